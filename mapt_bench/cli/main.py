@@ -1,0 +1,116 @@
+"""The group of all commands. Each command's module is imported only when it is asked for."""
+
+import importlib
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from mapt_bench import __version__
+from mapt_bench.errors import ConfigError, MaptBenchError, nearest
+
+__all__ = ["main"]
+
+_COMMANDS = {
+    "ablate": ("mapt_bench.cli.ablate", "Cross cues, memory and fusion orders on one video set."),
+    "check": (
+        "mapt_bench.cli.check",
+        "Say what a folder of labels holds and what is wrong with it.",
+    ),
+    "compare": ("mapt_bench.cli.compare", "Fail when a result is worse than a baseline."),
+    "conformance": ("mapt_bench.cli.conformance", "Check the metrics against golden cases."),
+    "evaluate": ("mapt_bench.cli.evaluate", "Score folders of predictions against ground truth."),
+    "sweep-interval": (
+        "mapt_bench.cli.sweep_interval",
+        "Drop frames or widen the pairing interval.",
+    ),
+    "track": ("mapt_bench.cli.track", "Run one tracker and write its panoptic maps."),
+}
+
+_CRASH = 70
+_USAGE = 2
+
+
+class _LazyGroup(click.Group):
+    """A group that knows its commands by name and keeps the exit codes of the contract."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command = module.command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module.__name__}.command is no click command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            raise click.UsageError(f"no command {args[0]!r}; {nearest(args[0], _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        # Summaries stand here, so that --help imports no command and starts at once.
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry[1]) for name, entry in sorted(_COMMANDS.items())])
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        """Run, and turn every outcome into an exit code: 0, 1, 2, 3 or 70."""
+        words = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        wants_json = any(word == "--json" or word.startswith("--json=") for word in words)
+        sys.exit(self._run(words, wants_json, rest, extra))
+
+    def _run(
+        self, words: list[str], wants_json: bool, rest: tuple[Any, ...], extra: dict[str, Any]
+    ) -> int:
+        try:
+            outcome = super().main(words, *rest, **extra)
+            return outcome if isinstance(outcome, int) else 0
+        except MaptBenchError as problem:
+            place = f"{problem.where}: " if problem.where else ""
+            _complain(f"error: {place}{problem.message}", problem.to_dict(), wants_json)
+            return problem.exit_code
+        except click.exceptions.NoArgsIsHelpError as problem:
+            click.echo(problem.ctx.get_help() if problem.ctx else "", err=True)
+            return _USAGE
+        except click.ClickException as problem:
+            problem.show()
+            if wants_json:
+                _print_error(ConfigError(problem.format_message()).to_dict())
+            return _USAGE
+        except (click.Abort, KeyboardInterrupt):
+            _complain("stopped", {"kind": "stopped", "message": "stopped", "where": None}, False)
+            return 130
+        except Exception as problem:  # noqa: BLE001 - the last resort of the contract: exit 70
+            traceback.print_exc()
+            message = f"{type(problem).__name__}: {problem}"
+            details = {"kind": "crash", "message": message, "where": None}
+            _complain(f"internal error: {message}", details, wants_json)
+            return _CRASH
+
+
+def _complain(line: str, details: dict[str, str | None], wants_json: bool) -> None:
+    click.echo(line, err=True)
+    if wants_json:
+        _print_error(details)
+
+
+def _print_error(details: dict[str, str | None]) -> None:
+    click.echo(json.dumps({"error": details}, indent=2))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mapt-bench")
+def main() -> None:
+    """Evaluate and compare panoptic trackers: PAT, STQ and every related score.
+
+    Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unusable data, 70 a crash.
+    """

@@ -1,0 +1,81 @@
+"""The one family of errors that this package raises for what a user did or gave.
+
+Every message says what was found, what was expected, where, and what to do about it.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+__all__ = ["ConfigError", "DataError", "MaptBenchError", "ProtocolError", "nearest"]
+
+
+class MaptBenchError(Exception):
+    """An error whose message is meant for the user.
+
+    Args:
+        message: What was found, what was expected, and what to do.
+        where: The file, folder, sequence or setting concerned; ``None`` where there is none.
+
+    Attributes:
+        kind: Short name used in JSON errors.
+        exit_code: What the command line returns.
+    """
+
+    kind: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, where: object | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = None if where is None else str(where)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions cross process boundaries by pickle, which forgets keyword-only arguments.
+        return (_rebuild, (type(self), self.message, self.where))
+
+    def to_dict(self) -> dict[str, str | None]:
+        """Return ``kind``, ``message`` and ``where`` as the command line's JSON error has them."""
+        return {"kind": self.kind, "message": self.message, "where": self.where}
+
+
+def _rebuild(cls: type[MaptBenchError], message: str, where: str | None) -> MaptBenchError:
+    return cls(message, where=where)
+
+
+class ConfigError(MaptBenchError):
+    """Wrong usage or configuration: exit code 2."""
+
+    kind = "config"
+    exit_code = 2
+
+
+class DataError(MaptBenchError):
+    """Unusable data: exit code 3."""
+
+    kind = "data"
+    exit_code = 3
+
+
+class ProtocolError(MaptBenchError):
+    """Data that cannot be scored under the protocol asked for: exit code 3."""
+
+    kind = "protocol"
+    exit_code = 3
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the closest known word, and all of them.
+
+    Args:
+        name: What the user wrote.
+        known: What would have been accepted.
+
+    Example:
+        >>> nearest("kitti-stpe", ["cityscapes", "kitti-step"])
+        "did you mean 'kitti-step'? known: cityscapes, kitti-step"
+    """
+    choices = sorted(known)
+    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
+    listing = f"known: {', '.join(choices)}"
+    return f"did you mean {close[0]!r}? {listing}" if close else listing

@@ -1,0 +1,20 @@
+"""Plain types that every other part of the toolkit shares: classes, maps, frames, videos."""
+
+from mapt_bench.labels.panoptic_map import ID_BITS, ID_LIMIT, PanopticMap, pack_codes
+from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
+from mapt_bench.labels.video import Frame, MapSequence, Video, VideoInfo
+
+__all__ = [
+    "ID_BITS",
+    "ID_LIMIT",
+    "Frame",
+    "LabelClass",
+    "LabelSpace",
+    "MapSequence",
+    "PanopticMap",
+    "Video",
+    "VideoInfo",
+    "label_space",
+    "label_space_names",
+    "pack_codes",
+]

@@ -1,0 +1,298 @@
+"""Label spaces: which classes a data set has, and which of them carry track identities."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from mapt_bench.errors import ConfigError, nearest
+
+__all__ = ["LabelClass", "LabelSpace", "label_space", "label_space_names"]
+
+_CLASS_ID_LIMIT = 255
+
+
+@dataclass(frozen=True, slots=True)
+class LabelClass:
+    """One class of a label space.
+
+    Attributes:
+        class_id: Number in the maps, 0..255.
+        name: Unique within its label space, for example ``"car"``.
+        is_thing: True where pixels of the class carry track identities.
+        color: RGB in 0..255, for pictures.
+    """
+
+    class_id: int
+    name: str
+    is_thing: bool
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The classes of a data set.
+
+    Attributes:
+        name: For example ``"kitti-step"``.
+        classes: In ascending order of ``class_id``.
+        ignore_label: Class number of void pixels, not one of ``classes``.
+
+    Raises:
+        ConfigError: If class numbers or names repeat, lie outside 0..255, or hit void.
+    """
+
+    name: str
+    classes: tuple[LabelClass, ...]
+    ignore_label: int = 255
+
+    def __post_init__(self) -> None:
+        ids = [entry.class_id for entry in self.classes]
+        names = [entry.name for entry in self.classes]
+        if not ids:
+            raise ConfigError("a label space needs at least one class", where=self.name)
+        if ids != sorted(set(ids)) or len(names) != len(set(names)):
+            raise ConfigError(
+                f"class numbers must ascend and, like names, be unique; found {ids} and {names}",
+                where=self.name,
+            )
+        if not all(0 <= number <= _CLASS_ID_LIMIT for number in [*ids, self.ignore_label]):
+            raise ConfigError(
+                f"class numbers and ignore_label must lie in 0..255; found {ids} "
+                f"and ignore_label {self.ignore_label}",
+                where=self.name,
+            )
+        if self.ignore_label in ids:
+            raise ConfigError(
+                f"ignore_label {self.ignore_label} is also the number of a class; "
+                "choose a number that no class has",
+                where=self.name,
+            )
+
+    @cached_property
+    def class_ids(self) -> tuple[int, ...]:
+        """Numbers of all classes, ascending."""
+        return tuple(entry.class_id for entry in self.classes)
+
+    @cached_property
+    def thing_ids(self) -> tuple[int, ...]:
+        """Numbers of the classes with track identities, ascending."""
+        return tuple(entry.class_id for entry in self.classes if entry.is_thing)
+
+    @cached_property
+    def stuff_ids(self) -> tuple[int, ...]:
+        """Numbers of the classes without identities, ascending."""
+        return tuple(entry.class_id for entry in self.classes if not entry.is_thing)
+
+    @cached_property
+    def is_thing_table(self) -> NDArray[np.bool_]:
+        """Boolean array of shape ``(256,)``: whether a class number is a thing."""
+        table = np.zeros(_CLASS_ID_LIMIT + 1, dtype=bool)
+        table[list(self.thing_ids)] = True
+        return table
+
+    @cached_property
+    def is_known_table(self) -> NDArray[np.bool_]:
+        """Boolean array of shape ``(256,)``: whether a number is a class or void."""
+        table = np.zeros(_CLASS_ID_LIMIT + 1, dtype=bool)
+        table[list(self.class_ids)] = True
+        table[self.ignore_label] = True
+        return table
+
+    @cached_property
+    def palette(self) -> NDArray[np.uint8]:
+        """RGB of each class number, shape ``(256, 3)``; void and unknown numbers are black."""
+        table = np.zeros((_CLASS_ID_LIMIT + 1, 3), dtype=np.uint8)
+        for entry in self.classes:
+            table[entry.class_id] = entry.color
+        return table
+
+    def by_id(self, class_id: int) -> LabelClass:
+        """Return the class of a number.
+
+        Raises:
+            ConfigError: If no class has that number.
+        """
+        for entry in self.classes:
+            if entry.class_id == class_id:
+                return entry
+        raise ConfigError(
+            f"label space {self.name!r} has no class {class_id}; it has {list(self.class_ids)}"
+        )
+
+    def by_name(self, name: str) -> LabelClass:
+        """Return the class of a name.
+
+        Raises:
+            ConfigError: If no class has that name; the message suggests the nearest.
+        """
+        for entry in self.classes:
+            if entry.name == name:
+                return entry
+        known = nearest(name, [entry.name for entry in self.classes])
+        raise ConfigError(f"label space {self.name!r} has no class {name!r}; {known}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that :meth:`from_dict` reads back."""
+        return {
+            "name": self.name,
+            "ignore_label": self.ignore_label,
+            "classes": [
+                {
+                    "id": entry.class_id,
+                    "name": entry.name,
+                    "thing": entry.is_thing,
+                    "color": list(entry.color),
+                }
+                for entry in self.classes
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, where: object | None = None) -> "LabelSpace":
+        """Build a label space from plain data, as a YAML file or ``dataset.json`` holds it.
+
+        Args:
+            data: ``name``, ``classes`` (each ``id``, ``name``, ``thing``, optional ``color``) and
+                optional ``ignore_label``. Other keys are errors.
+            where: File to name in messages.
+
+        Raises:
+            ConfigError: If a key is missing, unknown, or of the wrong kind.
+        """
+        _only_keys(data, {"name", "classes", "ignore_label"}, where)
+        try:
+            entries = sorted(data["classes"], key=lambda entry: int(entry["id"]))
+            classes = []
+            for position, entry in enumerate(entries):
+                _only_keys(entry, {"id", "name", "thing", "color"}, where)
+                red, green, blue = entry.get("color", _spread_color(position))
+                classes.append(
+                    LabelClass(
+                        class_id=int(entry["id"]),
+                        name=str(entry["name"]),
+                        is_thing=_flag(entry["thing"], where),
+                        color=(int(red), int(green), int(blue)),
+                    )
+                )
+            name, ignore_label = str(data["name"]), int(data.get("ignore_label", 255))
+        except (KeyError, TypeError, ValueError) as problem:
+            raise ConfigError(
+                f"label space cannot be read ({type(problem).__name__}: {problem}); expected name "
+                "and classes, each with id, name, thing and optionally color [r, g, b]",
+                where=where,
+            ) from problem
+        return cls(name=name, classes=tuple(classes), ignore_label=ignore_label)
+
+
+def _only_keys(data: Mapping[str, Any], allowed: set[str], where: object | None) -> None:
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            f"expected a mapping with the keys {sorted(allowed)}, found {type(data).__name__}",
+            where=where,
+        )
+    for key in data:
+        if key not in allowed:
+            raise ConfigError(f"unknown key {key!r}; {nearest(str(key), allowed)}", where=where)
+
+
+def _flag(value: object, where: object | None) -> bool:
+    if not isinstance(value, bool):
+        raise ConfigError(f"thing must be true or false, found {value!r}", where=where)
+    return value
+
+
+def _spread_color(position: int) -> tuple[int, int, int]:
+    """Return a colour that differs from those of neighbouring positions."""
+    step = (position + 1) * 67
+    return step % 200 + 40, (step * 3) % 200 + 40, (step * 7) % 200 + 40
+
+
+def _space(
+    name: str, rows: Iterable[tuple[int, str, tuple[int, int, int]]], things: set[str]
+) -> LabelSpace:
+    return LabelSpace(
+        name,
+        tuple(LabelClass(number, title, title in things, color) for number, title, color in rows),
+    )
+
+
+_CITYSCAPES_ROWS: tuple[tuple[int, str, tuple[int, int, int]], ...] = (
+    (0, "road", (128, 64, 128)),
+    (1, "sidewalk", (244, 35, 232)),
+    (2, "building", (70, 70, 70)),
+    (3, "wall", (102, 102, 156)),
+    (4, "fence", (190, 153, 153)),
+    (5, "pole", (153, 153, 153)),
+    (6, "traffic light", (250, 170, 30)),
+    (7, "traffic sign", (220, 220, 0)),
+    (8, "vegetation", (107, 142, 35)),
+    (9, "terrain", (152, 251, 152)),
+    (10, "sky", (70, 130, 180)),
+    (11, "person", (220, 20, 60)),
+    (12, "rider", (255, 0, 0)),
+    (13, "car", (0, 0, 142)),
+    (14, "truck", (0, 0, 70)),
+    (15, "bus", (0, 60, 100)),
+    (16, "train", (0, 80, 100)),
+    (17, "motorcycle", (0, 0, 230)),
+    (18, "bicycle", (119, 11, 32)),
+)
+_COLOR_OF = {title: color for _, title, color in _CITYSCAPES_ROWS}
+_MOTCHALLENGE_NAMES = ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle")
+
+_BUILT_IN = {
+    space.name: space
+    for space in (
+        _space("kitti-step", _CITYSCAPES_ROWS, {"person", "car"}),
+        _space(
+            "motchallenge-step",
+            ((number, title, _COLOR_OF[title]) for number, title in enumerate(_MOTCHALLENGE_NAMES)),
+            {"person"},
+        ),
+        _space(
+            "cityscapes",
+            _CITYSCAPES_ROWS,
+            {title for number, title, _ in _CITYSCAPES_ROWS if number >= 11},
+        ),
+    )
+}
+
+
+def label_space_names() -> tuple[str, ...]:
+    """Return the names of the built-in label spaces, sorted."""
+    return tuple(sorted(_BUILT_IN))
+
+
+def label_space(name_or_file: str | Path) -> LabelSpace:
+    """Return a built-in label space by name, or read one from a YAML file.
+
+    Args:
+        name_or_file: A name of :func:`label_space_names`, or a path that ends in ``.yaml``,
+            ``.yml`` or ``.json``.
+
+    Raises:
+        ConfigError: If the name is unknown (the nearest is suggested) or the file is unreadable.
+
+    Example:
+        >>> label_space("kitti-step").thing_ids
+        (11, 13)
+    """
+    text = str(name_or_file)
+    if text in _BUILT_IN:
+        return _BUILT_IN[text]
+    path = Path(text)
+    if path.suffix not in {".yaml", ".yml", ".json"}:
+        raise ConfigError(
+            f"unknown label space {text!r}; {nearest(text, _BUILT_IN)}; or give a YAML file"
+        )
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
+        raise ConfigError(f"label space file cannot be read: {problem}", where=path) from problem
+    return LabelSpace.from_dict(data, where=path)

@@ -1,0 +1,108 @@
+"""The faces of a tracker and of its two parts, the segmenter and the associator."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.labels import Frame, PanopticMap, VideoInfo
+from mapt_bench.tracking.segments import FrameSegments
+
+__all__ = ["Association", "Associator", "Segmenter", "SegmentTracker", "Tracker"]
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Anything that turns the frames of a video, in order, into panoptic maps with identities."""
+
+    def start(self, info: VideoInfo) -> None:
+        """Forget everything and prepare for a video."""
+        ...
+
+    def step(self, frame: Frame) -> PanopticMap:
+        """Return the map of the next frame; frames arrive in order, none is left out."""
+        ...
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """Finds the segments of a frame, without identity over time."""
+
+    needs_images: ClassVar[bool]
+
+    def start(self, info: VideoInfo) -> None:
+        """Prepare for a video."""
+        ...
+
+    def segment(self, frame: Frame) -> FrameSegments:
+        """Return what is found in the frame."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Association:
+    """Identities given to the segments of one frame.
+
+    Attributes:
+        ids: ``int64`` of shape ``(n,)``; from 1 upwards, negative where the segment is dropped.
+        steps: What gave each segment its identity, for example ``"motion"``, ``"appearance"`` or
+            ``"new"``; ``"dropped"`` where it has none. Length ``n``.
+    """
+
+    ids: NDArray[np.int64]
+    steps: tuple[str, ...] = field(default=())
+
+
+@runtime_checkable
+class Associator(Protocol):
+    """Carries identities from frame to frame over given segments.
+
+    Attributes:
+        needs_images: Whether :attr:`Frame.image` is read.
+    """
+
+    needs_images: bool
+
+    def start(self, info: VideoInfo) -> None:
+        """Forget everything and prepare for a video."""
+        ...
+
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
+        """Give every segment of the next frame an identity, or drop it."""
+        ...
+
+
+class SegmentTracker:
+    """A tracker made of a segmenter and an associator, so that either can be changed alone.
+
+    Attributes:
+        associations: What was decided in each frame since :meth:`start`, for logs and tables.
+    """
+
+    def __init__(self, segmenter: Segmenter, associator: Associator) -> None:
+        self.segmenter = segmenter
+        self.associator = associator
+        self.associations: list[Association] = []
+        self._info: VideoInfo | None = None
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether either part reads images."""
+        return self.segmenter.needs_images or self.associator.needs_images
+
+    def start(self, info: VideoInfo) -> None:
+        """Forget everything and prepare both parts for a video."""
+        self._info = info
+        self.associations = []
+        self.segmenter.start(info)
+        self.associator.start(info)
+
+    def step(self, frame: Frame) -> PanopticMap:
+        """Segment the frame, link its segments, and lay them into one map."""
+        if self._info is None:
+            raise RuntimeError("start() must be called before step()")
+        segments = self.segmenter.segment(frame)
+        association = self.associator.associate(frame, segments)
+        self.associations.append(association)
+        return segments.compose(association.ids, self._info.labels)
