@@ -1,5 +1,6 @@
 """What a tracker is, what it is made of, and how segments are kept and linked."""
 
+from mapt_bench.tracking.propagation import FlowSource, FlowWarp, Propagation, StandStill
 from mapt_bench.tracking.protocol import (
     Association,
     Associator,
@@ -8,12 +9,20 @@ from mapt_bench.tracking.protocol import (
     Tracker,
 )
 from mapt_bench.tracking.segments import FrameSegments
+from mapt_bench.tracking.two_step import Embedder, TwoStepAssociator, TwoStepSettings
 
 __all__ = [
     "Association",
     "Associator",
+    "Embedder",
+    "FlowSource",
+    "FlowWarp",
     "FrameSegments",
+    "Propagation",
     "SegmentTracker",
     "Segmenter",
+    "StandStill",
     "Tracker",
+    "TwoStepAssociator",
+    "TwoStepSettings",
 ]

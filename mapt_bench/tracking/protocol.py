@@ -1,6 +1,6 @@
 """The faces of a tracker and of its two parts, the segmenter and the associator."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mapt_bench.labels import Frame, PanopticMap, VideoInfo
 from mapt_bench.tracking.segments import FrameSegments
 
-__all__ = ["Association", "Associator", "Segmenter", "SegmentTracker", "Tracker"]
+__all__ = ["Association", "Associator", "SegmentTracker", "Segmenter", "Tracker"]
 
 
 @runtime_checkable
@@ -48,10 +48,13 @@ class Association:
         ids: ``int64`` of shape ``(n,)``; from 1 upwards, negative where the segment is dropped.
         steps: What gave each segment its identity, for example ``"motion"``, ``"appearance"`` or
             ``"new"``; ``"dropped"`` where it has none. Length ``n``.
+        ages: How many frames ago the track was last seen, 0 where it is new or dropped; more than
+            the pairing interval where memory found a lost track again. Length ``n``.
     """
 
     ids: NDArray[np.int64]
-    steps: tuple[str, ...] = field(default=())
+    steps: tuple[str, ...] = ()
+    ages: tuple[int, ...] = ()
 
 
 @runtime_checkable

@@ -1,0 +1,130 @@
+"""All associators that need no training, by name."""
+
+from dataclasses import fields
+from typing import Any
+
+from mapt_bench.baselines.iou import IouAssociator
+from mapt_bench.baselines.oracle import OracleAssociator
+from mapt_bench.baselines.registry import (
+    REGISTRY,
+    AssociatorEntry,
+    AssociatorOptions,
+    Truth,
+    register,
+)
+from mapt_bench.baselines.settings import TrackerSettings
+from mapt_bench.baselines.unlinked import UnlinkedAssociator
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.tracking import Associator, StandStill, TwoStepAssociator, TwoStepSettings
+from mapt_bench.tracking.propagation import Propagation
+from mapt_bench.tracking.two_step import Embedder, Order
+
+__all__ = ["associator_entry", "associator_names", "build_associator"]
+
+_TWO_STEP_MEMORY = 10
+
+
+def associator_names() -> tuple[str, ...]:
+    """Names that :func:`build_associator` knows, in the order of registration."""
+    return tuple(REGISTRY)
+
+
+def associator_entry(name: str) -> AssociatorEntry:
+    """Return what is known of an associator before it is built.
+
+    Raises:
+        ConfigError: If no associator has that name; the message suggests the nearest.
+    """
+    if name not in REGISTRY:
+        raise ConfigError(f"unknown tracker {name!r}; {nearest(name, REGISTRY)}")
+    return REGISTRY[name]
+
+
+def build_associator(
+    name: str,
+    *,
+    memory: int | None = None,
+    pair: int = 1,
+    truth: Truth | None = None,
+    **settings: Any,
+) -> Associator:
+    """Build an associator.
+
+    Args:
+        name: One of :func:`associator_names`.
+        memory: Frames that a lost track is kept for; ``None`` is the tracker's own default.
+        pair: Pairing interval in frames: ``t`` is compared with the state of ``t - pair``.
+        truth: True map of a frame of the video, for the oracle.
+        **settings: Fields of :class:`~mapt_bench.baselines.settings.TrackerSettings`.
+
+    Raises:
+        ConfigError: If the name or a setting is unknown, a value is out of range, the tracker has
+            no such switch, or the oracle is given no truth.
+    """
+    entry = associator_entry(name)
+    if memory is not None and not entry.supports_memory:
+        raise ConfigError(f"tracker {name!r} has no memory; leave the switch away")
+    if memory is not None and memory < 0:
+        raise ConfigError(f"memory is {memory}; expected 0 frames or more")
+    if pair < 1:
+        raise ConfigError(f"the pairing interval is {pair}; expected 1 frame or more")
+    if pair != 1 and not entry.supports_pair:
+        raise ConfigError(
+            f"tracker {name!r} has no pairing interval; leave the switch away, or drop frames"
+        )
+    if entry.needs_truth and truth is None:
+        raise ConfigError(f"tracker {name!r} needs ground truth; give data that has it")
+    known = [field.name for field in fields(TrackerSettings)]
+    for key in settings:
+        if key not in known:
+            raise ConfigError(f"trackers have no setting {key!r}; {nearest(key, known)}")
+    chosen_memory = entry.default_memory if memory is None else memory
+    return entry.build(AssociatorOptions(chosen_memory, pair, truth, TrackerSettings(**settings)))
+
+
+def _two_step(
+    options: AssociatorOptions,
+    propagation: Propagation | None,
+    embedder: Embedder | None,
+    order: Order = "motion-first",
+) -> Associator:
+    given = options.settings
+    settings = TwoStepSettings(
+        order=order,
+        proximity=given.proximity,
+        motion_threshold=given.motion_threshold,
+        appearance_threshold=given.appearance_threshold,
+        motion_weight=given.motion_weight,
+        joint_threshold=given.joint_threshold,
+        gallery_size=given.gallery_size,
+        pair=options.pair,
+        memory=options.memory,
+    )
+    return TwoStepAssociator(propagation, embedder, settings)
+
+
+@register("unlinked", "every segment is a track of its own: the floor")
+def _unlinked(options: AssociatorOptions) -> Associator:
+    return UnlinkedAssociator()
+
+
+@register(
+    "copy",
+    "the last masks are copied and matched by mask IoU",
+    supports_pair=True,
+    default_memory=0,
+)
+def _copy(options: AssociatorOptions) -> Associator:
+    return _two_step(options, StandStill(), None)
+
+
+@register("iou", "boxes matched greedily by IoU (Bochinski et al. 2017)", default_memory=0)
+def _iou(options: AssociatorOptions) -> Associator:
+    return IouAssociator(threshold=options.settings.iou_threshold, memory=options.memory)
+
+
+@register("oracle", "true identities for the segments found: the ceiling", needs_truth=True)
+def _oracle(options: AssociatorOptions) -> Associator:
+    if options.truth is None:
+        raise ConfigError("the oracle needs ground truth")
+    return OracleAssociator(options.truth)

@@ -1,0 +1,103 @@
+"""The names of the associators, and what may be known of each before it is built."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mapt_bench.baselines.settings import TrackerSettings
+from mapt_bench.labels import PanopticMap
+from mapt_bench.tracking import Associator
+
+__all__ = ["REGISTRY", "AssociatorEntry", "AssociatorOptions", "Truth", "register"]
+
+Truth = Callable[[int], PanopticMap]
+"""Returns the true map of the frame at a position of the video."""
+
+
+@dataclass(frozen=True)
+class AssociatorOptions:
+    """What an associator is built from.
+
+    Attributes:
+        memory: Frames that a lost track is kept for.
+        pair: Pairing interval in frames.
+        truth: Ground truth, for those that need it.
+        settings: Thresholds.
+    """
+
+    memory: int
+    pair: int
+    truth: Truth | None
+    settings: TrackerSettings
+
+
+@dataclass(frozen=True)
+class AssociatorEntry:
+    """A registered associator.
+
+    Attributes:
+        name: What it is asked for by.
+        summary: One line.
+        needs_images: Whether frames must have images.
+        needs_truth: Whether it is an upper bound that looks at the ground truth.
+        supports_pair: Whether a pairing interval other than 1 means anything.
+        supports_memory: Whether lost tracks can be kept.
+        default_memory: Frames that lost tracks are kept for unless told otherwise.
+        build: Makes one.
+    """
+
+    name: str
+    summary: str
+    needs_images: bool
+    needs_truth: bool
+    supports_pair: bool
+    supports_memory: bool
+    default_memory: int
+    build: Callable[[AssociatorOptions], Associator]
+
+
+REGISTRY: dict[str, AssociatorEntry] = {}
+"""Entries by name, filled by :func:`register`."""
+
+_Builder = Callable[[AssociatorOptions], Associator]
+
+
+def register(
+    name: str,
+    summary: str,
+    *,
+    needs_images: bool = False,
+    needs_truth: bool = False,
+    supports_pair: bool = False,
+    default_memory: int | None = None,
+) -> Callable[[_Builder], _Builder]:
+    """Enter a function that builds an associator under a name.
+
+    Args:
+        name: What it is asked for by.
+        summary: One line for listings.
+        needs_images: Whether frames must have images.
+        needs_truth: Whether it looks at the ground truth.
+        supports_pair: Whether a pairing interval other than 1 means anything.
+        default_memory: Frames that lost tracks are kept for unless told otherwise; ``None`` where
+            memory means nothing.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
+
+    def enter(build: _Builder) -> _Builder:
+        if name in REGISTRY:
+            raise ValueError(f"an associator named {name!r} is registered already")
+        REGISTRY[name] = AssociatorEntry(
+            name=name,
+            summary=summary,
+            needs_images=needs_images,
+            needs_truth=needs_truth,
+            supports_pair=supports_pair,
+            supports_memory=default_memory is not None,
+            default_memory=default_memory or 0,
+            build=build,
+        )
+        return build
+
+    return enter

@@ -1,0 +1,80 @@
+"""Every threshold of every baseline, in one place."""
+
+from dataclasses import dataclass
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.tracking.proximity import Proximity
+
+__all__ = ["TrackerSettings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackerSettings:
+    """Thresholds, with the values of the papers where a paper gives one.
+
+    Attributes:
+        proximity: How the motion cue measures nearness of masks: ``iou``, ``overlap-smaller`` or
+            ``centroid`` (``copy``, ``motion``, ``both*``).
+        motion_threshold: Least proximity of a match by motion, in ``[0, 1]``
+            (``copy``, ``motion``, ``both*``).
+        appearance_threshold: Least cosine of a match by hand-made appearance, in ``[-1, 1]``
+            (``appearance``, ``both*``). Histograms of any two objects are alike to some degree, so
+            the value lies far above the 0.5 that suits learned embeddings.
+        motion_weight: Share of motion in the joint affinity, in ``[0, 1]``
+            (``both:simultaneous``).
+        joint_threshold: Least joint affinity, in ``[0, 1]`` (``both:simultaneous``).
+        gallery_size: Embeddings kept of a lost track (``appearance``, ``both*``).
+        flow_height: The flow is computed on frames scaled down to about this many rows
+            (``motion``, ``both*``).
+        iou_threshold: Least box IoU of a match, in ``[0, 1]``; 0.5 as in Bochinski et al. 2017
+            (``iou``).
+        sort_iou_threshold: Least box IoU with the predicted box; 0.3 as in Bewley et al. 2016
+            (``sort``).
+        high_score: Segments with at least this share of the way from the lowest to the highest
+            possible score take part in the first pass; 0.6 as in Zhang et al. 2022
+            (``bytetrack``).
+        low_score: Segments below this score are dropped; 0.1 as in Zhang et al. 2022
+            (``bytetrack``).
+        first_pass_iou: Least box IoU in the first pass; 0.2, as its released code has it
+            (``bytetrack``).
+        second_pass_iou: Least box IoU in the second pass; 0.5, as its released code has it
+            (``bytetrack``).
+
+    Raises:
+        ConfigError: If a value lies outside its range.
+    """
+
+    proximity: Proximity = "iou"
+    motion_threshold: float = 0.3
+    appearance_threshold: float = 0.9
+    motion_weight: float = 0.5
+    joint_threshold: float = 0.5
+    gallery_size: int = 5
+    flow_height: int = 192
+    iou_threshold: float = 0.5
+    sort_iou_threshold: float = 0.3
+    high_score: float = 0.6
+    low_score: float = 0.1
+    first_pass_iou: float = 0.2
+    second_pass_iou: float = 0.5
+
+    def __post_init__(self) -> None:
+        # The fusion checks its own settings when it is built; these belong to the box trackers.
+        for name in (
+            "iou_threshold",
+            "sort_iou_threshold",
+            "high_score",
+            "low_score",
+            "first_pass_iou",
+            "second_pass_iou",
+        ):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"{name} is {value}; expected 0 to 1")
+        if self.low_score > self.high_score:
+            raise ConfigError(
+                f"low_score {self.low_score} is above high_score {self.high_score}; "
+                "the second pass takes what lies between them"
+            )
+        if self.flow_height < 32:
+            raise ConfigError(f"flow_height is {self.flow_height}; expected 32 or more")

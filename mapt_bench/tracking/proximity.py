@@ -1,0 +1,88 @@
+"""How near masks carried on from an earlier frame lie to the masks of the present one."""
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["PROXIMITIES", "Proximity", "mask_proximity"]
+
+Proximity = Literal["iou", "overlap-smaller", "centroid"]
+"""Soft IoU; overlap over the smaller of the two; distance of centroids in object sizes."""
+
+PROXIMITIES: tuple[Proximity, ...] = get_args(Proximity)
+
+
+def mask_proximity(
+    earlier: NDArray[np.float32], present: NDArray[np.float32], *, kind: Proximity
+) -> NDArray[np.float64]:
+    """Score every earlier mask against every present one.
+
+    Args:
+        earlier: Soft masks ``(n, h, w)`` in ``[0, 1]``, carried to the present frame.
+        present: Soft masks ``(m, h, w)`` in ``[0, 1]``.
+        kind: ``"iou"``: sum of minima over sum of maxima. ``"overlap-smaller"``: sum of minima
+            over the smaller of the two masks, which survives partial occlusion. ``"centroid"``:
+            ``1 - d / (2 s)``, never below 0, with ``d`` the distance of the centroids and ``s``
+            the mean of the square roots of the two areas, which needs no overlap at all.
+
+    Returns:
+        ``(n, m)`` in ``[0, 1]``; 0 where a mask is empty.
+    """
+    earlier_area = earlier.sum(axis=(1, 2), dtype=np.float64)
+    present_area = present.sum(axis=(1, 2), dtype=np.float64)
+    if kind == "centroid":
+        return _centroid_proximity(earlier, present, earlier_area, present_area)
+    shared = _shared_areas(earlier, present)
+    if kind == "iou":
+        whole = earlier_area[:, None] + present_area[None, :] - shared
+    else:
+        whole = np.minimum(earlier_area[:, None], present_area[None, :])
+    return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+
+
+def _shared_areas(
+    earlier: NDArray[np.float32], present: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Sum of minima of every pair, worked out only where the two boxes meet."""
+    shared = np.zeros((len(earlier), len(present)))
+    earlier_boxes = [_extent(mask) for mask in earlier]
+    present_boxes = [_extent(mask) for mask in present]
+    for n, (top, bottom, left, right) in enumerate(earlier_boxes):
+        for m, (top_m, bottom_m, left_m, right_m) in enumerate(present_boxes):
+            rows = slice(max(top, top_m), min(bottom, bottom_m))
+            columns = slice(max(left, left_m), min(right, right_m))
+            if rows.start < rows.stop and columns.start < columns.stop:
+                shared[n, m] = np.minimum(earlier[n, rows, columns], present[m, rows, columns]).sum(
+                    dtype=np.float64
+                )
+    return shared
+
+
+def _extent(mask: NDArray[np.float32]) -> tuple[int, int, int, int]:
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return 0, 0, 0, 0
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _centroid_proximity(
+    earlier: NDArray[np.float32],
+    present: NDArray[np.float32],
+    earlier_area: NDArray[np.float64],
+    present_area: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    apart = _centroids(earlier, earlier_area)[:, None] - _centroids(present, present_area)[None]
+    distance = np.hypot(apart[..., 0], apart[..., 1])
+    size = (np.sqrt(earlier_area)[:, None] + np.sqrt(present_area)[None, :]) / 2
+    filled = (earlier_area[:, None] > 0) & (present_area[None, :] > 0)
+    reach = np.divide(distance, 2 * size, out=np.ones_like(distance), where=filled)
+    return np.clip(1 - reach, 0, 1)
+
+
+def _centroids(masks: NDArray[np.float32], areas: NDArray[np.float64]) -> NDArray[np.float64]:
+    _, height, width = masks.shape
+    y = masks.sum(axis=2, dtype=np.float64) @ np.arange(height)
+    x = masks.sum(axis=1, dtype=np.float64) @ np.arange(width)
+    return np.stack([y, x], axis=1) / np.maximum(areas, 1e-12)[:, None]

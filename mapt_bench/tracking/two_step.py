@@ -1,0 +1,278 @@
+"""MAPT's two-step fusion of a motion cue and an appearance cue, with its other orders."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.labels import Frame, VideoInfo
+from mapt_bench.tracking.assignment import assign
+from mapt_bench.tracking.masks import mask_stride, soft_masks
+from mapt_bench.tracking.propagation import Propagation
+from mapt_bench.tracking.protocol import Association
+from mapt_bench.tracking.proximity import PROXIMITIES, Proximity, mask_proximity
+from mapt_bench.tracking.segments import FrameSegments
+from mapt_bench.tracking.tracks import Track, TrackBank
+
+__all__ = ["ORDERS", "Embedder", "Order", "TwoStepAssociator", "TwoStepSettings", "fuse"]
+
+Order = Literal["motion-first", "appearance-first", "simultaneous"]
+"""Which cue decides first; ``simultaneous`` solves one assignment over both."""
+
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+_Affinity = NDArray[np.float64]
+_Matches = dict[int, tuple[int, str]]
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Describes how segments look."""
+
+    needs_images: bool
+
+    def start(self, info: VideoInfo) -> None:
+        """Forget everything and prepare for a video."""
+        ...
+
+    def embed(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
+        """Return one unit-length row a segment: ``float32`` of shape ``(n, dims)``."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoStepSettings:
+    """What the fusion may be told.
+
+    Attributes:
+        order: Which cue decides first.
+        proximity: How near masks are is measured by this.
+        motion_threshold: Least proximity of a match by motion, in ``[0, 1]``.
+        appearance_threshold: Least cosine similarity of a match by appearance, in ``[-1, 1]``;
+            0.5 suits learned embeddings.
+        motion_weight: Share of motion in the joint affinity of ``simultaneous``, in ``[0, 1]``.
+        joint_threshold: Least joint affinity, in ``[0, 1]``. Each cue is rescaled so that its own
+            threshold lies at 0.5.
+        pair: Pairing interval in frames, 1 or more.
+        memory: Frames that a lost track is kept for, 0 or more.
+        gallery_size: Embeddings kept of a track for finding it again, 1 or more.
+
+    Raises:
+        ConfigError: If a value lies outside its range.
+    """
+
+    order: Order = "motion-first"
+    proximity: Proximity = "iou"
+    motion_threshold: float = 0.3
+    appearance_threshold: float = 0.5
+    motion_weight: float = 0.5
+    joint_threshold: float = 0.5
+    pair: int = 1
+    memory: int = 0
+    gallery_size: int = 5
+
+    def __post_init__(self) -> None:
+        for name, known in (("order", ORDERS), ("proximity", PROXIMITIES)):
+            value = getattr(self, name)
+            if value not in known:
+                raise ConfigError(f"{name} is {value!r}; {nearest(str(value), known)}")
+        for name, least, most in (
+            ("motion_threshold", 0, 1),
+            ("appearance_threshold", -1, 1),
+            ("motion_weight", 0, 1),
+            ("joint_threshold", 0, 1),
+            ("pair", 1, None),
+            ("memory", 0, None),
+            ("gallery_size", 1, None),
+        ):
+            value = getattr(self, name)
+            if not (value >= least and (most is None or value <= most)):
+                bound = f"{least} to {most}" if most is not None else f"{least} or more"
+                raise ConfigError(f"{name} is {value}; expected {bound}")
+
+
+def fuse(
+    motion: _Affinity | None,
+    appearance: _Affinity | None,
+    same_class: NDArray[np.bool_],
+    settings: TwoStepSettings,
+) -> _Matches:
+    """Match tracks to segments by one cue after the other, or by both at once.
+
+    Args:
+        motion: ``(tracks, segments)`` proximity in ``[0, 1]``; ``None`` where the cue is off.
+        appearance: ``(tracks, segments)`` cosine in ``[-1, 1]``; ``None`` where the cue is off.
+        same_class: ``bool`` of the same shape; only these pairs may match.
+        settings: Order and thresholds.
+
+    Returns:
+        For each matched segment its track and the step that decided: ``"motion"``,
+        ``"appearance"`` or ``"joint"``.
+    """
+    cues = [
+        ("motion", motion, settings.motion_threshold),
+        ("appearance", appearance, settings.appearance_threshold),
+    ]
+    if settings.order == "simultaneous" and motion is not None and appearance is not None:
+        weight = settings.motion_weight
+        joint = weight * _rescaled(motion, settings.motion_threshold, 0.0)
+        joint += (1 - weight) * _rescaled(appearance, settings.appearance_threshold, -1.0)
+        cues = [("joint", joint, settings.joint_threshold)]
+    elif settings.order == "appearance-first":
+        cues.reverse()
+    open_pairs = same_class.copy()
+    matches: _Matches = {}
+    for step, affinity, threshold in cues:
+        if affinity is None:
+            continue
+        for track, segment in assign(affinity, open_pairs, threshold=threshold):
+            matches[segment] = (track, step)
+            open_pairs[track, :] = False
+            open_pairs[:, segment] = False
+    return matches
+
+
+def _rescaled(affinity: _Affinity, threshold: float, lowest: float) -> _Affinity:
+    """Stretch ``lowest``..threshold..1 piecewise to 0..0.5..1."""
+    below = (affinity - lowest) / max(threshold - lowest, 1e-9)
+    above = (affinity - threshold) / max(1 - threshold, 1e-9)
+    return np.where(affinity < threshold, 0.5 * below, 0.5 + 0.5 * above)
+
+
+class TwoStepAssociator:
+    """Links segments by where tracks have moved to and by what they look like.
+
+    Args:
+        propagation: Carries earlier masks to the present frame; ``None`` switches motion off.
+        embedder: Describes looks; ``None`` switches appearance off.
+        settings: Order, thresholds, pairing interval, memory.
+
+    Raises:
+        ConfigError: If both cues are off.
+    """
+
+    def __init__(
+        self,
+        propagation: Propagation | None,
+        embedder: Embedder | None,
+        settings: TwoStepSettings | None = None,
+    ) -> None:
+        if propagation is None and embedder is None:
+            raise ConfigError("an associator needs a propagation, an embedder, or both")
+        self.propagation = propagation
+        self.embedder = embedder
+        self.settings = TwoStepSettings() if settings is None else settings
+        self._bank = self._new_bank()
+        self._frames: dict[int, Frame] = {}
+        self._stride = 1
+        self._size = (0, 0)
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether either cue reads images."""
+        parts = (self.propagation, self.embedder)
+        return any(part is not None and part.needs_images for part in parts)
+
+    def start(self, info: VideoInfo) -> None:
+        """Forget all tracks and prepare for a video."""
+        self._bank = self._new_bank()
+        self._frames = {}
+        self._size = (info.height, info.width)
+        self._stride = mask_stride(info.height, info.width)
+        for part in (self.propagation, self.embedder):
+            if part is not None:
+                part.start(info)
+
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
+        """Give every segment of the next frame an identity."""
+        now = frame.index
+        self._frames[now] = frame
+        tracks = list(self._bank.candidates(now))
+        present = self._present_masks(segments)
+        carried = self._carried_masks(tracks, frame)
+        looks = None if self.embedder is None else self.embedder.embed(frame, segments)
+        motion = None
+        if present is not None and carried is not None:
+            motion = mask_proximity(carried, present, kind=self.settings.proximity)
+        appearance = None if looks is None else self._similarity(tracks, looks, now)
+        classes = np.array([track.class_id for track in tracks], dtype=np.int64)
+        same_class = classes[:, None] == segments.class_ids[None, :]
+        matches = fuse(motion, appearance, same_class, self.settings)
+
+        association = self._record(tracks, matches, segments, now, present, looks)
+        if carried is not None:
+            self._bank.carry_on(tracks, now, carried)
+        self._forget(now)
+        return association
+
+    def _record(
+        self,
+        tracks: list[Track],
+        matches: _Matches,
+        segments: FrameSegments,
+        now: int,
+        present: NDArray[np.float32] | None,
+        looks: NDArray[np.float32] | None,
+    ) -> Association:
+        """Note matched tracks as seen, begin new ones, and say what was decided."""
+        ids = np.zeros(segments.count, dtype=np.int64)
+        steps: list[str] = []
+        ages: list[int] = []
+        for segment, class_id in enumerate(segments.class_ids.tolist()):
+            mask = None if present is None else present[segment]
+            look = None if looks is None else looks[segment]
+            if segment in matches:
+                index, step = matches[segment]
+                track = tracks[index]
+                ages.append(now - track.last_seen)
+                self._bank.observe(track, now, mask, look)
+            else:
+                track, step = self._bank.begin(class_id, now, mask, look), "new"
+                ages.append(0)
+            ids[segment] = track.track_id
+            steps.append(step)
+        return Association(ids, tuple(steps), tuple(ages))
+
+    def _new_bank(self) -> TrackBank:
+        return TrackBank(
+            pair=self.settings.pair,
+            memory=self.settings.memory,
+            gallery_size=self.settings.gallery_size,
+        )
+
+    def _present_masks(self, segments: FrameSegments) -> NDArray[np.float32] | None:
+        if self.propagation is None:
+            return None
+        return soft_masks(segments.index_map, segments.count, self._stride)
+
+    def _carried_masks(self, tracks: list[Track], frame: Frame) -> NDArray[np.float32] | None:
+        """Masks of the tracks' reference states as they lie in the present frame."""
+        if self.propagation is None:
+            return None
+        groups: dict[int, list[int]] = {}
+        for index, track in enumerate(tracks):
+            reference = track.reference_frame(frame.index, self.settings.pair)
+            groups.setdefault(reference, []).append(index)
+        height, width = (-(-side // self._stride) for side in self._size)
+        carried = np.zeros((len(tracks), height, width), dtype=np.float32)
+        for reference, members in groups.items():
+            states = np.stack([tracks[index].masks[reference] for index in members])
+            carried[members] = self.propagation.propagate(states, self._frames[reference], frame)
+        return carried
+
+    def _similarity(
+        self, tracks: list[Track], looks: NDArray[np.float32], now: int
+    ) -> NDArray[np.float64]:
+        """Cosine of the best reference look of each track with each segment."""
+        similarity = np.zeros((len(tracks), len(looks)))
+        for index, track in enumerate(tracks):
+            references = np.stack(self._bank.reference_embeddings(track, now))
+            similarity[index] = (looks.astype(np.float64) @ references.T).max(axis=1)
+        return similarity
+
+    def _forget(self, now: int) -> None:
+        self._bank.forget_before(now)
+        oldest = now + 1 - self.settings.pair
+        self._frames = {index: kept for index, kept in self._frames.items() if index >= oldest}
