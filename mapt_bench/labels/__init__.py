@@ -1,5 +1,6 @@
 """Plain types that every other part of the toolkit shares: classes, maps, frames, videos."""
 
+from mapt_bench.labels.checks import check_classes, check_map_classes, class_areas
 from mapt_bench.labels.panoptic_map import ID_BITS, ID_LIMIT, PanopticMap, pack_codes
 from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
 from mapt_bench.labels.video import Frame, MapSequence, Video, VideoInfo
@@ -14,6 +15,9 @@ __all__ = [
     "PanopticMap",
     "Video",
     "VideoInfo",
+    "check_classes",
+    "check_map_classes",
+    "class_areas",
     "label_space",
     "label_space_names",
     "pack_codes",

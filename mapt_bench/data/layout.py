@@ -1,0 +1,146 @@
+"""Where frames lie: the folders below a root that hold files, in order of time."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mapt_bench.errors import DataError
+
+__all__ = [
+    "DATASET_FILE",
+    "IMAGES_FOLDER",
+    "MAPS_FOLDER",
+    "FrameFolder",
+    "Listing",
+    "list_folder",
+    "map_root",
+    "natural_key",
+]
+
+DATASET_FILE = "dataset.json"
+IMAGES_FOLDER = "images"
+MAPS_FOLDER = "panoptic_maps"
+
+FRAME_SUFFIXES = frozenset({".png", ".npy", ".jpg", ".jpeg"})
+"""Endings of files that are one frame each."""
+
+_SEEN_SUFFIXES = FRAME_SUFFIXES | {".json", ".txt"}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFolder:
+    """A folder that directly holds files.
+
+    Attributes:
+        parts: Its path below the root; for the root itself, the root's own name.
+        path: Where it lies.
+        files: Files with an ending of interest, in natural order (``2.png`` before ``10.png``).
+    """
+
+    parts: tuple[str, ...]
+    path: Path
+    files: tuple[Path, ...]
+
+    def frames(self) -> tuple[Path, ...]:
+        """Return the files that are one frame each."""
+        return tuple(file for file in self.files if file.suffix.lower() in FRAME_SUFFIXES)
+
+    def with_suffix(self, *suffixes: str) -> tuple[Path, ...]:
+        """Return the files that end in one of ``suffixes`` (lower case)."""
+        return tuple(file for file in self.files if file.suffix.lower() in suffixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All folders with files below a root, ordered by their parts.
+
+    Attributes:
+        root: Where the search began.
+        folders: At any depth.
+    """
+
+    root: Path
+    folders: tuple[FrameFolder, ...]
+
+    def files(self, *suffixes: str) -> list[Path]:
+        """Return the files of all folders that end in one of ``suffixes``."""
+        return [file for folder in self.folders for file in folder.with_suffix(*suffixes)]
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a key that sorts runs of digits by their value.
+
+    Example:
+        >>> sorted(["f10", "f9", "f09"], key=natural_key)
+        ['f09', 'f9', 'f10']
+    """
+    pieces = [piece for piece in re.split(r"([0-9]+)", text) if piece]
+    ranked = [(0, int(piece), "") if piece[0].isdecimal() else (1, 0, piece) for piece in pieces]
+    return (*ranked, (-1, 0, text))
+
+
+def require_folder(folder: Path) -> None:
+    """Refuse a path that is no folder.
+
+    Raises:
+        DataError: If it does not exist or is a file.
+    """
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise DataError("is a file; expected a folder of frames or sequences", where=folder)
+    raise DataError("does not exist; expected a folder of frames or sequences", where=folder)
+
+
+def map_root(folder: Path) -> Path:
+    """Return where the maps of a folder lie: its ``panoptic_maps`` if there is one.
+
+    Raises:
+        DataError: If ``folder`` is no folder.
+    """
+    require_folder(folder)
+    inner = folder / MAPS_FOLDER
+    return inner if inner.is_dir() else folder
+
+
+def list_folder(root: Path, *, skip: frozenset[str] = frozenset()) -> Listing:
+    """Find every folder below ``root`` that holds files of interest.
+
+    Hidden files and folders and ``dataset.json`` are passed over; links are followed once.
+
+    Args:
+        root: Where to begin.
+        skip: Names of folders directly in ``root`` to leave out.
+
+    Raises:
+        DataError: If ``root`` is no folder.
+    """
+    require_folder(root)
+    folders = []
+    for path, names in _walk(root, skip):
+        parts = path.relative_to(root).parts or (root.resolve().name,)
+        files = tuple(path / name for name in sorted(names, key=natural_key))
+        if files:
+            folders.append(FrameFolder(parts, path, files))
+    return Listing(root, tuple(sorted(folders, key=lambda found: found.parts)))
+
+
+def _walk(root: Path, skip: frozenset[str]) -> Iterator[tuple[Path, list[str]]]:
+    seen = set()
+    for place, folders, names in os.walk(root, followlinks=True):
+        path = Path(place)
+        real = path.resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        left_out = skip if path == root else frozenset()
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in left_out)
+        yield path, [name for name in names if _is_of_interest(name)]
+
+
+def _is_of_interest(name: str) -> bool:
+    hidden = name.startswith(".") or name == DATASET_FILE
+    return not hidden and Path(name).suffix.lower() in _SEEN_SUFFIXES

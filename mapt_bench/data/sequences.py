@@ -1,0 +1,51 @@
+"""What every reader gives, and how it speaks of problems."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, Self, runtime_checkable
+
+from mapt_bench.errors import DataError
+from mapt_bench.labels import MapSequence
+
+__all__ = ["OpenEnded", "Report", "StoredSequence", "aligned", "raise_problem"]
+
+Report = Callable[[DataError], None]
+"""Told of every problem found; raises it, or collects it and lets the work go on."""
+
+
+def raise_problem(problem: DataError) -> None:
+    """Stop at the first problem."""
+    raise problem
+
+
+@runtime_checkable
+class StoredSequence(MapSequence, Protocol):
+    """A sequence of maps that lies in files. Must pickle."""
+
+    def path(self, index: int) -> Path:
+        """Return the file that holds a frame, for messages."""
+        ...
+
+
+@runtime_checkable
+class OpenEnded(Protocol):
+    """A sequence that does not know how many frames it has, because empty ones are not written."""
+
+    def with_frames(self, frame_names: tuple[str, ...], size: tuple[int, int]) -> Self:
+        """Return the same maps over the frames of another sequence, void where none is written."""
+        ...
+
+
+def aligned(
+    sequence: StoredSequence, frame_names: tuple[str, ...], size: tuple[int, int]
+) -> StoredSequence:
+    """Give an open-ended sequence the frames of its partner; return any other as it is.
+
+    Args:
+        sequence: Maps.
+        frame_names: Frames of the partner.
+        size: Height and width of the partner, for a sequence without a single object.
+    """
+    if isinstance(sequence, OpenEnded):
+        return sequence.with_frames(frame_names, size)
+    return sequence

@@ -1,0 +1,208 @@
+"""Videos from disk: images, maps as the truth, or both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from mapt_bench.data.images import IMAGE_SUFFIXES, image_size, read_image
+from mapt_bench.data.layout import (
+    IMAGES_FOLDER,
+    MAPS_FOLDER,
+    FrameFolder,
+    Listing,
+    list_folder,
+    require_folder,
+)
+from mapt_bench.data.map_folder import open_maps
+from mapt_bench.data.matching import match_by_suffix, moment
+from mapt_bench.data.sequences import StoredSequence, aligned
+from mapt_bench.errors import DataError
+from mapt_bench.labels import (
+    Frame,
+    LabelSpace,
+    PanopticMap,
+    Video,
+    VideoInfo,
+    check_map_classes,
+)
+
+__all__ = ["FolderVideo", "open_videos"]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderVideo:
+    """A video whose frames lie in files; implements ``Video``.
+
+    Attributes:
+        info: What is known before the first frame.
+        images: One file a frame, or ``None``.
+        maps: The truth, frame for frame, or ``None``.
+    """
+
+    info: VideoInfo
+    images: tuple[Path, ...] | None
+    maps: StoredSequence | None
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether :meth:`truth` can be read."""
+        return self.maps is not None
+
+    def frame(self, index: int) -> Frame:
+        """Return the frame at a position, images unread."""
+        name = self.info.frame_names[index]
+        if self.images is None:
+            return Frame(index, name)
+        size = (self.info.height, self.info.width)
+        return Frame(index, name, partial(read_image, self.images[index], size))
+
+    def truth(self, index: int) -> PanopticMap:
+        """Return the ground truth at a position.
+
+        Raises:
+            DataError: If there is none, it is unreadable, or a class is outside the label space.
+        """
+        if self.maps is None:
+            raise DataError(
+                "this video has no ground truth; give data with panoptic_maps", where=self.info.name
+            )
+        panoptic = self.maps.read(index)
+        check_map_classes(panoptic, self.info.labels, self.maps.path(index))
+        return panoptic
+
+
+def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None) -> list[Video]:
+    """Open the videos of a folder; only headers are read.
+
+    ``images`` and ``panoptic_maps`` in the folder are paired by path suffix and frame names, and
+    nothing else in the folder counts. Without either, the folder is taken for maps, unless it is
+    called ``images``, lies in such a folder, or holds JPEGs alone.
+
+    Args:
+        folder: Where the data lie.
+        labels: Label space.
+        encoding: Encoding of the maps; ``None`` to find it out.
+
+    Raises:
+        ConfigError: If the encoding is unknown.
+        DataError: If there is nothing to open, or images and maps do not belong together.
+    """
+    folder = Path(folder)
+    require_folder(folder)
+    images = _image_root(folder)
+    if images is None:
+        maps = open_maps(folder, labels, encoding=encoding).sequences
+        return [_video_of_maps(sequence, labels) for sequence in maps]
+    listing = list_folder(images)
+    folders = [entry for entry in listing.folders if entry.with_suffix(*IMAGE_SUFFIXES)]
+    if not folders:
+        raise DataError("holds no image; expected PNG or JPEG files", where=images)
+    if not (folder / MAPS_FOLDER).is_dir():
+        return [_video_of_images(entry, None, labels) for entry in folders]
+    maps = open_maps(folder, labels, encoding=encoding).sequences
+    return [_video_of_images(*pair, labels) for pair in _pair(folders, maps, folder)]
+
+
+def _image_root(folder: Path) -> Path | None:
+    inner = folder / IMAGES_FOLDER
+    if inner.is_dir():
+        return inner
+    if (folder / MAPS_FOLDER).is_dir():
+        return None
+    named = IMAGES_FOLDER in folder.resolve().parts
+    return folder if named or _only_jpegs(list_folder(folder)) else None
+
+
+def _only_jpegs(listing: Listing) -> bool:
+    return bool(listing.files(".jpg", ".jpeg")) and not listing.files(".png", ".npy", ".txt")
+
+
+def _pair(
+    folders: Sequence[FrameFolder], maps: Sequence[StoredSequence], where: Path
+) -> list[tuple[FrameFolder, StoredSequence | None]]:
+    by_parts = {sequence.parts: sequence for sequence in maps}
+    partner = match_by_suffix([entry.parts for entry in folders], list(by_parts), where=where)
+    without_images = set(by_parts) - set(partner.values())
+    if without_images:
+        raise DataError(
+            f"there are maps but no images for {_listed(without_images)}; expected images for "
+            "every sequence of panoptic_maps; add them, or give the panoptic_maps alone",
+            where=where / IMAGES_FOLDER,
+        )
+    labelled_splits = {parts[:-1] for parts in by_parts}
+    without_maps = {
+        entry.parts
+        for entry in folders
+        if entry.parts not in partner and entry.parts[:-1] in labelled_splits
+    }
+    if without_maps:  # a whole split without labels is usual: the test sequences
+        raise DataError(
+            f"there are images but no maps for {_listed(without_maps)}, though other sequences "
+            "beside them have maps; add the maps, or take the images away",
+            where=where / MAPS_FOLDER,
+        )
+    return [
+        (entry, by_parts[partner[entry.parts]] if entry.parts in partner else None)
+        for entry in folders
+    ]
+
+
+def _listed(sequences: set[tuple[str, ...]]) -> str:
+    return ", ".join("/".join(parts) for parts in sorted(sequences))
+
+
+def _video_of_maps(maps: StoredSequence, labels: LabelSpace) -> FolderVideo:
+    height, width = maps.size
+    info = VideoInfo(maps.parts[-1], maps.frame_names, height, width, labels, has_images=False)
+    return FolderVideo(info, None, maps)
+
+
+def _video_of_images(
+    folder: FrameFolder, maps: StoredSequence | None, labels: LabelSpace
+) -> FolderVideo:
+    images = folder.with_suffix(*IMAGE_SUFFIXES)
+    names = tuple(path.stem for path in images)
+    size = _common_size(images)
+    if maps is not None:
+        maps = aligned(maps, names, size)
+        _check_truth(folder, names, size, maps)
+    info = VideoInfo(folder.parts[-1], names, size[0], size[1], labels, has_images=True)
+    return FolderVideo(info, images, maps)
+
+
+def _common_size(images: Sequence[Path]) -> tuple[int, int]:
+    first = image_size(images[0])
+    for path in images[1:]:
+        size = image_size(path)
+        if size != first:
+            raise DataError(
+                f"is {size[1]}x{size[0]} pixels, but {images[0].name} is {first[1]}x{first[0]}; "
+                "all images of a sequence need one size",
+                where=path,
+            )
+    return first
+
+
+def _check_truth(
+    folder: FrameFolder, names: tuple[str, ...], size: tuple[int, int], maps: StoredSequence
+) -> None:
+    if maps.size != size:
+        raise DataError(
+            f"images are {size[1]}x{size[0]} pixels, their maps {maps.size[1]}x{maps.size[0]}; "
+            "expected one size",
+            where=folder.path,
+        )
+    of_images = {moment(name): name for name in names}
+    of_maps = {moment(name): name for name in maps.frame_names}
+    for lacking, having, what in (
+        (of_maps, of_images, "images but no maps"),
+        (of_images, of_maps, "maps but no images"),
+    ):
+        odd = [name for key, name in having.items() if key not in lacking]
+        if odd:
+            raise DataError(
+                f"{len(odd)} of {len(having)} frames have {what} (the first is {odd[0]}); "
+                "expected both for every frame; add what is missing or remove the rest",
+                where=folder.path,
+            )
