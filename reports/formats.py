@@ -1,0 +1,192 @@
+"""Tables as CSV, LaTeX, Markdown, and files of them."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+from mapt_bench.reports.tables import UNDEFINED, Table
+from mapt_bench.reports.terminal import plain_text
+
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.files import write_text
+
+__all__ = ["TableFormat", "render_table", "write_table", "write_tables"]
+
+TableFormat = Literal["csv", "latex", "markdown", "text"]
+
+_SUFFIXES: dict[str, TableFormat] = {
+    ".csv": "csv",
+    ".tex": "latex",
+    ".md": "markdown",
+    ".markdown": "markdown",
+    ".txt": "text",
+}
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "–": "--",  # noqa: RUF001
+    "→": r"$\to$",
+    "τ": r"$\tau$",
+    "×": r"$\times$",  # noqa: RUF001
+    "Δ": r"$\Delta$",
+    **{character: f"\\{character}" for character in "&%$#_"},
+}
+
+
+def render_table(table: Table, table_format: TableFormat) -> str:
+    """Return a table as text in one of the formats.
+
+    Args:
+        table: What to render.
+        table_format: ``"csv"`` (raw values), ``"latex"`` (needs the booktabs package),
+            ``"markdown"`` (GitHub's) or ``"text"`` (what a terminal without colour shows).
+
+    Raises:
+        ConfigError: If the format is unknown.
+    """
+    renderers: dict[str, Callable[[Table], str]] = {
+        "csv": _csv,
+        "latex": _latex,
+        "markdown": _markdown,
+        "text": plain_text,
+    }
+    if table_format not in renderers:
+        raise ConfigError(
+            f"no table format {table_format!r}; {nearest(table_format, get_args(TableFormat))}"
+        )
+    return renderers[table_format](table)
+
+
+def write_table(table: Table, path: Path, table_format: TableFormat | None = None) -> None:
+    """Write one table; the format is given or follows from the suffix.
+
+    Raises:
+        ConfigError: If no format is given and the suffix tells none.
+        DataError: If the file cannot be written.
+    """
+    write_text(path, render_table(table, table_format or _format_of(path)))
+
+
+def write_tables(
+    tables: Sequence[Table], path: Path, table_format: TableFormat | None = None
+) -> list[Path]:
+    """Write several tables and return the files they went to.
+
+    LaTeX, Markdown and text hold all of them in one file. A CSV file holds one table, so the first
+    goes to ``path`` and each other one beside it, named after its title.
+
+    Raises:
+        ConfigError: If no format is given and the suffix tells none.
+        DataError: If a file cannot be written.
+    """
+    chosen = table_format or _format_of(path)
+    if chosen != "csv":
+        write_text(path, "\n".join(render_table(table, chosen) for table in tables))
+        return [path]
+    paths = [path, *(_beside(path, table.title) for table in tables[1:])]
+    for table, target in zip(tables, paths, strict=True):
+        write_table(table, target, "csv")
+    return paths
+
+
+def _format_of(path: Path) -> TableFormat:
+    found = _SUFFIXES.get(path.suffix.lower())
+    if found is None:
+        raise ConfigError(
+            f"the suffix {path.suffix!r} tells no table format; "
+            f"use one of {', '.join(_SUFFIXES)} or name the format",
+            where=path,
+        )
+    return found
+
+
+def _beside(path: Path, title: str) -> Path:
+    words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    return path.with_name(f"{path.stem}-{words}{path.suffix}")
+
+
+def _csv(table: Table) -> str:
+    """Raw values; an interval takes two columns, undefined is empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    heading: list[str] = []
+    for column in table.columns:
+        ends = (" low", " high") if column.kind == "range" else ("",)
+        heading.extend(column.name + end for end in ends)
+    writer.writerow(heading)
+    for row in table.rows:
+        values: list[object] = []
+        for cell, column in zip(row, table.columns, strict=True):
+            if column.kind == "range":
+                values.extend(cell if isinstance(cell, tuple) else ("", ""))
+            else:
+                values.append("" if cell is None else cell)
+        writer.writerow(values)
+    return text.getvalue()
+
+
+def _latex(table: Table) -> str:
+    best = table.best_cells()
+    lines = []
+    for row, cells in enumerate(table.texts()):
+        words = [
+            f"\\textbf{{{_escape_latex(cell)}}}" if (row, at) in best else _escape_latex(cell)
+            for at, cell in enumerate(cells)
+        ]
+        lines.append(" & ".join(words) + r" \\")
+    alignment = "".join("l" if column.kind == "text" else "r" for column in table.columns)
+    heading = " & ".join(_escape_latex(column.name) for column in table.columns) + r" \\"
+    body = [r"\toprule", heading, r"\midrule", *lines, r"\bottomrule"]
+    notes = [rf"  \par\footnotesize {_escape_latex(note)}" for note in table.footnotes]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            r"  \centering",
+            rf"  \caption{{{_escape_latex(table.title)}}}",
+            rf"  \begin{{tabular}}{{{alignment}}}",
+            *(f"    {line}" for line in body),
+            r"  \end{tabular}",
+            *notes,
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _markdown(table: Table) -> str:
+    best = table.best_cells()
+    rows = [
+        [
+            f"**{_escape_markdown(cell)}**" if (row, at) in best else _escape_markdown(cell)
+            for at, cell in enumerate(cells)
+        ]
+        for row, cells in enumerate(table.texts())
+    ]
+    rules = ["---" if column.kind == "text" else "---:" for column in table.columns]
+    heading = [_escape_markdown(column.name) for column in table.columns]
+    lines = [f"**{_escape_markdown(table.title)}**", ""]
+    lines += [f"| {' | '.join(cells)} |" for cells in (heading, rules, *rows)]
+    for note in table.footnotes:
+        lines += ["", _escape_markdown(note)]
+    return "\n".join([*lines, ""])
+
+
+def _escape_markdown(text: str) -> str:
+    # A dash alone is no markup; brackets, stars, bars and underscores of names would be.
+    if text == UNDEFINED:
+        return text
+    return re.sub(r"([\\`*_|<>])", r"\\\1", text)
