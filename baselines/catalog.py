@@ -1,8 +1,8 @@
 """All associators that need no training, by name."""
 
-from dataclasses import fields
-from typing import Any
-
+from mapt_bench.baselines.box_tracks import ByteTrackAssociator, SortAssociator
+from mapt_bench.baselines.embedding import HistogramEmbedder
+from mapt_bench.baselines.flow import DisFlow
 from mapt_bench.baselines.iou import IouAssociator
 from mapt_bench.baselines.oracle import OracleAssociator
 from mapt_bench.baselines.registry import (
@@ -15,7 +15,7 @@ from mapt_bench.baselines.registry import (
 from mapt_bench.baselines.settings import TrackerSettings
 from mapt_bench.baselines.unlinked import UnlinkedAssociator
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.tracking import Associator, StandStill, TwoStepAssociator, TwoStepSettings
+from mapt_bench.tracking import Associator, FlowWarp, StandStill, TwoStepAssociator, TwoStepSettings
 from mapt_bench.tracking.propagation import Propagation
 from mapt_bench.tracking.two_step import Embedder, Order
 
@@ -46,7 +46,7 @@ def build_associator(
     memory: int | None = None,
     pair: int = 1,
     truth: Truth | None = None,
-    **settings: Any,
+    **settings: float | str,
 ) -> Associator:
     """Build an associator.
 
@@ -74,12 +74,9 @@ def build_associator(
         )
     if entry.needs_truth and truth is None:
         raise ConfigError(f"tracker {name!r} needs ground truth; give data that has it")
-    known = [field.name for field in fields(TrackerSettings)]
-    for key in settings:
-        if key not in known:
-            raise ConfigError(f"trackers have no setting {key!r}; {nearest(key, known)}")
+    thresholds = TrackerSettings.from_mapping(settings)
     chosen_memory = entry.default_memory if memory is None else memory
-    return entry.build(AssociatorOptions(chosen_memory, pair, truth, TrackerSettings(**settings)))
+    return entry.build(AssociatorOptions(chosen_memory, pair, truth, thresholds))
 
 
 def _two_step(
@@ -121,6 +118,68 @@ def _copy(options: AssociatorOptions) -> Associator:
 @register("iou", "boxes matched greedily by IoU (Bochinski et al. 2017)", default_memory=0)
 def _iou(options: AssociatorOptions) -> Associator:
     return IouAssociator(threshold=options.settings.iou_threshold, memory=options.memory)
+
+
+@register("sort", "Kalman filter, Hungarian on box IoU (Bewley et al. 2016)", default_memory=1)
+def _sort(options: AssociatorOptions) -> Associator:
+    return SortAssociator(threshold=options.settings.sort_iou_threshold, memory=options.memory)
+
+
+@register("bytetrack", "Kalman filter, two passes by score (Zhang et al. 2022)", default_memory=30)
+def _bytetrack(options: AssociatorOptions) -> Associator:
+    given = options.settings
+    return ByteTrackAssociator(
+        high_score=given.high_score,
+        low_score=given.low_score,
+        first_iou=given.first_pass_iou,
+        second_iou=given.second_pass_iou,
+        memory=options.memory,
+    )
+
+
+@register(
+    "appearance",
+    "hand-made colour and texture embeddings matched by cosine",
+    needs_images=True,
+    supports_pair=True,
+    default_memory=_TWO_STEP_MEMORY,
+)
+def _appearance(options: AssociatorOptions) -> Associator:
+    return _two_step(options, None, HistogramEmbedder())
+
+
+@register(
+    "motion",
+    "masks warped by DIS optical flow and matched by mask proximity",
+    needs_images=True,
+    supports_pair=True,
+    default_memory=_TWO_STEP_MEMORY,
+)
+def _motion(options: AssociatorOptions) -> Associator:
+    return _two_step(options, _flow_warp(options), None)
+
+
+def _register_both(name: str, order: Order, summary: str) -> None:
+    @register(
+        name,
+        summary,
+        needs_images=True,
+        supports_pair=True,
+        default_memory=_TWO_STEP_MEMORY,
+    )
+    def _both(options: AssociatorOptions) -> Associator:
+        return _two_step(options, _flow_warp(options), HistogramEmbedder(), order)
+
+
+_register_both("both", "motion-first", "motion, then appearance for what is left over")
+_register_both(
+    "both:appearance-first", "appearance-first", "appearance, then motion for what is left over"
+)
+_register_both("both:simultaneous", "simultaneous", "motion and appearance in one joint affinity")
+
+
+def _flow_warp(options: AssociatorOptions) -> FlowWarp:
+    return FlowWarp(DisFlow(height=options.settings.flow_height))
 
 
 @register("oracle", "true identities for the segments found: the ceiling", needs_truth=True)

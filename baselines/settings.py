@@ -1,8 +1,10 @@
 """Every threshold of every baseline, in one place."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking.proximity import Proximity
 
 __all__ = ["TrackerSettings"]
@@ -30,9 +32,8 @@ class TrackerSettings:
             (``iou``).
         sort_iou_threshold: Least box IoU with the predicted box; 0.3 as in Bewley et al. 2016
             (``sort``).
-        high_score: Segments with at least this share of the way from the lowest to the highest
-            possible score take part in the first pass; 0.6 as in Zhang et al. 2022
-            (``bytetrack``).
+        high_score: Segments of at least this score take part in the first pass and may begin
+            tracks; 0.6 as in Zhang et al. 2022 (``bytetrack``).
         low_score: Segments below this score are dropped; 0.1 as in Zhang et al. 2022
             (``bytetrack``).
         first_pass_iou: Least box IoU in the first pass; 0.2, as its released code has it
@@ -57,6 +58,22 @@ class TrackerSettings:
     low_score: float = 0.1
     first_pass_iou: float = 0.2
     second_pass_iou: float = 0.5
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Build settings from names and values; what is left out keeps its default.
+
+        Raises:
+            ConfigError: If a name is unknown or a value of the wrong kind or out of range.
+        """
+        known = {field.name: type(field.default) for field in fields(cls)}
+        for name, value in values.items():
+            if name not in known:
+                raise ConfigError(f"trackers have no setting {name!r}; {nearest(name, known)}")
+            kinds = (int, float) if known[name] is float else known[name]
+            if isinstance(value, bool) or not isinstance(value, kinds):
+                raise ConfigError(f"{name} is {value!r}; expected a {known[name].__name__}")
+        return cls(**values)
 
     def __post_init__(self) -> None:
         # The fusion checks its own settings when it is built; these belong to the box trackers.

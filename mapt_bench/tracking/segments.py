@@ -16,8 +16,9 @@ class FrameSegments:
     """The segments of one frame. Thing segments never overlap.
 
     Attributes:
-        stuff: ``uint8`` of shape ``(height, width)``: stuff class of each pixel, void
-            (``labels.ignore_label``) where there is none or where a thing lies.
+        stuff: ``uint8`` of shape ``(height, width)``: class of each pixel outside the thing
+            segments, void (``labels.ignore_label``) where there is none or where a thing lies. It
+            may be a thing class: pixels known to be of that class, but of no particular object.
         index_map: ``int32`` of the same shape: ``k`` where thing segment ``k`` lies, -1 elsewhere.
         class_ids: ``int64`` of shape ``(n,)``: class of each thing segment.
         scores: ``float64`` of shape ``(n,)`` in ``[0, 1]``: the segmenter's confidence.
@@ -64,7 +65,7 @@ class FrameSegments:
         return height, width
 
     def compose(self, ids: NDArray[np.int64], labels: LabelSpace) -> PanopticMap:
-        """Lay segments and stuff into one panoptic map.
+        """Lay segments and stuff into one panoptic map; pixels of no object have identity 0.
 
         Args:
             ids: ``(n,)`` identity of each thing segment; a negative one drops the segment (its

@@ -1,0 +1,157 @@
+"""Segmenters that need no network: ground truth, and predictions saved frame by frame."""
+
+import zlib
+
+import numpy as np
+
+from mapt_bench.baselines.noise import SegmentNoise, add_noise
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.labels import (
+    ID_BITS,
+    ID_LIMIT,
+    Frame,
+    LabelSpace,
+    MapSequence,
+    PanopticMap,
+    Video,
+    VideoInfo,
+)
+from mapt_bench.tracking import FrameSegments
+
+__all__ = ["GroundTruthSegments", "SavedSegments", "cut_segments"]
+
+
+def cut_segments(
+    panoptic_map: PanopticMap,
+    labels: LabelSpace,
+    rng: np.random.Generator,
+    *,
+    zero_is_crowd: bool,
+) -> FrameSegments:
+    """Cut a map into segments, throw their identities away and shuffle them.
+
+    Args:
+        panoptic_map: Ground truth or a prediction.
+        labels: Says which classes are things.
+        rng: Decides the order.
+        zero_is_crowd: Whether thing pixels of identity 0 are crowd, as in ground truth: they make
+            no segment and keep their class without an object. In predictions 0 is an ordinary
+            identity.
+
+    Returns:
+        One segment for each pair of thing class and identity, all of score 1.
+    """
+    classes = panoptic_map.classes
+    is_object = labels.is_thing_table[classes]
+    if zero_is_crowd:
+        is_object &= (panoptic_map.codes & np.uint32(ID_LIMIT - 1)) > 0
+    codes, members = np.unique(panoptic_map.codes[is_object], return_inverse=True)
+    place = rng.permutation(len(codes))
+    index_map = np.full(panoptic_map.shape, -1, dtype=np.int32)
+    index_map[is_object] = place[members]
+    class_ids = np.zeros(len(codes), dtype=np.int64)
+    class_ids[place] = codes >> np.uint32(ID_BITS)
+    classes[is_object] = labels.ignore_label
+    return FrameSegments(classes, index_map, class_ids, np.ones(len(codes)))
+
+
+class GroundTruthSegments:
+    """The true segments of a video with their identities taken away and their order shuffled.
+
+    Crowd (thing pixels of no annotated object) is no segment: its pixels keep their class and
+    identity 0, so that, under the oracle, segments without noise score 1 in every metric.
+
+    Args:
+        video: Must have truth.
+        seed: 0 or more; decides order and noise, frame by frame.
+        noise: Faults to add; ``None`` for none.
+
+    Raises:
+        ConfigError: If the seed is negative.
+        DataError: If the video has no truth.
+    """
+
+    needs_images = False
+
+    def __init__(self, video: Video, *, seed: int = 0, noise: SegmentNoise | None = None) -> None:
+        if not video.has_truth:
+            raise DataError(
+                "has no ground truth to take segments from; give a folder of predictions as "
+                "segments instead",
+                where=video.info.name,
+            )
+        self.video = video
+        self.seed = _checked_seed(seed)
+        self.noise = noise
+
+    def start(self, info: VideoInfo) -> None:
+        """Nothing to prepare."""
+
+    def segment(self, frame: Frame) -> FrameSegments:
+        """Return the frame's true segments in an order that says nothing."""
+        info = self.video.info
+        rng = _frame_rng(self.seed, info.name, frame.index)
+        truth = self.video.truth(frame.index)
+        segments = cut_segments(truth, info.labels, rng, zero_is_crowd=True)
+        return segments if self.noise is None else add_noise(segments, self.noise, info.labels, rng)
+
+
+class SavedSegments:
+    """The segments of predictions saved frame by frame; identities in them are thrown away.
+
+    Args:
+        sequence: The predictions; its frames must cover those of the video, by name.
+        seed: 0 or more; decides the order, frame by frame.
+
+    Raises:
+        ConfigError: If the seed is negative.
+    """
+
+    needs_images = False
+
+    def __init__(self, sequence: MapSequence, *, seed: int = 0) -> None:
+        self.sequence = sequence
+        self.seed = _checked_seed(seed)
+        self._info: VideoInfo | None = None
+        self._index_of = {name: index for index, name in enumerate(sequence.frame_names)}
+
+    def start(self, info: VideoInfo) -> None:
+        """Check that there is a prediction for every frame, of the right size.
+
+        Raises:
+            DataError: If one is missing or sizes differ.
+        """
+        place = "/".join(self.sequence.parts)
+        missing = [name for name in info.frame_names if name not in self._index_of]
+        if missing:
+            raise DataError(
+                f"no segments for {len(missing)} of {info.frame_count} frames of video "
+                f"{info.name!r}, the first {missing[0]!r}; predict every frame",
+                where=place,
+            )
+        if self.sequence.size != (info.height, info.width):
+            raise DataError(
+                f"segments have {self.sequence.size} pixels (height, width), video {info.name!r} "
+                f"{(info.height, info.width)}; write predictions at the size of the video",
+                where=place,
+            )
+        self._info = info
+
+    def segment(self, frame: Frame) -> FrameSegments:
+        """Return the frame's predicted segments in an order that says nothing."""
+        if self._info is None:
+            raise RuntimeError("start() must be called before segment()")
+        prediction = self.sequence.read(self._index_of[frame.name])
+        rng = _frame_rng(self.seed, self._info.name, frame.index)
+        return cut_segments(prediction, self._info.labels, rng, zero_is_crowd=False)
+
+
+def _checked_seed(seed: int) -> int:
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}; expected 0 or more")
+    return seed
+
+
+def _frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
+    """Random numbers that depend on nothing but these three."""
+    return np.random.default_rng([seed, zlib.crc32(video.encode()), index])
