@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from mapt_bench.reports.tables import UNDEFINED, Table
-from mapt_bench.reports.terminal import plain_text
-
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.files import write_text
+from mapt_bench.reports.tables import UNDEFINED, Table
+from mapt_bench.reports.terminal import plain_text
 
 __all__ = ["TableFormat", "render_table", "write_table", "write_tables"]
 

@@ -12,6 +12,7 @@ __all__ = [
     "is_reference",
     "row_interval",
     "row_label",
+    "row_score",
     "run_tables",
     "skipped_table",
     "summary_table",
@@ -22,8 +23,6 @@ CLAIMED = "claimed (paper, KITTI-STEP val)"
 """Heading of numbers that nobody here has measured."""
 
 _SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "HOTA", "IDF1", "IDSW", "Frag")
-
-_REFERENCE_GROUPS = frozenset({"bound", "bounds", "oracle", "reference", "references"})
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -44,11 +43,9 @@ def run_tables(run: Run) -> list[Table]:
 def is_reference(row: Row) -> bool:
     """Return whether a summary row is there for orientation only and competes for nothing.
 
-    True for the oracle, which knows the ground truth. Copying the last masks is a tracker that
-    anyone could run, so it competes.
+    True for rows of the group ``"reference"`` and for the oracle, which knows the ground truth.
     """
-    group = str(row.get("group") or "").lower()
-    return group in _REFERENCE_GROUPS or "oracle" in str(row.get("variant", "")).lower()
+    return row.get("group") == "reference" or str(row["variant"]).startswith("oracle")
 
 
 def row_interval(row: Row) -> tuple[str, int] | None:
@@ -67,13 +64,13 @@ def row_label(row: Row) -> str:
 def summary_table(run: Run) -> Table:
     """Return one row a variant (and temporal interval), best values marked.
 
-    Rows that know the ground truth (see :func:`is_reference`) do not compete. In a sweep only the
+    Rows of reference (see :func:`is_reference`) do not compete. In a sweep only the
     numbers of one tau may be compared with each other, so no best values are marked in it.
     """
     rows: Sequence[Row] = run["summary"]
     sweeps = any(row_interval(row) for row in rows)
     with_interval = any(interval_cell(row, "PAT") for row in rows)
-    shown = [name for name in _SHOWN if any(_score(row, name) is not None for row in rows)]
+    shown = [name for name in _SHOWN if any(row_score(row, name) is not None for row in rows)]
     columns = [Column("variant")]
     columns += [Column("interval"), Column("tau", "integer")] if sweeps else []
     for name in shown:
@@ -87,7 +84,7 @@ def summary_table(run: Run) -> Table:
         line: list[Cell] = [row_label(row)]
         line += (row_interval(row) or ("", None)) if sweeps else ()
         for name in shown:
-            line.append(_score(row, name))
+            line.append(row_score(row, name))
             line += [interval_cell(row, "PAT")] if name == "PAT" and with_interval else []
         line += [_seconds(row)] if timed else []
         cells.append(tuple(line))
@@ -107,7 +104,7 @@ def sweep_table(run: Run, score: str) -> Table:
     references = set()
     for row in rows:
         if found := row_interval(row):
-            variants.setdefault(row_label(row), {})[found] = _score(row, score)
+            variants.setdefault(row_label(row), {})[found] = row_score(row, score)
             references |= {row_label(row)} if is_reference(row) else set()
     shown = score_column(score)
     columns = [Column("variant")]
@@ -154,9 +151,9 @@ def claims_table(run: Run) -> Table:
     return Table("Claims of the paper", columns, rows, notes)
 
 
-def _score(row: Row, name: str) -> Cell:
+def row_score(row: Row, name: str) -> float | None:
     """Return a score of a summary row; switches and fragments also stand beside the scores."""
-    value: Cell = (row.get("scores") or {}).get(name)
+    value: float | None = (row.get("scores") or {}).get(name)
     if value is None:
         value = row.get({"IDSW": "switches", "Frag": "fragments"}.get(name, ""))
     return value
@@ -185,8 +182,8 @@ def _summary_notes(rows: Sequence[Row], *, sweeps: bool, references: frozenset[i
         )
     if references:
         names = dict.fromkeys(row_label(rows[index]) for index in sorted(references))
-        notes.append(f"Knows the ground truth, does not compete: {', '.join(names)}.")
+        notes.append(f"For reference, not marked as best: {', '.join(names)}.")
     notes += interval_notes([row for row in rows if (row.get("intervals") or {}).get("PAT")])
-    if any(_score(row, name) is None for row in rows for name in ("PAT", "STQ")):
+    if any(row_score(row, name) is None for row in rows for name in ("PAT", "STQ")):
         notes.append(f"{UNDEFINED}: undefined; the reasons stand with the cells of results.json.")
     return notes

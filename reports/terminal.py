@@ -3,11 +3,12 @@
 import io
 from collections.abc import Sequence
 
-from mapt_bench.reports.tables import Table
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
+
+from mapt_bench.reports.tables import Table
 
 __all__ = ["plain_text", "print_table"]
 

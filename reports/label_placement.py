@@ -1,0 +1,135 @@
+"""Labels of points in a plot, placed so that none covers another or a point."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+__all__ = ["Box", "PlacedLabel", "place_labels"]
+
+_RADII = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0)
+_ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels; y grows upwards."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def overlap(self, other: "Box") -> float:
+        """Return the area shared with another rectangle, in square pixels."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.top, other.top) - max(self.bottom, other.bottom)
+        return width * height if width > 0 and height > 0 else 0.0
+
+    def distance(self, other: "Box") -> float:
+        """Return the gap between two rectangles in pixels, 0 if they touch."""
+        across = max(self.left - other.right, other.left - self.right, 0.0)
+        up = max(self.bottom - other.top, other.bottom - self.top, 0.0)
+        return math.hypot(across, up)
+
+    def nearest_point(self, x: float, y: float) -> tuple[float, float]:
+        """Return the point of this rectangle that lies nearest to another."""
+        return min(max(x, self.left), self.right), min(max(y, self.bottom), self.top)
+
+    def crossed_share(self, start: tuple[float, float], end: tuple[float, float]) -> float:
+        """Return how much of a straight line lies in this rectangle, in [0, 1]."""
+        steps = [step / 20 for step in range(21)]
+        line = [
+            (start[0] + step * (end[0] - start[0]), start[1] + step * (end[1] - start[1]))
+            for step in steps
+        ]
+        return sum(self.nearest_point(*at) == at for at in line) / len(line)
+
+    def area_outside(self, frame: "Box") -> float:
+        """Return how much of this rectangle lies beyond a frame, in square pixels."""
+        return (self.right - self.left) * (self.top - self.bottom) - self.overlap(frame)
+
+
+@dataclass(frozen=True)
+class PlacedLabel:
+    """Where a label goes.
+
+    Attributes:
+        box: The place of its text.
+        leader: Where on the box a line to the point ends; ``None`` if the label stands so near
+            that it needs no line.
+    """
+
+    box: Box
+    leader: tuple[float, float] | None
+
+
+def place_labels(
+    points: Sequence[tuple[float, float]],
+    sizes: Sequence[tuple[float, float]],
+    frame: Box,
+    *,
+    marker: float = 6.0,
+) -> list[PlacedLabel]:
+    """Place one label a point, each at the nearest free position around it.
+
+    Args:
+        points: Pixel coordinates (x, y).
+        sizes: Width and height of each label's text in pixels.
+        frame: Where labels may lie.
+        marker: Half the width of a point's marker in pixels.
+
+    Returns:
+        One place a point, in order. If no position is free, the one with the least overlap.
+
+    Example:
+        >>> [label] = place_labels([(50, 50)], [(20, 10)], Box(0, 0, 100, 100))
+        >>> label.box.left, label.leader
+        (60.0, None)
+    """
+    markers = [Box(x - marker, y - marker, x + marker, y + marker) for x, y in points]
+    placed: list[PlacedLabel] = []
+    for index, (point, size) in enumerate(zip(points, sizes, strict=True)):
+        rivals = markers[:index] + markers[index + 1 :]
+        taken = [*rivals, *(label.box for label in placed)]
+        costs = [
+            (_cost(label, point, taken, frame) + _ambiguity(label, point, rivals), label)
+            for label in _candidates(point, size)
+        ]
+        # min keeps the first of equals, which is the nearest.
+        placed.append(min(costs, key=lambda entry: entry[0])[1])
+    return placed
+
+
+def _cost(
+    label: PlacedLabel, point: tuple[float, float], taken: Sequence[Box], frame: Box
+) -> float:
+    """Square pixels covered, with lines through other labels and leaving the frame made dear."""
+    cost = 10 * label.box.area_outside(frame) + sum(label.box.overlap(box) for box in taken)
+    if label.leader is not None:
+        cost += sum(500 * box.crossed_share(point, label.leader) for box in taken)
+    return cost
+
+
+def _ambiguity(label: PlacedLabel, point: tuple[float, float], rivals: Sequence[Box]) -> float:
+    """Make it dear to stand as near to another point as to the own, unless a line tells."""
+    own = math.dist(point, label.box.nearest_point(*point))
+    weight = 100 if label.leader is None else 20
+    return weight * sum(label.box.distance(rival) < own for rival in rivals)
+
+
+def _candidates(point: tuple[float, float], size: tuple[float, float]) -> Iterator[PlacedLabel]:
+    x, y = point
+    width, height = size
+    for radius in _RADII:
+        for angle in _ANGLES:
+            across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            # The side of the box that faces the point is the one at this radius.
+            left = x + radius * across - width * (1 - _share(across))
+            bottom = y + radius * up - height * (1 - _share(up))
+            box = Box(left, bottom, left + width, bottom + height)
+            yield PlacedLabel(box, None if radius == _RADII[0] else box.nearest_point(x, y))
+
+
+def _share(direction: float) -> float:
+    """How much of a label lies on the positive side of its anchor: all, half or none."""
+    return 0.5 if abs(direction) < 0.3 else float(direction > 0)

@@ -1,0 +1,327 @@
+"""Pictures of a run: PAT against STQ, id switches and fragments, and scores over intervals.
+
+matplotlib is imported only when a picture is drawn, and never through pyplot: nothing global is
+changed. Equal results give equal bytes, as PNG and as SVG.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.files import replace_when_complete
+from mapt_bench.reports.evaluation import interval_cell
+from mapt_bench.reports.label_placement import Box, place_labels
+from mapt_bench.reports.run import is_reference, row_interval, row_label, row_score
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_scores", "plot_sweep", "write_plots"]
+
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31")
+"""Okabe and Ito's colours that can be told apart with any colour vision, and two more."""
+
+_MARKERS = "osD^v<>h"
+
+_INK = "#222222"
+_FAINT = "#777777"
+
+_STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "text.color": _INK,
+    "font.family": "DejaVu Sans",
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _INK,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.7,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+    "svg.hashsalt": "mapt-bench",
+}
+
+Run = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+def write_plots(run: Run, folder: Path) -> list[Path]:
+    """Draw every picture that a run has the numbers for, as PNG and SVG.
+
+    Args:
+        run: A result of schema ``mapt-bench/run/1``.
+        folder: Made if it is not there.
+
+    Returns:
+        The files written: ``pat_stq`` for runs without, ``sweep_PAT`` and ``sweep_STQ`` for runs
+        with temporal intervals; none where the scores are undefined.
+
+    Raises:
+        DataError: If a file cannot be written.
+    """
+    written = []
+    rows: Sequence[Row] = run["summary"]
+    for suffix in (".png", ".svg"):
+        if any(row_interval(row) for row in rows):
+            for score in ("PAT", "STQ"):
+                if any(row_score(row, score) is not None for row in rows):
+                    written.append(folder / f"sweep_{score}{suffix}")
+                    plot_sweep(run, written[-1], score=score)
+        elif _points(rows):
+            written.append(folder / f"pat_stq{suffix}")
+            plot_scores(run, written[-1])
+    return written
+
+
+def plot_scores(run: Run, path: Path) -> None:
+    """Draw PAT against STQ, a point a variant, and its id switches and fragments as bars.
+
+    Variants of one group share a colour. The oracle, which knows the ground truth, and copying the
+    last masks are marked as references.
+
+    Raises:
+        ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
+        DataError: If the file cannot be written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    rows: Sequence[Row] = run["summary"]
+    with rc_context(_STYLE):
+        height = max(4.2, 1.4 + 0.32 * len(rows))
+        figure = Figure(figsize=(12, height), dpi=150, layout="constrained")
+        scatter, bars = figure.subplots(1, 2, width_ratios=(1.7, 1))
+        _draw_bars(bars, rows)
+        _draw_points(scatter, rows)
+        _label_points(figure, scatter, rows)
+        _save(figure, path)
+
+
+def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
+    """Draw a score over tau, a line a variant, a panel for each kind of interval.
+
+    The oracle and copying are drawn as reference lines; intervals as bands where there are any.
+
+    Raises:
+        ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
+        DataError: If the file cannot be written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    rows: Sequence[Row] = [row for row in run["summary"] if row_interval(row)]
+    kinds = sorted({found[0] for row in rows if (found := row_interval(row))})
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(2.2 + 4.2 * len(kinds), 4), dpi=150, layout="constrained")
+        panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
+        marks = _line_marks(rows)
+        for axes, kind in zip(panels, kinds, strict=True):
+            _draw_lines(axes, rows, kind, score, marks)
+        panels[0].set_ylabel(f"{score} (%)")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center")
+        _save(figure, path)
+
+
+def _points(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
+    """Return the rows that have both scores, with STQ and PAT in percent."""
+    found = []
+    for row in rows:
+        stq, pat = row_score(row, "STQ"), row_score(row, "PAT")
+        if stq is not None and pat is not None:
+            found.append((row, 100 * stq, 100 * pat))
+    return found
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """How a row is drawn, and what the legend calls its kind."""
+
+    name: str
+    colour: str
+    marker: str
+    dashes: str = "-"
+
+
+_ORACLE = _Mark("oracle, knows the ground truth", _INK, "*", "--")
+_COPY = _Mark("copies the last masks", _FAINT, "X", ":")
+_OTHER_REFERENCE = _Mark("other reference", _FAINT, "P", "-.")
+
+
+def _reference_mark(row: Row) -> _Mark | None:
+    """Return how a row of reference is marked, ``None`` for one that competes."""
+    variant = str(row["variant"]).lower()
+    if variant.startswith("oracle"):
+        return _ORACLE
+    if variant == "copy" or variant.startswith(("copy-", "copy_")):
+        return _COPY
+    return _OTHER_REFERENCE if is_reference(row) else None
+
+
+def _group_marks(rows: Sequence[Row]) -> dict[str, _Mark]:
+    groups = dict.fromkeys(_group(row) for row in rows if _reference_mark(row) is None)
+    return {group: _numbered_mark(group, at) for at, group in enumerate(groups)}
+
+
+def _numbered_mark(name: str, at: int) -> _Mark:
+    dashes = "-" if at < len(_PALETTE) else "-."
+    return _Mark(name, _PALETTE[at % len(_PALETTE)], _MARKERS[at % len(_MARKERS)], dashes)
+
+
+def _group(row: Row) -> str:
+    return str(row.get("group") or "trackers")
+
+
+def _draw_points(axes: "Axes", rows: Sequence[Row]) -> None:
+    groups = _group_marks(rows)
+    shown: set[str] = set()
+    for row, stq, pat in _points(rows):
+        mark = _reference_mark(row) or groups[_group(row)]
+        axes.scatter(
+            stq,
+            pat,
+            s=110 if mark == _ORACLE else 48,
+            color=mark.colour,
+            marker=mark.marker,
+            edgecolors="white",
+            linewidths=0.7,
+            zorder=3,
+            label=None if mark.name in shown else mark.name,
+        )
+        shown.add(mark.name)
+    axes.set_xlabel("STQ (%)")
+    axes.set_ylabel("PAT (%)")
+    axes.set_title("Up and to the right is better", loc="left", color=_FAINT)
+    axes.margins(0.16)
+    axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=3, columnspacing=1, handletextpad=0.2
+    )
+
+
+def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
+    """Name the points; points that fall together share one label."""
+    together: dict[tuple[float, float], list[str]] = {}
+    for row, stq, pat in _points(rows):
+        together.setdefault((round(stq, 2), round(pat, 2)), []).append(row_label(row))
+    names = ["\n".join(labels) for labels in together.values()]
+    # Frozen, since lines to labels must not move what was measured.
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    figure.draw_without_rendering()  # lays the figure out, so that places in pixels are known
+    renderer = figure._get_renderer()  # type: ignore[attr-defined]
+    pixels = [tuple(axes.transData.transform(point)) for point in together]
+    sizes = []
+    for name in names:
+        text = axes.text(0, 0, name, fontsize=8)
+        extent = text.get_window_extent(renderer)
+        sizes.append((extent.width + 8, extent.height + 2))  # air between labels
+        text.remove()
+    bounds = axes.get_window_extent(renderer)
+    frame = Box(bounds.x0, bounds.y0, bounds.x1, bounds.y1)
+    places = place_labels(pixels, sizes, frame, marker=8.0)
+    to_data = axes.transData.inverted()
+    for point, name, place in zip(together, names, places, strict=True):
+        middle = (place.box.left + place.box.right) / 2, (place.box.bottom + place.box.top) / 2
+        axes.text(
+            *to_data.transform(middle),
+            name,
+            fontsize=8,
+            ha="center",
+            va="center",
+            multialignment="left",
+        )
+        if place.leader is not None:
+            end = to_data.transform(place.leader)
+            axes.plot((point[0], end[0]), (point[1], end[1]), color=_FAINT, linewidth=0.6)
+
+
+def _draw_bars(axes: "Axes", rows: Sequence[Row]) -> None:
+    """Draw switches above fragments for each variant, the first row on top."""
+    for offset, (score, name, colour) in enumerate(
+        (("IDSW", "id switches", _PALETTE[1]), ("Frag", "fragments", _PALETTE[5]))
+    ):
+        places = [at + 0.38 * (offset - 0.5) for at in range(len(rows))]
+        counts = [row_score(row, score) for row in rows]
+        drawn = axes.barh(
+            places, [count or 0 for count in counts], height=0.36, color=colour, label=name
+        )
+        texts = ["–" if count is None else f"{count:g}" for count in counts]  # noqa: RUF001
+        axes.bar_label(drawn, labels=texts, padding=2, fontsize=7, color=_INK)
+    axes.set_yticks(range(len(rows)), [row_label(row) for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.margins(x=0.12)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel("count")
+    axes.set_title("Fewer is better", loc="left", color=_FAINT)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=2)
+
+
+def _line_marks(rows: Sequence[Row]) -> dict[str, _Mark]:
+    """Return how each label's line is drawn: a colour each, references alike everywhere."""
+    marks: dict[str, _Mark] = {}
+    numbered = 0
+    for row in rows:
+        label = row_label(row)
+        if label not in marks:
+            reference = _reference_mark(row)
+            marks[label] = reference or _numbered_mark(label, numbered)
+            numbered += reference is None
+    return marks
+
+
+def _draw_lines(
+    axes: "Axes", rows: Sequence[Row], kind: str, score: str, marks: Mapping[str, _Mark]
+) -> None:
+    taus: set[int] = set()
+    for label, mark in marks.items():
+        series = [
+            (interval[1], 100 * value, interval_cell(row, score))
+            for row in rows
+            if row_label(row) == label
+            and (interval := row_interval(row))
+            and interval[0] == kind
+            and (value := row_score(row, score)) is not None
+        ]
+        series.sort(key=lambda entry: entry[0])
+        taus |= {tau for tau, _, _ in series}
+        axes.plot(
+            [tau for tau, _, _ in series],
+            [value for _, value, _ in series],
+            color=mark.colour,
+            marker=mark.marker,
+            linestyle=mark.dashes,
+            markersize=9 if mark == _ORACLE else 6,
+            markeredgecolor="white",
+            linewidth=1.6,
+            label=label,
+        )
+        banded = [(tau, ends) for tau, _, ends in series if isinstance(ends, tuple)]
+        axes.fill_between(
+            [tau for tau, _ in banded],
+            [100 * ends[0] for _, ends in banded],
+            [100 * ends[1] for _, ends in banded],
+            color=mark.colour,
+            alpha=0.15,
+            linewidth=0,
+        )
+    names = {"drop": "every tau-th frame kept", "pair": "frames paired at distance tau"}
+    axes.set_title(names.get(kind, kind), loc="left", color=_FAINT)
+    axes.set_xlabel("tau (frames)")
+    axes.set_xticks(sorted(taus))
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    # Dates and versions in the metadata would make equal pictures differ.
+    metadata = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+    kind = path.suffix.lower()
+    if kind not in metadata:
+        raise ConfigError(f"a picture cannot be {path.suffix!r}; use .png or .svg", where=path)
+    with replace_when_complete(path) as beside:
+        figure.savefig(beside, format=kind[1:], metadata=metadata[kind])
