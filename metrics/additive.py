@@ -1,0 +1,65 @@
+"""Sums that merge: what a sequence adds to a score, small enough to keep, send and resample."""
+
+import dataclasses
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Additive"]
+
+
+class Additive:
+    """Base of dataclasses that can be added, field by field.
+
+    Fields are numbers, arrays, ``Additive`` objects or tuples of these; tuples add element by
+    element. The order of additions never matters for integers, and for real numbers only up to
+    rounding.
+    """
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*_added(tuple(_values(self)), tuple(_values(other))))
+
+    def to_vector(self) -> NDArray[np.float64]:
+        """Lay all fields into one vector; sums of vectors are vectors of sums.
+
+        Counts are exact below 2**53. Made for resampling: a bootstrap over sequences is then a
+        product of a weight matrix with a matrix of such rows.
+        """
+        return np.concatenate([_flat(value) for value in _values(self)])
+
+    def from_vector(self, vector: NDArray[np.float64]) -> Self:
+        """Return the object of this one's shape whose :meth:`to_vector` is ``vector``."""
+        return type(self)(*_shaped(tuple(_values(self)), vector))
+
+
+def _values(sums: Additive) -> list[Any]:
+    if not dataclasses.is_dataclass(sums):
+        raise TypeError(f"{type(sums).__name__} must be a dataclass to be additive")
+    return [getattr(sums, field.name) for field in dataclasses.fields(sums)]
+
+
+def _added(first: Any, second: Any) -> Any:  # noqa: ANN401 - a field of any additive kind
+    if isinstance(first, tuple):
+        return tuple(_added(mine, theirs) for mine, theirs in zip(first, second, strict=True))
+    return first + second
+
+
+def _flat(value: Any) -> NDArray[np.float64]:  # noqa: ANN401 - a field of any additive kind
+    if isinstance(value, Additive):
+        return value.to_vector()
+    if isinstance(value, tuple):
+        return np.concatenate([np.zeros(0), *(_flat(part) for part in value)])
+    return np.asarray(value, dtype=np.float64).ravel()
+
+
+def _shaped(like: Any, vector: NDArray[np.float64]) -> Any:  # noqa: ANN401
+    if isinstance(like, Additive):
+        return like.from_vector(vector)
+    if isinstance(like, tuple):
+        ends = np.cumsum([_flat(part).size for part in like])
+        pieces = np.split(vector, ends[:-1]) if like else []
+        return tuple(_shaped(part, piece) for part, piece in zip(like, pieces, strict=True))
+    if isinstance(like, np.ndarray):
+        return vector.reshape(like.shape).astype(like.dtype)
+    return type(like)(vector[0])

@@ -1,0 +1,94 @@
+"""The detections of one thing class in one sequence, prepared as TrackEval does for KITTI MOTS.
+
+Predictions that match nothing and lie mostly on void or crowd are dropped.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.metrics.matching import SegmentTable
+
+__all__ = ["ClassDetections", "detections_of_class"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClassDetections:
+    """Masks of one class, and the IoU of those that share a pixel.
+
+    Attributes:
+        gt_track: ``int64`` of shape ``(g,)``: track of each true mask, from 0.
+        gt_frame: ``int64`` of shape ``(g,)``: its frame; masks are ordered by frame, then track.
+        pred_track: ``int64`` of shape ``(p,)``: track of each predicted mask, from 0.
+        pred_frame: ``int64`` of shape ``(p,)``: its frame, ordered likewise.
+        pair_gt: ``int64`` of shape ``(n,)``: true mask of each pair.
+        pair_pred: ``int64`` of shape ``(n,)``: predicted mask of each pair.
+        iou: ``float64`` of shape ``(n,)`` in ``(0, 1]``.
+    """
+
+    gt_track: NDArray[np.int64]
+    gt_frame: NDArray[np.int64]
+    pred_track: NDArray[np.int64]
+    pred_frame: NDArray[np.int64]
+    pair_gt: NDArray[np.int64]
+    pair_pred: NDArray[np.int64]
+    iou: NDArray[np.float64]
+
+    @property
+    def gt_track_count(self) -> int:
+        """Number of true tracks."""
+        return int(self.gt_track.max(initial=-1)) + 1
+
+    @property
+    def pred_track_count(self) -> int:
+        """Number of predicted tracks."""
+        return int(self.pred_track.max(initial=-1)) + 1
+
+    @property
+    def pair_frame(self) -> NDArray[np.int64]:
+        """Frame of each pair."""
+        return self.gt_frame[self.pair_gt]
+
+    def ambiguous_frames(self, pairs: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the frames in which some mask is in more than one of the given pairs."""
+        gt, pred = self.pair_gt[pairs], self.pair_pred[pairs]
+        contested = (np.bincount(gt, minlength=len(self.gt_track))[gt] > 1) | (
+            np.bincount(pred, minlength=len(self.pred_track))[pred] > 1
+        )
+        return np.unique(self.gt_frame[gt[contested]])
+
+
+def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
+    """Pick the masks of a thing class out of the segments of a sequence's frames."""
+    gt, pred = table.overlap.gt, table.overlap.pred
+    row = table.overlap.labels.class_ids.index(class_id)
+    ignored = (gt.is_void | gt.is_crowd)[table.gt_index]
+    ignored_pixels = table.pred_sum(table.pixels * ignored)
+
+    is_gt = ((gt.class_row == row) & ~gt.is_crowd)[table.gt_of]
+    is_pred = (pred.class_row == row)[table.pred_of]
+    pair = is_gt[table.gt_segment] & is_pred[table.pred_segment]
+    gt_segment, pred_segment = table.gt_segment[pair], table.pred_segment[pair]
+    shared = table.pixels[pair]
+    union = table.gt_pixels[gt_segment] + table.pred_pixels[pred_segment] - shared
+
+    unmatched = np.ones(len(table.pred_of), dtype=bool)
+    unmatched[pred_segment[2 * shared >= union]] = False
+    is_pred &= ~(unmatched & (2 * ignored_pixels > table.pred_pixels))
+    kept = is_pred[pred_segment]
+
+    gt_order, pred_order = np.cumsum(is_gt) - 1, np.cumsum(is_pred) - 1
+    return ClassDetections(
+        gt_track=_renumber(table.gt_of[is_gt]),
+        gt_frame=table.gt_unit[is_gt],
+        pred_track=_renumber(table.pred_of[is_pred]),
+        pred_frame=table.pred_unit[is_pred],
+        pair_gt=gt_order[gt_segment[kept]],
+        pair_pred=pred_order[pred_segment[kept]],
+        iou=shared[kept] / union[kept],
+    )
+
+
+def _renumber(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.unique(rows, return_inverse=True)[1].astype(np.int64)

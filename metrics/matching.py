@@ -1,0 +1,158 @@
+"""Segments of frames (or of windows of frames), their areas, and which of them match."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.metrics.overlap import SequenceOverlap
+
+__all__ = ["Matches", "SegmentTable", "match_segments", "segment_table"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SegmentTable:
+    """All segments of a sequence, unit by unit, and what they share.
+
+    A unit is a frame, or a window of frames taken as one image. Void counts as a segment here and
+    is told apart by its kind.
+
+    Attributes:
+        overlap: Where the entries came from; gives the kinds of both sides.
+        unit: ``int64`` of shape ``(n,)``: unit of each entry.
+        gt_index: ``int64`` of shape ``(n,)``: row in ``overlap.gt``.
+        pred_index: ``int64`` of shape ``(n,)``: row in ``overlap.pred``.
+        pixels: ``int64`` of shape ``(n,)``: shared pixels.
+        gt_segment: ``int64`` of shape ``(n,)``: ground-truth segment of each entry.
+        pred_segment: ``int64`` of shape ``(n,)``: predicted segment of each entry.
+        gt_of: ``int64`` of shape ``(g,)``: row in ``overlap.gt`` of each ground-truth segment.
+        pred_of: ``int64`` of shape ``(p,)``: row in ``overlap.pred`` of each predicted segment.
+        gt_unit: ``int64`` of shape ``(g,)``: unit of each ground-truth segment.
+        pred_unit: ``int64`` of shape ``(p,)``: unit of each predicted segment.
+        gt_pixels: ``int64`` of shape ``(g,)``: area of each ground-truth segment.
+        pred_pixels: ``int64`` of shape ``(p,)``: area of each predicted segment.
+    """
+
+    overlap: SequenceOverlap
+    unit: NDArray[np.int64]
+    gt_index: NDArray[np.int64]
+    pred_index: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    gt_segment: NDArray[np.int64]
+    pred_segment: NDArray[np.int64]
+    gt_of: NDArray[np.int64]
+    pred_of: NDArray[np.int64]
+    gt_unit: NDArray[np.int64]
+    pred_unit: NDArray[np.int64]
+    gt_pixels: NDArray[np.int64]
+    pred_pixels: NDArray[np.int64]
+
+    def gt_sum(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add values of entries over each ground-truth segment; returns shape ``(g,)``."""
+        return _sum_groups(self.gt_segment, values, len(self.gt_of))
+
+    def pred_sum(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add values of entries over each predicted segment; returns shape ``(p,)``."""
+        return _sum_groups(self.pred_segment, values, len(self.pred_of))
+
+
+def _sum_groups(
+    group: NDArray[np.int64], values: NDArray[np.int64], count: int
+) -> NDArray[np.int64]:
+    # bincount adds in float64, exact for pixel counts below 2**53.
+    return np.bincount(group, weights=values, minlength=count).astype(np.int64)
+
+
+def segment_table(overlap: SequenceOverlap, window: int = 1) -> SegmentTable:
+    """Lay out the segments of every frame, or of every run of ``window`` frames.
+
+    Args:
+        overlap: Joined tables of one sequence.
+        window: Frames in a unit, stride 1. A sequence shorter than this has no unit.
+    """
+    if window == 1:
+        unit, gt_index, pred_index = overlap.frame, overlap.gt_index, overlap.pred_index
+        pixels = overlap.pixels
+    else:
+        unit, gt_index, pred_index, pixels = _join_windows(overlap, window)
+    gt_key, gt_segment = np.unique(unit * overlap.gt.count + gt_index, return_inverse=True)
+    pred_key, pred_segment = np.unique(unit * overlap.pred.count + pred_index, return_inverse=True)
+    gt_unit, gt_of = np.divmod(gt_key, max(overlap.gt.count, 1))
+    pred_unit, pred_of = np.divmod(pred_key, max(overlap.pred.count, 1))
+    return SegmentTable(
+        overlap=overlap,
+        unit=unit,
+        gt_index=gt_index,
+        pred_index=pred_index,
+        pixels=pixels,
+        gt_segment=gt_segment,
+        pred_segment=pred_segment,
+        gt_of=gt_of,
+        pred_of=pred_of,
+        gt_unit=gt_unit,
+        pred_unit=pred_unit,
+        gt_pixels=_sum_groups(gt_segment, pixels, len(gt_of)),
+        pred_pixels=_sum_groups(pred_segment, pixels, len(pred_of)),
+    )
+
+
+def _join_windows(
+    overlap: SequenceOverlap, window: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Join equal pairs of codes within every window of consecutive frames."""
+    last_start = overlap.frame_count - window
+    starts = overlap.frame[:, None] - np.arange(window)
+    inside = (starts >= 0) & (starts <= last_start)
+    entry = np.nonzero(inside)[0]
+    pair = overlap.gt_index[entry] * overlap.pred.count + overlap.pred_index[entry]
+    pair_count = max(overlap.gt.count * overlap.pred.count, 1)
+    keys, group = np.unique(starts[inside] * pair_count + pair, return_inverse=True)
+    unit, pair = np.divmod(keys, pair_count)
+    gt_index, pred_index = np.divmod(pair, max(overlap.pred.count, 1))
+    return unit, gt_index, pred_index, _sum_groups(group, overlap.pixels[entry], len(keys))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Matches:
+    """Pairs of segments with an IoU above one half.
+
+    Segments of a unit do not overlap, so each is in at most one pair, and nothing is left to assign.
+
+    Attributes:
+        gt_segment: ``int64`` of shape ``(m,)``.
+        pred_segment: ``int64`` of shape ``(m,)``.
+        iou: ``float64`` of shape ``(m,)``, in ``(0.5, 1]``.
+    """
+
+    gt_segment: NDArray[np.int64]
+    pred_segment: NDArray[np.int64]
+    iou: NDArray[np.float64]
+
+
+def match_segments(
+    table: SegmentTable,
+    candidates: NDArray[np.bool_],
+    *,
+    ignored: NDArray[np.int64] | None = None,
+    single_precision: bool = False,
+) -> Matches:
+    """Find the entries whose segments overlap by more than half of their union.
+
+    Args:
+        table: Segments.
+        candidates: ``(n,)`` entries that may match at all.
+        ignored: ``(p,)`` pixels of each predicted segment to leave out of the union.
+        single_precision: Divide in ``float32``, as one released code does.
+    """
+    gt_segment, pred_segment = table.gt_segment[candidates], table.pred_segment[candidates]
+    shared = table.pixels[candidates]
+    union = table.gt_pixels[gt_segment] + table.pred_pixels[pred_segment] - shared
+    if ignored is not None:
+        union -= ignored[pred_segment]
+    if single_precision:
+        iou = (shared.astype(np.float32) / union.astype(np.float32)).astype(np.float64)
+        matched = iou > 0.5
+    else:
+        iou = shared / union
+        matched = 2 * shared > union  # integers, so that exactly one half is exact
+    return Matches(gt_segment[matched], pred_segment[matched], iou[matched])

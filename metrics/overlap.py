@@ -1,0 +1,191 @@
+"""Overlap tables: how many pixels each ground-truth segment shares with each predicted one.
+
+The pixels of a frame are read once, here. Every score is computed from these tables.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import ProtocolError
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, check_classes
+
+__all__ = ["FrameOverlap", "SegmentKinds", "SequenceOverlap", "count_overlap", "join_frames"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FrameOverlap:
+    """Pixels shared by the segments of one frame, as a sparse table.
+
+    Attributes:
+        gt_codes: ``uint32`` of shape ``(n,)``: code ``class << 24 | id`` of the ground truth.
+        pred_codes: ``uint32`` of shape ``(n,)``: code of the prediction.
+        pixels: ``int64`` of shape ``(n,)``: pixels that carry both, above 0.
+    """
+
+    gt_codes: NDArray[np.uint32]
+    pred_codes: NDArray[np.uint32]
+    pixels: NDArray[np.int64]
+
+
+def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> FrameOverlap:
+    """Count the pixels of every pair of codes that occurs in a frame.
+
+    Identities on stuff and on void mean nothing and are set to 0 here, once for all scores.
+
+    Args:
+        gt: Ground truth.
+        pred: Prediction of the same size.
+        labels: Says which classes are things, and which number is void.
+
+    Raises:
+        ProtocolError: If the sizes differ.
+        DataError: If a class is outside the label space.
+
+    Example:
+        >>> from mapt_bench.labels import label_space
+        >>> import numpy as np
+        >>> road = PanopticMap(np.array([[0, 0, 0xFF000000]], dtype=np.uint32))
+        >>> count_overlap(road, road, label_space("kitti-step")).pixels
+        array([2, 1])
+    """
+    if gt.shape != pred.shape:
+        raise ProtocolError(
+            f"ground truth is {gt.shape[0]}x{gt.shape[1]} and prediction "
+            f"{pred.shape[0]}x{pred.shape[1]} (height x width); both must have the same size"
+        )
+    # Labels are constant over stretches of a row, so stretches are counted instead of pixels:
+    # a few thousand of them are sorted where half a million pixels would be.
+    gt_flat, pred_flat = gt.codes.ravel(), pred.codes.ravel()
+    changes = gt_flat[1:] != gt_flat[:-1]
+    changes |= pred_flat[1:] != pred_flat[:-1]
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
+    lengths = np.diff(starts, append=gt_flat.size)
+    pairs = gt_flat[starts].astype(np.uint64) << np.uint64(32) | pred_flat[starts]
+    raw, pixels = sum_by_key(pairs, lengths)
+    gt_codes, pred_codes = (raw >> np.uint64(32)).astype(np.uint32), raw.astype(np.uint32)
+    check_classes(gt_codes, labels, where="ground truth")
+    check_classes(pred_codes, labels, where="prediction")
+    gt_codes, pred_codes = _drop_stuff_ids(gt_codes, labels), _drop_stuff_ids(pred_codes, labels)
+    pairs, pixels = sum_by_key(gt_codes.astype(np.uint64) << np.uint64(32) | pred_codes, pixels)
+    return FrameOverlap((pairs >> np.uint64(32)).astype(np.uint32), pairs.astype(np.uint32), pixels)
+
+
+def sum_by_key(
+    keys: NDArray[np.uint64], values: NDArray[np.int64]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Add the values of equal keys.
+
+    Returns:
+        The distinct keys, ascending, and the sum of each.
+    """
+    if not keys.size:
+        return keys, values
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    firsts = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
+    return ordered[firsts], np.add.reduceat(values[order], firsts)
+
+
+def _drop_stuff_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np.uint32]:
+    is_thing = labels.is_thing_table[codes >> np.uint32(ID_BITS)]
+    return np.where(is_thing, codes, codes & ~np.uint32(ID_LIMIT - 1))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SegmentKinds:
+    """What the distinct codes of one side of a sequence stand for. Arrays of shape ``(n,)``.
+
+    Attributes:
+        codes: ``uint32``, ascending.
+        class_row: ``int64``: position of the class in ``labels.class_ids``; their number for void.
+        is_thing: The class has identities.
+        is_void: No class.
+        is_crowd: A thing of identity 0; crowd in ground truth, an ordinary identity in predictions.
+    """
+
+    codes: NDArray[np.uint32]
+    class_row: NDArray[np.int64]
+    is_thing: NDArray[np.bool_]
+    is_void: NDArray[np.bool_]
+    is_crowd: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, codes: NDArray[np.uint32], labels: LabelSpace) -> "SegmentKinds":
+        """Look the codes up in a label space."""
+        classes = (codes >> np.uint32(ID_BITS)).astype(np.int64)
+        is_thing = labels.is_thing_table[classes]
+        is_void = classes == labels.ignore_label
+        row = np.searchsorted(labels.class_ids, classes).astype(np.int64)
+        return cls(
+            codes=codes,
+            class_row=np.where(is_void, len(labels.class_ids), row),
+            is_thing=is_thing,
+            is_void=is_void,
+            is_crowd=is_thing & (codes & np.uint32(ID_LIMIT - 1) == 0),
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of distinct codes."""
+        return len(self.codes)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SequenceOverlap:
+    """The overlap tables of all frames of one sequence, joined.
+
+    Attributes:
+        labels: Label space of both sides.
+        frame_count: Number of frames.
+        gt: Distinct ground-truth codes of the sequence.
+        pred: Distinct predicted codes of the sequence.
+        frame: ``int64`` of shape ``(n,)``: frame of each entry, ascending.
+        gt_index: ``int64`` of shape ``(n,)``: row in ``gt``.
+        pred_index: ``int64`` of shape ``(n,)``: row in ``pred``.
+        pixels: ``int64`` of shape ``(n,)``: shared pixels, above 0.
+    """
+
+    labels: LabelSpace
+    frame_count: int
+    gt: SegmentKinds
+    pred: SegmentKinds
+    frame: NDArray[np.int64]
+    gt_index: NDArray[np.int64]
+    pred_index: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+
+    def only(self, kept: NDArray[np.bool_]) -> "SequenceOverlap":
+        """Return the table with some entries only, as if the other pixels did not exist."""
+        return SequenceOverlap(
+            self.labels,
+            self.frame_count,
+            self.gt,
+            self.pred,
+            self.frame[kept],
+            self.gt_index[kept],
+            self.pred_index[kept],
+            self.pixels[kept],
+        )
+
+
+def join_frames(frames: list[FrameOverlap], labels: LabelSpace) -> SequenceOverlap:
+    """Join the tables of a sequence's frames, given in order of time."""
+    empty = np.zeros(0, dtype=np.uint32)
+    gt_codes, gt_index = np.unique(
+        np.concatenate([empty, *(frame.gt_codes for frame in frames)]), return_inverse=True
+    )
+    pred_codes, pred_index = np.unique(
+        np.concatenate([empty, *(frame.pred_codes for frame in frames)]), return_inverse=True
+    )
+    return SequenceOverlap(
+        labels=labels,
+        frame_count=len(frames),
+        gt=SegmentKinds.of(gt_codes, labels),
+        pred=SegmentKinds.of(pred_codes, labels),
+        frame=np.repeat(np.arange(len(frames)), [len(frame.pixels) for frame in frames]),
+        gt_index=gt_index.astype(np.int64),
+        pred_index=pred_index.astype(np.int64),
+        pixels=np.concatenate([np.zeros(0, dtype=np.int64), *(frame.pixels for frame in frames)]),
+    )

@@ -1,0 +1,264 @@
+"""PAT, TQ, PTQ, sPTQ, LSTQ and their relatives, in every variant that published numbers use.
+
+Definitions: Fong et al. 2022, "Panoptic nuScenes" (PAT, TQ); Hurtado et al. 2020 (PTQ, sPTQ);
+Aygun et al. 2021 (LSTQ), as the nuScenes devkit computes them. Ground-truth void and crowd are
+removed from both maps first.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.labels import ID_LIMIT, LabelSpace
+from mapt_bench.metrics.additive import Additive
+from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.matching import segment_table
+from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap
+from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
+from mapt_bench.metrics.ratios import geometric_mean, harmonic_mean, mean, ratio
+from mapt_bench.metrics.stq import association_sum, class_confusion, intersection_over_union
+from mapt_bench.metrics.switches import SwitchCounts, count_switches
+from mapt_bench.metrics.tq import TrackSums, count_tracks
+
+__all__ = ["HEADLINE", "VARIANTS", "PatSums", "PatVariant", "count_pat", "pat_block", "pat_scores"]
+
+_MIN_POINTS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class PatVariant:
+    """One way to compute PAT and its relatives.
+
+    Attributes:
+        name: As in the golden cases.
+        ids: What a predicted identity is: (class, id) of ``"all"`` segments or of ``"things"``
+            only, or the ``"bare"`` id whatever the class.
+        present_only: Average over classes with a valid pixel on either side; otherwise over all
+            classes, where absent ones count as 0.
+        arithmetic: ``"exact"``, ``"float32"`` IoU as released, or ``"minimum"`` segment size of 30
+            pixels.
+    """
+
+    name: str
+    ids: Literal["all", "things", "bare"]
+    present_only: bool
+    arithmetic: Literal["exact", "float32", "minimum"] = "exact"
+
+
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        PatVariant("official", "all", present_only=False),
+        PatVariant("official_float32", "all", present_only=False, arithmetic="float32"),
+        PatVariant("present_classes", "all", present_only=True),
+        PatVariant("thing_ids", "things", present_only=False),
+        PatVariant("thing_ids_present_classes", "things", present_only=True),
+        PatVariant("bare_ids", "bare", present_only=False),
+        PatVariant("min_points_30", "all", present_only=False, arithmetic="minimum"),
+    )
+}
+"""All variants by name, in the order of the golden cases."""
+
+HEADLINE = "thing_ids_present_classes"
+"""The variant of the headline scores: a perfect prediction scores 1 under it."""
+
+
+@dataclass(frozen=True, eq=False)
+class _SegmentSums(Additive):
+    panoptic: PanopticCounts
+    switches: SwitchCounts
+
+
+@dataclass(frozen=True, eq=False)
+class _TubeSums(Additive):
+    association: float
+    tube_count: int
+
+
+@dataclass(frozen=True, eq=False)
+class PatSums(Additive):
+    """What all variants sum up; each reads the fields it is made of.
+
+    Attributes:
+        confusion: ``int64`` of shape ``(classes + 1, classes + 1)``: valid pixels, void last.
+    """
+
+    confusion: NDArray[np.int64]
+    segments_exact: _SegmentSums
+    segments_float32: _SegmentSums
+    segments_minimum: _SegmentSums
+    tracks_all: TrackSums
+    tracks_things: TrackSums
+    tracks_bare: TrackSums
+    tracks_float32: TrackSums
+    tracks_minimum: TrackSums
+    tubes: _TubeSums
+    tubes_bare: _TubeSums
+    tubes_minimum: _TubeSums
+
+    def segments(self, variant: PatVariant) -> _SegmentSums:
+        """Return matches and switches as a variant counts them."""
+        return {
+            "exact": self.segments_exact,
+            "float32": self.segments_float32,
+            "minimum": self.segments_minimum,
+        }[variant.arithmetic]
+
+    def tracks(self, variant: PatVariant) -> TrackSums:
+        """Return track qualities as a variant counts them."""
+        if variant.arithmetic == "float32":
+            return self.tracks_float32
+        if variant.arithmetic == "minimum":
+            return self.tracks_minimum
+        return {"all": self.tracks_all, "things": self.tracks_things, "bare": self.tracks_bare}[
+            variant.ids
+        ]
+
+    def tubes_of(self, variant: PatVariant) -> _TubeSums:
+        """Return tube associations as a variant counts them."""
+        if variant.arithmetic == "minimum":
+            return self.tubes_minimum
+        return self.tubes_bare if variant.ids == "bare" else self.tubes
+
+
+def _identities(pred: SegmentKinds) -> dict[str, NDArray[np.int64]]:
+    """Return the identity of each predicted code under each rule, -1 where it has none."""
+    own = np.arange(pred.count)
+    bare = np.unique(pred.codes & np.uint32(ID_LIMIT - 1), return_inverse=True)[1]
+    return {
+        "all": np.where(pred.is_void, -1, own),
+        "things": np.where(pred.is_thing, own, -1),
+        "bare": np.where(pred.is_thing, bare, -1),
+    }
+
+
+def count_pat(overlap: SequenceOverlap) -> PatSums:
+    """Sum up every variant over one sequence."""
+    valid = overlap.only(~(overlap.gt.is_void | overlap.gt.is_crowd)[overlap.gt_index])
+    identities = _identities(valid.pred)
+    return PatSums(
+        class_confusion(valid),
+        *_segment_sums(valid),
+        count_tracks(valid, identities["all"]),
+        count_tracks(valid, identities["things"]),
+        # A bare id of 0 is no partner, but it is a tube.
+        count_tracks(valid, np.where(valid.pred.is_crowd, -1, identities["bare"])),
+        count_tracks(valid, identities["all"], single_precision=True),
+        count_tracks(valid, identities["all"], min_pixels=_MIN_POINTS),
+        _TubeSums(*association_sum(valid)),
+        _TubeSums(*association_sum(valid, pred_tube=identities["bare"])),
+        _TubeSums(*association_sum(valid, min_pixels=_MIN_POINTS)),
+    )
+
+
+def _segment_sums(valid: SequenceOverlap) -> tuple[_SegmentSums, _SegmentSums, _SegmentSums]:
+    table = segment_table(valid)
+    exact = panoptic_matches(table)
+    single = panoptic_matches(table, single_precision=True)
+    switches = count_switches(table, exact, over_gaps=False)
+    return (
+        _SegmentSums(count_panoptic(table, exact), switches),
+        _SegmentSums(count_panoptic(table, single), count_switches(table, single, over_gaps=False)),
+        _SegmentSums(count_panoptic(table, exact, min_pixels=_MIN_POINTS), switches),
+    )
+
+
+def pat_scores(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> dict[str, float | None]:
+    """Return PAT, PQ, TQ, SQ, RQ, PTQ, sPTQ, LSTQ, S_assoc, S_cls, MOTSA, sMOTSA and MOTSP.
+
+    All lie in ``[0, 1]`` but PTQ, MOTSA and sMOTSA, which switches and false alarms can make
+    negative. ``None`` where undefined: TQ and what rests on it without a ground-truth track, PAT
+    also if PQ and TQ are both 0.
+    """
+    panoptic = sums.segments(variant).panoptic
+    per_class = _per_class(sums, variant)
+    averaged = _averaged_classes(sums, labels, variant)
+    with_truth = panoptic.tp + panoptic.fn > 0
+    tracks, tubes = sums.tracks(variant), sums.tubes_of(variant)
+    quality = mean(per_class["PQ"][averaged])
+    tracking = tracks.quality / tracks.track_count if tracks.track_count else None
+    association = tubes.association / tubes.tube_count if tubes.tube_count else None
+    class_quality = mean(per_class["IoU"][averaged])
+    return {
+        "PAT": harmonic_mean(quality, tracking),
+        "PQ": quality,
+        "TQ": tracking,
+        "SQ": mean(per_class["SQ"][averaged]),
+        "RQ": mean(per_class["RQ"][averaged]),
+        "PTQ": mean(per_class["PTQ"][with_truth]),
+        "sPTQ": mean(per_class["sPTQ"][with_truth]),
+        "LSTQ": geometric_mean(association, class_quality),
+        "S_assoc": association,
+        "S_cls": class_quality,
+        **_multi_object_scores(sums, labels, variant),
+    }
+
+
+def pat_block(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> Block:
+    """Return the scores of one variant, and a table per class (things first, then stuff)."""
+    per_class = _per_class(sums, variant)
+    averaged = _averaged_classes(sums, labels, variant)
+    rows = {class_id: row for row, class_id in enumerate(labels.class_ids)}
+    return {
+        **pat_scores(sums, labels, variant),
+        "num_gt_tracks": sums.tracks(variant).track_count,
+        "per_class": {
+            str(class_id): _class_entry(sums.segments(variant), per_class, rows[class_id])
+            if averaged[rows[class_id]]
+            else None
+            for class_id in (*labels.thing_ids, *labels.stuff_ids)
+        },
+    }
+
+
+def _class_entry(segments: _SegmentSums, scores: dict[str, NDArray[np.float64]], row: int) -> Block:
+    return {
+        **{name: float(values[row]) for name, values in scores.items()},
+        "tp": int(segments.panoptic.tp[row]),
+        "fp": int(segments.panoptic.fp[row]),
+        "fn": int(segments.panoptic.fn[row]),
+        "iou_sum": float(segments.panoptic.iou_sum[row]),
+        "ids": int(segments.switches.count[row]),
+        "soft_ids": float(segments.switches.soft[row]),
+    }
+
+
+def _averaged_classes(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> NDArray[np.bool_]:
+    if not variant.present_only:
+        return np.ones(len(labels.class_ids), dtype=bool)
+    present: NDArray[np.bool_] = (sums.confusion.sum(axis=0) + sums.confusion.sum(axis=1))[:-1] > 0
+    return present
+
+
+def _per_class(sums: PatSums, variant: PatVariant) -> dict[str, NDArray[np.float64]]:
+    """Return scores of every class; what is undefined counts as 0, as the devkit has it."""
+    panoptic, switches = sums.segments(variant).panoptic, sums.segments(variant).switches
+    weight = panoptic.tp + panoptic.fp / 2 + panoptic.fn / 2
+    scores = {
+        "PQ": panoptic.quality,
+        "SQ": panoptic.segmentation,
+        "RQ": panoptic.recognition,
+        "PTQ": np.where(panoptic.tp > 0, ratio(panoptic.iou_sum - switches.count, weight), 0),
+        "sPTQ": np.where(panoptic.tp > 0, ratio(panoptic.iou_sum - switches.soft, weight), 0),
+        "IoU": intersection_over_union(sums.confusion)[:-1],
+    }
+    return {name: np.nan_to_num(values) for name, values in scores.items()}
+
+
+def _multi_object_scores(
+    sums: PatSums, labels: LabelSpace, variant: PatVariant
+) -> dict[str, float | None]:
+    """Return MOTSA, sMOTSA and MOTSP, means over thing classes with ground truth."""
+    panoptic, switches = sums.segments(variant).panoptic, sums.segments(variant).switches
+    truth = panoptic.tp + panoptic.fn
+    chosen = labels.is_thing_table[list(labels.class_ids)] & (truth > 0)
+    if not chosen.any():
+        return {"MOTSA": None, "sMOTSA": None, "MOTSP": None}
+    errors = panoptic.fp + switches.count
+    return {
+        "MOTSA": mean(((panoptic.tp - errors) / np.maximum(truth, 1))[chosen]),
+        "sMOTSA": mean(((panoptic.iou_sum - errors) / np.maximum(truth, 1))[chosen]),
+        "MOTSP": mean(panoptic.segmentation[chosen]),
+    }

@@ -1,0 +1,166 @@
+"""Panoptic quality (Kirillov et al. 2019) of frames, and of windows of frames (VPQ).
+
+VPQ: Kim et al. 2020, "Video Panoptic Segmentation". Both follow the published evaluation codes,
+see ``tests/golden/README.md``.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.labels import LabelSpace
+from mapt_bench.metrics.additive import Additive
+from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.matching import Matches, SegmentTable, match_segments
+from mapt_bench.metrics.ratios import mean, ratio
+
+__all__ = ["PanopticCounts", "count_panoptic", "panoptic_block", "panoptic_matches"]
+
+
+@dataclass(frozen=True, eq=False)
+class PanopticCounts(Additive):
+    """What panoptic quality sums up, one entry a class of the label space.
+
+    Attributes:
+        iou_sum: ``float64``: sum of the IoU of matches.
+        tp: ``int64``: matched segments.
+        fp: ``int64``: predicted segments without a match.
+        fn: ``int64``: ground-truth segments without a match.
+    """
+
+    iou_sum: NDArray[np.float64]
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    fn: NDArray[np.int64]
+
+    @property
+    def occurs(self) -> NDArray[np.bool_]:
+        """Classes with any segment on either side."""
+        return self.tp + self.fp + self.fn > 0
+
+    @property
+    def quality(self) -> NDArray[np.float64]:
+        """PQ of each class in ``[0, 1]``; NaN for a class that does not occur."""
+        return ratio(self.iou_sum, self.tp + self.fp / 2 + self.fn / 2)
+
+    @property
+    def segmentation(self) -> NDArray[np.float64]:
+        """SQ of each class, the mean IoU of matches; 0 without a match, as panopticapi has it."""
+        return np.where(self.tp > 0, ratio(self.iou_sum, self.tp), 0.0)
+
+    @property
+    def recognition(self) -> NDArray[np.float64]:
+        """RQ of each class, the F1 of segments; NaN for a class that does not occur."""
+        return ratio(self.tp, self.tp + self.fp / 2 + self.fn / 2)
+
+
+def panoptic_matches(
+    table: SegmentTable,
+    *,
+    void: NDArray[np.bool_] | None = None,
+    single_precision: bool = False,
+) -> Matches:
+    """Match segments of the same class, the union taken without ground-truth void.
+
+    Args:
+        table: Segments.
+        void: ``(rows of overlap.gt,)`` codes taken as void; the void class unless given.
+        single_precision: See :func:`mapt_bench.metrics.matching.match_segments`.
+    """
+    gt, pred = table.overlap.gt, table.overlap.pred
+    void = gt.is_void if void is None else void
+    void_pixels = table.pred_sum(table.pixels * void[table.gt_index])
+    candidates = (
+        (gt.class_row[table.gt_index] == pred.class_row[table.pred_index])
+        & ~(void | gt.is_crowd)[table.gt_index]
+        & ~pred.is_void[table.pred_index]
+    )
+    return match_segments(table, candidates, ignored=void_pixels, single_precision=single_precision)
+
+
+def count_panoptic(
+    table: SegmentTable,
+    matches: Matches,
+    *,
+    void: NDArray[np.bool_] | None = None,
+    min_pixels: int = 0,
+) -> PanopticCounts:
+    """Count matches, misses and false alarms of every class.
+
+    Args:
+        table: Segments.
+        matches: From :func:`panoptic_matches`, with the same ``void``.
+        void: As there.
+        min_pixels: Segments smaller than this are neither misses nor false alarms.
+    """
+    gt, pred = table.overlap.gt, table.overlap.pred
+    void = gt.is_void if void is None else void
+    crowd = gt.is_crowd & ~void
+    same_class = gt.class_row[table.gt_index] == pred.class_row[table.pred_index]
+    excused = void[table.gt_index] | (crowd[table.gt_index] & same_class)
+    excused_pixels = table.pred_sum(table.pixels * excused)
+
+    missed = ~(void | crowd)[table.gt_of] & (table.gt_pixels >= min_pixels)
+    missed[matches.gt_segment] = False
+    alarm = ~pred.is_void[table.pred_of] & (table.pred_pixels >= min_pixels)
+    alarm &= 2 * excused_pixels <= table.pred_pixels
+    alarm[matches.pred_segment] = False
+
+    class_count = len(table.overlap.labels.class_ids)
+
+    def count(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.bincount(rows, minlength=class_count).astype(np.int64)
+
+    matched_row = gt.class_row[table.gt_of[matches.gt_segment]]
+    return PanopticCounts(
+        iou_sum=np.bincount(matched_row, weights=matches.iou, minlength=class_count).astype(
+            np.float64
+        ),
+        tp=count(matched_row),
+        fp=count(pred.class_row[table.pred_of[alarm]]),
+        fn=count(gt.class_row[table.gt_of[missed]]),
+    )
+
+
+def panoptic_block(counts: PanopticCounts, labels: LabelSpace) -> Block:
+    """Return All / Things / Stuff means and a table per class.
+
+    A mean is ``None`` where no class of the kind occurs, an entry per class is ``None`` where the
+    class does not.
+    """
+    is_thing = labels.is_thing_table[list(labels.class_ids)]
+    block: Block = {}
+    for name, kind in (
+        ("All", np.ones_like(is_thing)),
+        ("Things", is_thing),
+        ("Stuff", ~is_thing),
+    ):
+        chosen = kind & counts.occurs
+        block[name] = (
+            {
+                "PQ": mean(counts.quality[chosen]),
+                "SQ": mean(counts.segmentation[chosen]),
+                "RQ": mean(counts.recognition[chosen]),
+                "n": int(chosen.sum()),
+            }
+            if chosen.any()
+            else None
+        )
+    block["per_class"] = {
+        str(class_id): _class_entry(counts, row) if counts.occurs[row] else None
+        for row, class_id in enumerate(labels.class_ids)
+    }
+    return block
+
+
+def _class_entry(counts: PanopticCounts, row: int) -> Block:
+    return {
+        "PQ": float(counts.quality[row]),
+        "SQ": float(counts.segmentation[row]),
+        "RQ": float(counts.recognition[row]),
+        "iou_sum": float(counts.iou_sum[row]),
+        "tp": int(counts.tp[row]),
+        "fp": int(counts.fp[row]),
+        "fn": int(counts.fn[row]),
+    }

@@ -1,0 +1,108 @@
+"""One pass over a sequence's pixels, and from it the sums behind every score."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+from mapt_bench.errors import ProtocolError
+from mapt_bench.labels import LabelSpace, PanopticMap
+from mapt_bench.metrics.additive import Additive
+from mapt_bench.metrics.matching import segment_table
+from mapt_bench.metrics.mopt import MoptSums, count_mopt
+from mapt_bench.metrics.overlap import FrameOverlap, count_overlap, join_frames
+from mapt_bench.metrics.pat import PatSums, count_pat
+from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
+from mapt_bench.metrics.stq import StqSums, count_stq
+from mapt_bench.metrics.tracking import TrackingSums, count_tracking
+
+__all__ = ["WINDOWS", "SequenceScorer", "SequenceSums", "empty_sums", "pool"]
+
+WINDOWS = (1, 2, 3, 4)
+"""Window sizes of VPQ, in frames."""
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceSums(Additive):
+    """Everything that scores are computed from; adding two pools their sequences.
+
+    Attributes:
+        stq: See :class:`mapt_bench.metrics.stq.StqSums`.
+        windows: Panoptic counts of windows of 1, 2, 3 and 4 frames; the first is ordinary PQ.
+        pat: See :class:`mapt_bench.metrics.pat.PatSums`.
+        mopt: See :class:`mapt_bench.metrics.mopt.MoptSums`.
+        tracking: See :class:`mapt_bench.metrics.tracking.TrackingSums`.
+    """
+
+    stq: StqSums
+    windows: tuple[PanopticCounts, ...]
+    pat: PatSums
+    mopt: MoptSums
+    tracking: TrackingSums
+
+
+class SequenceScorer:
+    """Scores one sequence, frame by frame.
+
+    Only the overlap tables of the frames are kept (about a kilobyte each, whatever the size of
+    the images), because the global alignment of HOTA and the tubes of STQ need the sequence whole.
+
+    Args:
+        labels: Label space of both sides.
+
+    Example:
+        >>> import numpy as np
+        >>> from mapt_bench.labels import label_space
+        >>> scorer = SequenceScorer(label_space("kitti-step"))
+        >>> car = PanopticMap(np.array([[13 << 24 | 1, 0]], dtype=np.uint32))
+        >>> scorer.update(car, car)
+        >>> scorer.result().stq.tube_count
+        1
+    """
+
+    def __init__(self, labels: LabelSpace) -> None:
+        self.labels = labels
+        self._frames: list[FrameOverlap] = []
+
+    def update(self, gt: PanopticMap, pred: PanopticMap) -> None:
+        """Add the next frame.
+
+        Args:
+            gt: Ground truth.
+            pred: Prediction of the same size and label space.
+
+        Raises:
+            ProtocolError: If the sizes differ.
+            DataError: If a class is outside the label space. Nothing is added then.
+        """
+        self._frames.append(count_overlap(gt, pred, self.labels))
+
+    def result(self) -> SequenceSums:
+        """Return the sums of the frames so far; may be called again after more frames."""
+        overlap = join_frames(self._frames, self.labels)
+        frames = segment_table(overlap)
+        tables = [frames, *(segment_table(overlap, window) for window in WINDOWS[1:])]
+        return SequenceSums(
+            stq=count_stq(overlap),
+            windows=tuple(count_panoptic(table, panoptic_matches(table)) for table in tables),
+            pat=count_pat(overlap),
+            mopt=count_mopt(frames),
+            tracking=count_tracking(frames),
+        )
+
+
+def empty_sums(labels: LabelSpace) -> SequenceSums:
+    """Return the sums of no frame: the zero of addition, and the shape for ``from_vector``."""
+    return SequenceScorer(labels).result()
+
+
+def pool(sums: Iterable[SequenceSums]) -> SequenceSums:
+    """Add the sums of several sequences, whose scores are then those of the data set.
+
+    Raises:
+        ProtocolError: If there is none.
+    """
+    parts = list(sums)
+    if not parts:
+        raise ProtocolError("there is no sequence to pool; give at least one")
+    return reduce(add, parts)

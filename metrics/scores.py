@@ -1,0 +1,101 @@
+"""The headline scores: one flat table, and the reason for each that is undefined."""
+
+import numpy as np
+
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.labels import LabelSpace
+from mapt_bench.metrics.hota import hota_scores
+from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, pat_scores
+from mapt_bench.metrics.ratios import mean, mean_of_all
+from mapt_bench.metrics.scorer import SequenceSums
+from mapt_bench.metrics.stq import stq_scores
+from mapt_bench.metrics.tracking import TrackingSums
+
+__all__ = ["SCORE_NAMES", "flat_scores", "pat_variant", "undefined_reasons"]
+
+SCORE_NAMES = (
+    "PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "sPTQ", "VPQ", "LSTQ", "HOTA", "DetA", "AssA",
+    "IDF1", "MOTSA", "sMOTSA", "MOTSP", "IDSW", "Frag",
+)  # fmt: skip
+"""Names of the headline scores in the order of tables. ``SQ`` and ``AQ`` are STQ's."""
+
+
+def pat_variant(name: str) -> PatVariant:
+    """Return a variant of PAT by name; ``"present"`` is the headline one.
+
+    Raises:
+        ConfigError: If there is no such variant; the message suggests the nearest.
+    """
+    variant = VARIANTS.get(HEADLINE if name == "present" else name)
+    if variant is None:
+        raise ConfigError(f"unknown PAT protocol {name!r}; {nearest(name, ['present', *VARIANTS])}")
+    return variant
+
+
+def flat_scores(
+    sums: SequenceSums, labels: LabelSpace, *, pat_protocol: str = "present"
+) -> dict[str, float | None]:
+    """Return the headline scores of a sequence or of a pooled data set.
+
+    Args:
+        sums: What :class:`mapt_bench.metrics.scorer.SequenceScorer` gives.
+        labels: Label space of ``sums``.
+        pat_protocol: Variant of PAT, PQ, TQ, PTQ, sPTQ and LSTQ; see :func:`pat_variant`.
+
+    Returns:
+        One entry for each of :data:`SCORE_NAMES`: fractions (MOTSA, sMOTSA and PTQ may be
+        negative), counts for ``IDSW`` and ``Frag``, ``None`` where undefined.
+    """
+    pat = pat_scores(sums.pat, labels, pat_variant(pat_protocol))
+    window_quality = [mean(counts.quality[counts.occurs]) for counts in sums.windows]
+    scores = {
+        **stq_scores(sums.stq),
+        **{name: pat[name] for name in ("PAT", "PQ", "TQ", "PTQ", "sPTQ", "LSTQ")},
+        "VPQ": mean_of_all(window_quality),
+        **_tracking_scores(sums.tracking),
+    }
+    return {name: scores[name] for name in SCORE_NAMES}
+
+
+def _tracking_scores(tracking: TrackingSums) -> dict[str, float | None]:
+    """Average the tracking measures over the thing classes with ground truth."""
+    columns: dict[str, list[float]] = {
+        name: [] for name in ("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP")
+    }
+    for sums in tracking.classes:
+        truth = int(sums.clear.tp + sums.clear.fn)
+        if not truth:
+            continue
+        hota, clear, identity = hota_scores(sums.hota), sums.clear, sums.identity
+        errors = clear.fp + clear.switches
+        columns["HOTA"].append(float(hota.hota.mean()))
+        columns["DetA"].append(float(hota.deta.mean()))
+        columns["AssA"].append(float(hota.assa.mean()))
+        columns["IDF1"].append(
+            float(identity.tp / (identity.tp + identity.fp / 2 + identity.fn / 2))
+        )
+        columns["MOTSA"].append(float((clear.tp - errors) / truth))
+        columns["sMOTSA"].append(float((clear.iou_sum - errors) / truth))
+        columns["MOTSP"].append(float(clear.iou_sum / max(1, int(clear.tp))))
+    return {
+        **{name: mean(np.array(values)) for name, values in columns.items()},
+        "IDSW": int(sum(sums.clear.switches for sums in tracking.classes)),
+        "Frag": int(sum(sums.clear.fragments for sums in tracking.classes)),
+    }
+
+
+def undefined_reasons(scores: dict[str, float | None], sums: SequenceSums) -> dict[str, str]:
+    """Say of each score that is ``None`` why it is undefined."""
+    no_track = "no ground-truth track of any thing class"
+    reasons = {
+        "STQ": "no valid ground-truth pixel",
+        "SQ": "no valid ground-truth pixel",
+        "PQ": "no class is present",
+        "VPQ": "every sequence is shorter than a window of 4 frames, or no class is present",
+        "TQ": no_track,
+        "PAT": no_track if not sums.pat.tracks_things.track_count else "PQ and TQ are both 0",
+        "PTQ": "no class has ground truth",
+        "sPTQ": "no class has ground truth",
+        "LSTQ": no_track,
+    }
+    return {name: reasons.get(name, no_track) for name, value in scores.items() if value is None}

@@ -1,0 +1,163 @@
+"""Segmentation and tracking quality, STQ (Weber et al. 2021, arXiv:2102.11859)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.labels import LabelSpace
+from mapt_bench.metrics.additive import Additive
+from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.overlap import SequenceOverlap
+from mapt_bench.metrics.ratios import defined, geometric_mean, mean, ratio
+
+__all__ = [
+    "StqSums",
+    "association_sum",
+    "class_confusion",
+    "count_stq",
+    "intersection_over_union",
+    "stq_block",
+    "stq_scores",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class StqSums(Additive):
+    """What STQ sums up.
+
+    Attributes:
+        confusion: ``int64`` of shape ``(classes + 1, classes + 1)``: pixels, ground truth in rows,
+            void last.
+        association: Sum over ground-truth tubes of their association quality, each in ``[0, 1]``.
+        tube_count: Ground-truth tubes.
+        frame_count: Frames.
+    """
+
+    confusion: NDArray[np.int64]
+    association: float
+    tube_count: int
+    frame_count: int
+
+
+def class_confusion(overlap: SequenceOverlap) -> NDArray[np.int64]:
+    """Count pixels by true and predicted class; ``int64`` of shape ``(classes + 1,) * 2``."""
+    size = len(overlap.labels.class_ids) + 1
+    cell = (
+        overlap.gt.class_row[overlap.gt_index] * size + overlap.pred.class_row[overlap.pred_index]
+    )
+    counts = np.bincount(cell, weights=overlap.pixels, minlength=size * size)
+    return counts.astype(np.int64).reshape(size, size)
+
+
+def association_sum(
+    overlap: SequenceOverlap,
+    *,
+    pred_tube: NDArray[np.int64] | None = None,
+    min_pixels: int = 0,
+) -> tuple[float, int]:
+    """Sum the association quality of ground-truth tubes (arXiv:2102.11859, eq. 3 and 4).
+
+    A ground-truth tube is a (thing class, id), a predicted one likewise; classes are not compared.
+
+    Args:
+        overlap: Entries of pixels that count, crowd already removed; a tube's size is counted
+            over these.
+        pred_tube: ``(rows of overlap.pred,)`` tube of each code, -1 for none; each thing code is
+            a tube of its own unless given.
+        min_pixels: A tube grows only in frames where it has more pixels than this.
+
+    Returns:
+        The sum over tubes, each in ``[0, 1]``, and their number.
+    """
+    if pred_tube is None:
+        pred_tube = np.where(overlap.pred.is_thing, np.arange(overlap.pred.count), -1)
+    tube = pred_tube[overlap.pred_index]
+    tube_count = int(pred_tube.max(initial=0)) + 1
+    is_gt, is_pred = overlap.gt.is_thing[overlap.gt_index], tube >= 0
+    gt_size = _tube_sizes(overlap, overlap.gt_index, is_gt, overlap.gt.count, min_pixels)
+    pred_size = _tube_sizes(overlap, tube, is_pred, tube_count, min_pixels)
+    counted = is_gt & is_pred & (gt_size[overlap.gt_index] > 0) & (pred_size[tube] > 0)
+    keys, group = np.unique(
+        overlap.gt_index[counted] * tube_count + tube[counted], return_inverse=True
+    )
+    shared = np.bincount(group, weights=overlap.pixels[counted], minlength=len(keys))
+    gt, pred = np.divmod(keys, tube_count)
+    quality = shared * (shared / (gt_size[gt] + pred_size[pred] - shared)) / gt_size[gt]
+    return float(quality.sum()), int((gt_size > 0).sum())
+
+
+def _tube_sizes(
+    overlap: SequenceOverlap,
+    index: NDArray[np.int64],
+    of_tube: NDArray[np.bool_],
+    count: int,
+    min_pixels: int,
+) -> NDArray[np.int64]:
+    keys, group = np.unique(
+        index[of_tube] * max(overlap.frame_count, 1) + overlap.frame[of_tube], return_inverse=True
+    )
+    areas = np.bincount(group, weights=overlap.pixels[of_tube], minlength=len(keys))
+    grown = areas > min_pixels
+    sizes = np.bincount(
+        keys[grown] // max(overlap.frame_count, 1), weights=areas[grown], minlength=count
+    )
+    return sizes.astype(np.int64)
+
+
+def count_stq(overlap: SequenceOverlap) -> StqSums:
+    """Sum up STQ over one sequence.
+
+    Crowd belongs to no tube on either side; void is not taken out of predicted tubes.
+    """
+    association, tube_count = association_sum(overlap.only(~overlap.gt.is_crowd[overlap.gt_index]))
+    return StqSums(class_confusion(overlap), association, tube_count, overlap.frame_count)
+
+
+def intersection_over_union(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the IoU of each row of a confusion matrix; NaN for a union of 0."""
+    hits = np.diag(confusion)
+    return ratio(hits, confusion.sum(axis=0) + confusion.sum(axis=1) - hits)
+
+
+def stq_scores(sums: StqSums) -> dict[str, float | None]:
+    """Return STQ, AQ and SQ, in ``[0, 1]``.
+
+    Without any ground-truth tube AQ is 0, as the reference has it; without any valid pixel SQ and
+    STQ are ``None``.
+    """
+    iou = _class_iou(sums)
+    segmentation = mean(iou[~np.isnan(iou)])
+    association = sums.association / sums.tube_count if sums.tube_count else 0.0
+    return {
+        "STQ": geometric_mean(association, segmentation),
+        "AQ": association,
+        "SQ": segmentation,
+    }
+
+
+def _class_iou(sums: StqSums) -> NDArray[np.float64]:
+    confusion = sums.confusion.copy()
+    confusion[-1] = 0  # ground-truth void is left out, but void predicted on a class is not
+    return intersection_over_union(confusion)
+
+
+def stq_block(sums: StqSums, labels: LabelSpace, *, with_length: bool = False) -> Block:
+    """Return STQ, AQ, SQ and the IoU of each class.
+
+    Args:
+        sums: Of a sequence or a data set.
+        labels: Label space.
+        with_length: Add the number of frames, as the reference does for a sequence.
+    """
+    iou = _class_iou(sums)
+    return {
+        **stq_scores(sums),
+        **({"length": sums.frame_count} if with_length else {}),
+        "num_gt_tubes": sums.tube_count,
+        "iou_per_class": {
+            str(class_id): defined(iou[row]) for row, class_id in enumerate(labels.class_ids)
+        },
+        "num_classes_averaged": int((~np.isnan(iou)).sum()),
+        "void_counted_as_class": bool(not np.isnan(iou[-1])),
+    }

@@ -1,0 +1,151 @@
+"""The tracking block: HOTA, CLEAR and identity measures of every thing class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from mapt_bench.labels import LabelSpace
+from mapt_bench.metrics.additive import Additive
+from mapt_bench.metrics.block import Block, BlockValue
+from mapt_bench.metrics.clear import ClearSums, count_clear
+from mapt_bench.metrics.detections import detections_of_class
+from mapt_bench.metrics.hota import HotaSums, count_hota, hota_scores
+from mapt_bench.metrics.identity import IdentitySums, count_identity
+from mapt_bench.metrics.matching import SegmentTable
+
+__all__ = ["ClassTrackingSums", "TrackingSums", "count_tracking", "tracking_block"]
+
+_PUBLISHED_NAMES = {"person": "pedestrian"}
+"""KITTI MOTS and TrackEval say pedestrian where the STEP data sets say person."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTrackingSums(Additive):
+    """What the tracking measures of one thing class sum up."""
+
+    hota: HotaSums
+    clear: ClearSums
+    identity: IdentitySums
+
+
+@dataclass(frozen=True, eq=False)
+class TrackingSums(Additive):
+    """The sums of every thing class, in the order of ``labels.thing_ids``."""
+
+    classes: tuple[ClassTrackingSums, ...]
+
+
+def count_tracking(table: SegmentTable) -> TrackingSums:
+    """Sum up one sequence, given the segments of its frames."""
+    per_class = (
+        detections_of_class(table, class_id) for class_id in table.overlap.labels.thing_ids
+    )
+    return TrackingSums(
+        tuple(
+            ClassTrackingSums(
+                count_hota(detections), count_clear(detections), count_identity(detections)
+            )
+            for detections in per_class
+        )
+    )
+
+
+def tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
+    """Return the measures per class and, for several classes, averaged and pooled over them."""
+    per_class = {
+        name: _measures(part) for name, part in zip(_names(labels), sums.classes, strict=True)
+    }
+    block: Block = {"per_class": dict(per_class)}
+    if len(per_class) > 1:
+        block["class_averaged"] = _class_average(list(per_class.values()))
+        block["detection_averaged"] = _measures(reduce(add, sums.classes))
+    return block
+
+
+def sequence_tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
+    """Return the measures per class of one sequence.
+
+    TrackEval leaves MOTSA and sMOTSA of a sequence without true masks at 0, whatever was
+    predicted; over a data set such false alarms do count.
+    """
+    block: Block = {}
+    for name, part in zip(_names(labels), sums.classes, strict=True):
+        entry = _measures(part)
+        if part.clear.tp + part.clear.fn == 0:
+            entry["MOTSA"] = entry["sMOTSA"] = 0.0
+        block[name] = entry
+    return block
+
+
+def _names(labels: LabelSpace) -> list[str]:
+    names = (labels.by_id(class_id).name for class_id in labels.thing_ids)
+    return [_PUBLISHED_NAMES.get(name, name) for name in names]
+
+
+def _measures(sums: ClassTrackingSums) -> Block:
+    return {**_hota(sums.hota), **_clear(sums.clear), **_identity(sums.identity)}
+
+
+def _hota(sums: HotaSums) -> Block:
+    scores = hota_scores(sums)
+    return {
+        "HOTA": float(scores.hota.mean()),
+        "DetA": float(scores.deta.mean()),
+        "AssA": float(scores.assa.mean()),
+        "DetRe": float(scores.det_re.mean()),
+        "DetPr": float(scores.det_pr.mean()),
+        "AssRe": float(scores.ass_re.mean()),
+        "AssPr": float(scores.ass_pr.mean()),
+        "LocA": float(scores.loca.mean()),
+        "HOTA_per_alpha": scores.hota.tolist(),
+        "DetA_per_alpha": scores.deta.tolist(),
+        "AssA_per_alpha": scores.assa.tolist(),
+        "HOTA_TP": sums.tp.tolist(),
+        "HOTA_FN": sums.fn.tolist(),
+        "HOTA_FP": sums.fp.tolist(),
+    }
+
+
+def _clear(sums: ClearSums) -> Block:
+    # The reference never divides by less than 1: a class without anything scores 0.
+    truth = np.maximum(1, sums.tp + sums.fn)
+    errors = sums.fp + sums.switches
+    return {
+        "MOTSA": float((sums.tp - errors) / truth),
+        "sMOTSA": float((sums.iou_sum - errors) / truth),
+        "MOTSP": float(sums.iou_sum / np.maximum(1, sums.tp)),
+        "TP": int(sums.tp),
+        "FP": int(sums.fp),
+        "FN": int(sums.fn),
+        "IDSW": int(sums.switches),
+        "Frag": int(sums.fragments),
+        "MT": int(sums.mostly_tracked),
+        "PT": int(sums.partly_tracked),
+        "ML": int(sums.mostly_lost),
+    }
+
+
+def _identity(sums: IdentitySums) -> Block:
+    return {
+        "IDF1": float(sums.tp / np.maximum(1, sums.tp + sums.fp / 2 + sums.fn / 2)),
+        "IDP": float(sums.tp / np.maximum(1, sums.tp + sums.fp)),
+        "IDR": float(sums.tp / np.maximum(1, sums.tp + sums.fn)),
+        "IDTP": int(sums.tp),
+        "IDFP": int(sums.fp),
+        "IDFN": int(sums.fn),
+    }
+
+
+def _class_average(entries: Sequence[Block]) -> Block:
+    """Average real numbers over classes, empty ones included, and add counts."""
+    return {name: _combine([entry[name] for entry in entries], name) for name in entries[0]}
+
+
+def _combine(values: list[BlockValue], name: str) -> BlockValue:
+    array = np.array(values)
+    if name in {"HOTA_TP", "HOTA_FN", "HOTA_FP"} or array.dtype.kind == "i":
+        return array.sum(axis=0).tolist()  # type: ignore[no-any-return]
+    return array.mean(axis=0).tolist()  # type: ignore[no-any-return]
