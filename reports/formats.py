@@ -139,10 +139,12 @@ def _latex(table: Table) -> str:
     lines = []
     for row, cells in enumerate(table.texts()):
         words = [
-            f"\\textbf{{{_escape_latex(cell)}}}" if (row, at) in best else _escape_latex(cell)
+            rf"\textbf{{{_escape_latex(cell)}}}" if (row, at) in best else _escape_latex(cell)
             for at, cell in enumerate(cells)
         ]
-        lines.append(" & ".join(words) + r" \\")
+        # LaTeX would take a line that opens with a bracket for an argument of the "\\" before.
+        guard = "{}" if words[0].startswith("[") else ""
+        lines.append(guard + " & ".join(words) + r" \\")
     alignment = "".join("l" if column.kind == "text" else "r" for column in table.columns)
     heading = " & ".join(_escape_latex(column.name) for column in table.columns) + r" \\"
     body = [r"\toprule", heading, r"\midrule", *lines, r"\bottomrule"]

@@ -126,7 +126,7 @@ def format_cell(cell: Cell, kind: Kind) -> str:
     if kind == "percent":
         return f"{100 * value:.2f}"
     if kind == "points":
-        return f"{round(100 * value, 2) + 0.0:+.2f}"  # adding zero turns -0.0 into 0.0
+        return f"{100 * value:+.2f}" if round(100 * value, 2) else "0.00"
     if kind == "integer":
         return f"{value:.0f}"
     return _plain_number(value)

@@ -70,10 +70,10 @@ def summary_row(
 def run(**changes: Any) -> dict[str, Any]:
     """An ablation of four variants, with a skipped tracker and a claim."""
     summary = [
-        summary_row("copy_last", 0.40, 0.50, "baselines", switches=30, fragments=12),
+        summary_row("copy", 0.40, 0.50, "baselines", switches=30, fragments=12),
         summary_row("iou", 0.6161, 0.70, "baselines", switches=11, fragments=6),
         summary_row("both", 0.6265, 0.69, "heads", switches=8, fragments=5),
-        summary_row("oracle", 0.80, 0.90, "bounds", switches=0, fragments=4),
+        summary_row("oracle", 0.80, 0.90, "reference", switches=0, fragments=4),
     ]
     result = {
         "schema": "mapt-bench/run/1",
@@ -111,10 +111,10 @@ def sweep() -> dict[str, Any]:
             },
         )
         for variant, base, slope, group in (
-            ("copy_last", 0.42, 2.5, "baselines"),
+            ("copy", 0.42, 2.5, "baselines"),
             ("iou", 0.6, 1.5, "baselines"),
             ("both", 0.63, 1, "heads"),
-            ("oracle", 0.8, 0.1, "bounds"),
+            ("oracle", 0.8, 0.1, "reference"),
         )
         for tau in (1, 2, 3, 5)
     ]

@@ -1,0 +1,54 @@
+"""``mapt-bench compare``: the gate between an earlier result and the present one."""
+
+from pathlib import Path
+
+import click
+
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.reports.comparison import Comparison, compare_results
+from mapt_bench.reports.comparison_table import comparison_table
+from mapt_bench.reports.limits import Limit
+from mapt_bench.reports.terminal import print_table
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  mapt-bench compare baseline.json current.json --fail-on "PAT<-0.5"
+  mapt-bench compare runs/before runs/now --fail-on "PAT<-0.5" --fail-on "IDSW>5" --json gate.json
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("baseline", type=path_type)
+@click.argument("current", type=path_type)
+@click.option(
+    "--fail-on",
+    "fail_on",
+    multiple=True,
+    metavar="LIMIT",
+    help="A change that is not accepted, SCORE<NUMBER (or <= > >=), in percentage points, current "
+    "minus baseline; IDSW and Frag in counts. May be given several times.",
+)
+@json_option
+def command(baseline: Path, current: Path, fail_on: tuple[str, ...], json_file: str | None) -> int:
+    """Compare two results; exit with 1 when a limit is broken or a score has gone missing.
+
+    BASELINE and CURRENT are JSON files written by evaluate, or runs (the folder or its
+    results.json). Results of another protocol, data set or set of classes are refused.
+    """
+    limits = [Limit.parse(text) for text in fail_on]
+    comparison = compare_results(baseline, current, limits=limits)
+    if not emit_json(json_file, comparison.to_dict()):
+        _show(comparison)
+    return 0 if comparison.is_passed else 1
+
+
+def _show(comparison: Comparison) -> None:
+    if comparison.changes:
+        print_table(comparison_table(comparison))
+    for missing in comparison.missing:
+        click.echo(f"missing: {missing}")
+    for broken in comparison.broken:
+        click.echo(f"broken: {broken}")
+    click.echo("passed" if comparison.is_passed else "failed")

@@ -1,0 +1,341 @@
+"""The gate: what changed between two results, and whether that is accepted."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.errors import DataError
+from mapt_bench.reports.limits import Limit
+from mapt_bench.reports.result_files import RUN, ResultFile, ResultRow, read_result
+from mapt_bench.reports.scores import HEADLINE, score_kind
+
+__all__ = ["BrokenLimit", "Change", "Comparison", "Missing", "compare_results"]
+
+_PROTOCOL = ("pat", "dataset", "classes")
+
+_FEWEST_SEQUENCES = 5
+"""Below this, how many sequences got better says nothing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One score of one row, before and after.
+
+    Attributes:
+        row: Prediction or variant.
+        score: Name of the score.
+        baseline: Earlier value; shares are fractions. ``None`` is undefined.
+        current: Later value.
+        better: Number of sequences in which the score got better; ``None`` with fewer than 5
+            sequences in common, or for a score without direction.
+        worse: Number of those in which it got worse.
+    """
+
+    row: str
+    score: str
+    baseline: float | None
+    current: float | None
+    better: int | None = None
+    worse: int | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """Current minus baseline, a fraction for shares; ``None`` if either is undefined."""
+        if self.baseline is None or self.current is None:
+            return None
+        return self.current - self.baseline
+
+    @property
+    def in_limit_unit(self) -> float | None:
+        """The difference in percentage points for shares, else in its own unit."""
+        if self.difference is None:
+            return None
+        return self.difference * (100 if score_kind(self.score).unit == "percent" else 1)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every field and the difference, ready for JSON."""
+        return {
+            "row": self.row,
+            "score": self.score,
+            "baseline": self.baseline,
+            "current": self.current,
+            "difference": self.difference,
+            "sequences_better": self.better,
+            "sequences_worse": self.worse,
+        }
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that the baseline has and the current result has not.
+
+    Attributes:
+        row: Prediction or variant.
+        score: The score that is gone or undefined now; ``None`` if it is another thing.
+        sequence: The sequence that is gone. With neither, the whole row is.
+    """
+
+    row: str
+    score: str | None = None
+    sequence: str | None = None
+
+    def __str__(self) -> str:
+        if self.score is not None:
+            return f"{self.row}: {self.score} has a value in the baseline and none now"
+        if self.sequence is not None:
+            return f"{self.row}: sequence {self.sequence} is gone"
+        return f"{self.row} is gone"
+
+
+@dataclass(frozen=True)
+class BrokenLimit:
+    """A limit that a row breaks, or that could not be checked in any row.
+
+    Attributes:
+        limit: The limit.
+        row: Who breaks it; ``None`` if no row has the score on both sides.
+        change: By how much the score changed, in the limit's unit.
+    """
+
+    limit: Limit
+    row: str | None
+    change: float | None
+
+    def __str__(self) -> str:
+        if self.row is None or self.change is None:
+            return f"limit {self.limit} could not be checked: no row has {self.limit.score} twice"
+        unit = score_kind(self.limit.score).difference_unit
+        change = round(self.change, 2) or round(self.change, 6)
+        return f"{self.row}: {self.limit.score} changed by {change:+g} {unit}, limit {self.limit}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every difference between two results, and the verdict.
+
+    Attributes:
+        baseline: Path of the earlier result.
+        current: Path of the later one.
+        changes: One a row and score that either side has.
+        limits: What was asked for.
+        broken: Limits broken.
+        missing: What the baseline has and the current result has not.
+        added: Rows and sequences that only the current result has.
+    """
+
+    baseline: Path
+    current: Path
+    changes: tuple[Change, ...]
+    limits: tuple[Limit, ...]
+    broken: tuple[BrokenLimit, ...]
+    missing: tuple[Missing, ...]
+    added: tuple[str, ...]
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether no limit is broken and nothing has gone missing."""
+        return not self.broken and not self.missing
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result of schema ``mapt-bench/comparison/1``; differences are fractions."""
+        return {
+            "schema": "mapt-bench/comparison/1",
+            "baseline": str(self.baseline),
+            "current": str(self.current),
+            "passed": self.is_passed,
+            "changes": [change.to_dict() for change in self.changes],
+            "limits": [str(limit) for limit in self.limits],
+            "broken": [
+                {
+                    "limit": str(entry.limit),
+                    "row": entry.row,
+                    "score": entry.limit.score,
+                    "change": entry.change,
+                    "unit": score_kind(entry.limit.score).difference_unit,
+                    "message": str(entry),
+                }
+                for entry in self.broken
+            ],
+            "missing": [
+                {
+                    "row": entry.row,
+                    "score": entry.score,
+                    "sequence": entry.sequence,
+                    "message": str(entry),
+                }
+                for entry in self.missing
+            ],
+            "added": list(self.added),
+        }
+
+
+def compare_results(baseline: Path, current: Path, *, limits: Sequence[Limit] = ()) -> Comparison:
+    """Compare two result files row by row and score by score.
+
+    Rows are matched by name; two evaluations of one prediction each are matched whatever their
+    names. Without limits only what has gone missing makes the comparison fail.
+
+    Args:
+        baseline: An evaluation, several of them, or a run (its file or folder).
+        current: The same kind of result.
+        limits: Changes that are not accepted, checked in every row.
+
+    Raises:
+        ConfigError: If a limit names a score that neither result has.
+        DataError: If a file is no result, or the two are not comparable: another kind of
+            result, PAT protocol, data set or set of classes.
+    """
+    before, after = read_result(baseline), read_result(current)
+    pairs = _pair(before, after)
+    _check_comparable(pairs, before, after)
+    changes = tuple(
+        _change(name, score, old, new)
+        for name, old, new in pairs
+        for score in _in_order({**old.scores, **new.scores})
+    )
+    known = {
+        score for file in (before, after) for row in file.rows.values() for score in row.scores
+    }
+    for limit in limits:
+        limit.check_known(known)
+    return Comparison(
+        baseline=before.path,
+        current=after.path,
+        changes=changes,
+        limits=tuple(limits),
+        broken=tuple(entry for limit in limits for entry in _broken(limit, changes)),
+        missing=tuple(_missing(before, pairs, changes)),
+        added=tuple(_added(after, pairs)),
+    )
+
+
+_Pair = tuple[str, ResultRow, ResultRow]
+
+
+def _pair(before: ResultFile, after: ResultFile) -> list[_Pair]:
+    if (before.schema == RUN) != (after.schema == RUN):
+        raise DataError(
+            f"{before.path} has schema {before.schema}, this has {after.schema}; "
+            "compare a run with a run, or an evaluation with an evaluation",
+            where=after.path,
+        )
+    if before.schema != RUN and len(before.rows) == len(after.rows) == 1:
+        [(name, old)], [new] = before.rows.items(), after.rows.values()
+        return [(name, old, new)]
+    return [
+        (name, old, after.rows[name]) for name, old in before.rows.items() if name in after.rows
+    ]
+
+
+def _check_comparable(pairs: Sequence[_Pair], before: ResultFile, after: ResultFile) -> None:
+    differing: dict[str, None] = {}
+    for _, old, new in pairs:
+        for field in _PROTOCOL:
+            if field in old.protocol and field in new.protocol:
+                was, now = _canonical(old.protocol[field]), _canonical(new.protocol[field])
+                if was != now:
+                    differing[f"{field} ({_difference_text(was, now)})"] = None
+    if differing:
+        raise DataError(
+            f"cannot be compared with {before.path}: they differ in {'; '.join(differing)}. "
+            "Score both under the same protocol, data set and classes",
+            where=after.path,
+        )
+
+
+def _canonical(value: Any) -> str | frozenset[str]:  # noqa: ANN401 - a value of the JSON file
+    """Lists become sets: the order of classes means nothing."""
+    if isinstance(value, list):
+        return frozenset(_text(member) for member in value)
+    return _text(value)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - a value of the JSON file
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _difference_text(was: str | frozenset[str], now: str | frozenset[str]) -> str:
+    if isinstance(was, str) or isinstance(now, str):
+        return f"{was} then, {now} now"
+    parts = [
+        f"only {when}: {', '.join(sorted(only))}"
+        for when, only in (("then", was - now), ("now", now - was))
+        if only
+    ]
+    return ", ".join(parts)
+
+
+def _in_order(scores: Iterable[str]) -> list[str]:
+    """Headline scores first, in the order of tables."""
+    names = list(scores)
+    return [name for name in HEADLINE if name in names] + [n for n in names if n not in HEADLINE]
+
+
+def _change(name: str, score: str, old: ResultRow, new: ResultRow) -> Change:
+    better, worse = _count_sequences(score, old.sequences, new.sequences)
+    return Change(name, score, old.scores.get(score), new.scores.get(score), better, worse)
+
+
+def _count_sequences(
+    score: str,
+    old: Mapping[str, Mapping[str, float | None]],
+    new: Mapping[str, Mapping[str, float | None]],
+) -> tuple[int | None, int | None]:
+    """Return in how many common sequences a score got better and worse."""
+    direction = score_kind(score).higher_is_better
+    steps = []
+    for sequence, entry in old.items():
+        was, now = entry.get(score), new.get(sequence, {}).get(score)
+        if was is not None and now is not None:
+            steps.append(now - was)
+    if direction is None or len(steps) < _FEWEST_SEQUENCES:
+        return None, None
+    rises, falls = sum(step > 0 for step in steps), sum(step < 0 for step in steps)
+    return (rises, falls) if direction else (falls, rises)
+
+
+def _broken(limit: Limit, changes: Sequence[Change]) -> list[BrokenLimit]:
+    checked = [
+        (change.row, amount)
+        for change in changes
+        if change.score == limit.score and (amount := change.in_limit_unit) is not None
+    ]
+    if not checked:
+        # A gate that checks nothing must not look like one that is passed.
+        return [BrokenLimit(limit, None, None)]
+    return [
+        BrokenLimit(limit, row, amount) for row, amount in checked if limit.is_broken_by(amount)
+    ]
+
+
+def _missing(
+    before: ResultFile, pairs: Sequence[_Pair], changes: Sequence[Change]
+) -> list[Missing]:
+    paired = {name for name, _, _ in pairs}
+    found = [Missing(name) for name in before.rows if name not in paired]
+    found += [
+        Missing(change.row, score=change.score)
+        for change in changes
+        if change.baseline is not None and change.current is None
+    ]
+    found += [
+        Missing(name, sequence=sequence)
+        for name, old, new in pairs
+        for sequence in old.sequences
+        if sequence not in new.sequences
+    ]
+    return found
+
+
+def _added(after: ResultFile, pairs: Sequence[_Pair]) -> list[str]:
+    paired = {id(new) for _, _, new in pairs}
+    rows = [name for name, row in after.rows.items() if id(row) not in paired]
+    sequences = [
+        f"{name}: sequence {sequence}"
+        for name, old, new in pairs
+        for sequence in new.sequences
+        if sequence not in old.sequences
+    ]
+    return rows + sequences

@@ -1,0 +1,179 @@
+"""Result files, read back as rows of scores that can be compared."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.errors import DataError, nearest
+from mapt_bench.reports.run import row_interval, row_score
+from mapt_bench.reports.scores import SCORES
+
+__all__ = ["EVALUATION", "EVALUATIONS", "RUN", "ResultFile", "ResultRow", "read_result"]
+
+EVALUATION = "mapt-bench/evaluation/1"
+EVALUATIONS = "mapt-bench/evaluations/1"
+RUN = "mapt-bench/run/1"
+
+Scores = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One prediction, or one variant of a run (under one temporal interval).
+
+    Attributes:
+        name: Unique in its file.
+        scores: Shares as fractions, counts as they are; ``None`` is undefined.
+        sequences: Scores of each sequence.
+        protocol: What the scores depend on: ``pat``, ``dataset``, ``classes``, as far as stated.
+    """
+
+    name: str
+    scores: Scores
+    sequences: Mapping[str, Scores]
+    protocol: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """Every row of one file.
+
+    Attributes:
+        path: The file itself, also where a run's folder was given.
+        schema: As the file states it.
+        rows: By name.
+    """
+
+    path: Path
+    schema: str
+    rows: Mapping[str, ResultRow]
+
+
+def read_result(path: Path) -> ResultFile:
+    """Read an evaluation, several evaluations, or a run.
+
+    Args:
+        path: A JSON file, or the folder of a run, which holds ``results.json``.
+
+    Raises:
+        DataError: If there is no such file, it is no JSON, its schema is another, or something
+            that the schema promises is not in it.
+    """
+    file = path / "results.json" if path.is_dir() else path
+    data = _load(file)
+    schema = data.get("schema")
+    try:
+        if schema == EVALUATION:
+            rows = [_evaluation_row(data)]
+        elif schema == EVALUATIONS:
+            rows = [_evaluation_row(member) for member in data["evaluations"]]
+        elif schema == RUN:
+            rows = _run_rows(data)
+        else:
+            raise DataError(_wrong_schema(data), where=file)
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise DataError(
+            f"does not hold what {schema} promises ({type(problem).__name__}: {problem}); "
+            "write it again with this version of mapt-bench",
+            where=file,
+        ) from problem
+    by_name = {row.name: row for row in rows}
+    if len(by_name) < len(rows):
+        names = sorted({row.name for row in rows if sum(r.name == row.name for r in rows) > 1})
+        raise DataError(f"has several rows named {', '.join(names)}; give each its own", where=file)
+    return ResultFile(file, str(schema), by_name)
+
+
+def _load(file: Path) -> Mapping[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise DataError(
+            f"cannot be read ({problem.strerror or problem}); give a result's JSON file "
+            "or the folder of a run that has a results.json",
+            where=file,
+        ) from problem
+    except ValueError as problem:  # broken JSON, or bytes that are no text
+        raise DataError(f"is no JSON ({problem}); expected a result file", where=file) from problem
+    if not isinstance(data, Mapping):
+        raise DataError(
+            f"holds a JSON {type(data).__name__}; expected a result, which is an object", where=file
+        )
+    return data
+
+
+def _wrong_schema(data: Mapping[str, Any]) -> str:
+    known = (EVALUATION, EVALUATIONS, RUN)
+    error = data.get("error")
+    if isinstance(error, Mapping):
+        return f"holds the error of a failed command ({error.get('message')}), not a result"
+    if "schema" not in data:
+        return f"states no schema; expected one of {', '.join(known)}"
+    return f"has schema {data['schema']!r}; {nearest(str(data['schema']), known)}"
+
+
+def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
+    return ResultRow(
+        name=str(data["name"]),
+        scores=_scores(data["scores"]),
+        sequences={
+            str(name): _scores(entry) for name, entry in (data.get("per_sequence") or {}).items()
+        },
+        protocol=data.get("protocol") or {},
+    )
+
+
+def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
+    rows = []
+    for row in data["summary"]:
+        interval = row_interval(row)
+        name = str(row["variant"])
+        scores = dict(row["scores"])
+        scores |= {name: row_score(row, name) for name in ("IDSW", "Frag")}
+        seconds = (row.get("cost") or {}).get("seconds_per_frame")
+        if seconds is not None:
+            scores["seconds_per_frame"] = seconds
+        rows.append(
+            ResultRow(
+                name=f"{name}, {interval[0]} {interval[1]}" if interval else name,
+                scores=_scores(scores),
+                sequences=_run_sequences(data.get("cells") or [], row),
+                protocol=data.get("protocol") or {},
+            )
+        )
+    return rows
+
+
+def _run_sequences(cells: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> dict[str, Scores]:
+    """Return each sequence's scores, averaged over the cells behind a summary row."""
+    collected: dict[str, list[Scores]] = {}
+    for cell in cells:
+        same = cell.get("variant") == row["variant"]
+        if same and (cell.get("interval") or None) == (row.get("interval") or None):
+            for sequence, entry in (cell.get("per_sequence") or {}).items():
+                collected.setdefault(str(sequence), []).append(_scores(entry))
+    return {sequence: _mean(entries) for sequence, entries in collected.items()}
+
+
+def _mean(entries: Sequence[Scores]) -> dict[str, float | None]:
+    means: dict[str, float | None] = {}
+    for score in entries[0]:
+        values = [entry.get(score) for entry in entries]
+        defined = [value for value in values if value is not None]
+        means[score] = sum(defined) / len(defined) if len(defined) == len(values) else None
+    return means
+
+
+def _scores(entry: Mapping[str, Any]) -> dict[str, float | None]:
+    """Keep what is a score: known names of any value, and other numbers (frames apart)."""
+    kept: dict[str, float | None] = {}
+    for name, value in entry.items():
+        if isinstance(value, bool | str | Sequence | Mapping):
+            if name in SCORES:
+                raise TypeError(f"{name} is {value!r}, no number")
+        elif name != "frames":
+            kept[name] = float(value) if value is not None and math.isfinite(value) else None
+    return kept

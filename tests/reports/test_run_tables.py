@@ -1,0 +1,81 @@
+# ruff: noqa: RUF001 - the dash of undefined cells
+from helpers.results import interval, run, summary_row, sweep
+
+from mapt_bench.reports.formats import render_table
+from mapt_bench.reports.run import (
+    CLAIMED,
+    claims_table,
+    run_tables,
+    skipped_table,
+    summary_table,
+    sweep_table,
+)
+
+
+def test_summary_of_an_ablation():
+    table = summary_table(run())
+    assert render_table(table, "text").splitlines()[:7] == [
+        "Run ablate, scores in percent, 2 sequences",
+        "variant    PAT     PQ     TQ    STQ  IDSW  Frag  s/frame",
+        "────────────────────────────────────────────────────────",
+        "copy     40.00  70.00  50.00  50.00    30    12   0.0125",
+        "iou      61.61  70.00  50.00  70.00    11     6   0.0125",
+        "both     62.65  70.00  50.00  69.00     8     5   0.0125",
+        "oracle   80.00  70.00  50.00  90.00     0     4   0.0125",
+    ]
+    assert "For reference, not marked as best: oracle." in table.footnotes
+
+
+def test_the_oracle_takes_no_best_mark():
+    best = summary_table(run()).best_cells()
+    assert (2, 1) in best  # PAT of both
+    assert (1, 4) in best  # STQ of iou
+    assert not any(row == 3 for row, _ in best)
+
+
+def test_interval_of_pat_and_undefined_scores():
+    rows = [
+        summary_row("a", 0.5, 0.5, "heads", intervals={"PAT": interval(0.4, 0.6)}),
+        summary_row("b", None, None, "heads", cost=None),
+    ]
+    table = summary_table(run(summary=rows))
+    assert table.texts()[0][1:3] == ["50.00", "[40.00, 60.00]"]
+    assert table.texts()[1][1:3] == ["–", "–"]
+    assert any(note.startswith("–: undefined") for note in table.footnotes)
+    assert any("n = 9" in note for note in table.footnotes)
+
+
+def test_optional_keys_may_be_missing():
+    bare = {"experiment": "ablate", "summary": [{"variant": "a", "scores": {"PAT": 0.5}}]}
+    assert [table.title for table in run_tables(bare)] == ["Run ablate, scores in percent"]
+    assert summary_table(bare).texts() == [["a", "50.00"]]
+
+
+def test_a_sweep_marks_no_best_across_intervals_but_within_each():
+    summary = summary_table(sweep())
+    assert summary.best_cells() == frozenset()
+    assert any("one tau only" in note for note in summary.footnotes)
+    table = sweep_table(sweep(), "PAT")
+    assert [column.name for column in table.columns] == [
+        "variant", "drop 1", "drop 2", "drop 3", "drop 5",
+    ]  # fmt: skip
+    assert table.texts()[2] == ["both", "63.00", "60.00", "57.00", "51.00"]
+    assert table.best_cells() == {(2, 1), (2, 2), (2, 3), (2, 4)}
+
+
+def test_skipped_and_claims():
+    assert skipped_table(run()).rows == (("motion_flow", "the data has no images"),)
+    table = claims_table(run())
+    assert [column.name for column in table.columns][1] == CLAIMED
+    assert CLAIMED == "claimed (paper, KITTI-STEP val)"
+    assert table.texts()[0][:4] == ["PAT, both heads", "62.65", "60.00", "-2.65"]
+
+
+def test_tables_of_a_run():
+    titles = [table.title for table in run_tables(run())]
+    assert titles[1:] == ["Not run", "Claims of the paper"]
+    assert len(run_tables(run(skipped=[], claims=[]))) == 1
+    assert [table.title for table in run_tables(sweep())][1:3] == [
+        "PAT over the temporal interval",
+        "STQ over the temporal interval",
+    ]

@@ -1,0 +1,214 @@
+# ruff: noqa: RUF001 - the dash of undefined cells
+import io
+
+import pytest
+from rich.console import Console
+
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.reports.formats import render_table, write_table, write_tables
+from mapt_bench.reports.tables import Column, Table, format_cell
+from mapt_bench.reports.terminal import print_table
+
+
+@pytest.fixture
+def table():
+    return Table(
+        "Small & sweet: a_b",
+        (
+            Column("tracker"),
+            Column("PAT", "percent", True),
+            Column("PAT interval", "range"),
+            Column("IDSW", "integer", False),
+        ),
+        (
+            ("copy_last", 0.5, (0.4, 0.6), 3),
+            ("both | 100%", 0.75123, None, 2),
+            ("same", 0.75121, None, 2),
+            ("oracle", 1.0, None, None),
+        ),
+        ("– PTQ: no <things>",),
+        frozenset({3}),
+    )
+
+
+def test_latex(table):
+    assert (
+        render_table(table, "latex")
+        == r"""\begin{table}
+  \centering
+  \caption{Small \& sweet: a\_b}
+  \begin{tabular}{lrrr}
+    \toprule
+    tracker & PAT & PAT interval & IDSW \\
+    \midrule
+    copy\_last & 50.00 & [40.00, 60.00] & 3 \\
+    both \textbar{} 100\% & \textbf{75.12} & -- & \textbf{2} \\
+    same & \textbf{75.12} & -- & \textbf{2} \\
+    oracle & 100.00 & -- & -- \\
+    \bottomrule
+  \end{tabular}
+  \par\footnotesize -- PTQ: no \textless{}things\textgreater{}
+\end{table}
+"""
+    )
+
+
+def test_latex_escapes_every_special_character():
+    odd = Table("t", (Column("a"),), ((r"\ { } ~ ^ & % $ # _ τ",),))
+    assert (
+        r"\textbackslash{} \{ \} \textasciitilde{} \textasciicircum{} \& \% \$ \# \_ $\tau$"
+        in render_table(odd, "latex")
+    )
+
+
+def test_a_cell_that_begins_with_a_bracket_is_no_argument_of_the_line_break_before_it():
+    bracketed = Table("t", (Column("range", "range"),), (((0.1, 0.2),), ((0.3, 0.4),)))
+    assert r"{}[10.00, 20.00] \\" in render_table(bracketed, "latex")
+
+
+def test_markdown(table):
+    assert (
+        render_table(table, "markdown")
+        == r"""**Small & sweet: a\_b**
+
+| tracker | PAT | PAT interval | IDSW |
+| --- | ---: | ---: | ---: |
+| copy\_last | 50.00 | [40.00, 60.00] | 3 |
+| both \| 100% | **75.12** | – | **2** |
+| same | **75.12** | – | **2** |
+| oracle | 100.00 | – | – |
+
+– PTQ: no \<things\>
+"""
+    )
+
+
+def test_csv_keeps_raw_fractions(table):
+    assert render_table(table, "csv") == (
+        "tracker,PAT,PAT interval low,PAT interval high,IDSW\n"
+        "copy_last,0.5,0.4,0.6,3\n"
+        "both | 100%,0.75123,,,2\n"
+        "same,0.75121,,,2\n"
+        "oracle,1.0,,,\n"
+    )
+
+
+def test_text(table):
+    assert render_table(table, "text") == (
+        "Small & sweet: a_b\n"
+        "tracker         PAT    PAT interval  IDSW\n"
+        "─────────────────────────────────────────\n"
+        "copy_last     50.00  [40.00, 60.00]     3\n"
+        "both | 100%   75.12               –     2\n"
+        "same          75.12               –     2\n"
+        "oracle       100.00               –     –\n"
+        "– PTQ: no <things>\n"
+    )
+
+
+def test_dict(table):
+    found = table.to_dict()
+    assert found["columns"] == ["tracker", "PAT", "PAT interval", "IDSW"]
+    assert found["rows"][0] == ["copy_last", 0.5, [0.4, 0.6], 3]
+    assert found["footnotes"] == ["– PTQ: no <things>"]
+
+
+def test_best_needs_two_rows_and_a_direction():
+    one = Table("t", (Column("PQ", "percent", True),), ((0.5,), (None,)))
+    assert one.best_cells() == frozenset()
+    plain = Table("t", (Column("PQ", "percent"),), ((0.5,), (0.6,)))
+    assert plain.best_cells() == frozenset()
+    two = Table("t", (Column("PQ", "percent", True),), ((0.5,), (0.6,)))
+    assert two.best_cells() == {(1, 0)}
+
+
+def test_best_ignores_not_a_number():
+    table = Table("t", (Column("PQ", "percent", False),), ((0.5,), (float("nan"),), (0.6,)))
+    assert table.best_cells() == {(0, 0)}
+    assert table.texts()[1] == ["–"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind", "text"),
+    [
+        (0.61606, "percent", "61.61"),
+        (None, "percent", "–"),
+        (-0.00001, "points", "0.00"),
+        (0.0123, "points", "+1.23"),
+        (3.0, "number", "3"),
+        (3.14159, "number", "3.14"),
+        (0.0123456, "number", "0.0123"),
+        ("as it is", "number", "as it is"),
+    ],
+)
+def test_cells(cell, kind, text):
+    assert format_cell(cell, kind) == text
+
+
+def test_a_row_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="row 1 of table 't' has 2 cells for 1 columns"):
+        Table("t", (Column("a"),), (("x",), ("y", "z")))
+
+
+def print_to(table, **settings):
+    stream = io.StringIO()
+    print_table(table, Console(file=stream, **settings))
+    return stream.getvalue()
+
+
+def test_a_pipe_gets_whole_lines_without_colour():
+    wide = Table(
+        "wide",
+        (Column("name"), *(Column(f"score {at}", "percent", True) for at in range(40))),
+        (("a", *[0.5] * 40), ("b", *[0.6] * 40)),
+    )
+    lines = print_to(wide).splitlines()
+    assert len(lines) == 5
+    assert "\x1b" not in "".join(lines)
+    assert lines[-1].count("60.00") == 40
+
+
+def test_a_narrow_terminal_gets_the_table_folded_under_its_first_column(table, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text = print_to(table, force_terminal=True, width=30, color_system="standard")
+    assert text.count("copy_last") == 3
+    assert "…" not in text
+    assert "\x1b[1;32m 75.12" in text  # bold and green
+
+
+def test_no_color_leaves_no_colour(table, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "32m" not in print_to(table, force_terminal=True, width=80)
+
+
+def test_the_suffix_decides_the_format(table, tmp_path):
+    for suffix, table_format in ((".csv", "csv"), (".tex", "latex"), (".md", "markdown")):
+        path = tmp_path / f"table{suffix}"
+        write_table(table, path)
+        assert path.read_text() == render_table(table, table_format)
+    write_table(table, tmp_path / "table.dat", "csv")
+    assert (tmp_path / "table.dat").read_text().startswith("tracker,PAT")
+
+
+def test_unknown_formats_are_refused(table, tmp_path):
+    with pytest.raises(ConfigError, match=r"suffix '.xls' tells no table format") as caught:
+        write_table(table, tmp_path / "table.xls")
+    assert caught.value.where.endswith("table.xls")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ConfigError, match="did you mean 'markdown'"):
+        render_table(table, "markdwon")
+
+
+def test_a_path_that_cannot_be_written_is_a_data_error(table, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_table(table, tmp_path / "file" / "table.csv")
+
+
+def test_several_tables_share_a_file_except_in_csv(table, tmp_path):
+    other = Table("Classes of x/y", (Column("class"),), (("road",),))
+    assert write_tables([table, other], tmp_path / "t.md") == [tmp_path / "t.md"]
+    assert "Classes of x/y" in (tmp_path / "t.md").read_text()
+    paths = write_tables([table, other], tmp_path / "t.csv")
+    assert [path.name for path in paths] == ["t.csv", "t-classes-of-x-y.csv"]
+    assert paths[1].read_text() == "class\nroad\n"
