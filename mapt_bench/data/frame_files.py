@@ -1,6 +1,7 @@
 """Sequences of which every frame is one file; codecs say how a file is read."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +14,7 @@ from mapt_bench.data.sequences import Report, raise_problem
 from mapt_bench.errors import DataError
 from mapt_bench.labels import LabelSpace, PanopticMap
 
-__all__ = ["FileSequence", "FrameCodec", "check_size", "open_frame_files"]
+__all__ = ["FileSequence", "FrameCodec", "check_size", "open_frame_files", "usual_size"]
 
 
 class FrameCodec(Protocol):
@@ -118,24 +119,44 @@ def _open_folder(
     folder: FrameFolder, codec: FrameCodec, labels: LabelSpace, report: Report
 ) -> FileSequence | None:
     sizes: dict[Path, tuple[int, int]] = {}
+    stems: dict[str, Path] = {}
     for path in folder.frames():
         try:
-            sizes[path] = _size_of(path, codec)
-        except DataError as problem:
-            report(problem)
-    if not sizes:
-        return None
-    usual = Counter(sizes.values()).most_common(1)[0][0]
-    paths: dict[str, Path] = {}
-    for path, size in sizes.items():
-        try:
-            check_size(path, size, usual)
-            _check_single(path, paths)
+            size = _size_of(path, codec)
+            _check_single(path, stems)
         except DataError as problem:
             report(problem)
         else:
-            paths[path.stem] = path
-    return FileSequence(folder.parts, tuple(paths), usual, tuple(paths.values()), codec, labels)
+            stems[path.stem] = path
+            sizes[path] = size
+    size, paths = usual_size(sizes, report)
+    if not paths:
+        return None
+    names = tuple(path.stem for path in paths)
+    return FileSequence(folder.parts, names, size, tuple(paths), codec, labels)
+
+
+def usual_size(
+    sizes: Mapping[Path, tuple[int, int]], report: Report
+) -> tuple[tuple[int, int], list[Path]]:
+    """Return the size that most frames of a sequence have, and those frames.
+
+    Args:
+        sizes: Height and width of each file.
+        report: Told of each file of another size.
+    """
+    if not sizes:
+        return (0, 0), []
+    usual = Counter(sizes.values()).most_common(1)[0][0]
+    paths = []
+    for path, size in sizes.items():
+        try:
+            check_size(path, size, usual)
+        except DataError as problem:
+            report(problem)
+        else:
+            paths.append(path)
+    return usual, paths
 
 
 def _size_of(path: Path, codec: FrameCodec) -> tuple[int, int]:

@@ -5,11 +5,11 @@ from typing import Literal
 
 from mapt_bench.data.layout import map_root
 from mapt_bench.data.map_folder import MapFolder
-from mapt_bench.data.sequences import StoredSequence, aligned
+from mapt_bench.data.sequences import OpenEnded, StoredSequence, aligned, moment
 from mapt_bench.errors import DataError
 from mapt_bench.labels import MapSequence
 
-__all__ = ["match_by_suffix", "match_sequences", "moment", "pair_frames"]
+__all__ = ["match_by_suffix", "match_sequences", "pair_frames"]
 
 _NAMED_AT_MOST = 5
 
@@ -46,8 +46,11 @@ def match_sequences(gt: MapFolder, pred: MapFolder) -> list[tuple[StoredSequence
 
 def _aligned(gt: StoredSequence, pred: StoredSequence) -> tuple[StoredSequence, StoredSequence]:
     """Let open-ended sequences have the frames of their partner."""
-    gt = aligned(gt, pred.frame_names, pred.size)
-    return gt, aligned(pred, gt.frame_names, gt.size)
+    own = gt.frame_names if isinstance(pred, OpenEnded) else ()
+    gt = aligned(gt, (*own, *pred.frame_names), None)
+    if isinstance(pred, OpenEnded):
+        pred = aligned(pred, gt.frame_names, gt.size)
+    return gt, pred
 
 
 def match_by_suffix(
@@ -162,11 +165,6 @@ def pair_frames(
             where=where,
         )
     return found
-
-
-def moment(frame_name: str) -> str | int:
-    """Return what makes two frame names the same moment: digits count by their value."""
-    return int(frame_name) if frame_name.isdecimal() else frame_name
 
 
 def _frames(names: list[str]) -> str:

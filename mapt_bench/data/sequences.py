@@ -7,7 +7,7 @@ from typing import Protocol, Self, runtime_checkable
 from mapt_bench.errors import DataError
 from mapt_bench.labels import MapSequence
 
-__all__ = ["OpenEnded", "Report", "StoredSequence", "aligned", "raise_problem"]
+__all__ = ["OpenEnded", "Report", "StoredSequence", "aligned", "moment", "raise_problem"]
 
 Report = Callable[[DataError], None]
 """Told of every problem found; raises it, or collects it and lets the work go on."""
@@ -31,13 +31,13 @@ class StoredSequence(MapSequence, Protocol):
 class OpenEnded(Protocol):
     """A sequence that does not know how many frames it has, because empty ones are not written."""
 
-    def with_frames(self, frame_names: tuple[str, ...], size: tuple[int, int]) -> Self:
+    def with_frames(self, frame_names: tuple[str, ...], size: tuple[int, int] | None) -> Self:
         """Return the same maps over the frames of another sequence, void where none is written."""
         ...
 
 
 def aligned(
-    sequence: StoredSequence, frame_names: tuple[str, ...], size: tuple[int, int]
+    sequence: StoredSequence, frame_names: tuple[str, ...], size: tuple[int, int] | None
 ) -> StoredSequence:
     """Give an open-ended sequence the frames of its partner; return any other as it is.
 
@@ -49,3 +49,8 @@ def aligned(
     if isinstance(sequence, OpenEnded):
         return sequence.with_frames(frame_names, size)
     return sequence
+
+
+def moment(frame_name: str) -> str | int:
+    """Return what makes two frame names the same moment: digits count by their value."""
+    return int(frame_name) if frame_name.isdecimal() else frame_name

@@ -15,8 +15,8 @@ from mapt_bench.data.layout import (
     require_folder,
 )
 from mapt_bench.data.map_folder import open_maps
-from mapt_bench.data.matching import match_by_suffix, moment
-from mapt_bench.data.sequences import StoredSequence, aligned
+from mapt_bench.data.matching import match_by_suffix
+from mapt_bench.data.sequences import StoredSequence, aligned, moment
 from mapt_bench.errors import DataError
 from mapt_bench.labels import (
     Frame,

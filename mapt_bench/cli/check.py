@@ -1,0 +1,122 @@
+"""``mapt-bench check``: say what a folder of labels holds and what is wrong with it."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.data import DataReport, check_data, resolve_labels
+
+__all__ = ["command"]
+
+_FINE, _PROBLEMS, _UNUSABLE = 0, 1, 3
+
+
+@click.command(
+    "check",
+    epilog="""\b
+Examples:
+  mapt-bench check data/kitti_step
+  mapt-bench check predictions --dataset cityscapes --encoding two-channel --json report.json
+""",
+)
+@click.argument("data", type=path_type)
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="Label space: a built-in name or a YAML file.  [default: what the folder's dataset.json "
+    "says, else kitti-step]",
+)
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    help="How the maps are coded.  [default: found out from the files]",
+)
+@json_option
+def command(data: Path, dataset: str | None, encoding: str | None, json_file: str | None) -> int:
+    """Say what DATA holds and what is wrong with it.
+
+    DATA holds maps, or the folders images and panoptic_maps. Every file is read, and every
+    problem is listed with its path. Exit code 1 if there are problems, 3 if nothing is readable.
+    """
+    labels = resolve_labels(dataset, data)
+    report = check_data(data, labels, encoding, lambda total: progress_bar("checking", total))
+    if not emit_json(json_file, report.to_dict()):
+        _render(report)
+    if not report.readable_count:
+        return _UNUSABLE
+    return _PROBLEMS if report.problems else _FINE
+
+
+def _render(report: DataReport) -> None:
+    console = Console()
+    console.print(_facts(report))
+    console.print(_sequences(report))
+    if report.classes:
+        console.print(_classes(report))
+    if not report.problems:
+        console.print("No problems found.")
+        return
+    console.print(f"{len(report.problems)} problem{'' if len(report.problems) == 1 else 's'}:")
+    for problem in report.problems:  # one line each, whatever the width, so that grep works
+        line = Text(f"{problem.path}: {problem.message} [{problem.kind}]")
+        console.print(line, soft_wrap=True)
+
+
+def _facts(report: DataReport) -> Table:
+    table = Table(show_header=False, box=None)
+    rows = {
+        "folder": str(report.folder),
+        "encoding": report.encoding or "no maps",
+        "label space": f"{report.labels.name} ({len(report.labels.classes)} classes)",
+        "sequences": str(len(report.sequences)),
+        "frames": f"{report.frame_count} ({report.readable_count} readable)",
+        "images": str(report.image_count),
+        "void": _percent(report.void_share),
+        "crowd": _percent(report.crowd_share),
+    }
+    for name, value in rows.items():
+        table.add_row(name, Text(value))
+    return table
+
+
+def _sequences(report: DataReport) -> Table:
+    table = Table("sequence", title="Sequences")
+    for heading in ("frames", "readable", "size", "gaps", "tracks"):
+        table.add_column(heading, justify="right")
+    for entry in report.sequences:
+        size = "-" if entry.width is None else f"{entry.width}x{entry.height}"
+        table.add_row(
+            Text(entry.name),
+            str(entry.frame_count),
+            str(entry.readable_count),
+            size,
+            str(entry.gap_count),
+            str(entry.track_count),
+        )
+    return table
+
+
+def _classes(report: DataReport) -> Table:
+    table = Table("class", "name", "kind", title="Classes")
+    for heading in ("pixels", "tracks"):
+        table.add_column(heading, justify="right")
+    for entry in report.classes:
+        table.add_row(
+            str(entry.class_id),
+            entry.name,
+            "thing" if entry.is_thing else "stuff",
+            _percent(entry.pixel_share),
+            "-" if entry.track_count is None else str(entry.track_count),
+        )
+    return table
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return "-"
+    return "< 0.01 %" if 0 < share < 0.0001 else f"{100 * share:.2f} %"

@@ -1,0 +1,204 @@
+"""Look at every file of a data set: what it holds, and everything that is wrong with it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.data.images import IMAGE_SUFFIXES, check_image, image_size
+from mapt_bench.data.layout import (
+    IMAGES_FOLDER,
+    MAPS_FOLDER,
+    FrameFolder,
+    list_folder,
+    require_folder,
+)
+from mapt_bench.data.map_folder import MapFolder, open_maps
+from mapt_bench.data.report import ClassFacts, DataReport, Problem, SequenceFacts
+from mapt_bench.data.sequences import StoredSequence
+from mapt_bench.data.videos import open_videos
+from mapt_bench.errors import DataError
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, check_classes
+
+__all__ = ["check_data"]
+
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Given the number of frames, gives what is to be called with each number of frames done."""
+
+
+@dataclass(slots=True)
+class _Notes:
+    """What is gathered on the way."""
+
+    labels: LabelSpace
+    problems: list[Problem] = field(default_factory=list)
+    areas: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
+    crowd_px: int = 0
+    tracks: set[tuple[str, int]] = field(default_factory=set)
+
+    def note(self, kind: str, problem: DataError, where: Path) -> None:
+        self.problems.append(Problem(kind, problem.where or str(where), problem.message))
+
+    def note_file(self, problem: DataError) -> None:
+        self.note("file", problem, Path())
+
+
+def check_data(
+    folder: Path,
+    labels: LabelSpace,
+    encoding: str | None = None,
+    progress: Progress | None = None,
+) -> DataReport:
+    """Read every map and every image of a folder; never stop at the first problem.
+
+    Args:
+        folder: Holds maps, images, or both, as for ``open_videos``.
+        labels: Label space.
+        encoding: Encoding of the maps; ``None`` to find it out.
+        progress: Shows how many frames are done.
+
+    Raises:
+        ConfigError: If the encoding is unknown.
+        DataError: If there is nothing at all that could be checked.
+    """
+    folder = Path(folder)
+    require_folder(folder)
+    notes = _Notes(labels)
+    image_folders = _image_folders(folder)
+    only_images = bool(image_folders) and not (folder / MAPS_FOLDER).is_dir()
+    maps = (
+        None
+        if only_images
+        else open_maps(folder, labels, encoding=encoding, report=notes.note_file)
+    )
+    if maps is not None and image_folders and not notes.problems:
+        _check_pairing(folder, maps.encoding, notes)
+    image_count = sum(len(entry.with_suffix(*IMAGE_SUFFIXES)) for entry in image_folders)
+    total = image_count + (0 if maps is None else maps.frame_count)
+    with nullcontext(_ignore) if progress is None else progress(total) as advance:
+        of_images = [_check_images(entry, notes, advance) for entry in image_folders]
+        of_maps = [] if maps is None else _check_maps(maps, notes, advance)
+    return _report(folder, maps, of_maps if maps else of_images, image_count, notes)
+
+
+def _ignore(units: int) -> None:
+    del units
+
+
+def _image_folders(folder: Path) -> list[FrameFolder]:
+    images = folder / IMAGES_FOLDER
+    if not images.is_dir():
+        return []
+    return [e for e in list_folder(images).folders if e.with_suffix(*IMAGE_SUFFIXES)]
+
+
+def _check_pairing(folder: Path, encoding: str, notes: _Notes) -> None:
+    try:
+        open_videos(folder, notes.labels, encoding=encoding)
+    except DataError as problem:
+        notes.note("pairing", problem, folder)
+
+
+def _check_images(
+    folder: FrameFolder, notes: _Notes, advance: Callable[[int], None]
+) -> SequenceFacts:
+    size: tuple[int, int] | None = None
+    readable = 0
+    paths = folder.with_suffix(*IMAGE_SUFFIXES)
+    for path in paths:
+        try:
+            size = size or image_size(path)
+            check_image(path, size)
+            readable += 1
+        except DataError as problem:
+            notes.note("image", problem, path)
+        advance(1)
+    names = tuple(path.stem for path in paths)
+    return _sequence_facts("/".join(folder.parts), names, readable, size, 0)
+
+
+def _check_maps(
+    maps: MapFolder, notes: _Notes, advance: Callable[[int], None]
+) -> list[SequenceFacts]:
+    facts = []
+    for sequence in maps.sequences:
+        name = "/".join(sequence.parts)
+        before = len(notes.tracks)
+        readable = 0
+        for index in range(len(sequence.frame_names)):
+            readable += _check_map(sequence, index, name, notes)
+            advance(1)
+        size = sequence.size if sequence.frame_names else None
+        tracks = len(notes.tracks) - before
+        facts.append(_sequence_facts(name, sequence.frame_names, readable, size, tracks))
+    return facts
+
+
+def _check_map(sequence: StoredSequence, index: int, name: str, notes: _Notes) -> bool:
+    path = sequence.path(index)
+    try:
+        panoptic = sequence.read(index)
+    except DataError as problem:
+        notes.note("map", problem, path)
+        return False
+    codes, counts = np.unique(panoptic.codes, return_counts=True)
+    try:
+        check_classes(codes, notes.labels, path, counts)
+    except DataError as problem:
+        notes.note("class", problem, path)
+    classes, ids = codes >> np.uint32(ID_BITS), codes & np.uint32(ID_LIMIT - 1)
+    np.add.at(notes.areas, classes, counts)
+    is_thing = notes.labels.is_thing_table[classes]
+    notes.crowd_px += int(counts[is_thing & (ids == 0)].sum())
+    notes.tracks.update((name, int(code)) for code in codes[is_thing & (ids > 0)])
+    return True
+
+
+def _sequence_facts(
+    name: str,
+    frame_names: tuple[str, ...],
+    readable: int,
+    size: tuple[int, int] | None,
+    tracks: int,
+) -> SequenceFacts:
+    height, width = size or (None, None)
+    numbers = {int(frame) for frame in frame_names if frame.isdecimal()}
+    gaps = max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
+    return SequenceFacts(name, len(frame_names), readable, height, width, gaps, tracks)
+
+
+def _report(
+    folder: Path,
+    maps: MapFolder | None,
+    sequences: list[SequenceFacts],
+    image_count: int,
+    notes: _Notes,
+) -> DataReport:
+    labels = notes.labels
+    pixels = int(notes.areas.sum())
+    track_classes = [code >> ID_BITS for _, code in notes.tracks]
+    classes = tuple(
+        ClassFacts(
+            entry.class_id,
+            entry.name,
+            entry.is_thing,
+            int(notes.areas[entry.class_id]) / pixels,
+            track_classes.count(entry.class_id) if entry.is_thing else None,
+        )
+        for entry in labels.classes
+        if notes.areas[entry.class_id]
+    )
+    return DataReport(
+        folder=folder,
+        encoding=None if maps is None else maps.encoding,
+        labels=labels,
+        sequences=tuple(sequences),
+        classes=classes,
+        void_share=int(notes.areas[labels.ignore_label]) / pixels if pixels else None,
+        crowd_share=notes.crowd_px / pixels if pixels else None,
+        image_count=image_count,
+        problems=tuple(notes.problems),
+    )

@@ -1,0 +1,300 @@
+"""COCO panoptic: PNGs of segment ids, and one JSON that says what each segment is.
+
+A pixel's id is ``R + 256 * G + 65536 * B``; id 0, unlabelled, is void. Categories are the class
+numbers of the label space. In a video an object keeps its segment id from frame to frame, or has
+a ``track_id`` beside it, as our writer does.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.data.frame_files import check_size, usual_size
+from mapt_bench.data.kitti_step import KittiStepCodec
+from mapt_bench.data.layout import MAPS_FOLDER, Listing, natural_key
+from mapt_bench.data.png import decode_png, load_png, png_header
+from mapt_bench.data.sequences import Report, StoredSequence
+from mapt_bench.errors import DataError
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
+
+__all__ = ["CocoSequence", "find_coco_json", "open_coco_panoptic"]
+
+NAME = "coco-panoptic"
+
+
+@dataclass(frozen=True, slots=True)
+class CocoSequence:
+    """Frames of one folder, with what the JSON says of their segments.
+
+    Attributes:
+        parts: Path below the folder.
+        frame_names: File stems.
+        size: Height and width in pixels.
+        paths: One PNG a frame.
+        segment_codes: Code of each segment id, a dictionary a frame.
+        json_file: The JSON.
+        void_code: Code of pixels of id 0.
+    """
+
+    parts: tuple[str, ...]
+    frame_names: tuple[str, ...]
+    size: tuple[int, int]
+    paths: tuple[Path, ...]
+    segment_codes: tuple[Mapping[int, int], ...]
+    json_file: Path
+    void_code: int
+
+    def path(self, index: int) -> Path:
+        """Return the PNG of a frame."""
+        return self.paths[index]
+
+    def read(self, index: int) -> PanopticMap:
+        """Decode the map at a position.
+
+        Raises:
+            DataError: If the PNG is unusable, or its segments are not those of the JSON.
+        """
+        path = self.paths[index]
+        header, data = load_png(path)
+        check_size(path, header.size, self.size)
+        pixels = decode_png(header, data, path).astype(np.uint32)
+        segments = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
+        present, inverse = np.unique(segments, return_inverse=True)
+        table = {0: self.void_code, **self.segment_codes[index]}
+        self._check_segments(present, table, path)
+        codes = np.array([table[int(number)] for number in present], dtype=np.uint32)
+        return PanopticMap(codes[inverse].reshape(self.size))
+
+    def _check_segments(
+        self, present: NDArray[np.uint32], table: Mapping[int, int], path: Path
+    ) -> None:
+        drawn = {int(number) for number in present}
+        unlisted = sorted(drawn - set(table))
+        if unlisted:
+            raise DataError(
+                f"has segments {_some(unlisted)} that {self.json_file.name} does not list for it; "
+                "expected the same segments in both; write the two together",
+                where=path,
+            )
+        undrawn = sorted(set(table) - drawn - {0})
+        if undrawn:
+            raise DataError(
+                f"lacks segments {_some(undrawn)} that {self.json_file.name} lists for it; "
+                "expected the same segments in both; write the two together",
+                where=path,
+            )
+
+
+def find_coco_json(listing: Listing) -> Path | None:
+    """Return the JSON of panoptic annotations in a folder, or beside its ``panoptic_maps``.
+
+    Raises:
+        DataError: If there are several.
+    """
+    candidates = listing.files(".json")
+    if listing.root.name == MAPS_FOLDER:
+        candidates += sorted(listing.root.parent.glob("*.json"))
+    found = [path for path in candidates if _has_annotations(path)]
+    if len(found) > 1:
+        raise DataError(
+            f"holds several JSON files of panoptic annotations ({_some(found)}); expected one; "
+            "give a folder with one of them",
+            where=listing.root,
+        )
+    return found[0] if found else None
+
+
+def _has_annotations(path: Path) -> bool:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not isinstance(data, dict) or not isinstance(data.get("annotations"), list):
+        return False
+    return all(isinstance(e, dict) and "segments_info" in e for e in data["annotations"][:1])
+
+
+def open_coco_panoptic(
+    listing: Listing, labels: LabelSpace, report: Report
+) -> tuple[StoredSequence, ...]:
+    """Make a sequence of every folder of PNGs that the JSON speaks of.
+
+    Args:
+        listing: What lies in the folder.
+        labels: Label space; ``category_id`` are its class numbers.
+        report: Told of each PNG or annotation that lacks the other, or is unusable.
+
+    Raises:
+        DataError: If there is no JSON of panoptic annotations.
+    """
+    json_file = find_coco_json(listing)
+    if json_file is None:
+        raise DataError(
+            "holds no JSON of panoptic annotations (annotations with segments_info); expected one "
+            "beside the PNGs; add it, or name another encoding with --encoding",
+            where=listing.root,
+        )
+    annotated = _annotations(json_file, labels, report)
+    tables = _join(annotated, json_file, listing, report)
+    void_code = labels.ignore_label << ID_BITS
+    opened = (
+        _sequence(parts, table, json_file, void_code, report) for parts, table in tables.items()
+    )
+    return tuple(sequence for sequence in opened if sequence is not None)
+
+
+def _join(
+    annotated: Mapping[str, dict[int, int]], json_file: Path, listing: Listing, report: Report
+) -> dict[tuple[str, ...], dict[Path, dict[int, int]]]:
+    """Return for each sequence the segment codes of each of its PNGs."""
+    pngs = {path.resolve(): path for path in listing.files(".png")}
+    tables: dict[tuple[str, ...], dict[Path, dict[int, int]]] = defaultdict(dict)
+    for name, table in annotated.items():
+        path = _find_png(name, json_file, pngs)
+        if path is None:
+            report(
+                DataError(
+                    f"{json_file.name} speaks of it, but there is no such PNG; add it, or take "
+                    "its annotation out",
+                    where=json_file.parent / name,
+                )
+            )
+            continue
+        inside = path.parent.relative_to(listing.root).parts
+        tables[inside or (listing.root.resolve().name,)][path] = table
+    known = {path for table_of in tables.values() for path in table_of}
+    for path in sorted(set(pngs.values()) - known):
+        report(
+            DataError(
+                f"{json_file.name} has no annotation for it; add one, or remove the PNG",
+                where=path,
+            )
+        )
+    return tables
+
+
+def _find_png(name: str, json_file: Path, pngs: Mapping[Path, Path]) -> Path | None:
+    """Find a PNG beside the JSON, in the folder named like it (COCO), or in panoptic_maps."""
+    beside = json_file.parent
+    for place in (beside, beside / json_file.stem, beside / MAPS_FOLDER):
+        path = pngs.get((place / name).resolve())
+        if path is not None:
+            return path
+    return None
+
+
+def _sequence(
+    parts: tuple[str, ...],
+    tables: Mapping[Path, dict[int, int]],
+    json_file: Path,
+    void_code: int,
+    report: Report,
+) -> CocoSequence | None:
+    sizes = {}
+    for path in sorted(tables, key=lambda file: natural_key(file.name)):
+        try:
+            header = png_header(path)
+            if not KittiStepCodec.accepts(header):
+                raise DataError(
+                    f"has {header}; {NAME} maps need 3 channels, 8-bit RGB "
+                    "(id = R + 256 G + 65536 B); write it so",
+                    where=path,
+                )
+            sizes[path] = header.size
+        except DataError as problem:
+            report(problem)
+    size, paths = usual_size(sizes, report)
+    if not paths:
+        return None
+    return CocoSequence(
+        parts,
+        tuple(path.stem for path in paths),
+        size,
+        tuple(paths),
+        tuple(tables[path] for path in paths),
+        json_file,
+        void_code,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """One entry of ``segments_info``, its fields checked one by one."""
+
+    segment_id: int
+    class_id: int
+    is_crowd: bool
+    track_id: int
+
+    @classmethod
+    def from_dict(cls, info: Mapping[str, Any]) -> Self:
+        segment_id = int(info["id"])
+        track_id = int(info.get("track_id", segment_id))
+        crowd = bool(info.get("iscrowd", 0))
+        return cls(segment_id, int(info["category_id"]), crowd, track_id)
+
+
+def _annotations(json_file: Path, labels: LabelSpace, report: Report) -> dict[str, dict[int, int]]:
+    """Return for each PNG's name the code of each of its segment ids."""
+    try:
+        annotations: list[Any] = json.loads(json_file.read_text(encoding="utf-8"))["annotations"]
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise DataError(f"cannot be read ({problem})", where=json_file) from problem
+    found: dict[str, dict[int, int]] = {}
+    for position, annotation in enumerate(annotations):
+        try:
+            name, segments = _annotation(annotation, position, json_file)
+            if name in found:
+                raise DataError(f"has two annotations for {name}; keep one", where=json_file)
+            found[name] = _segment_codes(segments, name, json_file, labels)
+        except DataError as problem:
+            report(problem)
+    return found
+
+
+def _annotation(
+    annotation: Mapping[str, Any], position: int, json_file: Path
+) -> tuple[str, list[_Segment]]:
+    try:
+        segments = [_Segment.from_dict(info) for info in annotation["segments_info"]]
+        return str(annotation["file_name"]), segments
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        raise DataError(
+            f"annotation {position} is malformed ({type(problem).__name__}: {problem}); "
+            "expected file_name and segments_info, each with id and category_id",
+            where=json_file,
+        ) from problem
+
+
+def _segment_codes(
+    segments: list[_Segment], name: str, json_file: Path, labels: LabelSpace
+) -> dict[int, int]:
+    table: dict[int, int] = {}
+    for segment in segments:
+        number, class_id = segment.segment_id, segment.class_id
+        if not 0 < number < ID_LIMIT or not 0 <= segment.track_id < ID_LIMIT or number in table:
+            raise DataError(
+                f"lists segment {number} of {name}, whose ids are not unique in 1 to "
+                f"{ID_LIMIT - 1}; number the segments of a frame apart",
+                where=json_file,
+            )
+        if not 0 <= class_id <= 255 or not labels.is_known_table[class_id]:
+            raise DataError(
+                f"segment {number} of {name} has category {class_id}, which is outside the "
+                f"label space {labels.name!r} ({list(labels.class_ids)}); write its class "
+                "numbers, or choose another with --dataset",
+                where=json_file,
+            )
+        is_object = bool(labels.is_thing_table[class_id]) and not segment.is_crowd
+        table[number] = class_id << ID_BITS | (segment.track_id if is_object else 0)
+    return table
+
+
+def _some(things: list[Any]) -> str:
+    return ", ".join(str(thing) for thing in things[:5]) + (" ..." if len(things) > 5 else "")
