@@ -5,6 +5,7 @@ import zlib
 import numpy as np
 
 from mapt_bench.baselines.noise import SegmentNoise, add_noise
+from mapt_bench.data.sequences import moment
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import (
     ID_BITS,
@@ -15,6 +16,7 @@ from mapt_bench.labels import (
     PanopticMap,
     Video,
     VideoInfo,
+    check_map_classes,
 )
 from mapt_bench.tracking import FrameSegments
 
@@ -113,7 +115,7 @@ class SavedSegments:
         self.sequence = sequence
         self.seed = _checked_seed(seed)
         self._info: VideoInfo | None = None
-        self._index_of = {name: index for index, name in enumerate(sequence.frame_names)}
+        self._index_of = {moment(name): index for index, name in enumerate(sequence.frame_names)}
 
     def start(self, info: VideoInfo) -> None:
         """Check that there is a prediction for every frame, of the right size.
@@ -122,7 +124,7 @@ class SavedSegments:
             DataError: If one is missing or sizes differ.
         """
         place = "/".join(self.sequence.parts)
-        missing = [name for name in info.frame_names if name not in self._index_of]
+        missing = [name for name in info.frame_names if moment(name) not in self._index_of]
         if missing:
             raise DataError(
                 f"no segments for {len(missing)} of {info.frame_count} frames of video "
@@ -138,10 +140,16 @@ class SavedSegments:
         self._info = info
 
     def segment(self, frame: Frame) -> FrameSegments:
-        """Return the frame's predicted segments in an order that says nothing."""
+        """Return the frame's predicted segments in an order that says nothing.
+
+        Raises:
+            DataError: If the prediction is unreadable or has a class outside the label space.
+        """
         if self._info is None:
             raise RuntimeError("start() must be called before segment()")
-        prediction = self.sequence.read(self._index_of[frame.name])
+        prediction = self.sequence.read(self._index_of[moment(frame.name)])
+        place = "/".join((*self.sequence.parts, frame.name))
+        check_map_classes(prediction, self._info.labels, place)
         rng = _frame_rng(self.seed, self._info.name, frame.index)
         return cut_segments(prediction, self._info.labels, rng, zero_is_crowd=False)
 

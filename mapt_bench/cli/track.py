@@ -1,0 +1,104 @@
+"""``mapt-bench track``: run one tracker and write its panoptic maps."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from mapt_bench.baselines.catalog import associator_names
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.data import open_videos, resolve_labels
+from mapt_bench.evaluation.tracking_run import (
+    SequenceRun,
+    TrackerChoice,
+    match_saved_segments,
+    track_videos,
+)
+
+__all__ = ["command"]
+
+_GROUND_TRUTH = "groundtruth"
+
+_EPILOG = """
+\b
+Examples:
+  mapt-bench track DATA --tracker both --out runs/both
+  mapt-bench track DATA --tracker sort --segments PREDICTIONS --memory 5 --out runs/sort
+"""
+
+
+@click.command("track", epilog=_EPILOG)
+@click.argument("data", type=path_type)
+@click.option(
+    "--tracker",
+    required=True,
+    metavar="NAME",
+    help=f"One of {', '.join(associator_names())}; or package.module:Class.",
+)
+@click.option(
+    "--segments",
+    default=_GROUND_TRUTH,
+    show_default=True,
+    metavar="groundtruth|DIR",
+    help="Segments to link: the true ones without their ids, or predictions saved in DIR.",
+)
+@click.option(
+    "--memory", type=int, help="Frames a lost track is kept for (default: the tracker's)."
+)
+@click.option("--pair", type=int, default=1, show_default=True, help="Pairing interval in frames.")
+@click.option("--dataset", metavar="NAME", help="Label space or YAML file (default: found out).")
+@click.option("--encoding", metavar="NAME", help="Encoding of DATA's maps (default: found out).")
+@click.option("--out", type=path_type, required=True, help="New folder for the maps.")
+@json_option
+def command(
+    data: Path,
+    tracker: str,
+    segments: str,
+    memory: int | None,
+    pair: int,
+    dataset: str | None,
+    encoding: str | None,
+    out: Path,
+    json_file: str | None,
+) -> int:
+    """Run one tracker over each video of DATA and write KITTI-STEP maps to --out.
+
+    DATA holds images, panoptic_maps, or both; trackers that read no images run on maps alone.
+    """
+    choice = TrackerChoice(tracker, memory, pair)
+    folder = None if segments == _GROUND_TRUTH else Path(segments)
+    labels = resolve_labels(dataset, data, *([] if folder is None else [folder]))
+    videos = open_videos(data, labels, encoding=encoding)
+    saved = None if folder is None else match_saved_segments(videos, folder, labels)
+    frames = sum(video.info.frame_count for video in videos)
+    with progress_bar("tracking", frames) as advance:
+        runs = track_videos(videos, choice, out, segments=saved, advance=advance)
+    result = {
+        "schema": "mapt-bench/tracking/1",
+        "tracker": tracker,
+        "memory": memory,
+        "pair": pair,
+        "segments": segments,
+        "label_space": labels.name,
+        "out": str(out),
+        "per_sequence": [run.to_dict() for run in runs],
+    }
+    if not emit_json(json_file, result):
+        click.echo(f"label space: {labels.name}   tracker: {tracker}   maps: {out}")
+        Console().print(_table(runs))
+    return 0
+
+
+def _table(runs: list[SequenceRun]) -> Table:
+    """One row a sequence; a column for each step that gave identities."""
+    steps = sorted({step for run in runs for step in run.steps})
+    table = Table()
+    table.add_column("sequence")
+    for title in ("frames", "tracks", *steps, "found again"):
+        table.add_column(title, justify="right")
+    for run in runs:
+        counts = [run.frames, run.tracks, *(run.steps.get(step, 0) for step in steps)]
+        table.add_row(run.name, *(str(count) for count in [*counts, run.found_again]))
+    return table

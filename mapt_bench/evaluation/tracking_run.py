@@ -1,0 +1,304 @@
+"""Running one tracker over videos and writing what it says."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mapt_bench.baselines.catalog import associator_entry, associator_names, build_associator
+from mapt_bench.baselines.plugins import load_tracker, plugin_names
+from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
+from mapt_bench.data import KittiStepWriter, StoredSequence, open_maps
+from mapt_bench.data.matching import match_by_suffix
+from mapt_bench.data.sequences import aligned
+from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.labels import (
+    ID_BITS,
+    ID_LIMIT,
+    LabelSpace,
+    PanopticMap,
+    Video,
+    VideoInfo,
+    check_map_classes,
+)
+from mapt_bench.tracking import Segmenter, SegmentTracker, Tracker
+
+__all__ = [
+    "SequenceRun",
+    "TrackerChoice",
+    "match_saved_segments",
+    "run_tracker",
+    "track_videos",
+]
+
+
+@dataclass(frozen=True)
+class TrackerChoice:
+    """A tracker and its switches.
+
+    Attributes:
+        name: One of :func:`~mapt_bench.baselines.catalog.associator_names`, the name of an
+            installed plug-in, or ``package.module:Class``.
+        memory: Frames that lost tracks are kept for; ``None`` is the tracker's own default.
+        pair: Pairing interval in frames.
+
+    Raises:
+        ConfigError: If the name is unknown, or a switch is given to a tracker without it.
+    """
+
+    name: str
+    memory: int | None = None
+    pair: int = 1
+
+    def __post_init__(self) -> None:
+        if self.is_built_in:
+            # Built once for its checks alone, so that a wrong switch is told before any work.
+            build_associator(self.name, memory=self.memory, pair=self.pair, truth=_no_truth_yet)
+            return
+        if ":" not in self.name and self.name not in plugin_names():
+            known = [*associator_names(), *plugin_names()]
+            raise ConfigError(
+                f"unknown tracker {self.name!r}; {nearest(self.name, known)}; or "
+                "package.module:Class"
+            )
+        if self.memory is not None or self.pair != 1:
+            raise ConfigError(
+                f"tracker {self.name!r} is not one of this package's; memory and pairing interval "
+                "are switches of those only; set them in the tracker itself"
+            )
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it links the segments of a segmenter, rather than finding its own."""
+        return self.name in associator_names()
+
+    def build(self, video: Video, segmenter: Segmenter | None) -> Tracker:
+        """Make the tracker for one video.
+
+        Args:
+            video: Gives the truth, to the oracle only.
+            segmenter: Finds segments; not used by trackers of other packages.
+
+        Raises:
+            ConfigError: If a tracker of another package cannot be loaded.
+            DataError: If it needs images or truth that the video lacks.
+        """
+        if not self.is_built_in or segmenter is None:
+            return load_tracker(self.name)
+        entry = associator_entry(self.name)
+        if entry.needs_images and not video.info.has_images:
+            blind = [n for n in associator_names() if not associator_entry(n).needs_images]
+            raise DataError(
+                f"tracker {self.name!r} reads images, but this video has masks only; give data "
+                f"with an images folder, or choose one of {', '.join(blind)}",
+                where=video.info.name,
+            )
+        if entry.needs_truth and not video.has_truth:
+            raise DataError(
+                f"tracker {self.name!r} needs ground truth, but this video has none",
+                where=video.info.name,
+            )
+        truth = video.truth if entry.needs_truth else None
+        associator = build_associator(self.name, memory=self.memory, pair=self.pair, truth=truth)
+        return SegmentTracker(segmenter, associator)
+
+
+@dataclass(frozen=True)
+class SequenceRun:
+    """What a tracker did with one video.
+
+    Attributes:
+        name: Of the sequence.
+        frames: Number of frames.
+        tracks: Number of distinct (class, identity) pairs of things written; identity 0, which
+            stands for no particular object, is left out.
+        steps: How many segments got their identity by which step; empty for trackers that do not
+            say.
+        found_again: Segments whose track had been out of sight for a frame or more.
+    """
+
+    name: str
+    frames: int
+    tracks: int
+    steps: dict[str, int]
+    found_again: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {
+            "sequence": self.name,
+            "frames": self.frames,
+            "tracks": self.tracks,
+            "steps": self.steps,
+            "found_again": self.found_again,
+        }
+
+
+def run_tracker(tracker: Tracker, video: Video) -> Iterator[PanopticMap]:
+    """Yield the tracker's map of each frame, checked.
+
+    Raises:
+        DataError: If what it returns is no map of the video's size, or has an unknown class.
+    """
+    info = video.info
+    tracker.start(info)
+    for index in range(info.frame_count):
+        frame = video.frame(index)
+        panoptic_map = tracker.step(frame)
+        _check(panoptic_map, info, frame.name)
+        yield panoptic_map
+
+
+def track_videos(
+    videos: Sequence[Video],
+    choice: TrackerChoice,
+    out: Path,
+    *,
+    segments: Sequence[StoredSequence] | None = None,
+    advance: Callable[[int], None] = lambda frames: None,
+) -> list[SequenceRun]:
+    """Run a tracker over videos and write KITTI-STEP maps, all of them or none.
+
+    Args:
+        videos: Of one label space, each of its own name.
+        choice: The tracker.
+        out: Folder to make; it must not hold anything yet.
+        segments: Saved predictions of each video, in the same order; ``None`` takes the true
+            segments with their identities taken away.
+        advance: Told of each frame done.
+
+    Raises:
+        ConfigError: If ``out`` is in use or a tracker cannot be loaded.
+        DataError: If data are unusable, or lack images or truth that are needed.
+    """
+    names = [video.info.name for video in videos]
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise DataError(
+            f"two sequences are called {twice[0]!r}; their maps would overwrite each other; run "
+            "one split at a time"
+        )
+    trackers = [
+        choice.build(video, _segmenter(choice, video, None if segments is None else segments[k]))
+        for k, video in enumerate(videos)
+    ]
+    runs: list[SequenceRun] = []
+    with (
+        _folder_when_complete(out) as beside,
+        KittiStepWriter(beside, videos[0].info.labels) as writer,
+    ):
+        for video, tracker in zip(videos, trackers, strict=True):
+            runs.append(_track_one(video, tracker, writer, advance))
+    return runs
+
+
+def match_saved_segments(
+    videos: Sequence[Video], folder: Path, labels: LabelSpace
+) -> list[StoredSequence]:
+    """Find the saved predictions of each video, in the order of the videos.
+
+    One video and one sequence match whatever they are called; else names decide. Sequences that
+    no video asks for are left alone.
+
+    Raises:
+        DataError: If a video has none, or more than one.
+    """
+    by_parts = {sequence.parts: sequence for sequence in open_maps(folder, labels).sequences}
+    wanted = [(video.info.name,) for video in videos]
+    if len(wanted) == len(by_parts) == 1:
+        partner = {wanted[0]: next(iter(by_parts))}
+    else:
+        partner = match_by_suffix(wanted, list(by_parts), where=folder)
+    missing = [name for name in wanted if name not in partner]
+    if missing:
+        raise DataError(
+            f"has no segments for sequence {missing[0][0]!r}; expected a folder of maps of that "
+            "name",
+            where=folder,
+        )
+    return [
+        aligned(
+            by_parts[partner[name]], video.info.frame_names, (video.info.height, video.info.width)
+        )
+        for name, video in zip(wanted, videos, strict=True)
+    ]
+
+
+def _no_truth_yet(index: int) -> PanopticMap:
+    raise DataError("the truth was asked for before there was a video")
+
+
+def _segmenter(
+    choice: TrackerChoice, video: Video, saved: StoredSequence | None
+) -> Segmenter | None:
+    if not choice.is_built_in:
+        return None
+    return GroundTruthSegments(video) if saved is None else SavedSegments(saved)
+
+
+def _track_one(
+    video: Video, tracker: Tracker, writer: KittiStepWriter, advance: Callable[[int], None]
+) -> SequenceRun:
+    info = video.info
+    tracks: set[int] = set()
+    for name, panoptic_map in zip(info.frame_names, run_tracker(tracker, video), strict=True):
+        writer.write(info.name, name, panoptic_map)
+        codes = np.unique(panoptic_map.codes)
+        is_track = info.labels.is_thing_table[codes >> np.uint32(ID_BITS)]
+        is_track &= (codes & np.uint32(ID_LIMIT - 1)) > 0
+        tracks.update(codes[is_track].tolist())
+        advance(1)
+    steps: Counter[str] = Counter()
+    found_again = 0
+    if isinstance(tracker, SegmentTracker):
+        for association in tracker.associations:
+            steps.update(association.steps)
+            found_again += sum(age > 1 for age in association.ages)
+    return SequenceRun(
+        info.name, info.frame_count, len(tracks), dict(sorted(steps.items())), found_again
+    )
+
+
+def _check(panoptic_map: object, info: VideoInfo, frame_name: str) -> None:
+    where = f"{info.name}/{frame_name}"
+    if not isinstance(panoptic_map, PanopticMap):
+        raise DataError(
+            f"the tracker's step returned a {type(panoptic_map).__name__}; expected a PanopticMap",
+            where=where,
+        )
+    if panoptic_map.shape != (info.height, info.width):
+        raise DataError(
+            f"the tracker's map has {panoptic_map.shape} pixels (height, width); expected "
+            f"{(info.height, info.width)}",
+            where=where,
+        )
+    check_map_classes(panoptic_map, info.labels, where)
+
+
+@contextmanager
+def _folder_when_complete(folder: Path) -> Iterator[Path]:
+    """Yield a folder beside ``folder`` and move it there only if the block succeeds."""
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError("is not empty; name a new folder, or remove this one", where=folder)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("is a file; expected a folder to write to", where=folder)
+    beside = folder.with_name(f".{folder.name}.unfinished")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+    except OSError as problem:
+        raise DataError(
+            f"cannot be written ({problem.strerror}); choose another path", where=folder
+        ) from problem
+    try:
+        yield beside
+        if folder.is_dir():
+            folder.rmdir()
+        beside.rename(folder)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
