@@ -148,7 +148,7 @@ def bootstrap_intervals(
     method = f"BCa bootstrap, {resamples} resamples"
     n = len(units)
     if n < _FEWEST_UNITS:
-        reason = f"{n} sequences; an interval needs at least {_FEWEST_UNITS}"
+        reason = f"{n} sequence{'' if n == 1 else 's'}; an interval needs at least {_FEWEST_UNITS}"
         return [Interval(None, None, level, method, n, reason) for _ in estimate]
     indices = np.random.default_rng(seed).integers(0, n, (resamples, n))
     resampled = np.stack([_scores(statistic, [units[i] for i in row]) for row in indices])

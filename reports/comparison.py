@@ -13,7 +13,7 @@ from mapt_bench.reports.scores import HEADLINE, score_kind
 
 __all__ = ["BrokenLimit", "Change", "Comparison", "Missing", "compare_results"]
 
-_PROTOCOL = ("pat", "dataset", "classes")
+_PROTOCOL = ("pat", "dataset", "label_space", "classes")
 
 _FEWEST_SEQUENCES = 5
 """Below this, how many sequences got better says nothing."""

@@ -148,23 +148,13 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
 
 
 def _run_sequences(cells: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> dict[str, Scores]:
-    """Return each sequence's scores, averaged over the cells behind a summary row."""
-    collected: dict[str, list[Scores]] = {}
-    for cell in cells:
-        same = cell.get("variant") == row["variant"]
-        if same and (cell.get("interval") or None) == (row.get("interval") or None):
-            for sequence, entry in (cell.get("per_sequence") or {}).items():
-                collected.setdefault(str(sequence), []).append(_scores(entry))
-    return {sequence: _mean(entries) for sequence, entries in collected.items()}
-
-
-def _mean(entries: Sequence[Scores]) -> dict[str, float | None]:
-    means: dict[str, float | None] = {}
-    for score in entries[0]:
-        values = [entry.get(score) for entry in entries]
-        defined = [value for value in values if value is not None]
-        means[score] = sum(defined) / len(defined) if len(defined) == len(values) else None
-    return means
+    """Return each sequence's scores from the cell that a summary row names."""
+    return {
+        str(sequence): _scores(entry)
+        for cell in cells
+        if cell.get("key") == row.get("cell")
+        for sequence, entry in (cell.get("per_sequence") or {}).items()
+    }
 
 
 def _scores(entry: Mapping[str, Any]) -> dict[str, float | None]:

@@ -1,6 +1,6 @@
 """Tables of a run of experiments (``mapt-bench/run/1``): summary, skipped trackers, claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mapt_bench.reports.evaluation import interval_cell, interval_notes, score_column
@@ -9,6 +9,7 @@ from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 __all__ = [
     "CLAIMED",
     "claims_table",
+    "differences_table",
     "is_reference",
     "row_interval",
     "row_label",
@@ -22,6 +23,9 @@ __all__ = [
 CLAIMED = "claimed (paper, KITTI-STEP val)"
 """Heading of numbers that nobody here has measured."""
 
+_BANDED = ("PAT", "STQ")
+"""Scores whose intervals and paired differences are shown, where a run has them."""
+
 _SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "HOTA", "IDF1", "IDSW", "Frag")
 
 Run = Mapping[str, Any]
@@ -33,6 +37,8 @@ def run_tables(run: Run) -> list[Table]:
     tables = [summary_table(run)]
     if any(row_interval(row) for row in run["summary"]):
         tables += [sweep_table(run, "PAT"), sweep_table(run, "STQ")]
+    if _compared(run):
+        tables.append(differences_table(run))
     if run.get("skipped"):
         tables.append(skipped_table(run))
     if run.get("claims"):
@@ -64,20 +70,20 @@ def row_label(row: Row) -> str:
 def summary_table(run: Run) -> Table:
     """Return one row a variant (and temporal interval), best values marked.
 
-    Rows of reference (see :func:`is_reference`) do not compete. In a sweep only the
-    numbers of one tau may be compared with each other, so no best values are marked in it.
+    Rows of reference (see :func:`is_reference`) do not compete. In a sweep only the numbers of one
+    tau may be compared with each other, so no best values are marked in it.
     """
     rows: Sequence[Row] = run["summary"]
     sweeps = any(row_interval(row) for row in rows)
-    with_interval = any(interval_cell(row, "PAT") for row in rows)
     shown = [name for name in _SHOWN if any(row_score(row, name) is not None for row in rows)]
+    banded = [name for name in _BANDED if any(interval_cell(row, name) for row in rows)]
+    timed = any(_seconds(row) is not None for row in rows)
     columns = [Column("variant")]
     columns += [Column("interval"), Column("tau", "integer")] if sweeps else []
     for name in shown:
         column = score_column(name)
         columns.append(Column(name, column.kind, None if sweeps else column.higher_is_better))
-        columns += [Column("PAT interval", "range")] if name == "PAT" and with_interval else []
-    timed = any(_seconds(row) is not None for row in rows)
+        columns += [Column(f"{name} interval", "range")] if name in banded else []
     columns += [Column("s/frame", "number")] if timed else []
     cells = []
     for row in rows:
@@ -85,11 +91,11 @@ def summary_table(run: Run) -> Table:
         line += (row_interval(row) or ("", None)) if sweeps else ()
         for name in shown:
             line.append(row_score(row, name))
-            line += [interval_cell(row, "PAT")] if name == "PAT" and with_interval else []
+            line += [interval_cell(row, name)] if name in banded else []
         line += [_seconds(row)] if timed else []
         cells.append(tuple(line))
     references = frozenset(index for index, row in enumerate(rows) if is_reference(row))
-    notes = _summary_notes(rows, sweeps=sweeps, references=references)
+    notes = _summary_notes(run, sweeps=sweeps, references=references)
     return Table(_title(run), tuple(columns), tuple(cells), tuple(notes), references)
 
 
@@ -122,6 +128,44 @@ def sweep_table(run: Run, score: str) -> Table:
         tuple(cells),
         references=frozenset(i for i, label in enumerate(variants) if label in references),
     )
+
+
+def differences_table(run: Run) -> Table:
+    """Return the paired differences to the run's reference row, with intervals and p values.
+
+    Every difference is taken over the same sequences, within one temporal interval; p is that of
+    the sign-flip permutation test, corrected by Holm for all comparisons of the run.
+    """
+    columns = [Column("variant")]
+    for name in _BANDED:
+        columns += [Column(name, "points"), Column(f"{name} interval", "range")]
+        columns.append(Column(f"{name} p", "number"))
+    cells = []
+    for row in _compared(run):
+        interval = row_interval(row)
+        label = row_label(row) + (f", {interval[0]} {interval[1]}" if interval else "")
+        line: list[Cell] = [label]
+        for name in _BANDED:
+            found = row["differences"]["scores"].get(name) or {}
+            line.append(found.get("difference"))
+            line.append(interval_cell({"intervals": {name: found.get("interval")}}, name))
+            line.append(found.get("p_adjusted", found.get("p_value")))
+        cells.append(tuple(line))
+    against = {str(row["differences"]["reference"]): None for row in _compared(run)}
+    notes = ("Percentage points on the same sequences; p: sign flips, corrected by Holm.",)
+    return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), notes)
+
+
+def _compared(run: Run) -> list[Row]:
+    """Return the rows with at least one paired difference that has an interval."""
+    return [
+        row
+        for row in run["summary"]
+        if any(
+            (entry.get("interval") or {}).get("low") is not None
+            for entry in (row.get("differences") or {}).get("scores", {}).values()
+        )
+    ]
 
 
 def skipped_table(run: Run) -> Table:
@@ -165,7 +209,7 @@ def _seconds(row: Row) -> Cell:
 
 
 def _title(run: Run) -> str:
-    counts = {row.get("n_sequences") for row in run["summary"]} - {None}
+    counts = {row.get("n_sequences") for row in run["summary"]} - {None, 0}
     title = f"Run {run.get('experiment', '')}".rstrip() + ", scores in percent"
     if len(counts) == 1:
         count = counts.pop()
@@ -173,8 +217,9 @@ def _title(run: Run) -> str:
     return title
 
 
-def _summary_notes(rows: Sequence[Row], *, sweeps: bool, references: frozenset[int]) -> list[str]:
-    notes = ["IDSW and Frag are counts; lower is better."]
+def _summary_notes(run: Run, *, sweeps: bool, references: frozenset[int]) -> list[str]:
+    rows: Sequence[Row] = run["summary"]
+    notes = [*_protocol_notes(run), "IDSW and Frag are counts; lower is better."]
     if sweeps:
         notes.append(
             "Compare rows of one tau only, with copying and the oracle beside them: "
@@ -183,7 +228,29 @@ def _summary_notes(rows: Sequence[Row], *, sweeps: bool, references: frozenset[i
     if references:
         names = dict.fromkeys(row_label(rows[index]) for index in sorted(references))
         notes.append(f"For reference, not marked as best: {', '.join(names)}.")
-    notes += interval_notes([row for row in rows if (row.get("intervals") or {}).get("PAT")])
-    if any(row_score(row, name) is None for row in rows for name in ("PAT", "STQ")):
-        notes.append(f"{UNDEFINED}: undefined; the reasons stand with the cells of results.json.")
-    return notes
+    notes += interval_notes(rows)
+    return notes + list(dict.fromkeys(_undefined_notes(run)))
+
+
+def _protocol_notes(run: Run) -> list[str]:
+    protocol = run.get("protocol") or {}
+    words = {"pat": "PAT protocol", "label_space": "label space", "segments": "segments"}
+    stated = [f"{words[key]}: {protocol[key]}" for key in words if protocol.get(key)]
+    return [f"{'; '.join(stated)}."] if stated else []
+
+
+def _undefined_notes(run: Run) -> Iterator[str]:
+    """Yield why rows failed, and why shown scores of the others are undefined."""
+    cells = {cell["key"]: cell for cell in run.get("cells") or [] if "key" in cell}
+    for row in run["summary"]:
+        cell = cells.get(row.get("cell"), {})
+        if row.get("status") == "failed":
+            yield f"{UNDEFINED} {row_label(row)} failed: {cell.get('reason', 'no reason given')}."
+            continue
+        reasons: dict[str, list[str]] = {}
+        for name in (name for name in _SHOWN if name in (row.get("scores") or {})):
+            if row_score(row, name) is None:
+                why = (cell.get("undefined") or {}).get(name, "no reason given")
+                reasons.setdefault(str(why), []).append(name)
+        for why, names in reasons.items():
+            yield f"{UNDEFINED} {row_label(row)}, {', '.join(names)}: {why}."

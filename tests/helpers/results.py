@@ -63,8 +63,10 @@ def summary_row(
         "fragments": 2,
         "cost": {"seconds_per_frame": 0.0125},
         "n_sequences": 2,
+        "status": "done",
     }
-    return {**row, **changes}
+    tau = (changes.get("interval") or {}).get("tau", 1)
+    return {**row, "cell": f"{variant}-{tau}", **changes}
 
 
 def run(**changes: Any) -> dict[str, Any]:
@@ -75,12 +77,15 @@ def run(**changes: Any) -> dict[str, Any]:
         summary_row("both", 0.6265, 0.69, "heads", switches=8, fragments=5),
         summary_row("oracle", 0.80, 0.90, "reference", switches=0, fragments=4),
     ]
+    if "summary" in changes and "cells" not in changes:
+        changes["cells"] = [cell(row) for row in changes["summary"]]
     result = {
         "schema": "mapt-bench/run/1",
         "experiment": "ablate",
         "cells": [cell(row) for row in summary],
         "skipped": [{"tracker": "motion_flow", "reason": "the data has no images"}],
         "summary": summary,
+        "protocol": {"pat": "present", "label_space": "kitti-step"},
         "claims": [
             {
                 "name": "PAT, both heads",
@@ -118,19 +123,19 @@ def sweep() -> dict[str, Any]:
         )
         for tau in (1, 2, 3, 5)
     ]
-    return run(experiment="sweep-interval", summary=summary, cells=[cell(row) for row in summary])
+    return run(experiment="sweep-interval", summary=summary)
 
 
 def cell(row: dict[str, Any]) -> dict[str, Any]:
-    """The one cell behind a summary row."""
+    """The cell behind a summary row."""
     return {
-        "key": f"{row['variant']}-{(row['interval'] or {}).get('tau', 1)}",
+        "key": row["cell"],
         "variant": row["variant"],
-        "interval": row["interval"],
         "scores": row["scores"],
+        "undefined": {name: "no tracks" for name, value in row["scores"].items() if value is None},
         "per_sequence": {"0001": row["scores"], "0002": row["scores"]},
         "cost": row["cost"],
-        "status": "done",
+        "status": row["status"],
     }
 
 

@@ -5,6 +5,7 @@ from mapt_bench.reports.formats import render_table
 from mapt_bench.reports.run import (
     CLAIMED,
     claims_table,
+    differences_table,
     run_tables,
     skipped_table,
     summary_table,
@@ -41,8 +42,35 @@ def test_interval_of_pat_and_undefined_scores():
     table = summary_table(run(summary=rows))
     assert table.texts()[0][1:3] == ["50.00", "[40.00, 60.00]"]
     assert table.texts()[1][1:3] == ["–", "–"]
-    assert any(note.startswith("–: undefined") for note in table.footnotes)
+    assert "– b, PAT, STQ: no tracks." in table.footnotes
     assert any("n = 9" in note for note in table.footnotes)
+
+
+def test_a_failed_variant_says_why():
+    rows = [summary_row("a", 0.5, 0.5, "heads", status="failed", scores={}, switches=None)]
+    failed = run(summary=rows)
+    failed["cells"][0]["reason"] = "sequence 0001: no images"
+    assert "– a failed: sequence 0001: no images." in summary_table(failed).footnotes
+
+
+def test_paired_differences_with_their_corrected_p():
+    entry = {"difference": -0.0125, "interval": interval(-0.02, 0.01), "p_value": 0.01}
+    differences = {"reference": "both", "scores": {"PAT": {**entry, "p_adjusted": 0.04}}}
+    rows = [
+        summary_row("iou", 0.5, 0.5, "heads", differences=differences),
+        summary_row("both", 0.5, 0.5, "heads", differences=None),
+    ]
+    table = differences_table(run(summary=rows))
+    assert table.title == "Differences to both"
+    assert table.texts() == [["iou", "-1.25", "[-2.00, 1.00]", "0.04", "–", "–", "–"]]
+    assert "Differences to both" in [table.title for table in run_tables(run(summary=rows))]
+
+
+def test_differences_without_intervals_are_left_out():
+    entry = {"difference": -0.0125, "interval": {"n": 1, "reason": "1 sequence"}, "p_value": 1.0}
+    differences = {"reference": "both", "scores": {"PAT": entry}}
+    rows = [summary_row("iou", 0.5, 0.5, "heads", differences=differences)]
+    assert len(run_tables(run(summary=rows, skipped=[], claims=[]))) == 1
 
 
 def test_optional_keys_may_be_missing():
