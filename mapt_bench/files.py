@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from mapt_bench.errors import DataError
 
@@ -53,6 +52,6 @@ def write_text(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: object) -> None:
     """Write JSON (two spaces, no NaN) the same way, ended by a newline."""
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")

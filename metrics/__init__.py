@@ -6,7 +6,7 @@ and read them with :func:`flat_scores` or :func:`reference_blocks`.
 
 from mapt_bench.metrics.blocks import reference_blocks
 from mapt_bench.metrics.overlap import FrameOverlap, count_overlap
-from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant
+from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, averaged_classes
 from mapt_bench.metrics.scorer import SequenceScorer, SequenceSums, empty_sums, pool
 from mapt_bench.metrics.scores import (
     SCORE_NAMES,
@@ -23,6 +23,7 @@ __all__ = [
     "PatVariant",
     "SequenceScorer",
     "SequenceSums",
+    "averaged_classes",
     "count_overlap",
     "empty_sums",
     "flat_scores",

@@ -116,7 +116,7 @@ def _join_windows(
 class Matches:
     """Pairs of segments with an IoU above one half.
 
-    Segments of a unit do not overlap, so each is in at most one pair, and nothing is left to assign.
+    Segments of a unit do not overlap, so each is in at most one pair: nothing is left to assign.
 
     Attributes:
         gt_segment: ``int64`` of shape ``(m,)``.

@@ -22,7 +22,16 @@ from mapt_bench.metrics.stq import association_sum, class_confusion, intersectio
 from mapt_bench.metrics.switches import SwitchCounts, count_switches
 from mapt_bench.metrics.tq import TrackSums, count_tracks
 
-__all__ = ["HEADLINE", "VARIANTS", "PatSums", "PatVariant", "count_pat", "pat_block", "pat_scores"]
+__all__ = [
+    "HEADLINE",
+    "VARIANTS",
+    "PatSums",
+    "PatVariant",
+    "averaged_classes",
+    "count_pat",
+    "pat_block",
+    "pat_scores",
+]
 
 _MIN_POINTS = 30
 
@@ -165,16 +174,28 @@ def _segment_sums(valid: SequenceOverlap) -> tuple[_SegmentSums, _SegmentSums, _
     )
 
 
-def pat_scores(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> dict[str, float | None]:
+def pat_scores(
+    sums: PatSums,
+    labels: LabelSpace,
+    variant: PatVariant,
+    classes: NDArray[np.bool_] | None = None,
+) -> dict[str, float | None]:
     """Return PAT, PQ, TQ, SQ, RQ, PTQ, sPTQ, LSTQ, S_assoc, S_cls, MOTSA, sMOTSA and MOTSP.
 
     All lie in ``[0, 1]`` but PTQ, MOTSA and sMOTSA, which switches and false alarms can make
     negative. ``None`` where undefined: TQ and what rests on it without a ground-truth track, PAT
     also if PQ and TQ are both 0.
+
+    Args:
+        sums: Of a sequence or a data set.
+        labels: Label space.
+        variant: Which rules apply.
+        classes: ``(classes,)`` the ones to average over, in the place of the variant's own, so
+            that two predictions can be compared over the same classes.
     """
     panoptic = sums.segments(variant).panoptic
     per_class = _per_class(sums, variant)
-    averaged = _averaged_classes(sums, labels, variant)
+    averaged = averaged_classes(sums, variant) if classes is None else classes
     with_truth = panoptic.tp + panoptic.fn > 0
     tracks, tubes = sums.tracks(variant), sums.tubes_of(variant)
     quality = mean(per_class["PQ"][averaged])
@@ -199,7 +220,7 @@ def pat_scores(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> dict[s
 def pat_block(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> Block:
     """Return the scores of one variant, and a table per class (things first, then stuff)."""
     per_class = _per_class(sums, variant)
-    averaged = _averaged_classes(sums, labels, variant)
+    averaged = averaged_classes(sums, variant)
     rows = {class_id: row for row, class_id in enumerate(labels.class_ids)}
     return {
         **pat_scores(sums, labels, variant),
@@ -225,11 +246,10 @@ def _class_entry(segments: _SegmentSums, scores: dict[str, NDArray[np.float64]],
     }
 
 
-def _averaged_classes(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> NDArray[np.bool_]:
-    if not variant.present_only:
-        return np.ones(len(labels.class_ids), dtype=bool)
-    present: NDArray[np.bool_] = (sums.confusion.sum(axis=0) + sums.confusion.sum(axis=1))[:-1] > 0
-    return present
+def averaged_classes(sums: PatSums, variant: PatVariant) -> NDArray[np.bool_]:
+    """Return which classes a variant averages over; boolean of shape ``(classes,)``."""
+    occurs: NDArray[np.bool_] = (sums.confusion.sum(axis=0) + sums.confusion.sum(axis=1))[:-1] > 0
+    return occurs if variant.present_only else np.ones_like(occurs)
 
 
 def _per_class(sums: PatSums, variant: PatVariant) -> dict[str, NDArray[np.float64]]:

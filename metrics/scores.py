@@ -1,15 +1,15 @@
 """The headline scores: one flat table, and the reason for each that is undefined."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics.hota import hota_scores
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, pat_scores
 from mapt_bench.metrics.ratios import mean, mean_of_all
 from mapt_bench.metrics.scorer import SequenceSums
 from mapt_bench.metrics.stq import stq_scores
-from mapt_bench.metrics.tracking import TrackingSums
+from mapt_bench.metrics.tracking import TrackingSums, class_measures
 
 __all__ = ["SCORE_NAMES", "flat_scores", "pat_variant", "undefined_reasons"]
 
@@ -33,7 +33,11 @@ def pat_variant(name: str) -> PatVariant:
 
 
 def flat_scores(
-    sums: SequenceSums, labels: LabelSpace, *, pat_protocol: str = "present"
+    sums: SequenceSums,
+    labels: LabelSpace,
+    *,
+    pat_protocol: str = "present",
+    classes: NDArray[np.bool_] | None = None,
 ) -> dict[str, float | None]:
     """Return the headline scores of a sequence or of a pooled data set.
 
@@ -41,12 +45,14 @@ def flat_scores(
         sums: What :class:`mapt_bench.metrics.scorer.SequenceScorer` gives.
         labels: Label space of ``sums``.
         pat_protocol: Variant of PAT, PQ, TQ, PTQ, sPTQ and LSTQ; see :func:`pat_variant`.
+        classes: Classes that PAT, PQ and LSTQ average over, in place of the variant's own; see
+            :func:`mapt_bench.metrics.pat.pat_scores`.
 
     Returns:
         One entry for each of :data:`SCORE_NAMES`: fractions (MOTSA, sMOTSA and PTQ may be
         negative), counts for ``IDSW`` and ``Frag``, ``None`` where undefined.
     """
-    pat = pat_scores(sums.pat, labels, pat_variant(pat_protocol))
+    pat = pat_scores(sums.pat, labels, pat_variant(pat_protocol), classes)
     window_quality = [mean(counts.quality[counts.occurs]) for counts in sums.windows]
     scores = {
         **stq_scores(sums.stq),
@@ -59,26 +65,12 @@ def flat_scores(
 
 def _tracking_scores(tracking: TrackingSums) -> dict[str, float | None]:
     """Average the tracking measures over the thing classes with ground truth."""
-    columns: dict[str, list[float]] = {
-        name: [] for name in ("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP")
-    }
-    for sums in tracking.classes:
-        truth = int(sums.clear.tp + sums.clear.fn)
-        if not truth:
-            continue
-        hota, clear, identity = hota_scores(sums.hota), sums.clear, sums.identity
-        errors = clear.fp + clear.switches
-        columns["HOTA"].append(float(hota.hota.mean()))
-        columns["DetA"].append(float(hota.deta.mean()))
-        columns["AssA"].append(float(hota.assa.mean()))
-        columns["IDF1"].append(
-            float(identity.tp / (identity.tp + identity.fp / 2 + identity.fn / 2))
-        )
-        columns["MOTSA"].append(float((clear.tp - errors) / truth))
-        columns["sMOTSA"].append(float((clear.iou_sum - errors) / truth))
-        columns["MOTSP"].append(float(clear.iou_sum / max(1, int(clear.tp))))
+    measured = [
+        class_measures(sums) for sums in tracking.classes if sums.clear.tp + sums.clear.fn > 0
+    ]
+    names = ("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP")
     return {
-        **{name: mean(np.array(values)) for name, values in columns.items()},
+        **{name: mean(np.array([measures[name] for measures in measured])) for name in names},
         "IDSW": int(sum(sums.clear.switches for sums in tracking.classes)),
         "Frag": int(sum(sums.clear.fragments for sums in tracking.classes)),
     }

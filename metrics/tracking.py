@@ -16,7 +16,14 @@ from mapt_bench.metrics.hota import HotaSums, count_hota, hota_scores
 from mapt_bench.metrics.identity import IdentitySums, count_identity
 from mapt_bench.metrics.matching import SegmentTable
 
-__all__ = ["ClassTrackingSums", "TrackingSums", "count_tracking", "tracking_block"]
+__all__ = [
+    "ClassTrackingSums",
+    "TrackingSums",
+    "class_measures",
+    "count_tracking",
+    "sequence_tracking_block",
+    "tracking_block",
+]
 
 _PUBLISHED_NAMES = {"person": "pedestrian"}
 """KITTI MOTS and TrackEval say pedestrian where the STEP data sets say person."""
@@ -56,12 +63,12 @@ def count_tracking(table: SegmentTable) -> TrackingSums:
 def tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
     """Return the measures per class and, for several classes, averaged and pooled over them."""
     per_class = {
-        name: _measures(part) for name, part in zip(_names(labels), sums.classes, strict=True)
+        name: class_measures(part) for name, part in zip(_names(labels), sums.classes, strict=True)
     }
     block: Block = {"per_class": dict(per_class)}
     if len(per_class) > 1:
         block["class_averaged"] = _class_average(list(per_class.values()))
-        block["detection_averaged"] = _measures(reduce(add, sums.classes))
+        block["detection_averaged"] = class_measures(reduce(add, sums.classes))
     return block
 
 
@@ -73,7 +80,7 @@ def sequence_tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
     """
     block: Block = {}
     for name, part in zip(_names(labels), sums.classes, strict=True):
-        entry = _measures(part)
+        entry = class_measures(part)
         if part.clear.tp + part.clear.fn == 0:
             entry["MOTSA"] = entry["sMOTSA"] = 0.0
         block[name] = entry
@@ -85,7 +92,8 @@ def _names(labels: LabelSpace) -> list[str]:
     return [_PUBLISHED_NAMES.get(name, name) for name in names]
 
 
-def _measures(sums: ClassTrackingSums) -> Block:
+def class_measures(sums: ClassTrackingSums) -> Block:
+    """Return HOTA, CLEAR and identity measures of one class; 0 without any mask (LocA 1)."""
     return {**_hota(sums.hota), **_clear(sums.clear), **_identity(sums.identity)}
 
 

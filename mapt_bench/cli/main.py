@@ -61,18 +61,21 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry[1]) for name, entry in sorted(_COMMANDS.items())])
 
-    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+    def main(  # type: ignore[override] - narrower: it never returns
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        **extra: Any,  # noqa: ANN401 - handed on to click as it is
+    ) -> NoReturn:
         """Run, and turn every outcome into an exit code: 0, 1, 2, 3 or 70."""
         words = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         wants_json = any(word == "--json" or word.startswith("--json=") for word in words)
-        sys.exit(self._run(words, wants_json, rest, extra))
+        sys.exit(self._run(words, wants_json, {"prog_name": prog_name, **extra}))
 
-    def _run(
-        self, words: list[str], wants_json: bool, rest: tuple[Any, ...], extra: dict[str, Any]
-    ) -> int:
+    def _run(self, words: list[str], wants_json: bool, extra: dict[str, Any]) -> int:
         try:
-            outcome = super().main(words, *rest, **extra)
+            outcome = super().main(words, **extra)
             return outcome if isinstance(outcome, int) else 0
         except MaptBenchError as problem:
             place = f"{problem.where}: " if problem.where else ""
@@ -89,7 +92,7 @@ class _LazyGroup(click.Group):
         except (click.Abort, KeyboardInterrupt):
             _complain("stopped", {"kind": "stopped", "message": "stopped", "where": None}, False)
             return 130
-        except Exception as problem:  # noqa: BLE001 - the last resort of the contract: exit 70
+        except Exception as problem:  # the last resort: exit 70 is part of the contract
             traceback.print_exc()
             message = f"{type(problem).__name__}: {problem}"
             details = {"kind": "crash", "message": message, "where": None}

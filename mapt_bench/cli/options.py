@@ -27,7 +27,7 @@ def json_option(function: _Function) -> _Function:
     )(function)
 
 
-def emit_json(json_file: str | None, data: Any) -> bool:
+def emit_json(json_file: str | None, data: object) -> bool:
     """Write ``data`` where ``--json`` says.
 
     Returns:

@@ -209,7 +209,7 @@ def match_saved_segments(
         DataError: If a video has none, or more than one.
     """
     by_parts = {sequence.parts: sequence for sequence in open_maps(folder, labels).sequences}
-    wanted = [(video.info.name,) for video in videos]
+    wanted: list[tuple[str, ...]] = [(video.info.name,) for video in videos]
     if len(wanted) == len(by_parts) == 1:
         partner = {wanted[0]: next(iter(by_parts))}
     else:

@@ -1,0 +1,44 @@
+"""``mapt-bench conformance``: the metrics against golden cases."""
+
+from pathlib import Path
+
+import click
+
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.evaluation.conformance import check_conformance, find_cases
+from mapt_bench.reports.tables import Column, Table
+from mapt_bench.reports.terminal import print_table
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  mapt-bench conformance tests/golden
+  mapt-bench conformance tests/golden --json report.json
+"""
+
+
+@click.command("conformance", epilog=_EPILOG)
+@click.argument("folder", type=path_type, metavar="DIR")
+@json_option
+def command(folder: Path, json_file: str | None) -> int:
+    """Score every golden case under DIR and compare every number.
+
+    A case is a folder with gt/, pred/ and expected.json. Lists each mismatch with case, block,
+    field, expected and got. Exit code 1 if there is any, 3 if DIR has no case.
+    """
+    with progress_bar("checking cases", len(find_cases(folder))) as progress:
+        report = check_conformance(folder, progress)
+    if not emit_json(json_file, report.to_dict()):
+        if report.mismatches:
+            names = ("case", "block", "field", "expected", "got")
+            rows = tuple(
+                (m.case, m.block, m.field, str(m.expected), str(m.got)) for m in report.mismatches
+            )
+            print_table(Table("Mismatches", tuple(Column(name) for name in names), rows))
+        click.echo(
+            f"{len(report.cases)} cases, {report.number_count} numbers compared, "
+            f"{len(report.mismatches)} mismatches"
+        )
+    return 1 if report.mismatches else 0

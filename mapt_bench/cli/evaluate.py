@@ -1,0 +1,115 @@
+"""``mapt-bench evaluate``: folders of predictions against ground truth."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.evaluation import EvaluationSettings, evaluate_folders, evaluations_document
+from mapt_bench.reports.evaluation import evaluation_tables
+from mapt_bench.reports.formats import write_tables
+from mapt_bench.reports.paired import paired_table
+from mapt_bench.reports.terminal import print_table
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  mapt-bench evaluate data/panoptic_maps/val runs/mine -j 2 --json mine.json
+  mapt-bench evaluate GT BASELINE MINE --intervals --latex table.tex
+"""
+
+
+@click.command("evaluate", epilog=_EPILOG)
+@click.argument("gt", type=path_type)
+@click.argument("pred", type=path_type, nargs=-1, required=True)
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="Label space: a built-in name or a YAML file. Default: the folder's own dataset.json, "
+    "or kitti-step.",
+)
+@click.option(
+    "--encoding", metavar="NAME", help="Encoding of PRED. Default: found out from the files."
+)
+@click.option(
+    "--gt-encoding", metavar="NAME", help="Encoding of GT. Default: found out from the files."
+)
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "void"]),
+    default="error",
+    show_default=True,
+    help="What frames that PRED lacks are: an error, or all void.",
+)
+@click.option(
+    "--pat-protocol",
+    default="present",
+    show_default=True,
+    metavar="NAME",
+    help="Variant of PAT, PQ, TQ, PTQ, sPTQ and LSTQ in the tables; 'official' is the nuScenes "
+    "devkit's.",
+)
+@click.option(
+    "--intervals",
+    is_flag=True,
+    help="Resample sequences: 95 % BCa intervals and, with several PRED, paired differences to "
+    "the first.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the resampling.")
+@click.option("-j", "workers", default=1, show_default=True, help="Worker processes.")
+@click.option("--brief", is_flag=True, help="Leave out the tables of classes and sequences.")
+@json_option
+@click.option("--csv", "csv_file", type=path_type, help="Write the tables as CSV.")
+@click.option("--latex", "latex_file", type=path_type, help="Write the tables as LaTeX.")
+@click.option("--markdown", "markdown_file", type=path_type, help="Write the tables as Markdown.")
+def command(
+    gt: Path,
+    pred: tuple[Path, ...],
+    dataset: str | None,
+    encoding: str | None,
+    gt_encoding: str | None,
+    missing: Literal["error", "void"],
+    pat_protocol: str,
+    intervals: bool,
+    seed: int,
+    workers: int,
+    brief: bool,
+    json_file: str | None,
+    csv_file: Path | None,
+    latex_file: Path | None,
+    markdown_file: Path | None,
+) -> int:
+    """Score each folder PRED of panoptic maps against the folder GT.
+
+    Sequences are found under either folder at any depth and matched by their longest common path
+    suffix; a flat folder of frames is one sequence.
+    """
+    settings = EvaluationSettings(
+        dataset=dataset,
+        encoding=encoding,
+        gt_encoding=gt_encoding,
+        missing=missing,
+        pat_protocol=pat_protocol,
+        workers=workers,
+        intervals=intervals,
+        seed=seed,
+    )
+    evaluation = evaluate_folders(gt, pred, settings, progress_bar)
+    results = [result.to_dict() for result in evaluation.results]
+    tables = evaluation_tables(results, details=not brief)
+    if evaluation.paired is not None:
+        tables.insert(1, paired_table(evaluation.paired))
+    for path, table_format in (
+        (csv_file, "csv"),
+        (latex_file, "latex"),
+        (markdown_file, "markdown"),
+    ):
+        if path is not None:
+            write_tables(tables, path, table_format)
+    if not emit_json(json_file, evaluations_document(evaluation.results, evaluation.paired)):
+        for table in tables:
+            print_table(table)
+    return 0

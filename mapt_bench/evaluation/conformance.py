@@ -1,0 +1,169 @@
+"""Golden cases: does this implementation give the numbers that the published codes give?"""
+
+import json
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.errors import DataError
+from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
+
+__all__ = ["CONFORMANCE_SCHEMA", "ConformanceReport", "Mismatch", "check_conformance", "find_cases"]
+
+CONFORMANCE_SCHEMA = "mapt-bench/conformance/1"
+
+_NOTES = frozenset({"errors", "depends_on_id_order"})
+"""Keys that annotate a case and are not compared."""
+
+_TOLERANCE = 1e-9
+_LOOSE_TOLERANCE = 1e-6
+_LOOSE_KEYS = frozenset({"official_float32", "mopt"})
+_NEAR_ZERO = 1e-12
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """One number that differs.
+
+    Attributes:
+        case: Name of the case's folder.
+        block: Block of results, for example ``"stq"``.
+        field: Path inside the block, parts joined by dots.
+        expected: In ``expected.json``.
+        got: By this implementation; ``"absent"`` where it has no such field.
+    """
+
+    case: str
+    block: str
+    field: str
+    expected: object
+    got: object
+
+
+@dataclass(frozen=True)
+class ConformanceReport:
+    """What a run over golden cases found.
+
+    Attributes:
+        cases: Names of the cases, in order.
+        number_count: Numbers compared.
+        mismatches: Those that differ.
+    """
+
+    cases: list[str]
+    number_count: int
+    mismatches: list[Mismatch]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-ready data."""
+        return {"schema": CONFORMANCE_SCHEMA, **asdict(self)}
+
+
+def find_cases(folder: Path) -> list[Path]:
+    """Return the folders at or below ``folder`` that hold an ``expected.json`` and both maps.
+
+    Raises:
+        DataError: If there is none, or a case is incomplete.
+    """
+    if not folder.is_dir():
+        raise DataError("expected a folder of golden cases", where=folder)
+    cases = sorted(path.parent for path in folder.rglob("expected.json"))
+    for case in cases:
+        for side in ("gt", "pred"):
+            if not (case / side).is_dir():
+                raise DataError(
+                    f"the case has an expected.json but no folder {side!r}; complete it or "
+                    "remove it",
+                    where=case,
+                )
+    if not cases:
+        raise DataError(
+            "found no case; expected folders that hold gt/, pred/ and expected.json", where=folder
+        )
+    return cases
+
+
+def check_conformance(
+    folder: Path, progress: Callable[[int], None] | None = None
+) -> ConformanceReport:
+    """Score every case under a folder and compare every number of every block.
+
+    Integers must be equal; real numbers to a relative 1e-9 (absolute 1e-12 near 0), blocks of
+    single-precision references to 1e-6.
+
+    Args:
+        folder: Holds the cases, at any depth.
+        progress: Called with 1 after each case.
+
+    Raises:
+        DataError: If there is no case, or one cannot be read.
+    """
+    cases = {_name(case, folder): case for case in find_cases(folder)}
+    mismatches: list[Mismatch] = []
+    number_count = 0
+    for name, case in cases.items():
+        expected = _read_expected(case / "expected.json")
+        settings = EvaluationSettings(dataset=str(expected["dataset"]).replace("_", "-"))
+        blocks = evaluate_folders(case / "gt", [case / "pred"], settings).results[0].blocks
+        for block, field, want, got in _numbers(expected["results"], blocks):
+            number_count += 1
+            if not _equal(want, got, loose=bool(_LOOSE_KEYS & {block, *field[:1]})):
+                mismatches.append(Mismatch(name, block, ".".join(field), want, got))
+        if progress is not None:
+            progress(1)
+    return ConformanceReport(list(cases), number_count, mismatches)
+
+
+def _name(case: Path, folder: Path) -> str:
+    return case.name if case == folder else case.relative_to(folder).as_posix()
+
+
+def _read_expected(path: Path) -> dict[str, Any]:
+    try:
+        expected = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(f"cannot be read as JSON: {problem}", where=path) from problem
+    if not isinstance(expected, dict) or not {"dataset", "results"} <= expected.keys():
+        raise DataError("expected a JSON object with 'dataset' and 'results'", where=path)
+    return expected
+
+
+def _numbers(
+    expected: dict[str, Any], got: object
+) -> Iterator[tuple[str, tuple[str, ...], object, object]]:
+    """Walk the expected numbers: block, path inside it, expected, got."""
+    for block, content in expected.items():
+        for field, want, found in _leaves(content, _child(got, block)):
+            yield block, field, want, found
+
+
+def _leaves(want: object, got: object) -> Iterator[tuple[tuple[str, ...], object, object]]:
+    if isinstance(want, dict):
+        for key, value in want.items():
+            if key not in _NOTES:
+                for field, leaf, found in _leaves(value, _child(got, key)):
+                    yield (key, *field), leaf, found
+    elif isinstance(want, list):
+        for at, value in enumerate(want):
+            found_value = got[at] if isinstance(got, list) and at < len(got) else "absent"
+            for field, leaf, found in _leaves(value, found_value):
+                yield (str(at), *field), leaf, found
+    else:
+        yield (), want, got
+
+
+def _child(got: object, key: str) -> object:
+    return got[key] if isinstance(got, dict) and key in got else "absent"
+
+
+def _equal(want: object, got: object, *, loose: bool) -> bool:
+    if not isinstance(want, int | float) or not isinstance(got, int | float):
+        return bool(want == got)
+    if isinstance(want, bool) or isinstance(got, bool):
+        return want is got
+    if isinstance(want, int) and isinstance(got, int):
+        return want == got
+    tolerance = _LOOSE_TOLERANCE if loose else _TOLERANCE
+    return math.isclose(want, got, rel_tol=tolerance, abs_tol=_NEAR_ZERO)
