@@ -24,8 +24,10 @@ def box_iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=2)
     whole = _areas(first)[:, None] + _areas(second)[None, :] - shared
-    return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    iou: NDArray[np.float64] = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    return iou
 
 
 def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
+    areas: NDArray[np.float64] = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
+    return areas

@@ -17,6 +17,9 @@ _COLOR_REACH = 48.0
 _MAX_PIXELS = 2048
 
 
+_Slopes = NDArray[np.floating]
+
+
 class HistogramEmbedder:
     """Colour and texture histograms of the upper and the lower half of each segment.
 
@@ -68,13 +71,13 @@ class HistogramEmbedder:
 def _describe(patch: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     import cv2
 
-    lab = cv2.cvtColor(patch, cv2.COLOR_RGB2LAB).astype(np.float32)
-    down, right = np.gradient(lab[..., 0]) if min(mask.shape) > 1 else (lab[..., 0] * 0,) * 2
+    lab = np.asarray(cv2.cvtColor(patch, cv2.COLOR_RGB2LAB), dtype=np.float32)
+    down, right = _slopes(lab[..., 0])
     y, x = np.nonzero(mask)
     step = max(1, len(y) // _MAX_PIXELS)
     y, x = y[::step], x[::step]
     middle = np.median(y)
-    halves = []
+    halves: list[NDArray[np.float64]] = []
     for half in (y <= middle, y > middle):
         rows, columns = y[half], x[half]
         if not len(rows):  # a segment one pixel high has no lower half: it is like its upper one
@@ -93,12 +96,22 @@ def _describe(patch: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.f
             )
         )
     look = np.sqrt(np.concatenate(halves))
-    return (look / np.linalg.norm(look)).astype(np.float32)
+    return np.asarray(look / np.linalg.norm(look), dtype=np.float32)
 
 
-def _normalised(histogram: NDArray[np.float64]) -> NDArray[np.float64]:
-    total = histogram.sum()
-    return histogram / total if total > 0 else np.full_like(histogram, 1 / len(histogram))
+def _slopes(lightness: NDArray[np.float32]) -> tuple[_Slopes, _Slopes]:
+    """Change of lightness downwards and to the right, by central differences."""
+    framed = np.pad(lightness, 1, mode="edge")
+    down = (framed[2:, 1:-1] - framed[:-2, 1:-1]) / 2
+    right = (framed[1:-1, 2:] - framed[1:-1, :-2]) / 2
+    return down, right
+
+
+def _normalised(histogram: NDArray[np.floating | np.integer]) -> NDArray[np.float64]:
+    total = float(histogram.sum())
+    if total <= 0:  # a flat patch has no gradients: no direction is likelier than another
+        return np.full(len(histogram), 1 / len(histogram))
+    return np.asarray(histogram / total, dtype=np.float64)
 
 
 def _shared(position: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -129,7 +142,7 @@ def _color_histogram(axes: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _direction_histogram(
-    direction: NDArray[np.float32], slope: NDArray[np.float32]
+    direction: NDArray[np.floating], slope: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     lower, above = _shared(direction * np.float32(_DIRECTION_BINS / np.pi))
     histogram = np.bincount(lower % _DIRECTION_BINS, slope * (1 - above), _DIRECTION_BINS)

@@ -57,7 +57,9 @@ class DisFlow:
         pair = (self._scaled(frame_from), self._scaled(frame_to))
         kept = {frame_from.index, frame_to.index}
         self._gray = {index: gray for index, gray in self._gray.items() if index in kept}
-        return np.asarray(self._engine.calc(*pair, None), dtype=np.float32)
+        # The stubs want an array; None, which asks for a fresh one, is what OpenCV documents.
+        flow = self._engine.calc(*pair, None)  # type: ignore[call-overload]
+        return np.asarray(flow, dtype=np.float32)
 
     def _scaled(self, frame: Frame) -> NDArray[np.uint8]:
         """Gray image of a frame at the height the flow is computed at."""

@@ -63,8 +63,9 @@ def write_archive(path: Path, info: VideoInfo, frames: Iterable[FrameSegments]) 
     fingerprint = _fingerprint(header, arrays)
     header["fingerprint"] = fingerprint
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
+    content: dict[str, Any] = {"header": text, **arrays}
     with replace_when_complete(path) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, header=text, **arrays)
+        np.savez_compressed(file, **content)
     return fingerprint
 
 

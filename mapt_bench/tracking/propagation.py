@@ -14,7 +14,10 @@ __all__ = ["FlowSource", "FlowWarp", "Propagation", "StandStill"]
 class Propagation(Protocol):
     """Says where masks of an earlier frame lie in a later one."""
 
-    needs_images: bool
+    @property
+    def needs_images(self) -> bool:
+        """Whether :attr:`Frame.image` is read."""
+        ...
 
     def start(self, info: VideoInfo) -> None:
         """Forget everything and prepare for a video."""
@@ -40,7 +43,10 @@ class Propagation(Protocol):
 class FlowSource(Protocol):
     """Dense optical flow between two frames."""
 
-    needs_images: bool
+    @property
+    def needs_images(self) -> bool:
+        """Whether :attr:`Frame.image` is read."""
+        ...
 
     def start(self, info: VideoInfo) -> None:
         """Forget everything and prepare for a video."""
@@ -111,10 +117,10 @@ class FlowWarp:
         import cv2
 
         height, width = masks.shape[1:]
-        flow = self.source.flow(to_frame, from_frame)
+        flow: NDArray[np.floating] = self.source.flow(to_frame, from_frame)
         scale_x, scale_y = width / flow.shape[1], height / flow.shape[0]
         if flow.shape[:2] != (height, width):
-            flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
+            flow = np.asarray(cv2.resize(flow, (width, height)), dtype=np.float32)
         x = np.arange(width, dtype=np.float32)[None, :] + flow[..., 0] * np.float32(scale_x)
         y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1] * np.float32(scale_y)
         warped = [

@@ -1,7 +1,7 @@
 """The faces of a tracker and of its two parts, the segmenter and the associator."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,10 @@ class Tracker(Protocol):
 class Segmenter(Protocol):
     """Finds the segments of a frame, without identity over time."""
 
-    needs_images: ClassVar[bool]
+    @property
+    def needs_images(self) -> bool:
+        """Whether :attr:`Frame.image` is read."""
+        ...
 
     def start(self, info: VideoInfo) -> None:
         """Prepare for a video."""
@@ -59,13 +62,12 @@ class Association:
 
 @runtime_checkable
 class Associator(Protocol):
-    """Carries identities from frame to frame over given segments.
+    """Carries identities from frame to frame over given segments."""
 
-    Attributes:
-        needs_images: Whether :attr:`Frame.image` is read.
-    """
-
-    needs_images: bool
+    @property
+    def needs_images(self) -> bool:
+        """Whether :attr:`Frame.image` is read."""
+        ...
 
     def start(self, info: VideoInfo) -> None:
         """Forget everything and prepare for a video."""

@@ -34,11 +34,15 @@ def mask_proximity(
     if kind == "centroid":
         return _centroid_proximity(earlier, present, earlier_area, present_area)
     shared = _shared_areas(earlier, present)
+    whole: NDArray[np.float64]
     if kind == "iou":
         whole = earlier_area[:, None] + present_area[None, :] - shared
     else:
         whole = np.minimum(earlier_area[:, None], present_area[None, :])
-    return np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
+    share: NDArray[np.float64] = np.divide(
+        shared, whole, out=np.zeros_like(shared), where=whole > 0
+    )
+    return share
 
 
 def _shared_areas(
@@ -78,7 +82,8 @@ def _centroid_proximity(
     size = (np.sqrt(earlier_area)[:, None] + np.sqrt(present_area)[None, :]) / 2
     filled = (earlier_area[:, None] > 0) & (present_area[None, :] > 0)
     reach = np.divide(distance, 2 * size, out=np.ones_like(distance), where=filled)
-    return np.clip(1 - reach, 0, 1)
+    nearness: NDArray[np.float64] = np.clip(1 - reach, 0, 1)
+    return nearness
 
 
 def _centroids(masks: NDArray[np.float32], areas: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -31,7 +31,10 @@ _Matches = dict[int, tuple[int, str]]
 class Embedder(Protocol):
     """Describes how segments look."""
 
-    needs_images: bool
+    @property
+    def needs_images(self) -> bool:
+        """Whether :attr:`Frame.image` is read."""
+        ...
 
     def start(self, info: VideoInfo) -> None:
         """Forget everything and prepare for a video."""
