@@ -1,0 +1,84 @@
+"""Content keys: equal work has an equal name, and a name never stands for other work."""
+
+import hashlib
+import importlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.experiments.plan import Cell
+
+__all__ = ["CODE_SCHEMA", "canonical_json", "cell_config", "cell_key", "code_fingerprint"]
+
+CODE_SCHEMA = 1
+"""Raised when the files of a run change their meaning."""
+
+_DECIDING = ("labels", "data", "metrics", "tracking", "baselines", "experiments")
+_KEY_LENGTH = 16
+
+
+def canonical_json(data: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return the one spelling of JSON data that keys are made from.
+
+    Example:
+        >>> canonical_json({"b": 1, "a": [1.5, None]})
+        '{"a":[1.5,null],"b":1}'
+    """
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@lru_cache(maxsize=1)
+def code_fingerprint() -> str:
+    """Return a hash of the sources that decide results, so that no cell outlives its code."""
+    digest = hashlib.sha256()
+    for part in _DECIDING:
+        package = importlib.import_module(f"mapt_bench.{part}")
+        for folder in package.__path__:
+            for source in sorted(Path(folder).glob("*.py")):
+                digest.update(f"{part}/{source.name}\0".encode())
+                digest.update(hashlib.sha256(source.read_bytes()).digest())
+    return digest.hexdigest()[:_KEY_LENGTH]
+
+
+def cell_config(cell: Cell, *, supports_pair: bool) -> dict[str, Any]:
+    """Return everything about a cell that decides its result, and nothing else.
+
+    Names, labels and groups are left out, and so is the pairing interval where the associator
+    has none: cells that amount to the same work share a key.
+
+    Args:
+        cell: The cell.
+        supports_pair: Whether the associator has a pairing interval.
+    """
+    variant = cell.variant
+    return {
+        "associator": variant.associator,
+        "memory": variant.memory,
+        "settings": dict(variant.settings),
+        "drop": cell.drop,
+        "pair": cell.pair if supports_pair else 1,
+    }
+
+
+def cell_key(
+    config: dict[str, Any], *, data_fingerprint: str, segments: dict[str, Any], seed: int
+) -> str:
+    """Return the content key of a cell: 16 hexadecimal digits.
+
+    Args:
+        config: From :func:`cell_config`.
+        data_fingerprint: Of the videos.
+        segments: What the segments are, as :class:`~mapt_bench.experiments.source.DataSource`
+            describes them.
+        seed: Of the experiment.
+    """
+    content = {
+        "schema": CODE_SCHEMA,
+        "code": code_fingerprint(),
+        "config": config,
+        "data": data_fingerprint,
+        "segments": segments,
+        "seed": seed,
+    }
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:_KEY_LENGTH]

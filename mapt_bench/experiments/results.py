@@ -1,0 +1,117 @@
+"""The result of a run as one JSON file, ``mapt-bench/run/1``, which reports and gates read."""
+
+import statistics
+from collections import Counter
+from typing import Any
+
+from mapt_bench.experiments.claims import paper_claims
+from mapt_bench.experiments.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.statistics import cell_scores
+from mapt_bench.experiments.summary import summary_rows
+from mapt_bench.metrics import pool, undefined_reasons
+from mapt_bench.provenance import provenance
+
+__all__ = ["RUN_SCHEMA", "run_result"]
+
+RUN_SCHEMA = "mapt-bench/run/1"
+
+
+def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[str, Any]:
+    """Return the whole result, ready for JSON.
+
+    Args:
+        outcome: What :func:`~mapt_bench.experiments.runner.run_plan` returned.
+        pat_protocol: Which PAT is the headline.
+
+    Returns:
+        ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``, ``protocol``
+        and ``provenance``. Equal for equal runs, however many workers there were, but for
+        ``provenance.created`` and everything under ``cost``.
+    """
+    source, plan = outcome.source, outcome.plan
+    entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
+    return {
+        "schema": RUN_SCHEMA,
+        "experiment": plan.experiment,
+        "cells": entries,
+        "skipped": [skip.to_dict() for skip in outcome.skipped],
+        "summary": summary_rows(outcome, entries, pat_protocol),
+        "claims": paper_claims(plan.experiment),
+        "protocol": {
+            "pat": pat_protocol,
+            "label_space": source.labels.name,
+            "unit": "sequence",
+            "reference": plan.reference,
+            "segments": source.segments.in_words(),
+            "drop": "mean over all tau phases; within a phase the sequences are pooled",
+            "seconds_per_frame": "median time of association alone, images and segments read",
+        },
+        "provenance": {
+            **provenance(threads=1),
+            "seed": outcome.seed,
+            "data": source.describe(),
+        },
+    }
+
+
+def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str, Any]:
+    labels = outcome.source.labels
+    entry: dict[str, Any] = {
+        "key": cell.key,
+        "variant": cell.cell.variant.name,
+        "data": outcome.source.name,
+        "stress": {"drop": cell.cell.drop},
+        "interval": cell.cell.pair,
+        "seed": outcome.seed,
+        "status": "failed" if cell.failures else "done",
+    }
+    if cell.failures:
+        nothing: dict[str, Any] = {"scores": {}, "per_sequence": {}, "matches": {}, "cost": {}}
+        return {**entry, "reason": _reason(cell, outcome), **nothing}
+    sums = cell.sums()
+    phases = list(zip(*sums.values(), strict=True))
+    scores = cell_scores(phases, labels, pat_protocol)
+    undefined = {
+        name: reason
+        for phase in phases
+        for name, reason in undefined_reasons(scores, pool(phase)).items()
+    }
+    names = [video.info.name for video in outcome.source.videos]
+    return {
+        **entry,
+        "scores": scores,
+        "undefined": undefined,
+        "per_sequence": {
+            names[sequence]: {
+                "frames": cell.frames(sequence),
+                **cell_scores([[one] for one in of_phases], labels, pat_protocol),
+            }
+            for sequence, of_phases in sums.items()
+        },
+        "matches": _matches(cell),
+        "cost": _cost(cell),
+    }
+
+
+def _reason(cell: CellOutcome, outcome: RunOutcome) -> str:
+    (sequence, _), failure = next(iter(sorted(cell.failures.items(), key=lambda item: item[0])))
+    name = outcome.source.videos[sequence].info.name
+    others = len(cell.failures) - 1
+    return f"sequence {name}: {failure.reason}" + (f" (and {others} more)" if others else "")
+
+
+def _matches(cell: CellOutcome) -> dict[str, int]:
+    """Count segments by what gave them their identity; ``recovered`` ones came out of memory."""
+    total: Counter[str] = Counter()
+    for unit in cell.units.values():
+        total.update(unit.matches)
+    recovered = sum(unit.recovered for unit in cell.units.values())
+    return {**dict(sorted(total.items())), "recovered": recovered}
+
+
+def _cost(cell: CellOutcome) -> dict[str, float | int | None]:
+    seconds = [value for unit in cell.units.values() for value in unit.seconds]
+    return {
+        "seconds_per_frame": statistics.median(seconds) if seconds else None,
+        "frames_timed": len(seconds),
+    }

@@ -1,0 +1,123 @@
+"""The folder of a run: what it is a run of, its segment archives, and its finished units."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.experiments.plan import Plan
+from mapt_bench.experiments.schedule import Unit
+from mapt_bench.experiments.source import DataSource
+from mapt_bench.experiments.unit import UnitResult
+from mapt_bench.files import write_json, write_text
+from mapt_bench.labels import LabelSpace
+from mapt_bench.tracking.archive import SegmentArchive, write_archive
+
+__all__ = ["claim_folder", "read_unit", "segment_videos", "write_unit"]
+
+_SETUP = "run.json"
+_SETUP_SCHEMA = "mapt-bench/run-setup/1"
+
+
+def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> None:
+    """Write down what the run is, or check that the run found there is the same.
+
+    Raises:
+        ConfigError: If the folder holds another run or other things.
+        DataError: If it cannot be read or written.
+    """
+    path = folder / _SETUP
+    mine = {
+        "schema": _SETUP_SCHEMA,
+        "experiment": plan.experiment,
+        "variants": [
+            {
+                "name": v.name,
+                "associator": v.associator,
+                "memory": v.memory,
+                "settings": dict(v.settings),
+            }
+            for v in plan.variants
+        ],
+        "sweeps": {sweep.kind: list(sweep.taus) for sweep in plan.sweeps},
+        "seed": seed,
+        "data": source.describe(),
+    }
+    if path.exists():
+        _check_same(path, mine)
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(
+            "is a folder with other things in it and no run; choose another --out", where=folder
+        )
+    write_json(path, mine)
+
+
+def _check_same(path: Path, mine: dict[str, Any]) -> None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(
+            f"cannot be read ({problem}); choose another --out", where=path
+        ) from problem
+    theirs = found if isinstance(found, dict) else {}
+    differing = [name for name in mine if theirs.get(name) != mine[name]]
+    if differing:
+        words = ", ".join(_difference(name, theirs.get(name), mine[name]) for name in differing)
+        raise ConfigError(
+            f"holds a run that differs in {words}; choose another --out, or repeat that run's "
+            "settings to go on with it",
+            where=path.parent,
+        )
+
+
+def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSON from disk
+    if name == "data" and isinstance(theirs, dict):
+        parts = [key for key in mine if theirs.get(key) != mine[key]]
+        return f"data ({', '.join(parts)})"
+    if name == "variants":
+        return "variants (trackers, memory, or their settings)"
+    return f"{name} (there {json.dumps(theirs)}, now {json.dumps(mine)})"
+
+
+def segment_videos(folder: Path, source: DataSource, seed: int) -> tuple[Path, ...]:
+    """Find the segments of every video, unless that was done; return the archives.
+
+    Raises:
+        DataError: If there are no segments for a video, or they cannot be written.
+    """
+    paths = []
+    for index, video in enumerate(source.videos):
+        path = folder / "segments" / f"{index:04d}-{video.info.name}.npz"
+        if not _is_sound(path):
+            segmenter = source.segments.segmenter(source.videos, index, seed)
+            segmenter.start(video.info)
+            found = (segmenter.segment(video.frame(t)) for t in range(video.info.frame_count))
+            write_archive(path, video.info, found)
+        paths.append(path)
+    return tuple(paths)
+
+
+def _is_sound(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        SegmentArchive(path)
+    except DataError:
+        return False
+    return True
+
+
+def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None:
+    """Return the result of a unit if it is there and whole."""
+    path = folder / "cells" / unit.file
+    try:
+        return UnitResult.from_dict(json.loads(path.read_text(encoding="utf-8")), labels)
+    except (OSError, ValueError, DataError):
+        return None
+
+
+def write_unit(folder: Path, unit: Unit, result: UnitResult) -> None:
+    """Keep the result of a unit."""
+    text = json.dumps(result.to_dict(), allow_nan=False)  # on one line: there are many of them
+    write_text(folder / "cells" / unit.file, text + "\n")

@@ -1,0 +1,140 @@
+"""Runs a plan; what is done is never done again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mapt_bench.baselines import associator_entry
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.plan import Cell, Plan, Traits
+from mapt_bench.experiments.run_folder import claim_folder, read_unit, segment_videos
+from mapt_bench.experiments.schedule import ScheduledCell, Skip, schedule_plan
+from mapt_bench.experiments.source import DataSource
+from mapt_bench.experiments.unit import UnitResult
+from mapt_bench.experiments.workers import Failure, Work, outcomes
+from mapt_bench.metrics import SequenceSums
+
+__all__ = ["CellOutcome", "RunOutcome", "run_plan", "traits_of"]
+
+
+@dataclass(frozen=True)
+class CellOutcome:
+    """What came of a cell.
+
+    Attributes:
+        cell: What was run.
+        key: Its content key.
+        units: Results by ``(sequence index, phase)``, in that order; without the failed ones.
+        failures: Reasons by ``(sequence index, phase)``.
+    """
+
+    cell: Cell
+    key: str
+    units: Mapping[tuple[int, int], UnitResult]
+    failures: Mapping[tuple[int, int], Failure]
+
+    def sums(self) -> dict[int, list[SequenceSums]]:
+        """Return, for each sequence, the sums of each phase."""
+        found: dict[int, list[SequenceSums]] = {}
+        for (sequence, _), unit in self.units.items():
+            found.setdefault(sequence, []).append(unit.sums)
+        return found
+
+    def frames(self, sequence: int) -> int:
+        """Return how many frames of a sequence were scored, all phases together."""
+        return sum(unit.frames for (index, _), unit in self.units.items() if index == sequence)
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What came of a plan; ``computed`` counts the units that were not done before."""
+
+    plan: Plan
+    source: DataSource
+    seed: int
+    cells: tuple[CellOutcome, ...]
+    skipped: tuple[Skip, ...]
+    computed: int
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the gravest code among the failures."""
+        failures = (found for cell in self.cells for found in cell.failures.values())
+        return max((failure.exit_code for failure in failures), default=0)
+
+
+def traits_of(associator: str) -> Traits:
+    """Return what a plan has to know of an associator.
+
+    Raises:
+        ConfigError: If there is none of that name.
+    """
+    entry = associator_entry(associator)
+    return Traits(supports_memory=entry.supports_memory, supports_pair=entry.supports_pair)
+
+
+def run_plan(
+    plan: Plan,
+    source: DataSource,
+    folder: Path,
+    *,
+    seed: int = 0,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> RunOutcome:
+    """Run every cell of a plan that is not done yet.
+
+    Segments are found once and archived; each unit (a cell on one sequence, in one phase of the
+    dropped frames) is written to its own file as soon as it is done. A failed unit is not kept,
+    so that the next run tries it again.
+
+    Args:
+        plan: What to run.
+        source: Videos and segments.
+        folder: The run; made if need be, gone on with if it is of the same plan and data.
+        seed: Of segment order and noise.
+        jobs: Worker processes; results do not depend on it.
+        progress: Told how many units are done, and of how many.
+
+    Raises:
+        ConfigError: If ``jobs`` is below 1 or the folder holds a run of another plan or data.
+        DataError: If the folder cannot be written, or no segments can be found.
+    """
+    if jobs < 1:
+        raise ConfigError(f"{jobs} workers; expected 1 or more")
+    plan_of_work = schedule_plan(plan, source, seed)
+    claim_folder(folder, plan, source, seed)
+    archives = segment_videos(folder, source, seed)
+    units = plan_of_work.units()
+    found: dict[tuple[str, int, int], UnitResult | Failure] = {}
+    for unit in units:
+        kept = read_unit(folder, unit, source.labels)
+        if kept is not None:
+            found[unit.place] = kept
+    progress(len(found), len(units))
+    todo = [unit for unit in units if unit.place not in found]
+    for unit, outcome in outcomes(Work(source, archives, folder), todo, jobs):
+        found[unit.place] = outcome
+        progress(len(found), len(units))
+    return RunOutcome(
+        plan=plan,
+        source=source,
+        seed=seed,
+        cells=tuple(_gather(cell, found) for cell in plan_of_work.cells),
+        skipped=plan_of_work.skipped,
+        computed=sum(isinstance(found[unit.place], UnitResult) for unit in todo),
+    )
+
+
+def _gather(
+    scheduled: ScheduledCell, found: Mapping[tuple[str, int, int], UnitResult | Failure]
+) -> CellOutcome:
+    units: dict[tuple[int, int], UnitResult] = {}
+    failures: dict[tuple[int, int], Failure] = {}
+    for unit in scheduled.units():
+        outcome, where = found[unit.place], (unit.sequence, unit.phase)
+        if isinstance(outcome, Failure):
+            failures[where] = outcome
+        else:
+            units[where] = outcome
+    return CellOutcome(scheduled.cell, scheduled.key, units, failures)

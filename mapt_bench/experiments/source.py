@@ -1,0 +1,245 @@
+"""What an experiment runs on: videos with truth, and the segments that every tracker is given."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.baselines.noise import SegmentNoise
+from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
+from mapt_bench.data import StoredSequence, open_maps, open_videos, resolve_labels
+from mapt_bench.data.clip import CLIP_NAME, CLIP_VERSION, clip_videos
+from mapt_bench.data.matching import match_by_suffix
+from mapt_bench.data.sequences import aligned
+from mapt_bench.data.videos import FolderVideo
+from mapt_bench.errors import DataError
+from mapt_bench.experiments.cells import canonical_json
+from mapt_bench.labels import LabelSpace, Video
+from mapt_bench.tracking import Segmenter
+
+__all__ = ["CLIP_NOISE", "DataSource", "SegmentSource", "clip_source", "folder_source"]
+
+CLIP_NOISE = SegmentNoise(missed=0.04, merged=0.03, eroded=0.15, spurious=0.3)
+"""Faults of the segments on the embedded clip, so that scores and memory have something to do."""
+
+_WHOLE_BELOW = 1 << 18
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSource:
+    """Where the segments come from.
+
+    Attributes:
+        noise: Faults added to ground truth; ``None`` for none.
+        saved: Predictions, one sequence a video, instead of ground truth.
+        folder: Where the predictions lie, for people.
+        fingerprint: Of the predictions.
+    """
+
+    noise: SegmentNoise | None = None
+    saved: tuple[StoredSequence, ...] | None = None
+    folder: str | None = None
+    fingerprint: str | None = None
+
+    def segmenter(self, videos: Sequence[Video], index: int, seed: int) -> Segmenter:
+        """Return what finds the segments of one video."""
+        if self.saved is not None:
+            return SavedSegments(self.saved[index], seed=seed)
+        return GroundTruthSegments(videos[index], seed=seed, noise=self.noise)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what decides the segments, ready for JSON and for keys; no paths."""
+        if self.saved is not None:
+            return {"kind": "saved predictions", "fingerprint": self.fingerprint}
+        if self.noise is None:
+            return {"kind": "ground truth", "noise": None}
+        names = ("missed", "merged", "eroded", "wrong_class", "spurious")
+        doses = {name: getattr(self.noise, name) for name in names}
+        pixels = {name: getattr(self.noise, name) for name in ("erosion_px", "merge_gap_px")}
+        return {"kind": "ground truth", "noise": {**doses, **pixels}}
+
+    def in_words(self) -> str:
+        """Return one sentence for tables."""
+        if self.saved is not None:
+            return f"saved predictions of {self.folder}"
+        if self.noise is None:
+            return "ground truth with its ids taken away"
+        return (
+            "ground truth with its ids taken away and faults added: "
+            f"{100 * self.noise.missed:g} % missed, {100 * self.noise.merged:g} % merged, "
+            f"{100 * self.noise.eroded:g} % eroded, {self.noise.spurious:g} spurious a frame"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Videos and segments of an experiment.
+
+    Attributes:
+        name: For tables, for example ``"clip"`` or the name of a folder.
+        videos: All with truth.
+        labels: Label space of every video.
+        segments: Where segments come from.
+        fingerprint: Hash of everything in the videos that can change a result.
+        without_truth: Names of videos that were left out because they have no truth.
+    """
+
+    name: str
+    videos: tuple[Video, ...]
+    labels: LabelSpace
+    segments: SegmentSource
+    fingerprint: str
+    without_truth: tuple[str, ...] = ()
+
+    @property
+    def has_images(self) -> bool:
+        """Whether every video has images."""
+        return all(video.info.has_images for video in self.videos)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result says of its data, ready for JSON; no paths."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "label_space": self.labels.name,
+            "sequences": {video.info.name: video.info.frame_count for video in self.videos},
+            "has_images": self.has_images,
+            "segments": self.segments.describe(),
+        }
+
+
+def clip_source(*, seed: int = 0, noise: SegmentNoise | None = CLIP_NOISE) -> DataSource:
+    """Return the embedded clip with ground-truth segments.
+
+    Args:
+        seed: Of the clip.
+        noise: Faults of the segments; ``None`` for none.
+    """
+    videos = clip_videos(seed)
+    content = canonical_json({"clip": CLIP_NAME, "version": CLIP_VERSION, "seed": seed})
+    return DataSource(
+        name=CLIP_NAME,
+        videos=videos,
+        labels=videos[0].info.labels,
+        segments=SegmentSource(noise=noise),
+        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+    )
+
+
+def folder_source(
+    data: Path,
+    *,
+    segments: Path | None = None,
+    noise: SegmentNoise | None = None,
+    dataset: str | None = None,
+    encoding: str | None = None,
+) -> DataSource:
+    """Open real data.
+
+    Args:
+        data: Folder with ``panoptic_maps`` and, for trackers that need them, ``images``.
+        segments: Folder of saved predictions; ``None`` takes the segments of the ground truth.
+        noise: Faults added to ground-truth segments.
+        dataset: Label space; ``None`` asks the folders.
+        encoding: Encoding of the maps of ``data``; ``None`` finds it out.
+
+    Raises:
+        ConfigError: If the label space or the encoding is unknown.
+        DataError: If the data cannot be used, have no truth, or lack segments for a sequence.
+    """
+    labels = (
+        resolve_labels(dataset, data)
+        if segments is None
+        else resolve_labels(dataset, data, segments)
+    )
+    found = open_videos(data, labels, encoding=encoding)
+    videos = [video for video in found if video.has_truth]
+    if not videos:
+        raise DataError(
+            "has no ground truth; an experiment scores its trackers, so give a folder with "
+            "panoptic_maps",
+            where=data,
+        )
+    source = SegmentSource(noise=noise)
+    if segments is not None:
+        saved = _saved_for(videos, segments, labels)
+        source = SegmentSource(
+            saved=saved, folder=segments.name, fingerprint=_fingerprint(_sequence_files(saved))
+        )
+    return DataSource(
+        name=data.resolve().name,
+        videos=tuple(videos),
+        labels=labels,
+        segments=source,
+        fingerprint=_fingerprint(_video_files(videos)),
+        without_truth=tuple(video.info.name for video in found if not video.has_truth),
+    )
+
+
+def _saved_for(
+    videos: Sequence[Video], folder: Path, labels: LabelSpace
+) -> tuple[StoredSequence, ...]:
+    """Return the predictions of every video, in the order of the videos."""
+    sequences = {sequence.parts: sequence for sequence in open_maps(folder, labels).sequences}
+    parts = [_parts(video) for video in videos]
+    if len(videos) == len(sequences) == 1:
+        partner = {parts[0]: next(iter(sequences))}
+    else:
+        partner = match_by_suffix(parts, list(sequences), where=folder)
+    missing = ["/".join(of) for of in parts if of not in partner]
+    if missing:
+        raise DataError(
+            f"has no segments for {', '.join(missing)}; expected a folder of maps for every "
+            "sequence of the data",
+            where=folder,
+        )
+    return tuple(
+        aligned(
+            sequences[partner[of]], video.info.frame_names, (video.info.height, video.info.width)
+        )
+        for of, video in zip(parts, videos, strict=True)
+    )
+
+
+def _parts(video: Video) -> tuple[str, ...]:
+    if isinstance(video, FolderVideo) and video.maps is not None:
+        return video.maps.parts
+    return (video.info.name,)
+
+
+def _video_files(videos: Sequence[Video]) -> list[tuple[str, Path]]:
+    files: list[tuple[str, Path]] = []
+    for video in videos:
+        if isinstance(video, FolderVideo):
+            name = "/".join(_parts(video))
+            files += [(f"{name}/{path.name}", path) for path in video.images or ()]
+            files += [] if video.maps is None else _sequence_files([video.maps])
+    return files
+
+
+def _sequence_files(sequences: Sequence[StoredSequence]) -> list[tuple[str, Path]]:
+    files: dict[tuple[str, Path], None] = {}
+    for sequence in sequences:
+        paths = (sequence.path(index) for index in range(len(sequence.frame_names)))
+        files.update((("/".join((*sequence.parts, path.name)), path), None) for path in paths)
+    return list(files)
+
+
+def _fingerprint(files: Sequence[tuple[str, Path]]) -> str:
+    """Hash names, sizes and contents; of large files (images) a piece of either end."""
+    digest = hashlib.sha256()
+    for name, path in files:
+        try:
+            with path.open("rb") as file:
+                size = path.stat().st_size
+                content = file.read(size if size < _WHOLE_BELOW else _PIECE)
+                if size >= _WHOLE_BELOW:
+                    file.seek(-_PIECE, 2)
+                    content += file.read()
+        except OSError as problem:
+            raise DataError(f"cannot be read ({problem.strerror})", where=path) from problem
+        digest.update(f"{name}\0{size}\0".encode())
+        digest.update(hashlib.sha256(content).digest())
+    return digest.hexdigest()

@@ -1,0 +1,181 @@
+"""One unit of work: one tracker over one sequence under one condition, scored and timed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from mapt_bench.baselines import build_associator
+from mapt_bench.errors import DataError
+from mapt_bench.experiments.dropped import DroppedVideo
+from mapt_bench.experiments.plan import Variant
+from mapt_bench.labels import Frame, LabelSpace, Video, VideoInfo
+from mapt_bench.metrics import SequenceScorer, SequenceSums, empty_sums
+from mapt_bench.tracking import Association, Associator, FrameSegments, SegmentTracker
+from mapt_bench.tracking.archive import SegmentArchive
+
+__all__ = ["UNIT_SCHEMA", "UnitResult", "run_unit"]
+
+UNIT_SCHEMA = "mapt-bench/unit/1"
+
+
+@dataclass(frozen=True, eq=False)
+class UnitResult:
+    """What a unit found.
+
+    Attributes:
+        sequence: Name of the sequence.
+        frames: Frames scored.
+        sums: Everything that scores are computed from.
+        matches: Segments by what gave them their identity, for example ``{"motion": 40}``.
+        recovered: Segments given the identity of a track that had been lost from view.
+        seconds: Time of association of each frame, images already read.
+    """
+
+    sequence: str
+    frames: int
+    sums: SequenceSums
+    matches: Mapping[str, int]
+    recovered: int
+    seconds: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that :meth:`from_dict` reads back."""
+        return {
+            "schema": UNIT_SCHEMA,
+            "sequence": self.sequence,
+            "frames": self.frames,
+            "matches": dict(sorted(self.matches.items())),
+            "recovered": self.recovered,
+            "seconds": list(self.seconds),
+            "sums": self.sums.to_vector().tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], labels: LabelSpace) -> "UnitResult":
+        """Build a result from plain data.
+
+        Args:
+            data: From :meth:`to_dict`.
+            labels: Label space of the sums.
+
+        Raises:
+            DataError: If it is of another schema or incomplete.
+        """
+        try:
+            if data["schema"] != UNIT_SCHEMA:
+                raise DataError(f"has schema {data['schema']!r}; expected {UNIT_SCHEMA!r}")
+            return cls(
+                sequence=str(data["sequence"]),
+                frames=int(data["frames"]),
+                sums=_sums_from_vector(data["sums"], labels),
+                matches={str(step): int(count) for step, count in data["matches"].items()},
+                recovered=int(data["recovered"]),
+                seconds=tuple(float(value) for value in data["seconds"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise DataError(f"is no result of a unit ({problem}); delete it") from problem
+
+
+def _sums_from_vector(vector: Sequence[float], labels: LabelSpace) -> SequenceSums:
+    shaped = empty_sums(labels)
+    expected, found = shaped.to_vector().shape, np.shape(vector)
+    if found != expected:
+        raise ValueError(f"{found} sums, expected {expected}")
+    return shaped.from_vector(np.asarray(vector, dtype=np.float64))
+
+
+def run_unit(
+    variant: Variant,
+    video: Video,
+    archive: Path,
+    labels: LabelSpace,
+    *,
+    drop: int,
+    phase: int,
+    pair: int,
+) -> UnitResult:
+    """Track the kept frames of one sequence and score them.
+
+    Args:
+        variant: The tracker.
+        video: The whole sequence, with truth.
+        archive: Its segments, of all frames.
+        labels: Label space.
+        drop: Only every ``drop``-th frame exists.
+        phase: The first frame that exists.
+        pair: Pairing interval.
+
+    Raises:
+        ConfigError: If the tracker cannot be built so.
+        DataError: If the data turn out unusable.
+    """
+    kept = DroppedVideo(video, drop, phase)
+    associator = _Timed(
+        build_associator(
+            variant.associator,
+            memory=variant.memory,
+            pair=pair,
+            truth=kept.truth,
+            **dict(variant.settings),
+        )
+    )
+    tracker = SegmentTracker(_Replay(SegmentArchive(archive), kept), associator)
+    tracker.start(kept.info)
+    scorer = SequenceScorer(labels)
+    for index in range(kept.info.frame_count):
+        scorer.update(kept.truth(index), tracker.step(kept.frame(index)))
+    steps: Counter[str] = Counter()
+    for association in tracker.associations:
+        steps.update(association.steps)
+    return UnitResult(
+        sequence=video.info.name,
+        frames=kept.info.frame_count,
+        sums=scorer.result(),
+        matches=steps,
+        recovered=sum(age > pair for found in tracker.associations for age in found.ages),
+        seconds=tuple(associator.seconds),
+    )
+
+
+class _Replay:
+    """Replays an archive of the whole video for the frames that are kept."""
+
+    needs_images = False
+
+    def __init__(self, archive: SegmentArchive, kept: DroppedVideo) -> None:
+        self._archive = archive
+        self._kept = kept
+
+    def start(self, info: VideoInfo) -> None:
+        """Nothing to prepare: archives are written for the videos of the run."""
+
+    def segment(self, frame: Frame) -> FrameSegments:
+        """Return what was found in the frame."""
+        return self._archive.read(self._kept.whole_index(frame.index))
+
+
+class _Timed:
+    """Measures an associator; the time to read images is not its own."""
+
+    def __init__(self, associator: Associator) -> None:
+        self._associator = associator
+        self.needs_images = associator.needs_images
+        self.seconds: list[float] = []
+
+    def start(self, info: VideoInfo) -> None:
+        """Start the associator."""
+        self._associator.start(info)
+
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
+        """Associate, and note how long it took."""
+        if self.needs_images:
+            _ = frame.image  # read now, and kept by the frame
+        began = perf_counter()
+        association = self._associator.associate(frame, segments)
+        self.seconds.append(round(perf_counter() - began, 6))
+        return association
