@@ -105,7 +105,10 @@ class BrokenLimit:
 
     def __str__(self) -> str:
         if self.row is None or self.change is None:
-            return f"limit {self.limit} could not be checked: no row has {self.limit.score} twice"
+            return (
+                f"limit {self.limit} could not be checked: "
+                f"{self.limit.score} is defined on both sides in no row"
+            )
         unit = score_kind(self.limit.score).difference_unit
         change = round(self.change, 2) or round(self.change, 6)
         return f"{self.row}: {self.limit.score} changed by {change:+g} {unit}, limit {self.limit}"

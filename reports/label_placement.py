@@ -19,6 +19,11 @@ class Box:
     right: float
     top: float
 
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The centre."""
+        return (self.left + self.right) / 2, (self.bottom + self.top) / 2
+
     def overlap(self, other: "Box") -> float:
         """Return the area shared with another rectangle, in square pixels."""
         width = min(self.right, other.right) - max(self.left, other.left)

@@ -18,6 +18,7 @@ from mapt_bench.reports.run import is_reference, row_interval, row_label, row_sc
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
 
 __all__ = ["plot_scores", "plot_sweep", "write_plots"]
 
@@ -29,7 +30,7 @@ _MARKERS = "osD^v<>h"
 _INK = "#222222"
 _FAINT = "#777777"
 
-_STYLE: dict[str, Any] = {
+_STYLE: "dict[RcKeyType, Any]" = {
     "font.size": 9,
     "text.color": _INK,
     "font.family": "DejaVu Sans",
@@ -227,9 +228,10 @@ def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
     places = place_labels(pixels, sizes, frame, marker=8.0)
     to_data = axes.transData.inverted()
     for point, name, place in zip(together, names, places, strict=True):
-        middle = (place.box.left + place.box.right) / 2, (place.box.bottom + place.box.top) / 2
+        x, y = to_data.transform(place.box.middle)
         axes.text(
-            *to_data.transform(middle),
+            x,
+            y,
             name,
             fontsize=8,
             ha="center",

@@ -1,0 +1,317 @@
+# ruff: noqa: RUF001 - the dash of undefined cells
+import json
+
+import pytest
+from helpers.results import evaluation, evaluations, run, summary_row, sweep
+
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.reports.comparison import Missing, compare_results
+from mapt_bench.reports.comparison_table import comparison_table
+from mapt_bench.reports.formats import render_table
+from mapt_bench.reports.limits import Limit
+from mapt_bench.reports.result_files import read_result
+
+
+@pytest.fixture
+def compare(tmp_path):
+    def compare(baseline, current, *limits):
+        paths = []
+        for name, data in (("baseline", baseline), ("current", current)):
+            paths.append(tmp_path / f"{name}.json")
+            paths[-1].write_text(json.dumps(data))
+        return compare_results(*paths, limits=[Limit.parse(limit) for limit in limits])
+
+    return compare
+
+
+def change_of(comparison, score, row=None):
+    [found] = [c for c in comparison.changes if c.score == score and row in (None, c.row)]
+    return found
+
+
+def changed(data, **scores):
+    return {**data, "scores": {**data["scores"], **scores}}
+
+
+def test_equal_results_pass(compare):
+    found = compare(evaluation(), evaluation(), "PAT<0", "IDSW>0")
+    assert found.is_passed
+    assert {change.difference for change in found.changes} == {0.0, None}
+    assert found.missing == found.broken == found.added == ()
+
+
+@pytest.mark.parametrize(
+    ("limit", "pat", "is_broken"),
+    [
+        ("PAT<-0.5", 0.495, False),  # exactly half a point is not more than half a point
+        ("PAT<=-0.5", 0.495, True),
+        ("PAT<-0.5", 0.4949, True),
+        ("PAT<-0.5", 0.6, False),
+        ("PAT > 1", 0.52, True),
+        ("PAT>=2.0", 0.52, True),
+        ("PAT>2.0", 0.52, False),
+        ("PAT<+1", 0.505, True),  # a gain is asked for
+    ],
+)
+def test_limits_are_in_percentage_points(compare, limit, pat, is_broken):
+    found = compare(evaluation(), changed(evaluation(), PAT=pat), limit)
+    assert bool(found.broken) == is_broken
+    assert found.is_passed != is_broken
+
+
+def test_limits_of_counts_are_in_counts(compare):
+    worse = changed(evaluation(), IDSW=13)
+    assert compare(evaluation(), worse, "IDSW>6").is_passed
+    found = compare(evaluation(), worse, "IDSW>5", "Frag>0")
+    assert [str(entry) for entry in found.broken] == [
+        "tracker: IDSW changed by +6 counts, limit IDSW>5"
+    ]
+
+
+def test_costs_can_be_limited(compare):
+    slow = run()
+    slow["summary"][1]["cost"] = {"seconds_per_frame": 0.5}
+    found = compare(run(), slow, "seconds_per_frame>0.1")
+    assert [entry.row for entry in found.broken] == ["iou"]
+
+
+def test_an_unknown_score_in_a_limit_gets_the_nearest(compare):
+    with pytest.raises(ConfigError, match="did you mean 'PAT'"):
+        compare(evaluation(), evaluation(), "PATT<-1")
+
+
+@pytest.mark.parametrize("text", ["PAT", "PAT=-1", "PAT<", "<1", "PAT<-1%", "PAT<1e9", "PAT<<1"])
+def test_a_malformed_limit_shows_the_grammar(text):
+    with pytest.raises(ConfigError, match=r"is no limit; write SCORE.*'PAT<-0.5' fails"):
+        Limit.parse(text)
+
+
+def test_a_limit_that_nothing_can_check_is_broken(compare):
+    # PTQ is undefined in both: not missing, but the gate on it must not look passed.
+    found = compare(evaluation(), evaluation(), "PTQ<-1")
+    assert not found.is_passed
+    assert str(found.broken[0]) == (
+        "limit PTQ<-1 could not be checked: PTQ is defined on both sides in no row"
+    )
+
+
+def test_what_has_gone_missing_is_listed(compare):
+    now = changed(evaluation(), HOTA=None)
+    del now["scores"]["IDF1"]
+    del now["per_sequence"]["0002"]
+    found = compare(evaluation(), now)
+    assert not found.is_passed
+    assert found.missing == (
+        Missing("tracker", score="HOTA"),
+        Missing("tracker", score="IDF1"),
+        Missing("tracker", sequence="0002"),
+    )
+    assert [str(entry) for entry in found.missing] == [
+        "tracker: HOTA has a value in the baseline and none now",
+        "tracker: IDF1 has a value in the baseline and none now",
+        "tracker: sequence 0002 is gone",
+    ]
+
+
+def test_a_score_that_is_not_a_number_counts_as_undefined(compare):
+    found = compare(evaluation(), changed(evaluation(), HOTA=float("nan")))
+    assert found.missing == (Missing("tracker", score="HOTA"),)
+
+
+def test_a_score_that_is_newly_defined_is_fine(compare):
+    assert compare(evaluation(), changed(evaluation(), PTQ=0.5)).is_passed
+
+
+def test_a_variant_that_is_gone_or_failed(compare):
+    now = run()
+    del now["summary"][0]
+    now["summary"][0] = {**now["summary"][0], "scores": {}, "switches": None, "fragments": None}
+    found = compare(run(), now)
+    assert Missing("copy") in found.missing
+    assert Missing("iou", score="PAT") in found.missing
+    assert str(found.missing[0]) == "copy is gone"
+
+
+def test_rows_of_a_sweep_are_told_apart_by_their_interval(compare):
+    now = sweep()
+    now["summary"][5]["scores"]["PAT"] -= 0.02
+    found = compare(sweep(), now, "PAT<-1")
+    assert [entry.row for entry in found.broken] == ["iou, drop 2"]
+
+
+def test_sequences_of_a_run_come_from_its_cells(compare):
+    now = run()
+    del now["cells"][2]["per_sequence"]["0002"]
+    assert compare(run(), now).missing == (Missing("both", sequence="0002"),)
+
+
+def test_single_evaluations_match_whatever_their_names(compare):
+    found = compare(evaluation("before"), evaluation("after"))
+    assert {change.row for change in found.changes} == {"before"}
+    found = compare(evaluation("before"), evaluations(evaluation("after")))
+    assert found.is_passed
+
+
+def test_several_evaluations_match_by_name(compare):
+    before = evaluations(evaluation("a"), evaluation("b"))
+    found = compare(before, evaluations(evaluation("b", shift=0.1), evaluation("c")))
+    assert found.missing == (Missing("a"),)
+    assert found.added == ("c",)
+    assert change_of(found, "PAT", "b").difference == pytest.approx(0.1)
+
+
+def test_new_sequences_are_told(compare):
+    now = evaluation()
+    now["per_sequence"]["0003"] = now["per_sequence"]["0001"]
+    found = compare(evaluation(), now)
+    assert found.added == ("tracker: sequence 0003",)
+    assert found.is_passed
+    assert (
+        "Only in the current result: tracker: sequence 0003." in comparison_table(found).footnotes
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("pat", "official", r"pat \(thing_ids_present_classes then, official now\)"),
+        ("dataset", "cityscapes", r"dataset \(kitti-step then, cityscapes now\)"),
+        ("classes", ["road", "person", "bus"], r"only then: car, only now: bus"),
+    ],
+)
+def test_results_of_another_protocol_are_refused(compare, field, value, words):
+    other = evaluation()
+    other["protocol"] = {**other["protocol"], field: value}
+    with pytest.raises(DataError, match=words):
+        compare(evaluation(), other)
+
+
+def test_runs_on_another_label_space_are_refused(compare):
+    other = run(protocol={"pat": "present", "label_space": "cityscapes"})
+    with pytest.raises(DataError, match=r"label_space \(kitti-step then, cityscapes now\)"):
+        compare(run(), other)
+
+
+def test_the_order_of_classes_means_nothing_and_silence_is_no_difference(compare):
+    other = evaluation()
+    other["protocol"] = {"pat": "thing_ids_present_classes", "classes": ["car", "road", "person"]}
+    assert compare(evaluation(), other).is_passed
+
+
+def test_a_run_is_not_compared_with_an_evaluation(compare):
+    with pytest.raises(DataError, match="compare a run with a run"):
+        compare(run(), evaluation())
+
+
+def with_sequences(*values):
+    sequences = {f"{at:04d}": {"PAT": value, "IDSW": 4} for at, value in enumerate(values)}
+    return evaluation(per_sequence=sequences)
+
+
+def test_sequences_that_got_better_and_worse(compare):
+    before = with_sequences(0.1, 0.2, 0.3, 0.4, 0.5, None)
+    after = with_sequences(0.2, 0.3, 0.3, 0.3, 0.6, 0.9)
+    after["per_sequence"]["0000"]["IDSW"] = 9  # more switches are worse
+    found = compare(before, after)
+    pat = change_of(found, "PAT")
+    assert (pat.better, pat.worse) == (3, 1)
+    switches = change_of(found, "IDSW")
+    assert (switches.better, switches.worse) == (0, 1)
+    assert change_of(found, "STQ").better is None
+    lines = render_table(comparison_table(found), "text").splitlines()
+    assert lines[3].split() == ["PAT", "50.00", "50.00", "0.00", "3", "/", "1"]
+
+
+def test_four_sequences_in_common_say_nothing(compare):
+    found = compare(with_sequences(0.1, 0.2, 0.3, 0.4), with_sequences(0.2, 0.3, 0.3, 0.3))
+    assert change_of(found, "PAT").better is None
+
+
+def test_table_of_one_row(compare):
+    found = compare(evaluation(), changed(evaluation(), PAT=0.494, HOTA=None, IDSW=14))
+    lines = [line.split() for line in render_table(comparison_table(found), "text").splitlines()]
+    assert ["PAT", "50.00", "49.40", "-0.60"] in lines
+    assert ["HOTA", "60.00", "–", "–"] in lines
+    assert ["IDSW", "7", "14", "+7"] in lines
+
+
+def test_table_of_many_rows(compare):
+    rows = [summary_row("iou", 0.6, 0.7, "heads"), summary_row("both", 0.63, 0.7, "heads")]
+    found = compare(run(), run(summary=rows))
+    table = comparison_table(found)
+    assert table.texts() == [
+        ["iou", "-1.61", "0.00", "0.00", "0.00", "-7", "-4", "0"],
+        ["both", "+0.35", "0.00", "0.00", "+1.00", "-4", "-3", "0"],
+    ]
+
+
+def test_json_form(compare):
+    found = compare(evaluation(), changed(evaluation(), PAT=0.4, HOTA=None), "PAT<-0.5").to_dict()
+    assert found["schema"] == "mapt-bench/comparison/1"
+    assert found["passed"] is False
+    assert found["limits"] == ["PAT<-0.5"]
+    assert found["changes"][0] == {
+        "row": "tracker",
+        "score": "PAT",
+        "baseline": 0.5,
+        "current": 0.4,
+        "difference": pytest.approx(-0.1),
+        "sequences_better": None,
+        "sequences_worse": None,
+    }
+    assert found["broken"] == [
+        {
+            "limit": "PAT<-0.5",
+            "row": "tracker",
+            "score": "PAT",
+            "change": pytest.approx(-10),
+            "unit": "points",
+            "message": "tracker: PAT changed by -10 points, limit PAT<-0.5",
+        }
+    ]
+    assert found["missing"][0]["score"] == "HOTA"
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is no JSON"),
+        ("\xff\xfe", "is no JSON"),
+        ("[1]", "holds a JSON list"),
+        ("{}", "states no schema; expected one of mapt-bench/evaluation/1"),
+        ('{"schema": "mapt-bench/evaluation/2"}', "did you mean 'mapt-bench/evaluation/1'"),
+        ('{"schema": "mapt-bench/evaluation/1", "name": "a"}', "KeyError: 'scores'"),
+        ('{"schema": "mapt-bench/run/1", "summary": 3}', "does not hold what"),
+        (
+            '{"schema": "mapt-bench/evaluation/1", "name": "a", "scores": {"PAT": "0.5"}}',
+            "PAT is '0.5', no number",
+        ),
+        ('{"error": {"message": "no frames"}}', r"error of a failed command \(no frames\)"),
+    ],
+)
+def test_a_file_that_is_no_result(tmp_path, text, words):
+    path = tmp_path / "result.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(DataError, match=words) as caught:
+        read_result(path)
+    assert caught.value.where == str(path)
+
+
+def test_two_rows_of_one_name_are_refused(tmp_path):
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps(evaluations(evaluation("a"), evaluation("a"), evaluation("b"))))
+    with pytest.raises(DataError, match="several rows named a;"):
+        read_result(path)
+
+
+def test_a_folder_of_a_run_stands_for_its_results(tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps(run()))
+    assert list(read_result(tmp_path).rows) == ["copy", "iou", "both", "oracle"]
+
+
+def test_a_folder_without_results_and_a_path_that_is_not_there(tmp_path):
+    for path in (tmp_path, tmp_path / "results.json"):
+        with pytest.raises(DataError, match="cannot be read") as caught:
+            read_result(path)
+        assert caught.value.where == str(tmp_path / "results.json")

@@ -1,0 +1,42 @@
+import itertools
+import random
+
+import pytest
+
+from mapt_bench.reports.label_placement import Box, place_labels
+
+FRAME = Box(0, 0, 800, 600)
+
+
+def test_a_lone_label_stands_right_of_its_point_without_a_line():
+    [label] = place_labels([(400, 300)], [(60, 12)], FRAME)
+    assert label.box == Box(410, 294, 470, 306)
+    assert label.leader is None
+
+
+def test_a_label_at_the_right_edge_goes_to_the_left():
+    [label] = place_labels([(790, 300)], [(60, 12)], FRAME)
+    assert label.box.right == 780
+
+
+def test_far_labels_end_their_line_at_the_box():
+    points = [(400 + 3 * at, 300 + 2 * at) for at in range(12)]
+    labels = place_labels(points, [(80, 12)] * 12, FRAME)
+    far = [label for label in labels if label.leader is not None]
+    assert far
+    for label in far:
+        x, y = label.leader
+        assert label.box.left <= x <= label.box.right
+        assert label.box.bottom <= y <= label.box.top
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labels_of_scattered_points_cover_nothing(seed):
+    rng = random.Random(seed)  # noqa: S311 - a test's layout, no secret
+    points = [(rng.uniform(100, 700), rng.uniform(100, 500)) for _ in range(14)]
+    labels = place_labels(points, [(90, 13)] * 14, FRAME)
+    for one, other in itertools.combinations(labels, 2):
+        assert one.box.overlap(other.box) == 0
+    for label, (x, y) in itertools.product(labels, points):
+        assert label.box.overlap(Box(x - 6, y - 6, x + 6, y + 6)) == 0
+        assert label.box.area_outside(FRAME) == pytest.approx(0)
