@@ -9,17 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.images import IMAGE_SUFFIXES, check_image, image_size
-from mapt_bench.data.layout import (
-    IMAGES_FOLDER,
-    MAPS_FOLDER,
-    FrameFolder,
-    list_folder,
-    require_folder,
-)
+from mapt_bench.data.layout import MAPS_FOLDER, FrameFolder, list_folder, require_folder
 from mapt_bench.data.map_folder import MapFolder, open_maps
 from mapt_bench.data.report import ClassFacts, DataReport, Problem, SequenceFacts
 from mapt_bench.data.sequences import StoredSequence
-from mapt_bench.data.videos import open_videos
+from mapt_bench.data.videos import image_root, open_videos
 from mapt_bench.errors import DataError
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, check_classes
 
@@ -89,8 +83,8 @@ def _ignore(units: int) -> None:
 
 
 def _image_folders(folder: Path) -> list[FrameFolder]:
-    images = folder / IMAGES_FOLDER
-    if not images.is_dir():
+    images = image_root(folder)
+    if images is None:
         return []
     return [e for e in list_folder(images).folders if e.with_suffix(*IMAGE_SUFFIXES)]
 

@@ -5,6 +5,7 @@ or grey pixels into 8-bit RGB without a word. Labels must not be guessed, so the
 what is decoded, and every checksum is compared before the pixels are touched.
 """
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -25,6 +26,7 @@ MAX_PIXELS = 1 << 28
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 33  # signature, then the IHDR chunk: length, type, 13 bytes, checksum
+_DEFLATE_RATIO = 1033  # deflate packs 258 bytes into two bits at best
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6
 _KINDS = {
     _GREY: (1, "grey"),
@@ -77,17 +79,18 @@ def png_header(path: Path) -> PngHeader:
 
     Raises:
         DataError: If the file cannot be read, is no PNG, is empty or cut off, or claims more
-            than :data:`MAX_PIXELS` pixels.
+            pixels than :data:`MAX_PIXELS` or than its bytes can hold.
     """
     try:
         with path.open("rb") as handle:
             start = handle.read(_HEADER_BYTES)
+            byte_count = os.fstat(handle.fileno()).st_size
     except OSError as problem:
         raise DataError(f"cannot be read ({problem.strerror or problem})", where=path) from problem
-    return _parse_header(start, path)
+    return _parse_header(start, byte_count, path)
 
 
-def _parse_header(data: bytes, path: Path) -> PngHeader:
+def _parse_header(data: bytes, byte_count: int, path: Path) -> PngHeader:
     _refuse_other_formats(data, path)
     if len(data) < _HEADER_BYTES:
         raise DataError(
@@ -113,7 +116,14 @@ def _parse_header(data: bytes, path: Path) -> PngHeader:
             "accepted; it was not decoded; check the file",
             where=path,
         )
-    return PngHeader(width, height, bit_depth, color_type)
+    header = PngHeader(width, height, bit_depth, color_type)
+    if width * height * header.channels * bit_depth > 8 * byte_count * _DEFLATE_RATIO:
+        raise DataError(
+            f"the header claims {width}x{height} pixels, more than {byte_count} bytes can hold: "
+            "truncated or damaged PNG; it was not decoded; write or copy the file again",
+            where=path,
+        )
+    return header
 
 
 def _refuse_other_formats(data: bytes, path: Path) -> None:
@@ -140,7 +150,7 @@ def load_png(path: Path) -> tuple[PngHeader, bytes]:
         data = path.read_bytes()
     except OSError as problem:
         raise DataError(f"cannot be read ({problem.strerror or problem})", where=path) from problem
-    header = _parse_header(data[:_HEADER_BYTES], path)
+    header = _parse_header(data[:_HEADER_BYTES], len(data), path)
     _check_chunks(data, path)
     return header, data
 
@@ -160,7 +170,7 @@ def _check_chunks(data: bytes, path: Path) -> None:
                 "write or copy the file again",
                 where=path,
             )
-        if view[start + 4 : start + 8] == b"IEND":
+        if bytes(view[start + 4 : start + 8]) == b"IEND":
             return
         start = end + 4
     raise DataError(

@@ -27,7 +27,7 @@ from mapt_bench.labels import (
     check_map_classes,
 )
 
-__all__ = ["FolderVideo", "open_videos"]
+__all__ = ["FolderVideo", "image_root", "open_videos"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None
     """
     folder = Path(folder)
     require_folder(folder)
-    images = _image_root(folder)
+    images = image_root(folder)
     if images is None:
         maps = open_maps(folder, labels, encoding=encoding).sequences
         return [_video_of_maps(sequence, labels) for sequence in maps]
@@ -104,7 +104,8 @@ def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None
     return [_video_of_images(*pair, labels) for pair in _pair(folders, maps, folder)]
 
 
-def _image_root(folder: Path) -> Path | None:
+def image_root(folder: Path) -> Path | None:
+    """Return where the images of a folder lie, or ``None`` if it has maps only."""
     inner = folder / IMAGES_FOLDER
     if inner.is_dir():
         return inner
