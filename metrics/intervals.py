@@ -355,7 +355,7 @@ def _acceleration(jackknife: NDArray[np.float64]) -> float:
     spread = float((distance**2).sum())
     if spread <= _EQUAL**2:
         return 0.0
-    return float((distance**3).sum()) / (6 * spread**1.5)
+    return float((distance**3).sum()) / (6 * math.pow(spread, 1.5))
 
 
 def _sign_flips(n: int, permutations: int, seed: int) -> tuple[NDArray[np.bool_], bool]:

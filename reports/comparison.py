@@ -243,7 +243,8 @@ def _check_comparable(pairs: Sequence[_Pair], before: ResultFile, after: ResultF
     if differing:
         raise DataError(
             f"cannot be compared with {before.path}: they differ in {'; '.join(differing)}. "
-            "Score both under the same protocol, data set and classes",
+            "Score both under the same protocol, data set and classes; evaluating both predictions "
+            "in one command averages them over the same classes",
             where=after.path,
         )
 

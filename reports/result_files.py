@@ -122,8 +122,18 @@ def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
         sequences={
             str(name): _scores(entry) for name, entry in (data.get("per_sequence") or {}).items()
         },
-        protocol=data.get("protocol") or {},
+        protocol=_named_classes(data.get("protocol") or {}, data.get("per_class") or {}),
     )
+
+
+def _named_classes(
+    protocol: Mapping[str, Any], per_class: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Put class names in place of class numbers, for messages that people understand."""
+    if "classes" not in protocol:
+        return dict(protocol)
+    names = [per_class.get(str(c), {}).get("name", c) for c in protocol["classes"]]
+    return {**protocol, "classes": names}
 
 
 def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
