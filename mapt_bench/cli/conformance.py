@@ -15,21 +15,28 @@ __all__ = ["command"]
 _EPILOG = """\b
 Examples:
   mapt-bench conformance tests/golden
-  mapt-bench conformance tests/golden --json report.json
+  mapt-bench conformance tests/golden --results my_numbers
 """
 
 
 @click.command("conformance", epilog=_EPILOG)
 @click.argument("folder", type=path_type, metavar="DIR")
+@click.option(
+    "--results",
+    type=path_type,
+    metavar="DIR",
+    help="Check another implementation: DIR holds its <case>.json, shaped like 'results' in "
+    "expected.json; numbers it does not give are counted, not compared.",
+)
 @json_option
-def command(folder: Path, json_file: str | None) -> int:
+def command(folder: Path, results: Path | None, json_file: str | None) -> int:
     """Score every golden case under DIR and compare every number.
 
     A case is a folder with gt/, pred/ and expected.json. Lists each mismatch with case, block,
     field, expected and got. Exit code 1 if there is any, 3 if DIR has no case.
     """
     with progress_bar("checking cases", len(find_cases(folder))) as progress:
-        report = check_conformance(folder, progress)
+        report = check_conformance(folder, progress, results=results)
     if not emit_json(json_file, report.to_dict()):
         if report.mismatches:
             names = ("case", "block", "field", "expected", "got")
@@ -40,5 +47,6 @@ def command(folder: Path, json_file: str | None) -> int:
         click.echo(
             f"{len(report.cases)} cases, {report.number_count} numbers compared, "
             f"{len(report.mismatches)} mismatches"
+            + (f", {report.not_given} not given" if report.not_given else "")
         )
     return 1 if report.mismatches else 0

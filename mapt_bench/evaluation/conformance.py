@@ -9,6 +9,7 @@ from typing import Any
 
 from mapt_bench.errors import DataError
 from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
+from mapt_bench.metrics.block import Block
 
 __all__ = ["CONFORMANCE_SCHEMA", "ConformanceReport", "Mismatch", "check_conformance", "find_cases"]
 
@@ -21,6 +22,7 @@ _TOLERANCE = 1e-9
 _LOOSE_TOLERANCE = 1e-6
 _LOOSE_KEYS = frozenset({"official_float32", "mopt"})
 _NEAR_ZERO = 1e-12
+_ABSENT = "absent"
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,13 @@ class ConformanceReport:
     Attributes:
         cases: Names of the cases, in order.
         number_count: Numbers compared.
+        not_given: Expected numbers that another implementation's results do not hold.
         mismatches: Those that differ.
     """
 
     cases: list[str]
     number_count: int
+    not_given: int
     mismatches: list[Mismatch]
 
     def to_dict(self) -> dict[str, Any]:
@@ -86,7 +90,10 @@ def find_cases(folder: Path) -> list[Path]:
 
 
 def check_conformance(
-    folder: Path, progress: Callable[[int], None] | None = None
+    folder: Path,
+    progress: Callable[[int], None] | None = None,
+    *,
+    results: Path | None = None,
 ) -> ConformanceReport:
     """Score every case under a folder and compare every number of every block.
 
@@ -96,38 +103,58 @@ def check_conformance(
     Args:
         folder: Holds the cases, at any depth.
         progress: Called with 1 after each case.
+        results: Folder of another implementation's results, ``<case>.json`` in the shape of
+            ``results`` in ``expected.json``. They are checked in place of this implementation's;
+            numbers they do not hold are counted, not compared.
 
     Raises:
-        DataError: If there is no case, or one cannot be read.
+        DataError: If there is no case, or one cannot be read, or ``results`` lacks one.
     """
     cases = {_name(case, folder): case for case in find_cases(folder)}
     mismatches: list[Mismatch] = []
-    number_count = 0
+    number_count = not_given = 0
     for name, case in cases.items():
         expected = _read_expected(case / "expected.json")
-        settings = EvaluationSettings(dataset=str(expected["dataset"]).replace("_", "-"))
-        blocks = evaluate_folders(case / "gt", [case / "pred"], settings).results[0].blocks
+        if results is None:
+            blocks: object = _own_blocks(case, expected)
+        else:
+            blocks = _read_json(results / f"{name}.json")
         for block, field, want, got in _numbers(expected["results"], blocks):
+            if results is not None and got == _ABSENT:
+                not_given += 1
+                continue
             number_count += 1
             if not _equal(want, got, loose=bool(_LOOSE_KEYS & {block, *field[:1]})):
                 mismatches.append(Mismatch(name, block, ".".join(field), want, got))
         if progress is not None:
             progress(1)
-    return ConformanceReport(list(cases), number_count, mismatches)
+    return ConformanceReport(list(cases), number_count, not_given, mismatches)
 
 
 def _name(case: Path, folder: Path) -> str:
     return case.name if case == folder else case.relative_to(folder).as_posix()
 
 
+def _own_blocks(case: Path, expected: dict[str, Any]) -> Block:
+    settings = EvaluationSettings(dataset=str(expected["dataset"]).replace("_", "-"))
+    return evaluate_folders(case / "gt", [case / "pred"], settings).results[0].blocks
+
+
 def _read_expected(path: Path) -> dict[str, Any]:
-    try:
-        expected = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise DataError(f"cannot be read as JSON: {problem}", where=path) from problem
-    if not isinstance(expected, dict) or not {"dataset", "results"} <= expected.keys():
+    expected = _read_json(path)
+    if not {"dataset", "results"} <= expected.keys():
         raise DataError("expected a JSON object with 'dataset' and 'results'", where=path)
     return expected
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(f"cannot be read as JSON: {problem}", where=path) from problem
+    if not isinstance(content, dict):
+        raise DataError(f"expected a JSON object, found {type(content).__name__}", where=path)
+    return content
 
 
 def _numbers(
@@ -147,7 +174,7 @@ def _leaves(want: object, got: object) -> Iterator[tuple[tuple[str, ...], object
                     yield (key, *field), leaf, found
     elif isinstance(want, list):
         for at, value in enumerate(want):
-            found_value = got[at] if isinstance(got, list) and at < len(got) else "absent"
+            found_value = got[at] if isinstance(got, list) and at < len(got) else _ABSENT
             for field, leaf, found in _leaves(value, found_value):
                 yield (str(at), *field), leaf, found
     else:
@@ -155,7 +182,7 @@ def _leaves(want: object, got: object) -> Iterator[tuple[tuple[str, ...], object
 
 
 def _child(got: object, key: str) -> object:
-    return got[key] if isinstance(got, dict) and key in got else "absent"
+    return got[key] if isinstance(got, dict) and key in got else _ABSENT
 
 
 def _equal(want: object, got: object, *, loose: bool) -> bool:
