@@ -50,9 +50,10 @@ def find_dataset_file(folder: Path) -> DatasetFile | None:
 def _read(path: Path) -> DatasetFile:
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
-        encoding = data.pop("encoding", None)
-        labels = LabelSpace.from_dict(data, where=path)
-    except (OSError, UnicodeDecodeError, ValueError, AttributeError, MaptBenchError) as problem:
+        encoding = data["encoding"] if "encoding" in data else None
+        space = {key: value for key, value in dict(data).items() if key != "encoding"}
+        labels = LabelSpace.from_dict(space, where=path)
+    except (OSError, UnicodeDecodeError, ValueError, TypeError, MaptBenchError) as problem:
         reason = problem.message if isinstance(problem, MaptBenchError) else problem
         raise DataError(
             f"cannot be read ({reason}); expected the label space (name, classes) and an "

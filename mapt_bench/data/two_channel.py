@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,8 @@ from mapt_bench.labels import ID_LIMIT, LabelSpace, pack_codes
 
 __all__ = ["TwoChannelCodec"]
 
+# Headers are Python literals, and numpy lets the errors of its tokenizer through.
+_BROKEN = (OSError, ValueError, EOFError, SyntaxError, TokenError)
 _EXPECTED = "two-channel maps hold class and id"
 
 
@@ -74,7 +77,7 @@ def _npy_size(path: Path) -> tuple[int, int]:
                 else npy_format.read_array_header_2_0
             )
             shape, _, dtype = read(handle)
-    except (OSError, ValueError, EOFError) as problem:
+    except _BROKEN as problem:
         raise _unreadable(path, problem) from problem
     if len(shape) != 3 or shape[2] != 2 or not shape[0] * shape[1] or dtype.kind not in "iuf":
         raise DataError(
@@ -94,7 +97,7 @@ def _npy_size(path: Path) -> tuple[int, int]:
 def _load_npy(path: Path) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as problem:
+    except _BROKEN as problem:
         raise _unreadable(path, problem) from problem
     return array
 

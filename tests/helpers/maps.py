@@ -11,12 +11,12 @@ from mapt_bench.data.kitti_step import encode_kitti_step
 from mapt_bench.labels import LabelSpace, PanopticMap, label_space, pack_codes
 
 KITTI = label_space("kitti-step")
-CAR, PERSON, ROAD, VOID = 13, 11, 0, 255
+CAR, PERSON, ROAD, SIDEWALK, VOID = 13, 11, 0, 1, 255
 
 
 def draw(*rows: str) -> PanopticMap:
-    """Make a map of rows of words: ``r`` road, ``v`` void, ``c7`` car 7, ``p0`` person crowd."""
-    classes = {"r": ROAD, "v": VOID, "c": CAR, "p": PERSON}
+    """Make a map of rows of words: ``r`` road, ``s`` sidewalk, ``v`` void, ``c7`` car 7, ``p0`` person 0."""
+    classes = {"r": ROAD, "s": SIDEWALK, "v": VOID, "c": CAR, "p": PERSON}
     words = [row.split() for row in rows]
     return PanopticMap.from_classes_and_ids(
         np.array([[classes[word[0]] for word in row] for row in words]),

@@ -1,0 +1,77 @@
+"""Which label space a folder has."""
+
+import json
+
+import pytest
+from helpers.maps import CAR, KITTI, draw, random_maps, write_frames
+
+from mapt_bench.data import KittiStepWriter, open_maps, resolve_labels
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.labels import check_classes, check_map_classes, label_space
+
+CITY = label_space("cityscapes")
+
+
+def written(folder, labels):
+    with KittiStepWriter(folder, labels) as writer:
+        writer.write("0001", "000000", draw("r c1"))
+    return folder
+
+
+def test_the_default_is_kitti_step(tmp_path):
+    assert resolve_labels(None, tmp_path) == KITTI
+
+
+def test_a_folder_says_its_own_from_any_depth(tmp_path):
+    folder = written(tmp_path / "out", CITY)
+    maps = folder / "panoptic_maps"
+    for place in (folder, maps, maps / "val", maps / "val" / "0001"):
+        assert resolve_labels(None, place) == CITY
+
+
+def test_the_option_wins(tmp_path):
+    folder = written(tmp_path, CITY)
+    assert resolve_labels("motchallenge-step", folder).name == "motchallenge-step"
+
+
+def test_unknown_names_suggest_the_nearest(tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'kitti-step'"):
+        resolve_labels("kiti-step", tmp_path)
+
+
+def test_folders_must_agree(tmp_path):
+    one, two = written(tmp_path / "one", CITY), written(tmp_path / "two", KITTI)
+    with pytest.raises(DataError, match=r"'kitti-step', but .* says 'cityscapes'") as caught:
+        resolve_labels(None, one, two)
+    assert caught.value.where == str(two / "dataset.json")
+    assert resolve_labels(None, one, tmp_path) == CITY
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"name": "x", "what": 1}'])
+def test_an_unreadable_dataset_file(tmp_path, text):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        resolve_labels(None, tmp_path)
+    assert caught.value.where.endswith("dataset.json")
+
+
+def test_the_stated_encoding_is_taken(tmp_path):
+    write_frames(tmp_path / "0001", random_maps(1))
+    stated = {**KITTI.to_dict(), "encoding": "two-channel"}
+    (tmp_path / "dataset.json").write_text(json.dumps(stated))
+    with pytest.raises(DataError, match="two-channel maps hold class and id"):
+        open_maps(tmp_path, KITTI)
+    assert open_maps(tmp_path, KITTI, encoding="kitti-step").encoding == "kitti-step"
+
+
+def test_classes_outside_the_label_space_are_named():
+    panoptic = draw("r r c1 v", "r p2 c1 v")
+    check_map_classes(panoptic, KITTI, "here")
+    labels = label_space("motchallenge-step")
+    with pytest.raises(
+        DataError, match=r"class 11, 13 \(3 pixels\) is outside the label space 'motchallenge-step'"
+    ) as caught:
+        check_map_classes(panoptic, labels, "here")
+    assert caught.value.where == "here"
+    with pytest.raises(DataError, match="class 13 is outside"):
+        check_classes(panoptic.codes[panoptic.classes == CAR], labels, "here")
