@@ -1,1 +1,34 @@
-"""TODO."""
+"""Experiments: plans of cells, run one by one, gone on with where they stopped, one result each."""
+
+from mapt_bench.experiments.experiment import run_experiment
+from mapt_bench.experiments.plan import (
+    DEFAULT_TAUS,
+    Cell,
+    Plan,
+    Sweep,
+    Variant,
+    ablation_plan,
+    interval_plan,
+)
+from mapt_bench.experiments.results import run_result
+from mapt_bench.experiments.runner import run_plan, traits_of, unit_count
+from mapt_bench.experiments.source import DataSource, SegmentSource, clip_source, folder_source
+
+__all__ = [
+    "DEFAULT_TAUS",
+    "Cell",
+    "DataSource",
+    "Plan",
+    "SegmentSource",
+    "Sweep",
+    "Variant",
+    "ablation_plan",
+    "clip_source",
+    "folder_source",
+    "interval_plan",
+    "run_experiment",
+    "run_plan",
+    "run_result",
+    "traits_of",
+    "unit_count",
+]

@@ -14,7 +14,7 @@ from mapt_bench.experiments.unit import UnitResult
 from mapt_bench.experiments.workers import Failure, Work, outcomes
 from mapt_bench.metrics import SequenceSums
 
-__all__ = ["CellOutcome", "RunOutcome", "run_plan", "traits_of"]
+__all__ = ["CellOutcome", "RunOutcome", "run_plan", "traits_of", "unit_count"]
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,15 @@ def traits_of(associator: str) -> Traits:
     return Traits(supports_memory=entry.supports_memory, supports_pair=entry.supports_pair)
 
 
+def unit_count(plan: Plan, source: DataSource) -> int:
+    """Return how many units of work a plan comes to, those done before included.
+
+    Raises:
+        DataError: If nothing can be run.
+    """
+    return len(schedule_plan(plan, source, seed=0).units())
+
+
 def run_plan(
     plan: Plan,
     source: DataSource,
@@ -80,7 +89,7 @@ def run_plan(
     *,
     seed: int = 0,
     jobs: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    advance: Callable[[int], None] = lambda units: None,
 ) -> RunOutcome:
     """Run every cell of a plan that is not done yet.
 
@@ -94,7 +103,7 @@ def run_plan(
         folder: The run; made if need be, gone on with if it is of the same plan and data.
         seed: Of segment order and noise.
         jobs: Worker processes; results do not depend on it.
-        progress: Told how many units are done, and of how many.
+        advance: Told how many more of the units of :func:`unit_count` are done.
 
     Raises:
         ConfigError: If ``jobs`` is below 1 or the folder holds a run of another plan or data.
@@ -111,11 +120,11 @@ def run_plan(
         kept = read_unit(folder, unit, source.labels)
         if kept is not None:
             found[unit.place] = kept
-    progress(len(found), len(units))
+    advance(len(found))
     todo = [unit for unit in units if unit.place not in found]
     for unit, outcome in outcomes(Work(source, archives, folder), todo, jobs):
         found[unit.place] = outcome
-        progress(len(found), len(units))
+        advance(1)
     return RunOutcome(
         plan=plan,
         source=source,

@@ -8,12 +8,11 @@ from typing import Any
 
 from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
-from mapt_bench.data import StoredSequence, open_maps, open_videos, resolve_labels
+from mapt_bench.data import StoredSequence, open_videos, resolve_labels
 from mapt_bench.data.clip import CLIP_NAME, CLIP_VERSION, clip_videos
-from mapt_bench.data.matching import match_by_suffix
-from mapt_bench.data.sequences import aligned
 from mapt_bench.data.videos import FolderVideo
 from mapt_bench.errors import DataError
+from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.cells import canonical_json
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.tracking import Segmenter
@@ -164,7 +163,7 @@ def folder_source(
         )
     source = SegmentSource(noise=noise)
     if segments is not None:
-        saved = _saved_for(videos, segments, labels)
+        saved = tuple(match_saved_segments(videos, segments, labels))
         source = SegmentSource(
             saved=saved, folder=segments.name, fingerprint=_fingerprint(_sequence_files(saved))
         )
@@ -175,31 +174,6 @@ def folder_source(
         segments=source,
         fingerprint=_fingerprint(_video_files(videos)),
         without_truth=tuple(video.info.name for video in found if not video.has_truth),
-    )
-
-
-def _saved_for(
-    videos: Sequence[Video], folder: Path, labels: LabelSpace
-) -> tuple[StoredSequence, ...]:
-    """Return the predictions of every video, in the order of the videos."""
-    sequences = {sequence.parts: sequence for sequence in open_maps(folder, labels).sequences}
-    parts = [_parts(video) for video in videos]
-    if len(videos) == len(sequences) == 1:
-        partner = {parts[0]: next(iter(sequences))}
-    else:
-        partner = match_by_suffix(parts, list(sequences), where=folder)
-    missing = ["/".join(of) for of in parts if of not in partner]
-    if missing:
-        raise DataError(
-            f"has no segments for {', '.join(missing)}; expected a folder of maps for every "
-            "sequence of the data",
-            where=folder,
-        )
-    return tuple(
-        aligned(
-            sequences[partner[of]], video.info.frame_names, (video.info.height, video.info.width)
-        )
-        for of, video in zip(parts, videos, strict=True)
     )
 
 

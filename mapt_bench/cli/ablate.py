@@ -1,0 +1,34 @@
+"""``mapt-bench ablate``: cues, fusion orders and memory on the same segments."""
+
+from typing import Any
+
+import click
+
+from mapt_bench.cli.experiment import RunOptions, experiment_options, run_and_show
+from mapt_bench.experiments import ablation_plan, traits_of
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  mapt-bench ablate -j 2
+  mapt-bench ablate --data DATA --segments PREDICTIONS --memory 20 --out runs/mine --json -
+"""
+
+
+@click.command("ablate", epilog=_EPILOG)
+@click.option(
+    "--memory",
+    default=10,
+    show_default=True,
+    help="Frames that a lost track is kept for in the rows with memory.",
+)
+@experiment_options
+def command(memory: int, **options: Any) -> int:  # noqa: ANN401 - what click collects
+    """Cross cues, memory and fusion orders on one set of segments.
+
+    Motion, appearance and both, each without and with memory; motion first, appearance first and
+    simultaneous fusion; next to copying, IoU, SORT and ByteTrack, unlinked segments (the floor)
+    and true identities (the ceiling). Everything goes to the folder of the run.
+    """
+    return run_and_show(ablation_plan(traits_of, memory=memory), RunOptions(**options))

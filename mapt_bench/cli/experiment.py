@@ -1,0 +1,128 @@
+"""What the commands that run experiments share: options, the run itself, and what is shown."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import (
+    DataSource,
+    Plan,
+    clip_source,
+    folder_source,
+    run_experiment,
+    unit_count,
+)
+from mapt_bench.experiments.source import CLIP_NOISE
+from mapt_bench.reports.formats import write_tables
+from mapt_bench.reports.plots import write_plots
+from mapt_bench.reports.run import run_tables
+from mapt_bench.reports.terminal import print_table
+
+__all__ = ["RunOptions", "experiment_options", "run_and_show"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_GROUND_TRUTH, _NOISY = "groundtruth", "noisy"
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Values of :func:`experiment_options`, as they come from the command line."""
+
+    data: Path | None
+    segments: str | None
+    dataset: str | None
+    encoding: str | None
+    out: Path | None
+    jobs: int
+    seed: int
+    json_file: str | None
+
+    def source(self) -> DataSource:
+        """Open the data, or the embedded clip.
+
+        Raises:
+            ConfigError: If options do not go together.
+            DataError: If the data cannot be used.
+        """
+        if self.seed < 0:
+            raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
+        if self.data is not None:
+            is_folder = self.segments not in (None, _GROUND_TRUTH, _NOISY)
+            return folder_source(
+                self.data,
+                segments=Path(str(self.segments)) if is_folder else None,
+                noise=CLIP_NOISE if self.segments == _NOISY else None,
+                dataset=self.dataset,
+                encoding=self.encoding,
+            )
+        if self.dataset is not None or self.encoding is not None:
+            raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
+        if self.segments not in (None, _GROUND_TRUTH, _NOISY):
+            raise ConfigError(
+                f"--segments {self.segments}: saved predictions need --data; the embedded clip "
+                f"has {_GROUND_TRUTH} or {_NOISY}"
+            )
+        return clip_source(noise=None if self.segments == _GROUND_TRUTH else CLIP_NOISE)
+
+
+def experiment_options(function: _Function) -> _Function:
+    """Add the options of :class:`RunOptions`."""
+    options = (
+        click.option(
+            "--data",
+            type=path_type,
+            help="Folder with panoptic_maps and images (default: the embedded clip).",
+        ),
+        click.option(
+            "--segments",
+            metavar="groundtruth|noisy|DIR",
+            help="Segments that every tracker links: the true ones without ids, the same with mild "
+            "faults, or predictions saved in DIR (default: groundtruth, on the clip noisy).",
+        ),
+        click.option("--dataset", metavar="NAME", help="Label space or YAML file."),
+        click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data."),
+        click.option(
+            "--out",
+            type=path_type,
+            help="Folder of the run; one that exists is gone on with "
+            "(default: runs/<command>-<time>).",
+        ),
+        click.option("-j", "jobs", default=1, show_default=True, help="Worker processes."),
+        click.option("--seed", default=0, show_default=True, help="Of order, noise, resampling."),
+        json_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def run_and_show(plan: Plan, options: RunOptions) -> int:
+    """Run a plan, print its tables, and write tables and pictures beside its result.
+
+    Raises:
+        ConfigError: If options do not go together, or ``--out`` holds another run.
+        DataError: If the data are unusable or something cannot be written.
+    """
+    source = options.source()
+    folder = options.out or Path("runs") / f"{plan.experiment}-{datetime.now():%Y%m%d-%H%M%S}"
+    with progress_bar(plan.experiment, unit_count(plan, source)) as advance:
+        result = run_experiment(
+            plan, source, folder, seed=options.seed, jobs=options.jobs, advance=advance
+        )
+    tables = run_tables(result)
+    for name in ("tables.csv", "tables.tex", "tables.md"):
+        write_tables(tables, folder / name)
+    write_plots(result, folder)
+    if not emit_json(options.json_file, result):
+        for table in tables:
+            print_table(table)
+        click.echo(f"run: {folder} (results.json, tables, plots)")
+    return 0

@@ -1,0 +1,61 @@
+"""``mapt-bench sweep-interval``: dropped frames and pairing intervals."""
+
+from typing import Any
+
+import click
+
+from mapt_bench.cli.experiment import RunOptions, experiment_options, run_and_show
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import DEFAULT_TAUS, interval_plan, traits_of
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  mapt-bench sweep-interval -j 2
+  mapt-bench sweep-interval --data DATA --drop 1,2,4 --out runs/drop --json drop.json
+"""
+
+
+def _intervals(name: str, text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as problem:
+        raise ConfigError(
+            f"--{name} is {text!r}; expected whole numbers of frames with commas, as in 1,2,3,5"
+        ) from problem
+
+
+@click.command("sweep-interval", epilog=_EPILOG)
+@click.option(
+    "--drop",
+    metavar="TAUS",
+    help="Only every tau-th frame exists, for tracker and truth alike; scores are means over all "
+    "tau phases.",
+)
+@click.option("--pair", metavar="TAUS", help="The tracker pairs frame t with frame t - tau.")
+@click.option(
+    "--memory", default=0, show_default=True, help="Frames that a lost track is kept for."
+)
+@experiment_options
+def command(
+    drop: str | None,
+    pair: str | None,
+    memory: int,
+    **options: Any,  # noqa: ANN401 - what click collects
+) -> int:
+    """Drop frames or widen the pairing interval.
+
+    TAUS are whole numbers with commas; without --drop and --pair both sweeps run with 1,2,3,5.
+    Numbers of different tau are no comparison by themselves: each tau carries copying and the
+    oracle as references.
+    """
+    if drop is None and pair is None:
+        taus = ",".join(str(tau) for tau in DEFAULT_TAUS)
+        drop = pair = taus
+    plan = interval_plan(
+        traits_of, drop=_intervals("drop", drop), pair=_intervals("pair", pair), memory=memory
+    )
+    return run_and_show(plan, RunOptions(**options))
