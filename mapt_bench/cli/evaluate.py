@@ -102,13 +102,12 @@ def command(
     tables = evaluation_tables(results, details=not brief)
     if evaluation.paired is not None:
         tables.insert(1, paired_table(evaluation.paired))
-    for path, table_format in (
-        (csv_file, "csv"),
-        (latex_file, "latex"),
-        (markdown_file, "markdown"),
-    ):
-        if path is not None:
-            write_tables(tables, path, table_format)
+    if csv_file is not None:
+        write_tables(tables, csv_file, "csv")
+    if latex_file is not None:
+        write_tables(tables, latex_file, "latex")
+    if markdown_file is not None:
+        write_tables(tables, markdown_file, "markdown")
     if not emit_json(json_file, evaluations_document(evaluation.results, evaluation.paired)):
         for table in tables:
             print_table(table)

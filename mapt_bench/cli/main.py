@@ -61,13 +61,13 @@ class _LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry[1]) for name, entry in sorted(_COMMANDS.items())])
 
-    def main(  # type: ignore[override] - narrower: it never returns
+    def main(  # type: ignore[override]
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
         **extra: Any,  # noqa: ANN401 - handed on to click as it is
     ) -> NoReturn:
-        """Run, and turn every outcome into an exit code: 0, 1, 2, 3 or 70."""
+        """Run, and turn every outcome into an exit code: 0, 1, 2, 3 or 70; never returns."""
         words = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         wants_json = any(word == "--json" or word.startswith("--json=") for word in words)
