@@ -28,6 +28,17 @@ __all__ = ["ARCHIVE_SCHEMA", "ArchiveSegmenter", "SegmentArchive", "write_archiv
 ARCHIVE_SCHEMA = "mapt-bench/segments/1"
 """Name and version of the format."""
 
+# What zipfile, zlib, NumPy and json raise for a file that is damaged or something else.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
 _ARRAYS = {
     "segment_counts": np.int64,
     "stuff_counts": np.int64,
@@ -278,7 +289,7 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             arrays = {key: np.asarray(file[key]) for key in _ARRAYS}
     except FileNotFoundError as problem:
         raise DataError(f"there is no such segment archive; {advice}", where=path) from problem
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+    except _DAMAGE as problem:
         raise DataError(f"is no readable segment archive; {advice}", where=path) from problem
     found = header.get("schema") if isinstance(header, dict) else None
     if found != ARCHIVE_SCHEMA:
