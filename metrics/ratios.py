@@ -18,7 +18,9 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> NDArray[np.float64]:
     """
     below = np.asarray(denominator, dtype=np.float64)
     above = np.broadcast_to(np.asarray(numerator, dtype=np.float64), below.shape)
-    return np.divide(above, below, out=np.full(below.shape, np.nan), where=below != 0)
+    quotient = np.full(below.shape, np.nan)
+    np.divide(above, below, out=quotient, where=below != 0)
+    return quotient
 
 
 def defined(value: float) -> float | None:
