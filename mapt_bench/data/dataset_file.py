@@ -50,8 +50,8 @@ def find_dataset_file(folder: Path) -> DatasetFile | None:
 def _read(path: Path) -> DatasetFile:
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
-        encoding = data["encoding"] if "encoding" in data else None
-        space = {key: value for key, value in dict(data).items() if key != "encoding"}
+        space = dict(data)
+        encoding = space.pop("encoding", None)
         labels = LabelSpace.from_dict(space, where=path)
     except (OSError, UnicodeDecodeError, ValueError, TypeError, MaptBenchError) as problem:
         reason = problem.message if isinstance(problem, MaptBenchError) else problem

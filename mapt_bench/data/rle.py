@@ -84,26 +84,24 @@ def paint_runs(
     Raises:
         ValueError: If runs overlap; the message names the codes' positions in ``objects``.
     """
-    height, width = size
-    owners = [np.full(runs[0].size, index) for index, (_, runs) in enumerate(objects)]
-    if not sum(owner.size for owner in owners):
-        return np.full(size, background, dtype=np.uint32)
-    owner = np.concatenate(owners)
+    painted = np.full(size, background, dtype=np.uint32)
+    if not objects:
+        return painted
     starts = np.concatenate([runs[0] for _, runs in objects])
     ends = np.concatenate([runs[1] for _, runs in objects])
+    owner = np.repeat(np.arange(len(objects)), [runs[0].size for _, runs in objects])
     order = np.argsort(starts, kind="stable")
-    owner, starts, ends = owner[order], starts[order], ends[order]
-    clash = np.flatnonzero(ends[:-1] > starts[1:])
+    clash = np.flatnonzero(ends[order][:-1] > starts[order][1:])
     if clash.size:
-        raise OverlapError(int(owner[clash[0]]), int(owner[clash[0] + 1]))
+        first = int(clash[0])
+        raise OverlapError(int(owner[order[first]]), int(owner[order[first + 1]]))
+    lengths = ends - starts
+    before = np.cumsum(lengths) - lengths
+    positions = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    columns, rows = np.divmod(positions, size[0])
     codes = np.array([code for code, _ in objects], dtype=np.uint32)
-    lengths = np.empty(2 * starts.size + 1, dtype=np.int64)
-    lengths[0:-1:2] = starts - np.concatenate(([0], ends[:-1]))
-    lengths[1::2] = ends - starts
-    lengths[-1] = height * width - ends[-1]
-    values = np.full(lengths.size, background, dtype=np.uint32)
-    values[1::2] = codes[owner]
-    return np.ascontiguousarray(np.repeat(values, lengths).reshape(width, height).T)
+    painted[rows, columns] = np.repeat(codes[owner], lengths)
+    return painted
 
 
 class OverlapError(ValueError):

@@ -77,7 +77,7 @@ def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None
 
     ``images`` and ``panoptic_maps`` in the folder are paired by path suffix and frame names, and
     nothing else in the folder counts. Without either, the folder is taken for maps, unless it is
-    called ``images``, lies in such a folder, or holds JPEGs alone.
+    ``images``, a split or a sequence of it, or holds JPEGs alone.
 
     Args:
         folder: Where the data lie.
@@ -111,7 +111,9 @@ def image_root(folder: Path) -> Path | None:
         return inner
     if (folder / MAPS_FOLDER).is_dir():
         return None
-    named = IMAGES_FOLDER in folder.resolve().parts
+    # At most <split>/<sequence> below: a whole collection may well lie under some "images".
+    nearest_names = folder.resolve().parts[-3:]
+    named = IMAGES_FOLDER in nearest_names and MAPS_FOLDER not in nearest_names
     return folder if named or _only_jpegs(list_folder(folder)) else None
 
 
