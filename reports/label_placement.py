@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 __all__ = ["Box", "PlacedLabel", "place_labels"]
 
-_RADII = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0)
-_ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202)
+_RADII = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0)
+_ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202, 67, 113, 293, 247)
+
+_CROSSING = 4000
+"""Cost, in square pixels, of a line that runs through a label or marker along its whole length."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +99,18 @@ def place_labels(
     for index, (point, size) in enumerate(zip(points, sizes, strict=True)):
         rivals = markers[:index] + markers[index + 1 :]
         taken = [*rivals, *(label.box for label in placed)]
+        lines = [
+            (points[at], label.leader)
+            for at, label in enumerate(placed)
+            if label.leader is not None
+        ]
         costs = [
-            (_cost(label, point, taken, frame) + _ambiguity(label, point, rivals), label)
+            (
+                _cost(label, point, taken, frame)
+                + _ambiguity(label, point, rivals)
+                + sum(_CROSSING * label.box.crossed_share(*line) for line in lines),
+                label,
+            )
             for label in _candidates(point, size)
         ]
         # min keeps the first of equals, which is the nearest.
@@ -111,14 +124,14 @@ def _cost(
     """Square pixels covered, with lines through other labels and leaving the frame made dear."""
     cost = 10 * label.box.area_outside(frame) + sum(label.box.overlap(box) for box in taken)
     if label.leader is not None:
-        cost += sum(500 * box.crossed_share(point, label.leader) for box in taken)
+        cost += sum(_CROSSING * box.crossed_share(point, label.leader) for box in taken)
     return cost
 
 
 def _ambiguity(label: PlacedLabel, point: tuple[float, float], rivals: Sequence[Box]) -> float:
     """Make it dear to stand as near to another point as to the own, unless a line tells."""
     own = math.dist(point, label.box.nearest_point(*point))
-    weight = 100 if label.leader is None else 20
+    weight = 300 if label.leader is None else 150
     return weight * sum(label.box.distance(rival) < own for rival in rivals)
 
 

@@ -108,7 +108,8 @@ def plot_scores(run: Run, path: Path) -> None:
 def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
     """Draw a score over tau, a line a variant, a panel for each kind of interval.
 
-    The oracle and copying are drawn as reference lines; intervals as bands where there are any.
+    The oracle and copying are drawn as reference lines; intervals as
+    vertical bars where there are any, side by side.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -161,7 +162,7 @@ def _reference_mark(row: Row) -> _Mark | None:
     variant = str(row["variant"]).lower()
     if variant.startswith("oracle"):
         return _ORACLE
-    if variant == "copy" or variant.startswith(("copy-", "copy_")):
+    if variant == "copy" or variant.startswith("copy+"):
         return _COPY
     return _OTHER_REFERENCE if is_reference(row) else None
 
@@ -278,23 +279,31 @@ def _line_marks(rows: Sequence[Row]) -> dict[str, _Mark]:
     return marks
 
 
+def _series(
+    rows: Sequence[Row], kind: str, score: str
+) -> list[tuple[int, float, tuple[float, float] | None]]:
+    """Return tau, value and interval of one line in percent, by rising tau."""
+    series = []
+    for row in rows:
+        interval, value = row_interval(row), row_score(row, score)
+        if interval is not None and interval[0] == kind and value is not None:
+            ends = interval_cell(row, score)
+            shown = (100 * ends[0], 100 * ends[1]) if isinstance(ends, tuple) else None
+            series.append((interval[1], 100 * value, shown))
+    return sorted(series, key=lambda entry: entry[0])
+
+
 def _draw_lines(
     axes: "Axes", rows: Sequence[Row], kind: str, score: str, marks: Mapping[str, _Mark]
 ) -> None:
-    taus: set[int] = set()
-    for label, mark in marks.items():
-        series = [
-            (interval[1], 100 * value, interval_cell(row, score))
-            for row in rows
-            if row_label(row) == label
-            and (interval := row_interval(row))
-            and interval[0] == kind
-            and (value := row_score(row, score)) is not None
-        ]
-        series.sort(key=lambda entry: entry[0])
-        taus |= {tau for tau, _, _ in series}
+    taus = {found[1] for row in rows if (found := row_interval(row)) and found[0] == kind}
+    # Side by side, so that the intervals of many lines do not hide each other.
+    step = 0.006 * (max(taus) - min(taus) or 1)
+    for order, (label, mark) in enumerate(marks.items()):
+        shift = step * (order - (len(marks) - 1) / 2)
+        series = _series([row for row in rows if row_label(row) == label], kind, score)
         axes.plot(
-            [tau for tau, _, _ in series],
+            [tau + shift for tau, _, _ in series],
             [value for _, value, _ in series],
             color=mark.colour,
             marker=mark.marker,
@@ -304,15 +313,9 @@ def _draw_lines(
             linewidth=1.6,
             label=label,
         )
-        banded = [(tau, ends) for tau, _, ends in series if isinstance(ends, tuple)]
-        axes.fill_between(
-            [tau for tau, _ in banded],
-            [100 * ends[0] for _, ends in banded],
-            [100 * ends[1] for _, ends in banded],
-            color=mark.colour,
-            alpha=0.15,
-            linewidth=0,
-        )
+        for tau, _, ends in series:
+            if ends is not None:
+                axes.vlines(tau + shift, *ends, color=mark.colour, linewidth=1.1, alpha=0.5)
     names = {"drop": "every tau-th frame kept", "pair": "frames paired at distance tau"}
     axes.set_title(names.get(kind, kind), loc="left", color=_FAINT)
     axes.set_xlabel("tau (frames)")

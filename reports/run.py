@@ -152,8 +152,18 @@ def differences_table(run: Run) -> Table:
             line.append(found.get("p_adjusted", found.get("p_value")))
         cells.append(tuple(line))
     against = {str(row["differences"]["reference"]): None for row in _compared(run)}
-    notes = ("Percentage points on the same sequences; p: sign flips, corrected by Holm.",)
-    return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), notes)
+    notes = ["Percentage points on the same sequences; p: sign flips, corrected by Holm."]
+    counts = {
+        int(entry["n"])
+        for row in _compared(run)
+        for entry in row["differences"]["scores"].values()
+        if entry.get("p_method") == "exact"
+    }
+    notes += [
+        f"With {n} sequences no p is below {2 / 2**n:.2g} even before the correction."
+        for n in sorted(counts)
+    ]
+    return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), tuple(notes))
 
 
 def _compared(run: Run) -> list[Row]:

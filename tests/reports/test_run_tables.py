@@ -55,6 +55,7 @@ def test_a_failed_variant_says_why():
 
 def test_paired_differences_with_their_corrected_p():
     entry = {"difference": -0.0125, "interval": interval(-0.02, 0.01), "p_value": 0.01}
+    entry |= {"p_method": "exact", "n": 9}
     differences = {"reference": "both", "scores": {"PAT": {**entry, "p_adjusted": 0.04}}}
     rows = [
         summary_row("iou", 0.5, 0.5, "heads", differences=differences),
@@ -62,6 +63,7 @@ def test_paired_differences_with_their_corrected_p():
     ]
     table = differences_table(run(summary=rows))
     assert table.title == "Differences to both"
+    assert "With 9 sequences no p is below 0.0039 even before the correction." in table.footnotes
     assert table.texts() == [["iou", "-1.25", "[-2.00, 1.00]", "0.04", "–", "–", "–"]]
     assert "Differences to both" in [table.title for table in run_tables(run(summary=rows))]
 
