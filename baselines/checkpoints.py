@@ -1,0 +1,143 @@
+"""Weights from files: tensors only, and every one of them where it belongs.
+
+Importing this module imports torch.
+"""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mapt_bench.errors import DataError
+
+__all__ = ["load_strictly", "read_state_dict"]
+
+_SHOWN = 3
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read named tensors from a file without running any code in it.
+
+    Args:
+        path: ``.safetensors``, or what ``torch.save`` wrote: a state dict, or a dict that holds
+            one under ``"state_dict"`` (further entries are left alone).
+
+    Returns:
+        Tensors on the CPU, by name.
+
+    Raises:
+        DataError: If the file is missing or damaged, or holds anything but plain data and tensors.
+    """
+    if not path.is_file():
+        raise DataError("there is no such weights file; check the path", where=path)
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        raise DataError(
+            "is a pickle that is not plain tensors, and loading it could run code, so it is "
+            f"refused ({_first_line(problem)}); save the state dict alone with torch.save, or as "
+            "safetensors",
+            where=path,
+        ) from problem
+    except (OSError, RuntimeError, ValueError, EOFError, KeyError) as problem:
+        raise DataError(
+            f"cannot be read as weights ({_first_line(problem)}); expected a file of torch.save "
+            "or .safetensors; copy it again",
+            where=path,
+        ) from problem
+    return _named_tensors(loaded, path)
+
+
+def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: Path) -> None:
+    """Put tensors into a network if names and shapes agree, every one of them.
+
+    Args:
+        network: May lie on the meta device: the tensors take the place of its parameters.
+        tensors: By name.
+        where: For messages.
+
+    Raises:
+        DataError: If a key is missing, unknown or of another shape, or a value is not finite.
+    """
+    expected = network.state_dict()
+    missing = [name for name in expected if name not in tensors]
+    unknown = [name for name in tensors if name not in expected]
+    reshaped = [
+        f"{name} is {tuple(tensors[name].shape)}, expected {tuple(values.shape)}"
+        for name, values in expected.items()
+        if name in tensors and tensors[name].shape != values.shape
+    ]
+    faults = (
+        *_listed("missing", missing),
+        *_listed("unknown", unknown),
+        *_listed("of another shape", reshaped),
+    )
+    if faults:
+        raise DataError(
+            f"weights do not fit {type(network).__name__}: {'; '.join(faults)}; give the weights "
+            "of this very network",
+            where=where,
+        )
+    broken = [name for name, values in tensors.items() if not torch.isfinite(values).all()]
+    if broken:
+        raise DataError(
+            f"weights are not finite: {'; '.join(_listed('broken', broken))}; save them again",
+            where=where,
+        )
+    network.load_state_dict(
+        {name: tensors[name].to(values.dtype) for name, values in expected.items()},
+        strict=True,
+        assign=True,
+    )
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as problem:
+        raise DataError(
+            f"cannot be read as safetensors ({_first_line(problem)}); copy the file again",
+            where=path,
+        ) from problem
+    return tensors
+
+
+def _named_tensors(loaded: object, path: Path) -> dict[str, Tensor]:
+    content = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
+    if not isinstance(content, dict) or not content:
+        raise DataError(
+            f"holds a {type(content).__name__} without entries; expected a state dict, or a dict "
+            'that has one under "state_dict"',
+            where=path,
+        )
+    others = [
+        name
+        for name, value in content.items()
+        if not (isinstance(name, str) and isinstance(value, Tensor))
+    ]
+    if others:
+        raise DataError(
+            f"entry {others[0]!r} is a {type(content[others[0]]).__name__}, not a tensor; "
+            'expected a state dict, or a dict that has one under "state_dict"',
+            where=path,
+        )
+    return dict(content)
+
+
+def _listed(fault: str, entries: list[str]) -> list[str]:
+    if not entries:
+        return []
+    more = f" and {len(entries) - _SHOWN} more" if len(entries) > _SHOWN else ""
+    return [f"{len(entries)} {fault} ({', '.join(entries[:_SHOWN])}{more})"]
+
+
+def _first_line(problem: Exception) -> str:
+    lines = str(problem).strip().splitlines()
+    return lines[0] if lines else type(problem).__name__
