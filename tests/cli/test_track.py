@@ -1,0 +1,248 @@
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from helpers.maps import KITTI, write_frames
+from helpers.scenes import CAR, Box, DrawnVideo
+from PIL import Image
+
+from mapt_bench.cli.main import main
+from mapt_bench.data import open_maps
+
+SCENE = [[Box(5, 10 + 2 * t), Box(8, 70 - 2 * t, y=30)] for t in range(5)]
+
+PLUGIN = """
+import numpy as np
+from mapt_bench.labels import PanopticMap
+
+class Whole:
+    '''Calls everything one car.'''
+    size = None
+    code = 13 << 24 | 1
+    def start(self, info):
+        self.shape = self.size or (info.height, info.width)
+    def step(self, frame):
+        return PanopticMap(np.full(self.shape, self.code, dtype=np.uint32))
+
+class Small(Whole):
+    size = (4, 4)
+
+class UnknownClass(Whole):
+    code = 77 << 24
+
+class NoMap(Whole):
+    def step(self, frame):
+        return None
+
+class Late(Whole):
+    '''Fails in the middle of the video.'''
+    def step(self, frame):
+        if frame.index == 3:
+            raise ValueError("out of ideas")
+        return super().step(frame)
+"""
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Two sequences with images and truth."""
+    for name, scene in (("0001", SCENE), ("0002", SCENE[::-1])):
+        video = DrawnVideo(scene)
+        count = range(len(scene))
+        folder = tmp_path / "data"
+        write_frames(folder / "panoptic_maps/val" / name, [video.truth(t) for t in count])
+        images = folder / "images/val" / name
+        images.mkdir(parents=True)
+        for t in count:
+            Image.fromarray(video.image(t)).save(images / f"{t:06d}.png")
+    return folder
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "drawn_plugin.py").write_text(PLUGIN)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield "drawn_plugin"
+    sys.modules.pop("drawn_plugin", None)
+
+
+def _run(*words):
+    return CliRunner().invoke(main, ["track", *map(str, words)])
+
+
+def _leftovers(folder: Path):
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("tracker", ["both", "sort", "oracle"])
+def test_maps_are_written_that_link_the_true_segments(data, tmp_path, tracker):
+    out = tmp_path / "runs" / "new"
+    result = _run(data, "--tracker", tracker, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "label space: kitti-step" in result.stdout
+    assert "found again" in result.stdout
+    written = open_maps(out, KITTI)
+    assert [sequence.parts[-1] for sequence in written.sequences] == ["0001", "0002"]
+    tracks = {code for t in range(5) for code in np.unique(written.sequences[0].read(t).codes)}
+    assert len([code for code in tracks if code >> 24 == CAR]) == 2
+    assert _leftovers(tmp_path / "runs") == []
+
+
+def test_json_holds_the_counts_and_stdout_nothing_else(data, tmp_path):
+    result = _run(
+        data, "--tracker", "motion", "--memory", 0, "--out", tmp_path / "new", "--json", "-"
+    )
+    answer = json.loads(result.stdout)
+    assert answer["schema"] == "mapt-bench/tracking/1"
+    assert (answer["tracker"], answer["memory"], answer["pair"]) == ("motion", 0, 1)
+    assert answer["label_space"] == "kitti-step"
+    expected = {"frames": 5, "tracks": 2, "steps": {"motion": 8, "new": 2}, "found_again": 0}
+    assert answer["per_sequence"] == [{"sequence": name, **expected} for name in ("0001", "0002")]
+
+
+def test_two_runs_write_the_same_bytes(data, tmp_path):
+    for out in ("a", "b"):
+        assert _run(data, "--tracker", "both", "--out", tmp_path / out).exit_code == 0
+    files = sorted(path for path in (tmp_path / "a").rglob("*.*"))
+    assert len(files) == 11  # ten maps and dataset.json
+    for path in files:
+        other = tmp_path / "b" / path.relative_to(tmp_path / "a")
+        assert path.read_bytes() == other.read_bytes()
+
+
+def test_saved_segments_are_linked_instead(data, tmp_path):
+    unlinked = tmp_path / "unlinked"
+    assert _run(data, "--tracker", "unlinked", "--out", unlinked).exit_code == 0
+    relinked, straight = tmp_path / "relinked", tmp_path / "straight"
+    words = (data, "--tracker", "copy", "--out")
+    assert _run(*words, relinked, "--segments", unlinked).exit_code == 0
+    assert _run(*words, straight).exit_code == 0
+    first, second = (open_maps(folder, KITTI).sequences[1] for folder in (relinked, straight))
+    for t in range(5):
+        # Same segments, linked alike; only the numbers may differ.
+        pairs = np.unique(
+            np.stack([first.read(t).codes, second.read(t).codes]).reshape(2, -1), axis=1
+        )
+        assert pairs.shape[1] == 3
+
+
+def test_a_tracker_of_the_user(data, tmp_path, plugin):
+    out = tmp_path / "new"
+    result = _run(data, "--tracker", f"{plugin}:Whole", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert (open_maps(out, KITTI).sequences[0].read(0).codes == (CAR << 24 | 1)).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["--tracker", "sotr"], 2, "did you mean 'sort'"),
+        (["--tracker", "sort", "--pair", 3], 2, "no pairing interval"),
+        (["--tracker", "sort", "--memory", -2], 2, "memory is -2"),
+        (["--tracker", "nowhere:Class"], 2, "no module 'nowhere'"),
+        (["--tracker", "drawn_plugin:Whole", "--memory", 3], 2, "is not one of this package's"),
+        (["--tracker", "drawn_plugin:Small"], 3, r"(4, 4) pixels"),
+        (["--tracker", "drawn_plugin:UnknownClass"], 3, "77"),
+        (["--tracker", "drawn_plugin:NoMap"], 3, "returned a NoneType; expected a PanopticMap"),
+        (["--tracker", "drawn_plugin:Late"], 70, "out of ideas"),
+        (["--tracker", "copy", "--dataset", "kitti-stpe"], 2, "did you mean 'kitti-step'"),
+        (["--tracker", "copy", "--segments", "not/there"], 3, "not/there"),
+    ],
+)
+def test_what_goes_wrong_is_said_and_nothing_is_left_behind(
+    data, tmp_path, plugin, words, code, message
+):
+    target = tmp_path / "target"
+    target.mkdir()
+    result = _run(data, *words, "--out", target / "new", "--json", "-")
+    assert result.exit_code == code, result.output
+    assert message in json.loads(result.stdout)["error"]["message"] or message in result.stdout
+    assert list(target.iterdir()) == []
+
+
+def test_masks_without_images_run_only_what_needs_none(data, tmp_path):
+    maps = data / "panoptic_maps"
+    result = _run(maps, "--tracker", "both", "--out", tmp_path / "new")
+    assert result.exit_code == 3
+    assert "reads images, but this video has masks only" in result.stderr
+    assert "unlinked, copy, iou, sort, bytetrack" in result.stderr
+    assert not (tmp_path / "new").exists()
+    assert _run(maps, "--tracker", "bytetrack", "--out", tmp_path / "new").exit_code == 0
+
+
+def test_images_without_truth_need_segments(data, tmp_path):
+    images = data / "images"
+    result = _run(images, "--tracker", "copy", "--out", tmp_path / "new")
+    assert result.exit_code == 3
+    assert "no ground truth to take segments from" in result.stderr
+    saved = data / "panoptic_maps"
+    result = _run(images, "--tracker", "both", "--segments", saved, "--out", tmp_path / "new")
+    assert result.exit_code == 0, result.output
+    result = _run(images, "--tracker", "oracle", "--segments", saved, "--out", tmp_path / "no")
+    assert result.exit_code == 3
+    assert "needs ground truth" in result.stderr
+
+
+def test_segments_must_be_there_for_every_sequence(data, tmp_path):
+    saved = write_frames(tmp_path / "saved/0009", [DrawnVideo(SCENE).truth(t) for t in range(5)])
+    result = _run(data, "--tracker", "copy", "--segments", saved.parent, "--out", tmp_path / "new")
+    assert result.exit_code == 3
+    assert "no segments for sequence '0001'" in result.stderr
+
+
+def test_a_folder_in_use_is_left_alone(data, tmp_path):
+    out = tmp_path / "used"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    result = _run(data, "--tracker", "copy", "--out", out)
+    assert result.exit_code == 2
+    assert "not empty" in result.stderr
+    assert [path.name for path in out.iterdir()] == ["thesis.tex"]
+    assert _run(data, "--tracker", "copy", "--out", data).exit_code == 2
+    file = out / "thesis.tex"
+    result = _run(data, "--tracker", "copy", "--out", file)
+    assert (result.exit_code, file.read_text()) == (2, "years of work")
+    assert "is a file" in result.stderr
+
+
+def test_an_empty_folder_may_be_used(data, tmp_path):
+    out = tmp_path / "empty"
+    out.mkdir()
+    assert _run(data, "--tracker", "copy", "--out", out).exit_code == 0
+    assert (out / "dataset.json").is_file()
+
+
+def test_a_place_that_cannot_be_written(data, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    result = _run(data, "--tracker", "copy", "--out", file / "new")
+    assert result.exit_code == 3
+    assert "cannot be written" in result.stderr
+
+
+def test_two_splits_with_one_name_are_not_mixed(data, tmp_path):
+    for kind in ("panoptic_maps", "images"):
+        (data / kind / "train").mkdir()
+        (data / kind / "val" / "0002").rename(data / kind / "train" / "0001")
+    result = _run(data, "--tracker", "copy", "--out", tmp_path / "new")
+    assert result.exit_code == 3
+    assert "two sequences are called '0001'" in result.stderr
+
+
+def test_help_ends_with_two_examples_that_run(data, tmp_path, monkeypatch):
+    text = CliRunner().invoke(main, ["track", "--help"]).stdout
+    lines = text[text.index("Examples:") :].splitlines()
+    examples = [line.split() for line in lines if line.strip().startswith("mapt-bench track")]
+    assert len(examples) == 2
+    monkeypatch.chdir(tmp_path)
+    places = {"DATA": str(data), "PREDICTIONS": str(data / "panoptic_maps")}
+    for example in examples:
+        words = [places.get(word, word) for word in example[1:]]
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
