@@ -43,6 +43,10 @@ class Box:
         """Return the point of this rectangle that lies nearest to another."""
         return min(max(x, self.left), self.right), min(max(y, self.bottom), self.top)
 
+    def nearest_distance(self, point: tuple[float, float]) -> float:
+        """Return how far a point lies outside this rectangle in pixels, 0 inside."""
+        return math.dist(point, self.nearest_point(*point))
+
     def crossed_share(self, start: tuple[float, float], end: tuple[float, float]) -> float:
         """Return how much of a straight line lies in this rectangle, in [0, 1]."""
         steps = [step / 20 for step in range(21)]
@@ -122,15 +126,18 @@ def _cost(
     label: PlacedLabel, point: tuple[float, float], taken: Sequence[Box], frame: Box
 ) -> float:
     """Square pixels covered, with lines through other labels and leaving the frame made dear."""
-    cost = 10 * label.box.area_outside(frame) + sum(label.box.overlap(box) for box in taken)
+    covered = sum(label.box.overlap(box) for box in taken)
+    cost = 10 * (label.box.area_outside(frame) + covered)
     if label.leader is not None:
-        cost += sum(_CROSSING * box.crossed_share(point, label.leader) for box in taken)
+        # A marker that touches the own one is in the way of every line, so it decides nothing.
+        apart = (box for box in taken if box.nearest_distance(point) > _RADII[0])
+        cost += sum(_CROSSING * box.crossed_share(point, label.leader) for box in apart)
     return cost
 
 
 def _ambiguity(label: PlacedLabel, point: tuple[float, float], rivals: Sequence[Box]) -> float:
     """Make it dear to stand as near to another point as to the own, unless a line tells."""
-    own = math.dist(point, label.box.nearest_point(*point))
+    own = label.box.nearest_distance(point)
     weight = 300 if label.leader is None else 150
     return weight * sum(label.box.distance(rival) < own for rival in rivals)
 
