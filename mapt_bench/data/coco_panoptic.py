@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from mapt_bench.data.frame_files import check_size, usual_size
 from mapt_bench.data.kitti_step import KittiStepCodec
 from mapt_bench.data.layout import MAPS_FOLDER, Listing, natural_key
-from mapt_bench.data.png import decode_png, load_png, png_header
+from mapt_bench.data.png import load_png, png_header
+from mapt_bench.data.png_decoding import decode_png
 from mapt_bench.data.sequences import Report, StoredSequence
 from mapt_bench.errors import DataError
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
@@ -61,9 +62,9 @@ class CocoSequence:
             DataError: If the PNG is unusable, or its segments are not those of the JSON.
         """
         path = self.paths[index]
-        header, data = load_png(path)
-        check_size(path, header.size, self.size)
-        pixels = decode_png(header, data, path).astype(np.uint32)
+        file = load_png(path)
+        check_size(path, file.header.size, self.size)
+        pixels = decode_png(file).astype(np.uint32)
         segments = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
         present, inverse = np.unique(segments, return_inverse=True)
         table = {0: self.void_code, **self.segment_codes[index]}

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.frame_files import check_size
-from mapt_bench.data.png import MAX_PIXELS, decode_png, load_png, png_header
+from mapt_bench.data.png import MAX_PIXELS, load_png, png_header
+from mapt_bench.data.png_decoding import decode_png
 from mapt_bench.errors import DataError
 
 __all__ = ["IMAGE_SUFFIXES", "check_image", "image_size", "read_image"]
@@ -66,17 +67,16 @@ def check_image(path: Path, size: tuple[int, int]) -> None:
         DataError: As :func:`read_image`.
     """
     if path.suffix.lower() == ".png":
-        header, _ = load_png(path)
-        check_size(path, header.size, size)
+        check_size(path, load_png(path).header.size, size)
     else:
         read_image(path, size)
 
 
 def _decode(path: Path) -> NDArray[np.uint8]:
     if path.suffix.lower() == ".png":
-        header, data = load_png(path)
-        if header.color_type == 2 and header.bit_depth == 8:
-            return decode_png(header, data, path)
+        file = load_png(path)
+        if file.header.color_type == 2 and file.header.bit_depth == 8:
+            return decode_png(file)
     from PIL import Image
 
     try:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.frame_files import check_size
 from mapt_bench.data.mots_classes import MOTS_IGNORE, class_of_mots, unknown_mots_class
-from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
+from mapt_bench.data.png import PngHeader, load_png, png_header
+from mapt_bench.data.png_decoding import decode_png
 from mapt_bench.errors import DataError
 from mapt_bench.labels import LabelSpace, pack_codes
 
@@ -41,10 +42,10 @@ class _InstancePngCodec:
 
     def values(self, path: Path, size: tuple[int, int] | None = None) -> NDArray[np.uint16]:
         """Return the pixels as they are stored, ``uint16`` of shape ``(height, width)``."""
-        header, data = load_png(path)
-        self._check(header, path)
-        check_size(path, header.size, size or header.size)
-        return decode_png(header, data, path)
+        file = load_png(path)
+        self._check(file.header, path)
+        check_size(path, file.header.size, size or file.header.size)
+        return decode_png(file)
 
     def _check(self, header: PngHeader, path: Path) -> None:
         if not self.accepts(header):

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.frame_files import check_size
-from mapt_bench.data.png import PngHeader, decode_png, encode_png, load_png, png_header
+from mapt_bench.data.png import PngHeader, load_png, png_header
+from mapt_bench.data.png_decoding import decode_png
+from mapt_bench.data.png_encoding import encode_png
 from mapt_bench.errors import DataError
 from mapt_bench.labels import LabelSpace, PanopticMap
 
@@ -38,10 +40,10 @@ class KittiStepCodec:
 
     def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
         """Return the codes, ``uint32`` of shape ``size``."""
-        header, data = load_png(path)
-        self._check(header, path)
-        check_size(path, header.size, size)
-        return codes_of_rgb(decode_png(header, data, path))
+        file = load_png(path)
+        self._check(file.header, path)
+        check_size(path, file.header.size, size)
+        return codes_of_rgb(decode_png(file))
 
     def _check(self, header: PngHeader, path: Path) -> None:
         if not self.accepts(header):

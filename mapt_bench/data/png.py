@@ -1,4 +1,4 @@
-"""PNG files: headers before pixels, integrity, fast decoding, and a small exact encoder.
+"""PNG files: headers before pixels, and the integrity of every chunk.
 
 Fast decoders are forgiving: pyspng 0.1.4 ignores checksums and a missing end, and turns 16-bit
 or grey pixels into 8-bit RGB without a word. Labels must not be guessed, so the header decides
@@ -8,18 +8,12 @@ what is decoded, and every checksum is compared before the pixels are touched.
 import os
 import struct
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError
 
-__all__ = ["MAX_PIXELS", "PngHeader", "decode_png", "encode_png", "load_png", "png_header"]
+__all__ = ["MAX_PIXELS", "PngFile", "PngHeader", "load_png", "png_header"]
 
 MAX_PIXELS = 1 << 28
 """A header that claims more pixels than this is refused: 16384 x 16384."""
@@ -46,12 +40,14 @@ class PngHeader:
         height: Pixels.
         bit_depth: Bits of a channel: 1, 2, 4, 8 or 16.
         color_type: PNG's number: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA.
+        is_interlaced: Whether rows are stored in seven passes.
     """
 
     width: int
     height: int
     bit_depth: int
     color_type: int
+    is_interlaced: bool
 
     @property
     def size(self) -> tuple[int, int]:
@@ -72,6 +68,23 @@ class PngHeader:
         """Return a description for messages, for example ``1 channel, 16-bit grey``."""
         count, kind = _KINDS[self.color_type]
         return f"{count} channel{'' if count == 1 else 's'}, {self.bit_depth}-bit {kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class PngFile:
+    """A whole file whose checksums hold, its pixels not decoded.
+
+    Attributes:
+        path: Where it lies.
+        header: What it says of itself.
+        data: All its bytes.
+        packed_pixels: The compressed pixels, in pieces that lie one after the other.
+    """
+
+    path: Path
+    header: PngHeader
+    data: bytes
+    packed_pixels: tuple[memoryview, ...]
 
 
 def png_header(path: Path) -> PngHeader:
@@ -116,7 +129,7 @@ def _parse_header(data: bytes, byte_count: int, path: Path) -> PngHeader:
             "accepted; it was not decoded; check the file",
             where=path,
         )
-    header = PngHeader(width, height, bit_depth, color_type)
+    header = PngHeader(width, height, bit_depth, color_type, is_interlaced=body[12] != 0)
     if width * height * header.channels * bit_depth > 8 * byte_count * _DEFLATE_RATIO:
         raise DataError(
             f"the header claims {width}x{height} pixels, more than {byte_count} bytes can hold: "
@@ -140,7 +153,7 @@ def _refuse_other_formats(data: bytes, path: Path) -> None:
         )
 
 
-def load_png(path: Path) -> tuple[PngHeader, bytes]:
+def load_png(path: Path) -> PngFile:
     """Read a whole PNG file and compare the checksum of every chunk; decode nothing.
 
     Raises:
@@ -151,149 +164,33 @@ def load_png(path: Path) -> tuple[PngHeader, bytes]:
     except OSError as problem:
         raise DataError(f"cannot be read ({problem.strerror or problem})", where=path) from problem
     header = _parse_header(data[:_HEADER_BYTES], len(data), path)
-    _check_chunks(data, path)
-    return header, data
+    return PngFile(path, header, data, _pixel_chunks(data, path))
 
 
-def _check_chunks(data: bytes, path: Path) -> None:
+def _pixel_chunks(data: bytes, path: Path) -> tuple[memoryview, ...]:
+    """Return the bodies of all IDAT chunks, having compared the checksum of every chunk."""
     view = memoryview(data)
+    found = []
     start = len(_SIGNATURE)
     while start + 12 <= len(data):
         length = int.from_bytes(view[start : start + 4])
         end = start + 8 + length
         if end + 4 > len(data):
             break
+        kind = bytes(view[start + 4 : start + 8])
         if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4]):
-            name = bytes(view[start + 4 : start + 8]).decode("latin-1")
             raise DataError(
-                f"damaged PNG: the checksum of its {name} chunk at byte {start} is wrong; "
-                "write or copy the file again",
+                f"damaged PNG: the checksum of its {kind.decode('latin-1')} chunk at byte {start} "
+                "is wrong; write or copy the file again",
                 where=path,
             )
-        if bytes(view[start + 4 : start + 8]) == b"IEND":
-            return
+        if kind == b"IEND":
+            return tuple(found)
+        if kind == b"IDAT":
+            found.append(view[start + 8 : end])
         start = end + 4
     raise DataError(
         f"truncated PNG: it ends after {len(data)} bytes without its closing chunk; "
         "write or copy the file again",
         where=path,
     )
-
-
-def decode_png(header: PngHeader, data: bytes, path: Path) -> NDArray[Any]:
-    """Decode the pixels of a PNG that :func:`load_png` has read.
-
-    Args:
-        header: Its header.
-        data: The whole file.
-        path: For messages.
-
-    Returns:
-        ``uint8``, or ``uint16`` for 16-bit files, of shape ``(height, width)`` for grey and
-        ``(height, width, channels)`` in the order of the file otherwise.
-
-    Raises:
-        DataError: If the compressed pixels are damaged, or the file has a palette.
-    """
-    if header.is_palette or header.bit_depth < 8:
-        raise DataError(
-            f"has {header}; expected 8 or 16 bits a channel and no palette; write it without",
-            where=path,
-        )
-    fast = header.color_type == _RGB and header.bit_depth == 8
-    pixels = (_rgb_decoder() if fast else _decode_with_cv2)(data, path)
-    if pixels.shape[:2] != header.size:
-        raise _undecodable(path, f"{pixels.shape[:2]} pixels decoded, {header.size} announced")
-    return _channels_of_file(pixels, header)
-
-
-def _channels_of_file(pixels: NDArray[Any], header: PngHeader) -> NDArray[Any]:
-    if header.color_type == _GREY:
-        return pixels if pixels.ndim == 2 else pixels[..., 0]
-    if header.color_type == _GREY_ALPHA:
-        return pixels[..., [0, -1]]  # decoders repeat grey as red, green and blue
-    return pixels[..., : header.channels]
-
-
-@cache
-def _rgb_decoder() -> Callable[[bytes, Path], NDArray[Any]]:
-    """Choose the fastest decoder of 8-bit RGB there is.
-
-    CPU time of one 375x1242 KITTI-STEP map: pyspng 2.8 ms, OpenCV 3.7 ms, Pillow 6.3 ms.
-    """
-    try:
-        import pyspng
-    except ImportError:
-        return _decode_with_cv2
-
-    def decode(data: bytes, path: Path) -> NDArray[Any]:
-        try:
-            pixels: NDArray[np.uint8] = pyspng.load(data, "RGB")
-        except (RuntimeError, ValueError) as problem:
-            raise _undecodable(path, problem) from problem
-        return pixels
-
-    return decode
-
-
-def _decode_with_cv2(data: bytes, path: Path) -> NDArray[Any]:
-    try:
-        import cv2
-    except ImportError:
-        return _decode_with_pillow(data, path)
-    pixels = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None:
-        raise _undecodable(path, "OpenCV refuses them")
-    decoded: NDArray[Any] = pixels
-    if decoded.ndim == 3:  # OpenCV's order is blue, green, red
-        decoded = decoded[..., [2, 1, 0, 3][: decoded.shape[2]]]
-    return decoded
-
-
-def _decode_with_pillow(data: bytes, path: Path) -> NDArray[Any]:
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as problem:
-        raise _undecodable(path, problem) from problem
-
-
-def _undecodable(path: Path, reason: object) -> DataError:
-    return DataError(
-        f"damaged PNG: its pixels cannot be decoded ({reason}); write or copy the file again",
-        where=path,
-    )
-
-
-def encode_png(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
-    """Encode labels as a PNG with unfiltered rows, which suits labels and is read fastest.
-
-    Args:
-        pixels: ``uint8`` or ``uint16`` of shape ``(height, width)`` or
-            ``(height, width, channels)`` with 1 to 4 channels.
-
-    Returns:
-        The file. The same pixels give the same bytes.
-
-    Example:
-        >>> encode_png(np.zeros((1, 1, 3), dtype=np.uint8))[1:4]
-        b'PNG'
-    """
-    cube = pixels if pixels.ndim == 3 else pixels[..., None]
-    height, width, channels = cube.shape
-    color_type = {1: _GREY, 2: _GREY_ALPHA, 3: _RGB, 4: _RGBA}[channels]
-    values = np.ascontiguousarray(cube, dtype=cube.dtype.newbyteorder(">"))
-    flat = values.reshape(height, -1).view(np.uint8)
-    rows = np.zeros((height, flat.shape[1] + 1), dtype=np.uint8)  # first byte: filter 0, none
-    rows[:, 1:] = flat
-    header = struct.pack(">IIBBBBB", width, height, 8 * cube.dtype.itemsize, color_type, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
-    return _SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks)
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

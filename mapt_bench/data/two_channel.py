@@ -10,7 +10,8 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from mapt_bench.data.frame_files import check_size
-from mapt_bench.data.png import MAX_PIXELS, PngHeader, decode_png, load_png, png_header
+from mapt_bench.data.png import MAX_PIXELS, PngHeader, load_png, png_header
+from mapt_bench.data.png_decoding import decode_png
 from mapt_bench.errors import DataError
 from mapt_bench.labels import ID_LIMIT, LabelSpace, pack_codes
 
@@ -51,9 +52,9 @@ class TwoChannelCodec:
         if path.suffix.lower() == ".npy":
             pixels = _whole_numbers(_load_npy(path), path)
         else:
-            header, data = load_png(path)
-            self._check(header, path)
-            pixels = decode_png(header, data, path)
+            file = load_png(path)
+            self._check(file.header, path)
+            pixels = decode_png(file)
         for channel, name, limit in ((0, "class", 256), (1, "id", ID_LIMIT)):
             _check_range(pixels[..., channel], name, limit, path)
         return pack_codes(pixels[..., 0], pixels[..., 1])

@@ -8,7 +8,7 @@ import pytest
 from helpers.maps import CAR, KITTI, PERSON, VOID, draw, same, shared_folder, write_frames
 
 from mapt_bench.data import encoding_names, match_sequences, open_maps, pair_frames
-from mapt_bench.data.png import encode_png
+from mapt_bench.data.png_encoding import encode_png
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import label_space
 

@@ -9,10 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mapt_bench.data import png
-from mapt_bench.data.png import decode_png, encode_png, load_png, png_header
+from mapt_bench.data import png_decoding
+from mapt_bench.data.png import load_png, png_header
+from mapt_bench.data.png_decoding import decode_png
+from mapt_bench.data.png_encoding import encode_png
 from mapt_bench.errors import DataError
 
+DECODERS = (
+    "_decode_with_libdeflate",
+    "_decode_with_spng",
+    "_decode_with_cv2",
+    "_decode_with_pillow",
+)
 RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 
 
@@ -23,8 +31,7 @@ def save(tmp_path, data):
 
 
 def decode(path):
-    header, data = load_png(path)
-    return decode_png(header, data, path)
+    return decode_png(load_png(path))
 
 
 def header_of(width, height, bits=8, color_type=2):
@@ -53,10 +60,45 @@ def test_every_kind_of_pixel_survives(tmp_path, dtype, channels):
 def test_decoders_agree(tmp_path_factory, pixels):
     path = tmp_path_factory.mktemp("png") / "frame.png"
     path.write_bytes(encode_png(pixels))
-    data = path.read_bytes()
-    fast = png._rgb_decoder()
-    for decoder in (fast, png._decode_with_cv2, png._decode_with_pillow):
-        assert np.array_equal(decoder(data, path), pixels)
+    for name in DECODERS:
+        assert np.array_equal(getattr(png_decoding, name)(load_png(path)), pixels)
+
+
+def test_decoders_agree_on_every_row_filter(tmp_path):
+    from PIL import Image
+
+    # Noise, ramps and steps, so that an adaptive encoder chooses different filters.
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    pixels[8:32] = np.arange(64, dtype=np.uint8)[:, None]
+    pixels[32:48] = np.add.outer(np.arange(16), np.arange(64))[..., None]
+    path = tmp_path / "frame.png"
+    Image.fromarray(pixels).save(path)
+    rows = zlib.decompress(b"".join(load_png(path).packed_pixels))
+    assert len({rows[start] for start in range(0, len(rows), 1 + 3 * 64)}) >= 3
+    for name in DECODERS:
+        assert np.array_equal(getattr(png_decoding, name)(load_png(path)), pixels)
+
+
+def test_pixels_may_lie_in_several_chunks(tmp_path):
+    whole = encode_png(RGB)
+    body = whole[41:-16]  # between IDAT and its checksum
+    parts = b""
+    for piece in (body[:7], body[7:]):
+        chunk = b"IDAT" + piece
+        parts += struct.pack(">I", len(piece)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path = save(tmp_path, whole[:33] + parts + whole[-12:])
+    assert len(load_png(path).packed_pixels) == 2
+    assert np.array_equal(decode(path), RGB)
+
+
+def test_interlaced_pixels(tmp_path):
+    # Adam7 of 1x1 pixels is a single pass of one row, so the bytes are those of a plain file.
+    plain = bytearray(encode_png(RGB[:1, :1]))
+    plain[28] = 1
+    plain[29:33] = struct.pack(">I", zlib.crc32(bytes(plain[12:29])))
+    path = save(tmp_path, bytes(plain))
+    assert load_png(path).header.is_interlaced
+    assert np.array_equal(decode(path), RGB[:1, :1])
 
 
 def test_encoder_is_read_by_others(tmp_path):
@@ -100,6 +142,15 @@ def test_pixels_that_do_not_inflate_are_refused(tmp_path):
     body = b"IDAT" + b"no deflate stream at all" * 4
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     path = save(tmp_path, header_of(5, 4) + chunk + encode_png(RGB)[-12:])
+    for name in DECODERS:
+        with pytest.raises(DataError, match="cannot be decoded"):
+            getattr(png_decoding, name)(load_png(path))
+
+
+@pytest.mark.parametrize("rows", [3, 5])
+def test_rows_must_be_those_of_the_header(tmp_path, rows):
+    inner = encode_png(np.zeros((rows, 5, 3), dtype=np.uint8))
+    path = save(tmp_path, header_of(5, 4) + inner[33:])
     with pytest.raises(DataError, match="cannot be decoded"):
         decode(path)
 
@@ -120,12 +171,12 @@ def test_missing_files_are_data_errors(tmp_path):
         load_png(tmp_path / "none.png")
 
 
-@pytest.mark.parametrize("missing", [["pyspng"], ["pyspng", "cv2"]])
+@pytest.mark.parametrize("missing", [["deflate"], ["pyspng"], ["pyspng", "cv2"]])
 def test_slower_decoders_step_in(tmp_path, monkeypatch, missing):
     for name in missing:
         monkeypatch.setitem(__import__("sys").modules, name, None)
-    png._rgb_decoder.cache_clear()
+    png_decoding._rgb_decoder.cache_clear()
     try:
         assert np.array_equal(decode(save(tmp_path, encode_png(RGB))), RGB)
     finally:
-        png._rgb_decoder.cache_clear()
+        png_decoding._rgb_decoder.cache_clear()
