@@ -52,16 +52,10 @@ def correlation(first: Tensor, second: Tensor, max_displacement: int = 20, strid
         )
     if stride < 1 or max_displacement < 0 or max_displacement % stride:
         raise ValueError(f"stride {stride} does not divide max_displacement {max_displacement}")
-    result: Tensor = _operator(first, second, max_displacement, stride)
+    result: Tensor = torch.ops.mapt_bench.correlation(first, second, max_displacement, stride)
     return result
 
 
-@torch.library.custom_op("mapt_bench::correlation", mutates_args=())
-def _operator(first: Tensor, second: Tensor, max_displacement: int, stride: int) -> Tensor:
-    return _banded_products(first, second, max_displacement, stride)
-
-
-@_operator.register_fake
 def _shape(first: Tensor, second: Tensor, max_displacement: int, stride: int) -> Tensor:
     batch, _, height, width = first.shape
     return first.new_empty(batch, (2 * (max_displacement // stride) + 1) ** 2, height, width)
@@ -85,9 +79,6 @@ def _backward(
         output = _banded_products(first, second, *ctx.reach)  # type: ignore[attr-defined]
     grad_first, grad_second = torch.autograd.grad(output, (first, second), grad)
     return grad_first, grad_second, None, None
-
-
-_operator.register_autograd(_backward, setup_context=_keep)
 
 
 def _banded_products(first: Tensor, second: Tensor, max_displacement: int, stride: int) -> Tensor:
@@ -123,3 +114,20 @@ def _banded_products(first: Tensor, second: Tensor, max_displacement: int, strid
         # To (B, displacements, H, blocks, _BLOCK, stride); the last three are the columns.
         rows.append(band.permute(1, 5, 0, 3, 4, 2).flatten(3)[..., :width])
     return torch.cat(rows, dim=1)
+
+
+def _register() -> torch.library.Library:
+    # Not by torch.library.custom_op, whose first call imports torch's compiler: over a second.
+    library = torch.library.Library("mapt_bench", "DEF")
+    library.define(
+        "correlation(Tensor first, Tensor second, int max_displacement, int stride) -> Tensor"
+    )
+    library.impl("correlation", _banded_products, "CompositeExplicitAutograd")
+    torch.library.register_fake("mapt_bench::correlation", _shape, lib=library)
+    torch.library.register_autograd(
+        "mapt_bench::correlation", _backward, setup_context=_keep, lib=library
+    )
+    return library
+
+
+_LIBRARY = _register()  # the operator lives as long as this does

@@ -39,4 +39,8 @@ def channel_norm(features: Tensor) -> Tensor:
 
     The gradient where all channels are 0 is 0.
     """
-    return torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    squares = features.square().sum(dim=1, keepdim=True)
+    # torch's own norm is 60 times slower over so few channels, and the bare root has an infinite
+    # slope at 0, where a warped frame fits exactly.
+    positive = squares > 0
+    return torch.where(positive, squares, 1).sqrt() * positive
