@@ -41,15 +41,14 @@ def code_fingerprint() -> str:
     return digest.hexdigest()[:_KEY_LENGTH]
 
 
-def cell_config(cell: Cell, *, supports_pair: bool) -> dict[str, Any]:
+def cell_config(cell: Cell, *, pair: int) -> dict[str, Any]:
     """Return everything about a cell that decides its result, and nothing else.
 
-    Names, labels and groups are left out, and so is the pairing interval where the associator
-    has none: cells that amount to the same work share a key.
+    Names, labels and groups are left out: cells that amount to the same work share a key.
 
     Args:
         cell: The cell.
-        supports_pair: Whether the associator has a pairing interval.
+        pair: The pairing interval that the associator is told, 1 where it has none.
     """
     variant = cell.variant
     return {
@@ -57,7 +56,7 @@ def cell_config(cell: Cell, *, supports_pair: bool) -> dict[str, Any]:
         "memory": variant.memory,
         "settings": dict(variant.settings),
         "drop": cell.drop,
-        "pair": cell.pair if supports_pair else 1,
+        "pair": pair,
     }
 
 

@@ -126,11 +126,11 @@ class Plan:
 
 
 _REFERENCES = (
-    Variant("unlinked", "unlinked segments", "reference", "unlinked"),
-    Variant("oracle", "oracle ids", "reference", "oracle"),
+    Variant("unlinked", "unlinked", "reference", "unlinked"),
+    Variant("oracle", "oracle", "reference", "oracle"),
 )
 _BASELINES = (
-    Variant("copy", "copy of the last masks", "baseline", "copy"),
+    Variant("copy", "copy", "baseline", "copy"),
     Variant("iou", "IoU", "baseline", "iou"),
     Variant("sort", "SORT", "baseline", "sort"),
     Variant("bytetrack", "ByteTrack", "baseline", "bytetrack"),
@@ -138,11 +138,11 @@ _BASELINES = (
 _HEADS = (
     Variant("motion", "motion", "heads", "motion"),
     Variant("appearance", "appearance", "heads", "appearance"),
-    Variant("both", "both, motion first", "heads", "both"),
+    Variant("both", "both (motion first)", "heads", "both"),
 )
 _FUSIONS = (
-    Variant("appearance-first", "both, appearance first", "fusion", "both:appearance-first"),
-    Variant("simultaneous", "both, simultaneous", "fusion", "both:simultaneous"),
+    Variant("appearance-first", "appearance first", "fusion", "both:appearance-first"),
+    Variant("simultaneous", "simultaneous", "fusion", "both:simultaneous"),
 )
 
 _TraitsOf = Callable[[str], Traits]

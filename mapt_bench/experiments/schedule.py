@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mapt_bench.baselines import associator_entry
 from mapt_bench.errors import DataError
 from mapt_bench.experiments.cells import cell_config, cell_key
-from mapt_bench.experiments.plan import Cell, Plan
+from mapt_bench.experiments.plan import Cell, Plan, Variant
 from mapt_bench.experiments.source import DataSource
 
 __all__ = ["Schedule", "ScheduledCell", "Skip", "Unit", "schedule_plan"]
@@ -31,13 +31,17 @@ class Unit:
     """One tracker over one sequence under one condition.
 
     Attributes:
-        cell: One of the cells it belongs to; cells that amount to the same work share units.
-        key: Content key of the cell.
+        variant: The tracker.
+        drop: Only every ``drop``-th frame exists.
+        pair: Pairing interval, 1 where the tracker has none.
+        key: Content key of the cell; cells that amount to the same work share units.
         sequence: Index of the video.
         phase: First frame that exists.
     """
 
-    cell: Cell
+    variant: Variant
+    drop: int
+    pair: int
     key: str
     sequence: int
     phase: int
@@ -59,11 +63,13 @@ class ScheduledCell:
 
     Attributes:
         cell: What to run.
+        pair: The pairing interval that its tracker is told, 1 where it has none.
         key: Its content key.
         sequences: Indices of the videos that are long enough for it.
     """
 
     cell: Cell
+    pair: int
     key: str
     sequences: tuple[int, ...]
 
@@ -71,7 +77,7 @@ class ScheduledCell:
         """Yield its units by sequence and phase."""
         for sequence in self.sequences:
             for phase in range(self.cell.drop):
-                yield Unit(self.cell, self.key, sequence, phase)
+                yield Unit(self.cell.variant, self.cell.drop, self.pair, self.key, sequence, phase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,9 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
             reason = "needs images, and the data have none"
             skipped.setdefault(cell.variant.name, Skip(cell.variant.name, reason))
             continue
+        pair = cell.pair if entry.supports_pair else 1
         key = cell_key(
-            cell_config(cell, supports_pair=entry.supports_pair),
+            cell_config(cell, pair=pair),
             data_fingerprint=source.fingerprint,
             segments=source.segments.describe(),
             seed=seed,
@@ -126,7 +133,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         long_enough, too_short = _by_length(cell, source)
         skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in too_short)
         if long_enough:
-            cells.append(ScheduledCell(cell, key, long_enough))
+            cells.append(ScheduledCell(cell, pair, key, long_enough))
     if not cells:
         reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))
         raise DataError(f"nothing can be run: {reasons}", where=source.name)

@@ -38,13 +38,13 @@ class Work:
         """Run a unit and write its result down."""
         try:
             result = run_unit(
-                unit.cell.variant,
+                unit.variant,
                 self.source.videos[unit.sequence],
                 self.archives[unit.sequence],
                 self.source.labels,
-                drop=unit.cell.drop,
+                drop=unit.drop,
                 phase=unit.phase,
-                pair=unit.cell.pair,
+                pair=unit.pair,
             )
         except MaptBenchError as problem:
             place = f"{problem.where}: " if problem.where else ""

@@ -1,0 +1,106 @@
+from dataclasses import replace
+
+import pytest
+
+from mapt_bench.baselines import associator_entry
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import Cell, Plan, Variant, ablation_plan, interval_plan, traits_of
+
+
+def test_the_ablation_crosses_every_cue_and_order_with_memory():
+    plan = ablation_plan(traits_of)
+    crossed = [
+        *("copy", "iou", "sort", "bytetrack"),
+        *("motion", "appearance", "both"),
+        *("appearance-first", "simultaneous"),
+    ]
+    both_ways = [name for variant in crossed for name in (variant, f"{variant}+memory")]
+    assert [variant.name for variant in plan.variants] == ["unlinked", *both_ways, "oracle"]
+    assert [cell.variant for cell in plan.cells] == list(plan.variants)
+    assert all((cell.drop, cell.pair) == (1, 1) for cell in plan.cells)
+
+
+def test_memory_is_off_on_or_meaningless():
+    memory = {variant.name: variant.memory for variant in ablation_plan(traits_of).variants}
+    assert memory["unlinked"] is None
+    assert memory["oracle"] is None
+    assert memory["both"] == 0
+    assert memory["both+memory"] == 10
+    longer = ablation_plan(traits_of, memory=25)
+    assert {variant.memory for variant in longer.variants} == {None, 0, 25}
+
+
+def test_motion_first_is_run_once():
+    names = [variant.associator for variant in ablation_plan(traits_of).variants]
+    assert names.count("both") == 2  # without and with memory
+    assert not any("motion-first" in name for name in names)
+
+
+def test_every_associator_of_a_plan_is_known():
+    for plan in (ablation_plan(traits_of), interval_plan(traits_of)):
+        for variant in plan.variants:
+            assert associator_entry(variant.associator).name == variant.associator
+
+
+def test_rows_with_memory_need_memory():
+    with pytest.raises(ConfigError, match="memory is 0"):
+        ablation_plan(traits_of, memory=0)
+
+
+def test_the_sweeps_share_interval_one():
+    plan = interval_plan(traits_of, drop=(1, 2), pair=(1, 3))
+    drop, pair = plan.sweeps
+    assert (drop.kind, drop.taus) == ("drop", (1, 2))
+    assert (pair.kind, pair.taus) == ("pair", (1, 3))
+    assert drop.variants == (
+        *("copy", "iou", "sort", "bytetrack", "motion", "appearance", "both", "oracle"),
+    )
+    assert pair.variants == ("copy", "motion", "appearance", "both", "oracle")
+    # 8 variants at interval 1, 8 with every second frame, 5 with a pairing interval of 3.
+    assert len(plan.cells) == 8 + 8 + 5
+    assert len(set(plan.cells)) == len(plan.cells)
+
+
+def test_every_interval_carries_its_references():
+    plan = interval_plan(traits_of)
+    for sweep in plan.sweeps:
+        assert sweep.taus == (1, 2, 3, 5)
+        for tau in sweep.taus:
+            there = {cell.variant.name for cell in plan.cells if sweep.tau_of(cell) == tau}
+            assert {"copy", "oracle"} <= there
+
+
+def test_one_sweep_alone():
+    plan = interval_plan(traits_of, drop=None, pair=(4, 2))
+    assert [(sweep.kind, sweep.taus) for sweep in plan.sweeps] == [("pair", (2, 4))]
+    assert "sort" not in {variant.name for variant in plan.variants}
+    assert all(cell.drop == 1 for cell in plan.cells)
+
+
+def test_a_cell_stands_in_a_sweep_at_its_own_interval():
+    (drop, pair) = interval_plan(traits_of, drop=(1, 2), pair=(1, 2)).sweeps
+    both = Variant("both", "both", "heads", "both", memory=0)
+    assert drop.tau_of(Cell(both)) == pair.tau_of(Cell(both)) == 1
+    assert (drop.tau_of(Cell(both, drop=2)), pair.tau_of(Cell(both, drop=2))) == (2, None)
+    assert pair.tau_of(Cell(replace(both, name="sort"))) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"drop": (0, 1)}, r"--drop are \[0, 1\]"),
+        ({"pair": (2, 2)}, r"--pair are \[2, 2\]"),
+        ({"drop": ()}, r"--drop are \[\]"),
+        ({"drop": None, "pair": None}, "nothing to sweep"),
+        ({"memory": -1}, "memory is -1"),
+    ],
+)
+def test_wrong_sweeps_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        interval_plan(traits_of, **changes)
+
+
+def test_variants_need_names_of_their_own():
+    twice = (Variant("a", "a", "heads", "iou"), Variant("a", "b", "heads", "sort"))
+    with pytest.raises(ConfigError, match="names of their own"):
+        Plan("ablate", twice, (), "a")
