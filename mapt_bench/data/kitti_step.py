@@ -57,7 +57,7 @@ class KittiStepCodec:
 def codes_of_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Join the channels of shape ``(height, width, 3)`` into codes.
 
-    Writing bytes into place costs 0.5 ms for 375x1242 pixels; shifting and joining wider
+    Writing bytes into place costs 0.4 ms for 375x1242 pixels; shifting and joining wider
     numbers, of three or of four decoded channels, costs 0.6 to 3 ms.
     """
     height, width, _ = pixels.shape

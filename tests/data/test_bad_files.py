@@ -58,6 +58,12 @@ def test_a_jpeg_whatever_its_name(folder, name):
     assert "write the labels as PNG" in problem.message
 
 
+def test_an_array_among_pngs(folder):
+    np.save(folder / "0001" / "000009.npy", np.zeros((6, 9, 2), dtype=np.uint8))
+    problem = refused(folder, r"is a \.npy file among maps that were read as kitti-step")
+    assert "remove it" in problem.message
+
+
 def test_jpegs_only(tmp_path):
     from PIL import Image
 

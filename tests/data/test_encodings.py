@@ -156,6 +156,14 @@ def test_a_malformed_line_is_named(tmp_path, line, message):
     assert caught.value.where.endswith("0003.txt:2")
 
 
+def test_text_of_other_bytes_is_refused(tmp_path):
+    (tmp_path / "0003.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(DataError, match="no MOTS text"):
+        open_maps(tmp_path, KITTI)
+    with pytest.raises(DataError, match="cannot be read as text"):
+        open_maps(tmp_path, KITTI, encoding="mots-txt")
+
+
 def test_malformed_run_lengths_name_the_line(tmp_path):
     write_text(tmp_path, f"0 1000 1 2 3 {LEFT}", "1 1000 1 2 3 0241")
     (sequence,) = open_maps(tmp_path, KITTI).sequences
@@ -270,6 +278,35 @@ def test_coco_pngs_must_match_their_json(tmp_path):
     with pytest.raises(DataError, match=r"labels\.json has no annotation for it") as caught:
         open_maps(tmp_path, KITTI)
     assert caught.value.where.endswith("000001.png")
+
+
+def test_coco_with_two_jsons_is_refused(tmp_path):
+    write_coco(tmp_path)
+    (tmp_path / "more.json").write_bytes((tmp_path / "labels.json").read_bytes())
+    with pytest.raises(DataError, match=r"holds several JSON files .*labels\.json.*more\.json"):
+        open_maps(tmp_path, KITTI)
+
+
+def test_coco_names_each_png_once(tmp_path):
+    write_coco(tmp_path)
+    data = json.loads((tmp_path / "labels.json").read_text())
+    (tmp_path / "labels.json").write_text(json.dumps({"annotations": data["annotations"] * 2}))
+    with pytest.raises(DataError, match=r"has two annotations for 0001/000000\.png"):
+        open_maps(tmp_path, KITTI)
+
+
+def test_coco_pngs_are_rgb(tmp_path):
+    write_coco(tmp_path)
+    save_png(tmp_path / "0001", [[1, 2, 3, 0]])
+    with pytest.raises(DataError, match="8-bit grey; coco-panoptic maps need 3 channels"):
+        open_maps(tmp_path, KITTI, encoding="coco-panoptic")
+
+
+def test_other_jsons_are_passed_over(tmp_path):
+    write_frames(tmp_path, [draw("r")])
+    (tmp_path / "results.json").write_text('{"scores": []}')
+    (tmp_path / "broken.json").write_text("{")
+    assert open_maps(tmp_path, KITTI).encoding == "kitti-step"
 
 
 def test_coco_without_json_is_named(tmp_path):
