@@ -76,7 +76,7 @@ def _tracking_scores(tracking: TrackingSums) -> dict[str, float | None]:
     }
 
 
-def undefined_reasons(scores: dict[str, float | None], sums: SequenceSums) -> dict[str, str]:
+def undefined_reasons(scores: dict[str, float | None]) -> dict[str, str]:
     """Say of each score that is ``None`` why it is undefined."""
     no_track = "no ground-truth track of any thing class"
     reasons = {
@@ -85,7 +85,7 @@ def undefined_reasons(scores: dict[str, float | None], sums: SequenceSums) -> di
         "PQ": "no class is present",
         "VPQ": "every sequence is shorter than a window of 4 frames, or no class is present",
         "TQ": no_track,
-        "PAT": no_track if not sums.pat.tracks_things.track_count else "PQ and TQ are both 0",
+        "PAT": no_track if scores["TQ"] is None else "PQ and TQ are both 0",
         "PTQ": "no class has ground truth",
         "sPTQ": "no class has ground truth",
         "LSTQ": no_track,

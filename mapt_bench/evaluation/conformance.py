@@ -136,20 +136,24 @@ def _name(case: Path, folder: Path) -> str:
 
 
 def _own_blocks(case: Path, expected: dict[str, Any]) -> Block:
-    settings = EvaluationSettings(dataset=str(expected["dataset"]).replace("_", "-"))
+    settings = EvaluationSettings(dataset=expected["dataset"].replace("_", "-"))
     return evaluate_folders(case / "gt", [case / "pred"], settings).results[0].blocks
 
 
 def _read_expected(path: Path) -> dict[str, Any]:
     expected = _read_json(path)
-    if not {"dataset", "results"} <= expected.keys():
-        raise DataError("expected a JSON object with 'dataset' and 'results'", where=path)
+    dataset, results = expected.get("dataset"), expected.get("results")
+    if not isinstance(dataset, str) or not isinstance(results, dict):
+        raise DataError(
+            "expected a JSON object with 'dataset' (a name) and 'results' (blocks)", where=path
+        )
     return expected
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        # NaN and Infinity are no numbers of JSON: as text they equal no score, and are listed so.
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=str)
     except (OSError, ValueError) as problem:
         raise DataError(f"cannot be read as JSON: {problem}", where=path) from problem
     if not isinstance(content, dict):

@@ -198,7 +198,7 @@ def _result(
             "missing": settings.missing,
             "frames_counted_as_void": sum(pair.frames.count(None) for pair in pairs),
         },
-        undefined=undefined_reasons(scores, total),
+        undefined=undefined_reasons(scores),
         provenance=provenance(threads=settings.workers),
     )
 

@@ -8,7 +8,7 @@ from mapt_bench.experiments.claims import paper_claims
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.statistics import cell_scores
 from mapt_bench.experiments.summary import summary_rows
-from mapt_bench.metrics import pool, undefined_reasons
+from mapt_bench.metrics import undefined_reasons
 from mapt_bench.provenance import provenance
 
 __all__ = ["RUN_SCHEMA", "run_result"]
@@ -71,11 +71,7 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
     sums = cell.sums()
     phases = list(zip(*sums.values(), strict=True))
     scores = cell_scores(phases, labels, pat_protocol)
-    undefined = {
-        name: reason
-        for phase in phases
-        for name, reason in undefined_reasons(scores, pool(phase)).items()
-    }
+    undefined = undefined_reasons(scores)
     names = [video.info.name for video in outcome.source.videos]
     return {
         **entry,

@@ -1,13 +1,11 @@
 import pytest
-from helpers.films import headline, score
-from helpers.maps import KITTI
+from helpers.films import headline
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.metrics import (
     HEADLINE,
     SCORE_NAMES,
     VARIANTS,
-    flat_scores,
     pat_variant,
     undefined_reasons,
 )
@@ -20,8 +18,7 @@ from mapt_bench.metrics.ratios import (
 
 
 def undefined(gt, pred):
-    sums = score(gt, pred)
-    return undefined_reasons(flat_scores(sums, KITTI), sums)
+    return undefined_reasons(headline(gt, pred))
 
 
 def test_names_stand_in_the_order_of_tables():
@@ -91,6 +88,14 @@ def test_all_void():
 
 def test_pat_of_two_zeros_has_its_own_reason():
     assert undefined("c1 c1", "s s")["PAT"] == "PQ and TQ are both 0"
+
+
+def test_reasons_follow_the_protocol():
+    # 30 pixels are a track, but not under the variant that wants more
+    strip = " ".join(["c1"] * 30)
+    scores = headline(strip, strip, pat_protocol="min_points_30")
+    assert "no ground-truth track" in undefined_reasons(scores)["PAT"]
+    assert headline(strip, strip)["PAT"] == 1
 
 
 def test_short_sequences_have_no_vpq():
