@@ -170,7 +170,7 @@ def load_png(path: Path) -> PngFile:
 def _pixel_chunks(data: bytes, path: Path) -> tuple[memoryview, ...]:
     """Return the bodies of all IDAT chunks, having compared the checksum of every chunk."""
     view = memoryview(data)
-    found = []
+    found: list[memoryview] = []
     start = len(_SIGNATURE)
     while start + 12 <= len(data):
         length = int.from_bytes(view[start : start + 4])

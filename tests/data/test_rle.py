@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -19,6 +19,7 @@ def test_a_mask_by_hand():
     assert encode_rle((starts, ends), 6) == "132"
 
 
+@settings(deadline=None, max_examples=100)
 @given(mask=MASKS)
 def test_runs_survive(mask):
     runs = runs_of_mask(mask)
@@ -29,6 +30,7 @@ def test_runs_survive(mask):
     assert np.array_equal(painted == 1, ~mask)
 
 
+@settings(deadline=None, max_examples=100)
 @given(mask=MASKS)
 def test_agrees_with_pycocotools(mask):
     coco = pytest.importorskip("pycocotools.mask")

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from helpers.maps import KITTI, draw, random_maps, same
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapt_bench.data import (
@@ -33,6 +33,7 @@ def read(folder):
     return opened.encoding, sequence, [sequence.read(i) for i in range(len(sequence.frame_names))]
 
 
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 1000), width=st.integers(1, 9))
 def test_kitti_step_survives(tmp_path_factory, seed, width):
     folder = tmp_path_factory.mktemp("out")
@@ -43,6 +44,7 @@ def test_kitti_step_survives(tmp_path_factory, seed, width):
     assert all(map(same, maps, found))
 
 
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_coco_panoptic_survives_with_ids_of_24_bits(tmp_path_factory, seed):
     folder = tmp_path_factory.mktemp("out")
@@ -53,6 +55,7 @@ def test_coco_panoptic_survives_with_ids_of_24_bits(tmp_path_factory, seed):
     assert all(map(same, maps, found))
 
 
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 1000))
 def test_mots_text_survives_as_far_as_it_goes(tmp_path_factory, seed):
     folder = tmp_path_factory.mktemp("out")
