@@ -264,8 +264,8 @@ class ArchiveSegmenter:
 
 
 def _encode(mask: NDArray[np.bool_]) -> bytes:
-    coded: bytes = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"]
-    return coded
+    coded = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"]
+    return coded if isinstance(coded, bytes) else coded.encode("ascii")
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
