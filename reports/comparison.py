@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError
+from mapt_bench.reports.class_sets import over_common_classes
 from mapt_bench.reports.limits import Limit
 from mapt_bench.reports.result_files import RUN, ResultFile, ResultRow, read_result
 from mapt_bench.reports.scores import HEADLINE, score_kind
 
 __all__ = ["BrokenLimit", "Change", "Comparison", "Missing", "compare_results"]
 
-_PROTOCOL = ("pat", "dataset", "label_space", "classes")
+_PROTOCOL = ("pat", "dataset", "label_space")
 
 _FEWEST_SEQUENCES = 5
 """Below this, how many sequences got better says nothing."""
@@ -126,6 +127,7 @@ class Comparison:
         broken: Limits broken.
         missing: What the baseline has and the current result has not.
         added: Rows and sequences that only the current result has.
+        notes: What has to be known to read the differences.
     """
 
     baseline: Path
@@ -135,6 +137,7 @@ class Comparison:
     broken: tuple[BrokenLimit, ...]
     missing: tuple[Missing, ...]
     added: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def is_passed(self) -> bool:
@@ -171,6 +174,7 @@ class Comparison:
                 for entry in self.missing
             ],
             "added": list(self.added),
+            "notes": list(self.notes),
         }
 
 
@@ -178,7 +182,8 @@ def compare_results(baseline: Path, current: Path, *, limits: Sequence[Limit] = 
     """Compare two result files row by row and score by score.
 
     Rows are matched by name; two evaluations of one prediction each are matched whatever their
-    names. Without limits only what has gone missing makes the comparison fail.
+    names. Results averaged over different classes are brought to the same ones. Without limits
+    only what has gone missing makes the comparison fail.
 
     Args:
         baseline: An evaluation, several of them, or a run (its file or folder).
@@ -188,11 +193,12 @@ def compare_results(baseline: Path, current: Path, *, limits: Sequence[Limit] = 
     Raises:
         ConfigError: If a limit names a score that neither result has.
         DataError: If a file is no result, or the two are not comparable: another kind of
-            result, PAT protocol, data set or set of classes.
+            result, PAT protocol or data set.
     """
     before, after = read_result(baseline), read_result(current)
     pairs = _pair(before, after)
     _check_comparable(pairs, before, after)
+    pairs, notes = _over_common_classes(pairs)
     changes = tuple(
         _change(name, score, old, new)
         for name, old, new in pairs
@@ -211,6 +217,7 @@ def compare_results(baseline: Path, current: Path, *, limits: Sequence[Limit] = 
         broken=tuple(entry for limit in limits for entry in _broken(limit, changes)),
         missing=tuple(_missing(before, pairs, changes)),
         added=tuple(_added(after, pairs)),
+        notes=notes,
     )
 
 
@@ -237,38 +244,30 @@ def _check_comparable(pairs: Sequence[_Pair], before: ResultFile, after: ResultF
     for _, old, new in pairs:
         for field in _PROTOCOL:
             if field in old.protocol and field in new.protocol:
-                was, now = _canonical(old.protocol[field]), _canonical(new.protocol[field])
+                was, now = _text(old.protocol[field]), _text(new.protocol[field])
                 if was != now:
-                    differing[f"{field} ({_difference_text(was, now)})"] = None
+                    differing[f"{field} ({was} then, {now} now)"] = None
     if differing:
         raise DataError(
             f"cannot be compared with {before.path}: they differ in {'; '.join(differing)}. "
-            "Score both under the same protocol, data set and classes; evaluating both predictions "
-            "in one command averages them over the same classes",
+            "Score both under the same protocol and data set",
             where=after.path,
         )
-
-
-def _canonical(value: Any) -> str | frozenset[str]:  # noqa: ANN401 - a value of the JSON file
-    """Lists become sets: the order of classes means nothing."""
-    if isinstance(value, list):
-        return frozenset(_text(member) for member in value)
-    return _text(value)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - a value of the JSON file
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
-def _difference_text(was: str | frozenset[str], now: str | frozenset[str]) -> str:
-    if isinstance(was, str) or isinstance(now, str):
-        return f"{was} then, {now} now"
-    parts = [
-        f"only {when}: {', '.join(sorted(only))}"
-        for when, only in (("then", was - now), ("now", now - was))
-        if only
-    ]
-    return ", ".join(parts)
+def _over_common_classes(pairs: Sequence[_Pair]) -> tuple[list[_Pair], tuple[str, ...]]:
+    widened: list[_Pair] = []
+    notes: dict[str, None] = {}
+    for name, old, new in pairs:
+        old_row, new_row, note = over_common_classes(old, new)
+        widened.append((name, old_row, new_row))
+        if note is not None:
+            notes[note] = None
+    return widened, tuple(notes)
 
 
 def _in_order(scores: Iterable[str]) -> list[str]:
@@ -334,8 +333,8 @@ def _missing(
 
 
 def _added(after: ResultFile, pairs: Sequence[_Pair]) -> list[str]:
-    paired = {id(new) for _, _, new in pairs}
-    rows = [name for name, row in after.rows.items() if id(row) not in paired]
+    paired = {new.name for _, _, new in pairs}
+    rows = [name for name in after.rows if name not in paired]
     sequences = [
         f"{name}: sequence {sequence}"
         for name, old, new in pairs

@@ -35,7 +35,8 @@ def command(baseline: Path, current: Path, fail_on: tuple[str, ...], json_file: 
     """Compare two results; exit with 1 when a limit is broken or a score has gone missing.
 
     BASELINE and CURRENT are JSON files written by evaluate, or runs (the folder or its
-    results.json). Results of another protocol, data set or set of classes are refused.
+    results.json). Results of another protocol or data set are refused; those averaged over
+    other classes are brought to the same ones.
     """
     limits = [Limit.parse(text) for text in fail_on]
     comparison = compare_results(baseline, current, limits=limits)
@@ -47,6 +48,8 @@ def command(baseline: Path, current: Path, fail_on: tuple[str, ...], json_file: 
 def _show(comparison: Comparison) -> None:
     if comparison.changes:
         print_table(comparison_table(comparison))
+    for note in comparison.notes:
+        click.echo(f"note: {note}")
     for missing in comparison.missing:
         click.echo(f"missing: {missing}")
     for broken in comparison.broken:
