@@ -1,0 +1,254 @@
+import json
+
+import pytest
+from helpers.scenes import Box, DrawnVideo
+from helpers.small_runs import COPY, MOTION, ORACLE, plan, source, walk
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import (
+    Cell,
+    Variant,
+    ablation_plan,
+    clip_source,
+    run_experiment,
+    run_plan,
+    run_result,
+    traits_of,
+)
+from mapt_bench.experiments.plan import Sweep
+from mapt_bench.experiments.statistics import INTERVAL_SCORES, PooledStatistic, cell_scores
+from mapt_bench.metrics import SCORE_NAMES
+
+
+def without_times(result):
+    """The result as bytes, without what may differ between two runs."""
+    plain = json.loads(json.dumps(result))
+    plain["provenance"].pop("created")
+    for row in [*plain["cells"], *plain["summary"]]:
+        row["cost"].pop("seconds_per_frame")
+    return json.dumps(plain)
+
+
+def test_the_schema_of_a_run(tmp_path):
+    result = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    assert list(result) == [
+        *("schema", "experiment", "cells", "skipped", "summary"),
+        *("claims", "protocol", "provenance"),
+    ]
+    assert result["schema"] == "mapt-bench/run/1"
+    assert result["experiment"] == "ablate"
+    cell = result["cells"][1]
+    assert (cell["variant"], cell["data"], cell["status"]) == ("copy", "drawn", "done")
+    assert (cell["stress"], cell["interval"], cell["seed"]) == ({"drop": 1}, 1, 0)
+    assert list(cell["scores"]) == list(SCORE_NAMES)
+    assert cell["per_sequence"]["a"]["frames"] == 6
+    assert cell["cost"]["frames_timed"] == 13
+    assert [row["variant"] for row in result["summary"]] == ["unlinked", "copy", "oracle"]
+    assert result["summary"][1]["scores"] == cell["scores"]
+    assert result["summary"][1]["cell"] == cell["key"]
+    stated = result["provenance"]
+    assert stated["data"]["sequences"] == {"a": 6, "b": 7}
+    assert (stated["seed"], stated["threads"]) == (0, 1)
+    assert result["protocol"]["unit"] == "sequence"
+
+
+def test_the_oracle_is_perfect_on_perfect_segments_and_unlinked_is_not(tmp_path):
+    result = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    scores = {row["variant"]: row["scores"] for row in result["summary"]}
+    assert scores["oracle"]["PAT"] == scores["oracle"]["STQ"] == 1
+    assert scores["unlinked"]["PAT"] < scores["copy"]["PAT"]
+    assert scores["oracle"]["IDSW"] == 0
+    # 2 objects, 5 and 6 steps from frame to frame: every one of them is a switch.
+    assert scores["unlinked"]["IDSW"] == 2 * (5 + 6)
+
+
+def test_matches_say_which_step_decided(tmp_path):
+    result = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    matches = {row["variant"]: row["matches"] for row in result["summary"]}
+    # 26 segments: 2 in each of 6 + 7 frames; 4 of them are the first of their track.
+    assert matches["unlinked"] == {"new": 26, "recovered": 0}
+    assert matches["copy"] == {"motion": 22, "new": 4, "recovered": 0}
+    assert matches["oracle"] == {"oracle": 26, "recovered": 0}
+
+
+def test_memory_counts_what_it_recovered(tmp_path):
+    seen, gone = [Box(1, 20)], []
+    hidden = DrawnVideo([seen, seen, gone, gone, seen], name="hidden")
+    remembering = Variant("copy+memory", "copy + memory", "baseline", "copy", memory=5)
+    result = run_result(run_plan(plan(COPY, remembering), source(hidden), tmp_path / "run"))
+    forgets, remembers = result["summary"]
+    assert (forgets["matches"]["recovered"], forgets["scores"]["IDSW"]) == (0, 1)
+    assert (remembers["matches"]["recovered"], remembers["scores"]["IDSW"]) == (1, 0)
+
+
+def test_dropped_frames_are_the_mean_over_phases(tmp_path):
+    # One object stands still, but for frame 3, where it is far away. Of the phases of every second
+    # frame 0, 2, 4 never see it move; 1, 3, 5 see it leave and come back: two switches.
+    places = (20, 20, 20, 60, 20, 20)
+    jump = DrawnVideo([[Box(1, x)] for x in places], name="jump")
+    sweeps = (Sweep("drop", (1, 2), ("copy",)),)
+    cells = (Cell(COPY), Cell(COPY, drop=2))
+    outcome = run_plan(plan(COPY, cells=cells, sweeps=sweeps), source(jump), tmp_path / "run")
+    every, second = run_result(outcome)["cells"]
+    assert every["scores"]["IDSW"] == 2
+    assert second["scores"]["IDSW"] == (0 + 2) / 2
+    # AQ: phase 0 is perfect. In phase 1 three tracks of one frame each cover a third of the tube:
+    # the sum over the three of 1 pixel share x IoU 1/3, divided by the tube's 3 frames, is 1/3.
+    assert second["scores"]["AQ"] == pytest.approx((1 + 1 / 3) / 2)
+    assert second["per_sequence"]["jump"]["frames"] == 6
+    assert second["per_sequence"]["jump"]["IDSW"] == 1
+
+
+def test_sequences_are_pooled_within_a_phase(tmp_path):
+    outcome = run_plan(plan(COPY), source(), tmp_path / "run")
+    units = list(outcome.cells[0].units.values())
+    sums = [unit.sums for unit in units]
+    assert outcome.cells[0].sums() == {0: [sums[0]], 1: [sums[1]]}
+    pooled = cell_scores([sums], outcome.source.labels, "present")
+    assert run_result(outcome)["summary"][0]["scores"] == pooled
+
+
+def test_resampling_sees_the_scores_of_the_table(tmp_path):
+    cells = (Cell(COPY), Cell(COPY, drop=2))
+    sweeps = (Sweep("drop", (1, 2), ("copy",)),)
+    outcome = run_plan(plan(COPY, cells=cells, sweeps=sweeps), source(), tmp_path / "run")
+    statistic = PooledStatistic(outcome.source.labels, pat_protocol="present", seed=0)
+    for cell, entry in zip(outcome.cells, run_result(outcome)["cells"], strict=True):
+        samples = statistic.samples(list(cell.sums().values()))
+        expected = [entry["scores"][name] for name in INTERVAL_SCORES]
+        assert statistic.scores(samples) == pytest.approx(expected)
+
+
+def five_walks():
+    return [walk(4, speed=speed, name=f"walk{speed}") for speed in range(1, 6)]
+
+
+def test_four_sequences_give_no_interval_but_a_reason(tmp_path):
+    result = run_result(run_plan(plan(), source(*five_walks()[:4]), tmp_path / "run"))
+    for row in result["summary"]:
+        assert row["n_sequences"] == 4
+        assert "needs at least 5" in row["intervals"]["PAT"]["reason"]
+        assert "low" not in row["intervals"]["PAT"]
+
+
+def test_five_sequences_give_intervals_and_differences_to_the_reference(tmp_path):
+    result = run_result(run_plan(plan(), source(*five_walks()), tmp_path / "run"))
+    unlinked, copy, oracle = result["summary"]
+    interval = unlinked["intervals"]["STQ"]
+    assert interval["low"] <= unlinked["scores"]["STQ"] <= interval["high"]
+    assert (interval["n"], interval["level"]) == (5, 0.95)
+    assert copy["differences"] is None
+    assert unlinked["differences"]["reference"] == "copy"
+    found = unlinked["differences"]["scores"]["STQ"]
+    expected = unlinked["scores"]["STQ"] - copy["scores"]["STQ"]
+    assert found["difference"] == pytest.approx(expected)
+    # All 5 sequences agree: 2 of the 32 exchanges of signs are as extreme. Holm multiplies the
+    # smallest p by the number of comparisons: 2 rows of 4 scores.
+    assert found["p_value"] == 2 / 32
+    assert found["p_adjusted"] == pytest.approx(min(1, 8 * 2 / 32))
+    assert oracle["differences"]["scores"]["STQ"]["difference"] >= 0
+
+
+def test_a_sweep_has_a_row_for_every_variant_and_interval(tmp_path):
+    cells = (*(Cell(v) for v in (COPY, MOTION, ORACLE)), Cell(COPY, drop=2), Cell(COPY, pair=2))
+    sweeps = (
+        Sweep("drop", (1, 2), ("copy", "motion", "oracle")),
+        Sweep("pair", (1, 2), ("copy", "oracle")),
+    )
+    outcome = run_plan(
+        plan(COPY, MOTION, ORACLE, cells=cells, sweeps=sweeps), source(), tmp_path / "run"
+    )
+    found = [
+        (row["variant"], row["interval"]["kind"], row["interval"]["tau"])
+        for row in run_result(outcome)["summary"]
+    ]
+    assert found == [
+        ("copy", "drop", 1),
+        ("motion", "drop", 1),
+        ("oracle", "drop", 1),
+        ("copy", "drop", 2),
+        ("copy", "pair", 1),
+        ("oracle", "pair", 1),
+        ("copy", "pair", 2),
+    ]
+
+
+def test_claims_are_never_measured_here(tmp_path):
+    result = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    assert [claim["claimed"] for claim in result["claims"]] == [0.6161, 0.5984, 0.6265]
+    for claim in result["claims"]:
+        assert claim["measured"] is None
+        assert claim["difference"] is None
+        assert "not measured" in claim["note"]
+
+
+def test_undefined_scores_have_reasons(tmp_path):
+    nobody = DrawnVideo([[], [], []], name="nobody")
+    (row,) = run_result(run_plan(plan(COPY), source(nobody), tmp_path / "run"))["cells"]
+    assert row["scores"]["TQ"] is None
+    assert "track" in row["undefined"]["TQ"]
+
+
+def test_two_runs_and_two_workers_give_the_same_bytes(tmp_path):
+    results = [
+        run_result(run_plan(plan(), source(*five_walks()), tmp_path / name, jobs=jobs))
+        for name, jobs in (("first", 1), ("again", 1), ("two", 2))
+    ]
+    assert without_times(results[0]) == without_times(results[1]) == without_times(results[2])
+
+
+def test_a_resumed_run_gives_the_same_bytes(tmp_path):
+    whole = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    for path in sorted((tmp_path / "run" / "cells").glob("*/*.json"))[::2]:
+        path.unlink()
+    resumed = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    assert without_times(whole) == without_times(resumed)
+
+
+def test_results_are_written_when_complete(tmp_path):
+    told = []
+    result = run_experiment(plan(), source(), tmp_path / "run", advance=told.append)
+    assert json.loads((tmp_path / "run" / "results.json").read_text()) == result
+    assert sum(told) == 6
+
+
+def test_a_failed_cell_leaves_the_complete_result_alone(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    run_experiment(plan(), source(), folder)
+    complete = (folder / "results.json").read_bytes()
+    for path in (folder / "cells").glob("*/0001-0.json"):
+        path.unlink()
+
+    def broken(*arguments, **options):
+        raise ConfigError("is out of order")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mapt_bench.experiments.workers.run_unit", broken)
+        with pytest.raises(ConfigError, match=r"3 of 3 cells failed.*sequence b: is out of order"):
+            run_experiment(plan(), source(), folder)
+    assert (folder / "results.json").read_bytes() == complete
+    partial = json.loads((folder / "results.incomplete.json").read_text())
+    assert [cell["status"] for cell in partial["cells"]] == ["failed"] * 3
+    assert partial["cells"][0]["reason"] == "sequence b: is out of order"
+    run_experiment(plan(), source(), folder)
+    assert not (folder / "results.incomplete.json").exists()
+
+
+def test_a_crashed_cell_is_a_crash(tmp_path, monkeypatch):
+    def crash(*arguments, **options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("mapt_bench.experiments.workers.run_unit", crash)
+    with pytest.raises(RuntimeError, match="1 of 1 cells failed"):
+        run_experiment(plan(COPY), source(), tmp_path / "run")
+
+
+def test_the_ablation_on_one_sequence_of_the_clip(tmp_path):
+    clip = clip_source()
+    one = source(clip.videos[0], segments=clip.segments, fingerprint=clip.fingerprint)
+    result = run_experiment(ablation_plan(traits_of), one, tmp_path / "run")
+    scores = {row["variant"]: row["scores"] for row in result["summary"]}
+    assert len(scores) == 20
+    for name in set(scores) - {"unlinked", "oracle"}:
+        assert scores["unlinked"]["TQ"] < scores[name]["TQ"] <= scores["oracle"]["TQ"]
+    assert max(row["TQ"] for row in scores.values()) - scores["copy"]["TQ"] > 0.05
