@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders
 from mapt_bench.files import write_json
