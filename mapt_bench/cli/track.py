@@ -16,6 +16,7 @@ from mapt_bench.evaluation.tracking_run import (
     match_saved_segments,
     track_videos,
 )
+from mapt_bench.provenance import provenance
 
 __all__ = ["command"]
 
@@ -78,12 +79,13 @@ def command(
     result = {
         "schema": "mapt-bench/tracking/1",
         "tracker": tracker,
-        "memory": memory,
+        "memory": choice.effective_memory,
         "pair": pair,
         "segments": segments,
         "label_space": labels.name,
         "out": str(out),
         "per_sequence": [run.to_dict() for run in runs],
+        "provenance": provenance(),
     }
     if not emit_json(json_file, result):
         click.echo(f"label space: {labels.name}   tracker: {tracker}   maps: {out}")

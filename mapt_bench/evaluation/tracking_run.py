@@ -77,6 +77,14 @@ class TrackerChoice:
         """Whether it links the segments of a segmenter, rather than finding its own."""
         return self.name in associator_names()
 
+    @property
+    def effective_memory(self) -> int | None:
+        """Frames that lost tracks are kept for; ``None`` where that is no switch."""
+        if not self.is_built_in or not associator_entry(self.name).supports_memory:
+            return None
+        default = associator_entry(self.name).default_memory
+        return default if self.memory is None else self.memory
+
     def build(self, video: Video, segmenter: Segmenter | None) -> Tracker:
         """Make the tracker for one video.
 
@@ -283,7 +291,8 @@ def _check(panoptic_map: object, info: VideoInfo, frame_name: str) -> None:
 @contextmanager
 def _folder_when_complete(folder: Path) -> Iterator[Path]:
     """Yield a folder beside ``folder`` and move it there only if the block succeeds."""
-    if folder.is_dir() and any(folder.iterdir()):
+    folder = folder.resolve()
+    if folder.is_dir() and _is_in_use(folder):
         raise ConfigError("is not empty; name a new folder, or remove this one", where=folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError("is a file; expected a folder to write to", where=folder)
@@ -302,3 +311,12 @@ def _folder_when_complete(folder: Path) -> Iterator[Path]:
         beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def _is_in_use(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError as problem:
+        raise DataError(
+            f"cannot be read ({problem.strerror}); choose another path", where=folder
+        ) from problem

@@ -211,6 +211,21 @@ def test_a_folder_in_use_is_left_alone(data, tmp_path):
     assert "is a file" in result.stderr
 
 
+def test_json_names_the_memory_that_was_in_force(data, tmp_path):
+    for tracker, memory in (("both", 10), ("copy", 0), ("oracle", None)):
+        out = tmp_path / tracker
+        result = _run(data, "--tracker", tracker, "--out", out, "--json", "-")
+        assert json.loads(result.stdout)["memory"] == memory
+
+
+def test_the_current_folder_may_be_used_while_it_is_empty(data, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    assert _run(data, "--tracker", "copy", "--out", ".").exit_code == 0
+    assert (here / "dataset.json").is_file()
+
+
 def test_an_empty_folder_may_be_used(data, tmp_path):
     out = tmp_path / "empty"
     out.mkdir()
