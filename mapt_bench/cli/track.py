@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 
 from mapt_bench.baselines.catalog import associator_names
+from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.evaluation.tracking_run import (
     SequenceRun,
-    TrackerChoice,
     match_saved_segments,
     track_videos,
 )

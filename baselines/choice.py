@@ -1,0 +1,94 @@
+"""A tracker chosen by name and switches, checked at once and built for each video."""
+
+from dataclasses import dataclass
+
+from mapt_bench.baselines.catalog import associator_entry, associator_names, build_associator
+from mapt_bench.baselines.plugins import load_tracker, plugin_names
+from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.labels import PanopticMap, Video
+from mapt_bench.tracking import Segmenter, SegmentTracker, Tracker
+
+__all__ = ["TrackerChoice"]
+
+
+@dataclass(frozen=True)
+class TrackerChoice:
+    """A tracker and its switches.
+
+    Attributes:
+        name: One of :func:`~mapt_bench.baselines.catalog.associator_names`, the name of an
+            installed plug-in, or ``package.module:Class``.
+        memory: Frames that lost tracks are kept for; ``None`` is the tracker's own default.
+        pair: Pairing interval in frames.
+
+    Raises:
+        ConfigError: If the name is unknown, or a switch is given to a tracker without it.
+    """
+
+    name: str
+    memory: int | None = None
+    pair: int = 1
+
+    def __post_init__(self) -> None:
+        if self.is_built_in:
+            # Built once for its checks alone, so that a wrong switch is told before any work.
+            build_associator(self.name, memory=self.memory, pair=self.pair, truth=_no_truth_yet)
+            return
+        if ":" not in self.name and self.name not in plugin_names():
+            known = [*associator_names(), *plugin_names()]
+            raise ConfigError(
+                f"unknown tracker {self.name!r}; {nearest(self.name, known)}; or "
+                "package.module:Class"
+            )
+        if self.memory is not None or self.pair != 1:
+            raise ConfigError(
+                f"tracker {self.name!r} is not one of this package's; memory and pairing interval "
+                "are switches of those only; set them in the tracker itself"
+            )
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it links the segments of a segmenter, rather than finding its own."""
+        return self.name in associator_names()
+
+    @property
+    def effective_memory(self) -> int | None:
+        """Frames that lost tracks are kept for; ``None`` where that is no switch."""
+        if not self.is_built_in or not associator_entry(self.name).supports_memory:
+            return None
+        default = associator_entry(self.name).default_memory
+        return default if self.memory is None else self.memory
+
+    def build(self, video: Video, segmenter: Segmenter | None) -> Tracker:
+        """Make the tracker for one video.
+
+        Args:
+            video: Gives the truth, to the oracle only.
+            segmenter: Finds segments; not used by trackers of other packages.
+
+        Raises:
+            ConfigError: If a tracker of another package cannot be loaded.
+            DataError: If it needs images or truth that the video lacks.
+        """
+        if not self.is_built_in or segmenter is None:
+            return load_tracker(self.name)
+        entry = associator_entry(self.name)
+        if entry.needs_images and not video.info.has_images:
+            blind = [n for n in associator_names() if not associator_entry(n).needs_images]
+            raise DataError(
+                f"tracker {self.name!r} reads images, but this video has masks only; give data "
+                f"with an images folder, or choose one of {', '.join(blind)}",
+                where=video.info.name,
+            )
+        if entry.needs_truth and not video.has_truth:
+            raise DataError(
+                f"tracker {self.name!r} needs ground truth, but this video has none",
+                where=video.info.name,
+            )
+        truth = video.truth if entry.needs_truth else None
+        associator = build_associator(self.name, memory=self.memory, pair=self.pair, truth=truth)
+        return SegmentTracker(segmenter, associator)
+
+
+def _no_truth_yet(index: int) -> PanopticMap:
+    raise DataError("the truth was asked for before there was a video")
