@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import DataReport, check_data, resolve_labels
+from mapt_bench.reports.tables import UNDEFINED, Column, Table
+from mapt_bench.reports.terminal import print_table
 
 __all__ = ["command"]
 
@@ -53,24 +52,20 @@ def command(data: Path, dataset: str | None, encoding: str | None, json_file: st
 
 
 def _render(report: DataReport) -> None:
-    console = Console()
-    console.print(_facts(report))
-    console.print(_sequences(report))
+    print_table(_facts(report))
+    print_table(_sequences(report))
     if report.classes:
-        console.print(_classes(report))
+        print_table(_classes(report))
     if not report.problems:
-        console.print("No problems found.")
+        click.echo("No problems found.")
         return
-    console.print(f"{len(report.problems)} problem{'' if len(report.problems) == 1 else 's'}:")
+    click.echo(f"{len(report.problems)} problem{'' if len(report.problems) == 1 else 's'}:")
     for problem in report.problems:  # one line each, whatever the width, so that grep works
-        line = Text(f"{problem.path}: {problem.message} [{problem.kind}]")
-        console.print(line, soft_wrap=True)
+        click.echo(f"{problem.path}: {problem.message} [{problem.kind}]")
 
 
 def _facts(report: DataReport) -> Table:
-    table = Table(show_header=False, box=None)
-    rows = {
-        "folder": str(report.folder),
+    facts = {
         "encoding": report.encoding or "no maps",
         "label space": f"{report.labels.name} ({len(report.labels.classes)} classes)",
         "sequences": str(len(report.sequences)),
@@ -79,44 +74,54 @@ def _facts(report: DataReport) -> Table:
         "void": _percent(report.void_share),
         "crowd": _percent(report.crowd_share),
     }
-    for name, value in rows.items():
-        table.add_row(name, Text(value))
-    return table
+    return Table(str(report.folder), (Column("fact"), Column("found")), tuple(facts.items()))
 
 
 def _sequences(report: DataReport) -> Table:
-    table = Table("sequence", title="Sequences")
-    for heading in ("frames", "readable", "size", "gaps", "tracks"):
-        table.add_column(heading, justify="right")
-    for entry in report.sequences:
-        size = "-" if entry.width is None else f"{entry.width}x{entry.height}"
-        table.add_row(
-            Text(entry.name),
-            str(entry.frame_count),
-            str(entry.readable_count),
-            size,
-            str(entry.gap_count),
-            str(entry.track_count),
+    columns = (
+        Column("sequence"),
+        Column("frames", "integer"),
+        Column("readable", "integer"),
+        Column("size"),
+        Column("gaps", "integer"),
+        Column("tracks", "integer"),
+    )
+    rows = tuple(
+        (
+            entry.name,
+            entry.frame_count,
+            entry.readable_count,
+            UNDEFINED if entry.width is None else f"{entry.width}x{entry.height}",
+            entry.gap_count,
+            entry.track_count,
         )
-    return table
+        for entry in report.sequences
+    )
+    return Table("Sequences", columns, rows)
 
 
 def _classes(report: DataReport) -> Table:
-    table = Table("class", "name", "kind", title="Classes")
-    for heading in ("pixels", "tracks"):
-        table.add_column(heading, justify="right")
-    for entry in report.classes:
-        table.add_row(
-            str(entry.class_id),
+    columns = (
+        Column("class", "integer"),
+        Column("name"),
+        Column("kind"),
+        Column("pixels"),
+        Column("tracks", "integer"),
+    )
+    rows = tuple(
+        (
+            entry.class_id,
             entry.name,
             "thing" if entry.is_thing else "stuff",
             _percent(entry.pixel_share),
-            "-" if entry.track_count is None else str(entry.track_count),
+            entry.track_count,
         )
-    return table
+        for entry in report.classes
+    )
+    return Table("Classes", columns, rows)
 
 
 def _percent(share: float | None) -> str:
     if share is None:
-        return "-"
+        return UNDEFINED
     return "< 0.01 %" if 0 < share < 0.0001 else f"{100 * share:.2f} %"
