@@ -2,6 +2,7 @@
 
 from helpers.scenes import KITTI, Box, DrawnVideo
 
+from mapt_bench.data import KittiStepWriter
 from mapt_bench.experiments import Cell, DataSource, Plan, SegmentSource, Variant
 
 UNLINKED = Variant("unlinked", "unlinked", "reference", "unlinked")
@@ -41,3 +42,12 @@ def plan(*variants, reference="copy", **changes):
         "reference": reference,
     }
     return Plan(**{**given, **changes})
+
+
+def write_videos(folder, *videos):
+    """Write the true maps of videos; return where those of the first lie."""
+    with KittiStepWriter(folder, KITTI) as writer:
+        for video in videos:
+            for index, name in enumerate(video.info.frame_names):
+                writer.write(video.info.name, name, video.truth(index))
+    return folder / "panoptic_maps" / "val" / videos[0].info.name

@@ -1,0 +1,138 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+from helpers.maps import shared_folder
+from helpers.small_runs import walk, write_videos
+
+from mapt_bench.cli import main
+
+REFERENCES = {"unlinked", "oracle"}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with maps alone: trackers that need images cannot run."""
+    monkeypatch.chdir(tmp_path)
+    videos = [walk(5, speed=speed, name=name) for name, speed in (("a", 1), ("b", 2))]
+    write_videos(tmp_path / "DATA", *videos)
+    write_videos(tmp_path / "PREDICTIONS", *videos)
+    return tmp_path
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, ["ablate", *words])
+
+
+def test_table_files_and_exit_code(here):
+    result = invoke("--data", "DATA", "--out", "runs/mine")
+    assert result.exit_code == 0, result.stderr
+    for words in ("ByteTrack + memory", "oracle", "segments: ground truth with its ids taken away"):
+        assert words in result.stdout
+    assert "needs images, and the data have none" in result.stdout
+    assert result.stdout.rstrip().splitlines()[-1].startswith("run: runs/mine")
+    assert result.stderr == ""
+    written = {path.name for path in (here / "runs" / "mine").iterdir()}
+    assert {"results.json", "run.json", "tables.csv", "tables.tex", "tables.md"} <= written
+    assert "pat_stq.png" in written
+    for table in ("tables.csv", "tables.tex", "tables.md"):
+        assert "ByteTrack" in (here / "runs" / "mine" / table).read_text()
+
+
+def test_json_holds_the_whole_result_and_nothing_else(here):
+    result = invoke("--data", "DATA", "--out", "run", "--json", "-")
+    assert result.exit_code == 0
+    data = json.loads(result.stdout)
+    assert data["schema"] == "mapt-bench/run/1"
+    assert data == json.loads((here / "run" / "results.json").read_text())
+    skipped = {entry["tracker"] for entry in data["skipped"]}
+    assert {"motion", "appearance", "both", "both+memory", "simultaneous"} <= skipped
+    assert {cell["variant"] for cell in data["cells"]} >= {"copy", "iou", "sort+memory", "oracle"}
+
+
+def test_the_default_folder_is_named_after_the_command(here):
+    assert invoke("--data", "DATA").exit_code == 0
+    (folder,) = (here / "runs").iterdir()
+    assert folder.name.startswith("ablate-20")
+
+
+def test_saved_predictions_are_linked(here):
+    result = invoke(
+        "--data", "DATA", "--segments", "PREDICTIONS", "--out", "run", "--json", "x.json"
+    )
+    assert result.exit_code == 0
+    data = json.loads((here / "x.json").read_text())
+    assert data["protocol"]["segments"] == "saved predictions of PREDICTIONS"
+    assert data["summary"][-1]["scores"]["PAT"] == 1  # the predictions are the truth
+
+
+def test_a_run_of_other_data_is_not_overwritten(here):
+    assert invoke("--data", "DATA", "--out", "run").exit_code == 0
+    before = (here / "run" / "results.json").read_bytes()
+    result = invoke("--data", "DATA", "--segments", "noisy", "--out", "run", "--json", "-")
+    assert result.exit_code == 2
+    error = json.loads(result.stdout)["error"]
+    assert error["kind"] == "config"
+    assert "differs in data (segments)" in error["message"]
+    assert error["where"] == "run"
+    assert (here / "run" / "results.json").read_bytes() == before
+    result = invoke("--data", "DATA", "--memory", "3", "--out", "run")
+    assert result.exit_code == 2
+    assert "differs in variants" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--memory", "0"), 2, "memory is 0"),
+        (("--seed", "-1"), 2, "--seed is -1"),
+        (("--data", "DATA", "-j", "0"), 2, "0 workers"),
+        (("--dataset", "kitti-step"), 2, "give --data too"),
+        (("--segments", "PREDICTIONS"), 2, "saved predictions need --data"),
+        (("--data", "nowhere"), 3, "does not exist"),
+        (("--data", "DATA", "--segments", "nowhere"), 3, "does not exist"),
+        (("--data", "DATA", "--dataset", "kiti-step"), 2, "did you mean 'kitti-step'"),
+        (("--data", "DATA", "--encoding", "kitti"), 2, "kitti-step"),
+        (("--data", "DATA", "--out", "PREDICTIONS"), 2, "other things in it and no run"),
+        (("--memory", "many"), 2, "many"),
+    ],
+)
+def test_wrong_use_is_told_and_leaves_nothing(here, words, code, message):
+    result = invoke(*words, *(() if "--out" in words else ("--out", "run")))
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert not (here / "run").exists() or not list((here / "run").iterdir())
+
+
+def test_help_ends_with_examples(here):
+    result = invoke("--help")
+    assert result.exit_code == 0
+    examples = [
+        line.split()[2:]
+        for line in result.stdout.splitlines()
+        if line.strip().startswith("mapt-bench ablate")
+    ]
+    assert len(examples) == 2
+    # The first takes the whole clip, of which test_results.py runs a part; the second runs here.
+    assert examples[0] == ["-j", "2"]
+    found = invoke(*examples[1])
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["experiment"] == "ablate"
+
+
+@pytest.mark.parametrize("segments", ["groundtruth", "predictions_espnet"])
+def test_on_real_frames_linking_beats_unlinked_and_nothing_beats_the_oracle(tmp_path, segments):
+    data = shared_folder("data", "kitti_step_0001")
+    chosen = segments if segments == "groundtruth" else str(data / segments)
+    result = invoke(
+        *("--data", str(data), "--segments", chosen),
+        *("--out", str(tmp_path / "run"), "--json", "-"),
+    )
+    assert result.exit_code == 0, result.stderr
+    rows = {row["variant"]: row["scores"] for row in json.loads(result.stdout)["summary"]}
+    assert len(rows) == 20
+    for name in set(rows) - REFERENCES:
+        for score in ("PAT", "TQ", "STQ", "AQ", "HOTA", "AssA", "IDF1"):
+            assert rows["unlinked"][score] < rows[name][score] <= rows["oracle"][score], name
+        assert rows["oracle"]["IDSW"] <= rows[name]["IDSW"] < rows["unlinked"]["IDSW"]

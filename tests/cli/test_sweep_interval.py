@@ -1,0 +1,110 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+from helpers.small_runs import walk, write_videos
+
+from mapt_bench.cli import main
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with maps alone, one sequence too short for large intervals."""
+    monkeypatch.chdir(tmp_path)
+    videos = [walk(count, speed=1, name=name) for name, count in (("long", 12), ("short", 5))]
+    write_videos(tmp_path / "DATA", *videos)
+    return tmp_path
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, ["sweep-interval", *words])
+
+
+def intervals(data):
+    found = {}
+    for row in data["summary"]:
+        place = (row["interval"]["kind"], row["interval"]["tau"])
+        found.setdefault(place, []).append(row["variant"])
+    return found
+
+
+def test_both_sweeps_by_default(here):
+    result = invoke("--data", "DATA", "--out", "run", "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert data["experiment"] == "sweep-interval"
+    found = intervals(data)
+    assert list(found) == [(kind, tau) for kind in ("drop", "pair") for tau in (1, 2, 3, 5)]
+    for (kind, _), variants in found.items():
+        assert {"copy", "oracle"} <= set(variants)
+        assert ("sort" in variants) == (kind == "drop")
+    reasons = {(s.get("sequence"), s["reason"]) for s in data["skipped"] if s["tracker"] == "all"}
+    assert ("short", "drop 5 needs 10 frames, the sequence has 5") in reasons
+    assert ("short", "pair 5 needs 6 frames, the sequence has 5") in reasons
+    by_place = {(r["interval"]["kind"], r["interval"]["tau"]): r for r in data["summary"]}
+    assert by_place["drop", 5]["n_sequences"] == 1
+    assert by_place["drop", 2]["n_sequences"] == 2
+
+
+def test_interval_one_is_run_once_for_both(here):
+    data = json.loads(invoke("--data", "DATA", "--out", "run", "--json", "-").stdout)
+    ones = {
+        (row["variant"], row["interval"]["kind"]): row["cell"]
+        for row in data["summary"]
+        if row["interval"]["tau"] == 1
+    }
+    assert ones["copy", "drop"] == ones["copy", "pair"]
+    conditions = [(c["variant"], c["stress"]["drop"], c["interval"]) for c in data["cells"]]
+    assert len(conditions) == len(set(conditions))
+
+
+def test_one_sweep_and_its_files(here):
+    result = invoke("--data", "DATA", "--drop", "2,1", "--out", "run")
+    assert result.exit_code == 0, result.stderr
+    assert "drop 2" in result.stdout
+    assert "pair" not in result.stdout.replace("pairs", "")
+    assert "Compare rows of one tau only" in result.stdout
+    written = {path.name for path in (here / "run").iterdir()}
+    assert {"results.json", "tables.csv", "sweep_PAT.png", "sweep_STQ.png"} <= written
+
+
+def test_memory_is_for_all_rows_that_have_one(here):
+    result = invoke("--data", "DATA", "--drop", "1", "--memory", "4", "--out", "r", "--json", "-")
+    memory = {row["variant"]: row["memory"] for row in json.loads(result.stdout)["summary"]}
+    assert memory == {"copy": 4, "iou": 4, "sort": 4, "bytetrack": 4, "oracle": None}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--drop", "1,two"), "--drop is '1,two'; expected whole numbers"),
+        (("--pair", ""), "--pair is ''"),
+        (("--pair", "0,1"), "--pair are [0, 1]"),
+        (("--drop", "2,2"), "--drop are [2, 2]"),
+        (("--memory", "-1"), "memory is -1"),
+    ],
+)
+def test_wrong_intervals_are_told(here, words, message):
+    result = invoke(*words, "--out", "run", "--json", "-")
+    assert result.exit_code == 2
+    assert message in json.loads(result.stdout)["error"]["message"]
+    assert not (here / "run").exists()
+
+
+def test_only_too_short_sequences_are_an_error(here):
+    result = invoke("--data", "DATA", "--drop", "9", "--out", "run")
+    assert result.exit_code == 3
+    assert "nothing can be run" in result.stderr
+
+
+def test_help_ends_with_examples(here):
+    result = invoke("--help")
+    examples = [
+        line.split()[2:]
+        for line in result.stdout.splitlines()
+        if line.strip().startswith("mapt-bench sweep-interval")
+    ]
+    assert [words[0] for words in examples] == ["-j", "--data"]
+    found = invoke(*examples[1])
+    assert found.exit_code == 0, found.stderr
+    assert json.loads((here / "drop.json").read_text())["experiment"] == "sweep-interval"

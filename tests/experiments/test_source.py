@@ -1,0 +1,93 @@
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+from helpers.maps import shared_folder
+from helpers.small_runs import walk, write_videos
+
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.experiments import clip_source, folder_source
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A folder with the maps of two videos."""
+    write_videos(tmp_path / "data", walk(4, name="one"), walk(4, name="two"))
+    return tmp_path / "data"
+
+
+def test_the_clip_says_what_it_is():
+    source = clip_source()
+    described = source.describe()
+    assert described["name"] == "clip"
+    assert described["label_space"] == "kitti-step"
+    assert described["sequences"]["crossing"] == 20
+    assert described["segments"]["noise"]["missed"] > 0
+    assert source.has_images
+    assert "faults added" in source.segments.in_words()
+
+
+def test_the_clip_without_faults():
+    clean = clip_source(noise=None)
+    assert clean.describe()["segments"] == {"kind": "ground truth", "noise": None}
+    assert clean.segments.in_words() == "ground truth with its ids taken away"
+    assert clean.fingerprint == clip_source().fingerprint
+    assert clean.fingerprint != clip_source(seed=1).fingerprint
+
+
+def test_a_folder_is_known_by_its_contents(data):
+    first = folder_source(data)
+    assert [video.info.name for video in first.videos] == ["one", "two"]
+    assert not first.has_images
+    assert first.fingerprint == folder_source(data).fingerprint
+    maps = data / "panoptic_maps" / "val" / "two"
+    (maps / "000002.png").write_bytes((maps / "000003.png").read_bytes())
+    assert folder_source(data).fingerprint != first.fingerprint
+
+
+def test_saved_segments_are_found_and_known_by_their_contents(data, tmp_path):
+    mine = [walk(4, speed=1, name=name) for name in ("one", "two")]
+    maps = write_videos(tmp_path / "mine", *mine)
+    source = folder_source(data, segments=tmp_path / "mine")
+    described = source.segments.describe()
+    assert described["kind"] == "saved predictions"
+    assert str(tmp_path) not in str(source.describe())
+    segmenter = source.segments.segmenter(source.videos, 1, seed=0)
+    segmenter.start(source.videos[1].info)
+    assert segmenter.segment(source.videos[1].frame(0)).count == 2
+    (maps / "000000.png").write_bytes((maps / "000003.png").read_bytes())
+    again = folder_source(data, segments=tmp_path / "mine").segments.describe()
+    assert again["fingerprint"] != described["fingerprint"]
+
+
+def test_a_sequence_without_segments_is_an_error(data, tmp_path):
+    write_videos(tmp_path / "mine", walk(4, name="one"))
+    with pytest.raises(DataError, match="no segments for sequence 'two'"):
+        folder_source(data, segments=tmp_path / "mine")
+
+
+def test_unknown_label_spaces_are_refused(data):
+    with pytest.raises(ConfigError, match="did you mean 'kitti-step'"):
+        folder_source(data, dataset="kiti-step")
+
+
+def test_images_without_truth_cannot_be_scored(tmp_path):
+    _, pixels = cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    (tmp_path / "images" / "a" / "0.png").write_bytes(pixels.tobytes())
+    with pytest.raises(DataError, match="has no ground truth"):
+        folder_source(tmp_path)
+
+
+def test_sources_cross_process_borders(data):
+    for source in (clip_source(), folder_source(data)):
+        again = pickle.loads(pickle.dumps(source))  # noqa: S301 - written just now
+        assert again.describe() == source.describe()
+
+
+def test_real_frames_open():
+    folder = shared_folder("data", "kitti_step_0001")
+    source = folder_source(folder, segments=folder / "predictions_espnet")
+    assert source.describe()["sequences"] == {"0001": 10}
+    assert source.has_images
