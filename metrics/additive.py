@@ -30,7 +30,8 @@ class Additive:
 
     def from_vector(self, vector: NDArray[np.float64]) -> Self:
         """Return the object of this one's shape whose :meth:`to_vector` is ``vector``."""
-        return type(self)(*_shaped(tuple(_values(self)), vector))
+        value: Self = _read(self, vector, 0)[0]
+        return value
 
 
 def _values(sums: Any) -> list[Any]:  # noqa: ANN401 - the type of a dataclass has no name
@@ -51,13 +52,15 @@ def _flat(value: Any) -> NDArray[np.float64]:  # noqa: ANN401 - a field of any a
     return np.asarray(value, dtype=np.float64).ravel()
 
 
-def _shaped(like: Any, vector: NDArray[np.float64]) -> Any:  # noqa: ANN401
-    if isinstance(like, Additive):
-        return like.from_vector(vector)
-    if isinstance(like, tuple):
-        ends = np.cumsum([_flat(part).size for part in like])
-        pieces = np.split(vector, ends[:-1]) if like else []
-        return tuple(_shaped(part, piece) for part, piece in zip(like, pieces, strict=True))
+def _read(like: Any, vector: NDArray[np.float64], start: int) -> tuple[Any, int]:  # noqa: ANN401
+    """Return the value of a shape that starts at a position, and the position after it."""
     if isinstance(like, np.ndarray):
-        return vector.reshape(like.shape).astype(like.dtype)
-    return type(like)(vector[0])
+        end = start + like.size
+        return vector[start:end].reshape(like.shape).astype(like.dtype), end
+    if not isinstance(like, Additive | tuple):
+        return type(like)(vector[start]), start + 1
+    parts = []
+    for part in like if isinstance(like, tuple) else _values(like):
+        value, start = _read(part, vector, start)
+        parts.append(value)
+    return tuple(parts) if isinstance(like, tuple) else type(like)(*parts), start

@@ -1,0 +1,215 @@
+import json
+
+import pytest
+from helpers.films import film, headline, score
+from helpers.folders import GT, LOOSE, LOST, SWITCHED, six_films, write_films
+from helpers.maps import KITTI, draw, write_frames
+
+from mapt_bench.errors import ConfigError, DataError, ProtocolError
+from mapt_bench.evaluation import (
+    EvaluationResult,
+    EvaluationSettings,
+    evaluate_folders,
+    evaluations_document,
+)
+from mapt_bench.metrics import SCORE_NAMES, flat_scores, pool
+
+
+def evaluate(gt, *preds, **settings):
+    return evaluate_folders(gt, preds, EvaluationSettings(**settings))
+
+
+@pytest.fixture
+def gt(tmp_path):
+    return write_films(tmp_path / "gt", {"0001": GT, "0002": GT})
+
+
+@pytest.fixture
+def pred(tmp_path):
+    return write_films(tmp_path / "pred", {"0001": SWITCHED, "0002": LOST})
+
+
+def test_folders_score_as_the_maps_in_them(gt, pred):
+    (result,) = evaluate(gt, pred).results
+    parts = [score(GT, SWITCHED), score(GT, LOST)]
+    assert result.scores == flat_scores(pool(parts), KITTI)
+    assert result.per_sequence["0001"] == {"frames": 4, **headline(GT, SWITCHED)}
+    assert result.per_sequence["0002"] == {"frames": 4, **headline(GT, LOST)}
+
+
+def test_protocol_says_how_it_was_scored(gt, pred):
+    protocol = evaluate(gt, pred).results[0].protocol
+    assert protocol == {
+        "dataset": "kitti-step",
+        "unit": "sequence",
+        "pat": "thing_ids_present_classes",
+        "classes": [0, 1, 11, 13],
+        "gt_encoding": "kitti-step",
+        "pred_encoding": "kitti-step",
+        "missing": "error",
+        "frames_counted_as_void": 0,
+    }
+
+
+def test_per_class_table(gt, pred):
+    per_class = evaluate(gt, pred).results[0].per_class
+    car = per_class["13"]
+    assert (car["name"], car["is_thing"]) == ("car", True)
+    assert (car["tp"], car["fp"], car["fn"]) == (7, 0, 1)
+    assert car["PQ"] == pytest.approx(7 / 7.5)
+    assert car["IoU"] == pytest.approx(12 / 14)
+    absent = per_class["2"]
+    assert (absent["PQ"], absent["SQ"], absent["RQ"], absent["IoU"]) == (None,) * 4
+
+
+def test_predictions_share_one_set_of_classes(gt, pred, tmp_path):
+    # The second predicts a building, which the truth does not hold: one class more for all.
+    other = write_films(tmp_path / "other", {"0001": GT, "0002": GT})
+    odd = draw("c1 c1 r s p2 r")
+    odd.codes[0, 2] = 2 << 24
+    write_frames(other / "0001", [odd, *film(GT)[1:]])
+    alone = evaluate(gt, pred).results[0]
+    assert alone.protocol["classes"] == [0, 1, 11, 13]
+    first, second = evaluate(gt, pred, other).results
+    assert first.protocol["classes"] == second.protocol["classes"] == [0, 1, 2, 11, 13]
+    assert first.scores["PQ"] == pytest.approx(alone.scores["PQ"] * 4 / 5)
+    assert first.scores["STQ"] == alone.scores["STQ"]
+    # by sequence too: only the first one holds the building
+    before, after = alone.per_sequence, first.per_sequence
+    assert after["0001"]["PQ"] == pytest.approx(before["0001"]["PQ"] * 4 / 5)
+    assert after["0002"]["PQ"] == before["0002"]["PQ"]
+
+
+def test_predictions_are_named_by_the_endings_that_tell_them_apart(gt, tmp_path):
+    folders = [write_films(tmp_path / run / "maps", {"0001": GT, "0002": GT}) for run in ("a", "b")]
+    assert [one.name for one in evaluate(gt, *folders).results] == ["a/maps", "b/maps"]
+    assert evaluate(gt, folders[0]).results[0].name == "maps"
+
+
+def test_a_prediction_given_twice_is_refused(gt, pred):
+    with pytest.raises(ConfigError, match="the same prediction folder is given twice"):
+        evaluate(gt, pred, pred)
+
+
+def test_ground_truth_as_prediction_is_refused(gt):
+    with pytest.raises(DataError, match="same folder"):
+        evaluate(gt, gt)
+
+
+def test_equal_names_of_sequences_are_told_apart_by_their_folder(tmp_path):
+    films = {"train/0001": GT, "val/0001": GT}
+    gt, pred = write_films(tmp_path / "gt", films), write_films(tmp_path / "pred", films)
+    assert list(evaluate(gt, pred).results[0].per_sequence) == ["train/0001", "val/0001"]
+
+
+def test_missing_frames_are_an_error_or_void(gt, pred):
+    (pred / "0001" / "000003.png").unlink()
+    with pytest.raises(DataError, match="lacks 1 frame") as info:
+        evaluate(gt, pred)
+    assert "--missing void" in info.value.message
+    (result,) = evaluate(gt, pred, missing="void").results
+    assert result.protocol["missing"] == "void"
+    assert result.protocol["frames_counted_as_void"] == 1
+    *seen, _ = film(SWITCHED)
+    assert (
+        result.per_sequence["0001"]["STQ"]
+        == headline(film(GT), [*seen, draw("v v v v v v")])["STQ"]
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_bad_frame_is_named_in_any_process(gt, pred, workers):
+    write_frames(pred / "0002", [draw("r r r r r r")], first=2)
+    bad = draw("r r r r r r")
+    bad.codes[0, 3] = 77 << 24
+    write_frames(pred / "0002", [bad], first=2)
+    with pytest.raises(DataError, match="class 77") as info:
+        evaluate(gt, pred, workers=workers)
+    assert "0002/000002" in info.value.where
+
+
+def test_sizes_must_be_equal(gt, pred):
+    write_frames(pred / "0001", [draw("r r r")] * 4)
+    with pytest.raises((DataError, ProtocolError), match=r"3x1.*6x1") as info:
+        evaluate(gt, pred)
+    assert "0001" in info.value.where
+
+
+def test_a_missing_sequence_is_named(gt, pred, tmp_path):
+    less = write_films(tmp_path / "less", {"0001": GT, "0003": GT})
+    with pytest.raises(DataError, match="0002"):
+        evaluate(gt, less)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"workers": 0}, "-j must be at least 1"),
+        ({"pat_protocol": "oficial"}, "did you mean 'official'"),
+        ({"dataset": "kiti-step"}, "did you mean 'kitti-step'"),
+        ({"encoding": "kiti-step"}, "did you mean 'kitti-step'"),
+    ],
+)
+def test_wrong_settings(gt, pred, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        evaluate(gt, pred, **settings)
+
+
+def test_settings_are_checked_before_any_folder_is_read(tmp_path):
+    with pytest.raises(ConfigError):
+        evaluate(tmp_path / "nowhere", tmp_path / "nowhere", pat_protocol="oficial")
+
+
+def test_few_sequences_have_no_interval(gt, pred):
+    evaluation = evaluate(gt, pred, intervals=True)
+    (result,) = evaluation.results
+    assert evaluation.paired is None  # nothing to compare with
+    assert set(result.intervals) == set(SCORE_NAMES)
+    reason = "2 sequences; an interval needs at least 5"
+    assert result.intervals["PAT"] == {"n": 2, "reason": reason}
+
+
+def test_intervals_and_pairs_from_five_sequences_on(tmp_path):
+    gt = write_films(tmp_path / "gt", six_films(GT))
+    first = write_films(tmp_path / "first", six_films(SWITCHED, LOST, LOOSE))
+    second = write_films(tmp_path / "second", six_films(GT, LOOSE, LOST, GT))
+    evaluation = evaluate(gt, first, second, intervals=True)
+    for result in evaluation.results:
+        interval = result.intervals["PAT"]
+        assert interval["n"] == 6
+        assert interval["low"] <= result.scores["PAT"] <= interval["high"]
+        assert interval["low"] < interval["high"]
+    (paired,) = evaluation.paired
+    assert (paired["name"], paired["reference"]) == ("second", "first")
+    difference = paired["scores"]["PAT"]
+    scores = [result.scores["PAT"] for result in evaluation.results]
+    assert difference["difference"] == pytest.approx(scores[1] - scores[0])
+    assert 0 < difference["p_value"] <= difference["p_value_holm"] <= 1
+
+
+def test_results_survive_json(gt, pred):
+    (result,) = evaluate(gt, pred, intervals=True).results
+    data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+    assert EvaluationResult.from_dict(data).to_dict() == result.to_dict()
+
+
+def test_only_the_right_schema_is_read(gt, pred):
+    data = evaluate(gt, pred).results[0].to_dict()
+    with pytest.raises(
+        DataError, match=r"found schema 'other/1', expected 'mapt-bench/evaluation/1'"
+    ):
+        EvaluationResult.from_dict({**data, "schema": "other/1"})
+    del data["blocks"], data["protocol"]
+    with pytest.raises(DataError, match="lacks blocks, protocol"):
+        EvaluationResult.from_dict(data)
+
+
+def test_document_of_one_and_of_several(gt, pred, tmp_path):
+    other = write_films(tmp_path / "other", {"0001": GT, "0002": GT})
+    results = evaluate(gt, pred, other).results
+    assert evaluations_document(results[:1])["schema"] == "mapt-bench/evaluation/1"
+    several = evaluations_document(results)
+    assert several["schema"] == "mapt-bench/evaluations/1"
+    assert [one["name"] for one in several["evaluations"]] == ["pred", "other"]
+    assert "paired" not in several
+    assert evaluations_document(results, [])["paired"] == []
