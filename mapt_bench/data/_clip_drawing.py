@@ -134,11 +134,10 @@ class Canvas:
 
     def reduce(self) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
         """Return the frame: mean colours ``(height, width, 3)`` and labels ``(height, width)``."""
-        corners = range(SCALE)
-        total = sum(
-            self.image[down::SCALE, across::SCALE].astype(np.uint16)
-            for down in corners
-            for across in corners
-        )
+        height, width = (side // SCALE for side in self.codes.shape)
+        total = np.zeros((height, width, 3), dtype=np.uint16)
+        for down in range(SCALE):
+            for across in range(SCALE):
+                total += self.image[down::SCALE, across::SCALE]
         mean = (total + SCALE * SCALE // 2) // (SCALE * SCALE)
         return mean.astype(np.uint8), self.codes[::SCALE, ::SCALE].copy()

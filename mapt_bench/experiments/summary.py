@@ -49,7 +49,7 @@ def _tables(outcome: RunOutcome) -> list[tuple[_Row | None, list[int]]]:
     """Return each table: its interval, and the positions of its cells."""
     if not outcome.plan.sweeps:
         return [(None, list(range(len(outcome.cells))))]
-    tables = []
+    tables: list[tuple[_Row | None, list[int]]] = []
     for sweep in outcome.plan.sweeps:
         for tau in sweep.taus:
             positions = [
