@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from mapt_bench.baselines.catalog import associator_names
 from mapt_bench.baselines.choice import TrackerChoice
@@ -17,6 +15,8 @@ from mapt_bench.evaluation.tracking_run import (
     track_videos,
 )
 from mapt_bench.provenance import provenance
+from mapt_bench.reports.tables import Column, Table
+from mapt_bench.reports.terminal import print_table
 
 __all__ = ["command"]
 
@@ -88,19 +88,24 @@ def command(
         "provenance": provenance(),
     }
     if not emit_json(json_file, result):
-        click.echo(f"label space: {labels.name}   tracker: {tracker}   maps: {out}")
-        Console().print(_table(runs))
+        print_table(_table(runs, tracker, labels.name))
+        click.echo(f"maps: {out}")
     return 0
 
 
-def _table(runs: list[SequenceRun]) -> Table:
+def _table(runs: list[SequenceRun], tracker: str, labels: str) -> Table:
     """One row a sequence; a column for each step that gave identities."""
     steps = sorted({step for run in runs for step in run.steps})
-    table = Table()
-    table.add_column("sequence")
-    for title in ("frames", "tracks", *steps, "found again"):
-        table.add_column(title, justify="right")
-    for run in runs:
-        counts = [run.frames, run.tracks, *(run.steps.get(step, 0) for step in steps)]
-        table.add_row(run.name, *(str(count) for count in [*counts, run.found_again]))
-    return table
+    counted = ("frames", "tracks", *steps, "found again")
+    columns = (Column("sequence"), *(Column(name, "integer") for name in counted))
+    rows = tuple(
+        (
+            run.name,
+            run.frames,
+            run.tracks,
+            *(run.steps.get(step, 0) for step in steps),
+            run.found_again,
+        )
+        for run in runs
+    )
+    return Table(f"Identities by {tracker}, label space {labels}", columns, rows)
