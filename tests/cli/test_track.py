@@ -85,7 +85,7 @@ def test_maps_are_written_that_link_the_true_segments(data, tmp_path, tracker):
     out = tmp_path / "runs" / "new"
     result = _run(data, "--tracker", tracker, "--out", out)
     assert result.exit_code == 0, result.output
-    assert "label space: kitti-step" in result.stdout
+    assert "label space kitti-step" in result.stdout
     assert "found again" in result.stdout
     written = open_maps(out, KITTI)
     assert [sequence.parts[-1] for sequence in written.sequences] == ["0001", "0002"]
