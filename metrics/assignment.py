@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from mapt_bench.metrics.detections import ClassDetections
+from mapt_bench.metrics.grouping import number_keys
 
 __all__ = ["assign_pairs"]
 
@@ -51,8 +52,8 @@ def _settle(
     scores: NDArray[np.float64],
     chosen: NDArray[np.bool_],
 ) -> None:
-    gt, gt_row = np.unique(detections.pair_gt[pairs], return_inverse=True)
-    pred, pred_column = np.unique(detections.pair_pred[pairs], return_inverse=True)
+    gt, gt_row = number_keys(detections.pair_gt[pairs])
+    pred, pred_column = number_keys(detections.pair_pred[pairs])
     matrix = np.zeros((len(gt), len(pred)))
     matrix[gt_row, pred_column] = scores
     partner = np.full(len(gt), -1)

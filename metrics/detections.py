@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.metrics.grouping import number_keys
 from mapt_bench.metrics.matching import SegmentTable
 
 __all__ = ["ClassDetections", "detections_of_class"]
@@ -91,4 +92,4 @@ def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
 
 
 def _renumber(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.unique(rows, return_inverse=True)[1].astype(np.int64)
+    return number_keys(rows)[1]

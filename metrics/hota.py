@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mapt_bench.metrics.additive import Additive
 from mapt_bench.metrics.assignment import assign_pairs
 from mapt_bench.metrics.detections import ClassDetections
+from mapt_bench.metrics.grouping import number_keys
 
 __all__ = ["ALPHAS", "HotaScores", "HotaSums", "count_hota", "hota_scores"]
 
@@ -58,7 +59,7 @@ def count_hota(detections: ClassDetections) -> HotaSums:
         detections.gt_track[detections.pair_gt] * max(detections.pred_track_count, 1)
         + detections.pred_track[detections.pair_pred]
     )
-    keys, pair = np.unique(pair_key, return_inverse=True)
+    keys, pair = number_keys(pair_key)
     gt_track, pred_track = np.divmod(keys, max(detections.pred_track_count, 1))
     gt_length = np.bincount(detections.gt_track)[gt_track]
     pred_length = np.bincount(detections.pred_track)[pred_track]

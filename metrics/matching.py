@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.metrics.grouping import number_keys
 from mapt_bench.metrics.overlap import SequenceOverlap
 
 __all__ = ["Matches", "SegmentTable", "match_segments", "segment_table"]
@@ -75,8 +76,8 @@ def segment_table(overlap: SequenceOverlap, window: int = 1) -> SegmentTable:
         pixels = overlap.pixels
     else:
         unit, gt_index, pred_index, pixels = _join_windows(overlap, window)
-    gt_key, gt_segment = np.unique(unit * overlap.gt.count + gt_index, return_inverse=True)
-    pred_key, pred_segment = np.unique(unit * overlap.pred.count + pred_index, return_inverse=True)
+    gt_key, gt_segment = number_keys(unit * overlap.gt.count + gt_index)
+    pred_key, pred_segment = number_keys(unit * overlap.pred.count + pred_index)
     gt_unit, gt_of = np.divmod(gt_key, max(overlap.gt.count, 1))
     pred_unit, pred_of = np.divmod(pred_key, max(overlap.pred.count, 1))
     return SegmentTable(
@@ -101,12 +102,13 @@ def _join_windows(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Join equal pairs of codes within every window of consecutive frames."""
     last_start = overlap.frame_count - window
-    starts = overlap.frame[:, None] - np.arange(window)
+    # One row for each place in the window, so that the keys are as many ascending stretches.
+    starts = overlap.frame - np.arange(window)[:, None]
     inside = (starts >= 0) & (starts <= last_start)
-    entry = np.nonzero(inside)[0]
+    entry = np.nonzero(inside)[1]
     pair = overlap.gt_index[entry] * overlap.pred.count + overlap.pred_index[entry]
     pair_count = max(overlap.gt.count * overlap.pred.count, 1)
-    keys, group = np.unique(starts[inside] * pair_count + pair, return_inverse=True)
+    keys, group = number_keys(starts[inside] * pair_count + pair)
     unit, pair = np.divmod(keys, pair_count)
     gt_index, pred_index = np.divmod(pair, max(overlap.pred.count, 1))
     return unit, gt_index, pred_index, _sum_groups(group, overlap.pixels[entry], len(keys))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import ProtocolError
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, check_classes
+from mapt_bench.metrics.grouping import number_keys, sum_by_key, sum_by_key_roughly
 
 __all__ = ["FrameOverlap", "SegmentKinds", "SequenceOverlap", "count_overlap", "join_frames"]
 
@@ -63,29 +64,13 @@ def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> Fra
     starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
     lengths = np.diff(starts, append=gt_flat.size)
     pairs = gt_flat[starts].astype(np.uint64) << np.uint64(32) | pred_flat[starts]
-    raw, pixels = sum_by_key(pairs, lengths)
+    raw, pixels = sum_by_key_roughly(pairs, lengths)
     gt_codes, pred_codes = (raw >> np.uint64(32)).astype(np.uint32), raw.astype(np.uint32)
     check_classes(gt_codes, labels, where="ground truth")
     check_classes(pred_codes, labels, where="prediction")
     gt_codes, pred_codes = _drop_stuff_ids(gt_codes, labels), _drop_stuff_ids(pred_codes, labels)
     pairs, pixels = sum_by_key(gt_codes.astype(np.uint64) << np.uint64(32) | pred_codes, pixels)
     return FrameOverlap((pairs >> np.uint64(32)).astype(np.uint32), pairs.astype(np.uint32), pixels)
-
-
-def sum_by_key(
-    keys: NDArray[np.uint64], values: NDArray[np.int64]
-) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Add the values of equal keys.
-
-    Returns:
-        The distinct keys, ascending, and the sum of each.
-    """
-    if not keys.size:
-        return keys, values
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    firsts = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
-    return ordered[firsts], np.add.reduceat(values[order], firsts)
 
 
 def _drop_stuff_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np.uint32]:
@@ -173,11 +158,9 @@ class SequenceOverlap:
 def join_frames(frames: list[FrameOverlap], labels: LabelSpace) -> SequenceOverlap:
     """Join the tables of a sequence's frames, given in order of time."""
     empty = np.zeros(0, dtype=np.uint32)
-    gt_codes, gt_index = np.unique(
-        np.concatenate([empty, *(frame.gt_codes for frame in frames)]), return_inverse=True
-    )
-    pred_codes, pred_index = np.unique(
-        np.concatenate([empty, *(frame.pred_codes for frame in frames)]), return_inverse=True
+    gt_codes, gt_index = number_keys(np.concatenate([empty, *(frame.gt_codes for frame in frames)]))
+    pred_codes, pred_index = number_keys(
+        np.concatenate([empty, *(frame.pred_codes for frame in frames)])
     )
     return SequenceOverlap(
         labels=labels,
@@ -185,7 +168,7 @@ def join_frames(frames: list[FrameOverlap], labels: LabelSpace) -> SequenceOverl
         gt=SegmentKinds.of(gt_codes, labels),
         pred=SegmentKinds.of(pred_codes, labels),
         frame=np.repeat(np.arange(len(frames)), [len(frame.pixels) for frame in frames]),
-        gt_index=gt_index.astype(np.int64),
-        pred_index=pred_index.astype(np.int64),
+        gt_index=gt_index,
+        pred_index=pred_index,
         pixels=np.concatenate([np.zeros(0, dtype=np.int64), *(frame.pixels for frame in frames)]),
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mapt_bench.labels import ID_LIMIT, LabelSpace
 from mapt_bench.metrics.additive import Additive
 from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.grouping import number_keys
 from mapt_bench.metrics.matching import segment_table
 from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap
 from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
@@ -135,7 +136,7 @@ class PatSums(Additive):
 def _identities(pred: SegmentKinds) -> dict[str, NDArray[np.int64]]:
     """Return the identity of each predicted code under each rule, -1 where it has none."""
     own = np.arange(pred.count)
-    bare = np.unique(pred.codes & np.uint32(ID_LIMIT - 1), return_inverse=True)[1]
+    bare = number_keys(pred.codes & np.uint32(ID_LIMIT - 1))[1]
     return {
         "all": np.where(pred.is_void, -1, own),
         "things": np.where(pred.is_thing, own, -1),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics.additive import Additive
 from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.grouping import number_keys
 from mapt_bench.metrics.overlap import SequenceOverlap
 from mapt_bench.metrics.ratios import defined, geometric_mean, mean, ratio
 
@@ -78,9 +79,7 @@ def association_sum(
     gt_size = _tube_sizes(overlap, overlap.gt_index, is_gt, overlap.gt.count, min_pixels)
     pred_size = _tube_sizes(overlap, tube, is_pred, tube_count, min_pixels)
     counted = is_gt & is_pred & (gt_size[overlap.gt_index] > 0) & (pred_size[tube] > 0)
-    keys, group = np.unique(
-        overlap.gt_index[counted] * tube_count + tube[counted], return_inverse=True
-    )
+    keys, group = number_keys(overlap.gt_index[counted] * tube_count + tube[counted])
     shared = np.bincount(group, weights=overlap.pixels[counted], minlength=len(keys))
     gt, pred = np.divmod(keys, tube_count)
     quality = shared * (shared / (gt_size[gt] + pred_size[pred] - shared)) / gt_size[gt]
@@ -94,9 +93,7 @@ def _tube_sizes(
     count: int,
     min_pixels: int,
 ) -> NDArray[np.int64]:
-    keys, group = np.unique(
-        index[of_tube] * max(overlap.frame_count, 1) + overlap.frame[of_tube], return_inverse=True
-    )
+    keys, group = number_keys(index[of_tube] * max(overlap.frame_count, 1) + overlap.frame[of_tube])
     areas = np.bincount(group, weights=overlap.pixels[of_tube], minlength=len(keys))
     grown = areas > min_pixels
     sizes = np.bincount(

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.metrics.additive import Additive
+from mapt_bench.metrics.grouping import number_keys
 from mapt_bench.metrics.overlap import SequenceOverlap
 
 __all__ = ["TrackSums", "count_tracks"]
@@ -119,6 +120,6 @@ def _partners(
 def _group_sum(
     keys: NDArray[np.int64], pixels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    distinct, group = np.unique(keys, return_inverse=True)
+    distinct, group = number_keys(keys)
     sums = np.bincount(group, weights=pixels, minlength=len(distinct))
     return distinct, sums.astype(np.int64)
