@@ -150,9 +150,21 @@ def _overall_title(evaluations: Sequence[Result]) -> str:
 
 def _protocol_notes(evaluations: Sequence[Result]) -> list[str]:
     variants = {str(e.get("protocol", {}).get("pat", "")): None for e in evaluations}
-    return [f"PAT protocol: {variant}." for variant in variants if variant] + [
-        "IDSW and Frag are counts; lower is better."
+    return [
+        *(f"PAT protocol: {variant}." for variant in variants if variant),
+        "IDSW and Frag are counts; lower is better.",
+        *(_void_note(evaluation) for evaluation in evaluations if _void_frames(evaluation)),
     ]
+
+
+def _void_frames(evaluation: Result) -> int:
+    return int(evaluation.get("protocol", {}).get("frames_counted_as_void", 0))
+
+
+def _void_note(evaluation: Result) -> str:
+    count = _void_frames(evaluation)
+    plural = "" if count == 1 else "s"
+    return f"{evaluation['name']} lacks {count} frame{plural}, counted as all void."
 
 
 def _undefined(evaluations: Sequence[Result]) -> list[str]:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 from helpers.films import film, headline, score
-from helpers.folders import GT, LOOSE, LOST, SWITCHED, six_films, write_films
+from helpers.folders import GT, LOST, SWITCHED, write_films
 from helpers.maps import KITTI, draw, write_frames
 
 from mapt_bench.errors import ConfigError, DataError, ProtocolError
@@ -167,24 +167,6 @@ def test_few_sequences_have_no_interval(gt, pred):
     assert set(result.intervals) == set(SCORE_NAMES)
     reason = "2 sequences; an interval needs at least 5"
     assert result.intervals["PAT"] == {"n": 2, "reason": reason}
-
-
-def test_intervals_and_pairs_from_five_sequences_on(tmp_path):
-    gt = write_films(tmp_path / "gt", six_films(GT))
-    first = write_films(tmp_path / "first", six_films(SWITCHED, LOST, LOOSE))
-    second = write_films(tmp_path / "second", six_films(GT, LOOSE, LOST, GT))
-    evaluation = evaluate(gt, first, second, intervals=True)
-    for result in evaluation.results:
-        interval = result.intervals["PAT"]
-        assert interval["n"] == 6
-        assert interval["low"] <= result.scores["PAT"] <= interval["high"]
-        assert interval["low"] < interval["high"]
-    (paired,) = evaluation.paired
-    assert (paired["name"], paired["reference"]) == ("second", "first")
-    difference = paired["scores"]["PAT"]
-    scores = [result.scores["PAT"] for result in evaluation.results]
-    assert difference["difference"] == pytest.approx(scores[1] - scores[0])
-    assert 0 < difference["p_value"] <= difference["p_value_holm"] <= 1
 
 
 def test_results_survive_json(gt, pred):

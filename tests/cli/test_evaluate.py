@@ -1,0 +1,383 @@
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from helpers.films import film, headline
+from helpers.folders import GT, LOOSE, LOST, SWITCHED, six_films, write_films
+from helpers.maps import draw, write_frames
+
+from mapt_bench import __version__
+from mapt_bench.cli import main
+from mapt_bench.metrics import SCORE_NAMES
+
+
+def run(*words):
+    return CliRunner().invoke(main, ["evaluate", *map(str, words)])
+
+
+@pytest.fixture
+def gt(tmp_path):
+    return write_films(tmp_path / "gt", {"0001": GT, "0002": GT})
+
+
+@pytest.fixture
+def pred(tmp_path):
+    return write_films(tmp_path / "pred", {"0001": SWITCHED, "0002": LOST})
+
+
+@pytest.fixture
+def other(tmp_path):
+    return write_films(tmp_path / "other", {"0001": GT, "0002": SWITCHED})
+
+
+def result_of(*words):
+    """The JSON on stdout, which must stand there alone."""
+    outcome = run(*words, "--json", "-")
+    assert outcome.exit_code == 0, outcome.stderr
+    return json.loads(outcome.stdout)
+
+
+def without_run(document):
+    """A result without what differs between two runs of the same thing."""
+    for result in document.get("evaluations", [document]):
+        del result["provenance"]["created"], result["provenance"]["threads"]
+    return document
+
+
+def test_tables_on_stdout(gt, pred):
+    outcome = run(gt, pred)
+    assert outcome.exit_code == 0
+    pat = headline(f"{GT}", SWITCHED)["PAT"]
+    lines = outcome.stdout.splitlines()
+    heading = next(line.split() for line in lines if line.startswith("prediction"))
+    assert tuple(heading[1:]) == SCORE_NAMES
+    row = next(line.split() for line in lines if line.startswith("0001"))
+    assert row[:3] == ["0001", "4", f"{100 * pat:.2f}"]
+    assert "Classes of pred" in outcome.stdout
+    assert "thing_ids_present_classes" in outcome.stdout  # the protocol stands beside the numbers
+
+
+def test_brief_leaves_out_classes_and_sequences(gt, pred):
+    stdout = run(gt, pred, "--brief").stdout
+    assert "Classes of" not in stdout
+    assert "Sequences of" not in stdout
+    assert "PAT" in stdout
+
+
+def test_json_schema(gt, pred):
+    found = result_of(gt, pred)
+    assert list(found) == [
+        "schema",
+        "name",
+        "scores",
+        "undefined",
+        "per_sequence",
+        "per_class",
+        "protocol",
+        "provenance",
+        "blocks",
+    ]
+    assert found["schema"] == "mapt-bench/evaluation/1"
+    assert found["name"] == "pred"
+    assert tuple(found["scores"]) == SCORE_NAMES
+    assert found["undefined"] == {}
+    assert list(found["per_sequence"]) == ["0001", "0002"]
+    assert list(found["per_sequence"]["0001"]) == ["frames", *SCORE_NAMES]
+    assert list(found["blocks"]) == [
+        "stq",
+        "pq",
+        "vpq",
+        "panoptic_tracking",
+        "tracking",
+        "mopt",
+    ]
+    assert found["protocol"]["pat"] == "thing_ids_present_classes"
+    assert found["protocol"]["dataset"] == "kitti-step"
+    assert found["provenance"]["mapt_bench"] == __version__
+    assert {"git_commit", "packages", "device", "threads", "created"} <= found["provenance"].keys()
+
+
+def test_undefined_scores_are_null_with_a_reason(tmp_path):
+    gt = write_films(tmp_path / "gt", {"0001": "r s | r s"})
+    pred = write_films(tmp_path / "pred", {"0001": "r s | r r"})
+    found = result_of(gt, pred)
+    missing = [name for name, value in found["scores"].items() if value is None]
+    assert missing == list(found["undefined"])
+    assert found["undefined"]["TQ"] == "no ground-truth track of any thing class"
+    assert found["undefined"]["VPQ"].startswith("every sequence is shorter than a window of 4")
+    table = run(gt, pred, "--brief").stdout
+    assert "no ground-truth track of any thing class" in table
+
+
+def test_json_file_goes_beside_the_tables(gt, pred, tmp_path):
+    file = tmp_path / "deep" / "result.json"
+    outcome = run(gt, pred, "--json", file)
+    assert outcome.exit_code == 0
+    assert "prediction" in outcome.stdout
+    assert without_run(json.loads(file.read_text())) == without_run(result_of(gt, pred))
+
+
+def test_runs_and_workers_give_the_same_result(gt, pred):
+    first, again = result_of(gt, pred), result_of(gt, pred)
+    two = result_of(gt, pred, "-j", 2)
+    assert (first["provenance"]["threads"], two["provenance"]["threads"]) == (1, 2)
+    texts = {json.dumps(without_run(document)) for document in (first, again, two)}
+    assert len(texts) == 1
+
+
+def test_several_predictions_in_one_document(gt, pred, other):
+    found = result_of(gt, pred, other)
+    assert list(found) == ["schema", "evaluations"]
+    assert found["schema"] == "mapt-bench/evaluations/1"
+    assert [one["name"] for one in found["evaluations"]] == ["pred", "other"]
+    assert {one["schema"] for one in found["evaluations"]} == {"mapt-bench/evaluation/1"}
+
+
+def test_several_predictions_are_averaged_over_the_same_classes(gt, pred, other):
+    odd = draw("c1 c1 r s p2 r")
+    odd.codes[0, 2] = 2 << 24  # a building, nowhere in the truth
+    write_frames(other / "0001", [odd, *film(GT)[1:]])
+    alone = result_of(gt, pred)
+    first, second = result_of(gt, pred, other)["evaluations"]
+    assert alone["protocol"]["classes"] == [0, 1, 11, 13]
+    assert first["protocol"]["classes"] == second["protocol"]["classes"] == [0, 1, 2, 11, 13]
+    assert first["scores"]["PQ"] == pytest.approx(alone["scores"]["PQ"] * 4 / 5)
+
+
+def test_tables_go_to_files(gt, pred, other, tmp_path):
+    files = {kind: tmp_path / f"table.{kind}" for kind in ("csv", "tex", "md")}
+    outcome = run(
+        gt, pred, other,
+        "--csv", files["csv"], "--latex", files["tex"], "--markdown", files["md"],
+    )  # fmt: skip
+    assert outcome.exit_code == 0
+    with files["csv"].open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["prediction"] for row in rows] == ["pred", "other"]
+    scores = [one["scores"] for one in result_of(gt, pred, other)["evaluations"]]
+    assert [float(row["PAT"]) for row in rows] == [one["PAT"] for one in scores]  # all digits
+    assert (tmp_path / "table-classes-of-pred.csv").is_file()
+    assert (tmp_path / "table-sequences-of-other.csv").is_file()
+
+    assert scores[1]["PAT"] > scores[0]["PAT"]
+    worse, better = (f"{100 * one['PAT']:.2f}" for one in scores)
+    latex = files["tex"].read_text()
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+        assert rule in latex
+    assert rf"other & \textbf{{{better}}}" in latex
+    assert rf"pred & {worse}" in latex
+    assert f"| other | **{better}** |" in files["md"].read_text()
+
+
+def test_one_prediction_has_no_best(gt, pred, tmp_path):
+    run(gt, pred, "--latex", tmp_path / "table.tex")
+    assert r"\textbf" not in (tmp_path / "table.tex").read_text()
+
+
+def test_missing_frames_as_void_are_told(gt, pred):
+    (pred / "0001" / "000003.png").unlink()
+    refused = run(gt, pred)
+    assert refused.exit_code == 3
+    assert "0001: the prediction lacks 1 frame (000003) of 4" in refused.stderr
+    found = result_of(gt, pred, "--missing", "void")
+    assert found["protocol"]["missing"] == "void"
+    assert found["protocol"]["frames_counted_as_void"] == 1
+    table = run(gt, pred, "--missing", "void", "--brief").stdout
+    assert "pred lacks 1 frame, counted as all void." in table
+
+
+def test_official_protocol(gt, pred):
+    found = result_of(gt, pred, "--pat-protocol", "official")
+    assert found["protocol"]["pat"] == "official"
+    assert found["protocol"]["classes"] == list(range(19))
+    official = found["blocks"]["panoptic_tracking"]["official"]["dataset"]
+    for name in ("PAT", "PQ", "TQ", "PTQ", "sPTQ", "LSTQ"):
+        assert found["scores"][name] == official[name]
+
+
+def test_the_headline_is_a_golden_variant(gt, pred):
+    found = result_of(gt, pred)
+    variant = found["blocks"]["panoptic_tracking"]["thing_ids_present_classes"]["dataset"]
+    for name in ("PAT", "PQ", "TQ", "PTQ", "sPTQ", "LSTQ"):
+        assert found["scores"][name] == variant[name]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--pat-protocol", "oficial"], "unknown PAT protocol 'oficial'; did you mean 'official'"),
+        (["--dataset", "kiti-step"], "unknown label space 'kiti-step'; did you mean 'kitti-step'"),
+        (["--encoding", "kiti-step"], "did you mean 'kitti-step'"),
+        (["-j", "0"], "-j must be at least 1, found 0"),
+        (["--missing", "guess"], "'guess' is not one of 'error', 'void'"),
+        (["--sequel"], "No such option"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(gt, pred, words, message):
+    outcome = run(gt, pred, *words)
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr
+    assert outcome.stdout == ""
+
+
+def test_a_prediction_is_needed(gt):
+    assert run(gt).exit_code == 2
+
+
+def test_one_folder_twice_is_wrong_usage(gt, pred):
+    assert run(gt, pred, pred).exit_code == 2
+
+
+def test_ground_truth_against_itself_is_refused(gt):
+    outcome = run(gt, gt)
+    assert outcome.exit_code == 3
+    assert "same folder" in outcome.stderr
+
+
+def test_a_folder_that_is_not_there(gt, tmp_path):
+    outcome = run(gt, tmp_path / "nowhere")
+    assert outcome.exit_code == 3
+    assert str(tmp_path / "nowhere") in outcome.stderr
+
+
+def test_sizes_that_differ(gt, pred):
+    write_frames(pred / "0002", [draw("r r r")] * 4)
+    outcome = run(gt, pred)
+    assert outcome.exit_code == 3
+    assert "0002: the prediction is 3x1 pixels, the ground truth 6x1" in outcome.stderr
+
+
+def test_a_class_outside_the_label_space(gt, pred):
+    bad = draw("r r r s p2 c1")
+    bad.codes[0, 3] = 77 << 24
+    write_frames(pred / "0002", [bad], first=3)
+    outcome = run(gt, pred)
+    assert outcome.exit_code == 3
+    assert "0002/000003" in outcome.stderr
+    assert "class 77" in outcome.stderr
+    assert "'kitti-step'" in outcome.stderr
+
+
+def error_of(outcome):
+    found = json.loads(outcome.stdout)
+    assert list(found) == ["error"]
+    assert list(found["error"]) == ["kind", "message", "where"]
+    return found["error"]
+
+
+@pytest.mark.parametrize("target", ["-", "file"])
+def test_errors_are_json_on_stdout_when_asked_for(gt, tmp_path, target):
+    file = tmp_path / "result.json"
+    outcome = run(gt, tmp_path / "nowhere", "--json", "-" if target == "-" else file)
+    assert outcome.exit_code == 3
+    error = error_of(outcome)
+    assert (error["kind"], error["where"]) == ("data", str(tmp_path / "nowhere"))
+    assert error["message"]
+    assert not file.exists()
+
+
+def test_wrong_usage_is_json_too(gt, pred):
+    outcome = run(gt, pred, "--sequel", "--json", "-")
+    assert outcome.exit_code == 2
+    assert error_of(outcome)["kind"] == "config"
+
+
+def test_an_older_result_stays_when_the_command_fails(gt, pred, tmp_path):
+    file = tmp_path / "result.json"
+    file.write_text("older")
+    assert run(gt, tmp_path / "nowhere", "--json", file).exit_code == 3
+    assert file.read_text() == "older"
+    assert run(gt, pred, "--json", file).exit_code == 0
+    assert json.loads(file.read_text())["name"] == "pred"
+
+
+def files_below(folder):
+    return sorted(str(path) for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("obstacle", ["a folder in its place", "a file for a parent"])
+def test_a_json_path_that_cannot_be_written(gt, pred, tmp_path, obstacle):
+    blocked = tmp_path / "blocked"
+    if obstacle == "a folder in its place":
+        (blocked / "held").mkdir(parents=True)
+        target = blocked
+    else:
+        blocked.write_text("a file")
+        target = blocked / "result.json"
+    before = files_below(tmp_path)
+    outcome = run(gt, pred, "--json", target)
+    assert outcome.exit_code == 3
+    error = error_of(outcome)
+    assert error["kind"] == "data"
+    assert error["where"] == str(target)
+    assert "cannot be written" in error["message"]
+    assert files_below(tmp_path) == before
+
+
+def test_a_table_that_cannot_be_written_leaves_the_older_json(gt, pred, tmp_path):
+    (tmp_path / "table.csv").mkdir()
+    file = tmp_path / "result.json"
+    file.write_text("older")
+    outcome = run(gt, pred, "--csv", tmp_path / "table.csv", "--json", file)
+    assert outcome.exit_code == 3
+    assert file.read_text() == "older"
+
+
+def test_few_sequences_have_no_interval_and_the_table_says_so(gt, pred):
+    found = result_of(gt, pred, "--intervals")
+    assert found["intervals"]["PAT"] == {
+        "n": 2,
+        "reason": "2 sequences; an interval needs at least 5",
+    }
+    assert "2 sequences; an interval needs at least 5" in run(gt, pred, "--intervals").stdout
+
+
+def test_intervals_and_paired_differences(tmp_path):
+    gt = write_films(tmp_path / "gt", six_films(GT))
+    first = write_films(tmp_path / "first", six_films(SWITCHED, LOST, LOOSE))
+    second = write_films(tmp_path / "second", six_films(GT, LOOSE, LOST, GT))
+    file = tmp_path / "result.json"
+    outcome = run(gt, first, second, "--intervals", "--brief", "--json", file)
+    assert outcome.exit_code == 0
+    document = json.loads(file.read_text())
+    for result in document["evaluations"]:
+        interval = result["intervals"]["PAT"]
+        assert (interval["n"], interval["level"]) == (6, 0.95)
+        assert interval["method"].startswith("BCa")
+        assert interval["low"] <= result["scores"]["PAT"] <= interval["high"]
+        assert interval["low"] < interval["high"]
+    (paired,) = document["paired"]
+    assert (paired["name"], paired["reference"]) == ("second", "first")
+    difference = paired["scores"]["PAT"]
+    before, after = (result["scores"]["PAT"] for result in document["evaluations"])
+    assert difference["difference"] == pytest.approx(after - before)
+    assert 0 < difference["p_value"] <= difference["p_value_holm"] <= 1
+    assert "n = 6" in outcome.stdout
+    assert "first" in outcome.stdout
+
+
+def test_nothing_heavy_is_imported(gt, pred):
+    code = (
+        "import sys\n"
+        "from mapt_bench.cli import main\n"
+        "try:\n"
+        f"    main(['evaluate', {str(gt)!r}, {str(pred)!r}])\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 0, end.code\n"
+        "heavy = {'torch', 'torchvision', 'matplotlib', 'cv2'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    outcome = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    assert "PAT" in outcome.stdout
+    assert outcome.stderr == ""
