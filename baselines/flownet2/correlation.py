@@ -14,7 +14,9 @@ _BLOCK = 20
 """Columns that meet their neighbours in one matrix product, after the split by stride."""
 
 
-def correlation(first: Tensor, second: Tensor, max_displacement: int = 20, stride: int = 2) -> Tensor:
+def correlation(
+    first: Tensor, second: Tensor, max_displacement: int = 20, stride: int = 2
+) -> Tensor:
     """Compare every cell of one map with cells of the other at each displacement.
 
     ``out[b, k, y, x]`` is the mean over channels of ``first[b, :, y, x] * second[b, :, y + dy,
@@ -118,11 +120,13 @@ def _banded_products(first: Tensor, second: Tensor, max_displacement: int, strid
 
 def _register() -> torch.library.Library:
     # Not by torch.library.custom_op, whose first call imports torch's compiler: over a second.
-    library = torch.library.Library("mapt_bench", "DEF")
-    library.define(
+    library = torch.library.Library("mapt_bench", "DEF")  # type: ignore[no-untyped-call]
+    library.define(  # type: ignore[no-untyped-call]
         "correlation(Tensor first, Tensor second, int max_displacement, int stride) -> Tensor"
     )
-    library.impl("correlation", _banded_products, "CompositeExplicitAutograd")
+    library.impl(  # type: ignore[no-untyped-call]
+        "correlation", _banded_products, "CompositeExplicitAutograd"
+    )
     torch.library.register_fake("mapt_bench::correlation", _shape, lib=library)
     torch.library.register_autograd(
         "mapt_bench::correlation", _backward, setup_context=_keep, lib=library

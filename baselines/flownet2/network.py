@@ -83,7 +83,8 @@ class FlowNet2(nn.Module):
         """
         _check(frames)
         height, width = frames.shape[-2:]
-        pair = _padded(frames.flatten(1, 2)).unflatten(1, (3, 2))
+        pair = _padded(frames.flatten(1, 2))
+        pair = pair.reshape(-1, 3, 2, *pair.shape[-2:])
         # One mean for each colour, over both frames.
         pair = (pair - pair.mean(dim=(2, 3, 4), keepdim=True)) / _MAX_VALUE
         # From (B, colours, frames, H, W) to the three colours of one frame after the other's.

@@ -1,0 +1,210 @@
+"""All flow sources by name. Networks, and with them torch, are imported only when one is built."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from mapt_bench.baselines.flow import DisFlow
+from mapt_bench.baselines.flow_files import FlowFiles
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.tracking.propagation import FlowSource
+
+if TYPE_CHECKING:
+    from mapt_bench.baselines.flow_networks import Estimate
+
+__all__ = ["FlowEntry", "FlowOptions", "build_flow_source", "flow_entry", "flow_names"]
+
+_PTLFLOW = "flow:ptlflow/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowOptions:
+    """What a flow source is built from.
+
+    Attributes:
+        weights: File with a network's weights; for ``flow:files``, the folder of flow files.
+        random_weights: Whether an untrained network is wanted.
+        seed: Of untrained weights.
+        device: Where a network runs, for example ``"cpu"`` or ``"cuda"``.
+        height: Rows that ``flow:dis`` scales frames down to.
+    """
+
+    weights: Path | None = None
+    random_weights: bool = False
+    seed: int = 0
+    device: str = "cpu"
+    height: int = 192
+
+
+@dataclass(frozen=True)
+class FlowEntry:
+    """A flow source that can be asked for.
+
+    Attributes:
+        name: What it is asked for by.
+        summary: One line.
+        takes: What ``weights`` must name: the file of a network's weights, a folder of flow files,
+            or nothing at all.
+        needs_images: Whether frames must have images.
+        build: Makes one.
+    """
+
+    name: str
+    summary: str
+    takes: Literal["weights", "folder", "nothing"]
+    needs_images: bool
+    build: Callable[[FlowOptions], FlowSource]
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether it is a network: it wants a file of weights, or leave to be untrained."""
+        return self.takes == "weights"
+
+    def check(self, options: FlowOptions) -> None:
+        """Refuse options that do not suit this source; nothing is read.
+
+        Raises:
+            ConfigError: If weights are missing and untrained ones were not asked for, both were
+                given, or either makes no sense here.
+        """
+        given, untrained = options.weights is not None, options.random_weights
+        if untrained and not self.needs_weights:
+            raise ConfigError(f"{self.name} is no network; leave --random-weights away")
+        if given and untrained:
+            raise ConfigError(
+                f"{self.name} was given weights and --random-weights; leave one of them away"
+            )
+        if self.takes == "nothing" and given:
+            raise ConfigError(f"{self.name} has no weights; leave --weights away")
+        if self.takes == "folder" and not given:
+            raise ConfigError(f"{self.name} needs --weights FOLDER, the folder of flow files")
+        if self.needs_weights and not (given or untrained):
+            raise ConfigError(
+                f"{self.name} needs trained weights: give --weights FILE; an untrained network, "
+                "whose flow means nothing, must be asked for with --random-weights"
+            )
+
+    def describe(self, options: FlowOptions) -> str:
+        """Return one line for the output of a run; it says so when weights are untrained."""
+        if options.random_weights:
+            return f"{self.name}, UNTRAINED: random weights, seed {options.seed}"
+        return self.name if options.weights is None else f"{self.name} from {options.weights}"
+
+
+def flow_names() -> tuple[str, ...]:
+    """Names that :func:`flow_entry` knows; ``flow:ptlflow/MODEL`` stands for many."""
+    return (*_ENTRIES, f"{_PTLFLOW}MODEL")
+
+
+def flow_entry(name: str) -> FlowEntry:
+    """Return what is known of a flow source before it is built.
+
+    Args:
+        name: One of :func:`flow_names`, with the name of a model of ptlflow for ``MODEL``.
+
+    Raises:
+        ConfigError: If no source has that name; the message suggests the nearest.
+    """
+    model = name.removeprefix(_PTLFLOW)
+    if name.startswith(_PTLFLOW) and model and model != "MODEL":
+        return FlowEntry(
+            name,
+            f"{model} of the package ptlflow",
+            "weights",
+            needs_images=True,
+            build=_network(name),
+        )
+    if name not in _ENTRIES:
+        raise ConfigError(f"unknown flow {name!r}; {nearest(name, flow_names())}")
+    return _ENTRIES[name]
+
+
+def build_flow_source(
+    name: str,
+    *,
+    weights: Path | None = None,
+    random_weights: bool = False,
+    seed: int = 0,
+    device: str = "cpu",
+    height: int = 192,
+) -> FlowSource:
+    """Build a flow source.
+
+    Args:
+        name: See :func:`flow_entry`.
+        weights: File with a network's weights; for ``flow:files``, the folder of flow files.
+        random_weights: Whether an untrained network is wanted.
+        seed: Of untrained weights.
+        device: Where a network runs, for example ``"cpu"`` or ``"cuda"``.
+        height: Rows that ``flow:dis`` scales frames down to.
+
+    Raises:
+        ConfigError: If the name is unknown, options do not suit, the device is not there, or a
+            package is missing.
+        DataError: If weights or files cannot be used.
+
+    Example:
+        >>> build_flow_source("flow:dis").needs_images
+        True
+    """
+    entry = flow_entry(name)
+    options = FlowOptions(
+        weights=weights, random_weights=random_weights, seed=seed, device=device, height=height
+    )
+    entry.check(options)
+    return entry.build(options)
+
+
+def _dis(options: FlowOptions) -> FlowSource:
+    return DisFlow(height=options.height)
+
+
+def _files(options: FlowOptions) -> FlowSource:
+    if options.weights is None:
+        raise ConfigError("flow:files needs the folder of flow files")
+    return FlowFiles(options.weights)
+
+
+def _network(name: str) -> Callable[[FlowOptions], FlowSource]:
+    def build(options: FlowOptions) -> FlowSource:
+        from mapt_bench.baselines.flow_networks import NetworkFlow
+
+        return NetworkFlow(_estimate(name, options), device=options.device)
+
+    return build
+
+
+@lru_cache(maxsize=1)
+def _estimate(name: str, options: FlowOptions) -> "Estimate":
+    """Build a network, or take the last one again: every video has a tracker of its own."""
+    from mapt_bench.baselines import flow_networks
+
+    device = flow_networks.usable_device(options.device)
+    if name == "flow:flownet2":
+        return flow_networks.flownet2_estimate(options.weights, seed=options.seed, device=device)
+    if name.startswith(_PTLFLOW):
+        model = name.removeprefix(_PTLFLOW)
+        return flow_networks.ptlflow_estimate(
+            model, options.weights, seed=options.seed, device=device
+        )
+    size = name.removeprefix("flow:raft-")
+    return flow_networks.raft_estimate(size, options.weights, seed=options.seed, device=device)
+
+
+_ENTRIES = {
+    entry.name: entry
+    for entry in (
+        FlowEntry("flow:dis", "DIS, no network (Kroeger et al. 2016)", "nothing", True, _dis),
+        *(
+            FlowEntry(name, summary, "weights", True, _network(name))
+            for name, summary in (
+                ("flow:flownet2", "FlowNet2 (Ilg et al. 2017)"),
+                ("flow:raft-small", "small RAFT (Teed and Deng 2020)"),
+                ("flow:raft-large", "RAFT (Teed and Deng 2020)"),
+            )
+        ),
+        FlowEntry("flow:files", "flow files from t to t-1 on disk", "folder", False, _files),
+    )
+}
