@@ -1,0 +1,79 @@
+"""The tracking block against TrackEval itself, run on the same masks as MOTS text."""
+
+import os
+from pathlib import Path
+
+import pytest
+from helpers.mots_parity import disturbed, maps_of_mots_text, mots_text, trackeval_measures
+
+from mapt_bench.data import open_maps
+from mapt_bench.labels import label_space
+from mapt_bench.metrics import SequenceScorer, reference_blocks
+
+pytest.importorskip("trackeval", reason="TrackEval is not installed (extra: parity)")
+pytest.importorskip("pycocotools")
+
+LABELS = label_space("kitti-step")
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = Path(os.environ.get("MAPT_BENCH_SHARED", ROOT.parent / "shared"))
+MOTS = SHARED / "data" / "kitti_mots_gt" / "instances_txt"
+GOLDEN = ROOT / "tests" / "golden"
+TOLERANCE = 1e-9  # both add the same float64 numbers, in different orders
+
+
+def our_measures(gt, pred):
+    scorer = SequenceScorer(LABELS)
+    for true, predicted in zip(gt, pred, strict=True):
+        scorer.update(true, predicted)
+    return reference_blocks({"0000": scorer.result()}, LABELS)["tracking"]["per_sequence"]["0000"]
+
+
+def assert_equal(ours, theirs):
+    for name, measures in theirs.items():
+        for field, value in measures.items():
+            assert ours[name][field] == pytest.approx(value, rel=TOLERANCE, abs=TOLERANCE), (
+                name,
+                field,
+            )
+
+
+@pytest.mark.skipif(not MOTS.is_dir(), reason=f"no KITTI MOTS ground truth at {MOTS}")
+@pytest.mark.parametrize(("sequence", "frame_count"), [("0012", 78), ("0016", 209)])
+def test_a_real_sequence_against_a_disturbed_copy(tmp_path, sequence, frame_count):
+    text = (MOTS / f"{sequence}.txt").read_text()
+    gt = maps_of_mots_text(text, frame_count)
+    pred = disturbed(gt, seed=3)
+    theirs = trackeval_measures(tmp_path, text, mots_text(pred, is_gt=False), frame_count)
+    assert theirs["car"]["IDSW"] > 0
+    assert theirs["pedestrian"]["FP"] > 0
+    assert_equal(our_measures(gt, pred), theirs)
+
+
+@pytest.mark.parametrize(
+    "case", ["occlusion", "crowd_regions", "void_regions", "class_confusion", "zero_and_stuff_ids"]
+)
+def test_golden_maps(tmp_path, case):
+    gt, pred = maps_of_case(case)
+    theirs = trackeval_measures(
+        tmp_path, mots_text(gt, is_gt=True), mots_text(pred, is_gt=False), len(gt)
+    )
+    assert_equal(our_measures(gt, pred), theirs)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_disturbed_golden_maps(tmp_path, seed):
+    gt, _ = maps_of_case("occlusion")
+    pred = disturbed(gt, seed)
+    theirs = trackeval_measures(
+        tmp_path, mots_text(gt, is_gt=True), mots_text(pred, is_gt=False), len(gt)
+    )
+    assert 0 < theirs["car"]["HOTA"] < 1
+    assert_equal(our_measures(gt, pred), theirs)
+
+
+def maps_of_case(case):
+    return tuple(
+        [sequence.read(index) for index in range(len(sequence.frame_names))]
+        for side in ("gt", "pred")
+        for sequence in open_maps(GOLDEN / case / side, LABELS).sequences[:1]
+    )
