@@ -1,0 +1,171 @@
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import mapt_bench
+from mapt_bench.cli import main
+from mapt_bench.errors import ConfigError, DataError, ProtocolError
+
+HEAVY = ("torch", "torchvision", "matplotlib", "cv2")
+COMMANDS = main.list_commands(None)
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, [*words])
+
+
+def module_of(command):
+    return f"mapt_bench.cli.{command.replace('-', '_')}"
+
+
+def skip_if_absent(command):
+    if importlib.util.find_spec(module_of(command)) is None:
+        pytest.skip(f"{command} is listed, but its module is not there yet")
+
+
+def test_version():
+    outcome = invoke("--version")
+    assert outcome.exit_code == 0
+    assert outcome.stdout == f"mapt-bench, version {mapt_bench.__version__}\n"
+
+
+def test_help_names_every_command_and_the_exit_codes():
+    outcome = invoke("--help")
+    assert outcome.exit_code == 0
+    for command in COMMANDS:
+        assert re.search(rf"^  {command}  +\S", outcome.stdout, re.MULTILINE), command
+    assert "0 fine, 1 a check failed, 2 wrong usage, 3 unusable data, 70 a crash" in re.sub(
+        r"\s+", " ", outcome.stdout
+    )
+
+
+def test_without_a_command_help_goes_to_stderr():
+    outcome = invoke()
+    assert outcome.exit_code == 2
+    assert outcome.stdout == ""
+    assert "Usage:" in outcome.stderr
+
+
+def test_an_unknown_command_suggests_the_nearest():
+    outcome = invoke("evalute")
+    assert outcome.exit_code == 2
+    assert "no command 'evalute'; did you mean 'evaluate'?" in outcome.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_ends_with_two_examples(command):
+    skip_if_absent(command)
+    outcome = invoke(command, "--help")
+    assert outcome.exit_code == 0
+    _, examples = outcome.stdout.rstrip().split("Examples:\n")
+    lines = [line.strip() for line in examples.splitlines()]
+    calls = [line for line in lines if line.startswith(f"mapt-bench {command}")]
+    assert len(calls) >= 2
+    assert lines[-1].startswith("mapt-bench")  # nothing follows them
+    assert "--json FILE" in outcome.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_examples_use_options_that_exist(command):
+    skip_if_absent(command)
+    known = {
+        name
+        for parameter in main.get_command(None, command).params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+    }
+    examples = invoke(command, "--help").stdout.split("Examples:\n")[1]
+    used = set(re.findall(r"(?<= )--?[a-z][a-z-]*", examples))
+    assert used <= known
+
+
+def raising(problem):
+    @click.command("fails")
+    @click.option("--json", "json_file")
+    def command(json_file):
+        raise problem
+
+    return command
+
+
+@pytest.fixture
+def fails(monkeypatch):
+    """Make every command raise a given problem."""
+
+    def arrange(problem):
+        monkeypatch.setattr(type(main), "get_command", lambda *_: raising(problem))
+
+    return arrange
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "kind"),
+    [
+        (ConfigError("wrong", where="here"), 2, "config"),
+        (DataError("wrong", where="here"), 3, "data"),
+        (ProtocolError("wrong", where="here"), 3, "protocol"),
+    ],
+)
+def test_errors_become_exit_codes(fails, problem, code, kind):
+    fails(problem)
+    plain = invoke("check")
+    assert plain.exit_code == code
+    assert plain.stderr == "error: here: wrong\n"
+    assert plain.stdout == ""
+    asked = invoke("check", "--json", "-")
+    assert asked.exit_code == code
+    assert json.loads(asked.stdout) == {
+        "error": {"kind": kind, "message": "wrong", "where": "here"}
+    }
+
+
+def test_a_crash_is_exit_code_70_with_its_trace(fails):
+    fails(ZeroDivisionError("division"))
+    outcome = invoke("check", "--json=x.json")
+    assert outcome.exit_code == 70
+    assert "Traceback" in outcome.stderr
+    assert "internal error: ZeroDivisionError: division" in outcome.stderr
+    assert json.loads(outcome.stdout)["error"] == {
+        "kind": "crash",
+        "message": "ZeroDivisionError: division",
+        "where": None,
+    }
+
+
+def test_interruption_is_exit_code_130(fails):
+    fails(KeyboardInterrupt())
+    outcome = invoke("check")
+    assert outcome.exit_code == 130
+    assert outcome.stderr.strip() == "stopped"
+
+
+def imported_after(code):
+    """Names of heavy packages that a fresh interpreter has imported after some code."""
+    probe = f"import sys\n{code}\nprint(sorted({set(HEAVY)!r} & set(sys.modules)))"
+    outcome = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=False
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout.splitlines()[-1]
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "from mapt_bench.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass"
+    )
+    assert imported_after(code) == "[]"
+
+
+def test_commands_import_nothing_heavy():
+    there = [name for name in COMMANDS if importlib.util.find_spec(module_of(name)) is not None]
+    light = [
+        name for name in ("evaluate", "compare", "report", "conformance", "check") if name in there
+    ]
+    assert {"evaluate", "compare", "conformance", "check"} <= set(light)
+    code = "\n".join(f"import {module_of(name)}" for name in light)
+    assert imported_after(code) == "[]"
