@@ -4,6 +4,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +62,21 @@ _work_of_process: list[Work] = []
 def _enter_process(work: Work) -> None:
     import cv2
 
-    cv2.setNumThreads(1)  # workers share the processors already
+    cv2.setNumThreads(1)
     _work_of_process[:] = [work]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let OpenCV use one thread, as in workers, so that costs mean the same."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def _do_in_process(unit: Unit) -> UnitResult | Failure:
@@ -72,10 +86,15 @@ def _do_in_process(unit: Unit) -> UnitResult | Failure:
 def outcomes(
     work: Work, units: Sequence[Unit], jobs: int
 ) -> Iterator[tuple[Unit, UnitResult | Failure]]:
-    """Yield each unit with its outcome as it is done."""
+    """Yield each unit with its outcome as it is done.
+
+    Raises:
+        DataError: If a worker process was ended from outside, or a result cannot be written.
+    """
     if jobs == 1 or len(units) < 2:
-        for unit in units:
-            yield unit, work.do(unit)
+        with _one_thread():
+            for unit in units:
+                yield unit, work.do(unit)
         return
     # Spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
     context = multiprocessing.get_context("spawn")

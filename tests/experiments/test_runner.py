@@ -1,7 +1,10 @@
 import json
+import multiprocessing
+import os
 import shutil
 from dataclasses import dataclass
 
+import cv2
 import pytest
 from helpers.scenes import DrawnVideo
 from helpers.small_runs import COPY, MOTION, ORACLE, UNLINKED, plan, source, walk
@@ -226,6 +229,34 @@ def test_two_workers_find_what_one_finds(tmp_path):
         units = [unit.to_dict() for cell in outcome.cells for unit in cell.units.values()]
         found.append([{**unit, "seconds": None} for unit in units])
     assert json.dumps(found[0]) == json.dumps(found[1])
+
+
+@dataclass(frozen=True)
+class Deadly(DrawnVideo):
+    """A video whose truth ends the worker process that reads it."""
+
+    def truth(self, index):
+        if multiprocessing.parent_process() is not None:
+            os._exit(9)
+        return super().truth(index)
+
+
+def test_a_dead_worker_is_told_and_what_was_done_is_kept(tmp_path):
+    deadly = source(walk(4, name="a"), Deadly(walk(4).scene, name="deadly"))
+    with pytest.raises(DataError, match="worker process was ended from outside"):
+        run_plan(plan(), deadly, tmp_path / "run", jobs=2)
+    kept = len(list((tmp_path / "run" / "cells").glob("*/0000-0.json")))
+    assert run_plan(plan(), deadly, tmp_path / "run").computed == 6 - kept
+
+
+def test_one_worker_leaves_the_threads_of_opencv_as_they_were(tmp_path):
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    try:
+        run_plan(plan(COPY), source(), tmp_path / "run")
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_no_workers_are_refused(tmp_path):
