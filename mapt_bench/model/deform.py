@@ -1,0 +1,253 @@
+"""Deformable convolution in three forms behind one function.
+
+A deformable convolution (Dai et al. 2017) reads each tap of its kernel at a position of its own:
+the regular one plus an offset, between the cells of the grid by bilinear interpolation, and zero
+outside. The arithmetic is small and the reads are scattered, so its time is a matter of memory:
+
+``operator``
+    torchvision's ``deform_conv2d``. Any grouping, every device torchvision was built for, and the
+    one form that operation counters see as one operator.
+``samples``
+    A sum of ``grid_sample`` calls, one a tap. Plain torch, so any device; forward and backward on
+    a CPU it takes a fraction of the operator's time where each channel has its own kernel.
+``rows``
+    The four cells around each position fetched as rows of a table with all channels side by side
+    (:mod:`mapt_bench.model.rows`). The fastest on a CPU; for inference and depthwise kernels.
+
+All three give the same values up to rounding; the two that can be trained give the same gradients.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.ops import deform_conv2d
+
+from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.model.rows import gather_rows
+from mapt_bench.model.taps import tap_displacements
+
+__all__ = ["DeformForm", "deformable_convolution", "deformable_pyramid", "fastest_form"]
+
+
+class DeformForm(StrEnum):
+    """How a deformable convolution is computed; ``auto`` picks by :func:`fastest_form`."""
+
+    AUTO = "auto"
+    OPERATOR = "operator"
+    ROWS = "rows"
+    SAMPLES = "samples"
+
+
+def fastest_form(device: torch.device | str, *, depthwise: bool, training: bool) -> DeformForm:
+    """Return the form that takes the least time on a device.
+
+    Args:
+        device: Where the tensors lie.
+        depthwise: Whether each output channel reads one input channel of its own.
+        training: Whether gradients are wanted.
+
+    Note:
+        On a CPU this is measured (``benchmarks/motion.py --forms``). ``cuda`` has a fused operator;
+        ``meta`` computes nothing, and counting wants the operator. On any other device only plain
+        torch can be relied on.
+
+    Example:
+        >>> fastest_form("cpu", depthwise=True, training=False).value
+        'rows'
+        >>> fastest_form("cpu", depthwise=True, training=True).value
+        'samples'
+    """
+    kind = torch.device(device).type
+    if kind in ("cuda", "meta"):
+        return DeformForm.OPERATOR
+    if kind != "cpu":
+        return DeformForm.SAMPLES
+    return DeformForm.ROWS if depthwise and not training else DeformForm.SAMPLES
+
+
+def deformable_convolution(
+    x: Tensor,
+    offset: Tensor,
+    weight: Tensor,
+    *,
+    dilation: int = 1,
+    form: DeformForm | str = DeformForm.AUTO,
+) -> Tensor:
+    """Convolve with stride 1 and "same" padding, each tap read at a shifted position.
+
+    Args:
+        x: Features of shape ``(batch, channels, height, width)``.
+        offset: Shape ``(batch, 2 * taps, height, width)``, in cells, ``dy`` before ``dx`` for each
+            tap in row order: torchvision's layout. ``dx > 0`` reads further right, so it moves
+            what is seen to the *left*.
+        weight: Kernels of shape ``(out_channels, channels / groups, k, k)`` with odd ``k``.
+        dilation: Cells between neighbouring taps.
+        form: One of :class:`DeformForm`.
+
+    Returns:
+        Tensor of shape ``(batch, out_channels, height, width)``.
+
+    Raises:
+        DataError: If shapes do not fit together.
+        ConfigError: If the form is unknown, or cannot do what is asked.
+
+    Note:
+        Dai et al. 2017 (arXiv:1703.06211), eq. 2.
+
+    Example:
+        >>> line = torch.tensor([[[[0., 1., 0., 0.]]]])
+        >>> centre = torch.zeros(1, 1, 3, 3)
+        >>> centre[..., 1, 1] = 1
+        >>> offset = torch.zeros(1, 18, 1, 4)
+        >>> offset[:, 1::2] = -1  # every tap reads one cell further left
+        >>> deformable_convolution(line, offset, centre)
+        tensor([[[[0., 0., 1., 0.]]]])
+    """
+    if offset.dim() != 4 or offset.shape[1] % 2:
+        raise DataError(
+            f"the offsets have shape {tuple(offset.shape)}; expected (batch, 2 * taps, height,"
+            " width)"
+        )
+    offsets = offset.unflatten(1, (1, -1, 2))
+    return deformable_pyramid(x, offsets, weight[None], dilations=(dilation,), form=form)
+
+
+def deformable_pyramid(
+    x: Tensor,
+    offsets: Tensor,
+    weights: Tensor,
+    *,
+    dilations: Sequence[int],
+    gate: Tensor | None = None,
+    form: DeformForm | str = DeformForm.AUTO,
+) -> Tensor:
+    """Sum deformable convolutions of several dilations, weighted at each position.
+
+    Args:
+        x: Features of shape ``(batch, channels, height, width)``, floating point.
+        offsets: Shape ``(batch, dilations, taps, 2, height, width)``, in cells, ``(dy, dx)``.
+        weights: Shape ``(dilations, out_channels, channels / groups, k, k)`` with odd ``k``.
+        dilations: Cells between neighbouring taps, one number for each kernel.
+        gate: Shape ``(batch, dilations, height, width)``; ``None`` is a plain sum.
+        form: One of :class:`DeformForm`.
+
+    Returns:
+        Tensor of shape ``(batch, out_channels, height, width)``.
+
+    Raises:
+        DataError: If shapes do not fit together.
+        ConfigError: If the form is unknown, or cannot do what is asked.
+    """
+    _check_shapes(x, offsets, weights, dilations, gate)
+    depthwise = weights.shape[2] == 1 and weights.shape[1] == x.shape[1]
+    training = torch.is_grad_enabled() and any(
+        tensor is not None and tensor.requires_grad for tensor in (x, offsets, weights, gate)
+    )
+    chosen = _choose(form, x, depthwise=depthwise, training=training)
+    if chosen is DeformForm.ROWS:
+        kernels = weights.flatten(3).permute(0, 3, 1, 2).flatten(0, 1).squeeze(2)
+        taps = tap_displacements(weights.shape[-1], dilations)
+        return gather_rows(x, offsets.flatten(1, 2), kernels, taps=taps, gate=gate)
+    convolve = _operator if chosen is DeformForm.OPERATOR else _samples
+    levels = (
+        convolve(x, offsets[:, level], weights[level], dilation)
+        for level, dilation in enumerate(dilations)
+    )
+    if gate is None:
+        return torch.stack(tuple(levels)).sum(0) if len(dilations) > 1 else next(levels)
+    total = torch.zeros((), dtype=x.dtype, device=x.device)
+    for level, convolved in enumerate(levels):
+        total = total + convolved * gate[:, level, None]
+    return total
+
+
+def _operator(x: Tensor, offset: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    padding = dilation * (weight.shape[-1] // 2)
+    result: Tensor = deform_conv2d(
+        x.contiguous(),
+        offset.flatten(1, 2).contiguous(),
+        weight,
+        padding=padding,
+        dilation=dilation,
+    )
+    return result
+
+
+def _samples(x: Tensor, offset: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    _, channels, height, width = x.shape
+    groups = channels // weight.shape[1]
+    depthwise = weight.shape[1] == 1 and weight.shape[0] == channels
+    rows = torch.arange(height, dtype=x.dtype, device=x.device)[:, None]
+    columns = torch.arange(width, dtype=x.dtype, device=x.device)
+    total = torch.zeros((), dtype=x.dtype, device=x.device)
+    for tap, (down, right) in enumerate(tap_displacements(weight.shape[-1], (dilation,))):
+        # Cell centres lie at (2i + 1) / n - 1 (align_corners=False). The other convention gives
+        # the same cells, but divides by zero on a map of one row or column.
+        grid = torch.stack(
+            (
+                (2 * (offset[:, tap, 1] + columns + right) + 1) / width - 1,
+                (2 * (offset[:, tap, 0] + rows + down) + 1) / height - 1,
+            ),
+            dim=-1,
+        )
+        sampled = functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
+        kernel = weight.flatten(2)[:, :, tap, None, None]
+        if depthwise:
+            total = total + sampled * kernel.squeeze(1)
+        else:
+            total = total + functional.conv2d(sampled, kernel, groups=groups)
+    return total
+
+
+def _choose(form: DeformForm | str, x: Tensor, *, depthwise: bool, training: bool) -> DeformForm:
+    try:
+        chosen = DeformForm(form)
+    except ValueError:
+        hint = nearest(str(form), [member.value for member in DeformForm])
+        raise ConfigError(f"unknown form of deformable convolution {form!r}; {hint}") from None
+    if chosen is DeformForm.AUTO:
+        return fastest_form(x.device, depthwise=depthwise, training=training)
+    if chosen is DeformForm.ROWS and (training or not depthwise):
+        reason = "gradients are wanted" if training else "the kernel mixes channels"
+        raise ConfigError(
+            f"the form 'rows' is for inference with one kernel a channel, and {reason};"
+            " use 'auto', 'samples' or 'operator'"
+        )
+    return chosen
+
+
+def _check_shapes(
+    x: Tensor, offsets: Tensor, weights: Tensor, dilations: Sequence[int], gate: Tensor | None
+) -> None:
+    if x.dim() != 4 or not x.is_floating_point():
+        raise DataError(
+            f"the features have shape {tuple(x.shape)} and type {x.dtype}; expected floating point"
+            " of shape (batch, channels, height, width)"
+        )
+    batch, channels, height, width = x.shape
+    if weights.dim() != 5 or weights.shape[3] != weights.shape[4] or not weights.shape[4] % 2:
+        raise DataError(
+            f"the kernels have shape {tuple(weights.shape)}; expected (dilations, out_channels,"
+            " channels / groups, k, k) with odd k"
+        )
+    levels, out_channels, per_group, size, _ = weights.shape
+    groups = channels // per_group if per_group else 0
+    if groups * per_group != channels or (groups and out_channels % groups):
+        raise DataError(
+            f"kernels that read {per_group} channels for each of {out_channels} outputs do not"
+            f" divide the {channels} channels of the features into groups"
+        )
+    if len(dilations) != levels or any(dilation < 1 for dilation in dilations):
+        raise DataError(
+            f"the dilations are {tuple(dilations)}; expected {levels} numbers of 1 or more, one"
+            " for each kernel"
+        )
+    expected = {"offsets": (offsets, (batch, levels, size * size, 2, height, width))}
+    if gate is not None:
+        expected["gate"] = (gate, (batch, levels, height, width))
+    for name, (tensor, shape) in expected.items():
+        if tensor.shape != shape:
+            raise DataError(f"the {name} has shape {tuple(tensor.shape)}; expected {shape}")

@@ -1,0 +1,262 @@
+"""The motion head: where things went from one frame to the next, without optical flow.
+
+The change of the semantic features between two frames gives offsets; deformable convolutions of
+several dilations, driven by them, carry the features and the instance masks of the earlier frame
+to where they are now. After Hurtado et al., arXiv:2503.09191, which states the scheme but no
+widths; what is chosen here is marked in ``docs/motion.md``.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mapt_bench.errors import DataError
+from mapt_bench.model.deform import DeformForm, deformable_pyramid
+from mapt_bench.model.motion_config import MotionConfig
+
+__all__ = ["MotionHead", "MotionOutput", "normalise_masks"]
+
+_TAPS = 9
+_SIDE_TAP = 0.02
+"""Start of a mask kernel's outer taps: not zero, or their offsets would get no gradient."""
+
+
+class MotionOutput(NamedTuple):
+    """What the motion head finds.
+
+    Attributes:
+        offsets: Shape ``(batch, dilations, 9, 2, height, width)``, ``(dy, dx)`` in cells: where in
+            the earlier frame each tap reads, beyond its regular place.
+        gate: Shape ``(batch, dilations, height, width)``, in ``[0, 1]``, summing to 1.
+        features: Propagated features of shape ``(batch, out_channels, height, width)``.
+        masks: Propagated masks of shape ``(batch, instances, height, width)``, in ``[0, 1]``; with
+            what is left for the background they sum to 1.
+    """
+
+    offsets: Tensor
+    gate: Tensor
+    features: Tensor
+    masks: Tensor
+
+
+class MotionHead(nn.Module):
+    """Carry features and instance masks of the earlier frame to the present one.
+
+    For a video, :meth:`reduce` runs once a frame and its result is kept for the next.
+
+    Args:
+        config: Widths and switches; the design ``gated-s4`` if not given.
+        form: How deformable convolutions are computed; the fastest for the device if not given.
+
+    Example:
+        >>> head = MotionHead().eval()
+        >>> before, now = torch.rand(2, 1, 128, 16, 32).unbind()
+        >>> masks = torch.zeros(1, 3, 16, 32)
+        >>> with torch.no_grad():
+        ...     output = head(head.reduce(before), head.reduce(now), masks)
+        >>> output.features.shape, output.masks.shape
+        (torch.Size([1, 112, 16, 32]), torch.Size([1, 3, 16, 32]))
+    """
+
+    def __init__(
+        self, config: MotionConfig | None = None, *, form: DeformForm | str = DeformForm.AUTO
+    ) -> None:
+        super().__init__()
+        self.config = config = MotionConfig() if config is None else config
+        self.form = form
+        channels, levels = config.map_channels, len(config.dilations)
+        self.reduction = (
+            nn.Identity()
+            if config.reduced_channels is None
+            else nn.Conv2d(config.in_channels, channels, 1)
+        )
+        searching = config.deformable or config.gate
+        self.context = (
+            nn.Conv2d(config.cue_channels, config.context_channels, 3, padding=1)
+            if config.context_channels is not None and searching
+            else nn.Identity()
+        )
+        self.offset = nn.ModuleList(
+            nn.Conv2d(config.head_channels, 2 * _TAPS, 3, padding=dilation, dilation=dilation)
+            for dilation in config.dilations
+            if config.deformable
+        )
+        self.gate = nn.Conv2d(config.head_channels, levels, 3, padding=1) if config.gate else None
+        self.feature_kernels = nn.Parameter(
+            torch.empty(levels, channels, config.channels_per_group, 3, 3)
+        )
+        self.mask_kernels = nn.Parameter(torch.empty(levels, 3, 3))
+        self.fuse = nn.Conv2d(channels, config.out_channels, 1)
+        self._reset()
+
+    def _reset(self) -> None:
+        for name, parameter in self.offset.named_parameters():
+            if name.endswith("weight"):
+                nn.init.normal_(parameter, std=0.01)
+            else:
+                nn.init.zeros_(parameter)
+        with torch.no_grad():
+            self.mask_kernels.fill_(_SIDE_TAP)
+            self.mask_kernels[:, 1, 1] = 1 - (_TAPS - 1) * _SIDE_TAP
+            groups = self.config.map_channels // self.config.channels_per_group
+            for kernels in self.feature_kernels:
+                nn.init.dirac_(kernels, groups)
+            self.feature_kernels.add_(torch.randn_like(self.feature_kernels), alpha=_SIDE_TAP)
+
+    def reduce(self, semantic: Tensor) -> Tensor:
+        """Return the map ``R`` of one frame, to be used now and kept for the next frame.
+
+        Args:
+            semantic: Features ``S`` of shape ``(batch, in_channels, height, width)``.
+
+        Raises:
+            DataError: If the shape is another.
+        """
+        if semantic.dim() != 4 or semantic.shape[1] != self.config.in_channels:
+            raise DataError(
+                f"the semantic features have shape {tuple(semantic.shape)}; expected (batch,"
+                f" {self.config.in_channels}, height, width)"
+            )
+        reduced: Tensor = self.reduction(semantic)
+        if self.config.reduce_activation:
+            reduced = functional.relu(reduced)
+        if reduced.device.type == "cpu":
+            # The 3x3 convolutions that follow take up to half again as long channels-first.
+            reduced = reduced.contiguous(memory_format=torch.channels_last)
+        return reduced
+
+    def forward(
+        self, reduced_prev: Tensor, reduced_now: Tensor, masks_prev: Tensor
+    ) -> MotionOutput:
+        """Find the motion between two frames and carry the earlier one along.
+
+        Args:
+            reduced_prev: :meth:`reduce` of the earlier frame.
+            reduced_now: :meth:`reduce` of the present frame, of the same shape.
+            masks_prev: Masks of the earlier frame on the same grid, shape ``(batch, instances,
+                height, width)``, in ``[0, 1]`` or boolean; there may be none.
+
+        Raises:
+            DataError: If shapes do not fit together.
+        """
+        masks_prev = self._check(reduced_prev, reduced_now, masks_prev)
+        offsets, gate = self.motion(reduced_prev, reduced_now)
+        carried, masks = self._propagate(reduced_prev, masks_prev, offsets, gate)
+        features = self.fuse(carried)
+        if self.config.out_activation:
+            features = functional.leaky_relu(features, 0.1, inplace=True)
+        return MotionOutput(offsets, gate, features, normalise_masks(masks))
+
+    def motion(self, reduced_prev: Tensor, reduced_now: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the offsets and the gate alone, as in :class:`MotionOutput`."""
+        batch, _, height, width = reduced_now.shape
+        levels = len(self.config.dilations)
+        context = self.context(self._cue(reduced_prev, reduced_now))
+        if not isinstance(self.context, nn.Identity):
+            context = functional.leaky_relu(context, 0.1, inplace=True)
+        if self.config.deformable:
+            offsets = torch.stack([convolution(context) for convolution in self.offset], dim=1)
+        else:
+            offsets = context.new_zeros(batch, levels, 2 * _TAPS, height, width)
+        gate = (
+            context.new_full((batch, levels, height, width), 1 / levels)
+            if self.gate is None
+            else self.gate(context).softmax(1)
+        )
+        return offsets.unflatten(2, (_TAPS, 2)), gate
+
+    def _cue(self, reduced_prev: Tensor, reduced_now: Tensor) -> Tensor:
+        if self.config.cue == "concatenation":
+            return torch.cat((reduced_prev, reduced_now), dim=1)
+        difference = reduced_prev - reduced_now
+        if self.config.cue == "difference":
+            return difference
+        return torch.cat((difference, reduced_now), dim=1)
+
+    def _propagate(
+        self, features: Tensor, masks: Tensor, offsets: Tensor, gate: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        instances = masks.shape[1]
+        mask_kernels = self.mask_kernels[:, None, None].expand(-1, instances, 1, 3, 3)
+        if self.config.channels_per_group > 1:
+            return (
+                self._carry(features, self.feature_kernels, offsets, gate),
+                self._carry(masks, mask_kernels, offsets, gate),
+            )
+        # Both are read at the same places: together they share the search for them.
+        carried = self._carry(
+            torch.cat((features, masks), dim=1),
+            torch.cat((self.feature_kernels, mask_kernels), dim=1),
+            offsets,
+            gate,
+        )
+        return carried[:, : features.shape[1]], carried[:, features.shape[1] :]
+
+    def _carry(self, x: Tensor, kernels: Tensor, offsets: Tensor, gate: Tensor) -> Tensor:
+        dilations = self.config.dilations
+        if self.config.deformable and x.shape[1]:
+            return deformable_pyramid(
+                x, offsets, kernels, dilations=dilations, gate=gate, form=self.form
+            )
+        groups = x.shape[1] // kernels.shape[2]
+        total = torch.zeros_like(x)
+        for level, dilation in enumerate(dilations if x.shape[1] else ()):
+            convolved = functional.conv2d(
+                x, kernels[level], padding=dilation, dilation=dilation, groups=groups
+            )
+            total = total + convolved * gate[:, level, None]
+        return total
+
+    def _check(self, reduced_prev: Tensor, reduced_now: Tensor, masks_prev: Tensor) -> Tensor:
+        channels = self.config.map_channels
+        if reduced_now.dim() != 4 or reduced_now.shape[1] != channels:
+            raise DataError(
+                f"the reduced features have shape {tuple(reduced_now.shape)}; expected (batch,"
+                f" {channels}, height, width), as reduce() returns"
+            )
+        if reduced_prev.shape != reduced_now.shape:
+            raise DataError(
+                f"the reduced features of the two frames have shapes {tuple(reduced_prev.shape)}"
+                f" and {tuple(reduced_now.shape)}; both frames must have one size"
+            )
+        batch, _, height, width = reduced_now.shape
+        if (
+            masks_prev.dim() != 4
+            or masks_prev.shape[::2] != (batch, height)
+            or (masks_prev.shape[3] != width)
+        ):
+            raise DataError(
+                f"the masks have shape {tuple(masks_prev.shape)}; expected ({batch}, instances,"
+                f" {height}, {width}): the grid of the features, {self.config.stride} pixels a cell"
+            )
+        if masks_prev.dtype is torch.bool:
+            return masks_prev.to(reduced_now.dtype)
+        if masks_prev.dtype != reduced_now.dtype:
+            raise DataError(
+                f"the masks are {masks_prev.dtype}; expected torch.bool or {reduced_now.dtype}:"
+                " one channel an instance, not a map of ids"
+            )
+        return masks_prev
+
+
+def normalise_masks(raw: Tensor) -> Tensor:
+    """Share each position among the masks and the background.
+
+    The background takes what the masks leave of 1, and nothing where together they exceed it.
+
+    Args:
+        raw: Shape ``(batch, instances, height, width)``, any real numbers.
+
+    Returns:
+        The same shape, in ``[0, 1]``, with a sum over instances of at most 1.
+
+    Example:
+        >>> normalise_masks(torch.tensor([0.3, -0.1]).view(1, 2, 1, 1)).flatten()
+        tensor([0.3000, 0.0000])
+        >>> normalise_masks(torch.tensor([1.5, 0.5]).view(1, 2, 1, 1)).flatten()
+        tensor([0.7500, 0.2500])
+    """
+    present = raw.clamp(min=0)
+    return present / present.sum(1, keepdim=True).clamp(min=1)
