@@ -99,7 +99,7 @@ def _read_kitti(path: Path, size: _Size) -> tuple[_Flow, _Valid]:
 def _read_npy(path: Path, size: _Size) -> tuple[_Flow, _Valid]:
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError as problem:
+    except (ValueError, EOFError) as problem:
         raise DataError(
             f"cannot be read as .npy ({problem}); expected an array of numbers, written by "
             "numpy.save",
