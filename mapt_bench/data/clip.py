@@ -8,7 +8,7 @@ the bonnet of the recording car is void.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from mapt_bench.data import _clip_street as street
 from mapt_bench.data._clip_drawing import SCALE, Canvas, hash_noise
-from mapt_bench.data._clip_street import CAR, HEIGHT, PERSON, Look, code_of
+from mapt_bench.data._clip_scenes import BLACK, BLUE, GREEN, ROSE, SCENES, Actor, Scene
+from mapt_bench.data._clip_street import CAR, HEIGHT, PERSON, code_of
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.labels import Frame, PanopticMap, VideoInfo, label_space, pack_codes
 
@@ -32,165 +33,10 @@ _WIDTH = 416
 _FRAMES = 20
 _CODE_IDS = (1 << 16) - 1
 
-_RED = Look((186, 44, 40), (226, 210, 200), 1)
-_BLUE = Look((44, 84, 168), (210, 220, 232), 2)
-_WHITE = Look((224, 224, 220), (120, 124, 130), 3)
-_GREEN = Look((52, 122, 84), (216, 206, 120), 4)
-_AMBER = Look((226, 164, 40), (70, 60, 50), 5)
-_SILVER = Look((154, 160, 168), (84, 88, 96), 6)
-_PLUM = Look((112, 56, 120), (40, 42, 66), 7)
-_BLACK = Look((52, 54, 60), (150, 60, 50), 8)
-_TEAL = Look((30, 140, 150), (62, 60, 90), 9)
-_ROSE = Look((222, 120, 140), (86, 92, 120), 10)
-
-
-@dataclass(frozen=True, slots=True)
-class _Actor:
-    """A thing that moves evenly. Lengths in pixels, speeds in pixels a frame of the world."""
-
-    class_id: int
-    x: float
-    speed: float
-    base: float
-    height: float
-    look: Look
-    rise: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """One sequence: its things, its posts ``(x, width)``, its lorries, and the camera's pan."""
-
-    actors: tuple[_Actor, ...]
-    posts: tuple[tuple[float, float], ...] = ()
-    lorries: tuple[tuple[float, float, float], ...] = ()
-    pan: float = 0.0
-    shake: float = 0.0
-    crowd: tuple[float, ...] = ()
-
-
-def _far(x: float, speed: float, look: Look) -> _Actor:
-    return _Actor(CAR, x, speed, 84, 20, look)
-
-
-def _near(x: float, speed: float, look: Look) -> _Actor:
-    return _Actor(CAR, x, speed, 107, 29, look)
-
-
-def _walker(x: float, speed: float, look: Look) -> _Actor:
-    return _Actor(PERSON, x, speed, 70, 25, look)
-
-
-def _passer(x: float, speed: float, look: Look, base: float = 121) -> _Actor:
-    return _Actor(PERSON, x, speed, base, 45, look)
-
-
-_SCENES: dict[str, _Scene] = {
-    "crossing": _Scene(
-        actors=(
-            _far(396, -9, _RED),
-            _far(470, -9, _SILVER),
-            _far(250, -9, _TEAL),
-            _near(-20, 13, _WHITE),
-            _near(-130, 13, _BLUE),
-            _walker(60, 3, _GREEN),
-            _walker(170, -3, _ROSE),
-            _walker(300, -4, _AMBER),
-            _passer(110, 7, _PLUM),
-            _passer(270, -7, _ROSE, 123),
-            replace(_passer(330, 1, _AMBER, 74), rise=2.2, height=30),
-        ),
-        posts=((205, 7),),
-        crowd=(340, 346, 353, 358),
-    ),
-    "hidden": _Scene(
-        actors=(
-            _far(330, -15, _AMBER),
-            _far(420, -15, _RED),
-            _far(510, -15, _WHITE),
-            _far(-10, 13, _BLUE),
-            _near(340, 4, _GREEN),
-            _walker(120, 2, _PLUM),
-            _walker(90, -3, _TEAL),
-            _passer(64, 5, _RED),
-        ),
-        posts=((128, 15), (318, 14)),
-        lorries=((222, 104, 46),),
-    ),
-    "convoy": _Scene(
-        actors=(
-            *(_far(190 + 62 * place, -24, _SILVER) for place in range(9)),
-            *(_near(-480 + 92 * place, 27, _WHITE) for place in range(6)),
-            _passer(180, 6, _BLUE),
-            _passer(252, -6, _BLUE, 123),
-            _walker(80, 3, _GREEN),
-            _walker(120, -3, _GREEN),
-        ),
-        posts=((330, 7),),
-        lorries=((130, 103, 44),),
-    ),
-    "fast": _Scene(
-        actors=(
-            *(
-                _near(-20 - 150 * place, 64, look)
-                for place, look in enumerate((_RED, _WHITE, _TEAL, _AMBER, _BLUE, _SILVER, _PLUM))
-            ),
-            *(
-                _far(420 + 104 * place, -41, look)
-                for place, look in enumerate((_GREEN, _BLACK, _RED, _SILVER, _AMBER, _BLUE, _WHITE))
-            ),
-            _passer(60, 16, _ROSE),
-            _passer(390, -18, _PLUM, 123),
-            _walker(220, 2, _BLUE),
-        ),
-        posts=((250, 7),),
-    ),
-    "pan": _Scene(
-        actors=(
-            _near(60, 0, _BLACK),
-            _near(150, 0, _RED),
-            _near(300, 0, _SILVER),
-            _near(420, 0, _SILVER),
-            _near(590, 0, _BLUE),
-            _far(200, 15, _WHITE),
-            _far(300, 21, _AMBER),
-            _far(700, -8, _TEAL),
-            _walker(140, 4, _ROSE),
-            _walker(330, -3, _BLUE),
-            _walker(480, -4, _GREEN),
-            _passer(240, 10, _GREEN),
-            _passer(430, -5, _AMBER, 123),
-        ),
-        posts=((190, 7), (470, 8)),
-        pan=14,
-        shake=7,
-        crowd=(520, 527, 533),
-    ),
-    "crowd": _Scene(
-        actors=(
-            *(
-                _walker(20 + 38 * place, 3 - 6 * (place % 2), look)
-                for place, look in enumerate(
-                    (_RED, _BLUE, _BLUE, _GREEN, _ROSE, _ROSE, _TEAL, _AMBER, _RED, _PLUM)
-                )
-            ),
-            _passer(30, 9, _BLACK),
-            _passer(96, 8, _TEAL, 124),
-            _passer(220, -8, _BLACK, 122),
-            _passer(310, -9, _AMBER),
-            _passer(400, -7, _TEAL, 123),
-            _far(440, -12, _BLUE),
-            _near(-60, 11, _RED),
-        ),
-        posts=((90, 15), (214, 16), (330, 15)),
-        crowd=(250, 256, 261, 268, 275),
-    ),
-}
-
 
 def clip_sequence_names() -> tuple[str, ...]:
     """Return the names of the clip's sequences, sorted."""
-    return tuple(sorted(_SCENES))
+    return tuple(sorted(SCENES))
 
 
 def clip_videos(seed: int = 0) -> tuple["ClipVideo", ...]:
@@ -222,9 +68,9 @@ class ClipVideo:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.name not in _SCENES:
+        if self.name not in SCENES:
             raise ConfigError(
-                f"the clip has no sequence {self.name!r}; {nearest(self.name, _SCENES)}"
+                f"the clip has no sequence {self.name!r}; {nearest(self.name, SCENES)}"
             )
 
     @property
@@ -260,7 +106,7 @@ def _image(name: str, seed: int, index: int) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=2)  # trackers run one after the other over the same sequence
 def _drawn(name: str, seed: int) -> tuple[tuple[NDArray[np.uint8], NDArray[np.int32]], ...]:
-    scene, number = _SCENES[name], clip_sequence_names().index(name)
+    scene, number = SCENES[name], clip_sequence_names().index(name)
     dice = hash_noise(64, 8, 1000 * seed + number).astype(int)
     reach = _WIDTH + int(abs(scene.pan) * _FRAMES) + 4 * int(scene.shake) + 8
     backdrop = street.draw_street(reach, 31 * seed + 7 * number)
@@ -277,12 +123,12 @@ def _drawn(name: str, seed: int) -> tuple[tuple[NDArray[np.uint8], NDArray[np.in
 
 
 def _brushes(
-    scene: _Scene, dice: NDArray[np.int_], time: int, left: float
+    scene: Scene, dice: NDArray[np.int_], time: int, left: float
 ) -> list[tuple[float, Callable[[Canvas], None]]]:
     """Return what stands in the scene, each with the row of its foot: the nearest is drawn last."""
     brushes: list[tuple[float, Callable[[Canvas], None]]] = []
     for place, x in enumerate(scene.crowd):
-        look = (_BLACK, _ROSE, _BLUE)[place % 3]
+        look = (BLACK, ROSE, BLUE)[place % 3]
         code, row = code_of(PERSON), 63.5 + place % 2
         brush = partial(
             street.draw_person, x=x - left, base=row, height=13, code=code, look=look, stride=1
@@ -293,13 +139,13 @@ def _brushes(
     for x, width in scene.posts:
         brushes.append((116, partial(street.draw_pole, x=x - left, base=116, width=width)))
     for x, base, height in scene.lorries:
-        brush = partial(street.draw_truck, x=x - left, base=base, height=height, look=_GREEN)
+        brush = partial(street.draw_truck, x=x - left, base=base, height=height, look=GREEN)
         brushes.append((base, brush))
     return brushes
 
 
 def _actor_brush(
-    actor: _Actor, track_id: int, dice: NDArray[np.int_], time: int, left: float
+    actor: Actor, track_id: int, dice: NDArray[np.int_], time: int, left: float
 ) -> Iterator[tuple[float, Callable[[Canvas], None]]]:
     x = actor.x + dice[1] / 32 + actor.speed * (1 + dice[0] / 4096) * time - left
     if not -1.5 * actor.height < x < _WIDTH + 1.5 * actor.height:
