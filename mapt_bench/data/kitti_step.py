@@ -19,6 +19,11 @@ __all__ = ["KITTI_STEP_ID_LIMIT", "KittiStepCodec", "encode_kitti_step"]
 KITTI_STEP_ID_LIMIT = 1 << 16
 """Identities are smaller than this."""
 
+_STORED = np.dtype([("class", np.uint8), ("id", ">u2")])
+_CODE = np.dtype(
+    {"names": ["id", "class"], "formats": ["<u2", np.uint8], "offsets": [0, 3], "itemsize": 4}
+)  # a code as it lies in memory, little end first
+
 
 @dataclass(frozen=True, slots=True)
 class KittiStepCodec:
@@ -57,15 +62,14 @@ class KittiStepCodec:
 def codes_of_rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Join the channels of shape ``(height, width, 3)`` into codes.
 
-    Writing bytes into place costs 0.4 ms for 375x1242 pixels; shifting and joining wider
-    numbers, of three or of four decoded channels, costs 0.6 to 3 ms.
+    Moving class and identity into place as they lie costs 0.3 ms for 375x1242 pixels; byte by
+    byte it costs 0.45 ms, and shifting and joining wider numbers 0.6 to 3 ms.
     """
-    height, width, _ = pixels.shape
-    quads = np.zeros((height, width, 4), dtype=np.uint8)  # little-endian: id low, id high, 0, class
-    quads[..., 0] = pixels[..., 2]
-    quads[..., 1] = pixels[..., 1]
-    quads[..., 3] = pixels[..., 0]
-    return quads.view("<u4")[..., 0].astype(np.uint32, copy=False)
+    stored = np.ascontiguousarray(pixels).view(_STORED)[..., 0]
+    codes = np.zeros(stored.shape, dtype=_CODE)
+    codes["class"] = stored["class"]
+    codes["id"] = stored["id"]
+    return codes.view("<u4").astype(np.uint32, copy=False)
 
 
 def encode_kitti_step(panoptic: PanopticMap, where: object) -> bytes:
