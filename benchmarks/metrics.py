@@ -50,14 +50,15 @@ _log = Console(stderr=True)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures.")
 def main(frame_count: int, repeats: int, json_path: Path | None) -> None:
     """Time the evaluation beside its peers."""
-    console = Console()
-    facts = {"created": datetime.now(UTC).isoformat(timespec="seconds")}
+    console = Console(width=None if sys.stdout.isatty() else 118)
+    facts: dict[str, Any] = {"created": datetime.now(UTC).isoformat(timespec="seconds")}
     facts |= {"machine": machine(), "versions": versions(_PACKAGES)}
     console.print(
         f"{facts['machine']['cpu']}, {facts['machine']['cores']} cores; "
         + ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if number)
     )
-    sets, skipped = [], []
+    sets: list[dict[str, Any]] = []
+    skipped: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for frames in _frame_sets(Path(folder), frame_count, skipped):
             prepare(frames, _LABELS, _log.print)
