@@ -1,6 +1,6 @@
 """The detections of one thing class in one sequence, prepared as TrackEval does for KITTI MOTS.
 
-Predictions that match nothing and lie mostly on void or crowd are dropped.
+Predictions that lie mostly on void or crowd are dropped.
 """
 
 from dataclasses import dataclass
@@ -74,9 +74,8 @@ def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
     shared = table.pixels[pair]
     union = table.gt_pixels[gt_segment] + table.pred_pixels[pred_segment] - shared
 
-    unmatched = np.ones(len(table.pred_of), dtype=bool)
-    unmatched[pred_segment[2 * shared >= union]] = False
-    is_pred &= ~(unmatched & (2 * ignored_pixels > table.pred_pixels))
+    # The reference drops these where unmatched; with less than half left, none can be matched.
+    is_pred &= 2 * ignored_pixels <= table.pred_pixels
     kept = is_pred[pred_segment]
 
     gt_order, pred_order = np.cumsum(is_gt) - 1, np.cumsum(is_pred) - 1

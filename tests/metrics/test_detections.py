@@ -47,13 +47,13 @@ def test_predictions_mostly_on_void_or_crowd_are_dropped(gt, kept):
     assert len(cars(gt, "c5 c5 c5 c5").pred_track) == kept
 
 
-def test_a_match_is_kept_wherever_it_lies():
-    # Id 5: 5 of 9 pixels on void. Void stays in the union here: 4/9 is below one half.
-    gt = "c1 c1 c1 c1 v v v v v"
-    assert len(cars(gt, "c5 c5 c5 c5 c5 c5 c5 c5 c5").pred_track) == 0
-    # IoU of one half exactly, and half of it on void: neither rule drops it
+def test_void_stays_in_the_union():
+    # 2 shared of 2 + 4 - 2, void not subtracted; half on void is not more than half
     found = cars("c1 c1 v v", "c5 c5 c5 c5")
     assert found.iou.tolist() == [1 / 2]
+    # 4 of 9: no match, and 5 of 9 pixels on void
+    gt = "c1 c1 c1 c1 v v v v v"
+    assert len(cars(gt, "c5 c5 c5 c5 c5 c5 c5 c5 c5").pred_track) == 0
 
 
 def test_ambiguous_frames_are_those_with_a_contested_mask():
