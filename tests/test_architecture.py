@@ -21,8 +21,9 @@ ALLOWED = {
     "baselines": FOUNDATION,
     "evaluation": FOUNDATION | {"baselines"},
     "experiments": FOUNDATION | {"baselines", "model", "evaluation"},
+    "profiling": FOUNDATION | {"baselines", "model"},
     "reports": set(),  # it sees results only
-    "cli": FOUNDATION | {"baselines", "model", "evaluation", "experiments", "reports"},
+    "cli": FOUNDATION | {"baselines", "model", "evaluation", "experiments", "profiling", "reports"},
 }
 
 
