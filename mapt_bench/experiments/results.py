@@ -8,7 +8,7 @@ from mapt_bench.experiments.claims import paper_claims
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.statistics import cell_scores
 from mapt_bench.experiments.summary import summary_rows
-from mapt_bench.metrics import undefined_reasons
+from mapt_bench.metrics import pat_variant, undefined_reasons
 from mapt_bench.provenance import provenance
 
 __all__ = ["RUN_SCHEMA", "run_result"]
@@ -38,7 +38,7 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
         "summary": summary_rows(outcome, entries, pat_protocol),
         "claims": paper_claims(plan.experiment),
         "protocol": {
-            "pat": pat_protocol,
+            "pat": pat_variant(pat_protocol).name,
             "label_space": source.labels.name,
             "unit": "sequence",
             "reference": plan.reference,
