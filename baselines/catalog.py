@@ -1,8 +1,11 @@
-"""All associators that need no training, by name."""
+"""All associators, by name: those of the registry, and one for every flow source."""
+
+from dataclasses import replace
 
 from mapt_bench.baselines.box_tracks import ByteTrackAssociator, SortAssociator
 from mapt_bench.baselines.embedding import HistogramEmbedder
 from mapt_bench.baselines.flow import DisFlow
+from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions, flow_entry, flow_names
 from mapt_bench.baselines.iou import IouAssociator
 from mapt_bench.baselines.oracle import OracleAssociator
 from mapt_bench.baselines.registry import (
@@ -19,24 +22,47 @@ from mapt_bench.tracking import Associator, FlowWarp, StandStill, TwoStepAssocia
 from mapt_bench.tracking.propagation import Propagation
 from mapt_bench.tracking.two_step import Embedder, Order
 
-__all__ = ["associator_entry", "associator_names", "build_associator"]
+__all__ = [
+    "associator_entry",
+    "associator_names",
+    "build_associator",
+    "flow_tracker_names",
+    "is_associator",
+]
 
 _TWO_STEP_MEMORY = 10
+_WITH_APPEARANCE = "+appearance"
 
 
 def associator_names() -> tuple[str, ...]:
-    """Names that :func:`build_associator` knows, in the order of registration."""
+    """Names of the associators that need nothing but data, in the order of registration."""
     return tuple(REGISTRY)
+
+
+def flow_tracker_names() -> tuple[str, ...]:
+    """Names of the associators over a chosen flow; each may end in ``+appearance``."""
+    return flow_names()
+
+
+def is_associator(name: str) -> bool:
+    """Whether :func:`associator_entry` is the place to look for a name."""
+    return name in REGISTRY or name.startswith(FLOW_PREFIX)
 
 
 def associator_entry(name: str) -> AssociatorEntry:
     """Return what is known of an associator before it is built.
 
+    Args:
+        name: One of :func:`associator_names` or :func:`flow_tracker_names`.
+
     Raises:
         ConfigError: If no associator has that name; the message suggests the nearest.
     """
+    if name.startswith(FLOW_PREFIX):
+        return _flow_associator(name)
     if name not in REGISTRY:
-        raise ConfigError(f"unknown tracker {name!r}; {nearest(name, REGISTRY)}")
+        known = (*associator_names(), *flow_tracker_names())
+        raise ConfigError(f"unknown tracker {name!r}; {nearest(name, known)}")
     return REGISTRY[name]
 
 
@@ -46,22 +72,29 @@ def build_associator(
     memory: int | None = None,
     pair: int = 1,
     truth: Truth | None = None,
+    flow: FlowOptions | None = None,
     **settings: float | str,
 ) -> Associator:
     """Build an associator.
 
     Args:
-        name: One of :func:`associator_names`.
+        name: One of :func:`associator_names` or :func:`flow_tracker_names`.
         memory: Frames that a lost track is kept for; ``None`` is the tracker's own default.
         pair: Pairing interval in frames: ``t`` is compared with the state of ``t - pair``.
         truth: True map of a frame of the video, for the oracle.
+        flow: Weights and device of a ``flow:`` tracker.
         **settings: Fields of :class:`~mapt_bench.baselines.settings.TrackerSettings`.
 
     Raises:
         ConfigError: If the name or a setting is unknown, a value is out of range, the tracker has
-            no such switch, or the oracle is given no truth.
+            no such switch, the oracle is given no truth, or a network neither weights nor leave to
+            be untrained.
+        DataError: If weights or flow files cannot be used.
     """
     entry = associator_entry(name)
+    chosen_flow = FlowOptions() if flow is None else flow
+    if not name.startswith(FLOW_PREFIX) and chosen_flow.asks_for_weights:
+        raise ConfigError(f"tracker {name!r} has no weights; they belong to {FLOW_PREFIX}NAME")
     if memory is not None and not entry.supports_memory:
         raise ConfigError(f"tracker {name!r} has no memory; leave the switch away")
     if memory is not None and memory < 0:
@@ -76,7 +109,7 @@ def build_associator(
         raise ConfigError(f"tracker {name!r} needs ground truth; give data that has it")
     thresholds = TrackerSettings.from_mapping(settings)
     chosen_memory = entry.default_memory if memory is None else memory
-    return entry.build(AssociatorOptions(chosen_memory, pair, truth, thresholds))
+    return entry.build(AssociatorOptions(chosen_memory, pair, truth, thresholds, chosen_flow))
 
 
 def _two_step(
@@ -180,6 +213,30 @@ _register_both("both:simultaneous", "simultaneous", "motion and appearance in on
 
 def _flow_warp(options: AssociatorOptions) -> FlowWarp:
     return FlowWarp(DisFlow(height=options.settings.flow_height))
+
+
+def _flow_associator(name: str) -> AssociatorEntry:
+    """Describe two-step fusion over a flow that is asked for by name."""
+    source = flow_entry(name.removesuffix(_WITH_APPEARANCE))
+    looks = name.endswith(_WITH_APPEARANCE)
+
+    def build(options: AssociatorOptions) -> Associator:
+        given = replace(options.flow, height=options.settings.flow_height)
+        source.check(given)
+        warp = FlowWarp(source.build(given))
+        return _two_step(options, warp, HistogramEmbedder() if looks else None)
+
+    return AssociatorEntry(
+        name=name,
+        summary=f"masks warped by {source.summary}" + (", then appearance" if looks else ""),
+        needs_images=source.needs_images or looks,
+        needs_truth=False,
+        supports_pair=source.takes != "folder",
+        supports_memory=True,
+        default_memory=_TWO_STEP_MEMORY,
+        build=build,
+        needs_weights=source.needs_weights,
+    )
 
 
 @register("oracle", "true identities for the segments found: the ceiling", needs_truth=True)

@@ -1,12 +1,20 @@
 """A tracker chosen by name and switches, checked at once and built for each video."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from mapt_bench.baselines.catalog import associator_entry, associator_names, build_associator
+from mapt_bench.baselines.catalog import (
+    associator_entry,
+    associator_names,
+    build_associator,
+    flow_tracker_names,
+    is_associator,
+)
+from mapt_bench.baselines.flow_sources import FlowOptions, describe_flow
 from mapt_bench.baselines.plugins import load_tracker, plugin_names
+from mapt_bench.baselines.registry import Truth
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.labels import PanopticMap, Video
-from mapt_bench.tracking import Segmenter, SegmentTracker, Tracker
+from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
 
 __all__ = ["TrackerChoice"]
 
@@ -16,40 +24,50 @@ class TrackerChoice:
     """A tracker and its switches.
 
     Attributes:
-        name: One of :func:`~mapt_bench.baselines.catalog.associator_names`, the name of an
-            installed plug-in, or ``package.module:Class``.
+        name: One of :func:`~mapt_bench.baselines.catalog.associator_names` or
+            :func:`~mapt_bench.baselines.catalog.flow_tracker_names`, the name of an installed
+            plug-in, or ``package.module:Class``.
         memory: Frames that lost tracks are kept for; ``None`` is the tracker's own default.
         pair: Pairing interval in frames.
+        flow: Weights and device of a ``flow:`` tracker.
 
     Raises:
-        ConfigError: If the name is unknown, or a switch is given to a tracker without it.
+        ConfigError: If the name is unknown, a switch is given to a tracker without it, or a
+            network neither weights nor leave to be untrained.
+        DataError: If weights or flow files cannot be used.
     """
 
     name: str
     memory: int | None = None
     pair: int = 1
+    flow: FlowOptions = field(default_factory=FlowOptions)
 
     def __post_init__(self) -> None:
         if self.is_built_in:
             # Built once for its checks alone, so that a wrong switch is told before any work.
-            build_associator(self.name, memory=self.memory, pair=self.pair, truth=_no_truth_yet)
+            self._associator(_no_truth_yet)
             return
         if ":" not in self.name and self.name not in plugin_names():
-            known = [*associator_names(), *plugin_names()]
+            known = [*associator_names(), *flow_tracker_names(), *plugin_names()]
             raise ConfigError(
                 f"unknown tracker {self.name!r}; {nearest(self.name, known)}; or "
                 "package.module:Class"
             )
-        if self.memory is not None or self.pair != 1:
+        if self.memory is not None or self.pair != 1 or self.flow.asks_for_weights:
             raise ConfigError(
-                f"tracker {self.name!r} is not one of this package's; memory and pairing interval "
-                "are switches of those only; set them in the tracker itself"
+                f"tracker {self.name!r} is not one of this package's; memory, pairing interval and "
+                "weights are switches of those only; set them in the tracker itself"
             )
 
     @property
     def is_built_in(self) -> bool:
         """Whether it links the segments of a segmenter, rather than finding its own."""
-        return self.name in associator_names()
+        return is_associator(self.name)
+
+    @property
+    def description(self) -> str:
+        """Name for the output of a run; it says so when a network's weights are untrained."""
+        return describe_flow(self.name, self.flow)
 
     @property
     def effective_memory(self) -> int | None:
@@ -86,8 +104,12 @@ class TrackerChoice:
                 where=video.info.name,
             )
         truth = video.truth if entry.needs_truth else None
-        associator = build_associator(self.name, memory=self.memory, pair=self.pair, truth=truth)
-        return SegmentTracker(segmenter, associator)
+        return SegmentTracker(segmenter, self._associator(truth))
+
+    def _associator(self, truth: Truth | None) -> Associator:
+        return build_associator(
+            self.name, memory=self.memory, pair=self.pair, truth=truth, flow=self.flow
+        )
 
 
 def _no_truth_yet(index: int) -> PanopticMap:

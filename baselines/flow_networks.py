@@ -68,7 +68,7 @@ class NetworkFlow:
         if not np.isfinite(flow).all():
             raise DataError(
                 f"the network's flow from frame {frame_from.name} to {frame_to.name} is not "
-                "finite; check its weights"
+                f"finite; check its weights, and that it takes images of {flow.shape[:2]} pixels"
             )
         return flow
 

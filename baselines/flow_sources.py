@@ -14,9 +14,20 @@ from mapt_bench.tracking.propagation import FlowSource
 if TYPE_CHECKING:
     from mapt_bench.baselines.flow_networks import Estimate
 
-__all__ = ["FlowEntry", "FlowOptions", "build_flow_source", "flow_entry", "flow_names"]
+__all__ = [
+    "FLOW_PREFIX",
+    "FlowEntry",
+    "FlowOptions",
+    "build_flow_source",
+    "describe_flow",
+    "flow_entry",
+    "flow_names",
+]
 
-_PTLFLOW = "flow:ptlflow/"
+FLOW_PREFIX = "flow:"
+"""What the name of every flow source begins with."""
+
+_PTLFLOW = f"{FLOW_PREFIX}ptlflow/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +47,11 @@ class FlowOptions:
     seed: int = 0
     device: str = "cpu"
     height: int = 192
+
+    @property
+    def asks_for_weights(self) -> bool:
+        """Whether it says anything about weights."""
+        return self.weights is not None or self.random_weights
 
 
 @dataclass(frozen=True)
@@ -86,11 +102,17 @@ class FlowEntry:
                 "whose flow means nothing, must be asked for with --random-weights"
             )
 
-    def describe(self, options: FlowOptions) -> str:
-        """Return one line for the output of a run; it says so when weights are untrained."""
-        if options.random_weights:
-            return f"{self.name}, UNTRAINED: random weights, seed {options.seed}"
-        return self.name if options.weights is None else f"{self.name} from {options.weights}"
+
+def describe_flow(name: str, options: FlowOptions) -> str:
+    """Return a name for the output of a run; it says so when weights are untrained.
+
+    Example:
+        >>> describe_flow("flow:raft-small", FlowOptions(random_weights=True))
+        'flow:raft-small (UNTRAINED: random weights, seed 0)'
+    """
+    if options.random_weights:
+        return f"{name} (UNTRAINED: random weights, seed {options.seed})"
+    return name if options.weights is None else f"{name} ({options.weights})"
 
 
 def flow_names() -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """The names of the associators, and what may be known of each before it is built."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.settings import TrackerSettings
 from mapt_bench.labels import PanopticMap
 from mapt_bench.tracking import Associator
@@ -22,12 +23,14 @@ class AssociatorOptions:
         pair: Pairing interval in frames.
         truth: Ground truth, for those that need it.
         settings: Thresholds.
+        flow: Weights and device of the flow source, for those that have one to choose.
     """
 
     memory: int
     pair: int
     truth: Truth | None
     settings: TrackerSettings
+    flow: FlowOptions = field(default_factory=FlowOptions)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class AssociatorEntry:
         supports_memory: Whether lost tracks can be kept.
         default_memory: Frames that lost tracks are kept for unless told otherwise.
         build: Makes one.
+        needs_weights: Whether it has a network, and so must be given weights or leave to be
+            untrained.
     """
 
     name: str
@@ -53,6 +58,7 @@ class AssociatorEntry:
     supports_memory: bool
     default_memory: int
     build: Callable[[AssociatorOptions], Associator]
+    needs_weights: bool = False
 
 
 REGISTRY: dict[str, AssociatorEntry] = {}

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.baselines.catalog import associator_names
+from mapt_bench.baselines.catalog import associator_names, flow_tracker_names
 from mapt_bench.baselines.choice import TrackerChoice
+from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_videos, resolve_labels
@@ -15,7 +16,7 @@ from mapt_bench.evaluation.tracking_run import (
     track_videos,
 )
 from mapt_bench.provenance import provenance
-from mapt_bench.reports.tables import Column, Table
+from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
 
 __all__ = ["command"]
@@ -27,6 +28,7 @@ _EPILOG = """
 Examples:
   mapt-bench track DATA --tracker both --out runs/both
   mapt-bench track DATA --tracker sort --segments PREDICTIONS --memory 5 --out runs/sort
+  mapt-bench track DATA --tracker flow:flownet2 --weights FlowNet2_checkpoint.pth.tar --out runs/f
 """
 
 
@@ -36,7 +38,8 @@ Examples:
     "--tracker",
     required=True,
     metavar="NAME",
-    help=f"One of {', '.join(associator_names())}; or package.module:Class.",
+    help=f"One of {', '.join((*associator_names(), *flow_tracker_names()))}; "
+    "or package.module:Class.",
 )
 @click.option(
     "--segments",
@@ -49,6 +52,11 @@ Examples:
     "--memory", type=int, help="Frames a lost track is kept for (default: the tracker's)."
 )
 @click.option("--pair", type=int, default=1, show_default=True, help="Pairing interval in frames.")
+@click.option(
+    "--weights", type=path_type, help="Weights of a flow network; folder of files for flow:files."
+)
+@click.option("--random-weights", is_flag=True, help="Run a flow network untrained, for trials.")
+@click.option("--device", default="cpu", show_default=True, help="Where a flow network runs.")
 @click.option("--dataset", metavar="NAME", help="Label space or YAML file (default: found out).")
 @click.option("--encoding", metavar="NAME", help="Encoding of DATA's maps (default: found out).")
 @click.option("--out", type=path_type, required=True, help="New folder for the maps.")
@@ -59,6 +67,9 @@ def command(
     segments: str,
     memory: int | None,
     pair: int,
+    weights: Path | None,
+    random_weights: bool,
+    device: str,
     dataset: str | None,
     encoding: str | None,
     out: Path,
@@ -68,7 +79,8 @@ def command(
 
     DATA holds images, panoptic_maps, or both; trackers that read no images run on maps alone.
     """
-    choice = TrackerChoice(tracker, memory, pair)
+    flow = FlowOptions(weights=weights, random_weights=random_weights, device=device)
+    choice = TrackerChoice(tracker, memory, pair, flow)
     folder = None if segments == _GROUND_TRUTH else Path(segments)
     labels = resolve_labels(dataset, data, *([] if folder is None else [folder]))
     videos = open_videos(data, labels, encoding=encoding)
@@ -81,14 +93,16 @@ def command(
         "tracker": tracker,
         "memory": choice.effective_memory,
         "pair": pair,
+        "weights": None if weights is None else str(weights),
+        "random_weights": random_weights,
         "segments": segments,
         "label_space": labels.name,
         "out": str(out),
         "per_sequence": [run.to_dict() for run in runs],
-        "provenance": provenance(),
+        "provenance": provenance(device=device),
     }
     if not emit_json(json_file, result):
-        print_table(_table(runs, tracker, labels.name))
+        print_table(_table(runs, choice.description, labels.name))
         click.echo(f"maps: {out}")
     return 0
 
@@ -98,14 +112,8 @@ def _table(runs: list[SequenceRun], tracker: str, labels: str) -> Table:
     steps = sorted({step for run in runs for step in run.steps})
     counted = ("frames", "tracks", *steps, "found again")
     columns = (Column("sequence"), *(Column(name, "integer") for name in counted))
-    rows = tuple(
-        (
-            run.name,
-            run.frames,
-            run.tracks,
-            *(run.steps.get(step, 0) for step in steps),
-            run.found_again,
-        )
-        for run in runs
-    )
-    return Table(f"Identities by {tracker}, label space {labels}", columns, rows)
+    rows: list[tuple[Cell, ...]] = []
+    for run in runs:
+        per_step = (run.steps.get(step, 0) for step in steps)
+        rows.append((run.name, run.frames, run.tracks, *per_step, run.found_again))
+    return Table(f"Identities by {tracker}, label space {labels}", columns, tuple(rows))

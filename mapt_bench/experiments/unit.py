@@ -121,6 +121,7 @@ def run_unit(
             memory=variant.memory,
             pair=pair,
             truth=kept.truth,
+            flow=None,
             **dict(variant.settings),
         )
     )

@@ -16,6 +16,7 @@ from mapt_bench.baselines.flow_networks import NetworkFlow
 from mapt_bench.baselines.flow_sources import (
     FlowOptions,
     build_flow_source,
+    describe_flow,
     flow_entry,
     flow_names,
 )
@@ -219,10 +220,9 @@ def test_networks_without_weights_are_refused_unless_untrained_ones_are_asked_fo
     entry = flow_entry(name)
     assert entry.needs_weights
     assert entry.needs_images
-    assert "UNTRAINED: random weights, seed 3" in entry.describe(
-        FlowOptions(random_weights=True, seed=3)
-    )
-    assert entry.describe(FlowOptions(weights=tmp_path)) == f"{name} from {tmp_path}"
+    untrained = FlowOptions(random_weights=True, seed=3)
+    assert describe_flow(name, untrained) == f"{name} (UNTRAINED: random weights, seed 3)"
+    assert describe_flow(name, FlowOptions(weights=tmp_path)) == f"{name} ({tmp_path})"
 
 
 def test_sources_without_weights_refuse_them(tmp_path):
@@ -242,7 +242,7 @@ def test_sources_without_a_network_are_built(tmp_path):
     assert isinstance(source, DisFlow)
     assert source.height == 64
     assert isinstance(source, FlowSource)
-    assert flow_entry("flow:dis").describe(FlowOptions()) == "flow:dis"
+    assert describe_flow("flow:dis", FlowOptions()) == "flow:dis"
     assert not flow_entry("flow:files").needs_images
 
 
