@@ -9,45 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mapt_bench.errors import ConfigError
-from mapt_bench.files import replace_when_complete
 from mapt_bench.reports.evaluation import interval_cell
+from mapt_bench.reports.figures import FAINT, INK, MARKERS, PALETTE, STYLE, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
 from mapt_bench.reports.run import is_reference, row_interval, row_label, row_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.typing import RcKeyType
 
 __all__ = ["plot_scores", "plot_sweep", "write_plots"]
-
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31")
-"""Okabe and Ito's colours that can be told apart with any colour vision, and two more."""
-
-_MARKERS = "osD^v<>h"
-
-_INK = "#222222"
-_FAINT = "#777777"
-
-_STYLE: "dict[RcKeyType, Any]" = {
-    "font.size": 9,
-    "text.color": _INK,
-    "font.family": "DejaVu Sans",
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.7,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "legend.frameon": False,
-    "svg.hashsalt": "mapt-bench",
-}
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -95,14 +66,14 @@ def plot_scores(run: Run, path: Path) -> None:
     from matplotlib.figure import Figure
 
     rows: Sequence[Row] = run["summary"]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         height = max(4.2, 1.4 + 0.32 * len(rows))
         figure = Figure(figsize=(12, height), dpi=150, layout="constrained")
         scatter, bars = figure.subplots(1, 2, width_ratios=(1.7, 1))
         _draw_bars(bars, rows)
         _draw_points(scatter, rows)
         _label_points(figure, scatter, rows)
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
@@ -120,7 +91,7 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
 
     rows: Sequence[Row] = [row for row in run["summary"] if row_interval(row)]
     kinds = sorted({found[0] for row in rows if (found := row_interval(row))})
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(2.2 + 4.2 * len(kinds), 4), dpi=150, layout="constrained")
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
         marks = _line_marks(rows)
@@ -129,7 +100,7 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
         panels[0].set_ylabel(f"{score} (%)")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside right center")
-        _save(figure, path)
+        save_figure(figure, path)
 
 
 def _points(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
@@ -152,9 +123,9 @@ class _Mark:
     dashes: str = "-"
 
 
-_ORACLE = _Mark("oracle, knows the ground truth", _INK, "*", "--")
-_COPY = _Mark("copies the last masks", _FAINT, "X", ":")
-_OTHER_REFERENCE = _Mark("other reference", _FAINT, "P", "-.")
+_ORACLE = _Mark("oracle, knows the ground truth", INK, "*", "--")
+_COPY = _Mark("copies the last masks", FAINT, "X", ":")
+_OTHER_REFERENCE = _Mark("other reference", FAINT, "P", "-.")
 
 
 def _reference_mark(row: Row) -> _Mark | None:
@@ -173,8 +144,8 @@ def _group_marks(rows: Sequence[Row]) -> dict[str, _Mark]:
 
 
 def _numbered_mark(name: str, at: int) -> _Mark:
-    dashes = "-" if at < len(_PALETTE) else "-."
-    return _Mark(name, _PALETTE[at % len(_PALETTE)], _MARKERS[at % len(_MARKERS)], dashes)
+    dashes = "-" if at < len(PALETTE) else "-."
+    return _Mark(name, PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)], dashes)
 
 
 def _group(row: Row) -> str:
@@ -200,7 +171,7 @@ def _draw_points(axes: "Axes", rows: Sequence[Row]) -> None:
         shown.add(mark.name)
     axes.set_xlabel("STQ (%)")
     axes.set_ylabel("PAT (%)")
-    axes.set_title("Up and to the right is better", loc="left", color=_FAINT)
+    axes.set_title("Up and to the right is better", loc="left", color=FAINT)
     axes.margins(0.16)
     axes.legend(
         loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=3, columnspacing=1, handletextpad=0.2
@@ -241,13 +212,13 @@ def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
         )
         if place.leader is not None:
             end = to_data.transform(place.leader)
-            axes.plot((point[0], end[0]), (point[1], end[1]), color=_FAINT, linewidth=0.6)
+            axes.plot((point[0], end[0]), (point[1], end[1]), color=FAINT, linewidth=0.6)
 
 
 def _draw_bars(axes: "Axes", rows: Sequence[Row]) -> None:
     """Draw switches above fragments for each variant, the first row on top."""
     for offset, (score, name, colour) in enumerate(
-        (("IDSW", "id switches", _PALETTE[1]), ("Frag", "fragments", _PALETTE[5]))
+        (("IDSW", "id switches", PALETTE[1]), ("Frag", "fragments", PALETTE[5]))
     ):
         places = [at + 0.38 * (offset - 0.5) for at in range(len(rows))]
         counts = [row_score(row, score) for row in rows]
@@ -255,14 +226,14 @@ def _draw_bars(axes: "Axes", rows: Sequence[Row]) -> None:
             places, [count or 0 for count in counts], height=0.36, color=colour, label=name
         )
         texts = ["–" if count is None else f"{count:g}" for count in counts]  # noqa: RUF001
-        axes.bar_label(drawn, labels=texts, padding=2, fontsize=7, color=_INK)
+        axes.bar_label(drawn, labels=texts, padding=2, fontsize=7, color=INK)
     axes.set_yticks(range(len(rows)), [row_label(row) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.12)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel("count")
-    axes.set_title("Fewer is better", loc="left", color=_FAINT)
+    axes.set_title("Fewer is better", loc="left", color=FAINT)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=2)
 
 
@@ -317,16 +288,6 @@ def _draw_lines(
             if ends is not None:
                 axes.vlines(tau + shift, *ends, color=mark.colour, linewidth=1.1, alpha=0.5)
     names = {"drop": "every tau-th frame kept", "pair": "frames paired at distance tau"}
-    axes.set_title(names.get(kind, kind), loc="left", color=_FAINT)
+    axes.set_title(names.get(kind, kind), loc="left", color=FAINT)
     axes.set_xlabel("tau (frames)")
     axes.set_xticks(sorted(taus))
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    # Dates and versions in the metadata would make equal pictures differ.
-    metadata = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
-    kind = path.suffix.lower()
-    if kind not in metadata:
-        raise ConfigError(f"a picture cannot be {path.suffix!r}; use .png or .svg", where=path)
-    with replace_when_complete(path) as beside:
-        figure.savefig(beside, format=kind[1:], metadata=metadata[kind])
