@@ -23,6 +23,7 @@ _COMMANDS = {
     "compare": ("mapt_bench.cli.compare", "Fail when a result is worse than a baseline."),
     "conformance": ("mapt_bench.cli.conformance", "Check the metrics against golden cases."),
     "evaluate": ("mapt_bench.cli.evaluate", "Score folders of predictions against ground truth."),
+    "flops": ("mapt_bench.cli.flops", "Count what networks cost, twice; measure time, memory."),
     "sweep-interval": (
         "mapt_bench.cli.sweep_interval",
         "Drop frames or widen the pairing interval.",

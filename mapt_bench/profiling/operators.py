@@ -1,0 +1,159 @@
+"""The table of operators: which terms each one's work falls into, and by which formula.
+
+The table is data. The two counts (:mod:`mapt_bench.profiling.counted`,
+:mod:`mapt_bench.profiling.traced`) carry the formulas out, each in its own way; an operator that
+stands nowhere here has no formula, and is named as uncounted. Names are those of torch's operators
+without a trailing underscore, which marks the form that works in place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mapt_bench.profiling.modes import MODES, Term
+
+__all__ = [
+    "ACTIVATIONS",
+    "ADD_UP",
+    "ELEMENTWISE",
+    "MOVES",
+    "OPERATORS",
+    "POOLS",
+    "OperatorRow",
+    "plain_name",
+]
+
+
+@dataclass(frozen=True)
+class OperatorRow:
+    """Operators that are counted alike.
+
+    Attributes:
+        title: What people call them.
+        names: Qualified names in torch, without a trailing underscore.
+        formulas: Operations by term, in words; empty for what costs nothing in any mode.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    formulas: Mapping[Term, str]
+
+    def formula(self, mode: str) -> str | None:
+        """Return what a mode counts, ``None`` if it leaves the operator out."""
+        shown = [text for term, text in self.formulas.items() if term in MODES[mode]]
+        return " + ".join(shown) if shown else None
+
+
+def plain_name(name: str) -> str:
+    """Return an operator's name without the mark of the form that works in place.
+
+    Example:
+        >>> plain_name("aten::relu_")
+        'aten::relu'
+    """
+    return name.removesuffix("_")
+
+
+def _aten(words: str) -> tuple[str, ...]:
+    return tuple(f"aten::{word}" for word in words.split())
+
+
+ACTIVATIONS = _aten(
+    "celu elu gelu hardsigmoid hardswish hardtanh leaky_relu log_sigmoid log_softmax _log_softmax"
+    " mish prelu _prelu_kernel relu relu6 selu sigmoid silu softmax _softmax softplus tanh"
+)
+POOLS = _aten(
+    "_adaptive_avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d avg_pool2d max_pool2d"
+    " max_pool2d_with_indices"
+)
+ELEMENTWISE = _aten(
+    "__and__ __or__ abs add addcdiv addcmul bitwise_and bitwise_not bitwise_or ceil clamp clamp_max"
+    " clamp_min cos div eq exp floor floor_divide ge gt le lerp log logical_and logical_not"
+    " logical_or lt maximum minimum mul ne neg pow reciprocal remainder round rsqrt rsub sin"
+    " sqrt square sub where"
+)
+ADD_UP = _aten("all amax amin any argmax argmin linalg_vector_norm max mean min norm std sum var")
+MOVES = _aten(
+    "Bool Float Int ScalarImplicit _reshape_alias _shape_as_tensor _to_copy _unsafe_index"
+    " _unsafe_view alias arange as_strided broadcast_tensors cat chunk clone constant_pad_nd"
+    " contiguous copy detach dim dropout empty empty_like expand expand_as eye feature_dropout fill"
+    " flatten flip full full_like gather im2col index index_put index_select item lift_fresh"
+    " linspace masked_fill meshgrid movedim narrow new_empty new_full new_ones new_zeros nonzero"
+    " numel ones ones_like pad permute pixel_shuffle reflection_pad2d repeat repeat_interleave"
+    " replication_pad2d reshape resolve_conj resolve_neg roll scalar_tensor scatter select size"
+    " slice split split_with_sizes squeeze stack swapaxes t tensor tensor_split to transpose"
+    " type_as unbind unflatten unfold unsafe_split unsqueeze view view_as zero zeros zeros_like"
+)
+
+OPERATORS: tuple[OperatorRow, ...] = (
+    OperatorRow(
+        "convolution, transposed convolution",
+        _aten("_convolution conv1d conv2d conv3d conv_transpose2d convolution"),
+        {
+            Term.MATRIX: "Cout Cin/groups k k a position (of the output; transposed: of the input)",
+            Term.BIAS: "outputs",
+        },
+    ),
+    OperatorRow(
+        "linear layer, product of matrices",
+        _aten("addmm baddbmm bmm einsum linear matmul mm"),
+        {Term.MATRIX: "m n k", Term.BIAS: "outputs"},
+    ),
+    OperatorRow(
+        "attention",
+        _aten(
+            "scaled_dot_product_attention _scaled_dot_product_flash_attention_for_cpu"
+            " _scaled_dot_product_flash_attention _scaled_dot_product_efficient_attention"
+        ),
+        {Term.MATRIX: "queries keys (d + d of values) a head"},
+    ),
+    OperatorRow(
+        "deformable convolution",
+        ("torchvision::deform_conv2d",),
+        {
+            Term.MATRIX: "Cout Cin/groups k k a position",
+            # No bias: torchvision's operator is given zeros where a layer has none.
+            Term.SAMPLING: "4 Cin k k a position, 5 with a modulation mask",
+        },
+    ),
+    OperatorRow(
+        "correlation",
+        ("mapt_bench::correlation",),
+        {Term.CORRELATION: "channels a displacement and position (441 C H/8 W/8 in FlowNet2)"},
+    ),
+    OperatorRow(
+        "grid sampling",
+        _aten("grid_sampler grid_sampler_2d"),
+        {Term.SAMPLING: "4 outputs"},
+    ),
+    OperatorRow(
+        "RoIAlign",
+        ("torchvision::roi_align",),
+        {Term.SAMPLING: "4 s s outputs, s = sampling ratio (2 if it adapts to the box)"},
+    ),
+    OperatorRow(
+        "bilinear upsampling",
+        _aten("upsample_bilinear2d"),
+        {Term.INTERPOLATION: "4 outputs", Term.UPSAMPLED: "outputs"},
+    ),
+    OperatorRow(
+        "nearest upsampling",
+        _aten("upsample_nearest2d"),
+        {Term.INTERPOLATION: "0", Term.UPSAMPLED: "outputs"},
+    ),
+    OperatorRow(
+        "normalisation",
+        _aten(
+            "_batch_norm_no_update _native_batch_norm_legit _native_batch_norm_legit_no_training"
+            " batch_norm cudnn_batch_norm group_norm instance_norm layer_norm native_batch_norm"
+            " native_group_norm native_layer_norm"
+        ),
+        {Term.NORM: "2 outputs, 1 without weights"},
+    ),
+    OperatorRow("activation", ACTIVATIONS, {Term.ACTIVATION: "outputs"}),
+    OperatorRow("pooling", POOLS, {Term.POOLING: "inputs"}),
+    OperatorRow("element by element", ELEMENTWISE, {Term.ARITHMETIC: "outputs"}),
+    OperatorRow("sums, means, extremes", ADD_UP, {Term.ARITHMETIC: "inputs"}),
+    OperatorRow("non-maximum suppression", ("torchvision::nms",), {}),
+    OperatorRow("moves, makes or renames data", MOVES, {}),
+)
+"""Every operator with a formula, each in exactly one row."""

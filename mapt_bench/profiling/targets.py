@@ -1,0 +1,262 @@
+"""What a ledger can be kept of: networks by name, and anybody's module.
+
+A target says how its network is built, what an example input is, and which submodules form its
+parts. Parts of MAPT join here as they are built.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.profiling.counted import WHOLE
+from mapt_bench.profiling.sizes import InputSize
+
+__all__ = ["TARGETS", "ExampleInput", "Target", "register"]
+
+ExampleInput = Callable[[nn.Module, InputSize, int], tuple[Tensor, ...]]
+"""Returns the arguments of ``forward`` for an image size and a number of instances."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A network that can be costed.
+
+    Attributes:
+        name: ``model`` of its rows.
+        summary: One line for people.
+        build: Returns the network in ``eval()`` mode; its weights need no values, and may lie on
+            the meta device. If it matters, built from operators that both counts see.
+        example: Returns an input of zeros on the CPU.
+        parts: Paths of submodules by the name of the part they form.
+        whole: Name of the row that holds everything.
+        rest: Name of the part for what lies outside all others.
+        multiple: What height and width must be multiples of.
+        smallest: Least height and width that it accepts.
+        build_timed: Like ``build``, with the operators that are fastest; for measuring.
+        has_instances: Whether its cost depends on the number of instances.
+        takes_shape: Whether batch and channels may be chosen.
+        in_default: Whether it is counted when nothing is named.
+        notes: Said below the table.
+    """
+
+    name: str
+    summary: str
+    build: Callable[[], nn.Module]
+    example: ExampleInput
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    whole: str = WHOLE
+    rest: str = "rest"
+    multiple: int = 1
+    smallest: int = 1
+    build_timed: Callable[[], nn.Module] | None = None
+    has_instances: bool = False
+    takes_shape: bool = False
+    in_default: bool = True
+    notes: tuple[str, ...] = ()
+
+    def parts_of(self, module: nn.Module) -> dict[str, tuple[str, ...]]:
+        """Return the parts that a built network has, with the paths that are there."""
+        paths = {path for path, _ in module.named_modules()}
+        found = {
+            part: tuple(path for path in named if path in paths)
+            for part, named in self.parts.items()
+        }
+        return {part: named for part, named in found.items() if named}
+
+    def check_size(self, size: InputSize) -> None:
+        """Refuse a size that the network cannot take.
+
+        Raises:
+            ConfigError: If it is too small, no multiple of what it must be, or a whole shape.
+        """
+        if size.lead is not None and not self.takes_shape:
+            raise ConfigError(
+                f"{size} gives batch and channels, which are fixed for {self.name}; give "
+                f"{size.height}x{size.width}",
+                where="--input",
+            )
+        if min(size.height, size.width) < self.smallest:
+            raise ConfigError(
+                f"{size} is too small for {self.name}; each side needs {self.smallest} pixels or "
+                "more",
+                where="--input",
+            )
+        if size.height % self.multiple or size.width % self.multiple:
+            up = [-(-side // self.multiple) * self.multiple for side in (size.height, size.width)]
+            raise ConfigError(
+                f"{size} does not fit {self.name}, which needs multiples of {self.multiple}; the "
+                f"next is {up[0]}x{up[1]}",
+                where="--input",
+            )
+
+
+TARGETS: dict[str, Target] = {}
+"""Targets by name, in the order of tables."""
+
+
+def register(target: Target) -> None:
+    """Add a target.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
+    if target.name in TARGETS:
+        raise ValueError(f"there already is a target {target.name!r}")
+    TARGETS[target.name] = target
+
+
+def _flownet2() -> nn.Module:
+    from mapt_bench.baselines.flownet2 import FlowNet2
+
+    with torch.device("meta"):
+        return FlowNet2().eval()
+
+
+def _pair_in_one(_: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
+    return (torch.zeros(1, 3, 2, size.height, size.width),)
+
+
+register(
+    Target(
+        name="flownet2",
+        summary="the optical flow network that the paper compares with (Ilg et al. 2017)",
+        build=_flownet2,
+        example=_pair_in_one,
+        parts={
+            name: (name,)
+            for name in ("flownetc", "flownets_1", "flownets_2", "flownets_d", "flownetfusion")
+        },
+        rest="between the networks",
+        notes=("flownet2 pads each side to the next multiple of 64, and is counted so",),
+    )
+)
+
+
+class _MotionStep(nn.Module):
+    """What the motion head does for one more frame: the earlier frame's map is kept, not redone."""
+
+    def __init__(self, design: str, form: str) -> None:
+        super().__init__()
+        from mapt_bench.model import MotionHead, motion_config
+
+        self.head = MotionHead(motion_config(design), form=form)
+
+    def forward(self, kept: Tensor, semantic: Tensor, masks: Tensor) -> Sequence[Tensor]:
+        found: Sequence[Tensor] = self.head(kept, self.head.reduce(semantic), masks)
+        return found
+
+
+def _motion_input(module: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
+    config = module.head.config  # type: ignore[union-attr]
+    height, width = size.height // config.stride, size.width // config.stride
+    return (
+        torch.zeros(1, config.map_channels, height, width),
+        torch.zeros(1, config.in_channels, height, width),
+        torch.zeros(1, instances, height, width),
+    )
+
+
+def _register_motion_head(design: str, stride: int, *, is_default: bool) -> None:
+    parts = {
+        "reduce": ("head.reduction",),
+        "context": ("head.context",),
+        "offsets": ("head.offset",),
+        "gate": ("head.gate",),
+        "fuse": ("head.fuse",),
+    }
+    register(
+        Target(
+            name="motion-head" if is_default else f"motion-head:{design}",
+            summary=f"motion head of MAPT, design {design}",
+            build=lambda: _MotionStep(design, "operator").eval(),
+            build_timed=lambda: _MotionStep(design, "auto").eval(),
+            example=_motion_input,
+            parts=parts,
+            rest="propagate",
+            multiple=stride,
+            smallest=stride,
+            has_instances=True,
+            notes=(
+                f"motion-head is the design {design}; its widths were fitted to the figure of the "
+                "paper, which states none",
+            )
+            if is_default
+            else (),
+        )
+    )
+
+
+_register_motion_head("gated-s4", 4, is_default=True)
+_register_motion_head("linear-s4", 4, is_default=False)
+_register_motion_head("s8-c128", 8, is_default=False)
+
+
+def _images(_: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
+    return (torch.zeros(size.shape),)
+
+
+def _two_images(_: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
+    return torch.zeros(size.shape), torch.zeros(size.shape)
+
+
+def _trunk(name: str) -> nn.Module:
+    from torchvision import models
+
+    network = models.get_model(name, weights=None)
+    return nn.Sequential(network.stem, network.trunk_output).eval()
+
+
+def _register_trunk(name: str, summary: str) -> None:
+    register(
+        Target(
+            name=name,
+            summary=summary,
+            build=lambda: _trunk(name),
+            example=_images,
+            whole="trunk",
+            notes=(f"{name} is the trunk alone, without pooling and classifier",),
+        )
+    )
+
+
+_register_trunk("regnet_y_8gf", "backbone of MAPT (torchvision's RegNetY-8.0GF)")
+_register_trunk("regnet_y_400mf", "small backbone (torchvision's RegNetY-400MF)")
+
+
+def _raft(name: str) -> nn.Module:
+    from torchvision import models
+
+    return models.get_model(name, weights=None).eval()
+
+
+def _register_raft(name: str, torchvision_name: str) -> None:
+    register(
+        Target(
+            name=name,
+            summary=f"optical flow, 12 updates (torchvision's {torchvision_name})",
+            build=lambda: _raft(torchvision_name),
+            example=_two_images,
+            parts={
+                "features": ("feature_encoder",),
+                "context": ("context_encoder",),
+                "updates": ("update_block",),
+                "masks": ("mask_predictor",),
+            }
+            if name == "raft-large"
+            else {
+                "features": ("feature_encoder",),
+                "context": ("context_encoder",),
+                "updates": ("update_block",),
+            },
+            rest="correlation and lookups",
+            multiple=8,
+            smallest=128,
+        )
+    )
+
+
+_register_raft("raft-small", "raft_small")
+_register_raft("raft-large", "raft_large")

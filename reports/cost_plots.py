@@ -1,0 +1,160 @@
+"""Pictures of a cost ledger: cost against input size, and against a run's scores."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mapt_bench.errors import DataError
+from mapt_bench.reports.cost import variant_gmacs
+from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, save_figure
+from mapt_bench.reports.label_placement import Box, place_labels
+from mapt_bench.reports.result_files import read_result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_cost_and_score", "plot_cost_by_size", "score_points", "write_cost_plots"]
+
+Cost = Mapping[str, Any]
+
+
+def write_cost_plots(cost: Cost, folder: Path, *, scores: Path | None = None) -> list[Path]:
+    """Draw every picture that there are numbers for, as PNG and SVG.
+
+    Args:
+        cost: A result of schema ``mapt-bench/cost/1`` with ``curves``.
+        folder: Made if it is not there.
+        scores: A run, the folder or its ``results.json``.
+
+    Raises:
+        DataError: If the run cannot be read, none of its variants has a cost here, or a file
+            cannot be written.
+    """
+    written = []
+    for suffix in (".png", ".svg"):
+        written.append(folder / f"cost_by_size{suffix}")
+        plot_cost_by_size(cost, written[-1])
+        if scores is not None:
+            written.append(folder / f"cost_and_score{suffix}")
+            plot_cost_and_score(cost, scores, written[-1])
+    return written
+
+
+def plot_cost_by_size(cost: Cost, path: Path) -> None:
+    """Draw GMACs over input pixels, a line a network, both axes logarithmic.
+
+    Raises:
+        ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
+        DataError: If the file cannot be written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 4.4), dpi=150, layout="constrained")
+        axes = figure.subplots()
+        sizes: dict[int, str] = {}
+        for order, curve in enumerate(cost["curves"]):
+            points = [(_pixels(point["input"]), point["gmacs"]) for point in curve["points"]]
+            sizes |= {_pixels(p["input"]): "x".join(map(str, p["input"])) for p in curve["points"]}
+            axes.plot(
+                [pixels for pixels, _ in points],
+                [gmacs for _, gmacs in points],
+                color=PALETTE[order % len(PALETTE)],
+                marker=MARKERS[order % len(MARKERS)],
+                markeredgecolor="white",
+                label=curve["model"],
+            )
+        axes.set(xscale="log", yscale="log", ylabel="GMACs")
+        axes.set_xlabel("input (height x width, spaced by number of pixels)")
+        axes.set_xticks(sorted(sizes), [sizes[each] for each in sorted(sizes)], fontsize=7)
+        axes.minorticks_off()
+        axes.set_title("Operations of one forward pass, mode conv", loc="left", color=FAINT)
+        figure.legend(loc="outside right center")
+        save_figure(figure, path)
+
+
+def score_points(cost: Cost, run: Path) -> list[tuple[str, float, float]]:
+    """Return name, GMACs and PAT (percent) of each variant of a run that has both.
+
+    Raises:
+        DataError: If the run cannot be read, or none has both.
+    """
+    found = []
+    for name, row in read_result(run).rows.items():
+        gmacs, score = variant_gmacs(cost, name), row.scores.get("PAT")
+        if gmacs is not None and score is not None:
+            found.append((name, gmacs, 100 * score))
+    if not found:
+        known = dict.fromkeys(row["model"] for row in cost["rows"])
+        raise DataError(
+            "has no variant with a PAT whose cost is known here; known are "
+            f"{', '.join((*known, *cost['without_network']))}",
+            where=run,
+        )
+    return found
+
+
+def plot_cost_and_score(cost: Cost, run: Path, path: Path) -> None:
+    """Draw PAT over operations, a point a variant of a run; trackers without a network stand at 0.
+
+    Raises:
+        ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
+        DataError: If the run cannot be read, or the file not written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    points = score_points(cost, run)
+    first = cost["rows"][0]
+    size = "x".join(map(str, first["input"]))
+    with rc_context(STYLE):
+        figure = Figure(figsize=(7.5, 5), dpi=150, layout="constrained")
+        axes = figure.subplots()
+        axes.scatter(
+            [gmacs for _, gmacs, _ in points],
+            [score for _, _, score in points],
+            s=48,
+            color=PALETTE[0],
+            edgecolors="white",
+            zorder=3,
+        )
+        axes.set_xscale("symlog", linthresh=0.1)
+        axes.margins(0.16)
+        axes.set(ylabel="PAT (%)", xlabel=f"GMACs a frame at {size}, mode {first['mode']}")
+        axes.set_title("Up and to the left is better; no network: 0", loc="left", color=FAINT)
+        _label(figure, axes, points)
+        save_figure(figure, path)
+
+
+def _pixels(size: Sequence[int]) -> int:
+    return size[0] * size[1]
+
+
+def _label(figure: "Figure", axes: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
+    together: dict[tuple[float, float], list[str]] = {}
+    for name, gmacs, score in points:
+        together.setdefault((gmacs, round(score, 2)), []).append(name)
+    names = ["\n".join(each) for each in together.values()]
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    figure.draw_without_rendering()
+    renderer = figure._get_renderer()  # type: ignore[attr-defined]
+    sizes = []
+    for name in names:
+        text = axes.text(points[0][1], points[0][2], name, fontsize=8)
+        extent = text.get_window_extent(renderer)
+        sizes.append((extent.width + 8, extent.height + 2))
+        text.remove()
+    bounds = axes.get_window_extent(renderer)
+    frame = Box(bounds.x0, bounds.y0, bounds.x1, bounds.y1)
+    pixels = [tuple(axes.transData.transform(point)) for point in together]
+    back = axes.transData.inverted()
+    for point, name, place in zip(
+        together, names, place_labels(pixels, sizes, frame, marker=8.0), strict=True
+    ):
+        x, y = back.transform(place.box.middle)
+        axes.text(x, y, name, fontsize=8, ha="center", va="center", multialignment="left")
+        if place.leader is not None:
+            end = back.transform(place.leader)
+            axes.plot((point[0], end[0]), (point[1], end[1]), color=FAINT, linewidth=0.6)
