@@ -165,7 +165,8 @@ def deformable_pyramid(
 
 
 def _operator(x: Tensor, offset: Tensor, weight: Tensor, dilation: int) -> Tensor:
-    padding = dilation * (weight.shape[-1] // 2)
+    # While a graph is traced sizes are tensors, which torchvision takes for pairs.
+    padding = dilation * (int(weight.shape[-1]) // 2)
     result: Tensor = deform_conv2d(
         x.contiguous(),
         offset.flatten(1, 2).contiguous(),
@@ -180,19 +181,21 @@ def _samples(x: Tensor, offset: Tensor, weight: Tensor, dilation: int) -> Tensor
     _, channels, height, width = x.shape
     groups = channels // weight.shape[1]
     depthwise = weight.shape[1] == 1 and weight.shape[0] == channels
-    rows = torch.arange(height, dtype=x.dtype, device=x.device)[:, None]
-    columns = torch.arange(width, dtype=x.dtype, device=x.device)
+    taps = tap_displacements(weight.shape[-1], (dilation,))
+    displacement = torch.tensor(taps, dtype=x.dtype, device=x.device)[..., None, None]
+    rows = torch.arange(height, dtype=x.dtype, device=x.device)[:, None] + displacement[:, 0]
+    columns = torch.arange(width, dtype=x.dtype, device=x.device) + displacement[:, 1]
+    # Cell centres lie at (2i + 1) / n - 1 (align_corners=False). The other convention gives the
+    # same cells, but divides by zero on a map of one row or column.
+    grids = torch.stack(
+        (
+            (offset[:, :, 1] + (columns + 0.5)) * (2 / width) - 1,
+            (offset[:, :, 0] + (rows + 0.5)) * (2 / height) - 1,
+        ),
+        dim=-1,
+    )
     total = torch.zeros((), dtype=x.dtype, device=x.device)
-    for tap, (down, right) in enumerate(tap_displacements(weight.shape[-1], (dilation,))):
-        # Cell centres lie at (2i + 1) / n - 1 (align_corners=False). The other convention gives
-        # the same cells, but divides by zero on a map of one row or column.
-        grid = torch.stack(
-            (
-                (2 * (offset[:, tap, 1] + columns + right) + 1) / width - 1,
-                (2 * (offset[:, tap, 0] + rows + down) + 1) / height - 1,
-            ),
-            dim=-1,
-        )
+    for tap, grid in enumerate(grids.unbind(1)):
         sampled = functional.grid_sample(x, grid, padding_mode="zeros", align_corners=False)
         kernel = weight.flatten(2)[:, :, tap, None, None]
         if depthwise:

@@ -27,7 +27,8 @@ class MotionConfig:
         context_channels: Channels of the 3x3 convolution (LeakyReLU 0.1) between the cue and the
             offsets; ``None`` leaves it out, and the offsets are linear in the cue.
         dilations: One set of offsets, and one deformable convolution, for each.
-        gate: Whether each position weighs the dilations; otherwise they are averaged.
+        gate: Whether each position weighs the dilations; otherwise, and where there is but one,
+            they are averaged.
         channels_per_group: Channels that a deformable kernel mixes; 1 is depthwise.
         out_channels: Channels of the propagated features ``P``.
         out_activation: Whether ``P`` passes a LeakyReLU (0.1).
@@ -59,10 +60,9 @@ class MotionConfig:
         for field in fields(self):
             value = getattr(self, field.name)
             numbers = value if isinstance(value, tuple) else (value,)
-            if any(
-                isinstance(number, int) and number < 1 for number in numbers if number is not False
-            ):
-                raise ConfigError(f"{field.name} is {value}; expected 1 or more", where="motion")
+            # A switch is an int to Python, and False is no number below 1.
+            if any(type(number) is int and number < 1 for number in numbers):
+                raise ConfigError(f"{field.name} of the motion head is {value}; expected 1 or more")
         if self.cue not in get_args(Cue):
             raise ConfigError(f"unknown cue {self.cue!r}; {nearest(self.cue, get_args(Cue))}")
         if self.map_channels % self.channels_per_group:
@@ -85,6 +85,16 @@ class MotionConfig:
     def head_channels(self) -> int:
         """Channels that the offset and gate convolutions read."""
         return self.cue_channels if self.context_channels is None else self.context_channels
+
+    @property
+    def gated(self) -> bool:
+        """Whether there is a gate: one dilation leaves it nothing to choose."""
+        return self.gate and len(self.dilations) > 1
+
+    @property
+    def uses_context(self) -> bool:
+        """Whether there is a convolution between the cue and the offsets and gate."""
+        return self.context_channels is not None and (self.deformable or self.gated)
 
     def with_changes(self, **changes: object) -> Self:
         """Return a copy with some fields changed.
@@ -114,10 +124,9 @@ class MotionConfig:
         """
         levels = len(self.dilations)
         reduce = 0 if self.reduced_channels is None else self.in_channels * self.map_channels
-        searching = self.deformable or self.gate
-        context = (self.context_channels or 0) * self.cue_channels * _KERNEL_TAPS * searching
+        context = self.cue_channels * _KERNEL_TAPS * self.head_channels * self.uses_context
         offsets = levels * self.head_channels * _KERNEL_TAPS * _OFFSETS * self.deformable
-        gate = self.head_channels * _KERNEL_TAPS * levels * self.gate
+        gate = self.head_channels * _KERNEL_TAPS * levels * self.gated
         taps = levels * _KERNEL_TAPS
         propagate = taps * (self.map_channels * self.channels_per_group + instances)
         return reduce + context + offsets + gate + propagate + self.map_channels * self.out_channels

@@ -1,0 +1,45 @@
+import pytest
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.model import MOTION_DESIGNS, MotionConfig, motion_config
+
+
+@pytest.mark.parametrize(
+    ("name", "per_position", "per_instance"),
+    [("gated-s4", 28_098, 36), ("linear-s4", 28_032, 36), ("s8-c128", 113_664, 36)],
+)
+def test_the_designs_cost_what_they_were_sized_for(name, per_position, per_instance):
+    config = motion_config(name)
+    assert config.macs_per_position() == per_position
+    assert config.macs_per_position(10) == per_position + 10 * per_instance
+    positions = 1_966_080 // config.stride**2
+    assert config.macs_per_position(10) * positions == pytest.approx(3.50e9, rel=0.01)
+
+
+def test_an_unknown_design_is_named_with_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'gated-s4'"):
+        motion_config("gated")
+
+
+def test_an_unknown_setting_is_named_with_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'dilations'"):
+        MotionConfig().with_changes(dilation=(1,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reduced_channels": 0}, "reduced_channels is 0"),
+        ({"dilations": ()}, "no dilation"),
+        ({"dilations": (1, 0)}, "dilations is"),
+        ({"cue": "differnce"}, "did you mean 'difference'"),
+        ({"channels_per_group": 4}, "do not divide the 21"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        MotionConfig(**changes)
+
+
+def test_a_list_of_dilations_becomes_a_value_that_can_be_hashed():
+    assert hash(MotionConfig(dilations=[1, 3, 6, 12])) == hash(MOTION_DESIGNS["gated-s4"])
