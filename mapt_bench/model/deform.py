@@ -111,7 +111,8 @@ def deformable_convolution(
             f"the offsets have shape {tuple(offset.shape)}; expected (batch, 2 * taps, height,"
             " width)"
         )
-    offsets = offset.unflatten(1, (1, -1, 2))
+    batch, channels, height, width = offset.shape
+    offsets = offset.reshape(batch, 1, channels // 2, 2, height, width)
     return deformable_pyramid(x, offsets, weight[None], dilations=(dilation,), form=form)
 
 
@@ -248,7 +249,9 @@ def _check_shapes(
             f"the dilations are {tuple(dilations)}; expected {levels} numbers of 1 or more, one"
             " for each kernel"
         )
-    expected = {"offsets": (offsets, (batch, levels, size * size, 2, height, width))}
+    expected: dict[str, tuple[Tensor, tuple[int, ...]]] = {
+        "offsets": (offsets, (batch, levels, size * size, 2, height, width))
+    }
     if gate is not None:
         expected["gate"] = (gate, (batch, levels, height, width))
     for name, (tensor, shape) in expected.items():

@@ -72,10 +72,9 @@ class MotionHead(nn.Module):
             if config.reduced_channels is None
             else nn.Conv2d(config.in_channels, channels, 1)
         )
-        searching = config.deformable or config.gate
         self.context = (
-            nn.Conv2d(config.cue_channels, config.context_channels, 3, padding=1)
-            if config.context_channels is not None and searching
+            nn.Conv2d(config.cue_channels, config.head_channels, 3, padding=1)
+            if config.uses_context
             else nn.Identity()
         )
         self.offset = nn.ModuleList(
@@ -83,7 +82,7 @@ class MotionHead(nn.Module):
             for dilation in config.dilations
             if config.deformable
         )
-        self.gate = nn.Conv2d(config.head_channels, levels, 3, padding=1) if config.gate else None
+        self.gate = nn.Conv2d(config.head_channels, levels, 3, padding=1) if config.gated else None
         self.feature_kernels = nn.Parameter(
             torch.empty(levels, channels, config.channels_per_group, 3, 3)
         )
@@ -154,7 +153,7 @@ class MotionHead(nn.Module):
         batch, _, height, width = reduced_now.shape
         levels = len(self.config.dilations)
         context = self.context(self._cue(reduced_prev, reduced_now))
-        if not isinstance(self.context, nn.Identity):
+        if self.config.uses_context:
             context = functional.leaky_relu(context, 0.1, inplace=True)
         if self.config.deformable:
             offsets = torch.stack([convolution(context) for convolution in self.offset], dim=1)
@@ -165,7 +164,7 @@ class MotionHead(nn.Module):
             if self.gate is None
             else self.gate(context).softmax(1)
         )
-        return offsets.unflatten(2, (_TAPS, 2)), gate
+        return offsets.view(batch, levels, _TAPS, 2, height, width), gate
 
     def _cue(self, reduced_prev: Tensor, reduced_now: Tensor) -> Tensor:
         if self.config.cue == "concatenation":
@@ -222,11 +221,8 @@ class MotionHead(nn.Module):
                 f" and {tuple(reduced_now.shape)}; both frames must have one size"
             )
         batch, _, height, width = reduced_now.shape
-        if (
-            masks_prev.dim() != 4
-            or masks_prev.shape[::2] != (batch, height)
-            or (masks_prev.shape[3] != width)
-        ):
+        grid = (batch, height, width)
+        if masks_prev.dim() != 4 or (masks_prev.shape[0], *masks_prev.shape[2:]) != grid:
             raise DataError(
                 f"the masks have shape {tuple(masks_prev.shape)}; expected ({batch}, instances,"
                 f" {height}, {width}): the grid of the features, {self.config.stride} pixels a cell"

@@ -139,7 +139,7 @@ def _bilinear_shares(down: Tensor, right: Tensor, gate: Tensor | None, shares: T
     if gate is None:
         lower, upper = down, 1 - down
     else:
-        by_level = down.unflatten(0, (len(gate), -1))
+        by_level = down.reshape(len(gate), -1, *down.shape[1:])
         parts = gate[:, None].contiguous()
         lower = (by_level * parts).view(down.shape)
         upper = (parts - lower.view(by_level.shape)).view(down.shape)

@@ -216,4 +216,4 @@ def test_a_hundred_steps_lift_the_overlap_well_above_copying_and_gated_above_lin
     _, linear = learn(motion_config("linear-s4"), steps=100, seed=0)
     assert gated > copied + 0.15
     assert linear > copied + 0.05
-    assert gated > linear + 0.03
+    assert gated > linear + 0.05

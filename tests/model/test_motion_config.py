@@ -29,9 +29,9 @@ def test_an_unknown_setting_is_named_with_the_nearest():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"reduced_channels": 0}, "reduced_channels is 0"),
+        ({"reduced_channels": 0}, "reduced_channels of the motion head is 0"),
         ({"dilations": ()}, "no dilation"),
-        ({"dilations": (1, 0)}, "dilations is"),
+        ({"dilations": (1, 0)}, "dilations of the motion head is"),
         ({"cue": "differnce"}, "did you mean 'difference'"),
         ({"channels_per_group": 4}, "do not divide the 21"),
     ],
@@ -43,3 +43,9 @@ def test_settings_that_cannot_be_are_refused(changes, message):
 
 def test_a_list_of_dilations_becomes_a_value_that_can_be_hashed():
     assert hash(MotionConfig(dilations=[1, 3, 6, 12])) == hash(MOTION_DESIGNS["gated-s4"])
+
+
+def test_one_dilation_leaves_a_gate_nothing_to_choose():
+    single = MotionConfig(dilations=(3,))
+    assert not single.gated
+    assert single.macs_per_position() == single.with_changes(gate=False).macs_per_position()
