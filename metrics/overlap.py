@@ -154,6 +154,20 @@ class SequenceOverlap:
             self.pixels[kept],
         )
 
+    def stretch(self, first: int, end: int) -> "SequenceOverlap":
+        """Return the frames from ``first`` up to, not with, ``end``, numbered from 0."""
+        low, high = np.searchsorted(self.frame, [first, end])
+        return SequenceOverlap(
+            self.labels,
+            min(end, self.frame_count) - first,
+            self.gt,
+            self.pred,
+            self.frame[low:high] - first,
+            self.gt_index[low:high],
+            self.pred_index[low:high],
+            self.pixels[low:high],
+        )
+
 
 def join_frames(frames: list[FrameOverlap], labels: LabelSpace) -> SequenceOverlap:
     """Join the tables of a sequence's frames, given in order of time."""

@@ -8,9 +8,9 @@ from operator import add
 from mapt_bench.errors import ProtocolError
 from mapt_bench.labels import LabelSpace, PanopticMap
 from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.matching import segment_table
+from mapt_bench.metrics.matching import SegmentTable, segment_table
 from mapt_bench.metrics.mopt import MoptSums, count_mopt
-from mapt_bench.metrics.overlap import FrameOverlap, count_overlap, join_frames
+from mapt_bench.metrics.overlap import FrameOverlap, SequenceOverlap, count_overlap, join_frames
 from mapt_bench.metrics.pat import PatSums, count_pat
 from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
 from mapt_bench.metrics.stq import StqSums, count_stq
@@ -20,6 +20,8 @@ __all__ = ["WINDOWS", "SequenceScorer", "SequenceSums", "empty_sums", "pool"]
 
 WINDOWS = (1, 2, 3, 4)
 """Window sizes of VPQ, in frames."""
+
+_STRETCH = 64  # windows that are counted at a time, so that memory does not follow the length
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,14 +83,27 @@ class SequenceScorer:
         """Return the sums of the frames so far; may be called again after more frames."""
         overlap = join_frames(self._frames, self.labels)
         frames = segment_table(overlap)
-        tables = [frames, *(segment_table(overlap, window) for window in WINDOWS[1:])]
         return SequenceSums(
             stq=count_stq(overlap),
-            windows=tuple(count_panoptic(table, panoptic_matches(table)) for table in tables),
+            windows=(
+                _count(frames),
+                *(_count_windows(overlap, window) for window in WINDOWS[1:]),
+            ),
             pat=count_pat(overlap),
             mopt=count_mopt(frames),
             tracking=count_tracking(frames),
         )
+
+
+def _count(table: SegmentTable) -> PanopticCounts:
+    return count_panoptic(table, panoptic_matches(table))
+
+
+def _count_windows(overlap: SequenceOverlap, window: int) -> PanopticCounts:
+    """Count windows of several frames, stretch by stretch: each frame is in several windows."""
+    starts = range(0, max(overlap.frame_count - window + 1, 1), _STRETCH)
+    stretches = (overlap.stretch(first, first + _STRETCH + window - 1) for first in starts)
+    return reduce(add, (_count(segment_table(stretch, window)) for stretch in stretches))
 
 
 def empty_sums(labels: LabelSpace) -> SequenceSums:
