@@ -28,7 +28,6 @@ _EPILOG = """
 Examples:
   mapt-bench track DATA --tracker both --out runs/both
   mapt-bench track DATA --tracker sort --segments PREDICTIONS --memory 5 --out runs/sort
-  mapt-bench track DATA --tracker flow:flownet2 --weights FlowNet2_checkpoint.pth.tar --out runs/f
 """
 
 

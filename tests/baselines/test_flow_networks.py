@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torchvision.models.optical_flow import raft_small
 
-from mapt_bench.baselines import flow_networks
+from mapt_bench.baselines import flow_networks, flow_sources
 from mapt_bench.baselines.flow import DisFlow
 from mapt_bench.baselines.flow_files import FlowFiles
 from mapt_bench.baselines.flow_networks import NetworkFlow
@@ -103,14 +103,8 @@ def narrow_flownet2(monkeypatch):
 
 
 def _build(name, **options):
-    flow_sources_cache().cache_clear()
+    flow_sources._estimate.cache_clear()
     return build_flow_source(name, **options)
-
-
-def flow_sources_cache():
-    from mapt_bench.baselines import flow_sources
-
-    return flow_sources._estimate
 
 
 @pytest.mark.parametrize("name", ["flow:flownet2", "flow:raft-small", "flow:raft-large"])
