@@ -1,6 +1,7 @@
 """Tables of a cost ledger, which is seen here as plain JSON of schema ``mapt-bench/cost/1``."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mapt_bench.reports.tables import Cell, Column, Table
@@ -30,6 +31,7 @@ def cost_tables(cost: Cost, *, bars: bool = False) -> list[Table]:
         bars: Draw shares as bars, for a terminal; otherwise as percent.
     """
     tables = [operations_table(cost, size, bars=bars) for size in _sizes(cost)]
+    tables[-1] = replace(tables[-1], footnotes=(*tables[-1].footnotes, *_general_notes(cost)))
     if any(row["measurement"] for row in cost["rows"]):
         tables.append(measured_table(cost))
     if cost["claims"]:
@@ -87,7 +89,7 @@ def operations_table(cost: Cost, size: Sequence[int], *, bars: bool = False) -> 
         f"Operations of one forward pass at {height}x{width}, {count} instances, in GMACs",
         tuple(columns),
         tuple(cells),
-        footnotes=tuple(_footnotes(cost, rows, modes)),
+        footnotes=tuple(_footnotes(rows)),
     )
 
 
@@ -224,31 +226,38 @@ def _bar(share: float | None) -> str:
         return ""
     eighths = round(share * _BAR * 8)
     bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-    return f"{bar} {100 * share:.1f} %"
+    return f"{bar} {100 * share:.1f} %".lstrip()
 
 
-def _footnotes(cost: Cost, rows: Sequence[Row], modes: Sequence[str]) -> list[str]:
+def _footnotes(rows: Sequence[Row]) -> list[str]:
     notes = [
         "a multiply-add counts one; share is of the network, in the first mode; beside each mode "
         "stands fvcore's count",
         *_trace_notes(rows),
     ]
-    for mode in modes:
-        names = sorted(
-            {_short(name) for row in rows if row["mode"] == mode for name in row["excluded"]}
-        )
-        if names:
-            notes.append(f"{mode} leaves out by definition: {', '.join(names)}")
     for model, uncounted in _uncounted(rows).items():
         notes.append(f"{model} is incomplete, no formula for: {', '.join(uncounted)}")
     reasons = {f"{row['model']}: {row['explanation']}" for row in rows if row["explanation"]}
     notes += sorted(reasons)
     notes += [f"error: {row['problem']}" for row in rows if row["problem"]]
+    return notes
+
+
+def _general_notes(cost: Cost) -> list[str]:
+    """Return what holds at every size."""
+    rows: Sequence[Row] = cost["rows"]
+    notes: list[str] = []
+    for mode in cost["modes"]:
+        names = sorted(
+            {_short(name) for row in rows if row["mode"] == mode for name in row["excluded"]}
+        )
+        if names:
+            notes.append(f"{mode} leaves out by definition: {', '.join(names)}")
     notes += cost["notes"]
     if cost["without_network"]:
-        names = ", ".join(cost["without_network"])
         notes.append(
-            f"without a network, so without operations to count (runs measure their time): {names}"
+            "without a network, so without operations to count (runs measure their time): "
+            + ", ".join(cost["without_network"])
         )
     return notes
 

@@ -108,11 +108,11 @@ def _outermost(counter: FlopCounterMode, paths: Sequence[str]) -> Iterator[str]:
             yield name
 
 
-class _Others(TorchDispatchMode):
+class _Others(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
     """Notes, by module, every operator that nothing in the table stands for."""
 
     def __init__(self, counter: FlopCounterMode) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._counter = counter
         self._seen: set[tuple[str, str]] = set()
 
@@ -120,24 +120,25 @@ class _Others(TorchDispatchMode):
         """Return the operators noted in a module and everything in it."""
         return {name for at, name in self._seen if at == module}
 
-    def __torch_dispatch__(  # noqa: ANN204 - returns whatever the operator does
+    def __torch_dispatch__(
         self,
         func: Any,  # noqa: ANN401 - an overload of an operator; torch has no public type for it
         types: Any,  # noqa: ANN401
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
-    ):
+    ) -> Any:  # noqa: ANN401 - whatever the operator returns
         packet = getattr(func, "_overloadpacket", func)
         name = plain_name(getattr(packet, "_qualified_op_name", str(packet)))
         is_known = name in _KNOWN or packet in self._counter.flop_registry
         if not is_known and not name.startswith("prim::"):
             self._seen |= {(module, name) for module in self._counter.mod_tracker.parents}
-        if name == "aten::grid_sampler_2d" and args[0].device.type == "meta":
+        if name in _SLOW_TO_SHAPE and args[0].device.type == "meta" and args[0].ndim == 4:
             # torch works the shape out by going through all of the arithmetic.
             return args[0].new_empty(*args[0].shape[:2], *args[1].shape[1:3])
         return func(*args, **(kwargs or {}))
 
 
+_SLOW_TO_SHAPE = ("aten::grid_sampler", "aten::grid_sampler_2d")
 _KNOWN = frozenset(name for row in OPERATORS for name in row.names)
 
 
@@ -211,7 +212,8 @@ def _product_with_bias(
 
 
 def _attention(query: Shape, key: Shape, value: Shape, *_: object, **__: object) -> Work:
-    return Work({Term.MATRIX: sdpa_flop_count(query, key, value) // 2})
+    flops: int = sdpa_flop_count(query, key, value)  # type: ignore[no-untyped-call]
+    return Work({Term.MATRIX: flops // 2})
 
 
 def _deformable(

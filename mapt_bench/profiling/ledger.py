@@ -8,7 +8,7 @@ from mapt_bench.errors import ConfigError
 from mapt_bench.profiling.claims import CLAIM_SIZES, cost_claims
 from mapt_bench.profiling.counted import WHOLE
 from mapt_bench.profiling.measure import Measurement, MeasureSettings, measure
-from mapt_bench.profiling.modes import MODES, UNIT, Work, mode_terms
+from mapt_bench.profiling.modes import MODES, UNIT, Term, Work, mode_terms
 from mapt_bench.profiling.selection import find_targets, without_network
 from mapt_bench.profiling.sizes import InputSize
 from mapt_bench.profiling.targets import Target
@@ -27,14 +27,7 @@ COST_SCHEMA = "mapt-bench/cost/1"
 _DEFAULT_INPUTS = ("384x1280", "1024x1920")
 _CURVE = tuple(
     InputSize(height, width)
-    for height, width in (
-        (192, 640),
-        (256, 832),
-        (384, 1280),
-        (512, 1728),
-        (768, 1280),
-        (1024, 1920),
-    )
+    for height, width in ((192, 640), (256, 832), (384, 1280), (768, 1280), (1024, 1920))
 )
 
 
@@ -226,18 +219,20 @@ class _Entry:
         names = []
         for name, work in self.work.items():
             left_out = [
-                term for term, amount in work.amounts.items() if amount and term not in self.terms
+                term
+                for term, amount in work.amounts.items()
+                if amount and term not in self.terms and not self._is_priced_otherwise(term)
             ]
-            if left_out and not work.total(self.terms):
+            if left_out and set(left_out) == {term for term, own in work.amounts.items() if own}:
                 names.append(name)
             else:
-                names += [f"{name} ({term})" for term in left_out if self._is_own_work(term)]
+                names += [f"{name} ({term})" for term in left_out]
         return sorted(names)
 
-    def _is_own_work(self, term: str) -> bool:
-        # Numbers upsampled and the arithmetic of upsampling are two prices of one thing.
-        pair = {"interpolation", "upsampled"}
-        return not (term in pair and pair & {str(each) for each in self.terms})
+    def _is_priced_otherwise(self, term: Term) -> bool:
+        # The arithmetic of upsampling and the numbers that come out are two prices of one thing.
+        prices = {Term.INTERPOLATION, Term.UPSAMPLED}
+        return term in prices and bool(prices & self.terms)
 
     def judgement(self, whole: "_Entry") -> dict[str, Any]:
         """Return the difference of the counts, and why it is none of our worries or one."""
@@ -277,7 +272,7 @@ def _parameters(witnesses: Witnesses) -> dict[str, int]:
 def _curve(target: Target, witnesses: Witnesses) -> dict[str, Any]:
     points = []
     for size in _CURVE:
-        count = witnesses.count(size).count
+        count = witnesses.count_once(size)
         if not count.unknown[WHOLE]:
             macs = count.total(WHOLE, MODES["conv"])
             points.append({"input": [size.height, size.width], "gmacs": macs / 1e9})

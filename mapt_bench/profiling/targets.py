@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from mapt_bench.baselines.flownet2 import FlowNet2
 from mapt_bench.errors import ConfigError
+from mapt_bench.model import MOTION_DESIGNS, MotionConfig, MotionHead
 from mapt_bench.profiling.counted import WHOLE
 from mapt_bench.profiling.sizes import InputSize
 
@@ -59,7 +61,7 @@ class Target:
 
     def parts_of(self, module: nn.Module) -> dict[str, tuple[str, ...]]:
         """Return the parts that a built network has, with the paths that are there."""
-        paths = {path for path, _ in module.named_modules()}
+        paths = {path for path, each in module.named_modules() if not isinstance(each, nn.Identity)}
         found = {
             part: tuple(path for path in named if path in paths)
             for part, named in self.parts.items()
@@ -109,8 +111,6 @@ def register(target: Target) -> None:
 
 
 def _flownet2() -> nn.Module:
-    from mapt_bench.baselines.flownet2 import FlowNet2
-
     with torch.device("meta"):
         return FlowNet2().eval()
 
@@ -129,7 +129,6 @@ register(
             name: (name,)
             for name in ("flownetc", "flownets_1", "flownets_2", "flownets_d", "flownetfusion")
         },
-        rest="between the networks",
         notes=("flownet2 pads each side to the next multiple of 64, and is counted so",),
     )
 )
@@ -138,19 +137,16 @@ register(
 class _MotionStep(nn.Module):
     """What the motion head does for one more frame: the earlier frame's map is kept, not redone."""
 
-    def __init__(self, design: str, form: str) -> None:
+    def __init__(self, config: MotionConfig, form: str) -> None:
         super().__init__()
-        from mapt_bench.model import MotionHead, motion_config
-
-        self.head = MotionHead(motion_config(design), form=form)
+        self.head = MotionHead(config, form=form)
 
     def forward(self, kept: Tensor, semantic: Tensor, masks: Tensor) -> Sequence[Tensor]:
         found: Sequence[Tensor] = self.head(kept, self.head.reduce(semantic), masks)
         return found
 
 
-def _motion_input(module: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
-    config = module.head.config  # type: ignore[union-attr]
+def _motion_input(config: MotionConfig, size: InputSize, instances: int) -> tuple[Tensor, ...]:
     height, width = size.height // config.stride, size.width // config.stride
     return (
         torch.zeros(1, config.map_channels, height, width),
@@ -159,7 +155,8 @@ def _motion_input(module: nn.Module, size: InputSize, instances: int) -> tuple[T
     )
 
 
-def _register_motion_head(design: str, stride: int, *, is_default: bool) -> None:
+def _register_motion_head(design: str, *, is_default: bool) -> None:
+    config = MOTION_DESIGNS[design]
     parts = {
         "reduce": ("head.reduction",),
         "context": ("head.context",),
@@ -171,13 +168,13 @@ def _register_motion_head(design: str, stride: int, *, is_default: bool) -> None
         Target(
             name="motion-head" if is_default else f"motion-head:{design}",
             summary=f"motion head of MAPT, design {design}",
-            build=lambda: _MotionStep(design, "operator").eval(),
-            build_timed=lambda: _MotionStep(design, "auto").eval(),
-            example=_motion_input,
+            build=lambda: _MotionStep(config, "operator").eval(),
+            build_timed=lambda: _MotionStep(config, "auto").eval(),
+            example=lambda _, size, instances: _motion_input(config, size, instances),
             parts=parts,
             rest="propagate",
-            multiple=stride,
-            smallest=stride,
+            multiple=config.stride,
+            smallest=config.stride,
             has_instances=True,
             notes=(
                 f"motion-head is the design {design}; its widths were fitted to the figure of the "
@@ -189,9 +186,8 @@ def _register_motion_head(design: str, stride: int, *, is_default: bool) -> None
     )
 
 
-_register_motion_head("gated-s4", 4, is_default=True)
-_register_motion_head("linear-s4", 4, is_default=False)
-_register_motion_head("s8-c128", 8, is_default=False)
+for _design in MOTION_DESIGNS:
+    _register_motion_head(_design, is_default=MOTION_DESIGNS[_design] == MotionConfig())
 
 
 def _images(_: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
@@ -229,7 +225,8 @@ _register_trunk("regnet_y_400mf", "small backbone (torchvision's RegNetY-400MF)"
 def _raft(name: str) -> nn.Module:
     from torchvision import models
 
-    return models.get_model(name, weights=None).eval()
+    network: nn.Module = models.get_model(name, weights=None)
+    return network.eval()
 
 
 def _register_raft(name: str, torchvision_name: str) -> None:

@@ -9,20 +9,12 @@ import logging
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from fvcore.nn import FlopCountAnalysis
-from fvcore.nn.jit_handles import (
-    addmm_flop_jit,
-    bmm_flop_jit,
-    conv_flop_jit,
-    einsum_flop_jit,
-    linear_flop_jit,
-    matmul_flop_jit,
-)
 from torch import Tensor, nn
 
 from mapt_bench.profiling.counted import WHOLE
@@ -35,6 +27,19 @@ from mapt_bench.profiling.operators import (
     POOLS,
     plain_name,
 )
+
+with warnings.catch_warnings():
+    # What fvcore scripts at import is nothing that a user of this package could change.
+    warnings.simplefilter("ignore")
+    from fvcore.nn import FlopCountAnalysis
+    from fvcore.nn.jit_handles import (
+        addmm_flop_jit,
+        bmm_flop_jit,
+        conv_flop_jit,
+        einsum_flop_jit,
+        linear_flop_jit,
+        matmul_flop_jit,
+    )
 
 __all__ = ["TracedCount", "trace_operations"]
 
@@ -72,8 +77,7 @@ def trace_operations(
         analysis.set_op_handle(name, handle)
     analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     analysis.tracer_warnings("none")
-    with torch.no_grad(), warnings.catch_warnings(), _quiet(logging.getLogger("fvcore")):
-        warnings.simplefilter("ignore")
+    with torch.no_grad(), _one_thread(), _quiet():
         whole = _work(analysis.by_operator())
     work = {WHOLE: whole}
     unknown = {WHOLE: _unknown(analysis, [""])}
@@ -89,18 +93,28 @@ def trace_operations(
     return TracedCount(work, unknown)
 
 
-class _quiet:  # noqa: N801 - used as a context, like contextlib's
-    """Hold back what a logger says for a while."""
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch to one thread: on small inputs, more spend their time waiting for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
-    def __init__(self, logger: logging.Logger) -> None:
-        self._logger = logger
-        self._was = logger.disabled
 
-    def __enter__(self) -> None:
-        self._logger.disabled = True
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.disabled = self._was
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back warnings of the tracer and fvcore's log: what matters of it is returned."""
+    logger = logging.getLogger("fvcore")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.disabled = was_disabled
 
 
 def _work(counts: Mapping[str, float]) -> Work:

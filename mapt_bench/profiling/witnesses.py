@@ -69,6 +69,7 @@ class Witnesses:
         self._on_cpu: nn.Module | None = None
         self._on_meta: nn.Module | None = None
         self._traces: dict[InputSize, TracedCount] = {}
+        self._counts: dict[InputSize, BothCounts] = {}
 
     def count(self, size: InputSize) -> BothCounts:
         """Count at one size.
@@ -76,7 +77,21 @@ class Witnesses:
         Raises:
             ConfigError: If the network cannot take the size, or fails.
         """
+        if size not in self._counts:
+            self.target.check_size(size)
+            self._counts[size] = self._both(size)
+        return self._counts[size]
+
+    def count_once(self, size: InputSize) -> Count:
+        """Return the first count alone, which is fast at any size.
+
+        Raises:
+            ConfigError: If the network cannot take the size, or fails.
+        """
         self.target.check_size(size)
+        return self._first(size)[0]
+
+    def _both(self, size: InputSize) -> BothCounts:
         count, device = self._first(size)
         try:
             traced, at = self._second(size, count)
@@ -114,7 +129,7 @@ class Witnesses:
         return self._trace(size), ((size.height, size.width),)
 
     def _small_sizes(self, size: InputSize) -> list[list[InputSize]]:
-        """Return what to try: sizes for degree 1, then for degree 2; none where it saves nothing."""
+        """Return sizes for degree 1, then for degree 2; none where that saves nothing."""
         if size.height % _GRID or size.width % _GRID:
             return []
         cells = -(-self.target.smallest // _GRID)
