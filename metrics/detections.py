@@ -64,7 +64,8 @@ def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
     """Pick the masks of a thing class out of the segments of a sequence's frames."""
     gt, pred = table.overlap.gt, table.overlap.pred
     row = table.overlap.labels.class_ids.index(class_id)
-    ignored = (gt.is_void | gt.is_crowd)[table.gt_index]
+    # Background that was seen to be empty excuses nothing, see labels.BACKGROUND_ID.
+    ignored = ((gt.is_void & ~gt.is_background) | gt.is_crowd)[table.gt_index]
     ignored_pixels = table.pred_sum(table.pixels * ignored)
 
     is_gt = ((gt.class_row == row) & ~gt.is_crowd)[table.gt_of]

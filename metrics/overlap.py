@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ProtocolError
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, check_classes
+from mapt_bench.labels import (
+    ID_BITS,
+    ID_LIMIT,
+    LabelSpace,
+    PanopticMap,
+    background_code,
+    check_classes,
+)
 from mapt_bench.metrics.grouping import number_keys, sum_by_key, sum_by_key_roughly
 
 __all__ = ["FrameOverlap", "SegmentKinds", "SequenceOverlap", "count_overlap", "join_frames"]
@@ -74,8 +81,9 @@ def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> Fra
 
 
 def _drop_stuff_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np.uint32]:
-    is_thing = labels.is_thing_table[codes >> np.uint32(ID_BITS)]
-    return np.where(is_thing, codes, codes & ~np.uint32(ID_LIMIT - 1))
+    kept = labels.is_thing_table[codes >> np.uint32(ID_BITS)]
+    kept |= codes == background_code(labels.ignore_label)
+    return np.where(kept, codes, codes & ~np.uint32(ID_LIMIT - 1))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,6 +95,7 @@ class SegmentKinds:
         class_row: ``int64``: position of the class in ``labels.class_ids``; their number for void.
         is_thing: The class has identities.
         is_void: No class.
+        is_background: Void that was seen to be empty, see ``labels.BACKGROUND_ID``.
         is_crowd: A thing of identity 0; crowd in ground truth, an ordinary identity in predictions.
     """
 
@@ -94,6 +103,7 @@ class SegmentKinds:
     class_row: NDArray[np.int64]
     is_thing: NDArray[np.bool_]
     is_void: NDArray[np.bool_]
+    is_background: NDArray[np.bool_]
     is_crowd: NDArray[np.bool_]
 
     @classmethod
@@ -108,6 +118,7 @@ class SegmentKinds:
             class_row=np.where(is_void, len(labels.class_ids), row),
             is_thing=is_thing,
             is_void=is_void,
+            is_background=codes == background_code(labels.ignore_label),
             is_crowd=is_thing & (codes & np.uint32(ID_LIMIT - 1) == 0),
         )
 

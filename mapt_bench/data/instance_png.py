@@ -13,7 +13,7 @@ from mapt_bench.data.mots_classes import MOTS_IGNORE, class_of_mots, unknown_mot
 from mapt_bench.data.png import PngHeader, load_png, png_header
 from mapt_bench.data.png_decoding import decode_png
 from mapt_bench.errors import DataError
-from mapt_bench.labels import LabelSpace, pack_codes
+from mapt_bench.labels import BACKGROUND_ID, LabelSpace, pack_codes
 
 __all__ = ["CityscapesCodec", "MotsPngCodec", "looks_like_mots"]
 
@@ -85,8 +85,8 @@ class CityscapesCodec(_InstancePngCodec):
 class MotsPngCodec(_InstancePngCodec):
     """Reads KITTI MOTS / MOTS20 instance maps (Voigtlaender et al. 2019, arXiv:1902.03604).
 
-    ``value // 1000`` is MOTS's class and ``value % 1000 + 1`` the identity; 0 (background) and
-    10000 (ignore) are void.
+    ``value // 1000`` is MOTS's class and ``value % 1000 + 1`` the identity; 0 is background, 10000
+    (ignore) void.
     """
 
     name: ClassVar[str] = "mots-png"
@@ -96,6 +96,7 @@ class MotsPngCodec(_InstancePngCodec):
         mots_class = _VALUES // _NUMBERS
         classes = np.full(_VALUES.size, labels.ignore_label)
         ids = np.zeros_like(classes)
+        ids[0] = BACKGROUND_ID
         no_class = _VALUES > 0
         for number, class_id in class_of_mots(labels).items():
             here = mots_class == number

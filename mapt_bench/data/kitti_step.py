@@ -12,7 +12,7 @@ from mapt_bench.data.png import PngHeader, load_png, png_header
 from mapt_bench.data.png_decoding import decode_png
 from mapt_bench.data.png_encoding import encode_png
 from mapt_bench.errors import DataError
-from mapt_bench.labels import LabelSpace, PanopticMap
+from mapt_bench.labels import BACKGROUND_ID, LabelSpace, PanopticMap
 
 __all__ = ["KITTI_STEP_ID_LIMIT", "KittiStepCodec", "encode_kitti_step"]
 
@@ -82,7 +82,8 @@ def encode_kitti_step(panoptic: PanopticMap, where: object) -> bytes:
     Raises:
         DataError: If an identity is 65536 or more.
     """
-    ids = panoptic.ids
+    # Background of MOTS is void like any other in this format.
+    ids = np.where(panoptic.ids == BACKGROUND_ID, 0, panoptic.ids)
     largest = int(ids.max())
     if largest >= KITTI_STEP_ID_LIMIT:
         raise DataError(

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
+import numpy as np
+
 from mapt_bench.data.layout import FrameFolder, Listing
 from mapt_bench.data.mots_classes import (
     MOTS_ID_LIMIT,
@@ -16,7 +18,7 @@ from mapt_bench.data.png import MAX_PIXELS
 from mapt_bench.data.rle import OverlapError, paint_runs, parse_rle
 from mapt_bench.data.sequences import Report, StoredSequence, moment
 from mapt_bench.errors import DataError
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
 
 __all__ = ["MotsTextSequence", "is_mots_text", "open_mots_text"]
 
@@ -55,8 +57,8 @@ class MotsObject:
 class MotsTextSequence:
     """One file of MOTS text; implements ``MapSequence`` and is open-ended.
 
-    Alone, it has the frames from 0 to the last that is written; frames without a line, and pixels
-    without an object, are void.
+    Alone, it has the frames from 0 to the last that is written. Pixels without an object are
+    background, ignore regions are void.
 
     Attributes:
         parts: Path of the file below the folder, without its ending.
@@ -64,7 +66,7 @@ class MotsTextSequence:
         frame_names: Numbers, six digits wide unless a partner names them otherwise.
         known_size: Height and width, or ``None`` for a file without a line.
         objects: Objects of each frame that has any, by frame number.
-        void_code: Code of all other pixels.
+        void_class: Class number of ignore regions and background.
     """
 
     parts: tuple[str, ...]
@@ -72,7 +74,7 @@ class MotsTextSequence:
     frame_names: tuple[str, ...]
     known_size: tuple[int, int] | None
     objects: dict[int, tuple[MotsObject, ...]]
-    void_code: int
+    void_class: int
 
     @property
     def size(self) -> tuple[int, int]:
@@ -113,10 +115,10 @@ class MotsTextSequence:
                     f"the run lengths are malformed: {problem}; expected COCO's compressed form "
                     f"for {width}x{height} pixels",
                 ) from problem
-        # Ignore regions are void like the background, so an object that they overlap stays.
-        solid = [index for index, (code, _) in enumerate(painted) if code != self.void_code]
+        background, void = background_code(self.void_class), self.void_class << ID_BITS
+        solid = [index for index, (code, _) in enumerate(painted) if code != void]
         try:
-            codes = paint_runs([painted[index] for index in solid], self.size, self.void_code)
+            codes = paint_runs([painted[index] for index in solid], self.size, background)
         except OverlapError as problem:
             lines = [found[solid[index]].line for index in (problem.first, problem.second)]
             raise _bad_line(
@@ -125,6 +127,10 @@ class MotsTextSequence:
                 f"its mask overlaps that of line {lines[0]}; expected each pixel of a frame to "
                 "belong to one object; cut one of the two",
             ) from problem
+        for code, runs in painted:
+            if code == void:  # an object that an ignore region overlaps stays
+                region = paint_runs([(code, runs)], self.size, background)
+                codes = np.where(codes == background, region, codes)
         return PanopticMap(codes)
 
     def with_frames(self, frame_names: tuple[str, ...], size: tuple[int, int] | None) -> Self:
@@ -201,7 +207,7 @@ def _open_file(
     names = tuple(f"{number:06d}" for number in range(max(objects, default=-1) + 1))
     size = (lines[0].height, lines[0].width) if lines else None
     by_frame = {frame: tuple(entries) for frame, entries in objects.items()}
-    return MotsTextSequence(parts, path, names, size, by_frame, labels.ignore_label << ID_BITS)
+    return MotsTextSequence(parts, path, names, size, by_frame, labels.ignore_label)
 
 
 def _is_joined(line: _Line) -> bool:

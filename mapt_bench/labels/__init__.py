@@ -1,11 +1,19 @@
 """Plain types that every other part of the toolkit shares: classes, maps, frames, videos."""
 
 from mapt_bench.labels.checks import check_classes, check_map_classes, class_areas
-from mapt_bench.labels.panoptic_map import ID_BITS, ID_LIMIT, PanopticMap, pack_codes
+from mapt_bench.labels.panoptic_map import (
+    BACKGROUND_ID,
+    ID_BITS,
+    ID_LIMIT,
+    PanopticMap,
+    background_code,
+    pack_codes,
+)
 from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
 from mapt_bench.labels.video import Frame, MapSequence, Video, VideoInfo
 
 __all__ = [
+    "BACKGROUND_ID",
     "ID_BITS",
     "ID_LIMIT",
     "Frame",
@@ -15,6 +23,7 @@ __all__ = [
     "PanopticMap",
     "Video",
     "VideoInfo",
+    "background_code",
     "check_classes",
     "check_map_classes",
     "class_areas",

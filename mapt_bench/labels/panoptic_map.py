@@ -7,13 +7,21 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError
 
-__all__ = ["ID_BITS", "ID_LIMIT", "PanopticMap", "pack_codes"]
+__all__ = ["BACKGROUND_ID", "ID_BITS", "ID_LIMIT", "PanopticMap", "background_code", "pack_codes"]
 
 ID_BITS = 24
 """A code is ``class << ID_BITS | id``: room for COCO's 24-bit ids and for 256 classes."""
 
 ID_LIMIT = 1 << ID_BITS
 """Identities are smaller than this."""
+
+BACKGROUND_ID = ID_LIMIT - 1
+"""Void of this identity is background that was seen to be empty of objects.
+
+Data that label objects alone (MOTS) have no class for it, so it is void to every metric of whole
+maps; but an object predicted there is a false alarm to the tracking measures, which on other void
+it is not.
+"""
 
 
 def pack_codes(classes: NDArray[np.integer], ids: NDArray[np.integer]) -> NDArray[np.uint32]:
@@ -31,6 +39,11 @@ def pack_codes(classes: NDArray[np.integer], ids: NDArray[np.integer]) -> NDArra
         ['0xd000007', '0xff000000']
     """
     return (classes.astype(np.uint32) << np.uint32(ID_BITS)) | ids.astype(np.uint32)
+
+
+def background_code(ignore_label: int) -> int:
+    """Return the code of background, see :data:`BACKGROUND_ID`."""
+    return ignore_label << ID_BITS | BACKGROUND_ID
 
 
 @dataclass(frozen=True, eq=False, slots=True)

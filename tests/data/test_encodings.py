@@ -5,12 +5,22 @@ import pickle
 
 import numpy as np
 import pytest
-from helpers.maps import CAR, KITTI, PERSON, VOID, draw, same, shared_folder, write_frames
+from helpers.maps import (
+    CAR,
+    KITTI,
+    PERSON,
+    VOID,
+    background_as_void,
+    draw,
+    same,
+    shared_folder,
+    write_frames,
+)
 
 from mapt_bench.data import encoding_names, match_sequences, open_maps, pair_frames
 from mapt_bench.data.png_encoding import encode_png
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.labels import label_space
+from mapt_bench.labels import BACKGROUND_ID, label_space
 
 
 def only_map(folder, **options):
@@ -73,7 +83,12 @@ def test_mots_png(tmp_path):
     save_png(tmp_path, [[0, 1000, 2016, 10000]], dtype=np.uint16)
     encoding, panoptic = only_map(tmp_path)
     assert encoding == "mots-png"
-    assert pairs_of(panoptic) == [(VOID, 0), (CAR, 1), (PERSON, 17), (VOID, 0)]
+    assert pairs_of(panoptic) == [
+        (VOID, BACKGROUND_ID),
+        (CAR, 1),
+        (PERSON, 17),
+        (VOID, 0),
+    ]
 
 
 def test_mots_png_refuses_other_classes(tmp_path):
@@ -118,19 +133,19 @@ def test_mots_text_with_joined_ids(tmp_path):
     assert opened.encoding == "mots-txt"
     assert sequence.parts == ("0003",)
     assert sequence.frame_names == ("000000", "000001", "000002")
-    assert same(sequence.read(0), draw("c5 v v", "c5 v v"))
-    assert same(sequence.read(1), draw("v v v", "v v v"))
-    assert same(sequence.read(2), draw("v v p1", "v v p1"))
+    assert same(sequence.read(0), draw("c5 b v", "c5 b v"))
+    assert same(sequence.read(1), draw("b b b", "b b b"))
+    assert same(sequence.read(2), draw("b b p1", "b b p1"))
 
 
 def test_mots_text_with_plain_ids(tmp_path):
     write_text(tmp_path, f"0 1 1 2 3 {LEFT}", f"0 2 2 2 3 {RIGHT}")
-    assert same(only_map(tmp_path)[1], draw("c1 v p2", "c1 v p2"))
+    assert same(only_map(tmp_path)[1], draw("c1 b p2", "c1 b p2"))
 
 
 def test_an_object_is_seen_through_an_ignore_region(tmp_path):
     write_text(tmp_path, f"0 10000 10 2 3 {LEFT}", f"0 1000 1 2 3 {LEFT}")
-    assert same(only_map(tmp_path)[1], draw("c1 v v", "c1 v v"))
+    assert same(only_map(tmp_path)[1], draw("c1 b b", "c1 b b"))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +203,7 @@ def test_text_takes_the_frames_of_its_partner(tmp_path):
     pred = write_text(tmp_path / "pred", f"1 1000 1 2 3 {LEFT}")
     ((left, right),) = match_sequences(open_maps(gt, KITTI), open_maps(pred, KITTI))
     assert pair_frames(left, right) == [0, 1, 2]
-    assert same(right.read(2), draw("v v v", "v v v"))
+    assert same(right.read(2), draw("b b b", "b b b"))
 
 
 def test_text_without_a_line_takes_also_the_size(tmp_path):
@@ -341,7 +356,7 @@ def test_text_equals_the_converted_maps_on_real_tracks():
         left = pickle.loads(pickle.dumps(left))  # noqa: S301
         for index, other in enumerate(pair_frames(left, right)):
             if index % 10 == 0:
-                assert same(left.read(index), right.read(other))
+                assert same(background_as_void(left.read(index)), right.read(other))
 
 
 def test_a_real_tracker_writes_plain_ids():
@@ -349,4 +364,4 @@ def test_a_real_tracker_writes_plain_ids():
     (sequence,) = opened.sequences
     assert len(sequence.frame_names) == 257
     ids = {number for index in range(0, 257, 8) for number in np.unique(sequence.read(index).ids)}
-    assert ids <= set(range(11))
+    assert ids <= {*range(11), BACKGROUND_ID}

@@ -85,7 +85,7 @@ def test_text_as_truth(tmp_path):
         writer.write("0005", "000001", draw("c1 v", "c1 p2"))
     (video,) = open_videos(tmp_path, KITTI)
     assert video.info.frame_count == 2
-    assert same(video.truth(1), draw("c1 v", "c1 p2"))
+    assert same(video.truth(1), draw("c1 b", "c1 p2"))
 
 
 def test_text_as_truth_takes_the_frames_of_the_images(tmp_path):
@@ -95,7 +95,7 @@ def test_text_as_truth_takes_the_frames_of_the_images(tmp_path):
     (video,) = open_videos(tmp_path, KITTI)
     assert video.info.frame_count == 4
     assert same(video.truth(1), draw(*["c1 " * 9] * 6))
-    assert same(video.truth(3), draw(*["v " * 9] * 6))
+    assert same(video.truth(3), draw(*["b " * 9] * 6))
 
 
 def test_a_split_without_labels_is_no_problem(folder):

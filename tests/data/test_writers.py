@@ -18,7 +18,7 @@ from mapt_bench.data import (
     resolve_labels,
 )
 from mapt_bench.errors import DataError
-from mapt_bench.labels import PanopticMap, pack_codes
+from mapt_bench.labels import PanopticMap, background_code, pack_codes
 
 
 def write(writer: MapWriter, maps, sequence="0001"):
@@ -65,8 +65,10 @@ def test_mots_text_survives_as_far_as_it_goes(tmp_path_factory, seed):
     assert (encoding, sequence.parts) == ("mots-txt", ("0001",))
     for panoptic, again in zip(maps, found, strict=True):
         # MOTS has no stuff, and its ignore regions (our crowd) read as void.
-        kept = KITTI.is_thing_table[panoptic.classes] & (panoptic.ids > 0)
-        assert same(again, PanopticMap(np.where(kept, panoptic.codes, np.uint32(255 << 24))))
+        is_thing = KITTI.is_thing_table[panoptic.classes]
+        rest = np.where(is_thing, np.uint32(255 << 24), np.uint32(background_code(255)))
+        kept = is_thing & (panoptic.ids > 0)
+        assert same(again, PanopticMap(np.where(kept, panoptic.codes, rest)))
 
 
 def test_coco_keeps_one_segment_id_a_track(tmp_path):

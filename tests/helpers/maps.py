@@ -8,19 +8,34 @@ import numpy as np
 import pytest
 
 from mapt_bench.data.kitti_step import encode_kitti_step
-from mapt_bench.labels import LabelSpace, PanopticMap, label_space, pack_codes
+from mapt_bench.labels import (
+    BACKGROUND_ID,
+    LabelSpace,
+    PanopticMap,
+    background_code,
+    label_space,
+    pack_codes,
+)
 
 KITTI = label_space("kitti-step")
 CAR, PERSON, ROAD, SIDEWALK, VOID = 13, 11, 0, 1, 255
 
 
 def draw(*rows: str) -> PanopticMap:
-    """Make a map of rows of words: ``r`` road, ``s`` sidewalk, ``v`` void, ``c7`` car 7, ``p0`` person 0."""
-    classes = {"r": ROAD, "s": SIDEWALK, "v": VOID, "c": CAR, "p": PERSON}
+    """Make a map of rows of words.
+
+    ``r`` road, ``s`` sidewalk, ``v`` void, ``b`` background, ``c7`` car 7, ``p0`` person 0.
+    """
+    classes = {"r": ROAD, "s": SIDEWALK, "v": VOID, "b": VOID, "c": CAR, "p": PERSON}
     words = [row.split() for row in rows]
     return PanopticMap.from_classes_and_ids(
         np.array([[classes[word[0]] for word in row] for row in words]),
-        np.array([[int(word[1:] or 0) for word in row] for row in words]),
+        np.array(
+            [
+                [BACKGROUND_ID if word == "b" else int(word[1:] or 0) for word in row]
+                for row in words
+            ]
+        ),
     )
 
 
@@ -63,6 +78,12 @@ def write_sequences(
 def same(left: PanopticMap, right: PanopticMap) -> bool:
     """Whether two maps are equal, pixel for pixel."""
     return left.shape == right.shape and bool((left.codes == right.codes).all())
+
+
+def background_as_void(panoptic: PanopticMap) -> PanopticMap:
+    """Return a map whose background is void like any other."""
+    void = np.uint32(VOID << 24)
+    return PanopticMap(np.where(panoptic.codes == background_code(VOID), void, panoptic.codes))
 
 
 def shared_folder(*parts: str) -> Path:

@@ -26,7 +26,7 @@ def mots_text(maps, *, is_gt):
             class_id, track = code >> ID_BITS, code & (ID_LIMIT - 1)
             if track or not is_gt:
                 mots_class = MOTS_CLASS[class_id]
-                number = mots_class * ID_LIMIT + track  # TrackEval wants ids that no class shares
+                number = mots_class * 100_000 + track  # TrackEval wants ids that no class shares
                 lines.append(_line(frame, number, mots_class, codes == code))
         if is_gt and ignored.any():
             lines.append(_line(frame, 10000, MOTS_IGNORE, ignored))

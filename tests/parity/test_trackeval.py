@@ -7,6 +7,7 @@ import pytest
 from helpers.mots_parity import disturbed, maps_of_mots_text, mots_text, trackeval_measures
 
 from mapt_bench.data import open_maps
+from mapt_bench.evaluation import EvaluationSettings, evaluate_folders
 from mapt_bench.labels import label_space
 from mapt_bench.metrics import SequenceScorer, reference_blocks
 
@@ -47,6 +48,21 @@ def test_a_real_sequence_against_a_disturbed_copy(tmp_path, sequence, frame_coun
     assert theirs["car"]["IDSW"] > 0
     assert theirs["pedestrian"]["FP"] > 0
     assert_equal(our_measures(gt, pred), theirs)
+
+
+@pytest.mark.skipif(not MOTS.is_dir(), reason=f"no KITTI MOTS ground truth at {MOTS}")
+def test_evaluating_mots_text_as_a_user_does(tmp_path):
+    text = (MOTS / "0012.txt").read_text()
+    predicted = mots_text(disturbed(maps_of_mots_text(text, 78), seed=5), is_gt=False)
+    theirs = trackeval_measures(tmp_path, text, predicted, 78)
+    for name, content in (("truth", text), ("mine", predicted)):
+        (tmp_path / "ours" / name).mkdir(parents=True)
+        (tmp_path / "ours" / name / "0012.txt").write_text(content)
+    result = evaluate_folders(
+        tmp_path / "ours" / "truth", [tmp_path / "ours" / "mine"], EvaluationSettings()
+    ).results[0]
+    assert theirs["car"]["FP"] > 20  # most of them on background, which excuses nothing
+    assert_equal(result.blocks["tracking"]["per_sequence"]["0012"], theirs)
 
 
 @pytest.mark.parametrize(
