@@ -2,6 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.metrics.intervals import (
     Interval,
     bootstrap_interval,
@@ -10,9 +13,6 @@ from mapt_bench.metrics.intervals import (
     paired_difference,
     paired_differences,
 )
-from scipy import stats
-
-from mapt_bench.errors import ConfigError, DataError
 
 
 def mean(units):
