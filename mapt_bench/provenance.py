@@ -11,7 +11,10 @@ from mapt_bench import __version__
 
 __all__ = ["provenance"]
 
-_PACKAGES = ("numpy", "scipy", "opencv-python-headless", "pyspng", "pycocotools", "torch")
+_PACKAGES = (
+    *("numpy", "scipy", "opencv-python-headless", "pyspng", "pycocotools"),
+    *("torch", "torchvision", "fvcore"),
+)
 
 
 def provenance(*, threads: int = 1, device: str = "cpu") -> dict[str, object]:

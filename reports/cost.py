@@ -1,5 +1,6 @@
 """Tables of a cost ledger, which is seen here as plain JSON of schema ``mapt-bench/cost/1``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -163,14 +164,14 @@ def variant_gmacs(cost: Cost, variant: str) -> float | None:
     A variant is matched to the network whose name it holds (the longest, if several);
     a tracker without a network has none, and ``None`` is returned for what is not in the ledger.
     """
+    base = re.split(r"[+,]", variant)[0].strip()
     whole = [row for row in cost["rows"] if row["is_whole"]]
-    named = [row for row in whole if row["model"] in variant.replace("_", "-").split("+")[0]]
+    named = [row for row in whole if row["model"] in base]
     if named:
         longest = max(len(row["model"]) for row in named)
         value: float | None = next(r["gmacs"] for r in named if len(r["model"]) == longest)
         return value
-    words = set(variant.replace(":", "+").split("+"))
-    return 0.0 if words & {*cost["without_network"]} else None
+    return 0.0 if base in cost["without_network"] else None
 
 
 def _sizes(cost: Cost) -> list[tuple[int, ...]]:

@@ -9,10 +9,13 @@ from mapt_bench.profiling.user_module import user_target
 
 __all__ = ["find_target", "find_targets", "without_network"]
 
+_FLOW = "flow:"
+_FLOW_WITHOUT_NETWORK = ("flow:dis", "flow:files")
+
 
 def without_network() -> tuple[str, ...]:
     """Return the trackers that run no network, so that there are no operations to count."""
-    return tuple(name for name in associator_names() if not name.startswith("flow:"))
+    return (*associator_names(), *_FLOW_WITHOUT_NETWORK)
 
 
 def find_target(name: str) -> Target:
@@ -21,14 +24,15 @@ def find_target(name: str) -> Target:
     Raises:
         ConfigError: If there is none; the message suggests the nearest.
     """
-    if name in TARGETS:
-        return TARGETS[name]
+    if name.removeprefix(_FLOW) in TARGETS:  # the tracker's name stands for its network
+        return TARGETS[name.removeprefix(_FLOW)]
     if name in without_network():
         raise ConfigError(
             f"tracker {name!r} runs no network, so there are no operations to count; its cost is "
             "time alone, which every run measures (seconds_per_frame)"
         )
-    if ":" in name and name.partition(":")[0] not in {each.partition(":")[0] for each in TARGETS}:
+    ours = {_FLOW, *(f"{each.partition(':')[0]}:" for each in TARGETS)}
+    if ":" in name and not any(name.startswith(prefix) for prefix in ours):
         return user_target(name)
     raise ConfigError(
         f"no network {name!r}; {nearest(name, TARGETS)}; or package.module:build of your own"
@@ -43,4 +47,5 @@ def find_targets(names: Sequence[str]) -> list[Target]:
     """
     if not names:
         return [target for target in TARGETS.values() if target.in_default]
-    return [find_target(name) for name in dict.fromkeys(names)]
+    found = {target.name: target for target in map(find_target, names)}
+    return list(found.values())

@@ -1,0 +1,66 @@
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.profiling import counted, traced
+from mapt_bench.profiling.modes import MODES, Term, Work, mode_terms
+from mapt_bench.profiling.operators import MOVES, OPERATORS, plain_name
+
+PAGE = (Path(__file__).parents[2] / "docs" / "flops.md").read_text(encoding="utf-8")
+
+
+def test_no_operator_stands_in_two_rows():
+    names = Counter(name for row in OPERATORS for name in row.names)
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_both_counts_know_only_operators_of_the_table():
+    names = {name for row in OPERATORS for name in row.names}
+    assert set(counted._FORMULAS) <= names
+    handled = {name for name in traced._handles() if plain_name(name) == name}
+    assert {name for name in handled if not name.endswith("___")} <= names
+
+
+def test_what_costs_nothing_has_no_formula():
+    assert set(MOVES) & set(counted._FORMULAS) == set()
+    for name in MOVES:
+        assert traced._handles()[name] is None
+
+
+@pytest.mark.parametrize("row", OPERATORS, ids=lambda row: row.title)
+def test_the_page_has_the_table(row):
+    (line,) = [line for line in PAGE.splitlines() if line.startswith(f"| {row.title} |")]
+    cells = [cell.strip() for cell in line.strip("|").split("|")][1:]
+    assert cells == [row.formula(mode) or "-" for mode in MODES]
+
+
+def test_the_page_names_every_operator_with_a_price():
+    for row in OPERATORS:
+        if row.formulas:
+            for name in row.names:
+                assert f"`{name}`" in PAGE, name
+
+
+def test_the_page_describes_every_mode_and_option():
+    from mapt_bench.cli.flops import command
+
+    for mode in MODES:
+        assert re.search(rf"^\| `{re.escape(mode)}` \|", PAGE, flags=re.MULTILINE)
+    for parameter in command.params:
+        for option in parameter.opts:
+            if option.startswith("--"):
+                assert option in PAGE, option
+
+
+def test_unknown_modes_suggest_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'ptflops'"):
+        mode_terms("ptflop")
+
+
+def test_work_adds_up_with_the_plain_flops_of_torch():
+    work = 0 + Work({Term.MATRIX: 3, Term.BIAS: 1}) + 8
+    assert work == Work({Term.MATRIX: 7, Term.BIAS: 1})
+    assert (work - Work({Term.BIAS: 1})).total(MODES["ptflops"]) == 7
