@@ -71,19 +71,21 @@ def operations_table(cost: Cost, size: Sequence[int], *, bars: bool = False) -> 
     """
     rows = [row for row in cost["rows"] if list(row["input"]) == list(size)]
     modes = list(cost["modes"])
-    columns = [Column("network"), Column("M params", "number")]
+    share = Column("share", "text" if bars else "percent")
+    # Early, so that tables folded to a narrow terminal keep shares beside names.
+    columns = [Column("network"), share, Column("M params", "number")]
     for mode in modes:
         columns += [Column(mode, "number"), Column("fvcore", "number")]
-    columns.append(Column("share", "text" if bars else "percent"))
     cells = []
     for entries in _by_part(rows):
         first = entries[modes[0]]
-        line: list[Cell] = [_label(first), first["params"] / 1e6]
+        part_of = _share(first, rows)
+        line: list[Cell] = [_label(first), _bar(part_of) if bars else part_of]
+        line.append(first["params"] / 1e6)
         for mode in modes:
             entry = entries[mode]
             line += [_NOTHING if entry["uncounted"] else entry["gmacs"], entry["gmacs_fvcore"]]
-        share = _share(first, rows)
-        cells.append((*line, _bar(share) if bars else share))
+        cells.append(tuple(line))
     height, width = size
     count = rows[0]["instances"]
     return Table(

@@ -201,11 +201,11 @@ class _Entry:
     def numbers(self) -> dict[str, Any]:
         """Return the fields that say what was counted, and what was not."""
         both = self.both
-        uncounted = sorted({*self.unknown, *self.unknown_traced})
-        traced = None if self.traced is None or uncounted else self.traced / 1e9
+        uncounted = list(self.unknown)
+        traced = self.traced if self.difference is not None else None
         return {
             "gmacs": None if uncounted else self.counted / 1e9,
-            "gmacs_fvcore": traced,
+            "gmacs_fvcore": None if traced is None else traced / 1e9,
             "macs": None if uncounted else self.counted,
             "counted_gmacs": self.counted / 1e9,
             "excluded": self._excluded(),
@@ -239,6 +239,8 @@ class _Entry:
         difference, problem, explanation = self.difference, None, None
         if self.both.trace_problem is not None:
             explanation = f"fvcore cannot trace this network: {self.both.trace_problem}"
+        elif self.unknown_traced and not self.unknown:
+            explanation = f"fvcore cannot see into {', '.join(self.unknown_traced)}"
         elif difference is not None and difference > TOLERANCE:
             agrees = whole.difference is not None and whole.difference <= TOLERANCE
             words = f"{self.target.name}, {self.part}, mode {self.mode}"

@@ -41,6 +41,32 @@ class Pair(nn.Module):
         return objects @ image.flatten(2)
 
 
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return torch.relu(x) * 2
+
+
+class Hidden(nn.Module):
+    def forward(self, x):
+        return Twice.apply(x)
+
+
+@torch.library.custom_op("their_net::secret", mutates_args=())
+def secret(x: torch.Tensor) -> torch.Tensor:
+    return x.clone()
+
+
+class Custom(nn.Module):
+    def forward(self, x):
+        return secret(torch.relu(x))
+
+
+class Fourier(nn.Module):
+    def forward(self, x):
+        return torch.fft.rfft2(x).abs()
+
+
 class Broken(nn.Module):
     def forward(self, x):
         raise RuntimeError("no such thing")
@@ -87,6 +113,23 @@ def test_a_module_with_an_operator_without_a_formula_is_counted_and_the_operator
     assert found["uncounted"] == ["aten::cumsum"]
     assert found["gmacs"] is found["gmacs_fvcore"] is found["macs"] is None
     assert found["counted_gmacs"] == MACS / 1e9
+
+
+def test_what_only_the_trace_cannot_see_leaves_one_count():
+    found = row("their_net:Hidden", mode="ptflops")
+    assert (found["macs"], found["gmacs_fvcore"], found["uncounted"]) == (3 * 128 * 256, None, [])
+    assert found["explanation"] == "fvcore cannot see into prim::PythonOp.Twice"
+
+
+def test_operators_of_ones_own_are_named():
+    found = row("their_net:Custom", mode="ptflops")
+    assert found["uncounted"] == ["their_net::secret"]
+    assert found["counted_gmacs"] == 3 * 128 * 256 / 1e9
+    assert (found["gmacs"], found["counted_on"]) == (None, "cpu")
+
+
+def test_parts_of_composite_operators_are_named():
+    assert row("their_net:Fourier")["uncounted"] == ["aten::_fft_r2c"]
 
 
 @pytest.mark.parametrize("name", ["fine", "ready"])
