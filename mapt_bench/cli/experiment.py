@@ -1,6 +1,6 @@
 """What the commands that run experiments share: options, the run itself, and what is shown."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +13,11 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     DataSource,
+    FlowWeights,
     Plan,
     clip_source,
     folder_source,
+    read_flow_weights,
     run_experiment,
     unit_count,
 )
@@ -25,7 +27,7 @@ from mapt_bench.reports.plots import write_plots
 from mapt_bench.reports.run import run_tables
 from mapt_bench.reports.terminal import print_table
 
-__all__ = ["RunOptions", "experiment_options", "run_and_show"]
+__all__ = ["RunOptions", "experiment_options", "flow_weights_option", "run_and_show"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -102,6 +104,33 @@ def experiment_options(function: _Function) -> _Function:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def flow_weights_option(function: _Function) -> _Function:
+    """Add ``--flow-weights NAME=FILE``, repeatable; the command gets the weights, checked."""
+    return click.option(
+        "--flow-weights",
+        multiple=True,
+        metavar="NAME=FILE",
+        callback=lambda context, option, texts: _flow_weights(texts),
+        help="Trained weights of a flow network, such as flow:raft-small=raft_small.pth; "
+        "repeatable.",
+    )(function)
+
+
+def _flow_weights(texts: Sequence[str]) -> tuple[FlowWeights, ...]:
+    files: dict[str, Path] = {}
+    for text in texts:
+        flow, _, file = text.partition("=")
+        if not flow or not file:
+            raise ConfigError(
+                f"--flow-weights is {text!r}; expected NAME=FILE, as in "
+                "flow:raft-small=raft_small.pth"
+            )
+        if flow in files:
+            raise ConfigError(f"--flow-weights gives {flow} weights twice; leave one of them away")
+        files[flow] = Path(file).expanduser()
+    return read_flow_weights(files)
 
 
 def run_and_show(plan: Plan, options: RunOptions) -> int:

@@ -6,18 +6,20 @@ from mapt_bench.experiments.plan import (
     Cell,
     Plan,
     Sweep,
-    Variant,
     ablation_plan,
     interval_plan,
 )
 from mapt_bench.experiments.results import run_result
 from mapt_bench.experiments.runner import run_plan, traits_of, unit_count
 from mapt_bench.experiments.source import DataSource, SegmentSource, clip_source, folder_source
+from mapt_bench.experiments.variants import Variant
+from mapt_bench.experiments.weights import FlowWeights, read_flow_weights
 
 __all__ = [
     "DEFAULT_TAUS",
     "Cell",
     "DataSource",
+    "FlowWeights",
     "Plan",
     "SegmentSource",
     "Sweep",
@@ -26,6 +28,7 @@ __all__ = [
     "clip_source",
     "folder_source",
     "interval_plan",
+    "read_flow_weights",
     "run_experiment",
     "run_plan",
     "run_result",

@@ -44,7 +44,8 @@ def code_fingerprint() -> str:
 def cell_config(cell: Cell, *, pair: int) -> dict[str, Any]:
     """Return everything about a cell that decides its result, and nothing else.
 
-    Names, labels and groups are left out: cells that amount to the same work share a key.
+    Names, labels, groups and the paths of weights are left out: cells that amount to the same work
+    share a key.
 
     Args:
         cell: The cell.
@@ -55,6 +56,7 @@ def cell_config(cell: Cell, *, pair: int) -> dict[str, Any]:
         "associator": variant.associator,
         "memory": variant.memory,
         "settings": dict(variant.settings),
+        "weights": None if variant.weights is None else variant.weights.sha256,
         "drop": cell.drop,
         "pair": pair,
     }

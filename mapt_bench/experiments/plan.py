@@ -5,16 +5,27 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.variants import (
+    BASELINES,
+    DIS_FLOWS,
+    FUSIONS,
+    HEADS,
+    NETWORK_FLOWS,
+    ORACLE,
+    UNLINKED,
+    Traits,
+    Variant,
+    network_variants,
+    with_and_without_memory,
+)
+from mapt_bench.experiments.weights import FlowWeights
 
 __all__ = [
     "DEFAULT_TAUS",
     "Cell",
-    "Group",
     "Plan",
-    "Setting",
+    "Skip",
     "Sweep",
-    "Traits",
-    "Variant",
     "ablation_plan",
     "interval_plan",
 ]
@@ -23,43 +34,6 @@ DEFAULT_TAUS = (1, 2, 3, 5)
 """Intervals of a sweep: those of the experiments that the paper invites."""
 
 _MEMORY = 10
-
-Group = Literal["reference", "baseline", "heads", "fusion"]
-Setting = tuple[str, str | int | float]
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What a plan has to know of an associator.
-
-    Attributes:
-        supports_memory: Whether lost tracks can be kept.
-        supports_pair: Whether a pairing interval other than 1 means anything.
-    """
-
-    supports_memory: bool
-    supports_pair: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One row of an experiment.
-
-    Attributes:
-        name: Unique in its plan, for example ``"both+memory"``.
-        label: How tables and plots call it.
-        group: Which question it belongs to; rows of ``"reference"`` compete for nothing.
-        associator: Name of the associator that links the segments.
-        memory: Frames that a lost track is kept for; ``None`` where the associator has no memory.
-        settings: Settings of the associator that are not its defaults.
-    """
-
-    name: str
-    label: str
-    group: Group
-    associator: str
-    memory: int | None = None
-    settings: tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +73,20 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """Something that cannot be run, and why; ``sequence`` is ``None`` where it is all of them."""
+
+    tracker: str
+    reason: str
+    sequence: str | None = None
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what there is to say, ready for JSON."""
+        base = {"tracker": self.tracker, "reason": self.reason}
+        return base if self.sequence is None else {**base, "sequence": self.sequence}
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """An experiment: its rows and its cells.
 
@@ -108,6 +96,7 @@ class Plan:
         cells: Everything there is to run, each once.
         reference: Name of the variant that paired differences are taken to.
         sweeps: None of an ablation.
+        skipped: Trackers that have no row because something was not given.
 
     Raises:
         ConfigError: If two variants share a name.
@@ -118,6 +107,7 @@ class Plan:
     cells: tuple[Cell, ...]
     reference: str
     sweeps: tuple[Sweep, ...] = ()
+    skipped: tuple[Skip, ...] = ()
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]
@@ -125,68 +115,63 @@ class Plan:
             raise ConfigError(f"variants of a plan need names of their own; found {names}")
 
 
-_REFERENCES = (
-    Variant("unlinked", "unlinked", "reference", "unlinked"),
-    Variant("oracle", "oracle", "reference", "oracle"),
-)
-_BASELINES = (
-    Variant("copy", "copy", "baseline", "copy"),
-    Variant("iou", "IoU", "baseline", "iou"),
-    Variant("sort", "SORT", "baseline", "sort"),
-    Variant("bytetrack", "ByteTrack", "baseline", "bytetrack"),
-)
-_HEADS = (
-    Variant("motion", "motion", "heads", "motion"),
-    Variant("appearance", "appearance", "heads", "appearance"),
-    Variant("both", "both (motion first)", "heads", "both"),
-)
-_FUSIONS = (
-    Variant("appearance-first", "appearance first", "fusion", "both:appearance-first"),
-    Variant("simultaneous", "simultaneous", "fusion", "both:simultaneous"),
-)
-
 _TraitsOf = Callable[[str], Traits]
 
 
-def ablation_plan(traits_of: _TraitsOf, *, memory: int = _MEMORY) -> Plan:
-    """Plan the ablation of cues, fusion orders and memory on the same segments.
+def ablation_plan(
+    traits_of: _TraitsOf, *, memory: int = _MEMORY, flow_weights: Sequence[FlowWeights] = ()
+) -> Plan:
+    """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
 
-    Copying, IoU, SORT, ByteTrack, the cues (motion, appearance, both) and the orders of fusion
-    are each run without and with memory, wherever memory means something. Motion first is how
-    ``both`` fuses, so it is one row and not two. Unlinked segments are the floor, true identities
-    the ceiling. Differences are taken to ``both`` without memory, the fusion of the paper.
+    Copying, IoU, SORT, ByteTrack, the cues (motion, appearance, both), the orders of fusion and
+    the flows are each run without and with memory, wherever memory means something. Motion first
+    is how ``both`` fuses, and DIS is the flow of ``motion`` and ``both``: the rows that say so
+    share their cells. A flow network without weights has no row and is listed as skipped.
+    Unlinked segments are the floor, true identities the ceiling. Differences are taken to ``both``
+    without memory, the fusion of the paper.
 
     Args:
         traits_of: Says of an associator's name what it supports.
         memory: Frames that a lost track is kept for in the rows with memory.
+        flow_weights: Of the flow networks that can run.
 
     Raises:
-        ConfigError: If ``memory`` is below 1.
+        ConfigError: If ``memory`` is below 1, or a flow is given weights twice.
     """
     if memory < 1:
         raise ConfigError(
             f"memory is {memory}; the rows with memory need 1 frame or more (each row is also "
             "run without memory)"
         )
-    variants = [_REFERENCES[0]]
-    for variant in (*_BASELINES, *_HEADS, *_FUSIONS):
-        variants.extend(_with_and_without(variant, traits_of(variant.associator), memory))
-    variants.append(_REFERENCES[1])
+    networks = [row for weights in _in_order(flow_weights) for row in network_variants(weights)]
+    variants = [UNLINKED]
+    for variant in (*BASELINES, *HEADS, *FUSIONS, *DIS_FLOWS, *networks):
+        variants += with_and_without_memory(variant, traits_of(variant.associator), memory)
+    variants.append(ORACLE)
+    given = {weights.flow for weights in flow_weights}
     return Plan(
         experiment="ablate",
         variants=tuple(variants),
         cells=tuple(Cell(variant) for variant in variants),
         reference="both",
+        skipped=tuple(
+            Skip(flow, f"needs weights; give --flow-weights {flow}=FILE")
+            for flow in NETWORK_FLOWS
+            if flow not in given
+        ),
     )
 
 
-def _with_and_without(variant: Variant, traits: Traits, memory: int) -> list[Variant]:
-    if not traits.supports_memory:
-        return [variant]
-    with_memory = replace(
-        variant, name=f"{variant.name}+memory", label=f"{variant.label} + memory", memory=memory
+def _in_order(flow_weights: Sequence[FlowWeights]) -> list[FlowWeights]:
+    """Sort weights as tables list their flows, however they were given."""
+    known = list(NETWORK_FLOWS)
+    return sorted(
+        flow_weights,
+        key=lambda weights: (
+            known.index(weights.flow) if weights.flow in known else len(known),
+            weights.flow,
+        ),
     )
-    return [replace(variant, memory=0), with_memory]
 
 
 def interval_plan(
@@ -195,6 +180,7 @@ def interval_plan(
     drop: Sequence[int] | None = DEFAULT_TAUS,
     pair: Sequence[int] | None = DEFAULT_TAUS,
     memory: int = 0,
+    flow_weights: Sequence[FlowWeights] = (),
 ) -> Plan:
     """Plan the sweeps over temporal intervals: dropped frames, pairing intervals, or both.
 
@@ -207,16 +193,19 @@ def interval_plan(
         drop: Intervals of the sweep with dropped frames; ``None`` leaves it out.
         pair: Intervals of the sweep with pairing intervals; ``None`` leaves it out.
         memory: Frames that a lost track is kept for, in every row that has memory.
+        flow_weights: Of flow networks that run too, their flow alone, next to ``motion``.
 
     Raises:
-        ConfigError: If there is no sweep, or an interval or the memory is out of range.
+        ConfigError: If there is no sweep, a flow is given weights twice, or an interval or the
+            memory is out of range.
     """
     if memory < 0:
         raise ConfigError(f"memory is {memory}; expected 0 frames or more")
     if drop is None and pair is None:
         raise ConfigError("there is nothing to sweep; give intervals for --drop or --pair")
-    references = (replace(_BASELINES[0], group="reference"), _REFERENCES[1])
-    chosen = [references[0], *_BASELINES[1:], *_HEADS, references[1]]
+    copy, *baselines = BASELINES
+    networks = [network_variants(weights)[0] for weights in _in_order(flow_weights)]
+    chosen = [replace(copy, group="reference"), *baselines, *HEADS, *networks, ORACLE]
     variants = [
         replace(variant, memory=memory)
         if traits_of(variant.associator).supports_memory

@@ -50,8 +50,15 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
             **provenance(threads=1),
             "seed": outcome.seed,
             "data": source.describe(),
+            "weights": _weights(outcome),
         },
     }
+
+
+def _weights(outcome: RunOutcome) -> dict[str, str]:
+    """Return the SHA-256 of the weights that were run, by the name of the flow."""
+    used = (cell.cell.variant.weights for cell in outcome.cells)
+    return {weights.flow: weights.sha256 for weights in used if weights is not None}
 
 
 def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str, Any]:

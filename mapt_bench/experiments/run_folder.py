@@ -36,6 +36,7 @@ def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> Non
                 "associator": v.associator,
                 "memory": v.memory,
                 "settings": dict(v.settings),
+                "weights": None if v.weights is None else v.weights.sha256,
             }
             for v in plan.variants
         ],
@@ -76,7 +77,7 @@ def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSO
         parts = [key for key in mine if theirs.get(key) != mine[key]]
         return f"data ({', '.join(parts)})"
     if name == "variants":
-        return "variants (trackers, memory, or their settings)"
+        return "variants (trackers, memory, weights, or other settings)"
     return f"{name} (there {json.dumps(theirs)}, now {json.dumps(mine)})"
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from mapt_bench.baselines import associator_entry
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.plan import Cell, Plan, Traits
+from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.run_folder import claim_folder, read_unit, segment_videos
-from mapt_bench.experiments.schedule import ScheduledCell, Skip, schedule_plan
+from mapt_bench.experiments.schedule import ScheduledCell, schedule_plan
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.unit import UnitResult
+from mapt_bench.experiments.variants import Traits
 from mapt_bench.experiments.workers import Failure, Work, outcomes
 from mapt_bench.metrics import SequenceSums
 

@@ -6,24 +6,11 @@ from dataclasses import dataclass
 from mapt_bench.baselines import associator_entry
 from mapt_bench.errors import DataError
 from mapt_bench.experiments.cells import cell_config, cell_key
-from mapt_bench.experiments.plan import Cell, Plan, Variant
+from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.source import DataSource
+from mapt_bench.experiments.variants import Variant
 
-__all__ = ["Schedule", "ScheduledCell", "Skip", "Unit", "schedule_plan"]
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Something that cannot be run, and why; ``sequence`` is ``None`` where it is all of them."""
-
-    tracker: str
-    reason: str
-    sequence: str | None = None
-
-    def to_dict(self) -> dict[str, str]:
-        """Return what there is to say, ready for JSON."""
-        base = {"tracker": self.tracker, "reason": self.reason}
-        return base if self.sequence is None else {**base, "sequence": self.sequence}
+__all__ = ["Schedule", "ScheduledCell", "Unit", "schedule_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +103,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
     skipped = {
         name: Skip("all", "the sequence has no ground truth", name) for name in source.without_truth
     }
+    skipped.update((skip.tracker, skip) for skip in plan.skipped)
     cells = []
     for cell in plan.cells:
         entry = associator_entry(cell.variant.associator)

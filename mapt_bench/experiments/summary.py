@@ -1,6 +1,6 @@
 """The summary of a run: one row a variant and interval, with intervals and paired differences."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
@@ -11,6 +11,7 @@ __all__ = ["summary_rows"]
 
 _Row = dict[str, Any]
 _Entry = Mapping[str, Any]
+_Work = tuple[str, tuple[tuple[int, int], ...]]
 
 
 def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: str) -> list[_Row]:
@@ -19,30 +20,75 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
     An ablation is one table with a row a variant. A sweep is one table an interval, with a row a
     variant that takes part; the cells of interval 1 stand in both sweeps. Intervals and paired
     differences to the reference row of the same table are bootstrapped over sequences; p values
-    are corrected (Holm) for all comparisons of the run.
+    are corrected (Holm) for all comparisons of the run. Rows that amount to the same work share
+    one comparison, which is counted once; a row of the reference's own work has none.
 
     Args:
         outcome: What was run.
         entries: The cells of the result, in the order of ``outcome.cells``.
         pat_protocol: Which PAT is the headline.
     """
-    statistic = PooledStatistic(outcome.source.labels, pat_protocol=pat_protocol, seed=outcome.seed)
-    samples = {
-        position: statistic.samples(list(cell.sums().values()))
-        for position, cell in enumerate(outcome.cells)
-        if not cell.failures
-    }
+    statistics = _Statistics(
+        PooledStatistic(outcome.source.labels, pat_protocol=pat_protocol, seed=outcome.seed)
+    )
     rows = []
     for interval, positions in _tables(outcome):
-        names = {outcome.cells[position].cell.variant.name: position for position in positions}
-        reference = samples.get(names.get(outcome.plan.reference, -1))
-        for position in positions:
-            row = _row(outcome.cells[position], entries[position], interval)
-            if position in samples:
-                row |= _statistics(samples[position], reference, statistic, outcome)
+        names = {outcome.cells[at].cell.variant.name: outcome.cells[at] for at in positions}
+        reference = names.get(outcome.plan.reference)
+        for at in positions:
+            cell = outcome.cells[at]
+            row = _row(cell, entries[at], interval)
+            if not cell.failures:
+                row["intervals"] = statistics.intervals(cell)
+                scores = statistics.differences(cell, reference)
+                if scores is not None:
+                    row["differences"] = {"reference": outcome.plan.reference, "scores": scores}
             rows.append(row)
-    _correct(rows)
+    _correct(statistics.compared.values())
     return rows
+
+
+class _Statistics:
+    """Statistics of cells, found once for equal work.
+
+    Attributes:
+        compared: Each comparison that was made.
+    """
+
+    def __init__(self, pooled: PooledStatistic) -> None:
+        self._pooled = pooled
+        self._samples: dict[_Work, Sequence[Sample]] = {}
+        self._intervals: dict[_Work, _Row] = {}
+        self.compared: dict[tuple[_Work, _Work], _Row] = {}
+
+    def intervals(self, cell: CellOutcome) -> _Row:
+        """Return the interval of every score, ready for JSON."""
+        work = _work(cell)
+        if work not in self._intervals:
+            found = self._pooled.intervals(self._sample(cell))
+            self._intervals[work] = {name: each.to_dict() for name, each in found.items()}
+        return self._intervals[work]
+
+    def differences(self, cell: CellOutcome, reference: CellOutcome | None) -> _Row | None:
+        """Return the difference of every score, ``None`` where there is nothing to compare."""
+        if reference is None or reference.failures or _work(cell) == _work(reference):
+            return None
+        pair = _work(cell), _work(reference)
+        if pair not in self.compared:
+            found = self._pooled.differences(self._sample(cell), self._sample(reference))
+            self.compared[pair] = {name: each.to_dict() for name, each in found.items()}
+        return self.compared[pair]
+
+    def _sample(self, cell: CellOutcome) -> Sequence[Sample]:
+        work = _work(cell)
+        if work not in self._samples:
+            self._samples[work] = self._pooled.samples(list(cell.sums().values()))
+        return self._samples[work]
+
+
+def _work(cell: CellOutcome) -> _Work:
+    """Return what a cell amounts to; of one key, long intervals may leave out short sequences."""
+    return cell.key, tuple(cell.units)
 
 
 def _tables(outcome: RunOutcome) -> list[tuple[_Row | None, list[int]]]:
@@ -77,31 +123,9 @@ def _row(cell: CellOutcome, entry: _Entry, interval: _Row | None) -> _Row:
     }
 
 
-def _statistics(
-    samples: Sequence[Sample],
-    reference: Sequence[Sample] | None,
-    statistic: PooledStatistic,
-    outcome: RunOutcome,
-) -> _Row:
-    intervals = statistic.intervals(samples)
-    found: _Row = {"intervals": {name: each.to_dict() for name, each in intervals.items()}}
-    if reference is not None and reference is not samples:
-        differences = statistic.differences(samples, reference)
-        found["differences"] = {
-            "reference": outcome.plan.reference,
-            "scores": {name: each.to_dict() for name, each in differences.items()},
-        }
-    return found
-
-
-def _correct(rows: Sequence[_Row]) -> None:
+def _correct(compared: Iterable[_Row]) -> None:
     """Add ``p_adjusted`` to every comparison."""
-    comparisons = [
-        row["differences"]["scores"][name]
-        for row in rows
-        if row["differences"] is not None
-        for name in INTERVAL_SCORES
-    ]
+    comparisons = [scores[name] for scores in compared for name in INTERVAL_SCORES]
     adjusted = holm([comparison["p_value"] for comparison in comparisons])
     for comparison, p_value in zip(comparisons, adjusted, strict=True):
         comparison["p_adjusted"] = p_value

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from mapt_bench.baselines import build_associator
+from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.errors import DataError
 from mapt_bench.experiments.dropped import DroppedVideo
-from mapt_bench.experiments.plan import Variant
+from mapt_bench.experiments.variants import Variant
 from mapt_bench.labels import Frame, LabelSpace, Video, VideoInfo
 from mapt_bench.metrics import SequenceScorer, SequenceSums, empty_sums
 from mapt_bench.tracking import Association, Associator, FrameSegments, SegmentTracker
@@ -112,7 +113,7 @@ def run_unit(
 
     Raises:
         ConfigError: If the tracker cannot be built so.
-        DataError: If the data turn out unusable.
+        DataError: If the data or the weights turn out unusable.
     """
     kept = DroppedVideo(video, drop, phase)
     associator = _Timed(
@@ -121,7 +122,7 @@ def run_unit(
             memory=variant.memory,
             pair=pair,
             truth=kept.truth,
-            flow=None,
+            flow=None if variant.weights is None else FlowOptions(weights=variant.weights.path),
             **dict(variant.settings),
         )
     )

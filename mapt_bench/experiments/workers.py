@@ -4,7 +4,6 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mapt_bench.errors import DataError, MaptBenchError
 from mapt_bench.experiments.run_folder import write_unit
 from mapt_bench.experiments.schedule import Unit
 from mapt_bench.experiments.source import DataSource
+from mapt_bench.experiments.threads import one_thread
 from mapt_bench.experiments.unit import UnitResult, run_unit
 
 __all__ = ["Failure", "Work", "outcomes"]
@@ -38,15 +38,16 @@ class Work:
     def do(self, unit: Unit) -> UnitResult | Failure:
         """Run a unit and write its result down."""
         try:
-            result = run_unit(
-                unit.variant,
-                self.source.videos[unit.sequence],
-                self.archives[unit.sequence],
-                self.source.labels,
-                drop=unit.drop,
-                phase=unit.phase,
-                pair=unit.pair,
-            )
+            with one_thread(networks=unit.variant.weights is not None):
+                result = run_unit(
+                    unit.variant,
+                    self.source.videos[unit.sequence],
+                    self.archives[unit.sequence],
+                    self.source.labels,
+                    drop=unit.drop,
+                    phase=unit.phase,
+                    pair=unit.pair,
+                )
         except MaptBenchError as problem:
             place = f"{problem.where}: " if problem.where else ""
             return Failure(f"{place}{problem.message}", problem.exit_code)
@@ -60,23 +61,7 @@ _work_of_process: list[Work] = []
 
 
 def _enter_process(work: Work) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
     _work_of_process[:] = [work]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let OpenCV use one thread, as in workers, so that costs mean the same."""
-    import cv2
-
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def _do_in_process(unit: Unit) -> UnitResult | Failure:
@@ -92,9 +77,8 @@ def outcomes(
         DataError: If a worker process was ended from outside, or a result cannot be written.
     """
     if jobs == 1 or len(units) < 2:
-        with _one_thread():
-            for unit in units:
-                yield unit, work.do(unit)
+        for unit in units:
+            yield unit, work.do(unit)
         return
     # Spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
     context = multiprocessing.get_context("spawn")

@@ -3,6 +3,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from helpers.maps import shared_folder
+from helpers.raft_files import write_raft_small
 from helpers.small_runs import walk, write_videos
 
 from mapt_bench.cli import main
@@ -46,7 +47,10 @@ def test_json_holds_the_whole_result_and_nothing_else(here):
     assert data["schema"] == "mapt-bench/run/1"
     assert data == json.loads((here / "run" / "results.json").read_text())
     skipped = {entry["tracker"] for entry in data["skipped"]}
-    assert {"motion", "appearance", "both", "both+memory", "simultaneous"} <= skipped
+    assert {"motion", "appearance", "both", "both+memory", "simultaneous", "flow:dis"} <= skipped
+    reasons = {entry["tracker"]: entry["reason"] for entry in data["skipped"]}
+    for network in ("flow:raft-small", "flow:raft-large", "flow:flownet2"):
+        assert reasons[network] == f"needs weights; give --flow-weights {network}=FILE"
     assert {cell["variant"] for cell in data["cells"]} >= {"copy", "iou", "sort+memory", "oracle"}
 
 
@@ -95,6 +99,12 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         (("--data", "DATA", "--encoding", "kitti"), 2, "kitti-step"),
         (("--data", "DATA", "--out", "PREDICTIONS"), 2, "other things in it and no run"),
         (("--memory", "many"), 2, "many"),
+        (("--flow-weights", "raft.pth"), 2, "'raft.pth'; expected NAME=FILE"),
+        (("--flow-weights", "flow:raft-small="), 2, "expected NAME=FILE"),
+        (("--flow-weights", "flow:raft=x"), 2, "did you mean 'flow:raft-"),
+        (("--flow-weights", "flow:dis=x"), 2, "flow:dis is no network"),
+        (("--flow-weights", "flow:flownet2=x", "--flow-weights", "flow:flownet2=y"), 2, "twice"),
+        (("--flow-weights", "flow:flownet2=nowhere"), 3, "no such weights file"),
     ],
 )
 def test_wrong_use_is_told_and_leaves_nothing(here, words, code, message):
@@ -103,6 +113,24 @@ def test_wrong_use_is_told_and_leaves_nothing(here, words, code, message):
     assert message in result.stderr
     assert result.stdout == ""
     assert not (here / "run").exists() or not list((here / "run").iterdir())
+
+
+def test_weights_go_to_the_network_they_are_given_to(here):
+    write_raft_small(here / "raft=0.pth")
+    words = ("--data", "DATA", "--flow-weights", "flow:raft-small=raft=0.pth")
+    result = invoke(*words, "--out", "run", "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    # These data have no images: the rows are known, but not run.
+    reasons = {entry["tracker"]: entry["reason"] for entry in data["skipped"]}
+    assert reasons["flow:raft-small+appearance"] == "needs images, and the data have none"
+    assert "needs weights" in reasons["flow:raft-large"]
+    assert data["provenance"]["weights"] == {}
+
+
+def test_wrong_weights_are_told_in_json(here):
+    result = invoke("--flow-weights", "flow:raft=x", "--json", "-")
+    assert json.loads(result.stdout)["error"]["kind"] == "config"
 
 
 def test_help_ends_with_examples(here):
@@ -131,7 +159,7 @@ def test_on_real_frames_linking_beats_unlinked_and_nothing_beats_the_oracle(tmp_
     )
     assert result.exit_code == 0, result.stderr
     rows = {row["variant"]: row["scores"] for row in json.loads(result.stdout)["summary"]}
-    assert len(rows) == 20
+    assert len(rows) == 24
     for name in set(rows) - REFERENCES:
         for score in ("PAT", "TQ", "STQ", "AQ", "HOTA", "AssA", "IDF1"):
             assert rows["unlinked"][score] < rows[name][score] <= rows["oracle"][score], name

@@ -82,6 +82,7 @@ def test_memory_is_for_all_rows_that_have_one(here):
         (("--pair", "0,1"), "--pair are [0, 1]"),
         (("--drop", "2,2"), "--drop are [2, 2]"),
         (("--memory", "-1"), "memory is -1"),
+        (("--flow-weights", "flow:raft-smal=x"), "did you mean 'flow:raft-small'"),
     ],
 )
 def test_wrong_intervals_are_told(here, words, message):

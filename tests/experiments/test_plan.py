@@ -1,10 +1,24 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from mapt_bench.baselines import associator_entry
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments import Cell, Plan, Variant, ablation_plan, interval_plan, traits_of
+from mapt_bench.experiments import (
+    Cell,
+    FlowWeights,
+    Plan,
+    Variant,
+    ablation_plan,
+    interval_plan,
+    traits_of,
+)
+
+RAFT, FLOWNET2, GMFLOW = (
+    FlowWeights(flow, Path("weights.pth"), f"hash of {flow}")
+    for flow in ("flow:raft-small", "flow:flownet2", "flow:ptlflow/gmflow")
+)
 
 
 def test_the_ablation_crosses_every_cue_and_order_with_memory():
@@ -13,6 +27,7 @@ def test_the_ablation_crosses_every_cue_and_order_with_memory():
         *("copy", "iou", "sort", "bytetrack"),
         *("motion", "appearance", "both"),
         *("appearance-first", "simultaneous"),
+        *("flow:dis", "flow:dis+appearance"),
     ]
     both_ways = [name for variant in crossed for name in (variant, f"{variant}+memory")]
     assert [variant.name for variant in plan.variants] == ["unlinked", *both_ways, "oracle"]
@@ -31,9 +46,62 @@ def test_memory_is_off_on_or_meaningless():
 
 
 def test_motion_first_is_run_once():
-    names = [variant.associator for variant in ablation_plan(traits_of).variants]
-    assert names.count("both") == 2  # without and with memory
-    assert not any("motion-first" in name for name in names)
+    variants = ablation_plan(traits_of).variants
+    assert [v.name for v in variants if v.associator == "both"] == [
+        *("both", "both+memory"),
+        *("flow:dis+appearance", "flow:dis+appearance+memory"),  # the same cells, see below
+    ]
+    assert not any("motion-first" in variant.name for variant in variants)
+
+
+def test_networks_without_weights_have_no_rows_but_a_reason():
+    plan = ablation_plan(traits_of)
+    assert [skip.to_dict() for skip in plan.skipped] == [
+        {"tracker": flow, "reason": f"needs weights; give --flow-weights {flow}=FILE"}
+        for flow in ("flow:raft-small", "flow:raft-large", "flow:flownet2")
+    ]
+    assert all(variant.weights is None for variant in plan.variants)
+
+
+def test_networks_with_weights_are_crossed_with_appearance_and_memory():
+    plan = ablation_plan(traits_of, memory=7, flow_weights=(FLOWNET2, GMFLOW, RAFT))
+    rows = [variant for variant in plan.variants if variant.weights is not None]
+    assert [(row.name, row.label, row.associator, row.memory) for row in rows[:4]] == [
+        ("flow:raft-small", "RAFT-small", "flow:raft-small", 0),
+        ("flow:raft-small+memory", "RAFT-small + memory", "flow:raft-small", 7),
+        (
+            *("flow:raft-small+appearance", "RAFT-small + appearance"),
+            *("flow:raft-small+appearance", 0),
+        ),
+        (
+            *("flow:raft-small+appearance+memory", "RAFT-small + appearance + memory"),
+            *("flow:raft-small+appearance", 7),
+        ),
+    ]
+    # Four rows each, in the order of the tables, whatever the order they were given in.
+    assert [row.weights for row in rows] == [*[RAFT] * 4, *[FLOWNET2] * 4, *[GMFLOW] * 4]
+    assert [skip.tracker for skip in plan.skipped] == ["flow:raft-large"]
+    assert {variant.group for variant in rows} == {"flow"}
+    assert plan.variants[-1].name == "oracle"
+    for row in rows:
+        assert associator_entry(row.associator).name == row.associator
+
+
+def test_weights_given_twice_are_refused():
+    with pytest.raises(ConfigError, match="names of their own"):
+        ablation_plan(traits_of, flow_weights=(RAFT, RAFT))
+    with pytest.raises(ConfigError, match="names of their own"):
+        interval_plan(traits_of, flow_weights=(RAFT, RAFT))
+
+
+def test_sweeps_have_a_line_for_each_network_with_weights():
+    plan = interval_plan(traits_of, drop=(1,), pair=(1, 2), memory=3, flow_weights=(RAFT,))
+    for sweep in plan.sweeps:
+        assert [name for name in sweep.variants if name.startswith("flow:")] == ["flow:raft-small"]
+    (row,) = (variant for variant in plan.variants if variant.weights is not None)
+    assert (row.memory, row.weights) == (3, RAFT)
+    assert Cell(row, pair=2) in plan.cells
+    assert interval_plan(traits_of).skipped == ()
 
 
 def test_every_associator_of_a_plan_is_known():

@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 
 import pytest
 from helpers.scenes import Box, DrawnVideo
-from helpers.small_runs import COPY, MOTION, ORACLE, plan, source, walk
+from helpers.small_runs import COPY, MOTION, ORACLE, UNLINKED, plan, source, walk
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
@@ -149,6 +150,20 @@ def test_five_sequences_give_intervals_and_differences_to_the_reference(tmp_path
     assert oracle["differences"]["scores"]["STQ"]["difference"] >= 0
 
 
+def test_rows_of_equal_work_are_one_comparison(tmp_path):
+    again = (replace(UNLINKED, name="unlinked again"), replace(COPY, name="copy again"))
+    once = run_result(run_plan(plan(), source(*five_walks()), tmp_path / "once"))
+    twice = plan(*plan().variants, *again)
+    rows = run_result(run_plan(twice, source(*five_walks()), tmp_path / "twice"))["summary"]
+    # They neither make the correction for many comparisons harsher, nor differ from themselves.
+    assert [row["differences"] for row in rows[:3]] == [
+        row["differences"] for row in once["summary"]
+    ]
+    assert rows[3]["differences"] == rows[0]["differences"]
+    assert rows[4]["differences"] is None
+    assert rows[4]["intervals"] == rows[1]["intervals"]
+
+
 def test_a_sweep_has_a_row_for_every_variant_and_interval(tmp_path):
     cells = (*(Cell(v) for v in (COPY, MOTION, ORACLE)), Cell(COPY, drop=2), Cell(COPY, pair=2))
     sweeps = (
@@ -248,7 +263,7 @@ def test_the_ablation_on_one_sequence_of_the_clip(tmp_path):
     one = source(clip.videos[0], segments=clip.segments, fingerprint=clip.fingerprint)
     result = run_experiment(ablation_plan(traits_of), one, tmp_path / "run")
     scores = {row["variant"]: row["scores"] for row in result["summary"]}
-    assert len(scores) == 20
+    assert len(scores) == 24
     for name in set(scores) - {"unlinked", "oracle"}:
         assert scores["unlinked"]["TQ"] < scores[name]["TQ"] <= scores["oracle"]["TQ"]
     assert max(row["TQ"] for row in scores.values()) - scores["copy"]["TQ"] > 0.05

@@ -2,9 +2,10 @@ import json
 import multiprocessing
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
+import numpy as np
 import pytest
 from helpers.scenes import DrawnVideo
 from helpers.small_runs import COPY, MOTION, ORACLE, UNLINKED, plan, source, walk
@@ -14,12 +15,13 @@ from mapt_bench.experiments import (
     Cell,
     SegmentSource,
     Variant,
+    ablation_plan,
     interval_plan,
     run_plan,
     traits_of,
     workers,
 )
-from mapt_bench.experiments.plan import Sweep
+from mapt_bench.experiments.plan import Skip, Sweep
 
 
 class Killed(BaseException):
@@ -150,6 +152,30 @@ def test_equal_work_is_done_once(tmp_path):
     assert keys[0] == keys[1]
     assert keys[2] != keys[3]
     assert all(len(cell.units) == 2 for cell in outcome.cells)
+
+
+def test_the_rows_of_dis_are_the_rows_of_the_heads(tmp_path):
+    rows = {row.name: row for row in ablation_plan(traits_of).variants if row.memory == 0}
+    heads, flows = ("motion", "both"), ("flow:dis", "flow:dis+appearance")
+    shared = run_plan(plan(*(rows[name] for name in heads + flows)), source(), tmp_path / "shared")
+    assert shared.computed == 2 * len(heads)
+    keys = [cell.key for cell in shared.cells]
+    assert keys[:2] == keys[2:]
+    # And rightly so: asked for by their own names they find the same.
+    own = [replace(rows[name], associator=name) for name in flows]
+    outcome = run_plan(plan(*own), source(), tmp_path / "own")
+    assert outcome.computed == 2 * len(flows)
+    for mine, head in zip(outcome.cells, shared.cells[:2], strict=True):
+        for place, unit in mine.units.items():
+            same = head.units[place]
+            assert (unit.matches, unit.recovered) == (same.matches, same.recovered)
+            assert np.array_equal(unit.sums.to_vector(), same.sums.to_vector())
+
+
+def test_what_a_plan_leaves_out_is_listed(tmp_path):
+    left_out = (Skip("flow:flownet2", "needs weights"),)
+    outcome = run_plan(plan(COPY, skipped=left_out), source(), tmp_path / "run")
+    assert outcome.skipped == left_out
 
 
 def test_a_failing_cell_does_not_stop_the_others(tmp_path):
