@@ -24,6 +24,7 @@ ALLOWED = {
     "profiling": FOUNDATION | {"baselines", "model"},
     "reports": set(),  # it sees results only
     "cli": FOUNDATION | {"baselines", "model", "evaluation", "experiments", "profiling", "reports"},
+    "__main__": {"cli"},
 }
 
 

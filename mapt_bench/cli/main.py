@@ -33,6 +33,9 @@ _COMMANDS = {
 
 _CRASH = 70
 _USAGE = 2
+_INTERRUPTED = 130
+_PIPE_CLOSED = 141
+"""As shells report the signals INT and PIPE; 1 would say that a check failed."""
 
 
 class _LazyGroup(click.Group):
@@ -91,8 +94,11 @@ class _LazyGroup(click.Group):
                 _print_error(ConfigError(problem.format_message()).to_dict())
             return _USAGE
         except (click.Abort, KeyboardInterrupt):
-            _complain("stopped", {"kind": "stopped", "message": "stopped", "where": None}, False)
-            return 130
+            details = {"kind": "stopped", "message": "stopped from outside", "where": None}
+            _complain("stopped", details, wants_json)
+            return _INTERRUPTED
+        except SystemExit:  # click leaves so, and with 1, when the reader of a pipe has gone
+            return _PIPE_CLOSED
         except Exception as problem:  # the last resort: exit 70 is part of the contract
             traceback.print_exc()
             message = f"{type(problem).__name__}: {problem}"
@@ -116,5 +122,6 @@ def _print_error(details: dict[str, str | None]) -> None:
 def main() -> None:
     """Evaluate and compare panoptic trackers: PAT, STQ and every related score.
 
-    Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unusable data, 70 a crash.
+    Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unusable data, 70 a crash; 130 stopped by
+    Ctrl-C, 141 the reader of a pipe has gone.
     """

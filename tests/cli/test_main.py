@@ -169,3 +169,32 @@ def test_commands_import_nothing_heavy():
     assert {"evaluate", "compare", "conformance", "check"} <= set(light)
     code = "\n".join(f"import {module_of(name)}" for name in light)
     assert imported_after(code) == "[]"
+
+
+def test_a_reader_that_has_gone_is_no_failed_check(tmp_path):
+    script = (
+        "import os\n"
+        "from mapt_bench.cli import main\n"
+        "read, write = os.pipe()\n"
+        "os.close(read)\n"
+        "os.dup2(write, 1)\n"
+        "main(['--help'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 141
+
+
+def test_the_package_runs_as_a_module(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "mapt_bench", "--version"],
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (
+        0,
+        f"mapt-bench, version {mapt_bench.__version__}\n",
+    )
