@@ -7,7 +7,17 @@ import difflib
 from collections.abc import Iterable
 from typing import ClassVar
 
-__all__ = ["ConfigError", "DataError", "MaptBenchError", "ProtocolError", "nearest"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "MaptBenchError",
+    "ProtocolError",
+    "counted",
+    "listed",
+    "nearest",
+]
+
+_NAMED_AT_MOST = 5
 
 
 class MaptBenchError(Exception):
@@ -62,6 +72,28 @@ class ProtocolError(MaptBenchError):
 
     kind = "protocol"
     exit_code = 3
+
+
+def listed(things: Iterable[object]) -> str:
+    """Name the first few of some things, and say how many more there are.
+
+    Example:
+        >>> listed(range(7))
+        '0, 1, 2, 3, 4 and 2 more'
+    """
+    names = [str(thing) for thing in things]
+    more = len(names) - _NAMED_AT_MOST
+    return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not one.
+
+    Example:
+        >>> counted(1, "pixel"), counted(2, "pixel")
+        ('1 pixel', '2 pixels')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ from mapt_bench.data.check import check_data
 from mapt_bench.data.dataset_file import resolve_labels
 from mapt_bench.data.encodings import encoding_names
 from mapt_bench.data.map_folder import MapFolder, open_maps
-from mapt_bench.data.matching import match_sequences, pair_frames
+from mapt_bench.data.matching import match_sequences, matching_notes, pair_frames
 from mapt_bench.data.report import DataReport
 from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.data.videos import open_videos
@@ -26,6 +26,7 @@ __all__ = [
     "check_data",
     "encoding_names",
     "match_sequences",
+    "matching_notes",
     "open_maps",
     "open_videos",
     "pair_frames",

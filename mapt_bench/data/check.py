@@ -12,7 +12,7 @@ from mapt_bench.data.images import IMAGE_SUFFIXES, check_image, image_size
 from mapt_bench.data.layout import MAPS_FOLDER, FrameFolder, list_folder, require_folder
 from mapt_bench.data.map_folder import MapFolder, open_maps
 from mapt_bench.data.report import ClassFacts, DataReport, Problem, SequenceFacts
-from mapt_bench.data.sequences import StoredSequence
+from mapt_bench.data.sequences import StoredSequence, refuse_twin
 from mapt_bench.data.videos import image_root, open_videos
 from mapt_bench.errors import DataError
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, check_classes
@@ -34,7 +34,10 @@ class _Notes:
     tracks: set[tuple[str, int]] = field(default_factory=set)
 
     def note(self, kind: str, problem: DataError, where: Path) -> None:
-        self.problems.append(Problem(kind, problem.where or str(where), problem.message))
+        found = Problem(kind, problem.where or str(where), problem.message)
+        # Pairing stops at the first of the problems that every file was asked for before.
+        if not any((found.path, found.message) == (p.path, p.message) for p in self.problems):
+            self.problems.append(found)
 
     def note_file(self, problem: DataError) -> None:
         self.note("file", problem, Path())
@@ -68,12 +71,13 @@ def check_data(
         if only_images
         else open_maps(folder, labels, encoding=encoding, report=notes.note_file)
     )
-    if maps is not None and image_folders and not notes.problems:
-        _check_pairing(folder, maps.encoding, notes)
+    is_paired = maps is not None and bool(image_folders) and not notes.problems
     image_count = sum(len(entry.with_suffix(*IMAGE_SUFFIXES)) for entry in image_folders)
     total = image_count + (0 if maps is None else maps.frame_count)
     with nullcontext(_ignore) if progress is None else progress(total) as advance:
         of_images = [_check_images(entry, notes, advance) for entry in image_folders]
+        if maps is not None and is_paired:
+            _check_pairing(folder, maps.encoding, notes)
         of_maps = [] if maps is None else _check_maps(maps, notes, advance)
     return _report(folder, maps, of_maps if maps else of_images, image_count, notes)
 
@@ -101,9 +105,11 @@ def _check_images(
 ) -> SequenceFacts:
     size: tuple[int, int] | None = None
     readable = 0
+    moments: dict[str | int, Path] = {}
     paths = folder.with_suffix(*IMAGE_SUFFIXES)
     for path in paths:
         try:
+            refuse_twin(path, moments)
             size = size or image_size(path)
             check_image(path, size)
             readable += 1

@@ -20,8 +20,8 @@ from mapt_bench.data.kitti_step import KittiStepCodec
 from mapt_bench.data.layout import MAPS_FOLDER, Listing, natural_key
 from mapt_bench.data.png import load_png, png_header
 from mapt_bench.data.png_decoding import decode_png
-from mapt_bench.data.sequences import Report, StoredSequence
-from mapt_bench.errors import DataError
+from mapt_bench.data.sequences import Report, StoredSequence, refuse_twin
+from mapt_bench.errors import DataError, listed
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
 
 __all__ = ["CocoSequence", "find_coco_json", "open_coco_panoptic"]
@@ -79,14 +79,14 @@ class CocoSequence:
         unlisted = sorted(drawn - set(table))
         if unlisted:
             raise DataError(
-                f"has segments {_some(unlisted)} that {self.json_file.name} does not list for it; "
+                f"has {_segments(unlisted)} that {self.json_file.name} does not list for it; "
                 "expected the same segments in both; write the two together",
                 where=path,
             )
         undrawn = sorted(set(table) - drawn - {0})
         if undrawn:
             raise DataError(
-                f"lacks segments {_some(undrawn)} that {self.json_file.name} lists for it; "
+                f"lacks {_segments(undrawn)} that {self.json_file.name} lists for it; "
                 "expected the same segments in both; write the two together",
                 where=path,
             )
@@ -104,7 +104,7 @@ def find_coco_json(listing: Listing) -> Path | None:
     found = [path for path in candidates if _has_annotations(path)]
     if len(found) > 1:
         raise DataError(
-            f"holds several JSON files of panoptic annotations ({_some(found)}); expected one; "
+            f"holds several JSON files of panoptic annotations ({listed(found)}); expected one; "
             "give a folder with one of them",
             where=listing.root,
         )
@@ -198,6 +198,7 @@ def _sequence(
     report: Report,
 ) -> CocoSequence | None:
     sizes = {}
+    moments: dict[str | int, Path] = {}
     for path in sorted(tables, key=lambda file: natural_key(file.name)):
         try:
             header = png_header(path)
@@ -207,6 +208,7 @@ def _sequence(
                     "(id = R + 256 G + 65536 B); write it so",
                     where=path,
                 )
+            refuse_twin(path, moments)
             sizes[path] = header.size
         except DataError as problem:
             report(problem)
@@ -297,5 +299,5 @@ def _segment_codes(
     return table
 
 
-def _some(things: list[Any]) -> str:
-    return ", ".join(str(thing) for thing in things[:5]) + (" ..." if len(things) > 5 else "")
+def _segments(numbers: list[int]) -> str:
+    return f"segment{'' if len(numbers) == 1 else 's'} {listed(numbers)}"

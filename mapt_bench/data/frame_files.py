@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.layout import FrameFolder, Listing
-from mapt_bench.data.sequences import Report, raise_problem
+from mapt_bench.data.sequences import Report, raise_problem, refuse_twin
 from mapt_bench.errors import DataError
 from mapt_bench.labels import LabelSpace, PanopticMap
 
@@ -119,15 +119,14 @@ def _open_folder(
     folder: FrameFolder, codec: FrameCodec, labels: LabelSpace, report: Report
 ) -> FileSequence | None:
     sizes: dict[Path, tuple[int, int]] = {}
-    stems: dict[str, Path] = {}
+    moments: dict[str | int, Path] = {}
     for path in folder.frames():
         try:
             size = _size_of(path, codec)
-            _check_single(path, stems)
+            refuse_twin(path, moments)
         except DataError as problem:
             report(problem)
         else:
-            stems[path.stem] = path
             sizes[path] = size
     size, paths = usual_size(sizes, report)
     if not paths:
@@ -169,10 +168,3 @@ def _size_of(path: Path, codec: FrameCodec) -> tuple[int, int]:
         f"{advice}, or name another encoding with --encoding",
         where=path,
     )
-
-
-def _check_single(path: Path, others: dict[str, Path]) -> None:
-    if path.stem in others:
-        raise DataError(
-            f"is the same frame as {others[path.stem].name}; keep one of the two", where=path
-        )

@@ -1,17 +1,16 @@
 """Which sequence of the predictions is which of the ground truth, and which frame is which."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from mapt_bench.data.layout import map_root
 from mapt_bench.data.map_folder import MapFolder
 from mapt_bench.data.sequences import OpenEnded, StoredSequence, aligned, moment
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, counted, listed
 from mapt_bench.labels import MapSequence
 
-__all__ = ["match_by_suffix", "match_sequences", "pair_frames"]
-
-_NAMED_AT_MOST = 5
+__all__ = ["match_by_suffix", "match_sequences", "matching_notes", "pair_frames"]
 
 Parts = tuple[str, ...]
 
@@ -26,14 +25,10 @@ def match_sequences(gt: MapFolder, pred: MapFolder) -> list[tuple[StoredSequence
         Pairs (ground truth, prediction), in the order of the ground truth.
 
     Raises:
-        DataError: If both are the same folder, a match is not unique, or a sequence of either
-            side is left without a partner.
+        DataError: If both are the same folder, or share folders or files; if a match is not
+            unique, or a sequence of either side is left without a partner.
     """
-    if map_root(gt.folder).resolve() == map_root(pred.folder).resolve():
-        raise DataError(
-            "prediction and ground truth are the same folder; give two different ones",
-            where=pred.folder,
-        )
+    _refuse_the_same(gt, pred)
     if len(gt.sequences) == len(pred.sequences) == 1:
         return [_aligned(gt.sequences[0], pred.sequences[0])]
     gt_by_parts = {sequence.parts: sequence for sequence in gt.sequences}
@@ -42,6 +37,66 @@ def match_sequences(gt: MapFolder, pred: MapFolder) -> list[tuple[StoredSequence
     _require_none("prediction", set(gt_by_parts) - set(partner), pred.folder)
     _require_none("ground truth", set(pred_by_parts) - set(partner.values()), gt.folder)
     return [_aligned(gt_by_parts[parts], pred_by_parts[partner[parts]]) for parts in gt_by_parts]
+
+
+def matching_notes(
+    pairs: Sequence[tuple[MapSequence, MapSequence]],
+) -> tuple[str, ...]:
+    """Say what a user should know of a match that names did not decide.
+
+    Args:
+        pairs: As :func:`match_sequences` gives them.
+
+    Returns:
+        One line for each pair whose names differ: at most one, since names decide between several.
+    """
+    return tuple(
+        f"sequence {_join(gt.parts)} of the ground truth was scored against {_join(pred.parts)} "
+        "of the prediction, since each side has only that one"
+        for gt, pred in pairs
+        if gt.parts[-1] != pred.parts[-1]
+    )
+
+
+def _refuse_the_same(gt: MapFolder, pred: MapFolder) -> None:
+    truth, prediction = map_root(gt.folder).resolve(), map_root(pred.folder).resolve()
+    if truth == prediction:
+        raise DataError(
+            "prediction and ground truth are the same folder; give two different ones",
+            where=pred.folder,
+        )
+    if truth in prediction.parents or prediction in truth.parents:
+        raise DataError(
+            f"the maps of prediction and ground truth ({gt.folder}) lie one inside the other; "
+            "expected two folders apart; give those that hold the maps of one side alone",
+            where=pred.folder,
+        )
+    shared = _files(gt).keys() & _files(pred).keys()
+    if shared:
+        path = min(_files(pred)[key] for key in shared)
+        raise DataError(
+            "this file of the prediction is also one of the ground truth "
+            f"({counted(len(shared), 'file')} in all); expected predictions of their own; write "
+            "them to another folder, without links to the ground truth",
+            where=path,
+        )
+
+
+def _files(folder: MapFolder) -> dict[tuple[int, int], Path]:
+    """Return the files of a folder by device and inode, which links share."""
+    paths = {
+        sequence.path(index)
+        for sequence in folder.sequences
+        for index in range(len(sequence.frame_names))
+    }
+    found = {}
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:  # gone since the folder was listed: reading it will tell
+            continue
+        found[status.st_dev, status.st_ino] = path
+    return found
 
 
 def _aligned(gt: StoredSequence, pred: StoredSequence) -> tuple[StoredSequence, StoredSequence]:
@@ -114,7 +169,7 @@ def _require_none(side: str, left_over: set[Parts], where: object) -> None:
     if left_over:
         raise DataError(
             f"no {side} for the sequence{'s' if len(left_over) > 1 else ''} "
-            f"{_some(_join(parts) for parts in sorted(left_over))}; expected the same sequences "
+            f"{listed(_join(parts) for parts in sorted(left_over))}; expected the same sequences "
             "on both sides; add what is missing, or give the folder of fewer sequences",
             where=where,
         )
@@ -168,13 +223,7 @@ def pair_frames(
 
 
 def _frames(names: list[str]) -> str:
-    return f"{len(names)} frame{'' if len(names) == 1 else 's'} ({_some(names)})"
-
-
-def _some(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = len(listed) - _NAMED_AT_MOST
-    return ", ".join(listed[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
+    return f"{counted(len(names), 'frame')} ({listed(names)})"
 
 
 def _join(parts: Parts) -> str:

@@ -7,7 +7,15 @@ from typing import Protocol, Self, runtime_checkable
 from mapt_bench.errors import DataError
 from mapt_bench.labels import MapSequence
 
-__all__ = ["OpenEnded", "Report", "StoredSequence", "aligned", "moment", "raise_problem"]
+__all__ = [
+    "OpenEnded",
+    "Report",
+    "StoredSequence",
+    "aligned",
+    "moment",
+    "raise_problem",
+    "refuse_twin",
+]
 
 Report = Callable[[DataError], None]
 """Told of every problem found; raises it, or collects it and lets the work go on."""
@@ -54,3 +62,21 @@ def aligned(
 def moment(frame_name: str) -> str | int:
     """Return what makes two frame names the same moment: digits count by their value."""
     return int(frame_name) if frame_name.isdecimal() else frame_name
+
+
+def refuse_twin(path: Path, frames: dict[str | int, Path]) -> None:
+    """Note the file of a frame; refuse a second file of the same moment.
+
+    Args:
+        path: The file.
+        frames: The files noted so far, by moment.
+
+    Raises:
+        DataError: If another file is the same moment; it stays the one that is noted.
+    """
+    other = frames.setdefault(moment(path.stem), path)
+    if other != path:
+        by_value = "" if other.stem == path.stem else " (numbers count by their value)"
+        raise DataError(
+            f"is the same frame as {other.name}{by_value}; keep one of the two", where=path
+        )

@@ -16,8 +16,8 @@ from mapt_bench.data.layout import (
 )
 from mapt_bench.data.map_folder import open_maps
 from mapt_bench.data.matching import match_by_suffix
-from mapt_bench.data.sequences import StoredSequence, aligned, moment
-from mapt_bench.errors import DataError
+from mapt_bench.data.sequences import StoredSequence, aligned, moment, refuse_twin
+from mapt_bench.errors import DataError, listed
 from mapt_bench.labels import (
     Frame,
     LabelSpace,
@@ -129,7 +129,7 @@ def _pair(
     without_images = set(by_parts) - set(partner.values())
     if without_images:
         raise DataError(
-            f"there are maps but no images for {_listed(without_images)}; expected images for "
+            f"there are maps but no images for {_names(without_images)}; expected images for "
             "every sequence of panoptic_maps; add them, or give the panoptic_maps alone",
             where=where / IMAGES_FOLDER,
         )
@@ -141,7 +141,7 @@ def _pair(
     }
     if without_maps:  # a whole split without labels is usual: the test sequences
         raise DataError(
-            f"there are images but no maps for {_listed(without_maps)}, though other sequences "
+            f"there are images but no maps for {_names(without_maps)}, though other sequences "
             "beside them have maps; add the maps, or take the images away",
             where=where / MAPS_FOLDER,
         )
@@ -151,8 +151,8 @@ def _pair(
     ]
 
 
-def _listed(sequences: set[tuple[str, ...]]) -> str:
-    return ", ".join("/".join(parts) for parts in sorted(sequences))
+def _names(sequences: set[tuple[str, ...]]) -> str:
+    return listed("/".join(parts) for parts in sorted(sequences))
 
 
 def _video_of_maps(maps: StoredSequence, labels: LabelSpace) -> FolderVideo:
@@ -165,6 +165,9 @@ def _video_of_images(
     folder: FrameFolder, maps: StoredSequence | None, labels: LabelSpace
 ) -> FolderVideo:
     images = folder.with_suffix(*IMAGE_SUFFIXES)
+    moments: dict[str | int, Path] = {}
+    for path in images:
+        refuse_twin(path, moments)
     names = tuple(path.stem for path in images)
     size = _common_size(images)
     if maps is not None:

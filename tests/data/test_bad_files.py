@@ -105,6 +105,13 @@ def test_the_same_frame_twice(tmp_path):
     refused(tmp_path, r"is the same frame as 000000\.npy", encoding="two-channel")
 
 
+def test_numbers_of_one_value_are_the_same_frame(folder):
+    twin = folder / "0001" / "2.png"
+    twin.write_bytes((folder / "0001" / "000001.png").read_bytes())
+    problem = refused(folder, r"is the same frame as 000002\.png \(numbers count by their value\)")
+    assert problem.where == str(twin)
+
+
 def test_every_frame_of_an_unknown_kind(tmp_path):
     (tmp_path / "000000.png").write_bytes(encode_png(RGB[..., 0]))
     refused(tmp_path, "has 1 channel, 8-bit grey; expected 8-bit RGB")

@@ -87,8 +87,22 @@ def test_images_are_checked_and_paired(tmp_path):
     Image.fromarray(pixels).save(images / "000002.jpg")
     report = check_data(tmp_path, KITTI)
     assert report.image_count == 3
-    assert [problem.kind for problem in report.problems] == ["pairing", "image"]
-    assert "images but no maps" in report.problems[0].message
+    assert [problem.kind for problem in report.problems] == ["image", "pairing"]
+    assert "images but no maps" in report.problems[1].message
+
+
+@pytest.mark.parametrize("with_maps", [False, True])
+def test_images_of_one_moment_are_listed_once(tmp_path, with_maps):
+    if with_maps:
+        write_sequences(tmp_path / "panoptic_maps", ["0001"], count=2)
+    images = tmp_path / "images" / "0001"
+    images.mkdir(parents=True)
+    for name in ("000000", "000001", "1"):
+        (images / f"{name}.png").write_bytes(encode_png(np.zeros((6, 9, 3), dtype=np.uint8)))
+    (problem,) = check_data(tmp_path, KITTI).problems
+    assert problem.kind == "image"
+    assert problem.path == str(images / "1.png")
+    assert "is the same frame as 000001.png" in problem.message
 
 
 def test_images_only(tmp_path):

@@ -274,7 +274,7 @@ def test_coco_finds_the_folder_named_like_its_json(tmp_path):
         ({"segments_info": [{"id": 1, "category_id": 0}]}, "segments 3, 70000 that labels.json"),
         (
             {"segments_info": [{"id": n, "category_id": 0} for n in (1, 3, 4, 70000)]},
-            "lacks segments 4 that labels.json lists",
+            "lacks segment 4 that labels.json lists",
         ),
         ({"segments_info": [{"id": 1, "category_id": 77}]}, "category 77, which is outside"),
         ({"segments_info": [{"id": 0, "category_id": 0}]}, "lists segment 0"),
@@ -307,6 +307,16 @@ def test_coco_names_each_png_once(tmp_path):
     data = json.loads((tmp_path / "labels.json").read_text())
     (tmp_path / "labels.json").write_text(json.dumps({"annotations": data["annotations"] * 2}))
     with pytest.raises(DataError, match=r"has two annotations for 0001/000000\.png"):
+        open_maps(tmp_path, KITTI)
+
+
+def test_coco_frames_of_one_moment_are_refused(tmp_path):
+    write_coco(tmp_path)
+    (tmp_path / "0001" / "0.png").write_bytes((tmp_path / "0001" / "000000.png").read_bytes())
+    data = json.loads((tmp_path / "labels.json").read_text())
+    twin = {**data["annotations"][0], "file_name": "0001/0.png"}
+    (tmp_path / "labels.json").write_text(json.dumps({"annotations": [*data["annotations"], twin]}))
+    with pytest.raises(DataError, match=r"is the same frame as 0\.png"):
         open_maps(tmp_path, KITTI)
 
 

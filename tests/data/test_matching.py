@@ -3,7 +3,7 @@
 import pytest
 from helpers.maps import KITTI, draw, random_maps, shared_folder, write_frames, write_sequences
 
-from mapt_bench.data import match_sequences, open_maps, pair_frames
+from mapt_bench.data import match_sequences, matching_notes, open_maps, pair_frames
 from mapt_bench.errors import DataError
 
 
@@ -59,6 +59,37 @@ def test_the_same_folder_is_refused(tmp_path):
     for other in (gt, gt.parent, tmp_path / "link"):
         with pytest.raises(DataError, match="are the same folder"):
             matched(gt, other)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_folders_inside_each_other_are_refused(tmp_path, swap):
+    outer = write_sequences(tmp_path / "gt", ["val/0001"])
+    folders = (outer, outer / "val")
+    with pytest.raises(DataError, match="lie one inside the other"):
+        matched(*(folders[::-1] if swap else folders))
+
+
+@pytest.mark.parametrize("kind", ["symlink_to", "hardlink_to"])
+def test_a_file_of_both_sides_is_refused(tmp_path, kind):
+    gt = write_sequences(tmp_path / "gt", ["0001", "0002"])
+    pred = write_sequences(tmp_path / "pred", ["0001", "0002"])
+    linked = pred / "0002" / "000001.png"
+    linked.unlink()
+    getattr(linked, kind)(gt / "0001" / "000000.png")
+    with pytest.raises(DataError, match=r"also one of the ground truth \(1 file in all") as caught:
+        matched(gt, pred)
+    assert caught.value.where == str(linked)
+
+
+def test_unlike_names_are_noted(tmp_path):
+    def notes(gt, pred):
+        return matching_notes(match_sequences(open_maps(gt, KITTI), open_maps(pred, KITTI)))
+
+    gt = write_sequences(tmp_path / "gt", ["val/0001"])
+    like, unlike = tmp_path / "like", tmp_path / "unlike"
+    assert notes(gt, write_sequences(like, ["x/0001"])) == ()
+    (note,) = notes(gt, write_sequences(unlike, ["0002"]))
+    assert "val/0001 of the ground truth was scored against 0002 of the prediction" in note
 
 
 def pair(tmp_path, gt_count=4, pred_count=4, first=0, missing="error", size=(6, 9)):

@@ -126,6 +126,14 @@ def test_a_missing_frame(folder, kind, message):
         open_videos(folder, KITTI)
 
 
+def test_two_images_of_one_moment(folder):
+    image = next((folder / "images").rglob("*01.png"))
+    image.with_name("1.png").write_bytes(image.read_bytes())
+    with pytest.raises(DataError, match=r"is the same frame as 000001\.png") as caught:
+        open_videos(folder, KITTI)
+    assert caught.value.where == str(image.with_name("1.png"))
+
+
 def test_sizes_that_differ(folder):
     Image.fromarray(picture(0, (5, 9))).save(folder / "images" / "train" / "0001" / "000001.png")
     with pytest.raises(DataError, match=r"is 9x5 pixels, but 000000\.png is 9x6"):
