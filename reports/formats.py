@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.files import write_text
-from mapt_bench.reports.tables import UNDEFINED, Table
+from mapt_bench.reports.tables import RANGES, UNDEFINED, Column, Table
 from mapt_bench.reports.terminal import plain_text
 
 __all__ = ["TableFormat", "render_table", "write_table", "write_tables"]
@@ -120,13 +120,13 @@ def _csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     heading: list[str] = []
     for column in table.columns:
-        ends = (" low", " high") if column.kind == "range" else ("",)
+        ends = (" low", " high") if column.kind in RANGES else ("",)
         heading.extend(column.name + end for end in ends)
     writer.writerow(heading)
     for row in table.rows:
         values: list[object] = []
         for cell, column in zip(row, table.columns, strict=True):
-            if column.kind == "range":
+            if column.kind in RANGES:
                 values.extend(cell if isinstance(cell, tuple) else ("", ""))
             else:
                 values.append("" if cell is None else cell)
@@ -134,19 +134,37 @@ def _csv(table: Table) -> str:
     return text.getvalue()
 
 
-def _latex(table: Table) -> str:
+def _value_columns(table: Table) -> list[Column]:
+    """Return the columns that are left when intervals share the cell of their value."""
+    return [
+        column for at, column in enumerate(table.columns) if not at or column.kind not in RANGES
+    ]
+
+
+def _joined(table: Table, escape: Callable[[str], str], bold: str) -> list[list[str]]:
+    """Return escaped cells, best values in bold, each interval in the cell of its value."""
     best = table.best_cells()
+    rows = []
+    for row, texts in enumerate(table.texts()):
+        cells: list[str] = []
+        for at, (text, column) in enumerate(zip(texts, table.columns, strict=True)):
+            if not at or column.kind not in RANGES:
+                cells.append(bold % escape(text) if (row, at) in best else escape(text))
+            elif text != UNDEFINED:
+                cells[-1] += f" {escape(text)}"
+        rows.append(cells)
+    return rows
+
+
+def _latex(table: Table) -> str:
     lines = []
-    for row, cells in enumerate(table.texts()):
-        words = [
-            rf"\textbf{{{_escape_latex(cell)}}}" if (row, at) in best else _escape_latex(cell)
-            for at, cell in enumerate(cells)
-        ]
+    for cells in _joined(table, _escape_latex, r"\textbf{%s}"):
         # LaTeX would take a line that opens with a bracket for an argument of the "\\" before.
-        guard = "{}" if words[0].startswith("[") else ""
-        lines.append(guard + " & ".join(words) + r" \\")
-    alignment = "".join("l" if column.kind == "text" else "r" for column in table.columns)
-    heading = " & ".join(_escape_latex(column.name) for column in table.columns) + r" \\"
+        guard = "{}" if cells[0].startswith("[") else ""
+        lines.append(guard + " & ".join(cells) + r" \\")
+    columns = _value_columns(table)
+    alignment = "".join("l" if column.kind == "text" else "r" for column in columns)
+    heading = " & ".join(_escape_latex(column.name) for column in columns) + r" \\"
     body = [r"\toprule", heading, r"\midrule", *lines, r"\bottomrule"]
     notes = [rf"  \par\footnotesize {_escape_latex(note)}" for note in table.footnotes]
     return "\n".join(
@@ -169,16 +187,10 @@ def _escape_latex(text: str) -> str:
 
 
 def _markdown(table: Table) -> str:
-    best = table.best_cells()
-    rows = [
-        [
-            f"**{_escape_markdown(cell)}**" if (row, at) in best else _escape_markdown(cell)
-            for at, cell in enumerate(cells)
-        ]
-        for row, cells in enumerate(table.texts())
-    ]
-    rules = ["---" if column.kind == "text" else "---:" for column in table.columns]
-    heading = [_escape_markdown(column.name) for column in table.columns]
+    columns = _value_columns(table)
+    rows = _joined(table, _escape_markdown, "**%s**")
+    rules = ["---" if column.kind == "text" else "---:" for column in columns]
+    heading = [_escape_markdown(column.name) for column in columns]
     lines = [f"**{_escape_markdown(table.title)}**", ""]
     lines += [f"| {' | '.join(cells)} |" for cells in (heading, rules, *rows)]
     for note in table.footnotes:

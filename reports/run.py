@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mapt_bench.reports.evaluation import interval_cell, interval_notes, score_column
+from mapt_bench.reports.evaluation import (
+    interval_cell,
+    interval_column,
+    interval_notes,
+    score_column,
+)
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 
 __all__ = [
@@ -77,14 +82,14 @@ def summary_table(run: Run) -> Table:
     sweeps = any(row_interval(row) for row in rows)
     shown = [name for name in _SHOWN if any(row_score(row, name) is not None for row in rows)]
     banded = [name for name in _BANDED if any(interval_cell(row, name) for row in rows)]
-    timed = any(_seconds(row) is not None for row in rows)
+    timed = any(_milliseconds(row) is not None for row in rows)
     columns = [Column("variant")]
     columns += [Column("interval"), Column("tau", "integer")] if sweeps else []
     for name in shown:
         column = score_column(name)
         columns.append(Column(name, column.kind, None if sweeps else column.higher_is_better))
-        columns += [Column(f"{name} interval", "range")] if name in banded else []
-    columns += [Column("s/frame", "number")] if timed else []
+        columns += [interval_column(name)] if name in banded else []
+    columns += [Column("ms/frame", "decimal")] if timed else []
     cells = []
     for row in rows:
         line: list[Cell] = [row_label(row)]
@@ -92,7 +97,7 @@ def summary_table(run: Run) -> Table:
         for name in shown:
             line.append(row_score(row, name))
             line += [interval_cell(row, name)] if name in banded else []
-        line += [_seconds(row)] if timed else []
+        line += [_milliseconds(row)] if timed else []
         cells.append(tuple(line))
     references = frozenset(index for index, row in enumerate(rows) if is_reference(row))
     notes = _summary_notes(run, sweeps=sweeps, references=references)
@@ -138,7 +143,7 @@ def differences_table(run: Run) -> Table:
     """
     columns = [Column("variant")]
     for name in _BANDED:
-        columns += [Column(name, "points"), Column(f"{name} interval", "range")]
+        columns += [Column(name, "points"), interval_column(name)]
         columns.append(Column(f"{name} p", "number"))
     cells = []
     for row in _compared(run):
@@ -213,9 +218,9 @@ def row_score(row: Row, name: str) -> float | None:
     return value
 
 
-def _seconds(row: Row) -> Cell:
-    seconds: Cell = (row.get("cost") or {}).get("seconds_per_frame")
-    return seconds
+def _milliseconds(row: Row) -> Cell:
+    seconds: float | None = (row.get("cost") or {}).get("seconds_per_frame")
+    return None if seconds is None else 1000 * seconds
 
 
 def _title(run: Run) -> str:

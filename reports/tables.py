@@ -8,13 +8,20 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["UNDEFINED", "Cell", "Column", "Kind", "Table", "format_cell"]
+__all__ = ["RANGES", "UNDEFINED", "Cell", "Column", "Kind", "Table", "format_cell"]
 
-Kind = Literal["text", "percent", "points", "integer", "number", "range"]
-"""``percent`` and ``range`` hold fractions, ``points`` a signed difference of fractions."""
+Kind = Literal[
+    "text", "percent", "points", "count", "integer", "number", "decimal", "range", "count range"
+]
+"""``percent`` and ``range`` hold fractions, ``points`` a signed difference of fractions; a
+``count`` may be a mean of counts; ``decimal`` always has two decimals. A column of a range stands
+behind the column of the value whose interval it holds."""
+
+RANGES = frozenset({"range", "count range"})
+"""Kinds of columns whose cells are intervals."""
 
 Cell = str | int | float | tuple[float, float] | None
-"""``None`` is undefined; a pair is an interval (kind ``range``)."""
+"""``None`` is undefined; a pair is an interval (see :data:`RANGES`)."""
 
 UNDEFINED = "–"  # noqa: RUF001 - an en dash, as papers print it
 
@@ -66,11 +73,21 @@ class Table:
                 )
 
     def texts(self) -> list[list[str]]:
-        """Return every cell as people read it: percent with two decimals, undefined as a dash."""
-        return [
-            [format_cell(cell, column.kind) for cell, column in zip(row, self.columns, strict=True)]
-            for row in self.rows
+        """Return every cell as people read it: percent with two decimals, undefined as a dash.
+
+        Counts of one column have the same number of decimals: none, or one if any is a mean.
+        """
+        columns = [
+            [format_cell(row[at], column.kind) for row in self.rows]
+            for at, column in enumerate(self.columns)
         ]
+        for at, column in enumerate(self.columns):
+            if column.kind == "count" and any("." in text for text in columns[at]):
+                columns[at] = [
+                    text if _number(row[at]) is None else f"{row[at]:.1f}"
+                    for text, row in zip(columns[at], self.rows, strict=True)
+                ]
+        return [list(row) for row in zip(*columns, strict=True)]
 
     def best_cells(self) -> frozenset[tuple[int, int]]:
         """Return (row, column) of the best values: all of those that print alike.
@@ -115,9 +132,12 @@ def format_cell(cell: Cell, kind: Kind) -> str:
         ('62.65', '-0.50', '3')
         >>> format_cell((0.5, 0.75), "range")
         '[50.00, 75.00]'
+        >>> format_cell((0, 64), "count range"), format_cell(448.5, "count")
+        ('[0, 64]', '448.5')
     """
     if isinstance(cell, tuple):
-        return f"[{100 * cell[0]:.2f}, {100 * cell[1]:.2f}]"
+        end: Kind = "count" if kind == "count range" else "percent"
+        return f"[{format_cell(cell[0], end)}, {format_cell(cell[1], end)}]"
     if isinstance(cell, str):
         return cell
     value = _number(cell)
@@ -129,6 +149,10 @@ def format_cell(cell: Cell, kind: Kind) -> str:
         return f"{100 * value:+.2f}" if round(100 * value, 2) else "0.00"
     if kind == "integer":
         return f"{value:.0f}"
+    if kind == "count":
+        return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+    if kind == "decimal":
+        return f"{value:.2f}"
     return _plain_number(value)
 
 

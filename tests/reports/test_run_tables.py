@@ -17,12 +17,12 @@ def test_summary_of_an_ablation():
     table = summary_table(run())
     assert render_table(table, "text").splitlines()[:7] == [
         "Run ablate, scores in percent, 2 sequences",
-        "variant    PAT     PQ     TQ    STQ  IDSW  Frag  s/frame",
-        "────────────────────────────────────────────────────────",
-        "copy     40.00  70.00  50.00  50.00    30    12   0.0125",
-        "iou      61.61  70.00  50.00  70.00    11     6   0.0125",
-        "both     62.65  70.00  50.00  69.00     8     5   0.0125",
-        "oracle   80.00  70.00  50.00  90.00     0     4   0.0125",
+        "variant    PAT     PQ     TQ    STQ  IDSW  Frag  ms/frame",
+        "─────────────────────────────────────────────────────────",
+        "copy     40.00  70.00  50.00  50.00    30    12     12.50",
+        "iou      61.61  70.00  50.00  70.00    11     6     12.50",
+        "both     62.65  70.00  50.00  69.00     8     5     12.50",
+        "oracle   80.00  70.00  50.00  90.00     0     4     12.50",
     ]
     assert "For reference, not marked as best: oracle." in table.footnotes
 

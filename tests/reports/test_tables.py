@@ -9,6 +9,8 @@ from mapt_bench.reports.formats import render_table, write_table, write_tables
 from mapt_bench.reports.tables import Column, Table, format_cell
 from mapt_bench.reports.terminal import print_table
 
+_COUNTS = (Column("variant"), Column("IDSW", "count"))
+
 
 @pytest.fixture
 def table():
@@ -37,14 +39,14 @@ def test_latex(table):
         == r"""\begin{table}
   \centering
   \caption{Small \& sweet: a\_b}
-  \begin{tabular}{lrrr}
+  \begin{tabular}{lrr}
     \toprule
-    tracker & PAT & PAT interval & IDSW \\
+    tracker & PAT & IDSW \\
     \midrule
-    copy\_last & 50.00 & [40.00, 60.00] & 3 \\
-    both \textbar{} 100\% & \textbf{75.12} & -- & \textbf{2} \\
-    same & \textbf{75.12} & -- & \textbf{2} \\
-    oracle & 100.00 & -- & -- \\
+    copy\_last & 50.00 [40.00, 60.00] & 3 \\
+    both \textbar{} 100\% & \textbf{75.12} & \textbf{2} \\
+    same & \textbf{75.12} & \textbf{2} \\
+    oracle & 100.00 & -- \\
     \bottomrule
   \end{tabular}
   \par\footnotesize -- PTQ: no \textless{}things\textgreater{}
@@ -71,12 +73,12 @@ def test_markdown(table):
         render_table(table, "markdown")
         == r"""**Small & sweet: a\_b**
 
-| tracker | PAT | PAT interval | IDSW |
-| --- | ---: | ---: | ---: |
-| copy\_last | 50.00 | [40.00, 60.00] | 3 |
-| both \| 100% | **75.12** | – | **2** |
-| same | **75.12** | – | **2** |
-| oracle | 100.00 | – | – |
+| tracker | PAT | IDSW |
+| --- | ---: | ---: |
+| copy\_last | 50.00 [40.00, 60.00] | 3 |
+| both \| 100% | **75.12** | **2** |
+| same | **75.12** | **2** |
+| oracle | 100.00 | – |
 
 – PTQ: no \<things\>
 """
@@ -139,6 +141,12 @@ def test_best_ignores_not_a_number():
         (3.14159, "number", "3.14"),
         (0.0123456, "number", "0.0123"),
         ("as it is", "number", "as it is"),
+        (683, "count", "683"),
+        (448.5, "count", "448.5"),
+        ((0, 64), "count range", "[0, 64]"),
+        ((0.5, 2.25), "count range", "[0.5, 2.2]"),
+        (0.03, "decimal", "0.03"),
+        (12.0, "decimal", "12.00"),
     ],
 )
 def test_cells(cell, kind, text):
@@ -212,3 +220,9 @@ def test_several_tables_share_a_file_except_in_csv(table, tmp_path):
     paths = write_tables([table, other], tmp_path / "t.csv")
     assert [path.name for path in paths] == ["t.csv", "t-classes-of-x-y.csv"]
     assert paths[1].read_text() == "class\nroad\n"
+
+
+def test_counts_of_a_column_have_the_same_decimals():
+    rows = (("a", 683), ("b", 448.5), ("c", None))
+    assert [row[1] for row in Table("t", _COUNTS, rows).texts()] == ["683.0", "448.5", "–"]
+    assert [row[1] for row in Table("t", _COUNTS, rows[::2]).texts()] == ["683", "–"]
