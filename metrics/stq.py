@@ -16,6 +16,7 @@ __all__ = [
     "StqSums",
     "association_sum",
     "class_confusion",
+    "class_iou",
     "count_stq",
     "intersection_over_union",
     "stq_block",
@@ -123,7 +124,7 @@ def stq_scores(sums: StqSums) -> dict[str, float | None]:
     Without any ground-truth tube AQ is 0, as the reference has it; without any valid pixel SQ and
     STQ are ``None``.
     """
-    iou = _class_iou(sums)
+    iou = class_iou(sums)
     segmentation = mean(iou[~np.isnan(iou)])
     association = sums.association / sums.tube_count if sums.tube_count else 0.0
     return {
@@ -133,7 +134,12 @@ def stq_scores(sums: StqSums) -> dict[str, float | None]:
     }
 
 
-def _class_iou(sums: StqSums) -> NDArray[np.float64]:
+def class_iou(sums: StqSums) -> NDArray[np.float64]:
+    """Return the IoU of each class and, last, void: the terms whose mean is SQ.
+
+    Returns:
+        ``(classes + 1,)``, each in ``[0, 1]``; NaN for what occurs on neither side.
+    """
     confusion = sums.confusion.copy()
     confusion[-1] = 0  # ground-truth void is left out, but void predicted on a class is not
     return intersection_over_union(confusion)
@@ -147,7 +153,7 @@ def stq_block(sums: StqSums, labels: LabelSpace, *, with_length: bool = False) -
         labels: Label space.
         with_length: Add the number of frames, as the reference does for a sequence.
     """
-    iou = _class_iou(sums)
+    iou = class_iou(sums)
     return {
         **stq_scores(sums),
         **({"length": sums.frame_count} if with_length else {}),

@@ -9,6 +9,7 @@ from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 __all__ = [
     "evaluation_tables",
     "interval_cell",
+    "interval_column",
     "interval_notes",
     "overall_table",
     "per_class_table",
@@ -19,6 +20,11 @@ __all__ = [
 _CLASS_COLUMNS = (
     *(Column(name, "percent") for name in ("PQ", "SQ", "RQ", "IoU")),
     *(Column(name, "integer") for name in ("tp", "fp", "fn")),
+)
+
+_CLASS_NOTE = (
+    "SQ here is that of PQ: the mean IoU of matched segments. The headline SQ is STQ's: the mean "
+    "of the IoU column (and of void, as a 0, where it was predicted)."
 )
 
 Result = Mapping[str, Any]
@@ -50,7 +56,7 @@ def overall_table(evaluations: Sequence[Result]) -> Table:
     for score in HEADLINE:
         columns.append(score_column(score))
         if score in with_intervals:
-            columns.append(Column(f"{score} interval", "range"))
+            columns.append(interval_column(score))
     rows = []
     for evaluation in evaluations:
         cells: list[Cell] = [str(evaluation["name"])]
@@ -66,7 +72,7 @@ def overall_table(evaluations: Sequence[Result]) -> Table:
 def per_class_table(evaluation: Result) -> Table:
     """Return one row a class of one prediction, things marked, with the counts behind PQ.
 
-    ``IoU`` is the class's intersection over union of pixels; ``tp fp fn`` are segments.
+    ``SQ`` is that of PQ here, ``IoU`` the term that STQ averages; ``tp fp fn`` are segments.
     """
     rows: list[tuple[Cell, ...]] = []
     for class_id, entry in evaluation["per_class"].items():
@@ -74,7 +80,7 @@ def per_class_table(evaluation: Result) -> Table:
         scores = tuple(entry.get(column.name) for column in _CLASS_COLUMNS)
         rows.append((str(entry.get("name", class_id)), kind, *scores))
     absent = any(cell is None for row in rows for cell in row)
-    notes = (f"{UNDEFINED}: the class occurs on neither side",) if absent else ()
+    notes = (_CLASS_NOTE, *((f"{UNDEFINED}: the class occurs on neither side",) if absent else ()))
     columns = (Column("class"), Column("kind"), *_CLASS_COLUMNS)
     return Table(f"Classes of {evaluation['name']}", columns, tuple(rows), notes)
 
@@ -102,8 +108,19 @@ def score_column(name: str) -> Column:
         Column(name='PAT', kind='percent', higher_is_better=True)
     """
     kind = score_kind(name)
-    printed = {"percent": "percent", "count": "number", "seconds": "number"}
+    printed = {"percent": "percent", "count": "count", "seconds": "number"}
     return Column(name, printed[kind.unit], kind.higher_is_better)  # type: ignore[arg-type]
+
+
+def interval_column(score: str) -> Column:
+    """Return the column of a score's intervals, which are of its unit.
+
+    Example:
+        >>> interval_column("IDSW").kind
+        'count range'
+    """
+    is_count = score_kind(score).unit == "count"
+    return Column(f"{score} interval", "count range" if is_count else "range")
 
 
 def interval_cell(result: Result, score: str) -> Cell:

@@ -40,6 +40,15 @@ def test_intervals_stand_beside_their_score_with_method_and_n():
     assert "No interval of PQ: too few." in table.footnotes
 
 
+def test_intervals_of_counts_are_counts():
+    known = evaluation("a", intervals={"IDSW": interval(0, 64), "Frag": interval(1.5, 3)})
+    table = overall_table([known])
+    at = [column.name for column in table.columns].index("IDSW")
+    assert table.texts()[0][at:] == ["7", "[0, 64]", "3", "[1.5, 3]"]
+    assert "7 [0, 64] & 3 [1.5, 3]" in render_table(table, "latex")
+    assert render_table(table, "csv").splitlines()[1].endswith("7,0.0,64.0,3,1.5,3.0")
+
+
 def test_scores_without_intervals_share_one_reason():
     reasons = {"PAT": {"reason": "2 sequences"}, "STQ": {"reason": "2 sequences"}}
     table = overall_table([evaluation("a", intervals=reasons)])
@@ -55,7 +64,8 @@ def test_per_class():
         "person,thing,0.25,0.25,0.25,0.25,1,2,3\n"
         "car,thing,,,,,0,0,0\n"
     )
-    assert table.footnotes == ("–: the class occurs on neither side",)
+    assert "SQ here is that of PQ" in table.footnotes[0]
+    assert table.footnotes[1:] == ("–: the class occurs on neither side",)
     assert table.best_cells() == frozenset()
 
 
