@@ -143,7 +143,7 @@ def bootstrap_intervals(
         >>> bootstrap_intervals([0.5] * 5, lambda some: [sum(some) / len(some)])[0].high
         0.5
     """
-    _check_settings(units, level, resamples)
+    _check_settings(units, level, resamples, seed)
     estimate = _scores(statistic, units)
     method = f"BCa bootstrap, {resamples} resamples"
     n = len(units)
@@ -296,7 +296,9 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return adjusted
 
 
-def _check_settings(units: Sequence[object], level: float, resamples: int) -> None:
+def _check_settings(units: Sequence[object], level: float, resamples: int, seed: int) -> None:
+    if seed < 0:
+        raise ConfigError(f"the seed of the resampling is {seed}; give a whole number from 0")
     if not 0 < level < 1:
         raise ConfigError(f"the level of an interval is {level}; give a number between 0 and 1")
     if resamples < 100:

@@ -10,7 +10,7 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders, evaluations_document
 from mapt_bench.reports.evaluation import evaluation_tables
 from mapt_bench.reports.formats import write_tables
-from mapt_bench.reports.paired import paired_table
+from mapt_bench.reports.paired import paired_tables
 from mapt_bench.reports.terminal import print_table
 
 __all__ = ["command"]
@@ -101,7 +101,7 @@ def command(
     results = [result.to_dict() for result in evaluation.results]
     tables = evaluation_tables(results, details=not brief)
     if evaluation.paired is not None:
-        tables.insert(1, paired_table(evaluation.paired))
+        tables[1:1] = paired_tables(evaluation.paired)
     if csv_file is not None:
         write_tables(tables, csv_file, "csv")
     if latex_file is not None:

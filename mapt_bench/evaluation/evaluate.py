@@ -31,7 +31,7 @@ from mapt_bench.metrics import (
 from mapt_bench.metrics.block import Block
 from mapt_bench.metrics.pq import PanopticCounts
 from mapt_bench.metrics.ratios import defined
-from mapt_bench.metrics.stq import intersection_over_union
+from mapt_bench.metrics.stq import class_iou
 from mapt_bench.provenance import provenance
 
 __all__ = ["Evaluation", "EvaluationSettings", "evaluate_folders"]
@@ -102,6 +102,8 @@ def evaluate_folders(
     variant = pat_variant(settings.pat_protocol)
     if settings.workers < 1:
         raise ConfigError(f"-j must be at least 1, found {settings.workers}")
+    if settings.seed < 0:
+        raise ConfigError(f"--seed is {settings.seed}; give a whole number from 0")
     labels = resolve_labels(settings.dataset, gt_folder, *pred_folders)
     gt = open_maps(gt_folder, labels, encoding=settings.gt_encoding)
     preds = [open_maps(folder, labels, encoding=settings.encoding) for folder in pred_folders]
@@ -199,13 +201,14 @@ def _result(
             "frames_counted_as_void": sum(pair.frames.count(None) for pair in pairs),
         },
         undefined=undefined_reasons(scores),
-        provenance=provenance(threads=settings.workers),
+        # Threads of each process: a result does not depend on how many processes share the work.
+        provenance=provenance(threads=1),
     )
 
 
 def _per_class(total: SequenceSums, labels: LabelSpace) -> dict[str, Block]:
     counts: PanopticCounts = total.windows[0]
-    iou = intersection_over_union(total.pat.confusion)
+    iou = class_iou(total.stq)
     segmentation = np.where(counts.occurs, counts.segmentation, np.nan)
     return {
         str(entry.class_id): {

@@ -86,24 +86,21 @@ def paired_with_first(
     Returns:
         For each prediction but the first its ``name``, ``reference``, and by score the difference
         (itself minus the first), its interval, ``p_value`` and ``p_value_holm``, corrected for
-        the number of predictions compared by that score.
+        all comparisons: every score of every prediction.
     """
     statistic = pooled_scores(labels, pat_protocol)
     comparisons = [
         paired_differences(other, predictions[0], statistic, seed=seed) for other in predictions[1:]
     ]
-    corrected = [
-        holm([differences[k].p_value for differences in comparisons])
-        for k in range(len(SCORE_NAMES))
-    ]
+    corrected = iter(holm([one.p_value for differences in comparisons for one in differences]))
     return [
         {
             "name": name,
             "reference": names[0],
             "scores": {
-                score: {**differences[k].to_dict(), "p_value_holm": corrected[k][at]}
-                for k, score in enumerate(SCORE_NAMES)
+                score: {**difference.to_dict(), "p_value_holm": next(corrected)}
+                for score, difference in zip(SCORE_NAMES, differences, strict=True)
             },
         }
-        for at, (name, differences) in enumerate(zip(names[1:], comparisons, strict=True))
+        for name, differences in zip(names[1:], comparisons, strict=True)
     ]

@@ -44,7 +44,7 @@ def result_of(*words):
 def without_run(document):
     """A result without what differs between two runs of the same thing."""
     for result in document.get("evaluations", [document]):
-        del result["provenance"]["created"], result["provenance"]["threads"]
+        del result["provenance"]["created"]
     return document
 
 
@@ -124,9 +124,23 @@ def test_json_file_goes_beside_the_tables(gt, pred, tmp_path):
 def test_runs_and_workers_give_the_same_result(gt, pred):
     first, again = result_of(gt, pred), result_of(gt, pred)
     two = result_of(gt, pred, "-j", 2)
-    assert (first["provenance"]["threads"], two["provenance"]["threads"]) == (1, 2)
     texts = {json.dumps(without_run(document)) for document in (first, again, two)}
     assert len(texts) == 1
+
+
+def test_the_iou_of_classes_averages_to_the_headline_sq(gt, pred):
+    odd = draw("c1 c1 r s p2 r")
+    odd.codes[0, 2:4] = 255 << 24  # void predicted on valid pixels counts as a class of IoU 0
+    write_frames(pred / "0001", [odd, *film(SWITCHED)[1:]])
+    voids = draw("c1 c1 r s p2 r")
+    voids.codes[0, 5] = 255 << 24
+    write_frames(gt / "0001", [voids, *film(GT)[1:]])
+    found = result_of(gt, pred)
+    ious = {name: entry["IoU"] for name, entry in found["per_class"].items()}
+    assert ious == found["blocks"]["stq"]["dataset"]["iou_per_class"]
+    occurring = [value for value in ious.values() if value is not None]
+    assert found["scores"]["SQ"] == pytest.approx(sum(occurring) / (len(occurring) + 1))
+    assert "The headline SQ is STQ's" in run(gt, pred).stdout
 
 
 def test_several_predictions_in_one_document(gt, pred, other):
@@ -212,6 +226,7 @@ def test_the_headline_is_a_golden_variant(gt, pred):
         (["--pat-protocol", "oficial"], "unknown PAT protocol 'oficial'; did you mean 'official'"),
         (["--dataset", "kiti-step"], "unknown label space 'kiti-step'; did you mean 'kitti-step'"),
         (["--encoding", "kiti-step"], "did you mean 'kitti-step'"),
+        (["--seed", "-3"], "--seed is -3; give a whole number from 0"),
         (["-j", "0"], "-j must be at least 1, found 0"),
         (["--missing", "guess"], "'guess' is not one of 'error', 'void'"),
         (["--sequel"], "No such option"),
@@ -356,6 +371,12 @@ def test_intervals_and_paired_differences(tmp_path):
     before, after = (result["scores"]["PAT"] for result in document["evaluations"])
     assert difference["difference"] == pytest.approx(after - before)
     assert 0 < difference["p_value"] <= difference["p_value_holm"] <= 1
+    tests = [one for one in paired["scores"].values() if one["p_value"] is not None]
+    smallest = min(tests, key=lambda one: one["p_value"])
+    corrected = min(1, smallest["p_value"] * len(tests))  # Holm's first step, over every score
+    assert smallest["p_value_holm"] == pytest.approx(corrected)
+    assert f"corrected for all {len(tests)} comparisons" in outcome.stdout
+    assert "Difference to first in counts" in outcome.stdout
     assert "n = 6" in outcome.stdout
     assert "first" in outcome.stdout
 

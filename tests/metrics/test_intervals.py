@@ -129,7 +129,11 @@ def test_the_seed_decides():
 
 @pytest.mark.parametrize(
     ("settings_", "words"),
-    [({"level": 1.0}, "between 0 and 1"), ({"resamples": 99}, "at least 100")],
+    [
+        ({"level": 1.0}, "between 0 and 1"),
+        ({"resamples": 99}, "at least 100"),
+        ({"seed": -3}, "seed of the resampling is -3"),
+    ],
 )
 def test_settings_out_of_range_are_refused(settings_, words):
     with pytest.raises(ConfigError, match=words):
