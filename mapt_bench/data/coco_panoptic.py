@@ -5,16 +5,15 @@ numbers of the label space. In a video an object keeps its segment id from frame
 a ``track_id`` beside it, as our writer does.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.coco_json import read_annotations, require_coco_json
 from mapt_bench.data.frame_files import check_size, usual_size
 from mapt_bench.data.kitti_step import KittiStepCodec
 from mapt_bench.data.layout import MAPS_FOLDER, Listing, natural_key
@@ -22,9 +21,9 @@ from mapt_bench.data.png import load_png, png_header
 from mapt_bench.data.png_decoding import decode_png
 from mapt_bench.data.sequences import Report, StoredSequence, refuse_twin
 from mapt_bench.errors import DataError, listed
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
+from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
 
-__all__ = ["CocoSequence", "find_coco_json", "open_coco_panoptic"]
+__all__ = ["CocoSequence", "open_coco_panoptic"]
 
 NAME = "coco-panoptic"
 
@@ -92,35 +91,6 @@ class CocoSequence:
             )
 
 
-def find_coco_json(listing: Listing) -> Path | None:
-    """Return the JSON of panoptic annotations in a folder, or beside its ``panoptic_maps``.
-
-    Raises:
-        DataError: If there are several.
-    """
-    candidates = listing.files(".json")
-    if listing.root.name == MAPS_FOLDER:
-        candidates += sorted(listing.root.parent.glob("*.json"))
-    found = [path for path in candidates if _has_annotations(path)]
-    if len(found) > 1:
-        raise DataError(
-            f"holds several JSON files of panoptic annotations ({listed(found)}); expected one; "
-            "give a folder with one of them",
-            where=listing.root,
-        )
-    return found[0] if found else None
-
-
-def _has_annotations(path: Path) -> bool:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    if not isinstance(data, dict) or not isinstance(data.get("annotations"), list):
-        return False
-    return all(isinstance(e, dict) and "segments_info" in e for e in data["annotations"][:1])
-
-
 def open_coco_panoptic(
     listing: Listing, labels: LabelSpace, report: Report
 ) -> tuple[StoredSequence, ...]:
@@ -132,16 +102,10 @@ def open_coco_panoptic(
         report: Told of each PNG or annotation that lacks the other, or is unusable.
 
     Raises:
-        DataError: If there is no JSON of panoptic annotations.
+        DataError: If there is no JSON of panoptic annotations, or it is broken.
     """
-    json_file = find_coco_json(listing)
-    if json_file is None:
-        raise DataError(
-            "holds no JSON of panoptic annotations (annotations with segments_info); expected one "
-            "beside the PNGs; add it, or name another encoding with --encoding",
-            where=listing.root,
-        )
-    annotated = _annotations(json_file, labels, report)
+    json_file = require_coco_json(listing)
+    annotated = read_annotations(json_file, labels, report)
     tables = _join(annotated, json_file, listing, report)
     void_code = labels.ignore_label << ID_BITS
     opened = (
@@ -224,79 +188,6 @@ def _sequence(
         json_file,
         void_code,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """One entry of ``segments_info``, its fields checked one by one."""
-
-    segment_id: int
-    class_id: int
-    is_crowd: bool
-    track_id: int
-
-    @classmethod
-    def from_dict(cls, info: Mapping[str, Any]) -> Self:
-        segment_id = int(info["id"])
-        track_id = int(info.get("track_id", segment_id))
-        crowd = bool(info.get("iscrowd", 0))
-        return cls(segment_id, int(info["category_id"]), crowd, track_id)
-
-
-def _annotations(json_file: Path, labels: LabelSpace, report: Report) -> dict[str, dict[int, int]]:
-    """Return for each PNG's name the code of each of its segment ids."""
-    try:
-        annotations: list[Any] = json.loads(json_file.read_text(encoding="utf-8"))["annotations"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"cannot be read ({problem})", where=json_file) from problem
-    found: dict[str, dict[int, int]] = {}
-    for position, annotation in enumerate(annotations):
-        try:
-            name, segments = _annotation(annotation, position, json_file)
-            if name in found:
-                raise DataError(f"has two annotations for {name}; keep one", where=json_file)
-            found[name] = _segment_codes(segments, name, json_file, labels)
-        except DataError as problem:
-            report(problem)
-    return found
-
-
-def _annotation(
-    annotation: Mapping[str, Any], position: int, json_file: Path
-) -> tuple[str, list[_Segment]]:
-    try:
-        segments = [_Segment.from_dict(info) for info in annotation["segments_info"]]
-        return str(annotation["file_name"]), segments
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise DataError(
-            f"annotation {position} is malformed ({type(problem).__name__}: {problem}); "
-            "expected file_name and segments_info, each with id and category_id",
-            where=json_file,
-        ) from problem
-
-
-def _segment_codes(
-    segments: list[_Segment], name: str, json_file: Path, labels: LabelSpace
-) -> dict[int, int]:
-    table: dict[int, int] = {}
-    for segment in segments:
-        number, class_id = segment.segment_id, segment.class_id
-        if not 0 < number < ID_LIMIT or not 0 <= segment.track_id < ID_LIMIT or number in table:
-            raise DataError(
-                f"lists segment {number} of {name}, whose ids are not unique in 1 to "
-                f"{ID_LIMIT - 1}; number the segments of a frame apart",
-                where=json_file,
-            )
-        if not 0 <= class_id <= 255 or not labels.is_known_table[class_id]:
-            raise DataError(
-                f"segment {number} of {name} has category {class_id}, which is outside the "
-                f"label space {labels.name!r} ({list(labels.class_ids)}); write its class "
-                "numbers, or choose another with --dataset",
-                where=json_file,
-            )
-        is_object = bool(labels.is_thing_table[class_id]) and not segment.is_crowd
-        table[number] = class_id << ID_BITS | (segment.track_id if is_object else 0)
-    return table
 
 
 def _segments(numbers: list[int]) -> str:

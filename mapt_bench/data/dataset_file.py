@@ -68,32 +68,37 @@ def write_dataset_file(folder: Path, labels: LabelSpace, encoding: str) -> None:
     write_json(folder / DATASET_FILE, {**labels.to_dict(), "encoding": encoding})
 
 
-def resolve_labels(dataset: str | None, *folders: Path) -> LabelSpace:
-    """Choose the label space: what was asked for, else what the folders say, else kitti-step.
+def resolve_labels(dataset: str | None, folder: Path, *others: Path) -> LabelSpace:
+    """Choose the label space: what was asked for, else what the data say, else kitti-step.
+
+    Predictions never choose: how they are read must not depend on what somebody wrote into them.
 
     Args:
-        dataset: Built-in name or YAML file; ``None`` to ask the folders.
-        folders: Folders of maps that must agree.
+        dataset: Built-in name or YAML file; ``None`` to ask the data.
+        folder: The data: ground truth, where there is any.
+        others: Folders of predictions; what they say must agree.
 
     Raises:
         ConfigError: If ``dataset`` is unknown; the message suggests the nearest.
-        DataError: If the folders' ``dataset.json`` disagree or are unreadable.
+        DataError: If a ``dataset.json`` is unreadable, or one of ``others`` disagrees.
     """
     if dataset is not None:
         return label_space(dataset)
-    found = [entry for entry in map(find_dataset_file, folders) if entry is not None]
-    if not found:
-        return label_space(_DEFAULT)
-    first, *others = found
-    for other in others:
-        if other.labels != first.labels:
+    stated = find_dataset_file(folder)
+    labels = label_space(_DEFAULT) if stated is None else stated.labels
+    for other in map(find_dataset_file, others):
+        if other is not None and other.labels != labels:
+            source = (
+                f"{folder} says none and is read as {labels.name!r}"
+                if stated is None
+                else f"{stated.path} says {labels.name!r}{_difference(labels, other.labels)}"
+            )
             raise DataError(
-                f"says label space {other.labels.name!r}, but {first.path} says "
-                f"{first.labels.name!r}{_difference(first.labels, other.labels)}; "
-                "choose one with --dataset",
+                f"says label space {other.labels.name!r}, but {source}; "
+                f"choose one with --dataset, as in --dataset {other.labels.name}",
                 where=other.path,
             )
-    return first.labels
+    return labels
 
 
 def _difference(left: LabelSpace, right: LabelSpace) -> str:

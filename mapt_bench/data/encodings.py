@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt_bench.data.coco_panoptic import find_coco_json, open_coco_panoptic
+from mapt_bench.data.coco_json import find_coco_json
+from mapt_bench.data.coco_panoptic import open_coco_panoptic
 from mapt_bench.data.frame_files import FrameCodec, open_frame_files
 from mapt_bench.data.instance_png import CityscapesCodec, MotsPngCodec, looks_like_mots
 from mapt_bench.data.kitti_step import KittiStepCodec

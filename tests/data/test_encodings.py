@@ -279,7 +279,17 @@ def test_coco_finds_the_folder_named_like_its_json(tmp_path):
         ({"segments_info": [{"id": 1, "category_id": 77}]}, "category 77, which is outside"),
         ({"segments_info": [{"id": 0, "category_id": 0}]}, "lists segment 0"),
         ({"segments_info": [{"id": 1, "category_id": 0}] * 2}, "lists segment 1"),
-        ({"segments_info": [{"id": 1}]}, "annotation 0 is malformed"),
+        ({"segments_info": [{"id": 1}]}, r"0 is malformed \(a segment has no category_id\)"),
+        ({"segments_info": [{"category_id": 1}]}, r"malformed \(a segment has no id\)"),
+        ({"segments_info": [{"id": 1.7, "category_id": 0}]}, "id of a segment is 1.7, no whole"),
+        ({"segments_info": [{"id": float("inf"), "category_id": 0}]}, "id of a segment is inf"),
+        ({"segments_info": [{"id": float("nan"), "category_id": 0}]}, "id of a segment is nan"),
+        ({"segments_info": [{"id": "1", "category_id": 0}]}, "id of a segment is '1', no whole"),
+        ({"segments_info": [{"id": 1, "category_id": None}]}, "category_id of a segment is None"),
+        ({"segments_info": [{"id": 1, "category_id": 0, "track_id": 0.5}]}, "track_id of a seg"),
+        ({"segments_info": [7]}, r"malformed \(a segment is 7, no object\)"),
+        ({"segments_info": None}, r"malformed \(segments_info is None, no list\)"),
+        ({"file_name": None}, r"malformed \(file_name is None, no text\)"),
     ],
 )
 def test_coco_json_must_match_its_pngs(tmp_path, changes, message):
@@ -332,6 +342,52 @@ def test_other_jsons_are_passed_over(tmp_path):
     (tmp_path / "results.json").write_text('{"scores": []}')
     (tmp_path / "broken.json").write_text("{")
     assert open_maps(tmp_path, KITTI).encoding == "kitti-step"
+
+
+def test_a_whole_number_may_be_written_as_a_fraction(tmp_path):
+    segments = [{"id": float(n), "category_id": 0} for n in (1, 3, 70000)]
+    assert pairs_of(only_map(write_coco(tmp_path, segments_info=segments))[1]) == [(0, 0)] * 3 + [
+        (VOID, 0)
+    ]
+
+
+@pytest.mark.parametrize("annotations", ["7", '[{"file_name": "0001/000000.png"}, 7]'])
+def test_coco_annotations_of_another_kind(tmp_path, annotations):
+    write_coco(tmp_path)
+    (tmp_path / "labels.json").write_text(f'{{"annotations": {annotations}}}')
+    with pytest.raises(DataError, match="holds no JSON of panoptic annotations"):
+        open_maps(tmp_path, KITTI, encoding="coco-panoptic")
+
+
+def test_a_coco_annotation_that_is_no_object(tmp_path):
+    write_coco(tmp_path)
+    data = json.loads((tmp_path / "labels.json").read_text())
+    data["annotations"] += [7, {"file_name": "x.png"}, {"segments_info": []}]
+    (tmp_path / "labels.json").write_text(json.dumps(data))
+    problems = []
+    open_maps(tmp_path, KITTI, report=problems.append)
+    assert [problem.message.partition(";")[0] for problem in problems] == [
+        "annotation 1 is malformed (it is 7, no object)",
+        "annotation 2 is malformed (it has no segments_info)",
+        "annotation 3 is malformed (it has no file_name)",
+    ]
+
+
+@pytest.mark.parametrize("encoding", [None, "coco-panoptic"])
+def test_a_cut_off_coco_json_is_called_broken(tmp_path, encoding):
+    write_coco(tmp_path)
+    text = (tmp_path / "labels.json").read_text()
+    (tmp_path / "labels.json").write_text(text[:-20])
+    with pytest.raises(DataError, match="is broken JSON") as caught:
+        open_maps(tmp_path, KITTI, encoding=encoding)
+    assert caught.value.where == str(tmp_path / "labels.json")
+
+
+def test_a_coco_json_cut_off_at_once_is_called_broken(tmp_path):
+    write_coco(tmp_path)
+    (tmp_path / "labels.json").write_text('{"ima')
+    with pytest.raises(DataError, match="is broken JSON"):
+        open_maps(tmp_path, KITTI, encoding="coco-panoptic")
 
 
 def test_coco_without_json_is_named(tmp_path):

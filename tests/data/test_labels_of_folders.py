@@ -47,6 +47,19 @@ def test_folders_must_agree(tmp_path):
     assert resolve_labels(None, one, tmp_path) == CITY
 
 
+def test_predictions_do_not_choose_for_the_truth(tmp_path):
+    truth, pred = tmp_path / "truth", written(tmp_path / "pred", CITY)
+    truth.mkdir()
+    with pytest.raises(
+        DataError,
+        match=r"'cityscapes', but .*truth says none and is read as 'kitti-step'.*--dataset",
+    ) as caught:
+        resolve_labels(None, truth, pred)
+    assert caught.value.where == str(pred / "dataset.json")
+    assert resolve_labels("cityscapes", truth, pred) == CITY
+    assert resolve_labels(None, truth, written(tmp_path / "same", KITTI)) == KITTI
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"name": "x", "what": 1}'])
 def test_an_unreadable_dataset_file(tmp_path, text):
     (tmp_path / "dataset.json").write_text(text)
