@@ -62,6 +62,12 @@ def _check_same(path: Path, mine: dict[str, Any]) -> None:
             f"cannot be read ({problem}); choose another --out", where=path
         ) from problem
     theirs = found if isinstance(found, dict) else {}
+    if theirs.get("schema") != _SETUP_SCHEMA:
+        raise DataError(
+            f"is damaged: expected schema {_SETUP_SCHEMA!r}, found {theirs.get('schema')!r}; "
+            "choose another --out, or remove this run",
+            where=path,
+        )
     differing = [name for name in mine if theirs.get(name) != mine[name]]
     if differing:
         words = ", ".join(_difference(name, theirs.get(name), mine[name]) for name in differing)

@@ -22,9 +22,6 @@ __all__ = ["CLIP_NOISE", "DataSource", "SegmentSource", "clip_source", "folder_s
 CLIP_NOISE = SegmentNoise(missed=0.04, merged=0.03, eroded=0.15, spurious=0.3)
 """Faults of the segments on the embedded clip, so that scores and memory have something to do."""
 
-_WHOLE_BELOW = 1 << 18
-_PIECE = 1 << 16
-
 
 @dataclass(frozen=True, slots=True)
 class SegmentSource:
@@ -202,18 +199,14 @@ def _sequence_files(sequences: Sequence[StoredSequence]) -> list[tuple[str, Path
 
 
 def _fingerprint(files: Sequence[tuple[str, Path]]) -> str:
-    """Hash names, sizes and contents; of large files (images) a piece of either end."""
+    """Hash names and contents, every byte: a change anywhere is another data set."""
     digest = hashlib.sha256()
     for name, path in files:
         try:
             with path.open("rb") as file:
-                size = path.stat().st_size
-                content = file.read(size if size < _WHOLE_BELOW else _PIECE)
-                if size >= _WHOLE_BELOW:
-                    file.seek(-_PIECE, 2)
-                    content += file.read()
+                content = hashlib.file_digest(file, "sha256")
         except OSError as problem:
             raise DataError(f"cannot be read ({problem.strerror})", where=path) from problem
-        digest.update(f"{name}\0{size}\0".encode())
-        digest.update(hashlib.sha256(content).digest())
+        digest.update(f"{name}\0".encode())
+        digest.update(content.digest())
     return digest.hexdigest()

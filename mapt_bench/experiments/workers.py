@@ -95,8 +95,9 @@ def outcomes(
                     yield waiting.pop(future), future.result()
         except BrokenProcessPool as problem:
             raise DataError(
-                "a worker process was ended from outside, perhaps for want of memory; run the "
-                "same command again to go on, with fewer workers",
+                "a worker process ended before its work was done: for want of memory (run the same "
+                "again to go on, with fewer workers), or because a script starts workers without "
+                "the guard if __name__ == '__main__':",
                 where=work.folder,
             ) from problem
         finally:

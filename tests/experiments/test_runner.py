@@ -241,9 +241,12 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.txt"]
 
 
-def test_a_damaged_setup_is_refused(tmp_path):
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(DataError, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("content", "words"), [("{", "cannot be read"), ("{}", "damaged"), ("[]", "damaged")]
+)
+def test_a_damaged_setup_is_refused(tmp_path, content, words):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(DataError, match=words):
         run_plan(plan(), source(), tmp_path)
 
 
@@ -269,7 +272,7 @@ class Deadly(DrawnVideo):
 
 def test_a_dead_worker_is_told_and_what_was_done_is_kept(tmp_path):
     deadly = source(walk(4, name="a"), Deadly(walk(4).scene, name="deadly"))
-    with pytest.raises(DataError, match="worker process was ended from outside"):
+    with pytest.raises(DataError, match="worker process ended before its work was done"):
         run_plan(plan(), deadly, tmp_path / "run", jobs=2)
     kept = len(list((tmp_path / "run" / "cells").glob("*/0000-0.json")))
     assert run_plan(plan(), deadly, tmp_path / "run").computed == 6 - kept

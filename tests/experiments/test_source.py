@@ -36,6 +36,25 @@ def test_the_clip_without_faults():
     assert clean.fingerprint != clip_source(seed=1).fingerprint
 
 
+def test_one_byte_amid_a_large_image_makes_other_data(data):
+    frames = data / "images" / "val" / "one"
+    frames.mkdir(parents=True)
+    (data / "images" / "val" / "two").mkdir()
+    noise = np.random.default_rng(0)
+    for sequence in ("one", "two"):
+        for index in range(4):
+            image = noise.integers(0, 256, (48, 96, 3)).astype(np.uint8)
+            path = data / "images" / "val" / sequence / f"{index:06d}.png"
+            cv2.imwrite(str(path), image)
+            with path.open("ab") as file:
+                file.write(noise.bytes(600_000))
+    before = folder_source(data).fingerprint
+    with (frames / "000002.png").open("r+b") as file:
+        file.seek(300_000)
+        file.write(b"\x01\x02\x03\x04")
+    assert folder_source(data).fingerprint != before
+
+
 def test_a_folder_is_known_by_its_contents(data):
     first = folder_source(data)
     assert [video.info.name for video in first.videos] == ["one", "two"]
