@@ -33,7 +33,8 @@ def command(folder: Path, results: Path | None, json_file: str | None) -> int:
     """Score every golden case under DIR and compare every number.
 
     A case is a folder with gt/, pred/ and expected.json. Lists each mismatch with case, block,
-    field, expected and got. Exit code 1 if there is any, 3 if DIR has no case.
+    field, expected and got. Exit code 1 if there is any, 3 if DIR has no case or nothing can be
+    compared.
     """
     with progress_bar("checking cases", len(find_cases(folder))) as progress:
         report = check_conformance(folder, progress, results=results)
@@ -45,8 +46,13 @@ def command(folder: Path, results: Path | None, json_file: str | None) -> int:
             )
             print_table(Table("Mismatches", tuple(Column(name) for name in names), rows))
         click.echo(
-            f"{len(report.cases)} cases, {report.number_count} numbers compared, "
-            f"{len(report.mismatches)} mismatches"
+            f"{_count(len(report.cases), 'case')}, "
+            f"{_count(report.number_count, 'number')} compared, "
+            f"{_count(len(report.mismatches), 'mismatch', 'mismatches')}"
             + (f", {report.not_given} not given" if report.not_given else "")
         )
     return 1 if report.mismatches else 0
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"

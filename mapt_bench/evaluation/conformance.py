@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, nearest
 from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
 from mapt_bench.metrics.block import Block
 
@@ -108,7 +108,8 @@ def check_conformance(
             numbers they do not hold are counted, not compared.
 
     Raises:
-        DataError: If there is no case, or one cannot be read, or ``results`` lacks one.
+        DataError: If there is no case, or one cannot be read, or ``results`` lacks one, has
+            fields for it that are not in ``expected.json``, or no number at all.
     """
     cases = {_name(case, folder): case for case in find_cases(folder)}
     mismatches: list[Mismatch] = []
@@ -118,7 +119,7 @@ def check_conformance(
         if results is None:
             blocks: object = _own_blocks(case, expected)
         else:
-            blocks = _read_json(results / f"{name}.json")
+            blocks = _read_results(results / f"{name}.json", expected["results"])
         for block, field, want, got in _numbers(expected["results"], blocks):
             if results is not None and got == _ABSENT:
                 not_given += 1
@@ -148,6 +149,41 @@ def _read_expected(path: Path) -> dict[str, Any]:
             "expected a JSON object with 'dataset' (a name) and 'results' (blocks)", where=path
         )
     return expected
+
+
+def _read_results(path: Path, expected: dict[str, Any]) -> dict[str, Any]:
+    """Read another implementation's results, and refuse what could not be compared anyway."""
+    if not path.is_file():
+        raise DataError(
+            "there is no such file; write the results of every case as <case>.json", where=path
+        )
+    results = _read_json(path)
+    problem = next(_unknown(results, expected), None)
+    if problem is None and all(got == _ABSENT for *_, got in _numbers(expected, results)):
+        problem = "holds none of the expected numbers"
+    if problem is not None:
+        raise DataError(
+            f"{problem}; expected the shape of 'results' in expected.json, or a part of it",
+            where=path,
+        )
+    return results
+
+
+def _unknown(got: object, expected: object, place: str = "") -> Iterator[str]:
+    """Say what another implementation's results have where nothing of the kind is expected."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        for key in got:
+            name = f"{place}.{key}".lstrip(".")
+            if key in expected:
+                yield from _unknown(got[key], expected[key], name)
+            elif key not in _NOTES:
+                yield f"has the field {name!r}, which is not expected ({nearest(key, expected)})"
+    elif isinstance(expected, list) and isinstance(got, list):
+        if len(got) > len(expected):
+            yield f"has {len(got)} entries in {place!r} where {len(expected)} are expected"
+    elif isinstance(expected, dict | list):
+        kind = "an object" if isinstance(expected, dict) else "a list"
+        yield f"holds no {kind.split()[1]} in {place!r} where {kind} is expected"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

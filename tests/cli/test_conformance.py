@@ -57,7 +57,7 @@ def test_one_altered_number_is_named_with_exit_code_1(cases, path):
     field = ".".join(map(str, path[1:]))
     (row,) = [line.split() for line in outcome.stdout.splitlines() if line.startswith("iou_half")]
     assert row[:3] == ["iou_half", path[0], field]
-    assert outcome.stdout.endswith("1 mismatches\n")
+    assert outcome.stdout.endswith("1 mismatch\n")
 
 
 def test_an_altered_integer(cases):
@@ -115,3 +115,28 @@ def test_another_implementation(cases, tmp_path):
     outcome = run(cases, "--results", theirs)
     assert outcome.exit_code == 0
     assert outcome.stdout.rstrip().endswith("not given")
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ({}, "holds none of the expected numbers"),
+        ({"results": {"stq": {}}}, "has the field 'results', which is not expected"),
+        ({"sqt": {}}, "has the field 'sqt', which is not expected (did you mean 'stq'?"),
+        ({"stq": {"dataset": {"SQT": 1}}}, "has the field 'stq.dataset.SQT'"),
+        ({"stq": 0.5}, "holds no object in 'stq' where an object is expected"),
+        (None, "there is no such file; write the results of every case as <case>.json"),
+    ],
+)
+def test_results_that_cannot_be_compared_are_exit_code_3(tmp_path, results, message):
+    file = tmp_path / "single_frame.json"
+    if results is not None:
+        file.write_text(json.dumps(results))
+    outcome = run(GOLDEN / "single_frame", "--results", tmp_path)
+    assert outcome.exit_code == 3
+    assert f"{file}: {message}" in outcome.stderr
+    assert "Errno" not in outcome.stderr
+
+
+def test_one_case_is_said_in_the_singular():
+    assert run(GOLDEN / "single_frame").stdout.startswith("1 case, ")
