@@ -12,7 +12,7 @@ from mapt_bench.data.frame_files import check_size
 from mapt_bench.data.mots_classes import MOTS_IGNORE, class_of_mots, unknown_mots_class
 from mapt_bench.data.png import PngHeader, load_png, png_header
 from mapt_bench.data.png_decoding import decode_png
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, counted
 from mapt_bench.labels import BACKGROUND_ID, LabelSpace, pack_codes
 
 __all__ = ["CityscapesCodec", "MotsPngCodec", "looks_like_mots"]
@@ -125,8 +125,8 @@ def _refuse(
 
 def _odd_cityscapes(path: Path) -> Callable[[int, int], DataError]:
     return lambda value, count: DataError(
-        f"{count} pixels hold values such as {value}; expected a class 0 to 255, "
-        "class * 1000 + number from 1000 on, or 65535 for void",
+        f"{counted(count, 'pixel')} hold{'s' if count == 1 else ''} values such as {value}; "
+        "expected a class 0 to 255, class * 1000 + number from 1000 on, or 65535 for void",
         where=path,
     )
 

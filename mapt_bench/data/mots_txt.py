@@ -1,6 +1,5 @@
 """MOTS text (KITTI MOTS, MOTS20): one object a line, ``frame id class height width rle``."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -8,34 +7,14 @@ from typing import Self
 import numpy as np
 
 from mapt_bench.data.layout import FrameFolder, Listing
-from mapt_bench.data.mots_classes import (
-    MOTS_ID_LIMIT,
-    MOTS_IGNORE,
-    class_of_mots,
-    unknown_mots_class,
-)
-from mapt_bench.data.png import MAX_PIXELS
+from mapt_bench.data.mots_classes import MOTS_ID_LIMIT, MOTS_IGNORE, class_of_mots
+from mapt_bench.data.mots_lines import MotsLine, bad_line, read_lines
 from mapt_bench.data.rle import OverlapError, paint_runs, parse_rle
 from mapt_bench.data.sequences import Report, StoredSequence, moment
 from mapt_bench.errors import DataError
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
+from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap, background_code
 
 __all__ = ["MotsTextSequence", "is_mots_text", "open_mots_text"]
-
-_FRAME_LIMIT = 10**6  # names have six digits; a stray huge number must not fill the memory
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """One line of a file, its numbers checked one by one."""
-
-    number: int
-    frame: int
-    object_id: int
-    mots_class: int
-    height: int
-    width: int
-    rle: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +88,7 @@ class MotsTextSequence:
             try:
                 painted.append((entry.code, parse_rle(entry.rle, height * width)))
             except ValueError as problem:
-                raise _bad_line(
+                raise bad_line(
                     self.file,
                     entry.line,
                     f"the run lengths are malformed: {problem}; expected COCO's compressed form "
@@ -121,7 +100,7 @@ class MotsTextSequence:
             codes = paint_runs([painted[index] for index in solid], self.size, background)
         except OverlapError as problem:
             lines = [found[solid[index]].line for index in (problem.first, problem.second)]
-            raise _bad_line(
+            raise bad_line(
                 self.file,
                 lines[1],
                 f"its mask overlaps that of line {lines[0]}; expected each pixel of a frame to "
@@ -194,7 +173,7 @@ def _inside(folder: FrameFolder, listing: Listing) -> tuple[str, ...]:
 def _open_file(
     path: Path, parts: tuple[str, ...], labels: LabelSpace, report: Report
 ) -> MotsTextSequence:
-    lines = list(_consistent_lines(path, labels, report))
+    lines = read_lines(path, labels, report)
     classes = class_of_mots(labels)
     joined = all(_is_joined(line) for line in lines)
     objects: dict[int, list[MotsObject]] = {}
@@ -210,81 +189,6 @@ def _open_file(
     return MotsTextSequence(parts, path, names, size, by_frame, labels.ignore_label)
 
 
-def _is_joined(line: _Line) -> bool:
+def _is_joined(line: MotsLine) -> bool:
     """Whether an id is ``class * 1000 + number``; trackers may write plain numbers instead."""
     return line.object_id // MOTS_ID_LIMIT == line.mots_class or line.mots_class == MOTS_IGNORE
-
-
-def _consistent_lines(path: Path, labels: LabelSpace, report: Report) -> Iterator[_Line]:
-    """Yield the lines that are well-formed and agree with those before."""
-    classes = class_of_mots(labels)
-    first: _Line | None = None
-    seen: dict[tuple[int, int, int], int] = {}
-    for number, text in enumerate(_read_lines(path, report), start=1):
-        if not text.strip():
-            continue
-        try:
-            line = _parse_line(path, number, text)
-            if line.mots_class not in classes:
-                raise unknown_mots_class(line.mots_class, labels, f"{path}:{number}")
-            first = first or line
-            _check_agreement(path, line, first, seen)
-        except DataError as problem:
-            report(problem)
-        else:
-            yield line
-
-
-def _check_agreement(
-    path: Path, line: _Line, first: _Line, seen: dict[tuple[int, int, int], int]
-) -> None:
-    if (line.height, line.width) != (first.height, first.width):
-        raise _bad_line(
-            path,
-            line.number,
-            f"its frame is {line.width}x{line.height} pixels, that of line {first.number} is "
-            f"{first.width}x{first.height}; all frames of a sequence need one size",
-        )
-    earlier = seen.setdefault((line.frame, line.mots_class, line.object_id), line.number)
-    if line.mots_class != MOTS_IGNORE and earlier != line.number:
-        raise _bad_line(
-            path,
-            line.number,
-            f"object {line.object_id} is already in frame {line.frame}, on line {earlier}; "
-            "expected one line for an object in a frame; join them",
-        )
-
-
-def _read_lines(path: Path, report: Report) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as problem:
-        report(DataError(f"cannot be read as text ({problem})", where=path))
-        return []
-
-
-def _parse_line(path: Path, number: int, text: str) -> _Line:
-    fields = text.split()
-    numbers = [int(field) for field in fields[:5] if field.isascii() and field.isdecimal()]
-    if len(fields) != 6 or len(numbers) != 5:
-        shown = text if len(text) <= 60 else f"{text[:60]}..."
-        raise _bad_line(
-            path,
-            number,
-            f"found {shown!r}; expected 'frame id class height width rle', five whole numbers "
-            "and the compressed run lengths",
-        )
-    frame, object_id, mots_class, height, width = numbers
-    if not 0 < height * width <= MAX_PIXELS:
-        raise _bad_line(
-            path, number, f"{width}x{height} pixels; expected between 1 and {MAX_PIXELS}"
-        )
-    if frame >= _FRAME_LIMIT:
-        raise _bad_line(path, number, f"frame {frame}; expected less than {_FRAME_LIMIT}")
-    if object_id >= ID_LIMIT:
-        raise _bad_line(path, number, f"id {object_id}; expected less than {ID_LIMIT}")
-    return _Line(number, frame, object_id, mots_class, height, width, fields[5])
-
-
-def _bad_line(path: Path, number: int, message: str) -> DataError:
-    return DataError(f"line {number}: {message}", where=f"{path}:{number}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mapt_bench.data.frame_files import check_size
 from mapt_bench.data.png import MAX_PIXELS, PngHeader, load_png, png_header
 from mapt_bench.data.png_decoding import decode_png
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, counted
 from mapt_bench.labels import ID_LIMIT, LabelSpace, pack_codes
 
 __all__ = ["TwoChannelCodec"]
@@ -112,10 +112,12 @@ def _whole_numbers(array: NDArray[Any], path: Path) -> NDArray[np.integer]:
         odd = array != np.floor(array)
         kind = "not whole"
     if odd.any():
+        amount = int(odd.sum())
         row, column, channel = (int(position) for position in np.argwhere(odd)[0])
         raise DataError(
-            f"{int(odd.sum())} values are {kind}, the first at row {row}, column {column}, "
-            f"channel {channel}; {_EXPECTED} as whole numbers; write void as the ignore label",
+            f"{counted(amount, 'value')} {'is' if amount == 1 else 'are'} {kind}, the first "
+            f"at row {row}, column {column}, channel {channel}; {_EXPECTED} as whole numbers; "
+            "write void as the ignore label",
             where=path,
         )
     _check_range(array, "channel", ID_LIMIT, path)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, counted
 from mapt_bench.labels.panoptic_map import ID_BITS, PanopticMap
 from mapt_bench.labels.space import LabelSpace
 
@@ -75,9 +75,10 @@ def _unknown_classes(
 ) -> DataError:
     numbers = np.unique(classes)
     named = ", ".join(str(number) for number in numbers)
-    amount = "" if pixel_counts is None else f" ({int(pixel_counts.sum())} pixels)"
+    noun, verb = ("class", "is") if numbers.size == 1 else ("classes", "are")
+    amount = "" if pixel_counts is None else f" ({counted(int(pixel_counts.sum()), 'pixel')})"
     return DataError(
-        f"class {named}{amount} is outside the label space {labels.name!r}, which has "
+        f"{noun} {named}{amount} {verb} outside the label space {labels.name!r}, which has "
         f"{list(labels.class_ids)} and {labels.ignore_label} for void; choose another with "
         "--dataset, or write void",
         where=where,

@@ -136,6 +136,7 @@ def test_a_text_that_is_no_mots(tmp_path):
     [
         (np.full((6, 9, 2), np.nan), "108 values are NaN or infinite, the first at row 0"),
         (np.full((6, 9, 2), 0.5), "are not whole"),
+        (np.where(np.arange(108) == 1, 0.5, 0).reshape(6, 9, 2), "1 value is not whole, the first"),
         (np.full((6, 9, 2), -1), "class values reach from -1"),
         (np.full((6, 9, 2), 256), "class values reach from 256 to 256"),
         (np.full((6, 9, 2), (0, 1 << 24)), "id values reach"),

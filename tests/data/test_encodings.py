@@ -171,6 +171,24 @@ def test_a_malformed_line_is_named(tmp_path, line, message):
     assert caught.value.where.endswith("0003.txt:2")
 
 
+def test_a_stray_frame_number_is_refused_before_anything_is_scored(tmp_path):
+    lines = [f"{frame} 1000 1 2 3 {LEFT}" for frame in (0, 10_000, 900_000, 900_001)]
+    write_text(tmp_path, *lines)
+    with pytest.raises(DataError, match=r"frame 900000 comes after frame 10000.*2 lines") as caught:
+        open_maps(tmp_path, KITTI)
+    assert caught.value.where.endswith("0003.txt:3")
+    problems = []
+    (sequence,) = open_maps(tmp_path, KITTI, report=problems.append).sequences
+    assert len(problems) == 1
+    assert len(sequence.frame_names) == 10_001
+
+
+def test_a_first_frame_far_from_zero_is_refused(tmp_path):
+    write_text(tmp_path, f"10000 1000 1 2 3 {LEFT}")
+    with pytest.raises(DataError, match="frame 10000 comes after nothing"):
+        open_maps(tmp_path, KITTI)
+
+
 def test_text_of_other_bytes_is_refused(tmp_path):
     (tmp_path / "0003.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="no MOTS text"):

@@ -82,9 +82,12 @@ def test_classes_outside_the_label_space_are_named():
     check_map_classes(panoptic, KITTI, "here")
     labels = label_space("motchallenge-step")
     with pytest.raises(
-        DataError, match=r"class 11, 13 \(3 pixels\) is outside the label space 'motchallenge-step'"
+        DataError,
+        match=r"classes 11, 13 \(3 pixels\) are outside the label space 'motchallenge-step'",
     ) as caught:
         check_map_classes(panoptic, labels, "here")
     assert caught.value.where == "here"
+    with pytest.raises(DataError, match=r"class 13 \(1 pixel\) is outside"):
+        check_map_classes(draw("c1"), labels, "here")
     with pytest.raises(DataError, match="class 13 is outside"):
         check_classes(panoptic.codes[panoptic.classes == CAR], labels, "here")
