@@ -1,6 +1,5 @@
 """The gate: what changed between two results, and whether that is accepted."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,12 @@ from typing import Any
 
 from mapt_bench.errors import DataError
 from mapt_bench.reports.class_sets import over_common_classes
+from mapt_bench.reports.comparable import check_comparable, origin_notes
 from mapt_bench.reports.limits import Limit
 from mapt_bench.reports.result_files import RUN, ResultFile, ResultRow, read_result
 from mapt_bench.reports.scores import HEADLINE, score_kind
 
 __all__ = ["BrokenLimit", "Change", "Comparison", "Missing", "compare_results"]
-
-_PROTOCOL = ("pat", "dataset", "label_space")
 
 _FEWEST_SEQUENCES = 5
 """Below this, how many sequences got better says nothing."""
@@ -25,7 +23,7 @@ class Change:
     """One score of one row, before and after.
 
     Attributes:
-        row: Prediction or variant.
+        row: Label of the prediction or variant.
         score: Name of the score.
         baseline: Earlier value; shares are fractions. ``None`` is undefined.
         current: Later value.
@@ -73,7 +71,7 @@ class Missing:
     """Something that the baseline has and the current result has not.
 
     Attributes:
-        row: Prediction or variant.
+        row: Label of the prediction or variant.
         score: The score that is gone or undefined now; ``None`` if it is another thing.
         sequence: The sequence that is gone. With neither, the whole row is.
     """
@@ -193,11 +191,11 @@ def compare_results(baseline: Path, current: Path, *, limits: Sequence[Limit] = 
     Raises:
         ConfigError: If a limit names a score that neither result has.
         DataError: If a file is no result, or the two are not comparable: another kind of
-            result, PAT protocol or data set.
+            result, PAT protocol, label space, kind of segments, or rule for missing frames.
     """
     before, after = read_result(baseline), read_result(current)
     pairs = _pair(before, after)
-    _check_comparable(pairs, before, after)
+    check_comparable([(old, new) for _, old, new in pairs], before, after)
     pairs, notes = _over_common_classes(pairs)
     changes = tuple(
         _change(name, score, old, new)
@@ -217,7 +215,7 @@ def compare_results(baseline: Path, current: Path, *, limits: Sequence[Limit] = 
         broken=tuple(entry for limit in limits for entry in _broken(limit, changes)),
         missing=tuple(_missing(before, pairs, changes)),
         added=tuple(_added(after, pairs)),
-        notes=notes,
+        notes=(*origin_notes(before, after), *notes),
     )
 
 
@@ -232,31 +230,13 @@ def _pair(before: ResultFile, after: ResultFile) -> list[_Pair]:
             where=after.path,
         )
     if before.schema != RUN and len(before.rows) == len(after.rows) == 1:
-        [(name, old)], [new] = before.rows.items(), after.rows.values()
-        return [(name, old, new)]
+        [old], [new] = before.rows.values(), after.rows.values()
+        return [(old.label, old, new)]
     return [
-        (name, old, after.rows[name]) for name, old in before.rows.items() if name in after.rows
+        (old.label, old, after.rows[name])
+        for name, old in before.rows.items()
+        if name in after.rows
     ]
-
-
-def _check_comparable(pairs: Sequence[_Pair], before: ResultFile, after: ResultFile) -> None:
-    differing: dict[str, None] = {}
-    for _, old, new in pairs:
-        for field in _PROTOCOL:
-            if field in old.protocol and field in new.protocol:
-                was, now = _text(old.protocol[field]), _text(new.protocol[field])
-                if was != now:
-                    differing[f"{field} ({was} then, {now} now)"] = None
-    if differing:
-        raise DataError(
-            f"cannot be compared with {before.path}: they differ in {'; '.join(differing)}. "
-            "Score both under the same protocol and data set",
-            where=after.path,
-        )
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - a value of the JSON file
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _over_common_classes(pairs: Sequence[_Pair]) -> tuple[list[_Pair], tuple[str, ...]]:
@@ -316,8 +296,8 @@ def _broken(limit: Limit, changes: Sequence[Change]) -> list[BrokenLimit]:
 def _missing(
     before: ResultFile, pairs: Sequence[_Pair], changes: Sequence[Change]
 ) -> list[Missing]:
-    paired = {name for name, _, _ in pairs}
-    found = [Missing(name) for name in before.rows if name not in paired]
+    paired = {old.name for _, old, _ in pairs}
+    found = [Missing(row.label) for name, row in before.rows.items() if name not in paired]
     found += [
         Missing(change.row, score=change.score)
         for change in changes
@@ -334,7 +314,7 @@ def _missing(
 
 def _added(after: ResultFile, pairs: Sequence[_Pair]) -> list[str]:
     paired = {new.name for _, _, new in pairs}
-    rows = [name for name in after.rows if name not in paired]
+    rows = [row.label for name, row in after.rows.items() if name not in paired]
     sequences = [
         f"{name}: sequence {sequence}"
         for name, old, new in pairs

@@ -2,13 +2,14 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError, nearest
-from mapt_bench.reports.run import row_interval, row_score
+from mapt_bench.reports.run import row_interval, row_label, row_score
 from mapt_bench.reports.scores import SCORES
 
 __all__ = ["EVALUATION", "EVALUATIONS", "RUN", "ResultFile", "ResultRow", "read_result"]
@@ -25,13 +26,16 @@ class ResultRow:
     """One prediction, or one variant of a run (under one temporal interval).
 
     Attributes:
-        name: Unique in its file.
+        name: Unique in its file; rows of two files are matched by it.
+        label: What people call it, as in tables; unique too.
         scores: Shares as fractions, counts as they are; ``None`` is undefined.
         sequences: Scores of each sequence.
-        protocol: What the scores depend on: ``pat``, ``dataset``, ``classes``, as far as stated.
+        protocol: What the scores depend on: ``pat``, ``dataset``, ``classes``, ``segments`` and
+            more, as far as stated.
     """
 
     name: str
+    label: str
     scores: Scores
     sequences: Mapping[str, Scores]
     protocol: Mapping[str, Any]
@@ -45,11 +49,14 @@ class ResultFile:
         path: The file itself, also where a run's folder was given.
         schema: As the file states it.
         rows: By name.
+        origin: Fingerprint of the ``data`` and of the ``segments`` and the ``seed``, as text and
+            as far as stated.
     """
 
     path: Path
     schema: str
     rows: Mapping[str, ResultRow]
+    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_result(path: Path) -> ResultFile:
@@ -66,12 +73,14 @@ def read_result(path: Path) -> ResultFile:
     data = _load(file)
     schema = data.get("schema")
     try:
+        origin: dict[str, str] = {}
         if schema == EVALUATION:
             rows = [_evaluation_row(data)]
         elif schema == EVALUATIONS:
             rows = [_evaluation_row(member) for member in data["evaluations"]]
         elif schema == RUN:
             rows = _run_rows(data)
+            origin = _origin(data.get("provenance") or {})
         else:
             raise DataError(_wrong_schema(data), where=file)
     except (KeyError, TypeError, AttributeError) as problem:
@@ -84,7 +93,7 @@ def read_result(path: Path) -> ResultFile:
     if len(by_name) < len(rows):
         names = sorted({row.name for row in rows if sum(r.name == row.name for r in rows) > 1})
         raise DataError(f"has several rows named {', '.join(names)}; give each its own", where=file)
-    return ResultFile(file, str(schema), by_name)
+    return ResultFile(file, str(schema), by_name, origin)
 
 
 def _load(file: Path) -> Mapping[str, Any]:
@@ -118,6 +127,7 @@ def _wrong_schema(data: Mapping[str, Any]) -> str:
 def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
     return ResultRow(
         name=str(data["name"]),
+        label=str(data["name"]),
         scores=_scores(data["scores"]),
         sequences={
             str(name): _scores(entry) for name, entry in (data.get("per_sequence") or {}).items()
@@ -140,7 +150,7 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
     rows = []
     for row in data["summary"]:
         interval = row_interval(row)
-        name = str(row["variant"])
+        ending = f", {interval[0]} {interval[1]}" if interval else ""
         scores = dict(row["scores"])
         scores |= {name: row_score(row, name) for name in ("IDSW", "Frag")}
         seconds = (row.get("cost") or {}).get("seconds_per_frame")
@@ -148,13 +158,26 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
             scores["seconds_per_frame"] = seconds
         rows.append(
             ResultRow(
-                name=f"{name}, {interval[0]} {interval[1]}" if interval else name,
+                name=str(row["variant"]) + ending,
+                label=row_label(row) + ending,
                 scores=_scores(scores),
                 sequences=_run_sequences(data.get("cells") or [], row),
                 protocol=data.get("protocol") or {},
             )
         )
-    return rows
+    shown = Counter(row.label for row in rows)
+    return [row if shown[row.label] == 1 else replace(row, label=row.name) for row in rows]
+
+
+def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return what tells the inputs of two runs apart."""
+    data = provenance.get("data") or {}
+    found = {
+        "data": data.get("fingerprint"),
+        "segments": (data.get("segments") or {}).get("fingerprint"),
+        "seed": provenance.get("seed"),
+    }
+    return {name: str(value) for name, value in found.items() if value is not None}
 
 
 def _run_sequences(cells: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> dict[str, Scores]:

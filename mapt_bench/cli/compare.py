@@ -35,8 +35,8 @@ def command(baseline: Path, current: Path, fail_on: tuple[str, ...], json_file: 
     """Compare two results; exit with 1 when a limit is broken or a score has gone missing.
 
     BASELINE and CURRENT are JSON files written by evaluate, or runs (the folder or its
-    results.json). Results of another protocol or data set are refused; those averaged over
-    other classes are brought to the same ones.
+    results.json). Results of another protocol, label space or kind of segments are
+    refused; those averaged over other classes are brought to the same ones.
     """
     limits = [Limit.parse(text) for text in fail_on]
     comparison = compare_results(baseline, current, limits=limits)

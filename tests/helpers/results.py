@@ -24,6 +24,7 @@ def evaluation(name: str = "tracker", *, shift: float = 0.0, **changes: Any) -> 
         "protocol": {
             "pat": "thing_ids_present_classes",
             "dataset": "kitti-step",
+            "missing": "error",
             "classes": [0, 11, 13],
         },
         "undefined": {"PTQ": "no true positives"},

@@ -175,6 +175,7 @@ def test_new_sequences_are_told(compare):
     ("field", "value", "words"),
     [
         ("pat", "official", r"pat \(thing_ids_present_classes then, official now\)"),
+        ("missing", "void", r"missing \(error then, void now\)"),
         ("dataset", "cityscapes", r"dataset \(kitti-step then, cityscapes now\)"),
     ],
 )
@@ -189,6 +190,43 @@ def test_runs_on_another_label_space_are_refused(compare):
     other = run(protocol={"pat": "present", "label_space": "cityscapes"})
     with pytest.raises(DataError, match=r"label_space \(kitti-step then, cityscapes now\)"):
         compare(run(), other)
+
+
+def with_origin(data="f1", segments="s1", seed=0, kind="saved predictions of espnet"):
+    found = {"fingerprint": data, "segments": {"kind": "saved", "fingerprint": segments}}
+    protocol = {"pat": "present", "label_space": "kitti-step", "segments": kind}
+    return run(provenance={"data": found, "seed": seed}, protocol=protocol)
+
+
+def test_runs_over_other_segments_are_refused(compare):
+    other = with_origin(kind="ground truth")
+    with pytest.raises(DataError, match=r"segments \(saved.*espnet then, ground truth now\)"):
+        compare(with_origin(), other)
+    assert compare(run(), other).is_passed  # one side states nothing
+
+
+def test_other_inputs_of_the_same_kind_are_told(compare):
+    assert compare(with_origin(), with_origin()).notes == ()
+    assert compare(with_origin(), run()).notes == ()
+    notes = compare(with_origin(), with_origin("f2", "s2", seed=1)).notes
+    assert [note.split(";")[0] for note in notes] == [
+        "the fingerprints of the data differ (f1 then, f2 now)",
+        "the fingerprints of the segments differ (s1 then, s2 now)",
+        "the seeds differ (0 then, 1 now)",
+    ]
+
+
+def test_rows_are_called_by_their_label_where_it_is_unique(compare):
+    rows = [
+        summary_row("appearance-first", 0.6, 0.7, "fusion", label="appearance first"),
+        summary_row("both", 0.6, 0.7, "fusion", label="same"),
+        summary_row("both-2", 0.6, 0.7, "fusion", label="same"),
+    ]
+    found = compare(run(summary=rows), run(summary=rows))
+    names = [row[0] for row in comparison_table(found).rows]
+    assert names == ["appearance first", "both", "both-2"]
+    gone = compare(run(summary=rows), run(summary=rows[1:])).missing
+    assert [str(entry) for entry in gone] == ["appearance first is gone"]
 
 
 def test_the_order_of_classes_means_nothing_and_silence_is_no_difference(compare):
