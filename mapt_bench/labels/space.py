@@ -1,6 +1,6 @@
 """Label spaces: which classes a data set has, and which of them carry track identities."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.labels.fields import color_field, flag_field, integer_field, mapping, text_field
 
 __all__ = ["LabelClass", "LabelSpace", "label_space", "label_space_names"]
 
@@ -154,7 +155,7 @@ class LabelSpace:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], *, where: object | None = None) -> "LabelSpace":
+    def from_dict(cls, data: object, *, where: object | None = None) -> "LabelSpace":
         """Build a label space from plain data, as a YAML file or ``dataset.json`` holds it.
 
         Args:
@@ -165,46 +166,39 @@ class LabelSpace:
         Raises:
             ConfigError: If a key is missing, unknown, or of the wrong kind.
         """
-        _only_keys(data, {"name", "classes", "ignore_label"}, where)
-        try:
-            entries = sorted(data["classes"], key=lambda entry: int(entry["id"]))
-            classes = []
-            for position, entry in enumerate(entries):
-                _only_keys(entry, {"id", "name", "thing", "color"}, where)
-                red, green, blue = entry.get("color", _spread_color(position))
-                classes.append(
-                    LabelClass(
-                        class_id=int(entry["id"]),
-                        name=str(entry["name"]),
-                        is_thing=_flag(entry["thing"], where),
-                        color=(int(red), int(green), int(blue)),
-                    )
-                )
-            name, ignore_label = str(data["name"]), int(data.get("ignore_label", 255))
-        except (KeyError, TypeError, ValueError) as problem:
+        whole = "the label space"
+        fields = mapping(data, whole, {"name", "classes", "ignore_label"}, where)
+        name = text_field(fields, "name", whole, where)
+        entries = fields.get("classes")
+        if not isinstance(entries, list | tuple):
+            found = f"'classes' is {entries!r}" if "classes" in fields else "it has no 'classes'"
             raise ConfigError(
-                f"label space cannot be read ({type(problem).__name__}: {problem}); expected name "
-                "and classes, each with id, name, thing and optionally color [r, g, b]",
+                f"{found}; expected a list of classes, each with id, name, thing and optionally "
+                "color [r, g, b]",
                 where=where,
-            ) from problem
-        return cls(name=name, classes=tuple(classes), ignore_label=ignore_label)
+            )
+        classes = [_class(entry, position, where) for position, entry in enumerate(entries)]
+        classes.sort(key=lambda entry: entry.class_id)
+        ignore_label = 255
+        if "ignore_label" in fields:
+            ignore_label = integer_field(fields, "ignore_label", whole, where)
+        try:
+            return cls(name=name, classes=tuple(classes), ignore_label=ignore_label)
+        except ConfigError as problem:
+            raise ConfigError(problem.message, where=where or problem.where) from problem
 
 
-def _only_keys(data: Mapping[str, Any], allowed: set[str], where: object | None) -> None:
-    if not isinstance(data, Mapping):
-        raise ConfigError(
-            f"expected a mapping with the keys {sorted(allowed)}, found {type(data).__name__}",
-            where=where,
-        )
-    for key in data:
-        if key not in allowed:
-            raise ConfigError(f"unknown key {key!r}; {nearest(str(key), allowed)}", where=where)
-
-
-def _flag(value: object, where: object | None) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigError(f"thing must be true or false, found {value!r}", where=where)
-    return value
+def _class(entry: object, position: int, where: object | None) -> LabelClass:
+    what = f"class {position + 1} of the list"
+    fields = mapping(entry, what, {"id", "name", "thing", "color"}, where)
+    return LabelClass(
+        class_id=integer_field(fields, "id", what, where),
+        name=text_field(fields, "name", what, where),
+        is_thing=flag_field(fields, "thing", what, where),
+        color=color_field(fields, "color", what, where)
+        if "color" in fields
+        else _spread_color(position),
+    )
 
 
 def _spread_color(position: int) -> tuple[int, int, int]:
@@ -293,6 +287,24 @@ def label_space(name_or_file: str | Path) -> LabelSpace:
         )
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as problem:
-        raise ConfigError(f"label space file cannot be read: {problem}", where=path) from problem
+    except FileNotFoundError as problem:
+        known = ", ".join(sorted(_BUILT_IN))
+        raise ConfigError(
+            f"does not exist; expected a file of a label space, or one of {known}", where=path
+        ) from problem
+    except OSError as problem:
+        raise ConfigError(f"cannot be read ({problem.strerror})", where=path) from problem
+    except (ValueError, yaml.YAMLError) as problem:
+        raise ConfigError(
+            f"is no YAML ({_where_and_why(problem)}); expected name and classes, each with id, "
+            "name, thing and optionally color [r, g, b]",
+            where=path,
+        ) from problem
     return LabelSpace.from_dict(data, where=path)
+
+
+def _where_and_why(problem: Exception) -> str:
+    """Return the complaint of a YAML parser on one line."""
+    if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
+        return f"line {problem.problem_mark.line + 1}: {problem.problem}"
+    return " ".join(str(problem).split())
