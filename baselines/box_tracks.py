@@ -132,7 +132,7 @@ class SortAssociator(_FilteredBoxes):
     def associate(self, frame: Frame, segments: FrameSegments) -> Association:
         """Give every segment of the next frame an identity."""
         everything = np.ones(segments.count, dtype=bool)
-        only = _Pass("motion", everything, self.threshold, takes_lost=True)
+        only = _Pass("box", everything, self.threshold, takes_lost=True)
         return self._link(frame, segments, [only], everything)
 
 
@@ -173,7 +173,7 @@ class ByteTrackAssociator(_FilteredBoxes):
         high = scores >= self.high_score
         low = ~high & (scores >= self.low_score)
         passes = [
-            _Pass("motion-high", high, self.first_iou, takes_lost=True),
-            _Pass("motion-low", low, self.second_iou, takes_lost=False),
+            _Pass("box-high", high, self.first_iou, takes_lost=True),
+            _Pass("box-low", low, self.second_iou, takes_lost=False),
         ]
         return self._link(frame, segments, passes, high)

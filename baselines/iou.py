@@ -70,5 +70,5 @@ class IouAssociator:
             ages[segment] = now - track.last_seen
             track.box, track.last_seen = boxes[segment], now
             ids[segment] = track.track_id
-        steps = tuple("motion" if k in track_of else "new" for k in range(segments.count))
+        steps = tuple("box" if k in track_of else "new" for k in range(segments.count))
         return Association(ids, steps, tuple(ages))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, MaptBenchError, TrackerError, nearest
 from mapt_bench.tracking import Tracker
 
 __all__ = ["ENTRY_POINT_GROUP", "load_tracker", "plugin_names"]
@@ -30,7 +30,8 @@ def load_tracker(name: str) -> Tracker:
             called without arguments and must return something with ``start`` and ``step``.
 
     Raises:
-        ConfigError: If it is not found, cannot be imported or built, or is no tracker.
+        ConfigError: If it is not found, cannot be imported, or is no tracker.
+        TrackerError: If its own code fails while it is built.
     """
     points = {point.name: point for point in entry_points(group=ENTRY_POINT_GROUP)}
     factory = _from_entry_point(points[name]) if name in points else _from_path(name)
@@ -42,7 +43,14 @@ def load_tracker(name: str) -> Tracker:
         ) from problem
     except ValueError:  # some classes written in C tell no signature: building will show
         pass
-    tracker = factory()
+    try:
+        tracker = factory()
+    except MaptBenchError:
+        raise
+    except Exception as problem:  # whatever a user's code may raise
+        raise TrackerError(
+            f"tracker {name!r} could not be built: {type(problem).__name__}: {problem}"
+        ) from problem
     lacking = [word for word in ("start", "step") if not callable(getattr(tracker, word, None))]
     if lacking or not isinstance(tracker, Tracker):
         raise ConfigError(
@@ -55,7 +63,7 @@ def load_tracker(name: str) -> Tracker:
 def _from_entry_point(point: EntryPoint) -> Callable[[], object]:
     try:
         found = point.load()
-    except (ImportError, AttributeError) as problem:
+    except Exception as problem:  # whatever somebody's module may raise
         raise ConfigError(
             f"tracker {point.name!r} is offered as {point.value!r}, which cannot be imported: "
             f"{problem}; repair or remove that package"
@@ -83,9 +91,10 @@ def _from_path(name: str) -> Callable[[], object]:
             f"module {module_name!r} of tracker {name!r} needs {problem.name!r}, which is not "
             "installed"
         ) from problem
-    except (ImportError, SyntaxError, ValueError) as problem:
+    except Exception as problem:  # whatever a user's module may raise
         raise ConfigError(
-            f"module {module_name!r} of tracker {name!r} cannot be imported: {problem}"
+            f"module {module_name!r} of tracker {name!r} cannot be imported: "
+            f"{type(problem).__name__}: {problem}"
         ) from problem
     if not hasattr(module, attribute):
         public = [word for word in vars(module) if not word.startswith("_")]

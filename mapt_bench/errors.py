@@ -12,6 +12,7 @@ __all__ = [
     "DataError",
     "MaptBenchError",
     "ProtocolError",
+    "TrackerError",
     "counted",
     "listed",
     "nearest",
@@ -72,6 +73,13 @@ class ProtocolError(MaptBenchError):
 
     kind = "protocol"
     exit_code = 3
+
+
+class TrackerError(MaptBenchError):
+    """A tracker that failed in its own code: exit code 70, the traceback is shown."""
+
+    kind = "tracker"
+    exit_code = 70
 
 
 def listed(things: Iterable[object]) -> str:

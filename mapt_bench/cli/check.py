@@ -27,13 +27,14 @@ Examples:
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="Label space: a built-in name or a YAML file.  [default: what the folder's dataset.json "
-    "says, else kitti-step]",
+    show_default="what the folder's dataset.json says, else kitti-step",
+    help="Label space: a built-in name or a YAML file.",
 )
 @click.option(
     "--encoding",
     metavar="NAME",
-    help="How the maps are coded.  [default: found out from the files]",
+    show_default="found out from the files",
+    help="How the maps are coded.",
 )
 @json_option
 def command(data: Path, dataset: str | None, encoding: str | None, json_file: str | None) -> int:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import GROUND_TRUTH, emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
@@ -31,7 +31,7 @@ __all__ = ["RunOptions", "experiment_options", "flow_weights_option", "run_and_s
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_GROUND_TRUTH, _NOISY = "groundtruth", "noisy"
+_NOISY = "noisy"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class RunOptions:
         if self.seed < 0:
             raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
         if self.data is not None:
-            is_folder = self.segments not in (None, _GROUND_TRUTH, _NOISY)
+            is_folder = self.segments not in (None, GROUND_TRUTH, _NOISY)
             return folder_source(
                 self.data,
                 segments=Path(str(self.segments)) if is_folder else None,
@@ -67,12 +67,12 @@ class RunOptions:
             )
         if self.dataset is not None or self.encoding is not None:
             raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
-        if self.segments not in (None, _GROUND_TRUTH, _NOISY):
+        if self.segments not in (None, GROUND_TRUTH, _NOISY):
             raise ConfigError(
                 f"--segments {self.segments}: saved predictions need --data; the embedded clip "
-                f"has {_GROUND_TRUTH} or {_NOISY}"
+                f"has {GROUND_TRUTH} or {_NOISY}"
             )
-        return clip_source(noise=None if self.segments == _GROUND_TRUTH else CLIP_NOISE)
+        return clip_source(noise=None if self.segments == GROUND_TRUTH else CLIP_NOISE)
 
 
 def experiment_options(function: _Function) -> _Function:

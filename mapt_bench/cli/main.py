@@ -82,6 +82,8 @@ class _LazyGroup(click.Group):
             outcome = super().main(words, **extra)
             return outcome if isinstance(outcome, int) else 0
         except MaptBenchError as problem:
+            if problem.exit_code == _CRASH:  # somebody has code to mend
+                traceback.print_exc()
             place = f"{problem.where}: " if problem.where else ""
             _complain(f"error: {place}{problem.message}", problem.to_dict(), wants_json)
             return problem.exit_code

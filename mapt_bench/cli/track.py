@@ -7,7 +7,7 @@ import click
 from mapt_bench.baselines.catalog import associator_names, flow_tracker_names
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import GROUND_TRUTH, emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.evaluation.tracking_run import (
@@ -20,8 +20,6 @@ from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
 
 __all__ = ["command"]
-
-_GROUND_TRUTH = "groundtruth"
 
 _EPILOG = """
 \b
@@ -42,23 +40,55 @@ Examples:
 )
 @click.option(
     "--segments",
-    default=_GROUND_TRUTH,
+    default=GROUND_TRUTH,
     show_default=True,
     metavar="groundtruth|DIR",
     help="Segments to link: the true ones without their ids, or predictions saved in DIR.",
 )
 @click.option(
-    "--memory", type=int, help="Frames a lost track is kept for (default: the tracker's)."
+    "--memory",
+    type=int,
+    metavar="N",
+    show_default="the tracker's own",
+    help="Frames a lost track is kept for.",
 )
-@click.option("--pair", type=int, default=1, show_default=True, help="Pairing interval in frames.")
 @click.option(
-    "--weights", type=path_type, help="Weights of a flow network; folder of files for flow:files."
+    "--pair",
+    type=int,
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="Pairing interval in frames.",
+)
+@click.option(
+    "--weights",
+    type=path_type,
+    metavar="FILE|DIR",
+    help="Weights of a flow network; folder of files for flow:files.",
 )
 @click.option("--random-weights", is_flag=True, help="Run a flow network untrained, for trials.")
-@click.option("--device", default="cpu", show_default=True, help="Where a flow network runs.")
-@click.option("--dataset", metavar="NAME", help="Label space or YAML file (default: found out).")
-@click.option("--encoding", metavar="NAME", help="Encoding of DATA's maps (default: found out).")
-@click.option("--out", type=path_type, required=True, help="New folder for the maps.")
+@click.option(
+    "--device",
+    default="cpu",
+    metavar="NAME",
+    show_default=True,
+    help="Where a flow network runs.",
+)
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    show_default="what DATA's dataset.json says, else kitti-step",
+    help="Label space: a built-in name or a YAML file.",
+)
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    show_default="found out from the files",
+    help="How the maps of DATA are coded.",
+)
+@click.option(
+    "--out", type=path_type, metavar="DIR", required=True, help="New folder for the maps."
+)
 @json_option
 def command(
     data: Path,
@@ -80,7 +110,7 @@ def command(
     """
     flow = FlowOptions(weights=weights, random_weights=random_weights, device=device)
     choice = TrackerChoice(tracker, memory, pair, flow)
-    folder = None if segments == _GROUND_TRUTH else Path(segments)
+    folder = None if segments == GROUND_TRUTH else Path(segments)
     labels = resolve_labels(dataset, data, *([] if folder is None else [folder]))
     videos = open_videos(data, labels, encoding=encoding)
     saved = None if folder is None else match_saved_segments(videos, folder, labels)

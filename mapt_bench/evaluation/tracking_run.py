@@ -15,7 +15,7 @@ from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import KittiStepWriter, StoredSequence, open_maps
 from mapt_bench.data.matching import match_by_suffix
 from mapt_bench.data.sequences import aligned
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError
 from mapt_bench.labels import (
     ID_BITS,
     ID_LIMIT,
@@ -71,14 +71,31 @@ def run_tracker(tracker: Tracker, video: Video) -> Iterator[PanopticMap]:
 
     Raises:
         DataError: If what it returns is no map of the video's size, or has an unknown class.
+        TrackerError: If its own code fails; the message names it, the sequence and the frame.
     """
     info = video.info
-    tracker.start(info)
+    with _blamed(tracker, info.name):
+        tracker.start(info)
     for index in range(info.frame_count):
         frame = video.frame(index)
-        panoptic_map = tracker.step(frame)
+        with _blamed(tracker, f"{info.name}/{frame.name}"):
+            panoptic_map = tracker.step(frame)
         _check(panoptic_map, info, frame.name)
         yield panoptic_map
+
+
+@contextmanager
+def _blamed(tracker: Tracker, where: str) -> Iterator[None]:
+    """Say which tracker failed, and at what; errors that speak for themselves pass."""
+    try:
+        yield
+    except MaptBenchError:
+        raise
+    except Exception as problem:  # whatever a user's code may raise
+        name = f"{type(tracker).__module__}:{type(tracker).__qualname__}"
+        raise TrackerError(
+            f"tracker {name} failed: {type(problem).__name__}: {problem}", where=where
+        ) from problem
 
 
 def track_videos(

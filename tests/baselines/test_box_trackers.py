@@ -140,8 +140,8 @@ def test_bytetrack_finds_weak_segments_of_known_tracks_and_drops_the_rest():
     assert [each[2] for each in given] == [-1, -1, 2]
     assert steps_of(ByteTrackAssociator(), scene) == [
         ("new", "dropped"),
-        ("motion-low", "dropped"),
-        ("motion-high", "new"),
+        ("box-low", "dropped"),
+        ("box-high", "new"),
     ]
 
 

@@ -4,7 +4,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from mapt_bench.baselines import plugins
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, TrackerError
 
 MODULE = """
 import numpy as np
@@ -21,6 +21,10 @@ class NoStep:
 
 class NeedsArguments(Good):
     def __init__(self, depth): pass
+
+class Broken(Good):
+    def __init__(self):
+        raise KeyError("weights")
 
 number = 3
 """
@@ -57,6 +61,15 @@ def test_what_is_no_tracker_is_refused(module, attribute, message):
         plugins.load_tracker(f"{module}:{attribute}")
 
 
+def test_a_class_that_fails_is_named(module):
+    with pytest.raises(
+        TrackerError, match=r":Broken' could not be built: KeyError: 'weights'"
+    ) as c:
+        plugins.load_tracker(f"{module}:Broken")
+    assert c.value.exit_code == 70
+    assert isinstance(c.value.__cause__, KeyError)
+
+
 def test_a_module_that_is_not_there(module):
     with pytest.raises(ConfigError, match="no module 'not_there'"):
         plugins.load_tracker("not_there:Class")
@@ -68,8 +81,9 @@ def test_a_module_that_is_not_there(module):
     ("text", "message"),
     [
         ("import surely_not_installed", "needs 'surely_not_installed', which is not installed"),
-        ("from os import nothing_like_it", "cannot be imported: cannot import name"),
+        ("from os import nothing_like_it", "cannot be imported: ImportError: cannot import name"),
         ("def broken(:", "cannot be imported"),
+        ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
     ],
 )
 def test_a_module_that_does_not_import(module, tmp_path, text, message):

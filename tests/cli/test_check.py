@@ -56,6 +56,9 @@ def test_wrong_usage(folder):
     assert error["kind"] == "config"
     assert "did you mean 'kitti-step'" in error["message"]
     assert run(folder, "--encoding", "jpeg").exit_code == 2
+    empty = run("")
+    assert empty.exit_code == 2
+    assert "is empty; name a file or folder" in empty.stderr
     assert run().exit_code == 2
 
 

@@ -150,7 +150,11 @@ def test_a_tracker_of_the_user(data, tmp_path, plugin):
         (["--tracker", "drawn_plugin:Small"], 3, r"(4, 4) pixels"),
         (["--tracker", "drawn_plugin:UnknownClass"], 3, "77"),
         (["--tracker", "drawn_plugin:NoMap"], 3, "returned a NoneType; expected a PanopticMap"),
-        (["--tracker", "drawn_plugin:Late"], 70, "out of ideas"),
+        (
+            ["--tracker", "drawn_plugin:Late"],
+            70,
+            "drawn_plugin:Late failed: ValueError: out of ideas",
+        ),
         (["--tracker", "copy", "--dataset", "kitti-stpe"], 2, "did you mean 'kitti-step'"),
         (["--tracker", "copy", "--segments", "not/there"], 3, "not/there"),
     ],
@@ -164,6 +168,16 @@ def test_what_goes_wrong_is_said_and_nothing_is_left_behind(
     assert result.exit_code == code, result.output
     assert message in json.loads(result.stdout)["error"]["message"] or message in result.stdout
     assert list(target.iterdir()) == []
+
+
+def test_a_tracker_that_fails_is_named_with_its_frame(data, tmp_path, plugin):
+    words = (data, "--tracker", f"{plugin}:Late", "--out", tmp_path / "new")
+    result = _run(*words)
+    message = "0001/000003: tracker drawn_plugin:Late failed: ValueError: out of ideas"
+    assert result.stderr.splitlines()[-1] == f"error: {message}"
+    assert "raise ValueError" in result.stderr  # the traceback, for whoever wrote the tracker
+    error = json.loads(_run(*words, "--json", "-").stdout)["error"]
+    assert (error["kind"], error["where"]) == ("tracker", "0001/000003")
 
 
 def test_masks_without_images_run_only_what_needs_none(data, tmp_path):
