@@ -20,7 +20,10 @@ from mapt_bench.labels import (
 )
 from mapt_bench.tracking import FrameSegments
 
-__all__ = ["GroundTruthSegments", "SavedSegments", "cut_segments"]
+__all__ = ["GROUND_TRUTH", "GroundTruthSegments", "SavedSegments", "cut_segments"]
+
+GROUND_TRUTH = "groundtruth"
+"""What options call the segments of :class:`GroundTruthSegments`."""
 
 
 def cut_segments(

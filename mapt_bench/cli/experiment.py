@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from mapt_bench.cli.options import GROUND_TRUTH, emit_json, json_option, path_type
+from mapt_bench.baselines.segmenters import GROUND_TRUTH
+from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (

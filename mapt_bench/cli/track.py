@@ -7,7 +7,8 @@ import click
 from mapt_bench.baselines.catalog import associator_names, flow_tracker_names
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.cli.options import GROUND_TRUTH, emit_json, json_option, path_type
+from mapt_bench.baselines.segmenters import GROUND_TRUTH
+from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.evaluation.tracking_run import (

@@ -58,7 +58,7 @@ def test_wrong_usage(folder):
     assert run(folder, "--encoding", "jpeg").exit_code == 2
     empty = run("")
     assert empty.exit_code == 2
-    assert "is empty; name a file or folder" in empty.stderr
+    assert "the path is empty" in empty.stderr
     assert run().exit_code == 2
 
 
