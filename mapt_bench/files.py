@@ -3,13 +3,20 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mapt_bench.errors import DataError
 
-__all__ = ["replace_when_complete", "write_json", "write_text"]
+__all__ = [
+    "check_writable",
+    "json_text",
+    "replace_when_complete",
+    "write_json",
+    "write_text",
+    "write_together",
+]
 
 
 @contextmanager
@@ -26,9 +33,7 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
         )
         os.close(handle)
     except OSError as problem:
-        raise DataError(
-            f"cannot be written ({problem.strerror or problem}); choose another path", where=path
-        ) from problem
+        raise _unwritable(path, problem) from problem
     beside = Path(name)
     try:
         yield beside
@@ -38,12 +43,45 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
         try:
             beside.replace(path)
         except OSError as problem:
-            raise DataError(
-                f"cannot be written ({problem.strerror or problem}); choose another path",
-                where=path,
-            ) from problem
+            raise _unwritable(path, problem) from problem
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, problem: OSError) -> DataError:
+    return DataError(
+        f"cannot be written ({problem.strerror or problem}); choose another path", where=path
+    )
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work whether a file could be written after it; nothing is made.
+
+    Raises:
+        DataError: If it is a folder, or cannot be made where it is to be.
+    """
+    if path.is_dir():
+        raise DataError("cannot be written (it is a folder); choose another path", where=path)
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        raise _unwritable(path, problem) from problem
+
+
+def write_together(texts: Mapping[Path, str]) -> None:
+    """Write several files; if one cannot be written, none is.
+
+    Raises:
+        DataError: If a file cannot be written.
+    """
+    for path in texts:
+        check_writable(path)
+    with ExitStack() as stack:
+        for path, text in texts.items():
+            beside = stack.enter_context(replace_when_complete(path))
+            beside.write_text(text, encoding="utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -54,4 +92,9 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, data: object) -> None:
     """Write JSON (two spaces, no NaN) the same way, ended by a newline."""
-    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+    write_text(path, json_text(data))
+
+
+def json_text(data: object) -> str:
+    """Return JSON as results are written: two spaces, no NaN, ended by a newline."""
+    return json.dumps(data, indent=2, allow_nan=False) + "\n"

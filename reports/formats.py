@@ -3,16 +3,17 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import Literal, get_args
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.files import write_text
+from mapt_bench.files import write_text, write_together
 from mapt_bench.reports.tables import RANGES, UNDEFINED, Column, Table
 from mapt_bench.reports.terminal import plain_text
 
-__all__ = ["TableFormat", "render_table", "write_table", "write_tables"]
+__all__ = ["TableFormat", "render_table", "render_tables", "write_table", "write_tables"]
 
 TableFormat = Literal["csv", "latex", "markdown", "text"]
 
@@ -79,23 +80,36 @@ def write_table(table: Table, path: Path, table_format: TableFormat | None = Non
 def write_tables(
     tables: Sequence[Table], path: Path, table_format: TableFormat | None = None
 ) -> list[Path]:
-    """Write several tables and return the files they went to.
+    """Write several tables, all or none, and return the files they went to.
+
+    Raises:
+        ConfigError: If no format is given and the suffix tells none.
+        DataError: If a file cannot be written.
+    """
+    texts = render_tables(tables, path, table_format)
+    write_together(texts)
+    return list(texts)
+
+
+def render_tables(
+    tables: Sequence[Table], path: Path, table_format: TableFormat | None = None
+) -> dict[Path, str]:
+    """Return the files that several tables go to, and their text.
 
     LaTeX, Markdown and text hold all of them in one file. A CSV file holds one table, so the first
     goes to ``path`` and each other one beside it, named after its title.
 
     Raises:
         ConfigError: If no format is given and the suffix tells none.
-        DataError: If a file cannot be written.
     """
     chosen = table_format or _format_of(path)
     if chosen != "csv":
-        write_text(path, "\n".join(render_table(table, chosen) for table in tables))
-        return [path]
-    paths = [path, *(_beside(path, table.title) for table in tables[1:])]
-    for table, target in zip(tables, paths, strict=True):
-        write_table(table, target, "csv")
-    return paths
+        return {path: "\n".join(render_table(table, chosen) for table in tables)}
+    texts: dict[Path, str] = {}
+    for table in tables:
+        target = _beside(path, table.title, texts) if texts else path
+        texts[target] = render_table(table, "csv")
+    return texts
 
 
 def _format_of(path: Path) -> TableFormat:
@@ -109,9 +123,11 @@ def _format_of(path: Path) -> TableFormat:
     return found
 
 
-def _beside(path: Path, title: str) -> Path:
+def _beside(path: Path, title: str, taken: Container[Path]) -> Path:
     words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-    return path.with_name(f"{path.stem}-{words}{path.suffix}")
+    endings = chain([""], (f"-{number}" for number in count(2)))
+    names = (path.with_name(f"{path.stem}-{words}{ending}{path.suffix}") for ending in endings)
+    return next(name for name in names if name not in taken)
 
 
 def _csv(table: Table) -> str:

@@ -5,11 +5,11 @@ from typing import Literal
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import emit_results, json_option, path_type, table_options
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders, evaluations_document
 from mapt_bench.reports.evaluation import evaluation_tables
-from mapt_bench.reports.formats import write_tables
+from mapt_bench.reports.formats import TableFormat
 from mapt_bench.reports.paired import paired_tables
 from mapt_bench.reports.terminal import print_table
 
@@ -62,9 +62,7 @@ Examples:
 @click.option("-j", "workers", default=1, show_default=True, help="Worker processes.")
 @click.option("--brief", is_flag=True, help="Leave out the tables of classes and sequences.")
 @json_option
-@click.option("--csv", "csv_file", type=path_type, help="Write the tables as CSV.")
-@click.option("--latex", "latex_file", type=path_type, help="Write the tables as LaTeX.")
-@click.option("--markdown", "markdown_file", type=path_type, help="Write the tables as Markdown.")
+@table_options
 def command(
     gt: Path,
     pred: tuple[Path, ...],
@@ -102,13 +100,10 @@ def command(
     tables = evaluation_tables(results, details=not brief)
     if evaluation.paired is not None:
         tables[1:1] = paired_tables(evaluation.paired)
-    if csv_file is not None:
-        write_tables(tables, csv_file, "csv")
-    if latex_file is not None:
-        write_tables(tables, latex_file, "latex")
-    if markdown_file is not None:
-        write_tables(tables, markdown_file, "markdown")
-    if not emit_json(json_file, evaluations_document(evaluation.results, evaluation.paired)):
+    document = evaluations_document(evaluation.results, evaluation.paired)
+    files: dict[TableFormat, Path | None]
+    files = {"csv": csv_file, "latex": latex_file, "markdown": markdown_file}
+    if not emit_results(json_file, document, tables, files):
         for table in tables:
             print_table(table)
     return 0

@@ -22,12 +22,12 @@ _OUTPUTS = "mapt_bench.outputs"
 class _PathType(click.Path):
     def convert(
         self,
-        value: Any,
+        value: Any,  # noqa: ANN401 - as click has it
         param: click.Parameter | None,
-        ctx: click.Context | None,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+        ctx: click.Context | None,
+    ) -> Any:  # noqa: ANN401 - as click has it
         if value == "":
-            self.fail("the path is empty; write . for the present folder", param, ctx)
+            self.fail("the path is empty; name a file or folder", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -402,3 +402,51 @@ def test_nothing_heavy_is_imported(gt, pred):
     assert outcome.returncode == 0, outcome.stderr
     assert "PAT" in outcome.stdout
     assert outcome.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--csv", "x", "--latex", "./x"], "x: --csv and --latex name the same file"),
+        (["--csv", "x", "--json", "x"], "x: --csv and --json name the same file"),
+        (["--json", ""], "--json is empty; name a file"),
+        (["--latex", ""], "--latex is empty; name a file"),
+        (["--csv", "-"], "--csv writes to a file; name one, or use --json - for stdout"),
+    ],
+)
+def test_outputs_must_be_files_of_their_own(gt, pred, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    before = files_below(tmp_path)
+    outcome = run(gt, pred, *words)
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr.replace("./x: ", "x: ")
+    assert files_below(tmp_path) == before
+
+
+def test_outputs_are_written_all_or_none(gt, pred, tmp_path):
+    (tmp_path / "table-classes-of-pred.csv").mkdir()  # in the way of the second table
+    before = files_below(tmp_path)
+    outcome = run(gt, pred, "--csv", tmp_path / "table.csv", "--json", tmp_path / "a.json")
+    assert outcome.exit_code == 3
+    assert "table-classes-of-pred.csv" in outcome.stderr
+    assert files_below(tmp_path) == before
+
+
+def test_an_output_that_cannot_be_written_is_told_before_any_work(gt, tmp_path):
+    (tmp_path / "taken.json").mkdir()
+    outcome = run(gt, tmp_path / "nowhere", "--json", tmp_path / "taken.json")
+    assert outcome.exit_code == 3
+    assert "taken.json: cannot be written (it is a folder)" in outcome.stderr
+
+
+def test_tables_of_like_names_keep_a_file_each(gt, pred, tmp_path):
+    like = write_films(tmp_path / "pred!", {"0001": GT, "0002": GT})
+    run(gt, pred, like, "--csv", tmp_path / "t.csv")
+    names = {path.name for path in tmp_path.glob("t-classes*.csv")}
+    assert names == {"t-classes-of-pred.csv", "t-classes-of-pred-2.csv"}
+
+
+def test_an_empty_folder_name_is_wrong_usage(pred):
+    outcome = run("", pred)
+    assert outcome.exit_code == 2
+    assert "the path is empty" in outcome.stderr
