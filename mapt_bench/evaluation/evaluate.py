@@ -9,8 +9,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data import MapFolder, match_sequences, open_maps, pair_frames, resolve_labels
-from mapt_bench.errors import ConfigError
+from mapt_bench.data import (
+    MapFolder,
+    match_sequences,
+    matching_notes,
+    open_maps,
+    pair_frames,
+    resolve_labels,
+)
+from mapt_bench.data.sequences import StoredSequence
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.evaluation.scoring import SequencePair, score_pairs
 from mapt_bench.evaluation.uncertainty import (
@@ -158,10 +166,20 @@ def _match(gt: MapFolder, pred: MapFolder, missing: Literal["error", "void"]) ->
     short_names = [gt_sequence.parts[-1] for gt_sequence, _ in pairs]
     names = short_names if len(set(short_names)) == len(pairs) else full_names
     return [
-        SequencePair(name, gt_sequence, pred_sequence, tuple(pair_frames(*both, missing)))
+        SequencePair(name, *both, _frames(*both, pred.folder, missing))
         for name, both in zip(names, pairs, strict=True)
-        for gt_sequence, pred_sequence in (both,)
     ]
+
+
+def _frames(
+    gt: StoredSequence, pred: StoredSequence, folder: Path, missing: Literal["error", "void"]
+) -> tuple[int | None, ...]:
+    try:
+        return tuple(pair_frames(gt, pred, missing))
+    except DataError as problem:
+        # Several predictions may hold a sequence of this name.
+        where = f"{folder}, sequence {problem.where}"
+        raise DataError(problem.message, where=where) from problem
 
 
 def _result(
@@ -199,6 +217,7 @@ def _result(
             "pred_encoding": pred.encoding,
             "missing": settings.missing,
             "frames_counted_as_void": sum(pair.frames.count(None) for pair in pairs),
+            "notes": list(matching_notes([(pair.gt, pair.pred) for pair in pairs])),
         },
         undefined=undefined_reasons(scores),
         # Threads of each process: a result does not depend on how many processes share the work.

@@ -7,8 +7,9 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.errors import MaptBenchError
-from mapt_bench.labels import ID_BITS, LabelSpace, MapSequence, PanopticMap
+from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
 from mapt_bench.metrics import SequenceScorer, SequenceSums
 
 __all__ = ["SequencePair", "score_pair", "score_pairs"]
@@ -28,8 +29,8 @@ class SequencePair:
     """
 
     name: str
-    gt: MapSequence
-    pred: MapSequence
+    gt: StoredSequence
+    pred: StoredSequence
     frames: tuple[int | None, ...]
 
 
@@ -40,7 +41,7 @@ def score_pair(
 
     Raises:
         DataError: If a file is unusable, a class is outside the label space, or a size differs;
-            the message names the frame.
+            the message names the file and its side, or the frame.
     """
     scorer = SequenceScorer(labels)
     void = np.full(pair.gt.size, labels.ignore_label << ID_BITS, dtype=np.uint32)
@@ -50,12 +51,20 @@ def score_pair(
         try:
             scorer.update(gt, pred)
         except MaptBenchError as problem:
-            place = f"{pair.name}/{pair.gt.frame_names[gt_index]}"
-            where = place if problem.where is None else f"{place} ({problem.where})"
+            where = _place(pair, gt_index, pred_index, problem.where)
             raise type(problem)(problem.message, where=where) from problem
         if progress is not None:
             progress(1)
     return scorer.result()
+
+
+def _place(pair: SequencePair, gt_index: int, pred_index: int | None, side: str | None) -> str:
+    """Return the file at fault, where the problem tells its side, or else the frame."""
+    if side == "ground truth":
+        return f"{pair.gt.path(gt_index)} ({side})"
+    if side == "prediction" and pred_index is not None:
+        return f"{pair.pred.path(pred_index)} ({side})"
+    return f"{pair.name}/{pair.gt.frame_names[gt_index]}"
 
 
 def score_pairs(

@@ -204,6 +204,13 @@ def test_missing_frames_as_void_are_told(gt, pred):
     assert "pred lacks 1 frame, counted as all void." in table
 
 
+def test_a_missing_frame_names_the_prediction_that_lacks_it(gt, pred, other):
+    (other / "0001" / "000003.png").unlink()
+    outcome = run(gt, pred, other)
+    assert outcome.exit_code == 3
+    assert f"{other}, sequence 0001: the prediction lacks 1 frame" in outcome.stderr
+
+
 def test_official_protocol(gt, pred):
     found = result_of(gt, pred, "--pat-protocol", "official")
     assert found["protocol"]["pat"] == "official"
@@ -272,8 +279,11 @@ def test_a_class_outside_the_label_space(gt, pred):
     write_frames(pred / "0002", [bad], first=3)
     outcome = run(gt, pred)
     assert outcome.exit_code == 3
-    assert "0002/000003" in outcome.stderr
-    assert "class 77" in outcome.stderr
+    assert f"{pred / '0002' / '000003.png'} (prediction): class 77" in outcome.stderr
+    (pred / "0002" / "000003.png").rename(gt / "0002" / "000003.png")
+    write_frames(pred / "0002", [draw("r r r s p2 c1")], first=3)
+    outcome = run(gt, pred)
+    assert f"{gt / '0002' / '000003.png'} (ground truth): class 77" in outcome.stderr
     assert "'kitti-step'" in outcome.stderr
 
 
