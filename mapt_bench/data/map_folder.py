@@ -61,11 +61,18 @@ def open_maps(
     folder = Path(folder)
     listing = list_folder(map_root(folder), skip=frozenset({IMAGES_FOLDER}))
     chosen = _choose(folder, listing, encoding)
-    sequences = chosen.open(listing, labels, report)
+    problems: list[DataError] = []
+
+    def remember(problem: DataError) -> None:
+        problems.append(problem)
+        report(problem)
+
+    sequences = chosen.open(listing, labels, remember)
     if not sequences:
+        first = "".join(f" (first problem: {p.where}: {p.message})" for p in problems[:1])
         raise DataError(
-            f"holds no frame that can be read as {chosen.name}; expected maps in the folder or "
-            "in folders below it; give another folder, or name its encoding with --encoding",
+            f"holds no frame that can be read as {chosen.name}{first}; expected maps in the folder "
+            "or in folders below it; give another folder, or name its encoding with --encoding",
             where=folder,
         )
     ordered = tuple(sorted(sequences, key=lambda sequence: sequence.parts))

@@ -139,6 +139,14 @@ def test_plain_data_is_json(tmp_path):
     }
 
 
+def test_nothing_readable_says_the_first_reason(tmp_path):
+    folder = write_frames(tmp_path / "0001", random_maps(2))
+    for path in folder.iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"no frame that can be read.*000000\.png: .*empty file"):
+        check_data(tmp_path, KITTI, "kitti-step")
+
+
 def test_nothing_at_all(tmp_path):
     with pytest.raises(DataError, match="holds no frame"):
         check_data(tmp_path, KITTI)

@@ -48,6 +48,7 @@ def test_protocol_says_how_it_was_scored(gt, pred):
         "pred_encoding": "kitti-step",
         "missing": "error",
         "frames_counted_as_void": 0,
+        "notes": [],
     }
 
 
