@@ -100,6 +100,9 @@ def command(
     tables = evaluation_tables(results, details=not brief)
     if evaluation.paired is not None:
         tables[1:1] = paired_tables(evaluation.paired)
+    for result in evaluation.results:
+        for note in result.protocol["notes"]:
+            click.echo(f"note: {result.name}: {note}", err=True)
     document = evaluations_document(evaluation.results, evaluation.paired)
     files: dict[TableFormat, Path | None]
     files = {"csv": csv_file, "latex": latex_file, "markdown": markdown_file}
