@@ -50,10 +50,9 @@ def find_dataset_file(folder: Path) -> DatasetFile | None:
 def _read(path: Path) -> DatasetFile:
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8"))
-        space = dict(data)
-        encoding = space.pop("encoding", None)
-        labels = LabelSpace.from_dict(space, where=path)
-    except (OSError, UnicodeDecodeError, ValueError, TypeError, MaptBenchError) as problem:
+        encoding = data.pop("encoding", None) if isinstance(data, dict) else None
+        labels = LabelSpace.from_dict(data, where=path)
+    except (OSError, ValueError, MaptBenchError) as problem:
         reason = problem.message if isinstance(problem, MaptBenchError) else problem
         raise DataError(
             f"cannot be read ({reason}); expected the label space (name, classes) and an "

@@ -60,10 +60,18 @@ def test_predictions_do_not_choose_for_the_truth(tmp_path):
     assert resolve_labels(None, truth, written(tmp_path / "same", KITTI)) == KITTI
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"name": "x"}', '{"name": "x", "what": 1}'])
-def test_an_unreadable_dataset_file(tmp_path, text):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "Expecting property name"),
+        ("[]", r"the label space is \[\]; expected a mapping"),
+        ('{"name": "x"}', "it has no 'classes'"),
+        ('{"name": "x", "what": 1}', "unknown key 'what'"),
+    ],
+)
+def test_an_unreadable_dataset_file(tmp_path, text, reason):
     (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(DataError, match="cannot be read") as caught:
+    with pytest.raises(DataError, match=rf"cannot be read \(.*{reason}") as caught:
         resolve_labels(None, tmp_path)
     assert caught.value.where.endswith("dataset.json")
 
