@@ -77,7 +77,7 @@ def _without_strays(path: Path, lines: list[MotsLine], report: Report) -> list[M
                     line.number,
                     f"frame {line.frame} comes after "
                     + (f"frame {before}" if before >= 0 else "nothing")
-                    + f", with no object between ({counted(beyond, 'line')} lie so far); expected "
+                    + f", with no object between ({counted(beyond, 'line')} so far out); expected "
                     f"at most {_GAP_LIMIT} empty frames in a row; number the frames from 0",
                 )
             )
