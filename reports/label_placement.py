@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 __all__ = ["Box", "PlacedLabel", "place_labels"]
 
-_RADII = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0)
+_RADII = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0, 210.0, 270.0)
 _ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202, 67, 113, 293, 247)
 
-_CROSSING = 4000
-"""Cost, in square pixels, of a line that runs through a label or marker along its whole length."""
+_CROSSING = 20_000
+"""Cost, in square pixels, of a line through a label or marker; up to twice for its whole length."""
+
+_ROUNDS = 3
+"""How often every label is placed anew, now that the others have places."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Box:
 
     def crossed_share(self, start: tuple[float, float], end: tuple[float, float]) -> float:
         """Return how much of a straight line lies in this rectangle, in [0, 1]."""
-        steps = [step / 20 for step in range(21)]
+        steps = [step / 40 for step in range(41)]
         line = [
             (start[0] + step * (end[0] - start[0]), start[1] + step * (end[1] - start[1]))
             for step in steps
@@ -99,27 +102,34 @@ def place_labels(
         (60.0, None)
     """
     markers = [Box(x - marker, y - marker, x + marker, y + marker) for x, y in points]
-    placed: list[PlacedLabel] = []
-    for index, (point, size) in enumerate(zip(points, sizes, strict=True)):
-        rivals = markers[:index] + markers[index + 1 :]
-        taken = [*rivals, *(label.box for label in placed)]
-        lines = [
-            (points[at], label.leader)
-            for at, label in enumerate(placed)
-            if label.leader is not None
-        ]
-        costs = [
-            (
-                _cost(label, point, taken, frame)
-                + _ambiguity(label, point, rivals)
-                + sum(_CROSSING * label.box.crossed_share(*line) for line in lines),
-                label,
-            )
-            for label in _candidates(point, size)
-        ]
-        # min keeps the first of equals, which is the nearest.
-        placed.append(min(costs, key=lambda entry: entry[0])[1])
-    return placed
+    placed: dict[int, PlacedLabel] = {}
+    for _ in range(_ROUNDS):
+        for index, (point, size) in enumerate(zip(points, sizes, strict=True)):
+            rivals = markers[:index] + markers[index + 1 :]
+            others = {at: label for at, label in placed.items() if at != index}
+            taken = [*rivals, *(label.box for label in others.values())]
+            lines = [
+                (points[at], label.leader)
+                for at, label in others.items()
+                if label.leader is not None
+            ]
+            costs = [
+                (
+                    _cost(label, point, taken, frame)
+                    + _ambiguity(label, point, rivals)
+                    + sum(_crossing(label.box, *line) for line in lines),
+                    label,
+                )
+                for label in _candidates(point, size)
+            ]
+            # min keeps the first of equals, which is the nearest.
+            placed[index] = min(costs, key=lambda entry: entry[0])[1]
+    return [placed[index] for index in range(len(points))]
+
+
+def _crossing(box: Box, start: tuple[float, float], end: tuple[float, float]) -> float:
+    share = box.crossed_share(start, end)
+    return _CROSSING * (1 + share) if share else 0.0
 
 
 def _cost(
@@ -127,11 +137,11 @@ def _cost(
 ) -> float:
     """Square pixels covered, with lines through other labels and leaving the frame made dear."""
     covered = sum(label.box.overlap(box) for box in taken)
-    cost = 10 * (label.box.area_outside(frame) + covered)
+    cost = 50 * (label.box.area_outside(frame) + covered)
     if label.leader is not None:
         # A marker that touches the own one is in the way of every line, so it decides nothing.
         apart = (box for box in taken if box.nearest_distance(point) > _RADII[0])
-        cost += sum(_CROSSING * box.crossed_share(point, label.leader) for box in apart)
+        cost += sum(_crossing(box, point, label.leader) for box in apart)
     return cost
 
 

@@ -5,7 +5,8 @@ changed. Equal results give equal bytes, as PNG and as SVG.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plot_scores", "plot_sweep", "write_plots"]
+
+_SPREAD = 0.4
+"""Share of the distance of two tau over which the lines of a sweep stand side by side."""
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -98,8 +102,13 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
         for axes, kind in zip(panels, kinds, strict=True):
             _draw_lines(axes, rows, kind, score, marks)
         panels[0].set_ylabel(f"{score} (%)")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center")
+        drawn = {
+            label: handle
+            for axes in panels
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        shown = [label for label in marks if label in drawn]
+        figure.legend([drawn[label] for label in shown], shown, loc="outside right center")
         save_figure(figure, path)
 
 
@@ -125,7 +134,7 @@ class _Mark:
 
 _ORACLE = _Mark("oracle, knows the ground truth", INK, "*", "--")
 _COPY = _Mark("copies the last masks", FAINT, "X", ":")
-_OTHER_REFERENCE = _Mark("other reference", FAINT, "P", "-.")
+_OTHER_REFERENCE = _Mark("", FAINT, "P", "-.")
 
 
 def _reference_mark(row: Row) -> _Mark | None:
@@ -135,7 +144,7 @@ def _reference_mark(row: Row) -> _Mark | None:
         return _ORACLE
     if variant == "copy" or variant.startswith("copy+"):
         return _COPY
-    return _OTHER_REFERENCE if is_reference(row) else None
+    return replace(_OTHER_REFERENCE, name=row_label(row)) if is_reference(row) else None
 
 
 def _group_marks(rows: Sequence[Row]) -> dict[str, _Mark]:
@@ -173,9 +182,20 @@ def _draw_points(axes: "Axes", rows: Sequence[Row]) -> None:
     axes.set_ylabel("PAT (%)")
     axes.set_title("Up and to the right is better", loc="left", color=FAINT)
     axes.margins(0.16)
+    axes.set(xlim=_within_scale(axes.get_xlim()), ylim=_within_scale(axes.get_ylim()))
     axes.legend(
         loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=3, columnspacing=1, handletextpad=0.2
     )
+
+
+def _within_scale(limits: tuple[float, float]) -> tuple[float, float]:
+    """Cut an axis of percentages to what the scale has, and room for half a marker.
+
+    Example:
+        >>> _within_scale((-14.0, 113.0)), _within_scale((40.0, 80.0))
+        ((-2.5, 102.5), (40.0, 80.0))
+    """
+    return max(limits[0], -2.5), min(limits[1], 102.5)
 
 
 def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
@@ -199,7 +219,7 @@ def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
     frame = Box(bounds.x0, bounds.y0, bounds.x1, bounds.y1)
     places = place_labels(pixels, sizes, frame, marker=8.0)
     to_data = axes.transData.inverted()
-    for point, name, place in zip(together, names, places, strict=True):
+    for point, pixel, name, place in zip(together, pixels, names, places, strict=True):
         x, y = to_data.transform(place.box.middle)
         axes.text(
             x,
@@ -208,7 +228,7 @@ def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
             fontsize=8,
             ha="center",
             va="center",
-            multialignment="left",
+            multialignment="right" if place.box.middle[0] < pixel[0] else "left",
         )
         if place.leader is not None:
             end = to_data.transform(place.leader)
@@ -268,11 +288,17 @@ def _draw_lines(
     axes: "Axes", rows: Sequence[Row], kind: str, score: str, marks: Mapping[str, _Mark]
 ) -> None:
     taus = {found[1] for row in rows if (found := row_interval(row)) and found[0] == kind}
+    lines = {
+        label: found
+        for label in marks
+        if (found := _series([row for row in rows if row_label(row) == label], kind, score))
+    }
     # Side by side, so that the intervals of many lines do not hide each other.
-    step = 0.006 * (max(taus) - min(taus) or 1)
-    for order, (label, mark) in enumerate(marks.items()):
-        shift = step * (order - (len(marks) - 1) / 2)
-        series = _series([row for row in rows if row_label(row) == label], kind, score)
+    gap = min((b - a for a, b in pairwise(sorted(taus))), default=1)
+    step = _SPREAD * gap / max(len(lines), 1)
+    for order, (label, series) in enumerate(lines.items()):
+        mark = marks[label]
+        shift = step * (order - (len(lines) - 1) / 2)
         axes.plot(
             [tau + shift for tau, _, _ in series],
             [value for _, value, _ in series],

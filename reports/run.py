@@ -9,7 +9,7 @@ from mapt_bench.reports.evaluation import (
     interval_notes,
     score_column,
 )
-from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
+from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
 
 __all__ = [
     "CLAIMED",
@@ -190,7 +190,10 @@ def skipped_table(run: Run) -> Table:
 
 
 def claims_table(run: Run) -> Table:
-    """Return what the paper claims beside what this run measured: fractions, shown in percent."""
+    """Return what the paper claims beside what this run measured: fractions, shown in percent.
+
+    Claims that this run cannot be held against stand in one footnote a reason.
+    """
     columns = (
         Column("claim"),
         Column(CLAIMED, "percent"),
@@ -205,9 +208,17 @@ def claims_table(run: Run) -> Table:
             str(claim.get("note") or ""),
         )
         for claim in run["claims"]
+        if claim.get("measured") is not None
     )
-    notes = ("Claimed numbers are the paper's; none of them was measured here.",)
-    return Table("Claims of the paper", columns, rows, notes)
+    notes = ["Claimed numbers are the paper's; none of them was measured here."]
+    apart: dict[str, list[str]] = {}
+    for claim in run["claims"]:
+        if claim.get("measured") is None:
+            claimed = format_cell(claim.get("claimed"), "percent")
+            reason = str(claim.get("note") or "not measured")
+            apart.setdefault(reason, []).append(f"{claim['name']} {claimed}")
+    notes += [f"{'; '.join(claims)}: {reason}." for reason, claims in apart.items()]
+    return Table("Claims of the paper", columns, rows, tuple(notes))
 
 
 def row_score(row: Row, name: str) -> float | None:

@@ -31,7 +31,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
     texts = table.texts()
     best = table.best_cells()
     console.print(Text(table.title, style="bold"))
-    for columns in _fold(_column_widths(table, texts), console.width):
+    for columns in _fold(_column_widths(table, texts), console.width) if texts else ():
         console.print(_part(table, texts, best, columns))
     for note in table.footnotes:
         console.print(Text(note, style="dim"))

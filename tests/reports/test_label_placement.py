@@ -40,3 +40,13 @@ def test_labels_of_scattered_points_cover_nothing(seed):
     for label, (x, y) in itertools.product(labels, points):
         assert label.box.overlap(Box(x - 6, y - 6, x + 6, y + 6)) == 0
         assert label.box.area_outside(FRAME) == pytest.approx(0)
+
+
+def test_no_line_runs_through_the_label_of_another_point_in_a_corner():
+    points = [(790, 590), (788, 583), (776, 574), (760, 568), (748, 558)]
+    sizes = [(150, 40), (150, 80), (100, 26), (100, 26), (90, 26)]
+    labels = place_labels(points, sizes, FRAME)
+    for (point, one), other in itertools.product(zip(points, labels, strict=True), labels):
+        assert one is other or one.box.overlap(other.box) == 0
+        if one.leader is not None and other is not one:
+            assert other.box.crossed_share(point, one.leader) == 0

@@ -80,6 +80,23 @@ def test_a_sweep_of_two_kinds_has_two_panels(tmp_path):
     assert Image.open(tmp_path / "two.png").width > Image.open(tmp_path / "one.png").width
 
 
+def words_in(path):
+    return "".join(ElementTree.parse(path).getroot().itertext()) + path.read_text()  # noqa: S314
+
+
+def test_axes_end_with_the_scale_and_references_are_called_by_their_label(tmp_path):
+    rows = [
+        summary_row("unlinked", 0.0, 0.0, "reference", label="no links"),
+        summary_row("oracle", 1.0, 1.0, "reference"),
+    ]
+    plot_scores(run(summary=rows), tmp_path / "a.svg")
+    words = words_in(tmp_path / "a.svg")
+    assert words.count("<!-- no links -->") == 3  # legend, point, bar
+    assert "other reference" not in words
+    assert "<!-- 100 -->" in words
+    assert "<!-- 120 -->" not in words
+
+
 def test_other_suffixes_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"cannot be '.jpg'; use .png or .svg"):
         plot_scores(run(), tmp_path / "a.jpg")

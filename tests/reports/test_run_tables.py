@@ -101,6 +101,19 @@ def test_skipped_and_claims():
     assert table.texts()[0][:4] == ["PAT, both heads", "62.65", "60.00", "-2.65"]
 
 
+def test_claims_that_cannot_be_compared_share_one_footnote():
+    claims = [
+        {"name": f"PAT, {name}", "claimed": claimed, "measured": None, "note": "not measured: toy"}
+        for name, claimed in (("motion", 0.6161), ("both heads", 0.6265))
+    ]
+    table = claims_table(run(claims=claims))
+    assert render_table(table, "text").splitlines() == [
+        "Claims of the paper",
+        "Claimed numbers are the paper's; none of them was measured here.",
+        "PAT, motion 61.61; PAT, both heads 62.65: not measured: toy.",
+    ]
+
+
 def test_tables_of_a_run():
     titles = [table.title for table in run_tables(run())]
     assert titles[1:] == ["Not run", "Claims of the paper"]
