@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from mapt_bench.cli.check_statistics import statistics_tables
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.data import DataReport, check_data, resolve_labels
+from mapt_bench.data import DataReport, check_data, open_maps, resolve_labels
+from mapt_bench.data.statistics import DataStatistics, measure_statistics
 from mapt_bench.reports.tables import UNDEFINED, Column, Table
 from mapt_bench.reports.terminal import print_table
 
@@ -21,6 +23,7 @@ _FINE, _PROBLEMS, _UNUSABLE = 0, 1, 3
 Examples:
   mapt-bench check data/kitti_step
   mapt-bench check predictions --dataset cityscapes --encoding two-channel --json report.json
+  mapt-bench check data/kitti_step --statistics
 """,
 )
 @click.argument("data", type=path_type)
@@ -36,8 +39,20 @@ Examples:
     show_default="found out from the files",
     help="How the maps are coded.",
 )
+@click.option(
+    "--statistics",
+    "with_statistics",
+    is_flag=True,
+    help="Measure how objects move, overlap, crowd and vanish, over 1, 2, 3 and 5 frames.",
+)
 @json_option
-def command(data: Path, dataset: str | None, encoding: str | None, json_file: str | None) -> int:
+def command(
+    data: Path,
+    dataset: str | None,
+    encoding: str | None,
+    with_statistics: bool,
+    json_file: str | None,
+) -> int:
     """Say what DATA holds and what is wrong with it.
 
     DATA holds maps, or the folders images and panoptic_maps. Every file is read, and every
@@ -45,11 +60,28 @@ def command(data: Path, dataset: str | None, encoding: str | None, json_file: st
     """
     labels = resolve_labels(dataset, data)
     report = check_data(data, labels, encoding, lambda total: progress_bar("checking", total))
-    if not emit_json(json_file, report.to_dict()):
+    result = report.to_dict()
+    statistics = _measure(report) if with_statistics else None
+    if statistics is not None:
+        result["statistics"] = statistics.to_dict()
+    if not emit_json(json_file, result):
         _render(report)
+        for table in () if statistics is None else statistics_tables(statistics):
+            print_table(table)
     if not report.readable_count:
         return _UNUSABLE
     return _PROBLEMS if report.problems else _FINE
+
+
+def _measure(report: DataReport) -> DataStatistics:
+    if report.encoding is None:  # images alone
+        return measure_statistics((), report.labels)
+    # What is wrong with files is in the report already; statistics are those of all the others.
+    maps = open_maps(
+        report.folder, report.labels, encoding=report.encoding, report=lambda problem: None
+    )
+    with progress_bar("measuring", maps.frame_count) as advance:
+        return measure_statistics(maps.sequences, report.labels, advance=advance)
 
 
 def _render(report: DataReport) -> None:
