@@ -289,9 +289,9 @@ def _draw_lines(
 ) -> None:
     taus = {found[1] for row in rows if (found := row_interval(row)) and found[0] == kind}
     lines = {
-        label: found
+        label: points
         for label in marks
-        if (found := _series([row for row in rows if row_label(row) == label], kind, score))
+        if (points := _series([row for row in rows if row_label(row) == label], kind, score))
     }
     # Side by side, so that the intervals of many lines do not hide each other.
     gap = min((b - a for a, b in pairwise(sorted(taus))), default=1)
