@@ -19,11 +19,13 @@ ALLOWED = {
     "tracking": LABELS,
     "model": LABELS | {"tracking"},
     "baselines": FOUNDATION,
+    "pictures": FOUNDATION,
     "evaluation": FOUNDATION | {"baselines"},
     "experiments": FOUNDATION | {"baselines", "model", "evaluation"},
     "profiling": FOUNDATION | {"baselines", "model"},
     "reports": set(),  # it sees results only
-    "cli": FOUNDATION | {"baselines", "model", "evaluation", "experiments", "profiling", "reports"},
+    "cli": FOUNDATION
+    | {"baselines", "model", "evaluation", "experiments", "pictures", "profiling", "reports"},
     "__main__": {"cli"},
 }
 

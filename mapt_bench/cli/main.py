@@ -24,6 +24,7 @@ _COMMANDS = {
     "conformance": ("mapt_bench.cli.conformance", "Check the metrics against golden cases."),
     "evaluate": ("mapt_bench.cli.evaluate", "Score folders of predictions against ground truth."),
     "flops": ("mapt_bench.cli.flops", "Count what networks cost, twice; measure time, memory."),
+    "show": ("mapt_bench.cli.show", "Paint frames, films and timelines of tracks."),
     "sweep-interval": (
         "mapt_bench.cli.sweep_interval",
         "Drop frames or widen the pairing interval.",

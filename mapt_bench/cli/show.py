@@ -1,0 +1,171 @@
+"""``mapt-bench show``: look at ground truth and predictions."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.errors import ConfigError, counted
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
+from mapt_bench.pictures import (
+    Exhibit,
+    TrackTable,
+    choose_frames,
+    open_predictions,
+    open_video,
+    picture_format,
+    write_film,
+    write_png,
+)
+
+__all__ = ["command"]
+
+_STRIP_FRAMES = 4
+
+
+@click.command(
+    "show",
+    epilog="""\b
+Examples:
+  mapt-bench show data/kitti_step --pred runs/mine --sequence 0002 --out 0002.gif
+  mapt-bench show data/kitti_step --pred runs/mine --frames 10:14 --timeline tracks.png
+""",
+)
+@click.argument("data", type=path_type)
+@click.option(
+    "--pred",
+    type=path_type,
+    multiple=True,
+    help="Folder of predicted maps, shown below the ground truth; repeat it to compare several.",
+)
+@click.option(
+    "--out",
+    type=path_type,
+    help="Frames as a strip (.png) or a film (.gif, .mp4).  [default: SEQUENCE.png; nothing if "
+    "--timeline is given]",
+)
+@click.option("--timeline", type=path_type, help="Tracks over frames, one row each (.png).")
+@click.option("--sequence", metavar="NAME", help="Which sequence.  [default: the first]")
+@click.option(
+    "--frames",
+    metavar="CHOICE",
+    help="Positions from 0: 0:8, 0:40:5 (each fifth) or 3,4,9.  [default: all]",
+)
+@click.option(
+    "--max-frames",
+    type=click.IntRange(min=1),
+    help="Take at most so many of them, evenly spread.  [default: 4 for a strip without --frames "
+    "and --timeline]",
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, max=16, min_open=True),
+    help="Size over that of the frames.  [default: what suits the page]",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0.1, max=50),
+    default=5,
+    show_default=True,
+    help="Frames a second of a film.",
+)
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="Label space: a built-in name or a YAML file.  [default: what the folder's dataset.json "
+    "says, else kitti-step]",
+)
+@click.option("--encoding", metavar="NAME", help="Encoding of PRED.  [default: found out]")
+@click.option("--gt-encoding", metavar="NAME", help="Encoding of DATA.  [default: found out]")
+@json_option
+def command(
+    data: Path,
+    pred: tuple[Path, ...],
+    out: Path | None,
+    timeline: Path | None,
+    sequence: str | None,
+    frames: str | None,
+    max_frames: int | None,
+    scale: float | None,
+    rate: float,
+    dataset: str | None,
+    encoding: str | None,
+    gt_encoding: str | None,
+    json_file: str | None,
+) -> int:
+    """Paint a sequence of DATA: ground truth, and below it each prediction.
+
+    A colour is an identity. An identity that matches an object first has the colour of the object
+    in the ground truth, so that what stays right looks alike in all rows. Void is hatched, crowd
+    grey. A segment with a white and black outline has another identity than its object had
+    before: the disc above shows the colours before and after. DATA may hold maps, images or both.
+    """
+    _check_formats(out, timeline)
+    video, labels = open_video(data, sequence, dataset, gt_encoding)
+    predictions = open_predictions(pred, video, labels, encoding)
+    if out is None and timeline is None:
+        out = Path(f"{video.info.name}.png")
+    is_strip = out is not None and picture_format(out) == "png"
+    if is_strip and timeline is None and frames is None and max_frames is None:
+        max_frames = _STRIP_FRAMES
+    chosen = choose_frames(frames, video.info.frame_count, max_frames)
+    exhibit = Exhibit(video, predictions, chosen, scale)
+    written = _write(exhibit, out, timeline, rate)
+    if json_file is None or not emit_json(json_file, _document(exhibit, written)):
+        for path in written:
+            click.echo(f"sequence {video.info.name}, {counted(len(chosen), 'frame')}: {path}")
+    return 0
+
+
+def _check_formats(out: Path | None, timeline: Path | None) -> None:
+    if out is not None:
+        picture_format(out)
+    if timeline is not None and picture_format(timeline) != "png":
+        raise ConfigError("a timeline is one picture; expected the suffix .png", where=timeline)
+    if out is not None and timeline is not None and out.resolve() == timeline.resolve():
+        raise ConfigError("--out and --timeline are the same file; name two", where=out)
+
+
+def _write(exhibit: Exhibit, out: Path | None, timeline: Path | None, rate: float) -> list[Path]:
+    if out is not None and picture_format(out) == "png":
+        write_png(out, exhibit.strip())
+    elif out is not None:
+        write_film(out, exhibit.film(), rate)
+    if timeline is not None:
+        write_png(timeline, exhibit.timeline())
+    return [path for path in (out, timeline) if path is not None]
+
+
+def _document(exhibit: Exhibit, written: list[Path]) -> dict[str, Any]:
+    info = exhibit.video.info
+    names = [info.frame_names[index] for index in exhibit.frames]
+    titles = [prediction.title for prediction in exhibit.predictions] or ["Ground truth"]
+    return {
+        "schema": "mapt-bench/show/1",
+        "sequence": info.name,
+        "frames": names,
+        "written": [str(path) for path in written],
+        "predictions": [
+            {"title": title, "tracks": _tracks(table, names, info.labels)}
+            for title, table in zip(titles, exhibit.tables, strict=True)
+        ],
+    }
+
+
+def _tracks(table: TrackTable, names: list[str], labels: LabelSpace) -> list[dict[str, Any]]:
+    return [
+        {
+            "class": labels.by_id(code >> ID_BITS).name,
+            "id": code & (ID_LIMIT - 1),
+            "frames": int(table.visible[row].sum()),
+            "matched": int((table.partner[row] >= 0).sum()),
+            "identities": [
+                None if partner < 0 else partner & (ID_LIMIT - 1)
+                for partner in table.partner[row].tolist()
+            ],
+            "switches": [names[at] for at in np.flatnonzero(table.switched[row])],
+        }
+        for row, code in enumerate(table.codes.tolist())
+    ]

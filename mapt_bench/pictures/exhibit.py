@@ -1,0 +1,216 @@
+"""What is shown of one video: the truth and any number of predictions, over chosen frames."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import DataError
+from mapt_bench.labels import PanopticMap, Video
+from mapt_bench.metrics import count_overlap
+from mapt_bench.pictures.colors import Color, Palette, identity_color
+from mapt_bench.pictures.lettering import Sheet
+from mapt_bench.pictures.painting import SwitchMark, paint
+from mapt_bench.pictures.timeline import Section, draw_timeline
+from mapt_bench.pictures.tracks import TrackTable, match_tracks
+
+__all__ = ["Exhibit", "Prediction"]
+
+_GAP, _TITLE = 6, 24
+_STRIP_WIDTH, _FILM_WIDTH = 2560, 960
+_CELL_WIDTHS = (320, 640)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One prediction for a video.
+
+    Attributes:
+        title: Stands above its row.
+        read: Gives the map of the frame at a position of the video.
+    """
+
+    title: str
+    read: Callable[[int], PanopticMap]
+
+
+@dataclass(frozen=True)
+class _Row:
+    title: str
+    read: Callable[[int], PanopticMap]
+    color: Callable[[int], Color]
+    table: TrackTable | None
+    is_truth: bool
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """Chosen frames of one video with its truth and its predictions.
+
+    Without truth the first prediction stands in for it: its own identities are shown.
+
+    Attributes:
+        video: Images, truth, or both.
+        predictions: Of the same frames and size.
+        frames: Positions in the video, ascending; at least one.
+        scale: Size of the pictures over that of the frames; ``None`` for one that suits the page.
+
+    Raises:
+        DataError: If there is neither truth nor a prediction.
+    """
+
+    video: Video
+    predictions: Sequence[Prediction]
+    frames: Sequence[int]
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.video.has_truth and not self.predictions:
+            raise DataError(
+                "has images but no panoptic maps, so there is nothing to show; add panoptic_maps, "
+                "or give predictions with --pred",
+                where=self.video.info.name,
+            )
+
+    @cached_property
+    def tables(self) -> tuple[TrackTable, ...]:
+        """The tracks of each prediction; of the truth alone where there is no prediction.
+
+        Switches are those among the shown frames, over gaps too.
+        """
+        return tuple(row.table for row in self._rows if row.table is not None)
+
+    @cached_property
+    def _rows(self) -> tuple[_Row, ...]:
+        rows = []
+        if self.video.has_truth:
+            own = None if self.predictions else self._match(self.video.truth, self.video.truth)
+            rows.append(_Row("Ground truth", self.video.truth, identity_color, own, True))
+        for prediction in self.predictions:
+            reference = self.video.truth if self.video.has_truth else prediction.read
+            table = self._match(reference, prediction.read)
+            color = Palette(table).color if self.video.has_truth else identity_color
+            rows.append(_Row(prediction.title, prediction.read, color, table, False))
+        return tuple(rows)
+
+    def _match(
+        self, gt: Callable[[int], PanopticMap], pred: Callable[[int], PanopticMap]
+    ) -> TrackTable:
+        labels = self.video.info.labels
+        overlaps = [count_overlap(gt(index), pred(index), labels) for index in self.frames]
+        return match_tracks(overlaps, labels)
+
+    def strip(self) -> NDArray[np.uint8]:
+        """Return all frames on one page: a row for the truth and each prediction.
+
+        Returns:
+            ``uint8`` RGB of shape ``(height, width, 3)``.
+        """
+        across = len(self.frames)
+        height, width = self._cell(_STRIP_WIDTH // across)
+        sheet = Sheet(
+            across * (width + _GAP) + _GAP, len(self._rows) * (height + _TITLE + _GAP) + _GAP
+        )
+        for column in range(across):
+            for line, row in enumerate(self._rows):
+                x, y = _GAP + column * (width + _GAP), line * (height + _TITLE + _GAP) + _GAP
+                caption = f"frame {self._frame_name(column)}"
+                title = f"{row.title}, {caption}" if column == 0 else caption
+                sheet.text(x, y + _TITLE / 2 - 1, title, size=15)
+                sheet.paste(x, y + _TITLE, self._painted(row, column, (height, width)))
+        return sheet.pixels()
+
+    def film(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield one page a frame: the truth above the predictions.
+
+        Yields:
+            ``uint8`` RGB of shape ``(height, width, 3)``, all of one size.
+        """
+        height, width = self._cell(_FILM_WIDTH)
+        for column in range(len(self.frames)):
+            sheet = Sheet(width + 2 * _GAP, len(self._rows) * (height + _TITLE + _GAP) + _GAP)
+            for line, row in enumerate(self._rows):
+                y = line * (height + _TITLE + _GAP) + _GAP
+                caption = f"{row.title}, frame {self._frame_name(column)}"
+                sheet.text(_GAP, y + _TITLE / 2 - 1, caption, size=15)
+                sheet.paste(_GAP, y + _TITLE, self._painted(row, column, (height, width)))
+            yield sheet.pixels()
+
+    def timeline(self) -> NDArray[np.uint8]:
+        """Return the tracks over the frames, see :func:`draw_timeline`."""
+        info = self.video.info
+        sections = [
+            Section(
+                f"{info.name}: {row.title}",
+                row.table,
+                row.color,
+                summarized=self.video.has_truth and not row.is_truth,
+            )
+            for row in self._rows
+            if row.table is not None
+        ]
+        return draw_timeline(
+            sections, info.labels, [info.frame_names[index] for index in self.frames]
+        )
+
+    def _frame_name(self, column: int) -> str:
+        name = self.video.info.frame_names[self.frames[column]]
+        return str(int(name)) if name.isdecimal() else name
+
+    def _cell(self, room: int) -> tuple[int, int]:
+        """Return height and width of one picture; small frames are enlarged by whole numbers."""
+        info = self.video.info
+        scale = self.scale
+        if scale is None:
+            least, most = _CELL_WIDTHS
+            target = min(max(room, least), most if room < _FILM_WIDTH else _FILM_WIDTH)
+            enlarged = max(min(target, most) // info.width, 1)
+            scale = enlarged if info.width <= target else target / info.width
+        return max(round(info.height * scale), 1), max(round(info.width * scale), 1)
+
+    def _painted(self, row: _Row, column: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+        info, index = self.video.info, self.frames[column]
+        panoptic = row.read(index)
+        image = _resized(self.video.frame(index).image, size) if info.has_images else None
+        return paint(
+            _nearest(panoptic.codes, size),
+            info.labels,
+            row.color,
+            image=image,
+            zero_is_crowd=row.is_truth,
+            marks=_marks(row, column),
+        )
+
+
+def _marks(row: _Row, column: int) -> list[SwitchMark]:
+    if row.table is None:
+        return []
+    table = row.table
+    return [
+        SwitchMark(
+            code=int(table.partner[track, column]),
+            before=row.color(int(table.before[track, column])),
+            after=row.color(int(table.partner[track, column])),
+        )
+        for track in np.flatnonzero(table.switched[:, column])
+    ]
+
+
+def _nearest(codes: NDArray[np.uint32], size: tuple[int, int]) -> NDArray[np.uint32]:
+    rows, columns = (
+        (np.arange(wanted) * 2 + 1) * given // (2 * wanted)
+        for wanted, given in zip(size, codes.shape, strict=True)
+    )
+    picked: NDArray[np.uint32] = codes[rows[:, None], columns]
+    return picked
+
+
+def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    if image.shape[:2] == size:
+        return image
+    resized = Image.fromarray(image).resize((size[1], size[0]), Image.Resampling.LANCZOS)
+    return np.asarray(resized, dtype=np.uint8)
