@@ -156,9 +156,9 @@ class MotionHead(nn.Module):
         if self.config.uses_context:
             context = functional.leaky_relu(context, 0.1, inplace=True)
         if self.config.deformable:
-            offsets = torch.stack([convolution(context) for convolution in self.offset], dim=1)
+            offsets = torch.cat([convolution(context) for convolution in self.offset], dim=1)
         else:
-            offsets = context.new_zeros(batch, levels, 2 * _TAPS, height, width)
+            offsets = context.new_zeros(batch, levels * 2 * _TAPS, height, width)
         gate = (
             context.new_full((batch, levels, height, width), 1 / levels)
             if self.gate is None

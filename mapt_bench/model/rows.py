@@ -2,8 +2,9 @@
 
 With channels side by side in memory, one cell of the map is one row of a table, and reading a map
 between its cells is a weighted sum of four rows. ``embedding_bag`` is a tuned kernel for exactly
-that. The work goes block by block, so that what is fetched stays in the processor's cache: the
-same steps on the whole map spend most of their time on fresh memory.
+that. What surrounds it is laid out so that it costs as little: the taps of a cell lie side by side,
+so that weighing and summing them runs over unbroken memory, and the work goes block by block, so
+that it stays in the processor's cache.
 """
 
 import math
@@ -14,8 +15,11 @@ from torch import Tensor
 
 __all__ = ["gather_rows"]
 
-_BLOCK_BYTES = 3 << 20
-"""Size of the fetched block: from 1 to 4 MiB the time differs by a fifth, then it grows."""
+_BLOCK_POSITIONS = 1 << 16
+"""Positions worked out at once: fewer, and calls take the time; more, and they leave the cache."""
+
+_FETCHED_BYTES = 3 << 19
+"""Size of what is fetched at once. Twice that takes a quarter longer: it is fresh memory."""
 
 _LANES = 16
 """Rows are filled up to whole cache lines (16 single-precision numbers): a row astride one more
@@ -34,7 +38,8 @@ def gather_rows(
 
     Args:
         x: Shape ``(batch, channels, height, width)``, single or double precision.
-        offsets: Shape ``(batch, taps, 2, height, width)``, in cells, ``(dy, dx)``.
+        offsets: Shape ``(batch, taps, 2, height, width)``, in cells, ``(dy, dx)``; quickest where
+            taps lie innermost in memory, as a channels-last convolution leaves them.
         kernels: Shape ``(taps, channels)``.
         taps: ``(down, right)`` of each tap, in cells.
         gate: Shape ``(batch, levels, height, width)``, where the taps are ``levels`` equal runs.
@@ -49,21 +54,21 @@ def gather_rows(
     if total.numel() == 0:
         return total[..., :channels].permute(0, 3, 1, 2)
     with torch.no_grad():
-        block = max(1, _BLOCK_BYTES // (len(taps) * width * lanes * x.element_size()))
-        fetcher = _Fetcher(kernels, taps, size=(min(block, height), width), lanes=lanes)
+        offsets = offsets.permute(0, 3, 4, 1, 2)
+        gate = None if gate is None else gate.permute(0, 2, 3, 1)
+        block = min(height, max(1, _BLOCK_POSITIONS // (len(taps) * width)))
+        fetcher = _Fetcher(kernels, taps, block=block, size=(height, width), lanes=lanes)
         for image in range(batch):
             table = _table(x[image], lanes)
-            for rows in _blocks(height, block):
-                parts = None if gate is None else gate[image, :, rows]
-                fetcher.fetch(
-                    table, offsets[image, :, :, rows], parts, rows.start, height, total[image, rows]
-                )
+            for rows in _runs(height, block):
+                parts = None if gate is None else gate[image, rows]
+                fetcher.fetch(table, offsets[image, rows], parts, rows.start, total[image, rows])
     return total[..., :channels].permute(0, 3, 1, 2)
 
 
-def _blocks(height: int, block: int) -> Iterator[slice]:
-    for top in range(0, height, block):
-        yield slice(top, min(top + block, height))
+def _runs(count: int, length: int) -> Iterator[slice]:
+    for start in range(0, count, length):
+        yield slice(start, min(start + length, count))
 
 
 def _table(image: Tensor, lanes: int) -> Tensor:
@@ -75,63 +80,76 @@ def _table(image: Tensor, lanes: int) -> Tensor:
 
 
 class _Fetcher:
-    """The buffers that every block of a map uses again."""
+    """What every block of a map uses again: where its taps lie, and room to work in."""
 
     def __init__(
-        self, kernels: Tensor, taps: Sequence[tuple[int, int]], *, size: tuple[int, int], lanes: int
+        self,
+        kernels: Tensor,
+        taps: Sequence[tuple[int, int]],
+        *,
+        block: int,
+        size: tuple[int, int],
+        lanes: int,
     ) -> None:
-        rows, width = size
-        cells, count = rows * width, len(taps)
+        height, width = size
+        count = len(taps)
         self.stride = width + 3
-        wide = kernels.new_zeros(count, 1, lanes)
-        wide[:, 0, : kernels.shape[1]] = kernels
-        # Spread out once: a product of equal shapes runs several times faster than a broadcast one.
-        self.kernels = wide.expand(count, cells, lanes).contiguous()
-        displacement = kernels.new_tensor(taps).view(count, 2, 1, 1)
-        self.start = torch.empty(count, 2, rows, width, dtype=kernels.dtype)
-        self.start[:, 0] = displacement[:, 0] + torch.arange(1, rows + 1)[:, None]
-        self.start[:, 1] = displacement[:, 1] + torch.arange(1, width + 1)
-        self.corners = torch.empty(count * cells, 4, dtype=torch.int32)
-        self.shares = torch.empty(count * cells, 4, dtype=kernels.dtype)
-        self.bags = torch.arange(0, 4 * count * cells, 4, dtype=torch.int32)
+        self.kernels = kernels.new_zeros(count, lanes)
+        self.kernels[:, : kernels.shape[1]] = kernels
+        self.start = kernels.new_empty(block, width, count, 2)
+        displacement = kernels.new_tensor(taps)
+        self.start[..., 0] = displacement[:, 0] + torch.arange(1, block + 1)[:, None, None]
+        self.start[..., 1] = displacement[:, 1] + torch.arange(1, width + 1)[:, None]
+        # Spread out once: work on equal shapes runs several times faster than on one pair for all.
+        self.down = kernels.new_tensor([1, 0]).expand_as(self.start).contiguous()
+        # Beyond the frame of zeros everything is zero, so positions may stop there.
+        self.limit = kernels.new_tensor([height + 1, width + 1]).expand_as(self.start).contiguous()
+        self.position = torch.empty_like(self.start)
+        self.cell = torch.empty(self.start.shape, dtype=torch.int32)
+        self.corners = torch.empty(block, width, count, 4, dtype=torch.int32)
+        self.shares = kernels.new_empty(block, width, count, 4)
+        self.chunk = max(1, _FETCHED_BYTES // (self.kernels.numel() * kernels.element_size()))
+        self.bags = torch.arange(0, 4 * count * self.chunk + 1, 4, dtype=torch.int32)
 
     def fetch(
-        self,
-        table: Tensor,
-        offsets: Tensor,
-        gate: Tensor | None,
-        top: int,
-        height: int,
-        total: Tensor,
+        self, table: Tensor, offsets: Tensor, gate: Tensor | None, top: int, total: Tensor
     ) -> None:
-        """Write the sums for the rows from ``top`` on into ``total``."""
-        count, _, rows, width = offsets.shape
-        cells = rows * width
-        # Offsets may lie channels-last; every buffer here has the taps outermost.
-        position = torch.empty(offsets.shape, dtype=offsets.dtype)
-        torch.add(offsets, self.start[:, :, :rows], out=position)
-        down, right = position[:, 0], position[:, 1]
-        # Beyond the frame of zeros everything is zero, so positions may stop there.
-        down.add_(top).clamp_(0, height + 1)
-        right.clamp_(0, self.stride - 2)
-        # Not-a-number passes a clamp; its address must be a real one, its share tells of it.
-        corner = position.to(torch.int32).clamp_(min=0)
+        """Write the sums for the rows from ``top`` on into ``total``.
+
+        Shapes are ``(rows, width, taps, 2)``, ``(rows, width, levels)`` and ``(rows, width,
+        lanes)``.
+        """
+        rows = len(offsets)
+        position, cell = self.position[:rows], self.cell[:rows]
+        corners, shares = self.corners[:rows], self.shares[:rows]
+        torch.add(offsets, self.start[:rows], out=position)
+        position.add_(self.down[:rows], alpha=top)
+        position.clamp_(min=0)
+        torch.minimum(position, self.limit[:rows], out=position)
+        # Not-a-number passes these limits; its address must be a real one, its share tells of it.
+        cell.copy_(position).clamp_(min=0)
         position.frac_()
-        first = torch.add(corner[:, 1], corner[:, 0], alpha=self.stride).view(-1)
-        corners = self.corners[: count * cells]
-        for place, step in enumerate((0, 1, self.stride, self.stride + 1)):
-            torch.add(first, step, out=corners[:, place])
-        shares = self.shares[: count * cells].view(count, rows, width, 4)
-        _bilinear_shares(down, right, gate, shares)
-        fetched = torch.embedding_bag(
-            table,
-            corners.view(-1),
-            self.bags[: count * cells],
-            mode=0,
-            per_sample_weights=shares.view(-1),
-        )[0].view(count, cells, -1)
-        fetched.mul_(self.kernels[:, :cells])
-        torch.sum(fetched, 0, out=total.view(cells, -1))
+        first = corners[..., 0]
+        torch.add(cell[..., 1], cell[..., 0], alpha=self.stride, out=first)
+        for place, step in enumerate((1, self.stride, self.stride + 1), start=1):
+            torch.add(first, step, out=corners[..., place])
+        _bilinear_shares(position[..., 0], position[..., 1], gate, shares)
+        self._sum(table, corners.flatten(0, 1), shares.flatten(0, 1), total.flatten(0, 1))
+
+    def _sum(self, table: Tensor, corners: Tensor, shares: Tensor, total: Tensor) -> None:
+        taps = corners.shape[1]
+        for cells in _runs(len(corners), self.chunk):
+            chunk = total[cells]
+            fetched = torch.embedding_bag(
+                table,
+                corners[cells].view(-1),
+                self.bags[: len(chunk) * taps + 1],
+                mode=0,
+                per_sample_weights=shares[cells].view(-1),
+                include_last_offset=True,
+            )[0]
+            weighed = fetched.view(len(chunk), -1).mul_(self.kernels.view(-1))
+            torch.sum(weighed.view(len(chunk), taps, -1), 1, out=chunk)
 
 
 def _bilinear_shares(down: Tensor, right: Tensor, gate: Tensor | None, shares: Tensor) -> None:
@@ -139,10 +157,10 @@ def _bilinear_shares(down: Tensor, right: Tensor, gate: Tensor | None, shares: T
     if gate is None:
         lower, upper = down, 1 - down
     else:
-        by_level = down.reshape(len(gate), -1, *down.shape[1:])
-        parts = gate[:, None].contiguous()
-        lower = (by_level * parts).view(down.shape)
-        upper = (parts - lower.view(by_level.shape)).view(down.shape)
+        run = down.shape[-1] // gate.shape[-1]
+        parts = gate[..., None].expand(*gate.shape, run).flatten(-2)
+        lower = down * parts
+        upper = parts - lower
     torch.mul(lower, right, out=shares[..., 3])
     torch.sub(lower, shares[..., 3], out=shares[..., 2])
     torch.mul(upper, right, out=shares[..., 1])
