@@ -8,7 +8,7 @@ import numpy as np
 
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.errors import ConfigError, counted
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (
     Exhibit,
     TrackTable,
@@ -56,8 +56,7 @@ Examples:
 @click.option(
     "--max-frames",
     type=click.IntRange(min=1),
-    help="Take at most so many of them, evenly spread.  [default: 4 for a strip without --frames "
-    "and --timeline]",
+    help="Take at most so many of them, evenly spread.  [default: 4 in a strip without --frames]",
 )
 @click.option(
     "--scale",
@@ -107,15 +106,25 @@ def command(
     predictions = open_predictions(pred, video, labels, encoding)
     if out is None and timeline is None:
         out = Path(f"{video.info.name}.png")
-    is_strip = out is not None and picture_format(out) == "png"
-    if is_strip and timeline is None and frames is None and max_frames is None:
-        max_frames = _STRIP_FRAMES
-    chosen = choose_frames(frames, video.info.frame_count, max_frames)
-    exhibit = Exhibit(video, predictions, chosen, scale)
-    written = _write(exhibit, out, timeline, rate)
-    if json_file is None or not emit_json(json_file, _document(exhibit, written)):
-        for path in written:
-            click.echo(f"sequence {video.info.name}, {counted(len(chosen), 'frame')}: {path}")
+    count = video.info.frame_count
+    exhibit = Exhibit(video, predictions, choose_frames(frames, count, max_frames), scale)
+    strip = exhibit
+    if frames is None and max_frames is None:
+        few = choose_frames(None, count, _STRIP_FRAMES)
+        strip = Exhibit(video, predictions, few, scale)
+    written: dict[Path, Exhibit] = {}
+    if out is not None and picture_format(out) == "png":
+        write_png(out, strip.strip())
+        written[out] = strip
+    elif out is not None:
+        write_film(out, exhibit.film(), rate)
+        written[out] = exhibit
+    if timeline is not None:
+        write_png(timeline, exhibit.timeline())
+        written[timeline] = exhibit
+    if json_file is None or not emit_json(json_file, _document(video.info, written)):
+        for path, shown in written.items():
+            click.echo(f"sequence {video.info.name}, {counted(len(shown.frames), 'frame')}: {path}")
     return 0
 
 
@@ -128,25 +137,20 @@ def _check_formats(out: Path | None, timeline: Path | None) -> None:
         raise ConfigError("--out and --timeline are the same file; name two", where=out)
 
 
-def _write(exhibit: Exhibit, out: Path | None, timeline: Path | None, rate: float) -> list[Path]:
-    if out is not None and picture_format(out) == "png":
-        write_png(out, exhibit.strip())
-    elif out is not None:
-        write_film(out, exhibit.film(), rate)
-    if timeline is not None:
-        write_png(timeline, exhibit.timeline())
-    return [path for path in (out, timeline) if path is not None]
-
-
-def _document(exhibit: Exhibit, written: list[Path]) -> dict[str, Any]:
-    info = exhibit.video.info
-    names = [info.frame_names[index] for index in exhibit.frames]
-    titles = [prediction.title for prediction in exhibit.predictions] or ["Ground truth"]
+def _document(info: VideoInfo, written: dict[Path, Exhibit]) -> dict[str, Any]:
     return {
         "schema": "mapt-bench/show/1",
         "sequence": info.name,
+        "written": [_entry(info, path, exhibit) for path, exhibit in written.items()],
+    }
+
+
+def _entry(info: VideoInfo, path: Path, exhibit: Exhibit) -> dict[str, Any]:
+    names = [info.frame_names[index] for index in exhibit.frames]
+    titles = [prediction.title for prediction in exhibit.predictions] or ["Ground truth"]
+    return {
+        "file": str(path),
         "frames": names,
-        "written": [str(path) for path in written],
         "predictions": [
             {"title": title, "tracks": _tracks(table, names, info.labels)}
             for title, table in zip(titles, exhibit.tables, strict=True)

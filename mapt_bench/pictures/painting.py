@@ -79,8 +79,10 @@ def paint(
             place[inside] = tint
         else:
             place[inside] = (1 - share) * image[rows, columns][inside] + share * tint
-        light = _CONTOUR_LIGHT * 255 + (1 - _CONTOUR_LIGHT) * tint
-        place[_inner_edge(inside)] = light
+        edge = _inner_edge(inside)
+        # Small segments are nearly all contour, which must not wash out their colour.
+        light = _CONTOUR_LIGHT * np.clip(2 - 2 * edge.sum() / inside.sum(), 0.4, 1)
+        place[edge] = light * 255 + (1 - light) * tint
     for mark in marks:
         _outline(canvas, codes == mark.code)
     for mark in marks:

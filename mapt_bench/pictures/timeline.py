@@ -23,6 +23,12 @@ _STRIPE: Color = (246, 246, 248)
 _CELLS_ACROSS = 1100
 _CELL_LIMITS = (2, 32)
 _LABEL_EVERY_PX = 46
+_OWN_WORDS = ("in sight, in the colour of its identity",)
+_LEGEND_WORDS = (
+    "matched, in the colour of its predicted identity",
+    "in sight, not matched",
+    "identity switch",
+)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -65,7 +71,8 @@ def draw_timeline(
     notes = [note for section in sections for note in _notes(section)]
     right = 20 + max([Sheet.text_width(note) for note in notes], default=0)
     heights = [_HEADING + _ROW * max(len(section.table.codes), 1) for section in sections]
-    legend_width = _MARGIN + sum(width for width, _ in _legend_entries())
+    words = _LEGEND_WORDS if any(section.summarized for section in sections) else _OWN_WORDS
+    legend_width = _MARGIN + sum(_legend_width(word) for word in words)
     sheet = Sheet(
         max(left + cell * count + right, legend_width, 320), sum(heights) + _AXIS + _LEGEND
     )
@@ -74,7 +81,7 @@ def draw_timeline(
         _draw_section(sheet, section, labels, (left, top), cell)
         top += height
     _draw_axis(sheet, frame_names, (left, top), cell)
-    _draw_legend(sheet, top + _AXIS + _LEGEND // 2)
+    _draw_legend(sheet, top + _AXIS + _LEGEND // 2, words)
     return sheet.pixels()
 
 
@@ -167,18 +174,13 @@ def _round_step(least: float) -> int:
     return next(step for step in steps if step >= least)
 
 
-def _legend_entries() -> list[tuple[int, str]]:
-    words = (
-        "matched, in the colour of its predicted identity",
-        "in sight, not matched",
-        "identity switch",
-    )
-    return [(46 + Sheet.text_width(word, 12), word) for word in words]
+def _legend_width(word: str) -> int:
+    return 46 + Sheet.text_width(word, 12)
 
 
-def _draw_legend(sheet: Sheet, y: int) -> None:
+def _draw_legend(sheet: Sheet, y: int, words: Sequence[str]) -> None:
     x = _MARGIN
-    for sign, (width, word) in enumerate(_legend_entries()):
+    for sign, word in enumerate(words):
         if sign == 0:
             sheet.box(x, y - 6, 22, 12, identity_color(1))
         elif sign == 1:
@@ -186,4 +188,4 @@ def _draw_legend(sheet: Sheet, y: int) -> None:
         else:
             sheet.switch_tick(x + 12, y - 6, 15)
         sheet.text(x + 28, y, word, size=12, color=_QUIET)
-        x += width
+        x += _legend_width(word)

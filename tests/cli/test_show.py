@@ -54,12 +54,23 @@ def test_timeline_alone_and_beside_the_frames(place):
     assert [line.split(": ")[1] for line in both.stdout.splitlines()] == ["a.png", "t.png"]
 
 
+def test_a_strip_shows_four_frames_and_its_timeline_all(place):
+    write_films(place / "long", {"0001": " | ".join(["c1 r"] * 9)})
+    result = run("long", "--out", "a.png", "--timeline", "t.png")
+    assert result.stdout.splitlines() == [
+        "sequence 0001, 4 frames: a.png",
+        "sequence 0001, 9 frames: t.png",
+    ]
+    assert "9 frames" in run("long", "--out", "a.gif").stdout
+
+
 def test_json_tells_the_tracks():
     result = run("gt", "--pred", "pred", "--timeline", "t.png", "--json", "-")
     data = json.loads(result.stdout)
     assert data["schema"] == "mapt-bench/show/1"
-    assert data["written"] == ["t.png"]
-    (prediction,) = data["predictions"]
+    (written,) = data["written"]
+    assert written["file"] == "t.png"
+    (prediction,) = written["predictions"]
     assert prediction["title"] == "pred"
     tracks = {(track["class"], track["id"]): track for track in prediction["tracks"]}
     assert tracks["car", 1]["identities"] == [1, 1, 7, 7]
@@ -88,14 +99,14 @@ def test_a_prediction_of_one_sequence_and_some_frames(place):
     (place / "single" / "anything" / "000003.png").unlink()
     assert run("gt", "--pred", "single").exit_code == 0
     result = run("gt", "--pred", "single", "--timeline", "t.png", "--json", "-")
-    track = json.loads(result.stdout)["predictions"][0]["tracks"][0]
+    track = json.loads(result.stdout)["written"][0]["predictions"][0]["tracks"][0]
     assert track["identities"][3] is None
 
 
 def test_frames_and_scale(place):
     run("gt", "--frames", "1:3", "--scale", "40", "--out", "a.png")
     result = run("gt", "--frames", "1:3", "--scale", "16", "--out", "a.png", "--json", "-")
-    assert json.loads(result.stdout)["frames"] == ["000001", "000002"]
+    assert json.loads(result.stdout)["written"][0]["frames"] == ["000001", "000002"]
     with Image.open("a.png") as picture:
         assert picture.width == 2 * (6 * 16 + 6) + 6
 

@@ -100,3 +100,9 @@ def test_a_mark_of_a_segment_lost_in_a_reduced_picture_is_left_out():
 
 def test_a_single_pixel():
     assert painted(draw("v").codes).shape == (1, 1, 3)
+
+
+def test_the_contour_of_a_tiny_segment_keeps_its_colour():
+    codes = np.zeros((9, 9), dtype=np.uint32)
+    codes[4, 4] = CAR << 24 | 1
+    assert painted(codes)[4, 4, 1] < 120
