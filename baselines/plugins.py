@@ -1,14 +1,12 @@
 """Trackers that somebody else wrote: ``package.module:Class``, or an entry point."""
 
-import importlib
 import inspect
-import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 
-from mapt_bench.errors import ConfigError, MaptBenchError, TrackerError, nearest
+from mapt_bench.errors import ConfigError, MaptBenchError, TrackerError
 from mapt_bench.tracking import Tracker
+from mapt_bench.user_code import attribute_of
 
 __all__ = ["ENTRY_POINT_GROUP", "load_tracker", "plugin_names"]
 
@@ -72,37 +70,7 @@ def _from_entry_point(point: EntryPoint) -> Callable[[], object]:
 
 
 def _from_path(name: str) -> Callable[[], object]:
-    module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute):
-        raise ConfigError(f"{name!r} is no tracker; expected package.module:Class")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as problem:
-        if problem.name and (module_name + ".").startswith(problem.name + "."):
-            raise ConfigError(
-                f"there is no module {problem.name!r} for tracker {name!r}, neither installed "
-                "nor in the current folder",
-                where=here,
-            ) from problem
-        raise ConfigError(
-            f"module {module_name!r} of tracker {name!r} needs {problem.name!r}, which is not "
-            "installed"
-        ) from problem
-    except Exception as problem:  # whatever a user's module may raise
-        raise ConfigError(
-            f"module {module_name!r} of tracker {name!r} cannot be imported: "
-            f"{type(problem).__name__}: {problem}"
-        ) from problem
-    if not hasattr(module, attribute):
-        public = [word for word in vars(module) if not word.startswith("_")]
-        raise ConfigError(
-            f"module {module_name!r} has no {attribute!r}; {nearest(attribute, public)}",
-            where=module.__file__,
-        )
-    return _callable(getattr(module, attribute), name)
+    return _callable(attribute_of(name, kind="tracker", form="package.module:Class"), name)
 
 
 def _callable(found: object, name: str) -> Callable[[], object]:

@@ -1,16 +1,14 @@
 """Anybody's module as a target: ``package.module:build``."""
 
-import importlib
-import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError
 from mapt_bench.profiling.sizes import InputSize
 from mapt_bench.profiling.targets import Target
+from mapt_bench.user_code import attribute_of
 
 __all__ = ["user_target"]
 
@@ -27,7 +25,7 @@ def user_target(name: str) -> Target:
     Raises:
         ConfigError: If it is not found, cannot be imported or built, or is no module.
     """
-    found = _attribute(name)
+    found = attribute_of(name, kind="network", form="package.module:build")
 
     def build() -> nn.Module:
         return _module(found, name).eval()
@@ -50,40 +48,6 @@ def _example(module: nn.Module, size: InputSize, instances: int) -> tuple[Tensor
         return (torch.zeros(size.shape),)
     given = own(size.height, size.width, instances)
     return (given,) if isinstance(given, Tensor) else tuple(given)
-
-
-def _attribute(name: str) -> object:
-    module_name, colon, attribute = name.partition(":")
-    if not (module_name and colon and attribute):
-        raise ConfigError(f"{name!r} is no module; expected package.module:build")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    importlib.invalidate_caches()
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as problem:
-        if problem.name and f"{module_name}.".startswith(f"{problem.name}."):
-            raise ConfigError(
-                f"there is no module {problem.name!r} for {name!r}, neither installed nor in the "
-                "current folder",
-                where=here,
-            ) from problem
-        raise ConfigError(
-            f"module {module_name!r} needs {problem.name!r}, which is not installed"
-        ) from problem
-    except Exception as problem:  # whatever somebody's code does when it is imported
-        raise ConfigError(
-            f"module {module_name!r} cannot be imported: {type(problem).__name__}: {problem}"
-        ) from problem
-    if not hasattr(module, attribute):
-        public = [word for word in vars(module) if not word.startswith("_")]
-        raise ConfigError(
-            f"module {module_name!r} has no {attribute!r}; {nearest(attribute, public)}",
-            where=module.__file__,
-        )
-    found: object = getattr(module, attribute)
-    return found
 
 
 def _module(found: object, name: str) -> nn.Module:
