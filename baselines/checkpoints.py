@@ -39,8 +39,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as problem:
         raise DataError(
             "is a pickle that is not plain tensors, and loading it could run code, so it is "
-            f"refused ({_first_line(problem)}); save the state dict alone with torch.save, or as "
-            "safetensors",
+            "refused; save the state dict alone with torch.save, or as safetensors",
             where=path,
         ) from problem
     except (OSError, RuntimeError, ValueError, EOFError, KeyError) as problem:
@@ -72,6 +71,7 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: P
         if name in tensors and tensors[name].shape != values.shape
     ]
     faults = (
+        *_listed("without plain values", _without_plain_values(tensors, expected)),
         *_listed("missing", missing),
         *_listed("unknown", unknown),
         *_listed("of another shape", reshaped),
@@ -93,6 +93,24 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: P
         strict=True,
         assign=True,
     )
+
+
+def _without_plain_values(
+    tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> list[str]:
+    """Name the entries that cannot be taken as they are: no values, or values of another kind."""
+    found = []
+    for name, values in tensors.items():
+        wanted = expected.get(name)
+        if values.is_meta:
+            found.append(f"{name} has no data")
+        elif values.layout != torch.strided:
+            found.append(f"{name} is sparse")
+        elif wanted is not None and (
+            values.is_complex() or values.is_floating_point() != wanted.is_floating_point()
+        ):
+            found.append(f"{name} is {values.dtype}, expected {wanted.dtype}")
+    return found
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -117,11 +135,14 @@ def _named_tensors(loaded: object, path: Path) -> dict[str, Tensor]:
             'that has one under "state_dict"',
             where=path,
         )
-    others = [
-        name
-        for name, value in content.items()
-        if not (isinstance(name, str) and isinstance(value, Tensor))
-    ]
+    nameless = [name for name in content if not isinstance(name, str)]
+    if nameless:
+        raise DataError(
+            f"has an entry named {nameless[0]!r}, which is no string; expected a state dict, or a "
+            'dict that has one under "state_dict"',
+            where=path,
+        )
+    others = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if others:
         raise DataError(
             f"entry {others[0]!r} is a {type(content[others[0]]).__name__}, not a tensor; "

@@ -85,7 +85,9 @@ def usable_device(name: str) -> torch.device:
         ConfigError: If torch does not know it, or cannot use it here.
     """
     try:
-        return torch.empty(1, device=name).device
+        probe = torch.ones(1, device=name)
+        probe.item()  # the meta device makes tensors, too, but none that hold anything
+        return probe.device
     # torch raises AssertionError where it was built without CUDA.
     except (RuntimeError, AssertionError, NotImplementedError) as problem:
         reason = str(problem).splitlines()[0]

@@ -100,14 +100,24 @@ class _LazyGroup(click.Group):
             details = {"kind": "stopped", "message": "stopped from outside", "where": None}
             _complain("stopped", details, wants_json)
             return _INTERRUPTED
-        except SystemExit:  # click leaves so, and with 1, when the reader of a pipe has gone
-            return _PIPE_CLOSED
+        except SystemExit as problem:
+            return _left(problem, wants_json)
         except Exception as problem:  # the last resort: exit 70 is part of the contract
             traceback.print_exc()
             message = f"{type(problem).__name__}: {problem}"
             details = {"kind": "crash", "message": message, "where": None}
             _complain(f"internal error: {message}", details, wants_json)
             return _CRASH
+
+
+def _left(problem: SystemExit, wants_json: bool) -> int:
+    """Tell the two ways to leave apart: click's when a pipe is closed, and somebody's sys.exit."""
+    if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click has put it there
+        return _PIPE_CLOSED
+    message = f"code that was called left by sys.exit({problem.code!r})"
+    details = {"kind": "crash", "message": message, "where": None}
+    _complain(f"error: {message}; it must return instead", details, wants_json)
+    return _CRASH
 
 
 def _complain(line: str, details: dict[str, str | None], wants_json: bool) -> None:

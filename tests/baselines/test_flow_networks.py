@@ -247,7 +247,7 @@ def test_unknown_names_are_refused_with_all_that_are_known(name):
     assert "flow:ptlflow/MODEL" in flow_names()
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "abacus"])
+@pytest.mark.parametrize("device", ["cuda:99", "abacus", "meta"])
 def test_devices_that_are_not_there_are_refused(device):
     with pytest.raises(ConfigError, match=f"device '{device}' cannot be used"):
         _build("flow:raft-small", random_weights=True, device=device)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from mapt_bench.baselines.checkpoints import load_strictly
 from mapt_bench.baselines.flownet2 import FlowNet2, load_flownet2
 from mapt_bench.errors import DataError
 
@@ -161,3 +162,20 @@ def test_a_truncated_file_is_refused(tmp_path, narrow):
 
 def test_a_missing_file_is_refused(tmp_path):
     assert "no such weights file" in _refused(tmp_path / "absent.pth.tar")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda values: values.to("meta"), "has no data"),
+        (lambda values: values.to_sparse(), "is sparse"),
+        (lambda values: values.to(torch.complex64), "is torch.complex64, expected torch.float32"),
+        (lambda values: values.to(torch.int64), "is torch.int64, expected torch.float32"),
+    ],
+)
+def test_entries_that_hold_no_plain_values_are_named(narrow, change, words):
+    tensors = dict(narrow.state_dict())
+    name = next(iter(tensors))
+    tensors[name] = change(tensors[name])
+    with pytest.raises(DataError, match=words):
+        load_strictly(narrow, tensors, where=Path("weights.pth"))

@@ -198,3 +198,17 @@ def test_the_package_runs_as_a_module(tmp_path):
         0,
         f"mapt-bench, version {mapt_bench.__version__}\n",
     )
+
+
+def test_somebody_elses_exit_is_no_closed_pipe(tmp_path):
+    (tmp_path / "leaver.py").write_text("import sys\n\n\ndef build():\n    sys.exit(3)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "mapt_bench", "flops", "leaver:build", "--json", "-"],
+        capture_output=True,
+        cwd=tmp_path,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 70
+    assert "sys.exit(3)" in done.stderr
+    assert json.loads(done.stdout)["error"]["kind"] == "crash"
