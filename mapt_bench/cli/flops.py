@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import emit_json, json_option, path_type, table_options
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 
@@ -56,9 +56,7 @@ Examples:
     help="Draw cost against the scores of a run too (its folder or results.json); needs --plots.",
 )
 @json_option
-@click.option("--csv", "csv_file", type=path_type, help="Write rows and claims as CSV.")
-@click.option("--latex", "latex_file", type=path_type, help="Write the tables as LaTeX.")
-@click.option("--markdown", "markdown_file", type=path_type, help="Write the tables as Markdown.")
+@table_options
 def command(
     targets: tuple[str, ...],
     inputs: tuple[str, ...],
