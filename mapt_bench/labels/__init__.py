@@ -1,6 +1,7 @@
 """Plain types that every other part of the toolkit shares: classes, maps, frames, videos."""
 
 from mapt_bench.labels.checks import check_classes, check_map_classes, class_areas
+from mapt_bench.labels.known import FlowField, KnownObject, KnownVideo
 from mapt_bench.labels.panoptic_map import (
     BACKGROUND_ID,
     ID_BITS,
@@ -16,7 +17,10 @@ __all__ = [
     "BACKGROUND_ID",
     "ID_BITS",
     "ID_LIMIT",
+    "FlowField",
     "Frame",
+    "KnownObject",
+    "KnownVideo",
     "LabelClass",
     "LabelSpace",
     "MapSequence",

@@ -1,0 +1,1 @@
+"""A drawn world whose every answer is known."""
