@@ -1,0 +1,183 @@
+"""From a stage to surfaces: which face every pixel of a frame shows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.data.world.stage import BONNET, SKY, Cast, Stage, visible_polygon
+
+__all__ = ["Silhouette", "Surfaces", "draw_surfaces"]
+
+_FRACTION_BITS = 4
+_ONE = 1 << _FRACTION_BITS
+_LARGEST = 1 << 20
+
+_Buffer = NDArray[np.int32] | NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Silhouette:
+    """The whole shape of an actor in the image, cropped.
+
+    Attributes:
+        owner: Number of the actor in the scene.
+        top: First row.
+        left: First column.
+        mask: ``bool`` of shape ``(h, w)``: pixels that carry its identity.
+    """
+
+    owner: int
+    top: int
+    left: int
+    mask: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Surfaces:
+    """What a frame shows.
+
+    Attributes:
+        face: Number of the face of every pixel, ``int32`` of shape ``(height, width)``.
+        shadow: Whether a shadow would fall on the ground there, ``bool``.
+        silhouettes: Of the actors that reach into the frame, far to near.
+        inverse: From image to face for every face that is seen: ``(faces, 9)`` float32.
+    """
+
+    face: NDArray[np.int32]
+    shadow: NDArray[np.bool_]
+    silhouettes: tuple[Silhouette, ...]
+    inverse: NDArray[np.float32]
+
+    @property
+    def coordinates(self) -> NDArray[np.float32]:
+        """Homogeneous face coordinates of every pixel, ``(3, pixels)``; the last is 1/metres."""
+        return apply_maps(self.inverse, self.face)
+
+    @cached_property
+    def distance(self) -> NDArray[np.float32]:
+        """Metres along the camera's axis, ``(height, width)``; infinite for the sky."""
+        with np.errstate(divide="ignore"):
+            metres = 1 / np.maximum(self.coordinates[2], 0)
+        metres[self.face.ravel() == SKY] = np.inf
+        return metres.reshape(self.face.shape).astype(np.float32)
+
+
+def apply_maps(table: NDArray[np.float32], face: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Apply to each pixel's position the 3x3 map of its face; return shape ``(3, pixels)``."""
+    height, width = face.shape
+    chosen = table[face.ravel()]
+    x = np.tile(np.arange(width, dtype=np.float32), height)
+    y = np.repeat(np.arange(height, dtype=np.float32), width)
+    return np.stack([chosen[:, k] * x + chosen[:, k + 1] * y + chosen[:, k + 2] for k in (0, 3, 6)])
+
+
+def draw_surfaces(stage: Stage, time: int) -> Surfaces:
+    """Draw the faces of a frame, far ones first."""
+    canvas = _Canvas(stage, time)
+    for number, points in stage.ground:
+        canvas.fill(canvas.face, visible_polygon(points[time], stage.height, stage.width), number)
+    for cast in _far_to_near(stage.surroundings, time):
+        canvas.draw(canvas.face, cast)
+    silhouettes = []
+    for cast in _far_to_near(stage.cast, time):
+        canvas.cast_shadow(cast)
+        found = canvas.draw_actor(cast)
+        if found is not None:
+            silhouettes.append(found)
+    covered = round(stage.scene.bonnet * stage.height)
+    if covered:
+        canvas.fill(canvas.face, _bonnet(stage.height, stage.width, covered), BONNET)
+    return Surfaces(
+        canvas.face, canvas.shadow.astype(np.bool_), tuple(silhouettes), _inverse(stage, time)
+    )
+
+
+def _inverse(stage: Stage, time: int) -> NDArray[np.float32]:
+    with np.errstate(all="ignore"):
+        maps = stage.maps[time]
+        flat = np.abs(np.linalg.det(maps)) < 1e-12  # seen exactly from its edge: no pixel shows it
+        inverse = np.linalg.inv(np.where(flat[:, None, None], np.eye(3), maps))
+    return inverse.reshape(-1, 9).astype(np.float32)
+
+
+def _far_to_near(casts: tuple[Cast, ...], time: int) -> list[Cast]:
+    return sorted(casts, key=lambda cast: -cast.distance[time])
+
+
+def _bonnet(height: int, width: int, rows: int) -> NDArray[np.float64]:
+    x = np.array([0.22, 0.27, 0.40, 0.60, 0.73, 0.78]) * width
+    y = height - rows * np.array([0.0, 0.6, 1.0, 1.0, 0.6, 0.0])
+    return np.stack([x, y], axis=1)
+
+
+class _Canvas:
+    def __init__(self, stage: Stage, time: int) -> None:
+        self.stage, self.time = stage, time
+        self.face = np.full((stage.height, stage.width), SKY, dtype=np.int32)
+        self.shadow = np.zeros((stage.height, stage.width), dtype=np.uint8)
+        self._scratch = np.zeros((stage.height, stage.width), dtype=np.int32)
+
+    def fill(
+        self,
+        target: NDArray[np.int32] | NDArray[np.uint8],
+        polygon: NDArray[np.float64],
+        value: int,
+    ) -> None:
+        if len(polygon) < 3:
+            return
+        points = np.clip(np.rint(polygon * _ONE), -_LARGEST, _LARGEST).astype(np.int32)
+        cv2.fillConvexPoly(target, points, value, cv2.LINE_8, _FRACTION_BITS)
+
+    def draw(self, target: NDArray[np.int32], cast: Cast) -> None:
+        """Draw the faces of an actor into a buffer."""
+        time, panels = self.time, len(cast.panel_points)
+        drawn = cast.is_drawn[time]
+        outlines = np.rint(np.clip(cast.outlines[time], -_LARGEST / _ONE, _LARGEST / _ONE) * _ONE)
+        outlines = outlines.astype(np.int32)
+        for place in cast.order[time]:
+            if not drawn[place]:
+                continue
+            number = int(cast.faces[place])
+            if place >= panels:
+                outline = outlines[place - panels]
+                cv2.fillConvexPoly(target, outline, number, cv2.LINE_8, _FRACTION_BITS)
+                continue
+            points = cast.panel_points[place][time]
+            self.fill(target, visible_polygon(points, self.stage.height, self.stage.width), number)
+
+    def draw_actor(self, cast: Cast) -> Silhouette | None:
+        """Draw an actor, and return its silhouette unless none of it is inside the frame."""
+        rows, columns = self._window(cast)
+        if rows.start >= rows.stop or columns.start >= columns.stop:
+            return None
+        self.draw(self._scratch, cast)
+        window = self._scratch[rows, columns]
+        covered = window > 0
+        np.copyto(self.face[rows, columns], window, where=covered)
+        mask = covered
+        foreign = [n for n in cast.faces if not self.stage.styles[n].has_identity]
+        if foreign:
+            mask = covered & ~np.isin(window, foreign)
+        silhouette = Silhouette(cast.owner, rows.start, columns.start, mask)
+        window[...] = 0
+        return silhouette if mask.any() else None
+
+    def _window(self, cast: Cast) -> tuple[slice, slice]:
+        height, width = self.face.shape
+        left, top, right, bottom = cast.box[self.time]
+        if np.isnan(left):
+            if cast.distance[self.time] < -20:
+                return slice(0, 0), slice(0, 0)
+            return slice(0, height), slice(0, width)
+        rows = slice(max(int(top) - 2, 0), min(int(bottom) + 3, height))
+        columns = slice(max(int(left) - 2, 0), min(int(right) + 3, width))
+        return rows, columns
+
+    def cast_shadow(self, cast: Cast) -> None:
+        if cast.shadow is None:
+            return
+        points = cast.shadow[self.time]
+        self.fill(self.shadow, visible_polygon(points, *self.face.shape), 1)

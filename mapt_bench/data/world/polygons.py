@@ -1,0 +1,119 @@
+"""Polygons in the image: rounded rods, and what is left of a polygon inside the view."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NEAR", "clip_to_view", "rod_maps", "rod_outlines"]
+
+NEAR = 0.3
+"""Nothing closer to the camera than this is drawn, in metres."""
+
+_Array = NDArray[np.float64]
+
+_CAP_POINTS = 5
+_LEAST_STRETCH = 0.35
+_MARGIN = 1.0  # image sizes around the image that polygons may reach into
+
+
+def rod_outlines(start: _Array, end: _Array, radii: _Array, focal: float) -> _Array:
+    """Return the outlines of rods with round ends.
+
+    Args:
+        start: Homogeneous image points, shape ``(..., 3)``, before the camera.
+        end: The same.
+        radii: Metres at start and end, shape ``(..., 2)``.
+        focal: Pixels.
+
+    Returns:
+        Pixels, shape ``(..., 10, 2)``.
+    """
+    first, last, along, _ = _directions(start, end)
+    across = np.stack([-along[..., 1], along[..., 0]], axis=-1)
+    angles = np.linspace(-np.pi / 2, np.pi / 2, _CAP_POINTS)
+    ahead, aside = np.cos(angles)[:, None], np.sin(angles)[:, None]
+    reach = focal * radii / np.stack([start[..., 2], end[..., 2]], axis=-1)
+    back = -ahead * along[..., None, :] + aside * across[..., None, :]
+    front = (ahead * along[..., None, :] + aside * across[..., None, :])[..., ::-1, :]
+    return np.concatenate(
+        [
+            first[..., None, :] + reach[..., :1, None] * back,
+            last[..., None, :] + reach[..., 1:, None] * front,
+        ],
+        axis=-2,
+    )
+
+
+def rod_maps(start: _Array, end: _Array, lengths: _Array, widths: _Array, focal: float) -> _Array:
+    """Return what takes coordinates on rods to the image.
+
+    Coordinates run along the rod from its start and across it from its middle, in widths. A rod
+    that points at the camera is taken to be foreshortened to no less than about a third, so that
+    its surface can always be told from its image.
+
+    Args:
+        start: Homogeneous image points, shape ``(..., 3)``.
+        end: The same.
+        lengths: Metres, shape ``(...)``.
+        widths: Metres, shape ``(...)``.
+        focal: Pixels.
+
+    Returns:
+        Shape ``(..., 3, 3)``; the last coordinate of an image is its distance in metres.
+    """
+    first, _, along, length_px = _directions(start, end)
+    distance = (start[..., 2] + end[..., 2]) / 2
+    scale = focal / distance
+    stretch = np.maximum(length_px / np.maximum(lengths, 1e-3), _LEAST_STRETCH * scale)
+    maps = np.zeros((*distance.shape, 3, 3))
+    maps[..., :2, 0] = along * (stretch * widths)[..., None]
+    maps[..., 0, 1] = -along[..., 1] * scale * widths
+    maps[..., 1, 1] = along[..., 0] * scale * widths
+    maps[..., :2, 2] = first
+    maps[..., 2, 2] = 1
+    return maps * distance[..., None, None]
+
+
+def _directions(start: _Array, end: _Array) -> tuple[_Array, _Array, _Array, _Array]:
+    first = start[..., :2] / start[..., 2:]
+    last = end[..., :2] / end[..., 2:]
+    offset = last - first
+    length = np.hypot(offset[..., 0], offset[..., 1])
+    along = np.where(
+        length[..., None] > 1e-6, offset / np.maximum(length, 1e-6)[..., None], [0.0, 1.0]
+    )
+    return first, last, along, length
+
+
+def clip_to_view(points: _Array, height: int, width: int) -> _Array:
+    """Return the part of a convex polygon that lies before the camera and about the image.
+
+    Args:
+        points: Homogeneous image points, shape ``(n, 3)``.
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+
+    Returns:
+        Pixels, shape ``(m, 2)``; ``m`` is 0 where nothing is left (Sutherland and Hodgman 1974).
+    """
+    limits = np.array(
+        [
+            [0.0, 0.0, 1.0, -NEAR],
+            [1.0, 0.0, _MARGIN * width, 0.0],
+            [-1.0, 0.0, (1 + _MARGIN) * width, 0.0],
+            [0.0, 1.0, _MARGIN * height, 0.0],
+            [0.0, -1.0, (1 + _MARGIN) * height, 0.0],
+        ]
+    )
+    for limit in limits:
+        inside = points @ limit[:3] + limit[3]
+        if (inside >= 0).all():
+            continue
+        if (inside < 0).all():
+            return np.empty((0, 2))
+        following, beyond = np.roll(points, -1, axis=0), np.roll(inside, -1)
+        crosses = (inside >= 0) != (beyond >= 0)
+        share = np.divide(inside, inside - beyond, out=np.zeros_like(inside), where=crosses)
+        cuts = points + share[:, None] * (following - points)
+        both = np.stack([points, cuts], axis=1).reshape(-1, 3)
+        points = both[np.stack([inside >= 0, crosses], axis=1).ravel()]
+    return np.asarray(points[:, :2] / points[:, 2:], dtype=np.float64)
