@@ -1,0 +1,64 @@
+"""What a model is trained with: images of one clip, and what is to be found in each."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+__all__ = ["Clip", "FrameTargets"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTargets:
+    """What is to be found in one frame.
+
+    Attributes:
+        semantic: Class of each pixel in the label space, ``int64`` of shape ``(height, width)``;
+            void is the label space's ignore label.
+        boxes: ``float32`` of shape ``(n, 4)``: left, top, right, bottom in pixels, right and bottom
+            exclusive. There may be no thing at all.
+        labels: ``int64`` of shape ``(n,)``: position among the thing classes of the label space,
+            from 1; 0 is the background, as in torchvision's detectors.
+        masks: Visible pixels, ``bool`` of shape ``(n, height, width)``.
+        track_ids: Identities in the clip, ``int64`` of shape ``(n,)``.
+        crowd: Pixels of things that have no identity, ``bool`` of shape ``(height, width)``: what
+            is found there is neither right nor wrong.
+    """
+
+    semantic: Tensor
+    boxes: Tensor
+    labels: Tensor
+    masks: Tensor
+    track_ids: Tensor
+    crowd: Tensor
+
+    def to(self, device: torch.device | str) -> "FrameTargets":
+        """Return the same on another device."""
+        return FrameTargets(
+            *(getattr(self, name).to(device) for name in FrameTargets.__slots__)  # in their order
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """Two or three frames of one video, the present one last, for one step of training.
+
+    Attributes:
+        images: RGB, ``float32`` in ``[0, 1]`` of shape ``(frames, 3, height, width)``.
+        targets: One for each frame.
+        name: Where it comes from, for messages: sequence and frame names.
+        intervals: Frames of the video from each image to the next, ``frames - 1`` numbers.
+    """
+
+    images: Tensor
+    targets: tuple[FrameTargets, ...]
+    name: str
+    intervals: tuple[int, ...]
+
+    def to(self, device: torch.device | str) -> "Clip":
+        """Return the same on another device."""
+        return replace(
+            self,
+            images=self.images.to(device),
+            targets=tuple(target.to(device) for target in self.targets),
+        )
