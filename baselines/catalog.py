@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from mapt_bench.baselines.box_tracks import ByteTrackAssociator, SortAssociator
 from mapt_bench.baselines.embedding import HistogramEmbedder
+from mapt_bench.baselines.exact_flow import TrueFlow
 from mapt_bench.baselines.flow import DisFlow
 from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions, flow_entry, flow_names
 from mapt_bench.baselines.iou import IouAssociator
@@ -73,6 +74,7 @@ def build_associator(
     pair: int = 1,
     truth: Truth | None = None,
     flow: FlowOptions | None = None,
+    true_flow: TrueFlow | None = None,
     **settings: float | str,
 ) -> Associator:
     """Build an associator.
@@ -83,12 +85,13 @@ def build_associator(
         pair: Pairing interval in frames: ``t`` is compared with the state of ``t - pair``.
         truth: True map of a frame of the video, for the oracle.
         flow: Weights and device of a ``flow:`` tracker.
+        true_flow: True flow from a frame of the video to the one before, for ``flow:exact``.
         **settings: Fields of :class:`~mapt_bench.baselines.settings.TrackerSettings`.
 
     Raises:
         ConfigError: If the name or a setting is unknown, a value is out of range, the tracker has
-            no such switch, the oracle is given no truth, or a network neither weights nor leave to
-            be untrained.
+            no such switch, the oracle is given no truth or ``flow:exact`` no true flow, or a
+            network neither weights nor leave to be untrained.
         DataError: If weights or flow files cannot be used.
     """
     entry = associator_entry(name)
@@ -107,9 +110,13 @@ def build_associator(
         )
     if entry.needs_truth and truth is None:
         raise ConfigError(f"tracker {name!r} needs ground truth; give data that has it")
+    if entry.needs_true_flow and true_flow is None:
+        raise ConfigError(f"tracker {name!r} needs the true flow; give a video that knows it")
     thresholds = TrackerSettings.from_mapping(settings)
     chosen_memory = entry.default_memory if memory is None else memory
-    return entry.build(AssociatorOptions(chosen_memory, pair, truth, thresholds, chosen_flow))
+    return entry.build(
+        AssociatorOptions(chosen_memory, pair, truth, thresholds, chosen_flow, true_flow)
+    )
 
 
 def _two_step(
@@ -221,7 +228,9 @@ def _flow_associator(name: str) -> AssociatorEntry:
     looks = name.endswith(_WITH_APPEARANCE)
 
     def build(options: AssociatorOptions) -> Associator:
-        given = replace(options.flow, height=options.settings.flow_height)
+        given = replace(
+            options.flow, height=options.settings.flow_height, true_flow=options.true_flow
+        )
         source.check(given)
         warp = FlowWarp(source.build(given))
         return _two_step(options, warp, HistogramEmbedder() if looks else None)
@@ -236,6 +245,7 @@ def _flow_associator(name: str) -> AssociatorEntry:
         default_memory=_TWO_STEP_MEMORY,
         build=build,
         needs_weights=source.needs_weights,
+        needs_true_flow=source.needs_true_flow,
     )
 
 

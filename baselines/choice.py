@@ -9,11 +9,12 @@ from mapt_bench.baselines.catalog import (
     flow_tracker_names,
     is_associator,
 )
+from mapt_bench.baselines.exact_flow import TrueFlow
 from mapt_bench.baselines.flow_sources import FlowOptions, describe_flow
 from mapt_bench.baselines.plugins import load_tracker, plugin_names
 from mapt_bench.baselines.registry import Truth
 from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.labels import PanopticMap, Video
+from mapt_bench.labels import FlowField, KnownVideo, PanopticMap, Video
 from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
 
 __all__ = ["TrackerChoice"]
@@ -45,7 +46,7 @@ class TrackerChoice:
     def __post_init__(self) -> None:
         if self.is_built_in:
             # Built once for its checks alone, so that a wrong switch is told before any work.
-            self._associator(_no_truth_yet)
+            self._associator(_no_truth_yet, _no_flow_yet)
             return
         if ":" not in self.name and self.name not in plugin_names():
             known = [*associator_names(), *flow_tracker_names(), *plugin_names()]
@@ -104,13 +105,33 @@ class TrackerChoice:
                 where=video.info.name,
             )
         truth = video.truth if entry.needs_truth else None
-        return SegmentTracker(segmenter, self._associator(truth))
+        return SegmentTracker(segmenter, self._associator(truth, self._true_flow(video)))
 
-    def _associator(self, truth: Truth | None) -> Associator:
+    def _true_flow(self, video: Video) -> TrueFlow | None:
+        if not associator_entry(self.name).needs_true_flow:
+            return None
+        if not isinstance(video, KnownVideo):
+            raise DataError(
+                f"tracker {self.name!r} is told the true flow, and only drawn videos know theirs; "
+                "run it in an experiment on a suite, or give written flow to flow:files",
+                where=video.info.name,
+            )
+        return video.backward_flow
+
+    def _associator(self, truth: Truth | None, true_flow: TrueFlow | None) -> Associator:
         return build_associator(
-            self.name, memory=self.memory, pair=self.pair, truth=truth, flow=self.flow
+            self.name,
+            memory=self.memory,
+            pair=self.pair,
+            truth=truth,
+            flow=self.flow,
+            true_flow=true_flow,
         )
 
 
 def _no_truth_yet(index: int) -> PanopticMap:
     raise DataError("the truth was asked for before there was a video")
+
+
+def _no_flow_yet(index: int) -> FlowField:
+    raise DataError("the true flow was asked for before there was a video")

@@ -1,11 +1,12 @@
 """All flow sources by name. Networks, and with them torch, are imported only when one is built."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from mapt_bench.baselines.exact_flow import ExactFlow, TrueFlow
 from mapt_bench.baselines.flow import DisFlow
 from mapt_bench.baselines.flow_files import FlowFiles
 from mapt_bench.errors import ConfigError, nearest
@@ -40,6 +41,7 @@ class FlowOptions:
         seed: Of untrained weights.
         device: Where a network runs, for example ``"cpu"`` or ``"cuda"``.
         height: Rows that ``flow:dis`` scales frames down to.
+        true_flow: Of the video at hand, for ``flow:exact``.
     """
 
     weights: Path | None = None
@@ -47,6 +49,7 @@ class FlowOptions:
     seed: int = 0
     device: str = "cpu"
     height: int = 192
+    true_flow: TrueFlow | None = field(default=None, compare=False)
 
     @property
     def asks_for_weights(self) -> bool:
@@ -65,6 +68,7 @@ class FlowEntry:
             or nothing at all.
         needs_images: Whether frames must have images.
         build: Makes one.
+        needs_true_flow: Whether it is an upper bound that is told the truth.
     """
 
     name: str
@@ -72,6 +76,7 @@ class FlowEntry:
     takes: Literal["weights", "folder", "nothing"]
     needs_images: bool
     build: Callable[[FlowOptions], FlowSource]
+    needs_true_flow: bool = False
 
     @property
     def needs_weights(self) -> bool:
@@ -151,6 +156,7 @@ def build_flow_source(
     seed: int = 0,
     device: str = "cpu",
     height: int = 192,
+    true_flow: TrueFlow | None = None,
 ) -> FlowSource:
     """Build a flow source.
 
@@ -161,10 +167,11 @@ def build_flow_source(
         seed: Of untrained weights.
         device: Where a network runs, for example ``"cpu"`` or ``"cuda"``.
         height: Rows that ``flow:dis`` scales frames down to.
+        true_flow: Of the video at hand, for ``flow:exact``.
 
     Raises:
-        ConfigError: If the name is unknown, options do not suit, the device is not there, or a
-            package is missing.
+        ConfigError: If the name is unknown, options do not suit, the device is not there, a
+            package is missing, or the true flow is.
         DataError: If weights or files cannot be used.
 
     Example:
@@ -173,7 +180,12 @@ def build_flow_source(
     """
     entry = flow_entry(name)
     options = FlowOptions(
-        weights=weights, random_weights=random_weights, seed=seed, device=device, height=height
+        weights=weights,
+        random_weights=random_weights,
+        seed=seed,
+        device=device,
+        height=height,
+        true_flow=true_flow,
     )
     entry.check(options)
     return entry.build(options)
@@ -187,6 +199,12 @@ def _files(options: FlowOptions) -> FlowSource:
     if options.weights is None:
         raise ConfigError("flow:files needs the folder of flow files")
     return FlowFiles(options.weights)
+
+
+def _exact(options: FlowOptions) -> FlowSource:
+    if options.true_flow is None:
+        raise ConfigError("flow:exact needs the true flow of a video, which only drawn ones have")
+    return ExactFlow(options.true_flow)
 
 
 def _network(name: str) -> Callable[[FlowOptions], FlowSource]:
@@ -228,5 +246,13 @@ _ENTRIES = {
             )
         ),
         FlowEntry("flow:files", "flow files from t to t-1 on disk", "folder", False, _files),
+        FlowEntry(
+            "flow:exact",
+            "the true flow of a drawn video: the ceiling of propagation",
+            "nothing",
+            False,
+            _exact,
+            needs_true_flow=True,
+        ),
     )
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mapt_bench.baselines.exact_flow import TrueFlow
 from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.settings import TrackerSettings
 from mapt_bench.labels import PanopticMap
@@ -24,6 +25,7 @@ class AssociatorOptions:
         truth: Ground truth, for those that need it.
         settings: Thresholds.
         flow: Weights and device of the flow source, for those that have one to choose.
+        true_flow: True flow of the video, for those that need it.
     """
 
     memory: int
@@ -31,6 +33,7 @@ class AssociatorOptions:
     truth: Truth | None
     settings: TrackerSettings
     flow: FlowOptions = field(default_factory=FlowOptions)
+    true_flow: TrueFlow | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class AssociatorEntry:
         build: Makes one.
         needs_weights: Whether it has a network, and so must be given weights or leave to be
             untrained.
+        needs_true_flow: Whether it is an upper bound that is told how every pixel moved.
     """
 
     name: str
@@ -59,6 +63,7 @@ class AssociatorEntry:
     default_memory: int
     build: Callable[[AssociatorOptions], Associator]
     needs_weights: bool = False
+    needs_true_flow: bool = False
 
 
 REGISTRY: dict[str, AssociatorEntry] = {}
