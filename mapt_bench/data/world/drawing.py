@@ -51,7 +51,7 @@ class Surfaces:
     silhouettes: tuple[Silhouette, ...]
     inverse: NDArray[np.float32]
 
-    @property
+    @cached_property
     def coordinates(self) -> NDArray[np.float32]:
         """Homogeneous face coordinates of every pixel, ``(3, pixels)``; the last is 1/metres."""
         return apply_maps(self.inverse, self.face)
@@ -68,10 +68,16 @@ class Surfaces:
 def apply_maps(table: NDArray[np.float32], face: NDArray[np.int32]) -> NDArray[np.float32]:
     """Apply to each pixel's position the 3x3 map of its face; return shape ``(3, pixels)``."""
     height, width = face.shape
-    chosen = table[face.ravel()]
-    x = np.tile(np.arange(width, dtype=np.float32), height)
-    y = np.repeat(np.arange(height, dtype=np.float32), width)
-    return np.stack([chosen[:, k] * x + chosen[:, k + 1] * y + chosen[:, k + 2] for k in (0, 3, 6)])
+    x = np.arange(width, dtype=np.float32)
+    y = np.arange(height, dtype=np.float32)[:, None]
+    columns = np.ascontiguousarray(table.T)
+    rows = np.empty((3, height, width), dtype=np.float32)
+    for row in range(3):
+        total = np.take(columns[3 * row], face, out=rows[row])
+        total *= x
+        total += np.take(columns[3 * row + 1], face) * y
+        total += np.take(columns[3 * row + 2], face)
+    return rows.reshape(3, -1)
 
 
 def draw_surfaces(stage: Stage, time: int) -> Surfaces:

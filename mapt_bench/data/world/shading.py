@@ -115,15 +115,21 @@ def _textured(palette: Palette, surfaces: Surfaces) -> _Floats:
     face = surfaces.face.ravel()
     u, v, nearness = surfaces.coordinates
     distance = 1 / np.maximum(nearness, 1e-6)
-    rate, start = palette.rate[face], palette.start[face]
-    along = (u * distance * rate[:, 0] + start[:, 0]).astype(np.int64) % TEXTURE_SIDE
-    across = (v * distance * rate[:, 1] + start[:, 1]).astype(np.int64) % TEXTURE_SIDE
-    far = np.log2(distance)
-    level = palette.detail[face] + np.where(palette.is_ground[face], 1.5 * far, far)
+    along, across = (
+        (axis * distance * np.take(palette.rate[:, k], face) + np.take(palette.start[:, k], face))
+        for k, axis in enumerate((u, v))
+    )
+    steepness = np.where(palette.is_ground, np.float32(1.5), np.float32(1))
+    level = np.take(palette.detail, face) + np.take(steepness, face) * np.log2(distance)
     textures = atlas()
-    level = np.clip(np.rint(level), 0, len(textures) - 1).astype(np.int64)
-    value = textures[level, palette.texture[face], across, along]
-    return palette.base[face] + palette.span[face] * value[:, None]
+    level = np.clip(np.rint(level), 0, len(textures) - 1).astype(np.int32)
+    place = level * np.int32(textures.shape[1]) + np.take(palette.texture, face)
+    for texels in (along, across):
+        place = place * TEXTURE_SIDE + texels.astype(np.int32) % TEXTURE_SIDE
+    value = np.take(textures, place)
+    return np.take(palette.base, face, axis=0) + (
+        np.take(palette.span, face, axis=0) * value[:, None]
+    )
 
 
 def _fade(color: _Floats, surfaces: Surfaces, stage: Stage) -> None:
