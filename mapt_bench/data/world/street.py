@@ -1,0 +1,49 @@
+"""A street as a camera on a car sees it."""
+
+import numpy as np
+
+from mapt_bench.data.world.casting import cast_roles
+from mapt_bench.data.world.lighting import draw_light
+from mapt_bench.data.world.paths import Clock
+from mapt_bench.data.world.recording import draw_recording
+from mapt_bench.data.world.scene import Scene
+from mapt_bench.data.world.scenery import Scenery
+from mapt_bench.data.world.settings import WorldSettings
+from mapt_bench.data.world.surroundings import sky_look
+from mapt_bench.data.world.traffic import Traffic
+from mapt_bench.data.world.views import View
+
+__all__ = ["street_scene"]
+
+_OBJECTS = (6.5, 0.5, 16)  # median, spread of the logarithm, most
+
+
+def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
+    """Draw a street and everything on it."""
+    clock = Clock.of(settings)
+    recording = draw_recording(rng, settings, clock)
+    view = View.of(recording.camera, settings)
+    traffic = Traffic(rng, settings, clock, recording, view)
+    wanted = settings.objects
+    if wanted is None:
+        median, spread, most = _OBJECTS
+        wanted = int(np.clip(round(rng.lognormal(np.log(median), spread)), 2, most))
+    traffic.fill(wanted)
+    traffic.roles += traffic.distant()
+    scenery = Scenery(rng, settings.family, recording)
+    ground = scenery.ground()
+    scenery.build()
+    is_hiding = recording.layout.cross is not None  # houses hide who comes on the other road
+    return Scene(
+        camera=recording.camera,
+        ground=ground,
+        sky=sky_look(rng, settings.family),
+        surroundings=() if is_hiding else tuple(scenery.houses),
+        actors=(
+            *cast_roles(rng, traffic.roles, settings),
+            *scenery.furniture,
+            *(scenery.houses if is_hiding else ()),
+        ),
+        light=draw_light(rng, clock),
+        bonnet=rng.uniform(0.05, 0.12) if rng.uniform() < 0.2 else 0.0,
+    )
