@@ -3,7 +3,7 @@ import pytest
 from helpers.small_runs import walk
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.dropped import DroppedVideo
+from mapt_bench.data.stress import DroppedVideo
 
 
 def test_every_third_frame_from_the_second_on():

@@ -1,0 +1,26 @@
+"""Stress: transforms of any video, in five levels, with the truth following honestly."""
+
+from mapt_bench.data.stress.catalog import (
+    LEVEL_COUNT,
+    Stress,
+    StressEntry,
+    StressKind,
+    stress_entries,
+    stress_entry,
+)
+from mapt_bench.data.stress.dropped import DroppedVideo
+from mapt_bench.data.stress.stressed import occluder_label, stress_video
+from mapt_bench.data.stress.visibility import visible_fractions
+
+__all__ = [
+    "LEVEL_COUNT",
+    "DroppedVideo",
+    "Stress",
+    "StressEntry",
+    "StressKind",
+    "occluder_label",
+    "stress_entries",
+    "stress_entry",
+    "stress_video",
+    "visible_fractions",
+]

@@ -1,0 +1,275 @@
+"""The stressors by name: what each does to a video, and what its five levels mean."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mapt_bench.errors import ConfigError, nearest
+
+__all__ = [
+    "LEVEL_COUNT",
+    "Stress",
+    "StressEntry",
+    "StressKind",
+    "stress_entries",
+    "stress_entry",
+]
+
+StressKind = Literal["occlusion", "motion", "similarity", "image"]
+
+LEVEL_COUNT = 5
+"""Levels are numbered from 1 (mild) to this."""
+
+
+@dataclass(frozen=True, slots=True)
+class StressEntry:
+    """One stressor.
+
+    Attributes:
+        name: For example ``"bars"``.
+        kind: What it makes hard.
+        summary: One line for help texts and captions.
+        levels: What the stressor is set to at level 1 to 5, in ``unit``.
+        unit: For example ``"frames"``.
+        meaning: What the number says, in a sentence.
+        needs_images: Whether it changes images alone, so that masks without images are untouched.
+        world_only: Whether it needs a drawn world, which can be drawn anew with other settings.
+    """
+
+    name: str
+    kind: StressKind
+    summary: str
+    levels: tuple[float, float, float, float, float]
+    unit: str
+    meaning: str
+    needs_images: bool = False
+    world_only: bool = False
+
+
+_ENTRIES = {
+    entry.name: entry
+    for entry in (
+        StressEntry(
+            "bars",
+            "occlusion",
+            "upright bars that stand still over the whole frame",
+            (10, 25, 40, 60, 80),
+            "% of the things' area",
+            "share of all pixels of tracked things in the video that the bars cover",
+        ),
+        StressEntry(
+            "poles",
+            "occlusion",
+            "many thin poles that stand still over the whole frame",
+            (4, 8, 16, 24, 32),
+            "poles",
+            "number of poles, each 1 % of the frame's width, at least 2 pixels",
+        ),
+        StressEntry(
+            "passing",
+            "occlusion",
+            "blocks that pass before tracked things and hide each whole, once",
+            (1, 3, 6, 10, 20),
+            "frames",
+            "frames in a row in which no pixel of a chosen thing is seen",
+        ),
+        StressEntry(
+            "pasted",
+            "occlusion",
+            "cut-outs of other things of the video, pasted over tracked things for a while",
+            (20, 40, 60, 80, 100),
+            "% of the thing",
+            "share of a chosen thing's pixels that its cut-out covers while it is there",
+        ),
+        StressEntry(
+            "drop",
+            "motion",
+            "only every tau-th frame exists",
+            (2, 3, 5, 7, 10),
+            "frames",
+            "distance tau of the frames that are kept, for tracker and truth alike",
+        ),
+        StressEntry(
+            "speed",
+            "motion",
+            "things and camera move faster",
+            (1.5, 2, 3, 4, 6),
+            "x",
+            "multiple of the speeds that the world was drawn with",
+            world_only=True,
+        ),
+        StressEntry(
+            "shake",
+            "motion",
+            "the camera shakes from frame to frame",
+            (1, 2, 4, 8, 12),
+            "% of the height",
+            "largest shift of a frame to each side, in whole pixels",
+        ),
+        StressEntry(
+            "blur",
+            "motion",
+            "motion blur: things along their own motion, the rest sideways",
+            (2, 4, 7, 10, 15),
+            "% of the height",
+            "length of the blur, in pixels along the motion",
+            needs_images=True,
+        ),
+        StressEntry(
+            "look-alikes",
+            "similarity",
+            "things of a class look alike on purpose",
+            (20, 40, 60, 80, 100),
+            "% of the things",
+            "share of the things of a class that belong to groups of look-alikes",
+            world_only=True,
+        ),
+        StressEntry(
+            "washed-palette",
+            "similarity",
+            "colours and textures of all things fade into one grey",
+            (20, 40, 60, 80, 100),
+            "%",
+            "how far they have faded, shape and shading apart",
+            world_only=True,
+        ),
+        StressEntry(
+            "washed",
+            "similarity",
+            "tracked things lose colour and detail and fade into one grey",
+            (20, 40, 60, 80, 100),
+            "%",
+            "how far they have faded into the mean grey of the frame's things",
+            needs_images=True,
+        ),
+        StressEntry(
+            "noise",
+            "image",
+            "sensor noise",
+            (8, 16, 32, 48, 64),
+            "grey levels",
+            "standard deviation of normal noise, of 255",
+            needs_images=True,
+        ),
+        StressEntry(
+            "exposure",
+            "image",
+            "exposure swings between frames",
+            (0.5, 1, 1.5, 2, 3),
+            "stops",
+            "largest swing to the bright and to the dark; one stop is a factor of 2 of light",
+            needs_images=True,
+        ),
+        StressEntry(
+            "fog",
+            "image",
+            "fog that thickens with distance",
+            (200, 100, 60, 35, 20),
+            "metres",
+            "visibility: the distance at which 5 % of the contrast is left",
+            needs_images=True,
+        ),
+        StressEntry(
+            "rain",
+            "image",
+            "streaks of rain",
+            (5, 10, 20, 40, 60),
+            "streaks",
+            "streaks in each 10,000 pixels of a frame",
+            needs_images=True,
+        ),
+        StressEntry(
+            "jpeg",
+            "image",
+            "JPEG compression",
+            (50, 30, 15, 8, 3),
+            "quality",
+            "JPEG quality, 1 to 100",
+            needs_images=True,
+        ),
+    )
+}
+
+
+def stress_entries(kind: str) -> tuple[StressEntry, ...]:
+    """Return the stressors of a kind.
+
+    Raises:
+        ConfigError: If there is no such kind; the message suggests the nearest.
+
+    Example:
+        >>> [entry.name for entry in stress_entries("occlusion")]
+        ['bars', 'poles', 'passing', 'pasted']
+    """
+    if kind not in get_args(StressKind):
+        raise ConfigError(f"unknown kind of stress {kind!r}; {nearest(kind, get_args(StressKind))}")
+    return tuple(entry for entry in _ENTRIES.values() if entry.kind == kind)
+
+
+def stress_entry(name: str) -> StressEntry:
+    """Return a stressor by name.
+
+    Raises:
+        ConfigError: If there is none of that name; the message suggests the nearest.
+
+    Example:
+        >>> stress_entry("passing").levels
+        (1, 3, 6, 10, 20)
+    """
+    if name not in _ENTRIES:
+        raise ConfigError(f"unknown stressor {name!r}; {nearest(name, _ENTRIES)}")
+    return _ENTRIES[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Stress:
+    """A stressor at a level.
+
+    Attributes:
+        name: One of the stressors.
+        level: 1 (mild) to 5.
+        seed: Of everything random. What is drawn depends on it, on the video's name and on the
+            stressor, and not on the level.
+
+    Raises:
+        ConfigError: If there is no such stressor, or the level or the seed is out of range.
+    """
+
+    name: str
+    level: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        entry = stress_entry(self.name)
+        if not 1 <= self.level <= LEVEL_COUNT:
+            meanings = ", ".join(f"{value:g}" for value in entry.levels)
+            raise ConfigError(
+                f"level {self.level} of {self.name!r}; expected 1 to {LEVEL_COUNT} "
+                f"({meanings} {entry.unit})"
+            )
+        if self.seed < 0:
+            raise ConfigError(f"seed {self.seed} of {self.name!r}; expected 0 or more")
+
+    @property
+    def entry(self) -> StressEntry:
+        """The stressor."""
+        return stress_entry(self.name)
+
+    @property
+    def value(self) -> float:
+        """What the stressor is set to, in ``entry.unit``.
+
+        Example:
+            >>> Stress("passing", 3).value
+            6
+        """
+        return self.entry.levels[self.level - 1]
+
+    @property
+    def label(self) -> str:
+        """The level in words.
+
+        Example:
+            >>> Stress("bars", 2).label
+            "25 % of the things' area"
+        """
+        return f"{self.value:g} {self.entry.unit}"

@@ -1,0 +1,155 @@
+"""Cut-outs of things, scaled and slid so that they cover a share of something."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.data.stress.survey import Box
+from mapt_bench.labels import Video
+
+__all__ = ["Cutout", "Placing", "cut_out", "place"]
+
+_HEIGHT = 1.15  # of the thing that it covers, to begin with
+_GROWTH = 1.2
+_SLIDES = 10
+_EXACT = 0.005
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cutout:
+    """A thing without its surroundings.
+
+    Attributes:
+        mask: Its silhouette without holes, ``bool`` of shape ``(h, w)``.
+        image: ``uint8`` RGB of shape ``(h, w, 3)``; ``None`` where the video has no images.
+    """
+
+    mask: NDArray[np.bool_]
+    image: NDArray[np.uint8] | None
+
+    def scaled(self, scale: float) -> NDArray[np.bool_]:
+        """Return the silhouette at another size, at least a pixel each way."""
+        height, width = (max(1, round(side * scale)) for side in self.mask.shape)
+        plain = self.mask.astype(np.uint8)
+        return cv2.resize(plain, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
+
+    def painted(self, height: int, width: int) -> NDArray[np.uint8]:
+        """Return the image at another size; black where there is none."""
+        if self.image is None:
+            return np.zeros((height, width, 3), dtype=np.uint8)
+        shrinks = height < self.mask.shape[0]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(self.image, (width, height), interpolation=how), np.uint8)
+
+    def depth_inside(self) -> tuple[float, tuple[int, int]]:
+        """Return the radius of the largest circle inside, and its centre as (row, column)."""
+        padded = np.pad(self.mask, 1).astype(np.uint8)
+        distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+        row, column = np.unravel_index(int(distance.argmax()), distance.shape)
+        return float(distance.max()), (int(row), int(column))
+
+
+def cut_out(video: Video, code: int, index: int, box: Box, *, mirror: bool) -> Cutout:
+    """Cut a thing out of a frame: its largest piece, holes filled.
+
+    Args:
+        video: With truth.
+        code: The thing.
+        index: The frame.
+        box: Where it is there.
+        mirror: Whether left becomes right.
+    """
+    place_of = np.s_[box.top : box.bottom, box.left : box.right]
+    pixels = (video.truth(index).codes[place_of] == code).astype(np.uint8)
+    outlines, _ = cv2.findContours(pixels, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    largest = max(outlines, key=cv2.contourArea)
+    left, top, width, height = cv2.boundingRect(largest)
+    filled = np.zeros_like(pixels)
+    cv2.drawContours(filled, [largest], -1, 1, thickness=-1)
+    inner = np.s_[top : top + height, left : left + width]
+    step = -1 if mirror else 1
+    frame = video.frame(index)
+    image = None
+    if frame.has_image:
+        image = np.ascontiguousarray(frame.image[place_of][inner][:, ::step])
+    return Cutout(np.ascontiguousarray(filled[inner][:, ::step]).astype(bool), image)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placing:
+    """Where a cut-out lies over a thing.
+
+    Attributes:
+        top: Row of its first row, from that of the thing's box.
+        left: Column of its first column, likewise.
+        mask: Its silhouette at its size.
+        share: Which share of the thing it covers, 0..1.
+    """
+
+    top: int
+    left: int
+    mask: NDArray[np.bool_]
+    share: float
+
+
+def place(cutout: Cutout, thing: NDArray[np.bool_], share: float, side: int) -> Placing:
+    """Slide a cut-out over a thing from one side until it covers a share of it.
+
+    It is about as high as the thing, and larger where that is not enough.
+
+    Args:
+        cutout: What is laid over.
+        thing: The silhouette of the thing in its box.
+        share: What it is to cover, 0..1.
+        side: From the left (-1) or from the right (1).
+    """
+    for scale, centre in _sizes(cutout, thing.shape):
+        mask = cutout.scaled(scale)
+        top = round((thing.shape[0] - 1) / 2 - (centre[0] + 0.5) * scale + 0.5)
+        left = round((thing.shape[1] - 1) / 2 - (centre[1] + 0.5) * scale + 0.5)
+        placing = Placing(top, left, mask, _share(thing, mask, top, left))
+        if placing.share >= share - _EXACT:
+            break
+    return _slid(thing, placing, share, side)
+
+
+def _sizes(cutout: Cutout, thing: tuple[int, ...]) -> Iterator[tuple[float, tuple[float, float]]]:
+    """Yield scales, smallest first, and what to lay on the middle; the last covers everything."""
+    radius, inmost = cutout.depth_inside()
+    height, width = cutout.mask.shape
+    last = (float(np.hypot(*thing)) / 2 + 2) / max(radius - 0.5, 0.5)
+    scale = _HEIGHT * thing[0] / height
+    while scale < last:
+        yield scale, ((height - 1) / 2, (width - 1) / 2)
+        yield scale, inmost
+        scale *= _GROWTH
+    yield last, inmost
+
+
+def _slid(thing: NDArray[np.bool_], whole: Placing, share: float, side: int) -> Placing:
+    """Slide sideways by bisection; keep the try that comes nearest."""
+    best, near, far = whole, 0, whole.mask.shape[1] + thing.shape[1]
+    for _ in range(_SLIDES):
+        if abs(best.share - share) <= _EXACT or far - near < 2:
+            break
+        middle = (near + far) // 2
+        left = whole.left + side * middle
+        tried = Placing(whole.top, left, whole.mask, _share(thing, whole.mask, whole.top, left))
+        if abs(tried.share - share) < abs(best.share - share):
+            best = tried
+        near, far = (middle, far) if tried.share > share else (near, middle)
+    return best
+
+
+def _share(thing: NDArray[np.bool_], mask: NDArray[np.bool_], top: int, left: int) -> float:
+    first_row, first_column = max(0, top), max(0, left)
+    last_row = min(thing.shape[0], top + mask.shape[0])
+    last_column = min(thing.shape[1], left + mask.shape[1])
+    if first_row >= last_row or first_column >= last_column:
+        return 0.0
+    part = thing[first_row:last_row, first_column:last_column]
+    over = mask[first_row - top : last_row - top, first_column - left : last_column - left]
+    return int(np.count_nonzero(part & over)) / int(np.count_nonzero(thing))

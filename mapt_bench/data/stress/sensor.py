@@ -1,0 +1,81 @@
+"""What goes wrong in a camera: noise, exposure, compression."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.data.stress.catalog import Stress
+from mapt_bench.data.stress.dice import dice
+
+__all__ = ["Exposure", "Jpeg", "Noise"]
+
+_GAMMA = 2.2
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Adds normal noise, independent in each pixel and channel.
+
+    Attributes:
+        stress: Level and seed.
+        video: Name of the video.
+    """
+
+    stress: Stress
+    video: str
+
+    def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+        """Add noise to the image of a frame."""
+        generator = dice(self.stress, self.video, index)
+        noise = generator.standard_normal(image.shape, dtype=np.float32)
+        noise *= np.float32(self.stress.value)
+        noise += image
+        return np.clip(np.rint(noise, out=noise), 0, 255, out=noise).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """Lets more and less light in by turns; what leaves the range of the sensor is lost.
+
+    Even frames are brighter and odd ones darker, or the other way round, each by at least half of
+    the largest swing. Light is taken to be the grey level to the power of 2.2.
+
+    Attributes:
+        stress: Level and seed.
+        video: Name of the video.
+    """
+
+    stress: Stress
+    video: str
+
+    def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+        """Expose the image of a frame anew."""
+        factor = 2.0 ** (self.swing(index) / _GAMMA)
+        table = np.rint(np.minimum(np.arange(256) * factor, 255)).astype(np.uint8)
+        return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
+
+    def swing(self, index: int) -> float:
+        """Return how many stops a frame is brighter."""
+        side = 1 - 2 * int((dice(self.stress, self.video).integers(2) + index) % 2)
+        return (
+            side * self.stress.value * float(dice(self.stress, self.video, index).uniform(0.5, 1))
+        )
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """Compresses and opens again.
+
+    Attributes:
+        quality: 1 to 100.
+    """
+
+    quality: int
+
+    def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+        """Compress the image of a frame."""
+        options = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
+        _, data = cv2.imencode(".jpg", image[..., ::-1], options)
+        return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])

@@ -1,0 +1,113 @@
+"""A video under stress, by the name of the stressor."""
+
+from collections.abc import Callable
+
+from mapt_bench.data.stress.appearance import WashedThings
+from mapt_bench.data.stress.catalog import Stress
+from mapt_bench.data.stress.dropped import DroppedVideo, dropped
+from mapt_bench.data.stress.filtered import FilteredVideo, filtered
+from mapt_bench.data.stress.motion import MotionBlur
+from mapt_bench.data.stress.occluded import OccludedVideo, occluded
+from mapt_bench.data.stress.passing import passing
+from mapt_bench.data.stress.pasted import pasted
+from mapt_bench.data.stress.redrawn import redrawn
+from mapt_bench.data.stress.sensor import Exposure, Jpeg, Noise
+from mapt_bench.data.stress.shaken import ShakenVideo, shaken
+from mapt_bench.data.stress.standing import bars, poles
+from mapt_bench.data.stress.weather import Fog, Rain
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.labels import Video
+
+__all__ = ["occluder_label", "stress_video"]
+
+_LEAST_KEPT = 2  # frames, so that there is something to link
+
+_STRESSORS: dict[str, Callable[[Video, Stress], Video]] = {
+    "bars": lambda video, stress: occluded(video, bars(video, stress)),
+    "poles": lambda video, stress: occluded(video, poles(video, stress)),
+    "passing": lambda video, stress: occluded(video, passing(video, stress)),
+    "pasted": lambda video, stress: occluded(video, pasted(video, stress)),
+    "drop": lambda video, stress: _dropped(video, stress),
+    "speed": redrawn,
+    "shake": shaken,
+    "blur": lambda video, stress: filtered(video, MotionBlur(video, stress.value / 100)),
+    "look-alikes": redrawn,
+    "washed-palette": redrawn,
+    "washed": lambda video, stress: filtered(video, WashedThings(video, stress.value / 100)),
+    "noise": lambda video, stress: filtered(video, Noise(stress, video.info.name)),
+    "exposure": lambda video, stress: filtered(video, Exposure(stress, video.info.name)),
+    "fog": lambda video, stress: filtered(video, Fog(video, stress.value)),
+    "rain": lambda video, stress: filtered(video, Rain(stress, video.info.name)),
+    "jpeg": lambda video, stress: filtered(video, Jpeg(int(stress.value))),
+}
+
+_FOLLOW_THINGS = frozenset({"bars", "passing", "pasted", "washed"})
+
+
+def stress_video(video: Video, stress: Stress | None) -> Video:
+    """Put a video under stress.
+
+    Frames are changed one by one when they are asked for. Occlusion reads the whole truth once
+    before. What comes out depends on the video, the stressor, the level and the seed alone.
+
+    Args:
+        video: Any video. A :class:`~mapt_bench.labels.KnownVideo` stays one.
+        stress: What to do; ``None`` leaves the video as it is.
+
+    Raises:
+        ConfigError: If the video is no world and the stressor needs one, or is too short.
+        DataError: If the stressor needs images or truth that the video lacks.
+    """
+    if stress is None:
+        return video
+    info = video.info
+    if stress.entry.needs_images and not info.has_images:
+        raise DataError(
+            f"{stress.name!r} changes images, and this video has none; give data with images, or "
+            "choose a stressor of kind 'occlusion', which treats masks too",
+            where=info.name,
+        )
+    if stress.name in _FOLLOW_THINGS and not video.has_truth:
+        raise DataError(
+            f"{stress.name!r} follows the labelled things, and this video has no ground truth; "
+            "give data with panoptic_maps",
+            where=info.name,
+        )
+    return _STRESSORS[stress.name](video, stress)
+
+
+def occluder_label(video: Video) -> str | None:
+    """Return what the truth says where a stressor hid something.
+
+    Args:
+        video: A video from :func:`stress_video`.
+
+    Returns:
+        ``"void"``, which STQ punishes and PAT does not; the name of a class of the label space;
+        names joined by ``", "`` where pasted things are of several classes; ``None`` if no stressor
+        puts anything in front or beside.
+    """
+    match video:
+        case OccludedVideo():
+            return video.occluder.label
+        case ShakenVideo():
+            return "void"
+        case FilteredVideo() | DroppedVideo():
+            return occluder_label(video.video)
+        case _:
+            return None
+
+
+def _dropped(video: Video, stress: Stress) -> Video:
+    """Keep every tau-th frame, from ``seed % tau`` on."""
+    tau, info = int(stress.value), video.info
+    phase = stress.seed % tau
+    least = phase + tau * (_LEAST_KEPT - 1) + 1
+    if info.frame_count < least:
+        raise ConfigError(
+            f"level {stress.level} of 'drop' keeps every {tau}th frame, from position {phase} on, "
+            f"of {info.frame_count}; expected at least {least} frames; choose a lower level or "
+            "longer videos",
+            where=info.name,
+        )
+    return dropped(video, tau, phase)
