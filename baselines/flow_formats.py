@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.png import load_png
-from mapt_bench.data.png_decoding import decode_png
+from mapt_bench.data.kitti_flow import read_kitti_flow
 from mapt_bench.errors import DataError
 
 __all__ = ["FLOW_SUFFIXES", "read_flow"]
@@ -20,8 +19,6 @@ _Valid = NDArray[np.bool_]
 _FLO_TAG = b"PIEH"  # 202021.25 as a little-endian float32
 _FLO_HEADER = struct.Struct("<4sii")
 _FLO_UNKNOWN = 1e9
-_KITTI_ZERO = 32768.0
-_KITTI_STEPS = 64.0
 
 
 def read_flow(path: Path, size: _Size) -> _Flow:
@@ -84,16 +81,8 @@ def _read_flo(path: Path, size: _Size) -> tuple[_Flow, _Valid]:
 
 
 def _read_kitti(path: Path, size: _Size) -> tuple[_Flow, _Valid]:
-    file = load_png(path)
-    header = file.header
-    if header.bit_depth != 16 or header.channels != 3:
-        raise DataError(
-            f"has {header}; a flow PNG has 3 channels, 16-bit RGB (u, v, valid)", where=path
-        )
-    _check_size(header.size, size, path)
-    pixels = decode_png(file)
-    flow = (pixels[..., :2].astype(np.float32) - np.float32(_KITTI_ZERO)) / np.float32(_KITTI_STEPS)
-    return flow, pixels[..., 2] > 0
+    field = read_kitti_flow(path, size)
+    return field.flow, field.valid
 
 
 def _read_npy(path: Path, size: _Size) -> tuple[_Flow, _Valid]:

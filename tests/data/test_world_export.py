@@ -1,0 +1,251 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+from helpers.known_scenes import KnownScene
+from helpers.scenes import HEIGHT, KITTI, WIDTH, Box
+from pycocotools import mask as coco
+
+from mapt_bench.baselines.flow_sources import build_flow_source
+from mapt_bench.data import check_data, open_videos
+from mapt_bench.data.known_folder import open_known
+from mapt_bench.data.world import export as export_module
+from mapt_bench.data.world.export import DrawnVideo, Export, export_videos
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.labels import KnownVideo
+
+# The second car passes before the first; both leave parts of themselves outside.
+PASSING = [[Box(1, 30 - 3 * t), Box(2, 2 + 9 * t, y=14, height=20)] for t in range(5)]
+APART = [[Box(1, 4 + t), Box(2, 60, y=30)] for t in range(4)]
+
+
+def _videos(*names):
+    scenes = {"passing": PASSING, "apart": APART}
+    return tuple(
+        DrawnVideo(KnownScene(scenes[name], name=name), {"seed": number, "kind": "boxes"})
+        for number, name in enumerate(names or ("passing", "apart"))
+    )
+
+
+def _tree(folder):
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_it_is_a_folder_like_any_other(tmp_path):
+    written = export_videos(Export(tmp_path / "w", _videos()))
+    assert [(one.header.sequence, one.header.frames) for one in written] == [
+        ("passing", 5),
+        ("apart", 4),
+    ]
+    assert not check_data(tmp_path / "w", KITTI).problems
+    drawn = {one.video.info.name: one.video for one in _videos()}
+    found = open_videos(tmp_path / "w", KITTI)
+    assert {video.info.name for video in found} == set(drawn)
+    for video in found:
+        for index in range(video.info.frame_count):
+            original = drawn[video.info.name]
+            assert np.array_equal(video.frame(index).image, original.image(index))
+            assert np.array_equal(video.truth(index).codes, original.truth(index).codes)
+
+
+def test_what_is_known_comes_back(tmp_path):
+    export_videos(Export(tmp_path / "w", _videos(), flow="both"))
+    drawn = {one.video.info.name: one.video for one in _videos()}
+    for video in open_known(tmp_path / "w"):
+        assert isinstance(video, KnownVideo)
+        original = drawn[video.info.name]
+        last = video.info.frame_count - 1
+        for index in range(last + 1):
+            for mine, other in zip(video.objects(index), original.objects(index), strict=True):
+                assert np.array_equal(mine.amodal, other.amodal)
+                for name in ("code", "top", "left", "visible_px", "depth", "look_alike"):
+                    assert getattr(mine, name) == getattr(other, name)
+                assert mine.speed == pytest.approx(other.speed, abs=1e-4, nan_ok=True)
+        for index in range(1, last + 1):
+            mine, other = video.backward_flow(index), original.backward_flow(index)
+            assert np.array_equal(mine.valid, other.valid)
+            assert np.array_equal(mine.flow[mine.valid], other.flow[other.valid])
+            mine, other = video.forward_flow(index - 1), original.forward_flow(index - 1)
+            assert np.array_equal(mine.valid, other.valid)
+        with pytest.raises(DataError, match="before the first"):
+            video.backward_flow(0)
+        with pytest.raises(DataError, match="after the last"):
+            video.forward_flow(last)
+
+
+def test_the_side_car_speaks_coco(tmp_path):
+    export_videos(Export(tmp_path / "w", _videos("passing"), split="train"))
+    lines = (tmp_path / "w/known/train/passing.jsonl").read_text().splitlines()
+    header, *frames = map(json.loads, lines)
+    assert header["schema"] == "mapt-bench/known/1"
+    assert header["settings"] == {"seed": 0, "kind": "boxes"}
+    assert header["tracks"] == 2
+    assert [frame["frame"] for frame in frames] == [f"{index:06d}" for index in range(5)]
+    near, far = frames[3]["objects"]
+    assert (near["id"], far["id"], near["order"], far["order"]) == (2, 1, 0, 1)
+    assert (far["class"], far["code"]) == (13, 13 << 24 | 1)
+    whole = coco.decode(far["amodal"])
+    assert whole.shape == (HEIGHT, WIDTH)
+    assert whole.sum() == far["amodal_px"] == 144
+    assert whole[10:22, 21:33].all()
+    assert far["box"] == [21, 10, 12, 12]
+    assert far["visible_fraction"] == pytest.approx(far["visible_px"] / 144, abs=1e-4)
+    assert 0 < far["visible_px"] < 144
+    assert frames[0]["objects"][0]["speed"] is None
+    assert frames[1]["objects"][0]["speed"] == 9
+
+
+def test_fingerprints_are_of_what_was_drawn(tmp_path):
+    (written,) = export_videos(Export(tmp_path / "w", _videos("apart")))
+    video = _videos("apart")[0].video
+    maps = b"".join(video.truth(t).codes.astype("<u4").tobytes() for t in range(4))
+    images = b"".join(video.image(t).tobytes() for t in range(4))
+    assert written.header.maps_sha256 == hashlib.sha256(maps).hexdigest()
+    assert written.header.images_sha256 == hashlib.sha256(images).hexdigest()
+
+
+def test_the_flow_tracker_reads_the_flow(tmp_path):
+    export_videos(Export(tmp_path / "w", _videos(), flow="both"))
+    source = build_flow_source("flow:files", weights=tmp_path / "w/backward_flow/val")
+    video = _videos("apart")[0].video
+    source.start(video.info)
+    flow = source.flow(video.frame(1), video.frame(0))
+    assert (flow[12, 8] == (-1, 0)).all()
+    assert (flow[35, 65] == (0, 0)).all()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_bytes_depend_on_nothing_but_what_is_asked_for(tmp_path, jobs):
+    export_videos(Export(tmp_path / "first", _videos(), flow="both"))
+    export_videos(Export(tmp_path / "second", _videos(), flow="both"), jobs=jobs)
+    first = _tree(tmp_path / "first")
+    assert first == _tree(tmp_path / "second")
+    assert len(first) == 2 * 9 + 2 * 7 + 2 + 2
+    assert not any(name.startswith(".") for name in first)
+
+
+class Killed(BaseException):
+    """Stands for the signal that ends a process."""
+
+
+@pytest.mark.parametrize("moved", [0, 1, 2, 3])
+def test_an_interrupted_export_goes_on(tmp_path, monkeypatch, moved):
+    """Killed when the second sequence has been drawn and so many of its parts moved."""
+    export_videos(Export(tmp_path / "whole", _videos()))
+    folder = tmp_path / "w"
+    real_move = export_module._Place.move
+
+    def move(self):
+        if self.name != "apart":
+            real_move(self)
+            return
+        for part, goal in list(self.parts())[:moved]:
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(goal)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export_module._Place, "move", move)
+        with pytest.raises(Killed):
+            export_videos(Export(folder, _videos()))
+    kept = folder / "images" / "val" / "passing" / "000000.png"
+    stamp = kept.stat().st_mtime_ns
+    told = []
+    again = export_videos(Export(folder, _videos()), advance=told.append)
+    assert [one.was_there for one in again] == [True, moved > 2]
+    assert sum(told) == 9
+    assert kept.stat().st_mtime_ns == stamp
+    assert _tree(folder) == _tree(tmp_path / "whole")
+
+
+def test_a_finished_export_is_left_alone(tmp_path):
+    export_videos(Export(tmp_path / "w", _videos()))
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "w").rglob("*.png")}
+    assert all(one.was_there for one in export_videos(Export(tmp_path / "w", _videos())))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_sequence_that_lost_a_frame_is_written_again(tmp_path):
+    export_videos(Export(tmp_path / "w", _videos()))
+    whole = _tree(tmp_path / "w")
+    (tmp_path / "w/images/val/apart/000002.png").unlink()
+    again = export_videos(Export(tmp_path / "w", _videos()))
+    assert [one.was_there for one in again] == [True, False]
+    assert _tree(tmp_path / "w") == whole
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"videos": _videos("passing")}, "differ in sequences"),
+        ({"split": "train"}, "differ in split"),
+        ({"flow": "backward"}, "differ in flow"),
+        ({"suite": {"name": "quick"}}, "differ in suite"),
+    ],
+)
+def test_a_folder_of_other_videos_is_refused(tmp_path, changed, words):
+    export_videos(Export(tmp_path / "w", _videos()))
+    before = _tree(tmp_path / "w")
+    with pytest.raises(ConfigError, match=words):
+        export_videos(Export(**{"folder": tmp_path / "w", "videos": _videos(), **changed}))
+    assert _tree(tmp_path / "w") == before
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "holiday.txt").write_text("photos")
+    with pytest.raises(ConfigError, match="no empty folder"):
+        export_videos(Export(tmp_path, _videos()))
+    with pytest.raises(ConfigError, match="no empty folder"):
+        export_videos(Export(tmp_path / "holiday.txt", _videos()))
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "world.json").write_text("{")
+    with pytest.raises(DataError, match="cannot be read"):
+        export_videos(Export(tmp_path / "w", _videos()))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"videos": ()}, "no video"),
+        ({"videos": _videos("apart", "apart")}, "names of their own"),
+        ({"flow": "forward"}, "flow is 'forward'"),
+    ],
+)
+def test_impossible_exports_are_refused(tmp_path, given, words):
+    with pytest.raises(ConfigError, match=words):
+        Export(**{"folder": tmp_path, "videos": _videos(), **given})
+
+
+def test_no_workers_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="0 workers"):
+        export_videos(Export(tmp_path / "w", _videos()), jobs=0)
+    assert not (tmp_path / "w").exists()
+
+
+def test_damaged_side_cars_are_told(tmp_path):
+    export_videos(Export(tmp_path / "w", _videos("apart")))
+    side_car = tmp_path / "w" / "known" / "val" / "apart.jsonl"
+    lines = side_car.read_text().splitlines(keepends=True)
+    side_car.write_text("".join(lines[:-1]))
+    (video,) = open_known(tmp_path / "w")
+    with pytest.raises(DataError, match="3 lines of frames; expected 4"):
+        video.objects(0)
+    side_car.write_text("{}\n")
+    with pytest.raises(DataError, match="has schema None"):
+        open_known(tmp_path / "w")
+    side_car.unlink()
+    with pytest.raises(DataError, match="is missing"):
+        open_known(tmp_path / "w")
+
+
+def test_flow_that_was_not_written_is_told(tmp_path):
+    export_videos(Export(tmp_path / "w", _videos("apart"), flow="backward"))
+    (video,) = open_known(tmp_path / "w")
+    assert video.backward_flow(1).valid.any()
+    with pytest.raises(DataError, match="was not written"):
+        video.forward_flow(1)
