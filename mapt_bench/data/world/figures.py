@@ -120,8 +120,11 @@ def bent(start: Points, end: Points, lengths: tuple[float, float], ahead: bool) 
 
 
 def worn(paint: Paint, size: tuple[float, float]) -> Paint:
-    """Return a paint as it lies on a part of the body of which a tile covers ``size`` widths."""
-    return replace(paint, size=size)
+    """Return a paint as it lies on a part of the body of which a tile covers ``size`` widths.
+
+    The tile's middle lies on the middle of a limb, whose rounded ends reach beyond its joints.
+    """
+    return replace(paint, size=size, shift=(0.16, 0.5))
 
 
 def add_arm(figure: Figure, look: PersonLook, places: tuple[Points, Points, Points]) -> None:

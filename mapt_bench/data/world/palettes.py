@@ -121,7 +121,7 @@ HAIR: Final[dict[Family, tuple[Color, ...]]] = {
 
 CAR_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
     "seen": (
-        Paint((224, 226, 228), (168, 172, 178), "doors"),
+        Paint((208, 210, 213), (158, 162, 168), "doors"),
         Paint((160, 164, 170), (116, 120, 128), "doors"),
         Paint((72, 76, 82), (42, 44, 50), "doors"),
         Paint((30, 31, 34), (66, 70, 76), "sheen"),
@@ -131,7 +131,7 @@ CAR_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
         Paint((38, 76, 60), (74, 112, 94), "sheen"),
     ),
     "held-out": (
-        Paint((230, 222, 204), (176, 168, 150), "mouldings"),
+        Paint((212, 204, 186), (162, 154, 138), "mouldings"),
         Paint((122, 158, 190), (166, 194, 216), "reflection"),
         Paint((92, 82, 74), (60, 52, 46), "mouldings"),
         Paint((98, 24, 46), (146, 66, 88), "reflection"),
@@ -144,13 +144,13 @@ CAR_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
 
 TRUCK_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
     "seen": (
-        Paint((226, 226, 224), (60, 96, 160), "lettering"),
+        Paint((208, 208, 206), (56, 90, 150), "lettering"),
         Paint((212, 174, 46), (150, 34, 34), "lettering"),
         Paint((64, 84, 116), (206, 208, 210), "lettering"),
         Paint((150, 152, 154), (96, 98, 102), "lettering"),
     ),
     "held-out": (
-        Paint((232, 228, 220), (52, 132, 84), "livery"),
+        Paint((210, 206, 198), (48, 122, 78), "livery"),
         Paint((114, 74, 46), (226, 178, 74), "livery"),
         Paint((176, 52, 60), (226, 220, 214), "livery"),
         Paint((120, 132, 144), (80, 90, 104), "livery"),

@@ -129,7 +129,7 @@ def pole_body(rng: np.random.Generator, family: Family, height: float) -> Body:
     """Return a pole, thicker below, such as a lamp post."""
     thick = 0.06 + 0.05 * float(rng.random())
     figure = Figure(1)
-    figure.limb((0, 0, 0), (0, height, 0), (thick, 0.7 * thick), _metal(rng, family))
+    figure.limb((0, thick, 0), (0, height, 0), (thick, 0.7 * thick), _metal(rng, family))
     return figure.body(shadow=(0.15, 0.15))
 
 
@@ -139,7 +139,7 @@ def sign_body(rng: np.random.Generator, family: Family) -> Body:
     metal = _metal(rng, family)
     figure = Figure(1)
     top = 2.5 + 0.5 * float(draw[0])
-    figure.limb((0, 0, 0), (0, top, 0), (0.045, 0.04), metal)
+    figure.limb((0, 0.045, 0), (0, top, 0), (0.045, 0.04), metal)
     size = 0.34 + 0.12 * float(draw[1])
     colors: tuple[tuple[Color, Color], ...] = (
         ((190, 30, 34), (238, 238, 234)),
@@ -182,7 +182,7 @@ def light_body(rng: np.random.Generator, family: Family) -> Body:
     draw = rng.random(2)
     figure = Figure(1)
     top = 2.9 + 0.5 * float(draw[0])
-    figure.limb((0, 0, 0), (0, top, 0), (0.06, 0.05), _metal(rng, family))
+    figure.limb((0, 0.06, 0), (0, top, 0), (0.06, 0.05), _metal(rng, family))
     case = Paint((34, 36, 36), (34, 36, 36))
     if family == "held-out":
         case = Paint((196, 160, 44), (196, 160, 44))
@@ -207,14 +207,15 @@ def tree_body(rng: np.random.Generator, family: Family, height: float) -> Body:
     figure = Figure(1)
     thick = (0.1 + 0.02 * height) * (0.8 + 0.4 * float(rng.random()))
     fork = (0.36 if seen else 0.28) * height
-    figure.limb((0, 0, 0), (0, 0.6 * height, 0), (thick, 0.6 * thick), bark)
+    figure.limb((0, thick, 0), (0, 0.6 * height, 0), (thick, 0.6 * thick), bark)
     wide, tall = (0.24, 0.3) if seen else (0.19, 0.36)
-    for tuft in rng.random((7, 4)):
-        angle, out = 2 * np.pi * tuft[0], wide * height * np.sqrt(tuft[1])
-        middle = fork + 0.1 * height + 2 * tall * height * (tuft[2] - 0.0) * 0.75
-        radius = (0.13 + 0.07 * tuft[3]) * height
-        place = np.array([out * np.cos(angle), min(middle, height - radius), out * np.sin(angle)])
-        leaves = Paint(dark, light, "leaves" if seen else "foliage", (0.6, 0.6), tuple(tuft[:2]))
+    for turn, out, up, size in rng.random((8, 4)):
+        angle, away = 2 * np.pi * turn, wide * height * np.sqrt(out)
+        radius = (0.13 + 0.07 * size) * height
+        middle = min(fork + 0.1 * height + 1.5 * tall * height * up, height - radius)
+        place = np.array([away * np.cos(angle), middle, away * np.sin(angle)])
+        base, accent = (mixed(color, (236, 236, 160), 0.16 * up) for color in (dark, light))
+        leaves = Paint(base, accent, "leaves" if seen else "foliage", (0.6, 0.6), (turn, out))
         across = np.array([0.3 * radius, 0, 0])
         figure.limb(place - across, place + across, (radius, radius), leaves, layer=1)
     return figure.body(shadow=(wide * height, wide * height))
@@ -251,7 +252,7 @@ def pillar_body(rng: np.random.Generator, family: Family) -> Body:
     if kind < 0.4:
         radius = 0.45 + 0.2 * float(size)
         figure = Figure(1)
-        figure.limb((0, 0, 0), (0, 2.9, 0), (radius, radius), _varied(rng, poster))
+        figure.limb((0, radius, 0), (0, 2.9, 0), (radius, radius), _varied(rng, poster))
         figure.limb((0, 2.9, 0), (0, 3.3, 0), (1.2 * radius, 0.5 * radius), _varied(rng, stone), 1)
         return figure.body(shadow=(radius, radius))
     half = 0.35 + 0.2 * float(size) if kind < 0.75 else 0.9 + 0.4 * float(size)

@@ -1,8 +1,8 @@
 """Grey patterns that tile, at every level of detail, from which all surfaces take their look.
 
 A texture is a 64x64 tile of values 0..1 that mixes the two colours of a paint. Rows run across a
-surface (away from a panel's first edge; from side to side of a limb), columns along it (along a
-panel's first edge; from a limb's start to its end). The first row of a wall is its foot.
+surface (away from a panel's first edge; from the middle of a limb to its side), columns along it
+(along a panel's first edge; from a limb's start to its end). The first row of a wall is its foot.
 
 Things and surroundings of the two families share no patterned texture, so that nothing which was
 seen in training is recognised by its pattern in the reported suites. What carries no pattern of
@@ -228,9 +228,7 @@ def _held_out() -> dict[str, Callable[[], Tile]]:
             _inside(_repeated(8, _ALONG), 0, 0.35), _inside(_ACROSS, 0.85, 0.95)
         ),
         # plants and street furniture
-        "foliage": lambda: np.clip(
-            1.3 * _noise(127, (16, 8), (32, 32)) - 0.15 + 0.2 * _disc(0.3, times=16), 0, 1
-        ),
+        "foliage": lambda: np.clip(1.3 * _noise(127, (16, 8), (32, 32), (64, 64)) - 0.15, 0, 1),
         "rind": lambda: np.maximum(
             _inside(_noise(131, (16, 4)), 0.7, 1), 0.4 * _noise(137, (32, 16))
         ),

@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.world.looks import CarLook, CarShape, TruckLook
+from mapt_bench.data.world.palettes import mixed
 from mapt_bench.data.world.shapes import Body, Paint, Panel
 from mapt_bench.data.world.solids import box, disc, patch, prism
 
 __all__ = ["car_body", "truck_body"]
 
 Corners = NDArray[np.float64]
+
+_SKY_GLEAM = (208, 216, 226)
 
 _SILL = 0.16
 """Metres between the ground and the lowest part of a body."""
@@ -33,14 +36,25 @@ def car_body(look: CarLook) -> Body:
     cabin = _cabin_outline(shape)
     reach = half - 0.04 - _TUMBLE * (cabin[:, 1] - shape.belt)
     sides, (_, rear_window, roof, windscreen) = prism(cabin, reach)
-    panels.append(Panel(roof, Paint(look.paint.base, look.paint.base), layer=1))
-    panels += [Panel(pane, look.glass, layer=1) for pane in (windscreen, rear_window)]
+    panels += [Panel(face, _upright(look.paint), layer=1) for face in (*sides, rear_window)]
+    panels.append(Panel(roof, _skyward(look.paint), layer=1))
+    panels.append(Panel(windscreen, look.glass, layer=1))
+    panels.append(Panel(patch(rear_window, (0.08, 0.92), (0.1, 0.88)), look.glass, layer=2))
     for side in sides:
-        panels.append(Panel(side, Paint(look.paint.base, look.paint.base), layer=1))
         panels += [Panel(pane, look.glass, layer=2) for pane in _side_windows(side, shape)]
     for ahead in (front - 0.19 * shape.length, -front + 0.19 * shape.length):
         panels += _wheels(shape.wheel, half, ahead, look.tyre)
     return Body(panels=tuple(panels), shadow=(half + 0.05, front + 0.05))
+
+
+def _upright(paint: Paint) -> Paint:
+    return Paint(paint.base, paint.base)
+
+
+def _skyward(paint: Paint) -> Paint:
+    """Return a paint as it looks from the side where it mirrors the sky."""
+    lit = mixed(paint.base, _SKY_GLEAM, 0.16)
+    return Paint(lit, lit)
 
 
 def _spread(paint: Paint, corners: Corners) -> Paint:
@@ -54,10 +68,10 @@ def _spread(paint: Paint, corners: Corners) -> Paint:
 
 
 def _lower(look: CarLook) -> list[Panel]:
-    """Return the body below the windows, with its lights and plates."""
+    """Return the body below the windows, with its lights, grille and plates."""
     shape = look.shape
     front, half = shape.length / 2, shape.width / 2
-    bumper = 0.5 * shape.belt + 0.06
+    bumper = 0.44 * shape.belt
     windscreen = front - shape.bonnet * shape.length
     rear_window = front - shape.tail * shape.length
     outline = np.array(
@@ -75,17 +89,19 @@ def _lower(look: CarLook) -> list[Panel]:
     sides, (_, low_front, nose, bonnet, _, deck, tail, low_rear) = prism(outline, half)
     panels = [Panel(side, _spread(look.paint, side)) for side in sides]
     panels += [Panel(corners, look.trim) for corners in (low_front, low_rear)]
-    plain = Paint(look.paint.base, look.paint.base)
-    panels += [Panel(corners, plain) for corners in (nose, bonnet, deck, tail)]
-    for low, upper, light, rows in (
-        (low_front, nose, look.head_light, (0.25, 0.9)),
-        (low_rear, tail, look.tail_light, (0.3, 0.95)),
+    panels += [Panel(corners, _upright(look.paint)) for corners in (nose, tail)]
+    panels += [Panel(corners, _skyward(look.paint)) for corners in (bonnet, deck)]
+    for face, light, rows in (
+        (nose, look.head_light, (0.45, 0.95)),
+        (tail, look.tail_light, (0.4, 0.85)),
     ):
         panels += [
-            Panel(patch(upper, along, rows), light, layer=2)
-            for along in ((0.04, 0.24), (0.76, 0.96))
+            Panel(patch(face, along, rows), light, layer=2)
+            for along in ((0.03, 0.25), (0.75, 0.97))
         ]
-        panels.append(Panel(patch(low, (0.38, 0.62), (0.62, 0.95)), look.plate, layer=2))
+    panels.append(Panel(patch(nose, (0.3, 0.7), (0.5, 0.9)), look.trim, layer=2))
+    panels.append(Panel(patch(nose, (0.38, 0.62), (0.06, 0.36)), look.plate, layer=2))
+    panels.append(Panel(patch(tail, (0.37, 0.63), (0.35, 0.6)), look.plate, layer=2))
     return panels
 
 
