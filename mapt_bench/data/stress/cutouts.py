@@ -1,6 +1,5 @@
-"""Cut-outs of things, scaled and slid so that they cover a share of something."""
+"""Cut-outs of things, scaled so that they cover a share of something."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -12,10 +11,7 @@ from mapt_bench.labels import Video
 
 __all__ = ["Cutout", "Placing", "cut_out", "place"]
 
-_HEIGHT = 1.15  # of the thing that it covers, to begin with
-_GROWTH = 1.2
-_SLIDES = 10
-_EXACT = 0.005
+_BISECTIONS = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,53 +91,36 @@ class Placing:
     share: float
 
 
-def place(cutout: Cutout, thing: NDArray[np.bool_], share: float, side: int) -> Placing:
-    """Slide a cut-out over a thing from one side until it covers a share of it.
-
-    It is about as high as the thing, and larger where that is not enough.
+def place(cutout: Cutout, thing: NDArray[np.bool_], share: float) -> Placing:
+    """Lay a cut-out over the middle of a thing, as large as it must be to cover a share of it.
 
     Args:
         cutout: What is laid over.
         thing: The silhouette of the thing in its box.
         share: What it is to cover, 0..1.
-        side: From the left (-1) or from the right (1).
     """
-    for scale, centre in _sizes(cutout, thing.shape):
-        mask = cutout.scaled(scale)
-        top = round((thing.shape[0] - 1) / 2 - (centre[0] + 0.5) * scale + 0.5)
-        left = round((thing.shape[1] - 1) / 2 - (centre[1] + 0.5) * scale + 0.5)
-        placing = Placing(top, left, mask, _share(thing, mask, top, left))
-        if placing.share >= share - _EXACT:
-            break
-    return _slid(thing, placing, share, side)
-
-
-def _sizes(cutout: Cutout, thing: tuple[int, ...]) -> Iterator[tuple[float, tuple[float, float]]]:
-    """Yield scales, smallest first, and what to lay on the middle; the last covers everything."""
     radius, inmost = cutout.depth_inside()
-    height, width = cutout.mask.shape
-    last = (float(np.hypot(*thing)) / 2 + 2) / max(radius - 0.5, 0.5)
-    scale = _HEIGHT * thing[0] / height
-    while scale < last:
-        yield scale, ((height - 1) / 2, (width - 1) / 2)
-        yield scale, inmost
-        scale *= _GROWTH
-    yield last, inmost
-
-
-def _slid(thing: NDArray[np.bool_], whole: Placing, share: float, side: int) -> Placing:
-    """Slide sideways by bisection; keep the try that comes nearest."""
-    best, near, far = whole, 0, whole.mask.shape[1] + thing.shape[1]
-    for _ in range(_SLIDES):
-        if abs(best.share - share) <= _EXACT or far - near < 2:
-            break
-        middle = (near + far) // 2
-        left = whole.left + side * middle
-        tried = Placing(whole.top, left, whole.mask, _share(thing, whole.mask, whole.top, left))
-        if abs(tried.share - share) < abs(best.share - share):
+    # At this size the largest circle inside the cut-out contains the whole box.
+    low, high = 0.0, (float(np.hypot(*thing.shape)) / 2 + 2) / max(radius - 0.5, 0.5)
+    best = _laid(cutout, thing, high, inmost)
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        tried = _laid(cutout, thing, middle, inmost)
+        if abs(tried.share - share) <= abs(best.share - share):
             best = tried
-        near, far = (middle, far) if tried.share > share else (near, middle)
+        low, high = (low, middle) if tried.share >= share else (middle, high)
     return best
+
+
+def _laid(
+    cutout: Cutout, thing: NDArray[np.bool_], scale: float, inmost: tuple[int, int]
+) -> Placing:
+    mask = cutout.scaled(scale)
+    top, left = (
+        round((side - 1) / 2 - (place + 0.5) * scale + 0.5)
+        for side, place in zip(thing.shape, inmost, strict=True)
+    )
+    return Placing(top, left, mask, _share(thing, mask, top, left))
 
 
 def _share(thing: NDArray[np.bool_], mask: NDArray[np.bool_], top: int, left: int) -> float:

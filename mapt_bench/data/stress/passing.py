@@ -21,6 +21,7 @@ __all__ = ["Passing", "passing"]
 
 _MARGIN = 0.08  # of the thing's size, and two pixels
 _RIM = 2  # frames in which a block comes and goes
+_TOUCHED = 0.25  # of another thing's box: what is left of it is still seen
 _SEEN_AROUND = 3  # frames of a video beyond the gap
 
 
@@ -90,7 +91,7 @@ def passing(video: Video, stress: Stress) -> Passing:
     def footprint(spell: Spell, track: Track) -> Mapping[int, Box]:
         return _block(spell, track, sides[spell.code])
 
-    spells = choose_spells(found, lambda _: gap, footprint, generator)
+    spells = choose_spells(found, lambda _: gap, footprint, generator, touched=_TOUCHED)
     blocks = tuple(
         tuple(sorted(footprint(spell, found.tracks[spell.code]).items(), key=lambda item: item[0]))
         for spell in spells

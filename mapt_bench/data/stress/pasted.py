@@ -1,6 +1,6 @@
 """Cut-outs of other things that keep abreast of a thing and hide a share of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,7 +16,8 @@ from mapt_bench.labels import ID_BITS, ID_LIMIT, KnownVideo, Video
 __all__ = ["Pasted", "pasted"]
 
 _LONGEST = 8  # frames
-_BESIDE, _AROUND = 1.1, 0.2  # of a thing's size: how far its cut-out reaches, more or less
+_AROUND = 0.3  # of a thing's size: how far beyond it its cut-out reaches, more or less
+_TOUCHED = 0.05  # of another thing's box: its own share stays what it is
 _DONORS = 3
 _REMEMBERED = 4  # frames: image, truth and visibility ask for the same one
 
@@ -30,7 +31,6 @@ class Paste:
         donor: Whose cut-out it is.
         donor_frame: Of which frame.
         mirror: Whether left is right.
-        side: Whether it covers the thing from the left (-1) or from the right (1).
         code: Of its pixels in the truth.
         look_alike: Group of look-alikes of the donor, 0 for none.
     """
@@ -39,7 +39,6 @@ class Paste:
     donor: int
     donor_frame: int
     mirror: bool
-    side: int
     code: int
     look_alike: int
 
@@ -95,7 +94,7 @@ class Pasted:
             box = tracks[paste.spell.code][index]
             thing = codes[box.top : box.bottom, box.left : box.right] == paste.spell.code
             cutout = self._cutout(number)
-            placing = place(cutout, thing, self.share, paste.side)
+            placing = place(cutout, thing, self.share)
             yield Patch(
                 box.top + placing.top,
                 box.left + placing.left,
@@ -127,20 +126,15 @@ def pasted(video: Video, stress: Stress) -> Pasted:
     found = survey(video)
     generator = dice(stress, video.info.name)
     looks = {
-        code: (int(generator.integers(2)) * 2 - 1, bool(generator.integers(2)), generator.random())
-        for code in sorted(found.tracks)
+        code: (bool(generator.integers(2)), generator.random()) for code in sorted(found.tracks)
     }
 
-    def footprint(spell: Spell, track: Track) -> Mapping[int, Box]:
-        frames = range(spell.start, spell.stop)
-        return {frame: _reach(track[frame], looks[spell.code][0]) for frame in frames}
-
-    spells = choose_spells(found, _half_of_its_time, footprint, generator)
+    spells = choose_spells(found, _half_of_its_time, _reach, generator, touched=_TOUCHED)
     is_known = isinstance(video, KnownVideo)
     first_id = max((code & (ID_LIMIT - 1) for code in found.tracks), default=0) + 1
     pastes = []
     for number, spell in enumerate(spells):
-        side, mirror, choice = looks[spell.code]
+        mirror, choice = looks[spell.code]
         donor = _donor(found, spell.code, choice)
         frame = max(found.tracks[donor], key=lambda index: found.tracks[donor][index].area)
         class_id = donor >> ID_BITS
@@ -150,7 +144,6 @@ def pasted(video: Video, stress: Stress) -> Pasted:
                 donor=donor,
                 donor_frame=frame,
                 mirror=mirror,
-                side=side,
                 code=class_id << ID_BITS | first_id + number
                 if is_known
                 else video.info.labels.ignore_label << ID_BITS,
@@ -166,13 +159,10 @@ def _half_of_its_time(track: Track) -> int:
     return max(1, min(_LONGEST, len(track) // 2))
 
 
-def _reach(box: Box, side: int) -> Box:
-    """Return about what a cut-out beside and over a thing can hide."""
-    around = box.grown(_AROUND * box.width, _AROUND * box.height)
-    beside = box.grown(_BESIDE * box.width, 0)
-    if side < 0:
-        return Box(around.top, beside.left, around.bottom, around.right)
-    return Box(around.top, around.left, around.bottom, beside.right)
+def _reach(spell: Spell, track: Track) -> dict[int, Box]:
+    """Return about what a cut-out over a thing can hide."""
+    boxes = ((frame, track[frame]) for frame in range(spell.start, spell.stop))
+    return {frame: box.grown(_AROUND * box.width, _AROUND * box.height) for frame, box in boxes}
 
 
 def _donor(found: Survey, code: int, choice: float) -> int:

@@ -12,8 +12,8 @@ __all__ = ["Spell", "Track", "choose_spells"]
 Track = Mapping[int, Box]
 """The box of a thing in each frame in which it is seen."""
 
-Footprint = Callable[["Spell", Track], Mapping[int, Box]]
-"""Which rectangle of each frame the occluder of a spell can hide."""
+Prints = Mapping[int, Box]
+"""Which rectangle of a frame an occluder can hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,15 @@ class Spell:
 def choose_spells(
     found: Survey,
     length_of: Callable[[Track], int],
-    footprint: Footprint,
+    footprint: Callable[[Spell, Track], Prints],
     generator: np.random.Generator,
+    *,
+    touched: float,
 ) -> tuple[Spell, ...]:
     """Choose as many things as fit, each for one spell.
 
     A thing is seen in every frame of its spell, in the one before and in the one after. Whatever
-    hides one of the chosen things leaves all the others free at all times, so that each is hidden
-    for its spell and no longer.
+    hides one of the chosen things leaves the others alone, or nearly so.
 
     Args:
         found: The things.
@@ -54,21 +55,24 @@ def choose_spells(
         footprint: What an occluder may hide.
         generator: Decides the order of things, and the middle of each spell, before anything else:
             lengths do not change them.
+        touched: Share of a thing's box, 0..1, that what hides another thing may cover.
     """
     codes = sorted(found.tracks)
     order = generator.permutation(len(codes))
     middles = generator.random(len(codes))
-    chosen: list[tuple[Spell, Mapping[int, Box]]] = []
+    chosen: list[tuple[Spell, Track, Prints]] = []
     for place in order.tolist():
         code = codes[place]
         track = found.tracks[code]
-        others = [(found.tracks[spell.code], prints) for spell, prints in chosen]
         for spell in _spells(code, track, length_of(track), middles[place]):
             prints = footprint(spell, track)
-            if all(_apart(track, prints, *other) for other in others):
-                chosen.append((spell, prints))
+            if not any(
+                _hides(prints, other_track, touched) or _hides(other_prints, track, touched)
+                for _, other_track, other_prints in chosen
+            ):
+                chosen.append((spell, track, prints))
                 break
-    return tuple(spell for spell, _ in chosen)
+    return tuple(spell for spell, _, _ in chosen)
 
 
 def _spells(code: int, track: Track, length: int, middle: float) -> Iterator[Spell]:
@@ -82,12 +86,10 @@ def _spells(code: int, track: Track, length: int, middle: float) -> Iterator[Spe
         yield Spell(code, int(start), length)
 
 
-def _apart(
-    track: Track, prints: Mapping[int, Box], other: Track, other_prints: Mapping[int, Box]
-) -> bool:
-    """Whether neither thing is touched by what hides the other."""
-    return not (_touches(prints, other) or _touches(other_prints, track))
-
-
-def _touches(prints: Mapping[int, Box], track: Track) -> bool:
-    return any(frame in track and box.meets(track[frame]) for frame, box in prints.items())
+def _hides(prints: Prints, track: Track, touched: float) -> bool:
+    """Whether rectangles cover too much of a thing in some frame."""
+    return any(
+        box.shared_px(track[frame]) > touched * track[frame].width * track[frame].height
+        for frame, box in prints.items()
+        if frame in track
+    )

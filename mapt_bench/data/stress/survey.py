@@ -46,14 +46,11 @@ class Box:
         """Middle as (x, y)."""
         return (self.left + self.right - 1) / 2, (self.top + self.bottom - 1) / 2
 
-    def meets(self, other: "Box") -> bool:
-        """Whether two rectangles share a pixel."""
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
-        )
+    def shared_px(self, other: "Box") -> int:
+        """Return how many pixels two rectangles share."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(width, 0) * max(height, 0)
 
     def grown(self, across: float, down: float) -> "Box":
         """Return the rectangle with so many pixels more on each side."""
