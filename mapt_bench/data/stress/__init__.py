@@ -9,7 +9,7 @@ from mapt_bench.data.stress.catalog import (
     stress_entry,
 )
 from mapt_bench.data.stress.dropped import DroppedVideo
-from mapt_bench.data.stress.stressed import occluder_label, stress_video
+from mapt_bench.data.stress.stressed import least_frames, occluder_label, stress_video
 from mapt_bench.data.stress.visibility import visible_fractions
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Stress",
     "StressEntry",
     "StressKind",
+    "least_frames",
     "occluder_label",
     "stress_entries",
     "stress_entry",

@@ -17,7 +17,7 @@ from mapt_bench.data.stress.survey import Box, survey
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import Video
 
-__all__ = ["Passing", "passing"]
+__all__ = ["Passing", "frames_needed", "passing"]
 
 _MARGIN = 0.08  # of the thing's size, and two pixels
 _RIM = 2  # frames in which a block comes and goes
@@ -68,6 +68,11 @@ class Passing:
         return surfaces.lorry(height, width, dice(self.stress, self.video, "surface", number))
 
 
+def frames_needed(stress: Stress) -> int:
+    """Return the least length of a video in which a thing is seen around its absence."""
+    return int(stress.value) + _SEEN_AROUND
+
+
 def passing(video: Video, stress: Stress) -> Passing:
     """Hide as many things as possible, each whole for as many frames as the level says.
 
@@ -77,10 +82,10 @@ def passing(video: Video, stress: Stress) -> Passing:
     """
     info = video.info
     gap = int(stress.value)
-    if info.frame_count < gap + _SEEN_AROUND:
+    if info.frame_count < frames_needed(stress):
         raise ConfigError(
             f"level {stress.level} of 'passing' hides things for {gap} frames, but the video has "
-            f"{info.frame_count}; expected at least {gap + _SEEN_AROUND} frames; "
+            f"{info.frame_count}; expected at least {frames_needed(stress)} frames; "
             "choose a lower level or longer videos",
             where=info.name,
         )

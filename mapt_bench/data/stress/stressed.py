@@ -8,7 +8,7 @@ from mapt_bench.data.stress.dropped import DroppedVideo, dropped
 from mapt_bench.data.stress.filtered import FilteredVideo, filtered
 from mapt_bench.data.stress.motion import MotionBlur
 from mapt_bench.data.stress.occluded import OccludedVideo, occluded
-from mapt_bench.data.stress.passing import passing
+from mapt_bench.data.stress.passing import frames_needed, passing
 from mapt_bench.data.stress.pasted import pasted
 from mapt_bench.data.stress.redrawn import redrawn
 from mapt_bench.data.stress.sensor import Exposure, Jpeg, Noise
@@ -18,7 +18,7 @@ from mapt_bench.data.stress.weather import Fog, Rain
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import Video
 
-__all__ = ["occluder_label", "stress_video"]
+__all__ = ["least_frames", "occluder_label", "stress_video"]
 
 _LEAST_KEPT = 2  # frames, so that there is something to link
 
@@ -76,6 +76,18 @@ def stress_video(video: Video, stress: Stress | None) -> Video:
     return _STRESSORS[stress.name](video, stress)
 
 
+def least_frames(stress: Stress) -> int:
+    """Return how many frames a video must have for a stress; a shorter one is refused.
+
+    Example:
+        >>> least_frames(Stress("passing", 2)), least_frames(Stress("bars", 2))
+        (6, 1)
+    """
+    if stress.name == "passing":
+        return frames_needed(stress)
+    return _frames_of_drop(stress) if stress.name == "drop" else 1
+
+
 def occluder_label(video: Video) -> str | None:
     """Return what the truth says where a stressor hid something.
 
@@ -101,8 +113,7 @@ def occluder_label(video: Video) -> str | None:
 def _dropped(video: Video, stress: Stress) -> Video:
     """Keep every tau-th frame, from ``seed % tau`` on."""
     tau, info = int(stress.value), video.info
-    phase = stress.seed % tau
-    least = phase + tau * (_LEAST_KEPT - 1) + 1
+    phase, least = stress.seed % tau, _frames_of_drop(stress)
     if info.frame_count < least:
         raise ConfigError(
             f"level {stress.level} of 'drop' keeps every {tau}th frame, from position {phase} on, "
@@ -111,3 +122,8 @@ def _dropped(video: Video, stress: Stress) -> Video:
             where=info.name,
         )
     return dropped(video, tau, phase)
+
+
+def _frames_of_drop(stress: Stress) -> int:
+    tau = int(stress.value)
+    return stress.seed % tau + tau * (_LEAST_KEPT - 1) + 1
