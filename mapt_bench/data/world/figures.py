@@ -73,7 +73,7 @@ class Figure:
 
 def moved(place: Points, right: float, up: float, ahead: float) -> Points:
     """Return a place shifted by metres of the body."""
-    return place + np.array([right, up, ahead])
+    return np.asarray(place + np.array([right, up, ahead]))
 
 
 def swung(start: Points, angle: NDArray[np.float64], length: float, aside: float = 0.0) -> Points:
@@ -90,7 +90,7 @@ def swung(start: Points, angle: NDArray[np.float64], length: float, aside: float
     """
     reach = np.sqrt(length * length - aside * aside)
     away = [np.full_like(angle, aside), -reach * np.cos(angle), reach * np.sin(angle)]
-    return start + np.stack(away, axis=-1)
+    return np.asarray(start + np.stack(away, axis=-1))
 
 
 def bent(start: Points, end: Points, lengths: tuple[float, float], ahead: bool) -> Points:

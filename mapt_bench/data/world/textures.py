@@ -47,7 +47,7 @@ def _noise(seed: int, *cells: tuple[int, int]) -> Tile:
         for axis, count in ((0, across), (1, along)):
             values = _stretch(values, TEXTURE_SIDE // count, axis)
         total += values / 1.6**octave
-    return (total - total.min()) / (total.max() - total.min())
+    return np.asarray((total - total.min()) / (total.max() - total.min()))
 
 
 def _stretch(values: Tile, factor: int, axis: int) -> Tile:
@@ -112,7 +112,7 @@ def _common() -> dict[str, Callable[[], Tile]]:
     return {
         "plain": lambda: np.zeros((TEXTURE_SIDE, TEXTURE_SIDE)),
         "glass": lambda: np.clip(1.5 * np.abs(_repeated(1, _ALONG + 0.6 * _ACROSS) - 0.5), 0, 1),
-        "clouds": lambda: np.clip(1.8 * _noise(3, (4, 4), (8, 8), (16, 16), (32, 32)) - 0.6, 0, 1),
+        "clouds": lambda: np.clip(1.8 * _noise(3, (2, 16), (4, 32), (16, 64)) - 0.6, 0, 1),
         "rim": lambda: _inside(radius, 0.0, 0.32) * (0.65 + 0.35 * _inside(radius, 0.1, 0.27)),
         "lane": lambda: 0.8 + 0.2 * _noise(5, (32, 32), (64, 64)),
     }

@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.world.looks import CarLook, CarShape, TruckLook
+from mapt_bench.data.world.car_shapes import CarShape
+from mapt_bench.data.world.looks import CarLook, TruckLook
 from mapt_bench.data.world.palettes import mixed
 from mapt_bench.data.world.shapes import Body, Paint, Panel
 from mapt_bench.data.world.solids import box, disc, patch, prism
@@ -153,9 +154,9 @@ def _van(look: TruckLook, front: float, half: float) -> list[Panel]:
             (-front, _SILL + 0.06),
             (front - 0.05, _SILL + 0.06),
             (front, 0.75),
-            (front - 0.55, belt),
-            (front - 1.2, look.height - 0.08),
-            (front - 1.6, look.height),
+            (front - 0.18, belt - 0.05),
+            (front - 0.95, look.height - 0.25),
+            (front - 1.5, look.height),
             (-front + 0.06, look.height),
         ]
     )
@@ -188,6 +189,7 @@ def _lorry(look: TruckLook, front: float, half: float) -> list[Panel]:
     cab = box((-half + 0.06, half - 0.06), (0.35, roof), (front - look.cab, front))
     panels = [Panel(corners, look.trim) for corners in chassis.values()]
     panels += [Panel(corners, _spread(look.paint, corners), layer=1) for corners in load.values()]
+    del cab["back"]  # close to the load, and never seen
     panels += [Panel(corners, look.cab_paint, layer=1) for corners in cab.values()]
     panels.append(Panel(patch(cab["front"], (0.06, 0.94), (0.5, 0.88)), look.glass, layer=2))
     panels.append(Panel(patch(cab["front"], (0.0, 1.0), (0.0, 0.16)), look.trim, layer=2))
