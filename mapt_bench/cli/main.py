@@ -25,10 +25,12 @@ _COMMANDS = {
     "evaluate": ("mapt_bench.cli.evaluate", "Score folders of predictions against ground truth."),
     "flops": ("mapt_bench.cli.flops", "Count what networks cost, twice; measure time, memory."),
     "show": ("mapt_bench.cli.show", "Paint frames, films and timelines of tracks."),
+    "stress": ("mapt_bench.cli.stress", "Hide, hasten, confuse or spoil what is tracked."),
     "sweep-interval": (
         "mapt_bench.cli.sweep_interval",
         "Drop frames or widen the pairing interval.",
     ),
+    "synth": ("mapt_bench.cli.synth", "Draw videos of which every answer is known."),
     "track": ("mapt_bench.cli.track", "Run one tracker and write its panoptic maps."),
 }
 

@@ -1,0 +1,175 @@
+"""``mapt-bench synth``: drawn videos on disk, and all that is known of them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.data.world.export import DrawnVideo, Export, Written, WrittenFlow, export_videos
+from mapt_bench.data.world.settings import Family, Kind, WorldSettings
+from mapt_bench.data.world.video import WorldVideo
+from mapt_bench.errors import ConfigError
+from mapt_bench.provenance import provenance
+from mapt_bench.reports.tables import Column, Table
+from mapt_bench.reports.terminal import print_table
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  mapt-bench synth --kind street --seed 7 --count 4 --out world
+  mapt-bench synth --suite val --flow backward -j 2 --out val --json val.json
+"""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def _settings_options(function: _Function) -> _Function:
+    """Add the options that say what is drawn; what is left away has the default of the world."""
+    options = (
+        click.option("--kind", metavar="|".join(get_args(Kind)), help="Kind of scene."),
+        click.option("--seed", type=int, help="Of the first video; the others count on."),
+        click.option("--count", type=int, help="Number of videos (default: 1)."),
+        click.option("--frames", type=int, help="Length of each (default: 20)."),
+        click.option(
+            "--size", metavar="HxW", help="Height and width in pixels (default: 128x416)."
+        ),
+        click.option("--labels", metavar="NAME", help="Label space (default: kitti-step)."),
+        click.option(
+            "--family",
+            metavar="|".join(get_args(Family)),
+            help="Textures, shapes and speeds: those of training (default), or others.",
+        ),
+        click.option("--speed", type=float, help="Multiple of real-like speeds (default: 1)."),
+        click.option("--spacing", type=float, help="Multiple of real-like distances (default: 1)."),
+        click.option(
+            "--similarity", type=float, help="Share of look-alikes, 0 to 1 (default: 0.3)."
+        ),
+        click.option("--gap", type=int, help="Frames that things are hidden whole (default: 0)."),
+        click.option("--wash", type=float, help="How far looks fade into grey, 0 to 1."),
+        click.option("--objects", type=int, help="Tracked things (default: drawn by chance)."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command("synth", epilog=_EPILOG)
+@_settings_options
+@click.option("--suite", metavar="NAME", help="A frozen suite, instead of --kind and --seed.")
+@click.option(
+    "--flow",
+    default="none",
+    show_default=True,
+    metavar="|".join(get_args(WrittenFlow)),
+    help="Write the true optical flow too, as KITTI's 16-bit PNG.",
+)
+@click.option("-j", "jobs", default=1, show_default=True, help="Worker processes.")
+@click.option("--out", type=path_type, metavar="DIR", required=True, help="Folder to write.")
+@json_option
+def command(
+    suite: str | None,
+    flow: WrittenFlow,
+    jobs: int,
+    out: Path,
+    json_file: str | None,
+    kind: str | None,
+    seed: int | None,
+    **given: Any,  # noqa: ANN401 - what click collects
+) -> int:
+    """Draw videos of which every answer is known, and write them in KITTI-STEP's layout.
+
+    Beside images and panoptic_maps, known/ has a line of JSON a frame: whole and visible shapes,
+    depth, speed and look-alikes of every object. Equal settings give equal bytes. A call that was
+    interrupted is gone on with by calling it again.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if suite is not None:
+        export = _suite_export(suite, {"kind": kind, "seed": seed, **chosen}, out)
+    else:
+        export = _export(kind, seed, chosen, out)
+    export = replace(export, flow=flow)
+    frames = sum(drawn.video.info.frame_count for drawn in export.videos)
+    with progress_bar("drawing", frames) as advance:
+        written = export_videos(export, jobs=jobs, advance=advance)
+    result = {
+        **export.describe(),
+        "schema": "mapt-bench/synth/1",
+        "out": str(out),
+        "sequences": [{**one.header.to_dict(), "was_there": one.was_there} for one in written],
+        "provenance": provenance(threads=jobs),
+    }
+    if not emit_json(json_file, result):
+        print_table(_table(written))
+        click.echo(f"videos: {out}")
+    return 0
+
+
+def _suite_export(name: str, given: Mapping[str, Any], out: Path) -> Export:
+    refused = [f"--{option}" for option, value in given.items() if value is not None]
+    if refused:
+        raise ConfigError(
+            f"--suite {name} is frozen and says itself what is drawn; leave {', '.join(refused)} "
+            "away"
+        )
+    from mapt_bench.data.world.suites import open_suite
+
+    suite = open_suite(name)
+    return Export(
+        out,
+        tuple(DrawnVideo(video, asdict(video.settings)) for video in suite.videos),
+        split="train" if name == "train" else "val",
+        suite={"name": suite.name, "version": suite.version, "fingerprint": suite.fingerprint},
+    )
+
+
+def _export(kind: Kind | None, seed: int | None, given: Mapping[str, Any], out: Path) -> Export:
+    if kind is None or seed is None:
+        raise ConfigError(
+            f"say what to draw: --kind {'|'.join(get_args(Kind))} and --seed N, or --suite NAME"
+        )
+    rest = dict(given)
+    count = rest.pop("count", 1)
+    if count < 1:
+        raise ConfigError(f"--count is {count}; expected 1 or more")
+    if "size" in rest:
+        rest["height"], rest["width"] = _size(rest.pop("size"))
+    videos = [
+        WorldVideo(WorldSettings(kind=kind, seed=number, **rest), f"{kind}-{number:04d}")
+        for number in range(seed, seed + count)
+    ]
+    return Export(out, tuple(DrawnVideo(video, asdict(video.settings)) for video in videos))
+
+
+def _size(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if found is None:
+        raise ConfigError(f"--size is {text!r}; expected HxW, as in 128x416")
+    return int(found[1]), int(found[2])
+
+
+def _table(written: Sequence[Written]) -> Table:
+    """One row a sequence, with the beginning of the fingerprint of its maps."""
+    columns = (
+        Column("sequence"),
+        Column("frames", "integer"),
+        Column("tracks", "integer"),
+        Column("maps (SHA-256)"),
+        Column("state"),
+    )
+    rows = tuple(
+        (
+            one.header.sequence,
+            one.header.frames,
+            one.header.tracks,
+            one.header.maps_sha256[:16],
+            "was there" if one.was_there else "written",
+        )
+        for one in written
+    )
+    return Table(f"{len(rows)} drawn videos", columns, rows)
