@@ -13,7 +13,7 @@ __all__ = ["Candidates", "Encounter", "find_encounter", "is_close"]
 Floats = NDArray[np.float64]
 
 _SEEN_BEFORE_AND_AFTER = 2
-_MARGIN = 0.12  # metres: bodies are rounder than the rectangles they are measured by
+_MARGIN = 0.03  # metres: bodies are rounder than the rectangles they are measured by
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.world.casting import HALF_SIZES, Role
+from mapt_bench.data.world.casting import Role
 from mapt_bench.data.world.hiding import is_close
 from mapt_bench.data.world.paths import Clock, Path, pace, travelled
 from mapt_bench.data.world.scenery import standing
@@ -19,7 +19,7 @@ __all__ = ["Pillar", "draw_pillars", "hide_behind"]
 Floats = NDArray[np.float64]
 
 _TALLEST = 1.95  # metres: who is hidden whole
-_HALF = 0.42  # metres: half of who is hidden, arms and legs swinging
+_HALF = 0.18  # metres: half of who is hidden, arms down
 _TRIES = 12
 _SLOWEST, _FASTEST = 0.25, 2.2  # m/s of who passes behind
 
@@ -106,7 +106,7 @@ def _hidden_path(
         if reach < 0.15:
             continue
         path = _way(rng, settings, clock, pillar, behind, reach)
-        sight = view.sight(path.position, path.heading, HALF_SIZES["person"])
+        sight = view.sight(path.position, path.heading, (_HALF, _HALF))
         who = view.sight(pillar.actor.position, pillar.actor.heading, (pillar.half, pillar.half))
         covered = who.covers(sight, 0.0)
         is_seen = view.is_inside(sight) & ~covered

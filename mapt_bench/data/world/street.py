@@ -11,7 +11,9 @@ from mapt_bench.data.world.scenery import Scenery
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.surroundings import sky_look
 from mapt_bench.data.world.traffic import Traffic
+from mapt_bench.data.world.trucks import hide_behind_trucks
 from mapt_bench.data.world.views import View
+from mapt_bench.errors import ConfigError
 
 __all__ = ["street_scene"]
 
@@ -28,7 +30,14 @@ def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     if wanted is None:
         median, spread, most = _OBJECTS
         wanted = int(np.clip(round(rng.lognormal(np.log(median), spread)), 2, most))
+    if settings.gap:
+        hide_behind_trucks(traffic, min(wanted, int(rng.integers(2, 5))))
     traffic.fill(wanted)
+    if settings.objects is not None and traffic.tracked < wanted:
+        raise ConfigError(
+            f"{wanted} objects do not fit on this street; expected at most {traffic.tracked}, or "
+            "another seed"
+        )
     traffic.roles += traffic.distant()
     scenery = Scenery(rng, settings.family, recording)
     ground = scenery.ground()
