@@ -20,7 +20,7 @@ def world(kind, seed, **settings):
 
 
 def sampled(codes, flow):
-    """Codes of another frame where the flow points to, in whole pixels, and whether it is inside."""
+    """Codes of the other frame where the flow points to, and whether that is inside."""
     height, width = codes.shape
     rows = np.rint(np.arange(height)[:, None] + flow[..., 1]).astype(int)
     columns = np.rint(np.arange(width) + flow[..., 0]).astype(int)

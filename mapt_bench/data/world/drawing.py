@@ -7,13 +7,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.world.stage import BONNET, SKY, Cast, Stage, visible_polygon
+from mapt_bench.data.world.polygons import FRACTION_BITS, clip_to_view, fixed_point
+from mapt_bench.data.world.stage import BONNET, SKY, Cast, Stage
 
 __all__ = ["Silhouette", "Surfaces", "draw_surfaces"]
-
-_FRACTION_BITS = 4
-_ONE = 1 << _FRACTION_BITS
-_LARGEST = 1 << 20
 
 _Buffer = NDArray[np.int32] | NDArray[np.uint8]
 
@@ -84,7 +81,7 @@ def draw_surfaces(stage: Stage, time: int) -> Surfaces:
     """Draw the faces of a frame, far ones first."""
     canvas = _Canvas(stage, time)
     for number, points in stage.ground:
-        canvas.fill(canvas.face, visible_polygon(points[time], stage.height, stage.width), number)
+        canvas.fill_cut(canvas.face, points[time], number)
     for cast in _far_to_near(stage.surroundings, time):
         canvas.draw(canvas.face, cast)
     silhouettes = []
@@ -95,7 +92,7 @@ def draw_surfaces(stage: Stage, time: int) -> Surfaces:
             silhouettes.append(found)
     covered = round(stage.scene.bonnet * stage.height)
     if covered:
-        canvas.fill(canvas.face, _bonnet(stage.height, stage.width, covered), BONNET)
+        canvas.fill(canvas.face, fixed_point(_bonnet(*canvas.face.shape, covered)), BONNET)
     return Surfaces(
         canvas.face, canvas.shadow.astype(np.bool_), tuple(silhouettes), _inverse(stage, time)
     )
@@ -126,33 +123,28 @@ class _Canvas:
         self.shadow = np.zeros((stage.height, stage.width), dtype=np.uint8)
         self._scratch = np.zeros((stage.height, stage.width), dtype=np.int32)
 
-    def fill(
-        self,
-        target: NDArray[np.int32] | NDArray[np.uint8],
-        polygon: NDArray[np.float64],
-        value: int,
-    ) -> None:
-        if len(polygon) < 3:
-            return
-        points = np.clip(np.rint(polygon * _ONE), -_LARGEST, _LARGEST).astype(np.int32)
-        cv2.fillConvexPoly(target, points, value, cv2.LINE_8, _FRACTION_BITS)
+    def fill(self, target: _Buffer, outline: NDArray[np.int32], value: int) -> None:
+        """Fill a polygon in fixed point."""
+        cv2.fillConvexPoly(target, outline, value, cv2.LINE_8, FRACTION_BITS)
+
+    def fill_cut(self, target: _Buffer, points: NDArray[np.float64], value: int) -> None:
+        """Fill what can be seen of a polygon of homogeneous points."""
+        polygon = clip_to_view(points, *self.face.shape)
+        if len(polygon) > 2:
+            self.fill(target, fixed_point(polygon), value)
 
     def draw(self, target: NDArray[np.int32], cast: Cast) -> None:
         """Draw the faces of an actor into a buffer."""
         time, panels = self.time, len(cast.panel_points)
-        drawn = cast.is_drawn[time]
-        outlines = np.rint(np.clip(cast.outlines[time], -_LARGEST / _ONE, _LARGEST / _ONE) * _ONE)
-        outlines = outlines.astype(np.int32)
-        for place in cast.order[time]:
-            if not drawn[place]:
-                continue
+        order = cast.order[time]
+        for place in order[cast.is_drawn[time, order]].tolist():
             number = int(cast.faces[place])
             if place >= panels:
-                outline = outlines[place - panels]
-                cv2.fillConvexPoly(target, outline, number, cv2.LINE_8, _FRACTION_BITS)
-                continue
-            points = cast.panel_points[place][time]
-            self.fill(target, visible_polygon(points, self.stage.height, self.stage.width), number)
+                self.fill(target, cast.outlines[time, place - panels], number)
+            elif cast.is_whole[time, place]:
+                self.fill(target, cast.panel_outlines[place][time], number)
+            else:
+                self.fill_cut(target, cast.panel_points[place][time], number)
 
     def draw_actor(self, cast: Cast) -> Silhouette | None:
         """Draw an actor, and return its silhouette unless none of it is inside the frame."""
@@ -164,9 +156,8 @@ class _Canvas:
         covered = window > 0
         np.copyto(self.face[rows, columns], window, where=covered)
         mask = covered
-        foreign = [n for n in cast.faces if not self.stage.styles[n].has_identity]
-        if foreign:
-            mask = covered & ~np.isin(window, foreign)
+        if cast.foreign.size:
+            mask = covered & ~np.isin(window, cast.foreign)
         silhouette = Silhouette(cast.owner, rows.start, columns.start, mask)
         window[...] = 0
         return silhouette if mask.any() else None
@@ -185,5 +176,4 @@ class _Canvas:
     def cast_shadow(self, cast: Cast) -> None:
         if cast.shadow is None:
             return
-        points = cast.shadow[self.time]
-        self.fill(self.shadow, visible_polygon(points, *self.face.shape), 1)
+        self.fill_cut(self.shadow, cast.shadow[self.time], 1)

@@ -1,9 +1,23 @@
 """Polygons in the image: rounded rods, and what is left of a polygon inside the view."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NEAR", "clip_to_view", "rod_maps", "rod_outlines"]
+__all__ = [
+    "FRACTION_BITS",
+    "NEAR",
+    "clip_to_view",
+    "fixed_point",
+    "flat_outlines",
+    "rod_maps",
+    "rod_outlines",
+]
+
+FRACTION_BITS = 4
+"""Of pixel coordinates in fixed point: 16ths of a pixel."""
 
 NEAR = 0.3
 """Nothing closer to the camera than this is drawn, in metres."""
@@ -12,6 +26,7 @@ _Array = NDArray[np.float64]
 
 _CAP_POINTS = 5
 _LEAST_STRETCH = 0.35
+_LARGEST = 1 << 20  # of fixed point, far outside any image
 _MARGIN = 1.0  # image sizes around the image that polygons may reach into
 
 
@@ -84,6 +99,34 @@ def _directions(start: _Array, end: _Array) -> tuple[_Array, _Array, _Array, _Ar
     return first, last, along, length
 
 
+def fixed_point(pixels: _Array) -> NDArray[np.int32]:
+    """Return pixel coordinates in fixed point, of :data:`FRACTION_BITS` bits."""
+    return np.rint(pixels * (1 << FRACTION_BITS)).clip(-_LARGEST, _LARGEST).astype(np.int32)
+
+
+def flat_outlines(
+    panels: Sequence[_Array], reach: float
+) -> tuple[tuple[NDArray[np.int32], ...], NDArray[np.bool_]]:
+    """Return panels in fixed point, and which of them need not be cut.
+
+    Args:
+        panels: Homogeneous corners ``(T, n, 3)`` of each.
+        reach: Pixels that an uncut panel may lie from the image's first row and column.
+
+    Returns:
+        Corners ``(T, n, 2)`` of each panel, nonsense where it must be cut; and ``(T, panels)``.
+    """
+    if not panels:
+        return (), np.zeros((0, 0), dtype=np.bool_)
+    points = np.concatenate(panels, axis=1)
+    ahead = points[..., 2] > NEAR
+    pixels = points[..., :2] / np.where(ahead, points[..., 2], 1)[..., None]
+    sound = ahead & (np.abs(pixels) < reach).all(axis=2)
+    starts = np.cumsum([0, *(panel.shape[1] for panel in panels)])[:-1]
+    outlines = np.split(fixed_point(pixels), starts[1:], axis=1)
+    return tuple(outlines), np.logical_and.reduceat(sound, starts, axis=1)
+
+
 def clip_to_view(points: _Array, height: int, width: int) -> _Array:
     """Return the part of a convex polygon that lies before the camera and about the image.
 
@@ -95,7 +138,28 @@ def clip_to_view(points: _Array, height: int, width: int) -> _Array:
     Returns:
         Pixels, shape ``(m, 2)``; ``m`` is 0 where nothing is left (Sutherland and Hodgman 1974).
     """
-    limits = np.array(
+    limits = _view_limits(height, width)
+    beyond = points @ limits[:, :3].T + limits[:, 3] < 0
+    if beyond.all(axis=0).any():
+        return np.empty((0, 2))
+    for limit in limits[beyond.any(axis=0)]:
+        inside = points @ limit[:3] + limit[3]
+        if (inside < 0).all():
+            return np.empty((0, 2))
+        following = np.concatenate([points[1:], points[:1]])
+        later = np.concatenate([inside[1:], inside[:1]])
+        crosses = (inside >= 0) != (later >= 0)
+        share = np.divide(inside, inside - later, out=np.zeros_like(inside), where=crosses)
+        cuts = points + share[:, None] * (following - points)
+        both = np.stack([points, cuts], axis=1).reshape(-1, 3)
+        points = both[np.stack([inside >= 0, crosses], axis=1).ravel()]
+    return np.asarray(points[:, :2] / points[:, 2:], dtype=np.float64)
+
+
+@lru_cache(maxsize=8)
+def _view_limits(height: int, width: int) -> _Array:
+    """Planes that bound what can be seen: one row a plane, ``(5, 4)``."""
+    return np.array(
         [
             [0.0, 0.0, 1.0, -NEAR],
             [1.0, 0.0, _MARGIN * width, 0.0],
@@ -104,16 +168,3 @@ def clip_to_view(points: _Array, height: int, width: int) -> _Array:
             [0.0, -1.0, (1 + _MARGIN) * height, 0.0],
         ]
     )
-    for limit in limits:
-        inside = points @ limit[:3] + limit[3]
-        if (inside >= 0).all():
-            continue
-        if (inside < 0).all():
-            return np.empty((0, 2))
-        following, beyond = np.roll(points, -1, axis=0), np.roll(inside, -1)
-        crosses = (inside >= 0) != (beyond >= 0)
-        share = np.divide(inside, inside - beyond, out=np.zeros_like(inside), where=crosses)
-        cuts = points + share[:, None] * (following - points)
-        both = np.stack([points, cuts], axis=1).reshape(-1, 3)
-        points = both[np.stack([inside >= 0, crosses], axis=1).ravel()]
-    return np.asarray(points[:, :2] / points[:, 2:], dtype=np.float64)

@@ -124,7 +124,7 @@ def _textured(palette: Palette, surfaces: Surfaces) -> _Floats:
     textures = atlas()
     level = np.clip(np.rint(level), 0, len(textures) - 1).astype(np.int32)
     place = level * np.int32(textures.shape[1]) + np.take(palette.texture, face)
-    for texels in (along, across):
+    for texels in (across, along):  # as texture rows and columns run
         place = place * TEXTURE_SIDE + texels.astype(np.int32) % TEXTURE_SIDE
     value = np.take(textures, place)
     return np.take(palette.base, face, axis=0) + (

@@ -17,11 +17,17 @@ from mapt_bench.data.world.camera import (
     sky_projections,
     world_projections,
 )
-from mapt_bench.data.world.polygons import NEAR, clip_to_view, rod_maps, rod_outlines
+from mapt_bench.data.world.polygons import (
+    NEAR,
+    fixed_point,
+    flat_outlines,
+    rod_maps,
+    rod_outlines,
+)
 from mapt_bench.data.world.scene import Ground, Scene
 from mapt_bench.data.world.shapes import Actor, Limb, Paint, Panel
 
-__all__ = ["BONNET", "SKY", "Cast", "FaceStyle", "Stage", "set_stage", "visible_polygon"]
+__all__ = ["BONNET", "SKY", "Cast", "FaceStyle", "Stage", "set_stage"]
 
 _Array = NDArray[np.float64]
 
@@ -33,7 +39,7 @@ BONNET = 1
 
 _FAR = 3000.0
 _SHADOW_POINTS = 12
-_AMBIENT_TOP = 0.12
+_LEVEL = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,8 +71,13 @@ class Cast:
         actor: Who.
         owner: See :class:`FaceStyle`.
         faces: Numbers of its faces, panels first: shape ``(faces,)``.
+        foreign: Numbers of those that do not carry its identity.
         panel_points: Homogeneous corners of each panel: ``(T, corners, 3)`` each.
-        outlines: Outlines of its limbs in pixels: ``(T, limbs, 10, 2)``.
+        panel_outlines: The same in 16ths of a pixel, ``(T, corners, 2)`` each, ``int32``; nonsense
+            where a panel is not whole.
+        is_whole: Whether each panel lies wholly before the camera and about the image:
+            ``(T, panels)``; others must be cut.
+        outlines: Outlines of its limbs in 16ths of a pixel: ``(T, limbs, 10, 2)``, ``int32``.
         is_drawn: Whether each face can be seen at all: ``(T, faces)``.
         order: In which order its faces are drawn: ``(T, faces)``, positions.
         distance: Of the actor from the camera along its axis, metres: ``(T,)``.
@@ -78,8 +89,11 @@ class Cast:
     actor: Actor
     owner: int
     faces: NDArray[np.int32]
+    foreign: NDArray[np.int32]
     panel_points: tuple[_Array, ...]
-    outlines: _Array
+    panel_outlines: tuple[NDArray[np.int32], ...]
+    is_whole: NDArray[np.bool_]
+    outlines: NDArray[np.int32]
     is_drawn: NDArray[np.bool_]
     order: NDArray[np.intp]
     distance: _Array
@@ -168,12 +182,18 @@ class _Builder:
     def _cast(self, actor: Actor, owner: int) -> Cast:
         body = actor.body
         placed = self.projections @ placements(actor, self.frames)
-        panel_points, panel_maps = _panels(body.panels, placed)
+        frames = _panel_frames(body.panels)
+        panel_maps = placed[:, None] @ frames
+        panel_points = _panel_points(body.panels, placed)
+        panel_outlines, is_whole = flat_outlines(panel_points, 2 * self.width)
         joints = np.broadcast_to(body.joints, (self.frames, *body.joints.shape[1:]))
         points = np.einsum("tij,tnj->tni", placed[..., :3], joints) + placed[:, None, :, 3]
         outlines, limb_maps, limb_distance = self._limbs(body.limbs, joints, points)
-        styles = [_panel_style(actor, owner, panel) for panel in body.panels]
-        styles += [_style(actor, owner, part) for part in body.limbs]
+        styles = [
+            _style(actor, owner, panel, normal)
+            for panel, normal in zip(body.panels, _headings(frames), strict=True)
+        ]
+        styles += [_style(actor, owner, limb, None) for limb in body.limbs]
         maps = np.concatenate([panel_maps, limb_maps], axis=1)
         faces = self._add(styles, maps)
         centres = [points[..., 2].mean(axis=1) for points in panel_points]
@@ -189,8 +209,11 @@ class _Builder:
             actor=actor,
             owner=owner,
             faces=faces,
+            foreign=faces[[not style.has_identity for style in styles]],
             panel_points=tuple(panel_points),
-            outlines=outlines,
+            panel_outlines=panel_outlines,
+            is_whole=is_whole,
+            outlines=fixed_point(outlines),
             is_drawn=np.concatenate([faces_us, near], axis=1),
             order=np.argsort(layers * 1e5 - distance, axis=1, kind="stable"),
             distance=placed[:, 2, 3] if len(actor.position) else np.zeros(self.frames),
@@ -219,45 +242,46 @@ def _plain(color: tuple[int, int, int]) -> Paint:
     return Paint(color, color)
 
 
-def _style(actor: Actor, owner: int, part: Panel | Limb) -> FaceStyle:
+def _style(actor: Actor, owner: int, part: Panel | Limb, heading: float | None) -> FaceStyle:
     own = part.class_name is None
     name = actor.class_name if part.class_name is None else part.class_name
-    return FaceStyle(name, owner, own, part.paint)
+    normal = None if heading is None else heading + float(actor.heading[0])
+    return FaceStyle(name, owner, own, part.paint, normal)
 
 
-def _panel_style(actor: Actor, owner: int, panel: Panel) -> FaceStyle:
-    frame = _panel_frame(panel)
-    normal = np.cross(frame[:3, 1], frame[:3, 0])  # the body's axes are left-handed
-    level = float(np.hypot(normal[0], normal[2]))
-    style = _style(actor, owner, panel)
-    if level < 0.3:
-        return style
-    heading = float(np.arctan2(normal[0], normal[2]) + actor.heading[0])
-    return FaceStyle(style.class_name, owner, style.has_identity, panel.paint, heading)
+def _headings(frames: _Array) -> list[float | None]:
+    """Where panels look to, in the body; ``None`` for those that look up or down."""
+    (ax, ay, az), (bx, by, bz) = frames[:, :3, 0].T, frames[:, :3, 1].T
+    x, z = by * az - bz * ay, bx * ay - by * ax  # of the normal: the body's axes are left-handed
+    return [
+        None if level < _LEVEL else float(heading)
+        for level, heading in zip(np.hypot(x, z), np.arctan2(x, z), strict=True)
+    ]
 
 
-def _panel_frame(panel: Panel) -> _Array:
-    """What takes coordinates on a panel to its body ``(4, 3)``: along its first edge, across it."""
-    origin, second = panel.corners[0], panel.corners[1]
-    along = (second - origin) / np.linalg.norm(second - origin)
-    offset = panel.corners[2] - origin
-    across = offset - (offset @ along) * along
-    across /= np.linalg.norm(across)
-    frame = np.zeros((4, 3))
-    frame[:3] = np.stack([along, across, origin], axis=1)
-    frame[3, 2] = 1
-    return frame
+def _panel_frames(panels: Sequence[Panel]) -> _Array:
+    """What takes coordinates on panels, along the first edge and across, to the body (n, 4, 3)."""
+    corners = np.array([panel.corners[:3] for panel in panels]).reshape(-1, 3, 3)
+    origin = corners[:, 0]
+    along = corners[:, 1] - origin
+    along /= np.linalg.norm(along, axis=1, keepdims=True)
+    offset = corners[:, 2] - origin
+    across = offset - (offset * along).sum(axis=1, keepdims=True) * along
+    across /= np.linalg.norm(across, axis=1, keepdims=True)
+    frames = np.zeros((len(panels), 4, 3))
+    frames[:, :3] = np.stack([along, across, origin], axis=2)
+    frames[:, 3, 2] = 1
+    return frames
 
 
-def _panels(panels: Sequence[Panel], placed: _Array) -> tuple[list[_Array], _Array]:
-    """Homogeneous corners and maps of panels."""
+def _panel_points(panels: Sequence[Panel], placed: _Array) -> list[_Array]:
+    """Homogeneous corners of panels in the image, ``(T, corners, 3)`` each."""
     if not panels:
-        return [], np.zeros((len(placed), 0, 3, 3))
-    frames = np.stack([_panel_frame(panel) for panel in panels])
+        return []
     corners = np.concatenate([panel.corners for panel in panels])
-    points = np.einsum("tij,nj->tni", placed[..., :3], corners) + placed[:, None, :, 3]
+    points = corners @ placed[..., :3].transpose(0, 2, 1) + placed[:, None, :, 3]
     ends = np.cumsum([len(panel.corners) for panel in panels])[:-1]
-    return np.split(points, ends, axis=1), placed[:, None] @ frames
+    return np.split(points, ends, axis=1)
 
 
 def _boxes(panels: Sequence[_Array], outlines: _Array, joint_distance: _Array) -> _Array:
@@ -277,12 +301,3 @@ def _shadow(reach: tuple[float, float], placed: _Array) -> _Array:
     zero, one = np.zeros_like(angles), np.ones_like(angles)
     points = np.stack([reach[0] * np.cos(angles), zero, reach[1] * np.sin(angles), one], axis=1)
     return np.einsum("tij,nj->tni", placed, points)
-
-
-def visible_polygon(points: _Array, height: int, width: int) -> _Array:
-    """Return a panel's polygon in pixels, cut where it leaves the view."""
-    if (points[:, 2] > NEAR).all():
-        flat = points[:, :2] / points[:, 2:]
-        if (np.abs(flat) < 4 * max(height, width)).all():
-            return flat
-    return clip_to_view(points, height, width)
