@@ -56,10 +56,10 @@ class Surfaces:
     @cached_property
     def distance(self) -> NDArray[np.float32]:
         """Metres along the camera's axis, ``(height, width)``; infinite for the sky."""
-        with np.errstate(divide="ignore"):
-            metres = 1 / np.maximum(self.coordinates[2], 0)
-        metres[self.face.ravel() == SKY] = np.inf
-        return metres.reshape(self.face.shape).astype(np.float32)
+        metres = np.full(self.face.shape, np.inf, dtype=np.float32)
+        nearness = self.coordinates[2].reshape(self.face.shape)
+        np.divide(1, nearness, out=metres, where=(nearness > 0) & (self.face != SKY))
+        return metres
 
 
 def apply_maps(table: NDArray[np.float32], face: NDArray[np.int32]) -> NDArray[np.float32]:

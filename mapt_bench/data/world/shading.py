@@ -108,7 +108,7 @@ def shade_image(
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.float32)
     image = image * np.float32(light.exposure[time])
     image += np.float32(light.noise) * noise.standard_normal(image.shape, dtype=np.float32)
-    return np.clip(image + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(image + 0.5, 0, 255), dtype=np.uint8)
 
 
 def _textured(palette: Palette, surfaces: Surfaces) -> _Floats:
@@ -127,9 +127,9 @@ def _textured(palette: Palette, surfaces: Surfaces) -> _Floats:
     for texels in (across, along):  # as texture rows and columns run
         place = place * TEXTURE_SIDE + texels.astype(np.int32) % TEXTURE_SIDE
     value = np.take(textures, place)
-    return np.take(palette.base, face, axis=0) + (
-        np.take(palette.span, face, axis=0) * value[:, None]
-    )
+    color: _Floats = np.take(palette.span, face, axis=0) * value[:, None]
+    color += np.take(palette.base, face, axis=0)
+    return color
 
 
 def _fade(color: _Floats, surfaces: Surfaces, stage: Stage) -> None:

@@ -198,7 +198,9 @@ class _Builder:
         faces = self._add(styles, maps)
         centres = [points[..., 2].mean(axis=1) for points in panel_points]
         distance = np.concatenate([np.array(centres).reshape(-1, self.frames).T, limb_distance], 1)
-        layers = np.array([part.layer for part in (*body.panels, *body.limbs)], dtype=np.float64)
+        layers = np.array(
+            [panel.layer for panel in body.panels] + [limb.layer for limb in body.limbs], np.float64
+        )
         two_sided = np.array([panel.two_sided for panel in body.panels], dtype=np.bool_)
         faces_us = two_sided | (np.linalg.det(panel_maps) < 0)
         near = np.ones((self.frames, 0), np.bool_)
@@ -287,17 +289,18 @@ def _panel_points(panels: Sequence[Panel], placed: _Array) -> list[_Array]:
 def _boxes(panels: Sequence[_Array], outlines: _Array, joint_distance: _Array) -> _Array:
     frames = len(outlines)
     corners = np.concatenate([*panels, np.zeros((frames, 0, 3))], axis=1)
-    ahead = (corners[..., 2] > NEAR).all(axis=1) & (joint_distance > NEAR).all(axis=1)
+    distance = np.concatenate([corners[..., 2], joint_distance], axis=1)
+    ahead = (distance > NEAR).all(axis=1, keepdims=True)
     flat = corners[..., :2] / np.maximum(corners[..., 2:], NEAR)
     points = np.concatenate([flat, outlines.reshape(frames, -1, 2)], axis=1)
     if points.shape[1] == 0:
         return np.full((frames, 4), np.nan)
     boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
-    return np.where(ahead[:, None], boxes, np.nan)
+    return np.where(ahead, boxes, np.nan)
 
 
 def _shadow(reach: tuple[float, float], placed: _Array) -> _Array:
     angles = np.linspace(0, 2 * np.pi, _SHADOW_POINTS, endpoint=False)
     zero, one = np.zeros_like(angles), np.ones_like(angles)
     points = np.stack([reach[0] * np.cos(angles), zero, reach[1] * np.sin(angles), one], axis=1)
-    return np.einsum("tij,nj->tni", placed, points)
+    return points @ placed.transpose(0, 2, 1)
