@@ -1,5 +1,7 @@
 """Flat faces of solid shapes, wound so that they are counter-clockwise seen from outside."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,9 +24,13 @@ def normal(corners: Corners) -> NDArray[np.float64]:
     >>> normal(np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0]])).tolist()  # seen from before it
     [0.0, 0.0, -1.0]
     """
-    ahead = np.roll(corners, -1, axis=0)
-    area = np.cross(corners, ahead).sum(axis=0)
-    return np.asarray(0.0 - area / np.linalg.norm(area))
+    points = corners.tolist()  # so few numbers are faster without arrays
+    x = y = z = 0.0
+    for (x0, y0, z0), (x1, y1, z1) in zip(points, points[1:] + points[:1], strict=True):
+        x += z0 * y1 - y0 * z1
+        y += x0 * z1 - z0 * x1
+        z += y0 * x1 - x0 * y1
+    return np.array([x, y, z]) / math.sqrt(x * x + y * y + z * z)
 
 
 def outward(corners: ArrayLike, inside: ArrayLike) -> Corners:
@@ -40,8 +46,8 @@ def outward(corners: ArrayLike, inside: ArrayLike) -> Corners:
         ``(n, 3)``.
     """
     polygon = np.asarray(corners, dtype=np.float64)
-    if normal(polygon) @ (polygon.mean(axis=0) - np.asarray(inside)) < 0:
-        return np.roll(polygon[::-1], 2, axis=0)
+    if normal(polygon) @ (polygon[0] - np.asarray(inside)) < 0:
+        return np.concatenate([polygon[1::-1], polygon[:1:-1]])
     return polygon
 
 
