@@ -1,0 +1,309 @@
+"""The instance head: things as boxes, classes and masks.
+
+Mask R-CNN (He et al. 2017, arXiv:1703.06870) on torchvision's pieces, with the modifications of
+Mohan and Valada 2021, "EfficientPS" (arXiv:2004.02307): norms in every branch and separable
+convolutions for masks.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
+from torchvision.models.detection.roi_heads import RoIHeads, project_masks_on_boxes
+from torchvision.ops import MultiScaleRoIAlign, box_iou
+
+from mapt_bench.model.config import InstanceConfig
+from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
+from mapt_bench.model.proposals import ProposalNetwork
+from mapt_bench.model.sampling import crowd_share, mean_over_images, sample_balanced
+from mapt_bench.model.targets import FrameTargets
+
+__all__ = ["Detections", "InstanceHead"]
+
+_LEVELS = ("0", "1", "2", "3")
+_SAMPLES = 2
+"""Points to a side of each pooled cell."""
+_UNLABELLED = -100
+"""Label of a region that teaches nothing: what cross-entropy leaves out."""
+
+
+class Detections(NamedTuple):
+    """Things found in one image, best first.
+
+    Attributes:
+        boxes: Shape ``(n, 4)``: left, top, right, bottom in pixels, inside the image.
+        labels: ``int64`` of shape ``(n,)``: position among the thing classes, from 1.
+        scores: Shape ``(n,)`` in ``[0, 1]``.
+        mask_logits: Shape ``(n, 28, 28)``: of each thing's own class, laid over its box.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    scores: Tensor
+    mask_logits: Tensor
+
+
+class InstanceHead(nn.Module):
+    """Find things in the pyramid.
+
+    Args:
+        config: Widths, anchors, samples and thresholds.
+        in_channels: Channels of every level.
+        classes: Number of thing classes.
+        norm: Makes the norms.
+    """
+
+    def __init__(
+        self, config: InstanceConfig, in_channels: int, classes: int, *, norm: MakeNorm
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.proposals = ProposalNetwork(config, in_channels)
+        self.regions = RoIHeads(
+            _pool(config.box_pool, config),
+            _BoxHead(in_channels * config.box_pool**2, config.box_channels, norm=norm),
+            FastRCNNPredictor(config.box_channels, classes + 1),
+            fg_iou_thresh=config.roi_iou,
+            bg_iou_thresh=config.roi_iou,
+            batch_size_per_image=config.roi_samples,
+            positive_fraction=config.roi_positives,
+            bbox_reg_weights=(10.0, 10.0, 5.0, 5.0),
+            score_thresh=config.score_threshold,
+            nms_thresh=config.detection_nms,
+            detections_per_img=config.detections,
+            mask_roi_pool=_pool(config.mask_pool, config),
+            mask_head=_mask_head(in_channels, config, norm=norm),
+            mask_predictor=_mask_predictor(config.mask_channels, classes),
+        )
+
+    def losses(
+        self,
+        levels: Sequence[Tensor],
+        image_size: tuple[int, int],
+        targets: Sequence[FrameTargets],
+        *,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> dict[str, Tensor]:
+        """Return the losses of one step of training.
+
+        Every loss is a mean over images of what each gives by itself: the parts of a batch may lie
+        in several processes.
+
+        Args:
+            levels: The pyramid at strides 4, 8, 16 and 32, each of shape ``(batch, in_channels,
+                height, width)``.
+            image_size: Height and width of the images before padding.
+            targets: One an image; there may be no thing in it.
+            generators: On the CPU, one an image, for the choice of anchors and regions; torch's
+                own if not given. With one of its own, what an image teaches does not depend on
+                its batch.
+
+        Returns:
+            Scalars: ``loss_objectness``, ``loss_proposal``, ``loss_class``, ``loss_box`` and
+            ``loss_mask``.
+        """
+        proposals, losses = self.proposals(levels, image_size, targets, generators=generators)
+        drawn = [
+            self._regions(boxes, target, image_size, generator)
+            for boxes, target, generator in zip(
+                proposals, targets, generators or [None] * len(targets), strict=True
+            )
+        ]
+        return (
+            losses
+            | self._box_losses(levels, drawn, targets)
+            | {"loss_mask": self._mask_loss(levels, drawn, targets)}
+        )
+
+    @torch.no_grad()
+    def detect(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> list[Detections]:
+        """Return what is found in each image.
+
+        Args:
+            levels: As in :meth:`losses`.
+            image_size: Height and width of the images before padding.
+        """
+        proposals, _ = self.proposals(levels, image_size)
+        sizes = [image_size] * len(proposals)
+        logits, deltas = self._classified(levels, proposals)
+        boxes, scores, labels = self.regions.postprocess_detections(
+            logits, deltas, proposals, sizes
+        )
+        counts = [len(found) for found in labels]
+        masks = self._masks(levels, boxes, torch.cat(labels)).split(counts)
+        return [Detections(*found) for found in zip(boxes, labels, scores, masks, strict=True)]
+
+    def _classified(
+        self, levels: Sequence[Tensor], boxes: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        pooled = self._pooled(self.regions.box_roi_pool, levels, boxes)
+        logits, deltas = self.regions.box_predictor(self.regions.box_head(pooled))
+        return logits, deltas
+
+    def _masks(self, levels: Sequence[Tensor], boxes: Sequence[Tensor], labels: Tensor) -> Tensor:
+        side = 2 * self.config.mask_pool
+        if not len(labels):
+            return levels[0].new_zeros(0, side, side)
+        pooled = self._pooled(self.regions.mask_roi_pool, levels, boxes)
+        logits: Tensor = self.regions.mask_predictor(self.regions.mask_head(pooled))
+        return logits[torch.arange(len(labels), device=labels.device), labels - 1]
+
+    def _pooled(self, pool: nn.Module, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
+        # The pool finds strides from sizes, so it is told the padded ones.
+        rows, columns = levels[0].shape[-2:]
+        sizes = [(4 * rows, 4 * columns)] * len(boxes)
+        pooled: Tensor = pool(dict(zip(_LEVELS, levels, strict=True)), list(boxes), sizes)
+        return pooled
+
+    def _regions(
+        self,
+        proposals: Tensor,
+        target: FrameTargets,
+        image_size: tuple[int, int],
+        generator: torch.Generator | None,
+    ) -> "_Regions":
+        # True boxes join, as usual: early proposals hit nothing.
+        boxes = torch.cat((proposals, target.boxes))
+        if not len(boxes):
+            height, width = image_size
+            boxes = proposals.new_tensor([[0.0, 0.0, width, height]])
+        overlap = box_iou(target.boxes, boxes)
+        if len(target.boxes):
+            best, gt_index = overlap.max(0)
+        else:
+            best, gt_index = (
+                boxes.new_zeros(len(boxes)),
+                boxes.new_zeros(len(boxes), dtype=torch.long),
+            )
+        is_thing = best >= self.config.roi_iou
+        is_background = ~is_thing
+        if target.crowd.any():
+            is_background &= crowd_share(boxes, target.crowd) <= self.config.crowd_share
+        things, background = sample_balanced(
+            is_thing,
+            is_background,
+            count=self.config.roi_samples,
+            thing_share=self.config.roi_positives,
+            generator=generator,
+        )
+        drawn = torch.cat((things, background))
+        if not len(drawn):  # all is crowd
+            nothing = torch.full((1,), _UNLABELLED, device=boxes.device)
+            return _Regions(boxes[:1], nothing, gt_index[:0])
+        labels = torch.zeros_like(drawn)
+        labels[: len(things)] = target.labels[gt_index[things]]
+        return _Regions(boxes[drawn], labels, gt_index[things])
+
+    def _box_losses(
+        self,
+        levels: Sequence[Tensor],
+        drawn: Sequence["_Regions"],
+        targets: Sequence[FrameTargets],
+    ) -> dict[str, Tensor]:
+        logits, deltas = self._classified(levels, [regions.boxes for regions in drawn])
+        labels = torch.cat([regions.labels for regions in drawn])
+        wrong = functional.cross_entropy(logits, labels, ignore_index=_UNLABELLED, reduction="none")
+        counts = [len(regions.boxes) for regions in drawn]
+        thing_counts = [len(regions.gt_index) for regions in drawn]
+        things = (labels > 0).nonzero().flatten()
+        wanted = [
+            self.regions.box_coder.encode_single(target.boxes[regions.gt_index], regions.things)
+            for regions, target in zip(drawn, targets, strict=True)
+        ]
+        far = functional.smooth_l1_loss(
+            deltas.view(len(labels), -1, 4)[things, labels[things]],
+            torch.cat(wanted),
+            reduction="none",
+        )
+        return {
+            "loss_class": mean_over_images(wrong, counts, counts),
+            "loss_box": mean_over_images(far, thing_counts, counts),
+        }
+
+    def _mask_loss(
+        self,
+        levels: Sequence[Tensor],
+        drawn: Sequence["_Regions"],
+        targets: Sequence[FrameTargets],
+    ) -> Tensor:
+        counts = [len(regions.gt_index) for regions in drawn]
+        if not any(counts):
+            # A mask that counts for nothing: every parameter then has a gradient, of zero, as
+            # processes that add up their gradients expect.
+            boxes = [regions.boxes[: index == 0] for index, regions in enumerate(drawn)]
+            unwanted = self._masks(levels, boxes, torch.ones_like(drawn[0].labels[:1]))
+            return 0 * unwanted.sum()
+        labels = torch.cat([regions.labels[: len(regions.gt_index)] for regions in drawn])
+        logits = self._masks(levels, [regions.things for regions in drawn], labels)
+        side = logits.shape[-1]
+        wanted = [
+            project_masks_on_boxes(target.masks, regions.things, regions.gt_index, side)
+            for regions, target in zip(drawn, targets, strict=True)
+            if len(regions.gt_index)
+        ]
+        wrong = functional.binary_cross_entropy_with_logits(
+            logits, torch.cat(wanted), reduction="none"
+        )
+        return mean_over_images(wrong.mean((1, 2)), counts, counts)
+
+
+class _Regions(NamedTuple):
+    """The regions of an image that are learnt from: things first, then background.
+
+    ``boxes`` are ``(n, 4)``, ``labels`` ``(n,)`` with 0 for background; ``gt_index`` says for each
+    of the things which true one it is.
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    gt_index: Tensor
+
+    @property
+    def things(self) -> Tensor:
+        return self.boxes[: len(self.gt_index)]
+
+
+class _BoxHead(nn.Module):
+    """Two fully connected layers, each with its norm."""
+
+    def __init__(self, in_features: int, channels: int, *, norm: MakeNorm) -> None:
+        super().__init__()
+        self.first = nn.Linear(in_features, channels, bias=False)
+        self.first_norm = norm(channels)
+        self.second = nn.Linear(channels, channels, bias=False)
+        self.second_norm = norm(channels)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        x = self.first_norm(self.first(pooled.flatten(1))[..., None, None])
+        x = functional.leaky_relu(x, 0.01).flatten(1)
+        x = self.second_norm(self.second(x)[..., None, None])
+        return functional.leaky_relu(x, 0.01).flatten(1)
+
+
+def _pool(side: int, config: InstanceConfig) -> nn.Module:
+    pool: nn.Module = MultiScaleRoIAlign(
+        list(_LEVELS), side, _SAMPLES, canonical_scale=config.canonical_scale
+    )
+    return pool
+
+
+def _mask_head(in_channels: int, config: InstanceConfig, *, norm: MakeNorm) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(config.mask_convs):
+        if config.mask_separable:
+            layers.append(SeparableConv(in_channels, config.mask_channels, norm=norm))
+        else:
+            layers.append(ConvNorm(in_channels, config.mask_channels, 3, norm=norm))
+        in_channels = config.mask_channels
+    return nn.Sequential(*layers)
+
+
+def _mask_predictor(channels: int, classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(channels, channels, 2, stride=2),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels, classes, 1),
+    )

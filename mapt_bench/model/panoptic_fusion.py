@@ -1,0 +1,165 @@
+"""Panoptic fusion: instances and semantic classes settle which pixel is whose.
+
+After Mohan and Valada 2021, "EfficientPS" (arXiv:2004.02307), sec. 3.4: where both heads are sure
+of a thing it wins, where they disagree it hardly counts.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from mapt_bench.labels import LabelSpace
+from mapt_bench.model.config import FusionConfig
+from mapt_bench.model.instance import Detections
+from mapt_bench.tracking.segments import FrameSegments
+
+__all__ = ["FusedFrame", "PanopticFusion"]
+
+
+class FusedFrame(NamedTuple):
+    """One frame, every pixel settled.
+
+    Attributes:
+        segments: Stuff and things; the things best first, every one with a pixel or more.
+        detection: Which detection each thing is, ``int64`` of shape ``(n,)``, on the device of the
+            detections.
+        index_map: That of ``segments``, on the device of the detections: ``int64`` of shape
+            ``(height, width)``, -1 outside things.
+    """
+
+    segments: FrameSegments
+    detection: Tensor
+    index_map: Tensor
+
+    @property
+    def masks(self) -> Tensor:
+        """``bool`` of shape ``(n, height, width)``; things never overlap."""
+        count = len(self.detection)
+        return self.index_map == torch.arange(count, device=self.index_map.device)[:, None, None]
+
+
+class PanopticFusion:
+    """Lay detections and semantic logits into one map.
+
+    Args:
+        config: Thresholds.
+        labels: The classes that the logits are of.
+    """
+
+    def __init__(self, config: FusionConfig, labels: LabelSpace) -> None:
+        self.config = config
+        self.labels = labels
+        channel = {class_id: place for place, class_id in enumerate(labels.class_ids)}
+        self._thing_channels = [channel[class_id] for class_id in labels.thing_ids]
+        self._stuff_channels = [channel[class_id] for class_id in labels.stuff_ids]
+
+    @torch.no_grad()
+    def __call__(
+        self, logits: Tensor, detections: Detections, image_size: tuple[int, int]
+    ) -> FusedFrame:
+        """Fuse one frame.
+
+        Args:
+            logits: Semantic logits of one padded image at stride 4, shape ``(classes, rows,
+                columns)``; classes in ascending order of their numbers.
+            detections: Of the same image.
+            image_size: Its height and width before padding.
+        """
+        height, width = image_size
+        rows, columns = logits.shape[-2:]
+        full = functional.interpolate(
+            logits[None], size=(4 * rows, 4 * columns), mode="bilinear", align_corners=False
+        )[0, :, :height, :width]
+        strength, winner = self._strongest(full, detections)
+        stuff_strength = full[self._stuff_channels].amax(0)
+        winner = torch.where(strength > stuff_strength, winner, -1)
+        detection, inverse = winner.unique(return_inverse=True)
+        # The first is "no instance", where it occurs at all.
+        beside = int(len(detection) > 0 and int(detection[0]) < 0)
+        detection, index_map = detection[beside:], inverse - beside
+        segments = FrameSegments(
+            stuff=self._stuff(full, index_map),
+            index_map=index_map.to(torch.int32).cpu().numpy(),
+            class_ids=np.array(self.labels.thing_ids, dtype=np.int64)[
+                detections.labels[detection].cpu().numpy() - 1
+            ],
+            scores=detections.scores[detection].double().cpu().numpy(),
+        )
+        return FusedFrame(segments, detection, index_map)
+
+    def _strongest(self, logits: Tensor, detections: Detections) -> tuple[Tensor, Tensor]:
+        """Return the fused logit of the strongest instance at each pixel, and which it is.
+
+        Everything happens inside an instance's box: outside, its logit is minus infinity.
+        """
+        height, width = logits.shape[-2:]
+        strength = logits.new_full((height, width), -torch.inf)
+        winner = torch.full((height, width), -1, device=logits.device)
+        occupied = torch.zeros((height, width), dtype=torch.bool, device=logits.device)
+        corners = torch.stack(
+            (*detections.boxes[:, :2].floor().unbind(1), *detections.boxes[:, 2:].ceil().unbind(1)),
+            dim=1,
+        ).long()
+        channels = [self._thing_channels[label - 1] for label in detections.labels.tolist()]
+        for index in detections.scores.argsort(descending=True, stable=True).tolist():
+            left, top, right, bottom = corners[index].tolist()
+            window = (
+                slice(max(top, 0), min(bottom, height)),
+                slice(max(left, 0), min(right, width)),
+            )
+            mask = _pasted(detections.mask_logits[index], detections.boxes[index], window)
+            inside = mask > 0
+            area = int(inside.sum())
+            hidden = int((inside & occupied[window]).sum())
+            if area == 0 or hidden > self.config.overlap * area:
+                continue
+            occupied[window] |= inside
+            semantic = logits[channels[index]][window]
+            mask = self.config.mask_factor * mask
+            fused = (mask.sigmoid() + semantic.sigmoid()) * (mask + semantic)
+            stronger = fused > strength[window]
+            strength[window] = torch.where(stronger, fused, strength[window])
+            winner[window] = torch.where(stronger, index, winner[window])
+        return strength, winner
+
+    def _stuff(
+        self, logits: Tensor, index_map: Tensor
+    ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        void = self.labels.ignore_label
+        classes = torch.tensor(self.labels.class_ids, device=logits.device)[logits.argmax(0)]
+        classes = torch.where(index_map >= 0, void, classes)
+        pixels = torch.bincount(classes.flatten(), minlength=256)
+        least = self.config.stuff_area * index_map.numel() / self.config.stuff_area_of
+        is_void = torch.zeros(256, dtype=torch.bool, device=logits.device)
+        is_stuff = torch.zeros_like(is_void)
+        is_stuff[list(self.labels.stuff_ids)] = True
+        is_void |= is_stuff & (pixels < least)
+        if not self.config.keep_thing_classes:
+            is_void |= ~is_stuff
+        settled = torch.where(is_void[classes], void, classes)
+        return settled.to(torch.uint8).cpu().numpy()
+
+
+def _pasted(mask_logits: Tensor, box: Tensor, window: tuple[slice, slice]) -> Tensor:
+    """Read mask logits at the pixels of a window, whatever part of a pixel the box begins at."""
+    side = mask_logits.shape[-1]
+    left, top, right, bottom = box.tolist()
+    ys = _places(window[0], top, bottom, box.device)
+    xs = _places(window[1], left, right, box.device)
+    grid = torch.stack(torch.meshgrid(ys, xs, indexing="ij")[::-1], dim=-1)
+    sampled = functional.grid_sample(
+        mask_logits.view(1, 1, side, side),
+        grid[None].to(mask_logits.dtype),
+        padding_mode="border",
+        align_corners=False,
+    )
+    return sampled[0, 0]
+
+
+def _places(pixels: slice, start: float, stop: float, device: torch.device) -> Tensor:
+    """Return where the centres of pixels lie in a box, from -1 at its start to 1 at its end."""
+    centres = torch.arange(pixels.start, pixels.stop, device=device) + 0.5
+    return (centres - start) * (2 / max(stop - start, 1e-3)) - 1

@@ -1,0 +1,149 @@
+"""The region proposal network: where there may be a thing, of whatever class.
+
+Ren et al. 2015 (arXiv:1506.01497), on torchvision's pieces; what it is trained on is chosen here.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.rpn import (
+    RegionProposalNetwork,
+    RPNHead,
+    concat_box_prediction_layers,
+)
+
+from mapt_bench.model.config import InstanceConfig
+from mapt_bench.model.sampling import crowd_share, mean_over_images, sample_balanced
+from mapt_bench.model.targets import FrameTargets
+
+__all__ = ["ProposalNetwork"]
+
+_STRIDES = (4, 8, 16, 32)
+
+
+class ProposalNetwork(nn.Module):
+    """Propose boxes from the pyramid.
+
+    Args:
+        config: Anchors, samples and thresholds.
+        in_channels: Channels of every level.
+    """
+
+    def __init__(self, config: InstanceConfig, in_channels: int) -> None:
+        super().__init__()
+        self.config = config
+        sizes = tuple(
+            tuple(scale * stride for scale in config.anchor_scales) for stride in _STRIDES
+        )
+        anchors = AnchorGenerator(sizes, (config.anchor_ratios,) * len(_STRIDES))
+        head = RPNHead(in_channels, len(config.anchor_scales) * len(config.anchor_ratios))
+        prior = config.objectness_prior
+        nn.init.constant_(head.cls_logits.bias, math.log(prior / (1 - prior)))
+        self.rpn = RegionProposalNetwork(
+            anchors,
+            head,
+            fg_iou_thresh=config.anchor_iou[1],
+            bg_iou_thresh=config.anchor_iou[0],
+            batch_size_per_image=config.anchor_samples,
+            positive_fraction=config.anchor_positives,
+            pre_nms_top_n=dict(zip(("training", "testing"), config.proposals_before, strict=True)),
+            post_nms_top_n=dict(zip(("training", "testing"), config.proposals_after, strict=True)),
+            nms_thresh=config.proposal_nms,
+        )
+
+    def forward(
+        self,
+        levels: Sequence[Tensor],
+        image_size: tuple[int, int],
+        targets: Sequence[FrameTargets] | None = None,
+        *,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Propose, and say what it costs.
+
+        Args:
+            levels: The pyramid at strides 4, 8, 16 and 32.
+            image_size: Height and width before padding; boxes are cut off there.
+            targets: One an image; without them there are no losses.
+            generators: One an image, for the choice of anchors; torch's own if not given.
+
+        Returns:
+            Boxes of shape ``(n, 4)`` an image, best first, without gradient; and the losses
+            ``loss_objectness`` and ``loss_proposal``.
+        """
+        objectness, deltas = self.rpn.head(list(levels))
+        per_level = [maps[0].numel() for maps in objectness]
+        anchors = self._anchors(levels, image_size)
+        objectness, deltas = concat_box_prediction_layers(objectness, deltas)
+        with torch.no_grad():
+            boxes = self.rpn.box_coder.decode(deltas, anchors).view(len(anchors), -1, 4)
+            proposals, _ = self.rpn.filter_proposals(
+                boxes, objectness, [image_size] * len(anchors), per_level
+            )
+        if targets is None:
+            return proposals, {}
+        losses = self._losses(
+            objectness.view(len(anchors), -1),
+            deltas.view(len(anchors), -1, 4),
+            anchors[0],
+            targets,
+            generators or [None] * len(targets),
+        )
+        return proposals, losses
+
+    def _anchors(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> list[Tensor]:
+        batch, _, rows, columns = levels[0].shape
+        # Only its shape is looked at: that of the padded images.
+        images = levels[0].new_empty(()).expand(batch, 1, rows * _STRIDES[0], columns * _STRIDES[0])
+        anchors: list[Tensor] = self.rpn.anchor_generator(
+            ImageList(images, [image_size] * batch), list(levels)
+        )
+        return anchors
+
+    def _losses(
+        self,
+        objectness: Tensor,
+        deltas: Tensor,
+        anchors: Tensor,
+        targets: Sequence[FrameTargets],
+        generators: Sequence[torch.Generator | None],
+    ) -> dict[str, Tensor]:
+        scores, truths, offsets, wanted, counts, thing_counts = [], [], [], [], [], []
+        for image, (target, generator) in enumerate(zip(targets, generators, strict=True)):
+            is_thing, is_background, gt_boxes = self._matched(anchors, target)
+            things, background = sample_balanced(
+                is_thing,
+                is_background,
+                count=self.config.anchor_samples,
+                thing_share=self.config.anchor_positives,
+                generator=generator,
+            )
+            drawn = torch.cat((things, background))
+            scores.append(objectness[image, drawn])
+            truths.append(is_thing[drawn])
+            offsets.append(deltas[image, things])
+            wanted.append(self.rpn.box_coder.encode_single(gt_boxes[things], anchors[things]))
+            counts.append(len(drawn))
+            thing_counts.append(len(things))
+        right = functional.binary_cross_entropy_with_logits(
+            torch.cat(scores), torch.cat(truths).to(objectness.dtype), reduction="none"
+        )
+        near = functional.smooth_l1_loss(
+            torch.cat(offsets), torch.cat(wanted), beta=1 / 9, reduction="none"
+        )
+        return {
+            "loss_objectness": mean_over_images(right, counts, counts),
+            "loss_proposal": mean_over_images(near, thing_counts, counts),
+        }
+
+    def _matched(self, anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
+        labels, gt_boxes = self.rpn.assign_targets_to_anchors([anchors], [{"boxes": target.boxes}])
+        is_thing, is_background = labels[0] == 1, labels[0] == 0
+        if target.crowd.any():
+            is_background &= crowd_share(anchors, target.crowd) <= self.config.crowd_share
+        return is_thing, is_background, gt_boxes[0]

@@ -1,0 +1,88 @@
+"""Which boxes a detector learns from: the balance of things and background, and crowd left out."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["crowd_share", "mean_over_images", "sample_balanced"]
+
+
+def crowd_share(boxes: Tensor, crowd: Tensor) -> Tensor:
+    """Return which share of each box's area is crowd.
+
+    Args:
+        boxes: Shape ``(n, 4)``: left, top, right, bottom in pixels.
+        crowd: ``bool`` of shape ``(height, width)``.
+
+    Returns:
+        ``float32`` of shape ``(n,)`` in ``[0, 1]``; 0 for a box outside the image.
+
+    Example:
+        >>> crowd = torch.tensor([[True, True, False, False]])
+        >>> crowd_share(torch.tensor([[0, 0, 4, 1], [0, 0, 2, 1], [3, 0, 4, 1.0]]), crowd)
+        tensor([0.5000, 1.0000, 0.0000])
+    """
+    height, width = crowd.shape
+    # Pixels above and to the left of each corner of the grid.
+    sums = crowd.new_zeros((height + 1, width + 1), dtype=torch.int32)
+    sums[1:, 1:] = crowd.cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
+    corners = boxes.round().long()
+    left, right = corners[:, 0::2].clamp(0, width).unbind(1)
+    top, bottom = corners[:, 1::2].clamp(0, height).unbind(1)
+    inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+    area = ((right - left) * (bottom - top)).clamp(min=1)
+    return inside / area
+
+
+def sample_balanced(
+    is_thing: Tensor,
+    is_background: Tensor,
+    *,
+    count: int,
+    thing_share: float,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Draw things, up to a share, and fill up with background.
+
+    Args:
+        is_thing: ``bool`` of shape ``(n,)``.
+        is_background: The same; what is neither is never drawn.
+        count: Of both together, at most.
+        thing_share: Of things among them, at most.
+        generator: On the CPU; torch's own if not given.
+
+    Returns:
+        Indices of the things and of the background drawn.
+    """
+    things = is_thing.nonzero().flatten()
+    background = is_background.nonzero().flatten()
+    things = _drawn(things, int(count * thing_share), generator)
+    return things, _drawn(background, count - len(things), generator)
+
+
+def _drawn(indices: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+    # Drawn on the CPU, so that a seed means the same on every device.
+    order = torch.randperm(len(indices), generator=generator)[:count]
+    return indices[order.to(indices.device)]
+
+
+def mean_over_images(values: Tensor, counts: Sequence[int], divisors: Sequence[int]) -> Tensor:
+    """Average within each image, then over images.
+
+    Each image counts alike, whatever else is in its batch. So the parts of a batch may lie in
+    several processes, and the mean of their losses is the loss of the whole.
+
+    Args:
+        values: Shape ``(sum(counts),)`` or with further axes, which are summed over.
+        counts: Values of each image.
+        divisors: What the sum of each image is divided by.
+
+    Returns:
+        A scalar.
+    """
+    sums = [
+        part.sum() / max(1, divisor)
+        for part, divisor in zip(values.split(list(counts)), divisors, strict=True)
+    ]
+    return torch.stack(sums).mean()

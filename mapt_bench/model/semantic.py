@@ -1,0 +1,207 @@
+"""The semantic head: the class of every pixel, and the features that motion is found from.
+
+After Mohan and Valada 2021, "EfficientPS" (arXiv:2004.02307); the dense prediction cell is that of
+Chen et al. 2018 (arXiv:1809.04184).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mapt_bench.errors import DataError
+from mapt_bench.labels import LabelSpace
+from mapt_bench.model.config import SemanticConfig
+from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
+
+__all__ = ["Dpc", "Lsfe", "MismatchCorrection", "SemanticHead", "SemanticOutput"]
+
+_VOID = -100
+"""Channel of void pixels in targets: what cross-entropy leaves out."""
+
+
+class SemanticOutput(NamedTuple):
+    """What the semantic head finds.
+
+    Attributes:
+        logits: Shape ``(batch, classes, height / 4, width / 4)``; classes in ascending order of
+            their numbers in the label space.
+        features: The map ``S`` of shape ``(batch, channels, height / stride, width / stride)``,
+            where ``stride`` is that of the motion head.
+    """
+
+    logits: Tensor
+    features: Tensor
+
+
+class Dpc(nn.Module):
+    """Dense prediction cell: five separable convolutions that look near and far, side by side.
+
+    Args:
+        in_channels: Of the input.
+        out_channels: Of the output.
+        norm: Makes the norms.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, norm: MakeNorm) -> None:
+        super().__init__()
+
+        def branch(down: int, right: int) -> SeparableConv:
+            return SeparableConv(in_channels, in_channels, norm=norm, dilation=(down, right))
+
+        self.first = branch(1, 6)
+        self.near = branch(1, 1)
+        self.wide = branch(6, 21)
+        self.far = branch(18, 15)
+        self.farther = branch(6, 3)
+        self.join = ConvNorm(5 * in_channels, out_channels, 1, norm=norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of the same height and width."""
+        first = self.first(x)
+        far = self.far(first)
+        branches = (first, self.near(first), self.wide(first), far, self.farther(far))
+        joined: Tensor = self.join(torch.cat(branches, dim=1))
+        return joined
+
+
+class Lsfe(nn.Sequential):
+    """Large scale feature extractor: two separable convolutions, for the fine levels."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, norm: MakeNorm) -> None:
+        super().__init__(
+            SeparableConv(in_channels, out_channels, norm=norm),
+            SeparableConv(out_channels, out_channels, norm=norm),
+        )
+
+
+class MismatchCorrection(nn.Module):
+    """Fit a coarse map to the next finer level: two separable convolutions, then bilinear."""
+
+    def __init__(self, channels: int, *, norm: MakeNorm) -> None:
+        super().__init__()
+        self.fit = Lsfe(channels, channels, norm=norm)
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Return a map of height and width ``size``."""
+        return _bilinear(self.fit(x), size)
+
+
+class SemanticHead(nn.Module):
+    """Classify every pixel from the four levels of the pyramid.
+
+    Args:
+        config: Width and switches.
+        in_channels: Channels of every level.
+        labels: Classes to tell apart.
+        norm: Makes the norms.
+        feature_stride: 4 or 8: which of its maps is ``S``.
+    """
+
+    channel_of: Tensor
+
+    def __init__(
+        self,
+        config: SemanticConfig,
+        in_channels: int,
+        labels: LabelSpace,
+        *,
+        norm: MakeNorm,
+        feature_stride: int = 4,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.feature_stride = feature_stride
+        width = config.channels
+        coarse = Dpc if config.dpc else Lsfe
+        self.dpc32 = coarse(in_channels, width, norm=norm)
+        self.dpc16 = coarse(in_channels, width, norm=norm)
+        self.lsfe8 = Lsfe(in_channels, width, norm=norm)
+        self.lsfe4 = Lsfe(in_channels, width, norm=norm)
+        self.correct16 = MismatchCorrection(width, norm=norm)
+        self.correct8 = MismatchCorrection(width, norm=norm)
+        self.classify = nn.Conv2d(4 * width, len(labels.class_ids), 1)
+        channel_of = torch.full((256,), _VOID)
+        channel_of[list(labels.class_ids)] = torch.arange(len(labels.class_ids))
+        self.register_buffer("channel_of", channel_of, persistent=False)
+
+    def forward(self, levels: Sequence[Tensor]) -> SemanticOutput:
+        """Classify.
+
+        Args:
+            levels: The pyramid at strides 4, 8, 16 and 32, each of shape ``(batch, in_channels,
+                height, width)``.
+
+        Raises:
+            DataError: If there is another number of levels.
+        """
+        if len(levels) != 4:
+            raise DataError(f"there are {len(levels)} levels; expected 4, at strides 4 to 32")
+        p4, p8, p16, p32 = levels
+        d32, d16 = self.dpc32(p32), self.dpc16(p16)
+        x = self.correct16(d16 + _bilinear(d32, _size(d16)), _size(p8))
+        l8 = self.lsfe8(p8) + x
+        l4 = self.lsfe4(p4) + self.correct8(l8, _size(p4))
+        logits = self._classified((l4, l8, d16, d32))
+        return SemanticOutput(logits, l4 if self.feature_stride == 4 else l8)
+
+    def _classified(self, maps: Sequence[Tensor]) -> Tensor:
+        """Classify the maps laid side by side at the size of the first.
+
+        A 1x1 convolution commutes with bilinear enlargement, so each map is classified at its own
+        size and its logits are enlarged: the same result for a third of the work.
+        """
+        weights = self.classify.weight.chunk(len(maps), dim=1)
+        logits = functional.conv2d(maps[0], weights[0], self.classify.bias)
+        for x, weight in zip(maps[1:], weights[1:], strict=True):
+            logits = logits + _bilinear(functional.conv2d(x, weight), _size(maps[0]))
+        return logits
+
+    def loss(
+        self, logits: Tensor, semantic: Tensor, *, class_weights: Tensor | None = None
+    ) -> Tensor:
+        """Return the cross-entropy of the hardest pixels of each image.
+
+        The pixels are chosen image by image, and images count alike: so a batch may be split over
+        processes and its parts averaged.
+
+        Args:
+            logits: As :class:`SemanticOutput` has them.
+            semantic: Class number of each pixel, ``int64`` of shape ``(batch, height, width)``;
+                numbers outside the label space are void and left out. It may be smaller than four
+                times the logits: the padding at the bottom and right is cut off.
+            class_weights: Factor on the loss of each class's pixels, shape ``(classes,)``.
+
+        Returns:
+            A scalar; 0 where there is no pixel to learn from.
+        """
+        stride = self.config.loss_stride
+        if stride < 4:
+            rows, columns = _size(logits)
+            logits = _bilinear(logits, (rows * 4 // stride, columns * 4 // stride))
+        channels = self.channel_of[semantic[:, ::stride, ::stride]]
+        height, width = _size(channels)
+        per_pixel = functional.cross_entropy(
+            logits[:, :, :height, :width],
+            channels,
+            weight=class_weights,
+            ignore_index=_VOID,
+            reduction="none",
+        )
+        hardest = []
+        for values, known in zip(per_pixel.flatten(1), (channels != _VOID).flatten(1), strict=True):
+            # Void pixels have loss 0: they are never among the hardest.
+            count = max(1, round(self.config.hard_fraction * int(known.sum())))
+            hardest.append(values.topk(count, sorted=False).values.mean())
+        return torch.stack(hardest).mean()
+
+
+def _bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def _size(x: Tensor) -> tuple[int, int]:
+    height, width = x.shape[-2:]
+    return height, width
