@@ -57,7 +57,7 @@ class SequenceScorer:
         >>> from mapt_bench.labels import label_space
         >>> scorer = SequenceScorer(label_space("kitti-step"))
         >>> car = PanopticMap(np.array([[13 << 24 | 1, 0]], dtype=np.uint32))
-        >>> scorer.update(car, car)
+        >>> _ = scorer.update(car, car)
         >>> scorer.result().stq.tube_count
         1
     """
@@ -66,18 +66,23 @@ class SequenceScorer:
         self.labels = labels
         self._frames: list[FrameOverlap] = []
 
-    def update(self, gt: PanopticMap, pred: PanopticMap) -> None:
+    def update(self, gt: PanopticMap, pred: PanopticMap) -> FrameOverlap:
         """Add the next frame.
 
         Args:
             gt: Ground truth.
             pred: Prediction of the same size and label space.
 
+        Returns:
+            The overlap table of the frame, for measures that need more than the sums.
+
         Raises:
             ProtocolError: If the sizes differ.
             DataError: If a class is outside the label space. Nothing is added then.
         """
-        self._frames.append(count_overlap(gt, pred, self.labels))
+        overlap = count_overlap(gt, pred, self.labels)
+        self._frames.append(overlap)
+        return overlap
 
     def result(self) -> SequenceSums:
         """Return the sums of the frames so far; may be called again after more frames."""

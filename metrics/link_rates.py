@@ -1,0 +1,207 @@
+"""Rates read from link events: how many links are kept, after how long, of what can be seen.
+
+All rates pool the links of a selection of sequences; intervals are bootstrapped over sequences.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.metrics.intervals import Interval, bootstrap_intervals
+from mapt_bench.metrics.links import LinkEvents, LinkOutcome
+
+__all__ = [
+    "DISPLACEMENT_BINS",
+    "GAP_BINS",
+    "VISIBLE_BINS",
+    "Bin",
+    "Rate",
+    "is_kept",
+    "kept_by_displacement",
+    "kept_by_gap",
+    "kept_by_visibility",
+    "kept_links",
+    "right_returns",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """A range of values: ``low < value <= high``.
+
+    Attributes:
+        label: How tables call it.
+        low: Lower end, left out.
+        high: Upper end, taken in.
+    """
+
+    label: str
+    low: float
+    high: float
+
+    def holds(self, values: NDArray[np.floating | np.integer]) -> NDArray[np.bool_]:
+        """Say of each value whether it lies in the range; NaN lies in none."""
+        return np.asarray((values > self.low) & (values <= self.high))
+
+
+VISIBLE_BINS = (
+    Bin("hidden", -1.0, 0.0),
+    *(
+        Bin(f"{100 * low:.0f}-{100 * high:.0f} %", low, high)
+        for low, high in ((0.0, 0.1), (0.1, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 0.95))
+    ),
+    Bin("over 95 %", 0.95, 1.0),
+)
+"""Ranges of visible fractions."""
+
+GAP_BINS = (
+    *(Bin(str(gap), gap - 1, gap) for gap in range(4)),
+    Bin("4-5", 3, 5),
+    Bin("6-10", 5, 10),
+    Bin("11-20", 10, 20),
+    Bin("over 20", 20, math.inf),
+)
+"""Ranges of gaps in frames; 0 is from one frame to the next."""
+
+DISPLACEMENT_BINS = (
+    Bin("up to 0.05", -1.0, 0.05),
+    *(
+        Bin(f"{low:g}-{high:g}", low, high)
+        for low, high in (
+            (0.05, 0.1),
+            (0.1, 0.2),
+            (0.2, 0.4),
+            (0.4, 0.8),
+            (0.8, 1.6),
+            (1.6, 3.2),
+        )
+    ),
+    Bin("over 3.2", 3.2, math.inf),
+)
+"""Ranges of displacement over size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of counted events.
+
+    Attributes:
+        label: Of the range, or of whatever the events have in common.
+        hits: Events that turned out well.
+        n: All events.
+        interval: Of ``share``, over sequences.
+    """
+
+    label: str
+    hits: int
+    n: int
+    interval: Interval
+
+    @property
+    def share(self) -> float | None:
+        """``hits / n`` in [0, 1]; ``None`` without events."""
+        return self.hits / self.n if self.n else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "bin": self.label,
+            "hits": self.hits,
+            "n": self.n,
+            "share": self.share,
+            "interval": self.interval.to_dict(),
+        }
+
+
+def is_kept(links: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Say of each link whether its identity was kept."""
+    return np.asarray(links["outcome"] == LinkOutcome.KEPT)
+
+
+def kept_links(sequences: Sequence[LinkEvents], label: str = "all", *, seed: int = 0) -> Rate:
+    """Return the share of all links that are kept; one entry a sequence."""
+    everything = (Bin(label, -math.inf, math.inf),)
+    return _kept(sequences, everything, lambda links: links["gap"], seed)[0]
+
+
+def kept_by_visibility(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
+    """Return the share of links kept for each range of :data:`VISIBLE_BINS`.
+
+    What counts is the least visible fraction from the one sighting to the other. Links of which it
+    is not known are in no range.
+
+    Args:
+        sequences: Events, one entry a sequence, the unit of the intervals.
+        seed: Of the resampling.
+    """
+    return _kept(sequences, VISIBLE_BINS, lambda links: links["visible_least"], seed)
+
+
+def kept_by_gap(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
+    """Return the share of links kept for each range of :data:`GAP_BINS`.
+
+    From gap 1 on this is the rate of identities recovered after so many frames of absence.
+    """
+    return _kept(sequences, GAP_BINS, lambda links: links["gap"], seed)
+
+
+def kept_by_displacement(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
+    """Return the share of gapless links kept for each range of :data:`DISPLACEMENT_BINS`."""
+    gapless = [
+        LinkEvents(events.links[events.links["gap"] == 0], events.returns) for events in sequences
+    ]
+    return _kept(
+        gapless, DISPLACEMENT_BINS, lambda links: links["displacement_px"] / links["size_px"], seed
+    )
+
+
+def right_returns(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
+    """Return the precision of recoveries: the share of returns that are right, by absence.
+
+    The ranges are :data:`GAP_BINS`; nothing returns after an absence of 0.
+    """
+    hits, totals = (
+        np.array([_counts(_absences(events, right), GAP_BINS) for events in sequences])
+        for right in (True, False)
+    )
+    return _rates(GAP_BINS, hits, totals, seed)
+
+
+def _absences(events: LinkEvents, only_right: bool) -> NDArray[np.int32]:
+    returns = events.returns
+    chosen = returns[returns["is_right"]] if only_right else returns
+    return np.asarray(chosen["absence"])
+
+
+def _kept(
+    sequences: Sequence[LinkEvents],
+    bins: Sequence[Bin],
+    value: Callable[[NDArray[np.void]], NDArray[np.floating | np.integer]],
+    seed: int,
+) -> list[Rate]:
+    hits = [_counts(value(events.links[is_kept(events.links)]), bins) for events in sequences]
+    totals = [_counts(value(events.links), bins) for events in sequences]
+    return _rates(bins, np.array(hits), np.array(totals), seed)
+
+
+def _counts(values: NDArray[np.floating | np.integer], bins: Sequence[Bin]) -> list[int]:
+    return [int(each.holds(values).sum()) for each in bins]
+
+
+def _rates(
+    bins: Sequence[Bin], hits: NDArray[np.int64], totals: NDArray[np.int64], seed: int
+) -> list[Rate]:
+    def shares(chosen: Sequence[int]) -> NDArray[np.float64]:
+        rows = np.asarray(chosen)
+        n = totals[rows].sum(axis=0)
+        return np.where(n > 0, hits[rows].sum(axis=0) / np.maximum(n, 1), math.nan)
+
+    intervals = bootstrap_intervals(range(len(totals)), shares, seed=seed)
+    return [
+        Rate(each.label, int(hits[:, at].sum()), int(totals[:, at].sum()), intervals[at])
+        for at, each in enumerate(bins)
+    ]
