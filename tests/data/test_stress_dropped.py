@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from helpers.small_runs import walk
 
-from mapt_bench.errors import ConfigError
 from mapt_bench.data.stress import DroppedVideo
+from mapt_bench.errors import ConfigError
 
 
 def test_every_third_frame_from_the_second_on():

@@ -11,7 +11,7 @@ from mapt_bench.labels import Video
 
 __all__ = ["WashedThings"]
 
-_BLUR = 0.12  # of a thing's size, where it has faded whole
+_BLUR = 0.06  # of a thing's size, where it has faded whole
 
 
 @dataclass(frozen=True)

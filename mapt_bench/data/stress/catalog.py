@@ -85,7 +85,7 @@ _ENTRIES = {
             "motion",
             "only every tau-th frame exists",
             (2, 3, 5, 7, 10),
-            "frames",
+            "frames apart",
             "distance tau of the frames that are kept, for tracker and truth alike",
         ),
         StressEntry(
@@ -93,7 +93,7 @@ _ENTRIES = {
             "motion",
             "things and camera move faster",
             (1.5, 2, 3, 4, 6),
-            "x",
+            "times the speed",
             "multiple of the speeds that the world was drawn with",
             world_only=True,
         ),
@@ -128,7 +128,7 @@ _ENTRIES = {
             "similarity",
             "colours and textures of all things fade into one grey",
             (20, 40, 60, 80, 100),
-            "%",
+            "% faded",
             "how far they have faded, shape and shading apart",
             world_only=True,
         ),
@@ -137,7 +137,7 @@ _ENTRIES = {
             "similarity",
             "tracked things lose colour and detail and fade into one grey",
             (20, 40, 60, 80, 100),
-            "%",
+            "% faded",
             "how far they have faded into the mean grey of the frame's things",
             needs_images=True,
         ),
@@ -164,7 +164,7 @@ _ENTRIES = {
             "image",
             "fog that thickens with distance",
             (200, 100, 60, 35, 20),
-            "metres",
+            "metres of sight",
             "visibility: the distance at which 5 % of the contrast is left",
             needs_images=True,
         ),
@@ -172,17 +172,17 @@ _ENTRIES = {
             "rain",
             "image",
             "streaks of rain",
-            (5, 10, 20, 40, 60),
-            "streaks",
-            "streaks in each 10,000 pixels of a frame",
+            (10, 25, 50, 90, 150),
+            "streaks in 10,000 pixels",
+            "number of streaks in a frame, over its size",
             needs_images=True,
         ),
         StressEntry(
             "jpeg",
             "image",
             "JPEG compression",
-            (50, 30, 15, 8, 3),
-            "quality",
+            (50, 30, 15, 8, 4),
+            "of quality 100",
             "JPEG quality, 1 to 100",
             needs_images=True,
         ),
@@ -272,4 +272,7 @@ class Stress:
             >>> Stress("bars", 2).label
             "25 % of the things' area"
         """
-        return f"{self.value:g} {self.entry.unit}"
+        unit = self.entry.unit
+        if self.value == 1 and unit in {"frames", "stops"}:
+            unit = unit.removesuffix("s")
+        return f"{self.value:g} {unit}"

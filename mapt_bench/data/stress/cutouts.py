@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.stress.survey import Box
-from mapt_bench.labels import Video
+from mapt_bench.labels import Frame, Video
 
 __all__ = ["Cutout", "Placing", "cut_out", "place"]
 
@@ -20,11 +20,17 @@ class Cutout:
 
     Attributes:
         mask: Its silhouette without holes, ``bool`` of shape ``(h, w)``.
-        image: ``uint8`` RGB of shape ``(h, w, 3)``; ``None`` where the video has no images.
+        frame: Where its image comes from, read when it is first painted.
+        top: Row of its first row there.
+        left: Column of its first column there.
+        is_mirrored: Whether left has become right.
     """
 
     mask: NDArray[np.bool_]
-    image: NDArray[np.uint8] | None
+    frame: Frame
+    top: int
+    left: int
+    is_mirrored: bool
 
     def scaled(self, scale: float) -> NDArray[np.bool_]:
         """Return the silhouette at another size, at least a pixel each way."""
@@ -33,12 +39,18 @@ class Cutout:
         return cv2.resize(plain, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
 
     def painted(self, height: int, width: int) -> NDArray[np.uint8]:
-        """Return the image at another size; black where there is none."""
-        if self.image is None:
-            return np.zeros((height, width, 3), dtype=np.uint8)
-        shrinks = height < self.mask.shape[0]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(self.image, (width, height), interpolation=how), np.uint8)
+        """Return its image at another size, ``uint8`` RGB of shape ``(height, width, 3)``.
+
+        Raises:
+            DataError: If the video has no images.
+        """
+        rows, columns = self.mask.shape
+        image = self.frame.image[self.top : self.top + rows, self.left : self.left + columns]
+        if self.is_mirrored:
+            image = image[:, ::-1]
+        how = cv2.INTER_AREA if height < rows else cv2.INTER_LINEAR
+        resized = cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=how)
+        return np.asarray(resized, dtype=np.uint8)
 
     def depth_inside(self) -> tuple[float, tuple[int, int]]:
         """Return the radius of the largest circle inside, and its centre as (row, column)."""
@@ -65,13 +77,14 @@ def cut_out(video: Video, code: int, index: int, box: Box, *, mirror: bool) -> C
     left, top, width, height = cv2.boundingRect(largest)
     filled = np.zeros_like(pixels)
     cv2.drawContours(filled, [largest], -1, 1, thickness=-1)
-    inner = np.s_[top : top + height, left : left + width]
-    step = -1 if mirror else 1
-    frame = video.frame(index)
-    image = None
-    if frame.has_image:
-        image = np.ascontiguousarray(frame.image[place_of][inner][:, ::step])
-    return Cutout(np.ascontiguousarray(filled[inner][:, ::step]).astype(bool), image)
+    mask = filled[top : top + height, left : left + width].astype(bool)
+    return Cutout(
+        mask=np.ascontiguousarray(mask[:, ::-1]) if mirror else mask,
+        frame=video.frame(index),
+        top=box.top + top,
+        left=box.left + left,
+        is_mirrored=mirror,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -77,8 +77,7 @@ def _smear(
     kernel: NDArray[np.float32],
 ) -> None:
     """Draw a thing that moved over what is there, as thin as it was short in each place."""
-    edge = cv2.BORDER_REPLICATE
-    cover = cv2.filter2D(mask, -1, kernel, borderType=edge)[..., None]
-    colors = cv2.filter2D(image * mask[..., None], -1, kernel, borderType=edge)
-    drawn *= 1 - cover
-    drawn += colors
+    layers = np.dstack([image * mask[..., None], mask])
+    smeared = cv2.filter2D(layers, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+    drawn *= 1 - smeared[..., 3:]
+    drawn += smeared[..., :3]

@@ -136,7 +136,7 @@ def pasted(video: Video, stress: Stress) -> Pasted:
     for number, spell in enumerate(spells):
         mirror, choice = looks[spell.code]
         donor = _donor(found, spell.code, choice)
-        frame = max(found.tracks[donor], key=lambda index: found.tracks[donor][index].area)
+        frame = _best_view(found.tracks[donor], video)
         class_id = donor >> ID_BITS
         pastes.append(
             Paste(
@@ -174,6 +174,18 @@ def _donor(found: Survey, code: int, choice: float) -> int:
         key=lambda other: -max(box.area for box in found.tracks[other].values()),
     )[:_DONORS]
     return largest[int(choice * len(largest))]
+
+
+def _best_view(track: Track, video: Video) -> int:
+    """Return the frame in which a thing is largest, whole in the frame if it ever is."""
+    height, width = video.info.height, video.info.width
+
+    def rank(index: int) -> tuple[bool, int]:
+        box = track[index]
+        inside = box.top > 0 and box.left > 0 and box.bottom < height and box.right < width
+        return inside, box.area
+
+    return max(track, key=rank)
 
 
 def _look_alike(video: Video, code: int, index: int) -> int:

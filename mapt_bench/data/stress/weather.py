@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mapt_bench.data.stress.catalog import Stress
 from mapt_bench.data.stress.dice import dice
 from mapt_bench.data.stress.survey import boxes_of
-from mapt_bench.labels import KnownVideo, Video
+from mapt_bench.labels import ID_BITS, KnownVideo, PanopticMap, Video
 
 __all__ = ["Fog", "Rain"]
 
@@ -18,10 +18,13 @@ _CONTRAST_LEFT = 0.05  # at the distance of visibility
 _HORIZON = 0.47  # of the height; the camera of KITTI
 _FOCAL = 1.92  # in image heights
 _ELEVATION = 1.65  # metres
-_FARTHEST = 80.0  # metres: what stands above the horizon
+_STREET = 8.0  # metres from the camera's path to what stands on either side
+_FARTHEST = 80.0  # metres
+_SKY = "sky"
 
 _STREAK_PIXELS = 10_000
 _STREAK_LENGTH = (0.03, 0.09)  # of the height
+_STREAK_WIDTH = 0.004  # of the height, at least a pixel
 _STREAK_LIGHT = 0.45
 _STREAK_COLOR = (214, 218, 224)
 _FRACTION_BITS = 4
@@ -31,9 +34,10 @@ _FRACTION_BITS = 4
 class Fog:
     """Mixes each pixel with grey, the more the farther it is (Koschmieder's law).
 
-    Distances are those of a flat ground seen by the camera of KITTI (1.65 m high, focal length
-    1.92 image heights, horizon at 47 % of the height). A thing has its own distance: the one that
-    is known, or that of the ground at its lowest pixel.
+    Distances are those of a street: flat ground seen by the camera of KITTI (1.65 m high, focal
+    length 1.92 image heights, horizon at 47 % of the height), and fronts 8 m to either side of
+    the camera's path. A thing has its own distance: the one that is known, or that of the ground
+    at its lowest pixel. Sky is 80 m away, and nothing is farther.
 
     Attributes:
         video: Says where things are, if it can.
@@ -52,25 +56,30 @@ class Fog:
         return cv2.convertScaleAbs(foggy)  # rounds
 
     def _distance(self, height: int, width: int, index: int) -> NDArray[np.float32]:
-        by_row = _ground_distance(height)
-        distance = np.repeat(by_row[:, None], width, axis=1)
+        by_row = _reciprocal(np.arange(height) - _HORIZON * height, _ELEVATION, height)
+        by_column = _reciprocal(np.abs(np.arange(width) - (width - 1) / 2), _STREET, height)
+        distance = np.minimum(by_row[:, None], by_column)
         if not self.video.has_truth:
             return distance
+        codes = self.video.truth(index).codes
+        labels = self.video.info.labels
+        for entry in labels.classes:
+            if entry.name == _SKY:
+                distance[codes >> np.uint32(ID_BITS) == entry.class_id] = _FARTHEST
         known = {}
         if isinstance(self.video, KnownVideo):
             known = {entry.code: entry.depth for entry in self.video.objects(index)}
-        truth = self.video.truth(index)
-        for code, box in boxes_of(truth, self.video.info.labels).items():
+        for code, box in boxes_of(PanopticMap(codes), labels).items():
             place = np.s_[box.top : box.bottom, box.left : box.right]
             of_thing = known.get(code, float(by_row[box.bottom - 1]))
-            distance[place][truth.codes[place] == code] = of_thing
+            distance[place][codes[place] == code] = of_thing
         return distance
 
 
-def _ground_distance(height: int) -> NDArray[np.float32]:
-    """Return metres along the camera's axis to the ground in each row, ``(height,)``."""
-    below = np.maximum(np.arange(height) + 0.5 - _HORIZON * height, 1e-3)
-    return np.minimum(_ELEVATION * _FOCAL * height / below, _FARTHEST).astype(np.float32)
+def _reciprocal(offset: NDArray[np.float64], metres: float, height: int) -> NDArray[np.float32]:
+    """Return at which distance a plane so many metres off the axis is seen at pixel offsets."""
+    beyond = np.maximum(offset + 0.5, 1e-3)
+    return np.minimum(metres * _FOCAL * height / beyond, _FARTHEST).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -100,9 +109,9 @@ class Rain:
         ends = np.rint(np.stack([top - fall / 2, top + fall / 2], axis=1) * 2**_FRACTION_BITS)
         layer = np.zeros((height, width), dtype=np.uint8)
         light = round(255 * _STREAK_LIGHT)
-        cv2.polylines(
-            layer, list(ends.astype(np.int32)), False, light, 1, cv2.LINE_AA, _FRACTION_BITS
-        )
+        lines = list(ends.astype(np.int32))
+        thickness = max(1, round(_STREAK_WIDTH * height))
+        cv2.polylines(layer, lines, False, light, thickness, cv2.LINE_AA, _FRACTION_BITS)
         cover = layer[..., None].astype(np.float32) / 255
         rainy = image + cover * (np.array(_STREAK_COLOR, dtype=np.float32) - image)
         return cv2.convertScaleAbs(rainy)
