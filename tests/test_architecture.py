@@ -22,11 +22,21 @@ ALLOWED = {
     "baselines": FOUNDATION | {"checkpoints"},
     "pictures": FOUNDATION,
     "evaluation": FOUNDATION | {"baselines"},
-    "experiments": FOUNDATION | {"baselines", "model", "evaluation"},
+    "experiments": FOUNDATION | {"baselines", "model", "evaluation", "training"},
+    "training": FOUNDATION | {"baselines", "model", "evaluation"},
     "profiling": FOUNDATION | {"baselines", "model"},
     "reports": set(),  # it sees results only
     "cli": FOUNDATION
-    | {"baselines", "model", "evaluation", "experiments", "pictures", "profiling", "reports"},
+    | {
+        "baselines",
+        "model",
+        "evaluation",
+        "experiments",
+        "pictures",
+        "profiling",
+        "reports",
+        "training",
+    },
     "__main__": {"cli"},
 }
 

@@ -1,0 +1,196 @@
+"""Clips for training: two or three frames of a video, augmented alike, with their targets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mapt_bench.data.statistics.links import find_links
+from mapt_bench.data.statistics.objects import find_objects
+from mapt_bench.errors import ConfigError, DataError, listed
+from mapt_bench.labels import LabelSpace, PanopticMap, Video, pack_codes
+from mapt_bench.model.targets import Clip
+from mapt_bench.training.frame_targets import frame_targets
+from mapt_bench.training.frames import FrameStore
+from mapt_bench.training.geometry import draw_window
+from mapt_bench.training.intervals import choose_interval
+from mapt_bench.training.photometry import draw_lights
+from mapt_bench.training.recipe import AugmentSettings, ClipSettings
+
+__all__ = ["ClipDataset", "ClipDraw", "SkippedVideo"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipDraw:
+    """One clip to be made: equal draws give equal clips.
+
+    Attributes:
+        anchor: Which last frame, a position among :attr:`ClipDataset.anchors`.
+        seed: Decides interval and augmentation.
+    """
+
+    anchor: int
+    seed: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedVideo:
+    """A video that no clip comes from.
+
+    Attributes:
+        name: Of the sequence.
+        reason: Why, in words.
+    """
+
+    name: str
+    reason: str
+
+
+class ClipDataset(Dataset[Clip]):
+    """Clips of videos, by :class:`ClipDraw`.
+
+    Args:
+        videos: From any source; those without truth or images, or too short, are skipped.
+        clips: Which frames make a clip.
+        augment: How clips are changed.
+        cache_bytes: How much of what was read or drawn may be kept.
+
+    Attributes:
+        videos: Those that clips come from.
+        skipped: Those that were left out, each with its reason.
+        labels: Label space of all videos.
+        anchors: Video and frame of each clip's last frame, ``int64`` of shape ``(n, 2)``.
+
+    Raises:
+        ConfigError: If videos differ in their label space.
+        DataError: If every video is skipped; the reasons are named.
+    """
+
+    def __init__(
+        self,
+        videos: Sequence[Video],
+        clips: ClipSettings,
+        augment: AugmentSettings,
+        *,
+        cache_bytes: int = 0,
+    ) -> None:
+        self.clips = clips
+        self.augment = augment
+        reasons = [(video, _unusable(video, clips)) for video in videos]
+        self.videos = tuple(video for video, reason in reasons if reason is None)
+        self.skipped = tuple(
+            SkippedVideo(video.info.name, reason) for video, reason in reasons if reason is not None
+        )
+        if not self.videos:
+            told = listed(f"{skip.name}: {skip.reason}" for skip in self.skipped)
+            raise DataError(f"there is no video to train on ({told or 'none was given'})")
+        self.labels = _common_labels(self.videos)
+        reach = min(clips.taus) * (clips.length - 1)
+        self.anchors: NDArray[np.int64] = np.array(
+            [
+                (number, frame)
+                for number, video in enumerate(self.videos)
+                for frame in range(reach, video.info.frame_count)
+            ],
+            dtype=np.int64,
+        )
+        self._store = FrameStore(self.videos, cache_bytes)
+
+    def __len__(self) -> int:
+        return len(self.anchors)
+
+    def __getitem__(self, draw: ClipDraw) -> Clip:
+        """Make a clip.
+
+        Raises:
+            DataError: If a frame cannot be read, or frames of the clip differ in size.
+        """
+        video, last = (int(number) for number in self.anchors[draw.anchor])
+        dice = np.random.default_rng(draw.seed)
+        tau = choose_interval(
+            self.clips, last, dice, lambda tau: self._displacement(video, last, tau)
+        )
+        frames = [last - tau * back for back in reversed(range(self.clips.length))]
+        pairs = [(self._store.image(video, at), self._store.truth(video, at)) for at in frames]
+        names = [self._store.name(video, at) for at in frames]
+        size = _common_size(names, pairs)
+        window = draw_window(self.augment, size, dice)
+        lights = draw_lights(self.augment, len(frames), dice)
+        images = [
+            light.of_image(window.of_image(_tensor(image)))
+            for (image, _), light in zip(pairs, lights, strict=True)
+        ]
+        return Clip(
+            images=torch.stack(images),
+            targets=tuple(
+                frame_targets(
+                    PanopticMap(window.of_codes(truth.codes, _void(self.labels))),
+                    self.labels,
+                    min_thing_px=self.clips.min_thing_px,
+                )
+                for _, truth in pairs
+            ),
+            name=" ".join(names),
+            intervals=(tau,) * (len(frames) - 1),
+        )
+
+    def _displacement(self, video: int, last: int, tau: int) -> float | None:
+        earlier, later = (
+            find_objects(self._store.truth(video, at), self.labels) for at in (last - tau, last)
+        )
+        over_size = find_links(earlier, later).over_size
+        return float(np.median(over_size)) if over_size.size else None
+
+
+def _unusable(video: Video, clips: ClipSettings) -> str | None:
+    info = video.info
+    needed = min(clips.taus) * (clips.length - 1) + 1
+    if not video.has_truth:
+        return "it has no ground truth"
+    if not info.has_images:
+        return "it has no images"
+    if info.frame_count < needed:
+        return (
+            f"it has {info.frame_count} frames, a clip of {clips.length} at tau {min(clips.taus)} "
+            f"needs {needed}"
+        )
+    return None
+
+
+def _common_labels(videos: Sequence[Video]) -> LabelSpace:
+    first = videos[0].info
+    for video in videos[1:]:
+        if video.info.labels != first.labels:
+            raise ConfigError(
+                f"{first.name} has the label space {first.labels.name!r}, {video.info.name} has "
+                f"{video.info.labels.name!r}; a model is trained on one"
+            )
+    return first.labels
+
+
+def _common_size(
+    names: Sequence[str], pairs: Sequence[tuple[NDArray[np.uint8], PanopticMap]]
+) -> tuple[int, int]:
+    size = (pairs[0][0].shape[0], pairs[0][0].shape[1])
+    for name, (image, truth) in zip(names, pairs, strict=True):
+        for what, (height, width) in (("image", image.shape[:2]), ("truth", truth.shape)):
+            if (height, width) != size:
+                raise DataError(
+                    f"the {what} of {name} is {width}x{height} pixels, the image of {names[0]} is "
+                    f"{size[1]}x{size[0]}; the frames of a clip need one size",
+                    where=name,
+                )
+    return size
+
+
+def _tensor(image: NDArray[np.uint8]) -> Tensor:
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype=np.float32)
+    return torch.from_numpy(planes).div_(255)
+
+
+def _void(labels: LabelSpace) -> int:
+    return int(pack_codes(np.array(labels.ignore_label), np.array(0)))

@@ -1,0 +1,75 @@
+"""Frames and their truth, read or drawn once and kept while there is room."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import DataError
+from mapt_bench.labels import PanopticMap, Video
+
+__all__ = ["FrameStore"]
+
+_Pixels = TypeVar("_Pixels", NDArray[np.uint8], NDArray[np.uint32])
+_Key = tuple[str, int, int]
+
+
+class FrameStore:
+    """Images and maps of videos; those least lately asked for are dropped first.
+
+    Args:
+        videos: With images and truth.
+        room_bytes: How much may be kept.
+    """
+
+    def __init__(self, videos: Sequence[Video], room_bytes: int) -> None:
+        self._videos = videos
+        self._room = room_bytes
+        self._used = 0
+        self._kept: OrderedDict[_Key, NDArray[np.uint8] | NDArray[np.uint32]] = OrderedDict()
+
+    def image(self, video: int, frame: int) -> NDArray[np.uint8]:
+        """Return an image, ``uint8`` RGB of shape ``(height, width, 3)``; not to be changed.
+
+        Raises:
+            DataError: If it cannot be read or is no such array.
+        """
+        key = ("image", video, frame)
+        if key not in self._kept:
+            image = self._videos[video].frame(frame).image
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise DataError(
+                    f"the image is {image.dtype} of shape {image.shape}; expected uint8 RGB of "
+                    "shape (height, width, 3)",
+                    where=self.name(video, frame),
+                )
+            return self._keep(key, image)
+        self._kept.move_to_end(key)
+        return self._kept[key]  # type: ignore[return-value]  # by its key an image
+
+    def truth(self, video: int, frame: int) -> PanopticMap:
+        """Return a true map; not to be changed.
+
+        Raises:
+            DataError: If it cannot be read.
+        """
+        key = ("truth", video, frame)
+        if key not in self._kept:
+            return PanopticMap(self._keep(key, self._videos[video].truth(frame).codes))
+        self._kept.move_to_end(key)
+        return PanopticMap(self._kept[key])  # type: ignore[arg-type]  # by its key codes
+
+    def name(self, video: int, frame: int) -> str:
+        """Return what a frame is called in messages."""
+        info = self._videos[video].info
+        return f"{info.name}/{info.frame_names[frame]}"
+
+    def _keep(self, key: _Key, pixels: _Pixels) -> _Pixels:
+        self._kept[key] = pixels
+        self._used += pixels.nbytes
+        while self._used > self._room and self._kept:
+            _, dropped = self._kept.popitem(last=False)
+            self._used -= dropped.nbytes
+        return pixels

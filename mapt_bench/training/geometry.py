@@ -1,0 +1,106 @@
+"""Flip, scale and crop: one window for every frame of a clip, images and maps alike."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from mapt_bench.training.recipe import AugmentSettings
+
+__all__ = ["Window", "draw_window"]
+
+_GREY = 0.45
+"""About the mean of ImageNet: what lies beyond a frame is neither dark nor bright to a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is cut out of a scaled frame.
+
+    Attributes:
+        flip: Whether the frame is flipped first, left to right.
+        scaled: Height and width to which it is then scaled, in pixels.
+        top: First row of the window in the scaled frame; may be negative.
+        left: First column.
+        size: Height and width of the window; what lies outside the frame is grey and void.
+    """
+
+    flip: bool
+    scaled: tuple[int, int]
+    top: int
+    left: int
+    size: tuple[int, int]
+
+    def of_image(self, image: Tensor) -> Tensor:
+        """Return the window of an image, ``float32`` of shape ``(3, height, width)``."""
+        if self.flip:
+            image = image.flip(-1)
+        if image.shape[-2:] != self.scaled:
+            image = functional.resize(image, list(self.scaled), antialias=True)
+        rows, columns = (
+            _inside(self.top, self.size[0], self.scaled[0]),
+            _inside(self.left, self.size[1], self.scaled[1]),
+        )
+        if rows == slice(0, self.size[0]) and columns == slice(0, self.size[1]):
+            return image[:, self.top :, self.left :][:, rows, columns]
+        window = torch.full((3, *self.size), _GREY)
+        window[:, rows, columns] = image[:, _moved(rows, self.top), _moved(columns, self.left)]
+        return window
+
+    def of_codes(self, codes: NDArray[np.uint32], void: int) -> NDArray[np.uint32]:
+        """Return the window of a map's codes, shape ``(height, width)``; nearest pixels."""
+        rows = _sources(self.top, self.size[0], self.scaled[0], codes.shape[0])
+        columns = _sources(self.left, self.size[1], self.scaled[1], codes.shape[1])
+        if self.flip:
+            columns = np.where(columns < 0, columns, codes.shape[1] - 1 - columns)
+        window = codes[rows[:, np.newaxis], columns]
+        window[rows < 0] = void
+        window[:, columns < 0] = void
+        return window
+
+
+def draw_window(
+    settings: AugmentSettings, size: tuple[int, int], dice: np.random.Generator
+) -> Window:
+    """Draw a window of a frame.
+
+    Args:
+        settings: What may be drawn.
+        size: Height and width of the frame, in pixels.
+        dice: What is drawn with; the same number of draws whatever the settings.
+    """
+    flip = bool(dice.random() < settings.flip)
+    low, high = settings.scale
+    scale = math.exp(dice.uniform(math.log(low), math.log(high)))
+    height, width = (max(1, round(side * scale)) for side in size)
+    cut = settings.crop or size
+    top = _offset(height - cut[0], settings.shift_px, dice.random())
+    left = _offset(width - cut[1], settings.shift_px, dice.random())
+    return Window(flip, (height, width), top, left, cut)
+
+
+def _offset(room: int, shift: int, share: float) -> int:
+    """Return where the window begins: anywhere on the frame, or the frame anywhere in it."""
+    low, high = min(0, room) - shift, max(0, room) + shift
+    return low + int(share * (high - low + 1))
+
+
+def _inside(start: int, length: int, frame: int) -> slice:
+    """Return the part of a window that lies on the frame."""
+    first = min(max(0, -start), length)
+    return slice(first, max(first, min(length, frame - start)))
+
+
+def _moved(part: slice, by: int) -> slice:
+    return slice(part.start + by, part.stop + by)
+
+
+def _sources(start: int, length: int, scaled: int, frame: int) -> NDArray[np.int64]:
+    """Return for each row of a window the row of the frame, -1 outside; centres on centres."""
+    places = np.arange(start, start + length)
+    sources = np.floor((places + 0.5) * frame / scaled).astype(np.int64)
+    return np.where((places >= 0) & (places < scaled), np.minimum(sources, frame - 1), -1)

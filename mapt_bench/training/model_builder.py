@@ -1,0 +1,74 @@
+"""The model that a recipe names, and the tracker that it is validated by."""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
+
+from torch import nn
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.labels import LabelSpace
+from mapt_bench.tracking import Tracker
+from mapt_bench.user_code import attribute_of
+
+__all__ = ["TracksVideos", "build_model", "tracker_of"]
+
+_FORM = "package.module:function"
+
+
+@runtime_checkable
+class TracksVideos(Protocol):
+    """A model that can be validated while it is trained."""
+
+    def tracker(self) -> Tracker:
+        """Return a tracker that runs the model as it then is."""
+        ...
+
+
+def build_model(name: str, settings: Mapping[str, object], labels: LabelSpace) -> nn.Module:
+    """Build the model of a recipe, its weights drawn from torch's generator.
+
+    Args:
+        name: Name or file of a configuration of MAPT, or ``package.module:function``.
+        settings: Changes of the configuration by dotted key; of the user's function, keyword
+            arguments.
+        labels: Classes of the data.
+
+    Raises:
+        ConfigError: If there is no such model or setting, it is of other classes than the data, or
+            the function does not return a module.
+    """
+    if ":" in name:
+        return _of_user(name, settings, labels)
+    from mapt_bench.model import build_mapt, mapt_config
+
+    config = mapt_config(name, **settings)
+    if config.labels != labels:
+        raise ConfigError(
+            f"model {name} tells the classes of {config.labels.name!r} apart, the data have those "
+            f"of {labels.name!r}; set model_settings.label_space, or give other data"
+        )
+    model: nn.Module = build_mapt(config)
+    return model
+
+
+def tracker_of(model: nn.Module) -> Callable[[nn.Module], Tracker] | None:
+    """Return what makes a tracker of a model, or ``None`` if it cannot track."""
+    if not isinstance(model, TracksVideos):
+        return None
+    return _tracker
+
+
+def _tracker(model: nn.Module) -> Tracker:
+    if not isinstance(model, TracksVideos):
+        raise TypeError(f"a {type(model).__name__} has no tracker()")
+    return model.tracker()
+
+
+def _of_user(name: str, settings: Mapping[str, object], labels: LabelSpace) -> nn.Module:
+    build = attribute_of(name, kind="model", form=_FORM)
+    if not callable(build):
+        raise ConfigError(f"{name!r} is a {type(build).__name__}; expected {_FORM}")
+    model = build(labels, **settings)
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"{name!r} returned a {type(model).__name__}; expected a torch module")
+    return model

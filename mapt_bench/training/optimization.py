@@ -1,0 +1,67 @@
+"""The optimizer, and its learning rate at each step."""
+
+import math
+
+from torch import nn
+from torch.optim import SGD, AdamW, Optimizer
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.training.recipe import OptimizerSettings, ScheduleSettings
+
+__all__ = ["build_optimizer", "learning_rate"]
+
+
+def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
+    """Return the optimizer of a model's trainable parameters.
+
+    Norms and biases, whose parameters have one dimension or none, are not decayed.
+
+    Raises:
+        ConfigError: If no parameter is trainable.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trained:
+        raise ConfigError("the model has no trainable parameter")
+    flat = [parameter for parameter in trained if parameter.ndim <= 1]
+    deep = [parameter for parameter in trained if parameter.ndim > 1]
+    groups = [
+        {"params": deep, "weight_decay": settings.weight_decay},
+        {"params": flat, "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if settings.name == "adamw":
+        return AdamW(groups, lr=settings.lr)
+    return SGD(groups, lr=settings.lr, momentum=settings.momentum)
+
+
+def learning_rate(step: int, steps: int, base: float, settings: ScheduleSettings) -> float:
+    """Return the learning rate of a step.
+
+    Args:
+        step: From 0.
+        steps: Of the whole training.
+        base: Learning rate after the warm-up.
+        settings: How it goes.
+
+    Example:
+        >>> settings = ScheduleSettings(warmup_steps=4, warmup_from=0.0, milestones=(0.5,))
+        >>> [learning_rate(step, 10, 8.0, settings) for step in (0, 1, 4, 5, 9)]
+        [0.0, 2.0, 8.0, 0.8, 0.8]
+    """
+    rate = base * _decay(step, steps, settings)
+    if step < settings.warmup_steps:
+        done = step / settings.warmup_steps
+        rate *= settings.warmup_from + (1 - settings.warmup_from) * done
+    return rate
+
+
+def _decay(step: int, steps: int, settings: ScheduleSettings) -> float:
+    if settings.decay == "steps":
+        passed = sum(step >= milestone * steps for milestone in settings.milestones)
+        return settings.factor**passed
+    if settings.decay == "cosine":
+        # The warm-up belongs to the whole: a longer one leaves less, and does not shift the end.
+        start = min(settings.warmup_steps, steps - 1)
+        share = max(0, step - start) / max(1, steps - start)
+        return settings.end + (1 - settings.end) * (1 + math.cos(math.pi * share)) / 2
+    return 1.0

@@ -1,0 +1,311 @@
+"""Everything that decides a training, in one frozen value: from YAML, changed by ``--set``."""
+
+import importlib.resources
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.training.settings import check_range, parse_overrides, settings_from
+
+__all__ = [
+    "AugmentSettings",
+    "ClipSettings",
+    "OptimizerSettings",
+    "Recipe",
+    "ScheduleSettings",
+    "read_recipe",
+    "recipe_names",
+]
+
+_RECIPES = importlib.resources.files("mapt_bench.training") / "recipes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """Which frames make a clip.
+
+    Attributes:
+        length: Frames of a clip: 2 for pairs, 3 for triples.
+        interval: How the pairing interval tau is chosen: ``"fixed"`` takes the only one of
+            ``taus``; ``"sampled"`` draws one of them; ``"adaptive"`` takes the one at which the
+            median displacement of the things over the square root of their area, by the truth, is
+            nearest to ``target_displacement``.
+        taus: Frames from one image of a clip to the next.
+        target_displacement: Of the adaptive interval.
+        rare_below: Sequences with a class that is in less than this share of all sequences are
+            repeated, by the square root of ``rare_below / share`` (Gupta et al. 2019, LVIS, repeat
+            factor sampling, arXiv:1908.03195, section 5.1); 0 draws all alike.
+        min_thing_px: Things of fewer visible pixels, after augmentation, become crowd: they are
+            neither right nor wrong.
+    """
+
+    length: int = 2
+    interval: Literal["fixed", "sampled", "adaptive"] = "fixed"
+    taus: tuple[int, ...] = (1,)
+    target_displacement: float = 0.5
+    rare_below: float = 0.0
+    min_thing_px: int = 1
+
+    def __post_init__(self) -> None:
+        check_range("clips.length", self.length, 2, 3)
+        if not self.taus:
+            raise ConfigError("clips.taus is empty; expected one interval or more, as [1]")
+        for tau in self.taus:
+            check_range("clips.taus", tau, 1)
+        if self.interval == "fixed" and len(self.taus) > 1:
+            raise ConfigError(
+                f"clips.taus is {list(self.taus)} with clips.interval fixed; expected one tau, or "
+                "clips.interval sampled or adaptive"
+            )
+        check_range("clips.target_displacement", self.target_displacement, 0, open_low=True)
+        check_range("clips.rare_below", self.rare_below, 0, 1)
+        check_range("clips.min_thing_px", self.min_thing_px, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentSettings:
+    """How clips are changed. Geometry is the same for every frame of a clip.
+
+    Attributes:
+        flip: Probability of a horizontal flip.
+        scale: Least and greatest scale, drawn evenly in the logarithm.
+        crop: Height and width cut out of the scaled frame, in pixels; what lies beyond its border
+            is void. ``None`` keeps the frame's own size.
+        shift_px: The crop may lie this far outside the scaled frame.
+        brightness: Factor drawn from ``[1 - b, 1 + b]``.
+        contrast: The same for contrast.
+        saturation: The same for saturation.
+        hue: Turn of the hue drawn from ``[-h, h]``; 0.5 is the opposite colour.
+        frame_jitter: How much each frame differs from its clip in these four, as a share of their
+            ranges; 0 changes all frames alike.
+    """
+
+    flip: float = 0.5
+    scale: tuple[float, float] = (1.0, 1.0)
+    crop: tuple[int, int] | None = None
+    shift_px: int = 0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    frame_jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("augment.flip", self.flip, 0, 1)
+        check_range("augment.scale", self.scale[0], 0, open_low=True)
+        check_range("augment.scale (its greatest)", self.scale[1], self.scale[0])
+        for side in self.crop or ():
+            check_range("augment.crop", side, 1)
+        check_range("augment.shift_px", self.shift_px, 0)
+        for name in ("brightness", "contrast", "saturation", "frame_jitter"):
+            check_range(f"augment.{name}", getattr(self, name), 0, 1)
+        check_range("augment.hue", self.hue, 0, 0.5)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSettings:
+    """What turns gradients into steps.
+
+    Attributes:
+        name: SGD with momentum, as in the paper, or AdamW.
+        lr: Learning rate after the warm-up.
+        momentum: Of SGD.
+        weight_decay: Of weights; one-dimensional parameters (norms, biases) have none.
+        clip_norm: The gradient's norm over all parameters is held to this; ``None`` for no limit.
+    """
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    clip_norm: float | None = 35.0
+
+    def __post_init__(self) -> None:
+        check_range("optimizer.lr", self.lr, 0, open_low=True)
+        check_range("optimizer.momentum", self.momentum, 0, 1)
+        check_range("optimizer.weight_decay", self.weight_decay, 0)
+        if self.clip_norm is not None:
+            check_range("optimizer.clip_norm", self.clip_norm, 0, open_low=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleSettings:
+    """How the learning rate goes.
+
+    Attributes:
+        warmup_steps: Steps in which it rises linearly.
+        warmup_from: Share of the learning rate that the warm-up starts from.
+        decay: After the warm-up: in steps, along half a cosine, or not at all.
+        milestones: Shares of the training after which ``"steps"`` multiplies by ``factor``.
+        factor: See ``milestones``.
+        end: Share of the learning rate that the cosine ends at.
+    """
+
+    warmup_steps: int = 500
+    warmup_from: float = 1 / 3
+    decay: Literal["steps", "cosine", "constant"] = "steps"
+    milestones: tuple[float, ...] = (0.75, 0.9)
+    factor: float = 0.1
+    end: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("schedule.warmup_steps", self.warmup_steps, 0)
+        check_range("schedule.warmup_from", self.warmup_from, 0, 1)
+        for milestone in self.milestones:
+            check_range("schedule.milestones", milestone, 0, 1)
+        check_range("schedule.factor", self.factor, 0, 1)
+        check_range("schedule.end", self.end, 0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a training, apart from its data and its seed.
+
+    Attributes:
+        model: Name or YAML file of a configuration of MAPT, or ``package.module:function``, which
+            is called with the label space and returns a module.
+        model_settings: Changes of that configuration by dotted key, as ``motion.gate: false``.
+        steps: Steps of the optimizer.
+        batch_size: Clips of one step, over all processes and parts together.
+        accumulate: Parts that the clips of a step are computed in, one after the other.
+        precision: ``"auto"`` is bfloat16 on GPUs that compute in it, else float32.
+        loss_weights: By name of the loss; 1 where nothing is said.
+        average: Decay of the moving average of the weights, which is then what is validated and
+            exported; 0 keeps none.
+        log_every: Steps between two lines of the log; each is the mean over these steps.
+        gradient_norms_every: Steps between two measurements of the gradient norm of each loss, a
+            multiple of ``log_every``; 0 measures none.
+        validate_every: Steps between two validations, a multiple of ``log_every``; 0 for none but
+            the last.
+        validate_on: How many videos are validated on, spread over those there are.
+        checkpoint_every: Steps between two checkpoints, a multiple of ``log_every``.
+        keep_checkpoints: How many of the latest are kept.
+        export: Precision of the exported weights.
+        loaders: Background processes that prepare clips, 0 for none; decides no result.
+        cache_mb: Memory for frames that were read or drawn, per process; decides no result.
+        clips: Which frames make a clip.
+        augment: How clips are changed.
+        optimizer: What turns gradients into steps.
+        schedule: How the learning rate goes.
+    """
+
+    model: str
+    model_settings: Mapping[str, object] = field(default_factory=dict)
+    steps: int = 20_000
+    batch_size: int = 2
+    accumulate: int = 1
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
+    average: float = 0.0
+    log_every: int = 10
+    gradient_norms_every: int = 0
+    validate_every: int = 1000
+    validate_on: int = 4
+    checkpoint_every: int = 500
+    keep_checkpoints: int = 2
+    export: Literal["float16", "float32"] = "float16"
+    loaders: int = 0
+    cache_mb: int = 512
+    clips: ClipSettings = ClipSettings()
+    augment: AugmentSettings = AugmentSettings()
+    optimizer: OptimizerSettings = OptimizerSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "accumulate", "log_every", "checkpoint_every"):
+            check_range(name, getattr(self, name), 1)
+        for name in ("keep_checkpoints", "validate_on"):
+            check_range(name, getattr(self, name), 1)
+        for name in ("gradient_norms_every", "validate_every", "loaders", "cache_mb"):
+            check_range(name, getattr(self, name), 0)
+        check_range("average", self.average, 0, 0.999999)
+        if self.batch_size % self.accumulate:
+            raise ConfigError(
+                f"batch_size {self.batch_size} is not divisible by accumulate {self.accumulate}"
+            )
+        for name in ("checkpoint_every", "gradient_norms_every", "validate_every"):
+            if getattr(self, name) % self.log_every:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}; expected a multiple of log_every, "
+                    f"{self.log_every}"
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON, that :meth:`from_dict` reads back."""
+        return asdict(self, dict_factory=_plain)
+
+    @classmethod
+    def from_dict(cls, data: object, *, where: object | None = None) -> "Recipe":
+        """Read a recipe from plain data.
+
+        Raises:
+            ConfigError: If a key is unknown (the nearest is named) or a value is wrong.
+        """
+        return settings_from(cls, data, where=where)
+
+
+def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in pairs}
+
+
+def recipe_names() -> tuple[str, ...]:
+    """Return the names of the recipes that ship with the package, sorted."""
+    if not _RECIPES.is_dir():
+        return ()
+    files = (Path(entry.name) for entry in _RECIPES.iterdir())
+    return tuple(sorted(file.stem for file in files if file.suffix == ".yaml"))
+
+
+def read_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Return a recipe of the package by name, or read one from a YAML file.
+
+    Args:
+        name_or_file: One of :func:`recipe_names`; a path that ends in ``.yaml`` or ``.yml``; or
+            ``package.module:function``, which stands for that model with the default settings.
+        overrides: Settings that replace the recipe's, as ``optimizer.lr=0.02``.
+
+    Raises:
+        ConfigError: If there is no such recipe, a key is unknown (the nearest is named), or a value
+            is wrong.
+    """
+    data, where = _recipe_data(name_or_file)
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"is {data!r}; expected a mapping of settings", where=where)
+    Recipe.from_dict(data, where=where)  # what is wrong in the file is told of the file
+    return Recipe.from_dict(_merged(data, parse_overrides(overrides, Recipe)), where=where)
+
+
+def _recipe_data(name_or_file: str) -> tuple[object, object]:
+    path = Path(name_or_file)
+    if path.suffix in {".yaml", ".yml"}:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as problem:
+            raise ConfigError(f"cannot be read ({problem})", where=path) from problem
+        try:
+            return yaml.safe_load(text), path
+        except yaml.YAMLError as problem:
+            why = " ".join(str(problem).split())
+            raise ConfigError(f"is no YAML ({why})", where=path) from problem
+    if ":" in name_or_file:
+        return {"model": name_or_file}, name_or_file
+    if name_or_file not in recipe_names():
+        raise ConfigError(
+            f"there is no recipe {name_or_file!r}; {nearest(name_or_file, recipe_names())}; or "
+            "give a YAML file"
+        )
+    text = (_RECIPES / f"{name_or_file}.yaml").read_text(encoding="utf-8")
+    return yaml.safe_load(text), name_or_file
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
+    return merged
