@@ -69,7 +69,7 @@ def _manner(name: str, videos: Sequence[Video]) -> tuple[Callable[[Video, int], 
     kind, summary = stress_entry(name).kind, stress_entry(name).summary
     summary = summary[0].upper() + summary[1:]
     if kind == "occlusion":
-        note = "tracked things in the colour of their identity, void hatched: the truth follows"
+        note = "things coloured by the truth"
         return _painted, _busiest(videos), f"{summary}; {note}"
     if name in {"drop", "speed", "shake"}:
         note = "outlined: where each thing was one frame before"

@@ -71,6 +71,7 @@ def test_a_stress_is_a_key():
         ("passing", 2, "3 frames"),
         ("exposure", 2, "1 stop"),
         ("drop", 2, "3 frames apart"),
+        ("jpeg", 1, "JPEG quality 50"),
         ("speed", 1, "1.5 times the speed"),
     ],
 )

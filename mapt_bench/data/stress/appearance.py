@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.stress.grey_levels import grey_levels
 from mapt_bench.data.stress.survey import Box, boxes_of
 from mapt_bench.labels import Video
 
@@ -51,8 +52,7 @@ class WashedThings:
         weights = cv2.GaussianBlur(weight, (0, 0), sigma)
         soft = colors / np.maximum(weights, 1e-3)[..., None]
         toned = (1 - self.share) * soft + self.share * soft.mean(axis=2, keepdims=True)
-        faded = (1 - self.share) * toned + self.share * grey
-        return np.clip(np.rint(faded), 0, 255).astype(np.uint8)
+        return grey_levels((1 - self.share) * toned + self.share * grey)
 
 
 def _mean_grey(image: NDArray[np.uint8], codes: NDArray[np.uint32], boxes: dict[int, Box]) -> float:

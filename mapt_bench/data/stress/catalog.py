@@ -182,8 +182,8 @@ _ENTRIES = {
             "image",
             "JPEG compression",
             (50, 30, 15, 8, 4),
-            "of quality 100",
-            "JPEG quality, 1 to 100",
+            "JPEG quality",
+            "from 1 to 100: the lower, the coarser",
             needs_images=True,
         ),
     )
@@ -275,4 +275,6 @@ class Stress:
         unit = self.entry.unit
         if self.value == 1 and unit in {"frames", "stops"}:
             unit = unit.removesuffix("s")
+        if unit.endswith("quality"):
+            return f"{unit} {self.value:g}"
         return f"{self.value:g} {unit}"

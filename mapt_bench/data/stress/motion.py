@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.stress.grey_levels import grey_levels
 from mapt_bench.data.stress.survey import boxes_of, survey
 from mapt_bench.labels import Video
 
@@ -41,7 +42,7 @@ class MotionBlur:
             kernel = _line(length, *self._direction(code, index))
             mask = (truth.codes[rows, columns] == code).astype(np.float32)
             _smear(drawn[rows, columns], image[rows, columns], mask, kernel)
-        return np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
+        return grey_levels(drawn)
 
     def _direction(self, code: int, index: int) -> tuple[float, float]:
         """Return the unit vector (x, y) along which a thing moves; sideways if it stands."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.stress.catalog import Stress
 from mapt_bench.data.stress.dice import dice
+from mapt_bench.data.stress.grey_levels import grey_levels
 
 __all__ = ["Exposure", "Jpeg", "Noise"]
 
@@ -32,7 +33,7 @@ class Noise:
         noise = generator.standard_normal(image.shape, dtype=np.float32)
         noise *= np.float32(self.stress.value)
         noise += image
-        return np.clip(np.rint(noise, out=noise), 0, 255, out=noise).astype(np.uint8)
+        return grey_levels(noise)
 
 
 @dataclass(frozen=True)
@@ -78,4 +79,5 @@ class Jpeg:
         """Compress the image of a frame."""
         options = [cv2.IMWRITE_JPEG_QUALITY, self.quality]
         _, data = cv2.imencode(".jpg", image[..., ::-1], options)
-        return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+        opened = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+        return np.ascontiguousarray(opened[..., ::-1])

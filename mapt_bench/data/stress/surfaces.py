@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.stress.grey_levels import grey_levels
+
 __all__ = ["lorry", "pole", "wall"]
 
 _Image = NDArray[np.uint8]
@@ -79,4 +81,4 @@ def _light(width: int, strength: float) -> NDArray[np.float64]:
 
 def _finished(image: NDArray[np.float64], generator: np.random.Generator, noise: float) -> _Image:
     rough = image + generator.normal(0, noise, (*image.shape[:2], 1))
-    return np.clip(np.rint(rough), 0, 255).astype(np.uint8)
+    return grey_levels(rough)

@@ -1,8 +1,9 @@
 """Where the tracked things of a video are: one pass over its truth."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ def survey(video: Video) -> Survey:
         hash(video)
     except TypeError:  # a video need not be hashable
         return _survey(video)
-    return _remembered(video)
+    return _remembered(cast("Hashable", video))
 
 
 def _survey(video: Video) -> Survey:
@@ -128,4 +129,6 @@ def _survey(video: Video) -> Survey:
     return Survey(tracks, columns)
 
 
-_remembered = lru_cache(maxsize=8)(_survey)
+@lru_cache(maxsize=8)
+def _remembered(video: Hashable) -> Survey:
+    return _survey(cast("Video", video))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.stress.catalog import Stress
 from mapt_bench.data.stress.dice import dice
+from mapt_bench.data.stress.grey_levels import grey_levels
 from mapt_bench.data.stress.survey import boxes_of
 from mapt_bench.labels import ID_BITS, KnownVideo, PanopticMap, Video
 
@@ -52,8 +53,7 @@ class Fog:
         distance = self._distance(image.shape[0], image.shape[1], index)
         left = np.exp(distance * np.float32(np.log(_CONTRAST_LEFT) / self.visibility))
         fog = np.array(_FOG_COLOR, dtype=np.float32)
-        foggy = (image - fog) * left[..., None] + fog
-        return cv2.convertScaleAbs(foggy)  # rounds
+        return grey_levels((image - fog) * left[..., None] + fog)
 
     def _distance(self, height: int, width: int, index: int) -> NDArray[np.float32]:
         by_row = _reciprocal(np.arange(height) - _HORIZON * height, _ELEVATION, height)
@@ -76,10 +76,10 @@ class Fog:
         return distance
 
 
-def _reciprocal(offset: NDArray[np.float64], metres: float, height: int) -> NDArray[np.float32]:
+def _reciprocal(offset: NDArray[np.floating], metres: float, height: int) -> NDArray[np.float32]:
     """Return at which distance a plane so many metres off the axis is seen at pixel offsets."""
     beyond = np.maximum(offset + 0.5, 1e-3)
-    return np.minimum(metres * _FOCAL * height / beyond, _FARTHEST).astype(np.float32)
+    return np.asarray(np.minimum(metres * _FOCAL * height / beyond, _FARTHEST), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -113,5 +113,4 @@ class Rain:
         thickness = max(1, round(_STREAK_WIDTH * height))
         cv2.polylines(layer, lines, False, light, thickness, cv2.LINE_AA, _FRACTION_BITS)
         cover = layer[..., None].astype(np.float32) / 255
-        rainy = image + cover * (np.array(_STREAK_COLOR, dtype=np.float32) - image)
-        return cv2.convertScaleAbs(rainy)
+        return grey_levels(image + cover * (np.array(_STREAK_COLOR, dtype=np.float32) - image))
