@@ -5,15 +5,15 @@ changed. Equal results give equal bytes, as PNG and as SVG.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.reports.evaluation import interval_cell
-from mapt_bench.reports.figures import FAINT, INK, MARKERS, PALETTE, STYLE, save_figure
+from mapt_bench.reports.figures import FAINT, INK, PALETTE, STYLE, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
-from mapt_bench.reports.run import is_reference, row_interval, row_label, row_score
+from mapt_bench.reports.marks import ORACLE, Mark, line_marks, numbered_mark, reference_mark
+from mapt_bench.reports.run import row_interval, row_label, row_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,7 +98,7 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
     with rc_context(STYLE):
         figure = Figure(figsize=(2.2 + 4.2 * len(kinds), 4), dpi=150, layout="constrained")
         panels = figure.subplots(1, len(kinds), sharey=True, squeeze=False)[0]
-        marks = _line_marks(rows)
+        marks = line_marks(rows)
         for axes, kind in zip(panels, kinds, strict=True):
             _draw_lines(axes, rows, kind, score, marks)
         panels[0].set_ylabel(f"{score} (%)")
@@ -122,39 +122,9 @@ def _points(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:
     return found
 
 
-@dataclass(frozen=True)
-class _Mark:
-    """How a row is drawn, and what the legend calls its kind."""
-
-    name: str
-    colour: str
-    marker: str
-    dashes: str = "-"
-
-
-_ORACLE = _Mark("oracle, knows the ground truth", INK, "*", "--")
-_COPY = _Mark("copies the last masks", FAINT, "X", ":")
-_OTHER_REFERENCE = _Mark("", FAINT, "P", "-.")
-
-
-def _reference_mark(row: Row) -> _Mark | None:
-    """Return how a row of reference is marked, ``None`` for one that competes."""
-    variant = str(row["variant"]).lower()
-    if variant.startswith("oracle"):
-        return _ORACLE
-    if variant == "copy" or variant.startswith("copy+"):
-        return _COPY
-    return replace(_OTHER_REFERENCE, name=row_label(row)) if is_reference(row) else None
-
-
-def _group_marks(rows: Sequence[Row]) -> dict[str, _Mark]:
-    groups = dict.fromkeys(_group(row) for row in rows if _reference_mark(row) is None)
-    return {group: _numbered_mark(group, at) for at, group in enumerate(groups)}
-
-
-def _numbered_mark(name: str, at: int) -> _Mark:
-    dashes = "-" if at < len(PALETTE) else "-."
-    return _Mark(name, PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)], dashes)
+def _group_marks(rows: Sequence[Row]) -> dict[str, Mark]:
+    groups = dict.fromkeys(_group(row) for row in rows if reference_mark(row) is None)
+    return {group: numbered_mark(group, at) for at, group in enumerate(groups)}
 
 
 def _group(row: Row) -> str:
@@ -165,11 +135,11 @@ def _draw_points(axes: "Axes", rows: Sequence[Row]) -> None:
     groups = _group_marks(rows)
     shown: set[str] = set()
     for row, stq, pat in _points(rows):
-        mark = _reference_mark(row) or groups[_group(row)]
+        mark = reference_mark(row) or groups[_group(row)]
         axes.scatter(
             stq,
             pat,
-            s=110 if mark == _ORACLE else 48,
+            s=110 if mark == ORACLE else 48,
             color=mark.colour,
             marker=mark.marker,
             edgecolors="white",
@@ -257,19 +227,6 @@ def _draw_bars(axes: "Axes", rows: Sequence[Row]) -> None:
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.06), ncols=2)
 
 
-def _line_marks(rows: Sequence[Row]) -> dict[str, _Mark]:
-    """Return how each label's line is drawn: a colour each, references alike everywhere."""
-    marks: dict[str, _Mark] = {}
-    numbered = 0
-    for row in rows:
-        label = row_label(row)
-        if label not in marks:
-            reference = _reference_mark(row)
-            marks[label] = reference or _numbered_mark(label, numbered)
-            numbered += reference is None
-    return marks
-
-
 def _series(
     rows: Sequence[Row], kind: str, score: str
 ) -> list[tuple[int, float, tuple[float, float] | None]]:
@@ -285,7 +242,7 @@ def _series(
 
 
 def _draw_lines(
-    axes: "Axes", rows: Sequence[Row], kind: str, score: str, marks: Mapping[str, _Mark]
+    axes: "Axes", rows: Sequence[Row], kind: str, score: str, marks: Mapping[str, Mark]
 ) -> None:
     taus = {found[1] for row in rows if (found := row_interval(row)) and found[0] == kind}
     lines = {
@@ -305,7 +262,7 @@ def _draw_lines(
             color=mark.colour,
             marker=mark.marker,
             linestyle=mark.dashes,
-            markersize=9 if mark == _ORACLE else 6,
+            markersize=9 if mark == ORACLE else 6,
             markeredgecolor="white",
             linewidth=1.6,
             label=label,

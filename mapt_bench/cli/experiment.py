@@ -16,16 +16,17 @@ from mapt_bench.experiments import (
     DataSource,
     FlowWeights,
     Plan,
-    clip_source,
     folder_source,
     read_flow_weights,
     run_experiment,
+    suite_source,
     unit_count,
 )
-from mapt_bench.experiments.source import CLIP_NOISE
+from mapt_bench.experiments.source import MILD_NOISE
 from mapt_bench.reports.formats import write_tables
 from mapt_bench.reports.plots import write_plots
 from mapt_bench.reports.run import run_tables
+from mapt_bench.reports.tables import Table
 from mapt_bench.reports.terminal import print_table
 
 __all__ = ["RunOptions", "experiment_options", "flow_weights_option", "run_and_show"]
@@ -40,6 +41,7 @@ class RunOptions:
     """Values of :func:`experiment_options`, as they come from the command line."""
 
     data: Path | None
+    suite: str | None
     segments: str | None
     dataset: str | None
     encoding: str | None
@@ -47,9 +49,10 @@ class RunOptions:
     jobs: int
     seed: int
     json_file: str | None
+    default_suite: str = "quick"
 
     def source(self) -> DataSource:
-        """Open the data, or the embedded clip.
+        """Open the data, or a suite of the drawn world.
 
         Raises:
             ConfigError: If options do not go together.
@@ -58,11 +61,13 @@ class RunOptions:
         if self.seed < 0:
             raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
         if self.data is not None:
+            if self.suite is not None:
+                raise ConfigError("--data and --suite both say what is run on; leave one away")
             is_folder = self.segments not in (None, GROUND_TRUTH, _NOISY)
             return folder_source(
                 self.data,
                 segments=Path(str(self.segments)) if is_folder else None,
-                noise=CLIP_NOISE if self.segments == _NOISY else None,
+                noise=MILD_NOISE if self.segments == _NOISY else None,
                 dataset=self.dataset,
                 encoding=self.encoding,
             )
@@ -70,10 +75,11 @@ class RunOptions:
             raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
         if self.segments not in (None, GROUND_TRUTH, _NOISY):
             raise ConfigError(
-                f"--segments {self.segments}: saved predictions need --data; the embedded clip "
-                f"has {GROUND_TRUTH} or {_NOISY}"
+                f"--segments {self.segments}: saved predictions need --data; suites have "
+                f"{GROUND_TRUTH} or {_NOISY}"
             )
-        return clip_source(noise=None if self.segments == GROUND_TRUTH else CLIP_NOISE)
+        noise = None if self.segments == GROUND_TRUTH else MILD_NOISE
+        return suite_source(self.suite or self.default_suite, noise=noise)
 
 
 def experiment_options(function: _Function) -> _Function:
@@ -82,13 +88,18 @@ def experiment_options(function: _Function) -> _Function:
         click.option(
             "--data",
             type=path_type,
-            help="Folder with panoptic_maps and images (default: the embedded clip).",
+            help="Folder with panoptic_maps and images (default: --suite).",
+        ),
+        click.option(
+            "--suite",
+            metavar="NAME",
+            help="Drawn videos: quick (the default), bench for numbers to report, tiny for trials.",
         ),
         click.option(
             "--segments",
             metavar="groundtruth|noisy|DIR",
             help="Segments that every tracker links: the true ones without ids, the same with mild "
-            "faults, or predictions saved in DIR (default: groundtruth, on the clip noisy).",
+            "faults, or predictions saved in DIR (default: groundtruth, on suites noisy).",
         ),
         click.option("--dataset", metavar="NAME", help="Label space or YAML file."),
         click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data."),
@@ -134,8 +145,20 @@ def _flow_weights(texts: Sequence[str]) -> tuple[FlowWeights, ...]:
     return read_flow_weights(files)
 
 
-def run_and_show(plan: Plan, options: RunOptions) -> int:
+def run_and_show(
+    plan: Plan,
+    options: RunOptions,
+    *,
+    tables_of: Callable[[dict[str, Any]], list[Table]] = run_tables,
+    write_pictures: Callable[[dict[str, Any], Path], list[Path]] = write_plots,
+) -> int:
     """Run a plan, print its tables, and write tables and pictures beside its result.
+
+    Args:
+        plan: What to run.
+        options: On what, and where the result goes.
+        tables_of: Makes the tables of a result.
+        write_pictures: Draws the pictures of a result into a folder.
 
     Raises:
         ConfigError: If options do not go together, or ``--out`` holds another run.
@@ -147,10 +170,10 @@ def run_and_show(plan: Plan, options: RunOptions) -> int:
         result = run_experiment(
             plan, source, folder, seed=options.seed, jobs=options.jobs, advance=advance
         )
-    tables = run_tables(result)
+    tables = tables_of(result)
     for name in ("tables.csv", "tables.tex", "tables.md"):
         write_tables(tables, folder / name)
-    write_plots(result, folder)
+    write_pictures(result, folder)
     if not emit_json(options.json_file, result):
         for table in tables:
             print_table(table)

@@ -31,6 +31,7 @@ _COMMANDS = {
         "Drop frames or widen the pairing interval.",
     ),
     "synth": ("mapt_bench.cli.synth", "Draw videos of which every answer is known."),
+    "train": ("mapt_bench.cli.train", "Train a model, or go on with a run that was stopped."),
     "track": ("mapt_bench.cli.track", "Run one tracker and write its panoptic maps."),
 }
 

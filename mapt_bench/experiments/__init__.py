@@ -11,11 +11,18 @@ from mapt_bench.experiments.plan import (
 )
 from mapt_bench.experiments.results import run_result
 from mapt_bench.experiments.runner import run_plan, traits_of, unit_count
-from mapt_bench.experiments.source import DataSource, SegmentSource, clip_source, folder_source
+from mapt_bench.experiments.source import (
+    DataSource,
+    SegmentSource,
+    folder_source,
+    suite_source,
+)
+from mapt_bench.experiments.stress_plan import DEFAULT_LEVELS, stress_plan
 from mapt_bench.experiments.variants import Variant
 from mapt_bench.experiments.weights import FlowWeights, read_flow_weights
 
 __all__ = [
+    "DEFAULT_LEVELS",
     "DEFAULT_TAUS",
     "Cell",
     "DataSource",
@@ -25,13 +32,14 @@ __all__ = [
     "Sweep",
     "Variant",
     "ablation_plan",
-    "clip_source",
     "folder_source",
     "interval_plan",
     "read_flow_weights",
     "run_experiment",
     "run_plan",
     "run_result",
+    "stress_plan",
+    "suite_source",
     "traits_of",
     "unit_count",
 ]

@@ -3,10 +3,12 @@
 import hashlib
 import importlib
 import json
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from mapt_bench.data.stress import Stress
 from mapt_bench.experiments.plan import Cell
 
 __all__ = ["CODE_SCHEMA", "canonical_json", "cell_config", "cell_key", "code_fingerprint"]
@@ -35,13 +37,14 @@ def code_fingerprint() -> str:
     for part in _DECIDING:
         package = importlib.import_module(f"mapt_bench.{part}")
         for folder in package.__path__:
-            for source in sorted(Path(folder).glob("*.py")):
-                digest.update(f"{part}/{source.name}\0".encode())
+            for source in sorted(Path(folder).rglob("*.py")):
+                name = source.relative_to(folder).as_posix()
+                digest.update(f"{part}/{name}\0".encode())
                 digest.update(hashlib.sha256(source.read_bytes()).digest())
     return digest.hexdigest()[:_KEY_LENGTH]
 
 
-def cell_config(cell: Cell, *, pair: int) -> dict[str, Any]:
+def cell_config(cell: Cell, *, pair: int, stress: Stress | None = None) -> dict[str, Any]:
     """Return everything about a cell that decides its result, and nothing else.
 
     Names, labels, groups and the paths of weights are left out: cells that amount to the same work
@@ -50,6 +53,7 @@ def cell_config(cell: Cell, *, pair: int) -> dict[str, Any]:
     Args:
         cell: The cell.
         pair: The pairing interval that the associator is told, 1 where it has none.
+        stress: What the associator notices of the cell's stress.
     """
     variant = cell.variant
     return {
@@ -59,6 +63,7 @@ def cell_config(cell: Cell, *, pair: int) -> dict[str, Any]:
         "weights": None if variant.weights is None else variant.weights.sha256,
         "drop": cell.drop,
         "pair": pair,
+        "stress": None if stress is None else asdict(stress),
     }
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mapt_bench.data.stress import Stress
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.variants import (
     BASELINES,
     DIS_FLOWS,
+    EXACT_FLOWS,
     FUSIONS,
     HEADS,
     NETWORK_FLOWS,
@@ -22,13 +24,18 @@ from mapt_bench.experiments.weights import FlowWeights
 
 __all__ = [
     "DEFAULT_TAUS",
+    "DROP",
     "Cell",
     "Plan",
+    "Series",
     "Skip",
     "Sweep",
     "ablation_plan",
     "interval_plan",
 ]
+
+DROP = "drop"
+"""The stressor that leaves frames out; its cells are those of the sweep with dropped frames."""
 
 DEFAULT_TAUS = (1, 2, 3, 5)
 """Intervals of a sweep: those of the experiments that the paper invites."""
@@ -44,11 +51,13 @@ class Cell:
         variant: What is run.
         drop: Only every ``drop``-th frame exists, for the tracker and the truth alike.
         pair: The tracker pairs frame t with frame t - ``pair``.
+        stress: What is done to the videos; ``None`` leaves them as they are.
     """
 
     variant: Variant
     drop: int = 1
     pair: int = 1
+    stress: Stress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +77,40 @@ class Sweep:
     def tau_of(self, cell: Cell) -> int | None:
         """Return the interval at which a cell stands in this sweep, ``None`` if it does not."""
         tau, other = (cell.drop, cell.pair) if self.kind == "drop" else (cell.pair, cell.drop)
-        belongs = other == 1 and tau in self.taus and cell.variant.name in self.variants
+        belongs = (
+            other == 1
+            and cell.stress is None
+            and tau in self.taus
+            and cell.variant.name in self.variants
+        )
         return tau if belongs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One stressor at rising levels; level 0 is no stress and belongs to every series.
+
+    Attributes:
+        stressor: Its name.
+        stresses: One a level, ascending.
+    """
+
+    stressor: str
+    stresses: tuple[Stress, ...]
+
+    def cell(self, variant: Variant, stress: Stress | None) -> Cell:
+        """Return the cell of a variant under one of the stresses; dropped frames have phases."""
+        if stress is not None and self.stressor == DROP:
+            return Cell(variant, drop=int(stress.value))
+        return Cell(variant, stress=stress)
+
+    def level_of(self, cell: Cell) -> int | None:
+        """Return the level at which a cell stands in this series, ``None`` if it does not."""
+        levels = (None, *self.stresses)
+        found = [each for each in levels if self.cell(cell.variant, each) == cell]
+        if not found:
+            return None
+        return 0 if found[0] is None else found[0].level
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +132,13 @@ class Plan:
     """An experiment: its rows and its cells.
 
     Attributes:
-        experiment: ``"ablate"`` or ``"sweep-interval"``.
+        experiment: For example ``"ablate"``, ``"sweep-interval"`` or ``"stress-occlusion"``.
         variants: In the order of tables.
         cells: Everything there is to run, each once.
-        reference: Name of the variant that paired differences are taken to.
+        reference: Name of the variant that paired differences are taken to; ``None`` for none.
         sweeps: None of an ablation.
         skipped: Trackers that have no row because something was not given.
+        series: Of a stress test, one a stressor.
 
     Raises:
         ConfigError: If two variants share a name.
@@ -105,9 +147,10 @@ class Plan:
     experiment: str
     variants: tuple[Variant, ...]
     cells: tuple[Cell, ...]
-    reference: str
+    reference: str | None
     sweeps: tuple[Sweep, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    series: tuple[Series, ...] = ()
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]
@@ -127,7 +170,8 @@ def ablation_plan(
     the flows are each run without and with memory, wherever memory means something. Motion first
     is how ``both`` fuses, and DIS is the flow of ``motion`` and ``both``: the rows that say so
     share their cells. A flow network without weights has no row and is listed as skipped.
-    Unlinked segments are the floor, true identities the ceiling. Differences are taken to ``both``
+    Unlinked segments are the floor, true identities the ceiling, and the true flow, where videos
+    know it, the ceiling of propagation. Differences are taken to ``both``
     without memory, the fusion of the paper.
 
     Args:
@@ -145,7 +189,7 @@ def ablation_plan(
         )
     networks = [row for weights in _in_order(flow_weights) for row in network_variants(weights)]
     variants = [UNLINKED]
-    for variant in (*BASELINES, *HEADS, *FUSIONS, *DIS_FLOWS, *networks):
+    for variant in (*BASELINES, *HEADS, *FUSIONS, *DIS_FLOWS, *networks, *EXACT_FLOWS):
         variants += with_and_without_memory(variant, traits_of(variant.associator), memory)
     variants.append(ORACLE)
     given = {weights.flow for weights in flow_weights}
@@ -185,7 +229,8 @@ def interval_plan(
     """Plan the sweeps over temporal intervals: dropped frames, pairing intervals, or both.
 
     With dropped frames every tracker runs; with a pairing interval those that have one, next to
-    the references. Copying the last masks and the oracle are in every interval of both sweeps.
+    the references. Copying the last masks, the oracle and, where videos know it, propagation by
+    the true flow are in every interval of both sweeps.
     Interval 1 of the two sweeps is the same cell.
 
     Args:
@@ -205,7 +250,14 @@ def interval_plan(
         raise ConfigError("there is nothing to sweep; give intervals for --drop or --pair")
     copy, *baselines = BASELINES
     networks = [network_variants(weights)[0] for weights in _in_order(flow_weights)]
-    chosen = [replace(copy, group="reference"), *baselines, *HEADS, *networks, ORACLE]
+    chosen = [
+        replace(copy, group="reference"),
+        *baselines,
+        *HEADS,
+        *networks,
+        EXACT_FLOWS[0],
+        ORACLE,
+    ]
     variants = [
         replace(variant, memory=memory)
         if traits_of(variant.associator).supports_memory

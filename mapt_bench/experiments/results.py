@@ -5,6 +5,9 @@ from collections import Counter
 from typing import Any
 
 from mapt_bench.experiments.claims import paper_claims
+from mapt_bench.experiments.group_results import scores_by_group
+from mapt_bench.experiments.link_results import link_results
+from mapt_bench.experiments.plan import Cell
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.statistics import cell_scores
 from mapt_bench.experiments.summary import summary_rows
@@ -25,8 +28,10 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
 
     Returns:
         ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``, ``protocol``
-        and ``provenance``. Equal for equal runs, however many workers there were, but for
-        ``provenance.created`` and everything under ``cost``.
+        and ``provenance``; ``scores_by_group``; and what
+        :mod:`~mapt_bench.experiments.link_results` reads from link events. Equal for equal runs,
+        however many workers there were, but for ``provenance.created`` and everything under
+        ``cost``.
     """
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
@@ -37,6 +42,8 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
         "skipped": [skip.to_dict() for skip in outcome.skipped],
         "summary": summary_rows(outcome, entries, pat_protocol),
         "claims": paper_claims(plan.experiment),
+        "scores_by_group": scores_by_group(outcome, pat_protocol),
+        **link_results(outcome),
         "protocol": {
             "pat": pat_variant(pat_protocol).name,
             "label_space": source.labels.name,
@@ -67,13 +74,19 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
         "key": cell.key,
         "variant": cell.cell.variant.name,
         "data": outcome.source.name,
-        "stress": {"drop": cell.cell.drop},
+        "stress": _stress(cell.cell),
         "interval": cell.cell.pair,
         "seed": outcome.seed,
         "status": "failed" if cell.failures else "done",
     }
     if cell.failures:
-        nothing: dict[str, Any] = {"scores": {}, "per_sequence": {}, "matches": {}, "cost": {}}
+        nothing: dict[str, Any] = {
+            "scores": {},
+            "per_sequence": {},
+            "matches": {},
+            "links": {},
+            "cost": {},
+        }
         return {**entry, "reason": _reason(cell, outcome), **nothing}
     sums = cell.sums()
     phases = list(zip(*sums.values(), strict=True))
@@ -92,8 +105,17 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
             for sequence, of_phases in sums.items()
         },
         "matches": _matches(cell),
+        "links": cell.links().count(),
         "cost": _cost(cell),
     }
+
+
+def _stress(cell: Cell) -> dict[str, Any]:
+    """Return what was done to the videos."""
+    if cell.stress is None:
+        return {"drop": cell.drop}
+    stress = cell.stress
+    return {"drop": 1, "name": stress.name, "level": stress.level, "value": stress.value}
 
 
 def _reason(cell: CellOutcome, outcome: RunOutcome) -> str:

@@ -1,4 +1,4 @@
-"""The folder of a run: what it is a run of, its segment archives, and its finished units."""
+"""The folder of a run: what it is a run of, and its finished units."""
 
 import json
 from pathlib import Path
@@ -11,9 +11,8 @@ from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.unit import UnitResult
 from mapt_bench.files import write_json, write_text
 from mapt_bench.labels import LabelSpace
-from mapt_bench.tracking.archive import SegmentArchive, write_archive
 
-__all__ = ["claim_folder", "read_unit", "segment_videos", "write_unit"]
+__all__ = ["claim_folder", "read_unit", "write_unit"]
 
 _SETUP = "run.json"
 _SETUP_SCHEMA = "mapt-bench/run-setup/1"
@@ -41,6 +40,7 @@ def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> Non
             for v in plan.variants
         ],
         "sweeps": {sweep.kind: list(sweep.taus) for sweep in plan.sweeps},
+        "series": {each.stressor: [s.level for s in each.stresses] for each in plan.series},
         "seed": seed,
         "data": source.describe(),
     }
@@ -85,34 +85,6 @@ def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSO
     if name == "variants":
         return "variants (trackers, memory, weights, or other settings)"
     return f"{name} (there {json.dumps(theirs)}, now {json.dumps(mine)})"
-
-
-def segment_videos(folder: Path, source: DataSource, seed: int) -> tuple[Path, ...]:
-    """Find the segments of every video, unless that was done; return the archives.
-
-    Raises:
-        DataError: If there are no segments for a video, or they cannot be written.
-    """
-    paths = []
-    for index, video in enumerate(source.videos):
-        path = folder / "segments" / f"{index:04d}-{video.info.name}.npz"
-        if not _is_sound(path):
-            segmenter = source.segments.segmenter(source.videos, index, seed)
-            segmenter.start(video.info)
-            found = (segmenter.segment(video.frame(t)) for t in range(video.info.frame_count))
-            write_archive(path, video.info, found)
-        paths.append(path)
-    return tuple(paths)
-
-
-def _is_sound(path: Path) -> bool:
-    if not path.exists():
-        return False
-    try:
-        SegmentArchive(path)
-    except DataError:
-        return False
-    return True
 
 
 def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from mapt_bench.baselines import associator_entry
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.plan import Cell, Plan, Skip
-from mapt_bench.experiments.run_folder import claim_folder, read_unit, segment_videos
+from mapt_bench.experiments.plan import Cell, Plan, Series, Skip
+from mapt_bench.experiments.run_folder import claim_folder, read_unit
 from mapt_bench.experiments.schedule import ScheduledCell, schedule_plan
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.unit import UnitResult
 from mapt_bench.experiments.variants import Traits
 from mapt_bench.experiments.workers import Failure, Work, outcomes
-from mapt_bench.metrics import SequenceSums
+from mapt_bench.metrics import LinkEvents, SequenceSums
 
 __all__ = ["CellOutcome", "RunOutcome", "run_plan", "traits_of", "unit_count"]
 
@@ -41,6 +41,17 @@ class CellOutcome:
             found.setdefault(sequence, []).append(unit.sums)
         return found
 
+    def links_by_sequence(self) -> dict[int, LinkEvents]:
+        """Return the link events of each sequence, all phases together."""
+        found: dict[int, list[LinkEvents]] = {}
+        for (sequence, _), unit in self.units.items():
+            found.setdefault(sequence, []).append(unit.links)
+        return {sequence: LinkEvents.joined(parts) for sequence, parts in found.items()}
+
+    def links(self) -> LinkEvents:
+        """Return the link events of all sequences."""
+        return LinkEvents.joined(unit.links for unit in self.units.values())
+
     def frames(self, sequence: int) -> int:
         """Return how many frames of a sequence were scored, all phases together."""
         return sum(unit.frames for (index, _), unit in self.units.items() if index == sequence)
@@ -56,6 +67,12 @@ class RunOutcome:
     cells: tuple[CellOutcome, ...]
     skipped: tuple[Skip, ...]
     computed: int
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """Those of the plan that were run at some level, and not skipped."""
+        cells = [cell.cell for cell in self.cells]
+        return tuple(each for each in self.plan.series if any(map(each.level_of, cells)))
 
     @property
     def exit_code(self) -> int:
@@ -94,9 +111,9 @@ def run_plan(
 ) -> RunOutcome:
     """Run every cell of a plan that is not done yet.
 
-    Segments are found once and archived; each unit (a cell on one sequence, in one phase of the
-    dropped frames) is written to its own file as soon as it is done. A failed unit is not kept,
-    so that the next run tries it again.
+    Segments of a video under a stress are found once and archived; each unit (a cell on one
+    sequence, in one phase of the dropped frames) is written to its own file as soon as it is done.
+    A failed unit is not kept, so that the next run tries it again.
 
     Args:
         plan: What to run.
@@ -114,7 +131,6 @@ def run_plan(
         raise ConfigError(f"{jobs} workers; expected 1 or more")
     plan_of_work = schedule_plan(plan, source, seed)
     claim_folder(folder, plan, source, seed)
-    archives = segment_videos(folder, source, seed)
     units = plan_of_work.units()
     found: dict[tuple[str, int, int], UnitResult | Failure] = {}
     for unit in units:
@@ -123,7 +139,7 @@ def run_plan(
             found[unit.place] = kept
     advance(len(found))
     todo = [unit for unit in units if unit.place not in found]
-    for unit, outcome in outcomes(Work(source, archives, folder), todo, jobs):
+    for unit, outcome in outcomes(Work(source, folder, seed), todo, jobs):
         found[unit.place] = outcome
         advance(1)
     return RunOutcome(

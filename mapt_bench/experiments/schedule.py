@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mapt_bench.baselines import associator_entry
-from mapt_bench.errors import DataError
+from mapt_bench.baselines.registry import AssociatorEntry
+from mapt_bench.data.stress import Stress, StressEntry, least_frames
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.cells import cell_config, cell_key
 from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.source import DataSource
@@ -24,6 +26,7 @@ class Unit:
         key: Content key of the cell; cells that amount to the same work share units.
         sequence: Index of the video.
         phase: First frame that exists.
+        stress: What is done to the video.
     """
 
     variant: Variant
@@ -32,6 +35,7 @@ class Unit:
     key: str
     sequence: int
     phase: int
+    stress: Stress | None = None
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -53,18 +57,24 @@ class ScheduledCell:
         pair: The pairing interval that its tracker is told, 1 where it has none.
         key: Its content key.
         sequences: Indices of the videos that are long enough for it.
+        stress: What its tracker notices of its stress: ``None`` for changed images that it does
+            not read.
     """
 
     cell: Cell
     pair: int
     key: str
     sequences: tuple[int, ...]
+    stress: Stress | None = None
 
     def units(self) -> Iterator[Unit]:
         """Yield its units by sequence and phase."""
+        cell = self.cell
         for sequence in self.sequences:
-            for phase in range(self.cell.drop):
-                yield Unit(self.cell.variant, self.cell.drop, self.pair, self.key, sequence, phase)
+            for phase in range(cell.drop):
+                yield Unit(
+                    cell.variant, cell.drop, self.pair, self.key, sequence, phase, self.stress
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +90,22 @@ class Schedule:
     skipped: tuple[Skip, ...]
 
     def units(self) -> list[Unit]:
-        """Return every unit once, sequence by sequence, so that what is decoded is used."""
-        found = {unit.place: unit for cell in self.cells for unit in cell.units()}
-        return sorted(found.values(), key=lambda unit: unit.sequence)
+        """Return every unit once; those of one video under one stress stand together."""
+        found: dict[tuple[str, int, int], Unit] = {}
+        for cell in self.cells:
+            for unit in cell.units():
+                found.setdefault(unit.place, unit)
+        return sorted(found.values(), key=_video_under_stress)
 
 
 def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
     """Match a plan with data.
 
-    A tracker that needs images is skipped where a video has none; a sequence is skipped where it
+    A tracker that needs images is skipped where a video has none, one that is told the true flow
+    where a video does not know it; a sequence is skipped where it
     is too short for an interval: each phase of dropped frames needs two frames, so that there is
-    something to link, and a pairing interval of tau needs more than tau frames.
+    something to link, and a pairing interval of tau needs more than tau frames. A stressor is
+    skipped on data that it cannot be put on.
 
     Args:
         plan: What to run.
@@ -98,6 +113,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         seed: Of the experiment, part of the keys.
 
     Raises:
+        ConfigError: If saved predictions are to be linked under a stress that they do not know.
         DataError: If nothing at all can be run.
     """
     skipped = {
@@ -107,13 +123,14 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
     cells = []
     for cell in plan.cells:
         entry = associator_entry(cell.variant.associator)
-        if entry.needs_images and not source.has_images:
-            reason = "needs images, and the data have none"
-            skipped.setdefault(cell.variant.name, Skip(cell.variant.name, reason))
+        skip = _skip(cell, entry, source)
+        if skip is not None:
+            skipped.setdefault(skip.tracker, skip)
             continue
         pair = cell.pair if entry.supports_pair else 1
+        stress = _noticed(cell.stress, entry)
         key = cell_key(
-            cell_config(cell, pair=pair),
+            cell_config(cell, pair=pair, stress=stress),
             data_fingerprint=source.fingerprint,
             segments=source.segments.describe(),
             seed=seed,
@@ -121,22 +138,79 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         long_enough, too_short = _by_length(cell, source)
         skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in too_short)
         if long_enough:
-            cells.append(ScheduledCell(cell, pair, key, long_enough))
+            cells.append(ScheduledCell(cell, pair, key, long_enough, stress))
     if not cells:
         reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))
         raise DataError(f"nothing can be run: {reasons}", where=source.name)
     return Schedule(tuple(cells), tuple(skipped.values()))
 
 
+def _video_under_stress(unit: Unit) -> tuple[int, str, int]:
+    stress = unit.stress
+    return (unit.sequence, "", 0) if stress is None else (unit.sequence, stress.name, stress.level)
+
+
+def _noticed(stress: Stress | None, entry: AssociatorEntry) -> Stress | None:
+    """Return what a tracker notices of a stress: nothing if only images change and it reads none.
+
+    Such cells are those without stress, and are not run again.
+    """
+    if stress is not None and stress.entry.needs_images and not entry.needs_images:
+        return None
+    return stress
+
+
+def _skip(cell: Cell, entry: AssociatorEntry, source: DataSource) -> Skip | None:
+    """Return why a cell cannot run on any video of the data, ``None`` if it can."""
+    if cell.stress is not None:
+        reason = _unsuited(cell.stress.entry, source)
+        if reason is not None:
+            return Skip(f"stressor {cell.stress.name}", reason)
+    reason = _unmet_need(entry, source)
+    return None if reason is None else Skip(cell.variant.name, reason)
+
+
+def _unsuited(stressor: StressEntry, source: DataSource) -> str | None:
+    """Return why a stressor cannot be put on the data, ``None`` if it can.
+
+    Raises:
+        ConfigError: If the segments are predictions of the videos without it.
+    """
+    if stressor.world_only and not source.is_drawn_world:
+        return "needs a drawn world, which can be drawn anew with other settings"
+    if stressor.needs_images and not source.has_images:
+        return "changes images alone, and the data have none"
+    if source.segments.saved is not None:
+        raise ConfigError(
+            f"saved predictions do not know the stressor {stressor.name!r}: they were made of the "
+            "videos without it; give --segments groundtruth or noisy, or --stressor drop, under "
+            "which every frame that is left is as it was"
+        )
+    return None
+
+
+def _unmet_need(entry: AssociatorEntry, source: DataSource) -> str | None:
+    """Return why a tracker cannot run on any video of the data, ``None`` if it can."""
+    if entry.needs_true_flow and not source.knows_flow:
+        return "needs the true flow, which only drawn videos know"
+    if entry.needs_images and not source.has_images:
+        return "needs images, and the data have none"
+    return None
+
+
 def _by_length(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
-    needed = max(2 * cell.drop, cell.pair + 1)
-    kind, tau = ("drop", cell.drop) if cell.drop > 1 else ("pair", cell.pair)
+    needed, condition = max(2 * cell.drop, cell.pair + 1), f"pair {cell.pair}"
+    if cell.drop > 1:
+        condition = f"drop {cell.drop}"
+    if cell.stress is not None and least_frames(cell.stress) > needed:
+        needed = least_frames(cell.stress)
+        condition = f"{cell.stress.name} at level {cell.stress.level}"
     long_enough, skips = [], []
     for index, video in enumerate(source.videos):
         count = video.info.frame_count
         if count >= needed:
             long_enough.append(index)
         else:
-            reason = f"{kind} {tau} needs {needed} frames, the sequence has {count}"
+            reason = f"{condition} needs {needed} frames, the sequence has {count}"
             skips.append(Skip("all", reason, video.info.name))
     return tuple(long_enough), skips

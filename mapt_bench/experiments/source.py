@@ -1,26 +1,27 @@
 """What an experiment runs on: videos with truth, and the segments that every tracker is given."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import StoredSequence, open_videos, resolve_labels
-from mapt_bench.data.clip import CLIP_NAME, CLIP_VERSION, clip_videos
 from mapt_bench.data.videos import FolderVideo
+from mapt_bench.data.world.suites import Suite, open_suite
+from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import DataError
 from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.cells import canonical_json
-from mapt_bench.labels import LabelSpace, Video
+from mapt_bench.labels import KnownVideo, LabelSpace, Video
 from mapt_bench.tracking import Segmenter
 
-__all__ = ["CLIP_NOISE", "DataSource", "SegmentSource", "clip_source", "folder_source"]
+__all__ = ["MILD_NOISE", "DataSource", "SegmentSource", "folder_source", "suite_source"]
 
-CLIP_NOISE = SegmentNoise(missed=0.04, merged=0.03, eroded=0.15, spurious=0.3)
-"""Faults of the segments on the embedded clip, so that scores and memory have something to do."""
+MILD_NOISE = SegmentNoise(missed=0.04, merged=0.03, eroded=0.15, spurious=0.3)
+"""Faults of the segments on suites, so that scores and memory have something to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,11 @@ class SegmentSource:
     folder: str | None = None
     fingerprint: str | None = None
 
-    def segmenter(self, videos: Sequence[Video], index: int, seed: int) -> Segmenter:
-        """Return what finds the segments of one video."""
+    def segmenter(self, video: Video, index: int, seed: int) -> Segmenter:
+        """Return what finds the segments of the video at a position, which may be under stress."""
         if self.saved is not None:
             return SavedSegments(self.saved[index], seed=seed)
-        return GroundTruthSegments(videos[index], seed=seed, noise=self.noise)
+        return GroundTruthSegments(video, seed=seed, noise=self.noise)
 
     def describe(self) -> dict[str, Any]:
         """Return what decides the segments, ready for JSON and for keys; no paths."""
@@ -74,12 +75,15 @@ class DataSource:
     """Videos and segments of an experiment.
 
     Attributes:
-        name: For tables, for example ``"clip"`` or the name of a folder.
+        name: For tables, for example ``"quick"`` or the name of a folder.
         videos: All with truth.
         labels: Label space of every video.
         segments: Where segments come from.
         fingerprint: Hash of everything in the videos that can change a result.
         without_truth: Names of videos that were left out because they have no truth.
+        suite: Name and version of the suite that the videos are, if they are one.
+        groups: For each name of a video its level of each factor, such as ``{"half": "hard"}``;
+            empty where videos are not told apart.
     """
 
     name: str
@@ -88,16 +92,29 @@ class DataSource:
     segments: SegmentSource
     fingerprint: str
     without_truth: tuple[str, ...] = ()
+    suite: Mapping[str, str | int] | None = None
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def has_images(self) -> bool:
         """Whether every video has images."""
         return all(video.info.has_images for video in self.videos)
 
+    @property
+    def knows_flow(self) -> bool:
+        """Whether every video knows its true flow."""
+        return all(isinstance(video, KnownVideo) for video in self.videos)
+
+    @property
+    def is_drawn_world(self) -> bool:
+        """Whether every video is drawn, so that it can be drawn anew with other settings."""
+        return all(isinstance(video, WorldVideo) for video in self.videos)
+
     def describe(self) -> dict[str, Any]:
         """Return what a result says of its data, ready for JSON; no paths."""
         return {
             "name": self.name,
+            "suite": None if self.suite is None else dict(self.suite),
             "fingerprint": self.fingerprint,
             "label_space": self.labels.name,
             "sequences": {video.info.name: video.info.frame_count for video in self.videos},
@@ -106,22 +123,39 @@ class DataSource:
         }
 
 
-def clip_source(*, seed: int = 0, noise: SegmentNoise | None = CLIP_NOISE) -> DataSource:
-    """Return the embedded clip with ground-truth segments.
+def suite_source(name: str, *, noise: SegmentNoise | None = MILD_NOISE) -> DataSource:
+    """Return a suite of the drawn world with ground-truth segments; nothing is drawn yet.
 
     Args:
-        seed: Of the clip.
+        name: Of the suite.
         noise: Faults of the segments; ``None`` for none.
+
+    Raises:
+        ConfigError: If there is no such suite; the message suggests the nearest.
     """
-    videos = clip_videos(seed)
-    content = canonical_json({"clip": CLIP_NAME, "version": CLIP_VERSION, "seed": seed})
+    suite = open_suite(name)
+    videos = suite.videos
     return DataSource(
-        name=CLIP_NAME,
+        name=suite.name,
         videos=videos,
         labels=videos[0].info.labels,
         segments=SegmentSource(noise=noise),
-        fingerprint=hashlib.sha256(content.encode()).hexdigest(),
+        fingerprint=_suite_fingerprint(suite),
+        suite={"name": suite.name, "version": suite.version},
+        groups={
+            entry.video.name: {"half": entry.half, "kind": entry.kind, **entry.cell}
+            for entry in suite.entries
+        },
     )
+
+
+def _suite_fingerprint(suite: Suite) -> str:
+    content = {
+        "suite": suite.name,
+        "version": suite.version,
+        "videos": {video.name: asdict(video.settings) for video in suite.videos},
+    }
+    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
 def folder_source(

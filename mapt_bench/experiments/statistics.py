@@ -75,12 +75,16 @@ class PooledStatistic:
         labels: Label space of the sums.
         pat_protocol: Which PAT is meant.
         seed: Of the resampling.
+        resamples: Bootstrap resamples, and permutations where not all are tried.
     """
 
-    def __init__(self, labels: LabelSpace, *, pat_protocol: str, seed: int) -> None:
+    def __init__(
+        self, labels: LabelSpace, *, pat_protocol: str, seed: int, resamples: int = 2000
+    ) -> None:
         self.labels = labels
         self.variant = pat_variant(pat_protocol)
         self.seed = seed
+        self.resamples = resamples
         self._shape = empty_sums(labels)
         self._scores: dict[tuple[int, ...], list[float]] = {}
         self._numbered = 0
@@ -100,14 +104,16 @@ class PooledStatistic:
 
     def intervals(self, samples: Sequence[Sample]) -> dict[str, Interval]:
         """Return the interval of every score."""
-        found = bootstrap_intervals(samples, self.scores, seed=self.seed)
+        found = bootstrap_intervals(samples, self.scores, seed=self.seed, resamples=self.resamples)
         return dict(zip(INTERVAL_SCORES, found, strict=True))
 
     def differences(
         self, samples: Sequence[Sample], reference: Sequence[Sample]
     ) -> dict[str, PairedDifference]:
         """Return by how much each score differs from a reference on the same sequences."""
-        found = paired_differences(samples, reference, self.scores, seed=self.seed)
+        found = paired_differences(
+            samples, reference, self.scores, seed=self.seed, resamples=self.resamples
+        )
         return dict(zip(INTERVAL_SCORES, found, strict=True))
 
     def scores(self, chosen: Sequence[Sample]) -> list[float]:

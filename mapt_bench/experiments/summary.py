@@ -9,6 +9,10 @@ from mapt_bench.metrics.intervals import holm
 
 __all__ = ["summary_rows"]
 
+_RESAMPLES = 2000
+_RESAMPLES_UNDER_STRESS = 500
+"""Fewer, since a stress test has hundreds of cells."""
+
 _Row = dict[str, Any]
 _Entry = Mapping[str, Any]
 _Work = tuple[str, tuple[tuple[int, int], ...]]
@@ -18,7 +22,9 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
     """Return the rows of the summary, table by table.
 
     An ablation is one table with a row a variant. A sweep is one table an interval, with a row a
-    variant that takes part; the cells of interval 1 stand in both sweeps. Intervals and paired
+    variant that takes part; the cells of interval 1 stand in both sweeps. A stress test is one
+    table a stressor and level, level 0 being the videos as they are; it has no differences.
+    Intervals and paired
     differences to the reference row of the same table are bootstrapped over sequences; p values
     are corrected (Holm) for all comparisons of the run. Rows that amount to the same work share
     one comparison, which is counted once; a row of the reference's own work has none.
@@ -29,15 +35,20 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
         pat_protocol: Which PAT is the headline.
     """
     statistics = _Statistics(
-        PooledStatistic(outcome.source.labels, pat_protocol=pat_protocol, seed=outcome.seed)
+        PooledStatistic(
+            outcome.source.labels,
+            pat_protocol=pat_protocol,
+            seed=outcome.seed,
+            resamples=_RESAMPLES_UNDER_STRESS if outcome.plan.series else _RESAMPLES,
+        )
     )
     rows = []
-    for interval, positions in _tables(outcome):
+    for condition, positions in _tables(outcome):
         names = {outcome.cells[at].cell.variant.name: outcome.cells[at] for at in positions}
-        reference = names.get(outcome.plan.reference)
+        reference = names.get(outcome.plan.reference or "")
         for at in positions:
             cell = outcome.cells[at]
-            row = _row(cell, entries[at], interval)
+            row = _row(cell, entries[at], condition)
             if not cell.failures:
                 row["intervals"] = statistics.intervals(cell)
                 scores = statistics.differences(cell, reference)
@@ -91,33 +102,43 @@ def _work(cell: CellOutcome) -> _Work:
     return cell.key, tuple(cell.units)
 
 
-def _tables(outcome: RunOutcome) -> list[tuple[_Row | None, list[int]]]:
-    """Return each table: its interval, and the positions of its cells."""
-    if not outcome.plan.sweeps:
-        return [(None, list(range(len(outcome.cells))))]
-    tables: list[tuple[_Row | None, list[int]]] = []
-    for sweep in outcome.plan.sweeps:
+def _tables(outcome: RunOutcome) -> list[tuple[_Row, list[int]]]:
+    """Return each table: its condition, and the positions of its cells."""
+    plan = outcome.plan
+    if not plan.sweeps and not plan.series:
+        return [({"interval": None}, list(range(len(outcome.cells))))]
+    tables: list[tuple[_Row, list[int]]] = []
+    for sweep in plan.sweeps:
         for tau in sweep.taus:
             positions = [
-                position
-                for position, cell in enumerate(outcome.cells)
-                if sweep.tau_of(cell.cell) == tau
+                at for at, cell in enumerate(outcome.cells) if sweep.tau_of(cell.cell) == tau
             ]
-            tables.append(({"kind": sweep.kind, "tau": tau}, positions))
-    return tables
+            tables.append(({"interval": {"kind": sweep.kind, "tau": tau}}, positions))
+    for series in outcome.series:
+        levels = [series.level_of(cell.cell) for cell in outcome.cells]
+        for stress in (None, *series.stresses):
+            level = 0 if stress is None else stress.level
+            stressed = {
+                "stressor": series.stressor,
+                "level": level,
+                "value": None if stress is None else stress.value,
+            }
+            positions = [at for at, found in enumerate(levels) if found == level]
+            tables.append(({"interval": None, "stress": stressed}, positions))
+    return [table for table in tables if table[1]]
 
 
-def _row(cell: CellOutcome, entry: _Entry, interval: _Row | None) -> _Row:
+def _row(cell: CellOutcome, entry: _Entry, condition: _Row) -> _Row:
     variant = cell.cell.variant
     return {
         "variant": variant.name,
         "label": variant.label,
         "group": variant.group,
         "memory": variant.memory,
-        "interval": interval,
+        **condition,
         "cell": cell.key,
         "n_sequences": len(entry["per_sequence"]),
-        **{name: entry[name] for name in ("status", "scores", "matches", "cost")},
+        **{name: entry[name] for name in ("status", "scores", "matches", "links", "cost")},
         "intervals": {},
         "differences": None,
     }

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -11,17 +10,17 @@ import numpy as np
 
 from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.flow_sources import FlowOptions
+from mapt_bench.data.stress.dropped import DroppedVideo
 from mapt_bench.errors import DataError
-from mapt_bench.experiments.dropped import DroppedVideo
+from mapt_bench.experiments.shared import SharedVideo
 from mapt_bench.experiments.variants import Variant
-from mapt_bench.labels import Frame, LabelSpace, Video, VideoInfo
-from mapt_bench.metrics import SequenceScorer, SequenceSums, empty_sums
+from mapt_bench.labels import Frame, LabelSpace, VideoInfo
+from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
 from mapt_bench.tracking import Association, Associator, FrameSegments, SegmentTracker
-from mapt_bench.tracking.archive import SegmentArchive
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "run_unit"]
 
-UNIT_SCHEMA = "mapt-bench/unit/1"
+UNIT_SCHEMA = "mapt-bench/unit/2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +31,7 @@ class UnitResult:
         sequence: Name of the sequence.
         frames: Frames scored.
         sums: Everything that scores are computed from.
+        links: What became of each true track from one sighting to the next.
         matches: Segments by what gave them their identity, for example ``{"motion": 40}``.
         recovered: Segments given the identity of a track that had been lost from view.
         seconds: Time of association of each frame, images already read.
@@ -40,6 +40,7 @@ class UnitResult:
     sequence: str
     frames: int
     sums: SequenceSums
+    links: LinkEvents
     matches: Mapping[str, int]
     recovered: int
     seconds: tuple[float, ...]
@@ -54,6 +55,7 @@ class UnitResult:
             "recovered": self.recovered,
             "seconds": list(self.seconds),
             "sums": self.sums.to_vector().tolist(),
+            "links": self.links.to_dict(),
         }
 
     @classmethod
@@ -74,6 +76,7 @@ class UnitResult:
                 sequence=str(data["sequence"]),
                 frames=int(data["frames"]),
                 sums=_sums_from_vector(data["sums"], labels),
+                links=LinkEvents.from_dict(data["links"]),
                 matches={str(step): int(count) for step, count in data["matches"].items()},
                 recovered=int(data["recovered"]),
                 seconds=tuple(float(value) for value in data["seconds"]),
@@ -92,8 +95,7 @@ def _sums_from_vector(vector: Sequence[float], labels: LabelSpace) -> SequenceSu
 
 def run_unit(
     variant: Variant,
-    video: Video,
-    archive: Path,
+    shared: SharedVideo,
     labels: LabelSpace,
     *,
     drop: int,
@@ -104,8 +106,7 @@ def run_unit(
 
     Args:
         variant: The tracker.
-        video: The whole sequence, with truth.
-        archive: Its segments, of all frames.
+        shared: The whole sequence, with truth and segments.
         labels: Label space.
         drop: Only every ``drop``-th frame exists.
         phase: The first frame that exists.
@@ -115,7 +116,7 @@ def run_unit(
         ConfigError: If the tracker cannot be built so.
         DataError: If the data or the weights turn out unusable.
     """
-    kept = DroppedVideo(video, drop, phase)
+    kept = DroppedVideo(shared.video, drop, phase)
     associator = _Timed(
         build_associator(
             variant.associator,
@@ -123,21 +124,25 @@ def run_unit(
             pair=pair,
             truth=kept.truth,
             flow=None if variant.weights is None else FlowOptions(weights=variant.weights.path),
+            true_flow=kept.backward_flow if kept.knows_flow else None,
             **dict(variant.settings),
         )
     )
-    tracker = SegmentTracker(_Replay(SegmentArchive(archive), kept), associator)
+    tracker = SegmentTracker(_Replay(shared, kept), associator)
     tracker.start(kept.info)
-    scorer = SequenceScorer(labels)
+    scorer, recorder = SequenceScorer(labels), LinkRecorder(labels)
     for index in range(kept.info.frame_count):
-        scorer.update(kept.truth(index), tracker.step(kept.frame(index)))
+        truth = kept.truth(index)
+        overlap = scorer.update(truth, tracker.step(kept.frame(index)))
+        recorder.update(truth, overlap, shared.visibility(kept.whole_index(index)))
     steps: Counter[str] = Counter()
     for association in tracker.associations:
         steps.update(association.steps)
     return UnitResult(
-        sequence=video.info.name,
+        sequence=kept.info.name,
         frames=kept.info.frame_count,
         sums=scorer.result(),
+        links=recorder.result(),
         matches=steps,
         recovered=sum(age > pair for found in tracker.associations for age in found.ages),
         seconds=tuple(associator.seconds),
@@ -145,20 +150,20 @@ def run_unit(
 
 
 class _Replay:
-    """Replays an archive of the whole video for the frames that are kept."""
+    """Replays the segments of the whole video for the frames that are kept."""
 
     needs_images = False
 
-    def __init__(self, archive: SegmentArchive, kept: DroppedVideo) -> None:
-        self._archive = archive
+    def __init__(self, shared: SharedVideo, kept: DroppedVideo) -> None:
+        self._shared = shared
         self._kept = kept
 
     def start(self, info: VideoInfo) -> None:
-        """Nothing to prepare: archives are written for the videos of the run."""
+        """Nothing to prepare: segments are found before a tracker is run."""
 
     def segment(self, frame: Frame) -> FrameSegments:
         """Return what was found in the frame."""
-        return self._archive.read(self._kept.whole_index(frame.index))
+        return self._shared.segments(self._kept.whole_index(frame.index))
 
 
 class _Timed:

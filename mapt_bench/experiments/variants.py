@@ -9,6 +9,7 @@ from mapt_bench.experiments.weights import FlowWeights
 __all__ = [
     "BASELINES",
     "DIS_FLOWS",
+    "EXACT_FLOWS",
     "FUSIONS",
     "HEADS",
     "NETWORK_FLOWS",
@@ -64,6 +65,13 @@ class Variant:
 
 UNLINKED = Variant("unlinked", "unlinked", "reference", "unlinked")
 ORACLE = Variant("oracle", "oracle", "reference", "oracle")
+EXACT_FLOWS = (
+    Variant("flow:exact", "true flow", "reference", "flow:exact"),
+    Variant(
+        "flow:exact+appearance", "true flow + appearance", "reference", "flow:exact+appearance"
+    ),
+)
+"""What propagation could reach: told how every pixel moved, they compete for nothing."""
 BASELINES = (
     Variant("copy", "copy", "baseline", "copy"),
     Variant("iou", "IoU", "baseline", "iou"),

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import groupby, islice
 from pathlib import Path
 
 from mapt_bench.errors import DataError, MaptBenchError
 from mapt_bench.experiments.run_folder import write_unit
 from mapt_bench.experiments.schedule import Unit
+from mapt_bench.experiments.shared import Library
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.threads import one_thread
 from mapt_bench.experiments.unit import UnitResult, run_unit
@@ -17,6 +19,8 @@ from mapt_bench.experiments.unit import UnitResult, run_unit
 __all__ = ["Failure", "Work", "outcomes"]
 
 _CRASH = 70
+
+_PORTIONS_A_WORKER = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +36,31 @@ class Work:
     """What every worker needs; sent to each once."""
 
     source: DataSource
-    archives: tuple[Path, ...]
     folder: Path
+    seed: int
+
+
+class Worker:
+    """Does units one after the other; those of one video in a row share what was read of it."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._library = Library(work.source, work.folder, work.seed)
 
     def do(self, unit: Unit) -> UnitResult | Failure:
-        """Run a unit and write its result down."""
+        """Run a unit and write its result down.
+
+        Raises:
+            ConfigError: If the stress cannot be put on the video.
+            DataError: If the video or its segments are unusable.
+        """
+        shared = self._library.video(unit.sequence, unit.stress)
         try:
             with one_thread(networks=unit.variant.weights is not None):
                 result = run_unit(
                     unit.variant,
-                    self.source.videos[unit.sequence],
-                    self.archives[unit.sequence],
-                    self.source.labels,
+                    shared,
+                    self._work.source.labels,
                     drop=unit.drop,
                     phase=unit.phase,
                     pair=unit.pair,
@@ -53,19 +70,31 @@ class Work:
             return Failure(f"{place}{problem.message}", problem.exit_code)
         except Exception as problem:  # one broken cell must not lose the others
             return Failure(f"{type(problem).__name__}: {problem}", _CRASH)
-        write_unit(self.folder, unit, result)
+        write_unit(self._work.folder, unit, result)
         return result
 
 
-_work_of_process: list[Work] = []
+_worker_of_process: list[Worker] = []
 
 
 def _enter_process(work: Work) -> None:
-    _work_of_process[:] = [work]
+    _worker_of_process[:] = [Worker(work)]
 
 
-def _do_in_process(unit: Unit) -> UnitResult | Failure:
-    return _work_of_process[0].do(unit)
+def _do_in_process(units: Sequence[Unit]) -> list[UnitResult | Failure]:
+    return [_worker_of_process[0].do(unit) for unit in units]
+
+
+def _portions(units: Sequence[Unit], jobs: int) -> list[tuple[Unit, ...]]:
+    """Cut units into portions of one video each, small enough to keep every worker busy."""
+    most = max(1, len(units) // (_PORTIONS_A_WORKER * jobs))
+    groups = groupby(units, key=lambda unit: (unit.sequence, unit.stress))
+    return [portion for _, group in groups for portion in _in_pieces(group, most)]
+
+
+def _in_pieces(units: Iterator[Unit], most: int) -> Iterator[tuple[Unit, ...]]:
+    while piece := tuple(islice(units, most)):
+        yield piece
 
 
 def outcomes(
@@ -77,22 +106,24 @@ def outcomes(
         DataError: If a worker process was ended from outside, or a result cannot be written.
     """
     if jobs == 1 or len(units) < 2:
+        worker = Worker(work)
         for unit in units:
-            yield unit, work.do(unit)
+            yield unit, worker.do(unit)
         return
+    portions = _portions(units, jobs)
     # Spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        min(jobs, len(units)), mp_context=context, initializer=_enter_process, initargs=(work,)
+        min(jobs, len(portions)), mp_context=context, initializer=_enter_process, initargs=(work,)
     ) as pool:
-        waiting: dict[Future[UnitResult | Failure], Unit] = {
-            pool.submit(_do_in_process, unit): unit for unit in units
+        waiting: dict[Future[list[UnitResult | Failure]], tuple[Unit, ...]] = {
+            pool.submit(_do_in_process, portion): portion for portion in portions
         }
         try:
             while waiting:
                 done, _ = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in done:
-                    yield waiting.pop(future), future.result()
+                    yield from zip(waiting.pop(future), future.result(), strict=True)
         except BrokenProcessPool as problem:
             raise DataError(
                 "a worker process ended before its work was done: for want of memory (run the same "

@@ -28,6 +28,7 @@ def test_the_ablation_crosses_every_cue_and_order_with_memory():
         *("motion", "appearance", "both"),
         *("appearance-first", "simultaneous"),
         *("flow:dis", "flow:dis+appearance"),
+        *("flow:exact", "flow:exact+appearance"),
     ]
     both_ways = [name for variant in crossed for name in (variant, f"{variant}+memory")]
     assert [variant.name for variant in plan.variants] == ["unlinked", *both_ways, "oracle"]
@@ -97,7 +98,8 @@ def test_weights_given_twice_are_refused():
 def test_sweeps_have_a_line_for_each_network_with_weights():
     plan = interval_plan(traits_of, drop=(1,), pair=(1, 2), memory=3, flow_weights=(RAFT,))
     for sweep in plan.sweeps:
-        assert [name for name in sweep.variants if name.startswith("flow:")] == ["flow:raft-small"]
+        flows = [name for name in sweep.variants if name.startswith("flow:")]
+        assert flows == ["flow:raft-small", "flow:exact"]
     (row,) = (variant for variant in plan.variants if variant.weights is not None)
     assert (row.memory, row.weights) == (3, RAFT)
     assert Cell(row, pair=2) in plan.cells
@@ -121,11 +123,12 @@ def test_the_sweeps_share_interval_one():
     assert (drop.kind, drop.taus) == ("drop", (1, 2))
     assert (pair.kind, pair.taus) == ("pair", (1, 3))
     assert drop.variants == (
-        *("copy", "iou", "sort", "bytetrack", "motion", "appearance", "both", "oracle"),
+        *("copy", "iou", "sort", "bytetrack", "motion", "appearance", "both"),
+        *("flow:exact", "oracle"),
     )
-    assert pair.variants == ("copy", "motion", "appearance", "both", "oracle")
-    # 8 variants at interval 1, 8 with every second frame, 5 with a pairing interval of 3.
-    assert len(plan.cells) == 8 + 8 + 5
+    assert pair.variants == ("copy", "motion", "appearance", "both", "flow:exact", "oracle")
+    # 9 variants at interval 1, 9 with every second frame, 6 with a pairing interval of 3.
+    assert len(plan.cells) == 9 + 9 + 6
     assert len(set(plan.cells)) == len(plan.cells)
 
 
@@ -135,7 +138,7 @@ def test_every_interval_carries_its_references():
         assert sweep.taus == (1, 2, 3, 5)
         for tau in sweep.taus:
             there = {cell.variant.name for cell in plan.cells if sweep.tau_of(cell) == tau}
-            assert {"copy", "oracle"} <= there
+            assert {"copy", "flow:exact", "oracle"} <= there
 
 
 def test_one_sweep_alone():

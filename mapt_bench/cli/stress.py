@@ -1,0 +1,76 @@
+"""``mapt-bench stress``: trackers under occlusion, motion, likeness and bad images."""
+
+from typing import Any
+
+import click
+
+from mapt_bench.cli.experiment import RunOptions, experiment_options, run_and_show
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import DEFAULT_LEVELS, stress_plan, traits_of
+from mapt_bench.reports.stress import stress_tables
+from mapt_bench.reports.stress_plots import write_stress_plots
+
+__all__ = ["command"]
+
+_EPILOG = """\b
+Examples:
+  mapt-bench stress occlusion -j 2
+  mapt-bench stress motion --data DATA --stressor drop --levels 1,2 --out runs/drop --json -
+"""
+
+
+def _levels(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as problem:
+        raise ConfigError(
+            f"--levels is {text!r}; expected levels of 1 (mild) to 5 with commas, as in 1,3,5"
+        ) from problem
+
+
+@click.command("stress", epilog=_EPILOG)
+@click.argument("kind", metavar="occlusion|motion|similarity|image")
+@click.option(
+    "--stressor",
+    "stressors",
+    multiple=True,
+    metavar="NAME",
+    help="A stressor of the kind; repeatable (default: all of the kind).",
+)
+@click.option(
+    "--levels",
+    default=",".join(map(str, DEFAULT_LEVELS)),
+    show_default=True,
+    metavar="LEVELS",
+    help="Levels from 1 (mild) to 5, with commas; level 0, the videos as they are, always runs.",
+)
+@click.option(
+    "--memory",
+    default=10,
+    show_default=True,
+    help="Frames that a lost track is kept for in the rows with memory.",
+)
+@experiment_options
+def command(
+    kind: str,
+    stressors: tuple[str, ...],
+    levels: str,
+    memory: int,
+    **options: Any,  # noqa: ANN401 - what click collects
+) -> int:
+    """Put videos under stress, level by level, and see what trackers lose.
+
+    Gives scores by level, links kept by visible fraction and by gap length, identities recovered
+    after a gap with the precision of recoveries, and for motion the break point: the displacement
+    at which half of the associations are lost. Truth and segments follow the stress.
+    """
+    given = RunOptions(**options)
+    plan = stress_plan(
+        traits_of,
+        kind,
+        stressors=stressors,
+        levels=_levels(levels),
+        memory=memory,
+        seed=given.seed,
+    )
+    return run_and_show(plan, given, tables_of=stress_tables, write_pictures=write_stress_plots)

@@ -1,0 +1,164 @@
+"""What the link events of a run tell: by group of videos, and under stress."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mapt_bench.data.stress import occluder_label, stress_entry, stress_video
+from mapt_bench.experiments.group_results import group_members
+from mapt_bench.experiments.plan import Series
+from mapt_bench.experiments.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.variants import Variant
+from mapt_bench.metrics import LinkEvents
+from mapt_bench.metrics.break_point import break_point
+from mapt_bench.metrics.link_rates import (
+    Rate,
+    kept_by_displacement,
+    kept_by_gap,
+    kept_by_visibility,
+    kept_links,
+    right_returns,
+)
+
+__all__ = ["EVERY_STRESSOR", "link_results"]
+
+_Row = dict[str, Any]
+
+EVERY_STRESSOR = "all"
+"""Name of what is pooled over all stressors of a run."""
+
+_HIDES = "occlusion"
+_MOVES = "motion"
+
+
+def link_results(outcome: RunOutcome) -> _Row:
+    """Return the parts of a result that are read from link events.
+
+    Args:
+        outcome: What was run.
+
+    Returns:
+        ``links_by_group`` if the videos have groups; of a stress test instead ``stressors`` (what
+        was done, and what the truth says of it), ``visibility`` and ``recoveries`` (one entry a
+        variant and stressor, all levels together, each with one entry a range), and, of motion,
+        ``break_points``.
+    """
+    if not outcome.plan.series:
+        return {"links_by_group": _by_group(outcome)} if outcome.source.groups else {}
+    results: _Row = {"stressors": [_stressor(series, outcome) for series in outcome.series]}
+    moves = outcome.plan.experiment.endswith(_MOVES)
+    results |= {"visibility": [], "recoveries": [], **({"break_points": []} if moves else {})}
+    for name, series in _chosen_series(outcome):
+        for variant, events in _events(series, outcome):
+            given = {
+                "variant": variant.name,
+                "label": variant.label,
+                "group": variant.group,
+                "stressor": name,
+            }
+            seen = [rate.to_dict() for rate in kept_by_visibility(events, seed=outcome.seed)]
+            results["visibility"].append({**given, "bins": seen})
+            results["recoveries"].append({**given, "bins": _recoveries(events, outcome.seed)})
+            if moves and name != EVERY_STRESSOR:
+                results["break_points"].append({**given, **_break_points(events, outcome.seed)})
+    return results
+
+
+def _chosen_series(outcome: RunOutcome) -> list[tuple[str, tuple[Series, ...]]]:
+    """Return each stressor that was run by name, and all of them together if there are several."""
+    each = [(series.stressor, (series,)) for series in outcome.series]
+    return each if len(each) < 2 else [*each, (EVERY_STRESSOR, outcome.series)]
+
+
+def _stressor(series: Series, outcome: RunOutcome) -> _Row:
+    """Return what a stressor is, and the levels that were run."""
+    entry = stress_entry(series.stressor)
+    levels = {series.level_of(cell.cell) for cell in outcome.cells}
+    run = [stress for stress in series.stresses if stress.level in levels]
+    described: _Row = {
+        "name": entry.name,
+        "kind": entry.kind,
+        "summary": entry.summary,
+        "unit": entry.unit,
+        "meaning": entry.meaning,
+        "levels": {str(stress.level): stress.value for stress in run},
+    }
+    if entry.kind == _HIDES:
+        video = stress_video(outcome.source.videos[0], run[0])
+        described["occluder"] = occluder_label(video)
+    return described
+
+
+def _events(
+    chosen: Sequence[Series], outcome: RunOutcome
+) -> list[tuple[Variant, list[LinkEvents]]]:
+    """Return, for each variant, the events of each sequence at all levels of some series."""
+    found: dict[Variant, dict[int, list[LinkEvents]]] = {}
+    for cell in outcome.cells:
+        if cell.failures or all(series.level_of(cell.cell) is None for series in chosen):
+            continue
+        of_variant = found.setdefault(cell.cell.variant, {})
+        for sequence, events in cell.links_by_sequence().items():
+            of_variant.setdefault(sequence, []).append(events)
+    return [
+        (variant, [LinkEvents.joined(parts) for parts in sequences.values()])
+        for variant, sequences in found.items()
+    ]
+
+
+def _recoveries(events: Sequence[LinkEvents], seed: int) -> list[_Row]:
+    """Return, for each range of gaps, the links kept and the precision of returns."""
+    kept, right = kept_by_gap(events, seed=seed), right_returns(events, seed=seed)
+    return [
+        {**rate.to_dict(), "returns": _without_bin(precision)}
+        for rate, precision in zip(kept, right, strict=True)
+    ]
+
+
+def _without_bin(rate: Rate) -> _Row:
+    return {name: value for name, value in rate.to_dict().items() if name != "bin"}
+
+
+def _break_points(events: Sequence[LinkEvents], seed: int) -> _Row:
+    return {
+        "over_size": break_point(events, unit="size", seed=seed).to_dict(),
+        "pixels": break_point(events, unit="pixels", seed=seed).to_dict(),
+        "bins": [rate.to_dict() for rate in kept_by_displacement(events, seed=seed)],
+    }
+
+
+def _by_group(outcome: RunOutcome) -> list[_Row]:
+    """Return the links kept in each group of videos, one entry a cell and group.
+
+    Besides each factor by itself there is the factor ``"cell"``: all of them but ``half`` and
+    ``kind`` taken together, as in a factorial.
+    """
+    names = [video.info.name for video in outcome.source.videos]
+    groups = {name: _with_cell(found) for name, found in outcome.source.groups.items()}
+    members = group_members(names, groups)
+    return [
+        {
+            "variant": cell.cell.variant.name,
+            "label": cell.cell.variant.label,
+            "cell": cell.key,
+            "factor": factor,
+            "value": value,
+            **_of_members(cell, chosen, outcome.seed),
+        }
+        for cell in outcome.cells
+        if not cell.failures
+        for (factor, value), chosen in members.items()
+    ]
+
+
+def _with_cell(levels: Mapping[str, str]) -> dict[str, str]:
+    crossed = {name: level for name, level in levels.items() if name not in ("half", "kind")}
+    words = ", ".join(f"{name} {level}" for name, level in crossed.items())
+    return {**levels, "cell": words} if len(crossed) > 1 else dict(levels)
+
+
+def _of_members(cell: CellOutcome, chosen: Sequence[int], seed: int) -> _Row:
+    found = cell.links_by_sequence()
+    events = [found[position] for position in chosen if position in found]
+    if not events:
+        return {"hits": 0, "n": 0, "share": None, "interval": {"n": 0, "reason": "no sequence"}}
+    return _without_bin(kept_links(events, seed=seed))

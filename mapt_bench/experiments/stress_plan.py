@@ -1,0 +1,109 @@
+"""Plans of stress tests: trackers under stressors at rising levels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from mapt_bench.data.stress import LEVEL_COUNT, Stress, StressEntry, stress_entries
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.experiments.plan import Plan, Series
+from mapt_bench.experiments.variants import (
+    BASELINES,
+    FUSIONS,
+    HEADS,
+    ORACLE,
+    Traits,
+    Variant,
+    with_and_without_memory,
+)
+
+__all__ = ["DEFAULT_LEVELS", "stress_plan"]
+
+DEFAULT_LEVELS = (1, 3, 5)
+"""Levels of a stress test unless others are asked for."""
+
+_MEMORY = 10
+_WITH_MEMORY = ("bytetrack", "both")
+"""Rows that are run with memory too: a tracker of boxes, and both cues."""
+
+
+def stress_plan(
+    traits_of: Callable[[str], Traits],
+    kind: str,
+    *,
+    stressors: Sequence[str] = (),
+    levels: Sequence[int] = DEFAULT_LEVELS,
+    memory: int = _MEMORY,
+    seed: int = 0,
+) -> Plan:
+    """Plan a stress test of one kind.
+
+    Every tracker runs on the videos as they are (level 0), and under every stressor at every
+    level. Copying the last masks and the oracle are the references of each level. Under occlusion
+    the orders of fusion are run too.
+
+    Args:
+        traits_of: Says of an associator's name what it supports.
+        kind: ``"occlusion"``, ``"motion"``, ``"similarity"`` or ``"image"``.
+        stressors: Names of stressors of the kind; all of them unless given.
+        levels: Different levels, 1 to 5.
+        memory: Frames that a lost track is kept for in the rows with memory.
+        seed: Of everything random in the stressors.
+
+    Raises:
+        ConfigError: If the kind or a stressor is unknown, a level is out of range or given twice,
+            or ``memory`` is below 1.
+    """
+    if memory < 1:
+        raise ConfigError(f"memory is {memory}; the rows with memory need 1 frame or more")
+    chosen = _checked_levels(levels)
+    series = tuple(
+        Series(entry.name, tuple(Stress(entry.name, level, seed) for level in chosen))
+        for entry in _entries(kind, stressors)
+    )
+    variants = _variants(traits_of, kind, memory)
+    cells = {
+        each.cell(variant, stress): None
+        for each in series
+        for stress in (None, *each.stresses)
+        for variant in variants
+    }
+    return Plan(
+        experiment=f"stress-{kind}",
+        variants=variants,
+        cells=tuple(cells),
+        reference=None,
+        series=series,
+    )
+
+
+def _checked_levels(levels: Sequence[int]) -> tuple[int, ...]:
+    if not levels or len(set(levels)) != len(levels) or not set(levels) <= _known_levels():
+        raise ConfigError(
+            f"the levels are {list(levels)}; expected different ones of 1 (mild) to {LEVEL_COUNT}; "
+            "level 0, the videos as they are, is always run"
+        )
+    return tuple(sorted(levels))
+
+
+def _known_levels() -> set[int]:
+    return set(range(1, LEVEL_COUNT + 1))
+
+
+def _entries(kind: str, names: Sequence[str]) -> list[StressEntry]:
+    known = {entry.name: entry for entry in stress_entries(kind)}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no stressor {name!r} of kind {kind!r}; {nearest(name, known)}")
+    if len(set(names)) != len(names):
+        raise ConfigError(f"a stressor is given twice in {list(names)}; name each once")
+    return [entry for name, entry in known.items() if not names or name in names]
+
+
+def _variants(traits_of: Callable[[str], Traits], kind: str, memory: int) -> tuple[Variant, ...]:
+    copy, *baselines = BASELINES
+    orders = FUSIONS if kind == "occlusion" else ()
+    variants = []
+    for variant in (replace(copy, group="reference"), *baselines, *HEADS, *orders):
+        rows = with_and_without_memory(variant, traits_of(variant.associator), memory)
+        variants += rows if variant.name in _WITH_MEMORY else rows[:1]
+    return (*variants, ORACLE)

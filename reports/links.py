@@ -1,0 +1,200 @@
+"""Tables of link events: links kept by what was seen, by gap, by group; break points."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mapt_bench.reports.run import is_reference, row_label
+from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
+
+__all__ = [
+    "break_table",
+    "group_table",
+    "pooled",
+    "precision_entries",
+    "recovery_tables",
+    "visibility_table",
+]
+
+_EVERY_STRESSOR = "all"
+
+Run = Mapping[str, Any]
+Entry = Mapping[str, Any]
+Rate = Mapping[str, Any]
+
+
+def pooled(run: Run, part: str) -> list[Entry]:
+    """Return the entries of a part that pool all stressors; those of the only one, if it is alone.
+
+    Args:
+        run: A stress test.
+        part: ``"visibility"`` or ``"recoveries"``.
+    """
+    together = [entry for entry in run[part] if entry["stressor"] == _EVERY_STRESSOR]
+    return together or list(run[part])
+
+
+def precision_entries(run: Run) -> list[Entry]:
+    """Return the pooled recoveries of those that ever gave an identity back."""
+    return [
+        entry
+        for entry in pooled(run, "recoveries")
+        if any(rate["returns"]["n"] for rate in entry["bins"])
+    ]
+
+
+def visibility_table(run: Run) -> Table:
+    """Return the share of links kept for each range of visible fractions."""
+    return _rates_table(
+        "Links kept by visible fraction",
+        pooled(run, "visibility"),
+        lambda rate: rate,
+        "Visible fraction: the least of an object from one sighting to the next; links of which it "
+        "is not known are left out.",
+    )
+
+
+def recovery_tables(run: Run) -> list[Table]:
+    """Return the links kept by gap and, if any came back, the precision of recoveries."""
+    kept = _rates_table(
+        "Links kept by gap in frames",
+        pooled(run, "recoveries"),
+        lambda rate: rate,
+        "From 1 on: identities recovered after so many frames in which the object was not seen.",
+    )
+    returning = precision_entries(run)
+    if not returning:
+        return [kept]
+    right = _rates_table(
+        "Precision of recoveries by absence in frames",
+        returning,
+        lambda rate: rate["returns"],
+        "Of the identities given again after so many frames of absence, those that are on the "
+        "object they had been on. Trackers that never give one again have no row.",
+        own_counts=True,
+    )
+    return [kept, right]
+
+
+def _rates_table(
+    title: str,
+    entries: Sequence[Entry],
+    rate_of: Callable[[Rate], Rate],
+    note: str,
+    *,
+    own_counts: bool = False,
+) -> Table:
+    """Return one row a variant and one column a range that holds anything.
+
+    Args:
+        title: Of the table.
+        entries: One a variant.
+        rate_of: Picks the rate out of an entry's range.
+        note: What is counted.
+        own_counts: Whether each row has counts of its own, which then stand beside the shares.
+    """
+    bins = [rate["bin"] for rate in entries[0]["bins"]]
+    used = [
+        at for at in range(len(bins)) if any(rate_of(each["bins"][at])["n"] for each in entries)
+    ]
+    columns = [Column("variant")]
+    for at in used:
+        columns.append(Column(bins[at], "percent", higher_is_better=True))
+        columns += [Column("n", "integer")] if own_counts else []
+    cells = []
+    for entry in entries:
+        line: list[Cell] = [row_label(entry)]
+        for at in used:
+            rate = rate_of(entry["bins"][at])
+            line += [rate["share"], rate["n"]] if own_counts else [rate["share"]]
+        cells.append(tuple(line))
+    notes = [note]
+    if not own_counts:
+        counts = (f"{bins[at]}: {rate_of(entries[0]['bins'][at])['n']}" for at in used)
+        notes.append(f"Links: {'; '.join(counts)}. Intervals stand in results.json.")
+    references = frozenset(at for at, entry in enumerate(entries) if is_reference(entry))
+    return Table(title, tuple(columns), tuple(cells), tuple(notes), references)
+
+
+def break_table(run: Run) -> Table:
+    """Return the displacement at which each tracker loses half of its associations."""
+    columns = (
+        Column("stressor"),
+        Column("variant"),
+        Column("over size", "decimal", higher_is_better=True),
+        Column("interval"),
+        Column("pixels", "decimal"),
+        Column("interval"),
+        Column("measured to", "decimal"),
+        Column("links", "integer"),
+    )
+    entries: Sequence[Entry] = run["break_points"]
+    cells, reasons = [], {}
+    for entry in entries:
+        size, pixels = entry["over_size"], entry["pixels"]
+        if size["value"] is None:
+            reasons.setdefault(str(size["reason"]), []).append(
+                f"{row_label(entry)} ({entry['stressor']})"
+            )
+        cells.append(
+            (
+                entry["stressor"],
+                row_label(entry),
+                size["value"],
+                _ends(size["interval"]),
+                pixels["value"],
+                _ends(pixels["interval"]),
+                size["measured_to"],
+                size["n"],
+            )
+        )
+    notes = [
+        "Displacement of an object's centre from one frame to the next, over the square root of its "
+        "area, beyond which fewer than half of the links are kept (isotonic fit, all levels "
+        "together); measured to: where links run out.",
+    ]
+    notes += [f"{UNDEFINED} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+    references = frozenset(range(len(entries)))  # rows of different stressors do not compete
+    return Table("Break points", columns, tuple(cells), tuple(notes), references)
+
+
+def _ends(interval: Mapping[str, Any]) -> str:
+    if interval.get("low") is None:
+        return UNDEFINED
+    return f"[{interval['low']:.2f}, {interval['high']:.2f}]"
+
+
+def group_table(run: Run) -> Table | None:
+    """Return the share of links kept in each group of videos, ``None`` if there are no groups."""
+    entries: Sequence[Entry] = run.get("links_by_group") or []
+    if not entries:
+        return None
+    groups: dict[tuple[str, str], int] = {}
+    shares: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {}
+    for entry in entries:
+        group = entry["factor"], entry["value"]
+        if entry["factor"] == _CROSSED:
+            continue
+        groups.setdefault(group, entry["n"])
+        shares.setdefault((entry["variant"], entry["label"]), {})[group] = entry["share"]
+    columns = [Column("variant")]
+    columns += [
+        Column(f"{factor} {value}".replace("_", " "), "percent", higher_is_better=True)
+        for factor, value in groups
+    ]
+    rows = tuple(
+        (label, *(found.get(each) for each in groups)) for (_, label), found in shares.items()
+    )
+    references = frozenset(
+        at for at, (variant, _) in enumerate(shares) if is_reference({"variant": variant})
+    )
+    counts = "; ".join(f"{factor} {value}: {n}" for (factor, value), n in groups.items())
+    return Table(
+        "Links kept by group of videos",
+        tuple(columns),
+        rows,
+        (f"Links: {counts}. Intervals and the cells of the factorial stand in results.json.",),
+        references,
+    )
+
+
+_CROSSED = "cell"

@@ -1,0 +1,296 @@
+"""Pictures of a stress test: scores by level, links kept by what was seen, break points.
+
+matplotlib is imported only when a picture is drawn, and never through pyplot.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mapt_bench.reports.end_labels import label_ends
+from mapt_bench.reports.figures import FAINT, INK, STYLE, save_figure
+from mapt_bench.reports.links import pooled, precision_entries
+from mapt_bench.reports.marks import ORACLE, Mark, line_marks
+from mapt_bench.reports.run import row_label, row_score
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_break_points", "plot_levels", "plot_links", "write_stress_plots"]
+
+_SCORES = ("PAT", "STQ")
+_NAMES_WIDTH = 1.9
+"""Inches right of the last panel for the names of the lines."""
+
+Run = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+def write_stress_plots(run: Run, folder: Path) -> list[Path]:
+    """Draw every picture of a stress test, as PNG and SVG.
+
+    Args:
+        run: A result of schema ``mapt-bench/run/1`` with ``stressors``.
+        folder: Made if it is not there.
+
+    Returns:
+        The files written: ``stress_levels``, ``stress_links`` and, of motion, ``stress_break``.
+
+    Raises:
+        DataError: If a file cannot be written.
+    """
+    pictures: dict[str, Callable[[Run, Path], None]] = {
+        "stress_levels": plot_levels,
+        "stress_links": plot_links,
+    }
+    if run.get("break_points"):
+        pictures["stress_break"] = plot_break_points
+    written = [folder / f"{name}{suffix}" for name in pictures for suffix in (".png", ".svg")]
+    for path in written:
+        pictures[path.stem](run, path)
+    return written
+
+
+def plot_levels(run: Run, path: Path) -> None:
+    """Draw PAT and STQ over the level of each stressor, a line a tracker, a panel a stressor.
+
+    Raises:
+        ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
+        DataError: If the file cannot be written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    stressors: Sequence[Row] = run["stressors"]
+    marks = line_marks(run["summary"])
+    with rc_context(STYLE):
+        width = 2.9 * len(stressors) + 0.6 + _NAMES_WIDTH
+        figure = Figure(figsize=(width, 3.2 * len(_SCORES)), dpi=150)
+        panels = figure.subplots(
+            len(_SCORES), len(stressors), sharey="row", sharex="col", squeeze=False
+        )
+        _leave_margins(figure, width)
+        for score, row in zip(_SCORES, panels, strict=True):
+            for axes, stressor in zip(row, stressors, strict=True):
+                ends = _draw_levels(axes, run, stressor, score, marks)
+            row[0].set_ylabel(f"{score} (%)")
+            _name_lines(row[-1], ends)
+        for axes, stressor in zip(panels[0], stressors, strict=True):
+            axes.set_title(_title(stressor), loc="left")
+        for axes, stressor in zip(panels[-1], stressors, strict=True):
+            axes.set_xlabel(stressor["unit"])
+        save_figure(figure, path)
+
+
+def _leave_margins(figure: "Figure", width: float) -> None:
+    """Leave room for the names of lines; constrained layout does not know of them."""
+    figure.subplots_adjust(
+        left=0.65 / width,
+        right=1 - _NAMES_WIDTH / width,
+        top=0.93,
+        bottom=0.1,
+        wspace=0.1,
+        hspace=0.12,
+    )
+
+
+def _title(stressor: Row) -> str:
+    occluder = stressor.get("occluder")
+    return stressor["name"] + (f" (as {occluder})" if occluder else "")
+
+
+def _draw_levels(
+    axes: "Axes", run: Run, stressor: Row, score: str, marks: Mapping[str, Mark]
+) -> list[tuple[str, float, float, Mark]]:
+    """Draw the lines of a panel; return the end of each."""
+    lines: dict[str, list[tuple[int, float]]] = {label: [] for label in marks}
+    for row in run["summary"]:
+        value = row_score(row, score)
+        if row["stress"]["stressor"] == stressor["name"] and value is not None:
+            lines[row_label(row)].append((row["stress"]["level"], 100 * value))
+    levels = {int(level): f"{value:g}" for level, value in stressor["levels"].items()}
+    places = {level: place for place, level in enumerate([0, *sorted(levels)])}
+    ends = []
+    for label, points in lines.items():
+        if not points:
+            continue
+        mark = marks[label]
+        xs, ys = zip(*((places[level], value) for level, value in sorted(points)), strict=True)
+        _draw_line(axes, xs, ys, mark)
+        ends.append((label, xs[-1], ys[-1], mark))
+    axes.set_xticks(list(places.values()), ["none", *(levels[each] for each in sorted(levels))])
+    return ends
+
+
+def _draw_line(axes: "Axes", xs: Sequence[float], ys: Sequence[float], mark: Mark) -> None:
+    axes.plot(
+        xs,
+        ys,
+        color=mark.colour,
+        marker=mark.marker,
+        linestyle=mark.dashes,
+        linewidth=1.5,
+        markersize=9 if mark == ORACLE else 5,
+        markeredgecolor="white",
+        markeredgewidth=0.6,
+    )
+
+
+def _name_lines(axes: "Axes", ends: Sequence[tuple[str, float, float, Mark]]) -> None:
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    label_ends(axes, [(label, x, y, mark.colour) for label, x, y, mark in ends])
+
+
+def plot_links(run: Run, path: Path) -> None:
+    """Draw links kept over visible fraction and over gap, and the precision of recoveries.
+
+    Vertical bars are intervals over sequences, where there are any. Numbers below the axis count
+    the links of each range; those of precision differ from tracker to tracker.
+
+    Raises:
+        ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
+        DataError: If the file cannot be written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    marks = line_marks(run["summary"])
+    parts = [
+        ("links kept", "least visible fraction", pooled(run, "visibility"), _itself),
+        ("links kept = identities recovered", "gap (frames)", pooled(run, "recoveries"), _itself),
+        ("precision of recoveries", "absence (frames)", precision_entries(run), _returns),
+    ]
+    drawn = [part for part in parts if any(rate["n"] for rate in _rates(part[2], part[3]))]
+    with rc_context(STYLE):
+        width = 6.2 * len(drawn)
+        figure = Figure(figsize=(width, 4.4), dpi=150)
+        panels = figure.subplots(1, len(drawn), squeeze=False)[0]
+        figure.subplots_adjust(
+            left=0.6 / width, right=1 - _NAMES_WIDTH / width, top=0.91, bottom=0.16, wspace=0.5
+        )
+        for axes, (title, name, entries, rate_of) in zip(panels, drawn, strict=True):
+            shared = rate_of is _itself
+            _draw_rates(axes, entries, rate_of, marks, with_counts=shared)
+            axes.set_title(title, loc="left")
+            axes.set_xlabel(name)
+            axes.set_ylabel("%")
+        save_figure(figure, path)
+
+
+def _itself(rate: Row) -> Row:
+    return rate
+
+
+def _returns(rate: Row) -> Row:
+    returns: Row = rate["returns"]
+    return returns
+
+
+def _rates(entries: Sequence[Row], rate_of: Callable[[Row], Row]) -> list[Row]:
+    return [rate_of(rate) for entry in entries for rate in entry["bins"]]
+
+
+def _draw_rates(
+    axes: "Axes",
+    entries: Sequence[Row],
+    rate_of: Callable[[Row], Row],
+    marks: Mapping[str, Mark],
+    *,
+    with_counts: bool,
+) -> None:
+    """Draw a line a tracker over the ranges that hold anything, side by side."""
+    bins = [rate["bin"] for rate in entries[0]["bins"]]
+    used = [
+        at for at in range(len(bins)) if any(rate_of(each["bins"][at])["n"] for each in entries)
+    ]
+    ends = []
+    step = 0.45 / max(len(entries), 1)
+    for order, entry in enumerate(entries):
+        mark = marks[row_label(entry)]
+        shift = step * (order - (len(entries) - 1) / 2)
+        rates = [(place + shift, rate_of(entry["bins"][at])) for place, at in enumerate(used)]
+        rates = [(x, rate) for x, rate in rates if rate["share"] is not None]
+        if not rates:
+            continue
+        xs, ys = [x for x, _ in rates], [100 * rate["share"] for _, rate in rates]
+        _draw_line(axes, xs, ys, mark)
+        for x, rate in rates:
+            interval = rate["interval"]
+            if interval.get("low") is not None:
+                ends_of = 100 * interval["low"], 100 * interval["high"]
+                axes.vlines(x, *ends_of, color=mark.colour, linewidth=0.9, alpha=0.4)
+        ends.append((row_label(entry), xs[-1], ys[-1], mark))
+    names = [bins[at].replace(" %", "") for at in used]
+    if with_counts:
+        counts = [rate_of(entries[0]["bins"][at])["n"] for at in used]
+        names = [f"{name}\nn={count}" for name, count in zip(names, counts, strict=True)]
+    axes.set_xticks(range(len(used)), names, fontsize=8)
+    axes.set_ylim(-3, 103)
+    _name_lines(axes, ends)
+
+
+def plot_break_points(run: Run, path: Path) -> None:
+    """Draw links kept over displacement, a panel a stressor, and the break points below.
+
+    A break point is drawn with its interval; where there is none, an arrow at the largest
+    displacement that could be judged says that it lies beyond.
+
+    Raises:
+        ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
+        DataError: If the file cannot be written.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    entries: Sequence[Row] = run["break_points"]
+    names = list(dict.fromkeys(entry["stressor"] for entry in entries))
+    marks = line_marks(run["summary"])
+    with rc_context(STYLE):
+        width = 4.3 * len(names) + 0.6 + _NAMES_WIDTH
+        figure = Figure(figsize=(width, 7.0), dpi=150)
+        curves, points = figure.subplots(
+            2, len(names), sharey="row", squeeze=False, height_ratios=(1.4, 1)
+        )
+        _leave_margins(figure, width)
+        figure.subplots_adjust(hspace=0.36, bottom=0.08)
+        for name, above, below in zip(names, curves, points, strict=True):
+            chosen = [entry for entry in entries if entry["stressor"] == name]
+            _draw_rates(above, chosen, _itself, marks, with_counts=True)
+            above.axhline(50, color=INK, linewidth=0.9, linestyle=":")
+            above.set_title(name, loc="left")
+            above.set_xlabel("displacement over size, from one frame to the next")
+            _draw_break_points(below, chosen, marks)
+        curves[0].set_ylabel("links kept (%)")
+        save_figure(figure, path)
+
+
+def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str, Mark]) -> None:
+    for place, entry in enumerate(entries):
+        mark, found = marks[row_label(entry)], entry["over_size"]
+        value, interval, most = found["value"], found["interval"], found["measured_to"]
+        if value is not None:
+            axes.plot(value, place, color=mark.colour, marker=mark.marker, markersize=6)
+            text = f"{value:.2f}"
+            if interval.get("low") is not None:
+                axes.hlines(place, interval["low"], interval["high"], color=mark.colour)
+        elif most is not None and "half or more" in str(found["reason"]):
+            axes.plot(most, place, color=mark.colour, marker=">", markersize=6, fillstyle="none")
+            value, text = most, f"beyond {most:.2f}"
+        else:
+            value, text = 0.1, "none"
+        axes.annotate(
+            text,
+            (value, place),
+            xytext=(0, 5),
+            textcoords="offset points",
+            fontsize=7,
+            ha="center",
+            color=FAINT,
+        )
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(entries)), [row_label(entry) for entry in entries], fontsize=8)
+    axes.set_ylim(len(entries) - 0.4, -0.8)
+    axes.set_title("Half of the links are lost at", loc="left", color=FAINT)
+    axes.set_xlabel("displacement over size")
+    axes.xaxis.set_major_formatter("{x:g}")
