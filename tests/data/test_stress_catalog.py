@@ -1,7 +1,9 @@
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.modules import ROOT
 from helpers.stress import EVERY, EVERYWHERE, known, plain
 
 from mapt_bench.data.clip import ClipVideo
@@ -18,6 +20,7 @@ from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import KnownVideo, Video
 
+PAGE = ROOT / "docs" / "stress.md"
 STREET = WorldVideo(WorldSettings(kind="street", seed=4, speed=1.5), "street")
 
 
@@ -33,6 +36,18 @@ def test_levels_are_five_and_grow_or_fall(entry):
     assert (steps > 0).all() or (steps < 0).all()
     assert stress_entry(entry.name) is entry
     assert entry in stress_entries(entry.kind)
+
+
+def test_the_page_says_every_level():
+    page = PAGE.read_text(encoding="utf-8")
+    table = page.partition("## The stressors")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in table.splitlines() if line.startswith("|")]
+    levels = {row[2].strip(" `"): row[3] for row in rows}
+    for entry in EVERY:
+        assert ", ".join(f"{value:g}" for value in entry.levels) in levels[entry.name]
+        picture = Path("pictures") / f"stress_{entry.name}.png"
+        assert f"({picture})" in page
+        assert (PAGE.parent / picture).is_file()
 
 
 def test_stressors_by_kind():

@@ -13,4 +13,4 @@ def grey_levels(values: NDArray[np.number]) -> NDArray[np.uint8]:
         >>> grey_levels(np.array([-3.0, 7.6, 300.0])).tolist()
         [0, 8, 255]
     """
-    return np.rint(np.clip(values, 0, 255)).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(values, 0, 255)), dtype=np.uint8)

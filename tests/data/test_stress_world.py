@@ -1,0 +1,39 @@
+"""The drawn world under stress: everything that is known still agrees with the pixels."""
+
+import numpy as np
+import pytest
+from helpers.stress import EVERYWHERE, VOID_CODE
+
+from mapt_bench.data.stress import Stress, occluder_label, stress_video
+from mapt_bench.data.world.settings import WorldSettings
+from mapt_bench.data.world.video import WorldVideo
+from mapt_bench.labels import KnownVideo
+
+STREET = WorldVideo(WorldSettings(kind="street", seed=1, frames=12), "street")
+
+
+@pytest.mark.parametrize("name", EVERYWHERE)
+def test_what_is_known_agrees_with_the_pixels(name):
+    stressed = stress_video(STREET, Stress(name, 2))
+    assert isinstance(stressed, KnownVideo)
+    for index in range(1, stressed.info.frame_count, 3):
+        codes, before = stressed.truth(index).codes, stressed.truth(index - 1).codes
+        for entry in stressed.objects(index):
+            assert entry.visible_px == np.count_nonzero(codes == entry.code)
+        field = stressed.backward_flow(index)
+        rows, columns = np.nonzero(field.valid)
+        y, x = (
+            np.rint(place + field.flow[rows, columns, axis]).astype(int)
+            for place, axis in ((rows, 1), (columns, 0))
+        )
+        assert rows.size > 0.1 * codes.size
+        assert np.mean(before[y, x] == codes[rows, columns]) > 0.99
+        assert not (codes[rows, columns] == VOID_CODE).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("bars", "wall"), ("poles", "pole"), ("passing", "truck"), ("shake", "void")],
+)
+def test_what_stands_in_front_has_a_class(name, label):
+    assert occluder_label(stress_video(STREET, Stress(name, 1))) == label
