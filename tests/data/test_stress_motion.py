@@ -83,7 +83,7 @@ def test_the_seed_is_the_phase_of_dropped_frames(seed, first):
 
 def test_videos_too_short_to_drop_from_are_refused():
     assert stress_video(plain(4), Stress("drop", 2)).info.frame_count == 2
-    with pytest.raises(ConfigError, match=r"every 3th frame, from position 0 on, of 3; .*4"):
+    with pytest.raises(ConfigError, match=r"one frame in 3, from position 0 on, of 3; .*4"):
         stress_video(plain(3), Stress("drop", 2))
 
 

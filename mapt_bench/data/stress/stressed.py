@@ -116,7 +116,7 @@ def _dropped(video: Video, stress: Stress) -> Video:
     phase, least = stress.seed % tau, _frames_of_drop(stress)
     if info.frame_count < least:
         raise ConfigError(
-            f"level {stress.level} of 'drop' keeps every {tau}th frame, from position {phase} on, "
+            f"level {stress.level} of 'drop' keeps one frame in {tau}, from position {phase} on, "
             f"of {info.frame_count}; expected at least {least} frames; choose a lower level or "
             "longer videos",
             where=info.name,
