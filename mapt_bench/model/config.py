@@ -125,6 +125,7 @@ class InstanceConfig:
         roi_iou: Overlap with a thing from which on a region is the thing's.
         canonical_scale: Side in pixels of the regions that are read at stride 16; half the side,
             half the stride.
+        pool_samples: Points to a side of each cell that a region is read at.
         box_pool: Cells to a side that a region is read as, for its class and box.
         box_channels: Of the two fully connected layers.
         mask_pool: Cells to a side that a region is read as, for its mask of twice as many.
@@ -151,6 +152,7 @@ class InstanceConfig:
     roi_positives: float = 0.25
     roi_iou: float = 0.5
     canonical_scale: int = 224
+    pool_samples: int = 2
     box_pool: int = 7
     box_channels: int = 1024
     mask_pool: int = 14

@@ -13,19 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.roi_heads import RoIHeads, project_masks_on_boxes
-from torchvision.ops import MultiScaleRoIAlign, box_iou
+from torchvision.ops import box_iou
 
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
 from mapt_bench.model.proposals import ProposalNetwork
+from mapt_bench.model.region_pool import RegionPool
 from mapt_bench.model.sampling import crowd_share, mean_over_images, sample_balanced
 from mapt_bench.model.targets import FrameTargets
 
 __all__ = ["Detections", "InstanceHead"]
 
-_LEVELS = ("0", "1", "2", "3")
-_SAMPLES = 2
-"""Points to a side of each pooled cell."""
 _UNLABELLED = -100
 """Label of a region that teaches nothing: what cross-entropy leaves out."""
 
@@ -139,7 +137,7 @@ class InstanceHead(nn.Module):
     def _classified(
         self, levels: Sequence[Tensor], boxes: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        pooled = self._pooled(self.regions.box_roi_pool, levels, boxes)
+        pooled = self.regions.box_roi_pool(levels, boxes)
         logits, deltas = self.regions.box_predictor(self.regions.box_head(pooled))
         return logits, deltas
 
@@ -147,16 +145,9 @@ class InstanceHead(nn.Module):
         side = 2 * self.config.mask_pool
         if not len(labels):
             return levels[0].new_zeros(0, side, side)
-        pooled = self._pooled(self.regions.mask_roi_pool, levels, boxes)
+        pooled = self.regions.mask_roi_pool(levels, boxes)
         logits: Tensor = self.regions.mask_predictor(self.regions.mask_head(pooled))
         return logits[torch.arange(len(labels), device=labels.device), labels - 1]
-
-    def _pooled(self, pool: nn.Module, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
-        # The pool finds strides from sizes, so it is told the padded ones.
-        rows, columns = levels[0].shape[-2:]
-        sizes = [(4 * rows, 4 * columns)] * len(boxes)
-        pooled: Tensor = pool(dict(zip(_LEVELS, levels, strict=True)), list(boxes), sizes)
-        return pooled
 
     def _regions(
         self,
@@ -283,11 +274,8 @@ class _BoxHead(nn.Module):
         return functional.leaky_relu(x, 0.01).flatten(1)
 
 
-def _pool(side: int, config: InstanceConfig) -> nn.Module:
-    pool: nn.Module = MultiScaleRoIAlign(
-        list(_LEVELS), side, _SAMPLES, canonical_scale=config.canonical_scale
-    )
-    return pool
+def _pool(side: int, config: InstanceConfig) -> RegionPool:
+    return RegionPool(side, samples=config.pool_samples, canonical_scale=config.canonical_scale)
 
 
 def _mask_head(in_channels: int, config: InstanceConfig, *, norm: MakeNorm) -> nn.Sequential:
