@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.world.casting import HALF_SIZES, Role, cast_roles
+from mapt_bench.data.world.even import even_count
 from mapt_bench.data.world.lighting import draw_light
 from mapt_bench.data.world.paths import Clock, Path, pace, travelled, walk
 from mapt_bench.data.world.pillars import Pillar, draw_pillars, hide_behind
@@ -28,7 +29,7 @@ __all__ = ["crowd_scene"]
 Floats = NDArray[np.float64]
 
 _FARTHEST = 30.0  # metres; beyond, people are a handful of pixels
-_PEOPLE = (17.0, 0.3, 36)  # median, spread of the logarithm, most
+_PEOPLE = (10, 12, 14, 15, 16, 18, 19, 21, 24, 32)  # of a video, each as often
 _CLUSTER = 5.5  # metres that people stand around the middle of their cluster
 _MOST_TRIES = 400
 
@@ -40,8 +41,7 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     view = View.of(camera, settings)
     wanted = settings.objects
     if wanted is None:
-        median, spread, most = _PEOPLE
-        wanted = int(np.clip(round(rng.lognormal(np.log(median), spread)), 4, most))
+        wanted = even_count(settings.seed, _PEOPLE)
     square = _Square(rng, settings, clock, view)
     pillars = draw_pillars(rng, settings, view, square.nearest)
     people: list[Role] = []

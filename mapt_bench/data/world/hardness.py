@@ -36,7 +36,7 @@ class Factor:
 
 
 FACTORS: dict[str, Factor] = {
-    "displacement": Factor("speed", 1.5, 3.0),
+    "displacement": Factor("speed", 1.25, 2.5),
     "neighbour_distance": Factor("spacing", 0.5, 1.0),
     "similarity": Factor("similarity", 0.3, 0.9),
     "gap_length": Factor("gap", 3, 8),

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.world.even import even_choice
 from mapt_bench.data.world.layout import BEFORE, Layout, draw_layout
 from mapt_bench.data.world.paths import Clock, Route, drive, pace, travelled
 from mapt_bench.data.world.scene import CameraTrack
@@ -16,7 +17,7 @@ __all__ = ["Manner", "Recording", "draw_recording"]
 Floats = NDArray[np.float64]
 Manner = Literal["cruise", "crawl", "wait", "turn"]
 
-_MANNERS: dict[Manner, float] = {"cruise": 0.42, "crawl": 0.16, "wait": 0.22, "turn": 0.2}
+_MANNERS: dict[Manner, float] = {"cruise": 0.38, "crawl": 0.2, "wait": 0.24, "turn": 0.18}
 _FOCAL = 721.5 / 375  # of KITTI's colour cameras, in image heights
 _ELEVATION = 1.65  # metres, of the same
 
@@ -46,8 +47,7 @@ class Recording:
 
 def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clock) -> Recording:
     """Draw a street and how it is driven along."""
-    chosen = rng.choice(len(_MANNERS), p=list(_MANNERS.values()))
-    manner = list(_MANNERS)[int(chosen)]
+    manner = even_choice(settings.seed, _MANNERS)
     layout = _street(rng, manner)
     speeds = _speeds(rng, manner, settings, clock)
     along = BEFORE + travelled(speeds, clock)
@@ -58,7 +58,7 @@ def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clo
         radius = rng.uniform(6.0, 9.0) if side > 0 else rng.uniform(9.0, 13.0)
         route, beside = layout.corner(side, radius), 0.0
     elif manner == "wait" and layout.cross is not None:
-        stop_line = layout.junction - layout.cross.half_width - rng.uniform(4.5, 8.0)
+        stop_line = layout.junction - layout.cross.half_width - rng.uniform(5.0, 13.0)
         along = stop_line - travelled(speeds, clock)[::-1]  # comes to a stop, or stands
         speeds = speeds[::-1]
     return Recording(
@@ -70,7 +70,7 @@ def _street(rng: np.random.Generator, manner: Manner) -> Layout:
     if manner == "turn":
         return draw_layout(rng, junction=rng.uniform(16.0, 26.0), bends=False)
     if manner == "wait":
-        return draw_layout(rng, junction=rng.uniform(20.0, 40.0), bends=False)
+        return draw_layout(rng, junction=rng.uniform(25.0, 45.0), bends=False)
     junction = rng.uniform(35.0, 90.0) if rng.uniform() < 0.35 else None
     return draw_layout(rng, junction=junction, bends=rng.uniform() < 0.6)
 
@@ -79,9 +79,9 @@ def _speeds(
     rng: np.random.Generator, manner: Manner, settings: WorldSettings, clock: Clock
 ) -> Floats:
     if manner == "wait":  # told backwards: from standing to as fast as it once was
-        rolling = np.clip(clock.seconds - rng.uniform(-1.0, 1.5) * clock.span, 0.0, None)
+        rolling = np.clip(clock.seconds - rng.uniform(0.4, 2.6) * clock.span, 0.0, None)
         return np.asarray(np.minimum(rng.uniform(1.0, 2.5) * rolling, rng.uniform(3.0, 9.0)))
-    cruise = {"cruise": (5.0, 13.0), "crawl": (0.8, 4.0), "turn": (2.5, 5.5)}[manner]
+    cruise = {"cruise": (5.0, 13.0), "crawl": (0.5, 3.5), "turn": (2.5, 5.5)}[manner]
     stop = {"cruise": 0.05, "crawl": 0.4, "turn": 0.15}[manner]
     return pace(rng, clock, rng.uniform(*cruise), settings.family, stop=stop)
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from mapt_bench.data.world.casting import cast_roles
+from mapt_bench.data.world.even import even_count
 from mapt_bench.data.world.lighting import draw_light
 from mapt_bench.data.world.paths import Clock
 from mapt_bench.data.world.recording import draw_recording
@@ -17,7 +18,7 @@ from mapt_bench.errors import ConfigError
 
 __all__ = ["street_scene"]
 
-_OBJECTS = (6.5, 0.5, 16)  # median, spread of the logarithm, most
+_OBJECTS = (2, 4, 5, 6, 6, 7, 8, 9, 11, 15)  # tracked things of a video, each as often
 
 
 def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
@@ -28,8 +29,7 @@ def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     traffic = Traffic(rng, settings, clock, recording, view)
     wanted = settings.objects
     if wanted is None:
-        median, spread, most = _OBJECTS
-        wanted = int(np.clip(round(rng.lognormal(np.log(median), spread)), 2, most))
+        wanted = even_count(settings.seed, _OBJECTS)
     if settings.gap:
         hide_behind_trucks(traffic, min(wanted, int(rng.integers(2, 5))))
     traffic.fill(wanted)

@@ -113,6 +113,11 @@ class Traffic:
             return strip.middle + self.side() * offset
         return self.start + self.rng.uniform(low, high)
 
+    @property
+    def walked(self) -> tuple[float, float]:
+        """Metres before the camera's first place between which people are on the sidewalk."""
+        return (18.0, 42.0) if self.recording.manner == "cruise" else (6.0, 26.0)
+
     # -- cars ---------------------------------------------------------------------------------
 
     def parked_row(self) -> list[Role]:
@@ -121,7 +126,7 @@ class Traffic:
         lane = strip.parked(side)
         if strip.parking == 0 or not self.take(lane):
             return []
-        places = self.near(strip, 5.0, 30.0) + self.spaced(
+        places = self.near(strip, 7.0, 38.0) + self.spaced(
             int(self.rng.integers(2, 7)), _BUMPER, 0.4, 2.5
         )
         if self.layout.cross is not None and strip is self.layout.main:
@@ -148,7 +153,7 @@ class Traffic:
         )
         if self.recording.manner == "wait":
             drift = np.zeros_like(drift)
-        gap = np.maximum(self.rng.uniform(8.0, 20.0) + drift, 7.0)
+        gap = np.maximum(self.rng.uniform(8.0, 25.0) + drift, 7.0)
         roles = []
         for place in self.spaced(count, _BUMPER + 1.5, 1.0, 9.0):
             along = self.recording.along + gap + place
@@ -167,7 +172,7 @@ class Traffic:
             first = self.layout.junction + self.layout.cross.half_width + self.rng.uniform(1.0, 5.0)
             places = first + self.spaced(count, _BUMPER + 0.8, 0.3, 2.5)
             return [Role("car", self._still(lane, float(place))) for place in places]
-        first = self.start + self.rng.uniform(12.0, 60.0)
+        first = self.start + self.rng.uniform(14.0, 65.0)
         return self._column(lane, first, count, self.rng.uniform(4.0, 10.0), least=_BUMPER + 1.5)
 
     def overtaking(self) -> list[Role]:
@@ -231,7 +236,7 @@ class Traffic:
         """One to four who walk the same way along a sidewalk."""
         strip, side = self.strip(), self.side()
         count = int(self.rng.choice((1, 2, 2, 3, 4)))
-        first, way = self.near(strip, 6.0, 26.0), self.side()
+        first, way = self.near(strip, *self.walked), self.side()
         speed = (
             self.rng.uniform(0.7, 1.7) if self.rng.uniform() < 0.93 else self.rng.uniform(2.2, 3.2)
         )
@@ -259,7 +264,7 @@ class Traffic:
         heading = float(main.route.heading(np.array(where))) - side * np.pi / 2
         frame = int(self.rng.integers(self.clock.frames))
         begin = self.rng.uniform(-0.8, 0.9) * main.half_road * side
-        speed = self.rng.uniform(0.9, 1.8)
+        speed = self.rng.uniform(0.6, 1.4)
         roles = []
         for place in self.spaced(count, 0.45, 0.1, 1.6):
             own = pace(
@@ -275,7 +280,7 @@ class Traffic:
     def waiters(self) -> list[Role]:
         """One to four who stand at the kerb, or talk."""
         strip, side = self.strip(), self.side()
-        first = self.near(strip, 6.0, 24.0)
+        first = self.near(strip, *self.walked)
         roles = []
         for place in self.spaced(int(self.rng.choice((1, 2, 3, 4))), 0.5, 0.1, 1.0):
             lane = strip.walk(side, self.rng.uniform(0.08, 0.5))
@@ -326,9 +331,9 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
         Traffic.oncoming: 2.0,
         Traffic.overtaking: 1.0,
         Traffic.crossing_cars: 0.6,
-        Traffic.walkers: 1.6,
-        Traffic.waiters: 0.3,
-        Traffic.crossers: 0.3,
+        Traffic.walkers: 0.15,
+        Traffic.waiters: 0.05,
+        Traffic.crossers: 0.05,
         Traffic.cyclists: 0.5,
     },
     "crawl": {
@@ -337,9 +342,9 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
         Traffic.oncoming: 2.5,
         Traffic.overtaking: 2.0,
         Traffic.crossing_cars: 0.6,
-        Traffic.walkers: 2.0,
-        Traffic.waiters: 0.3,
-        Traffic.crossers: 0.8,
+        Traffic.walkers: 3.5,
+        Traffic.waiters: 1.3,
+        Traffic.crossers: 0.7,
         Traffic.cyclists: 0.5,
     },
     "wait": {
@@ -348,9 +353,9 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
         Traffic.oncoming: 1.0,
         Traffic.overtaking: 0.6,
         Traffic.crossing_cars: 3.5,
-        Traffic.walkers: 1.5,
-        Traffic.waiters: 0.4,
-        Traffic.crossers: 2.5,
+        Traffic.walkers: 3.5,
+        Traffic.waiters: 1.3,
+        Traffic.crossers: 1.4,
         Traffic.cyclists: 0.4,
     },
     "turn": {
@@ -358,9 +363,9 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
         Traffic.ahead: 0.8,
         Traffic.oncoming: 1.2,
         Traffic.crossing_cars: 1.5,
-        Traffic.walkers: 2.0,
-        Traffic.waiters: 0.5,
-        Traffic.crossers: 1.0,
+        Traffic.walkers: 0.4,
+        Traffic.waiters: 0.2,
+        Traffic.crossers: 0.2,
         Traffic.cyclists: 0.4,
     },
 }

@@ -116,7 +116,7 @@ def _moving(traffic: Traffic, speed: float, *, stop: float = 0.0) -> Floats:
 
 
 def _walker(traffic: Traffic, lane: Lane, low: float, high: float) -> tuple[RoleKind, _Way]:
-    moved = traffic.side() * _moving(traffic, traffic.rng.uniform(0.7, 2.0), stop=0.2)
+    moved = traffic.side() * _moving(traffic, traffic.rng.uniform(0.6, 1.7), stop=0.2)
     return "person", _Way(lane, moved, _around(traffic, lane, low, high, 0.8))
 
 
