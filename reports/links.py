@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mapt_bench.reports.run import is_reference, row_label
+from mapt_bench.reports.rows import is_reference, row_label
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 
 __all__ = [
@@ -16,6 +16,9 @@ __all__ = [
 ]
 
 _EVERY_STRESSOR = "all"
+
+_CROSSED = "cell"
+"""The factor whose levels are the cells of a factorial."""
 
 Run = Mapping[str, Any]
 Entry = Mapping[str, Any]
@@ -148,8 +151,8 @@ def break_table(run: Run) -> Table:
             )
         )
     notes = [
-        "Displacement of an object's centre from one frame to the next, over the square root of its "
-        "area, beyond which fewer than half of the links are kept (isotonic fit, all levels "
+        "Displacement of an object's centre from one frame to the next, over the square root of "
+        "its area, beyond which fewer than half of the links are kept (isotonic fit, all levels "
         "together); measured to: where links run out.",
     ]
     notes += [f"{UNDEFINED} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
@@ -163,11 +166,9 @@ def _ends(interval: Mapping[str, Any]) -> str:
     return f"[{interval['low']:.2f}, {interval['high']:.2f}]"
 
 
-def group_table(run: Run) -> Table | None:
-    """Return the share of links kept in each group of videos, ``None`` if there are no groups."""
-    entries: Sequence[Entry] = run.get("links_by_group") or []
-    if not entries:
-        return None
+def group_table(run: Run) -> Table:
+    """Return the share of links kept in each group of videos, a column a level of each factor."""
+    entries: Sequence[Entry] = run["links_by_group"]
     groups: dict[tuple[str, str], int] = {}
     shares: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {}
     for entry in entries:
@@ -195,6 +196,3 @@ def group_table(run: Run) -> Table | None:
         (f"Links: {counts}. Intervals and the cells of the factorial stand in results.json.",),
         references,
     )
-
-
-_CROSSED = "cell"

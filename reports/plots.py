@@ -13,7 +13,7 @@ from mapt_bench.reports.evaluation import interval_cell
 from mapt_bench.reports.figures import FAINT, INK, PALETTE, STYLE, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
 from mapt_bench.reports.marks import ORACLE, Mark, line_marks, numbered_mark, reference_mark
-from mapt_bench.reports.run import row_interval, row_label, row_score
+from mapt_bench.reports.rows import row_interval, row_label, row_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

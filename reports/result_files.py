@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError, nearest
-from mapt_bench.reports.run import row_interval, row_label, row_score
+from mapt_bench.reports.rows import row_interval, row_label, row_score
 from mapt_bench.reports.scores import SCORES
 
 __all__ = ["EVALUATION", "EVALUATIONS", "RUN", "ResultFile", "ResultRow", "read_result"]

@@ -3,22 +3,21 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from mapt_bench.errors import listed
 from mapt_bench.reports.evaluation import (
     interval_cell,
     interval_column,
     interval_notes,
     score_column,
 )
+from mapt_bench.reports.links import group_table
+from mapt_bench.reports.rows import is_reference, row_interval, row_label, row_score
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
 
 __all__ = [
     "CLAIMED",
     "claims_table",
     "differences_table",
-    "is_reference",
-    "row_interval",
-    "row_label",
-    "row_score",
     "run_tables",
     "skipped_table",
     "summary_table",
@@ -44,32 +43,13 @@ def run_tables(run: Run) -> list[Table]:
         tables += [sweep_table(run, "PAT"), sweep_table(run, "STQ")]
     if _compared(run):
         tables.append(differences_table(run))
+    if run.get("links_by_group"):
+        tables.append(group_table(run))
     if run.get("skipped"):
         tables.append(skipped_table(run))
     if run.get("claims"):
         tables.append(claims_table(run))
     return tables
-
-
-def is_reference(row: Row) -> bool:
-    """Return whether a summary row is there for orientation only and competes for nothing.
-
-    True for rows of the group ``"reference"`` and for the oracle, which knows the ground truth.
-    """
-    return row.get("group") == "reference" or str(row["variant"]).startswith("oracle")
-
-
-def row_interval(row: Row) -> tuple[str, int] | None:
-    """Return kind (``"drop"`` or ``"pair"``) and tau of a summary row, ``None`` outside sweeps."""
-    interval = row.get("interval")
-    if not interval or interval.get("tau") is None:
-        return None
-    return str(interval.get("kind", "")), int(interval["tau"])
-
-
-def row_label(row: Row) -> str:
-    """Return how people call a summary row: its label or, without one, the variant's name."""
-    return str(row.get("label") or row["variant"])
 
 
 def summary_table(run: Run) -> Table:
@@ -184,9 +164,16 @@ def _compared(run: Run) -> list[Row]:
 
 
 def skipped_table(run: Run) -> Table:
-    """Return the trackers that could not run, each with its reason."""
-    rows = tuple((str(s.get("tracker", "")), str(s.get("reason", ""))) for s in run["skipped"])
-    return Table("Not run", (Column("tracker"), Column("reason")), rows)
+    """Return what could not run, each with its reason; equal reasons of sequences in one row."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for skip in run["skipped"]:
+        place = str(skip.get("tracker", "")), str(skip.get("reason", ""))
+        reasons.setdefault(place, []).extend([skip["sequence"]] if skip.get("sequence") else [])
+    rows: list[tuple[Cell, ...]] = [(*place, listed(names)) for place, names in reasons.items()]
+    columns = [Column("tracker"), Column("reason"), Column("sequences")]
+    if not any(reasons.values()):
+        columns, rows = columns[:2], [row[:2] for row in rows]
+    return Table("Not run", tuple(columns), tuple(rows))
 
 
 def claims_table(run: Run) -> Table:
@@ -219,14 +206,6 @@ def claims_table(run: Run) -> Table:
             apart.setdefault(reason, []).append(f"{claim['name']} {claimed}")
     notes += [f"{'; '.join(claims)}: {reason}." for reason, claims in apart.items()]
     return Table("Claims of the paper", columns, rows, tuple(notes))
-
-
-def row_score(row: Row, name: str) -> float | None:
-    """Return a score of a summary row; switches and fragments also stand beside the scores."""
-    value: float | None = (row.get("scores") or {}).get(name)
-    if value is None:
-        value = row.get({"IDSW": "switches", "Frag": "fragments"}.get(name, ""))
-    return value
 
 
 def _milliseconds(row: Row) -> Cell:

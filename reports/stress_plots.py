@@ -11,7 +11,7 @@ from mapt_bench.reports.end_labels import label_ends
 from mapt_bench.reports.figures import FAINT, INK, STYLE, save_figure
 from mapt_bench.reports.links import pooled, precision_entries
 from mapt_bench.reports.marks import ORACLE, Mark, line_marks
-from mapt_bench.reports.run import row_label, row_score
+from mapt_bench.reports.rows import row_label, row_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -158,7 +158,7 @@ def plot_links(run: Run, path: Path) -> None:
     marks = line_marks(run["summary"])
     parts = [
         ("links kept", "least visible fraction", pooled(run, "visibility"), _itself),
-        ("links kept = identities recovered", "gap (frames)", pooled(run, "recoveries"), _itself),
+        ("identities kept over a gap", "gap (frames)", pooled(run, "recoveries"), _itself),
         ("precision of recoveries", "absence (frames)", precision_entries(run), _returns),
     ]
     drawn = [part for part in parts if any(rate["n"] for rate in _rates(part[2], part[3]))]
@@ -205,7 +205,7 @@ def _draw_rates(
         at for at in range(len(bins)) if any(rate_of(each["bins"][at])["n"] for each in entries)
     ]
     ends = []
-    step = 0.45 / max(len(entries), 1)
+    step = 0.6 / max(len(entries), 1)
     for order, entry in enumerate(entries):
         mark = marks[row_label(entry)]
         shift = step * (order - (len(entries) - 1) / 2)
@@ -219,7 +219,7 @@ def _draw_rates(
             interval = rate["interval"]
             if interval.get("low") is not None:
                 ends_of = 100 * interval["low"], 100 * interval["high"]
-                axes.vlines(x, *ends_of, color=mark.colour, linewidth=0.9, alpha=0.4)
+                axes.vlines(x, *ends_of, color=mark.colour, linewidth=0.9, alpha=0.3)
         ends.append((row_label(entry), xs[-1], ys[-1], mark))
     names = [bins[at].replace(" %", "") for at in used]
     if with_counts:

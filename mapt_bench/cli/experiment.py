@@ -93,7 +93,8 @@ def experiment_options(function: _Function) -> _Function:
         click.option(
             "--suite",
             metavar="NAME",
-            help="Drawn videos: quick (the default), bench for numbers to report, tiny for trials.",
+            help="Drawn videos: quick, bench for numbers to report, tiny for trials, stress for "
+            "stress tests (default: quick, of stress tests stress).",
         ),
         click.option(
             "--segments",

@@ -16,10 +16,15 @@ from mapt_bench.experiments.variants import (
     with_and_without_memory,
 )
 
-__all__ = ["DEFAULT_LEVELS", "stress_plan"]
+__all__ = ["DEFAULT_LEVELS", "DEFAULT_STRESSORS", "stress_plan"]
 
 DEFAULT_LEVELS = (1, 3, 5)
 """Levels of a stress test unless others are asked for."""
+
+DEFAULT_STRESSORS = {"occlusion": ("bars", "passing", "pasted")}
+"""Kinds of which not every stressor runs by default, so that a test takes a few minutes. Bars go by
+the share that they cover, passing blocks by the length of the gap; what is pasted looks like what
+it hides."""
 
 _MEMORY = 10
 _WITH_MEMORY = ("bytetrack", "both")
@@ -44,7 +49,8 @@ def stress_plan(
     Args:
         traits_of: Says of an associator's name what it supports.
         kind: ``"occlusion"``, ``"motion"``, ``"similarity"`` or ``"image"``.
-        stressors: Names of stressors of the kind; all of them unless given.
+        stressors: Names of stressors of the kind; those of :data:`DEFAULT_STRESSORS` or, for
+            other kinds, all of them unless given.
         levels: Different levels, 1 to 5.
         memory: Frames that a lost track is kept for in the rows with memory.
         seed: Of everything random in the stressors.
@@ -96,7 +102,8 @@ def _entries(kind: str, names: Sequence[str]) -> list[StressEntry]:
             raise ConfigError(f"no stressor {name!r} of kind {kind!r}; {nearest(name, known)}")
     if len(set(names)) != len(names):
         raise ConfigError(f"a stressor is given twice in {list(names)}; name each once")
-    return [entry for name, entry in known.items() if not names or name in names]
+    chosen = names or DEFAULT_STRESSORS.get(kind) or tuple(known)
+    return [entry for name, entry in known.items() if name in chosen]
 
 
 def _variants(traits_of: Callable[[str], Traits], kind: str, memory: int) -> tuple[Variant, ...]:

@@ -1,0 +1,182 @@
+import math
+
+import numpy as np
+import pytest
+
+from mapt_bench.metrics import LinkEvents, LinkOutcome
+from mapt_bench.metrics.break_point import LEAST_BEYOND, break_point
+from mapt_bench.metrics.link_rates import (
+    DISPLACEMENT_BINS,
+    GAP_BINS,
+    VISIBLE_BINS,
+    kept_by_displacement,
+    kept_by_gap,
+    kept_by_visibility,
+    kept_links,
+    right_returns,
+)
+from mapt_bench.metrics.links import LINK, RETURN
+
+KEPT, NEW = LinkOutcome.KEPT, LinkOutcome.NEW
+
+
+def sequence(*links, returns=()):
+    """Events of given links, each a dictionary of what is not 0."""
+    rows = np.zeros(len(links), LINK)
+    for row, link in zip(rows, links, strict=True):
+        for name, value in {"size_px": 10, **link}.items():
+            row[name] = value
+    return LinkEvents(rows, np.array(list(returns), RETURN))
+
+
+def shares(rates):
+    return {rate.label: (rate.hits, rate.n) for rate in rates if rate.n}
+
+
+def test_ranges_leave_no_value_out_and_take_none_twice():
+    for bins, values in (
+        (VISIBLE_BINS, np.linspace(0, 1, 101)),
+        (GAP_BINS, np.arange(0, 60)),
+        (DISPLACEMENT_BINS, np.linspace(0, 9, 500)),
+    ):
+        assert (sum(each.holds(values).astype(int) for each in bins) == 1).all()
+        assert not any(each.holds(np.array([math.nan])).any() for each in bins)
+
+
+def test_links_are_kept_by_the_least_visible_fraction():
+    found = sequence(
+        {"visible_least": 0.0, "outcome": NEW},
+        {"visible_least": 0.1, "outcome": KEPT},
+        {"visible_least": 0.05, "outcome": NEW},
+        {"visible_least": 1.0, "outcome": KEPT},
+        {"visible_least": math.nan, "outcome": NEW},
+    )
+    assert shares(kept_by_visibility([found])) == {
+        "hidden": (0, 1),
+        "0-10 %": (1, 2),
+        "over 95 %": (1, 1),
+    }
+
+
+def test_links_are_kept_by_gap_and_returns_are_right_by_absence():
+    found = sequence(
+        {"gap": 0},
+        {"gap": 4, "outcome": NEW},
+        {"gap": 5},
+        {"gap": 99, "outcome": NEW},
+        returns=[(1, 1, True), (2, 1, False), (9, 7, True)],
+    )
+    assert shares(kept_by_gap([found])) == {"0": (1, 1), "4-5": (1, 2), "over 20": (0, 1)}
+    assert shares(right_returns([found])) == {"1": (1, 2), "6-10": (1, 1)}
+
+
+def test_displacement_is_over_size_and_gaps_are_left_out():
+    found = sequence({"displacement_px": 1}, {"displacement_px": 40, "outcome": NEW}, {"gap": 1})
+    assert shares(kept_by_displacement([found])) == {"0.05-0.1": (1, 1), "over 3.2": (0, 1)}
+
+
+def test_under_five_sequences_there_is_no_interval_and_a_reason():
+    rate = kept_links([sequence({}, {"outcome": NEW})] * 4)
+    assert rate.share == 0.5
+    assert rate.interval.low is None
+    assert "4 sequences" in rate.interval.reason
+
+
+def test_intervals_are_over_sequences_not_links():
+    # Each sequence is all or nothing: many links do not make the interval narrow.
+    good, bad = sequence(*[{}] * 100), sequence(*[{"outcome": NEW}] * 100)
+    wide = kept_links([good, bad, good, bad, good, bad])
+    assert wide.interval.high - wide.interval.low > 0.5
+    mixed = sequence(*[{}] * 50, *[{"outcome": NEW}] * 50)
+    narrow = kept_links([mixed] * 6)
+    assert (narrow.interval.low, narrow.interval.high) == (0.5, 0.5)
+
+
+def test_nothing_counted_is_undefined():
+    rate = kept_links([sequence()] * 5)
+    assert rate.share is None
+    assert rate.to_dict()["share"] is None
+    assert rate.interval.low is None
+
+
+def ramp(limit, count=100, flips=()):
+    """Links of displacement 0, 0.1, 0.2, ...; kept below a limit, but for some."""
+    return sequence(
+        *(
+            {
+                "displacement_px": at,
+                "outcome": NEW if (at >= limit) != (at in flips) else KEPT,
+            }
+            for at in range(count)
+        )
+    )
+
+
+def test_the_break_point_lies_between_what_is_kept_and_what_is_lost():
+    found = break_point([ramp(40)])
+    assert found.value == pytest.approx(3.95)
+    assert found.n == 100
+    assert found.measured_to == pytest.approx((99 - LEAST_BEYOND) / 10)
+    assert break_point([ramp(40)], unit="pixels").value == 39.5
+
+
+def test_single_losses_and_gains_do_not_move_it():
+    assert break_point([ramp(40, flips=(3, 17, 77))]).value == pytest.approx(3.95)
+
+
+def test_it_is_where_the_isotonic_fit_falls_below_one_half():
+    # Against pool-adjacent-violators worked out the slow way, on random data.
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        kept = rng.random(120) < np.linspace(0.95, 0.05, 120)
+        links = [
+            {"displacement_px": at, "outcome": KEPT if good else NEW}
+            for at, good in enumerate(kept)
+        ]
+        fit = slow_fit(kept.astype(float))
+        last = max(at for at, value in enumerate(fit) if value >= 0.5)
+        assert break_point([sequence(*links)], unit="pixels").value == last + 0.5
+
+
+def slow_fit(values):
+    """Falling least-squares fit: at each place min over starts of max over ends of means."""
+    count = len(values)
+    return [
+        min(max(values[a : b + 1].mean() for b in range(at, count)) for a in range(at + 1))
+        for at in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (ramp(0), "even at the smallest displacement"),
+        (ramp(100), "kept at every displacement"),
+        (ramp(100 - LEAST_BEYOND + 1), f"only {LEAST_BEYOND - 1} links lie beyond"),
+        (sequence(), "no links from one frame to the next"),
+        (sequence({"gap": 2}), "no links from one frame to the next"),
+    ],
+)
+def test_without_a_break_point_there_is_a_reason(found, reason):
+    point = break_point([found])
+    assert point.value is None
+    assert reason in point.reason
+    assert point.interval.low is None
+    assert point.to_dict()["reason"] == point.reason
+
+
+def test_equal_displacements_stand_on_one_side():
+    # Of those at 5 just more than half are kept: the limit is behind all, whatever their order.
+    links = [{"displacement_px": 5, "outcome": KEPT}] * 31
+    links += [{"displacement_px": 5, "outcome": NEW}] * 30
+    links += [{"displacement_px": 1}] * 10 + [{"displacement_px": 9, "outcome": NEW}] * 30
+    for order in (links, links[::-1]):
+        assert break_point([sequence(*order)], unit="pixels").value == 7
+
+
+def test_its_interval_is_over_sequences():
+    found = break_point([ramp(limit) for limit in (30, 35, 40, 45, 50, 55)])
+    assert found.interval.low < found.value < found.interval.high
+    assert found.interval.n == 6
+    same = break_point([ramp(40)] * 6)
+    assert same.interval.low == same.interval.high == pytest.approx(3.95)
