@@ -1,0 +1,57 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mapt_bench.errors import DataError
+from mapt_bench.model.config import FpnConfig
+from mapt_bench.model.fpn import TwoWayFpn
+from mapt_bench.model.layers import head_norm
+
+CHANNELS = (224, 448, 896, 2016)
+
+
+def levels_of(height, width, *, device="cpu", channels=CHANNELS):
+    return [
+        torch.zeros(1, count, height // stride, width // stride, device=device)
+        for count, stride in zip(channels, (4, 8, 16, 32), strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("separable", "gmacs"), [(False, 24.1), (True, 2.8)])
+def test_the_3x3_convolutions_cost_what_is_known_of_them(separable, gmacs):
+    fpn = TwoWayFpn(FpnConfig(separable=separable), CHANNELS, norm=head_norm("batch"))
+    fpn = fpn.to("meta").eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        fpn(levels_of(384, 1280, device="meta"))
+    counted = sum(
+        sum(operators.values())
+        for name, operators in counter.get_flop_counts().items()
+        if name in {f"TwoWayFpn.output.{level}" for level in range(4)}
+    )
+    assert counted / 2e9 == pytest.approx(gmacs, abs=0.05)
+
+
+def test_every_level_sees_every_level():
+    torch.manual_seed(0)
+    fpn = TwoWayFpn(FpnConfig(channels=8), (2, 3, 4, 5), norm=head_norm("group")).eval()
+    levels = [level.requires_grad_() for level in levels_of(64, 96, channels=(2, 3, 4, 5))]
+    results = fpn([level.normal_() for level in map(torch.randn_like, levels)])
+    assert [tuple(each.shape) for each in results] == [
+        (1, 8, 64 // stride, 96 // stride) for stride in (4, 8, 16, 32)
+    ]
+    levels = [torch.randn_like(level).requires_grad_() for level in levels]
+    for result in fpn(levels):
+        gradients = torch.autograd.grad(result.square().sum(), levels, retain_graph=True)
+        assert all(gradient.abs().max() > 0 for gradient in gradients)
+
+
+def test_sizes_need_not_halve():
+    fpn = TwoWayFpn(FpnConfig(channels=8), (2, 2), norm=head_norm("group"))
+    results = fpn([torch.zeros(1, 2, 7, 5), torch.zeros(1, 2, 4, 3)])
+    assert [tuple(each.shape[2:]) for each in results] == [(7, 5), (4, 3)]
+
+
+def test_a_missing_level_is_named():
+    fpn = TwoWayFpn(FpnConfig(channels=8), (2, 2), norm=head_norm("group"))
+    with pytest.raises(DataError, match="there are 1 levels; expected 2"):
+        fpn([torch.zeros(1, 2, 8, 8)])
