@@ -72,7 +72,7 @@ def test_saved_segments_are_found_and_known_by_their_contents(data, tmp_path):
     described = source.segments.describe()
     assert described["kind"] == "saved predictions"
     assert str(tmp_path) not in str(source.describe())
-    segmenter = source.segments.segmenter(source.videos, 1, seed=0)
+    segmenter = source.segments.segmenter(source.videos[1], 1, seed=0)
     segmenter.start(source.videos[1].info)
     assert segmenter.segment(source.videos[1].frame(0)).count == 2
     (maps / "000000.png").write_bytes((maps / "000003.png").read_bytes())
