@@ -1,6 +1,7 @@
 """Flow over several frames from the flows between neighbours."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 import numpy as np
 
@@ -37,9 +38,12 @@ def chained_flow(flows: Iterable[FlowField]) -> FlowField:
     first = next(steps, None)
     if first is None:
         raise ValueError("there is no flow to follow")
+    second = next(steps, None)
+    if second is None:
+        return FlowField(np.where(first.valid[..., None], first.flow, np.float32(0)), first.valid)
     rows, columns = np.nonzero(first.valid)
     moved = first.flow[rows, columns]
-    for step in steps:
+    for step in chain((second,), steps):
         height, width = step.valid.shape
         x = np.rint(columns + moved[:, 0]).astype(np.int64)
         y = np.rint(rows + moved[:, 1]).astype(np.int64)

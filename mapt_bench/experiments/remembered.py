@@ -16,7 +16,7 @@ from mapt_bench.labels import (
 __all__ = ["RememberedKnownVideo", "RememberedVideo", "remembered"]
 
 _BUDGET_BYTES = 256 << 20
-_BYTES_A_PIXEL = 3 + 4  # of an image and of a map
+_BYTES_A_PIXEL = 3 + 4 + 9  # of an image, a map and a flow
 
 _Value = TypeVar("_Value")
 
@@ -29,7 +29,7 @@ class RememberedVideo:
 
     Args:
         video: What is remembered.
-        budget_bytes: Room for images and maps.
+        budget_bytes: Room for images, maps and flows.
 
     Attributes:
         video: What is remembered.
@@ -71,9 +71,13 @@ class RememberedVideo:
 
 
 class RememberedKnownVideo(RememberedVideo):
-    """The same of a video whose every answer is known; these answers are small or seldom asked."""
+    """The same of a video whose every answer is known."""
 
     video: KnownVideo
+
+    def __init__(self, video: KnownVideo, *, budget_bytes: int = _BUDGET_BYTES) -> None:
+        super().__init__(video, budget_bytes=budget_bytes)
+        self._backward: dict[int, FlowField] = {}
 
     def objects(self, index: int) -> tuple[KnownObject, ...]:
         """Return the tracked objects that reach into a frame."""
@@ -81,7 +85,7 @@ class RememberedKnownVideo(RememberedVideo):
 
     def backward_flow(self, index: int) -> FlowField:
         """Return where each pixel of a frame was in the frame before."""
-        return self.video.backward_flow(index)
+        return self._kept(self._backward, self.video.backward_flow, index)
 
     def forward_flow(self, index: int) -> FlowField:
         """Return where each pixel of a frame will be in the next frame."""

@@ -46,6 +46,10 @@ def soft_masks(index_map: NDArray[np.int32], count: int, stride: int) -> NDArray
     height, width = index_map.shape
     rows, columns = -(-height // stride), -(-width // stride)
     y, x = np.nonzero(index_map >= 0)
+    if stride == 1:
+        masks = np.zeros((count, height, width), dtype=np.float32)
+        masks[index_map[y, x], y, x] = 1
+        return masks
     cells = (index_map[y, x].astype(np.int64) * rows + y // stride) * columns + x // stride
     covered = np.bincount(cells, minlength=count * rows * columns)
     cell_heights = np.minimum(stride, height - stride * np.arange(rows))
