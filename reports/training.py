@@ -50,6 +50,7 @@ def plot_training(rows: Sequence[Row], path: Path) -> None:
         for axes in (losses, validation, norms, rate):
             axes.set_xlabel("step")
             axes.set_xlim(0, None)
+            axes.xaxis.get_major_locator().set_params(integer=True)
         save_figure(figure, path)
 
 

@@ -1,6 +1,6 @@
 """The model that a recipe names, and the tracker that it is validated by."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 from torch import nn
@@ -51,17 +51,9 @@ def build_model(name: str, settings: Mapping[str, object], labels: LabelSpace) -
     return model
 
 
-def tracker_of(model: nn.Module) -> Callable[[nn.Module], Tracker] | None:
-    """Return what makes a tracker of a model, or ``None`` if it cannot track."""
-    if not isinstance(model, TracksVideos):
-        return None
-    return _tracker
-
-
-def _tracker(model: nn.Module) -> Tracker:
-    if not isinstance(model, TracksVideos):
-        raise TypeError(f"a {type(model).__name__} has no tracker()")
-    return model.tracker()
+def tracker_of(model: nn.Module) -> Tracker | None:
+    """Return what the model tracks videos with, or ``None`` if it has no :meth:`tracker`."""
+    return model.tracker() if isinstance(model, TracksVideos) else None
 
 
 def _of_user(name: str, settings: Mapping[str, object], labels: LabelSpace) -> nn.Module:

@@ -209,7 +209,7 @@ class Recipe:
     keep_checkpoints: int = 2
     export: Literal["float16", "float32"] = "float16"
     loaders: int = 0
-    cache_mb: int = 512
+    cache_mb: int = 1024
     clips: ClipSettings = ClipSettings()
     augment: AugmentSettings = AugmentSettings()
     optimizer: OptimizerSettings = OptimizerSettings()

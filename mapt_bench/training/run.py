@@ -159,7 +159,8 @@ class _Run:
         if self._job.validate is not None and self._log is not None:
             step = self._trainer.step
             scores = self._job.validate(self._trainer.best_model, step)
-            self._log.add({"kind": "validation", "step": step, "scores": scores})
+            if scores:
+                self._log.add({"kind": "validation", "step": step, "scores": scores})
         self._group.wait()
 
     def _keep(self) -> None:

@@ -153,10 +153,10 @@ def _tuple(kinds: tuple[Any, ...], value: object, key: str, where: object | None
 
 def _mapping(hint: Any, value: object, key: str, where: object | None) -> object:  # noqa: ANN401
     if not isinstance(value, Mapping):
-        raise ConfigError(
-            f"{key} is {value!r}; expected a mapping of names to numbers", where=where
-        )
+        raise ConfigError(f"{key} is {value!r}; expected a mapping of names to values", where=where)
     kind = get_args(hint)[1]
+    if kind is object:  # for somebody else to check
+        return {str(name): part for name, part in value.items()}
     return {str(name): _scalar(kind, part, f"{key}.{name}", where) for name, part in value.items()}
 
 

@@ -23,16 +23,18 @@ class TrackerValidation:
 
     Args:
         videos: With truth.
-        tracker_of: Makes the tracker of a model.
+        tracker_of: Makes the tracker of a model; ``None`` for a model that cannot track.
     """
 
-    def __init__(self, videos: Sequence[Video], tracker_of: Callable[[nn.Module], Tracker]) -> None:
+    def __init__(
+        self, videos: Sequence[Video], tracker_of: Callable[[nn.Module], Tracker | None]
+    ) -> None:
         self._videos = videos
         self._tracker_of = tracker_of
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, step: int) -> dict[str, float]:
-        """Return the defined ones of :data:`VALIDATION_SCORES`, pooled over the videos.
+        """Return the defined ones of :data:`VALIDATION_SCORES`, pooled; none without a tracker.
 
         The model is in evaluation mode meanwhile, and afterwards in the mode that it was in.
 
@@ -40,10 +42,12 @@ class TrackerValidation:
             TrackerError: If the tracker fails.
             DataError: If its maps cannot be scored.
         """
+        tracker = self._tracker_of(model)
+        if tracker is None:
+            return {}
         was_training = model.training
         model.eval()
         try:
-            tracker = self._tracker_of(model)
             sums = [self._score(tracker, video) for video in self._videos]
         finally:
             model.train(was_training)

@@ -1,0 +1,152 @@
+"""``mapt-bench train``: train a model on a suite or a folder, or go on with it."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.errors import ConfigError
+from mapt_bench.reports.tables import Cell, Column, Table
+from mapt_bench.reports.terminal import print_table
+from mapt_bench.reports.training import plot_training
+
+__all__ = ["command"]
+
+_EPILOG = """
+\b
+Examples:
+  mapt-bench train --config mapt-tiny --suite train --steps 200 --out runs/tiny
+  mapt-bench train --config my.yaml --data KITTI_STEP --set optimizer.lr=0.02 --device cuda
+"""
+
+
+@click.command("train", epilog=_EPILOG)
+@click.option(
+    "--config",
+    required=True,
+    metavar="NAME|FILE",
+    help="Recipe: a name, a YAML file, or package.module:function for a model of your own.",
+)
+@click.option("--suite", metavar="NAME", help="Suite to train on, such as train; or clip.")
+@click.option("--data", type=path_type, metavar="DIR", help="Folder with images, panoptic_maps.")
+@click.option(
+    "--val",
+    metavar="NAME|DIR|none",
+    show_default="val with the suite train, else none",
+    help="Suite or folder to validate on.",
+)
+@click.option("--dataset", metavar="NAME", help="Label space of --data: a name or a YAML file.")
+@click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data.")
+@click.option("--steps", type=int, metavar="N", help="The same as --set steps=N.")
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting of the recipe, such as optimizer.lr=0.02; repeatable.",
+)
+@click.option(
+    "--out",
+    type=path_type,
+    metavar="RUN",
+    help="Folder of the run; one that exists is gone on with (default: runs/train-<time>).",
+)
+@click.option("--seed", default=0, show_default=True, help="Of weights, order, augmentation.")
+@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu or cuda.")
+@click.option("--threads", default=1, show_default=True, help="Threads of torch, per process.")
+@click.option(
+    "--dry-run", is_flag=True, help="Make the clips of one epoch and one step; write nothing."
+)
+@json_option
+def command(
+    config: str,
+    suite: str | None,
+    data: Path | None,
+    val: str | None,
+    dataset: str | None,
+    encoding: str | None,
+    steps: int | None,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    seed: int,
+    device: str,
+    threads: int,
+    dry_run: bool,
+    json_file: str | None,
+) -> int:
+    """Train a model; a run that was stopped goes on to the same result.
+
+    RUN then holds weights.safetensors and weights.json (how they came about), log.jsonl and
+    curves.png. On several GPUs or machines: torchrun --nproc-per-node 2 -m mapt_bench train ...
+    """
+    from mapt_bench.training.request import TrainingRequest, carry_out
+
+    if out is None and "WORLD_SIZE" in os.environ:
+        raise ConfigError("torchrun starts several processes; give them one --out")
+    request = TrainingRequest(
+        config=config,
+        overrides=overrides if steps is None else (*overrides, f"steps={steps}"),
+        suite=suite,
+        data=data,
+        val=val,
+        dataset=dataset,
+        encoding=encoding,
+        out=out or Path("runs") / f"train-{datetime.now():%Y%m%d-%H%M%S}",
+        seed=seed,
+        device=device,
+        threads=threads,
+        is_dry=dry_run,
+    )
+    result = carry_out(request, progress_bar)
+    if result is None:  # another process has it
+        return 0
+    if "dry_run" in result:
+        if not emit_json(json_file, result):
+            print_table(_dry_table(result))
+        return 0
+    plot_training(result["log"], request.out / "curves.png")
+    if not emit_json(json_file, result):
+        print_table(_table(result))
+        if result["weights"]["validation"]:
+            print_table(_scores(result["weights"]["validation"]))
+        click.echo(f"run: {request.out} (weights.safetensors, weights.json, log.jsonl, curves.png)")
+    return 0
+
+
+def _table(result: dict[str, Any]) -> Table:
+    """One row a value, at both ends of the log."""
+    steps = [row for row in result["log"] if row["kind"] == "train"]
+    first, last = steps[0], steps[-1]
+    rows: list[tuple[Cell, ...]] = [("all losses, weighted", first["total"], last["total"])]
+    rows += [(name, first["values"][name], last["values"][name]) for name in sorted(last["values"])]
+    record = result["weights"]
+    title = (
+        f"{record['model']} on {record['data']['name']}: {record['steps']} steps in "
+        f"{record['seconds']:.0f} s, means over the log's first and last line"
+    )
+    columns = (Column("value"), Column("first", "number"), Column("last", "number"))
+    return Table(title, columns, tuple(rows))
+
+
+def _scores(validation: dict[str, float]) -> Table:
+    columns = tuple(Column(name, "percent", True) for name in validation)
+    return Table("Last validation", columns, (tuple(validation.values()),))
+
+
+def _dry_table(result: dict[str, Any]) -> Table:
+    found = result["dry_run"]
+    rows: list[tuple[Cell, ...]] = [
+        (name.replace("_", " "), found[name])
+        for name in (
+            *("clips", "steps", "things", "crowd_share", "void_share"),
+            *("seconds_per_clip", "step_seconds", "total", "gradient_norm"),
+        )
+    ]
+    rows += [(f"clips at tau {tau}", count) for tau, count in found["intervals"].items()]
+    rows += [(name, value) for name, value in sorted(found["values"].items())]
+    title = f"Dry run on {result['data']['name']}: an epoch of clips, one step"
+    return Table(title, (Column("value"), Column("found", "number")), tuple(rows))

@@ -1,0 +1,177 @@
+"""What a user asks of a training, opened, checked and carried out."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.provenance import provenance
+from mapt_bench.training.clips import ClipDataset
+from mapt_bench.training.dry_run import dry_run, epoch_steps
+from mapt_bench.training.log import read_log
+from mapt_bench.training.model_builder import build_model, tracker_of
+from mapt_bench.training.processes import ProcessGroup, joined_processes
+from mapt_bench.training.recipe import Recipe, read_recipe
+from mapt_bench.training.run import LOG_NAME, TrainingJob, train
+from mapt_bench.training.sources import (
+    TrainingData,
+    folder_data,
+    spread,
+    suite_data,
+    training_suites,
+)
+from mapt_bench.training.validation import TrackerValidation
+
+__all__ = ["TrainingRequest", "carry_out"]
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Given what is done and how many steps there are, shows it and yields what moves it on."""
+
+_NONE = "none"
+_VALIDATED_BY = {"train": "val"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRequest:
+    """The options of ``mapt-bench train``.
+
+    Attributes:
+        config: Recipe, see :func:`~mapt_bench.training.recipe.read_recipe`.
+        overrides: Its settings that are replaced, as ``optimizer.lr=0.02``.
+        suite: Suite to train on; ``None`` if ``data`` is given.
+        data: Folder to train on.
+        val: Suite or folder to validate on, or ``"none"``; ``None`` is the suite ``val`` for the
+            suite ``train``, and nothing otherwise.
+        dataset: Label space of folders.
+        encoding: Encoding of the maps of folders.
+        out: Folder of the run.
+        seed: 0 or more.
+        device: For example ``"cpu"`` or ``"cuda"``.
+        threads: Of torch, per process.
+        is_dry: Whether only one epoch of clips and one step are made.
+    """
+
+    config: str
+    overrides: tuple[str, ...] = ()
+    suite: str | None = None
+    data: Path | None = None
+    val: str | None = None
+    dataset: str | None = None
+    encoding: str | None = None
+    out: Path
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 1
+    is_dry: bool = False
+
+
+def carry_out(request: TrainingRequest, progress: Progress) -> dict[str, Any] | None:
+    """Do what is asked.
+
+    Args:
+        request: What is asked.
+        progress: Shows how far it is.
+
+    Returns:
+        ``schema``, ``run``, ``data``, ``skipped``, and either ``weights`` (their record) and
+        ``log`` (its rows), or ``dry_run``; ``None`` in all processes but the first.
+
+    Raises:
+        ConfigError: If options do not go together, or see :func:`~mapt_bench.training.run.train`.
+        DataError: If data are unusable, a loss is not finite, or something cannot be written.
+    """
+    _check(request)
+    torch.set_num_threads(request.threads)
+    cv2.setNumThreads(1)  # it draws small things: threads of its own would only wait
+    recipe = read_recipe(request.config, request.overrides)
+    data = _training_data(request)
+    with joined_processes("nccl" if request.device.startswith("cuda") else "gloo") as group:
+        job = _job(request, recipe, data, group)
+        result: dict[str, Any] = {
+            "schema": "mapt-bench/training-run/1",
+            "run": str(request.out),
+            "data": job.data,
+            "skipped": [{"name": skip.name, "reason": skip.reason} for skip in job.dataset.skipped],
+            "recipe": recipe.to_dict(),
+        }
+        if request.is_dry:
+            with progress("clips", epoch_steps(job)) as advance:
+                outcome = dry_run(job, advance=advance)
+            origin = provenance(threads=request.threads, device=str(job.device))
+            return {**result, "dry_run": outcome, "provenance": origin}
+        with progress("training", recipe.steps) as advance:
+            record = train(job, group=group, advance=advance)
+    if not group.leads:
+        return None
+    return {**result, "weights": record, "log": read_log(request.out / LOG_NAME)}
+
+
+def _check(request: TrainingRequest) -> None:
+    if (request.suite is None) == (request.data is None):
+        known = ", ".join(training_suites())
+        raise ConfigError(f"give either --suite or --data to train on; suites: {known}")
+    if request.seed < 0:
+        raise ConfigError(f"--seed is {request.seed}; expected 0 or more")
+    if request.threads < 1:
+        raise ConfigError(f"--threads is {request.threads}; expected 1 or more")
+    folders = request.data is not None or (request.val is not None and _is_folder(request.val))
+    if not folders and (request.dataset is not None or request.encoding is not None):
+        raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
+
+
+def _training_data(request: TrainingRequest) -> TrainingData:
+    if request.data is not None:
+        return folder_data(request.data, dataset=request.dataset, encoding=request.encoding)
+    return suite_data(str(request.suite))
+
+
+def _job(
+    request: TrainingRequest, recipe: Recipe, data: TrainingData, group: ProcessGroup
+) -> TrainingJob:
+    dataset = ClipDataset(
+        data.videos, recipe.clips, recipe.augment, cache_bytes=recipe.cache_mb * 2**20
+    )
+    return TrainingJob(
+        recipe=recipe,
+        dataset=dataset,
+        data=data.describe(),
+        build=partial(build_model, recipe.model, recipe.model_settings, dataset.labels),
+        folder=request.out,
+        seed=request.seed,
+        device=group.device(request.device),
+        validate=None if request.is_dry else _validation(request, recipe, dataset),
+    )
+
+
+def _validation(
+    request: TrainingRequest, recipe: Recipe, dataset: ClipDataset
+) -> TrackerValidation | None:
+    name = request.val
+    if name is None:
+        name = _VALIDATED_BY.get(request.suite or "", _NONE)
+    if name == _NONE:
+        return None
+    if name in training_suites():
+        data = suite_data(name)
+    elif _is_folder(name):
+        data = folder_data(Path(name), dataset=request.dataset, encoding=request.encoding)
+    else:
+        known = nearest(name, (*training_suites(), _NONE))
+        raise ConfigError(f"--val {name!r} is neither a suite nor a folder; {known}")
+    videos = spread(data.videos, recipe.validate_on)
+    if videos[0].info.labels != dataset.labels:
+        raise ConfigError(
+            f"--val has the label space {videos[0].info.labels.name!r}, the training data have "
+            f"{dataset.labels.name!r}; validate on data of one label space with them"
+        )
+    return TrackerValidation(videos, tracker_of)
+
+
+def _is_folder(name: str) -> bool:
+    return name not in training_suites() and Path(name).is_dir()

@@ -1,0 +1,125 @@
+"""``mapt-bench train`` from outside."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+from helpers.scenes import KITTI
+from helpers.training_jobs import moving_boxes
+from PIL import Image
+
+from mapt_bench.cli import main
+from mapt_bench.data import KittiStepWriter
+from mapt_bench.training.checkpoint import latest_checkpoint
+from mapt_bench.training.log import read_log
+
+torch.set_num_threads(1)
+
+MODEL = "helpers.toy_model:build"
+QUICK = ("log_every=1", "checkpoint_every=2", "validate_every=2", "schedule.warmup_steps=1")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    video = moving_boxes(4)
+    with KittiStepWriter(folder, KITTI) as writer:
+        for index in range(4):
+            writer.write("0001", f"{index:06d}", video.truth(index))
+            path = folder / "images" / "val" / "0001" / f"{index:06d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(video.image(index)).save(path)
+    return folder
+
+
+def train(*words, settings=QUICK):
+    changes = [word for setting in settings for word in ("--set", setting)]
+    return CliRunner().invoke(main, ["train", "--config", MODEL, *map(str, words), *changes])
+
+
+def test_a_run_leaves_weights_log_and_curves(data, tmp_path):
+    out = tmp_path / "run"
+    done = train("--data", data, "--val", data, "--steps", 4, "--out", out, "--json", "-")
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["schema"] == "mapt-bench/training-run/1"
+    assert result["weights"] == json.loads((out / "weights.json").read_text())
+    assert result["log"] == read_log(out / "log.jsonl")
+    assert result["weights"]["validation"].keys() >= {"PQ", "STQ"}
+    assert result["recipe"]["steps"] == 4
+    assert result["data"]["frames"] == 4
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert latest_checkpoint(out / "checkpoints").stem == "step-00000004"
+
+
+def test_tables_are_shown_and_a_finished_run_stays(data, tmp_path):
+    words = ("--data", data, "--val", data, "--steps", 2, "--out", tmp_path / "run")
+    first = train(*words)
+    assert first.exit_code == 0, first.stderr
+    assert "2 steps in" in first.stdout
+    assert "loss_semantic" in first.stdout
+    assert "Last validation" in first.stdout
+    assert train(*words).stdout == first.stdout
+    other = train(*words, "--seed", 1)
+    assert other.exit_code == 2
+    assert "differs in seed (there 0, now 1)" in other.stderr
+
+
+def test_a_dry_run_writes_nothing(data, tmp_path):
+    out = tmp_path / "run"
+    done = train("--data", data, "--dry-run", "--out", out, "--json", "-")
+    assert done.exit_code == 0, done.stderr
+    found = json.loads(done.stdout)["dry_run"]
+    assert (found["clips"], found["steps"], found["intervals"]) == (4, 2, {"1": 4})
+    assert found["things"] == 2
+    assert found["crowd_share"] == found["void_share"] == 0
+    assert found["total"] > 0
+    assert not out.exists()
+    shown = train("--data", data, "--dry-run")
+    assert "seconds per clip" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ((), 2, "give either --suite or --data to train on; suites: train"),
+        (("--suite", "clip", "--data", "x"), 2, "give either --suite or --data"),
+        (("--suite", "clpi"), 2, "no suite 'clpi'; did you mean 'clip'?"),
+        (("--suite", "clip", "--dataset", "kitti-step"), 2, "give --data too"),
+        (("--suite", "clip", "--seed", -1), 2, "--seed is -1"),
+        (("--suite", "clip", "--threads", 0), 2, "--threads is 0"),
+        (("--suite", "clip", "--steps", 0), 2, "steps is 0"),
+        (("--suite", "clip", "--set", "stpes=1"), 2, "did you mean 'steps'?"),
+        (("--suite", "clip", "--val", "vla"), 2, "--val 'vla' is neither a suite nor a folder"),
+        (("--suite", "clip", "--device", "cuda:99"), 2, "--device cuda:99 cannot be used"),
+        (("--suite", "clip", "--device", "gpu"), 2, "--device gpu cannot be used"),
+        (("--data", "absent"), 3, "absent"),
+        (("--suite", "clip", "--set", "clips.taus=[20]"), 3, "clip of 2 at tau 20 needs 21"),
+    ],
+)
+def test_wrong_use(words, code, message, tmp_path):
+    done = train(*words, "--out", tmp_path / "run")
+    assert done.exit_code == code, done.stderr
+    assert message in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_exhausted_memory_and_bad_losses(data, tmp_path):
+    hungry = CliRunner().invoke(
+        main,
+        ["train", "--config", "helpers.toy_model:build_hungry", "--data", str(data), "--dry-run"],
+    )
+    assert hungry.exit_code == 2
+    assert "lower batch_size" in hungry.stderr
+    words = ["--config", "helpers.toy_model:build_poisoned", "--data", str(data), "--steps", "4"]
+    bad = CliRunner().invoke(main, ["train", *words, "--out", str(tmp_path / "run")])
+    assert bad.exit_code == 3
+    assert "loss_semantic became non-finite at step 2" in bad.stderr
+
+
+def test_several_processes_need_one_folder(data, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = train("--data", data)
+    assert done.exit_code == 2
+    assert "give them one --out" in done.stderr
