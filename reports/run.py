@@ -1,6 +1,7 @@
 """Tables of a run of experiments (``mapt-bench/run/1``): summary, skipped trackers, claims."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mapt_bench.errors import listed
@@ -10,6 +11,7 @@ from mapt_bench.reports.evaluation import (
     interval_notes,
     score_column,
 )
+from mapt_bench.reports.groups import of_group, score_group_tables, score_groups
 from mapt_bench.reports.links import group_table
 from mapt_bench.reports.rows import is_reference, row_interval, row_label, row_score
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
@@ -41,6 +43,9 @@ def run_tables(run: Run) -> list[Table]:
     tables = [summary_table(run)]
     if any(row_interval(row) for row in run["summary"]):
         tables += [sweep_table(run, "PAT"), sweep_table(run, "STQ")]
+        tables += _sweeps_of_halves(run)
+    else:
+        tables += score_group_tables(run)
     if _compared(run):
         tables.append(differences_table(run))
     if run.get("links_by_group"):
@@ -50,6 +55,12 @@ def run_tables(run: Run) -> list[Table]:
     if run.get("claims"):
         tables.append(claims_table(run))
     return tables
+
+
+def _sweeps_of_halves(run: Run) -> list[Table]:
+    halves = [group for group in score_groups(run) if group.factor == "half"]
+    tables = ((group, sweep_table(of_group(run, group), "PAT")) for group in halves)
+    return [replace(table, title=f"{table.title}, {group.heading}") for group, table in tables]
 
 
 def summary_table(run: Run) -> Table:
