@@ -114,7 +114,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
 
     Raises:
         ConfigError: If saved predictions are to be linked under a stress that they do not know.
-        DataError: If nothing at all can be run.
+        DataError: If nothing at all can be run, or of a stress test nothing under stress.
     """
     skipped = {
         name: Skip("all", "the sequence has no ground truth", name) for name in source.without_truth
@@ -139,7 +139,8 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in too_short)
         if long_enough:
             cells.append(ScheduledCell(cell, pair, key, long_enough, stress))
-    if not cells:
+    stressed = any(series.level_of(each.cell) for series in plan.series for each in cells)
+    if not cells or (plan.series and not stressed):
         reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))
         raise DataError(f"nothing can be run: {reasons}", where=source.name)
     return Schedule(tuple(cells), tuple(skipped.values()))

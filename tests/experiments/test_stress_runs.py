@@ -170,11 +170,14 @@ def test_world_stressors_are_skipped_on_other_data(tmp_path):
 
 def test_images_are_not_changed_where_there_are_none(tmp_path):
     blind = source(walk(6, with_images=False))
-    outcome = run_plan(stress_of("similarity", "washed"), blind, tmp_path / "run")
+    outcome = run_plan(stress_of("motion", "shake", "blur"), blind, tmp_path / "run")
     (skip,) = outcome.skipped
-    assert skip.tracker == "stressor washed"
+    assert skip.tracker == "stressor blur"
     assert "changes images alone" in skip.reason
-    assert outcome.series == ()
+    assert [each.stressor for each in outcome.series] == ["shake"]
+    # The videos as they are, alone, are no stress test.
+    with pytest.raises(DataError, match="changes images alone"):
+        run_plan(stress_of("similarity", "washed"), blind, tmp_path / "other")
 
 
 def test_too_short_sequences_are_skipped_with_the_level(tmp_path):

@@ -1,0 +1,217 @@
+import re
+
+import pytest
+from helpers.results import interval, run, summary_row
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.reports.end_labels import spread
+from mapt_bench.reports.marks import COPY, ORACLE, line_marks
+from mapt_bench.reports.stress import fusion_table, stress_tables
+from mapt_bench.reports.stress_plots import plot_levels, write_stress_plots
+
+LABELS = ("copy", "both", "appearance-first", "simultaneous", "oracle")
+
+
+def rate(name, hits, n, *, returns=(0, 0)):
+    def share(of, out_of):
+        return {
+            "hits": of,
+            "n": out_of,
+            "share": of / out_of if out_of else None,
+            "interval": interval(0.1, 0.9) if out_of else {"n": 9, "reason": "undefined"},
+        }
+
+    return {"bin": name, **share(hits, n), "returns": share(*returns)}
+
+
+def stress_run(*, stressors=("bars", "passing"), occluder="void", motion=False):
+    """A stress test of five trackers at levels 0, 1 and 3."""
+    summary = [
+        summary_row(
+            variant,
+            0.9 - 0.1 * at - 0.05 * level,
+            0.8 - 0.1 * at,
+            "reference" if variant in ("copy", "oracle") else "heads",
+            stress={"stressor": name, "level": level, "value": level * 10 or None},
+        )
+        for name in stressors
+        for level in (0, 1, 3)
+        for at, variant in enumerate(LABELS)
+    ]
+    names = [*stressors, "all"] if len(stressors) > 1 else list(stressors)
+    entries = [
+        {"variant": variant, "label": variant, "group": "heads", "stressor": name}
+        for name in names
+        for variant in LABELS
+    ]
+    seen = [rate("hidden", 1, 4), rate("0-10 %", 0, 0), rate("over 95 %", 30, 40)]
+    gaps = [rate("0", 35, 40), rate("1", 1, 4, returns=(1, 2)), rate("2", 0, 0)]
+    breaks = {
+        "over_size": {
+            "value": 0.5,
+            "reason": None,
+            "interval": interval(0.4, 0.7),
+            "n": 44,
+            "measured_to": 2.0,
+        }
+    }
+    breaks["pixels"] = {**breaks["over_size"], "value": 12.0, "interval": interval(9.0, 15.0)}
+    beyond = {
+        **breaks["over_size"],
+        "value": None,
+        "reason": "half or more are kept at every displacement",
+        "interval": {"n": 9, "reason": "the score is undefined"},
+    }
+    never = {"over_size": beyond, "pixels": beyond}
+    bins = [rate("up to 0.05", 30, 30), rate("over 3.2", 4, 14)]
+    changes = {
+        "break_points": [
+            {**entry, **(never if entry["variant"] == "oracle" else breaks), "bins": bins}
+            for entry in entries
+            if entry["stressor"] != "all"
+        ]
+    }
+    return run(
+        experiment="stress-occlusion",
+        summary=summary,
+        claims=[],
+        stressors=[
+            {
+                "name": name,
+                "kind": "occlusion",
+                "summary": "things that hide",
+                "unit": "%",
+                "meaning": "share that is hidden",
+                "levels": {"1": 10, "3": 30},
+                "occluder": occluder,
+            }
+            for name in stressors
+        ],
+        visibility=[{**entry, "bins": seen} for entry in entries],
+        recoveries=[{**entry, "bins": gaps} for entry in entries],
+        **(changes if motion else {}),
+    )
+
+
+def tables_by_title(result):
+    return {table.title: table for table in stress_tables(result)}
+
+
+def test_each_stressor_has_its_scores_by_level():
+    tables = tables_by_title(stress_run())
+    table = tables["passing: PAT, TQ and STQ by level"]
+    assert [column.name for column in table.columns] == [
+        "variant",
+        *(f"{score} {level}" for score in ("PAT", "TQ", "STQ") for level in (0, 1, 3)),
+    ]
+    assert table.texts()[1][:4] == ["both", "80.00", "75.00", "65.00"]
+    assert "bars: IDSW and Frag by level" in tables
+    # Copying is best here, but it is a reference.
+    assert (1, 1) in table.best_cells()
+    assert (0, 1) not in table.best_cells()
+
+
+@pytest.mark.parametrize(
+    ("occluder", "words"), [("void", "STQ keeps void in predicted"), ("wall", "truth, as wall")]
+)
+def test_what_the_truth_says_of_what_hides_is_told(occluder, words):
+    tables = tables_by_title(stress_run(occluder=occluder))
+    assert any(words in note for note in tables["bars: PAT, TQ and STQ by level"].footnotes)
+
+
+def test_orders_of_fusion_are_crossed_with_levels():
+    table = fusion_table(stress_run(), "PAT")
+    assert [column.name for column in table.columns] == [
+        *("order", "none", "bars 1", "bars 3", "passing 1", "passing 3"),
+    ]
+    assert [row[0] for row in table.rows] == ["both", "appearance-first", "simultaneous"]
+    few = stress_run()
+    few["summary"] = [row for row in few["summary"] if row["variant"] != "simultaneous"]
+    assert not any("fusion" in title for title in tables_by_title(few))
+
+
+def test_rates_leave_empty_ranges_out_and_count_the_rest():
+    table = tables_by_title(stress_run())["Links kept by visible fraction"]
+    assert [column.name for column in table.columns] == ["variant", "hidden", "over 95 %"]
+    assert table.texts()[0] == ["copy", "25.00", "75.00"]
+    assert "Links: hidden: 4; over 95 %: 40." in table.footnotes[1]
+    assert len(table.rows) == len(LABELS)  # pooled over both stressors, once
+
+
+def test_precision_stands_beside_its_own_counts():
+    table = tables_by_title(stress_run())["Precision of recoveries by absence in frames"]
+    assert [column.name for column in table.columns] == ["variant", "1", "n"]
+    assert table.texts()[0] == ["copy", "50.00", "2"]
+    none = stress_run(stressors=("bars",))
+    for entry in none["recoveries"]:
+        entry["bins"] = [rate("0", 1, 1)]
+    assert "Precision of recoveries by absence in frames" not in tables_by_title(none)
+
+
+def test_break_points_have_intervals_or_reasons():
+    table = tables_by_title(stress_run(motion=True))["Break points"]
+    rows = {(row[0], row[1]): texts for row, texts in zip(table.rows, table.texts(), strict=True)}
+    assert rows["bars", "both"][2:6] == ["0.50", "[0.40, 0.70]", "12.00", "[9.00, 15.00]"]
+    assert rows["bars", "oracle"][2:4] == ["–", "–"]  # noqa: RUF001
+    assert any(
+        "oracle (bars), oracle (passing): half or more are kept" in note for note in table.footnotes
+    )
+
+
+def words_in(path):
+    return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
+
+
+def test_pictures_in_both_formats_equal_for_equal_results(tmp_path):
+    found = [write_stress_plots(stress_run(motion=True), tmp_path / name) for name in "ab"]
+    assert [path.name for path in found[0]] == [
+        *("stress_levels.png", "stress_levels.svg", "stress_links.png", "stress_links.svg"),
+        *("stress_break.png", "stress_break.svg"),
+    ]
+    for first, second in zip(*found, strict=True):
+        assert first.read_bytes() == second.read_bytes()
+    words = words_in(tmp_path / "a" / "stress_levels.svg")
+    assert {"bars (as void)", "passing (as void)", "PAT (%)", "STQ (%)", "none"} <= set(words)
+    assert words.count("simultaneous") == 2  # at the end of its line in each row of panels
+    assert "beyond 2.00" in words_in(tmp_path / "a" / "stress_break.svg")
+
+
+def test_without_motion_there_are_no_break_points(tmp_path):
+    names = {path.name for path in write_stress_plots(stress_run(), tmp_path)}
+    assert "stress_break.png" not in names
+
+
+def test_other_suffixes_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"\.pdf"):
+        plot_levels(stress_run(), tmp_path / "x.pdf")
+
+
+def test_a_tracker_looks_the_same_with_memory_but_for_the_dashes():
+    rows = [
+        {"variant": name, "label": name, "group": "heads"}
+        for name in ("both+memory", "iou", "both", "mine")
+    ]
+    rows += [{"variant": name, "label": name, "group": "reference"} for name in ("copy", "oracle")]
+    marks = line_marks(rows)
+    assert marks["both"].colour == marks["both+memory"].colour
+    assert marks["both"].dashes != marks["both+memory"].dashes
+    assert len({(mark.colour, mark.dashes) for mark in marks.values()}) == len(marks)
+    assert (marks["copy"], marks["oracle"]) == (COPY, ORACLE)
+    assert line_marks(rows[:3])["both"] == marks["both"]  # whoever else is drawn
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([], []),
+        ([5.0], [5.0]),
+        ([2.0, 8.0], [2.0, 8.0]),
+        ([8.0, 2.0], [8.0, 2.0]),
+        ([5.0, 5.0, 5.0], [4.0, 5.0, 6.0]),
+        ([0.0, 0.0], [0.0, 1.0]),  # at the lower limit
+        ([10.0, 10.0], [9.0, 10.0]),  # at the upper one
+        ([5.0, 5.5], [4.75, 5.75]),
+    ],
+)
+def test_names_move_apart_just_far_enough(places, expected):
+    assert spread(places, 1.0, 0.0, 10.0) == pytest.approx(expected)
