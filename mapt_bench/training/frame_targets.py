@@ -55,7 +55,7 @@ def _boxes(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return left, top, right, bottom of masks that each have a pixel."""
     sides = []
     for axis in (1, 2):  # columns are what is left when rows are joined
-        line = masks.any(axis=axis)
+        line: NDArray[np.bool_] = np.logical_or.reduce(masks, axis=axis)
         first = line.argmax(axis=1)
         last = line.shape[1] - line[:, ::-1].argmax(axis=1)
         sides.append((first, last))

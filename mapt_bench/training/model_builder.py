@@ -39,7 +39,8 @@ def build_model(name: str, settings: Mapping[str, object], labels: LabelSpace) -
     """
     if ":" in name:
         return _of_user(name, settings, labels)
-    from mapt_bench.model import build_mapt, mapt_config
+    from mapt_bench.model import build_mapt
+    from mapt_bench.model.config_files import mapt_config
 
     config = mapt_config(name, **settings)
     if config.labels != labels:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed
@@ -11,6 +12,10 @@ from torch import Tensor, distributed
 from mapt_bench.errors import ConfigError
 
 __all__ = ["ProcessGroup", "joined_processes"]
+
+
+_PATIENCE = timedelta(hours=3)
+"""How long processes wait for one another: the first one validates while the others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ class ProcessGroup:
         """
         try:
             device = torch.device(name)
-            if device.type == "cuda" and device.index is None and torch.cuda.is_available():
+            if name == "cuda" and torch.cuda.is_available():
                 device = torch.device("cuda", self.local_rank)
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as problem:  # the latter: torch without CUDA
@@ -78,7 +83,7 @@ def joined_processes(backend: str) -> Iterator[ProcessGroup]:
         yield ProcessGroup()
         return
     try:
-        distributed.init_process_group(backend)
+        distributed.init_process_group(backend, timeout=_PATIENCE)
     except (RuntimeError, ValueError) as problem:
         raise ConfigError(
             f"the processes cannot be joined ({str(problem).splitlines()[0]}); RANK and WORLD_SIZE "

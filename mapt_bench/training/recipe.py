@@ -1,15 +1,11 @@
-"""Everything that decides a training, in one frozen value: from YAML, changed by ``--set``."""
+"""Everything that decides a training, in one frozen value."""
 
-import importlib.resources
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.training.settings import check_range, parse_overrides, settings_from
+from mapt_bench.errors import ConfigError
+from mapt_bench.training.settings import check_range, settings_from
 
 __all__ = [
     "AugmentSettings",
@@ -17,11 +13,7 @@ __all__ = [
     "OptimizerSettings",
     "Recipe",
     "ScheduleSettings",
-    "read_recipe",
-    "recipe_names",
 ]
-
-_RECIPES = importlib.resources.files("mapt_bench.training") / "recipes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,62 +242,3 @@ class Recipe:
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in pairs}
-
-
-def recipe_names() -> tuple[str, ...]:
-    """Return the names of the recipes that ship with the package, sorted."""
-    if not _RECIPES.is_dir():
-        return ()
-    files = (Path(entry.name) for entry in _RECIPES.iterdir())
-    return tuple(sorted(file.stem for file in files if file.suffix == ".yaml"))
-
-
-def read_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
-    """Return a recipe of the package by name, or read one from a YAML file.
-
-    Args:
-        name_or_file: One of :func:`recipe_names`; a path that ends in ``.yaml`` or ``.yml``; or
-            ``package.module:function``, which stands for that model with the default settings.
-        overrides: Settings that replace the recipe's, as ``optimizer.lr=0.02``.
-
-    Raises:
-        ConfigError: If there is no such recipe, a key is unknown (the nearest is named), or a value
-            is wrong.
-    """
-    data, where = _recipe_data(name_or_file)
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"is {data!r}; expected a mapping of settings", where=where)
-    Recipe.from_dict(data, where=where)  # what is wrong in the file is told of the file
-    return Recipe.from_dict(_merged(data, parse_overrides(overrides, Recipe)), where=where)
-
-
-def _recipe_data(name_or_file: str) -> tuple[object, object]:
-    path = Path(name_or_file)
-    if path.suffix in {".yaml", ".yml"}:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as problem:
-            raise ConfigError(f"cannot be read ({problem})", where=path) from problem
-        try:
-            return yaml.safe_load(text), path
-        except yaml.YAMLError as problem:
-            why = " ".join(str(problem).split())
-            raise ConfigError(f"is no YAML ({why})", where=path) from problem
-    if ":" in name_or_file:
-        return {"model": name_or_file}, name_or_file
-    if name_or_file not in recipe_names():
-        raise ConfigError(
-            f"there is no recipe {name_or_file!r}; {nearest(name_or_file, recipe_names())}; or "
-            "give a YAML file"
-        )
-    text = (_RECIPES / f"{name_or_file}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text), name_or_file
-
-
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        below = merged.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
-    return merged

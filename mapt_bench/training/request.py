@@ -1,7 +1,7 @@
 """What a user asks of a training, opened, checked and carried out."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,8 @@ from mapt_bench.training.dry_run import dry_run, epoch_steps
 from mapt_bench.training.log import read_log
 from mapt_bench.training.model_builder import build_model, tracker_of
 from mapt_bench.training.processes import ProcessGroup, joined_processes
-from mapt_bench.training.recipe import Recipe, read_recipe
+from mapt_bench.training.recipe import Recipe
+from mapt_bench.training.recipe_files import read_recipe
 from mapt_bench.training.run import LOG_NAME, TrainingJob, train
 from mapt_bench.training.sources import (
     TrainingData,
@@ -42,7 +43,7 @@ class TrainingRequest:
     """The options of ``mapt-bench train``.
 
     Attributes:
-        config: Recipe, see :func:`~mapt_bench.training.recipe.read_recipe`.
+        config: Recipe, see :func:`~mapt_bench.training.recipe_files.read_recipe`.
         overrides: Its settings that are replaced, as ``optimizer.lr=0.02``.
         suite: Suite to train on; ``None`` if ``data`` is given.
         data: Folder to train on.
@@ -100,16 +101,23 @@ def carry_out(request: TrainingRequest, progress: Progress) -> dict[str, Any] | 
             "skipped": [{"name": skip.name, "reason": skip.reason} for skip in job.dataset.skipped],
             "recipe": recipe.to_dict(),
         }
+        if request.is_dry and not group.leads:
+            return None
         if request.is_dry:
             with progress("clips", epoch_steps(job)) as advance:
                 outcome = dry_run(job, advance=advance)
             origin = provenance(threads=request.threads, device=str(job.device))
             return {**result, "dry_run": outcome, "provenance": origin}
-        with progress("training", recipe.steps) as advance:
+        shown = progress if group.leads else _silent
+        with shown("training", recipe.steps) as advance:
             record = train(job, group=group, advance=advance)
     if not group.leads:
         return None
     return {**result, "weights": record, "log": read_log(request.out / LOG_NAME)}
+
+
+def _silent(what: str, steps: int) -> AbstractContextManager[Callable[[int], None]]:
+    return nullcontext(lambda steps: None)
 
 
 def _check(request: TrainingRequest) -> None:

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.training.recipe import Recipe, read_recipe, recipe_names
+from mapt_bench.training.recipe import Recipe
+from mapt_bench.training.recipe_files import read_recipe, recipe_names
 from mapt_bench.training.settings import known_keys, settings_from
 
 MINIMAL = {"model": "toy:build"}
@@ -146,3 +149,8 @@ def test_settings_take_none_where_it_is_allowed():
     )
     with pytest.raises(ConfigError, match=r"optimizer\.lr is None"):
         settings_from(Recipe, {**MINIMAL, "optimizer": {"lr": None}})
+
+
+def test_every_setting_is_in_the_documentation():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
+    assert [key for key in known_keys(Recipe) if f"`{key}`" not in text] == []
