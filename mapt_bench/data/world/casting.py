@@ -40,7 +40,7 @@ HALF_SIZES: dict[RoleKind, tuple[float, float]] = {
 """Half width and half length in metres, for keeping distances before looks are drawn."""
 
 _GROUP = (2, 5)  # least and most members of a group of look-alikes
-_SWING: dict[Family, tuple[float, float]] = {"seen": (0.85, 1.1), "held-out": (0.6, 0.75)}
+_SWING: dict[Family, tuple[float, float]] = {"seen": (0.85, 1.1), "held-out": (0.65, 0.8)}
 """How far legs swing at a brisk walk: who swings less takes shorter and quicker steps."""
 _BRISK = 1.4  # m/s
 _SLOW = 0.3  # m/s

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from mapt_bench.data.world.casting import HALF_SIZES, Role, cast_roles
 from mapt_bench.data.world.even import even_count
 from mapt_bench.data.world.lighting import draw_light
-from mapt_bench.data.world.paths import Clock, Path, pace, travelled, walk
-from mapt_bench.data.world.pillars import Pillar, draw_pillars, hide_behind
+from mapt_bench.data.world.paths import Clock, Path, pace, walk
+from mapt_bench.data.world.pillars import draw_pillars, hide_behind
 from mapt_bench.data.world.scene import CameraTrack, Ground, Scene
 from mapt_bench.data.world.scenery import standing
 from mapt_bench.data.world.settings import Family, WorldSettings
@@ -221,5 +221,7 @@ def _trees(rng: np.random.Generator, family: Family) -> tuple[Actor, ...]:
         ahead = rng.uniform(12.0, 30.0)
         place = np.array([rng.uniform(-0.9, 0.9) * ahead, ahead])
         turned = np.pi / 2 + rng.normal(0.0, 0.3)
-        found.append(standing("vegetation", hedge_body(rng, family, rng.uniform(3.0, 7.0)), place, turned))
+        found.append(
+            standing("vegetation", hedge_body(rng, family, rng.uniform(3.0, 7.0)), place, turned)
+        )
     return tuple(found)

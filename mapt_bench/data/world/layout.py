@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.world.paths import Route
 
-__all__ = ["BEFORE", "LANE", "Layout", "Lane", "Strip", "draw_layout"]
+__all__ = ["BEFORE", "LANE", "Lane", "Layout", "Strip", "draw_layout"]
 
 Floats = NDArray[np.float64]
 
@@ -146,7 +146,7 @@ def draw_layout(rng: np.random.Generator, *, junction: float | None, bends: bool
     if bends and junction is None:
         along = np.arange(steps) * 2.0
         wave = np.sin(2 * np.pi * (along / rng.uniform(90, 200) + rng.uniform()))
-        curvature = rng.uniform(0.002, 0.009) * wave
+        curvature = rng.uniform(0.003, 0.012) * wave
     # The camera starts at the origin and looks along z, whatever the road does behind it.
     route = Route.bent(np.zeros(2), 0.0, curvature)
     lanes = int(rng.choice((1, 1, 2)))

@@ -17,7 +17,7 @@ __all__ = ["Manner", "Recording", "draw_recording"]
 Floats = NDArray[np.float64]
 Manner = Literal["cruise", "crawl", "wait", "turn"]
 
-_MANNERS: dict[Manner, float] = {"cruise": 0.38, "crawl": 0.2, "wait": 0.24, "turn": 0.18}
+_MANNERS: dict[Manner, float] = {"cruise": 0.4, "crawl": 0.17, "wait": 0.24, "turn": 0.19}
 _FOCAL = 721.5 / 375  # of KITTI's colour cameras, in image heights
 _ELEVATION = 1.65  # metres, of the same
 
@@ -81,7 +81,7 @@ def _speeds(
     if manner == "wait":  # told backwards: from standing to as fast as it once was
         rolling = np.clip(clock.seconds - rng.uniform(0.4, 2.6) * clock.span, 0.0, None)
         return np.asarray(np.minimum(rng.uniform(1.0, 2.5) * rolling, rng.uniform(3.0, 9.0)))
-    cruise = {"cruise": (5.0, 13.0), "crawl": (0.5, 3.5), "turn": (2.5, 5.5)}[manner]
+    cruise = {"cruise": (6.0, 14.5), "crawl": (0.5, 4.0), "turn": (2.5, 5.5)}[manner]
     stop = {"cruise": 0.05, "crawl": 0.4, "turn": 0.15}[manner]
     return pace(rng, clock, rng.uniform(*cruise), settings.family, stop=stop)
 

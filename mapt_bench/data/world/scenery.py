@@ -88,28 +88,27 @@ class Scenery:
         count = 1 if is_straight else int((high - low) / _PIECE) + 1
         edges = np.linspace(low, high, count + 1)
         left, right = strip.route.place(edges, -half), strip.route.place(edges, half)
-        return [
-            np.stack([left[k], right[k], right[k + 1], left[k + 1]]) for k in range(count)
-        ]
+        return [np.stack([left[k], right[k], right[k + 1], left[k + 1]]) for k in range(count)]
 
     def _markings(self) -> list[Floats]:
-        found = []
         main, cross = self.layout.main, self.layout.cross
         dashes = np.arange(self.first + self.rng.uniform(0.0, 9.0), self.first + 75.0, 9.0)
-        clear = 0.0 if cross is None else cross.half_road + 3.0
-        for number in range(1 - main.lanes, main.lanes):
-            for start in dashes:
-                if abs(start + 1.5 - self.layout.junction) > clear + 1.5:
-                    found.append(self._bar(main, (start, start + 3.0), (number * LANE, 0.07)))
+        clear = 1.5 if cross is None else cross.half_road + 4.5
+        dashes = dashes[np.abs(dashes + 1.5 - self.layout.junction) > clear]
+        found = [
+            self._bar(main, (start, start + 3.0), (number * LANE, 0.07))
+            for number in range(1 - main.lanes, main.lanes)
+            for start in dashes.tolist()
+        ]
         if cross is not None:
             edge = self.layout.junction - cross.half_road
-            for beside in np.arange(-main.half_road + 0.5, main.half_road, 1.1):
-                found.append(self._bar(main, (edge - 3.0, edge - 0.4), (float(beside), 0.25)))
+            found += [
+                self._bar(main, (edge - 3.0, edge - 0.4), (beside, 0.25))
+                for beside in np.arange(-main.half_road + 0.5, main.half_road, 1.1).tolist()
+            ]
         return found
 
-    def _bar(
-        self, strip: Strip, along: tuple[float, float], across: tuple[float, float]
-    ) -> Floats:
+    def _bar(self, strip: Strip, along: tuple[float, float], across: tuple[float, float]) -> Floats:
         start, end = np.array(along[0]), np.array(along[1])
         low, high = across[0] - across[1], across[0] + across[1]
         place = strip.route.place
@@ -198,7 +197,9 @@ class Scenery:
     def _trees(self, strip: Strip, side: int, along: tuple[float, float], back: float) -> None:
         place = along[0] + self.rng.uniform(1.0, 5.0)
         while place < along[1]:
-            beside = side * self.rng.uniform(strip.half_width + 1.8, max(back, strip.half_width + 2.5))
+            beside = side * self.rng.uniform(
+                strip.half_width + 1.8, max(back, strip.half_width + 2.5)
+            )
             if self._is_free(strip, place - 2.0, place + 2.0):
                 spot = strip.route.place(np.array(place), beside)
                 body = tree_body(self.rng, self.family, self.rng.uniform(4.5, 9.0))
@@ -220,7 +221,9 @@ class Scenery:
                 self.furniture.append(standing("pole", body, spot, heading))
             elif kind == "sign":
                 turned = heading + (np.pi if side > 0 else 0.0)
-                self.furniture.append(standing("pole", sign_body(self.rng, self.family), spot, turned))
+                self.furniture.append(
+                    standing("pole", sign_body(self.rng, self.family), spot, turned)
+                )
             elif kind == "tree" and with_trees:
                 body = tree_body(self.rng, self.family, self.rng.uniform(5.0, 8.0))
                 self.furniture.append(standing("vegetation", body, spot, 0.0))
@@ -235,4 +238,6 @@ class Scenery:
         for way in (-1, 1):
             along = self.layout.junction + way * (cross.half_road + 0.8)
             spot = main.route.place(np.array(along), side * (main.half_road + 0.5))
-            self.furniture.append(standing("pole", light_body(self.rng, self.family), spot, heading))
+            self.furniture.append(
+                standing("pole", light_body(self.rng, self.family), spot, heading)
+            )

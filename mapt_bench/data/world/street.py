@@ -5,6 +5,7 @@ import numpy as np
 from mapt_bench.data.world.casting import cast_roles
 from mapt_bench.data.world.even import even_count
 from mapt_bench.data.world.lighting import draw_light
+from mapt_bench.data.world.mixture import add_distant, fill, stages
 from mapt_bench.data.world.paths import Clock
 from mapt_bench.data.world.recording import draw_recording
 from mapt_bench.data.world.scene import Scene
@@ -29,16 +30,16 @@ def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     traffic = Traffic(rng, settings, clock, recording, view)
     wanted = settings.objects
     if wanted is None:
-        wanted = even_count(settings.seed, _OBJECTS)
+        wanted = round(even_count(settings.seed, _OBJECTS) * stages(traffic))
     if settings.gap:
         hide_behind_trucks(traffic, min(wanted, int(rng.integers(2, 5))))
-    traffic.fill(wanted)
+    fill(traffic, wanted)
     if settings.objects is not None and traffic.tracked < wanted:
         raise ConfigError(
             f"{wanted} objects do not fit on this street; expected at most {traffic.tracked}, or "
             "another seed"
         )
-    traffic.roles += traffic.distant()
+    add_distant(traffic)
     scenery = Scenery(rng, settings.family, recording)
     ground = scenery.ground()
     scenery.build()

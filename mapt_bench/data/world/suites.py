@@ -1,8 +1,8 @@
 """Suites: frozen lists of world videos to train on, to choose by, and to report on."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from mapt_bench.data.world.hardness import (
     full_factorial,
     screening_design,
 )
-from mapt_bench.data.world.settings import Kind, WorldSettings
+from mapt_bench.data.world.settings import Family, Kind, WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, nearest
 
@@ -106,37 +106,40 @@ class _Seeds:
     next_seed: int
 
     def entry(
-        self, label: str, half: Half, cell: Cell | None = None, **settings: Any
+        self, label: str, half: Half, settings: WorldSettings, cell: Cell | None = None
     ) -> SuiteEntry:
         """Return the video of the next seed, named after its suite, kind and half."""
-        made = WorldSettings(seed=self.next_seed, **settings)
+        made = replace(settings, seed=self.next_seed)
         self.next_seed += 1
         short = "real" if half == "real-like" else "hard"
         name = f"{self.suite}-{made.kind}-{short}-{label}"
         return SuiteEntry(WorldVideo(made, name), half, cell or {})
 
-    def real_like(self, count: int, lengths: Iterable[int], **settings: Any) -> list[SuiteEntry]:
+    def real_like(
+        self, count: int, lengths: Iterable[int], family: Family = "held-out"
+    ) -> list[SuiteEntry]:
         """Return so many real-like videos of each kind, lengths in turn."""
         frames = tuple(lengths)
-        return [
-            self.entry(
-                f"{number:03d}",
-                "real-like",
-                kind=kind,
-                frames=frames[number % len(frames)],
-                gap=_REAL_LIKE_GAPS[number % len(_REAL_LIKE_GAPS)],
-                **settings,
-            )
-            for kind in KINDS
-            for number in range(count)
-        ]
+        entries = []
+        for kind in KINDS:
+            for number in range(count):
+                settings = WorldSettings(
+                    kind=kind,
+                    seed=0,
+                    frames=frames[number % len(frames)],
+                    gap=_REAL_LIKE_GAPS[number % len(_REAL_LIKE_GAPS)],
+                    family=family,
+                )
+                entries.append(self.entry(f"{number:03d}", "real-like", settings))
+        return entries
 
-    def hard(self, kind: Kind, cell: Cell, frames: int, label: str = "", **settings: Any) -> SuiteEntry:
+    def hard(
+        self, kind: Kind, cell: Cell, frames: int, *, family: Family = "held-out", label: str = ""
+    ) -> SuiteEntry:
         """Return a video of a cell of the factorial."""
         levels = {FACTORS[name].setting: FACTORS[name].value(level) for name, level in cell.items()}
-        return self.entry(
-            cell_code(cell) + label, "hard", cell, kind=kind, frames=frames, **levels, **settings
-        )
+        base = WorldSettings(kind=kind, seed=0, frames=frames, family=family)
+        return self.entry(cell_code(cell) + label, "hard", replace(base, **levels), cell)
 
 
 _REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and not on purpose
@@ -147,20 +150,24 @@ def _train(seeds: _Seeds) -> list[SuiteEntry]:
     rng = np.random.default_rng(0)
     entries = []
     for number in range(400):
-        half: Half = "real-like" if number % 4 < 2 else "hard"
-        settings: dict[str, Any] = {
-            "similarity": round(rng.uniform(0.2, 0.5), 3),
-            "gap": int(rng.choice((0, 0, 3, 6))),
-        }
-        if half == "hard":
-            settings = {
-                "speed": round(float(np.exp(rng.uniform(np.log(1.2), np.log(3.2)))), 3),
-                "spacing": round(rng.uniform(0.45, 1.1), 3),
-                "similarity": round(rng.uniform(0.2, 0.95), 3),
-                "gap": int(rng.integers(2, 10)),
-            }
-        kind = KINDS[number % 2]
-        entries.append(seeds.entry(f"{number:03d}", half, kind=kind, frames=16, **settings))
+        settings = WorldSettings(kind=KINDS[number % 2], seed=0, frames=16)
+        if number % 4 < 2:
+            half: Half = "real-like"
+            settings = replace(
+                settings,
+                similarity=round(rng.uniform(0.2, 0.5), 3),
+                gap=int(rng.choice(_REAL_LIKE_GAPS)),
+            )
+        else:
+            half = "hard"
+            settings = replace(
+                settings,
+                speed=round(float(np.exp(rng.uniform(np.log(1.1), np.log(3.0)))), 3),
+                spacing=round(rng.uniform(0.45, 1.1), 3),
+                similarity=round(rng.uniform(0.2, 0.95), 3),
+                gap=int(rng.integers(2, 10)),
+            )
+        entries.append(seeds.entry(f"{number:03d}", half, settings))
     return entries
 
 
@@ -169,28 +176,28 @@ def _val(seeds: _Seeds) -> list[SuiteEntry]:
 
     Kind is a fifth factor: the product of the four others (a half fraction of resolution V).
     """
-    entries = seeds.real_like(8, (16, 20, 24, 30))
+    entries = seeds.real_like(12, (16, 20, 24, 30), "seen")
     for cell in full_factorial():
         kind = KINDS[sum(level == "high" for level in cell.values()) % 2]
-        entries.append(seeds.hard(kind, cell, 24))
+        entries.append(seeds.hard(kind, cell, 24, family="seen"))
     return entries
 
 
 def _bench(seeds: _Seeds) -> list[SuiteEntry]:
     """What is reported: 64 real-like videos, and two of each kind for every cell."""
-    entries = seeds.real_like(32, range(16, 31, 2), family="held-out")
+    entries = seeds.real_like(32, range(16, 31, 2))
     for kind in KINDS:
         for cell in full_factorial():
             for number, frames in ((1, 24), (2, 30)):
-                entries.append(seeds.hard(kind, cell, frames, f"-{number}", family="held-out"))
+                entries.append(seeds.hard(kind, cell, frames, label=f"-{number}"))
     return entries
 
 
 def _quick(seeds: _Seeds) -> list[SuiteEntry]:
     """The default of the main job: drawn like bench, its hard half twelve balanced cells."""
-    entries = seeds.real_like(6, (16, 20, 24), family="held-out")
+    entries = seeds.real_like(6, (16, 20, 24))
     for number, (kind, cell) in enumerate(screening_design()):
-        entries.append(seeds.hard(kind, cell, (20, 24)[number % 2], family="held-out"))
+        entries.append(seeds.hard(kind, cell, (20, 24)[number % 2]))
     return entries
 
 
@@ -202,14 +209,18 @@ def _tiny(seeds: _Seeds) -> list[SuiteEntry]:
         "similarity": "high",
         "gap_length": "low",
     }
-    entries = seeds.real_like(1, (10,), family="held-out")
-    return entries + [seeds.hard(kind, cell, 12, family="held-out") for kind in KINDS]
+    entries = seeds.real_like(1, (10,))
+    return entries + [seeds.hard(kind, cell, 12) for kind in KINDS]
 
 
 def _stress(seeds: _Seeds) -> list[SuiteEntry]:
     """Mild videos that stress tests start from: nothing is hidden on purpose."""
     return [
-        seeds.entry(f"{number:03d}", "real-like", kind=kind, frames=24, family="held-out")
+        seeds.entry(
+            f"{number:03d}",
+            "real-like",
+            WorldSettings(kind=kind, seed=0, frames=24, family="held-out"),
+        )
         for kind in KINDS
         for number in range(6)
     ]

@@ -10,7 +10,7 @@ from mapt_bench.data.world.casting import Role, RoleKind
 from mapt_bench.data.world.hiding import Candidates, find_encounter
 from mapt_bench.data.world.layout import Lane
 from mapt_bench.data.world.looks import TruckLook, truck_look
-from mapt_bench.data.world.paths import Path, drive, pace, travelled
+from mapt_bench.data.world.paths import Path, drive
 from mapt_bench.data.world.traffic import Traffic
 
 __all__ = ["hide_behind_trucks"]
@@ -71,7 +71,12 @@ def hide_behind_trucks(traffic: Traffic, wanted: int) -> None:
 
 
 def _play(
-    traffic: Traffic, look: TruckLook, truck: _Way, targets: list[tuple[RoleKind, _Way]], *, most: int
+    traffic: Traffic,
+    look: TruckLook,
+    truck: _Way,
+    targets: list[tuple[RoleKind, _Way]],
+    *,
+    most: int,
 ) -> int:
     """Find starts for a truck and the first target; other targets then follow that truck."""
     path: Path | None = None
@@ -110,13 +115,8 @@ def _around(traffic: Traffic, lane: Lane, low: float, high: float, step: float) 
     return middle + np.arange(low, high, step) + traffic.rng.uniform(0.0, step)
 
 
-def _moving(traffic: Traffic, speed: float, *, stop: float = 0.0) -> Floats:
-    clock, family = traffic.clock, traffic.settings.family
-    return travelled(pace(traffic.rng, clock, speed, family, stop=stop), clock)
-
-
 def _walker(traffic: Traffic, lane: Lane, low: float, high: float) -> tuple[RoleKind, _Way]:
-    moved = traffic.side() * _moving(traffic, traffic.rng.uniform(0.6, 1.7), stop=0.2)
+    moved = traffic.side() * traffic.moved(traffic.rng.uniform(0.6, 1.7), stop=0.2)
     return "person", _Way(lane, moved, _around(traffic, lane, low, high, 0.8))
 
 
@@ -130,9 +130,10 @@ def _parked_truck(traffic: Traffic) -> _Act:
     if lane.name in traffic.taken:
         return None
     still = np.zeros(traffic.clock.frames)
-    truck = _Way(lane, still, _around(traffic, lane, 5.0, 32.0, 1.2))
+    later = traffic.rng.uniform() * traffic.excess
+    truck = _Way(lane, still, _around(traffic, lane, later + 5.0, later + 32.0, 1.2))
     walks = [main.walk(side, traffic.rng.uniform(0.35, 0.95)) for _ in range(3)]
-    return truck, [_walker(traffic, walk, 4.0, 42.0) for walk in walks]
+    return truck, [_walker(traffic, walk, later + 4.0, later + 42.0) for walk in walks]
 
 
 def _truck_passes(traffic: Traffic) -> _Act:
@@ -141,16 +142,15 @@ def _truck_passes(traffic: Traffic) -> _Act:
     lane = main.lane(main.lanes - 1, back=True)
     if lane.name in traffic.taken or traffic.recording.manner in ("wait", "turn"):
         return None
-    truck = _Way(
-        lane,
-        -_moving(traffic, traffic.rng.uniform(2.0, 8.0)),
-        _around(traffic, lane, 14.0, 70.0, 1.5),
-    )
-    targets = [_walker(traffic, main.walk(-1, traffic.rng.uniform(0.2, 0.9)), 6.0, 42.0)]
+    later = traffic.rng.uniform() * traffic.excess
+    moved = -traffic.moved(traffic.rng.uniform(2.0, 8.0))
+    truck = _Way(lane, moved, _around(traffic, lane, later + 14.0, later + 70.0, 1.5))
+    walk = main.walk(-1, traffic.rng.uniform(0.2, 0.9))
+    targets = [_walker(traffic, walk, later + 6.0, later + 42.0)]
     parked = main.parked(-1)
     if main.parking and parked.name not in traffic.taken:
         still = np.zeros(traffic.clock.frames)
-        places = _around(traffic, parked, 8.0, 45.0, 1.0)
+        places = _around(traffic, parked, later + 8.0, later + 45.0, 1.0)
         targets.insert(0, ("car", _Way(parked, still, places)))
     return truck, targets
 
@@ -162,7 +162,7 @@ def _truck_ahead(traffic: Traffic) -> _Act:
         return None
     beside = traffic.recording.beside
     own = Lane(main.route, beside, False, main.middle, "ahead")
-    drift = _moving(traffic, traffic.rng.uniform(-0.8, 1.5))
+    drift = traffic.moved(traffic.rng.uniform(-0.8, 1.5))
     if traffic.recording.manner == "wait":
         drift = np.zeros_like(drift)
     moved = traffic.recording.along - traffic.start + drift
@@ -171,7 +171,9 @@ def _truck_ahead(traffic: Traffic) -> _Act:
     targets: list[tuple[RoleKind, _Way]] = []
     if lane.name not in traffic.taken:
         way = _Way(
-            lane, -_moving(traffic, traffic.rng.uniform(1.0, 9.0)), _around(traffic, lane, 14.0, 75.0, 1.0)
+            lane,
+            -traffic.moved(traffic.rng.uniform(1.0, 9.0)),
+            _around(traffic, lane, 14.0, 75.0, 1.0),
         )
         targets.append(("car", way))
     targets.append(_walker(traffic, main.walk(1, traffic.rng.uniform(0.1, 0.9)), 10.0, 40.0))
@@ -187,13 +189,13 @@ def _crossing_truck(traffic: Traffic) -> _Act:
     if near.name in traffic.taken:
         return None
     speed = traffic.rng.uniform(1.5, 7.0) if traffic.rng.uniform() < 0.7 else 0.0
-    moved = _moving(traffic, speed) if speed else np.zeros(traffic.clock.frames)
+    moved = traffic.moved(speed) if speed else np.zeros(traffic.clock.frames)
     truck = _Way(near, moved, _around(traffic, near, -35.0, 14.0, 1.2))
     targets: list[tuple[RoleKind, _Way]] = []
     for number in range(cross.lanes):
         far = cross.lane(number, back=True)
         if far.name not in traffic.taken:
-            going = -_moving(traffic, traffic.rng.uniform(2.0, 8.0), stop=0.2)
+            going = -traffic.moved(traffic.rng.uniform(2.0, 8.0), stop=0.2)
             targets.append(("car", _Way(far, going, _around(traffic, far, -14.0, 35.0, 1.0))))
     for _ in range(2):
         walk = cross.walk(-1, traffic.rng.uniform(0.1, 0.9))
