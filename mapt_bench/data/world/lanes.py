@@ -98,9 +98,7 @@ def crossing_cars(traffic: Traffic) -> list[Role]:
     count = int(traffic.rng.integers(1, 5))
     if traffic.recording.manner == "wait":
         first = lane.middle + (1 if lane.back else -1) * traffic.rng.uniform(-25.0, 20.0)
-        return _column(
-            traffic, lane, first, count, traffic.rng.uniform(3.5, 9.0), least=_BUMPER + 1.5
-        )
+        return _column(traffic, lane, first, count, traffic.rng.uniform(3.5, 9.0))
     stop = traffic.layout.main.half_width + traffic.rng.uniform(1.0, 4.0)
     places = stop + traffic.spaced(count, _BUMPER + 0.8, 0.3, 2.0)
     sign = 1 if lane.back else -1
