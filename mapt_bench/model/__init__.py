@@ -1,24 +1,71 @@
 """The parts of MAPT, each of which works alone."""
 
+from mapt_bench.model.backbone import Backbone, build_backbone, load_imagenet, prepare_images
+from mapt_bench.model.config import (
+    AppearanceConfig,
+    BackboneConfig,
+    FpnConfig,
+    FusionConfig,
+    InstanceConfig,
+    MaptConfig,
+    SemanticConfig,
+)
+from mapt_bench.model.config_files import (
+    mapt_config,
+    mapt_config_from_dict,
+    mapt_config_names,
+    mapt_config_to_dict,
+)
 from mapt_bench.model.deform import (
     DeformForm,
     deformable_convolution,
     deformable_pyramid,
     fastest_form,
 )
+from mapt_bench.model.fpn import TwoWayFPN
+from mapt_bench.model.instance import Detections, InstanceHead
 from mapt_bench.model.motion import MotionHead, MotionOutput, normalise_masks
 from mapt_bench.model.motion_config import MOTION_DESIGNS, Cue, MotionConfig, motion_config
+from mapt_bench.model.panoptic_fusion import FusedFrame, PanopticFusion
+from mapt_bench.model.region_pool import RegionPool
+from mapt_bench.model.semantic import SemanticHead, SemanticOutput
+from mapt_bench.model.targets import Clip, FrameTargets
 
 __all__ = [
     "MOTION_DESIGNS",
+    "AppearanceConfig",
+    "Backbone",
+    "BackboneConfig",
+    "Clip",
     "Cue",
     "DeformForm",
+    "Detections",
+    "FpnConfig",
+    "FrameTargets",
+    "FusedFrame",
+    "FusionConfig",
+    "InstanceConfig",
+    "InstanceHead",
+    "MaptConfig",
     "MotionConfig",
     "MotionHead",
     "MotionOutput",
+    "PanopticFusion",
+    "RegionPool",
+    "SemanticConfig",
+    "SemanticHead",
+    "SemanticOutput",
+    "TwoWayFPN",
+    "build_backbone",
     "deformable_convolution",
     "deformable_pyramid",
     "fastest_form",
+    "load_imagenet",
+    "mapt_config",
+    "mapt_config_from_dict",
+    "mapt_config_names",
+    "mapt_config_to_dict",
     "motion_config",
     "normalise_masks",
+    "prepare_images",
 ]

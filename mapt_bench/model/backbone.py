@@ -131,12 +131,11 @@ class _Residual(nn.Module):
 
 
 def _tiny(config: BackboneConfig, norm: MakeNorm) -> Backbone:
-    stages = nn.Sequential()
-    channels = config.stem_channels
-    for width, depth in zip(config.widths, config.depths, strict=True):
-        stride = ConvNorm(channels, width, 3, norm=norm, stride=2)
-        stages.append(nn.Sequential(stride, *(_Residual(width, norm) for _ in range(depth))))
-        channels = width
-    return Backbone(
-        ConvNorm(3, config.stem_channels, 3, norm=norm, stride=2), stages, config.widths
-    )
+    def stage(in_channels: int, channels: int, depth: int) -> nn.Sequential:
+        stride = ConvNorm(in_channels, channels, 3, norm=norm, stride=2)
+        return nn.Sequential(stride, *(_Residual(channels, norm) for _ in range(depth)))
+
+    in_channels = (config.stem_channels, *config.widths[:-1])
+    stages = map(stage, in_channels, config.widths, config.depths)
+    stem = stage(3, config.stem_channels, config.stem_depth)
+    return Backbone(stem, nn.Sequential(*stages), config.widths)

@@ -40,6 +40,7 @@ class BackboneConfig:
     Attributes:
         name: One of :data:`BackboneName`.
         stem_channels: Of the first convolution, at stride 2; of ``tiny`` alone.
+        stem_depth: Residual blocks at stride 2; of ``tiny`` alone.
         widths: Channels at strides 4, 8, 16 and 32; of ``tiny`` alone.
         depths: Residual blocks at each stride, beside the convolution that strides; of ``tiny``
             alone.
@@ -50,12 +51,13 @@ class BackboneConfig:
 
     name: BackboneName = "regnet_y_8gf"
     stem_channels: int = 16
+    stem_depth: int = 0
     widths: tuple[int, ...] = (32, 64, 96, 128)
     depths: tuple[int, ...] = (1, 1, 1, 1)
 
     def __post_init__(self) -> None:
         _check_choice("backbone", self.name, BackboneName)
-        _check_numbers(self, "the backbone", may_be_zero=("depths",))
+        _check_numbers(self, "the backbone", may_be_zero=("stem_depth", "depths"))
         for name in ("widths", "depths"):
             if len(getattr(self, name)) != 4:
                 raise ConfigError(

@@ -158,8 +158,10 @@ def _merged(base: _Plain, changes: _Plain) -> _Plain:
     result = dict(base)
     for key, value in changes.items():
         older = result.get(key)
-        is_replaced = not (isinstance(value, dict) and isinstance(older, dict)) or "design" in value
-        result[key] = value if is_replaced else _merged(older, value)  # type: ignore[arg-type]
+        if isinstance(value, dict) and isinstance(older, dict) and "design" not in value:
+            result[key] = _merged(older, value)
+        else:
+            result[key] = value
     return result
 
 
@@ -198,7 +200,7 @@ def _value(hint: Any, value: object, key: str, where: object | None) -> object: 
     accepted = (int, float) if hint is float else hint
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f"{key} is {value!r}; expected {_MEANING[hint]}", where=where)
-    return float(value) if hint is float else value  # type: ignore[arg-type]
+    return float(value) if hint is float else value
 
 
 def _numbers(

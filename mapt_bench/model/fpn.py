@@ -12,10 +12,10 @@ from mapt_bench.errors import DataError
 from mapt_bench.model.config import FpnConfig
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
 
-__all__ = ["TwoWayFpn"]
+__all__ = ["TwoWayFPN"]
 
 
-class TwoWayFpn(nn.Module):
+class TwoWayFPN(nn.Module):
     """Give every level of a backbone the same channels, and a view of all the others.
 
     Two pyramids, each with 1x1 convolutions of its own, run in opposite directions (nearest

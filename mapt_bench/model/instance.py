@@ -19,7 +19,12 @@ from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
 from mapt_bench.model.proposals import ProposalNetwork
 from mapt_bench.model.region_pool import RegionPool
-from mapt_bench.model.sampling import crowd_share, mean_over_images, sample_balanced
+from mapt_bench.model.sampling import (
+    crowd_share,
+    generator_of_each,
+    mean_over_images,
+    sample_balanced,
+)
 from mapt_bench.model.targets import FrameTargets
 
 __all__ = ["Detections", "InstanceHead"]
@@ -107,14 +112,14 @@ class InstanceHead(nn.Module):
         drawn = [
             self._regions(boxes, target, image_size, generator)
             for boxes, target, generator in zip(
-                proposals, targets, generators or [None] * len(targets), strict=True
+                proposals, targets, generator_of_each(generators, len(targets)), strict=True
             )
         ]
-        return (
-            losses
-            | self._box_losses(levels, drawn, targets)
-            | {"loss_mask": self._mask_loss(levels, drawn, targets)}
-        )
+        return {
+            **losses,
+            **self._box_losses(levels, drawn, targets),
+            "loss_mask": self._mask_loss(levels, drawn, targets),
+        }
 
     @torch.no_grad()
     def detect(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> list[Detections]:
@@ -131,7 +136,7 @@ class InstanceHead(nn.Module):
             logits, deltas, proposals, sizes
         )
         counts = [len(found) for found in labels]
-        masks = self._masks(levels, boxes, torch.cat(labels)).split(counts)
+        masks = torch.split(self._masks(levels, boxes, torch.cat(labels)), counts)
         return [Detections(*found) for found in zip(boxes, labels, scores, masks, strict=True)]
 
     def _classified(

@@ -4,10 +4,12 @@ After Mohan and Valada 2021, "EfficientPS" (arXiv:2004.02307), sec. 3.4: where b
 of a thing it wins, where they disagree it hardly counts.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -26,7 +28,7 @@ class FusedFrame(NamedTuple):
         segments: Stuff and things; the things best first, every one with a pixel or more.
         detection: Which detection each thing is, ``int64`` of shape ``(n,)``, on the device of the
             detections.
-        index_map: That of ``segments``, on the device of the detections: ``int64`` of shape
+        index_map: That of ``segments``, on the device of the detections: ``int32`` of shape
             ``(height, width)``, -1 outside things.
     """
 
@@ -73,16 +75,16 @@ class PanopticFusion:
         full = functional.interpolate(
             logits[None], size=(4 * rows, 4 * columns), mode="bilinear", align_corners=False
         )[0, :, :height, :width]
-        strength, winner = self._strongest(full, detections)
-        stuff_strength = full[self._stuff_channels].amax(0)
+        strength, winner = self._instances(full, detections)
+        stuff_strength, stuff = _strongest(full, self._stuff_channels)
         winner = torch.where(strength > stuff_strength, winner, -1)
-        detection, inverse = winner.unique(return_inverse=True)
-        # The first is "no instance", where it occurs at all.
-        beside = int(len(detection) > 0 and int(detection[0]) < 0)
-        detection, index_map = detection[beside:], inverse - beside
+        detection, index_map = _closed_up(winner, len(detections.scores))
+        thing_strength, things = _strongest(full, self._thing_channels)
+        stuff = torch.where(thing_strength > stuff_strength, things, stuff)
+        indices = index_map.cpu().numpy()
         segments = FrameSegments(
-            stuff=self._stuff(full, index_map),
-            index_map=index_map.to(torch.int32).cpu().numpy(),
+            stuff=self._settled(stuff.cpu().numpy(), indices),
+            index_map=indices,
             class_ids=np.array(self.labels.thing_ids, dtype=np.int64)[
                 detections.labels[detection].cpu().numpy() - 1
             ],
@@ -90,14 +92,14 @@ class PanopticFusion:
         )
         return FusedFrame(segments, detection, index_map)
 
-    def _strongest(self, logits: Tensor, detections: Detections) -> tuple[Tensor, Tensor]:
+    def _instances(self, logits: Tensor, detections: Detections) -> tuple[Tensor, Tensor]:
         """Return the fused logit of the strongest instance at each pixel, and which it is.
 
         Everything happens inside an instance's box: outside, its logit is minus infinity.
         """
         height, width = logits.shape[-2:]
         strength = logits.new_full((height, width), -torch.inf)
-        winner = torch.full((height, width), -1, device=logits.device)
+        winner = torch.full((height, width), -1, dtype=torch.int32, device=logits.device)
         occupied = torch.zeros((height, width), dtype=torch.bool, device=logits.device)
         corners = torch.stack(
             (*detections.boxes[:, :2].floor().unbind(1), *detections.boxes[:, 2:].ceil().unbind(1)),
@@ -125,22 +127,42 @@ class PanopticFusion:
             winner[window] = torch.where(stronger, index, winner[window])
         return strength, winner
 
-    def _stuff(
-        self, logits: Tensor, index_map: Tensor
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def _settled(
+        self, channels: NDArray[np.uint8], index_map: NDArray[np.int32]
+    ) -> NDArray[np.uint8]:
+        """Return the class of each pixel outside instances; void where it is none, or too small."""
         void = self.labels.ignore_label
-        classes = torch.tensor(self.labels.class_ids, device=logits.device)[logits.argmax(0)]
-        classes = torch.where(index_map >= 0, void, classes)
-        pixels = torch.bincount(classes.flatten(), minlength=256)
-        least = self.config.stuff_area * index_map.numel() / self.config.stuff_area_of
-        is_void = torch.zeros(256, dtype=torch.bool, device=logits.device)
-        is_stuff = torch.zeros_like(is_void)
-        is_stuff[list(self.labels.stuff_ids)] = True
-        is_void |= is_stuff & (pixels < least)
+        classes = np.array(self.labels.class_ids, dtype=np.uint8)[channels]
+        classes[index_map >= 0] = void
+        least = self.config.stuff_area * classes.size / self.config.stuff_area_of
+        table = np.arange(256, dtype=np.uint8)
+        is_thing = self.labels.is_thing_table
+        table[(np.bincount(classes.ravel(), minlength=256) < least) & ~is_thing] = void
         if not self.config.keep_thing_classes:
-            is_void |= ~is_stuff
-        settled = torch.where(is_void[classes], void, classes)
-        return settled.to(torch.uint8).cpu().numpy()
+            table[is_thing] = void
+        return table[classes]
+
+
+def _strongest(logits: Tensor, channels: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Return the largest logit at each pixel among some channels, and its channel, ``uint8``.
+
+    One channel after the other: argmax across channels takes several times as long on a CPU.
+    """
+    strength = torch.full_like(logits[0], -torch.inf)
+    winner = torch.zeros_like(strength, dtype=torch.uint8)
+    for channel in channels:
+        winner = torch.where(logits[channel] > strength, channel, winner)
+        torch.maximum(strength, logits[channel], out=strength)
+    return strength, winner
+
+
+def _closed_up(winner: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return which of ``count`` detections won pixels, and the map of their places among those."""
+    pixels = torch.bincount((winner + 1).flatten(), minlength=count + 1)[1:]
+    present = pixels > 0
+    # One more, at the end: -1 stays -1.
+    place = functional.pad(present.cumsum(0, dtype=torch.int32) - 1, (0, 1), value=-1)
+    return present.nonzero().flatten(), place[winner]
 
 
 def _pasted(mask_logits: Tensor, box: Tensor, window: tuple[slice, slice]) -> Tensor:

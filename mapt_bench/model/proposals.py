@@ -19,7 +19,12 @@ from torchvision.models.detection.rpn import (
 from torchvision.ops import box_iou
 
 from mapt_bench.model.config import InstanceConfig
-from mapt_bench.model.sampling import crowd_share, mean_over_images, sample_balanced
+from mapt_bench.model.sampling import (
+    crowd_share,
+    generator_of_each,
+    mean_over_images,
+    sample_balanced,
+)
 from mapt_bench.model.targets import FrameTargets
 
 __all__ = ["ProposalNetwork"]
@@ -94,7 +99,7 @@ class ProposalNetwork(nn.Module):
             deltas.view(len(anchors), -1, 4),
             anchors[0],
             targets,
-            generators or [None] * len(targets),
+            generator_of_each(generators, len(targets)),
         )
         return proposals, losses
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["crowd_share", "mean_over_images", "sample_balanced"]
+__all__ = ["crowd_share", "generator_of_each", "mean_over_images", "sample_balanced"]
 
 
 def crowd_share(boxes: Tensor, crowd: Tensor) -> Tensor:
@@ -67,6 +67,21 @@ def _drawn(indices: Tensor, count: int, generator: torch.Generator | None) -> Te
     return indices[order.to(indices.device)]
 
 
+def generator_of_each(
+    generators: Sequence[torch.Generator] | None, count: int
+) -> list[torch.Generator | None]:
+    """Return one generator an image, ``None`` where torch's own is meant.
+
+    Raises:
+        ValueError: If there is another number of them.
+    """
+    if generators is None:
+        return [None] * count
+    if len(generators) != count:
+        raise ValueError(f"{len(generators)} generators for {count} images")
+    return list(generators)
+
+
 def mean_over_images(values: Tensor, counts: Sequence[int], divisors: Sequence[int]) -> Tensor:
     """Average within each image, then over images.
 
@@ -83,6 +98,6 @@ def mean_over_images(values: Tensor, counts: Sequence[int], divisors: Sequence[i
     """
     sums = [
         part.sum() / max(1, divisor)
-        for part, divisor in zip(values.split(list(counts)), divisors, strict=True)
+        for part, divisor in zip(torch.split(values, list(counts)), divisors, strict=True)
     ]
     return torch.stack(sums).mean()

@@ -16,7 +16,7 @@ from mapt_bench.labels import LabelSpace
 from mapt_bench.model.config import SemanticConfig
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
 
-__all__ = ["Dpc", "Lsfe", "MismatchCorrection", "SemanticHead", "SemanticOutput"]
+__all__ = ["DPC", "LSFE", "MismatchCorrection", "SemanticHead", "SemanticOutput"]
 
 _VOID = -100
 """Channel of void pixels in targets: what cross-entropy leaves out."""
@@ -36,7 +36,7 @@ class SemanticOutput(NamedTuple):
     features: Tensor
 
 
-class Dpc(nn.Module):
+class DPC(nn.Module):
     """Dense prediction cell: five separable convolutions that look near and far, side by side.
 
     Args:
@@ -67,7 +67,7 @@ class Dpc(nn.Module):
         return joined
 
 
-class Lsfe(nn.Sequential):
+class LSFE(nn.Sequential):
     """Large scale feature extractor: two separable convolutions, for the fine levels."""
 
     def __init__(self, in_channels: int, out_channels: int, *, norm: MakeNorm) -> None:
@@ -82,7 +82,7 @@ class MismatchCorrection(nn.Module):
 
     def __init__(self, channels: int, *, norm: MakeNorm) -> None:
         super().__init__()
-        self.fit = Lsfe(channels, channels, norm=norm)
+        self.fit = LSFE(channels, channels, norm=norm)
 
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Return a map of height and width ``size``."""
@@ -115,11 +115,11 @@ class SemanticHead(nn.Module):
         self.config = config
         self.feature_stride = feature_stride
         width = config.channels
-        coarse = Dpc if config.dpc else Lsfe
+        coarse = DPC if config.dpc else LSFE
         self.dpc32 = coarse(in_channels, width, norm=norm)
         self.dpc16 = coarse(in_channels, width, norm=norm)
-        self.lsfe8 = Lsfe(in_channels, width, norm=norm)
-        self.lsfe4 = Lsfe(in_channels, width, norm=norm)
+        self.lsfe8 = LSFE(in_channels, width, norm=norm)
+        self.lsfe4 = LSFE(in_channels, width, norm=norm)
         self.correct16 = MismatchCorrection(width, norm=norm)
         self.correct8 = MismatchCorrection(width, norm=norm)
         self.classify = nn.Conv2d(4 * width, len(labels.class_ids), 1)

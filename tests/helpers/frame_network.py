@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from mapt_bench.model.backbone import build_backbone, prepare_images
 from mapt_bench.model.config import MaptConfig
-from mapt_bench.model.fpn import TwoWayFpn
+from mapt_bench.model.fpn import TwoWayFPN
 from mapt_bench.model.instance import InstanceHead
 from mapt_bench.model.layers import head_norm
 from mapt_bench.model.panoptic_fusion import FusedFrame, PanopticFusion
@@ -21,7 +21,7 @@ class FrameNetwork(nn.Module):
         norm = head_norm(config.norm)
         channels = config.fpn.channels
         self.backbone = build_backbone(config.backbone, norm=config.norm)
-        self.fpn = TwoWayFpn(config.fpn, self.backbone.channels, norm=norm)
+        self.fpn = TwoWayFPN(config.fpn, self.backbone.channels, norm=norm)
         self.semantic = SemanticHead(
             config.semantic, channels, config.labels, norm=norm, feature_stride=config.motion.stride
         )

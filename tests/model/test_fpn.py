@@ -4,7 +4,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mapt_bench.errors import DataError
 from mapt_bench.model.config import FpnConfig
-from mapt_bench.model.fpn import TwoWayFpn
+from mapt_bench.model.fpn import TwoWayFPN
 from mapt_bench.model.layers import head_norm
 
 CHANNELS = (224, 448, 896, 2016)
@@ -19,21 +19,21 @@ def levels_of(height, width, *, device="cpu", channels=CHANNELS):
 
 @pytest.mark.parametrize(("separable", "gmacs"), [(False, 24.1), (True, 2.8)])
 def test_the_3x3_convolutions_cost_what_is_known_of_them(separable, gmacs):
-    fpn = TwoWayFpn(FpnConfig(separable=separable), CHANNELS, norm=head_norm("batch"))
+    fpn = TwoWayFPN(FpnConfig(separable=separable), CHANNELS, norm=head_norm("batch"))
     fpn = fpn.to("meta").eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         fpn(levels_of(384, 1280, device="meta"))
     counted = sum(
         sum(operators.values())
         for name, operators in counter.get_flop_counts().items()
-        if name in {f"TwoWayFpn.output.{level}" for level in range(4)}
+        if name in {f"TwoWayFPN.output.{level}" for level in range(4)}
     )
     assert counted / 2e9 == pytest.approx(gmacs, abs=0.05)
 
 
 def test_every_level_sees_every_level():
     torch.manual_seed(0)
-    fpn = TwoWayFpn(FpnConfig(channels=8), (2, 3, 4, 5), norm=head_norm("group")).eval()
+    fpn = TwoWayFPN(FpnConfig(channels=8), (2, 3, 4, 5), norm=head_norm("group")).eval()
     levels = [level.requires_grad_() for level in levels_of(64, 96, channels=(2, 3, 4, 5))]
     results = fpn([level.normal_() for level in map(torch.randn_like, levels)])
     assert [tuple(each.shape) for each in results] == [
@@ -46,12 +46,12 @@ def test_every_level_sees_every_level():
 
 
 def test_sizes_need_not_halve():
-    fpn = TwoWayFpn(FpnConfig(channels=8), (2, 2), norm=head_norm("group"))
+    fpn = TwoWayFPN(FpnConfig(channels=8), (2, 2), norm=head_norm("group"))
     results = fpn([torch.zeros(1, 2, 7, 5), torch.zeros(1, 2, 4, 3)])
     assert [tuple(each.shape[2:]) for each in results] == [(7, 5), (4, 3)]
 
 
 def test_a_missing_level_is_named():
-    fpn = TwoWayFpn(FpnConfig(channels=8), (2, 2), norm=head_norm("group"))
+    fpn = TwoWayFPN(FpnConfig(channels=8), (2, 2), norm=head_norm("group"))
     with pytest.raises(DataError, match="there are 1 levels; expected 2"):
         fpn([torch.zeros(1, 2, 8, 8)])

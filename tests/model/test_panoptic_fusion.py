@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from mapt_bench.labels import label_space
+from mapt_bench.labels import LabelSpace, label_space
 from mapt_bench.model.config import FusionConfig
 from mapt_bench.model.instance import Detections
 from mapt_bench.model.panoptic_fusion import PanopticFusion
@@ -151,3 +151,12 @@ def test_every_segment_has_a_pixel_and_every_pixel_one_owner():
     assert (segments.stuff[segments.index_map >= 0] == VOID).all()
     assert fused.masks.sum(0).max() == 1
     assert segments.scores.tolist() == pytest.approx(found.scores[fused.detection].tolist())
+
+
+def test_a_label_space_may_have_things_alone():
+    labels = LabelSpace("things", tuple(each for each in LABELS.classes if each.is_thing))
+    fused = PanopticFusion(FusionConfig(stuff_area=0), labels)(
+        torch.full((2, 4, 8), -4.0), detections((CAR, (8, 4, 16, 12), 0.9, 2.0)), SIZE
+    )
+    assert (fused.segments.index_map >= 0).sum() == 64
+    assert (fused.segments.stuff == VOID).all()
