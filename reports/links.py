@@ -131,7 +131,8 @@ def break_table(run: Run) -> Table:
         Column("links", "integer"),
     )
     entries: Sequence[Entry] = run["break_points"]
-    cells, reasons = [], {}
+    cells: list[tuple[Cell, ...]] = []
+    reasons: dict[str, list[str]] = {}
     for entry in entries:
         size, pixels = entry["over_size"], entry["pixels"]
         if size["value"] is None:

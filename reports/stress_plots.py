@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["plot_break_points", "plot_levels", "plot_links", "write_stress_plots"]
 
 _SCORES = ("PAT", "STQ")
+_LEAST_DRAWN = 5
+"""Events of which a share is drawn; tables hold the others too."""
+
 _NAMES_WIDTH = 1.9
 """Inches right of the last panel for the names of the lines."""
 
@@ -97,7 +100,7 @@ def _leave_margins(figure: "Figure", width: float) -> None:
 
 def _title(stressor: Row) -> str:
     occluder = stressor.get("occluder")
-    return stressor["name"] + (f" (as {occluder})" if occluder else "")
+    return f"{stressor['name']} (as {occluder})" if occluder else str(stressor["name"])
 
 
 def _draw_levels(
@@ -145,7 +148,8 @@ def _name_lines(axes: "Axes", ends: Sequence[tuple[str, float, float, Mark]]) ->
 def plot_links(run: Run, path: Path) -> None:
     """Draw links kept over visible fraction and over gap, and the precision of recoveries.
 
-    Vertical bars are intervals over sequences, where there are any. Numbers below the axis count
+    Vertical bars are intervals over sequences, where there are any. Shares of fewer than five
+    events are not drawn. Numbers below the axis count
     the links of each range; those of precision differ from tracker to tracker.
 
     Raises:
@@ -163,7 +167,7 @@ def plot_links(run: Run, path: Path) -> None:
     ]
     drawn = [part for part in parts if any(rate["n"] for rate in _rates(part[2], part[3]))]
     with rc_context(STYLE):
-        width = 6.2 * len(drawn)
+        width = 6.6 * len(drawn)
         figure = Figure(figsize=(width, 4.4), dpi=150)
         panels = figure.subplots(1, len(drawn), squeeze=False)[0]
         figure.subplots_adjust(
@@ -199,10 +203,14 @@ def _draw_rates(
     *,
     with_counts: bool,
 ) -> None:
-    """Draw a line a tracker over the ranges that hold anything, side by side."""
+    """Draw a line a tracker over the ranges that hold enough, side by side."""
     bins = [rate["bin"] for rate in entries[0]["bins"]]
+    most = max(rate["n"] for rate in _rates(entries, rate_of))
+    least = min(_LEAST_DRAWN, most)
     used = [
-        at for at in range(len(bins)) if any(rate_of(each["bins"][at])["n"] for each in entries)
+        at
+        for at in range(len(bins))
+        if any(rate_of(each["bins"][at])["n"] >= least for each in entries)
     ]
     ends = []
     step = 0.6 / max(len(entries), 1)
@@ -210,7 +218,7 @@ def _draw_rates(
         mark = marks[row_label(entry)]
         shift = step * (order - (len(entries) - 1) / 2)
         rates = [(place + shift, rate_of(entry["bins"][at])) for place, at in enumerate(used)]
-        rates = [(x, rate) for x, rate in rates if rate["share"] is not None]
+        rates = [(x, rate) for x, rate in rates if rate["n"] >= least]
         if not rates:
             continue
         xs, ys = [x for x, _ in rates], [100 * rate["share"] for _, rate in rates]
@@ -225,7 +233,7 @@ def _draw_rates(
     if with_counts:
         counts = [rate_of(entries[0]["bins"][at])["n"] for at in used]
         names = [f"{name}\nn={count}" for name, count in zip(names, counts, strict=True)]
-    axes.set_xticks(range(len(used)), names, fontsize=8)
+    axes.set_xticks(range(len(used)), names, fontsize=7)
     axes.set_ylim(-3, 103)
     _name_lines(axes, ends)
 

@@ -100,7 +100,8 @@ def experiment_options(function: _Function) -> _Function:
             "--segments",
             metavar="groundtruth|noisy|DIR",
             help="Segments that every tracker links: the true ones without ids, the same with mild "
-            "faults, or predictions saved in DIR (default: groundtruth, on suites noisy).",
+            "faults, or predictions saved in DIR (default: groundtruth; in ablations and sweeps "
+            "of suites noisy).",
         ),
         click.option("--dataset", metavar="NAME", help="Label space or YAML file."),
         click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data."),

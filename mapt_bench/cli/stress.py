@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.experiment import RunOptions, experiment_options, run_and_show
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import DEFAULT_LEVELS, stress_plan, traits_of
@@ -65,9 +66,11 @@ def command(
     after a gap with the precision of recoveries, and for motion the break point: the displacement
     at which half of the associations are lost. Truth and segments follow the stress.
 
-    Without --data the suite 'stress' is run, mild videos of the drawn world; each kind takes three
-    to four minutes on two cores with -j 2.
+    Without --data the suite 'stress' is run, mild videos of the drawn world; each kind takes about
+    four minutes on two cores with -j 2. Segments are the true ones (--segments groundtruth) unless
+    others are asked for, so that what is lost is lost to the stress.
     """
+    options["segments"] = options["segments"] or GROUND_TRUTH
     given = RunOptions(**options, default_suite="stress")
     plan = stress_plan(
         traits_of,

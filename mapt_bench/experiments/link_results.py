@@ -65,8 +65,10 @@ def link_results(outcome: RunOutcome) -> _Row:
 
 def _chosen_series(outcome: RunOutcome) -> list[tuple[str, tuple[Series, ...]]]:
     """Return each stressor that was run by name, and all of them together if there are several."""
-    each = [(series.stressor, (series,)) for series in outcome.series]
-    return each if len(each) < 2 else [*each, (EVERY_STRESSOR, outcome.series)]
+    chosen: list[tuple[str, tuple[Series, ...]]] = [
+        (series.stressor, (series,)) for series in outcome.series
+    ]
+    return chosen if len(chosen) < 2 else [*chosen, (EVERY_STRESSOR, outcome.series)]
 
 
 def _stressor(series: Series, outcome: RunOutcome) -> _Row:

@@ -109,7 +109,7 @@ def _entries(kind: str, names: Sequence[str]) -> list[StressEntry]:
 def _variants(traits_of: Callable[[str], Traits], kind: str, memory: int) -> tuple[Variant, ...]:
     copy, *baselines = BASELINES
     orders = FUSIONS if kind == "occlusion" else ()
-    variants = []
+    variants: list[Variant] = []
     for variant in (replace(copy, group="reference"), *baselines, *HEADS, *orders):
         rows = with_and_without_memory(variant, traits_of(variant.associator), memory)
         variants += rows if variant.name in _WITH_MEMORY else rows[:1]
