@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from itertools import islice
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from mapt_bench.errors import MaptBenchError
 from mapt_bench.model.targets import Clip
-from mapt_bench.training.clips import ClipDataset
+from mapt_bench.training.clips import ClipDataset, ClipDraw
 from mapt_bench.training.order import ClipOrder
 
 __all__ = ["step_batches"]
@@ -27,8 +28,8 @@ def step_batches(
     Raises:
         DataError: If a clip cannot be made.
     """
-    loader: DataLoader[Clip] = DataLoader(
-        dataset,
+    loader: DataLoader[_Made] = DataLoader(
+        _Telling(dataset),
         batch_sampler=order,
         collate_fn=_as_list,
         num_workers=loaders,
@@ -38,11 +39,33 @@ def step_batches(
     )
     batches = iter(loader)
     while batch := list(islice(batches, parts)):
-        yield batch
+        yield [[_clip(made) for made in part] for part in batch]
 
 
-def _as_list(clips: list[Clip]) -> list[Clip]:
-    return clips
+_Made = Clip | MaptBenchError
+
+
+class _Telling(Dataset[_Made]):
+    """Hands errors over as they are: torch would wrap them in a traceback and forget the rest."""
+
+    def __init__(self, dataset: ClipDataset) -> None:
+        self._dataset = dataset
+
+    def __getitem__(self, draw: ClipDraw) -> _Made:
+        try:
+            return self._dataset[draw]
+        except MaptBenchError as problem:
+            return problem
+
+
+def _clip(made: _Made) -> Clip:
+    if isinstance(made, MaptBenchError):
+        raise made
+    return made
+
+
+def _as_list(batch: list[_Made]) -> list[_Made]:
+    return batch
 
 
 def _one_thread(worker: int) -> None:

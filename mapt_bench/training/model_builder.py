@@ -1,16 +1,17 @@
 """The model that a recipe names, and the tracker that it is validated by."""
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import LabelSpace
+from mapt_bench.model.config_files import mapt_config, mapt_config_to_dict
 from mapt_bench.tracking import Tracker
 from mapt_bench.user_code import attribute_of
 
-__all__ = ["TracksVideos", "build_model", "tracker_of"]
+__all__ = ["TracksVideos", "build_model", "model_config", "tracker_of"]
 
 _FORM = "package.module:function"
 
@@ -40,7 +41,6 @@ def build_model(name: str, settings: Mapping[str, object], labels: LabelSpace) -
     if ":" in name:
         return _of_user(name, settings, labels)
     from mapt_bench.model import build_mapt
-    from mapt_bench.model.config_files import mapt_config
 
     config = mapt_config(name, **settings)
     if config.labels != labels:
@@ -50,6 +50,20 @@ def build_model(name: str, settings: Mapping[str, object], labels: LabelSpace) -
         )
     model: nn.Module = build_mapt(config)
     return model
+
+
+def model_config(name: str, settings: Mapping[str, object]) -> dict[str, Any] | None:
+    """Return the whole configuration of a recipe's model, ready for JSON: names may change.
+
+    Returns:
+        ``None`` for models of the user.
+
+    Raises:
+        ConfigError: If there is no such model or setting.
+    """
+    if ":" in name:
+        return None
+    return mapt_config_to_dict(mapt_config(name, **settings))
 
 
 def tracker_of(model: nn.Module) -> Tracker | None:

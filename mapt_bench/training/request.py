@@ -15,7 +15,7 @@ from mapt_bench.provenance import provenance
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.dry_run import dry_run, epoch_steps
 from mapt_bench.training.log import read_log
-from mapt_bench.training.model_builder import build_model, tracker_of
+from mapt_bench.training.model_builder import build_model, model_config, tracker_of
 from mapt_bench.training.processes import ProcessGroup, joined_processes
 from mapt_bench.training.recipe import Recipe
 from mapt_bench.training.recipe_files import read_recipe
@@ -153,6 +153,7 @@ def _job(
         folder=request.out,
         seed=request.seed,
         device=group.device(request.device),
+        model_config=model_config(recipe.model, recipe.model_settings),
         validate=None if request.is_dry else _validation(request, recipe, dataset),
     )
 

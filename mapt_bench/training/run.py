@@ -48,6 +48,7 @@ class TrainingJob:
         seed: Decides first weights, order, augmentation and what the model draws.
         device: Where the model runs.
         validate: Scores the model; ``None`` for no validation.
+        model_config: Everything that the model is made of, for the record; ``None`` if unknown.
     """
 
     recipe: Recipe
@@ -58,6 +59,7 @@ class TrainingJob:
     seed: int = 0
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     validate: Validate | None = None
+    model_config: dict[str, Any] | None = None
 
 
 def train(
@@ -178,6 +180,7 @@ class _Run:
         record: dict[str, Any] = read_record(path) or {}
         if self._group.leads and not record:
             about = {
+                "model_config": job.model_config,
                 "label_space": job.dataset.labels.name,
                 "seed": job.seed,
                 "steps": self._trainer.step,
@@ -203,6 +206,7 @@ def _claim_folder(job: TrainingJob) -> None:
     mine = {
         "schema": _SETUP_SCHEMA,
         "recipe": job.recipe.to_dict(),
+        "model_config": job.model_config,
         "seed": job.seed,
         "data": job.data,
         "skipped": [{"name": skip.name, "reason": skip.reason} for skip in job.dataset.skipped],

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from helpers.scenes import KITTI
@@ -5,7 +7,7 @@ from helpers.training_jobs import moving_boxes
 from torch import nn
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.training.model_builder import build_model, tracker_of
+from mapt_bench.training.model_builder import build_model, model_config, tracker_of
 from mapt_bench.training.sources import folder_data, spread, suite_data, training_suites
 from mapt_bench.training.validation import VALIDATION_SCORES, TrackerValidation
 
@@ -31,6 +33,16 @@ def test_names_that_build_nothing(name, words):
     with pytest.raises(ConfigError) as caught:
         build_model(name, {}, KITTI)
     assert words in caught.value.message
+
+
+def test_the_whole_configuration_goes_on_record():
+    found = model_config("mapt-tiny", {"motion.gate": False})
+    assert found["motion"]["gate"] is False
+    assert found["backbone"]["name"] == "tiny"
+    assert json.loads(json.dumps(found))
+    assert model_config("helpers.toy_model:build", {}) is None
+    with pytest.raises(ConfigError):
+        model_config("mapt-tiny", {"motion.gaet": False})
 
 
 def test_validation_scores_the_models_own_tracker():

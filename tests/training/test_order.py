@@ -3,11 +3,12 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from helpers.scenes import DrawnVideo
 from helpers.training_jobs import empty_street, moving_boxes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.loading import step_batches
 from mapt_bench.training.order import ClipOrder
@@ -89,6 +90,13 @@ def test_weights_of_clips_are_those_of_their_sequences():
     assert anchor_weights(plain).tolist() == [1.0] * 16
 
 
+class Torn(DrawnVideo):
+    def truth(self, index):
+        if index == len(self.scene) - 1:
+            raise DataError("is torn", where="000005.png")
+        return super().truth(index)
+
+
 def test_loaders_change_nothing():
     clips = ClipDataset([moving_boxes()], ClipSettings(), AugmentSettings(brightness=0.3))
     found = [
@@ -101,3 +109,11 @@ def test_loaders_change_nothing():
             assert [clip.name for clip in own_part] == [clip.name for clip in loaded_part]
             for a, b in zip(own_part, loaded_part, strict=True):
                 assert torch.equal(a.images, b.images)
+
+
+@pytest.mark.parametrize("loaders", [0, 1])
+def test_what_is_wrong_with_a_clip_is_told_as_it_is(loaders):
+    clips = ClipDataset([Torn(moving_boxes().scene)], ClipSettings(), AugmentSettings())
+    with pytest.raises(DataError) as caught:
+        list(step_batches(clips, order(5, end=3), parts=1, loaders=loaders))
+    assert (caught.value.message, caught.value.where) == ("is torn", "000005.png")
