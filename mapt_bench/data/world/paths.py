@@ -33,7 +33,7 @@ class Clock:
     @property
     def seconds(self) -> Floats:
         """Time of each frame from the first, shape ``(frames,)``."""
-        return np.arange(self.frames) * self.step
+        return np.arange(self.frames, dtype=np.float64) * self.step
 
     @property
     def span(self) -> float:
@@ -184,7 +184,7 @@ class Route:
 
     def heading(self, along: Floats) -> Floats:
         """Return the direction at some distances from the start, radians."""
-        return np.interp(along, self._along, self._headings)
+        return np.asarray(np.interp(along, self._along, self._headings))
 
     def place(self, along: Floats, beside: Floats | float = 0.0) -> Floats:
         """Return points on or beside the line.

@@ -137,9 +137,18 @@ class _Seeds:
         self, kind: Kind, cell: Cell, frames: int, *, family: Family = "held-out", label: str = ""
     ) -> SuiteEntry:
         """Return a video of a cell of the factorial."""
-        levels = {FACTORS[name].setting: FACTORS[name].value(level) for name, level in cell.items()}
-        base = WorldSettings(kind=kind, seed=0, frames=frames, family=family)
-        return self.entry(cell_code(cell) + label, "hard", replace(base, **levels), cell)
+        values = {FACTORS[name].setting: FACTORS[name].value(level) for name, level in cell.items()}
+        settings = WorldSettings(
+            kind=kind,
+            seed=0,
+            frames=frames,
+            family=family,
+            speed=values["speed"],
+            spacing=values["spacing"],
+            similarity=values["similarity"],
+            gap=int(values["gap"]),
+        )
+        return self.entry(cell_code(cell) + label, "hard", settings, cell)
 
 
 _REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and not on purpose
