@@ -1,7 +1,7 @@
 """A video that keeps what was read of it, for all the trackers that are run on it."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from mapt_bench.labels import (
     FlowField,
@@ -16,7 +16,8 @@ from mapt_bench.labels import (
 __all__ = ["RememberedKnownVideo", "RememberedVideo", "remembered"]
 
 _BUDGET_BYTES = 256 << 20
-_BYTES_A_PIXEL = 3 + 4 + 9  # of an image, a map and a flow
+_IMAGE_AND_MAP = 3 + 4  # bytes a pixel
+_FLOW = 2 * 4 + 1
 
 _Value = TypeVar("_Value")
 
@@ -36,10 +37,12 @@ class RememberedVideo:
         room: Frames that are kept.
     """
 
+    _bytes_a_pixel: ClassVar[int] = _IMAGE_AND_MAP
+
     def __init__(self, video: Video, *, budget_bytes: int = _BUDGET_BYTES) -> None:
         self.video = video
         info = video.info
-        self.room = budget_bytes // max(_BYTES_A_PIXEL * info.height * info.width, 1)
+        self.room = budget_bytes // max(self._bytes_a_pixel * info.height * info.width, 1)
         self._frames: dict[int, Frame] = {}
         self._truths: dict[int, PanopticMap] = {}
 
@@ -74,6 +77,7 @@ class RememberedKnownVideo(RememberedVideo):
     """The same of a video whose every answer is known."""
 
     video: KnownVideo
+    _bytes_a_pixel: ClassVar[int] = _IMAGE_AND_MAP + _FLOW
 
     def __init__(self, video: KnownVideo, *, budget_bytes: int = _BUDGET_BYTES) -> None:
         super().__init__(video, budget_bytes=budget_bytes)

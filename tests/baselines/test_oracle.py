@@ -7,7 +7,8 @@ from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.baselines.oracle import OracleAssociator
 from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import open_maps, open_videos
-from mapt_bench.data.clip import clip_videos
+from mapt_bench.data.world.settings import WorldSettings
+from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import DataError
 from mapt_bench.metrics.blocks import reference_blocks
 from mapt_bench.metrics.scorer import SequenceScorer
@@ -83,6 +84,12 @@ def _scores(videos, segmenter, name):
     return {"TQ": pat["TQ"], "PAT": pat["PAT"], "AQ": stq["AQ"], "STQ": stq["STQ"]}
 
 
+WORLD = [
+    WorldVideo(WorldSettings(kind=kind, seed=3, frames=8, height=96, width=256), kind)
+    for kind in ("crowd", "street")
+]
+
+
 def _assert_bounded(videos, segmenter):
     ceiling = _scores(videos, segmenter, "oracle")
     floor = _scores(videos, segmenter, "unlinked")
@@ -96,13 +103,13 @@ def _assert_bounded(videos, segmenter):
 
 
 def test_perfect_segments_under_the_oracle_score_one():
-    ceiling = _assert_bounded([clip_videos()[0]], GroundTruthSegments)
+    ceiling = _assert_bounded(WORLD[:1], GroundTruthSegments)
     assert ceiling == {"TQ": 1.0, "PAT": 1.0, "AQ": 1.0, "STQ": 1.0}
 
 
 def test_nothing_beats_the_oracle_on_faulty_segments():
     noise = SegmentNoise(missed=0.1, merged=0.2, eroded=0.3, wrong_class=0.05, spurious=2)
-    _assert_bounded(clip_videos()[1:3], lambda video: GroundTruthSegments(video, noise=noise))
+    _assert_bounded(WORLD, lambda video: GroundTruthSegments(video, noise=noise))
 
 
 @pytest.mark.parametrize("segments", ["groundtruth", "saved"])

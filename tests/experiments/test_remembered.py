@@ -68,3 +68,17 @@ def test_a_known_video_stays_known_and_no_other_becomes_one():
     assert known.backward_flow(1).valid.any()
     assert known.forward_flow(1).valid.any()
     assert not isinstance(remembered(walk(3)), KnownVideo)
+
+
+def test_true_flow_is_made_once():
+    made = []
+
+    class Counted(KnownScene):
+        def backward_flow(self, index):
+            made.append(index)
+            return super().backward_flow(index)
+
+    kept = remembered(Counted(walk(3).scene))
+    flows = [kept.backward_flow(index) for index in (1, 2, 1, 2)]
+    assert made == [1, 2]
+    assert flows[0] is flows[2]

@@ -10,10 +10,10 @@ from mapt_bench.experiments import (
     Cell,
     Variant,
     ablation_plan,
-    clip_source,
     run_experiment,
     run_plan,
     run_result,
+    suite_source,
     traits_of,
 )
 from mapt_bench.experiments.plan import Sweep
@@ -34,7 +34,7 @@ def test_the_schema_of_a_run(tmp_path):
     result = run_result(run_plan(plan(), source(), tmp_path / "run"))
     assert list(result) == [
         *("schema", "experiment", "cells", "skipped", "summary"),
-        *("claims", "protocol", "provenance"),
+        *("claims", "scores_by_group", "protocol", "provenance"),
     ]
     assert result["schema"] == "mapt-bench/run/1"
     assert result["experiment"] == "ablate"
@@ -258,12 +258,51 @@ def test_a_crashed_cell_is_a_crash(tmp_path, monkeypatch):
         run_experiment(plan(COPY), source(), tmp_path / "run")
 
 
-def test_the_ablation_on_one_sequence_of_the_clip(tmp_path):
-    clip = clip_source()
-    one = source(clip.videos[0], segments=clip.segments, fingerprint=clip.fingerprint)
+def test_the_ablation_on_one_sequence_of_the_world(tmp_path):
+    tiny = suite_source("tiny")
+    one = replace(tiny, videos=tiny.videos[:1])
     result = run_experiment(ablation_plan(traits_of), one, tmp_path / "run")
     scores = {row["variant"]: row["scores"] for row in result["summary"]}
-    assert len(scores) == 24
+    assert len(scores) == 28
     for name in set(scores) - {"unlinked", "oracle"}:
         assert scores["unlinked"]["TQ"] < scores[name]["TQ"] <= scores["oracle"]["TQ"]
     assert max(row["TQ"] for row in scores.values()) - scores["copy"]["TQ"] > 0.05
+
+
+GROUPS = {
+    "a": {"half": "real-like", "kind": "street"},
+    "b": {"half": "hard", "kind": "street", "displacement": "high"},
+}
+
+
+def test_groups_are_scored_by_themselves(tmp_path):
+    result = run_experiment(plan(), source(groups=GROUPS), tmp_path / "run")
+    entries = {(e["variant"], e["factor"], e["value"]): e for e in result["scores_by_group"]}
+    # The cells of a factorial are too small to be test sets.
+    assert {place[1:] for place in entries} == {
+        *(("half", "real-like"), ("half", "hard"), ("kind", "street")),
+    }
+    cells = {cell["variant"]: cell for cell in result["cells"]}
+    for variant, cell in cells.items():
+        for name, half in (("a", "real-like"), ("b", "hard")):
+            entry = entries[variant, "half", half]
+            assert entry["n_sequences"] == 1
+            assert entry["cell"] == cell["key"]
+            assert entry["scores"]["PAT"] == cell["per_sequence"][name]["PAT"]
+            assert "at least 5" in entry["intervals"]["PAT"]["reason"]
+        assert entries[variant, "kind", "street"]["scores"] == cell["scores"]
+        assert entries[variant, "kind", "street"]["intervals"] == {}
+
+
+def test_groups_are_pooled_phase_by_phase(tmp_path):
+    cells = (Cell(COPY, drop=2), Cell(ORACLE, drop=2))
+    sweep = Sweep("drop", (2,), ("copy", "oracle"))
+    of_all = {name: {"half": "hard"} for name in ("a", "b")}
+    given = plan(COPY, ORACLE, cells=cells, sweeps=(sweep,))
+    result = run_experiment(given, source(groups=of_all), tmp_path / "run")
+    for entry, cell in zip(result["scores_by_group"], result["cells"], strict=True):
+        assert entry["scores"] == cell["scores"]
+
+
+def test_videos_without_groups_have_no_scores_of_groups(tmp_path):
+    assert run_result(run_plan(plan(), source(), tmp_path / "run"))["scores_by_group"] == []

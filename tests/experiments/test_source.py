@@ -1,4 +1,5 @@
 import pickle
+from collections import Counter
 
 import cv2
 import numpy as np
@@ -7,7 +8,7 @@ from helpers.maps import shared_folder
 from helpers.small_runs import walk, write_videos
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.experiments import clip_source, folder_source
+from mapt_bench.experiments import folder_source, suite_source
 
 
 @pytest.fixture
@@ -17,23 +18,41 @@ def data(tmp_path):
     return tmp_path / "data"
 
 
-def test_the_clip_says_what_it_is():
-    source = clip_source()
+def test_a_suite_says_what_it_is():
+    source = suite_source("quick")
     described = source.describe()
-    assert described["name"] == "clip"
+    assert described["name"] == described["suite"]["name"] == "quick"
+    assert described["suite"]["version"] >= 1
     assert described["label_space"] == "kitti-step"
-    assert described["sequences"]["crossing"] == 20
+    assert len(described["sequences"]) == 24
     assert described["segments"]["noise"]["missed"] > 0
     assert source.has_images
+    assert source.knows_flow
     assert "faults added" in source.segments.in_words()
 
 
-def test_the_clip_without_faults():
-    clean = clip_source(noise=None)
+def test_a_suite_knows_the_groups_of_its_videos():
+    source = suite_source("quick")
+    assert set(source.groups) == {video.info.name for video in source.videos}
+    halves = Counter(groups["half"] for groups in source.groups.values())
+    assert halves == {"real-like": 12, "hard": 12}
+    kinds = Counter(groups["kind"] for groups in source.groups.values())
+    assert kinds == {"street": 12, "crowd": 12}
+    for groups in source.groups.values():
+        assert ("displacement" in groups) == (groups["half"] == "hard")
+
+
+def test_suites_are_told_apart_and_faults_are_not_of_the_videos():
+    clean = suite_source("tiny", noise=None)
     assert clean.describe()["segments"] == {"kind": "ground truth", "noise": None}
     assert clean.segments.in_words() == "ground truth with its ids taken away"
-    assert clean.fingerprint == clip_source().fingerprint
-    assert clean.fingerprint != clip_source(seed=1).fingerprint
+    assert clean.fingerprint == suite_source("tiny").fingerprint
+    assert clean.fingerprint != suite_source("quick").fingerprint
+
+
+def test_unknown_suites_are_refused():
+    with pytest.raises(ConfigError, match="did you mean 'quick'"):
+        suite_source("quik")
 
 
 def test_one_byte_amid_a_large_image_makes_other_data(data):
@@ -100,7 +119,7 @@ def test_images_without_truth_cannot_be_scored(tmp_path):
 
 
 def test_sources_cross_process_borders(data):
-    for source in (clip_source(), folder_source(data)):
+    for source in (suite_source("tiny"), folder_source(data)):
         again = pickle.loads(pickle.dumps(source))  # noqa: S301 - written just now
         assert again.describe() == source.describe()
 
