@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["plot_break_points", "plot_levels", "plot_links", "write_stress_plots"]
 
 _SCORES = ("PAT", "STQ")
+_DISPLACEMENTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+"""Ends and ticks of the axis of break points, over size."""
+
 _LEAST_DRAWN = 5
 """Events of which a share is drawn; tables hold the others too."""
 
@@ -175,7 +178,7 @@ def plot_links(run: Run, path: Path) -> None:
         )
         for axes, (title, name, entries, rate_of) in zip(panels, drawn, strict=True):
             shared = rate_of is _itself
-            _draw_rates(axes, entries, rate_of, marks, with_counts=shared)
+            _name_lines(axes, _draw_rates(axes, entries, rate_of, marks, with_counts=shared))
             axes.set_title(title, loc="left")
             axes.set_xlabel(name)
             axes.set_ylabel("%")
@@ -202,8 +205,8 @@ def _draw_rates(
     marks: Mapping[str, Mark],
     *,
     with_counts: bool,
-) -> None:
-    """Draw a line a tracker over the ranges that hold enough, side by side."""
+) -> list[tuple[str, float, float, Mark]]:
+    """Draw a line a tracker over the ranges that hold enough, side by side; return their ends."""
     bins = [rate["bin"] for rate in entries[0]["bins"]]
     most = max(rate["n"] for rate in _rates(entries, rate_of))
     least = min(_LEAST_DRAWN, most)
@@ -235,7 +238,7 @@ def _draw_rates(
         names = [f"{name}\nn={count}" for name, count in zip(names, counts, strict=True)]
     axes.set_xticks(range(len(used)), names, fontsize=7)
     axes.set_ylim(-3, 103)
-    _name_lines(axes, ends)
+    return ends
 
 
 def plot_break_points(run: Run, path: Path) -> None:
@@ -255,25 +258,36 @@ def plot_break_points(run: Run, path: Path) -> None:
     names = list(dict.fromkeys(entry["stressor"] for entry in entries))
     marks = line_marks(run["summary"])
     with rc_context(STYLE):
-        width = 4.3 * len(names) + 0.6 + _NAMES_WIDTH
-        figure = Figure(figsize=(width, 7.0), dpi=150)
+        width = 4.3 * len(names) + 2 * _NAMES_WIDTH
+        figure = Figure(figsize=(width, 7.2), dpi=150)
         curves, points = figure.subplots(
             2, len(names), sharey="row", squeeze=False, height_ratios=(1.4, 1)
         )
-        _leave_margins(figure, width)
-        figure.subplots_adjust(hspace=0.36, bottom=0.08)
+        figure.subplots_adjust(
+            left=_NAMES_WIDTH / width,
+            right=1 - _NAMES_WIDTH / width,
+            top=0.94,
+            bottom=0.08,
+            wspace=0.1,
+            hspace=0.36,
+        )
         for name, above, below in zip(names, curves, points, strict=True):
             chosen = [entry for entry in entries if entry["stressor"] == name]
-            _draw_rates(above, chosen, _itself, marks, with_counts=True)
+            ends = _draw_rates(above, chosen, _itself, marks, with_counts=True)
             above.axhline(50, color=INK, linewidth=0.9, linestyle=":")
             above.set_title(name, loc="left")
             above.set_xlabel("displacement over size, from one frame to the next")
             _draw_break_points(below, chosen, marks)
+        _name_lines(curves[-1], ends)
         curves[0].set_ylabel("links kept (%)")
+        points[0].set_yticks(range(len(chosen)), [row_label(entry) for entry in chosen], fontsize=8)
+        for text in points[0].get_yticklabels():
+            text.set_color(marks[text.get_text()].colour)
         save_figure(figure, path)
 
 
 def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str, Mark]) -> None:
+    """Draw a row a tracker on an axis that all stressors share."""
     for place, entry in enumerate(entries):
         mark, found = marks[row_label(entry)], entry["over_size"]
         value, interval, most = found["value"], found["interval"], found["measured_to"]
@@ -282,11 +296,11 @@ def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str,
             text = f"{value:.2f}"
             if interval.get("low") is not None:
                 axes.hlines(place, interval["low"], interval["high"], color=mark.colour)
-        elif most is not None and "half or more" in str(found["reason"]):
+        elif most is not None:
             axes.plot(most, place, color=mark.colour, marker=">", markersize=6, fillstyle="none")
-            value, text = most, f"beyond {most:.2f}"
+            value, text = most, f"not up to {most:.2f}"
         else:
-            value, text = 0.1, "none"
+            continue
         axes.annotate(
             text,
             (value, place),
@@ -297,8 +311,9 @@ def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str,
             color=FAINT,
         )
     axes.set_xscale("log")
-    axes.set_yticks(range(len(entries)), [row_label(entry) for entry in entries], fontsize=8)
+    axes.set_xlim(_DISPLACEMENTS[0], _DISPLACEMENTS[-1])
+    axes.set_xticks(_DISPLACEMENTS[1:-1], [f"{tick:g}" for tick in _DISPLACEMENTS[1:-1]])
+    axes.minorticks_off()
     axes.set_ylim(len(entries) - 0.4, -0.8)
     axes.set_title("Half of the links are lost at", loc="left", color=FAINT)
     axes.set_xlabel("displacement over size")
-    axes.xaxis.set_major_formatter("{x:g}")

@@ -173,7 +173,7 @@ def test_pictures_in_both_formats_equal_for_equal_results(tmp_path):
     words = words_in(tmp_path / "a" / "stress_levels.svg")
     assert {"bars (as void)", "passing (as void)", "PAT (%)", "STQ (%)", "none"} <= set(words)
     assert words.count("simultaneous") == 2  # at the end of its line in each row of panels
-    assert "beyond 2.00" in words_in(tmp_path / "a" / "stress_break.svg")
+    assert "not up to 2.00" in words_in(tmp_path / "a" / "stress_break.svg")
 
 
 def test_without_motion_there_are_no_break_points(tmp_path):
