@@ -63,6 +63,11 @@ class Role:
     look: TruckLook | None = None
     is_far: bool = False
 
+    @property
+    def is_tracked(self) -> bool:
+        """Whether it has an identity: a thing that is not too far."""
+        return self.kind in TRACKED and not self.is_far
+
 
 def cast_roles(
     rng: np.random.Generator, roles: Sequence[Role], settings: WorldSettings
@@ -77,47 +82,43 @@ def cast_roles(
         roles: Neighbours beside each other.
         settings: Family, similarity and wash.
     """
-    actors: list[Actor | None] = [None] * len(roles)
-    next_group = next_id = 1
-    for kind in HALF_SIZES:
-        places = [place for place, role in enumerate(roles) if role.kind == kind]
-        groups = _groups(rng, len(places), settings.similarity if kind in TRACKED else 0.0)
-        shared: dict[int, Look] = {}
-        for place, group in zip(places, groups, strict=True):
-            role = roles[place]
-            look = role.look or shared.get(group) or _LOOKS[kind](rng, settings)
-            if group:
-                shared[group] = look
-            is_tracked = kind in TRACKED and not role.is_far
-            actors[place] = Actor(
-                class_name=kind,
-                track_id=next_id if is_tracked else 0,
-                body=_body(rng, look, role.path, settings),
-                position=role.path.position,
-                heading=role.path.heading,
-                look_alike=next_group + group - 1 if group else 0,
-            )
-            next_id += is_tracked
-        next_group += max(groups, default=0)
-    return tuple(actor for actor in actors if actor is not None)
+    groups = _groups(rng, roles, settings.similarity)
+    shared: dict[int, Look] = {}
+    actors = []
+    tracked = 0
+    for role, group in zip(roles, groups, strict=True):
+        look = role.look or shared.get(group) or _LOOKS[role.kind](rng, settings)
+        if group:
+            shared[group] = look
+        tracked += role.is_tracked
+        actor = Actor(
+            class_name=role.kind,
+            track_id=tracked if role.is_tracked else 0,
+            body=_body(rng, look, role.path, settings),
+            position=role.path.position,
+            heading=role.path.heading,
+            look_alike=group,
+        )
+        actors.append(actor)
+    return tuple(actors)
 
 
-def _groups(rng: np.random.Generator, count: int, share: float) -> list[int]:
-    """Number of the group of each of some neighbours, from 1; 0 for none."""
-    alike = round(share * count)
-    numbers = [0] * count
-    if alike < _GROUP[0]:
-        return numbers
-    sizes: list[int] = []
-    while alike >= _GROUP[0]:
-        size = int(rng.integers(_GROUP[0], min(_GROUP[1], alike) + 1))
-        size = alike if alike - size < _GROUP[0] else size
-        sizes.append(size)
-        alike -= size
-    place = int(rng.integers(count - sum(sizes) + 1))
-    for number, size in enumerate(sizes, start=1):
-        numbers[place : place + size] = [number] * size
-        place += size
+def _groups(rng: np.random.Generator, roles: Sequence[Role], share: float) -> list[int]:
+    """Number of the group of each role, from 1; 0 for none."""
+    numbers = [0] * len(roles)
+    last = 0
+    for kind in TRACKED:
+        places = [n for n, role in enumerate(roles) if role.kind == kind and role.is_tracked]
+        alike = round(share * len(places))
+        place = int(rng.integers(len(places) - alike + 1))
+        while alike >= _GROUP[0]:
+            size = int(rng.integers(_GROUP[0], min(_GROUP[1], alike) + 1))
+            size = alike if alike - size < _GROUP[0] else size
+            last += 1
+            for member in places[place : place + size]:
+                numbers[member] = last
+            place += size
+            alike -= size
     return numbers
 
 

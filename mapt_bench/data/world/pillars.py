@@ -128,7 +128,7 @@ def _way(
 ) -> Path:
     """Walk up to a pillar, be behind it for the gap, and go on, to the other side or back."""
     gap, frames = settings.gap, clock.frames
-    enter = rng.uniform(2.0, frames - gap - 2.5)
+    enter = rng.uniform(1.6, frames - gap - 1.6)
     own = pace(rng, clock, rng.uniform(0.7, 1.7), settings.family)
     walked = travelled(own, clock)
     time = np.arange(frames, dtype=np.float64)

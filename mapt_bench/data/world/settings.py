@@ -69,10 +69,10 @@ class WorldSettings:
                 f"a world video of {self.width}x{self.height} pixels is too small; expected "
                 f"{least_width}x{least_height} or more"
             )
-        if self.gap and self.gap > self.frames - 3:
+        if self.gap and self.gap > self.frames - 4:
             raise ConfigError(
                 f"a gap of {self.gap} frames does not fit into {self.frames} frames; expected at "
-                f"most {self.frames - 3}, so that things are seen before and after"
+                f"most {max(self.frames - 4, 0)}, so that things are seen before and after"
             )
 
 

@@ -49,16 +49,15 @@ class Traffic:
     @property
     def tracked(self) -> int:
         """Things with an identity so far."""
-        return sum(role.kind in ("car", "person") and not role.is_far for role in self.roles)
+        return sum(role.is_tracked for role in self.roles)
 
     def add(self, roles: Iterable[Role], most: int) -> None:
         """Keep those of a group that come into view, and at most some number of things."""
         for role in roles:
-            is_thing = role.kind in ("car", "person")
-            if (is_thing and most <= 0) or not self.is_seen(role):
+            if (role.is_tracked and most <= 0) or not self.is_seen(role):
                 continue
             self.roles.append(role)
-            most -= is_thing
+            most -= role.is_tracked
 
     def is_seen(self, role: Role) -> bool:
         """Whether a role comes into view at a distance where it can be told from others."""
