@@ -204,7 +204,7 @@ class Scenery:
                 spot = strip.route.place(np.array(place), beside)
                 body = tree_body(self.rng, self.family, self.rng.uniform(4.5, 9.0))
                 self.houses.append(standing("vegetation", body, spot, 0.0))
-            place += self.rng.uniform(5.0, 11.0)
+            place += self.rng.uniform(6.0, 14.0)
 
     def _lamps(self, strip: Strip, side: int) -> None:
         """Lamp posts, signs and street trees between kerb and sidewalk."""
