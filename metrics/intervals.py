@@ -8,6 +8,7 @@ A statistic gives several scores at once, so that one pass of resampling serves 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from mapt_bench.errors import ConfigError, DataError
 
 __all__ = [
     "Interval",
+    "OfCounts",
     "PairedDifference",
     "bootstrap_interval",
     "bootstrap_intervals",
@@ -41,6 +43,10 @@ _EQUAL = 1e-12
 _NORMAL = NormalDist()
 
 Unit = TypeVar("Unit")
+
+OfCounts = Callable[[Sequence[Unit], NDArray[np.int64]], NDArray[np.float64]]
+"""A statistic of many selections at once: takes units and how often each selection has each of
+them, shape ``(selections, units)``, and returns the scores, shape ``(selections, k)``."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,7 @@ def bootstrap_intervals(
     units: Sequence[Unit],
     statistic: Callable[[Sequence[Unit]], ArrayLike],
     *,
+    of_counts: OfCounts[Unit] | None = None,
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -120,6 +127,7 @@ def bootstrap_intervals(
         units: The independent units, one a sequence.
         statistic: Takes any selection of the units (with repeats) and returns its k scores,
             shape ``(k,)``; NaN means undefined.
+        of_counts: The same statistic of many selections at once, where that is faster.
         level: Nominal coverage in (0, 1).
         resamples: Number of bootstrap resamples, at least 100.
         seed: Seed of the resampling; equal seeds give equal intervals.
@@ -151,9 +159,14 @@ def bootstrap_intervals(
         reason = f"{n} sequence{'' if n == 1 else 's'}; an interval needs at least {_FEWEST_UNITS}"
         return [Interval(None, None, level, method, n, reason) for _ in estimate]
     indices = np.random.default_rng(seed).integers(0, n, (resamples, n))
-    resampled = np.stack([_scores(statistic, [units[i] for i in row]) for row in indices])
-    left_out = [[*units[:i], *units[i + 1 :]] for i in range(n)]
-    jackknife = np.stack([_scores(statistic, rest) for rest in left_out])
+    if of_counts is not None:
+        counts = np.stack([np.bincount(row, minlength=n) for row in indices])
+        resampled = of_counts(units, counts)
+        jackknife = of_counts(units, 1 - np.eye(n, dtype=np.int64))
+    else:
+        resampled = np.stack([_scores(statistic, [units[i] for i in row]) for row in indices])
+        left_out = [[*units[:i], *units[i + 1 :]] for i in range(n)]
+        jackknife = np.stack([_scores(statistic, rest) for rest in left_out])
     intervals = []
     for k, value in enumerate(estimate):
         low, high, reason_or_none = _bca(float(value), resampled[:, k], jackknife[:, k], level)
@@ -183,6 +196,7 @@ def paired_differences(
     units_b: Sequence[Unit],
     statistic: Callable[[Sequence[Unit]], ArrayLike],
     *,
+    of_counts: OfCounts[Unit] | None = None,
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
@@ -193,6 +207,7 @@ def paired_differences(
         units_a: One unit a sequence, of the first system.
         units_b: The same sequences in the same order, of the second system.
         statistic: As for :func:`bootstrap_intervals`.
+        of_counts: Likewise.
         level: Nominal coverage of the intervals.
         resamples: Bootstrap resamples, and permutations where not all are tried.
         seed: Seed of both.
@@ -223,17 +238,32 @@ def paired_differences(
         of_a = _scores(statistic, [a for a, _ in some])
         return of_a - _scores(statistic, [b for _, b in some])
 
-    intervals = bootstrap_intervals(pairs, difference, level=level, resamples=resamples, seed=seed)
+    of_pair_counts: OfCounts[tuple[Unit, Unit]] | None = None
+    if of_counts is not None:
+        of_pair_counts = partial(_difference_of_counts, of_counts)
+    intervals = bootstrap_intervals(
+        pairs,
+        difference,
+        of_counts=of_pair_counts,
+        level=level,
+        resamples=resamples,
+        seed=seed,
+    )
     observed = difference(pairs)
     flips, exact = _sign_flips(len(pairs), resamples, seed)
-    flipped = np.stack(
-        [
-            difference(
-                [(b, a) if flip else (a, b) for flip, (a, b) in zip(row, pairs, strict=True)]
-            )
-            for row in flips
-        ]
-    )
+    if of_counts is not None:
+        both, exchanged = [*units_a, *units_b], flips.astype(np.int64)
+        counts = np.hstack([1 - exchanged, exchanged])
+        flipped = of_counts(both, counts) - of_counts(both, 1 - counts)
+    else:
+        flipped = np.stack(
+            [
+                difference(
+                    [(b, a) if flip else (a, b) for flip, (a, b) in zip(row, pairs, strict=True)]
+                )
+                for row in flips
+            ]
+        )
     p_method = "exact" if exact else f"Monte Carlo, {len(flips)} permutations"
     return [
         PairedDifference(
@@ -245,6 +275,13 @@ def paired_differences(
         )
         for k, value in enumerate(observed)
     ]
+
+
+def _difference_of_counts(
+    of_counts: OfCounts[Unit], pairs: Sequence[tuple[Unit, Unit]], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    of_a = of_counts([a for a, _ in pairs], counts)
+    return of_a - of_counts([b for _, b in pairs], counts)
 
 
 def paired_difference(

@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.experiments.interval_scores import (
+    INTERVAL_SCORES,
+    interval_scores,
+    interval_sums,
+)
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics import SequenceSums, empty_sums, flat_scores, pat_variant, pool
+from mapt_bench.metrics import SequenceSums, flat_scores, pat_variant, pool
 from mapt_bench.metrics.intervals import (
     Interval,
     PairedDifference,
     bootstrap_intervals,
     paired_differences,
 )
-from mapt_bench.metrics.pat import pat_scores
-from mapt_bench.metrics.stq import stq_scores
 
 __all__ = ["INTERVAL_SCORES", "PooledStatistic", "Sample", "cell_scores"]
-
-INTERVAL_SCORES = ("PAT", "TQ", "STQ", "AQ")
-"""Scores that get intervals and paired differences: those that linking changes most."""
 
 
 def cell_scores(
@@ -55,21 +55,17 @@ class Sample:
     """One sequence of a cell, the unit of resampling.
 
     Attributes:
-        number: Different for every sample of a :class:`PooledStatistic`.
-        pat: Vector of the sums behind PAT and TQ, one row a phase.
-        stq: Vector of the sums behind STQ and AQ, one row a phase.
+        sums: What :data:`INTERVAL_SCORES` are computed from: ``(phases, n)``, additive.
     """
 
-    number: int
-    pat: NDArray[np.float64]
-    stq: NDArray[np.float64]
+    sums: NDArray[np.float64]
 
 
 class PooledStatistic:
     """Intervals of cells and differences between them, for :data:`INTERVAL_SCORES`.
 
-    A bootstrap of few sequences draws the same selections again and again, and every comparison
-    with a reference row draws those of the reference, so scores of selections are remembered.
+    Thousands of selections of sequences are scored together: how often a selection has each
+    sequence, times the sums of the sequences, are the sums of the selections.
 
     Args:
         labels: Label space of the sums.
@@ -85,26 +81,23 @@ class PooledStatistic:
         self.variant = pat_variant(pat_protocol)
         self.seed = seed
         self.resamples = resamples
-        self._shape = empty_sums(labels)
-        self._scores: dict[tuple[int, ...], list[float]] = {}
-        self._numbered = 0
 
     def samples(self, sequences: Sequence[Sequence[SequenceSums]]) -> tuple[Sample, ...]:
         """Return the units of a cell; for each of its sequences the sums of each phase."""
-        first = self._numbered
-        self._numbered += len(sequences)
         return tuple(
-            Sample(
-                first + place,
-                np.stack([sums.pat.to_vector() for sums in phases]),
-                np.stack([sums.stq.to_vector() for sums in phases]),
-            )
-            for place, phases in enumerate(sequences)
+            Sample(np.stack([interval_sums(sums, self.variant) for sums in phases]))
+            for phases in sequences
         )
 
     def intervals(self, samples: Sequence[Sample]) -> dict[str, Interval]:
         """Return the interval of every score."""
-        found = bootstrap_intervals(samples, self.scores, seed=self.seed, resamples=self.resamples)
+        found = bootstrap_intervals(
+            samples,
+            self.scores,
+            of_counts=self.scores_of_counts,
+            seed=self.seed,
+            resamples=self.resamples,
+        )
         return dict(zip(INTERVAL_SCORES, found, strict=True))
 
     def differences(
@@ -112,7 +105,12 @@ class PooledStatistic:
     ) -> dict[str, PairedDifference]:
         """Return by how much each score differs from a reference on the same sequences."""
         found = paired_differences(
-            samples, reference, self.scores, seed=self.seed, resamples=self.resamples
+            samples,
+            reference,
+            self.scores,
+            of_counts=self.scores_of_counts,
+            seed=self.seed,
+            resamples=self.resamples,
         )
         return dict(zip(INTERVAL_SCORES, found, strict=True))
 
@@ -121,20 +119,23 @@ class PooledStatistic:
 
         They equal those of :func:`cell_scores`.
         """
-        selection = tuple(sorted(sample.number for sample in chosen))
-        if selection not in self._scores:
-            pat = np.sum([sample.pat for sample in chosen], axis=0)
-            stq = np.sum([sample.stq for sample in chosen], axis=0)
-            phases = [self._of_phase(*vectors) for vectors in zip(pat, stq, strict=True)]
-            self._scores[selection] = [
-                math.fsum(values) / len(values) for values in zip(*phases, strict=True)
-            ]
-        return self._scores[selection]
+        every = np.ones((1, len(chosen)), dtype=np.int64)
+        found: list[float] = self.scores_of_counts(chosen, every)[0].tolist()
+        return found
 
-    def _of_phase(self, pat: NDArray[np.float64], stq: NDArray[np.float64]) -> list[float]:
-        scores = {
-            **pat_scores(self._shape.pat.from_vector(pat), self.labels, self.variant),
-            **stq_scores(self._shape.stq.from_vector(stq)),
-        }
-        values = (scores[name] for name in INTERVAL_SCORES)
-        return [math.nan if value is None else value for value in values]
+    def scores_of_counts(
+        self, samples: Sequence[Sample], counts: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the scores of many selections.
+
+        Args:
+            samples: The sequences.
+            counts: ``(selections, sequences)``: how often a selection has each sequence.
+
+        Returns:
+            ``(selections, scores)``, NaN where undefined.
+        """
+        phases = np.stack([sample.sums for sample in samples], axis=1)
+        found = [interval_scores(counts @ sums, self.labels, self.variant) for sums in phases]
+        mean: NDArray[np.float64] = np.mean(found, axis=0)
+        return mean

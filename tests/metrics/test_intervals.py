@@ -238,3 +238,31 @@ def test_an_interval_as_json():
         "method": "BCa bootstrap, 2000 resamples",
         "n": 9,
     }
+
+
+def test_many_selections_at_once_give_the_same():
+    """A ratio of sums, which is undefined where the denominators of a selection are 0."""
+    rng = np.random.default_rng(5)
+    for n in (6, 15):  # every exchange of signs is tried, or some
+        a, b = ([tuple(row) for row in rng.integers(0, 4, (n, 2)).tolist()] for _ in range(2))
+
+        def statistic(units):
+            above, below = np.sum(units, axis=0)
+            return [above / below if below else np.nan, above / len(units)]
+
+        def of_counts(units, counts):
+            above, below = (counts @ np.array(units)).T
+            ratio = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+            return np.stack([ratio, above / counts.sum(axis=1)], axis=1)
+
+        slow = bootstrap_intervals(a, statistic, resamples=300)
+        fast = bootstrap_intervals(a, statistic, of_counts=of_counts, resamples=300)
+        for one, other in zip(slow, fast, strict=True):
+            assert (one.low, one.high) == pytest.approx((other.low, other.high))
+        slow = paired_differences(a, b, statistic, resamples=300)
+        fast = paired_differences(a, b, statistic, of_counts=of_counts, resamples=300)
+        for one, other in zip(slow, fast, strict=True):
+            assert one.difference == pytest.approx(other.difference)
+            assert one.interval.low == pytest.approx(other.interval.low)
+            assert one.p_value == other.p_value
+            assert one.p_method == other.p_method
