@@ -168,9 +168,16 @@ def test_gaps_are_close_within_a_quarter(frames, gap, close):
 def test_a_short_list_of_seeds_has_every_choice_by_its_weight():
     weights = {"a": 0.5, "b": 0.3, "c": 0.2}
     for first in (0, 777, 3_000_000):
-        chosen = [even_choice(seed, weights) for seed in range(first, first + 40)]
+        chosen = [even_choice(seed, weights)[0] for seed in range(first, first + 40)]
         for name, weight in weights.items():
             assert chosen.count(name) == pytest.approx(40 * weight, abs=2)
+
+
+def test_what_is_left_of_a_choice_is_spread_evenly():
+    left = [even_choice(seed, {"a": 0.5, "b": 0.5}) for seed in range(100)]
+    for name in ("a", "b"):
+        shares = sorted(share for choice, share in left if choice == name)
+        assert max(np.diff([0.0, *shares, 1.0])) < 0.06
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(0, 1))

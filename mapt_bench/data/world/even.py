@@ -23,20 +23,24 @@ def even_share(seed: int, dimension: int = 0) -> float:
     return (seed * _STEPS[dimension] + _WHOLE // 2) % _WHOLE / _WHOLE
 
 
-def even_choice(seed: int, weights: Mapping[T, float], dimension: int = 0) -> T:
+def even_choice(seed: int, weights: Mapping[T, float]) -> tuple[T, float]:
     """Choose by weight, each choice as often among consecutive seeds as its weight says.
 
     Args:
         seed: 0 or more.
         weights: Weight of each choice; they add up to 1.
-        dimension: As for :func:`even_share`.
+
+    Returns:
+        The choice, and a number in 0..1 that is spread evenly over the seeds that make it.
     """
-    left = even_share(seed, dimension)
+    start = 0.0
+    share = even_share(seed)
     for choice, weight in weights.items():
-        left -= weight
-        if left < 0:
-            return choice
-    return choice
+        within = (share - start) / weight
+        if within < 1:
+            return choice, within
+        start += weight
+    return choice, 1.0  # the weights came to a little less than 1
 
 
 def even_count(seed: int, counts: Sequence[int]) -> int:

@@ -13,7 +13,7 @@ from mapt_bench.data.world.traffic import Traffic
 
 __all__ = ["add_distant", "fill", "stages"]
 
-_VIEW = 45.0  # metres after which a camera looks at other things
+_VIEW = 32.0  # metres after which a camera looks at other things
 
 _MOST_GROUPS = 60
 

@@ -47,9 +47,9 @@ class Recording:
 
 def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clock) -> Recording:
     """Draw a street and how it is driven along."""
-    manner = even_choice(settings.seed, _MANNERS)
+    manner, haste = even_choice(settings.seed, _MANNERS)
     layout = _street(rng, manner)
-    speeds = _speeds(rng, manner, settings, clock)
+    speeds = _speeds(rng, manner, haste, settings, clock)
     along = BEFORE + travelled(speeds, clock)
     lane = layout.main.lane(layout.main.lanes - 1, back=False)
     route, beside = lane.route, lane.beside
@@ -76,14 +76,17 @@ def _street(rng: np.random.Generator, manner: Manner) -> Layout:
 
 
 def _speeds(
-    rng: np.random.Generator, manner: Manner, settings: WorldSettings, clock: Clock
+    rng: np.random.Generator, manner: Manner, haste: float, settings: WorldSettings, clock: Clock
 ) -> Floats:
+    """Draw m/s in each frame; of all ways to drive in a manner, haste (0..1) says how fast."""
     if manner == "wait":  # told backwards: from standing to as fast as it once was
-        rolling = np.clip(clock.seconds - rng.uniform(0.4, 2.6) * clock.span, 0.0, None)
+        braked = (2.6 - 2.2 * haste) * clock.span  # before the end; mostly before the start
+        rolling = np.clip(clock.seconds - braked, 0.0, None)
         return np.asarray(np.minimum(rng.uniform(1.0, 2.5) * rolling, rng.uniform(3.0, 9.0)))
-    cruise = {"cruise": (6.0, 14.5), "crawl": (0.5, 4.0), "turn": (2.5, 5.5)}[manner]
+    slowest, fastest = {"cruise": (6.0, 14.5), "crawl": (0.5, 4.0), "turn": (2.5, 5.5)}[manner]
     stop = {"cruise": 0.05, "crawl": 0.4, "turn": 0.15}[manner]
-    return pace(rng, clock, rng.uniform(*cruise), settings.family, stop=stop)
+    cruise = slowest + haste * (fastest - slowest)
+    return pace(rng, clock, cruise, settings.family, stop=stop)
 
 
 def _camera(
