@@ -67,10 +67,11 @@ def association_sum(
             over these.
         pred_tube: ``(rows of overlap.pred,)`` tube of each code, -1 for none; each thing code is
             a tube of its own unless given.
-        min_pixels: A tube grows only in frames where it has more pixels than this.
+        min_pixels: A tube grows only in frames where it has more pixels than this. Where that
+            leaves a pair of tubes no union to divide by, they add nothing.
 
     Returns:
-        The sum over tubes, each in ``[0, 1]``, and their number.
+        The sum over tubes, each in ``[0, 1]`` without a minimum, and their number.
     """
     if pred_tube is None:
         pred_tube = np.where(overlap.pred.is_thing, np.arange(overlap.pred.count), -1)
@@ -83,7 +84,10 @@ def association_sum(
     keys, group = number_keys(overlap.gt_index[counted] * tube_count + tube[counted])
     shared = np.bincount(group, weights=overlap.pixels[counted], minlength=len(keys))
     gt, pred = np.divmod(keys, tube_count)
-    quality = shared * (shared / (gt_size[gt] + pred_size[pred] - shared)) / gt_size[gt]
+    union = gt_size[gt] + pred_size[pred] - shared
+    # Sizes leave small frames out, shared pixels do not: with a minimum the union can come to 0.
+    quality = shared * np.divide(shared, union, out=np.zeros(len(gt)), where=union != 0)
+    quality /= gt_size[gt]
     return float(quality.sum()), int((gt_size > 0).sum())
 
 

@@ -170,3 +170,12 @@ def test_a_block_tells_every_class():
     assert (car["tp"], car["fp"], car["fn"], car["ids"], car["soft_ids"]) == (3, 0, 0, 1, 1.0)
     official = pat_block(score(GT, SWITCHED).pat, KITTI, VARIANTS["official"])
     assert official["per_class"]["11"]["PQ"] == 0
+
+
+def test_a_minimum_may_leave_tubes_without_a_union():
+    # Sizes count the first frame alone (31 pixels), shared pixels all three: 31 + 31 - 62 = 0.
+    film = " | ".join(" ".join(["c1"] * count + ["r"] * (31 - count)) for count in (31, 16, 15))
+    found = scores(film, film, "min_points_30")
+    assert found["S_assoc"] == 0
+    assert all(value is None or math.isfinite(value) for value in found.values())
+    assert scores(film, film)["S_assoc"] == 1
