@@ -200,7 +200,14 @@ def _rates(
         n = totals[rows].sum(axis=0)
         return np.where(n > 0, hits[rows].sum(axis=0) / np.maximum(n, 1), math.nan)
 
-    intervals = bootstrap_intervals(range(len(totals)), shares, seed=seed)
+    def shares_of_counts(units: Sequence[int], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        rows = np.asarray(units)
+        n = counts @ totals[rows]
+        return np.where(n > 0, counts @ hits[rows] / np.maximum(n, 1), math.nan)
+
+    intervals = bootstrap_intervals(
+        range(len(totals)), shares, of_counts=shares_of_counts, seed=seed
+    )
     return [
         Rate(each.label, int(hits[:, at].sum()), int(totals[:, at].sum()), intervals[at])
         for at, each in enumerate(bins)
