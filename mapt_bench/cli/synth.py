@@ -11,6 +11,7 @@ import click
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data.world.export import DrawnVideo, Export, Written, WrittenFlow, export_videos
+from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.data.world.settings import Family, Kind, WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError
@@ -117,14 +118,16 @@ def _suite_export(name: str, given: Mapping[str, Any], out: Path) -> Export:
             f"--suite {name} is frozen and says itself what is drawn; leave {', '.join(refused)} "
             "away"
         )
-    from mapt_bench.data.world.suites import open_suite
-
-    suite = open_suite(name)
+    suite = check_suite(name)
     return Export(
         out,
         tuple(DrawnVideo(video, asdict(video.settings)) for video in suite.videos),
         split="train" if name == "train" else "val",
-        suite={"name": suite.name, "version": suite.version, "fingerprint": suite.fingerprint},
+        suite={
+            "name": suite.name,
+            "version": suite.version,
+            "fingerprint": str(frozen_fingerprint(suite)),
+        },
     )
 
 

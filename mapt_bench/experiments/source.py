@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import StoredSequence, open_videos, resolve_labels
 from mapt_bench.data.videos import FolderVideo
-from mapt_bench.data.world.suites import Suite, open_suite
+from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
+from mapt_bench.data.world.suites import Suite
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import DataError
 from mapt_bench.evaluation.tracking_run import match_saved_segments
-from mapt_bench.experiments.cells import canonical_json
 from mapt_bench.labels import KnownVideo, LabelSpace, Video
 from mapt_bench.tracking import Segmenter
 
@@ -124,7 +125,7 @@ class DataSource:
 
 
 def suite_source(name: str, *, noise: SegmentNoise | None = MILD_NOISE) -> DataSource:
-    """Return a suite of the drawn world with ground-truth segments; nothing is drawn yet.
+    """Return a suite of the drawn world with ground-truth segments.
 
     Args:
         name: Of the suite.
@@ -132,15 +133,16 @@ def suite_source(name: str, *, noise: SegmentNoise | None = MILD_NOISE) -> DataS
 
     Raises:
         ConfigError: If there is no such suite; the message suggests the nearest.
+        DataError: If the suite is no longer what its version says.
     """
-    suite = open_suite(name)
+    suite = _checked_suite(name)
     videos = suite.videos
     return DataSource(
         name=suite.name,
         videos=videos,
         labels=videos[0].info.labels,
         segments=SegmentSource(noise=noise),
-        fingerprint=_suite_fingerprint(suite),
+        fingerprint=str(frozen_fingerprint(suite)),
         suite={"name": suite.name, "version": suite.version},
         groups={
             entry.video.name: {"half": entry.half, "kind": entry.kind, **entry.cell}
@@ -149,13 +151,10 @@ def suite_source(name: str, *, noise: SegmentNoise | None = MILD_NOISE) -> DataS
     )
 
 
-def _suite_fingerprint(suite: Suite) -> str:
-    content = {
-        "suite": suite.name,
-        "version": suite.version,
-        "videos": {video.name: asdict(video.settings) for video in suite.videos},
-    }
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+@lru_cache
+def _checked_suite(name: str) -> Suite:
+    """Draw some frames to see that the suite is what it was; once a process."""
+    return check_suite(name)
 
 
 def folder_source(
