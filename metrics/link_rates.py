@@ -68,7 +68,7 @@ GAP_BINS = (
 """Ranges of gaps in frames; 0 is from one frame to the next."""
 
 DISPLACEMENT_BINS = (
-    Bin("up to 0.05", -1.0, 0.05),
+    Bin("0-0.05", -1.0, 0.05),
     *(
         Bin(f"{low:g}-{high:g}", low, high)
         for low, high in (

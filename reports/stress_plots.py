@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_break_points", "plot_levels", "plot_links", "write_stress_plots"]
 
 _SCORES = ("PAT", "STQ")
-_DISPLACEMENTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+_DISPLACEMENTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 """Ends and ticks of the axis of break points, over size."""
 
 _LEAST_DRAWN = 5

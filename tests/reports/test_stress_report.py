@@ -63,7 +63,7 @@ def stress_run(*, stressors=("bars", "passing"), occluder="void", motion=False):
         "interval": {"n": 9, "reason": "the score is undefined"},
     }
     never = {"over_size": beyond, "pixels": beyond}
-    bins = [rate("up to 0.05", 30, 30), rate("over 3.2", 4, 14)]
+    bins = [rate("0-0.05", 30, 30), rate("over 3.2", 4, 14)]
     changes = {
         "break_points": [
             {**entry, **(never if entry["variant"] == "oracle" else breaks), "bins": bins}
