@@ -45,7 +45,8 @@ LINK = np.dtype(
 )
 """One link: frame of the later sighting; code ``class << 24 | id`` of the true track; gap in
 frames; :class:`LinkOutcome`; visible fraction in [0, 1] at the earlier sighting, at the later one,
-and the least of all frames from the one to the other (NaN where not known in every one); distance of the centres of the two visible masks in pixels; square root of the earlier area."""
+and the least of all frames from the one to the other (NaN where not known in every one); distance
+of the centres of the two visible masks in pixels; square root of the earlier area in pixels."""
 
 RETURN = np.dtype([("frame", "<i4"), ("absence", "<i4"), ("is_right", "?")])
 """One return of an identity: frame; frames it had been absent, 1 or more; whether the track it is
