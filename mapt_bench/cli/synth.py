@@ -79,7 +79,7 @@ def command(
     jobs: int,
     out: Path,
     json_file: str | None,
-    kind: str | None,
+    kind: Kind | None,
     seed: int | None,
     **given: Any,  # noqa: ANN401 - what click collects
 ) -> int:
