@@ -11,6 +11,7 @@ from mapt_bench.data.world.hiding import Candidates, find_encounter
 from mapt_bench.data.world.layout import Lane
 from mapt_bench.data.world.looks import TruckLook, truck_look
 from mapt_bench.data.world.paths import Path, drive
+from mapt_bench.data.world.recording import Manner
 from mapt_bench.data.world.traffic import Traffic
 
 __all__ = ["hide_behind_trucks"]
@@ -59,7 +60,7 @@ def hide_behind_trucks(traffic: Traffic, wanted: int) -> None:
         wanted: How many things should vanish, if ways are found for so many.
     """
     rng = traffic.rng
-    acts = _ACTS_AT_JUNCTION if traffic.recording.manner in ("wait", "turn") else _ACTS
+    acts = _ACTS[traffic.recording.manner]
     hidden = 0
     for _ in range(_TRIES):
         if hidden >= wanted:
@@ -145,13 +146,15 @@ def _truck_passes(traffic: Traffic) -> _Act:
     later = traffic.rng.uniform() * traffic.excess
     moved = -traffic.moved(traffic.rng.uniform(2.0, 8.0))
     truck = _Way(lane, moved, _around(traffic, lane, later + 14.0, later + 70.0, 1.5))
-    walk = main.walk(-1, traffic.rng.uniform(0.2, 0.9))
-    targets = [_walker(traffic, walk, later + 6.0, later + 42.0)]
+    targets: list[tuple[RoleKind, _Way]] = []
     parked = main.parked(-1)
     if main.parking and parked.name not in traffic.taken:
         still = np.zeros(traffic.clock.frames)
         places = _around(traffic, parked, later + 8.0, later + 45.0, 1.0)
-        targets.insert(0, ("car", _Way(parked, still, places)))
+        targets.append(("car", _Way(parked, still, places)))
+    if not targets or traffic.recording.manner != "cruise":  # who drives fast passes few people
+        walk = main.walk(-1, traffic.rng.uniform(0.2, 0.9))
+        targets.append(_walker(traffic, walk, later + 6.0, later + 42.0))
     return truck, targets
 
 
@@ -176,7 +179,9 @@ def _truck_ahead(traffic: Traffic) -> _Act:
             _around(traffic, lane, 14.0, 75.0, 1.0),
         )
         targets.append(("car", way))
-    targets.append(_walker(traffic, main.walk(1, traffic.rng.uniform(0.1, 0.9)), 10.0, 40.0))
+    if not targets or traffic.recording.manner != "cruise":
+        walk = main.walk(1, traffic.rng.uniform(0.1, 0.9))
+        targets.append(_walker(traffic, walk, 10.0, 40.0))
     return truck, targets
 
 
@@ -203,10 +208,12 @@ def _crossing_truck(traffic: Traffic) -> _Act:
     return truck, targets
 
 
-_ACTS: tuple[Callable[[Traffic], _Act], ...] = (_parked_truck, _truck_passes, _truck_ahead)
-_ACTS_AT_JUNCTION: tuple[Callable[[Traffic], _Act], ...] = (
-    _crossing_truck,
-    _crossing_truck,
-    _parked_truck,
-    _truck_ahead,
-)
+_Acts = tuple[Callable[[Traffic], _Act], ...]
+
+_AT_JUNCTION: _Acts = (_crossing_truck, _crossing_truck, _parked_truck, _truck_ahead)
+_ACTS: dict[Manner, _Acts] = {
+    "cruise": (_truck_passes, _truck_passes, _truck_ahead, _truck_ahead, _parked_truck),
+    "crawl": (_truck_passes, _truck_ahead, _parked_truck),
+    "wait": _AT_JUNCTION,
+    "turn": _AT_JUNCTION,
+}
