@@ -11,8 +11,9 @@ __all__ = ["group_members", "scores_by_group"]
 
 _Row = dict[str, Any]
 
-_BY_ITSELF = ("half", "kind")
-"""Factors whose groups are test sets of their own; of the others the link rates are told."""
+_BY_ITSELF = {"half": ("real-like", "hard"), "kind": ("street", "crowd")}
+"""Factors whose groups are test sets of their own, in the order of tables; of the other factors
+the link rates are told."""
 
 _WITH_INTERVALS = "half"
 
@@ -51,7 +52,8 @@ def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
     """
     source = outcome.source
     members = group_members([video.info.name for video in source.videos], source.groups)
-    chosen = {group: found for group, found in members.items() if group[0] in _BY_ITSELF}
+    groups = [(factor, level) for factor, levels in _BY_ITSELF.items() for level in levels]
+    chosen = {group: members[group] for group in groups if group in members}
     statistic = PooledStatistic(source.labels, pat_protocol=pat_protocol, seed=outcome.seed)
     found: dict[tuple[str, tuple[str, str]], _Row] = {}
     rows = []

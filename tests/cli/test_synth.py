@@ -95,7 +95,7 @@ def test_the_table_says_what_was_there(tmp_path):
         (("--kind", "street", "--seed", 1, "--size", "small"), "--size is 'small'; expected HxW"),
         (("--kind", "street", "--seed", 1, "--size", "90x416"), "too small; expected 160x96"),
         (("--kind", "street", "--seed", 1, "--count", 0), "--count is 0"),
-        (("--kind", "street", "--seed", 1, "--gap", 18), "at most 17"),
+        (("--kind", "street", "--seed", 1, "--gap", 18), "gap of 18 frames does not fit"),
         (("--kind", "street", "--seed", 1, "--speed", 99), "speed 99"),
         (("--kind", "street", "--seed", 1, "--family", "new"), "unknown family 'new'"),
         (("--kind", "street", "--seed", 1, "--labels", "cityscapes"), "cityscapes"),
