@@ -18,7 +18,7 @@ def walkers(traffic: Traffic) -> list[Role]:
     count = int(traffic.rng.choice((1, 2, 2, 3, 4)))
     first, way = traffic.near(strip, *traffic.walked), traffic.side()
     hurries = traffic.rng.uniform() < 0.07
-    speed = traffic.rng.uniform(2.2, 3.2) if hurries else traffic.rng.uniform(0.6, 1.45)
+    speed = traffic.rng.uniform(2.2, 3.2) if hurries else traffic.rng.uniform(0.65, 1.6)
     shared = traffic.pace(speed, stop=0.15)
     roles = []
     for place in traffic.spaced(count, 0.45, 0.1, 1.6):
@@ -44,7 +44,7 @@ def crossers(traffic: Traffic) -> list[Role]:
     heading = float(main.route.heading(np.array(where))) - side * np.pi / 2
     frame = int(traffic.rng.integers(traffic.clock.frames))
     begin = traffic.rng.uniform(-0.8, 0.9) * main.half_road * side
-    speed = traffic.rng.uniform(0.8, 1.4)
+    speed = traffic.rng.uniform(0.85, 1.5)
     roles = []
     for place in traffic.spaced(count, 0.45, 0.1, 1.6):
         own = traffic.pace(speed * traffic.rng.uniform(0.9, 1.1))

@@ -134,7 +134,14 @@ class _Seeds:
         return entries
 
     def hard(
-        self, kind: Kind, cell: Cell, frames: int, *, family: Family = "held-out", label: str = ""
+        self,
+        kind: Kind,
+        cell: Cell,
+        frames: int,
+        *,
+        family: Family = "held-out",
+        label: str = "",
+        objects: int | None = None,
     ) -> SuiteEntry:
         """Return a video of a cell of the factorial."""
         values = {FACTORS[name].setting: FACTORS[name].value(level) for name, level in cell.items()}
@@ -147,6 +154,7 @@ class _Seeds:
             spacing=values["spacing"],
             similarity=values["similarity"],
             gap=int(values["gap"]),
+            objects=objects,
         )
         return self.entry(cell_code(cell) + label, "hard", settings, cell)
 
@@ -219,7 +227,7 @@ def _tiny(seeds: _Seeds) -> list[SuiteEntry]:
         "gap_length": "low",
     }
     entries = seeds.real_like(1, (10,))
-    return entries + [seeds.hard(kind, cell, 12) for kind in KINDS]
+    return entries + [seeds.hard(kind, cell, 12, objects=10) for kind in KINDS]
 
 
 def _stress(seeds: _Seeds) -> list[SuiteEntry]:

@@ -202,7 +202,7 @@ def _crossing_truck(traffic: Traffic) -> _Act:
         if far.name not in traffic.taken:
             going = -traffic.moved(traffic.rng.uniform(2.0, 8.0), stop=0.2)
             targets.append(("car", _Way(far, going, _around(traffic, far, -14.0, 35.0, 1.0))))
-    for _ in range(2):
+    for _ in range(0 if traffic.recording.manner == "turn" else 2):
         walk = cross.walk(-1, traffic.rng.uniform(0.1, 0.9))
         targets.append(_walker(traffic, walk, -14.0, 14.0))
     return truck, targets
@@ -210,10 +210,9 @@ def _crossing_truck(traffic: Traffic) -> _Act:
 
 _Acts = tuple[Callable[[Traffic], _Act], ...]
 
-_AT_JUNCTION: _Acts = (_crossing_truck, _crossing_truck, _parked_truck, _truck_ahead)
 _ACTS: dict[Manner, _Acts] = {
     "cruise": (_truck_passes, _truck_passes, _truck_ahead, _truck_ahead, _parked_truck),
     "crawl": (_truck_passes, _truck_ahead, _parked_truck),
-    "wait": _AT_JUNCTION,
-    "turn": _AT_JUNCTION,
+    "wait": (_crossing_truck, _crossing_truck, _parked_truck, _truck_ahead),
+    "turn": (_crossing_truck,),
 }
