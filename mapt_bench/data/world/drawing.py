@@ -116,6 +116,16 @@ def _bonnet(height: int, width: int, rows: int) -> NDArray[np.float64]:
     return np.stack([x, y], axis=1)
 
 
+def _close_seams(window: NDArray[np.int32]) -> None:
+    """Fill gaps of a pixel: panels that were cut at the view may not meet their neighbours."""
+    kernel = np.ones((3, 3), dtype=np.uint8)
+    whole = cv2.morphologyEx((window > 0).astype(np.uint8), cv2.MORPH_CLOSE, kernel)
+    gaps = (whole > 0) & (window == 0)
+    if gaps.any():
+        around = cv2.dilate(window.astype(np.float32), kernel)
+        window[gaps] = around[gaps].astype(np.int32)
+
+
 class _Canvas:
     def __init__(self, stage: Stage, time: int) -> None:
         self.stage, self.time = stage, time
@@ -153,6 +163,8 @@ class _Canvas:
             return None
         self.draw(self._scratch, cast)
         window = self._scratch[rows, columns]
+        if not cast.is_whole[self.time].all():
+            _close_seams(window)
         covered = window > 0
         np.copyto(self.face[rows, columns], window, where=covered)
         mask = covered

@@ -105,19 +105,20 @@ def fixed_point(pixels: _Array) -> NDArray[np.int32]:
 
 
 def flat_outlines(
-    panels: Sequence[_Array], reach: float
+    panels: Sequence[_Array], frames: int, reach: float
 ) -> tuple[tuple[NDArray[np.int32], ...], NDArray[np.bool_]]:
     """Return panels in fixed point, and which of them need not be cut.
 
     Args:
         panels: Homogeneous corners ``(T, n, 3)`` of each.
+        frames: T.
         reach: Pixels that an uncut panel may lie from the image's first row and column.
 
     Returns:
         Corners ``(T, n, 2)`` of each panel, nonsense where it must be cut; and ``(T, panels)``.
     """
     if not panels:
-        return (), np.zeros((0, 0), dtype=np.bool_)
+        return (), np.ones((frames, 0), dtype=np.bool_)
     points = np.concatenate(panels, axis=1)
     ahead = points[..., 2] > NEAR
     pixels = points[..., :2] / np.where(ahead, points[..., 2], 1)[..., None]

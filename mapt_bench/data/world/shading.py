@@ -125,7 +125,8 @@ def _textured(palette: Palette, surfaces: Surfaces) -> _Floats:
     level = np.clip(np.rint(level), 0, len(textures) - 1).astype(np.int32)
     place = level * np.int32(textures.shape[1]) + np.take(palette.texture, face)
     for texels in (across, along):  # as texture rows and columns run
-        place = place * TEXTURE_SIDE + texels.astype(np.int32) % TEXTURE_SIDE
+        held = np.clip(texels, 0, 2 * _WHOLE)  # at the rim of a panel seen from its edge
+        place = place * TEXTURE_SIDE + held.astype(np.int32) % TEXTURE_SIDE
     value = np.take(textures, place)
     color: _Floats = np.take(palette.span, face, axis=0) * value[:, None]
     color += np.take(palette.base, face, axis=0)

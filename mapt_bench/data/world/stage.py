@@ -185,7 +185,7 @@ class _Builder:
         frames = _panel_frames(body.panels)
         panel_maps = placed[:, None] @ frames
         panel_points = _panel_points(body.panels, placed)
-        panel_outlines, is_whole = flat_outlines(panel_points, 2 * self.width)
+        panel_outlines, is_whole = flat_outlines(panel_points, self.frames, 2 * self.width)
         joints = np.broadcast_to(body.joints, (self.frames, *body.joints.shape[1:]))
         points = np.einsum("tij,tnj->tni", placed[..., :3], joints) + placed[:, None, :, 3]
         outlines, limb_maps, limb_distance = self._limbs(body.limbs, joints, points)
