@@ -9,7 +9,7 @@ from mapt_bench.data.kitti_flow import read_kitti_flow
 from mapt_bench.data.known_file import read_known, read_known_header
 from mapt_bench.data.videos import FolderVideo, open_videos
 from mapt_bench.errors import DataError
-from mapt_bench.labels import FlowField, Frame, KnownObject, PanopticMap, VideoInfo
+from mapt_bench.labels import FlowField, KnownObject, WrappedVideo
 
 __all__ = [
     "BACKWARD_FLOW_FOLDER",
@@ -24,8 +24,8 @@ BACKWARD_FLOW_FOLDER = "backward_flow"
 FORWARD_FLOW_FOLDER = "forward_flow"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFolderVideo:
+@dataclass(frozen=True)
+class KnownFolderVideo(WrappedVideo):
     """A drawn video in files; a :class:`~mapt_bench.labels.KnownVideo`.
 
     Attributes:
@@ -37,24 +37,6 @@ class KnownFolderVideo:
     video: FolderVideo
     folder: Path
     split: str
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known before the first frame."""
-        return self.video.info
-
-    @property
-    def has_truth(self) -> bool:
-        """Always true."""
-        return self.video.has_truth
-
-    def frame(self, index: int) -> Frame:
-        """Return the frame at a position, its image unread."""
-        return self.video.frame(index)
-
-    def truth(self, index: int) -> PanopticMap:
-        """Return the ground truth at a position."""
-        return self.video.truth(index)
 
     def objects(self, index: int) -> tuple[KnownObject, ...]:
         """Return the tracked objects that reach into a frame, nearest first; hidden ones too.

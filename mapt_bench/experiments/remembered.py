@@ -1,16 +1,18 @@
 """A video that keeps what was read of it, for all the trackers that are run on it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, TypeVar
 
 from mapt_bench.labels import (
     FlowField,
     Frame,
-    KnownObject,
     KnownVideo,
     PanopticMap,
     Video,
-    VideoInfo,
+    WrappedKnownVideo,
+    WrappedVideo,
 )
 
 __all__ = ["RememberedKnownVideo", "RememberedVideo", "remembered"]
@@ -22,47 +24,36 @@ _FLOW = 2 * 4 + 1
 _Value = TypeVar("_Value")
 
 
-class RememberedVideo:
+@dataclass(frozen=True, eq=False)
+class RememberedVideo(WrappedVideo):
     """A video that draws or decodes each frame once, as long as there is room.
 
     Frames that come after the budget is used up are read anew each time: a video is read in order,
     and to forget the oldest would mean to read every frame anew.
 
-    Args:
-        video: What is remembered.
-        budget_bytes: Room for images, maps and flows.
-
     Attributes:
-        video: What is remembered.
-        room: Frames that are kept.
+        budget_bytes: Room for images, maps and flows.
     """
+
+    budget_bytes: int = _BUDGET_BYTES
+    _frames: dict[int, Frame] = field(default_factory=dict, init=False, repr=False)
+    _truths: dict[int, PanopticMap] = field(default_factory=dict, init=False, repr=False)
 
     _bytes_a_pixel: ClassVar[int] = _IMAGE_AND_MAP
 
-    def __init__(self, video: Video, *, budget_bytes: int = _BUDGET_BYTES) -> None:
-        self.video = video
-        info = video.info
-        self.room = budget_bytes // max(self._bytes_a_pixel * info.height * info.width, 1)
-        self._frames: dict[int, Frame] = {}
-        self._truths: dict[int, PanopticMap] = {}
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known before the first frame."""
-        return self.video.info
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether the video has truth."""
-        return self.video.has_truth
+    @cached_property
+    def room(self) -> int:
+        """Frames that are kept."""
+        info = self.video.info
+        return self.budget_bytes // max(self._bytes_a_pixel * info.height * info.width, 1)
 
     def frame(self, index: int) -> Frame:
         """Return the frame at a position; its image, once read, stays with it."""
-        return self._kept(self._frames, self.video.frame, index)
+        return self._kept(self._frames, super().frame, index)
 
     def truth(self, index: int) -> PanopticMap:
         """Return the ground truth at a position."""
-        return self._kept(self._truths, self.video.truth, index)
+        return self._kept(self._truths, super().truth, index)
 
     def _kept(self, kept: dict[int, _Value], read: Callable[[int], _Value], index: int) -> _Value:
         if index in kept:
@@ -73,27 +64,17 @@ class RememberedVideo:
         return value
 
 
-class RememberedKnownVideo(RememberedVideo):
+@dataclass(frozen=True, eq=False)
+class RememberedKnownVideo(RememberedVideo, WrappedKnownVideo):
     """The same of a video whose every answer is known."""
 
-    video: KnownVideo
+    _backward: dict[int, FlowField] = field(default_factory=dict, init=False, repr=False)
+
     _bytes_a_pixel: ClassVar[int] = _IMAGE_AND_MAP + _FLOW
-
-    def __init__(self, video: KnownVideo, *, budget_bytes: int = _BUDGET_BYTES) -> None:
-        super().__init__(video, budget_bytes=budget_bytes)
-        self._backward: dict[int, FlowField] = {}
-
-    def objects(self, index: int) -> tuple[KnownObject, ...]:
-        """Return the tracked objects that reach into a frame."""
-        return self.video.objects(index)
 
     def backward_flow(self, index: int) -> FlowField:
         """Return where each pixel of a frame was in the frame before."""
-        return self._kept(self._backward, self.video.backward_flow, index)
-
-    def forward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame will be in the next frame."""
-        return self.video.forward_flow(index)
+        return self._kept(self._backward, super().backward_flow, index)
 
 
 def remembered(video: Video) -> RememberedVideo:

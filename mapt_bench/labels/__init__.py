@@ -12,6 +12,7 @@ from mapt_bench.labels.panoptic_map import (
 )
 from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
 from mapt_bench.labels.video import Frame, MapSequence, Video, VideoInfo
+from mapt_bench.labels.wrapped import WrappedKnownVideo, WrappedVideo
 
 __all__ = [
     "BACKGROUND_ID",
@@ -27,6 +28,8 @@ __all__ = [
     "PanopticMap",
     "Video",
     "VideoInfo",
+    "WrappedKnownVideo",
+    "WrappedVideo",
     "background_code",
     "check_classes",
     "check_map_classes",

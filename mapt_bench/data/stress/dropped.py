@@ -14,17 +14,17 @@ from mapt_bench.labels import (
     PanopticMap,
     Video,
     VideoInfo,
+    WrappedVideo,
 )
 
 __all__ = ["DroppedKnownVideo", "DroppedVideo", "dropped"]
 
 
-@dataclass(frozen=True, slots=True)
-class DroppedVideo:
+@dataclass(frozen=True)
+class DroppedVideo(WrappedVideo):
     """Frames ``phase, phase + tau, phase + 2 tau, ...`` of a video, counted anew from 0.
 
     Attributes:
-        video: The whole video.
         tau: Distance of the kept frames, 1 or more.
         phase: First kept frame, 0 to ``tau - 1``.
 
@@ -32,7 +32,6 @@ class DroppedVideo:
         ConfigError: If ``tau`` or ``phase`` is out of range.
     """
 
-    video: Video
     tau: int
     phase: int
 
@@ -48,11 +47,6 @@ class DroppedVideo:
         """What is known before the first frame."""
         whole = self.video.info
         return replace(whole, frame_names=whole.frame_names[self.phase :: self.tau])
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether the whole video has truth."""
-        return self.video.has_truth
 
     def whole_index(self, index: int) -> int:
         """Return where a kept frame lies in the whole video."""
@@ -94,7 +88,7 @@ class DroppedVideo:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DroppedKnownVideo(DroppedVideo):
     """The same of a video whose every answer is known."""
 

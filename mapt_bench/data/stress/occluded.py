@@ -18,33 +18,21 @@ from mapt_bench.labels import (
     LabelSpace,
     PanopticMap,
     Video,
-    VideoInfo,
+    WrappedVideo,
 )
 
 __all__ = ["OccludedKnownVideo", "OccludedVideo", "occluded"]
 
 
 @dataclass(frozen=True)
-class OccludedVideo:
+class OccludedVideo(WrappedVideo):
     """A video behind an occluder.
 
     Attributes:
-        video: What is behind.
         occluder: What is in front.
     """
 
-    video: Video
     occluder: Occluder
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known before the first frame."""
-        return self.video.info
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether the video has truth."""
-        return self.video.has_truth
 
     def frame(self, index: int) -> Frame:
         """Return the frame at a position, its image undrawn."""

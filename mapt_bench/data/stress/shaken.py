@@ -18,7 +18,7 @@ from mapt_bench.labels import (
     KnownVideo,
     PanopticMap,
     Video,
-    VideoInfo,
+    WrappedVideo,
 )
 
 __all__ = ["ShakenKnownVideo", "ShakenVideo", "shaken"]
@@ -27,26 +27,14 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 
 @dataclass(frozen=True)
-class ShakenVideo:
+class ShakenVideo(WrappedVideo):
     """A video whose frames are shifted by whole pixels; what comes in from outside is void.
 
     Attributes:
-        video: What is shaken.
         stress: Level and seed.
     """
 
-    video: Video
     stress: Stress
-
-    @property
-    def info(self) -> VideoInfo:
-        """What is known before the first frame."""
-        return self.video.info
-
-    @property
-    def has_truth(self) -> bool:
-        """Whether the video has truth."""
-        return self.video.has_truth
 
     def shift(self, index: int) -> tuple[int, int]:
         """Return by how many pixels a frame is shifted, (x, y)."""
