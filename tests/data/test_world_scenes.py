@@ -267,7 +267,7 @@ def test_as_many_objects_as_asked_for(kind):
 
 
 def test_more_objects_than_fit_are_refused_with_the_limit_named():
-    crowded = WorldSettings(kind="street", seed=3, frames=6, objects=60, spacing=4.0)
+    crowded = WorldSettings(kind="street", seed=2, frames=6, objects=60)
     with pytest.raises(ConfigError, match=r"60 objects do not fit .* expected at most \d+"):
         build_scene(crowded)
 

@@ -36,17 +36,19 @@ _MOST_TRIES = 400
 
 def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     """Draw a square and everyone on it."""
+    # Dice of their own: light, houses and the way of the camera do not change with the people.
+    camera_rng, people_rng, hiding_rng, looks_rng, scenery_rng, light_rng = rng.spawn(6)
     clock = Clock.of(settings)
-    camera = _camera(rng, clock)
+    camera = _camera(camera_rng, clock)
     view = View.of(camera, settings)
     wanted = settings.objects
     if wanted is None:
         wanted = even_count(settings.seed, _PEOPLE)
-    square = _Square(rng, settings, clock, view)
-    pillars = draw_pillars(rng, settings, view, square.nearest)
+    square = _Square(people_rng, settings, clock, view)
+    pillars = draw_pillars(hiding_rng, settings, view, square.nearest)
     people: list[Role] = []
     if settings.gap:
-        people += hide_behind(rng, settings, clock, view, pillars)[:wanted]
+        people += hide_behind(hiding_rng, settings, clock, view, pillars)[:wanted]
     people += square.people(wanted - len(people))
     if settings.objects is not None and len(people) < settings.objects:
         raise ConfigError(
@@ -54,14 +56,18 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
             f"{len(people)}, or another seed"
         )
     people.sort(key=lambda role: float(role.path.position[clock.frames // 2, 0]))
-    actors = cast_roles(rng, [*people, *square.cyclists(), *square.distant()], settings)
+    actors = cast_roles(looks_rng, [*people, *square.cyclists(), *square.distant()], settings)
     return Scene(
         camera=camera,
-        ground=_ground(rng, settings.family),
-        sky=sky_look(rng, settings.family),
-        surroundings=_surroundings(rng, settings.family),
-        actors=(*actors, *(pillar.actor for pillar in pillars), *_trees(rng, settings.family)),
-        light=draw_light(rng, clock),
+        ground=_ground(scenery_rng, settings.family),
+        sky=sky_look(light_rng, settings.family),
+        surroundings=_surroundings(scenery_rng, settings.family),
+        actors=(
+            *actors,
+            *(pillar.actor for pillar in pillars),
+            *_trees(scenery_rng, settings.family),
+        ),
+        light=draw_light(light_rng, clock),
     )
 
 

@@ -24,15 +24,17 @@ _OBJECTS = (2, 4, 5, 6, 6, 7, 8, 9, 11, 15)  # tracked things of a video, each a
 
 def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     """Draw a street and everything on it."""
+    # Dice of their own: light, houses and the way of the camera do not change with the traffic.
+    camera_rng, traffic_rng, looks_rng, scenery_rng, light_rng = rng.spawn(5)
     clock = Clock.of(settings)
-    recording = draw_recording(rng, settings, clock)
+    recording = draw_recording(camera_rng, settings, clock)
     view = View.of(recording.camera, settings)
-    traffic = Traffic(rng, settings, clock, recording, view)
+    traffic = Traffic(traffic_rng, settings, clock, recording, view)
     wanted = settings.objects
     if wanted is None:
         wanted = round(even_count(settings.seed, _OBJECTS) * stages(traffic))
     if settings.gap:
-        hide_behind_trucks(traffic, min(wanted, int(rng.integers(2, 5))))
+        hide_behind_trucks(traffic, min(wanted, int(traffic_rng.integers(2, 5))))
     fill(traffic, wanted)
     if settings.objects is not None and traffic.tracked < wanted:
         raise ConfigError(
@@ -40,20 +42,20 @@ def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
             "another seed"
         )
     add_distant(traffic)
-    scenery = Scenery(rng, settings.family, recording)
+    scenery = Scenery(scenery_rng, settings.family, recording)
     ground = scenery.ground()
     scenery.build()
     is_hiding = recording.layout.cross is not None  # houses hide who comes on the other road
     return Scene(
         camera=recording.camera,
         ground=ground,
-        sky=sky_look(rng, settings.family),
+        sky=sky_look(light_rng, settings.family),
         surroundings=() if is_hiding else tuple(scenery.houses),
         actors=(
-            *cast_roles(rng, traffic.roles, settings),
+            *cast_roles(looks_rng, traffic.roles, settings),
             *scenery.furniture,
             *(scenery.houses if is_hiding else ()),
         ),
-        light=draw_light(rng, clock),
-        bonnet=rng.uniform(0.05, 0.12) if rng.uniform() < 0.2 else 0.0,
+        light=draw_light(light_rng, clock),
+        bonnet=camera_rng.uniform(0.05, 0.12) if camera_rng.uniform() < 0.2 else 0.0,
     )

@@ -23,7 +23,7 @@ Half = Literal["real-like", "hard"]
 
 KINDS: tuple[Kind, Kind] = ("street", "crowd")
 
-_SEEDS_EACH = 1_000_000
+_SEEDS_EACH = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
