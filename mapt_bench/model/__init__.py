@@ -1,5 +1,6 @@
-"""The parts of MAPT, each of which works alone."""
+"""MAPT, and its parts, each of which works alone."""
 
+from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.backbone import Backbone, build_backbone, load_imagenet, prepare_images
 from mapt_bench.model.config import (
     AppearanceConfig,
@@ -7,6 +8,7 @@ from mapt_bench.model.config import (
     FpnConfig,
     FusionConfig,
     InstanceConfig,
+    LossConfig,
     MaptConfig,
     SemanticConfig,
 )
@@ -24,6 +26,7 @@ from mapt_bench.model.deform import (
 )
 from mapt_bench.model.fpn import TwoWayFPN
 from mapt_bench.model.instance import Detections, InstanceHead
+from mapt_bench.model.mapt import MAPT, build_mapt
 from mapt_bench.model.motion import MotionHead, MotionOutput, normalise_masks
 from mapt_bench.model.motion_config import MOTION_DESIGNS, Cue, MotionConfig, motion_config
 from mapt_bench.model.panoptic_fusion import FusedFrame, PanopticFusion
@@ -32,8 +35,10 @@ from mapt_bench.model.semantic import SemanticHead, SemanticOutput
 from mapt_bench.model.targets import Clip, FrameTargets
 
 __all__ = [
+    "MAPT",
     "MOTION_DESIGNS",
     "AppearanceConfig",
+    "AppearanceHead",
     "Backbone",
     "BackboneConfig",
     "Clip",
@@ -46,6 +51,7 @@ __all__ = [
     "FusionConfig",
     "InstanceConfig",
     "InstanceHead",
+    "LossConfig",
     "MaptConfig",
     "MotionConfig",
     "MotionHead",
@@ -57,6 +63,7 @@ __all__ = [
     "SemanticOutput",
     "TwoWayFPN",
     "build_backbone",
+    "build_mapt",
     "deformable_convolution",
     "deformable_pyramid",
     "fastest_form",

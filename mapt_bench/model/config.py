@@ -11,14 +11,17 @@ from mapt_bench.model.motion_config import MotionConfig
 
 __all__ = [
     "AppearanceConfig",
-    "Attention",
     "BackboneConfig",
     "BackboneName",
     "FpnConfig",
     "FusionConfig",
+    "Gate",
     "InstanceConfig",
+    "LossConfig",
     "MaptConfig",
+    "Negatives",
     "Norm",
+    "PropagationName",
     "SemanticConfig",
 ]
 
@@ -29,8 +32,15 @@ for batches of one or two; ``group`` for training from scratch at any size of ba
 BackboneName = Literal["regnet_y_8gf", "regnet_y_400mf", "tiny"]
 """torchvision's RegNetY of two sizes, and a small network of our own."""
 
-Attention = Literal["channel", "scalar"]
+Gate = Literal["channel", "scalar"]
 """Whether ``W_a`` and ``W_p`` differ from channel to channel, or are two numbers an instance."""
+
+Negatives = Literal["clip", "batch"]
+"""Whom an instance must be told apart from: things of its class in the other frames of its clip, or
+in those of all clips that are computed together."""
+
+PropagationName = Literal["motion", "none"]
+"""Whether there is a motion head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,27 +201,53 @@ class AppearanceConfig:
     """The appearance head.
 
     Attributes:
+        enabled: Whether there is one.
         pool: Cells to a side that an instance is read as.
         hidden_channels: Of the first fully connected layer.
         embedding_channels: Of the embedding.
-        attention: What ``W_a`` and ``W_p`` are made of.
+        gate: What ``W_a`` and ``W_p`` are made of.
         static: Whether propagated features are left out altogether: ``W_p = 0``, in training too.
-        drop_propagated: Share of instances that are trained without propagated features, so that
-            an embedding without them is a known thing.
+        drop_propagated: Share of frames that are trained without propagated features, so that
+            embeddings without them are a known thing.
+        negatives: Whom an instance must be told apart from. Those of its own clip are the default:
+            then a loss is a mean over clips, however a batch is split over processes.
         initial_scale: Of cosines in the loss, before training.
     """
 
+    enabled: bool = True
     pool: int = 14
     hidden_channels: int = 1024
     embedding_channels: int = 128
-    attention: Attention = "channel"
+    gate: Gate = "channel"
     static: bool = False
     drop_propagated: float = 0.3
+    negatives: Negatives = "clip"
     initial_scale: float = 10.0
 
     def __post_init__(self) -> None:
-        _check_choice("attention", self.attention, Attention)
+        _check_choice("gate", self.gate, Gate)
+        _check_choice("negatives", self.negatives, Negatives)
         _check_numbers(self, "the appearance head", shares=("drop_propagated",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """What the two heads that link frames are trained on.
+
+    Attributes:
+        stop_gradient: Whether their losses end at their own parameters, and shape neither the trunk
+            nor the features that they read.
+        jittered_masks: Share of clips whose earlier masks are moved and resized a little before
+            they are propagated, as those of detections are; the others have the true ones.
+        motion_bce: Whether binary cross-entropy is added to the soft Dice loss of the motion head.
+    """
+
+    stop_gradient: bool = False
+    jittered_masks: float = 0.5
+    motion_bce: bool = False
+
+    def __post_init__(self) -> None:
+        _check_numbers(self, "the losses", shares=("jittered_masks",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,8 +288,10 @@ class MaptConfig:
         semantic: The semantic head.
         instance: The instance head.
         motion: The motion head.
+        propagation: ``none`` leaves the motion head out; embeddings are static then.
         appearance: The appearance head.
         fusion: The panoptic fusion.
+        losses: What the motion and the appearance head are trained on.
 
     Raises:
         ConfigError: If a value is impossible, or two parts do not fit together.
@@ -268,11 +306,14 @@ class MaptConfig:
     semantic: SemanticConfig = field(default_factory=SemanticConfig)
     instance: InstanceConfig = field(default_factory=InstanceConfig)
     motion: MotionConfig = field(default_factory=MotionConfig)
+    propagation: PropagationName = "motion"
     appearance: AppearanceConfig = field(default_factory=AppearanceConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
 
     def __post_init__(self) -> None:
         _check_choice("norm", self.norm, Norm)
+        _check_choice("propagation", self.propagation, PropagationName)
         _check_numbers(self, "the model", may_be_zero=("pixel_mean",))
         if self.motion.in_channels != self.semantic.channels:
             raise ConfigError(

@@ -143,10 +143,7 @@ class MotionHead(nn.Module):
         masks_prev = self._check(reduced_prev, reduced_now, masks_prev)
         offsets, gate = self.motion(reduced_prev, reduced_now)
         carried, masks = self._propagate(reduced_prev, masks_prev, offsets, gate)
-        features = self.fuse(carried)
-        if self.config.out_activation:
-            features = functional.leaky_relu(features, 0.1, inplace=True)
-        return MotionOutput(offsets, gate, features, normalise_masks(masks))
+        return MotionOutput(offsets, gate, self._fused(carried), normalise_masks(masks))
 
     def motion(self, reduced_prev: Tensor, reduced_now: Tensor) -> tuple[Tensor, Tensor]:
         """Return the offsets and the gate alone, as in :class:`MotionOutput`."""
@@ -166,6 +163,35 @@ class MotionHead(nn.Module):
         )
         return offsets.view(batch, levels, _TAPS, 2, height, width), gate
 
+    def carry_features(self, reduced_prev: Tensor, offsets: Tensor, gate: Tensor) -> Tensor:
+        """Return propagated features, as in :class:`MotionOutput`, along a motion found before."""
+        return self._fused(self._carry(reduced_prev, self.feature_kernels, offsets, gate))
+
+    def carry_masks(self, masks_prev: Tensor, offsets: Tensor, gate: Tensor) -> Tensor:
+        """Return masks moved along a motion found before, each by itself.
+
+        Unlike those of :meth:`forward` they are not shared out among the instances: one that is
+        hidden behind another keeps its shape.
+
+        Args:
+            masks_prev: As in :meth:`forward`, of the type of the offsets.
+            offsets: As in :class:`MotionOutput`.
+            gate: The same.
+
+        Returns:
+            The shape of ``masks_prev``, in ``[0, 1]``.
+        """
+        return self._carry(masks_prev, self._mask_kernels(masks_prev), offsets, gate).clamp(0, 1)
+
+    def _fused(self, carried: Tensor) -> Tensor:
+        features: Tensor = self.fuse(carried)
+        if self.config.out_activation:
+            features = functional.leaky_relu(features, 0.1, inplace=True)
+        return features
+
+    def _mask_kernels(self, masks: Tensor) -> Tensor:
+        return self.mask_kernels[:, None, None].expand(-1, masks.shape[1], 1, 3, 3)
+
     def _cue(self, reduced_prev: Tensor, reduced_now: Tensor) -> Tensor:
         if self.config.cue == "concatenation":
             return torch.cat((reduced_prev, reduced_now), dim=1)
@@ -177,8 +203,7 @@ class MotionHead(nn.Module):
     def _propagate(
         self, features: Tensor, masks: Tensor, offsets: Tensor, gate: Tensor
     ) -> tuple[Tensor, Tensor]:
-        instances = masks.shape[1]
-        mask_kernels = self.mask_kernels[:, None, None].expand(-1, instances, 1, 3, 3)
+        mask_kernels = self._mask_kernels(masks)
         if self.config.channels_per_group > 1:
             return (
                 self._carry(features, self.feature_kernels, offsets, gate),
