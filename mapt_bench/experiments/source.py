@@ -1,7 +1,6 @@
 """What an experiment runs on: videos with truth, and the segments that every tracker is given."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import StoredSequence, open_videos, resolve_labels
-from mapt_bench.data.videos import FolderVideo
+from mapt_bench.data.fingerprint import maps_fingerprint, videos_fingerprint
 from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.data.world.suites import Suite
 from mapt_bench.data.world.video import WorldVideo
@@ -195,51 +194,13 @@ def folder_source(
     if segments is not None:
         saved = tuple(match_saved_segments(videos, segments, labels))
         source = SegmentSource(
-            saved=saved, folder=segments.name, fingerprint=_fingerprint(_sequence_files(saved))
+            saved=saved, folder=segments.name, fingerprint=maps_fingerprint(saved)
         )
     return DataSource(
         name=data.resolve().name,
         videos=tuple(videos),
         labels=labels,
         segments=source,
-        fingerprint=_fingerprint(_video_files(videos)),
+        fingerprint=videos_fingerprint(videos),
         without_truth=tuple(video.info.name for video in found if not video.has_truth),
     )
-
-
-def _parts(video: Video) -> tuple[str, ...]:
-    if isinstance(video, FolderVideo) and video.maps is not None:
-        return video.maps.parts
-    return (video.info.name,)
-
-
-def _video_files(videos: Sequence[Video]) -> list[tuple[str, Path]]:
-    files: list[tuple[str, Path]] = []
-    for video in videos:
-        if isinstance(video, FolderVideo):
-            name = "/".join(_parts(video))
-            files += [(f"{name}/{path.name}", path) for path in video.images or ()]
-            files += [] if video.maps is None else _sequence_files([video.maps])
-    return files
-
-
-def _sequence_files(sequences: Sequence[StoredSequence]) -> list[tuple[str, Path]]:
-    files: dict[tuple[str, Path], None] = {}
-    for sequence in sequences:
-        paths = (sequence.path(index) for index in range(len(sequence.frame_names)))
-        files.update((("/".join((*sequence.parts, path.name)), path), None) for path in paths)
-    return list(files)
-
-
-def _fingerprint(files: Sequence[tuple[str, Path]]) -> str:
-    """Hash names and contents, every byte: a change anywhere is another data set."""
-    digest = hashlib.sha256()
-    for name, path in files:
-        try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256")
-        except OSError as problem:
-            raise DataError(f"cannot be read ({problem.strerror})", where=path) from problem
-        digest.update(f"{name}\0".encode())
-        digest.update(content.digest())
-    return digest.hexdigest()

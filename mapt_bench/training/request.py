@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import torch
 
+from mapt_bench.data.world.suites import suite_names
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.provenance import provenance
 from mapt_bench.training.clips import ClipDataset
@@ -25,7 +26,6 @@ from mapt_bench.training.sources import (
     folder_data,
     spread,
     suite_data,
-    training_suites,
 )
 from mapt_bench.training.validation import TrackerValidation
 
@@ -122,7 +122,7 @@ def _silent(what: str, steps: int) -> AbstractContextManager[Callable[[int], Non
 
 def _check(request: TrainingRequest) -> None:
     if (request.suite is None) == (request.data is None):
-        known = ", ".join(training_suites())
+        known = ", ".join(suite_names())
         raise ConfigError(f"give either --suite or --data to train on; suites: {known}")
     if request.seed < 0:
         raise ConfigError(f"--seed is {request.seed}; expected 0 or more")
@@ -166,12 +166,12 @@ def _validation(
         name = _VALIDATED_BY.get(request.suite or "", _NONE)
     if name == _NONE:
         return None
-    if name in training_suites():
+    if name in suite_names():
         data = suite_data(name)
     elif _is_folder(name):
         data = folder_data(Path(name), dataset=request.dataset, encoding=request.encoding)
     else:
-        known = nearest(name, (*training_suites(), _NONE))
+        known = nearest(name, (*suite_names(), _NONE))
         raise ConfigError(f"--val {name!r} is neither a suite nor a folder; {known}")
     videos = spread(data.videos, recipe.validate_on)
     if videos[0].info.labels != dataset.labels:
@@ -183,4 +183,4 @@ def _validation(
 
 
 def _is_folder(name: str) -> bool:
-    return name not in training_suites() and Path(name).is_dir()
+    return name not in suite_names() and Path(name).is_dir()

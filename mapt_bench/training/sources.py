@@ -1,6 +1,5 @@
 """Where the videos of a training come from: a suite by name, or a folder."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from mapt_bench.data import open_videos, resolve_labels
-from mapt_bench.data.clip import CLIP_NAME, CLIP_VERSION, clip_videos
-from mapt_bench.data.videos import FolderVideo
-from mapt_bench.data.world.suites import open_suite, suite_names
-from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.data.fingerprint import videos_fingerprint
+from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
+from mapt_bench.errors import DataError
 from mapt_bench.labels import Video
 
-__all__ = ["TrainingData", "folder_data", "spread", "suite_data", "training_suites"]
+__all__ = ["TrainingData", "folder_data", "spread", "suite_data"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,7 @@ class TrainingData:
     Attributes:
         name: Of the suite or folder.
         version: Of the suite; ``None`` for folders.
-        fingerprint: Hash of what decides the videos: the settings that they are drawn from, or
-            names, sizes and true maps of files.
+        fingerprint: That the suite was frozen with, or a hash of all files.
         videos: Those with truth.
     """
 
@@ -46,24 +43,15 @@ class TrainingData:
         }
 
 
-def training_suites() -> tuple[str, ...]:
-    """Return the names of the suites that can be trained on: the world's, and the embedded clip."""
-    return (*suite_names(), CLIP_NAME)
-
-
 def suite_data(name: str) -> TrainingData:
-    """Return the videos of a suite; nothing is drawn yet.
+    """Return the videos of a suite; some frames are drawn to see that it is what it was.
 
     Raises:
         ConfigError: If there is no such suite; the nearest is suggested.
+        DataError: If the suite is no longer what its version says.
     """
-    if name == CLIP_NAME:
-        return TrainingData(name, CLIP_VERSION, _hash([f"{name} {CLIP_VERSION}"]), clip_videos())
-    if name not in suite_names():
-        raise ConfigError(f"there is no suite {name!r}; {nearest(name, training_suites())}")
-    suite = open_suite(name)
-    drawn_from = [f"{video.name} {video.settings}" for video in suite.videos]
-    return TrainingData(name, suite.version, _hash(drawn_from), suite.videos)
+    suite = check_suite(name)
+    return TrainingData(name, suite.version, str(frozen_fingerprint(suite)), suite.videos)
 
 
 def folder_data(
@@ -80,7 +68,7 @@ def folder_data(
     with_truth = tuple(video for video in videos if video.has_truth)
     if not with_truth:
         raise DataError("has no ground truth; training needs panoptic_maps", where=folder)
-    return TrainingData(folder.resolve().name, None, _hash(_stored(with_truth)), with_truth)
+    return TrainingData(folder.resolve().name, None, videos_fingerprint(with_truth), with_truth)
 
 
 def spread(videos: Sequence[Video], count: int) -> tuple[Video, ...]:
@@ -92,18 +80,3 @@ def spread(videos: Sequence[Video], count: int) -> tuple[Video, ...]:
     """
     places = np.linspace(0, len(videos) - 1, min(count, len(videos)))
     return tuple(videos[round(float(place))] for place in places)
-
-
-def _stored(videos: Sequence[Video]) -> list[str]:
-    lines = []
-    for video in videos:
-        info = video.info
-        lines.append(f"{info.name} {info.height}x{info.width} {' '.join(info.frame_names)}")
-        if isinstance(video, FolderVideo) and video.maps is not None:
-            maps = (video.maps.path(index) for index in range(info.frame_count))
-            lines += [hashlib.sha256(path.read_bytes()).hexdigest() for path in maps]
-    return lines
-
-
-def _hash(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

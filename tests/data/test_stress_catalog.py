@@ -4,9 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.modules import ROOT
-from helpers.stress import EVERY, EVERYWHERE, known, plain
+from helpers.stress import EVERY, EVERYWHERE, RECORDED, known, plain
 
-from mapt_bench.data.clip import ClipVideo
 from mapt_bench.data.stress import (
     Stress,
     occluder_label,
@@ -103,14 +102,13 @@ def test_no_stress_is_the_video_itself():
 
 @pytest.mark.parametrize("name", EVERYWHERE)
 def test_every_stressor_leaves_a_video(name):
-    video = ClipVideo("crossing")
-    stressed = stress_video(video, Stress(name, 3))
+    stressed = stress_video(RECORDED, Stress(name, 3))
     assert isinstance(stressed, Video)
     copy = again(stressed)
     for index in (0, stressed.info.frame_count - 1):
         assert stressed.frame(index).name == stressed.info.frame_names[index]
         assert stressed.frame(index).image.dtype == np.uint8
-        assert stressed.frame(index).image.shape == video.frame(index).image.shape
+        assert stressed.frame(index).image.shape == RECORDED.frame(index).image.shape
         assert np.array_equal(stressed.frame(index).image, copy.frame(index).image)
         assert np.array_equal(stressed.truth(index).codes, copy.truth(index).codes)
 

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 from helpers.scenes import Box, DrawnVideo
-from helpers.stress import CAR_1, VOID_CODE, boxes, known, plain
+from helpers.stress import CAR_1, RECORDED, VOID_CODE, boxes, known, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapt_bench.data.clip import ClipVideo
 from mapt_bench.data.stress import Stress, occluder_label, stress_video, visible_fractions
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import KnownVideo
@@ -116,7 +115,7 @@ def test_a_thing_is_blurred_along_its_motion():
 
 
 def test_blur_keeps_the_mean():
-    video = ClipVideo("fast")
+    video = RECORDED
     stressed = stress_video(video, Stress("blur", 4))
     assert stressed.frame(5).image.mean() == pytest.approx(video.frame(5).image.mean(), abs=2)
 

@@ -5,17 +5,26 @@ import numpy as np
 import pytest
 from helpers.maps import shared_folder
 from helpers.scenes import KITTI, Box, DrawnVideo
-from helpers.stress import CAR_1, CAR_2, VOID_CODE, changed, count, known, plain, tracked
+from helpers.stress import (
+    CAR_1,
+    CAR_2,
+    FRAMES,
+    RECORDED,
+    VOID_CODE,
+    changed,
+    count,
+    known,
+    plain,
+    tracked,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapt_bench.data import open_videos
-from mapt_bench.data.clip import ClipVideo
 from mapt_bench.data.stress import Stress, occluder_label, stress_video, visible_fractions
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import ID_BITS, label_space
 
-CLIP = ClipVideo("crossing")
 OCCLUSION = ("bars", "poles", "passing", "pasted")
 
 
@@ -35,7 +44,7 @@ def strips(video):
 @pytest.mark.parametrize("level", range(1, 6))
 def test_bars_cover_the_share_that_they_say(level):
     stress = Stress("bars", level)
-    left = things_px(stress_video(CLIP, stress)) / things_px(CLIP)
+    left = things_px(stress_video(RECORDED, stress)) / things_px(RECORDED)
     assert 1 - left == pytest.approx(stress.value / 100, abs=0.02)
 
 
@@ -43,7 +52,7 @@ def test_bars_grow_where_they_stand():
     covers = []
     for level in range(1, 6):
         cover = np.zeros(416, dtype=bool)
-        for left, width in strips(stress_video(CLIP, Stress("bars", level))).items():
+        for left, width in strips(stress_video(RECORDED, Stress("bars", level))).items():
             cover[left : left + width] = True
         covers.append(cover)
     for mild, strong in pairwise(covers):
@@ -60,10 +69,10 @@ def test_bars_need_no_things():
 @pytest.mark.parametrize("level", range(1, 6))
 def test_poles_are_as_many_as_they_say_and_stay(level):
     stress = Stress("poles", level)
-    poles = stress_video(CLIP, stress).occluder.strips
+    poles = stress_video(RECORDED, stress).occluder.strips
     assert len(poles) == stress.value
     assert {width for _, width in poles} <= {1, 2, 3, 4}
-    strongest = stress_video(CLIP, Stress("poles", 5)).occluder.strips
+    strongest = stress_video(RECORDED, Stress("poles", 5)).occluder.strips
     assert poles == strongest[: len(poles)]
 
 
@@ -79,13 +88,13 @@ def test_seeds_and_names_move_what_stands():
 
 @pytest.mark.parametrize("level", range(1, 5))
 def test_each_chosen_thing_vanishes_whole_for_the_gap_and_no_longer(level):
-    stressed = stress_video(CLIP, Stress("passing", level))
+    stressed = stress_video(RECORDED, Stress("passing", level))
     gap = int(Stress("passing", level).value)
-    assert len(stressed.occluder.spells) >= 4
+    assert len(stressed.occluder.spells) >= 3
     for spell in stressed.occluder.spells:
-        before = [count(CLIP, index, spell.code) > 0 for index in range(20)]
-        after = [count(stressed, index, spell.code) > 0 for index in range(20)]
-        gone = [index for index in range(20) if before[index] and not after[index]]
+        before = [count(RECORDED, index, spell.code) > 0 for index in range(FRAMES)]
+        after = [count(stressed, index, spell.code) > 0 for index in range(FRAMES)]
+        gone = [index for index in range(FRAMES) if before[index] and not after[index]]
         assert gone == list(range(spell.start, spell.start + gap))
 
 
@@ -123,23 +132,25 @@ def test_what_is_seen_too_shortly_is_left_alone():
 @pytest.mark.parametrize("level", range(1, 6))
 def test_cut_outs_cover_the_share_that_they_say(level):
     stress = Stress("pasted", level)
-    stressed = stress_video(CLIP, stress)
+    stressed = stress_video(RECORDED, stress)
     assert stressed.occluder.pastes
     for paste in stressed.occluder.pastes:
         assert paste.donor != paste.spell.code
         for index in range(paste.spell.start, paste.spell.stop):
-            whole = count(CLIP, index, paste.spell.code)
+            whole = count(RECORDED, index, paste.spell.code)
             left = count(stressed, index, paste.spell.code)
-            assert 1 - left / whole == pytest.approx(stress.value / 100, abs=0.06)
+            assert 1 - left / whole == pytest.approx(stress.value / 100, abs=0.08)
 
 
 def test_cut_outs_go_over_the_same_things_at_every_level():
-    pastes = {stress_video(CLIP, Stress("pasted", level)).occluder.pastes for level in range(1, 6)}
+    pastes = {
+        stress_video(RECORDED, Stress("pasted", level)).occluder.pastes for level in range(1, 6)
+    }
     assert len(pastes) == 1
 
 
 def test_a_cut_out_is_of_the_same_class_if_there_is_one():
-    for paste in stress_video(CLIP, Stress("pasted", 3)).occluder.pastes:
+    for paste in stress_video(RECORDED, Stress("pasted", 3)).occluder.pastes:
         assert paste.donor >> ID_BITS == paste.spell.code >> ID_BITS
 
 
@@ -152,9 +163,9 @@ def test_a_lonely_thing_is_covered_by_itself():
 
 @pytest.mark.parametrize("name", OCCLUSION)
 def test_image_and_truth_are_covered_alike(name):
-    stressed = stress_video(CLIP, Stress(name, 3))
-    for index in range(0, 20, 3):
-        images, truths = changed(CLIP, stressed, index)
+    stressed = stress_video(RECORDED, Stress(name, 3))
+    for index in range(0, FRAMES, 3):
+        images, truths = changed(RECORDED, stressed, index)
         is_void = stressed.truth(index).codes == VOID_CODE
         assert not (truths & ~is_void).any()
         assert not (images & ~is_void).any()
@@ -174,7 +185,7 @@ def test_masks_without_images_are_covered_the_same(name):
 
 @pytest.mark.parametrize("name", OCCLUSION)
 def test_before_recorded_frames_it_is_void(name):
-    assert occluder_label(stress_video(CLIP, Stress(name, 1))) == "void"
+    assert occluder_label(stress_video(RECORDED, Stress(name, 1))) == "void"
 
 
 @pytest.mark.parametrize(

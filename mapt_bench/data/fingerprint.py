@@ -1,0 +1,60 @@
+"""What data in files are known by: a hash of every name and every byte."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mapt_bench.data.sequences import StoredSequence
+from mapt_bench.data.videos import FolderVideo
+from mapt_bench.errors import DataError
+from mapt_bench.labels import Video
+
+__all__ = ["maps_fingerprint", "videos_fingerprint"]
+
+_NamedFile = tuple[str, Path]
+
+
+def videos_fingerprint(videos: Sequence[Video]) -> str:
+    """Hash the images and maps of videos in files: a change anywhere is another data set.
+
+    The folder that they lie in may have another name or place.
+
+    Raises:
+        DataError: If a video does not lie in files, or a file cannot be read.
+    """
+    files: list[_NamedFile] = []
+    for video in videos:
+        if not isinstance(video, FolderVideo):
+            raise DataError("does not lie in files that could be hashed", where=video.info.name)
+        parts = (video.info.name,) if video.maps is None else video.maps.parts
+        files += [("/".join((*parts, path.name)), path) for path in video.images or ()]
+        files += [] if video.maps is None else _map_files(video.maps)
+    return _fingerprint(files)
+
+
+def maps_fingerprint(sequences: Sequence[StoredSequence]) -> str:
+    """Hash the files of sequences of maps.
+
+    Raises:
+        DataError: If a file cannot be read.
+    """
+    return _fingerprint(file for sequence in sequences for file in _map_files(sequence))
+
+
+def _map_files(sequence: StoredSequence) -> list[_NamedFile]:
+    paths = (sequence.path(index) for index in range(len(sequence.frame_names)))
+    # One file may hold the maps of all frames.
+    return [("/".join((*sequence.parts, path.name)), path) for path in dict.fromkeys(paths)]
+
+
+def _fingerprint(files: Iterable[_NamedFile]) -> str:
+    digest = hashlib.sha256()
+    for name, path in files:
+        try:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256")
+        except OSError as problem:
+            raise DataError(f"cannot be read ({problem.strerror})", where=path) from problem
+        digest.update(f"{name}\0".encode())
+        digest.update(content.digest())
+    return digest.hexdigest()
