@@ -35,7 +35,13 @@ _MOST_UNDEFINED = 0.05
 """Share of resamples in which a score may be undefined before its interval is withheld."""
 
 _LARGEST_EXACT = 4096
-"""Up to this many assignments of signs (12 units) every one is tried."""
+"""Up to this many assignments of signs (12 units) every one is tried, however slow."""
+
+_CHEAP_PERMUTATIONS = 20_000
+_DEAR_PERMUTATIONS = 2_000
+
+_AT_ONCE = 2_000
+"""Selections that are scored together, so that their sums need little memory."""
 
 _EQUAL = 1e-12
 """Differences below this are the rounding of sums taken in another order."""
@@ -199,6 +205,7 @@ def paired_differences(
     of_counts: OfCounts[Unit] | None = None,
     level: float = 0.95,
     resamples: int = 2000,
+    permutations: int | None = None,
     seed: int = 0,
 ) -> list[PairedDifference]:
     """Compare two systems on the same sequences, every score at once.
@@ -209,23 +216,25 @@ def paired_differences(
         statistic: As for :func:`bootstrap_intervals`.
         of_counts: Likewise.
         level: Nominal coverage of the intervals.
-        resamples: Bootstrap resamples, and permutations where not all are tried.
+        resamples: Bootstrap resamples.
+        permutations: Random exchanges of the test; ``None`` is 20,000 with ``of_counts``, and
+            2,000 without. All exchanges are tried instead where they are no more than these, or
+            than 4,096.
         seed: Seed of both.
 
     Returns:
         One difference (a minus b) for each score.
 
     Raises:
-        ConfigError: If ``level`` or ``resamples`` is out of range.
+        ConfigError: If ``level``, ``resamples`` or ``permutations`` is out of range.
         DataError: If the numbers of units differ, or there are none.
 
     Note:
         The interval resamples sequences and keeps pairs together. The test exchanges the two
         systems' units within a random set of sequences and takes the statistic of both sides
-        anew, so that it holds for pooled scores as well as for means. With up to 12 sequences
-        every exchange is tried (p is exact); above, p is ``(1 + extreme) / (1 + tried)``
-        (Phipson and Smyth 2010). An exchange that leaves the score undefined counts as extreme,
-        which can only raise p.
+        anew, so that it holds for pooled scores as well as for means. Where every exchange is
+        tried p is exact; else it is ``(1 + extreme) / (1 + tried)`` (Phipson and Smyth 2010). An
+        exchange that leaves the score undefined counts as extreme, which can only raise p.
     """
     if len(units_a) != len(units_b):
         raise DataError(
@@ -250,11 +259,13 @@ def paired_differences(
         seed=seed,
     )
     observed = difference(pairs)
-    flips, exact = _sign_flips(len(pairs), resamples, seed)
+    if permutations is None:
+        permutations = _DEAR_PERMUTATIONS if of_counts is None else _CHEAP_PERMUTATIONS
+    flips, exact = _sign_flips(len(pairs), permutations, seed)
     if of_counts is not None:
         both, exchanged = [*units_a, *units_b], flips.astype(np.int64)
         counts = np.hstack([1 - exchanged, exchanged])
-        flipped = of_counts(both, counts) - of_counts(both, 1 - counts)
+        flipped = _in_parts(of_counts, both, counts) - _in_parts(of_counts, both, 1 - counts)
     else:
         flipped = np.stack(
             [
@@ -277,6 +288,13 @@ def paired_differences(
     ]
 
 
+def _in_parts(
+    of_counts: OfCounts[Unit], units: Sequence[Unit], counts: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    starts = range(0, len(counts), _AT_ONCE)
+    return np.concatenate([of_counts(units, counts[at : at + _AT_ONCE]) for at in starts])
+
+
 def _difference_of_counts(
     of_counts: OfCounts[Unit], pairs: Sequence[tuple[Unit, Unit]], counts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
@@ -291,6 +309,7 @@ def paired_difference(
     *,
     level: float = 0.95,
     resamples: int = 2000,
+    permutations: int | None = None,
     seed: int = 0,
 ) -> PairedDifference:
     """Compare two systems by one score; see :func:`paired_differences`.
@@ -303,7 +322,13 @@ def paired_difference(
         (0.25, 0.0625)
     """
     return paired_differences(
-        units_a, units_b, _as_vector(statistic), level=level, resamples=resamples, seed=seed
+        units_a,
+        units_b,
+        _as_vector(statistic),
+        level=level,
+        resamples=resamples,
+        permutations=permutations,
+        seed=seed,
     )[0]
 
 
@@ -403,7 +428,9 @@ def _sign_flips(n: int, permutations: int, seed: int) -> tuple[NDArray[np.bool_]
     The first unit is never exchanged in the exact test: exchanging the complement gives the
     negative difference, which is as extreme, so half of all assignments has the same p.
     """
-    if 2**n <= _LARGEST_EXACT:
+    if permutations < 1:
+        raise ConfigError(f"{permutations} permutations are too few for a test; give at least 1")
+    if 2**n <= max(permutations, _LARGEST_EXACT):
         codes = np.arange(2 ** (n - 1))
         return (codes[:, None] >> np.arange(n)[None, :] & 1)[:, ::-1].astype(bool), True
     return np.random.default_rng(seed).integers(0, 2, (permutations, n)).astype(bool), False

@@ -71,7 +71,7 @@ class PooledStatistic:
         labels: Label space of the sums.
         pat_protocol: Which PAT is meant.
         seed: Of the resampling.
-        resamples: Bootstrap resamples, and permutations where not all are tried.
+        resamples: Bootstrap resamples.
     """
 
     def __init__(

@@ -172,7 +172,7 @@ def test_equal_systems_have_p_one():
 
 def test_many_units_are_permuted_at_random_and_p_is_never_zero():
     ahead = [1.0 + 0.01 * i for i in range(30)]
-    found = paired_difference(ahead, [0.0] * 30, mean, resamples=400)
+    found = paired_difference(ahead, [0.0] * 30, mean, permutations=400)
     assert found.p_method == "Monte Carlo, 400 permutations"
     assert found.p_value == pytest.approx(1 / 401)
     assert found.interval.low > 0.9
@@ -195,6 +195,31 @@ def test_an_undefined_difference_has_no_p_and_undefined_exchanges_count_as_extre
     found = paired_difference([(1, 1), (0, 0)], [(0, 0), (0, 2)], ratio)
     assert found.difference == 1.0
     assert found.p_value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("n", "cheap", "dear"),
+    [
+        (12, "exact", "exact"),
+        (13, "exact", "Monte Carlo, 2000 permutations"),
+        (14, "exact", "Monte Carlo, 2000 permutations"),
+        (15, "Monte Carlo, 20000 permutations", "Monte Carlo, 2000 permutations"),
+    ],
+)
+def test_many_exchanges_are_tried_where_they_cost_little(n, cheap, dear):
+    units = np.random.default_rng(3).random(n).tolist()
+
+    def means(some, counts):
+        return (counts @ np.array(some) / counts.sum(axis=1))[:, None]
+
+    fast = paired_differences(units, units[::-1], lambda some: [mean(some)], of_counts=means)
+    assert fast[0].p_method == cheap
+    assert paired_difference(units, units[::-1], mean).p_method == dear
+
+
+def test_a_test_needs_an_exchange():
+    with pytest.raises(ConfigError, match="0 permutations are too few"):
+        paired_difference([1.0] * 5, [0.0] * 5, mean, permutations=0)
 
 
 def test_pairs_must_match():
@@ -243,7 +268,7 @@ def test_an_interval_as_json():
 def test_many_selections_at_once_give_the_same():
     """A ratio of sums, which is undefined where the denominators of a selection are 0."""
     rng = np.random.default_rng(5)
-    for n in (6, 15):  # every exchange of signs is tried, or some
+    for n in (6, 15):  # every exchange of signs is tried, or some, in two parts
         a, b = ([tuple(row) for row in rng.integers(0, 4, (n, 2)).tolist()] for _ in range(2))
 
         def statistic(units):
@@ -259,8 +284,10 @@ def test_many_selections_at_once_give_the_same():
         fast = bootstrap_intervals(a, statistic, of_counts=of_counts, resamples=300)
         for one, other in zip(slow, fast, strict=True):
             assert (one.low, one.high) == pytest.approx((other.low, other.high))
-        slow = paired_differences(a, b, statistic, resamples=300)
-        fast = paired_differences(a, b, statistic, of_counts=of_counts, resamples=300)
+        slow = paired_differences(a, b, statistic, resamples=300, permutations=2500)
+        fast = paired_differences(
+            a, b, statistic, of_counts=of_counts, resamples=300, permutations=2500
+        )
         for one, other in zip(slow, fast, strict=True):
             assert one.difference == pytest.approx(other.difference)
             assert one.interval.low == pytest.approx(other.interval.low)
