@@ -1,6 +1,8 @@
 """Tables on a terminal: coloured only there, folded to its width, whole in a pipe."""
 
+import errno
 import io
+import os
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
@@ -19,15 +21,26 @@ _UNFOLDED = 10_000
 """Columns of a console that never wraps: logs and pipes keep rows whole."""
 
 
+class _Console(Console):
+    """A console that leaves it to its caller what a closed pipe means; rich's own exits with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what rich has caught."""
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def print_table(table: Table, console: Console | None = None) -> None:
     """Print a table to stdout, or to another console.
 
     Colour and bold need a terminal and an environment without ``NO_COLOR``. A table wider than
     the terminal goes on below itself, its first column repeated; elsewhere lines stay whole.
+
+    Raises:
+        BrokenPipeError: If whoever reads stdout has gone.
     """
-    console = console or Console(highlight=False)
+    console = console or _Console(highlight=False)
     if not console.is_terminal:
-        console = Console(file=console.file, width=_UNFOLDED, color_system=None, highlight=False)
+        console = _Console(file=console.file, width=_UNFOLDED, color_system=None, highlight=False)
     texts = table.texts()
     best = table.best_cells()
     console.print(Text(table.title, style="bold"))

@@ -7,6 +7,7 @@ import sys
 import click
 import pytest
 from click.testing import CliRunner
+from helpers.small_runs import walk, write_videos
 
 import mapt_bench
 from mapt_bench.cli import main
@@ -171,19 +172,22 @@ def test_commands_import_nothing_heavy():
     assert imported_after(code) == "[]"
 
 
-def test_a_reader_that_has_gone_is_no_failed_check(tmp_path):
+@pytest.mark.parametrize("words", [["--help"], ["check", "DATA"]])  # by click, and by rich
+def test_a_reader_that_has_gone_is_no_failed_check(words, tmp_path):
+    write_videos(tmp_path / "DATA", walk(2))
     script = (
         "import os\n"
         "from mapt_bench.cli import main\n"
         "read, write = os.pipe()\n"
         "os.close(read)\n"
         "os.dup2(write, 1)\n"
-        "main(['--help'])\n"
+        f"main({words})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, cwd=tmp_path, check=False
     )
     assert done.returncode == 141
+    assert done.stderr == b""
 
 
 def test_the_package_runs_as_a_module(tmp_path):
