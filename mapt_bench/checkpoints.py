@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mapt_bench.errors import DataError
 
-__all__ = ["load_strictly", "read_state_dict"]
+__all__ = ["load_strictly", "read_metadata", "read_state_dict"]
 
 _SHOWN = 3
 
@@ -49,6 +49,26 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             where=path,
         ) from problem
     return _named_tensors(loaded, path)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Return the texts that a safetensors file holds beside its tensors; none of other files.
+
+    Raises:
+        DataError: If the file is missing or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if path.suffix != ".safetensors":
+        return {}
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as problem:
+        raise DataError(
+            f"cannot be read as safetensors ({_first_line(problem)}); copy the file again",
+            where=path,
+        ) from problem
 
 
 def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: Path) -> None:

@@ -18,6 +18,7 @@ from mapt_bench.model.config_files import (
     mapt_config_names,
     mapt_config_to_dict,
 )
+from mapt_bench.model.cues import MaptCues
 from mapt_bench.model.deform import (
     DeformForm,
     deformable_convolution,
@@ -26,13 +27,14 @@ from mapt_bench.model.deform import (
 )
 from mapt_bench.model.fpn import TwoWayFPN
 from mapt_bench.model.instance import Detections, InstanceHead
-from mapt_bench.model.mapt import MAPT, build_mapt
+from mapt_bench.model.mapt import MAPT, MaptState, MaptStep, build_mapt, load_mapt
 from mapt_bench.model.motion import MotionHead, MotionOutput, normalise_masks
 from mapt_bench.model.motion_config import MOTION_DESIGNS, Cue, MotionConfig, motion_config
 from mapt_bench.model.panoptic_fusion import FusedFrame, PanopticFusion
 from mapt_bench.model.region_pool import RegionPool
 from mapt_bench.model.semantic import SemanticHead, SemanticOutput
 from mapt_bench.model.targets import Clip, FrameTargets
+from mapt_bench.model.tracker import MaptAssociator, MaptSegmenter
 
 __all__ = [
     "MAPT",
@@ -52,7 +54,12 @@ __all__ = [
     "InstanceConfig",
     "InstanceHead",
     "LossConfig",
+    "MaptAssociator",
     "MaptConfig",
+    "MaptCues",
+    "MaptSegmenter",
+    "MaptState",
+    "MaptStep",
     "MotionConfig",
     "MotionHead",
     "MotionOutput",
@@ -68,6 +75,7 @@ __all__ = [
     "deformable_pyramid",
     "fastest_form",
     "load_imagenet",
+    "load_mapt",
     "mapt_config",
     "mapt_config_from_dict",
     "mapt_config_names",

@@ -123,6 +123,7 @@ def mask_loss(propagated: Tensor, wanted: Tensor, *, bce: bool = False) -> Tenso
     """
     if not len(wanted):
         return 0 * propagated.sum()
+    propagated = propagated.float()  # whatever precision the network runs in
     shared = (propagated * wanted).sum((1, 2))
     both = propagated.sum((1, 2)) + wanted.sum((1, 2))
     loss = (1 - 2 * shared / both.clamp(min=1e-6)).mean()

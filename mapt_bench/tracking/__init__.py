@@ -8,8 +8,13 @@ from mapt_bench.tracking.protocol import (
     SegmentTracker,
     Tracker,
 )
-from mapt_bench.tracking.segments import FrameSegments
-from mapt_bench.tracking.two_step import Embedder, TwoStepAssociator, TwoStepSettings
+from mapt_bench.tracking.segments import FrameCues, FrameSegments
+from mapt_bench.tracking.two_step import (
+    Embedder,
+    LastingEmbedder,
+    TwoStepAssociator,
+    TwoStepSettings,
+)
 
 __all__ = [
     "Association",
@@ -17,7 +22,9 @@ __all__ = [
     "Embedder",
     "FlowSource",
     "FlowWarp",
+    "FrameCues",
     "FrameSegments",
+    "LastingEmbedder",
     "Propagation",
     "SegmentTracker",
     "Segmenter",

@@ -2,8 +2,9 @@
 
 An archive is one compressed NumPy file (``.npz``, nothing pickled) a video. Per frame it holds the
 class, score and mask of each thing segment, embeddings where there are any, and the map of the
-remaining classes. Masks are run lengths in COCO's compressed coding. Nothing in it says which
-segments of different frames belong together.
+remaining classes. Masks are run lengths in COCO's compressed coding. Where the segmenter is a
+network that keeps cues of a frame (:class:`~mapt_bench.tracking.segments.FrameCues`), these are in
+it as well. Nothing in it says which segments of different frames belong together.
 """
 
 import hashlib
@@ -21,7 +22,7 @@ from pycocotools import mask as coco_mask
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import replace_when_complete
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
-from mapt_bench.tracking.segments import FrameSegments
+from mapt_bench.tracking.segments import FrameCues, FrameSegments
 
 __all__ = ["ARCHIVE_SCHEMA", "ArchiveSegmenter", "SegmentArchive", "write_archive"]
 
@@ -50,6 +51,9 @@ _ARRAYS = {
     "rle_lengths": np.int64,
     "rle_bytes": np.uint8,
 }
+
+_CUE_ARRAYS = {"cue_features": np.float16, "cue_descriptors": np.float32}
+"""Only in archives with cues: ``(frames, channels, rows, columns)`` and ``(segments, dims)``."""
 
 
 def write_archive(path: Path, info: VideoInfo, frames: Iterable[FrameSegments]) -> str:
@@ -92,6 +96,7 @@ class _Encoder:
         self.embedding_dims: list[int] = []
         self.embeddings: list[NDArray[np.float32]] = []
         self.runs: list[bytes] = []
+        self.cues: list[FrameCues] = []
 
     def add(self, segments: FrameSegments) -> None:
         size = (self.info.height, self.info.width)
@@ -101,6 +106,7 @@ class _Encoder:
                 f"(height, width), the video {size}",
                 where=self.info.name,
             )
+        self._add_cues(segments.cues)
         void = self.info.labels.ignore_label
         present = np.unique(segments.stuff)
         present = present[present != void]
@@ -115,6 +121,17 @@ class _Encoder:
             self.embeddings.append(looks.ravel())
         self.runs += [_encode(segments.index_map == k) for k in range(segments.count)]
         self.runs += [_encode(segments.stuff == class_id) for class_id in present]
+
+    def _add_cues(self, cues: FrameCues | None) -> None:
+        before = len(self.segment_counts)
+        if (cues is not None) != (len(self.cues) == before) and before:
+            raise DataError(f"frame {before} differs from those before in whether it has cues")
+        if cues is None:
+            return
+        first = self.cues[0] if self.cues else cues
+        if cues.source != first.source or cues.features.shape != first.features.shape:
+            raise DataError(f"cues of frame {before} are of another network or size than the first")
+        self.cues.append(cues)
 
     def finish(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         info = self.info
@@ -143,7 +160,13 @@ class _Encoder:
             "rle_lengths": [len(run) for run in self.runs],
             "rle_bytes": np.frombuffer(b"".join(self.runs), dtype=np.uint8),
         }
-        return header, {key: np.asarray(values[key], dtype=kind) for key, kind in _ARRAYS.items()}
+        kinds = dict(_ARRAYS)
+        if self.cues:
+            header["cues"] = self.cues[0].source
+            kinds |= _CUE_ARRAYS
+            values["cue_features"] = np.stack([cues.features for cues in self.cues])
+            values["cue_descriptors"] = np.concatenate([cues.descriptors for cues in self.cues])
+        return header, {key: np.asarray(values[key], dtype=kind) for key, kind in kinds.items()}
 
 
 class SegmentArchive:
@@ -174,6 +197,7 @@ class SegmentArchive:
         )
         segments, stuff = self._arrays["segment_counts"], self._arrays["stuff_counts"]
         dims = np.maximum(self._arrays["embedding_dims"], 0)
+        self._cue_source = header.get("cues")
         self._segment_ends = np.cumsum(segments)
         self._stuff_ends = np.cumsum(stuff)
         self._embedding_ends = np.cumsum(segments * dims)
@@ -217,7 +241,14 @@ class SegmentArchive:
             class_ids=arrays["class_ids"][last - count : last],
             scores=arrays["scores"][last - count : last],
             embeddings=embeddings,
+            cues=self._cues(index, slice(last - count, last)),
         )
+
+    def _cues(self, index: int, rows: slice) -> FrameCues | None:
+        if self._cue_source is None:
+            return None
+        features, descriptors = self._arrays["cue_features"], self._arrays["cue_descriptors"]
+        return FrameCues(str(self._cue_source), features[index], descriptors[rows])
 
     def _mask(self, run: int) -> NDArray[np.bool_]:
         end = int(self._run_ends[run])
@@ -274,7 +305,7 @@ def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 def _fingerprint(header: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> str:
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for key in _ARRAYS:
+    for key in (*_ARRAYS, *(key for key in _CUE_ARRAYS if key in arrays)):
         digest.update(f"{key}:{arrays[key].shape};".encode())
         digest.update(np.ascontiguousarray(arrays[key]).tobytes())
     return digest.hexdigest()
@@ -286,7 +317,8 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
-            arrays = {key: np.asarray(file[key]) for key in _ARRAYS}
+            cue_keys = _CUE_ARRAYS if isinstance(header, dict) and "cues" in header else {}
+            arrays = {key: np.asarray(file[key]) for key in (*_ARRAYS, *cue_keys)}
     except FileNotFoundError as problem:
         raise DataError(f"there is no such segment archive; {advice}", where=path) from problem
     except _DAMAGE as problem:

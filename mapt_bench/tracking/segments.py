@@ -8,7 +8,24 @@ from numpy.typing import NDArray
 from mapt_bench.errors import DataError
 from mapt_bench.labels import LabelSpace, PanopticMap
 
-__all__ = ["FrameSegments"]
+__all__ = ["FrameCues", "FrameSegments"]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameCues:
+    """What a network saw in a frame that links it with others, so that it need not look again.
+
+    Attributes:
+        source: Which network: cues of another mean nothing to it.
+        features: ``float16`` of shape ``(channels, rows, columns)``: the map that motion is found
+            from; without channels where the network finds none.
+        descriptors: ``float32`` of shape ``(n, dims)``: what embeddings are made from, one row a
+            segment; without columns where the network makes none.
+    """
+
+    source: str
+    features: NDArray[np.float16]
+    descriptors: NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +41,7 @@ class FrameSegments:
         scores: ``float64`` of shape ``(n,)`` in ``[0, 1]``: the segmenter's confidence.
         embeddings: ``float32`` of shape ``(n, dims)``, one unit-length row a segment, or ``None``
             where the segmenter gives none.
+        cues: What a network keeps of the frame, or ``None`` where the segmenter is no such network.
 
     Raises:
         DataError: If shapes disagree or the index map names a segment that does not exist.
@@ -34,6 +52,7 @@ class FrameSegments:
     class_ids: NDArray[np.int64]
     scores: NDArray[np.float64]
     embeddings: NDArray[np.float32] | None = None
+    cues: FrameCues | None = None
 
     def __post_init__(self) -> None:
         if self.stuff.shape != self.index_map.shape or self.stuff.ndim != 2:
@@ -47,6 +66,8 @@ class FrameSegments:
             raise DataError(
                 f"{count} segments, but {len(self.scores)} scores and {rows} embeddings"
             )
+        if self.cues is not None and len(self.cues.descriptors) != count:
+            raise DataError(f"{count} segments, but {len(self.cues.descriptors)} descriptors")
         if self.index_map.size and not -1 <= self.index_map.min() <= self.index_map.max() < count:
             raise DataError(
                 f"index map reaches from {self.index_map.min()} to {self.index_map.max()}, "

@@ -16,7 +16,15 @@ from mapt_bench.tracking.proximity import PROXIMITIES, Proximity, mask_proximity
 from mapt_bench.tracking.segments import FrameSegments
 from mapt_bench.tracking.tracks import Track, TrackBank
 
-__all__ = ["ORDERS", "Embedder", "Order", "TwoStepAssociator", "TwoStepSettings", "fuse"]
+__all__ = [
+    "ORDERS",
+    "Embedder",
+    "LastingEmbedder",
+    "Order",
+    "TwoStepAssociator",
+    "TwoStepSettings",
+    "fuse",
+]
 
 Order = Literal["motion-first", "appearance-first", "simultaneous"]
 """Which cue decides first; ``simultaneous`` solves one assignment over both."""
@@ -42,6 +50,19 @@ class Embedder(Protocol):
 
     def embed(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
         """Return one unit-length row a segment: ``float32`` of shape ``(n, dims)``."""
+        ...
+
+
+@runtime_checkable
+class LastingEmbedder(Embedder, Protocol):
+    """An embedder to whom segments look one way next to the frame before, another by themselves.
+
+    The former is what tracks in view are compared by, the latter what lost ones are found again by:
+    after a gap the frame before shows what the object was hidden by.
+    """
+
+    def embed_alone(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
+        """Return how segments look by themselves, in the shape that :meth:`embed` returns."""
         ...
 
 
@@ -151,6 +172,8 @@ class TwoStepAssociator:
         propagation: Carries earlier masks to the present frame; ``None`` switches motion off.
         embedder: Describes looks; ``None`` switches appearance off.
         settings: Order, thresholds, pairing interval, memory.
+        stride: Pixels to a side of a cell of masks; that of
+            :func:`~mapt_bench.tracking.masks.mask_stride` if not given.
 
     Raises:
         ConfigError: If both cues are off.
@@ -161,6 +184,8 @@ class TwoStepAssociator:
         propagation: Propagation | None,
         embedder: Embedder | None,
         settings: TwoStepSettings | None = None,
+        *,
+        stride: int | None = None,
     ) -> None:
         if propagation is None and embedder is None:
             raise ConfigError("an associator needs a propagation, an embedder, or both")
@@ -169,6 +194,7 @@ class TwoStepAssociator:
         self.settings = TwoStepSettings() if settings is None else settings
         self._bank = self._new_bank()
         self._frames: dict[int, Frame] = {}
+        self._given_stride = stride
         self._stride = 1
         self._size = (0, 0)
 
@@ -183,7 +209,7 @@ class TwoStepAssociator:
         self._bank = self._new_bank()
         self._frames = {}
         self._size = (info.height, info.width)
-        self._stride = mask_stride(info.height, info.width)
+        self._stride = self._given_stride or mask_stride(info.height, info.width)
         for part in (self.propagation, self.embedder):
             if part is not None:
                 part.start(info)
@@ -195,7 +221,7 @@ class TwoStepAssociator:
         tracks = list(self._bank.candidates(now))
         present = self._present_masks(segments)
         carried = self._carried_masks(tracks, frame)
-        looks = None if self.embedder is None else self.embedder.embed(frame, segments)
+        looks = self._looks(frame, segments)
         motion = None
         if present is not None and carried is not None:
             motion = mask_proximity(carried, present, kind=self.settings.proximity)
@@ -238,6 +264,15 @@ class TwoStepAssociator:
             steps.append(step)
         return Association(ids, tuple(steps), tuple(ages))
 
+    def _looks(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32] | None:
+        """Embeddings of shape ``(n, 2, dims)``: next to the frame before, and by themselves."""
+        if self.embedder is None:
+            return None
+        looks = self.embedder.embed(frame, segments)
+        is_lasting = isinstance(self.embedder, LastingEmbedder)
+        alone = self.embedder.embed_alone(frame, segments) if is_lasting else looks
+        return np.stack((looks, alone), axis=1)
+
     def _new_bank(self) -> TrackBank:
         return TrackBank(
             pair=self.settings.pair,
@@ -272,7 +307,9 @@ class TwoStepAssociator:
         similarity = np.zeros((len(tracks), len(looks)))
         for index, track in enumerate(tracks):
             references = np.stack(self._bank.reference_embeddings(track, now))
-            similarity[index] = (looks.astype(np.float64) @ references.T).max(axis=1)
+            face = int(self._bank.is_lost(track, now))
+            cosines = looks[:, face].astype(np.float64) @ references[:, face].T
+            similarity[index] = cosines.max(axis=1)
         return similarity
 
     def _forget(self, now: int) -> None:

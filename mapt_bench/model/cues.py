@@ -1,0 +1,188 @@
+"""What MAPT finds in a frame, and how it links two frames: the network behind plain arrays.
+
+A frame is looked at once. What that leaves (:class:`~mapt_bench.tracking.FrameCues`: the map ``R``
+in half precision, and what the pyramid shows of each segment) is all that is ever needed of the
+frame to propagate masks to or from it and to make its embeddings, at any pairing interval. So it
+can be kept in a segment archive, and replayed without images.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.model.appearance import AppearanceHead
+from mapt_bench.model.motion import MotionHead
+from mapt_bench.model.network import FrameFeatures, MaptNetwork
+from mapt_bench.tracking import FrameCues, FrameSegments
+from mapt_bench.tracking.masks import segment_boxes, soft_masks
+
+__all__ = ["MaptCues", "Motion"]
+
+
+class Motion(NamedTuple):
+    """How an earlier frame moves to a later one: see :class:`~.motion.MotionOutput`."""
+
+    offsets: Tensor
+    gate: Tensor
+
+
+class MaptCues:
+    """MAPT for tracking, frame by frame; it remembers nothing.
+
+    Args:
+        network: It is put into evaluation mode whenever it looks at a frame.
+    """
+
+    def __init__(self, network: MaptNetwork) -> None:
+        self.network = network
+        self.stride = network.config.motion.stride
+
+    @property
+    def motion_head(self) -> MotionHead:
+        """The motion head.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        if self.network.motion is None:
+            raise ConfigError(
+                "this model has no motion head (propagation: none); link by appearance alone, or "
+                "give weights that have one"
+            )
+        return self.network.motion
+
+    @property
+    def appearance_head(self) -> AppearanceHead:
+        """The appearance head.
+
+        Raises:
+            ConfigError: If there is none.
+        """
+        if self.network.appearance is None:
+            raise ConfigError(
+                "this model has no appearance head (appearance.enabled: false); link by motion "
+                "alone, or give weights that have one"
+            )
+        return self.network.appearance
+
+    def find(self, image: NDArray[np.uint8]) -> FrameSegments:
+        """Find segments in a frame, with cues, and embeddings that know of no other frame.
+
+        Args:
+            image: RGB of shape ``(height, width, 3)``.
+        """
+        with torch.no_grad():
+            features = self._features(image)
+            height, width = image.shape[:2]
+            fused = self.network.fused(features, (height, width))
+            return self._described(features, fused.segments, fused.masks)
+
+    def describe(self, image: NDArray[np.uint8], segments: FrameSegments) -> FrameSegments:
+        """Add cues and embeddings of this network to segments that somebody else found.
+
+        Args:
+            image: RGB of shape ``(height, width, 3)``.
+            segments: Of the same frame.
+
+        Raises:
+            DataError: If image and segments differ in size.
+        """
+        if image.shape[:2] != segments.shape:
+            raise DataError(
+                f"image has {image.shape[:2]} pixels (height, width), its segments "
+                f"{segments.shape}; they must agree"
+            )
+        with torch.no_grad():
+            index_map = torch.from_numpy(segments.index_map).to(self.network.device)
+            numbers = torch.arange(segments.count, device=index_map.device)
+            masks = index_map == numbers[:, None, None]
+            return self._described(self._features(image), segments, masks)
+
+    @torch.no_grad()
+    def motion(self, earlier: FrameCues, later: FrameCues) -> Motion:
+        """Find how one frame moves to another."""
+        return Motion(*self.motion_head.motion(self._reduced(earlier), self._reduced(later)))
+
+    @torch.no_grad()
+    def carry(self, masks: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
+        """Carry soft masks along a motion.
+
+        Args:
+            masks: Shape ``(n, rows, columns)`` at the stride of the motion head.
+            motion: As :meth:`motion` returns.
+
+        Returns:
+            The same shape, in ``[0, 1]``.
+        """
+        padded = self._on_grid(masks, motion.gate.shape[2:])
+        carried = self.motion_head.carry_masks(padded[None], *motion)[0]
+        rows, columns = masks.shape[1:]
+        return _array(carried[:, :rows, :columns])
+
+    @torch.no_grad()
+    def embed(
+        self,
+        segments: FrameSegments,
+        earlier: FrameCues | None = None,
+        motion: Motion | None = None,
+    ) -> NDArray[np.float32]:
+        """Return one unit vector a segment: ``float32`` of shape ``(n, dims)``.
+
+        Args:
+            segments: With cues of this network.
+            earlier: Of the frame that features are propagated from; ``None`` where there is none.
+            motion: From that frame to this one.
+
+        Raises:
+            DataError: If the segments have no cues.
+        """
+        if segments.cues is None:
+            raise DataError("the segments have no cues to make embeddings from; describe them")
+        head = self.appearance_head
+        described = torch.from_numpy(segments.cues.descriptors).to(self.network.device)
+        propagated = None
+        if earlier is not None and motion is not None and not head.is_static:
+            carried = self.motion_head.carry_features(self._reduced(earlier), *motion)[0]
+            soft = soft_masks(segments.index_map, segments.count, self.stride)
+            propagated = head.propagated(carried, self._on_grid(soft, carried.shape[1:]))
+        return _array(head(described, propagated))
+
+    def _features(self, image: NDArray[np.uint8]) -> FrameFeatures:
+        self.network.eval()
+        planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return self.network.features(planes.to(self.network.device)[None].float() / 255)
+
+    def _described(
+        self, features: FrameFeatures, segments: FrameSegments, masks: Tensor
+    ) -> FrameSegments:
+        head = self.network.appearance
+        descriptors = torch.zeros(segments.count, 0)
+        embeddings = None
+        if head is not None:
+            boxes = segment_boxes(segments.index_map, segments.count).astype(np.float32)
+            where = torch.from_numpy(boxes).to(masks.device)
+            descriptors = head.describe(features.levels, [where], [masks])
+            embeddings = _array(head(descriptors))
+        reduced = torch.zeros(1, 0, 1, 1) if features.reduced is None else features.reduced
+        cues = FrameCues(self.network.source, reduced[0].half().cpu().numpy(), _array(descriptors))
+        return replace(segments, embeddings=embeddings, cues=cues)
+
+    def _reduced(self, cues: FrameCues) -> Tensor:
+        reduced = torch.from_numpy(cues.features).to(self.network.device).float()[None]
+        return reduced.contiguous(memory_format=torch.channels_last)
+
+    def _on_grid(self, masks: NDArray[np.float32], grid: tuple[int, ...]) -> Tensor:
+        """Return masks on the grid of the features, which may reach beyond the image."""
+        padded = torch.zeros(len(masks), *grid, device=self.network.device)
+        padded[:, : masks.shape[1], : masks.shape[2]] = torch.from_numpy(masks)
+        return padded
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.float().cpu().numpy()
+    return array

@@ -1,0 +1,104 @@
+"""The parts of MAPT joined: a trunk, four heads and a fusion."""
+
+from typing import NamedTuple
+from uuid import uuid4
+
+import torch
+from torch import Tensor, nn
+
+from mapt_bench.model.appearance import AppearanceHead
+from mapt_bench.model.backbone import build_backbone, prepare_images
+from mapt_bench.model.config import MaptConfig
+from mapt_bench.model.fpn import TwoWayFPN
+from mapt_bench.model.instance import InstanceHead
+from mapt_bench.model.layers import head_norm
+from mapt_bench.model.motion import MotionHead
+from mapt_bench.model.panoptic_fusion import FusedFrame, PanopticFusion
+from mapt_bench.model.semantic import SemanticHead, SemanticOutput
+
+__all__ = ["FrameFeatures", "MaptNetwork"]
+
+
+class FrameFeatures(NamedTuple):
+    """What the trunk and the semantic head see in frames.
+
+    Attributes:
+        levels: The pyramid at strides 4, 8, 16 and 32.
+        semantic: Logits, and the features ``S``.
+        reduced: The map ``R`` of the motion head; ``None`` where there is no such head.
+    """
+
+    levels: list[Tensor]
+    semantic: SemanticOutput
+    reduced: Tensor | None
+
+
+class MaptNetwork(nn.Module):
+    """Everything that has weights.
+
+    Args:
+        config: What it is made of.
+
+    Attributes:
+        motion: ``None`` if the configuration leaves it out.
+        appearance: The same.
+        source: Which weights these are; what is found by others means nothing to them.
+    """
+
+    def __init__(self, config: MaptConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.source = f"unsaved-{uuid4().hex}"
+        norm, width = head_norm(config.norm), config.fpn.channels
+        self.backbone = build_backbone(config.backbone, norm=config.norm)
+        self.fpn = TwoWayFPN(config.fpn, self.backbone.channels, norm=norm)
+        self.semantic = SemanticHead(
+            config.semantic, width, config.labels, norm=norm, feature_stride=config.motion.stride
+        )
+        classes = len(config.labels.thing_ids)
+        self.instance = InstanceHead(config.instance, width, classes, norm=norm)
+        self.motion = MotionHead(config.motion) if config.propagation == "motion" else None
+        self.appearance = self._appearance_head() if config.appearance.enabled else None
+        self.fusion = PanopticFusion(config.fusion, config.labels)
+
+    def _appearance_head(self) -> AppearanceHead:
+        config = self.config
+        return AppearanceHead(
+            config.appearance,
+            config.fpn.channels,
+            None if self.motion is None else config.motion.out_channels,
+            samples=config.instance.pool_samples,
+            canonical_scale=config.instance.canonical_scale,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.parameters()).device
+
+    def features(self, images: Tensor) -> FrameFeatures:
+        """Run all that is run once a frame, whatever is looked for in it.
+
+        Args:
+            images: RGB in ``[0, 1]`` of shape ``(batch, 3, height, width)``.
+        """
+        config = self.config
+        prepared = prepare_images(images, mean=config.pixel_mean, std=config.pixel_std)
+        levels = self.fpn(self.backbone(prepared))
+        semantic = self.semantic(levels)
+        reduced = None
+        if self.motion is not None:
+            source = semantic.features
+            reduced = self.motion.reduce(source.detach() if config.losses.stop_gradient else source)
+        return FrameFeatures(levels, semantic, reduced)
+
+    @torch.no_grad()
+    def fused(self, features: FrameFeatures, image_size: tuple[int, int]) -> FusedFrame:
+        """Return what is found in one frame, every pixel settled.
+
+        Args:
+            features: Of one frame.
+            image_size: Its height and width before padding.
+        """
+        found = self.instance.detect(features.levels, image_size)[0]
+        return self.fusion(features.semantic.logits[0], found, image_size)

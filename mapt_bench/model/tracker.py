@@ -1,0 +1,191 @@
+"""MAPT as a tracker: a segmenter, and an associator that links anybody's segments."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import DataError
+from mapt_bench.labels import Frame, VideoInfo
+from mapt_bench.model.cues import MaptCues, Motion
+from mapt_bench.model.network import MaptNetwork
+from mapt_bench.tracking import (
+    Association,
+    FrameCues,
+    FrameSegments,
+    Propagation,
+    TwoStepAssociator,
+    TwoStepSettings,
+)
+
+__all__ = ["Heads", "MaptAssociator", "MaptSegmenter"]
+
+Heads = Literal["motion", "appearance", "both"]
+"""By which of its heads MAPT links frames."""
+
+
+class MaptSegmenter:
+    """MAPT's own detections, with cues and embeddings: one backbone pass a frame.
+
+    Args:
+        network: Weights.
+    """
+
+    needs_images = True
+
+    def __init__(self, network: MaptNetwork) -> None:
+        self.cues = MaptCues(network)
+
+    def start(self, info: VideoInfo) -> None:
+        """Check that the network tells the classes of the video apart.
+
+        Raises:
+            DataError: If it tells others.
+        """
+        known = self.cues.network.config.labels
+        if known != info.labels:
+            raise DataError(
+                f"the model tells the classes of {known.name!r} apart, the video has those of "
+                f"{info.labels.name!r}; give data of its label space, or weights trained on this",
+                where=info.name,
+            )
+
+    def segment(self, frame: Frame) -> FrameSegments:
+        """Return what is found in the frame."""
+        return self.cues.find(frame.image)
+
+
+class MaptAssociator:
+    """Links segments by where the motion head carries masks, and by learned embeddings.
+
+    Segments that come with cues of the very same weights, from
+    :class:`MaptSegmenter` or an archive of what it found, are linked without looking at the image
+    again. All others are looked at first.
+
+    Args:
+        network: Weights.
+        heads: Which of them decide.
+        settings: Order, thresholds, pairing interval, memory.
+        propagation: What carries masks in place of the motion head, for example a flow.
+
+    Raises:
+        ConfigError: If the network lacks a head that is to decide.
+    """
+
+    needs_images = True
+
+    def __init__(
+        self,
+        network: MaptNetwork,
+        *,
+        heads: Heads = "both",
+        settings: TwoStepSettings | None = None,
+        propagation: Propagation | None = None,
+    ) -> None:
+        settings = TwoStepSettings() if settings is None else settings
+        self._memory = memory = _Memory(MaptCues(network), settings.pair)
+        stride, embedder = None, None
+        if heads == "appearance":
+            propagation = None
+        elif propagation is None:
+            propagation, stride = _MotionPropagation(memory), memory.cues.stride
+        if heads != "motion":
+            embedder = _LearnedLooks(memory, follows_motion=heads == "both")
+        self._two_step = TwoStepAssociator(propagation, embedder, settings, stride=stride)
+
+    def start(self, info: VideoInfo) -> None:
+        """Forget everything and prepare for a video."""
+        self._memory.clear()
+        self._two_step.start(info)
+
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
+        """Give every segment of the next frame an identity."""
+        cues = self._memory.cues
+        if segments.cues is None or segments.cues.source != cues.network.source:
+            segments = cues.describe(frame.image, segments)
+        self._memory.add(frame.index, segments)
+        return self._two_step.associate(frame, segments)
+
+
+class _Memory:
+    """The cues of the last frames, and the motions between them: each is found once."""
+
+    def __init__(self, cues: MaptCues, pair: int) -> None:
+        self.cues = cues
+        self.pair = pair
+        self._frames: dict[int, FrameCues] = {}
+        self._motions: dict[tuple[int, int], Motion] = {}
+
+    def clear(self) -> None:
+        self._frames, self._motions = {}, {}
+
+    def add(self, index: int, segments: FrameSegments) -> None:
+        if segments.cues is None:
+            raise DataError(f"the segments of frame {index} have no cues; describe them first")
+        self._frames[index] = segments.cues
+        self._frames = {at: kept for at, kept in self._frames.items() if at >= index - self.pair}
+        self._motions = {}
+
+    def earlier(self, index: int) -> FrameCues | None:
+        return self._frames.get(index - self.pair)
+
+    def motion(self, earlier: int, later: int) -> Motion:
+        between = earlier, later
+        if between not in self._motions:
+            self._motions[between] = self.cues.motion(self._frames[earlier], self._frames[later])
+        return self._motions[between]
+
+
+class _MotionPropagation:
+    """Carries masks by the motion head."""
+
+    needs_images = True
+
+    def __init__(self, memory: _Memory) -> None:
+        _ = memory.cues.motion_head  # or there is nothing to carry them by
+        self._memory = memory
+
+    def start(self, info: VideoInfo) -> None:
+        """Nothing to prepare."""
+
+    def propagate(
+        self, masks: NDArray[np.float32], from_frame: Frame, to_frame: Frame
+    ) -> NDArray[np.float32]:
+        """Carry soft masks, ``(n, h, w)`` at the stride of the head, from one frame to another."""
+        if not len(masks):
+            return masks.copy()
+        motion = self._memory.motion(from_frame.index, to_frame.index)
+        return self._memory.cues.carry(masks, motion)
+
+
+class _LearnedLooks:
+    """Embeddings of the appearance head.
+
+    Args:
+        memory: Of the associator.
+        follows_motion: Whether tracks in view are compared by embeddings with propagated features;
+            without the motion head there are none.
+    """
+
+    needs_images = True
+
+    def __init__(self, memory: _Memory, *, follows_motion: bool) -> None:
+        is_static = memory.cues.appearance_head.is_static
+        self._memory = memory
+        self._follows_motion = follows_motion and not is_static
+
+    def start(self, info: VideoInfo) -> None:
+        """Nothing to prepare."""
+
+    def embed(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
+        """Return how segments look next to the frame that they are paired with."""
+        memory = self._memory
+        earlier = memory.earlier(frame.index) if self._follows_motion else None
+        if earlier is None:
+            return self.embed_alone(frame, segments)
+        motion = memory.motion(frame.index - memory.pair, frame.index)
+        return memory.cues.embed(segments, earlier, motion)
+
+    def embed_alone(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
+        """Return how segments look by themselves."""
+        return self._memory.cues.embed(segments)
