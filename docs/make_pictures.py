@@ -20,10 +20,10 @@ from mapt_bench.pictures.painting import paint
 from mapt_bench.tracking import SegmentTracker
 
 _PICTURES = Path(__file__).parent / "pictures"
-_TRACKED = WorldSettings(kind="street", seed=2, frames=24, speed=2.0, similarity=0.5)
+_TRACKED = WorldSettings(kind="street", seed=32, frames=24, speed=1.5, similarity=0.5)
 _TRACKED_FRAMES = (8, 9, 10)
 _TRACKERS = (("Copy of the last masks", "copy", 0), ("Motion, then appearance", "both", 10))
-_SCENES: dict[Kind, tuple[int, ...]] = {"street": (2, 8), "crowd": (3, 5)}
+_SCENES: dict[Kind, tuple[int, ...]] = {"street": (25, 32), "crowd": (6, 23)}
 _SCENE_FRAMES = (4, 8)
 _TITLE, _GAP = 24, 8
 
