@@ -11,7 +11,14 @@ from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.reports.formats import TableFormat, render_tables
 from mapt_bench.reports.tables import Table
 
-__all__ = ["emit_json", "emit_results", "json_option", "path_type", "table_options"]
+__all__ = [
+    "emit_json",
+    "emit_results",
+    "json_option",
+    "path_type",
+    "table_options",
+    "whole_numbers",
+]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -33,6 +40,27 @@ class _PathType(click.Path):
 
 path_type = _PathType(path_type=Path)
 """A path that the library itself checks, so that messages and exit codes are ours."""
+
+
+def whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
+    """Read numbers with commas.
+
+    Args:
+        option: Which option they were given to.
+        text: What was given.
+        expected: What should have been, for people.
+
+    Raises:
+        ConfigError: If something else was given.
+
+    Example:
+        >>> whole_numbers("--levels", "1,3,5", "levels with commas")
+        (1, 3, 5)
+    """
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as problem:
+        raise ConfigError(f"{option} is {text!r}; expected {expected}") from problem
 
 
 def json_option(function: _Function) -> _Function:

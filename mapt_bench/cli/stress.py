@@ -6,7 +6,7 @@ import click
 
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.experiment import RunOptions, experiment_options, run_and_show
-from mapt_bench.errors import ConfigError
+from mapt_bench.cli.options import whole_numbers
 from mapt_bench.experiments import DEFAULT_LEVELS, stress_plan, traits_of
 from mapt_bench.reports.stress import stress_tables
 from mapt_bench.reports.stress_plots import write_stress_plots
@@ -18,15 +18,6 @@ Examples:
   mapt-bench stress occlusion -j 2
   mapt-bench stress motion --data DATA --stressor drop --levels 1,2 --out runs/drop --json -
 """
-
-
-def _levels(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as problem:
-        raise ConfigError(
-            f"--levels is {text!r}; expected levels of 1 (mild) to 5 with commas, as in 1,3,5"
-        ) from problem
 
 
 @click.command("stress", epilog=_EPILOG)
@@ -76,7 +67,9 @@ def command(
         traits_of,
         kind,
         stressors=stressors,
-        levels=_levels(levels),
+        levels=whole_numbers(
+            "--levels", levels, "levels of 1 (mild) to 5 with commas, as in 1,3,5"
+        ),
         memory=memory,
         seed=given.seed,
     )

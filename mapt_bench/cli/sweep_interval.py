@@ -10,7 +10,7 @@ from mapt_bench.cli.experiment import (
     flow_weights_option,
     run_and_show,
 )
-from mapt_bench.errors import ConfigError
+from mapt_bench.cli.options import whole_numbers
 from mapt_bench.experiments import DEFAULT_TAUS, FlowWeights, interval_plan, traits_of
 
 __all__ = ["command"]
@@ -25,12 +25,7 @@ Examples:
 def _intervals(name: str, text: str | None) -> tuple[int, ...] | None:
     if text is None:
         return None
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as problem:
-        raise ConfigError(
-            f"--{name} is {text!r}; expected whole numbers of frames with commas, as in 1,2,3,5"
-        ) from problem
+    return whole_numbers(f"--{name}", text, "whole numbers of frames with commas, as in 1,2,3,5")
 
 
 @click.command("sweep-interval", epilog=_EPILOG)

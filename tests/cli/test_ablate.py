@@ -2,9 +2,9 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from helpers.commands import examples_of, write_two_walks
 from helpers.maps import shared_folder
 from helpers.raft_files import write_raft_small
-from helpers.small_runs import walk, write_videos
 
 from mapt_bench.cli import main
 
@@ -15,9 +15,7 @@ REFERENCES = {"unlinked", "oracle"}
 def here(tmp_path, monkeypatch):
     """A folder with maps alone: trackers that need images cannot run."""
     monkeypatch.chdir(tmp_path)
-    videos = [walk(5, speed=speed, name=name) for name, speed in (("a", 1), ("b", 2))]
-    write_videos(tmp_path / "DATA", *videos)
-    write_videos(tmp_path / "PREDICTIONS", *videos)
+    write_two_walks(tmp_path, frames=5)
     return tmp_path
 
 
@@ -134,15 +132,9 @@ def test_wrong_weights_are_told_in_json(here):
 
 
 def test_help_ends_with_examples(here):
-    result = invoke("--help")
-    assert result.exit_code == 0
-    examples = [
-        line.split()[2:]
-        for line in result.stdout.splitlines()
-        if line.strip().startswith("mapt-bench ablate")
-    ]
+    examples = examples_of("ablate")
     assert len(examples) == 2
-    # The first takes the whole clip, of which test_results.py runs a part; the second runs here.
+    # The first takes a whole suite, of which test_results.py runs a part; the second runs here.
     assert examples[0] == ["-j", "2"]
     found = invoke(*examples[1])
     assert found.exit_code == 0, found.stderr

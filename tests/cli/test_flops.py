@@ -7,10 +7,10 @@ import sys
 import pytest
 import torch
 from click.testing import CliRunner
+from helpers.commands import examples_of
 from helpers.results import run as run_result
 
 from mapt_bench.cli import main
-from mapt_bench.cli.flops import command
 
 torch.set_num_threads(1)
 
@@ -176,11 +176,7 @@ def test_bad_input(folder, words, message):
 
 
 def test_the_examples_of_the_help_run(folder):
-    examples = [
-        line.split()[2:]
-        for line in command.epilog.splitlines()
-        if line.strip().startswith("mapt-bench flops")
-    ]
+    examples = examples_of("flops")
     assert len(examples) == 2
     for words in examples:
         result = flops(*words)

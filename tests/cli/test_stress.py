@@ -2,10 +2,11 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from helpers.commands import examples_of, write_two_walks
 from helpers.maps import shared_folder
-from helpers.small_runs import walk, write_videos
 
 from mapt_bench.cli import main
+from mapt_bench.errors import DataError
 
 PICTURES = {
     f"{name}{suffix}" for name in ("stress_levels", "stress_links") for suffix in (".png", ".svg")
@@ -16,9 +17,7 @@ PICTURES = {
 def here(tmp_path, monkeypatch):
     """A folder with maps alone, of which trackers that read images are skipped."""
     monkeypatch.chdir(tmp_path)
-    videos = [walk(12, speed=speed, name=name) for name, speed in (("a", 1), ("b", 2))]
-    write_videos(tmp_path / "DATA", *videos)
-    write_videos(tmp_path / "PREDICTIONS", *videos)
+    write_two_walks(tmp_path, frames=12)
     return tmp_path
 
 
@@ -96,13 +95,21 @@ def test_what_no_data_can_bear_is_unusable_data(here):
     assert "changes images alone" in json.loads(result.stdout)["error"]["message"]
 
 
+def test_the_suite_of_its_own_is_the_default(monkeypatch):
+    asked = []
+
+    def refuse(name, *, noise):
+        asked.append((name, noise))
+        raise DataError("no suite is drawn in this test")
+
+    monkeypatch.setattr("mapt_bench.cli.experiment.suite_source", refuse)
+    assert invoke("motion").exit_code == 3
+    assert invoke("motion", "--suite", "tiny").exit_code == 3
+    assert asked == [("stress", None), ("tiny", None)]  # true segments
+
+
 def test_help_ends_with_examples(here):
-    result = invoke("--help")
-    examples = [
-        line.split()[2:]
-        for line in result.stdout.splitlines()
-        if line.strip().startswith("mapt-bench stress")
-    ]
+    examples = examples_of("stress")
     assert [words[0] for words in examples] == ["occlusion", "motion"]
     # The first takes minutes; the second runs here.
     found = invoke(*examples[1])

@@ -2,6 +2,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from helpers.commands import examples_of
 from helpers.small_runs import walk, write_videos
 
 from mapt_bench.cli import main
@@ -99,12 +100,7 @@ def test_only_too_short_sequences_are_an_error(here):
 
 
 def test_help_ends_with_examples(here):
-    result = invoke("--help")
-    examples = [
-        line.split()[2:]
-        for line in result.stdout.splitlines()
-        if line.strip().startswith("mapt-bench sweep-interval")
-    ]
+    examples = examples_of("sweep-interval")
     assert [words[0] for words in examples] == ["-j", "--data"]
     found = invoke(*examples[1])
     assert found.exit_code == 0, found.stderr
