@@ -1,12 +1,13 @@
 """Chance that is the same in every process: seeded by words, never by a hash of this run."""
 
+from dataclasses import dataclass
 from hashlib import sha256
 
 import numpy as np
 
 from mapt_bench.data.stress.catalog import Stress
 
-__all__ = ["dice"]
+__all__ = ["Diced", "dice"]
 
 
 def dice(stress: Stress, video: str, *purpose: object) -> np.random.Generator:
@@ -24,3 +25,20 @@ def dice(stress: Stress, video: str, *purpose: object) -> np.random.Generator:
     """
     words = "\0".join(map(str, (stress.seed, stress.name, video, *purpose)))
     return np.random.default_rng(int.from_bytes(sha256(words.encode()).digest()[:16], "big"))
+
+
+@dataclass(frozen=True)
+class Diced:
+    """What is drawn by chance over one video.
+
+    Attributes:
+        stress: Level and seed.
+        video: Name of the video.
+    """
+
+    stress: Stress
+    video: str
+
+    def dice(self, *purpose: object) -> np.random.Generator:
+        """Return a generator for one purpose, see :func:`dice`."""
+        return dice(self.stress, self.video, *purpose)

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.stress.catalog import Stress
-from mapt_bench.data.stress.dice import dice
+from mapt_bench.data.stress.dice import Diced
 from mapt_bench.data.stress.grey_levels import grey_levels
 
 __all__ = ["Exposure", "Jpeg", "Noise"]
@@ -16,20 +15,12 @@ _GAMMA = 2.2
 
 
 @dataclass(frozen=True)
-class Noise:
-    """Adds normal noise, independent in each pixel and channel.
-
-    Attributes:
-        stress: Level and seed.
-        video: Name of the video.
-    """
-
-    stress: Stress
-    video: str
+class Noise(Diced):
+    """Adds normal noise, independent in each pixel and channel."""
 
     def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
         """Add noise to the image of a frame."""
-        generator = dice(self.stress, self.video, index)
+        generator = self.dice(index)
         noise = generator.standard_normal(image.shape, dtype=np.float32)
         noise *= np.float32(self.stress.value)
         noise += image
@@ -37,19 +28,12 @@ class Noise:
 
 
 @dataclass(frozen=True)
-class Exposure:
+class Exposure(Diced):
     """Lets more and less light in by turns; what leaves the range of the sensor is lost.
 
     Even frames are brighter and odd ones darker, or the other way round, each by at least half of
     the largest swing. Light is taken to be the grey level to the power of 2.2.
-
-    Attributes:
-        stress: Level and seed.
-        video: Name of the video.
     """
-
-    stress: Stress
-    video: str
 
     def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
         """Expose the image of a frame anew."""
@@ -59,10 +43,8 @@ class Exposure:
 
     def swing(self, index: int) -> float:
         """Return how many stops a frame is brighter."""
-        side = 1 - 2 * int((dice(self.stress, self.video).integers(2) + index) % 2)
-        return (
-            side * self.stress.value * float(dice(self.stress, self.video, index).uniform(0.5, 1))
-        )
+        side = 1 - 2 * int((self.dice().integers(2) + index) % 2)
+        return side * self.stress.value * float(self.dice(index).uniform(0.5, 1))
 
 
 @dataclass(frozen=True)

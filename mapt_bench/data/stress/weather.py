@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.stress.catalog import Stress
-from mapt_bench.data.stress.dice import dice
+from mapt_bench.data.stress.dice import Diced
 from mapt_bench.data.stress.grey_levels import grey_levels
 from mapt_bench.data.stress.survey import boxes_of
 from mapt_bench.labels import ID_BITS, KnownVideo, PanopticMap, Video
@@ -83,23 +82,15 @@ def _reciprocal(offset: NDArray[np.floating], metres: float, height: int) -> NDA
 
 
 @dataclass(frozen=True)
-class Rain:
-    """Draws bright streaks, others in every frame, that fall in one direction.
-
-    Attributes:
-        stress: Level and seed.
-        video: Name of the video.
-    """
-
-    stress: Stress
-    video: str
+class Rain(Diced):
+    """Draws bright streaks, others in every frame, that fall in one direction."""
 
     def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
         """Draw rain over the image of a frame."""
         height, width = image.shape[:2]
         count = round(self.stress.value * height * width / _STREAK_PIXELS)
-        slant = dice(self.stress, self.video).uniform(-0.35, 0.35)
-        drops = dice(self.stress, self.video, index).random((count, 4))
+        slant = self.dice().uniform(-0.35, 0.35)
+        drops = self.dice(index).random((count, 4))
         length = height * (
             _STREAK_LENGTH[0] + (_STREAK_LENGTH[1] - _STREAK_LENGTH[0]) * drops[:, 2]
         )
