@@ -1,9 +1,10 @@
 """Freeze the suites of the drawn world, and write what they are like beside real video.
 
-python docs/make_suites.py [--real DIR]
+python docs/make_suites.py [--real DIR] [--freeze]
 
-Writes mapt_bench/data/world/suites.json and docs/world_statistics.md. DIR holds KITTI MOTS maps,
-for a column of real video that is cut to windows as long as the suites' sequences.
+Writes docs/world_statistics.md. DIR holds KITTI MOTS maps, for a column of real video that is cut
+to windows as long as the suites' sequences. With --freeze, suites of a version that was never
+frozen are written to mapt_bench/data/world/suites.json; a frozen version is never written again.
 """
 
 import argparse
@@ -25,10 +26,17 @@ from mapt_bench.data.statistics import (
     measure_statistics,
 )
 from mapt_bench.data.world import fingerprints
-from mapt_bench.data.world.fingerprints import suite_fingerprint
+from mapt_bench.data.world.fingerprints import check_suite, suite_fingerprint
 from mapt_bench.data.world.hardness import FACTORS
 from mapt_bench.data.world.maps import WorldMaps
-from mapt_bench.data.world.suites import KINDS, Suite, SuiteEntry, open_suite, suite_names
+from mapt_bench.data.world.suites import (
+    KINDS,
+    Suite,
+    SuiteEntry,
+    calibration_entries,
+    open_suite,
+    suite_names,
+)
 from mapt_bench.labels import MapSequence, PanopticMap, label_space
 from mapt_bench.metrics import LinkEvents, LinkOutcome, LinkRecorder, count_overlap
 from mapt_bench.tracking import SegmentTracker
@@ -38,6 +46,7 @@ _PAGE = Path(__file__).with_name("world_statistics.md")
 _FROZEN = Path(fingerprints.__file__).with_name("suites.json")
 _LABELS = label_space("kitti-step")
 _WINDOW = 24  # frames: the middle of the suites' sequences
+_CALIBRATED = 96  # videos of each family, of no suite
 _SAMPLED = 60  # videos at most of a suite's half and kind: the training suite is long
 _CUES = ("copy", "iou", "sort", "bytetrack", "motion", "appearance", "both")
 _REAL = "KITTI, whole"
@@ -83,13 +92,17 @@ def main() -> None:
     """Write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", type=Path, help="folder of KITTI MOTS maps")
-    real = parser.parse_args().real
+    parser.add_argument("--freeze", action="store_true", help="freeze versions that are not")
+    arguments = parser.parse_args()
+    real = arguments.real
     cv2.setNumThreads(1)
-    suites = [open_suite(name) for name in suite_names()]
-    _FROZEN.write_text(json.dumps(_frozen(suites), indent=2) + "\n", encoding="utf-8")
+    if arguments.freeze:
+        _freeze([open_suite(name) for name in suite_names()])
+    suites = [check_suite(name) for name in suite_names()]
     parts = [
         _TEXT.read_text(encoding="utf-8").rstrip(),
         _suite_table(suites),
+        _calibration_part(),
         _statistics_part("Real-like street", suites, "street", "real-like", real),
         _statistics_part("Real-like crowd", suites, "crowd", "real-like"),
         _statistics_part("Hard street", suites, "street", "hard"),
@@ -99,14 +112,16 @@ def main() -> None:
     _PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def _frozen(suites: Sequence[Suite]) -> dict[str, Any]:
-    """All versions that were ever frozen, the present ones anew."""
+def _freeze(suites: Sequence[Suite]) -> None:
+    """Write down versions that were never frozen."""
     known: dict[str, Any] = {}
     if _FROZEN.exists():
         known = json.loads(_FROZEN.read_text(encoding="utf-8"))
     for suite in suites:
-        known[f"{suite.name}-{suite.version}"] = asdict(suite_fingerprint(suite))
-    return known
+        name = f"{suite.name}-{suite.version}"
+        if name not in known:
+            known[name] = asdict(suite_fingerprint(suite))
+    _FROZEN.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
 
 def _suite_table(suites: Sequence[Suite]) -> str:
@@ -123,6 +138,45 @@ def _suite_table(suites: Sequence[Suite]) -> str:
     ]
     heads = ("suite", "version", "sequences", "frames", "family", "fingerprint (recipe-drawing)")
     return f"## Suites\n\n{_table(heads, rows)}"
+
+
+# -- calibration --------------------------------------------------------------------------------
+
+
+def _calibration_part() -> str:
+    """Medians of many real-like streets of no suite, of both families, over those of KITTI."""
+    columns = {}
+    for family in ("seen", "held-out"):
+        maps = [WorldMaps(entry.video) for entry in calibration_entries(family, _CALIBRATED)]
+        columns[family] = _medians(measure_statistics(maps, _LABELS))
+    kitti = {name: float(text.split(" / ")[1]) for name, text in _KITTI.items() if "%" not in text}
+    rows = []
+    for name, real in kitti.items():
+        cells = [f"{found[name]:.3g} ({found[name] / real:.2f})" for found in columns.values()]
+        outside = any(not 2 / 3 <= found[name] / real <= 1.5 for found in columns.values())
+        rows.append((name, f"{real:g}", *cells, "outside" if outside else ""))
+    heads = ("median of", "KITTI", *(f"{family} (ratio)" for family in columns), "factor of 1.5")
+    return (
+        f"## Calibration of real-like streets\n\nMedians of {_CALIBRATED} videos of each family "
+        "from seeds of no suite: single suites are small, and scatter around these.\n\n"
+        f"{_table(heads, rows)}"
+    )
+
+
+def _medians(found: DataStatistics) -> dict[str, float]:
+    """The medians of the quantities of :data:`_KITTI`."""
+    spreads = {
+        "objects a frame": found.overall.objects,
+        "mask area, pixels at 416x128": found.overall.area,
+        "gap, frames": found.overall.gap,
+    }
+    for group in found.classes:
+        for entry in group.intervals:
+            spreads[f"{group.name}: displacement / size, tau {entry.tau}"] = entry.over_size
+            neighbour = f"{group.name}: displacement / neighbour, tau {entry.tau}"
+            spreads[neighbour] = entry.over_neighbour
+            spreads[f"{group.name}: overlap, tau {entry.tau}"] = entry.overlap
+    return {name: values.quantile("median") or 0.0 for name, values in spreads.items()}
 
 
 # -- statistics ---------------------------------------------------------------------------------

@@ -139,7 +139,8 @@ def test_suites_are_what_they_were_frozen_as(name):
 
 
 def test_recipes_of_all_suites_are_what_they_were_frozen_as(monkeypatch):
-    monkeypatch.setattr(fingerprints, "_drawing_hash", lambda entries: "not drawn")
+    monkeypatch.setattr(fingerprints, "_drawing_hash", lambda videos: "not drawn")
+    monkeypatch.setattr(fingerprints, "_look", lambda videos: (0.0, 0.0, 0.0, 0.0))
     for name in suite_names():
         suite = open_suite(name)
         assert suite_fingerprint(suite).recipe == frozen_fingerprint(suite).recipe
@@ -147,7 +148,7 @@ def test_recipes_of_all_suites_are_what_they_were_frozen_as(monkeypatch):
 
 def frozen_as(monkeypatch, **changed):
     found = suite_fingerprint(open_suite("tiny"))
-    values = {"recipe": found.recipe, "drawing": found.drawing, **changed}
+    values = {"recipe": found.recipe, "drawing": found.drawing, "look": found.look, **changed}
     monkeypatch.setattr(fingerprints, "_frozen", lambda: {"tiny-1": values})
 
 
@@ -155,6 +156,15 @@ def test_a_changed_list_is_told(monkeypatch):
     frozen_as(monkeypatch, recipe="0" * 16, drawing="0" * 16)
     with pytest.raises(DataError, match=r"the list of videos of suite 'tiny' .* raise the version"):
         check_suite("tiny")
+
+
+def test_a_changed_look_is_told(monkeypatch):
+    look = suite_fingerprint(open_suite("tiny")).look
+    frozen_as(monkeypatch, look=[*look[:3], look[3] + 0.1])
+    with pytest.raises(DataError, match="the look of suite 'tiny'"):
+        check_suite("tiny")
+    frozen_as(monkeypatch, look=[level + 0.001 for level in look])
+    assert check_suite("tiny").name == "tiny"
 
 
 def test_a_changed_drawing_is_told(monkeypatch):
@@ -170,4 +180,4 @@ def test_a_version_that_was_never_frozen_is_told(monkeypatch):
 
 
 def test_fingerprints_are_written_as_one_word():
-    assert str(Fingerprint("ab", "cd")) == "ab-cd"
+    assert str(Fingerprint("ab", "cd", (1.0, 2.0, 3.0, 4.0))) == "ab-cd"

@@ -17,7 +17,7 @@ from mapt_bench.data.world.settings import Family, Kind, WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, nearest
 
-__all__ = ["Half", "Suite", "SuiteEntry", "open_suite", "suite_names"]
+__all__ = ["Half", "Suite", "SuiteEntry", "calibration_entries", "open_suite", "suite_names"]
 
 Half = Literal["real-like", "hard"]
 
@@ -157,6 +157,17 @@ class _Seeds:
             objects=objects,
         )
         return self.entry(cell_code(cell) + label, "hard", settings, cell)
+
+
+def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
+    """Return real-like streets of no suite, drawn as those of suites are.
+
+    Args:
+        family: Of textures, shapes and speeds.
+        count: How many.
+    """
+    seeds = _Seeds("calibration", _SEEDS_EACH // 2)
+    return seeds.real_like(count, (16, 20, 24, 30), family)[:count]  # streets come first
 
 
 _REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and not on purpose
