@@ -263,9 +263,7 @@ def paired_differences(
         permutations = _DEAR_PERMUTATIONS if of_counts is None else _CHEAP_PERMUTATIONS
     flips, exact = _sign_flips(len(pairs), permutations, seed)
     if of_counts is not None:
-        both, exchanged = [*units_a, *units_b], flips.astype(np.int64)
-        counts = np.hstack([1 - exchanged, exchanged])
-        flipped = _in_parts(of_counts, both, counts) - _in_parts(of_counts, both, 1 - counts)
+        flipped = _exchanged(of_counts, [*units_a, *units_b], flips)
     else:
         flipped = np.stack(
             [
@@ -288,11 +286,16 @@ def paired_differences(
     ]
 
 
-def _in_parts(
-    of_counts: OfCounts[Unit], units: Sequence[Unit], counts: NDArray[np.int64]
+def _exchanged(
+    of_counts: OfCounts[Unit], both: Sequence[Unit], flips: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    starts = range(0, len(counts), _AT_ONCE)
-    return np.concatenate([of_counts(units, counts[at : at + _AT_ONCE]) for at in starts])
+    """Return the difference of each exchange between the units of two systems, a's then b's."""
+    found = []
+    for start in range(0, len(flips), _AT_ONCE):
+        some = flips[start : start + _AT_ONCE]
+        counts = np.hstack([~some, some]).astype(np.int64)
+        found.append(of_counts(both, counts) - of_counts(both, 1 - counts))
+    return np.concatenate(found)
 
 
 def _difference_of_counts(
