@@ -8,6 +8,7 @@ from mapt_bench.baselines.exact_flow import TrueFlow
 from mapt_bench.baselines.flow import DisFlow
 from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions, flow_entry, flow_names
 from mapt_bench.baselines.iou import IouAssociator
+from mapt_bench.baselines.mapt_entries import mapt_tracker_names
 from mapt_bench.baselines.oracle import OracleAssociator
 from mapt_bench.baselines.registry import (
     REGISTRY,
@@ -17,9 +18,10 @@ from mapt_bench.baselines.registry import (
     register,
 )
 from mapt_bench.baselines.settings import TrackerSettings
+from mapt_bench.baselines.two_step_settings import two_step_settings
 from mapt_bench.baselines.unlinked import UnlinkedAssociator
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.tracking import Associator, FlowWarp, StandStill, TwoStepAssociator, TwoStepSettings
+from mapt_bench.tracking import Associator, FlowWarp, StandStill, TwoStepAssociator
 from mapt_bench.tracking.propagation import Propagation
 from mapt_bench.tracking.two_step import Embedder, Order
 
@@ -37,7 +39,7 @@ _WITH_APPEARANCE = "+appearance"
 
 def associator_names() -> tuple[str, ...]:
     """Names of the associators that need nothing but data, in the order of registration."""
-    return tuple(REGISTRY)
+    return tuple(name for name, entry in REGISTRY.items() if not entry.needs_weights)
 
 
 def flow_tracker_names() -> tuple[str, ...]:
@@ -54,7 +56,8 @@ def associator_entry(name: str) -> AssociatorEntry:
     """Return what is known of an associator before it is built.
 
     Args:
-        name: One of :func:`associator_names` or :func:`flow_tracker_names`.
+        name: One of :func:`associator_names`, :func:`flow_tracker_names` or
+            :func:`~mapt_bench.baselines.mapt_entries.mapt_tracker_names`.
 
     Raises:
         ConfigError: If no associator has that name; the message suggests the nearest.
@@ -62,7 +65,7 @@ def associator_entry(name: str) -> AssociatorEntry:
     if name.startswith(FLOW_PREFIX):
         return _flow_associator(name)
     if name not in REGISTRY:
-        known = (*associator_names(), *flow_tracker_names())
+        known = (*associator_names(), *mapt_tracker_names(), *flow_tracker_names())
         raise ConfigError(f"unknown tracker {name!r}; {nearest(name, known)}")
     return REGISTRY[name]
 
@@ -80,11 +83,11 @@ def build_associator(
     """Build an associator.
 
     Args:
-        name: One of :func:`associator_names` or :func:`flow_tracker_names`.
+        name: As :func:`associator_entry` knows it.
         memory: Frames that a lost track is kept for; ``None`` is the tracker's own default.
         pair: Pairing interval in frames: ``t`` is compared with the state of ``t - pair``.
         truth: True map of a frame of the video, for the oracle.
-        flow: Weights and device of a ``flow:`` tracker.
+        flow: Weights and device of a ``flow:`` or ``mapt`` tracker.
         true_flow: True flow from a frame of the video to the one before, for ``flow:exact``.
         **settings: Fields of :class:`~mapt_bench.baselines.settings.TrackerSettings`.
 
@@ -96,8 +99,11 @@ def build_associator(
     """
     entry = associator_entry(name)
     chosen_flow = FlowOptions() if flow is None else flow
-    if not name.startswith(FLOW_PREFIX) and chosen_flow.asks_for_weights:
-        raise ConfigError(f"tracker {name!r} has no weights; they belong to {FLOW_PREFIX}NAME")
+    has_weights = entry.needs_weights or name.startswith(FLOW_PREFIX)
+    if chosen_flow.asks_for_weights and not has_weights:
+        raise ConfigError(
+            f"tracker {name!r} has no weights; they belong to {FLOW_PREFIX}NAME and mapt"
+        )
     if memory is not None and not entry.supports_memory:
         raise ConfigError(f"tracker {name!r} has no memory; leave the switch away")
     if memory is not None and memory < 0:
@@ -125,19 +131,7 @@ def _two_step(
     embedder: Embedder | None,
     order: Order = "motion-first",
 ) -> Associator:
-    given = options.settings
-    settings = TwoStepSettings(
-        order=order,
-        proximity=given.proximity,
-        motion_threshold=given.motion_threshold,
-        appearance_threshold=given.appearance_threshold,
-        motion_weight=given.motion_weight,
-        joint_threshold=given.joint_threshold,
-        gallery_size=given.gallery_size,
-        pair=options.pair,
-        memory=options.memory,
-    )
-    return TwoStepAssociator(propagation, embedder, settings)
+    return TwoStepAssociator(propagation, embedder, two_step_settings(options, order))
 
 
 @register("unlinked", "every segment is a track of its own: the floor")

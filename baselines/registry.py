@@ -24,7 +24,7 @@ class AssociatorOptions:
         pair: Pairing interval in frames.
         truth: Ground truth, for those that need it.
         settings: Thresholds.
-        flow: Weights and device of the flow source, for those that have one to choose.
+        flow: Weights and device of the network, for those that have one.
         true_flow: True flow of the video, for those that need it.
     """
 
@@ -80,6 +80,7 @@ def register(
     needs_truth: bool = False,
     supports_pair: bool = False,
     default_memory: int | None = None,
+    needs_weights: bool = False,
 ) -> Callable[[_Builder], _Builder]:
     """Enter a function that builds an associator under a name.
 
@@ -91,6 +92,7 @@ def register(
         supports_pair: Whether a pairing interval other than 1 means anything.
         default_memory: Frames that lost tracks are kept for unless told otherwise; ``None`` where
             memory means nothing.
+        needs_weights: Whether it has a network.
 
     Raises:
         ValueError: If the name is taken.
@@ -108,6 +110,7 @@ def register(
             supports_memory=default_memory is not None,
             default_memory=default_memory or 0,
             build=build,
+            needs_weights=needs_weights,
         )
         return build
 

@@ -22,6 +22,8 @@ class TrackerSettings:
         appearance_threshold: Least cosine of a match by hand-made appearance, in ``[-1, 1]``
             (``appearance``, ``both*``). Histograms of any two objects are alike to some degree, so
             the value lies far above the 0.5 that suits learned embeddings.
+        embedding_threshold: Least cosine similarity of a match by learned embeddings, in
+            ``[-1, 1]`` (``mapt``).
         motion_weight: Share of motion in the joint affinity, in ``[0, 1]``
             (``both:simultaneous``).
         joint_threshold: Least joint affinity, in ``[0, 1]`` (``both:simultaneous``).
@@ -48,6 +50,7 @@ class TrackerSettings:
     proximity: Proximity = "iou"
     motion_threshold: float = 0.3
     appearance_threshold: float = 0.9
+    embedding_threshold: float = 0.5
     motion_weight: float = 0.5
     joint_threshold: float = 0.5
     gallery_size: int = 5

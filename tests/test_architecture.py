@@ -19,7 +19,7 @@ ALLOWED = {
     "tracking": LABELS,
     "checkpoints": set(),
     "model": LABELS | {"tracking", "checkpoints"},
-    "baselines": FOUNDATION | {"checkpoints"},
+    "baselines": FOUNDATION | {"checkpoints", "model"},
     "pictures": FOUNDATION,
     "evaluation": FOUNDATION | {"baselines"},
     "experiments": FOUNDATION | {"baselines", "model", "evaluation", "training"},

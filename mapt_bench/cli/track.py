@@ -1,5 +1,6 @@
 """``mapt-bench track``: run one tracker and write its panoptic maps."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -7,10 +8,15 @@ import click
 from mapt_bench.baselines.catalog import associator_names, flow_tracker_names
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
+from mapt_bench.baselines.mapt_entries import (
+    MAPT_SEGMENTS,
+    mapt_segmenter,
+    mapt_tracker_names,
+)
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.data import open_videos, resolve_labels
+from mapt_bench.data import StoredSequence, open_videos, resolve_labels
 from mapt_bench.evaluation.tracking_run import (
     SequenceRun,
     match_saved_segments,
@@ -19,6 +25,7 @@ from mapt_bench.evaluation.tracking_run import (
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
+from mapt_bench.tracking import Segmenter
 
 __all__ = ["command"]
 
@@ -36,15 +43,16 @@ Examples:
     "--tracker",
     required=True,
     metavar="NAME",
-    help=f"One of {', '.join((*associator_names(), *flow_tracker_names()))}; "
+    help="One of "
+    f"{', '.join((*associator_names(), *mapt_tracker_names(), *flow_tracker_names()))}; "
     "or package.module:Class.",
 )
 @click.option(
     "--segments",
-    default=GROUND_TRUTH,
-    show_default=True,
-    metavar="groundtruth|DIR",
-    help="Segments to link: the true ones without their ids, or predictions saved in DIR.",
+    metavar="groundtruth|mapt|DIR",
+    show_default="mapt for trackers of MAPT, else groundtruth",
+    help="Segments to link: the true ones without their ids, those that MAPT finds, or predictions"
+    " saved in DIR.",
 )
 @click.option(
     "--memory",
@@ -65,7 +73,7 @@ Examples:
     "--weights",
     type=path_type,
     metavar="FILE|DIR",
-    help="Weights of a flow network; folder of files for flow:files.",
+    help="Weights of MAPT or of a flow network; folder of files for flow:files.",
 )
 @click.option("--random-weights", is_flag=True, help="Run a flow network untrained, for trials.")
 @click.option(
@@ -73,7 +81,7 @@ Examples:
     default="cpu",
     metavar="NAME",
     show_default=True,
-    help="Where a flow network runs.",
+    help="Where a network runs.",
 )
 @click.option(
     "--dataset",
@@ -94,7 +102,7 @@ Examples:
 def command(
     data: Path,
     tracker: str,
-    segments: str,
+    segments: str | None,
     memory: int | None,
     pair: int,
     weights: Path | None,
@@ -111,13 +119,19 @@ def command(
     """
     flow = FlowOptions(weights=weights, random_weights=random_weights, device=device)
     choice = TrackerChoice(tracker, memory, pair, flow)
-    folder = None if segments == GROUND_TRUTH else Path(segments)
+    if segments is None:
+        segments = MAPT_SEGMENTS if tracker in mapt_tracker_names() else GROUND_TRUTH
+    folder = None if segments in (GROUND_TRUTH, MAPT_SEGMENTS) else Path(segments)
     labels = resolve_labels(dataset, data, *([] if folder is None else [folder]))
     videos = open_videos(data, labels, encoding=encoding)
-    saved = None if folder is None else match_saved_segments(videos, folder, labels)
+    found: Sequence[StoredSequence] | Segmenter | None = None
+    if segments == MAPT_SEGMENTS:
+        found = mapt_segmenter(flow)
+    elif folder is not None:
+        found = match_saved_segments(videos, folder, labels)
     frames = sum(video.info.frame_count for video in videos)
     with progress_bar("tracking", frames) as advance:
-        runs = track_videos(videos, choice, out, segments=saved, advance=advance)
+        runs = track_videos(videos, choice, out, segments=found, advance=advance)
     result = {
         "schema": "mapt-bench/tracking/1",
         "tracker": tracker,

@@ -103,7 +103,7 @@ def track_videos(
     choice: TrackerChoice,
     out: Path,
     *,
-    segments: Sequence[StoredSequence] | None = None,
+    segments: Sequence[StoredSequence] | Segmenter | None = None,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> list[SequenceRun]:
     """Run a tracker over videos and write KITTI-STEP maps, all of them or none.
@@ -112,8 +112,8 @@ def track_videos(
         videos: Of one label space, each of its own name.
         choice: The tracker.
         out: Folder to make; it must not hold anything yet.
-        segments: Saved predictions of each video, in the same order; ``None`` takes the true
-            segments with their identities taken away.
+        segments: Saved predictions of each video, in the same order; or what finds segments in
+            images; ``None`` takes the true segments with their identities taken away.
         advance: Told of each frame done.
 
     Raises:
@@ -128,7 +128,7 @@ def track_videos(
             "one split at a time"
         )
     trackers = [
-        choice.build(video, _segmenter(choice, video, None if segments is None else segments[k]))
+        choice.build(video, _segmenter(choice, video, segments, k))
         for k, video in enumerate(videos)
     ]
     runs: list[SequenceRun] = []
@@ -174,11 +174,16 @@ def match_saved_segments(
 
 
 def _segmenter(
-    choice: TrackerChoice, video: Video, saved: StoredSequence | None
+    choice: TrackerChoice,
+    video: Video,
+    segments: Sequence[StoredSequence] | Segmenter | None,
+    index: int,
 ) -> Segmenter | None:
     if not choice.is_built_in:
         return None
-    return GroundTruthSegments(video) if saved is None else SavedSegments(saved)
+    if segments is None:
+        return GroundTruthSegments(video)
+    return segments if isinstance(segments, Segmenter) else SavedSegments(segments[index])
 
 
 def _track_one(

@@ -79,7 +79,8 @@ class AppearanceHead(nn.Module):
         regions = self.pool(levels, boxes)
         points = self.pool.side * self.pool.samples
         shares = [_mask_in_box(*pair, points=points) for pair in zip(boxes, masks, strict=True)]
-        share = functional.avg_pool2d(torch.cat(shares).to(regions.dtype), self.pool.samples)
+        covered = torch.cat(shares)[:, None].to(regions.dtype)
+        share = functional.avg_pool2d(covered, self.pool.samples)[:, 0]
         # A thing so thin that it lies between all points is read as its whole box.
         seen = share.sum((1, 2), keepdim=True)
         share = torch.where(seen > 0, share / seen.clamp(min=1e-6), 1 / self.pool.side**2)
@@ -111,7 +112,7 @@ class AppearanceHead(nn.Module):
         if propagated is not None and not self.is_static:
             carried = self.project(propagated)
             logits = self.gate(torch.cat((described, carried), dim=1))
-            weights = logits.view(len(described), 2, -1).softmax(1)
+            weights = logits.view(len(described), 2, logits.shape[1] // 2).softmax(1)
             fused = weights[:, 0] * described + weights[:, 1] * carried
         hidden = functional.leaky_relu(self.hidden(fused), 0.01)
         return functional.normalize(self.embedding(hidden), dim=1)

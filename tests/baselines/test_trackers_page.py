@@ -10,13 +10,14 @@ from helpers.scenes import Box, DrawnVideo
 from PIL import Image
 
 from mapt_bench.baselines import TrackerSettings, associator_entry, associator_names
+from mapt_bench.baselines.mapt_entries import mapt_tracker_names
 from mapt_bench.cli.main import main
 from mapt_bench.data import open_maps
 
 PAGE = (Path(__file__).parents[2] / "docs" / "trackers.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", associator_names())
+@pytest.mark.parametrize("name", [*associator_names(), *mapt_tracker_names()])
 def test_every_associator_and_its_switches_are_described(name):
     (row,) = [line for line in PAGE.splitlines() if line.startswith(f"| `{name}` |")]
     *_, images, pair, memory = (cell.strip() for cell in row.strip("|").split("|"))
