@@ -17,10 +17,7 @@ from mapt_bench.tracking.two_step import Order
 if TYPE_CHECKING:
     from mapt_bench.model import MAPT
 
-__all__ = ["MAPT_SEGMENTS", "mapt_segmenter", "mapt_tracker_names"]
-
-MAPT_SEGMENTS = "mapt"
-"""What options call the segments that MAPT finds."""
+__all__ = ["mapt_segmenter", "mapt_tracker_names"]
 
 
 def mapt_tracker_names() -> tuple[str, ...]:

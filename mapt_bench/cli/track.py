@@ -8,11 +8,7 @@ import click
 from mapt_bench.baselines.catalog import associator_names, flow_tracker_names
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import (
-    MAPT_SEGMENTS,
-    mapt_segmenter,
-    mapt_tracker_names,
-)
+from mapt_bench.baselines.mapt_entries import mapt_segmenter, mapt_tracker_names
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
@@ -49,10 +45,10 @@ Examples:
 )
 @click.option(
     "--segments",
-    metavar="groundtruth|mapt|DIR",
-    show_default="mapt for trackers of MAPT, else groundtruth",
-    help="Segments to link: the true ones without their ids, those that MAPT finds, or predictions"
-    " saved in DIR.",
+    metavar="groundtruth|DIR|WEIGHTS",
+    show_default="groundtruth; for mapt what it finds itself",
+    help="Segments to link: the true ones without their ids, predictions saved in DIR, or what MAPT"
+    " finds with WEIGHTS, a .safetensors file.",
 )
 @click.option(
     "--memory",
@@ -84,6 +80,9 @@ Examples:
     help="Where a network runs.",
 )
 @click.option(
+    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of a network."
+)
+@click.option(
     "--dataset",
     metavar="NAME",
     show_default="what DATA's dataset.json says, else kitti-step",
@@ -108,6 +107,7 @@ def command(
     weights: Path | None,
     random_weights: bool,
     device: str,
+    threads: int,
     dataset: str | None,
     encoding: str | None,
     out: Path,
@@ -119,14 +119,19 @@ def command(
     """
     flow = FlowOptions(weights=weights, random_weights=random_weights, device=device)
     choice = TrackerChoice(tracker, memory, pair, flow)
+    if flow.asks_for_weights or _is_weights(segments):
+        import torch
+
+        torch.set_num_threads(threads)
     if segments is None:
-        segments = MAPT_SEGMENTS if tracker in mapt_tracker_names() else GROUND_TRUTH
-    folder = None if segments in (GROUND_TRUTH, MAPT_SEGMENTS) else Path(segments)
+        segments = str(weights) if tracker in mapt_tracker_names() else GROUND_TRUTH
+    is_saved = segments != GROUND_TRUTH and not _is_weights(segments)
+    folder = Path(segments) if is_saved else None
     labels = resolve_labels(dataset, data, *([] if folder is None else [folder]))
     videos = open_videos(data, labels, encoding=encoding)
     found: Sequence[StoredSequence] | Segmenter | None = None
-    if segments == MAPT_SEGMENTS:
-        found = mapt_segmenter(flow)
+    if _is_weights(segments):
+        found = mapt_segmenter(FlowOptions(weights=Path(segments), device=device))
     elif folder is not None:
         found = match_saved_segments(videos, folder, labels)
     frames = sum(video.info.frame_count for video in videos)
@@ -143,12 +148,16 @@ def command(
         "label_space": labels.name,
         "out": str(out),
         "per_sequence": [run.to_dict() for run in runs],
-        "provenance": provenance(device=device),
+        "provenance": provenance(device=device, threads=threads),
     }
     if not emit_json(json_file, result):
         print_table(_table(runs, choice.description, labels.name))
         click.echo(f"maps: {out}")
     return 0
+
+
+def _is_weights(segments: str | None) -> bool:
+    return segments is not None and segments.endswith(".safetensors")
 
 
 def _table(runs: list[SequenceRun], tracker: str, labels: str) -> Table:
