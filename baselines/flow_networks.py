@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mapt_bench.checkpoints import load_strictly, read_state_dict
 from mapt_bench.baselines.flownet2 import FlowNet2, load_flownet2
+from mapt_bench.checkpoints import load_strictly, read_state_dict
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.labels import Frame, VideoInfo
 

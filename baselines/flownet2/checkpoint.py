@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from mapt_bench.checkpoints import load_strictly, read_state_dict
 from mapt_bench.baselines.flownet2.network import FlowNet2
+from mapt_bench.checkpoints import load_strictly, read_state_dict
 from mapt_bench.errors import DataError
 
 __all__ = ["load_flownet2"]

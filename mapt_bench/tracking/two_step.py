@@ -269,8 +269,9 @@ class TwoStepAssociator:
         if self.embedder is None:
             return None
         looks = self.embedder.embed(frame, segments)
-        is_lasting = isinstance(self.embedder, LastingEmbedder)
-        alone = self.embedder.embed_alone(frame, segments) if is_lasting else looks
+        alone = looks
+        if isinstance(self.embedder, LastingEmbedder):
+            alone = self.embedder.embed_alone(frame, segments)
         return np.stack((looks, alone), axis=1)
 
     def _new_bank(self) -> TrackBank:

@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mapt_bench.checkpoints import load_strictly
 from mapt_bench.baselines.flownet2 import FlowNet2, load_flownet2
+from mapt_bench.checkpoints import load_strictly
 from mapt_bench.errors import DataError
 
 torch.set_num_threads(1)

@@ -3,8 +3,8 @@ import pytest
 from helpers.known_scenes import KnownScene
 from helpers.scenes import Box
 
-from mapt_bench.labels import FlowField
 from mapt_bench.data.flow_chain import chained_flow
+from mapt_bench.labels import FlowField
 
 
 def _field(width, shift, valid=None):

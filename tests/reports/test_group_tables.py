@@ -73,7 +73,9 @@ def test_sweeps_show_each_half_over_the_interval():
         for tau in (1, 2)
         for half, score in (("real-like", 0.8), ("hard", 0.4))
     ]
-    tables = {table.title: table for table in run_tables(run(summary=rows, scores_by_group=entries))}
+    tables = {
+        table.title: table for table in run_tables(run(summary=rows, scores_by_group=entries))
+    }
     assert tables["PAT over the temporal interval, hard (6)"].rows == (("copy", 0.4, 0.2),)
     assert tables["PAT over the temporal interval, real-like (6)"].rows == (("copy", 0.8, 0.4),)
     assert tables["PAT over the temporal interval"].rows == (("copy", 0.5, 0.5),)
