@@ -94,9 +94,9 @@ def check_suite(name: str) -> Suite:
 
 
 @lru_cache(maxsize=1)
-def _frozen() -> dict[str, dict[str, str]]:
+def _frozen() -> dict[str, dict[str, Any]]:
     text = resources.files(__package__).joinpath(_FROZEN_FILE).read_text(encoding="utf-8")
-    frozen: dict[str, dict[str, str]] = json.loads(text)
+    frozen: dict[str, dict[str, Any]] = json.loads(text)
     return frozen
 
 
