@@ -74,6 +74,8 @@ def jittered_masks(masks: Tensor, generator: torch.Generator) -> Tensor:
         The same shape, in ``[0, 1]``.
     """
     count, rows, columns = masks.shape
+    if not count:
+        return masks
     draws = torch.randn(count, 2, generator=generator) * _SHIFT
     zoom = 1 + _RESIZE * (2 * torch.rand(count, 2, generator=generator) - 1)
     draws, zoom = draws.to(masks.device), zoom.to(masks.device)

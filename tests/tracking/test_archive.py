@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mapt_bench.errors import DataError
 from mapt_bench.labels import VideoInfo
-from mapt_bench.tracking import FrameSegments
+from mapt_bench.tracking import FrameCues, FrameSegments
 from mapt_bench.tracking.archive import (
     ArchiveSegmenter,
     SegmentArchive,
@@ -210,3 +210,48 @@ def test_an_archive_of_another_video_is_refused(tmp_path, change, message):
     segmenter = ArchiveSegmenter(SegmentArchive(_archive(tmp_path)))
     with pytest.raises(DataError, match=message):
         segmenter.start(replace(DrawnVideo(SCENE).info, **change))
+
+
+def _with_cues(frames, source="a"):
+    cues = [
+        FrameCues(
+            source,
+            np.full((2, 3, 4), index, dtype=np.float16),
+            np.full((frame.count, 5), index, dtype=np.float32),
+        )
+        for index, frame in enumerate(frames)
+    ]
+    return [replace(frame, cues=each) for frame, each in zip(frames, cues, strict=True)]
+
+
+def test_cues_come_back_as_they_were_and_count_in_the_fingerprint(tmp_path):
+    video = DrawnVideo(SCENE)
+    bare = [segments_of(boxes) for boxes in SCENE]
+    plain = write_archive(tmp_path / "plain.npz", video.info, bare)
+    prints = {plain}
+    for source in ("a", "b"):
+        frames = _with_cues(bare, source)
+        prints.add(write_archive(tmp_path / f"{source}.npz", video.info, frames))
+        archive = SegmentArchive(tmp_path / f"{source}.npz")
+        for index, frame in enumerate(frames):
+            found = archive.read(index).cues
+            assert found.source == source
+            assert found.features.dtype == np.float16
+            assert np.array_equal(found.features, frame.cues.features)
+            assert np.array_equal(found.descriptors, frame.cues.descriptors)
+    assert len(prints) == 3
+    assert SegmentArchive(tmp_path / "plain.npz").read(0).cues is None
+
+
+def test_cues_of_some_frames_or_of_two_networks_are_refused(tmp_path):
+    video = DrawnVideo(SCENE)
+    bare = [segments_of(boxes) for boxes in SCENE]
+    first, second, *_ = _with_cues(bare)
+    with pytest.raises(DataError, match="frame 1 differs from those before"):
+        write_archive(tmp_path / "a.npz", video.info, [first, *bare[1:]])
+    with pytest.raises(DataError, match="frame 1 differs from those before"):
+        write_archive(tmp_path / "a.npz", video.info, [bare[0], second, *bare[2:]])
+    other = _with_cues(bare, "b")[1]
+    with pytest.raises(DataError, match="frame 1 are of another network"):
+        write_archive(tmp_path / "a.npz", video.info, [first, other, *bare[2:]])
+    assert not (tmp_path / "a.npz").exists()

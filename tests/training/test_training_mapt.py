@@ -1,0 +1,75 @@
+"""The real model under the trainer: shipped recipes, and two processes against one."""
+
+import os
+import socket
+
+import pytest
+import torch
+from helpers.mapt_clips import moving_clip, small_mapt
+from helpers.training_jobs import small_recipe
+from torch import multiprocessing
+
+from mapt_bench.model.config_files import mapt_config
+from mapt_bench.training.processes import ProcessGroup, joined_processes
+from mapt_bench.training.recipe_files import read_recipe, recipe_names
+from mapt_bench.training.trainer import Trainer
+
+torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_the_recipes_that_come_with_the_package(name):
+    recipe = read_recipe(name)
+    assert mapt_config(recipe.model, **recipe.model_settings)
+    assert recipe.clips.length == 3
+
+
+def test_there_is_a_recipe_for_the_published_and_for_the_shipped_model():
+    assert {"mapt-regnety8gf", "mapt-tiny"} <= set(recipe_names())
+
+
+def one_step(group, folder):
+    torch.set_num_threads(1)
+    clips = [moving_clip(), moving_clip(things=False)]  # one process has no thing at all
+    trainer = Trainer(
+        small_mapt(seed=group.rank),  # the first weights are those of the first process
+        small_recipe(batch_size=2, optimizer={"clip_norm": None}),
+        seed=3,
+        device=torch.device("cpu"),
+        folder=folder,
+        group=group,
+    )
+    report = trainer.train_step([clips[group.rank :: group.count]])
+    gradients = {
+        name: each.grad.clone()
+        for name, each in trainer.model.named_parameters()
+        if each.grad is not None
+    }
+    return {"values": report.values, "gradients": gradients}
+
+
+def in_a_process(rank, port, folder):
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    with joined_processes("gloo") as group:
+        torch.save(one_step(group, folder), folder / f"{rank}.pt")
+
+
+def test_losses_and_gradients_of_two_processes_are_those_of_one(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    multiprocessing.spawn(in_a_process, (port, tmp_path), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    alone = one_step(ProcessGroup(), tmp_path)
+    assert first["values"] == second["values"]
+    assert first["values"] == pytest.approx(alone["values"], rel=1e-5)
+    assert alone["values"]["loss_motion"] > 0
+    for name, expected in alone["gradients"].items():
+        assert torch.equal(first["gradients"][name], second["gradients"][name]), name
+        assert torch.allclose(first["gradients"][name], expected, rtol=1e-3, atol=1e-5), name
