@@ -304,3 +304,54 @@ def test_the_gallery_is_bounded_and_finds_an_older_look_again():
 
     assert found(2)
     assert not found(1)
+
+
+class _TwoFaced(_Looks):
+    """Looks one way next to the frame before, and another alone."""
+
+    def embed(self, frame, segments):
+        return self._rows(frame, "together")
+
+    def embed_alone(self, frame, segments):
+        return self._rows(frame, "alone")
+
+    def _rows(self, frame, face):
+        rows = [self.looks[box.track, face, frame.index] for box in self.scene[frame.index]]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), 2)
+
+
+def _two_faced(scene, looks):
+    embedder = _TwoFaced(looks)
+    embedder.scene = scene
+    return TwoStepAssociator(None, embedder, TwoStepSettings(memory=5))
+
+
+def test_tracks_in_view_are_known_by_one_face_and_lost_ones_by_the_other():
+    scene = [[Box(1, 10)], [Box(1, 10)], [], [Box(1, 40)]]
+    looks = {
+        (1, "together", 0): RED,
+        (1, "together", 1): RED,
+        (1, "together", 3): BLUE,  # what it was hidden by
+        (1, "alone", 0): BLUE,
+        (1, "alone", 1): RED,
+        (1, "alone", 3): RED,
+    }
+    given = link(_two_faced(scene, looks), scene)
+    assert given[0] == given[1] == given[3]
+    other_way = looks | {(1, "together", 1): BLUE}
+    given = link(_two_faced(scene, other_way), scene)
+    assert given[0] != given[1]  # its face alone does not help while it is in view
+
+
+def test_masks_have_the_stride_that_is_asked_for():
+    seen = []
+
+    class Watched(StandStill):
+        def propagate(self, masks, from_frame, to_frame):
+            seen.append(masks.shape)
+            return masks.copy()
+
+    scene = [[Box(1, 10)], [Box(1, 10)]]
+    link(TwoStepAssociator(Watched(), None), scene)
+    link(TwoStepAssociator(Watched(), None, stride=4), scene)
+    assert seen == [(1, 48, 96), (1, 12, 24)]
