@@ -51,7 +51,9 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
         in_batch = network.config.appearance.negatives == "batch"
         for index, of_clip in enumerate(losses):
             others = [*looks[:index], *looks[index + 1 :]] if in_batch else ()
-            of_clip["loss_appearance"] = matching_loss(looks[index], head.scale, others)
+            # Cosines are multiplied by up to 100: half precision would tell few of them apart.
+            with torch.autocast(network.device.type, enabled=False):
+                of_clip["loss_appearance"] = matching_loss(looks[index], head.scale, others)
     return {name: torch.stack([each[name] for each in losses]).mean() for name in losses[0]}
 
 
@@ -140,7 +142,7 @@ def _looks(
         embeddings.append(head(part, propagated))
     device = described.device
     return Looks(
-        torch.cat(embeddings),
+        torch.cat(embeddings).float(),
         torch.cat([target.track_ids for target in targets]),
         torch.cat([target.labels for target in targets]),
         torch.repeat_interleave(torch.tensor(counts)).to(device),

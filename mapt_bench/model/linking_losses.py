@@ -130,9 +130,9 @@ def mask_loss(propagated: Tensor, wanted: Tensor, *, bce: bool = False) -> Tenso
     both = propagated.sum((1, 2)) + wanted.sum((1, 2))
     loss = (1 - 2 * shared / both.clamp(min=1e-6)).mean()
     if bce:
-        wrong = functional.binary_cross_entropy(
-            propagated.clamp(1e-4, 1 - 1e-4), wanted, reduction="none"
-        )
+        # Written out: under autocast torch refuses the one that takes probabilities.
+        share = propagated.clamp(1e-4, 1 - 1e-4)
+        wrong = -(wanted * share.log() + (1 - wanted) * (1 - share).log())
         touched = ((propagated > 0) | (wanted > 0)).float()
         each = (wrong * touched).sum((1, 2)) / touched.sum((1, 2)).clamp(min=1)
         loss = loss + each.mean()
