@@ -57,9 +57,9 @@ def command(
     after a gap with the precision of recoveries, and for motion the break point: the displacement
     at which half of the associations are lost. Truth and segments follow the stress.
 
-    Without --data the suite 'stress' is run, mild videos of the drawn world; each kind takes about
-    three to six minutes on two cores with -j 2. Segments are the true ones (--segments groundtruth) unless
-    others are asked for, so that what is lost is lost to the stress.
+    Without --data the suite 'stress' is run, mild videos of the drawn world; each kind takes three
+    to six minutes on two cores with -j 2. Segments are the true ones (--segments groundtruth)
+    unless others are asked for, so that what is lost is lost to the stress.
     """
     options["segments"] = options["segments"] or GROUND_TRUTH
     given = RunOptions(**options, default_suite="stress")
