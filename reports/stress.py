@@ -92,6 +92,8 @@ def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]
         )
     elif occluder:
         notes.append(f"What hides is part of the truth, as {occluder}.")
+    elif "occluder" in stressor:
+        notes.append("Nothing was hidden: in none of the sequences was there room for it.")
     protocol = run.get("protocol") or {}
     counts = sorted({row["n_sequences"] for row in rows})
     numbers = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))

@@ -102,8 +102,9 @@ def _leave_margins(figure: "Figure", width: float) -> None:
 
 
 def _title(stressor: Row) -> str:
-    occluder = stressor.get("occluder")
-    return f"{stressor['name']} (as {occluder})" if occluder else str(stressor["name"])
+    if "occluder" not in stressor:
+        return str(stressor["name"])
+    return f"{stressor['name']} (as {stressor['occluder'] or 'nothing'})"
 
 
 def _draw_levels(

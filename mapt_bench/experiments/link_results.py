@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapt_bench.data.stress import occluder_label, stress_entry, stress_video
+from mapt_bench.data.stress import Stress, occluder_label, stress_entry, stress_video
 from mapt_bench.experiments.group_results import group_members
 from mapt_bench.experiments.plan import Series
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
@@ -85,9 +85,31 @@ def _stressor(series: Series, outcome: RunOutcome) -> _Row:
         "levels": {str(stress.level): stress.value for stress in run},
     }
     if entry.kind == _HIDES:
-        video = stress_video(outcome.source.videos[0], run[0])
-        described["occluder"] = occluder_label(video)
+        described["occluder"] = _occluder(run, outcome)
     return described
+
+
+def _occluder(stresses: Sequence[Stress], outcome: RunOutcome) -> str | None:
+    """Return what the truth says of all that hid something in what was run, ``None`` if nothing."""
+    found: set[str] = set()
+    for index, video in enumerate(outcome.source.videos):
+        for stress in stresses:
+            label = (
+                occluder_label(stress_video(video, stress))
+                if _was_run(index, stress, outcome)
+                else None
+            )
+            found.update(label.split(", ") if label else ())
+    return ", ".join(sorted(found)) or None
+
+
+def _was_run(video: int, stress: Stress, outcome: RunOutcome) -> bool:
+    return any(
+        sequence == video
+        for cell in outcome.cells
+        if cell.cell.stress == stress
+        for sequence, _ in cell.units
+    )
 
 
 def _events(

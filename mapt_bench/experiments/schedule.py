@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from mapt_bench.baselines import associator_entry
 from mapt_bench.baselines.registry import AssociatorEntry
-from mapt_bench.data.stress import Stress, StressEntry, least_frames
+from mapt_bench.data.stress import Stress, StressEntry, least_frames, stress_video
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.cells import cell_config, cell_key
 from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.variants import Variant
+from mapt_bench.labels import Video
 
 __all__ = ["Schedule", "ScheduledCell", "Unit", "schedule_plan"]
 
@@ -56,7 +57,7 @@ class ScheduledCell:
         cell: What to run.
         pair: The pairing interval that its tracker is told, 1 where it has none.
         key: Its content key.
-        sequences: Indices of the videos that are long enough for it.
+        sequences: Indices of the videos that can bear it.
         stress: What its tracker notices of its stress: ``None`` for changed images that it does
             not read.
     """
@@ -104,7 +105,8 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
     A tracker that needs images is skipped where a video has none, one that is told the true flow
     where a video does not know it; a sequence is skipped where it
     is too short for an interval: each phase of dropped frames needs two frames, so that there is
-    something to link, and a pairing interval of tau needs more than tau frames. A stressor is
+    something to link, and a pairing interval of tau needs more than tau frames; a drawn sequence
+    is skipped at a level at which it cannot be drawn. A stressor is
     skipped on data that it cannot be put on.
 
     Args:
@@ -135,10 +137,10 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
             segments=source.segments.describe(),
             seed=seed,
         )
-        long_enough, too_short = _by_length(cell, source)
-        skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in too_short)
-        if long_enough:
-            cells.append(ScheduledCell(cell, pair, key, long_enough, stress))
+        suited, unsuited = _by_video(cell, source)
+        skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in unsuited)
+        if suited:
+            cells.append(ScheduledCell(cell, pair, key, suited, stress))
     stressed = any(series.level_of(each.cell) for series in plan.series for each in cells)
     if not cells or (plan.series and not stressed):
         reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))
@@ -199,19 +201,36 @@ def _unmet_need(entry: AssociatorEntry, source: DataSource) -> str | None:
     return None
 
 
-def _by_length(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
+def _by_video(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
+    """Return the indices of the videos that can bear a cell, and why the others cannot."""
+    suited, skips = [], []
+    for index, video in enumerate(source.videos):
+        reason = _too_short(cell, video.info.frame_count) or _not_drawable(cell.stress, video)
+        if reason is None:
+            suited.append(index)
+        else:
+            skips.append(Skip("all", reason, video.info.name))
+    return tuple(suited), skips
+
+
+def _too_short(cell: Cell, frames: int) -> str | None:
     needed, condition = max(2 * cell.drop, cell.pair + 1), f"pair {cell.pair}"
     if cell.drop > 1:
         condition = f"drop {cell.drop}"
     if cell.stress is not None and least_frames(cell.stress) > needed:
         needed = least_frames(cell.stress)
         condition = f"{cell.stress.name} at level {cell.stress.level}"
-    long_enough, skips = [], []
-    for index, video in enumerate(source.videos):
-        count = video.info.frame_count
-        if count >= needed:
-            long_enough.append(index)
-        else:
-            reason = f"{condition} needs {needed} frames, the sequence has {count}"
-            skips.append(Skip("all", reason, video.info.name))
-    return tuple(long_enough), skips
+    if frames >= needed:
+        return None
+    return f"{condition} needs {needed} frames, the sequence has {frames}"
+
+
+def _not_drawable(stress: Stress | None, video: Video) -> str | None:
+    """Return why a world cannot be drawn under a stress, such as 10 times as fast as it may."""
+    if stress is None or not stress.entry.world_only:
+        return None
+    try:
+        stress_video(video, stress)  # nothing is drawn before a frame is read
+    except ConfigError as problem:
+        return problem.message
+    return None

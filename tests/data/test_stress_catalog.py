@@ -148,8 +148,24 @@ def test_the_world_is_drawn_anew(name):
         "look-alikes": [entry.similarity for entry in settings],
         "washed-palette": [entry.wash for entry in settings],
     }
-    expected = {"speed": [3, 9], "look-alikes": [0.4, 1], "washed-palette": [0.4, 1]}
-    assert got[name] == expected[name]
+    expected = {"speed": [3, 9], "look-alikes": [0.58, 1], "washed-palette": [0.4, 1]}
+    assert got[name] == pytest.approx(expected[name])
+
+
+@pytest.mark.parametrize("similarity", [0.0, 0.3, 0.9])
+def test_every_level_of_look_alikes_is_more_than_none(similarity):
+    plain_video = WorldVideo(WorldSettings(kind="street", seed=4, similarity=similarity), "street")
+    levels = [None, *(Stress("look-alikes", level) for level in range(1, 6))]
+    found = [stress_video(plain_video, stress).settings.similarity for stress in levels]
+    assert (np.diff(found) > 0).all()
+    assert found[-1] == 1
+
+
+def test_a_speed_that_cannot_be_drawn_is_told_with_level_and_video():
+    fast = WorldVideo(WorldSettings(kind="street", seed=4, speed=2.5), "fast")
+    with pytest.raises(ConfigError, match=r"level 5 of 'speed' \(6 times .* 15.0 is out") as caught:
+        stress_video(fast, Stress("speed", 5))
+    assert caught.value.where == "fast"
 
 
 @pytest.mark.parametrize(

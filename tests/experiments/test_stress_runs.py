@@ -4,9 +4,12 @@ from itertools import pairwise
 
 import pytest
 from helpers.known_scenes import KnownScene
+from helpers.scenes import CAR, PERSON, Box
 from helpers.small_runs import COPY, MOTION, ORACLE, plan, source, walk
 
 from mapt_bench.data.stress import Stress
+from mapt_bench.data.world.settings import WorldSettings
+from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import (
     Cell,
@@ -191,6 +194,48 @@ def test_too_short_sequences_are_skipped_with_the_level(tmp_path):
         }
     ]
     assert [len(cell.units) for cell in outcome.cells] == [2, 2, 1, 1]
+
+
+def test_the_first_sequence_may_be_too_short(tmp_path):
+    both = source(walk(6, name="short"), walk(9, name="long"))
+    result = run_experiment(stress_of("occlusion", "passing", levels=(3,)), both, tmp_path / "run")
+    assert (tmp_path / "run" / "results.json").is_file()
+    assert [skip["sequence"] for skip in result["skipped"]] == ["short"]
+    assert result["stressors"][0]["occluder"] == "void"
+
+
+def test_what_hides_is_told_of_all_sequences(tmp_path):
+    def standing(class_id, name):
+        scene = [[Box(1, 20, class_id=class_id), Box(2, 60, class_id=class_id)] for _ in range(6)]
+        return KnownScene(scene, name=name)
+
+    def occluder(*videos):
+        result = run_experiment(
+            stress_of("occlusion", "pasted", levels=(1,), variants=(COPY,)),
+            source(*videos),
+            tmp_path / videos[0].info.name,
+        )
+        return result["stressors"][0]["occluder"]
+
+    cars, people = standing(CAR, "cars"), standing(PERSON, "people")
+    assert occluder(cars, people) == "car, person"
+    # Nobody is seen long enough to be hidden for a while.
+    assert occluder(KnownScene([[Box(1, 20)], []], name="nobody")) is None
+
+
+def test_worlds_too_fast_to_be_drawn_are_skipped_before_work_begins(tmp_path):
+    worlds = [
+        WorldVideo(WorldSettings(kind="crowd", seed=3, frames=4, objects=3, speed=speed), name)
+        for name, speed in (("fast", 2.5), ("slow", 1.0))
+    ]
+    plan_of_speed = stress_of("motion", "speed", levels=(1, 5), variants=(COPY,))
+    result = run_experiment(plan_of_speed, source(*worlds), tmp_path / "run")
+    (skip,) = result["skipped"]
+    assert skip["sequence"] == "fast"
+    assert "level 5 of 'speed'" in skip["reason"]
+    assert "15.0 is out of range" in skip["reason"]
+    counts = {row["stress"]["level"]: row["n_sequences"] for row in result["summary"]}
+    assert counts == {0: 2, 1: 2, 5: 1}
 
 
 def test_saved_predictions_do_not_know_the_stress(tmp_path):

@@ -117,10 +117,10 @@ _ENTRIES = {
         StressEntry(
             "look-alikes",
             "similarity",
-            "things of a class look alike on purpose",
+            "more things of a class look alike on purpose",
             (20, 40, 60, 80, 100),
-            "% of the things",
-            "share of the things of a class that belong to groups of look-alikes",
+            "% of the others made alike",
+            "share of the things of a class in no group of look-alikes yet that are put into one",
             world_only=True,
         ),
         StressEntry(
@@ -129,7 +129,7 @@ _ENTRIES = {
             "colours and textures of all things fade into one grey",
             (20, 40, 60, 80, 100),
             "% faded",
-            "how far they have faded, shape and shading apart",
+            "how much of what colour and texture are left fades, shape and shading apart",
             world_only=True,
         ),
         StressEntry(

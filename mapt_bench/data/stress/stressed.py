@@ -97,17 +97,21 @@ def occluder_label(video: Video) -> str | None:
     Returns:
         ``"void"``, which STQ punishes and PAT does not; the name of a class of the label space;
         names joined by ``", "`` where pasted things are of several classes; ``None`` if no stressor
-        puts anything in front or beside.
+        puts anything in front or beside, or none found room.
     """
     match video:
         case OccludedVideo():
-            return video.occluder.label
+            return video.occluder.label if _hides_anything(video) else None
         case ShakenVideo():
             return "void"
         case FilteredVideo() | DroppedVideo():
             return occluder_label(video.video)
         case _:
             return None
+
+
+def _hides_anything(video: OccludedVideo) -> bool:
+    return any(video.occluder.patches(index) for index in range(video.info.frame_count))
 
 
 def _dropped(video: Video, stress: Stress) -> Video:
