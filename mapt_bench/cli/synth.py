@@ -14,7 +14,7 @@ from mapt_bench.data.world.export import DrawnVideo, Export, Written, WrittenFlo
 from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.data.world.settings import Family, Kind, WorldSettings
 from mapt_bench.data.world.video import WorldVideo
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_table
@@ -51,7 +51,12 @@ def _settings_options(function: _Function) -> _Function:
         click.option(
             "--similarity", type=float, help="Share of look-alikes, 0 to 1 (default: 0.3)."
         ),
-        click.option("--gap", type=int, help="Frames that things are hidden whole (default: 0)."),
+        click.option(
+            "--gap",
+            type=int,
+            help="About how many frames things are hidden whole, where an occluder can be placed "
+            "(default: 0, nothing is hidden on purpose).",
+        ),
         click.option("--wash", type=float, help="How far looks fade into grey, 0 to 1."),
         click.option("--objects", type=int, help="Tracked things (default: drawn by chance)."),
     )
@@ -175,4 +180,4 @@ def _table(written: Sequence[Written]) -> Table:
         )
         for one in written
     )
-    return Table(f"{len(rows)} drawn videos", columns, rows)
+    return Table(counted(len(rows), "drawn video"), columns, rows)

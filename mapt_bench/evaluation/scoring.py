@@ -11,6 +11,7 @@ from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.errors import MaptBenchError
 from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
 from mapt_bench.metrics import SequenceScorer, SequenceSums
+from mapt_bench.orphans import end_with_parent
 
 __all__ = ["SequencePair", "score_pair", "score_pairs"]
 
@@ -86,7 +87,9 @@ def score_pairs(
         return [score_pair(pair, labels, progress) for pair in pairs]
     sums: dict[int, SequenceSums] = {}
     # Fresh processes: a fork would copy the thread of the progress bar in an unknown state.
-    with ProcessPoolExecutor(min(workers, len(pairs)), mp_context=get_context("spawn")) as executor:
+    with ProcessPoolExecutor(
+        min(workers, len(pairs)), mp_context=get_context("spawn"), initializer=end_with_parent
+    ) as executor:
         # Long sequences first, so that none is started when all others are done.
         order = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
         futures = {executor.submit(score_pair, pairs[at], labels): at for at in order}

@@ -15,6 +15,7 @@ from mapt_bench.experiments.shared import Library
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.threads import one_thread
 from mapt_bench.experiments.unit import UnitResult, run_unit
+from mapt_bench.orphans import end_with_parent
 
 __all__ = ["Failure", "Work", "outcomes"]
 
@@ -78,6 +79,7 @@ _worker_of_process: list[Worker] = []
 
 
 def _enter_process(work: Work) -> None:
+    end_with_parent()
     _worker_of_process[:] = [Worker(work)]
 
 

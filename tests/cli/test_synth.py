@@ -1,4 +1,8 @@
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +81,18 @@ def test_json_says_what_was_written(tmp_path):
     assert again["sequences"][0] == {**sequence, "was_there": True}
 
 
+@pytest.mark.parametrize("kind", ["street", "crowd"])
+def test_a_single_frame_is_a_video(tmp_path, kind):
+    words = ("--kind", kind, "--seed", 3, "--frames", 1, "--size", "96x160", "--flow", "both")
+    result = invoke(*words, "--out", tmp_path / "w")
+    assert result.exit_code == 0, result.stderr
+    assert "1 drawn video\n" in result.stdout
+    assert "was there" in invoke(*words, "--out", tmp_path / "w").stdout
+    (video,) = open_known(tmp_path / "w")
+    assert video.info.frame_count == 1
+    assert video.frame(0).image.std() > 1
+
+
 def test_the_table_says_what_was_there(tmp_path):
     words = ("--kind", "street", "--seed", 1, *SMALL, "--out", tmp_path / "w")
     assert "written" in invoke(*words).stdout
@@ -94,6 +110,8 @@ def test_the_table_says_what_was_there(tmp_path):
         (("--kind", "steet", "--seed", 1), "did you mean 'street'"),
         (("--kind", "street", "--seed", 1, "--size", "small"), "--size is 'small'; expected HxW"),
         (("--kind", "street", "--seed", 1, "--size", "90x416"), "too small; expected 160x96"),
+        (("--kind", "crowd", "--seed", 1, "--size", "9999999x9999999"), "at most 3840x2160"),
+        (("--kind", "street", "--seed", 1, "--objects", 60, *SMALL), "60 objects do not fit"),
         (("--kind", "street", "--seed", 1, "--count", 0), "--count is 0"),
         (("--kind", "street", "--seed", 1, "--gap", 18), "gap of 18 frames does not fit"),
         (("--kind", "street", "--seed", 1, "--speed", 99), "speed 99"),
@@ -117,3 +135,40 @@ def test_a_folder_of_other_videos_is_refused(tmp_path):
     result = invoke("--kind", "street", "--seed", 2, *SMALL, "--out", tmp_path / "w")
     assert result.exit_code == 2
     assert "differ in sequences" in result.stderr
+
+
+def workers_of(parent):
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    found = [int(word) for word in children.read_text().split()]
+    return [pid for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def lives(process):
+    state = Path(f"/proc/{process}/stat")
+    try:
+        return state.read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def until(condition, seconds=60.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came about"
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to see processes")
+def test_a_killed_call_takes_its_workers_along_and_is_gone_on_with(tmp_path):
+    words = ("--kind", "crowd", "--seed", 5, "--count", 4, *SMALL, "-j", 2)
+    assert invoke(*words, "--out", tmp_path / "whole").exit_code == 0
+    call = [sys.executable, "-m", "mapt_bench", "synth", *map(str, words)]
+    process = subprocess.Popen([*call, "--out", str(tmp_path / "w")], stderr=subprocess.DEVNULL)
+    until(lambda: list((tmp_path / "w").glob(".unfinished/*/images/*.png")))
+    workers = workers_of(process.pid)
+    process.kill()
+    process.wait()
+    assert workers
+    until(lambda: not any(lives(worker) for worker in workers))
+    assert invoke(*words, "--out", tmp_path / "w").exit_code == 0
+    assert tree(tmp_path / "w") == tree(tmp_path / "whole")

@@ -1,5 +1,7 @@
+import fcntl
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ from pycocotools import mask as coco
 from mapt_bench.baselines.flow_sources import build_flow_source
 from mapt_bench.data import check_data, open_videos
 from mapt_bench.data.known_folder import open_known
-from mapt_bench.data.world import export as export_module
 from mapt_bench.data.world.export import DrawnVideo, Export, export_videos
+from mapt_bench.data.world.place import Place
+from mapt_bench.data.world.settings import WorldSettings
+from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import KnownVideo
 
@@ -138,10 +142,10 @@ def test_an_interrupted_export_goes_on(tmp_path, monkeypatch, moved):
     """Killed when the second sequence has been drawn and so many of its parts moved."""
     export_videos(Export(tmp_path / "whole", _videos()))
     folder = tmp_path / "w"
-    real_move = export_module._Place.move
+    real_move = Place.move
 
     def move(self):
-        if self.name != "apart":
+        if self.info.name != "apart":
             real_move(self)
             return
         for part, goal in list(self.parts())[:moved]:
@@ -150,7 +154,7 @@ def test_an_interrupted_export_goes_on(tmp_path, monkeypatch, moved):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(export_module._Place, "move", move)
+        patch.setattr(Place, "move", move)
         with pytest.raises(Killed):
             export_videos(Export(folder, _videos()))
     kept = folder / "images" / "val" / "passing" / "000000.png"
@@ -168,6 +172,98 @@ def test_a_finished_export_is_left_alone(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "w").rglob("*.png")}
     assert all(one.was_there for one in export_videos(Export(tmp_path / "w", _videos())))
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("known/val/apart.jsonl", lambda data: b""),
+        ("known/val/apart.jsonl", lambda data: data[:-40]),
+        ("images/val/apart/000001.png", lambda data: b""),
+        ("panoptic_maps/val/apart/000003.png", lambda data: data[: len(data) // 2]),
+        ("backward_flow/val/apart/000002.png", lambda data: data[: len(data) // 2]),
+    ],
+)
+def test_a_damaged_sequence_is_written_again(tmp_path, name, damage):
+    export = Export(tmp_path / "w", _videos(), flow="backward")
+    export_videos(export)
+    whole = _tree(tmp_path / "w")
+    (tmp_path / "w" / name).write_bytes(damage(whole[name]))
+    assert [one.was_there for one in export_videos(export)] == [True, False]
+    assert _tree(tmp_path / "w") == whole
+
+
+def test_maps_of_another_picture_are_written_again(tmp_path):
+    export_videos(Export(tmp_path / "w", _videos()))
+    whole = _tree(tmp_path / "w")
+    maps = tmp_path / "w/panoptic_maps/val/apart"
+    (maps / "000000.png").write_bytes((maps / "000003.png").read_bytes())
+    assert [one.was_there for one in export_videos(Export(tmp_path / "w", _videos()))] == [
+        True,
+        False,
+    ]
+    assert _tree(tmp_path / "w") == whole
+
+
+def test_work_of_a_process_that_lives_is_left_alone(tmp_path):
+    """An orphan of a killed call still draws while the call is repeated."""
+    folder = tmp_path / "w"
+    alive, dead = (folder / ".unfinished" / f"apart@here-{number}" for number in (1, 2))
+    export_videos(Export(folder, _videos("apart")))
+    for place in (alive, dead):
+        place.mkdir(parents=True)
+        (place / "000000.png").write_bytes(b"half")
+    lock = os.open(alive, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (written,) = export_videos(Export(folder, _videos("apart")))
+    os.close(lock)
+    assert written.was_there
+    assert (alive / "000000.png").read_bytes() == b"half"
+    assert not dead.exists()
+
+
+def test_what_another_process_finished_first_stays(tmp_path, monkeypatch):
+    folder, real_move, stamps = tmp_path / "w", Place.move, {}
+
+    def move(self):
+        with monkeypatch.context() as patch:
+            patch.setattr(Place, "move", real_move)
+            patch.setattr(Place, "beside", folder / ".unfinished" / "apart@elsewhere-1")
+            export_videos(Export(folder, _videos("apart")))
+        stamps.update(
+            {
+                path: path.stat().st_ino
+                for path in folder.rglob("0*.png")
+                if ".unfinished" not in path.parts
+            }
+        )
+        real_move(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Place, "move", move)
+        export_videos(Export(folder, _videos("apart")))
+    assert len(stamps) == 8
+    assert {path: path.stat().st_ino for path in stamps} == stamps
+    export_videos(Export(tmp_path / "alone", _videos("apart")))
+    assert _tree(folder) == _tree(tmp_path / "alone")
+
+
+def test_more_objects_than_fit_are_refused_before_anything_is_written(tmp_path):
+    seeds = {"fits": None, "does not": 60}
+    videos = tuple(
+        DrawnVideo(
+            WorldVideo(
+                WorldSettings(kind="street", seed=4, frames=5, height=96, width=160, objects=many),
+                name,
+            ),
+            {},
+        )
+        for name, many in seeds.items()
+    )
+    with pytest.raises(ConfigError, match="objects do not fit") as caught:
+        export_videos(Export(tmp_path / "w", videos))
+    assert caught.value.where == "street of seed 4"
+    assert not (tmp_path / "w").exists()
 
 
 def test_a_sequence_that_lost_a_frame_is_written_again(tmp_path):

@@ -53,7 +53,8 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     if settings.objects is not None and len(people) < settings.objects:
         raise ConfigError(
             f"{settings.objects} objects do not fit on this square; expected at most "
-            f"{len(people)}, or another seed"
+            f"{len(people)}, or another seed",
+            where=f"crowd of seed {settings.seed}",
         )
     people.sort(key=lambda role: float(role.path.position[clock.frames // 2, 0]))
     actors = cast_roles(looks_rng, [*people, *square.cyclists(), *square.distant()], settings)

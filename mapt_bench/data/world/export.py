@@ -12,7 +12,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,14 +24,12 @@ from numpy.typing import NDArray
 from mapt_bench.data.dataset_file import write_dataset_file
 from mapt_bench.data.kitti_flow import encode_kitti_flow
 from mapt_bench.data.kitti_step import encode_kitti_step
-from mapt_bench.data.known_file import KnownHeader, known_text, read_known_header
-from mapt_bench.data.known_folder import (
-    BACKWARD_FLOW_FOLDER,
-    FORWARD_FLOW_FOLDER,
-    KNOWN_FOLDER,
-)
+from mapt_bench.data.known_file import KnownHeader, known_text
+from mapt_bench.data.known_folder import BACKWARD_FLOW_FOLDER, FORWARD_FLOW_FOLDER
 from mapt_bench.data.layout import IMAGES_FOLDER, MAPS_FOLDER
+from mapt_bench.data.world.place import SIDE_CAR, Place, flow_names, sweep
 from mapt_bench.data.world.pool import in_processes
+from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.files import write_json
 from mapt_bench.labels import FlowField, KnownObject, KnownVideo
@@ -44,8 +41,11 @@ WrittenFlow = Literal["none", "backward", "both"]
 WORLD_FILE = "world.json"
 
 _SCHEMA = "mapt-bench/world/1"
-_UNFINISHED = ".unfinished"
-_SIDE_CAR = "known.jsonl"
+_FLOW_FOLDERS: Mapping[WrittenFlow, tuple[str, ...]] = {
+    "none": (),
+    "backward": (BACKWARD_FLOW_FOLDER,),
+    "both": (BACKWARD_FLOW_FOLDER, FORWARD_FLOW_FOLDER),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +145,25 @@ def export_videos(
     """
     if jobs < 1:
         raise ConfigError(f"{jobs} workers; expected 1 or more")
+    for drawn in export.videos:
+        if isinstance(drawn.video, WorldVideo):
+            drawn.video.check()
     _claim(export)
-    places = [_Place(export, drawn) for drawn in export.videos]
-    found = {place.name: header for place in places if (header := place.finished()) is not None}
-    advance(sum(header.frames for header in found.values()))
-    written = {name: Written(header, was_there=True) for name, header in found.items()}
-    todo = [place for place in places if place.name not in found]
-    for header in in_processes([partial(_write, place) for place in todo], jobs, export.folder):
+    written: dict[str, Written] = {}
+    todo: list[_Job] = []
+    for job in (_job(export, drawn) for drawn in export.videos):
+        header = job.place.finished()
+        if header is None:
+            todo.append(job)
+        else:
+            written[header.sequence] = Written(header, was_there=True)
+            advance(header.frames)
+    for header in in_processes([partial(_write, job) for job in todo], jobs, export.folder):
         written[header.sequence] = Written(header, was_there=False)
         advance(header.frames)
     write_dataset_file(export.folder, export.videos[0].video.info.labels, "kitti-step")
-    shutil.rmtree(export.folder / _UNFINISHED, ignore_errors=True)
-    return [written[place.name] for place in places]
+    sweep(export.folder)
+    return [written[drawn.video.info.name] for drawn in export.videos]
 
 
 def _claim(export: Export) -> None:
@@ -184,103 +191,66 @@ def _claim(export: Export) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where one sequence lies."""
+class _Job:
+    """One video to write, and where."""
 
-    export: Export
     drawn: DrawnVideo
-
-    @property
-    def name(self) -> str:
-        return self.drawn.video.info.name
-
-    @property
-    def beside(self) -> Path:
-        return self.export.folder / _UNFINISHED / self.name
-
-    def parts(self) -> Iterator[tuple[Path, Path]]:
-        """Yield each part: where it is written, and where it belongs; the side-car comes last."""
-        folders = [IMAGES_FOLDER, MAPS_FOLDER]
-        folders += [BACKWARD_FLOW_FOLDER] if self.export.flow != "none" else []
-        folders += [FORWARD_FLOW_FOLDER] if self.export.flow == "both" else []
-        for folder in folders:
-            yield self.beside / folder, self.export.folder / folder / self.export.split / self.name
-        known = self.export.folder / KNOWN_FOLDER / self.export.split / f"{self.name}.jsonl"
-        yield self.beside / _SIDE_CAR, known
-
-    def finished(self) -> KnownHeader | None:
-        """Return the header of the sequence if the whole of it is in its place."""
-        *folders, (_, side_car) = self.parts()
-        if not side_car.exists():
-            return None
-        header = read_known_header(side_car)
-        # The flow of one frame has nowhere to lead to.
-        least = {IMAGES_FOLDER: header.frames, MAPS_FOLDER: header.frames}
-        counts = {part.name: len(list(goal.glob("*.png"))) for part, goal in folders}
-        whole = all(count >= least.get(name, header.frames - 1) for name, count in counts.items())
-        return header if whole else None
-
-    def move(self) -> None:
-        """Move what was written to where it belongs, in place of leftovers."""
-        for part, goal in self.parts():
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            if goal.is_dir():
-                shutil.rmtree(goal)
-            part.replace(goal)
+    place: Place
 
 
-def _write(place: _Place) -> KnownHeader:
+def _job(export: Export, drawn: DrawnVideo) -> _Job:
+    flows = _FLOW_FOLDERS[export.flow]
+    return _Job(drawn, Place(export.folder, export.split, drawn.video.info, flows))
+
+
+def _write(job: _Job) -> KnownHeader:
     try:
-        shutil.rmtree(place.beside, ignore_errors=True)
-        for part, _ in place.parts():
-            (part if part.suffix == "" else part.parent).mkdir(parents=True, exist_ok=True)
-        header = _write_parts(place)
-        place.move()
+        with job.place.staged():
+            header = _write_parts(job)
+            job.place.move()
     except OSError as problem:
         raise DataError(
             f"cannot be written ({problem.strerror or problem}); choose another --out",
-            where=place.export.folder,
+            where=job.place.folder,
         ) from problem
-    finally:
-        shutil.rmtree(place.beside, ignore_errors=True)
     return header
 
 
-def _write_parts(place: _Place) -> KnownHeader:
-    video, info = place.drawn.video, place.drawn.video.info
+def _write_parts(job: _Job) -> KnownHeader:
+    video, info, beside = job.drawn.video, job.drawn.video.info, job.place.beside
     maps, images = hashlib.sha256(), hashlib.sha256()
     objects: list[tuple[KnownObject, ...]] = []
     for index, name in enumerate(info.frame_names):
         image, truth = video.frame(index).image, video.truth(index)
         images.update(image.tobytes())
         maps.update(truth.codes.astype("<u4").tobytes())
-        (place.beside / IMAGES_FOLDER / f"{name}.png").write_bytes(_encode_image(image))
+        (beside / IMAGES_FOLDER / f"{name}.png").write_bytes(_encode_image(image))
         encoded = encode_kitti_step(truth, f"{info.name}/{name}")
-        (place.beside / MAPS_FOLDER / f"{name}.png").write_bytes(encoded)
+        (beside / MAPS_FOLDER / f"{name}.png").write_bytes(encoded)
         objects.append(video.objects(index))
-        for folder, field in _flows(place, index):
-            (place.beside / folder / f"{name}.png").write_bytes(encode_kitti_flow(field))
+        for folder, field in _flows(job, index):
+            (beside / folder / f"{name}.png").write_bytes(encode_kitti_flow(field))
     header = KnownHeader(
         sequence=info.name,
         frames=info.frame_count,
         height=info.height,
         width=info.width,
         label_space=info.labels.name,
-        settings=place.drawn.settings,
+        settings=job.drawn.settings,
         tracks=len({known.code for found in objects for known in found}),
         maps_sha256=maps.hexdigest(),
         images_sha256=images.hexdigest(),
     )
-    (place.beside / _SIDE_CAR).write_text(known_text(header, info, objects), encoding="utf-8")
+    (beside / SIDE_CAR).write_text(known_text(header, info, objects), encoding="utf-8")
     return header
 
 
-def _flows(place: _Place, index: int) -> Iterator[tuple[str, FlowField]]:
-    video = place.drawn.video
-    if place.export.flow != "none" and index > 0:
-        yield BACKWARD_FLOW_FOLDER, video.backward_flow(index)
-    if place.export.flow == "both" and index + 1 < video.info.frame_count:
-        yield FORWARD_FLOW_FOLDER, video.forward_flow(index)
+def _flows(job: _Job, index: int) -> Iterator[tuple[str, FlowField]]:
+    video = job.drawn.video
+    for folder in job.place.flows:
+        if video.info.frame_names[index] in flow_names(video.info, folder):
+            is_backward = folder == BACKWARD_FLOW_FOLDER
+            yield folder, (video.backward_flow if is_backward else video.forward_flow)(index)
 
 
 def _encode_image(image: NDArray[np.uint8]) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from mapt_bench.errors import DataError
+from mapt_bench.orphans import end_with_parent
 
 __all__ = ["in_processes"]
 
@@ -32,7 +33,9 @@ def in_processes(
         return
     # Spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(work)), mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        min(jobs, len(work)), mp_context=context, initializer=end_with_parent
+    ) as pool:
         futures = [pool.submit(piece) for piece in work]
         try:
             for future in as_completed(futures):

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from mapt_bench.errors import ConfigError, nearest
 
-__all__ = ["FRAME_SECONDS", "MIN_SIZE", "Family", "Kind", "WorldSettings"]
+__all__ = ["FRAME_SECONDS", "MAX_SIZE", "MIN_SIZE", "Family", "Kind", "WorldSettings"]
 
 Kind = Literal["street", "crowd"]
 Family = Literal["seen", "held-out"]
@@ -15,6 +15,9 @@ FRAME_SECONDS = 0.1
 
 MIN_SIZE = (96, 160)
 """Smallest height and width in pixels: below, distant people come to less than four pixels."""
+
+MAX_SIZE = (2160, 3840)
+"""Largest height and width in pixels: the frames that are kept come to four gigabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,12 @@ class WorldSettings:
             raise ConfigError(
                 f"a world video of {self.width}x{self.height} pixels is too small; expected "
                 f"{least_width}x{least_height} or more"
+            )
+        most_height, most_width = MAX_SIZE
+        if self.height > most_height or self.width > most_width:
+            raise ConfigError(
+                f"a world video of {self.width}x{self.height} pixels is too large; expected at "
+                f"most {most_width}x{most_height}"
             )
         if self.gap and self.gap > self.frames - 4:
             raise ConfigError(

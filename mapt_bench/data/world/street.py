@@ -39,7 +39,8 @@ def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     if settings.objects is not None and traffic.tracked < wanted:
         raise ConfigError(
             f"{wanted} objects do not fit on this street; expected at most {traffic.tracked}, or "
-            "another seed"
+            "another seed",
+            where=f"street of seed {settings.seed}",
         )
     add_distant(traffic)
     scenery = Scenery(scenery_rng, settings.family, recording)

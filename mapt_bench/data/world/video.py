@@ -65,6 +65,15 @@ class WorldVideo:
         """Always true."""
         return True
 
+    def check(self) -> None:
+        """Refuse settings that are impossible before anything is drawn.
+
+        Raises:
+            ConfigError: If more objects are asked for than fit; nothing else can ask for too much.
+        """
+        if self.settings.objects is not None:
+            build_scene(self.settings)
+
     def frame(self, index: int) -> Frame:
         """Return the frame at a position, its image undrawn."""
         return Frame(index, f"{index:06d}", partial(_image, self.settings, index))
@@ -128,11 +137,16 @@ def _objects(settings: WorldSettings, index: int) -> tuple[KnownObject, ...]:
 def _image(settings: WorldSettings, index: int) -> NDArray[np.uint8]:
     stage, palette, _ = _prepared(settings)
     surfaces = _surfaces(settings, index)
-    motion, _ = face_motion(stage, surfaces, index, index - 1 if index else 1)
+    motion, _ = face_motion(stage, surfaces, index, _neighbour(settings, index))
     noise = np.random.default_rng([settings.seed, index, 5])
     image = shade_image(stage, palette, surfaces, index, motion, noise)
     image.flags.writeable = False
     return image
+
+
+def _neighbour(settings: WorldSettings, index: int) -> int:
+    """The frame that motion blur is measured to; a frame alone is still."""
+    return index - 1 if index else min(1, settings.frames - 1)
 
 
 def _flow(settings: WorldSettings, index: int, other: int) -> FlowField:
