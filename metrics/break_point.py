@@ -28,6 +28,9 @@ class BreakPoint:
         n: Gapless links.
         measured_to: Displacement that :data:`LEAST_BEYOND` links exceed; a break point beyond it
             could not have been seen. ``None`` with fewer links.
+        rises_again: Whether half or more are kept again farther on, which a falling fit hides: in
+            some range beyond, up to twice its lower end, of at least :data:`LEAST_BEYOND` links.
+            False where the break point is undefined.
     """
 
     value: float | None
@@ -35,6 +38,7 @@ class BreakPoint:
     interval: Interval
     n: int
     measured_to: float | None
+    rises_again: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -44,6 +48,7 @@ class BreakPoint:
             "interval": self.interval.to_dict(),
             "n": self.n,
             "measured_to": self.measured_to,
+            "rises_again": self.rises_again,
         }
 
 
@@ -97,6 +102,7 @@ def break_point(
         interval=bootstrap_interval(range(len(sequences)), value_of, seed=seed),
         n=n,
         measured_to=float(displacement[-LEAST_BEYOND - 1]) if n > LEAST_BEYOND else None,
+        rises_again=value is not None and _rises_again(displacement, gain, value),
     )
 
 
@@ -145,3 +151,16 @@ def _crossing(
         )
         return None, reason
     return float((displacement[inside - 1] + displacement[inside]) / 2), None
+
+
+def _rises_again(
+    displacement: NDArray[np.float64], gain: NDArray[np.float64], value: float
+) -> bool:
+    """Tell whether half or more of enough links are kept in a range beyond a break point.
+
+    Ranges double from the break point on.
+    """
+    beyond = displacement > value
+    ranges = np.floor(np.log2(displacement[beyond] / value)).astype(np.int64)
+    counts, sums = np.bincount(ranges), np.bincount(ranges, weights=gain[beyond])
+    return bool(((counts >= LEAST_BEYOND) & (sums >= 0)).any())

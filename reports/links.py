@@ -1,6 +1,6 @@
 """Tables of link events: links kept by what was seen, by gap, by group; break points."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mapt_bench.reports.rows import is_reference, row_label
@@ -19,6 +19,11 @@ _EVERY_STRESSOR = "all"
 
 _CROSSED = "cell"
 """The factor whose levels are the cells of a factorial."""
+
+_FIRST_FACTORS = ("half", "kind")
+_VALUES = ("real-like", "hard", "street", "crowd", "low", "high")
+
+_Group = tuple[str, str]
 
 Run = Mapping[str, Any]
 Entry = Mapping[str, Any]
@@ -157,6 +162,16 @@ def break_table(run: Run) -> Table:
         "together); measured to: where links run out.",
     ]
     notes += [f"{UNDEFINED} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
+    rising = [
+        f"{row_label(entry)} ({entry['stressor']})"
+        for entry in entries
+        if entry["over_size"].get("rises_again")
+    ]
+    if rising:
+        notes.append(
+            f"Rises again: {', '.join(rising)} keep half or more at some larger displacements too, "
+            "so their break point is no limit; the pictures show the whole curve."
+        )
     references = frozenset(range(len(entries)))  # rows of different stressors do not compete
     return Table("Break points", columns, tuple(cells), tuple(notes), references)
 
@@ -170,30 +185,70 @@ def _ends(interval: Mapping[str, Any]) -> str:
 def group_table(run: Run) -> Table:
     """Return the share of links kept in each group of videos, a column a level of each factor."""
     entries: Sequence[Entry] = run["links_by_group"]
-    groups: dict[tuple[str, str], int] = {}
-    shares: dict[tuple[str, str], dict[tuple[str, str], Cell]] = {}
+    counted: dict[_Group, int] = {}
+    shares: dict[tuple[str, str], dict[_Group, Cell]] = {}
     for entry in entries:
         group = entry["factor"], entry["value"]
         if entry["factor"] == _CROSSED:
             continue
-        groups.setdefault(group, entry["n"])
+        counted.setdefault(group, entry["n"])
         shares.setdefault((entry["variant"], entry["label"]), {})[group] = entry["share"]
+    same = _same_sequences(run, _in_order(counted))
+    groups = {group: counted[group] for group in same}
     columns = [Column("variant")]
-    columns += [
-        Column(f"{factor} {value}".replace("_", " "), "percent", higher_is_better=True)
-        for factor, value in groups
-    ]
+    columns += [Column(_heading(group), "percent", higher_is_better=True) for group in groups]
     rows = tuple(
         (label, *(found.get(each) for each in groups)) for (_, label), found in shares.items()
     )
     references = frozenset(
         at for at, (variant, _) in enumerate(shares) if is_reference({"variant": variant})
     )
-    counts = "; ".join(f"{factor} {value}: {n}" for (factor, value), n in groups.items())
+    counts = "; ".join(f"{_heading(group)}: {n}" for group, n in groups.items())
+    notes = [f"Links: {counts}. Intervals and the cells of the factorial stand in results.json."]
+    notes += [
+        f"The same sequences as {_heading(group)}, and so no column: "
+        f"{', '.join(map(_heading, others))}."
+        for group, others in same.items()
+        if others
+    ]
     return Table(
         "Links kept by group of videos",
         tuple(columns),
         rows,
-        (f"Links: {counts}. Intervals and the cells of the factorial stand in results.json.",),
+        tuple(notes),
         references,
     )
+
+
+def _heading(group: _Group) -> str:
+    return " ".join(group).replace("_", " ")
+
+
+def _in_order(groups: Iterable[_Group]) -> list[_Group]:
+    """Sort groups: halves, kinds, then the factors as they come; in each the mild ones first."""
+    given = list(groups)
+    factors = list(dict.fromkeys((*_FIRST_FACTORS, *(factor for factor, _ in given))))
+
+    def rank(group: _Group) -> tuple[int, int]:
+        factor, value = group
+        known = value in _VALUES
+        return factors.index(factor), _VALUES.index(value) if known else len(_VALUES)
+
+    return sorted(given, key=rank)
+
+
+def _same_sequences(run: Run, groups: Sequence[_Group]) -> dict[_Group, list[_Group]]:
+    """Return, for the first of the groups that hold the same sequences, the others."""
+    members = {
+        (entry["factor"], entry["value"]): tuple(entry["sequences"])
+        for entry in run.get("groups") or []
+    }
+    first: dict[tuple[str, ...], _Group] = {}
+    found: dict[_Group, list[_Group]] = {}
+    for group in groups:
+        known = first.setdefault(members[group], group) if group in members else group
+        if known == group:
+            found[group] = []
+        else:
+            found[known].append(group)
+    return found

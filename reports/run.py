@@ -235,7 +235,10 @@ def _title(run: Run) -> str:
 
 def _summary_notes(run: Run, *, sweeps: bool, references: frozenset[int]) -> list[str]:
     rows: Sequence[Row] = run["summary"]
-    notes = [*_protocol_notes(run), "IDSW and Frag are counts; lower is better."]
+    notes = [
+        *_protocol_notes(run),
+        "IDSW and Frag are counts; lower is better. Frag depends on the segments, not on linking.",
+    ]
     if sweeps:
         notes.append(
             "Compare rows of one tau only, with copying and the oracle beside them: "

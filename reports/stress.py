@@ -18,6 +18,11 @@ _FUSIONS = ("both", "appearance-first", "simultaneous")
 
 _VOID = "void"
 
+_FRAG_NOTE = (
+    "Frag counts breaks of true tracks by frames without a matching segment: it depends on the "
+    "segments, not on the linking, and is the same for every tracker that keeps them all."
+)
+
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
 Stressor = Mapping[str, Any]
@@ -62,7 +67,8 @@ def level_tables(run: Run, stressor: Stressor) -> list[Table]:
             for variant, row in variants.items()
         )
         title = f"{stressor['name']}: {_listed(scores)} by level"
-        notes = _level_notes(run, stressor, rows) if scores == _LEVEL_SCORES[0] else ()
+        first = scores == _LEVEL_SCORES[0]
+        notes = _level_notes(run, stressor, rows) if first else [_FRAG_NOTE]
         tables.append(Table(title, tuple(columns), cells, tuple(notes), _references(variants)))
     return tables
 

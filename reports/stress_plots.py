@@ -3,7 +3,7 @@
 matplotlib is imported only when a picture is drawn, and never through pyplot.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,12 @@ _DISPLACEMENTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
 
 _LEAST_DRAWN = 5
 """Events of which a share is drawn; tables hold the others too."""
+
+_DODGE = 0.36
+"""Of the distance between two ranges: how far the first and the last line stand apart in one."""
+
+_LABELS_TURN = 1.6
+"""Displacement over size from which on labels stand left of what they name: right is no room."""
 
 _NAMES_WIDTH = 1.9
 """Inches right of the last panel for the names of the lines."""
@@ -153,8 +159,8 @@ def plot_links(run: Run, path: Path) -> None:
     """Draw links kept over visible fraction and over gap, and the precision of recoveries.
 
     Vertical bars are intervals over sequences, where there are any. Shares of fewer than five
-    events are not drawn. Numbers below the axis count
-    the links of each range; those of precision differ from tracker to tracker.
+    events are not drawn. Numbers below the axis count the links of each range; those of precision
+    differ from tracker to tracker, and the least and the most are told.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -178,8 +184,7 @@ def plot_links(run: Run, path: Path) -> None:
             left=0.6 / width, right=1 - _NAMES_WIDTH / width, top=0.91, bottom=0.16, wspace=0.5
         )
         for axes, (title, name, entries, rate_of) in zip(panels, drawn, strict=True):
-            shared = rate_of is _itself
-            _name_lines(axes, _draw_rates(axes, entries, rate_of, marks, with_counts=shared))
+            _name_lines(axes, _draw_rates(axes, entries, rate_of, marks))
             axes.set_title(title, loc="left")
             axes.set_xlabel(name)
             axes.set_ylabel("%")
@@ -204,8 +209,6 @@ def _draw_rates(
     entries: Sequence[Row],
     rate_of: Callable[[Row], Row],
     marks: Mapping[str, Mark],
-    *,
-    with_counts: bool,
 ) -> list[tuple[str, float, float, Mark]]:
     """Draw a line a tracker over the ranges that hold enough, side by side; return their ends."""
     bins = [rate["bin"] for rate in entries[0]["bins"]]
@@ -217,7 +220,7 @@ def _draw_rates(
         if any(rate_of(each["bins"][at])["n"] >= least for each in entries)
     ]
     ends = []
-    step = 0.6 / max(len(entries), 1)
+    step = _DODGE / max(len(entries) - 1, 1)
     for order, entry in enumerate(entries):
         mark = marks[row_label(entry)]
         shift = step * (order - (len(entries) - 1) / 2)
@@ -233,13 +236,19 @@ def _draw_rates(
                 ends_of = 100 * interval["low"], 100 * interval["high"]
                 axes.vlines(x, *ends_of, color=mark.colour, linewidth=0.9, alpha=0.3)
         ends.append((row_label(entry), xs[-1], ys[-1], mark))
-    names = [bins[at].replace(" %", "") for at in used]
-    if with_counts:
-        counts = [rate_of(entries[0]["bins"][at])["n"] for at in used]
-        names = [f"{name}\nn={count}" for name, count in zip(names, counts, strict=True)]
+    names = []
+    for at in used:
+        count = _extent(rate_of(each["bins"][at])["n"] for each in entries)
+        names.append(f"{bins[at].replace(' %', '')}\nn={count}")
     axes.set_xticks(range(len(used)), names, fontsize=7)
     axes.set_ylim(-3, 103)
     return ends
+
+
+def _extent(counts: Iterable[int]) -> str:
+    """Return the least and, on a line of its own, the most, or the one number that all are."""
+    found = sorted(counts)
+    return "\nto ".join(str(count) for count in dict.fromkeys((found[0], found[-1])))
 
 
 def plot_break_points(run: Run, path: Path) -> None:
@@ -274,7 +283,7 @@ def plot_break_points(run: Run, path: Path) -> None:
         )
         for name, above, below in zip(names, curves, points, strict=True):
             chosen = [entry for entry in entries if entry["stressor"] == name]
-            ends = _draw_rates(above, chosen, _itself, marks, with_counts=True)
+            ends = _draw_rates(above, chosen, _itself, marks)
             above.axhline(50, color=INK, linewidth=0.9, linestyle=":")
             above.set_title(name, loc="left")
             above.set_xlabel("displacement over size, from one frame to the next")
@@ -294,23 +303,16 @@ def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str,
         value, interval, most = found["value"], found["interval"], found["measured_to"]
         if value is not None:
             axes.plot(value, place, color=mark.colour, marker=mark.marker, markersize=6)
-            text = f"{value:.2f}"
+            text, ends = f"{value:.2f}", (value, value)
             if interval.get("low") is not None:
-                axes.hlines(place, interval["low"], interval["high"], color=mark.colour)
+                ends = interval["low"], interval["high"]
+                axes.hlines(place, *ends, color=mark.colour)
         elif most is not None:
             axes.plot(most, place, color=mark.colour, marker=">", markersize=6, fillstyle="none")
-            value, text = most, f"not up to {most:.2f}"
+            text, ends = f"not up to {most:.2f}", (most, most)
         else:
             continue
-        axes.annotate(
-            text,
-            (value, place),
-            xytext=(0, 5),
-            textcoords="offset points",
-            fontsize=7,
-            ha="center",
-            color=FAINT,
-        )
+        _name_point(axes, text, place, ends)
     axes.set_xscale("log")
     axes.set_xlim(_DISPLACEMENTS[0], _DISPLACEMENTS[-1])
     axes.set_xticks(_DISPLACEMENTS[1:-1], [f"{tick:g}" for tick in _DISPLACEMENTS[1:-1]])
@@ -318,3 +320,18 @@ def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str,
     axes.set_ylim(len(entries) - 0.4, -0.8)
     axes.set_title("Half of the links are lost at", loc="left", color=FAINT)
     axes.set_xlabel("displacement over size")
+
+
+def _name_point(axes: "Axes", text: str, place: int, ends: tuple[float, float]) -> None:
+    """Write beside an interval, in its own row: right of it, or left where there is no room."""
+    turns = ends[1] > _LABELS_TURN
+    axes.annotate(
+        text,
+        (ends[0] if turns else ends[1], place),
+        xytext=(-7 if turns else 7, 0),
+        textcoords="offset points",
+        fontsize=7,
+        ha="right" if turns else "left",
+        va="center_baseline",
+        color=FAINT,
+    )

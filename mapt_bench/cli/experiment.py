@@ -16,9 +16,11 @@ from mapt_bench.experiments import (
     DataSource,
     FlowWeights,
     Plan,
+    Skip,
     folder_source,
     read_flow_weights,
     run_experiment,
+    skips_of_stress,
     suite_source,
     unit_count,
 )
@@ -168,6 +170,7 @@ def run_and_show(
     """
     source = options.source()
     folder = options.out or Path("runs") / f"{plan.experiment}-{datetime.now():%Y%m%d-%H%M%S}"
+    _tell_skips(skips_of_stress(plan, source))
     with progress_bar(plan.experiment, unit_count(plan, source)) as advance:
         result = run_experiment(
             plan, source, folder, seed=options.seed, jobs=options.jobs, advance=advance
@@ -181,3 +184,12 @@ def run_and_show(
             print_table(table)
         click.echo(f"run: {folder} (results.json, tables, plots)")
     return 0
+
+
+def _tell_skips(skips: Sequence[Skip]) -> None:
+    """Say in one line on stderr what will not be run."""
+    if not skips:
+        return
+    first, others = skips[0], len(skips) - 1
+    more = f" (and {others} more, listed in the result)" if others else ""
+    click.echo(f"not run: {first.sequence or first.tracker}: {first.reason}{more}", err=True)

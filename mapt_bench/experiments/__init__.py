@@ -5,12 +5,13 @@ from mapt_bench.experiments.plan import (
     DEFAULT_TAUS,
     Cell,
     Plan,
+    Skip,
     Sweep,
     ablation_plan,
     interval_plan,
 )
 from mapt_bench.experiments.results import run_result
-from mapt_bench.experiments.runner import run_plan, traits_of, unit_count
+from mapt_bench.experiments.runner import run_plan, skips_of_stress, traits_of, unit_count
 from mapt_bench.experiments.source import (
     DataSource,
     SegmentSource,
@@ -29,6 +30,7 @@ __all__ = [
     "FlowWeights",
     "Plan",
     "SegmentSource",
+    "Skip",
     "Sweep",
     "Variant",
     "ablation_plan",
@@ -38,6 +40,7 @@ __all__ = [
     "run_experiment",
     "run_plan",
     "run_result",
+    "skips_of_stress",
     "stress_plan",
     "suite_source",
     "traits_of",

@@ -37,13 +37,15 @@ def link_results(outcome: RunOutcome) -> _Row:
         outcome: What was run.
 
     Returns:
-        ``links_by_group`` if the videos have groups; of a stress test instead ``stressors`` (what
-        was done, and what the truth says of it), ``visibility`` and ``recoveries`` (one entry a
-        variant and stressor, all levels together, each with one entry a range), and, of motion,
-        ``break_points``.
+        ``groups`` and ``links_by_group`` if the videos have groups; of a stress test instead
+        ``stressors`` (what was done, and what the truth says of it), ``visibility`` and
+        ``recoveries`` (one entry a variant and stressor, all levels together, each with one entry a
+        range), and, of motion, ``break_points``.
     """
     if not outcome.plan.series:
-        return {"links_by_group": _by_group(outcome)} if outcome.source.groups else {}
+        if not outcome.source.groups:
+            return {}
+        return {"groups": _groups(outcome), "links_by_group": _by_group(outcome)}
     results: _Row = {"stressors": [_stressor(series, outcome) for series in outcome.series]}
     moves = outcome.plan.experiment.endswith(_MOVES)
     results |= {"visibility": [], "recoveries": [], **({"break_points": []} if moves else {})}
@@ -150,15 +152,28 @@ def _break_points(events: Sequence[LinkEvents], seed: int) -> _Row:
     }
 
 
+def _groups(outcome: RunOutcome) -> list[_Row]:
+    """Return which sequences are in each group."""
+    names = [video.info.name for video in outcome.source.videos]
+    return [
+        {"factor": factor, "value": value, "sequences": [names[place] for place in places]}
+        for (factor, value), places in _members(outcome).items()
+    ]
+
+
+def _members(outcome: RunOutcome) -> dict[tuple[str, str], tuple[int, ...]]:
+    names = [video.info.name for video in outcome.source.videos]
+    groups = {name: _with_cell(found) for name, found in outcome.source.groups.items()}
+    return group_members(names, groups)
+
+
 def _by_group(outcome: RunOutcome) -> list[_Row]:
     """Return the links kept in each group of videos, one entry a cell and group.
 
     Besides each factor by itself there is the factor ``"cell"``: all of them but ``half`` and
     ``kind`` taken together, as in a factorial.
     """
-    names = [video.info.name for video in outcome.source.videos]
-    groups = {name: _with_cell(found) for name, found in outcome.source.groups.items()}
-    members = group_members(names, groups)
+    members = _members(outcome)
     return [
         {
             "variant": cell.cell.variant.name,

@@ -15,7 +15,7 @@ from mapt_bench.experiments.variants import Traits
 from mapt_bench.experiments.workers import Failure, Work, outcomes
 from mapt_bench.metrics import LinkEvents, SequenceSums
 
-__all__ = ["CellOutcome", "RunOutcome", "run_plan", "traits_of", "unit_count"]
+__all__ = ["CellOutcome", "RunOutcome", "run_plan", "skips_of_stress", "traits_of", "unit_count"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,18 @@ def unit_count(plan: Plan, source: DataSource) -> int:
         DataError: If nothing can be run.
     """
     return len(schedule_plan(plan, source, seed=0).units())
+
+
+def skips_of_stress(plan: Plan, source: DataSource) -> tuple[Skip, ...]:
+    """Return what of a stress test's stressors and sequences will not be run, before it is.
+
+    Raises:
+        DataError: If nothing can be run.
+    """
+    if not plan.series:
+        return ()
+    skipped = schedule_plan(plan, source, seed=0).skipped
+    return tuple(skip for skip in skipped if skip.sequence or skip.tracker.startswith("stressor "))
 
 
 def run_plan(

@@ -43,6 +43,16 @@ def test_tables_pictures_and_exit_code(here):
     assert {"results.json", "run.json", "tables.tex", "tables.md", *PICTURES} <= written
 
 
+def test_what_is_too_short_is_told_before_the_run_and_in_its_result(here):
+    words = ("--stressor", "passing", "--levels", "1,5", "--out", "run")
+    result = invoke("occlusion", "--data", "DATA", *words)
+    assert result.exit_code == 0, result.stderr
+    reason = "passing at level 5 needs 23 frames, the sequence has 12"
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("not run: ")]
+    assert reason in line
+    assert reason in result.stdout
+
+
 def test_motion_draws_its_break_points(here):
     words = ("--data", "DATA", "--stressor", "drop", "--levels", "1", "--out", "run")
     result = invoke("motion", *words, "--json", "-")

@@ -310,6 +310,9 @@ def test_groups_of_videos_have_rates_of_their_own(tmp_path):
         ("half", "real-like", 12),
     ]
     assert all(entry["share"] == 1 for entry in entries)
+    members = {(entry["factor"], entry["value"]): entry["sequences"] for entry in result["groups"]}
+    assert members["kind", "street"] == ["a", "b"]
+    assert members["half", "hard"] == members["speed", "high"] == ["a"]
     assert not run_experiment(plan(COPY), source(), tmp_path / "none").get("links_by_group")
 
 

@@ -174,6 +174,17 @@ def test_equal_displacements_stand_on_one_side():
         assert break_point([sequence(*order)], unit="pixels").value == 7
 
 
+@pytest.mark.parametrize(("again", "rises"), [(0, False), (19, False), (20, True), (40, True)])
+def test_a_curve_that_rises_beyond_it_is_told(again, rises):
+    near = [{"displacement_px": 1 + at / 100, "outcome": KEPT} for at in range(100)]
+    lost = [{"displacement_px": 10 + at / 100, "outcome": NEW} for at in range(100)]
+    far = [{"displacement_px": 100 + at / 100, "outcome": KEPT} for at in range(again)]
+    for unit in ("pixels", "size"):
+        point = break_point([sequence(*near, *lost, *far)], unit=unit)
+        assert point.value is not None
+        assert point.rises_again is point.to_dict()["rises_again"] is rises
+
+
 def test_its_interval_is_over_sequences():
     found = break_point([ramp(limit) for limit in (30, 35, 40, 45, 50, 55)])
     assert found.interval.low < found.value < found.interval.high

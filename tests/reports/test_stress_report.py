@@ -5,6 +5,7 @@ from helpers.results import interval, run, summary_row
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.reports.end_labels import spread
+from mapt_bench.reports.links import group_table
 from mapt_bench.reports.marks import COPY, ORACLE, line_marks
 from mapt_bench.reports.stress import fusion_table, stress_tables
 from mapt_bench.reports.stress_plots import plot_levels, write_stress_plots
@@ -158,6 +159,52 @@ def test_break_points_have_intervals_or_reasons():
     )
 
 
+def test_a_break_point_that_is_no_limit_is_told():
+    result = stress_run(motion=True)
+    title = "Break points"
+    assert not any("Rises" in note for note in tables_by_title(result)[title].footnotes)
+    entry = next(each for each in result["break_points"] if each["variant"] == "both")
+    entry["over_size"] = {**entry["over_size"], "rises_again": True}
+    notes = tables_by_title(result)[title].footnotes
+    assert any(note.startswith("Rises again: both (bars) keep half or more") for note in notes)
+
+
+def test_frag_is_said_to_depend_on_segments():
+    table = tables_by_title(stress_run())["bars: IDSW and Frag by level"]
+    assert any("depends on the segments, not on the linking" in note for note in table.footnotes)
+
+
+def test_nothing_hidden_is_told():
+    table = tables_by_title(stress_run(occluder=None))["bars: PAT, TQ and STQ by level"]
+    assert any("Nothing was hidden" in note for note in table.footnotes)
+
+
+def test_groups_are_ordered_and_those_of_the_same_sequences_stand_once():
+    members = {
+        ("speed", "high"): ["c"],
+        ("half", "hard"): ["b", "c"],
+        ("kind", "crowd"): ["a", "c"],
+        ("kind", "street"): ["b"],
+        ("speed", "low"): ["b"],
+        ("half", "real-like"): ["a"],
+    }
+    entries = [
+        {"variant": "both", "label": "both", "factor": factor, "value": value, "n": 5, "share": 0.5}
+        for factor, value in members
+    ]
+    groups = [
+        {"factor": factor, "value": value, "sequences": names}
+        for (factor, value), names in members.items()
+    ]
+    table = group_table(run(links_by_group=entries, groups=groups))
+    assert [column.name for column in table.columns] == [
+        *("variant", "half real-like", "half hard", "kind street", "kind crowd", "speed high"),
+    ]
+    assert table.footnotes[1] == ("The same sequences as kind street, and so no column: speed low.")
+    # A result that does not say which sequences a group has.
+    assert len(group_table(run(links_by_group=entries)).columns) == 7
+
+
 def words_in(path):
     return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
 
@@ -174,6 +221,8 @@ def test_pictures_in_both_formats_equal_for_equal_results(tmp_path):
     assert {"bars (as void)", "passing (as void)", "PAT (%)", "STQ (%)", "none"} <= set(words)
     assert words.count("simultaneous") == 2  # at the end of its line in each row of panels
     assert "not up to 2.00" in words_in(tmp_path / "a" / "stress_break.svg")
+    # Of precision every range has its count too; here all trackers have the same.
+    assert words_in(tmp_path / "a" / "stress_links.svg").count("n=2") == 1
 
 
 def test_without_motion_there_are_no_break_points(tmp_path):
