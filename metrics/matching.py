@@ -48,10 +48,6 @@ class SegmentTable:
     gt_pixels: NDArray[np.int64]
     pred_pixels: NDArray[np.int64]
 
-    def gt_sum(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Add values of entries over each ground-truth segment; returns shape ``(g,)``."""
-        return _sum_groups(self.gt_segment, values, len(self.gt_of))
-
     def pred_sum(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Add values of entries over each predicted segment; returns shape ``(p,)``."""
         return _sum_groups(self.pred_segment, values, len(self.pred_of))

@@ -13,6 +13,7 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data.world.export import DrawnVideo, Export, Written, WrittenFlow, export_videos
 from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.data.world.settings import Family, Kind, WorldSettings
+from mapt_bench.data.world.suites import suite_names
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
@@ -67,7 +68,11 @@ def _settings_options(function: _Function) -> _Function:
 
 @click.command("synth", epilog=_EPILOG)
 @_settings_options
-@click.option("--suite", metavar="NAME", help="A frozen suite, instead of --kind and --seed.")
+@click.option(
+    "--suite",
+    metavar="NAME",
+    help=f"A frozen suite, instead of --kind and --seed: {', '.join(suite_names())}.",
+)
 @click.option(
     "--flow",
     default="none",

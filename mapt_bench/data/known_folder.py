@@ -1,5 +1,6 @@
 """Drawn videos read back from disk: frames and maps as of any folder, and the side-car beside."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +9,7 @@ from mapt_bench.data.dataset_file import resolve_labels
 from mapt_bench.data.kitti_flow import read_kitti_flow
 from mapt_bench.data.known_file import read_known, read_known_header
 from mapt_bench.data.videos import FolderVideo, open_videos
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, counted
 from mapt_bench.labels import FlowField, KnownObject, WrappedVideo
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "FORWARD_FLOW_FOLDER",
     "KNOWN_FOLDER",
     "KnownFolderVideo",
+    "check_side_cars",
     "open_known",
 ]
 
@@ -99,10 +101,33 @@ def open_known(folder: Path) -> list[KnownFolderVideo]:
     return found
 
 
+def check_side_cars(folder: Path, maps: Mapping[tuple[str, ...], int]) -> Iterator[DataError]:
+    """Yield what is wrong with the side-cars of a folder; there need be none.
+
+    Args:
+        folder: Holds ``known``, if there are side-cars.
+        maps: Frames of each sequence of maps, by its path below the maps.
+    """
+    root = Path(folder) / KNOWN_FOLDER
+    for path in sorted(root.glob("*/*.jsonl")):
+        parts = path.relative_to(root).with_suffix("").parts
+        try:
+            frames = read_known(path)[0].frames
+        except DataError as problem:
+            yield problem
+            continue
+        if maps.get(parts) != frames:
+            yield DataError(
+                f"tells of {counted(frames, 'frame')}, but there are maps of "
+                f"{maps.get(parts, 0)}; write the sequence again",
+                where=path,
+            )
+
+
 def _check_frames(video: FolderVideo, expected: int, path: Path) -> None:
     if video.info.frame_count != expected:
         raise DataError(
-            f"tells of {expected} frames, but the sequence has {video.info.frame_count}; write "
-            "it again",
+            f"tells of {counted(expected, 'frame')}, but the sequence has "
+            f"{video.info.frame_count}; write it again",
             where=path,
         )

@@ -17,7 +17,8 @@ class Problem:
 
     Attributes:
         kind: ``file`` (cannot be one of the maps), ``map`` (cannot be decoded), ``class``
-            (outside the label space), ``image``, or ``pairing`` (images and maps).
+            (outside the label space), ``image``, ``pairing`` (images and maps), or ``side-car`` (of
+            drawn videos).
         path: File or folder.
         message: What was found, what was expected, what to do.
     """

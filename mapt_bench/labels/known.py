@@ -23,8 +23,9 @@ class KnownObject:
             ``(h, w)``, cropped to the object; ``(0, 0)`` where no part is inside the frame.
         visible_px: Pixels that the panoptic map gives to the object.
         depth: Distance from the camera along its axis, in metres.
-        speed: How far the centre of the whole silhouette moved since the last frame, in pixels;
-            NaN in the first frame and where it was outside the frame.
+        speed: How far the centre moved since the last frame, in pixels: that of the bounding box
+            of the whole silhouette, parts outside the frame included. NaN in the
+            first frame, and where a part of it is not in front of the camera in one of the two.
         look_alike: Objects of one video with one number look alike on purpose; 0 is of no group.
     """
 

@@ -2,6 +2,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -345,3 +346,21 @@ def test_flow_that_was_not_written_is_told(tmp_path):
     assert video.backward_flow(1).valid.any()
     with pytest.raises(DataError, match="was not written"):
         video.forward_flow(1)
+
+
+def test_check_tells_of_damaged_and_lonely_side_cars(tmp_path):
+    folder = tmp_path / "w"
+    export_videos(Export(folder, _videos()))
+    side_cars = folder / "known" / "val"
+    text = (side_cars / "apart.jsonl").read_text()
+    (side_cars / "apart.jsonl").write_text(text[:-20])
+    (side_cars / "lost.jsonl").write_text(text)
+    shutil.rmtree(folder / "images" / "val" / "passing")
+    shutil.rmtree(folder / "panoptic_maps" / "val" / "passing")
+    problems = {problem.path: problem for problem in check_data(folder, KITTI).problems}
+    assert {problem.kind for problem in problems.values()} == {"side-car"}
+    assert "cannot be read" in problems[str(side_cars / "apart.jsonl")].message
+    assert "tells of 5 frames, but there are maps of 0" in (
+        problems[str(side_cars / "passing.jsonl")].message
+    )
+    assert str(side_cars / "lost.jsonl") in problems

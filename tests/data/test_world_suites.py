@@ -181,3 +181,12 @@ def test_a_version_that_was_never_frozen_is_told(monkeypatch):
 
 def test_fingerprints_are_written_as_one_word():
     assert str(Fingerprint("ab", "cd", (1.0, 2.0, 3.0, 4.0))) == "ab-cd"
+
+
+def test_a_damaged_list_of_fingerprints_is_told(tmp_path, monkeypatch):
+    (tmp_path / "suites.json").write_text("{ half")
+    monkeypatch.setattr(fingerprints.resources, "files", lambda package: tmp_path)
+    fingerprints._frozen.cache_clear()
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        frozen_fingerprint(open_suite("quick"))
+    assert caught.value.where == str(tmp_path / "suites.json")

@@ -53,7 +53,7 @@ def frozen_fingerprint(suite: Suite) -> Fingerprint:
     """Return the fingerprint that a version of a suite was frozen with.
 
     Raises:
-        DataError: If that version was never frozen.
+        DataError: If that version was never frozen, or what is frozen cannot be read.
     """
     frozen = _frozen().get(f"{suite.name}-{suite.version}")
     if frozen is None:
@@ -95,8 +95,14 @@ def check_suite(name: str) -> Suite:
 
 @lru_cache(maxsize=1)
 def _frozen() -> dict[str, dict[str, Any]]:
-    text = resources.files(__package__).joinpath(_FROZEN_FILE).read_text(encoding="utf-8")
-    frozen: dict[str, dict[str, Any]] = json.loads(text)
+    path = resources.files(__package__).joinpath(_FROZEN_FILE)
+    try:
+        frozen: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(
+            f"cannot be read ({problem}); install the package again, or run docs/make_suites.py",
+            where=path,
+        ) from problem
     return frozen
 
 
