@@ -20,9 +20,10 @@ from mapt_bench.data.stress import (
     stress_entry,
     stress_video,
 )
+from mapt_bench.data.stress.survey import survey
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.video import WorldVideo
-from mapt_bench.labels import ID_BITS, ID_LIMIT, Video
+from mapt_bench.labels import ID_BITS, ID_LIMIT, KnownVideo, Video
 from mapt_bench.pictures import write_png
 from mapt_bench.pictures.colors import identity_color
 from mapt_bench.pictures.lettering import Sheet
@@ -31,6 +32,10 @@ from mapt_bench.pictures.painting import paint
 _PICTURES = Path(__file__).parent / "pictures"
 _KINDS = get_args(StressKind)
 _STREET = WorldVideo(WorldSettings(kind="street", seed=8, frames=30), "street")
+_ROW_OF_CARS = WorldVideo(
+    WorldSettings(kind="street", seed=17, frames=30, similarity=0), "row of cars"
+)
+_FOLLOWED = WorldVideo(WorldSettings(kind="street", seed=2, frames=30), "street")
 _FRAME, _EARLY_FRAME = 14, 2
 _COLUMNS = 2
 _CAPTION, _GAP, _NOTE = 24, 8, 22
@@ -47,10 +52,13 @@ def main(names: Sequence[str]) -> None:
 
 def _sheet(name: str) -> Image:
     """Lay out the untouched frame and the five levels, row by row."""
+    if name == "passing":
+        return _passing_sheet()
     levels = [None, *(Stress(name, level) for level in range(1, LEVEL_COUNT + 1))]
-    videos = [stress_video(_STREET, stress) for stress in levels]
+    scene = _ROW_OF_CARS if name == "look-alikes" else _STREET
+    videos = [stress_video(scene, stress) for stress in levels]
     draw, index, note = _manner(name, videos)
-    height, width = _STREET.info.height, _STREET.info.width
+    height, width = scene.info.height, scene.info.width
     rows = -(-len(videos) // _COLUMNS)
     sheet = Sheet(_COLUMNS * (width + _GAP) + _GAP, rows * (height + _CAPTION + _GAP) + _NOTE)
     for number, (stress, video) in enumerate(zip(levels, videos, strict=True)):
@@ -64,6 +72,48 @@ def _sheet(name: str) -> Image:
     return sheet.pixels()
 
 
+def _passing_sheet() -> Image:
+    """Lay out one thing over time, a row a level: before, while and after a block passes it."""
+    videos = {
+        stress: stress_video(_FOLLOWED, stress)
+        for stress in (Stress("passing", level) for level in range(1, LEVEL_COUNT + 1))
+    }
+    tracks = survey(_FOLLOWED).tracks
+    spells = [{spell.code: spell for spell in video.occluder.spells} for video in videos.values()]
+    common = set.intersection(*(set(found) for found in spells))
+    code = max(common, key=lambda each: sum(box.area for box in tracks[each].values()))
+    height = _FOLLOWED.info.height
+    step = height + _CAPTION + _GAP
+    sheet = Sheet(len(_MOMENTS) * (_STRIP_WIDTH + _GAP) + _GAP, LEVEL_COUNT * step + _NOTE)
+    for row, ((stress, video), found) in enumerate(zip(videos.items(), spells, strict=True)):
+        spell = found[code]
+        for column, (words, moment) in enumerate(_MOMENTS):
+            index = moment(spell.start, spell.stop)
+            x, y = _GAP + column * (_STRIP_WIDTH + _GAP), row * step
+            title = f"frame {index}: {words}"
+            if column == 0:
+                title = f"level {stress.level}: {stress.label}; frame {index}"
+            sheet.text(x, y + _CAPTION / 2 + 2, title, size=12)
+            left = round(tracks[code][index].centre[0] - _STRIP_WIDTH / 2)
+            left = min(max(left, 0), _FOLLOWED.info.width - _STRIP_WIDTH)
+            sheet.paste(x, y + _CAPTION, _painted(video, index)[:, left : left + _STRIP_WIDTH])
+    note = "one thing over time, in the middle of each piece; things coloured by the truth"
+    summary = stress_entry("passing").summary
+    note = f"{summary[0].upper()}{summary[1:]}; {note}"
+    sheet.text(_GAP, LEVEL_COUNT * step + _NOTE / 2 - 2, note, size=13)
+    return sheet.pixels()
+
+
+_MOMENTS: tuple[tuple[str, Callable[[int, int], int]], ...] = (
+    ("half hidden", lambda start, stop: start - 1),
+    ("first one hidden", lambda start, stop: start),
+    ("last one hidden", lambda start, stop: stop - 1),
+    ("half hidden", lambda start, stop: stop),
+    ("seen again", lambda start, stop: stop + 1),
+)
+_STRIP_WIDTH = 208
+
+
 def _manner(name: str, videos: Sequence[Video]) -> tuple[Callable[[Video, int], Image], int, str]:
     """Return how a stressor is shown, on which frame, and in what words."""
     kind, summary = stress_entry(name).kind, stress_entry(name).summary
@@ -74,6 +124,9 @@ def _manner(name: str, videos: Sequence[Video]) -> tuple[Callable[[Video, int], 
     if name in {"drop", "speed", "shake"}:
         note = "outlined: where each thing was one frame before"
         return _with_outlines, _FRAME if name == "shake" else _EARLY_FRAME, f"{summary}; {note}"
+    if name == "look-alikes":
+        note = "outlined: those that look alike, a colour a group"
+        return _with_groups, _FRAME, f"{summary}; {note}; untouched: none"
     if name == "exposure":
         return _two_halves, _FRAME, f"{summary}; left half: a frame, right half: the next one"
     return _plain, _FRAME, summary
@@ -130,11 +183,26 @@ def _with_outlines(video: Video, index: int) -> Image:
     before = video.truth(index - 1).codes
     for code in np.unique(before).tolist():
         if _is_tracked(video, code):
-            mask = (before == code).astype(np.uint8)
-            lines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-            cv2.polylines(picture, lines, True, (255, 255, 255), 3, cv2.LINE_AA)
-            cv2.polylines(picture, lines, True, identity_color(code), 1, cv2.LINE_AA)
+            _outline(picture, before == code, identity_color(code))
     return picture
+
+
+def _with_groups(video: Video, index: int) -> Image:
+    """Outline the things of each group of look-alikes."""
+    picture = video.frame(index).image.copy()
+    if isinstance(video, KnownVideo):
+        codes = video.truth(index).codes
+        for entry in video.objects(index):
+            if entry.look_alike and entry.visible_px:
+                _outline(picture, codes == entry.code, identity_color(entry.look_alike))
+    return picture
+
+
+def _outline(picture: Image, mask: NDArray[np.bool_], color: tuple[int, int, int]) -> None:
+    how = cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    lines, _ = cv2.findContours(mask.astype(np.uint8), *how)
+    cv2.polylines(picture, lines, True, (255, 255, 255), 3, cv2.LINE_AA)
+    cv2.polylines(picture, lines, True, color, 1, cv2.LINE_AA)
 
 
 if __name__ == "__main__":
