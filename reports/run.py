@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mapt_bench.errors import listed
+from mapt_bench.errors import counted, listed
 from mapt_bench.reports.evaluation import (
     interval_cell,
     interval_column,
@@ -156,7 +156,7 @@ def differences_table(run: Run) -> Table:
         if entry.get("p_method") == "exact"
     }
     notes += [
-        f"With {n} sequences no p is below {2 / 2**n:.2g} even before the correction."
+        f"With {counted(n, 'sequence')} no p is below {2 / 2**n:.2g} even before the correction."
         for n in sorted(counts)
     ]
     return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), tuple(notes))
@@ -229,7 +229,7 @@ def _title(run: Run) -> str:
     title = f"Run {run.get('experiment', '')}".rstrip() + ", scores in percent"
     if len(counts) == 1:
         count = counts.pop()
-        title += f", {count} sequence{'' if count == 1 else 's'}"
+        title += f", {counted(count, 'sequence')}"
     return title
 
 

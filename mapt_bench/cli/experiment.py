@@ -96,7 +96,8 @@ def experiment_options(function: _Function) -> _Function:
             "--suite",
             metavar="NAME",
             help="Drawn videos: quick, bench for numbers to report, tiny for trials, stress for "
-            "stress tests (default: quick, of stress tests stress).",
+            "stress tests, and those of training, train and val (default: quick, of stress tests "
+            "stress).",
         ),
         click.option(
             "--segments",

@@ -35,8 +35,8 @@ class WorldSettings:
         speed: Multiple of real-like speeds, of things and camera.
         spacing: Multiple of real-like distances between things of a class; below 1 is closer.
         similarity: Share of the things of a class that look alike on purpose, 0..1.
-        gap: Frames for which an occluder hides a thing whole, wherever one is placed on purpose; 0
-            places none.
+        gap: About how many frames an occluder hides a thing whole, where one can be placed on
+            purpose; 0 places none.
         wash: How far colours and textures of things fade into one grey, 0..1.
         objects: Tracked things of the whole video; ``None`` draws a number.
 
