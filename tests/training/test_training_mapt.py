@@ -1,16 +1,13 @@
 """The real model under the trainer: shipped recipes, and two processes against one."""
 
-import os
-import socket
-
 import pytest
 import torch
 from helpers.mapt_clips import moving_clip, small_mapt
 from helpers.training_jobs import small_recipe
-from torch import multiprocessing
+from helpers.two_processes import in_two_processes
 
 from mapt_bench.model.config_files import mapt_config
-from mapt_bench.training.processes import ProcessGroup, joined_processes
+from mapt_bench.training.processes import ProcessGroup
 from mapt_bench.training.recipe_files import read_recipe, recipe_names
 from mapt_bench.training.trainer import Trainer
 
@@ -48,23 +45,12 @@ def one_step(group, folder):
     return {"values": report.values, "gradients": gradients}
 
 
-def in_a_process(rank, port, folder):
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    with joined_processes("gloo") as group:
-        torch.save(one_step(group, folder), folder / f"{rank}.pt")
+def keep_step(group, folder):
+    torch.save(one_step(group, folder), folder / f"{group.rank}.pt")
 
 
 def test_losses_and_gradients_of_two_processes_are_those_of_one(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(in_a_process, (port, tmp_path), nprocs=2)
+    in_two_processes(keep_step, tmp_path)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     alone = one_step(ProcessGroup(), tmp_path)
     assert first["values"] == second["values"]

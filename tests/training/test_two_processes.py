@@ -1,19 +1,16 @@
 """Two gloo processes against one process with the joined batch."""
 
-import os
-import socket
-
 import pytest
 import torch
 from helpers import toy_model
 from helpers.scenes import KITTI
 from helpers.training_jobs import empty_street, moving_boxes, small_recipe
-from torch import multiprocessing
+from helpers.two_processes import in_two_processes
 
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.loading import step_batches
 from mapt_bench.training.order import ClipOrder
-from mapt_bench.training.processes import ProcessGroup, joined_processes
+from mapt_bench.training.processes import ProcessGroup
 from mapt_bench.training.rarity import anchor_weights
 from mapt_bench.training.trainer import Trainer
 
@@ -60,27 +57,16 @@ def run(group, folder, accumulate):
     }
 
 
-def in_a_process(rank, port, folder):
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
-    with joined_processes("gloo") as group:
-        for accumulate in (1, 2):
-            found = run(group, folder, accumulate)
-            torch.save(found, folder / f"{accumulate}-{rank}.pt")
+def keep_runs(group, folder):
+    for accumulate in (1, 2):
+        found = run(group, folder, accumulate)
+        torch.save(found, folder / f"{accumulate}-{group.rank}.pt")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    multiprocessing.spawn(in_a_process, (port, folder), nprocs=2)
+    in_two_processes(keep_runs, folder)
     return folder
 
 

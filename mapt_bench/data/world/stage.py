@@ -218,7 +218,7 @@ class _Builder:
             outlines=fixed_point(outlines),
             is_drawn=np.concatenate([faces_us, near], axis=1),
             order=np.argsort(layers * 1e5 - distance, axis=1, kind="stable"),
-            distance=placed[:, 2, 3] if len(actor.position) else np.zeros(self.frames),
+            distance=placed[:, 2, 3],
             box=_boxes(panel_points, outlines, points[..., 2]),
             shadow=None if body.shadow is None else _shadow(body.shadow, placed),
         )
