@@ -62,8 +62,14 @@ def _recipe_data(name_or_file: str) -> tuple[object, object]:
             f"there is no recipe {name_or_file!r}; {nearest(name_or_file, recipe_names())}; or "
             "give a YAML file"
         )
-    text = (_RECIPES / f"{name_or_file}.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text), name_or_file
+    return _shipped(name_or_file), name_or_file
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    """Return a recipe of the package, laid over the one that it names as its ``base``."""
+    data: dict[str, Any] = yaml.safe_load((_RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
+    base = data.pop("base", None)
+    return data if base is None else _merged(_shipped(base), data)
 
 
 def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
