@@ -33,7 +33,8 @@ class FlowPyramid(nn.Module):
     """An encoder whose levels halve the size, and a decoder that refines a flow level by level.
 
     Subclasses add encoder layers first, then the decoder with :meth:`_add_decoder`. Level ``n`` is
-    the grid at ``1 / 2**n`` of the input.
+    the grid at ``1 / 2**n`` of the input. Called, they return the flow at every level, the coarsest
+    first: training has a loss at each, everybody else wants the last one.
     """
 
     def __init__(self) -> None:
@@ -84,10 +85,11 @@ class FlowPyramid(nn.Module):
                 kept[level] = features
         return kept
 
-    def _decode(self, kept: dict[int, Tensor]) -> Tensor:
-        """Refine the flow from the coarsest level to the finest one."""
+    def _decode(self, kept: dict[int, Tensor]) -> tuple[Tensor, ...]:
+        """Refine the flow from the coarsest level to the finest one; return it at every level."""
         features = kept.pop(self._levels[0] + 1)
         flow: Tensor = self.get_submodule(f"predict_flow{self._levels[0] + 1}")(features)
+        flows = [flow]
         for level in self._levels:
             enlarged = self.get_submodule(f"upsampled_flow{level + 1}_to_{level}")(flow)
             raised = self.get_submodule(f"deconv{level}")(features)
@@ -97,4 +99,5 @@ class FlowPyramid(nn.Module):
             if self._refines:
                 seen = self.get_submodule(f"inter_conv{level}")(features)
             flow = self.get_submodule(f"predict_flow{level}")(seen)
-        return flow
+            flows.append(flow)
+        return tuple(flows)

@@ -1,5 +1,7 @@
 """FlowNet2: three networks for large displacements, one for small ones, and their fusion."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,11 +30,12 @@ class FlowNet2(nn.Module):
     numbers: Xavier-uniform, biases from ``U(0, 1)``, as the released training code has it.
 
     Args:
-        width: Multiplies the number of channels of every hidden layer (at least 1 is kept); 1 is
-            the released network, 0.125 trains on a CPU.
+        width: Multiplies the number of channels of every hidden layer; 1 is the released network,
+            0.08 trains on a CPU.
+        least: Channels that every hidden layer keeps, whatever the width.
 
     Raises:
-        ConfigError: If ``width`` is not positive.
+        ConfigError: If ``width`` is not positive, or ``least`` less than 1.
 
     Example:
         >>> with torch.device("meta"):
@@ -44,11 +47,14 @@ class FlowNet2(nn.Module):
         torch.Size([1, 2, 375, 1242])
     """
 
-    def __init__(self, width: float = 1.0) -> None:
+    def __init__(self, width: float = 1.0, least: int = 1) -> None:
         super().__init__()
         if not width > 0:
             raise ConfigError(f"the width of FlowNet2 is {width}; expected a number above 0")
+        if least < 1:
+            raise ConfigError(f"the least width of FlowNet2's layers is {least}; expected 1 or more")
         self.width = width
+        self.least = least
         self.flownetc = FlowNetC(self._scaled)
         self.flownets_1 = FlowNetS(self._scaled)
         self.flownets_2 = FlowNetS(self._scaled)
@@ -57,7 +63,7 @@ class FlowNet2(nn.Module):
         self.reset_parameters()
 
     def _scaled(self, channels: int) -> int:
-        return max(1, round(channels * self.width))
+        return max(self.least, round(channels * self.width))
 
     def reset_parameters(self) -> None:
         """Draw untrained weights from torch's global random numbers."""
@@ -83,21 +89,51 @@ class FlowNet2(nn.Module):
         """
         _check(frames)
         height, width = frames.shape[-2:]
-        pair = _padded(frames.flatten(1, 2))
-        pair = pair.reshape(-1, 3, 2, *pair.shape[-2:])
-        # One mean for each colour, over both frames.
-        pair = (pair - pair.mean(dim=(2, 3, 4), keepdim=True)) / _MAX_VALUE
-        # From (B, colours, frames, H, W) to the three colours of one frame after the other's.
-        pair = pair.transpose(1, 2).flatten(1, 2)
-        return self._flow(pair)[..., :height, :width]
+        return self._flows(_normalised(_padded(frames)))["fusion"][-1][..., :height, :width]
 
-    def _flow(self, pair: Tensor) -> Tensor:
-        """Return the fused flow of normalised frames ``(B, 6, H, W)``."""
-        flow = _enlarged(self.flownetc(pair) * _FLOW_SCALE, "bilinear")
-        flow = _enlarged(self.flownets_1(_stacked(pair, flow)) * _FLOW_SCALE, "bilinear")
-        large = _enlarged(self.flownets_2(_stacked(pair, flow)) * _FLOW_SCALE, "nearest")
+    def flows(self, frames: Tensor) -> dict[str, tuple[Tensor, ...]]:
+        """Return what every network of the stack says at every level, for training.
+
+        Each network sees those before it as given: no gradient runs from one to another. In the
+        paper they were trained one after the other, those before held fixed; so they can be trained
+        all at once, each by its own losses.
+
+        Args:
+            frames: As in :meth:`forward`, both sizes multiples of 64.
+
+        Returns:
+            By network (``"c"``, ``"s1"``, ``"s2"``, ``"sd"``, ``"fusion"``) flow in pixels of the
+            whole frame, ``(B, 2, h, w)`` each: levels 6 to 2, coarse first; 2 to 0 of the fusion.
+            Level ``n`` is ``1 / 2**n`` of the frame.
+
+        Raises:
+            DataError: If ``frames`` has another shape or is not floating.
+        """
+        _check(frames)
+        if frames.shape[-2] % _MULTIPLE or frames.shape[-1] % _MULTIPLE:
+            raise DataError(
+                f"FlowNet2 was given frames of shape {tuple(frames.shape)}; in training rows and "
+                f"columns are expected in multiples of {_MULTIPLE}"
+            )
+        return self._flows(_normalised(frames), join=torch.Tensor.detach)
+
+    def _flows(
+        self, pair: Tensor, join: Callable[[Tensor], Tensor] = lambda flow: flow
+    ) -> dict[str, tuple[Tensor, ...]]:
+        """Return all flows of normalised frames ``(B, 6, H, W)``, in pixels.
+
+        Args:
+            pair: The frames.
+            join: Done to each flow before the next network sees it.
+        """
+        c = _in_pixels(self.flownetc(pair), _FLOW_SCALE)
+        flow = join(_enlarged(c[-1], "bilinear"))
+        s1 = _in_pixels(self.flownets_1(_stacked(pair, flow)), _FLOW_SCALE)
+        flow = join(_enlarged(s1[-1], "bilinear"))
+        s2 = _in_pixels(self.flownets_2(_stacked(pair, flow)), _FLOW_SCALE)
         # Divided where the others are multiplied: the released weights were trained so.
-        small = _enlarged(self.flownets_d(pair) / _FLOW_SCALE, "nearest")
+        sd = _in_pixels(self.flownets_d(pair), 1 / _FLOW_SCALE)
+        large, small = (join(_enlarged(flows[-1], "nearest")) for flows in (s2, sd))
         first, second = pair.chunk(2, dim=1)
         stacked = (
             first,
@@ -108,8 +144,19 @@ class FlowNet2(nn.Module):
             channel_norm(first - warp(second, small)),
             channel_norm(first - warp(second, large)),
         )
-        fused: Tensor = self.flownetfusion(torch.cat(stacked, dim=1))
-        return fused
+        fused = self.flownetfusion(torch.cat(stacked, dim=1))
+        return {"c": c, "s1": s1, "s2": s2, "sd": sd, "fusion": fused}
+
+
+def _in_pixels(flows: tuple[Tensor, ...], scale: float) -> tuple[Tensor, ...]:
+    return tuple(flow * scale for flow in flows)
+
+
+def _normalised(frames: Tensor) -> Tensor:
+    """Return frames ``(B, 3, 2, H, W)`` as ``(B, 6, H, W)``: the first's colours, the second's."""
+    # One mean for each colour, over both frames.
+    frames = (frames - frames.mean(dim=(2, 3, 4), keepdim=True)) / _MAX_VALUE
+    return frames.transpose(1, 2).flatten(1, 2)
 
 
 def _stacked(pair: Tensor, flow: Tensor) -> Tensor:
@@ -123,13 +170,14 @@ def _enlarged(flow: Tensor, mode: str) -> Tensor:
     return functional.interpolate(flow, scale_factor=4, mode=mode)
 
 
-def _padded(images: Tensor) -> Tensor:
+def _padded(frames: Tensor) -> Tensor:
     """Repeat the last row and column until both sizes are multiples of 64."""
-    height, width = images.shape[-2:]
+    height, width = frames.shape[-2:]
     below, right = -height % _MULTIPLE, -width % _MULTIPLE
     if not (below or right):
-        return images
-    return functional.pad(images, (0, right, 0, below), mode="replicate")
+        return frames
+    padded = functional.pad(frames.flatten(1, 2), (0, right, 0, below), mode="replicate")
+    return padded.unflatten(1, (3, 2))
 
 
 def _check(frames: Tensor) -> None:

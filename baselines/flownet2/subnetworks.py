@@ -57,9 +57,9 @@ class FlowNetC(_SixLevels):
         self._add_tail(width, width(32) + _DISPLACEMENTS)
         self._add_six_level_decoder(width)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Return flow ``(B, 2, H/4, W/4)`` of normalised frames ``(B, 6, H, W)``."""
-        both = torch.cat(frames.chunk(2, dim=1))
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return flow at levels 6 to 2 of normalised frames ``(B, 6, H, W)``."""
+        both = torch.cat(inputs.chunk(2, dim=1))
         at_2 = self.conv2(self.conv1(both))
         first, second = self.conv3(at_2).chunk(2)
         at_2 = at_2.chunk(2)[0]
@@ -79,9 +79,9 @@ class FlowNetS(_SixLevels):
         self._add_tail(width, width(256))
         self._add_six_level_decoder(width, upsampling_bias=False)
 
-    def forward(self, stacked: Tensor) -> Tensor:
-        """Return flow ``(B, 2, H/4, W/4)`` of stacked inputs ``(B, 12, H, W)``."""
-        return self._decode(self._encode(stacked, ("conv1", "conv2", "conv3", *_TAIL)))
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return flow at levels 6 to 2 of stacked inputs ``(B, 12, H, W)``."""
+        return self._decode(self._encode(inputs, ("conv1", "conv2", "conv3", *_TAIL)))
 
 
 class FlowNetSD(_SixLevels):
@@ -98,10 +98,10 @@ class FlowNetSD(_SixLevels):
         self._add_tail(width, width(256))
         self._add_six_level_decoder(width, refines=True)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """Return flow ``(B, 2, H/4, W/4)`` of normalised frames ``(B, 6, H, W)``."""
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return flow at levels 6 to 2 of normalised frames ``(B, 6, H, W)``."""
         front = ("conv0", "conv1", "conv1_1", "conv2", "conv2_1", "conv3")
-        return self._decode(self._encode(frames, (*front, *_TAIL)))
+        return self._decode(self._encode(inputs, (*front, *_TAIL)))
 
 
 class FlowNetFusion(FlowPyramid):
@@ -117,7 +117,7 @@ class FlowNetFusion(FlowPyramid):
         brought_up = {1: width(32), 0: width(16)}
         self._add_decoder({2: width(128), 1: width(128), 0: width(64)}, brought_up, brought_up)
 
-    def forward(self, stacked: Tensor) -> Tensor:
-        """Return flow ``(B, 2, H, W)`` of stacked inputs ``(B, 11, H, W)``."""
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Return flow at levels 2 to 0 of stacked inputs ``(B, 11, H, W)``."""
         layers = ("conv0", "conv1", "conv1_1", "conv2", "conv2_1")
-        return self._decode(self._encode(stacked, layers))
+        return self._decode(self._encode(inputs, layers))

@@ -106,6 +106,27 @@ class WorldVideo:
             raise DataError("the last frame has none after it to flow to", where=self.name)
         return _flow(self.settings, index, index + 1)
 
+    def flow_between(self, index: int, other: int) -> FlowField:
+        """Return where each pixel of a frame is in any other frame, exactly.
+
+        Valid is what is seen in both, whatever hides it in between: faces know where they are in
+        every frame, so nothing is added up over the frames on the way.
+
+        Args:
+            index: Of the frame whose pixels are followed.
+            other: Of the frame that they are followed to.
+
+        Raises:
+            DataError: If there is no such frame.
+        """
+        for at in (index, other):
+            if not 0 <= at < self.settings.frames:
+                raise DataError(
+                    f"there is no frame {at}; expected 0 to {self.settings.frames - 1}",
+                    where=self.name,
+                )
+        return _flow(self.settings, index, other)
+
 
 @lru_cache(maxsize=4)
 def _prepared(settings: WorldSettings) -> tuple[Stage, Palette, FaceCodes]:
