@@ -13,7 +13,7 @@ __all__ = ["command"]
 
 _EPILOG = """\b
 Examples:
-  mapt-bench flops motion-head flownet2 --json cost.json
+  mapt-bench flops mapt-tiny motion-head flownet2 --json cost.json
   mapt-bench flops my_package.my_model:build --input 384x1280 --mode conv --strict
 """
 
@@ -37,7 +37,7 @@ Examples:
     "Default: all three.",
 )
 @click.option(
-    "--instances", default=10, show_default=True, help="Objects whose masks are propagated."
+    "--instances", default=10, show_default=True, help="Objects in a frame and in the one before."
 )
 @click.option(
     "--strict",
@@ -76,7 +76,7 @@ def command(
 ) -> int:
     """Count the operations of networks, by part, input size and mode.
 
-    A TARGET is a network of this package (flownet2, motion-head, regnet_y_8gf, raft-small...) or
+    A TARGET is a network of this package (mapt-regnety8gf, mapt-tiny, motion-head, flownet2...) or
     package.module:build of your own; all networks if none is named. Every number is counted twice,
     by torch and by fvcore; the exit code is 1 when the two disagree. The unit is the GMAC: a
     multiply-add counts one.

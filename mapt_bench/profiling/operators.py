@@ -74,18 +74,18 @@ ELEMENTWISE = _aten(
 ADD_UP = _aten("all amax amin any argmax argmin linalg_vector_norm max mean min norm std sum var")
 MOVES = _aten(
     "adjoint alias arange as_strided Bool broadcast_tensors cat channel_shuffle chunk clone"
-    " constant_pad_nd contiguous copy detach diagonal dim dropout empty empty_like"
-    " empty_strided expand expand_as eye feature_dropout fill flatten flip Float full"
-    " full_like gather __getitem__ hstack im2col index index_put index_select Int"
-    " is_floating_point item len lift_fresh lift_fresh_copy linspace masked_fill masked_select"
-    " meshgrid moveaxis movedim mT narrow narrow_copy new_empty new_full new_ones new_zeros"
-    " nonzero numel numpy_T ones ones_like pad permute pixel_shuffle pixel_unshuffle"
-    " reflection_pad2d repeat repeat_interleave replication_pad2d reshape _reshape_alias"
-    " resolve_conj resolve_neg roll rot90 scalar_tensor ScalarImplicit scatter select"
-    " select_scatter _shape_as_tensor size slice slice_copy slice_scatter split"
-    " split_with_sizes squeeze stack swapaxes swapdims t take_along_dim tensor tensor_split to"
-    " _to_copy transpose tril triu type_as unbind unflatten unfold _unsafe_index unsafe_split"
-    " _unsafe_view unsqueeze view view_as vstack zero zeros zeros_like"
+    " constant_pad_nd contiguous copy detach diagonal dim dropout empty empty_like embedding"
+    " empty_strided expand expand_as eye feature_dropout fill flatten flip Float full full_like"
+    " gather __getitem__ hstack im2col index index_put index_select Int is_floating_point item len"
+    " lift_fresh lift_fresh_copy linspace _local_scalar_dense masked_fill masked_select meshgrid"
+    " moveaxis movedim mT narrow narrow_copy new_empty new_full new_ones new_zeros nonzero numel"
+    " numpy_T ones ones_like pad permute pixel_shuffle pixel_unshuffle reflection_pad2d repeat"
+    " repeat_interleave replication_pad2d reshape _reshape_alias resolve_conj resolve_neg roll"
+    " rot90 scalar_tensor ScalarImplicit scatter select select_scatter _shape_as_tensor size slice"
+    " slice_copy slice_scatter split split_with_sizes squeeze stack swapaxes swapdims t"
+    " take_along_dim tensor tensor_split to _to_copy transpose tril triu type_as unbind unflatten"
+    " unfold _unsafe_index unsafe_split _unsafe_view unsqueeze view view_as vstack zero zeros"
+    " zeros_like"
 )
 
 OPERATORS: tuple[OperatorRow, ...] = (

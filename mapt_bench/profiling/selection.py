@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mapt_bench.baselines import associator_names
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.profiling import mapt_targets  # noqa: F401  # registers the whole of MAPT
 from mapt_bench.profiling.targets import TARGETS, Target
 from mapt_bench.profiling.user_module import user_target
 

@@ -1,0 +1,213 @@
+"""One frame of MAPT as a network of tensors alone, so that its operations can be counted.
+
+:meth:`~mapt_bench.model.MAPT.step` looks for whatever is there, so its cost depends on the image.
+Here the same modules run in the same order on as many proposals and instances as are asked for. It
+differs in what it costs nothing to differ in: all regions are read at one level of the pyramid
+(which one makes no difference to the cost of a region), and the boxes are given. What chooses
+proposals and detections (decoding, sorting, suppression) is arithmetic on boxes that no mode
+counts, and is left out.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.ops import roi_align
+
+from mapt_bench.model import (
+    MAPT,
+    AppearanceHead,
+    DeformForm,
+    FusionConfig,
+    InstanceHead,
+    MaptConfig,
+    MotionHead,
+    RegionPool,
+    prepare_images,
+)
+
+__all__ = ["BOX_SHARE", "MaptStepCost", "example_step"]
+
+BOX_SHARE = 8
+"""Every instance is a box of one eighth of the image's height and width."""
+
+_COARSEST = 32
+_FINEST = 4
+
+
+class MaptStepCost(nn.Module):
+    """What MAPT does for one more frame; each of its parts is a child.
+
+    Args:
+        config: What the model is made of.
+        form: How deformable convolutions are carried out; ``"operator"`` can be counted.
+
+    Raises:
+        ConfigError: If the configuration is impossible.
+    """
+
+    def __init__(self, config: MaptConfig, form: DeformForm | str = DeformForm.AUTO) -> None:
+        super().__init__()
+        network = MAPT(config)
+        self.config = config
+        self.backbone = network.backbone
+        self.fpn = network.fpn
+        self.semantic = network.semantic
+        self.proposals = network.instance.proposals.rpn.head
+        self.boxes = _Boxes(network.instance)
+        self.masks = _Masks(network.instance)
+        self.motion = None if network.motion is None else _Motion(network.motion, form)
+        self.appearance = None if network.appearance is None else _Appearance(network.appearance)
+        self.fusion = _Fusion(config.fusion)
+
+    def forward(
+        self,
+        image: Tensor,
+        proposals: Tensor,
+        boxes: Tensor,
+        masks: Tensor,
+        kept: Tensor,
+        earlier_masks: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Run one frame.
+
+        Args:
+            image: Shape ``(1, 3, height, width)``.
+            proposals: Shape ``(p, 4)``.
+            boxes: Of the instances, shape ``(n, 4)``.
+            masks: Of the instances, ``bool`` of shape ``(n, height, width)``.
+            kept: The map ``R`` of the earlier frame.
+            earlier_masks: Soft masks of the instances of the earlier frame, on the grid of ``R``.
+        """
+        config = self.config
+        prepared = prepare_images(image, mean=config.pixel_mean, std=config.pixel_std)
+        levels = self.fpn(self.backbone(prepared))
+        logits, features = self.semantic(levels)
+        objectness, deltas = self.proposals(list(levels))
+        classes, offsets = self.boxes(levels, proposals)
+        found = [*objectness, *deltas, classes, offsets]
+        mask_logits = self.masks(levels, boxes)
+        found.append(self.fusion(logits, mask_logits, image))
+        propagated = None
+        if self.motion is not None:
+            carried, propagated = self.motion(kept, features, earlier_masks)
+            found.append(carried)
+        if self.appearance is not None:
+            found += self.appearance(levels, boxes, masks, propagated, earlier_masks)
+        return tuple(found)
+
+
+def example_step(config: MaptConfig, height: int, width: int, instances: int) -> tuple[Tensor, ...]:
+    """Return an input of zeros for an image of any size.
+
+    Args:
+        config: Of the model.
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+        instances: In this frame, and in the earlier one.
+    """
+    motion = config.motion
+    padded = [-(-side // _COARSEST) * _COARSEST // motion.stride for side in (height, width)]
+    box = torch.tensor([0, 0, width // BOX_SHARE, height // BOX_SHARE], dtype=torch.float32)
+    return (
+        torch.zeros(1, 3, height, width),
+        box.repeat(config.instance.proposals_after[1], 1),
+        box.repeat(instances, 1),
+        torch.zeros(instances, height, width, dtype=torch.bool),
+        torch.zeros(1, motion.map_channels, *padded),
+        torch.zeros(1, instances, *padded),
+    )
+
+
+class _OneLevel(RegionPool):
+    """Reads all regions at the finest level, which looks at no number in a box."""
+
+    def __init__(self, pool: RegionPool) -> None:
+        super().__init__(pool.side, samples=pool.samples)
+
+    def forward(self, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
+        pooled: Tensor = roi_align(
+            levels[0], list(boxes), self.side, 1 / _FINEST, sampling_ratio=self.samples
+        )
+        return pooled
+
+
+class _Boxes(nn.Module):
+    def __init__(self, head: InstanceHead) -> None:
+        super().__init__()
+        self.pool = _OneLevel(head.regions.box_roi_pool)
+        self.head, self.predictor = head.regions.box_head, head.regions.box_predictor
+
+    def forward(self, levels: Sequence[Tensor], proposals: Tensor) -> tuple[Tensor, Tensor]:
+        classes, offsets = self.predictor(self.head(self.pool(levels, [proposals])))
+        return classes, offsets
+
+
+class _Masks(nn.Module):
+    def __init__(self, head: InstanceHead) -> None:
+        super().__init__()
+        self.pool = _OneLevel(head.regions.mask_roi_pool)
+        self.head, self.predictor = head.regions.mask_head, head.regions.mask_predictor
+
+    def forward(self, levels: Sequence[Tensor], boxes: Tensor) -> Tensor:
+        """Return one mask an instance, as if all were of the first class."""
+        if not len(boxes):
+            return levels[0].new_zeros(0, 2 * self.pool.side, 2 * self.pool.side)
+        logits: Tensor = self.predictor(self.head(self.pool(levels, [boxes])))
+        return logits[:, 0]
+
+
+class _Motion(nn.Module):
+    def __init__(self, head: MotionHead, form: DeformForm | str) -> None:
+        super().__init__()
+        self.head = head
+        head.form = form
+
+    def forward(self, kept: Tensor, features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        offsets, gate = self.head.motion(kept, self.head.reduce(features))
+        carried = self.head.carry_masks(masks, offsets, gate)
+        return carried, self.head.carry_features(kept, offsets, gate)
+
+
+class _Appearance(nn.Module):
+    """Embeddings without and with propagated features: those that are kept, and those compared."""
+
+    def __init__(self, head: AppearanceHead) -> None:
+        super().__init__()
+        head.pool = _OneLevel(head.pool)
+        self.head = head
+
+    def forward(
+        self,
+        levels: Sequence[Tensor],
+        boxes: Tensor,
+        masks: Tensor,
+        propagated: Tensor | None,
+        soft_masks: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        described = self.head.describe(levels, [boxes], [masks])
+        carried = None
+        if propagated is not None and not self.head.is_static:
+            carried = self.head.propagated(propagated[0], soft_masks[0])
+        return self.head(described), self.head(described, carried)
+
+
+class _Fusion(nn.Module):
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    def forward(self, logits: Tensor, mask_logits: Tensor, image: Tensor) -> Tensor:
+        rows, columns = logits.shape[-2:]
+        full = functional.interpolate(
+            logits, size=(_FINEST * rows, _FINEST * columns), mode="bilinear", align_corners=False
+        )
+        height, width = (side // BOX_SHARE for side in image.shape[-2:])
+        grid = image.new_zeros(len(mask_logits), height, width, 2)
+        pasted = functional.grid_sample(
+            mask_logits[:, None], grid, padding_mode="border", align_corners=False
+        )
+        mask, semantic = self.config.mask_factor * pasted, full[:, :1, :height, :width]
+        semantic = semantic.expand_as(mask)
+        return (mask.sigmoid() + semantic.sigmoid()) * (mask + semantic)
