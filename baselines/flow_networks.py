@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mapt_bench.baselines.flownet2 import FlowNet2, load_flownet2
+from mapt_bench.baselines.flownet2 import (
+    FlowNet2,
+    NarrowWidth,
+    load_flownet2,
+    load_narrow_flownet2,
+    narrow_flownet2,
+    narrow_width,
+)
 from mapt_bench.checkpoints import load_strictly, read_state_dict
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.labels import Frame, VideoInfo
@@ -24,6 +31,7 @@ __all__ = [
     "Estimate",
     "NetworkFlow",
     "flownet2_estimate",
+    "narrow_flownet2_estimate",
     "ptlflow_estimate",
     "raft_estimate",
     "usable_device",
@@ -105,9 +113,36 @@ def flownet2_estimate(weights: Path | None, *, seed: int, device: torch.device) 
         device: Where the network runs.
 
     Raises:
-        DataError: If the weights do not fit.
+        DataError: If the weights do not fit, or are of a narrow FlowNet2.
     """
-    network = load_flownet2(weights) if weights else _drawn(FlowNet2, seed)
+    narrow = None if weights is None else narrow_width(weights)
+    if narrow is not None:
+        raise DataError(
+            f"holds a narrow FlowNet2 (width {narrow.width:g}), trained here; ask for "
+            "flow:flownet2-narrow",
+            where=weights,
+        )
+    return _of_flownet2(load_flownet2(weights) if weights else _drawn(FlowNet2, seed), device)
+
+
+def narrow_flownet2_estimate(weights: Path | None, *, seed: int, device: torch.device) -> Estimate:
+    """Return the narrow FlowNet2 that is trained here; the file says how narrow it is.
+
+    Args:
+        weights: See :func:`~mapt_bench.baselines.flownet2.load_narrow_flownet2`; ``None`` draws
+            those of the narrow one that is trained by default.
+        seed: Of weights that are drawn.
+        device: Where the network runs.
+
+    Raises:
+        DataError: If the weights do not fit, or are of the full FlowNet2.
+    """
+    if weights is not None:
+        return _of_flownet2(load_narrow_flownet2(weights), device)
+    return _of_flownet2(_drawn(lambda: narrow_flownet2(NarrowWidth()), seed), device)
+
+
+def _of_flownet2(network: nn.Module, device: torch.device) -> Estimate:
     network = network.to(device)
 
     def estimate(first: Tensor, second: Tensor) -> Tensor:

@@ -224,6 +224,10 @@ def _estimate(name: str, options: FlowOptions) -> "Estimate":
     device = flow_networks.usable_device(options.device)
     if name == "flow:flownet2":
         return flow_networks.flownet2_estimate(options.weights, seed=options.seed, device=device)
+    if name == "flow:flownet2-narrow":
+        return flow_networks.narrow_flownet2_estimate(
+            options.weights, seed=options.seed, device=device
+        )
     if name.startswith(_PTLFLOW):
         model = name.removeprefix(_PTLFLOW)
         return flow_networks.ptlflow_estimate(
@@ -241,6 +245,7 @@ _ENTRIES = {
             FlowEntry(name, summary, "weights", True, _network(name))
             for name, summary in (
                 ("flow:flownet2", "FlowNet2 (Ilg et al. 2017)"),
+                ("flow:flownet2-narrow", "narrow FlowNet2, trained here on the drawn world"),
                 ("flow:raft-small", "small RAFT (Teed and Deng 2020)"),
                 ("flow:raft-large", "RAFT (Teed and Deng 2020)"),
             )

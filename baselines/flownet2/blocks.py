@@ -8,16 +8,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FlowPyramid", "conv", "deconv"]
+__all__ = ["SLOPE", "FlowPyramid", "conv", "deconv"]
 
-_SLOPE = 0.1
+SLOPE = 0.1
+"""Of every leaky ReLU."""
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
     """Convolution that keeps the size (divided by the stride), then a leaky ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2),
-        nn.LeakyReLU(_SLOPE, inplace=True),
+        nn.LeakyReLU(SLOPE, inplace=True),
     )
 
 
@@ -25,7 +26,7 @@ def deconv(inputs: int, outputs: int) -> nn.Sequential:
     """Transposed convolution to twice the size, then a leaky ReLU."""
     return nn.Sequential(
         nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1),
-        nn.LeakyReLU(_SLOPE, inplace=True),
+        nn.LeakyReLU(SLOPE, inplace=True),
     )
 
 

@@ -33,6 +33,9 @@ class FlowNet2(nn.Module):
         width: Multiplies the number of channels of every hidden layer; 1 is the released network,
             0.08 trains on a CPU.
         least: Channels that every hidden layer keeps, whatever the width.
+        small_scale: What FlowNetSD's flow is multiplied by. The released weights were trained with
+            a division by 20, where the other networks have a multiplication. A training at one
+            learning rate for all needs 20 here, too; the functions are the same in other units.
 
     Raises:
         ConfigError: If ``width`` is not positive, or ``least`` less than 1.
@@ -47,14 +50,19 @@ class FlowNet2(nn.Module):
         torch.Size([1, 2, 375, 1242])
     """
 
-    def __init__(self, width: float = 1.0, least: int = 1) -> None:
+    def __init__(
+        self, width: float = 1.0, least: int = 1, small_scale: float = 1 / _FLOW_SCALE
+    ) -> None:
         super().__init__()
         if not width > 0:
             raise ConfigError(f"the width of FlowNet2 is {width}; expected a number above 0")
         if least < 1:
-            raise ConfigError(f"the least width of FlowNet2's layers is {least}; expected 1 or more")
+            raise ConfigError(
+                f"the least width of FlowNet2's layers is {least}; expected 1 or more"
+            )
         self.width = width
         self.least = least
+        self.small_scale = small_scale
         self.flownetc = FlowNetC(self._scaled)
         self.flownets_1 = FlowNetS(self._scaled)
         self.flownets_2 = FlowNetS(self._scaled)
@@ -131,8 +139,7 @@ class FlowNet2(nn.Module):
         s1 = _in_pixels(self.flownets_1(_stacked(pair, flow)), _FLOW_SCALE)
         flow = join(_enlarged(s1[-1], "bilinear"))
         s2 = _in_pixels(self.flownets_2(_stacked(pair, flow)), _FLOW_SCALE)
-        # Divided where the others are multiplied: the released weights were trained so.
-        sd = _in_pixels(self.flownets_d(pair), 1 / _FLOW_SCALE)
+        sd = _in_pixels(self.flownets_d(pair), self.small_scale)
         large, small = (join(_enlarged(flows[-1], "nearest")) for flows in (s2, sd))
         first, second = pair.chunk(2, dim=1)
         stacked = (

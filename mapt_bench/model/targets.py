@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-__all__ = ["Clip", "FrameTargets"]
+__all__ = ["Clip", "FlowTargets", "FrameTargets"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +40,25 @@ class FrameTargets:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FlowTargets:
+    """Where each pixel of an image was in the image before, for every image but the first.
+
+    Attributes:
+        flow: ``float32`` of shape ``(frames - 1, 2, height, width)``: to the right and downwards,
+            in pixels; 0 where it is not valid.
+        valid: ``bool`` of shape ``(frames - 1, height, width)``: the point is known to be seen in
+            the image before.
+    """
+
+    flow: Tensor
+    valid: Tensor
+
+    def to(self, device: torch.device | str) -> "FlowTargets":
+        """Return the same on another device."""
+        return FlowTargets(self.flow.to(device), self.valid.to(device))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Clip:
     """Two or three frames of one video, the present one last, for one step of training.
 
@@ -48,12 +67,14 @@ class Clip:
         targets: One for each frame.
         name: Where it comes from, for messages: sequence and frame names.
         intervals: Frames of the video from each image to the next, ``frames - 1`` numbers.
+        motion: True optical flow, where it was asked for.
     """
 
     images: Tensor
     targets: tuple[FrameTargets, ...]
     name: str
     intervals: tuple[int, ...]
+    motion: FlowTargets | None = None
 
     def to(self, device: torch.device | str) -> "Clip":
         """Return the same on another device."""
@@ -61,4 +82,5 @@ class Clip:
             self,
             images=self.images.to(device),
             targets=tuple(target.to(device) for target in self.targets),
+            motion=None if self.motion is None else self.motion.to(device),
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,11 +14,12 @@ from mapt_bench.data.statistics.links import find_links
 from mapt_bench.data.statistics.objects import find_objects
 from mapt_bench.errors import ConfigError, DataError, listed
 from mapt_bench.labels import LabelSpace, PanopticMap, Video, pack_codes
-from mapt_bench.model.targets import Clip
+from mapt_bench.model.targets import Clip, FlowTargets
 from mapt_bench.training.frame_targets import frame_targets
 from mapt_bench.training.frames import FrameStore
-from mapt_bench.training.geometry import draw_window
+from mapt_bench.training.geometry import Window, draw_window
 from mapt_bench.training.intervals import choose_interval
+from mapt_bench.training.known_flow import why_no_flow
 from mapt_bench.training.photometry import draw_lights
 from mapt_bench.training.recipe import AugmentSettings, ClipSettings
 
@@ -54,7 +56,8 @@ class ClipDataset(Dataset[Clip]):
     """Clips of videos, by :class:`ClipDraw`.
 
     Args:
-        videos: From any source; those without truth or images, or too short, are skipped.
+        videos: From any source; those without truth or images, too short, or without
+            the true flow that is asked for, are skipped.
         clips: Which frames make a clip.
         augment: How clips are changed.
         cache_bytes: How much of what was read or drawn may be kept.
@@ -136,7 +139,18 @@ class ClipDataset(Dataset[Clip]):
             ),
             name=" ".join(names),
             intervals=(tau,) * (len(frames) - 1),
+            motion=self._motion(video, frames, window) if self.clips.flow else None,
         )
+
+    def _motion(self, video: int, frames: Sequence[int], window: Window) -> FlowTargets:
+        flows, valid = zip(
+            *(
+                window.of_flow(self._store.flow(video, later, earlier))
+                for earlier, later in pairwise(frames)
+            ),
+            strict=True,
+        )
+        return FlowTargets(torch.stack(flows), torch.stack(valid))
 
     def _displacement(self, video: int, last: int, tau: int) -> float | None:
         earlier, later = (
@@ -158,7 +172,7 @@ def _unusable(video: Video, clips: ClipSettings) -> str | None:
             f"it has {info.frame_count} frames, a clip of {clips.length} at tau {min(clips.taus)} "
             f"needs {needed}"
         )
-    return None
+    return why_no_flow(video, clips.taus) if clips.flow else None
 
 
 def _common_labels(videos: Sequence[Video]) -> LabelSpace:

@@ -1,4 +1,4 @@
-"""Frames and their truth, read or drawn once and kept while there is room."""
+"""Frames, their truth and their flow, read or drawn once and kept while there is room."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError
 from mapt_bench.labels import PanopticMap, Video
+from mapt_bench.training.known_flow import flow_to_earlier
 
 __all__ = ["FrameStore"]
 
-_Pixels = TypeVar("_Pixels", NDArray[np.uint8], NDArray[np.uint32])
-_Key = tuple[str, int, int]
+_Pixels = TypeVar("_Pixels", NDArray[np.uint8], NDArray[np.uint32], NDArray[np.float16])
+_Key = tuple[str, int, int, int]
 
 
 class FrameStore:
@@ -28,7 +29,9 @@ class FrameStore:
         self._videos = videos
         self._room = room_bytes
         self._used = 0
-        self._kept: OrderedDict[_Key, NDArray[np.uint8] | NDArray[np.uint32]] = OrderedDict()
+        self._kept: OrderedDict[
+            _Key, NDArray[np.uint8] | NDArray[np.uint32] | NDArray[np.float16]
+        ] = OrderedDict()
 
     def image(self, video: int, frame: int) -> NDArray[np.uint8]:
         """Return an image, ``uint8`` RGB of shape ``(height, width, 3)``; not to be changed.
@@ -36,7 +39,7 @@ class FrameStore:
         Raises:
             DataError: If it cannot be read or is no such array.
         """
-        key = ("image", video, frame)
+        key = ("image", video, frame, frame)
         if key not in self._kept:
             image = self._videos[video].frame(frame).image
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -55,11 +58,32 @@ class FrameStore:
         Raises:
             DataError: If it cannot be read.
         """
-        key = ("truth", video, frame)
+        key = ("truth", video, frame, frame)
         if key not in self._kept:
             return PanopticMap(self._keep(key, self._videos[video].truth(frame).codes))
         self._kept.move_to_end(key)
         return PanopticMap(self._kept[key])  # type: ignore[arg-type]  # by its key codes
+
+    def flow(self, video: int, frame: int, before: int) -> NDArray[np.float16]:
+        """Return where each pixel of a frame was in an earlier one; not to be changed.
+
+        Kept in half precision, whose error of at most 1/2048 is a twentieth of a pixel for the
+        longest flows there are.
+
+        Returns:
+            Pixels to the right and downwards, shape ``(height, width, 2)``; NaN where not valid.
+
+        Raises:
+            DataError: If it cannot be read, or only the flow between neighbours is known.
+        """
+        key = ("flow", video, frame, before)
+        if key not in self._kept:
+            known = flow_to_earlier(self._videos[video], frame, before)
+            flow = known.flow.astype(np.float16)
+            flow[~known.valid] = np.nan
+            return self._keep(key, flow)
+        self._kept.move_to_end(key)
+        return self._kept[key]  # type: ignore[return-value]  # by its key flow
 
     def name(self, video: int, frame: int) -> str:
         """Return what a frame is called in messages."""

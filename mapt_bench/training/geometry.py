@@ -1,7 +1,8 @@
-"""Flip, scale and crop: one window for every frame of a clip, images and maps alike."""
+"""Flip, scale and crop: one window for every frame of a clip: images, maps and flow alike."""
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,14 +54,45 @@ class Window:
 
     def of_codes(self, codes: NDArray[np.uint32], void: int) -> NDArray[np.uint32]:
         """Return the window of a map's codes, shape ``(height, width)``; nearest pixels."""
-        rows = _sources(self.top, self.size[0], self.scaled[0], codes.shape[0])
-        columns = _sources(self.left, self.size[1], self.scaled[1], codes.shape[1])
-        if self.flip:
-            columns = np.where(columns < 0, columns, codes.shape[1] - 1 - columns)
+        rows, columns = self._sources(codes.shape)
         window = codes[rows[:, np.newaxis], columns]
         window[rows < 0] = void
         window[:, columns < 0] = void
         return window
+
+    def of_flow(self, flow: NDArray[np.floating[Any]]) -> tuple[Tensor, Tensor]:
+        """Return the window of a flow between two frames that are both seen through it.
+
+        Vectors are those of the nearest pixels, flipped and scaled. What leads out of the window,
+        or beyond the frame in it, is not valid.
+
+        Args:
+            flow: Pixels to the right and downwards, shape ``(height, width, 2)``; NaN where it is
+                not valid.
+
+        Returns:
+            ``float32`` of shape ``(2, height, width)``, 0 where it is not valid; and where it is,
+            ``bool`` of shape ``(height, width)``.
+        """
+        rows, columns = self._sources(flow.shape[:2])
+        window = flow[rows[:, np.newaxis], columns].astype(np.float32)
+        window[rows < 0] = np.nan
+        window[:, columns < 0] = np.nan
+        window[..., 0] *= self.scaled[1] / flow.shape[1] * (-1 if self.flip else 1)
+        window[..., 1] *= self.scaled[0] / flow.shape[0]
+        valid = _leads_inside(window[..., 0], np.flatnonzero(columns >= 0))
+        valid &= _leads_inside(window[..., 1].T, np.flatnonzero(rows >= 0)).T
+        window[~valid] = 0
+        planes = np.ascontiguousarray(window.transpose(2, 0, 1))
+        return torch.from_numpy(planes), torch.from_numpy(valid)
+
+    def _sources(self, frame: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return for rows and columns of the window those of a frame, -1 outside."""
+        rows = _sources(self.top, self.size[0], self.scaled[0], frame[0])
+        columns = _sources(self.left, self.size[1], self.scaled[1], frame[1])
+        if self.flip:
+            columns = np.where(columns < 0, columns, frame[1] - 1 - columns)
+        return rows, columns
 
 
 def draw_window(
@@ -104,3 +136,12 @@ def _sources(start: int, length: int, scaled: int, frame: int) -> NDArray[np.int
     places = np.arange(start, start + length)
     sources = np.floor((places + 0.5) * frame / scaled).astype(np.int64)
     return np.where((places >= 0) & (places < scaled), np.minimum(sources, frame - 1), -1)
+
+
+def _leads_inside(flow: NDArray[np.float32], seen: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return where flow along the last axis ends at a column of the frame; NaN never does."""
+    if not seen.size:
+        return np.zeros(flow.shape, dtype=np.bool_)
+    ends = flow + np.arange(flow.shape[1], dtype=np.float32)
+    inside: NDArray[np.bool_] = (ends >= seen[0]) & (ends <= seen[-1])
+    return inside

@@ -33,6 +33,8 @@ class ClipSettings:
             factor sampling, arXiv:1908.03195, section 5.1); 0 draws all alike.
         min_thing_px: Things of fewer visible pixels, after augmentation, become crowd: they are
             neither right nor wrong.
+        flow: Whether clips carry the true optical flow from each image to the one before, which
+            only drawn videos know.
     """
 
     length: int = 2
@@ -41,6 +43,7 @@ class ClipSettings:
     target_displacement: float = 0.5
     rare_below: float = 0.0
     min_thing_px: int = 1
+    flow: bool = False
 
     def __post_init__(self) -> None:
         check_range("clips.length", self.length, 2, 3)

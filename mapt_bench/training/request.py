@@ -12,9 +12,11 @@ import torch
 
 from mapt_bench.data.world.suites import suite_names
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.labels import KnownVideo
 from mapt_bench.provenance import provenance
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.dry_run import dry_run, epoch_steps
+from mapt_bench.training.flow_validation import FlowValidation
 from mapt_bench.training.log import read_log
 from mapt_bench.training.model_builder import build_model, model_config, tracker_of
 from mapt_bench.training.processes import ProcessGroup, joined_processes
@@ -27,7 +29,7 @@ from mapt_bench.training.sources import (
     spread,
     suite_data,
 )
-from mapt_bench.training.validation import TrackerValidation
+from mapt_bench.training.validation import JoinedValidation, TrackerValidation, Validate
 
 __all__ = ["TrainingRequest", "carry_out"]
 
@@ -158,9 +160,7 @@ def _job(
     )
 
 
-def _validation(
-    request: TrainingRequest, recipe: Recipe, dataset: ClipDataset
-) -> TrackerValidation | None:
+def _validation(request: TrainingRequest, recipe: Recipe, dataset: ClipDataset) -> Validate | None:
     name = request.val
     if name is None:
         name = _VALIDATED_BY.get(request.suite or "", _NONE)
@@ -171,15 +171,24 @@ def _validation(
     elif _is_folder(name):
         data = folder_data(Path(name), dataset=request.dataset, encoding=request.encoding)
     else:
-        known = nearest(name, (*suite_names(), _NONE))
-        raise ConfigError(f"--val {name!r} is neither a suite nor a folder; {known}")
+        hint = nearest(name, (*suite_names(), _NONE))
+        raise ConfigError(f"--val {name!r} is neither a suite nor a folder; {hint}")
     videos = spread(data.videos, recipe.validate_on)
     if videos[0].info.labels != dataset.labels:
         raise ConfigError(
             f"--val has the label space {videos[0].info.labels.name!r}, the training data have "
             f"{dataset.labels.name!r}; validate on data of one label space with them"
         )
-    return TrackerValidation(videos, tracker_of)
+    tracking = TrackerValidation(videos, tracker_of)
+    if not recipe.clips.flow:
+        return tracking
+    known = [video for video in videos if isinstance(video, KnownVideo)]
+    if len(known) < len(videos):
+        raise ConfigError(
+            f"--val {name!r} does not know its true flow, which clips.flow asks for; validate on a "
+            f"suite, or with --val {_NONE} not at all"
+        )
+    return JoinedValidation(tracking, FlowValidation(known))
 
 
 def _is_folder(name: str) -> bool:

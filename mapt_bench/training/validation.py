@@ -10,12 +10,27 @@ from mapt_bench.labels import Video
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
 from mapt_bench.tracking import Tracker
 
-__all__ = ["VALIDATION_SCORES", "TrackerValidation", "Validate"]
+__all__ = ["VALIDATION_SCORES", "JoinedValidation", "TrackerValidation", "Validate"]
 
 Validate = Callable[[nn.Module, int], dict[str, float]]
 """Given the model and the number of steps made, returns scores for the log."""
 
 VALIDATION_SCORES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
+
+
+class JoinedValidation:
+    """Several :data:`Validate` as one: a model is scored by all that suit it.
+
+    Args:
+        parts: Their scores have different names.
+    """
+
+    def __init__(self, *parts: Validate) -> None:
+        self._parts = parts
+
+    def __call__(self, model: nn.Module, step: int) -> dict[str, float]:
+        """Return the scores of all parts."""
+        return {name: value for part in self._parts for name, value in part(model, step).items()}
 
 
 class TrackerValidation:
