@@ -1,6 +1,7 @@
 """All associators, by name: those of the registry, and one for every flow source."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from mapt_bench.baselines.box_tracks import ByteTrackAssociator, SortAssociator
 from mapt_bench.baselines.embedding import HistogramEmbedder
@@ -8,7 +9,7 @@ from mapt_bench.baselines.exact_flow import TrueFlow
 from mapt_bench.baselines.flow import DisFlow
 from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions, flow_entry, flow_names
 from mapt_bench.baselines.iou import IouAssociator
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names
+from mapt_bench.baselines.mapt_entries import mapt_over, mapt_tracker_names, mapt_weights
 from mapt_bench.baselines.oracle import OracleAssociator
 from mapt_bench.baselines.registry import (
     REGISTRY,
@@ -23,6 +24,7 @@ from mapt_bench.baselines.unlinked import UnlinkedAssociator
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking import Associator, FlowWarp, StandStill, TwoStepAssociator
 from mapt_bench.tracking.propagation import Propagation
+from mapt_bench.tracking.sharing import NOTHING_SHARED, Share, SharedEmbedder, SharedFlow
 from mapt_bench.tracking.two_step import Embedder, Order
 
 __all__ = [
@@ -31,10 +33,12 @@ __all__ = [
     "build_associator",
     "flow_tracker_names",
     "is_associator",
+    "weights_of_associator",
 ]
 
 _TWO_STEP_MEMORY = 10
 _WITH_APPEARANCE = "+appearance"
+_WITH_MAPT = "+mapt"
 
 
 def associator_names() -> tuple[str, ...]:
@@ -43,13 +47,22 @@ def associator_names() -> tuple[str, ...]:
 
 
 def flow_tracker_names() -> tuple[str, ...]:
-    """Names of the associators over a chosen flow; each may end in ``+appearance``."""
+    """Names of the associators over a chosen flow.
+
+    Each may end in ``+appearance``, for hand-made appearance, or ``+mapt``, for MAPT's.
+    """
     return flow_names()
 
 
 def is_associator(name: str) -> bool:
     """Whether :func:`associator_entry` is the place to look for a name."""
-    return name in REGISTRY or name.startswith(FLOW_PREFIX)
+    family, colon, _ = name.partition(":")
+    return name in REGISTRY or (bool(colon) and f"{family}:" in _families())
+
+
+def _families() -> set[str]:
+    """What names with variants begin with: no tracker of a user has such a name."""
+    return {FLOW_PREFIX, *(f"{name.partition(':')[0]}:" for name in REGISTRY if ":" in name)}
 
 
 def associator_entry(name: str) -> AssociatorEntry:
@@ -70,6 +83,26 @@ def associator_entry(name: str) -> AssociatorEntry:
     return REGISTRY[name]
 
 
+def weights_of_associator(name: str, flow: FlowOptions) -> Path | None:
+    """Return the name or file of the weights that an associator of this name links by.
+
+    Args:
+        name: As :func:`associator_entry` knows it.
+        flow: Weights as the user gave them; where there are none, those that ship are meant.
+
+    Returns:
+        ``None`` for those without a network and for untrained ones.
+
+    Raises:
+        ConfigError: If no associator has that name, or it needs weights and there are none.
+    """
+    if name in mapt_tracker_names():
+        return mapt_weights(flow)
+    if not name.startswith(FLOW_PREFIX):
+        return None
+    return flow_entry(_flow_of(name)).weights_of(flow)
+
+
 def build_associator(
     name: str,
     *,
@@ -78,6 +111,8 @@ def build_associator(
     truth: Truth | None = None,
     flow: FlowOptions | None = None,
     true_flow: TrueFlow | None = None,
+    looks: FlowOptions | None = None,
+    share: Share = NOTHING_SHARED,
     **settings: float | str,
 ) -> Associator:
     """Build an associator.
@@ -87,8 +122,11 @@ def build_associator(
         memory: Frames that a lost track is kept for; ``None`` is the tracker's own default.
         pair: Pairing interval in frames: ``t`` is compared with the state of ``t - pair``.
         truth: True map of a frame of the video, for the oracle.
-        flow: Weights and device of a ``flow:`` or ``mapt`` tracker.
+        flow: Weights and device of a ``flow:`` or ``mapt`` tracker; MAPT's are those that ship
+            unless others are given.
         true_flow: True flow from a frame of the video to the one before, for ``flow:exact``.
+        looks: Weights and device of MAPT, for a ``flow:`` tracker that ends in ``+mapt``.
+        share: Where work that trackers of the same video have in common is done once.
         **settings: Fields of :class:`~mapt_bench.baselines.settings.TrackerSettings`.
 
     Raises:
@@ -121,7 +159,16 @@ def build_associator(
     thresholds = TrackerSettings.from_mapping(settings)
     chosen_memory = entry.default_memory if memory is None else memory
     return entry.build(
-        AssociatorOptions(chosen_memory, pair, truth, thresholds, chosen_flow, true_flow)
+        AssociatorOptions(
+            chosen_memory,
+            pair,
+            truth,
+            thresholds,
+            chosen_flow,
+            true_flow,
+            FlowOptions() if looks is None else looks,
+            share,
+        )
     )
 
 
@@ -179,7 +226,7 @@ def _bytetrack(options: AssociatorOptions) -> Associator:
     default_memory=_TWO_STEP_MEMORY,
 )
 def _appearance(options: AssociatorOptions) -> Associator:
-    return _two_step(options, None, HistogramEmbedder())
+    return _two_step(options, None, _histograms(options))
 
 
 @register(
@@ -202,7 +249,7 @@ def _register_both(name: str, order: Order, summary: str) -> None:
         default_memory=_TWO_STEP_MEMORY,
     )
     def _both(options: AssociatorOptions) -> Associator:
-        return _two_step(options, _flow_warp(options), HistogramEmbedder(), order)
+        return _two_step(options, _flow_warp(options), _histograms(options), order)
 
 
 _register_both("both", "motion-first", "motion, then appearance for what is left over")
@@ -213,26 +260,41 @@ _register_both("both:simultaneous", "simultaneous", "motion and appearance in on
 
 
 def _flow_warp(options: AssociatorOptions) -> FlowWarp:
-    return FlowWarp(DisFlow(height=options.settings.flow_height))
+    height = options.settings.flow_height
+    what = ("flow:dis", FlowOptions(height=height))
+    return FlowWarp(SharedFlow(DisFlow(height=height), what, options.share))
+
+
+def _histograms(options: AssociatorOptions) -> Embedder:
+    return SharedEmbedder(HistogramEmbedder(), "histograms", options.share)
+
+
+def _flow_of(name: str) -> str:
+    return name.removesuffix(_WITH_APPEARANCE).removesuffix(_WITH_MAPT)
 
 
 def _flow_associator(name: str) -> AssociatorEntry:
     """Describe two-step fusion over a flow that is asked for by name."""
-    source = flow_entry(name.removesuffix(_WITH_APPEARANCE))
-    looks = name.endswith(_WITH_APPEARANCE)
+    flow = _flow_of(name)
+    source = flow_entry(flow)
+    looks, by_mapt = name.endswith(_WITH_APPEARANCE), name.endswith(_WITH_MAPT)
 
     def build(options: AssociatorOptions) -> Associator:
         given = replace(
             options.flow, height=options.settings.flow_height, true_flow=options.true_flow
         )
         source.check(given)
-        warp = FlowWarp(source.build(given))
-        return _two_step(options, warp, HistogramEmbedder() if looks else None)
+        what = (flow, given)  # its options decide a flow, but for the video
+        warp = FlowWarp(SharedFlow(source.build(given), what, options.share))
+        if by_mapt:
+            return mapt_over(warp, options)
+        return _two_step(options, warp, _histograms(options) if looks else None)
 
     return AssociatorEntry(
         name=name,
-        summary=f"masks warped by {source.summary}" + (", then appearance" if looks else ""),
-        needs_images=source.needs_images or looks,
+        summary=f"masks warped by {source.summary}"
+        + (", then appearance" if looks else ", then MAPT's appearance" if by_mapt else ""),
+        needs_images=source.needs_images or looks or by_mapt,
         needs_truth=False,
         supports_pair=source.takes != "folder",
         supports_memory=True,

@@ -1,7 +1,7 @@
 """All flow sources by name. Networks, and with them torch, are imported only when one is built."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +11,7 @@ from mapt_bench.baselines.flow import DisFlow
 from mapt_bench.baselines.flow_files import FlowFiles
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking.propagation import FlowSource
+from mapt_bench.weights import DEFAULT_NARROW_FLOWNET2, shipped, shipped_weights, weights_file
 
 if TYPE_CHECKING:
     from mapt_bench.baselines.flow_networks import Estimate
@@ -42,6 +43,8 @@ class FlowOptions:
         device: Where a network runs, for example ``"cpu"`` or ``"cuda"``.
         height: Rows that ``flow:dis`` scales frames down to.
         true_flow: Of the video at hand, for ``flow:exact``.
+        switches: Parts of MAPT that are switched off, see
+            :data:`~mapt_bench.model.switches.SWITCHES`.
     """
 
     weights: Path | None = None
@@ -50,6 +53,7 @@ class FlowOptions:
     device: str = "cpu"
     height: int = 192
     true_flow: TrueFlow | None = field(default=None, compare=False)
+    switches: tuple[str, ...] = ()
 
     @property
     def asks_for_weights(self) -> bool:
@@ -69,6 +73,7 @@ class FlowEntry:
         needs_images: Whether frames must have images.
         build: Makes one.
         needs_true_flow: Whether it is an upper bound that is told the truth.
+        ships: Name of the shipped weights that run where no others are given.
     """
 
     name: str
@@ -77,14 +82,32 @@ class FlowEntry:
     needs_images: bool
     build: Callable[[FlowOptions], FlowSource]
     needs_true_flow: bool = False
+    ships: str | None = None
 
     @property
     def needs_weights(self) -> bool:
         """Whether it is a network: it wants a file of weights, or leave to be untrained."""
         return self.takes == "weights"
 
+    def weights_of(self, options: FlowOptions) -> Path | None:
+        """Return the file of the weights that would run: the given one, or the one that ships.
+
+        Returns:
+            ``None`` for untrained networks, if there are no weights, and if it is no network.
+
+        Raises:
+            ConfigError: If a name was given, and no weights of that name ship.
+        """
+        if not self.needs_weights or options.random_weights:
+            return None
+        if options.weights is not None:
+            return weights_file(options.weights)
+        if self.ships is None or self.ships not in shipped_weights():
+            return None
+        return shipped(self.ships).path
+
     def check(self, options: FlowOptions) -> None:
-        """Refuse options that do not suit this source; nothing is read.
+        """Refuse options that do not suit this source; no weights are read.
 
         Raises:
             ConfigError: If weights are missing and untrained ones were not asked for, both were
@@ -101,7 +124,7 @@ class FlowEntry:
             raise ConfigError(f"{self.name} has no weights; leave --weights away")
         if self.takes == "folder" and not given:
             raise ConfigError(f"{self.name} needs --weights FOLDER, the folder of flow files")
-        if self.needs_weights and not (given or untrained):
+        if self.needs_weights and not untrained and self.weights_of(options) is None:
             raise ConfigError(
                 f"{self.name} needs trained weights: give --weights FILE; an untrained network, "
                 "whose flow means nothing, must be asked for with --random-weights"
@@ -211,7 +234,8 @@ def _network(name: str) -> Callable[[FlowOptions], FlowSource]:
     def build(options: FlowOptions) -> FlowSource:
         from mapt_bench.baselines.flow_networks import NetworkFlow
 
-        return NetworkFlow(_estimate(name, options), device=options.device)
+        resolved = replace(options, weights=flow_entry(name).weights_of(options))
+        return NetworkFlow(_estimate(name, resolved), device=options.device)
 
     return build
 
@@ -245,10 +269,17 @@ _ENTRIES = {
             FlowEntry(name, summary, "weights", True, _network(name))
             for name, summary in (
                 ("flow:flownet2", "FlowNet2 (Ilg et al. 2017)"),
-                ("flow:flownet2-narrow", "narrow FlowNet2, trained here on the drawn world"),
                 ("flow:raft-small", "small RAFT (Teed and Deng 2020)"),
                 ("flow:raft-large", "RAFT (Teed and Deng 2020)"),
             )
+        ),
+        FlowEntry(
+            "flow:flownet2-narrow",
+            "narrow FlowNet2, trained here on the drawn world",
+            "weights",
+            True,
+            _network("flow:flownet2-narrow"),
+            ships=DEFAULT_NARROW_FLOWNET2,
         ),
         FlowEntry("flow:files", "flow files from t to t-1 on disk", "folder", False, _files),
         FlowEntry(

@@ -8,6 +8,7 @@ from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.settings import TrackerSettings
 from mapt_bench.labels import PanopticMap
 from mapt_bench.tracking import Associator
+from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
 __all__ = ["REGISTRY", "AssociatorEntry", "AssociatorOptions", "Truth", "register"]
 
@@ -26,6 +27,9 @@ class AssociatorOptions:
         settings: Thresholds.
         flow: Weights and device of the network, for those that have one.
         true_flow: True flow of the video, for those that need it.
+        looks: Weights and device of MAPT, for those that carry masks along a flow and ask MAPT how
+            segments look.
+        share: Where work that trackers of the same video have in common is done once.
     """
 
     memory: int
@@ -34,6 +38,8 @@ class AssociatorOptions:
     settings: TrackerSettings
     flow: FlowOptions = field(default_factory=FlowOptions)
     true_flow: TrueFlow | None = None
+    looks: FlowOptions = field(default_factory=FlowOptions)
+    share: Share = NOTHING_SHARED
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from mapt_bench.reports.evaluation import interval_cell
 from mapt_bench.reports.figures import FAINT, INK, PALETTE, STYLE, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
 from mapt_bench.reports.marks import ORACLE, Mark, line_marks, numbered_mark, reference_mark
+from mapt_bench.reports.parts import run_parts
 from mapt_bench.reports.rows import row_interval, row_label, row_score
 
 if TYPE_CHECKING:
@@ -37,26 +38,30 @@ def write_plots(run: Run, folder: Path) -> list[Path]:
 
     Returns:
         The files written: ``pat_stq`` for runs without, ``sweep_PAT`` and ``sweep_STQ`` for runs
-        with temporal intervals; none where the scores are undefined.
+        with temporal intervals, one of each kind of segments; none where the scores are undefined.
 
     Raises:
         DataError: If a file cannot be written.
     """
+    parts = run_parts(run)
     written = []
-    rows: Sequence[Row] = run["summary"]
-    for suffix in (".png", ".svg"):
-        if any(row_interval(row) for row in rows):
-            for score in ("PAT", "STQ"):
-                if any(row_score(row, score) is not None for row in rows):
-                    written.append(folder / f"sweep_{score}{suffix}")
-                    plot_sweep(run, written[-1], score=score)
-        elif _points(rows):
-            written.append(folder / f"pat_stq{suffix}")
-            plot_scores(run, written[-1])
+    for part in parts:
+        ending = f"_{part.suffix}" if part.suffix else ""
+        title = part.heading if len(parts) > 1 else ""
+        rows: Sequence[Row] = part.run["summary"]
+        for suffix in (".png", ".svg"):
+            if any(row_interval(row) for row in rows):
+                for score in ("PAT", "STQ"):
+                    if any(row_score(row, score) is not None for row in rows):
+                        written.append(folder / f"sweep_{score}{ending}{suffix}")
+                        plot_sweep(part.run, written[-1], score=score)
+            elif _points(rows):
+                written.append(folder / f"pat_stq{ending}{suffix}")
+                plot_scores(part.run, written[-1], title=title)
     return written
 
 
-def plot_scores(run: Run, path: Path) -> None:
+def plot_scores(run: Run, path: Path, *, title: str = "") -> None:
     """Draw PAT against STQ, a point a variant, and its id switches and fragments as bars.
 
     Variants of one group share a colour. The oracle, which knows the ground truth, and copying the
@@ -73,6 +78,8 @@ def plot_scores(run: Run, path: Path) -> None:
     with rc_context(STYLE):
         height = max(4.2, 1.4 + 0.32 * len(rows))
         figure = Figure(figsize=(12, height), dpi=150, layout="constrained")
+        if title:
+            figure.suptitle(title[:1].upper() + title[1:], fontsize=10)
         scatter, bars = figure.subplots(1, 2, width_ratios=(1.7, 1))
         _draw_bars(bars, rows)
         _draw_points(scatter, rows)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError, nearest
+from mapt_bench.reports.parts import part_of, run_parts
 from mapt_bench.reports.rows import row_interval, row_label, row_score
 from mapt_bench.reports.scores import SCORES
 
@@ -148,9 +149,15 @@ def _named_classes(
 
 def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
     rows = []
+    # Names of the first part do not depend on what else was run.
+    endings = {
+        (part.segments, part.trained): f" on {part.suffix}" if part.suffix else ""
+        for part in run_parts(data)
+    }
     for row in data["summary"]:
         interval = row_interval(row)
         ending = f", {interval[0]} {interval[1]}" if interval else ""
+        ending += endings[part_of(row)]
         scores = dict(row["scores"])
         scores |= {name: row_score(row, name) for name in ("IDSW", "Frag")}
         seconds = (row.get("cost") or {}).get("seconds_per_frame")
@@ -162,11 +169,19 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
                 label=row_label(row) + ending,
                 scores=_scores(scores),
                 sequences=_run_sequences(data.get("cells") or [], row),
-                protocol=data.get("protocol") or {},
+                protocol=_protocol(data, row),
             )
         )
     shown = Counter(row.label for row in rows)
     return [row if shown[row.label] == 1 else replace(row, label=row.name) for row in rows]
+
+
+def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the scores of a row depend on: of the segments those that it linked."""
+    protocol = dict(data.get("protocol") or {})
+    by_name = protocol.pop("segments_by_name", None) or {}
+    segments = by_name.get(row.get("segments"))
+    return protocol if segments is None else {**protocol, "segments": segments}
 
 
 def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -174,10 +189,15 @@ def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
     data = provenance.get("data") or {}
     found = {
         "data": data.get("fingerprint"),
-        "segments": (data.get("segments") or {}).get("fingerprint"),
+        "segments": _fingerprint_of_segments(data.get("segments") or {}),
         "seed": provenance.get("seed"),
     }
     return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _fingerprint_of_segments(segments: Mapping[str, Any]) -> str | None:
+    found = [each.get("fingerprint") for each in segments.values() if isinstance(each, Mapping)]
+    return next((each for each in found if each is not None), None)
 
 
 def _run_sequences(cells: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> dict[str, Scores]:

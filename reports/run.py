@@ -13,6 +13,7 @@ from mapt_bench.reports.evaluation import (
 )
 from mapt_bench.reports.groups import of_group, score_group_tables, score_groups
 from mapt_bench.reports.links import group_table
+from mapt_bench.reports.parts import run_parts
 from mapt_bench.reports.rows import is_reference, row_interval, row_label, row_score
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
 
@@ -29,7 +30,7 @@ __all__ = [
 CLAIMED = "claimed (paper, KITTI-STEP val)"
 """Heading of numbers that nobody here has measured."""
 
-_BANDED = ("PAT", "STQ")
+_BANDED = ("PAT", "TQ", "STQ")
 """Scores whose intervals and paired differences are shown, where a run has them."""
 
 _SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "HOTA", "IDF1", "IDSW", "Frag")
@@ -39,7 +40,26 @@ Row = Mapping[str, Any]
 
 
 def run_tables(run: Run) -> list[Table]:
-    """Return the summary and, where there is anything to tell, sweeps, skipped trackers, claims."""
+    """Return all tables of a run.
+
+    For each kind of segments the summary and, where there is anything to tell, sweeps, groups of
+    videos and paired differences; then what was not run, and the claims of the paper.
+    """
+    parts = run_parts(run)
+    tables = []
+    for part in parts:
+        ending = f": {part.heading}" if len(parts) > 1 else ""
+        tables += [
+            replace(table, title=f"{table.title}{ending}") for table in _part_tables(part.run)
+        ]
+    if run.get("skipped"):
+        tables.append(skipped_table(run))
+    if run.get("claims"):
+        tables.append(claims_table(run))
+    return tables
+
+
+def _part_tables(run: Run) -> list[Table]:
     tables = [summary_table(run)]
     if any(row_interval(row) for row in run["summary"]):
         tables += [sweep_table(run, "PAT"), sweep_table(run, "STQ")]
@@ -50,10 +70,6 @@ def run_tables(run: Run) -> list[Table]:
         tables.append(differences_table(run))
     if run.get("links_by_group"):
         tables.append(group_table(run))
-    if run.get("skipped"):
-        tables.append(skipped_table(run))
-    if run.get("claims"):
-        tables.append(claims_table(run))
     return tables
 
 
@@ -197,18 +213,14 @@ def claims_table(run: Run) -> Table:
         Column(CLAIMED, "percent"),
         Column("measured", "percent"),
         Column("difference", "points"),
-        Column("note"),
     )
+    held = [claim for claim in run["claims"] if claim.get("measured") is not None]
     rows = tuple(
-        (
-            str(claim["name"]),
-            *(claim.get(key) for key in ("claimed", "measured", "difference")),
-            str(claim.get("note") or ""),
-        )
-        for claim in run["claims"]
-        if claim.get("measured") is not None
+        (str(claim["name"]), *(claim.get(key) for key in ("claimed", "measured", "difference")))
+        for claim in held
     )
     notes = ["Claimed numbers are the paper's; none of them was measured here."]
+    notes += [f"{note[:1].upper()}{note[1:]}." for note in _notes_of(held)]
     apart: dict[str, list[str]] = {}
     for claim in run["claims"]:
         if claim.get("measured") is None:
@@ -217,6 +229,11 @@ def claims_table(run: Run) -> Table:
             apart.setdefault(reason, []).append(f"{claim['name']} {claimed}")
     notes += [f"{'; '.join(claims)}: {reason}." for reason, claims in apart.items()]
     return Table("Claims of the paper", columns, rows, tuple(notes))
+
+
+def _notes_of(claims: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return each note once."""
+    return list(dict.fromkeys(str(claim["note"]) for claim in claims if claim.get("note")))
 
 
 def _milliseconds(row: Row) -> Cell:
@@ -254,6 +271,8 @@ def _summary_notes(run: Run, *, sweeps: bool, references: frozenset[int]) -> lis
 def _protocol_notes(run: Run) -> list[str]:
     protocol = run.get("protocol") or {}
     words = {"pat": "PAT protocol", "label_space": "label space", "segments": "segments"}
+    if len(protocol.get("segments_by_name") or {}) > 1:
+        del words["segments"]  # each table names its own
     stated = [f"{words[key]}: {protocol[key]}" for key in words if protocol.get(key)]
     return [f"{'; '.join(stated)}."] if stated else []
 

@@ -10,7 +10,7 @@ from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, save_figu
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_training", "smoothed"]
+__all__ = ["is_in_pixels", "plot_training", "smoothed"]
 
 _LOSS_PREFIX = "loss_"
 _POINTS = 60
@@ -54,6 +54,16 @@ def plot_training(rows: Sequence[Row], path: Path) -> None:
         save_figure(figure, path)
 
 
+def is_in_pixels(name: str) -> bool:
+    """Return whether a validation score is a distance in pixels; all others are shares.
+
+    Example:
+        >>> is_in_pixels("EPE on things"), is_in_pixels("PAT")
+        (True, False)
+    """
+    return name.startswith("EPE")
+
+
 def smoothed(values: Sequence[float], window: int) -> list[float]:
     """Return means over the last rows up to each, so that nothing comes from the future.
 
@@ -88,7 +98,8 @@ def _draw_curve(
 
 
 def _draw_scores(axes: "Axes", rows: Sequence[Row]) -> None:
-    axes.set_title("Validation, percent")
+    in_pixels = any(is_in_pixels(name) for row in rows for name in row["scores"])
+    axes.set_title("Validation, pixels" if in_pixels else "Validation, percent")
     if not rows:
         axes.text(0.5, 0.5, "not validated", transform=axes.transAxes, ha="center", color=FAINT)
         return
@@ -97,7 +108,7 @@ def _draw_scores(axes: "Axes", rows: Sequence[Row]) -> None:
         points = [(row["step"], row["scores"][name]) for row in rows if name in row["scores"]]
         axes.plot(
             [step for step, _ in points],
-            [100 * value for _, value in points],
+            [value if in_pixels else 100 * value for _, value in points],
             color=PALETTE[number % len(PALETTE)],
             marker=MARKERS[number % len(MARKERS)],
             markersize=4,

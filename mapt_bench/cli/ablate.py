@@ -1,16 +1,28 @@
 """``mapt-bench ablate``: cues, fusion orders, flows and memory on the same segments."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.experiment import (
     RunOptions,
     experiment_options,
-    flow_weights_option,
+    named_files,
+    network_options,
     run_and_show,
 )
-from mapt_bench.experiments import FlowWeights, ablation_plan, traits_of
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import (
+    MaptWeights,
+    NetworkWeights,
+    SegmentSource,
+    ablation_plan,
+    read_mapt_weights,
+    traits_of,
+)
+from mapt_bench.weights import shipped_weights
 
 __all__ = ["command"]
 
@@ -20,6 +32,8 @@ Examples:
   mapt-bench ablate --data DATA --segments PREDICTIONS --memory 20 --out runs/mine --json -
 """
 
+_ALL = "all"
+
 
 @click.command("ablate", epilog=_EPILOG)
 @click.option(
@@ -28,19 +42,84 @@ Examples:
     show_default=True,
     help="Frames that a lost track is kept for in the rows with memory.",
 )
-@flow_weights_option
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    metavar="NAME|all",
+    help="A part of MAPT to switch off, one more row; repeatable. An unknown name lists them.",
+)
+@click.option(
+    "--trained",
+    multiple=True,
+    metavar="NAME|NAME=FILE",
+    help="A network that was trained without a part: one that ships, or your own; repeatable. "
+    "These have tables of their own.",
+)
+@network_options
 @experiment_options
 def command(
     memory: int,
-    flow_weights: tuple[FlowWeights, ...],
+    switches: tuple[str, ...],
+    trained: tuple[str, ...],
+    flow_weights: tuple[NetworkWeights, ...],
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
-    """Cross cues, memory, fusion orders and flows on one set of segments.
+    """Cross cues, memory, fusion orders and flows on the same segments.
 
-    Motion, appearance and both, each without and with memory; motion first, appearance first and
-    simultaneous fusion; motion over DIS flow and over each network whose weights are given; next
-    to copying, IoU, SORT and ByteTrack, unlinked segments (the floor) and true identities (the
-    ceiling). Everything goes to the folder of the run.
+    MAPT's motion head, its appearance head and both, each without and with memory; the orders of
+    fusion; optical flow in place of the motion head; next to copying, IoU, SORT, ByteTrack and
+    hand-made appearance, unlinked segments (the floor) and true identities (the ceiling). All of
+    it on the segments that MAPT finds itself, and on the true ones. Everything goes to the folder
+    of the run.
     """
-    plan = ablation_plan(traits_of, memory=memory, flow_weights=flow_weights)
-    return run_and_show(plan, RunOptions(**options))
+    given = RunOptions(**options, default_segments=f"mapt,{GROUND_TRUTH}")
+    networks = _trained(trained, given.mapt)
+    kinds = [each.name if isinstance(each, SegmentSource) else None for each in given.kinds]
+    plan = ablation_plan(
+        traits_of,
+        memory=memory,
+        mapt=given.mapt,
+        flow_weights=flow_weights,
+        switches=_switches(switches),
+        trained=networks,
+        segments=kinds,
+        shared_segments=[
+            each.name
+            for each in given.kinds
+            if isinstance(each, SegmentSource) and each.mapt is None
+        ],
+    )
+    return run_and_show(plan, given, trained=networks)
+
+
+def _switches(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the switches that are asked for; only then is torch imported."""
+    if not names:
+        return ()
+    from mapt_bench.model import SWITCHES, check_switch
+
+    if _ALL in names:
+        return tuple(SWITCHES)
+    for name in names:
+        check_switch(name)
+    return names if isinstance(names, tuple) else tuple(names)
+
+
+def _trained(texts: Sequence[str], mapt: MaptWeights | None) -> tuple[MaptWeights, ...]:
+    """Return the networks of the second table, the whole one first."""
+    if not texts:
+        return ()
+    if mapt is None:
+        raise ConfigError("--trained compares with the whole MAPT; give its --weights too")
+    shipping = [text for text in texts if text in shipped_weights()]
+    files = named_files("--trained", [text for text in texts if text not in shipping])
+    found = (
+        mapt,
+        *(read_mapt_weights(name) for name in shipping),
+        *(read_mapt_weights(str(path), name) for name, path in files.items()),
+    )
+    names = [each.name for each in found]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"--trained gives a network twice, or MAPT itself: {', '.join(names)}")
+    return found

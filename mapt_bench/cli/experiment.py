@@ -3,44 +3,64 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from mapt_bench.baselines.flow_sources import FLOW_PREFIX
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
+    MILD_NOISE,
+    NOISY,
     DataSource,
-    FlowWeights,
+    MaptWeights,
+    NetworkWeights,
     Plan,
+    SegmentSource,
     Skip,
     folder_source,
     read_flow_weights,
+    read_mapt_weights,
     run_experiment,
     skips_of_stress,
     suite_source,
     unit_count,
 )
-from mapt_bench.experiments.source import MILD_NOISE
 from mapt_bench.reports.formats import write_tables
 from mapt_bench.reports.plots import write_plots
 from mapt_bench.reports.run import run_tables
 from mapt_bench.reports.tables import Table
 from mapt_bench.reports.terminal import print_table
+from mapt_bench.weights import DEFAULT_MAPT, DEFAULT_NARROW_FLOWNET2, shipped, shipped_weights
 
-__all__ = ["RunOptions", "experiment_options", "flow_weights_option", "run_and_show"]
+__all__ = [
+    "RunOptions",
+    "experiment_options",
+    "named_files",
+    "network_options",
+    "run_and_show",
+]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_NOISY = "noisy"
+_MAPT = "mapt"
+_NO_WEIGHTS = "none"
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Values of :func:`experiment_options`, as they come from the command line."""
+    """Values of :func:`experiment_options`, as they come from the command line.
+
+    Attributes:
+        default_suite: What is run on where nothing is said.
+        default_segments: What is linked on a suite where nothing is said, kinds with commas.
+        weights: Of MAPT: a name, a file, ``"none"``; ``None`` takes those that ship, if they do.
+    """
 
     data: Path | None
     suite: str | None
@@ -52,9 +72,64 @@ class RunOptions:
     seed: int
     json_file: str | None
     default_suite: str = "quick"
+    default_segments: str = GROUND_TRUTH
+    weights: str | None = _NO_WEIGHTS
 
-    def source(self) -> DataSource:
+    @cached_property
+    def mapt(self) -> MaptWeights | None:
+        """The MAPT that takes part, loaded once to see that it can.
+
+        Raises:
+            ConfigError: If no weights have that name, or they do not say what they are of.
+            DataError: If they cannot be used.
+        """
+        if self.weights == _NO_WEIGHTS:
+            return None
+        if self.weights is None and DEFAULT_MAPT not in shipped_weights():
+            return None
+        return read_mapt_weights(self.weights or DEFAULT_MAPT)
+
+    @cached_property
+    def kinds(self) -> tuple[SegmentSource | Path, ...]:
+        """Kinds of segments that are linked; a path is a folder of predictions.
+
+        Raises:
+            ConfigError: If they do not go with the other options.
+        """
+        text = self.segments
+        if text is None:
+            text = GROUND_TRUTH if self.data is not None else self.default_segments
+            if self.mapt is None:
+                text = text.replace(_MAPT, NOISY)
+        names = text.split(",")
+        if len(set(names)) != len(names):
+            raise ConfigError(f"--segments {text} names a kind twice")
+        return tuple(self._kind(name) for name in names)
+
+    def _kind(self, name: str) -> SegmentSource | Path:
+        if name == GROUND_TRUTH:
+            return SegmentSource()
+        if name == NOISY:
+            return SegmentSource(noise=MILD_NOISE)
+        if name == _MAPT:
+            if self.mapt is None:
+                raise ConfigError(
+                    "--segments mapt are what MAPT finds, and it has no weights here; give "
+                    f"--weights FILE where the command takes it, or {GROUND_TRUTH} or {NOISY}"
+                )
+            return SegmentSource(mapt=self.mapt)
+        if self.data is None:
+            raise ConfigError(
+                f"--segments {name}: saved predictions need --data; suites have {_MAPT}, "
+                f"{GROUND_TRUTH} or {NOISY}"
+            )
+        return Path(name)
+
+    def source(self, *, trained: Sequence[MaptWeights] = ()) -> DataSource:
         """Open the data, or a suite of the drawn world.
+
+        Args:
+            trained: Networks whose own segments are linked too.
 
         Raises:
             ConfigError: If options do not go together.
@@ -62,26 +137,20 @@ class RunOptions:
         """
         if self.seed < 0:
             raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
+        kinds = [*self.kinds]
+        kinds += [each for each in map(_found_by, trained) if each not in kinds]
         if self.data is not None:
             if self.suite is not None:
                 raise ConfigError("--data and --suite both say what is run on; leave one away")
-            is_folder = self.segments not in (None, GROUND_TRUTH, _NOISY)
-            return folder_source(
-                self.data,
-                segments=Path(str(self.segments)) if is_folder else None,
-                noise=MILD_NOISE if self.segments == _NOISY else None,
-                dataset=self.dataset,
-                encoding=self.encoding,
-            )
+            return folder_source(self.data, kinds, dataset=self.dataset, encoding=self.encoding)
         if self.dataset is not None or self.encoding is not None:
             raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
-        if self.segments not in (None, GROUND_TRUTH, _NOISY):
-            raise ConfigError(
-                f"--segments {self.segments}: saved predictions need --data; suites have "
-                f"{GROUND_TRUTH} or {_NOISY}"
-            )
-        noise = None if self.segments == GROUND_TRUTH else MILD_NOISE
-        return suite_source(self.suite or self.default_suite, noise=noise)
+        suites = [each for each in kinds if isinstance(each, SegmentSource)]
+        return suite_source(self.suite or self.default_suite, suites)
+
+
+def _found_by(mapt: MaptWeights) -> SegmentSource:
+    return SegmentSource(mapt=mapt)
 
 
 def experiment_options(function: _Function) -> _Function:
@@ -101,10 +170,11 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--segments",
-            metavar="groundtruth|noisy|DIR",
-            help="Segments that every tracker links: the true ones without ids, the same with mild "
-            "faults, or predictions saved in DIR (default: groundtruth; in ablations and sweeps "
-            "of suites noisy).",
+            metavar="mapt|groundtruth|noisy|DIR",
+            help="Segments that every tracker links, one kind or several with commas: what MAPT "
+            "finds, the true ones without ids, the same with mild faults, or predictions saved in "
+            "DIR (default: groundtruth; of suites mapt,groundtruth in ablations and mapt in "
+            "sweeps).",
         ),
         click.option("--dataset", metavar="NAME", help="Label space or YAML file."),
         click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data."),
@@ -123,37 +193,62 @@ def experiment_options(function: _Function) -> _Function:
     return function
 
 
-def flow_weights_option(function: _Function) -> _Function:
-    """Add ``--flow-weights NAME=FILE``, repeatable; the command gets the weights, checked."""
-    return click.option(
-        "--flow-weights",
-        multiple=True,
-        metavar="NAME=FILE",
-        callback=lambda context, option, texts: _flow_weights(texts),
-        help="Trained weights of a flow network, such as flow:raft-small=raft_small.pth; "
-        "repeatable.",
-    )(function)
+def network_options(function: _Function) -> _Function:
+    """Add ``--weights`` and ``--flow-weights``; the command gets the flow weights checked."""
+    options = (
+        click.option(
+            "--weights",
+            metavar="NAME|FILE|none",
+            help="Weights of MAPT: a name that ships, a file that train wrote, or none to run only "
+            f"what needs none (default: {DEFAULT_MAPT}).",
+        ),
+        click.option(
+            "--flow-weights",
+            multiple=True,
+            metavar="NAME=FILE",
+            callback=lambda context, option, texts: _flow_weights(texts),
+            help="Trained weights of a flow network, such as flow:raft-small=raft_small.pth; "
+            "repeatable. The narrow FlowNet2 that ships runs without.",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
-def _flow_weights(texts: Sequence[str]) -> tuple[FlowWeights, ...]:
+def _flow_weights(texts: Sequence[str]) -> tuple[NetworkWeights, ...]:
+    files = (
+        {f"{FLOW_PREFIX}{DEFAULT_NARROW_FLOWNET2}": shipped(DEFAULT_NARROW_FLOWNET2).path}
+        if (DEFAULT_NARROW_FLOWNET2 in shipped_weights())
+        else {}
+    )
+    return read_flow_weights({**files, **named_files("--flow-weights", texts)})
+
+
+def named_files(option: str, texts: Sequence[str]) -> dict[str, Path]:
+    """Return the files of a repeatable option ``NAME=FILE``, by name.
+
+    Raises:
+        ConfigError: If a text is no such pair, or a name comes twice.
+    """
     files: dict[str, Path] = {}
     for text in texts:
-        flow, _, file = text.partition("=")
-        if not flow or not file:
+        name, _, file = text.partition("=")
+        if not name or not file:
             raise ConfigError(
-                f"--flow-weights is {text!r}; expected NAME=FILE, as in "
-                "flow:raft-small=raft_small.pth"
+                f"{option} is {text!r}; expected NAME=FILE, as in flow:raft-small=raft_small.pth"
             )
-        if flow in files:
-            raise ConfigError(f"--flow-weights gives {flow} weights twice; leave one of them away")
-        files[flow] = Path(file).expanduser()
-    return read_flow_weights(files)
+        if name in files:
+            raise ConfigError(f"{option} gives {name} weights twice; leave one of them away")
+        files[name] = Path(file).expanduser()
+    return files
 
 
 def run_and_show(
     plan: Plan,
     options: RunOptions,
     *,
+    trained: Sequence[MaptWeights] = (),
     tables_of: Callable[[dict[str, Any]], list[Table]] = run_tables,
     write_pictures: Callable[[dict[str, Any], Path], list[Path]] = write_plots,
 ) -> int:
@@ -162,6 +257,7 @@ def run_and_show(
     Args:
         plan: What to run.
         options: On what, and where the result goes.
+        trained: Networks whose own segments are linked too.
         tables_of: Makes the tables of a result.
         write_pictures: Draws the pictures of a result into a folder.
 
@@ -169,7 +265,7 @@ def run_and_show(
         ConfigError: If options do not go together, or ``--out`` holds another run.
         DataError: If the data are unusable or something cannot be written.
     """
-    source = options.source()
+    source = options.source(trained=trained)
     folder = options.out or Path("runs") / f"{plan.experiment}-{datetime.now():%Y%m%d-%H%M%S}"
     _tell_skips(skips_of_stress(plan, source))
     with progress_bar(plan.experiment, unit_count(plan, source)) as advance:

@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.experiment import RunOptions, experiment_options, run_and_show
 from mapt_bench.cli.options import whole_numbers
 from mapt_bench.experiments import DEFAULT_LEVELS, stress_plan, traits_of
@@ -61,7 +60,6 @@ def command(
     to six minutes on two cores with -j 2. Segments are the true ones (--segments groundtruth)
     unless others are asked for, so that what is lost is lost to the stress.
     """
-    options["segments"] = options["segments"] or GROUND_TRUTH
     given = RunOptions(**options, default_suite="stress")
     plan = stress_plan(
         traits_of,

@@ -7,11 +7,12 @@ import click
 from mapt_bench.cli.experiment import (
     RunOptions,
     experiment_options,
-    flow_weights_option,
+    network_options,
     run_and_show,
 )
 from mapt_bench.cli.options import whole_numbers
-from mapt_bench.experiments import DEFAULT_TAUS, FlowWeights, interval_plan, traits_of
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import DEFAULT_TAUS, NetworkWeights, interval_plan, traits_of
 
 __all__ = ["command"]
 
@@ -39,29 +40,33 @@ def _intervals(name: str, text: str | None) -> tuple[int, ...] | None:
 @click.option(
     "--memory", default=0, show_default=True, help="Frames that a lost track is kept for."
 )
-@flow_weights_option
+@network_options
 @experiment_options
 def command(
     drop: str | None,
     pair: str | None,
     memory: int,
-    flow_weights: tuple[FlowWeights, ...],
+    flow_weights: tuple[NetworkWeights, ...],
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
     """Drop frames or widen the pairing interval.
 
     TAUS are whole numbers with commas; without --drop and --pair both sweeps run with 1,2,3,5.
     Numbers of different tau are no comparison by themselves: each tau carries copying and the
-    oracle as references. A flow network whose weights are given has a line beside motion.
+    oracle as references. MAPT's heads, and each flow network that has weights, have a line each.
     """
     if drop is None and pair is None:
         taus = ",".join(str(tau) for tau in DEFAULT_TAUS)
         drop = pair = taus
+    given = RunOptions(**options, default_segments="mapt")
+    if len(given.kinds) > 1:
+        raise ConfigError(f"--segments {given.segments}: a sweep links one kind of segments")
     plan = interval_plan(
         traits_of,
         drop=_intervals("drop", drop),
         pair=_intervals("pair", pair),
         memory=memory,
+        mapt=given.mapt,
         flow_weights=flow_weights,
     )
-    return run_and_show(plan, RunOptions(**options))
+    return run_and_show(plan, given)

@@ -1,33 +1,31 @@
 """Experiments: plans of cells, run one by one, gone on with where they stopped, one result each."""
 
+from mapt_bench.experiments.ablation_plan import ablation_plan
 from mapt_bench.experiments.experiment import run_experiment
-from mapt_bench.experiments.plan import (
-    DEFAULT_TAUS,
-    Cell,
-    Plan,
-    Skip,
-    Sweep,
-    ablation_plan,
-    interval_plan,
-)
+from mapt_bench.experiments.interval_plan import DEFAULT_TAUS, interval_plan
+from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
 from mapt_bench.experiments.results import run_result
 from mapt_bench.experiments.runner import run_plan, skips_of_stress, traits_of, unit_count
-from mapt_bench.experiments.source import (
-    DataSource,
-    SegmentSource,
-    folder_source,
-    suite_source,
-)
+from mapt_bench.experiments.segment_sources import MILD_NOISE, NOISY, SegmentSource
+from mapt_bench.experiments.source import DataSource, folder_source, suite_source
 from mapt_bench.experiments.stress_plan import DEFAULT_LEVELS, stress_plan
 from mapt_bench.experiments.variants import Variant
-from mapt_bench.experiments.weights import FlowWeights, read_flow_weights
+from mapt_bench.experiments.weights import (
+    MaptWeights,
+    NetworkWeights,
+    read_flow_weights,
+    read_mapt_weights,
+)
 
 __all__ = [
     "DEFAULT_LEVELS",
     "DEFAULT_TAUS",
+    "MILD_NOISE",
+    "NOISY",
     "Cell",
     "DataSource",
-    "FlowWeights",
+    "MaptWeights",
+    "NetworkWeights",
     "Plan",
     "SegmentSource",
     "Skip",
@@ -37,6 +35,7 @@ __all__ = [
     "folder_source",
     "interval_plan",
     "read_flow_weights",
+    "read_mapt_weights",
     "run_experiment",
     "run_plan",
     "run_result",

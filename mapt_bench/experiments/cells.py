@@ -16,7 +16,7 @@ __all__ = ["CODE_SCHEMA", "canonical_json", "cell_config", "cell_key", "code_fin
 CODE_SCHEMA = 1
 """Raised when the files of a run change their meaning."""
 
-_DECIDING = ("labels", "data", "metrics", "tracking", "baselines", "experiments")
+_DECIDING = ("labels", "data", "metrics", "tracking", "model", "baselines", "experiments")
 _KEY_LENGTH = 16
 
 
@@ -61,6 +61,8 @@ def cell_config(cell: Cell, *, pair: int, stress: Stress | None = None) -> dict[
         "memory": variant.memory,
         "settings": dict(variant.settings),
         "weights": None if variant.weights is None else variant.weights.sha256,
+        "mapt": None if variant.mapt is None else variant.mapt.sha256,
+        "switches": list(variant.switches),
         "drop": cell.drop,
         "pair": pair,
         "stress": None if stress is None else asdict(stress),

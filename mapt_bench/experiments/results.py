@@ -35,13 +35,14 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
     """
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
+    rows = summary_rows(outcome, entries, pat_protocol)
     return {
         "schema": RUN_SCHEMA,
         "experiment": plan.experiment,
         "cells": entries,
         "skipped": [skip.to_dict() for skip in outcome.skipped],
-        "summary": summary_rows(outcome, entries, pat_protocol),
-        "claims": paper_claims(plan.experiment),
+        "summary": rows,
+        "claims": paper_claims(plan.experiment, rows),
         "scores_by_group": scores_by_group(outcome, pat_protocol),
         **link_results(outcome),
         "protocol": {
@@ -49,7 +50,8 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
             "label_space": source.labels.name,
             "unit": "sequence",
             "reference": plan.reference,
-            "segments": source.segments.in_words(),
+            "segments": "; ".join(each.in_words() for each in source.segments),
+            "segments_by_name": {each.name: each.in_words() for each in source.segments},
             "drop": "mean over all tau phases; within a phase the sequences are pooled",
             "seconds_per_frame": "median time of association alone, images and segments read",
         },
@@ -63,9 +65,11 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
 
 
 def _weights(outcome: RunOutcome) -> dict[str, str]:
-    """Return the SHA-256 of the weights that were run, by the name of the flow."""
-    used = (cell.cell.variant.weights for cell in outcome.cells)
-    return {weights.flow: weights.sha256 for weights in used if weights is not None}
+    """Return the SHA-256 of the weights that were run, by name."""
+    variants = [cell.cell.variant for cell in outcome.cells]
+    finders = [segments.mapt for segments in outcome.source.segments]
+    used = [*(v.weights for v in variants), *(v.mapt for v in variants), *finders]
+    return {weights.name: weights.sha256 for weights in used if weights is not None}
 
 
 def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str, Any]:
@@ -74,6 +78,7 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
         "key": cell.key,
         "variant": cell.cell.variant.name,
         "data": outcome.source.name,
+        "segments": outcome.source.segments_named(cell.cell.segments).name,
         "stress": _stress(cell.cell),
         "interval": cell.cell.pair,
         "seed": outcome.seed,

@@ -36,6 +36,8 @@ def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> Non
                 "memory": v.memory,
                 "settings": dict(v.settings),
                 "weights": None if v.weights is None else v.weights.sha256,
+                "mapt": None if v.mapt is None else v.mapt.sha256,
+                "switches": list(v.switches),
             }
             for v in plan.variants
         ],

@@ -28,6 +28,7 @@ class Unit:
         sequence: Index of the video.
         phase: First frame that exists.
         stress: What is done to the video.
+        segments: Name of what is linked.
     """
 
     variant: Variant
@@ -37,6 +38,7 @@ class Unit:
     sequence: int
     phase: int
     stress: Stress | None = None
+    segments: str | None = None
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -74,7 +76,14 @@ class ScheduledCell:
         for sequence in self.sequences:
             for phase in range(cell.drop):
                 yield Unit(
-                    cell.variant, cell.drop, self.pair, self.key, sequence, phase, self.stress
+                    cell.variant,
+                    cell.drop,
+                    self.pair,
+                    self.key,
+                    sequence,
+                    phase,
+                    self.stress,
+                    cell.segments,
                 )
 
 
@@ -134,7 +143,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         key = cell_key(
             cell_config(cell, pair=pair, stress=stress),
             data_fingerprint=source.fingerprint,
-            segments=source.segments.describe(),
+            segments=source.segments_named(cell.segments).describe(),
             seed=seed,
         )
         suited, unsuited = _by_video(cell, source)
@@ -169,8 +178,23 @@ def _skip(cell: Cell, entry: AssociatorEntry, source: DataSource) -> Skip | None
         reason = _unsuited(cell.stress.entry, source)
         if reason is not None:
             return Skip(f"stressor {cell.stress.name}", reason)
-    reason = _unmet_need(entry, source)
+    reason = _unmet_need(entry, source) or _unknown_classes(cell, source)
     return None if reason is None else Skip(cell.variant.name, reason)
+
+
+def _unknown_classes(cell: Cell, source: DataSource) -> str | None:
+    """Return why MAPT cannot be asked for the segments of a cell, ``None`` if it can."""
+    finder = source.segments_named(cell.segments).mapt
+    if finder is None:
+        return None
+    if not source.has_images:
+        return f"links segments that {finder.name} finds in images, and the data have none"
+    if finder.label_space != source.labels.name:
+        return (
+            f"links segments of {finder.name}, which tells the classes of {finder.label_space} "
+            f"apart, and the data have those of {source.labels.name}"
+        )
+    return None
 
 
 def _unsuited(stressor: StressEntry, source: DataSource) -> str | None:
@@ -183,7 +207,7 @@ def _unsuited(stressor: StressEntry, source: DataSource) -> str | None:
         return "needs a drawn world, which can be drawn anew with other settings"
     if stressor.needs_images and not source.has_images:
         return "changes images alone, and the data have none"
-    if source.segments.saved is not None:
+    if any(each.saved is not None for each in source.segments):
         raise ConfigError(
             f"saved predictions do not know the stressor {stressor.name!r}: they were made of the "
             "videos without it; give --segments groundtruth or noisy, or --stressor drop, under "

@@ -1,12 +1,16 @@
-"""What the trackers of one video under one stress have in common: frames, truth, segments."""
+"""What the trackers of one video under one stress have in common: frames, truth, segments, work."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from mapt_bench.baselines.flow_sources import FlowOptions
+from mapt_bench.baselines.mapt_entries import describe_for_mapt
 from mapt_bench.data.stress import Stress, stress_video, visible_fractions
 from mapt_bench.experiments.remembered import RememberedVideo, remembered
 from mapt_bench.experiments.segment_files import archive_path, find_segments
+from mapt_bench.experiments.shared_work import SharedWork
 from mapt_bench.experiments.source import DataSource
+from mapt_bench.experiments.weights import MaptWeights
 from mapt_bench.labels import Video
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.tracking.archive import SegmentArchive
@@ -19,22 +23,44 @@ class SharedVideo:
 
     Args:
         video: The stressed video, remembered.
-        archive: The segments of all its frames.
+
+    Attributes:
+        work: What trackers worked out of it.
     """
 
-    def __init__(self, video: RememberedVideo, archive: Path) -> None:
+    def __init__(self, video: RememberedVideo) -> None:
         self.video = video
-        self._archive = SegmentArchive(archive)
-        self._segments: dict[int, FrameSegments] = {}
+        self.work = SharedWork()
+        self._archives: dict[str | None, SegmentArchive] = {}
+        self._segments: dict[tuple[str | None, str | None, int], FrameSegments] = {}
         self._visibility: dict[int, Mapping[int, float] | None] = {}
 
-    def segments(self, index: int) -> FrameSegments:
-        """Return what was found in a frame; trackers do not change it."""
-        if index in self._segments:
-            return self._segments[index]
-        found = self._archive.read(index)
-        if len(self._segments) < self.video.room:
-            self._segments[index] = found
+    def open_segments(self, name: str | None, archive: Path) -> None:
+        """Make the segments of an archive known under a name, unless they are."""
+        if name not in self._archives:
+            self._archives[name] = SegmentArchive(archive)
+
+    def segments(
+        self, name: str | None, index: int, mapt: MaptWeights | None = None
+    ) -> FrameSegments:
+        """Return what is linked in a frame; trackers do not change it.
+
+        Args:
+            name: Of the segments.
+            index: Of the frame.
+            mapt: The network that is to link them: they come with its cues. ``None`` for trackers
+                that need none.
+        """
+        place = (name, None if mapt is None else mapt.sha256, index)
+        if place in self._segments:
+            return self._segments[place]
+        if mapt is None:
+            found = self._archives[name].read(index)
+        else:
+            options = FlowOptions(weights=mapt.path)
+            found = describe_for_mapt(options, self.video.frame(index), self.segments(name, index))
+        if index < self.video.room:
+            self._segments[place] = found
         return found
 
     def visibility(self, index: int) -> Mapping[int, float] | None:
@@ -60,19 +86,22 @@ class Library:
         self._plain: tuple[int, RememberedVideo] | None = None
         self._last: tuple[tuple[int, Stress | None], SharedVideo] | None = None
 
-    def video(self, sequence: int, stress: Stress | None) -> SharedVideo:
-        """Return a video under a stress, its segments found.
+    def video(self, sequence: int, stress: Stress | None, segments: str | None) -> SharedVideo:
+        """Return a video under a stress, with its segments of one name found.
 
         Raises:
             ConfigError: If the stress cannot be put on such a video.
             DataError: If the video is unusable, or its segments cannot be found or written.
         """
         if self._last is None or self._last[0] != (sequence, stress):
-            video = remembered(self._stressed(sequence, stress))
-            path = archive_path(self._folder, self._source, sequence, stress)
-            find_segments(path, self._source, video, sequence, self._seed)
-            self._last = ((sequence, stress), SharedVideo(video, path))
-        return self._last[1]
+            shared = SharedVideo(remembered(self._stressed(sequence, stress)))
+            self._last = ((sequence, stress), shared)
+        shared = self._last[1]
+        kind = self._source.segments_named(segments)
+        path = archive_path(self._folder, kind, sequence, shared.video.info.name, stress)
+        find_segments(path, kind, shared.video, sequence, self._seed)
+        shared.open_segments(segments, path)
+        return shared
 
     def _stressed(self, sequence: int, stress: Stress | None) -> Video:
         whole = self._source.videos[sequence]

@@ -1,73 +1,22 @@
 """What an experiment runs on: videos with truth, and the segments that every tracker is given."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.baselines.noise import SegmentNoise
-from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
-from mapt_bench.data import StoredSequence, open_videos, resolve_labels
+from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.data.fingerprint import maps_fingerprint, videos_fingerprint
 from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.data.world.suites import Suite
 from mapt_bench.data.world.video import WorldVideo
-from mapt_bench.errors import DataError
+from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
+from mapt_bench.experiments.segment_sources import SegmentSource
 from mapt_bench.labels import KnownVideo, LabelSpace, Video
-from mapt_bench.tracking import Segmenter
 
-__all__ = ["MILD_NOISE", "DataSource", "SegmentSource", "folder_source", "suite_source"]
-
-MILD_NOISE = SegmentNoise(missed=0.04, merged=0.03, eroded=0.15, spurious=0.3)
-"""Faults of the segments on suites, so that scores and memory have something to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentSource:
-    """Where the segments come from.
-
-    Attributes:
-        noise: Faults added to ground truth; ``None`` for none.
-        saved: Predictions, one sequence a video, instead of ground truth.
-        folder: Where the predictions lie, for people.
-        fingerprint: Of the predictions.
-    """
-
-    noise: SegmentNoise | None = None
-    saved: tuple[StoredSequence, ...] | None = None
-    folder: str | None = None
-    fingerprint: str | None = None
-
-    def segmenter(self, video: Video, index: int, seed: int) -> Segmenter:
-        """Return what finds the segments of the video at a position, which may be under stress."""
-        if self.saved is not None:
-            return SavedSegments(self.saved[index], seed=seed)
-        return GroundTruthSegments(video, seed=seed, noise=self.noise)
-
-    def describe(self) -> dict[str, Any]:
-        """Return what decides the segments, ready for JSON and for keys; no paths."""
-        if self.saved is not None:
-            return {"kind": "saved predictions", "fingerprint": self.fingerprint}
-        if self.noise is None:
-            return {"kind": "ground truth", "noise": None}
-        names = ("missed", "merged", "eroded", "wrong_class", "spurious")
-        doses = {name: getattr(self.noise, name) for name in names}
-        pixels = {name: getattr(self.noise, name) for name in ("erosion_px", "merge_gap_px")}
-        return {"kind": "ground truth", "noise": {**doses, **pixels}}
-
-    def in_words(self) -> str:
-        """Return one sentence for tables."""
-        if self.saved is not None:
-            return f"saved predictions of {self.folder}"
-        if self.noise is None:
-            return "ground truth with its ids taken away"
-        return (
-            "ground truth with its ids taken away and faults added: "
-            f"{100 * self.noise.missed:g} % missed, {100 * self.noise.merged:g} % merged, "
-            f"{100 * self.noise.eroded:g} % eroded, {self.noise.spurious:g} spurious a frame"
-        )
+__all__ = ["DataSource", "folder_source", "suite_source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +27,7 @@ class DataSource:
         name: For tables, for example ``"quick"`` or the name of a folder.
         videos: All with truth.
         labels: Label space of every video.
-        segments: Where segments come from.
+        segments: Where segments come from: one kind or more, of different names.
         fingerprint: Hash of everything in the videos that can change a result.
         without_truth: Names of videos that were left out because they have no truth.
         suite: Name and version of the suite that the videos are, if they are one.
@@ -89,7 +38,7 @@ class DataSource:
     name: str
     videos: tuple[Video, ...]
     labels: LabelSpace
-    segments: SegmentSource
+    segments: tuple[SegmentSource, ...]
     fingerprint: str
     without_truth: tuple[str, ...] = ()
     suite: Mapping[str, str | int] | None = None
@@ -110,6 +59,19 @@ class DataSource:
         """Whether every video is drawn, so that it can be drawn anew with other settings."""
         return all(isinstance(video, WorldVideo) for video in self.videos)
 
+    def segments_named(self, name: str | None) -> SegmentSource:
+        """Return one kind of segments; ``None`` is the first.
+
+        Raises:
+            ConfigError: If there is none of that name.
+        """
+        if name is None:
+            return self.segments[0]
+        known = {each.name: each for each in self.segments}
+        if name not in known:
+            raise ConfigError(f"there are no segments {name!r}; {nearest(name, known)}")
+        return known[name]
+
     def describe(self) -> dict[str, Any]:
         """Return what a result says of its data, ready for JSON; no paths."""
         return {
@@ -119,16 +81,16 @@ class DataSource:
             "label_space": self.labels.name,
             "sequences": {video.info.name: video.info.frame_count for video in self.videos},
             "has_images": self.has_images,
-            "segments": self.segments.describe(),
+            "segments": {each.name: each.describe() for each in self.segments},
         }
 
 
-def suite_source(name: str, *, noise: SegmentNoise | None = MILD_NOISE) -> DataSource:
-    """Return a suite of the drawn world with ground-truth segments.
+def suite_source(name: str, segments: Sequence[SegmentSource] = (SegmentSource(),)) -> DataSource:
+    """Return a suite of the drawn world.
 
     Args:
         name: Of the suite.
-        noise: Faults of the segments; ``None`` for none.
+        segments: What is linked.
 
     Raises:
         ConfigError: If there is no such suite; the message suggests the nearest.
@@ -140,7 +102,7 @@ def suite_source(name: str, *, noise: SegmentNoise | None = MILD_NOISE) -> DataS
         name=suite.name,
         videos=videos,
         labels=videos[0].info.labels,
-        segments=SegmentSource(noise=noise),
+        segments=tuple(segments),
         fingerprint=str(frozen_fingerprint(suite)),
         suite={"name": suite.name, "version": suite.version},
         groups={
@@ -159,8 +121,7 @@ def _checked_suite(name: str) -> Suite:
 def folder_source(
     data: Path,
     *,
-    segments: Path | None = None,
-    noise: SegmentNoise | None = None,
+    segments: Sequence[SegmentSource | Path] = (SegmentSource(),),
     dataset: str | None = None,
     encoding: str | None = None,
 ) -> DataSource:
@@ -168,8 +129,7 @@ def folder_source(
 
     Args:
         data: Folder with ``panoptic_maps`` and, for trackers that need them, ``images``.
-        segments: Folder of saved predictions; ``None`` takes the segments of the ground truth.
-        noise: Faults added to ground-truth segments.
+        segments: What is linked; a path is a folder of saved predictions.
         dataset: Label space; ``None`` asks the folders.
         encoding: Encoding of the maps of ``data``; ``None`` finds it out.
 
@@ -177,11 +137,8 @@ def folder_source(
         ConfigError: If the label space or the encoding is unknown.
         DataError: If the data cannot be used, have no truth, or lack segments for a sequence.
     """
-    labels = (
-        resolve_labels(dataset, data)
-        if segments is None
-        else resolve_labels(dataset, data, segments)
-    )
+    folders = [each for each in segments if isinstance(each, Path)]
+    labels = resolve_labels(dataset, data, *folders)
     found = open_videos(data, labels, encoding=encoding)
     videos = [video for video in found if video.has_truth]
     if not videos:
@@ -190,17 +147,18 @@ def folder_source(
             "panoptic_maps",
             where=data,
         )
-    source = SegmentSource(noise=noise)
-    if segments is not None:
-        saved = tuple(match_saved_segments(videos, segments, labels))
-        source = SegmentSource(
-            saved=saved, folder=segments.name, fingerprint=maps_fingerprint(saved)
-        )
     return DataSource(
         name=data.resolve().name,
         videos=tuple(videos),
         labels=labels,
-        segments=source,
+        segments=tuple(
+            _saved(each, videos, labels) if isinstance(each, Path) else each for each in segments
+        ),
         fingerprint=videos_fingerprint(videos),
         without_truth=tuple(video.info.name for video in found if not video.has_truth),
     )
+
+
+def _saved(folder: Path, videos: Sequence[Video], labels: LabelSpace) -> SegmentSource:
+    saved = tuple(match_saved_segments(videos, folder, labels))
+    return SegmentSource(saved=saved, folder=folder.name, fingerprint=maps_fingerprint(saved))

@@ -8,8 +8,8 @@ from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plan import Plan, Series
 from mapt_bench.experiments.variants import (
     BASELINES,
-    FUSIONS,
-    HEADS,
+    HAND_MADE,
+    HAND_MADE_FUSIONS,
     ORACLE,
     Traits,
     Variant,
@@ -108,9 +108,9 @@ def _entries(kind: str, names: Sequence[str]) -> list[StressEntry]:
 
 def _variants(traits_of: Callable[[str], Traits], kind: str, memory: int) -> tuple[Variant, ...]:
     copy, *baselines = BASELINES
-    orders = FUSIONS if kind == "occlusion" else ()
+    orders = HAND_MADE_FUSIONS if kind == "occlusion" else ()
     variants: list[Variant] = []
-    for variant in (replace(copy, group="reference"), *baselines, *HEADS, *orders):
+    for variant in (replace(copy, group="reference"), *baselines, *HAND_MADE, *orders):
         rows = with_and_without_memory(variant, traits_of(variant.associator), memory)
         variants += rows if variant.name in _WITH_MEMORY else rows[:1]
     return (*variants, ORACLE)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mapt_bench.experiments.plan import OWN_SEGMENTS
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.statistics import INTERVAL_SCORES, PooledStatistic, Sample
 from mapt_bench.metrics.intervals import holm
@@ -21,7 +22,8 @@ _Work = tuple[str, tuple[tuple[int, int], ...]]
 def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: str) -> list[_Row]:
     """Return the rows of the summary, table by table.
 
-    An ablation is one table with a row a variant. A sweep is one table an interval, with a row a
+    An ablation is one table with a row a variant for each kind of segments, and one more for
+    networks that were trained without a part. A sweep is one table an interval, with a row a
     variant that takes part; the cells of interval 1 stand in both sweeps. A stress test is one
     table a stressor and level, level 0 being the videos as they are; it has no differences.
     Intervals and paired
@@ -45,7 +47,7 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
     rows = []
     for condition, positions in _tables(outcome):
         names = {outcome.cells[at].cell.variant.name: outcome.cells[at] for at in positions}
-        reference = names.get(outcome.plan.reference or "")
+        reference = _reference(names, outcome.plan.reference)
         for at in positions:
             cell = outcome.cells[at]
             row = _row(cell, entries[at], condition)
@@ -53,10 +55,19 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
                 row["intervals"] = statistics.intervals(cell)
                 scores = statistics.differences(cell, reference)
                 if scores is not None:
-                    row["differences"] = {"reference": outcome.plan.reference, "scores": scores}
+                    name = reference.cell.variant.name if reference is not None else None
+                    row["differences"] = {"reference": name, "scores": scores}
             rows.append(row)
     _correct(statistics.compared.values())
     return rows
+
+
+def _reference(names: Mapping[str, CellOutcome], wanted: str | None) -> CellOutcome | None:
+    """Return the row that the others of a table are compared with."""
+    if wanted is not None and wanted in names:
+        return names[wanted]
+    trained = [cell for cell in names.values() if cell.cell.variant.group == "trained"]
+    return trained[0] if trained else None
 
 
 class _Statistics:
@@ -106,7 +117,7 @@ def _tables(outcome: RunOutcome) -> list[tuple[_Row, list[int]]]:
     """Return each table: its condition, and the positions of its cells."""
     plan = outcome.plan
     if not plan.sweeps and not plan.series:
-        return [({"interval": None}, list(range(len(outcome.cells))))]
+        return _ablation_tables(outcome)
     tables: list[tuple[_Row, list[int]]] = []
     for sweep in plan.sweeps:
         for tau in sweep.taus:
@@ -126,6 +137,21 @@ def _tables(outcome: RunOutcome) -> list[tuple[_Row, list[int]]]:
             positions = [at for at, found in enumerate(levels) if found == level]
             tables.append(({"interval": None, "stress": stressed}, positions))
     return [table for table in tables if table[1]]
+
+
+def _ablation_tables(outcome: RunOutcome) -> list[tuple[_Row, list[int]]]:
+    """Return a table for each kind of segments: parts switched off, then parts left out."""
+    tables: dict[tuple[bool, str], list[int]] = {}
+    for at, each in enumerate(outcome.cells):
+        cell = each.cell
+        is_trained = cell.variant.group == "trained"
+        name = outcome.source.segments_named(cell.segments).name
+        is_own = is_trained and cell.variant.mapt is not None and name == cell.variant.mapt.name
+        tables.setdefault((is_trained, OWN_SEGMENTS if is_own else name), []).append(at)
+    return [
+        ({"interval": None, "segments": name, "trained": is_trained}, positions)
+        for (is_trained, name), positions in tables.items()
+    ]
 
 
 def _row(cell: CellOutcome, entry: _Entry, condition: _Row) -> _Row:

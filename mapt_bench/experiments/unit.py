@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from mapt_bench.baselines import build_associator
-from mapt_bench.baselines.flow_sources import FlowOptions
+from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions
 from mapt_bench.data.stress.dropped import DroppedVideo
 from mapt_bench.errors import DataError
 from mapt_bench.experiments.shared import SharedVideo
+from mapt_bench.experiments.shared_work import WorkOfUnit
 from mapt_bench.experiments.variants import Variant
+from mapt_bench.experiments.weights import MaptWeights
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
 from mapt_bench.tracking import Association, Associator, FrameSegments, SegmentTracker
@@ -98,6 +100,7 @@ def run_unit(
     shared: SharedVideo,
     labels: LabelSpace,
     *,
+    segments: str | None,
     drop: int,
     phase: int,
     pair: int,
@@ -108,6 +111,7 @@ def run_unit(
         variant: The tracker.
         shared: The whole sequence, with truth and segments.
         labels: Label space.
+        segments: Name of what is linked.
         drop: Only every ``drop``-th frame exists.
         phase: The first frame that exists.
         pair: Pairing interval.
@@ -117,18 +121,23 @@ def run_unit(
         DataError: If the data or the weights turn out unusable.
     """
     kept = DroppedVideo(shared.video, drop, phase)
+    share = WorkOfUnit(shared.work, segments, kept.whole_index)
+    flow, looks = _networks(variant)
     associator = _Timed(
         build_associator(
             variant.associator,
             memory=variant.memory,
             pair=pair,
             truth=kept.truth,
-            flow=None if variant.weights is None else FlowOptions(weights=variant.weights.path),
+            flow=flow,
+            looks=looks,
             true_flow=kept.backward_flow if kept.knows_flow else None,
+            share=share,
             **dict(variant.settings),
-        )
+        ),
+        share,
     )
-    tracker = SegmentTracker(_Replay(shared, kept), associator)
+    tracker = SegmentTracker(_Replay(shared, kept, segments, variant.mapt), associator)
     tracker.start(kept.info)
     scorer, recorder = SequenceScorer(labels), LinkRecorder(labels)
     for index in range(kept.info.frame_count):
@@ -149,28 +158,46 @@ def run_unit(
     )
 
 
+def _networks(variant: Variant) -> tuple[FlowOptions | None, FlowOptions | None]:
+    """Return the networks of an associator: its own, and the one that it asks for looks."""
+    flow = None if variant.weights is None else FlowOptions(weights=variant.weights.path)
+    if variant.mapt is None:
+        return flow, None
+    mapt = FlowOptions(weights=variant.mapt.path, switches=variant.switches)
+    return (flow, mapt) if variant.associator.startswith(FLOW_PREFIX) else (mapt, None)
+
+
 class _Replay:
     """Replays the segments of the whole video for the frames that are kept."""
 
     needs_images = False
 
-    def __init__(self, shared: SharedVideo, kept: DroppedVideo) -> None:
+    def __init__(
+        self, shared: SharedVideo, kept: DroppedVideo, name: str | None, mapt: MaptWeights | None
+    ) -> None:
         self._shared = shared
         self._kept = kept
+        self._name = name
+        self._mapt = mapt
 
     def start(self, info: VideoInfo) -> None:
         """Nothing to prepare: segments are found before a tracker is run."""
 
     def segment(self, frame: Frame) -> FrameSegments:
         """Return what was found in the frame."""
-        return self._shared.segments(self._kept.whole_index(frame.index))
+        index = self._kept.whole_index(frame.index)
+        return self._shared.segments(self._name, index, self._mapt)
 
 
 class _Timed:
-    """Measures an associator; the time to read images is not its own."""
+    """Measures an associator; the time to read images is not its own.
 
-    def __init__(self, associator: Associator) -> None:
+    What others have worked out for it counts with the time that it took them.
+    """
+
+    def __init__(self, associator: Associator, share: WorkOfUnit) -> None:
         self._associator = associator
+        self._share = share
         self.needs_images = associator.needs_images
         self.seconds: list[float] = []
 
@@ -182,7 +209,8 @@ class _Timed:
         """Associate, and note how long it took."""
         if self.needs_images:
             _ = frame.image  # read now, and kept by the frame
-        began = perf_counter()
+        began, saved = perf_counter(), self._share.saved_seconds
         association = self._associator.associate(frame, segments)
-        self.seconds.append(round(perf_counter() - began, 6))
+        seconds = perf_counter() - began + self._share.saved_seconds - saved
+        self.seconds.append(round(seconds, 6))
         return association

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from mapt_bench.experiments.weights import FlowWeights
+from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
 
 __all__ = [
     "BASELINES",
-    "DIS_FLOWS",
-    "EXACT_FLOWS",
-    "FUSIONS",
-    "HEADS",
+    "EXACT_FLOW",
+    "HAND_MADE",
+    "HAND_MADE_FUSIONS",
     "NETWORK_FLOWS",
     "ORACLE",
     "UNLINKED",
@@ -19,11 +18,16 @@ __all__ = [
     "Setting",
     "Traits",
     "Variant",
-    "network_variants",
+    "flow_variant",
+    "mapt_fusions",
+    "mapt_heads",
+    "mapt_switch",
+    "trained_variant",
     "with_and_without_memory",
+    "with_memory",
 ]
 
-Group = Literal["reference", "baseline", "heads", "fusion", "flow"]
+Group = Literal["reference", "baseline", "heads", "fusion", "flow", "switch", "trained"]
 Setting = tuple[str, str | int | float]
 
 
@@ -45,13 +49,15 @@ class Variant:
     """One row of an experiment.
 
     Attributes:
-        name: Unique in its plan, for example ``"both+memory"``.
+        name: Unique in its plan, for example ``"mapt+memory"``.
         label: How tables and plots call it.
         group: Which question it belongs to; rows of ``"reference"`` compete for nothing.
         associator: Name of the associator that links the segments.
         memory: Frames that a lost track is kept for; ``None`` where the associator has no memory.
         settings: Settings of the associator that are not its defaults.
         weights: Of its flow network; ``None`` where it has none.
+        mapt: Of the MAPT whose heads link; ``None`` where none do.
+        switches: Parts of MAPT that are switched off.
     """
 
     name: str
@@ -60,55 +66,109 @@ class Variant:
     associator: str
     memory: int | None = None
     settings: tuple[Setting, ...] = ()
-    weights: FlowWeights | None = None
+    weights: NetworkWeights | None = None
+    mapt: MaptWeights | None = None
+    switches: tuple[str, ...] = ()
 
 
 UNLINKED = Variant("unlinked", "unlinked", "reference", "unlinked")
 ORACLE = Variant("oracle", "oracle", "reference", "oracle")
-EXACT_FLOWS = (
-    Variant("flow:exact", "true flow", "reference", "flow:exact"),
-    Variant(
-        "flow:exact+appearance", "true flow + appearance", "reference", "flow:exact+appearance"
-    ),
-)
-"""What propagation could reach: told how every pixel moved, they compete for nothing."""
 BASELINES = (
     Variant("copy", "copy", "baseline", "copy"),
     Variant("iou", "IoU", "baseline", "iou"),
     Variant("sort", "SORT", "baseline", "sort"),
     Variant("bytetrack", "ByteTrack", "baseline", "bytetrack"),
 )
-HEADS = (
+HAND_MADE = (
     Variant("motion", "motion", "heads", "motion"),
     Variant("appearance", "appearance", "heads", "appearance"),
     Variant("both", "both (motion first)", "heads", "both"),
 )
-FUSIONS = (
+"""The two cues without a network: DIS optical flow, and histograms of colour and direction."""
+HAND_MADE_FUSIONS = (
     Variant("appearance-first", "appearance first", "fusion", "both:appearance-first"),
     Variant("simultaneous", "simultaneous", "fusion", "both:simultaneous"),
 )
-# The motion cue without a network *is* DIS, so these two rows are asked for by the names of the
-# heads: they share the heads' cells, and nothing is run twice.
-DIS_FLOWS = (
-    Variant("flow:dis", "DIS (= motion)", "flow", "motion"),
-    Variant("flow:dis+appearance", "DIS + appearance (= both)", "flow", "both"),
-)
+EXACT_FLOW = Variant("flow:exact", "true flow", "reference", "flow:exact")
+"""What propagation could reach: told how every pixel moved, it competes for nothing."""
 NETWORK_FLOWS = {
+    "flow:flownet2-narrow": "narrow FlowNet2",
     "flow:raft-small": "RAFT-small",
     "flow:raft-large": "RAFT-large",
     "flow:flownet2": "FlowNet2",
 }
 """Networks that an ablation has rows for, given weights, and how tables call them."""
 
+_FLOW_LABELS = {**NETWORK_FLOWS, "flow:dis": "DIS", "flow:exact": "true flow"}
 
-def network_variants(weights: FlowWeights) -> tuple[Variant, Variant]:
-    """Return the rows of a flow network: its flow alone, and then appearance for what is left."""
-    flow = weights.flow
-    label = NETWORK_FLOWS.get(flow, flow.removeprefix("flow:"))
-    looks = f"{flow}+appearance"
-    return (
-        Variant(flow, label, "flow", flow, weights=weights),
-        Variant(looks, f"{label} + appearance", "flow", looks, weights=weights),
+
+def mapt_heads(mapt: MaptWeights) -> tuple[Variant, Variant, Variant]:
+    """Return the rows of MAPT's heads, alone and together."""
+    motion, appearance, both = (
+        Variant(name, label, "heads", name, mapt=mapt)
+        for name, label in (
+            ("mapt:motion", "MAPT motion"),
+            ("mapt:appearance", "MAPT appearance"),
+            ("mapt", "MAPT both"),
+        )
+    )
+    return motion, appearance, both
+
+
+def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, Variant]:
+    """Return the rows of the other orders in which MAPT's cues may decide."""
+    appearance_first, simultaneous = (
+        Variant(
+            name, f"MAPT {name.removeprefix('mapt:').replace('-', ' ')}", "fusion", name, mapt=mapt
+        )
+        for name in ("mapt:appearance-first", "mapt:simultaneous")
+    )
+    return appearance_first, simultaneous
+
+
+def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
+    """Return the row of MAPT with a part switched off."""
+    return Variant(
+        f"mapt-{switch}", f"MAPT, {switch}", "switch", "mapt", mapt=mapt, switches=(switch,)
+    )
+
+
+def trained_variant(mapt: MaptWeights) -> Variant:
+    """Return the row of a network by itself, linked by all the heads that it has."""
+    heads = "mapt"
+    if not mapt.has_motion:
+        heads = "mapt:appearance"
+    elif not mapt.has_appearance:
+        heads = "mapt:motion"
+    return Variant(f"trained:{mapt.name}", mapt.name, "trained", heads, mapt=mapt)
+
+
+def flow_variant(
+    flow: str,
+    weights: NetworkWeights | None = None,
+    *,
+    looks: Literal["", "+appearance", "+mapt"] = "",
+    mapt: MaptWeights | None = None,
+) -> Variant:
+    """Return the row of a flow: alone, or with an appearance for what is left.
+
+    Args:
+        flow: Its name.
+        weights: Of its network.
+        looks: Which appearance: none, hand-made, or MAPT's.
+        mapt: The network whose appearance is meant.
+    """
+    base = _FLOW_LABELS.get(flow, flow.removeprefix("flow:"))
+    added = {"": "", "+appearance": " + appearance", "+mapt": " + MAPT appearance"}[looks]
+    group: Group = "reference" if flow == EXACT_FLOW.associator else "flow"
+    name = f"{flow}{looks}"
+    return Variant(name, f"{base}{added}", group, name, weights=weights, mapt=mapt)
+
+
+def with_memory(variant: Variant, memory: int) -> Variant:
+    """Return a row with memory alone."""
+    return replace(
+        variant, name=f"{variant.name}+memory", label=f"{variant.label} + memory", memory=memory
     )
 
 
@@ -116,7 +176,4 @@ def with_and_without_memory(variant: Variant, traits: Traits, memory: int) -> Se
     """Return a row without memory and the same with it, or the row alone if it has no memory."""
     if not traits.supports_memory:
         return (variant,)
-    with_memory = replace(
-        variant, name=f"{variant.name}+memory", label=f"{variant.label} + memory", memory=memory
-    )
-    return (replace(variant, memory=0), with_memory)
+    return (replace(variant, memory=0), with_memory(variant, memory))

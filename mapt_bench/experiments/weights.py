@@ -1,33 +1,50 @@
-"""Trained weights of flow networks: read once for their checks, and known by their contents."""
+"""Trained weights of networks: read once for their checks, and known by their contents."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt_bench.baselines.flow_sources import build_flow_source, flow_entry
+from mapt_bench.baselines.flow_sources import FlowOptions, build_flow_source, flow_entry
+from mapt_bench.baselines.mapt_entries import mapt_parts
 from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.weights import DEFAULT_MAPT, weights_file
 
-__all__ = ["FlowWeights", "read_flow_weights"]
+__all__ = ["MaptWeights", "NetworkWeights", "read_flow_weights", "read_mapt_weights"]
 
 
 @dataclass(frozen=True, slots=True)
-class FlowWeights:
-    """The weights of one flow network.
+class NetworkWeights:
+    """The weights of one network.
 
     Attributes:
-        flow: Name of the flow, for example ``"flow:raft-small"``.
+        name: Of what they are for: a flow, as ``"flow:raft-small"``, or what the network is called.
         path: Where the file lies; decides nothing.
         sha256: Of the file, in hexadecimal digits; part of the keys of cells.
     """
 
-    flow: str
+    name: str
     path: Path
     sha256: str
 
 
-def read_flow_weights(files: Mapping[str, Path]) -> tuple[FlowWeights, ...]:
-    """Check weights before any work is done, by loading each file once.
+@dataclass(frozen=True, slots=True)
+class MaptWeights(NetworkWeights):
+    """The weights of one MAPT.
+
+    Attributes:
+        label_space: Name of the classes that it tells apart.
+        has_motion: Whether it has a motion head.
+        has_appearance: Whether it has an appearance head.
+    """
+
+    label_space: str
+    has_motion: bool
+    has_appearance: bool
+
+
+def read_flow_weights(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
+    """Check weights of flow networks before any work is done, by loading each file once.
 
     Args:
         files: By name of the flow. Only if there are any is torch imported.
@@ -37,16 +54,42 @@ def read_flow_weights(files: Mapping[str, Path]) -> tuple[FlowWeights, ...]:
             that package is missing.
         DataError: If a file is missing or damaged, or does not fit its network.
     """
-    return tuple(_read(flow, path) for flow, path in files.items())
+    return tuple(_flow(flow, path) for flow, path in files.items())
 
 
-def _read(flow: str, path: Path) -> FlowWeights:
+def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> MaptWeights:
+    """Check weights of MAPT before any work is done, by loading them once.
+
+    Args:
+        weights: Name of weights that ship, or a file.
+        name: What to call the network; the name of the weights unless given.
+
+    Raises:
+        ConfigError: If no weights have that name, or the file does not say what they are of.
+        DataError: If the file is missing or damaged, or its weights do not fit.
+    """
+    path = weights_file(weights)
+    parts = mapt_parts(FlowOptions(weights=path))
+    return MaptWeights(
+        name=name or (path.parent.resolve().name if path.stem == "weights" else path.stem),
+        path=path,
+        sha256=_sha256(path),
+        label_space=parts.label_space,
+        has_motion=parts.has_motion,
+        has_appearance=parts.has_appearance,
+    )
+
+
+def _flow(flow: str, path: Path) -> NetworkWeights:
     if not flow_entry(flow).needs_weights:
         raise ConfigError(f"{flow} is no network and has no weights; leave its --flow-weights away")
     build_flow_source(flow, weights=path)
+    return NetworkWeights(flow, path, _sha256(path))
+
+
+def _sha256(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as problem:
         raise DataError(f"cannot be read ({problem.strerror})", where=path) from problem
-    return FlowWeights(flow, path, digest.hexdigest())

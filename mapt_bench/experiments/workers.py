@@ -11,7 +11,7 @@ from pathlib import Path
 from mapt_bench.errors import DataError, MaptBenchError
 from mapt_bench.experiments.run_folder import write_unit
 from mapt_bench.experiments.schedule import Unit
-from mapt_bench.experiments.shared import Library
+from mapt_bench.experiments.shared import Library, SharedVideo
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.threads import one_thread
 from mapt_bench.experiments.unit import UnitResult, run_unit
@@ -53,26 +53,35 @@ class Worker:
 
         Raises:
             ConfigError: If the stress cannot be put on the video.
-            DataError: If the video or its segments are unusable.
+            DataError: If the video or its segments are unusable, or a result cannot be written.
         """
-        shared = self._library.video(unit.sequence, unit.stress)
+        with one_thread(networks=self._runs_networks(unit)):
+            shared = self._library.video(unit.sequence, unit.stress, unit.segments)
+            outcome = self._outcome(unit, shared)
+        if isinstance(outcome, UnitResult):
+            write_unit(self._work.folder, unit, outcome)
+        return outcome
+
+    def _outcome(self, unit: Unit, shared: SharedVideo) -> UnitResult | Failure:
         try:
-            with one_thread(networks=unit.variant.weights is not None):
-                result = run_unit(
-                    unit.variant,
-                    shared,
-                    self._work.source.labels,
-                    drop=unit.drop,
-                    phase=unit.phase,
-                    pair=unit.pair,
-                )
+            return run_unit(
+                unit.variant,
+                shared,
+                self._work.source.labels,
+                segments=unit.segments,
+                drop=unit.drop,
+                phase=unit.phase,
+                pair=unit.pair,
+            )
         except MaptBenchError as problem:
             place = f"{problem.where}: " if problem.where else ""
             return Failure(f"{place}{problem.message}", problem.exit_code)
         except Exception as problem:  # one broken cell must not lose the others
             return Failure(f"{type(problem).__name__}: {problem}", _CRASH)
-        write_unit(self._work.folder, unit, result)
-        return result
+
+    def _runs_networks(self, unit: Unit) -> bool:
+        variant, segments = unit.variant, self._work.source.segments_named(unit.segments)
+        return any(each is not None for each in (variant.weights, variant.mapt, segments.mapt))
 
 
 _worker_of_process: list[Worker] = []

@@ -33,12 +33,14 @@ from mapt_bench.model.motion_config import MOTION_DESIGNS, Cue, MotionConfig, mo
 from mapt_bench.model.panoptic_fusion import FusedFrame, PanopticFusion
 from mapt_bench.model.region_pool import RegionPool
 from mapt_bench.model.semantic import SemanticHead, SemanticOutput
+from mapt_bench.model.switches import SWITCHES, check_switch, switched
 from mapt_bench.model.targets import Clip, FrameTargets
 from mapt_bench.model.tracker import MaptAssociator, MaptSegmenter
 
 __all__ = [
     "MAPT",
     "MOTION_DESIGNS",
+    "SWITCHES",
     "AppearanceConfig",
     "AppearanceHead",
     "Backbone",
@@ -71,6 +73,7 @@ __all__ = [
     "TwoWayFPN",
     "build_backbone",
     "build_mapt",
+    "check_switch",
     "deformable_convolution",
     "deformable_pyramid",
     "fastest_form",
@@ -83,4 +86,5 @@ __all__ = [
     "motion_config",
     "normalise_masks",
     "prepare_images",
+    "switched",
 ]

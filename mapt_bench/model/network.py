@@ -43,12 +43,17 @@ class MaptNetwork(nn.Module):
         motion: ``None`` if the configuration leaves it out.
         appearance: The same.
         source: Which weights these are; what is found by others means nothing to them.
+        title: What messages call them.
+        switches: What was switched off or changed since they were trained; see
+            :func:`~mapt_bench.model.switches.switched`.
     """
 
     def __init__(self, config: MaptConfig) -> None:
         super().__init__()
         self.config = config
         self.source = f"unsaved-{uuid4().hex}"
+        self.title = "the model"
+        self.switches: tuple[str, ...] = ()
         norm, width = head_norm(config.norm), config.fpn.channels
         self.backbone = build_backbone(config.backbone, norm=config.norm)
         self.fpn = TwoWayFPN(config.fpn, self.backbone.channels, norm=norm)
@@ -70,6 +75,11 @@ class MaptNetwork(nn.Module):
             samples=config.instance.pool_samples,
             canonical_scale=config.instance.canonical_scale,
         )
+
+    @property
+    def identity(self) -> tuple[str, tuple[str, ...]]:
+        """Names what the heads make of given cues: equal for equal weights, equally switched."""
+        return self.source, self.switches
 
     @property
     def device(self) -> torch.device:

@@ -17,11 +17,14 @@ from mapt_bench.tracking import (
     TwoStepAssociator,
     TwoStepSettings,
 )
+from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
 __all__ = ["Heads", "MaptAssociator", "MaptSegmenter"]
 
 Heads = Literal["motion", "appearance", "both"]
 """By which of its heads MAPT links frames."""
+
+_Looks = NDArray[np.float32]
 
 
 class MaptSegmenter:
@@ -42,11 +45,13 @@ class MaptSegmenter:
         Raises:
             DataError: If it tells others.
         """
-        known = self.cues.network.config.labels
+        network = self.cues.network
+        known = network.config.labels
         if known != info.labels:
             raise DataError(
-                f"the model tells the classes of {known.name!r} apart, the video has those of "
-                f"{info.labels.name!r}; give data of its label space, or weights trained on this",
+                f"{network.title} tells the classes of {known.name!r} apart, the video has those "
+                f"of {info.labels.name!r}; give data of its label space, or the file of weights "
+                "trained on this one, or give MAPT segments to link, of any classes",
                 where=info.name,
             )
 
@@ -67,6 +72,7 @@ class MaptAssociator:
         heads: Which of them decide.
         settings: Order, thresholds, pairing interval, memory.
         propagation: What carries masks in place of the motion head, for example a flow.
+        share: Where motions and embeddings that another tracker worked out are found.
 
     Raises:
         ConfigError: If the network lacks a head that is to decide.
@@ -81,9 +87,10 @@ class MaptAssociator:
         heads: Heads = "both",
         settings: TwoStepSettings | None = None,
         propagation: Propagation | None = None,
+        share: Share = NOTHING_SHARED,
     ) -> None:
         settings = TwoStepSettings() if settings is None else settings
-        self._memory = memory = _Memory(MaptCues(network), settings.pair)
+        self._memory = memory = _Memory(MaptCues(network), settings.pair, share)
         stride, embedder = None, None
         if heads == "appearance":
             propagation = None
@@ -110,9 +117,10 @@ class MaptAssociator:
 class _Memory:
     """The cues of the last frames, and the motions between them: each is found once."""
 
-    def __init__(self, cues: MaptCues, pair: int) -> None:
+    def __init__(self, cues: MaptCues, pair: int, share: Share) -> None:
         self.cues = cues
         self.pair = pair
+        self._share = share
         self._frames: dict[int, FrameCues] = {}
         self._motions: dict[tuple[int, int], Motion] = {}
 
@@ -126,14 +134,33 @@ class _Memory:
         self._frames = {at: kept for at, kept in self._frames.items() if at >= index - self.pair}
         self._motions = {}
 
-    def earlier(self, index: int) -> FrameCues | None:
-        return self._frames.get(index - self.pair)
+    def earlier(self, index: int) -> int | None:
+        """Return the frame that a frame is paired with, if it was seen."""
+        earlier = index - self.pair
+        return earlier if earlier in self._frames else None
 
     def motion(self, earlier: int, later: int) -> Motion:
         between = earlier, later
         if between not in self._motions:
-            self._motions[between] = self.cues.motion(self._frames[earlier], self._frames[later])
+            frames = self._frames[earlier], self._frames[later]
+            self._motions[between] = self._share.once(
+                ("motion", self.cues.network.identity), between, lambda: self.cues.motion(*frames)
+            )
         return self._motions[between]
+
+    def embed(self, index: int, segments: FrameSegments, earlier: int | None) -> _Looks:
+        """Return embeddings next to an earlier frame, or by themselves."""
+        before, motion = None, None
+        frames: tuple[int, ...] = (index,)
+        if earlier is not None:
+            before, motion = self._frames[earlier], self.motion(earlier, index)
+            frames = (earlier, index)
+        return self._share.once(
+            ("looks", self.cues.network.identity),
+            frames,
+            lambda: self.cues.embed(segments, before, motion),
+            of_segments=True,
+        )
 
 
 class _MotionPropagation:
@@ -179,13 +206,9 @@ class _LearnedLooks:
 
     def embed(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
         """Return how segments look next to the frame that they are paired with."""
-        memory = self._memory
-        earlier = memory.earlier(frame.index) if self._follows_motion else None
-        if earlier is None:
-            return self.embed_alone(frame, segments)
-        motion = memory.motion(frame.index - memory.pair, frame.index)
-        return memory.cues.embed(segments, earlier, motion)
+        earlier = self._memory.earlier(frame.index) if self._follows_motion else None
+        return self._memory.embed(frame.index, segments, earlier)
 
     def embed_alone(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
         """Return how segments look by themselves."""
-        return self._memory.cues.embed(segments)
+        return self._memory.embed(frame.index, segments, None)

@@ -1,0 +1,200 @@
+"""The plan of the main job: what each part is worth, on the same segments."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.plan import Cell, Plan, Skip
+from mapt_bench.experiments.variants import (
+    BASELINES,
+    EXACT_FLOW,
+    HAND_MADE,
+    HAND_MADE_FUSIONS,
+    NETWORK_FLOWS,
+    ORACLE,
+    UNLINKED,
+    Setting,
+    Traits,
+    Variant,
+    flow_variant,
+    mapt_fusions,
+    mapt_heads,
+    mapt_switch,
+    trained_variant,
+    with_and_without_memory,
+    with_memory,
+)
+from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
+
+__all__ = ["ablation_plan", "in_order", "with_settings"]
+
+_MEMORY = 10
+
+Thresholds = Mapping[str, tuple[Setting, ...]]
+"""Settings of associators, by name, that are not their defaults."""
+
+
+def ablation_plan(
+    traits_of: Callable[[str], Traits],
+    *,
+    memory: int = _MEMORY,
+    mapt: MaptWeights | None = None,
+    flow_weights: Sequence[NetworkWeights] = (),
+    switches: Sequence[str] = (),
+    trained: Sequence[MaptWeights] = (),
+    segments: Sequence[str | None] = (None,),
+    shared_segments: Sequence[str | None] = (),
+    thresholds: Thresholds | None = None,
+) -> Plan:
+    """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
+
+    With MAPT: its heads, alone and together, and the baselines are each run without and with
+    memory; the orders of fusion, the flows in place of the motion head and parts switched off are
+    run with memory. Differences are taken to both heads with memory. Without MAPT the cues that
+    need no network take its place, and the reference is ``both``.
+
+    Unlinked segments are the floor, true identities the ceiling, and the true flow, where videos
+    know it, the ceiling of propagation. A flow network without weights has no row and is listed as
+    skipped.
+
+    Networks that were trained without a part have a table of their own: each with the segments
+    that it finds itself, and on those that all share.
+
+    Args:
+        traits_of: Says of an associator's name what it supports.
+        memory: Frames that a lost track is kept for in the rows with memory.
+        mapt: Weights of MAPT; ``None`` runs what needs none.
+        flow_weights: Of the flow networks that can run.
+        switches: Parts of MAPT to switch off, one row each; see
+            :data:`~mapt_bench.model.switches.SWITCHES`.
+        trained: Networks of the second table; the first is what the others are compared with.
+        segments: Names of what is linked, a table each; see
+            :class:`~mapt_bench.experiments.plan.Cell`.
+        shared_segments: Those on which the networks of the second table are run, besides the
+            segments of their own name.
+        thresholds: Settings of associators, by name.
+
+    Raises:
+        ConfigError: If ``memory`` is below 1, a flow is given weights twice, or switches are asked
+            for without MAPT.
+    """
+    if memory < 1:
+        raise ConfigError(
+            f"memory is {memory}; the rows with memory need 1 frame or more (each row is also "
+            "run without memory)"
+        )
+    if switches and mapt is None:
+        raise ConfigError("there is no MAPT in which to switch anything off; give its weights")
+    ordered = in_order(flow_weights)
+    rows = (
+        _hand_made_rows(ordered, traits_of, memory)
+        if mapt is None
+        else _mapt_rows(mapt, ordered, switches, traits_of, memory)
+    )
+    variants = with_settings((UNLINKED, *rows, ORACLE), thresholds)
+    networks = with_settings(
+        [with_memory(trained_variant(each), memory) for each in trained], thresholds
+    )
+    own = [Cell(row, segments=each.name) for row, each in zip(networks, trained, strict=True)]
+    given = {weights.name for weights in flow_weights}
+    return Plan(
+        experiment="ablate",
+        variants=(*variants, *networks),
+        cells=(
+            *(Cell(variant, segments=name) for name in segments for variant in variants),
+            *own,
+            *(Cell(row, segments=name) for name in shared_segments for row in networks),
+        ),
+        reference="both" if mapt is None else "mapt+memory",
+        skipped=tuple(
+            Skip(flow, f"needs weights; give --flow-weights {flow}=FILE")
+            for flow in NETWORK_FLOWS
+            if flow not in given
+        ),
+    )
+
+
+def in_order(flow_weights: Sequence[NetworkWeights]) -> list[NetworkWeights]:
+    """Sort weights as tables list their flows, however they were given."""
+    known = list(NETWORK_FLOWS)
+    return sorted(
+        flow_weights,
+        key=lambda weights: (
+            known.index(weights.name) if weights.name in known else len(known),
+            weights.name,
+        ),
+    )
+
+
+def with_settings(
+    variants: Sequence[Variant], thresholds: Thresholds | None
+) -> tuple[Variant, ...]:
+    """Return rows with the settings that were chosen for their associators."""
+    chosen = thresholds or {}
+    return tuple(
+        replace(variant, settings=chosen.get(variant.associator, variant.settings))
+        for variant in variants
+    )
+
+
+def _mapt_rows(
+    mapt: MaptWeights,
+    flows: Sequence[NetworkWeights],
+    switches: Sequence[str],
+    traits_of: Callable[[str], Traits],
+    memory: int,
+) -> list[Variant]:
+    if not (mapt.has_motion and mapt.has_appearance):
+        raise ConfigError(
+            f"the weights {mapt.name} lack a head; an ablation needs both: give others, and these "
+            "as --trained"
+        )
+    _, looks, both = HAND_MADE
+    crossed = (
+        *BASELINES,
+        replace(looks, label="hand-made appearance", group="baseline"),
+        replace(both, label="DIS + hand-made appearance", group="baseline"),
+        *mapt_heads(mapt),
+    )
+    with_memory_alone = [
+        *mapt_fusions(mapt),
+        flow_variant("flow:dis"),
+        flow_variant("flow:dis", looks="+mapt", mapt=mapt),
+    ]
+    for weights in flows:
+        with_memory_alone += [
+            flow_variant(weights.name, weights),
+            flow_variant(weights.name, weights, looks="+mapt", mapt=mapt),
+        ]
+    with_memory_alone += [mapt_switch(mapt, switch) for switch in switches]
+    exact = EXACT_FLOW.associator
+    with_memory_alone += [flow_variant(exact), flow_variant(exact, looks="+mapt", mapt=mapt)]
+    return [
+        row
+        for variant in crossed
+        for row in with_and_without_memory(variant, traits_of(variant.associator), memory)
+    ] + [with_memory(variant, memory) for variant in with_memory_alone]
+
+
+def _hand_made_rows(
+    flows: Sequence[NetworkWeights], traits_of: Callable[[str], Traits], memory: int
+) -> list[Variant]:
+    exact = EXACT_FLOW.associator
+    networks = [
+        flow_variant(weights.name, weights, looks=looks)
+        for weights in flows
+        for looks in ("", "+appearance")
+    ]
+    every = (
+        *BASELINES,
+        *HAND_MADE,
+        *HAND_MADE_FUSIONS,
+        *networks,
+        flow_variant(exact),
+        flow_variant(exact, looks="+appearance"),
+    )
+    return [
+        row
+        for variant in every
+        for row in with_and_without_memory(variant, traits_of(variant.associator), memory)
+    ]

@@ -1,0 +1,129 @@
+"""Parts of a trained network switched off, so that what they contribute can be measured.
+
+What is switched off was there in training. What the network would be had it never been there is
+another question, answered by training it so.
+"""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.model.appearance import AppearanceHead
+from mapt_bench.model.motion import MotionHead
+from mapt_bench.model.network import MaptNetwork
+
+__all__ = ["SWITCHES", "check_switch", "switched"]
+
+_Network = TypeVar("_Network", bound=MaptNetwork)
+_CLOSED = -1e4
+"""Of a gate: what no softmax gives any weight."""
+
+
+def switched(network: _Network, name: str) -> _Network:
+    """Return a copy of a trained network with one part switched off.
+
+    Args:
+        network: Stays as it is.
+        name: One of :data:`SWITCHES`.
+
+    Raises:
+        ConfigError: If there is no such switch, or the network lacks the part.
+    """
+    check_switch(name)
+    changed = copy.deepcopy(network)
+    _CHANGES[name](changed)
+    changed.switches = (*network.switches, name)
+    return changed
+
+
+def check_switch(name: str) -> None:
+    """Refuse what is no switch.
+
+    Raises:
+        ConfigError: If there is none of that name; those that there are, are told.
+    """
+    if name not in SWITCHES:
+        known = "; ".join(f"{known}: {meaning}" for known, meaning in SWITCHES.items())
+        raise ConfigError(
+            f"mapt has no switch {name!r}; {nearest(name, SWITCHES)}. There are {known}. What is "
+            "built otherwise is trained so: mapt-bench train --set model_settings.KEY=VALUE, and "
+            "then --trained NAME=FILE"
+        )
+
+
+def _no_gate(network: MaptNetwork) -> None:
+    _zero(_gate_of(network))
+
+
+def _single_dilation(network: MaptNetwork) -> None:
+    gate = _gate_of(network)
+    _zero(gate)
+    with torch.no_grad():
+        gate.bias[1:] = _CLOSED  # type: ignore[index]  # a convolution with bias
+
+
+def _no_offsets(network: MaptNetwork) -> None:
+    for convolution in _motion_of(network).offset:
+        _zero(convolution)
+
+
+def _difference_alone(network: MaptNetwork) -> None:
+    head = _motion_of(network)
+    if head.config.cue != "difference+present" or not isinstance(head.context, nn.Conv2d):
+        raise ConfigError(
+            f"the offsets of this network are found from its cue {head.config.cue!r}, in which "
+            "there is nothing beside the difference to switch off"
+        )
+    with torch.no_grad():
+        head.context.weight[:, head.config.map_channels :] = 0
+
+
+def _static(network: MaptNetwork) -> None:
+    _appearance_of(network).is_static = True
+
+
+SWITCHES: Mapping[str, str] = {
+    "no-gate": "dilations weigh alike at each position",
+    "single-dilation": "the first dilation alone",
+    "no-offsets": "ordinary propagation: taps stay in their regular places",
+    "difference-alone": "offsets found from the difference of the two frames, not from the present",
+    "static": "embeddings without propagated features (W_p = 0)",
+}
+"""What can be switched off in a trained network, and what is then left."""
+
+_CHANGES: Mapping[str, Callable[[MaptNetwork], None]] = {
+    "no-gate": _no_gate,
+    "single-dilation": _single_dilation,
+    "no-offsets": _no_offsets,
+    "difference-alone": _difference_alone,
+    "static": _static,
+}
+
+
+def _motion_of(network: MaptNetwork) -> MotionHead:
+    if network.motion is None:
+        raise ConfigError("this network has no motion head in which to switch anything off")
+    return network.motion
+
+
+def _gate_of(network: MaptNetwork) -> nn.Conv2d:
+    gate = _motion_of(network).gate
+    if gate is None:
+        raise ConfigError("the motion head of this network has no gate to switch off")
+    return gate
+
+
+def _appearance_of(network: MaptNetwork) -> AppearanceHead:
+    if network.appearance is None:
+        raise ConfigError("this network has no appearance head in which to switch anything off")
+    return network.appearance
+
+
+def _zero(module: nn.Module) -> None:
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
