@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.experiment import (
     RunOptions,
@@ -19,9 +20,11 @@ from mapt_bench.experiments import (
     NetworkWeights,
     SegmentSource,
     ablation_plan,
+    chosen_thresholds,
     read_mapt_weights,
     traits_of,
 )
+from mapt_bench.experiments.variants import changed_setting
 from mapt_bench.weights import shipped_weights
 
 __all__ = ["command"]
@@ -46,8 +49,9 @@ _ALL = "all"
     "--switch",
     "switches",
     multiple=True,
-    metavar="NAME|all",
-    help="A part of MAPT to switch off, one more row; repeatable. An unknown name lists them.",
+    metavar="NAME|KEY=VALUE|all",
+    help="One more row of MAPT with a part switched off (all: each of them), or with a setting of "
+    "the association changed, as in proximity=centroid; repeatable. An unknown one lists them.",
 )
 @click.option(
     "--trained",
@@ -83,6 +87,7 @@ def command(
         flow_weights=flow_weights,
         switches=_switches(switches),
         trained=networks,
+        thresholds=chosen_thresholds(),
         segments=kinds,
         shared_segments=[
             each.name
@@ -94,16 +99,21 @@ def command(
 
 
 def _switches(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the switches that are asked for; only then is torch imported."""
+    """Return the switches that are asked for, each once; only then is torch imported."""
     if not names:
         return ()
     from mapt_bench.model import SWITCHES, check_switch
 
-    if _ALL in names:
-        return tuple(SWITCHES)
     for name in names:
-        check_switch(name)
-    return names if isinstance(names, tuple) else tuple(names)
+        setting, is_setting, _ = name.partition("=")
+        if is_setting:
+            if setting == "memory":
+                raise ConfigError(f"--switch {name}: memory is the same for all rows, --memory")
+            build_associator("copy", **dict(changed_setting(name)))  # refuses what cannot be
+        elif name != _ALL:
+            check_switch(name)
+    every = tuple(SWITCHES) if _ALL in names else ()
+    return tuple(dict.fromkeys((*every, *(name for name in names if name != _ALL))))
 
 
 def _trained(texts: Sequence[str], mapt: MaptWeights | None) -> tuple[MaptWeights, ...]:

@@ -12,7 +12,13 @@ from mapt_bench.cli.experiment import (
 )
 from mapt_bench.cli.options import whole_numbers
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments import DEFAULT_TAUS, NetworkWeights, interval_plan, traits_of
+from mapt_bench.experiments import (
+    DEFAULT_TAUS,
+    NetworkWeights,
+    chosen_thresholds,
+    interval_plan,
+    traits_of,
+)
 
 __all__ = ["command"]
 
@@ -67,6 +73,7 @@ def command(
         pair=_intervals("pair", pair),
         memory=memory,
         mapt=given.mapt,
+        thresholds=chosen_thresholds(),
         flow_weights=flow_weights,
     )
     return run_and_show(plan, given)

@@ -129,10 +129,17 @@ def in_order(flow_weights: Sequence[NetworkWeights]) -> list[NetworkWeights]:
 def with_settings(
     variants: Sequence[Variant], thresholds: Thresholds | None
 ) -> tuple[Variant, ...]:
-    """Return rows with the settings that were chosen for their associators."""
-    chosen = thresholds or {}
+    """Return rows with the settings that were chosen for their associators, under their own."""
     return tuple(
-        replace(variant, settings=chosen.get(variant.associator, variant.settings))
+        replace(
+            variant,
+            settings=tuple(
+                {
+                    **dict((thresholds or {}).get(variant.associator, ())),
+                    **dict(variant.settings),
+                }.items()
+            ),
+        )
         for variant in variants
     )
 

@@ -18,6 +18,7 @@ __all__ = [
     "Setting",
     "Traits",
     "Variant",
+    "changed_setting",
     "flow_variant",
     "mapt_fusions",
     "mapt_heads",
@@ -127,10 +128,33 @@ def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, Variant]:
 
 
 def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
-    """Return the row of MAPT with a part switched off."""
-    return Variant(
-        f"mapt-{switch}", f"MAPT, {switch}", "switch", "mapt", mapt=mapt, switches=(switch,)
-    )
+    """Return the row of MAPT with a part switched off, or with a setting changed.
+
+    Args:
+        mapt: Weights.
+        switch: A name of :data:`~mapt_bench.model.switches.SWITCHES`, or ``SETTING=VALUE`` of the
+            association.
+    """
+    row = Variant(f"mapt, {switch}", f"MAPT, {switch}", "switch", "mapt", mapt=mapt)
+    if "=" in switch:
+        return replace(row, settings=changed_setting(switch))
+    return replace(row, switches=(switch,))
+
+
+def changed_setting(text: str) -> tuple[Setting]:
+    """Return a setting that is given as ``SETTING=VALUE``.
+
+    Example:
+        >>> changed_setting("motion_threshold=0.2"), changed_setting("proximity=centroid")
+        ((('motion_threshold', 0.2),), (('proximity', 'centroid'),))
+    """
+    name, _, value = text.partition("=")
+    for kind in (int, float):
+        try:
+            return ((name, kind(value)),)
+        except ValueError:
+            continue
+    return ((name, value),)
 
 
 def trained_variant(mapt: MaptWeights) -> Variant:
