@@ -96,7 +96,7 @@ def _section(each: ShippedWeights) -> str:
         _table(("", ""), _facts(card)),
         f"![Losses, validation, gradient and learning rate of the training of {each.name}]"
         f"({_picture(each.name)})",
-        f"**Scores**, percent, IDSW in switches.\n\n{_scores(card)}",
+        _scores(card) if card["model_config"] else _flow_errors(card),
         "**Limits.**\n\n" + "\n".join(f"- {limit}" for limit in card["limits"]),
     ]
     return "\n\n".join(parts) + "\n"
@@ -153,7 +153,16 @@ def _scores(card: Mapping[str, Any]) -> str:
         for part, scores in measured["scores"].items():
             rows.append((f"`{name}`, {part}", f"`{measured['tracker']}`", *_cells(scores)))
     table = _table(("on", "tracker", *_SCORES), rows) if rows else "None."
-    return "\n\n".join([table, *reasons])
+    return "\n\n".join(["**Scores**, percent, IDSW in switches.", table, *reasons])
+
+
+def _flow_errors(card: Mapping[str, Any]) -> str:
+    """What the last validation of a flow network said, and why there are no scores of maps."""
+    last = card["validation"][-1]["scores"] if card["validation"] else {}
+    rows = [(name, f"{value:.3f}") for name, value in last.items()]
+    reasons = [f"`{name}`: {measured['reason']}." for name, measured in card["scores"].items()]
+    table = _table(("last validation while trained", "pixels"), rows) if rows else "None."
+    return "\n\n".join(["**Errors of the flow.**", table, *reasons])
 
 
 def _cells(scores: Mapping[str, float | None]) -> list[str]:

@@ -98,7 +98,7 @@ def ship(
             for row in rows
             if row["kind"] == "validation"
         ],
-        "scores": earlier.get("scores") or {suite: _unmeasured() for suite in _SUITES},
+        "scores": earlier.get("scores") or {suite: _unmeasured(record) for suite in _SUITES},
         "limits": [*_limits(record), *limits],
         "license": "Apache-2.0",
         "model_config": record.get("model_config"),
@@ -190,8 +190,13 @@ def _versions(origin: Mapping[str, Any]) -> dict[str, Any]:
     return {**named, "packages": origin["packages"]}
 
 
-def _unmeasured() -> dict[str, Any]:
-    return {"scores": None, "reason": "not measured yet: python docs/measure_weights.py does"}
+def _unmeasured(record: Mapping[str, Any]) -> dict[str, Any]:
+    reason = (
+        "gives flow, not maps: what it is worth to a tracker is measured by experiments"
+        if record.get("model_config") is None
+        else "not measured yet: python docs/measure_weights.py does"
+    )
+    return {"scores": None, "reason": reason}
 
 
 def _limits(record: Mapping[str, Any]) -> list[str]:

@@ -41,12 +41,14 @@ def docs(tmp_path, monkeypatch):
     return tmp_path / "docs"
 
 
-def write_run(folder, *, precision="float16", data=DATA, steps=20, rows=(10, 20), **changes):
+def write_run(
+    folder, *, precision="float16", data=DATA, steps=20, rows=(10, 20), scores=None, **changes
+):
     folder.mkdir(exist_ok=True)
     recipe = replace(read_recipe("mapt-tiny", SETTINGS), export=precision)
     model = small_mapt(**{**FINDS_MUCH, **changes})
     about = {
-        "model_config": mapt_config_to_dict(model.config),
+        "model_config": None if scores else mapt_config_to_dict(model.config),
         "label_space": "kitti-step",
         "seed": 3,
         "steps": steps,
@@ -63,7 +65,7 @@ def write_run(folder, *, precision="float16", data=DATA, steps=20, rows=(10, 20)
         | {"gradient_norm": 1.0, "seconds": 0.5}
         for step in rows
     ]
-    log.append({"kind": "validation", "step": rows[-1], "scores": {"PAT": 0.25}})
+    log.append({"kind": "validation", "step": rows[-1], "scores": scores or {"PAT": 0.25}})
     (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
     return record
 
@@ -200,10 +202,13 @@ def test_weights_are_measured_by_halves(makers, docs, tmp_path):
     assert "| `tiny`, hard | `mapt` |" in (docs / "model_card.md").read_text()
 
 
-def test_what_gives_no_maps_is_not_scored(makers, docs, tmp_path):
-    write_run(tmp_path / "run")
+def test_a_flow_network_has_errors_in_place_of_scores(makers, docs, tmp_path):
+    write_run(tmp_path / "run", scores={"EPE": 1.5})
     makers["ship_weights"].ship(tmp_path / "run", "flow", docs=docs)
-    flow = shipped("flow")
-    flow.card["model_config"] = None
     with pytest.raises(ConfigError, match="are no weights of MAPT"):
-        makers["measure_weights"].measure(flow, "tiny")
+        makers["measure_weights"].measure(shipped("flow"), "tiny")
+    makers["make_model_card"].make_page(docs)
+    page = (docs / "model_card.md").read_text()
+    assert "| EPE | 1.500 |" in page
+    assert "`bench`: gives flow, not maps" in page
+    assert "label spaces" not in page
