@@ -12,7 +12,7 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
-from mapt_bench.reports.training import plot_training
+from mapt_bench.reports.training import is_in_pixels, plot_training
 
 __all__ = ["command"]
 
@@ -133,7 +133,12 @@ def _table(result: dict[str, Any]) -> Table:
 
 
 def _scores(validation: dict[str, float]) -> Table:
-    columns = tuple(Column(name, "percent", True) for name in validation)
+    columns = tuple(
+        Column(f"{name} (px)", "number", False)
+        if is_in_pixels(name)
+        else Column(name, "percent", True)
+        for name in validation
+    )
     return Table("Last validation", columns, (tuple(validation.values()),))
 
 
