@@ -7,7 +7,6 @@ else follows as always: masks are computed for those boxes, and fused or pasted.
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.roi_heads import RoIHeads
+from torchvision.models.detection.rpn import RegionProposalNetwork
 
 from mapt_bench.model import MAPT, MaptConfig, build_backbone
 
@@ -42,8 +43,8 @@ def forced_mapt(config: MaptConfig, height: int, width: int, instances: int) -> 
     model = MAPT(config).eval()
     head = model.instance
     # Masks that fill their boxes win against semantic logits of zero.
-    nn.init.zeros_(head.regions.mask_predictor[-1].weight)
-    nn.init.constant_(head.regions.mask_predictor[-1].bias, _SURE)
+    nn.init.zeros_(head.regions.mask_predictor["2"].weight)
+    nn.init.constant_(head.regions.mask_predictor["2"].bias, _SURE)
     nn.init.zeros_(model.semantic.classify.weight)
     nn.init.zeros_(model.semantic.classify.bias)
     _propose(head.proposals.rpn, config.instance.proposals_after[1], (height, width))
@@ -53,7 +54,7 @@ def forced_mapt(config: MaptConfig, height: int, width: int, instances: int) -> 
 
 def forced_mask_rcnn(
     config: MaptConfig, height: int, width: int, instances: int
-) -> Callable[[NDArray[np.uint8]], Any]:
+) -> Callable[[NDArray[np.uint8]], dict[str, Tensor]]:
     """Return torchvision's Mask R-CNN on the same trunk, with its ordinary pyramid.
 
     As many proposals and things as :func:`forced_mapt` has, at the same places; as many classes;
@@ -74,7 +75,7 @@ def forced_mask_rcnn(
     _propose(model.rpn, config.instance.proposals_after[1], (height, width))
     _find(model.roi_heads, instances, (height, width))
 
-    def run(image: NDArray[np.uint8]) -> Any:
+    def run(image: NDArray[np.uint8]) -> dict[str, Tensor]:
         with torch.no_grad():
             planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
             (found,) = model([planes.float() / 255])
@@ -85,24 +86,24 @@ def forced_mask_rcnn(
     return run
 
 
-def _propose(rpn: Any, count: int, size: tuple[int, int]) -> None:
+def _propose(rpn: RegionProposalNetwork, count: int, size: tuple[int, int]) -> None:
     """Put the proposals of a network aside for given ones."""
     choose, given = rpn.filter_proposals, _anywhere(count, size)
 
-    def filter_proposals(*args: Any) -> tuple[list[Tensor], None]:
+    def filter_proposals(*args: object) -> tuple[list[Tensor], None]:
         choose(*args)
         return [given], None
 
     rpn.filter_proposals = filter_proposals
 
 
-def _find(regions: Any, count: int, size: tuple[int, int]) -> None:
+def _find(regions: RoIHeads, count: int, size: tuple[int, int]) -> None:
     """Put the detections of a network aside for given ones."""
     choose, boxes = regions.postprocess_detections, _apart(count, size)
     scores, labels = torch.linspace(0.99, 0.6, count), torch.ones(count, dtype=torch.long)
     labels[::3] = 2
 
-    def postprocess_detections(*args: Any) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    def postprocess_detections(*args: object) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         choose(*args)
         return [boxes], [scores], [labels]
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from model_speed.forced import forced_mapt, forced_mask_rcnn, noise_frames
-from model_speed.stopwatch import Stopwatch, watch_association, watch_model
 
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.model import MaptAssociator, MaptCues, MaptState, mapt_config
 from mapt_bench.profiling.measured_process import peak_mib
 from mapt_bench.tracking import TwoStepSettings
+from model_speed.forced import forced_mapt, forced_mask_rcnn, noise_frames
+from model_speed.stopwatch import Stopwatch, watch_association, watch_model
 
 __all__ = ["measure_memory", "measure_tracking", "measure_turns"]
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from mapt_bench.model import MAPT
 from mapt_bench.tracking import TwoStepAssociator
@@ -13,6 +13,10 @@ PARTS = (
     *("backbone", "pyramid", "semantic head", "proposals", "boxes", "masks", "fusion"),
     *("motion head", "appearance head", "association", "other"),
 )
+
+
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
 
 
 class Stopwatch:
@@ -31,10 +35,10 @@ class Stopwatch:
         """Begin anew."""
         self.seconds = dict.fromkeys(PARTS, 0.0)
 
-    def timed(self, part: str, action: Callable[..., Any]) -> Callable[..., Any]:
+    def timed(self, part: str, action: Callable[_Given, _Result]) -> Callable[_Given, _Result]:
         """Return an action that does the same, and counts for a part."""
 
-        def run(*args: Any, **kwargs: Any) -> Any:
+        def run(*args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
             self._switch()
             self._running.append(part)
             try:
@@ -45,7 +49,7 @@ class Stopwatch:
 
         return run
 
-    def watch(self, part: str, owner: Any, *names: str) -> None:
+    def watch(self, part: str, owner: object, *names: str) -> None:
         """Count the methods of an object for a part."""
         for name in names:
             setattr(owner, name, self.timed(part, getattr(owner, name)))
@@ -77,5 +81,4 @@ def watch_model(watch: Stopwatch, model: MAPT) -> None:
 
 def watch_association(watch: Stopwatch) -> None:
     """Count all linking of tracks but for the heads that it calls."""
-    # mypy would have methods stay as they are; this is a process of its own.
     watch.watch("association", TwoStepAssociator, "associate")

@@ -17,6 +17,7 @@ from torchvision.ops import box_iou
 
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
+from mapt_bench.model.mask_predictor import MaskPredictor
 from mapt_bench.model.proposals import ProposalNetwork
 from mapt_bench.model.region_pool import RegionPool
 from mapt_bench.model.sampling import (
@@ -79,7 +80,7 @@ class InstanceHead(nn.Module):
             detections_per_img=config.detections,
             mask_roi_pool=_pool(config.mask_pool, config),
             mask_head=_mask_head(in_channels, config, norm=norm),
-            mask_predictor=_mask_predictor(config.mask_channels, classes),
+            mask_predictor=MaskPredictor(config.mask_channels, classes),
         )
 
     def losses(
@@ -151,8 +152,8 @@ class InstanceHead(nn.Module):
         if not len(labels):
             return levels[0].new_zeros(0, side, side)
         pooled = self.regions.mask_roi_pool(levels, boxes)
-        logits: Tensor = self.regions.mask_predictor(self.regions.mask_head(pooled))
-        return logits[torch.arange(len(labels), device=labels.device), labels - 1]
+        logits: Tensor = self.regions.mask_predictor(self.regions.mask_head(pooled), labels)
+        return logits
 
     def _regions(
         self,
@@ -292,11 +293,3 @@ def _mask_head(in_channels: int, config: InstanceConfig, *, norm: MakeNorm) -> n
             layers.append(ConvNorm(in_channels, config.mask_channels, 3, norm=norm))
         in_channels = config.mask_channels
     return nn.Sequential(*layers)
-
-
-def _mask_predictor(channels: int, classes: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.ConvTranspose2d(channels, channels, 2, stride=2),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(channels, classes, 1),
-    )

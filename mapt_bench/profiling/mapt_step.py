@@ -154,8 +154,9 @@ class _Masks(nn.Module):
         """Return one mask an instance, as if all were of the first class."""
         if not len(boxes):
             return levels[0].new_zeros(0, 2 * self.pool.side, 2 * self.pool.side)
-        logits: Tensor = self.predictor(self.head(self.pool(levels, [boxes])))
-        return logits[:, 0]
+        labels = torch.ones(len(boxes), dtype=torch.long, device=boxes.device)
+        logits: Tensor = self.predictor(self.head(self.pool(levels, [boxes])), labels)
+        return logits
 
 
 class _Motion(nn.Module):

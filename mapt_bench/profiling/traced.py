@@ -167,6 +167,10 @@ def _fvcore(handle: Callable[[Any, Any], Any], bias_at: int | None = None) -> Ha
     return counted
 
 
+def _batched_product_with_bias(inputs: Values, outputs: Values) -> "Counter[str]":
+    return _fvcore(bmm_flop_jit)(inputs[1:3], outputs) + Counter({Term.BIAS: _numel(outputs[0])})
+
+
 def _norm(weight_at: int) -> Handle:
     def counted(inputs: Values, outputs: Values) -> "Counter[str]":
         scaled = _size(inputs[weight_at]) is not None
@@ -224,6 +228,7 @@ _LAYERS: dict[str, Handle | None] = {
     "aten::_convolution": _fvcore(conv_flop_jit, 2),
     "aten::linear": _fvcore(linear_flop_jit, 2),
     "aten::addmm": _fvcore(addmm_flop_jit, 0),
+    "aten::baddbmm": _batched_product_with_bias,
     "aten::bmm": _fvcore(bmm_flop_jit),
     "aten::mm": _fvcore(matmul_flop_jit),
     "aten::matmul": _fvcore(matmul_flop_jit),

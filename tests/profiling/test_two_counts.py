@@ -101,6 +101,12 @@ def test_matrix_products_in_every_shape():
     assert both(product, image) == expected
 
 
+def test_a_batched_product_with_a_bias():
+    x, bias = torch.zeros(2, 6, 10), torch.zeros(6, 1)
+    found = both(Calls(lambda _, b, x: torch.baddbmm(b, x, x.transpose(1, 2))), bias, x)
+    assert found == {Term.MATRIX: 2 * 6 * 10 * 6, Term.BIAS: 2 * 6 * 6}
+
+
 def test_attention_counts_both_products():
     query, value = torch.zeros(1, 2, 5, 8), torch.zeros(1, 2, 7, 8)
     attend = Calls(lambda _, q, v: functional.scaled_dot_product_attention(q, v, v))

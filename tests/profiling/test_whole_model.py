@@ -66,9 +66,9 @@ def test_parts_of_the_published_model_worked_by_hand(cost):
     assert found["proposals"] == sum(cells) * (9 * 256**2 + 256 * 3 * 5)
     # 1000 regions; with the background three classes, a box for each.
     assert found["boxes"] == 1000 * (49 * 256 * 1024 + 1024**2 + 1024 * 3 * 5)
-    # 10 regions: four separable convolutions, one transposed, one of 1x1 for two classes.
+    # 10 regions: four separable convolutions, one transposed, one of 1x1 for its own class.
     convolutions = 4 * 14**2 * (9 * 256 + 256**2)
-    assert found["masks"] == 10 * (convolutions + 4 * 14**2 * 256**2 + 28**2 * 256 * 2)
+    assert found["masks"] == 10 * (convolutions + 4 * 14**2 * 256**2 + 28**2 * 256)
     # As the motion head by itself: 28,098 a cell, and 36 for each instance.
     assert found["motion"] == cells[0] * (28_098 + 36 * 10)
 
@@ -84,7 +84,7 @@ class RealStep(nn.Module):
         self.model.instance.proposals.rpn.filter_proposals = self.proposed
         self.model.instance.regions.postprocess_detections = self.detected
         # Masks that fill their boxes, and win everywhere in them.
-        nn.init.constant_(self.model.instance.regions.mask_predictor[-1].bias, 50.0)
+        nn.init.constant_(self.model.instance.regions.mask_predictor["2"].bias, 50.0)
         self.state = None
 
     def proposed(self, *_):
