@@ -11,11 +11,13 @@ from mapt_bench.baselines.catalog import (
 )
 from mapt_bench.baselines.exact_flow import TrueFlow
 from mapt_bench.baselines.flow_sources import FlowOptions, describe_flow
+from mapt_bench.baselines.mapt_entries import mapt_tracker_names
 from mapt_bench.baselines.plugins import load_tracker, plugin_names
 from mapt_bench.baselines.registry import Truth
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.labels import FlowField, KnownVideo, PanopticMap, Video
 from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
+from mapt_bench.weights import shipped_weights
 
 __all__ = ["TrackerChoice"]
 
@@ -49,7 +51,17 @@ class TrackerChoice:
             self._associator(_no_truth_yet, _no_flow_yet)
             return
         if ":" not in self.name and self.name not in plugin_names():
-            known = [*associator_names(), *flow_tracker_names(), *plugin_names()]
+            if self.name in shipped_weights():
+                raise ConfigError(
+                    f"{self.name!r} is a name of weights, not of a tracker; give it as --weights "
+                    "to the tracker that runs them, such as mapt"
+                )
+            known = [
+                *associator_names(),
+                *mapt_tracker_names(),
+                *flow_tracker_names(),
+                *plugin_names(),
+            ]
             raise ConfigError(
                 f"unknown tracker {self.name!r}; {nearest(self.name, known)}; or "
                 "package.module:Class"

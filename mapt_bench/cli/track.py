@@ -5,10 +5,18 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.baselines.catalog import associator_names, flow_tracker_names
+from mapt_bench.baselines.catalog import (
+    associator_names,
+    flow_tracker_names,
+    weights_of_associator,
+)
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import mapt_segmenter, mapt_tracker_names
+from mapt_bench.baselines.mapt_entries import (
+    mapt_segmenter,
+    mapt_tracker_names,
+    mapt_weights,
+)
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
@@ -22,13 +30,16 @@ from mapt_bench.provenance import provenance
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
 from mapt_bench.tracking import Segmenter
+from mapt_bench.weights import WeightsInUse, shipped_weights, weights_in_use
 
 __all__ = ["command"]
+
+_MAPT = "mapt"
 
 _EPILOG = """
 \b
 Examples:
-  mapt-bench track DATA --tracker both --out runs/both
+  mapt-bench track DATA --tracker mapt --out runs/mapt
   mapt-bench track DATA --tracker sort --segments PREDICTIONS --memory 5 --out runs/sort
 """
 
@@ -45,10 +56,10 @@ Examples:
 )
 @click.option(
     "--segments",
-    metavar="groundtruth|DIR|WEIGHTS",
+    metavar="groundtruth|mapt|DIR|WEIGHTS",
     show_default="groundtruth; for mapt what it finds itself",
-    help="Segments to link: the true ones without their ids, predictions saved in DIR, or what MAPT"
-    " finds with WEIGHTS, a .safetensors file.",
+    help="Segments to link: the true ones without their ids, what MAPT finds, predictions saved in "
+    "DIR, or what MAPT finds with WEIGHTS, a .safetensors file or the name of shipped ones.",
 )
 @click.option(
     "--memory",
@@ -68,8 +79,10 @@ Examples:
 @click.option(
     "--weights",
     type=path_type,
-    metavar="FILE|DIR",
-    help="Weights of MAPT or of a flow network; folder of files for flow:files.",
+    metavar="FILE|NAME|DIR",
+    show_default="for mapt the shipped mapt-tiny",
+    help="Weights of MAPT or of a flow network, NAME for shipped ones; folder of files for "
+    "flow:files.",
 )
 @click.option("--random-weights", is_flag=True, help="Run a flow network untrained, for trials.")
 @click.option(
@@ -119,30 +132,34 @@ def command(
     """
     flow = FlowOptions(weights=weights, random_weights=random_weights, device=device)
     choice = TrackerChoice(tracker, memory, pair, flow)
-    if flow.asks_for_weights or _is_weights(segments):
+    linking = weights_of_associator(tracker, flow)
+    if segments is None:
+        segments = _MAPT if tracker in mapt_tracker_names() else GROUND_TRUTH
+    finding = _finding_weights(segments, linking if tracker in mapt_tracker_names() else None)
+    if flow.asks_for_weights or linking is not None or finding is not None:
         import torch
 
         torch.set_num_threads(threads)
-    if segments is None:
-        segments = str(weights) if tracker in mapt_tracker_names() else GROUND_TRUTH
-    is_saved = segments != GROUND_TRUTH and not _is_weights(segments)
+    is_saved = segments != GROUND_TRUTH and finding is None
     folder = Path(segments) if is_saved else None
     labels = resolve_labels(dataset, data, *([] if folder is None else [folder]))
     videos = open_videos(data, labels, encoding=encoding)
     found: Sequence[StoredSequence] | Segmenter | None = None
-    if _is_weights(segments):
-        found = mapt_segmenter(FlowOptions(weights=Path(segments), device=device))
+    if finding is not None:
+        found = mapt_segmenter(FlowOptions(weights=finding, device=device))
     elif folder is not None:
         found = match_saved_segments(videos, folder, labels)
     frames = sum(video.info.frame_count for video in videos)
     with progress_bar("tracking", frames) as advance:
         runs = track_videos(videos, choice, out, segments=found, advance=advance)
+    in_use = _in_use(linking, finding)
     result = {
         "schema": "mapt-bench/tracking/1",
         "tracker": tracker,
         "memory": choice.effective_memory,
         "pair": pair,
         "weights": None if weights is None else str(weights),
+        "weights_in_use": {role: each.to_dict() for role, each in in_use.items()},
         "random_weights": random_weights,
         "segments": segments,
         "label_space": labels.name,
@@ -152,12 +169,24 @@ def command(
     }
     if not emit_json(json_file, result):
         print_table(_table(runs, choice.description, labels.name))
+        for each in dict.fromkeys(in_use.values()):
+            click.echo(f"weights: {each.description}")
         click.echo(f"maps: {out}")
     return 0
 
 
-def _is_weights(segments: str | None) -> bool:
-    return segments is not None and segments.endswith(".safetensors")
+def _finding_weights(segments: str, of_tracker: Path | None) -> Path | None:
+    """Return the weights that MAPT finds segments with; ``None`` if they come from elsewhere."""
+    if segments == _MAPT:
+        return of_tracker or mapt_weights(FlowOptions())
+    is_name = segments in shipped_weights() and not Path(segments).is_dir()
+    return Path(segments) if is_name or segments.endswith(".safetensors") else None
+
+
+def _in_use(linking: Path | None, finding: Path | None) -> dict[str, WeightsInUse]:
+    """Tell the weights apart by what they did."""
+    roles = {"tracker": linking, "segments": finding}
+    return {role: weights_in_use(path) for role, path in roles.items() if path is not None}
 
 
 def _table(runs: list[SequenceRun], tracker: str, labels: str) -> Table:

@@ -33,6 +33,7 @@ from mapt_bench.tracking import (
     TwoStepSettings,
 )
 from mapt_bench.tracking.masks import soft_masks
+from mapt_bench.weights import shipped_at, weights_file
 
 __all__ = ["MAPT", "MaptState", "MaptStep", "build_mapt", "load_mapt"]
 
@@ -154,24 +155,33 @@ def build_mapt(config: MaptConfig) -> MAPT:
 
 
 def load_mapt(
-    path: Path, config: MaptConfig | None = None, *, device: str | torch.device = "cpu"
+    weights: str | Path, config: MaptConfig | None = None, *, device: str | torch.device = "cpu"
 ) -> MAPT:
     """Return a trained model, in evaluation mode.
 
     Args:
-        path: Weights, as ``mapt-bench train`` writes them, or a state dict.
+        weights: File, as ``mapt-bench train`` writes it, or of a state dict; or the name of
+            weights that come with the package, as ``"mapt-tiny"``.
         config: What the model is made of; what the file says of that if not given.
         device: Where it is to run.
 
     Raises:
-        ConfigError: If the file does not say what the model is made of, and nobody else does.
+        ConfigError: If no weights have that name, or the file does not say what the model is made
+            of, and nobody else does.
         DataError: If the file is missing or damaged, or its weights do not fit.
     """
+    path = weights_file(weights)
     tensors = read_state_dict(path)
     model = MAPT(_config_of(path) if config is None else config)
     load_strictly(model, tensors, where=path)
     with path.open("rb") as file:
         model.source = hashlib.file_digest(file, "sha256").hexdigest()
+    ours = shipped_at(path)
+    model.title = (
+        f"the model of {path.name}"
+        if ours is None
+        else f"the shipped model {ours.name}, trained on {ours.trained_on},"
+    )
     return model.eval().requires_grad_(False).to(device)
 
 

@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 from helpers.maps import KITTI, write_frames
 from helpers.scenes import HEIGHT, WIDTH, Box, DrawnVideo
+from helpers.weights_room import empty_room, put_narrow_flownet2, put_weights
 from PIL import Image
 
 from mapt_bench.cli.main import main
@@ -83,3 +84,20 @@ def test_bad_input_is_refused_before_anything_is_written(here, words, code, said
     assert result.exit_code == code, result.output
     assert said in " ".join(result.stderr.split())
     assert not (here / "out").exists()
+
+
+def test_the_narrow_flownet2_that_ships_runs_unless_told_otherwise(here, monkeypatch):
+    room = empty_room(monkeypatch, here / "room")
+    put_weights(room, "mapt-tiny")
+    refused = _run("--tracker", "flow:flownet2-narrow")
+    assert refused.exit_code == 2
+    assert "needs trained weights: give --weights FILE" in " ".join(refused.stderr.split())
+    put_narrow_flownet2(room)
+    told = json.loads(_run("--tracker", "flow:flownet2-narrow", "--json", "-").stdout)
+    assert told["weights_in_use"]["tracker"]["name"] == "flownet2-narrow"
+    assert told["per_sequence"][0]["frames"] == 3
+    again = _run(
+        *("--tracker", "flow:flownet2-narrow", "--weights", "flownet2-narrow"),
+        *("--segments", "groundtruth", "--out", "again", "--json", "-"),
+    )
+    assert json.loads(again.stdout)["per_sequence"] == told["per_sequence"]

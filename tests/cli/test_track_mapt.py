@@ -1,5 +1,6 @@
 """``mapt-bench track`` with weights of MAPT."""
 
+import hashlib
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 from helpers.maps import write_frames
 from helpers.mapt_clips import small_mapt
 from helpers.scenes import Box, DrawnVideo
+from helpers.weights_room import empty_room, put_weights
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -57,7 +59,9 @@ def test_it_finds_its_own_segments_unless_told_otherwise(files, tmp_path):
     weights = str(files / "w.safetensors")
     code, own = track(files, tmp_path / "own", "--tracker", "mapt", "--weights", weights)
     assert code == 0
-    assert own["segments"] == weights
+    assert own["segments"] == "mapt"
+    assert own["weights_in_use"]["segments"] == own["weights_in_use"]["tracker"]
+    assert own["weights_in_use"]["tracker"]["name"] == weights
     words = ("--tracker", "unlinked", "--segments", weights)
     code, unlinked = track(files, tmp_path / "unlinked", *words)
     assert code == 0
@@ -65,15 +69,111 @@ def test_it_finds_its_own_segments_unless_told_otherwise(files, tmp_path):
     assert counted[0] == counted[1] > 0
 
 
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    return empty_room(monkeypatch, tmp_path / "room")
+
+
+def digest_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_without_weights_those_that_ship_are_run(files, tmp_path, room):
+    shipped = put_weights(room)
+    code, found = track(files, tmp_path / "o", "--tracker", "mapt")
+    assert code == 0
+    expected = {
+        "name": "mapt-tiny",
+        "sha256": digest_of(shipped),
+        "trained_on": "the drawn world (suite train)",
+    }
+    assert found["weights_in_use"] == {"tracker": expected, "segments": expected}
+    assert found["segments"] == "mapt"
+    assert sum(found["per_sequence"][0]["steps"].values()) > 0
+
+
+def test_the_output_says_which_weights_ran(files, tmp_path, room):
+    shipped = put_weights(room)
+    command = ["track", str(files / "data"), "--tracker", "mapt", "--out", str(tmp_path / "o")]
+    told = CliRunner().invoke(main, command).stdout
+    digits = digest_of(shipped)[:12]
+    line = f"weights: mapt-tiny (sha256 {digits}, trained on the drawn world (suite train))"
+    assert told.count(line) == 1
+
+
+def test_shipped_weights_find_segments_for_any_tracker(files, tmp_path, room):
+    put_weights(room)
+    seen = []
+    for number, segments in enumerate(("mapt", "mapt-tiny")):
+        words = ("--tracker", "sort", "--segments", segments)
+        code, found = track(files, tmp_path / f"o{number}", *words)
+        assert code == 0
+        assert list(found["weights_in_use"]) == ["segments"]
+        assert found["weights_in_use"]["segments"]["name"] == "mapt-tiny"
+        seen.append(found["per_sequence"])
+    assert seen[0] == seen[1]
+
+
+def test_a_shipped_name_may_stand_for_a_file(files, tmp_path, room):
+    put_weights(room)
+    path = put_weights(room, "mapt-tiny-appearance", seed=5)
+    words = ("--tracker", "mapt:appearance", "--weights", "mapt-tiny-appearance")
+    code, found = track(files, tmp_path / "o", *words)
+    assert code == 0
+    used = found["weights_in_use"]
+    assert used["tracker"]["sha256"] == used["segments"]["sha256"] == digest_of(path)
+
+
+def test_mapt_as_segments_are_found_by_the_weights_of_the_tracker(files, tmp_path, room):
+    put_weights(room)
+    weights = str(files / "w.safetensors")
+    words = ("--tracker", "mapt", "--weights", weights, "--segments", "mapt")
+    code, found = track(files, tmp_path / "o", *words)
+    assert code == 0
+    assert found["weights_in_use"]["segments"]["name"] == weights
+
+
+def test_videos_of_other_classes_are_told_with_what_to_do(files, tmp_path, room):
+    put_weights(room)
+    words = ("--tracker", "mapt", "--dataset", "motchallenge-step")
+    code, found = track(files, tmp_path / "o", *words)
+    assert code == 3
+    for part in (
+        "the shipped model mapt-tiny, trained on the drawn world (suite train), tells the classes",
+        "'kitti-step' apart, the video has those of 'motchallenge-step'",
+        "weights trained on this one",
+    ):
+        assert part in found["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--tracker", "mapt"), "mapt needs trained weights"),
+        (("--tracker", "mapt:typo"), "unknown tracker 'mapt:typo'; did you mean 'mapt"),
+        (("--tracker", "mapt:apearance"), "did you mean 'mapt:appearance'"),
+        (("--tracker", "mapt-tinny"), "unknown tracker 'mapt-tinny'; did you mean 'mapt"),
+        (("--tracker", "mapt-tiny"), "is a name of weights, not of a tracker"),
+        (("--tracker", "mapt", "--weights", "mapt-tinny"), "did you mean 'mapt-tiny'"),
+        (("--tracker", "both:typo"), "unknown tracker 'both:typo'; did you mean 'both"),
+    ],
+)
+def test_wrong_names_are_told_with_the_nearest(files, tmp_path, room, words, message):
+    put_weights(room)
+    code, found = track(files, tmp_path / "o", *words)
+    assert code == 2
+    assert message in found["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--tracker", "mapt"), "mapt needs trained weights, and this copy of the package has"),
+        (("--tracker", "sort", "--segments", "mapt"), "mapt needs trained weights"),
         (("--tracker", "mapt", "--random-weights"), "mapt is not run untrained"),
         (("--tracker", "sort", "--weights", "x"), "has no weights"),
     ],
 )
-def test_wrong_use_is_told(files, tmp_path, words, message):
+def test_wrong_use_is_told(files, tmp_path, room, words, message):
     code, found = track(files, tmp_path / "o", *words)
     assert code == 2
     assert message in found["error"]["message"]
