@@ -15,9 +15,11 @@ from mapt_bench.baselines.flownet2.subnetworks import (
 )
 from mapt_bench.errors import ConfigError, DataError
 
-__all__ = ["FlowNet2"]
+__all__ = ["MULTIPLE", "FlowNet2", "padded"]
 
-_MULTIPLE = 64
+MULTIPLE = 64
+"""Of pixels: what both sizes of a frame are padded to."""
+
 _FLOW_SCALE = 20.0
 _MAX_VALUE = 255.0
 
@@ -97,7 +99,7 @@ class FlowNet2(nn.Module):
         """
         _check(frames)
         height, width = frames.shape[-2:]
-        return self._flows(_normalised(_padded(frames)))["fusion"][-1][..., :height, :width]
+        return self._flows(_normalised(padded(frames)))["fusion"][-1][..., :height, :width]
 
     def flows(self, frames: Tensor) -> dict[str, tuple[Tensor, ...]]:
         """Return what every network of the stack says at every level, for training.
@@ -118,10 +120,10 @@ class FlowNet2(nn.Module):
             DataError: If ``frames`` has another shape or is not floating.
         """
         _check(frames)
-        if frames.shape[-2] % _MULTIPLE or frames.shape[-1] % _MULTIPLE:
+        if frames.shape[-2] % MULTIPLE or frames.shape[-1] % MULTIPLE:
             raise DataError(
                 f"FlowNet2 was given frames of shape {tuple(frames.shape)}; in training rows and "
-                f"columns are expected in multiples of {_MULTIPLE}"
+                f"columns are expected in multiples of {MULTIPLE}"
             )
         return self._flows(_normalised(frames), join=torch.Tensor.detach)
 
@@ -177,14 +179,14 @@ def _enlarged(flow: Tensor, mode: str) -> Tensor:
     return functional.interpolate(flow, scale_factor=4, mode=mode)
 
 
-def _padded(frames: Tensor) -> Tensor:
+def padded(frames: Tensor) -> Tensor:
     """Repeat the last row and column until both sizes are multiples of 64."""
     height, width = frames.shape[-2:]
-    below, right = -height % _MULTIPLE, -width % _MULTIPLE
+    below, right = -height % MULTIPLE, -width % MULTIPLE
     if not (below or right):
         return frames
-    padded = functional.pad(frames.flatten(1, 2), (0, right, 0, below), mode="replicate")
-    return padded.unflatten(1, (3, 2))
+    larger = functional.pad(frames.flatten(1, 2), (0, right, 0, below), mode="replicate")
+    return larger.reshape(-1, 3, 2, *larger.shape[-2:])
 
 
 def _check(frames: Tensor) -> None:

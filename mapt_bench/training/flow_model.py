@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mapt_bench.baselines.flownet2.narrow import NarrowWidth, narrow_flownet2
+from mapt_bench.baselines.flownet2.network import MULTIPLE, padded
 from mapt_bench.baselines.flownet2.start import prepare_for_training
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import LabelSpace
@@ -15,7 +16,6 @@ from mapt_bench.training.flow_losses import end_point_error, pyramid_loss
 
 __all__ = ["TrainedFlowNet2", "build"]
 
-_MULTIPLE = 64
 _MAX_VALUE = 255.0
 
 
@@ -98,11 +98,9 @@ def _pairs(clips: Sequence[Clip]) -> tuple[Tensor, Tensor, Tensor]:
         told = " and ".join(f"{width}x{height}" for height, width in sorted(sizes)[:2])
         raise ConfigError(f"clips of {told} pixels do not make a batch; set augment.crop")
     (height, width) = sizes.pop()
-    margin = (0, -width % _MULTIPLE, 0, -height % _MULTIPLE)
-    joined = torch.cat(frames) * _MAX_VALUE
-    padded = functional.pad(joined.flatten(1, 2), margin, mode="replicate").unflatten(1, (3, 2))
+    margin = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
     return (
-        padded,
+        padded(torch.cat(frames) * _MAX_VALUE),
         functional.pad(torch.cat(flows), margin),
         functional.pad(torch.cat(valid), margin),
     )

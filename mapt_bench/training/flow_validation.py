@@ -65,7 +65,7 @@ class FlowValidation:
             errors = np.concatenate([_errors(model, video, device) for video in self._videos])
         finally:
             model.train(was_training)
-        scores = {}
+        scores: dict[str, float] = {}
         for where, chosen in (("", errors), (" on things", errors[errors[:, 2] > 0])):
             if len(chosen):
                 of_model, of_none = chosen[:, :2].mean(axis=0, dtype=np.float64).tolist()
