@@ -16,6 +16,7 @@ from mapt_bench.metrics.links import LinkEvents, LinkOutcome
 
 __all__ = [
     "DISPLACEMENT_BINS",
+    "FULL_OCCLUSIONS",
     "GAP_BINS",
     "VISIBLE_BINS",
     "Bin",
@@ -66,6 +67,10 @@ GAP_BINS = (
     Bin("over 20", 20, math.inf),
 )
 """Ranges of gaps in frames; 0 is from one frame to the next."""
+
+FULL_OCCLUSIONS = Bin("3-10", 2, 10)
+"""Gaps long enough that nothing of the object was left to follow, and short enough for a memory of
+10 frames."""
 
 DISPLACEMENT_BINS = (
     Bin("0-0.05", -1.0, 0.05),
@@ -141,12 +146,15 @@ def kept_by_visibility(sequences: Sequence[LinkEvents], *, seed: int = 0) -> lis
     return _kept(sequences, VISIBLE_BINS, lambda links: links["visible_least"], seed)
 
 
-def kept_by_gap(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
-    """Return the share of links kept for each range of :data:`GAP_BINS`.
+def kept_by_gap(
+    sequences: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
+) -> list[Rate]:
+    """Return the share of links kept for each range of gaps.
 
-    From gap 1 on this is the rate of identities recovered after so many frames of absence.
+    From gap 1 on this is the rate of identities recovered after so many frames of absence. Of
+    objects that no segment finds before or after, the identity is not recovered.
     """
-    return _kept(sequences, GAP_BINS, lambda links: links["gap"], seed)
+    return _kept(sequences, bins, lambda links: links["gap"], seed)
 
 
 def kept_by_displacement(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
@@ -159,16 +167,18 @@ def kept_by_displacement(sequences: Sequence[LinkEvents], *, seed: int = 0) -> l
     )
 
 
-def right_returns(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
+def right_returns(
+    sequences: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
+) -> list[Rate]:
     """Return the precision of recoveries: the share of returns that are right, by absence.
 
-    The ranges are :data:`GAP_BINS`; nothing returns after an absence of 0.
+    Nothing returns after an absence of 0.
     """
     hits, totals = (
-        np.array([_counts(_absences(events, right), GAP_BINS) for events in sequences])
+        np.array([_counts(_absences(events, right), bins) for events in sequences])
         for right in (True, False)
     )
-    return _rates(GAP_BINS, hits, totals, seed)
+    return _rates(bins, hits, totals, seed)
 
 
 def _absences(events: LinkEvents, only_right: bool) -> NDArray[np.int32]:

@@ -8,12 +8,16 @@ from mapt_bench.reports.evaluation import interval_cell, interval_notes, score_c
 from mapt_bench.reports.rows import is_reference, row_label, row_score
 from mapt_bench.reports.tables import Cell, Column, Table
 
-__all__ = ["of_group", "score_group_tables", "score_groups"]
+__all__ = ["halves", "halves_table", "of_group", "score_group_tables", "score_groups"]
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 _SHOWN = ("PAT", "STQ")
+_FACTORS = ("half", "kind")
+"""Factors whose groups have a column; those of both crossed stand in results.json."""
+
+_OF_HALVES = ("PAT", "TQ", "AssA", "STQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,17 @@ class Group:
 
 
 def score_groups(run: Run) -> list[Group]:
-    """Return the groups of videos that a run has scores of, in its order."""
+    """Return the halves and kinds of videos that a run has scores of, in its order."""
     sizes: dict[tuple[str, str], int] = {}
     for entry in run.get("scores_by_group") or []:
         group = (str(entry["factor"]), str(entry["value"]))
         sizes[group] = max(sizes.get(group, 0), int(entry["n_sequences"]))
-    return [Group(*group, size) for group, size in sizes.items()]
+    return [Group(*group, size) for group, size in sizes.items() if group[0] in _FACTORS]
+
+
+def halves(run: Run) -> list[Group]:
+    """Return the halves of the videos that a run has scores of, in its order."""
+    return [group for group in score_groups(run) if group.factor == "half"]
 
 
 def of_group(run: Run, group: Group) -> dict[str, Any]:
@@ -51,7 +60,8 @@ def of_group(run: Run, group: Group) -> dict[str, Any]:
     rows = []
     for row in run["summary"]:
         entry = entries.get(str(row["cell"]), {})
-        rows.append({**row, **{name: entry.get(name, {}) for name in ("scores", "intervals")}})
+        scores = {name: entry.get(name, {}) for name in ("scores", "intervals")}
+        rows.append({**row, **scores, "differences": entry.get("differences")})
     return {**run, "summary": rows}
 
 
@@ -63,6 +73,32 @@ def score_group_tables(run: Run) -> list[Table]:
     """
     groups = score_groups(run)
     return [_table(run, score, groups) for score in _SHOWN] if groups else []
+
+
+def halves_table(run: Run) -> Table:
+    """Return one row a variant and, for each half, one column a score.
+
+    Each half is a test set of its own, so the best value of each column is marked.
+    """
+    rows: Sequence[Row] = run["summary"]
+    columns = [Column("variant")]
+    cells: list[list[Cell]] = [[row_label(row)] for row in rows]
+    for half in halves(run):
+        found = of_group(run, half)["summary"]
+        for name in _OF_HALVES:
+            if any(row_score(row, name) is not None for row in found):
+                shown = score_column(name)
+                columns.append(Column(f"{half.value} {name}", shown.kind, shown.higher_is_better))
+                for line, row in zip(cells, found, strict=True):
+                    line.append(row_score(row, name))
+    sizes = ", ".join(half.heading for half in halves(run))
+    return Table(
+        "Scores of each half",
+        tuple(columns),
+        tuple(map(tuple, cells)),
+        (f"Sequences: {sizes}.",),
+        frozenset(at for at, row in enumerate(rows) if is_reference(row)),
+    )
 
 
 def _entries(run: Run, group: Group) -> dict[str, Row]:

@@ -8,6 +8,9 @@ __all__ = ["Part", "part_of", "run_parts"]
 
 _OWN = "own"
 
+_BY_CELL = {"links_by_group", "recoveries"}
+"""What a run tells of each cell apart from its summary."""
+
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
 
@@ -59,10 +62,10 @@ def run_parts(run: Run) -> list[Part]:
     parts = []
     for place, ((segments, trained), members) in enumerate(rows.items()):
         of_part: dict[str, Any] = {**run, "summary": members}
-        if "links_by_group" in run:
-            cells = {row.get("cell") for row in members}
-            entries = [entry for entry in run["links_by_group"] if entry["cell"] in cells]
-            of_part["links_by_group"] = entries
+        cells = {(row["variant"], row.get("cell")) for row in members}
+        for name in _BY_CELL & run.keys():
+            entries = [each for each in run[name] if (each["variant"], each["cell"]) in cells]
+            of_part[name] = entries
         parts.append(Part(segments, trained, of_part, place == 0))
     return parts
 

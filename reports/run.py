@@ -5,14 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from mapt_bench.errors import counted, listed
+from mapt_bench.reports.differences import differences_tables
 from mapt_bench.reports.evaluation import (
     interval_cell,
     interval_column,
     interval_notes,
     score_column,
 )
-from mapt_bench.reports.groups import of_group, score_group_tables, score_groups
-from mapt_bench.reports.links import group_table
+from mapt_bench.reports.groups import halves, halves_table, of_group, score_group_tables
+from mapt_bench.reports.links import full_occlusions_table, group_table
 from mapt_bench.reports.parts import run_parts
 from mapt_bench.reports.rows import is_reference, row_interval, row_label, row_score
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
@@ -20,7 +21,6 @@ from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cel
 __all__ = [
     "CLAIMED",
     "claims_table",
-    "differences_table",
     "run_tables",
     "skipped_table",
     "summary_table",
@@ -31,9 +31,9 @@ CLAIMED = "claimed (paper, KITTI-STEP val)"
 """Heading of numbers that nobody here has measured."""
 
 _BANDED = ("PAT", "TQ", "STQ")
-"""Scores whose intervals and paired differences are shown, where a run has them."""
+"""Scores whose intervals are shown, where a run has them."""
 
-_SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "HOTA", "IDF1", "IDSW", "Frag")
+_SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "HOTA", "AssA", "IDF1", "IDSW", "Frag")
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -66,16 +66,17 @@ def _part_tables(run: Run) -> list[Table]:
         tables += _sweeps_of_halves(run)
     else:
         tables += score_group_tables(run)
-    if _compared(run):
-        tables.append(differences_table(run))
+        tables += [halves_table(run)] if halves(run) else []
+    tables += differences_tables(run)
     if run.get("links_by_group"):
         tables.append(group_table(run))
+    if run.get("recoveries"):
+        tables.append(full_occlusions_table(run))
     return tables
 
 
 def _sweeps_of_halves(run: Run) -> list[Table]:
-    halves = [group for group in score_groups(run) if group.factor == "half"]
-    tables = ((group, sweep_table(of_group(run, group), "PAT")) for group in halves)
+    tables = ((group, sweep_table(of_group(run, group), "PAT")) for group in halves(run))
     return [replace(table, title=f"{table.title}, {group.heading}") for group, table in tables]
 
 
@@ -140,54 +141,6 @@ def sweep_table(run: Run, score: str) -> Table:
         tuple(cells),
         references=frozenset(i for i, label in enumerate(variants) if label in references),
     )
-
-
-def differences_table(run: Run) -> Table:
-    """Return the paired differences to the run's reference row, with intervals and p values.
-
-    Every difference is taken over the same sequences, within one temporal interval; p is that of
-    the sign-flip permutation test, corrected by Holm for all comparisons of the run.
-    """
-    columns = [Column("variant")]
-    for name in _BANDED:
-        columns += [Column(name, "points"), interval_column(name)]
-        columns.append(Column(f"{name} p", "number"))
-    cells = []
-    for row in _compared(run):
-        interval = row_interval(row)
-        label = row_label(row) + (f", {interval[0]} {interval[1]}" if interval else "")
-        line: list[Cell] = [label]
-        for name in _BANDED:
-            found = row["differences"]["scores"].get(name) or {}
-            line.append(found.get("difference"))
-            line.append(interval_cell({"intervals": {name: found.get("interval")}}, name))
-            line.append(found.get("p_adjusted", found.get("p_value")))
-        cells.append(tuple(line))
-    against = {str(row["differences"]["reference"]): None for row in _compared(run)}
-    notes = ["Percentage points on the same sequences; p: sign flips, corrected by Holm."]
-    counts = {
-        int(entry["n"])
-        for row in _compared(run)
-        for entry in row["differences"]["scores"].values()
-        if entry.get("p_method") == "exact"
-    }
-    notes += [
-        f"With {counted(n, 'sequence')} no p is below {2 / 2**n:.2g} even before the correction."
-        for n in sorted(counts)
-    ]
-    return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), tuple(notes))
-
-
-def _compared(run: Run) -> list[Row]:
-    """Return the rows with at least one paired difference that has an interval."""
-    return [
-        row
-        for row in run["summary"]
-        if any(
-            (entry.get("interval") or {}).get("low") is not None
-            for entry in (row.get("differences") or {}).get("scores", {}).values()
-        )
-    ]
 
 
 def skipped_table(run: Run) -> Table:

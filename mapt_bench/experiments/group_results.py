@@ -3,19 +3,34 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mapt_bench.experiments.class_results import class_scores
+from mapt_bench.experiments.comparisons import Comparisons
+from mapt_bench.experiments.result_tables import result_tables
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.statistics import PooledStatistic, cell_scores
-from mapt_bench.metrics import SequenceSums
 
-__all__ = ["group_members", "scores_by_group"]
+__all__ = ["HALF_AND_KIND", "group_members", "scores_by_group", "with_half_and_kind"]
 
 _Row = dict[str, Any]
 
-_BY_ITSELF = {"half": ("real-like", "hard"), "kind": ("street", "crowd")}
+HALF_AND_KIND = "half and kind"
+"""The factor that crosses the two, with levels such as ``"real-like street"``."""
+
+
+_HALVES, _KINDS = ("real-like", "hard"), ("street", "crowd")
+
+_BY_ITSELF = {
+    "half": _HALVES,
+    "kind": _KINDS,
+    HALF_AND_KIND: tuple(f"{half} {kind}" for half in _HALVES for kind in _KINDS),
+}
 """Factors whose groups are test sets of their own, in the order of tables; of the other factors
 the link rates are told."""
 
 _WITH_INTERVALS = "half"
+_WITH_CLASSES = HALF_AND_KIND
+
+_Group = tuple[str, str]
 
 
 def group_members(
@@ -38,6 +53,18 @@ def group_members(
     return {group: tuple(positions) for group, positions in members.items()}
 
 
+def with_half_and_kind(levels: Mapping[str, str]) -> dict[str, str]:
+    """Return the levels of a video and, where it has both, half and kind taken together.
+
+    Example:
+        >>> with_half_and_kind({"half": "hard", "kind": "crowd"})["half and kind"]
+        'hard crowd'
+    """
+    if "half" not in levels or "kind" not in levels:
+        return dict(levels)
+    return {**levels, HALF_AND_KIND: f"{levels['half']} {levels['kind']}"}
+
+
 def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
     """Return one entry a cell and group, for cells that are done.
 
@@ -46,29 +73,61 @@ def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
         pat_protocol: Which PAT is the headline.
 
     Returns:
-        Each with ``variant``, ``label``, ``cell`` (key), ``factor`` (``"half"`` or ``"kind"``),
-        ``value``, ``n_sequences``, ``scores`` (as of the whole cell) and, for halves,
-        ``intervals``; nothing where the videos have no groups.
+        Each with ``variant``, ``label``, ``cell`` (key), ``factor`` (``"half"``, ``"kind"``, or
+        ``"half and kind"``), ``value``, ``n_sequences``, ``scores`` (as of the whole cell),
+        ``intervals`` and ``differences``, which halves have and the others have not: to the
+        reference row of the first table that the cell stands in, as in the summary, with
+        ``family`` besides, the comparisons that p is corrected for: those within the half. Of an
+        ablation half and kind together have ``per_class`` too. Nothing where the videos have no
+        groups.
     """
     source = outcome.source
-    members = group_members([video.info.name for video in source.videos], source.groups)
-    groups = [(factor, level) for factor, levels in _BY_ITSELF.items() for level in levels]
-    chosen = {group: members[group] for group in groups if group in members}
+    chosen = _test_sets(outcome)
     statistic = PooledStatistic(source.labels, pat_protocol=pat_protocol, seed=outcome.seed)
-    found: dict[tuple[str, tuple[str, str]], _Row] = {}
+    compared: dict[_Group, Comparisons] = {}
+    if not outcome.plan.series:
+        compared = {
+            group: Comparisons(statistic, positions)
+            for group, positions in chosen.items()
+            if group[0] == _WITH_INTERVALS
+        }
+    references = _references(outcome)
+    found: dict[tuple[str, _Group], _Row] = {}
     rows = []
-    for cell in outcome.cells:
+    for at, cell in enumerate(outcome.cells):
         if cell.failures:
             continue
-        sums = cell.sums()
-        for (factor, level), positions in chosen.items():
-            of_group = [sums[position] for position in positions if position in sums]
-            place = (cell.key, (factor, level))
+        for group, positions in chosen.items():
+            place = cell.key, group
             if place not in found:  # cells of one key are the same work
-                with_intervals = factor == _WITH_INTERVALS and not outcome.plan.series
-                found[place] = _scores(of_group, statistic, pat_protocol, with_intervals)
-            rows.append({**_named(cell), "factor": factor, "value": level, **found[place]})
-    return rows
+                found[place] = _scores(outcome, cell, group, positions, statistic)
+            row = {**_named(cell), "factor": group[0], "value": group[1], **found[place]}
+            row |= {"intervals": {}, "differences": None}
+            if group in compared:
+                row["intervals"] = compared[group].intervals(cell)
+                row["differences"] = compared[group].differences(cell, references.get(at))
+            rows.append(row)
+    for comparisons in compared.values():
+        comparisons.correct()
+    return _with_families(rows, compared)
+
+
+def _test_sets(outcome: RunOutcome) -> dict[_Group, tuple[int, ...]]:
+    """Return the groups that are test sets, and the positions of their videos."""
+    names = [video.info.name for video in outcome.source.videos]
+    groups = {name: with_half_and_kind(found) for name, found in outcome.source.groups.items()}
+    members = group_members(names, groups)
+    in_order = [(factor, level) for factor, levels in _BY_ITSELF.items() for level in levels]
+    return {group: members[group] for group in in_order if group in members}
+
+
+def _references(outcome: RunOutcome) -> dict[int, CellOutcome | None]:
+    """Return, for each cell, the reference of the first table that it stands in."""
+    found: dict[int, CellOutcome | None] = {}
+    for table in result_tables(outcome):
+        for at in table.positions:
+            found.setdefault(at, table.reference)
+    return found
 
 
 def _named(cell: CellOutcome) -> _Row:
@@ -77,17 +136,32 @@ def _named(cell: CellOutcome) -> _Row:
 
 
 def _scores(
-    sequences: Sequence[Sequence[SequenceSums]],
+    outcome: RunOutcome,
+    cell: CellOutcome,
+    group: _Group,
+    positions: Sequence[int],
     statistic: PooledStatistic,
-    pat_protocol: str,
-    with_intervals: bool,
 ) -> _Row:
+    sums = cell.sums()
+    sequences = [sums[position] for position in positions if position in sums]
     if not sequences:
-        return {"n_sequences": 0, "scores": {}, "intervals": {}}
+        return {"n_sequences": 0, "scores": {}}
+    labels, protocol = statistic.labels, statistic.pat_protocol
     phases = list(zip(*sequences, strict=True))
-    intervals = statistic.intervals(statistic.samples(sequences)) if with_intervals else {}
-    return {
+    row: _Row = {
         "n_sequences": len(sequences),
-        "scores": cell_scores(phases, statistic.labels, pat_protocol),
-        "intervals": {name: interval.to_dict() for name, interval in intervals.items()},
+        "scores": cell_scores(phases, labels, protocol),
     }
+    if group[0] == _WITH_CLASSES and outcome.plan.is_ablation:
+        row["per_class"] = class_scores(phases[0], labels, protocol)
+    return row
+
+
+def _with_families(rows: list[_Row], compared: Mapping[_Group, Comparisons]) -> list[_Row]:
+    """Say of each difference which comparisons its p is corrected for."""
+    for row in rows:
+        if row["differences"] is not None:
+            count = compared[row["factor"], row["value"]].count
+            family = {"of": f"{row['factor']} {row['value']}", "comparisons": count}
+            row["differences"]["family"] = family
+    return rows

@@ -1,9 +1,8 @@
-"""PAT, TQ, STQ and AQ of many selections of sequences at once, for resampling.
+"""PAT, TQ, STQ, AQ and AssA of many selections of sequences at once, for resampling.
 
-The formulas are those of :func:`~mapt_bench.metrics.pat.pat_scores` and
-:func:`~mapt_bench.metrics.stq.stq_scores`, with which tests hold them equal. Those read a sum of
-sequences out of dataclasses and give some twenty scores; a table of intervals asks for four scores
-of a few hundred thousand sums.
+The formulas are those of :func:`~mapt_bench.metrics.scores.flat_scores`, with which tests hold
+them equal. That reads a sum of sequences out of dataclasses and gives some twenty scores; a table
+of intervals asks for five scores of a few hundred thousand sums.
 """
 
 import numpy as np
@@ -11,12 +10,14 @@ from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import SequenceSums
+from mapt_bench.metrics.hota import ALPHAS
 from mapt_bench.metrics.pat import PatVariant
 from mapt_bench.metrics.ratios import ratio
+from mapt_bench.metrics.tracking import ClassTrackingSums
 
 __all__ = ["INTERVAL_SCORES", "interval_scores", "interval_sums"]
 
-INTERVAL_SCORES = ("PAT", "TQ", "STQ", "AQ")
+INTERVAL_SCORES = ("PAT", "TQ", "STQ", "AQ", "AssA")
 """Scores that get intervals and paired differences: those that linking changes most."""
 
 _Array = NDArray[np.float64]
@@ -41,8 +42,14 @@ def interval_sums(sums: SequenceSums, variant: PatVariant) -> _Array:
     parts = (
         *(panoptic.iou_sum, panoptic.tp + panoptic.fp / 2 + panoptic.fn / 2, occurs, hits, union),
         (tracks.quality, tracks.track_count, stq.association, stq.tube_count),
+        *(part for each in sums.tracking.classes for part in _assa_parts(each)),
     )
     return np.concatenate([np.asarray(part, dtype=np.float64) for part in parts])
+
+
+def _assa_parts(sums: ClassTrackingSums) -> tuple[_Array, _Array, _Array]:
+    """Return what AssA of a thing class is computed from: true masks, then sums by threshold."""
+    return np.atleast_1d(sums.clear.tp + sums.clear.fn), sums.hota.association, sums.hota.tp
 
 
 def interval_scores(sums: _Array, labels: LabelSpace, variant: PatVariant) -> _Array:
@@ -54,11 +61,11 @@ def interval_scores(sums: _Array, labels: LabelSpace, variant: PatVariant) -> _A
         variant: Which PAT is meant.
 
     Returns:
-        ``(selections, 4)`` in the order of :data:`INTERVAL_SCORES`; NaN where undefined.
+        ``(selections, 5)`` in the order of :data:`INTERVAL_SCORES`; NaN where undefined.
     """
     count = len(labels.class_ids)
-    ends = np.cumsum([count, count, count, count + 1, count + 1])
-    iou_sum, weight, occurs, hits, union, rest = np.split(sums, ends, axis=1)
+    ends = np.cumsum([count, count, count, count + 1, count + 1, 4])
+    iou_sum, weight, occurs, hits, union, rest, tracked = np.split(sums, ends, axis=1)
     averaged = occurs > 0 if variant.present_only else np.ones_like(occurs, dtype=bool)
     quality = _mean(np.nan_to_num(ratio(iou_sum, weight)), averaged)
     segmentation = _mean(ratio(hits, union), union > 0)
@@ -66,7 +73,15 @@ def interval_scores(sums: _Array, labels: LabelSpace, variant: PatVariant) -> _A
     tracking = ratio(track_quality, tracks)
     association = np.nan_to_num(ratio(associated, tubes))
     pat = ratio(2 * quality * tracking, quality + tracking)
-    return np.stack([pat, tracking, np.sqrt(association * segmentation), association], axis=1)
+    stq, assa = np.sqrt(association * segmentation), _assa(tracked, len(labels.thing_ids))
+    return np.stack([pat, tracking, stq, association, assa], axis=1)
+
+
+def _assa(sums: _Array, classes: int) -> _Array:
+    """Return AssA, the mean over thresholds and over the thing classes that occur."""
+    of_class = sums.reshape(len(sums), classes, 1 + 2 * len(ALPHAS))
+    association, tp = np.split(of_class[..., 1:], 2, axis=-1)
+    return _mean((association / np.maximum(1, tp)).mean(axis=-1), of_class[..., 0] > 0)
 
 
 def _mean(values: _Array, chosen: NDArray[np.bool_]) -> _Array:

@@ -6,17 +6,15 @@ from typing import Any
 from mapt_bench.data.stress import Stress, occluder_label, stress_entry, stress_video
 from mapt_bench.experiments.group_results import group_members
 from mapt_bench.experiments.plan import Series
+from mapt_bench.experiments.recoveries import recoveries, recoveries_of_cells, without_bin
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.variants import Variant
 from mapt_bench.metrics import LinkEvents
 from mapt_bench.metrics.break_point import break_point
 from mapt_bench.metrics.link_rates import (
-    Rate,
     kept_by_displacement,
-    kept_by_gap,
     kept_by_visibility,
     kept_links,
-    right_returns,
 )
 
 __all__ = ["EVERY_STRESSOR", "link_results"]
@@ -37,15 +35,23 @@ def link_results(outcome: RunOutcome) -> _Row:
         outcome: What was run.
 
     Returns:
-        ``groups`` and ``links_by_group`` if the videos have groups; of a stress test instead
-        ``stressors`` (what was done, and what the truth says of it), ``visibility`` and
+        ``groups`` and ``links_by_group`` if the videos have groups; of an ablation ``recoveries``
+        (see :func:`~mapt_bench.experiments.recoveries.recoveries_of_cells`); of a stress test
+        instead ``stressors`` (what was done, and what the truth says of it), ``visibility`` and
         ``recoveries`` (one entry a variant and stressor, all levels together, each with one entry a
         range), and, of motion, ``break_points``.
     """
-    if not outcome.plan.series:
-        if not outcome.source.groups:
-            return {}
-        return {"groups": _groups(outcome), "links_by_group": _by_group(outcome)}
+    if outcome.plan.series:
+        return _under_stress(outcome)
+    results: _Row = {}
+    if outcome.source.groups:
+        results = {"groups": _groups(outcome), "links_by_group": _by_group(outcome)}
+    if outcome.plan.is_ablation:
+        results["recoveries"] = recoveries_of_cells(outcome)
+    return results
+
+
+def _under_stress(outcome: RunOutcome) -> _Row:
     results: _Row = {"stressors": [_stressor(series, outcome) for series in outcome.series]}
     moves = outcome.plan.experiment.endswith(_MOVES)
     results |= {"visibility": [], "recoveries": [], **({"break_points": []} if moves else {})}
@@ -59,7 +65,7 @@ def link_results(outcome: RunOutcome) -> _Row:
             }
             seen = [rate.to_dict() for rate in kept_by_visibility(events, seed=outcome.seed)]
             results["visibility"].append({**given, "bins": seen})
-            results["recoveries"].append({**given, "bins": _recoveries(events, outcome.seed)})
+            results["recoveries"].append({**given, "bins": recoveries(events, seed=outcome.seed)})
             if moves and name != EVERY_STRESSOR:
                 results["break_points"].append({**given, **_break_points(events, outcome.seed)})
     return results
@@ -131,19 +137,6 @@ def _events(
     ]
 
 
-def _recoveries(events: Sequence[LinkEvents], seed: int) -> list[_Row]:
-    """Return, for each range of gaps, the links kept and the precision of returns."""
-    kept, right = kept_by_gap(events, seed=seed), right_returns(events, seed=seed)
-    return [
-        {**rate.to_dict(), "returns": _without_bin(precision)}
-        for rate, precision in zip(kept, right, strict=True)
-    ]
-
-
-def _without_bin(rate: Rate) -> _Row:
-    return {name: value for name, value in rate.to_dict().items() if name != "bin"}
-
-
 def _break_points(events: Sequence[LinkEvents], seed: int) -> _Row:
     return {
         "over_size": break_point(events, unit="size", seed=seed).to_dict(),
@@ -200,4 +193,4 @@ def _of_members(cell: CellOutcome, chosen: Sequence[int], seed: int) -> _Row:
     events = [found[position] for position in chosen if position in found]
     if not events:
         return {"hits": 0, "n": 0, "share": None, "interval": {"n": 0, "reason": "no sequence"}}
-    return _without_bin(kept_links(events, seed=seed))
+    return without_bin(kept_links(events, seed=seed))

@@ -132,3 +132,8 @@ class Plan:
         names = [variant.name for variant in self.variants]
         if len(names) != len(set(names)):
             raise ConfigError(f"variants of a plan need names of their own; found {names}")
+
+    @property
+    def is_ablation(self) -> bool:
+        """Whether every cell is of the videos as they are, every frame paired with the last."""
+        return not self.sweeps and not self.series

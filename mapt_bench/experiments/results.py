@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 from mapt_bench.experiments.claims import paper_claims
+from mapt_bench.experiments.class_results import class_scores
 from mapt_bench.experiments.group_results import scores_by_group
 from mapt_bench.experiments.link_results import link_results
 from mapt_bench.experiments.plan import Cell
@@ -98,6 +99,8 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
     scores = cell_scores(phases, labels, pat_protocol)
     undefined = undefined_reasons(scores)
     names = [video.info.name for video in outcome.source.videos]
+    if outcome.plan.is_ablation:  # of several phases no class has one score
+        entry["per_class"] = class_scores(phases[0], labels, pat_protocol)
     return {
         **entry,
         "scores": scores,

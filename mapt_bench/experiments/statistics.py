@@ -78,6 +78,7 @@ class PooledStatistic:
         self, labels: LabelSpace, *, pat_protocol: str, seed: int, resamples: int = 2000
     ) -> None:
         self.labels = labels
+        self.pat_protocol = pat_protocol
         self.variant = pat_variant(pat_protocol)
         self.seed = seed
         self.resamples = resamples
