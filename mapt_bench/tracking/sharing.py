@@ -68,28 +68,31 @@ class SharedFlow:
         source: The flow.
         what: Names the source and its settings.
         share: Where results are found again.
+
+    Attributes:
+        source: As given.
     """
 
     def __init__(self, source: FlowSource, what: Hashable, share: Share) -> None:
-        self._source = source
+        self.source = source
         self._what = what
         self._share = share
 
     @property
     def needs_images(self) -> bool:
         """Whether the flow is computed from images."""
-        return self._source.needs_images
+        return self.source.needs_images
 
     def start(self, info: VideoInfo) -> None:
         """Prepare the source."""
-        self._source.start(info)
+        self.source.start(info)
 
     def flow(self, frame_from: Frame, frame_to: Frame) -> NDArray[np.float32]:
         """Return the flow of the source; see :class:`~.propagation.FlowSource`."""
         return self._share.once(
             ("flow", self._what),
             (frame_from.index, frame_to.index),
-            lambda: self._source.flow(frame_from, frame_to),
+            lambda: self.source.flow(frame_from, frame_to),
         )
 
 

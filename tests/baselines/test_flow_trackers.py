@@ -79,7 +79,7 @@ def test_flow_links_one_class_only(true_flow):
 def test_the_height_setting_reaches_dis():
     associator = build_associator("flow:dis", flow_height=64)
     assert isinstance(associator, TwoStepAssociator)
-    assert associator.propagation.source.height == 64
+    assert associator.propagation.source.source.height == 64
 
 
 @pytest.mark.parametrize(
