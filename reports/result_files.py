@@ -196,7 +196,8 @@ def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _fingerprint_of_segments(segments: Mapping[str, Any]) -> str | None:
-    found = [each.get("fingerprint") for each in segments.values() if isinstance(each, Mapping)]
+    kinds = [each for each in segments.values() if isinstance(each, Mapping)]
+    found = [each.get("fingerprint") for each in (segments, *kinds)]  # the first of older runs
     return next((each for each in found if each is not None), None)
 
 

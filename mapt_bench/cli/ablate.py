@@ -16,6 +16,7 @@ from mapt_bench.cli.experiment import (
 )
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
+    SAVED,
     MaptWeights,
     NetworkWeights,
     SegmentSource,
@@ -79,7 +80,7 @@ def command(
     """
     given = RunOptions(**options, default_segments=f"mapt,{GROUND_TRUTH}")
     networks = _trained(trained, given.mapt)
-    kinds = [each.name if isinstance(each, SegmentSource) else None for each in given.kinds]
+    kinds = [each.name if isinstance(each, SegmentSource) else SAVED for each in given.kinds]
     plan = ablation_plan(
         traits_of,
         memory=memory,
@@ -89,11 +90,7 @@ def command(
         trained=networks,
         thresholds=chosen_thresholds(),
         segments=kinds,
-        shared_segments=[
-            each.name
-            for each in given.kinds
-            if isinstance(each, SegmentSource) and each.mapt is None
-        ],
+        shared_segments=[name for name in kinds if given.mapt is None or name != given.mapt.name],
     )
     return run_and_show(plan, given, trained=networks)
 

@@ -6,7 +6,7 @@ from mapt_bench.experiments.interval_plan import DEFAULT_TAUS, interval_plan
 from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
 from mapt_bench.experiments.results import run_result
 from mapt_bench.experiments.runner import run_plan, skips_of_stress, traits_of, unit_count
-from mapt_bench.experiments.segment_sources import MILD_NOISE, NOISY, SegmentSource
+from mapt_bench.experiments.segment_sources import MILD_NOISE, NOISY, SAVED, SegmentSource
 from mapt_bench.experiments.source import DataSource, folder_source, suite_source
 from mapt_bench.experiments.stress_plan import DEFAULT_LEVELS, stress_plan
 from mapt_bench.experiments.thresholds import chosen_thresholds
@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_TAUS",
     "MILD_NOISE",
     "NOISY",
+    "SAVED",
     "Cell",
     "DataSource",
     "MaptWeights",

@@ -139,7 +139,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
             skipped.setdefault(skip.tracker, skip)
             continue
         pair = cell.pair if entry.supports_pair else 1
-        stress = _noticed(cell.stress, entry)
+        stress = _noticed(cell, entry, source)
         key = cell_key(
             cell_config(cell, pair=pair, stress=stress),
             data_fingerprint=source.fingerprint,
@@ -162,14 +162,15 @@ def _video_under_stress(unit: Unit) -> tuple[int, str, int]:
     return (unit.sequence, "", 0) if stress is None else (unit.sequence, stress.name, stress.level)
 
 
-def _noticed(stress: Stress | None, entry: AssociatorEntry) -> Stress | None:
-    """Return what a tracker notices of a stress: nothing if only images change and it reads none.
+def _noticed(cell: Cell, entry: AssociatorEntry, source: DataSource) -> Stress | None:
+    """Return what a cell notices of its stress: nothing if only images change and it reads none.
 
     Such cells are those without stress, and are not run again.
     """
-    if stress is not None and stress.entry.needs_images and not entry.needs_images:
+    reads_images = entry.needs_images or source.segments_named(cell.segments).needs_images
+    if cell.stress is not None and cell.stress.entry.needs_images and not reads_images:
         return None
-    return stress
+    return cell.stress
 
 
 def _skip(cell: Cell, entry: AssociatorEntry, source: DataSource) -> Skip | None:

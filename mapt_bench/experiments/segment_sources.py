@@ -12,12 +12,13 @@ from mapt_bench.experiments.weights import MaptWeights
 from mapt_bench.labels import Video
 from mapt_bench.tracking import Segmenter
 
-__all__ = ["MILD_NOISE", "NOISY", "SegmentSource"]
+__all__ = ["MILD_NOISE", "NOISY", "SAVED", "SegmentSource"]
 
 NOISY = "noisy"
 """What true segments with faults are called."""
 
-_SAVED = "saved"
+SAVED = "saved"
+"""What saved predictions are called."""
 
 MILD_NOISE = SegmentNoise(missed=0.04, merged=0.03, eroded=0.15, spurious=0.3)
 """Faults of the segments that are called noisy, so that scores and memory have something to do."""
@@ -47,7 +48,7 @@ class SegmentSource:
         if self.mapt is not None:
             return self.mapt.name
         if self.saved is not None:
-            return _SAVED
+            return SAVED
         return GROUND_TRUTH if self.noise is None else NOISY
 
     @property

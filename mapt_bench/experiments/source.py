@@ -33,6 +33,9 @@ class DataSource:
         suite: Name and version of the suite that the videos are, if they are one.
         groups: For each name of a video its level of each factor, such as ``{"half": "hard"}``;
             empty where videos are not told apart.
+
+    Raises:
+        ConfigError: If two kinds of segments have one name.
     """
 
     name: str
@@ -43,6 +46,14 @@ class DataSource:
     without_truth: tuple[str, ...] = ()
     suite: Mapping[str, str | int] | None = None
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [each.name for each in self.segments]
+        if len(set(names)) != len(names):
+            raise ConfigError(
+                f"kinds of segments need names of their own; found {', '.join(names)} (of saved "
+                "predictions one folder can be linked at a time)"
+            )
 
     @property
     def has_images(self) -> bool:

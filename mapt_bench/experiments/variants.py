@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
 
 __all__ = [
@@ -158,7 +159,13 @@ def changed_setting(text: str) -> tuple[Setting]:
 
 
 def trained_variant(mapt: MaptWeights) -> Variant:
-    """Return the row of a network by itself, linked by all the heads that it has."""
+    """Return the row of a network by itself, linked by all the heads that it has.
+
+    Raises:
+        ConfigError: If it has none.
+    """
+    if not (mapt.has_motion or mapt.has_appearance):
+        raise ConfigError(f"the network {mapt.name} has no head to link by; leave it away")
     heads = "mapt"
     if not mapt.has_motion:
         heads = "mapt:appearance"

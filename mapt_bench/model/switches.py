@@ -67,7 +67,10 @@ def _single_dilation(network: MaptNetwork) -> None:
 
 
 def _no_offsets(network: MaptNetwork) -> None:
-    for convolution in _motion_of(network).offset:
+    head = _motion_of(network)
+    if not head.config.deformable:
+        raise ConfigError("the motion head of this network has no offsets to switch off")
+    for convolution in head.offset:
         _zero(convolution)
 
 
@@ -83,7 +86,10 @@ def _difference_alone(network: MaptNetwork) -> None:
 
 
 def _static(network: MaptNetwork) -> None:
-    _appearance_of(network).is_static = True
+    head = _appearance_of(network)
+    if head.is_static:
+        raise ConfigError("this network makes embeddings without propagated features already")
+    head.is_static = True
 
 
 SWITCHES: Mapping[str, str] = {

@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from mapt_bench.experiments import Cell, FlowWeights, Variant
+from mapt_bench.experiments import Cell, MaptWeights, NetworkWeights, Variant
 from mapt_bench.experiments.cells import cell_config, cell_key, code_fingerprint
 
 VARIANT = Variant("both", "both", "heads", "both", memory=0)
 GIVEN = {"data_fingerprint": "d", "segments": {"kind": "ground truth", "noise": None}, "seed": 0}
-WEIGHTS = FlowWeights("flow:raft-small", Path("raft.pth"), "aa")
+WEIGHTS = NetworkWeights("flow:raft-small", Path("raft.pth"), "aa")
+MAPT = MaptWeights("mapt-tiny", Path("tiny.safetensors"), "cc", "kitti-step", True, True)
 
 
 def key(variant=VARIANT, *, drop=1, pair=1, **changes):
@@ -28,6 +29,8 @@ def test_a_key_is_the_same_every_time_and_short():
         key(replace(VARIANT, memory=10)),
         key(replace(VARIANT, settings=(("motion_threshold", 0.2),))),
         key(replace(VARIANT, weights=WEIGHTS)),
+        key(replace(VARIANT, mapt=MAPT)),
+        key(replace(VARIANT, switches=("no-gate",))),
         key(drop=2),
         key(pair=2),
         key(data_fingerprint="e"),
@@ -49,6 +52,16 @@ def test_weights_count_by_their_contents_not_their_place():
     assert key(replace(VARIANT, weights=moved)) == key(with_weights)
     trained_on = replace(WEIGHTS, sha256="bb")
     assert key(replace(VARIANT, weights=trained_on)) != key(with_weights)
+
+
+def test_a_mapt_counts_by_its_contents_not_by_its_name_or_place():
+    moved = replace(MAPT, name="mine", path=Path("elsewhere.safetensors"))
+    assert key(replace(VARIANT, mapt=moved)) == key(replace(VARIANT, mapt=MAPT))
+    trained_on = replace(MAPT, sha256="dd")
+    assert key(replace(VARIANT, mapt=trained_on)) != key(replace(VARIANT, mapt=MAPT))
+    # A flow network and a MAPT of the same bytes are not the same row.
+    as_flow = replace(WEIGHTS, sha256=MAPT.sha256)
+    assert key(replace(VARIANT, weights=as_flow)) != key(replace(VARIANT, mapt=MAPT))
 
 
 def test_changed_code_changes_the_key(monkeypatch):

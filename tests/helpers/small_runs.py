@@ -26,7 +26,7 @@ def source(*videos, **changes):
         "name": "drawn",
         "videos": videos,
         "labels": KITTI,
-        "segments": SegmentSource(),
+        "segments": (SegmentSource(),),
         "fingerprint": "of drawn videos",
     }
     return DataSource(**{**given, **changes})

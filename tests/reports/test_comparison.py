@@ -193,7 +193,8 @@ def test_runs_on_another_label_space_are_refused(compare):
 
 
 def with_origin(data="f1", segments="s1", seed=0, kind="saved predictions of espnet"):
-    found = {"fingerprint": data, "segments": {"kind": "saved", "fingerprint": segments}}
+    saved = {"kind": "saved predictions", "fingerprint": segments}
+    found = {"fingerprint": data, "segments": {"groundtruth": {"noise": None}, "saved": saved}}
     protocol = {"pat": "present", "label_space": "kitti-step", "segments": kind}
     return run(provenance={"data": found, "seed": seed}, protocol=protocol)
 
