@@ -1,0 +1,90 @@
+"""What MAPT reaches, line by line, over training seeds: one run of the ablation each.
+
+Each RUN is a folder of mapt-bench ablate on one suite, with the weights of one training seed. The
+numbers are read from its results.json, those on the first kind of segments, MAPT's own. Lines
+that ask for intervals ask for them of every seed; the others are held against the mean.
+
+    mapt-bench ablate --suite bench --weights seed1.safetensors --out runs/seed1
+    python benchmarks/reach.py runs/seed1 runs/seed2 runs/seed3
+    python benchmarks/reach.py runs/seed1 --json -
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from reach_lines.lines import reach
+from reach_lines.seed_run import SeedRun, read_runs
+from reach_lines.verdict import Line
+from rich.console import Console
+
+from mapt_bench.errors import MaptBenchError, counted
+from mapt_bench.files import check_writable, json_text, write_json
+from mapt_bench.reports.terminal import print_table
+
+_SUITE, _SEEDS = "bench", 3
+
+
+def _notes(runs: Sequence[SeedRun]) -> list[str]:
+    """Return what keeps these runs from being the ones that the lines speak of."""
+    notes = []
+    if runs[0].suite != _SUITE:
+        notes.append(f"suite {runs[0].suite}: the lines speak of {_SUITE}, so this is a trial")
+    if len(runs) < _SEEDS:
+        notes.append(f"{counted(len(runs), 'training seed')}: the lines speak of {_SEEDS}")
+    return notes
+
+
+def _report(runs: Sequence[SeedRun], lines: Sequence[Line]) -> dict[str, object]:
+    return {
+        "suite": runs[0].suite,
+        "runs": [
+            {"name": run.name, "segments": run.segments, "weights": run.weights} for run in runs
+        ],
+        "notes": _notes(runs),
+        "lines": [line.to_dict() for line in lines],
+    }
+
+
+def _show(runs: Sequence[SeedRun], lines: Sequence[Line], console: Console) -> None:
+    for line in lines:
+        print_table(line.table, console)
+        console.print(_verdict(line), markup=False, highlight=False)
+        console.print()
+    for run in runs:
+        console.print(f"{run.name}: weights {run.weights[:12]}", markup=False, highlight=False)
+    for note in _notes(runs):
+        console.print(f"note: {note}", markup=False, highlight=False)
+
+
+def _verdict(line: Line) -> str:
+    reasons = f" ({'; '.join(line.reasons)})" if line.reasons else ""
+    return f"{line.state.upper()}{reasons}"
+
+
+@click.command(help=__doc__)
+@click.argument("folders", metavar="RUN [RUN ...]", nargs=-1, required=True, type=Path)
+@click.option("--json", "json_path", help="Write all figures here; - is stdout.")
+def main(folders: tuple[Path, ...], json_path: str | None) -> None:
+    """Read the runs, and say of each line whether it is reached."""
+    try:
+        if json_path not in (None, "-"):
+            check_writable(Path(json_path))
+        runs = read_runs(folders)
+        lines = reach(runs)
+        report = _report(runs, lines)
+        if json_path == "-":
+            click.echo(json_text(report))
+            return
+        _show(runs, lines, Console(width=None if sys.stdout.isatty() else 150))
+        if json_path is not None:
+            write_json(Path(json_path), report)
+    except MaptBenchError as problem:
+        place = f"{problem.where}: " if problem.where else ""
+        click.echo(f"Error: {place}{problem.message}", err=True)
+        sys.exit(problem.exit_code)
+
+
+if __name__ == "__main__":
+    main()

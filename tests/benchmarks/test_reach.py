@@ -1,0 +1,236 @@
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from helpers.reach_runs import (
+    BOTH,
+    GALLERY,
+    MOTION,
+    STREET,
+    difference,
+    entry_of,
+    rate,
+    reaching_run,
+    recovery_of,
+    row_of,
+    write_run,
+)
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+LINES = ["hard half", "real-like half", "propagation", "memory", "association efficiency"]
+
+
+@pytest.fixture
+def reached(monkeypatch, tmp_path):
+    """The report on made-up results, as JSON."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    command = importlib.import_module("reach").main
+
+    def report(*results):
+        folders = [write_run(tmp_path / f"seed{at}", each) for at, each in enumerate(results, 1)]
+        done = CliRunner().invoke(command, [*map(str, folders), "--json", "-"])
+        return json.loads(done.stdout) if done.exit_code == 0 else done
+
+    return report
+
+
+def states(report):
+    return {line["name"]: line["state"] for line in report["lines"]}
+
+
+def line(report, name):
+    (found,) = [each for each in report["lines"] if each["name"] == name]
+    return found
+
+
+def notes(report, name):
+    return " ".join(line(report, name)["table"]["footnotes"])
+
+
+def test_three_seeds_that_reach_every_line(reached):
+    report = reached(*map(reaching_run, (1, 2, 3)))
+    assert states(report) == dict.fromkeys(LINES, "reached")
+    assert report["notes"] == []
+    assert [run["weights"] for run in report["runs"]] == ["hash1", "hash2", "hash3"]
+    hard = line(report, "hard half")["table"]
+    assert hard["rows"][0] == [
+        *("seed1", "motion alone", pytest.approx(0.03), [0.01, 0.08]),
+        *(pytest.approx(0.03), [0.01, 0.08]),
+    ]
+    assert [row[0] for row in hard["rows"]] == ["seed1", "seed2", "seed3", "mean"] * 2
+    assert "2 points of TQ over motion alone: met, with +3.00" in notes(report, "hard half")
+    propagation = line(report, "propagation")["table"]["rows"][0]
+    assert propagation == [
+        *("seed1", 0.57, 0.40, 0.55, 0.575, 0.60),
+        *(pytest.approx(-0.005), pytest.approx(0.85)),
+    ]
+    efficiency = line(report, "association efficiency")["table"]["rows"][0]
+    assert efficiency == [
+        *("seed1", 0.46, 0.5, pytest.approx(0.92), 0.4),
+        "pole 5.0, person 20.0, road 90.0",
+    ]
+
+
+def _hard(result):
+    entry = entry_of(result, GALLERY, "half", "hard")
+    entry["differences"]["scores"]["AssA"] = difference(-0.08, 0.002)
+
+
+def _real_like(result):
+    entry_of(result, MOTION, "half", "real-like")["scores"]["TQ"] = 0.606
+
+
+def _propagation(result):
+    row_of(result, "flow:dis+memory")["scores"]["TQ"] = 0.59
+
+
+def _memory(result):
+    recovery_of(result, "sort+memory").update(rate(0.65))
+
+
+def _precision(result):
+    recovery_of(result, BOTH)["returns"] = rate(0.75)
+
+
+def _share(result):
+    recovery_of(result, BOTH).update(rate(0.45))
+
+
+def _efficiency(result):
+    entry_of(result, "oracle", *STREET)["scores"]["PAT"] = 0.52
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name", "reason"),
+    [
+        (_hard, LINES[0], "seed1: AssA over appearance alone has the interval [-0.20, 8.00]"),
+        (_real_like, LINES[1], "TQ less that of motion alone is -0.60, below -0.50"),
+        (_propagation, LINES[2], "is -2.00, below -1.00"),
+        (_memory, LINES[3], "the share recovered is 60.00, not above the 65.00 of SORT"),
+        (_precision, LINES[3], "the precision is 75.00, below 80.00"),
+        (_share, LINES[3], "the share recovered is 45.00, below 50.00"),
+        (_efficiency, LINES[4], "is 88.46, below 90.00"),
+    ],
+)
+def test_each_line_can_be_missed_alone(reached, spoil, name, reason):
+    result = reaching_run()
+    spoil(result)
+    report = reached(result)
+    assert states(report) == {**dict.fromkeys(LINES, "reached"), name: "not reached"}
+    assert any(reason in each for each in line(report, name)["reasons"])
+
+
+def test_intervals_are_asked_of_every_seed_and_bounds_of_the_mean(reached):
+    weak = reaching_run(2)
+    _hard(weak)
+    _share(weak)
+    report = reached(reaching_run(1), weak, reaching_run(3))
+    assert states(report)["hard half"] == "not reached"
+    assert states(report)["memory"] == "reached"
+    assert "the share recovered is below 50 in seed2" in notes(report, "memory")
+    assert line(report, "memory")["table"]["rows"][3][2] == pytest.approx(0.55)
+
+
+def test_too_few_sequences_leave_it_open(reached):
+    result = reaching_run()
+    interval = {"n": 2, "reason": "2 sequences; an interval needs at least 5"}
+    scores = entry_of(result, MOTION, "half", "hard")["differences"]["scores"]
+    scores["TQ"]["interval"] = interval
+    report = reached(result)
+    assert states(report)["hard half"] == "undefined"
+    assert "2 sequences" in line(report, "hard half")["reasons"][0]
+    assert line(report, "hard half")["table"]["rows"][0][2] == pytest.approx(0.03)
+
+
+def test_what_fails_decides_whatever_is_not_known_beside_it(reached):
+    result = reaching_run()
+    scores = entry_of(result, MOTION, "half", "hard")["differences"]["scores"]
+    scores["TQ"]["interval"] = {"n": 2, "reason": "2 sequences"}
+    scores["AssA"] = difference(-0.01, 0.01)
+    assert states(reached(result))["hard half"] == "not reached"
+
+
+def test_a_row_that_was_not_run_is_named(reached):
+    result = reaching_run()
+    missing = "flow:flownet2-narrow+memory"
+    result["summary"] = [row for row in result["summary"] if row["variant"] != missing]
+    report = reached(result)
+    assert line(report, "propagation")["state"] == "undefined"
+    assert line(report, "propagation")["reasons"] == [f"seed1 has no row {missing}"]
+
+
+def test_nobody_who_returns_is_no_precision(reached):
+    result = reaching_run()
+    recovery_of(result, BOTH)["returns"] = rate(0.0, n=0)
+    report = reached(result)
+    assert line(report, "memory")["state"] == "undefined"
+    assert "gives no identity again" in line(report, "memory")["reasons"][0]
+
+
+def test_a_true_flow_that_gains_nothing_leaves_no_share(reached):
+    result = reaching_run()
+    row_of(result, "flow:exact+memory")["scores"]["TQ"] = 0.4
+    report = reached(result)
+    assert "the true flow gains nothing over copying" in notes(report, "propagation")
+    assert line(report, "propagation")["state"] == "reached"
+
+
+def test_videos_without_halves(reached):
+    report = reached(reaching_run(scores_by_group=[], recoveries=[]))
+    assert states(report) == {**dict.fromkeys(LINES, "undefined"), "propagation": "reached"}
+    assert "run it on a suite with halves" in line(report, "hard half")["reasons"][0]
+
+
+def test_a_trial_says_that_it_is_one(reached):
+    result = reaching_run()
+    result["provenance"]["data"]["name"] = "tiny"
+    first, second = reached(result)["notes"]
+    assert "suite tiny" in first
+    assert "1 training seed" in second
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"experiment": "sweep-interval"}, "expected mapt-bench/run/1 ablate"),
+        ({"provenance": {"data": {"name": "b", "fingerprint": "x"}}}, "run mapt-bench ablate"),
+    ],
+)
+def test_what_is_no_ablation_of_mapt_is_refused(reached, change, message):
+    done = reached(reaching_run(**change))
+    assert done.exit_code == 3
+    assert message in done.stderr
+
+
+def test_seeds_must_be_of_one_suite_and_different(reached):
+    done = reached(reaching_run(1), reaching_run(1))
+    assert done.exit_code == 3
+    assert "seed2 and seed1 are of the same weights" in done.stderr
+
+
+def test_runs_of_other_videos_are_refused(reached):
+    other = reaching_run(2)
+    other["provenance"]["data"]["fingerprint"] = "another"
+    done = reached(reaching_run(1), other)
+    assert done.exit_code == 3
+    assert "give runs of one suite" in done.stderr
+
+
+def test_a_folder_without_a_result(reached, tmp_path):
+    command = importlib.import_module("reach").main
+    done = CliRunner().invoke(command, [str(tmp_path / "none")])
+    assert done.exit_code == 3
+    assert "finished run of mapt-bench ablate" in done.stderr
+
+
+def test_tables_for_people(reached, tmp_path):
+    folder = write_run(tmp_path / "run", reaching_run())
+    command = importlib.import_module("reach").main
+    done = CliRunner().invoke(command, [str(folder), "--json", str(tmp_path / "reach.json")])
+    assert done.exit_code == 0
+    assert done.stdout.count("\nREACHED\n") == len(LINES)
+    assert "note: 1 training seed" in done.stdout
+    written = json.loads((tmp_path / "reach.json").read_text(encoding="utf-8"))
+    assert states(written) == dict.fromkeys(LINES, "reached")
