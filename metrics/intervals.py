@@ -166,7 +166,8 @@ def bootstrap_intervals(
         return [Interval(None, None, level, method, n, reason) for _ in estimate]
     indices = np.random.default_rng(seed).integers(0, n, (resamples, n))
     if of_counts is not None:
-        counts = np.stack([np.bincount(row, minlength=n) for row in indices])
+        own_bins = indices + n * np.arange(resamples)[:, None]
+        counts = np.bincount(own_bins.ravel(), minlength=n * resamples).reshape(resamples, n)
         resampled = of_counts(units, counts)
         jackknife = of_counts(units, 1 - np.eye(n, dtype=np.int64))
     else:

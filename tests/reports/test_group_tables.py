@@ -1,7 +1,8 @@
 import pytest
 from helpers.results import interval, run, summary_row
 
-from mapt_bench.reports.groups import score_group_tables, score_groups
+from mapt_bench.reports.differences import differences_tables
+from mapt_bench.reports.groups import halves_table, score_group_tables, score_groups
 from mapt_bench.reports.run import run_tables
 
 
@@ -83,3 +84,48 @@ def test_sweeps_show_each_half_over_the_interval():
 
 def interval_of(tau):
     return {"kind": "drop", "tau": tau}
+
+
+def test_halves_stand_side_by_side(grouped):
+    for entry in grouped["scores_by_group"]:
+        entry["scores"] |= {"TQ": entry["scores"]["PAT"] + 0.01}
+    table = halves_table(grouped)
+    assert [column.name for column in table.columns] == [
+        *("variant", "real-like PAT", "real-like TQ", "real-like STQ"),
+        *("hard PAT", "hard TQ", "hard STQ"),
+    ]
+    assert table.rows[1] == ("both", 0.65, 0.66, 0.325, 0.55, 0.56, 0.275)
+    assert table.best_cells() == {(0, 1), (0, 2), (0, 3), (1, 4), (1, 5), (1, 6)}
+    assert table.footnotes == ("Sequences: real-like (6), hard (6).",)
+
+
+def test_halves_and_kinds_crossed_have_no_column(grouped):
+    crossed = [
+        {**entry, "factor": "half and kind", "value": f"{entry['value']} street"}
+        for entry in grouped["scores_by_group"]
+    ]
+    before = score_group_tables(grouped)
+    assert (
+        score_group_tables({**grouped, "scores_by_group": [*grouped["scores_by_group"], *crossed]})
+        == before
+    )
+
+
+def test_each_half_has_its_differences_and_its_correction(grouped):
+    found = {"difference": -0.02, "interval": interval(-0.03, -0.01, 6), "p_value": 0.03}
+    found |= {"p_method": "exact", "p_adjusted": 0.06}
+    found |= {"n": 6}
+    for entry in grouped["scores_by_group"]:
+        if (entry["variant"], entry["value"]) == ("copy", "hard"):
+            entry["differences"] = {
+                "reference": "both",
+                "scores": {"TQ": found, "AssA": found},
+                "family": {"of": "half hard", "comparisons": 8},
+            }
+    (table,) = differences_tables(grouped)  # neither all videos nor the other half have any
+    assert table.title == "Differences to both, hard (6)"
+    cells = ["-2.00", "[-3.00, -1.00]", "0.06"]
+    assert table.texts() == [["copy", *cells, *cells]]
+    assert [column.name for column in table.columns][1::3] == ["TQ", "AssA"]
+    assert "corrected by Holm for the 8 comparisons of half hard." in table.footnotes[0]
+    assert table.title in [each.title for each in run_tables(grouped)]
