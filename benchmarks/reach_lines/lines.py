@@ -1,6 +1,7 @@
 """The lines: what each asks for, where its numbers stand, and when it is reached."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from mapt_bench.reports.tables import Cell, Column, Table
 from reach_lines.seed_run import Measured, SeedRun
@@ -141,9 +142,19 @@ def _propagation(runs: Sequence[SeedRun]) -> Line:
         else f"Aim of half of the gain from copying to the true flow: "
         f"{'met' if captured.value >= 0.5 else 'missed'}, with {100 * captured.value:.0f} %."
     )
-    notes.append("TQ over all videos, each with memory. Operations and time: benchmarks/motion.py.")
+    notes.append("TQ over all videos, each with memory. " + _times(runs))
     wanted = "TQ of the motion head not lower by more than 1 than the best that needs no truth"
     return _line("propagation", wanted, conditions, Table("", columns, tuple(rows)), notes)
+
+
+def _times(runs: Sequence[SeedRun]) -> str:
+    """Say how long each takes; of MAPT the backbone's pass, which finds segments, is left out."""
+    found = {
+        words: [time for run in runs if (time := run.milliseconds(name)) is not None]
+        for name, words in {_MOTION: "MAPT motion", **_PROPAGATIONS}.items()
+    }
+    times = (f"{words} {fmean(each):.1f}" for words, each in found.items() if each)
+    return f"Association takes, in ms a frame: {', '.join(times)}; operations: mapt-bench flops."
 
 
 def _less(mine: Measured, others: Sequence[Measured]) -> Measured:

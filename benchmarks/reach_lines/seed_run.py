@@ -103,6 +103,11 @@ class SeedRun:
             return Measured(value, reason=f"{self.name}, {half} half: {interval['reason']}")
         return Measured(value, (-ends[1], -ends[0]))  # the run has the other row less this one
 
+    def milliseconds(self, variant: str) -> float | None:
+        """Return the median time of association of a frame, ``None`` where it is not known."""
+        seconds = ((self._rows.get(variant) or {}).get("cost") or {}).get("seconds_per_frame")
+        return None if seconds is None else 1000 * float(seconds)
+
     def recovered(self, variant: str) -> Measured:
         """Return the share of identities that a row recovers after full occlusions."""
         return self._recovery(variant, returns=False)

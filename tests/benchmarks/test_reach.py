@@ -66,6 +66,7 @@ def test_three_seeds_that_reach_every_line(reached):
         *("seed1", 0.57, 0.40, 0.55, 0.575, 0.60),
         *(pytest.approx(-0.005), pytest.approx(0.85)),
     ]
+    assert "in ms a frame: MAPT motion 2.0, copying 1.0" in notes(report, "propagation")
     efficiency = line(report, "association efficiency")["table"]["rows"][0]
     assert efficiency == [
         *("seed1", 0.46, 0.5, pytest.approx(0.92), 0.4),

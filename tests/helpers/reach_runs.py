@@ -31,6 +31,7 @@ def reaching_run(seed=1, **changes):
                 "trained": False,
                 "scores": {"TQ": tq if segments == "net" else 1.0},
                 "intervals": {},
+                "cost": {"seconds_per_frame": 0.002 if name == MOTION else 0.001},
             }
             for segments in ("net", "groundtruth")
             for name, tq in TQ.items()
