@@ -4,11 +4,13 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
+from helpers.experiment_networks import named_mapt
 from helpers.maps import shared_folder
+from helpers.small_runs import source as drawn_source
 from helpers.small_runs import walk, write_videos
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.experiments import folder_source, suite_source
+from mapt_bench.experiments import MILD_NOISE, SegmentSource, folder_source, suite_source
 
 
 @pytest.fixture
@@ -25,10 +27,11 @@ def test_a_suite_says_what_it_is():
     assert described["suite"]["version"] >= 1
     assert described["label_space"] == "kitti-step"
     assert len(described["sequences"]) == 24
-    assert described["segments"]["noise"]["missed"] > 0
+    assert described["segments"] == {"groundtruth": {"kind": "ground truth", "noise": None}}
     assert source.has_images
     assert source.knows_flow
-    assert "faults added" in source.segments.in_words()
+    (true,) = source.segments
+    assert true.in_words() == "ground truth with its ids taken away"
 
 
 def test_a_suite_knows_the_groups_of_its_videos():
@@ -43,11 +46,43 @@ def test_a_suite_knows_the_groups_of_its_videos():
 
 
 def test_suites_are_told_apart_and_faults_are_not_of_the_videos():
-    clean = suite_source("tiny", noise=None)
-    assert clean.describe()["segments"] == {"kind": "ground truth", "noise": None}
-    assert clean.segments.in_words() == "ground truth with its ids taken away"
-    assert clean.fingerprint == suite_source("tiny").fingerprint
-    assert clean.fingerprint != suite_source("quick").fingerprint
+    noisy = suite_source("tiny", (SegmentSource(noise=MILD_NOISE),))
+    described = noisy.describe()["segments"]
+    assert described["noisy"]["noise"]["missed"] == MILD_NOISE.missed > 0
+    assert "faults added" in noisy.segments[0].in_words()
+    assert noisy.fingerprint == suite_source("tiny").fingerprint
+    assert noisy.fingerprint != suite_source("quick").fingerprint
+
+
+def test_kinds_of_segments_are_asked_for_by_name():
+    mapt = named_mapt("mine")
+    kinds = SegmentSource(mapt=mapt), SegmentSource(), SegmentSource(noise=MILD_NOISE)
+    source = drawn_source(segments=kinds)
+    assert [each.name for each in source.segments] == ["mine", "groundtruth", "noisy"]
+    assert source.segments_named(None) is source.segments_named("mine") is kinds[0]
+    assert source.segments_named("noisy") is kinds[2]
+    with pytest.raises(ConfigError, match=r"no segments 'groundtrut'; did you mean 'groundtruth'"):
+        source.segments_named("groundtrut")
+    assert source.describe()["segments"]["mine"] == {
+        "kind": "found by MAPT",
+        "weights": mapt.sha256,
+    }
+    assert str(mapt.path) not in str(source.describe())
+    assert kinds[0].in_words() == f"found by MAPT (mine, weights {mapt.sha256[:12]})"
+    assert [each.needs_images for each in kinds] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (SegmentSource(), SegmentSource()),
+        (SegmentSource(saved=()), SegmentSource(saved=(), folder="other")),
+        (SegmentSource(), SegmentSource(mapt=named_mapt("groundtruth"))),
+    ],
+)
+def test_two_kinds_of_one_name_are_refused(kinds):
+    with pytest.raises(ConfigError, match="names of their own; found"):
+        drawn_source(segments=kinds)
 
 
 def test_unknown_suites_are_refused():
@@ -87,22 +122,26 @@ def test_a_folder_is_known_by_its_contents(data):
 def test_saved_segments_are_found_and_known_by_their_contents(data, tmp_path):
     mine = [walk(4, speed=1, name=name) for name in ("one", "two")]
     maps = write_videos(tmp_path / "mine", *mine)
-    source = folder_source(data, segments=tmp_path / "mine")
-    described = source.segments.describe()
+    source = folder_source(data, segments=(SegmentSource(), tmp_path / "mine"))
+    assert [each.name for each in source.segments] == ["groundtruth", "saved"]
+    saved = source.segments_named("saved")
+    described = saved.describe()
     assert described["kind"] == "saved predictions"
+    assert saved.in_words() == "saved predictions of mine"
     assert str(tmp_path) not in str(source.describe())
-    segmenter = source.segments.segmenter(source.videos[1], 1, seed=0)
+    segmenter = saved.segmenter(source.videos[1], 1, seed=0)
     segmenter.start(source.videos[1].info)
     assert segmenter.segment(source.videos[1].frame(0)).count == 2
     (maps / "000000.png").write_bytes((maps / "000003.png").read_bytes())
-    again = folder_source(data, segments=tmp_path / "mine").segments.describe()
+    (other,) = folder_source(data, segments=(tmp_path / "mine",)).segments
+    again = other.describe()
     assert again["fingerprint"] != described["fingerprint"]
 
 
 def test_a_sequence_without_segments_is_an_error(data, tmp_path):
     write_videos(tmp_path / "mine", walk(4, name="one"))
     with pytest.raises(DataError, match="no segments for sequence 'two'"):
-        folder_source(data, segments=tmp_path / "mine")
+        folder_source(data, segments=(tmp_path / "mine",))
 
 
 def test_unknown_label_spaces_are_refused(data):
@@ -126,6 +165,6 @@ def test_sources_cross_process_borders(data):
 
 def test_real_frames_open():
     folder = shared_folder("data", "kitti_step_0001")
-    source = folder_source(folder, segments=folder / "predictions_espnet")
+    source = folder_source(folder, segments=(folder / "predictions_espnet",))
     assert source.describe()["sequences"] == {"0001": 10}
     assert source.has_images
