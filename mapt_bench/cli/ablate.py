@@ -106,7 +106,8 @@ def _switches(names: Sequence[str]) -> tuple[str, ...]:
         if is_setting:
             if setting == "memory":
                 raise ConfigError(f"--switch {name}: memory is the same for all rows, --memory")
-            build_associator("copy", **dict(changed_setting(name)))  # refuses what cannot be
+            changed: dict[str, Any] = dict(changed_setting(name))
+            build_associator("copy", **changed)  # refuses what cannot be
         elif name != _ALL:
             check_switch(name)
     every = tuple(SWITCHES) if _ALL in names else ()

@@ -142,7 +142,9 @@ class RunOptions:
         if self.data is not None:
             if self.suite is not None:
                 raise ConfigError("--data and --suite both say what is run on; leave one away")
-            return folder_source(self.data, kinds, dataset=self.dataset, encoding=self.encoding)
+            return folder_source(
+                self.data, segments=kinds, dataset=self.dataset, encoding=self.encoding
+            )
         if self.dataset is not None or self.encoding is not None:
             raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
         suites = [each for each in kinds if isinstance(each, SegmentSource)]
