@@ -5,16 +5,19 @@ from click.testing import CliRunner
 from helpers.commands import examples_of, write_two_walks
 from helpers.maps import shared_folder
 from helpers.raft_files import write_raft_small
+from helpers.weights_room import empty_room
 
 from mapt_bench.cli import main
+from mapt_bench.errors import DataError
 
 REFERENCES = {"unlinked", "oracle"}
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with maps alone: trackers that need images cannot run."""
+    """A folder with maps alone: trackers that need images cannot run. No weights ship."""
     monkeypatch.chdir(tmp_path)
+    empty_room(monkeypatch, tmp_path / "no weights")
     write_two_walks(tmp_path, frames=5)
     return tmp_path
 
@@ -45,9 +48,9 @@ def test_json_holds_the_whole_result_and_nothing_else(here):
     assert data["schema"] == "mapt-bench/run/1"
     assert data == json.loads((here / "run" / "results.json").read_text())
     skipped = {entry["tracker"] for entry in data["skipped"]}
-    assert {"motion", "appearance", "both", "both+memory", "simultaneous", "flow:dis"} <= skipped
+    assert {"motion", "appearance", "both", "both+memory", "simultaneous"} <= skipped
     reasons = {entry["tracker"]: entry["reason"] for entry in data["skipped"]}
-    for network in ("flow:raft-small", "flow:raft-large", "flow:flownet2"):
+    for network in ("flow:flownet2-narrow", "flow:raft-small", "flow:raft-large", "flow:flownet2"):
         assert reasons[network] == f"needs weights; give --flow-weights {network}=FILE"
     assert {cell["variant"] for cell in data["cells"]} >= {"copy", "iou", "sort+memory", "oracle"}
 
@@ -91,6 +94,15 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         (("--data", "DATA", "-j", "0"), 2, "0 workers"),
         (("--dataset", "kitti-step"), 2, "give --data too"),
         (("--segments", "PREDICTIONS"), 2, "saved predictions need --data"),
+        (("--segments", "noisy,groundtruth,noisy"), 2, "names a kind twice"),
+        (("--data", "DATA", "--segments", "PREDICTIONS,DATA"), 2, "one folder can be linked"),
+        (("--segments", "mapt"), 2, "has no weights here; give --weights FILE"),
+        (("--weights", "none", "--segments", "groundtruth,mapt"), 2, "has no weights here"),
+        (("--weights", "mapt-tinny"), 2, "mapt-tinny"),
+        (("--weights", "nowhere.safetensors"), 3, "nowhere.safetensors"),
+        (("--switch", "no-gat"), 2, "did you mean 'no-gate'"),
+        (("--switch", "no-gate"), 2, "no MAPT in which to switch anything off"),
+        (("--trained", "mine=a.safetensors"), 2, "--trained compares with the whole MAPT"),
         (("--data", "nowhere"), 3, "does not exist"),
         (("--data", "DATA", "--segments", "nowhere"), 3, "does not exist"),
         (("--data", "DATA", "--dataset", "kiti-step"), 2, "did you mean 'kitti-step'"),
@@ -102,7 +114,7 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         (("--flow-weights", "flow:raft=x"), 2, "did you mean 'flow:raft-"),
         (("--flow-weights", "flow:dis=x"), 2, "flow:dis is no network"),
         (("--flow-weights", "flow:flownet2=x", "--flow-weights", "flow:flownet2=y"), 2, "twice"),
-        (("--flow-weights", "flow:flownet2=nowhere"), 3, "no such weights file"),
+        (("--flow-weights", "flow:flownet2=nowhere.pth"), 3, "no such weights file"),
     ],
 )
 def test_wrong_use_is_told_and_leaves_nothing(here, words, code, message):
@@ -126,6 +138,93 @@ def test_weights_go_to_the_network_they_are_given_to(here):
     assert data["provenance"]["weights"] == {}
 
 
+@pytest.fixture
+def refused(monkeypatch):
+    """Let no suite be drawn; what was asked for is noted."""
+    asked = []
+
+    def refuse(name, segments):
+        asked.append((name, [each.name for each in segments]))
+        raise DataError("no suite is drawn in this test")
+
+    monkeypatch.setattr("mapt_bench.cli.experiment.suite_source", refuse)
+    return asked
+
+
+def test_without_weights_the_rows_that_need_none_run(here, mapt_files):
+    mapt = str(mapt_files / "mapt-tiny.safetensors")
+    found = []
+    for out, words in (("asked", ("--weights", "none")), ("empty", ())):
+        result = invoke("--data", "DATA", *words, "--out", out, "--json", "-")
+        assert result.exit_code == 0, result.stderr
+        found.append([row["variant"] for row in json.loads(result.stdout)["summary"]])
+    assert found[0] == found[1]
+    assert found[0][0] == "unlinked"
+    assert not any("mapt" in variant for variant in found[0])
+    # With weights MAPT has rows, which on maps alone cannot run.
+    result = invoke("--data", "DATA", "--weights", mapt, "--out", "mapt", "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    reasons = {each["tracker"]: each["reason"] for each in json.loads(result.stdout)["skipped"]}
+    for row in ("mapt", "mapt:motion+memory", "flow:dis+mapt+memory", "mapt:simultaneous+memory"):
+        assert reasons[row] == "needs images, and the data have none"
+
+
+def test_suites_are_linked_as_mapt_finds_them_and_as_they_are(here, mapt_files, refused):
+    mapt = ("--weights", str(mapt_files / "mapt-tiny.safetensors"))
+    assert invoke("--out", "run").exit_code == 3
+    assert invoke(*mapt, "--out", "run").exit_code == 3
+    assert invoke(*mapt, "--segments", "groundtruth,noisy", "--suite", "tiny").exit_code == 3
+    apart = f"mine={mapt_files / 'no-motion.safetensors'}"
+    assert invoke(*mapt, "--trained", apart, "--suite", "tiny").exit_code == 3
+    assert refused == [
+        ("quick", ["noisy", "groundtruth"]),
+        ("quick", ["mapt-tiny", "groundtruth"]),
+        ("tiny", ["groundtruth", "noisy"]),
+        ("tiny", ["mapt-tiny", "groundtruth", "mine"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--trained", "mine={no-motion}", "--trained", "mine={mapt-tiny}"), "mine weights twice"),
+        (("--trained", "mapt-tiny={no-motion}"), "gives a network twice, or MAPT itself"),
+        (("--trained", "{no-motion}"), "expected NAME=FILE"),
+        (("--trained", "groundtruth={no-motion}"), "need names of their own"),
+        (("--switch", "motion_treshold=0.2"), "motion_threshold"),
+        (("--switch", "memory=3"), "memory is the same for all rows"),
+    ],
+)
+def test_wrong_networks_are_told(here, mapt_files, words, message):
+    files = {name: mapt_files / f"{name}.safetensors" for name in ("mapt-tiny", "no-motion")}
+    given = [word.format(**files) for word in words]
+    mapt = str(files["mapt-tiny"])
+    result = invoke("--data", "DATA", "--weights", mapt, *given, "--out", "run")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (here / "run").exists()
+
+
+def test_half_a_mapt_is_told_to_go_elsewhere(here, mapt_files):
+    half = str(mapt_files / "no-motion.safetensors")
+    result = invoke("--data", "DATA", "--weights", half, "--out", "run")
+    assert result.exit_code == 2
+    assert "no-motion lack a head" in result.stderr
+
+
+def test_true_and_saved_segments_are_linked_in_one_run(here):
+    words = ("--data", "DATA", "--segments", "groundtruth,PREDICTIONS")
+    result = invoke(*words, "--out", "run", "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert {row["segments"] for row in data["summary"]} == {"groundtruth", "saved"}
+    assert (here / "run" / "segments" / "saved").is_dir()
+    assert data["protocol"]["segments_by_name"]["saved"] == "saved predictions of PREDICTIONS"
+    assert {path.name for path in (here / "run").glob("*.svg")} == {
+        *("pat_stq.svg", "pat_stq_saved.svg"),
+    }
+
+
 def test_wrong_weights_are_told_in_json(here):
     result = invoke("--flow-weights", "flow:raft=x", "--json", "-")
     assert json.loads(result.stdout)["error"]["kind"] == "config"
@@ -146,12 +245,12 @@ def test_on_real_frames_linking_beats_unlinked_and_nothing_beats_the_oracle(tmp_
     data = shared_folder("data", "kitti_step_0001")
     chosen = segments if segments == "groundtruth" else str(data / segments)
     result = invoke(
-        *("--data", str(data), "--segments", chosen),
+        *("--data", str(data), "--segments", chosen, "--weights", "none"),
         *("--out", str(tmp_path / "run"), "--json", "-"),
     )
     assert result.exit_code == 0, result.stderr
     rows = {row["variant"]: row["scores"] for row in json.loads(result.stdout)["summary"]}
-    assert len(rows) == 24
+    assert len(rows) == 2 + 2 * 9
     for name in set(rows) - REFERENCES:
         for score in ("PAT", "TQ", "STQ", "AQ", "HOTA", "AssA", "IDF1"):
             assert rows["unlinked"][score] < rows[name][score] <= rows["oracle"][score], name

@@ -7,6 +7,7 @@ from helpers.maps import shared_folder
 
 from mapt_bench.cli import main
 from mapt_bench.errors import DataError
+from mapt_bench.experiments import SegmentSource
 
 PICTURES = {
     f"{name}{suffix}" for name in ("stress_levels", "stress_links") for suffix in (".png", ".svg")
@@ -89,6 +90,7 @@ def test_saved_predictions_are_linked_under_dropped_frames_alone(here):
         (("occlusion", "--seed", "-1"), "-1"),
         (("occlusion", "-j", "0", "--data", "DATA"), "0 workers"),
         ((), "occlusion|motion|similarity|image"),
+        (("occlusion", "--segments", "mapt"), "groundtruth or noisy"),
     ],
 )
 def test_wrong_use_is_told_and_leaves_nothing(here, words, message):
@@ -108,14 +110,14 @@ def test_what_no_data_can_bear_is_unusable_data(here):
 def test_the_suite_of_its_own_is_the_default(monkeypatch):
     asked = []
 
-    def refuse(name, *, noise):
-        asked.append((name, noise))
+    def refuse(name, segments):
+        asked.append((name, list(segments)))
         raise DataError("no suite is drawn in this test")
 
     monkeypatch.setattr("mapt_bench.cli.experiment.suite_source", refuse)
     assert invoke("motion").exit_code == 3
     assert invoke("motion", "--suite", "tiny").exit_code == 3
-    assert asked == [("stress", None), ("tiny", None)]  # true segments
+    assert asked == [("stress", [SegmentSource()]), ("tiny", [SegmentSource()])]  # true segments
 
 
 def test_help_ends_with_examples(here):

@@ -4,14 +4,17 @@ import pytest
 from click.testing import CliRunner
 from helpers.commands import examples_of
 from helpers.small_runs import walk, write_videos
+from helpers.weights_room import empty_room
 
 from mapt_bench.cli import main
+from mapt_bench.errors import DataError
 
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with maps alone, one sequence too short for large intervals."""
+    """A folder with maps alone, one sequence too short for large intervals; no weights ship."""
     monkeypatch.chdir(tmp_path)
+    empty_room(monkeypatch, tmp_path / "no weights")
     videos = [walk(count, speed=1, name=name) for name, count in (("long", 12), ("short", 5))]
     write_videos(tmp_path / "DATA", *videos)
     return tmp_path
@@ -84,6 +87,8 @@ def test_memory_is_for_all_rows_that_have_one(here):
         (("--drop", "2,2"), "--drop are [2, 2]"),
         (("--memory", "-1"), "memory is -1"),
         (("--flow-weights", "flow:raft-smal=x"), "did you mean 'flow:raft-small'"),
+        (("--segments", "groundtruth,noisy"), "a sweep links one kind of segments"),
+        (("--segments", "mapt"), "has no weights here"),
     ],
 )
 def test_wrong_intervals_are_told(here, words, message):
@@ -91,6 +96,21 @@ def test_wrong_intervals_are_told(here, words, message):
     assert result.exit_code == 2
     assert message in json.loads(result.stdout)["error"]["message"]
     assert not (here / "run").exists()
+
+
+def test_mapt_has_lines_and_finds_the_segments_of_suites(here, mapt_files, monkeypatch):
+    def refuse(name, segments):
+        raise DataError(f"{name} of {[each.name for each in segments]} is not drawn in this test")
+
+    monkeypatch.setattr("mapt_bench.cli.experiment.suite_source", refuse)
+    mapt = ("--weights", str(mapt_files / "mapt-tiny.safetensors"))
+    assert "quick of ['mapt-tiny']" in invoke(*mapt, "--out", "run").stderr
+    assert "quick of ['noisy']" in invoke("--out", "run").stderr
+    result = invoke(*mapt, "--data", "DATA", "--drop", "1", "--out", "run", "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    reasons = {each["tracker"]: each["reason"] for each in json.loads(result.stdout)["skipped"]}
+    for head in ("mapt", "mapt:motion", "mapt:appearance"):
+        assert reasons[head] == "needs images, and the data have none"
 
 
 def test_only_too_short_sequences_are_an_error(here):

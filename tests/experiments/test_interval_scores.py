@@ -19,7 +19,7 @@ def sums(tmp_path_factory):
     """Sums of three trackers on faulty segments, one list of sequences a tracker."""
     noise = SegmentNoise(missed=0.2, merged=0.2, eroded=0.3, wrong_class=0.2, spurious=1)
     videos = [walk(5, speed=speed, name=f"walk{speed}") for speed in (1, 3, 9)]
-    faulty = source(*videos, segments=SegmentSource(noise=noise))
+    faulty = source(*videos, segments=(SegmentSource(noise=noise),))
     outcome = run_plan(plan(UNLINKED, COPY, ORACLE), faulty, tmp_path_factory.mktemp("run"))
     return [[only for (only,) in cell.sums().values()] for cell in outcome.cells]
 

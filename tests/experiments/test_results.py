@@ -7,7 +7,9 @@ from helpers.small_runs import COPY, MOTION, ORACLE, UNLINKED, plan, source, wal
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
+    MILD_NOISE,
     Cell,
+    SegmentSource,
     Variant,
     ablation_plan,
     run_experiment,
@@ -34,23 +36,29 @@ def test_the_schema_of_a_run(tmp_path):
     result = run_result(run_plan(plan(), source(), tmp_path / "run"))
     assert list(result) == [
         *("schema", "experiment", "cells", "skipped", "summary"),
-        *("claims", "scores_by_group", "protocol", "provenance"),
+        *("claims", "scores_by_group", "recoveries", "protocol", "provenance"),
     ]
     assert result["schema"] == "mapt-bench/run/1"
     assert result["experiment"] == "ablate"
     cell = result["cells"][1]
     assert (cell["variant"], cell["data"], cell["status"]) == ("copy", "drawn", "done")
     assert (cell["stress"], cell["interval"], cell["seed"]) == ({"drop": 1}, 1, 0)
+    assert cell["segments"] == "groundtruth"
     assert list(cell["scores"]) == list(SCORE_NAMES)
     assert cell["per_sequence"]["a"]["frames"] == 6
     assert cell["cost"]["frames_timed"] == 13
     assert [row["variant"] for row in result["summary"]] == ["unlinked", "copy", "oracle"]
     assert result["summary"][1]["scores"] == cell["scores"]
     assert result["summary"][1]["cell"] == cell["key"]
+    for row in result["summary"]:
+        assert (row["segments"], row["trained"]) == ("groundtruth", False)
     stated = result["provenance"]
     assert stated["data"]["sequences"] == {"a": 6, "b": 7}
     assert (stated["seed"], stated["threads"]) == (0, 1)
     assert result["protocol"]["unit"] == "sequence"
+    words = "ground truth with its ids taken away"
+    assert result["protocol"]["segments"] == words
+    assert result["protocol"]["segments_by_name"] == {"groundtruth": words}
 
 
 def test_the_oracle_is_perfect_on_perfect_segments_and_unlinked_is_not(tmp_path):
@@ -144,9 +152,9 @@ def test_five_sequences_give_intervals_and_differences_to_the_reference(tmp_path
     expected = unlinked["scores"]["STQ"] - copy["scores"]["STQ"]
     assert found["difference"] == pytest.approx(expected)
     # All 5 sequences agree: 2 of the 32 exchanges of signs are as extreme. Holm multiplies the
-    # smallest p by the number of comparisons: 2 rows of 4 scores.
+    # smallest p by the number of comparisons: 2 rows of 5 scores.
     assert found["p_value"] == 2 / 32
-    assert found["p_adjusted"] == pytest.approx(min(1, 8 * 2 / 32))
+    assert found["p_adjusted"] == pytest.approx(min(1, 10 * 2 / 32))
     assert oracle["differences"]["scores"]["STQ"]["difference"] >= 0
 
 
@@ -188,9 +196,10 @@ def test_a_sweep_has_a_row_for_every_variant_and_interval(tmp_path):
     ]
 
 
-def test_claims_are_never_measured_here(tmp_path):
+def test_without_mapt_no_claim_is_measured(tmp_path):
     result = run_result(run_plan(plan(), source(), tmp_path / "run"))
-    assert [claim["claimed"] for claim in result["claims"]] == [0.6161, 0.5984, 0.6265]
+    claimed = [claim["claimed"] for claim in result["claims"]]
+    assert claimed == [0.6161, 0.5984, 0.6265, 0.0104, 0.0281]
     for claim in result["claims"]:
         assert claim["measured"] is None
         assert claim["difference"] is None
@@ -259,11 +268,11 @@ def test_a_crashed_cell_is_a_crash(tmp_path, monkeypatch):
 
 
 def test_the_ablation_on_one_sequence_of_the_world(tmp_path):
-    tiny = suite_source("tiny")
+    tiny = suite_source("tiny", (SegmentSource(noise=MILD_NOISE),))
     one = replace(tiny, videos=tiny.videos[:1])
     result = run_experiment(ablation_plan(traits_of), one, tmp_path / "run")
     scores = {row["variant"]: row["scores"] for row in result["summary"]}
-    assert len(scores) == 28
+    assert len(scores) == 2 + 2 * 11
     for name in set(scores) - {"unlinked", "oracle"}:
         assert scores["unlinked"]["TQ"] < scores[name]["TQ"] <= scores["oracle"]["TQ"]
     assert max(row["TQ"] for row in scores.values()) - scores["copy"]["TQ"] > 0.05
@@ -281,6 +290,7 @@ def test_groups_are_scored_by_themselves(tmp_path):
     # The cells of a factorial are too small to be test sets.
     assert {place[1:] for place in entries} == {
         *(("half", "real-like"), ("half", "hard"), ("kind", "street")),
+        *(("half and kind", "real-like street"), ("half and kind", "hard street")),
     }
     cells = {cell["variant"]: cell for cell in result["cells"]}
     for variant, cell in cells.items():

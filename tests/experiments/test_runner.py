@@ -2,7 +2,7 @@ import json
 import multiprocessing
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,7 +15,6 @@ from mapt_bench.experiments import (
     Cell,
     SegmentSource,
     Variant,
-    ablation_plan,
     interval_plan,
     run_plan,
     traits_of,
@@ -86,7 +85,7 @@ def test_a_torn_result_is_done_again(tmp_path):
 
 def test_segments_are_found_once_and_kept(tmp_path, monkeypatch):
     run_plan(plan(), source(), tmp_path / "run")
-    archives = sorted((tmp_path / "run" / "segments").iterdir())
+    archives = sorted((tmp_path / "run" / "segments" / "groundtruth").iterdir())
     assert [path.name for path in archives] == ["0000-a.npz", "0001-b.npz"]
 
     def found_again(*arguments):
@@ -99,7 +98,7 @@ def test_segments_are_found_once_and_kept(tmp_path, monkeypatch):
 
 def test_a_damaged_archive_is_made_again(tmp_path):
     run_plan(plan(), source(), tmp_path / "run")
-    archive = tmp_path / "run" / "segments" / "0000-a.npz"
+    archive = tmp_path / "run" / "segments" / "groundtruth" / "0000-a.npz"
     good = archive.read_bytes()
     archive.write_bytes(good[: len(good) // 2])
     shutil.rmtree(tmp_path / "run" / "cells")
@@ -154,19 +153,14 @@ def test_equal_work_is_done_once(tmp_path):
     assert all(len(cell.units) == 2 for cell in outcome.cells)
 
 
-def test_the_rows_of_dis_are_the_rows_of_the_heads(tmp_path):
-    rows = {row.name: row for row in ablation_plan(traits_of).variants if row.memory == 0}
-    heads, flows = ("motion", "both"), ("flow:dis", "flow:dis+appearance")
-    shared = run_plan(plan(*(rows[name] for name in heads + flows)), source(), tmp_path / "shared")
-    assert shared.computed == 2 * len(heads)
-    keys = [cell.key for cell in shared.cells]
-    assert keys[:2] == keys[2:]
-    # And rightly so: asked for by their own names they find the same.
-    own = [replace(rows[name], associator=name) for name in flows]
-    outcome = run_plan(plan(*own), source(), tmp_path / "own")
-    assert outcome.computed == 2 * len(flows)
-    for mine, head in zip(outcome.cells, shared.cells[:2], strict=True):
-        for place, unit in mine.units.items():
+def test_the_rows_of_dis_find_what_the_rows_of_the_heads_find(tmp_path):
+    names = ("motion", "flow:dis", "both", "flow:dis+appearance")
+    rows = [Variant(name, name, "heads", name, memory=3) for name in names]
+    outcome = run_plan(plan(*rows), source(), tmp_path / "run")
+    assert outcome.computed == 2 * len(rows)
+    for head, flow in zip(outcome.cells[::2], outcome.cells[1::2], strict=True):
+        assert head.key != flow.key
+        for place, unit in flow.units.items():
             same = head.units[place]
             assert (unit.matches, unit.recovered) == (same.matches, same.recovered)
             assert np.array_equal(unit.sums.to_vector(), same.sums.to_vector())

@@ -45,7 +45,10 @@ def test_segments_of_a_stressed_video_are_found_once_and_apart(tmp_path):
     assert outcome.exit_code == 0
     assert outcome.computed == 6
     archives = sorted((tmp_path / "run" / "segments").rglob("*.npz"))
-    places = [path.relative_to(tmp_path / "run" / "segments").as_posix() for path in archives]
+    places = [
+        path.relative_to(tmp_path / "run" / "segments" / "groundtruth").as_posix()
+        for path in archives
+    ]
     assert places == ["0000-a.npz", "bars-1/0000-a.npz", "bars-3/0000-a.npz"]
     again = run_plan(stress_of("occlusion", "bars"), source(walk(6, name="a")), tmp_path / "run")
     assert again.computed == 0
@@ -84,7 +87,7 @@ def test_changed_images_are_no_new_work_for_who_does_not_read_them(tmp_path):
     assert keys["copy", None] == keys["copy", mild] == keys["copy", strong]
     assert len({keys["motion", each] for each in (None, mild, strong)}) == 3
     assert outcome.computed == 1 + 3
-    assert not (tmp_path / "run" / "segments" / "noise-1").exists()
+    assert not (tmp_path / "run" / "segments" / "groundtruth" / "noise-1").exists()
 
 
 def test_level_0_stands_first_in_every_stressor(tmp_path):
@@ -239,7 +242,7 @@ def test_worlds_too_fast_to_be_drawn_are_skipped_before_work_begins(tmp_path):
 
 
 def test_saved_predictions_do_not_know_the_stress(tmp_path):
-    saved = source(walk(6), segments=SegmentSource(saved=()))
+    saved = source(walk(6), segments=(SegmentSource(saved=()),))
     with pytest.raises(ConfigError, match="do not know the stressor 'bars'"):
         run_plan(stress_of("occlusion", "bars"), saved, tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -32,7 +32,7 @@ def rows_of(weights):
 
 def test_weights_are_known_by_their_contents(files):
     (weights,) = read_flow_weights({"flow:raft-small": files[0]})
-    assert (weights.flow, weights.path) == ("flow:raft-small", files[0])
+    assert (weights.name, weights.path) == ("flow:raft-small", files[0])
     assert weights.sha256 == hashlib.sha256(files[0].read_bytes()).hexdigest()
 
 
