@@ -1,7 +1,7 @@
 """Content keys: equal work has an equal name, and a name never stands for other work."""
 
 import hashlib
-import importlib
+import importlib.util
 import json
 from dataclasses import asdict
 from functools import lru_cache
@@ -35,8 +35,8 @@ def code_fingerprint() -> str:
     """Return a hash of the sources that decide results, so that no cell outlives its code."""
     digest = hashlib.sha256()
     for part in _DECIDING:
-        package = importlib.import_module(f"mapt_bench.{part}")
-        for folder in package.__path__:
+        found = importlib.util.find_spec(f"mapt_bench.{part}")  # looked up, not run: some need torch
+        for folder in (found and found.submodule_search_locations) or ():
             for source in sorted(Path(folder).rglob("*.py")):
                 name = source.relative_to(folder).as_posix()
                 digest.update(f"{part}/{name}\0".encode())
