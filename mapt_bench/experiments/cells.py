@@ -35,7 +35,8 @@ def code_fingerprint() -> str:
     """Return a hash of the sources that decide results, so that no cell outlives its code."""
     digest = hashlib.sha256()
     for part in _DECIDING:
-        found = importlib.util.find_spec(f"mapt_bench.{part}")  # looked up, not run: some need torch
+        # Looked up, not imported: some need torch.
+        found = importlib.util.find_spec(f"mapt_bench.{part}")
         for folder in (found and found.submodule_search_locations) or ():
             for source in sorted(Path(folder).rglob("*.py")):
                 name = source.relative_to(folder).as_posix()

@@ -39,17 +39,17 @@ class MaskPredictor(nn.ModuleDict):
             x: Shape ``(n, channels, side, side)``.
             labels: Class of each, ``int64`` of shape ``(n,)``, from 1.
         """
-        finer, classify = self["0"], self["2"]
+        finer, classify = dict(self["0"].named_parameters()), dict(self["2"].named_parameters())
         count, channels, side, _ = x.shape
         # The 2x2 patches that come out do not overlap, so that this is a product of matrices, which
         # on a CPU takes a fraction of the time of the transposed convolution.
-        weight = finer.weight.flatten(1).t().expand(count, -1, -1)
-        bias = finer.bias.repeat_interleave(_FACTOR**2)[:, None]
+        weight = finer["weight"].flatten(1).t().expand(count, -1, -1)
+        bias = finer["bias"].repeat_interleave(_FACTOR**2)[:, None]
         patches = torch.baddbmm(bias, weight, x.flatten(2)).relu_()
         own = labels - 1
         logits = torch.baddbmm(
-            classify.bias[own][:, None, None],
-            classify.weight[own].view(count, 1, channels),
+            classify["bias"][own][:, None, None],
+            classify["weight"][own].view(count, 1, channels),
             patches.view(count, channels, -1),
         )
         cells = logits.view(count, _FACTOR, _FACTOR, side, side).permute(0, 3, 1, 4, 2)

@@ -68,7 +68,7 @@ def test_cues_of_other_weights_are_not_believed(model):
     associator = MaptAssociator(model)
     associator.start(video.info)
     associator.associate(frame, foreign)  # it looks for itself
-    kept = associator._memory.earlier(frame.index + 1)
+    kept = associator._memory._frames[frame.index]
     assert np.array_equal(kept.features, own.cues.features)
 
 
