@@ -1,5 +1,7 @@
 """The real model under the trainer: shipped recipes, and two processes against one."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from helpers.mapt_clips import moving_clip, small_mapt
@@ -14,11 +16,17 @@ from mapt_bench.training.trainer import Trainer
 torch.set_num_threads(1)
 
 
-@pytest.mark.parametrize("name", recipe_names())
-def test_the_recipes_that_come_with_the_package(name):
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("mapt-")])
+def test_the_recipes_of_mapt_train_it_on_triples(name):
     recipe = read_recipe(name)
     assert mapt_config(recipe.model, **recipe.model_settings)
     assert recipe.clips.length == 3
+
+
+def test_the_appearance_recipe_differs_in_the_motion_head_alone():
+    whole, apart = read_recipe("mapt-tiny"), read_recipe("mapt-tiny-appearance")
+    assert apart.model_settings == {"propagation": "none", "appearance.static": True}
+    assert replace(apart, model_settings={}) == whole
 
 
 def test_there_is_a_recipe_for_the_published_and_for_the_shipped_model():
