@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Part", "part_of", "run_parts"]
+__all__ = ["OWN_SEGMENTS", "Part", "part_of", "run_parts"]
 
-_OWN = "own"
+OWN_SEGMENTS = "own"
+"""What rows name as their segments where each links what it found itself."""
 
 _BY_CELL = {"links_by_group", "recoveries"}
 """What a run tells of each cell apart from its summary."""
@@ -43,7 +44,7 @@ class Part:
     @property
     def heading(self) -> str:
         """What was linked, in words."""
-        if self.segments == _OWN:
+        if self.segments == OWN_SEGMENTS:
             words = "segments that each network finds itself"
         else:
             known = (self.run.get("protocol") or {}).get("segments_by_name") or {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError, nearest
-from mapt_bench.reports.parts import part_of, run_parts
+from mapt_bench.reports.parts import OWN_SEGMENTS, part_of, run_parts
 from mapt_bench.reports.rows import row_interval, row_label, row_score
 from mapt_bench.reports.scores import SCORES
 
@@ -50,8 +50,8 @@ class ResultFile:
         path: The file itself, also where a run's folder was given.
         schema: As the file states it.
         rows: By name.
-        origin: Fingerprint of the ``data`` and of the ``segments`` and the ``seed``, as text and
-            as far as stated.
+        origin: Fingerprints of the ``data``, the ``segments`` and the ``weights`` of networks, and
+            the ``seed``, as text and as far as stated.
     """
 
     path: Path
@@ -180,7 +180,8 @@ def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]
     """Return what the scores of a row depend on: of the segments those that it linked."""
     protocol = dict(data.get("protocol") or {})
     by_name = protocol.pop("segments_by_name", None) or {}
-    segments = by_name.get(row.get("segments"))
+    name = row.get("segments")
+    segments = "found by each network itself" if name == OWN_SEGMENTS else by_name.get(name)
     return protocol if segments is None else {**protocol, "segments": segments}
 
 
@@ -190,6 +191,7 @@ def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
     found = {
         "data": data.get("fingerprint"),
         "segments": _fingerprint_of_segments(data.get("segments") or {}),
+        "weights": ", ".join(map(str, (provenance.get("weights") or {}).values())) or None,
         "seed": provenance.get("seed"),
     }
     return {name: str(value) for name, value in found.items() if value is not None}

@@ -80,7 +80,7 @@ class SegmentSource:
     def in_words(self) -> str:
         """Return what tables call it."""
         if self.mapt is not None:
-            return f"found by MAPT ({self.mapt.name}, weights {self.mapt.sha256[:12]})"
+            return "found by MAPT itself"  # whichever weights: what they changed is compared
         if self.saved is not None:
             return f"saved predictions of {self.folder}"
         if self.noise is None:

@@ -217,6 +217,15 @@ def test_other_inputs_of_the_same_kind_are_told(compare):
     ]
 
 
+def test_a_retrained_network_is_compared_and_told(compare):
+    before, after = (
+        run(provenance={"weights": {"mapt-tiny": sha}}, protocol={"segments": "found by MAPT"})
+        for sha in ("a" * 64, "b" * 64)
+    )
+    (note,) = compare(before, after).notes
+    assert note.startswith(f"the fingerprints of the weights differ ({'a' * 12} then")
+
+
 def test_rows_are_called_by_their_label_where_it_is_unique(compare):
     rows = [
         summary_row("appearance-first", 0.6, 0.7, "fusion", label="appearance first"),
