@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_scores", "plot_sweep", "write_plots"]
 
+_FLOOR = "unlinked"
+
 _SPREAD = 0.4
 """Share of the distance of two tau over which the lines of a sweep stand side by side."""
 
@@ -82,8 +84,12 @@ def plot_scores(run: Run, path: Path, *, title: str = "") -> None:
             figure.suptitle(title[:1].upper() + title[1:], fontsize=10)
         scatter, bars = figure.subplots(1, 2, width_ratios=(1.7, 1))
         _draw_bars(bars, rows)
-        _draw_points(scatter, rows)
-        _label_points(figure, scatter, rows)
+        near = _without_floor(rows)
+        _draw_points(scatter, near)
+        _label_points(figure, scatter, near)
+        for row, stq, pat in _points([row for row in rows if row not in near]):
+            note = f"Not in the picture: {row_label(row)}, PAT {pat:.1f}, STQ {stq:.1f}"
+            scatter.text(1, 0.01, note, transform=scatter.transAxes, ha="right", color=FAINT)
         save_figure(figure, path)
 
 
@@ -117,6 +123,11 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
         shown = [label for label in marks if label in drawn]
         figure.legend([drawn[label] for label in shown], shown, loc="outside right center")
         save_figure(figure, path)
+
+
+def _without_floor(rows: Sequence[Row]) -> Sequence[Row]:
+    """Leave out segments that nobody links: so far below, they press all others together."""
+    return [row for row in rows if row["variant"] != _FLOOR] or rows
 
 
 def _points(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:

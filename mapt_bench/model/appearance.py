@@ -32,6 +32,7 @@ class AppearanceHead(nn.Module):
         propagated_channels: Channels of propagated features; ``None`` where there are none.
         samples: Points to a side of each cell that an instance is read at.
         canonical_scale: Side in pixels of the instances that are read at stride 16.
+        finest: Stride of the finest level that instances are read from: 4 or 2.
 
     Attributes:
         is_static: Whether propagated features are never looked at.
@@ -45,9 +46,12 @@ class AppearanceHead(nn.Module):
         *,
         samples: int = 2,
         canonical_scale: int = 224,
+        finest: int = 4,
     ) -> None:
         super().__init__()
-        self.pool = RegionPool(config.pool, samples=samples, canonical_scale=canonical_scale)
+        self.pool = RegionPool(
+            config.pool, samples=samples, canonical_scale=canonical_scale, finest=finest
+        )
         self.is_static = config.static or propagated_channels is None
         if not self.is_static:
             self.project = nn.Linear(propagated_channels or 0, in_channels)
@@ -68,7 +72,7 @@ class AppearanceHead(nn.Module):
         """Return the mean of the pyramid over each instance's own cells.
 
         Args:
-            levels: The pyramid at strides 4, 8, 16 and 32, each of shape ``(batch, in_channels,
+            levels: The pyramid at strides ``finest`` to 32, each of shape ``(batch, in_channels,
                 height, width)``.
             boxes: One tensor an image, ``(n, 4)``: left, top, right, bottom in pixels.
             masks: One tensor an image, ``bool`` of shape ``(n, height, width)`` in pixels.

@@ -26,7 +26,7 @@ class Backbone(nn.Module):
     Args:
         stem: To stride 2.
         stages: To strides 4, 8, 16 and 32.
-        channels: Of each stage.
+        channels: Of the stem and of each stage.
 
     Attributes:
         channels: Of each level, finest first.
@@ -39,14 +39,14 @@ class Backbone(nn.Module):
         self.channels = tuple(channels)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the four levels, finest first.
+        """Return the five levels, strides 2 to 32, finest first.
 
         Args:
             images: Normalised, of shape ``(batch, 3, height, width)``, both multiples of 32: as
                 :func:`prepare_images` returns them.
         """
         x = self.stem(images)
-        levels = []
+        levels = [x]
         for stage in self.trunk_output:
             x = stage(x)
             levels.append(x)
@@ -60,14 +60,15 @@ def build_backbone(config: BackboneConfig, *, norm: Norm) -> Backbone:
         >>> import torch
         >>> backbone = build_backbone(BackboneConfig(name="tiny"), norm="group")
         >>> [tuple(level.shape) for level in backbone(torch.zeros(1, 3, 64, 96))]
-        [(1, 32, 16, 24), (1, 64, 8, 12), (1, 96, 4, 6), (1, 128, 2, 3)]
+        [(1, 16, 32, 48), (1, 32, 16, 24), (1, 64, 8, 12), (1, 96, 4, 6), (1, 128, 2, 3)]
     """
     if config.name == "tiny":
         return _tiny(config, trunk_norm(norm))
     network = models.get_model(config.name, weights=None, norm_layer=trunk_norm(norm))
     # The last convolution of a block has the channels of its stage.
     channels = [stage[-1].f.c.out_channels for stage in network.trunk_output]
-    return Backbone(network.stem, network.trunk_output, channels)
+    stem_channels = network.stem[0].out_channels
+    return Backbone(network.stem, network.trunk_output, (stem_channels, *channels))
 
 
 def load_imagenet(backbone: Backbone, path: Path) -> None:
@@ -138,4 +139,4 @@ def _tiny(config: BackboneConfig, norm: MakeNorm) -> Backbone:
     in_channels = (config.stem_channels, *config.widths[:-1])
     stages = map(stage, in_channels, config.widths, config.depths)
     stem = stage(3, config.stem_channels, config.stem_depth)
-    return Backbone(stem, nn.Sequential(*stages), config.widths)
+    return Backbone(stem, nn.Sequential(*stages), (config.stem_channels, *config.widths))

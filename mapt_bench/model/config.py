@@ -83,13 +83,22 @@ class FpnConfig:
         channels: Of every level.
         separable: Whether its 3x3 convolutions are depthwise separable. EfficientPS's paper says
             they are, its code has ordinary ones, at nine times the cost.
+        fine_channels: Channels of one more level, at stride 2, before it is widened to those of
+            the others; ``None`` leaves it out. Regions are read from it, nothing else: for data
+            whose things are a few pixels wide.
     """
 
     channels: int = 256
     separable: bool = False
+    fine_channels: int | None = None
 
     def __post_init__(self) -> None:
         _check_numbers(self, "the feature pyramid")
+
+    @property
+    def finest_stride(self) -> int:
+        """Pixels to a cell of the finest level."""
+        return 4 if self.fine_channels is None else 2
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,9 @@ from mapt_bench.model.targets import FrameTargets
 
 __all__ = ["Detections", "InstanceHead"]
 
+_LEVELS = 4
+"""Levels that proposals come from."""
+
 _UNLABELLED = -100
 """Label of a region that teaches nothing: what cross-entropy leaves out."""
 
@@ -58,16 +61,23 @@ class InstanceHead(nn.Module):
         in_channels: Channels of every level.
         classes: Number of thing classes.
         norm: Makes the norms.
+        finest: Stride of the finest level that regions are read from: 4 or 2.
     """
 
     def __init__(
-        self, config: InstanceConfig, in_channels: int, classes: int, *, norm: MakeNorm
+        self,
+        config: InstanceConfig,
+        in_channels: int,
+        classes: int,
+        *,
+        norm: MakeNorm,
+        finest: int = 4,
     ) -> None:
         super().__init__()
         self.config = config
         self.proposals = ProposalNetwork(config, in_channels)
         self.regions = RoIHeads(
-            _pool(config.box_pool, config),
+            _pool(config.box_pool, config, finest),
             _BoxHead(in_channels * config.box_pool**2, config.box_channels, norm=norm),
             FastRCNNPredictor(config.box_channels, classes + 1),
             fg_iou_thresh=config.roi_iou,
@@ -78,7 +88,7 @@ class InstanceHead(nn.Module):
             score_thresh=config.score_threshold,
             nms_thresh=config.detection_nms,
             detections_per_img=config.detections,
-            mask_roi_pool=_pool(config.mask_pool, config),
+            mask_roi_pool=_pool(config.mask_pool, config, finest),
             mask_head=_mask_head(in_channels, config, norm=norm),
             mask_predictor=MaskPredictor(config.mask_channels, classes),
         )
@@ -97,8 +107,8 @@ class InstanceHead(nn.Module):
         in several processes.
 
         Args:
-            levels: The pyramid at strides 4, 8, 16 and 32, each of shape ``(batch, in_channels,
-                height, width)``.
+            levels: The pyramid at strides ``finest`` to 32, each of shape ``(batch, in_channels,
+                height, width)``. Proposals come from strides 4 to 32.
             image_size: Height and width of the images before padding.
             targets: One an image; there may be no thing in it.
             generators: On the CPU, one an image, for the choice of anchors and regions; torch's
@@ -109,7 +119,9 @@ class InstanceHead(nn.Module):
             Scalars: ``loss_objectness``, ``loss_proposal``, ``loss_class``, ``loss_box`` and
             ``loss_mask``.
         """
-        proposals, losses = self.proposals(levels, image_size, targets, generators=generators)
+        proposals, losses = self.proposals(
+            levels[-_LEVELS:], image_size, targets, generators=generators
+        )
         drawn = [
             self._regions(boxes, target, image_size, generator)
             for boxes, target, generator in zip(
@@ -130,7 +142,7 @@ class InstanceHead(nn.Module):
             levels: As in :meth:`losses`.
             image_size: Height and width of the images before padding.
         """
-        proposals, _ = self.proposals(levels, image_size)
+        proposals, _ = self.proposals(levels[-_LEVELS:], image_size)
         sizes = [image_size] * len(proposals)
         logits, deltas = self._classified(levels, proposals)
         boxes, scores, labels = self.regions.postprocess_detections(
@@ -280,8 +292,10 @@ class _BoxHead(nn.Module):
         return functional.leaky_relu(x, 0.01).flatten(1)
 
 
-def _pool(side: int, config: InstanceConfig) -> RegionPool:
-    return RegionPool(side, samples=config.pool_samples, canonical_scale=config.canonical_scale)
+def _pool(side: int, config: InstanceConfig, finest: int) -> RegionPool:
+    return RegionPool(
+        side, samples=config.pool_samples, canonical_scale=config.canonical_scale, finest=finest
+    )
 
 
 def _mask_head(in_channels: int, config: InstanceConfig, *, norm: MakeNorm) -> nn.Sequential:

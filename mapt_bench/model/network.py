@@ -23,7 +23,8 @@ class FrameFeatures(NamedTuple):
     """What the trunk and the semantic head see in frames.
 
     Attributes:
-        levels: The pyramid at strides 4, 8, 16 and 32.
+        levels: The pyramid at strides 4, 8, 16 and 32; before them that at stride 2, if there is
+            one.
         semantic: Logits, and the features ``S``.
         reduced: The map ``R`` of the motion head; ``None`` where there is no such head.
     """
@@ -61,7 +62,9 @@ class MaptNetwork(nn.Module):
             config.semantic, width, config.labels, norm=norm, feature_stride=config.motion.stride
         )
         classes = len(config.labels.thing_ids)
-        self.instance = InstanceHead(config.instance, width, classes, norm=norm)
+        self.instance = InstanceHead(
+            config.instance, width, classes, norm=norm, finest=config.fpn.finest_stride
+        )
         self.motion = MotionHead(config.motion) if config.propagation == "motion" else None
         self.appearance = self._appearance_head() if config.appearance.enabled else None
         self.fusion = PanopticFusion(config.fusion, config.labels)
@@ -74,6 +77,7 @@ class MaptNetwork(nn.Module):
             None if self.motion is None else config.motion.out_channels,
             samples=config.instance.pool_samples,
             canonical_scale=config.instance.canonical_scale,
+            finest=config.fpn.finest_stride,
         )
 
     @property
@@ -95,7 +99,7 @@ class MaptNetwork(nn.Module):
         config = self.config
         prepared = prepare_images(images, mean=config.pixel_mean, std=config.pixel_std)
         levels = self.fpn(self.backbone(prepared))
-        semantic = self.semantic(levels)
+        semantic = self.semantic(levels[-4:])
         reduced = None
         if self.motion is not None:
             source = semantic.features

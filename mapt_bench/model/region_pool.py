@@ -15,8 +15,7 @@ from torchvision.ops.poolers import LevelMapper
 
 __all__ = ["RegionPool"]
 
-_NAMES = ("0", "1", "2", "3")
-_STRIDES = (4, 8, 16, 32)
+_COARSEST = 32
 
 
 class RegionPool(nn.Module):
@@ -27,6 +26,7 @@ class RegionPool(nn.Module):
         samples: Points to a side of each cell, which is their mean.
         canonical_scale: Side in pixels of the regions that are read at stride 16; half the side,
             half the stride (Lin et al. 2017, arXiv:1612.03144, eq. 1).
+        finest: Stride of the first level: 4 or 2.
 
     Example:
         >>> levels = [torch.ones(1, 8, 64 // stride, 64 // stride) for stride in (4, 8, 16, 32)]
@@ -34,20 +34,25 @@ class RegionPool(nn.Module):
         torch.Size([1, 8, 7, 7])
     """
 
-    def __init__(self, side: int, *, samples: int, canonical_scale: int = 224) -> None:
+    def __init__(
+        self, side: int, *, samples: int, canonical_scale: int = 224, finest: int = 4
+    ) -> None:
         super().__init__()
         self.side = side
         self.samples = samples
+        first, last = finest.bit_length() - 1, _COARSEST.bit_length() - 1
+        self.strides = [2**power for power in range(first, last + 1)]
+        self.names = [str(stride) for stride in self.strides]
         self.operator = MultiScaleRoIAlign(
-            list(_NAMES), side, samples, canonical_scale=canonical_scale
+            self.names, side, samples, canonical_scale=canonical_scale
         )
-        self.level_of = LevelMapper(2, 5, canonical_scale)
+        self.level_of = LevelMapper(first, last, canonical_scale)
 
     def forward(self, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
         """Return one map a region, those of the first image first.
 
         Args:
-            levels: The pyramid at strides 4, 8, 16 and 32, each of shape ``(batch, channels,
+            levels: The pyramid at strides ``finest`` to 32, each of shape ``(batch, channels,
                 height, width)``.
             boxes: One tensor an image, ``(n, 4)``: left, top, right, bottom in pixels, inside the
                 image.
@@ -60,8 +65,9 @@ class RegionPool(nn.Module):
             return self._sampled(levels, [each.detach() for each in boxes])
         # The operator finds strides from sizes, so it is told the padded ones.
         rows, columns = levels[0].shape[-2:]
-        sizes = [(_STRIDES[0] * rows, _STRIDES[0] * columns)] * len(boxes)
-        pooled: Tensor = self.operator(dict(zip(_NAMES, levels, strict=True)), list(boxes), sizes)
+        sizes = [(self.strides[0] * rows, self.strides[0] * columns)] * len(boxes)
+        named = dict(zip(self.names, levels, strict=True))
+        pooled: Tensor = self.operator(named, list(boxes), sizes)
         return pooled
 
     def _sampled(self, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
@@ -73,7 +79,7 @@ class RegionPool(nn.Module):
             image, level = divmod(number, len(levels))
             members = (group == number).nonzero().flatten()
             x = levels[level][image : image + 1]
-            pooled.append(self._read(x, regions[members] / _STRIDES[level]))
+            pooled.append(self._read(x, regions[members] / self.strides[level]))
             order.append(members)
         return torch.cat(pooled)[torch.cat(order).argsort()] if order else pooled[0]
 

@@ -83,8 +83,8 @@ class MaptStepCost(nn.Module):
         config = self.config
         prepared = prepare_images(image, mean=config.pixel_mean, std=config.pixel_std)
         levels = self.fpn(self.backbone(prepared))
-        logits, features = self.semantic(levels)
-        objectness, deltas = self.proposals(list(levels))
+        logits, features = self.semantic(levels[-4:])
+        objectness, deltas = self.proposals(levels[-4:])
         classes, offsets = self.boxes(levels, proposals)
         found = [*objectness, *deltas, classes, offsets]
         mask_logits = self.masks(levels, boxes)
@@ -124,11 +124,11 @@ class _OneLevel(RegionPool):
     """Reads all regions at the finest level, which looks at no number in a box."""
 
     def __init__(self, pool: RegionPool) -> None:
-        super().__init__(pool.side, samples=pool.samples)
+        super().__init__(pool.side, samples=pool.samples, finest=pool.strides[0])
 
     def forward(self, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
         pooled: Tensor = roi_align(
-            levels[0], list(boxes), self.side, 1 / _FINEST, sampling_ratio=self.samples
+            levels[0], list(boxes), self.side, 1 / self.strides[0], sampling_ratio=self.samples
         )
         return pooled
 

@@ -18,8 +18,8 @@ def parameters(module):
 @pytest.mark.parametrize(
     ("name", "channels", "millions", "gmacs"),
     [
-        ("regnet_y_8gf", (224, 448, 896, 2016), 37.36, 82.94),
-        ("regnet_y_400mf", (48, 104, 208, 440), 3.90, 3.93),
+        ("regnet_y_8gf", (32, 224, 448, 896, 2016), 37.36, 82.94),
+        ("regnet_y_400mf", (32, 48, 104, 208, 440), 3.90, 3.93),
     ],
 )
 def test_a_trunk_is_that_of_torchvision(name, channels, millions, gmacs):
@@ -32,7 +32,7 @@ def test_a_trunk_is_that_of_torchvision(name, channels, millions, gmacs):
     assert counter.get_total_flops() / 2e9 == pytest.approx(gmacs, abs=0.005)
     assert [tuple(level.shape) for level in levels] == [
         (1, width, 384 // stride, 1280 // stride)
-        for width, stride in zip(channels, (4, 8, 16, 32), strict=True)
+        for width, stride in zip(channels, (2, 4, 8, 16, 32), strict=True)
     ]
 
 

@@ -86,7 +86,7 @@ def words_in(path):
 
 def test_axes_end_with_the_scale_and_references_are_called_by_their_label(tmp_path):
     rows = [
-        summary_row("unlinked", 0.0, 0.0, "reference", label="no links"),
+        summary_row("blind", 0.0, 0.0, "reference", label="no links"),
         summary_row("oracle", 1.0, 1.0, "reference"),
     ]
     plot_scores(run(summary=rows), tmp_path / "a.svg")
@@ -95,6 +95,18 @@ def test_axes_end_with_the_scale_and_references_are_called_by_their_label(tmp_pa
     assert "other reference" not in words
     assert "<!-- 100 -->" in words
     assert "<!-- 120 -->" not in words
+
+
+def test_the_floor_is_told_and_does_not_press_the_others_together(tmp_path):
+    rows = [
+        summary_row("unlinked", 0.013, 0.051, "reference"),
+        summary_row("copy", 0.8, 0.8, "baseline"),
+        summary_row("both", 0.9, 0.9, "heads"),
+    ]
+    plot_scores(run(summary=rows), tmp_path / "a.svg")
+    words = words_in(tmp_path / "a.svg")
+    assert "<!-- Not in the picture: unlinked, PAT 1.3, STQ 5.1 -->" in words
+    assert "<!-- 20 -->" not in words  # an axis that reached down to it would have such a mark
 
 
 def test_other_suffixes_are_refused(tmp_path):
