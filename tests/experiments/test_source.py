@@ -68,7 +68,7 @@ def test_kinds_of_segments_are_asked_for_by_name():
         "weights": mapt.sha256,
     }
     assert str(mapt.path) not in str(source.describe())
-    assert kinds[0].in_words() == f"found by MAPT (mine, weights {mapt.sha256[:12]})"
+    assert kinds[0].in_words() == "found by MAPT itself"
     assert [each.needs_images for each in kinds] == [True, False, False]
 
 
