@@ -24,6 +24,8 @@ __all__ = ["plot_scores", "plot_sweep", "write_plots"]
 
 _FLOOR = "unlinked"
 
+_SUFFIXES = (".png", ".svg")
+
 _SPREAD = 0.4
 """Share of the distance of two tau over which the lines of a sweep stand side by side."""
 
@@ -51,19 +53,20 @@ def write_plots(run: Run, folder: Path) -> list[Path]:
         ending = f"_{part.suffix}" if part.suffix else ""
         title = part.heading if len(parts) > 1 else ""
         rows: Sequence[Row] = part.run["summary"]
-        for suffix in (".png", ".svg"):
-            if any(row_interval(row) for row in rows):
-                for score in ("PAT", "STQ"):
-                    if any(row_score(row, score) is not None for row in rows):
+        if any(row_interval(row) for row in rows):
+            for score in ("PAT", "STQ"):
+                if any(row_score(row, score) is not None for row in rows):
+                    for suffix in _SUFFIXES:
                         written.append(folder / f"sweep_{score}{ending}{suffix}")
                         plot_sweep(part.run, written[-1], score=score)
-            elif _points(rows):
-                written.append(folder / f"pat_stq{ending}{suffix}")
-                plot_scores(part.run, written[-1], title=title)
+        elif _points(rows):
+            files = [folder / f"pat_stq{ending}{suffix}" for suffix in _SUFFIXES]
+            plot_scores(part.run, *files, title=title)
+            written += files
     return written
 
 
-def plot_scores(run: Run, path: Path, *, title: str = "") -> None:
+def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
     """Draw PAT against STQ, a point a variant, and its id switches and fragments as bars.
 
     Variants of one group share a colour. The oracle, which knows the ground truth, and copying the
@@ -90,7 +93,8 @@ def plot_scores(run: Run, path: Path, *, title: str = "") -> None:
         for row, stq, pat in _points([row for row in rows if row not in near]):
             note = f"Not in the picture: {row_label(row)}, PAT {pat:.1f}, STQ {stq:.1f}"
             scatter.text(1, 0.01, note, transform=scatter.transAxes, ha="right", color=FAINT)
-        save_figure(figure, path)
+        for path in paths:  # labels are placed once: that takes longer than to draw
+            save_figure(figure, path)
 
 
 def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
