@@ -17,6 +17,7 @@ from mapt_bench.experiments import (
     read_flow_weights,
     read_mapt_weights,
     run_experiment,
+    shipped_flow_files,
     suite_source,
     traits_of,
     unit_count,
@@ -24,7 +25,7 @@ from mapt_bench.experiments import (
 from mapt_bench.experiments.thresholds import THRESHOLDS_FILE, THRESHOLDS_SCHEMA
 from mapt_bench.experiments.tuning import best_trials, tuning_plan
 from mapt_bench.files import write_json
-from mapt_bench.weights import DEFAULT_MAPT, DEFAULT_NARROW_FLOWNET2, shipped, shipped_weights
+from mapt_bench.weights import DEFAULT_MAPT
 
 _SUITE = "val"
 _SCORE = "TQ"
@@ -40,11 +41,7 @@ def main() -> None:
     parser.add_argument("-j", dest="jobs", type=int, default=1, help="worker processes")
     given = parser.parse_args()
     mapt = read_mapt_weights(given.weights)
-    flows = (
-        {f"flow:{DEFAULT_NARROW_FLOWNET2}": shipped(DEFAULT_NARROW_FLOWNET2).path}
-        if DEFAULT_NARROW_FLOWNET2 in shipped_weights()
-        else {}
-    )
+    flows = shipped_flow_files()
     rows = ablation_plan(
         traits_of, memory=given.memory, mapt=mapt, flow_weights=read_flow_weights(flows)
     )

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from mapt_bench.baselines.flow_sources import FLOW_PREFIX
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
@@ -27,6 +26,7 @@ from mapt_bench.experiments import (
     read_flow_weights,
     read_mapt_weights,
     run_experiment,
+    shipped_flow_files,
     skips_of_stress,
     suite_source,
     unit_count,
@@ -36,7 +36,7 @@ from mapt_bench.reports.plots import write_plots
 from mapt_bench.reports.run import run_tables
 from mapt_bench.reports.tables import Table
 from mapt_bench.reports.terminal import print_table
-from mapt_bench.weights import DEFAULT_MAPT, DEFAULT_NARROW_FLOWNET2, shipped, shipped_weights
+from mapt_bench.weights import DEFAULT_MAPT, shipped_weights
 
 __all__ = [
     "RunOptions",
@@ -219,12 +219,7 @@ def network_options(function: _Function) -> _Function:
 
 
 def _flow_weights(texts: Sequence[str]) -> tuple[NetworkWeights, ...]:
-    files = (
-        {f"{FLOW_PREFIX}{DEFAULT_NARROW_FLOWNET2}": shipped(DEFAULT_NARROW_FLOWNET2).path}
-        if (DEFAULT_NARROW_FLOWNET2 in shipped_weights())
-        else {}
-    )
-    return read_flow_weights({**files, **named_files("--flow-weights", texts)})
+    return read_flow_weights({**shipped_flow_files(), **named_files("--flow-weights", texts)})
 
 
 def named_files(option: str, texts: Sequence[str]) -> dict[str, Path]:

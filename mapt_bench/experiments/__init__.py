@@ -16,6 +16,7 @@ from mapt_bench.experiments.weights import (
     NetworkWeights,
     read_flow_weights,
     read_mapt_weights,
+    shipped_flow_files,
 )
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "run_experiment",
     "run_plan",
     "run_result",
+    "shipped_flow_files",
     "skips_of_stress",
     "stress_plan",
     "suite_source",

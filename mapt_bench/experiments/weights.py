@@ -5,12 +5,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt_bench.baselines.flow_sources import FlowOptions, build_flow_source, flow_entry
+from mapt_bench.baselines.flow_sources import (
+    FLOW_PREFIX,
+    FlowOptions,
+    build_flow_source,
+    flow_entry,
+)
 from mapt_bench.baselines.mapt_entries import mapt_parts
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.weights import DEFAULT_MAPT, weights_file
+from mapt_bench.weights import (
+    DEFAULT_MAPT,
+    DEFAULT_NARROW_FLOWNET2,
+    shipped,
+    shipped_weights,
+    weights_file,
+)
 
-__all__ = ["MaptWeights", "NetworkWeights", "read_flow_weights", "read_mapt_weights"]
+__all__ = [
+    "MaptWeights",
+    "NetworkWeights",
+    "read_flow_weights",
+    "read_mapt_weights",
+    "shipped_flow_files",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,13 @@ def read_flow_weights(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
         DataError: If a file is missing or damaged, or does not fit its network.
     """
     return tuple(_flow(flow, path) for flow, path in files.items())
+
+
+def shipped_flow_files() -> dict[str, Path]:
+    """Return the files of the flow networks whose weights ship, by name of the flow."""
+    if DEFAULT_NARROW_FLOWNET2 not in shipped_weights():
+        return {}
+    return {f"{FLOW_PREFIX}{DEFAULT_NARROW_FLOWNET2}": shipped(DEFAULT_NARROW_FLOWNET2).path}
 
 
 def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> MaptWeights:

@@ -6,7 +6,7 @@ that runs by itself shares with nobody; an experiment hands every tracker of a v
 """
 
 from collections.abc import Callable, Hashable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from mapt_bench.tracking.two_step import Embedder
 __all__ = ["NOTHING_SHARED", "Share", "SharedEmbedder", "SharedFlow"]
 
 _Value = TypeVar("_Value")
+_Source = TypeVar("_Source", bound=FlowSource | Embedder)
 
 
 class Share(Protocol):
@@ -61,11 +62,11 @@ NOTHING_SHARED: Share = _NothingShared()
 """For trackers that run alone."""
 
 
-class SharedFlow:
-    """A flow source that works each pair of frames out once.
+class _Shared(Generic[_Source]):
+    """Something that is prepared as ever, and whose results are found again.
 
     Args:
-        source: The flow.
+        source: What works the results out.
         what: Names the source and its settings.
         share: Where results are found again.
 
@@ -73,19 +74,23 @@ class SharedFlow:
         source: As given.
     """
 
-    def __init__(self, source: FlowSource, what: Hashable, share: Share) -> None:
+    def __init__(self, source: _Source, what: Hashable, share: Share) -> None:
         self.source = source
         self._what = what
         self._share = share
 
     @property
     def needs_images(self) -> bool:
-        """Whether the flow is computed from images."""
+        """Whether :attr:`Frame.image` is read."""
         return self.source.needs_images
 
     def start(self, info: VideoInfo) -> None:
         """Prepare the source."""
         self.source.start(info)
+
+
+class SharedFlow(_Shared[FlowSource]):
+    """A flow source that works each pair of frames out once."""
 
     def flow(self, frame_from: Frame, frame_to: Frame) -> NDArray[np.float32]:
         """Return the flow of the source; see :class:`~.propagation.FlowSource`."""
@@ -96,34 +101,14 @@ class SharedFlow:
         )
 
 
-class SharedEmbedder:
-    """An embedder that describes the segments of each frame once.
-
-    Args:
-        embedder: One whose embeddings depend on nothing but the frame and its segments.
-        what: Names the embedder and its settings.
-        share: Where results are found again.
-    """
-
-    def __init__(self, embedder: Embedder, what: Hashable, share: Share) -> None:
-        self._embedder = embedder
-        self._what = what
-        self._share = share
-
-    @property
-    def needs_images(self) -> bool:
-        """Whether :attr:`Frame.image` is read."""
-        return self._embedder.needs_images
-
-    def start(self, info: VideoInfo) -> None:
-        """Prepare the embedder."""
-        self._embedder.start(info)
+class SharedEmbedder(_Shared[Embedder]):
+    """An embedder, of the frame and its segments alone, that describes each frame once."""
 
     def embed(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
         """Return the embeddings of the embedder; see :class:`~.two_step.Embedder`."""
         return self._share.once(
             ("looks", self._what),
             (frame.index,),
-            lambda: self._embedder.embed(frame, segments),
+            lambda: self.source.embed(frame, segments),
             of_segments=True,
         )
