@@ -77,11 +77,11 @@ def break_point(
 
     Example:
         >>> import numpy as np
-        >>> from mapt_bench.metrics.links import LINK, RETURN
+        >>> from mapt_bench.metrics.links import LINK, REAPPEARANCE, RETURN
         >>> links = np.zeros(60, LINK)
         >>> links["displacement_px"], links["size_px"] = np.arange(60), 10
         >>> links["outcome"][30:] = 3  # a new identity from 30 pixels on
-        >>> events = [LinkEvents(links, np.zeros(0, RETURN))]
+        >>> events = [LinkEvents(links, np.zeros(0, RETURN), np.zeros(0, REAPPEARANCE))]
         >>> break_point(events).value, break_point(events, unit="pixels").value
         (2.95, 29.5)
     """

@@ -5,7 +5,7 @@ All rates pool the links of a selection of sequences; intervals are bootstrapped
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "kept_by_gap",
     "kept_by_visibility",
     "kept_links",
+    "recovered_by_gap",
     "right_returns",
 ]
 
@@ -123,7 +124,7 @@ class Rate:
 
 
 def is_kept(links: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Say of each link whether its identity was kept."""
+    """Say of each link, or reappearance, whether its identity was kept."""
     return np.asarray(links["outcome"] == LinkOutcome.KEPT)
 
 
@@ -152,15 +153,40 @@ def kept_by_gap(
     """Return the share of links kept for each range of gaps.
 
     From gap 1 on this is the rate of identities recovered after so many frames of absence. Of
-    objects that no segment finds before or after, the identity is not recovered.
+    objects that no segment finds right before or right after, the identity is not recovered; see
+    :func:`recovered_by_gap` for those.
     """
     return _kept(sequences, bins, lambda links: links["gap"], seed)
+
+
+def recovered_by_gap(
+    sequences: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
+) -> list[Rate]:
+    """Return the share of identities that are recovered after each range of gaps.
+
+    Of the tracks that are found somewhere in the sightings before a gap and again somewhere in
+    those after it, those that are found with the identity they had. Tracks that are not found on
+    both sides are not counted: no tracker could recover them. Where every sighting is found, this
+    is :func:`kept_by_gap`; nothing reappears after a gap of 0.
+
+    Args:
+        sequences: Events, one entry a sequence, the unit of the intervals.
+        bins: Ranges of gaps in frames.
+        seed: Of the resampling.
+    """
+    found = [
+        events.reappearances[events.reappearances["outcome"] != LinkOutcome.MISSED]
+        for events in sequences
+    ]
+    totals = [_counts(rows["gap"], bins) for rows in found]
+    hits = [_counts(rows["gap"][is_kept(rows)], bins) for rows in found]
+    return _rates(bins, np.array(hits), np.array(totals), seed)
 
 
 def kept_by_displacement(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
     """Return the share of gapless links kept for each range of :data:`DISPLACEMENT_BINS`."""
     gapless = [
-        LinkEvents(events.links[events.links["gap"] == 0], events.returns) for events in sequences
+        replace(events, links=events.links[events.links["gap"] == 0]) for events in sequences
     ]
     return _kept(
         gapless, DISPLACEMENT_BINS, lambda links: links["displacement_px"] / links["size_px"], seed

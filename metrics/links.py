@@ -9,7 +9,11 @@ object was seen, how far it had moved. Terms:
 * a sighting is *found* if a predicted segment of the class overlaps it by an IoU above 0.5, true
   void being taken out of the union (the matches of PQ);
 * an identity is a predicted class and id; it *is on* the track whose sighting it is found at;
-* a *return* is an identity that is predicted again after an absence of one frame or more.
+* a *return* is an identity that is predicted again after an absence of one frame or more;
+* a *reappearance* is a sighting after a gap of one frame or more. It asks what a link over that gap
+  cannot where segments come from a detector, which misses the slivers that are left of an object
+  just before and just after it is hidden: whether the identity with which the track is first found
+  after the gap is the one it was last found with before, both without a further gap in between.
 """
 
 import base64
@@ -28,7 +32,7 @@ from mapt_bench.metrics.matching import segment_table
 from mapt_bench.metrics.overlap import FrameOverlap, join_frames
 from mapt_bench.metrics.pq import panoptic_matches
 
-__all__ = ["LINK", "RETURN", "LinkEvents", "LinkOutcome", "LinkRecorder"]
+__all__ = ["LINK", "REAPPEARANCE", "RETURN", "LinkEvents", "LinkOutcome", "LinkRecorder"]
 
 LINK = np.dtype(
     [
@@ -51,6 +55,11 @@ of the centres of the two visible masks in pixels; square root of the earlier ar
 RETURN = np.dtype([("frame", "<i4"), ("absence", "<i4"), ("is_right", "?")])
 """One return of an identity: frame; frames it had been absent, 1 or more; whether the track it is
 on now is the one it was on last."""
+
+REAPPEARANCE = np.dtype([("frame", "<i4"), ("code", "<u4"), ("gap", "<i4"), ("outcome", "<u1")])
+"""One reappearance: frame of the first sighting after the gap; code of the true track as in
+:data:`LINK`; gap in frames, 1 or more; :class:`LinkOutcome`, between the last sighting at which the
+track is found before the gap and the first after it."""
 
 
 class LinkOutcome(IntEnum):
@@ -77,10 +86,12 @@ class LinkEvents:
         links: Of dtype :data:`LINK`, in order of frames.
         returns: Of dtype :data:`RETURN`, in order of frames. Only those that end on a track count,
             of identities that had been on one: of the others nobody can say whether they are right.
+        reappearances: Of dtype :data:`REAPPEARANCE`, in order of frames.
     """
 
     links: NDArray[np.void]
     returns: NDArray[np.void]
+    reappearances: NDArray[np.void]
 
     @classmethod
     def joined(cls, parts: Iterable["LinkEvents"]) -> "LinkEvents":
@@ -89,6 +100,7 @@ class LinkEvents:
         return cls(
             np.concatenate([np.zeros(0, LINK), *(each.links for each in events)]),
             np.concatenate([np.zeros(0, RETURN), *(each.returns for each in events)]),
+            np.concatenate([np.zeros(0, REAPPEARANCE), *(each.reappearances for each in events)]),
         )
 
     def count(self) -> dict[str, int]:
@@ -100,7 +112,11 @@ class LinkEvents:
 
     def to_dict(self) -> dict[str, str]:
         """Return the rows as text: little-endian bytes, deflated, in base 64."""
-        return {"links": _packed(self.links), "returns": _packed(self.returns)}
+        return {
+            "links": _packed(self.links),
+            "returns": _packed(self.returns),
+            "reappearances": _packed(self.reappearances),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "LinkEvents":
@@ -110,7 +126,11 @@ class LinkEvents:
             KeyError: If a part is missing.
             ValueError: If a part is damaged.
         """
-        return cls(_unpacked(data["links"], LINK), _unpacked(data["returns"], RETURN))
+        return cls(
+            _unpacked(data["links"], LINK),
+            _unpacked(data["returns"], RETURN),
+            _unpacked(data["reappearances"], REAPPEARANCE),
+        )
 
 
 def _packed(rows: NDArray[np.void]) -> str:
@@ -239,7 +259,11 @@ class LinkRecorder:
         history = _History()
         for index, sightings in enumerate(self._sightings):
             history.add(index, sightings, found[index], present[index])
-        return LinkEvents(np.array(history.links, LINK), np.array(history.returns, RETURN))
+        return LinkEvents(
+            np.array(history.links, LINK),
+            np.array(history.returns, RETURN),
+            np.array(history.reappearances(), REAPPEARANCE),
+        )
 
 
 @dataclass(slots=True)
@@ -255,11 +279,31 @@ class _Seen:
 
 
 @dataclass(slots=True)
+class _Stay:
+    """Sightings of a track without a gap between them, and what they say of the gap before.
+
+    Attributes:
+        frame: Of the first.
+        gap: Frames before it in which the track was not seen; 0 of the first stay.
+        before: Identity the track was last found with in the stay before, if any.
+        last: Identity it was last found with in this one, if any.
+        outcome: Of the gap before; ``MISSED`` as long as the track is not found.
+    """
+
+    frame: int
+    gap: int = 0
+    before: int | None = None
+    last: int | None = None
+    outcome: LinkOutcome = LinkOutcome.MISSED
+
+
+@dataclass(slots=True)
 class _History:
     """What the frames so far have brought."""
 
     links: list[tuple[float, ...]] = field(default_factory=list)
     returns: list[tuple[int, int, bool]] = field(default_factory=list)
+    _stays: dict[int, list[_Stay]] = field(default_factory=dict)
     _tracks: dict[int, _Seen] = field(default_factory=dict)
     _owner: dict[int, int] = field(default_factory=dict)
     _predicted: dict[int, int] = field(default_factory=dict)
@@ -278,6 +322,7 @@ class _History:
             now = _Seen(frame, area, centre, identity, visible, visible)
             if code in self._tracks:
                 self.links.append(self._link(code, self._tracks[code], now))
+            self._stay(code, now)
             self._tracks[code] = now
         tracks = {identity: code for code, identity in found.items()}
         for identity in present:
@@ -288,6 +333,26 @@ class _History:
             self._predicted[identity] = frame
         # Only now, because two tracks may have exchanged their identities in this frame.
         self._owner.update(tracks)
+
+    def reappearances(self) -> list[tuple[int, int, int, int]]:
+        """Return the gaps so far, those of which the track is not found yet as missed."""
+        return sorted(
+            (stay.frame, code, stay.gap, int(stay.outcome))
+            for code, stays in self._stays.items()
+            for stay in stays[1:]
+        )
+
+    def _stay(self, code: int, now: _Seen) -> None:
+        stays = self._stays.setdefault(code, [])
+        if not stays:
+            stays.append(_Stay(now.frame))
+        elif gap := now.frame - self._tracks[code].frame - 1:
+            stays.append(_Stay(now.frame, gap, before=stays[-1].last))
+        stay = stays[-1]
+        if stay.last is None:
+            stay.outcome = self._outcome(code, stay.before, now.identity)
+        if now.identity is not None:
+            stay.last = now.identity
 
     def _link(self, code: int, before: _Seen, now: _Seen) -> tuple[float, ...]:
         across, down = (b - a for a, b in zip(before.centre, now.centre, strict=True))

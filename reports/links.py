@@ -96,22 +96,25 @@ def full_occlusions_table(run: Run) -> Table:
         Column("variant"),
         Column("recovered", "percent", higher_is_better=True),
         Column("recovered interval", "range"),
-        Column("links", "integer"),
+        Column("found again", "integer"),
+        Column("gaps", "integer"),
         Column("precision", "percent", higher_is_better=True),
         Column("precision interval", "range"),
         Column("returns", "integer"),
     )
     rows: list[tuple[Cell, ...]] = []
     for entry in entries:
-        kept = entry["full_occlusions"]
-        right = kept["returns"]
-        line = [(rate["share"], _range(rate["interval"]), rate["n"]) for rate in (kept, right)]
-        rows.append((row_label(entry), *line[0], *line[1]))
+        gaps = entry["full_occlusions"]
+        found, right = (
+            (rate["share"], _range(rate["interval"]), rate["n"])
+            for rate in (gaps["recovered"], gaps["returns"])
+        )
+        rows.append((row_label(entry), *found, gaps["n"], *right))
     notes = (
-        "Recovered: links kept over a gap of so many frames in which nothing of the object was "
-        "seen; those of objects that no segment finds are lost to all, and the oracle has what can "
-        "be had. Precision: of the identities given again after so many frames of absence, those "
-        "that are on the object they had been on.",
+        "Recovered: of the objects that a segment finds both before and after a gap of so many "
+        "frames in which nothing of them was seen (found again), those whose first identity after "
+        "it is their last before it. Precision: of the identities given again after so many frames "
+        "of absence, those that are on the object they had been on.",
         "Each half, and each range of gaps, stands in results.json.",
     )
     return Table(

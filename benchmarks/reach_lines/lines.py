@@ -212,12 +212,13 @@ def _memory(runs: Sequence[SeedRun]) -> Line:
     precisions = [run.precision(_BOTH) for run in runs]
     notes += _seeds_that_miss("the precision", runs, precisions, _PRECISE)
     notes.append(
-        "Objects that no segment finds cannot be recovered: the oracle's row is what could be had."
+        "Found again: objects that a segment finds both before and after the gap; of the others "
+        "nothing could be recovered."
     )
     columns = (
         *(Column("run"), Column("with memory")),
         *(Column("recovered", "percent"), Column("recovered interval", "range")),
-        Column("links", "integer"),
+        Column("found again", "integer"),
         *(Column("precision", "percent"), Column("precision interval", "range")),
         Column("returns", "integer"),
     )

@@ -130,9 +130,8 @@ class SeedRun:
         entry = self._recoveries.get((str(row["cell"]), "all", "all"))
         if entry is None or entry.get("full_occlusions") is None:
             return Measured(None, reason=f"{self.name} tells nothing of recoveries")
-        rate = entry["full_occlusions"]
-        rate = rate["returns"] if returns else rate
-        what = "gives no identity again" if returns else "saw nobody return"
+        rate = entry["full_occlusions"]["returns" if returns else "recovered"]
+        what = "gives no identity again" if returns else "finds nobody again"
         reason = None if rate["n"] else f"{self.name}: {variant} {what} after 3-10 frames"
         return Measured(rate["share"], _ends(rate["interval"]), rate["n"], reason)
 

@@ -12,6 +12,7 @@ from mapt_bench.metrics.link_rates import (
     Bin,
     Rate,
     kept_by_gap,
+    recovered_by_gap,
     right_returns,
 )
 
@@ -27,7 +28,7 @@ _HALF = "half"
 def recoveries(
     events: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
 ) -> list[_Row]:
-    """Return, for each range of gaps, the links kept and the precision of returns.
+    """Return, for each range of gaps, what is kept and recovered, and the precision of returns.
 
     Args:
         events: One entry a sequence, the unit of the intervals.
@@ -35,13 +36,16 @@ def recoveries(
         seed: Of the resampling.
 
     Returns:
-        Each with ``bin``, ``hits``, ``n``, ``share``, ``interval``, and, in ``returns``, the same
-        of the identities that were given again.
+        Each with ``bin``, ``hits``, ``n``, ``share``, ``interval`` of the links over such gaps;
+        ``recovered``, the same of the tracks that are found on both sides of the gap; and
+        ``returns``, the same of the identities that were given again.
     """
-    kept, right = kept_by_gap(events, bins, seed=seed), right_returns(events, bins, seed=seed)
+    kept = kept_by_gap(events, bins, seed=seed)
+    recovered = recovered_by_gap(events, bins, seed=seed)
+    right = right_returns(events, bins, seed=seed)
     return [
-        {**rate.to_dict(), "returns": without_bin(precision)}
-        for rate, precision in zip(kept, right, strict=True)
+        {**rate.to_dict(), "recovered": without_bin(found), "returns": without_bin(precision)}
+        for rate, found, precision in zip(kept, recovered, right, strict=True)
     ]
 
 

@@ -22,7 +22,7 @@ from mapt_bench.tracking import Association, Associator, FrameSegments, SegmentT
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "run_unit"]
 
-UNIT_SCHEMA = "mapt-bench/unit/2"
+UNIT_SCHEMA = "mapt-bench/unit/3"
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,7 +88,7 @@ def _propagation(result):
 
 
 def _memory(result):
-    recovery_of(result, "sort+memory").update(rate(0.65))
+    recovery_of(result, "sort+memory")["recovered"] = rate(0.65)
 
 
 def _precision(result):
@@ -96,7 +96,7 @@ def _precision(result):
 
 
 def _share(result):
-    recovery_of(result, BOTH).update(rate(0.45))
+    recovery_of(result, BOTH)["recovered"] = rate(0.45)
 
 
 def _efficiency(result):

@@ -123,8 +123,10 @@ def test_an_ablation_tells_who_comes_back_after_a_gap(tmp_path):
     together = {name: entries[name, "all"]["full_occlusions"] for name in ("copy", "oracle")}
     assert together["copy"]["bin"] == "3-10"
     assert (together["copy"]["hits"], together["copy"]["n"]) == (0, 3)
+    assert (together["copy"]["recovered"]["hits"], together["copy"]["recovered"]["n"]) == (0, 3)
     assert together["copy"]["returns"]["n"] == 0
     assert together["oracle"]["share"] == together["oracle"]["returns"]["share"] == 1
+    assert together["oracle"]["recovered"]["share"] == 1
     assert "low" in together["oracle"]["interval"]
     bins = {each["bin"]: each["n"] for each in entries["copy+memory", "all"]["bins"]}
     assert bins == {**bins, "0": 10, "1": 1, "3": 1, "4-5": 1, "6-10": 1, "11-20": 1}

@@ -42,7 +42,11 @@ def reaching_run(seed=1, **changes):
                 "cell": f"net/{name}",
                 "factor": "all",
                 "value": "all",
-                "full_occlusions": {**rate(share), "returns": rate(0.85)},
+                "full_occlusions": {
+                    **rate(share / 2, 40),
+                    "recovered": rate(share),
+                    "returns": rate(0.85),
+                },
             }
             for name, share in RECOVERED.items()
         ],

@@ -13,20 +13,25 @@ from mapt_bench.metrics.link_rates import (
     kept_by_gap,
     kept_by_visibility,
     kept_links,
+    recovered_by_gap,
     right_returns,
 )
-from mapt_bench.metrics.links import LINK, RETURN
+from mapt_bench.metrics.links import LINK, REAPPEARANCE, RETURN
 
-KEPT, NEW = LinkOutcome.KEPT, LinkOutcome.NEW
+KEPT, NEW, MISSED = LinkOutcome.KEPT, LinkOutcome.NEW, LinkOutcome.MISSED
 
 
-def sequence(*links, returns=()):
+def sequence(*links, returns=(), reappearances=()):
     """Events of given links, each a dictionary of what is not 0."""
     rows = np.zeros(len(links), LINK)
     for row, link in zip(rows, links, strict=True):
         for name, value in {"size_px": 10, **link}.items():
             row[name] = value
-    return LinkEvents(rows, np.array(list(returns), RETURN))
+    return LinkEvents(
+        rows,
+        np.array(list(returns), RETURN),
+        np.array(list(reappearances), REAPPEARANCE),
+    )
 
 
 def shares(rates):
@@ -68,6 +73,15 @@ def test_links_are_kept_by_gap_and_returns_are_right_by_absence():
     )
     assert shares(kept_by_gap([found])) == {"0": (1, 1), "4-5": (1, 2), "over 20": (0, 1)}
     assert shares(right_returns([found])) == {"1": (1, 2), "6-10": (1, 1)}
+
+
+def test_who_is_not_found_on_both_sides_of_a_gap_cannot_be_recovered():
+    found = sequence(
+        reappearances=[(5, 1, 4, KEPT), (9, 1, 5, NEW), (9, 2, 4, MISSED), (40, 1, 30, MISSED)]
+    )
+    assert shares(recovered_by_gap([found])) == {"4-5": (1, 2)}
+    rates = recovered_by_gap([found] * 6, GAP_BINS[-1:])
+    assert (rates[0].n, rates[0].share) == (0, None)
 
 
 def test_displacement_is_over_size_and_gaps_are_left_out():

@@ -96,6 +96,46 @@ def test_a_gap_counts_the_frames_between_two_sightings():
     assert returns(found) == [(3, 2, True)]
 
 
+def reappearances(found):
+    return [
+        (row["frame"], row["gap"], LinkOutcome(row["outcome"]).name) for row in found.reappearances
+    ]
+
+
+def test_a_sliver_that_is_missed_beside_a_gap_does_not_lose_the_identity():
+    gt = ["c1 r", "c1 r", "r r", "r r", "c1 r", "c1 r"]
+    found = events(gt, ["c7 r", "r r", "r r", "r r", "r r", "c7 r"])
+    assert outcomes(found) == ["MISSED", "MISSED", "MISSED"]
+    assert reappearances(found) == [(4, 2, "KEPT")]
+
+
+@pytest.mark.parametrize(
+    ("last", "outcome"), [("c7 r", "KEPT"), ("c8 r", "NEW"), ("c9 r", "SWITCHED")]
+)
+def test_what_counts_is_the_identity_it_is_first_found_with(last, outcome):
+    gt = ["c1 c2", "c1 r", "r r", "c1 r", "c1 r", "c1 r"]
+    found = events(gt, ["c7 c9", "c7 r", "r r", "r r", last, "c5 r"])
+    assert reappearances(found) == [(3, 1, outcome)]
+
+
+def test_an_identity_from_before_a_switch_is_restored_over_a_gap():
+    found = events(["c1", "c1", "r", "c1"], ["c7", "c8", "r", "c7"])
+    assert reappearances(found) == [(3, 1, "RESTORED")]
+
+
+@pytest.mark.parametrize(
+    "pred",
+    [
+        ["r", "r", "c7", "r", "r"],  # never before the gap
+        ["c7", "r", "r", "r", "r"],  # never after it
+        ["c7", "r", "r", "r", "c7"],  # not until another gap
+    ],
+)
+def test_a_track_that_is_not_found_on_both_sides_of_a_gap_is_missed(pred):
+    gt = ["c1", "r", "c1", "r", "c1"]
+    assert {outcome for *_, outcome in reappearances(events(gt, pred))} == {"MISSED"}
+
+
 def test_a_return_to_another_object_is_wrong():
     found = events(["c1 r", "r r", "r c2"], ["c7 r", "r r", "r c7"])
     assert len(found.links) == 0  # neither was seen twice
@@ -175,6 +215,7 @@ def test_events_come_back_from_text_as_they_were():
     again = LinkEvents.from_dict(found.to_dict())
     assert again.links.tobytes() == found.links.tobytes()
     assert again.returns.tobytes() == found.returns.tobytes()
+    assert again.reappearances.tobytes() == found.reappearances.tobytes()
     assert again.count() == found.count()
     empty = LinkEvents.joined([])
     assert LinkEvents.from_dict(empty.to_dict()).count() == empty.count()
@@ -194,7 +235,7 @@ def test_damaged_text_is_a_value_error(text):
 def test_rows_of_another_length_are_a_value_error():
     packed = LinkEvents.joined([events(["c1", "r", "c1"], ["c7", "r", "c7"])]).to_dict()
     with pytest.raises(ValueError, match="no rows"):
-        LinkEvents.from_dict({"links": packed["returns"], "returns": packed["returns"]})
+        LinkEvents.from_dict({**packed, "links": packed["returns"]})
 
 
 frames = st.lists(
@@ -228,5 +269,8 @@ def test_the_truth_keeps_every_link_and_every_return_is_right(scene):
     found = events(gt, gt)
     assert set(outcomes(found)) <= {"KEPT"}
     assert found.returns["is_right"].all()
-    # Whatever is kept over a gap is a return, and the other way round.
-    assert sorted(found.returns["absence"]) == sorted(g for g in found.links["gap"] if g)
+    # Whatever is kept over a gap is a return, and the other way round; and it is recovered.
+    gaps = sorted(gap for gap in found.links["gap"] if gap)
+    assert sorted(found.returns["absence"]) == gaps
+    assert sorted(found.reappearances["gap"]) == gaps
+    assert set(found.reappearances["outcome"]) <= {LinkOutcome.KEPT}

@@ -11,7 +11,7 @@ def _rate(hits, n):
     return {"bin": "3-10", "hits": hits, "n": n, "share": share, "interval": band}
 
 
-def _entry(variant, kept, returns, segments="net", factor="all"):
+def _entry(variant, found, returns, segments="net", factor="all"):
     return {
         "variant": variant,
         "label": variant,
@@ -21,7 +21,11 @@ def _entry(variant, kept, returns, segments="net", factor="all"):
         "value": factor,
         "n_sequences": 6,
         "bins": [],
-        "full_occlusions": {**_rate(*kept), "returns": _rate(*returns)},
+        "full_occlusions": {
+            **_rate(1, 24),
+            "recovered": _rate(*found),
+            "returns": _rate(*returns),
+        },
     }
 
 
@@ -34,9 +38,9 @@ def test_what_is_recovered_stands_beside_how_often_that_is_right():
     ]
     table = full_occlusions_table(run(recoveries=entries))
     assert table.texts() == [
-        ["copy", "0.00", "[-10.00, 10.00]", "20", "–", "–", "0"],
-        ["mapt", "60.00", "[50.00, 70.00]", "20", "80.00", "[70.00, 90.00]", "10"],
-        ["oracle", "90.00", "[80.00, 100.00]", "20", "100.00", "[90.00, 110.00]", "18"],
+        ["copy", "0.00", "[-10.00, 10.00]", "20", "24", "–", "–", "0"],
+        ["mapt", "60.00", "[50.00, 70.00]", "20", "24", "80.00", "[70.00, 90.00]", "10"],
+        ["oracle", "90.00", "[80.00, 100.00]", "20", "24", "100.00", "[90.00, 110.00]", "18"],
     ]
     assert table.best_cells() == {(1, 1)}  # of precisions but one competes
 
