@@ -28,6 +28,8 @@ class TrackerSettings:
             (``both:simultaneous``).
         joint_threshold: Least joint affinity, in ``[0, 1]`` (``both:simultaneous``).
         gallery_size: Embeddings kept of a lost track (``appearance``, ``both*``).
+        lost_margin: By how much nearer than a track in view a lost one must be, by either cue, in
+            ``[0, 1]`` (``copy``, ``motion``, ``appearance``, ``both*``, ``mapt*``).
         flow_height: The flow is computed on frames scaled down to about this many rows
             (``motion``, ``both*``).
         iou_threshold: Least box IoU of a match, in ``[0, 1]``; 0.5 as in Bochinski et al. 2017
@@ -54,6 +56,7 @@ class TrackerSettings:
     motion_weight: float = 0.5
     joint_threshold: float = 0.5
     gallery_size: int = 5
+    lost_margin: float = 0.0
     flow_height: int = 192
     iou_threshold: float = 0.5
     sort_iou_threshold: float = 0.3

@@ -31,6 +31,7 @@ def two_step_settings(
         motion_weight=given.motion_weight,
         joint_threshold=given.joint_threshold,
         gallery_size=given.gallery_size,
+        lost_margin=given.lost_margin,
         pair=options.pair,
         memory=options.memory,
     )

@@ -13,12 +13,17 @@ __all__ = ["Choice", "best_trials", "search_space", "tuning_plan"]
 Range = tuple[float, float]
 Options = Sequence[str]
 
+_LOST: Mapping[str, Range | Options] = {"lost_margin": (0.0, 0.4)}
 _MOTION: Mapping[str, Range | Options] = {
     "motion_threshold": (0.02, 0.6),
     "proximity": ("iou", "overlap-smaller", "centroid"),
+    **_LOST,
 }
-_LEARNED: Mapping[str, Range | Options] = {"embedding_threshold": (0.2, 0.95)}
-_HAND_MADE: Mapping[str, Range | Options] = {"appearance_threshold": (0.75, 0.97)}
+_LEARNED: Mapping[str, Range | Options] = {"embedding_threshold": (0.2, 0.95), **_LOST}
+_HAND_MADE: Mapping[str, Range | Options] = {
+    "appearance_threshold": (0.75, 0.97),
+    "lost_margin": (0.0, 0.1),  # the cosines of histograms lie close together
+}
 _JOINT: Mapping[str, Range | Options] = {"motion_weight": (0.2, 0.8), "joint_threshold": (0.3, 0.8)}
 
 _SPACES: Mapping[str, Mapping[str, Range | Options]] = {

@@ -82,6 +82,9 @@ class TwoStepSettings:
         pair: Pairing interval in frames, 1 or more.
         memory: Frames that a lost track is kept for, 0 or more.
         gallery_size: Embeddings kept of a track for finding it again, 1 or more.
+        lost_margin: What is taken from either affinity of a lost track before it is compared, in
+            ``[0, 1]``: a segment is less likely to be what was lost than what was in view, and what
+            was in view goes first.
 
     Raises:
         ConfigError: If a value lies outside its range.
@@ -96,6 +99,7 @@ class TwoStepSettings:
     pair: int = 1
     memory: int = 0
     gallery_size: int = 5
+    lost_margin: float = 0.0
 
     def __post_init__(self) -> None:
         for name, known in (("order", ORDERS), ("proximity", PROXIMITIES)):
@@ -110,6 +114,7 @@ class TwoStepSettings:
             ("pair", 1, None),
             ("memory", 0, None),
             ("gallery_size", 1, None),
+            ("lost_margin", 0, 1),
         ):
             value = getattr(self, name)
             if not (value >= least and (most is None or value <= most)):
@@ -126,8 +131,10 @@ def fuse(
     """Match tracks to segments by one cue after the other, or by both at once.
 
     Args:
-        motion: ``(tracks, segments)`` proximity in ``[0, 1]``; ``None`` where the cue is off.
-        appearance: ``(tracks, segments)`` cosine in ``[-1, 1]``; ``None`` where the cue is off.
+        motion: ``(tracks, segments)`` proximity in ``[0, 1]``, of lost tracks less their margin;
+            ``None`` where the cue is off.
+        appearance: ``(tracks, segments)`` cosine in ``[-1, 1]``, of lost tracks less their margin;
+            ``None`` where the cue is off.
         same_class: ``bool`` of the same shape; only these pairs may match.
         settings: Order and thresholds.
 
@@ -222,10 +229,13 @@ class TwoStepAssociator:
         present = self._present_masks(segments)
         carried = self._carried_masks(tracks, frame)
         looks = self._looks(frame, segments)
-        motion = None
+        is_lost = np.array([self._bank.is_lost(track, now) for track in tracks], dtype=bool)
+        margin = self.settings.lost_margin * is_lost[:, None]
+        motion = appearance = None
         if present is not None and carried is not None:
-            motion = mask_proximity(carried, present, kind=self.settings.proximity)
-        appearance = None if looks is None else self._similarity(tracks, looks, now)
+            motion = mask_proximity(carried, present, kind=self.settings.proximity) - margin
+        if looks is not None:
+            appearance = self._similarity(tracks, looks, now) - margin
         classes = np.array([track.class_id for track in tracks], dtype=np.int64)
         same_class = classes[:, None] == segments.class_ids[None, :]
         matches = fuse(motion, appearance, same_class, self.settings)

@@ -105,6 +105,7 @@ def test_classes_never_mix():
         ({"pair": 0}, "pair is 0; expected 1 or more"),
         ({"memory": -1}, "memory is -1; expected 0 or more"),
         ({"gallery_size": 0}, "gallery_size is 0"),
+        ({"lost_margin": -0.1}, "lost_margin is -0.1; expected 0 to 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):
@@ -304,6 +305,36 @@ def test_the_gallery_is_bounded_and_finds_an_older_look_again():
 
     assert found(2)
     assert not found(1)
+
+
+@pytest.mark.parametrize(("margin", "is_found"), [(0.69, True), (0.71, False)])
+def test_a_lost_track_must_be_nearer_by_the_margin(margin, is_found):
+    # The mask lies where it was lost, so its IoU is 1 and the threshold 0.3.
+    given = link(_still(memory=5, lost_margin=margin), _gap(2))
+    assert (given[0] == given[-1]) is is_found
+
+
+@pytest.mark.parametrize(("margin", "is_found"), [(0.49, True), (0.51, False)])
+def test_a_lost_track_must_look_the_same_by_the_margin(margin, is_found):
+    # The cosine is 1 and the threshold 0.5.
+    scene = [[Box(1, 5)], [], [Box(1, 60)]]
+    settings = TwoStepSettings(memory=1, lost_margin=margin)
+    given = link(TwoStepAssociator(None, _with_looks(scene, {1: RED}), settings), scene)
+    assert (given[0] == given[-1]) is is_found
+
+
+def test_the_margin_changes_nothing_for_tracks_in_view():
+    given = link(_motion(14, memory=5, lost_margin=1.0), FAST)
+    assert len({each[1] for each in given}) == 1
+
+
+def test_what_was_in_view_goes_before_what_was_lost():
+    # What is seen last lies nearer to where track 1 was lost than to where track 2 was just now.
+    scene = [[Box(1, 20), Box(2, 34)], [Box(2, 30)], [Box(2, 22)]]
+    before = link(_still(memory=5, motion_threshold=0.1), scene)
+    after = link(_still(memory=5, motion_threshold=0.1, lost_margin=0.6), scene)
+    assert before[2][2] == before[0][1]
+    assert after[2][2] == after[0][2]
 
 
 class _TwoFaced(_Looks):
