@@ -87,7 +87,8 @@ def tuning_plan(variants: Sequence[Variant], *, trials: int, seed: int = 0) -> P
 
     Args:
         variants: Rows of a plan; those without anything to choose are left out.
-        trials: Settings of each, its defaults included; a power of two fills the space best.
+        trials: Settings of each, its defaults included; one more than a power of two fills the
+            space best.
         seed: Of the draw.
 
     Raises:
@@ -139,7 +140,7 @@ def _trials(associator: str, count: int, seed: int) -> list[tuple[Setting, ...]]
     from scipy.stats.qmc import Sobol
 
     space = search_space(associator)
-    draws = Sobol(len(space), rng=seed).random(count - 1)
+    draws = Sobol(len(space), rng=seed).random_base2((count - 2).bit_length())[: count - 1]
     return [
         (),
         *(
