@@ -14,6 +14,7 @@ from mapt_bench.baselines.flow_sources import FlowOptions, describe_flow
 from mapt_bench.baselines.mapt_entries import mapt_tracker_names
 from mapt_bench.baselines.plugins import load_tracker, plugin_names
 from mapt_bench.baselines.registry import Truth
+from mapt_bench.baselines.settings import Setting
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.labels import FlowField, KnownVideo, PanopticMap, Video
 from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
@@ -33,6 +34,7 @@ class TrackerChoice:
         memory: Frames that lost tracks are kept for; ``None`` is the tracker's own default.
         pair: Pairing interval in frames.
         flow: Weights and device of a ``flow:`` tracker.
+        settings: Thresholds other than the tracker's defaults.
 
     Raises:
         ConfigError: If the name is unknown, a switch is given to a tracker without it, or a
@@ -44,6 +46,7 @@ class TrackerChoice:
     memory: int | None = None
     pair: int = 1
     flow: FlowOptions = field(default_factory=FlowOptions)
+    settings: tuple[Setting, ...] = ()
 
     def __post_init__(self) -> None:
         if self.is_built_in:
@@ -66,10 +69,11 @@ class TrackerChoice:
                 f"unknown tracker {self.name!r}; {nearest(self.name, known)}; or "
                 "package.module:Class"
             )
-        if self.memory is not None or self.pair != 1 or self.flow.asks_for_weights:
+        switches = (self.memory is not None, self.pair != 1, self.settings != ())
+        if any(switches) or self.flow.asks_for_weights:
             raise ConfigError(
-                f"tracker {self.name!r} is not one of this package's; memory, pairing interval and "
-                "weights are switches of those only; set them in the tracker itself"
+                f"tracker {self.name!r} is not one of this package's; memory, pairing interval, "
+                "weights and settings are switches of those only; set them in the tracker itself"
             )
 
     @property
@@ -138,6 +142,7 @@ class TrackerChoice:
             truth=truth,
             flow=self.flow,
             true_flow=true_flow,
+            **dict(self.settings),
         )
 
 

@@ -7,7 +7,10 @@ from typing import Any, Self
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking.proximity import Proximity
 
-__all__ = ["TrackerSettings"]
+__all__ = ["Setting", "TrackerSettings", "parse_setting"]
+
+Setting = tuple[str, str | int | float]
+"""Name and value of a field of :class:`TrackerSettings`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,3 +104,19 @@ class TrackerSettings:
             )
         if self.flow_height < 32:
             raise ConfigError(f"flow_height is {self.flow_height}; expected 32 or more")
+
+
+def parse_setting(text: str) -> Setting:
+    """Read a setting that is given as ``SETTING=VALUE``, whether it exists or not.
+
+    Example:
+        >>> parse_setting("motion_threshold=0.2"), parse_setting("proximity=centroid")
+        (('motion_threshold', 0.2), ('proximity', 'centroid'))
+    """
+    name, _, value = text.partition("=")
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value

@@ -10,6 +10,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
+from mapt_bench.baselines.chosen import THRESHOLDS_FILE, THRESHOLDS_SCHEMA
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.experiments import (
     SegmentSource,
@@ -22,7 +23,6 @@ from mapt_bench.experiments import (
     traits_of,
     unit_count,
 )
-from mapt_bench.experiments.thresholds import THRESHOLDS_FILE, THRESHOLDS_SCHEMA
 from mapt_bench.experiments.tuning import best_trials, tuning_plan
 from mapt_bench.files import write_json
 from mapt_bench.weights import DEFAULT_MAPT

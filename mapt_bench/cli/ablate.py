@@ -7,6 +7,7 @@ import click
 
 from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
+from mapt_bench.baselines.settings import parse_setting
 from mapt_bench.cli.experiment import (
     RunOptions,
     experiment_options,
@@ -14,6 +15,7 @@ from mapt_bench.cli.experiment import (
     network_options,
     run_and_show,
 )
+from mapt_bench.cli.options import thresholds_named, thresholds_option
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     SAVED,
@@ -21,11 +23,9 @@ from mapt_bench.experiments import (
     NetworkWeights,
     SegmentSource,
     ablation_plan,
-    chosen_thresholds,
     read_mapt_weights,
     traits_of,
 )
-from mapt_bench.experiments.variants import changed_setting
 from mapt_bench.weights import shipped_weights
 
 __all__ = ["command"]
@@ -61,12 +61,14 @@ _ALL = "all"
     help="A network that was trained without a part: one that ships, or your own; repeatable. "
     "These have tables of their own.",
 )
+@thresholds_option("chosen")
 @network_options
 @experiment_options
 def command(
     memory: int,
     switches: tuple[str, ...],
     trained: tuple[str, ...],
+    thresholds: str,
     flow_weights: tuple[NetworkWeights, ...],
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
@@ -88,7 +90,7 @@ def command(
         flow_weights=flow_weights,
         switches=_switches(switches),
         trained=networks,
-        thresholds=chosen_thresholds(),
+        thresholds=thresholds_named(thresholds),
         segments=kinds,
         shared_segments=[name for name in kinds if given.mapt is None or name != given.mapt.name],
     )
@@ -106,7 +108,7 @@ def _switches(names: Sequence[str]) -> tuple[str, ...]:
         if is_setting:
             if setting == "memory":
                 raise ConfigError(f"--switch {name}: memory is the same for all rows, --memory")
-            changed: dict[str, Any] = dict(changed_setting(name))
+            changed: dict[str, Any] = dict([parse_setting(name)])
             build_associator("copy", **changed)  # refuses what cannot be
         elif name != _ALL:
             check_switch(name)

@@ -10,12 +10,11 @@ from mapt_bench.cli.experiment import (
     network_options,
     run_and_show,
 )
-from mapt_bench.cli.options import whole_numbers
+from mapt_bench.cli.options import thresholds_named, thresholds_option, whole_numbers
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     DEFAULT_TAUS,
     NetworkWeights,
-    chosen_thresholds,
     interval_plan,
     traits_of,
 )
@@ -46,12 +45,14 @@ def _intervals(name: str, text: str | None) -> tuple[int, ...] | None:
 @click.option(
     "--memory", default=0, show_default=True, help="Frames that a lost track is kept for."
 )
+@thresholds_option("chosen")
 @network_options
 @experiment_options
 def command(
     drop: str | None,
     pair: str | None,
     memory: int,
+    thresholds: str,
     flow_weights: tuple[NetworkWeights, ...],
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
@@ -73,7 +74,7 @@ def command(
         pair=_intervals("pair", pair),
         memory=memory,
         mapt=given.mapt,
-        thresholds=chosen_thresholds(),
+        thresholds=thresholds_named(thresholds),
         flow_weights=flow_weights,
     )
     return run_and_show(plan, given)

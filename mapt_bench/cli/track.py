@@ -18,9 +18,17 @@ from mapt_bench.baselines.mapt_entries import (
     mapt_weights,
 )
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.baselines.settings import parse_setting
+from mapt_bench.cli.options import (
+    emit_json,
+    json_option,
+    path_type,
+    thresholds_named,
+    thresholds_option,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import StoredSequence, open_videos, resolve_labels
+from mapt_bench.errors import ConfigError
 from mapt_bench.evaluation.tracking_run import (
     SequenceRun,
     match_saved_segments,
@@ -76,6 +84,14 @@ Examples:
     show_default=True,
     help="Pairing interval in frames.",
 )
+@thresholds_option("published")
+@click.option(
+    "--set",
+    "changed",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A threshold of the tracker, as in motion_threshold=0.2; repeatable.",
+)
 @click.option(
     "--weights",
     type=path_type,
@@ -117,6 +133,8 @@ def command(
     segments: str | None,
     memory: int | None,
     pair: int,
+    thresholds: str,
+    changed: tuple[str, ...],
     weights: Path | None,
     random_weights: bool,
     device: str,
@@ -131,7 +149,9 @@ def command(
     DATA holds images, panoptic_maps, or both; trackers that read no images run on maps alone.
     """
     flow = FlowOptions(weights=weights, random_weights=random_weights, device=device)
-    choice = TrackerChoice(tracker, memory, pair, flow)
+    settings = dict(thresholds_named(thresholds).get(tracker, ()))
+    settings.update(_changes(changed))
+    choice = TrackerChoice(tracker, memory, pair, flow, tuple(sorted(settings.items())))
     linking = weights_of_associator(tracker, flow)
     if segments is None:
         segments = _MAPT if tracker in mapt_tracker_names() else GROUND_TRUTH
@@ -158,6 +178,7 @@ def command(
         "tracker": tracker,
         "memory": choice.effective_memory,
         "pair": pair,
+        "settings": settings,
         "weights": None if weights is None else str(weights),
         "weights_in_use": {role: each.to_dict() for role, each in in_use.items()},
         "random_weights": random_weights,
@@ -173,6 +194,13 @@ def command(
             click.echo(f"weights: {each.description}")
         click.echo(f"maps: {out}")
     return 0
+
+
+def _changes(texts: Sequence[str]) -> dict[str, str | int | float]:
+    for text in texts:
+        if "=" not in text:
+            raise ConfigError(f"--set is {text!r}; expected KEY=VALUE, as in motion_threshold=0.2")
+    return dict(map(parse_setting, texts))
 
 
 def _finding_weights(segments: str, of_tracker: Path | None) -> Path | None:

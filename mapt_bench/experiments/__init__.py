@@ -9,7 +9,6 @@ from mapt_bench.experiments.runner import run_plan, skips_of_stress, traits_of, 
 from mapt_bench.experiments.segment_sources import MILD_NOISE, NOISY, SAVED, SegmentSource
 from mapt_bench.experiments.source import DataSource, folder_source, suite_source
 from mapt_bench.experiments.stress_plan import DEFAULT_LEVELS, stress_plan
-from mapt_bench.experiments.thresholds import chosen_thresholds
 from mapt_bench.experiments.variants import Variant
 from mapt_bench.experiments.weights import (
     MaptWeights,
@@ -35,7 +34,6 @@ __all__ = [
     "Sweep",
     "Variant",
     "ablation_plan",
-    "chosen_thresholds",
     "folder_source",
     "interval_plan",
     "read_flow_weights",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from mapt_bench.baselines.settings import Setting
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.variants import (
@@ -13,7 +14,6 @@ from mapt_bench.experiments.variants import (
     NETWORK_FLOWS,
     ORACLE,
     UNLINKED,
-    Setting,
     Traits,
     Variant,
     flow_variant,

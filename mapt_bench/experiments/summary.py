@@ -59,6 +59,7 @@ def _row(cell: CellOutcome, entry: _Entry, condition: _Row) -> _Row:
         "label": variant.label,
         "group": variant.group,
         "memory": variant.memory,
+        "settings": dict(variant.settings),
         **condition,
         "cell": cell.key,
         "n_sequences": len(entry["per_sequence"]),

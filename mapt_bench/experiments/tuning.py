@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mapt_bench.baselines.settings import Setting
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plan import Cell, Plan
-from mapt_bench.experiments.variants import Setting, Variant
+from mapt_bench.experiments.variants import Variant
 
 __all__ = ["Choice", "best_trials", "search_space", "tuning_plan"]
 

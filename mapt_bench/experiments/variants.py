@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mapt_bench.baselines.settings import Setting, parse_setting
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
 
@@ -16,10 +17,8 @@ __all__ = [
     "ORACLE",
     "UNLINKED",
     "Group",
-    "Setting",
     "Traits",
     "Variant",
-    "changed_setting",
     "flow_variant",
     "mapt_fusions",
     "mapt_heads",
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 Group = Literal["reference", "baseline", "heads", "fusion", "flow", "switch", "trained"]
-Setting = tuple[str, str | int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,24 +136,8 @@ def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
     """
     row = Variant(f"mapt, {switch}", f"MAPT, {switch}", "switch", "mapt", mapt=mapt)
     if "=" in switch:
-        return replace(row, settings=changed_setting(switch))
+        return replace(row, settings=(parse_setting(switch),))
     return replace(row, switches=(switch,))
-
-
-def changed_setting(text: str) -> tuple[Setting]:
-    """Return a setting that is given as ``SETTING=VALUE``.
-
-    Example:
-        >>> changed_setting("motion_threshold=0.2"), changed_setting("proximity=centroid")
-        ((('motion_threshold', 0.2),), (('proximity', 'centroid'),))
-    """
-    name, _, value = text.partition("=")
-    for kind in (int, float):
-        try:
-            return ((name, kind(value)),)
-        except ValueError:
-            continue
-    return ((name, value),)
 
 
 def trained_variant(mapt: MaptWeights) -> Variant:

@@ -138,7 +138,7 @@ def test_choices_are_checked_at_once_and_describe_themselves(tmp_path):
         TrackerChoice("flow:flownet2", flow=FlowOptions(weights=tmp_path / "absent"))
     with pytest.raises(ConfigError, match=r"unknown flow 'flow:raft'; did you mean"):
         TrackerChoice("flow:raft")
-    with pytest.raises(ConfigError, match="weights are switches of those only"):
+    with pytest.raises(ConfigError, match="settings are switches of those only"):
         TrackerChoice("package.module:Class", flow=FlowOptions(random_weights=True))
 
 

@@ -55,6 +55,18 @@ def test_json_holds_the_whole_result_and_nothing_else(here):
     assert {cell["variant"] for cell in data["cells"]} >= {"copy", "iou", "sort+memory", "oracle"}
 
 
+def test_the_thresholds_of_each_row_are_told_and_may_be_the_published_ones(here, monkeypatch):
+    chosen = {"sort": (("sort_iou_threshold", 0.2),)}
+    monkeypatch.setattr("mapt_bench.cli.options.chosen_thresholds", lambda: chosen)
+    told = []
+    for name, words in (("chosen", ()), ("published", ("--thresholds", "published"))):
+        invoke("--data", "DATA", "--out", name, *words)
+        rows = json.loads((here / name / "results.json").read_text())["summary"]
+        told.append({row["variant"]: row["settings"] for row in rows})
+    assert told[0]["sort"] == told[0]["sort+memory"] == {"sort_iou_threshold": 0.2}
+    assert told[0]["iou"] == told[1]["sort"] == {}
+
+
 def test_the_default_folder_is_named_after_the_command(here):
     assert invoke("--data", "DATA").exit_code == 0
     (folder,) = (here / "runs").iterdir()

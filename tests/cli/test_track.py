@@ -107,6 +107,46 @@ def test_json_holds_the_counts_and_stdout_nothing_else(data, tmp_path):
     assert answer["per_sequence"] == [{"sequence": name, **expected} for name in ("0001", "0002")]
 
 
+def test_thresholds_are_set_and_told(data, tmp_path):
+    words = (data, "--tracker", "copy", "--set", "motion_threshold=1", "--json", "-")
+    result = _run(*words, "--set", "proximity=overlap-smaller", "--out", tmp_path / "new")
+    answer = json.loads(result.stdout)
+    assert answer["settings"] == {"motion_threshold": 1, "proximity": "overlap-smaller"}
+    # Boxes that move never lie within what they were, so nothing is linked.
+    assert answer["per_sequence"][0]["steps"] == {"new": 10}
+
+
+def test_chosen_thresholds_stand_below_those_that_are_set(data, tmp_path, monkeypatch):
+    chosen = {"copy": (("motion_threshold", 1.0), ("lost_margin", 0.1))}
+    monkeypatch.setattr("mapt_bench.cli.options.chosen_thresholds", lambda: chosen)
+    told = []
+    for number, words in enumerate(
+        ((), ("--thresholds", "chosen"), ("--thresholds", "chosen", "--set", "lost_margin=0"))
+    ):
+        out = tmp_path / str(number)
+        result = _run(data, "--tracker", "copy", "--out", out, "--json", "-", *words)
+        told.append(json.loads(result.stdout)["settings"])
+    assert told == [
+        {},
+        {"motion_threshold": 1.0, "lost_margin": 0.1},
+        {"motion_threshold": 1.0, "lost_margin": 0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("motion_threshold", "--set is 'motion_threshold'; expected KEY=VALUE"),
+        ("motion_treshold=0.1", "did you mean 'motion_threshold'"),
+        ("motion_threshold=2", "motion_threshold is 2; expected 0 to 1"),
+    ],
+)
+def test_a_threshold_that_cannot_be_set(data, tmp_path, text, message):
+    result = _run(data, "--tracker", "copy", "--out", tmp_path / "new", "--set", text)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
 def test_two_runs_write_the_same_bytes(data, tmp_path):
     for out in ("a", "b"):
         assert _run(data, "--tracker", "both", "--out", tmp_path / out).exit_code == 0

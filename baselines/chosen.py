@@ -1,6 +1,7 @@
 """Thresholds that were chosen on validation videos, every tracker's with the same number of trials.
 
-They lie in a file that the command below ``docs/`` writes, with what was tried and what it gave.
+They lie in a file that ``docs/choose_thresholds.py`` writes, with what was tried and what it gave.
+Experiments run them; a tracker by itself keeps the published ones unless it is asked for these.
 """
 
 import json
@@ -9,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.experiments.variants import Setting
+from mapt_bench.baselines.settings import Setting
 
 __all__ = ["THRESHOLDS_FILE", "THRESHOLDS_SCHEMA", "chosen_thresholds"]
 
