@@ -33,6 +33,7 @@ __all__ = [
     "build_associator",
     "flow_tracker_names",
     "is_associator",
+    "weights_of_appearance",
     "weights_of_associator",
 ]
 
@@ -101,6 +102,21 @@ def weights_of_associator(name: str, flow: FlowOptions) -> Path | None:
     if not name.startswith(FLOW_PREFIX):
         return None
     return flow_entry(_flow_of(name)).weights_of(flow)
+
+
+def weights_of_appearance(name: str) -> Path | None:
+    """Return the name of the weights that a flow tracker ending in ``+mapt`` tells looks by.
+
+    They are those that ship unless :func:`build_associator` is given others.
+
+    Returns:
+        ``None`` for all other trackers.
+
+    Raises:
+        ConfigError: If none ship.
+    """
+    by_mapt = name.startswith(FLOW_PREFIX) and name.endswith(_WITH_MAPT)
+    return mapt_weights(FlowOptions()) if by_mapt else None
 
 
 def build_associator(

@@ -8,6 +8,7 @@ import click
 from mapt_bench.baselines.catalog import (
     associator_names,
     flow_tracker_names,
+    weights_of_appearance,
     weights_of_associator,
 )
 from mapt_bench.baselines.choice import TrackerChoice
@@ -172,7 +173,7 @@ def command(
     frames = sum(video.info.frame_count for video in videos)
     with progress_bar("tracking", frames) as advance:
         runs = track_videos(videos, choice, out, segments=found, advance=advance)
-    in_use = _in_use(linking, finding)
+    in_use = _in_use(tracker=linking, appearance=weights_of_appearance(tracker), segments=finding)
     result = {
         "schema": "mapt-bench/tracking/1",
         "tracker": tracker,
@@ -211,9 +212,8 @@ def _finding_weights(segments: str, of_tracker: Path | None) -> Path | None:
     return Path(segments) if is_name or segments.endswith(".safetensors") else None
 
 
-def _in_use(linking: Path | None, finding: Path | None) -> dict[str, WeightsInUse]:
+def _in_use(**roles: Path | None) -> dict[str, WeightsInUse]:
     """Tell the weights apart by what they did."""
-    roles = {"tracker": linking, "segments": finding}
     return {role: weights_in_use(path) for role, path in roles.items() if path is not None}
 
 

@@ -114,6 +114,14 @@ def test_shipped_weights_find_segments_for_any_tracker(files, tmp_path, room):
     assert seen[0] == seen[1]
 
 
+def test_a_flow_with_the_looks_of_mapt_tells_whose_they_are(files, tmp_path, room):
+    path = put_weights(room)
+    code, found = track(files, tmp_path / "o", "--tracker", "flow:dis+mapt")
+    assert code == 0
+    assert list(found["weights_in_use"]) == ["appearance"]
+    assert found["weights_in_use"]["appearance"]["sha256"] == digest_of(path)
+
+
 def test_a_shipped_name_may_stand_for_a_file(files, tmp_path, room):
     put_weights(room)
     path = put_weights(room, "mapt-tiny-appearance", seed=5)
