@@ -160,13 +160,40 @@ def claims_table(cost: Cost) -> Table:
     )
 
 
+_MAPT = "mapt"
+_MOTION_PARTS = ("motion",)
+_LINKING_PARTS = ("motion", "appearance")
+"""What MAPT's embeddings cost: the propagated features that they look at are the motion head's."""
+
+
 def variant_gmacs(cost: Cost, variant: str) -> float | None:
     """Return the operations of a run's variant for one frame, in the ledger's first size and mode.
 
     A variant is matched to the network whose name it holds (the longest, if several);
     a tracker without a network has none, and ``None`` is returned for what is not in the ledger.
+    MAPT's trackers cost what their heads do, if one MAPT is in the ledger: what finds the segments
+    is the same for all trackers, and left out.
     """
-    base = re.split(r"[+,]", variant)[0].strip()
+    base, *more = (part.strip() for part in re.split(r"[+,]", variant))
+    if base == _MAPT or base.startswith(f"{_MAPT}:"):
+        return _gmacs_of_parts(cost, _MOTION_PARTS if base == f"{_MAPT}:motion" else _LINKING_PARTS)
+    flow = _gmacs_of_network(cost, base)
+    looks = _gmacs_of_parts(cost, _LINKING_PARTS) if _MAPT in more else 0.0
+    return None if flow is None or looks is None else flow + looks
+
+
+def _gmacs_of_parts(cost: Cost, parts: Sequence[str]) -> float | None:
+    """Return what some parts of the only MAPT in the ledger cost."""
+    first = (cost["rows"][0]["mode"], cost["rows"][0]["input"]) if cost["rows"] else None
+    rows = [row for row in cost["rows"] if (row["mode"], row["input"]) == first]
+    known = {row["model"] for row in rows if row["part"] == _LINKING_PARTS[1]}
+    if len(known) != 1:
+        return None
+    found = [row["gmacs"] for row in rows if row["model"] in known and row["part"] in parts]
+    return None if None in found else sum(found)
+
+
+def _gmacs_of_network(cost: Cost, base: str) -> float | None:
     whole = [row for row in cost["rows"] if row["is_whole"]]
     named = [row for row in whole if row["model"] in base]
     if named:

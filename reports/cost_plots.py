@@ -2,19 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapt_bench.errors import DataError
 from mapt_bench.reports.cost import variant_gmacs
 from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
 from mapt_bench.reports.result_files import read_result
+from mapt_bench.reports.rows import FLOOR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_cost_and_score", "plot_cost_by_size", "score_points", "write_cost_plots"]
+__all__ = [
+    "ScorePoint",
+    "plot_cost_and_score",
+    "plot_cost_by_size",
+    "score_points",
+    "write_cost_plots",
+]
 
 Cost = Mapping[str, Any]
 
@@ -75,17 +82,41 @@ def plot_cost_by_size(cost: Cost, path: Path) -> None:
         save_figure(figure, path)
 
 
-def score_points(cost: Cost, run: Path) -> list[tuple[str, float, float]]:
-    """Return name, GMACs and PAT (percent) of each variant of a run that has both.
+class ScorePoint(NamedTuple):
+    """A variant of a run.
+
+    Attributes:
+        name: Of the variant.
+        gmacs: Operations of linking a frame.
+        milliseconds: Median time of linking a frame; ``None`` if the run does not tell.
+        pat: In percent.
+    """
+
+    name: str
+    gmacs: float
+    milliseconds: float | None
+    pat: float
+
+
+def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
+    """Return each variant of a run that has a PAT and a known cost, on the run's first segments.
+
+    Segments that nobody links are left out.
 
     Raises:
         DataError: If the run cannot be read, or none has both.
     """
     found = []
-    for name, row in read_result(run).rows.items():
+    rows = read_result(run).rows
+    segments = next(iter(rows.values())).protocol.get("segments") if rows else None
+    for name, row in rows.items():
+        if name == FLOOR or row.protocol.get("segments") != segments:
+            continue
         gmacs, score = variant_gmacs(cost, name), row.scores.get("PAT")
-        if gmacs is not None and score is not None:
-            found.append((name, gmacs, 100 * score))
+        if gmacs is None or score is None:
+            continue
+        seconds = row.scores.get("seconds_per_frame")
+        found.append(ScorePoint(name, gmacs, seconds and 1000 * seconds, 100 * score))
     if not found:
         known = dict.fromkeys(row["model"] for row in cost["rows"])
         raise DataError(
@@ -97,7 +128,9 @@ def score_points(cost: Cost, run: Path) -> list[tuple[str, float, float]]:
 
 
 def plot_cost_and_score(cost: Cost, run: Path, path: Path) -> None:
-    """Draw PAT over operations, a point a variant of a run; trackers without a network stand at 0.
+    """Draw PAT over operations and over time, a point a variant of a run.
+
+    Trackers without a network have no operations, and stand at 0.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -110,22 +143,28 @@ def plot_cost_and_score(cost: Cost, run: Path, path: Path) -> None:
     first = cost["rows"][0]
     size = "x".join(map(str, first["input"]))
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.5, 5), dpi=150, layout="constrained")
-        axes = figure.subplots()
-        axes.scatter(
-            [gmacs for _, gmacs, _ in points],
-            [score for _, _, score in points],
-            s=48,
-            color=PALETTE[0],
-            edgecolors="white",
-            zorder=3,
-        )
-        axes.set_xscale("symlog", linthresh=0.1)
-        axes.margins(0.16)
-        axes.set(ylabel="PAT (%)", xlabel=f"GMACs a frame at {size}, mode {first['mode']}")
-        axes.set_title("Up and to the left is better; no network: 0", loc="left", color=FAINT)
-        _label(figure, axes, points)
+        timed = [(each.name, each.milliseconds, each.pat) for each in points if each.milliseconds]
+        figure = Figure(figsize=(13 if timed else 7.5, 6), dpi=150, layout="constrained")
+        panels = figure.subplots(1, 2 if timed else 1, sharey=True, squeeze=False)[0]
+        counted, *others = panels
+        _scatter(counted, [(each.name, each.gmacs, each.pat) for each in points])
+        counted.set_xscale("symlog", linthresh=0.01)
+        counted.set(ylabel="PAT (%)", xlabel=f"GMACs a frame at {size}, mode {first['mode']}")
+        counted.set_title("Up and to the left is better; no network: 0", loc="left", color=FAINT)
+        for axes in others:
+            _scatter(axes, timed)
+            axes.set_xscale("log")
+            axes.set_xlabel("ms a frame for linking, as the run measured it")
+        _label(figure, counted, [(each.name, each.gmacs, each.pat) for each in points])
+        for axes in others:
+            _label(figure, axes, timed)
         save_figure(figure, path)
+
+
+def _scatter(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
+    _, across, up = zip(*points, strict=True)
+    axes.scatter(across, up, s=48, color=PALETTE[0], edgecolors="white", zorder=3)
+    axes.margins(0.16)
 
 
 def _pixels(size: Sequence[int]) -> int:

@@ -14,7 +14,7 @@ from mapt_bench.reports.figures import FAINT, INK, PALETTE, STYLE, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
 from mapt_bench.reports.marks import ORACLE, Mark, line_marks, numbered_mark, reference_mark
 from mapt_bench.reports.parts import run_parts
-from mapt_bench.reports.rows import row_interval, row_label, row_score
+from mapt_bench.reports.rows import FLOOR, row_interval, row_label, row_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_scores", "plot_sweep", "write_plots"]
 
-_FLOOR = "unlinked"
 
 _SUFFIXES = (".png", ".svg")
 
@@ -130,8 +129,7 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
 
 
 def _without_floor(rows: Sequence[Row]) -> Sequence[Row]:
-    """Leave out segments that nobody links: so far below, they press all others together."""
-    return [row for row in rows if row["variant"] != _FLOOR] or rows
+    return [row for row in rows if row["variant"] != FLOOR] or rows
 
 
 def _points(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:

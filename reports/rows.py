@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["Row", "is_reference", "row_interval", "row_label", "row_score"]
+__all__ = ["FLOOR", "Row", "is_reference", "row_interval", "row_label", "row_score"]
 
 Row = Mapping[str, Any]
+
+FLOOR = "unlinked"
+"""Segments that nobody links: so far below all others that it presses them together in pictures."""
 
 
 def is_reference(row: Row) -> bool:

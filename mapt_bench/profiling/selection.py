@@ -47,6 +47,6 @@ def find_targets(names: Sequence[str]) -> list[Target]:
         ConfigError: If there is no target of a name.
     """
     if not names:
-        return [target for target in TARGETS.values() if target.in_default]
+        return list(TARGETS.values())
     found = {target.name: target for target in map(find_target, names)}
     return list(found.values())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.baselines.flownet2 import FlowNet2
+from mapt_bench.baselines.flownet2 import FlowNet2, NarrowWidth, narrow_flownet2
 from mapt_bench.errors import ConfigError
 from mapt_bench.model import MOTION_DESIGNS, MotionConfig, MotionHead
 from mapt_bench.profiling.counted import WHOLE
@@ -40,7 +40,6 @@ class Target:
         build_timed: Like ``build``, with the operators that are fastest; for measuring.
         has_instances: Whether its cost depends on the number of instances.
         takes_shape: Whether batch and channels may be chosen.
-        in_default: Whether it is counted when nothing is named.
         notes: Said below the table.
     """
 
@@ -56,7 +55,6 @@ class Target:
     build_timed: Callable[[], nn.Module] | None = None
     has_instances: bool = False
     takes_shape: bool = False
-    in_default: bool = True
     notes: tuple[str, ...] = ()
 
     def parts_of(self, module: nn.Module) -> dict[str, tuple[str, ...]]:
@@ -115,23 +113,40 @@ def _flownet2() -> nn.Module:
         return FlowNet2().eval()
 
 
+def _narrow_flownet2() -> nn.Module:
+    with torch.device("meta"):
+        return narrow_flownet2(NarrowWidth()).eval()
+
+
 def _pair_in_one(_: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
     return (torch.zeros(1, 3, 2, size.height, size.width),)
 
 
-register(
-    Target(
-        name="flownet2",
-        summary="the optical flow network that the paper compares with (Ilg et al. 2017)",
-        build=_flownet2,
-        example=_pair_in_one,
-        parts={
-            name: (name,)
-            for name in ("flownetc", "flownets_1", "flownets_2", "flownets_d", "flownetfusion")
-        },
-        notes=("flownet2 pads each side to the next multiple of 64, and is counted so",),
+for _name, _summary, _build in (
+    (
+        "flownet2",
+        "the optical flow network that the paper compares with (Ilg et al. 2017)",
+        _flownet2,
+    ),
+    (
+        "flownet2-narrow",
+        "the same with few channels, for one thread of a CPU",
+        _narrow_flownet2,
+    ),
+):
+    register(
+        Target(
+            name=_name,
+            summary=_summary,
+            build=_build,
+            example=_pair_in_one,
+            parts={
+                name: (name,)
+                for name in ("flownetc", "flownets_1", "flownets_2", "flownets_d", "flownetfusion")
+            },
+            notes=(f"{_name} pads each side to the next multiple of 64, and is counted so",),
+        )
     )
-)
 
 
 class _MotionStep(nn.Module):

@@ -2,7 +2,7 @@ import json
 
 import pytest
 from helpers.costs import cost, cost_row
-from helpers.results import run
+from helpers.results import run, summary_row
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.reports.cost import (
@@ -130,6 +130,29 @@ def test_variants_find_the_network_they_run(variant, gmacs):
     assert variant_gmacs(cost(*rows), variant) == gmacs
 
 
+@pytest.mark.parametrize(
+    ("variant", "gmacs"),
+    [
+        ("mapt:motion+memory", 0.25),
+        ("mapt:appearance", 0.375),
+        ("mapt:simultaneous+memory", 0.375),
+        ("flow:flownet2+mapt+memory", 2.375),
+        ("copy+memory", 0.0),
+    ],
+)
+def test_trackers_of_mapt_cost_what_their_heads_do(variant, gmacs):
+    mapt = [
+        cost_row("mapt-tiny", gmacs=9.0),
+        cost_row("mapt-tiny", part="motion", is_whole=False, gmacs=0.25),
+        cost_row("mapt-tiny", part="appearance", is_whole=False, gmacs=0.125),
+    ]
+    assert variant_gmacs(cost(*cost()["rows"], *mapt), variant) == gmacs
+    two = [{**row, "model": "mapt-small"} for row in mapt]
+    if "mapt" in variant:
+        assert variant_gmacs(cost(*cost()["rows"], *mapt, *two), variant) is None
+        assert variant_gmacs(cost(), variant) is None
+
+
 @pytest.fixture
 def scores(tmp_path):
     (tmp_path / "run").mkdir()
@@ -149,8 +172,23 @@ def test_pictures_are_drawn_alike_twice(tmp_path, scores):
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
     points = score_points(ledger, scores)
-    assert {gmacs for _, gmacs, _ in points} == {0.0}
-    assert all(0 < score <= 100 for _, _, score in points)
+    assert {each.gmacs for each in points} == {0.0}
+    assert all(0 < each.pat <= 100 for each in points)
+
+
+def test_points_are_of_the_first_segments_and_have_their_times(tmp_path):
+    rows = [
+        summary_row(name, 0.5, 0.5, "baselines", cell=f"{kind}-{name}", segments=kind)
+        for kind in ("net", "groundtruth")
+        for name in ("unlinked", "copy", "iou")
+    ]
+    for row in rows:
+        row["trained"] = False
+        row["cost"] = {"seconds_per_frame": None if row["variant"] == "iou" else 0.25}
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(run(summary=rows)))
+    points = score_points({**cost(), "without_network": ["unlinked", "copy", "iou"]}, path)
+    assert points == [("copy", 0.0, 250.0, 50.0), ("iou", 0.0, None, 50.0)]
 
 
 def test_a_run_without_known_variants_is_refused(scores):
