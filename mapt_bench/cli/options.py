@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from mapt_bench.baselines.chosen import chosen_thresholds
-from mapt_bench.baselines.settings import Setting
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.reports.formats import TableFormat, render_tables
@@ -19,8 +17,6 @@ __all__ = [
     "json_option",
     "path_type",
     "table_options",
-    "thresholds_named",
-    "thresholds_option",
     "whole_numbers",
 ]
 
@@ -28,26 +24,6 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _OUTPUTS = "mapt_bench.outputs"
 """Where a command's context keeps the files named so far, each with its option."""
-
-
-_CHOSEN, _PUBLISHED = "chosen", "published"
-
-
-def thresholds_option(default: Literal["chosen", "published"]) -> Callable[[_Function], _Function]:
-    """Return the option that says which thresholds trackers run with."""
-    return click.option(
-        "--thresholds",
-        type=click.Choice([_CHOSEN, _PUBLISHED]),
-        default=default,
-        show_default=True,
-        help="Those chosen on drawn videos, with as many trials for each tracker, or the published "
-        "ones.",
-    )
-
-
-def thresholds_named(name: str) -> dict[str, tuple[Setting, ...]]:
-    """Return the settings of trackers that :func:`thresholds_option` asks for, by name."""
-    return chosen_thresholds() if name == _CHOSEN else {}
 
 
 class _PathType(click.Path):

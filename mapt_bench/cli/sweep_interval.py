@@ -10,7 +10,8 @@ from mapt_bench.cli.experiment import (
     network_options,
     run_and_show,
 )
-from mapt_bench.cli.options import thresholds_named, thresholds_option, whole_numbers
+from mapt_bench.cli.options import whole_numbers
+from mapt_bench.cli.thresholds import thresholds_named, thresholds_option
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     DEFAULT_TAUS,

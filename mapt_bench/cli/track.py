@@ -24,10 +24,9 @@ from mapt_bench.cli.options import (
     emit_json,
     json_option,
     path_type,
-    thresholds_named,
-    thresholds_option,
 )
 from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.thresholds import thresholds_named, thresholds_option
 from mapt_bench.data import StoredSequence, open_videos, resolve_labels
 from mapt_bench.errors import ConfigError
 from mapt_bench.evaluation.tracking_run import (

@@ -57,7 +57,7 @@ def test_json_holds_the_whole_result_and_nothing_else(here):
 
 def test_the_thresholds_of_each_row_are_told_and_may_be_the_published_ones(here, monkeypatch):
     chosen = {"sort": (("sort_iou_threshold", 0.2),)}
-    monkeypatch.setattr("mapt_bench.cli.options.chosen_thresholds", lambda: chosen)
+    monkeypatch.setattr("mapt_bench.cli.thresholds.chosen_thresholds", lambda: chosen)
     told = []
     for name, words in (("chosen", ()), ("published", ("--thresholds", "published"))):
         invoke("--data", "DATA", "--out", name, *words)

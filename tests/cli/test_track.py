@@ -118,7 +118,7 @@ def test_thresholds_are_set_and_told(data, tmp_path):
 
 def test_chosen_thresholds_stand_below_those_that_are_set(data, tmp_path, monkeypatch):
     chosen = {"copy": (("motion_threshold", 1.0), ("lost_margin", 0.1))}
-    monkeypatch.setattr("mapt_bench.cli.options.chosen_thresholds", lambda: chosen)
+    monkeypatch.setattr("mapt_bench.cli.thresholds.chosen_thresholds", lambda: chosen)
     told = []
     for number, words in enumerate(
         ((), ("--thresholds", "chosen"), ("--thresholds", "chosen", "--set", "lost_margin=0"))

@@ -26,7 +26,9 @@ class FrameNetwork(nn.Module):
             config.semantic, channels, config.labels, norm=norm, feature_stride=config.motion.stride
         )
         classes = len(config.labels.thing_ids)
-        self.instance = InstanceHead(config.instance, channels, classes, norm=norm)
+        self.instance = InstanceHead(
+            config.instance, channels, classes, norm=norm, finest=config.fpn.finest_stride
+        )
         self.fusion = PanopticFusion(config.fusion, config.labels)
 
     def levels(self, images: Tensor) -> list[Tensor]:
@@ -39,7 +41,7 @@ class FrameNetwork(nn.Module):
         size = tuple(images.shape[-2:])
         semantic = torch.stack([target.semantic for target in targets])
         return self.instance.losses(levels, size, targets, generators=generators) | {
-            "loss_semantic": self.semantic.loss(self.semantic(levels).logits, semantic)
+            "loss_semantic": self.semantic.loss(self.semantic(levels[-4:]).logits, semantic)
         }
 
     @torch.no_grad()
@@ -47,7 +49,7 @@ class FrameNetwork(nn.Module):
         levels = self.levels(image[None])
         size = tuple(image.shape[-2:])
         found = self.instance.detect(levels, size)[0]
-        return self.fusion(self.semantic(levels).logits[0], found, size)
+        return self.fusion(self.semantic(levels[-4:]).logits[0], found, size)
 
 
 def seeds(*numbers: int) -> list[torch.Generator]:

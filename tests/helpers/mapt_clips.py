@@ -22,13 +22,19 @@ SWITCHES = {
     "motion.design": "s8-c128",
     "semantic.dpc": False,
     "fpn.separable": False,
+    "fpn.fine_channels": 8,
 }
 """A value of each switch that the small model does not have by itself."""
 
 
 def small_mapt(seed: int = 0, **changes: object) -> MAPT:
     torch.manual_seed(seed)
-    small = {"instance.roi_samples": 16, "instance.anchor_samples": 32} | changes
+    small = {
+        "instance.roi_samples": 16,
+        "instance.anchor_samples": 32,
+        "fpn.fine_channels": None,
+        "instance.canonical_scale": 56,
+    } | changes
     return build_mapt(mapt_config("mapt-tiny", **small))
 
 
