@@ -1,6 +1,7 @@
 """A tracker chosen by name and switches, checked at once and built for each video."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from mapt_bench.baselines.catalog import (
     associator_entry,
@@ -135,6 +136,7 @@ class TrackerChoice:
         return video.backward_flow
 
     def _associator(self, truth: Truth | None, true_flow: TrueFlow | None) -> Associator:
+        settings: dict[str, Any] = dict(self.settings)
         return build_associator(
             self.name,
             memory=self.memory,
@@ -142,7 +144,7 @@ class TrackerChoice:
             truth=truth,
             flow=self.flow,
             true_flow=true_flow,
-            **dict(self.settings),
+            **settings,
         )
 
 
