@@ -70,8 +70,8 @@ class TrackerChoice:
                 f"unknown tracker {self.name!r}; {nearest(self.name, known)}; or "
                 "package.module:Class"
             )
-        switches = (self.memory is not None, self.pair != 1, self.settings != ())
-        if any(switches) or self.flow.asks_for_weights:
+        is_set = self.memory is not None or self.pair != 1 or self.settings != ()
+        if is_set or self.flow.asks_for_weights:
             raise ConfigError(
                 f"tracker {self.name!r} is not one of this package's; memory, pairing interval, "
                 "weights and settings are switches of those only; set them in the tracker itself"

@@ -160,9 +160,8 @@ def claims_table(cost: Cost) -> Table:
     )
 
 
-_MAPT = "mapt"
-_MOTION_PARTS = ("motion",)
-_LINKING_PARTS = ("motion", "appearance")
+_MAPT, _MOTION, _APPEARANCE = "mapt", "motion", "appearance"
+_LINKING_PARTS = (_MOTION, _APPEARANCE)
 """What MAPT's embeddings cost: the propagated features that they look at are the motion head's."""
 
 
@@ -176,7 +175,7 @@ def variant_gmacs(cost: Cost, variant: str) -> float | None:
     """
     base, *more = (part.strip() for part in re.split(r"[+,]", variant))
     if base == _MAPT or base.startswith(f"{_MAPT}:"):
-        return _gmacs_of_parts(cost, _MOTION_PARTS if base == f"{_MAPT}:motion" else _LINKING_PARTS)
+        return _gmacs_of_parts(cost, (_MOTION,) if base == f"{_MAPT}:{_MOTION}" else _LINKING_PARTS)
     flow = _gmacs_of_network(cost, base)
     looks = _gmacs_of_parts(cost, _LINKING_PARTS) if _MAPT in more else 0.0
     return None if flow is None or looks is None else flow + looks
@@ -184,13 +183,15 @@ def variant_gmacs(cost: Cost, variant: str) -> float | None:
 
 def _gmacs_of_parts(cost: Cost, parts: Sequence[str]) -> float | None:
     """Return what some parts of the only MAPT in the ledger cost."""
-    first = (cost["rows"][0]["mode"], cost["rows"][0]["input"]) if cost["rows"] else None
-    rows = [row for row in cost["rows"] if (row["mode"], row["input"]) == first]
-    known = {row["model"] for row in rows if row["part"] == _LINKING_PARTS[1]}
-    if len(known) != 1:
+    models = {row["model"] for row in cost["rows"] if row["part"] == _APPEARANCE}
+    if len(models) != 1:
         return None
-    found = [row["gmacs"] for row in rows if row["model"] in known and row["part"] in parts]
-    return None if None in found else sum(found)
+    first: dict[str, float | None] = {}
+    for row in cost["rows"]:
+        if row["model"] in models:
+            first.setdefault(row["part"], row["gmacs"])
+    found = [first[part] for part in parts if part in first]
+    return None if None in found else sum(each or 0.0 for each in found)
 
 
 def _gmacs_of_network(cost: Cost, base: str) -> float | None:

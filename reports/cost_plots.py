@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapt_bench.errors import DataError
 from mapt_bench.reports.cost import variant_gmacs
-from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, save_figure
+from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, SUFFIXES, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
 from mapt_bench.reports.result_files import read_result
 from mapt_bench.reports.rows import FLOOR
@@ -38,13 +38,12 @@ def write_cost_plots(cost: Cost, folder: Path, *, scores: Path | None = None) ->
         DataError: If the run cannot be read, none of its variants has a cost here, or a file
             cannot be written.
     """
-    written = []
-    for suffix in (".png", ".svg"):
-        written.append(folder / f"cost_by_size{suffix}")
-        plot_cost_by_size(cost, written[-1])
-        if scores is not None:
-            written.append(folder / f"cost_and_score{suffix}")
-            plot_cost_and_score(cost, scores, written[-1])
+    names = ("cost_by_size",) if scores is None else ("cost_by_size", "cost_and_score")
+    written = [folder / f"{name}{suffix}" for suffix in SUFFIXES for name in names]
+    for path in written[:: len(names)]:
+        plot_cost_by_size(cost, path)
+    if scores is not None:
+        plot_cost_and_score(cost, scores, *written[1 :: len(names)])
     return written
 
 
@@ -127,10 +126,15 @@ def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
     return found
 
 
-def plot_cost_and_score(cost: Cost, run: Path, path: Path) -> None:
+def plot_cost_and_score(cost: Cost, run: Path, *paths: Path) -> None:
     """Draw PAT over operations and over time, a point a variant of a run.
 
     Trackers without a network have no operations, and stand at 0.
+
+    Args:
+        cost: A result of schema ``mapt-bench/cost/1``.
+        run: Folder, or its ``results.json``.
+        paths: The picture is written to each.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -143,22 +147,22 @@ def plot_cost_and_score(cost: Cost, run: Path, path: Path) -> None:
     first = cost["rows"][0]
     size = "x".join(map(str, first["input"]))
     with rc_context(STYLE):
-        timed = [(each.name, each.milliseconds, each.pat) for each in points if each.milliseconds]
-        figure = Figure(figsize=(13 if timed else 7.5, 6), dpi=150, layout="constrained")
-        panels = figure.subplots(1, 2 if timed else 1, sharey=True, squeeze=False)[0]
-        counted, *others = panels
-        _scatter(counted, [(each.name, each.gmacs, each.pat) for each in points])
-        counted.set_xscale("symlog", linthresh=0.01)
-        counted.set(ylabel="PAT (%)", xlabel=f"GMACs a frame at {size}, mode {first['mode']}")
-        counted.set_title("Up and to the left is better; no network: 0", loc="left", color=FAINT)
-        for axes in others:
-            _scatter(axes, timed)
-            axes.set_xscale("log")
-            axes.set_xlabel("ms a frame for linking, as the run measured it")
-        _label(figure, counted, [(each.name, each.gmacs, each.pat) for each in points])
-        for axes in others:
-            _label(figure, axes, timed)
-        save_figure(figure, path)
+        costs = [(each.name, each.gmacs, each.pat) for each in points]
+        times = [(each.name, each.milliseconds, each.pat) for each in points if each.milliseconds]
+        shown = [costs, times] if times else [costs]
+        figure = Figure(figsize=(13 if times else 7.5, 6), dpi=150, layout="constrained")
+        panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        for axes, drawn in zip(panels, shown, strict=True):
+            _scatter(axes, drawn)
+        panels[0].set_xscale("symlog", linthresh=0.01)
+        panels[0].set(ylabel="PAT (%)", xlabel=f"GMACs a frame at {size}, mode {first['mode']}")
+        panels[0].set_title("Up and to the left is better; no network: 0", loc="left", color=FAINT)
+        for axes in panels[1:]:
+            axes.set(xscale="log", xlabel="ms a frame for linking, as the run measured it")
+        for axes, drawn in zip(panels, shown, strict=True):
+            _label(figure, axes, drawn)
+        for path in paths:  # labels are placed once: that takes longer than to draw
+            save_figure(figure, path)
 
 
 def _scatter(axes: "Axes", points: Sequence[tuple[str, float, float]]) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.typing import RcKeyType
 
-__all__ = ["FAINT", "INK", "MARKERS", "PALETTE", "STYLE", "save_figure"]
+__all__ = ["FAINT", "INK", "MARKERS", "PALETTE", "STYLE", "SUFFIXES", "save_figure"]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31")
 """Okabe and Ito's colours that can be told apart with any colour vision, and two more."""
@@ -19,6 +19,9 @@ MARKERS = "osD^v<>h"
 
 INK = "#222222"
 FAINT = "#777777"
+
+SUFFIXES = (".png", ".svg")
+"""What every picture is written as."""
 
 STYLE: "dict[RcKeyType, Any]" = {
     "font.size": 9,

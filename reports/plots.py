@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.reports.evaluation import interval_cell
-from mapt_bench.reports.figures import FAINT, INK, PALETTE, STYLE, save_figure
+from mapt_bench.reports.figures import FAINT, INK, PALETTE, STYLE, SUFFIXES, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
 from mapt_bench.reports.marks import ORACLE, Mark, line_marks, numbered_mark, reference_mark
 from mapt_bench.reports.parts import run_parts
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plot_scores", "plot_sweep", "write_plots"]
-
-
-_SUFFIXES = (".png", ".svg")
 
 _SPREAD = 0.4
 """Share of the distance of two tau over which the lines of a sweep stand side by side."""
@@ -55,11 +52,11 @@ def write_plots(run: Run, folder: Path) -> list[Path]:
         if any(row_interval(row) for row in rows):
             for score in ("PAT", "STQ"):
                 if any(row_score(row, score) is not None for row in rows):
-                    for suffix in _SUFFIXES:
+                    for suffix in SUFFIXES:
                         written.append(folder / f"sweep_{score}{ending}{suffix}")
                         plot_sweep(part.run, written[-1], score=score)
         elif _points(rows):
-            files = [folder / f"pat_stq{ending}{suffix}" for suffix in _SUFFIXES]
+            files = [folder / f"pat_stq{ending}{suffix}" for suffix in SUFFIXES]
             plot_scores(part.run, *files, title=title)
             written += files
     return written

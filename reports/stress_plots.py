@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.reports.end_labels import label_ends
-from mapt_bench.reports.figures import FAINT, INK, STYLE, save_figure
+from mapt_bench.reports.figures import FAINT, INK, STYLE, SUFFIXES, save_figure
 from mapt_bench.reports.links import pooled, precision_entries
 from mapt_bench.reports.marks import ORACLE, Mark, line_marks
 from mapt_bench.reports.rows import row_label, row_score
@@ -58,7 +58,7 @@ def write_stress_plots(run: Run, folder: Path) -> list[Path]:
     }
     if run.get("break_points"):
         pictures["stress_break"] = plot_break_points
-    written = [folder / f"{name}{suffix}" for name in pictures for suffix in (".png", ".svg")]
+    written = [folder / f"{name}{suffix}" for name in pictures for suffix in SUFFIXES]
     for path in written:
         pictures[path.stem](run, path)
     return written

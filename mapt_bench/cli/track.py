@@ -20,11 +20,7 @@ from mapt_bench.baselines.mapt_entries import (
 )
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.baselines.settings import parse_setting
-from mapt_bench.cli.options import (
-    emit_json,
-    json_option,
-    path_type,
-)
+from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.thresholds import thresholds_named, thresholds_option
 from mapt_bench.data import StoredSequence, open_videos, resolve_labels

@@ -12,7 +12,10 @@ from mapt_bench.errors import DataError
 from mapt_bench.model.config import FpnConfig
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
 
-__all__ = ["TwoWayFPN"]
+__all__ = ["PYRAMID_LEVELS", "TwoWayFPN"]
+
+PYRAMID_LEVELS = 4
+"""Levels at strides 4 to 32: the last of those that :class:`TwoWayFPN` returns."""
 
 
 class TwoWayFPN(nn.Module):

@@ -16,6 +16,7 @@ from torchvision.models.detection.roi_heads import RoIHeads, project_masks_on_bo
 from torchvision.ops import box_iou
 
 from mapt_bench.model.config import InstanceConfig
+from mapt_bench.model.fpn import PYRAMID_LEVELS
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
 from mapt_bench.model.mask_predictor import MaskPredictor
 from mapt_bench.model.proposals import ProposalNetwork
@@ -29,9 +30,6 @@ from mapt_bench.model.sampling import (
 from mapt_bench.model.targets import FrameTargets
 
 __all__ = ["Detections", "InstanceHead"]
-
-_LEVELS = 4
-"""Levels that proposals come from."""
 
 _UNLABELLED = -100
 """Label of a region that teaches nothing: what cross-entropy leaves out."""
@@ -120,7 +118,7 @@ class InstanceHead(nn.Module):
             ``loss_mask``.
         """
         proposals, losses = self.proposals(
-            levels[-_LEVELS:], image_size, targets, generators=generators
+            levels[-PYRAMID_LEVELS:], image_size, targets, generators=generators
         )
         drawn = [
             self._regions(boxes, target, image_size, generator)
@@ -142,7 +140,7 @@ class InstanceHead(nn.Module):
             levels: As in :meth:`losses`.
             image_size: Height and width of the images before padding.
         """
-        proposals, _ = self.proposals(levels[-_LEVELS:], image_size)
+        proposals, _ = self.proposals(levels[-PYRAMID_LEVELS:], image_size)
         sizes = [image_size] * len(proposals)
         logits, deltas = self._classified(levels, proposals)
         boxes, scores, labels = self.regions.postprocess_detections(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.backbone import build_backbone, prepare_images
 from mapt_bench.model.config import MaptConfig
-from mapt_bench.model.fpn import TwoWayFPN
+from mapt_bench.model.fpn import PYRAMID_LEVELS, TwoWayFPN
 from mapt_bench.model.instance import InstanceHead
 from mapt_bench.model.layers import head_norm
 from mapt_bench.model.motion import MotionHead
@@ -99,7 +99,7 @@ class MaptNetwork(nn.Module):
         config = self.config
         prepared = prepare_images(images, mean=config.pixel_mean, std=config.pixel_std)
         levels = self.fpn(self.backbone(prepared))
-        semantic = self.semantic(levels[-4:])
+        semantic = self.semantic(levels[-PYRAMID_LEVELS:])
         reduced = None
         if self.motion is not None:
             source = semantic.features

@@ -26,6 +26,7 @@ from mapt_bench.model import (
     RegionPool,
     prepare_images,
 )
+from mapt_bench.model.fpn import PYRAMID_LEVELS
 
 __all__ = ["BOX_SHARE", "MaptStepCost", "example_step"]
 
@@ -83,8 +84,9 @@ class MaptStepCost(nn.Module):
         config = self.config
         prepared = prepare_images(image, mean=config.pixel_mean, std=config.pixel_std)
         levels = self.fpn(self.backbone(prepared))
-        logits, features = self.semantic(levels[-4:])
-        objectness, deltas = self.proposals(levels[-4:])
+        pyramid = levels[-PYRAMID_LEVELS:]
+        logits, features = self.semantic(pyramid)
+        objectness, deltas = self.proposals(pyramid)
         classes, offsets = self.boxes(levels, proposals)
         found = [*objectness, *deltas, classes, offsets]
         mask_logits = self.masks(levels, boxes)

@@ -108,45 +108,36 @@ def register(target: Target) -> None:
     TARGETS[target.name] = target
 
 
-def _flownet2() -> nn.Module:
-    with torch.device("meta"):
-        return FlowNet2().eval()
-
-
-def _narrow_flownet2() -> nn.Module:
-    with torch.device("meta"):
-        return narrow_flownet2(NarrowWidth()).eval()
-
-
 def _pair_in_one(_: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
     return (torch.zeros(1, 3, 2, size.height, size.width),)
 
 
-for _name, _summary, _build in (
-    (
-        "flownet2",
-        "the optical flow network that the paper compares with (Ilg et al. 2017)",
-        _flownet2,
-    ),
-    (
-        "flownet2-narrow",
-        "the same with few channels, for one thread of a CPU",
-        _narrow_flownet2,
-    ),
-):
+def _register_flownet2(name: str, summary: str, build: Callable[[], FlowNet2]) -> None:
+    def on_meta() -> nn.Module:
+        with torch.device("meta"):
+            return build().eval()
+
+    networks = ("flownetc", "flownets_1", "flownets_2", "flownets_d", "flownetfusion")
     register(
         Target(
-            name=_name,
-            summary=_summary,
-            build=_build,
+            name=name,
+            summary=summary,
+            build=on_meta,
             example=_pair_in_one,
-            parts={
-                name: (name,)
-                for name in ("flownetc", "flownets_1", "flownets_2", "flownets_d", "flownetfusion")
-            },
-            notes=(f"{_name} pads each side to the next multiple of 64, and is counted so",),
+            parts={network: (network,) for network in networks},
+            notes=(f"{name} pads each side to the next multiple of 64, and is counted so",),
         )
     )
+
+
+_register_flownet2(
+    "flownet2", "the optical flow network that the paper compares with (Ilg et al. 2017)", FlowNet2
+)
+_register_flownet2(
+    "flownet2-narrow",
+    "the same with few channels, for one thread of a CPU",
+    lambda: narrow_flownet2(NarrowWidth()),
+)
 
 
 class _MotionStep(nn.Module):

@@ -235,7 +235,7 @@ class TwoStepAssociator:
         if present is not None and carried is not None:
             motion = mask_proximity(carried, present, kind=self.settings.proximity) - margin
         if looks is not None:
-            appearance = self._similarity(tracks, looks, now) - margin
+            appearance = self._similarity(tracks, looks, now, is_lost) - margin
         classes = np.array([track.class_id for track in tracks], dtype=np.int64)
         same_class = classes[:, None] == segments.class_ids[None, :]
         matches = fuse(motion, appearance, same_class, self.settings)
@@ -312,13 +312,17 @@ class TwoStepAssociator:
         return carried
 
     def _similarity(
-        self, tracks: list[Track], looks: NDArray[np.float32], now: int
+        self,
+        tracks: list[Track],
+        looks: NDArray[np.float32],
+        now: int,
+        is_lost: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
         """Cosine of the best reference look of each track with each segment."""
         similarity = np.zeros((len(tracks), len(looks)))
         for index, track in enumerate(tracks):
             references = np.stack(self._bank.reference_embeddings(track, now))
-            face = int(self._bank.is_lost(track, now))
+            face = int(is_lost[index])
             cosines = looks[:, face].astype(np.float64) @ references[:, face].T
             similarity[index] = cosines.max(axis=1)
         return similarity
