@@ -152,12 +152,14 @@ def plot_cost_and_score(cost: Cost, run: Path, *paths: Path) -> None:
         shown = [costs, times] if times else [costs]
         figure = Figure(figsize=(13 if times else 7.5, 6), dpi=150, layout="constrained")
         panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
-        for axes, drawn in zip(panels, shown, strict=True):
-            _scatter(axes, drawn)
-        panels[0].set_xscale("symlog", linthresh=0.01)
-        panels[0].set(ylabel="PAT (%)", xlabel=f"GMACs a frame at {size}, mode {first['mode']}")
-        panels[0].set_title("Up and to the left is better; no network: 0", loc="left", color=FAINT)
+        counted = panels[0]
+        _scatter(counted, costs)
+        # Before the next panel is drawn: afterwards the limits stay those of a linear axis.
+        counted.set_xscale("symlog", linthresh=0.01)
+        counted.set(ylabel="PAT (%)", xlabel=f"GMACs a frame at {size}, mode {first['mode']}")
+        counted.set_title("Up and to the left is better; no network: 0", loc="left", color=FAINT)
         for axes in panels[1:]:
+            _scatter(axes, times)
             axes.set(xscale="log", xlabel="ms a frame for linking, as the run measured it")
         for axes, drawn in zip(panels, shown, strict=True):
             _label(figure, axes, drawn)
