@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking.proximity import Proximity
+from mapt_bench.tracking.two_step import SecondStep
 
 __all__ = ["Setting", "TrackerSettings", "parse_setting"]
 
@@ -27,9 +28,11 @@ class TrackerSettings:
             the value lies far above the 0.5 that suits learned embeddings.
         embedding_threshold: Least cosine similarity of a match by learned embeddings, in
             ``[-1, 1]`` (``mapt``).
-        motion_weight: Share of motion in the joint affinity, in ``[0, 1]``
-            (``both:simultaneous``).
-        joint_threshold: Least joint affinity, in ``[0, 1]`` (``both:simultaneous``).
+        second_step: What decides about what the first cue has left over: ``other-cue``, as
+            published, or ``both-cues`` (``both*``, ``mapt*``).
+        motion_weight: Share of motion in the joint affinity, in ``[0, 1]`` (``*:simultaneous``,
+            ``second_step=both-cues``).
+        joint_threshold: Least joint affinity, in ``[0, 1]`` (the same).
         gallery_size: Embeddings kept of a lost track (``appearance``, ``both*``).
         lost_margin: By how much nearer than a track in view a lost one must be, by either cue, in
             ``[0, 1]`` (``copy``, ``motion``, ``appearance``, ``both*``, ``mapt*``).
@@ -56,6 +59,7 @@ class TrackerSettings:
     motion_threshold: float = 0.3
     appearance_threshold: float = 0.9
     embedding_threshold: float = 0.5
+    second_step: SecondStep = "other-cue"
     motion_weight: float = 0.5
     joint_threshold: float = 0.5
     gallery_size: int = 5

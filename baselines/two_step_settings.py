@@ -25,6 +25,7 @@ def two_step_settings(
     threshold = given.embedding_threshold if is_learned else given.appearance_threshold
     return TwoStepSettings(
         order=order,
+        second_step=given.second_step,
         proximity=given.proximity,
         motion_threshold=given.motion_threshold,
         appearance_threshold=threshold,

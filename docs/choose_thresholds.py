@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--weights", default=DEFAULT_MAPT, help="of MAPT: a name or a file")
-    parser.add_argument("--trials", type=int, default=17, help="of each tracker")
+    parser.add_argument("--trials", type=int, default=33, help="of each tracker")
     parser.add_argument("--memory", type=int, default=10, help="frames, the same for all")
     parser.add_argument("-j", dest="jobs", type=int, default=1, help="worker processes")
     given = parser.parse_args()

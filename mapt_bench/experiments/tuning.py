@@ -8,6 +8,7 @@ from mapt_bench.baselines.settings import Setting
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plan import Cell, Plan
 from mapt_bench.experiments.variants import Variant
+from mapt_bench.tracking.two_step import SECOND_STEPS
 
 __all__ = ["Choice", "best_trials", "search_space", "tuning_plan"]
 
@@ -25,6 +26,7 @@ _HAND_MADE: Mapping[str, Range | Options] = {
     "appearance_threshold": (0.75, 0.97),
     "lost_margin": (0.0, 0.1),  # the cosines of histograms lie close together
 }
+_TWO_STEPS: Mapping[str, Range | Options] = {"second_step": SECOND_STEPS}
 _JOINT: Mapping[str, Range | Options] = {"motion_weight": (0.2, 0.8), "joint_threshold": (0.3, 0.8)}
 
 _SPACES: Mapping[str, Mapping[str, Range | Options]] = {
@@ -38,11 +40,11 @@ _SPACES: Mapping[str, Mapping[str, Range | Options]] = {
         "second_pass_iou": (0.05, 0.7),
     },
     "appearance": _HAND_MADE,
-    "both": {**_MOTION, **_HAND_MADE},
-    "mapt": {**_MOTION, **_LEARNED},
+    "both": {**_MOTION, **_HAND_MADE, **_TWO_STEPS},
+    "mapt": {**_MOTION, **_LEARNED, **_TWO_STEPS},
     "mapt:motion": _MOTION,
     "mapt:appearance": _LEARNED,
-    "mapt:appearance-first": {**_MOTION, **_LEARNED},
+    "mapt:appearance-first": {**_MOTION, **_LEARNED, **_TWO_STEPS},
     "mapt:simultaneous": {**_MOTION, **_LEARNED, **_JOINT},
 }
 

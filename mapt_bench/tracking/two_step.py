@@ -18,9 +18,11 @@ from mapt_bench.tracking.tracks import Track, TrackBank
 
 __all__ = [
     "ORDERS",
+    "SECOND_STEPS",
     "Embedder",
     "LastingEmbedder",
     "Order",
+    "SecondStep",
     "TwoStepAssociator",
     "TwoStepSettings",
     "fuse",
@@ -30,6 +32,11 @@ Order = Literal["motion-first", "appearance-first", "simultaneous"]
 """Which cue decides first; ``simultaneous`` solves one assignment over both."""
 
 ORDERS: tuple[Order, ...] = get_args(Order)
+
+SecondStep = Literal["other-cue", "both-cues"]
+"""What decides about all that the first cue has left over."""
+
+SECOND_STEPS: tuple[SecondStep, ...] = get_args(SecondStep)
 
 _Affinity = NDArray[np.float64]
 _Matches = dict[int, tuple[int, str]]
@@ -72,13 +79,16 @@ class TwoStepSettings:
 
     Attributes:
         order: Which cue decides first.
+        second_step: What decides about what is left over then: ``"other-cue"``, as published, or
+            ``"both-cues"``, their joint affinity, so that what looks alike has to be near as well;
+            means nothing to ``simultaneous``, or where a cue is off.
         proximity: How near masks are is measured by this.
         motion_threshold: Least proximity of a match by motion, in ``[0, 1]``.
         appearance_threshold: Least cosine similarity of a match by appearance, in ``[-1, 1]``;
             0.5 suits learned embeddings.
-        motion_weight: Share of motion in the joint affinity of ``simultaneous``, in ``[0, 1]``.
-        joint_threshold: Least joint affinity, in ``[0, 1]``. Each cue is rescaled so that its own
-            threshold lies at 0.5.
+        motion_weight: Share of motion in the joint affinity, in ``[0, 1]``.
+        joint_threshold: Least joint affinity of ``simultaneous`` and ``both-cues``, in ``[0, 1]``.
+            Each cue is rescaled so that its own threshold lies at 0.5.
         pair: Pairing interval in frames, 1 or more.
         memory: Frames that a lost track is kept for, 0 or more.
         gallery_size: Embeddings kept of a track for finding it again, 1 or more.
@@ -91,6 +101,7 @@ class TwoStepSettings:
     """
 
     order: Order = "motion-first"
+    second_step: SecondStep = "other-cue"
     proximity: Proximity = "iou"
     motion_threshold: float = 0.3
     appearance_threshold: float = 0.5
@@ -102,7 +113,11 @@ class TwoStepSettings:
     lost_margin: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, known in (("order", ORDERS), ("proximity", PROXIMITIES)):
+        for name, known in (
+            ("order", ORDERS),
+            ("second_step", SECOND_STEPS),
+            ("proximity", PROXIMITIES),
+        ):
             value = getattr(self, name)
             if value not in known:
                 raise ConfigError(f"{name} is {value!r}; {nearest(str(value), known)}")
@@ -136,7 +151,7 @@ def fuse(
         appearance: ``(tracks, segments)`` cosine in ``[-1, 1]``, of lost tracks less their margin;
             ``None`` where the cue is off.
         same_class: ``bool`` of the same shape; only these pairs may match.
-        settings: Order and thresholds.
+        settings: Order, second step and thresholds.
 
     Returns:
         For each matched segment its track and the step that decided: ``"motion"``,
@@ -146,13 +161,14 @@ def fuse(
         ("motion", motion, settings.motion_threshold),
         ("appearance", appearance, settings.appearance_threshold),
     ]
-    if settings.order == "simultaneous" and motion is not None and appearance is not None:
-        weight = settings.motion_weight
-        joint = weight * _rescaled(motion, settings.motion_threshold, 0.0)
-        joint += (1 - weight) * _rescaled(appearance, settings.appearance_threshold, -1.0)
-        cues = [("joint", joint, settings.joint_threshold)]
-    elif settings.order == "appearance-first":
+    if settings.order == "appearance-first":
         cues.reverse()
+    if motion is not None and appearance is not None:
+        joint = ("joint", _joint(motion, appearance, settings), settings.joint_threshold)
+        if settings.order == "simultaneous":
+            cues = [joint]
+        elif settings.second_step == "both-cues":
+            cues[1] = joint
     open_pairs = same_class.copy()
     matches: _Matches = {}
     for step, affinity, threshold in cues:
@@ -163,6 +179,13 @@ def fuse(
             open_pairs[track, :] = False
             open_pairs[:, segment] = False
     return matches
+
+
+def _joint(motion: _Affinity, appearance: _Affinity, settings: TwoStepSettings) -> _Affinity:
+    weight = settings.motion_weight
+    near = _rescaled(motion, settings.motion_threshold, 0.0)
+    alike = _rescaled(appearance, settings.appearance_threshold, -1.0)
+    return weight * near + (1 - weight) * alike
 
 
 def _rescaled(affinity: _Affinity, threshold: float, lowest: float) -> _Affinity:

@@ -70,6 +70,27 @@ def test_the_second_cue_gets_what_is_left_over():
     assert matches == {0: (0, "motion"), 1: (1, "appearance")}
 
 
+def test_the_second_step_may_ask_both_cues():
+    # Motion settles 0-0. Of what is left, 1-1 looks alike but lies nowhere near: rescaled to
+    # (0 + 0.9) / 2 = 0.45 with the looks at 0.9. Nearness of 0.1 (0.17) lifts it to 0.53.
+    settings = TwoStepSettings(second_step="both-cues")
+    far = np.array([[0.6, 0.0], [0.0, 0.0]])
+    assert fuse(far, np.full((2, 2), 0.9), EVERYTHING, settings) == {0: (0, "motion")}
+    near = np.array([[0.6, 0.0], [0.0, 0.1]])
+    found = fuse(near, np.full((2, 2), 0.9), EVERYTHING, settings)
+    assert found == {0: (0, "motion"), 1: (1, "joint")}
+    # Where appearance goes first, both together get what it leaves over.
+    looks = np.array([[0.9, 0.0], [0.0, 0.4]])
+    settings = TwoStepSettings(order="appearance-first", second_step="both-cues")
+    found = fuse(np.eye(2), looks, EVERYTHING, settings)
+    assert found == {0: (0, "appearance"), 1: (1, "joint")}
+
+
+def test_the_second_step_needs_two_cues_to_ask_both():
+    settings = TwoStepSettings(second_step="both-cues")
+    assert fuse(MOTION, None, EVERYTHING, settings) == {0: (0, "motion"), 1: (1, "motion")}
+
+
 def test_simultaneous_weighs_both():
     # Rescaled to 0.5 at the threshold (0.3 and 0.5): motion 0.6 -> 0.71 and 0.5 -> 0.64,
     # appearance 0.1 -> 0.37 and 0.95 -> 0.95: the mean says 0-1 and 1-0.
@@ -100,6 +121,7 @@ def test_classes_never_mix():
     [
         ({"order": "motion_first"}, "did you mean 'motion-first'"),
         ({"proximity": "giou"}, "did you mean 'iou'"),
+        ({"second_step": "both"}, "did you mean 'both-cues'"),
         ({"motion_threshold": 1.5}, "motion_threshold is 1.5; expected 0 to 1"),
         ({"appearance_threshold": float("nan")}, "appearance_threshold is nan"),
         ({"pair": 0}, "pair is 0; expected 1 or more"),
