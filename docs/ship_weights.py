@@ -25,7 +25,7 @@ from make_model_card import DOCS, log_path, make_page
 from safetensors.torch import load_file, save
 
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
-from mapt_bench.files import replace_when_complete, write_json, write_text
+from mapt_bench.files import file_sha256, replace_when_complete, write_json, write_text
 from mapt_bench.training.export import read_record
 from mapt_bench.training.log import read_log
 from mapt_bench.training.run import LOG_NAME, WEIGHTS_NAME
@@ -130,7 +130,7 @@ def _finished(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             "steps; files of one finished training are needed",
             where=run,
         )
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != record["sha256"]:
+    if file_sha256(weights) != record["sha256"]:
         raise DataError("the weights are not those of weights.json; copy the run again", where=run)
     if record["data"].get("version") is None:
         raise ConfigError(

@@ -1,5 +1,6 @@
-"""Files that other programs rely on are replaced whole or not at all."""
+"""Files that others rely on: replaced whole or not at all, and known by their contents."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -11,6 +12,7 @@ from mapt_bench.errors import DataError
 
 __all__ = [
     "check_writable",
+    "file_sha256",
     "json_text",
     "replace_when_complete",
     "write_json",
@@ -98,3 +100,18 @@ def write_json(path: Path, data: object) -> None:
 def json_text(data: object) -> str:
     """Return JSON as results are written: two spaces, no NaN, ended by a newline."""
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's contents, in hexadecimal digits.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as problem:
+        raise DataError(
+            f"cannot be read ({problem.strerror}); check the path", where=path
+        ) from problem

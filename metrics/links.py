@@ -62,6 +62,9 @@ REAPPEARANCE = np.dtype([("frame", "<i4"), ("code", "<u4"), ("gap", "<i4"), ("ou
 track is found before the gap and the first after it."""
 
 
+_TABLES = {"links": LINK, "returns": RETURN, "reappearances": REAPPEARANCE}
+
+
 class LinkOutcome(IntEnum):
     """What became of the identity of a track between two sightings.
 
@@ -98,9 +101,10 @@ class LinkEvents:
         """Put the events of several sequences, or of several phases of one, behind each other."""
         events = list(parts)
         return cls(
-            np.concatenate([np.zeros(0, LINK), *(each.links for each in events)]),
-            np.concatenate([np.zeros(0, RETURN), *(each.returns for each in events)]),
-            np.concatenate([np.zeros(0, REAPPEARANCE), *(each.reappearances for each in events)]),
+            **{
+                name: np.concatenate([np.zeros(0, rows), *(getattr(each, name) for each in events)])
+                for name, rows in _TABLES.items()
+            }
         )
 
     def count(self) -> dict[str, int]:
@@ -112,11 +116,7 @@ class LinkEvents:
 
     def to_dict(self) -> dict[str, str]:
         """Return the rows as text: little-endian bytes, deflated, in base 64."""
-        return {
-            "links": _packed(self.links),
-            "returns": _packed(self.returns),
-            "reappearances": _packed(self.reappearances),
-        }
+        return {name: _packed(getattr(self, name)) for name in _TABLES}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "LinkEvents":
@@ -126,11 +126,7 @@ class LinkEvents:
             KeyError: If a part is missing.
             ValueError: If a part is damaged.
         """
-        return cls(
-            _unpacked(data["links"], LINK),
-            _unpacked(data["returns"], RETURN),
-            _unpacked(data["reappearances"], REAPPEARANCE),
-        )
+        return cls(**{name: _unpacked(data[name], rows) for name, rows in _TABLES.items()})
 
 
 def _packed(rows: NDArray[np.void]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.data.videos import FolderVideo
 from mapt_bench.errors import DataError
+from mapt_bench.files import file_sha256
 from mapt_bench.labels import Video
 
 __all__ = ["maps_fingerprint", "videos_fingerprint"]
@@ -50,11 +51,6 @@ def _map_files(sequence: StoredSequence) -> list[_NamedFile]:
 def _fingerprint(files: Iterable[_NamedFile]) -> str:
     digest = hashlib.sha256()
     for name, path in files:
-        try:
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256")
-        except OSError as problem:
-            raise DataError(f"cannot be read ({problem.strerror})", where=path) from problem
         digest.update(f"{name}\0".encode())
-        digest.update(content.digest())
+        digest.update(bytes.fromhex(file_sha256(path)))
     return digest.hexdigest()

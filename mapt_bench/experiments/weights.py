@@ -1,6 +1,5 @@
 """Trained weights of networks: read once for their checks, and known by their contents."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from mapt_bench.baselines.flow_sources import (
     flow_entry,
 )
 from mapt_bench.baselines.mapt_entries import mapt_parts
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError
+from mapt_bench.files import file_sha256
 from mapt_bench.weights import (
     DEFAULT_MAPT,
     DEFAULT_NARROW_FLOWNET2,
@@ -97,7 +97,7 @@ def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> M
     return MaptWeights(
         name=name or (path.parent.resolve().name if path.stem == "weights" else path.stem),
         path=path,
-        sha256=_sha256(path),
+        sha256=file_sha256(path),
         label_space=parts.label_space,
         has_motion=parts.has_motion,
         has_appearance=parts.has_appearance,
@@ -108,12 +108,4 @@ def _flow(flow: str, path: Path) -> NetworkWeights:
     if not flow_entry(flow).needs_weights:
         raise ConfigError(f"{flow} is no network and has no weights; leave its --flow-weights away")
     build_flow_source(flow, weights=path)
-    return NetworkWeights(flow, path, _sha256(path))
-
-
-def _sha256(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as problem:
-        raise DataError(f"cannot be read ({problem.strerror})", where=path) from problem
+    return NetworkWeights(flow, path, file_sha256(path))

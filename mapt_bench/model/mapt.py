@@ -4,7 +4,6 @@ After Hurtado et al., *Learning Appearance and Motion Cues for Panoptic Tracking
 (arXiv:2503.09191).
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from mapt_bench.checkpoints import load_strictly, read_metadata, read_state_dict
 from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.files import file_sha256
 from mapt_bench.model.clip_losses import clip_losses
 from mapt_bench.model.config import MaptConfig
 from mapt_bench.model.config_files import mapt_config_from_dict
@@ -174,8 +174,7 @@ def load_mapt(
     tensors = read_state_dict(path)
     model = MAPT(_config_of(path) if config is None else config)
     load_strictly(model, tensors, where=path)
-    with path.open("rb") as file:
-        model.source = hashlib.file_digest(file, "sha256").hexdigest()
+    model.source = file_sha256(path)
     ours = shipped_at(path)
     model.title = (
         f"the model of {path.name}"

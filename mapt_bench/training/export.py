@@ -1,6 +1,5 @@
 """Weights for use: one safetensors file, and beside it and in it how they came about."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from mapt_bench.errors import DataError
-from mapt_bench.files import replace_when_complete, write_json
+from mapt_bench.files import file_sha256, replace_when_complete, write_json
 from mapt_bench.training.recipe import Recipe
 
 __all__ = ["WEIGHTS_SCHEMA", "export_weights", "read_record"]
@@ -48,8 +47,7 @@ def export_weights(
     }
     with replace_when_complete(path) as beside:
         save_file(tensors, beside, metadata={"record": json.dumps(record)})
-        with beside.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(beside)
     complete = {**record, "sha256": digest}
     write_json(path.with_suffix(".json"), complete)
     return complete

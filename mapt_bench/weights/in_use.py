@@ -1,10 +1,9 @@
 """Which weights ran: for the output of a run."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt_bench.errors import DataError
+from mapt_bench.files import file_sha256
 from mapt_bench.weights.room import shipped_at, weights_file
 
 __all__ = ["WeightsInUse", "weights_in_use"]
@@ -53,13 +52,7 @@ def weights_in_use(name_or_file: str | Path) -> WeightsInUse:
         DataError: If the file cannot be read.
     """
     path = weights_file(name_or_file)
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as problem:
-        raise DataError(
-            f"cannot be read ({problem.strerror}); check the path", where=path
-        ) from None
+    digest = file_sha256(path)
     ours = shipped_at(path)
     if ours is None:
         return WeightsInUse(str(name_or_file), digest, None)
