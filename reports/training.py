@@ -85,7 +85,7 @@ def _draw_losses(axes: "Axes", rows: Sequence[Row]) -> None:
         _draw_curve(axes, at, values, label, PALETTE[number % len(PALETTE)])
     axes.set_yscale("log")
     axes.set_title("Losses")
-    axes.legend(fontsize=7, ncols=2)
+    _name_lines(axes)
 
 
 def _draw_curve(
@@ -115,7 +115,7 @@ def _draw_scores(axes: "Axes", rows: Sequence[Row]) -> None:
             label=name,
         )
     axes.set_ylim(0, None)
-    axes.legend(fontsize=7, ncols=2)
+    _name_lines(axes)
 
 
 def _draw_norms(axes: "Axes", rows: Sequence[Row]) -> None:
@@ -133,4 +133,9 @@ def _draw_norms(axes: "Axes", rows: Sequence[Row]) -> None:
         )
     axes.set_yscale("log")
     axes.set_title("Norm of the gradient, before clipping")
-    axes.legend(fontsize=7, ncols=2)
+    _name_lines(axes)
+
+
+def _name_lines(axes: "Axes") -> None:
+    # Beside the axes: lines may go anywhere inside them.
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.01, 0.5))
