@@ -323,6 +323,19 @@ def _flow_associator(name: str) -> AssociatorEntry:
 
 @register("oracle", "true identities for the segments found: the ceiling", needs_truth=True)
 def _oracle(options: AssociatorOptions) -> Associator:
+    return OracleAssociator(_truth(options))
+
+
+@register(
+    "oracle:in-view",
+    "true identities from one frame to the next: the ceiling without memory",
+    needs_truth=True,
+)
+def _oracle_in_view(options: AssociatorOptions) -> Associator:
+    return OracleAssociator(_truth(options), memory=0)
+
+
+def _truth(options: AssociatorOptions) -> Truth:
     if options.truth is None:
         raise ConfigError("the oracle needs ground truth")
-    return OracleAssociator(options.truth)
+    return options.truth

@@ -29,12 +29,16 @@ class OracleAssociator:
 
     Args:
         truth: Returns the true map of the frame at a position of the video.
+        memory: Frames without a segment after which a track is forgotten and gets another
+            identity; ``None`` for none at all. With 0 it knows tracks from one frame to the next
+            alone: what is between it and the oracle that forgets nothing is lost over gaps.
     """
 
     needs_images = False
 
-    def __init__(self, truth: Callable[[int], PanopticMap]) -> None:
+    def __init__(self, truth: Callable[[int], PanopticMap], *, memory: int | None = None) -> None:
         self.truth = truth
+        self.memory = memory
         self._info: VideoInfo | None = None
         self._ids: dict[tuple[int, int], int] = {}
         self._seen: dict[int, int] = {}
@@ -69,7 +73,7 @@ class OracleAssociator:
         for segment, class_id in enumerate(segments.class_ids.tolist()):
             if segment in track_of:
                 key = (track_of[segment], class_id)
-                identity = self._ids.get(key) or next(self._fresh)
+                identity = self._remembered(key, frame.index) or next(self._fresh)
                 self._ids[key] = identity
             else:
                 identity = next(self._fresh)
@@ -78,6 +82,12 @@ class OracleAssociator:
             self._seen[identity] = frame.index
         steps = tuple("oracle" if k in track_of else "new" for k in range(segments.count))
         return Association(ids, steps, tuple(ages))
+
+    def _remembered(self, key: tuple[int, int], now: int) -> int | None:
+        identity = self._ids.get(key)
+        if identity is None or self.memory is None:
+            return identity
+        return identity if now - self._seen[identity] <= 1 + self.memory else None
 
 
 def _iou_with_truth(

@@ -38,7 +38,7 @@ _OTHER_REFERENCE = Mark("", FAINT, "P", "-.")
 def reference_mark(row: Row) -> Mark | None:
     """Return how a row of reference is marked, ``None`` for one that competes."""
     variant = str(row["variant"]).lower()
-    if variant.startswith("oracle"):
+    if variant == "oracle":
         return ORACLE
     if variant == "copy" or variant.startswith("copy+"):
         return COPY

@@ -13,6 +13,7 @@ from mapt_bench.experiments.variants import (
     HAND_MADE_FUSIONS,
     NETWORK_FLOWS,
     ORACLE,
+    ORACLE_IN_VIEW,
     UNLINKED,
     Traits,
     Variant,
@@ -91,7 +92,7 @@ def ablation_plan(
         if mapt is None
         else _mapt_rows(mapt, ordered, switches, traits_of, memory)
     )
-    variants = with_settings((UNLINKED, *rows, ORACLE), thresholds)
+    variants = with_settings((UNLINKED, *rows, ORACLE_IN_VIEW, ORACLE), thresholds)
     networks = with_settings(
         [with_memory(trained_variant(each), memory) for each in trained], thresholds
     )

@@ -15,6 +15,7 @@ __all__ = [
     "HAND_MADE_FUSIONS",
     "NETWORK_FLOWS",
     "ORACLE",
+    "ORACLE_IN_VIEW",
     "UNLINKED",
     "Group",
     "Traits",
@@ -73,6 +74,8 @@ class Variant:
 
 UNLINKED = Variant("unlinked", "unlinked", "reference", "unlinked")
 ORACLE = Variant("oracle", "oracle", "reference", "oracle")
+ORACLE_IN_VIEW = Variant("oracle:in-view", "oracle, in view", "reference", "oracle:in-view")
+"""The ceiling of linking without memory."""
 BASELINES = (
     Variant("copy", "copy", "baseline", "copy"),
     Variant("iou", "IoU", "baseline", "iou"),

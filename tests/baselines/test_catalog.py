@@ -12,7 +12,8 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.tracking import Associator
 
 RED, BLUE = (200, 30, 30), (30, 30, 200)
-LINKING = [name for name in associator_names() if name not in ("unlinked", "oracle")]
+REFERENCES = ("unlinked", "oracle", "oracle:in-view")
+LINKING = [name for name in associator_names() if name not in REFERENCES]
 
 
 def _built(name, scene, **switches):
@@ -37,6 +38,7 @@ def test_names_are_those_documented():
         "both:appearance-first",
         "both:simultaneous",
         "oracle",
+        "oracle:in-view",
     }
 
 
@@ -124,6 +126,7 @@ def test_appearance_finds_what_jumped_and_motion_does_not():
         ("sort", {"pair": 2}, "'sort' has no pairing interval"),
         ("unlinked", {"memory": 3}, "'unlinked' has no memory"),
         ("oracle", {}, "'oracle' needs ground truth"),
+        ("oracle:in-view", {}, "'oracle:in-view' needs ground truth"),
         ("iou", {"iou_treshold": 0.4}, "did you mean 'iou_threshold'"),
         ("iou", {"iou_threshold": 2}, "iou_threshold is 2; expected 0 to 1"),
         ("iou", {"iou_threshold": "high"}, "iou_threshold is 'high'; expected a float"),

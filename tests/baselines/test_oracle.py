@@ -18,10 +18,10 @@ from mapt_bench.tracking import SegmentTracker
 BOUNDED = ("TQ", "AQ", "STQ", "PAT")
 
 
-def _linked(truth, found):
+def _linked(truth, found, **settings):
     """Identities that the oracle gives to found boxes, frame by frame."""
     video = DrawnVideo(truth)
-    oracle = OracleAssociator(video.truth)
+    oracle = OracleAssociator(video.truth, **settings)
     oracle.start(video.info)
     return [oracle.associate(video.frame(t), segments_of(boxes)) for t, boxes in enumerate(found)]
 
@@ -33,6 +33,25 @@ def test_segments_get_the_identity_of_the_track_they_cover():
     assert first.ids.tolist() == last.ids.tolist()[::-1]
     assert last.steps == ("oracle", "oracle")
     assert last.ages == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("memory", "is_known"), [(0, [True, False]), (1, [True, True]), (None, [True, True])]
+)
+def test_with_a_memory_it_forgets(memory, is_known):
+    # Found, found, hidden for a frame, found again.
+    truth = [[Box(7, 10)], [Box(7, 10)], [], [Box(7, 10)]]
+    found = _linked(truth, truth, memory=memory)
+    first, second, _, last = (each.ids.tolist() for each in found)
+    assert [first == second, second == last] == is_known
+    assert found[-1].steps == ("oracle",)
+    assert found[-1].ages == ((2,) if is_known[1] else (0,))
+
+
+def test_a_track_that_it_forgot_is_a_new_one_from_then_on():
+    truth = [[Box(7, 10)], [], [Box(7, 10)], [Box(7, 10)]]
+    first, _, third, last = (each.ids.tolist() for each in _linked(truth, truth, memory=0))
+    assert first != third == last
 
 
 def test_one_segment_a_track_and_the_rest_is_fresh():

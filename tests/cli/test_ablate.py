@@ -10,7 +10,7 @@ from helpers.weights_room import empty_room
 from mapt_bench.cli import main
 from mapt_bench.errors import DataError
 
-REFERENCES = {"unlinked", "oracle"}
+REFERENCES = {"unlinked", "oracle", "oracle:in-view"}
 
 
 @pytest.fixture

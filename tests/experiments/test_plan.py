@@ -30,7 +30,11 @@ def test_the_ablation_crosses_every_cue_and_order_with_memory():
         *("flow:exact", "flow:exact+appearance"),
     ]
     both_ways = [name for variant in crossed for name in (variant, f"{variant}+memory")]
-    assert [variant.name for variant in plan.variants] == ["unlinked", *both_ways, "oracle"]
+    assert [variant.name for variant in plan.variants] == [
+        "unlinked",
+        *both_ways,
+        *("oracle:in-view", "oracle"),
+    ]
     assert [cell.variant for cell in plan.cells] == list(plan.variants)
     assert all((cell.drop, cell.pair) == (1, 1) for cell in plan.cells)
 
