@@ -4,9 +4,11 @@ Each RUN is a folder of mapt-bench ablate on one suite, with the weights of one 
 numbers are read from its results.json, those on the first kind of segments, MAPT's own. Lines
 that ask for intervals ask for them of every seed; the others are held against the mean.
 
-    mapt-bench ablate --suite bench --weights seed1.safetensors --out runs/seed1
-    python benchmarks/reach.py runs/seed1 runs/seed2 runs/seed3
-    python benchmarks/reach.py runs/seed1 --json -
+    mapt-bench ablate --suite bench --out runs/seed0
+    mapt-bench ablate --suite bench --weights benchmarks/seeds/mapt-tiny-seed1.safetensors \
+        --out runs/seed1
+    python benchmarks/reach.py runs/seed0 runs/seed1 runs/seed2
+    python benchmarks/reach.py runs/seed0 --json -
 """
 
 import sys
