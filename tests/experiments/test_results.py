@@ -272,8 +272,9 @@ def test_the_ablation_on_one_sequence_of_the_world(tmp_path):
     one = replace(tiny, videos=tiny.videos[:1])
     result = run_experiment(ablation_plan(traits_of), one, tmp_path / "run")
     scores = {row["variant"]: row["scores"] for row in result["summary"]}
-    assert len(scores) == 2 + 2 * 11
-    for name in set(scores) - {"unlinked", "oracle"}:
+    references = {"unlinked", "oracle", "oracle:in-view"}
+    assert len(scores) == len(references) + 2 * 11
+    for name in set(scores) - references:
         assert scores["unlinked"]["TQ"] < scores[name]["TQ"] <= scores["oracle"]["TQ"]
     assert max(row["TQ"] for row in scores.values()) - scores["copy"]["TQ"] > 0.05
 
