@@ -9,10 +9,14 @@ that ask for intervals ask for them of every seed; the others are held against t
         --out runs/seed1
     python benchmarks/reach.py runs/seed0 runs/seed1 runs/seed2
     python benchmarks/reach.py runs/seed0 --json -
+
+With --page docs/results.md the lines are written as the page of that name: what stands in
+docs/results.head.md, then each line as it was measured.
 """
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -22,10 +26,12 @@ from reach_lines.verdict import Line
 from rich.console import Console
 
 from mapt_bench.errors import MaptBenchError, counted
-from mapt_bench.files import check_writable, json_text, write_json
+from mapt_bench.files import check_writable, json_text, write_json, write_text
+from mapt_bench.reports.formats import render_table
 from mapt_bench.reports.terminal import print_table
 
 _SUITE, _SEEDS = "bench", 3
+_HEAD = Path(__file__).resolve().parents[1] / "docs" / "results.head.md"
 
 
 def _notes(runs: Sequence[SeedRun]) -> list[str]:
@@ -65,17 +71,37 @@ def _verdict(line: Line) -> str:
     return f"{line.state.upper()}{reasons}"
 
 
+def _page(runs: Sequence[SeedRun], lines: Sequence[Line]) -> str:
+    parts = [_HEAD.read_text(encoding="utf-8").rstrip()]
+    for line in lines:
+        asked = replace(line.table, title=line.wanted[:1].upper() + line.wanted[1:])
+        parts += [f"### {line.name.capitalize()}", render_table(asked, "markdown").rstrip()]
+        parts.append(f"**{line.state.capitalize()}.** {_sentence(line.reasons)}".rstrip())
+    weights = ", ".join(f"{run.name} `{run.weights[:12]}`" for run in runs)
+    parts += ["### Weights", f"SHA-256 of each run's: {weights}.", *_notes(runs)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sentence(reasons: Sequence[str]) -> str:
+    told = "; ".join(reasons)
+    return f"{told[:1].upper()}{told[1:]}." if told else ""
+
+
 @click.command(help=__doc__)
 @click.argument("folders", metavar="RUN [RUN ...]", nargs=-1, required=True, type=Path)
 @click.option("--json", "json_path", help="Write all figures here; - is stdout.")
-def main(folders: tuple[Path, ...], json_path: str | None) -> None:
+@click.option("--page", type=Path, help="Write the lines here as a page of Markdown.")
+def main(folders: tuple[Path, ...], json_path: str | None, page: Path | None) -> None:
     """Read the runs, and say of each line whether it is reached."""
     try:
-        if json_path not in (None, "-"):
-            check_writable(Path(json_path))
+        for path in (json_path, page):
+            if path not in (None, "-"):
+                check_writable(Path(path))
         runs = read_runs(folders)
         lines = reach(runs)
         report = _report(runs, lines)
+        if page is not None:
+            write_text(page, _page(runs, lines))
         if json_path == "-":
             click.echo(json_text(report))
             return

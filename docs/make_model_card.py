@@ -122,7 +122,8 @@ def _facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         (
             "machine",
             f"{machine['processor'] or 'unknown processor'}, {machine['processor_count']} cores, "
-            f"{counted(machine['threads'], 'thread')} used, {machine['device']}",
+            f"{machine['device']}; processes of training: {card['processes']}, of "
+            f"{counted(machine['threads'], 'thread')} each",
         ),
         (
             "code",

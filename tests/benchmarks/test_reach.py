@@ -28,9 +28,10 @@ def reached(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     command = importlib.import_module("reach").main
 
-    def report(*results):
+    def report(*results, page=None):
         folders = [write_run(tmp_path / f"seed{at}", each) for at, each in enumerate(results, 1)]
-        done = CliRunner().invoke(command, [*map(str, folders), "--json", "-"])
+        wanted = [] if page is None else ["--page", str(page)]
+        done = CliRunner().invoke(command, [*map(str, folders), "--json", "-", *wanted])
         return json.loads(done.stdout) if done.exit_code == 0 else done
 
     return report
@@ -72,6 +73,24 @@ def test_three_seeds_that_reach_every_line(reached):
         *("seed1", 0.46, 0.5, pytest.approx(0.92), 0.4),
         "pole 5.0, person 20.0, road 90.0",
     ]
+
+
+def test_the_page_has_every_line_and_what_it_was_measured_with(reached, tmp_path):
+    results = [reaching_run(1), reaching_run(2)]
+    for each in results:
+        _efficiency(each)
+    page = tmp_path / "page.md"
+    reached(*results, page=page)
+    text = page.read_text()
+    assert [row[4:].lower() for row in text.splitlines() if row.startswith("### ")] == [
+        *LINES,
+        "weights",
+    ]
+    assert "| seed1 | motion alone | +3.00 [1.00, 8.00] |" in text
+    assert "**Not reached.** PAT as a share of the oracle's is" in text
+    assert text.count("**Reached.**") == 4
+    assert "seed1 `hash1`, seed2 `hash2`" in text
+    assert "2 training seeds: the lines speak of 3" in text
 
 
 def _hard(result):
