@@ -82,12 +82,15 @@ def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
         if title:
             figure.suptitle(title[:1].upper() + title[1:], fontsize=10)
         scatter, bars = figure.subplots(1, 2, width_ratios=(1.7, 1))
-        _draw_bars(bars, rows)
         near = _without_floor(rows)
+        _draw_bars(bars, near)
         _draw_points(scatter, near)
         _label_points(figure, scatter, near)
         for row, stq, pat in _points([row for row in rows if row not in near]):
-            note = f"Not in the picture: {row_label(row)}, PAT {pat:.1f}, STQ {stq:.1f}"
+            note = f"Not in the picture: {row_label(row)}\nPAT {pat:.1f}, STQ {stq:.1f}"
+            switches = row_score(row, "IDSW")
+            if switches is not None:
+                note += f", {switches:g} id switches"
             scatter.text(1, 0.01, note, transform=scatter.transAxes, ha="right", color=FAINT)
         for path in paths:  # labels are placed once: that takes longer than to draw
             save_figure(figure, path)
@@ -193,7 +196,9 @@ def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
     names = ["\n".join(labels) for labels in together.values()]
     # Frozen, since lines to labels must not move what was measured.
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    figure.draw_without_rendering()  # lays the figure out, so that places in pixels are known
+    for _ in range(2):  # lays the figure out, so that places in pixels are known; twice settles it
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # labels at the edge would have it laid out anew, and shift
     renderer = figure._get_renderer()  # type: ignore[attr-defined]
     pixels = [tuple(axes.transData.transform(point)) for point in together]
     sizes = []
