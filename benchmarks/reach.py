@@ -21,6 +21,7 @@ from pathlib import Path
 
 import click
 from reach_lines.lines import reach
+from reach_lines.room import room
 from reach_lines.seed_run import SeedRun, read_runs
 from reach_lines.verdict import Line
 from rich.console import Console
@@ -52,6 +53,7 @@ def _report(runs: Sequence[SeedRun], lines: Sequence[Line]) -> dict[str, object]
         ],
         "notes": _notes(runs),
         "lines": [line.to_dict() for line in lines],
+        "room": room(runs).to_dict(),
     }
 
 
@@ -60,6 +62,7 @@ def _show(runs: Sequence[SeedRun], lines: Sequence[Line], console: Console) -> N
         print_table(line.table, console)
         console.print(_verdict(line), markup=False, highlight=False)
         console.print()
+    print_table(room(runs), console)
     for run in runs:
         console.print(f"{run.name}: weights {run.weights[:12]}", markup=False, highlight=False)
     for note in _notes(runs):
@@ -77,6 +80,7 @@ def _page(runs: Sequence[SeedRun], lines: Sequence[Line]) -> str:
         asked = replace(line.table, title=line.wanted[:1].upper() + line.wanted[1:])
         parts += [f"### {line.name.capitalize()}", render_table(asked, "markdown").rstrip()]
         parts.append(f"**{line.state.capitalize()}.** {_sentence(line.reasons)}".rstrip())
+    parts += ["### What there is to gain", render_table(room(runs), "markdown").rstrip()]
     weights = ", ".join(f"{run.name} `{run.weights[:12]}`" for run in runs)
     parts += ["### Weights", f"SHA-256 of each run's: {weights}.", *_notes(runs)]
     return "\n\n".join(parts) + "\n"

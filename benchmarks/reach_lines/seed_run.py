@@ -31,9 +31,10 @@ class Measured:
 
 
 class SeedRun:
-    """What a folder of ``mapt-bench ablate`` tells of MAPT on its own segments.
+    """What a folder of ``mapt-bench ablate`` tells of MAPT on its own segments, and on true ones.
 
-    Own segments are the first kind of the run, networks trained apart left out.
+    Own segments are the first kind of the run, networks trained apart left out. Everything is told
+    of those, but for scores that are asked for on others.
 
     Args:
         folder: Of the run.
@@ -49,9 +50,7 @@ class SeedRun:
         result = _read(file)
         rows = [row for row in result["summary"] if not row.get("trained")]
         self.segments = str(rows[0].get("segments"))
-        self._rows = {
-            str(row["variant"]): row for row in rows if str(row.get("segments")) == self.segments
-        }
+        self._rows = {(str(row.get("segments")), str(row["variant"])): row for row in rows}
         self._groups = _index(result.get("scores_by_group") or [])
         self._recoveries = _index(result.get("recoveries") or [])
         stated = result["provenance"]
@@ -66,9 +65,22 @@ class SeedRun:
             )
         self.weights = str(weights[self.segments])
 
-    def score(self, variant: str, name: str, group: tuple[str, str] | None = None) -> Measured:
-        """Return a score of a row, over all videos or over a group of them."""
-        row = self._rows.get(variant)
+    def score(
+        self,
+        variant: str,
+        name: str,
+        group: tuple[str, str] | None = None,
+        segments: str | None = None,
+    ) -> Measured:
+        """Return a score of a row, over all videos or over a group of them.
+
+        Args:
+            variant: The row.
+            name: Of the score.
+            group: Factor and value; ``None`` is all videos.
+            segments: Which kind; ``None`` is MAPT's own.
+        """
+        row = self._row(variant, segments)
         if row is None:
             return Measured(None, reason=f"{self.name} has no row {variant}")
         entry = row if group is None else self._groups.get((str(row["cell"]), *group))
@@ -93,7 +105,7 @@ class SeedRun:
         if missing:
             return Measured(None, reason=missing[0])
         value = float(scores[0].value or 0) - float(scores[1].value or 0)
-        entry = self._groups[(str(self._rows[second]["cell"]), *group)]
+        entry = self._groups[(str(self._rows[self.segments, second]["cell"]), *group)]
         found = entry.get("differences") or {}
         if found.get("reference") != first or name not in found["scores"]:
             return Measured(value, reason=f"{self.name} has no paired {name} of {second}")
@@ -105,7 +117,7 @@ class SeedRun:
 
     def milliseconds(self, variant: str) -> float | None:
         """Return the median time of association of a frame, ``None`` where it is not known."""
-        seconds = ((self._rows.get(variant) or {}).get("cost") or {}).get("seconds_per_frame")
+        seconds = ((self._row(variant) or {}).get("cost") or {}).get("seconds_per_frame")
         return None if seconds is None else 1000 * float(seconds)
 
     def recovered(self, variant: str) -> Measured:
@@ -118,13 +130,16 @@ class SeedRun:
 
     def class_quality(self, variant: str, group: tuple[str, str]) -> dict[str, float]:
         """Return PQ by class over a group of videos, the lowest first."""
-        row = self._rows.get(variant) or {}
+        row = self._row(variant) or {}
         entry = self._groups.get((str(row.get("cell")), *group)) or {}
         quality: dict[str, float] = (entry.get("per_class") or {}).get("PQ") or {}
         return dict(sorted(quality.items(), key=lambda item: item[1]))
 
+    def _row(self, variant: str, segments: str | None = None) -> Entry | None:
+        return self._rows.get((segments or self.segments, variant))
+
     def _recovery(self, variant: str, *, returns: bool) -> Measured:
-        row = self._rows.get(variant)
+        row = self._row(variant)
         if row is None:
             return Measured(None, reason=f"{self.name} has no row {variant}")
         entry = self._recoveries.get((str(row["cell"]), "all", "all"))

@@ -84,6 +84,7 @@ def test_the_page_has_every_line_and_what_it_was_measured_with(reached, tmp_path
     text = page.read_text()
     assert [row[4:].lower() for row in text.splitlines() if row.startswith("### ")] == [
         *LINES,
+        "what there is to gain",
         "weights",
     ]
     assert "| seed1 | motion alone | +3.00 [1.00, 8.00] |" in text
@@ -91,6 +92,16 @@ def test_the_page_has_every_line_and_what_it_was_measured_with(reached, tmp_path
     assert text.count("**Reached.**") == 4
     assert "seed1 `hash1`, seed2 `hash2`" in text
     assert "2 training seeds: the lines speak of 3" in text
+
+
+def test_own_and_true_segments_stand_side_by_side(reached):
+    other = reaching_run(2)
+    entry_of(other, MOTION, "half", "hard")["scores"]["TQ"] = 0.59
+    found = reached(reaching_run(1), other)["room"]
+    rows = {row[0]: row[1:] for row in found["rows"]}
+    assert found["columns"] == ["with memory", "TQ, own", "AssA, own", "TQ, true", "AssA, true"]
+    assert rows["MAPT motion"] == [pytest.approx(0.58), 0.57, 0.9, 0.8]
+    assert rows["oracle, in view"] == [None] * 4
 
 
 def _hard(result):

@@ -1,0 +1,46 @@
+"""How much of what the segments allow each way of linking has: what the lines stand against."""
+
+from collections.abc import Sequence
+
+from mapt_bench.reports.tables import Cell, Column, Table
+from reach_lines.seed_run import SeedRun
+from reach_lines.verdict import average
+
+_TRUE = "groundtruth"
+_HARD = ("half", "hard")
+_VARIANTS = {
+    "copy+memory": "copying",
+    "sort+memory": "SORT",
+    "mapt:motion+memory": "MAPT motion",
+    "mapt:appearance+memory": "MAPT appearance",
+    "mapt+memory": "MAPT both, motion first",
+    "mapt:appearance-first+memory": "MAPT both, appearance first",
+    "mapt:simultaneous+memory": "MAPT both at once",
+    "flow:dis+memory": "DIS",
+    "flow:exact+memory": "true flow",
+    "oracle:in-view": "oracle, in view",
+    "oracle": "oracle",
+}
+_REFERENCES = 3
+"""The last rows know the truth, and compete for nothing."""
+
+
+def room(runs: Sequence[SeedRun]) -> Table:
+    """Return TQ and AssA of the hard half on own and on true segments, means over the runs."""
+    columns = [Column("with memory")]
+    wanted = [(kind, score) for kind in (None, _TRUE) for score in ("TQ", "AssA")]
+    for kind, score in wanted:
+        columns.append(Column(f"{score}, {'true' if kind else 'own'}", "percent", True))
+    rows: list[tuple[Cell, ...]] = []
+    for variant, words in _VARIANTS.items():
+        found = [
+            average([run.score(variant, score, _HARD, kind) for run in runs])
+            for kind, score in wanted
+        ]
+        rows.append((words, *(each.value for each in found)))
+    return Table(
+        "Hard half, on the segments that MAPT finds itself and on true ones, means over runs",
+        tuple(columns),
+        tuple(rows),
+        references=frozenset(range(len(rows) - _REFERENCES, len(rows))),
+    )
