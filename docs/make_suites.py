@@ -38,7 +38,7 @@ from mapt_bench.data.world.suites import (
     suite_names,
 )
 from mapt_bench.labels import MapSequence, PanopticMap, label_space
-from mapt_bench.metrics import LinkEvents, LinkOutcome, LinkRecorder, count_overlap
+from mapt_bench.metrics import LinkEvents, LinkOutcome, LinkRecorder, Sightings, count_overlap
 from mapt_bench.tracking import SegmentTracker
 
 _TEXT = Path(__file__).with_name("world_statistics.head.md")
@@ -319,7 +319,7 @@ def _kept(entry: SuiteEntry, associator: str) -> tuple[int, int]:
     recorder = LinkRecorder(_LABELS)
     for index in range(video.info.frame_count):
         truth, found = video.truth(index), tracker.step(video.frame(index))
-        recorder.update(truth, count_overlap(truth, found, _LABELS))
+        recorder.update(Sightings.of(truth, _LABELS), count_overlap(truth, found, _LABELS))
     outcomes = LinkEvents.joined([recorder.result()]).links["outcome"]
     return int((outcomes == LinkOutcome.KEPT).sum()), len(outcomes)
 

@@ -5,7 +5,7 @@ and read them with :func:`flat_scores` or :func:`reference_blocks`.
 """
 
 from mapt_bench.metrics.blocks import reference_blocks
-from mapt_bench.metrics.links import LinkEvents, LinkOutcome, LinkRecorder
+from mapt_bench.metrics.links import LinkEvents, LinkOutcome, LinkRecorder, Sightings
 from mapt_bench.metrics.overlap import FrameOverlap, count_overlap
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, averaged_classes
 from mapt_bench.metrics.scorer import SequenceScorer, SequenceSums, empty_sums, pool
@@ -27,6 +27,7 @@ __all__ = [
     "PatVariant",
     "SequenceScorer",
     "SequenceSums",
+    "Sightings",
     "averaged_classes",
     "count_overlap",
     "empty_sums",

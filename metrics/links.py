@@ -18,7 +18,7 @@ object was seen, how far it had moved. Terms:
 
 import base64
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -32,7 +32,15 @@ from mapt_bench.metrics.matching import segment_table
 from mapt_bench.metrics.overlap import FrameOverlap, join_frames
 from mapt_bench.metrics.pq import panoptic_matches
 
-__all__ = ["LINK", "REAPPEARANCE", "RETURN", "LinkEvents", "LinkOutcome", "LinkRecorder"]
+__all__ = [
+    "LINK",
+    "REAPPEARANCE",
+    "RETURN",
+    "LinkEvents",
+    "LinkOutcome",
+    "LinkRecorder",
+    "Sightings",
+]
 
 LINK = np.dtype(
     [
@@ -154,19 +162,43 @@ def _unpacked(text: str, dtype: np.dtype[np.void]) -> NDArray[np.void]:
     return rows
 
 
-@dataclass(slots=True)
-class _Sightings:
-    """The tracks that are seen in a frame: codes, areas in pixels, centres (x, y)."""
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """The true tracks that are seen in a frame: the same for whatever is predicted there.
 
-    codes: list[int]
-    areas: list[int]
-    centres: list[tuple[float, float]]
+    Attributes:
+        codes: ``class << 24 | id`` of each.
+        areas: In pixels.
+        centres: ``(x, y)`` in pixels.
+        visibility: Visible fraction in [0, 1] of tracks by code, hidden ones (0) too; ``None``
+            where it is not known.
+    """
+
+    codes: Sequence[int]
+    areas: Sequence[int]
+    centres: Sequence[tuple[float, float]]
     visibility: Mapping[int, float] | None
 
     @classmethod
     def of(
-        cls, gt: PanopticMap, labels: LabelSpace, visibility: Mapping[int, float] | None
-    ) -> "_Sightings":
+        cls,
+        gt: PanopticMap,
+        labels: LabelSpace,
+        visibility: Mapping[int, float] | None = None,
+    ) -> "Sightings":
+        """Find them in the ground truth of a frame.
+
+        Args:
+            gt: Ground truth.
+            labels: Its label space.
+            visibility: See above.
+
+        Raises:
+            ProtocolError: If a fraction is out of range.
+        """
+        wrong = [value for value in (visibility or {}).values() if value < 0 or value > 1]
+        if wrong:
+            raise ProtocolError(f"a visible fraction is {wrong[0]}; expected 0 to 1")
         pixels = gt.codes.ravel()
         is_track = labels.is_thing_table[pixels >> np.uint32(ID_BITS)]
         places = np.flatnonzero(is_track & (pixels & np.uint32(ID_LIMIT - 1) > 0))
@@ -181,6 +213,7 @@ class _Sightings:
         )
 
     def visible(self, code: int) -> float:
+        """Return the visible fraction of a track, NaN where it is not known."""
         return float("nan") if self.visibility is None else self.visibility.get(code, float("nan"))
 
 
@@ -198,38 +231,25 @@ class LinkRecorder:
         >>> truth = PanopticMap(np.array([[13 << 24 | 1, 0]], dtype=np.uint32))
         >>> for identity in (7, 7, 8):
         ...     pred = PanopticMap(np.array([[13 << 24 | identity, 0]], dtype=np.uint32))
-        ...     recorder.update(truth, count_overlap(truth, pred, labels))
+        ...     recorder.update(Sightings.of(truth, labels), count_overlap(truth, pred, labels))
         >>> [LinkOutcome(outcome).name for outcome in recorder.result().links["outcome"]]
         ['KEPT', 'NEW']
     """
 
     def __init__(self, labels: LabelSpace) -> None:
         self.labels = labels
-        self._sightings: list[_Sightings] = []
+        self._sightings: list[Sightings] = []
         self._overlaps: list[FrameOverlap] = []
 
-    def update(
-        self,
-        gt: PanopticMap,
-        overlap: FrameOverlap,
-        visibility: Mapping[int, float] | None = None,
-    ) -> None:
+    def update(self, sightings: Sightings, overlap: FrameOverlap) -> None:
         """Add the next frame.
 
         Args:
-            gt: Ground truth.
-            overlap: Its table with the prediction, see
+            sightings: Of its ground truth.
+            overlap: The table of the same ground truth with the prediction, see
                 :func:`~mapt_bench.metrics.overlap.count_overlap`.
-            visibility: Visible fraction in [0, 1] of tracks by code, hidden ones (0) too; ``None``
-                where it is not known.
-
-        Raises:
-            ProtocolError: If a fraction is out of range. Nothing is added then.
         """
-        wrong = [value for value in (visibility or {}).values() if value < 0 or value > 1]
-        if wrong:
-            raise ProtocolError(f"a visible fraction is {wrong[0]}; expected 0 to 1")
-        self._sightings.append(_Sightings.of(gt, self.labels, visibility))
+        self._sightings.append(sightings)
         self._overlaps.append(overlap)
 
     def result(self) -> LinkEvents:
@@ -305,7 +325,7 @@ class _History:
     _predicted: dict[int, int] = field(default_factory=dict)
 
     def add(
-        self, frame: int, sightings: _Sightings, found: Mapping[int, int], present: list[int]
+        self, frame: int, sightings: Sightings, found: Mapping[int, int], present: list[int]
     ) -> None:
         """Add a frame: its sightings, the identity each is found with, all identities in it."""
         for code, seen in self._tracks.items():

@@ -64,7 +64,7 @@ def forced_mask_rcnn(
     stages = OrderedDict(stem=trunk.stem)
     stages.update({f"stage{level}": stage for level, stage in enumerate(trunk.trunk_output)})
     names = {f"stage{level}": str(level) for level in range(4)}
-    backbone = BackboneWithFPN(nn.Sequential(stages), names, list(trunk.channels), 256)
+    backbone = BackboneWithFPN(nn.Sequential(stages), names, list(trunk.channels[1:]), 256)
     model = MaskRCNN(
         backbone,
         num_classes=len(config.labels.thing_ids) + 1,

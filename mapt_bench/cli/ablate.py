@@ -61,6 +61,12 @@ _ALL = "all"
     help="A network that was trained without a part: one that ships, or your own; repeatable. "
     "These have tables of their own.",
 )
+@click.option(
+    "--reference",
+    metavar="ROW",
+    help="The row that paired differences are taken to, as in mapt:motion+memory. An unknown one "
+    "lists them.  [default: mapt+memory; without MAPT, both]",
+)
 @thresholds_option("chosen")
 @network_options
 @experiment_options
@@ -68,6 +74,7 @@ def command(
     memory: int,
     switches: tuple[str, ...],
     trained: tuple[str, ...],
+    reference: str | None,
     thresholds: str,
     flow_weights: tuple[NetworkWeights, ...],
     **options: Any,  # noqa: ANN401 - what click collects
@@ -91,6 +98,7 @@ def command(
         switches=_switches(switches),
         trained=networks,
         thresholds=thresholds_named(thresholds),
+        reference=reference,
         segments=kinds,
         shared_segments=[name for name in kinds if given.mapt is None or name != given.mapt.name],
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from mapt_bench.baselines.settings import Setting
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.variants import (
     BASELINES,
@@ -46,13 +46,14 @@ def ablation_plan(
     segments: Sequence[str | None] = (None,),
     shared_segments: Sequence[str | None] = (),
     thresholds: Thresholds | None = None,
+    reference: str | None = None,
 ) -> Plan:
     """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
 
     With MAPT: its heads, alone and together, and the baselines are each run without and with
     memory; the orders of fusion, the flows in place of the motion head and parts switched off are
-    run with memory. Differences are taken to both heads with memory. Without MAPT the cues that
-    need no network take its place, and the reference is ``both``.
+    run with memory. Differences are taken to both heads with memory, if to no other row. Without
+    MAPT the cues that need no network take its place, and the reference is ``both``.
 
     Unlinked segments are the floor, true identities the ceiling, and the true flow, where videos
     know it, the ceiling of propagation. A flow network without weights has no row and is listed as
@@ -74,10 +75,11 @@ def ablation_plan(
         shared_segments: Those on which the networks of the second table are run, besides the
             segments of their own name.
         thresholds: Settings of associators, by name.
+        reference: Name of the row that differences are taken to.
 
     Raises:
-        ConfigError: If ``memory`` is below 1, a flow is given weights twice, or switches are asked
-            for without MAPT.
+        ConfigError: If ``memory`` is below 1, a flow is given weights twice, switches are asked
+            for without MAPT, or there is no row of the name of the reference.
     """
     if memory < 1:
         raise ConfigError(
@@ -93,6 +95,9 @@ def ablation_plan(
         else _mapt_rows(mapt, ordered, switches, traits_of, memory)
     )
     variants = with_settings((UNLINKED, *rows, ORACLE_IN_VIEW, ORACLE), thresholds)
+    names = [variant.name for variant in variants]
+    if reference is not None and reference not in names:
+        raise ConfigError(f"there is no row {reference!r}; {nearest(reference, names)}")
     networks = with_settings(
         [with_memory(trained_variant(each), memory) for each in trained], thresholds
     )
@@ -106,7 +111,7 @@ def ablation_plan(
             *own,
             *(Cell(row, segments=name) for name in shared_segments for row in networks),
         ),
-        reference="both" if mapt is None else "mapt+memory",
+        reference=reference or ("both" if mapt is None else "mapt+memory"),
         skipped=tuple(
             Skip(flow, f"needs weights; give --flow-weights {flow}=FILE")
             for flow in NETWORK_FLOWS

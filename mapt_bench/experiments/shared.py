@@ -1,6 +1,5 @@
 """What the trackers of one video under one stress have in common: frames, truth, segments, work."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from mapt_bench.baselines.flow_sources import FlowOptions
@@ -12,6 +11,7 @@ from mapt_bench.experiments.shared_work import SharedWork
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.weights import MaptWeights
 from mapt_bench.labels import Video
+from mapt_bench.metrics import Sightings
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.tracking.archive import SegmentArchive
 
@@ -33,12 +33,15 @@ class SharedVideo:
         self.work = SharedWork()
         self._archives: dict[str | None, SegmentArchive] = {}
         self._segments: dict[tuple[str | None, str | None, int], FrameSegments] = {}
-        self._visibility: dict[int, Mapping[int, float] | None] = {}
+        self._sightings: dict[int, Sightings] = {}
+
+    def knows_segments(self, name: str | None) -> bool:
+        """Whether segments are known under a name."""
+        return name in self._archives
 
     def open_segments(self, name: str | None, archive: Path) -> None:
-        """Make the segments of an archive known under a name, unless they are."""
-        if name not in self._archives:
-            self._archives[name] = SegmentArchive(archive)
+        """Make the segments of an archive known under a name."""
+        self._archives[name] = SegmentArchive(archive)
 
     def segments(
         self, name: str | None, index: int, mapt: MaptWeights | None = None
@@ -63,11 +66,13 @@ class SharedVideo:
             self._segments[place] = found
         return found
 
-    def visibility(self, index: int) -> Mapping[int, float] | None:
-        """Return the visible fraction of tracks by code, ``None`` where it is not known."""
-        if index not in self._visibility:
-            self._visibility[index] = visible_fractions(self.video.video, index)
-        return self._visibility[index]
+    def sightings(self, index: int) -> Sightings:
+        """Return the true tracks that are seen in a frame, how well where that is known."""
+        if index not in self._sightings:
+            visibility = visible_fractions(self.video.video, index)
+            labels = self.video.info.labels
+            self._sightings[index] = Sightings.of(self.video.truth(index), labels, visibility)
+        return self._sightings[index]
 
 
 class Library:
@@ -97,6 +102,8 @@ class Library:
             shared = SharedVideo(remembered(self._stressed(sequence, stress)))
             self._last = ((sequence, stress), shared)
         shared = self._last[1]
+        if shared.knows_segments(segments):  # to look whether their file is sound takes a while
+            return shared
         kind = self._source.segments_named(segments)
         path = archive_path(self._folder, kind, sequence, shared.video.info.name, stress)
         find_segments(path, kind, shared.video, sequence, self._seed)

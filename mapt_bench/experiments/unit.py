@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -88,11 +89,16 @@ class UnitResult:
 
 
 def _sums_from_vector(vector: Sequence[float], labels: LabelSpace) -> SequenceSums:
-    shaped = empty_sums(labels)
+    shaped = _shape_of_sums(labels)
     expected, found = shaped.to_vector().shape, np.shape(vector)
     if found != expected:
         raise ValueError(f"{found} sums, expected {expected}")
     return shaped.from_vector(np.asarray(vector, dtype=np.float64))
+
+
+@lru_cache(maxsize=1)
+def _shape_of_sums(labels: LabelSpace) -> SequenceSums:
+    return empty_sums(labels)  # of all the units that a run is read from
 
 
 def run_unit(
@@ -143,7 +149,7 @@ def run_unit(
     for index in range(kept.info.frame_count):
         truth = kept.truth(index)
         overlap = scorer.update(truth, tracker.step(kept.frame(index)))
-        recorder.update(truth, overlap, shared.visibility(kept.whole_index(index)))
+        recorder.update(shared.sightings(kept.whole_index(index)), overlap)
     steps: Counter[str] = Counter()
     for association in tracker.associations:
         steps.update(association.steps)

@@ -163,6 +163,12 @@ def test_a_network_without_a_head_is_no_mapt_to_ablate(missing):
         ablation_plan(traits_of, mapt=named_mapt("half", **{missing: False}))
 
 
+def test_differences_can_be_taken_to_any_row():
+    assert ablation_plan(traits_of, mapt=MAPT, reference="sort").reference == "sort"
+    with pytest.raises(ConfigError, match=r"there is no row 'sorted'.*sort"):
+        ablation_plan(traits_of, mapt=MAPT, reference="sorted")
+
+
 def test_without_mapt_there_is_nothing_to_switch_off():
     with pytest.raises(ConfigError, match="no MAPT in which to switch anything off"):
         ablation_plan(traits_of, switches=("static",))

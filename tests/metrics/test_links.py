@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapt_bench.errors import ProtocolError
-from mapt_bench.metrics import LinkEvents, LinkOutcome, LinkRecorder, count_overlap
+from mapt_bench.metrics import LinkEvents, LinkOutcome, LinkRecorder, Sightings, count_overlap
 
 CAR = 13 << 24
 
@@ -17,11 +17,8 @@ def events(gt, pred, visibility=None):
     recorder = LinkRecorder(KITTI)
     for index, (truth, prediction) in enumerate(zip(gt, pred, strict=True)):
         true_map, pred_map = draw(truth), draw(prediction)
-        recorder.update(
-            true_map,
-            count_overlap(true_map, pred_map, KITTI),
-            None if visibility is None else visibility[index],
-        )
+        seen = Sightings.of(true_map, KITTI, None if visibility is None else visibility[index])
+        recorder.update(seen, count_overlap(true_map, pred_map, KITTI))
     return recorder.result()
 
 
@@ -160,7 +157,7 @@ def test_where_it_was_and_how_far_it_moved():
     recorder = LinkRecorder(KITTI)
     for rows in gt:
         truth = draw(*rows)
-        recorder.update(truth, count_overlap(truth, truth, KITTI))
+        recorder.update(Sightings.of(truth, KITTI), count_overlap(truth, truth, KITTI))
     (link,) = recorder.result().links
     assert link["displacement_px"] == 2.5
     assert link["size_px"] == 2
@@ -183,13 +180,9 @@ def test_one_frame_of_unknown_visibility_makes_the_least_unknown():
 
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.1])
-def test_a_fraction_out_of_range_is_refused_and_adds_nothing(fraction):
-    recorder, truth = LinkRecorder(KITTI), draw("c1")
-    overlap = count_overlap(truth, truth, KITTI)
+def test_a_fraction_out_of_range_is_refused(fraction):
     with pytest.raises(ProtocolError, match="visible fraction"):
-        recorder.update(truth, overlap, {CAR | 1: fraction})
-    recorder.update(truth, overlap)
-    assert len(recorder.result().links) == 0
+        Sightings.of(draw("c1"), KITTI, {CAR | 1: fraction})
 
 
 def test_no_frames_and_no_things_give_no_events():
@@ -204,7 +197,7 @@ def test_no_frames_and_no_things_give_no_events():
 def test_a_result_may_be_asked_for_again_after_more_frames():
     recorder, truth = LinkRecorder(KITTI), draw("c1")
     for expected in (0, 1, 2):
-        recorder.update(truth, count_overlap(truth, truth, KITTI))
+        recorder.update(Sightings.of(truth, KITTI), count_overlap(truth, truth, KITTI))
         assert len(recorder.result().links) == expected
         assert len(recorder.result().links) == expected
 
