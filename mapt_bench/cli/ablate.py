@@ -68,7 +68,7 @@ _ALL = "all"
     "lists them.  [default: mapt+memory; without MAPT, both]",
 )
 @thresholds_option("chosen")
-@network_options
+@network_options(every_shipped_flow=True)
 @experiment_options
 def command(
     memory: int,

@@ -195,8 +195,17 @@ def experiment_options(function: _Function) -> _Function:
     return function
 
 
-def network_options(function: _Function) -> _Function:
-    """Add ``--weights`` and ``--flow-weights``; the command gets the flow weights checked."""
+def network_options(*, every_shipped_flow: bool) -> Callable[[_Function], _Function]:
+    """Add ``--weights`` and ``--flow-weights``; the command gets the flow weights checked.
+
+    Args:
+        every_shipped_flow: Whether flow networks whose weights ship run without being named.
+    """
+
+    def take(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Any:  # noqa: ANN401
+        return _flow_weights(texts, every_shipped=every_shipped_flow)
+
+    unnamed = "runs without" if every_shipped_flow else "needs its name alone"
     options = (
         click.option(
             "--weights",
@@ -208,18 +217,25 @@ def network_options(function: _Function) -> _Function:
             "--flow-weights",
             multiple=True,
             metavar="NAME=FILE",
-            callback=lambda context, option, texts: _flow_weights(texts),
+            callback=take,
             help="Trained weights of a flow network, such as flow:raft-small=raft_small.pth; "
-            "repeatable. The narrow FlowNet2 that ships runs without.",
+            f"repeatable. The narrow FlowNet2 that ships, flow:flownet2-narrow, {unnamed}.",
         ),
     )
-    for option in reversed(options):
-        function = option(function)
-    return function
+
+    def add(function: _Function) -> _Function:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
 
 
-def _flow_weights(texts: Sequence[str]) -> tuple[NetworkWeights, ...]:
-    return read_flow_weights({**shipped_flow_files(), **named_files("--flow-weights", texts)})
+def _flow_weights(texts: Sequence[str], *, every_shipped: bool) -> tuple[NetworkWeights, ...]:
+    shipping = shipped_flow_files()
+    named = {name: path for name, path in shipping.items() if every_shipped or name in texts}
+    given = named_files("--flow-weights", [text for text in texts if text not in shipping])
+    return read_flow_weights({**named, **given})
 
 
 def named_files(option: str, texts: Sequence[str]) -> dict[str, Path]:

@@ -17,6 +17,7 @@ from mapt_bench.experiments import (
     DEFAULT_TAUS,
     NetworkWeights,
     interval_plan,
+    shipped_flow_files,
     traits_of,
 )
 
@@ -25,6 +26,7 @@ __all__ = ["command"]
 _EPILOG = """\b
 Examples:
   mapt-bench sweep-interval -j 2
+  mapt-bench sweep-interval -j 2 --flow-weights flow:flownet2-narrow
   mapt-bench sweep-interval --data DATA --drop 1,2,4 --out runs/drop --json drop.json
 """
 
@@ -47,7 +49,7 @@ def _intervals(name: str, text: str | None) -> tuple[int, ...] | None:
     "--memory", default=0, show_default=True, help="Frames that a lost track is kept for."
 )
 @thresholds_option("chosen")
-@network_options
+@network_options(every_shipped_flow=False)
 @experiment_options
 def command(
     drop: str | None,
@@ -61,7 +63,7 @@ def command(
 
     TAUS are whole numbers with commas; without --drop and --pair both sweeps run with 1,2,3,5.
     Numbers of different tau are no comparison by themselves: each tau carries copying and the
-    oracle as references. MAPT's heads, and each flow network that has weights, have a line each.
+    oracle as references. MAPT's heads, and each flow network that is named, have a line each.
     """
     if drop is None and pair is None:
         taus = ",".join(str(tau) for tau in DEFAULT_TAUS)
@@ -77,5 +79,6 @@ def command(
         mapt=given.mapt,
         thresholds=thresholds_named(thresholds),
         flow_weights=flow_weights,
+        left_out=tuple(shipped_flow_files()),
     )
     return run_and_show(plan, given)

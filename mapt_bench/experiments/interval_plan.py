@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.ablation_plan import Thresholds, in_order, with_settings
-from mapt_bench.experiments.plan import Cell, Plan, Sweep
+from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
 from mapt_bench.experiments.variants import (
     BASELINES,
     EXACT_FLOW,
@@ -33,6 +33,7 @@ def interval_plan(
     mapt: MaptWeights | None = None,
     flow_weights: Sequence[NetworkWeights] = (),
     thresholds: Thresholds | None = None,
+    left_out: Sequence[str] = (),
 ) -> Plan:
     """Plan the sweeps over temporal intervals: dropped frames, pairing intervals, or both.
 
@@ -49,6 +50,7 @@ def interval_plan(
         mapt: Weights of MAPT, whose heads have a row each; ``None`` runs the cues that need none.
         flow_weights: Of flow networks that run too, their flow alone.
         thresholds: Settings of associators, by name.
+        left_out: Flow networks that could run; those that do not are listed as skipped.
 
     Raises:
         ConfigError: If there is no sweep, a flow is given weights twice, or an interval or the
@@ -83,6 +85,11 @@ def interval_plan(
         cells=tuple(cells),
         reference="copy",
         sweeps=tuple(sweeps),
+        skipped=tuple(
+            Skip(name, f"takes as long as all other rows together; --flow-weights {name} runs it")
+            for name in left_out
+            if name not in _names(variants)
+        ),
     )
 
 

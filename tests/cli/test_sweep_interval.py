@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -6,8 +7,9 @@ from helpers.commands import examples_of
 from helpers.small_runs import walk, write_videos
 from helpers.weights_room import empty_room
 
-from mapt_bench.cli import main
+from mapt_bench.cli import experiment, main, sweep_interval
 from mapt_bench.errors import DataError
+from mapt_bench.experiments import NetworkWeights
 
 
 @pytest.fixture
@@ -78,6 +80,30 @@ def test_memory_is_for_all_rows_that_have_one(here):
     assert memory == {"copy": 4, "iou": 4, "sort": 4, "bytetrack": 4, "oracle": None}
 
 
+NARROW = "flow:flownet2-narrow"
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_the_flow_network_that_ships_takes_long_and_runs_where_it_is_named(
+    monkeypatch, here, tmp_path, is_named
+):
+    file = tmp_path / "narrow.safetensors"
+    for module in (sweep_interval, experiment):
+        monkeypatch.setattr(module, "shipped_flow_files", lambda: {NARROW: file})
+    monkeypatch.setattr(experiment, "read_flow_weights", lambda files: tuple(map(flow, files)))
+    planned = []
+    monkeypatch.setattr(sweep_interval, "run_and_show", lambda plan, _: planned.append(plan) or 0)
+    result = invoke("--data", "DATA", *(("--flow-weights", NARROW) if is_named else ()))
+    assert result.exit_code == 0, result.stderr
+    assert [row.name for row in planned[0].variants if row.name == NARROW] == [NARROW] * is_named
+    assert [skip.tracker for skip in planned[0].skipped] == [NARROW] * (not is_named)
+    assert all(f"--flow-weights {NARROW} runs it" in skip.reason for skip in planned[0].skipped)
+
+
+def flow(name):
+    return NetworkWeights(name, Path("narrow.safetensors"), "0" * 64)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -121,7 +147,7 @@ def test_only_too_short_sequences_are_an_error(here):
 
 def test_help_ends_with_examples(here):
     examples = examples_of("sweep-interval")
-    assert [words[0] for words in examples] == ["-j", "--data"]
+    assert [words[0] for words in examples] == ["-j", "-j", "--data"]
     found = invoke(*examples[1])
     assert found.exit_code == 0, found.stderr
     assert json.loads((here / "drop.json").read_text())["experiment"] == "sweep-interval"
