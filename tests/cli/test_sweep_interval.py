@@ -148,6 +148,6 @@ def test_only_too_short_sequences_are_an_error(here):
 def test_help_ends_with_examples(here):
     examples = examples_of("sweep-interval")
     assert [words[0] for words in examples] == ["-j", "-j", "--data"]
-    found = invoke(*examples[1])
+    found = invoke(*examples[2])
     assert found.exit_code == 0, found.stderr
     assert json.loads((here / "drop.json").read_text())["experiment"] == "sweep-interval"
