@@ -86,7 +86,7 @@ def interval_plan(
         reference="copy",
         sweeps=tuple(sweeps),
         skipped=tuple(
-            Skip(name, f"takes several times as long as any other row; --flow-weights {name} runs it")
+            Skip(name, f"takes several times as long as other rows; --flow-weights {name} runs it")
             for name in left_out
             if name not in _names(variants)
         ),
