@@ -32,7 +32,9 @@ They let every command and every comparison of this package run trained networks
 download: `mapt-bench track DATA --tracker mapt`, `--segments mapt`, `--weights NAME`, and in
 Python `load_mapt("mapt-tiny")`. **They have learned from a synthetic world alone** ([the drawn
 world](world.md)). That makes them fit to compare designs on that world, to try the toolkit out,
-and to begin a training of your own; it does not make them a perception system.
+and to begin a training of your own; it does not make them a perception system. How they do next
+to their rivals on videos of a family that they never saw, and how much two more training seeds
+differ, stands in [results](results.md).
 
 ## What they are worth on real frames
 
