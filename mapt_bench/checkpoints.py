@@ -30,6 +30,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Raises:
         DataError: If the file is missing or damaged, or holds anything but plain data and tensors.
     """
+    if path.is_dir():
+        raise DataError("is a folder; give the file of weights that is in it", where=path)
     if not path.is_file():
         raise DataError("there is no such weights file; check the path", where=path)
     if path.suffix == ".safetensors":
@@ -38,8 +40,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         raise DataError(
-            "is a pickle that is not plain tensors, and loading it could run code, so it is "
-            "refused; save the state dict alone with torch.save, or as safetensors",
+            "is no file of weights, or a pickle that is not plain tensors: loading that could run "
+            "code, so it is refused; save the state dict alone with torch.save, or as safetensors",
             where=path,
         ) from problem
     except (OSError, RuntimeError, ValueError, EOFError, KeyError) as problem:

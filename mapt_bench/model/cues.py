@@ -51,8 +51,8 @@ class MaptCues:
         """
         if self.network.motion is None:
             raise ConfigError(
-                "this model has no motion head (propagation: none); link by appearance alone, or "
-                "give weights that have one"
+                "this model has no motion head (propagation: none); link by appearance alone "
+                "(mapt:appearance), or give weights that have one"
             )
         return self.network.motion
 

@@ -191,8 +191,9 @@ def _config_of(path: Path) -> MaptConfig:
     except (ValueError, AttributeError) as problem:
         raise DataError(f"its record is damaged ({problem}); copy it again", where=path) from None
     if not isinstance(plain, dict):
+        of = f"holds weights of {record['model']}, and " if record.get("model") else ""
         raise ConfigError(
-            "does not say which configuration of MAPT its weights are of; give weights that "
+            f"{of}does not say which configuration of MAPT its weights are of; give weights that "
             "mapt-bench train wrote, or load them in Python with load_mapt(path, config)",
             where=path,
         )
