@@ -123,7 +123,8 @@ class FlowWarp:
             flow = np.asarray(cv2.resize(flow, (width, height)), dtype=np.float32)
         x = np.arange(width, dtype=np.float32)[None, :] + flow[..., 0] * np.float32(scale_x)
         y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1] * np.float32(scale_y)
-        warped = np.empty(masks.shape, dtype=np.float32)
-        for mask, place in zip(masks, warped, strict=True):
-            cv2.remap(mask, x, y, cv2.INTER_LINEAR, dst=place, borderMode=cv2.BORDER_CONSTANT)
-        return warped
+        warped = [
+            cv2.remap(mask, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+            for mask in masks
+        ]
+        return np.stack(warped).astype(np.float32, copy=False)
