@@ -29,6 +29,7 @@ from rich.console import Console
 from mapt_bench.errors import MaptBenchError, counted
 from mapt_bench.files import check_writable, json_text, write_json, write_text
 from mapt_bench.reports.formats import render_table
+from mapt_bench.reports.tables import Table
 from mapt_bench.reports.terminal import print_table
 
 _SUITE, _SEEDS = "bench", 3
@@ -45,7 +46,7 @@ def _notes(runs: Sequence[SeedRun]) -> list[str]:
     return notes
 
 
-def _report(runs: Sequence[SeedRun], lines: Sequence[Line]) -> dict[str, object]:
+def _report(runs: Sequence[SeedRun], lines: Sequence[Line], gain: Table) -> dict[str, object]:
     return {
         "suite": runs[0].suite,
         "runs": [
@@ -53,16 +54,16 @@ def _report(runs: Sequence[SeedRun], lines: Sequence[Line]) -> dict[str, object]
         ],
         "notes": _notes(runs),
         "lines": [line.to_dict() for line in lines],
-        "room": room(runs).to_dict(),
+        "room": gain.to_dict(),
     }
 
 
-def _show(runs: Sequence[SeedRun], lines: Sequence[Line], console: Console) -> None:
+def _show(runs: Sequence[SeedRun], lines: Sequence[Line], gain: Table, console: Console) -> None:
     for line in lines:
         print_table(line.table, console)
         console.print(_verdict(line), markup=False, highlight=False)
         console.print()
-    print_table(room(runs), console)
+    print_table(gain, console)
     for run in runs:
         console.print(f"{run.name}: weights {run.weights[:12]}", markup=False, highlight=False)
     for note in _notes(runs):
@@ -74,13 +75,13 @@ def _verdict(line: Line) -> str:
     return f"{line.state.upper()}{reasons}"
 
 
-def _page(runs: Sequence[SeedRun], lines: Sequence[Line]) -> str:
+def _page(runs: Sequence[SeedRun], lines: Sequence[Line], gain: Table) -> str:
     parts = [_HEAD.read_text(encoding="utf-8").rstrip()]
     for line in lines:
         asked = replace(line.table, title=line.wanted[:1].upper() + line.wanted[1:])
         parts += [f"### {line.name.capitalize()}", render_table(asked, "markdown").rstrip()]
         parts.append(f"**{line.state.capitalize()}.** {_sentence(line.reasons)}".rstrip())
-    parts += ["### What there is to gain", render_table(room(runs), "markdown").rstrip()]
+    parts += ["### What there is to gain", render_table(gain, "markdown").rstrip()]
     weights = ", ".join(f"{run.name} `{run.weights[:12]}`" for run in runs)
     parts += ["### Weights", f"SHA-256 of each run's: {weights}.", *_notes(runs)]
     return "\n\n".join(parts) + "\n"
@@ -102,14 +103,14 @@ def main(folders: tuple[Path, ...], json_path: str | None, page: Path | None) ->
             if path not in (None, "-"):
                 check_writable(Path(path))
         runs = read_runs(folders)
-        lines = reach(runs)
-        report = _report(runs, lines)
+        lines, gain = reach(runs), room(runs)
+        report = _report(runs, lines, gain)
         if page is not None:
-            write_text(page, _page(runs, lines))
+            write_text(page, _page(runs, lines, gain))
         if json_path == "-":
             click.echo(json_text(report))
             return
-        _show(runs, lines, Console(width=None if sys.stdout.isatty() else 150))
+        _show(runs, lines, gain, Console(width=None if sys.stdout.isatty() else 150))
         if json_path is not None:
             write_json(Path(json_path), report)
     except MaptBenchError as problem:

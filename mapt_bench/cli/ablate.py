@@ -16,7 +16,7 @@ from mapt_bench.cli.experiment import (
     run_and_show,
 )
 from mapt_bench.cli.thresholds import thresholds_named, thresholds_option
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     SAVED,
     MaptWeights,
@@ -131,14 +131,12 @@ def _trained(texts: Sequence[str], mapt: MaptWeights | None) -> tuple[MaptWeight
     if mapt is None:
         raise ConfigError("--trained compares with the whole MAPT; give its --weights too")
     shipping = [text for text in texts if text in shipped_weights()]
-    unknown = [text for text in texts if text not in shipping and "=" not in text]
-    if unknown:
-        known = nearest(unknown[0], shipped_weights())
-        raise ConfigError(
-            f"--trained {unknown[0]}: no weights of that name ship ({known}); for a file expected "
-            "NAME=FILE, as in static=runs/static/weights.safetensors"
-        )
-    files = named_files("--trained", [text for text in texts if text not in shipping])
+    files = named_files(
+        "--trained",
+        [text for text in texts if text not in shipping],
+        example="static=runs/static/weights.safetensors",
+        shipping=shipped_weights(),
+    )
     found = (
         mapt,
         *(read_mapt_weights(name) for name in shipping),

@@ -1,6 +1,6 @@
 """What the commands that run experiments share: options, the run itself, and what is shown."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +12,7 @@ import click
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments import (
     MILD_NOISE,
     NOISY,
@@ -234,12 +234,25 @@ def network_options(*, every_shipped_flow: bool) -> Callable[[_Function], _Funct
 def _flow_weights(texts: Sequence[str], *, every_shipped: bool) -> tuple[NetworkWeights, ...]:
     shipping = shipped_flow_files()
     named = {name: path for name, path in shipping.items() if every_shipped or name in texts}
-    given = named_files("--flow-weights", [text for text in texts if text not in shipping])
+    given = named_files(
+        "--flow-weights",
+        [text for text in texts if text not in shipping],
+        example="flow:raft-small=raft_small.pth",
+        shipping=shipping,
+    )
     return read_flow_weights({**named, **given})
 
 
-def named_files(option: str, texts: Sequence[str]) -> dict[str, Path]:
+def named_files(
+    option: str, texts: Sequence[str], *, example: str, shipping: Collection[str]
+) -> dict[str, Path]:
     """Return the files of a repeatable option ``NAME=FILE``, by name.
+
+    Args:
+        option: What the user wrote them behind.
+        texts: Those that are no names of what ships.
+        example: Of a pair.
+        shipping: Names that would have needed no file.
 
     Raises:
         ConfigError: If a text is no such pair, or a name comes twice.
@@ -248,9 +261,8 @@ def named_files(option: str, texts: Sequence[str]) -> dict[str, Path]:
     for text in texts:
         name, _, file = text.partition("=")
         if not name or not file:
-            raise ConfigError(
-                f"{option} is {text!r}; expected NAME=FILE, as in flow:raft-small=raft_small.pth"
-            )
+            alone = f", or a name that ships; {nearest(text, shipping)}" if shipping else ""
+            raise ConfigError(f"{option} is {text!r}; expected NAME=FILE, as in {example}{alone}")
         if name in files:
             raise ConfigError(f"{option} gives {name} weights twice; leave one of them away")
         files[name] = Path(file).expanduser()
