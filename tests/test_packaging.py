@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers.modules import FOLDERS, ROOT
 
 import mapt_bench
@@ -87,6 +88,8 @@ def _folder_of(package):
 def test_version_is_said_once_over():
     assert PROJECT["project"]["version"] == mapt_bench.__version__
     assert importlib.metadata.version("mapt-bench") == mapt_bench.__version__
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == mapt_bench.__version__
 
 
 def test_the_command_points_at_the_group():
@@ -96,3 +99,20 @@ def test_the_command_points_at_the_group():
 def test_nothing_leaks_under_a_bare_name(packages_and_folders):
     tops = {package.split(".")[0] for package in packages_and_folders()[0]}
     assert tops == {"mapt_bench"}
+
+
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda file: file.name
+)
+def test_workflows_and_templates_are_yaml(file):
+    assert isinstance(yaml.safe_load(file.read_text(encoding="utf-8")), dict)
+
+
+def test_workflows_run_the_pythons_that_are_declared():
+    text = (ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8")
+    tested = yaml.safe_load(text)["jobs"]["tests"]["strategy"]["matrix"]["python"]
+    prefix = "Programming Language :: Python :: 3."
+    declared = [
+        each.split()[-1] for each in PROJECT["project"]["classifiers"] if each.startswith(prefix)
+    ]
+    assert tested == declared
