@@ -70,6 +70,7 @@ def test_data_files_are_listed():
         for package, patterns in SETUPTOOLS["package-data"].items()
         for pattern in patterns
         for path in _folder_of(package).glob(pattern)
+        if path.is_file()
     }
     lying = {
         path
