@@ -56,7 +56,9 @@ class Worker:
             DataError: If the video or its segments are unusable, or a result cannot be written.
         """
         with one_thread(networks=self._runs_networks(unit)):
-            shared = self._library.video(unit.sequence, unit.stress, unit.segments)
+            shared = self._library.video(
+                unit.sequence, unit.stress, unit.segments, key=unit.segments_key
+            )
             outcome = self._outcome(unit, shared)
         if isinstance(outcome, UnitResult):
             write_unit(self._work.folder, unit, outcome)
