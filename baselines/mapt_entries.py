@@ -54,7 +54,6 @@ def mapt_weights(options: FlowOptions) -> Path:
     return Path(DEFAULT_MAPT)
 
 
-@not_followed
 def mapt_segmenter(options: FlowOptions) -> Segmenter:
     """Return what finds segments with MAPT.
 

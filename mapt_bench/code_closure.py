@@ -7,8 +7,7 @@ looked through, so one name of it does not bring all the others along.
 
 Two things are not followed:
 
-- annotations of functions, which no run evaluates; those in class bodies are, because they make
-  the fields of dataclasses;
+- annotations, which say what things are and do nothing;
 - functions marked by :func:`not_followed`: look-ups by name, and code that runs only where a
   configuration asks for it. Whoever makes a key names what was chosen as a root by itself.
 
@@ -307,7 +306,6 @@ class _References(ast.NodeVisitor):
     def __init__(self) -> None:
         self.names: set[tuple[str, str | None]] = set()
         self.imports: dict[str, _Imported] = {}
-        self._in_class = False
 
     def visit_Name(self, node: ast.Name) -> None:
         self.names.add((node.id, None))
@@ -324,11 +322,6 @@ class _References(ast.NodeVisitor):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         self.imports.update(_bound(node))
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
-        before, self._in_class = self._in_class, True
-        self.generic_visit(node)
-        self._in_class = before
-
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._visit_function(node)
 
@@ -337,18 +330,14 @@ class _References(ast.NodeVisitor):
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self.visit(node.target)
-        if self._in_class:
-            self.visit(node.annotation)
         if node.value is not None:
             self.visit(node.value)
 
     def _visit_function(self, node: _Function) -> None:
-        before, self._in_class = self._in_class, False
         arguments = node.args
         defaults = [*arguments.defaults, *(each for each in arguments.kw_defaults if each)]
         for part in (*node.decorator_list, *defaults, *node.body):
             self.visit(part)
-        self._in_class = before
 
 
 def _spelled(node: object) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
-from mapt_bench.baselines.mapt_entries import describe_for_mapt, mapt_segmenter
+from mapt_bench.baselines.mapt_entries import describe_for_mapt
 from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.code_closure import PACKAGE, code_fingerprint, root_of
 from mapt_bench.data.stress import Stress, stressor
@@ -19,7 +19,6 @@ from mapt_bench.experiments.shared import Library
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.threads import one_thread
 from mapt_bench.experiments.unit import run_unit
-from mapt_bench.experiments.variants import Variant
 
 __all__ = [
     "CODE_SCHEMA",
@@ -27,11 +26,7 @@ __all__ = [
     "canonical_json",
     "cell_config",
     "cell_key",
-    "data_roots",
-    "segment_roots",
     "segments_key",
-    "stress_roots",
-    "tracker_roots",
 ]
 
 CODE_SCHEMA = 2
@@ -95,6 +90,7 @@ def segments_key(
     *,
     code: str,
     data_fingerprint: str,
+    labels: dict[str, Any],
     stress: Stress | None,
     seed: int,
 ) -> str:
@@ -105,11 +101,19 @@ def segments_key(
             :meth:`~mapt_bench.experiments.segment_sources.SegmentSource.describe`.
         code: Fingerprint of the code that makes them.
         data_fingerprint: Of the videos.
+        labels: The label space, as data; files of maps do not say what their numbers mean.
         stress: What the segmenter notices of the stress.
         seed: Of the experiment.
     """
     noticed = None if stress is None else asdict(stress)
-    return _key(segments=segments, code=code, data=data_fingerprint, stress=noticed, seed=seed)
+    return _key(
+        segments=segments,
+        code=code,
+        data=data_fingerprint,
+        labels=labels,
+        stress=noticed,
+        seed=seed,
+    )
 
 
 def _key(**content: object) -> str:
@@ -117,69 +121,12 @@ def _key(**content: object) -> str:
     return hashlib.sha256(spelled.encode()).hexdigest()[:_KEY_LENGTH]
 
 
-# Roots: the code that decides a result, of which mapt_bench.code_closure finds all the rest.
-
-_RUNNING = (run_unit, Library, one_thread)
-
-
-def tracker_roots(variant: Variant, entry: AssociatorEntry) -> Iterator[object]:
-    """Yield the code that runs a tracker over a unit and scores it.
-
-    Args:
-        variant: The tracker.
-        entry: Of its associator.
-    """
-    yield from _RUNNING
-    yield entry.build
-    yield from entry.parts
-    if variant.mapt is not None:
-        yield describe_for_mapt
-
-
-def segment_roots(segments: SegmentSource) -> Iterator[object]:
-    """Yield the code that makes segments and keeps them."""
-    yield find_segments
-    yield SegmentSource
-    if segments.mapt is not None:
-        yield mapt_segmenter
-    if segments.saved is not None:
-        yield match_saved_segments
-        yield from data_roots(segments.saved)
-
-
-def data_roots(videos: Iterable[object]) -> Iterator[str]:
-    """Yield the modules that read or generate videos or maps.
-
-    Args:
-        videos: Videos, or sequences of maps.
-    """
-    seen: set[type] = set()
-    yield from (kind.__module__ for kind in _kinds_in(videos, seen))
-
-
-def stress_roots(stress: Stress | None) -> Iterator[object]:
-    """Yield the code that puts videos under a stress."""
-    if stress is not None:
-        yield stressor(stress)
-
-
-def _kinds_in(things: Iterable[object], seen: set[type]) -> Iterator[type]:
-    """Yield the classes of this package that things are of, and what they hold, each once."""
-    for thing in things:
-        kind = type(thing)
-        if isinstance(thing, tuple):
-            yield from _kinds_in(thing, seen)
-        elif kind.__module__.partition(".")[0] == PACKAGE:
-            if kind not in seen:
-                seen.add(kind)
-                yield kind
-            if is_dataclass(thing):
-                yield from _kinds_in((getattr(thing, each.name) for each in fields(thing)), seen)
-
-
 @dataclass(frozen=True)
 class Keys:
     """Makes the content keys of an experiment.
+
+    The roots of a key are the functions and classes that are known to run. The rest of the code
+    that decides is found from them, see :mod:`mapt_bench.code_closure`.
 
     Attributes:
         source: Videos and segments.
@@ -192,12 +139,12 @@ class Keys:
     def of_segments(self, name: str | None, stress: Stress | None) -> str:
         """Return the key of the segments of a name, of videos under a stress."""
         segments = self.source.segments_named(name)
-        noticed = noticed_by_segments(segments, stress)
         return segments_key(
             segments.describe(),
-            code=_code(segment_roots(segments), self._data_roots, stress_roots(noticed)),
+            code=code_fingerprint(self.roots_of_segments(name, stress)),
             data_fingerprint=self.source.fingerprint,
-            stress=noticed,
+            labels=self.source.labels.to_dict(),
+            stress=noticed_by_segments(segments, stress),
             seed=self.seed,
         )
 
@@ -212,20 +159,51 @@ class Keys:
             pair: The pairing interval that the associator is told, 1 where it has none.
             stress: What the associator notices of the cell's stress.
         """
-        roots = tracker_roots(cell.variant, entry)
         return cell_key(
             cell_config(cell, pair=pair, stress=stress),
-            code=_code(roots, self._data_roots, stress_roots(stress)),
+            code=code_fingerprint(self.roots_of_cell(cell, entry, stress)),
             data_fingerprint=self.source.fingerprint,
             segments=self.of_segments(cell.segments, stress),
             seed=self.seed,
         )
 
+    def roots_of_segments(self, name: str | None, stress: Stress | None) -> frozenset[str]:
+        """Return the roots of the code that makes segments and writes their archive."""
+        segments = self.source.segments_named(name)
+        roots: list[object] = [find_segments, SegmentSource, segments.maker]
+        if segments.saved is not None:
+            roots += [match_saved_segments, *_kinds_in(segments.saved)]
+        return self._named(roots, noticed_by_segments(segments, stress))
+
+    def roots_of_cell(
+        self, cell: Cell, entry: AssociatorEntry, stress: Stress | None
+    ) -> frozenset[str]:
+        """Return the roots of the code that runs a tracker over given segments and scores it."""
+        roots: list[object] = [run_unit, Library, one_thread, entry.build, *entry.parts]
+        if cell.variant.mapt is not None:
+            roots.append(describe_for_mapt)
+        return self._named(roots, stress)
+
+    def _named(self, roots: list[object], stress: Stress | None) -> frozenset[str]:
+        stressed = [] if stress is None else [stressor(stress)]
+        named = map(root_of, (*roots, *stressed, *self._data_roots))
+        return frozenset(root for root in named if root is not None)
+
     @cached_property
     def _data_roots(self) -> tuple[str, ...]:
-        return tuple(data_roots(self.source.videos))
+        return _kinds_in(self.source.videos)
 
 
-def _code(*roots: Iterable[object]) -> str:
-    named = (root_of(root) for group in roots for root in group)
-    return code_fingerprint(frozenset(root for root in named if root is not None))
+def _kinds_in(things: Iterable[object]) -> tuple[str, ...]:
+    """Return the modules of the classes of this package that things are of, or hold."""
+    found: set[str] = set()
+    waiting = list(things)
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, tuple):
+            waiting += thing
+        elif type(thing).__module__.partition(".")[0] == PACKAGE:
+            found.add(type(thing).__module__)
+            if is_dataclass(thing):
+                waiting += [getattr(thing, each.name) for each in fields(thing)]
+    return tuple(sorted(found))

@@ -68,7 +68,7 @@ def test_a_mapt_counts_by_its_contents_not_by_its_name_or_place():
 
 
 def key_of_segments(segments=SEGMENTS, **changes):
-    given = {"code": "c", "data_fingerprint": "d", "stress": None, "seed": 0}
+    given = {"code": "c", "data_fingerprint": "d", "labels": {}, "stress": None, "seed": 0}
     return segments_key(segments, **{**given, **changes})
 
 
@@ -79,6 +79,7 @@ def key_of_segments(segments=SEGMENTS, **changes):
         key_of_segments({"kind": "found by MAPT", "weights": "aa"}),
         key_of_segments(code="other code"),
         key_of_segments(data_fingerprint="e"),
+        key_of_segments(labels={"name": "mine"}),
         key_of_segments(stress=Stress("bars", 1)),
         key_of_segments(stress=Stress("bars", 2)),
         key_of_segments(stress=Stress("bars", 1, seed=3)),
