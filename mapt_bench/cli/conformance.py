@@ -6,7 +6,7 @@ import click
 
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.evaluation.conformance import check_conformance, find_cases
+from mapt_bench.evaluation.conformance import check_conformance, find_cases, golden_cases
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_table
 
@@ -14,13 +14,13 @@ __all__ = ["command"]
 
 _EPILOG = """\b
 Examples:
-  mapt-bench conformance tests/golden
-  mapt-bench conformance tests/golden --results my_numbers
+  mapt-bench conformance
+  mapt-bench conformance --results my_numbers
 """
 
 
 @click.command("conformance", epilog=_EPILOG)
-@click.argument("folder", type=path_type, metavar="DIR")
+@click.argument("folder", type=path_type, metavar="[DIR]", required=False)
 @click.option(
     "--results",
     type=path_type,
@@ -28,14 +28,19 @@ Examples:
     help="Check another implementation: DIR holds its <case>.json, shaped like 'results' in "
     "expected.json; numbers it does not give are counted, not compared.",
 )
+@click.option("--where", is_flag=True, help="Print the folder of the built-in cases and stop.")
 @json_option
-def command(folder: Path, results: Path | None, json_file: str | None) -> int:
-    """Score every golden case under DIR and compare every number.
+def command(folder: Path | None, results: Path | None, where: bool, json_file: str | None) -> int:
+    """Score golden cases and compare every number.
 
-    A case is a folder with gt/, pred/ and expected.json. Lists each mismatch with case, block,
-    field, expected and got. Exit code 1 if there is any, 3 if DIR has no case or nothing can be
-    compared.
+    A case is a folder with gt/, pred/ and expected.json. Without DIR the built-in cases are scored.
+    Each mismatch is listed with case, block, field, expected and got. Exit code 1 if there is a
+    mismatch, 3 if DIR has no case or nothing can be compared.
     """
+    if where:
+        click.echo(golden_cases())
+        return 0
+    folder = golden_cases() if folder is None else folder
     with progress_bar("checking cases", len(find_cases(folder))) as progress:
         report = check_conformance(folder, progress, results=results)
     if not emit_json(json_file, report.to_dict()):

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ import click
 
 from mapt_bench import __version__
 from mapt_bench.errors import ConfigError, MaptBenchError, nearest
+from mapt_bench.extras import missing_extra
 
 __all__ = ["main"]
 
@@ -40,6 +42,10 @@ _USAGE = 2
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 """As shells report the signals INT and PIPE; 1 would say that a check failed."""
+
+_NAME = "mapt-bench"
+_COMPLETION = "_MAPT_BENCH_COMPLETE"
+"""The variable by which a shell asks for completions; click derives it from the name."""
 
 
 class _LazyGroup(click.Group):
@@ -77,6 +83,8 @@ class _LazyGroup(click.Group):
     ) -> NoReturn:
         """Run, and turn every outcome into an exit code: 0, 1, 2, 3 or 70; never returns."""
         words = list(sys.argv[1:] if args is None else args)
+        if _COMPLETION in os.environ:  # click answers the shell and exits
+            super().main(words, prog_name=_NAME, complete_var=_COMPLETION)
         extra["standalone_mode"] = False
         wants_json = any(word == "--json" or word.startswith("--json=") for word in words)
         sys.exit(self._run(words, wants_json, {"prog_name": prog_name, **extra}))
@@ -86,11 +94,7 @@ class _LazyGroup(click.Group):
             outcome = super().main(words, **extra)
             return outcome if isinstance(outcome, int) else 0
         except MaptBenchError as problem:
-            if problem.exit_code == _CRASH:  # somebody has code to mend
-                traceback.print_exc()
-            place = f"{problem.where}: " if problem.where else ""
-            _complain(f"error: {place}{problem.message}", problem.to_dict(), wants_json)
-            return problem.exit_code
+            return _failed(problem, wants_json)
         except click.exceptions.NoArgsIsHelpError as problem:
             click.echo(problem.ctx.get_help() if problem.ctx else "", err=True)
             return _USAGE
@@ -106,11 +110,28 @@ class _LazyGroup(click.Group):
         except SystemExit as problem:
             return _left(problem, wants_json)
         except Exception as problem:  # the last resort: exit 70 is part of the contract
-            traceback.print_exc()
-            message = f"{type(problem).__name__}: {problem}"
-            details = {"kind": "crash", "message": message, "where": None}
-            _complain(f"internal error: {message}", details, wants_json)
-            return _CRASH
+            return _crashed(problem, wants_json)
+
+
+def _failed(problem: MaptBenchError, wants_json: bool) -> int:
+    """Report an error that is meant for the user."""
+    if problem.exit_code == _CRASH:  # the user's own code failed: they need the traceback
+        traceback.print_exc()
+    place = f"{problem.where}: " if problem.where else ""
+    _complain(f"error: {place}{problem.message}", problem.to_dict(), wants_json)
+    return problem.exit_code
+
+
+def _crashed(problem: Exception, wants_json: bool) -> int:
+    """Report a bug, or an optional package that is not installed."""
+    missing = missing_extra(problem) if isinstance(problem, ModuleNotFoundError) else None
+    if missing is not None:
+        return _failed(missing, wants_json)
+    traceback.print_exc()
+    message = f"{type(problem).__name__}: {problem}"
+    details = {"kind": "crash", "message": message, "where": None}
+    _complain(f"internal error: {message}", details, wants_json)
+    return _CRASH
 
 
 def _left(problem: SystemExit, wants_json: bool) -> int:

@@ -1,6 +1,6 @@
 """From folders of maps to results: matching, scoring, intervals, conformance."""
 
-from mapt_bench.evaluation.conformance import check_conformance
+from mapt_bench.evaluation.conformance import check_conformance, golden_cases
 from mapt_bench.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate_folders
 from mapt_bench.evaluation.result import EvaluationResult, evaluations_document
 
@@ -11,4 +11,5 @@ __all__ = [
     "check_conformance",
     "evaluate_folders",
     "evaluations_document",
+    "golden_cases",
 ]

@@ -11,7 +11,14 @@ from mapt_bench.errors import DataError, nearest
 from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
 from mapt_bench.metrics.block import Block
 
-__all__ = ["CONFORMANCE_SCHEMA", "ConformanceReport", "Mismatch", "check_conformance", "find_cases"]
+__all__ = [
+    "CONFORMANCE_SCHEMA",
+    "ConformanceReport",
+    "Mismatch",
+    "check_conformance",
+    "find_cases",
+    "golden_cases",
+]
 
 CONFORMANCE_SCHEMA = "mapt-bench/conformance/1"
 
@@ -63,6 +70,16 @@ class ConformanceReport:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data."""
         return {"schema": CONFORMANCE_SCHEMA, **asdict(self)}
+
+
+def golden_cases() -> Path:
+    """Return the folder of the golden cases that are part of this package.
+
+    Example:
+        >>> len(find_cases(golden_cases()))
+        24
+    """
+    return Path(__file__).with_name("golden")
 
 
 def find_cases(folder: Path) -> list[Path]:

@@ -10,6 +10,12 @@ from mapt_bench.cli import main
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
+def test_the_built_in_cases_are_those_of_the_tests():
+    outcome = run("--where")
+    assert outcome.exit_code == 0
+    assert Path(outcome.stdout.strip()).resolve() == GOLDEN.resolve()
+
+
 def run(*words):
     return CliRunner().invoke(main, ["conformance", *map(str, words)])
 
@@ -32,8 +38,9 @@ def alter(case, *path, by=0.001):
     file.write_text(json.dumps(expected))
 
 
-def test_all_golden_cases_agree():
-    outcome = run(GOLDEN)
+@pytest.mark.parametrize("words", [(), (GOLDEN,)], ids=["built-in", "by folder"])
+def test_all_golden_cases_agree(words):
+    outcome = run(*words)
     assert outcome.exit_code == 0
     assert outcome.stdout == "24 cases, 92551 numbers compared, 0 mismatches\n"
 

@@ -1,5 +1,6 @@
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -216,3 +217,43 @@ def test_somebody_elses_exit_is_no_closed_pipe(tmp_path):
     assert done.returncode == 70
     assert "sys.exit(3)" in done.stderr
     assert json.loads(done.stdout)["error"]["kind"] == "crash"
+
+
+def complete(shell, words, position):
+    """What a shell shows on TAB."""
+    environment = {
+        **os.environ,
+        "_MAPT_BENCH_COMPLETE": f"{shell}_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(position),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "mapt_bench"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_shell_completes_commands():
+    outcome = complete("bash", "mapt-bench ev", 1)
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "plain,evaluate\n", "")
+
+
+def test_a_shell_completes_options():
+    outcome = complete("bash", "mapt-bench compare --fail", 2)
+    assert (outcome.returncode, outcome.stdout) == (0, "plain,--fail-on\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_gets_its_completion_script(shell):
+    outcome = subprocess.run(
+        [sys.executable, "-m", "mapt_bench"],
+        env={**os.environ, "_MAPT_BENCH_COMPLETE": f"{shell}_source"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert "_MAPT_BENCH_COMPLETE" in outcome.stdout

@@ -108,7 +108,7 @@ class Copy:
         self.folder = folder
         ignored = shutil.ignore_patterns("__pycache__", "*.safetensors")
         for place in FOLDERS.values():
-            shutil.copytree(place, folder / place.name, ignore=ignored)
+            shutil.copytree(place, folder / place.name, symlinks=True, ignore=ignored)
         shutil.copy(ROOT / "pyproject.toml", folder)
 
     def file(self, module):
