@@ -185,7 +185,7 @@ class Keys:
         return self._named(roots, stress)
 
     def _named(self, roots: list[object], stress: Stress | None) -> frozenset[str]:
-        stressed = [] if stress is None else [stressor(stress)]
+        stressed = [] if stress is None else [stressor(stress), Stress]  # it knows its levels
         named = map(root_of, (*roots, *stressed, *self._data_roots))
         return frozenset(root for root in named if root is not None)
 
