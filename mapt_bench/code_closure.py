@@ -37,6 +37,7 @@ _Symbol = tuple[str, str]
 
 _WHOLE = "*"
 _LENGTH = 16
+_SAYS_NOTHING = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -100,7 +101,7 @@ def code_closure(roots: frozenset[str]) -> tuple[str, ...]:
         if symbol in seen:
             continue
         seen.add(symbol)
-        waiting += _module(symbol[0]).followed(symbol[1])
+        waiting += _followed(symbol)
     return tuple(sorted({module for module, _ in seen}))
 
 
@@ -166,16 +167,14 @@ class _Module:
     @functools.cached_property
     def digest(self) -> str:
         """SHA-256 of the code, the same in every version of Python that parses it alike."""
-        spelled = hashlib.sha256()
-        for piece in _spelled(self.tree):
-            spelled.update(piece.encode())
-        return spelled.hexdigest()
+        pieces: list[str] = []
+        _spell(self.tree, pieces)
+        return hashlib.sha256("".join(pieces).encode()).hexdigest()
 
-    def followed(self, name: str) -> list[_Symbol]:
-        """Return what a name at the top level refers to."""
-        if name == _WHOLE:
-            return list(self._references(self.tree.body))
-        return list(self._references(self.definitions.get(name, [])))
+    def followed(self, name: str) -> Iterator[_Symbol]:
+        """Yield what a name at the top level refers to."""
+        statements = self.tree.body if name == _WHOLE else self.definitions.get(name, [])
+        return self._references(statements)
 
     def _references(self, statements: list[ast.stmt]) -> Iterator[_Symbol]:
         for statement in statements:
@@ -226,6 +225,13 @@ def _exported(module: str, symbol: str, attribute: str | None) -> Iterator[_Symb
         yield from _exported(f"{module}.{symbol}", attribute or _WHOLE, None)
     elif not symbol.startswith("__"):
         raise ValueError(f"module {module!r} has no {symbol!r}, and one refers to it")
+
+
+@functools.cache
+def _followed(symbol: _Symbol) -> frozenset[_Symbol]:
+    """Return what a definition refers to."""
+    module, name = symbol
+    return frozenset(_module(module).followed(name))
 
 
 @functools.cache
@@ -340,32 +346,30 @@ class _References(ast.NodeVisitor):
             self.visit(part)
 
 
-def _spelled(node: object) -> Iterator[str]:
-    """Yield the code without comments, docstrings and layout.
+def _spell(node: object, pieces: list[str]) -> None:
+    """Spell code without comments, docstrings and layout.
 
     Unlike :func:`ast.dump` it says nothing about fields that are empty: versions of Python differ
     in which there are.
     """
     if isinstance(node, ast.AST):
-        yield f"({type(node).__name__}"
+        pieces.append(f"({type(node).__name__}")
+        is_constant = isinstance(node, ast.Constant)
         for name in node._fields:
             value = getattr(node, name, None)
-            if name in {"kind", "type_comment", "type_ignores"}:
+            if name in _SAYS_NOTHING or value == [] or (value is None and not is_constant):
                 continue
-            if value is None and not isinstance(node, ast.Constant):
-                continue
-            if value != []:
-                yield f" {name}="
-                yield from _spelled(value)
-        yield ")"
+            pieces.append(f" {name}=")
+            _spell(value, pieces)
+        pieces.append(")")
     elif isinstance(node, list):
-        yield "["
+        pieces.append("[")
         for each in node:
             if not _is_text(each):
-                yield from _spelled(each)
-        yield "]"
+                _spell(each, pieces)
+        pieces.append("]")
     else:
-        yield f"{type(node).__name__}:{node!r}"
+        pieces.append(f"{type(node).__name__}:{node!r}")
 
 
 def _is_text(node: object) -> bool:

@@ -40,6 +40,8 @@ DECIDE_NOTHING = {
     "experiments.workers",
     "experiments.schedule",
     "experiments.run_folder",
+    # It says how a unit came about.
+    "provenance",
     # It hands out videos and segments, which the keys have by their contents.
     "experiments.source",
     # They look things up by name: what is found has its place in the keys.
