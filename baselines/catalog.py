@@ -21,6 +21,7 @@ from mapt_bench.baselines.registry import (
 from mapt_bench.baselines.settings import TrackerSettings
 from mapt_bench.baselines.two_step_settings import two_step_settings
 from mapt_bench.baselines.unlinked import UnlinkedAssociator
+from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking import Associator, FlowWarp, StandStill, TwoStepAssociator
 from mapt_bench.tracking.propagation import Propagation
@@ -66,6 +67,7 @@ def _families() -> set[str]:
     return {FLOW_PREFIX, *(f"{name.partition(':')[0]}:" for name in REGISTRY if ":" in name)}
 
 
+@not_followed
 def associator_entry(name: str) -> AssociatorEntry:
     """Return what is known of an associator before it is built.
 
@@ -318,6 +320,7 @@ def _flow_associator(name: str) -> AssociatorEntry:
         build=build,
         needs_weights=source.needs_weights,
         needs_true_flow=source.needs_true_flow,
+        parts=(source.build, mapt_over) if by_mapt else (source.build,),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from mapt_bench.baselines.exact_flow import ExactFlow, TrueFlow
 from mapt_bench.baselines.flow import DisFlow
 from mapt_bench.baselines.flow_files import FlowFiles
+from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking.propagation import FlowSource
 from mapt_bench.weights import DEFAULT_NARROW_FLOWNET2, shipped, shipped_weights, weights_file
@@ -148,6 +149,7 @@ def flow_names() -> tuple[str, ...]:
     return (*_ENTRIES, f"{_PTLFLOW}MODEL")
 
 
+@not_followed
 def flow_entry(name: str) -> FlowEntry:
     """Return what is known of a flow source before it is built.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.registry import REGISTRY, AssociatorOptions, register
 from mapt_bench.baselines.two_step_settings import two_step_settings
+from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import Frame
 from mapt_bench.tracking import Associator, FrameSegments, Propagation, Segmenter
@@ -68,6 +69,7 @@ def mapt_segmenter(options: FlowOptions) -> Segmenter:
     return MaptSegmenter(_checked_model(options))
 
 
+@not_followed
 def mapt_over(propagation: Propagation, options: AssociatorOptions) -> Associator:
     """Return MAPT's two steps with masks carried by something else than its motion head.
 
@@ -116,6 +118,7 @@ def mapt_parts(options: FlowOptions) -> MaptParts:
     )
 
 
+@not_followed
 def describe_for_mapt(options: FlowOptions, frame: Frame, segments: FrameSegments) -> FrameSegments:
     """Return segments with the cues that MAPT links them by; those it found itself, as they are.
 

@@ -58,6 +58,7 @@ class AssociatorEntry:
         needs_weights: Whether it has a network, and so must be given weights or leave to be
             untrained.
         needs_true_flow: Whether it is an upper bound that is told how every pixel moved.
+        parts: Functions that ``build`` looks up by name; their code decides results as well.
     """
 
     name: str
@@ -70,6 +71,7 @@ class AssociatorEntry:
     build: Callable[[AssociatorOptions], Associator]
     needs_weights: bool = False
     needs_true_flow: bool = False
+    parts: tuple[Callable[..., object], ...] = ()
 
 
 REGISTRY: dict[str, AssociatorEntry] = {}

@@ -1,23 +1,29 @@
 """How a result came about: versions, commit, machine. Everything that may explain a difference."""
 
+import functools
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mapt_bench import __version__
 
-__all__ = ["provenance"]
+__all__ = ["joined_provenance", "provenance"]
 
 _PACKAGES = (
     *("numpy", "scipy", "opencv-python-headless", "pyspng", "pycocotools"),
     *("torch", "torchvision", "fvcore"),
 )
 
+_WHEN = "created"
 
-def provenance(*, threads: int = 1, device: str = "cpu") -> dict[str, object]:
+
+def provenance(*, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
     """Describe the code and the machine that make a result.
 
     Args:
@@ -26,19 +32,84 @@ def provenance(*, threads: int = 1, device: str = "cpu") -> dict[str, object]:
 
     Returns:
         JSON-ready facts. ``created`` (UTC) is the only entry that changes between two runs of the
-        same code on the same machine. ``git_commit`` is null outside a checkout.
+        same code on the same machine. ``git_commit`` is null outside a checkout, ``cpu`` where the
+        system does not name the processor.
     """
+    return {
+        **_surroundings(),
+        "device": device,
+        "threads": threads,
+        _WHEN: datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def joined_provenance(units: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the provenance of a result that was made of several units of work.
+
+    Args:
+        units: The provenance of each, from :func:`provenance`; at least one.
+
+    Returns:
+        What the units agree on, and as ``created`` the latest time. Where units differ, an entry
+        is null, and ``sets`` lists each set of the differing entries: with the number of its
+        ``units`` and its latest ``created``, the largest first.
+
+    Example:
+        >>> old, new = ({"python": v, "device": "cpu", "created": v} for v in ("3.11", "3.12"))
+        >>> joined_provenance([old, new, new])["sets"][0]
+        {'units': 2, 'python': '3.12', 'created': '3.12'}
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for unit in units:
+        facts = {name: value for name, value in unit.items() if name != _WHEN}
+        groups.setdefault(json.dumps(facts, sort_keys=True), []).append(unit)
+    sets = sorted(groups.values(), key=lambda group: (-len(group), _latest(group)))
+    names = list(dict.fromkeys(name for group in sets for name in group[0]))
+    differing = [
+        name
+        for name in names
+        if name != _WHEN and any(group[0].get(name) != sets[0][0].get(name) for group in sets)
+    ]
+    joined = {name: None if name in differing else sets[0][0].get(name) for name in names}
+    joined[_WHEN] = max(map(_latest, sets))
+    if differing:
+        joined["sets"] = [
+            {
+                "units": len(group),
+                **{name: group[0].get(name) for name in differing},
+                _WHEN: _latest(group),
+            }
+            for group in sets
+        ]
+    return joined
+
+
+def _latest(group: Iterable[Mapping[str, Any]]) -> str:
+    return max(str(unit.get(_WHEN, "")) for unit in group)
+
+
+@functools.cache
+def _surroundings() -> dict[str, Any]:
+    """Return what stays the same as long as the process lives."""
     return {
         "mapt_bench": __version__,
         "git_commit": _git_commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
+        "host": platform.node(),
+        "cpu": _cpu(),
         "processor_count": os.cpu_count(),
-        "device": device,
-        "threads": threads,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _cpu() -> str | None:
+    try:  # Linux; platform.processor() says nothing there
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or None
 
 
 def _version(package: str) -> str | None:

@@ -9,7 +9,7 @@ from helpers.modules import MODULES
 BARE = {"metrics", "baselines", "reports", "tests", "helpers"}
 
 # Anyone may use these; they use nobody (provenance reads the package's version).
-LEAVES = {"errors", "extras", "files", "orphans", "provenance", "user_code"}
+LEAVES = {"code_closure", "errors", "extras", "files", "orphans", "provenance", "user_code"}
 LABELS = {"labels"}
 FOUNDATION = {"labels", "data", "metrics", "tracking"}
 ALLOWED = {

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mapt_bench.code_closure import not_followed
 from mapt_bench.data.coco_json import find_coco_json
 from mapt_bench.data.coco_panoptic import open_coco_panoptic
 from mapt_bench.data.frame_files import FrameCodec, open_frame_files
@@ -63,6 +64,7 @@ def encoding_names() -> tuple[str, ...]:
     return tuple(sorted(_ENCODINGS))
 
 
+@not_followed
 def encoding_by_name(name: str) -> Encoding:
     """Return an encoding.
 
@@ -74,6 +76,7 @@ def encoding_by_name(name: str) -> Encoding:
     return _ENCODINGS[name]
 
 
+@not_followed
 def detect_encoding(listing: Listing) -> Encoding:
     """Find out the encoding of a folder from its file endings and the headers of a few files.
 

@@ -13,7 +13,7 @@ from mapt_bench.experiments.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.statistics import cell_scores
 from mapt_bench.experiments.summary import summary_rows
 from mapt_bench.metrics import pat_variant, undefined_reasons
-from mapt_bench.provenance import provenance
+from mapt_bench.provenance import joined_provenance, provenance
 
 __all__ = ["RUN_SCHEMA", "run_result"]
 
@@ -32,7 +32,8 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
         and ``provenance``; ``scores_by_group``; and what
         :mod:`~mapt_bench.experiments.link_results` reads from link events. Equal for equal runs,
         however many workers there were, but for ``provenance.created`` and everything under
-        ``cost``.
+        ``cost``. Where units were computed by different versions or on different machines,
+        ``provenance.sets`` lists them.
     """
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
@@ -57,12 +58,22 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
             "seconds_per_frame": "median time of association alone, images and segments read",
         },
         "provenance": {
-            **provenance(threads=1),
+            **_provenance_of_units(outcome),
             "seed": outcome.seed,
             "data": source.describe(),
             "weights": _weights(outcome),
         },
     }
+
+
+def _provenance_of_units(outcome: RunOutcome) -> dict[str, Any]:
+    """Return how the units came about; cells that amount to the same work share theirs."""
+    units = {
+        (cell.key, place): unit.provenance
+        for cell in outcome.cells
+        for place, unit in cell.units.items()
+    }
+    return joined_provenance(units.values() if units else [provenance(threads=1)])
 
 
 def _weights(outcome: RunOutcome) -> dict[str, str]:

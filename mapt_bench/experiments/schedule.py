@@ -7,7 +7,7 @@ from mapt_bench.baselines import associator_entry
 from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.data.stress import Stress, StressEntry, least_frames, stress_video
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.experiments.cells import cell_config, cell_key
+from mapt_bench.experiments.cells import Keys
 from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.variants import Variant
@@ -29,6 +29,7 @@ class Unit:
         phase: First frame that exists.
         stress: What is done to the video.
         segments: Name of what is linked.
+        segments_key: Content key of the segments.
     """
 
     variant: Variant
@@ -39,6 +40,7 @@ class Unit:
     phase: int
     stress: Stress | None = None
     segments: str | None = None
+    segments_key: str = ""
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -62,6 +64,7 @@ class ScheduledCell:
         sequences: Indices of the videos that can bear it.
         stress: What its tracker notices of its stress: ``None`` for changed images that it does
             not read.
+        segments_key: Content key of the segments that it links.
     """
 
     cell: Cell
@@ -69,6 +72,7 @@ class ScheduledCell:
     key: str
     sequences: tuple[int, ...]
     stress: Stress | None = None
+    segments_key: str = ""
 
     def units(self) -> Iterator[Unit]:
         """Yield its units by sequence and phase."""
@@ -84,6 +88,7 @@ class ScheduledCell:
                     phase,
                     self.stress,
                     cell.segments,
+                    self.segments_key,
                 )
 
 
@@ -131,7 +136,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         name: Skip("all", "the sequence has no ground truth", name) for name in source.without_truth
     }
     skipped.update((skip.tracker, skip) for skip in plan.skipped)
-    cells = []
+    cells, keys = [], Keys(source, seed)
     for cell in plan.cells:
         entry = associator_entry(cell.variant.associator)
         skip = _skip(cell, entry, source)
@@ -140,16 +145,12 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
             continue
         pair = cell.pair if entry.supports_pair else 1
         stress = _noticed(cell, entry, source)
-        key = cell_key(
-            cell_config(cell, pair=pair, stress=stress),
-            data_fingerprint=source.fingerprint,
-            segments=source.segments_named(cell.segments).describe(),
-            seed=seed,
-        )
+        key = keys.of_cell(cell, entry, pair=pair, stress=stress)
         suited, unsuited = _by_video(cell, source)
         skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in unsuited)
         if suited:
-            cells.append(ScheduledCell(cell, pair, key, suited, stress))
+            segments_key = keys.of_segments(cell.segments, stress)
+            cells.append(ScheduledCell(cell, pair, key, suited, stress, segments_key))
     stressed = any(series.level_of(each.cell) for series in plan.series for each in cells)
     if not cells or (plan.series and not stressed):
         reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))

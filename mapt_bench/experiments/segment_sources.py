@@ -1,5 +1,6 @@
 """Where the segments come from that every tracker of an experiment is given."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.mapt_entries import mapt_segmenter
 from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.baselines.segmenters import GROUND_TRUTH, GroundTruthSegments, SavedSegments
+from mapt_bench.code_closure import not_followed
 from mapt_bench.data import StoredSequence
 from mapt_bench.experiments.weights import MaptWeights
 from mapt_bench.labels import Video
@@ -56,13 +58,16 @@ class SegmentSource:
         """Whether segments are found in images."""
         return self.mapt is not None
 
+    @property
+    def maker(self) -> "Callable[[SegmentSource, Video, int, int], Segmenter]":
+        """The function that :meth:`segmenter` calls: its code makes the segments of this source."""
+        if self.mapt is not None:
+            return _found
+        return _true if self.saved is None else _saved
+
     def segmenter(self, video: Video, index: int, seed: int) -> Segmenter:
         """Return what finds the segments of the video at a position, which may be under stress."""
-        if self.mapt is not None:
-            return mapt_segmenter(FlowOptions(weights=self.mapt.path))
-        if self.saved is not None:
-            return SavedSegments(self.saved[index], seed=seed)
-        return GroundTruthSegments(video, seed=seed, noise=self.noise)
+        return self.maker(self, video, index, seed)
 
     def describe(self) -> dict[str, Any]:
         """Return what decides the segments, ready for JSON and for keys; no paths."""
@@ -90,3 +95,19 @@ class SegmentSource:
             f"{100 * self.noise.missed:g} % missed, {100 * self.noise.merged:g} % merged, "
             f"{100 * self.noise.eroded:g} % eroded, {self.noise.spurious:g} spurious a frame"
         )
+
+
+@not_followed
+def _found(source: SegmentSource, video: Video, index: int, seed: int) -> Segmenter:
+    weights = None if source.mapt is None else source.mapt.path
+    return mapt_segmenter(FlowOptions(weights=weights))
+
+
+@not_followed
+def _saved(source: SegmentSource, video: Video, index: int, seed: int) -> Segmenter:
+    return SavedSegments((source.saved or ())[index], seed=seed)
+
+
+@not_followed
+def _true(source: SegmentSource, video: Video, index: int, seed: int) -> Segmenter:
+    return GroundTruthSegments(video, seed=seed, noise=source.noise)

@@ -91,8 +91,16 @@ class Library:
         self._plain: tuple[int, RememberedVideo] | None = None
         self._last: tuple[tuple[int, Stress | None], SharedVideo] | None = None
 
-    def video(self, sequence: int, stress: Stress | None, segments: str | None) -> SharedVideo:
+    def video(
+        self, sequence: int, stress: Stress | None, segments: str | None, *, key: str
+    ) -> SharedVideo:
         """Return a video under a stress, with its segments of one name found.
+
+        Args:
+            sequence: Position of the video in the data.
+            stress: What is done to it.
+            segments: Name of the segments.
+            key: Content key of the segments.
 
         Raises:
             ConfigError: If the stress cannot be put on such a video.
@@ -106,7 +114,7 @@ class Library:
             return shared
         kind = self._source.segments_named(segments)
         path = archive_path(self._folder, kind, sequence, shared.video.info.name, stress)
-        find_segments(path, kind, shared.video, sequence, self._seed)
+        find_segments(path, kind, shared.video, sequence, self._seed, key=key)
         shared.open_segments(segments, path)
         return shared
 

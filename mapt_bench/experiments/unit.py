@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
@@ -23,7 +23,7 @@ from mapt_bench.tracking import Association, Associator, FrameSegments, SegmentT
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "run_unit"]
 
-UNIT_SCHEMA = "mapt-bench/unit/3"
+UNIT_SCHEMA = "mapt-bench/unit/4"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,7 @@ class UnitResult:
         matches: Segments by what gave them their identity, for example ``{"motion": 40}``.
         recovered: Segments given the identity of a track that had been lost from view.
         seconds: Time of association of each frame, images already read.
+        provenance: Versions, machine, device, threads and time of what found it.
     """
 
     sequence: str
@@ -47,6 +48,7 @@ class UnitResult:
     matches: Mapping[str, int]
     recovered: int
     seconds: tuple[float, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that :meth:`from_dict` reads back."""
@@ -59,6 +61,7 @@ class UnitResult:
             "seconds": list(self.seconds),
             "sums": self.sums.to_vector().tolist(),
             "links": self.links.to_dict(),
+            "provenance": dict(self.provenance),
         }
 
     @classmethod
@@ -83,6 +86,7 @@ class UnitResult:
                 matches={str(step): int(count) for step, count in data["matches"].items()},
                 recovered=int(data["recovered"]),
                 seconds=tuple(float(value) for value in data["seconds"]),
+                provenance=dict(data["provenance"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise DataError(f"is no result of a unit ({problem}); delete it") from problem

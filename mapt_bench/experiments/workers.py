@@ -4,7 +4,7 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.threads import one_thread
 from mapt_bench.experiments.unit import UnitResult, run_unit
 from mapt_bench.orphans import end_with_parent
+from mapt_bench.provenance import provenance
 
 __all__ = ["Failure", "Work", "outcomes"]
 
@@ -56,11 +57,15 @@ class Worker:
             DataError: If the video or its segments are unusable, or a result cannot be written.
         """
         with one_thread(networks=self._runs_networks(unit)):
-            shared = self._library.video(unit.sequence, unit.stress, unit.segments)
+            shared = self._library.video(
+                unit.sequence, unit.stress, unit.segments, key=unit.segments_key
+            )
             outcome = self._outcome(unit, shared)
-        if isinstance(outcome, UnitResult):
-            write_unit(self._work.folder, unit, outcome)
-        return outcome
+        if isinstance(outcome, Failure):
+            return outcome
+        told = replace(outcome, provenance=provenance(threads=1))
+        write_unit(self._work.folder, unit, told)
+        return told
 
     def _outcome(self, unit: Unit, shared: SharedVideo) -> UnitResult | Failure:
         try:

@@ -56,13 +56,16 @@ _CUE_ARRAYS = {"cue_features": np.float16, "cue_descriptors": np.float32}
 """Only in archives with cues: ``(frames, channels, rows, columns)`` and ``(segments, dims)``."""
 
 
-def write_archive(path: Path, info: VideoInfo, frames: Iterable[FrameSegments]) -> str:
+def write_archive(
+    path: Path, info: VideoInfo, frames: Iterable[FrameSegments], *, key: str | None = None
+) -> str:
     """Write the segments of a video; an older archive is replaced only when this one is complete.
 
     Args:
         path: File to write, usually ending in ``.npz``.
         info: The video.
         frames: Segments of each frame, in order; one for each of ``info.frame_names``.
+        key: Content key of what made the segments; whoever reads the archive compares it.
 
     Returns:
         The fingerprint: SHA-256 of everything in the archive.
@@ -75,6 +78,8 @@ def write_archive(path: Path, info: VideoInfo, frames: Iterable[FrameSegments]) 
     for segments in frames:
         encoder.add(segments)
     header, arrays = encoder.finish()
+    if key is not None:
+        header["key"] = key
     fingerprint = _fingerprint(header, arrays)
     header["fingerprint"] = fingerprint
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
@@ -177,6 +182,7 @@ class SegmentArchive:
 
     Attributes:
         fingerprint: SHA-256 of everything in it.
+        key: Content key of what made the segments; ``None`` if it was written without one.
         info: The video as it was when segmented; ``has_images`` is false.
 
     Raises:
@@ -187,6 +193,7 @@ class SegmentArchive:
         self.path = path
         header, self._arrays = _load(path)
         self.fingerprint = str(header["fingerprint"])
+        self.key: str | None = header.get("key")
         self.info = VideoInfo(
             name=header["name"],
             frame_names=tuple(header["frame_names"]),

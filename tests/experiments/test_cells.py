@@ -3,11 +3,13 @@ from pathlib import Path
 
 import pytest
 
+from mapt_bench.data.stress import Stress
 from mapt_bench.experiments import Cell, MaptWeights, NetworkWeights, Variant
-from mapt_bench.experiments.cells import cell_config, cell_key, code_fingerprint
+from mapt_bench.experiments.cells import cell_config, cell_key, segments_key
 
 VARIANT = Variant("both", "both", "heads", "both", memory=0)
-GIVEN = {"data_fingerprint": "d", "segments": {"kind": "ground truth", "noise": None}, "seed": 0}
+GIVEN = {"code": "c", "data_fingerprint": "d", "segments": "s", "seed": 0}
+SEGMENTS = {"kind": "ground truth", "noise": None}
 WEIGHTS = NetworkWeights("flow:raft-small", Path("raft.pth"), "aa")
 MAPT = MaptWeights("mapt-tiny", Path("tiny.safetensors"), "cc", "kitti-step", True, True)
 
@@ -34,7 +36,8 @@ def test_a_key_is_the_same_every_time_and_short():
         key(drop=2),
         key(pair=2),
         key(data_fingerprint="e"),
-        key(segments={"kind": "ground truth", "noise": {"missed": 0.1}}),
+        key(code="other code"),
+        key(segments="other segments"),
         key(seed=1),
     ],
 )
@@ -64,12 +67,25 @@ def test_a_mapt_counts_by_its_contents_not_by_its_name_or_place():
     assert key(replace(VARIANT, weights=as_flow)) != key(replace(VARIANT, mapt=MAPT))
 
 
-def test_changed_code_changes_the_key(monkeypatch):
-    before = key()
-    monkeypatch.setattr("mapt_bench.experiments.cells.code_fingerprint", lambda: "other code")
-    assert key() != before
+def key_of_segments(segments=SEGMENTS, **changes):
+    given = {"code": "c", "data_fingerprint": "d", "labels": {}, "stress": None, "seed": 0}
+    return segments_key(segments, **{**given, **changes})
 
 
-def test_the_code_has_one_fingerprint():
-    assert code_fingerprint() == code_fingerprint()
-    assert len(code_fingerprint()) == 16
+@pytest.mark.parametrize(
+    "changed",
+    [
+        key_of_segments({"kind": "ground truth", "noise": {"missed": 0.1}}),
+        key_of_segments({"kind": "found by MAPT", "weights": "aa"}),
+        key_of_segments(code="other code"),
+        key_of_segments(data_fingerprint="e"),
+        key_of_segments(labels={"name": "mine"}),
+        key_of_segments(stress=Stress("bars", 1)),
+        key_of_segments(stress=Stress("bars", 2)),
+        key_of_segments(stress=Stress("bars", 1, seed=3)),
+        key_of_segments(seed=1),
+    ],
+)
+def test_whatever_decides_segments_changes_their_key(changed):
+    assert changed != key_of_segments()
+    assert len(changed) == 16

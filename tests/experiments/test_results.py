@@ -17,6 +17,7 @@ from mapt_bench.experiments import (
     run_result,
     suite_source,
     traits_of,
+    workers,
 )
 from mapt_bench.experiments.plan import Sweep
 from mapt_bench.experiments.statistics import INTERVAL_SCORES, PooledStatistic, cell_scores
@@ -317,3 +318,68 @@ def test_groups_are_pooled_phase_by_phase(tmp_path):
 
 def test_videos_without_groups_have_no_scores_of_groups(tmp_path):
     assert run_result(run_plan(plan(), source(), tmp_path / "run"))["scores_by_group"] == []
+
+
+def computed_by(monkeypatch, **facts):
+    """Let units be computed as if by another version or machine."""
+    real = workers.provenance
+    monkeypatch.setattr(workers, "provenance", lambda **given: {**real(**given), **facts})
+
+
+def test_a_result_of_one_machine_says_so_once(tmp_path, monkeypatch):
+    computed_by(monkeypatch, host="a", created="2031-01-01")
+    result = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    stated = result["provenance"]
+    assert (stated["host"], stated["created"]) == ("a", "2031-01-01")
+    assert stated["packages"]["numpy"]
+    assert "sets" not in stated
+    again = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    assert json.dumps(again) == json.dumps(result)
+
+
+def test_a_result_of_two_versions_and_machines_lists_both(tmp_path, monkeypatch):
+    """The run is stopped and resumed elsewhere; the last process does not speak for the first."""
+    old = {"host": "a", "mapt_bench": "0.0.9", "created": "2031-01-01"}
+    new = {"host": "b", "mapt_bench": "0.1.0", "created": "2031-01-02"}
+    given, folder = (plan(), source()), tmp_path / "run"
+    with monkeypatch.context() as patch:
+        computed_by(patch, **old)
+        run_plan(*given, folder)
+    for name in sorted(path.name for path in (folder / "cells").iterdir())[:1]:
+        for unit in (folder / "cells" / name).iterdir():
+            unit.unlink()  # 2 of 6 units, as if the run had been stopped before them
+    with monkeypatch.context() as patch:
+        computed_by(patch, **new)
+        outcome = run_plan(*given, folder)
+    assert outcome.computed == 2
+    result = run_result(outcome)
+    stated = result["provenance"]
+    assert stated["sets"] == [
+        {"units": 4, "mapt_bench": "0.0.9", "host": "a", "created": "2031-01-01"},
+        {"units": 2, "mapt_bench": "0.1.0", "host": "b", "created": "2031-01-02"},
+    ]
+    assert (stated["host"], stated["mapt_bench"], stated["created"]) == (None, None, "2031-01-02")
+    assert stated["device"] == "cpu"
+    assert stated["seed"] == 0
+    assert result["schema"] == "mapt-bench/run/1"
+
+
+def test_shared_units_are_counted_once(tmp_path, monkeypatch):
+    cells = (Cell(COPY), Cell(ORACLE), Cell(ORACLE, pair=2))
+    sweeps = (Sweep("pair", (1, 2), ("copy", "oracle")),)
+    given = plan(COPY, ORACLE, cells=cells, sweeps=sweeps)
+    numbers = iter("abcdef")
+    real = workers.provenance
+    monkeypatch.setattr(workers, "provenance", lambda **g: {**real(**g), "host": next(numbers)})
+    result = run_result(run_plan(given, source(), tmp_path / "run"))
+    assert [each["units"] for each in result["provenance"]["sets"]] == [1, 1, 1, 1]
+
+
+def test_a_unit_without_provenance_is_computed_again(tmp_path):
+    run_plan(plan(), source(), tmp_path / "run")
+    path = next((tmp_path / "run" / "cells").rglob("*.json"))
+    unit = json.loads(path.read_text())
+    assert {"host", "cpu", "packages", "device", "threads", "created"} <= unit["provenance"].keys()
+    del unit["provenance"]
+    path.write_text(json.dumps(unit))
+    assert run_plan(plan(), source(), tmp_path / "run").computed == 1

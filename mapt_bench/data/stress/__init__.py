@@ -9,7 +9,12 @@ from mapt_bench.data.stress.catalog import (
     stress_entry,
 )
 from mapt_bench.data.stress.dropped import DroppedVideo
-from mapt_bench.data.stress.stressed import least_frames, occluder_label, stress_video
+from mapt_bench.data.stress.stressed import (
+    least_frames,
+    occluder_label,
+    stress_video,
+    stressor,
+)
 from mapt_bench.data.stress.visibility import visible_fractions
 
 __all__ = [
@@ -23,5 +28,6 @@ __all__ = [
     "stress_entries",
     "stress_entry",
     "stress_video",
+    "stressor",
     "visible_fractions",
 ]

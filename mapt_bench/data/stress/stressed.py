@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from mapt_bench.code_closure import not_followed
 from mapt_bench.data.stress.appearance import WashedThings
 from mapt_bench.data.stress.catalog import Stress
 from mapt_bench.data.stress.dropped import DroppedVideo, dropped
@@ -18,32 +19,14 @@ from mapt_bench.data.stress.weather import Fog, Rain
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import Video
 
-__all__ = ["least_frames", "occluder_label", "stress_video"]
+__all__ = ["least_frames", "occluder_label", "stress_video", "stressor"]
 
 _LEAST_KEPT = 2  # frames, so that there is something to link
-
-_STRESSORS: dict[str, Callable[[Video, Stress], Video]] = {
-    "bars": lambda video, stress: occluded(video, bars(video, stress)),
-    "poles": lambda video, stress: occluded(video, poles(video, stress)),
-    "passing": lambda video, stress: occluded(video, passing(video, stress)),
-    "pasted": lambda video, stress: occluded(video, pasted(video, stress)),
-    "drop": lambda video, stress: _dropped(video, stress),
-    "speed": redrawn,
-    "shake": shaken,
-    "blur": lambda video, stress: filtered(video, MotionBlur(video, stress.value / 100)),
-    "look-alikes": redrawn,
-    "washed-palette": redrawn,
-    "washed": lambda video, stress: filtered(video, WashedThings(video, stress.value / 100)),
-    "noise": lambda video, stress: filtered(video, Noise(stress, video.info.name)),
-    "exposure": lambda video, stress: filtered(video, Exposure(stress, video.info.name)),
-    "fog": lambda video, stress: filtered(video, Fog(video, stress.value)),
-    "rain": lambda video, stress: filtered(video, Rain(stress, video.info.name)),
-    "jpeg": lambda video, stress: filtered(video, Jpeg(int(stress.value))),
-}
 
 _FOLLOW_THINGS = frozenset({"bars", "passing", "pasted", "washed"})
 
 
+@not_followed
 def stress_video(video: Video, stress: Stress | None) -> Video:
     """Put a video under stress.
 
@@ -73,7 +56,13 @@ def stress_video(video: Video, stress: Stress | None) -> Video:
             "give data with panoptic_maps",
             where=info.name,
         )
-    return _STRESSORS[stress.name](video, stress)
+    return stressor(stress)(video, stress)
+
+
+@not_followed
+def stressor(stress: Stress) -> Callable[[Video, Stress], Video]:
+    """Return the function that puts a video under a stress."""
+    return _STRESSORS[stress.name]
 
 
 def least_frames(stress: Stress) -> int:
@@ -114,6 +103,50 @@ def _hides_anything(video: OccludedVideo) -> bool:
     return any(video.occluder.patches(index) for index in range(video.info.frame_count))
 
 
+def _bars(video: Video, stress: Stress) -> Video:
+    return occluded(video, bars(video, stress))
+
+
+def _poles(video: Video, stress: Stress) -> Video:
+    return occluded(video, poles(video, stress))
+
+
+def _passing(video: Video, stress: Stress) -> Video:
+    return occluded(video, passing(video, stress))
+
+
+def _pasted(video: Video, stress: Stress) -> Video:
+    return occluded(video, pasted(video, stress))
+
+
+def _blur(video: Video, stress: Stress) -> Video:
+    return filtered(video, MotionBlur(video, stress.value / 100))
+
+
+def _washed(video: Video, stress: Stress) -> Video:
+    return filtered(video, WashedThings(video, stress.value / 100))
+
+
+def _noise(video: Video, stress: Stress) -> Video:
+    return filtered(video, Noise(stress, video.info.name))
+
+
+def _exposure(video: Video, stress: Stress) -> Video:
+    return filtered(video, Exposure(stress, video.info.name))
+
+
+def _fog(video: Video, stress: Stress) -> Video:
+    return filtered(video, Fog(video, stress.value))
+
+
+def _rain(video: Video, stress: Stress) -> Video:
+    return filtered(video, Rain(stress, video.info.name))
+
+
+def _jpeg(video: Video, stress: Stress) -> Video:
+    return filtered(video, Jpeg(int(stress.value)))
+
+
 def _dropped(video: Video, stress: Stress) -> Video:
     """Keep every tau-th frame, from ``seed % tau`` on."""
     tau, info = int(stress.value), video.info
@@ -131,3 +164,24 @@ def _dropped(video: Video, stress: Stress) -> Video:
 def _frames_of_drop(stress: Stress) -> int:
     tau = int(stress.value)
     return stress.seed % tau + tau * (_LEAST_KEPT - 1) + 1
+
+
+# Functions with names of their own, so that a key names the code of one stressor alone.
+_STRESSORS: dict[str, Callable[[Video, Stress], Video]] = {
+    "bars": _bars,
+    "poles": _poles,
+    "passing": _passing,
+    "pasted": _pasted,
+    "drop": _dropped,
+    "speed": redrawn,
+    "shake": shaken,
+    "blur": _blur,
+    "look-alikes": redrawn,
+    "washed-palette": redrawn,
+    "washed": _washed,
+    "noise": _noise,
+    "exposure": _exposure,
+    "fog": _fog,
+    "rain": _rain,
+    "jpeg": _jpeg,
+}
