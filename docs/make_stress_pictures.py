@@ -23,7 +23,7 @@ from mapt_bench.data.stress import (
 from mapt_bench.data.stress.survey import survey
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.video import WorldVideo
-from mapt_bench.labels import ID_BITS, ID_LIMIT, KnownVideo, Video
+from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedVideo, Video
 from mapt_bench.pictures import write_png
 from mapt_bench.pictures.colors import identity_color
 from mapt_bench.pictures.lettering import Sheet
@@ -190,7 +190,7 @@ def _with_outlines(video: Video, index: int) -> Image:
 def _with_groups(video: Video, index: int) -> Image:
     """Outline the things of each group of look-alikes."""
     picture = video.frame(index).image.copy()
-    if isinstance(video, KnownVideo):
+    if isinstance(video, AnnotatedVideo):
         codes = video.truth(index).codes
         for entry in video.objects(index):
             if entry.look_alike and entry.visible_px:

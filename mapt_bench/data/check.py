@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.annotations import check_annotations
 from mapt_bench.data.images import IMAGE_SUFFIXES, check_image, image_size
-from mapt_bench.data.known_folder import check_side_cars
 from mapt_bench.data.layout import MAPS_FOLDER, FrameFolder, list_folder, require_folder
 from mapt_bench.data.map_folder import MapFolder, open_maps
 from mapt_bench.data.report import ClassFacts, DataReport, Problem, SequenceFacts
@@ -81,7 +81,7 @@ def check_data(
             _check_pairing(folder, maps.encoding, notes)
         of_maps = [] if maps is None else _check_maps(maps, notes, advance)
     frames = {} if maps is None else {s.parts: len(s.frame_names) for s in maps.sequences}
-    for problem in check_side_cars(folder, frames):
+    for problem in check_annotations(folder, frames):
         notes.note("side-car", problem, folder)
     return _report(folder, maps, of_maps if maps else of_images, image_count, notes)
 

@@ -11,7 +11,7 @@ from mapt_bench.data.sequences import Report
 from mapt_bench.errors import DataError, listed
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
 
-__all__ = ["find_coco_json", "read_annotations", "require_coco_json"]
+__all__ = ["find_coco_json", "read_segment_codes", "require_coco_json"]
 
 
 def find_coco_json(listing: Listing) -> Path | None:
@@ -117,7 +117,7 @@ def _whole(info: Mapping[str, Any], key: str, default: int | None) -> int:
     return int(value)
 
 
-def read_annotations(
+def read_segment_codes(
     json_file: Path, labels: LabelSpace, report: Report
 ) -> dict[str, dict[int, int]]:
     """Read what each segment of each PNG is.

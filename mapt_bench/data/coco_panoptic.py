@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.coco_json import read_annotations, require_coco_json
+from mapt_bench.data.coco_json import read_segment_codes, require_coco_json
 from mapt_bench.data.frame_files import check_size, usual_size
 from mapt_bench.data.kitti_step import KittiStepCodec
 from mapt_bench.data.layout import MAPS_FOLDER, Listing, natural_key
@@ -105,7 +105,7 @@ def open_coco_panoptic(
         DataError: If there is no JSON of panoptic annotations, or it is broken.
     """
     json_file = require_coco_json(listing)
-    annotated = read_annotations(json_file, labels, report)
+    annotated = read_segment_codes(json_file, labels, report)
     tables = _join(annotated, json_file, listing, report)
     void_code = labels.ignore_label << ID_BITS
     opened = (

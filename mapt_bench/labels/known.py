@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from mapt_bench.labels.video import Video
 
-__all__ = ["FlowField", "KnownObject", "KnownVideo"]
+__all__ = ["AnnotatedObject", "AnnotatedVideo", "FlowField"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KnownObject:
+class AnnotatedObject:
     """Everything about one tracked object in one frame, hidden pixels included.
 
     Attributes:
@@ -65,10 +65,10 @@ class FlowField:
 
 
 @runtime_checkable
-class KnownVideo(Video, Protocol):
+class AnnotatedVideo(Video, Protocol):
     """A video whose every answer is known."""
 
-    def objects(self, index: int) -> tuple[KnownObject, ...]:
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
         """Return the tracked objects that reach into a frame, nearest first; hidden ones too."""
         ...
 

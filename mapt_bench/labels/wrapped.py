@@ -2,16 +2,16 @@
 
 from dataclasses import dataclass
 
-from mapt_bench.labels.known import FlowField, KnownObject, KnownVideo
+from mapt_bench.labels.known import AnnotatedObject, AnnotatedVideo, FlowField
 from mapt_bench.labels.panoptic_map import PanopticMap
 from mapt_bench.labels.video import Frame, Video, VideoInfo
 
-__all__ = ["WrappedKnownVideo", "WrappedVideo"]
+__all__ = ["WrappedAnnotatedVideo", "WrappedVideo"]
 
 
 @dataclass(frozen=True)
 class WrappedVideo:
-    """Hands everything on; by itself it hides what more a :class:`KnownVideo` knows.
+    """Hands everything on; by itself it hides what more a :class:`AnnotatedVideo` knows.
 
     Attributes:
         video: What is wrapped.
@@ -39,12 +39,12 @@ class WrappedVideo:
 
 
 @dataclass(frozen=True)
-class WrappedKnownVideo(WrappedVideo):
+class WrappedAnnotatedVideo(WrappedVideo):
     """The same of a video whose every answer is known, which it stays."""
 
-    video: KnownVideo
+    video: AnnotatedVideo
 
-    def objects(self, index: int) -> tuple[KnownObject, ...]:
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
         """Return the tracked objects that reach into a frame, nearest first; hidden ones too."""
         return self.video.objects(index)
 

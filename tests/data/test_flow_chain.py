@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import Box
 
 from mapt_bench.data.flow_chain import chained_flow
@@ -39,7 +39,7 @@ def test_what_leaves_the_frame_on_the_way_is_lost_though_it_would_come_back():
 def test_what_is_hidden_on_the_way_is_lost():
     # The nearer box stands before the farther one in frame 1 only.
     scene = [[Box(1, 30), Box(2, x, y=8, height=16)] for x in (60, 30, 0)]
-    video = KnownScene(scene)
+    video = AnnotatedScene(scene)
     chained = chained_flow([video.backward_flow(2), video.backward_flow(1)])
     far, near = np.s_[10:22, 30:42], np.s_[8:24, 0:12]
     assert not chained.valid[far].any()

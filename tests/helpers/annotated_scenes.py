@@ -6,11 +6,11 @@ import numpy as np
 from helpers.scenes import HEIGHT, WIDTH, DrawnVideo
 
 from mapt_bench.errors import DataError
-from mapt_bench.labels import FlowField, KnownObject
+from mapt_bench.labels import AnnotatedObject, FlowField
 
 
 @dataclass(frozen=True)
-class KnownScene(DrawnVideo):
+class AnnotatedScene(DrawnVideo):
     """Boxes before a ground that stands still; later boxes are nearer."""
 
     def objects(self, index):
@@ -25,7 +25,7 @@ class KnownScene(DrawnVideo):
         before = self._box(index - 1, box.track)
         left, right = max(0, box.x), min(WIDTH, box.x + box.width)
         code = box.class_id << 24 | box.track
-        return KnownObject(
+        return AnnotatedObject(
             code=code,
             top=box.y,
             left=left,
