@@ -77,9 +77,9 @@ def test_what_is_known_comes_back(tmp_path):
             assert np.array_equal(mine.flow[mine.valid], other.flow[other.valid])
             mine, other = video.forward_flow(index - 1), original.forward_flow(index - 1)
             assert np.array_equal(mine.valid, other.valid)
-        with pytest.raises(DataError, match="before the first"):
+        with pytest.raises(DataError, match="no previous frame"):
             video.backward_flow(0)
-        with pytest.raises(DataError, match="after the last"):
+        with pytest.raises(DataError, match="no next frame"):
             video.forward_flow(last)
 
 

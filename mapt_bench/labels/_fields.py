@@ -1,4 +1,4 @@
-"""Plain data read field by field, so that a message says which field is wrong and how."""
+"""Checked access to fields of YAML and JSON data. Messages name the wrong field."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,16 +11,16 @@ Fields = Mapping[str, Any]
 
 
 def mapping(data: object, what: str, allowed: set[str], where: object | None) -> Fields:
-    """Return data that must be a mapping with some keys and no others.
+    """Return data after checking that it is a mapping without unknown keys.
 
     Args:
-        data: From YAML or JSON.
-        what: What it is, for messages.
-        allowed: Its keys.
+        data: Data from YAML or JSON.
+        what: Description of the data, for messages.
+        allowed: Allowed keys.
         where: File, for messages.
 
     Raises:
-        ConfigError: If it is something else or has another key.
+        ConfigError: If the data are not a mapping or have another key.
     """
     if not isinstance(data, Mapping):
         raise ConfigError(
@@ -38,7 +38,7 @@ def integer_field(fields: Fields, key: str, what: str, where: object | None) -> 
     """Return a whole number.
 
     Raises:
-        ConfigError: If it is missing or something else.
+        ConfigError: If the field is missing or has another type.
     """
     value = _required(fields, key, what, "a whole number", where)
     if not isinstance(value, int) or isinstance(value, bool):
@@ -50,7 +50,7 @@ def flag_field(fields: Fields, key: str, what: str, where: object | None) -> boo
     """Return true or false.
 
     Raises:
-        ConfigError: If it is missing or something else.
+        ConfigError: If the field is missing or has another type.
     """
     value = _required(fields, key, what, "true or false", where)
     if not isinstance(value, bool):
@@ -59,16 +59,14 @@ def flag_field(fields: Fields, key: str, what: str, where: object | None) -> boo
 
 
 def text_field(fields: Fields, key: str, what: str, where: object | None) -> str:
-    """Return text; a number counts as text.
+    """Return text. A number counts as text.
 
     Raises:
-        ConfigError: If it is missing or something else.
+        ConfigError: If the field is missing or has another type.
     """
     value = _required(fields, key, what, "text", where)
     if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise _wrong(
-            what, key, value, "text (in quotes, if it is a word such as yes or null)", where
-        )
+        raise _wrong(what, key, value, "text (put words such as yes or null in quotes)", where)
     return str(value)
 
 
@@ -76,7 +74,7 @@ def color_field(fields: Fields, key: str, what: str, where: object | None) -> tu
     """Return RGB in 0..255.
 
     Raises:
-        ConfigError: If it is missing or something else.
+        ConfigError: If the field is missing or has another type.
     """
     expected = "three whole numbers [r, g, b] from 0 to 255"
     value = _required(fields, key, what, expected, where)
