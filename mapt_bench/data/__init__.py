@@ -1,12 +1,16 @@
 """Readers, writers and checks of panoptic maps and videos on disk."""
 
-from mapt_bench.data.check import check_data
-from mapt_bench.data.dataset_file import resolve_labels
 from mapt_bench.data.encodings import encoding_names
-from mapt_bench.data.map_folder import MapFolder, open_maps
-from mapt_bench.data.matching import match_sequences, matching_notes, pair_frames
-from mapt_bench.data.report import DataReport
+from mapt_bench.data.folder_layout import resolve_labels
+from mapt_bench.data.map_folders import (
+    MapFolder,
+    match_sequences,
+    matching_notes,
+    open_maps,
+    pair_frames,
+)
 from mapt_bench.data.sequences import StoredSequence
+from mapt_bench.data.validation import DataReport, check_data
 from mapt_bench.data.videos import open_videos
 from mapt_bench.data.writers import (
     CocoPanopticWriter,

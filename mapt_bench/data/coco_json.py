@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from mapt_bench.data.layout import MAPS_FOLDER, Listing
+from mapt_bench.data.folder_layout import MAPS_FOLDER, Listing
 from mapt_bench.data.sequences import Report
 from mapt_bench.errors import DataError, listed
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace

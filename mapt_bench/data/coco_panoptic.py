@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.coco_json import read_segment_codes, require_coco_json
-from mapt_bench.data.frame_files import check_size, usual_size
+from mapt_bench.data.folder_layout import MAPS_FOLDER, Listing, natural_key
 from mapt_bench.data.kitti_step import KittiStepCodec
-from mapt_bench.data.layout import MAPS_FOLDER, Listing, natural_key
-from mapt_bench.data.png import load_png, png_header
-from mapt_bench.data.png_decoding import decode_png
-from mapt_bench.data.sequences import Report, StoredSequence, refuse_twin
+from mapt_bench.data.png import decode_png, load_png, png_header
+from mapt_bench.data.sequences import Report, StoredSequence, check_size, refuse_twin, usual_size
 from mapt_bench.errors import DataError, listed
 from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
 

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from mapt_bench.data.coco_json import find_coco_json
 from mapt_bench.data.coco_panoptic import open_coco_panoptic
-from mapt_bench.data.frame_files import FrameCodec, open_frame_files
+from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.instance_png import CityscapesCodec, MotsPngCodec, looks_like_mots
 from mapt_bench.data.kitti_step import KittiStepCodec
-from mapt_bench.data.layout import Listing
 from mapt_bench.data.mots_txt import is_mots_text, open_mots_text
 from mapt_bench.data.png import PngHeader, png_header
-from mapt_bench.data.sequences import Report, StoredSequence
+from mapt_bench.data.sequences import FrameCodec, Report, StoredSequence, open_frame_files
 from mapt_bench.data.two_channel import TwoChannelCodec
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.labels import LabelSpace

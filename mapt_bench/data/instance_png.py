@@ -8,10 +8,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.frame_files import check_size
 from mapt_bench.data.mots_classes import MOTS_IGNORE, class_of_mots, unknown_mots_class
-from mapt_bench.data.png import PngHeader, load_png, png_header
-from mapt_bench.data.png_decoding import decode_png
+from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
+from mapt_bench.data.sequences import check_size
 from mapt_bench.errors import DataError, counted
 from mapt_bench.labels import BACKGROUND_ID, LabelSpace, pack_codes
 

@@ -7,10 +7,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.frame_files import check_size
-from mapt_bench.data.png import PngHeader, load_png, png_header
-from mapt_bench.data.png_decoding import decode_png
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data.png import PngHeader, decode_png, encode_png, load_png, png_header
+from mapt_bench.data.sequences import check_size
 from mapt_bench.errors import DataError
 from mapt_bench.labels import BACKGROUND_ID, LabelSpace, PanopticMap
 

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from mapt_bench.data.layout import FrameFolder, Listing
+from mapt_bench.data.folder_layout import FrameFolder, Listing
 from mapt_bench.data.mots_classes import MOTS_ID_LIMIT, MOTS_IGNORE, class_of_mots
 from mapt_bench.data.mots_lines import MotsLine, bad_line, read_lines
 from mapt_bench.data.rle import OverlapError, paint_runs, parse_rle

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from mapt_bench.data.frame_files import check_size
-from mapt_bench.data.png import MAX_PIXELS, PngHeader, load_png, png_header
-from mapt_bench.data.png_decoding import decode_png
+from mapt_bench.data.png import MAX_PIXELS, PngHeader, decode_png, load_png, png_header
+from mapt_bench.data.sequences import check_size
 from mapt_bench.errors import DataError, counted
 from mapt_bench.labels import ID_LIMIT, LabelSpace, pack_codes
 

@@ -7,11 +7,10 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.dataset_file import write_dataset_file
+from mapt_bench.data.folder_layout import MAPS_FOLDER, write_dataset_file
 from mapt_bench.data.kitti_step import encode_kitti_step
-from mapt_bench.data.layout import MAPS_FOLDER
 from mapt_bench.data.mots_classes import MOTS_ID_LIMIT, MOTS_IGNORE, mots_of_class
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data.png import encode_png
 from mapt_bench.data.rle import encode_rle, runs_of_mask
 from mapt_bench.errors import DataError
 from mapt_bench.files import replace_when_complete, write_json, write_text

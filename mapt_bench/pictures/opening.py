@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from mapt_bench.data import StoredSequence, open_maps, open_videos, resolve_labels
-from mapt_bench.data.matching import match_by_suffix
+from mapt_bench.data.map_folders import match_by_suffix
 from mapt_bench.data.sequences import aligned, moment
 from mapt_bench.errors import ConfigError, DataError, listed, nearest
 from mapt_bench.labels import LabelSpace, PanopticMap, Video, check_map_classes, pack_codes

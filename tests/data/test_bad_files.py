@@ -5,7 +5,7 @@ import pytest
 from helpers.maps import KITTI, random_maps, write_frames, write_sequences
 
 from mapt_bench.data import open_maps
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data.png import encode_png
 from mapt_bench.errors import DataError
 
 RGB = np.zeros((6, 9, 3), dtype=np.uint8)

@@ -18,7 +18,7 @@ from helpers.maps import (
 )
 
 from mapt_bench.data import encoding_names, match_sequences, open_maps, pair_frames
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data.png import encode_png
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import BACKGROUND_ID, label_space
 

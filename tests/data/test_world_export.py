@@ -336,7 +336,7 @@ def test_damaged_side_cars_are_told(tmp_path):
     with pytest.raises(DataError, match="has schema None"):
         open_annotated_videos(tmp_path / "w")
     side_car.unlink()
-    with pytest.raises(DataError, match="is missing"):
+    with pytest.raises(DataError, match="does not exist"):
         open_annotated_videos(tmp_path / "w")
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from mapt_bench.data.flow_chain import chained_flow
+from mapt_bench.data.flow_fields import chained_flow
 from mapt_bench.data.stress.centres import moved
 from mapt_bench.data.stress.visibility import visible_fractions
 from mapt_bench.errors import ConfigError, DataError

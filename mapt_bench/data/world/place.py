@@ -17,10 +17,10 @@ from mapt_bench.data.annotations import (
     AnnotationsHeader,
     read_annotations,
 )
-from mapt_bench.data.images import read_image
-from mapt_bench.data.kitti_flow import read_kitti_flow
+from mapt_bench.data.flow_fields import read_kitti_flow
+from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER
 from mapt_bench.data.kitti_step import KittiStepCodec
-from mapt_bench.data.layout import IMAGES_FOLDER, MAPS_FOLDER
+from mapt_bench.data.videos import read_image
 from mapt_bench.errors import DataError
 from mapt_bench.labels import VideoInfo
 

@@ -3,7 +3,7 @@ import pytest
 from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import Box
 
-from mapt_bench.data.flow_chain import chained_flow
+from mapt_bench.data.flow_fields import chained_flow
 from mapt_bench.labels import FlowField
 
 

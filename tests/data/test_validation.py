@@ -8,7 +8,7 @@ from helpers.maps import CAR, KITTI, PERSON, draw, random_maps, write_frames, wr
 from PIL import Image
 
 from mapt_bench.data import check_data
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data.png import encode_png
 from mapt_bench.errors import DataError
 from mapt_bench.labels import label_space
 
