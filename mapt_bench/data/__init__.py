@@ -1,6 +1,9 @@
 """Readers, writers and checks of panoptic maps and videos on disk."""
 
-from mapt_bench.data.encodings import encoding_names
+from mapt_bench.data.encodings import Encoding, FrameEncoding, encoding_names, register_encoding
+from mapt_bench.data.encodings.coco_panoptic import CocoPanopticWriter
+from mapt_bench.data.encodings.kitti_step import KittiStepWriter
+from mapt_bench.data.encodings.mots_text import MotsTextWriter
 from mapt_bench.data.folder_layout import resolve_labels
 from mapt_bench.data.map_folders import (
     MapFolder,
@@ -9,19 +12,15 @@ from mapt_bench.data.map_folders import (
     open_maps,
     pair_frames,
 )
-from mapt_bench.data.sequences import StoredSequence
+from mapt_bench.data.sequences import MapWriter, StoredSequence
 from mapt_bench.data.validation import DataReport, check_data
 from mapt_bench.data.videos import open_videos
-from mapt_bench.data.writers import (
-    CocoPanopticWriter,
-    KittiStepWriter,
-    MapWriter,
-    MotsTextWriter,
-)
 
 __all__ = [
     "CocoPanopticWriter",
     "DataReport",
+    "Encoding",
+    "FrameEncoding",
     "KittiStepWriter",
     "MapFolder",
     "MapWriter",
@@ -34,5 +33,6 @@ __all__ = [
     "open_maps",
     "open_videos",
     "pair_frames",
+    "register_encoding",
     "resolve_labels",
 ]

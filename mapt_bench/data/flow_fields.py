@@ -19,14 +19,14 @@ _ZERO = 32768.0
 _STEPS = 64.0
 
 KITTI_FLOW_REACH = 511.0
-"""Pixels to each side that fit; longer flow is stored as not valid."""
+"""Largest displacement in pixels that the file stores. Longer flow is stored as invalid."""
 
 
 def encode_kitti_flow(field: FlowField) -> bytes:
-    """Return the PNG of a flow: red ``u * 64 + 2**15``, green ``v``, blue 1 where it is valid.
+    """Return the PNG of a flow: red ``u * 64 + 2**15``, green the same for ``v``, blue 1 if valid.
 
-    Flow is rounded to 1/64 pixel. What is not valid, or longer than :data:`KITTI_FLOW_REACH`, is 0
-    in all channels.
+    Flow is rounded to 1/64 pixel. Pixels that are invalid, or longer than
+    :data:`KITTI_FLOW_REACH`, are 0 in all channels.
 
     Example:
         >>> flow = np.full((1, 1, 2), (-1.5, 0.25), dtype=np.float32)
@@ -44,11 +44,11 @@ def read_kitti_flow(path: Path, size: tuple[int, int] | None = None) -> FlowFiel
     """Read the PNG of a flow.
 
     Args:
-        path: The file.
-        size: Height and width that it must have; checked before pixels are decoded.
+        path: File.
+        size: Expected height and width, checked before pixels are decoded.
 
     Raises:
-        DataError: If the file is missing or damaged, is no flow, or has another size.
+        DataError: If the file is missing or damaged, is not flow, or has another size.
     """
     file = load_png(path)
     header = file.header
@@ -58,8 +58,8 @@ def read_kitti_flow(path: Path, size: tuple[int, int] | None = None) -> FlowFiel
         )
     if size is not None and header.size != size:
         raise DataError(
-            f"flow has {header.size} pixels (height, width), the video {size}; compute it at the "
-            "size of the video",
+            f"the flow has {header.size} pixels (height, width), the video {size}; compute the "
+            "flow at the size of the video",
             where=path,
         )
     pixels = decode_png(file)
@@ -68,17 +68,16 @@ def read_kitti_flow(path: Path, size: tuple[int, int] | None = None) -> FlowFiel
 
 
 def chained_flow(flows: Iterable[FlowField]) -> FlowField:
-    """Follow every pixel through one flow after the other.
+    """Chain the flows between consecutive frames into the flow from the first to the last frame.
 
-    A pixel is lost at the first frame in which its point is not seen: what is valid in the result
-    was seen all the way. Flows are read at the nearest pixel, never between two, because a flow
-    jumps where one object ends and another begins.
+    A pixel of the result is valid if it is valid in every flow of the chain. Flows are read at the
+    nearest pixel, without interpolation, because flow is discontinuous at object borders.
 
     Args:
-        flows: One or more, the first from the frame whose pixels are followed.
+        flows: One or more flows in order. The first starts at the frame of the result.
 
     Returns:
-        From the first frame to the last; 0 where it is not valid.
+        Flow from the first frame to the last. Invalid pixels are 0.
 
     Raises:
         ValueError: If there is no flow.
@@ -94,7 +93,7 @@ def chained_flow(flows: Iterable[FlowField]) -> FlowField:
     steps = iter(flows)
     first = next(steps, None)
     if first is None:
-        raise ValueError("there is no flow to follow")
+        raise ValueError("no flow to chain; expected one or more")
     second = next(steps, None)
     if second is None:
         return FlowField(np.where(first.valid[..., None], first.flow, np.float32(0)), first.valid)

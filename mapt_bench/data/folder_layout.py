@@ -32,7 +32,7 @@ IMAGES_FOLDER = "images"
 MAPS_FOLDER = "panoptic_maps"
 
 FRAME_SUFFIXES = frozenset({".png", ".npy", ".jpg", ".jpeg"})
-"""Endings of files that are one frame each."""
+"""Suffixes of files that hold one frame."""
 
 _SEEN_SUFFIXES = FRAME_SUFFIXES | {".json", ".txt"}
 
@@ -42,43 +42,39 @@ class FrameFolder:
     """A folder that directly holds files.
 
     Attributes:
-        parts: Its path below the root; for the root itself, the root's own name.
-        path: Where it lies.
-        files: Files with an ending of interest, in natural order (``2.png`` before ``10.png``).
+        parts: Path below the root. For the root itself, the name of the root.
+        path: Path of the folder.
+        files: Files with a relevant suffix, in natural order (``2.png`` before ``10.png``).
     """
 
     parts: tuple[str, ...]
     path: Path
     files: tuple[Path, ...]
 
-    def frames(self) -> tuple[Path, ...]:
-        """Return the files that are one frame each."""
-        return tuple(file for file in self.files if file.suffix.lower() in FRAME_SUFFIXES)
-
     def with_suffix(self, *suffixes: str) -> tuple[Path, ...]:
-        """Return the files that end in one of ``suffixes`` (lower case)."""
+        """Return the files with one of ``suffixes`` (lower case)."""
         return tuple(file for file in self.files if file.suffix.lower() in suffixes)
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All folders with files below a root, ordered by their parts.
+    """All folders with files below a root.
 
     Attributes:
-        root: Where the search began.
-        folders: At any depth.
+        root: Root of the search.
+        folders: Folders at any depth, ordered by their parts.
     """
 
     root: Path
     folders: tuple[FrameFolder, ...]
 
     def files(self, *suffixes: str) -> list[Path]:
-        """Return the files of all folders that end in one of ``suffixes``."""
+        """Return the files of all folders with one of ``suffixes`` (lower case)."""
         return [file for folder in self.folders for file in folder.with_suffix(*suffixes)]
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a key that sorts runs of digits by their value.
+    """Return a sort key in which digits count by their value.
 
     Example:
         >>> sorted(["f10", "f9", "f09"], key=natural_key)
@@ -90,7 +86,7 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def require_folder(folder: Path) -> None:
-    """Refuse a path that is no folder.
+    """Check that a path is a folder.
 
     Raises:
         DataError: If it does not exist or is a file.
@@ -103,31 +99,34 @@ def require_folder(folder: Path) -> None:
 
 
 def map_root(folder: Path) -> Path:
-    """Return where the maps of a folder lie: its ``panoptic_maps`` if there is one.
+    """Return the folder of the maps: ``panoptic_maps`` in the folder, or else the folder itself.
 
     Raises:
-        DataError: If ``folder`` is no folder.
+        DataError: If ``folder`` is not a folder.
     """
     require_folder(folder)
     inner = folder / MAPS_FOLDER
     return inner if inner.is_dir() else folder
 
 
-def list_folder(root: Path, *, skip: frozenset[str] = frozenset()) -> Listing:
-    """Find every folder below ``root`` that holds files of interest.
+def list_folder(
+    root: Path, *, skip: frozenset[str] = frozenset(), suffixes: frozenset[str] = frozenset()
+) -> Listing:
+    """Find every folder below ``root`` with relevant files.
 
-    Hidden files and folders and ``dataset.json`` are passed over; links are followed once.
+    Hidden files, hidden folders and ``dataset.json`` are skipped. Links are followed once.
 
     Args:
-        root: Where to begin.
-        skip: Names of folders directly in ``root`` to leave out.
+        root: Root of the search.
+        skip: Names of folders directly in ``root`` to omit.
+        suffixes: Suffixes of relevant files, lower case, in addition to the usual ones.
 
     Raises:
-        DataError: If ``root`` is no folder.
+        DataError: If ``root`` is not a folder.
     """
     require_folder(root)
     folders = []
-    for path, names in _walk(root, skip):
+    for path, names in _walk(root, skip, _SEEN_SUFFIXES | suffixes):
         parts = path.relative_to(root).parts or (root.resolve().name,)
         files = tuple(path / name for name in sorted(names, key=natural_key))
         if files:
@@ -135,7 +134,9 @@ def list_folder(root: Path, *, skip: frozenset[str] = frozenset()) -> Listing:
     return Listing(root, tuple(sorted(folders, key=lambda found: found.parts)))
 
 
-def _walk(root: Path, skip: frozenset[str]) -> Iterator[tuple[Path, list[str]]]:
+def _walk(
+    root: Path, skip: frozenset[str], suffixes: frozenset[str]
+) -> Iterator[tuple[Path, list[str]]]:
     seen = set()
     for place, folders, names in os.walk(root, followlinks=True):
         path = Path(place)
@@ -146,12 +147,12 @@ def _walk(root: Path, skip: frozenset[str]) -> Iterator[tuple[Path, list[str]]]:
         seen.add(real)
         left_out = skip if path == root else frozenset()
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in left_out)
-        yield path, [name for name in names if _is_of_interest(name)]
+        yield path, [name for name in names if _is_of_interest(name, suffixes)]
 
 
-def _is_of_interest(name: str) -> bool:
+def _is_of_interest(name: str, suffixes: frozenset[str]) -> bool:
     hidden = name.startswith(".") or name == DATASET_FILE
-    return not hidden and Path(name).suffix.lower() in _SEEN_SUFFIXES
+    return not hidden and Path(name).suffix.lower() in suffixes
 
 
 _DEFAULT = "kitti-step"
@@ -159,12 +160,12 @@ _DEFAULT = "kitti-step"
 
 @dataclass(frozen=True, slots=True)
 class DatasetFile:
-    """What a ``dataset.json`` says.
+    """Content of a ``dataset.json``.
 
     Attributes:
-        path: Where it lies.
+        path: Path of the file.
         labels: Label space of the maps.
-        encoding: Name of their encoding, or ``None`` where it is to be found out.
+        encoding: Name of their encoding. ``None`` if it has to be detected.
     """
 
     path: Path
@@ -173,12 +174,12 @@ class DatasetFile:
 
 
 def find_dataset_file(folder: Path) -> DatasetFile | None:
-    """Read the ``dataset.json`` of a folder, or of the data set that it is a part of.
+    """Read the ``dataset.json`` of a folder, or of the data set that contains the folder.
 
-    It lies in the folder itself or beside the ``panoptic_maps`` that is or holds the folder.
+    The file is in the folder itself, or beside a ``panoptic_maps`` on the path of the folder.
 
     Raises:
-        DataError: If there is one and it is unreadable.
+        DataError: If the file exists and is unreadable.
     """
     whole = Path(folder).absolute()
     owners = [place.parent for place in (whole, *whole.parents) if place.name == MAPS_FOLDER]
@@ -198,7 +199,7 @@ def _read(path: Path) -> DatasetFile:
         reason = problem.message if isinstance(problem, MaptBenchError) else problem
         raise DataError(
             f"cannot be read ({reason}); expected the label space (name, classes) and an "
-            "encoding; mend or remove it",
+            "encoding; correct or remove the file",
             where=path,
         ) from problem
     return DatasetFile(path, labels, None if encoding is None else str(encoding))
@@ -210,17 +211,17 @@ def write_dataset_file(folder: Path, labels: LabelSpace, encoding: str) -> None:
 
 
 def resolve_labels(dataset: str | None, folder: Path, *others: Path) -> LabelSpace:
-    """Choose the label space: what was asked for, else what the data say, else kitti-step.
+    """Choose the label space: from the option, else from the data, else kitti-step.
 
-    Predictions never choose: how they are read must not depend on what somebody wrote into them.
+    Predictions never choose the label space of an evaluation.
 
     Args:
-        dataset: Built-in name or YAML file; ``None`` to ask the data.
-        folder: The data: ground truth, where there is any.
-        others: Folders of predictions; what they say must agree.
+        dataset: Built-in name or YAML file. ``None`` to read ``dataset.json``.
+        folder: Folder of the ground truth or of the images.
+        others: Folders of predictions. Their label space must be the same.
 
     Raises:
-        ConfigError: If ``dataset`` is unknown; the message suggests the nearest.
+        ConfigError: If ``dataset`` is unknown. The message suggests the nearest.
         DataError: If a ``dataset.json`` is unreadable, or one of ``others`` disagrees.
     """
     if dataset is not None:
@@ -230,12 +231,12 @@ def resolve_labels(dataset: str | None, folder: Path, *others: Path) -> LabelSpa
     for other in map(find_dataset_file, others):
         if other is not None and other.labels != labels:
             source = (
-                f"{folder} says none and is read as {labels.name!r}"
+                f"{folder} states none and is read as {labels.name!r}"
                 if stated is None
-                else f"{stated.path} says {labels.name!r}{_difference(labels, other.labels)}"
+                else f"{stated.path} states {labels.name!r}{_difference(labels, other.labels)}"
             )
             raise DataError(
-                f"says label space {other.labels.name!r}, but {source}; "
+                f"states label space {other.labels.name!r}, but {source}; "
                 f"choose one with --dataset, as in --dataset {other.labels.name}",
                 where=other.path,
             )

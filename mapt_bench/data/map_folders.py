@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mapt_bench.data.encodings import Encoding, detect_encoding, encoding_by_name
+from mapt_bench.data.encodings import (
+    Encoding,
+    detect_encoding,
+    encoding_by_name,
+    encoding_suffixes,
+)
 from mapt_bench.data.folder_layout import (
     IMAGES_FOLDER,
     Listing,
@@ -36,13 +41,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class MapFolder:
-    """A folder of panoptic maps whose headers have been read.
+    """A folder of panoptic maps. Only file headers have been read.
 
     Attributes:
-        folder: As it was given.
+        folder: Folder, as given.
         encoding: Name of the encoding, for example ``"kitti-step"``.
         labels: Label space.
-        sequences: Sorted by their parts; at least one.
+        sequences: At least one sequence, sorted by parts.
     """
 
     folder: Path
@@ -63,24 +68,26 @@ def open_maps(
     encoding: str | None = None,
     report: Report = raise_problem,
 ) -> MapFolder:
-    """Find the sequences of a folder; only headers are read.
+    """Find the sequences of a folder. Only headers are read.
 
-    Sequences lie at any depth; frames directly in the folder are one sequence. If the folder has
-    a ``panoptic_maps``, the maps are sought there and nowhere else.
+    Sequences are found at any depth. Frames directly in the folder are one sequence. If the folder
+    has a ``panoptic_maps``, the maps are searched only there.
 
     Args:
-        folder: Where the maps lie.
+        folder: Folder of the maps.
         labels: Label space.
-        encoding: Name of the encoding; ``None`` takes it from the folder's ``dataset.json``, or
-            finds it out from a few files.
-        report: Told of every file that is unusable; by default the first one is raised.
+        encoding: Name of the encoding. ``None`` reads it from the folder's ``dataset.json``, or
+            detects it from a few files.
+        report: Receives the problem of every unusable file. By default the first one is raised.
 
     Raises:
         ConfigError: If the encoding is unknown.
-        DataError: If there is no folder, no frame, or a file does not fit with the rest.
+        DataError: If there is no folder or no frame, or a file differs from the rest.
     """
     folder = Path(folder)
-    listing = list_folder(map_root(folder), skip=frozenset({IMAGES_FOLDER}))
+    listing = list_folder(
+        map_root(folder), skip=frozenset({IMAGES_FOLDER}), suffixes=encoding_suffixes()
+    )
     chosen = _choose(folder, listing, encoding)
     problems: list[DataError] = []
 
@@ -113,15 +120,15 @@ Parts = tuple[str, ...]
 def match_sequences(gt: MapFolder, pred: MapFolder) -> list[tuple[StoredSequence, StoredSequence]]:
     """Match the sequences of two folders by their longest common path suffix.
 
-    Where each side holds exactly one sequence they match whatever they are called. A sequence of
-    MOTS text, which writes no empty frames, gets the frames of its partner.
+    If each side has exactly one sequence, they match with any names. A sequence of MOTS text,
+    which stores no empty frames, gets the frames of its partner.
 
     Returns:
         Pairs (ground truth, prediction), in the order of the ground truth.
 
     Raises:
-        DataError: If both are the same folder, or share folders or files; if a match is not
-            unique, or a sequence of either side is left without a partner.
+        DataError: If both are the same folder, or share folders or files, if a match is not
+            unique, or if a sequence of either side has no partner.
     """
     _refuse_the_same(gt, pred)
     if len(gt.sequences) == len(pred.sequences) == 1:
@@ -137,17 +144,18 @@ def match_sequences(gt: MapFolder, pred: MapFolder) -> list[tuple[StoredSequence
 def matching_notes(
     pairs: Sequence[tuple[MapSequence, MapSequence]],
 ) -> tuple[str, ...]:
-    """Say what a user should know of a match that names did not decide.
+    """Describe matches of sequences with different names.
 
     Args:
-        pairs: As :func:`match_sequences` gives them.
+        pairs: Result of :func:`match_sequences`.
 
     Returns:
-        One line for each pair whose names differ: at most one, since names decide between several.
+        One line for each pair with different names. This is at most one, because several
+        sequences are matched by name.
     """
     return tuple(
         f"sequence {_join(gt.parts)} of the ground truth was scored against {_join(pred.parts)} "
-        "of the prediction, since each side has only that one"
+        "of the prediction, because each side has only one sequence"
         for gt, pred in pairs
         if gt.parts[-1] != pred.parts[-1]
     )
@@ -162,8 +170,8 @@ def _refuse_the_same(gt: MapFolder, pred: MapFolder) -> None:
         )
     if truth in prediction.parents or prediction in truth.parents:
         raise DataError(
-            f"the maps of prediction and ground truth ({gt.folder}) lie one inside the other; "
-            "expected two folders apart; give those that hold the maps of one side alone",
+            f"the maps of prediction and ground truth ({gt.folder}) are one inside the other; "
+            "expected two separate folders; give folders with the maps of one side only",
             where=pred.folder,
         )
     shared = _files(gt).keys() & _files(pred).keys()
@@ -171,8 +179,8 @@ def _refuse_the_same(gt: MapFolder, pred: MapFolder) -> None:
         path = min(_files(pred)[key] for key in shared)
         raise DataError(
             "this file of the prediction is also one of the ground truth "
-            f"({counted(len(shared), 'file')} in all); expected predictions of their own; write "
-            "them to another folder, without links to the ground truth",
+            f"({counted(len(shared), 'file')} in all); expected separate files; write the "
+            "predictions to another folder, without links to the ground truth",
             where=path,
         )
 
@@ -188,14 +196,14 @@ def _files(folder: MapFolder) -> dict[tuple[int, int], Path]:
     for path in paths:
         try:
             status = path.stat()
-        except OSError:  # gone since the folder was listed: reading it will tell
+        except OSError:  # removed since the folder was listed: reading it reports the error
             continue
         found[status.st_dev, status.st_ino] = path
     return found
 
 
 def _aligned(gt: StoredSequence, pred: StoredSequence) -> tuple[StoredSequence, StoredSequence]:
-    """Let open-ended sequences have the frames of their partner."""
+    """Give open-ended sequences the frames of their partner."""
     own = gt.frame_names if isinstance(pred, OpenEnded) else ()
     gt = aligned(gt, (*own, *pred.frame_names), None)
     if isinstance(pred, OpenEnded):
@@ -206,7 +214,7 @@ def _aligned(gt: StoredSequence, pred: StoredSequence) -> tuple[StoredSequence, 
 def match_by_suffix(
     left: Sequence[Parts], right: Sequence[Parts], *, where: object
 ) -> dict[Parts, Parts]:
-    """Pair paths by the number of last parts that they share, the most first.
+    """Pair paths by their longest common suffix, in parts. The longest is paired first.
 
     Args:
         left: Distinct paths.
@@ -217,7 +225,7 @@ def match_by_suffix(
         The partner in ``right`` of each path of ``left`` that has one.
 
     Raises:
-        DataError: If a path could be paired with two others equally well.
+        DataError: If a path matches two others equally well.
 
     Example:
         >>> match_by_suffix([("val", "0001"), ("val", "0002")], [("0002",)], where="here")
@@ -254,8 +262,8 @@ def _refuse_ties(pairs: list[tuple[Parts, Parts]], where: object) -> None:
             if rival != pair[other]:
                 raise DataError(
                     f"sequence {_join(pair[side])} matches both {_join(rival)} and "
-                    f"{_join(pair[other])}; expected one partner; give folders further down, or "
-                    "name the sequences apart",
+                    f"{_join(pair[other])}; expected one partner; give deeper folders, or rename "
+                    "the sequences",
                     where=where,
                 )
 
@@ -265,7 +273,7 @@ def _require_none(side: str, left_over: set[Parts], where: object) -> None:
         raise DataError(
             f"no {side} for the sequence{'s' if len(left_over) > 1 else ''} "
             f"{listed(_join(parts) for parts in sorted(left_over))}; expected the same sequences "
-            "on both sides; add what is missing, or give the folder of fewer sequences",
+            "on both sides; add the missing sequences, or give a folder with fewer sequences",
             where=where,
         )
 
@@ -273,18 +281,18 @@ def _require_none(side: str, left_over: set[Parts], where: object) -> None:
 def pair_frames(
     gt: MapSequence, pred: MapSequence, missing: Literal["error", "void"] = "error"
 ) -> list[int | None]:
-    """Find for every frame of the ground truth its position in the prediction.
+    """Find the position of every ground-truth frame in the prediction.
 
-    Names of digits alone are compared as numbers, so that ``0001`` is ``000001``.
+    Names of digits are compared by value: ``0001`` is ``000001``.
 
     Args:
         gt: Ground truth.
         pred: Prediction for the same sequence.
-        missing: Whether a frame that the prediction lacks is an error, or is all void.
+        missing: Whether a missing frame of the prediction is an error or counts as void.
 
     Returns:
-        For each frame of ``gt`` an index into ``pred.frame_names``; ``None`` if it is missing
-        and counts as void.
+        For each frame of ``gt`` an index into ``pred.frame_names``. ``None`` for a missing frame
+        that counts as void.
 
     Raises:
         DataError: If the sizes differ, frames are missing, or the prediction has frames that

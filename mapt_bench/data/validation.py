@@ -24,14 +24,14 @@ SCHEMA = "mapt-bench/check/1"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a data folder.
 
     Attributes:
-        kind: ``file`` (cannot be one of the maps), ``map`` (cannot be decoded), ``class``
-            (outside the label space), ``image``, ``pairing`` (images and maps), or ``side-car`` (of
-            drawn videos).
+        kind: ``file`` (not a map), ``map`` (cannot be decoded), ``class`` (outside the label
+            space), ``image``, ``pairing`` (images and maps do not match), or ``side-car``
+            (annotations of synthetic videos).
         path: File or folder.
-        message: What was found, what was expected, what to do.
+        message: What was found, what was expected, and what to do.
     """
 
     kind: str
@@ -45,16 +45,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class SequenceFacts:
-    """One sequence.
+    """Summary of one sequence.
 
     Attributes:
-        name: Its path below the maps, or below the images where there are no maps.
-        frame_count: Frames that belong to it.
-        readable_count: Frames that could be read.
-        height: Pixels; ``None`` if not known.
-        width: Pixels; ``None`` if not known.
-        gap_count: Numbers missing between the first and the last frame; 0 for other names.
-        track_count: Distinct tracks.
+        name: Path below the maps. Without maps, path below the images.
+        frame_count: Number of frames.
+        readable_count: Number of readable frames.
+        height: Height in pixels, ``None`` if unknown.
+        width: Width in pixels, ``None`` if unknown.
+        gap_count: Missing frame numbers between the first and the last frame. 0 for other names.
+        track_count: Number of distinct tracks.
     """
 
     name: str
@@ -80,14 +80,14 @@ class SequenceFacts:
 
 @dataclass(frozen=True, slots=True)
 class ClassFacts:
-    """One class that is present.
+    """Summary of one class that is present.
 
     Attributes:
-        class_id: Number.
-        name: For example ``"car"``.
-        is_thing: Whether it has tracks.
-        pixel_share: Of all pixels, 0..1.
-        track_count: Distinct (sequence, id) with id above 0; ``None`` for stuff.
+        class_id: Number of the class.
+        name: Name of the class, for example ``"car"``.
+        is_thing: Whether the class has tracks.
+        pixel_share: Share of all pixels, 0..1.
+        track_count: Number of distinct (sequence, id) with id above 0. ``None`` for stuff.
     """
 
     class_id: int
@@ -109,18 +109,18 @@ class ClassFacts:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """What :func:`check_data` found.
+    """Result of :func:`check_data`.
 
     Attributes:
-        folder: As it was given.
-        encoding: Of the maps; ``None`` without maps.
+        folder: Folder, as given.
+        encoding: Encoding of the maps, ``None`` without maps.
         labels: Label space.
-        sequences: Of the maps, or of the images where there are no maps.
-        classes: Those present, ascending.
-        void_share: Share of all pixels, 0..1; ``None`` if no map could be read.
-        crowd_share: Share of pixels of thing classes with id 0.
-        image_count: Images found.
-        problems: Everything that is wrong.
+        sequences: Sequences of the maps. Without maps, sequences of the images.
+        classes: Classes that are present, by number.
+        void_share: Share of void pixels, 0..1. ``None`` if no map is readable.
+        crowd_share: Share of crowd pixels (thing classes with id 0), 0..1, or ``None``.
+        image_count: Number of images.
+        problems: All problems.
     """
 
     folder: Path
@@ -135,16 +135,16 @@ class DataReport:
 
     @property
     def frame_count(self) -> int:
-        """Frames in all sequences."""
+        """Number of frames in all sequences."""
         return sum(entry.frame_count for entry in self.sequences)
 
     @property
     def readable_count(self) -> int:
-        """Frames that could be read."""
+        """Number of readable frames in all sequences."""
         return sum(entry.readable_count for entry in self.sequences)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data, as ``mapt-bench check --json`` writes it."""
+        """Return plain data for ``mapt-bench check --json``."""
         return {
             "schema": SCHEMA,
             "folder": str(self.folder),
@@ -162,12 +162,12 @@ class DataReport:
 
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
-"""Given the number of frames, gives what is to be called with each number of frames done."""
+"""Called with the number of frames. Returns a context with a function that counts done frames."""
 
 
 @dataclass(slots=True)
 class _Notes:
-    """What is gathered on the way."""
+    """Findings so far."""
 
     labels: LabelSpace
     problems: list[Problem] = field(default_factory=list)
@@ -177,7 +177,7 @@ class _Notes:
 
     def note(self, kind: str, problem: DataError, where: Path) -> None:
         found = Problem(kind, problem.where or str(where), problem.message)
-        # Pairing stops at the first of the problems that every file was asked for before.
+        # The check of pairs finds some problems of single files again.
         if not any((found.path, found.message) == (p.path, p.message) for p in self.problems):
             self.problems.append(found)
 
@@ -191,17 +191,17 @@ def check_data(
     encoding: str | None = None,
     progress: Progress | None = None,
 ) -> DataReport:
-    """Read every map and every image of a folder; never stop at the first problem.
+    """Read every map and every image of a folder, and collect all problems.
 
     Args:
-        folder: Holds maps, images, or both, as for ``open_videos``.
+        folder: Folder of maps, images, or both, as for ``open_videos``.
         labels: Label space.
-        encoding: Encoding of the maps; ``None`` to find it out.
-        progress: Shows how many frames are done.
+        encoding: Encoding of the maps. ``None`` to detect it.
+        progress: Shows the number of frames done.
 
     Raises:
         ConfigError: If the encoding is unknown.
-        DataError: If there is nothing at all that could be checked.
+        DataError: If the folder has no file to check.
     """
     folder = Path(folder)
     require_folder(folder)

@@ -46,7 +46,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """Return height and width of a PNG or JPEG from its header.
 
     Raises:
-        DataError: If the header is unreadable or claims too many pixels.
+        DataError: If the header is unreadable or claims more than the limit of pixels.
     """
     if path.suffix.lower() == ".png":
         return png_header(path).size
@@ -59,8 +59,8 @@ def image_size(path: Path) -> tuple[int, int]:
         raise _unreadable(path, problem) from problem
     if width * height > MAX_PIXELS:
         raise DataError(
-            f"the header claims {width}x{height} pixels, more than the {MAX_PIXELS} that are "
-            "accepted; it was not decoded; check the file",
+            f"the header claims {width}x{height} pixels, more than the limit of {MAX_PIXELS}; "
+            "the file was not decoded; check it",
             where=path,
         )
     return height, width
@@ -70,8 +70,8 @@ def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     """Decode a PNG or JPEG.
 
     Args:
-        path: The file.
-        size: Height and width that it must have; checked before decoding.
+        path: File.
+        size: Expected height and width, checked before decoding.
 
     Returns:
         RGB, ``uint8`` of shape ``(height, width, 3)``.
@@ -84,11 +84,11 @@ def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def check_image(path: Path, size: tuple[int, int]) -> None:
-    """Refuse an image that cannot be read; a PNG's pixels are trusted if its checksums hold.
+    """Check that an image is readable. For PNGs the checksums are compared, without decoding.
 
     Args:
-        path: The file.
-        size: Height and width that it must have.
+        path: File.
+        size: Expected height and width.
 
     Raises:
         DataError: As :func:`read_image`.
@@ -121,12 +121,12 @@ def _unreadable(path: Path, reason: object) -> DataError:
 
 @dataclass(frozen=True, slots=True)
 class FolderVideo:
-    """A video whose frames lie in files; implements ``Video``.
+    """A video in files; implements ``Video``.
 
     Attributes:
-        info: What is known before the first frame.
-        images: One file a frame, or ``None``.
-        maps: The truth, frame for frame, or ``None``.
+        info: Description of the video.
+        images: One file per frame, or ``None``.
+        maps: Ground truth of every frame, or ``None``.
     """
 
     info: VideoInfo
@@ -135,11 +135,11 @@ class FolderVideo:
 
     @property
     def has_truth(self) -> bool:
-        """Whether :meth:`truth` can be read."""
+        """Whether the video has ground truth."""
         return self.maps is not None
 
     def frame(self, index: int) -> Frame:
-        """Return the frame at a position, images unread."""
+        """Return the frame at a position. Its image is read at first access."""
         name = self.info.frame_names[index]
         if self.images is None:
             return Frame(index, name)
@@ -150,7 +150,7 @@ class FolderVideo:
         """Return the ground truth at a position.
 
         Raises:
-            DataError: If there is none, it is unreadable, or a class is outside the label space.
+            DataError: If there is no ground truth, the map is unreadable, or a class is unknown.
         """
         if self.maps is None:
             raise DataError(
@@ -162,20 +162,20 @@ class FolderVideo:
 
 
 def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None) -> list[Video]:
-    """Open the videos of a folder; only headers are read.
+    """Open the videos of a folder. Only headers are read.
 
-    ``images`` and ``panoptic_maps`` in the folder are paired by path suffix and frame names, and
-    nothing else in the folder counts. Without either, the folder is taken for maps, unless it is
-    ``images``, a split or a sequence of it, or holds JPEGs alone.
+    ``images`` and ``panoptic_maps`` in the folder are paired by path suffix and frame names.
+    Everything else in the folder is ignored. A folder without them holds maps, unless it is
+    ``images`` itself, a split or sequence below ``images``, or has JPEGs only.
 
     Args:
-        folder: Where the data lie.
+        folder: Folder of the data.
         labels: Label space.
-        encoding: Encoding of the maps; ``None`` to find it out.
+        encoding: Encoding of the maps. ``None`` to detect it.
 
     Raises:
         ConfigError: If the encoding is unknown.
-        DataError: If there is nothing to open, or images and maps do not belong together.
+        DataError: If there is no video, or images and maps do not match.
     """
     folder = Path(folder)
     require_folder(folder)
@@ -194,13 +194,13 @@ def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None
 
 
 def image_root(folder: Path) -> Path | None:
-    """Return where the images of a folder lie, or ``None`` if it has maps only."""
+    """Return the folder of the images, or ``None`` if the folder has maps only."""
     inner = folder / IMAGES_FOLDER
     if inner.is_dir():
         return inner
     if (folder / MAPS_FOLDER).is_dir():
         return None
-    # At most <split>/<sequence> below: a whole collection may well lie under some "images".
+    # At most <split>/<sequence> below: a whole collection may be in a folder named "images".
     nearest_names = folder.resolve().parts[-3:]
     named = IMAGES_FOLDER in nearest_names and MAPS_FOLDER not in nearest_names
     return folder if named or _only_jpegs(list_folder(folder)) else None
@@ -219,7 +219,7 @@ def _pair(
     if without_images:
         raise DataError(
             f"there are maps but no images for {_names(without_images)}; expected images for "
-            "every sequence of panoptic_maps; add them, or give the panoptic_maps alone",
+            "every sequence of panoptic_maps; add them, or give the folder panoptic_maps itself",
             where=where / IMAGES_FOLDER,
         )
     labelled_splits = {parts[:-1] for parts in by_parts}
@@ -228,10 +228,10 @@ def _pair(
         for entry in folders
         if entry.parts not in partner and entry.parts[:-1] in labelled_splits
     }
-    if without_maps:  # a whole split without labels is usual: the test sequences
+    if without_maps:  # a split without any labels is normal: the test split
         raise DataError(
             f"there are images but no maps for {_names(without_maps)}, though other sequences "
-            "beside them have maps; add the maps, or take the images away",
+            "of the split have maps; add the maps, or remove the images",
             where=where / MAPS_FOLDER,
         )
     return [
@@ -261,7 +261,7 @@ def _video_of_images(
     size = _common_size(images)
     if maps is not None:
         maps = aligned(maps, names, size)
-        _check_truth(folder, names, size, maps)
+        _check_maps_match(folder, names, size, maps)
     info = VideoInfo(folder.parts[-1], names, size[0], size[1], labels, has_images=True)
     return FolderVideo(info, images, maps)
 
@@ -279,7 +279,7 @@ def _common_size(images: Sequence[Path]) -> tuple[int, int]:
     return first
 
 
-def _check_truth(
+def _check_maps_match(
     folder: FrameFolder, names: tuple[str, ...], size: tuple[int, int], maps: StoredSequence
 ) -> None:
     if maps.size != size:
@@ -298,6 +298,6 @@ def _check_truth(
         if odd:
             raise DataError(
                 f"{len(odd)} of {len(having)} frames have {what} (the first is {odd[0]}); "
-                "expected both for every frame; add what is missing or remove the rest",
+                "expected both for every frame; add the missing files, or remove the others",
                 where=folder.path,
             )

@@ -41,7 +41,7 @@ def test_unknown_names_suggest_the_nearest(tmp_path):
 
 def test_folders_must_agree(tmp_path):
     one, two = written(tmp_path / "one", CITY), written(tmp_path / "two", KITTI)
-    with pytest.raises(DataError, match=r"'kitti-step', but .* says 'cityscapes'") as caught:
+    with pytest.raises(DataError, match=r"'kitti-step', but .* states 'cityscapes'") as caught:
         resolve_labels(None, one, two)
     assert caught.value.where == str(two / "dataset.json")
     assert resolve_labels(None, one, tmp_path) == CITY
@@ -52,7 +52,7 @@ def test_predictions_do_not_choose_for_the_truth(tmp_path):
     truth.mkdir()
     with pytest.raises(
         DataError,
-        match=r"'cityscapes', but .*truth says none and is read as 'kitti-step'.*--dataset",
+        match=r"'cityscapes', but .*truth states none and is read as 'kitti-step'.*--dataset",
     ) as caught:
         resolve_labels(None, truth, pred)
     assert caught.value.where == str(pred / "dataset.json")

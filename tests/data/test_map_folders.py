@@ -65,7 +65,7 @@ def test_the_same_folder_is_refused(tmp_path):
 def test_folders_inside_each_other_are_refused(tmp_path, swap):
     outer = write_sequences(tmp_path / "gt", ["val/0001"])
     folders = (outer, outer / "val")
-    with pytest.raises(DataError, match="lie one inside the other"):
+    with pytest.raises(DataError, match="are one inside the other"):
         matched(*(folders[::-1] if swap else folders))
 
 

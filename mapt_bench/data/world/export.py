@@ -27,9 +27,9 @@ from mapt_bench.data.annotations import (
     AnnotationsHeader,
     annotations_text,
 )
+from mapt_bench.data.encodings.kitti_step import encode_kitti_step
 from mapt_bench.data.flow_fields import encode_kitti_flow
 from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER, write_dataset_file
-from mapt_bench.data.kitti_step import encode_kitti_step
 from mapt_bench.data.world.place import SIDE_CAR, Place, flow_names, sweep
 from mapt_bench.data.world.pool import in_processes
 from mapt_bench.data.world.video import WorldVideo

@@ -17,9 +17,9 @@ from mapt_bench.data.annotations import (
     AnnotationsHeader,
     read_annotations,
 )
+from mapt_bench.data.encodings.kitti_step import KittiStepEncoding
 from mapt_bench.data.flow_fields import read_kitti_flow
 from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER
-from mapt_bench.data.kitti_step import KittiStepCodec
 from mapt_bench.data.videos import read_image
 from mapt_bench.errors import DataError
 from mapt_bench.labels import VideoInfo
@@ -99,7 +99,7 @@ class Place:
         goals = {part.name: goal for part, goal in self.parts()}
         size = (self.info.height, self.info.width)
         maps, images = hashlib.sha256(), hashlib.sha256()
-        codec = KittiStepCodec()
+        codec = KittiStepEncoding()
         for name in self.info.frame_names:
             codes = codec.decode(goals[MAPS_FOLDER] / f"{name}.png", size, self.info.labels)
             maps.update(codes.astype("<u4").tobytes())

@@ -1,41 +1,41 @@
 """Two channels, class and identity: ``.npy`` of shape (height, width, 2), or grey-alpha PNG."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_encoding
 from mapt_bench.data.png import MAX_PIXELS, PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import check_size
 from mapt_bench.errors import DataError, counted
 from mapt_bench.labels import ID_LIMIT, LabelSpace, pack_codes
 
-__all__ = ["TwoChannelCodec"]
+__all__ = ["TwoChannelEncoding"]
 
-# Headers are Python literals, and numpy lets the errors of its tokenizer through.
+# Headers are Python literals, and numpy does not catch the errors of the tokenizer.
 _BROKEN = (OSError, ValueError, EOFError, SyntaxError, TokenError)
 _EXPECTED = "two-channel maps hold class and id"
 
 
-@dataclass(frozen=True, slots=True)
-class TwoChannelCodec:
-    """Reads arrays of shape ``(height, width, 2)``: class 0..255, id 0..2**24 - 1.
+@register_encoding
+class TwoChannelEncoding(FrameEncoding):
+    """Arrays of shape ``(height, width, 2)``: class 0..255, id 0..2**24 - 1.
 
-    An ``.npy`` may be of any integer dtype, or of whole floats. A PNG is grey with alpha, 8 or
-    16 bits: grey is the class, alpha the id.
+    An ``.npy`` has any integer dtype, or floats with whole values. A PNG has 8 or 16 bits; grey
+    is the class, alpha the id.
     """
 
-    name: ClassVar[str] = "two-channel"
-    suffixes: ClassVar[frozenset[str]] = frozenset({".png", ".npy"})
+    name = "two-channel"
+    suffixes = frozenset({".png", ".npy"})
+    form = "grey and alpha PNG"
 
-    @staticmethod
-    def accepts(header: PngHeader) -> bool:
-        """Whether a PNG with this header can be of this encoding."""
-        return header.color_type == 4
+    def accepts(self, path: Path) -> bool:
+        """Whether the file is a PNG of grey and alpha, or an ``.npy``."""
+        return path.suffix.lower() == ".npy" or _is_grey_alpha(png_header(path))
 
     def size(self, path: Path) -> tuple[int, int]:
         """Return height and width from the header alone."""
@@ -58,13 +58,18 @@ class TwoChannelCodec:
             _check_range(pixels[..., channel], name, limit, path)
         return pack_codes(pixels[..., 0], pixels[..., 1])
 
-    def _check(self, header: PngHeader, path: Path) -> None:
-        if not self.accepts(header):
+    @staticmethod
+    def _check(header: PngHeader, path: Path) -> None:
+        if not _is_grey_alpha(header):
             raise DataError(
                 f"has {header}; {_EXPECTED} as grey and alpha; convert it, or name its encoding "
                 "with --encoding",
                 where=path,
             )
+
+
+def _is_grey_alpha(header: PngHeader) -> bool:
+    return header.color_type == 4
 
 
 def _npy_size(path: Path) -> tuple[int, int]:
@@ -82,13 +87,13 @@ def _npy_size(path: Path) -> tuple[int, int]:
     if len(shape) != 3 or shape[2] != 2 or not shape[0] * shape[1] or dtype.kind not in "iuf":
         raise DataError(
             f"holds {dtype} of shape {shape}; {_EXPECTED} as whole numbers of shape "
-            "(height, width, 2); write them so",
+            "(height, width, 2); write the file again",
             where=path,
         )
     if shape[0] * shape[1] > MAX_PIXELS:
         raise DataError(
-            f"the header claims {shape[1]}x{shape[0]} pixels, more than the {MAX_PIXELS} that "
-            "are accepted; it was not read; check the file",
+            f"the header claims {shape[1]}x{shape[0]} pixels, more than the limit of "
+            f"{MAX_PIXELS}; the file was not read; check it",
             where=path,
         )
     return shape[0], shape[1]
@@ -127,8 +132,8 @@ def _check_range(values: NDArray[Any], name: str, limit: int, path: Path) -> Non
     low, high = values.min(), values.max()
     if low < 0 or high >= limit:
         raise DataError(
-            f"{name} values reach from {low} to {high}; expected 0 to {limit - 1}; write void as "
-            "the ignore label with id 0",
+            f"{name} values are {low} to {high}; expected 0 to {limit - 1}; write void as the "
+            "ignore label with id 0",
             where=path,
         )
 

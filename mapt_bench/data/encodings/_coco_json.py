@@ -1,4 +1,4 @@
-"""The JSON of COCO panoptic: where it lies, and what it says of each segment."""
+"""JSON file of COCO panoptic annotations: find it, and read the code of each segment."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ def find_coco_json(listing: Listing) -> Path | None:
     """Return the JSON of panoptic annotations in a folder, or beside its ``panoptic_maps``.
 
     Raises:
-        DataError: If there are several, or one is broken.
+        DataError: If there are several, or one is malformed.
     """
     found = [path for path in _candidates(listing) if _has_annotations(path)]
     if len(found) > 1:
@@ -31,10 +31,10 @@ def find_coco_json(listing: Listing) -> Path | None:
 
 
 def require_coco_json(listing: Listing) -> Path:
-    """Return the JSON of panoptic annotations, which must be there.
+    """Return the JSON of panoptic annotations of a folder that must have one.
 
     Raises:
-        DataError: If there is none, or several, or it is broken.
+        DataError: If there is none, there are several, or it is malformed.
     """
     found = find_coco_json(listing)
     if found is not None:
@@ -64,7 +64,7 @@ def _has_annotations(path: Path) -> bool:
     try:
         data = json.loads(text)
     except ValueError as problem:
-        if '"segments_info"' in text:  # PNGs beside it would be read as something else
+        if '"segments_info"' in text:  # otherwise the PNGs would be read as kitti-step
             raise _broken(path, problem) from problem
         return False
     if not isinstance(data, dict) or not isinstance(data.get("annotations"), list):
@@ -74,7 +74,7 @@ def _has_annotations(path: Path) -> bool:
 
 def _broken(path: Path, problem: object) -> DataError:
     return DataError(
-        f"is broken JSON ({problem}); expected panoptic annotations; write or copy the file again",
+        f"is malformed JSON ({problem}); expected panoptic annotations; write or copy it again",
         where=path,
     )
 
@@ -93,7 +93,7 @@ class _Segment:
         """Read an entry.
 
         Raises:
-            ValueError: If something is missing or no whole number; the message says what.
+            ValueError: If a field is missing or not a whole number. The message names it.
         """
         if not isinstance(info, Mapping):
             raise ValueError(f"a segment is {info!r}, no object")
@@ -120,22 +120,22 @@ def _whole(info: Mapping[str, Any], key: str, default: int | None) -> int:
 def read_segment_codes(
     json_file: Path, labels: LabelSpace, report: Report
 ) -> dict[str, dict[int, int]]:
-    """Read what each segment of each PNG is.
+    """Read the code of each segment of each PNG.
 
     Args:
-        json_file: As :func:`find_coco_json` found it.
-        labels: Label space; ``category_id`` are its class numbers.
-        report: Told of each annotation that is unusable; such are left out.
+        json_file: File found by :func:`find_coco_json`.
+        labels: Label space. Each ``category_id`` is a class number of it.
+        report: Receives the problem of each unusable annotation. These are omitted.
 
     Returns:
-        For each PNG's name the code of each of its segment ids.
+        For each PNG name, the code of each segment id.
 
     Raises:
         DataError: If the file cannot be read.
     """
     try:
         annotations: list[Any] = json.loads(json_file.read_text(encoding="utf-8"))["annotations"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:  # it was read once: it changed
+    except (OSError, ValueError, KeyError, TypeError) as problem:  # changed since it was found
         raise _broken(json_file, problem) from problem
     found: dict[str, dict[int, int]] = {}
     for position, annotation in enumerate(annotations):
@@ -177,7 +177,7 @@ def _segment_codes(
         if not 0 < number < ID_LIMIT or not 0 <= segment.track_id < ID_LIMIT or number in table:
             raise DataError(
                 f"lists segment {number} of {name}, whose ids are not unique in 1 to "
-                f"{ID_LIMIT - 1}; number the segments of a frame apart",
+                f"{ID_LIMIT - 1}; give each segment of a frame its own id",
                 where=json_file,
             )
         if not 0 <= class_id <= 255 or not labels.is_known_table[class_id]:
