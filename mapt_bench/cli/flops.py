@@ -88,10 +88,10 @@ def command(
 
         read_result(scores)  # a wrong file is told before the counting, not after
     # Here, not above: these import torch, and --help must not.
-    from mapt_bench.profiling.ledger import LedgerSettings, keep_ledger, step_count
-    from mapt_bench.profiling.measure import MeasureSettings
+    from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report, step_count
+    from mapt_bench.profiling.measurement import MeasureSettings
 
-    settings = LedgerSettings(
+    settings = FlopsSettings(
         targets=targets,
         inputs=inputs,
         modes=modes,
@@ -102,7 +102,7 @@ def command(
         has_curves=plots is not None,
     )
     with progress_bar("counting", step_count(settings)) as advance:
-        cost = keep_ledger(settings, advance)
+        cost = make_flops_report(settings, advance)
     _write_files(cost, csv_file, latex_file, markdown_file)
     if plots is not None:
         from mapt_bench.reports.cost_plots import write_cost_plots

@@ -1,111 +1,19 @@
-"""What a ledger can be kept of: networks by name, and anybody's module.
+"""Networks of the FLOPs report by name: those of this package, and modules of other code."""
 
-A target says how its network is built, what an example input is, and which submodules form its
-parts. Parts of MAPT join here as they are built.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from mapt_bench.baselines import associator_names
 from mapt_bench.baselines.flownet2 import FlowNet2, NarrowWidth, narrow_flownet2
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.model import MOTION_DESIGNS, MotionConfig, MotionHead
-from mapt_bench.profiling.counted import WHOLE
-from mapt_bench.profiling.sizes import InputSize
+from mapt_bench.profiling._mapt_networks import register_mapt
+from mapt_bench.profiling.flops_target import TARGETS, InputSize, Target, register
+from mapt_bench.user_code import attribute_of
 
-__all__ = ["TARGETS", "ExampleInput", "Target", "register"]
-
-ExampleInput = Callable[[nn.Module, InputSize, int], tuple[Tensor, ...]]
-"""Returns the arguments of ``forward`` for an image size and a number of instances."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Target:
-    """A network that can be costed.
-
-    Attributes:
-        name: ``model`` of its rows.
-        summary: One line for people.
-        build: Returns the network in ``eval()`` mode; its weights need no values, and may lie on
-            the meta device. If it matters, built from operators that both counts see.
-        example: Returns an input of zeros on the CPU.
-        parts: Paths of submodules by the name of the part they form.
-        whole: Name of the row that holds everything.
-        rest: Name of the part for what lies outside all others.
-        multiple: What height and width must be multiples of.
-        smallest: Least height and width that it accepts.
-        build_timed: Like ``build``, with the operators that are fastest; for measuring.
-        has_instances: Whether its cost depends on the number of instances.
-        takes_shape: Whether batch and channels may be chosen.
-        notes: Said below the table.
-    """
-
-    name: str
-    summary: str
-    build: Callable[[], nn.Module]
-    example: ExampleInput
-    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    whole: str = WHOLE
-    rest: str = "rest"
-    multiple: int = 1
-    smallest: int = 1
-    build_timed: Callable[[], nn.Module] | None = None
-    has_instances: bool = False
-    takes_shape: bool = False
-    notes: tuple[str, ...] = ()
-
-    def parts_of(self, module: nn.Module) -> dict[str, tuple[str, ...]]:
-        """Return the parts that a built network has, with the paths that are there."""
-        paths = {path for path, each in module.named_modules() if not isinstance(each, nn.Identity)}
-        found = {
-            part: tuple(path for path in named if path in paths)
-            for part, named in self.parts.items()
-        }
-        return {part: named for part, named in found.items() if named}
-
-    def check_size(self, size: InputSize) -> None:
-        """Refuse a size that the network cannot take.
-
-        Raises:
-            ConfigError: If it is too small, no multiple of what it must be, or a whole shape.
-        """
-        if size.lead is not None and not self.takes_shape:
-            raise ConfigError(
-                f"{size} gives batch and channels, which are fixed for {self.name}; give "
-                f"{size.height}x{size.width}",
-                where="--input",
-            )
-        if min(size.height, size.width) < self.smallest:
-            raise ConfigError(
-                f"{size} is too small for {self.name}; each side needs {self.smallest} pixels or "
-                "more",
-                where="--input",
-            )
-        if size.height % self.multiple or size.width % self.multiple:
-            up = [-(-side // self.multiple) * self.multiple for side in (size.height, size.width)]
-            raise ConfigError(
-                f"{size} does not fit {self.name}, which needs multiples of {self.multiple}; the "
-                f"next is {up[0]}x{up[1]}",
-                where="--input",
-            )
-
-
-TARGETS: dict[str, Target] = {}
-"""Targets by name, in the order of tables."""
-
-
-def register(target: Target) -> None:
-    """Add a target.
-
-    Raises:
-        ValueError: If the name is taken.
-    """
-    if target.name in TARGETS:
-        raise ValueError(f"there already is a target {target.name!r}")
-    TARGETS[target.name] = target
+__all__ = ["find_target", "find_targets", "user_target", "without_network"]
 
 
 def _pair_in_one(_: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
@@ -125,23 +33,23 @@ def _register_flownet2(name: str, summary: str, build: Callable[[], FlowNet2]) -
             build=on_meta,
             example=_pair_in_one,
             parts={network: (network,) for network in networks},
-            notes=(f"{name} pads each side to the next multiple of 64, and is counted so",),
+            notes=(f"{name} pads each side to the next multiple of 64; the count includes this",),
         )
     )
 
 
 _register_flownet2(
-    "flownet2", "the optical flow network that the paper compares with (Ilg et al. 2017)", FlowNet2
+    "flownet2", "optical flow network that the paper compares with (Ilg et al. 2017)", FlowNet2
 )
 _register_flownet2(
     "flownet2-narrow",
-    "the same with few channels, for one thread of a CPU",
+    "FlowNet2 with few channels, for one CPU thread",
     lambda: narrow_flownet2(NarrowWidth()),
 )
 
 
 class _MotionStep(nn.Module):
-    """What the motion head does for one more frame: the earlier frame's map is kept, not redone."""
+    """One further frame of the motion head. The feature map of the earlier frame is stored."""
 
     def __init__(self, config: MotionConfig, form: str) -> None:
         super().__init__()
@@ -183,8 +91,8 @@ def _register_motion_head(design: str, *, is_default: bool) -> None:
             smallest=config.stride,
             has_instances=True,
             notes=(
-                f"motion-head is the design {design}; its widths were fitted to the figure of the "
-                "paper, which states none",
+                f"motion-head is the design {design}; its widths were fitted to the FLOPs of the "
+                "paper, which does not state the widths",
             )
             if is_default
             else (),
@@ -219,7 +127,7 @@ def _register_trunk(name: str, summary: str) -> None:
             build=lambda: _trunk(name),
             example=_images,
             whole="trunk",
-            notes=(f"{name} is the trunk alone, without pooling and classifier",),
+            notes=(f"{name} is the trunk without pooling and classifier",),
         )
     )
 
@@ -263,3 +171,105 @@ def _register_raft(name: str, torchvision_name: str) -> None:
 
 _register_raft("raft-small", "raft_small")
 _register_raft("raft-large", "raft_large")
+
+register_mapt()
+
+
+def user_target(name: str) -> Target:
+    """Return a target for a module that is not part of this package.
+
+    Args:
+        name: ``package.module:attribute``, also searched in the current folder. The attribute is a
+            module, or a function without arguments that returns one. The example input is one
+            image, or the result of the module's ``example_inputs(height, width, instances)``.
+
+    Raises:
+        ConfigError: If the name is not found, cannot be imported or built, or is not a module.
+    """
+    found = attribute_of(name, kind="network", form="package.module:build")
+
+    def build() -> nn.Module:
+        return _module(found, name).eval()
+
+    first = build()
+    return Target(
+        name=name,
+        summary=f"module {type(first).__name__} of {name.partition(':')[0]}",
+        build=build,
+        example=_example,
+        parts={child: (child,) for child, _ in first.named_children()},
+        takes_shape=True,
+        has_instances=hasattr(first, "example_inputs"),
+    )
+
+
+def _example(module: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
+    own = getattr(module, "example_inputs", None)
+    if not callable(own):
+        return (torch.zeros(size.shape),)
+    given = own(size.height, size.width, instances)
+    return (given,) if isinstance(given, Tensor) else tuple(given)
+
+
+def _module(found: object, name: str) -> nn.Module:
+    built = found
+    if callable(found) and not isinstance(found, nn.Module):
+        built = _called(found, name)
+    if not isinstance(built, nn.Module):
+        raise ConfigError(
+            f"{name!r} is a {type(built).__name__}; expected a torch.nn.Module, or a function "
+            "that returns one"
+        )
+    return built
+
+
+def _called(factory: Callable[[], object], name: str) -> object:
+    try:
+        return factory()
+    except Exception as problem:  # user code may raise anything
+        raise ConfigError(
+            f"{name!r} cannot be called without arguments: {type(problem).__name__}: {problem}; "
+            "give its arguments defaults"
+        ) from problem
+
+
+_FLOW = "flow:"
+_FLOW_WITHOUT_NETWORK = ("flow:dis", "flow:files")
+
+
+def without_network() -> tuple[str, ...]:
+    """Return the trackers without a network, which have no operations to count."""
+    return (*associator_names(), *_FLOW_WITHOUT_NETWORK)
+
+
+def find_target(name: str) -> Target:
+    """Return the target with a name, or the target for ``package.module:build``.
+
+    Raises:
+        ConfigError: If there is none. The message suggests the nearest.
+    """
+    if name.removeprefix(_FLOW) in TARGETS:  # a flow tracker's name means its network
+        return TARGETS[name.removeprefix(_FLOW)]
+    if name in without_network():
+        raise ConfigError(
+            f"tracker {name!r} has no network, so there are no operations to count; its cost is "
+            "time, which every run measures (seconds_per_frame)"
+        )
+    ours = {_FLOW, *(f"{each.partition(':')[0]}:" for each in TARGETS)}
+    if ":" in name and not any(name.startswith(prefix) for prefix in ours):
+        return user_target(name)
+    raise ConfigError(
+        f"no network {name!r}; {nearest(name, TARGETS)}; or give package.module:build"
+    )
+
+
+def find_targets(names: Sequence[str]) -> list[Target]:
+    """Return the targets of some names, without repetition. No names mean all networks.
+
+    Raises:
+        ConfigError: If a name has no target.
+    """
+    if not names:
+        return list(TARGETS.values())
+    found = {target.name: target for target in map(find_target, names)}
+    return list(found.values())

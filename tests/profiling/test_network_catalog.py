@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling.ledger import LedgerSettings, keep_ledger
-from mapt_bench.profiling.selection import find_target, find_targets
-from mapt_bench.profiling.targets import TARGETS
+from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
+from mapt_bench.profiling.flops_target import TARGETS
+from mapt_bench.profiling.network_catalog import find_target, find_targets
 
 torch.set_num_threads(1)
 
@@ -98,7 +98,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def row(name, size="128x256", mode="conv", **settings):
-    cost = keep_ledger(LedgerSettings(targets=(name,), inputs=(size,), modes=(mode,), **settings))
+    cost = make_flops_report(
+        FlopsSettings(targets=(name,), inputs=(size,), modes=(mode,), **settings)
+    )
     json.dumps(cost, allow_nan=False)
     return cost["rows"][0]
 
@@ -118,7 +120,7 @@ def test_a_module_with_an_operator_without_a_formula_is_counted_and_the_operator
 def test_what_only_the_trace_cannot_see_leaves_one_count():
     found = row("their_net:Hidden", mode="ptflops")
     assert (found["macs"], found["gmacs_fvcore"], found["uncounted"]) == (3 * 128 * 256, None, [])
-    assert found["explanation"] == "fvcore cannot see into prim::PythonOp.Twice"
+    assert found["explanation"] == "fvcore has no formula for prim::PythonOp.Twice"
 
 
 def test_operators_of_ones_own_are_named():
@@ -164,12 +166,12 @@ def test_a_module_may_make_its_own_inputs():
         ("bad_net:build", "cannot be imported: OSError: disk"),
         ("needy_net:build", "needs 'no_such_package_at_all', which is not installed"),
         ("their_net:picky", "cannot be called without arguments"),
-        ("their_net:number", "gives a int; expected a torch.nn.Module"),
+        ("their_net:number", "is a int; expected a torch.nn.Module"),
         ("their_net:Broken", "fails on an input of 128x256: RuntimeError: no such thing"),
         ("flownett2", "did you mean 'flownet2'"),
         ("motion-head:linear", "did you mean 'motion-head:linear-s4'"),
-        ("sort", "runs no network"),
-        ("flow:dis", "runs no network"),
+        ("sort", "has no network"),
+        ("flow:dis", "has no network"),
         ("flow:raft-smal", "did you mean 'raft-small'"),
     ],
 )

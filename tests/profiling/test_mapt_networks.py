@@ -6,13 +6,12 @@ import torch
 from torch import nn
 
 from mapt_bench.model import MAPT, DeformForm, mapt_config, mapt_config_names
-from mapt_bench.profiling.counted import WHOLE, count_operations
-from mapt_bench.profiling.ledger import LedgerSettings, keep_ledger
-from mapt_bench.profiling.mapt_step import BOX_SHARE
-from mapt_bench.profiling.modes import MODES
-from mapt_bench.profiling.sizes import InputSize
-from mapt_bench.profiling.targets import TARGETS
-from mapt_bench.profiling.witnesses import Witnesses
+from mapt_bench.profiling._cross_check import CrossCheck
+from mapt_bench.profiling._mapt_networks import BOX_SHARE
+from mapt_bench.profiling._torch_counter import WHOLE, count_operations
+from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
+from mapt_bench.profiling.flops_target import TARGETS, InputSize
+from mapt_bench.profiling.operator_table import MODES
 
 torch.set_num_threads(1)
 
@@ -25,8 +24,8 @@ COUNT, SIDES = 3, (128, 256)
 
 @pytest.fixture(scope="module")
 def cost():
-    settings = LedgerSettings(targets=("mapt-regnety8gf", "mapt-tiny"), inputs=("384x1280",))
-    return keep_ledger(settings)
+    settings = FlopsSettings(targets=("mapt-regnety8gf", "mapt-tiny"), inputs=("384x1280",))
+    return make_flops_report(settings)
 
 
 def entries(cost, model, mode="conv"):
@@ -109,7 +108,7 @@ def test_what_is_counted_is_what_a_step_does(name):
     real = RealStep(mapt_config(name))
     real(None)  # the first frame of a video has no earlier one
     done = count_operations(real, [torch.zeros(1)])
-    counted = Witnesses(TARGETS[name], COUNT).count(InputSize(*SIDES)).count
+    counted = CrossCheck(TARGETS[name], COUNT).count(InputSize(*SIDES)).count
     for mode in ("conv", "conv+sampling"):
         assert counted.total(WHOLE, MODES[mode]) == done.total(WHOLE, MODES[mode])
 
@@ -122,8 +121,8 @@ def test_every_configuration_is_a_target_with_all_its_weights():
 
 
 def test_without_instances_and_at_odd_sizes_it_is_counted_too():
-    none = Witnesses(TARGETS["mapt-tiny"], 0).count(InputSize(75, 100))
-    some = Witnesses(TARGETS["mapt-tiny"], 5).count(InputSize(75, 100))
+    none = CrossCheck(TARGETS["mapt-tiny"], 0).count(InputSize(75, 100))
+    some = CrossCheck(TARGETS["mapt-tiny"], 5).count(InputSize(75, 100))
     assert none.count.unknown[WHOLE] == ()
     terms = MODES["conv"]
     assert 0 < none.count.total(WHOLE, terms) < some.count.total(WHOLE, terms)

@@ -1,11 +1,9 @@
-"""One frame of MAPT as a network of tensors alone, so that its operations can be counted.
+"""MAPT as targets of the FLOPs report: one frame as a network of tensors.
 
-:meth:`~mapt_bench.model.MAPT.step` looks for whatever is there, so its cost depends on the image.
-Here the same modules run in the same order on as many proposals and instances as are asked for. It
-differs in what it costs nothing to differ in: all regions are read at one level of the pyramid
-(which one makes no difference to the cost of a region), and the boxes are given. What chooses
-proposals and detections (decoding, sorting, suppression) is arithmetic on boxes that no mode
-counts, and is left out.
+:meth:`~mapt_bench.model.MAPT.step` depends on the number of detections, so its cost depends on the
+image. Here the same modules run in the same order on a given number of proposals and instances.
+Two differences do not change the cost. All regions are read at one pyramid level, and the boxes are
+given. Box decoding, sorting and suppression are omitted, because no mode counts them.
 """
 
 from collections.abc import Sequence
@@ -24,28 +22,31 @@ from mapt_bench.model import (
     MaptConfig,
     MotionHead,
     RegionPool,
+    mapt_config,
+    mapt_config_names,
     prepare_images,
 )
 from mapt_bench.model.fpn import PYRAMID_LEVELS
+from mapt_bench.profiling.flops_target import InputSize, Target, register
 
-__all__ = ["BOX_SHARE", "MaptStepCost", "example_step"]
+__all__ = ["BOX_SHARE", "MaptStepCost", "example_step", "register_mapt"]
 
 BOX_SHARE = 8
-"""Every instance is a box of one eighth of the image's height and width."""
+"""Each instance is a box of one eighth of the image height and width."""
 
 _COARSEST = 32
 _FINEST = 4
 
 
 class MaptStepCost(nn.Module):
-    """What MAPT does for one more frame; each of its parts is a child.
+    """One further frame of MAPT. Each part is a child module.
 
     Args:
-        config: What the model is made of.
-        form: How deformable convolutions are carried out; ``"operator"`` can be counted.
+        config: Configuration of the model.
+        form: Implementation of deformable convolutions. Only ``"operator"`` can be counted.
 
     Raises:
-        ConfigError: If the configuration is impossible.
+        ConfigError: If the configuration is invalid.
     """
 
     def __init__(self, config: MaptConfig, form: DeformForm | str = DeformForm.AUTO) -> None:
@@ -76,10 +77,10 @@ class MaptStepCost(nn.Module):
         Args:
             image: Shape ``(1, 3, height, width)``.
             proposals: Shape ``(p, 4)``.
-            boxes: Of the instances, shape ``(n, 4)``.
-            masks: Of the instances, ``bool`` of shape ``(n, height, width)``.
-            kept: The map ``R`` of the earlier frame.
-            earlier_masks: Soft masks of the instances of the earlier frame, on the grid of ``R``.
+            boxes: Boxes of the instances, shape ``(n, 4)``.
+            masks: Masks of the instances, ``bool`` of shape ``(n, height, width)``.
+            kept: Feature map ``R`` of the earlier frame.
+            earlier_masks: Soft masks of the earlier frame's instances, on the grid of ``R``.
         """
         config = self.config
         prepared = prepare_images(image, mean=config.pixel_mean, std=config.pixel_std)
@@ -101,13 +102,13 @@ class MaptStepCost(nn.Module):
 
 
 def example_step(config: MaptConfig, height: int, width: int, instances: int) -> tuple[Tensor, ...]:
-    """Return an input of zeros for an image of any size.
+    """Return an input of zeros for an image size.
 
     Args:
-        config: Of the model.
-        height: Of the image in pixels.
-        width: Of the image in pixels.
-        instances: In this frame, and in the earlier one.
+        config: Configuration of the model.
+        height: Image height in pixels.
+        width: Image width in pixels.
+        instances: Number of instances in this frame and in the earlier frame.
     """
     motion = config.motion
     padded = [-(-side // _COARSEST) * _COARSEST // motion.stride for side in (height, width)]
@@ -123,7 +124,7 @@ def example_step(config: MaptConfig, height: int, width: int, instances: int) ->
 
 
 class _OneLevel(RegionPool):
-    """Reads all regions at the finest level, which looks at no number in a box."""
+    """Region pooling at the finest level for all boxes, so that no box value decides the level."""
 
     def __init__(self, pool: RegionPool) -> None:
         super().__init__(pool.side, samples=pool.samples, finest=pool.strides[0])
@@ -153,7 +154,7 @@ class _Masks(nn.Module):
         self.head, self.predictor = head.regions.mask_head, head.regions.mask_predictor
 
     def forward(self, levels: Sequence[Tensor], boxes: Tensor) -> Tensor:
-        """Return one mask an instance, as if all were of the first class."""
+        """Return one mask per instance, all for the first class."""
         if not len(boxes):
             return levels[0].new_zeros(0, 2 * self.pool.side, 2 * self.pool.side)
         labels = torch.ones(len(boxes), dtype=torch.long, device=boxes.device)
@@ -174,7 +175,7 @@ class _Motion(nn.Module):
 
 
 class _Appearance(nn.Module):
-    """Embeddings without and with propagated features: those that are kept, and those compared."""
+    """Embeddings without propagated features (stored) and with them (compared)."""
 
     def __init__(self, head: AppearanceHead) -> None:
         super().__init__()
@@ -214,3 +215,56 @@ class _Fusion(nn.Module):
         mask, semantic = self.config.mask_factor * pasted, full[:, :1, :height, :width]
         semantic = semantic.expand_as(mask)
         return (mask.sigmoid() + semantic.sigmoid()) * (mask + semantic)
+
+
+_PARTS = (
+    *("backbone", "fpn", "semantic", "proposals", "boxes", "masks", "motion", "appearance"),
+    "fusion",
+)
+_SUMMARIES = {
+    "mapt-regnety8gf": "MAPT as published: one further frame of a video",
+    "mapt-s8": "MAPT as published, with the motion head at stride 8",
+    "mapt-small": "MAPT with a RegNetY-400MF backbone and narrow heads",
+    "mapt-tiny": "MAPT with a small backbone, for one CPU thread",
+}
+
+
+def _build(config: MaptConfig, form: str) -> nn.Module:
+    # torchvision initialises weights with values, so its trunks cannot be built on meta.
+    state = torch.get_rng_state()
+    try:
+        return MaptStepCost(config, form).eval().to("meta")
+    finally:
+        torch.set_rng_state(state)
+
+
+def _example(config: MaptConfig, size: InputSize, instances: int) -> tuple[Tensor, ...]:
+    return example_step(config, size.height, size.width, instances)
+
+
+def _register_configuration(name: str) -> None:
+    config = mapt_config(name)
+    register(
+        Target(
+            name=name,
+            summary=_SUMMARIES.get(name, f"MAPT, configuration {name}"),
+            build=lambda: _build(config, "operator"),
+            build_timed=lambda: _build(config, "auto"),
+            example=lambda _, size, instances: _example(config, size, instances),
+            parts={part: (part,) for part in _PARTS},
+            rest="preparation",
+            smallest=32,
+            has_instances=True,
+            notes=(
+                f"{name} is counted with {config.instance.proposals_after[1]} proposals (the "
+                "maximum of its configuration) and the given number of instances, each a box of "
+                f"1/{BOX_SHARE} of the image sides; sides are padded to multiples of 32",
+            ),
+        )
+    )
+
+
+def register_mapt() -> None:
+    """Register one target for each configuration of MAPT."""
+    for name in mapt_config_names():
+        _register_configuration(name)

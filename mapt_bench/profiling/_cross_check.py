@@ -1,11 +1,11 @@
-"""Both counts of one network: the first at the size asked for, the second where it can be had.
+"""Cross-check of one network by two counters: torch at the full input size, fvcore where possible.
 
-fvcore has to run the network with numbers. At a large size that takes seconds and gigabytes, so it
-runs at small sizes, and its counts are carried to the size asked for by the polynomial in the
-number of pixels through them: exact where every side is a multiple of 64, since then each layer's
-size is the input's divided by a power of two. Degree 1 is enough for convolutions (and parts that
-see no pixels), degree 2 for all pairs of positions. What comes out must meet the first count, which
-was made at the full size; where it does not, fvcore runs at the full size after all.
+fvcore runs the network with values. At a large size that takes seconds and gigabytes. So fvcore
+runs at small sizes, and a polynomial in the number of pixels extrapolates its counts. This is exact
+if every side is a multiple of 64, because then the size of each layer is the input size divided by
+a power of two. Degree 1 is enough for convolutions and parts that do not depend on pixels. Degree 2
+is enough for all pairs of positions. The result must agree with the first count, which was made at
+the full size. Otherwise fvcore runs at the full size, too.
 """
 
 import copy
@@ -18,16 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling.counted import WHOLE, Count, count_operations
-from mapt_bench.profiling.modes import MODES, Term, Work
-from mapt_bench.profiling.sizes import InputSize
-from mapt_bench.profiling.targets import Target
-from mapt_bench.profiling.traced import TracedCount, trace_operations
+from mapt_bench.profiling._fvcore_counter import TracedCount, trace_operations
+from mapt_bench.profiling._torch_counter import WHOLE, Count, count_operations
+from mapt_bench.profiling.flops_target import InputSize, Target
+from mapt_bench.profiling.operator_table import MODES, Term, Work
 
-__all__ = ["TOLERANCE", "BothCounts", "Witnesses", "relative_difference"]
+__all__ = ["TOLERANCE", "BothCounts", "CrossCheck", "relative_difference"]
 
 TOLERANCE = 1e-3
-"""Relative difference between the two counts that is taken for agreement."""
+"""Counts agree if their relative difference is at most this."""
 
 _GRID = 64
 
@@ -36,14 +35,14 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class BothCounts:
-    """Two counts of one network at one size.
+    """Two counts of one network at one input size.
 
     Attributes:
-        count: The first.
-        counted_on: Device of the first: ``"meta"``, or ``"cpu"`` for what cannot run there.
-        traced: The second, at the same size.
-        traced_at: Sizes at which the second was made, in pixels ``(height, width)``.
-        trace_problem: Why there is no second count, ``None`` if there is.
+        count: First count.
+        counted_on: Device of the first count: ``"meta"``, or ``"cpu"`` if meta is unsupported.
+        traced: Second count, at the same size.
+        traced_at: Sizes that fvcore ran at, in pixels ``(height, width)``.
+        trace_problem: Reason for a missing second count, else ``None``.
     """
 
     count: Count
@@ -53,12 +52,12 @@ class BothCounts:
     trace_problem: str | None = None
 
 
-class Witnesses:
-    """Counts one target, keeping what was traced from size to size.
+class CrossCheck:
+    """Counts one target with both counters. Traces are reused for other sizes.
 
     Args:
-        target: What to count.
-        instances: Where its cost depends on them.
+        target: Network to count.
+        instances: Number of instances in each frame.
     """
 
     def __init__(self, target: Target, instances: int) -> None:
@@ -75,7 +74,7 @@ class Witnesses:
         """Count at one size.
 
         Raises:
-            ConfigError: If the network cannot take the size, or fails.
+            ConfigError: If the network does not accept the size, or fails.
         """
         if size not in self._counts:
             self.target.check_size(size)
@@ -83,10 +82,10 @@ class Witnesses:
         return self._counts[size]
 
     def count_once(self, size: InputSize) -> Count:
-        """Return the first count alone, which is fast at any size.
+        """Return the first count only, which is fast at any size.
 
         Raises:
-            ConfigError: If the network cannot take the size, or fails.
+            ConfigError: If the network does not accept the size, or fails.
         """
         self.target.check_size(size)
         return self._first(size)[0]
@@ -95,7 +94,7 @@ class Witnesses:
         count, device = self._first(size)
         try:
             traced, at = self._second(size, count)
-        except Exception as problem:  # tracing runs anybody's code in a way it may not stand
+        except Exception as problem:  # tracing runs user code, which may raise anything
             first_line = (str(problem).strip().splitlines() or ["no message"])[0]
             words = f"{type(problem).__name__}: {first_line}"
             return BothCounts(count, device, None, (), words)
@@ -109,7 +108,7 @@ class Witnesses:
             inputs = [each.to("meta") for each in self._example(size)]
             with torch.device("meta"):
                 found = count_operations(self._on_meta, inputs, self.parts, rest=target.rest)
-        except Exception:  # not every operator, and not all of anybody's code, runs without numbers
+        except Exception:  # some operators, and some user code, do not run on the meta device
             example = self._example(size)
             found = _run(
                 lambda: count_operations(self._cpu(), example, self.parts, rest=target.rest),
@@ -123,13 +122,13 @@ class Witnesses:
     ) -> tuple[TracedCount, tuple[tuple[int, int], ...]]:
         for sizes in self._small_sizes(size):
             traces = [self._trace(each) for each in sizes]
-            carried = _carried(sizes, traces, size)
-            if _agree(count, carried):
-                return carried, tuple((each.height, each.width) for each in sizes)
+            extrapolated = _extrapolated(sizes, traces, size)
+            if _agree(count, extrapolated):
+                return extrapolated, tuple((each.height, each.width) for each in sizes)
         return self._trace(size), ((size.height, size.width),)
 
     def _small_sizes(self, size: InputSize) -> list[list[InputSize]]:
-        """Return sizes for degree 1, then for degree 2; none where that saves nothing."""
+        """Return sizes for degree 1, then for degree 2. Empty if that saves no time."""
         if size.height % _GRID or size.width % _GRID:
             return []
         cells = -(-self.target.smallest // _GRID)
@@ -159,7 +158,7 @@ class Witnesses:
 
 
 def relative_difference(first: int, second: int) -> float:
-    """Return the second count's distance from the first, relative to the first.
+    """Return the difference of the second count from the first, relative to the first.
 
     Example:
         >>> relative_difference(1000, 1001), relative_difference(0, 0)
@@ -178,30 +177,30 @@ def _run(action: Callable[[], _Result], failure: str) -> _Result:
 
 
 def _with_numbers(module: nn.Module) -> nn.Module:
-    """Return a network that computes: weights that have no values become zeros."""
+    """Return a network with values: weights on the meta device become zeros."""
     if not any(tensor.is_meta for tensor in module.state_dict().values()):
         return module
     built = copy.deepcopy(module).to_empty(device="cpu")
     with torch.no_grad():
         for tensor in (*built.parameters(), *built.buffers()):
-            # Fresh zeros cost no memory before they are written to; zeroing in place would.
+            # New zeros use no memory until they are written. Zeroing in place would use it.
             tensor.data = torch.zeros(tensor.shape, dtype=tensor.dtype)
     return built
 
 
 def _agree(count: Count, traced: TracedCount) -> bool:
     if traced.unknown[WHOLE] or count.unknown[WHOLE]:
-        return True  # neither is complete, so there is nothing to hold against each other
+        return True  # incomplete counts cannot be compared
     return all(
         relative_difference(count.total(WHOLE, terms), traced.work[WHOLE].total(terms)) <= TOLERANCE
         for terms in MODES.values()
     )
 
 
-def _carried(
+def _extrapolated(
     sizes: Sequence[InputSize], traces: Sequence[TracedCount], size: InputSize
 ) -> TracedCount:
-    """Evaluate the polynomial through some counts at another number of pixels."""
+    """Extrapolate counts to another number of pixels by a polynomial."""
     weights = _lagrange([each.pixels for each in sizes], size.pixels)
     work: dict[str, Work] = {}
     for part in traces[0].work:
@@ -218,7 +217,7 @@ def _carried(
 
 
 def _lagrange(points: Sequence[int], at: int) -> list[Fraction]:
-    """Return what each point's value weighs in the value of the polynomial at another place.
+    """Return the weight of each point in the value of the interpolating polynomial at ``at``.
 
     Example:
         >>> [int(weight) for weight in _lagrange([1, 2], 3)]

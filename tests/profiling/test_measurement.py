@@ -4,10 +4,9 @@ import pytest
 import torch
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling.ledger import LedgerSettings, keep_ledger
-from mapt_bench.profiling.measure import Measurement, MeasureSettings, measure
-from mapt_bench.profiling.measured_process import measured
-from mapt_bench.profiling.sizes import InputSize
+from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
+from mapt_bench.profiling.flops_target import InputSize
+from mapt_bench.profiling.measurement import Measurement, MeasureSettings, measure, measured
 
 torch.set_num_threads(1)
 
@@ -64,13 +63,13 @@ def test_median_and_quartiles_or_the_range():
 
 
 def test_what_was_measured_stands_with_the_whole_alone():
-    settings = LedgerSettings(
+    settings = FlopsSettings(
         targets=("motion-head",),
         inputs=("64x64",),
         modes=("conv",),
         measured=MeasureSettings(repeats=1, warm_up=0),
     )
-    whole, *parts = keep_ledger(settings)["rows"]
+    whole, *parts = make_flops_report(settings)["rows"]
     assert whole["latency_ms"] > 0
     assert whole["peak_mib"] > 0
     assert whole["measurement"]["threads"] == 1

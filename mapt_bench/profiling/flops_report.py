@@ -1,26 +1,117 @@
-"""The ledger of costs: rows by network, part, size and mode, with claims and provenance."""
+"""The FLOPs report: rows by network, part, input size and mode, with claims and provenance."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling.claims import CLAIM_SIZES, cost_claims
-from mapt_bench.profiling.counted import WHOLE
-from mapt_bench.profiling.measure import Measurement, MeasureSettings, measure
-from mapt_bench.profiling.modes import MODES, UNIT, Term, Work, mode_terms
-from mapt_bench.profiling.selection import find_targets, without_network
-from mapt_bench.profiling.sizes import InputSize
-from mapt_bench.profiling.targets import Target
-from mapt_bench.profiling.witnesses import (
+from mapt_bench.profiling._cross_check import (
     TOLERANCE,
     BothCounts,
-    Witnesses,
+    CrossCheck,
     relative_difference,
 )
+from mapt_bench.profiling._torch_counter import WHOLE
+from mapt_bench.profiling.flops_target import InputSize, Target
+from mapt_bench.profiling.measurement import Measurement, MeasureSettings, measure
+from mapt_bench.profiling.network_catalog import find_targets, without_network
+from mapt_bench.profiling.operator_table import MODES, UNIT, Term, Work, mode_terms
 from mapt_bench.provenance import provenance
 
-__all__ = ["COST_SCHEMA", "LedgerSettings", "keep_ledger", "step_count"]
+__all__ = [
+    "CLAIM_SIZES",
+    "COST_SCHEMA",
+    "FlopsSettings",
+    "cost_claims",
+    "make_flops_report",
+    "step_count",
+]
+
+CLAIM_SIZES = (InputSize(1024, 1920), InputSize(384, 1280))
+"""1,966,080 pixels, where FlowNet2 matches the claim, and a KITTI frame padded to 64."""
+
+_HEAD, _FLOW = "motion-head", "flownet2"
+_CLAIMED = {_HEAD: 3.50, _FLOW: 993.13}
+_RATIO = 284.0
+_MODE = {_HEAD: "conv", _FLOW: "ptflops"}
+_NOTES = {
+    _HEAD: "the widths were chosen to match the claim: fitted, not reproduced",
+    _FLOW: "the claim matches this network at 1,966,080 pixels; the paper states no size",
+}
+
+Total = Callable[[str, InputSize, str], int]
+"""Returns the operations of a whole network, given its name, an input size and a mode."""
+
+
+def cost_claims(models: set[str], total: Total, *, instances: int) -> list[dict[str, Any]]:
+    """Return the claims of the paper about some networks, at both sizes.
+
+    Each has ``name``, ``claimed``, ``measured`` (GMACs, or a ratio), ``fitted``,
+    ``relative_difference`` (measured over claimed, minus 1), ``at`` (``[height, width]``),
+    ``mode``, ``instances``, ``unit`` and ``note``. The ratio uses both counts in mode ``conv``.
+
+    Args:
+        models: Names of the counted networks.
+        total: Looks up counts.
+        instances: Number of instances for the motion head.
+
+    Note:
+        Hurtado, Marvi, Mohan and Valada 2025 (arXiv:2503.09191): 3.50 GFLOPs for the motion head,
+        993.13 for FlowNet2, about 284 times as many.
+    """
+    claims = []
+    for size in CLAIM_SIZES:
+        for model, claimed in _CLAIMED.items():
+            if model in models:
+                mode = _MODE[model]
+                measured = total(model, size, mode) / 1e9
+                claims.append(
+                    _claim(
+                        f"operations of {_title(model)}",
+                        claimed,
+                        measured,
+                        size,
+                        fitted=model == _HEAD,
+                        mode=mode,
+                        instances=instances,
+                        unit="GMACs",
+                        note=_NOTES[model],
+                    )
+                )
+        if set(_CLAIMED) <= models:
+            ratio = total(_FLOW, size, "conv") / total(_HEAD, size, "conv")
+            claims.append(
+                _claim(
+                    "FlowNet2 over the motion head",
+                    _RATIO,
+                    ratio,
+                    size,
+                    fitted=True,
+                    mode="conv",
+                    instances=instances,
+                    unit="times",
+                    note="both in mode conv; follows from the fitted widths",
+                )
+            )
+    return claims
+
+
+def _title(model: str) -> str:
+    return {"motion-head": "the motion head", "flownet2": "FlowNet2"}[model]
+
+
+def _claim(
+    name: str, claimed: float, measured: float, size: InputSize, **more: object
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "claimed": claimed,
+        "measured": measured,
+        "relative_difference": measured / claimed - 1,
+        "at": [size.height, size.width],
+        **more,
+    }
+
 
 COST_SCHEMA = "mapt-bench/cost/1"
 
@@ -32,19 +123,19 @@ _CURVE = tuple(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LedgerSettings:
-    """What to count, and how.
+class FlopsSettings:
+    """Settings of the FLOPs report.
 
     Attributes:
-        targets: Names, or ``package.module:build``; all networks of the package if empty.
-        inputs: Sizes as people write them; the two of the claims if empty.
-        modes: Of :data:`~mapt_bench.profiling.modes.MODES`; all if empty.
-        instances: Objects that the earlier frame has.
-        measured: How to measure time and memory; ``None`` measures nothing.
-        has_curves: Whether to count over a range of sizes too, for a plot.
+        targets: Names, or ``package.module:build``. Empty for all networks of the package.
+        inputs: Input sizes, for example ``"384x1280"``. Empty for the two sizes of the claims.
+        modes: Names of :data:`~mapt_bench.profiling.operator_table.MODES`. Empty for all.
+        instances: Number of instances in each frame.
+        measured: Settings for latency and memory. ``None`` measures nothing.
+        has_curves: Whether to count over a range of sizes, for a plot.
 
     Raises:
-        ConfigError: If an input is no image size, a mode is unknown or ``instances`` negative.
+        ConfigError: If an input is not a size, a mode is unknown, or ``instances`` is negative.
     """
 
     targets: tuple[str, ...] = ()
@@ -62,16 +153,16 @@ class LedgerSettings:
         self.sizes()
 
     def sizes(self) -> list[InputSize]:
-        """Return the input sizes, each once."""
+        """Return the input sizes without repetition."""
         return [InputSize.parse(text) for text in dict.fromkeys(self.inputs or _DEFAULT_INPUTS)]
 
     def mode_names(self) -> list[str]:
-        """Return the modes, each once."""
+        """Return the modes without repetition."""
         return list(dict.fromkeys(self.modes or MODES))
 
 
-def step_count(settings: LedgerSettings) -> int:
-    """Return how many times :func:`keep_ledger` calls ``advance``.
+def step_count(settings: FlopsSettings) -> int:
+    """Return the number of steps of :func:`make_flops_report`, for a progress bar.
 
     Raises:
         ConfigError: If a target is unknown.
@@ -80,21 +171,21 @@ def step_count(settings: LedgerSettings) -> int:
     return len(find_targets(settings.targets)) * steps
 
 
-def keep_ledger(
-    settings: LedgerSettings, advance: Callable[[int], None] = lambda steps: None
+def make_flops_report(
+    settings: FlopsSettings, advance: Callable[[int], None] = lambda steps: None
 ) -> dict[str, Any]:
-    """Count, and measure if asked to.
+    """Count the operations of networks with two counters, and measure latency and memory.
 
     Args:
-        settings: What and how.
-        advance: Told of every step done.
+        settings: Settings of the report.
+        advance: Called after every step.
 
     Returns:
-        JSON of schema ``mapt-bench/cost/1``. A row whose ``uncounted`` is not empty is incomplete
-        and has no ``gmacs``. ``problems`` lists where the two counts disagree without a reason.
+        JSON of schema ``mapt-bench/cost/1``. A row with a non-empty ``uncounted`` is incomplete
+        and has no ``gmacs``. ``problems`` lists unexplained differences of the two counts.
 
     Raises:
-        ConfigError: If a target is unknown or fails, or cannot take a size.
+        ConfigError: If a target is unknown or fails, or does not accept a size.
     """
     targets, sizes = find_targets(settings.targets), settings.sizes()
     for target in targets:
@@ -104,9 +195,9 @@ def keep_ledger(
     curves: list[dict[str, Any]] = []
     totals: dict[tuple[str, InputSize, str], int] = {}
     for target in targets:
-        witnesses = Witnesses(target, settings.instances)
+        check = CrossCheck(target, settings.instances)
         for size in sizes:
-            both = witnesses.count(size)
+            both = check.count(size)
             advance(1)
             measurement = None
             if settings.measured is not None:
@@ -114,13 +205,13 @@ def keep_ledger(
                     target.name, size, instances=settings.instances, settings=settings.measured
                 )
                 advance(1)
-            rows += _rows(witnesses, size, both, measurement, settings)
+            rows += _rows(check, size, both, measurement, settings)
         for size in CLAIM_SIZES if target.name in ("motion-head", "flownet2") else ():
             for mode, terms in MODES.items():
-                count = witnesses.count(size).count
+                count = check.count(size).count
                 totals[target.name, size, mode] = count.total(WHOLE, terms)
         if settings.has_curves:
-            curves.append(_curve(target, witnesses))
+            curves.append(_curve(target, check))
     return {
         "schema": COST_SCHEMA,
         "unit": UNIT,
@@ -142,14 +233,14 @@ def keep_ledger(
 
 
 def _rows(
-    witnesses: Witnesses,
+    check: CrossCheck,
     size: InputSize,
     both: BothCounts,
     measurement: Measurement | None,
-    settings: LedgerSettings,
+    settings: FlopsSettings,
 ) -> list[dict[str, Any]]:
-    target, rows = witnesses.target, []
-    parameters = _parameters(witnesses)
+    target, rows = check.target, []
+    parameters = _parameters(check)
     for mode in settings.mode_names():
         whole = _Entry(target, both, WHOLE, mode)
         for part in both.count.work:
@@ -179,7 +270,7 @@ def _rows(
 
 
 class _Entry:
-    """One part in one mode, by both counts."""
+    """One part in one mode, by both counters."""
 
     def __init__(self, target: Target, both: BothCounts, part: str, mode: str) -> None:
         self.target, self.both, self.part, self.mode = target, both, part, mode
@@ -193,13 +284,13 @@ class _Entry:
 
     @property
     def difference(self) -> float | None:
-        """Relative difference of the two counts, ``None`` where one is incomplete."""
+        """Relative difference of the two counts, ``None`` if one is incomplete."""
         if self.unknown or self.unknown_traced or self.traced is None:
             return None
         return relative_difference(self.counted, self.traced)
 
     def numbers(self) -> dict[str, Any]:
-        """Return the fields that say what was counted, and what was not."""
+        """Return the fields of counted, excluded and uncounted operations."""
         both = self.both
         uncounted = list(self.unknown)
         traced = self.traced if self.difference is not None else None
@@ -215,37 +306,37 @@ class _Entry:
         }
 
     def _excluded(self) -> list[str]:
-        """Name the operators that the mode leaves out, or the term it leaves out of one."""
+        """Name the operators that the mode omits, or the omitted terms of an operator."""
         names = []
         for name, work in self.work.items():
-            left_out = [
+            omitted = [
                 term
                 for term, amount in work.amounts.items()
                 if amount and term not in self.terms and not self._is_priced_otherwise(term)
             ]
-            if left_out and set(left_out) == {term for term, own in work.amounts.items() if own}:
+            if omitted and set(omitted) == {term for term, own in work.amounts.items() if own}:
                 names.append(name)
             else:
-                names += [f"{name} ({term})" for term in left_out]
+                names += [f"{name} ({term})" for term in omitted]
         return sorted(names)
 
     def _is_priced_otherwise(self, term: Term) -> bool:
-        # The arithmetic of upsampling and the numbers that come out are two prices of one thing.
+        # Arithmetic of upsampling and number of outputs are two measures of the same work.
         prices = {Term.INTERPOLATION, Term.UPSAMPLED}
         return term in prices and bool(prices & self.terms)
 
     def judgement(self, whole: "_Entry") -> dict[str, Any]:
-        """Return the difference of the counts, and why it is none of our worries or one."""
+        """Return the difference of the counts, with an explanation or a problem."""
         difference, problem, explanation = self.difference, None, None
         if self.both.trace_problem is not None:
             explanation = f"fvcore cannot trace this network: {self.both.trace_problem}"
         elif self.unknown_traced and not self.unknown:
-            explanation = f"fvcore cannot see into {', '.join(self.unknown_traced)}"
+            explanation = f"fvcore has no formula for {', '.join(self.unknown_traced)}"
         elif difference is not None and difference > TOLERANCE:
             agrees = whole.difference is not None and whole.difference <= TOLERANCE
             words = f"{self.target.name}, {self.part}, mode {self.mode}"
             if agrees:
-                explanation = "the whole agrees: the trace lays this part's work to another"
+                explanation = "the whole agrees: the trace assigns work to another part"
             else:
                 problem = (
                     f"{words}: the counts differ by {100 * difference:.2f} % "
@@ -258,23 +349,23 @@ class _Entry:
         }
 
 
-def _parameters(witnesses: Witnesses) -> dict[str, int]:
-    """Count the parameters of each part; what is left over belongs to the rest."""
-    own = {at: values.numel() for at, values in witnesses.module.named_parameters()}
+def _parameters(check: CrossCheck) -> dict[str, int]:
+    """Count the parameters of each part. The remaining ones belong to the rest."""
+    own = {at: values.numel() for at, values in check.module.named_parameters()}
     found = {
         part: sum(
             count for at, count in own.items() if any(at.startswith(f"{path}.") for path in paths)
         )
-        for part, paths in witnesses.parts.items()
+        for part, paths in check.parts.items()
     }
     whole = sum(own.values())
-    return {WHOLE: whole, **found, witnesses.target.rest: whole - sum(found.values())}
+    return {WHOLE: whole, **found, check.target.rest: whole - sum(found.values())}
 
 
-def _curve(target: Target, witnesses: Witnesses) -> dict[str, Any]:
+def _curve(target: Target, check: CrossCheck) -> dict[str, Any]:
     points = []
     for size in _CURVE:
-        count = witnesses.count_once(size)
+        count = check.count_once(size)
         if not count.unknown[WHOLE]:
             macs = count.total(WHOLE, MODES["conv"])
             points.append({"input": [size.height, size.width], "gmacs": macs / 1e9})

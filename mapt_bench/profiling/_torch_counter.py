@@ -1,7 +1,7 @@
-"""The first count: torch's ``FlopCounterMode`` with a formula for every operator of the table.
+"""First counter: torch's ``FlopCounterMode`` with a formula for every operator of the table.
 
-It watches operators as they run, so control flow is followed and any size can be counted on the
-meta device, where tensors have shapes and no numbers.
+It counts operators as they run, so it follows control flow. It counts any input size on the meta
+device, where tensors have shapes and no values.
 """
 
 import math
@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
 
-from mapt_bench.profiling.modes import Term, Work
-from mapt_bench.profiling.operators import (
+from mapt_bench.profiling.operator_table import (
     ACTIVATIONS,
-    ADD_UP,
     ELEMENTWISE,
     OPERATORS,
-    POOLS,
+    POOLING_OPERATORS,
+    REDUCTIONS,
+    Term,
+    Work,
     plain_name,
 )
 
@@ -35,11 +36,12 @@ Formula = Callable[..., Work]
 
 @dataclass(frozen=True)
 class Count:
-    """What a network did in one forward pass.
+    """Operations of one forward pass.
 
     Attributes:
-        work: By part, then by operator (``"aten::convolution"``); :data:`WHOLE` holds everything.
-        unknown: By part, the operators that have no formula, sorted.
+        work: Operations by part and operator (``"aten::convolution"``). :data:`WHOLE` is the
+            whole network.
+        unknown: Operators without a formula by part, sorted.
     """
 
     work: Mapping[str, Mapping[str, Work]]
@@ -60,14 +62,14 @@ def count_operations(
     """Count one forward pass.
 
     Args:
-        module: In the state it is to be counted in (``eval()`` for inference).
-        inputs: Positional arguments of its ``forward``, on the module's device; ``meta`` will do.
-        parts: Paths of submodules by the name of the part they form. They must not overlap.
-        rest: Name of the part for what is done outside all others; left out without ``parts``.
+        module: Network, in ``eval()`` mode for inference.
+        inputs: Positional arguments of ``forward``, on the device of the network or on ``meta``.
+        parts: Paths of submodules, by the name of their part. Parts must not overlap.
+        rest: Name of the part for operations outside all other parts. Omitted without ``parts``.
     """
     counter = FlopCounterMode(display=False, custom_mapping=_formulas())
     others = _Others(counter)
-    # Inference mode shows composite operators whole, so that those with a formula stay whole.
+    # Inference mode keeps composite operators whole, so that their formulas apply.
     with torch.inference_mode(), others, counter:
         module(*inputs)
     root = type(module).__name__
@@ -97,7 +99,7 @@ def _by_operator(counter: FlopCounterMode, modules: Sequence[str]) -> dict[str, 
 
 
 def _outermost(counter: FlopCounterMode, paths: Sequence[str]) -> Iterator[str]:
-    """Yield the modules called at or under some paths that lie in no other of them."""
+    """Yield the outermost called modules at or below some paths."""
     under = [
         name
         for name in counter.flop_counts
@@ -108,8 +110,8 @@ def _outermost(counter: FlopCounterMode, paths: Sequence[str]) -> Iterator[str]:
             yield name
 
 
-class _Others(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    """Notes, by module, every operator that nothing in the table stands for."""
+class _Others(TorchDispatchMode):  # type: ignore[no-untyped-call]  # untyped in torch
+    """Records, by module, every operator that is not in the table."""
 
     def __init__(self, counter: FlopCounterMode) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -117,7 +119,7 @@ class _Others(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leav
         self._seen: set[tuple[str, str]] = set()
 
     def names(self, module: str) -> set[str]:
-        """Return the operators noted in a module and everything in it."""
+        """Return the operators recorded in a module and its children."""
         return {name for at, name in self._seen if at == module}
 
     def __torch_dispatch__(
@@ -133,7 +135,7 @@ class _Others(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leav
         if not is_known and not name.startswith("prim::"):
             self._seen |= {(module, name) for module in self._counter.mod_tracker.parents}
         if name in _SLOW_TO_SHAPE and args[0].device.type == "meta" and args[0].ndim == 4:
-            # torch works the shape out by going through all of the arithmetic.
+            # torch would run all of the arithmetic to get the shape.
             return args[0].new_empty(*args[0].shape[:2], *args[1].shape[1:3])
         return func(*args, **(kwargs or {}))
 
@@ -143,14 +145,14 @@ _KNOWN = frozenset(name for row in OPERATORS for name in row.names)
 
 
 def _formulas() -> dict[Any, Formula]:
-    """Return a formula for each operator, and for its overloads, as torch's counter wants them."""
+    """Return a formula for each operator and for its overloads, for torch's counter."""
     mapping: dict[Any, Formula] = {}
     for name, formula in _FORMULAS.items():
         for form in (name, f"{name}_"):
             packet = _packet(form)
             if packet is not None:
                 mapping[packet] = formula
-                # The counter takes apart what it finds no overload of.
+                # The counter decomposes operators without an entry for their overload.
                 mapping |= {getattr(packet, each): formula for each in packet.overloads()}
     return mapping
 
@@ -303,7 +305,7 @@ _FORMULAS: dict[str, Formula] = {
     },
     **{f"aten::{name}": _norm(2) for name in ("group_norm", "layer_norm", "native_layer_norm")},
     **{name: _outputs(Term.ACTIVATION) for name in ACTIVATIONS},
-    **{name: _inputs(Term.POOLING) for name in POOLS},
+    **{name: _inputs(Term.POOLING) for name in POOLING_OPERATORS},
     **{name: _outputs(Term.ARITHMETIC) for name in ELEMENTWISE},
-    **{name: _inputs(Term.ARITHMETIC) for name in ADD_UP},
+    **{name: _inputs(Term.ARITHMETIC) for name in REDUCTIONS},
 }

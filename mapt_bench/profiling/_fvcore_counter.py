@@ -1,8 +1,8 @@
-"""The second count: fvcore's ``FlopCountAnalysis`` over a traced graph, with handles of its own.
+"""Second counter: fvcore's ``FlopCountAnalysis`` on a traced graph, with separate formulas.
 
-It shares the table of names with the first count and no formula: shapes are read off the values of
-the graph, and convolutions and products of matrices are counted by fvcore itself. Tracing needs a
-real device and real numbers.
+It shares the operator names with the first counter, but no formula. Shapes come from the values of
+the graph, and fvcore itself counts convolutions and matrix products. Tracing needs a real device
+and real values.
 """
 
 import logging
@@ -17,19 +17,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.profiling.counted import WHOLE
-from mapt_bench.profiling.modes import Term, Work
-from mapt_bench.profiling.operators import (
+from mapt_bench.profiling._torch_counter import WHOLE
+from mapt_bench.profiling.operator_table import (
     ACTIVATIONS,
-    ADD_UP,
+    DATA_MOVEMENT,
     ELEMENTWISE,
-    MOVES,
-    POOLS,
+    POOLING_OPERATORS,
+    REDUCTIONS,
+    Term,
+    Work,
     plain_name,
 )
 
 with warnings.catch_warnings():
-    # What fvcore scripts at import is nothing that a user of this package could change.
+    # A user of this package cannot change the cause of fvcore's warnings at import.
     warnings.simplefilter("ignore")
     from fvcore.nn import FlopCountAnalysis
     from fvcore.nn.jit_handles import (
@@ -51,7 +52,7 @@ Handle = Callable[[Values, Values], "Counter[str]"]
 
 @dataclass(frozen=True)
 class TracedCount:
-    """Work by part, and by part the operators without a handle, sorted."""
+    """Operations by part, and operators without a formula by part, sorted."""
 
     work: Mapping[str, Work]
     unknown: Mapping[str, tuple[str, ...]]
@@ -67,10 +68,10 @@ def trace_operations(
     """Trace one forward pass and count the operators of the graph.
 
     Args:
-        module: On the CPU (or another device that computes).
-        inputs: Positional arguments of its ``forward``.
-        parts: Paths of submodules by the name of the part they form.
-        rest: Name of the part for what is done outside all others.
+        module: Network on the CPU or another real device.
+        inputs: Positional arguments of ``forward``.
+        parts: Paths of submodules, by the name of their part.
+        rest: Name of the part for operations outside all other parts.
     """
     analysis = FlopCountAnalysis(module, tuple(inputs))
     for name, handle in _handles().items():
@@ -95,7 +96,7 @@ def trace_operations(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Keep torch to one thread: on small inputs, more spend their time waiting for each other."""
+    """Limit torch to one thread, which is fastest for small inputs."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -106,7 +107,7 @@ def _one_thread() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Hold back warnings of the tracer and fvcore's log: what matters of it is returned."""
+    """Suppress warnings of the tracer and the log of fvcore. Unknown operators are returned."""
     logger = logging.getLogger("fvcore")
     was_disabled, logger.disabled = logger.disabled, True
     try:
@@ -127,17 +128,17 @@ def _unknown(analysis: FlopCountAnalysis, paths: Sequence[str]) -> tuple[str, ..
 
 
 def _handles() -> dict[str, Handle | None]:
-    handles: dict[str, Handle | None] = dict.fromkeys((*MOVES, "torchvision::nms"))
+    handles: dict[str, Handle | None] = dict.fromkeys((*DATA_MOVEMENT, "torchvision::nms"))
     handles |= {name: _numbers_out(Term.ACTIVATION) for name in ACTIVATIONS}
-    handles |= {name: _numbers_in(Term.POOLING) for name in POOLS}
+    handles |= {name: _numbers_in(Term.POOLING) for name in POOLING_OPERATORS}
     handles |= {name: _numbers_out(Term.ARITHMETIC) for name in ELEMENTWISE}
-    handles |= {name: _numbers_in(Term.ARITHMETIC) for name in ADD_UP}
+    handles |= {name: _numbers_in(Term.ARITHMETIC) for name in REDUCTIONS}
     handles |= _LAYERS
     return handles | {f"{name}_": handle for name, handle in handles.items()}
 
 
 def _size(value: Any) -> tuple[int, ...] | None:  # noqa: ANN401 - torch._C.Value
-    """Return a tensor's shape, ``None`` for what is no tensor."""
+    """Return the shape of a tensor, ``None`` for other values."""
     kind = value.type()
     sizes = kind.sizes() if kind.kind() == "TensorType" else None
     return None if sizes is None else tuple(sizes)
@@ -156,7 +157,7 @@ def _numbers_in(term: Term) -> Handle:
 
 
 def _fvcore(handle: Callable[[Any, Any], Any], bias_at: int | None = None) -> Handle:
-    """Take the operations from fvcore, and add a number an output where there is a bias."""
+    """Return fvcore's count, plus one operation per output if there is a bias."""
 
     def counted(inputs: Values, outputs: Values) -> "Counter[str]":
         found = handle(list(inputs), list(outputs))
@@ -189,9 +190,9 @@ def _deformable(inputs: Values, outputs: Values) -> "Counter[str]":
     x, weight = inputs[0], _size(inputs[1]) or ()
     _, per_group, kernel_height, kernel_width = weight
     taps = kernel_height * kernel_width
-    # Every output reads its group's channels at every tap...
+    # Every output reads the channels of its group at every tap.
     products = _numel(outputs[0]) * per_group * taps
-    # ...and every channel is read once a tap and position, from four neighbours.
+    # Every channel is read once per tap and position, from four neighbours.
     batch, _, height, width = _size(outputs[0]) or ()
     reads = batch * height * width * (_size(x) or ())[1] * taps
     modulated = inputs[13].toIValue()
