@@ -10,13 +10,13 @@ from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (
-    Exhibit,
     TrackTable,
+    VideoComparison,
     choose_frames,
     open_predictions,
     open_video,
     picture_format,
-    write_film,
+    write_animation,
     write_png,
 )
 
@@ -107,21 +107,23 @@ def command(
     if out is None and timeline is None:
         out = Path(f"{video.info.name}.png")
     count = video.info.frame_count
-    exhibit = Exhibit(video, predictions, choose_frames(frames, count, max_frames), scale)
-    strip = exhibit
+    comparison = VideoComparison(
+        video, predictions, choose_frames(frames, count, max_frames), scale
+    )
+    strip = comparison
     if frames is None and max_frames is None:
         few = choose_frames(None, count, _STRIP_FRAMES)
-        strip = Exhibit(video, predictions, few, scale)
-    written: dict[Path, Exhibit] = {}
+        strip = VideoComparison(video, predictions, few, scale)
+    written: dict[Path, VideoComparison] = {}
     if out is not None and picture_format(out) == "png":
         write_png(out, strip.strip())
         written[out] = strip
     elif out is not None:
-        write_film(out, exhibit.film(), rate)
-        written[out] = exhibit
+        write_animation(out, comparison.animation(), rate)
+        written[out] = comparison
     if timeline is not None:
-        write_png(timeline, exhibit.timeline())
-        written[timeline] = exhibit
+        write_png(timeline, comparison.timeline())
+        written[timeline] = comparison
     if json_file is None or not emit_json(json_file, _document(video.info, written)):
         for path, shown in written.items():
             click.echo(f"sequence {video.info.name}, {counted(len(shown.frames), 'frame')}: {path}")
@@ -137,23 +139,23 @@ def _check_formats(out: Path | None, timeline: Path | None) -> None:
         raise ConfigError("--out and --timeline are the same file; name two", where=out)
 
 
-def _document(info: VideoInfo, written: dict[Path, Exhibit]) -> dict[str, Any]:
+def _document(info: VideoInfo, written: dict[Path, VideoComparison]) -> dict[str, Any]:
     return {
         "schema": "mapt-bench/show/1",
         "sequence": info.name,
-        "written": [_entry(info, path, exhibit) for path, exhibit in written.items()],
+        "written": [_entry(info, path, comparison) for path, comparison in written.items()],
     }
 
 
-def _entry(info: VideoInfo, path: Path, exhibit: Exhibit) -> dict[str, Any]:
-    names = [info.frame_names[index] for index in exhibit.frames]
-    titles = [prediction.title for prediction in exhibit.predictions] or ["Ground truth"]
+def _entry(info: VideoInfo, path: Path, comparison: VideoComparison) -> dict[str, Any]:
+    names = [info.frame_names[index] for index in comparison.frames]
+    titles = [prediction.title for prediction in comparison.predictions] or ["Ground truth"]
     return {
         "file": str(path),
         "frames": names,
         "predictions": [
             {"title": title, "tracks": _tracks(table, names, info.labels)}
-            for title, table in zip(titles, exhibit.tables, strict=True)
+            for title, table in zip(titles, comparison.tables, strict=True)
         ],
     }
 

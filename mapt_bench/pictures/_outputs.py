@@ -1,4 +1,4 @@
-"""Writing pictures and films, by the suffix of the file."""
+"""Writers of pictures and animations. The file suffix selects the format."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -14,7 +14,7 @@ from mapt_bench.files import replace_when_complete
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["PictureFormat", "picture_format", "write_film", "write_png"]
+__all__ = ["PictureFormat", "picture_format", "write_animation", "write_png"]
 
 PictureFormat = Literal["png", "gif", "mp4"]
 
@@ -23,10 +23,10 @@ _GIF_COLORS = 255
 
 
 def picture_format(path: Path) -> PictureFormat:
-    """Return what a file is to be, by its suffix.
+    """Return the format of a file from its suffix.
 
     Raises:
-        ConfigError: If it is none of ``.png``, ``.gif`` and ``.mp4``.
+        ConfigError: If the suffix is not ``.png``, ``.gif`` or ``.mp4``.
 
     Example:
         >>> picture_format(Path("tracks.GIF"))
@@ -36,13 +36,13 @@ def picture_format(path: Path) -> PictureFormat:
     if suffix not in _FORMATS:
         found = f"has the suffix {path.suffix!r}" if suffix else "has no suffix"
         raise ConfigError(
-            f"{found}, which says no format of pictures; {nearest(suffix, _FORMATS)}", where=path
+            f"{found}; expected a format of pictures; {nearest(suffix, _FORMATS)}", where=path
         )
     return _FORMATS[suffix]
 
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write a picture; the same pixels give the same bytes.
+    """Write a picture. Equal pixels give equal bytes.
 
     Args:
         path: File.
@@ -57,13 +57,13 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
         Image.fromarray(picture).save(beside, format="PNG", optimize=True)
 
 
-def write_film(path: Path, pictures: Iterable[NDArray[np.uint8]], rate: float) -> None:
-    """Write pictures of one size as GIF or MP4.
+def write_animation(path: Path, pictures: Iterable[NDArray[np.uint8]], rate: float) -> None:
+    """Write pictures of one size as an animation.
 
     Args:
-        path: File; its suffix says which.
-        pictures: ``uint8`` RGB of shape ``(height, width, 3)``; at least one.
-        rate: Pictures a second, above 0 and at most 50 (GIF counts in hundredths of a second).
+        path: File with suffix ``.gif`` or ``.mp4``.
+        pictures: ``uint8`` RGB of shape ``(height, width, 3)``. At least one.
+        rate: Pictures per second, above 0 and at most 50 (GIF has steps of 0.01 s).
 
     Raises:
         ConfigError: If the suffix is another.
@@ -71,7 +71,7 @@ def write_film(path: Path, pictures: Iterable[NDArray[np.uint8]], rate: float) -
     """
     chosen = picture_format(path)
     if chosen == "png":
-        raise ConfigError("is no film; expected the suffix .gif or .mp4", where=path)
+        raise ConfigError("has the suffix of a single picture; expected .gif or .mp4", where=path)
     with replace_when_complete(path) as beside:
         (_write_gif if chosen == "gif" else _write_mp4)(path, beside, iter(pictures), rate)
 
@@ -92,7 +92,7 @@ def _write_gif(
 
 
 def _reduced(picture: NDArray[np.uint8]) -> "Image":
-    """Reduce to the colours of a GIF, each picture to its own best ones."""
+    """Reduce a picture to the best colours for a GIF."""
     from PIL import Image
 
     return Image.fromarray(picture).quantize(_GIF_COLORS, dither=Image.Dither.NONE)
@@ -120,6 +120,6 @@ def _write_mp4(
 
 
 def _even(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Make height and width even, as the codec wants them, by repeating the last row or column."""
+    """Make height and width even for the codec, by repeating the last row or column."""
     height, width = picture.shape[:2]
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -1,4 +1,4 @@
-"""The timeline of tracks: one row a true track, its predicted identities as colours over frames."""
+"""Timeline of tracks: one row per ground-truth track, with its predicted identities as colours."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import counted
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
-from mapt_bench.pictures.colors import INK, MISSED, PAPER, Color, identity_color
-from mapt_bench.pictures.lettering import Sheet
-from mapt_bench.pictures.tracks import TrackTable
+from mapt_bench.pictures.drawing import Page
+from mapt_bench.pictures.track_colors import INK, MISSED, PAPER, Color, TrackTable, identity_color
 
 __all__ = ["Section", "draw_timeline"]
 
@@ -23,24 +22,24 @@ _STRIPE: Color = (246, 246, 248)
 _CELLS_ACROSS = 1100
 _CELL_LIMITS = (2, 32)
 _LABEL_EVERY_PX = 46
-_OWN_WORDS = ("in sight, in the colour of its identity",)
+_OWN_WORDS = ("visible, in the colour of the identity",)
 _LEGEND_WORDS = (
-    "matched, in the colour of its predicted identity",
-    "in sight, not matched",
+    "matched, in the colour of the predicted identity",
+    "visible, not matched",
     "identity switch",
 )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Section:
-    """One prediction's part of a timeline.
+    """Section of a timeline for one prediction.
 
     Attributes:
-        title: Stands above it.
-        table: Tracks and their partners.
-        color: Gives the colour of a predicted code.
-        summarized: Whether identities and switches are counted at the right; not so where the
-            tracks are their own partners.
+        title: Title of the section.
+        table: Tracks and their matches.
+        color: Returns the colour of a predicted code.
+        summarized: Whether numbers of identities and switches are shown at the right. False if
+            the ground truth itself is shown.
     """
 
     title: str
@@ -52,28 +51,28 @@ class Section:
 def draw_timeline(
     sections: Sequence[Section], labels: LabelSpace, frame_names: Sequence[str]
 ) -> NDArray[np.uint8]:
-    """Draw sections one under the other over a common axis of frames.
+    """Draw sections above a common frame axis.
 
     Args:
         sections: At least one.
-        labels: Names the classes.
-        frame_names: One a column of the tables.
+        labels: Label space, for names of classes.
+        frame_names: One name for each column of the tables.
 
     Returns:
         ``uint8`` RGB of shape ``(height, width, 3)``. A solid bar is a match, in the colour of the
-        predicted identity; a thin grey line is a track in sight but unmatched; nothing is a track
-        out of sight; a tick is an identity switch.
+        predicted identity. A thin grey line is a visible track without a match. A gap is a track
+        that is not visible. A tick is an identity switch.
     """
     count = len(frame_names)
     cell = int(np.clip(_CELLS_ACROSS // count, *_CELL_LIMITS))
     names = [_name(int(code), labels) for section in sections for code in section.table.codes]
-    left = _MARGIN + 26 + max([Sheet.text_width(name) for name in names], default=60)
+    left = _MARGIN + 26 + max([Page.text_width(name) for name in names], default=60)
     notes = [note for section in sections for note in _notes(section)]
-    right = 20 + max([Sheet.text_width(note) for note in notes], default=0)
+    right = 20 + max([Page.text_width(note) for note in notes], default=0)
     heights = [_HEADING + _ROW * max(len(section.table.codes), 1) for section in sections]
     words = _LEGEND_WORDS if any(section.summarized for section in sections) else _OWN_WORDS
     legend_width = _MARGIN + sum(_legend_width(word) for word in words)
-    sheet = Sheet(
+    sheet = Page(
         max(left + cell * count + right, legend_width, 320), sum(heights) + _AXIS + _LEGEND
     )
     top = 0
@@ -90,7 +89,7 @@ def _name(code: int, labels: LabelSpace) -> str:
 
 
 def _notes(section: Section) -> list[str]:
-    """Return for each track how many identities and switches it has."""
+    """Return the number of identities and switches of each track, as text."""
     if not section.summarized:
         return ["" for _ in section.table.codes]
     switches = section.table.switched.sum(axis=1).tolist()
@@ -108,7 +107,7 @@ def _switches_too(number: int) -> str:
 
 
 def _draw_section(
-    sheet: Sheet, section: Section, labels: LabelSpace, corner: tuple[int, int], cell: int
+    sheet: Page, section: Section, labels: LabelSpace, corner: tuple[int, int], cell: int
 ) -> None:
     left, top = corner
     table = section.table
@@ -127,7 +126,7 @@ def _draw_section(
 
 
 def _draw_track(
-    sheet: Sheet, section: Section, row: int, corner: tuple[int, int], cell: int
+    sheet: Page, section: Section, row: int, corner: tuple[int, int], cell: int
 ) -> None:
     left, y = corner
     partner = section.table.partner[row]
@@ -140,7 +139,7 @@ def _draw_track(
         fill = section.color(code)
         sheet.box(left + first * cell, y + (_ROW - _BAR) // 2, (end - first) * cell, _BAR, fill)
         number = str(code & (ID_LIMIT - 1))
-        if Sheet.text_width(number, 11) + 8 <= (end - first) * cell:
+        if Page.text_width(number, 11) + 8 <= (end - first) * cell:
             ink = INK if np.dot(fill, (0.299, 0.587, 0.114)) > 110 else PAPER
             sheet.text(left + first * cell + 5, y + _ROW / 2, number, size=11, color=ink)
     for frame in np.flatnonzero(switched).tolist():
@@ -148,17 +147,15 @@ def _draw_track(
 
 
 def _runs(partner: NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Return first and end of every stretch of one and the same partner."""
+    """Return first and end of every run of frames with the same match."""
     bounds = [0, *(np.flatnonzero(partner[1:] != partner[:-1]) + 1).tolist(), len(partner)]
     return [(first, end) for first, end in pairwise(bounds) if partner[first] >= 0]
 
 
-def _draw_axis(
-    sheet: Sheet, frame_names: Sequence[str], corner: tuple[int, int], cell: int
-) -> None:
+def _draw_axis(sheet: Page, frame_names: Sequence[str], corner: tuple[int, int], cell: int) -> None:
     left, top = corner
     sheet.box(left, top + 2, cell * len(frame_names), 1, _QUIET)
-    widest = max(Sheet.text_width(_short(name), 11) for name in frame_names) + 12
+    widest = max(Page.text_width(_short(name), 11) for name in frame_names) + 12
     step = _round_step(max(_LABEL_EVERY_PX, widest) / cell)
     for frame in range(0, len(frame_names), step):
         sheet.box(left + frame * cell, top + 2, 1, 5, _QUIET)
@@ -175,10 +172,10 @@ def _round_step(least: float) -> int:
 
 
 def _legend_width(word: str) -> int:
-    return 46 + Sheet.text_width(word, 12)
+    return 46 + Page.text_width(word, 12)
 
 
-def _draw_legend(sheet: Sheet, y: int, words: Sequence[str]) -> None:
+def _draw_legend(sheet: Page, y: int, words: Sequence[str]) -> None:
     x = _MARGIN
     for sign, word in enumerate(words):
         if sign == 0:

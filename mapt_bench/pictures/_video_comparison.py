@@ -1,4 +1,4 @@
-"""What is shown of one video: the truth and any number of predictions, over chosen frames."""
+"""Comparison pictures of one video: ground truth and predictions, over chosen frames."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,26 +10,30 @@ from numpy.typing import NDArray
 from mapt_bench.errors import DataError
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.metrics import count_overlap
-from mapt_bench.pictures.colors import Color, Palette, identity_color
-from mapt_bench.pictures.lettering import Sheet
-from mapt_bench.pictures.painting import SwitchMark, paint
-from mapt_bench.pictures.timeline import Section, draw_timeline
-from mapt_bench.pictures.tracks import TrackTable, match_tracks
+from mapt_bench.pictures._timeline import Section, draw_timeline
+from mapt_bench.pictures.drawing import Page, SwitchMark, paint
+from mapt_bench.pictures.track_colors import (
+    Color,
+    Palette,
+    TrackTable,
+    identity_color,
+    match_tracks,
+)
 
-__all__ = ["Exhibit", "Prediction"]
+__all__ = ["Prediction", "VideoComparison"]
 
 _GAP, _TITLE = 6, 24
-_STRIP_WIDTH, _FILM_WIDTH = 2560, 960
+_STRIP_WIDTH, _ANIMATION_WIDTH = 2560, 960
 _CELL_WIDTHS = (320, 640)
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One prediction for a video.
+    """Prediction for one video.
 
     Attributes:
-        title: Stands above its row.
-        read: Gives the map of the frame at a position of the video.
+        title: Title of its row.
+        read: Returns the map of the frame at a position of the video.
     """
 
     title: str
@@ -42,23 +46,23 @@ class _Row:
     read: Callable[[int], PanopticMap]
     color: Callable[[int], Color]
     table: TrackTable | None
-    is_truth: bool
+    is_ground_truth: bool
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """Chosen frames of one video with its truth and its predictions.
+class VideoComparison:
+    """Chosen frames of one video with ground truth and predictions.
 
-    Without truth the first prediction stands in for it: its own identities are shown.
+    Without ground truth, each prediction is shown with its own identities.
 
     Attributes:
-        video: Images, truth, or both.
-        predictions: Of the same frames and size.
-        frames: Positions in the video, ascending; at least one.
-        scale: Size of the pictures over that of the frames; ``None`` for one that suits the page.
+        video: Video with images, ground truth, or both.
+        predictions: Predictions for the same frames at the same size.
+        frames: Positions in the video, ascending. At least one.
+        scale: Size of the pictures relative to the frames. ``None`` to fit the page.
 
     Raises:
-        DataError: If there is neither truth nor a prediction.
+        DataError: If there is neither ground truth nor a prediction.
     """
 
     video: Video
@@ -69,16 +73,16 @@ class Exhibit:
     def __post_init__(self) -> None:
         if not self.video.has_truth and not self.predictions:
             raise DataError(
-                "has images but no panoptic maps, so there is nothing to show; add panoptic_maps, "
-                "or give predictions with --pred",
+                "has images but no panoptic maps; expected ground truth or predictions; add "
+                "panoptic_maps, or give predictions with --pred",
                 where=self.video.info.name,
             )
 
     @cached_property
     def tables(self) -> tuple[TrackTable, ...]:
-        """The tracks of each prediction; of the truth alone where there is no prediction.
+        """Tracks of each prediction. Without predictions, tracks of the ground truth.
 
-        Switches are those among the shown frames, over gaps too.
+        Identity switches are counted between the shown frames, also across gaps.
         """
         return tuple(row.table for row in self._rows if row.table is not None)
 
@@ -103,14 +107,14 @@ class Exhibit:
         return match_tracks(overlaps, labels)
 
     def strip(self) -> NDArray[np.uint8]:
-        """Return all frames on one page: a row for the truth and each prediction.
+        """Return all frames on one page: one row for the ground truth and for each prediction.
 
         Returns:
             ``uint8`` RGB of shape ``(height, width, 3)``.
         """
         across = len(self.frames)
         height, width = self._cell(_STRIP_WIDTH // across)
-        sheet = Sheet(
+        sheet = Page(
             across * (width + _GAP) + _GAP, len(self._rows) * (height + _TITLE + _GAP) + _GAP
         )
         for column in range(across):
@@ -122,15 +126,15 @@ class Exhibit:
                 sheet.paste(x, y + _TITLE, self._painted(row, column, (height, width)))
         return sheet.pixels()
 
-    def film(self) -> Iterator[NDArray[np.uint8]]:
-        """Yield one page a frame: the truth above the predictions.
+    def animation(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield one page per frame: the ground truth above the predictions.
 
         Yields:
             ``uint8`` RGB of shape ``(height, width, 3)``, all of one size.
         """
-        height, width = self._cell(_FILM_WIDTH)
+        height, width = self._cell(_ANIMATION_WIDTH)
         for column in range(len(self.frames)):
-            sheet = Sheet(width + 2 * _GAP, len(self._rows) * (height + _TITLE + _GAP) + _GAP)
+            sheet = Page(width + 2 * _GAP, len(self._rows) * (height + _TITLE + _GAP) + _GAP)
             for line, row in enumerate(self._rows):
                 y = line * (height + _TITLE + _GAP) + _GAP
                 caption = f"{row.title}, frame {self._frame_name(column)}"
@@ -139,14 +143,14 @@ class Exhibit:
             yield sheet.pixels()
 
     def timeline(self) -> NDArray[np.uint8]:
-        """Return the tracks over the frames, see :func:`draw_timeline`."""
+        """Return the tracks over frames as a picture, see :func:`draw_timeline`."""
         info = self.video.info
         sections = [
             Section(
                 f"{info.name}: {row.title}",
                 row.table,
                 row.color,
-                summarized=self.video.has_truth and not row.is_truth,
+                summarized=self.video.has_truth and not row.is_ground_truth,
             )
             for row in self._rows
             if row.table is not None
@@ -160,12 +164,12 @@ class Exhibit:
         return str(int(name)) if name.isdecimal() else name
 
     def _cell(self, room: int) -> tuple[int, int]:
-        """Return height and width of one picture; small frames are enlarged by whole numbers."""
+        """Return height and width of one picture. Small frames are enlarged by an integer."""
         info = self.video.info
         scale = self.scale
         if scale is None:
             least, most = _CELL_WIDTHS
-            target = min(max(room, least), most if room < _FILM_WIDTH else _FILM_WIDTH)
+            target = min(max(room, least), most if room < _ANIMATION_WIDTH else _ANIMATION_WIDTH)
             enlarged = max(min(target, most) // info.width, 1)
             scale = enlarged if info.width <= target else target / info.width
         return max(round(info.height * scale), 1), max(round(info.width * scale), 1)
@@ -179,7 +183,7 @@ class Exhibit:
             info.labels,
             row.color,
             image=image,
-            zero_is_crowd=row.is_truth,
+            zero_is_crowd=row.is_ground_truth,
             marks=_marks(row, column),
         )
 

@@ -1,4 +1,4 @@
-"""Stand-ins for the weights that ship, in a room of their own."""
+"""Stand-ins for the shipped weights, in a folder of their own."""
 
 import hashlib
 import json
@@ -12,16 +12,16 @@ from torch import nn
 
 from mapt_bench.baselines.flownet2.narrow import NARROW_MODEL, NarrowWidth, narrow_flownet2
 from mapt_bench.model import mapt_config_to_dict
-from mapt_bench.weights import CARD_SCHEMA, room
+from mapt_bench.weights import CARD_SCHEMA, weights_registry
 
 FINDS_MUCH = {"instance.score_threshold": 1e-4, "instance.detections": 6}
 """Settings by which untrained weights find something."""
 
 
-def empty_room(monkeypatch, folder: Path) -> Path:
-    """Let the package have no weights but those put into a folder."""
+def empty_weights_folder(monkeypatch, folder: Path) -> Path:
+    """Make the package look for shipped weights in another, empty folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    monkeypatch.setattr(room, "ROOM", folder)
+    monkeypatch.setattr(weights_registry, "WEIGHTS_FOLDER", folder)
     return folder
 
 

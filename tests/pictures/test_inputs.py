@@ -27,12 +27,12 @@ def test_choices(text, at_most, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a", "no choice of frames; expected positions from 0"),
-        ("-1", "no choice"),
-        ("1:2:0", "no choice"),
-        ("", "no choice"),
-        ("5:5", "holds no frame"),
-        ("6:2", "holds no frame"),
+        ("a", "is 'a'; expected positions from 0"),
+        ("-1", "expected positions from 0"),
+        ("1:2:0", "expected positions from 0"),
+        ("", "expected positions from 0"),
+        ("5:5", "selects no frame"),
+        ("6:2", "selects no frame"),
         ("0:11", r"reaches frame 10, but the sequence has 10 frames, from 0 to 9"),
         ("3,12", "reaches frame 12"),
     ],

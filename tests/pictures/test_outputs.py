@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.pictures import picture_format, write_film, write_png
+from mapt_bench.pictures import picture_format, write_animation, write_png
 
 RED = np.zeros((41, 63, 3), dtype=np.uint8)
 RED[..., 0] = 200
@@ -35,7 +35,7 @@ def test_png_has_the_pixels_and_the_same_bytes_each_time(tmp_path):
 
 
 def test_gif(tmp_path):
-    write_film(tmp_path / "a.gif", iter(PAGES), rate=4)
+    write_animation(tmp_path / "a.gif", iter(PAGES), rate=4)
     with Image.open(tmp_path / "a.gif") as film:
         assert film.n_frames == 3
         assert film.info["duration"] == 250
@@ -45,7 +45,7 @@ def test_gif(tmp_path):
 
 
 def test_mp4_at_an_even_size(tmp_path):
-    write_film(tmp_path / "a.mp4", PAGES, rate=4)
+    write_animation(tmp_path / "a.mp4", PAGES, rate=4)
     film = cv2.VideoCapture(str(tmp_path / "a.mp4"))
     ok, first = film.read()
     assert ok
@@ -71,13 +71,13 @@ def test_without_the_codec(tmp_path, monkeypatch):
 
     monkeypatch.setattr(cv2, "VideoWriter", Deaf)
     with pytest.raises(DataError, match=r"no encoder for MP4.*write a \.gif"):
-        write_film(tmp_path / "a.mp4", PAGES, rate=4)
+        write_animation(tmp_path / "a.mp4", PAGES, rate=4)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_png_is_no_film(tmp_path):
-    with pytest.raises(ConfigError, match="is no film"):
-        write_film(tmp_path / "a.png", PAGES, rate=4)
+    with pytest.raises(ConfigError, match="suffix of a single picture"):
+        write_animation(tmp_path / "a.png", PAGES, rate=4)
 
 
 def test_unwritable(tmp_path):
@@ -94,6 +94,6 @@ def test_a_film_that_breaks_off_leaves_what_was_there(tmp_path):
     target = tmp_path / "a.gif"
     target.write_text("before")
     with pytest.raises(DataError, match="unreadable"):
-        write_film(target, broken(), rate=4)
+        write_animation(target, broken(), rate=4)
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]

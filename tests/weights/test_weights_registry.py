@@ -6,17 +6,17 @@ import sys
 import pytest
 import torch
 from helpers.modules import ROOT
-from helpers.weights_room import empty_room, put_weights
+from helpers.shipped_weights import empty_weights_folder, put_weights
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.model import load_mapt
 from mapt_bench.weights import (
-    room,
     shipped,
     shipped_at,
     shipped_weights,
     weights_file,
     weights_in_use,
+    weights_registry,
 )
 
 torch.set_num_threads(1)
@@ -26,7 +26,7 @@ LIMIT_MB = 12
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    return empty_room(monkeypatch, tmp_path / "room")
+    return empty_weights_folder(monkeypatch, tmp_path / "weights_registry")
 
 
 def test_only_what_is_there_is_listed(here):
@@ -42,13 +42,13 @@ def test_weights_are_known_by_name(here):
     assert (found.name, found.path) == ("mapt-tiny", path)
     assert found.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert found.card["name"] == "mapt-tiny"
-    assert found.trained_on == "the drawn world (suite train)"
+    assert found.trained_on == "the synthetic world (suite train)"
 
 
 def test_the_nearest_name_is_suggested(here):
     put_weights(here, "mapt-tiny")
     put_weights(here, "flownet2-narrow")
-    with pytest.raises(ConfigError, match="'mapt-tinny' ship; did you mean 'mapt-tiny'"):
+    with pytest.raises(ConfigError, match="'mapt-tinny'; did you mean 'mapt-tiny'"):
         shipped("mapt-tinny")
 
 
@@ -92,7 +92,7 @@ def test_a_run_tells_which_weights_it_used(here, tmp_path):
     path = put_weights(here)
     used = weights_in_use("mapt-tiny")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    seen = "the drawn world (suite train)"
+    seen = "the synthetic world (suite train)"
     assert used.to_dict() == {"name": "mapt-tiny", "sha256": digest, "trained_on": seen}
     assert used.description == f"mapt-tiny (sha256 {digest[:12]}, trained on {seen})"
     own = tmp_path / "own.safetensors"
@@ -106,7 +106,9 @@ def test_a_model_is_loaded_by_name(here):
     put_weights(here)
     model = load_mapt("mapt-tiny")
     assert model.source == shipped("mapt-tiny").sha256
-    assert model.title == "the shipped model mapt-tiny, trained on the drawn world (suite train),"
+    assert (
+        model.title == "the shipped model mapt-tiny, trained on the synthetic world (suite train),"
+    )
 
 
 def test_names_are_told_without_torch():
@@ -148,10 +150,12 @@ def test_a_shipped_model_loads(name):
 
 
 def test_what_ships_is_small():
-    total = sum(path.stat().st_size for path in room.ROOM.glob("*.safetensors"))
+    total = sum(
+        path.stat().st_size for path in weights_registry.WEIGHTS_FOLDER.glob("*.safetensors")
+    )
     assert total < LIMIT_MB * 1e6
 
 
 def test_there_is_no_card_without_its_weights():
-    cards = {path.stem for path in room.ROOM.glob("*.json")}
+    cards = {path.stem for path in weights_registry.WEIGHTS_FOLDER.glob("*.json")}
     assert cards == set(shipped_weights())
