@@ -1,10 +1,9 @@
-"""One-to-one assignment of masks within the frames where it is not obvious."""
+"""One-to-one assignment of masks in frames where a mask overlaps several others."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mapt_bench.metrics.detections import ClassDetections
 from mapt_bench.metrics.grouping import number_keys
@@ -17,16 +16,16 @@ def assign_pairs(
     allowed: NDArray[np.bool_],
     score: Callable[[NDArray[np.int64], NDArray[np.bool_]], NDArray[np.float64]],
 ) -> NDArray[np.bool_]:
-    """Choose pairs so that each mask is in one at most, with the greatest sum of scores a frame.
+    """Choose pairs so that each mask is in at most one, with the largest sum of scores per frame.
 
-    Where no mask is contested every allowed pair is taken. Contested frames are solved one by one
-    in order of time, by Hungarian assignment.
+    A frame without contested masks keeps every allowed pair. Frames with contested masks are solved
+    one by one in temporal order, by Hungarian assignment.
 
     Args:
         detections: Masks and pairs.
-        allowed: ``(n,)`` pairs that may be chosen.
-        score: Given the positions of the allowed pairs of one frame, and what is chosen so far
-            (settled in all earlier frames), returns their scores, above 0.
+        allowed: Boolean array of shape ``(n,)``: pairs that may be chosen.
+        score: Given the positions of the allowed pairs of one frame, and the pairs chosen so far
+            (final for all earlier frames), returns their scores, above 0.
 
     Returns:
         Boolean array of shape ``(n,)``: the chosen pairs.
@@ -52,6 +51,8 @@ def _settle(
     scores: NDArray[np.float64],
     chosen: NDArray[np.bool_],
 ) -> None:
+    from scipy.optimize import linear_sum_assignment  # slow to import, rarely needed
+
     gt, gt_row = number_keys(detections.pair_gt[pairs])
     pred, pred_column = number_keys(detections.pair_pred[pairs])
     matrix = np.zeros((len(gt), len(pred)))

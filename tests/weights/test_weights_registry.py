@@ -53,7 +53,7 @@ def test_the_nearest_name_is_suggested(here):
 
 
 def test_a_package_without_weights_says_so(here):
-    with pytest.raises(ConfigError, match="this copy of the package has none at all"):
+    with pytest.raises(ConfigError, match="this copy of the package has no weights"):
         shipped("mapt-tiny")
 
 
@@ -63,7 +63,7 @@ def test_a_damaged_card_is_told(here, text):
     card.unlink()
     if text is not None:
         card.write_text(text)
-    with pytest.raises(DataError, match="install the package again") as caught:
+    with pytest.raises(DataError, match="reinstall the package") as caught:
         shipped("mapt-tiny")
     assert caught.value.where == str(card)
 
