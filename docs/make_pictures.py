@@ -14,7 +14,7 @@ from mapt_bench.data.world.settings import Kind, WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.labels import Video
 from mapt_bench.pictures import Prediction, VideoComparison, write_png
-from mapt_bench.pictures.drawing import Page, paint
+from mapt_bench.pictures.painting import Page, paint
 from mapt_bench.pictures.track_colors import identity_color
 from mapt_bench.tracking import SegmentTracker
 

@@ -25,7 +25,7 @@ from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedVideo, Video
 from mapt_bench.pictures import write_png
-from mapt_bench.pictures.drawing import Page, paint
+from mapt_bench.pictures.painting import Page, paint
 from mapt_bench.pictures.track_colors import identity_color
 
 _PICTURES = Path(__file__).parent / "pictures"

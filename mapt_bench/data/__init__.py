@@ -5,6 +5,7 @@ from mapt_bench.data.encodings.coco_panoptic import CocoPanopticWriter
 from mapt_bench.data.encodings.kitti_step import KittiStepWriter
 from mapt_bench.data.encodings.mots_text import MotsTextWriter
 from mapt_bench.data.folder_layout import resolve_labels
+from mapt_bench.data.folder_validation import DataReport, check_data
 from mapt_bench.data.map_folders import (
     MapFolder,
     match_sequences,
@@ -13,7 +14,6 @@ from mapt_bench.data.map_folders import (
     pair_frames,
 )
 from mapt_bench.data.sequences import MapWriter, StoredSequence
-from mapt_bench.data.validation import DataReport, check_data
 from mapt_bench.data.videos import open_videos
 
 __all__ = [

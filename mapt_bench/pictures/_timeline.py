@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import counted
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
-from mapt_bench.pictures.drawing import Page
+from mapt_bench.pictures.painting import Page
 from mapt_bench.pictures.track_colors import INK, MISSED, PAPER, Color, TrackTable, identity_color
 
 __all__ = ["Section", "draw_timeline"]

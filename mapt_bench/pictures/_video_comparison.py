@@ -11,7 +11,7 @@ from mapt_bench.errors import DataError
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.metrics import count_overlap
 from mapt_bench.pictures._timeline import Section, draw_timeline
-from mapt_bench.pictures.drawing import Page, SwitchMark, paint
+from mapt_bench.pictures.painting import Page, SwitchMark, paint
 from mapt_bench.pictures.track_colors import (
     Color,
     Palette,

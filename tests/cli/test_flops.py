@@ -120,7 +120,7 @@ def test_a_single_count_fails_only_if_strict(folder):
     assert flops(*words).exit_code == 0
     strict = flops(*words, "--strict")
     assert strict.exit_code == 1
-    assert "was counted once: fvcore cannot trace this network" in strict.stderr
+    assert "has only one count: fvcore cannot trace this network" in strict.stderr
 
 
 def test_counts_that_disagree_fail_always(folder, monkeypatch):
@@ -164,7 +164,7 @@ def test_plots(folder):
         (["flownet2", "--input", "1x3x64x64"], "give 64x64"),
         (["--instances", "-1"], "expected 0 or more"),
         (["--measure", "--repeats", "0"], "--repeats is 0"),
-        (["--scores", "run"], "say where with --plots"),
+        (["--scores", "run"], "add --plots DIR"),
     ],
 )
 def test_bad_input(folder, words, message):

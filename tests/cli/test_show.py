@@ -118,7 +118,7 @@ def test_frames_and_scale(place):
         (("gt", "--frames", "0:9"), 2, "reaches frame 8, but the sequence has 4 frames"),
         (("gt", "--frames", "x"), 2, "--frames is 'x'; expected positions"),
         (("gt", "--out", "a.jpg"), 2, "a.jpg: has the suffix '.jpg'"),
-        (("gt", "--timeline", "a.gif"), 2, "a timeline is one picture"),
+        (("gt", "--timeline", "a.gif"), 2, "expected .png for a timeline"),
         (("gt", "--out", "a.png", "--timeline", "a.png"), 2, "are the same file"),
         (("gt", "--scale", "0"), 2, "0"),
         (("gt", "--max-frames", "0"), 2, "0"),

@@ -2,13 +2,16 @@
 
 import importlib.metadata
 import pickle
+import re
 
 import numpy as np
 import pytest
-from helpers.maps import CAR, KITTI, draw, same, write_frames
+from helpers.maps import CAR, KITTI, PERSON, draw, same, write_frames
+from helpers.modules import ROOT
 
 from mapt_bench.data import FrameEncoding, encoding_names, open_maps, register_encoding
 from mapt_bench.data.encodings import encoding_registry
+from mapt_bench.data.png import encode_png
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import pack_codes
 
@@ -125,6 +128,19 @@ def test_a_name_is_registered_once():
 
     with pytest.raises(ConfigError, match="two encodings are named 'kitti-step'"):
         register_encoding(Other)
+
+
+def test_the_example_of_the_docs_works(tmp_path):
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?@register_encoding.*?)```", page, flags=re.DOTALL)
+    exec(example, {})  # noqa: S102 - the text of our own page
+    pixels = np.array([[[CAR, 0, 1, 2], [PERSON, 1, 0, 0]]], dtype=np.uint8)
+    (tmp_path / "000000.png").write_bytes(encode_png(pixels))
+    opened = open_maps(tmp_path, KITTI)
+    assert opened.encoding == "rgba"
+    panoptic = opened.sequences[0].read(0)
+    assert panoptic.classes.tolist() == [[CAR, PERSON]]
+    assert panoptic.ids.tolist() == [[258, 65536]]
 
 
 def _module():

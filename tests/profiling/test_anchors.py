@@ -1,4 +1,4 @@
-"""The figures that the ledger must give, and what they rest on."""
+"""Figures that the FLOPs report must give, and their sources."""
 
 import pytest
 import torch

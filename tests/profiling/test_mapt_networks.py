@@ -1,4 +1,4 @@
-"""The whole of MAPT in the ledger, and that what is counted is what ``MAPT.step`` does."""
+"""MAPT in the FLOPs report: the counted network does what ``MAPT.step`` does."""
 
 import numpy as np
 import pytest
