@@ -33,15 +33,15 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     if path.is_dir():
         raise DataError("is a folder; give a weights file of it", where=path)
     if not path.is_file():
-        raise DataError("does not exist; expected a weights file; check the path", where=path)
+        raise DataError("there is no such weights file; check the path", where=path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         raise DataError(
-            "is not a weights file, or a pickle with more than plain tensors, which could run "
-            "code; save only the state dict with torch.save, or write safetensors",
+            "is not a weights file, or is a pickle that is not plain tensors and could run code; "
+            "save only the state dict with torch.save, or write safetensors",
             where=path,
         ) from problem
     except (OSError, RuntimeError, ValueError, EOFError, KeyError) as problem:
