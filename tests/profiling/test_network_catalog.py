@@ -162,7 +162,7 @@ def test_a_module_may_make_its_own_inputs():
     [
         ("nowhere_net:build", "there is no module 'nowhere_net'"),
         ("their_net:finer", "did you mean 'fine'"),
-        ("their_net:", "no network; expected package.module:build"),
+        ("their_net:", "not a network; expected package.module:build"),
         ("bad_net:build", "cannot be imported: OSError: disk"),
         ("needy_net:build", "needs 'no_such_package_at_all', which is not installed"),
         ("their_net:picky", "cannot be called without arguments"),
