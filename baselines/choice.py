@@ -17,7 +17,7 @@ from mapt_bench.baselines.plugins import load_tracker, plugin_names
 from mapt_bench.baselines.registry import Truth
 from mapt_bench.baselines.settings import Setting
 from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.labels import FlowField, KnownVideo, PanopticMap, Video
+from mapt_bench.labels import AnnotatedVideo, FlowField, PanopticMap, Video
 from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
 from mapt_bench.weights import shipped_weights
 
@@ -127,7 +127,7 @@ class TrackerChoice:
     def _true_flow(self, video: Video) -> TrueFlow | None:
         if not associator_entry(self.name).needs_true_flow:
             return None
-        if not isinstance(video, KnownVideo):
+        if not isinstance(video, AnnotatedVideo):
             raise DataError(
                 f"tracker {self.name!r} is told the true flow, and only drawn videos know theirs; "
                 "run it in an experiment on a suite, or give written flow to flow:files",

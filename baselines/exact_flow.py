@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.flow_chain import chained_flow
+from mapt_bench.data.flow_fields import chained_flow
 from mapt_bench.errors import DataError
 from mapt_bench.labels import FlowField, Frame, VideoInfo
 from mapt_bench.tracking.masks import mask_stride

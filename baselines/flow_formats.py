@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.kitti_flow import read_kitti_flow
+from mapt_bench.data.flow_fields import read_kitti_flow
 from mapt_bench.errors import DataError
 
 __all__ = ["FLOW_SUFFIXES", "read_flow"]

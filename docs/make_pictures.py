@@ -13,10 +13,9 @@ from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.data.world.settings import Kind, WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.labels import Video
-from mapt_bench.pictures import Exhibit, Prediction, write_png
-from mapt_bench.pictures.colors import identity_color
-from mapt_bench.pictures.lettering import Sheet
-from mapt_bench.pictures.painting import paint
+from mapt_bench.pictures import Prediction, VideoComparison, write_png
+from mapt_bench.pictures.painting import Page, paint
+from mapt_bench.pictures.track_colors import identity_color
 from mapt_bench.tracking import SegmentTracker
 
 _PICTURES = Path(__file__).parent / "pictures"
@@ -34,10 +33,10 @@ def main() -> None:
     """Write every picture."""
     video = WorldVideo(_TRACKED, "street")
     predictions = [_tracked(video, *tracker) for tracker in _TRACKERS]
-    strip = Exhibit(video, predictions, _TRACKED_FRAMES, scale=1.25).strip()
+    strip = VideoComparison(video, predictions, _TRACKED_FRAMES, scale=1.25).strip()
     write_png(_PICTURES / "tracks.png", strip)
     every = range(video.info.frame_count)
-    write_png(_PICTURES / "timeline.png", Exhibit(video, predictions, every).timeline())
+    write_png(_PICTURES / "timeline.png", VideoComparison(video, predictions, every).timeline())
     for kind, seeds in _SCENES.items():
         rows = [_scene(WorldVideo(WorldSettings(kind=kind, seed=seed), kind)) for seed in seeds]
         write_png(_PICTURES / f"world_{kind}.png", np.concatenate(rows, axis=0))
@@ -56,7 +55,7 @@ def _tracked(video: Video, title: str, associator: str, memory: int) -> Predicti
 def _scene(video: WorldVideo) -> Image:
     """Two frames as the camera sees them, and below them their truth."""
     height, width = video.info.height, video.info.width
-    sheet = Sheet(len(_SCENE_FRAMES) * (width + _GAP) - _GAP, _TITLE + 2 * (height + _GAP))
+    sheet = Page(len(_SCENE_FRAMES) * (width + _GAP) - _GAP, _TITLE + 2 * (height + _GAP))
     sheet.text(0, _TITLE / 2, f"{video.settings.kind}, seed {video.settings.seed}", size=14)
     for column, index in enumerate(_SCENE_FRAMES):
         image = video.frame(index).image

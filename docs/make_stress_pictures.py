@@ -23,11 +23,10 @@ from mapt_bench.data.stress import (
 from mapt_bench.data.stress.survey import survey
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.video import WorldVideo
-from mapt_bench.labels import ID_BITS, ID_LIMIT, KnownVideo, Video
+from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedVideo, Video
 from mapt_bench.pictures import write_png
-from mapt_bench.pictures.colors import identity_color
-from mapt_bench.pictures.lettering import Sheet
-from mapt_bench.pictures.painting import paint
+from mapt_bench.pictures.painting import Page, paint
+from mapt_bench.pictures.track_colors import identity_color
 
 _PICTURES = Path(__file__).parent / "pictures"
 _KINDS = get_args(StressKind)
@@ -60,7 +59,7 @@ def _sheet(name: str) -> Image:
     draw, index, note = _manner(name, videos)
     height, width = scene.info.height, scene.info.width
     rows = -(-len(videos) // _COLUMNS)
-    sheet = Sheet(_COLUMNS * (width + _GAP) + _GAP, rows * (height + _CAPTION + _GAP) + _NOTE)
+    sheet = Page(_COLUMNS * (width + _GAP) + _GAP, rows * (height + _CAPTION + _GAP) + _NOTE)
     for number, (stress, video) in enumerate(zip(levels, videos, strict=True)):
         row, column = divmod(number, _COLUMNS)
         x = _GAP + column * (width + _GAP)
@@ -84,7 +83,7 @@ def _passing_sheet() -> Image:
     code = max(common, key=lambda each: sum(box.area for box in tracks[each].values()))
     height = _FOLLOWED.info.height
     step = height + _CAPTION + _GAP
-    sheet = Sheet(len(_MOMENTS) * (_STRIP_WIDTH + _GAP) + _GAP, LEVEL_COUNT * step + _NOTE)
+    sheet = Page(len(_MOMENTS) * (_STRIP_WIDTH + _GAP) + _GAP, LEVEL_COUNT * step + _NOTE)
     for row, ((stress, video), found) in enumerate(zip(videos.items(), spells, strict=True)):
         spell = found[code]
         for column, (words, moment) in enumerate(_MOMENTS):
@@ -190,7 +189,7 @@ def _with_outlines(video: Video, index: int) -> Image:
 def _with_groups(video: Video, index: int) -> Image:
     """Outline the things of each group of look-alikes."""
     picture = video.frame(index).image.copy()
-    if isinstance(video, KnownVideo):
+    if isinstance(video, AnnotatedVideo):
         codes = video.truth(index).codes
         for entry in video.objects(index):
             if entry.look_alike and entry.visible_px:

@@ -29,7 +29,7 @@ from mapt_bench.files import file_sha256, replace_when_complete, write_json, wri
 from mapt_bench.training.export import read_record
 from mapt_bench.training.log import read_log
 from mapt_bench.training.run import LOG_NAME, WEIGHTS_NAME
-from mapt_bench.weights import CARD_SCHEMA, room
+from mapt_bench.weights import CARD_SCHEMA, weights_registry
 
 _SUITES = ("val", "bench")
 _DIGITS = 5
@@ -81,7 +81,7 @@ def ship(
     record, rows = _finished(run)
     contents = _in_half_precision(run / WEIGHTS_NAME, record)
     sha256 = hashlib.sha256(contents).hexdigest()
-    place = room.ROOM / f"{name}.safetensors"
+    place = weights_registry.WEIGHTS_FOLDER / f"{name}.safetensors"
     earlier = _same_weights(place.with_suffix(".json"), sha256)
     card = {
         "schema": CARD_SCHEMA,

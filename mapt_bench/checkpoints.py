@@ -1,4 +1,4 @@
-"""Weights from files: tensors only, and every one of them where it belongs.
+"""Weights files: read tensors only, and load them with strict checks.
 
 Importing this module imports torch.
 """
@@ -18,11 +18,11 @@ _SHOWN = 3
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read named tensors from a file without running any code in it.
+    """Read named tensors from a file without running code in it.
 
     Args:
-        path: ``.safetensors``, or what ``torch.save`` wrote: a state dict, or a dict that holds
-            one under ``"state_dict"`` (further entries are left alone).
+        path: ``.safetensors``, or a file of ``torch.save`` with a state dict, or with a dict that
+            has one under ``"state_dict"`` (other entries are ignored).
 
     Returns:
         Tensors on the CPU, by name.
@@ -31,7 +31,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         DataError: If the file is missing or damaged, or holds anything but plain data and tensors.
     """
     if path.is_dir():
-        raise DataError("is a folder; give the file of weights that is in it", where=path)
+        raise DataError("is a folder; give a weights file of it", where=path)
     if not path.is_file():
         raise DataError("there is no such weights file; check the path", where=path)
     if path.suffix == ".safetensors":
@@ -40,8 +40,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
         raise DataError(
-            "is no file of weights, or a pickle that is not plain tensors: loading that could run "
-            "code, so it is refused; save the state dict alone with torch.save, or as safetensors",
+            "is not a weights file, or is a pickle that is not plain tensors and could run code; "
+            "save only the state dict with torch.save, or write safetensors",
             where=path,
         ) from problem
     except (OSError, RuntimeError, ValueError, EOFError, KeyError) as problem:
@@ -54,7 +54,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Return the texts that a safetensors file holds beside its tensors; none of other files.
+    """Return the metadata of a safetensors file. Other files have none.
 
     Raises:
         DataError: If the file is missing or damaged.
@@ -74,15 +74,15 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: Path) -> None:
-    """Put tensors into a network if names and shapes agree, every one of them.
+    """Load tensors into a network. All names and shapes must be those of the network.
 
     Args:
-        network: May lie on the meta device: the tensors take the place of its parameters.
-        tensors: By name.
-        where: For messages.
+        network: Network, possibly on the meta device. The tensors replace its parameters.
+        tensors: Tensors by name.
+        where: Weights file, for messages.
 
     Raises:
-        DataError: If a key is missing, unknown or of another shape, or a value is not finite.
+        DataError: If a name is missing or unknown, a shape differs, or a value is not finite.
     """
     expected = network.state_dict()
     missing = [name for name in expected if name not in tensors]
@@ -100,14 +100,14 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: P
     )
     if faults:
         raise DataError(
-            f"weights do not fit {type(network).__name__}: {'; '.join(faults)}; give the weights "
-            "of this very network",
+            f"the weights do not fit {type(network).__name__}: {'; '.join(faults)}; give weights "
+            "of this network",
             where=where,
         )
     broken = [name for name, values in tensors.items() if not torch.isfinite(values).all()]
     if broken:
         raise DataError(
-            f"weights are not finite: {'; '.join(_listed('broken', broken))}; save them again",
+            f"the weights are not finite: {'; '.join(_listed('broken', broken))}; save them again",
             where=where,
         )
     network.load_state_dict(
@@ -120,7 +120,7 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: P
 def _without_plain_values(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> list[str]:
-    """Name the entries that cannot be taken as they are: no values, or values of another kind."""
+    """Return the entries without values, or with values of another type."""
     found = []
     for name, values in tensors.items():
         wanted = expected.get(name)
@@ -160,8 +160,8 @@ def _named_tensors(loaded: object, path: Path) -> dict[str, Tensor]:
     nameless = [name for name in content if not isinstance(name, str)]
     if nameless:
         raise DataError(
-            f"has an entry named {nameless[0]!r}, which is no string; expected a state dict, or a "
-            'dict that has one under "state_dict"',
+            f"has an entry named {nameless[0]!r}, which is not a string; expected a state dict, "
+            'or a dict that has one under "state_dict"',
             where=path,
         )
     others = [name for name, value in content.items() if not isinstance(value, Tensor)]

@@ -1,6 +1,6 @@
-"""The one family of errors that this package raises for what a user did or gave.
+"""Errors for users of this package.
 
-Every message says what was found, what was expected, where, and what to do about it.
+Every message states what was found, what was expected, where, and what to do.
 """
 
 import difflib
@@ -26,11 +26,11 @@ class MaptBenchError(Exception):
 
     Args:
         message: What was found, what was expected, and what to do.
-        where: The file, folder, sequence or setting concerned; ``None`` where there is none.
+        where: File, folder, sequence or setting of the error. ``None`` if there is none.
 
     Attributes:
-        kind: Short name used in JSON errors.
-        exit_code: What the command line returns.
+        kind: Short name in JSON errors.
+        exit_code: Exit code of the command line.
     """
 
     kind: ClassVar[str] = "error"
@@ -42,11 +42,11 @@ class MaptBenchError(Exception):
         self.where = None if where is None else str(where)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions cross process boundaries by pickle, which forgets keyword-only arguments.
+        # Exceptions of worker processes are pickled, which omits keyword-only arguments.
         return (_rebuild, (type(self), self.message, self.where))
 
     def to_dict(self) -> dict[str, str | None]:
-        """Return ``kind``, ``message`` and ``where`` as the command line's JSON error has them."""
+        """Return ``kind``, ``message`` and ``where``, for JSON errors of the command line."""
         return {"kind": self.kind, "message": self.message, "where": self.where}
 
 
@@ -69,21 +69,21 @@ class DataError(MaptBenchError):
 
 
 class ProtocolError(MaptBenchError):
-    """Data that cannot be scored under the protocol asked for: exit code 3."""
+    """Data that cannot be scored under the selected protocol: exit code 3."""
 
     kind = "protocol"
     exit_code = 3
 
 
 class TrackerError(MaptBenchError):
-    """A tracker that failed in its own code: exit code 70, the traceback is shown."""
+    """A tracker that failed in its own code: exit code 70, with traceback."""
 
     kind = "tracker"
     exit_code = 70
 
 
 def listed(things: Iterable[object]) -> str:
-    """Name the first few of some things, and say how many more there are.
+    """Return the first few names of a list, and the number of further names.
 
     Example:
         >>> listed(range(7))
@@ -95,7 +95,7 @@ def listed(things: Iterable[object]) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not one.
+    """Return a number with its noun, in the plural unless the number is one.
 
     Example:
         >>> counted(1, "pixel"), counted(2, "pixel")
@@ -105,11 +105,11 @@ def counted(number: int, noun: str) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names the closest known word, and all of them.
+    """Return a hint with the closest valid name, and all valid names.
 
     Args:
-        name: What the user wrote.
-        known: What would have been accepted.
+        name: Name that the user gave.
+        known: Valid names.
 
     Example:
         >>> nearest("kitti-stpe", ["cityscapes", "kitti-step"])

@@ -1,4 +1,4 @@
-"""Files that others rely on: replaced whole or not at all, and known by their contents."""
+"""Atomic writing of files, JSON text, and hashes of files."""
 
 import hashlib
 import json
@@ -23,10 +23,10 @@ __all__ = [
 
 @contextmanager
 def replace_when_complete(path: Path) -> Iterator[Path]:
-    """Yield a path to write to beside ``path``; move it there only if the block succeeds.
+    """Yield a temporary path beside ``path``, and move it to ``path`` if the block succeeds.
 
     Raises:
-        DataError: If the folder cannot be made or written to.
+        DataError: If the folder cannot be created or written to.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
         yield beside
         umask = os.umask(0)
         os.umask(umask)
-        beside.chmod(0o666 & ~umask)  # mkstemp makes files private; results are for sharing
+        beside.chmod(0o666 & ~umask)  # mkstemp creates private files, results are shared
         try:
             beside.replace(path)
         except OSError as problem:
@@ -57,10 +57,10 @@ def _unwritable(path: Path, problem: OSError) -> DataError:
 
 
 def check_writable(path: Path) -> None:
-    """Find out before long work whether a file could be written after it; nothing is made.
+    """Check before long work that a file can be written. Nothing is created.
 
     Raises:
-        DataError: If it is a folder, or cannot be made where it is to be.
+        DataError: If the path is a folder, or a file cannot be created there.
     """
     if path.is_dir():
         raise DataError("cannot be written (it is a folder); choose another path", where=path)
@@ -73,7 +73,7 @@ def check_writable(path: Path) -> None:
 
 
 def write_together(texts: Mapping[Path, str]) -> None:
-    """Write several files; if one cannot be written, none is.
+    """Write several files, or none if one cannot be written.
 
     Raises:
         DataError: If a file cannot be written.
@@ -87,23 +87,23 @@ def write_together(texts: Mapping[Path, str]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write text so that readers see the old file or the new one, never a part."""
+    """Write text atomically: readers see the old file or the new file, never a part."""
     with replace_when_complete(path) as beside:
         beside.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, data: object) -> None:
-    """Write JSON (two spaces, no NaN) the same way, ended by a newline."""
+    """Write JSON (two spaces, no NaN, newline at the end) atomically."""
     write_text(path, json_text(data))
 
 
 def json_text(data: object) -> str:
-    """Return JSON as results are written: two spaces, no NaN, ended by a newline."""
+    """Return JSON with two spaces of indent, without NaN, and with a newline at the end."""
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's contents, in hexadecimal digits.
+    """Return the SHA-256 of a file, in hexadecimal digits.
 
     Raises:
         DataError: If the file cannot be read.

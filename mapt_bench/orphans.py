@@ -1,4 +1,4 @@
-"""Worker processes that do not outlive the process they work for."""
+"""Prevention of orphan processes: workers end when their parent process ends."""
 
 import multiprocessing
 import os
@@ -11,10 +11,10 @@ _EXIT_CODE = 1
 
 
 def end_with_parent() -> None:
-    """End this process as soon as the one that started it has ended, however that came about.
+    """End this process as soon as its parent process has ended, for any reason.
 
-    The initializer of pools: a pool whose owner is killed is told nothing, and its workers would
-    go on, or wait for ever. Does nothing in a process that ``multiprocessing`` did not start.
+    Use it as the initializer of process pools. Otherwise the workers of a killed parent would run
+    or wait for ever. It does nothing in a process that ``multiprocessing`` did not start.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:

@@ -1,4 +1,4 @@
-"""Objects of somebody else's code, by name: ``package.module:attribute``."""
+"""Import of user code by name: ``package.module:attribute``."""
 
 import importlib
 import sys
@@ -10,16 +10,16 @@ __all__ = ["attribute_of"]
 
 
 def attribute_of(name: str, *, kind: str, form: str) -> object:
-    """Import what a name says.
+    """Import an attribute of a module.
 
     Args:
-        name: ``package.module:attribute``; the module is looked for in the current folder, too.
-        kind: What it is to be, for messages, for example ``"tracker"``.
-        form: How such a name is written, for messages, for example ``"package.module:Class"``.
+        name: ``package.module:attribute``. The module is also searched in the current folder.
+        kind: Kind of object, for messages, for example ``"tracker"``.
+        form: Form of the name, for messages, for example ``"package.module:Class"``.
 
     Raises:
-        ConfigError: If the name has another form, its module is not found or cannot be imported,
-            or lacks the attribute; the nearest is suggested.
+        ConfigError: If the name has another form, the module is not found or cannot be imported,
+            or it lacks the attribute. The message suggests the nearest.
 
     Example:
         >>> attribute_of("math:pi", kind="number", form="module:name")
@@ -27,11 +27,11 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
     """
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
-        raise ConfigError(f"{name!r} is no {kind}; expected {form}")
+        raise ConfigError(f"{name!r} is not a {kind}; expected {form}")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    importlib.invalidate_caches()  # the module may have been written a moment ago
+    importlib.invalidate_caches()  # the module may be new
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as problem:
@@ -45,7 +45,7 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
             f"module {module_name!r} of {kind} {name!r} needs {problem.name!r}, which is not "
             "installed"
         ) from problem
-    except Exception as problem:  # whatever somebody's module may raise
+    except Exception as problem:  # user code may raise anything
         raise ConfigError(
             f"module {module_name!r} of {kind} {name!r} cannot be imported: "
             f"{type(problem).__name__}: {problem}"

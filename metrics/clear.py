@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.assignment import assign_pairs
 from mapt_bench.metrics.detections import ClassDetections
+from mapt_bench.metrics.mask_assignment import assign_pairs
 
 __all__ = ["ClearSums", "count_clear"]
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.assignment import assign_pairs
 from mapt_bench.metrics.detections import ClassDetections
 from mapt_bench.metrics.grouping import number_keys
+from mapt_bench.metrics.mask_assignment import assign_pairs
 
 __all__ = ["ALPHAS", "HotaScores", "HotaSums", "count_hota", "hota_scores"]
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mapt_bench.metrics.additive import Additive
 from mapt_bench.metrics.detections import ClassDetections
@@ -29,6 +28,8 @@ class IdentitySums(Additive):
 
 def count_identity(detections: ClassDetections) -> IdentitySums:
     """Sum up the identity measures over one class of one sequence."""
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     matching = detections.iou >= 0.5
     shape = (detections.gt_track_count, detections.pred_track_count)
     together = np.zeros(shape, dtype=np.int64)

@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(scope="session")
 def mapt_files(tmp_path_factory):
     """A folder with small untrained MAPTs: ``mapt-tiny`` has both heads, ``no-motion`` one."""
-    from helpers.weights_room import put_weights
+    from helpers.shipped_weights import put_weights
 
     folder = tmp_path_factory.mktemp("mapt-files")
     put_weights(folder)

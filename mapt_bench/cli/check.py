@@ -1,18 +1,25 @@
-"""``mapt-bench check``: say what a folder of labels holds and what is wrong with it."""
+"""``mapt-bench check``: validate a folder of labels and summarise its content."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from mapt_bench.cli.check_statistics import statistics_tables
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.data import DataReport, check_data, open_maps, resolve_labels
-from mapt_bench.data.statistics import DataStatistics, measure_statistics
-from mapt_bench.reports.tables import UNDEFINED, Column, Table
+from mapt_bench.data import open_maps, resolve_labels
+from mapt_bench.data.folder_validation import DataReport, check_data
+from mapt_bench.data.statistics import (
+    DataStatistics,
+    Distribution,
+    LinkStatistics,
+    TrackStatistics,
+    measure_statistics,
+)
+from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
 
-__all__ = ["command"]
+__all__ = ["command", "statistics_tables"]
 
 _FINE, _PROBLEMS, _UNUSABLE = 0, 1, 3
 
@@ -30,20 +37,20 @@ Examples:
 @click.option(
     "--dataset",
     metavar="NAME",
-    show_default="what the folder's dataset.json says, else kitti-step",
+    show_default="from the folder's dataset.json, else kitti-step",
     help="Label space: a built-in name or a YAML file.",
 )
 @click.option(
     "--encoding",
     metavar="NAME",
-    show_default="found out from the files",
-    help="How the maps are coded.",
+    show_default="detected from the files",
+    help="Encoding of the maps.",
 )
 @click.option(
     "--statistics",
     "with_statistics",
     is_flag=True,
-    help="Measure how objects move, overlap, crowd and vanish, over 1, 2, 3 and 5 frames.",
+    help="Measure motion, overlap, density and gaps of objects, over 1, 2, 3 and 5 frames.",
 )
 @json_option
 def command(
@@ -53,10 +60,11 @@ def command(
     with_statistics: bool,
     json_file: str | None,
 ) -> int:
-    """Say what DATA holds and what is wrong with it.
+    """Validate DATA and summarise its content.
 
     DATA holds maps, or the folders images and panoptic_maps. Every file is read, and every
-    problem is listed with its path. Exit code 1 if there are problems, 3 if nothing is readable.
+    problem is listed with its path. Exits with 1 if there are problems, with 3 if no file is
+    readable.
     """
     labels = resolve_labels(dataset, data)
     report = check_data(data, labels, encoding, lambda total: progress_bar("checking", total))
@@ -76,7 +84,7 @@ def command(
 def _measure(report: DataReport) -> DataStatistics:
     if report.encoding is None:  # images alone
         return measure_statistics((), report.labels)
-    # What is wrong with files is in the report already; statistics are those of all the others.
+    # The report lists unusable files already. The statistics cover all other files.
     maps = open_maps(
         report.folder, report.labels, encoding=report.encoding, report=lambda problem: None
     )
@@ -93,7 +101,7 @@ def _render(report: DataReport) -> None:
         click.echo("No problems found.")
         return
     click.echo(f"{len(report.problems)} problem{'' if len(report.problems) == 1 else 's'}:")
-    for problem in report.problems:  # one line each, whatever the width, so that grep works
+    for problem in report.problems:  # one line each at any terminal width, so that grep works
         click.echo(f"{problem.path}: {problem.message} [{problem.kind}]")
 
 
@@ -158,3 +166,104 @@ def _percent(share: float | None) -> str:
     if share is None:
         return UNDEFINED
     return "< 0.01 %" if 0 < share < 0.0001 else f"{100 * share:.2f} %"
+
+
+_QUANTILES = {"p10": "10 %", "median": "median", "p90": "90 %", "p99": "99 %", "maximum": "maximum"}
+
+_MOTION = (
+    "displacement, pixels",
+    "displacement / size",
+    "displacement / neighbour",
+    "overlap of the masks",
+)
+
+_NOTES = (
+    "A link is a track that is visible in two frames with a temporal interval of tau. Copying the "
+    "last masks is right if it gives the same identity, and wrong if it gives the identity of "
+    "another object. The other links are lost.",
+    "Size is the square root of the mask area. Neighbour is the distance to the nearest other "
+    "object of the class, between mask centres. Both are measured in the earlier frame.",
+)
+
+
+def statistics_tables(found: DataStatistics) -> tuple[Table, ...]:
+    """Return the tables of objects, of links by copied masks, and of motion.
+
+    Args:
+        found: Statistics of labelled video. Rows for all classes together come last. They are
+            omitted if there is only one class.
+    """
+    groups = found.classes if len(found.classes) == 1 else (*found.classes, found.overall)
+    return _objects(groups), _copying(groups), _motion(groups)
+
+
+def _objects(groups: tuple[TrackStatistics, ...]) -> Table:
+    entries = [
+        (group.name, quantity, distribution)
+        for group in groups
+        for quantity, distribution in (
+            ("objects per frame", group.objects),
+            ("mask area, pixels", group.area),
+            ("mask area, share of the frame", group.area_share),
+            ("visible frames per track", group.length),
+            ("frames per gap", group.gap),
+        )
+    ]
+    columns = (Column("class"), Column("quantity"), *_distribution_columns())
+    rows = tuple((name, quantity, *_cells(values)) for name, quantity, values in entries)
+    reasons = _reasons(values for _, _, values in entries)
+    return Table("Objects and tracks", columns, rows, reasons)
+
+
+def _copying(groups: tuple[TrackStatistics, ...]) -> Table:
+    columns = (
+        Column("class"),
+        Column("tau", "integer"),
+        Column("links", "integer"),
+        Column("right", "percent"),
+        Column("wrong", "percent"),
+    )
+    rows = [
+        (group.name, entry.tau, entry.link_count, entry.right_share, entry.wrong_share)
+        for group in groups
+        for entry in group.intervals
+    ]
+    return Table("Links by copying the last masks", columns, tuple(rows), _NOTES[:1])
+
+
+def _motion(groups: tuple[TrackStatistics, ...]) -> Table:
+    entries = [
+        (group.name, quantity, entry.tau, distribution)
+        for group in groups
+        for position, quantity in enumerate(_MOTION)
+        for entry, distribution in ((e, _motion_of(e)[position]) for e in group.intervals)
+    ]
+    columns = (
+        Column("class"),
+        Column("quantity"),
+        Column("tau", "integer"),
+        *_distribution_columns(),
+    )
+    rows = tuple((name, quantity, tau, *_cells(values)) for name, quantity, tau, values in entries)
+    reasons = _reasons(values for *_, values in entries)
+    return Table("Motion of linked objects", columns, rows, (*_NOTES[1:], *reasons))
+
+
+def _motion_of(entry: LinkStatistics) -> tuple[Distribution, ...]:
+    return entry.displacement, entry.over_size, entry.over_neighbour, entry.overlap
+
+
+def _distribution_columns() -> tuple[Column, ...]:
+    return (
+        Column("values", "integer"),
+        *(Column(heading, "number") for heading in _QUANTILES.values()),
+    )
+
+
+def _cells(distribution: Distribution) -> tuple[Cell, ...]:
+    return (distribution.count, *(distribution.quantile(name) for name in _QUANTILES))
+
+
+def _reasons(distributions: Iterable[Distribution]) -> tuple[str, ...]:
+    reasons = (entry.undefined for entry in distributions if entry.undefined is not None)
+    return tuple(f"{UNDEFINED} {reason}" for reason in dict.fromkeys(reasons))

@@ -7,7 +7,6 @@ import click
 
 from mapt_bench.cli.options import emit_results, json_option, path_type, table_options
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.evaluation import EvaluationSettings, evaluate_folders, evaluations_document
 from mapt_bench.reports.evaluation import evaluation_tables
 from mapt_bench.reports.formats import TableFormat
 from mapt_bench.reports.paired import paired_tables
@@ -85,6 +84,9 @@ def command(
     Sequences are found under either folder at any depth and matched by their longest common path
     suffix; a flat folder of frames is one sequence.
     """
+    # Imported here because --help must start fast.
+    from mapt_bench.evaluation import EvaluationSettings, evaluate_folders, evaluations_document
+
     settings = EvaluationSettings(
         dataset=dataset,
         encoding=encoding,

@@ -1,4 +1,4 @@
-"""``mapt-bench flops``: what networks cost, counted twice; time and memory, measured."""
+"""``mapt-bench flops``: FLOPs of networks by two counters; latency and memory."""
 
 from pathlib import Path
 from typing import Any
@@ -25,35 +25,34 @@ Examples:
     "inputs",
     multiple=True,
     metavar="HxW",
-    help="Size of the input image; may be given several times. For a module of your own also the "
-    "whole shape, 1x3x384x1280. Default: 384x1280 and 1024x1920.",
+    help="Size of the input image. For a module of your own also the whole shape, 1x3x384x1280. "
+    "May be repeated.  [default: 384x1280 and 1024x1920]",
 )
 @click.option(
     "--mode",
     "modes",
     multiple=True,
     metavar="NAME",
-    help="What is counted: conv, conv+sampling or ptflops; may be given several times. "
-    "Default: all three.",
+    help="Operations to count: conv, conv+sampling or ptflops. May be repeated.  [default: all]",
 )
 @click.option(
-    "--instances", default=10, show_default=True, help="Objects in a frame and in the one before."
+    "--instances", default=10, show_default=True, help="Number of instances in each frame."
 )
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit with 1 when an operator has no formula, or one of the two counts is missing.",
+    help="Exit with 1 if an operator has no formula, or one of the two counts is missing.",
 )
-@click.option("--measure", "measures", is_flag=True, help="Measure latency and peak memory too.")
-@click.option("--warm-up", default=1, show_default=True, help="Passes before those measured.")
-@click.option("--repeats", default=5, show_default=True, help="Passes measured.")
-@click.option("--threads", default=1, show_default=True, help="Threads of torch in measuring.")
-@click.option("--plots", type=path_type, metavar="DIR", help="Draw cost against input size.")
+@click.option("--measure", "measures", is_flag=True, help="Also measure latency and peak memory.")
+@click.option("--warm-up", default=1, show_default=True, help="Passes before the measured ones.")
+@click.option("--repeats", default=5, show_default=True, help="Number of measured passes.")
+@click.option("--threads", default=1, show_default=True, help="Threads of torch for measurements.")
+@click.option("--plots", type=path_type, metavar="DIR", help="Plot cost against input size.")
 @click.option(
     "--scores",
     type=path_type,
     metavar="RUN",
-    help="Draw cost against the scores of a run too (its folder or results.json); needs --plots.",
+    help="Also plot cost against the scores of a run (folder or results.json). Needs --plots.",
 )
 @json_option
 @table_options
@@ -74,24 +73,23 @@ def command(
     latex_file: Path | None,
     markdown_file: Path | None,
 ) -> int:
-    """Count the operations of networks, by part, input size and mode.
+    """Count FLOPs with two independent counters; measure latency and memory.
 
     A TARGET is a network of this package (mapt-regnety8gf, mapt-tiny, motion-head, flownet2...) or
-    package.module:build of your own; all networks if none is named. Every number is counted twice,
-    by torch and by fvcore; the exit code is 1 when the two disagree. The unit is the GMAC: a
-    multiply-add counts one.
+    your own package.module:build. Without TARGET, all networks are reported. Torch and fvcore count
+    independently. Exits with 1 if they disagree. The unit is the GMAC: a multiply-add counts one.
     """
     if scores is not None and plots is None:
-        raise ConfigError("--scores draws a plot; say where with --plots DIR")
+        raise ConfigError("--scores needs a folder for its plot; add --plots DIR")
     if scores is not None:
         from mapt_bench.reports.result_files import read_result
 
-        read_result(scores)  # a wrong file is told before the counting, not after
-    # Here, not above: these import torch, and --help must not.
-    from mapt_bench.profiling.ledger import LedgerSettings, keep_ledger, step_count
-    from mapt_bench.profiling.measure import MeasureSettings
+        read_result(scores)  # report a wrong file before the counting
+    # Imported here because they import torch, and --help must start fast.
+    from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report, step_count
+    from mapt_bench.profiling.measurement import MeasureSettings
 
-    settings = LedgerSettings(
+    settings = FlopsSettings(
         targets=targets,
         inputs=inputs,
         modes=modes,
@@ -102,7 +100,7 @@ def command(
         has_curves=plots is not None,
     )
     with progress_bar("counting", step_count(settings)) as advance:
-        cost = keep_ledger(settings, advance)
+        cost = make_flops_report(settings, advance)
     _write_files(cost, csv_file, latex_file, markdown_file)
     if plots is not None:
         from mapt_bench.reports.cost_plots import write_cost_plots
@@ -137,7 +135,7 @@ def _show(cost: dict[str, Any]) -> None:
 
 
 def _exit_code(cost: dict[str, Any], *, strict: bool) -> int:
-    """Return 1 for counts that disagree and, if strict, for what is incomplete; say why."""
+    """Return 1 if counts disagree or, if strict, are incomplete. Print the reasons."""
     reasons = list(cost["problems"])
     if strict:
         for row in cost["rows"]:
@@ -145,7 +143,7 @@ def _exit_code(cost: dict[str, Any], *, strict: bool) -> int:
                 names = ", ".join(row["uncounted"])
                 reasons.append(f"{row['model']} is incomplete: no formula for {names}")
             elif row["gmacs_fvcore"] is None:
-                reasons.append(f"{row['model']} was counted once: {row['explanation']}")
+                reasons.append(f"{row['model']} has only one count: {row['explanation']}")
     for reason in dict.fromkeys(reasons):
         click.echo(f"failed: {reason}", err=True)
     return 1 if reasons else 0

@@ -18,15 +18,12 @@ __all__ = ["main"]
 
 _COMMANDS = {
     "ablate": ("mapt_bench.cli.ablate", "Cross cues, memory and fusion orders on one video set."),
-    "check": (
-        "mapt_bench.cli.check",
-        "Say what a folder of labels holds and what is wrong with it.",
-    ),
+    "check": ("mapt_bench.cli.check", "Validate a folder of labels and summarise its content."),
     "compare": ("mapt_bench.cli.compare", "Fail when a result is worse than a baseline."),
     "conformance": ("mapt_bench.cli.conformance", "Check the metrics against golden cases."),
     "evaluate": ("mapt_bench.cli.evaluate", "Score folders of predictions against ground truth."),
-    "flops": ("mapt_bench.cli.flops", "Count what networks cost, twice; measure time, memory."),
-    "show": ("mapt_bench.cli.show", "Paint frames, films and timelines of tracks."),
+    "flops": ("mapt_bench.cli.flops", "Count FLOPs with two counters; measure latency, memory."),
+    "show": ("mapt_bench.cli.show", "Show frames, animations and timelines of tracks."),
     "stress": ("mapt_bench.cli.stress", "Hide, hasten, confuse or spoil what is tracked."),
     "sweep-interval": (
         "mapt_bench.cli.sweep_interval",

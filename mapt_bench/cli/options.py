@@ -34,24 +34,24 @@ class _PathType(click.Path):
         ctx: click.Context | None,
     ) -> Any:  # noqa: ANN401 - as click has it
         if value == "":
-            self.fail("the path is empty; name a file or folder", param, ctx)
+            self.fail("the path is empty; expected a file or folder", param, ctx)
         return super().convert(value, param, ctx)
 
 
 path_type = _PathType(path_type=Path)
-"""A path that the library itself checks, so that messages and exit codes are ours."""
+"""A path without checks by click. The library checks it, with its own messages and exit codes."""
 
 
 def whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
-    """Read numbers with commas.
+    """Parse whole numbers separated by commas.
 
     Args:
-        option: Which option they were given to.
-        text: What was given.
-        expected: What should have been, for people.
+        option: Name of the option, for messages.
+        text: Value of the option.
+        expected: Description of valid values, for messages.
 
     Raises:
-        ConfigError: If something else was given.
+        ConfigError: If the text has another form.
 
     Example:
         >>> whole_numbers("--levels", "1,3,5", "levels with commas")
@@ -70,12 +70,12 @@ def json_option(function: _Function) -> _Function:
         "json_file",
         metavar="FILE",
         callback=_checked_output,
-        help="Write the whole result as JSON to FILE; '-' is stdout (tables are then left out).",
+        help="Write the whole result as JSON to FILE. With '-', print it instead of tables.",
     )(function)
 
 
 def table_options(function: _Function) -> _Function:
-    """Add ``--csv``, ``--latex`` and ``--markdown``, each with a file to write the tables to."""
+    """Add ``--csv``, ``--latex`` and ``--markdown``, each with an output file for the tables."""
     for name, word in (("markdown", "Markdown"), ("latex", "LaTeX"), ("csv", "CSV")):
         function = click.option(
             f"--{name}",
@@ -91,7 +91,7 @@ def table_options(function: _Function) -> _Function:
 def _checked_output(
     context: click.Context, option: click.Parameter, file: str | Path | None
 ) -> str | Path | None:
-    """Refuse, before any work, a file that could not be written after it."""
+    """Check before any work that an output file can be written."""
     name = option.opts[0]
     if file is None or (file == "-" and name == "--json"):
         return file
@@ -108,10 +108,10 @@ def _checked_output(
 
 
 def emit_json(json_file: str | None, data: object) -> bool:
-    """Write ``data`` where ``--json`` says.
+    """Write ``data`` to the file of ``--json``, or print it for ``-``.
 
     Returns:
-        True if stdout now holds the JSON, so that no table may follow it.
+        True if the JSON was printed, so that no table may be printed.
     """
     return emit_results(json_file, data, (), {})
 
@@ -122,10 +122,16 @@ def emit_results(
     tables: Sequence[Table],
     table_files: Mapping[TableFormat, Path | None],
 ) -> bool:
-    """Write ``data`` where ``--json`` says and tables to their files: every file, or none.
+    """Write JSON and tables to their files: all files, or none if one cannot be written.
+
+    Args:
+        json_file: File of ``--json``, ``-`` for stdout, or ``None``.
+        data: Result.
+        tables: Tables of the result.
+        table_files: Output file for each table format, or ``None``.
 
     Returns:
-        True if stdout now holds the JSON, so that no table may follow it.
+        True if the JSON was printed, so that no table may be printed.
 
     Raises:
         ConfigError: If the tables of one file would replace another.
@@ -146,5 +152,5 @@ def emit_results(
 def _add(texts: dict[Path, str], more: Mapping[Path, str]) -> None:
     for path, text in more.items():
         if path in texts:
-            raise ConfigError("two outputs would go to this file; rename one", where=path)
+            raise ConfigError("is the file of two outputs; give each its own file", where=path)
         texts[path] = text

@@ -1,4 +1,4 @@
-"""``mapt-bench show``: look at ground truth and predictions."""
+"""``mapt-bench show``: pictures of ground truth and predictions."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (
-    Exhibit,
     TrackTable,
+    VideoComparison,
     choose_frames,
     open_predictions,
     open_video,
     picture_format,
-    write_film,
+    write_animation,
     write_png,
 )
 
@@ -38,46 +38,48 @@ Examples:
     "--pred",
     type=path_type,
     multiple=True,
-    help="Folder of predicted maps, shown below the ground truth; repeat it to compare several.",
+    help="Folder of predicted maps, shown below the ground truth. May be repeated.",
 )
 @click.option(
     "--out",
     type=path_type,
-    help="Frames as a strip (.png) or a film (.gif, .mp4).  [default: SEQUENCE.png; nothing if "
-    "--timeline is given]",
+    help="Output file: frames side by side (.png) or an animation (.gif, .mp4).  [default: "
+    "SEQUENCE.png; nothing with --timeline]",
 )
-@click.option("--timeline", type=path_type, help="Tracks over frames, one row each (.png).")
-@click.option("--sequence", metavar="NAME", help="Which sequence.  [default: the first]")
+@click.option("--timeline", type=path_type, help="Output file for the timeline of tracks (.png).")
+@click.option(
+    "--sequence", metavar="NAME", help="Name or path of the sequence.  [default: the first]"
+)
 @click.option(
     "--frames",
     metavar="CHOICE",
-    help="Positions from 0: 0:8, 0:40:5 (each fifth) or 3,4,9.  [default: all]",
+    help="Positions of frames from 0: 0:8, 0:40:5 (every fifth) or 3,4,9.  [default: all]",
 )
 @click.option(
     "--max-frames",
     type=click.IntRange(min=1),
-    help="Take at most so many of them, evenly spread.  [default: 4 in a strip without --frames]",
+    help="Maximum number of frames, evenly spread.  [default: 4 in a .png without --frames]",
 )
 @click.option(
     "--scale",
     type=click.FloatRange(min=0, max=16, min_open=True),
-    help="Size over that of the frames.  [default: what suits the page]",
+    help="Size of the pictures relative to the frames.  [default: fit the page]",
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0.1, max=50),
     default=5,
     show_default=True,
-    help="Frames a second of a film.",
+    help="Frames per second of an animation.",
 )
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="Label space: a built-in name or a YAML file.  [default: what the folder's dataset.json "
-    "says, else kitti-step]",
+    help="Label space: a built-in name or a YAML file.  [default: from the folder's dataset.json, "
+    "else kitti-step]",
 )
-@click.option("--encoding", metavar="NAME", help="Encoding of PRED.  [default: found out]")
-@click.option("--gt-encoding", metavar="NAME", help="Encoding of DATA.  [default: found out]")
+@click.option("--encoding", metavar="NAME", help="Encoding of PRED.  [default: detected]")
+@click.option("--gt-encoding", metavar="NAME", help="Encoding of DATA.  [default: detected]")
 @json_option
 def command(
     data: Path,
@@ -94,12 +96,12 @@ def command(
     gt_encoding: str | None,
     json_file: str | None,
 ) -> int:
-    """Paint a sequence of DATA: ground truth, and below it each prediction.
+    """Show the ground truth of a sequence of DATA, and each prediction below it.
 
-    A colour is an identity. An identity that matches an object first has the colour of the object
-    in the ground truth, so that what stays right looks alike in all rows. Void is hatched, crowd
-    grey. A segment with a white and black outline has another identity than its object had
-    before: the disc above shows the colours before and after. DATA may hold maps, images or both.
+    Each identity has a colour. The first identity that matches an object gets the colour of the
+    object in the ground truth, so correct identities look the same in all rows. Void is hatched,
+    crowd is grey. A white and black outline marks an identity switch. The disc above it shows the
+    colours before and after. DATA holds maps, images or both.
     """
     _check_formats(out, timeline)
     video, labels = open_video(data, sequence, dataset, gt_encoding)
@@ -107,21 +109,23 @@ def command(
     if out is None and timeline is None:
         out = Path(f"{video.info.name}.png")
     count = video.info.frame_count
-    exhibit = Exhibit(video, predictions, choose_frames(frames, count, max_frames), scale)
-    strip = exhibit
+    comparison = VideoComparison(
+        video, predictions, choose_frames(frames, count, max_frames), scale
+    )
+    strip = comparison
     if frames is None and max_frames is None:
         few = choose_frames(None, count, _STRIP_FRAMES)
-        strip = Exhibit(video, predictions, few, scale)
-    written: dict[Path, Exhibit] = {}
+        strip = VideoComparison(video, predictions, few, scale)
+    written: dict[Path, VideoComparison] = {}
     if out is not None and picture_format(out) == "png":
         write_png(out, strip.strip())
         written[out] = strip
     elif out is not None:
-        write_film(out, exhibit.film(), rate)
-        written[out] = exhibit
+        write_animation(out, comparison.animation(), rate)
+        written[out] = comparison
     if timeline is not None:
-        write_png(timeline, exhibit.timeline())
-        written[timeline] = exhibit
+        write_png(timeline, comparison.timeline())
+        written[timeline] = comparison
     if json_file is None or not emit_json(json_file, _document(video.info, written)):
         for path, shown in written.items():
             click.echo(f"sequence {video.info.name}, {counted(len(shown.frames), 'frame')}: {path}")
@@ -132,28 +136,30 @@ def _check_formats(out: Path | None, timeline: Path | None) -> None:
     if out is not None:
         picture_format(out)
     if timeline is not None and picture_format(timeline) != "png":
-        raise ConfigError("a timeline is one picture; expected the suffix .png", where=timeline)
+        raise ConfigError(
+            "has another suffix than .png; expected .png for a timeline", where=timeline
+        )
     if out is not None and timeline is not None and out.resolve() == timeline.resolve():
-        raise ConfigError("--out and --timeline are the same file; name two", where=out)
+        raise ConfigError("--out and --timeline are the same file; name two files", where=out)
 
 
-def _document(info: VideoInfo, written: dict[Path, Exhibit]) -> dict[str, Any]:
+def _document(info: VideoInfo, written: dict[Path, VideoComparison]) -> dict[str, Any]:
     return {
         "schema": "mapt-bench/show/1",
         "sequence": info.name,
-        "written": [_entry(info, path, exhibit) for path, exhibit in written.items()],
+        "written": [_entry(info, path, comparison) for path, comparison in written.items()],
     }
 
 
-def _entry(info: VideoInfo, path: Path, exhibit: Exhibit) -> dict[str, Any]:
-    names = [info.frame_names[index] for index in exhibit.frames]
-    titles = [prediction.title for prediction in exhibit.predictions] or ["Ground truth"]
+def _entry(info: VideoInfo, path: Path, comparison: VideoComparison) -> dict[str, Any]:
+    names = [info.frame_names[index] for index in comparison.frames]
+    titles = [prediction.title for prediction in comparison.predictions] or ["Ground truth"]
     return {
         "file": str(path),
         "frames": names,
         "predictions": [
             {"title": title, "tracks": _tracks(table, names, info.labels)}
-            for title, table in zip(titles, exhibit.tables, strict=True)
+            for title, table in zip(titles, comparison.tables, strict=True)
         ],
     }
 

@@ -1,23 +1,26 @@
 """Readers, writers and checks of panoptic maps and videos on disk."""
 
-from mapt_bench.data.check import check_data
-from mapt_bench.data.dataset_file import resolve_labels
-from mapt_bench.data.encodings import encoding_names
-from mapt_bench.data.map_folder import MapFolder, open_maps
-from mapt_bench.data.matching import match_sequences, matching_notes, pair_frames
-from mapt_bench.data.report import DataReport
-from mapt_bench.data.sequences import StoredSequence
-from mapt_bench.data.videos import open_videos
-from mapt_bench.data.writers import (
-    CocoPanopticWriter,
-    KittiStepWriter,
-    MapWriter,
-    MotsTextWriter,
+from mapt_bench.data.encodings import Encoding, FrameEncoding, encoding_names, register_encoding
+from mapt_bench.data.encodings.coco_panoptic import CocoPanopticWriter
+from mapt_bench.data.encodings.kitti_step import KittiStepWriter
+from mapt_bench.data.encodings.mots_text import MotsTextWriter
+from mapt_bench.data.folder_layout import resolve_labels
+from mapt_bench.data.folder_validation import DataReport, check_data
+from mapt_bench.data.map_folders import (
+    MapFolder,
+    match_sequences,
+    matching_notes,
+    open_maps,
+    pair_frames,
 )
+from mapt_bench.data.sequences import MapWriter, StoredSequence
+from mapt_bench.data.videos import open_videos
 
 __all__ = [
     "CocoPanopticWriter",
     "DataReport",
+    "Encoding",
+    "FrameEncoding",
     "KittiStepWriter",
     "MapFolder",
     "MapWriter",
@@ -30,5 +33,6 @@ __all__ = [
     "open_maps",
     "open_videos",
     "pair_frames",
+    "register_encoding",
     "resolve_labels",
 ]

@@ -1,4 +1,4 @@
-"""What data in files are known by: a hash of every name and every byte."""
+"""Fingerprint of data in files: a hash of every name and every byte."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -16,17 +16,18 @@ _NamedFile = tuple[str, Path]
 
 
 def videos_fingerprint(videos: Sequence[Video]) -> str:
-    """Hash the images and maps of videos in files: a change anywhere is another data set.
-
-    The folder that they lie in may have another name or place.
+    """Hash the images and maps of videos. The location of their folder does not matter.
 
     Raises:
-        DataError: If a video does not lie in files, or a file cannot be read.
+        DataError: If a video is not stored in files, or a file cannot be read.
     """
     files: list[_NamedFile] = []
     for video in videos:
         if not isinstance(video, FolderVideo):
-            raise DataError("does not lie in files that could be hashed", where=video.info.name)
+            raise DataError(
+                "is not stored in files, so it has no fingerprint; expected a video of a folder",
+                where=video.info.name,
+            )
         parts = (video.info.name,) if video.maps is None else video.maps.parts
         files += [("/".join((*parts, path.name)), path) for path in video.images or ()]
         files += [] if video.maps is None else _map_files(video.maps)
@@ -34,7 +35,7 @@ def videos_fingerprint(videos: Sequence[Video]) -> str:
 
 
 def maps_fingerprint(sequences: Sequence[StoredSequence]) -> str:
-    """Hash the files of sequences of maps.
+    """Hash the files of map sequences.
 
     Raises:
         DataError: If a file cannot be read.

@@ -1,9 +1,9 @@
-"""COCO's compressed run lengths, checked, and painted without ever making a mask.
+"""COCO's compressed run lengths: strict decoding, painting without masks, and encoding.
 
-A mask is written column by column as the lengths of runs of 0 and 1 in turn, 0 first. From the
-third length on the difference to the length two before is stored, in groups of 5 bits from the
-lowest, one character (from ``0`` on) a group; 32 says that another group follows. Decoders in C
-trust the text, so it is read here with every length checked.
+A mask is stored column by column as the lengths of alternating runs of 0 and 1, starting with 0.
+From the third length on, the difference to the length two before is stored. A number is stored in
+groups of 5 bits, lowest first, one character (from ``0`` on) per group. Bit 32 means that another
+group follows. Decoders in C trust the text. This one checks every length.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 __all__ = ["encode_rle", "paint_runs", "parse_rle", "runs_of_mask"]
 
-_GROUPS_AT_MOST = 7  # 35 bits: more than any picture needs, less than int64 holds
+_GROUPS_AT_MOST = 7  # 35 bits: more than any image needs, less than int64 holds
 
 Runs = tuple[NDArray[np.int64], NDArray[np.int64]]
-"""First positions and one-past-last positions of runs of 1, column by column, ascending."""
+"""First positions, and positions after the last, of runs of 1. Column-major, ascending."""
 
 
 def parse_rle(text: str, pixel_count: int) -> Runs:
@@ -27,7 +27,7 @@ def parse_rle(text: str, pixel_count: int) -> Runs:
         pixel_count: Height times width.
 
     Raises:
-        ValueError: If the text is malformed or does not fill the picture; the message says how.
+        ValueError: If the text is malformed or does not fill the image. The message says why.
 
     Example:
         >>> starts, ends = parse_rle("132", 6)
@@ -74,7 +74,7 @@ def paint_runs(
     """Fill runs with codes.
 
     Args:
-        objects: Code and runs of each.
+        objects: Code and runs of each object.
         size: Height and width.
         background: Code of all other pixels.
 
@@ -82,7 +82,7 @@ def paint_runs(
         ``uint32`` codes of shape ``size``.
 
     Raises:
-        ValueError: If runs overlap; the message names the codes' positions in ``objects``.
+        OverlapError: If runs overlap. It has the positions of both in ``objects``.
     """
     painted = np.full(size, background, dtype=np.uint32)
     if not objects:
@@ -105,11 +105,11 @@ def paint_runs(
 
 
 class OverlapError(ValueError):
-    """Two objects claim one pixel.
+    """Two objects overlap.
 
     Attributes:
-        first: Position of one of them.
-        second: Position of the other.
+        first: Position of one object.
+        second: Position of the other object.
     """
 
     def __init__(self, first: int, second: int) -> None:
@@ -126,7 +126,7 @@ def runs_of_mask(mask: NDArray[np.bool_]) -> Runs:
 
 
 def encode_rle(runs: Runs, pixel_count: int) -> str:
-    """Write runs as compressed run lengths; :func:`parse_rle` reads them back.
+    """Encode runs as compressed run lengths for :func:`parse_rle`.
 
     Example:
         >>> encode_rle((np.array([1]), np.array([4])), 6)

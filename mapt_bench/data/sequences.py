@@ -1,24 +1,38 @@
-"""What every reader gives, and how it speaks of problems."""
+"""Sequences of maps in files: protocols of readers and writers, and one file for each frame."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.data.folder_layout import FRAME_SUFFIXES, FrameFolder, Listing
 from mapt_bench.errors import DataError
-from mapt_bench.labels import MapSequence
+from mapt_bench.labels import LabelSpace, MapSequence, PanopticMap
 
 __all__ = [
+    "ClosingWriter",
+    "FileSequence",
+    "FrameDecoder",
+    "MapWriter",
     "OpenEnded",
     "Report",
     "StoredSequence",
     "aligned",
+    "check_size",
     "moment",
+    "open_frame_files",
     "raise_problem",
     "refuse_twin",
+    "usual_size",
 ]
 
 Report = Callable[[DataError], None]
-"""Told of every problem found; raises it, or collects it and lets the work go on."""
+"""Receives every problem. It raises the problem, or collects it so that reading continues."""
 
 
 def raise_problem(problem: DataError) -> None:
@@ -28,7 +42,7 @@ def raise_problem(problem: DataError) -> None:
 
 @runtime_checkable
 class StoredSequence(MapSequence, Protocol):
-    """A sequence of maps that lies in files. Must pickle."""
+    """A sequence of maps in files. Must pickle."""
 
     def path(self, index: int) -> Path:
         """Return the file that holds a frame, for messages."""
@@ -37,22 +51,63 @@ class StoredSequence(MapSequence, Protocol):
 
 @runtime_checkable
 class OpenEnded(Protocol):
-    """A sequence that does not know how many frames it has, because empty ones are not written."""
+    """A sequence without a known length, because its format does not store empty frames."""
 
     def with_frames(self, frame_names: tuple[str, ...], size: tuple[int, int] | None) -> Self:
-        """Return the same maps over the frames of another sequence, void where none is written."""
+        """Return these maps with the frames of another sequence. Missing frames have no object."""
         ...
+
+
+class MapWriter(Protocol):
+    """Protocol of writers. Files are complete after :meth:`close`."""
+
+    def write(self, sequence: str, frame_name: str, panoptic_map: PanopticMap) -> None:
+        """Write one frame.
+
+        Args:
+            sequence: Name of the sequence, for example ``"0001"``.
+            frame_name: Name of the frame, for example ``"000005"``.
+            panoptic_map: Map of the frame.
+
+        Raises:
+            DataError: If an identity does not fit, or the file cannot be written.
+        """
+        ...
+
+    def close(self) -> None:
+        """Write everything that is not on disk yet."""
+        ...
+
+
+class ClosingWriter:
+    """Base of writers: a context manager that closes the writer unless an error occurred."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+
+    def close(self) -> None:
+        """Write everything that is not on disk yet."""
+        raise NotImplementedError
 
 
 def aligned(
     sequence: StoredSequence, frame_names: tuple[str, ...], size: tuple[int, int] | None
 ) -> StoredSequence:
-    """Give an open-ended sequence the frames of its partner; return any other as it is.
+    """Give an open-ended sequence the frames of its partner. Return other sequences unchanged.
 
     Args:
         sequence: Maps.
         frame_names: Frames of the partner.
-        size: Height and width of the partner, for a sequence without a single object.
+        size: Height and width of the partner, used if the sequence has no object.
     """
     if isinstance(sequence, OpenEnded):
         return sequence.with_frames(frame_names, size)
@@ -60,19 +115,19 @@ def aligned(
 
 
 def moment(frame_name: str) -> str | int:
-    """Return what makes two frame names the same moment: digits count by their value."""
+    """Return a key that is equal for names of the same frame: digits count by their value."""
     return int(frame_name) if frame_name.isdecimal() else frame_name
 
 
 def refuse_twin(path: Path, frames: dict[str | int, Path]) -> None:
-    """Note the file of a frame; refuse a second file of the same moment.
+    """Record the file of a frame, and refuse a second file of the same frame.
 
     Args:
-        path: The file.
-        frames: The files noted so far, by moment.
+        path: File.
+        frames: Files recorded so far, by :func:`moment`.
 
     Raises:
-        DataError: If another file is the same moment; it stays the one that is noted.
+        DataError: If another file of the frame is recorded.
     """
     other = frames.setdefault(moment(path.stem), path)
     if other != path:
@@ -80,3 +135,156 @@ def refuse_twin(path: Path, frames: dict[str | int, Path]) -> None:
         raise DataError(
             f"is the same frame as {other.name}{by_value}; keep one of the two", where=path
         )
+
+
+class FrameDecoder(Protocol):
+    """Decoder of encodings with one file per frame. Must pickle."""
+
+    @property
+    def name(self) -> str:
+        """Name of the encoding, for example ``"kitti-step"``."""
+        ...
+
+    @property
+    def suffixes(self) -> frozenset[str]:
+        """File suffixes, lower case."""
+        ...
+
+    def size(self, path: Path) -> tuple[int, int]:
+        """Return height and width from the header alone.
+
+        Raises:
+            DataError: If the header is damaged or of another encoding.
+        """
+        ...
+
+    def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
+        """Return the codes, ``uint32`` of shape ``size``.
+
+        Raises:
+            DataError: If the file is unusable or its size is another.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileSequence:
+    """A sequence with one file per frame; implements ``StoredSequence``.
+
+    Attributes:
+        parts: Path below the folder.
+        frame_names: File stems.
+        size: Height and width in pixels.
+        paths: One file per frame.
+        decoder: Decoder of the files.
+        labels: Label space.
+    """
+
+    parts: tuple[str, ...]
+    frame_names: tuple[str, ...]
+    size: tuple[int, int]
+    paths: tuple[Path, ...]
+    decoder: FrameDecoder
+    labels: LabelSpace
+
+    def read(self, index: int) -> PanopticMap:
+        """Decode the map at a position.
+
+        Raises:
+            DataError: If the file is unusable.
+        """
+        return PanopticMap(self.decoder.decode(self.paths[index], self.size, self.labels))
+
+    def path(self, index: int) -> Path:
+        """Return the file of a frame, for messages."""
+        return self.paths[index]
+
+
+def check_size(path: Path, found: tuple[int, int], expected: tuple[int, int]) -> None:
+    """Check that a frame has the size of its sequence.
+
+    Args:
+        path: File of the frame.
+        found: Height and width of the frame.
+        expected: Height and width of the sequence.
+
+    Raises:
+        DataError: If they differ.
+    """
+    if found != expected:
+        raise DataError(
+            f"is {found[1]}x{found[0]} pixels, but the other frames of its sequence are "
+            f"{expected[1]}x{expected[0]}; the file was not decoded; all frames of a sequence need "
+            "one size",
+            where=path,
+        )
+
+
+def open_frame_files(
+    listing: Listing, decoder: FrameDecoder, labels: LabelSpace, report: Report = raise_problem
+) -> tuple[FileSequence, ...]:
+    """Return one sequence for every folder with frames. Read headers only.
+
+    Args:
+        listing: Content of the folder.
+        decoder: Decoder of the files.
+        labels: Label space.
+        report: Receives the problem of each unusable file. These files are omitted.
+    """
+    opened = (_open_folder(folder, decoder, labels, report) for folder in listing.folders)
+    return tuple(sequence for sequence in opened if sequence is not None)
+
+
+def _open_folder(
+    folder: FrameFolder, decoder: FrameDecoder, labels: LabelSpace, report: Report
+) -> FileSequence | None:
+    sizes: dict[Path, tuple[int, int]] = {}
+    moments: dict[str | int, Path] = {}
+    for path in folder.with_suffix(*FRAME_SUFFIXES, *decoder.suffixes):
+        try:
+            size = _size_of(path, decoder)
+            refuse_twin(path, moments)
+        except DataError as problem:
+            report(problem)
+        else:
+            sizes[path] = size
+    size, paths = usual_size(sizes, report)
+    if not paths:
+        return None
+    names = tuple(path.stem for path in paths)
+    return FileSequence(folder.parts, names, size, tuple(paths), decoder, labels)
+
+
+def usual_size(
+    sizes: Mapping[Path, tuple[int, int]], report: Report
+) -> tuple[tuple[int, int], list[Path]]:
+    """Return the most frequent size of a sequence's frames, and the frames with this size.
+
+    Args:
+        sizes: Height and width of each file.
+        report: Receives the problem of each file with another size.
+    """
+    if not sizes:
+        return (0, 0), []
+    usual = Counter(sizes.values()).most_common(1)[0][0]
+    paths = []
+    for path, size in sizes.items():
+        try:
+            check_size(path, size, usual)
+        except DataError as problem:
+            report(problem)
+        else:
+            paths.append(path)
+    return usual, paths
+
+
+def _size_of(path: Path, decoder: FrameDecoder) -> tuple[int, int]:
+    if path.suffix.lower() in decoder.suffixes:
+        return decoder.size(path)
+    advice = "write the labels as PNG" if path.suffix.lower() in {".jpg", ".jpeg"} else "remove it"
+    expected = " or ".join(sorted(decoder.suffixes))
+    raise DataError(
+        f"is a {path.suffix} file in a folder of {decoder.name} maps; expected {expected}; "
+        f"{advice}, or name another encoding with --encoding",
+        where=path,
+    )

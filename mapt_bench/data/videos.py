@@ -1,12 +1,14 @@
-"""Videos from disk: images, maps as the truth, or both."""
+"""Videos in files: camera images, ground-truth maps, or both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from mapt_bench.data.images import IMAGE_SUFFIXES, image_size, read_image
-from mapt_bench.data.layout import (
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.data.folder_layout import (
     IMAGES_FOLDER,
     MAPS_FOLDER,
     FrameFolder,
@@ -14,9 +16,9 @@ from mapt_bench.data.layout import (
     list_folder,
     require_folder,
 )
-from mapt_bench.data.map_folder import open_maps
-from mapt_bench.data.matching import match_by_suffix
-from mapt_bench.data.sequences import StoredSequence, aligned, moment, refuse_twin
+from mapt_bench.data.map_folders import match_by_suffix, open_maps
+from mapt_bench.data.png import MAX_PIXELS, decode_png, load_png, png_header
+from mapt_bench.data.sequences import StoredSequence, aligned, check_size, moment, refuse_twin
 from mapt_bench.errors import DataError, listed
 from mapt_bench.labels import (
     Frame,
@@ -27,17 +29,104 @@ from mapt_bench.labels import (
     check_map_classes,
 )
 
-__all__ = ["FolderVideo", "image_root", "open_videos"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "FolderVideo",
+    "check_image",
+    "image_root",
+    "image_size",
+    "open_videos",
+    "read_image",
+]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Return height and width of a PNG or JPEG from its header.
+
+    Raises:
+        DataError: If the header is unreadable or claims more than the limit of pixels.
+    """
+    if path.suffix.lower() == ".png":
+        return png_header(path).size
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            width, height = image.size
+    except (OSError, ValueError, Image.DecompressionBombError) as problem:
+        raise _unreadable(path, problem) from problem
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"the header claims {width}x{height} pixels, more than the limit of {MAX_PIXELS}; "
+            "the file was not decoded; check it",
+            where=path,
+        )
+    return height, width
+
+
+def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Decode a PNG or JPEG.
+
+    Args:
+        path: File.
+        size: Expected height and width, checked before decoding.
+
+    Returns:
+        RGB, ``uint8`` of shape ``(height, width, 3)``.
+
+    Raises:
+        DataError: If the file is unreadable or of another size.
+    """
+    check_size(path, image_size(path), size)
+    return _decode(path)
+
+
+def check_image(path: Path, size: tuple[int, int]) -> None:
+    """Check that an image is readable. For PNGs the checksums are compared, without decoding.
+
+    Args:
+        path: File.
+        size: Expected height and width.
+
+    Raises:
+        DataError: As :func:`read_image`.
+    """
+    if path.suffix.lower() == ".png":
+        check_size(path, load_png(path).header.size, size)
+    else:
+        read_image(path, size)
+
+
+def _decode(path: Path) -> NDArray[np.uint8]:
+    if path.suffix.lower() == ".png":
+        file = load_png(path)
+        if file.header.color_type == 2 and file.header.bit_depth == 8:
+            return decode_png(file)
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=["PNG", "JPEG"]) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as problem:
+        raise _unreadable(path, problem) from problem
+
+
+def _unreadable(path: Path, reason: object) -> DataError:
+    return DataError(
+        f"cannot be decoded as an image ({reason}); write or copy the file again", where=path
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class FolderVideo:
-    """A video whose frames lie in files; implements ``Video``.
+    """A video in files; implements ``Video``.
 
     Attributes:
-        info: What is known before the first frame.
-        images: One file a frame, or ``None``.
-        maps: The truth, frame for frame, or ``None``.
+        info: Description of the video.
+        images: One file per frame, or ``None``.
+        maps: Ground truth of every frame, or ``None``.
     """
 
     info: VideoInfo
@@ -46,11 +135,11 @@ class FolderVideo:
 
     @property
     def has_truth(self) -> bool:
-        """Whether :meth:`truth` can be read."""
+        """Whether the video has ground truth."""
         return self.maps is not None
 
     def frame(self, index: int) -> Frame:
-        """Return the frame at a position, images unread."""
+        """Return the frame at a position. Its image is read at first access."""
         name = self.info.frame_names[index]
         if self.images is None:
             return Frame(index, name)
@@ -61,7 +150,7 @@ class FolderVideo:
         """Return the ground truth at a position.
 
         Raises:
-            DataError: If there is none, it is unreadable, or a class is outside the label space.
+            DataError: If there is no ground truth, the map is unreadable, or a class is unknown.
         """
         if self.maps is None:
             raise DataError(
@@ -73,20 +162,20 @@ class FolderVideo:
 
 
 def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None) -> list[Video]:
-    """Open the videos of a folder; only headers are read.
+    """Open the videos of a folder. Only headers are read.
 
-    ``images`` and ``panoptic_maps`` in the folder are paired by path suffix and frame names, and
-    nothing else in the folder counts. Without either, the folder is taken for maps, unless it is
-    ``images``, a split or a sequence of it, or holds JPEGs alone.
+    ``images`` and ``panoptic_maps`` in the folder are paired by path suffix and frame names.
+    Everything else in the folder is ignored. A folder without them holds maps, unless it is
+    ``images`` itself, a split or sequence below ``images``, or has JPEGs only.
 
     Args:
-        folder: Where the data lie.
+        folder: Folder of the data.
         labels: Label space.
-        encoding: Encoding of the maps; ``None`` to find it out.
+        encoding: Encoding of the maps. ``None`` to detect it.
 
     Raises:
         ConfigError: If the encoding is unknown.
-        DataError: If there is nothing to open, or images and maps do not belong together.
+        DataError: If there is no video, or images and maps do not match.
     """
     folder = Path(folder)
     require_folder(folder)
@@ -105,13 +194,13 @@ def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None
 
 
 def image_root(folder: Path) -> Path | None:
-    """Return where the images of a folder lie, or ``None`` if it has maps only."""
+    """Return the folder of the images, or ``None`` if the folder has maps only."""
     inner = folder / IMAGES_FOLDER
     if inner.is_dir():
         return inner
     if (folder / MAPS_FOLDER).is_dir():
         return None
-    # At most <split>/<sequence> below: a whole collection may well lie under some "images".
+    # At most <split>/<sequence> below: a whole collection may be in a folder named "images".
     nearest_names = folder.resolve().parts[-3:]
     named = IMAGES_FOLDER in nearest_names and MAPS_FOLDER not in nearest_names
     return folder if named or _only_jpegs(list_folder(folder)) else None
@@ -130,7 +219,7 @@ def _pair(
     if without_images:
         raise DataError(
             f"there are maps but no images for {_names(without_images)}; expected images for "
-            "every sequence of panoptic_maps; add them, or give the panoptic_maps alone",
+            "every sequence of panoptic_maps; add them, or give the folder panoptic_maps itself",
             where=where / IMAGES_FOLDER,
         )
     labelled_splits = {parts[:-1] for parts in by_parts}
@@ -139,10 +228,10 @@ def _pair(
         for entry in folders
         if entry.parts not in partner and entry.parts[:-1] in labelled_splits
     }
-    if without_maps:  # a whole split without labels is usual: the test sequences
+    if without_maps:  # a split without any labels is normal: the test split
         raise DataError(
             f"there are images but no maps for {_names(without_maps)}, though other sequences "
-            "beside them have maps; add the maps, or take the images away",
+            "of the split have maps; add the maps, or remove the images",
             where=where / MAPS_FOLDER,
         )
     return [
@@ -172,7 +261,7 @@ def _video_of_images(
     size = _common_size(images)
     if maps is not None:
         maps = aligned(maps, names, size)
-        _check_truth(folder, names, size, maps)
+        _check_maps_match(folder, names, size, maps)
     info = VideoInfo(folder.parts[-1], names, size[0], size[1], labels, has_images=True)
     return FolderVideo(info, images, maps)
 
@@ -190,7 +279,7 @@ def _common_size(images: Sequence[Path]) -> tuple[int, int]:
     return first
 
 
-def _check_truth(
+def _check_maps_match(
     folder: FrameFolder, names: tuple[str, ...], size: tuple[int, int], maps: StoredSequence
 ) -> None:
     if maps.size != size:
@@ -209,6 +298,6 @@ def _check_truth(
         if odd:
             raise DataError(
                 f"{len(odd)} of {len(having)} frames have {what} (the first is {odd[0]}); "
-                "expected both for every frame; add what is missing or remove the rest",
+                "expected both for every frame; add the missing files, or remove the others",
                 where=folder.path,
             )

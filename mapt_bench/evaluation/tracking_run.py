@@ -13,7 +13,7 @@ import numpy as np
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import KittiStepWriter, StoredSequence, open_maps
-from mapt_bench.data.matching import match_by_suffix
+from mapt_bench.data.map_folders import match_by_suffix
 from mapt_bench.data.sequences import aligned
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError
 from mapt_bench.labels import (

@@ -6,16 +6,16 @@ from functools import cached_property
 from typing import ClassVar, TypeVar
 
 from mapt_bench.labels import (
+    AnnotatedVideo,
     FlowField,
     Frame,
-    KnownVideo,
     PanopticMap,
     Video,
-    WrappedKnownVideo,
+    WrappedAnnotatedVideo,
     WrappedVideo,
 )
 
-__all__ = ["RememberedKnownVideo", "RememberedVideo", "remembered"]
+__all__ = ["RememberedAnnotatedVideo", "RememberedVideo", "remembered"]
 
 _BUDGET_BYTES = 256 << 20
 _IMAGE_AND_MAP = 3 + 4  # bytes a pixel
@@ -65,7 +65,7 @@ class RememberedVideo(WrappedVideo):
 
 
 @dataclass(frozen=True, eq=False)
-class RememberedKnownVideo(RememberedVideo, WrappedKnownVideo):
+class RememberedAnnotatedVideo(RememberedVideo, WrappedAnnotatedVideo):
     """The same of a video whose every answer is known."""
 
     _backward: dict[int, FlowField] = field(default_factory=dict, init=False, repr=False)
@@ -79,4 +79,8 @@ class RememberedKnownVideo(RememberedVideo, WrappedKnownVideo):
 
 def remembered(video: Video) -> RememberedVideo:
     """Remember a video; a known one stays known."""
-    return RememberedKnownVideo(video) if isinstance(video, KnownVideo) else RememberedVideo(video)
+    return (
+        RememberedAnnotatedVideo(video)
+        if isinstance(video, AnnotatedVideo)
+        else RememberedVideo(video)
+    )

@@ -14,7 +14,7 @@ from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.segment_sources import SegmentSource
-from mapt_bench.labels import KnownVideo, LabelSpace, Video
+from mapt_bench.labels import AnnotatedVideo, LabelSpace, Video
 
 __all__ = ["DataSource", "folder_source", "suite_source"]
 
@@ -63,7 +63,7 @@ class DataSource:
     @property
     def knows_flow(self) -> bool:
         """Whether every video knows its true flow."""
-        return all(isinstance(video, KnownVideo) for video in self.videos)
+        return all(isinstance(video, AnnotatedVideo) for video in self.videos)
 
     @property
     def is_drawn_world(self) -> bool:

@@ -1,34 +1,44 @@
-"""Plain types that every other part of the toolkit shares: classes, maps, frames, videos."""
+"""Plain types shared by all packages: label spaces, panoptic maps, frames and videos."""
 
-from mapt_bench.labels.checks import check_classes, check_map_classes, class_areas
-from mapt_bench.labels.known import FlowField, KnownObject, KnownVideo
 from mapt_bench.labels.panoptic_map import (
     BACKGROUND_ID,
     ID_BITS,
     ID_LIMIT,
     PanopticMap,
     background_code,
+    check_classes,
+    check_map_classes,
+    class_areas,
     pack_codes,
 )
 from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
-from mapt_bench.labels.video import Frame, MapSequence, Video, VideoInfo
-from mapt_bench.labels.wrapped import WrappedKnownVideo, WrappedVideo
+from mapt_bench.labels.video_protocols import (
+    AnnotatedObject,
+    AnnotatedVideo,
+    FlowField,
+    Frame,
+    MapSequence,
+    Video,
+    VideoInfo,
+    WrappedAnnotatedVideo,
+    WrappedVideo,
+)
 
 __all__ = [
     "BACKGROUND_ID",
     "ID_BITS",
     "ID_LIMIT",
+    "AnnotatedObject",
+    "AnnotatedVideo",
     "FlowField",
     "Frame",
-    "KnownObject",
-    "KnownVideo",
     "LabelClass",
     "LabelSpace",
     "MapSequence",
     "PanopticMap",
     "Video",
     "VideoInfo",
-    "WrappedKnownVideo",
+    "WrappedAnnotatedVideo",
     "WrappedVideo",
     "background_code",
     "check_classes",

@@ -1,38 +1,49 @@
-"""The panoptic map: for every pixel of a frame a class and an identity, in one array."""
+"""The panoptic map: one array with a class and an identity for every pixel of a frame."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, counted
+from mapt_bench.labels.space import LabelSpace
 
-__all__ = ["BACKGROUND_ID", "ID_BITS", "ID_LIMIT", "PanopticMap", "background_code", "pack_codes"]
+__all__ = [
+    "BACKGROUND_ID",
+    "ID_BITS",
+    "ID_LIMIT",
+    "PanopticMap",
+    "background_code",
+    "check_classes",
+    "check_map_classes",
+    "class_areas",
+    "pack_codes",
+]
 
 ID_BITS = 24
-"""A code is ``class << ID_BITS | id``: room for COCO's 24-bit ids and for 256 classes."""
+"""A code is ``class << ID_BITS | id``. It holds COCO's 24-bit ids and 256 classes."""
 
 ID_LIMIT = 1 << ID_BITS
 """Identities are smaller than this."""
 
 BACKGROUND_ID = ID_LIMIT - 1
-"""Void of this identity is background that was seen to be empty of objects.
+"""Identity of void pixels that are known to contain no object.
 
-Data that label objects alone (MOTS) have no class for it, so it is void to every metric of whole
-maps; but an object predicted there is a false alarm to the tracking measures, which on other void
-it is not.
+Data sets that label objects only (MOTS) have no class for background. Metrics of whole maps treat
+these pixels as void. Tracking metrics count an object predicted there as a false positive, but not
+an object predicted on other void pixels.
 """
 
 
 def pack_codes(classes: NDArray[np.integer], ids: NDArray[np.integer]) -> NDArray[np.uint32]:
-    """Join class numbers and identities into codes.
+    """Join class numbers and identities into codes. Ranges are not checked.
 
     Args:
         classes: Any shape, values 0..255.
         ids: Same shape, values 0..``ID_LIMIT`` - 1.
 
     Returns:
-        ``uint32`` codes ``class << 24 | id`` of the same shape. Ranges are the caller's to check.
+        ``uint32`` codes ``class << 24 | id`` of the same shape.
 
     Example:
         >>> [hex(int(code)) for code in pack_codes(np.array([13, 255]), np.array([7, 0]))]
@@ -42,16 +53,17 @@ def pack_codes(classes: NDArray[np.integer], ids: NDArray[np.integer]) -> NDArra
 
 
 def background_code(ignore_label: int) -> int:
-    """Return the code of background, see :data:`BACKGROUND_ID`."""
+    """Return the code of background pixels, see :data:`BACKGROUND_ID`."""
     return ignore_label << ID_BITS | BACKGROUND_ID
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PanopticMap:
-    """One frame's labels.
+    """Labels of one frame.
 
-    A segment is the set of pixels of equal code. On stuff pixels an identity means nothing; on
-    ground-truth thing pixels identity 0 is crowd; in predictions it is an ordinary identity.
+    A segment is the set of pixels with one code. Identities of stuff pixels have no meaning.
+    Identity 0 on thing pixels means crowd in ground truth, and is an ordinary identity in
+    predictions.
 
     Attributes:
         codes: ``uint32`` array of shape ``(height, width)``, ``class << 24 | id``.
@@ -96,10 +108,85 @@ class PanopticMap:
 
     @property
     def classes(self) -> NDArray[np.uint8]:
-        """Class of each pixel, ``uint8`` of shape ``(height, width)``; a new array."""
+        """Class of each pixel, a new ``uint8`` array of shape ``(height, width)``."""
         return (self.codes >> np.uint32(ID_BITS)).astype(np.uint8)
 
     @property
     def ids(self) -> NDArray[np.uint32]:
-        """Identity of each pixel, ``uint32`` of shape ``(height, width)``; a new array."""
+        """Identity of each pixel, a new ``uint32`` array of shape ``(height, width)``."""
         return self.codes & np.uint32(ID_LIMIT - 1)
+
+
+def class_areas(panoptic: PanopticMap) -> NDArray[np.int64]:
+    """Count the pixels of each class number.
+
+    Returns:
+        ``int64`` of shape ``(256,)``.
+
+    Example:
+        >>> codes = np.array([[3 << 24, 3 << 24 | 1]], dtype=np.uint32)
+        >>> int(class_areas(PanopticMap(codes))[3])
+        2
+    """
+    areas = np.bincount((panoptic.codes >> np.uint32(ID_BITS)).ravel(), minlength=256)
+    return areas.astype(np.int64, copy=False)
+
+
+def check_classes(
+    codes: NDArray[np.uint32],
+    labels: LabelSpace,
+    where: object | None = None,
+    pixel_counts: NDArray[np.integer] | None = None,
+) -> None:
+    """Check that the class of every code is void or in the label space.
+
+    Args:
+        codes: ``uint32`` codes, any shape. The distinct codes of a map are enough.
+        labels: Label space.
+        where: File, for the message.
+        pixel_counts: Number of pixels of each of ``codes``, same shape, for the message.
+
+    Raises:
+        DataError: If a class is unknown. The message names every unknown class number.
+    """
+    classes = (codes >> np.uint32(ID_BITS)).ravel()
+    unknown = ~labels.is_known_table[classes]
+    if not unknown.any():
+        return
+    weights = None if pixel_counts is None else pixel_counts.ravel()[unknown]
+    raise _unknown_classes(classes[unknown], weights, labels, where)
+
+
+def check_map_classes(panoptic: PanopticMap, labels: LabelSpace, where: object) -> None:
+    """Check that the class of every pixel is void or in the label space.
+
+    Args:
+        panoptic: The map.
+        labels: Label space.
+        where: File, for the message.
+
+    Raises:
+        DataError: If a class is unknown. The message has the number of pixels.
+    """
+    areas = class_areas(panoptic)
+    present = np.flatnonzero(areas)
+    codes = present.astype(np.uint32) << np.uint32(ID_BITS)
+    check_classes(codes, labels, where, areas[present])
+
+
+def _unknown_classes(
+    classes: NDArray[np.uint32],
+    pixel_counts: NDArray[np.integer] | None,
+    labels: LabelSpace,
+    where: object | None,
+) -> DataError:
+    numbers = np.unique(classes)
+    named = ", ".join(str(number) for number in numbers)
+    noun, verb = ("class", "is") if numbers.size == 1 else ("classes", "are")
+    amount = "" if pixel_counts is None else f" ({counted(int(pixel_counts.sum()), 'pixel')})"
+    return DataError(
+        f"{noun} {named}{amount} {verb} outside the label space {labels.name!r}, which has "
+        f"{list(labels.class_ids)} and {labels.ignore_label} for void; choose another label space "
+        "with --dataset, or label these pixels as void",
+        where=where,
+    )

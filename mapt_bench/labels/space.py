@@ -1,4 +1,4 @@
-"""Label spaces: which classes a data set has, and which of them carry track identities."""
+"""Label spaces: the classes of a data set, and which of them have track identities."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.labels.fields import color_field, flag_field, integer_field, mapping, text_field
+from mapt_bench.labels._fields import color_field, flag_field, integer_field, mapping, text_field
 
 __all__ = ["LabelClass", "LabelSpace", "label_space", "label_space_names"]
 
@@ -24,8 +24,8 @@ class LabelClass:
 
     Attributes:
         class_id: Number in the maps, 0..255.
-        name: Unique within its label space, for example ``"car"``.
-        is_thing: True where pixels of the class carry track identities.
+        name: Unique name in the label space, for example ``"car"``.
+        is_thing: Whether pixels of the class have track identities.
         color: RGB in 0..255, for pictures.
     """
 
@@ -45,7 +45,7 @@ class LabelSpace:
         ignore_label: Class number of void pixels, not one of ``classes``.
 
     Raises:
-        ConfigError: If class numbers or names repeat, lie outside 0..255, or hit void.
+        ConfigError: If class numbers or names repeat, or a number is outside 0..255 or is void's.
     """
 
     name: str
@@ -59,7 +59,8 @@ class LabelSpace:
             raise ConfigError("a label space needs at least one class", where=self.name)
         if ids != sorted(set(ids)) or len(names) != len(set(names)):
             raise ConfigError(
-                f"class numbers must ascend and, like names, be unique; found {ids} and {names}",
+                f"class numbers must be unique and ascending, and names unique; found {ids} "
+                f"and {names}",
                 where=self.name,
             )
         if not all(0 <= number <= _CLASS_ID_LIMIT for number in [*ids, self.ignore_label]):
@@ -114,7 +115,7 @@ class LabelSpace:
         return table
 
     def by_id(self, class_id: int) -> LabelClass:
-        """Return the class of a number.
+        """Return the class with a number.
 
         Raises:
             ConfigError: If no class has that number.
@@ -127,19 +128,19 @@ class LabelSpace:
         )
 
     def by_name(self, name: str) -> LabelClass:
-        """Return the class of a name.
+        """Return the class with a name.
 
         Raises:
-            ConfigError: If no class has that name; the message suggests the nearest.
+            ConfigError: If no class has that name. The message suggests the nearest.
         """
         for entry in self.classes:
             if entry.name == name:
                 return entry
-        known = nearest(name, [entry.name for entry in self.classes])
-        raise ConfigError(f"label space {self.name!r} has no class {name!r}; {known}")
+        hint = nearest(name, [entry.name for entry in self.classes])
+        raise ConfigError(f"label space {self.name!r} has no class {name!r}; {hint}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data that :meth:`from_dict` reads back."""
+        """Return plain data for :meth:`from_dict`."""
         return {
             "name": self.name,
             "ignore_label": self.ignore_label,
@@ -156,15 +157,15 @@ class LabelSpace:
 
     @classmethod
     def from_dict(cls, data: object, *, where: object | None = None) -> "LabelSpace":
-        """Build a label space from plain data, as a YAML file or ``dataset.json`` holds it.
+        """Build a label space from plain data of a YAML file or a ``dataset.json``.
 
         Args:
             data: ``name``, ``classes`` (each ``id``, ``name``, ``thing``, optional ``color``) and
                 optional ``ignore_label``. Other keys are errors.
-            where: File to name in messages.
+            where: File, for messages.
 
         Raises:
-            ConfigError: If a key is missing, unknown, or of the wrong kind.
+            ConfigError: If a key is missing or unknown, or a value has the wrong type.
         """
         whole = "the label space"
         fields = mapping(data, whole, {"name", "classes", "ignore_label"}, where)
@@ -202,7 +203,7 @@ def _class(entry: object, position: int, where: object | None) -> LabelClass:
 
 
 def _spread_color(position: int) -> tuple[int, int, int]:
-    """Return a colour that differs from those of neighbouring positions."""
+    """Return a colour that differs from the colours of neighbouring positions."""
     step = (position + 1) * 67
     return step % 200 + 40, (step * 3) % 200 + 40, (step * 7) % 200 + 40
 
@@ -271,7 +272,8 @@ def label_space(name_or_file: str | Path) -> LabelSpace:
             ``.yml`` or ``.json``.
 
     Raises:
-        ConfigError: If the name is unknown (the nearest is suggested) or the file is unreadable.
+        ConfigError: If the name is unknown or the file is unreadable. The message suggests the
+            nearest name.
 
     Example:
         >>> label_space("kitti-step").thing_ids
@@ -290,21 +292,23 @@ def label_space(name_or_file: str | Path) -> LabelSpace:
     except FileNotFoundError as problem:
         known = ", ".join(sorted(_BUILT_IN))
         raise ConfigError(
-            f"does not exist; expected a file of a label space, or one of {known}", where=path
+            f"does not exist; expected a label space file, or one of {known}", where=path
         ) from problem
     except OSError as problem:
-        raise ConfigError(f"cannot be read ({problem.strerror})", where=path) from problem
+        raise ConfigError(
+            f"cannot be read ({problem.strerror}); check the path and its permissions", where=path
+        ) from problem
     except (ValueError, yaml.YAMLError) as problem:
         raise ConfigError(
-            f"is no YAML ({_where_and_why(problem)}); expected name and classes, each with id, "
-            "name, thing and optionally color [r, g, b]",
+            f"is not valid YAML ({_where_and_why(problem)}); expected name and classes, each with "
+            "id, name, thing and optionally color [r, g, b]",
             where=path,
         ) from problem
     return LabelSpace.from_dict(data, where=path)
 
 
 def _where_and_why(problem: Exception) -> str:
-    """Return the complaint of a YAML parser on one line."""
+    """Return the error of a YAML parser on one line."""
     if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
         return f"line {problem.problem_mark.line + 1}: {problem.problem}"
     return " ".join(str(problem).split())

@@ -1,20 +1,19 @@
-"""Pictures of panoptic videos: painted frames side by side, films, and timelines of tracks."""
+"""Pictures of panoptic videos: frames side by side, animations, and timelines of tracks."""
 
-from mapt_bench.pictures.exhibit import Exhibit, Prediction
-from mapt_bench.pictures.frame_choice import choose_frames
-from mapt_bench.pictures.opening import open_predictions, open_video
-from mapt_bench.pictures.output import picture_format, write_film, write_png
-from mapt_bench.pictures.tracks import TrackTable, match_tracks
+from mapt_bench.pictures._inputs import choose_frames, open_predictions, open_video
+from mapt_bench.pictures._outputs import picture_format, write_animation, write_png
+from mapt_bench.pictures._video_comparison import Prediction, VideoComparison
+from mapt_bench.pictures.track_colors import TrackTable, match_tracks
 
 __all__ = [
-    "Exhibit",
     "Prediction",
     "TrackTable",
+    "VideoComparison",
     "choose_frames",
     "match_tracks",
     "open_predictions",
     "open_video",
     "picture_format",
-    "write_film",
+    "write_animation",
     "write_png",
 ]

@@ -1,15 +1,84 @@
-"""Painting one panoptic map: identities in colour, the rest held back."""
+"""Drawing: panoptic maps in colours of identities, and text on pages."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.errors import ConfigError
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, background_code
-from mapt_bench.pictures.colors import CROWD, INK, PAPER, Color
+from mapt_bench.pictures.track_colors import CROWD, INK, PAPER, Color
 
-__all__ = ["SwitchMark", "hatched", "paint"]
+__all__ = ["Page", "SwitchMark", "hatched", "paint"]
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont, ImageFont
+
+
+_MOST_PIXELS = 100_000_000
+
+
+@lru_cache
+def _font(size: int) -> "FreeTypeFont | ImageFont":
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)
+
+
+class Page:
+    """A white page to draw on. Positions are pixels (x, y) from the upper left corner.
+
+    Args:
+        width: Width in pixels.
+        height: Height in pixels.
+
+    Raises:
+        ConfigError: If the page would have more than 100 million pixels.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        from PIL import Image, ImageDraw
+
+        if width * height > _MOST_PIXELS:
+            raise ConfigError(
+                f"the picture would have {width}x{height} pixels, more than the limit of "
+                f"{_MOST_PIXELS:,}; show fewer frames (--frames, --max-frames) or a smaller "
+                "--scale, or write an animation (.gif, .mp4)"
+            )
+        self._image = Image.new("RGB", (width, height), PAPER)
+        self._pen = ImageDraw.Draw(self._image)
+
+    @staticmethod
+    def text_width(text: str, size: int = 13) -> int:
+        """Return the width of a text in pixels."""
+        return int(np.ceil(_font(size).getlength(text)))
+
+    def text(self, x: float, y: float, text: str, *, size: int = 13, color: Color = INK) -> None:
+        """Write a text. Its left end is at ``x``, its vertical middle at ``y``."""
+        self._pen.text((x, y), text, fill=color, font=_font(size), anchor="lm")
+
+    def box(self, x: int, y: int, width: int, height: int, color: Color) -> None:
+        """Fill a rectangle."""
+        self._pen.rectangle((x, y, x + width - 1, y + height - 1), fill=color)
+
+    def switch_tick(self, x: int, y: int, height: int) -> None:
+        """Draw a vertical line at ``x`` with a small arrowhead on top."""
+        self.box(x - 1, y, 2, height, INK)
+        self._pen.polygon([(x - 5, y - 4), (x + 4, y - 4), (x - 0.5, y + 3)], fill=INK)
+
+    def paste(self, x: int, y: int, picture: NDArray[np.uint8]) -> None:
+        """Copy an RGB picture to the page."""
+        from PIL import Image
+
+        self._image.paste(Image.fromarray(picture), (x, y))
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return the page as ``uint8`` RGB of shape ``(height, width, 3)``."""
+        return np.array(self._image, dtype=np.uint8)
+
 
 _TINT = 0.68
 _CROWD_TINT = 0.75
@@ -24,12 +93,12 @@ Canvas = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class SwitchMark:
-    """A segment whose identity changed.
+    """Mark of an identity switch.
 
     Attributes:
-        code: Its code now.
-        before: Colour of the identity that its object had.
-        after: Colour of the one it has.
+        code: Present code of the segment.
+        before: Colour of the previous identity of the object.
+        after: Colour of the present identity.
     """
 
     code: int
@@ -46,19 +115,19 @@ def paint(
     zero_is_crowd: bool = False,
     marks: Sequence[SwitchMark] = (),
 ) -> NDArray[np.uint8]:
-    """Paint a map, over its image where there is one.
+    """Paint a map, on its image if there is one.
 
-    Things are tinted and thinly outlined, stuff is dimmed, void is hatched, crowd is grey, and
-    marked segments get a strong double outline and a badge in the colours before and after.
+    Things are tinted with a thin outline, stuff is dimmed, void is hatched, and crowd is grey.
+    Marked segments get a strong double outline and a badge with the colours before and after.
 
     Args:
         codes: ``uint32`` of shape ``(height, width)``, at the size of the picture.
         labels: Label space.
-        color: Gives the colour of a thing's code.
-        image: ``uint8`` RGB of shape ``(height, width, 3)``; without one, stuff has the muted
+        color: Returns the colour of a thing's code.
+        image: ``uint8`` RGB of shape ``(height, width, 3)``. Without an image, stuff has the muted
             colours of the label space.
-        zero_is_crowd: Whether things of identity 0 are crowd, as in ground truth.
-        marks: Switched segments.
+        zero_is_crowd: Whether things with identity 0 are crowd, as in ground truth.
+        marks: Identity switches.
 
     Returns:
         ``uint8`` RGB of shape ``(height, width, 3)``.
@@ -80,7 +149,7 @@ def paint(
         else:
             place[inside] = (1 - share) * image[rows, columns][inside] + share * tint
         edge = _inner_edge(inside)
-        # Small segments are nearly all contour, which must not wash out their colour.
+        # Small segments are nearly all contour: a light contour would hide their colour.
         light = _CONTOUR_LIGHT * np.clip(2 - 2 * edge.sum() / inside.sum(), 0.4, 1)
         place[edge] = light * 255 + (1 - light) * tint
     for mark in marks:
@@ -91,7 +160,7 @@ def paint(
 
 
 def hatched(height: int, width: int) -> Canvas:
-    """Return the hatching of void, diagonal lines on grey, of shape ``(height, width, 3)``."""
+    """Return the pattern of void: diagonal lines on grey, shape ``(height, width, 3)``."""
     phase = np.add.outer(np.arange(height), np.arange(width)) % _HATCH_PERIOD
     line = np.clip(2 - np.abs(phase - _HATCH_PERIOD / 2), 0, 1)
     grey = 62 + 98 * line
@@ -123,7 +192,7 @@ def _bounds(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice]:
 
 
 def _inner_edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return the pixels of a mask with a neighbour outside; the border of the array is none."""
+    """Return the pixels of a mask with a neighbour outside. The array border does not count."""
     around = np.pad(mask, 1, mode="edge")
     kept = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]
     edge: NDArray[np.bool_] = mask & ~kept
@@ -152,7 +221,7 @@ def _grown(mask: NDArray[np.bool_], *, round_corners: bool) -> NDArray[np.bool_]
 
 
 def _badge(canvas: Canvas, mask: NDArray[np.bool_], mark: SwitchMark) -> None:
-    """Draw a disc above a segment: its left half the colour before, its right half after."""
+    """Draw a disc above a segment: the left half shows the colour before, the right half after."""
     if not mask.any():
         return
     height, width = mask.shape

@@ -1,4 +1,4 @@
-"""What networks cost: operations by two independent counts, and time and memory as measured.
+"""Cost of networks: FLOPs by two independent counters, and measured latency and memory.
 
-Counting imports torch; nothing here is imported before ``mapt-bench flops`` runs.
+Counting imports torch, so ``mapt-bench flops`` imports the modules of this package on demand.
 """

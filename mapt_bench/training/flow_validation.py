@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mapt_bench.labels import KnownVideo
+from mapt_bench.labels import AnnotatedVideo
 
 __all__ = ["EstimatesFlow", "FlowValidation"]
 
@@ -39,7 +39,7 @@ class FlowValidation:
         videos: That know their flow.
     """
 
-    def __init__(self, videos: Sequence[KnownVideo]) -> None:
+    def __init__(self, videos: Sequence[AnnotatedVideo]) -> None:
         self._videos = videos
 
     @torch.no_grad()
@@ -73,7 +73,7 @@ class FlowValidation:
         return scores
 
 
-def _errors(model: EstimatesFlow, video: KnownVideo, device: torch.device) -> _Rows:
+def _errors(model: EstimatesFlow, video: AnnotatedVideo, device: torch.device) -> _Rows:
     """Return ``(n, 3)``, a row a pixel: error, error of no motion, whether it is of a thing."""
     rows = []
     earlier = _tensor(video, 0, device)
@@ -93,6 +93,6 @@ def _errors(model: EstimatesFlow, video: KnownVideo, device: torch.device) -> _R
     return np.concatenate([np.zeros((0, 3), np.float32), *rows])
 
 
-def _tensor(video: KnownVideo, index: int, device: torch.device) -> Tensor:
+def _tensor(video: AnnotatedVideo, index: int, device: torch.device) -> Tensor:
     image = np.ascontiguousarray(video.frame(index).image.transpose(2, 0, 1), dtype=np.float32)
     return torch.from_numpy(image)[None].to(device) / 255

@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from mapt_bench.errors import DataError
-from mapt_bench.labels import FlowField, KnownVideo, Video
+from mapt_bench.labels import AnnotatedVideo, FlowField, Video
 
 __all__ = ["KnowsEveryFlow", "flow_to_earlier", "why_no_flow"]
 
@@ -19,7 +19,7 @@ class KnowsEveryFlow(Protocol):
 
 def why_no_flow(video: Video, taus: tuple[int, ...]) -> str | None:
     """Return why a video has no true flow over these intervals, or ``None`` if it has it."""
-    if not isinstance(video, KnownVideo):
+    if not isinstance(video, AnnotatedVideo):
         return "its true flow is not known; only drawn videos know theirs"
     if set(taus) != {1} and not isinstance(video, KnowsEveryFlow):
         return "it knows its flow between neighbouring frames only, so clips.taus must be [1]"
@@ -34,7 +34,7 @@ def flow_to_earlier(video: Video, index: int, before: int) -> FlowField:
     """
     if isinstance(video, KnowsEveryFlow):
         return video.flow_between(index, before)
-    if isinstance(video, KnownVideo) and before == index - 1:
+    if isinstance(video, AnnotatedVideo) and before == index - 1:
         return video.backward_flow(index)
     raise DataError(
         f"the true flow from frame {index} to {before} is not known ("

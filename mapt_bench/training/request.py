@@ -12,7 +12,7 @@ import torch
 
 from mapt_bench.data.world.suites import suite_names
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.labels import KnownVideo
+from mapt_bench.labels import AnnotatedVideo
 from mapt_bench.provenance import provenance
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.dry_run import dry_run, epoch_steps
@@ -182,7 +182,7 @@ def _validation(request: TrainingRequest, recipe: Recipe, dataset: ClipDataset) 
     tracking = TrackerValidation(videos, tracker_of)
     if not recipe.clips.flow:
         return tracking
-    known = [video for video in videos if isinstance(video, KnownVideo)]
+    known = [video for video in videos if isinstance(video, AnnotatedVideo)]
     if len(known) < len(videos):
         raise ConfigError(
             f"--val {name!r} does not know its true flow, which clips.flow asks for; validate on a "

@@ -1,15 +1,16 @@
-"""Trained weights that come with the package: safetensors files, each with its card."""
+"""Trained weights of this package: safetensors files, each with a card."""
 
-from mapt_bench.weights.in_use import WeightsInUse, weights_in_use
-from mapt_bench.weights.room import (
+from mapt_bench.weights.weights_registry import (
     CARD_SCHEMA,
     DEFAULT_MAPT,
     DEFAULT_NARROW_FLOWNET2,
     ShippedWeights,
+    WeightsInUse,
     shipped,
     shipped_at,
     shipped_weights,
     weights_file,
+    weights_in_use,
 )
 
 __all__ = [

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import HEIGHT, KITTI, WIDTH, Box, DrawnVideo, segments_of
 
 from mapt_bench.baselines import associator_entry, build_associator
@@ -31,11 +31,11 @@ def _ids(name, video, **switches):
 
 @pytest.mark.parametrize("pair", [1, 2])
 def test_it_links_whatever_was_seen_all_the_way(pair):
-    assert _ids("flow:exact", KnownScene(FAST), pair=pair) == [[1, 2]] * 3
+    assert _ids("flow:exact", AnnotatedScene(FAST), pair=pair) == [[1, 2]] * 3
 
 
 def test_masks_are_carried_exactly():
-    video = KnownScene(FAST)
+    video = AnnotatedScene(FAST)
     warp = FlowWarp(ExactFlow(video.backward_flow))
     warp.start(video.info)
     masks = [
@@ -52,7 +52,7 @@ def test_masks_are_carried_exactly():
 def test_what_was_not_seen_takes_no_mask():
     # The second car comes from behind the first, which does not move.
     scene = [[Box(2, 40), Box(1, 40)], [Box(2, 46), Box(1, 40)]]
-    video = KnownScene(scene)
+    video = AnnotatedScene(scene)
     warp = FlowWarp(ExactFlow(video.backward_flow))
     warp.start(video.info)
     everything = np.ones((1, HEIGHT, WIDTH), dtype=np.float32)
@@ -70,7 +70,7 @@ def test_coarse_masks_are_carried_by_cells():
     valid = np.ones(size, dtype=bool)
     valid[:, 250:] = False
     source = ExactFlow(lambda index: FlowField(flow, valid))
-    frames = [KnownScene(FAST).frame(index) for index in range(2)]
+    frames = [AnnotatedScene(FAST).frame(index) for index in range(2)]
     source.start(VideoInfo("large", ("0", "1"), *size, KITTI, has_images=False))
     found = source.flow(frames[1], frames[0])
     assert found.shape == (150, 250, 2)
@@ -80,7 +80,7 @@ def test_coarse_masks_are_carried_by_cells():
 
 
 def test_it_leads_back_only():
-    video = KnownScene(FAST)
+    video = AnnotatedScene(FAST)
     source = build_flow_source("flow:exact", true_flow=video.backward_flow)
     assert isinstance(source, FlowSource)
     source.start(video.info)
@@ -102,7 +102,7 @@ def test_without_the_truth_it_is_refused():
     with pytest.raises(ConfigError, match="only drawn ones have"):
         build_flow_source("flow:exact")
     choice = TrackerChoice("flow:exact")
-    plain, known = DrawnVideo(FAST), KnownScene(FAST)
+    plain, known = DrawnVideo(FAST), AnnotatedScene(FAST)
     with pytest.raises(DataError, match="only drawn videos know theirs"):
         choice.build(plain, GroundTruthSegments(plain))
     tracker = choice.build(known, GroundTruthSegments(known))

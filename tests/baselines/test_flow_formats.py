@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mapt_bench.baselines.flow_formats import read_flow
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data.png import encode_png
 from mapt_bench.errors import DataError
 
 SIZE = (2, 3)

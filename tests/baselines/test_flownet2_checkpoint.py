@@ -182,4 +182,4 @@ def test_entries_that_hold_no_plain_values_are_named(narrow, change, words):
 
 
 def test_a_folder_in_place_of_a_file_is_told(tmp_path):
-    assert "is a folder; give the file of weights" in _refused(tmp_path)
+    assert "is a folder; give a weights file" in _refused(tmp_path)

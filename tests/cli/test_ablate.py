@@ -5,7 +5,7 @@ from click.testing import CliRunner
 from helpers.commands import examples_of, write_two_walks
 from helpers.maps import shared_folder
 from helpers.raft_files import write_raft_small
-from helpers.weights_room import empty_room
+from helpers.shipped_weights import empty_weights_folder
 
 from mapt_bench.cli import main
 from mapt_bench.errors import DataError
@@ -17,7 +17,7 @@ REFERENCES = {"unlinked", "oracle", "oracle:in-view"}
 def here(tmp_path, monkeypatch):
     """A folder with maps alone: trackers that need images cannot run. No weights ship."""
     monkeypatch.chdir(tmp_path)
-    empty_room(monkeypatch, tmp_path / "no weights")
+    empty_weights_folder(monkeypatch, tmp_path / "no weights")
     write_two_walks(tmp_path, frames=5)
     return tmp_path
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from helpers.maps import draw, write_frames
 
 from mapt_bench.cli import main
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data.png import encode_png
 
 
 @pytest.fixture

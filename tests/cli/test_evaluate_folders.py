@@ -35,7 +35,7 @@ def test_sequences_of_unlike_names_are_noted(tmp_path, gt, name, is_noted):
 def test_the_truth_is_not_scored_against_itself(gt):
     result = run(gt, gt / "panoptic_maps" / "val")
     assert result.exit_code == 3
-    assert "lie one inside the other" in result.stderr
+    assert "are one inside the other" in result.stderr
 
 
 def test_a_prediction_does_not_choose_the_label_space(tmp_path, gt):
@@ -47,7 +47,7 @@ def test_a_prediction_does_not_choose_the_label_space(tmp_path, gt):
             writer.write("0001", f"{index:06d}", panoptic)
     result = run(gt, tmp_path / "pred")
     assert result.exit_code == 3
-    assert "says label space 'cityscapes'" in result.stderr
+    assert "states label space 'cityscapes'" in result.stderr
     result = run(gt, tmp_path / "pred", "--dataset", "cityscapes", "--json", "-")
     assert json.loads(result.stdout)["protocol"]["dataset"] == "cityscapes"
 

@@ -120,12 +120,12 @@ def test_a_single_count_fails_only_if_strict(folder):
     assert flops(*words).exit_code == 0
     strict = flops(*words, "--strict")
     assert strict.exit_code == 1
-    assert "was counted once: fvcore cannot trace this network" in strict.stderr
+    assert "has only one count: fvcore cannot trace this network" in strict.stderr
 
 
 def test_counts_that_disagree_fail_always(folder, monkeypatch):
-    monkeypatch.setattr("mapt_bench.profiling.witnesses.TOLERANCE", -1.0)
-    monkeypatch.setattr("mapt_bench.profiling.ledger.TOLERANCE", -1.0)
+    monkeypatch.setattr("mapt_bench.profiling._cross_check.TOLERANCE", -1.0)
+    monkeypatch.setattr("mapt_bench.profiling.flops_report.TOLERANCE", -1.0)
     result = flops("some_net:Net", "--input", "64x64", "--mode", "conv")
     assert result.exit_code == 1
     assert "failed: some_net:Net, whole, mode conv: the counts differ" in result.stderr
@@ -155,16 +155,16 @@ def test_plots(folder):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--input", "big"], "'big' is no image size"),
-        (["--input", "0x64"], "each number must lie between"),
+        (["--input", "big"], "'big' is not an image size"),
+        (["--input", "0x64"], "expected numbers from 1 to 65536"),
         (["--mode", "convs"], "did you mean 'conv'"),
         (["flownet"], "did you mean 'flownet2'"),
         (["nowhere_at_all:build"], "there is no module 'nowhere_at_all'"),
-        (["raft-small", "--input", "132x200"], "the next is 136x200"),
+        (["raft-small", "--input", "132x200"], "use 136x200"),
         (["flownet2", "--input", "1x3x64x64"], "give 64x64"),
         (["--instances", "-1"], "expected 0 or more"),
         (["--measure", "--repeats", "0"], "--repeats is 0"),
-        (["--scores", "run"], "say where with --plots"),
+        (["--scores", "run"], "add --plots DIR"),
     ],
 )
 def test_bad_input(folder, words, message):

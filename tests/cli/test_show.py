@@ -116,9 +116,9 @@ def test_frames_and_scale(place):
     [
         (("gt", "--sequence", "00O1"), 2, "no sequence '00O1'; did you mean '0001'?"),
         (("gt", "--frames", "0:9"), 2, "reaches frame 8, but the sequence has 4 frames"),
-        (("gt", "--frames", "x"), 2, "is no choice of frames"),
+        (("gt", "--frames", "x"), 2, "--frames is 'x'; expected positions"),
         (("gt", "--out", "a.jpg"), 2, "a.jpg: has the suffix '.jpg'"),
-        (("gt", "--timeline", "a.gif"), 2, "a timeline is one picture"),
+        (("gt", "--timeline", "a.gif"), 2, "expected .png for a timeline"),
         (("gt", "--out", "a.png", "--timeline", "a.png"), 2, "are the same file"),
         (("gt", "--scale", "0"), 2, "0"),
         (("gt", "--max-frames", "0"), 2, "0"),
@@ -154,7 +154,7 @@ def test_two_sequences_of_one_name(place):
         write_films(place / "all" / split, {"0001": GT})
     result = run("all", "--sequence", "0001")
     assert result.exit_code == 2
-    assert "2 sequences are called '0001' (train/0001, val/0001)" in result.stderr
+    assert "has 2 sequences named '0001' (train/0001, val/0001)" in result.stderr
     assert run("all", "--sequence", "val/0001").exit_code == 0
 
 

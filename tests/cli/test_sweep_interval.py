@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from helpers.commands import examples_of
+from helpers.shipped_weights import empty_weights_folder
 from helpers.small_runs import walk, write_videos
-from helpers.weights_room import empty_room
 
 from mapt_bench.cli import experiment, main, sweep_interval
 from mapt_bench.errors import DataError
@@ -16,7 +16,7 @@ from mapt_bench.experiments import NetworkWeights
 def here(tmp_path, monkeypatch):
     """A folder with maps alone, one sequence too short for large intervals; no weights ship."""
     monkeypatch.chdir(tmp_path)
-    empty_room(monkeypatch, tmp_path / "no weights")
+    empty_weights_folder(monkeypatch, tmp_path / "no weights")
     videos = [walk(count, speed=1, name=name) for name, count in (("long", 12), ("short", 5))]
     write_videos(tmp_path / "DATA", *videos)
     return tmp_path

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mapt_bench.cli import main
-from mapt_bench.data.known_folder import open_known
+from mapt_bench.data.annotations import open_annotated_videos
 
 SMALL = ("--frames", "5", "--size", "96x160")
 
@@ -48,7 +48,7 @@ def test_equal_seeds_give_equal_bytes_in_one_process_or_two(tmp_path, kind):
 def test_the_flow_that_is_written_finds_the_same_pixels(tmp_path):
     words = ("--kind", "street", "--seed", 2, *SMALL, "--flow", "backward")
     assert invoke(*words, "--out", tmp_path / "w").exit_code == 0
-    (video,) = open_known(tmp_path / "w")
+    (video,) = open_annotated_videos(tmp_path / "w")
     for index in range(1, 5):
         field = video.backward_flow(index)
         rows, columns = np.nonzero(field.valid)
@@ -88,7 +88,7 @@ def test_a_single_frame_is_a_video(tmp_path, kind):
     assert result.exit_code == 0, result.stderr
     assert "1 drawn video\n" in result.stdout
     assert "was there" in invoke(*words, "--out", tmp_path / "w").stdout
-    (video,) = open_known(tmp_path / "w")
+    (video,) = open_annotated_videos(tmp_path / "w")
     assert video.info.frame_count == 1
     assert video.frame(0).image.std() > 1
 

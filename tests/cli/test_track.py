@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from helpers.maps import KITTI, write_frames
 from helpers.scenes import CAR, Box, DrawnVideo
-from helpers.weights_room import empty_room, put_weights
+from helpers.shipped_weights import empty_weights_folder, put_weights
 from PIL import Image
 
 from mapt_bench.cli.main import main
@@ -306,7 +306,7 @@ def test_two_splits_with_one_name_are_not_mixed(data, tmp_path):
 
 
 def test_help_ends_with_two_examples_that_run(data, tmp_path, monkeypatch):
-    put_weights(empty_room(monkeypatch, tmp_path / "room"))
+    put_weights(empty_weights_folder(monkeypatch, tmp_path / "room"))
     text = CliRunner().invoke(main, ["track", "--help"]).stdout
     lines = text[text.index("Examples:") :].splitlines()
     examples = [line.split() for line in lines if line.strip().startswith("mapt-bench track")]

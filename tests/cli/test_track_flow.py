@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 from helpers.maps import KITTI, write_frames
 from helpers.scenes import HEIGHT, WIDTH, Box, DrawnVideo
-from helpers.weights_room import empty_room, put_narrow_flownet2, put_weights
+from helpers.shipped_weights import empty_weights_folder, put_narrow_flownet2, put_weights
 from PIL import Image
 
 from mapt_bench.cli.main import main
@@ -87,7 +87,7 @@ def test_bad_input_is_refused_before_anything_is_written(here, words, code, said
 
 
 def test_the_narrow_flownet2_that_ships_runs_unless_told_otherwise(here, monkeypatch):
-    room = empty_room(monkeypatch, here / "room")
+    room = empty_weights_folder(monkeypatch, here / "room")
     put_weights(room, "mapt-tiny")
     refused = _run("--tracker", "flow:flownet2-narrow")
     assert refused.exit_code == 2

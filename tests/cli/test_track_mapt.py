@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from helpers.maps import write_frames
 from helpers.mapt_clips import small_mapt
 from helpers.scenes import Box, DrawnVideo
-from helpers.weights_room import empty_room, put_weights
+from helpers.shipped_weights import empty_weights_folder, put_weights
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -71,7 +71,7 @@ def test_it_finds_its_own_segments_unless_told_otherwise(files, tmp_path):
 
 @pytest.fixture
 def room(tmp_path, monkeypatch):
-    return empty_room(monkeypatch, tmp_path / "room")
+    return empty_weights_folder(monkeypatch, tmp_path / "room")
 
 
 def digest_of(path):
@@ -85,7 +85,7 @@ def test_without_weights_those_that_ship_are_run(files, tmp_path, room):
     expected = {
         "name": "mapt-tiny",
         "sha256": digest_of(shipped),
-        "trained_on": "the drawn world (suite train)",
+        "trained_on": "the synthetic world (suite train)",
     }
     assert found["weights_in_use"] == {"tracker": expected, "segments": expected}
     assert found["segments"] == "mapt"
@@ -97,7 +97,7 @@ def test_the_output_says_which_weights_ran(files, tmp_path, room):
     command = ["track", str(files / "data"), "--tracker", "mapt", "--out", str(tmp_path / "o")]
     told = CliRunner().invoke(main, command).stdout
     digits = digest_of(shipped)[:12]
-    line = f"weights: mapt-tiny (sha256 {digits}, trained on the drawn world (suite train))"
+    line = f"weights: mapt-tiny (sha256 {digits}, trained on the synthetic world (suite train))"
     assert told.count(line) == 1
 
 
@@ -147,7 +147,7 @@ def test_videos_of_other_classes_are_told_with_what_to_do(files, tmp_path, room)
     code, found = track(files, tmp_path / "o", *words)
     assert code == 3
     for part in (
-        "the shipped model mapt-tiny, trained on the drawn world (suite train), tells the classes",
+        "the shipped model mapt-tiny, trained on the synthetic world (suite train), tells the",
         "'kitti-step' apart, the video has those of 'motchallenge-step'",
         "weights trained on this one",
     ):

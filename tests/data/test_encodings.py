@@ -18,7 +18,7 @@ from helpers.maps import (
 )
 
 from mapt_bench.data import encoding_names, match_sequences, open_maps, pair_frames
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data.png import encode_png
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import BACKGROUND_ID, label_space
 
@@ -93,7 +93,7 @@ def test_mots_png(tmp_path):
 
 def test_mots_png_refuses_other_classes(tmp_path):
     save_png(tmp_path, [[0, 5001]], dtype=np.uint16)
-    with pytest.raises(DataError, match="class 5 is none of MOTS's"):
+    with pytest.raises(DataError, match="class 5 is unknown in MOTS"):
         only_map(tmp_path, encoding="mots-png")
 
 
@@ -159,7 +159,7 @@ def test_an_object_is_seen_through_an_ignore_region(tmp_path):
         (f"1 1000 1 99999 99999 {LEFT}", "99999x99999 pixels"),
         (f"1 1000 1 3 3 {LEFT}", "3x3 pixels, that of line 1 is 3x2"),
         (f"0 1000 1 2 3 {LEFT}", "already in frame 0, on line 1"),
-        (f"1 7000 7 2 3 {LEFT}", "class 7 is none of MOTS's"),
+        (f"1 7000 7 2 3 {LEFT}", "class 7 is unknown in MOTS"),
         (f"10000000 1000 1 2 3 {LEFT}", "frame 10000000"),
         (f"1 99999999 1 2 3 {LEFT}", "id 99999999"),
     ],
@@ -185,13 +185,13 @@ def test_a_stray_frame_number_is_refused_before_anything_is_scored(tmp_path):
 
 def test_a_first_frame_far_from_zero_is_refused(tmp_path):
     write_text(tmp_path, f"10000 1000 1 2 3 {LEFT}")
-    with pytest.raises(DataError, match="frame 10000 comes after nothing"):
+    with pytest.raises(DataError, match="frame 10000 comes after no other frame"):
         open_maps(tmp_path, KITTI)
 
 
 def test_text_of_other_bytes_is_refused(tmp_path):
     (tmp_path / "0003.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match="no MOTS text"):
+    with pytest.raises(DataError, match=r"not a map in any encoding of \.txt files"):
         open_maps(tmp_path, KITTI)
     with pytest.raises(DataError, match="cannot be read as text"):
         open_maps(tmp_path, KITTI, encoding="mots-txt")
@@ -396,7 +396,7 @@ def test_a_cut_off_coco_json_is_called_broken(tmp_path, encoding):
     write_coco(tmp_path)
     text = (tmp_path / "labels.json").read_text()
     (tmp_path / "labels.json").write_text(text[:-20])
-    with pytest.raises(DataError, match="is broken JSON") as caught:
+    with pytest.raises(DataError, match="is malformed JSON") as caught:
         open_maps(tmp_path, KITTI, encoding=encoding)
     assert caught.value.where == str(tmp_path / "labels.json")
 
@@ -404,7 +404,7 @@ def test_a_cut_off_coco_json_is_called_broken(tmp_path, encoding):
 def test_a_coco_json_cut_off_at_once_is_called_broken(tmp_path):
     write_coco(tmp_path)
     (tmp_path / "labels.json").write_text('{"ima')
-    with pytest.raises(DataError, match="is broken JSON"):
+    with pytest.raises(DataError, match="is malformed JSON"):
         open_maps(tmp_path, KITTI, encoding="coco-panoptic")
 
 

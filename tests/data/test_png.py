@@ -9,17 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mapt_bench.data import png_decoding
-from mapt_bench.data.png import load_png, png_header
-from mapt_bench.data.png_decoding import decode_png
-from mapt_bench.data.png_encoding import encode_png
+from mapt_bench.data import png
+from mapt_bench.data.png import decode_png, encode_png, load_png, png_header
 from mapt_bench.errors import DataError
 
 DECODERS = (
     "_decode_with_libdeflate",
     "_decode_with_spng",
     "_decode_with_cv2",
-    "_decode_with_pillow",
 )
 RGB = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
 
@@ -62,7 +59,7 @@ def test_decoders_agree(tmp_path_factory, pixels):
     path = tmp_path_factory.mktemp("png") / "frame.png"
     path.write_bytes(encode_png(pixels))
     for name in DECODERS:
-        assert np.array_equal(getattr(png_decoding, name)(load_png(path)), pixels)
+        assert np.array_equal(getattr(png, name)(load_png(path)), pixels)
 
 
 def test_decoders_agree_on_every_row_filter(tmp_path):
@@ -77,7 +74,7 @@ def test_decoders_agree_on_every_row_filter(tmp_path):
     rows = zlib.decompress(b"".join(load_png(path).packed_pixels))
     assert len({rows[start] for start in range(0, len(rows), 1 + 3 * 64)}) >= 3
     for name in DECODERS:
-        assert np.array_equal(getattr(png_decoding, name)(load_png(path)), pixels)
+        assert np.array_equal(getattr(png, name)(load_png(path)), pixels)
 
 
 def test_pixels_may_lie_in_several_chunks(tmp_path):
@@ -114,7 +111,7 @@ def test_encoder_is_read_by_others(tmp_path):
     [
         (b"", "empty file"),
         (b"\xff\xd8\xff\xe0" + bytes(60), "JPEG"),
-        (b"GIF89a" + bytes(60), "no PNG"),
+        (b"GIF89a" + bytes(60), "not a PNG"),
         (encode_png(RGB)[:20], "truncated"),
         (encode_png(RGB)[:-12], "truncated"),
         (encode_png(RGB)[:-20], "truncated"),
@@ -145,7 +142,7 @@ def test_pixels_that_do_not_inflate_are_refused(tmp_path):
     path = save(tmp_path, header_of(5, 4) + chunk + encode_png(RGB)[-12:])
     for name in DECODERS:
         with pytest.raises(DataError, match="cannot be decoded"):
-            getattr(png_decoding, name)(load_png(path))
+            getattr(png, name)(load_png(path))
 
 
 @pytest.mark.parametrize("rows", [3, 5])
@@ -172,12 +169,11 @@ def test_missing_files_are_data_errors(tmp_path):
         load_png(tmp_path / "none.png")
 
 
-@pytest.mark.parametrize("missing", [["deflate"], ["pyspng"], ["pyspng", "cv2"]])
-def test_slower_decoders_step_in(tmp_path, monkeypatch, missing):
-    for name in missing:
-        monkeypatch.setitem(__import__("sys").modules, name, None)
-    png_decoding._rgb_decoder.cache_clear()
+def test_a_pyspng_that_needs_checksums_inflates_the_pixels_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr(png, "_takes_stored_pixels", lambda: False)
+    png._rgb_decoder.cache_clear()
     try:
+        assert png._rgb_decoder() is png._decode_with_spng
         assert np.array_equal(decode(save(tmp_path, encode_png(RGB))), RGB)
     finally:
-        png_decoding._rgb_decoder.cache_clear()
+        png._rgb_decoder.cache_clear()

@@ -17,7 +17,7 @@ from mapt_bench.data.stress import (
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.labels import KnownVideo, Video
+from mapt_bench.labels import AnnotatedVideo, Video
 
 PAGE = ROOT / "docs" / "stress.md"
 STREET = WorldVideo(WorldSettings(kind="street", seed=4, speed=1.5), "street")
@@ -116,8 +116,8 @@ def test_every_stressor_leaves_a_video(name):
 @pytest.mark.parametrize("name", EVERYWHERE)
 def test_a_known_video_stays_known(name):
     stressed = stress_video(known(12), Stress(name, 2))
-    assert isinstance(stressed, KnownVideo)
-    assert isinstance(again(stressed), KnownVideo)
+    assert isinstance(stressed, AnnotatedVideo)
+    assert isinstance(again(stressed), AnnotatedVideo)
     for index in range(stressed.info.frame_count):
         codes = stressed.truth(index).codes
         for entry in stressed.objects(index):

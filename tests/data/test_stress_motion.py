@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mapt_bench.data.stress import Stress, occluder_label, stress_video, visible_fractions
 from mapt_bench.errors import ConfigError
-from mapt_bench.labels import KnownVideo
+from mapt_bench.labels import AnnotatedVideo
 
 
 @pytest.mark.parametrize("level", range(1, 6))
@@ -88,7 +88,7 @@ def test_videos_too_short_to_drop_from_are_refused():
 
 def test_what_is_known_between_kept_frames():
     stressed = stress_video(known(8), Stress("drop", 2))  # frames 0, 3 and 6
-    assert isinstance(stressed, KnownVideo)
+    assert isinstance(stressed, AnnotatedVideo)
     assert [entry.speed for entry in stressed.objects(1)] == [6, 6]  # three times 2 pixels
     assert np.isnan([entry.speed for entry in stressed.objects(0)]).all()
     back, ahead = stressed.backward_flow(1), stressed.forward_flow(0)

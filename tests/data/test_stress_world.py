@@ -7,7 +7,7 @@ from helpers.stress import EVERYWHERE, VOID_CODE
 from mapt_bench.data.stress import Stress, occluder_label, stress_video
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.video import WorldVideo
-from mapt_bench.labels import KnownVideo
+from mapt_bench.labels import AnnotatedVideo
 
 STREET = WorldVideo(WorldSettings(kind="street", seed=1, frames=12), "street")
 
@@ -17,7 +17,7 @@ def test_what_is_known_agrees_with_the_pixels(name):
     stressed = stress_video(STREET, Stress(name, 2))
     # Flow over dropped frames is read at the nearest pixel in each of them.
     agreement = 0.98 if name == "drop" else 0.99
-    assert isinstance(stressed, KnownVideo)
+    assert isinstance(stressed, AnnotatedVideo)
     for index in range(1, stressed.info.frame_count, 3):
         codes, before = stressed.truth(index).codes, stressed.truth(index - 1).codes
         for entry in stressed.objects(index):

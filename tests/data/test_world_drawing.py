@@ -8,7 +8,7 @@ from mapt_bench.data.world.flow import exact_flow, face_motion
 from mapt_bench.data.world.scene import CameraTrack, Ground, Light, Scene, Sky
 from mapt_bench.data.world.shapes import Actor, Body, Limb, Paint, Panel
 from mapt_bench.data.world.stage import set_stage
-from mapt_bench.data.world.truth import code_faces, known_objects, true_codes
+from mapt_bench.data.world.truth import annotated_objects, code_faces, true_codes
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import label_space
 
@@ -90,7 +90,7 @@ def test_a_board_that_looks_away_is_not_drawn():
 def test_the_nearer_hides_the_farther_and_both_are_known_whole():
     stage = stage_of(actor(1, 0, 20), actor(2, 1.2, 10))
     codes, surfaces, faces = codes_of(stage, 0, seed=3)
-    near, far = known_objects(stage, surfaces, codes, faces, 0)
+    near, far = annotated_objects(stage, surfaces, codes, faces, 0)
     assert (near.code, far.code) == (CAR | 2, CAR | 1)
     assert near.visible_fraction == 1
     assert far.amodal_px == pytest.approx(21 * 21, abs=45)
@@ -152,7 +152,7 @@ def test_parts_of_another_class_carry_no_identity():
         stage := stage_of(actor(1, 0, 8, body=body, name="person")), 0, seed=3
     )
     assert set(np.unique(codes).tolist()) >= {18 << 24, 11 << 24 | 1}
-    (person,) = known_objects(stage, surfaces, codes, faces, 0)
+    (person,) = annotated_objects(stage, surfaces, codes, faces, 0)
     assert person.amodal_px == (codes == (11 << 24 | 1)).sum()
 
 
@@ -163,7 +163,7 @@ def test_slivers_are_void():
     faces = replace(faces, least_px=5)
     codes = true_codes(surfaces, faces)
     assert (codes == VOID).sum() == 4
-    (far,) = known_objects(stage, surfaces, codes, faces, 0)
+    (far,) = annotated_objects(stage, surfaces, codes, faces, 0)
     assert far.visible_px == 0
     assert far.visible_fraction == 0
 

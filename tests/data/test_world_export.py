@@ -6,19 +6,19 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import HEIGHT, KITTI, WIDTH, Box
 from pycocotools import mask as coco
 
 from mapt_bench.baselines.flow_sources import build_flow_source
 from mapt_bench.data import check_data, open_videos
-from mapt_bench.data.known_folder import open_known
+from mapt_bench.data.annotations import open_annotated_videos
 from mapt_bench.data.world.export import DrawnVideo, Export, export_videos
 from mapt_bench.data.world.place import Place
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.labels import KnownVideo
+from mapt_bench.labels import AnnotatedVideo
 
 # The second car passes before the first; both leave parts of themselves outside.
 PASSING = [[Box(1, 30 - 3 * t), Box(2, 2 + 9 * t, y=14, height=20)] for t in range(5)]
@@ -28,7 +28,7 @@ APART = [[Box(1, 4 + t), Box(2, 60, y=30)] for t in range(4)]
 def _videos(*names):
     scenes = {"passing": PASSING, "apart": APART}
     return tuple(
-        DrawnVideo(KnownScene(scenes[name], name=name), {"seed": number, "kind": "boxes"})
+        DrawnVideo(AnnotatedScene(scenes[name], name=name), {"seed": number, "kind": "boxes"})
         for number, name in enumerate(names or ("passing", "apart"))
     )
 
@@ -61,8 +61,8 @@ def test_it_is_a_folder_like_any_other(tmp_path):
 def test_what_is_known_comes_back(tmp_path):
     export_videos(Export(tmp_path / "w", _videos(), flow="both"))
     drawn = {one.video.info.name: one.video for one in _videos()}
-    for video in open_known(tmp_path / "w"):
-        assert isinstance(video, KnownVideo)
+    for video in open_annotated_videos(tmp_path / "w"):
+        assert isinstance(video, AnnotatedVideo)
         original = drawn[video.info.name]
         last = video.info.frame_count - 1
         for index in range(last + 1):
@@ -77,9 +77,9 @@ def test_what_is_known_comes_back(tmp_path):
             assert np.array_equal(mine.flow[mine.valid], other.flow[other.valid])
             mine, other = video.forward_flow(index - 1), original.forward_flow(index - 1)
             assert np.array_equal(mine.valid, other.valid)
-        with pytest.raises(DataError, match="before the first"):
+        with pytest.raises(DataError, match="no previous frame"):
             video.backward_flow(0)
-        with pytest.raises(DataError, match="after the last"):
+        with pytest.raises(DataError, match="no next frame"):
             video.forward_flow(last)
 
 
@@ -329,22 +329,22 @@ def test_damaged_side_cars_are_told(tmp_path):
     side_car = tmp_path / "w" / "known" / "val" / "apart.jsonl"
     lines = side_car.read_text().splitlines(keepends=True)
     side_car.write_text("".join(lines[:-1]))
-    (video,) = open_known(tmp_path / "w")
-    with pytest.raises(DataError, match="3 lines of frames; expected 4"):
+    (video,) = open_annotated_videos(tmp_path / "w")
+    with pytest.raises(DataError, match="3 frame lines; expected 4"):
         video.objects(0)
     side_car.write_text("{}\n")
     with pytest.raises(DataError, match="has schema None"):
-        open_known(tmp_path / "w")
+        open_annotated_videos(tmp_path / "w")
     side_car.unlink()
-    with pytest.raises(DataError, match="is missing"):
-        open_known(tmp_path / "w")
+    with pytest.raises(DataError, match="does not exist"):
+        open_annotated_videos(tmp_path / "w")
 
 
 def test_flow_that_was_not_written_is_told(tmp_path):
     export_videos(Export(tmp_path / "w", _videos("apart"), flow="backward"))
-    (video,) = open_known(tmp_path / "w")
+    (video,) = open_annotated_videos(tmp_path / "w")
     assert video.backward_flow(1).valid.any()
-    with pytest.raises(DataError, match="was not written"):
+    with pytest.raises(DataError, match="synth --flow both"):
         video.forward_flow(1)
 
 
@@ -360,7 +360,7 @@ def test_check_tells_of_damaged_and_lonely_side_cars(tmp_path):
     problems = {problem.path: problem for problem in check_data(folder, KITTI).problems}
     assert {problem.kind for problem in problems.values()} == {"side-car"}
     assert "cannot be read" in problems[str(side_cars / "apart.jsonl")].message
-    assert "tells of 5 frames, but there are maps of 0" in (
+    assert "describes 5 frames, but the sequence has maps of 0" in (
         problems[str(side_cars / "passing.jsonl")].message
     )
     assert str(side_cars / "lost.jsonl") in problems

@@ -17,7 +17,7 @@ from mapt_bench.data.world.hardness import FACTORS, cell_code, full_factorial, s
 from mapt_bench.data.world.maps import WorldMaps
 from mapt_bench.data.world.suites import KINDS, open_suite, suite_names
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.labels import KnownVideo, MapSequence
+from mapt_bench.labels import AnnotatedVideo, MapSequence
 
 
 def halves(name):
@@ -40,7 +40,7 @@ def test_no_seed_is_used_twice():
 
 def test_videos_are_lazy_and_known():
     video = open_suite("bench").videos[0]
-    assert isinstance(video, KnownVideo)
+    assert isinstance(video, AnnotatedVideo)
     assert isinstance(WorldMaps(video), MapSequence)
     assert WorldMaps(video).parts == (video.name,)
 

@@ -8,7 +8,7 @@ from mapt_bench.data.world import video as drawing
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import DataError
-from mapt_bench.labels import ID_BITS, KnownVideo, label_space
+from mapt_bench.labels import ID_BITS, AnnotatedVideo, label_space
 
 VOID = 255 << ID_BITS
 SEEDS = [("street", seed) for seed in range(6)] + [("crowd", seed) for seed in range(4)]
@@ -152,7 +152,7 @@ def test_a_larger_video_shows_the_same_scene():
 
 def test_it_is_a_known_video_with_limits():
     video = world("crowd", 1)
-    assert isinstance(video, KnownVideo)
+    assert isinstance(video, AnnotatedVideo)
     with pytest.raises(DataError, match="none before it"):
         video.backward_flow(0)
     with pytest.raises(DataError, match="none after it"):

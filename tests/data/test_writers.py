@@ -116,7 +116,7 @@ def test_coco_refuses_classes_outside_the_label_space(tmp_path):
 
 
 def test_mots_text_needs_numbered_frames(tmp_path):
-    with pytest.raises(DataError, match="frame 'first' is no number"):
+    with pytest.raises(DataError, match="frame 'first' is not a number"):
         MotsTextWriter(tmp_path, KITTI).write("0001", "first", one_car(1))
 
 

@@ -45,12 +45,12 @@ DECIDE_NOTHING = {
     # It hands out videos and segments, which the keys have by their contents.
     "experiments.source",
     # They look things up by name: what is found has its place in the keys.
-    "data.encodings",
+    "data.encodings.encoding_registry",
     "data.stress.stressed",
     "baselines.flow_sources",
     "baselines.mapt_entries",
     # It says where a file of weights is; its contents are in the keys.
-    "weights.room",
+    "weights.weights_registry",
 }
 """Modules that run and need not be in a key; without ``mapt_bench.``."""
 
@@ -197,7 +197,7 @@ def test_data_in_files(name, segments, folder, tmp_path):
     kind = SegmentSource() if segments == "true" else folder
     given = folder_source(folder, segments=(kind,), dataset="kitti-step")
     covered, ran = _check(given, _row(name), tmp_path, drop=2)
-    assert {"mapt_bench.data.kitti_step", "mapt_bench.data.png_decoding"} <= ran & covered
+    assert {"mapt_bench.data.encodings.kitti_step", "mapt_bench.data.png"} <= ran & covered
     assert not any(".world" in module or ".model" in module for module in covered)
     matching = "mapt_bench.evaluation.tracking_run"
     assert (matching in covered) == (segments == "saved")

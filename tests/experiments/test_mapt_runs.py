@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import PERSON, Box
 from helpers.small_runs import source
 
@@ -34,7 +34,7 @@ from mapt_bench.tracking import SegmentTracker
 torch.set_num_threads(1)
 
 SCENE = [[Box(1, 10 + 5 * t), Box(2, 70 - 2 * t, y=30, width=8, class_id=PERSON)] for t in range(3)]
-VIDEO = KnownScene(SCENE, name="drawn")
+VIDEO = AnnotatedScene(SCENE, name="drawn")
 
 
 @pytest.fixture(scope="module")
@@ -224,8 +224,8 @@ def test_mapt_looks_where_a_flow_carries_the_masks(networks, monkeypatch):
 
 def test_what_the_flow_leaves_over_is_found_by_mapts_looks(networks):
     # Told that nothing moved, the flow carries the far-moving car nowhere near itself.
-    jump = KnownScene([[Box(1, 5)], [Box(1, 60)]], name="jump")
-    stands = KnownScene([[Box(1, 5)], [Box(1, 5)]], name="stands")
+    jump = AnnotatedScene([[Box(1, 5)], [Box(1, 60)]], name="jump")
+    stands = AnnotatedScene([[Box(1, 5)], [Box(1, 5)]], name="stands")
     tracker = linked_by("flow:exact+mapt", networks, true_flow=stands.backward_flow)
     assert ids_and_steps(tracker, jump)[1][1] == ("appearance",)
     plain = build_associator("flow:exact", true_flow=stands.backward_flow)

@@ -1,12 +1,12 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import HEIGHT, WIDTH, DrawnVideo
 from helpers.small_runs import walk
 
 from mapt_bench.experiments.remembered import RememberedVideo, remembered
-from mapt_bench.labels import KnownVideo
+from mapt_bench.labels import AnnotatedVideo
 
 
 @dataclass(frozen=True)
@@ -62,18 +62,18 @@ def test_beyond_its_room_it_reads_anew():
 
 
 def test_a_known_video_stays_known_and_no_other_becomes_one():
-    known = remembered(KnownScene(walk(3).scene))
-    assert isinstance(known, KnownVideo)
+    known = remembered(AnnotatedScene(walk(3).scene))
+    assert isinstance(known, AnnotatedVideo)
     assert [entry.code for entry in known.objects(1)] == [13 << 24 | 2, 13 << 24 | 1]
     assert known.backward_flow(1).valid.any()
     assert known.forward_flow(1).valid.any()
-    assert not isinstance(remembered(walk(3)), KnownVideo)
+    assert not isinstance(remembered(walk(3)), AnnotatedVideo)
 
 
 def test_true_flow_is_made_once():
     made = []
 
-    class Counted(KnownScene):
+    class Counted(AnnotatedScene):
         def backward_flow(self, index):
             made.append(index)
             return super().backward_flow(index)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.small_runs import plan, source, walk
 
 from mapt_bench.experiments import Cell, Variant, run_plan, run_result, shared, shared_work, unit
@@ -156,7 +156,7 @@ def test_sharing_changes_no_result_of_dropped_frames_and_pairs(tmp_path, monkeyp
         Cell(row, **condition) for condition in ({}, {"pair": 2}, {"drop": 2}) for row in variants
     ]
     given = plan(*variants, reference=None, cells=tuple(cells))
-    film = source(KnownScene(walk(5, speed=7).scene))
+    film = source(AnnotatedScene(walk(5, speed=7).scene))
     found, real = [], SharedWork.find
 
     def find(work, key):

@@ -3,7 +3,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import CAR, PERSON, Box
 from helpers.small_runs import COPY, MOTION, ORACLE, plan, source, walk
 
@@ -37,7 +37,7 @@ def stress_of(kind, *stressors, levels=(1, 3), variants=(COPY, ORACLE), seed=0):
 
 def known_source(count=2, frames=12):
     scenes = [walk(frames, speed=1 + at % 2).scene for at in range(count)]
-    return source(*(KnownScene(scene, name=f"known{at}") for at, scene in enumerate(scenes)))
+    return source(*(AnnotatedScene(scene, name=f"known{at}") for at, scene in enumerate(scenes)))
 
 
 def test_segments_of_a_stressed_video_are_found_once_and_apart(tmp_path):
@@ -210,7 +210,7 @@ def test_the_first_sequence_may_be_too_short(tmp_path):
 def test_what_hides_is_told_of_all_sequences(tmp_path):
     def standing(class_id, name):
         scene = [[Box(1, 20, class_id=class_id), Box(2, 60, class_id=class_id)] for _ in range(6)]
-        return KnownScene(scene, name=name)
+        return AnnotatedScene(scene, name=name)
 
     def occluder(*videos):
         result = run_experiment(
@@ -223,7 +223,7 @@ def test_what_hides_is_told_of_all_sequences(tmp_path):
     cars, people = standing(CAR, "cars"), standing(PERSON, "people")
     assert occluder(cars, people) == "car, person"
     # Nobody is seen long enough to be hidden for a while.
-    assert occluder(KnownScene([[Box(1, 20)], []], name="nobody")) is None
+    assert occluder(AnnotatedScene([[Box(1, 20)], []], name="nobody")) is None
 
 
 def test_worlds_too_fast_to_be_drawn_are_skipped_before_work_begins(tmp_path):

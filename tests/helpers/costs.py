@@ -1,4 +1,4 @@
-"""A small ledger of costs, as the JSON has it."""
+"""A small FLOPs report, as its JSON has it."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def cost_row(model: str, part: str = "whole", mode: str = "conv", **more: Any) -
 
 
 def cost(*rows: dict[str, Any]) -> dict[str, Any]:
-    """Return a ledger of some rows, with one claim and one curve."""
+    """Return a FLOPs report of some rows, with one claim and one curve."""
     rows = rows or (
         cost_row("flownet2"),
         cost_row("flownet2", "flownetc", gmacs=0.5),

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mapt_bench.data.kitti_step import encode_kitti_step
+from mapt_bench.data.encodings.kitti_step import encode_kitti_step
 from mapt_bench.labels import (
     BACKGROUND_ID,
     LabelSpace,

@@ -1,7 +1,7 @@
 """What the tests of stressors share: videos to put under stress, and how they differ after it."""
 
 import numpy as np
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import Box, DrawnVideo
 
 from mapt_bench.data.stress import StressKind, stress_entries
@@ -38,7 +38,7 @@ def plain(frames=8, *starts, **changes):
 
 def known(frames=8, *starts, **changes):
     """Two cars in a video of which everything is known."""
-    return KnownScene(boxes(frames, *(starts or (10, 30))), **changes)
+    return AnnotatedScene(boxes(frames, *(starts or (10, 30))), **changes)
 
 
 def count(video, index, code):

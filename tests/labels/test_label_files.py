@@ -35,8 +35,8 @@ def test_a_file_by_hand(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no YAML (line 1: expected the node content, but found '<stream end>')"),
-        ("a: [1\nb: 2", "is no YAML (line 2: "),
+        ("{", "is not valid YAML (line 1: expected the node content, but found '<stream end>')"),
+        ("a: [1\nb: 2", "is not valid YAML (line 2: "),
         ("", "the label space is None; expected a mapping with the keys classes, ignore_label"),
         ("[1]", "the label space is [1]; expected a mapping"),
         ("name: x", "it has no 'classes'; expected a list of classes"),
@@ -58,7 +58,7 @@ def test_a_file_by_hand(tmp_path):
         (classes("{id: 0, name: null, thing: true}"), "'name' of class 1 of the list is None"),
         (classes("{id: 0, name: a, thing: true, color: red}"), "'color' of class 1 of the list is"),
         (classes("{id: 0, name: a, thing: true, color: [1, 2, 256]}"), "from 0 to 255"),
-        (classes(GROUND, GROUND), "class numbers must ascend and, like names, be unique"),
+        (classes(GROUND, GROUND), "class numbers must be unique and ascending, and names unique"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(tmp_path, text, message):
@@ -77,5 +77,5 @@ def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         label_space(tmp_path / "folder.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xfa")
-    with pytest.raises(ConfigError, match="is no YAML"):
+    with pytest.raises(ConfigError, match="is not valid YAML"):
         label_space(tmp_path / "bytes.yaml")

@@ -6,7 +6,7 @@ from helpers.maps import KITTI
 
 from mapt_bench.metrics import count_overlap
 from mapt_bench.pictures import match_tracks
-from mapt_bench.pictures.colors import Palette, identity_color
+from mapt_bench.pictures.track_colors import Palette, identity_color
 
 CAR = 13 << 24
 

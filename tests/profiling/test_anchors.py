@@ -1,15 +1,14 @@
-"""The figures that the ledger must give, and what they rest on."""
+"""Figures that the FLOPs report must give, and their sources."""
 
 import pytest
 import torch
 
 from mapt_bench.model import MOTION_DESIGNS
-from mapt_bench.profiling.counted import WHOLE
-from mapt_bench.profiling.ledger import LedgerSettings, keep_ledger
-from mapt_bench.profiling.modes import MODES
-from mapt_bench.profiling.sizes import InputSize
-from mapt_bench.profiling.targets import TARGETS
-from mapt_bench.profiling.witnesses import Witnesses
+from mapt_bench.profiling._cross_check import CrossCheck
+from mapt_bench.profiling._torch_counter import WHOLE
+from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
+from mapt_bench.profiling.flops_target import TARGETS, InputSize
+from mapt_bench.profiling.operator_table import MODES
 
 torch.set_num_threads(1)
 
@@ -18,7 +17,7 @@ KITTI, LARGE = [384, 1280], [1024, 1920]
 
 @pytest.fixture(scope="module")
 def cost():
-    return keep_ledger(LedgerSettings(targets=("flownet2", "motion-head", "regnet_y_8gf")))
+    return make_flops_report(FlopsSettings(targets=("flownet2", "motion-head", "regnet_y_8gf")))
 
 
 def gmacs(cost, model, part, size, mode):
@@ -67,7 +66,7 @@ def test_each_design_costs_what_its_configuration_says(design):
     name = "motion-head" if design == "gated-s4" else f"motion-head:{design}"
     config = MOTION_DESIGNS[design]
     for instances in (0, 7):
-        found = Witnesses(TARGETS[name], instances).count(InputSize(128, 256))
+        found = CrossCheck(TARGETS[name], instances).count(InputSize(128, 256))
         expected = config.macs_per_position(instances) * 128 * 256 // config.stride**2
         assert found.count.total(WHOLE, MODES["conv"]) == expected
         assert found.traced.work[WHOLE].total(MODES["conv"]) == expected
@@ -117,7 +116,7 @@ def test_claims_stand_beside_what_was_counted(cost):
 
 
 def test_raft_counts_pairs_of_positions_exactly():
-    found = Witnesses(TARGETS["raft-small"], 0).count(InputSize(256, 384))
+    found = CrossCheck(TARGETS["raft-small"], 0).count(InputSize(256, 384))
     terms = MODES["conv"]
     assert len(found.traced_at) == 3
     assert found.count.total(WHOLE, terms) == found.traced.work[WHOLE].total(terms)

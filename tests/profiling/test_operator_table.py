@@ -5,9 +5,16 @@ from pathlib import Path
 import pytest
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling import counted, traced
-from mapt_bench.profiling.modes import MODES, Term, Work, mode_terms
-from mapt_bench.profiling.operators import MOVES, OPERATORS, plain_name
+from mapt_bench.profiling import _fvcore_counter, _torch_counter
+from mapt_bench.profiling.operator_table import (
+    DATA_MOVEMENT,
+    MODES,
+    OPERATORS,
+    Term,
+    Work,
+    mode_terms,
+    plain_name,
+)
 
 PAGE = (Path(__file__).parents[2] / "docs" / "flops.md").read_text(encoding="utf-8")
 
@@ -19,15 +26,15 @@ def test_no_operator_stands_in_two_rows():
 
 def test_both_counts_know_only_operators_of_the_table():
     names = {name for row in OPERATORS for name in row.names}
-    assert set(counted._FORMULAS) <= names
-    handled = {name for name in traced._handles() if plain_name(name) == name}
+    assert set(_torch_counter._FORMULAS) <= names
+    handled = {name for name in _fvcore_counter._handles() if plain_name(name) == name}
     assert {name for name in handled if not name.endswith("___")} <= names
 
 
 def test_what_costs_nothing_has_no_formula():
-    assert set(MOVES) & set(counted._FORMULAS) == set()
-    for name in MOVES:
-        assert traced._handles()[name] is None
+    assert set(DATA_MOVEMENT) & set(_torch_counter._FORMULAS) == set()
+    for name in DATA_MOVEMENT:
+        assert _fvcore_counter._handles()[name] is None
 
 
 @pytest.mark.parametrize("row", OPERATORS, ids=lambda row: row.title)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import Box
 from helpers.training_jobs import moving_boxes
 
@@ -23,7 +23,7 @@ NAN = float("nan")
 
 
 def known_boxes(frames=6, speed=3):
-    return KnownScene([[Box(1, 10 + speed * at)] for at in range(frames)], name="known")
+    return AnnotatedScene([[Box(1, 10 + speed * at)] for at in range(frames)], name="known")
 
 
 def clip_of(video, draw=0, augment=None, **clips):
@@ -154,7 +154,7 @@ def test_flow_is_read_once():
     calls = []
 
     @dataclass(frozen=True)
-    class Counting(KnownScene):
+    class Counting(AnnotatedScene):
         def backward_flow(self, index) -> FlowField:
             calls.append(index)
             return super().backward_flow(index)

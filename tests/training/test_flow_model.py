@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.known_scenes import KnownScene
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import Box, DrawnVideo
 from helpers.training_jobs import small_job
 
@@ -35,7 +35,7 @@ LOSSES = {"loss_c", "loss_s1", "loss_s2", "loss_sd", "loss_fusion"}
 
 
 def scene(frames=4):
-    return KnownScene([[Box(1, 10 + 3 * at), Box(2, 60, y=30)] for at in range(frames)])
+    return AnnotatedScene([[Box(1, 10 + 3 * at), Box(2, 60, y=30)] for at in range(frames)])
 
 
 def tiny_recipe(**changes):

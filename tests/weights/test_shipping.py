@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.mapt_clips import small_mapt
 from helpers.modules import ROOT
-from helpers.weights_room import FINDS_MUCH, empty_room
+from helpers.shipped_weights import FINDS_MUCH, empty_weights_folder
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -36,7 +36,7 @@ def makers(monkeypatch):
 
 @pytest.fixture
 def docs(tmp_path, monkeypatch):
-    empty_room(monkeypatch, tmp_path / "room")
+    empty_weights_folder(monkeypatch, tmp_path / "weights_registry")
     (tmp_path / "docs" / "pictures").mkdir(parents=True)
     return tmp_path / "docs"
 
@@ -109,7 +109,7 @@ def test_float32_is_halved_and_still_says_what_it_is_of(makers, docs, tmp_path):
 
 def test_shipping_and_the_page_are_the_same_again(makers, docs, tmp_path):
     write_run(tmp_path / "run")
-    folders = (docs, docs / "pictures", docs / "training_logs", tmp_path / "room")
+    folders = (docs, docs / "pictures", docs / "training_logs", tmp_path / "weights_registry")
     seen = []
     for _ in range(2):
         makers["ship_weights"].ship(tmp_path / "run", "mapt-tiny", docs=docs)
@@ -166,7 +166,7 @@ def test_runs_that_do_not_ship(makers, docs, tmp_path, changes, error, words):
     write_run(tmp_path / "run", **changes)
     with pytest.raises(error, match=words):
         makers["ship_weights"].ship(tmp_path / "run", "mapt-tiny", docs=docs)
-    assert list((tmp_path / "room").iterdir()) == []
+    assert list((tmp_path / "weights_registry").iterdir()) == []
 
 
 def test_a_run_that_goes_on_does_not_ship(makers, docs, tmp_path):

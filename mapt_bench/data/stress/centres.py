@@ -2,12 +2,14 @@
 
 import math
 
-from mapt_bench.labels import KnownObject
+from mapt_bench.labels import AnnotatedObject
 
 __all__ = ["moved"]
 
 
-def moved(before: KnownObject, now: KnownObject, shift: tuple[float, float] = (0.0, 0.0)) -> float:
+def moved(
+    before: AnnotatedObject, now: AnnotatedObject, shift: tuple[float, float] = (0.0, 0.0)
+) -> float:
     """Return how far the centre of the silhouette's box, as far as it is in the frame, moved.
 
     Args:
@@ -24,6 +26,6 @@ def moved(before: KnownObject, now: KnownObject, shift: tuple[float, float] = (0
     return math.hypot(x - x_before + shift[0], y - y_before + shift[1])
 
 
-def _centre(entry: KnownObject) -> tuple[float, float]:
+def _centre(entry: AnnotatedObject) -> tuple[float, float]:
     height, width = entry.amodal.shape
     return entry.left + (width - 1) / 2, entry.top + (height - 1) / 2

@@ -2,22 +2,22 @@
 
 from dataclasses import dataclass, replace
 
-from mapt_bench.data.flow_chain import chained_flow
+from mapt_bench.data.flow_fields import chained_flow
 from mapt_bench.data.stress.centres import moved
 from mapt_bench.data.stress.visibility import visible_fractions
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import (
+    AnnotatedObject,
+    AnnotatedVideo,
     FlowField,
     Frame,
-    KnownObject,
-    KnownVideo,
     PanopticMap,
     Video,
     VideoInfo,
     WrappedVideo,
 )
 
-__all__ = ["DroppedKnownVideo", "DroppedVideo", "dropped"]
+__all__ = ["DroppedAnnotatedVideo", "DroppedVideo", "dropped"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class DroppedVideo(WrappedVideo):
     @property
     def knows_flow(self) -> bool:
         """Whether :meth:`backward_flow` can be read."""
-        return isinstance(self.video, KnownVideo)
+        return isinstance(self.video, AnnotatedVideo)
 
     def backward_flow(self, index: int) -> FlowField:
         """Return where each pixel of a kept frame was in the kept frame before.
@@ -78,7 +78,7 @@ class DroppedVideo(WrappedVideo):
         Raises:
             DataError: If the whole video does not know, or the frame is the first.
         """
-        if not isinstance(self.video, KnownVideo):
+        if not isinstance(self.video, AnnotatedVideo):
             raise DataError("the true flow of this video is not known", where=self.video.info.name)
         if index < 1:
             raise DataError("there is no frame before the first", where=self.video.info.name)
@@ -89,12 +89,12 @@ class DroppedVideo(WrappedVideo):
 
 
 @dataclass(frozen=True)
-class DroppedKnownVideo(DroppedVideo):
+class DroppedAnnotatedVideo(DroppedVideo):
     """The same of a video whose every answer is known."""
 
-    video: KnownVideo
+    video: AnnotatedVideo
 
-    def objects(self, index: int) -> tuple[KnownObject, ...]:
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
         """Return the tracked objects that reach into a kept frame, nearest first.
 
         Speeds are from kept frame to kept frame, of the silhouettes inside the frame.
@@ -125,6 +125,6 @@ class DroppedKnownVideo(DroppedVideo):
 
 def dropped(video: Video, tau: int, phase: int) -> DroppedVideo:
     """Drop frames; a known video stays known."""
-    if isinstance(video, KnownVideo):
-        return DroppedKnownVideo(video, tau, phase)
+    if isinstance(video, AnnotatedVideo):
+        return DroppedAnnotatedVideo(video, tau, phase)
     return DroppedVideo(video, tau, phase)

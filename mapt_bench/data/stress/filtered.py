@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.stress.visibility import visible_fractions
-from mapt_bench.labels import Frame, KnownVideo, Video, WrappedKnownVideo, WrappedVideo
+from mapt_bench.labels import AnnotatedVideo, Frame, Video, WrappedAnnotatedVideo, WrappedVideo
 
-__all__ = ["FilteredKnownVideo", "FilteredVideo", "ImageFilter", "filtered"]
+__all__ = ["FilteredAnnotatedVideo", "FilteredVideo", "ImageFilter", "filtered"]
 
 ImageFilter = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 """Turns an RGB image and the frame's position into the stressed image. Must pickle."""
@@ -36,12 +36,12 @@ class FilteredVideo(WrappedVideo):
 
 
 @dataclass(frozen=True)
-class FilteredKnownVideo(FilteredVideo, WrappedKnownVideo):
+class FilteredAnnotatedVideo(FilteredVideo, WrappedAnnotatedVideo):
     """The same of a video whose every answer is known."""
 
 
 def filtered(video: Video, image_filter: ImageFilter) -> FilteredVideo:
     """Filter a video; a known one stays known."""
-    if isinstance(video, KnownVideo):
-        return FilteredKnownVideo(video, image_filter)
+    if isinstance(video, AnnotatedVideo):
+        return FilteredAnnotatedVideo(video, image_filter)
     return FilteredVideo(video, image_filter)

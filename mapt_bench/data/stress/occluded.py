@@ -11,17 +11,17 @@ from mapt_bench.data.stress.centres import moved
 from mapt_bench.data.stress.patch import Occluder, covered
 from mapt_bench.data.stress.visibility import visible_fractions
 from mapt_bench.labels import (
+    AnnotatedObject,
+    AnnotatedVideo,
     FlowField,
     Frame,
-    KnownObject,
-    KnownVideo,
     LabelSpace,
     PanopticMap,
     Video,
     WrappedVideo,
 )
 
-__all__ = ["OccludedKnownVideo", "OccludedVideo", "occluded"]
+__all__ = ["OccludedAnnotatedVideo", "OccludedVideo", "occluded"]
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class OccludedVideo(WrappedVideo):
 
 
 @dataclass(frozen=True)
-class OccludedKnownVideo(OccludedVideo):
+class OccludedAnnotatedVideo(OccludedVideo):
     """A known video behind an occluder, which then is part of what is known."""
 
-    video: KnownVideo
+    video: AnnotatedVideo
 
-    def objects(self, index: int) -> tuple[KnownObject, ...]:
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
         """Return the tracked objects, nearest first; a tracked occluder is one of them."""
         seen = _areas(self.truth(index), self.info.labels)
         behind = tuple(
@@ -108,7 +108,7 @@ class OccludedKnownVideo(OccludedVideo):
         """Return where each pixel of a frame will be in the next; not valid where hidden."""
         return self._uncovered(self.video.forward_flow(index), index, index + 1)
 
-    def _in_front(self, index: int) -> dict[int, KnownObject]:
+    def _in_front(self, index: int) -> dict[int, AnnotatedObject]:
         """Return the tracked patches that reach into a frame, nearest first."""
         found = {}
         nan = float("nan")
@@ -116,7 +116,7 @@ class OccludedKnownVideo(OccludedVideo):
             place = patch.clipped(self.info.height, self.info.width)
             if place is not None:
                 (rows, columns), own = place
-                found[patch.code] = KnownObject(
+                found[patch.code] = AnnotatedObject(
                     code=patch.code,
                     top=rows.start,
                     left=columns.start,
@@ -142,8 +142,8 @@ class OccludedKnownVideo(OccludedVideo):
 
 def occluded(video: Video, occluder: Occluder) -> OccludedVideo:
     """Put an occluder before a video; a known one stays known."""
-    if isinstance(video, KnownVideo):
-        return OccludedKnownVideo(video, occluder)
+    if isinstance(video, AnnotatedVideo):
+        return OccludedAnnotatedVideo(video, occluder)
     return OccludedVideo(video, occluder)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mapt_bench.labels import ID_BITS, KnownVideo, Video
+from mapt_bench.labels import ID_BITS, AnnotatedVideo, Video
 
 __all__ = ["VOID", "occluder_class"]
 
@@ -18,7 +18,7 @@ def occluder_class(video: Video, names: Iterable[str]) -> tuple[str, int]:
     """
     labels = video.info.labels
     stuff = {entry.name: entry.class_id for entry in labels.classes if not entry.is_thing}
-    for name in names if isinstance(video, KnownVideo) else ():
+    for name in names if isinstance(video, AnnotatedVideo) else ():
         if name in stuff:
             return name, stuff[name] << ID_BITS
     return VOID, labels.ignore_label << ID_BITS

@@ -11,7 +11,7 @@ from mapt_bench.data.stress.occluder_class import VOID
 from mapt_bench.data.stress.patch import Patch
 from mapt_bench.data.stress.spells import Spell, Track, choose_spells
 from mapt_bench.data.stress.survey import Box, Survey, survey
-from mapt_bench.labels import ID_BITS, ID_LIMIT, KnownVideo, Video
+from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedVideo, Video
 
 __all__ = ["Pasted", "pasted"]
 
@@ -130,7 +130,7 @@ def pasted(video: Video, stress: Stress) -> Pasted:
     }
 
     spells = choose_spells(found, _half_of_its_time, _reach, generator, touched=_TOUCHED)
-    is_known = isinstance(video, KnownVideo)
+    is_known = isinstance(video, AnnotatedVideo)
     first_id = max((code & (ID_LIMIT - 1) for code in found.tracks), default=0) + 1
     pastes = []
     for number, spell in enumerate(spells):
@@ -189,7 +189,7 @@ def _best_view(track: Track, video: Video) -> int:
 
 
 def _look_alike(video: Video, code: int, index: int) -> int:
-    if not isinstance(video, KnownVideo):
+    if not isinstance(video, AnnotatedVideo):
         return 0
     groups = {entry.code: entry.look_alike for entry in video.objects(index)}
     return groups.get(code, 0)

@@ -21,7 +21,7 @@ class Patch:
         code: What the truth says there.
         paint: Draws it: ``uint8`` RGB of shape ``(h, w, 3)``.
         look_alike: Group of look-alikes of a thing, 0 for none; see
-            :class:`~mapt_bench.labels.KnownObject`.
+            :class:`~mapt_bench.labels.AnnotatedObject`.
     """
 
     top: int

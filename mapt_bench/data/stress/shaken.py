@@ -12,16 +12,16 @@ from mapt_bench.data.stress.dice import dice
 from mapt_bench.data.stress.visibility import visible_fractions
 from mapt_bench.labels import (
     ID_BITS,
+    AnnotatedObject,
+    AnnotatedVideo,
     FlowField,
     Frame,
-    KnownObject,
-    KnownVideo,
     PanopticMap,
     Video,
     WrappedVideo,
 )
 
-__all__ = ["ShakenKnownVideo", "ShakenVideo", "shaken"]
+__all__ = ["ShakenAnnotatedVideo", "ShakenVideo", "shaken"]
 
 _Kind = TypeVar("_Kind", bound=np.generic)
 
@@ -60,12 +60,12 @@ class ShakenVideo(WrappedVideo):
 
 
 @dataclass(frozen=True)
-class ShakenKnownVideo(ShakenVideo):
+class ShakenAnnotatedVideo(ShakenVideo):
     """The same of a video whose every answer is known."""
 
-    video: KnownVideo
+    video: AnnotatedVideo
 
-    def objects(self, index: int) -> tuple[KnownObject, ...]:
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
         """Return the tracked objects that reach into the shifted frame, nearest first.
 
         Speeds are those of the silhouettes inside the frame.
@@ -109,8 +109,8 @@ class ShakenKnownVideo(ShakenVideo):
 
 def shaken(video: Video, stress: Stress) -> ShakenVideo:
     """Shake a video; a known one stays known."""
-    if isinstance(video, KnownVideo):
-        return ShakenKnownVideo(video, stress)
+    if isinstance(video, AnnotatedVideo):
+        return ShakenAnnotatedVideo(video, stress)
     return ShakenVideo(video, stress)
 
 
@@ -137,8 +137,8 @@ def _stretched(image: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
 
 
 def _inside(
-    entry: KnownObject, shift: tuple[int, int], codes: NDArray[np.uint32]
-) -> KnownObject | None:
+    entry: AnnotatedObject, shift: tuple[int, int], codes: NDArray[np.uint32]
+) -> AnnotatedObject | None:
     """Return an object as far as it is inside the shifted frame; ``None`` if it is not."""
     height, width = codes.shape
     top, left = entry.top + shift[1], entry.left + shift[0]

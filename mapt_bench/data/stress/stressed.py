@@ -34,7 +34,7 @@ def stress_video(video: Video, stress: Stress | None) -> Video:
     before. What comes out depends on the video, the stressor, the level and the seed alone.
 
     Args:
-        video: Any video. A :class:`~mapt_bench.labels.KnownVideo` stays one.
+        video: Any video. A :class:`~mapt_bench.labels.AnnotatedVideo` stays one.
         stress: What to do; ``None`` leaves the video as it is.
 
     Raises:

@@ -4,7 +4,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from mapt_bench.labels import KnownVideo, Video
+from mapt_bench.labels import AnnotatedVideo, Video
 
 __all__ = ["MeasuredVideo", "visible_fractions"]
 
@@ -33,7 +33,7 @@ def visible_fractions(video: Video, index: int) -> dict[int, float] | None:
         By code ``class << 24 | id``, 0 (hidden whole) to 1, of the things that reach into the
         frame. ``None`` where nothing is known.
     """
-    if isinstance(video, KnownVideo):
+    if isinstance(video, AnnotatedVideo):
         known = {entry.code: entry.visible_fraction for entry in video.objects(index)}
         return {code: share for code, share in known.items() if not np.isnan(share)}
     if isinstance(video, MeasuredVideo):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mapt_bench.data.stress.dice import Diced
 from mapt_bench.data.stress.grey_levels import grey_levels
 from mapt_bench.data.stress.survey import boxes_of
-from mapt_bench.labels import ID_BITS, KnownVideo, PanopticMap, Video
+from mapt_bench.labels import ID_BITS, AnnotatedVideo, PanopticMap, Video
 
 __all__ = ["Fog", "Rain"]
 
@@ -66,7 +66,7 @@ class Fog:
             if entry.name == _SKY:
                 distance[codes >> np.uint32(ID_BITS) == entry.class_id] = _FARTHEST
         known = {}
-        if isinstance(self.video, KnownVideo):
+        if isinstance(self.video, AnnotatedVideo):
             known = {entry.code: entry.depth for entry in self.video.objects(index)}
         for code, box in boxes_of(PanopticMap(codes), labels).items():
             place = np.s_[box.top : box.bottom, box.left : box.right]

@@ -21,18 +21,21 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.dataset_file import write_dataset_file
-from mapt_bench.data.kitti_flow import encode_kitti_flow
-from mapt_bench.data.kitti_step import encode_kitti_step
-from mapt_bench.data.known_file import KnownHeader, known_text
-from mapt_bench.data.known_folder import BACKWARD_FLOW_FOLDER, FORWARD_FLOW_FOLDER
-from mapt_bench.data.layout import IMAGES_FOLDER, MAPS_FOLDER
+from mapt_bench.data.annotations import (
+    BACKWARD_FLOW_FOLDER,
+    FORWARD_FLOW_FOLDER,
+    AnnotationsHeader,
+    annotations_text,
+)
+from mapt_bench.data.encodings.kitti_step import encode_kitti_step
+from mapt_bench.data.flow_fields import encode_kitti_flow
+from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER, write_dataset_file
 from mapt_bench.data.world.place import SIDE_CAR, Place, flow_names, sweep
 from mapt_bench.data.world.pool import in_processes
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.files import write_json
-from mapt_bench.labels import FlowField, KnownObject, KnownVideo
+from mapt_bench.labels import AnnotatedObject, AnnotatedVideo, FlowField
 
 __all__ = ["WORLD_FILE", "DrawnVideo", "Export", "Written", "WrittenFlow", "export_videos"]
 
@@ -57,7 +60,7 @@ class DrawnVideo:
         settings: Plain data for JSON.
     """
 
-    video: KnownVideo
+    video: AnnotatedVideo
     settings: Mapping[str, Any]
 
 
@@ -119,7 +122,7 @@ class Written:
         was_there: Whether an earlier call had written it.
     """
 
-    header: KnownHeader
+    header: AnnotationsHeader
     was_there: bool
 
 
@@ -203,7 +206,7 @@ def _job(export: Export, drawn: DrawnVideo) -> _Job:
     return _Job(drawn, Place(export.folder, export.split, drawn.video.info, flows))
 
 
-def _write(job: _Job) -> KnownHeader:
+def _write(job: _Job) -> AnnotationsHeader:
     try:
         with job.place.staged():
             header = _write_parts(job)
@@ -216,10 +219,10 @@ def _write(job: _Job) -> KnownHeader:
     return header
 
 
-def _write_parts(job: _Job) -> KnownHeader:
+def _write_parts(job: _Job) -> AnnotationsHeader:
     video, info, beside = job.drawn.video, job.drawn.video.info, job.place.beside
     maps, images = hashlib.sha256(), hashlib.sha256()
-    objects: list[tuple[KnownObject, ...]] = []
+    objects: list[tuple[AnnotatedObject, ...]] = []
     for index, name in enumerate(info.frame_names):
         image, truth = video.frame(index).image, video.truth(index)
         images.update(image.tobytes())
@@ -230,7 +233,7 @@ def _write_parts(job: _Job) -> KnownHeader:
         objects.append(video.objects(index))
         for folder, field in _flows(job, index):
             (beside / folder / f"{name}.png").write_bytes(encode_kitti_flow(field))
-    header = KnownHeader(
+    header = AnnotationsHeader(
         sequence=info.name,
         frames=info.frame_count,
         height=info.height,
@@ -241,7 +244,7 @@ def _write_parts(job: _Job) -> KnownHeader:
         maps_sha256=maps.hexdigest(),
         images_sha256=images.hexdigest(),
     )
-    (beside / SIDE_CAR).write_text(known_text(header, info, objects), encoding="utf-8")
+    (beside / SIDE_CAR).write_text(annotations_text(header, info, objects), encoding="utf-8")
     return header
 
 

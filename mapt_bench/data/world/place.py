@@ -11,12 +11,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt_bench.data.images import read_image
-from mapt_bench.data.kitti_flow import read_kitti_flow
-from mapt_bench.data.kitti_step import KittiStepCodec
-from mapt_bench.data.known_file import KnownHeader, read_known
-from mapt_bench.data.known_folder import BACKWARD_FLOW_FOLDER, KNOWN_FOLDER
-from mapt_bench.data.layout import IMAGES_FOLDER, MAPS_FOLDER
+from mapt_bench.data.annotations import (
+    ANNOTATIONS_FOLDER,
+    BACKWARD_FLOW_FOLDER,
+    AnnotationsHeader,
+    read_annotations,
+)
+from mapt_bench.data.encodings.kitti_step import KittiStepEncoding
+from mapt_bench.data.flow_fields import read_kitti_flow
+from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER
+from mapt_bench.data.videos import read_image
 from mapt_bench.errors import DataError
 from mapt_bench.labels import VideoInfo
 
@@ -54,7 +58,7 @@ class Place:
         """Yield each part: where it is written, and where it belongs; the side-car comes last."""
         for kind in (IMAGES_FOLDER, MAPS_FOLDER, *self.flows):
             yield self.beside / kind, self.folder / kind / self.split / self.info.name
-        known = self.folder / KNOWN_FOLDER / self.split / f"{self.info.name}.jsonl"
+        known = self.folder / ANNOTATIONS_FOLDER / self.split / f"{self.info.name}.jsonl"
         yield self.beside / SIDE_CAR, known
 
     @contextmanager
@@ -75,7 +79,7 @@ class Place:
             shutil.rmtree(self.beside, ignore_errors=True)
             os.close(lock)
 
-    def finished(self) -> KnownHeader | None:
+    def finished(self) -> AnnotationsHeader | None:
         """Return the header of the sequence if all of it is in its place, whole and readable.
 
         Maps and images are decoded and compared with the hashes of the side-car, which takes a
@@ -85,17 +89,17 @@ class Place:
         if not side_car.exists():
             return None
         try:
-            header, _ = read_known(side_car)
+            header, _ = read_annotations(side_car)
             is_whole = header.frames == self.info.frame_count and self._reads_as(header)
         except DataError:  # cut off or damaged: it is drawn again
             return None
         return header if is_whole else None
 
-    def _reads_as(self, header: KnownHeader) -> bool:
+    def _reads_as(self, header: AnnotationsHeader) -> bool:
         goals = {part.name: goal for part, goal in self.parts()}
         size = (self.info.height, self.info.width)
         maps, images = hashlib.sha256(), hashlib.sha256()
-        codec = KittiStepCodec()
+        codec = KittiStepEncoding()
         for name in self.info.frame_names:
             codes = codec.decode(goals[MAPS_FOLDER] / f"{name}.png", size, self.info.labels)
             maps.update(codes.astype("<u4").tobytes())

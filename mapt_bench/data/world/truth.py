@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from mapt_bench.data.world.drawing import Silhouette, Surfaces
 from mapt_bench.data.world.stage import Cast, FaceStyle, Stage
 from mapt_bench.errors import ConfigError
-from mapt_bench.labels import ID_BITS, KnownObject, LabelSpace
+from mapt_bench.labels import ID_BITS, AnnotatedObject, LabelSpace
 
-__all__ = ["LEAST_PX", "FaceCodes", "code_faces", "known_objects", "true_codes"]
+__all__ = ["LEAST_PX", "FaceCodes", "annotated_objects", "code_faces", "true_codes"]
 
 LEAST_PX = 6
 """Objects of which fewer pixels are seen at 128 x 416 are void, as nobody would label them."""
@@ -93,13 +93,13 @@ def true_codes(surfaces: Surfaces, faces: FaceCodes) -> NDArray[np.uint32]:
     return codes
 
 
-def known_objects(
+def annotated_objects(
     stage: Stage,
     surfaces: Surfaces,
     codes: NDArray[np.uint32],
     faces: FaceCodes,
     time: int,
-) -> tuple[KnownObject, ...]:
+) -> tuple[AnnotatedObject, ...]:
     """Return the tracked objects that reach into a frame, nearest first."""
     found, counts = np.unique(codes, return_counts=True)
     seen = dict(zip(found.tolist(), counts.tolist(), strict=True))
@@ -123,13 +123,13 @@ def _own_code(cast: Cast, stage: Stage, faces: FaceCodes) -> int | None:
 
 def _object(
     silhouette: Silhouette, cast: Cast, code: int, visible_px: int, time: int
-) -> KnownObject:
+) -> AnnotatedObject:
     rows, columns = np.flatnonzero(silhouette.mask.any(1)), np.flatnonzero(silhouette.mask.any(0))
     speed = float("nan")
     if time:
         (l0, t0, r0, b0), (l1, t1, r1, b1) = cast.box[time - 1], cast.box[time]
         speed = float(np.hypot(l1 + r1 - l0 - r0, t1 + b1 - t0 - b0) / 2)
-    return KnownObject(
+    return AnnotatedObject(
         code=code,
         top=silhouette.top + int(rows[0]),
         left=silhouette.left + int(columns[0]),

@@ -12,12 +12,12 @@ from mapt_bench.data.world.flow import exact_flow, face_motion
 from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.shading import Palette, mix_palette, shade_image
 from mapt_bench.data.world.stage import Stage, set_stage
-from mapt_bench.data.world.truth import FaceCodes, code_faces, known_objects, true_codes
+from mapt_bench.data.world.truth import FaceCodes, annotated_objects, code_faces, true_codes
 from mapt_bench.errors import DataError
 from mapt_bench.labels import (
+    AnnotatedObject,
     FlowField,
     Frame,
-    KnownObject,
     PanopticMap,
     VideoInfo,
     label_space,
@@ -30,7 +30,7 @@ _KEPT_FRAMES = 64  # so that trackers that run one after the other share what is
 
 @dataclass(frozen=True, slots=True)
 class WorldVideo:
-    """One video of the world; a :class:`~mapt_bench.labels.KnownVideo`.
+    """One video of the world; a :class:`~mapt_bench.labels.AnnotatedVideo`.
 
     Attributes:
         settings: What it is drawn from.
@@ -82,7 +82,7 @@ class WorldVideo:
         """Return the ground truth at a position."""
         return PanopticMap(_codes(self.settings, index))
 
-    def objects(self, index: int) -> tuple[KnownObject, ...]:
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
         """Return the tracked objects that reach into a frame, nearest first; hidden ones too."""
         return _objects(self.settings, index)
 
@@ -148,10 +148,10 @@ def _codes(settings: WorldSettings, index: int) -> NDArray[np.uint32]:
 
 
 @lru_cache(maxsize=_KEPT_FRAMES)
-def _objects(settings: WorldSettings, index: int) -> tuple[KnownObject, ...]:
+def _objects(settings: WorldSettings, index: int) -> tuple[AnnotatedObject, ...]:
     stage, _, faces = _prepared(settings)
     codes = _codes(settings, index)
-    return known_objects(stage, _surfaces(settings, index), codes, faces, index)
+    return annotated_objects(stage, _surfaces(settings, index), codes, faces, index)
 
 
 @lru_cache(maxsize=_KEPT_FRAMES)

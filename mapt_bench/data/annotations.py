@@ -1,0 +1,321 @@
+"""Annotations of synthetic videos: the side-car file of each sequence, and videos that read it."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mapt_bench.data.flow_fields import read_kitti_flow
+from mapt_bench.data.folder_layout import resolve_labels
+from mapt_bench.data.rle import encode_rle, parse_rle, runs_of_mask
+from mapt_bench.data.videos import FolderVideo, open_videos
+from mapt_bench.errors import DataError, counted
+from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedObject, FlowField, VideoInfo, WrappedVideo
+
+__all__ = [
+    "ANNOTATIONS_FOLDER",
+    "ANNOTATIONS_SCHEMA",
+    "BACKWARD_FLOW_FOLDER",
+    "FORWARD_FLOW_FOLDER",
+    "AnnotatedFolderVideo",
+    "AnnotationsHeader",
+    "annotations_text",
+    "check_annotations",
+    "open_annotated_videos",
+    "read_annotations",
+    "read_annotations_header",
+]
+
+ANNOTATIONS_SCHEMA = "mapt-bench/known/1"
+"""The file format keeps its first name, so that data on disk stay readable."""
+
+_Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationsHeader:
+    """First line of an annotations side-car.
+
+    Attributes:
+        sequence: Name of the sequence.
+        frames: Number of frames.
+        height: Pixels.
+        width: Pixels.
+        label_space: Name of the label space of the codes.
+        settings: Settings that generated the video.
+        tracks: Number of different tracked objects.
+        maps_sha256: Hash of all panoptic maps' codes, ``uint32`` little-endian, in temporal order.
+        images_sha256: Hash of the RGB bytes of all images, in temporal order.
+    """
+
+    sequence: str
+    frames: int
+    height: int
+    width: int
+    label_space: str
+    settings: Mapping[str, Any]
+    tracks: int
+    maps_sha256: str
+    images_sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        values = {name: getattr(self, name) for name in _FIELDS}
+        return {"schema": ANNOTATIONS_SCHEMA, **values, "settings": dict(self.settings)}
+
+
+_FIELDS = tuple(field.name for field in fields(AnnotationsHeader))
+
+
+def annotations_text(
+    header: AnnotationsHeader, info: VideoInfo, objects: Sequence[Sequence[AnnotatedObject]]
+) -> str:
+    """Return the text of an annotations side-car.
+
+    Args:
+        header: First line.
+        info: Description of the video.
+        objects: Objects of each frame, nearest first.
+    """
+    lines: list[dict[str, Any]] = [header.to_dict()]
+    for name, found in zip(info.frame_names, objects, strict=True):
+        size = (info.height, info.width)
+        described = [_described(one, order, size) for order, one in enumerate(found)]
+        lines.append({"frame": name, "objects": described})
+    return "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+
+
+def _described(entry: AnnotatedObject, order: int, size: _Size) -> dict[str, Any]:
+    height, width = entry.amodal.shape
+    whole = np.zeros(size, dtype=bool)
+    whole[entry.top : entry.top + height, entry.left : entry.left + width] = entry.amodal
+    return {
+        "code": entry.code,
+        "class": entry.code >> ID_BITS,
+        "id": entry.code & (ID_LIMIT - 1),
+        "box": [entry.left, entry.top, width, height],
+        "amodal": {
+            "size": list(size),
+            "counts": encode_rle(runs_of_mask(whole), size[0] * size[1]),
+        },
+        "visible_px": entry.visible_px,
+        "amodal_px": entry.amodal_px,
+        "visible_fraction": _number(entry.visible_fraction),
+        "depth": _number(entry.depth),
+        "order": order,
+        "speed": _number(entry.speed),
+        "look_alike": entry.look_alike,
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(float(value), 4)
+
+
+def read_annotations_header(path: Path) -> AnnotationsHeader:
+    """Read the first line of an annotations side-car.
+
+    Raises:
+        DataError: If the file is missing or damaged, or has another schema.
+    """
+    return _header(next(_lines(path), None), path)
+
+
+def read_annotations(
+    path: Path,
+) -> tuple[AnnotationsHeader, tuple[tuple[AnnotatedObject, ...], ...]]:
+    """Read an annotations side-car: the header, and the objects of each frame, nearest first.
+
+    Raises:
+        DataError: If the file is missing, damaged or incomplete, or has another schema.
+    """
+    lines = list(_lines(path))
+    header = _header(lines[0] if lines else None, path)
+    if len(lines) != header.frames + 1:
+        raise DataError(
+            f"has {len(lines) - 1} frame lines; expected {header.frames}; generate it again",
+            where=path,
+        )
+    try:
+        frames = tuple(tuple(map(_object, line["objects"])) for line in lines[1:])
+    except (KeyError, TypeError, ValueError, IndexError) as problem:
+        raise DataError(f"is damaged ({problem}); generate it again", where=path) from problem
+    return header, frames
+
+
+def _lines(path: Path) -> Iterator[Any]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from map(json.loads, file)
+    except (OSError, ValueError) as problem:
+        raise DataError(f"cannot be read ({problem}); generate it again", where=path) from problem
+
+
+def _header(line: object, path: Path) -> AnnotationsHeader:
+    found = line if isinstance(line, dict) else {}
+    if found.get("schema") != ANNOTATIONS_SCHEMA:
+        raise DataError(
+            f"has schema {found.get('schema')!r}; expected {ANNOTATIONS_SCHEMA!r}; "
+            "generate it again",
+            where=path,
+        )
+    missing = [name for name in _FIELDS if name not in found]
+    if missing:
+        raise DataError(
+            f"lacks {', '.join(missing)} in its first line; generate it again", where=path
+        )
+    return AnnotationsHeader(**{name: found[name] for name in _FIELDS})
+
+
+def _object(line: Mapping[str, Any]) -> AnnotatedObject:
+    left, top, width, height = line["box"]
+    rows, columns = line["amodal"]["size"]
+    starts, ends = parse_rle(line["amodal"]["counts"], rows * columns)
+    edges = np.zeros(rows * columns + 1, dtype=np.int8)
+    edges[starts] += 1
+    edges[ends] -= 1
+    whole = np.cumsum(edges[:-1], dtype=np.int8).reshape(columns, rows).T.astype(bool)
+    return AnnotatedObject(
+        code=int(line["code"]),
+        top=top,
+        left=left,
+        amodal=whole[top : top + height, left : left + width],
+        visible_px=int(line["visible_px"]),
+        depth=_float(line["depth"]),
+        speed=_float(line["speed"]),
+        look_alike=int(line["look_alike"]),
+    )
+
+
+def _float(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+ANNOTATIONS_FOLDER = "known"
+"""Folder of the side-cars. The name is part of the file format ``mapt-bench/known/1``."""
+BACKWARD_FLOW_FOLDER = "backward_flow"
+FORWARD_FLOW_FOLDER = "forward_flow"
+
+
+@dataclass(frozen=True)
+class AnnotatedFolderVideo(WrappedVideo):
+    """A synthetic video in files; implements :class:`~mapt_bench.labels.AnnotatedVideo`.
+
+    Attributes:
+        video: Frames and maps.
+        folder: Folder of the data set.
+        split: For example ``"val"``.
+    """
+
+    video: FolderVideo
+    folder: Path
+    split: str
+
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
+        """Return the tracked objects in a frame, hidden ones included, nearest first.
+
+        Raises:
+            DataError: If the side-car is damaged.
+        """
+        return _objects(self.folder / ANNOTATIONS_FOLDER / self.split / f"{self.info.name}.jsonl")[
+            index
+        ]
+
+    def backward_flow(self, index: int) -> FlowField:
+        """Return each pixel's position in the previous frame, to 1/64 pixel.
+
+        Raises:
+            DataError: For the first frame, or if the folder has no flow.
+        """
+        if index < 1:
+            raise DataError("the first frame has no previous frame", where=self.info.name)
+        return self._flow(BACKWARD_FLOW_FOLDER, index)
+
+    def forward_flow(self, index: int) -> FlowField:
+        """Return each pixel's position in the next frame, to 1/64 pixel.
+
+        Raises:
+            DataError: For the last frame, or if the folder has no flow.
+        """
+        if index + 1 >= self.info.frame_count:
+            raise DataError("the last frame has no next frame", where=self.info.name)
+        return self._flow(FORWARD_FLOW_FOLDER, index)
+
+    def _flow(self, kind: str, index: int) -> FlowField:
+        name = f"{self.info.frame_names[index]}.png"
+        path = self.folder / kind / self.split / self.info.name / name
+        if not path.is_file():
+            raise DataError(
+                "does not exist; expected optical flow; generate it with synth --flow both",
+                where=path,
+            )
+        return read_kitti_flow(path, (self.info.height, self.info.width))
+
+
+@lru_cache(maxsize=4)
+def _objects(path: Path) -> tuple[tuple[AnnotatedObject, ...], ...]:
+    return read_annotations(path)[1]
+
+
+def open_annotated_videos(folder: Path) -> list[AnnotatedFolderVideo]:
+    """Open the synthetic videos of a folder that ``mapt-bench synth`` wrote.
+
+    Raises:
+        DataError: If a sequence has no side-car, or a file is unreadable.
+    """
+    folder = Path(folder)
+    found = []
+    for video in open_videos(folder, resolve_labels(None, folder)):
+        if not isinstance(video, FolderVideo) or video.maps is None:
+            raise DataError(
+                "has no maps; expected synthetic videos, as mapt-bench synth writes them",
+                where=folder,
+            )
+        *_, split, name = ("", *video.maps.parts)
+        path = folder / ANNOTATIONS_FOLDER / split / f"{name}.jsonl"
+        if not path.is_file():
+            raise DataError(
+                "does not exist; expected one annotations side-car for each sequence; "
+                "generate the data again with mapt-bench synth",
+                where=path,
+            )
+        _check_frames(video, read_annotations_header(path).frames, path)
+        found.append(AnnotatedFolderVideo(video, folder, split))
+    return found
+
+
+def check_annotations(folder: Path, maps: Mapping[tuple[str, ...], int]) -> Iterator[DataError]:
+    """Yield every problem of a folder's side-cars. A folder without side-cars has none.
+
+    Args:
+        folder: Folder of the data set. Its side-cars are in ``known``.
+        maps: Number of frames of each sequence of maps, by its path below the maps.
+    """
+    root = Path(folder) / ANNOTATIONS_FOLDER
+    for path in sorted(root.glob("*/*.jsonl")):
+        parts = path.relative_to(root).with_suffix("").parts
+        try:
+            frames = read_annotations(path)[0].frames
+        except DataError as problem:
+            yield problem
+            continue
+        if maps.get(parts) != frames:
+            yield DataError(
+                f"describes {counted(frames, 'frame')}, but the sequence has maps of "
+                f"{maps.get(parts, 0)}; generate the sequence again",
+                where=path,
+            )
+
+
+def _check_frames(video: FolderVideo, expected: int, path: Path) -> None:
+    if video.info.frame_count != expected:
+        raise DataError(
+            f"describes {counted(expected, 'frame')}, but the sequence has "
+            f"{video.info.frame_count}; generate it again",
+            where=path,
+        )

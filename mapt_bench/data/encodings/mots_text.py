@@ -1,0 +1,400 @@
+"""MOTS text (KITTI MOTS, MOTS20): one object per line, ``frame id class height width rle``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from mapt_bench.data.encodings.encoding_registry import Encoding, register_encoding
+from mapt_bench.data.encodings.instance_png import (
+    MOTS_ID_LIMIT,
+    MOTS_IGNORE,
+    class_of_mots,
+    mots_of_class,
+    unknown_mots_class,
+)
+from mapt_bench.data.folder_layout import FrameFolder, Listing, write_dataset_file
+from mapt_bench.data.png import MAX_PIXELS
+from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
+from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment
+from mapt_bench.errors import DataError, counted
+from mapt_bench.files import write_text
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
+
+__all__ = [
+    "MotsLine",
+    "MotsTextEncoding",
+    "MotsTextSequence",
+    "MotsTextWriter",
+    "bad_line",
+    "is_mots_text",
+    "read_lines",
+]
+
+_FRAME_LIMIT = 10**6  # names have six digits
+
+_GAP_LIMIT = 10_000
+"""Longest gap of consecutive frames without object, several minutes of video.
+
+Missing frames are scored as empty frames. So one wrong frame number could add a million frames.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MotsLine:
+    """One line of a file with checked numbers."""
+
+    number: int
+    frame: int
+    object_id: int
+    mots_class: int
+    height: int
+    width: int
+    rle: str
+
+
+def read_lines(path: Path, labels: LabelSpace, report: Report) -> list[MotsLine]:
+    """Read the lines of a file that are well-formed and consistent.
+
+    Args:
+        path: File.
+        labels: Label space, which must have their classes.
+        report: Receives the problem of each line that is omitted.
+    """
+    return _without_strays(path, list(_consistent_lines(path, labels, report)), report)
+
+
+def _consistent_lines(path: Path, labels: LabelSpace, report: Report) -> Iterator[MotsLine]:
+    """Yield the lines that are well-formed and consistent with the lines before."""
+    classes = class_of_mots(labels)
+    first: MotsLine | None = None
+    seen: dict[tuple[int, int, int], int] = {}
+    for number, text in enumerate(_read_text(path, report), start=1):
+        if not text.strip():
+            continue
+        try:
+            line = _parse_line(path, number, text)
+            if line.mots_class not in classes:
+                raise unknown_mots_class(line.mots_class, labels, f"{path}:{number}")
+            first = first or line
+            _check_agreement(path, line, first, seen)
+        except DataError as problem:
+            report(problem)
+        else:
+            yield line
+
+
+def _without_strays(path: Path, lines: list[MotsLine], report: Report) -> list[MotsLine]:
+    """Omit the lines after an implausible gap, and report the first of them."""
+    before = -1
+    for line in sorted(lines, key=lambda line: line.frame):
+        if line.frame - before > _GAP_LIMIT:
+            beyond = sum(other.frame >= line.frame for other in lines)
+            report(
+                bad_line(
+                    path,
+                    line.number,
+                    f"frame {line.frame} comes after "
+                    + (f"frame {before}" if before >= 0 else "no other frame")
+                    + f" ({counted(beyond, 'line')} after the gap); expected at most {_GAP_LIMIT} "
+                    "consecutive frames without object; number the frames from 0",
+                )
+            )
+            return [other for other in lines if other.frame < line.frame]
+        before = line.frame
+    return lines
+
+
+def _check_agreement(
+    path: Path, line: MotsLine, first: MotsLine, seen: dict[tuple[int, int, int], int]
+) -> None:
+    if (line.height, line.width) != (first.height, first.width):
+        raise bad_line(
+            path,
+            line.number,
+            f"its frame is {line.width}x{line.height} pixels, that of line {first.number} is "
+            f"{first.width}x{first.height}; all frames of a sequence need one size",
+        )
+    earlier = seen.setdefault((line.frame, line.mots_class, line.object_id), line.number)
+    if line.mots_class != MOTS_IGNORE and earlier != line.number:
+        raise bad_line(
+            path,
+            line.number,
+            f"object {line.object_id} is already in frame {line.frame}, on line {earlier}; "
+            "expected one line per object and frame; join the lines",
+        )
+
+
+def _read_text(path: Path, report: Report) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        report(DataError(f"cannot be read as text ({problem})", where=path))
+        return []
+
+
+def _parse_line(path: Path, number: int, text: str) -> MotsLine:
+    fields = text.split()
+    numbers = [int(field) for field in fields[:5] if field.isascii() and field.isdecimal()]
+    if len(fields) != 6 or len(numbers) != 5:
+        shown = text if len(text) <= 60 else f"{text[:60]}..."
+        raise bad_line(
+            path,
+            number,
+            f"found {shown!r}; expected 'frame id class height width rle', five whole numbers "
+            "and the compressed run lengths",
+        )
+    frame, object_id, mots_class, height, width = numbers
+    if not 0 < height * width <= MAX_PIXELS:
+        raise bad_line(
+            path, number, f"{width}x{height} pixels; expected between 1 and {MAX_PIXELS}"
+        )
+    if frame >= _FRAME_LIMIT:
+        raise bad_line(path, number, f"frame {frame}; expected less than {_FRAME_LIMIT}")
+    if object_id >= ID_LIMIT:
+        raise bad_line(path, number, f"id {object_id}; expected less than {ID_LIMIT}")
+    return MotsLine(number, frame, object_id, mots_class, height, width, fields[5])
+
+
+def bad_line(path: Path, number: int, message: str) -> DataError:
+    """Return the error of one line of a file."""
+    return DataError(f"line {number}: {message}", where=f"{path}:{number}")
+
+
+@dataclass(frozen=True, slots=True)
+class MotsObject:
+    """One object in one frame.
+
+    Attributes:
+        line: Number of its line in the file, from 1.
+        code: ``class << 24 | id``.
+        rle: Compressed run lengths.
+    """
+
+    line: int
+    code: int
+    rle: str
+
+
+@dataclass(frozen=True, slots=True)
+class MotsTextSequence:
+    """One file of MOTS text; implements ``StoredSequence`` and ``OpenEnded``.
+
+    Without a partner, it has the frames from 0 to the last one with an object. Pixels without an
+    object are background, ignore regions are void.
+
+    Attributes:
+        parts: Path of the file below the folder, without suffix.
+        file: File.
+        frame_names: Frame numbers, with six digits unless the partner has other names.
+        known_size: Height and width, or ``None`` for an empty file.
+        objects: Objects of each frame with objects, by frame number.
+        void_class: Class number of ignore regions and background.
+    """
+
+    parts: tuple[str, ...]
+    file: Path
+    frame_names: tuple[str, ...]
+    known_size: tuple[int, int] | None
+    objects: dict[int, tuple[MotsObject, ...]]
+    void_class: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels.
+
+        Raises:
+            DataError: If the file is empty, so that the size is unknown.
+        """
+        if self.known_size is None:
+            raise DataError(
+                "is empty, so the size of its frames is unknown; expected at least one object; "
+                "match it with a sequence of known size",
+                where=self.file,
+            )
+        return self.known_size
+
+    def path(self, index: int) -> Path:
+        """Return the file, which holds all frames."""
+        del index
+        return self.file
+
+    def read(self, index: int) -> PanopticMap:
+        """Decode the map at a position.
+
+        Raises:
+            DataError: If run lengths are malformed or objects overlap. The message names the line.
+        """
+        height, width = self.size
+        found = self.objects.get(int(self.frame_names[index]), ())
+        painted = []
+        for entry in found:
+            try:
+                painted.append((entry.code, parse_rle(entry.rle, height * width)))
+            except ValueError as problem:
+                raise bad_line(
+                    self.file,
+                    entry.line,
+                    f"the run lengths are malformed: {problem}; expected COCO's compressed form "
+                    f"for {width}x{height} pixels",
+                ) from problem
+        background, void = background_code(self.void_class), self.void_class << ID_BITS
+        solid = [index for index, (code, _) in enumerate(painted) if code != void]
+        try:
+            codes = paint_runs([painted[index] for index in solid], self.size, background)
+        except OverlapError as problem:
+            lines = [found[solid[index]].line for index in (problem.first, problem.second)]
+            raise bad_line(
+                self.file,
+                lines[1],
+                f"its mask overlaps that of line {lines[0]}; expected each pixel of a frame to "
+                "belong to one object; remove the overlap from one of them",
+            ) from problem
+        for code, runs in painted:
+            if code == void:  # objects keep their pixels inside an ignore region
+                region = paint_runs([(code, runs)], self.size, background)
+                codes = np.where(codes == background, region, codes)
+        return PanopticMap(codes)
+
+    def with_frames(self, frame_names: tuple[str, ...], size: tuple[int, int] | None) -> Self:
+        """Return the same objects with the frames of a partner.
+
+        Frames with objects are kept if the partner lacks them, so that the difference is reported.
+
+        Args:
+            frame_names: Frame numbers with any number of digits.
+            size: Height and width of the partner, used if the file is empty.
+
+        Raises:
+            DataError: If a name is no number.
+        """
+        names = {moment(name): name for name in frame_names}
+        for key, name in names.items():
+            if not isinstance(key, int):
+                raise DataError(
+                    f"the frames of MOTS text are numbers, but those of its partner are named "
+                    f"like {name!r}; name them by number",
+                    where=self.file,
+                )
+        numbers = {int(key) for key in names} | set(self.objects)
+        ordered = tuple(names.get(number, f"{number:06d}") for number in sorted(numbers))
+        return replace(self, frame_names=ordered, known_size=self.known_size or size)
+
+
+def is_mots_text(path: Path) -> bool:
+    """Whether the first line of a file has the six fields. An empty file is accepted."""
+    try:
+        with path.open(encoding="utf-8") as handle:
+            fields = handle.readline().split()
+    except (OSError, UnicodeDecodeError):
+        return False
+    numbers = all(field.lstrip("-").isdecimal() for field in fields[:5])
+    return not fields or (len(fields) == 6 and numbers)
+
+
+@register_encoding
+class MotsTextEncoding(Encoding):
+    """MOTS text files, one per sequence."""
+
+    name = "mots-txt"
+    suffixes = frozenset({".txt"})
+    form = "lines of 'frame id class height width rle'"
+
+    def accepts(self, path: Path) -> bool:
+        """Whether the first line of a file has the six fields. An empty file is accepted."""
+        return is_mots_text(path)
+
+    def open(
+        self, listing: Listing, labels: LabelSpace, report: Report
+    ) -> tuple[StoredSequence, ...]:
+        """Return one sequence for every text file. Run lengths are decoded frame by frame later."""
+        return tuple(
+            _open_file(path, (*_inside(folder, listing), path.stem), labels, report)
+            for folder in listing.folders
+            for path in folder.with_suffix(".txt")
+        )
+
+
+def _inside(folder: FrameFolder, listing: Listing) -> tuple[str, ...]:
+    return folder.parts if folder.path != listing.root else ()
+
+
+def _open_file(
+    path: Path, parts: tuple[str, ...], labels: LabelSpace, report: Report
+) -> MotsTextSequence:
+    lines = read_lines(path, labels, report)
+    classes = class_of_mots(labels)
+    joined = all(_is_joined(line) for line in lines)
+    objects: dict[int, list[MotsObject]] = {}
+    for line in lines:
+        track = 0
+        if line.mots_class != MOTS_IGNORE:
+            track = line.object_id % MOTS_ID_LIMIT + 1 if joined else line.object_id
+        code = classes[line.mots_class] << ID_BITS | track
+        objects.setdefault(line.frame, []).append(MotsObject(line.number, code, line.rle))
+    names = tuple(f"{number:06d}" for number in range(max(objects, default=-1) + 1))
+    size = (lines[0].height, lines[0].width) if lines else None
+    by_frame = {frame: tuple(entries) for frame, entries in objects.items()}
+    return MotsTextSequence(parts, path, names, size, by_frame, labels.ignore_label)
+
+
+def _is_joined(line: MotsLine) -> bool:
+    """Whether an id is ``class * 1000 + number``. Some trackers write plain numbers."""
+    return line.object_id // MOTS_ID_LIMIT == line.mots_class or line.mots_class == MOTS_IGNORE
+
+
+class MotsTextWriter(ClosingWriter):
+    """Writes ``<folder>/<sequence>.txt`` as MOTS text. The files are written by :meth:`close`.
+
+    MOTS has cars and pedestrians. Other classes are not written, so they are read as void. Track id
+    n has the object id ``class * 1000 + n - 1``. Id 0 (crowd) becomes an ignore region.
+
+    Args:
+        folder: Output folder.
+        labels: Label space. Its ``car`` and ``person`` are written.
+    """
+
+    def __init__(self, folder: Path, labels: LabelSpace) -> None:
+        self._folder = Path(folder)
+        self._labels = labels
+        self._classes = mots_of_class(labels)
+        self._lines: dict[str, list[str]] = {}
+
+    def write(self, sequence: str, frame_name: str, panoptic_map: PanopticMap) -> None:
+        """Take one frame; see :meth:`MapWriter.write`."""
+        lines = self._lines.setdefault(sequence, [])
+        path = self._folder / f"{sequence}.txt"
+        if not frame_name.isdecimal():
+            raise DataError(
+                f"frame {frame_name!r} is not a number; MOTS text numbers frames; rename them",
+                where=path,
+            )
+        height, width = panoptic_map.shape
+        for code in np.unique(panoptic_map.codes).tolist():
+            mots_class = self._classes.get(code >> ID_BITS)
+            if mots_class is None:
+                continue
+            mots_class, object_id = self._mots_id(mots_class, code & (ID_LIMIT - 1), path)
+            rle = encode_rle(runs_of_mask(panoptic_map.codes == code), height * width)
+            lines.append(f"{int(frame_name)} {object_id} {mots_class} {height} {width} {rle}\n")
+
+    def close(self) -> None:
+        """Write the files and ``dataset.json``."""
+        for sequence, lines in self._lines.items():
+            write_text(self._folder / f"{sequence}.txt", "".join(lines))
+        write_dataset_file(self._folder, self._labels, "mots-txt")
+
+    @staticmethod
+    def _mots_id(mots_class: int, track_id: int, path: Path) -> tuple[int, int]:
+        if track_id == 0:
+            return MOTS_IGNORE, MOTS_IGNORE * MOTS_ID_LIMIT
+        if track_id > MOTS_ID_LIMIT:
+            raise DataError(
+                f"id {track_id} is too large for MOTS text, whose objects are numbered 0 to "
+                f"{MOTS_ID_LIMIT - 1} for ids 1 to {MOTS_ID_LIMIT}; renumber the tracks, or "
+                "write kitti-step",
+                where=path,
+            )
+        return mots_class, mots_class * MOTS_ID_LIMIT + track_id - 1

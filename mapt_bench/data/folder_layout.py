@@ -1,0 +1,247 @@
+"""Layout of data folders: where frames are, and the ``dataset.json`` beside them."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.errors import DataError, MaptBenchError
+from mapt_bench.files import write_json
+from mapt_bench.labels import LabelSpace, label_space
+
+__all__ = [
+    "DATASET_FILE",
+    "IMAGES_FOLDER",
+    "MAPS_FOLDER",
+    "DatasetFile",
+    "FrameFolder",
+    "Listing",
+    "find_dataset_file",
+    "list_folder",
+    "map_root",
+    "natural_key",
+    "resolve_labels",
+    "write_dataset_file",
+]
+
+DATASET_FILE = "dataset.json"
+IMAGES_FOLDER = "images"
+MAPS_FOLDER = "panoptic_maps"
+
+FRAME_SUFFIXES = frozenset({".png", ".npy", ".jpg", ".jpeg"})
+"""Suffixes of files that hold one frame."""
+
+_SEEN_SUFFIXES = FRAME_SUFFIXES | {".json", ".txt"}
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFolder:
+    """A folder that directly holds files.
+
+    Attributes:
+        parts: Path below the root. For the root itself, the name of the root.
+        path: Path of the folder.
+        files: Files with a relevant suffix, in natural order (``2.png`` before ``10.png``).
+    """
+
+    parts: tuple[str, ...]
+    path: Path
+    files: tuple[Path, ...]
+
+    def with_suffix(self, *suffixes: str) -> tuple[Path, ...]:
+        """Return the files with one of ``suffixes`` (lower case)."""
+        return tuple(file for file in self.files if file.suffix.lower() in suffixes)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All folders with files below a root.
+
+    Attributes:
+        root: Root of the search.
+        folders: Folders at any depth, ordered by their parts.
+    """
+
+    root: Path
+    folders: tuple[FrameFolder, ...]
+
+    def files(self, *suffixes: str) -> list[Path]:
+        """Return the files of all folders with one of ``suffixes`` (lower case)."""
+        return [file for folder in self.folders for file in folder.with_suffix(*suffixes)]
+
+
+def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Return a sort key in which digits count by their value.
+
+    Example:
+        >>> sorted(["f10", "f9", "f09"], key=natural_key)
+        ['f09', 'f9', 'f10']
+    """
+    pieces = [piece for piece in re.split(r"([0-9]+)", text) if piece]
+    ranked = [(0, int(piece), "") if piece[0].isdecimal() else (1, 0, piece) for piece in pieces]
+    return (*ranked, (-1, 0, text))
+
+
+def require_folder(folder: Path) -> None:
+    """Check that a path is a folder.
+
+    Raises:
+        DataError: If it does not exist or is a file.
+    """
+    if folder.is_dir():
+        return
+    if folder.exists():
+        raise DataError("is a file; expected a folder of frames or sequences", where=folder)
+    raise DataError("does not exist; expected a folder of frames or sequences", where=folder)
+
+
+def map_root(folder: Path) -> Path:
+    """Return the folder of the maps: ``panoptic_maps`` in the folder, or else the folder itself.
+
+    Raises:
+        DataError: If ``folder`` is not a folder.
+    """
+    require_folder(folder)
+    inner = folder / MAPS_FOLDER
+    return inner if inner.is_dir() else folder
+
+
+def list_folder(
+    root: Path, *, skip: frozenset[str] = frozenset(), suffixes: frozenset[str] = frozenset()
+) -> Listing:
+    """Find every folder below ``root`` with relevant files.
+
+    Hidden files, hidden folders and ``dataset.json`` are skipped. Links are followed once.
+
+    Args:
+        root: Root of the search.
+        skip: Names of folders directly in ``root`` to omit.
+        suffixes: Suffixes of relevant files, lower case, in addition to the usual ones.
+
+    Raises:
+        DataError: If ``root`` is not a folder.
+    """
+    require_folder(root)
+    folders = []
+    for path, names in _walk(root, skip, _SEEN_SUFFIXES | suffixes):
+        parts = path.relative_to(root).parts or (root.resolve().name,)
+        files = tuple(path / name for name in sorted(names, key=natural_key))
+        if files:
+            folders.append(FrameFolder(parts, path, files))
+    return Listing(root, tuple(sorted(folders, key=lambda found: found.parts)))
+
+
+def _walk(
+    root: Path, skip: frozenset[str], suffixes: frozenset[str]
+) -> Iterator[tuple[Path, list[str]]]:
+    seen = set()
+    for place, folders, names in os.walk(root, followlinks=True):
+        path = Path(place)
+        real = path.resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        left_out = skip if path == root else frozenset()
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in left_out)
+        yield path, [name for name in names if _is_of_interest(name, suffixes)]
+
+
+def _is_of_interest(name: str, suffixes: frozenset[str]) -> bool:
+    hidden = name.startswith(".") or name == DATASET_FILE
+    return not hidden and Path(name).suffix.lower() in suffixes
+
+
+_DEFAULT = "kitti-step"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFile:
+    """Content of a ``dataset.json``.
+
+    Attributes:
+        path: Path of the file.
+        labels: Label space of the maps.
+        encoding: Name of their encoding. ``None`` if it has to be detected.
+    """
+
+    path: Path
+    labels: LabelSpace
+    encoding: str | None
+
+
+def find_dataset_file(folder: Path) -> DatasetFile | None:
+    """Read the ``dataset.json`` of a folder, or of the data set that contains the folder.
+
+    The file is in the folder itself, or beside a ``panoptic_maps`` on the path of the folder.
+
+    Raises:
+        DataError: If the file exists and is unreadable.
+    """
+    whole = Path(folder).absolute()
+    owners = [place.parent for place in (whole, *whole.parents) if place.name == MAPS_FOLDER]
+    for owner in (Path(folder), *owners):
+        path = owner / DATASET_FILE
+        if path.is_file():
+            return _read(path)
+    return None
+
+
+def _read(path: Path) -> DatasetFile:
+    try:
+        data: Any = json.loads(path.read_text(encoding="utf-8"))
+        encoding = data.pop("encoding", None) if isinstance(data, dict) else None
+        labels = LabelSpace.from_dict(data, where=path)
+    except (OSError, ValueError, MaptBenchError) as problem:
+        reason = problem.message if isinstance(problem, MaptBenchError) else problem
+        raise DataError(
+            f"cannot be read ({reason}); expected the label space (name, classes) and an "
+            "encoding; correct or remove the file",
+            where=path,
+        ) from problem
+    return DatasetFile(path, labels, None if encoding is None else str(encoding))
+
+
+def write_dataset_file(folder: Path, labels: LabelSpace, encoding: str) -> None:
+    """Write ``dataset.json`` into a folder."""
+    write_json(folder / DATASET_FILE, {**labels.to_dict(), "encoding": encoding})
+
+
+def resolve_labels(dataset: str | None, folder: Path, *others: Path) -> LabelSpace:
+    """Choose the label space: from the option, else from the data, else kitti-step.
+
+    Predictions never choose the label space of an evaluation.
+
+    Args:
+        dataset: Built-in name or YAML file. ``None`` to read ``dataset.json``.
+        folder: Folder of the ground truth or of the images.
+        others: Folders of predictions. Their label space must be the same.
+
+    Raises:
+        ConfigError: If ``dataset`` is unknown. The message suggests the nearest.
+        DataError: If a ``dataset.json`` is unreadable, or one of ``others`` disagrees.
+    """
+    if dataset is not None:
+        return label_space(dataset)
+    stated = find_dataset_file(folder)
+    labels = label_space(_DEFAULT) if stated is None else stated.labels
+    for other in map(find_dataset_file, others):
+        if other is not None and other.labels != labels:
+            source = (
+                f"{folder} states none and is read as {labels.name!r}"
+                if stated is None
+                else f"{stated.path} states {labels.name!r}{_difference(labels, other.labels)}"
+            )
+            raise DataError(
+                f"states label space {other.labels.name!r}, but {source}; "
+                f"choose one with --dataset, as in --dataset {other.labels.name}",
+                where=other.path,
+            )
+    return labels
+
+
+def _difference(left: LabelSpace, right: LabelSpace) -> str:
+    return " with other classes" if left.name == right.name else ""

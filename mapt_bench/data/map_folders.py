@@ -1,0 +1,337 @@
+"""Folders of panoptic maps: open one, and match the sequences and frames of two."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from mapt_bench.data.encodings import (
+    Encoding,
+    detect_encoding,
+    encoding_by_name,
+    encoding_suffixes,
+)
+from mapt_bench.data.folder_layout import (
+    IMAGES_FOLDER,
+    Listing,
+    find_dataset_file,
+    list_folder,
+    map_root,
+)
+from mapt_bench.data.sequences import (
+    OpenEnded,
+    Report,
+    StoredSequence,
+    aligned,
+    moment,
+    raise_problem,
+)
+from mapt_bench.errors import DataError, counted, listed
+from mapt_bench.labels import LabelSpace, MapSequence
+
+__all__ = [
+    "MapFolder",
+    "match_by_suffix",
+    "match_sequences",
+    "matching_notes",
+    "open_maps",
+    "pair_frames",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class MapFolder:
+    """A folder of panoptic maps. Only file headers have been read.
+
+    Attributes:
+        folder: Folder, as given.
+        encoding: Name of the encoding, for example ``"kitti-step"``.
+        labels: Label space.
+        sequences: At least one sequence, sorted by parts.
+    """
+
+    folder: Path
+    encoding: str
+    labels: LabelSpace
+    sequences: tuple[StoredSequence, ...]
+
+    @property
+    def frame_count(self) -> int:
+        """Number of frames in all sequences."""
+        return sum(len(sequence.frame_names) for sequence in self.sequences)
+
+
+def open_maps(
+    folder: Path,
+    labels: LabelSpace,
+    *,
+    encoding: str | None = None,
+    report: Report = raise_problem,
+) -> MapFolder:
+    """Find the sequences of a folder. Only headers are read.
+
+    Sequences are found at any depth. Frames directly in the folder are one sequence. If the folder
+    has a ``panoptic_maps``, the maps are searched only there.
+
+    Args:
+        folder: Folder of the maps.
+        labels: Label space.
+        encoding: Name of the encoding. ``None`` reads it from the folder's ``dataset.json``, or
+            detects it from a few files.
+        report: Receives the problem of every unusable file. By default the first one is raised.
+
+    Raises:
+        ConfigError: If the encoding is unknown.
+        DataError: If there is no folder or no frame, or a file differs from the rest.
+    """
+    folder = Path(folder)
+    listing = list_folder(
+        map_root(folder), skip=frozenset({IMAGES_FOLDER}), suffixes=encoding_suffixes()
+    )
+    chosen = _choose(folder, listing, encoding)
+    problems: list[DataError] = []
+
+    def remember(problem: DataError) -> None:
+        problems.append(problem)
+        report(problem)
+
+    sequences = chosen.open(listing, labels, remember)
+    if not sequences:
+        first = "".join(f" (first problem: {p.where}: {p.message})" for p in problems[:1])
+        raise DataError(
+            f"holds no frame that can be read as {chosen.name}{first}; expected maps in the folder "
+            "or in folders below it; give another folder, or name its encoding with --encoding",
+            where=folder,
+        )
+    ordered = tuple(sorted(sequences, key=lambda sequence: sequence.parts))
+    return MapFolder(folder, chosen.name, labels, ordered)
+
+
+def _choose(folder: Path, listing: Listing, encoding: str | None) -> Encoding:
+    if encoding is None:
+        stated = find_dataset_file(folder)
+        encoding = None if stated is None else stated.encoding
+    return detect_encoding(listing) if encoding is None else encoding_by_name(encoding)
+
+
+Parts = tuple[str, ...]
+
+
+def match_sequences(gt: MapFolder, pred: MapFolder) -> list[tuple[StoredSequence, StoredSequence]]:
+    """Match the sequences of two folders by their longest common path suffix.
+
+    If each side has exactly one sequence, they match with any names. A sequence of MOTS text,
+    which stores no empty frames, gets the frames of its partner.
+
+    Returns:
+        Pairs (ground truth, prediction), in the order of the ground truth.
+
+    Raises:
+        DataError: If both are the same folder, or share folders or files, if a match is not
+            unique, or if a sequence of either side has no partner.
+    """
+    _refuse_the_same(gt, pred)
+    if len(gt.sequences) == len(pred.sequences) == 1:
+        return [_aligned(gt.sequences[0], pred.sequences[0])]
+    gt_by_parts = {sequence.parts: sequence for sequence in gt.sequences}
+    pred_by_parts = {sequence.parts: sequence for sequence in pred.sequences}
+    partner = match_by_suffix(list(gt_by_parts), list(pred_by_parts), where=pred.folder)
+    _require_none("prediction", set(gt_by_parts) - set(partner), pred.folder)
+    _require_none("ground truth", set(pred_by_parts) - set(partner.values()), gt.folder)
+    return [_aligned(gt_by_parts[parts], pred_by_parts[partner[parts]]) for parts in gt_by_parts]
+
+
+def matching_notes(
+    pairs: Sequence[tuple[MapSequence, MapSequence]],
+) -> tuple[str, ...]:
+    """Describe matches of sequences with different names.
+
+    Args:
+        pairs: Result of :func:`match_sequences`.
+
+    Returns:
+        One line for each pair with different names. This is at most one, because several
+        sequences are matched by name.
+    """
+    return tuple(
+        f"sequence {_join(gt.parts)} of the ground truth was scored against {_join(pred.parts)} "
+        "of the prediction, because each side has only one sequence"
+        for gt, pred in pairs
+        if gt.parts[-1] != pred.parts[-1]
+    )
+
+
+def _refuse_the_same(gt: MapFolder, pred: MapFolder) -> None:
+    truth, prediction = map_root(gt.folder).resolve(), map_root(pred.folder).resolve()
+    if truth == prediction:
+        raise DataError(
+            "prediction and ground truth are the same folder; give two different ones",
+            where=pred.folder,
+        )
+    if truth in prediction.parents or prediction in truth.parents:
+        raise DataError(
+            f"the maps of prediction and ground truth ({gt.folder}) are one inside the other; "
+            "expected two separate folders; give folders with the maps of one side only",
+            where=pred.folder,
+        )
+    shared = _files(gt).keys() & _files(pred).keys()
+    if shared:
+        path = min(_files(pred)[key] for key in shared)
+        raise DataError(
+            "this file of the prediction is also one of the ground truth "
+            f"({counted(len(shared), 'file')} in all); expected separate files; write the "
+            "predictions to another folder, without links to the ground truth",
+            where=path,
+        )
+
+
+def _files(folder: MapFolder) -> dict[tuple[int, int], Path]:
+    """Return the files of a folder by device and inode, which links share."""
+    paths = {
+        sequence.path(index)
+        for sequence in folder.sequences
+        for index in range(len(sequence.frame_names))
+    }
+    found = {}
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:  # removed since the folder was listed: reading it reports the error
+            continue
+        found[status.st_dev, status.st_ino] = path
+    return found
+
+
+def _aligned(gt: StoredSequence, pred: StoredSequence) -> tuple[StoredSequence, StoredSequence]:
+    """Give open-ended sequences the frames of their partner."""
+    own = gt.frame_names if isinstance(pred, OpenEnded) else ()
+    gt = aligned(gt, (*own, *pred.frame_names), None)
+    if isinstance(pred, OpenEnded):
+        pred = aligned(pred, gt.frame_names, gt.size)
+    return gt, pred
+
+
+def match_by_suffix(
+    left: Sequence[Parts], right: Sequence[Parts], *, where: object
+) -> dict[Parts, Parts]:
+    """Pair paths by their longest common suffix, in parts. The longest is paired first.
+
+    Args:
+        left: Distinct paths.
+        right: Distinct paths.
+        where: Folder, for the message.
+
+    Returns:
+        The partner in ``right`` of each path of ``left`` that has one.
+
+    Raises:
+        DataError: If a path matches two others equally well.
+
+    Example:
+        >>> match_by_suffix([("val", "0001"), ("val", "0002")], [("0002",)], where="here")
+        {('val', '0002'): ('0002',)}
+    """
+    shared = {(a, b): _common_suffix(a, b) for a in left for b in right}
+    partner: dict[Parts, Parts] = {}
+    for length in range(max(shared.values(), default=0), 0, -1):
+        taken = set(partner.values())
+        open_pairs = [
+            pair
+            for pair, count in shared.items()
+            if count == length and pair[0] not in partner and pair[1] not in taken
+        ]
+        _refuse_ties(open_pairs, where)
+        partner.update(open_pairs)
+    return partner
+
+
+def _common_suffix(left: Parts, right: Parts) -> int:
+    count = 0
+    for a, b in zip(reversed(left), reversed(right), strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _refuse_ties(pairs: list[tuple[Parts, Parts]], where: object) -> None:
+    for side, other in ((0, 1), (1, 0)):
+        first: dict[Parts, Parts] = {}
+        for pair in pairs:
+            rival = first.setdefault(pair[side], pair[other])
+            if rival != pair[other]:
+                raise DataError(
+                    f"sequence {_join(pair[side])} matches both {_join(rival)} and "
+                    f"{_join(pair[other])}; expected one partner; give deeper folders, or rename "
+                    "the sequences",
+                    where=where,
+                )
+
+
+def _require_none(side: str, left_over: set[Parts], where: object) -> None:
+    if left_over:
+        raise DataError(
+            f"no {side} for the sequence{'s' if len(left_over) > 1 else ''} "
+            f"{listed(_join(parts) for parts in sorted(left_over))}; expected the same sequences "
+            "on both sides; add the missing sequences, or give a folder with fewer sequences",
+            where=where,
+        )
+
+
+def pair_frames(
+    gt: MapSequence, pred: MapSequence, missing: Literal["error", "void"] = "error"
+) -> list[int | None]:
+    """Find the position of every ground-truth frame in the prediction.
+
+    Names of digits are compared by value: ``0001`` is ``000001``.
+
+    Args:
+        gt: Ground truth.
+        pred: Prediction for the same sequence.
+        missing: Whether a missing frame of the prediction is an error or counts as void.
+
+    Returns:
+        For each frame of ``gt`` an index into ``pred.frame_names``. ``None`` for a missing frame
+        that counts as void.
+
+    Raises:
+        DataError: If the sizes differ, frames are missing, or the prediction has frames that
+            the ground truth lacks.
+    """
+    where = "/".join(gt.parts)
+    if gt.size != pred.size:
+        raise DataError(
+            f"the prediction is {_pixels(pred.size)}, the ground truth {_pixels(gt.size)}; "
+            "expected equal sizes; write predictions at the size of the ground truth",
+            where=where,
+        )
+    position = {moment(name): index for index, name in enumerate(pred.frame_names)}
+    found = [position.get(moment(name)) for name in gt.frame_names]
+    known = {moment(name) for name in gt.frame_names}
+    extra = [name for name in pred.frame_names if moment(name) not in known]
+    if extra:
+        raise DataError(
+            f"the prediction has {_frames(extra)} that the ground truth lacks; remove them, or "
+            "complete the ground truth",
+            where=where,
+        )
+    absent = [name for name, index in zip(gt.frame_names, found, strict=True) if index is None]
+    if absent and missing == "error":
+        raise DataError(
+            f"the prediction lacks {_frames(absent)} of {len(gt.frame_names)}; add them, or "
+            "count them as void with --missing void",
+            where=where,
+        )
+    return found
+
+
+def _frames(names: list[str]) -> str:
+    return f"{counted(len(names), 'frame')} ({listed(names)})"
+
+
+def _join(parts: Parts) -> str:
+    return "/".join(parts)
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]} pixels"

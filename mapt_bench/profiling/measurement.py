@@ -1,0 +1,185 @@
+"""Latency and peak memory, measured in a separate process for each network.
+
+The numbers are specific to one machine and its state. A separate process has a peak memory of its
+own, and its allocator holds no memory of other networks.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.profiling.flops_target import InputSize
+from mapt_bench.profiling.network_catalog import find_target
+
+__all__ = ["MeasureSettings", "Measurement", "measure", "measured"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureSettings:
+    """Settings of a measurement.
+
+    Attributes:
+        warm_up: Passes before the timed ones.
+        repeats: Timed passes.
+        threads: Threads of torch.
+
+    Raises:
+        ConfigError: If a number is out of range.
+    """
+
+    warm_up: int = 1
+    repeats: int = 5
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("warm_up", 0), ("repeats", 1), ("threads", 1)):
+            value = getattr(self, name)
+            if value < least:
+                raise ConfigError(
+                    f"--{name.replace('_', '-')} is {value}; expected {least} or more"
+                )
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Result of a measurement.
+
+    Attributes:
+        milliseconds: Latency of each timed pass.
+        peak_mib: Peak memory of the process, in MiB (2**20 bytes).
+        start_mib: Peak memory before the network was built (Python and torch), in MiB.
+        device: Device of the network.
+        threads: Threads of torch.
+    """
+
+    milliseconds: tuple[float, ...]
+    peak_mib: float
+    start_mib: float
+    device: str
+    threads: int
+
+    def to_dict(self, settings: MeasureSettings) -> dict[str, Any]:
+        """Return median, quartiles (range below 4 passes), settings and memory, for JSON."""
+        times = sorted(self.milliseconds)
+        if len(times) >= 4:
+            low, _, high = statistics.quantiles(times, n=4, method="inclusive")
+        else:
+            low, high = times[0], times[-1]
+        return {
+            "median_ms": statistics.median(times),
+            "low_ms": low,
+            "high_ms": high,
+            "spread": "quartiles" if len(times) >= 4 else "range",
+            "warm_up": settings.warm_up,
+            "repeats": settings.repeats,
+            "device": self.device,
+            "threads": self.threads,
+            "peak_mib": self.peak_mib,
+            "start_mib": self.start_mib,
+        }
+
+
+def measure(
+    target: str, size: InputSize, *, instances: int, settings: MeasureSettings
+) -> Measurement:
+    """Measure latency and peak memory of a network in a new process.
+
+    Args:
+        target: Name of a target, or ``package.module:build``.
+        size: Input size.
+        instances: Number of instances in each frame.
+        settings: Passes and threads.
+
+    Raises:
+        ConfigError: If the network fails.
+    """
+    request = {
+        "target": target,
+        "size": str(size),
+        "instances": instances,
+        "warm_up": settings.warm_up,
+        "repeats": settings.repeats,
+        "threads": settings.threads,
+    }
+    done = subprocess.run(  # noqa: S603 - this Python, a module of this package
+        [sys.executable, "-m", "mapt_bench.profiling.measurement", json.dumps(request)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it was killed; is there enough memory?"])[-1]
+        raise ConfigError(f"{target} cannot be measured on an input of {size}: {last}")
+    answer = json.loads(done.stdout.splitlines()[-1])
+    return Measurement(
+        milliseconds=tuple(answer["milliseconds"]),
+        peak_mib=answer["peak_mib"],
+        start_mib=answer["start_mib"],
+        device=answer["device"],
+        threads=answer["threads"],
+    )
+
+
+def measured(request: dict[str, Any]) -> dict[str, Any]:
+    """Measure a network in this process; see :func:`measure`.
+
+    Args:
+        request: ``target``, ``size``, ``instances``, ``warm_up``, ``repeats`` and ``threads``.
+
+    Returns:
+        ``milliseconds``, ``peak_mib``, ``start_mib``, ``device`` and ``threads``.
+    """
+    torch.set_num_threads(request["threads"])
+    start = peak_mib()
+    target = find_target(request["target"])
+    size = InputSize.parse(request["size"])
+    module = _with_weights((target.build_timed or target.build)())
+    inputs = target.example(module, size, request["instances"])
+    times = []
+    with torch.inference_mode():
+        for _ in range(request["warm_up"] + request["repeats"]):
+            began = time.perf_counter()
+            module(*inputs)
+            times.append(1000 * (time.perf_counter() - began))
+    return {
+        "milliseconds": times[request["warm_up"] :],
+        "peak_mib": peak_mib(),
+        "start_mib": start,
+        "device": "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def peak_mib() -> float:
+    """Return the peak memory of this process, in MiB."""
+    status = Path("/proc/self/status")
+    if status.is_file():  # ru_maxrss would include the parent's memory at the start
+        for line in status.read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _with_weights(module: nn.Module) -> nn.Module:
+    """Give weights on the meta device small values. Zeros would not be mapped to memory."""
+    if any(tensor.is_meta for tensor in module.state_dict().values()):
+        module = module.to_empty(device="cpu")
+        with torch.no_grad():
+            for weights in module.parameters():
+                weights.uniform_(-0.01, 0.01)
+    return module
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measured(json.loads(sys.argv[1]))) + "\n")

@@ -1,0 +1,101 @@
+"""Which label space a folder has."""
+
+import json
+
+import pytest
+from helpers.maps import CAR, KITTI, draw, random_maps, write_frames
+
+from mapt_bench.data import KittiStepWriter, open_maps, resolve_labels
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.labels import check_classes, check_map_classes, label_space
+
+CITY = label_space("cityscapes")
+
+
+def written(folder, labels):
+    with KittiStepWriter(folder, labels) as writer:
+        writer.write("0001", "000000", draw("r c1"))
+    return folder
+
+
+def test_the_default_is_kitti_step(tmp_path):
+    assert resolve_labels(None, tmp_path) == KITTI
+
+
+def test_a_folder_says_its_own_from_any_depth(tmp_path):
+    folder = written(tmp_path / "out", CITY)
+    maps = folder / "panoptic_maps"
+    for place in (folder, maps, maps / "val", maps / "val" / "0001"):
+        assert resolve_labels(None, place) == CITY
+
+
+def test_the_option_wins(tmp_path):
+    folder = written(tmp_path, CITY)
+    assert resolve_labels("motchallenge-step", folder).name == "motchallenge-step"
+
+
+def test_unknown_names_suggest_the_nearest(tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'kitti-step'"):
+        resolve_labels("kiti-step", tmp_path)
+
+
+def test_folders_must_agree(tmp_path):
+    one, two = written(tmp_path / "one", CITY), written(tmp_path / "two", KITTI)
+    with pytest.raises(DataError, match=r"'kitti-step', but .* states 'cityscapes'") as caught:
+        resolve_labels(None, one, two)
+    assert caught.value.where == str(two / "dataset.json")
+    assert resolve_labels(None, one, tmp_path) == CITY
+
+
+def test_predictions_do_not_choose_for_the_truth(tmp_path):
+    truth, pred = tmp_path / "truth", written(tmp_path / "pred", CITY)
+    truth.mkdir()
+    with pytest.raises(
+        DataError,
+        match=r"'cityscapes', but .*truth states none and is read as 'kitti-step'.*--dataset",
+    ) as caught:
+        resolve_labels(None, truth, pred)
+    assert caught.value.where == str(pred / "dataset.json")
+    assert resolve_labels("cityscapes", truth, pred) == CITY
+    assert resolve_labels(None, truth, written(tmp_path / "same", KITTI)) == KITTI
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "Expecting property name"),
+        ("[]", r"the label space is \[\]; expected a mapping"),
+        ('{"name": "x"}', "it has no 'classes'"),
+        ('{"name": "x", "what": 1}', "unknown key 'what'"),
+    ],
+)
+def test_an_unreadable_dataset_file(tmp_path, text, reason):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(DataError, match=rf"cannot be read \(.*{reason}") as caught:
+        resolve_labels(None, tmp_path)
+    assert caught.value.where.endswith("dataset.json")
+
+
+def test_the_stated_encoding_is_taken(tmp_path):
+    write_frames(tmp_path / "0001", random_maps(1))
+    stated = {**KITTI.to_dict(), "encoding": "two-channel"}
+    (tmp_path / "dataset.json").write_text(json.dumps(stated))
+    with pytest.raises(DataError, match="two-channel maps hold class and id"):
+        open_maps(tmp_path, KITTI)
+    assert open_maps(tmp_path, KITTI, encoding="kitti-step").encoding == "kitti-step"
+
+
+def test_classes_outside_the_label_space_are_named():
+    panoptic = draw("r r c1 v", "r p2 c1 v")
+    check_map_classes(panoptic, KITTI, "here")
+    labels = label_space("motchallenge-step")
+    with pytest.raises(
+        DataError,
+        match=r"classes 11, 13 \(3 pixels\) are outside the label space 'motchallenge-step'",
+    ) as caught:
+        check_map_classes(panoptic, labels, "here")
+    assert caught.value.where == "here"
+    with pytest.raises(DataError, match=r"class 13 \(1 pixel\) is outside"):
+        check_map_classes(draw("c1"), labels, "here")
+    with pytest.raises(DataError, match="class 13 is outside"):
+        check_classes(panoptic.codes[panoptic.classes == CAR], labels, "here")
