@@ -75,19 +75,19 @@ HEADLINE = "thing_ids_present_classes"
 """The variant of the headline scores: a perfect prediction scores 1 under it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _SegmentSums(Additive):
     panoptic: PanopticCounts
     switches: SwitchCounts
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _TubeSums(Additive):
     association: float
     tube_count: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PatSums(Additive):
     """What all variants sum up; each reads the fields it is made of.
 
@@ -148,31 +148,37 @@ def count_pat(overlap: SequenceOverlap) -> PatSums:
     """Sum up every variant over one sequence."""
     valid = overlap.only(~(overlap.gt.is_void | overlap.gt.is_crowd)[overlap.gt_index])
     identities = _identities(valid.pred)
-    return PatSums(
-        class_confusion(valid),
-        *_segment_sums(valid),
-        count_tracks(valid, identities["all"]),
-        count_tracks(valid, identities["things"]),
-        # A bare id of 0 is no partner, but it is a tube.
-        count_tracks(valid, np.where(valid.pred.is_crowd, -1, identities["bare"])),
-        count_tracks(valid, identities["all"], single_precision=True),
-        count_tracks(valid, identities["all"], min_pixels=_MIN_POINTS),
-        _TubeSums(*association_sum(valid)),
-        _TubeSums(*association_sum(valid, pred_tube=identities["bare"])),
-        _TubeSums(*association_sum(valid, min_pixels=_MIN_POINTS)),
-    )
-
-
-def _segment_sums(valid: SequenceOverlap) -> tuple[_SegmentSums, _SegmentSums, _SegmentSums]:
+    all_ids, bare_ids = identities["all"], identities["bare"]
+    # A bare id of 0 is no partner, but it is a tube.
+    partners = np.where(valid.pred.is_crowd, -1, bare_ids)
     table = segment_table(valid)
     exact = panoptic_matches(table)
     single = panoptic_matches(table, single_precision=True)
     switches = count_switches(table, exact, over_gaps=False)
-    return (
-        _SegmentSums(count_panoptic(table, exact), switches),
-        _SegmentSums(count_panoptic(table, single), count_switches(table, single, over_gaps=False)),
-        _SegmentSums(count_panoptic(table, exact, min_pixels=_MIN_POINTS), switches),
+    return PatSums(
+        confusion=class_confusion(valid),
+        segments_exact=_SegmentSums(panoptic=count_panoptic(table, exact), switches=switches),
+        segments_float32=_SegmentSums(
+            panoptic=count_panoptic(table, single),
+            switches=count_switches(table, single, over_gaps=False),
+        ),
+        segments_minimum=_SegmentSums(
+            panoptic=count_panoptic(table, exact, min_pixels=_MIN_POINTS), switches=switches
+        ),
+        tracks_all=count_tracks(valid, all_ids),
+        tracks_things=count_tracks(valid, identities["things"]),
+        tracks_bare=count_tracks(valid, partners),
+        tracks_float32=count_tracks(valid, all_ids, single_precision=True),
+        tracks_minimum=count_tracks(valid, all_ids, min_pixels=_MIN_POINTS),
+        tubes=_tubes(association_sum(valid)),
+        tubes_bare=_tubes(association_sum(valid, pred_tube=bare_ids)),
+        tubes_minimum=_tubes(association_sum(valid, min_pixels=_MIN_POINTS)),
     )
+
+
+def _tubes(found: tuple[float, int]) -> _TubeSums:
+    association, tube_count = found
+    return _TubeSums(association=association, tube_count=tube_count)
 
 
 def pat_scores(

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StqSums(Additive):
     """What STQ sums up.
 
@@ -113,7 +113,12 @@ def count_stq(overlap: SequenceOverlap) -> StqSums:
     Crowd belongs to no tube on either side; void is not taken out of predicted tubes.
     """
     association, tube_count = association_sum(overlap.only(~overlap.gt.is_crowd[overlap.gt_index]))
-    return StqSums(class_confusion(overlap), association, tube_count, overlap.frame_count)
+    return StqSums(
+        confusion=class_confusion(overlap),
+        association=association,
+        tube_count=tube_count,
+        frame_count=overlap.frame_count,
+    )
 
 
 def intersection_over_union(confusion: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -29,7 +29,7 @@ _PUBLISHED_NAMES = {"person": "pedestrian"}
 """KITTI MOTS and TrackEval say pedestrian where the STEP data sets say person."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ClassTrackingSums(Additive):
     """What the tracking measures of one thing class sum up."""
 
@@ -38,7 +38,7 @@ class ClassTrackingSums(Additive):
     identity: IdentitySums
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TrackingSums(Additive):
     """The sums of every thing class, in the order of ``labels.thing_ids``."""
 
@@ -51,9 +51,11 @@ def count_tracking(table: SegmentTable) -> TrackingSums:
         detections_of_class(table, class_id) for class_id in table.overlap.labels.thing_ids
     )
     return TrackingSums(
-        tuple(
+        classes=tuple(
             ClassTrackingSums(
-                count_hota(detections), count_clear(detections), count_identity(detections)
+                hota=count_hota(detections),
+                clear=count_clear(detections),
+                identity=count_identity(detections),
             )
             for detections in per_class
         )
