@@ -34,7 +34,7 @@ class Additive:
 
         Args:
             vector: ``(n,)``. Where every field is an array, also ``(..., n)``: the fields get
-                the same leading axes, one entry for each vector.
+                the same leading axes, one entry for each vector, and stay ``float64``.
         """
         value: Self = _read(self, vector, 0)[0]
         return value
@@ -62,8 +62,8 @@ def _read(like: Any, vector: NDArray[np.float64], start: int) -> tuple[Any, int]
     """Return the value of a shape that starts at a position, and the position after it."""
     if isinstance(like, np.ndarray):
         end = start + like.size
-        shape = (*vector.shape[:-1], *like.shape)
-        return vector[..., start:end].reshape(shape).astype(like.dtype), end
+        part = vector[..., start:end].reshape((*vector.shape[:-1], *like.shape))
+        return part if vector.ndim > 1 else part.astype(like.dtype), end
     if not isinstance(like, Additive | tuple):
         return type(like)(vector[start]), start + 1
     names = None if isinstance(like, tuple) else list(_values(like))

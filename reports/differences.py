@@ -37,7 +37,8 @@ def differences_tables(run: Run) -> list[Table]:
 def differences_table(run: Run) -> Table:
     """Return the paired differences to the run's reference row, with intervals and p values.
 
-    Every difference is taken over the same sequences, within one temporal interval; p is that of
+    Every difference is taken over the same sequences and classes, within one temporal interval;
+    a footnote says where the scores are averaged over other classes. p is that of
     the sign-flip permutation test, corrected by Holm for all comparisons of the run, or of the
     group of videos.
     """
@@ -58,7 +59,7 @@ def differences_table(run: Run) -> Table:
             found = row["differences"]["scores"].get(name) or {}
             line.append(found.get("difference"))
             line.append(interval_cell({"intervals": {name: found.get("interval")}}, name))
-            line.append(found.get("p_adjusted", found.get("p_value")))
+            line.append(found.get("p_adjusted"))
         cells.append(tuple(line))
     against = {str(row["differences"]["reference"]): None for row in compared}
     families = {_family(row["differences"]): None for row in compared}
@@ -76,11 +77,16 @@ def differences_table(run: Run) -> Table:
         f"With {counted(n, 'sequence')} no p is below {2 / 2**n:.2g} even before the correction."
         for n in sorted(counts)
     ]
+    notes += [
+        f"{row_label(row)}: {row['differences']['note']}."
+        for row in compared
+        if row["differences"].get("note")
+    ]
     return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), tuple(notes))
 
 
 def _family(differences: Mapping[str, Any]) -> str:
-    """Return which comparisons p is corrected for, where these are not those of the run."""
+    """Return which comparisons p is corrected for, where it is stated."""
     family = differences.get("family")
     return f" for the {family['comparisons']} comparisons of {family['of']}" if family else ""
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from mapt_bench.reports.evaluation import interval_notes
 from mapt_bench.reports.scores import HEADLINE, score_kind
 from mapt_bench.reports.tables import Cell, Column, Table
 
@@ -11,52 +12,56 @@ __all__ = ["paired_tables"]
 Entry = Mapping[str, Any]
 
 
-def paired_tables(paired: Sequence[Entry]) -> list[Table]:
+def paired_tables(evaluations: Sequence[Entry]) -> list[Table]:
     """Return the differences in points and those in counts, one row a prediction and score.
 
-    Each row holds the difference to the first prediction, its interval and p values. The footnote
-    tells for how many comparisons, those of both tables, p (Holm) is corrected.
+    Each row holds the prediction's own score and that of the reference, their difference over the
+    classes of both, its confidence interval and p values. A footnote says where the difference
+    is not that of the two scores beside it.
 
     Args:
-        paired: As ``mapt-bench/evaluations/1`` has it: ``name``, ``reference`` and by score
-            ``difference``, ``interval``, ``p_value`` and ``p_value_holm``.
+        evaluations: As ``mapt-bench/evaluations/2`` has them; those with ``differences`` count.
     """
-    tests = sum(
-        found["p_value"] is not None for entry in paired for found in entry["scores"].values()
-    )
-    corrected = f"p (Holm): corrected for all {tests} comparisons, of differences and of counts."
-    found = [_table(paired, "percent", corrected), _table(paired, "count", corrected)]
+    scores = {str(entry["name"]): entry["scores"] for entry in evaluations}
+    compared = [entry for entry in evaluations if entry.get("differences")]
+    found = [_table(compared, scores, "percent"), _table(compared, scores, "count")]
     return [table for table in found if table.rows]
 
 
-def _table(paired: Sequence[Entry], unit: Literal["percent", "count"], corrected: str) -> Table:
+def _table(
+    compared: Sequence[Entry], scores: Mapping[str, Entry], unit: Literal["percent", "count"]
+) -> Table:
     rows: list[tuple[Cell, ...]] = []
     notes: dict[str, None] = {}
-    for entry in paired:
-        for score in HEADLINE:
-            found = entry["scores"].get(score)
-            if found is None or score_kind(score).unit != unit:
-                continue
+    for entry in compared:
+        block = entry["differences"]
+        shown = [name for name in HEADLINE if name in block["scores"]]
+        for score in (name for name in shown if score_kind(name).unit == unit):
+            found = block["scores"][score]
             interval = found["interval"]
-            has_interval = "low" in interval
-            span = (interval["low"], interval["high"]) if has_interval else None
-            p_values = (found["p_value"], found["p_value_holm"])
-            rows.append((entry["name"], score, found["difference"], span, *p_values))
-            if has_interval:
-                level = f"{100 * interval['level']:g} %"
-                notes[f"Intervals: {level}, {interval['method']}, n = {interval['n']}."] = None
-            else:
-                notes[f"No interval of {score}: {interval['reason']}."] = None
+            span = (interval["low"], interval["high"]) if "low" in interval else None
+            own = entry["scores"].get(score), scores.get(block["reference"], {}).get(score)
+            p_values = (found["p_value"], found["p_adjusted"])
+            rows.append((entry["name"], score, *own, found["difference"], span, *p_values))
+            notes |= dict.fromkeys(interval_notes([{"intervals": {score: interval}}]))
             notes[f"p: sign-flip permutation of sequences, {found['p_method']}."] = None
-    notes[corrected] = None
+        if block["note"] is not None and unit == "percent":
+            notes[f"{entry['name']}: {block['note']}."] = None
+        family = block["family"]
+        notes[
+            f"p ({family['correction']}): corrected for all {family['comparisons']} comparisons, "
+            "of differences and of counts."
+        ] = None
+    reference = str(compared[0]["differences"]["reference"]) if compared else ""
+    words = {"percent": "points", "count": "counts"}
     columns = (
         Column("prediction"),
         Column("score"),
+        Column("own", unit),
+        Column("reference", unit),
         Column("difference", "points" if unit == "percent" else "count"),
         Column("interval", "range" if unit == "percent" else "count range"),
         Column("p", "number"),
         Column("p (Holm)", "number"),
     )
-    reference = paired[0]["reference"] if paired else ""
-    words = {"percent": "points", "count": "counts"}
     return Table(f"Difference to {reference} in {words[unit]}", columns, tuple(rows), tuple(notes))

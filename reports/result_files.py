@@ -15,9 +15,12 @@ from mapt_bench.reports.scores import SCORES
 
 __all__ = ["EVALUATION", "EVALUATIONS", "RUN", "ResultFile", "ResultRow", "read_result"]
 
-EVALUATION = "mapt-bench/evaluation/1"
-EVALUATIONS = "mapt-bench/evaluations/1"
+EVALUATION = "mapt-bench/evaluation/2"
+EVALUATIONS = "mapt-bench/evaluations/2"
 RUN = "mapt-bench/run/1"
+
+_OUTDATED = ("mapt-bench/evaluation/1", "mapt-bench/evaluations/1")
+"""Their PAT, PQ and LSTQ may be averaged over classes of other predictions."""
 
 Scores = Mapping[str, float | None]
 
@@ -122,6 +125,11 @@ def _wrong_schema(data: Mapping[str, Any]) -> str:
         return f"holds the error of a failed command ({error.get('message')}), not a result"
     if "schema" not in data:
         return f"states no schema; expected one of {', '.join(known)}"
+    if data["schema"] in _OUTDATED:
+        return (
+            f"has schema {data['schema']!r}, whose PAT, PQ and LSTQ may depend on other "
+            f"predictions; expected {EVALUATION!r}. Evaluate the predictions again"
+        )
     return f"has schema {data['schema']!r}; {nearest(str(data['schema']), known)}"
 
 

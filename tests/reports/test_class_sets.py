@@ -36,11 +36,12 @@ def folders(tmp_path):
 def test_comparing_two_files_equals_evaluating_both_in_one_command(folders):
     preds = [folders / "before", folders / "now"]
     for pred in preds:
-        alone = evaluate_folders(folders / "gt", [pred], EvaluationSettings()).results[0]
+        alone = evaluate_folders(folders / "gt", [pred], EvaluationSettings())[0]
         write_json(folders / f"{pred.name}.json", alone.to_dict())
     found = compare_results(folders / "before.json", folders / "now.json")
 
-    before, now = evaluate_folders(folders / "gt", preds, EvaluationSettings()).results
+    settings = EvaluationSettings(common_classes=True)
+    before, now = evaluate_folders(folders / "gt", preds, settings)
     changes = {change.score: change for change in found.changes}
     for score in ("PAT", "PQ", "TQ", "LSTQ", "PTQ", "STQ"):
         assert changes[score].baseline == pytest.approx(before.scores[score], abs=1e-12)
@@ -53,8 +54,8 @@ def test_comparing_two_files_equals_evaluating_both_in_one_command(folders):
 
 def test_scores_of_sequences_that_cannot_be_converted_are_not_counted(folders):
     for name in ("before", "now"):
-        result = evaluate_folders(folders / "gt", [folders / name], EvaluationSettings())
-        data = result.results[0].to_dict()
+        (result,) = evaluate_folders(folders / "gt", [folders / name], EvaluationSettings())
+        data = result.to_dict()
         only = data["per_sequence"]["0000"]
         data["per_sequence"] = {f"{at:04d}": only for at in range(6)}
         write_json(folders / f"{name}.json", data)
