@@ -5,7 +5,8 @@ once: :func:`score_terms` keeps of a sequence's sums what the scores are compute
 sequences add up, and :func:`score_values` takes terms with any leading axes.
 """
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,14 +17,16 @@ from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics.additive import Additive
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatTerms, PatVariant, pat_values
 from mapt_bench.metrics.pq import PanopticCounts
-from mapt_bench.metrics.ratios import Array, defined, mean_of_all, mean_where
+from mapt_bench.metrics.ratios import Array, defined, harmonic_mean, mean_of_all, mean_where
 from mapt_bench.metrics.scorer import SequenceSums
 from mapt_bench.metrics.stq import StqTerms, stq_values
 from mapt_bench.metrics.tracking import TrackingSums, class_values
 
 __all__ = [
+    "CLASS_AVERAGES",
     "SCORE_NAMES",
     "ScoreTerms",
+    "averaged_over_more",
     "flat_scores",
     "pat_variant",
     "score_terms",
@@ -36,6 +39,9 @@ SCORE_NAMES = (
     "IDF1", "MOTSA", "sMOTSA", "MOTSP", "IDSW", "Frag",
 )  # fmt: skip
 """Names of the headline scores in the order of tables. ``SQ`` and ``AQ`` are STQ's."""
+
+CLASS_AVERAGES = ("PAT", "PQ", "LSTQ")
+"""Headline scores that depend on which absent classes are averaged as 0."""
 
 _MEANS = ("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP")
 _COUNTS = ("IDSW", "Frag")
@@ -161,6 +167,28 @@ def _tracking_values(tracking: TrackingSums) -> dict[str, Array]:
         "IDSW": np.asarray(sum(sums.clear.switches for sums in tracking.classes), dtype=float),
         "Frag": np.asarray(sum(sums.clear.fragments for sums in tracking.classes), dtype=float),
     }
+
+
+def averaged_over_more(scores: Mapping[str, float | None], share: float) -> dict[str, float | None]:
+    """Return scores as they are when classes that do not occur are averaged too, as 0.
+
+    Args:
+        scores: Headline scores of one selection of sequences.
+        share: Number of classes averaged so far, over that of the classes to average, in (0, 1].
+
+    Example:
+        >>> averaged_over_more({"PQ": 0.5, "TQ": 0.25, "PAT": 1 / 3, "LSTQ": 0.5}, 0.25)
+        {'PQ': 0.125, 'TQ': 0.25, 'PAT': 0.16666666666666666, 'LSTQ': 0.25}
+    """
+    found = dict(scores)
+    for name, factor in (("PQ", share), ("LSTQ", math.sqrt(share))):
+        value = found.get(name)
+        if value is not None:
+            found[name] = value * factor
+    quality, tracking = found.get("PQ"), found.get("TQ")
+    if found.get("PAT") is not None and quality is not None and tracking is not None:
+        found["PAT"] = defined(harmonic_mean(quality, tracking))
+    return found
 
 
 def undefined_reasons(scores: dict[str, float | None]) -> dict[str, str]:

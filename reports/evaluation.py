@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapt_bench.reports.scores import HEADLINE, score_kind
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
+from mapt_bench.results.scores import HEADLINE, score_kind
 
 __all__ = [
     "evaluation_tables",

@@ -8,9 +8,9 @@ import click
 from mapt_bench.cli.options import emit_results, json_option, path_type, table_options
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders, evaluations_document
+from mapt_bench.reports.differences import paired_tables
 from mapt_bench.reports.evaluation import evaluation_tables
 from mapt_bench.reports.formats import TableFormat
-from mapt_bench.reports.paired import paired_tables
 from mapt_bench.reports.terminal import print_table
 
 __all__ = ["command"]

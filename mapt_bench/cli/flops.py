@@ -84,9 +84,9 @@ def command(
     if scores is not None and plots is None:
         raise ConfigError("--scores draws a plot; say where with --plots DIR")
     if scores is not None:
-        from mapt_bench.reports.result_files import read_result
+        from mapt_bench.results import load_result
 
-        read_result(scores)  # a wrong file is told before the counting, not after
+        load_result(scores)  # a wrong file is told before the counting, not after
     # Here, not above: these import torch, and --help must not.
     from mapt_bench.profiling.ledger import LedgerSettings, keep_ledger, step_count
     from mapt_bench.profiling.measure import MeasureSettings

@@ -23,14 +23,12 @@ def averaged_class_names(
         pat_protocol: Which PAT is meant.
 
     Returns:
-        Their names; ``None`` where phases differ in them, as a mean over phases is not one over
-        classes then.
+        Their names; ``None`` with several phases, whose mean is not one over classes.
     """
-    variant = pat_variant(pat_protocol)
-    found = [averaged_classes(pool(sums).pat, variant) for sums in phases]
-    if any((each != found[0]).any() for each in found):
+    if len(phases) > 1:
         return None
-    return [labels.by_id(labels.class_ids[row]).name for row in np.flatnonzero(found[0])]
+    averaged = averaged_classes(pool(phases[0]).pat, pat_variant(pat_protocol))
+    return [labels.by_id(labels.class_ids[row]).name for row in np.flatnonzero(averaged)]
 
 
 def class_scores(
