@@ -112,7 +112,7 @@ def _lines(row: ResultRow, conditions: Sequence[str]) -> list[tuple[Any, ...]]:
     ]
 
 
-def load_result(path: Path) -> ResultFile:
+def load_result(path: Path | str) -> ResultFile:
     """Read an evaluation, several evaluations, or a run.
 
     Args:
@@ -122,6 +122,7 @@ def load_result(path: Path) -> ResultFile:
         DataError: If there is no such file, it is no JSON, its schema is another, or something
             that the schema promises is not in it.
     """
+    path = Path(path)
     file = path / "results.json" if path.is_dir() else path
     data = _load(file)
     schema = data.get("schema")
