@@ -127,7 +127,7 @@ class PairedDifference:
 
 def bootstrap_intervals(
     units: Sequence[Unit],
-    statistic: Callable[[Sequence[Unit]], ArrayLike],
+    statistic: Callable[[Sequence[Unit]], ArrayLike | None],
     *,
     of_counts: OfCounts[Unit] | None = None,
     level: float = 0.95,
@@ -139,7 +139,7 @@ def bootstrap_intervals(
     Args:
         units: The independent units, one a sequence.
         statistic: Takes any selection of the units (with repeats) and returns its k scores,
-            shape ``(k,)``; NaN means undefined.
+            shape ``(k,)``; NaN (or ``None`` of a single score) means undefined.
         of_counts: The same statistic of many selections at once, where that is faster.
         level: Nominal coverage in (0, 1).
         resamples: Number of bootstrap resamples, at least 100.
@@ -200,15 +200,13 @@ def bootstrap_interval(
 
     See :func:`bootstrap_intervals`, which takes several scores at the price of one.
     """
-    return bootstrap_intervals(
-        units, _as_vector(statistic), level=level, resamples=resamples, seed=seed
-    )[0]
+    return bootstrap_intervals(units, statistic, level=level, resamples=resamples, seed=seed)[0]
 
 
 def paired_differences(
     units_a: Sequence[Unit],
     units_b: Sequence[Unit],
-    statistic: Callable[[Sequence[Unit]], ArrayLike],
+    statistic: Callable[[Sequence[Unit]], ArrayLike | None],
     *,
     of_counts: OfCounts[Unit] | None = None,
     level: float = 0.95,
@@ -338,7 +336,7 @@ def paired_difference(
     return paired_differences(
         units_a,
         units_b,
-        _as_vector(statistic),
+        statistic,
         level=level,
         resamples=resamples,
         permutations=permutations,
@@ -383,18 +381,8 @@ def _check_settings(units: Sequence[object], level: float, resamples: int, seed:
         raise DataError("there are no sequences to draw an interval from; give at least one")
 
 
-def _as_vector(
-    statistic: Callable[[Sequence[Unit]], float | None],
-) -> Callable[[Sequence[Unit]], ArrayLike]:
-    def vector(units: Sequence[Unit]) -> ArrayLike:
-        value = statistic(units)
-        return [math.nan if value is None else value]
-
-    return vector
-
-
 def _scores(
-    statistic: Callable[[Sequence[Unit]], ArrayLike], units: Sequence[Unit]
+    statistic: Callable[[Sequence[Unit]], ArrayLike | None], units: Sequence[Unit]
 ) -> NDArray[np.float64]:
     return np.atleast_1d(np.asarray(statistic(units), dtype=np.float64))
 
