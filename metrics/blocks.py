@@ -1,5 +1,6 @@
 """All reference blocks of a data set, in the shape of the golden cases' ``results``."""
 
+import math
 from collections.abc import Mapping
 
 from mapt_bench.labels import LabelSpace
@@ -7,7 +8,7 @@ from mapt_bench.metrics.block import Block, BlockValue
 from mapt_bench.metrics.mopt import mopt_block
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, pat_block
 from mapt_bench.metrics.pq import PanopticCounts, panoptic_block
-from mapt_bench.metrics.ratios import mean_of_all
+from mapt_bench.metrics.ratios import defined, mean_of_all
 from mapt_bench.metrics.scorer import WINDOWS, SequenceSums, pool
 from mapt_bench.metrics.stq import stq_block
 from mapt_bench.metrics.tracking import sequence_tracking_block, tracking_block
@@ -67,15 +68,15 @@ def vpq_block(windows: tuple[PanopticCounts, ...], labels: LabelSpace) -> Block:
         f"window_{window}": block for window, block in zip(WINDOWS, blocks, strict=True)
     }
     result["mean_over_windows"] = {
-        kind: mean_of_all([_quality(block[kind]) for block in blocks])
+        kind: defined(mean_of_all([_quality(block[kind]) for block in blocks]))
         for kind in ("All", "Things", "Stuff")
     }
     return result
 
 
-def _quality(entry: BlockValue) -> float | None:
+def _quality(entry: BlockValue) -> float:
     quality = entry["PQ"] if isinstance(entry, dict) else None
-    return quality if isinstance(quality, float) else None
+    return quality if isinstance(quality, float) else math.nan
 
 
 def _panoptic_tracking(

@@ -18,7 +18,7 @@ _MOSTLY_TRACKED = 0.8
 _PARTLY_TRACKED = 0.2
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ClearSums(Additive):
     """What the CLEAR measures sum up.
 

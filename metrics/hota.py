@@ -16,7 +16,7 @@ ALPHAS = np.arange(0.05, 0.99, 0.05)
 """Localisation thresholds."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class HotaSums(Additive):
     """What HOTA sums up, one entry a threshold, arrays of shape ``(..., 19)``.
 

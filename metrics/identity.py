@@ -11,7 +11,7 @@ from mapt_bench.metrics.detections import ClassDetections
 __all__ = ["IdentitySums", "count_identity"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class IdentitySums(Additive):
     """Masks under the best one-to-one assignment of whole tracks, at an IoU of one half or more.
 

@@ -23,7 +23,7 @@ _GUARD = 1e-8
 """The released code adds this to denominators; its numbers are kept comparable."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MoptSums(Additive):
     """Matches and switches of every class, crowd taken as void."""
 
@@ -36,8 +36,8 @@ def count_mopt(table: SegmentTable) -> MoptSums:
     void = table.overlap.gt.is_void | table.overlap.gt.is_crowd
     matches = panoptic_matches(table, void=void)
     return MoptSums(
-        count_panoptic(table, matches, void=void),
-        count_switches(table, matches, over_gaps=True),
+        panoptic=count_panoptic(table, matches, void=void),
+        switches=count_switches(table, matches, over_gaps=True),
     )
 
 

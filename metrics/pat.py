@@ -18,8 +18,15 @@ from mapt_bench.metrics.grouping import number_keys
 from mapt_bench.metrics.matching import segment_table
 from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap
 from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
-from mapt_bench.metrics.ratios import geometric_mean, harmonic_mean, mean, ratio
-from mapt_bench.metrics.stq import association_sum, class_confusion, intersection_over_union
+from mapt_bench.metrics.ratios import (
+    Array,
+    geometric_mean,
+    harmonic_mean,
+    mean_where,
+    plain,
+    ratio,
+)
+from mapt_bench.metrics.stq import association_sum, class_confusion, hits_and_union
 from mapt_bench.metrics.switches import SwitchCounts, count_switches
 from mapt_bench.metrics.tq import TrackSums, count_tracks
 
@@ -27,11 +34,13 @@ __all__ = [
     "HEADLINE",
     "VARIANTS",
     "PatSums",
+    "PatTerms",
     "PatVariant",
     "averaged_classes",
     "count_pat",
     "pat_block",
     "pat_scores",
+    "pat_values",
 ]
 
 _MIN_POINTS = 30
@@ -75,19 +84,19 @@ HEADLINE = "thing_ids_present_classes"
 """The variant of the headline scores: a perfect prediction scores 1 under it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _SegmentSums(Additive):
     panoptic: PanopticCounts
     switches: SwitchCounts
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _TubeSums(Additive):
     association: float
     tube_count: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PatSums(Additive):
     """What all variants sum up; each reads the fields it is made of.
 
@@ -132,6 +141,60 @@ class PatSums(Additive):
             return self.tubes_minimum
         return self.tubes_bare if variant.ids == "bare" else self.tubes
 
+    def terms(self, variant: PatVariant) -> "PatTerms":
+        """Return what the scores of a variant are computed from."""
+        segments, tracks, tubes = (
+            self.segments(variant),
+            self.tracks(variant),
+            self.tubes_of(variant),
+        )
+        hits, union = hits_and_union(self.confusion)
+        return PatTerms(
+            panoptic=segments.panoptic,
+            switches=segments.switches,
+            occurs=(self.confusion.sum(axis=0) + self.confusion.sum(axis=1))[:-1],
+            hits=hits[:-1],
+            union=union[:-1],
+            track_quality=np.asarray(tracks.quality),
+            track_count=np.asarray(tracks.track_count),
+            association=np.asarray(tubes.association),
+            tube_count=np.asarray(tubes.tube_count),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PatTerms(Additive):
+    """Sums that the scores of one variant are computed from.
+
+    Leading axes stand for many selections of sequences; ``...`` is none of one selection.
+
+    Attributes:
+        panoptic: Matches, ``(..., classes)``.
+        switches: Switches, ``(..., classes)``.
+        occurs: ``(..., classes)`` valid pixels of each class, of both sides together: classes
+            above 0 are the present ones.
+        hits: ``(..., classes)`` valid pixels of each class that both sides share.
+        union: ``(..., classes)`` valid pixels of it on either side.
+        track_quality: ``(...)`` sum over ground-truth tracks of their quality.
+        track_count: ``(...)`` ground-truth tracks.
+        association: ``(...)`` sum over ground-truth tubes of their association quality.
+        tube_count: ``(...)`` ground-truth tubes.
+    """
+
+    panoptic: PanopticCounts
+    switches: SwitchCounts
+    occurs: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    union: NDArray[np.int64]
+    track_quality: Array
+    track_count: NDArray[np.int64]
+    association: Array
+    tube_count: NDArray[np.int64]
+
+    def averaged(self, variant: PatVariant) -> NDArray[np.bool_]:
+        """Return which classes a variant averages over, ``(..., classes)``."""
+        return np.asarray(self.occurs > 0) if variant.present_only else self.occurs >= 0
+
 
 def _identities(pred: SegmentKinds) -> dict[str, NDArray[np.int64]]:
     """Return the identity of each predicted code under each rule, -1 where it has none."""
@@ -148,31 +211,37 @@ def count_pat(overlap: SequenceOverlap) -> PatSums:
     """Sum up every variant over one sequence."""
     valid = overlap.only(~(overlap.gt.is_void | overlap.gt.is_crowd)[overlap.gt_index])
     identities = _identities(valid.pred)
-    return PatSums(
-        class_confusion(valid),
-        *_segment_sums(valid),
-        count_tracks(valid, identities["all"]),
-        count_tracks(valid, identities["things"]),
-        # A bare id of 0 is no partner, but it is a tube.
-        count_tracks(valid, np.where(valid.pred.is_crowd, -1, identities["bare"])),
-        count_tracks(valid, identities["all"], single_precision=True),
-        count_tracks(valid, identities["all"], min_pixels=_MIN_POINTS),
-        _TubeSums(*association_sum(valid)),
-        _TubeSums(*association_sum(valid, pred_tube=identities["bare"])),
-        _TubeSums(*association_sum(valid, min_pixels=_MIN_POINTS)),
-    )
-
-
-def _segment_sums(valid: SequenceOverlap) -> tuple[_SegmentSums, _SegmentSums, _SegmentSums]:
+    all_ids, bare_ids = identities["all"], identities["bare"]
+    # A bare id of 0 is no partner, but it is a tube.
+    partners = np.where(valid.pred.is_crowd, -1, bare_ids)
     table = segment_table(valid)
     exact = panoptic_matches(table)
     single = panoptic_matches(table, single_precision=True)
     switches = count_switches(table, exact, over_gaps=False)
-    return (
-        _SegmentSums(count_panoptic(table, exact), switches),
-        _SegmentSums(count_panoptic(table, single), count_switches(table, single, over_gaps=False)),
-        _SegmentSums(count_panoptic(table, exact, min_pixels=_MIN_POINTS), switches),
+    return PatSums(
+        confusion=class_confusion(valid),
+        segments_exact=_SegmentSums(panoptic=count_panoptic(table, exact), switches=switches),
+        segments_float32=_SegmentSums(
+            panoptic=count_panoptic(table, single),
+            switches=count_switches(table, single, over_gaps=False),
+        ),
+        segments_minimum=_SegmentSums(
+            panoptic=count_panoptic(table, exact, min_pixels=_MIN_POINTS), switches=switches
+        ),
+        tracks_all=count_tracks(valid, all_ids),
+        tracks_things=count_tracks(valid, identities["things"]),
+        tracks_bare=count_tracks(valid, partners),
+        tracks_float32=count_tracks(valid, all_ids, single_precision=True),
+        tracks_minimum=count_tracks(valid, all_ids, min_pixels=_MIN_POINTS),
+        tubes=_tubes(association_sum(valid)),
+        tubes_bare=_tubes(association_sum(valid, pred_tube=bare_ids)),
+        tubes_minimum=_tubes(association_sum(valid, min_pixels=_MIN_POINTS)),
     )
+
+
+def _tubes(found: tuple[float, int]) -> _TubeSums:
+    association, tube_count = found
+    return _TubeSums(association=association, tube_count=tube_count)
 
 
 def pat_scores(
@@ -194,33 +263,48 @@ def pat_scores(
         classes: ``(classes,)`` the ones to average over, in the place of the variant's own, so
             that two predictions can be compared over the same classes.
     """
-    panoptic = sums.segments(variant).panoptic
-    per_class = _per_class(sums, variant)
-    averaged = averaged_classes(sums, variant) if classes is None else classes
-    with_truth = panoptic.tp + panoptic.fn > 0
-    tracks, tubes = sums.tracks(variant), sums.tubes_of(variant)
-    quality = mean(per_class["PQ"][averaged])
-    tracking = tracks.quality / tracks.track_count if tracks.track_count else None
-    association = tubes.association / tubes.tube_count if tubes.tube_count else None
-    class_quality = mean(per_class["IoU"][averaged])
+    return plain(pat_values(sums.terms(variant), labels, variant, classes))
+
+
+def pat_values(
+    terms: PatTerms,
+    labels: LabelSpace,
+    variant: PatVariant,
+    classes: NDArray[np.bool_] | None = None,
+) -> dict[str, Array]:
+    """Return the scores of :func:`pat_scores` for each selection, NaN where undefined.
+
+    Args:
+        terms: Of one selection, or of many.
+        labels: Label space.
+        variant: The rule that the terms are of.
+        classes: ``(classes,)`` the ones to average over, in the place of the variant's own.
+    """
+    per_class = _per_class(terms)
+    averaged = terms.averaged(variant) if classes is None else classes
+    with_truth = terms.panoptic.tp + terms.panoptic.fn > 0
+    quality = mean_where(per_class["PQ"], averaged)
+    tracking = ratio(terms.track_quality, terms.track_count)
+    association = ratio(terms.association, terms.tube_count)
+    class_quality = mean_where(per_class["IoU"], averaged)
     return {
         "PAT": harmonic_mean(quality, tracking),
         "PQ": quality,
         "TQ": tracking,
-        "SQ": mean(per_class["SQ"][averaged]),
-        "RQ": mean(per_class["RQ"][averaged]),
-        "PTQ": mean(per_class["PTQ"][with_truth]),
-        "sPTQ": mean(per_class["sPTQ"][with_truth]),
+        "SQ": mean_where(per_class["SQ"], averaged),
+        "RQ": mean_where(per_class["RQ"], averaged),
+        "PTQ": mean_where(per_class["PTQ"], with_truth),
+        "sPTQ": mean_where(per_class["sPTQ"], with_truth),
         "LSTQ": geometric_mean(association, class_quality),
         "S_assoc": association,
         "S_cls": class_quality,
-        **_multi_object_scores(sums, labels, variant),
+        **_multi_object_values(terms, labels),
     }
 
 
 def pat_block(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> Block:
     """Return the scores of one variant, and a table per class (things first, then stuff)."""
-    per_class = _per_class(sums, variant)
+    per_class = _per_class(sums.terms(variant))
     averaged = averaged_classes(sums, variant)
     rows = {class_id: row for row, class_id in enumerate(labels.class_ids)}
     return {
@@ -249,13 +333,12 @@ def _class_entry(segments: _SegmentSums, scores: dict[str, NDArray[np.float64]],
 
 def averaged_classes(sums: PatSums, variant: PatVariant) -> NDArray[np.bool_]:
     """Return which classes a variant averages over; boolean of shape ``(classes,)``."""
-    occurs: NDArray[np.bool_] = (sums.confusion.sum(axis=0) + sums.confusion.sum(axis=1))[:-1] > 0
-    return occurs if variant.present_only else np.ones_like(occurs)
+    return sums.terms(variant).averaged(variant)
 
 
-def _per_class(sums: PatSums, variant: PatVariant) -> dict[str, NDArray[np.float64]]:
+def _per_class(terms: PatTerms) -> dict[str, Array]:
     """Return scores of every class; what is undefined counts as 0, as the devkit has it."""
-    panoptic, switches = sums.segments(variant).panoptic, sums.segments(variant).switches
+    panoptic, switches = terms.panoptic, terms.switches
     weight = panoptic.tp + panoptic.fp / 2 + panoptic.fn / 2
     scores = {
         "PQ": panoptic.quality,
@@ -263,23 +346,19 @@ def _per_class(sums: PatSums, variant: PatVariant) -> dict[str, NDArray[np.float
         "RQ": panoptic.recognition,
         "PTQ": np.where(panoptic.tp > 0, ratio(panoptic.iou_sum - switches.count, weight), 0),
         "sPTQ": np.where(panoptic.tp > 0, ratio(panoptic.iou_sum - switches.soft, weight), 0),
-        "IoU": intersection_over_union(sums.confusion)[:-1],
+        "IoU": ratio(terms.hits, terms.union),
     }
     return {name: np.nan_to_num(values) for name, values in scores.items()}
 
 
-def _multi_object_scores(
-    sums: PatSums, labels: LabelSpace, variant: PatVariant
-) -> dict[str, float | None]:
+def _multi_object_values(terms: PatTerms, labels: LabelSpace) -> dict[str, Array]:
     """Return MOTSA, sMOTSA and MOTSP, means over thing classes with ground truth."""
-    panoptic, switches = sums.segments(variant).panoptic, sums.segments(variant).switches
+    panoptic, switches = terms.panoptic, terms.switches
     truth = panoptic.tp + panoptic.fn
     chosen = labels.is_thing_table[list(labels.class_ids)] & (truth > 0)
-    if not chosen.any():
-        return {"MOTSA": None, "sMOTSA": None, "MOTSP": None}
     errors = panoptic.fp + switches.count
     return {
-        "MOTSA": mean(((panoptic.tp - errors) / np.maximum(truth, 1))[chosen]),
-        "sMOTSA": mean(((panoptic.iou_sum - errors) / np.maximum(truth, 1))[chosen]),
-        "MOTSP": mean(panoptic.segmentation[chosen]),
+        "MOTSA": mean_where((panoptic.tp - errors) / np.maximum(truth, 1), chosen),
+        "sMOTSA": mean_where((panoptic.iou_sum - errors) / np.maximum(truth, 1), chosen),
+        "MOTSP": mean_where(panoptic.segmentation, chosen),
     }

@@ -18,7 +18,7 @@ from mapt_bench.metrics.ratios import mean, ratio
 __all__ = ["PanopticCounts", "count_panoptic", "panoptic_block", "panoptic_matches"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PanopticCounts(Additive):
     """What panoptic quality sums up, one entry a class of the label space.
 

@@ -24,7 +24,7 @@ WINDOWS = (1, 2, 3, 4)
 _STRETCH = 64  # windows that are counted at a time, so that memory does not follow the length
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SequenceSums(Additive):
     """Everything that scores are computed from; adding two pools their sequences.
 

@@ -1,23 +1,50 @@
-"""The headline scores: one flat table, and the reason for each that is undefined."""
+"""The headline scores: one flat table, and the reason for each that is undefined.
+
+One set of formulas serves a single data set and, for resampling, many selections of sequences at
+once: :func:`score_terms` keeps of a sequence's sums what the scores are computed from, terms of
+sequences add up, and :func:`score_values` takes terms with any leading axes.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, pat_scores
-from mapt_bench.metrics.ratios import mean, mean_of_all
+from mapt_bench.metrics.additive import Additive
+from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatTerms, PatVariant, pat_values
+from mapt_bench.metrics.pq import PanopticCounts
+from mapt_bench.metrics.ratios import Array, defined, harmonic_mean, mean_of_all, mean_where
 from mapt_bench.metrics.scorer import SequenceSums
-from mapt_bench.metrics.stq import stq_scores
-from mapt_bench.metrics.tracking import TrackingSums, class_measures
+from mapt_bench.metrics.stq import StqTerms, stq_values
+from mapt_bench.metrics.tracking import TrackingSums, class_values
 
-__all__ = ["SCORE_NAMES", "flat_scores", "pat_variant", "undefined_reasons"]
+__all__ = [
+    "CLASS_AVERAGES",
+    "SCORE_NAMES",
+    "ScoreTerms",
+    "averaged_over_more",
+    "flat_scores",
+    "pat_variant",
+    "score_terms",
+    "score_values",
+    "undefined_reasons",
+]
 
 SCORE_NAMES = (
     "PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "sPTQ", "VPQ", "LSTQ", "HOTA", "DetA", "AssA",
     "IDF1", "MOTSA", "sMOTSA", "MOTSP", "IDSW", "Frag",
 )  # fmt: skip
 """Names of the headline scores in the order of tables. ``SQ`` and ``AQ`` are STQ's."""
+
+CLASS_AVERAGES = ("PAT", "PQ", "LSTQ")
+"""Headline scores that depend on which absent classes are averaged as 0."""
+
+_MEANS = ("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP")
+_COUNTS = ("IDSW", "Frag")
 
 
 def pat_variant(name: str) -> PatVariant:
@@ -52,28 +79,116 @@ def flat_scores(
         One entry for each of :data:`SCORE_NAMES`: fractions (MOTSA, sMOTSA and PTQ may be
         negative), counts for ``IDSW`` and ``Frag``, ``None`` where undefined.
     """
-    pat = pat_scores(sums.pat, labels, pat_variant(pat_protocol), classes)
-    window_quality = [mean(counts.quality[counts.occurs]) for counts in sums.windows]
+    variant = pat_variant(pat_protocol)
+    values = score_values(score_terms(sums, variant), labels, variant, classes)
+    return {
+        name: int(value) if name in _COUNTS else defined(value) for name, value in values.items()
+    }
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ScoreTerms(Additive):
+    """Sums that the headline scores are computed from, under one variant of PAT.
+
+    Attributes:
+        stq: Terms of STQ.
+        pat: Terms of PAT.
+        windows: Panoptic counts of windows of 1, 2, 3 and 4 frames; none where VPQ is not asked.
+        tracking: Sums of each thing class.
+    """
+
+    stq: StqTerms
+    pat: PatTerms
+    windows: tuple[PanopticCounts, ...]
+    tracking: TrackingSums
+
+
+def score_terms(
+    sums: SequenceSums, variant: PatVariant, names: Collection[str] = SCORE_NAMES
+) -> ScoreTerms:
+    """Return what the scores are computed from; terms of sequences add up.
+
+    Args:
+        sums: Of a sequence or a pooled data set.
+        variant: Variant of PAT.
+        names: Scores that are asked for; without VPQ its windows are left out.
+    """
+    return ScoreTerms(
+        stq=sums.stq.terms(),
+        pat=sums.pat.terms(variant),
+        windows=sums.windows if "VPQ" in names else (),
+        tracking=sums.tracking,
+    )
+
+
+def score_values(
+    terms: ScoreTerms,
+    labels: LabelSpace,
+    variant: PatVariant,
+    classes: NDArray[np.bool_] | None = None,
+) -> dict[str, Array]:
+    """Return every headline score of each selection, NaN where undefined.
+
+    Args:
+        terms: Of one selection of sequences, or of many: then every field has leading axes.
+        labels: Label space.
+        variant: Variant of PAT that the terms are of.
+        classes: As of :func:`flat_scores`.
+
+    Returns:
+        For each of :data:`SCORE_NAMES` an array of the shape of the leading axes.
+    """
+    pat = pat_values(terms.pat, labels, variant, classes)
+    windows = [mean_where(counts.quality, counts.occurs) for counts in terms.windows]
     scores = {
-        **stq_scores(sums.stq),
+        **stq_values(terms.stq),
         **{name: pat[name] for name in ("PAT", "PQ", "TQ", "PTQ", "sPTQ", "LSTQ")},
-        "VPQ": mean_of_all(window_quality),
-        **_tracking_scores(sums.tracking),
+        "VPQ": mean_of_all(np.stack(windows, axis=-1))
+        if windows
+        else np.full_like(pat["PQ"], np.nan),
+        **_tracking_values(terms.tracking),
     }
     return {name: scores[name] for name in SCORE_NAMES}
 
 
-def _tracking_scores(tracking: TrackingSums) -> dict[str, float | None]:
+def _tracking_values(tracking: TrackingSums) -> dict[str, Array]:
     """Average the tracking measures over the thing classes with ground truth."""
-    measured = [
-        class_measures(sums) for sums in tracking.classes if sums.clear.tp + sums.clear.fn > 0
-    ]
-    names = ("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP")
+    if not tracking.classes:
+        undefined, none = np.asarray(np.nan), np.asarray(0.0)
+        return {**dict.fromkeys(_MEANS, undefined), **dict.fromkeys(_COUNTS, none)}
+    measured = [class_values(sums) for sums in tracking.classes]
+    truth = [sums.clear.tp + sums.clear.fn > 0 for sums in tracking.classes]
+    chosen = np.stack(truth, axis=-1)
     return {
-        **{name: mean(np.array([measures[name] for measures in measured])) for name in names},
-        "IDSW": int(sum(sums.clear.switches for sums in tracking.classes)),
-        "Frag": int(sum(sums.clear.fragments for sums in tracking.classes)),
+        **{
+            name: mean_where(np.stack([each[name] for each in measured], axis=-1), chosen)
+            for name in _MEANS
+        },
+        "IDSW": np.asarray(sum(sums.clear.switches for sums in tracking.classes), dtype=float),
+        "Frag": np.asarray(sum(sums.clear.fragments for sums in tracking.classes), dtype=float),
     }
+
+
+def averaged_over_more(scores: Mapping[str, float | None], share: float) -> dict[str, float | None]:
+    """Return scores as they are when classes that do not occur are averaged too, as 0.
+
+    Args:
+        scores: Headline scores of one selection of sequences.
+        share: Number of classes averaged so far, over that of the classes to average, in (0, 1].
+
+    Example:
+        >>> averaged_over_more({"PQ": 0.5, "TQ": 0.25, "PAT": 1 / 3, "LSTQ": 0.5}, 0.25)
+        {'PQ': 0.125, 'TQ': 0.25, 'PAT': 0.16666666666666666, 'LSTQ': 0.25}
+    """
+    found = dict(scores)
+    for name, factor in (("PQ", share), ("LSTQ", math.sqrt(share))):
+        value = found.get(name)
+        if value is not None:
+            found[name] = value * factor
+    quality, tracking = found.get("PQ"), found.get("TQ")
+    if found.get("PAT") is not None and quality is not None and tracking is not None:
+        found["PAT"] = defined(harmonic_mean(quality, tracking))
+    return found
 
 
 def undefined_reasons(scores: dict[str, float | None]) -> dict[str, str]:

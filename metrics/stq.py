@@ -10,21 +10,30 @@ from mapt_bench.metrics.additive import Additive
 from mapt_bench.metrics.block import Block
 from mapt_bench.metrics.grouping import number_keys
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.metrics.ratios import defined, geometric_mean, mean, ratio
+from mapt_bench.metrics.ratios import (
+    Array,
+    defined,
+    geometric_mean,
+    mean_where,
+    plain,
+    ratio,
+)
 
 __all__ = [
     "StqSums",
+    "StqTerms",
     "association_sum",
     "class_confusion",
     "class_iou",
     "count_stq",
-    "intersection_over_union",
+    "hits_and_union",
     "stq_block",
     "stq_scores",
+    "stq_values",
 ]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StqSums(Additive):
     """What STQ sums up.
 
@@ -40,6 +49,35 @@ class StqSums(Additive):
     association: float
     tube_count: int
     frame_count: int
+
+    def terms(self) -> "StqTerms":
+        """Return what the scores are computed from."""
+        confusion = self.confusion.copy()
+        confusion[-1] = 0  # ground-truth void is left out, but void predicted on a class is not
+        hits, union = hits_and_union(confusion)
+        return StqTerms(
+            hits=hits,
+            union=union,
+            association=np.asarray(self.association),
+            tube_count=np.asarray(self.tube_count),
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StqTerms(Additive):
+    """Sums that STQ, AQ and SQ are computed from; leading axes stand for many selections.
+
+    Attributes:
+        hits: ``(..., classes + 1)`` pixels of each class, and of void, that both sides share.
+        union: ``(..., classes + 1)`` pixels of it on either side.
+        association: ``(...)`` sum over ground-truth tubes of their association quality.
+        tube_count: ``(...)`` ground-truth tubes.
+    """
+
+    hits: NDArray[np.int64]
+    union: NDArray[np.int64]
+    association: Array
+    tube_count: NDArray[np.int64]
 
 
 def class_confusion(overlap: SequenceOverlap) -> NDArray[np.int64]:
@@ -113,29 +151,40 @@ def count_stq(overlap: SequenceOverlap) -> StqSums:
     Crowd belongs to no tube on either side; void is not taken out of predicted tubes.
     """
     association, tube_count = association_sum(overlap.only(~overlap.gt.is_crowd[overlap.gt_index]))
-    return StqSums(class_confusion(overlap), association, tube_count, overlap.frame_count)
+    return StqSums(
+        confusion=class_confusion(overlap),
+        association=association,
+        tube_count=tube_count,
+        frame_count=overlap.frame_count,
+    )
 
 
-def intersection_over_union(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the IoU of each row of a confusion matrix; NaN for a union of 0."""
+def hits_and_union(
+    confusion: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return intersection and union of each row of a confusion matrix, in pixels."""
     hits = np.diag(confusion)
-    return ratio(hits, confusion.sum(axis=0) + confusion.sum(axis=1) - hits)
+    return hits, confusion.sum(axis=0) + confusion.sum(axis=1) - hits
 
 
-def stq_scores(sums: StqSums) -> dict[str, float | None]:
-    """Return STQ, AQ and SQ, in ``[0, 1]``.
+def stq_values(terms: StqTerms) -> dict[str, Array]:
+    """Return STQ, AQ and SQ of each selection, in ``[0, 1]``.
 
     Without any ground-truth tube AQ is 0, as the reference has it; without any valid pixel SQ and
-    STQ are ``None``.
+    STQ are NaN.
     """
-    iou = class_iou(sums)
-    segmentation = mean(iou[~np.isnan(iou)])
-    association = sums.association / sums.tube_count if sums.tube_count else 0.0
+    segmentation = mean_where(ratio(terms.hits, terms.union), terms.union > 0)
+    association = np.nan_to_num(ratio(terms.association, terms.tube_count))
     return {
         "STQ": geometric_mean(association, segmentation),
         "AQ": association,
         "SQ": segmentation,
     }
+
+
+def stq_scores(sums: StqSums) -> dict[str, float | None]:
+    """Return STQ, AQ and SQ of a sequence or a data set; ``None`` where undefined."""
+    return plain(stq_values(sums.terms()))
 
 
 def class_iou(sums: StqSums) -> NDArray[np.float64]:
@@ -144,9 +193,8 @@ def class_iou(sums: StqSums) -> NDArray[np.float64]:
     Returns:
         ``(classes + 1,)``, each in ``[0, 1]``; NaN for what occurs on neither side.
     """
-    confusion = sums.confusion.copy()
-    confusion[-1] = 0  # ground-truth void is left out, but void predicted on a class is not
-    return intersection_over_union(confusion)
+    terms = sums.terms()
+    return ratio(terms.hits, terms.union)
 
 
 def stq_block(sums: StqSums, labels: LabelSpace, *, with_length: bool = False) -> Block:

@@ -11,7 +11,7 @@ from mapt_bench.metrics.matching import Matches, SegmentTable
 __all__ = ["SwitchCounts", "count_switches"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SwitchCounts(Additive):
     """Switches of every class.
 

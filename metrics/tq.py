@@ -12,7 +12,7 @@ from mapt_bench.metrics.overlap import SequenceOverlap
 __all__ = ["TrackSums", "count_tracks"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TrackSums(Additive):
     """What TQ sums up.
 
@@ -62,7 +62,7 @@ def count_tracks(
     seen = length > 0
     steadiness = 1 - switches[seen] / np.maximum(length[seen] - 1, 1)
     quality = np.sqrt(association[seen] / length[seen] * steadiness)
-    return TrackSums(float(quality.sum()), int(seen.sum()))
+    return TrackSums(quality=float(quality.sum()), track_count=int(seen.sum()))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

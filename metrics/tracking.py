@@ -15,11 +15,13 @@ from mapt_bench.metrics.detections import detections_of_class
 from mapt_bench.metrics.hota import HotaSums, count_hota, hota_scores
 from mapt_bench.metrics.identity import IdentitySums, count_identity
 from mapt_bench.metrics.matching import SegmentTable
+from mapt_bench.metrics.ratios import Array
 
 __all__ = [
     "ClassTrackingSums",
     "TrackingSums",
     "class_measures",
+    "class_values",
     "count_tracking",
     "sequence_tracking_block",
     "tracking_block",
@@ -29,7 +31,7 @@ _PUBLISHED_NAMES = {"person": "pedestrian"}
 """KITTI MOTS and TrackEval say pedestrian where the STEP data sets say person."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ClassTrackingSums(Additive):
     """What the tracking measures of one thing class sum up."""
 
@@ -38,7 +40,7 @@ class ClassTrackingSums(Additive):
     identity: IdentitySums
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TrackingSums(Additive):
     """The sums of every thing class, in the order of ``labels.thing_ids``."""
 
@@ -51,9 +53,11 @@ def count_tracking(table: SegmentTable) -> TrackingSums:
         detections_of_class(table, class_id) for class_id in table.overlap.labels.thing_ids
     )
     return TrackingSums(
-        tuple(
+        classes=tuple(
             ClassTrackingSums(
-                count_hota(detections), count_clear(detections), count_identity(detections)
+                hota=count_hota(detections),
+                clear=count_clear(detections),
+                identity=count_identity(detections),
             )
             for detections in per_class
         )
@@ -94,20 +98,48 @@ def _names(labels: LabelSpace) -> list[str]:
 
 def class_measures(sums: ClassTrackingSums) -> Block:
     """Return HOTA, CLEAR and identity measures of one class; 0 without any mask (LocA 1)."""
-    return {**_hota(sums.hota), **_clear(sums.clear), **_identity(sums.identity)}
+    return {
+        **{name: float(value) for name, value in class_values(sums).items()},
+        **_hota_counts(sums.hota),
+        **_clear_counts(sums.clear),
+        "IDTP": int(sums.identity.tp),
+        "IDFP": int(sums.identity.fp),
+        "IDFN": int(sums.identity.fn),
+    }
 
 
-def _hota(sums: HotaSums) -> Block:
+def class_values(sums: ClassTrackingSums) -> dict[str, Array]:
+    """Return the measures that are shares: for each selection one value, ``(...)``.
+
+    Args:
+        sums: Of one class; leading axes stand for many selections of sequences.
+    """
+    scores = hota_scores(sums.hota)
+    clear, identity = sums.clear, sums.identity
+    # The reference never divides by less than 1: a class without anything scores 0.
+    truth = np.maximum(1, clear.tp + clear.fn)
+    errors = clear.fp + clear.switches
+    return {
+        "HOTA": scores.hota.mean(axis=-1),
+        "DetA": scores.deta.mean(axis=-1),
+        "AssA": scores.assa.mean(axis=-1),
+        "DetRe": scores.det_re.mean(axis=-1),
+        "DetPr": scores.det_pr.mean(axis=-1),
+        "AssRe": scores.ass_re.mean(axis=-1),
+        "AssPr": scores.ass_pr.mean(axis=-1),
+        "LocA": scores.loca.mean(axis=-1),
+        "MOTSA": (clear.tp - errors) / truth,
+        "sMOTSA": (clear.iou_sum - errors) / truth,
+        "MOTSP": clear.iou_sum / np.maximum(1, clear.tp),
+        "IDF1": identity.tp / np.maximum(1, identity.tp + identity.fp / 2 + identity.fn / 2),
+        "IDP": identity.tp / np.maximum(1, identity.tp + identity.fp),
+        "IDR": identity.tp / np.maximum(1, identity.tp + identity.fn),
+    }
+
+
+def _hota_counts(sums: HotaSums) -> Block:
     scores = hota_scores(sums)
     return {
-        "HOTA": float(scores.hota.mean()),
-        "DetA": float(scores.deta.mean()),
-        "AssA": float(scores.assa.mean()),
-        "DetRe": float(scores.det_re.mean()),
-        "DetPr": float(scores.det_pr.mean()),
-        "AssRe": float(scores.ass_re.mean()),
-        "AssPr": float(scores.ass_pr.mean()),
-        "LocA": float(scores.loca.mean()),
         "HOTA_per_alpha": scores.hota.tolist(),
         "DetA_per_alpha": scores.deta.tolist(),
         "AssA_per_alpha": scores.assa.tolist(),
@@ -117,14 +149,8 @@ def _hota(sums: HotaSums) -> Block:
     }
 
 
-def _clear(sums: ClearSums) -> Block:
-    # The reference never divides by less than 1: a class without anything scores 0.
-    truth = np.maximum(1, sums.tp + sums.fn)
-    errors = sums.fp + sums.switches
+def _clear_counts(sums: ClearSums) -> Block:
     return {
-        "MOTSA": float((sums.tp - errors) / truth),
-        "sMOTSA": float((sums.iou_sum - errors) / truth),
-        "MOTSP": float(sums.iou_sum / np.maximum(1, sums.tp)),
         "TP": int(sums.tp),
         "FP": int(sums.fp),
         "FN": int(sums.fn),
@@ -133,17 +159,6 @@ def _clear(sums: ClearSums) -> Block:
         "MT": int(sums.mostly_tracked),
         "PT": int(sums.partly_tracked),
         "ML": int(sums.mostly_lost),
-    }
-
-
-def _identity(sums: IdentitySums) -> Block:
-    return {
-        "IDF1": float(sums.tp / np.maximum(1, sums.tp + sums.fp / 2 + sums.fn / 2)),
-        "IDP": float(sums.tp / np.maximum(1, sums.tp + sums.fp)),
-        "IDR": float(sums.tp / np.maximum(1, sums.tp + sums.fn)),
-        "IDTP": int(sums.tp),
-        "IDFP": int(sums.fp),
-        "IDFN": int(sums.fn),
     }
 
 

@@ -1,50 +1,58 @@
 """The table of a comparison: every score of one row, or the differences of many rows."""
 
-from mapt_bench.reports.comparison import Change, Comparison
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from mapt_bench.reports.evaluation import score_column
-from mapt_bench.reports.scores import score_kind
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
+from mapt_bench.results.scores import score_kind
 
 __all__ = ["comparison_table"]
 
+Change = Mapping[str, Any]
 
-def comparison_table(comparison: Comparison) -> Table:
+
+def comparison_table(comparison: Mapping[str, Any]) -> Table:
     """Return differences in percentage points (counts for id switches and fragments).
 
     One row in common gives a line a score with both values; several give a line a row.
+
+    Args:
+        comparison: A result of schema ``mapt-bench/comparison/2``.
     """
-    rows = dict.fromkeys(change.row for change in comparison.changes)
+    changes: Sequence[Change] = comparison["changes"]
+    rows = dict.fromkeys(str(change["row"]) for change in changes)
     notes = ["Current minus baseline; shares in percentage points, IDSW and Frag in counts."]
-    if any(change.difference is None for change in comparison.changes):
+    if any(change["difference"] is None for change in changes):
         notes.append(f"{UNDEFINED}: undefined on at least one side.")
-    if comparison.added:
-        notes.append(f"Only in the current result: {', '.join(comparison.added)}.")
+    if comparison["added"]:
+        notes.append(f"Only in the current result: {', '.join(comparison['added'])}.")
     if len(rows) == 1:
-        return _one_row(comparison, next(iter(rows)), tuple(notes))
-    return _many_rows(comparison, list(rows), tuple(notes))
+        return _one_row(changes, next(iter(rows)), tuple(notes))
+    return _many_rows(changes, list(rows), tuple(notes))
 
 
-def _one_row(comparison: Comparison, name: str, notes: tuple[str, ...]) -> Table:
-    counted = any(change.better is not None for change in comparison.changes)
+def _one_row(changes: Sequence[Change], name: str, notes: tuple[str, ...]) -> Table:
+    counted = any(change["sequences_better"] is not None for change in changes)
     columns = [Column("score")]
     columns += [Column(side, "number") for side in ("baseline", "current", "difference")]
     columns += [Column("sequences better / worse")] if counted else []
     rows = []
-    for change in comparison.changes:
-        kind = score_column(change.score).kind
-        cells: list[Cell] = [change.score]
-        cells += [format_cell(change.baseline, kind), format_cell(change.current, kind)]
+    for change in changes:
+        kind = score_column(change["score"]).kind
+        cells: list[Cell] = [str(change["score"])]
+        cells += [format_cell(change[side], kind) for side in ("baseline", "current")]
         cells.append(_signed(change))
         if counted:
-            has_count = change.better is not None
-            cells.append(f"{change.better} / {change.worse}" if has_count else UNDEFINED)
+            better, worse = change["sequences_better"], change["sequences_worse"]
+            cells.append(UNDEFINED if better is None else f"{better} / {worse}")
         rows.append(tuple(cells))
     return Table(f"Changes of {name}", tuple(columns), tuple(rows), notes)
 
 
-def _many_rows(comparison: Comparison, names: list[str], notes: tuple[str, ...]) -> Table:
-    by_place = {(change.row, change.score): change for change in comparison.changes}
-    scores = list(dict.fromkeys(change.score for change in comparison.changes))
+def _many_rows(changes: Sequence[Change], names: list[str], notes: tuple[str, ...]) -> Table:
+    by_place = {(change["row"], change["score"]): change for change in changes}
+    scores = list(dict.fromkeys(str(change["score"]) for change in changes))
     columns = (Column("row"), *(Column(score, "number") for score in scores))
     rows = tuple(
         (
@@ -61,9 +69,9 @@ def _many_rows(comparison: Comparison, names: list[str], notes: tuple[str, ...])
 
 def _signed(change: Change) -> str:
     """Return a difference with its sign, as people read it."""
-    difference = change.difference
+    difference: float | None = change["difference"]
     if difference is None:
         return UNDEFINED
-    if score_kind(change.score).unit == "percent":
+    if score_kind(change["score"]).unit == "percent":
         return format_cell(difference, "points")
     return f"{difference:+.4g}" if difference else "0"

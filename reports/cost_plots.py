@@ -8,8 +8,8 @@ from mapt_bench.errors import DataError
 from mapt_bench.reports.cost import variant_gmacs
 from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, SUFFIXES, save_figure
 from mapt_bench.reports.label_placement import Box, place_labels
-from mapt_bench.reports.result_files import read_result
-from mapt_bench.reports.rows import FLOOR
+from mapt_bench.results import load_result
+from mapt_bench.results.rows import FLOOR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,7 +106,7 @@ def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
         DataError: If the run cannot be read, or none has both.
     """
     found = []
-    rows = read_result(run).rows
+    rows = load_result(run).rows
     segments = next(iter(rows.values())).protocol.get("segments") if rows else None
     for name, row in rows.items():
         if name == FLOOR or row.protocol.get("segments") != segments:

@@ -1,16 +1,17 @@
-"""Tables of paired differences between the rows of a run."""
+"""Tables of paired differences: between the rows of a run, and between predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from mapt_bench.errors import counted
-from mapt_bench.reports.evaluation import interval_cell, interval_column
+from mapt_bench.reports.evaluation import interval_cell, interval_column, interval_notes
 from mapt_bench.reports.groups import halves, of_group
-from mapt_bench.reports.rows import row_interval, row_label
 from mapt_bench.reports.tables import Cell, Column, Table
+from mapt_bench.results.rows import row_interval, row_label
+from mapt_bench.results.scores import HEADLINE, score_kind
 
-__all__ = ["differences_table", "differences_tables"]
+__all__ = ["differences_table", "differences_tables", "paired_tables"]
 
 _SHOWN = ("PAT", "TQ", "AssA", "STQ")
 
@@ -37,7 +38,8 @@ def differences_tables(run: Run) -> list[Table]:
 def differences_table(run: Run) -> Table:
     """Return the paired differences to the run's reference row, with intervals and p values.
 
-    Every difference is taken over the same sequences, within one temporal interval; p is that of
+    Every difference is taken over the same sequences and classes, within one temporal interval;
+    a footnote says where the scores are averaged over other classes. p is that of
     the sign-flip permutation test, corrected by Holm for all comparisons of the run, or of the
     group of videos.
     """
@@ -58,7 +60,7 @@ def differences_table(run: Run) -> Table:
             found = row["differences"]["scores"].get(name) or {}
             line.append(found.get("difference"))
             line.append(interval_cell({"intervals": {name: found.get("interval")}}, name))
-            line.append(found.get("p_adjusted", found.get("p_value")))
+            line.append(found.get("p_adjusted"))
         cells.append(tuple(line))
     against = {str(row["differences"]["reference"]): None for row in compared}
     families = {_family(row["differences"]): None for row in compared}
@@ -76,11 +78,16 @@ def differences_table(run: Run) -> Table:
         f"With {counted(n, 'sequence')} no p is below {2 / 2**n:.2g} even before the correction."
         for n in sorted(counts)
     ]
+    notes += [
+        f"{row_label(row)}: {row['differences']['note']}."
+        for row in compared
+        if row["differences"].get("note")
+    ]
     return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), tuple(notes))
 
 
 def _family(differences: Mapping[str, Any]) -> str:
-    """Return which comparisons p is corrected for, where these are not those of the run."""
+    """Return which comparisons p is corrected for, where it is stated."""
     family = differences.get("family")
     return f" for the {family['comparisons']} comparisons of {family['of']}" if family else ""
 
@@ -95,3 +102,58 @@ def _compared(run: Run) -> list[Row]:
             for entry in (row.get("differences") or {}).get("scores", {}).values()
         )
     ]
+
+
+def paired_tables(evaluations: Sequence[Row]) -> list[Table]:
+    """Return the differences in points and those in counts, one row a prediction and score.
+
+    Each row holds the prediction's own score and that of the reference, their difference over the
+    classes of both, its confidence interval and p values. A footnote says where the difference
+    is not that of the two scores beside it.
+
+    Args:
+        evaluations: As ``mapt-bench/evaluations/2`` has them; those with ``differences`` count.
+    """
+    scores = {str(entry["name"]): entry["scores"] for entry in evaluations}
+    compared = [entry for entry in evaluations if entry.get("differences")]
+    found = [_paired_table(compared, scores, "percent"), _paired_table(compared, scores, "count")]
+    return [table for table in found if table.rows]
+
+
+def _paired_table(
+    compared: Sequence[Row], scores: Mapping[str, Row], unit: Literal["percent", "count"]
+) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    notes: dict[str, None] = {}
+    for entry in compared:
+        block = entry["differences"]
+        shown = [name for name in HEADLINE if name in block["scores"]]
+        for score in (name for name in shown if score_kind(name).unit == unit):
+            found = block["scores"][score]
+            interval = found["interval"]
+            span = (interval["low"], interval["high"]) if "low" in interval else None
+            own = entry["scores"].get(score), scores.get(block["reference"], {}).get(score)
+            p_values = (found["p_value"], found["p_adjusted"])
+            rows.append((entry["name"], score, *own, found["difference"], span, *p_values))
+            notes |= dict.fromkeys(interval_notes([{"intervals": {score: interval}}]))
+            notes[f"p: sign-flip permutation of sequences, {found['p_method']}."] = None
+        if block["note"] is not None and unit == "percent":
+            notes[f"{entry['name']}: {block['note']}."] = None
+        family = block["family"]
+        notes[
+            f"p ({family['correction']}): corrected for all {family['comparisons']} comparisons, "
+            "of differences and of counts."
+        ] = None
+    reference = str(compared[0]["differences"]["reference"]) if compared else ""
+    words = {"percent": "points", "count": "counts"}
+    columns = (
+        Column("prediction"),
+        Column("score"),
+        Column("own", unit),
+        Column("reference", unit),
+        Column("difference", "points" if unit == "percent" else "count"),
+        Column("interval", "range" if unit == "percent" else "count range"),
+        Column("p", "number"),
+        Column("p (Holm)", "number"),
+    )
+    return Table(f"Difference to {reference} in {words[unit]}", columns, tuple(rows), tuple(notes))

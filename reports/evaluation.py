@@ -1,10 +1,10 @@
-"""Tables of evaluation results (``mapt-bench/evaluation/1``): overall, per class, per sequence."""
+"""Tables of evaluation results (``mapt-bench/evaluation/2``): overall, per class, per sequence."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapt_bench.reports.scores import HEADLINE, score_kind
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
+from mapt_bench.results.scores import HEADLINE, score_kind
 
 __all__ = [
     "evaluation_tables",
@@ -35,7 +35,7 @@ def evaluation_tables(evaluations: Sequence[Result], *, details: bool = True) ->
     """Return the overall table and, with ``details``, those of classes and sequences.
 
     Args:
-        evaluations: Results of schema ``mapt-bench/evaluation/1``, one a prediction.
+        evaluations: Results of schema ``mapt-bench/evaluation/2``, one a prediction.
         details: Whether each prediction's classes and sequences follow.
     """
     tables = [overall_table(evaluations)]
@@ -169,8 +169,28 @@ def _protocol_notes(evaluations: Sequence[Result]) -> list[str]:
     variants = {str(e.get("protocol", {}).get("pat", "")): None for e in evaluations}
     return [
         *(f"PAT protocol: {variant}." for variant in variants if variant),
+        *_class_notes(evaluations),
         "IDSW and Frag are counts; lower is better.",
         *(_void_note(evaluation) for evaluation in evaluations if _void_frames(evaluation)),
+    ]
+
+
+def _class_notes(evaluations: Sequence[Result]) -> list[str]:
+    """Say which classes are averaged where predictions differ in them."""
+    protocols = [evaluation.get("protocol", {}) for evaluation in evaluations]
+    if len(evaluations) > 1 and any(each.get("class_set") == "common" for each in protocols):
+        count = len(protocols[0].get("classes", ()))
+        return [f"PAT, PQ and LSTQ average over the {count} classes of any prediction."]
+    sets = [frozenset(each.get("classes", ())) for each in protocols]
+    if len(set(sets)) < 2:
+        return []
+    counts = ", ".join(
+        f"{evaluation['name']} {len(each)}"
+        for evaluation, each in zip(evaluations, sets, strict=True)
+    )
+    return [
+        f"PAT, PQ and LSTQ average over each prediction's own classes ({counts}); "
+        "--common-classes averages all over the same."
     ]
 
 

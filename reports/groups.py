@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapt_bench.reports.evaluation import interval_cell, interval_notes, score_column
-from mapt_bench.reports.rows import is_reference, row_label, row_score
 from mapt_bench.reports.tables import Cell, Column, Table
+from mapt_bench.results.rows import is_reference, row_label, row_score
 
 __all__ = ["halves", "halves_table", "of_group", "score_group_tables", "score_groups"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from mapt_bench.reports.rows import is_reference, row_label
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
+from mapt_bench.results.rows import is_reference, row_label
 
 __all__ = [
     "break_table",

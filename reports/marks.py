@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapt_bench.reports.figures import FAINT, INK, MARKERS, PALETTE
-from mapt_bench.reports.rows import is_reference, row_label
+from mapt_bench.results.rows import is_reference, row_label
 
 __all__ = ["COPY", "ORACLE", "Mark", "line_marks", "numbered_mark", "reference_mark"]
 

@@ -14,9 +14,9 @@ from mapt_bench.reports.evaluation import (
 )
 from mapt_bench.reports.groups import halves, halves_table, of_group, score_group_tables
 from mapt_bench.reports.links import full_occlusions_table, group_table
-from mapt_bench.reports.parts import run_parts
-from mapt_bench.reports.rows import is_reference, row_interval, row_label, row_score
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
+from mapt_bench.results.parts import run_parts
+from mapt_bench.results.rows import is_reference, row_interval, row_label, row_score
 
 __all__ = [
     "CLAIMED",

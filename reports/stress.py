@@ -5,9 +5,9 @@ from typing import Any
 
 from mapt_bench.reports.evaluation import score_column
 from mapt_bench.reports.links import break_table, recovery_tables, visibility_table
-from mapt_bench.reports.rows import is_reference, row_label, row_score
 from mapt_bench.reports.run import skipped_table
 from mapt_bench.reports.tables import Cell, Column, Table
+from mapt_bench.results.rows import is_reference, row_label, row_score
 
 __all__ = ["fusion_table", "level_tables", "stress_tables"]
 

@@ -11,7 +11,7 @@ from mapt_bench.reports.end_labels import label_ends
 from mapt_bench.reports.figures import FAINT, INK, STYLE, SUFFIXES, save_figure
 from mapt_bench.reports.links import pooled, precision_entries
 from mapt_bench.reports.marks import ORACLE, Mark, line_marks
-from mapt_bench.reports.rows import row_label, row_score
+from mapt_bench.results.rows import row_label, row_score
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 
 from mapt_bench.cli.options import emit_json, json_option, path_type
-from mapt_bench.reports.comparison import Comparison, compare_results
+from mapt_bench.compare import Comparison, Limit, compare_results
 from mapt_bench.reports.comparison_table import comparison_table
-from mapt_bench.reports.limits import Limit
 from mapt_bench.reports.terminal import print_table
 
 __all__ = ["command"]
@@ -30,16 +29,29 @@ Examples:
     help="A change that is not accepted, SCORE<NUMBER (or <= > >=), in percentage points, current "
     "minus baseline; IDSW and Frag in counts. May be given several times.",
 )
+@click.option(
+    "--common-classes",
+    is_flag=True,
+    help="Show PAT, PQ and LSTQ over the classes of both results. Default: each result's own "
+    "values, and differences over the classes of both.",
+)
 @json_option
-def command(baseline: Path, current: Path, fail_on: tuple[str, ...], json_file: str | None) -> int:
+def command(
+    baseline: Path,
+    current: Path,
+    fail_on: tuple[str, ...],
+    common_classes: bool,
+    json_file: str | None,
+) -> int:
     """Compare two results; exit with 1 when a limit is broken or a score has gone missing.
 
     BASELINE and CURRENT are JSON files written by evaluate, or runs (the folder or its
     results.json). Results of another protocol, label space or kind of segments are
-    refused; those averaged over other classes are brought to the same ones.
+    refused. Differences of results averaged over other classes are taken over the
+    classes of both.
     """
     limits = [Limit.parse(text) for text in fail_on]
-    comparison = compare_results(baseline, current, limits=limits)
+    comparison = compare_results(baseline, current, limits=limits, common_classes=common_classes)
     if not emit_json(json_file, comparison.to_dict()):
         _show(comparison)
     return 0 if comparison.is_passed else 1
@@ -47,7 +59,7 @@ def command(baseline: Path, current: Path, fail_on: tuple[str, ...], json_file: 
 
 def _show(comparison: Comparison) -> None:
     if comparison.changes:
-        print_table(comparison_table(comparison))
+        print_table(comparison_table(comparison.to_dict()))
     for note in comparison.notes:
         click.echo(f"note: {note}")
     for missing in comparison.missing:

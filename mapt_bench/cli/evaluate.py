@@ -7,9 +7,9 @@ import click
 
 from mapt_bench.cli.options import emit_results, json_option, path_type, table_options
 from mapt_bench.cli.progress import progress_bar
+from mapt_bench.reports.differences import paired_tables
 from mapt_bench.reports.evaluation import evaluation_tables
 from mapt_bench.reports.formats import TableFormat
-from mapt_bench.reports.paired import paired_tables
 from mapt_bench.reports.terminal import print_table
 
 __all__ = ["command"]
@@ -52,10 +52,16 @@ Examples:
     "devkit's.",
 )
 @click.option(
+    "--common-classes",
+    is_flag=True,
+    help="Average PAT, PQ and LSTQ of every PRED over the classes that occur in GT or in any "
+    "PRED. Default: the classes that occur in GT or in that PRED.",
+)
+@click.option(
     "--intervals",
     is_flag=True,
-    help="Resample sequences: 95 % BCa intervals and, with several PRED, paired differences to "
-    "the first.",
+    help="Resample sequences: 95 % BCa confidence intervals and, with several PRED, paired "
+    "differences to the first. Differences are taken over the classes of both.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the resampling.")
 @click.option("-j", "workers", default=1, show_default=True, help="Worker processes.")
@@ -70,6 +76,7 @@ def command(
     gt_encoding: str | None,
     missing: Literal["error", "void"],
     pat_protocol: str,
+    common_classes: bool,
     intervals: bool,
     seed: int,
     workers: int,
@@ -94,18 +101,18 @@ def command(
         missing=missing,
         pat_protocol=pat_protocol,
         workers=workers,
+        common_classes=common_classes,
         intervals=intervals,
         seed=seed,
     )
-    evaluation = evaluate_folders(gt, pred, settings, progress_bar)
-    results = [result.to_dict() for result in evaluation.results]
+    found = evaluate_folders(gt, pred, settings, progress_bar)
+    results = [result.to_dict() for result in found]
     tables = evaluation_tables(results, details=not brief)
-    if evaluation.paired is not None:
-        tables[1:1] = paired_tables(evaluation.paired)
-    for result in evaluation.results:
+    tables[1:1] = paired_tables(results)
+    for result in found:
         for note in result.protocol["notes"]:
             click.echo(f"note: {result.name}: {note}", err=True)
-    document = evaluations_document(evaluation.results, evaluation.paired)
+    document = evaluations_document(found)
     files: dict[TableFormat, Path | None]
     files = {"csv": csv_file, "latex": latex_file, "markdown": markdown_file}
     if not emit_results(json_file, document, tables, files):

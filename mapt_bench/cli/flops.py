@@ -82,9 +82,9 @@ def command(
     if scores is not None and plots is None:
         raise ConfigError("--scores needs a folder for its plot; add --plots DIR")
     if scores is not None:
-        from mapt_bench.reports.result_files import read_result
+        from mapt_bench.results import load_result
 
-        read_result(scores)  # report a wrong file before the counting
+        load_result(scores)  # report a wrong file before the counting
     # Imported here because they import torch, and --help must start fast.
     from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report, step_count
     from mapt_bench.profiling.measurement import MeasureSettings

@@ -1,11 +1,10 @@
 """From folders of maps to results: matching, scoring, intervals, conformance."""
 
 from mapt_bench.evaluation.conformance import check_conformance, golden_cases
-from mapt_bench.evaluation.evaluate import Evaluation, EvaluationSettings, evaluate_folders
+from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
 from mapt_bench.evaluation.result import EvaluationResult, evaluations_document
 
 __all__ = [
-    "Evaluation",
     "EvaluationResult",
     "EvaluationSettings",
     "check_conformance",

@@ -155,7 +155,7 @@ def _name(case: Path, folder: Path) -> str:
 
 def _own_blocks(case: Path, expected: dict[str, Any]) -> Block:
     settings = EvaluationSettings(dataset=expected["dataset"].replace("_", "-"))
-    return evaluate_folders(case / "gt", [case / "pred"], settings).results[0].blocks
+    return evaluate_folders(case / "gt", [case / "pred"], settings)[0].blocks
 
 
 def _read_expected(path: Path) -> dict[str, Any]:

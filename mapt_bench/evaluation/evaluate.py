@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,9 @@ from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.evaluation.scoring import SequencePair, score_pairs
-from mapt_bench.evaluation.uncertainty import (
-    ScoredSequence,
-    paired_with_first,
-    score_intervals,
-)
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import (
+    PatVariant,
     SequenceSums,
     averaged_classes,
     flat_scores,
@@ -40,9 +36,10 @@ from mapt_bench.metrics.block import Block
 from mapt_bench.metrics.pq import PanopticCounts
 from mapt_bench.metrics.ratios import defined
 from mapt_bench.metrics.stq import class_iou
+from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 from mapt_bench.provenance import provenance
 
-__all__ = ["Evaluation", "EvaluationSettings", "evaluate_folders"]
+__all__ = ["EvaluationSettings", "evaluate_folders"]
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -58,6 +55,8 @@ class EvaluationSettings:
         missing: Whether frames that a prediction lacks are an error or count as all void.
         pat_protocol: Variant of PAT for the headline scores.
         workers: Processes.
+        common_classes: Whether PAT, PQ and LSTQ of every prediction are averaged over the classes
+            of all predictions, rather than over its own.
         intervals: Whether to resample sequences.
         seed: Of the resampling.
     """
@@ -68,22 +67,9 @@ class EvaluationSettings:
     missing: Literal["error", "void"] = "error"
     pat_protocol: str = "present"
     workers: int = 1
+    common_classes: bool = False
     intervals: bool = False
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Results of all predictions.
-
-    Attributes:
-        results: One a prediction, in the order given.
-        paired: Differences to the first prediction, where there are several and intervals were
-            asked for.
-    """
-
-    results: list[EvaluationResult]
-    paired: list[dict[str, Any]] | None
 
 
 def evaluate_folders(
@@ -91,17 +77,22 @@ def evaluate_folders(
     pred_folders: Sequence[Path],
     settings: EvaluationSettings,
     progress_bar: ProgressBar | None = None,
-) -> Evaluation:
+) -> list[EvaluationResult]:
     """Score folders of predictions against the same ground truth.
 
-    Several predictions are averaged over the same classes: those with a valid pixel in the ground
-    truth or in any of them.
+    The scores of a prediction do not depend on the others, unless ``settings.common_classes``
+    asks for it: PAT, PQ and LSTQ are averaged over the classes with a valid pixel in the ground
+    truth or in this prediction. With intervals, every prediction but the first also has the
+    differences to the first, which are taken over the classes of either.
 
     Args:
         gt_folder: Ground truth.
         pred_folders: Predictions, at least one.
         settings: How.
         progress_bar: Given a description and a number of frames, shows how far the work is.
+
+    Returns:
+        One result a prediction, in the order given.
 
     Raises:
         ConfigError: If a setting is wrong.
@@ -124,26 +115,51 @@ def evaluate_folders(
         with bar(f"scoring {pred.folder.name}", frame_count) as progress:
             sums.append(score_pairs(pairs, labels, workers=settings.workers, progress=progress))
 
-    classes = [
-        np.logical_or.reduce([averaged_classes(one.pat, variant) for one in of_sequence])
-        for of_sequence in zip(*sums, strict=True)
+    classes = _classes(sums, variant, common=settings.common_classes)
+    results = [
+        _result(name, gt, preds[at], matched[at], sums[at], classes[at], settings)
+        for at, name in enumerate(_names(pred_folders))
     ]
-    units = [
-        [ScoredSequence(one.to_vector(), kept) for one, kept in zip(by_pred, classes, strict=True)]
-        for by_pred in sums
-    ]
-    names = _names(pred_folders)
-    results = []
-    for at, name in enumerate(names):
-        result = _result(name, gt, preds[at], matched[at], sums[at], classes, settings)
-        if settings.intervals:
-            found = score_intervals(units[at], labels, variant.name, settings.seed)
-            result = replace(result, intervals=found)
-        results.append(result)
-    paired = None
-    if settings.intervals and len(results) > 1:
-        paired = paired_with_first(names, units, labels, variant.name, settings.seed)
-    return Evaluation(results, paired)
+    return _with_intervals(results, sums, labels, settings) if settings.intervals else results
+
+
+def _classes(
+    sums: Sequence[Sequence[SequenceSums]], variant: PatVariant, *, common: bool
+) -> list[list[NDArray[np.bool_]]]:
+    """Return, for each prediction and sequence, the classes that are averaged over."""
+    own = [[averaged_classes(one.pat, variant) for one in by_pred] for by_pred in sums]
+    if not common:
+        return own
+    return [[np.logical_or.reduce(each) for each in zip(*own, strict=True)]] * len(own)
+
+
+def _with_intervals(
+    results: Sequence[EvaluationResult],
+    sums: Sequence[Sequence[SequenceSums]],
+    labels: LabelSpace,
+    settings: EvaluationSettings,
+) -> list[EvaluationResult]:
+    """Add confidence intervals and, to all but the first, the differences to the first."""
+    statistics = ScoreStatistics(labels, pat_protocol=settings.pat_protocol, seed=settings.seed)
+    units = [statistics.samples([[one] for one in by_pred]) for by_pred in sums]
+    if settings.common_classes:
+        units = statistics.over_common_classes(units)
+    family = ComparisonFamily(statistics, "all predictions")
+    first, found = results[0], []
+    for at, result in enumerate(results):
+        intervals = statistics.intervals(units[at])
+        differences = None
+        if at > 0:
+            differences = {"reference": first.name, **family.compare(units[at], units[0])}
+        found.append(
+            replace(
+                result,
+                intervals={name: one.to_dict() for name, one in intervals.items()},
+                differences=differences,
+            )
+        )
+    family.correct()
+    return found
 
 
 def _no_bar(_description: str, _total: int) -> AbstractContextManager[Callable[[int], None]]:
@@ -213,6 +229,7 @@ def _result(
             "unit": "sequence",
             "pat": protocol,
             "classes": [labels.class_ids[row] for row in np.flatnonzero(all_classes)],
+            "class_set": "common" if settings.common_classes else "own",
             "gt_encoding": gt.encoding,
             "pred_encoding": pred.encoding,
             "missing": settings.missing,

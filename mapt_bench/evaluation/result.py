@@ -1,6 +1,6 @@
 """The result of an evaluation, as it is written to disk and read by tables and by the gate."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -9,8 +9,8 @@ from mapt_bench.metrics.block import Block
 
 __all__ = ["EVALUATIONS_SCHEMA", "EVALUATION_SCHEMA", "EvaluationResult", "evaluations_document"]
 
-EVALUATION_SCHEMA = "mapt-bench/evaluation/1"
-EVALUATIONS_SCHEMA = "mapt-bench/evaluations/1"
+EVALUATION_SCHEMA = "mapt-bench/evaluation/2"
+EVALUATIONS_SCHEMA = "mapt-bench/evaluations/2"
 
 Scores = dict[str, float | None]
 
@@ -26,10 +26,15 @@ class EvaluationResult:
         per_class: By class number: name, kind, PQ, SQ, RQ, IoU, iou_sum, tp, fp, fn; scores are
             ``None`` for a class that does not occur.
         blocks: All reference blocks and variants, see ``tests/golden/README.md``.
-        protocol: Data set, PAT variant, the classes averaged, what missing frames count as.
+        protocol: Data set, PAT variant, the ``classes`` averaged, whether these are its ``own``
+            or the ``common`` ones of several predictions (``class_set``), what missing frames
+            count as.
         undefined: Why each undefined headline score is undefined.
         provenance: Versions, commit, machine.
         intervals: By score, where they were asked for.
+        differences: To the first of several predictions, where intervals were asked for:
+            ``reference``, its name, and the fields of
+            :meth:`~mapt_bench.metrics.uncertainty.ComparisonFamily.compare`.
     """
 
     name: str
@@ -41,9 +46,10 @@ class EvaluationResult:
     undefined: dict[str, str]
     provenance: dict[str, object]
     intervals: dict[str, dict[str, float | int | str]] | None = field(default=None)
+    differences: dict[str, Any] | None = field(default=None)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready data of schema ``mapt-bench/evaluation/1``."""
+        """Return JSON-ready data of schema ``mapt-bench/evaluation/2``."""
         data: dict[str, Any] = {
             "schema": EVALUATION_SCHEMA,
             "name": self.name,
@@ -52,6 +58,8 @@ class EvaluationResult:
         }
         if self.intervals is not None:
             data["intervals"] = self.intervals
+        if self.differences is not None:
+            data["differences"] = self.differences
         return {
             **data,
             "per_sequence": self.per_sequence,
@@ -68,9 +76,15 @@ class EvaluationResult:
         Raises:
             DataError: If the schema is another, or a field is missing.
         """
-        if data.get("schema") != EVALUATION_SCHEMA:
+        schema = data.get("schema")
+        if schema == "mapt-bench/evaluation/1":
             raise DataError(
-                f"found schema {data.get('schema')!r}, expected {EVALUATION_SCHEMA!r}; "
+                "has schema 'mapt-bench/evaluation/1', whose PAT, PQ and LSTQ may depend on other "
+                f"predictions; evaluate the predictions again to get {EVALUATION_SCHEMA!r}"
+            )
+        if schema != EVALUATION_SCHEMA:
+            raise DataError(
+                f"found schema {schema!r}, expected {EVALUATION_SCHEMA!r}; "
                 "give the JSON of one evaluation"
             )
         names = (
@@ -80,19 +94,18 @@ class EvaluationResult:
         lacking = [name for name in names if name not in data]
         if lacking:
             raise DataError(f"the evaluation lacks {', '.join(lacking)}; write it anew")
-        return cls(**{name: data[name] for name in names}, intervals=data.get("intervals"))
+        return cls(
+            **{name: data[name] for name in names},
+            intervals=data.get("intervals"),
+            differences=data.get("differences"),
+        )
 
 
-def evaluations_document(
-    results: list[EvaluationResult], paired: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
-    """Return the document of one result, or of several with their paired differences."""
+def evaluations_document(results: Sequence[EvaluationResult]) -> dict[str, Any]:
+    """Return the document of one result, or of several."""
     if len(results) == 1:
         return results[0].to_dict()
-    document: dict[str, Any] = {
+    return {
         "schema": EVALUATIONS_SCHEMA,
         "evaluations": [result.to_dict() for result in results],
     }
-    if paired is not None:
-        document["paired"] = paired
-    return document

@@ -9,7 +9,26 @@ from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import SequenceSums, averaged_classes, pat_variant, pool
 from mapt_bench.metrics.tracking import class_measures
 
-__all__ = ["class_scores"]
+__all__ = ["averaged_class_names", "class_scores"]
+
+
+def averaged_class_names(
+    phases: Sequence[Sequence[SequenceSums]], labels: LabelSpace, pat_protocol: str
+) -> list[str] | None:
+    """Return the classes that PAT, PQ and LSTQ of a cell are averaged over.
+
+    Args:
+        phases: For each phase of the dropped frames the sums of its sequences.
+        labels: Label space of the sums.
+        pat_protocol: Which PAT is meant.
+
+    Returns:
+        Their names; ``None`` with several phases, whose mean is not one over classes.
+    """
+    if len(phases) > 1:
+        return None
+    averaged = averaged_classes(pool(phases[0]).pat, pat_variant(pat_protocol))
+    return [labels.by_id(labels.class_ids[row]).name for row in np.flatnonzero(averaged)]
 
 
 def class_scores(

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mapt_bench.experiments.class_results import class_scores
-from mapt_bench.experiments.comparisons import Comparisons
 from mapt_bench.experiments.result_tables import result_tables
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
-from mapt_bench.experiments.statistics import PooledStatistic, cell_scores
+from mapt_bench.experiments.statistics import INTERVAL_SCORES, Comparisons, cell_scores
+from mapt_bench.metrics.uncertainty import ScoreStatistics
 
 __all__ = ["HALF_AND_KIND", "group_members", "scores_by_group", "with_half_and_kind"]
 
@@ -76,18 +76,19 @@ def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
         Each with ``variant``, ``label``, ``cell`` (key), ``factor`` (``"half"``, ``"kind"``, or
         ``"half and kind"``), ``value``, ``n_sequences``, ``scores`` (as of the whole cell),
         ``intervals`` and ``differences``, which halves have and the others have not: to the
-        reference row of the first table that the cell stands in, as in the summary, with
-        ``family`` besides, the comparisons that p is corrected for: those within the half. Of an
-        ablation half and kind together have ``per_class`` too. Nothing where the videos have no
-        groups.
+        reference row of the first table that the cell stands in, as in the summary; p is
+        corrected for the comparisons within the half. Of an ablation half and kind together have
+        ``per_class`` too. Nothing where the videos have no groups.
     """
     source = outcome.source
     chosen = _test_sets(outcome)
-    statistic = PooledStatistic(source.labels, pat_protocol=pat_protocol, seed=outcome.seed)
+    statistics = ScoreStatistics(
+        source.labels, pat_protocol=pat_protocol, names=INTERVAL_SCORES, seed=outcome.seed
+    )
     compared: dict[_Group, Comparisons] = {}
     if not outcome.plan.series:
         compared = {
-            group: Comparisons(statistic, positions)
+            group: Comparisons(statistics, " ".join(group), positions)
             for group, positions in chosen.items()
             if group[0] == _WITH_INTERVALS
         }
@@ -100,7 +101,7 @@ def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
         for group, positions in chosen.items():
             place = cell.key, group
             if place not in found:  # cells of one key are the same work
-                found[place] = _scores(outcome, cell, group, positions, statistic)
+                found[place] = _scores(outcome, cell, group, positions, pat_protocol)
             row = {**_named(cell), "factor": group[0], "value": group[1], **found[place]}
             row |= {"intervals": {}, "differences": None}
             if group in compared:
@@ -109,7 +110,7 @@ def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
             rows.append(row)
     for comparisons in compared.values():
         comparisons.correct()
-    return _with_families(rows, compared)
+    return rows
 
 
 def _test_sets(outcome: RunOutcome) -> dict[_Group, tuple[int, ...]]:
@@ -140,13 +141,13 @@ def _scores(
     cell: CellOutcome,
     group: _Group,
     positions: Sequence[int],
-    statistic: PooledStatistic,
+    protocol: str,
 ) -> _Row:
     sums = cell.sums()
     sequences = [sums[position] for position in positions if position in sums]
     if not sequences:
         return {"n_sequences": 0, "scores": {}}
-    labels, protocol = statistic.labels, statistic.pat_protocol
+    labels = outcome.source.labels
     phases = list(zip(*sequences, strict=True))
     row: _Row = {
         "n_sequences": len(sequences),
@@ -155,13 +156,3 @@ def _scores(
     if group[0] == _WITH_CLASSES and outcome.plan.is_ablation:
         row["per_class"] = class_scores(phases[0], labels, protocol)
     return row
-
-
-def _with_families(rows: list[_Row], compared: Mapping[_Group, Comparisons]) -> list[_Row]:
-    """Say of each difference which comparisons its p is corrected for."""
-    for row in rows:
-        if row["differences"] is not None:
-            count = compared[row["factor"], row["value"]].count
-            family = {"of": f"{row['factor']} {row['value']}", "comparisons": count}
-            row["differences"]["family"] = family
-    return rows

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 from mapt_bench.experiments.claims import paper_claims
-from mapt_bench.experiments.class_results import class_scores
+from mapt_bench.experiments.class_results import averaged_class_names, class_scores
 from mapt_bench.experiments.group_results import scores_by_group
 from mapt_bench.experiments.link_results import link_results
 from mapt_bench.experiments.plan import Cell
@@ -116,6 +116,7 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
         **entry,
         "scores": scores,
         "undefined": undefined,
+        "classes": averaged_class_names(phases, labels, pat_protocol),
         "per_sequence": {
             names[sequence]: {
                 "frames": cell.frames(sequence),

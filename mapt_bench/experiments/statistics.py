@@ -1,27 +1,22 @@
 """Scores of a cell, and how sure they are: sequences are the units, sums are pooled."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mapt_bench.experiments.interval_scores import (
-    INTERVAL_SCORES,
-    interval_scores,
-    interval_sums,
-)
+from mapt_bench.experiments.runner import CellOutcome
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics import SequenceSums, flat_scores, pat_variant, pool
-from mapt_bench.metrics.intervals import (
-    Interval,
-    PairedDifference,
-    bootstrap_intervals,
-    paired_differences,
-)
+from mapt_bench.metrics import SequenceSums, flat_scores, pool
+from mapt_bench.metrics.uncertainty import ComparisonFamily, Sample, ScoreStatistics
 
-__all__ = ["INTERVAL_SCORES", "PooledStatistic", "Sample", "cell_scores"]
+__all__ = ["INTERVAL_SCORES", "Comparisons", "cell_scores"]
+
+INTERVAL_SCORES = ("PAT", "TQ", "STQ", "AQ", "AssA")
+"""Scores of a run that get confidence intervals and paired differences: those that association
+changes most."""
+
+_Row = dict[str, Any]
+_Work = tuple[str, tuple[tuple[int, int], ...]]
 
 
 def cell_scores(
@@ -50,93 +45,71 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return defined[0] if len(defined) == 1 else math.fsum(defined) / len(defined)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Sample:
-    """One sequence of a cell, the unit of resampling.
+class Comparisons:
+    """A family of comparisons on the same videos.
 
-    Attributes:
-        sums: What :data:`INTERVAL_SCORES` are computed from: ``(phases, n)``, additive.
-    """
-
-    sums: NDArray[np.float64]
-
-
-class PooledStatistic:
-    """Intervals of cells and differences between them, for :data:`INTERVAL_SCORES`.
-
-    Thousands of selections of sequences are scored together: how often a selection has each
-    sequence, times the sums of the sequences, are the sums of the selections.
+    Rows that amount to the same work share one comparison, which is counted once; a row of the
+    reference's own work has none.
 
     Args:
-        labels: Label space of the sums.
-        pat_protocol: Which PAT is meant.
-        seed: Of the resampling.
-        resamples: Bootstrap resamples.
+        statistics: How confidence intervals and differences are computed.
+        of: What has been compared, as tables say it: ``"the run"``.
+        sequences: Positions of the videos that count; ``None`` for all.
     """
 
     def __init__(
-        self, labels: LabelSpace, *, pat_protocol: str, seed: int, resamples: int = 2000
+        self, statistics: ScoreStatistics, of: str, sequences: Collection[int] | None = None
     ) -> None:
-        self.labels = labels
-        self.pat_protocol = pat_protocol
-        self.variant = pat_variant(pat_protocol)
-        self.seed = seed
-        self.resamples = resamples
+        self._statistics = statistics
+        self._family = ComparisonFamily(statistics, of)
+        self._sequences = sequences
+        self._samples: dict[_Work, Sequence[Sample]] = {}
+        self._intervals: dict[_Work, _Row] = {}
+        self._compared: dict[tuple[_Work, _Work], _Row] = {}
 
-    def samples(self, sequences: Sequence[Sequence[SequenceSums]]) -> tuple[Sample, ...]:
-        """Return the units of a cell; for each of its sequences the sums of each phase."""
-        return tuple(
-            Sample(np.stack([interval_sums(sums, self.variant) for sums in phases]))
-            for phases in sequences
-        )
+    def intervals(self, cell: CellOutcome) -> _Row:
+        """Return the interval of every score, ready for JSON; nothing without sequences."""
+        work = _work(cell)
+        if work not in self._intervals:
+            samples = self._sample(cell)
+            found = self._statistics.intervals(samples) if samples else {}
+            self._intervals[work] = {name: each.to_dict() for name, each in found.items()}
+        return self._intervals[work]
 
-    def intervals(self, samples: Sequence[Sample]) -> dict[str, Interval]:
-        """Return the interval of every score."""
-        found = bootstrap_intervals(
-            samples,
-            self.scores,
-            of_counts=self.scores_of_counts,
-            seed=self.seed,
-            resamples=self.resamples,
-        )
-        return dict(zip(INTERVAL_SCORES, found, strict=True))
-
-    def differences(
-        self, samples: Sequence[Sample], reference: Sequence[Sample]
-    ) -> dict[str, PairedDifference]:
-        """Return by how much each score differs from a reference on the same sequences."""
-        found = paired_differences(
-            samples,
-            reference,
-            self.scores,
-            of_counts=self.scores_of_counts,
-            seed=self.seed,
-            resamples=self.resamples,
-        )
-        return dict(zip(INTERVAL_SCORES, found, strict=True))
-
-    def scores(self, chosen: Sequence[Sample]) -> list[float]:
-        """Return the scores of a selection of sequences, NaN where undefined.
-
-        They equal those of :func:`cell_scores`.
-        """
-        every = np.ones((1, len(chosen)), dtype=np.int64)
-        found: list[float] = self.scores_of_counts(chosen, every)[0].tolist()
-        return found
-
-    def scores_of_counts(
-        self, samples: Sequence[Sample], counts: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return the scores of many selections.
-
-        Args:
-            samples: The sequences.
-            counts: ``(selections, sequences)``: how often a selection has each sequence.
+    def differences(self, cell: CellOutcome, reference: CellOutcome | None) -> _Row | None:
+        """Return the differences to a reference, ``None`` where there is nothing to compare.
 
         Returns:
-            ``(selections, scores)``, NaN where undefined.
+            ``reference`` (name of its variant) and what
+            :meth:`~mapt_bench.metrics.uncertainty.ComparisonFamily.compare` gives, complete after
+            :meth:`correct`.
         """
-        phases = np.stack([sample.sums for sample in samples], axis=1)
-        found = [interval_scores(counts @ sums, self.labels, self.variant) for sums in phases]
-        mean: NDArray[np.float64] = np.mean(found, axis=0)
-        return mean
+        if reference is None or reference.failures or _work(cell) == _work(reference):
+            return None
+        samples = self._sample(cell)
+        if not samples:
+            return None
+        pair = _work(cell), _work(reference)
+        if pair not in self._compared:
+            self._compared[pair] = self._family.compare(samples, self._sample(reference))
+        return {"reference": reference.cell.variant.name, **self._compared[pair]}
+
+    def correct(self) -> None:
+        """Correct the p values of all comparisons that were made together."""
+        self._family.correct()
+
+    def _sample(self, cell: CellOutcome) -> Sequence[Sample]:
+        work = _work(cell)
+        if work not in self._samples:
+            chosen = [
+                sums
+                for sequence, sums in cell.sums().items()
+                if self._sequences is None or sequence in self._sequences
+            ]
+            self._samples[work] = self._statistics.samples(chosen)
+        return self._samples[work]
+
+
+def _work(cell: CellOutcome) -> _Work:
+    """Return what a cell amounts to; of one key, long intervals may leave out short sequences."""
+    return cell.key, tuple(cell.units)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapt_bench.experiments.comparisons import Comparisons
 from mapt_bench.experiments.result_tables import result_tables
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
-from mapt_bench.experiments.statistics import PooledStatistic
+from mapt_bench.experiments.statistics import INTERVAL_SCORES, Comparisons
+from mapt_bench.metrics.uncertainty import ScoreStatistics
 
 __all__ = ["summary_rows"]
 
@@ -24,7 +24,7 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
     Intervals and paired differences to the reference row of the same table are bootstrapped over
     sequences; p values are corrected (Holm) for all comparisons of the run. Which tables there are
     says :func:`~mapt_bench.experiments.result_tables.result_tables`, and
-    :class:`~mapt_bench.experiments.comparisons.Comparisons` what is compared.
+    :class:`~mapt_bench.experiments.statistics.Comparisons` what is compared.
 
     Args:
         outcome: What was run.
@@ -32,12 +32,14 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
         pat_protocol: Which PAT is the headline.
     """
     comparisons = Comparisons(
-        PooledStatistic(
+        ScoreStatistics(
             outcome.source.labels,
             pat_protocol=pat_protocol,
+            names=INTERVAL_SCORES,
             seed=outcome.seed,
             resamples=_RESAMPLES_UNDER_STRESS if outcome.plan.series else _RESAMPLES,
-        )
+        ),
+        "the run",
     )
     rows = []
     for table in result_tables(outcome):

@@ -55,7 +55,20 @@ def test_json_on_stdout_stands_alone(files):
     result = invoke("baseline.json", "worse.json", "--fail-on", "PAT<-0.5", "--json", "-")
     assert result.exit_code == 1
     found = json.loads(result.stdout)
-    assert (found["schema"], found["passed"]) == ("mapt-bench/comparison/1", False)
+    assert (found["schema"], found["passed"]) == ("mapt-bench/comparison/2", False)
+
+
+def test_common_classes_are_shown_where_that_is_asked_for(files):
+    wider = evaluation()
+    wider["protocol"] = {**wider["protocol"], "classes": [0, 11, 13, 16]}
+    (files / "wider.json").write_text(json.dumps(wider))
+    own = invoke("baseline.json", "wider.json").stdout
+    common = invoke("baseline.json", "wider.json", "--common-classes").stdout
+    lines = [[line.split() for line in shown.splitlines()] for shown in (own, common)]
+    assert ["PQ", "60.00", "60.00", "+15.00"] in lines[0]
+    assert ["PQ", "45.00", "60.00", "+15.00"] in lines[1]
+    for shown in (own, common):
+        assert "note: tracker: the classes averaged differ (only now: 16)" in shown
 
 
 def test_json_in_a_file_comes_with_the_table(files):

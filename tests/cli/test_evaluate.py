@@ -81,7 +81,7 @@ def test_json_schema(gt, pred):
         "provenance",
         "blocks",
     ]
-    assert found["schema"] == "mapt-bench/evaluation/1"
+    assert found["schema"] == "mapt-bench/evaluation/2"
     assert found["name"] == "pred"
     assert tuple(found["scores"]) == SCORE_NAMES
     assert found["undefined"] == {}
@@ -146,17 +146,24 @@ def test_the_iou_of_classes_averages_to_the_headline_sq(gt, pred):
 def test_several_predictions_in_one_document(gt, pred, other):
     found = result_of(gt, pred, other)
     assert list(found) == ["schema", "evaluations"]
-    assert found["schema"] == "mapt-bench/evaluations/1"
+    assert found["schema"] == "mapt-bench/evaluations/2"
     assert [one["name"] for one in found["evaluations"]] == ["pred", "other"]
-    assert {one["schema"] for one in found["evaluations"]} == {"mapt-bench/evaluation/1"}
+    assert {one["schema"] for one in found["evaluations"]} == {"mapt-bench/evaluation/2"}
 
 
-def test_several_predictions_are_averaged_over_the_same_classes(gt, pred, other):
+def test_several_predictions_are_averaged_over_the_same_classes_if_asked(gt, pred, other):
     odd = draw("c1 c1 r s p2 r")
     odd.codes[0, 2] = 2 << 24  # a building, nowhere in the truth
     write_frames(other / "0001", [odd, *film(GT)[1:]])
     alone = result_of(gt, pred)
     first, second = result_of(gt, pred, other)["evaluations"]
+    assert first["scores"] == alone["scores"]
+    assert second["protocol"]["classes"] == [0, 1, 2, 11, 13]
+    printed = run(gt, pred, other, "--brief").stdout
+    assert "own classes (pred 4, other 5)" in " ".join(printed.split())
+    first, second = result_of(gt, pred, other, "--common-classes")["evaluations"]
+    printed = run(gt, pred, other, "--brief", "--common-classes").stdout
+    assert "over the 5 classes of any prediction" in " ".join(printed.split())
     assert alone["protocol"]["classes"] == [0, 1, 11, 13]
     assert first["protocol"]["classes"] == second["protocol"]["classes"] == [0, 1, 2, 11, 13]
     assert first["scores"]["PQ"] == pytest.approx(alone["scores"]["PQ"] * 4 / 5)
@@ -375,16 +382,17 @@ def test_intervals_and_paired_differences(tmp_path):
         assert interval["method"].startswith("BCa")
         assert interval["low"] <= result["scores"]["PAT"] <= interval["high"]
         assert interval["low"] < interval["high"]
-    (paired,) = document["paired"]
-    assert (paired["name"], paired["reference"]) == ("second", "first")
+    assert "differences" not in document["evaluations"][0]
+    paired = document["evaluations"][1]["differences"]
+    assert paired["reference"] == "first"
     difference = paired["scores"]["PAT"]
     before, after = (result["scores"]["PAT"] for result in document["evaluations"])
     assert difference["difference"] == pytest.approx(after - before)
-    assert 0 < difference["p_value"] <= difference["p_value_holm"] <= 1
+    assert 0 < difference["p_value"] <= difference["p_adjusted"] <= 1
     tests = [one for one in paired["scores"].values() if one["p_value"] is not None]
     smallest = min(tests, key=lambda one: one["p_value"])
     corrected = min(1, smallest["p_value"] * len(tests))  # Holm's first step, over every score
-    assert smallest["p_value_holm"] == pytest.approx(corrected)
+    assert smallest["p_adjusted"] == pytest.approx(corrected)
     assert f"corrected for all {len(tests)} comparisons" in outcome.stdout
     assert "Difference to first in counts" in outcome.stdout
     assert "n = 6" in outcome.stdout

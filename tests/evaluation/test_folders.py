@@ -2,7 +2,7 @@ import json
 
 import pytest
 from helpers.films import film, headline, score
-from helpers.folders import GT, LOST, SWITCHED, write_films
+from helpers.folders import GT, LOST, SWITCHED, six_films, write_films
 from helpers.maps import KITTI, draw, write_frames
 
 from mapt_bench.errors import ConfigError, DataError, ProtocolError
@@ -30,7 +30,7 @@ def pred(tmp_path):
 
 
 def test_folders_score_as_the_maps_in_them(gt, pred):
-    (result,) = evaluate(gt, pred).results
+    (result,) = evaluate(gt, pred)
     parts = [score(GT, SWITCHED), score(GT, LOST)]
     assert result.scores == flat_scores(pool(parts), KITTI)
     assert result.per_sequence["0001"] == {"frames": 4, **headline(GT, SWITCHED)}
@@ -38,12 +38,13 @@ def test_folders_score_as_the_maps_in_them(gt, pred):
 
 
 def test_protocol_says_how_it_was_scored(gt, pred):
-    protocol = evaluate(gt, pred).results[0].protocol
+    protocol = evaluate(gt, pred)[0].protocol
     assert protocol == {
         "dataset": "kitti-step",
         "unit": "sequence",
         "pat": "thing_ids_present_classes",
         "classes": [0, 1, 11, 13],
+        "class_set": "own",
         "gt_encoding": "kitti-step",
         "pred_encoding": "kitti-step",
         "missing": "error",
@@ -53,7 +54,7 @@ def test_protocol_says_how_it_was_scored(gt, pred):
 
 
 def test_per_class_table(gt, pred):
-    per_class = evaluate(gt, pred).results[0].per_class
+    per_class = evaluate(gt, pred)[0].per_class
     car = per_class["13"]
     assert (car["name"], car["is_thing"]) == ("car", True)
     assert (car["tp"], car["fp"], car["fn"]) == (7, 0, 1)
@@ -63,16 +64,74 @@ def test_per_class_table(gt, pred):
     assert (absent["PQ"], absent["SQ"], absent["RQ"], absent["IoU"]) == (None,) * 4
 
 
-def test_predictions_share_one_set_of_classes(gt, pred, tmp_path):
-    # The second predicts a building, which the truth does not hold: one class more for all.
+@pytest.fixture
+def poor(tmp_path):
+    """A prediction with a building in one sequence, which neither truth nor ``pred`` holds."""
     other = write_films(tmp_path / "other", {"0001": GT, "0002": GT})
     odd = draw("c1 c1 r s p2 r")
     odd.codes[0, 2] = 2 << 24
     write_frames(other / "0001", [odd, *film(GT)[1:]])
-    alone = evaluate(gt, pred).results[0]
+    return other
+
+
+def test_a_score_does_not_depend_on_its_neighbours(gt, pred, poor):
+    """Three predictions, the third with a class that nobody else has."""
+    second = write_films(pred.parent / "second", {"0001": LOST, "0002": GT})
+    together = evaluate(gt, pred, second, poor)
+    for folder, found in zip((pred, second, poor), together, strict=True):
+        (alone,) = evaluate(gt, folder)
+        assert found.scores == alone.scores
+        assert found.per_sequence == alone.per_sequence
+        assert found.protocol == alone.protocol
+    assert [len(found.protocol["classes"]) for found in together] == [4, 4, 5]
+
+
+def test_confidence_intervals_do_not_depend_on_neighbours(tmp_path):
+    gt = write_films(tmp_path / "gt", six_films(GT))
+    pred = write_films(tmp_path / "pred", six_films(SWITCHED, LOST, GT))
+    poor = write_films(tmp_path / "poor", six_films(GT.replace("s", "v"), SWITCHED))
+    odd = draw("c1 c1 r s p2 r")
+    odd.codes[0, 2] = 2 << 24
+    write_frames(poor / "0000", [odd, *film(GT)[1:]])
+    (alone,) = evaluate(gt, pred, intervals=True)
+    first, second = evaluate(gt, pred, poor, intervals=True)
+    assert first.intervals == alone.intervals
+    # The difference is over the classes of both, and says so; its scores are over their own.
+    first_common, second_common = evaluate(gt, pred, poor, common_classes=True)
+    found = second.differences["scores"]["PQ"]
+    assert found["value"] == pytest.approx(second_common.scores["PQ"])
+    assert found["reference_value"] == pytest.approx(first_common.scores["PQ"])
+    assert found["difference"] == pytest.approx(
+        second_common.scores["PQ"] - first_common.scores["PQ"]
+    )
+    assert first.scores["PQ"] == pytest.approx(first_common.scores["PQ"] * 5 / 4)
+    assert "over the 5 classes of either side" in second.differences["note"]
+    assert "building" in second.differences["classes"]
+
+
+def test_a_difference_does_not_depend_on_a_third_prediction(tmp_path):
+    gt = write_films(tmp_path / "gt", six_films(GT))
+    first = write_films(tmp_path / "first", six_films(SWITCHED, LOST, GT))
+    second = write_films(tmp_path / "second", six_films(LOST, GT))
+    third = write_films(tmp_path / "third", six_films(GT))
+    odd = draw("c1 c1 r s p2 r")
+    odd.codes[0, 2] = 2 << 24
+    write_frames(third / "0000", [odd, *film(GT)[1:]])
+    two = evaluate(gt, first, second, intervals=True)[1].differences
+    three = evaluate(gt, first, second, third, intervals=True)[1].differences
+    for name, entry in two["scores"].items():
+        del entry["p_adjusted"], three["scores"][name]["p_adjusted"]
+    assert three["scores"] == two["scores"]
+    assert (two["family"]["comparisons"], three["family"]["comparisons"]) == (19, 38)
+    assert three["note"] is None
+
+
+def test_predictions_share_one_set_of_classes_where_that_is_asked_for(gt, pred, poor):
+    alone = evaluate(gt, pred)[0]
     assert alone.protocol["classes"] == [0, 1, 11, 13]
-    first, second = evaluate(gt, pred, other).results
+    first, second = evaluate(gt, pred, poor, common_classes=True)
     assert first.protocol["classes"] == second.protocol["classes"] == [0, 1, 2, 11, 13]
+    assert first.protocol["class_set"] == second.protocol["class_set"] == "common"
     assert first.scores["PQ"] == pytest.approx(alone.scores["PQ"] * 4 / 5)
     assert first.scores["STQ"] == alone.scores["STQ"]
     # by sequence too: only the first one holds the building
@@ -83,8 +142,8 @@ def test_predictions_share_one_set_of_classes(gt, pred, tmp_path):
 
 def test_predictions_are_named_by_the_endings_that_tell_them_apart(gt, tmp_path):
     folders = [write_films(tmp_path / run / "maps", {"0001": GT, "0002": GT}) for run in ("a", "b")]
-    assert [one.name for one in evaluate(gt, *folders).results] == ["a/maps", "b/maps"]
-    assert evaluate(gt, folders[0]).results[0].name == "maps"
+    assert [one.name for one in evaluate(gt, *folders)] == ["a/maps", "b/maps"]
+    assert evaluate(gt, folders[0])[0].name == "maps"
 
 
 def test_a_prediction_given_twice_is_refused(gt, pred):
@@ -100,7 +159,7 @@ def test_ground_truth_as_prediction_is_refused(gt):
 def test_equal_names_of_sequences_are_told_apart_by_their_folder(tmp_path):
     films = {"train/0001": GT, "val/0001": GT}
     gt, pred = write_films(tmp_path / "gt", films), write_films(tmp_path / "pred", films)
-    assert list(evaluate(gt, pred).results[0].per_sequence) == ["train/0001", "val/0001"]
+    assert list(evaluate(gt, pred)[0].per_sequence) == ["train/0001", "val/0001"]
 
 
 def test_missing_frames_are_an_error_or_void(gt, pred):
@@ -108,7 +167,7 @@ def test_missing_frames_are_an_error_or_void(gt, pred):
     with pytest.raises(DataError, match="lacks 1 frame") as info:
         evaluate(gt, pred)
     assert "--missing void" in info.value.message
-    (result,) = evaluate(gt, pred, missing="void").results
+    (result,) = evaluate(gt, pred, missing="void")
     assert result.protocol["missing"] == "void"
     assert result.protocol["frames_counted_as_void"] == 1
     *seen, _ = film(SWITCHED)
@@ -162,26 +221,29 @@ def test_settings_are_checked_before_any_folder_is_read(tmp_path):
 
 
 def test_few_sequences_have_no_interval(gt, pred):
-    evaluation = evaluate(gt, pred, intervals=True)
-    (result,) = evaluation.results
-    assert evaluation.paired is None  # nothing to compare with
+    (result,) = evaluate(gt, pred, intervals=True)
+    assert result.differences is None  # nothing to compare with
     assert set(result.intervals) == set(SCORE_NAMES)
     reason = "2 sequences; an interval needs at least 5"
     assert result.intervals["PAT"] == {"n": 2, "reason": reason}
 
 
-def test_results_survive_json(gt, pred):
-    (result,) = evaluate(gt, pred, intervals=True).results
+def test_results_survive_json(gt, pred, tmp_path):
+    other = write_films(tmp_path / "other", {"0001": GT, "0002": GT})
+    _, result = evaluate(gt, other, pred, intervals=True)
+    assert result.differences["reference"] == "other"
     data = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert EvaluationResult.from_dict(data).to_dict() == result.to_dict()
 
 
 def test_only_the_right_schema_is_read(gt, pred):
-    data = evaluate(gt, pred).results[0].to_dict()
+    data = evaluate(gt, pred)[0].to_dict()
     with pytest.raises(
-        DataError, match=r"found schema 'other/1', expected 'mapt-bench/evaluation/1'"
+        DataError, match=r"found schema 'other/1', expected 'mapt-bench/evaluation/2'"
     ):
         EvaluationResult.from_dict({**data, "schema": "other/1"})
+    with pytest.raises(DataError, match="may depend on other predictions; evaluate"):
+        EvaluationResult.from_dict({**data, "schema": "mapt-bench/evaluation/1"})
     del data["blocks"], data["protocol"]
     with pytest.raises(DataError, match="lacks blocks, protocol"):
         EvaluationResult.from_dict(data)
@@ -189,10 +251,9 @@ def test_only_the_right_schema_is_read(gt, pred):
 
 def test_document_of_one_and_of_several(gt, pred, tmp_path):
     other = write_films(tmp_path / "other", {"0001": GT, "0002": GT})
-    results = evaluate(gt, pred, other).results
-    assert evaluations_document(results[:1])["schema"] == "mapt-bench/evaluation/1"
+    results = evaluate(gt, pred, other)
+    assert evaluations_document(results[:1])["schema"] == "mapt-bench/evaluation/2"
     several = evaluations_document(results)
-    assert several["schema"] == "mapt-bench/evaluations/1"
+    assert several["schema"] == "mapt-bench/evaluations/2"
     assert [one["name"] for one in several["evaluations"]] == ["pred", "other"]
-    assert "paired" not in several
-    assert evaluations_document(results, [])["paired"] == []
+    assert not any("differences" in one for one in several["evaluations"])

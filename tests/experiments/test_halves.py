@@ -9,9 +9,10 @@ from mapt_bench.experiments import Cell, Variant, run_plan, run_result
 from mapt_bench.experiments.class_results import class_scores
 from mapt_bench.experiments.group_results import HALF_AND_KIND
 from mapt_bench.experiments.plan import Sweep
-from mapt_bench.experiments.statistics import INTERVAL_SCORES, PooledStatistic
+from mapt_bench.experiments.statistics import INTERVAL_SCORES
 from mapt_bench.metrics import flat_scores, pool
 from mapt_bench.metrics.intervals import holm
+from mapt_bench.metrics.uncertainty import ScoreStatistics
 
 REMEMBERING = Variant("copy+memory", "copy + memory", "baseline", "copy", memory=10)
 HALVES = {"hard": 6, "real-like": 5}
@@ -45,7 +46,7 @@ def halves(tmp_path_factory):
 
 def test_halves_have_differences_to_the_reference_of_the_table(halves):
     outcome, result = halves
-    statistic = PooledStatistic(KITTI, pat_protocol="present", seed=0)
+    statistic = ScoreStatistics(KITTI, names=INTERVAL_SCORES)
     unlinked, copy, _ = ([*cell.sums().values()] for cell in outcome.cells)
     chosen = slice(0, HALVES["hard"])
     expected = statistic.differences(
@@ -76,7 +77,8 @@ def test_each_half_is_a_family_of_its_own(halves):
         assert len(told) == 2 * len(INTERVAL_SCORES)
         assert [found["p_adjusted"] for found in told] == holm([found["p_value"] for found in told])
         for each in compared:
-            assert each["family"] == {"of": f"half {half}", "comparisons": len(told)}
+            family = {"of": f"half {half}", "comparisons": len(told), "correction": "Holm"}
+            assert each["family"] == family
 
 
 def test_half_and_kind_are_crossed_with_scores_of_classes(halves):

@@ -28,7 +28,7 @@ from mapt_bench.experiments import (
 )
 from mapt_bench.experiments.shared_work import SharedWork, WorkOfUnit
 from mapt_bench.model.cues import MaptCues
-from mapt_bench.reports.parts import run_parts
+from mapt_bench.results.parts import run_parts
 from mapt_bench.tracking import SegmentTracker
 
 torch.set_num_threads(1)

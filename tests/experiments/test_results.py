@@ -5,6 +5,7 @@ import pytest
 from helpers.scenes import Box, DrawnVideo
 from helpers.small_runs import COPY, MOTION, ORACLE, UNLINKED, plan, source, walk
 
+from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     MILD_NOISE,
@@ -20,8 +21,9 @@ from mapt_bench.experiments import (
     workers,
 )
 from mapt_bench.experiments.plan import Sweep
-from mapt_bench.experiments.statistics import INTERVAL_SCORES, PooledStatistic, cell_scores
+from mapt_bench.experiments.statistics import INTERVAL_SCORES, cell_scores
 from mapt_bench.metrics import SCORE_NAMES
+from mapt_bench.metrics.uncertainty import ScoreStatistics
 
 
 def without_times(result):
@@ -122,7 +124,7 @@ def test_resampling_sees_the_scores_of_the_table(tmp_path):
     cells = (Cell(COPY), Cell(COPY, drop=2))
     sweeps = (Sweep("drop", (1, 2), ("copy",)),)
     outcome = run_plan(plan(COPY, cells=cells, sweeps=sweeps), source(), tmp_path / "run")
-    statistic = PooledStatistic(outcome.source.labels, pat_protocol="present", seed=0)
+    statistic = ScoreStatistics(outcome.source.labels, names=INTERVAL_SCORES)
     for cell, entry in zip(outcome.cells, run_result(outcome)["cells"], strict=True):
         samples = statistic.samples(list(cell.sums().values()))
         expected = [entry["scores"][name] for name in INTERVAL_SCORES]
@@ -383,3 +385,28 @@ def test_a_unit_without_provenance_is_computed_again(tmp_path):
     del unit["provenance"]
     path.write_text(json.dumps(unit))
     assert run_plan(plan(), source(), tmp_path / "run").computed == 1
+
+
+def test_a_score_does_not_depend_on_the_other_variants(tmp_path):
+    """ByteTrack drops the segments of low score, and with them a class that is nowhere true."""
+    noise = SegmentNoise(missed=0.1, eroded=0.5, spurious=0.5)
+    faulty = source(*five_walks(), segments=(SegmentSource(noise=noise),))
+    bytetrack = Variant("bytetrack", "ByteTrack", "baseline", "bytetrack", memory=0)
+    (alone,) = run_result(run_plan(plan(COPY), faulty, tmp_path / "alone"))["summary"]
+    result = run_result(run_plan(plan(UNLINKED, COPY, bytetrack), faulty, tmp_path / "all"))
+    _, copy, other = result["summary"]
+    assert copy["scores"] == alone["scores"]
+    assert copy["intervals"] == alone["intervals"]
+    classes = {cell["variant"]: cell["classes"] for cell in result["cells"]}
+    assert set(classes["bytetrack"]) < set(classes["copy"])
+    found = other["differences"]
+    assert found["classes"] == classes["copy"]
+    assert f"over the {len(classes['copy'])} classes of either side" in found["note"]
+    # One class more is averaged over, as 0.
+    shrink = len(classes["bytetrack"]) / len(classes["copy"])
+    quality, tracking = other["scores"]["PQ"] * shrink, other["scores"]["TQ"]
+    assert found["scores"]["PAT"]["value"] == pytest.approx(
+        2 * quality * tracking / (quality + tracking)
+    )
+    assert found["scores"]["PAT"]["reference_value"] == pytest.approx(copy["scores"]["PAT"])
+    assert other["scores"]["PAT"] > found["scores"]["PAT"]["value"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mapt_bench.reports.scores import HEADLINE
+from mapt_bench.results.scores import HEADLINE
 
 
 def evaluation(name: str = "tracker", *, shift: float = 0.0, **changes: Any) -> dict[str, Any]:
@@ -11,7 +11,7 @@ def evaluation(name: str = "tracker", *, shift: float = 0.0, **changes: Any) -> 
     scores |= {"PTQ": None, "IDSW": 7, "Frag": 3, "PAT": 0.5 + shift}
     sequence = {key: scores[key] for key in ("PAT", "STQ", "PTQ", "IDSW")}
     result = {
-        "schema": "mapt-bench/evaluation/1",
+        "schema": "mapt-bench/evaluation/2",
         "name": name,
         "scores": scores,
         "per_sequence": {"0001": {**sequence, "frames": 10}, "0002": {**sequence, "frames": 12}},
@@ -35,7 +35,7 @@ def evaluation(name: str = "tracker", *, shift: float = 0.0, **changes: Any) -> 
 
 def evaluations(*members: dict[str, Any]) -> dict[str, Any]:
     """Several evaluations in one file."""
-    return {"schema": "mapt-bench/evaluations/1", "evaluations": list(members)}
+    return {"schema": "mapt-bench/evaluations/2", "evaluations": list(members)}
 
 
 def interval(low: float, high: float, n: int = 9) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from helpers.films import headline
 
@@ -14,6 +15,7 @@ from mapt_bench.metrics.ratios import (
     geometric_mean,
     harmonic_mean,
     mean_of_all,
+    plain,
 )
 
 
@@ -106,12 +108,14 @@ def test_means_of_the_undefined():
     assert defined(float("nan")) is None
     assert defined(0.5) == 0.5
     assert geometric_mean(0.25, 1.0) == 0.5
-    assert geometric_mean(None, 1.0) is None
-    assert geometric_mean(1.0, None) is None
+    assert np.isnan(geometric_mean(np.nan, 1.0))
+    assert np.isnan(geometric_mean(1.0, np.nan))
     assert harmonic_mean(0.5, 1.0) == pytest.approx(2 / 3)
     assert harmonic_mean(0.0, 1.0) == 0
-    assert harmonic_mean(0.0, 0.0) is None
-    assert harmonic_mean(None, 1.0) is None
+    assert np.isnan(harmonic_mean(0.0, 0.0))
+    assert np.isnan(harmonic_mean(np.nan, 1.0))
     assert mean_of_all([0.5, 1.0]) == 0.75
-    assert mean_of_all([0.5, None]) is None
-    assert mean_of_all([]) is None
+    assert np.isnan(mean_of_all([0.5, None]))
+    assert np.isnan(mean_of_all([]))
+    assert mean_of_all([[0.5, 1.0], [0.0, np.nan]]) == pytest.approx([0.75, np.nan], nan_ok=True)
+    assert plain({"PQ": np.asarray(0.5), "TQ": np.asarray(np.nan)}) == {"PQ": 0.5, "TQ": None}

@@ -58,9 +58,9 @@ def test_evaluating_mots_text_as_a_user_does(tmp_path):
     for name, content in (("truth", text), ("mine", predicted)):
         (tmp_path / "ours" / name).mkdir(parents=True)
         (tmp_path / "ours" / name / "0012.txt").write_text(content)
-    result = evaluate_folders(
+    (result,) = evaluate_folders(
         tmp_path / "ours" / "truth", [tmp_path / "ours" / "mine"], EvaluationSettings()
-    ).results[0]
+    )
     assert theirs["car"]["FP"] > 20  # most of them on background, which excuses nothing
     assert_equal(result.blocks["tracking"]["per_sequence"]["0012"], theirs)
 

@@ -8,7 +8,7 @@ from mapt_bench.reports.evaluation import (
     per_sequence_table,
 )
 from mapt_bench.reports.formats import render_table
-from mapt_bench.reports.scores import HEADLINE
+from mapt_bench.results.scores import HEADLINE
 
 
 def test_overall_has_every_headline_score_and_marks_the_best():

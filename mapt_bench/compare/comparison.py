@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mapt_bench.compare.comparable import check_comparable, origin_notes, over_common_classes
+from mapt_bench.compare.limits import Limit
 from mapt_bench.errors import DataError
-from mapt_bench.reports.class_sets import over_common_classes
-from mapt_bench.reports.comparable import check_comparable, origin_notes
-from mapt_bench.reports.limits import Limit
-from mapt_bench.reports.result_files import RUN, ResultFile, ResultRow, read_result
-from mapt_bench.reports.scores import HEADLINE, score_kind
+from mapt_bench.results.files import RUN, ResultFile, ResultRow, load_result
+from mapt_bench.results.scores import HEADLINE, score_kind
 
 __all__ = ["BrokenLimit", "Change", "Comparison", "Missing", "compare_results"]
 
@@ -27,6 +26,8 @@ class Change:
         score: Name of the score.
         baseline: Earlier value; shares are fractions. ``None`` is undefined.
         current: Later value.
+        common: Both values over the classes of both sides, where these differ: PAT, PQ and LSTQ
+            are means over classes. ``None`` where they do not.
         better: Number of sequences in which the score got better; ``None`` with fewer than 5
             sequences in common, or for a score without direction.
         worse: Number of those in which it got worse.
@@ -36,15 +37,18 @@ class Change:
     score: str
     baseline: float | None
     current: float | None
+    common: tuple[float | None, float | None] | None = None
     better: int | None = None
     worse: int | None = None
 
     @property
     def difference(self) -> float | None:
-        """Current minus baseline, a fraction for shares; ``None`` if either is undefined."""
-        if self.baseline is None or self.current is None:
-            return None
-        return self.current - self.baseline
+        """Current minus baseline over the classes of both, a fraction for shares.
+
+        ``None`` if either is undefined.
+        """
+        baseline, current = self.common or (self.baseline, self.current)
+        return None if baseline is None or current is None else current - baseline
 
     @property
     def in_limit_unit(self) -> float | None:
@@ -60,6 +64,9 @@ class Change:
             "score": self.score,
             "baseline": self.baseline,
             "current": self.current,
+            "over_common_classes": None
+            if self.common is None
+            else dict(zip(("baseline", "current"), self.common, strict=True)),
             "difference": self.difference,
             "sequences_better": self.better,
             "sequences_worse": self.worse,
@@ -143,9 +150,9 @@ class Comparison:
         return not self.broken and not self.missing
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result of schema ``mapt-bench/comparison/1``; differences are fractions."""
+        """Return the result of schema ``mapt-bench/comparison/2``; differences are fractions."""
         return {
-            "schema": "mapt-bench/comparison/1",
+            "schema": "mapt-bench/comparison/2",
             "baseline": str(self.baseline),
             "current": str(self.current),
             "passed": self.is_passed,
@@ -176,31 +183,39 @@ class Comparison:
         }
 
 
-def compare_results(baseline: Path, current: Path, *, limits: Sequence[Limit] = ()) -> Comparison:
+def compare_results(
+    baseline: Path,
+    current: Path,
+    *,
+    limits: Sequence[Limit] = (),
+    common_classes: bool = False,
+) -> Comparison:
     """Compare two result files row by row and score by score.
 
     Rows are matched by name; two evaluations of one prediction each are matched whatever their
-    names. Results averaged over different classes are brought to the same ones. Without limits
-    only what has gone missing makes the comparison fail.
+    names. Values are those of the results; where the two are averaged over different classes,
+    differences are taken over the classes of both, and a note says so. Without limits only what
+    has gone missing makes the comparison fail.
 
     Args:
         baseline: An evaluation, several of them, or a run (its file or folder).
         current: The same kind of result.
         limits: Changes that are not accepted, checked in every row.
+        common_classes: Whether values too are those over the classes of both.
 
     Raises:
         ConfigError: If a limit names a score that neither result has.
         DataError: If a file is no result, or the two are not comparable: another kind of
             result, PAT protocol, label space, kind of segments, or rule for missing frames.
     """
-    before, after = read_result(baseline), read_result(current)
+    before, after = load_result(baseline), load_result(current)
     pairs = _pair(before, after)
     check_comparable([(old, new) for _, old, new in pairs], before, after)
-    pairs, notes = _over_common_classes(pairs)
+    common, notes = _over_common_classes(pairs)
     changes = tuple(
-        _change(name, score, old, new)
-        for name, old, new in pairs
-        for score in _in_order({**old.scores, **new.scores})
+        _change(score, pair, over_common)
+        for pair, over_common in zip(common if common_classes else pairs, common, strict=True)
+        for score in _in_order({**pair[1].scores, **pair[2].scores})
     )
     known = {
         score for file in (before, after) for row in file.rows.values() for score in row.scores
@@ -256,9 +271,13 @@ def _in_order(scores: Iterable[str]) -> list[str]:
     return [name for name in HEADLINE if name in names] + [n for n in names if n not in HEADLINE]
 
 
-def _change(name: str, score: str, old: ResultRow, new: ResultRow) -> Change:
-    better, worse = _count_sequences(score, old.sequences, new.sequences)
-    return Change(name, score, old.scores.get(score), new.scores.get(score), better, worse)
+def _change(score: str, pair: _Pair, over_common: _Pair) -> Change:
+    name, old, new = pair
+    _, old_common, new_common = over_common
+    own = old.scores.get(score), new.scores.get(score)
+    common = old_common.scores.get(score), new_common.scores.get(score)
+    better, worse = _count_sequences(score, old_common.sequences, new_common.sequences)
+    return Change(name, score, *own, common if common != own else None, better, worse)
 
 
 def _count_sequences(

@@ -3,12 +3,12 @@ import json
 import pytest
 from helpers.results import evaluation, interval, run, summary_row, sweep
 
+from mapt_bench.compare.comparison import compare_results
 from mapt_bench.errors import DataError
-from mapt_bench.reports.comparison import compare_results
-from mapt_bench.reports.parts import part_of, run_parts
 from mapt_bench.reports.plots import write_plots
-from mapt_bench.reports.result_files import read_result
 from mapt_bench.reports.run import run_tables, summary_table
+from mapt_bench.results import load_result
+from mapt_bench.results.parts import part_of, run_parts
 
 FOUND = "found by MAPT (mapt-tiny, weights 0123)"
 TRUE = "ground truth with its ids taken away"
@@ -153,7 +153,7 @@ def written(tmp_path):
 
 
 def test_rows_of_parts_have_names_of_their_own(written):
-    found = read_result(written("both", both_kinds())).rows
+    found = load_result(written("both", both_kinds())).rows
     assert list(found) == [
         *("copy", "mapt", "copy on groundtruth", "mapt on groundtruth"),
         *("whole on trained-own", "part on trained-own", "whole on trained-groundtruth"),
@@ -195,4 +195,4 @@ def test_first_parts_of_other_segments_are_not_compared(written):
 
 
 def test_evaluations_have_no_parts(written):
-    assert list(read_result(written("evaluation", evaluation())).rows) == ["tracker"]
+    assert list(load_result(written("evaluation", evaluation())).rows) == ["tracker"]

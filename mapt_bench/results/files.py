@@ -6,18 +6,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mapt_bench.errors import DataError, nearest
-from mapt_bench.reports.parts import OWN_SEGMENTS, part_of, run_parts
-from mapt_bench.reports.rows import row_interval, row_label, row_score
-from mapt_bench.reports.scores import SCORES
+from mapt_bench.results.parts import OWN_SEGMENTS, part_of, run_parts
+from mapt_bench.results.rows import row_interval, row_label, row_score
+from mapt_bench.results.scores import SCORES
 
-__all__ = ["EVALUATION", "EVALUATIONS", "RUN", "ResultFile", "ResultRow", "read_result"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-EVALUATION = "mapt-bench/evaluation/1"
-EVALUATIONS = "mapt-bench/evaluations/1"
+__all__ = ["EVALUATION", "EVALUATIONS", "RUN", "ResultFile", "ResultRow", "load_result"]
+
+EVALUATION = "mapt-bench/evaluation/2"
+EVALUATIONS = "mapt-bench/evaluations/2"
 RUN = "mapt-bench/run/1"
+
+_OUTDATED = ("mapt-bench/evaluation/1", "mapt-bench/evaluations/1")
+"""Their PAT, PQ and LSTQ may be averaged over classes of other predictions."""
 
 Scores = Mapping[str, float | None]
 
@@ -33,6 +39,10 @@ class ResultRow:
         sequences: Scores of each sequence.
         protocol: What the scores depend on: ``pat``, ``dataset``, ``classes``, ``segments`` and
             more, as far as stated.
+        condition: Of a row of a run: ``variant``, ``group``, ``memory``, ``segments``,
+            ``trained``, ``interval`` (``"drop"`` or ``"pair"``) and ``tau`` of a sweep,
+            ``stressor`` and ``level`` of a stress test, as far as stated.
+        intervals: Confidence intervals by score, as ``docs/statistics.md`` describes them.
     """
 
     name: str
@@ -40,6 +50,8 @@ class ResultRow:
     scores: Scores
     sequences: Mapping[str, Scores]
     protocol: Mapping[str, Any]
+    condition: Mapping[str, Any] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,8 +71,48 @@ class ResultFile:
     rows: Mapping[str, ResultRow]
     origin: Mapping[str, str] = field(default_factory=dict)
 
+    def to_frame(self) -> "pd.DataFrame":
+        """Return every score as a pandas frame: one line a row, sequence and score.
 
-def read_result(path: Path) -> ResultFile:
+        Returns:
+            Columns ``row`` and ``label``; those of :attr:`ResultRow.condition` that any row
+            states; ``sequence``, missing (``isna()``) for the scores of the pooled sequences;
+            ``score``; ``value``, shares as fractions, NaN where undefined; ``low`` and ``high``,
+            the confidence interval of the pooled score, NaN where there is none.
+
+        Example:
+            >>> row = ResultRow("mine", "mine", {"PAT": 0.5}, {"0001": {"PAT": 0.25}}, {})
+            >>> result = ResultFile(Path("mine.json"), EVALUATION, {"mine": row})
+            >>> frame = result.to_frame()
+            >>> frame[frame["sequence"].isna()][["row", "score", "value"]].values.tolist()
+            [['mine', 'PAT', 0.5]]
+            >>> frame[frame["sequence"] == "0001"]["value"].tolist()
+            [0.25]
+        """
+        import pandas as pd  # here, because comparing results needs no pandas
+
+        conditions = dict.fromkeys(name for row in self.rows.values() for name in row.condition)
+        names = ("row", "label", *conditions, "sequence", "score", "value", "low", "high")
+        lines = [line for row in self.rows.values() for line in _lines(row, tuple(conditions))]
+        frame = pd.DataFrame(lines, columns=list(names))
+        return frame.astype({"value": float, "low": float, "high": float})
+
+
+def _lines(row: ResultRow, conditions: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the lines of a row, those of the pooled sequences first."""
+    given = (row.name, row.label, *(row.condition.get(name) for name in conditions))
+    pooled = []
+    for score, value in row.scores.items():
+        interval = row.intervals.get(score, {})
+        pooled.append((*given, None, score, value, interval.get("low"), interval.get("high")))
+    return pooled + [
+        (*given, sequence, score, value, None, None)
+        for sequence, scores in row.sequences.items()
+        for score, value in scores.items()
+    ]
+
+
+def load_result(path: Path | str) -> ResultFile:
     """Read an evaluation, several evaluations, or a run.
 
     Args:
@@ -70,6 +122,7 @@ def read_result(path: Path) -> ResultFile:
         DataError: If there is no such file, it is no JSON, its schema is another, or something
             that the schema promises is not in it.
     """
+    path = Path(path)
     file = path / "results.json" if path.is_dir() else path
     data = _load(file)
     schema = data.get("schema")
@@ -122,6 +175,11 @@ def _wrong_schema(data: Mapping[str, Any]) -> str:
         return f"holds the error of a failed command ({error.get('message')}), not a result"
     if "schema" not in data:
         return f"states no schema; expected one of {', '.join(known)}"
+    if data["schema"] in _OUTDATED:
+        return (
+            f"has schema {data['schema']!r}, whose PAT, PQ and LSTQ may depend on other "
+            f"predictions; expected {EVALUATION!r}. Evaluate the predictions again"
+        )
     return f"has schema {data['schema']!r}; {nearest(str(data['schema']), known)}"
 
 
@@ -134,6 +192,7 @@ def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
             str(name): _scores(entry) for name, entry in (data.get("per_sequence") or {}).items()
         },
         protocol=_named_classes(data.get("protocol") or {}, data.get("per_class") or {}),
+        intervals=data.get("intervals") or {},
     )
 
 
@@ -157,6 +216,9 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
     for row in data["summary"]:
         interval = row_interval(row)
         ending = f", {interval[0]} {interval[1]}" if interval else ""
+        condition = _condition(row)
+        if "stressor" in condition:
+            ending += f", {condition['stressor']} {condition['level']}"
         ending += endings[part_of(row)]
         scores = dict(row["scores"])
         scores |= {name: row_score(row, name) for name in ("IDSW", "Frag")}
@@ -168,8 +230,10 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
                 name=str(row["variant"]) + ending,
                 label=row_label(row) + ending,
                 scores=_scores(scores),
-                sequences=_run_sequences(data.get("cells") or [], row),
+                sequences=_run_sequences(data, row),
                 protocol=_protocol(data, row),
+                condition=condition,
+                intervals=row.get("intervals") or {},
             )
         )
     shown = Counter(row.label for row in rows)
@@ -182,7 +246,19 @@ def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]
     by_name = protocol.pop("segments_by_name", None) or {}
     name = row.get("segments")
     segments = "found by each network itself" if name == OWN_SEGMENTS else by_name.get(name)
-    return protocol if segments is None else {**protocol, "segments": segments}
+    protocol |= {} if segments is None else {"segments": segments}
+    classes = next((cell.get("classes") for cell in _cells_of(data, row)), None)
+    return protocol if classes is None else {**protocol, "classes": classes}
+
+
+def _condition(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a summary row says of itself besides its scores."""
+    names = ("variant", "group", "memory", "segments", "trained")
+    condition = {name: row[name] for name in names if name in row}
+    interval, stress = row_interval(row), row.get("stress") or {}
+    if interval is not None:
+        condition |= {"interval": interval[0], "tau": interval[1]}
+    return condition | {name: stress[name] for name in ("stressor", "level") if name in stress}
 
 
 def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -203,12 +279,16 @@ def _fingerprint_of_segments(segments: Mapping[str, Any]) -> str | None:
     return next((each for each in found if each is not None), None)
 
 
-def _run_sequences(cells: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> dict[str, Scores]:
+def _cells_of(data: Mapping[str, Any], row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the cells of a run that a summary row names: those of one key are equal."""
+    return [cell for cell in data.get("cells") or [] if cell.get("key") == row.get("cell")]
+
+
+def _run_sequences(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Scores]:
     """Return each sequence's scores from the cell that a summary row names."""
     return {
         str(sequence): _scores(entry)
-        for cell in cells
-        if cell.get("key") == row.get("cell")
+        for cell in _cells_of(data, row)
         for sequence, entry in (cell.get("per_sequence") or {}).items()
     }
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from mapt_bench.compare.comparison import compare_results
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders
 from mapt_bench.files import write_json
 from mapt_bench.labels import PanopticMap, label_space
-from mapt_bench.reports.comparison import compare_results
 
 _KITTI_STEP = label_space("kitti-step")
 _ROAD, _CAR, _TRAIN = 0, 13, 16
@@ -35,16 +35,24 @@ def folders(tmp_path):
 
 def test_comparing_two_files_equals_evaluating_both_in_one_command(folders):
     preds = [folders / "before", folders / "now"]
-    for pred in preds:
-        alone = evaluate_folders(folders / "gt", [pred], EvaluationSettings()).results[0]
-        write_json(folders / f"{pred.name}.json", alone.to_dict())
-    found = compare_results(folders / "before.json", folders / "now.json")
+    alone = [evaluate_folders(folders / "gt", [pred], EvaluationSettings())[0] for pred in preds]
+    for result in alone:
+        write_json(folders / f"{result.name}.json", result.to_dict())
+    files = folders / "before.json", folders / "now.json"
+    found = compare_results(*files, common_classes=True)
+    own = {change.score: change for change in compare_results(*files).changes}
 
-    before, now = evaluate_folders(folders / "gt", preds, EvaluationSettings()).results
+    settings = EvaluationSettings(common_classes=True)
+    before, now = evaluate_folders(folders / "gt", preds, settings)
     changes = {change.score: change for change in found.changes}
     for score in ("PAT", "PQ", "TQ", "LSTQ", "PTQ", "STQ"):
         assert changes[score].baseline == pytest.approx(before.scores[score], abs=1e-12)
         assert changes[score].current == pytest.approx(now.scores[score], abs=1e-12)
+        # Without the option each side keeps its own value; the difference is the same.
+        assert own[score].difference == changes[score].difference
+    for side, result in zip(("baseline", "current"), alone, strict=True):
+        assert getattr(own["PQ"], side) == result.scores["PQ"]
+    assert own["PQ"].baseline > changes["PQ"].baseline
     assert changes["PQ"].baseline < 0.7  # 2 of the 3 classes of both together
     assert len(found.notes) == 1
     assert "only now: train" in found.notes[0]
@@ -53,8 +61,8 @@ def test_comparing_two_files_equals_evaluating_both_in_one_command(folders):
 
 def test_scores_of_sequences_that_cannot_be_converted_are_not_counted(folders):
     for name in ("before", "now"):
-        result = evaluate_folders(folders / "gt", [folders / name], EvaluationSettings())
-        data = result.results[0].to_dict()
+        (result,) = evaluate_folders(folders / "gt", [folders / name], EvaluationSettings())
+        data = result.to_dict()
         only = data["per_sequence"]["0000"]
         data["per_sequence"] = {f"{at:04d}": only for at in range(6)}
         write_json(folders / f"{name}.json", data)

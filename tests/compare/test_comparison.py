@@ -4,12 +4,11 @@ import json
 import pytest
 from helpers.results import evaluation, evaluations, run, summary_row, sweep
 
+from mapt_bench.compare.comparison import Missing, compare_results
+from mapt_bench.compare.limits import Limit
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.reports.comparison import Missing, compare_results
 from mapt_bench.reports.comparison_table import comparison_table
 from mapt_bench.reports.formats import render_table
-from mapt_bench.reports.limits import Limit
-from mapt_bench.reports.result_files import read_result
 
 
 @pytest.fixture
@@ -167,7 +166,8 @@ def test_new_sequences_are_told(compare):
     assert found.added == ("tracker: sequence 0003",)
     assert found.is_passed
     assert (
-        "Only in the current result: tracker: sequence 0003." in comparison_table(found).footnotes
+        "Only in the current result: tracker: sequence 0003."
+        in comparison_table(found.to_dict()).footnotes
     )
 
 
@@ -233,7 +233,7 @@ def test_rows_are_called_by_their_label_where_it_is_unique(compare):
         summary_row("both-2", 0.6, 0.7, "fusion", label="same"),
     ]
     found = compare(run(summary=rows), run(summary=rows))
-    names = [row[0] for row in comparison_table(found).rows]
+    names = [row[0] for row in comparison_table(found.to_dict()).rows]
     assert names == ["appearance first", "both", "both-2"]
     gone = compare(run(summary=rows), run(summary=rows[1:])).missing
     assert [str(entry) for entry in gone] == ["appearance first is gone"]
@@ -265,7 +265,7 @@ def test_sequences_that_got_better_and_worse(compare):
     switches = change_of(found, "IDSW")
     assert (switches.better, switches.worse) == (0, 1)
     assert change_of(found, "STQ").better is None
-    lines = render_table(comparison_table(found), "text").splitlines()
+    lines = render_table(comparison_table(found.to_dict()), "text").splitlines()
     assert lines[3].split() == ["PAT", "50.00", "50.00", "0.00", "3", "/", "1"]
 
 
@@ -276,7 +276,10 @@ def test_four_sequences_in_common_say_nothing(compare):
 
 def test_table_of_one_row(compare):
     found = compare(evaluation(), changed(evaluation(), PAT=0.494, HOTA=None, IDSW=14))
-    lines = [line.split() for line in render_table(comparison_table(found), "text").splitlines()]
+    lines = [
+        line.split()
+        for line in render_table(comparison_table(found.to_dict()), "text").splitlines()
+    ]
     assert ["PAT", "50.00", "49.40", "-0.60"] in lines
     assert ["HOTA", "60.00", "–", "–"] in lines
     assert ["IDSW", "7", "14", "+7"] in lines
@@ -285,7 +288,7 @@ def test_table_of_one_row(compare):
 def test_table_of_many_rows(compare):
     rows = [summary_row("iou", 0.6, 0.7, "heads"), summary_row("both", 0.63, 0.7, "heads")]
     found = compare(run(), run(summary=rows))
-    table = comparison_table(found)
+    table = comparison_table(found.to_dict())
     assert table.texts() == [
         ["iou", "-1.61", "0.00", "0.00", "0.00", "-7", "-4", "0"],
         ["both", "+0.35", "0.00", "0.00", "+1.00", "-4", "-3", "0"],
@@ -294,7 +297,7 @@ def test_table_of_many_rows(compare):
 
 def test_json_form(compare):
     found = compare(evaluation(), changed(evaluation(), PAT=0.4, HOTA=None), "PAT<-0.5").to_dict()
-    assert found["schema"] == "mapt-bench/comparison/1"
+    assert found["schema"] == "mapt-bench/comparison/2"
     assert found["passed"] is False
     assert found["limits"] == ["PAT<-0.5"]
     assert found["changes"][0] == {
@@ -302,6 +305,7 @@ def test_json_form(compare):
         "score": "PAT",
         "baseline": 0.5,
         "current": 0.4,
+        "over_common_classes": None,
         "difference": pytest.approx(-0.1),
         "sequences_better": None,
         "sequences_worse": None,
@@ -320,45 +324,19 @@ def test_json_form(compare):
     json.dumps(found, allow_nan=False)
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", "is no JSON"),
-        ("\xff\xfe", "is no JSON"),
-        ("[1]", "holds a JSON list"),
-        ("{}", "states no schema; expected one of mapt-bench/evaluation/1"),
-        ('{"schema": "mapt-bench/evaluation/2"}', "did you mean 'mapt-bench/evaluation/1'"),
-        ('{"schema": "mapt-bench/evaluation/1", "name": "a"}', "KeyError: 'scores'"),
-        ('{"schema": "mapt-bench/run/1", "summary": 3}', "does not hold what"),
-        (
-            '{"schema": "mapt-bench/evaluation/1", "name": "a", "scores": {"PAT": "0.5"}}',
-            "PAT is '0.5', no number",
-        ),
-        ('{"error": {"message": "no frames"}}', r"error of a failed command \(no frames\)"),
-    ],
-)
-def test_a_file_that_is_no_result(tmp_path, text, words):
-    path = tmp_path / "result.json"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(DataError, match=words) as caught:
-        read_result(path)
-    assert caught.value.where == str(path)
+def run_of_classes(*names):
+    """The run of four variants, each cell averaged over some classes."""
+    data = run()
+    return {**data, "cells": [{**cell, "classes": list(names)} for cell in data["cells"]]}
 
 
-def test_two_rows_of_one_name_are_refused(tmp_path):
-    path = tmp_path / "result.json"
-    path.write_text(json.dumps(evaluations(evaluation("a"), evaluation("a"), evaluation("b"))))
-    with pytest.raises(DataError, match="several rows named a;"):
-        read_result(path)
-
-
-def test_a_folder_of_a_run_stands_for_its_results(tmp_path):
-    (tmp_path / "results.json").write_text(json.dumps(run()))
-    assert list(read_result(tmp_path).rows) == ["copy", "iou", "both", "oracle"]
-
-
-def test_a_folder_without_results_and_a_path_that_is_not_there(tmp_path):
-    for path in (tmp_path, tmp_path / "results.json"):
-        with pytest.raises(DataError, match="cannot be read") as caught:
-            read_result(path)
-        assert caught.value.where == str(tmp_path / "results.json")
+def test_rows_of_a_run_are_compared_over_the_classes_of_both(compare):
+    found = compare(run_of_classes("road", "car"), run_of_classes("road", "car", "train", "bus"))
+    quality = change_of(found, "PQ", "iou")
+    assert (quality.baseline, quality.current) == (0.7, 0.7)  # as in the results
+    assert quality.common == (0.35, 0.7)
+    assert quality.difference == 0.35
+    assert change_of(found, "STQ", "iou").common is None
+    assert "only now: bus, train" in found.notes[0]
+    assert compare(run_of_classes("road"), run_of_classes("road")).notes == ()
+    assert compare(run_of_classes("road"), run()).notes == ()  # one side states nothing

@@ -1,0 +1,235 @@
+"""How sure scores are: confidence intervals and paired differences, from sums per sequence.
+
+The one pipeline of evaluations and experiments. The sequence is the unit of resampling: thousands
+of selections of sequences are pooled and scored together, by the formulas of
+:mod:`mapt_bench.metrics.scores`. ``docs/statistics.md`` documents the fields in JSON.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.labels import LabelSpace
+from mapt_bench.metrics.intervals import (
+    Interval,
+    PairedDifference,
+    bootstrap_intervals,
+    holm,
+    paired_differences,
+)
+from mapt_bench.metrics.ratios import Array, mean_of_all
+from mapt_bench.metrics.scorer import SequenceSums, empty_sums
+from mapt_bench.metrics.scores import (
+    SCORE_NAMES,
+    ScoreTerms,
+    pat_variant,
+    score_terms,
+    score_values,
+)
+
+__all__ = ["ComparisonFamily", "Sample", "ScoreStatistics"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sample:
+    """One sequence, the unit of resampling.
+
+    Attributes:
+        phases: What the scores are computed from, for each phase of the dropped frames. Without
+            dropped frames there is one phase.
+        vectors: The same as numbers that add up: ``(phases, n)``.
+    """
+
+    phases: tuple[ScoreTerms, ...]
+    vectors: Array
+
+
+class ScoreStatistics:
+    """Confidence intervals of headline scores, and paired differences between predictions.
+
+    Args:
+        labels: Label space of the sums.
+        pat_protocol: Variant of PAT.
+        names: Scores that are asked for, of :data:`~mapt_bench.metrics.scores.SCORE_NAMES`.
+        seed: Seed of the resampling and of the permutations.
+        resamples: Number of bootstrap resamples.
+    """
+
+    def __init__(
+        self,
+        labels: LabelSpace,
+        *,
+        pat_protocol: str = "present",
+        names: Sequence[str] = SCORE_NAMES,
+        seed: int = 0,
+        resamples: int = 2000,
+    ) -> None:
+        self.labels = labels
+        self.pat_protocol = pat_protocol
+        self.variant = pat_variant(pat_protocol)
+        self.names = tuple(names)
+        self.seed = seed
+        self.resamples = resamples
+        self._shape = score_terms(empty_sums(labels), self.variant, self.names)
+
+    def samples(self, sequences: Sequence[Sequence[SequenceSums]]) -> tuple[Sample, ...]:
+        """Return the units of a prediction.
+
+        Args:
+            sequences: For each sequence the sums of each phase, equally many phases.
+        """
+        return tuple(
+            _sample([score_terms(sums, self.variant, self.names) for sums in phases])
+            for phases in sequences
+        )
+
+    def over_common_classes(
+        self, predictions: Sequence[Sequence[Sample]]
+    ) -> list[tuple[Sample, ...]]:
+        """Return the units of several predictions, averaged over the classes of any of them.
+
+        Args:
+            predictions: The units of each, the same sequences in the same order.
+        """
+        by_sequence = [_over_common_classes(samples) for samples in zip(*predictions, strict=True)]
+        return [tuple(samples) for samples in zip(*by_sequence, strict=True)]
+
+    def averaged_classes(self, samples: Sequence[Sample]) -> NDArray[np.bool_]:
+        """Return which classes PAT, PQ and LSTQ are averaged over in any phase, ``(classes,)``."""
+        present = [
+            terms.pat.averaged(self.variant) for sample in samples for terms in sample.phases
+        ]
+        return np.asarray(np.logical_or.reduce(present))
+
+    def intervals(self, samples: Sequence[Sample]) -> dict[str, Interval]:
+        """Return the confidence interval of every score, or the reason why there is none."""
+        found = bootstrap_intervals(
+            samples,
+            self.scores,
+            of_counts=self.scores_of_counts,
+            seed=self.seed,
+            resamples=self.resamples,
+        )
+        return dict(zip(self.names, found, strict=True))
+
+    def differences(
+        self, samples: Sequence[Sample], reference: Sequence[Sample]
+    ) -> dict[str, PairedDifference]:
+        """Return by how much each score differs from a reference on the same sequences.
+
+        Both are averaged over the classes of either, so that a class that only one of them
+        predicts does not pass for a difference of segments.
+        """
+        ours, theirs = self.over_common_classes([samples, reference])
+        found = paired_differences(
+            ours,
+            theirs,
+            self.scores,
+            of_counts=self.scores_of_counts,
+            seed=self.seed,
+            resamples=self.resamples,
+        )
+        return dict(zip(self.names, found, strict=True))
+
+    def scores(self, chosen: Sequence[Sample]) -> Array:
+        """Return the scores of a selection of sequences, ``(scores,)``, NaN where undefined.
+
+        Those of each phase are the scores of its pooled sequences; their mean is returned.
+        """
+        return self._mean_over_phases(np.sum([sample.vectors for sample in chosen], axis=0))
+
+    def scores_of_counts(self, samples: Sequence[Sample], counts: NDArray[np.int64]) -> Array:
+        """Return the scores of many selections.
+
+        Args:
+            samples: The sequences.
+            counts: ``(selections, sequences)``: how often a selection has each sequence.
+
+        Returns:
+            ``(selections, scores)``, NaN where undefined.
+        """
+        phases = np.stack([sample.vectors for sample in samples], axis=1)
+        return self._mean_over_phases([counts.astype(np.float64) @ sums for sums in phases])
+
+    def _mean_over_phases(self, pooled: Sequence[Array] | Array) -> Array:
+        found = []
+        for vectors in pooled:
+            values = score_values(self._shape.from_vector(vectors), self.labels, self.variant)
+            found.append(np.stack([values[name] for name in self.names], axis=-1))
+        return mean_of_all(np.stack(found, axis=-1))
+
+
+def _sample(phases: Sequence[ScoreTerms]) -> Sample:
+    return Sample(tuple(phases), np.stack([terms.to_vector() for terms in phases]))
+
+
+def _over_common_classes(samples: Sequence[Sample]) -> list[Sample]:
+    """Let the samples of one sequence, one a prediction, count the classes of all of them."""
+    by_phase = zip(*(sample.phases for sample in samples), strict=True)
+    occurs = [np.sum([terms.pat.occurs for terms in phase], axis=0) for phase in by_phase]
+    return [
+        _sample(
+            [
+                replace(terms, pat=replace(terms.pat, occurs=present))
+                for terms, present in zip(sample.phases, occurs, strict=True)
+            ]
+        )
+        for sample in samples
+    ]
+
+
+class ComparisonFamily:
+    """Comparisons that are made together, so that their p values are corrected together.
+
+    Args:
+        statistics: How the comparisons are made.
+        of: What has been compared, as tables say it: ``"the run"``.
+    """
+
+    def __init__(self, statistics: ScoreStatistics, of: str) -> None:
+        self._statistics = statistics
+        self._found: list[dict[str, Any]] = []
+        self._family: dict[str, Any] = {"of": of, "comparisons": 0, "correction": "Holm"}
+
+    def compare(self, samples: Sequence[Sample], reference: Sequence[Sample]) -> dict[str, Any]:
+        """Compare a prediction with a reference on the same sequences.
+
+        Returns:
+            ``classes`` (names of the common classes), ``note`` (what has to be known of them, or
+            ``None``), ``family`` (``of``, ``comparisons``, ``correction``) and ``scores``: for
+            each score the fields of :class:`~mapt_bench.metrics.intervals.PairedDifference`.
+            :meth:`correct` completes it.
+        """
+        own, other = (self._statistics.averaged_classes(each) for each in (samples, reference))
+        found = self._statistics.differences(samples, reference)
+        scores: dict[str, Any] = {name: each.to_dict() for name, each in found.items()}
+        self._found += scores.values()
+        labels = self._statistics.labels
+        return {
+            "classes": [
+                labels.by_id(labels.class_ids[row]).name for row in np.flatnonzero(own | other)
+            ],
+            "note": _note(own, other),
+            "family": self._family,
+            "scores": scores,
+        }
+
+    def correct(self) -> None:
+        """Add ``p_adjusted`` to every comparison made, and their number to the family."""
+        p_values = [entry["p_value"] for entry in self._found]
+        self._family["comparisons"] = sum(value is not None for value in p_values)
+        for entry, adjusted in zip(self._found, holm(p_values), strict=True):
+            entry["p_adjusted"] = adjusted
+
+
+def _note(own: NDArray[np.bool_], reference: NDArray[np.bool_]) -> str | None:
+    if np.array_equal(own, reference):
+        return None
+    return (
+        f"PAT, PQ and LSTQ are compared over the {int((own | reference).sum())} classes of either "
+        f"side; its own scores average over {int(own.sum())}, those of the reference over "
+        f"{int(reference.sum())}"
+    )
