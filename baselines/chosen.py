@@ -1,6 +1,6 @@
 """Thresholds that were chosen on validation videos, every tracker's with the same number of trials.
 
-They lie in a file that ``docs/choose_thresholds.py`` writes, with what was tried and what it gave.
+They lie in a file that ``tools/tune_thresholds.py`` writes, with what was tried and what it gave.
 Experiments run them; a tracker by itself keeps the published ones unless it is asked for these.
 """
 

@@ -15,8 +15,8 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from mapt_bench.data.world.settings import Kind, WorldSettings
-from mapt_bench.data.world.video import WorldVideo
+from mapt_bench.synthetic.settings import Kind, WorldSettings
+from mapt_bench.synthetic.video import WorldVideo
 
 _FRAMES = 20
 _KINDS: tuple[Kind, ...] = ("street", "crowd")

@@ -11,7 +11,7 @@ BARE = {"metrics", "baselines", "reports", "tests", "helpers"}
 # Anyone may use these; they use nobody (provenance reads the package's version).
 LEAVES = {"code_closure", "errors", "extras", "files", "orphans", "provenance", "user_code"}
 LABELS = {"labels"}
-FOUNDATION = {"labels", "data", "metrics", "tracking"}
+FOUNDATION = {"labels", "data", "metrics", "statistics", "stress", "synthetic", "tracking"}
 ALLOWED = {
     "labels": LABELS,
     "data": LABELS,
@@ -19,6 +19,9 @@ ALLOWED = {
     "tracking": LABELS,
     "checkpoints": set(),
     "weights": set(),
+    "synthetic": LABELS | {"data"},
+    "stress": LABELS | {"data", "statistics", "synthetic"},
+    "statistics": LABELS | {"data"},
     "model": LABELS | {"tracking", "checkpoints", "weights"},
     "baselines": FOUNDATION | {"checkpoints", "model", "weights"},
     "pictures": FOUNDATION,

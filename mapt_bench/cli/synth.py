@@ -10,15 +10,15 @@ import click
 
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.data.world.export import DrawnVideo, Export, Written, WrittenFlow, export_videos
-from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
-from mapt_bench.data.world.settings import Family, Kind, WorldSettings
-from mapt_bench.data.world.suites import suite_names
-from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_table
+from mapt_bench.synthetic.export import DrawnVideo, Export, Written, WrittenFlow, export_videos
+from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
+from mapt_bench.synthetic.settings import Family, Kind, WorldSettings
+from mapt_bench.synthetic.suites import suite_names
+from mapt_bench.synthetic.video import WorldVideo
 
 __all__ = ["command"]
 

@@ -10,7 +10,6 @@ from typing import Any
 from mapt_bench.baselines.mapt_entries import describe_for_mapt
 from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.code_closure import PACKAGE, code_fingerprint, root_of
-from mapt_bench.data.stress import Stress, stressor
 from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.plan import Cell
 from mapt_bench.experiments.segment_files import find_segments, noticed_by_segments
@@ -19,6 +18,7 @@ from mapt_bench.experiments.shared import Library
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.threads import one_thread
 from mapt_bench.experiments.unit import run_unit
+from mapt_bench.stress import Stress, stressor
 
 __all__ = [
     "CODE_SCHEMA",

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapt_bench.data.stress import Stress, occluder_label, stress_entry, stress_video
 from mapt_bench.experiments.group_results import group_members
 from mapt_bench.experiments.plan import Series
 from mapt_bench.experiments.recoveries import recoveries, recoveries_of_cells, without_bin
@@ -16,6 +15,7 @@ from mapt_bench.metrics.link_rates import (
     kept_by_visibility,
     kept_links,
 )
+from mapt_bench.stress import Stress, occluder_label, stress_entry, stress_video
 
 __all__ = ["EVERY_STRESSOR", "link_results"]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mapt_bench.data.stress import Stress
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.variants import Variant
+from mapt_bench.stress import Stress
 
 __all__ = ["DROP", "OWN_SEGMENTS", "Cell", "Plan", "Series", "Skip", "Sweep"]
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from mapt_bench.baselines import associator_entry
 from mapt_bench.baselines.registry import AssociatorEntry
-from mapt_bench.data.stress import Stress, StressEntry, least_frames, stress_video
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.cells import Keys
 from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.variants import Variant
 from mapt_bench.labels import Video
+from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video
 
 __all__ = ["Schedule", "ScheduledCell", "Unit", "schedule_plan"]
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.mapt_entries import describe_for_mapt
-from mapt_bench.data.stress import Stress, stress_video, visible_fractions
 from mapt_bench.experiments.remembered import RememberedVideo, remembered
 from mapt_bench.experiments.segment_files import archive_path, find_segments
 from mapt_bench.experiments.shared_work import SharedWork
@@ -12,6 +11,7 @@ from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.weights import MaptWeights
 from mapt_bench.labels import Video
 from mapt_bench.metrics import Sightings
+from mapt_bench.stress import Stress, stress_video, visible_fractions
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.tracking.archive import SegmentArchive
 

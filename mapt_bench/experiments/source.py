@@ -8,13 +8,13 @@ from typing import Any
 
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.data.fingerprint import maps_fingerprint, videos_fingerprint
-from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
-from mapt_bench.data.world.suites import Suite
-from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.segment_sources import SegmentSource
 from mapt_bench.labels import AnnotatedVideo, LabelSpace, Video
+from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
+from mapt_bench.synthetic.suites import Suite
+from mapt_bench.synthetic.video import WorldVideo
 
 __all__ = ["DataSource", "folder_source", "suite_source"]
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from mapt_bench.data.stress import LEVEL_COUNT, Stress, StressEntry, stress_entries
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plan import Plan, Series
 from mapt_bench.experiments.variants import (
@@ -15,6 +14,7 @@ from mapt_bench.experiments.variants import (
     Variant,
     with_and_without_memory,
 )
+from mapt_bench.stress import LEVEL_COUNT, Stress, StressEntry, stress_entries
 
 __all__ = ["DEFAULT_LEVELS", "DEFAULT_STRESSORS", "stress_plan"]
 

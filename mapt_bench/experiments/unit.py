@@ -11,7 +11,6 @@ import numpy as np
 
 from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions
-from mapt_bench.data.stress.dropped import DroppedVideo
 from mapt_bench.errors import DataError
 from mapt_bench.experiments.shared import SharedVideo
 from mapt_bench.experiments.shared_work import WorkOfUnit
@@ -19,6 +18,7 @@ from mapt_bench.experiments.variants import Variant
 from mapt_bench.experiments.weights import MaptWeights
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
+from mapt_bench.stress.dropped import DroppedVideo
 from mapt_bench.tracking import Association, Associator, FrameSegments, SegmentTracker
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "run_unit"]

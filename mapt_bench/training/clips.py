@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from mapt_bench.data.statistics.links import find_links
-from mapt_bench.data.statistics.objects import find_objects
 from mapt_bench.errors import ConfigError, DataError, listed
 from mapt_bench.labels import LabelSpace, PanopticMap, Video, pack_codes
 from mapt_bench.model.targets import Clip, FlowTargets
+from mapt_bench.statistics.links import find_links
+from mapt_bench.statistics.objects import find_objects
 from mapt_bench.training.frame_targets import frame_targets
 from mapt_bench.training.frames import FrameStore
 from mapt_bench.training.geometry import Window, draw_window

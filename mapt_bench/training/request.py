@@ -10,10 +10,10 @@ from typing import Any
 import cv2
 import torch
 
-from mapt_bench.data.world.suites import suite_names
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.labels import AnnotatedVideo
 from mapt_bench.provenance import provenance
+from mapt_bench.synthetic.suites import suite_names
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.dry_run import dry_run, epoch_steps
 from mapt_bench.training.flow_validation import FlowValidation

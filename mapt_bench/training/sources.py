@@ -9,9 +9,9 @@ import numpy as np
 
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.data.fingerprint import videos_fingerprint
-from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.errors import DataError
 from mapt_bench.labels import Video
+from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
 
 __all__ = ["TrainingData", "folder_data", "spread", "suite_data"]
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from mapt_bench.data.stress import Stress
 from mapt_bench.experiments import Cell, MaptWeights, NetworkWeights, Variant
 from mapt_bench.experiments.cells import cell_config, cell_key, segments_key
+from mapt_bench.stress import Stress
 
 VARIANT = Variant("both", "both", "heads", "both", memory=0)
 GIVEN = {"code": "c", "data_fingerprint": "d", "segments": "s", "seed": 0}

@@ -20,9 +20,9 @@ import mapt_bench
 from mapt_bench import code_closure
 from helpers.experiment_networks import named_flow, named_mapt
 from helpers.small_runs import plan, source
-from mapt_bench.data.stress import Stress
-from mapt_bench.data.world.settings import WorldSettings
-from mapt_bench.data.world.video import WorldVideo
+from mapt_bench.stress import Stress
+from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.experiments import Cell, SegmentSource, MILD_NOISE, Variant, folder_source
 from mapt_bench.experiments.plan import Series
 from mapt_bench.experiments.schedule import schedule_plan
@@ -156,7 +156,7 @@ def data(tmp_path_factory):
 
 
 DECIDES = {
-    "data.world.stage": {"world"},
+    "synthetic.stage": {"world"},
     "model.motion": _NETWORKS,
     "model.panoptic_fusion": _NETWORKS,
     "checkpoints": {*_NETWORKS, "flow"},
@@ -166,8 +166,8 @@ DECIDES = {
     "evaluation.tracking_run": {"saved"},
     "data.encodings.kitti_step": _ALL - {"world"},
     "data.encodings.two_channel": set(),
-    "data.stress.standing": {"bars"},
-    "data.stress.weather": {"fog"},
+    "stress.standing": {"bars"},
+    "stress.weather": {"fog"},
     "baselines.noise": _ALL - {"found", "saved"},
     "files": _ALL,
     "metrics.tq": _ALL,

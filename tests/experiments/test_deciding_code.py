@@ -16,9 +16,6 @@ from helpers.small_runs import plan, source, walk, write_videos
 
 from mapt_bench.baselines import associator_entry
 from mapt_bench.code_closure import code_closure, not_followed, root_of
-from mapt_bench.data.stress import Stress
-from mapt_bench.data.world.settings import WorldSettings
-from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.experiments import (
     MILD_NOISE,
     Cell,
@@ -32,6 +29,9 @@ from mapt_bench.experiments.cells import Keys
 from mapt_bench.experiments.plan import Series
 from mapt_bench.experiments.schedule import schedule_plan
 from mapt_bench.experiments.workers import Failure, Work, Worker
+from mapt_bench.stress import Stress
+from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.video import WorldVideo
 
 torch.set_num_threads(1)
 
@@ -46,7 +46,7 @@ DECIDE_NOTHING = {
     "experiments.source",
     # They look things up by name: what is found has its place in the keys.
     "data.encodings.encoding_registry",
-    "data.stress.stressed",
+    "stress.stressed",
     "baselines.flow_sources",
     "baselines.mapt_entries",
     # It says where a file of weights is; its contents are in the keys.
@@ -186,7 +186,7 @@ def _check(given, variant, folder, *, stress=None, drop=1):
 def test_trackers_without_networks(name, tmp_path):
     given = source(_world(1), segments=(SegmentSource(noise=MILD_NOISE),))
     covered, ran = _check(given, _row(name), tmp_path)
-    assert "mapt_bench.data.world.shading" in covered
+    assert "mapt_bench.synthetic.shading" in covered
     assert {"mapt_bench.baselines.noise", "mapt_bench.metrics.tq"} <= ran & covered
     assert not any(".model" in module or "flownet2" in module for module in covered)
 
@@ -217,7 +217,7 @@ def test_stress(name, tmp_path):
 def test_stress_on_files_needs_no_world(folder, tmp_path):
     given = folder_source(folder, dataset="kitti-step")
     covered, _ = _check(given, _row("copy"), tmp_path, stress=Stress("bars", 2))
-    assert "mapt_bench.data.stress.standing" in covered
+    assert "mapt_bench.stress.standing" in covered
     assert not any(".world" in module for module in covered)
 
 

@@ -1,8 +1,8 @@
 import pytest
 
-from mapt_bench.data.stress import Stress
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import Cell, stress_plan, traits_of
+from mapt_bench.stress import Stress
 
 
 def names(plan):

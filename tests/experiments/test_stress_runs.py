@@ -7,9 +7,6 @@ from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import CAR, PERSON, Box
 from helpers.small_runs import COPY, MOTION, ORACLE, plan, source, walk
 
-from mapt_bench.data.stress import Stress
-from mapt_bench.data.world.settings import WorldSettings
-from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import (
     Cell,
@@ -20,6 +17,9 @@ from mapt_bench.experiments import (
     traits_of,
 )
 from mapt_bench.experiments.plan import Series
+from mapt_bench.stress import Stress
+from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.video import WorldVideo
 
 
 def stress_of(kind, *stressors, levels=(1, 3), variants=(COPY, ORACLE), seed=0):

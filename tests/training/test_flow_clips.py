@@ -10,10 +10,10 @@ from helpers.scenes import Box
 from helpers.training_jobs import moving_boxes
 
 from mapt_bench.baselines.flownet2.operators import warp
-from mapt_bench.data.world.settings import WorldSettings
-from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.errors import DataError
 from mapt_bench.labels import FlowField
+from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.training.clips import ClipDataset, ClipDraw
 from mapt_bench.training.geometry import Window
 from mapt_bench.training.known_flow import flow_to_earlier

@@ -1,0 +1,126 @@
+"""The statistics of labelled video, as plain values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mapt_bench.statistics.distribution import Distribution
+from mapt_bench.statistics.links import LEAST_OVERLAP
+
+__all__ = ["DataStatistics", "LinkStatistics", "TrackStatistics"]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatistics:
+    """Tracks seen in two frames that are ``tau`` apart: each time one link.
+
+    Attributes:
+        tau: Frames from the one to the other; 1 is the next.
+        link_count: Links, over all phases of ``tau``.
+        right_share: Share of links that copying the last masks gets right, 0..1; ``None``
+            without a link.
+        wrong_share: Share to which it gives another object's identity; the rest get a new one.
+        displacement: Of the mask's centre, in pixels.
+        over_size: Displacement over the square root of the earlier mask's area.
+        over_neighbour: Displacement over the distance to the nearest other object of the class.
+        overlap: Intersection over union of the two masks.
+        undefined: Why there is no link; ``None`` if there is one.
+    """
+
+    tau: int
+    link_count: int
+    right_share: float | None
+    wrong_share: float | None
+    displacement: Distribution
+    over_size: Distribution
+    over_neighbour: Distribution
+    overlap: Distribution
+    undefined: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        copying: dict[str, Any] = {"right": self.right_share, "wrong": self.wrong_share}
+        if self.undefined is not None:
+            copying["undefined"] = self.undefined
+        return {
+            "tau": self.tau,
+            "links": self.link_count,
+            "copying": copying,
+            "displacement": self.displacement.to_dict(),
+            "displacement_over_size": self.over_size.to_dict(),
+            "displacement_over_neighbour": self.over_neighbour.to_dict(),
+            "overlap": self.overlap.to_dict(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TrackStatistics:
+    """The tracks of a class, or of all classes together.
+
+    Attributes:
+        class_id: Number; ``None`` for all classes.
+        name: For example ``"car"``, or ``"all"``.
+        track_count: Distinct (sequence, identity).
+        objects: Objects a frame, over all frames, also those without any.
+        area: Pixels of a mask.
+        area_share: The same as a share of the frame, 0..1.
+        length: Frames in which a track is seen.
+        gap: Frames in which a track is not seen between two sightings, one value a gap.
+        intervals: One for each tau.
+    """
+
+    class_id: int | None
+    name: str
+    track_count: int
+    objects: Distribution
+    area: Distribution
+    area_share: Distribution
+    length: Distribution
+    gap: Distribution
+    intervals: tuple[LinkStatistics, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            "id": self.class_id,
+            "name": self.name,
+            "tracks": self.track_count,
+            "objects_a_frame": self.objects.to_dict(),
+            "area_px": self.area.to_dict(),
+            "area_share": self.area_share.to_dict(),
+            "track_length": self.length.to_dict(),
+            "gap": self.gap.to_dict(),
+            "intervals": [entry.to_dict() for entry in self.intervals],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DataStatistics:
+    """What :func:`measure_statistics` found, sequences pooled.
+
+    Attributes:
+        sequence_count: Sequences.
+        frame_count: Frames that were measured.
+        unread_count: Frames that could not be read and are left out.
+        taus: Intervals, in frames, ascending.
+        overall: All tracked classes together.
+        classes: Those that are present, ascending.
+    """
+
+    sequence_count: int
+    frame_count: int
+    unread_count: int
+    taus: tuple[int, ...]
+    overall: TrackStatistics
+    classes: tuple[TrackStatistics, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as ``mapt-bench check --statistics --json`` writes it."""
+        return {
+            "sequences": self.sequence_count,
+            "frames": self.frame_count,
+            "unread_frames": self.unread_count,
+            "taus": list(self.taus),
+            "copying_least_overlap": LEAST_OVERLAP,
+            "all": self.overall.to_dict(),
+            "classes": [entry.to_dict() for entry in self.classes],
+        }

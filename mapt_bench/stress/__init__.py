@@ -1,0 +1,33 @@
+"""Stress: transforms of any video, in five levels, with the truth following honestly."""
+
+from mapt_bench.stress.catalog import (
+    LEVEL_COUNT,
+    Stress,
+    StressEntry,
+    StressKind,
+    stress_entries,
+    stress_entry,
+)
+from mapt_bench.stress.dropped import DroppedVideo
+from mapt_bench.stress.stressed import (
+    least_frames,
+    occluder_label,
+    stress_video,
+    stressor,
+)
+from mapt_bench.stress.visibility import visible_fractions
+
+__all__ = [
+    "LEVEL_COUNT",
+    "DroppedVideo",
+    "Stress",
+    "StressEntry",
+    "StressKind",
+    "least_frames",
+    "occluder_label",
+    "stress_entries",
+    "stress_entry",
+    "stress_video",
+    "stressor",
+    "visible_fractions",
+]

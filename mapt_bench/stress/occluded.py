@@ -1,0 +1,153 @@
+"""A video with something in front: image, truth and all that is known are hidden alike."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.labels import (
+    AnnotatedObject,
+    AnnotatedVideo,
+    FlowField,
+    Frame,
+    LabelSpace,
+    PanopticMap,
+    Video,
+    WrappedVideo,
+)
+from mapt_bench.statistics.objects import find_objects
+from mapt_bench.stress.centres import moved
+from mapt_bench.stress.patch import Occluder, covered
+from mapt_bench.stress.visibility import visible_fractions
+
+__all__ = ["OccludedAnnotatedVideo", "OccludedVideo", "occluded"]
+
+
+@dataclass(frozen=True)
+class OccludedVideo(WrappedVideo):
+    """A video behind an occluder.
+
+    Attributes:
+        occluder: What is in front.
+    """
+
+    occluder: Occluder
+
+    def frame(self, index: int) -> Frame:
+        """Return the frame at a position, its image undrawn."""
+        plain = self.video.frame(index)
+        if not plain.has_image:
+            return plain
+
+        def image() -> NDArray[np.uint8]:
+            drawn = plain.image.copy()
+            for patch in self.occluder.patches(index):
+                place = patch.clipped(*drawn.shape[:2])
+                if place is not None:
+                    mask = patch.mask[place[1]]
+                    drawn[place[0]][mask] = patch.paint()[place[1]][mask]
+            return drawn
+
+        return Frame(index, plain.name, image)
+
+    def truth(self, index: int) -> PanopticMap:
+        """Return the ground truth at a position: what is hidden is the occluder's."""
+        codes = self.video.truth(index).codes.copy()
+        for patch in self.occluder.patches(index):
+            place = patch.clipped(*codes.shape)
+            if place is not None:
+                codes[place[0]][patch.mask[place[1]]] = patch.code
+        return PanopticMap(codes)
+
+    def visible_fractions(self, index: int) -> dict[int, float] | None:
+        """Return the share of each thing that is left of what was seen."""
+        whole = self.video.truth(index)
+        hidden = covered(self.occluder.patches(index), *whole.shape)
+        before = visible_fractions(self.video, index) or {}
+        areas = _areas(whole, self.info.labels)
+        left = _areas(PanopticMap(np.where(hidden, np.uint32(0), whole.codes)), self.info.labels)
+        return {
+            **dict.fromkeys(before, 0.0),
+            **{code: before.get(code, 1.0) * left[code] / area for code, area in areas.items()},
+        }
+
+
+@dataclass(frozen=True)
+class OccludedAnnotatedVideo(OccludedVideo):
+    """A known video behind an occluder, which then is part of what is known."""
+
+    video: AnnotatedVideo
+
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
+        """Return the tracked objects, nearest first; a tracked occluder is one of them."""
+        seen = _areas(self.truth(index), self.info.labels)
+        behind = tuple(
+            replace(entry, visible_px=seen[entry.code]) for entry in self.video.objects(index)
+        )
+        if not self.occluder.is_tracked:
+            return behind
+        depth = min((entry.depth for entry in behind), default=2.0) / 2
+        before = self._in_front(index - 1) if index else {}
+        in_front = (
+            replace(
+                entry,
+                visible_px=seen[code],
+                depth=depth,
+                speed=moved(before[code], entry) if code in before else float("nan"),
+            )
+            for code, entry in self._in_front(index).items()
+        )
+        return (*in_front, *behind)
+
+    def backward_flow(self, index: int) -> FlowField:
+        """Return where each pixel of a frame was in the frame before; not valid where hidden."""
+        return self._uncovered(self.video.backward_flow(index), index, index - 1)
+
+    def forward_flow(self, index: int) -> FlowField:
+        """Return where each pixel of a frame will be in the next; not valid where hidden."""
+        return self._uncovered(self.video.forward_flow(index), index, index + 1)
+
+    def _in_front(self, index: int) -> dict[int, AnnotatedObject]:
+        """Return the tracked patches that reach into a frame, nearest first."""
+        found = {}
+        nan = float("nan")
+        for patch in reversed(self.occluder.patches(index)):
+            place = patch.clipped(self.info.height, self.info.width)
+            if place is not None:
+                (rows, columns), own = place
+                found[patch.code] = AnnotatedObject(
+                    code=patch.code,
+                    top=rows.start,
+                    left=columns.start,
+                    amodal=patch.mask[own],
+                    visible_px=0,
+                    depth=nan,
+                    speed=nan,
+                    look_alike=patch.look_alike,
+                )
+        return found
+
+    def _uncovered(self, field: FlowField, index: int, other: int) -> FlowField:
+        height, width = field.valid.shape
+        here, there = (covered(self.occluder.patches(at), height, width) for at in (index, other))
+        valid = field.valid & ~here
+        rows, columns = np.nonzero(valid)
+        across, down = field.flow[rows, columns].T
+        y = np.rint(rows + down).astype(np.int64).clip(0, height - 1)
+        x = np.rint(columns + across).astype(np.int64).clip(0, width - 1)
+        valid[rows, columns] = ~there[y, x]
+        return FlowField(field.flow, valid)
+
+
+def occluded(video: Video, occluder: Occluder) -> OccludedVideo:
+    """Put an occluder before a video; a known one stays known."""
+    if isinstance(video, AnnotatedVideo):
+        return OccludedAnnotatedVideo(video, occluder)
+    return OccludedVideo(video, occluder)
+
+
+def _areas(panoptic: PanopticMap, labels: LabelSpace) -> Counter[int]:
+    """Return the pixels of each tracked thing, by code."""
+    found = find_objects(panoptic, labels)
+    return Counter(dict(zip(found.codes.tolist(), found.areas.tolist(), strict=True)))

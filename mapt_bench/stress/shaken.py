@@ -1,0 +1,156 @@
+"""A camera that shakes: image, truth and all that is known are shifted alike."""
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.labels import (
+    ID_BITS,
+    AnnotatedObject,
+    AnnotatedVideo,
+    FlowField,
+    Frame,
+    PanopticMap,
+    Video,
+    WrappedVideo,
+)
+from mapt_bench.stress.catalog import Stress
+from mapt_bench.stress.centres import moved
+from mapt_bench.stress.dice import dice
+from mapt_bench.stress.visibility import visible_fractions
+
+__all__ = ["ShakenAnnotatedVideo", "ShakenVideo", "shaken"]
+
+_Kind = TypeVar("_Kind", bound=np.generic)
+
+
+@dataclass(frozen=True)
+class ShakenVideo(WrappedVideo):
+    """A video whose frames are shifted by whole pixels; what comes in from outside is void.
+
+    Attributes:
+        stress: Level and seed.
+    """
+
+    stress: Stress
+
+    def shift(self, index: int) -> tuple[int, int]:
+        """Return by how many pixels a frame is shifted, (x, y)."""
+        reach = max(1.0, self.stress.value / 100 * self.info.height)
+        x, y = dice(self.stress, self.info.name, index).uniform(-1, 1, 2) * reach
+        return round(x), round(y)
+
+    def frame(self, index: int) -> Frame:
+        """Return the frame at a position, its image undrawn; its border is stretched outwards."""
+        plain = self.video.frame(index)
+        if not plain.has_image:
+            return plain
+        return Frame(index, plain.name, lambda: _stretched(plain.image, *self.shift(index)))
+
+    def truth(self, index: int) -> PanopticMap:
+        """Return the ground truth at a position."""
+        void = np.uint32(self.info.labels.ignore_label << ID_BITS)
+        return PanopticMap(_shifted(self.video.truth(index).codes, *self.shift(index), void))
+
+    def visible_fractions(self, index: int) -> dict[int, float] | None:
+        """Return what is known of the video; what was shifted out of the frame is none of it."""
+        return visible_fractions(self.video, index)
+
+
+@dataclass(frozen=True)
+class ShakenAnnotatedVideo(ShakenVideo):
+    """The same of a video whose every answer is known."""
+
+    video: AnnotatedVideo
+
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
+        """Return the tracked objects that reach into the shifted frame, nearest first.
+
+        Speeds are those of the silhouettes inside the frame.
+        """
+        shift = self.shift(index)
+        last = self.shift(index - 1) if index else shift
+        before = {entry.code: entry for entry in self.video.objects(index - 1)} if index else {}
+        codes = self.truth(index).codes
+        found = []
+        for entry in self.video.objects(index):
+            part = _inside(entry, shift, codes)
+            if part is not None:
+                speed = float("nan")
+                if entry.code in before:
+                    difference = shift[0] - last[0], shift[1] - last[1]
+                    speed = moved(before[entry.code], entry, difference)
+                found.append(replace(part, speed=speed))
+        return tuple(found)
+
+    def backward_flow(self, index: int) -> FlowField:
+        """Return where each pixel of a frame was in the frame before."""
+        return self._shifted_flow(self.video.backward_flow(index), index, index - 1)
+
+    def forward_flow(self, index: int) -> FlowField:
+        """Return where each pixel of a frame will be in the next frame."""
+        return self._shifted_flow(self.video.forward_flow(index), index, index + 1)
+
+    def _shifted_flow(self, field: FlowField, index: int, other: int) -> FlowField:
+        (x, y), (other_x, other_y) = self.shift(index), self.shift(other)
+        flow = _shifted(field.flow, x, y, np.float32(0))
+        flow += np.array((other_x - x, other_y - y), dtype=np.float32)
+        valid = _shifted(field.valid, x, y, np.bool_(False))
+        height, width = valid.shape
+        rows, columns = np.mgrid[:height, :width].astype(np.float32)
+        to_x, to_y = columns + flow[..., 0], rows + flow[..., 1]
+        # In the other frame the band that came in from outside is void.
+        valid &= (to_x >= max(0, other_x)) & (to_x <= width - 1 + min(0, other_x))
+        valid &= (to_y >= max(0, other_y)) & (to_y <= height - 1 + min(0, other_y))
+        return FlowField(flow, valid)
+
+
+def shaken(video: Video, stress: Stress) -> ShakenVideo:
+    """Shake a video; a known one stays known."""
+    if isinstance(video, AnnotatedVideo):
+        return ShakenAnnotatedVideo(video, stress)
+    return ShakenVideo(video, stress)
+
+
+def _places(size: int, shift: int) -> tuple[slice, slice]:
+    """Return where pixels go along an axis and where they come from."""
+    start, stop = min(max(shift, 0), size), max(min(size + shift, size), 0)
+    return slice(start, max(start, stop)), slice(start - shift, max(start, stop) - shift)
+
+
+def _shifted(values: NDArray[_Kind], x: int, y: int, border: _Kind) -> NDArray[_Kind]:
+    result = np.full_like(values, border)
+    (rows, from_rows), (columns, from_columns) = (
+        _places(size, shift) for size, shift in zip(values.shape[:2], (y, x), strict=True)
+    )
+    result[rows, columns] = values[from_rows, from_columns]
+    return result
+
+
+def _stretched(image: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    rows = (np.arange(height) - y).clip(0, height - 1)
+    columns = (np.arange(width) - x).clip(0, width - 1)
+    return np.ascontiguousarray(image[rows][:, columns])
+
+
+def _inside(
+    entry: AnnotatedObject, shift: tuple[int, int], codes: NDArray[np.uint32]
+) -> AnnotatedObject | None:
+    """Return an object as far as it is inside the shifted frame; ``None`` if it is not."""
+    height, width = codes.shape
+    top, left = entry.top + shift[1], entry.left + shift[0]
+    cut_top, cut_left = max(0, -top), max(0, -left)
+    amodal = entry.amodal[cut_top : max(0, height - top), cut_left : max(0, width - left)]
+    rows, columns = np.flatnonzero(amodal.any(1)), np.flatnonzero(amodal.any(0))
+    if not rows.size:
+        return None
+    return replace(
+        entry,
+        top=top + cut_top + int(rows[0]),
+        left=left + cut_left + int(columns[0]),
+        amodal=amodal[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1],
+        visible_px=int(np.count_nonzero(codes == entry.code)),
+    )

@@ -1,0 +1,234 @@
+"""A square full of people, as a camera above their heads sees it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.synthetic.casting import HALF_SIZES, Role, cast_roles
+from mapt_bench.synthetic.even import even_count
+from mapt_bench.synthetic.lighting import draw_light
+from mapt_bench.synthetic.paths import Clock, Path, pace, walk
+from mapt_bench.synthetic.pillars import draw_pillars, hide_behind
+from mapt_bench.synthetic.scene import CameraTrack, Ground, Scene
+from mapt_bench.synthetic.scenery import standing
+from mapt_bench.synthetic.settings import Family, WorldSettings
+from mapt_bench.synthetic.shapes import Actor
+from mapt_bench.synthetic.surroundings import (
+    facade_body,
+    ground_paint,
+    hedge_body,
+    sky_look,
+    tree_body,
+)
+from mapt_bench.synthetic.views import View
+
+__all__ = ["crowd_scene"]
+
+Floats = NDArray[np.float64]
+
+_FARTHEST = 30.0  # metres; beyond, people are a handful of pixels
+_PEOPLE = (10, 12, 14, 15, 16, 18, 19, 21, 24, 32)  # of a video, each as often
+_CLUSTER = 5.5  # metres that people stand around the middle of their cluster
+_MOST_TRIES = 400
+
+
+def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
+    """Draw a square and everyone on it."""
+    # Dice of their own: light, houses and the way of the camera do not change with the people.
+    camera_rng, people_rng, hiding_rng, looks_rng, scenery_rng, light_rng = rng.spawn(6)
+    clock = Clock.of(settings)
+    camera = _camera(camera_rng, clock)
+    view = View.of(camera, settings)
+    wanted = settings.objects
+    if wanted is None:
+        wanted = even_count(settings.seed, _PEOPLE)
+    square = _Square(people_rng, settings, clock, view)
+    pillars = draw_pillars(hiding_rng, settings, view, square.nearest)
+    people: list[Role] = []
+    if settings.gap:
+        people += hide_behind(hiding_rng, settings, clock, view, pillars)[:wanted]
+    people += square.people(wanted - len(people))
+    if settings.objects is not None and len(people) < settings.objects:
+        raise ConfigError(
+            f"{settings.objects} objects do not fit on this square; expected at most "
+            f"{len(people)}, or another seed",
+            where=f"crowd of seed {settings.seed}",
+        )
+    people.sort(key=lambda role: float(role.path.position[clock.frames // 2, 0]))
+    actors = cast_roles(looks_rng, [*people, *square.cyclists(), *square.distant()], settings)
+    return Scene(
+        camera=camera,
+        ground=_ground(scenery_rng, settings.family),
+        sky=sky_look(light_rng, settings.family),
+        surroundings=_surroundings(scenery_rng, settings.family),
+        actors=(
+            *actors,
+            *(pillar.actor for pillar in pillars),
+            *_trees(scenery_rng, settings.family),
+        ),
+        light=draw_light(light_rng, clock),
+    )
+
+
+def _camera(rng: np.random.Generator, clock: Clock) -> CameraTrack:
+    elevation = rng.uniform(2.2, 5.5)
+    heading = np.zeros(clock.frames)
+    if rng.uniform() < 0.45:  # pans slowly to and fro
+        swing = np.sin(2 * np.pi * (clock.seconds / rng.uniform(6.0, 14.0) + rng.uniform()))
+        heading = rng.uniform(0.03, 0.14) * swing
+    return CameraTrack(
+        position=np.zeros((clock.frames, 2)),
+        elevation=elevation,
+        heading=heading,
+        pitch=np.full(clock.frames, 0.06 + 0.022 * elevation + rng.uniform(-0.02, 0.02)),
+        focal=rng.uniform(1.7, 2.1),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Square:
+    """Places people where the camera looks."""
+
+    rng: np.random.Generator
+    settings: WorldSettings
+    clock: Clock
+    view: View
+
+    @property
+    def nearest(self) -> float:
+        """Metres to where a standing person is seen whole."""
+        camera = self.view.camera
+        down = float(camera.pitch[0]) + np.arctan(0.5 / camera.focal)
+        return float(camera.elevation / np.tan(down)) + 0.6
+
+    def people(self, wanted: int) -> list[Role]:
+        """Return some who come into view, in groups that walk or stand together."""
+        clusters = [self._anywhere() for _ in range(int(self.rng.integers(2, 5)))]
+        flow = self.rng.uniform(-0.5, 0.5) + np.pi / 2
+        found: list[Role] = []
+        for _ in range(_MOST_TRIES):
+            if len(found) >= wanted:
+                break
+            centre = clusters[int(self.rng.integers(len(clusters)))]
+            reach = _CLUSTER * self.settings.spacing
+            place = centre + self.rng.normal(size=2) * (1.6 * reach, reach)
+            if not self._is_in_view(place):
+                continue
+            group = [Role("person", path) for path in self._group(place, flow)]
+            found += [role for role in group if self._is_seen(role)][: wanted - len(found)]
+        return found
+
+    def _anywhere(self) -> Floats:
+        # As many a square metre near as far, but for the farthest, who are too many.
+        ahead = self.nearest + (24.0 - self.nearest) * self.rng.uniform() ** 0.8
+        return np.array([self.rng.uniform(-0.9, 0.9) * self.view.reach * ahead, ahead])
+
+    def _is_in_view(self, place: Floats) -> bool:
+        is_near = self.nearest < place[1] < _FARTHEST - 4.0
+        return bool(is_near and abs(place[0]) < (self.view.reach + 0.08) * place[1])
+
+    def _group(self, place: Floats, flow: float) -> list[Path]:
+        rng, family = self.rng, self.settings.family
+        size = int(rng.choice((1, 1, 1, 2, 2, 3)))
+        heading = flow + (np.pi if rng.uniform() < 0.5 else 0.0) + rng.normal(0.0, 0.35)
+        if rng.uniform() < 0.2:
+            heading = rng.uniform(-np.pi, np.pi)
+        frame = int(rng.integers(self.clock.frames))
+        manner = rng.uniform()
+        if manner < 0.14:  # stands, and goes on later if ever
+            speeds = pace(rng, self.clock, rng.uniform(0.6, 1.4), family)
+            leave = rng.uniform(-0.2, 2.5) * self.clock.span
+            speeds = speeds * np.clip((self.clock.seconds - leave) / 0.6, 0.0, 1.0)
+        else:
+            cruise = rng.uniform(0.6, 1.8) if manner < 0.96 else rng.uniform(2.2, 3.0)
+            speeds = pace(rng, self.clock, cruise, family, stop=0.25)
+        lead = walk(rng, self.clock, speeds, heading, turn=0.3)
+        lead = lead.through(place, frame)
+        paths = [lead]
+        beside = np.array([np.cos(heading), -np.sin(heading)])
+        for number in range(1, size):
+            step = number * max(rng.uniform(0.65, 1.1) * self.settings.spacing, 0.45)
+            offset = step * beside + rng.normal(0.0, 0.15, size=2)
+            # Friends keep together, but not in step.
+            lag = 0.12 * np.sin(self.clock.seconds * rng.uniform(0.8, 2.0) + rng.uniform(0, 6))
+            along = np.stack([np.sin(lead.heading), np.cos(lead.heading)], axis=1)
+            position = lead.position + offset + lag[:, np.newaxis] * along
+            paths.append(replace(lead, position=position, distance=lead.distance + lag - lag[0]))
+        return paths
+
+    def _is_seen(self, role: Role) -> bool:
+        sight = self.view.sight(role.path.position, role.path.heading, HALF_SIZES[role.kind])
+        is_near = (sight.ahead < _FARTHEST) & (sight.ahead > self.nearest - 1.5)
+        return bool((self.view.touches(sight) & is_near).any())
+
+    def cyclists(self) -> list[Role]:
+        """Up to two who ride across; they have no identity, as in MOTChallenge-STEP."""
+        found = []
+        for _ in range(int(self.rng.choice((0, 0, 1, 1, 2)))):
+            speeds = pace(self.rng, self.clock, self.rng.uniform(2.0, 4.0), self.settings.family)
+            heading = self.rng.choice((-1, 1)) * np.pi / 2 + self.rng.normal(0.0, 0.3)
+            path = walk(self.rng, self.clock, speeds, heading, wander=0.15)
+            frame = int(self.rng.integers(self.clock.frames))
+            found.append(Role("rider", path.through(self._anywhere(), frame)))
+        return found
+
+    def distant(self) -> list[Role]:
+        """People too far to be told apart: crowd."""
+        centre = np.array([self.rng.uniform(-20.0, 20.0), self.rng.uniform(37.0, 41.0)])
+        found = []
+        for _ in range(int(self.rng.integers(3, 10))):
+            speeds = pace(self.rng, self.clock, self.rng.uniform(0.0, 1.2), self.settings.family)
+            path = walk(self.rng, self.clock, speeds, self.rng.uniform(-np.pi, np.pi))
+            place = centre + self.rng.normal(size=2) * (3.0, 1.0)
+            found.append(Role("person", path.through(place, 0), is_far=True))
+        return found
+
+
+def _ground(rng: np.random.Generator, family: Family) -> tuple[Ground, ...]:
+    patches = [Ground("sidewalk", None, ground_paint("sidewalk", rng, family))]
+    lawn = ground_paint("vegetation", rng, family)
+    if rng.uniform() < 0.6:
+        x, z = rng.uniform(-25.0, 25.0), rng.uniform(18.0, 34.0)
+        half, deep = rng.uniform(5.0, 14.0), rng.uniform(3.0, 9.0)
+        corners = [(x - half, z), (x + half, z), (x + half, z + deep), (x - half, z + deep)]
+        patches.append(Ground("vegetation", np.array(corners), lawn))
+    return tuple(patches)
+
+
+def _surroundings(rng: np.random.Generator, family: Family) -> tuple[Actor, ...]:
+    """Houses behind the square, with gaps, hedges before some of them."""
+    found = []
+    ahead, place = rng.uniform(44.0, 60.0), -62.0
+    while place < 62.0:
+        length = rng.uniform(10.0, 20.0)
+        middle = np.array([place + length / 2, ahead + rng.uniform(0.0, 3.0)])
+        if rng.uniform() < 0.85:
+            body = facade_body(rng, family, length, rng.uniform(6.0, 14.0))
+            found.append(standing("building", body, middle, np.pi / 2))
+        else:
+            body = tree_body(rng, family, rng.uniform(6.0, 10.0))
+            found.append(standing("vegetation", body, middle, 0.0))
+        place += length
+    for _ in range(int(rng.integers(0, 4))):
+        middle = np.array([rng.uniform(-35.0, 35.0), rng.uniform(42.0, 43.5)])
+        found.append(standing("vegetation", hedge_body(rng, family, 9.0), middle, np.pi / 2))
+    return tuple(found)
+
+
+def _trees(rng: np.random.Generator, family: Family) -> tuple[Actor, ...]:
+    found = []
+    for _ in range(int(rng.integers(0, 5))):
+        ahead = rng.uniform(14.0, 36.0)
+        place = np.array([rng.uniform(-0.9, 0.9) * ahead, ahead])
+        body = tree_body(rng, family, rng.uniform(4.0, 7.5))
+        found.append(standing("vegetation", body, place, 0.0))
+    for _ in range(int(rng.integers(0, 3))):
+        ahead = rng.uniform(12.0, 30.0)
+        place = np.array([rng.uniform(-0.9, 0.9) * ahead, ahead])
+        turned = np.pi / 2 + rng.normal(0.0, 0.3)
+        found.append(
+            standing("vegetation", hedge_body(rng, family, rng.uniform(3.0, 7.0)), place, turned)
+        )
+    return tuple(found)

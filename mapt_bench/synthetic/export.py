@@ -1,0 +1,265 @@
+"""Drawn videos on disk: KITTI-STEP's layout, and beside it all that real data cannot say.
+
+=================================================  ===============================================
+``images/<split>/<sequence>/000000.png``           RGB
+``panoptic_maps/<split>/<sequence>/000000.png``    KITTI-STEP's coding
+``known/<split>/<sequence>.jsonl``                 a header, then every object of a frame a line
+``backward_flow/<split>/<sequence>/000001.png``    if asked for: from a frame to the one before
+``forward_flow/<split>/<sequence>/000000.png``     if asked for: from a frame to the next
+``dataset.json``, ``world.json``                   the label space; what was asked for
+=================================================  ===============================================
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.data.annotations import (
+    BACKWARD_FLOW_FOLDER,
+    FORWARD_FLOW_FOLDER,
+    AnnotationsHeader,
+    annotations_text,
+)
+from mapt_bench.data.encodings.kitti_step import encode_kitti_step
+from mapt_bench.data.flow_fields import encode_kitti_flow
+from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER, write_dataset_file
+from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.files import write_json
+from mapt_bench.labels import AnnotatedObject, AnnotatedVideo, FlowField
+from mapt_bench.synthetic.place import SIDE_CAR, Place, flow_names, sweep
+from mapt_bench.synthetic.pool import in_processes
+from mapt_bench.synthetic.video import WorldVideo
+
+__all__ = ["WORLD_FILE", "DrawnVideo", "Export", "Written", "WrittenFlow", "export_videos"]
+
+WrittenFlow = Literal["none", "backward", "both"]
+
+WORLD_FILE = "world.json"
+
+_SCHEMA = "mapt-bench/world/1"
+_FLOW_FOLDERS: Mapping[WrittenFlow, tuple[str, ...]] = {
+    "none": (),
+    "backward": (BACKWARD_FLOW_FOLDER,),
+    "both": (BACKWARD_FLOW_FOLDER, FORWARD_FLOW_FOLDER),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnVideo:
+    """A video to write, and what it was drawn from.
+
+    Attributes:
+        video: The video.
+        settings: Plain data for JSON.
+    """
+
+    video: AnnotatedVideo
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What is to be written, and where.
+
+    Attributes:
+        folder: New, or one that holds a part of the same.
+        videos: Of one label space, each of its own name.
+        split: For example ``"val"``.
+        flow: Which flow is written.
+        suite: Name, version and fingerprint of the suite that the videos are, if they are one.
+
+    Raises:
+        ConfigError: If there is nothing to write, videos share a name or differ in label space,
+            or the flow is unknown.
+    """
+
+    folder: Path
+    videos: tuple[DrawnVideo, ...]
+    split: str = "val"
+    flow: WrittenFlow = "none"
+    suite: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.flow not in get_args(WrittenFlow):
+            raise ConfigError(f"flow is {self.flow!r}; {nearest(self.flow, get_args(WrittenFlow))}")
+        names = [drawn.video.info.name for drawn in self.videos]
+        if not names:
+            raise ConfigError("there is no video to write")
+        if len(set(names)) < len(names):
+            raise ConfigError(f"videos need names of their own; found {names}")
+        spaces = {drawn.video.info.labels.name for drawn in self.videos}
+        if len(spaces) > 1:
+            raise ConfigError(
+                f"videos of several label spaces ({', '.join(sorted(spaces))}) cannot lie in one "
+                "folder; write them to folders of their own"
+            )
+
+    def describe(self) -> dict[str, Any]:
+        """Return everything that decides what is written, ready for JSON."""
+        return {
+            "schema": _SCHEMA,
+            "label_space": self.videos[0].video.info.labels.name,
+            "split": self.split,
+            "flow": self.flow,
+            "suite": None if self.suite is None else dict(self.suite),
+            "sequences": {drawn.video.info.name: dict(drawn.settings) for drawn in self.videos},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A sequence that is on disk now.
+
+    Attributes:
+        header: First line of its side-car.
+        was_there: Whether an earlier call had written it.
+    """
+
+    header: AnnotationsHeader
+    was_there: bool
+
+
+def export_videos(
+    export: Export, *, jobs: int = 1, advance: Callable[[int], None] = lambda frames: None
+) -> list[Written]:
+    """Write videos; sequences that are there already are kept as they are.
+
+    A sequence is written beside and moved to its place when it is whole, its side-car last. The
+    bytes depend on what is asked for alone: not on ``jobs``, the time, or earlier tries.
+
+    Args:
+        export: What, and where.
+        jobs: Worker processes.
+        advance: Told how many more frames are there.
+
+    Returns:
+        One entry a video, in their order.
+
+    Raises:
+        ConfigError: If the folder holds something else, or a setting turns out impossible.
+        DataError: If the folder cannot be written.
+    """
+    if jobs < 1:
+        raise ConfigError(f"{jobs} workers; expected 1 or more")
+    for drawn in export.videos:
+        if isinstance(drawn.video, WorldVideo):
+            drawn.video.check()
+    _claim(export)
+    written: dict[str, Written] = {}
+    todo: list[_Job] = []
+    for job in (_job(export, drawn) for drawn in export.videos):
+        header = job.place.finished()
+        if header is None:
+            todo.append(job)
+        else:
+            written[header.sequence] = Written(header, was_there=True)
+            advance(header.frames)
+    for header in in_processes([partial(_write, job) for job in todo], jobs, export.folder):
+        written[header.sequence] = Written(header, was_there=False)
+        advance(header.frames)
+    write_dataset_file(export.folder, export.videos[0].video.info.labels, "kitti-step")
+    sweep(export.folder)
+    return [written[drawn.video.info.name] for drawn in export.videos]
+
+
+def _claim(export: Export) -> None:
+    """Write down what the folder is for, or check that it is for the same."""
+    path, mine = export.folder / WORLD_FILE, export.describe()
+    if path.is_file():
+        try:
+            theirs = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as problem:
+            raise DataError(f"cannot be read ({problem}); choose another folder", where=path) from (
+                problem
+            )
+        known = theirs if isinstance(theirs, dict) else {}
+        differing = [name for name in mine if known.get(name) != json.loads(json.dumps(mine[name]))]
+        if differing:
+            raise ConfigError(
+                f"holds drawn videos that differ in {', '.join(differing)} (see {WORLD_FILE} "
+                "there); choose another folder, or repeat what was asked for to go on with it",
+                where=export.folder,
+            )
+        return
+    if export.folder.exists() and (not export.folder.is_dir() or any(export.folder.iterdir())):
+        raise ConfigError("is no empty folder; choose another --out", where=export.folder)
+    write_json(path, mine)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One video to write, and where."""
+
+    drawn: DrawnVideo
+    place: Place
+
+
+def _job(export: Export, drawn: DrawnVideo) -> _Job:
+    flows = _FLOW_FOLDERS[export.flow]
+    return _Job(drawn, Place(export.folder, export.split, drawn.video.info, flows))
+
+
+def _write(job: _Job) -> AnnotationsHeader:
+    try:
+        with job.place.staged():
+            header = _write_parts(job)
+            job.place.move()
+    except OSError as problem:
+        raise DataError(
+            f"cannot be written ({problem.strerror or problem}); choose another --out",
+            where=job.place.folder,
+        ) from problem
+    return header
+
+
+def _write_parts(job: _Job) -> AnnotationsHeader:
+    video, info, beside = job.drawn.video, job.drawn.video.info, job.place.beside
+    maps, images = hashlib.sha256(), hashlib.sha256()
+    objects: list[tuple[AnnotatedObject, ...]] = []
+    for index, name in enumerate(info.frame_names):
+        image, truth = video.frame(index).image, video.truth(index)
+        images.update(image.tobytes())
+        maps.update(truth.codes.astype("<u4").tobytes())
+        (beside / IMAGES_FOLDER / f"{name}.png").write_bytes(_encode_image(image))
+        encoded = encode_kitti_step(truth, f"{info.name}/{name}")
+        (beside / MAPS_FOLDER / f"{name}.png").write_bytes(encoded)
+        objects.append(video.objects(index))
+        for folder, field in _flows(job, index):
+            (beside / folder / f"{name}.png").write_bytes(encode_kitti_flow(field))
+    header = AnnotationsHeader(
+        sequence=info.name,
+        frames=info.frame_count,
+        height=info.height,
+        width=info.width,
+        label_space=info.labels.name,
+        settings=job.drawn.settings,
+        tracks=len({known.code for found in objects for known in found}),
+        maps_sha256=maps.hexdigest(),
+        images_sha256=images.hexdigest(),
+    )
+    (beside / SIDE_CAR).write_text(annotations_text(header, info, objects), encoding="utf-8")
+    return header
+
+
+def _flows(job: _Job, index: int) -> Iterator[tuple[str, FlowField]]:
+    video = job.drawn.video
+    for folder in job.place.flows:
+        if video.info.frame_names[index] in flow_names(video.info, folder):
+            is_backward = folder == BACKWARD_FLOW_FOLDER
+            yield folder, (video.backward_flow if is_backward else video.forward_flow)(index)
+
+
+def _encode_image(image: NDArray[np.uint8]) -> bytes:
+    import cv2
+
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise RuntimeError("OpenCV cannot encode PNG")
+    return data.tobytes()

@@ -1,0 +1,141 @@
+"""Frozen suites: whether the list of videos, what is drawn, and its look are what they were."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from mapt_bench.errors import DataError
+from mapt_bench.synthetic.suites import Suite, SuiteEntry, open_suite
+from mapt_bench.synthetic.video import WorldVideo
+
+__all__ = ["Fingerprint", "check_suite", "frozen_fingerprint", "suite_fingerprint"]
+
+_FROZEN_FILE = "suites.json"
+_MOST_DRAWN = 32  # videos of which a frame is drawn, so that a check takes seconds
+_LEVELS = 0.02  # grey levels that a look may differ by
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a suite is, in two hashes of 16 hexadecimal digits and four numbers.
+
+    Attributes:
+        recipe: Of names, halves, cells, seeds and settings of all videos.
+        drawing: Of the panoptic codes of the middle frame of every video, or of 32 of them that
+            are spread evenly over the list.
+        look: Of the images of the same frames: mean red, green and blue, and the mean step from
+            pixel to pixel, in grey levels. Numbers, not a hash: another machine may round a pixel
+            otherwise.
+    """
+
+    recipe: str
+    drawing: str
+    look: tuple[float, float, float, float]
+
+    def __str__(self) -> str:
+        return f"{self.recipe}-{self.drawing}"
+
+
+def suite_fingerprint(suite: Suite) -> Fingerprint:
+    """Work out the fingerprint of a suite: draws up to 32 frames."""
+    chosen = np.unique(np.linspace(0, len(suite.entries) - 1, _MOST_DRAWN).round().astype(int))
+    videos = [suite.entries[place].video for place in chosen.tolist()]
+    return Fingerprint(_recipe_hash(suite.entries), _drawing_hash(videos), _look(videos))
+
+
+def frozen_fingerprint(suite: Suite) -> Fingerprint:
+    """Return the fingerprint that a version of a suite was frozen with.
+
+    Raises:
+        DataError: If that version was never frozen, or what is frozen cannot be read.
+    """
+    frozen = _frozen().get(f"{suite.name}-{suite.version}")
+    if frozen is None:
+        raise DataError(
+            f"version {suite.version} of suite {suite.name!r} was never frozen; run "
+            "tools/make_suites.py"
+        )
+    red, green, blue, step = frozen["look"]
+    return Fingerprint(frozen["recipe"], frozen["drawing"], (red, green, blue, step))
+
+
+def check_suite(name: str) -> Suite:
+    """Open a suite and make sure that it is what its version says.
+
+    Args:
+        name: One of :func:`~mapt_bench.synthetic.suites.suite_names`.
+
+    Raises:
+        ConfigError: If there is no such suite.
+        DataError: If the list of videos, the drawing or its look changed since the version was
+            frozen.
+    """
+    suite = open_suite(name)
+    frozen, found = frozen_fingerprint(suite), suite_fingerprint(suite)
+    # Other videos are drawn otherwise: of several changes the list is the one to tell.
+    for what, was, is_now, is_same in (
+        ("the list of videos", frozen.recipe, found.recipe, frozen.recipe == found.recipe),
+        ("the drawing", frozen.drawing, found.drawing, frozen.drawing == found.drawing),
+        ("the look", frozen.look, found.look, np.allclose(frozen.look, found.look, atol=_LEVELS)),
+    ):
+        if not is_same:
+            raise DataError(
+                f"{what} of suite {name!r} is not that of its version {suite.version} (found "
+                f"{is_now}, expected {was}), so results would not be comparable; undo the change, "
+                "or raise the version of the suite and run tools/make_suites.py"
+            )
+    return suite
+
+
+@lru_cache(maxsize=1)
+def _frozen() -> dict[str, dict[str, Any]]:
+    path = resources.files(__package__).joinpath(_FROZEN_FILE)
+    try:
+        frozen: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(
+            f"cannot be read ({problem}); install the package again, or run tools/make_suites.py",
+            where=path,
+        ) from problem
+    return frozen
+
+
+def _recipe_hash(entries: Sequence[SuiteEntry]) -> str:
+    rows = [_recipe(entry) for entry in entries]
+    return _digest(json.dumps(rows, sort_keys=True).encode())
+
+
+def _recipe(entry: SuiteEntry) -> dict[str, Any]:
+    return {
+        "name": entry.video.name,
+        "half": entry.half,
+        "cell": dict(entry.cell),
+        "settings": asdict(entry.video.settings),
+    }
+
+
+def _drawing_hash(videos: Sequence[WorldVideo]) -> str:
+    maps = hashlib.sha256()
+    for video in videos:
+        maps.update(video.truth(video.settings.frames // 2).codes.astype("<u4").tobytes())
+    return maps.hexdigest()[:16]
+
+
+def _look(videos: Sequence[WorldVideo]) -> tuple[float, float, float, float]:
+    colors, steps = [], []
+    for video in videos:
+        image = video.frame(video.settings.frames // 2).image.astype(np.float64)
+        colors.append(image.mean(axis=(0, 1)))
+        steps.append(np.abs(np.diff(image, axis=1)).mean())
+    red, green, blue = np.mean(colors, axis=0).round(3).tolist()
+    return red, green, blue, round(float(np.mean(steps)), 3)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

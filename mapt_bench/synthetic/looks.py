@@ -1,0 +1,275 @@
+"""How things look: sizes and paints, drawn from those of a family.
+
+Look-alikes are several actors that are given one look. Every look takes the same count of random
+numbers, whatever comes out, so that a change to one thing does not redraw the rest of a scene.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeVar
+
+import numpy as np
+
+from mapt_bench.synthetic.car_shapes import CAR_SHAPES, CarShape
+from mapt_bench.synthetic.palettes import (
+    CAR_PAINTS,
+    COATS,
+    FRAME_PAINTS,
+    HAIR,
+    LEG_WEAR,
+    SKIN,
+    TRUCK_PAINTS,
+    washed,
+)
+from mapt_bench.synthetic.settings import Family
+from mapt_bench.synthetic.shapes import Color, Paint
+
+__all__ = [
+    "Bag",
+    "CarLook",
+    "PersonLook",
+    "RiderLook",
+    "TruckLook",
+    "car_look",
+    "person_look",
+    "rider_look",
+    "truck_look",
+]
+
+Bag = Literal["none", "backpack", "shoulder", "hand"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLook:
+    """Somebody on foot.
+
+    Attributes:
+        height: Metres from sole to crown, without a hat.
+        build: Width against that of an average body of that height.
+        head: Height of the head as a share of the whole; children's is greater.
+        coat: Paint from neck to hip, and of the arms.
+        leg_wear: Paint of the legs.
+        shoes: Paint of the feet.
+        skin: Paint of face and hands.
+        hair: Paint.
+        long_hair: Whether it falls to the shoulders.
+        hat: Paint; ``None``: bare-headed.
+        hem: How far coat or skirt cover the leg, as a share of its length; 0 for a jacket.
+        skirt: Whether the hem is of the paint of the legs, which are then bare.
+        bag: What is carried.
+        bag_paint: Its paint.
+    """
+
+    height: float
+    build: float
+    head: float
+    coat: Paint
+    leg_wear: Paint
+    shoes: Paint
+    skin: Paint
+    hair: Paint
+    long_hair: bool
+    hat: Paint | None
+    hem: float
+    skirt: bool
+    bag: Bag
+    bag_paint: Paint
+
+
+@dataclass(frozen=True, slots=True)
+class RiderLook:
+    """A cyclist and the bicycle.
+
+    Attributes:
+        person: Who rides.
+        frame: Paint of the bicycle.
+        tyre: Paint of the wheels' edge.
+        spokes: Paint of the wheels within it.
+        wheel: Radius in metres.
+        lean: How far the back leans forward, radians from upright.
+        helmet: Paint; ``None``: bare-headed.
+    """
+
+    person: PersonLook
+    frame: Paint
+    tyre: Paint
+    spokes: Paint
+    wheel: float
+    lean: float
+    helmet: Paint | None
+
+
+@dataclass(frozen=True, slots=True)
+class CarLook:
+    """A car.
+
+    Attributes:
+        shape: Its type, stretched by a few percent.
+        paint: Of the body.
+        glass: Of the windows.
+        trim: Of bumpers and sills.
+        tyre: Of the wheels; their rims are its accent.
+        head_light: Paint.
+        tail_light: Paint.
+        plate: Paint of the number plates.
+    """
+
+    shape: CarShape
+    paint: Paint
+    glass: Paint
+    trim: Paint
+    tyre: Paint
+    head_light: Paint
+    tail_light: Paint
+    plate: Paint
+
+
+@dataclass(frozen=True, slots=True)
+class TruckLook:
+    """A delivery van or a lorry.
+
+    Attributes:
+        box: Whether the load stands in a box behind the cab (lorry), or body and cab are one (van).
+        length: Metres.
+        width: Metres.
+        height: Metres.
+        cab: Length of the cab, metres.
+        paint: Of the load's walls.
+        cab_paint: Of the cab.
+        glass: Of the windows.
+        trim: Of bumpers and chassis.
+        tyre: Of the wheels; their rims are its accent.
+        tail_light: Paint.
+    """
+
+    box: bool
+    length: float
+    width: float
+    height: float
+    cab: float
+    paint: Paint
+    cab_paint: Paint
+    glass: Paint
+    trim: Paint
+    tyre: Paint
+    tail_light: Paint
+
+
+_DARK_GLASS: Final[Color] = (38, 44, 50)
+_GLASS_GLEAM: Final[Color] = (104, 120, 132)
+_WHEEL: Final = Paint((24, 24, 26), (150, 152, 156), "rim")
+
+
+def _pick(choices: tuple[T, ...], draw: float) -> T:
+    """Return the choice that a number 0..1 falls on."""
+    return choices[int(draw * len(choices))]
+
+
+def _solid(color: Color) -> Paint:
+    return Paint(color, color)
+
+
+def _glass(draw: float) -> Paint:
+    return Paint(_DARK_GLASS, _GLASS_GLEAM, "glass", (1.8, 1.0), (draw, 0.0))
+
+
+def person_look(rng: np.random.Generator, family: Family, wash: float = 0.0) -> PersonLook:
+    """Draw the look of a pedestrian: men, women and, one in eight, children.
+
+    Args:
+        rng: Source of everything random.
+        family: Whose clothes.
+        wash: How far all paints fade into one grey, 0..1.
+    """
+    draw = rng.random(14)
+    child, woman = draw[0] < 0.12, draw[1] < 0.5
+    height = 1.02 + 0.4 * draw[2] if child else (1.66 if woman else 1.77) + 0.2 * (draw[2] - 0.5)
+    usual = (0.9, 1.0, 1.12) if family == "seen" else (0.85, 1.0, 1.2)
+    leg_wear = _pick(LEG_WEAR[family], draw[5])
+    skirt = bool(woman and draw[6] < 0.3)
+    long_coat = 0.62 if family == "seen" else 0.42
+    bags: tuple[Bag, ...] = ("none", "none", "backpack", "shoulder", "hand")
+    hats = (None, None, None, None, _pick(LEG_WEAR[family], draw[10]))
+    return PersonLook(
+        height=float(height),
+        build=_pick(usual, draw[3]) * (0.94 if woman else 1.04),
+        head=0.165 if child else 0.135,
+        coat=washed(_pick(COATS[family], draw[4]), wash),
+        leg_wear=washed(leg_wear, wash),
+        shoes=washed(_solid((34, 30, 30) if draw[11] < 0.7 else (206, 204, 200)), wash),
+        skin=washed(_solid(_pick(SKIN, draw[7])), wash),
+        hair=washed(_solid(_pick(HAIR[family], draw[8])), wash),
+        long_hair=bool(woman and draw[12] < 0.65),
+        hat=None if (hat := _pick(hats, draw[9])) is None else washed(hat, wash),
+        hem=0.5 if skirt else (long_coat if draw[6] > 0.72 and not child else 0.0),
+        skirt=skirt,
+        bag=_pick(bags, draw[13]),
+        bag_paint=washed(_pick(LEG_WEAR[family], 1 - draw[10] - 1e-9), wash),
+    )
+
+
+def rider_look(rng: np.random.Generator, family: Family, wash: float = 0.0) -> RiderLook:
+    """Draw the look of a cyclist; arguments as in :func:`person_look`."""
+    person = person_look(rng, family, wash)
+    draw = rng.random(4)
+    helmets = ((198, 200, 204), (44, 44, 48)) if family == "seen" else ((206, 78, 40), (60, 90, 96))
+    return RiderLook(
+        person=person,
+        frame=washed(_pick(FRAME_PAINTS[family], draw[0]), wash),
+        tyre=washed(_solid((30, 30, 32)), wash),
+        spokes=washed(_solid((104, 106, 110)), wash),
+        wheel=0.34 if family == "seen" else 0.31,
+        lean=0.25 + 0.35 * float(draw[1]),
+        helmet=washed(_solid(_pick(helmets, draw[3])), wash) if draw[2] < 0.45 else None,
+    )
+
+
+def car_look(rng: np.random.Generator, family: Family, wash: float = 0.0) -> CarLook:
+    """Draw the look of a car; arguments as in :func:`person_look`."""
+    draw = rng.random(6)
+    kind = _pick(CAR_SHAPES[family], draw[0])
+    shape = replace(
+        kind,
+        length=kind.length * (0.96 + 0.08 * float(draw[1])),
+        height=kind.height * (0.98 + 0.04 * float(draw[2])),
+    )
+    return CarLook(
+        shape=shape,
+        paint=washed(_pick(CAR_PAINTS[family], draw[3]), wash),
+        glass=washed(_glass(draw[4]), wash),
+        trim=washed(_solid((36, 37, 40)), wash),
+        tyre=washed(_WHEEL, wash),
+        head_light=washed(_solid((232, 232, 220)), wash),
+        tail_light=washed(_solid((176, 26, 24)), wash),
+        plate=washed(_solid((226, 226, 222) if draw[5] < 0.7 else (216, 190, 70)), wash),
+    )
+
+
+def truck_look(rng: np.random.Generator, family: Family) -> TruckLook:
+    """Draw the look of a van or lorry, half of them each.
+
+    Args:
+        rng: Source of everything random.
+        family: Whose sizes and paints.
+    """
+    draw = rng.random(6)
+    box = bool(draw[0] < 0.5)
+    small, great = (
+        ((5.2, 7.0) if box else (4.8, 6.0))
+        if family == "seen"
+        else ((6.2, 8.2) if box else (5.4, 6.6))
+    )
+    paint = _pick(TRUCK_PAINTS[family], draw[1])
+    return TruckLook(
+        box=box,
+        length=small + (great - small) * float(draw[2]),
+        width=2.25 if box else 1.98,
+        height=(2.95 if box else 2.25) + 0.4 * float(draw[3]),
+        cab=1.75 if box else 1.9,
+        paint=paint,
+        cab_paint=_solid(paint.base if draw[4] < 0.6 else paint.accent),
+        glass=_glass(draw[5]),
+        trim=_solid((42, 43, 46)),
+        tyre=_WHEEL,
+        tail_light=_solid((176, 26, 24)),
+    )

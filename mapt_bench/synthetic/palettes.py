@@ -1,0 +1,164 @@
+"""The few paints from which things are dressed: each family has its own, and no thing has its own.
+
+Several cars share a paint and several pedestrians a coat, as in a street: colour narrows down who
+somebody is, and never settles it.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from mapt_bench.synthetic.settings import Family
+from mapt_bench.synthetic.shapes import Color, Paint
+
+__all__ = [
+    "CAR_PAINTS",
+    "COATS",
+    "FRAME_PAINTS",
+    "GREY",
+    "HAIR",
+    "LEG_WEAR",
+    "SKIN",
+    "TRUCK_PAINTS",
+    "mixed",
+    "washed",
+]
+
+GREY: Final[Color] = (124, 124, 124)
+"""What everything is washed to."""
+
+
+def mixed(color: Color, other: Color, share: float) -> Color:
+    """Return a colour, with a share (0..1) of another.
+
+    >>> mixed((0, 100, 200), (100, 100, 100), 0.5)
+    (50, 100, 150)
+    """
+    red, green, blue = (
+        round(own + share * (theirs - own)) for own, theirs in zip(color, other, strict=True)
+    )
+    return red, green, blue
+
+
+def washed(paint: Paint, wash: float) -> Paint:
+    """Return a paint faded towards the common grey; at 1 nothing of it is left.
+
+    Args:
+        paint: Any.
+        wash: Share, 0..1: as both colours near the same grey, the texture goes flat.
+    """
+    return replace(
+        paint, base=mixed(paint.base, GREY, wash), accent=mixed(paint.accent, GREY, wash)
+    )
+
+
+def _plain(color: Color) -> Paint:
+    return Paint(color, color)
+
+
+COATS: Final[dict[Family, tuple[Paint, ...]]] = {
+    "seen": (
+        _plain((34, 42, 74)),
+        _plain((28, 28, 31)),
+        Paint((82, 84, 90), (116, 118, 124), "knit"),
+        _plain((168, 32, 36)),
+        Paint((226, 224, 218), (188, 190, 196), "fade"),
+        Paint((222, 226, 232), (56, 84, 148), "stripes"),
+        Paint((84, 90, 52), (62, 68, 38), "knit"),
+        Paint((192, 168, 128), (168, 142, 104), "fade"),
+        Paint((110, 34, 44), (196, 174, 156), "checks"),
+        Paint((48, 58, 88), (226, 204, 60), "halves"),
+        Paint((58, 120, 176), (232, 232, 232), "print"),
+    ),
+    "held-out": (
+        _plain((20, 112, 116)),
+        Paint((70, 50, 38), (92, 68, 52), "mottled"),
+        Paint((92, 108, 136), (120, 136, 160), "mottled"),
+        _plain((216, 106, 36)),
+        Paint((228, 216, 184), (132, 62, 48), "bands"),
+        _plain((36, 82, 50)),
+        _plain((102, 58, 122)),
+        Paint((176, 178, 182), (72, 76, 92), "dots"),
+        Paint((212, 132, 150), (230, 170, 180), "diagonals"),
+        Paint((74, 96, 140), (212, 208, 196), "yoke"),
+        Paint((48, 46, 50), (150, 44, 60), "vest"),
+    ),
+}
+"""What is worn above: coats, shirts and jackets."""
+
+LEG_WEAR: Final[dict[Family, tuple[Paint, ...]]] = {
+    "seen": (
+        _plain((40, 52, 88)),
+        _plain((30, 30, 34)),
+        _plain((98, 98, 102)),
+        _plain((170, 152, 120)),
+        _plain((64, 88, 128)),
+        _plain((72, 60, 50)),
+    ),
+    "held-out": (
+        _plain((52, 60, 66)),
+        _plain((104, 126, 160)),
+        _plain((88, 72, 84)),
+        _plain((200, 194, 180)),
+        _plain((58, 68, 48)),
+        _plain((44, 36, 34)),
+    ),
+}
+"""What is worn below: trousers and skirts."""
+
+SKIN: Final[tuple[Color, ...]] = (
+    (236, 200, 176),
+    (222, 178, 146),
+    (196, 148, 114),
+    (150, 104, 76),
+    (98, 66, 48),
+)
+"""Common to both families: people are people."""
+
+HAIR: Final[dict[Family, tuple[Color, ...]]] = {
+    "seen": ((34, 27, 24), (82, 56, 38), (186, 152, 98), (150, 148, 146)),
+    "held-out": ((46, 38, 40), (118, 74, 46), (140, 66, 38), (214, 210, 204)),
+}
+
+CAR_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
+    "seen": (
+        Paint((208, 210, 213), (158, 162, 168), "doors"),
+        Paint((160, 164, 170), (116, 120, 128), "doors"),
+        Paint((72, 76, 82), (42, 44, 50), "doors"),
+        Paint((30, 31, 34), (66, 70, 76), "sheen"),
+        Paint((32, 46, 92), (70, 86, 136), "sheen"),
+        Paint((160, 28, 30), (104, 16, 20), "doors"),
+        Paint((176, 162, 132), (132, 120, 96), "doors"),
+        Paint((38, 76, 60), (74, 112, 94), "sheen"),
+    ),
+    "held-out": (
+        Paint((212, 204, 186), (162, 154, 138), "mouldings"),
+        Paint((122, 158, 190), (166, 194, 216), "reflection"),
+        Paint((92, 82, 74), (60, 52, 46), "mouldings"),
+        Paint((98, 24, 46), (146, 66, 88), "reflection"),
+        Paint((206, 104, 36), (150, 70, 22), "mouldings"),
+        Paint((24, 88, 104), (72, 134, 148), "reflection"),
+        Paint((66, 62, 84), (106, 102, 126), "reflection"),
+        Paint((196, 188, 66), (148, 140, 42), "mouldings"),
+    ),
+}
+
+TRUCK_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
+    "seen": (
+        Paint((208, 208, 206), (56, 90, 150), "lettering"),
+        Paint((212, 174, 46), (150, 34, 34), "lettering"),
+        Paint((64, 84, 116), (206, 208, 210), "lettering"),
+        Paint((150, 152, 154), (96, 98, 102), "lettering"),
+    ),
+    "held-out": (
+        Paint((210, 206, 198), (48, 122, 78), "livery"),
+        Paint((114, 74, 46), (226, 178, 74), "livery"),
+        Paint((176, 52, 60), (226, 220, 214), "livery"),
+        Paint((120, 132, 144), (80, 90, 104), "livery"),
+    ),
+}
+
+FRAME_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
+    "seen": (_plain((30, 32, 36)), _plain((150, 30, 34)), _plain((52, 84, 140))),
+    "held-out": (_plain((196, 194, 188)), _plain((34, 104, 92)), _plain((188, 118, 40))),
+}
+"""Bicycles."""

@@ -1,0 +1,219 @@
+"""How things move: routes along streets, paces that speed up and stop, walks that turn."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.synthetic.settings import FRAME_SECONDS, Family, WorldSettings
+
+__all__ = ["Clock", "Path", "Route", "drive", "pace", "travelled", "walk"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """When the frames of a video are taken.
+
+    Attributes:
+        frames: How many there are.
+        step: Seconds of the scene's time between two; more than a tenth where all is made faster.
+    """
+
+    frames: int
+    step: float
+
+    @classmethod
+    def of(cls, settings: WorldSettings) -> Self:
+        """Return the clock of a video: ``settings.speed`` stretches the time between frames."""
+        return cls(settings.frames, FRAME_SECONDS * settings.speed)
+
+    @property
+    def seconds(self) -> Floats:
+        """Time of each frame from the first, shape ``(frames,)``."""
+        return np.arange(self.frames, dtype=np.float64) * self.step
+
+    @property
+    def span(self) -> float:
+        """Seconds from the first frame to the last."""
+        return (self.frames - 1) * self.step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """Where something is in each frame.
+
+    Attributes:
+        position: ``(frames, 2)`` metres: x and z on the ground.
+        heading: ``(frames,)`` radians; 0 looks along z, ``pi / 2`` along x.
+        distance: ``(frames,)`` metres that were travelled so far; legs and pedals follow it.
+    """
+
+    position: Floats
+    heading: Floats
+    distance: Floats
+
+    def through(self, place: Floats, frame: int) -> "Path":
+        """Return the path shifted so that it is at a place in a frame."""
+        return replace(self, position=self.position + (place - self.position[frame]))
+
+
+def travelled(speeds: Floats, clock: Clock) -> Floats:
+    """Return the metres since the first frame, shape ``(frames,)``, of speeds in m/s."""
+    steps = (speeds[1:] + speeds[:-1]) * (0.5 * clock.step)
+    return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def pace(
+    rng: np.random.Generator,
+    clock: Clock,
+    cruise: float,
+    family: Family,
+    *,
+    stop: float = 0.0,
+) -> Floats:
+    """Draw speeds that are never constant.
+
+    Seen things swell and slacken like waves; those held out change from one level to the next.
+
+    Args:
+        rng: Source of all choices.
+        clock: When the frames are taken.
+        cruise: Mean speed while moving, m/s.
+        family: Which of the two.
+        stop: Probability that it slows to a halt once, and goes on.
+
+    Returns:
+        Speeds in m/s, none negative, shape ``(frames,)``.
+    """
+    seconds = clock.seconds
+    if family == "seen":
+        period, strength = rng.uniform(1.6, 4.5), rng.uniform(0.1, 0.4)
+        factors = 1 + strength * np.sin(2 * np.pi * (seconds / period + rng.uniform()))
+    else:
+        period = rng.uniform(0.7, 1.6)
+        levels = rng.uniform(0.6, 1.4, size=int(clock.span / period) + 3)
+        factors = _eased(seconds / period + rng.uniform(), levels)
+    if rng.uniform() < stop:
+        middle, hold = rng.uniform(0.1, 0.9) * clock.span, rng.uniform(0.3, 1.5)
+        factors = factors * _step((np.abs(seconds - middle) - hold / 2) / rng.uniform(0.5, 1.2))
+    return np.asarray(cruise * factors)
+
+
+def _step(values: Floats) -> Floats:
+    """Rise smoothly from 0 at 0 to 1 at 1."""
+    clipped = np.clip(values, 0.0, 1.0)
+    return np.asarray(clipped * clipped * (3 - 2 * clipped))
+
+
+def _eased(places: Floats, levels: Floats) -> Floats:
+    """Go from each level to the next, and rest a moment at each."""
+    whole = places.astype(np.int64)
+    share = _step(1.6 * (places - whole) - 0.3)
+    return np.asarray(levels[whole] + (levels[whole + 1] - levels[whole]) * share)
+
+
+def walk(
+    rng: np.random.Generator,
+    clock: Clock,
+    speeds: Floats,
+    heading: float,
+    *,
+    wander: float = 0.2,
+    turn: float = 0.0,
+) -> Path:
+    """Walk from the origin.
+
+    Args:
+        rng: Source of all choices.
+        clock: When the frames are taken.
+        speeds: m/s, shape ``(frames,)``, as :func:`pace` draws them.
+        heading: Direction at first, radians.
+        wander: How far the direction sways, radians.
+        turn: Probability of one turn to the side or back.
+    """
+    seconds = clock.seconds
+    sway = np.sin(2 * np.pi * (seconds / rng.uniform(2.5, 6.0) + rng.uniform()))
+    headings = heading + wander * (sway - sway[0])
+    if rng.uniform() < turn:
+        angle = rng.choice((-1.0, 1.0)) * rng.uniform(0.6, np.pi)
+        start = rng.uniform(0.05, 0.8) * clock.span
+        headings = headings + angle * _step((seconds - start) / rng.uniform(0.5, 1.1))
+    steps = speeds[:, np.newaxis] * np.stack([np.sin(headings), np.cos(headings)], axis=1)
+    moves = (steps[1:] + steps[:-1]) * (0.5 * clock.step)
+    position = np.concatenate([np.zeros((1, 2)), np.cumsum(moves, axis=0)])
+    return Path(position, headings, travelled(speeds, clock))
+
+
+class Route:
+    """A line on the ground that can be followed, and walked beside.
+
+    Args:
+        points: ``(n, 2)`` metres: x and z, close enough to each other for a smooth line. Beyond
+            its ends the line goes straight on.
+    """
+
+    def __init__(self, points: Floats) -> None:
+        steps = np.diff(points, axis=0)
+        headings = np.unwrap(np.arctan2(steps[:, 0], steps[:, 1]))
+        middles = 0.5 * (headings[1:] + headings[:-1])
+        self._points = points
+        self._headings = np.concatenate([headings[:1], middles, headings[-1:]])
+        self._along = np.concatenate([[0.0], np.cumsum(np.hypot(steps[:, 0], steps[:, 1]))])
+
+    @classmethod
+    def bent(cls, start: Floats, heading: float, curvature: Floats, step: float = 2.0) -> "Route":
+        """Follow curvatures from a start.
+
+        Args:
+            start: x and z of its first point.
+            heading: Direction there, radians.
+            curvature: Radians a metre over each step; positive bends to the right.
+            step: Metres between two points.
+        """
+        headings = heading + np.concatenate([[0.0], np.cumsum(curvature * step)])
+        steps = step * np.stack([np.sin(headings), np.cos(headings)], axis=1)
+        return cls(np.concatenate([start[np.newaxis], start + np.cumsum(steps, axis=0)]))
+
+    @property
+    def length(self) -> float:
+        """Metres."""
+        return float(self._along[-1])
+
+    def heading(self, along: Floats) -> Floats:
+        """Return the direction at some distances from the start, radians."""
+        return np.asarray(np.interp(along, self._along, self._headings))
+
+    def place(self, along: Floats, beside: Floats | float = 0.0) -> Floats:
+        """Return points on or beside the line.
+
+        Args:
+            along: Metres from the start, any shape.
+            beside: Metres to the right of the line.
+
+        Returns:
+            x and z in the last axis.
+        """
+        headings = self.heading(along)
+        beyond = along - np.clip(along, 0.0, self.length)
+        x = np.interp(along, self._along, self._points[:, 0])
+        z = np.interp(along, self._along, self._points[:, 1])
+        sine, cosine = np.sin(headings), np.cos(headings)
+        return np.stack(
+            [x + beyond * sine + beside * cosine, z + beyond * cosine - beside * sine], -1
+        )
+
+
+def drive(route: Route, along: Floats, beside: Floats | float = 0.0, *, back: bool = False) -> Path:
+    """Follow a route.
+
+    Args:
+        route: What is followed.
+        along: Metres from its start in each frame, shape ``(frames,)``.
+        beside: Metres to the right of it.
+        back: Whether it is faced against its direction.
+    """
+    heading = route.heading(along) + (np.pi if back else 0.0)
+    return Path(route.place(along, beside), heading, np.abs(along - along[0]))

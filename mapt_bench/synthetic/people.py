@@ -1,0 +1,218 @@
+"""People: walking, standing, and on bicycles."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.synthetic.figures import (
+    ARM_WEAR,
+    TORSO_WEAR,
+    Figure,
+    Points,
+    add_arm,
+    add_head,
+    bent,
+    moved,
+    swung,
+    worn,
+)
+from mapt_bench.synthetic.looks import PersonLook, RiderLook
+from mapt_bench.synthetic.shapes import Body, Paint, Panel
+from mapt_bench.synthetic.solids import disc
+
+__all__ = ["person_body", "rider_body", "stride"]
+
+_HIP_SWING: Final = 0.46
+"""Radians that a thigh swings forward and back at full swing."""
+
+_THIGH, _SHIN, _FOOT = 0.245, 0.24, 0.115
+_SOLE, _TOE = 0.026, 0.018
+_UPPER_ARM, _FOREARM = 0.172, 0.155
+"""Lengths, and radii of ankle and toe, as shares of the height."""
+
+
+def stride(look: PersonLook, swing: float = 1.0) -> float:
+    """Return the metres that somebody walks in one cycle, two steps, without sliding.
+
+    Args:
+        look: Who walks.
+        swing: As in :func:`person_body`.
+    """
+    leg = (_THIGH + _SHIN) * look.height
+    return float(4 * leg * np.sin(_HIP_SWING * swing))
+
+
+def person_body(look: PersonLook, phase: NDArray[np.float64], swing: NDArray[np.float64]) -> Body:
+    """Return somebody who walks or stands, the lower foot on the ground in every frame.
+
+    Args:
+        look: Size and clothes.
+        phase: ``(frames,)`` radians of the walking cycle; :func:`stride` tells how many a metre.
+        swing: ``(frames,)`` how far the legs swing: 0 stands, 1 walks fast.
+    """
+    phase, swing = np.broadcast_arrays(np.atleast_1d(phase), np.atleast_1d(swing))
+    figure, height = Figure(len(phase)), look.height
+    beat = np.stack([phase, phase + np.pi])  # left leg, right leg
+    hip_angle = _HIP_SWING * swing * np.sin(beat)
+    knee_angle = hip_angle - swing * (0.1 + 0.85 * np.maximum(np.cos(beat), 0))
+    hips = _raised(hip_angle, knee_angle, height)
+    for side, leg in ((-1, 0), (1, 1)):
+        hip = moved(hips, side * 0.05 * height * look.build, 0, 0)
+        _add_leg(figure, look, _leg(hip, hip_angle[leg], knee_angle[leg], height))
+    lean = 0.03 + 0.05 * swing
+    chest = hips + _upright(lean, 0.215 * height)
+    neck = hips + _upright(lean, 0.315 * height)
+    _add_torso(figure, look, hips, chest)
+    hands = []
+    for side, opposite in ((-1, 1), (1, 0)):
+        shoulder = moved(chest, side * 0.1 * height * look.build, 0.048 * height, 0)
+        angle = 0.05 + 0.8 * hip_angle[opposite]
+        elbow = swung(shoulder, angle, _UPPER_ARM * height, side * 0.018 * height)
+        hands.append(swung(elbow, angle + 0.12 + 0.35 * swing, _FOREARM * height))
+        add_arm(figure, look, (shoulder, elbow, hands[-1]))
+    _add_hem(figure, look, hips)
+    _add_bag(figure, look, hips, chest, hands[1])
+    add_head(figure, look, neck, look.hat)
+    return figure.body(shadow=(0.15 * height * look.build, 0.15 * height))
+
+
+def _upright(lean: NDArray[np.float64], length: float) -> Points:
+    return np.stack([0 * lean, length * np.cos(lean), length * np.sin(lean)], axis=-1)
+
+
+def _leg(
+    hip: Points, hip_angle: NDArray[np.float64], knee_angle: NDArray[np.float64], height: float
+) -> tuple[Points, Points, Points, Points]:
+    """Return hip, knee, ankle and toe; the toe is raised ahead of the body and lowered behind."""
+    knee = swung(hip, hip_angle, _THIGH * height)
+    ankle = swung(knee, knee_angle, _SHIN * height)
+    toe = swung(ankle, np.pi / 2 - 0.05 + 0.6 * knee_angle, _FOOT * height)
+    return hip, knee, ankle, toe
+
+
+def _raised(
+    hip_angle: NDArray[np.float64], knee_angle: NDArray[np.float64], height: float
+) -> Points:
+    """Return where the hips are, ``(frames, 3)``, so that the lowest sole touches the ground."""
+    _, _, ankle, toe = _leg(np.zeros(3), hip_angle, knee_angle, height)
+    lowest = np.minimum(ankle[..., 1] - _SOLE * height, toe[..., 1] - _TOE * height).min(axis=0)
+    return np.stack([0 * lowest, -lowest, 0 * lowest], axis=-1)
+
+
+def _add_leg(
+    figure: Figure, look: PersonLook, places: tuple[Points, Points, Points, Points]
+) -> None:
+    hip, knee, ankle, toe = places
+    thick = look.height * look.build
+    bare = look.skin if look.skirt else look.leg_wear
+    figure.limb(hip, knee, (0.052 * thick, 0.038 * thick), bare, layer=2)
+    figure.limb(knee, ankle, (0.037 * thick, 0.025 * look.height), bare, layer=2)
+    figure.limb(ankle, toe, (_SOLE * look.height, _TOE * look.height), look.shoes, layer=2)
+
+
+def _add_torso(figure: Figure, look: PersonLook, hips: Points, chest: Points) -> None:
+    thick = look.height * look.build
+    coat = worn(look.coat, TORSO_WEAR)
+    figure.limb(
+        moved(hips, 0, -0.005 * look.height, 0),
+        moved(chest, 0, 0.01 * look.height, 0),
+        (0.071 * thick, 0.08 * thick),
+        coat,
+        layer=3,
+    )
+    yoke = (0.07 * thick, 0.038 * look.height, 0)
+    left, right = chest + np.multiply(yoke, (-1, 1, 1)), chest + yoke
+    upper = worn(Paint(coat.base, coat.base), ARM_WEAR)
+    figure.limb(left, right, (0.045 * thick, 0.045 * thick), upper, layer=3)
+
+
+def _add_hem(figure: Figure, look: PersonLook, hips: Points) -> None:
+    """Add the part of a coat or skirt below the hips."""
+    if not look.hem:
+        return
+    thick = look.height * look.build
+    paint = look.leg_wear if look.skirt else worn(look.coat, TORSO_WEAR)
+    # The rounded end reaches further down than its joint, by its radius.
+    low = moved(hips, 0, 0.06 * thick - look.hem * (_THIGH + _SHIN) * look.height, 0)
+    figure.limb(low, hips, (0.088 * thick, 0.073 * thick), paint, layer=2)
+
+
+def _add_bag(figure: Figure, look: PersonLook, hips: Points, chest: Points, hand: Points) -> None:
+    height = look.height
+    if look.bag == "backpack":
+        low = moved(chest, 0, -0.12 * height, -0.1 * height)
+        high = moved(chest, 0, 0.03 * height, -0.1 * height)
+        figure.limb(low, high, (0.06 * height, 0.05 * height), look.bag_paint, layer=3)
+    elif look.bag == "shoulder":
+        top = moved(hips, 0.115 * height * look.build, 0.06 * height, -0.01 * height)
+        low = moved(top, 0, -0.07 * height, 0)
+        figure.limb(top, low, (0.035 * height, 0.045 * height), look.bag_paint, layer=3)
+    elif look.bag == "hand":
+        top = moved(hand, 0, -0.06 * height, 0)
+        low = moved(hand, 0, -0.14 * height, 0)
+        figure.limb(top, low, (0.035 * height, 0.05 * height), look.bag_paint, layer=2)
+
+
+def rider_body(look: RiderLook, phase: NDArray[np.float64]) -> Body:
+    """Return a cyclist, and below the cyclist a bicycle, whose pixels are of that class.
+
+    Args:
+        look: Who rides what.
+        phase: ``(frames,)`` radians that the pedals have turned.
+    """
+    phase = np.atleast_1d(np.asarray(phase, dtype=np.float64))
+    person = look.person
+    figure, height = Figure(len(phase)), person.height
+    scale = height / 1.75
+    saddle = np.array([0.0, 0.95, -0.22]) * scale
+    pedals = np.array([0.0, 0.29, -0.02]) * scale
+    bar = np.array([0.0, 1.0, 0.36]) * scale
+    hips = np.broadcast_to(moved(saddle, 0, 0.06 * scale, 0), (len(phase), 3))
+    chest = hips + _upright(np.full(len(phase), look.lean), 0.215 * height)
+    neck = hips + _upright(np.full(len(phase), look.lean), 0.315 * height)
+    for side, turn in ((-1, phase), (1, phase + np.pi)):
+        aside = side * 0.055 * height
+        circle = np.stack([0 * turn, -np.sin(turn), np.cos(turn)], axis=-1)
+        ankle = moved(pedals + 0.165 * scale * circle, aside, 0.08 * scale, -0.06 * scale)
+        hip = moved(hips, aside, 0, 0)
+        knee = bent(hip, ankle, (_THIGH * height, _SHIN * height), ahead=True)
+        toe = moved(ankle, 0, -0.035 * scale, 0.15 * scale)
+        _add_leg(figure, person, (hip, knee, ankle, toe))
+        shoulder = moved(chest, side * 0.1 * height * person.build, 0.04 * height, 0)
+        grip = np.broadcast_to(moved(bar, side * 0.24 * scale, 0.03, 0), hips.shape)
+        elbow = bent(shoulder, grip, (_UPPER_ARM * height, 1.1 * _FOREARM * height), ahead=False)
+        add_arm(figure, person, (shoulder, elbow, grip))
+    _add_torso(figure, person, hips, chest)
+    if person.bag == "backpack":
+        _add_bag(figure, person, hips, chest, hips)
+    add_head(figure, person, neck, look.helmet)
+    panels = _add_bicycle(figure, look, scale, (saddle, pedals, bar))
+    return figure.body(shadow=(0.25 * scale, 0.85 * scale), panels=panels)
+
+
+def _add_bicycle(
+    figure: Figure, look: RiderLook, scale: float, places: tuple[Points, Points, Points]
+) -> tuple[Panel, ...]:
+    """Add frame and handlebar, and return the wheels: filled, as annotators draw them."""
+    saddle, pedals, bar = places
+    radius = look.wheel * scale
+    rear, front = np.array([0, radius, -0.52 * scale]), np.array([0, radius, 0.56 * scale])
+    stem = bar + np.array([0, -0.14, -0.05]) * scale
+    seat = saddle - np.array([0, 0.1, 0]) * scale
+    tubes = ((pedals, seat), (pedals, stem), (seat, stem), (rear, pedals), (rear, seat))
+    for start, end in (*tubes, (front, stem), (stem, bar)):
+        figure.limb(start, end, (0.028, 0.028), look.frame, 2, "bicycle")
+    across = np.array([0.26 * scale, 0, 0])
+    figure.limb(bar - across, bar + across, (0.022, 0.022), look.tyre, 2, "bicycle")
+    figure.limb(
+        moved(saddle, 0, 0, -0.1), moved(saddle, 0, 0, 0.1), (0.06, 0.035), look.tyre, 2, "bicycle"
+    )
+    panels = []
+    for _, height, ahead in (rear, front):
+        edge = (0, height - radius + 0.03, ahead), (0, height + radius - 0.03, ahead)
+        figure.limb(*edge, (0.03, 0.03), look.tyre, 0, "bicycle")
+        for share, layer, paint in ((1.0, 0, look.tyre), (0.82, 1, look.spokes)):
+            corners = disc((0, height, ahead), share * radius, 1)
+            panels.append(Panel(corners, paint, True, layer, "bicycle"))
+    return tuple(panels)

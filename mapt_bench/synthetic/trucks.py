@@ -1,0 +1,218 @@
+"""Things on a street that vanish behind a truck for as long as they should."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.synthetic.casting import Role, RoleKind
+from mapt_bench.synthetic.hiding import Candidates, find_encounter
+from mapt_bench.synthetic.layout import Lane
+from mapt_bench.synthetic.looks import TruckLook, truck_look
+from mapt_bench.synthetic.paths import Path, drive
+from mapt_bench.synthetic.recording import Manner
+from mapt_bench.synthetic.traffic import Traffic
+
+__all__ = ["hide_behind_trucks"]
+
+Floats = NDArray[np.float64]
+
+_TRIES = 12
+_FARTHEST = {"car": 45.0, "person": 30.0}
+_HIDDEN_HALF = {"car": (0.95, 2.45), "person": (0.18, 0.18)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Way:
+    """A lane and how something moves along it, wherever it starts.
+
+    Attributes:
+        lane: Which.
+        moved: Metres along it since the first frame, ``(frames,)``; against it where negative.
+        starts: Metres along it where it may be in the first frame.
+    """
+
+    lane: Lane
+    moved: Floats
+    starts: Floats
+
+    def candidates(self, half_size: tuple[float, float]) -> Candidates:
+        along = self.starts[:, np.newaxis] + self.moved
+        heading = self.lane.route.heading(along) + (np.pi if self.faces_back else 0.0)
+        return Candidates(self.lane.route.place(along, self.lane.beside), heading, half_size)
+
+    def path(self, start: int) -> Path:
+        along = self.starts[start] + self.moved
+        return drive(self.lane.route, along, self.lane.beside, back=self.faces_back)
+
+    @property
+    def faces_back(self) -> bool:
+        going = float(self.moved[-1])
+        return self.lane.back if going == 0.0 else going < 0.0
+
+
+def hide_behind_trucks(traffic: Traffic, wanted: int) -> None:
+    """Add trucks, and things that each hides whole for ``settings.gap`` frames.
+
+    Args:
+        traffic: Where they are added; lanes that they take are reserved.
+        wanted: How many things should vanish, if ways are found for so many.
+    """
+    rng = traffic.rng
+    acts = _ACTS[traffic.recording.manner]
+    hidden = 0
+    for _ in range(_TRIES):
+        if hidden >= wanted:
+            return
+        look = truck_look(rng, traffic.settings.family)
+        act = acts[int(rng.integers(len(acts)))](traffic)
+        if act is not None:
+            hidden += _play(traffic, look, *act, most=wanted - hidden)
+
+
+def _play(
+    traffic: Traffic,
+    look: TruckLook,
+    truck: _Way,
+    targets: list[tuple[RoleKind, _Way]],
+    *,
+    most: int,
+) -> int:
+    """Find starts for a truck and the first target; other targets then follow that truck."""
+    path: Path | None = None
+    found = 0
+    for kind, way in targets[:most]:
+        # Mirrors and load reach no further than this in all heights that matter.
+        half = (look.width / 2 - 0.05, look.length / 2 - 0.25)
+        if path is None:
+            occluders = truck.candidates(half)
+        else:
+            occluders = Candidates(path.position[np.newaxis], path.heading[np.newaxis], half)
+        encounter = find_encounter(
+            traffic.rng,
+            traffic.view,
+            way.candidates(_HIDDEN_HALF[kind]),
+            occluders,
+            gap=traffic.settings.gap,
+            farthest=_FARTHEST[kind],
+        )
+        if encounter is None:
+            continue
+        if path is None:
+            path = truck.path(encounter.occluder)
+            traffic.roles.append(Role("truck", path, look))
+            traffic.taken.add(truck.lane.name)
+        traffic.roles.append(Role(kind, way.path(encounter.target)))
+        if kind == "car":
+            traffic.taken.add(way.lane.name)
+        found += 1
+    return found
+
+
+def _around(traffic: Traffic, lane: Lane, low: float, high: float, step: float) -> Floats:
+    """Places along a lane, counted from the camera's first place or from the junction."""
+    middle = traffic.start if lane.route is traffic.layout.main.route else lane.middle
+    return middle + np.arange(low, high, step) + traffic.rng.uniform(0.0, step)
+
+
+def _walker(traffic: Traffic, lane: Lane, low: float, high: float) -> tuple[RoleKind, _Way]:
+    moved = traffic.side() * traffic.moved(traffic.rng.uniform(0.6, 1.7), stop=0.2)
+    return "person", _Way(lane, moved, _around(traffic, lane, low, high, 0.8))
+
+
+_Act = tuple[_Way, list[tuple[RoleKind, _Way]]] | None
+
+
+def _parked_truck(traffic: Traffic) -> _Act:
+    """People on a sidewalk, seen past a truck at the kerb."""
+    side, main = traffic.side(), traffic.layout.main
+    lane = main.parked(side)
+    if lane.name in traffic.taken:
+        return None
+    still = np.zeros(traffic.clock.frames)
+    later = traffic.rng.uniform() * traffic.excess
+    truck = _Way(lane, still, _around(traffic, lane, later + 5.0, later + 32.0, 1.2))
+    walks = [main.walk(side, traffic.rng.uniform(0.35, 0.95)) for _ in range(3)]
+    return truck, [_walker(traffic, walk, later + 4.0, later + 42.0) for walk in walks]
+
+
+def _truck_passes(traffic: Traffic) -> _Act:
+    """A truck comes towards the camera, between it and who is on the left."""
+    main = traffic.layout.main
+    lane = main.lane(main.lanes - 1, back=True)
+    if lane.name in traffic.taken or traffic.recording.manner in ("wait", "turn"):
+        return None
+    later = traffic.rng.uniform() * traffic.excess
+    moved = -traffic.moved(traffic.rng.uniform(2.0, 8.0))
+    truck = _Way(lane, moved, _around(traffic, lane, later + 14.0, later + 70.0, 1.5))
+    targets: list[tuple[RoleKind, _Way]] = []
+    parked = main.parked(-1)
+    if main.parking and parked.name not in traffic.taken:
+        still = np.zeros(traffic.clock.frames)
+        places = _around(traffic, parked, later + 8.0, later + 45.0, 1.0)
+        targets.append(("car", _Way(parked, still, places)))
+    if not targets or traffic.recording.manner != "cruise":  # who drives fast passes few people
+        walk = main.walk(-1, traffic.rng.uniform(0.2, 0.9))
+        targets.append(_walker(traffic, walk, later + 6.0, later + 42.0))
+    return truck, targets
+
+
+def _truck_ahead(traffic: Traffic) -> _Act:
+    """A truck ahead of the camera, and who comes towards it or crosses."""
+    main = traffic.layout.main
+    if "ahead" in traffic.taken or traffic.recording.manner == "turn":
+        return None
+    beside = traffic.recording.beside
+    own = Lane(main.route, beside, False, main.middle, "ahead")
+    drift = traffic.moved(traffic.rng.uniform(-0.8, 1.5))
+    if traffic.recording.manner == "wait":
+        drift = np.zeros_like(drift)
+    moved = traffic.recording.along - traffic.start + drift
+    truck = _Way(own, moved, _around(traffic, own, 9.0, 22.0, 1.0))
+    lane = main.lane(0, back=True)
+    targets: list[tuple[RoleKind, _Way]] = []
+    if lane.name not in traffic.taken:
+        way = _Way(
+            lane,
+            -traffic.moved(traffic.rng.uniform(1.0, 9.0)),
+            _around(traffic, lane, 14.0, 75.0, 1.0),
+        )
+        targets.append(("car", way))
+    if not targets or traffic.recording.manner != "cruise":
+        walk = main.walk(1, traffic.rng.uniform(0.1, 0.9))
+        targets.append(_walker(traffic, walk, 10.0, 40.0))
+    return truck, targets
+
+
+def _crossing_truck(traffic: Traffic) -> _Act:
+    """A truck on the crossing road, before cars and people on its far side."""
+    cross = traffic.layout.cross
+    if cross is None:
+        return None
+    near = cross.lane(cross.lanes - 1, back=False)
+    if near.name in traffic.taken:
+        return None
+    speed = traffic.rng.uniform(1.5, 7.0) if traffic.rng.uniform() < 0.7 else 0.0
+    moved = traffic.moved(speed) if speed else np.zeros(traffic.clock.frames)
+    truck = _Way(near, moved, _around(traffic, near, -35.0, 14.0, 1.2))
+    targets: list[tuple[RoleKind, _Way]] = []
+    for number in range(cross.lanes):
+        far = cross.lane(number, back=True)
+        if far.name not in traffic.taken:
+            going = -traffic.moved(traffic.rng.uniform(2.0, 8.0), stop=0.2)
+            targets.append(("car", _Way(far, going, _around(traffic, far, -14.0, 35.0, 1.0))))
+    for _ in range(0 if traffic.recording.manner == "turn" else 2):
+        walk = cross.walk(-1, traffic.rng.uniform(0.1, 0.9))
+        targets.append(_walker(traffic, walk, -14.0, 14.0))
+    return truck, targets
+
+
+_Acts = tuple[Callable[[Traffic], _Act], ...]
+
+_ACTS: dict[Manner, _Acts] = {
+    "cruise": (_truck_passes, _truck_passes, _truck_ahead, _truck_ahead, _parked_truck),
+    "crawl": (_truck_passes, _truck_ahead, _parked_truck),
+    "wait": (_crossing_truck, _crossing_truck, _parked_truck, _truck_ahead),
+    "turn": (_crossing_truck,),
+}

@@ -1,0 +1,141 @@
+"""From surfaces to ground truth: the panoptic codes of a frame, and all about its objects."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.labels import ID_BITS, AnnotatedObject, LabelSpace
+from mapt_bench.synthetic.drawing import Silhouette, Surfaces
+from mapt_bench.synthetic.stage import Cast, FaceStyle, Stage
+
+__all__ = ["LEAST_PX", "FaceCodes", "annotated_objects", "code_faces", "true_codes"]
+
+LEAST_PX = 6
+"""Objects of which fewer pixels are seen at 128 x 416 are void, as nobody would label them."""
+
+_PIXELS_OF_LEAST = 128 * 416
+_EDGED_SHARE = 0.3  # of the actors: annotators leave a thin seam of void around them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCodes:
+    """What the faces of a stage are called in panoptic maps.
+
+    Attributes:
+        codes: Panoptic code of each face, ``uint32``.
+        void: Code of void.
+        is_edged: Of each face: whether void surrounds it.
+        least_px: Pixels below which an object is void.
+    """
+
+    codes: NDArray[np.uint32]
+    void: int
+    is_edged: NDArray[np.bool_]
+    least_px: int
+
+
+def code_faces(stage: Stage, labels: LabelSpace, seed: int) -> FaceCodes:
+    """Give every face its panoptic code.
+
+    Args:
+        stage: The scene.
+        labels: Label space; must have every class of the scene.
+        seed: Decides which actors are surrounded by void.
+
+    Raises:
+        ConfigError: If the label space lacks a class.
+    """
+    names = {entry.name: entry.class_id for entry in labels.classes}
+    void = labels.ignore_label << ID_BITS
+    codes = np.zeros(len(stage.styles), dtype=np.uint32)
+    for number, style in enumerate(stage.styles):
+        codes[number] = void if style.class_name is None else _code(style, names, labels, stage)
+    edged = np.random.default_rng([seed, 77]).random(len(stage.cast)) < _EDGED_SHARE
+    owners = np.array([style.owner for style in stage.styles])
+    is_edged = (owners >= 0) & np.append(edged, False)[owners]
+    least = max(1, round(LEAST_PX * stage.height * stage.width / _PIXELS_OF_LEAST))
+    return FaceCodes(codes, void, is_edged, least)
+
+
+def _code(style: FaceStyle, names: dict[str, int], labels: LabelSpace, stage: Stage) -> int:
+    if style.class_name not in names:
+        raise ConfigError(
+            f"the scene has {style.class_name!r}, which label space {labels.name!r} lacks; "
+            f"it has {', '.join(names)}"
+        )
+    class_id = names[style.class_name]
+    if not style.has_identity or style.owner < 0 or not labels.by_id(class_id).is_thing:
+        return class_id << ID_BITS
+    return class_id << ID_BITS | stage.cast[style.owner].actor.track_id
+
+
+def true_codes(surfaces: Surfaces, faces: FaceCodes) -> NDArray[np.uint32]:
+    """Return the panoptic codes of a frame, ``uint32`` of shape ``(height, width)``.
+
+    Slivers of objects are void, and so is the seam around some actors: the pixels of others that
+    touch them from the side or above, as far as those are not things.
+    """
+    codes = faces.codes[surfaces.face]
+    identities = np.uint32((1 << ID_BITS) - 1)
+    has_identity = (codes & identities) > 0
+    found, counts = np.unique(codes[has_identity], return_counts=True)
+    slivers = found[counts < faces.least_px]
+    edged = faces.is_edged[surfaces.face]
+    beside = np.zeros_like(edged)
+    beside[:, 1:] |= edged[:, :-1]
+    beside[:, :-1] |= edged[:, 1:]
+    beside[1:] |= edged[:-1]
+    codes[beside & ~edged & ~has_identity] = faces.void
+    if slivers.size:
+        codes[np.isin(codes, slivers)] = faces.void
+    return codes
+
+
+def annotated_objects(
+    stage: Stage,
+    surfaces: Surfaces,
+    codes: NDArray[np.uint32],
+    faces: FaceCodes,
+    time: int,
+) -> tuple[AnnotatedObject, ...]:
+    """Return the tracked objects that reach into a frame, nearest first."""
+    found, counts = np.unique(codes, return_counts=True)
+    seen = dict(zip(found.tolist(), counts.tolist(), strict=True))
+    objects = []
+    for silhouette in surfaces.silhouettes:
+        cast = stage.cast[silhouette.owner]
+        code = _own_code(cast, stage, faces)
+        if code is not None:
+            objects.append(_object(silhouette, cast, code, seen.get(code, 0), time))
+    return tuple(sorted(objects, key=lambda entry: entry.depth))
+
+
+def _own_code(cast: Cast, stage: Stage, faces: FaceCodes) -> int | None:
+    """Return the code of an actor that carries an identity."""
+    for number in cast.faces:
+        code = int(faces.codes[number])
+        if stage.styles[number].has_identity and code & ((1 << ID_BITS) - 1):
+            return code
+    return None
+
+
+def _object(
+    silhouette: Silhouette, cast: Cast, code: int, visible_px: int, time: int
+) -> AnnotatedObject:
+    rows, columns = np.flatnonzero(silhouette.mask.any(1)), np.flatnonzero(silhouette.mask.any(0))
+    speed = float("nan")
+    if time:
+        (l0, t0, r0, b0), (l1, t1, r1, b1) = cast.box[time - 1], cast.box[time]
+        speed = float(np.hypot(l1 + r1 - l0 - r0, t1 + b1 - t0 - b0) / 2)
+    return AnnotatedObject(
+        code=code,
+        top=silhouette.top + int(rows[0]),
+        left=silhouette.left + int(columns[0]),
+        amodal=silhouette.mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1],
+        visible_px=visible_px,
+        depth=float(cast.distance[time]),
+        speed=speed,
+        look_alike=cast.actor.look_alike,
+    )

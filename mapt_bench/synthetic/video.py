@@ -1,0 +1,181 @@
+"""A video of the world: drawn frame by frame when asked for, the same bytes every time."""
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import DataError
+from mapt_bench.labels import (
+    AnnotatedObject,
+    FlowField,
+    Frame,
+    PanopticMap,
+    VideoInfo,
+    label_space,
+)
+from mapt_bench.synthetic.directing import build_scene
+from mapt_bench.synthetic.drawing import Surfaces, draw_surfaces
+from mapt_bench.synthetic.flow import exact_flow, face_motion
+from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.shading import Palette, mix_palette, shade_image
+from mapt_bench.synthetic.stage import Stage, set_stage
+from mapt_bench.synthetic.truth import FaceCodes, annotated_objects, code_faces, true_codes
+
+__all__ = ["WorldVideo"]
+
+_KEPT_FRAMES = 64  # so that trackers that run one after the other share what is drawn
+
+
+@dataclass(frozen=True, slots=True)
+class WorldVideo:
+    """One video of the world; a :class:`~mapt_bench.labels.AnnotatedVideo`.
+
+    Attributes:
+        settings: What it is drawn from.
+        name: Of the sequence.
+
+    Raises:
+        ConfigError: When it is first drawn, if the settings are impossible.
+
+    Example:
+        >>> video = WorldVideo(WorldSettings(kind="crowd", seed=3), "0003")
+        >>> video.frame(0).image.shape, video.truth(0).shape
+        ((128, 416, 3), (128, 416))
+    """
+
+    settings: WorldSettings
+    name: str
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known before the first frame."""
+        return VideoInfo(
+            name=self.name,
+            frame_names=tuple(f"{index:06d}" for index in range(self.settings.frames)),
+            height=self.settings.height,
+            width=self.settings.width,
+            labels=label_space(self.settings.labels),
+            has_images=True,
+        )
+
+    @property
+    def has_truth(self) -> bool:
+        """Always true."""
+        return True
+
+    def check(self) -> None:
+        """Refuse settings that are impossible before anything is drawn.
+
+        Raises:
+            ConfigError: If more objects are asked for than fit; nothing else can ask for too much.
+        """
+        if self.settings.objects is not None:
+            build_scene(self.settings)
+
+    def frame(self, index: int) -> Frame:
+        """Return the frame at a position, its image undrawn."""
+        return Frame(index, f"{index:06d}", partial(_image, self.settings, index))
+
+    def truth(self, index: int) -> PanopticMap:
+        """Return the ground truth at a position."""
+        return PanopticMap(_codes(self.settings, index))
+
+    def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
+        """Return the tracked objects that reach into a frame, nearest first; hidden ones too."""
+        return _objects(self.settings, index)
+
+    def backward_flow(self, index: int) -> FlowField:
+        """Return where each pixel of a frame was in the frame before.
+
+        Raises:
+            DataError: For the first frame.
+        """
+        if index < 1:
+            raise DataError("the first frame has none before it to flow to", where=self.name)
+        return _flow(self.settings, index, index - 1)
+
+    def forward_flow(self, index: int) -> FlowField:
+        """Return where each pixel of a frame will be in the next frame.
+
+        Raises:
+            DataError: For the last frame.
+        """
+        if index >= self.settings.frames - 1:
+            raise DataError("the last frame has none after it to flow to", where=self.name)
+        return _flow(self.settings, index, index + 1)
+
+    def flow_between(self, index: int, other: int) -> FlowField:
+        """Return where each pixel of a frame is in any other frame, exactly.
+
+        Valid is what is seen in both, whatever hides it in between: faces know where they are in
+        every frame, so nothing is added up over the frames on the way.
+
+        Args:
+            index: Of the frame whose pixels are followed.
+            other: Of the frame that they are followed to.
+
+        Raises:
+            DataError: If there is no such frame.
+        """
+        for at in (index, other):
+            if not 0 <= at < self.settings.frames:
+                raise DataError(
+                    f"there is no frame {at}; expected 0 to {self.settings.frames - 1}",
+                    where=self.name,
+                )
+        return _flow(self.settings, index, other)
+
+
+@lru_cache(maxsize=4)
+def _prepared(settings: WorldSettings) -> tuple[Stage, Palette, FaceCodes]:
+    stage = set_stage(build_scene(settings), settings.height, settings.width)
+    faces = code_faces(stage, label_space(settings.labels), settings.seed)
+    return stage, mix_palette(stage), faces
+
+
+@lru_cache(maxsize=4)
+def _surfaces(settings: WorldSettings, index: int) -> Surfaces:
+    return draw_surfaces(_prepared(settings)[0], index)
+
+
+@lru_cache(maxsize=_KEPT_FRAMES)
+def _codes(settings: WorldSettings, index: int) -> NDArray[np.uint32]:
+    codes = true_codes(_surfaces(settings, index), _prepared(settings)[2])
+    codes.flags.writeable = False
+    return codes
+
+
+@lru_cache(maxsize=_KEPT_FRAMES)
+def _objects(settings: WorldSettings, index: int) -> tuple[AnnotatedObject, ...]:
+    stage, _, faces = _prepared(settings)
+    codes = _codes(settings, index)
+    return annotated_objects(stage, _surfaces(settings, index), codes, faces, index)
+
+
+@lru_cache(maxsize=_KEPT_FRAMES)
+def _image(settings: WorldSettings, index: int) -> NDArray[np.uint8]:
+    stage, palette, _ = _prepared(settings)
+    surfaces = _surfaces(settings, index)
+    motion, _ = face_motion(stage, surfaces, index, _neighbour(settings, index))
+    noise = np.random.default_rng([settings.seed, index, 5])
+    image = shade_image(stage, palette, surfaces, index, motion, noise)
+    image.flags.writeable = False
+    return image
+
+
+def _neighbour(settings: WorldSettings, index: int) -> int:
+    """The frame that motion blur is measured to; a frame alone is still."""
+    return index - 1 if index else min(1, settings.frames - 1)
+
+
+def _flow(settings: WorldSettings, index: int, other: int) -> FlowField:
+    stage, _, faces = _prepared(settings)
+    return exact_flow(
+        stage,
+        (_surfaces(settings, index), _surfaces(settings, other)),
+        (_codes(settings, index), _codes(settings, other)),
+        (index, other),
+        faces.void,
+    )

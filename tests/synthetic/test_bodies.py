@@ -1,0 +1,404 @@
+"""The art of the world: faces that are flat and face outward, people whose feet stay above ground,
+families that share nothing by which a thing could be known again."""
+
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mapt_bench.synthetic.car_shapes import CAR_SHAPES
+from mapt_bench.synthetic.figures import bent
+from mapt_bench.synthetic.looks import car_look, person_look, rider_look, truck_look
+from mapt_bench.synthetic.palettes import (
+    CAR_PAINTS,
+    COATS,
+    FRAME_PAINTS,
+    GREY,
+    LEG_WEAR,
+    TRUCK_PAINTS,
+    mixed,
+    washed,
+)
+from mapt_bench.synthetic.people import person_body, rider_body, stride
+from mapt_bench.synthetic.shapes import Paint
+from mapt_bench.synthetic.solids import box, disc, normal, outward, patch, prism
+from mapt_bench.synthetic.surroundings import (
+    facade_body,
+    fence_body,
+    ground_paint,
+    hedge_body,
+    light_body,
+    pillar_body,
+    pole_body,
+    sign_body,
+    sky_look,
+    tree_body,
+    wall_body,
+)
+from mapt_bench.synthetic.textures import (
+    COMMON,
+    LEVELS,
+    TEXTURE_SIDE,
+    atlas,
+    texture_index,
+    texture_names,
+)
+from mapt_bench.synthetic.vehicles import car_body, truck_body
+
+FAMILIES = ("seen", "held-out")
+CYCLE = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+SURROUNDINGS = {
+    "pole": lambda rng, family: pole_body(rng, family, 4.0),
+    "sign": sign_body,
+    "light": light_body,
+    "tree": lambda rng, family: tree_body(rng, family, 6.0),
+    "hedge": lambda rng, family: hedge_body(rng, family, 5.0),
+    "pillar": pillar_body,
+    "facade": lambda rng, family: facade_body(rng, family, 11.0, 9.0),
+    "fence": lambda rng, family: fence_body(rng, family, 5.0),
+    "wall": lambda rng, family: wall_body(rng, family, 5.0),
+}
+LOOKS = {"person": person_look, "rider": rider_look, "car": car_look}
+BODIES = {
+    "person": lambda rng, family: person_body(person_look(rng, family), CYCLE, np.ones(24)),
+    "rider": lambda rng, family: rider_body(rider_look(rng, family), CYCLE),
+    "car": lambda rng, family: car_body(car_look(rng, family)),
+    "truck": lambda rng, family: truck_body(truck_look(rng, family)),
+    **SURROUNDINGS,
+}
+
+
+def some(count=40):
+    return [np.random.default_rng(seed) for seed in range(count)]
+
+
+def paints(value):
+    """All paints within a look."""
+    if isinstance(value, Paint):
+        yield value
+    elif is_dataclass(value):
+        for part in fields(value):
+            yield from paints(getattr(value, part.name))
+
+
+def surfaces(body):
+    return (*body.panels, *body.limbs)
+
+
+def is_convex(corners):
+    edges = np.roll(corners, -1, axis=0) - corners
+    turns = np.cross(edges, np.roll(edges, -1, axis=0))
+    return bool((turns @ normal(corners) < 1e-12).all())
+
+
+# Faces
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", BODIES)
+def test_panels_are_flat_and_convex(kind, family):
+    for rng in some():
+        for panel in BODIES[kind](rng, family).panels:
+            off_plane = (panel.corners - panel.corners[0]) @ normal(panel.corners)
+            np.testing.assert_allclose(off_plane, 0, atol=1e-9)
+            assert is_convex(panel.corners)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_vehicle_faces_outward_on_all_sides(family):
+    for rng in some():
+        for body in (car_body(car_look(rng, family)), truck_body(truck_look(rng, family))):
+            for panel in body.panels:
+                middle = panel.corners.mean(axis=0)
+                # Over the axles and at half height, every panel looks away from the long axis.
+                axis = np.array([0, 0.5 if middle[1] < 0.9 else 0.9, np.clip(middle[2], -1.2, 1.2)])
+                assert normal(panel.corners) @ (middle - axis) > -1e-9
+
+
+def test_an_axis_aligned_box_faces_outward():
+    faces = box((0, 2), (0, 1), (3, 5))
+    looks = {name: np.round(normal(face)).tolist() for name, face in faces.items()}
+    assert looks == {
+        "left": [-1, 0, 0],
+        "right": [1, 0, 0],
+        "back": [0, 0, -1],
+        "front": [0, 0, 1],
+        "top": [0, 1, 0],
+    }
+    for face in (faces["left"], faces["right"], faces["back"], faces["front"]):
+        assert (face[:2, 1] == 0).all(), "textures of a wall run along its foot"
+
+
+def test_winding_a_face_keeps_its_first_edge():
+    triangle = [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    before, behind = outward(triangle, (0, 0, 1)), outward(triangle, (0, 0, -1))
+    assert before.tolist() == triangle
+    assert behind.tolist() == [[1, 0, 0], [0, 0, 0], [0, 1, 0]]
+
+
+def test_a_prism_has_two_sides_and_a_face_for_every_edge():
+    ends, around = prism([(-1, 0), (1, 0), (0, 1)], 2.0)
+    assert [normal(end)[0] for end in ends] == [-1, 1]
+    np.testing.assert_allclose(normal(around[0]), (0, -1, 0), atol=1e-12)
+    for slope in around[1:]:
+        assert normal(slope)[1] > 0
+        assert (slope[:2, 1] == 0).all(), "the first edge is the lower one"
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_disc_looks_to_its_side_on_a_level_edge(side):
+    wheel = disc((0.5, 0.3, 1), 0.3, side)
+    np.testing.assert_allclose(normal(wheel), (side, 0, 0), atol=1e-12)
+    np.testing.assert_allclose(wheel[:2, 1], wheel[:, 1].min())
+    np.testing.assert_allclose(wheel.mean(axis=0), (0.5, 0.3, 1), atol=1e-12)
+
+
+def test_a_patch_lies_on_its_wall():
+    wall = box((0, 4), (0, 2), (0, 1))["front"]
+    window = patch(wall, (0.25, 0.75), (0.5, 1.0), lift=0.1)
+    np.testing.assert_allclose(window[:, 2], 1.1)
+    assert sorted(set(window[:, 0])) == [1, 3]
+    assert sorted(set(window[:, 1])) == [1, 2]
+
+
+# People
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("swing", [0.0, 0.4, 1.0])
+def test_somebody_on_foot_stands_on_the_ground_in_every_frame(family, swing):
+    for rng in some():
+        body = person_body(person_look(rng, family), CYCLE, np.full(24, swing))
+        starts = [body.joints[:, limb.start, 1] - limb.start_radius for limb in body.limbs]
+        ends = [body.joints[:, limb.end, 1] - limb.end_radius for limb in body.limbs]
+        np.testing.assert_allclose(np.min([*starts, *ends], axis=0), 0, atol=0.01)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", ["person", "rider"])
+def test_people_are_finite_and_of_their_size(kind, family):
+    for rng in some():
+        joints = BODIES[kind](rng, family).joints
+        assert np.isfinite(joints).all()
+        assert joints[..., 1].min() > -0.01
+        assert 0.8 < joints[..., 1].max() < 2.1
+        assert np.abs(joints[..., 0]).max() < 0.6
+
+
+def test_who_stands_does_not_move_and_who_walks_does():
+    look = person_look(np.random.default_rng(0), "seen")
+    still = person_body(look, CYCLE, np.zeros(24)).joints
+    assert (still == still[:1]).all()
+    walking = person_body(look, CYCLE, np.ones(24)).joints
+    assert np.ptp(walking[..., 2], axis=0).max() > 0.4 * look.height
+
+
+def test_legs_swing_in_turn_and_arms_against_them():
+    look = person_look(np.random.default_rng(0), "seen")
+    body = person_body(look, np.array([np.pi / 2]), np.ones(1))
+    joints = {False: [], True: []}  # ends of limbs ahead, by whether they are of the right
+    for limb in body.limbs:
+        joints[bool(body.joints[0, limb.end, 0] > 0)].append(body.joints[0, limb.end])
+    height = look.height
+    left_foot, right_foot = (min(joints[side], key=lambda at: at[1]) for side in (False, True))
+    assert left_foot[2] > 0.1 * height > -0.1 * height > right_foot[2]
+    hands = [max(joints[side], key=lambda at: abs(at[0])) for side in (False, True)]
+    assert hands[0][2] < hands[1][2]
+
+
+def test_a_cycle_is_as_long_as_two_steps():
+    look = person_look(np.random.default_rng(0), "seen")
+    assert stride(look, 0.0) == 0
+    assert 0.7 * look.height < stride(look) < look.height
+
+
+@given(st.floats(0.3, 0.79), st.floats(-3.1, 3.1))
+def test_a_knee_keeps_the_length_of_both_rods(reach, angle):
+    start, end = np.zeros((1, 3)), reach * np.array([[0, np.sin(angle), np.cos(angle)]])
+    knee = bent(start, end, (0.42, 0.38), ahead=True)
+    assert np.linalg.norm(knee - start) == pytest.approx(0.42)
+    assert np.linalg.norm(knee - end) == pytest.approx(0.38)
+
+
+def test_a_knee_bends_ahead_and_an_elbow_back():
+    start, end = np.array([[0, 1.0, 0]]), np.array([[0, 0.3, 0]])
+    assert bent(start, end, (0.42, 0.38), ahead=True)[0, 2] > 0.1
+    assert bent(start, end, (0.42, 0.38), ahead=False)[0, 2] < -0.1
+
+
+def test_a_rider_sits_on_a_bicycle_of_its_own_class():
+    body = BODIES["rider"](np.random.default_rng(0), "seen")
+    names = {part.class_name for part in surfaces(body)}
+    assert names == {None, "bicycle"}
+    assert {panel.class_name for panel in body.panels} == {"bicycle"}
+
+
+def test_signs_and_lights_are_of_their_own_class():
+    for make, name in ((sign_body, "traffic sign"), (light_body, "traffic light")):
+        body = make(np.random.default_rng(0), "seen")
+        assert {panel.class_name for panel in body.panels} == {name}
+        assert {limb.class_name for limb in body.limbs} == {None}
+
+
+# Looks
+
+
+@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bodies_keep_to_the_textures_of_their_family(kind, family):
+    allowed = {*texture_names(family), *COMMON}
+    for rng in some():
+        for part in surfaces(BODIES[kind](rng, family)):
+            assert part.paint.texture in allowed
+
+
+def test_families_share_no_texture_and_no_paint():
+    assert not set(texture_names("seen")) & set(texture_names("held-out"))
+    assert not set(COMMON) & {*texture_names("seen"), *texture_names("held-out")}
+    for palette in (COATS, LEG_WEAR, CAR_PAINTS, TRUCK_PAINTS, FRAME_PAINTS):
+        assert not set(palette["seen"]) & set(palette["held-out"])
+        assert not {paint.base for paint in palette["seen"]} & {
+            paint.base for paint in palette["held-out"]
+        }
+
+
+def test_families_share_no_shape_of_car():
+    names = [{shape.name for shape in CAR_SHAPES[family]} for family in FAMILIES]
+    assert not names[0] & names[1]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_paint_is_no_fingerprint(family):
+    cars = [car_look(rng, family) for rng in some(100)]
+    people = [person_look(rng, family) for rng in some(100)]
+    assert len({car.paint for car in cars}) == len(CAR_PAINTS[family]) <= 10
+    assert len({person.coat for person in people}) == len(COATS[family]) <= 12
+    assert len({person.leg_wear for person in people}) == len(LEG_WEAR[family]) <= 8
+    assert len({car.shape.name for car in cars}) == len(CAR_SHAPES[family]) >= 4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", LOOKS)
+def test_washed_out_things_are_grey_all_over(kind, family):
+    for rng in some():
+        for paint in paints(LOOKS[kind](rng, family, 1.0)):
+            assert paint.base == paint.accent == GREY
+
+
+@pytest.mark.parametrize("kind", LOOKS)
+def test_washing_takes_colour_alone(kind):
+    def sizes(look):
+        return [value for value in vars_of(look) if isinstance(value, float | bool | str)]
+
+    for seed in range(20):
+        vivid = LOOKS[kind](np.random.default_rng(seed), "seen", 0.0)
+        faint = LOOKS[kind](np.random.default_rng(seed), "seen", 0.5)
+        assert sizes(vivid) == sizes(faint)
+        assert [washed(paint, 0.5) for paint in paints(vivid)] == list(paints(faint))
+
+
+def vars_of(look):
+    for part in fields(look):
+        value = getattr(look, part.name)
+        if is_dataclass(value) and not isinstance(value, Paint):
+            yield from vars_of(value)
+        else:
+            yield value
+
+
+def test_half_washed_is_half_way():
+    assert mixed((24, 124, 224), GREY, 0.5) == (74, 124, 174)
+    paint = Paint((0, 0, 0), (248, 248, 248), "plain", (2, 3), (0.1, 0.2))
+    assert washed(paint, 0.5) == Paint((62,) * 3, (186,) * 3, "plain", (2, 3), (0.1, 0.2))
+    assert washed(paint, 0.0) == paint
+
+
+def test_look_alikes_have_one_body():
+    look = person_look(np.random.default_rng(4), "seen")
+    first, second = (person_body(look, CYCLE, np.ones(24)) for _ in range(2))
+    assert first.limbs == second.limbs
+    assert (first.joints == second.joints).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kind", BODIES)
+def test_one_seed_is_one_body(kind, family):
+    first, second = (BODIES[kind](np.random.default_rng(9), family) for _ in range(2))
+    assert first.limbs == second.limbs
+    assert [panel.paint for panel in first.panels] == [panel.paint for panel in second.panels]
+    for one, other in zip(first.panels, second.panels, strict=True):
+        assert (one.corners == other.corners).all()
+    assert (first.joints == second.joints).all()
+
+
+@pytest.mark.parametrize(
+    "draw", [person_look, rider_look, car_look, truck_look, *SURROUNDINGS.values()]
+)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_draw_takes_as_many_random_numbers(draw, family):
+    def next_of(seed, calls):
+        class Counting(np.random.Generator):
+            taken = 0
+
+            def random(self, size=None):
+                Counting.taken += int(np.prod(size or 1))
+                return super().random(size)
+
+        rng = Counting(np.random.PCG64(seed))
+        for _ in range(calls):
+            draw(rng, family)
+        return Counting.taken
+
+    assert len({next_of(seed, 1) for seed in range(30)}) == 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_ground_and_sky_are_of_the_family(family):
+    allowed = {*texture_names(family), *COMMON}
+    for rng in some():
+        for name in ("road", "sidewalk", "terrain", "vegetation"):
+            assert ground_paint(name, rng, family).texture in allowed
+    other = FAMILIES[1 - FAMILIES.index(family)]
+    skies = [{sky_look(rng, of) for rng in some()} for of in (family, other)]
+    assert not skies[0] & skies[1]
+
+
+# Textures
+
+
+def test_the_atlas_holds_every_texture_at_every_level():
+    names = (*COMMON, *texture_names("seen"), *texture_names("held-out"))
+    assert atlas().shape == (LEVELS, len(names), TEXTURE_SIDE, TEXTURE_SIDE)
+    assert [texture_index(name) for name in names] == list(range(len(names)))
+    assert atlas().dtype == np.float32
+    assert 0 <= atlas().min() <= atlas().max() <= 1
+    with pytest.raises(ValueError, match="read-only"):
+        atlas()[0, 0, 0, 0] = 1
+
+
+def test_no_two_textures_are_alike():
+    tiles = atlas()[0].reshape(atlas().shape[1], -1)
+    apart = np.abs(tiles[:, None] - tiles[None]).mean(axis=2)
+    np.fill_diagonal(apart, 1)
+    assert apart.min() > 0.02
+
+
+def test_levels_keep_the_mean_and_lose_detail():
+    means = atlas().mean(axis=(2, 3))
+    np.testing.assert_allclose(means, np.broadcast_to(means[0], means.shape), atol=1e-5)
+    spread = atlas().std(axis=(2, 3))
+    assert (np.diff(spread, axis=0) <= 1e-6).all()
+    stripes = texture_index("stripes")  # of 16 texels each, which level 4 averages
+    assert spread[0, stripes] == pytest.approx(0.5)
+    assert spread[4, stripes] < 0.01
+
+
+def test_levels_wrap_around():
+    """A tile rolled and then smoothed is the tile smoothed and then rolled: no seam anywhere."""
+    first, second = atlas()[0], atlas()[1]
+    again = np.roll(first, 17, axis=2)
+    for axis in (1, 2):
+        again = (np.roll(again, 1, axis) + 2 * again + np.roll(again, -1, axis)) / 4
+    np.testing.assert_allclose(again, np.roll(second, 17, axis=2), atol=1e-6)

@@ -1,0 +1,159 @@
+import multiprocessing
+import pickle
+
+import numpy as np
+import pytest
+
+from mapt_bench.errors import DataError
+from mapt_bench.labels import ID_BITS, AnnotatedVideo, label_space
+from mapt_bench.synthetic import video as drawing
+from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.video import WorldVideo
+
+VOID = 255 << ID_BITS
+SEEDS = [("street", seed) for seed in range(6)] + [("crowd", seed) for seed in range(4)]
+FEW = 6
+
+
+def world(kind, seed, **settings):
+    return WorldVideo(WorldSettings(kind=kind, seed=seed, frames=FEW, **settings), f"{seed:04d}")
+
+
+def sampled(codes, flow):
+    """Codes of the other frame where the flow points to, and whether that is inside."""
+    height, width = codes.shape
+    rows = np.rint(np.arange(height)[:, None] + flow[..., 1]).astype(int)
+    columns = np.rint(np.arange(width) + flow[..., 0]).astype(int)
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    return codes[rows.clip(0, height - 1), columns.clip(0, width - 1)], inside
+
+
+def everything(video):
+    parts = []
+    for index in range(video.info.frame_count):
+        parts += [video.frame(index).image.tobytes(), video.truth(index).codes.tobytes()]
+        parts += [entry.amodal.tobytes() for entry in video.objects(index)]
+    return b"".join(parts)
+
+
+def _draw_elsewhere(video):
+    return everything(video)
+
+
+@pytest.mark.parametrize(("kind", "seed"), SEEDS)
+def test_flow_agrees_with_the_maps(kind, seed):
+    video = world(kind, seed)
+    agreeing = valid = 0
+    for index in range(1, FEW):
+        for field, here, there in (
+            (video.backward_flow(index), index, index - 1),
+            (video.forward_flow(index - 1), index - 1, index),
+        ):
+            expected, inside = sampled(video.truth(there).codes, field.flow)
+            assert inside[field.valid].all()
+            same = expected == video.truth(here).codes
+            agreeing += int((same & field.valid).sum())
+            valid += int(field.valid.sum())
+            assert field.valid.mean() > 0.3
+    assert agreeing > 0.99 * valid
+
+
+@pytest.mark.parametrize(("kind", "seed"), SEEDS)
+def test_forward_and_backward_flow_undo_each_other(kind, seed):
+    video = world(kind, seed)
+    forward, backward = video.forward_flow(2), video.backward_flow(3)
+    height, width = forward.valid.shape
+    rows = np.rint(np.arange(height)[:, None] + forward.flow[..., 1]).astype(int)
+    columns = np.rint(np.arange(width) + forward.flow[..., 0]).astype(int)
+    there = (rows.clip(0, height - 1), columns.clip(0, width - 1))
+    both = forward.valid & backward.valid[there]
+    back = forward.flow[both] + backward.flow[there][both]
+    # Whole pixels are compared, so what is left is the change of the flow over half a pixel.
+    assert np.median(np.abs(back)) < 0.1
+    assert np.quantile(np.abs(back), 0.95) < 1.5
+
+
+@pytest.mark.parametrize(("kind", "seed"), SEEDS)
+def test_images_agree_with_the_flow(kind, seed):
+    video = world(kind, seed)
+    now, before = (video.frame(index).image.astype(float).mean(axis=2) for index in (3, 2))
+    field = video.backward_flow(3)
+    moved, _ = sampled(before, field.flow)
+    still = np.abs(now - before)[field.valid].mean()
+    assert np.abs(now - moved)[field.valid].mean() < max(0.9 * still, 8)
+
+
+@pytest.mark.parametrize(("kind", "seed"), SEEDS)
+def test_whole_shapes_contain_what_is_seen(kind, seed):
+    video = world(kind, seed)
+    for index in range(FEW):
+        codes = video.truth(index).codes
+        tracked = {code for code in np.unique(codes).tolist() if code & ((1 << ID_BITS) - 1)}
+        objects = video.objects(index)
+        assert tracked <= {entry.code for entry in objects}
+        assert [entry.depth for entry in objects] == sorted(entry.depth for entry in objects)
+        for entry in objects:
+            seen = codes == entry.code
+            height, width = entry.amodal.shape
+            window = (slice(entry.top, entry.top + height), slice(entry.left, entry.left + width))
+            assert seen[window].sum() == seen.sum() == entry.visible_px
+            assert not (seen[window] & ~entry.amodal).any()
+            assert entry.visible_fraction == entry.visible_px / entry.amodal.sum()
+            assert np.isnan(entry.speed) == (index == 0) or entry.speed >= 0
+
+
+@pytest.mark.parametrize("kind", ["street", "crowd"])
+def test_one_seed_gives_the_same_bytes_in_any_process(kind):
+    video = world(kind, 11)
+    here = everything(video)
+    drawing._prepared.cache_clear()
+    for cache in (drawing._surfaces, drawing._codes, drawing._objects, drawing._image):
+        cache.cache_clear()
+    assert everything(pickle.loads(pickle.dumps(video))) == here  # noqa: S301 - our own
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(_draw_elsewhere, (video,)) == here
+
+
+def test_another_seed_gives_another_video():
+    assert everything(world("street", 1)) != everything(world("street", 2))
+
+
+@pytest.mark.parametrize("labels", ["kitti-step", "motchallenge-step"])
+def test_a_crowd_in_either_label_space(labels):
+    video = world("crowd", 2, labels=labels)
+    space = label_space(labels)
+    names = set()
+    for index in range(FEW):
+        classes = np.unique(video.truth(index).classes).tolist()
+        names |= {space.by_id(number).name for number in classes if number != space.ignore_label}
+    assert "person" in names
+    other = world("crowd", 2, labels="kitti-step")
+    assert np.array_equal(video.frame(1).image, other.frame(1).image)
+
+
+def test_void_and_crowd_regions_are_there():
+    kinds = {"void": 0, "crowd": 0}
+    for seed in range(8):
+        video = world("street", seed)
+        codes = video.truth(0).codes
+        kinds["void"] += int((codes == VOID).any())
+        kinds["crowd"] += int(np.isin(codes, (11 << ID_BITS, 13 << ID_BITS)).any())
+    assert kinds["void"] >= 6
+    assert kinds["crowd"] >= 2
+
+
+def test_a_larger_video_shows_the_same_scene():
+    small, large = world("street", 5), world("street", 5, height=192, width=624)
+    assert large.frame(0).image.shape == (192, 624, 3)
+    ours = small.truth(2).codes[::2, ::2]
+    theirs = large.truth(2).codes[::3, ::3]
+    assert (ours == theirs).mean() > 0.85
+
+
+def test_it_is_a_known_video_with_limits():
+    video = world("crowd", 1)
+    assert isinstance(video, AnnotatedVideo)
+    with pytest.raises(DataError, match="none before it"):
+        video.backward_flow(0)
+    with pytest.raises(DataError, match="none after it"):
+        video.forward_flow(FEW - 1)

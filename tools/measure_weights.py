@@ -1,0 +1,119 @@
+"""Measure what shipped weights of MAPT are worth, and write it on their card.
+
+python tools/measure_weights.py NAME WHERE...
+
+WHERE is a suite of the drawn world, such as val or bench, or a folder with images and
+panoptic_maps. The tracker is the one that `mapt-bench track --tracker mapt --weights NAME` runs,
+on its own detections; where the weights have no motion head, mapt:appearance. A suite is scored
+whole and by halves, each pooled over its sequences. docs/model_card.md is made anew.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from make_model_card import make_page
+
+from mapt_bench.baselines.choice import TrackerChoice
+from mapt_bench.baselines.flow_sources import FlowOptions
+from mapt_bench.baselines.mapt_entries import mapt_segmenter
+from mapt_bench.errors import ConfigError, MaptBenchError
+from mapt_bench.evaluation.tracking_run import run_tracker
+from mapt_bench.files import write_json
+from mapt_bench.labels import Video
+from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
+from mapt_bench.provenance import provenance
+from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
+from mapt_bench.synthetic.suites import suite_names
+from mapt_bench.training.sources import folder_data
+from mapt_bench.weights import ShippedWeights, shipped
+
+_WHOLE = "all"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, and make the page anew."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", help="of the shipped weights")
+    parser.add_argument("where", nargs="+", help="suite or folder")
+    given = parser.parse_args(words)
+    torch.set_num_threads(1)
+    try:
+        for where in given.where:
+            measure(shipped(given.name), where)
+        make_page()
+    except MaptBenchError as problem:
+        print(f"error: {problem.where or ''} {problem.message}", file=sys.stderr)
+        return problem.exit_code
+    return 0
+
+
+def measure(weights: ShippedWeights, where: str) -> dict[str, Any]:
+    """Score the tracker of weights on a suite or folder, and write that on the card.
+
+    Returns:
+        What was written: ``tracker``, ``data``, ``code`` and ``scores`` by part.
+
+    Raises:
+        ConfigError: If they are no weights of MAPT.
+        DataError: If the data are unusable.
+    """
+    config = weights.card["model_config"]
+    if not isinstance(config, dict) or "propagation" not in config:
+        raise ConfigError(f"{weights.name} are no weights of MAPT: they give no maps to score")
+    name = "mapt" if config["propagation"] == "motion" else "mapt:appearance"
+    videos, data, parts = _opened(where)
+    options = FlowOptions(weights=Path(weights.name))
+    choice, segmenter = TrackerChoice(name, flow=options), mapt_segmenter(options)
+    sums = {}
+    for video in videos:
+        scorer = SequenceScorer(video.info.labels)
+        tracker = choice.build(video, segmenter)
+        for index, predicted in enumerate(run_tracker(tracker, video)):
+            scorer.update(video.truth(index), predicted)
+        sums[video.info.name] = scorer.result()
+        print(f"{where}: {len(sums)} of {len(videos)} sequences", file=sys.stderr)
+    origin = provenance()
+    measured = {
+        "tracker": name,
+        "data": data,
+        "code": {key: origin[key] for key in ("mapt_bench", "git_commit")},
+        "scores": {part: _scores(sums, names, videos) for part, names in parts.items()},
+    }
+    card = {**weights.card, "scores": {**weights.card["scores"], data["name"]: measured}}
+    write_json(weights.path.with_suffix(".json"), card)
+    return measured
+
+
+def _opened(
+    where: str,
+) -> tuple[Sequence[Video], dict[str, Any], dict[str, list[str]]]:
+    """Return videos, what is known of them, and the names of those in each part."""
+    if where not in suite_names():
+        found = folder_data(Path(where))
+        return found.videos, found.describe(), {_WHOLE: [v.info.name for v in found.videos]}
+    suite = check_suite(where)
+    parts: dict[str, list[str]] = {_WHOLE: [video.info.name for video in suite.videos]}
+    for entry in suite.entries:
+        parts.setdefault(entry.half, []).append(entry.video.info.name)
+    data = {
+        "name": suite.name,
+        "version": suite.version,
+        "fingerprint": str(frozen_fingerprint(suite)),
+        "sequences": len(suite.videos),
+        "frames": suite.frame_count,
+    }
+    return suite.videos, data, parts
+
+
+def _scores(
+    sums: Mapping[str, SequenceSums], names: Sequence[str], videos: Sequence[Video]
+) -> dict[str, Any]:
+    return dict(flat_scores(pool([sums[name] for name in names]), videos[0].info.labels))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""Put the weights of a finished training into the package, with a card of how they came about.
+
+python tools/ship_weights.py RUN NAME [--processor TEXT] [--limit TEXT]...
+
+RUN is a folder of ``mapt-bench train`` on a suite of the drawn world. Written are
+mapt_bench/weights/NAME.safetensors (float16), its card NAME.json, docs/training_logs/NAME.jsonl
+(all rows, five digits), docs/pictures/training_NAME.png and docs/model_card.md, the page of all
+cards. The same RUN gives the same files again, and keeps what tools/measure_weights.py measured of
+the very same weights.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from make_model_card import DOCS, log_path, make_page
+from safetensors.torch import load_file, save
+
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError
+from mapt_bench.files import file_sha256, replace_when_complete, write_json, write_text
+from mapt_bench.training.export import read_record
+from mapt_bench.training.log import read_log
+from mapt_bench.training.run import LOG_NAME, WEIGHTS_NAME
+from mapt_bench.weights import CARD_SCHEMA, weights_registry
+
+_SUITES = ("val", "bench")
+_DIGITS = 5
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Ship, and make the page anew."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of a finished training")
+    parser.add_argument("name", help="what the weights are asked for by")
+    parser.add_argument("--processor", help="its name, if trained on another machine")
+    parser.add_argument("--limit", action="append", default=[], help="one more, for the card")
+    given = parser.parse_args(words)
+    try:
+        ship(given.run, given.name, processor=given.processor, limits=given.limit)
+        make_page()
+    except MaptBenchError as problem:
+        print(f"error: {problem.where or ''} {problem.message}", file=sys.stderr)
+        return problem.exit_code
+    return 0
+
+
+def ship(
+    run: Path,
+    name: str,
+    *,
+    processor: str | None = None,
+    limits: Sequence[str] = (),
+    docs: Path = DOCS,
+) -> dict[str, Any]:
+    """Write weights, card and log.
+
+    Args:
+        run: Folder of a finished training.
+        name: Small letters, digits and hyphens.
+        processor: Of the machine that trained; by itself only that of this machine is known.
+        limits: Further ones for the card.
+        docs: Where the log goes.
+
+    Returns:
+        The card.
+
+    Raises:
+        ConfigError: If the name will not do, or the training was not on the drawn world.
+        DataError: If the training is not finished, or its files do not belong together.
+    """
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+        raise ConfigError(f"the name is {name!r}; expected small letters, digits and hyphens")
+    record, rows = _finished(run)
+    contents = _in_half_precision(run / WEIGHTS_NAME, record)
+    sha256 = hashlib.sha256(contents).hexdigest()
+    place = weights_registry.WEIGHTS_FOLDER / f"{name}.safetensors"
+    earlier = _same_weights(place.with_suffix(".json"), sha256)
+    card = {
+        "schema": CARD_SCHEMA,
+        "name": name,
+        "sha256": sha256,
+        "bytes": len(contents),
+        "precision": "float16",
+        **{key: record.get(key) for key in ("parameters", "model", "label_space", "data")},
+        **{key: record.get(key) for key in ("seed", "steps", "seconds", "processes")},
+        "machine": _machine(record["provenance"], processor, earlier.get("machine", {})),
+        "versions": _versions(record["provenance"]),
+        "validation": [
+            {"step": row["step"], "scores": row["scores"]}
+            for row in rows
+            if row["kind"] == "validation"
+        ],
+        "scores": earlier.get("scores") or {suite: _unmeasured(record) for suite in _SUITES},
+        "limits": [*_limits(record), *limits],
+        "license": "Apache-2.0",
+        "model_config": record.get("model_config"),
+        "recipe": record["recipe"],
+    }
+    with replace_when_complete(place) as beside:
+        beside.write_bytes(contents)
+    write_json(place.with_suffix(".json"), card)
+    lines = (json.dumps(_rounded(row), separators=(",", ":")) for row in rows)
+    write_text(log_path(name, docs), "".join(f"{line}\n" for line in lines))
+    return card
+
+
+def _finished(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the record and the log of a training that is over."""
+    weights = run / WEIGHTS_NAME
+    record = read_record(weights)
+    if record is None:
+        raise DataError(
+            "is no finished training: weights.safetensors or weights.json is missing; let "
+            "mapt-bench train go on with this folder to its end",
+            where=run,
+        )
+    rows = read_log(run / LOG_NAME)
+    wanted, last = record["recipe"]["steps"], rows[-1]["step"] if rows else 0
+    if not record["steps"] == last == wanted:
+        raise DataError(
+            f"its weights are of step {record['steps']} and its log ends at {last}, of {wanted} "
+            "steps; files of one finished training are needed",
+            where=run,
+        )
+    if file_sha256(weights) != record["sha256"]:
+        raise DataError("the weights are not those of weights.json; copy the run again", where=run)
+    if record["data"].get("version") is None:
+        raise ConfigError(
+            "was trained on a folder; only what learned from suites of the drawn world ships",
+            where=run,
+        )
+    return record, rows
+
+
+def _in_half_precision(path: Path, record: Mapping[str, Any]) -> bytes:
+    """Return the contents of the file to ship: the very file if it is in float16 already."""
+    if record["precision"] == "float16":
+        return path.read_bytes()
+    tensors = {
+        name: value.to(torch.float16) if value.is_floating_point() else value
+        for name, value in load_file(path).items()
+    }
+    broken = [name for name, value in tensors.items() if not value.isfinite().all()]
+    if broken:
+        raise DataError(f"{broken[0]!r} does not fit into float16", where=path)
+    inside = {key: value for key, value in record.items() if key != "sha256"}
+    contents: bytes = save(
+        tensors, metadata={"record": json.dumps({**inside, "precision": "float16"})}
+    )
+    return contents
+
+
+def _same_weights(path: Path, sha256: str) -> dict[str, Any]:
+    """Return the card that there is of the same weights, or an empty one."""
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return card if card.get("sha256") == sha256 else {}
+
+
+def _machine(
+    origin: Mapping[str, Any], processor: str | None, earlier: Mapping[str, Any]
+) -> dict[str, Any]:
+    known = {key: origin[key] for key in ("processor_count", "threads", "device", "platform")}
+    is_this = (origin["platform"], origin["processor_count"]) == (
+        platform.platform(),
+        os.cpu_count(),
+    )
+    found = processor or earlier.get("processor") or (_processor() if is_this else None)
+    return {"processor": found, **known}
+
+
+def _processor() -> str | None:
+    """Return what this machine's processor calls itself; Linux tells, others may not."""
+    listing = Path("/proc/cpuinfo")
+    if listing.exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", listing.read_text(), flags=re.MULTILINE)
+        return found[1].strip() if found else None
+    return platform.processor() or None
+
+
+def _versions(origin: Mapping[str, Any]) -> dict[str, Any]:
+    named = {key: origin[key] for key in ("mapt_bench", "git_commit", "python", "created")}
+    return {**named, "packages": origin["packages"]}
+
+
+def _unmeasured(record: Mapping[str, Any]) -> dict[str, Any]:
+    reason = (
+        "gives flow, not maps: what it is worth to a tracker is measured by experiments"
+        if record.get("model_config") is None
+        else "not measured yet: python tools/measure_weights.py does"
+    )
+    return {"scores": None, "reason": reason}
+
+
+def _limits(record: Mapping[str, Any]) -> list[str]:
+    recipe, config = record["recipe"], record.get("model_config")
+    crop = recipe["augment"]["crop"]
+    size = "whole frames of the world" if crop is None else f"{crop[0]}x{crop[1]} pixels"
+    found = [
+        "It has seen drawn frames alone, never a real one.",
+        f"It was trained at {size}; frames of another scale are outside of what it knows.",
+        "It is one training of one seed: how much seeds differ is not in its numbers.",
+        "The suite val was looked at while the model and its settings were chosen.",
+    ]
+    if config is None:
+        return found
+    found.append(
+        f"It tells the classes of {record['label_space']} apart and refuses videos of other label "
+        "spaces, except to link segments that it is given."
+    )
+    if config["propagation"] == "none":
+        found.append("It has no motion head: it links as mapt:appearance only.")
+    return found
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - whatever a log holds
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
