@@ -175,7 +175,7 @@ def test_a_changed_drawing_is_told(monkeypatch):
 
 def test_a_version_that_was_never_frozen_is_told(monkeypatch):
     monkeypatch.setattr(fingerprints, "_frozen", dict)
-    with pytest.raises(DataError, match=r"never frozen; run docs/make_suites\.py"):
+    with pytest.raises(DataError, match=r"never frozen; run tools/make_suites\.py"):
         check_suite("tiny")
 
 
