@@ -7,7 +7,7 @@ from typing import Any
 from mapt_bench.errors import counted
 from mapt_bench.reports.evaluation import interval_cell, interval_column
 from mapt_bench.reports.groups import halves, of_group
-from mapt_bench.reports.rows import row_interval, row_label
+from mapt_bench.reports.rows import row_interval, row_name
 from mapt_bench.reports.tables import Cell, Column, Table
 
 __all__ = ["differences_table", "differences_tables"]
@@ -52,7 +52,7 @@ def differences_table(run: Run) -> Table:
     cells = []
     for row in compared:
         interval = row_interval(row)
-        label = row_label(row) + (f", {interval[0]} {interval[1]}" if interval else "")
+        label = row_name(row) + (f", {interval[0]} {interval[1]}" if interval else "")
         line: list[Cell] = [label]
         for name in shown:
             found = row["differences"]["scores"].get(name) or {}

@@ -48,22 +48,13 @@ def code_fingerprint() -> str:
 def cell_config(cell: Cell, *, pair: int, stress: Stress | None = None) -> dict[str, Any]:
     """Return everything about a cell that decides its result, and nothing else.
 
-    Names, labels, groups and the paths of weights are left out: cells that amount to the same work
-    share a key.
-
     Args:
         cell: The cell.
         pair: The pairing interval that the associator is told, 1 where it has none.
         stress: What the associator notices of the cell's stress.
     """
-    variant = cell.variant
     return {
-        "associator": variant.associator,
-        "memory": variant.memory,
-        "settings": dict(variant.settings),
-        "weights": None if variant.weights is None else variant.weights.sha256,
-        "mapt": None if variant.mapt is None else variant.mapt.sha256,
-        "switches": list(variant.switches),
+        **cell.variant.describe(),
         "drop": cell.drop,
         "pair": pair,
         "stress": None if stress is None else asdict(stress),
