@@ -18,7 +18,7 @@ from mapt_bench.baselines.registry import (
     Truth,
     register,
 )
-from mapt_bench.baselines.settings import TrackerSettings
+from mapt_bench.baselines.settings import FUSION, LEARNED, MOTION, TrackerSettings
 from mapt_bench.baselines.two_step_settings import two_step_settings
 from mapt_bench.baselines.unlinked import UnlinkedAssociator
 from mapt_bench.code_closure import not_followed
@@ -38,7 +38,7 @@ __all__ = [
     "weights_of_associator",
 ]
 
-_TWO_STEP_MEMORY = 10
+_APPEARANCE = ("appearance_threshold", "gallery_size", "lost_margin")
 _WITH_APPEARANCE = "+appearance"
 _WITH_MAPT = "+mapt"
 
@@ -137,7 +137,8 @@ def build_associator(
 
     Args:
         name: As :func:`associator_entry` knows it.
-        memory: Frames that a lost track is kept for; ``None`` is the tracker's own default.
+        memory: Frames that a lost track is kept for; ``None`` is 0, or nothing where the tracker
+            has no memory.
         pair: Pairing interval in frames: ``t`` is compared with the state of ``t - pair``.
         truth: True map of a frame of the video, for the oracle.
         flow: Weights and device of a ``flow:`` or ``mapt`` tracker; MAPT's are those that ship
@@ -161,24 +162,21 @@ def build_associator(
             f"tracker {name!r} has no weights; they belong to {FLOW_PREFIX}NAME and mapt"
         )
     if memory is not None and not entry.supports_memory:
-        raise ConfigError(f"tracker {name!r} has no memory; leave the switch away")
+        raise ConfigError(f"tracker {name!r} has no memory; omit +memory")
     if memory is not None and memory < 0:
         raise ConfigError(f"memory is {memory}; expected 0 frames or more")
     if pair < 1:
         raise ConfigError(f"the pairing interval is {pair}; expected 1 frame or more")
     if pair != 1 and not entry.supports_pair:
-        raise ConfigError(
-            f"tracker {name!r} has no pairing interval; leave the switch away, or drop frames"
-        )
+        raise ConfigError(f"tracker {name!r} has no pairing interval; omit --pair, or drop frames")
     if entry.needs_truth and truth is None:
         raise ConfigError(f"tracker {name!r} needs ground truth; give data that has it")
     if entry.needs_true_flow and true_flow is None:
         raise ConfigError(f"tracker {name!r} needs the true flow; give a video that knows it")
     thresholds = TrackerSettings.from_mapping(settings)
-    chosen_memory = entry.default_memory if memory is None else memory
     return entry.build(
         AssociatorOptions(
-            chosen_memory,
+            memory or 0,
             pair,
             truth,
             thresholds,
@@ -208,23 +206,39 @@ def _unlinked(options: AssociatorOptions) -> Associator:
     "copy",
     "the last masks are copied and matched by mask IoU",
     supports_pair=True,
-    default_memory=0,
+    supports_memory=True,
+    settings=MOTION,
 )
 def _copy(options: AssociatorOptions) -> Associator:
     return _two_step(options, StandStill(), None)
 
 
-@register("iou", "boxes matched greedily by IoU (Bochinski et al. 2017)", default_memory=0)
+@register(
+    "iou",
+    "boxes matched greedily by IoU (Bochinski et al. 2017)",
+    supports_memory=True,
+    settings=("iou_threshold",),
+)
 def _iou(options: AssociatorOptions) -> Associator:
     return IouAssociator(threshold=options.settings.iou_threshold, memory=options.memory)
 
 
-@register("sort", "Kalman filter, Hungarian on box IoU (Bewley et al. 2016)", default_memory=1)
+@register(
+    "sort",
+    "Kalman filter, Hungarian on box IoU (Bewley et al. 2016)",
+    supports_memory=True,
+    settings=("sort_iou_threshold",),
+)
 def _sort(options: AssociatorOptions) -> Associator:
     return SortAssociator(threshold=options.settings.sort_iou_threshold, memory=options.memory)
 
 
-@register("bytetrack", "Kalman filter, two passes by score (Zhang et al. 2022)", default_memory=30)
+@register(
+    "bytetrack",
+    "Kalman filter, two passes by score (Zhang et al. 2022)",
+    supports_memory=True,
+    settings=("high_score", "low_score", "first_pass_iou", "second_pass_iou"),
+)
 def _bytetrack(options: AssociatorOptions) -> Associator:
     given = options.settings
     return ByteTrackAssociator(
@@ -241,7 +255,8 @@ def _bytetrack(options: AssociatorOptions) -> Associator:
     "hand-made colour and texture embeddings matched by cosine",
     needs_images=True,
     supports_pair=True,
-    default_memory=_TWO_STEP_MEMORY,
+    supports_memory=True,
+    settings=_APPEARANCE,
 )
 def _appearance(options: AssociatorOptions) -> Associator:
     return _two_step(options, None, _histograms(options))
@@ -252,7 +267,8 @@ def _appearance(options: AssociatorOptions) -> Associator:
     "masks warped by DIS optical flow and matched by mask proximity",
     needs_images=True,
     supports_pair=True,
-    default_memory=_TWO_STEP_MEMORY,
+    supports_memory=True,
+    settings=(*MOTION, "flow_height"),
 )
 def _motion(options: AssociatorOptions) -> Associator:
     return _two_step(options, _flow_warp(options), None)
@@ -264,7 +280,8 @@ def _register_both(name: str, order: Order, summary: str) -> None:
         summary,
         needs_images=True,
         supports_pair=True,
-        default_memory=_TWO_STEP_MEMORY,
+        supports_memory=True,
+        settings=(*MOTION, *_APPEARANCE, *FUSION, "flow_height"),
     )
     def _both(options: AssociatorOptions) -> Associator:
         return _two_step(options, _flow_warp(options), _histograms(options), order)
@@ -308,6 +325,9 @@ def _flow_associator(name: str) -> AssociatorEntry:
             return mapt_over(warp, options)
         return _two_step(options, warp, _histograms(options) if looks else None)
 
+    settings = {*MOTION, *(("flow_height",) if flow == "flow:dis" else ())}
+    if looks or by_mapt:
+        settings |= {*(LEARNED if by_mapt else _APPEARANCE), *FUSION}
     return AssociatorEntry(
         name=name,
         summary=f"masks warped by {source.summary}"
@@ -316,8 +336,8 @@ def _flow_associator(name: str) -> AssociatorEntry:
         needs_truth=False,
         supports_pair=source.takes != "folder",
         supports_memory=True,
-        default_memory=_TWO_STEP_MEMORY,
         build=build,
+        settings=frozenset(settings),
         needs_weights=source.needs_weights,
         needs_true_flow=source.needs_true_flow,
         parts=(source.build, mapt_over) if by_mapt else (source.build,),

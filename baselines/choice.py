@@ -1,151 +1,169 @@
-"""A tracker chosen by name and switches, checked at once and built for each video."""
+"""A row made into a tracker for one video, after checks that need no video."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any
 
-from mapt_bench.baselines.catalog import (
-    associator_entry,
-    associator_names,
-    build_associator,
-    flow_tracker_names,
-    is_associator,
-)
+from mapt_bench.baselines.catalog import associator_entry, associator_names, build_associator
 from mapt_bench.baselines.exact_flow import TrueFlow
 from mapt_bench.baselines.flow_sources import FlowOptions, describe_flow
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names
-from mapt_bench.baselines.plugins import load_tracker, plugin_names
+from mapt_bench.baselines.plugins import UserTracker
 from mapt_bench.baselines.registry import Truth
+from mapt_bench.baselines.rows import Row, tracker_entry
 from mapt_bench.baselines.settings import Setting
-from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import AnnotatedVideo, FlowField, PanopticMap, Video
 from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
-from mapt_bench.weights import shipped_weights
+from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
 __all__ = ["TrackerChoice"]
 
 
 @dataclass(frozen=True)
 class TrackerChoice:
-    """A tracker and its switches.
+    """A row with everything that its command decides.
 
     Attributes:
-        name: One of :func:`~mapt_bench.baselines.catalog.associator_names` or
-            :func:`~mapt_bench.baselines.catalog.flow_tracker_names`, the name of an installed
-            plug-in, or ``package.module:Class``.
-        memory: Frames that lost tracks are kept for; ``None`` is the tracker's own default.
+        row: The tracker, its memory and what it changes.
         pair: Pairing interval in frames.
-        flow: Weights and device of a ``flow:`` tracker.
-        settings: Thresholds other than the tracker's defaults.
-
-    Raises:
-        ConfigError: If the name is unknown, a switch is given to a tracker without it, or a
-            network neither weights nor leave to be untrained.
-        DataError: If weights or flow files cannot be used.
+        flow: Weights and device of the tracker's own network.
+        looks: Weights and device of MAPT, for a ``flow:`` tracker that ends in ``+mapt``.
+        settings: All settings: tuned thresholds, and those of the row above them. ``None`` takes
+            those of the row alone.
     """
 
-    name: str
-    memory: int | None = None
+    row: Row
     pair: int = 1
     flow: FlowOptions = field(default_factory=FlowOptions)
-    settings: tuple[Setting, ...] = ()
+    looks: FlowOptions = field(default_factory=FlowOptions)
+    settings: tuple[Setting, ...] | None = None
 
-    def __post_init__(self) -> None:
-        if self.is_built_in:
-            # Built once for its checks alone, so that a wrong switch is told before any work.
-            self._associator(_no_truth_yet, _no_flow_yet)
+    def check(self) -> None:
+        """Refuse before any work what cannot be built.
+
+        Raises:
+            ConfigError: If the tracker is unknown, has no pairing interval, or its network has
+                neither weights nor leave to be untrained.
+            DataError: If weights or flow files cannot be used.
+        """
+        entry = tracker_entry(self.row.tracker)
+        if not isinstance(entry, UserTracker):
+            # Built once for its checks alone.
+            self._associator(_no_truth_yet, _no_flow_yet, NOTHING_SHARED)
             return
-        if ":" not in self.name and self.name not in plugin_names():
-            if self.name in shipped_weights():
-                raise ConfigError(
-                    f"{self.name!r} is a name of weights, not of a tracker; give it as --weights "
-                    "to the tracker that runs them, such as mapt"
-                )
-            known = [
-                *associator_names(),
-                *mapt_tracker_names(),
-                *flow_tracker_names(),
-                *plugin_names(),
-            ]
+        if self.pair != 1 and not entry.supports_pair:
             raise ConfigError(
-                f"unknown tracker {self.name!r}; {nearest(self.name, known)}; or "
-                "package.module:Class"
+                f"tracker {entry.name!r} has no pairing interval: its class takes no argument "
+                "'pair'; omit --pair, or add the argument"
             )
-        is_set = self.memory is not None or self.pair != 1 or self.settings != ()
-        if is_set or self.flow.asks_for_weights:
+        if self.flow.asks_for_weights:
             raise ConfigError(
-                f"tracker {self.name!r} is not one of this package's; memory, pairing interval, "
-                "weights and settings are switches of those only; set them in the tracker itself"
+                f"--weights is for MAPT and flow networks; give tracker {entry.name!r} its weights "
+                f"as an argument of its class: {entry.name},NAME=FILE"
             )
+        entry.check(dict(self.chosen))
 
     @property
-    def is_built_in(self) -> bool:
-        """Whether it links the segments of a segmenter, rather than finding its own."""
-        return is_associator(self.name)
+    def is_whole(self) -> bool:
+        """Whether it finds its own segments."""
+        entry = tracker_entry(self.row.tracker)
+        return isinstance(entry, UserTracker) and entry.is_whole
+
+    @property
+    def chosen(self) -> tuple[Setting, ...]:
+        """All settings."""
+        return self.row.settings if self.settings is None else self.settings
 
     @property
     def description(self) -> str:
         """Name for the output of a run; it says so when a network's weights are untrained."""
-        return describe_flow(self.name, self.flow)
+        return describe_flow(str(self.row), self.flow)
 
     @property
-    def effective_memory(self) -> int | None:
-        """Frames that lost tracks are kept for; ``None`` where that is no switch."""
-        if not self.is_built_in or not associator_entry(self.name).supports_memory:
-            return None
-        default = associator_entry(self.name).default_memory
-        return default if self.memory is None else self.memory
+    def memory(self) -> int | None:
+        """Frames that a lost track is kept for; ``None`` where the tracker has no memory."""
+        return self.row.memory if tracker_entry(self.row.tracker).supports_memory else None
 
-    def build(self, video: Video, segmenter: Segmenter | None) -> Tracker:
+    def build(
+        self,
+        video: Video,
+        segmenter: Segmenter | None,
+        *,
+        true_flow: TrueFlow | None = None,
+        share: Share = NOTHING_SHARED,
+        clock: Callable[[], float] = perf_counter,
+    ) -> Tracker:
         """Make the tracker for one video.
 
         Args:
             video: Gives the truth, to the oracle only.
-            segmenter: Finds segments; not used by trackers of other packages.
+            segmenter: Finds segments; ``None`` for whole trackers.
+            true_flow: True flow of the video, for ``flow:exact``; ``None`` asks the video.
+            share: Where work that trackers of the same video have in common is done once.
+            clock: Tells the time in seconds.
 
         Raises:
-            ConfigError: If a tracker of another package cannot be loaded.
+            ConfigError: If a user's tracker cannot be built.
             DataError: If it needs images or truth that the video lacks.
+            TrackerError: If a user's tracker fails while it is built.
         """
-        if not self.is_built_in or segmenter is None:
-            return load_tracker(self.name)
-        entry = associator_entry(self.name)
+        entry = tracker_entry(self.row.tracker)
+        if isinstance(entry, UserTracker):
+            built = entry.build(dict(self.chosen), memory=self.row.memory, pair=self.pair)
+            if isinstance(built, Tracker):
+                return built
+            return SegmentTracker(_given(segmenter), built, clock=clock)
         if entry.needs_images and not video.info.has_images:
             blind = [n for n in associator_names() if not associator_entry(n).needs_images]
             raise DataError(
-                f"tracker {self.name!r} reads images, but this video has masks only; give data "
+                f"tracker {entry.name!r} reads images, but this video has masks only; give data "
                 f"with an images folder, or choose one of {', '.join(blind)}",
                 where=video.info.name,
             )
         if entry.needs_truth and not video.has_truth:
             raise DataError(
-                f"tracker {self.name!r} needs ground truth, but this video has none",
+                f"tracker {entry.name!r} needs ground truth, but this video has none",
                 where=video.info.name,
             )
         truth = video.truth if entry.needs_truth else None
-        return SegmentTracker(segmenter, self._associator(truth, self._true_flow(video)))
+        if entry.needs_true_flow and true_flow is None:
+            true_flow = _true_flow(entry.name, video)
+        return SegmentTracker(
+            _given(segmenter), self._associator(truth, true_flow, share), clock=clock
+        )
 
-    def _true_flow(self, video: Video) -> TrueFlow | None:
-        if not associator_entry(self.name).needs_true_flow:
-            return None
-        if not isinstance(video, AnnotatedVideo):
-            raise DataError(
-                f"tracker {self.name!r} is told the true flow, and only drawn videos know theirs; "
-                "run it in an experiment on a suite, or give written flow to flow:files",
-                where=video.info.name,
-            )
-        return video.backward_flow
-
-    def _associator(self, truth: Truth | None, true_flow: TrueFlow | None) -> Associator:
-        settings: dict[str, Any] = dict(self.settings)
+    def _associator(
+        self, truth: Truth | None, true_flow: TrueFlow | None, share: Share
+    ) -> Associator:
+        settings: dict[str, Any] = dict(self.chosen)
         return build_associator(
-            self.name,
+            self.row.tracker,
             memory=self.memory,
             pair=self.pair,
             truth=truth,
             flow=self.flow,
             true_flow=true_flow,
+            looks=self.looks,
+            share=share,
             **settings,
         )
+
+
+def _given(segmenter: Segmenter | None) -> Segmenter:
+    if segmenter is None:
+        raise ValueError("an associator needs a segmenter")
+    return segmenter
+
+
+def _true_flow(name: str, video: Video) -> TrueFlow:
+    if not isinstance(video, AnnotatedVideo):
+        raise DataError(
+            f"tracker {name!r} needs the true flow, which only synthetic videos have; run it with "
+            "--suite, or give written flow to flow:files",
+            where=video.info.name,
+        )
+    return video.backward_flow
 
 
 def _no_truth_yet(index: int) -> PanopticMap:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.registry import REGISTRY, AssociatorOptions, register
+from mapt_bench.baselines.settings import FUSION, LEARNED, MOTION
 from mapt_bench.baselines.two_step_settings import two_step_settings
 from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError
@@ -139,6 +140,13 @@ def describe_for_mapt(options: FlowOptions, frame: Frame, segments: FrameSegment
     return MaptCues(model).describe(frame.image, segments)
 
 
+_SETTINGS = {
+    "motion": MOTION,
+    "appearance": LEARNED,
+    "both": (*MOTION, *LEARNED, *FUSION),
+}
+
+
 def _register(
     name: str,
     summary: str,
@@ -150,8 +158,9 @@ def _register(
         summary,
         needs_images=True,
         supports_pair=True,
-        default_memory=10,
+        supports_memory=True,
         needs_weights=True,
+        settings=_SETTINGS[heads],
     )
     def _build(options: AssociatorOptions) -> Associator:
         from mapt_bench.model import MaptAssociator

@@ -1,6 +1,6 @@
 """The names of the associators, and what may be known of each before it is built."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mapt_bench.baselines.exact_flow import TrueFlow
@@ -10,7 +10,7 @@ from mapt_bench.labels import PanopticMap
 from mapt_bench.tracking import Associator
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
-__all__ = ["REGISTRY", "AssociatorEntry", "AssociatorOptions", "Truth", "register"]
+__all__ = ["REGISTRY", "AssociatorEntry", "AssociatorOptions", "TrackerEntry", "Truth", "register"]
 
 Truth = Callable[[int], PanopticMap]
 """Returns the true map of the frame at a position of the video."""
@@ -42,35 +42,44 @@ class AssociatorOptions:
     share: Share = NOTHING_SHARED
 
 
-@dataclass(frozen=True)
-class AssociatorEntry:
-    """A registered associator.
+@dataclass(frozen=True, kw_only=True)
+class TrackerEntry:
+    """What is known of a tracker before it is built.
 
     Attributes:
-        name: What it is asked for by.
+        name: Its name in a row.
         summary: One line.
         needs_images: Whether frames must have images.
-        needs_truth: Whether it is an upper bound that looks at the ground truth.
         supports_pair: Whether a pairing interval other than 1 means anything.
-        supports_memory: Whether lost tracks can be kept.
-        default_memory: Frames that lost tracks are kept for unless told otherwise.
-        build: Makes one.
-        needs_weights: Whether it has a network, and so must be given weights or leave to be
-            untrained.
-        needs_true_flow: Whether it is an upper bound that is told how every pixel moved.
-        parts: Functions that ``build`` looks up by name; their code decides results as well.
+        supports_memory: Whether it can keep lost tracks.
+        needs_truth: Whether it is an upper bound that looks at the ground truth.
+        needs_true_flow: Whether it is an upper bound that knows how every pixel moved.
+        needs_weights: Whether it has a network, and so needs weights.
     """
 
     name: str
     summary: str
     needs_images: bool
-    needs_truth: bool
     supports_pair: bool
     supports_memory: bool
-    default_memory: int
-    build: Callable[[AssociatorOptions], Associator]
-    needs_weights: bool = False
+    needs_truth: bool = False
     needs_true_flow: bool = False
+    needs_weights: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssociatorEntry(TrackerEntry):
+    """A registered associator.
+
+    Attributes:
+        build: Makes one.
+        settings: Names of the fields of :class:`~mapt_bench.baselines.settings.TrackerSettings`
+            that it uses.
+        parts: Functions that ``build`` looks up by name; their code decides results as well.
+    """
+
+    build: Callable[[AssociatorOptions], Associator]
+    settings: frozenset[str] = frozenset()
     parts: tuple[Callable[..., object], ...] = ()
 
 
@@ -87,8 +96,9 @@ def register(
     needs_images: bool = False,
     needs_truth: bool = False,
     supports_pair: bool = False,
-    default_memory: int | None = None,
+    supports_memory: bool = False,
     needs_weights: bool = False,
+    settings: Iterable[str] = (),
 ) -> Callable[[_Builder], _Builder]:
     """Enter a function that builds an associator under a name.
 
@@ -98,9 +108,9 @@ def register(
         needs_images: Whether frames must have images.
         needs_truth: Whether it looks at the ground truth.
         supports_pair: Whether a pairing interval other than 1 means anything.
-        default_memory: Frames that lost tracks are kept for unless told otherwise; ``None`` where
-            memory means nothing.
+        supports_memory: Whether it can keep lost tracks.
         needs_weights: Whether it has a network.
+        settings: Names of the thresholds that it uses.
 
     Raises:
         ValueError: If the name is taken.
@@ -115,10 +125,10 @@ def register(
             needs_images=needs_images,
             needs_truth=needs_truth,
             supports_pair=supports_pair,
-            supports_memory=default_memory is not None,
-            default_memory=default_memory or 0,
+            supports_memory=supports_memory,
             build=build,
             needs_weights=needs_weights,
+            settings=frozenset(settings),
         )
         return build
 

@@ -8,7 +8,16 @@ from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking.proximity import Proximity
 from mapt_bench.tracking.two_step import SecondStep
 
-__all__ = ["Setting", "TrackerSettings", "parse_setting"]
+__all__ = ["FUSION", "LEARNED", "MOTION", "Setting", "TrackerSettings", "parse_setting"]
+
+MOTION = ("proximity", "motion_threshold", "lost_margin")
+"""Settings of a tracker that carries masks on."""
+
+LEARNED = ("embedding_threshold", "gallery_size", "lost_margin")
+"""Settings of a tracker that compares learned embeddings."""
+
+FUSION = ("second_step", "motion_weight", "joint_threshold")
+"""Settings of a tracker that combines two cues."""
 
 Setting = tuple[str, str | int | float]
 """Name and value of a field of :class:`TrackerSettings`."""
@@ -118,6 +127,8 @@ def parse_setting(text: str) -> Setting:
         (('motion_threshold', 0.2), ('proximity', 'centroid'))
     """
     name, _, value = text.partition("=")
+    if value.lower() in ("true", "false"):
+        return name, value.lower() == "true"
     for kind in (int, float):
         try:
             return name, kind(value)

@@ -1,12 +1,22 @@
-"""Import of user code by name: ``package.module:attribute``."""
+"""User code by name, ``package.module:attribute``, and a fingerprint of its source."""
 
+import ast
+import hashlib
 import importlib
+import importlib.util
 import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
+from weakref import WeakKeyDictionary
 
 from mapt_bench.errors import ConfigError, nearest
 
-__all__ = ["attribute_of"]
+__all__ = ["attribute_of", "source_files", "source_fingerprint"]
+
+_INSTALLED = {"site-packages", "dist-packages"}
+"""Folders of other people's packages: their versions are provenance, not part of a key."""
 
 
 def attribute_of(name: str, *, kind: str, form: str) -> object:
@@ -58,3 +68,116 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
         )
     found: object = getattr(module, attribute)
     return found
+
+
+def source_fingerprint(module_name: str) -> str:
+    """Return a hash of the code of an imported module and of everything that it imports.
+
+    Comments, docstrings and layout do not count. The hash of a module is taken once in a process,
+    because a process goes on running the code that it imported, whatever is written to the file.
+
+    Args:
+        module_name: Of a module that is imported.
+
+    Returns:
+        64 hexadecimal digits. See :func:`source_files` for what is hashed.
+
+    Raises:
+        ConfigError: If the module does not come from a file.
+    """
+    module = sys.modules[module_name]
+    if module not in _FINGERPRINTS:
+        digest = hashlib.sha256()
+        files = source_files(module_name)
+        if module_name not in files:
+            raise ConfigError(
+                f"the source of module {module_name!r} is not found; put it in a file of its own"
+            )
+        for name, path in sorted(files.items()):
+            digest.update(f"{name}\0".encode())
+            digest.update(hashlib.sha256(_code_of(path)).digest())
+        _FINGERPRINTS[module] = digest.hexdigest()
+    return _FINGERPRINTS[module]
+
+
+_FINGERPRINTS: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
+
+
+def source_files(module_name: str) -> dict[str, Path]:
+    """Return the source of a module and of all modules that it imports, directly or not.
+
+    Imports inside functions count. Modules of the standard library and of installed packages are
+    left out, except those of the module's own package and of this one. Modules that are imported
+    by a name that the program computes are not seen.
+
+    Args:
+        module_name: Of a module that can be imported.
+
+    Returns:
+        Files by name of the module.
+    """
+    own = {module_name.partition(".")[0], __name__.partition(".")[0]}
+    files: dict[str, Path] = {}
+    seen: set[str] = set()
+    waiting = [module_name]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        spec = _own_spec(name, own)
+        if spec is None:
+            continue
+        waiting += [name.rpartition(".")[0]] if "." in name else []
+        if spec.origin is not None and Path(spec.origin).is_file():
+            files[name] = Path(spec.origin)
+            waiting += _imports(name, files[name], is_package=bool(spec.submodule_search_locations))
+    return files
+
+
+def _own_spec(name: str, own: set[str]) -> ModuleSpec | None:
+    """Return where a module lies, ``None`` if it is not there or belongs to somebody else."""
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names or top in sys.builtin_module_names:
+        return None
+    try:
+        first = importlib.util.find_spec(top)
+        if first is None:
+            return None
+        places = [first.origin, *(first.submodule_search_locations or ())]
+        is_installed = any(_INSTALLED & set(Path(place).parts) for place in places if place)
+        if is_installed and top not in own:
+            return None
+        return importlib.util.find_spec(name)
+    except Exception:  # packages on the way are imported, and may raise anything
+        return None
+
+
+def _imports(name: str, path: Path, *, is_package: bool) -> Iterator[str]:
+    """Yield the names of everything that a source file imports, attributes of modules included."""
+    if path.suffix != ".py":
+        return
+    package = name if is_package else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _code_of(path: Path) -> bytes:
+    """Return what counts of a source file: its code, without comments and docstrings."""
+    if path.suffix != ".py":
+        return path.read_bytes()
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
+    return ast.dump(tree).encode()

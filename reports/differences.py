@@ -8,7 +8,7 @@ from mapt_bench.errors import counted
 from mapt_bench.reports.evaluation import interval_cell, interval_column, interval_notes
 from mapt_bench.reports.groups import halves, of_group
 from mapt_bench.reports.tables import Cell, Column, Table
-from mapt_bench.results.rows import row_interval, row_label
+from mapt_bench.results.rows import row_interval, row_name
 from mapt_bench.results.scores import HEADLINE, score_kind
 
 __all__ = ["differences_table", "differences_tables", "paired_tables"]
@@ -54,7 +54,7 @@ def differences_table(run: Run) -> Table:
     cells = []
     for row in compared:
         interval = row_interval(row)
-        label = row_label(row) + (f", {interval[0]} {interval[1]}" if interval else "")
+        label = row_name(row) + (f", {interval[0]} {interval[1]}" if interval else "")
         line: list[Cell] = [label]
         for name in shown:
             found = row["differences"]["scores"].get(name) or {}
@@ -79,7 +79,7 @@ def differences_table(run: Run) -> Table:
         for n in sorted(counts)
     ]
     notes += [
-        f"{row_label(row)}: {row['differences']['note']}."
+        f"{row_name(row)}: {row['differences']['note']}."
         for row in compared
         if row["differences"].get("note")
     ]

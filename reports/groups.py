@@ -6,7 +6,7 @@ from typing import Any
 
 from mapt_bench.reports.evaluation import interval_cell, interval_notes, score_column
 from mapt_bench.reports.tables import Cell, Column, Table
-from mapt_bench.results.rows import is_reference, row_label, row_score
+from mapt_bench.results.rows import is_reference, row_name, row_score
 
 __all__ = ["halves", "halves_table", "of_group", "score_group_tables", "score_groups"]
 
@@ -82,7 +82,7 @@ def halves_table(run: Run) -> Table:
     """
     rows: Sequence[Row] = run["summary"]
     columns = [Column("variant")]
-    cells: list[list[Cell]] = [[row_label(row)] for row in rows]
+    cells: list[list[Cell]] = [[row_name(row)] for row in rows]
     for half in halves(run):
         found = of_group(run, half)["summary"]
         for name in _OF_HALVES:
@@ -113,7 +113,7 @@ def _table(run: Run, score: str, groups: Sequence[Group]) -> Table:
     rows: Sequence[Row] = run["summary"]
     shown = score_column(score)
     columns = [Column("variant"), Column("all", shown.kind, shown.higher_is_better)]
-    cells: list[list[Cell]] = [[row_label(row), row_score(row, score)] for row in rows]
+    cells: list[list[Cell]] = [[row_name(row), row_score(row, score)] for row in rows]
     banded: list[Row] = []
     for group in groups:
         found = of_group(run, group)["summary"]

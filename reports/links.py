@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
-from mapt_bench.results.rows import is_reference, row_label
+from mapt_bench.results.rows import is_reference, row_name
 
 __all__ = [
     "break_table",
@@ -109,7 +109,7 @@ def full_occlusions_table(run: Run) -> Table:
             (rate["share"], _range(rate["interval"]), rate["n"])
             for rate in (gaps["recovered"], gaps["returns"])
         )
-        rows.append((row_label(entry), *found, gaps["n"], *right))
+        rows.append((row_name(entry), *found, gaps["n"], *right))
     notes = (
         "Recovered: of the objects that a segment finds both before and after a gap of so many "
         "frames in which nothing of them was seen (found again), those whose first identity after "
@@ -158,7 +158,7 @@ def _rates_table(
         columns += [Column("n", "integer")] if own_counts else []
     cells = []
     for entry in entries:
-        line: list[Cell] = [row_label(entry)]
+        line: list[Cell] = [row_name(entry)]
         for at in used:
             rate = rate_of(entry["bins"][at])
             line += [rate["share"], rate["n"]] if own_counts else [rate["share"]]
@@ -190,12 +190,12 @@ def break_table(run: Run) -> Table:
         size, pixels = entry["over_size"], entry["pixels"]
         if size["value"] is None:
             reasons.setdefault(str(size["reason"]), []).append(
-                f"{row_label(entry)} ({entry['stressor']})"
+                f"{row_name(entry)} ({entry['stressor']})"
             )
         cells.append(
             (
                 entry["stressor"],
-                row_label(entry),
+                row_name(entry),
                 size["value"],
                 _ends(size["interval"]),
                 pixels["value"],
@@ -211,7 +211,7 @@ def break_table(run: Run) -> Table:
     ]
     notes += [f"{UNDEFINED} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
     rising = [
-        f"{row_label(entry)} ({entry['stressor']})"
+        f"{row_name(entry)} ({entry['stressor']})"
         for entry in entries
         if entry["over_size"].get("rises_again")
     ]
@@ -234,22 +234,20 @@ def group_table(run: Run) -> Table:
     """Return the share of links kept in each group of videos, a column a level of each factor."""
     entries: Sequence[Entry] = run["links_by_group"]
     counted: dict[_Group, int] = {}
-    shares: dict[tuple[str, str], dict[_Group, Cell]] = {}
+    shares: dict[str, dict[_Group, Cell]] = {}
     for entry in entries:
         group = entry["factor"], entry["value"]
         if entry["factor"] == _CROSSED:
             continue
         counted.setdefault(group, entry["n"])
-        shares.setdefault((entry["variant"], entry["label"]), {})[group] = entry["share"]
+        shares.setdefault(row_name(entry), {})[group] = entry["share"]
     same = _same_sequences(run, _in_order(counted))
     groups = {group: counted[group] for group in same}
     columns = [Column("variant")]
     columns += [Column(_heading(group), "percent", higher_is_better=True) for group in groups]
-    rows = tuple(
-        (label, *(found.get(each) for each in groups)) for (_, label), found in shares.items()
-    )
+    rows = tuple((name, *(found.get(each) for each in groups)) for name, found in shares.items())
     references = frozenset(
-        at for at, (variant, _) in enumerate(shares) if is_reference({"variant": variant})
+        at for at, variant in enumerate(shares) if is_reference({"variant": variant})
     )
     counts = "; ".join(f"{_heading(group)}: {n}" for group, n in groups.items())
     notes = [f"Links: {counts}. Intervals and the cells of the factorial stand in results.json."]

@@ -1,5 +1,6 @@
 """How trackers are drawn: the same colour, marker and dashes in every picture."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,11 +12,11 @@ __all__ = ["COPY", "ORACLE", "Mark", "line_marks", "numbered_mark", "reference_m
 
 Row = Mapping[str, Any]
 
-_MEMORY = "+memory"
+_MEMORY = re.compile(r"\+memory(=\d+)?$")
 
 _ORDER = (
     *("iou", "sort", "bytetrack", "motion", "appearance", "both"),
-    *("appearance-first", "simultaneous"),
+    *("both:appearance-first", "both:simultaneous"),
 )
 """Trackers with a colour of their own wherever they are drawn; memory changes the dashes."""
 
@@ -61,7 +62,7 @@ def line_marks(rows: Sequence[Row]) -> dict[str, Mark]:
             continue
         reference = reference_mark(row)
         variant = str(row["variant"])
-        plain = variant.removesuffix(_MEMORY)
+        plain = _MEMORY.sub("", variant)
         if reference is not None:
             marks[label] = reference
         elif plain in _ORDER:

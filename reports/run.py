@@ -16,7 +16,7 @@ from mapt_bench.reports.groups import halves, halves_table, of_group, score_grou
 from mapt_bench.reports.links import full_occlusions_table, group_table
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
 from mapt_bench.results.parts import run_parts
-from mapt_bench.results.rows import is_reference, row_interval, row_label, row_score
+from mapt_bench.results.rows import conditions_note, is_reference, row_interval, row_name, row_score
 
 __all__ = [
     "CLAIMED",
@@ -50,13 +50,20 @@ def run_tables(run: Run) -> list[Table]:
     for part in parts:
         ending = f": {part.heading}" if len(parts) > 1 else ""
         tables += [
-            replace(table, title=f"{table.title}{ending}") for table in _part_tables(part.run)
+            replace(_under_conditions(table, part.run), title=f"{table.title}{ending}")
+            for table in _part_tables(part.run)
         ]
     if run.get("skipped"):
         tables.append(skipped_table(run))
     if run.get("claims"):
-        tables.append(claims_table(run))
+        tables.append(_under_conditions(claims_table(run), run))
     return tables
+
+
+def _under_conditions(table: Table, run: Run) -> Table:
+    """Return a table that states thresholds, memory and pairing interval, where they are known."""
+    note = conditions_note(run["summary"])
+    return replace(table, footnotes=(*table.footnotes, *([note] if note else [])))
 
 
 def _part_tables(run: Run) -> list[Table]:
@@ -100,7 +107,7 @@ def summary_table(run: Run) -> Table:
     columns += [Column("ms/frame", "decimal")] if timed else []
     cells = []
     for row in rows:
-        line: list[Cell] = [row_label(row)]
+        line: list[Cell] = [row_name(row)]
         line += (row_interval(row) or ("", None)) if sweeps else ()
         for name in shown:
             line.append(row_score(row, name))
@@ -123,8 +130,8 @@ def sweep_table(run: Run, score: str) -> Table:
     references = set()
     for row in rows:
         if found := row_interval(row):
-            variants.setdefault(row_label(row), {})[found] = row_score(row, score)
-            references |= {row_label(row)} if is_reference(row) else set()
+            variants.setdefault(row_name(row), {})[found] = row_score(row, score)
+            references |= {row_name(row)} if is_reference(row) else set()
     shown = score_column(score)
     columns = [Column("variant")]
     columns += [
@@ -215,7 +222,7 @@ def _summary_notes(run: Run, *, sweeps: bool, references: frozenset[int]) -> lis
             "another tau is another test."
         )
     if references:
-        names = dict.fromkeys(row_label(rows[index]) for index in sorted(references))
+        names = dict.fromkeys(row_name(rows[index]) for index in sorted(references))
         notes.append(f"For reference, not marked as best: {', '.join(names)}.")
     notes += interval_notes(rows)
     return notes + list(dict.fromkeys(_undefined_notes(run)))
@@ -236,7 +243,7 @@ def _undefined_notes(run: Run) -> Iterator[str]:
     for row in run["summary"]:
         cell = cells.get(row.get("cell"), {})
         if row.get("status") == "failed":
-            yield f"{UNDEFINED} {row_label(row)} failed: {cell.get('reason', 'no reason given')}."
+            yield f"{UNDEFINED} {row_name(row)} failed: {cell.get('reason', 'no reason given')}."
             continue
         reasons: dict[str, list[str]] = {}
         for name in (name for name in _SHOWN if name in (row.get("scores") or {})):
@@ -244,4 +251,4 @@ def _undefined_notes(run: Run) -> Iterator[str]:
                 why = (cell.get("undefined") or {}).get(name, "no reason given")
                 reasons.setdefault(str(why), []).append(name)
         for why, names in reasons.items():
-            yield f"{UNDEFINED} {row_label(row)}, {', '.join(names)}: {why}."
+            yield f"{UNDEFINED} {row_name(row)}, {', '.join(names)}: {why}."

@@ -1,20 +1,22 @@
 """Tables of a stress test: scores by level, orders of fusion, and what became of links."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mapt_bench.reports.evaluation import score_column
 from mapt_bench.reports.links import break_table, recovery_tables, visibility_table
 from mapt_bench.reports.run import skipped_table
 from mapt_bench.reports.tables import Cell, Column, Table
-from mapt_bench.results.rows import is_reference, row_label, row_score
+from mapt_bench.results.parts import OWN_SEGMENTS, run_parts
+from mapt_bench.results.rows import conditions_note, is_reference, row_name, row_score
 
 __all__ = ["fusion_table", "level_tables", "stress_tables"]
 
 _LEVEL_SCORES = (("PAT", "TQ", "STQ"), ("IDSW", "Frag"))
 """Scores that stand together in a table by level."""
 
-_FUSIONS = ("both", "appearance-first", "simultaneous")
+_FUSIONS = ("both", "both:appearance-first", "both:simultaneous")
 
 _VOID = "void"
 
@@ -30,14 +32,34 @@ Stressor = Mapping[str, Any]
 
 def stress_tables(run: Run) -> list[Table]:
     """Return every table of a stress test (``mapt-bench/run/1`` with ``stressors``)."""
-    tables = [table for stressor in run["stressors"] for table in level_tables(run, stressor)]
-    if _of_fusion(run):
-        tables += [fusion_table(run, "PAT"), fusion_table(run, "IDSW")]
-    tables += [visibility_table(run), *recovery_tables(run)]
-    if run.get("break_points"):
-        tables.append(break_table(run))
+    parts = run_parts(run)
+    tables = []
+    for part in parts:
+        ending = f": {part.heading}" if part.segments == OWN_SEGMENTS else ""
+        note = conditions_note(part.run["summary"])
+        tables += [
+            replace(
+                table,
+                title=f"{table.title}{ending}",
+                footnotes=(*table.footnotes, *([note] if note else [])),
+            )
+            for table in _part_tables(part.run)
+        ]
     if run.get("skipped"):
         tables.append(skipped_table(run))
+    return tables
+
+
+def _part_tables(run: Run) -> list[Table]:
+    """Return the tables of rows that may be compared."""
+    stressors = [each for each in run["stressors"] if _rows_of(run, each["name"])]
+    tables = [table for stressor in stressors for table in level_tables(run, stressor)]
+    if _of_fusion(run):
+        tables += [fusion_table(run, "PAT"), fusion_table(run, "IDSW")]
+    if run["visibility"]:
+        tables += [visibility_table(run), *recovery_tables(run)]
+    if run.get("break_points"):
+        tables.append(break_table(run))
     return tables
 
 
@@ -57,7 +79,7 @@ def level_tables(run: Run, stressor: Stressor) -> list[Table]:
             ]
         cells = tuple(
             (
-                row_label(row),
+                row_name(row),
                 *(
                     row_score(at[variant, level], name) if (variant, level) in at else None
                     for name in scores
@@ -124,7 +146,7 @@ def fusion_table(run: Run, score: str) -> Table:
         level = row["stress"]["level"]
         name = f"{row['stress']['stressor']} {level}" if level else "none"
         columns[name] = None
-        values.setdefault(row_label(row), {})[name] = row_score(row, score)
+        values.setdefault(row_name(row), {})[name] = row_score(row, score)
     shown = score_column(score)
     return Table(
         f"Order of fusion: {score} by stressor and level",

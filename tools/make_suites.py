@@ -44,6 +44,9 @@ from mapt_bench.tracking import SegmentTracker
 _TEXT = Path(__file__).with_name("world_statistics.head.md")
 _PAGE = Path(__file__).with_name("world_statistics.md")
 _FROZEN = Path(fingerprints.__file__).with_name("suites.json")
+_MEMORY = {"sort": 1, "bytetrack": 30, "appearance": 10, "motion": 10, "both": 10}
+"""Frames that each cue keeps lost tracks for in the table of links; the others have no memory."""
+
 _LABELS = label_space("kitti-step")
 _WINDOW = 24  # frames: the middle of the suites' sequences
 _CALIBRATED = 96  # videos of each family, of no suite
@@ -314,7 +317,10 @@ def _cue_part(suite: Suite) -> str:
 def _kept(entry: SuiteEntry, associator: str) -> tuple[int, int]:
     """How many links of a video keep their identity, and how many there are."""
     video = entry.video
-    tracker = SegmentTracker(GroundTruthSegments(video), build_associator(associator))
+    memory = _MEMORY.get(associator, 0)
+    tracker = SegmentTracker(
+        GroundTruthSegments(video), build_associator(associator, memory=memory)
+    )
     tracker.start(video.info)
     recorder = LinkRecorder(_LABELS)
     for index in range(video.info.frame_count):

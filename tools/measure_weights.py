@@ -3,8 +3,9 @@
 python tools/measure_weights.py NAME WHERE...
 
 WHERE is a suite of the drawn world, such as val or bench, or a folder with images and
-panoptic_maps. The tracker is the one that `mapt-bench track --tracker mapt --weights NAME` runs,
-on its own detections; where the weights have no motion head, mapt:appearance. A suite is scored
+panoptic_maps. The tracker is the one that
+`mapt-bench track --tracker mapt+memory --weights NAME --thresholds published` runs, on its own
+detections; where the weights have no motion head, mapt:appearance+memory. A suite is scored
 whole and by halves, each pooled over its sequences. docs/model_card.md is made anew.
 """
 
@@ -20,14 +21,15 @@ from make_model_card import make_page
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.mapt_entries import mapt_segmenter
+from mapt_bench.baselines.rows import parse_row
 from mapt_bench.errors import ConfigError, MaptBenchError
-from mapt_bench.evaluation.tracking_run import run_tracker
 from mapt_bench.files import write_json
 from mapt_bench.labels import Video
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
 from mapt_bench.provenance import provenance
 from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.synthetic.suites import suite_names
+from mapt_bench.tracking.loop import run_tracker
 from mapt_bench.training.sources import folder_data
 from mapt_bench.weights import ShippedWeights, shipped
 
@@ -67,7 +69,8 @@ def measure(weights: ShippedWeights, where: str) -> dict[str, Any]:
     name = "mapt" if config["propagation"] == "motion" else "mapt:appearance"
     videos, data, parts = _opened(where)
     options = FlowOptions(weights=Path(weights.name))
-    choice, segmenter = TrackerChoice(name, flow=options), mapt_segmenter(options)
+    choice = TrackerChoice(parse_row(f"{name}+memory"), flow=options)
+    segmenter = mapt_segmenter(options)
     sums = {}
     for video in videos:
         scorer = SequenceScorer(video.info.labels)

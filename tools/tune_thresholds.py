@@ -1,4 +1,4 @@
-"""Choose the thresholds of every tracker on the suite ``val``, and write them into the package.
+"""Tune the thresholds of every tracker on the suite ``val``, and write them into the package.
 
     python tools/tune_thresholds.py --out runs/thresholds -j 2
 
@@ -10,7 +10,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from mapt_bench.baselines.chosen import THRESHOLDS_FILE, THRESHOLDS_SCHEMA
+from mapt_bench.baselines.tuned import THRESHOLDS_FILE, THRESHOLDS_SCHEMA
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.experiments import (
     SegmentSource,
@@ -20,7 +20,6 @@ from mapt_bench.experiments import (
     run_experiment,
     shipped_flow_files,
     suite_source,
-    traits_of,
     unit_count,
 )
 from mapt_bench.experiments.tuning import best_trials, tuning_plan
@@ -43,7 +42,10 @@ def main() -> None:
     mapt = read_mapt_weights(given.weights)
     flows = shipped_flow_files()
     rows = ablation_plan(
-        traits_of, memory=given.memory, mapt=mapt, flow_weights=read_flow_weights(flows)
+        thresholds="published",
+        memory=given.memory,
+        mapt=mapt,
+        flow_weights=read_flow_weights(flows),
     )
     with_memory = [row for row in rows.variants if row.memory != 0]
     plan = tuning_plan(with_memory, trials=given.trials)
@@ -59,7 +61,7 @@ def main() -> None:
             "segments": [each.describe() for each in source.segments],
             "memory": given.memory,
             "score": _SCORE,
-            "chosen": {name: asdict(choice) for name, choice in sorted(chosen.items())},
+            "tuned": {name: asdict(choice) for name, choice in sorted(chosen.items())},
         },
     )
     for name, choice in sorted(chosen.items()):

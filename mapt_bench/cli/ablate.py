@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
-from mapt_bench.baselines import build_associator
+from mapt_bench.baselines.rows import DEFAULT_MEMORY, parse_row
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.settings import parse_setting
+from mapt_bench.baselines.tuned import ThresholdsName
 from mapt_bench.cli.experiment import (
     RunOptions,
     experiment_options,
@@ -15,7 +15,6 @@ from mapt_bench.cli.experiment import (
     network_options,
     run_and_show,
 )
-from mapt_bench.cli.thresholds import thresholds_named, thresholds_option
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     SAVED,
@@ -24,7 +23,6 @@ from mapt_bench.experiments import (
     SegmentSource,
     ablation_plan,
     read_mapt_weights,
-    traits_of,
 )
 from mapt_bench.weights import shipped_weights
 
@@ -34,6 +32,7 @@ _EPILOG = """\b
 Examples:
   mapt-bench ablate -j 2
   mapt-bench ablate --data DATA --segments PREDICTIONS --memory 20 --out runs/mine --json -
+  mapt-bench ablate --suite tiny --add my_module:MyTracker+memory --out runs/tracker
 """
 
 _ALL = "all"
@@ -42,32 +41,33 @@ _ALL = "all"
 @click.command("ablate", epilog=_EPILOG)
 @click.option(
     "--memory",
-    default=10,
+    default=DEFAULT_MEMORY,
     show_default=True,
-    help="Frames that a lost track is kept for in the rows with memory.",
+    metavar="N",
+    help="Keep a lost track for N frames in rows named +memory. Example: --memory 20",
 )
 @click.option(
     "--switch",
     "switches",
     multiple=True,
     metavar="NAME|KEY=VALUE|all",
-    help="One more row of MAPT with a part switched off (all: each of them), or with a setting of "
-    "the association changed, as in proximity=centroid; repeatable. An unknown one lists them.",
+    help="Add a row of MAPT with this part removed at inference (all: one row for each part), or "
+    "with a setting changed. Repeatable. Pass an unknown name to list the valid ones. "
+    "Example: --switch static --switch proximity=centroid",
 )
 @click.option(
     "--trained",
     multiple=True,
     metavar="NAME|NAME=FILE",
-    help="A network that was trained without a part: one that ships, or your own; repeatable. "
-    "These have tables of their own.",
+    help="Compare a network that was trained without a part, in tables of their own: a shipped "
+    "one, or your own. Repeatable. Example: --trained mapt-tiny-appearance",
 )
 @click.option(
     "--reference",
     metavar="ROW",
-    help="The row that paired differences are taken to, as in mapt:motion+memory. An unknown one "
-    "lists them.  [default: mapt+memory; without MAPT, both]",
+    help="Take paired differences to this row. Pass an unknown row to list the valid ones. "
+    "Example: --reference mapt:motion+memory  [default: mapt+memory; without MAPT, both]",
 )
-@thresholds_option("chosen")
 @network_options(every_shipped_flow=True)
 @experiment_options
 def command(
@@ -75,7 +75,7 @@ def command(
     switches: tuple[str, ...],
     trained: tuple[str, ...],
     reference: str | None,
-    thresholds: str,
+    thresholds: ThresholdsName,
     flow_weights: tuple[NetworkWeights, ...],
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
@@ -87,17 +87,22 @@ def command(
     it on the segments that MAPT finds itself, and on the true ones. Everything goes to the folder
     of the run.
     """
-    given = RunOptions(**options, default_segments=f"mapt,{GROUND_TRUTH}")
+    given = RunOptions(
+        **options,
+        default_segments=f"mapt,{GROUND_TRUTH}",
+        many_segments=True,
+        flow_weights=flow_weights,
+    )
     networks = _trained(trained, given.mapt)
     kinds = [each.name if isinstance(each, SegmentSource) else SAVED for each in given.kinds]
     plan = ablation_plan(
-        traits_of,
         memory=memory,
         mapt=given.mapt,
         flow_weights=flow_weights,
         switches=_switches(switches),
         trained=networks,
-        thresholds=thresholds_named(thresholds),
+        thresholds=thresholds,
+        added=given.added(memory=memory),
         reference=reference,
         segments=kinds,
         shared_segments=[name for name in kinds if given.mapt is None or name != given.mapt.name],
@@ -112,12 +117,8 @@ def _switches(names: Sequence[str]) -> tuple[str, ...]:
     from mapt_bench.model import SWITCHES, check_switch
 
     for name in names:
-        setting, is_setting, _ = name.partition("=")
-        if is_setting:
-            if setting == "memory":
-                raise ConfigError(f"--switch {name}: memory is the same for all rows, --memory")
-            changed: dict[str, Any] = dict([parse_setting(name)])
-            build_associator("copy", **changed)  # refuses what cannot be
+        if "=" in name:
+            parse_row(f"mapt,{name}")  # refuses what cannot be
         elif name != _ALL:
             check_switch(name)
     every = tuple(SWITCHES) if _ALL in names else ()

@@ -9,20 +9,26 @@ from typing import Any, TypeVar
 
 import click
 
+from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM, parse_row
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
+from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, THRESHOLDS
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments import (
-    MILD_NOISE,
+    FOUND_BY_MAPT,
     NOISY,
+    SEGMENTS_FORM,
     DataSource,
     MaptWeights,
     NetworkWeights,
     Plan,
     SegmentSource,
     Skip,
+    Variant,
+    added_variant,
     folder_source,
+    parse_segments,
     read_flow_weights,
     read_mapt_weights,
     run_experiment,
@@ -44,11 +50,11 @@ __all__ = [
     "named_files",
     "network_options",
     "run_and_show",
+    "thresholds_option",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-_MAPT = "mapt"
 _NO_WEIGHTS = "none"
 
 
@@ -59,7 +65,10 @@ class RunOptions:
     Attributes:
         default_suite: What is run on where nothing is said.
         default_segments: What is linked on a suite where nothing is said, kinds with commas.
+        many_segments: Whether one run links several kinds of segments.
         weights: Of MAPT: a name, a file, ``"none"``; ``None`` takes those that ship, if they do.
+        flow_weights: Of flow networks.
+        add: Rows that run besides those of the command, as the user wrote them.
     """
 
     data: Path | None
@@ -73,7 +82,10 @@ class RunOptions:
     json_file: str | None
     default_suite: str = "quick"
     default_segments: str = GROUND_TRUTH
-    weights: str | None = _NO_WEIGHTS
+    many_segments: bool = False
+    weights: str | None = None
+    flow_weights: tuple[NetworkWeights, ...] = ()
+    add: tuple[str, ...] = ()
 
     @cached_property
     def mapt(self) -> MaptWeights | None:
@@ -99,31 +111,34 @@ class RunOptions:
         text = self.segments
         if text is None:
             text = GROUND_TRUTH if self.data is not None else self.default_segments
-            if self.mapt is None:
-                text = text.replace(_MAPT, NOISY)
-        names = text.split(",")
-        if len(set(names)) != len(names):
-            raise ConfigError(f"--segments {text} names a kind twice")
-        return tuple(self._kind(name) for name in names)
+            if FOUND_BY_MAPT in text and self.mapt is None:
+                text = text.replace(FOUND_BY_MAPT, NOISY)
+        return parse_segments(text, mapt=self._finder, many=self.many_segments)
 
-    def _kind(self, name: str) -> SegmentSource | Path:
-        if name == GROUND_TRUTH:
-            return SegmentSource()
-        if name == NOISY:
-            return SegmentSource(noise=MILD_NOISE)
-        if name == _MAPT:
-            if self.mapt is None:
-                raise ConfigError(
-                    "--segments mapt are what MAPT finds, and it has no weights here; give "
-                    f"--weights FILE where the command takes it, or {GROUND_TRUTH} or {NOISY}"
-                )
-            return SegmentSource(mapt=self.mapt)
-        if self.data is None:
+    def _finder(self) -> MaptWeights:
+        if self.mapt is None:
             raise ConfigError(
-                f"--segments {name}: saved predictions need --data; suites have {_MAPT}, "
-                f"{GROUND_TRUTH} or {NOISY}"
+                "--segments mapt are what MAPT finds, and there are no weights; give --weights "
+                f"NAME|FILE, or --segments {GROUND_TRUTH} or {NOISY}"
             )
-        return Path(name)
+        return self.mapt
+
+    def added(self, *, memory: int) -> tuple[Variant, ...]:
+        """Return the rows of ``--add``.
+
+        Args:
+            memory: Frames that ``+memory`` without a number stands for; 0 stands for the default.
+
+        Raises:
+            ConfigError: If a row is no row, or needs weights and there are none.
+            DataError: If weights cannot be used.
+            TrackerError: If a user's tracker fails while it is examined.
+        """
+        rows = [parse_row(text, memory=memory or DEFAULT_MEMORY) for text in self.add]
+        return tuple(
+            added_variant(row, mapt=lambda: self.mapt, flow_weights=self.flow_weights)
+            for row in rows
+        )
 
     def source(self, *, trained: Sequence[MaptWeights] = ()) -> DataSource:
         """Open the data, or a suite of the drawn world.
@@ -147,8 +162,7 @@ class RunOptions:
             )
         if self.dataset is not None or self.encoding is not None:
             raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
-        suites = [each for each in kinds if isinstance(each, SegmentSource)]
-        return suite_source(self.suite or self.default_suite, suites)
+        return suite_source(self.suite or self.default_suite, kinds)
 
 
 def _found_by(mapt: MaptWeights) -> SegmentSource:
@@ -161,38 +175,79 @@ def experiment_options(function: _Function) -> _Function:
         click.option(
             "--data",
             type=path_type,
-            help="Folder with panoptic_maps and images (default: --suite).",
+            help="Run on this folder with panoptic_maps and images. Default: --suite. "
+            "Example: --data KITTI_STEP",
         ),
         click.option(
             "--suite",
             metavar="NAME",
-            help="Drawn videos: quick, bench for numbers to report, tiny for trials, stress for "
-            "stress tests, and those of training, train and val (default: quick, of stress tests "
-            "stress).",
+            help="Run on this suite of synthetic videos: quick, bench (numbers to report), tiny "
+            "(trials), stress, train or val. Default: quick; of stress tests stress. "
+            "Example: --suite tiny",
         ),
         click.option(
             "--segments",
-            metavar="mapt|groundtruth|noisy|DIR",
-            help="Segments that every tracker links, one kind or several with commas: what MAPT "
-            "finds, the true ones without ids, the same with mild faults, or predictions saved in "
-            "DIR (default: groundtruth; of suites mapt,groundtruth in ablations and mapt in "
-            "sweeps).",
+            metavar=SEGMENTS_FORM,
+            help="Link these segments with every tracker: what MAPT finds, ground-truth segments "
+            "without identities, the same with mild faults, what the weights NAME or FILE find, or "
+            "the predictions in DIR. ablate takes several kinds with commas. Default: groundtruth; "
+            "on suites mapt,groundtruth in ablate and mapt in sweep-interval. "
+            "Example: --segments mapt,groundtruth",
         ),
-        click.option("--dataset", metavar="NAME", help="Label space or YAML file."),
-        click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data."),
+        click.option(
+            "--add",
+            multiple=True,
+            metavar="ROW",
+            help=f"Run one more row: {ROW_FORM}. NAME is a tracker of this package, an installed "
+            "one, or package.module:Class. Repeatable. Example: --add my_module:MyTracker+memory",
+        ),
+        click.option(
+            "--dataset",
+            metavar="NAME",
+            help="Use this label space for --data: a built-in name or a YAML file. "
+            "Example: --dataset kitti-step",
+        ),
+        click.option(
+            "--encoding",
+            metavar="NAME",
+            help="Read the maps of --data in this encoding. Example: --encoding kitti-step",
+        ),
         click.option(
             "--out",
             type=path_type,
-            help="Folder of the run; one that exists is gone on with "
-            "(default: runs/<command>-<time>).",
+            help="Write the run to this folder. An existing run is resumed. "
+            "Default: runs/<command>-<time>. Example: --out runs/mine",
         ),
-        click.option("-j", "jobs", default=1, show_default=True, help="Worker processes."),
-        click.option("--seed", default=0, show_default=True, help="Of order, noise, resampling."),
+        click.option(
+            "-j",
+            "jobs",
+            default=1,
+            show_default=True,
+            help="Run this number of worker processes. Example: -j 2",
+        ),
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            help="Seed the order and faults of segments, and resampling. Example: --seed 1",
+        ),
         json_option,
     )
     for option in reversed(options):
         function = option(function)
-    return function
+    return thresholds_option(function)
+
+
+def thresholds_option(function: _Function) -> _Function:
+    """Add ``--thresholds``, with the same default in every command that runs trackers."""
+    return click.option(
+        "--thresholds",
+        type=click.Choice(THRESHOLDS),
+        default=DEFAULT_THRESHOLDS,
+        show_default=True,
+        help="Run trackers with thresholds tuned on the suite val, or with the published ones. "
+        "Settings in a row override both. Example: --thresholds published",
+    )(function)
 
 
 def network_options(*, every_shipped_flow: bool) -> Callable[[_Function], _Function]:
@@ -210,16 +265,17 @@ def network_options(*, every_shipped_flow: bool) -> Callable[[_Function], _Funct
         click.option(
             "--weights",
             metavar="NAME|FILE|none",
-            help="Weights of MAPT: a name that ships, a file that train wrote, or none to run only "
-            f"what needs none (default: {DEFAULT_MAPT}).",
+            help="Run MAPT with these weights: shipped ones by name, a file that train wrote, or "
+            f"none to run without MAPT. Default: {DEFAULT_MAPT}. Example: --weights mapt-tiny",
         ),
         click.option(
             "--flow-weights",
             multiple=True,
             metavar="NAME=FILE",
             callback=take,
-            help="Trained weights of a flow network, such as flow:raft-small=raft_small.pth; "
-            f"repeatable. The narrow FlowNet2 that ships, flow:flownet2-narrow, {unnamed}.",
+            help="Run this flow network with trained weights. Repeatable. The shipped narrow "
+            f"FlowNet2, flow:flownet2-narrow, {unnamed}. "
+            "Example: --flow-weights flow:raft-small=raft_small.pth",
         ),
     )
 

@@ -4,9 +4,17 @@ from typing import Any
 
 import click
 
-from mapt_bench.cli.experiment import RunOptions, experiment_options, run_and_show
+from mapt_bench.baselines.rows import DEFAULT_MEMORY
+from mapt_bench.baselines.tuned import ThresholdsName
+from mapt_bench.cli.experiment import (
+    RunOptions,
+    experiment_options,
+    network_options,
+    run_and_show,
+)
 from mapt_bench.cli.options import whole_numbers
-from mapt_bench.experiments import DEFAULT_LEVELS, stress_plan, traits_of
+from mapt_bench.experiments import DEFAULT_LEVELS, NetworkWeights, stress_plan
+from mapt_bench.experiments.variants import flow_variant
 from mapt_bench.reports.stress import stress_tables
 from mapt_bench.reports.stress_plots import write_stress_plots
 
@@ -16,6 +24,7 @@ _EPILOG = """\b
 Examples:
   mapt-bench stress occlusion -j 2
   mapt-bench stress motion --data DATA --stressor drop --levels 1,2 --out runs/drop --json -
+  mapt-bench stress occlusion --add mapt+memory --add my_module:MyTracker -j 2
 """
 
 
@@ -26,28 +35,33 @@ Examples:
     "stressors",
     multiple=True,
     metavar="NAME",
-    help="A stressor of the kind; repeatable (default: all of the kind, of occlusion all but "
-    "poles).",
+    help="Apply this stressor of the kind. Repeatable. Default: all of the kind; of occlusion all "
+    "but poles. Example: --stressor bars",
 )
 @click.option(
     "--levels",
     default=",".join(map(str, DEFAULT_LEVELS)),
     show_default=True,
     metavar="LEVELS",
-    help="Levels from 1 (mild) to 5, with commas; level 0, the videos as they are, always runs.",
+    help="Apply these levels from 1 (mild) to 5. Level 0, the unchanged videos, always runs. "
+    "Example: --levels 1,3",
 )
 @click.option(
     "--memory",
-    default=10,
+    default=DEFAULT_MEMORY,
     show_default=True,
-    help="Frames that a lost track is kept for in the rows with memory.",
+    metavar="N",
+    help="Keep a lost track for N frames in rows named +memory. Example: --memory 20",
 )
+@network_options(every_shipped_flow=False)
 @experiment_options
 def command(
     kind: str,
     stressors: tuple[str, ...],
     levels: str,
     memory: int,
+    thresholds: ThresholdsName,
+    flow_weights: tuple[NetworkWeights, ...],
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
     """Put videos under stress, level by level, and see what trackers lose.
@@ -60,9 +74,8 @@ def command(
     to six minutes on two cores with -j 2. Segments are the true ones (--segments groundtruth)
     unless others are asked for, so that what is lost is lost to the stress.
     """
-    given = RunOptions(**options, default_suite="stress")
+    given = RunOptions(**options, default_suite="stress", flow_weights=flow_weights)
     plan = stress_plan(
-        traits_of,
         kind,
         stressors=stressors,
         levels=whole_numbers(
@@ -70,5 +83,7 @@ def command(
         ),
         memory=memory,
         seed=given.seed,
+        thresholds=thresholds,
+        added=(*given.added(memory=memory), *(flow_variant(w.name, w) for w in flow_weights)),
     )
     return run_and_show(plan, given, tables_of=stress_tables, write_pictures=write_stress_plots)

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from mapt_bench.baselines.tuned import ThresholdsName
 from mapt_bench.cli.experiment import (
     RunOptions,
     experiment_options,
@@ -11,14 +12,11 @@ from mapt_bench.cli.experiment import (
     run_and_show,
 )
 from mapt_bench.cli.options import whole_numbers
-from mapt_bench.cli.thresholds import thresholds_named, thresholds_option
-from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     DEFAULT_TAUS,
     NetworkWeights,
     interval_plan,
     shipped_flow_files,
-    traits_of,
 )
 
 __all__ = ["command"]
@@ -27,6 +25,7 @@ _EPILOG = """\b
 Examples:
   mapt-bench sweep-interval -j 2
   mapt-bench sweep-interval -j 2 --flow-weights flow:flownet2-narrow
+  mapt-bench sweep-interval --add both+memory --add my_module:MyTracker -j 2
   mapt-bench sweep-interval --data DATA --drop 1,2,4 --out runs/drop --json drop.json
 """
 
@@ -41,21 +40,27 @@ def _intervals(name: str, text: str | None) -> tuple[int, ...] | None:
 @click.option(
     "--drop",
     metavar="TAUS",
-    help="Only every tau-th frame exists, for tracker and truth alike; scores are means over all "
-    "tau phases.",
+    help="Keep only every tau-th frame, for tracker and ground truth alike; average scores over "
+    "all tau phases. Example: --drop 1,2,4",
 )
-@click.option("--pair", metavar="TAUS", help="The tracker pairs frame t with frame t - tau.")
 @click.option(
-    "--memory", default=0, show_default=True, help="Frames that a lost track is kept for."
+    "--pair", metavar="TAUS", help="Pair frame t with frame t - tau. Example: --pair 1,2,3"
 )
-@thresholds_option("chosen")
+@click.option(
+    "--memory",
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Keep a lost track for N frames in every row that has memory; the rows are named +memory. "
+    "Example: --memory 10",
+)
 @network_options(every_shipped_flow=False)
 @experiment_options
 def command(
     drop: str | None,
     pair: str | None,
     memory: int,
-    thresholds: str,
+    thresholds: ThresholdsName,
     flow_weights: tuple[NetworkWeights, ...],
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
@@ -68,17 +73,16 @@ def command(
     if drop is None and pair is None:
         taus = ",".join(str(tau) for tau in DEFAULT_TAUS)
         drop = pair = taus
-    given = RunOptions(**options, default_segments="mapt")
-    if len(given.kinds) > 1:
-        raise ConfigError(f"--segments {given.segments}: a sweep links one kind of segments")
+    given = RunOptions(**options, default_segments="mapt", flow_weights=flow_weights)
+    _ = given.kinds  # refuses several kinds before anything is planned
     plan = interval_plan(
-        traits_of,
         drop=_intervals("drop", drop),
         pair=_intervals("pair", pair),
         memory=memory,
         mapt=given.mapt,
-        thresholds=thresholds_named(thresholds),
+        thresholds=thresholds,
         flow_weights=flow_weights,
         left_out=tuple(shipped_flow_files()),
+        added=given.added(memory=memory),
     )
     return run_and_show(plan, given)

@@ -13,64 +13,66 @@ from mapt_bench.baselines.catalog import (
 )
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import (
-    mapt_segmenter,
-    mapt_tracker_names,
-    mapt_weights,
-)
+from mapt_bench.baselines.mapt_entries import mapt_tracker_names, mapt_weights
+from mapt_bench.baselines.rows import ROW_FORM, Row, parse_row, thresholds_of
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.settings import parse_setting
+from mapt_bench.baselines.tuned import ThresholdsName, settings_of
+from mapt_bench.cli.experiment import thresholds_option
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.cli.thresholds import thresholds_named, thresholds_option
-from mapt_bench.data import StoredSequence, open_videos, resolve_labels
+from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.errors import ConfigError
-from mapt_bench.evaluation.tracking_run import (
-    SequenceRun,
-    match_saved_segments,
-    track_videos,
+from mapt_bench.evaluation.tracking_run import SequenceRun, track_videos
+from mapt_bench.experiments.segment_sources import (
+    FOUND_BY_MAPT,
+    SEGMENTS_FORM,
+    SegmentSource,
+    parse_segments,
+    saved_segments,
 )
+from mapt_bench.experiments.weights import MaptWeights, read_mapt_weights
+from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
-from mapt_bench.tracking import Segmenter
-from mapt_bench.weights import WeightsInUse, shipped_weights, weights_in_use
+from mapt_bench.synthetic.fingerprints import check_suite
+from mapt_bench.tracking import Segmenter, Tracker
+from mapt_bench.weights import WeightsInUse, weights_in_use
 
 __all__ = ["command"]
-
-_MAPT = "mapt"
 
 _EPILOG = """
 \b
 Examples:
-  mapt-bench track DATA --tracker mapt --out runs/mapt
-  mapt-bench track DATA --tracker sort --segments PREDICTIONS --memory 5 --out runs/sort
+  mapt-bench track DATA --tracker mapt+memory --out runs/mapt
+  mapt-bench track DATA --tracker sort+memory=5 --segments PREDICTIONS --out runs/sort
+  mapt-bench track --suite tiny --tracker copy --out runs/copy
 """
 
 
 @click.command("track", epilog=_EPILOG)
-@click.argument("data", type=path_type)
+@click.argument("data", type=path_type, required=False)
+@click.option(
+    "--suite",
+    metavar="NAME",
+    help="Track the synthetic videos of this suite instead of DATA. Example: --suite tiny",
+)
 @click.option(
     "--tracker",
     required=True,
-    metavar="NAME",
-    help="One of "
+    metavar="ROW",
+    help=f"Run this tracker: {ROW_FORM}. NAME is one of "
     f"{', '.join((*associator_names(), *mapt_tracker_names(), *flow_tracker_names()))}; "
-    "or package.module:Class.",
+    "the name of an installed tracker; or package.module:Class. "
+    "Example: --tracker both+memory=5,motion_threshold=0.2",
 )
 @click.option(
     "--segments",
-    metavar="groundtruth|mapt|DIR|WEIGHTS",
+    metavar=SEGMENTS_FORM,
     show_default="groundtruth; for mapt what it finds itself",
-    help="Segments to link: the true ones without their ids, what MAPT finds, predictions saved in "
-    "DIR, or what MAPT finds with WEIGHTS, a .safetensors file or the name of shipped ones.",
-)
-@click.option(
-    "--memory",
-    type=int,
-    metavar="N",
-    show_default="the tracker's own",
-    help="Frames a lost track is kept for.",
+    help="Link these segments: what MAPT finds, ground-truth segments without identities, the same "
+    "with mild faults, what the weights NAME or FILE find, or the predictions in DIR. Not for "
+    "trackers that find their own. Example: --segments mapt-tiny",
 )
 @click.option(
     "--pair",
@@ -78,23 +80,16 @@ Examples:
     default=1,
     metavar="N",
     show_default=True,
-    help="Pairing interval in frames.",
+    help="Pair frame t with frame t - N. Example: --pair 2",
 )
-@thresholds_option("published")
-@click.option(
-    "--set",
-    "changed",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A threshold of the tracker, as in motion_threshold=0.2; repeatable.",
-)
+@thresholds_option
 @click.option(
     "--weights",
     type=path_type,
     metavar="FILE|NAME|DIR",
     show_default="for mapt the shipped mapt-tiny",
-    help="Weights of MAPT or of a flow network, NAME for shipped ones; folder of files for "
-    "flow:files.",
+    help="Use these weights of MAPT or of a flow network, NAME for shipped ones; for flow:files "
+    "the folder of flow files. Example: --weights mapt-tiny",
 )
 @click.option("--random-weights", is_flag=True, help="Run a flow network untrained, for trials.")
 @click.option(
@@ -102,35 +97,42 @@ Examples:
     default="cpu",
     metavar="NAME",
     show_default=True,
-    help="Where a network runs.",
+    help="Run networks on this device. Example: --device cuda",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of a network."
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Give networks this number of threads. Example: --threads 4",
 )
 @click.option(
     "--dataset",
     metavar="NAME",
     show_default="what DATA's dataset.json says, else kitti-step",
-    help="Label space: a built-in name or a YAML file.",
+    help="Use this label space: a built-in name or a YAML file. Example: --dataset kitti-step",
 )
 @click.option(
     "--encoding",
     metavar="NAME",
     show_default="found out from the files",
-    help="How the maps of DATA are coded.",
+    help="Read the maps of DATA in this encoding. Example: --encoding kitti-step",
 )
 @click.option(
-    "--out", type=path_type, metavar="DIR", required=True, help="New folder for the maps."
+    "--out",
+    type=path_type,
+    metavar="DIR",
+    required=True,
+    help="Write the maps to this new folder. Example: --out runs/mine",
 )
 @json_option
 def command(
-    data: Path,
+    data: Path | None,
+    suite: str | None,
     tracker: str,
     segments: str | None,
-    memory: int | None,
     pair: int,
-    thresholds: str,
-    changed: tuple[str, ...],
+    thresholds: ThresholdsName,
     weights: Path | None,
     random_weights: bool,
     device: str,
@@ -144,67 +146,117 @@ def command(
 
     DATA holds images, panoptic_maps, or both; trackers that read no images run on maps alone.
     """
-    flow = FlowOptions(weights=weights, random_weights=random_weights, device=device)
-    settings = dict(thresholds_named(thresholds).get(tracker, ()))
-    settings.update(_changes(changed))
-    choice = TrackerChoice(tracker, memory, pair, flow, tuple(sorted(settings.items())))
-    linking = weights_of_associator(tracker, flow)
-    if segments is None:
-        segments = _MAPT if tracker in mapt_tracker_names() else GROUND_TRUTH
-    finding = _finding_weights(segments, linking if tracker in mapt_tracker_names() else None)
+    row = parse_row(tracker)
+    flow = _flow_options(row, weights, random_weights=random_weights, device=device)
+    settings = settings_of(row.tracker, row.settings, thresholds)
+    choice = TrackerChoice(row, pair, flow, FlowOptions(switches=flow.switches), settings)
+    choice.check()
+    linking = weights_of_associator(row.tracker, flow)
+    kind = _kind_of_segments(choice, segments, flow)
+    finding = kind.mapt.path if isinstance(kind, SegmentSource) and kind.mapt is not None else None
     if flow.asks_for_weights or linking is not None or finding is not None:
         import torch
 
         torch.set_num_threads(threads)
-    is_saved = segments != GROUND_TRUTH and finding is None
-    folder = Path(segments) if is_saved else None
-    labels = resolve_labels(dataset, data, *([] if folder is None else [folder]))
-    videos = open_videos(data, labels, encoding=encoding)
-    found: Sequence[StoredSequence] | Segmenter | None = None
-    if finding is not None:
-        found = mapt_segmenter(FlowOptions(weights=finding, device=device))
-    elif folder is not None:
-        found = match_saved_segments(videos, folder, labels)
+    videos, labels = _videos(data, suite, dataset, encoding, kind)
+    source = saved_segments(kind, videos, labels) if isinstance(kind, Path) else kind
+
+    def segmenter(index: int) -> Segmenter | None:
+        if source is None:
+            return None
+        return source.segmenter(videos[index], index, 0, device=device)
+
+    def build(index: int) -> Tracker:
+        return choice.build(videos[index], segmenter(index))
+
     frames = sum(video.info.frame_count for video in videos)
     with progress_bar("tracking", frames) as advance:
-        runs = track_videos(videos, choice, out, segments=found, advance=advance)
-    in_use = _in_use(tracker=linking, appearance=weights_of_appearance(tracker), segments=finding)
+        runs = track_videos(videos, build, out, pair=pair, advance=advance)
+    in_use = _in_use(tracker=linking, appearance=weights_of_appearance(row.tracker))
+    if finding is not None:
+        in_use["segments"] = weights_in_use(finding)
     result = {
-        "schema": "mapt-bench/tracking/1",
-        "tracker": tracker,
-        "memory": choice.effective_memory,
+        "schema": "mapt-bench/tracking/2",
+        "tracker": str(row),
+        "memory": choice.memory,
         "pair": pair,
-        "settings": settings,
-        "weights": None if weights is None else str(weights),
+        "thresholds": thresholds_of(row.tracker, thresholds),
+        "settings": dict(settings),
+        "weights": None if flow.weights is None else str(flow.weights),
         "weights_in_use": {role: each.to_dict() for role, each in in_use.items()},
         "random_weights": random_weights,
-        "segments": segments,
+        "segments": None if source is None else segments or _default_segments(row),
         "label_space": labels.name,
         "out": str(out),
         "per_sequence": [run.to_dict() for run in runs],
         "provenance": provenance(device=device, threads=threads),
     }
     if not emit_json(json_file, result):
-        print_table(_table(runs, choice.description, labels.name))
+        print_table(_table(runs, choice, labels.name, thresholds_of(row.tracker, thresholds)))
         for each in dict.fromkeys(in_use.values()):
             click.echo(f"weights: {each.description}")
         click.echo(f"maps: {out}")
     return 0
 
 
-def _changes(texts: Sequence[str]) -> dict[str, str | int | float]:
-    for text in texts:
-        if "=" not in text:
-            raise ConfigError(f"--set is {text!r}; expected KEY=VALUE, as in motion_threshold=0.2")
-    return dict(map(parse_setting, texts))
+def _flow_options(
+    row: Row, weights: Path | None, *, random_weights: bool, device: str
+) -> FlowOptions:
+    if row.weights is not None and weights is not None:
+        raise ConfigError(
+            f"--weights {weights} and the row {str(row)!r} both give weights; keep one of them"
+        )
+    return FlowOptions(
+        weights=weights if row.weights is None else Path(row.weights),
+        random_weights=random_weights,
+        device=device,
+        switches=row.switches,
+    )
 
 
-def _finding_weights(segments: str, of_tracker: Path | None) -> Path | None:
-    """Return the weights that MAPT finds segments with; ``None`` if they come from elsewhere."""
-    if segments == _MAPT:
-        return of_tracker or mapt_weights(FlowOptions())
-    is_name = segments in shipped_weights() and not Path(segments).is_dir()
-    return Path(segments) if is_name or segments.endswith(".safetensors") else None
+def _default_segments(row: Row) -> str:
+    return FOUND_BY_MAPT if row.tracker in mapt_tracker_names() else GROUND_TRUTH
+
+
+def _kind_of_segments(
+    choice: TrackerChoice, segments: str | None, flow: FlowOptions
+) -> SegmentSource | Path | None:
+    """Return what is linked; ``None`` for whole trackers, which find their own."""
+    row = choice.row
+    if choice.is_whole:
+        if segments is not None:
+            raise ConfigError(
+                f"--segments {segments}: tracker {row.tracker!r} has step(frame) and finds its own "
+                "segments; omit --segments, or give a tracker with associate(frame, segments)"
+            )
+        return None
+
+    def mapt() -> MaptWeights:
+        given = flow if row.tracker in mapt_tracker_names() else FlowOptions()
+        return read_mapt_weights(str(mapt_weights(given)))
+
+    (kind,) = parse_segments(segments or _default_segments(row), mapt=mapt)
+    return kind
+
+
+def _videos(
+    data: Path | None,
+    suite: str | None,
+    dataset: str | None,
+    encoding: str | None,
+    kind: SegmentSource | Path | None,
+) -> tuple[Sequence[Video], LabelSpace]:
+    if suite is not None:
+        if data is not None:
+            raise ConfigError("DATA and --suite both say what to track; keep one of them")
+        if dataset is not None or encoding is not None:
+            raise ConfigError("--dataset and --encoding say how to read DATA; omit them")
+        videos: Sequence[Video] = check_suite(suite).videos
+        return videos, videos[0].info.labels
+    if data is None:
+        raise ConfigError("there is nothing to track; give DATA or --suite NAME")
+    labels = resolve_labels(dataset, data, *([kind] if isinstance(kind, Path) else []))
+    return open_videos(data, labels, encoding=encoding), labels
 
 
 def _in_use(**roles: Path | None) -> dict[str, WeightsInUse]:
@@ -212,13 +264,18 @@ def _in_use(**roles: Path | None) -> dict[str, WeightsInUse]:
     return {role: weights_in_use(path) for role, path in roles.items() if path is not None}
 
 
-def _table(runs: list[SequenceRun], tracker: str, labels: str) -> Table:
-    """One row a sequence; a column for each step that gave identities."""
-    steps = sorted({step for run in runs for step in run.steps})
-    counted = ("frames", "tracks", *steps, "found again")
+def _table(runs: list[SequenceRun], choice: TrackerChoice, labels: str, thresholds: str) -> Table:
+    """Return one row a sequence, with a column for each step that gave identities."""
+    steps = sorted({step for run in runs for step in run.matches})
+    counted = ("frames", "tracks", *steps, "recovered")
     columns = (Column("sequence"), *(Column(name, "integer") for name in counted))
     rows: list[tuple[Cell, ...]] = []
     for run in runs:
-        per_step = (run.steps.get(step, 0) for step in steps)
-        rows.append((run.name, run.frames, run.tracks, *per_step, run.found_again))
-    return Table(f"Identities by {tracker}, label space {labels}", columns, tuple(rows))
+        per_step = (run.matches.get(step, 0) for step in steps)
+        rows.append((run.name, run.frames, run.tracks, *per_step, run.recovered))
+    memory = "none" if choice.memory is None else f"{choice.memory} frames"
+    note = (
+        f"Thresholds: {thresholds}. Memory: {memory}. Pairing interval: {choice.pair}. "
+        f"Label space: {labels}."
+    )
+    return Table(f"Identities by {choice.description}", columns, tuple(rows), (note,))

@@ -1,4 +1,4 @@
-"""Running one tracker over videos and writing what it says."""
+"""Run one tracker over videos and write its maps."""
 
 import shutil
 from collections import Counter
@@ -10,27 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import KittiStepWriter, StoredSequence, open_maps
 from mapt_bench.data.map_folders import match_by_suffix
 from mapt_bench.data.sequences import aligned
-from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError
-from mapt_bench.labels import (
-    ID_BITS,
-    ID_LIMIT,
-    LabelSpace,
-    PanopticMap,
-    Video,
-    VideoInfo,
-    check_map_classes,
-)
-from mapt_bench.tracking import Segmenter, SegmentTracker, Tracker
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, Video
+from mapt_bench.tracking import Tracker, TrackerRun
 
 __all__ = [
     "SequenceRun",
     "match_saved_segments",
-    "run_tracker",
     "track_videos",
 ]
 
@@ -44,16 +33,16 @@ class SequenceRun:
         frames: Number of frames.
         tracks: Number of distinct (class, identity) pairs of things written; identity 0, which
             stands for no particular object, is left out.
-        steps: How many segments got their identity by which step; empty for trackers that do not
-            say.
-        found_again: Segments whose track had been out of sight for a frame or more.
+        matches: Segments by the step that gave them their identity, for example
+            ``{"motion": 40}``; empty for whole trackers.
+        recovered: Segments that got the identity of a lost track.
     """
 
     name: str
     frames: int
     tracks: int
-    steps: dict[str, int]
-    found_again: int
+    matches: dict[str, int]
+    recovered: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -61,64 +50,32 @@ class SequenceRun:
             "sequence": self.name,
             "frames": self.frames,
             "tracks": self.tracks,
-            "steps": self.steps,
-            "found_again": self.found_again,
+            "matches": self.matches,
+            "recovered": self.recovered,
         }
-
-
-def run_tracker(tracker: Tracker, video: Video) -> Iterator[PanopticMap]:
-    """Yield the tracker's map of each frame, checked.
-
-    Raises:
-        DataError: If what it returns is no map of the video's size, or has an unknown class.
-        TrackerError: If its own code fails; the message names it, the sequence and the frame.
-    """
-    info = video.info
-    with _blamed(tracker, info.name):
-        tracker.start(info)
-    for index in range(info.frame_count):
-        frame = video.frame(index)
-        with _blamed(tracker, f"{info.name}/{frame.name}"):
-            panoptic_map = tracker.step(frame)
-        _check(panoptic_map, info, frame.name)
-        yield panoptic_map
-
-
-@contextmanager
-def _blamed(tracker: Tracker, where: str) -> Iterator[None]:
-    """Say which tracker failed, and at what; errors that speak for themselves pass."""
-    try:
-        yield
-    except MaptBenchError:
-        raise
-    except Exception as problem:  # whatever a user's code may raise
-        name = f"{type(tracker).__module__}:{type(tracker).__qualname__}"
-        raise TrackerError(
-            f"tracker {name} failed: {type(problem).__name__}: {problem}", where=where
-        ) from problem
 
 
 def track_videos(
     videos: Sequence[Video],
-    choice: TrackerChoice,
+    build: Callable[[int], Tracker],
     out: Path,
     *,
-    segments: Sequence[StoredSequence] | Segmenter | None = None,
+    pair: int = 1,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> list[SequenceRun]:
     """Run a tracker over videos and write KITTI-STEP maps, all of them or none.
 
     Args:
         videos: Of one label space, each of its own name.
-        choice: The tracker.
+        build: Makes the tracker of the video at a position; called for all before any runs.
         out: Folder to make; it must not hold anything yet.
-        segments: Saved predictions of each video, in the same order; or what finds segments in
-            images; ``None`` takes the true segments with their identities taken away.
+        pair: Pairing interval of the tracker, in frames.
         advance: Told of each frame done.
 
     Raises:
-        ConfigError: If ``out`` is in use or a tracker cannot be loaded.
+        ConfigError: If ``out`` is in use or a tracker cannot be built.
         DataError: If data are unusable, or lack images or truth that are needed.
+        TrackerError: If the tracker's own code fails.
     """
     names = [video.info.name for video in videos]
     twice = [name for name, times in Counter(names).items() if times > 1]
@@ -127,17 +84,14 @@ def track_videos(
             f"two sequences are called {twice[0]!r}; their maps would overwrite each other; run "
             "one split at a time"
         )
-    trackers = [
-        choice.build(video, _segmenter(choice, video, segments, k))
-        for k, video in enumerate(videos)
-    ]
+    trackers = [build(index) for index in range(len(videos))]
     runs: list[SequenceRun] = []
     with (
         _folder_when_complete(out) as beside,
         KittiStepWriter(beside, videos[0].info.labels) as writer,
     ):
         for video, tracker in zip(videos, trackers, strict=True):
-            runs.append(_track_one(video, tracker, writer, advance))
+            runs.append(_track_one(video, tracker, writer, pair, advance))
     return runs
 
 
@@ -173,56 +127,24 @@ def match_saved_segments(
     ]
 
 
-def _segmenter(
-    choice: TrackerChoice,
-    video: Video,
-    segments: Sequence[StoredSequence] | Segmenter | None,
-    index: int,
-) -> Segmenter | None:
-    if not choice.is_built_in:
-        return None
-    if segments is None:
-        return GroundTruthSegments(video)
-    return segments if isinstance(segments, Segmenter) else SavedSegments(segments[index])
-
-
 def _track_one(
-    video: Video, tracker: Tracker, writer: KittiStepWriter, advance: Callable[[int], None]
+    video: Video,
+    tracker: Tracker,
+    writer: KittiStepWriter,
+    pair: int,
+    advance: Callable[[int], None],
 ) -> SequenceRun:
     info = video.info
     tracks: set[int] = set()
-    for name, panoptic_map in zip(info.frame_names, run_tracker(tracker, video), strict=True):
+    run = TrackerRun(tracker, video, pair=pair)
+    for name, panoptic_map in zip(info.frame_names, run.maps(), strict=True):
         writer.write(info.name, name, panoptic_map)
         codes = np.unique(panoptic_map.codes)
         is_track = info.labels.is_thing_table[codes >> np.uint32(ID_BITS)]
         is_track &= (codes & np.uint32(ID_LIMIT - 1)) > 0
         tracks.update(codes[is_track].tolist())
         advance(1)
-    steps: Counter[str] = Counter()
-    found_again = 0
-    if isinstance(tracker, SegmentTracker):
-        for association in tracker.associations:
-            steps.update(association.steps)
-            found_again += sum(age > 1 for age in association.ages)
-    return SequenceRun(
-        info.name, info.frame_count, len(tracks), dict(sorted(steps.items())), found_again
-    )
-
-
-def _check(panoptic_map: object, info: VideoInfo, frame_name: str) -> None:
-    where = f"{info.name}/{frame_name}"
-    if not isinstance(panoptic_map, PanopticMap):
-        raise DataError(
-            f"the tracker's step returned a {type(panoptic_map).__name__}; expected a PanopticMap",
-            where=where,
-        )
-    if panoptic_map.shape != (info.height, info.width):
-        raise DataError(
-            f"the tracker's map has {panoptic_map.shape} pixels (height, width); expected "
-            f"{(info.height, info.width)}",
-            where=where,
-        )
-    check_map_classes(panoptic_map, info.labels, where)
+    return SequenceRun(info.name, info.frame_count, len(tracks), run.matches, run.recovered)
 
 
 @contextmanager

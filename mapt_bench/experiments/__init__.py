@@ -5,11 +5,19 @@ from mapt_bench.experiments.experiment import run_experiment
 from mapt_bench.experiments.interval_plan import DEFAULT_TAUS, interval_plan
 from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
 from mapt_bench.experiments.results import run_result
-from mapt_bench.experiments.runner import run_plan, skips_of_stress, traits_of, unit_count
-from mapt_bench.experiments.segment_sources import MILD_NOISE, NOISY, SAVED, SegmentSource
+from mapt_bench.experiments.runner import run_plan, skips_of_stress, unit_count
+from mapt_bench.experiments.segment_sources import (
+    FOUND_BY_MAPT,
+    MILD_NOISE,
+    NOISY,
+    SAVED,
+    SEGMENTS_FORM,
+    SegmentSource,
+    parse_segments,
+)
 from mapt_bench.experiments.source import DataSource, folder_source, suite_source
 from mapt_bench.experiments.stress_plan import DEFAULT_LEVELS, stress_plan
-from mapt_bench.experiments.variants import Variant
+from mapt_bench.experiments.variants import Variant, added_variant
 from mapt_bench.experiments.weights import (
     MaptWeights,
     NetworkWeights,
@@ -21,9 +29,11 @@ from mapt_bench.experiments.weights import (
 __all__ = [
     "DEFAULT_LEVELS",
     "DEFAULT_TAUS",
+    "FOUND_BY_MAPT",
     "MILD_NOISE",
     "NOISY",
     "SAVED",
+    "SEGMENTS_FORM",
     "Cell",
     "DataSource",
     "MaptWeights",
@@ -34,8 +44,10 @@ __all__ = [
     "Sweep",
     "Variant",
     "ablation_plan",
+    "added_variant",
     "folder_source",
     "interval_plan",
+    "parse_segments",
     "read_flow_weights",
     "read_mapt_weights",
     "run_experiment",
@@ -45,6 +57,5 @@ __all__ = [
     "skips_of_stress",
     "stress_plan",
     "suite_source",
-    "traits_of",
     "unit_count",
 ]

@@ -1,9 +1,10 @@
 """The plan of the main job: what each part is worth, on the same segments."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from mapt_bench.baselines.settings import Setting
+from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
+from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plan import Cell, Plan, Skip
 from mapt_bench.experiments.variants import (
@@ -15,38 +16,34 @@ from mapt_bench.experiments.variants import (
     ORACLE,
     ORACLE_IN_VIEW,
     UNLINKED,
-    Traits,
     Variant,
     flow_variant,
     mapt_fusions,
     mapt_heads,
     mapt_switch,
     trained_variant,
+    with_added,
     with_and_without_memory,
     with_memory,
+    with_settings,
 )
 from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
 
-__all__ = ["ablation_plan", "in_order", "with_settings"]
-
-_MEMORY = 10
-
-Thresholds = Mapping[str, tuple[Setting, ...]]
-"""Settings of associators, by name, that are not their defaults."""
+__all__ = ["ablation_plan", "in_order"]
 
 
 def ablation_plan(
-    traits_of: Callable[[str], Traits],
     *,
-    memory: int = _MEMORY,
+    memory: int = DEFAULT_MEMORY,
     mapt: MaptWeights | None = None,
     flow_weights: Sequence[NetworkWeights] = (),
     switches: Sequence[str] = (),
     trained: Sequence[MaptWeights] = (),
     segments: Sequence[str | None] = (None,),
     shared_segments: Sequence[str | None] = (),
-    thresholds: Thresholds | None = None,
+    thresholds: ThresholdsName = DEFAULT_THRESHOLDS,
     reference: str | None = None,
+    added: Sequence[Variant] = (),
 ) -> Plan:
     """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
 
@@ -63,7 +60,6 @@ def ablation_plan(
     that it finds itself, and on those that all share.
 
     Args:
-        traits_of: Says of an associator's name what it supports.
         memory: Frames that a lost track is kept for in the rows with memory.
         mapt: Weights of MAPT; ``None`` runs what needs none.
         flow_weights: Of the flow networks that can run.
@@ -74,8 +70,9 @@ def ablation_plan(
             :class:`~mapt_bench.experiments.plan.Cell`.
         shared_segments: Those on which the networks of the second table are run, besides the
             segments of their own name.
-        thresholds: Settings of associators, by name.
-        reference: Name of the row that differences are taken to.
+        thresholds: Which thresholds the rows run with.
+        reference: The row that differences are taken to.
+        added: Rows that run besides those of the plan; whole trackers link what they find.
 
     Raises:
         ConfigError: If ``memory`` is below 1, a flow is given weights twice, switches are asked
@@ -90,14 +87,14 @@ def ablation_plan(
         raise ConfigError("there is no MAPT in which to switch anything off; give its weights")
     ordered = in_order(flow_weights)
     rows = (
-        _hand_made_rows(ordered, traits_of, memory)
+        _hand_made_rows(ordered, memory)
         if mapt is None
-        else _mapt_rows(mapt, ordered, switches, traits_of, memory)
+        else _mapt_rows(mapt, ordered, switches, memory)
     )
-    variants = with_settings((UNLINKED, *rows, ORACLE_IN_VIEW, ORACLE), thresholds)
-    names = [variant.name for variant in variants]
-    if reference is not None and reference not in names:
-        raise ConfigError(f"there is no row {reference!r}; {nearest(reference, names)}")
+    every = with_added((UNLINKED, *rows, ORACLE_IN_VIEW, ORACLE), added)
+    variants = with_settings(every, thresholds)
+    both = HAND_MADE[2] if mapt is None else with_memory(mapt_heads(mapt)[2], memory)
+    against = both.name if reference is None else _row_called(reference, variants, memory)
     networks = with_settings(
         [with_memory(trained_variant(each), memory) for each in trained], thresholds
     )
@@ -107,11 +104,14 @@ def ablation_plan(
         experiment="ablate",
         variants=(*variants, *networks),
         cells=(
-            *(Cell(variant, segments=name) for name in segments for variant in variants),
+            *dict.fromkeys(
+                Cell(variant, segments=name) for name in segments for variant in variants
+            ),
             *own,
             *(Cell(row, segments=name) for name in shared_segments for row in networks),
         ),
-        reference=reference or ("both" if mapt is None else "mapt+memory"),
+        reference=against,
+        thresholds=thresholds,
         skipped=tuple(
             Skip(flow, f"needs weights; give --flow-weights {flow}=FILE")
             for flow in NETWORK_FLOWS
@@ -132,29 +132,24 @@ def in_order(flow_weights: Sequence[NetworkWeights]) -> list[NetworkWeights]:
     )
 
 
-def with_settings(
-    variants: Sequence[Variant], thresholds: Thresholds | None
-) -> tuple[Variant, ...]:
-    """Return rows with the settings that were chosen for their associators, under their own."""
-    return tuple(
-        replace(
-            variant,
-            settings=tuple(
-                {
-                    **dict((thresholds or {}).get(variant.associator, ())),
-                    **dict(variant.settings),
-                }.items()
-            ),
-        )
-        for variant in variants
-    )
+def _row_called(text: str, variants: Sequence[Variant], memory: int) -> str:
+    """Return the name of the row that a text means, in whatever spelling."""
+    names = [variant.name for variant in variants]
+    if text in names:
+        return text
+    try:
+        name = row_name(text, memory=memory)
+    except ConfigError as problem:
+        raise ConfigError(f"there is no row {text!r}; {nearest(text, names)}") from problem
+    if name not in names:
+        raise ConfigError(f"there is no row {name!r}; {nearest(name, names)}; --add adds one")
+    return name
 
 
 def _mapt_rows(
     mapt: MaptWeights,
     flows: Sequence[NetworkWeights],
     switches: Sequence[str],
-    traits_of: Callable[[str], Traits],
     memory: int,
 ) -> list[Variant]:
     if not (mapt.has_motion and mapt.has_appearance):
@@ -182,16 +177,12 @@ def _mapt_rows(
     with_memory_alone += [mapt_switch(mapt, switch) for switch in switches]
     exact = EXACT_FLOW.associator
     with_memory_alone += [flow_variant(exact), flow_variant(exact, looks="+mapt", mapt=mapt)]
-    return [
-        row
-        for variant in crossed
-        for row in with_and_without_memory(variant, traits_of(variant.associator), memory)
-    ] + [with_memory(variant, memory) for variant in with_memory_alone]
+    return [row for variant in crossed for row in with_and_without_memory(variant, memory)] + [
+        with_memory(variant, memory) for variant in with_memory_alone
+    ]
 
 
-def _hand_made_rows(
-    flows: Sequence[NetworkWeights], traits_of: Callable[[str], Traits], memory: int
-) -> list[Variant]:
+def _hand_made_rows(flows: Sequence[NetworkWeights], memory: int) -> list[Variant]:
     exact = EXACT_FLOW.associator
     networks = [
         flow_variant(weights.name, weights, looks=looks)
@@ -206,8 +197,4 @@ def _hand_made_rows(
         flow_variant(exact),
         flow_variant(exact, looks="+appearance"),
     )
-    return [
-        row
-        for variant in every
-        for row in with_and_without_memory(variant, traits_of(variant.associator), memory)
-    ]
+    return [row for variant in every for row in with_and_without_memory(variant, memory)]

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from mapt_bench.baselines.mapt_entries import describe_for_mapt
-from mapt_bench.baselines.registry import AssociatorEntry
+from mapt_bench.baselines.registry import AssociatorEntry, TrackerEntry
 from mapt_bench.code_closure import PACKAGE, code_fingerprint, root_of
 from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.plan import Cell
@@ -48,22 +48,13 @@ def canonical_json(data: Any) -> str:  # noqa: ANN401 - any JSON
 def cell_config(cell: Cell, *, pair: int, stress: Stress | None = None) -> dict[str, Any]:
     """Return everything about a cell that decides its result, and nothing else.
 
-    Names, labels, groups and the paths of weights are left out: cells that amount to the same work
-    share a key.
-
     Args:
         cell: The cell.
         pair: The pairing interval that the associator is told, 1 where it has none.
         stress: What the associator notices of the cell's stress.
     """
-    variant = cell.variant
     return {
-        "associator": variant.associator,
-        "memory": variant.memory,
-        "settings": dict(variant.settings),
-        "weights": None if variant.weights is None else variant.weights.sha256,
-        "mapt": None if variant.mapt is None else variant.mapt.sha256,
-        "switches": list(variant.switches),
+        **cell.variant.describe(),
         "drop": cell.drop,
         "pair": pair,
         "stress": None if stress is None else asdict(stress),
@@ -148,14 +139,12 @@ class Keys:
             seed=self.seed,
         )
 
-    def of_cell(
-        self, cell: Cell, entry: AssociatorEntry, *, pair: int, stress: Stress | None
-    ) -> str:
+    def of_cell(self, cell: Cell, entry: TrackerEntry, *, pair: int, stress: Stress | None) -> str:
         """Return the key of a cell.
 
         Args:
             cell: The cell.
-            entry: Of its associator.
+            entry: Of its tracker.
             pair: The pairing interval that the associator is told, 1 where it has none.
             stress: What the associator notices of the cell's stress.
         """
@@ -176,10 +165,12 @@ class Keys:
         return self._named(roots, noticed_by_segments(segments, stress))
 
     def roots_of_cell(
-        self, cell: Cell, entry: AssociatorEntry, stress: Stress | None
+        self, cell: Cell, entry: TrackerEntry, stress: Stress | None
     ) -> frozenset[str]:
         """Return the roots of the code that runs a tracker over given segments and scores it."""
-        roots: list[object] = [run_unit, Library, one_thread, entry.build, *entry.parts]
+        roots: list[object] = [run_unit, Library, one_thread]
+        if isinstance(entry, AssociatorEntry):  # a user's tracker is described by its source
+            roots += [entry.build, *entry.parts]
         if cell.variant.mapt is not None:
             roots.append(describe_for_mapt)
         return self._named(roots, stress)

@@ -1,5 +1,6 @@
 """What the paper claims, beside what a run measured; the two are never of the same thing."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,9 +41,7 @@ def paper_claims(experiment: str, rows: Sequence[_Row] = ()) -> list[dict[str, A
 
 
 def _claims(rows: Sequence[_Row]) -> Iterator[dict[str, Any]]:
-    found = {
-        name: _pat(rows, f"{variant}+memory") for _, _, variant in _HEADS for name in [variant]
-    }
+    found = {variant: _pat(rows, variant) for _, _, variant in _HEADS}
     note = _note(rows)
     for name, claimed, variant in _HEADS:
         yield _claim(f"PAT, {name}", claimed, found[variant], note)
@@ -71,8 +70,9 @@ def _of_first_table(rows: Sequence[_Row]) -> list[_Row]:
 
 
 def _pat(rows: Sequence[_Row], variant: str) -> float | None:
+    named = re.compile(rf"{re.escape(variant)}\+memory(=\d+)?")
     for row in _of_first_table(rows):
-        if row["variant"] == variant:
+        if named.fullmatch(row["variant"]):
             pat: float | None = row["scores"].get("PAT")
             return pat
     return None

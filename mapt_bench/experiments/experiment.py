@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError, DataError, TrackerError
 from mapt_bench.experiments.plan import Plan
 from mapt_bench.experiments.results import run_result
 from mapt_bench.experiments.runner import RunOutcome, run_plan
@@ -46,6 +46,7 @@ def run_experiment(
     Raises:
         ConfigError: If the folder holds another run, or a cell failed for wrong settings.
         DataError: If the data or the folder are unusable, for all or for one cell.
+        TrackerError: If a user's tracker failed in a cell.
         RuntimeError: If a cell failed for a fault of the program.
     """
     outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, advance=advance)
@@ -62,9 +63,9 @@ def _failure(outcome: RunOutcome, result: dict[str, Any], folder: Path) -> Excep
     failed = [cell for cell in result["cells"] if cell["status"] == "failed"]
     message = (
         f"{len(failed)} of {len(result['cells'])} cells failed, the first ({failed[0]['variant']}) "
-        f"with: {failed[0]['reason']}; the others are done and stand in {INCOMPLETE_FILE}; mend "
-        "the cause and run the same command again to go on"
+        f"with: {failed[0]['reason']}; the others are done and stand in {INCOMPLETE_FILE}; fix "
+        "the cause and run the same command again to resume"
     )
-    kinds = {ConfigError.exit_code: ConfigError, DataError.exit_code: DataError}
-    kind = kinds.get(outcome.exit_code)
+    kinds = {each.kind: each for each in (ConfigError, DataError, TrackerError)}
+    kind = kinds.get(outcome.failure_kind)
     return RuntimeError(f"{folder}: {message}") if kind is None else kind(message, where=folder)

@@ -1,20 +1,24 @@
 """The plan of the sweeps over temporal intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from mapt_bench.baselines.rows import tracker_entry
+from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.ablation_plan import Thresholds, in_order, with_settings
+from mapt_bench.experiments.ablation_plan import in_order
 from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
 from mapt_bench.experiments.variants import (
     BASELINES,
     EXACT_FLOW,
     HAND_MADE,
     ORACLE,
-    Traits,
     Variant,
     flow_variant,
     mapt_heads,
+    with_added,
+    with_and_without_memory,
+    with_settings,
 )
 from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
 
@@ -25,15 +29,15 @@ DEFAULT_TAUS = (1, 2, 3, 5)
 
 
 def interval_plan(
-    traits_of: Callable[[str], Traits],
     *,
     drop: Sequence[int] | None = DEFAULT_TAUS,
     pair: Sequence[int] | None = DEFAULT_TAUS,
     memory: int = 0,
     mapt: MaptWeights | None = None,
     flow_weights: Sequence[NetworkWeights] = (),
-    thresholds: Thresholds | None = None,
+    thresholds: ThresholdsName = DEFAULT_THRESHOLDS,
     left_out: Sequence[str] = (),
+    added: Sequence[Variant] = (),
 ) -> Plan:
     """Plan the sweeps over temporal intervals: dropped frames, pairing intervals, or both.
 
@@ -43,14 +47,14 @@ def interval_plan(
     Interval 1 of the two sweeps is the same cell.
 
     Args:
-        traits_of: Says of an associator's name what it supports.
         drop: Intervals of the sweep with dropped frames; ``None`` leaves it out.
         pair: Intervals of the sweep with pairing intervals; ``None`` leaves it out.
         memory: Frames that a lost track is kept for, in every row that has memory.
         mapt: Weights of MAPT, whose heads have a row each; ``None`` runs the cues that need none.
         flow_weights: Of flow networks that run too, their flow alone.
-        thresholds: Settings of associators, by name.
+        thresholds: Which thresholds the rows run with.
         left_out: Flow networks that could run; those that do not are listed as skipped.
+        added: Rows that run besides those of the plan, each with the memory that it names.
 
     Raises:
         ConfigError: If there is no sweep, a flow is given weights twice, or an interval or the
@@ -60,7 +64,8 @@ def interval_plan(
         raise ConfigError(f"memory is {memory}; expected 0 frames or more")
     if drop is None and pair is None:
         raise ConfigError("there is nothing to sweep; give intervals for --drop or --pair")
-    variants = with_settings(_rows(traits_of, memory, mapt, flow_weights), thresholds)
+    rows = _rows(memory, mapt, flow_weights)
+    variants = with_settings(with_added(rows, added), thresholds)
     sweeps: list[Sweep] = []
     if drop is not None:
         sweeps.append(Sweep("drop", _checked("drop", drop), _names(variants)))
@@ -68,7 +73,7 @@ def interval_plan(
         paired = tuple(
             variant
             for variant in variants
-            if variant.group == "reference" or traits_of(variant.associator).supports_pair
+            if variant.group == "reference" or tracker_entry(variant.associator).supports_pair
         )
         sweeps.append(Sweep("pair", _checked("pair", pair), _names(paired)))
         variants = variants if drop is not None else paired
@@ -83,7 +88,8 @@ def interval_plan(
         experiment="sweep-interval",
         variants=variants,
         cells=tuple(cells),
-        reference="copy",
+        reference=variants[0].name,
+        thresholds=thresholds,
         sweeps=tuple(sweeps),
         skipped=tuple(
             Skip(name, f"takes several times as long as other rows; --flow-weights {name} runs it")
@@ -94,7 +100,6 @@ def interval_plan(
 
 
 def _rows(
-    traits_of: Callable[[str], Traits],
     memory: int,
     mapt: MaptWeights | None,
     flow_weights: Sequence[NetworkWeights],
@@ -109,12 +114,7 @@ def _rows(
         flow_variant(EXACT_FLOW.associator),
         ORACLE,
     )
-    return [
-        replace(variant, memory=memory)
-        if traits_of(variant.associator).supports_memory
-        else variant
-        for variant in chosen
-    ]
+    return [with_and_without_memory(row, memory)[-1 if memory else 0] for row in chosen]
 
 
 def _names(variants: Sequence[Variant]) -> tuple[str, ...]:

@@ -3,17 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from mapt_bench.baselines.tuned import ThresholdsName
 from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.segment_sources import OWN_SEGMENTS
 from mapt_bench.experiments.variants import Variant
 from mapt_bench.stress import Stress
 
-__all__ = ["DROP", "OWN_SEGMENTS", "Cell", "Plan", "Series", "Skip", "Sweep"]
+__all__ = ["DROP", "Cell", "Plan", "Series", "Skip", "Sweep"]
 
 DROP = "drop"
 """The stressor that leaves frames out; its cells are those of the sweep with dropped frames."""
-
-OWN_SEGMENTS = "own"
-"""What a table calls segments of which every row has its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Cell:
         pair: The tracker pairs frame t with frame t - ``pair``.
         stress: What is done to the videos; ``None`` leaves them as they are.
         segments: Name of what is linked, where the data have several kinds of segments; ``None``
-            is the first.
+            is the first. Whole trackers link what they find themselves: :data:`OWN_SEGMENTS`.
     """
 
     variant: Variant
@@ -34,6 +33,10 @@ class Cell:
     pair: int = 1
     stress: Stress | None = None
     segments: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.variant.is_whole:
+            object.__setattr__(self, "segments", OWN_SEGMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class Plan:
         sweeps: None of an ablation.
         skipped: Trackers that have no row because something was not given.
         series: Of a stress test, one a stressor.
+        thresholds: Which thresholds the command asked for; rows say which they run with.
 
     Raises:
         ConfigError: If two variants share a name.
@@ -127,6 +131,7 @@ class Plan:
     sweeps: tuple[Sweep, ...] = ()
     skipped: tuple[Skip, ...] = ()
     series: tuple[Series, ...] = ()
+    thresholds: ThresholdsName = "published"
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]

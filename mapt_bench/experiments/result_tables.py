@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mapt_bench.experiments.plan import OWN_SEGMENTS
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.segment_sources import OWN_SEGMENTS
 
 __all__ = ["ResultTable", "result_tables"]
 
@@ -33,7 +33,8 @@ def result_tables(outcome: RunOutcome) -> list[ResultTable]:
     An ablation is one table with a row a variant for each kind of segments, and one more for
     networks that were trained without a part. A sweep is one table an interval, with a row a
     variant that takes part; the cells of interval 1 stand in both sweeps. A stress test is one
-    table a stressor and level, level 0 being the videos as they are; it has no reference.
+    table a stressor and level, level 0 being the videos as they are; it has no reference. Whole
+    trackers have tables of their own everywhere.
     """
     plan = outcome.plan
     if plan.is_ablation:
@@ -56,7 +57,19 @@ def result_tables(outcome: RunOutcome) -> list[ResultTable]:
             }
             positions = [at for at, found in enumerate(levels) if found == level]
             tables.append(({"interval": None, "stress": stressed}, positions))
-    return [_table(outcome, *table) for table in tables if table[1]]
+    parts = [part for table in tables for part in _by_segments(outcome, *table)]
+    return [_table(outcome, *part) for part in parts if part[1]]
+
+
+def _by_segments(
+    outcome: RunOutcome, condition: _Row, positions: list[int]
+) -> list[tuple[_Row, list[int]]]:
+    """Return the part of a table that links the same segments, and that of whole trackers."""
+    whole = [at for at in positions if outcome.cells[at].cell.variant.is_whole]
+    shared = [at for at in positions if at not in whole]
+    if not whole:
+        return [(condition, shared)]
+    return [(condition, shared), ({**condition, "segments": OWN_SEGMENTS}, whole)]
 
 
 def _ablation_tables(outcome: RunOutcome) -> list[ResultTable]:

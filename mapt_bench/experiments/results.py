@@ -4,12 +4,14 @@ import statistics
 from collections import Counter
 from typing import Any
 
+from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.experiments.claims import paper_claims
 from mapt_bench.experiments.class_results import averaged_class_names, class_scores
 from mapt_bench.experiments.group_results import scores_by_group
 from mapt_bench.experiments.link_results import link_results
 from mapt_bench.experiments.plan import Cell
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.segment_sources import SegmentSource
 from mapt_bench.experiments.statistics import cell_scores
 from mapt_bench.experiments.summary import summary_rows
 from mapt_bench.metrics import pat_variant, undefined_reasons
@@ -52,10 +54,14 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
             "label_space": source.labels.name,
             "unit": "sequence",
             "reference": plan.reference,
+            "thresholds": plan.thresholds,
+            "memory": "frames: 0, or as the name of the row says; +memory alone is "
+            f"{DEFAULT_MEMORY}",
             "segments": "; ".join(each.in_words() for each in source.segments),
-            "segments_by_name": {each.name: each.in_words() for each in source.segments},
+            "segments_by_name": {each.name: each.in_words() for each in _kinds(outcome)},
             "drop": "mean over all tau phases; within a phase the sequences are pooled",
-            "seconds_per_frame": "median time of association alone, images and segments read",
+            "seconds_per_frame": "median time of association alone, images and segments read; of a "
+            "tracker that finds its own segments, of its whole step",
         },
         "provenance": {
             **_provenance_of_units(outcome),
@@ -74,6 +80,12 @@ def _provenance_of_units(outcome: RunOutcome) -> dict[str, Any]:
         for place, unit in cell.units.items()
     }
     return joined_provenance(units.values() if units else [provenance(threads=1)])
+
+
+def _kinds(outcome: RunOutcome) -> list[SegmentSource]:
+    """Return every kind of segments of a run, those that whole trackers find included."""
+    own = any(cell.cell.variant.is_whole for cell in outcome.cells)
+    return [*outcome.source.segments, *([SegmentSource(is_own=True)] if own else [])]
 
 
 def _weights(outcome: RunOutcome) -> dict[str, str]:

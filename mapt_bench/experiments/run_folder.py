@@ -29,18 +29,7 @@ def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> Non
     mine = {
         "schema": _SETUP_SCHEMA,
         "experiment": plan.experiment,
-        "variants": [
-            {
-                "name": v.name,
-                "associator": v.associator,
-                "memory": v.memory,
-                "settings": dict(v.settings),
-                "weights": None if v.weights is None else v.weights.sha256,
-                "mapt": None if v.mapt is None else v.mapt.sha256,
-                "switches": list(v.switches),
-            }
-            for v in plan.variants
-        ],
+        "variants": [{"name": v.name, **v.describe_setup()} for v in plan.variants],
         "sweeps": {sweep.kind: list(sweep.taus) for sweep in plan.sweeps},
         "series": {each.stressor: [s.level for s in each.stresses] for each in plan.series},
         "seed": seed,

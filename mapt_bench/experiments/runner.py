@@ -4,18 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mapt_bench.baselines import associator_entry
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, DataError, TrackerError
 from mapt_bench.experiments.plan import Cell, Plan, Series, Skip
 from mapt_bench.experiments.run_folder import claim_folder, read_unit
 from mapt_bench.experiments.schedule import ScheduledCell, schedule_plan
 from mapt_bench.experiments.source import DataSource
 from mapt_bench.experiments.unit import UnitResult
-from mapt_bench.experiments.variants import Traits
 from mapt_bench.experiments.workers import Failure, Work, outcomes
 from mapt_bench.metrics import LinkEvents, SequenceSums
 
-__all__ = ["CellOutcome", "RunOutcome", "run_plan", "skips_of_stress", "traits_of", "unit_count"]
+__all__ = ["CellOutcome", "RunOutcome", "run_plan", "skips_of_stress", "unit_count"]
 
 
 @dataclass(frozen=True)
@@ -77,18 +75,20 @@ class RunOutcome:
     @property
     def exit_code(self) -> int:
         """0, or the gravest code among the failures."""
-        failures = (found for cell in self.cells for found in cell.failures.values())
-        return max((failure.exit_code for failure in failures), default=0)
+        return max((failure.exit_code for failure in self._failures), default=0)
 
+    @property
+    def failure_kind(self) -> str:
+        """Kind of the gravest failure: of those with the same code, a bug of the program first."""
+        kinds = {each.kind for each in self._failures if each.exit_code == self.exit_code}
+        if "bug" in kinds:
+            return "bug"
+        codes = {TrackerError.exit_code: TrackerError, ConfigError.exit_code: ConfigError}
+        return codes.get(self.exit_code, DataError).kind
 
-def traits_of(associator: str) -> Traits:
-    """Return what a plan has to know of an associator.
-
-    Raises:
-        ConfigError: If there is none of that name.
-    """
-    entry = associator_entry(associator)
-    return Traits(supports_memory=entry.supports_memory, supports_pair=entry.supports_pair)
+    @property
+    def _failures(self) -> list[Failure]:
+        return [found for cell in self.cells for found in cell.failures.values()]
 
 
 def unit_count(plan: Plan, source: DataSource) -> int:

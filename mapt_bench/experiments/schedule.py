@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mapt_bench.baselines import associator_entry
-from mapt_bench.baselines.registry import AssociatorEntry
+from mapt_bench.baselines.plugins import UserTracker
+from mapt_bench.baselines.registry import TrackerEntry
+from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.cells import Keys
 from mapt_bench.experiments.plan import Cell, Plan, Skip
@@ -138,7 +139,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
     skipped.update((skip.tracker, skip) for skip in plan.skipped)
     cells, keys = [], Keys(source, seed)
     for cell in plan.cells:
-        entry = associator_entry(cell.variant.associator)
+        entry = tracker_entry(cell.variant.associator)
         skip = _skip(cell, entry, source)
         if skip is not None:
             skipped.setdefault(skip.tracker, skip)
@@ -163,7 +164,7 @@ def _video_under_stress(unit: Unit) -> tuple[int, str, int]:
     return (unit.sequence, "", 0) if stress is None else (unit.sequence, stress.name, stress.level)
 
 
-def _noticed(cell: Cell, entry: AssociatorEntry, source: DataSource) -> Stress | None:
+def _noticed(cell: Cell, entry: TrackerEntry, source: DataSource) -> Stress | None:
     """Return what a cell notices of its stress: nothing if only images change and it reads none.
 
     Such cells are those without stress, and are not run again.
@@ -174,7 +175,7 @@ def _noticed(cell: Cell, entry: AssociatorEntry, source: DataSource) -> Stress |
     return cell.stress
 
 
-def _skip(cell: Cell, entry: AssociatorEntry, source: DataSource) -> Skip | None:
+def _skip(cell: Cell, entry: TrackerEntry, source: DataSource) -> Skip | None:
     """Return why a cell cannot run on any video of the data, ``None`` if it can."""
     if cell.stress is not None:
         reason = _unsuited(cell.stress.entry, source)
@@ -218,12 +219,14 @@ def _unsuited(stressor: StressEntry, source: DataSource) -> str | None:
     return None
 
 
-def _unmet_need(entry: AssociatorEntry, source: DataSource) -> str | None:
+def _unmet_need(entry: TrackerEntry, source: DataSource) -> str | None:
     """Return why a tracker cannot run on any video of the data, ``None`` if it can."""
     if entry.needs_true_flow and not source.knows_flow:
         return "needs the true flow, which only drawn videos know"
     if entry.needs_images and not source.has_images:
-        return "needs images, and the data have none"
+        hint = "; if it reads none, set needs_images = False on its class"
+        own = hint if isinstance(entry, UserTracker) else ""
+        return f"needs images, and the data have none{own}"
     return None
 
 

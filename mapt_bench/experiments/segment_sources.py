@@ -1,7 +1,8 @@
-"""Where the segments come from that every tracker of an experiment is given."""
+"""Where the segments come from that trackers link, and the grammar of ``--segments``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mapt_bench.baselines.flow_sources import FlowOptions
@@ -10,11 +11,34 @@ from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.baselines.segmenters import GROUND_TRUTH, GroundTruthSegments, SavedSegments
 from mapt_bench.code_closure import not_followed
 from mapt_bench.data import StoredSequence
-from mapt_bench.experiments.weights import MaptWeights
-from mapt_bench.labels import Video
+from mapt_bench.data.fingerprint import maps_fingerprint
+from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.evaluation.tracking_run import match_saved_segments
+from mapt_bench.experiments.weights import MaptWeights, read_mapt_weights
+from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.tracking import Segmenter
+from mapt_bench.weights import shipped_weights
 
-__all__ = ["MILD_NOISE", "NOISY", "SAVED", "SegmentSource"]
+__all__ = [
+    "FOUND_BY_MAPT",
+    "MILD_NOISE",
+    "NOISY",
+    "OWN_SEGMENTS",
+    "SAVED",
+    "SEGMENTS_FORM",
+    "SegmentSource",
+    "parse_segments",
+    "saved_segments",
+]
+
+FOUND_BY_MAPT = "mapt"
+"""What ``--segments`` calls the segments that the MAPT of the command finds."""
+
+OWN_SEGMENTS = "own"
+"""What a table calls segments of which every row has its own."""
+
+SEGMENTS_FORM = "mapt|groundtruth|noisy|NAME|FILE|DIR"
+"""Values of ``--segments``."""
 
 NOISY = "noisy"
 """What true segments with faults are called."""
@@ -36,6 +60,7 @@ class SegmentSource:
         folder: Where the predictions lie, for people.
         fingerprint: Of the predictions.
         mapt: Weights of the MAPT that finds the segments, instead of ground truth.
+        is_own: Whether each tracker finds its own segments, so that there is nothing to link.
     """
 
     noise: SegmentNoise | None = None
@@ -43,10 +68,13 @@ class SegmentSource:
     folder: str | None = None
     fingerprint: str | None = None
     mapt: MaptWeights | None = None
+    is_own: bool = False
 
     @property
     def name(self) -> str:
         """What cells and tables call it."""
+        if self.is_own:
+            return OWN_SEGMENTS
         if self.mapt is not None:
             return self.mapt.name
         if self.saved is not None:
@@ -59,18 +87,30 @@ class SegmentSource:
         return self.mapt is not None
 
     @property
-    def maker(self) -> "Callable[[SegmentSource, Video, int, int], Segmenter]":
+    def maker(self) -> "Callable[[SegmentSource, Video, int, int, str], Segmenter]":
         """The function that :meth:`segmenter` calls: its code makes the segments of this source."""
         if self.mapt is not None:
             return _found
         return _true if self.saved is None else _saved
 
-    def segmenter(self, video: Video, index: int, seed: int) -> Segmenter:
-        """Return what finds the segments of the video at a position, which may be under stress."""
-        return self.maker(self, video, index, seed)
+    def segmenter(self, video: Video, index: int, seed: int, *, device: str = "cpu") -> Segmenter:
+        """Return what finds the segments of a video.
+
+        Args:
+            video: The video, under stress or not.
+            index: Its position in the data.
+            seed: Of segment order and noise.
+            device: Where MAPT runs.
+
+        Raises:
+            DataError: If the video lacks what segments are made from.
+        """
+        return self.maker(self, video, index, seed, device)
 
     def describe(self) -> dict[str, Any]:
         """Return what decides the segments, ready for JSON and for keys; no paths."""
+        if self.is_own:
+            return {"kind": "found by the tracker"}
         if self.mapt is not None:
             return {"kind": "found by MAPT", "weights": self.mapt.sha256}
         if self.saved is not None:
@@ -84,6 +124,8 @@ class SegmentSource:
 
     def in_words(self) -> str:
         """Return what tables call it."""
+        if self.is_own:
+            return "found by each tracker itself"
         if self.mapt is not None:
             return "found by MAPT itself"  # whichever weights: what they changed is compared
         if self.saved is not None:
@@ -98,16 +140,88 @@ class SegmentSource:
 
 
 @not_followed
-def _found(source: SegmentSource, video: Video, index: int, seed: int) -> Segmenter:
+def _found(source: SegmentSource, video: Video, index: int, seed: int, device: str) -> Segmenter:
     weights = None if source.mapt is None else source.mapt.path
-    return mapt_segmenter(FlowOptions(weights=weights))
+    return mapt_segmenter(FlowOptions(weights=weights, device=device))
 
 
 @not_followed
-def _saved(source: SegmentSource, video: Video, index: int, seed: int) -> Segmenter:
+def _saved(source: SegmentSource, video: Video, index: int, seed: int, device: str) -> Segmenter:
     return SavedSegments((source.saved or ())[index], seed=seed)
 
 
 @not_followed
-def _true(source: SegmentSource, video: Video, index: int, seed: int) -> Segmenter:
+def _true(source: SegmentSource, video: Video, index: int, seed: int, device: str) -> Segmenter:
     return GroundTruthSegments(video, seed=seed, noise=source.noise)
+
+
+def parse_segments(
+    text: str, *, mapt: Callable[[], MaptWeights], many: bool = False
+) -> tuple[SegmentSource | Path, ...]:
+    """Read the value of ``--segments``, the same in all commands.
+
+    Args:
+        text: ``mapt`` (what the MAPT of the command finds), ``groundtruth`` (ground-truth segments
+            without their identities), ``noisy`` (the same with mild faults), a name of shipped
+            weights or a weights file (what that MAPT finds), or a folder of predictions. Where
+            several kinds are allowed, separate them by commas.
+        mapt: Gives the weights of the command; called only for ``mapt``.
+        many: Whether several kinds are allowed.
+
+    Returns:
+        One source a kind; a path is a folder of predictions.
+
+    Raises:
+        ConfigError: If there is nothing of that name, a kind is named twice, or there are several
+            where one is allowed.
+        DataError: If a file or folder is not there, or weights cannot be used.
+    """
+    words = text.split(",")
+    if len(words) > 1 and not many:
+        raise ConfigError(
+            f"--segments {text}: this command takes one kind of segments; run it once for each"
+        )
+    kinds = tuple(_kind(word, mapt) for word in words)
+    if len(set(kinds)) != len(kinds):
+        raise ConfigError(f"--segments {text} names a kind twice; keep one")
+    return kinds
+
+
+def _kind(word: str, mapt: Callable[[], MaptWeights]) -> SegmentSource | Path:
+    if word == GROUND_TRUTH:
+        return SegmentSource()
+    if word == NOISY:
+        return SegmentSource(noise=MILD_NOISE)
+    if word == FOUND_BY_MAPT:
+        return SegmentSource(mapt=mapt())
+    path = Path(word).expanduser()
+    if word and path.is_dir():
+        return path
+    if word in shipped_weights() or path.is_file() or path.suffix == ".safetensors":
+        return SegmentSource(mapt=read_mapt_weights(word))
+    if len(path.parts) > 1:
+        raise DataError(
+            "there is no such folder of predictions or weights file; check the path given to "
+            "--segments",
+            where=path,
+        )
+    known = (FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights())
+    raise ConfigError(
+        f"--segments {word}: there are no such segments, and no folder or file of that name here; "
+        f"{nearest(word, known)}"
+    )
+
+
+def saved_segments(folder: Path, videos: Sequence[Video], labels: LabelSpace) -> SegmentSource:
+    """Return the segments of saved predictions.
+
+    Args:
+        folder: Of the predictions.
+        videos: Whose segments are wanted.
+        labels: Label space.
+
+    Raises:
+        DataError: If a video has no predictions there, or more than one set.
+    """
+    saved = tuple(match_saved_segments(videos, folder, labels))
+    return SegmentSource(saved=saved, folder=folder.name, fingerprint=maps_fingerprint(saved))

@@ -113,6 +113,8 @@ class Library:
         if shared.knows_segments(segments):  # to look whether their file is sound takes a while
             return shared
         kind = self._source.segments_named(segments)
+        if kind.is_own:
+            return shared
         path = archive_path(self._folder, kind, sequence, shared.video.info.name, stress)
         find_segments(path, kind, shared.video, sequence, self._seed, key=key)
         shared.open_segments(segments, path)

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.data import open_videos, resolve_labels
-from mapt_bench.data.fingerprint import maps_fingerprint, videos_fingerprint
+from mapt_bench.data.fingerprint import videos_fingerprint
 from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.evaluation.tracking_run import match_saved_segments
-from mapt_bench.experiments.segment_sources import SegmentSource
+from mapt_bench.experiments.segment_sources import (
+    OWN_SEGMENTS,
+    SegmentSource,
+    saved_segments,
+)
 from mapt_bench.labels import AnnotatedVideo, LabelSpace, Video
 from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.synthetic.suites import Suite
@@ -78,6 +81,8 @@ class DataSource:
         """
         if name is None:
             return self.segments[0]
+        if name == OWN_SEGMENTS:
+            return SegmentSource(is_own=True)
         known = {each.name: each for each in self.segments}
         if name not in known:
             raise ConfigError(f"there are no segments {name!r}; {nearest(name, known)}")
@@ -96,24 +101,28 @@ class DataSource:
         }
 
 
-def suite_source(name: str, segments: Sequence[SegmentSource] = (SegmentSource(),)) -> DataSource:
+def suite_source(
+    name: str, segments: Sequence[SegmentSource | Path] = (SegmentSource(),)
+) -> DataSource:
     """Return a suite of the drawn world.
 
     Args:
         name: Of the suite.
-        segments: What is linked.
+        segments: What is linked; a path is a folder of saved predictions.
 
     Raises:
         ConfigError: If there is no such suite; the message suggests the nearest.
-        DataError: If the suite is no longer what its version says.
+        DataError: If the suite is no longer what its version says, or a folder lacks segments for
+            a video.
     """
     suite = _checked_suite(name)
     videos = suite.videos
+    labels = videos[0].info.labels
     return DataSource(
         name=suite.name,
         videos=videos,
-        labels=videos[0].info.labels,
-        segments=tuple(segments),
+        labels=labels,
+        segments=_kinds(segments, videos, labels),
         fingerprint=str(frozen_fingerprint(suite)),
         suite={"name": suite.name, "version": suite.version},
         groups={
@@ -162,14 +171,16 @@ def folder_source(
         name=data.resolve().name,
         videos=tuple(videos),
         labels=labels,
-        segments=tuple(
-            _saved(each, videos, labels) if isinstance(each, Path) else each for each in segments
-        ),
+        segments=_kinds(segments, videos, labels),
         fingerprint=videos_fingerprint(videos),
         without_truth=tuple(video.info.name for video in found if not video.has_truth),
     )
 
 
-def _saved(folder: Path, videos: Sequence[Video], labels: LabelSpace) -> SegmentSource:
-    saved = tuple(match_saved_segments(videos, folder, labels))
-    return SegmentSource(saved=saved, folder=folder.name, fingerprint=maps_fingerprint(saved))
+def _kinds(
+    segments: Sequence[SegmentSource | Path], videos: Sequence[Video], labels: LabelSpace
+) -> tuple[SegmentSource, ...]:
+    return tuple(
+        saved_segments(each, videos, labels) if isinstance(each, Path) else each
+        for each in segments
+    )

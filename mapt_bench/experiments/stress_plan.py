@@ -1,8 +1,10 @@
 """Plans of stress tests: trackers under stressors at rising levels."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from mapt_bench.baselines.rows import DEFAULT_MEMORY
+from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plan import Plan, Series
 from mapt_bench.experiments.variants import (
@@ -10,9 +12,10 @@ from mapt_bench.experiments.variants import (
     HAND_MADE,
     HAND_MADE_FUSIONS,
     ORACLE,
-    Traits,
     Variant,
+    with_added,
     with_and_without_memory,
+    with_settings,
 )
 from mapt_bench.stress import LEVEL_COUNT, Stress, StressEntry, stress_entries
 
@@ -26,19 +29,19 @@ DEFAULT_STRESSORS = {"occlusion": ("bars", "passing", "pasted")}
 the share that they cover, passing blocks by the length of the gap; what is pasted looks like what
 it hides."""
 
-_MEMORY = 10
 _WITH_MEMORY = ("bytetrack", "both")
 """Rows that are run with memory too: a tracker of boxes, and both cues."""
 
 
 def stress_plan(
-    traits_of: Callable[[str], Traits],
     kind: str,
     *,
     stressors: Sequence[str] = (),
     levels: Sequence[int] = DEFAULT_LEVELS,
-    memory: int = _MEMORY,
+    memory: int = DEFAULT_MEMORY,
     seed: int = 0,
+    thresholds: ThresholdsName = DEFAULT_THRESHOLDS,
+    added: Sequence[Variant] = (),
 ) -> Plan:
     """Plan a stress test of one kind.
 
@@ -47,13 +50,14 @@ def stress_plan(
     the orders of fusion are run too.
 
     Args:
-        traits_of: Says of an associator's name what it supports.
         kind: ``"occlusion"``, ``"motion"``, ``"similarity"`` or ``"image"``.
         stressors: Names of stressors of the kind; those of :data:`DEFAULT_STRESSORS` or, for
             other kinds, all of them unless given.
         levels: Different levels, 1 to 5.
         memory: Frames that a lost track is kept for in the rows with memory.
         seed: Of everything random in the stressors.
+        thresholds: Which thresholds the rows run with.
+        added: Rows that run besides those of the plan.
 
     Raises:
         ConfigError: If the kind or a stressor is unknown, a level is out of range or given twice,
@@ -66,7 +70,7 @@ def stress_plan(
         Series(entry.name, tuple(Stress(entry.name, level, seed) for level in chosen))
         for entry in _entries(kind, stressors)
     )
-    variants = _variants(traits_of, kind, memory)
+    variants = with_settings(with_added(_variants(kind, memory), added), thresholds)
     cells = {
         each.cell(variant, stress): None
         for each in series
@@ -78,6 +82,7 @@ def stress_plan(
         variants=variants,
         cells=tuple(cells),
         reference=None,
+        thresholds=thresholds,
         series=series,
     )
 
@@ -106,11 +111,11 @@ def _entries(kind: str, names: Sequence[str]) -> list[StressEntry]:
     return [entry for name, entry in known.items() if name in chosen]
 
 
-def _variants(traits_of: Callable[[str], Traits], kind: str, memory: int) -> tuple[Variant, ...]:
+def _variants(kind: str, memory: int) -> tuple[Variant, ...]:
     copy, *baselines = BASELINES
     orders = HAND_MADE_FUSIONS if kind == "occlusion" else ()
     variants: list[Variant] = []
     for variant in (replace(copy, group="reference"), *baselines, *HAND_MADE, *orders):
-        rows = with_and_without_memory(variant, traits_of(variant.associator), memory)
+        rows = with_and_without_memory(variant, memory)
         variants += rows if variant.name in _WITH_MEMORY else rows[:1]
     return (*variants, ORACLE)

@@ -1,7 +1,6 @@
 """One unit of work: one tracker over one sequence under one condition, scored and timed."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
@@ -9,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mapt_bench.baselines import build_associator
+from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions
-from mapt_bench.errors import DataError
+from mapt_bench.baselines.plugins import UserTracker
+from mapt_bench.baselines.rows import tracker_entry
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.shared import SharedVideo
 from mapt_bench.experiments.shared_work import WorkOfUnit
 from mapt_bench.experiments.variants import Variant
@@ -19,7 +20,7 @@ from mapt_bench.experiments.weights import MaptWeights
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
 from mapt_bench.stress.dropped import DroppedVideo
-from mapt_bench.tracking import Association, Associator, FrameSegments, SegmentTracker
+from mapt_bench.tracking import FrameSegments, TrackerRun
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "run_unit"]
 
@@ -37,7 +38,8 @@ class UnitResult:
         links: What became of each true track from one sighting to the next.
         matches: Segments by what gave them their identity, for example ``{"motion": 40}``.
         recovered: Segments given the identity of a track that had been lost from view.
-        seconds: Time of association of each frame, images already read.
+        seconds: Time of each frame, images already read: of association, or of the whole step of
+            a tracker that finds its own segments.
         provenance: Versions, machine, device, threads and time of what found it.
     """
 
@@ -128,53 +130,61 @@ def run_unit(
 
     Raises:
         ConfigError: If the tracker cannot be built so.
-        DataError: If the data or the weights turn out unusable.
+        DataError: If the data or the weights turn out unusable, or a map is no map of the video.
+        TrackerError: If a user's tracker fails.
     """
     kept = DroppedVideo(shared.video, drop, phase)
     share = WorkOfUnit(shared.work, segments, kept.whole_index)
-    flow, looks = _networks(variant)
-    associator = _Timed(
-        build_associator(
-            variant.associator,
-            memory=variant.memory,
-            pair=pair,
-            truth=kept.truth,
-            flow=flow,
-            looks=looks,
-            true_flow=kept.backward_flow if kept.knows_flow else None,
-            share=share,
-            **dict(variant.settings),
-        ),
-        share,
+    tracker = _choice(variant, pair).build(
+        kept,
+        None if variant.is_whole else _Replay(shared, kept, segments, variant.mapt),
+        true_flow=kept.backward_flow if kept.knows_flow else None,
+        share=share,
+        clock=_clock_of(share),
     )
-    tracker = SegmentTracker(_Replay(shared, kept, segments, variant.mapt), associator)
-    tracker.start(kept.info)
+    run = TrackerRun(tracker, kept, pair=pair)
     scorer, recorder = SequenceScorer(labels), LinkRecorder(labels)
-    for index in range(kept.info.frame_count):
-        truth = kept.truth(index)
-        overlap = scorer.update(truth, tracker.step(kept.frame(index)))
+    for index, panoptic_map in enumerate(run.maps()):
+        overlap = scorer.update(kept.truth(index), panoptic_map)
         recorder.update(shared.sightings(kept.whole_index(index)), overlap)
-    steps: Counter[str] = Counter()
-    for association in tracker.associations:
-        steps.update(association.steps)
     return UnitResult(
         sequence=kept.info.name,
         frames=kept.info.frame_count,
         sums=scorer.result(),
         links=recorder.result(),
-        matches=steps,
-        recovered=sum(age > pair for found in tracker.associations for age in found.ages),
-        seconds=tuple(associator.seconds),
+        matches=run.matches,
+        recovered=run.recovered,
+        seconds=run.seconds,
     )
 
 
-def _networks(variant: Variant) -> tuple[FlowOptions | None, FlowOptions | None]:
-    """Return the networks of an associator: its own, and the one that it asks for looks."""
-    flow = None if variant.weights is None else FlowOptions(weights=variant.weights.path)
-    if variant.mapt is None:
-        return flow, None
-    mapt = FlowOptions(weights=variant.mapt.path, switches=variant.switches)
-    return (flow, mapt) if variant.associator.startswith(FLOW_PREFIX) else (mapt, None)
+def _clock_of(share: WorkOfUnit) -> Callable[[], float]:
+    """Return a clock on which work that others have done takes as long as it took them."""
+    return lambda: perf_counter() + share.saved_seconds
+
+
+def _choice(variant: Variant, pair: int) -> TrackerChoice:
+    """Return the tracker of a row, with its networks and all its settings."""
+    _check_source(variant)
+    flow = FlowOptions() if variant.weights is None else FlowOptions(weights=variant.weights.path)
+    looks = FlowOptions()
+    if variant.mapt is not None:
+        looks = FlowOptions(weights=variant.mapt.path, switches=variant.switches)
+    if not variant.associator.startswith(FLOW_PREFIX) and variant.mapt is not None:
+        flow, looks = looks, FlowOptions()
+    return TrackerChoice(variant.row, pair, flow, looks, variant.settings)
+
+
+def _check_source(variant: Variant) -> None:
+    """Refuse code of a user that is not the code that the run was planned with."""
+    entry = tracker_entry(variant.associator)
+    if isinstance(entry, UserTracker) and (
+        variant.code is None or entry.fingerprint != variant.code.fingerprint
+    ):
+        raise ConfigError(
+            f"the source of {variant.associator} was edited after this run began; start a new "
+            "Python process and run the same again"
+        )
 
 
 class _Replay:
@@ -197,30 +207,3 @@ class _Replay:
         """Return what was found in the frame."""
         index = self._kept.whole_index(frame.index)
         return self._shared.segments(self._name, index, self._mapt)
-
-
-class _Timed:
-    """Measures an associator; the time to read images is not its own.
-
-    What others have worked out for it counts with the time that it took them.
-    """
-
-    def __init__(self, associator: Associator, share: WorkOfUnit) -> None:
-        self._associator = associator
-        self._share = share
-        self.needs_images = associator.needs_images
-        self.seconds: list[float] = []
-
-    def start(self, info: VideoInfo) -> None:
-        """Start the associator."""
-        self._associator.start(info)
-
-    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
-        """Associate, and note how long it took."""
-        if self.needs_images:
-            _ = frame.image  # read now, and kept by the frame
-        began, saved = perf_counter(), self._share.saved_seconds
-        association = self._associator.associate(frame, segments)
-        seconds = perf_counter() - began + self._share.saved_seconds - saved
-        self.seconds.append(round(seconds, 6))
-        return association

@@ -1,12 +1,32 @@
 """The rows of experiments: which trackers, what they are called, and what question they answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
-from mapt_bench.baselines.settings import Setting, parse_setting
+from mapt_bench.baselines.flow_sources import FLOW_PREFIX
+from mapt_bench.baselines.mapt_entries import mapt_tracker_names
+from mapt_bench.baselines.plugins import UserTracker
+from mapt_bench.baselines.rows import (
+    DEFAULT_MEMORY,
+    Row,
+    ThresholdsOrigin,
+    parse_row,
+    thresholds_of,
+    tracker_entry,
+)
+from mapt_bench.baselines.settings import Setting
+from mapt_bench.baselines.tuned import ThresholdsName, settings_of
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
+from mapt_bench.experiments.weights import (
+    MaptWeights,
+    NetworkWeights,
+    read_flow_weights,
+    read_mapt_weights,
+    shipped_flow_files,
+)
+from mapt_bench.files import file_sha256
 
 __all__ = [
     "BASELINES",
@@ -18,31 +38,40 @@ __all__ = [
     "ORACLE_IN_VIEW",
     "UNLINKED",
     "Group",
-    "Traits",
+    "UserCode",
     "Variant",
+    "added_variant",
     "flow_variant",
     "mapt_fusions",
     "mapt_heads",
     "mapt_switch",
     "trained_variant",
+    "with_added",
     "with_and_without_memory",
     "with_memory",
+    "with_settings",
 ]
 
-Group = Literal["reference", "baseline", "heads", "fusion", "flow", "switch", "trained"]
+Group = Literal[
+    "reference", "baseline", "heads", "fusion", "flow", "switch", "trained", "added", "whole"
+]
+
+_WITH_MAPT = "+mapt"
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
-    """What a plan has to know of an associator.
+class UserCode:
+    """The code of a row that is a user's tracker.
 
     Attributes:
-        supports_memory: Whether lost tracks can be kept.
-        supports_pair: Whether a pairing interval other than 1 means anything.
+        fingerprint: Hash of its source, see :func:`~mapt_bench.user_code.source_fingerprint`.
+        is_whole: Whether it finds its own segments.
+        files: SHA-256 of each file that a setting names, by name of the setting.
     """
 
-    supports_memory: bool
-    supports_pair: bool
+    fingerprint: str
+    is_whole: bool
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +79,19 @@ class Variant:
     """One row of an experiment.
 
     Attributes:
-        name: Unique in its plan, for example ``"mapt+memory"``.
-        label: How tables and plots call it.
+        name: Spelled as :mod:`~mapt_bench.baselines.rows` says, for example ``"mapt+memory"``;
+            unique in its plan.
+        label: How plots call it.
         group: Which question it belongs to; rows of ``"reference"`` compete for nothing.
-        associator: Name of the associator that links the segments.
-        memory: Frames that a lost track is kept for; ``None`` where the associator has no memory.
+        associator: Name of the tracker.
+        memory: Frames that a lost track is kept for; ``None`` where the tracker has no memory.
         settings: Settings of the associator that are not its defaults.
         weights: Of its flow network; ``None`` where it has none.
         mapt: Of the MAPT whose heads link; ``None`` where none do.
-        switches: Parts of MAPT that are switched off.
+        switches: Parts of MAPT that are removed at inference.
+        code: Of a user's tracker; ``None`` for those of this package.
+        thresholds: Where its thresholds come from: ``"tuned"``, ``"published"``, ``"own"`` for a
+            user's tracker, or ``"none"``.
     """
 
     name: str
@@ -70,6 +103,42 @@ class Variant:
     weights: NetworkWeights | None = None
     mapt: MaptWeights | None = None
     switches: tuple[str, ...] = ()
+    code: UserCode | None = None
+    thresholds: ThresholdsOrigin = "published"
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it finds its own segments, so that it has tables of its own."""
+        return self.code is not None and self.code.is_whole
+
+    @property
+    def row(self) -> Row:
+        """What :mod:`~mapt_bench.baselines.rows` calls it, without settings."""
+        return Row(self.associator, self.memory or 0, switches=self.switches)
+
+    def describe(self) -> dict[str, Any]:
+        """Return everything about the row that decides its result, ready for JSON.
+
+        Keys of cells and results are made from this. Names, labels, groups and paths are left out:
+        rows that amount to the same work have the same description.
+        """
+        return {
+            **self.describe_setup(),
+            "code": None
+            if self.code is None
+            else {"source": self.code.fingerprint, "files": dict(self.code.files)},
+        }
+
+    def describe_setup(self) -> dict[str, Any]:
+        """Return the same without code: what must not change when a run is resumed."""
+        return {
+            "associator": self.associator,
+            "memory": self.memory,
+            "settings": dict(self.settings),
+            "weights": None if self.weights is None else self.weights.sha256,
+            "mapt": None if self.mapt is None else self.mapt.sha256,
+            "switches": list(self.switches),
+        }
 
 
 UNLINKED = Variant("unlinked", "unlinked", "reference", "unlinked")
@@ -89,8 +158,8 @@ HAND_MADE = (
 )
 """The two cues without a network: DIS optical flow, and histograms of colour and direction."""
 HAND_MADE_FUSIONS = (
-    Variant("appearance-first", "appearance first", "fusion", "both:appearance-first"),
-    Variant("simultaneous", "simultaneous", "fusion", "both:simultaneous"),
+    Variant("both:appearance-first", "appearance first", "fusion", "both:appearance-first"),
+    Variant("both:simultaneous", "simultaneous", "fusion", "both:simultaneous"),
 )
 EXACT_FLOW = Variant("flow:exact", "true flow", "reference", "flow:exact")
 """What propagation could reach: told how every pixel moved, it competes for nothing."""
@@ -130,17 +199,26 @@ def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, Variant]:
 
 
 def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
-    """Return the row of MAPT with a part switched off, or with a setting changed.
+    """Return the row of MAPT with a part removed at inference, or with a setting changed.
 
     Args:
         mapt: Weights.
         switch: A name of :data:`~mapt_bench.model.switches.SWITCHES`, or ``SETTING=VALUE`` of the
             association.
+
+    Raises:
+        ConfigError: If there is no such part or setting, or the value is out of range.
     """
-    row = Variant(f"mapt, {switch}", f"MAPT, {switch}", "switch", "mapt", mapt=mapt)
-    if "=" in switch:
-        return replace(row, settings=(parse_setting(switch),))
-    return replace(row, switches=(switch,))
+    row = parse_row(f"mapt,{switch}" if "=" in switch else f"mapt,switch={switch}")
+    return Variant(
+        name=str(row),
+        label=f"MAPT, {switch}",
+        group="switch",
+        associator="mapt",
+        settings=row.settings,
+        mapt=mapt,
+        switches=row.switches,
+    )
 
 
 def trained_variant(mapt: MaptWeights) -> Variant:
@@ -150,13 +228,13 @@ def trained_variant(mapt: MaptWeights) -> Variant:
         ConfigError: If it has none.
     """
     if not (mapt.has_motion or mapt.has_appearance):
-        raise ConfigError(f"the network {mapt.name} has no head to link by; leave it away")
+        raise ConfigError(f"the network {mapt.name} has no head to link by; omit it")
     heads = "mapt"
     if not mapt.has_motion:
         heads = "mapt:appearance"
     elif not mapt.has_appearance:
         heads = "mapt:motion"
-    return Variant(f"trained:{mapt.name}", mapt.name, "trained", heads, mapt=mapt)
+    return Variant(f"{heads},weights={mapt.name}", mapt.name, "trained", heads, mapt=mapt)
 
 
 def flow_variant(
@@ -183,13 +261,124 @@ def flow_variant(
 
 def with_memory(variant: Variant, memory: int) -> Variant:
     """Return a row with memory alone."""
+    number = "" if memory == DEFAULT_MEMORY else f"={memory}"
+    head, comma, rest = variant.name.partition(",")
     return replace(
-        variant, name=f"{variant.name}+memory", label=f"{variant.label} + memory", memory=memory
+        variant,
+        name=f"{head}+memory{number}{comma}{rest}",
+        label=f"{variant.label} + memory{number.replace('=', ' ')}",
+        memory=memory,
     )
 
 
-def with_and_without_memory(variant: Variant, traits: Traits, memory: int) -> Sequence[Variant]:
+def with_and_without_memory(variant: Variant, memory: int) -> Sequence[Variant]:
     """Return a row without memory and the same with it, or the row alone if it has no memory."""
-    if not traits.supports_memory:
+    if not tracker_entry(variant.associator).supports_memory:
         return (variant,)
     return (replace(variant, memory=0), with_memory(variant, memory))
+
+
+def with_settings(variants: Sequence[Variant], thresholds: ThresholdsName) -> tuple[Variant, ...]:
+    """Return rows with all settings that they run with: their own above tuned or published ones."""
+    return tuple(
+        replace(
+            variant,
+            settings=settings_of(variant.associator, variant.settings, thresholds),
+            thresholds=thresholds_of(variant.associator, thresholds),
+        )
+        for variant in variants
+    )
+
+
+def with_added(variants: Sequence[Variant], added: Sequence[Variant]) -> tuple[Variant, ...]:
+    """Return the rows of a plan and those that the user adds to it, each name once."""
+    known = {variant.name for variant in variants}
+    new = {variant.name: variant for variant in added if variant.name not in known}
+    return (*variants, *new.values())
+
+
+def added_variant(
+    row: Row,
+    *,
+    mapt: Callable[[], MaptWeights | None] = lambda: None,
+    flow_weights: Sequence[NetworkWeights] = (),
+) -> Variant:
+    """Return a row that the user adds to an experiment.
+
+    Args:
+        row: What the user asks for.
+        mapt: Gives the MAPT of the command; called only for rows that need one.
+        flow_weights: Of the flow networks of the command.
+
+    Raises:
+        ConfigError: If the row needs weights and there are none, or weights lack a head that it
+            links by.
+        DataError: If weights cannot be used.
+    """
+    entry = tracker_entry(row.tracker)
+    name = str(row)
+    variant = Variant(
+        name=name,
+        label=name,
+        group="added",
+        associator=row.tracker,
+        memory=row.memory if entry.supports_memory else None,
+        settings=row.settings,
+        switches=row.switches,
+    )
+    if isinstance(entry, UserTracker):
+        code = UserCode(entry.fingerprint, entry.is_whole, _files(row.settings))
+        return replace(variant, code=code, group="whole" if entry.is_whole else "added")
+    if entry.needs_truth or entry.needs_true_flow or row.tracker == UNLINKED.associator:
+        variant = replace(variant, group="reference")
+    if row.tracker in mapt_tracker_names():
+        return replace(variant, mapt=_mapt(row, mapt))
+    if row.tracker.startswith(FLOW_PREFIX):
+        by_mapt = row.tracker.endswith(_WITH_MAPT)
+        variant = replace(
+            variant, mapt=_mapt(replace(row, weights=None), mapt) if by_mapt else None
+        )
+        weights = _flow(row, flow_weights) if entry.needs_weights else None
+        return replace(variant, weights=weights)
+    return variant
+
+
+def _files(settings: Sequence[Setting]) -> tuple[tuple[str, str], ...]:
+    """Return the hash of each file that a setting names: a weights file, for example."""
+    named = [(name, Path(value)) for name, value in settings if isinstance(value, str)]
+    return tuple((name, file_sha256(path)) for name, path in named if path.is_file())
+
+
+def _mapt(row: Row, default: Callable[[], MaptWeights | None]) -> MaptWeights:
+    weights = default() if row.weights is None else read_mapt_weights(row.weights)
+    if weights is None:
+        raise ConfigError(
+            f"row {str(row)!r} needs weights of MAPT; write {row.tracker},weights=NAME|FILE, or "
+            "give --weights"
+        )
+    heads = {"mapt:motion": "motion", "mapt:appearance": "appearance"}.get(row.tracker, "both")
+    if row.tracker.endswith(_WITH_MAPT):
+        heads = "appearance"
+    for head, is_there in (("motion", weights.has_motion), ("appearance", weights.has_appearance)):
+        if heads in ("both", head) and not is_there:
+            other = "appearance" if head == "motion" else "motion"
+            raise ConfigError(
+                f"row {str(row)!r} links by the {head} head, and the weights {weights.name} have "
+                f"none; use mapt:{other}"
+            )
+    return weights
+
+
+def _flow(row: Row, given: Sequence[NetworkWeights]) -> NetworkWeights:
+    flow = row.tracker.removesuffix(_WITH_MAPT).removesuffix("+appearance")
+    if row.weights is not None:
+        return read_flow_weights({flow: Path(row.weights)})[0]
+    known = {weights.name: weights for weights in given}
+    if flow in known:
+        return known[flow]
+    if flow in shipped_flow_files():
+        return read_flow_weights({flow: shipped_flow_files()[flow]})[0]
+    raise ConfigError(
+        f"row {str(row)!r} needs weights; write {row.tracker},weights=FILE, or give "
+        f"--flow-weights {flow}=FILE"
+    )

@@ -1,6 +1,8 @@
 """Units done one after the other, or in a pool of processes; the results are the same."""
 
 import multiprocessing
+import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -8,7 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
 
-from mapt_bench.errors import DataError, MaptBenchError
+from mapt_bench.baselines.rows import tracker_entry
+from mapt_bench.errors import DataError, MaptBenchError, TrackerError
 from mapt_bench.experiments.run_folder import write_unit
 from mapt_bench.experiments.schedule import Unit
 from mapt_bench.experiments.shared import Library, SharedVideo
@@ -27,10 +30,18 @@ _PORTIONS_A_WORKER = 4
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a unit has no result, and what exit code that asks for."""
+    """Why a unit has no result.
+
+    Attributes:
+        reason: What went wrong, and where.
+        exit_code: What the command line returns for it.
+        kind: Of the error, as :class:`~mapt_bench.errors.MaptBenchError` has it; ``"bug"`` for a
+            fault of the program.
+    """
 
     reason: str
     exit_code: int
+    kind: str = "bug"
 
 
 @dataclass(frozen=True)
@@ -80,13 +91,33 @@ class Worker:
             )
         except MaptBenchError as problem:
             place = f"{problem.where}: " if problem.where else ""
-            return Failure(f"{place}{problem.message}", problem.exit_code)
+            raised = _raised_at(problem)
+            return Failure(f"{place}{problem.message}{raised}", problem.exit_code, problem.kind)
         except Exception as problem:  # one broken cell must not lose the others
             return Failure(f"{type(problem).__name__}: {problem}", _CRASH)
 
     def _runs_networks(self, unit: Unit) -> bool:
         variant, segments = unit.variant, self._work.source.segments_named(unit.segments)
+        if variant.code is not None and _imports_torch(variant.associator):
+            return True
         return any(each is not None for each in (variant.weights, variant.mapt, segments.mapt))
+
+
+def _imports_torch(tracker: str) -> bool:
+    """Return whether the code of a user's tracker has imported torch."""
+    try:
+        tracker_entry(tracker)
+    except MaptBenchError:
+        return False  # run_unit says what is wrong
+    return "torch" in sys.modules
+
+
+def _raised_at(problem: MaptBenchError) -> str:
+    """Return which line of a user's tracker failed: the traceback stays in the worker."""
+    if problem.__cause__ is None or not isinstance(problem, TrackerError):
+        return ""
+    last = traceback.extract_tb(problem.__cause__.__traceback__)[-1]
+    return f" ({Path(last.filename).name}, line {last.lineno}, in {last.name})"
 
 
 _worker_of_process: list[Worker] = []

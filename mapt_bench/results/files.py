@@ -2,15 +2,14 @@
 
 import json
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.errors import DataError, nearest
 from mapt_bench.results.parts import OWN_SEGMENTS, part_of, run_parts
-from mapt_bench.results.rows import row_interval, row_label, row_score
+from mapt_bench.results.rows import row_interval, row_name, row_score
 from mapt_bench.results.scores import SCORES
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class ResultRow:
 
     Attributes:
         name: Unique in its file; rows of two files are matched by it.
-        label: What people call it, as in tables; unique too.
+        label: What tables call it; unique too.
         scores: Shares as fractions, counts as they are; ``None`` is undefined.
         sequences: Scores of each sequence.
         protocol: What the scores depend on: ``pat``, ``dataset``, ``classes``, ``segments`` and
@@ -227,8 +226,8 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
             scores["seconds_per_frame"] = seconds
         rows.append(
             ResultRow(
-                name=str(row["variant"]) + ending,
-                label=row_label(row) + ending,
+                name=row_name(row) + ending,
+                label=row_name(row) + ending,
                 scores=_scores(scores),
                 sequences=_run_sequences(data, row),
                 protocol=_protocol(data, row),
@@ -236,8 +235,7 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
                 intervals=row.get("intervals") or {},
             )
         )
-    shown = Counter(row.label for row in rows)
-    return [row if shown[row.label] == 1 else replace(row, label=row.name) for row in rows]
+    return rows
 
 
 def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,9 @@ OWN_SEGMENTS = "own"
 _BY_CELL = {"links_by_group", "recoveries"}
 """What a run tells of each cell apart from its summary."""
 
+_BY_VARIANT = {"visibility", "recoveries", "break_points"}
+"""What a stress test tells of each variant apart from its summary."""
+
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
 
@@ -45,7 +48,7 @@ class Part:
     def heading(self) -> str:
         """What was linked, in words."""
         if self.segments == OWN_SEGMENTS:
-            words = "segments that each network finds itself"
+            words = "segments that each tracker finds itself"
         else:
             known = (self.run.get("protocol") or {}).get("segments_by_name") or {}
             words = f"segments {known.get(self.segments, self.segments)}"
@@ -64,9 +67,14 @@ def run_parts(run: Run) -> list[Part]:
     for place, ((segments, trained), members) in enumerate(rows.items()):
         of_part: dict[str, Any] = {**run, "summary": members}
         cells = {(row["variant"], row.get("cell")) for row in members}
-        for name in _BY_CELL & run.keys():
-            entries = [each for each in run[name] if (each["variant"], each["cell"]) in cells]
-            of_part[name] = entries
+        names = {row["variant"] for row in members}
+        for name in (_BY_CELL | _BY_VARIANT) & run.keys():
+            of_part[name] = [
+                each
+                for each in run[name]
+                if each["variant"] in names
+                and ("cell" not in each or (each["variant"], each["cell"]) in cells)
+            ]
         parts.append(Part(segments, trained, of_part, place == 0))
     return parts
 

@@ -1,9 +1,18 @@
 """What a row of a run's summary is: its name, its score, its condition."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["FLOOR", "Row", "is_reference", "row_interval", "row_label", "row_score"]
+__all__ = [
+    "FLOOR",
+    "Row",
+    "conditions_note",
+    "is_reference",
+    "row_interval",
+    "row_label",
+    "row_name",
+    "row_score",
+]
 
 Row = Mapping[str, Any]
 
@@ -27,8 +36,13 @@ def row_interval(row: Row) -> tuple[str, int] | None:
     return str(interval.get("kind", "")), int(interval["tau"])
 
 
+def row_name(row: Row) -> str:
+    """Return what tables call a row: the name that ``--tracker`` and ``--add`` take."""
+    return str(row["variant"])
+
+
 def row_label(row: Row) -> str:
-    """Return how people call a summary row: its label or, without one, the variant's name."""
+    """Return what plots call a row: its label or, without one, the variant's name."""
     return str(row.get("label") or row["variant"])
 
 
@@ -38,3 +52,33 @@ def row_score(row: Row, name: str) -> float | None:
     if value is None:
         value = row.get({"IDSW": "switches", "Frag": "fragments"}.get(name, ""))
     return value
+
+
+def conditions_note(rows: Sequence[Row]) -> str:
+    """Return one line with thresholds, memory and pairing interval of a table's rows.
+
+    Args:
+        rows: Of a run's summary.
+
+    Returns:
+        Nothing for results that do not say which thresholds they ran with.
+    """
+    origins: dict[str, list[str]] = {}
+    for row in rows:
+        if row.get("thresholds") not in (None, "none"):
+            names = origins.setdefault(str(row["thresholds"]), [])
+            tracker = str(row.get("associator") or row_name(row))
+            names += [] if tracker in names else [tracker]
+    if not any("thresholds" in row for row in rows):
+        return ""
+    most = max(origins, key=lambda origin: len(origins[origin]), default="none")
+    apart = [
+        f"{origin} for {', '.join(names)}" for origin, names in origins.items() if origin != most
+    ]
+    memory = sorted({int(row["memory"]) for row in rows if row.get("memory")})
+    frames = f", {' or '.join(map(str, memory))} in rows named +memory" if memory else ""
+    pairs = any((row_interval(row) or ("", 0))[0] == "pair" for row in rows)
+    return (
+        f"Thresholds: {'; '.join([most, *apart])}. Memory in frames: 0{frames}. "
+        f"Pairing interval: {'1, or tau where it says pair' if pairs else '1'}."
+    )

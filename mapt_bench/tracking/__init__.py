@@ -1,5 +1,6 @@
 """What a tracker is, what it is made of, and how segments are kept and linked."""
 
+from mapt_bench.tracking.loop import TrackerRun, run_tracker
 from mapt_bench.tracking.propagation import FlowSource, FlowWarp, Propagation, StandStill
 from mapt_bench.tracking.protocol import (
     Association,
@@ -30,6 +31,8 @@ __all__ = [
     "Segmenter",
     "StandStill",
     "Tracker",
+    "TrackerRun",
     "TwoStepAssociator",
     "TwoStepSettings",
+    "run_tracker",
 ]

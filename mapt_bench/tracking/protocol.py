@@ -1,6 +1,8 @@
 """The faces of a tracker and of its two parts, the segmenter and the associator."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -81,14 +83,28 @@ class Associator(Protocol):
 class SegmentTracker:
     """A tracker made of a segmenter and an associator, so that either can be changed alone.
 
+    Args:
+        segmenter: Finds the segments.
+        associator: Links them.
+        clock: Tells the time in seconds.
+
     Attributes:
         associations: What was decided in each frame since :meth:`start`, for logs and tables.
+        seconds: Time of association of each frame since :meth:`start`; images are read before.
     """
 
-    def __init__(self, segmenter: Segmenter, associator: Associator) -> None:
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        associator: Associator,
+        *,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
         self.segmenter = segmenter
         self.associator = associator
         self.associations: list[Association] = []
+        self.seconds: list[float] = []
+        self._clock = clock
         self._info: VideoInfo | None = None
 
     @property
@@ -100,6 +116,7 @@ class SegmentTracker:
         """Forget everything and prepare both parts for a video."""
         self._info = info
         self.associations = []
+        self.seconds = []
         self.segmenter.start(info)
         self.associator.start(info)
 
@@ -108,6 +125,10 @@ class SegmentTracker:
         if self._info is None:
             raise RuntimeError("start() must be called before step()")
         segments = self.segmenter.segment(frame)
+        if self.associator.needs_images and frame.has_image:
+            _ = frame.image  # the frame keeps it: reading costs the associator no time
+        began = self._clock()
         association = self.associator.associate(frame, segments)
+        self.seconds.append(self._clock() - began)
         self.associations.append(association)
         return segments.compose(association.ids, self._info.labels)

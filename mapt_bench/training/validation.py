@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from mapt_bench.evaluation.tracking_run import run_tracker
 from mapt_bench.labels import Video
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
 from mapt_bench.tracking import Tracker
+from mapt_bench.tracking.loop import run_tracker
 
 __all__ = ["VALIDATION_SCORES", "JoinedValidation", "TrackerValidation", "Validate"]
 

@@ -7,6 +7,7 @@ from mapt_bench.baselines import associator_entry, build_associator
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.exact_flow import ExactFlow
 from mapt_bench.baselines.flow_sources import build_flow_source
+from mapt_bench.baselines.rows import Row
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import FlowField, VideoInfo
@@ -101,9 +102,9 @@ def test_without_the_truth_it_is_refused():
         build_associator("flow:exact")
     with pytest.raises(ConfigError, match="only drawn ones have"):
         build_flow_source("flow:exact")
-    choice = TrackerChoice("flow:exact")
+    choice = TrackerChoice(Row("flow:exact"))
     plain, known = DrawnVideo(FAST), AnnotatedScene(FAST)
-    with pytest.raises(DataError, match="only drawn videos know theirs"):
+    with pytest.raises(DataError, match="which only synthetic videos have; run it with --suite"):
         choice.build(plain, GroundTruthSegments(plain))
     tracker = choice.build(known, GroundTruthSegments(known))
     tracker.start(known.info)

@@ -9,6 +9,7 @@ from mapt_bench.baselines import associator_entry, build_associator
 from mapt_bench.baselines.catalog import flow_tracker_names, is_associator
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
+from mapt_bench.baselines.rows import Row
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.tracking import TwoStepAssociator
 
@@ -99,7 +100,7 @@ def test_what_is_known_before_a_flow_tracker_is_built(name, images, pair, weight
     assert entry.needs_images == images
     assert entry.supports_pair == pair
     assert entry.needs_weights == weights
-    assert entry.default_memory == 10
+    assert entry.supports_memory
     assert not entry.needs_truth
     assert is_associator(name)
     assert is_associator("sort")
@@ -127,19 +128,19 @@ def test_a_pairing_interval_over_files_is_refused(true_flow):
 
 
 def test_choices_are_checked_at_once_and_describe_themselves(tmp_path):
-    choice = TrackerChoice("flow:raft-small", flow=FlowOptions(random_weights=True))
-    assert choice.is_built_in
-    assert choice.effective_memory == 10
+    choice = TrackerChoice(Row("flow:raft-small"), flow=FlowOptions(random_weights=True))
+    choice.check()
+    assert not choice.is_whole
+    assert choice.memory == 0
     assert choice.description == "flow:raft-small (UNTRAINED: random weights, seed 0)"
-    assert TrackerChoice("sort").description == "sort"
+    assert TrackerChoice(Row("sort", 4)).description == "sort+memory=4"
+    assert TrackerChoice(Row("oracle")).memory is None
     with pytest.raises(ConfigError, match="needs trained weights"):
-        TrackerChoice("flow:flownet2")
+        TrackerChoice(Row("flow:flownet2")).check()
     with pytest.raises(DataError, match="no such weights file"):
-        TrackerChoice("flow:flownet2", flow=FlowOptions(weights=tmp_path / "absent"))
+        TrackerChoice(Row("flow:flownet2"), flow=FlowOptions(weights=tmp_path / "absent")).check()
     with pytest.raises(ConfigError, match=r"unknown flow 'flow:raft'; did you mean"):
-        TrackerChoice("flow:raft")
-    with pytest.raises(ConfigError, match="settings are switches of those only"):
-        TrackerChoice("package.module:Class", flow=FlowOptions(random_weights=True))
+        TrackerChoice(Row("flow:raft")).check()
 
 
 @pytest.mark.parametrize("name", flow_tracker_names())

@@ -1,16 +1,22 @@
 import sys
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
+from helpers.scenes import Box, DrawnVideo
 
 from mapt_bench.baselines import plugins
-from mapt_bench.errors import ConfigError, TrackerError
+from mapt_bench.baselines.segmenters import GroundTruthSegments
+from mapt_bench.errors import ConfigError, DataError, TrackerError
+from mapt_bench.tracking import SegmentTracker, TrackerRun
 
 MODULE = """
 import numpy as np
 from mapt_bench.labels import PanopticMap
+from mapt_bench.tracking import Association
 
 class Good:
+    '''Says nothing.'''
     def start(self, info):
         self.shape = (info.height, info.width)
     def step(self, frame):
@@ -19,12 +25,66 @@ class Good:
 class NoStep:
     def start(self, info): pass
 
+class NoStart:
+    def associate(self, frame, segments): pass
+
 class NeedsArguments(Good):
     def __init__(self, depth): pass
 
 class Broken(Good):
     def __init__(self):
         raise KeyError("weights")
+
+class Twofold(Good):
+    def associate(self, frame, segments): pass
+
+class Linker:
+    '''Numbers segments as they come.'''
+    def __init__(self, memory=7, pair=3, first=1):
+        self.given = (memory, pair, first)
+    def start(self, info): pass
+    def associate(self, frame, segments):
+        return Association(np.arange(self.given[2], self.given[2] + segments.count))
+
+class Blind(Linker):
+    needs_images = False
+
+class Asks(Linker):
+    @property
+    def needs_images(self):
+        return False
+
+class Spoils(Linker):
+    def associate(self, frame, segments):
+        frame.image[:] = 0
+        segments.index_map[:] = -1
+
+class ReturnsList(Linker):
+    def associate(self, frame, segments):
+        return [1] * segments.count
+
+class TooFew(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(1, segments.count))
+
+class Fractions(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(segments.count) + 0.5)
+
+class Same(Linker):
+    def associate(self, frame, segments):
+        return Association(np.ones(segments.count, dtype=int))
+
+class Drops(Linker):
+    def associate(self, frame, segments):
+        return Association(-np.ones(segments.count, dtype=int))
+
+class ShortSteps(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(1, segments.count + 1), ("new",))
+
+def make(reach=1):
+    return Blind()
 
 number = 3
 """
@@ -42,39 +102,110 @@ def module(tmp_path, monkeypatch):
 
 
 def test_a_class_in_the_current_folder_is_found(module):
-    tracker = plugins.load_tracker(f"{module}:Good")
-    assert type(tracker).__name__ == "Good"
+    entry = plugins.user_tracker(f"{module}:Good")
+    assert entry.is_whole
+    assert entry.summary == "Says nothing."
+    assert (entry.supports_memory, entry.supports_pair) == (False, False)
+    assert entry.build({}).step  # a tracker
+
+
+def test_an_associator_is_taken_as_it_is(module):
+    entry = plugins.user_tracker(f"{module}:Linker")
+    assert not entry.is_whole
+    assert (entry.supports_memory, entry.supports_pair) == (True, True)
+    video = DrawnVideo([[Box(1, 10), Box(2, 60)]] * 2)
+    tracker = SegmentTracker(GroundTruthSegments(video), entry.build({"first": 5}))
+    maps = list(TrackerRun(tracker, video).maps())
+    assert [sorted(set(found.ids.ravel().tolist())) for found in maps] == [[0, 5, 6]] * 2
+
+
+def test_memory_and_pair_are_those_of_the_row_and_never_the_defaults_of_the_class(module):
+    entry = plugins.user_tracker(f"{module}:Linker")
+    assert entry.build({})._associator.given == (0, 1, 1)
+    assert entry.build({"first": 2}, memory=4, pair=2)._associator.given == (4, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "reads"), [("Linker", True), ("Blind", False), ("Asks", True), ("make", False)]
+)
+def test_whether_images_are_read(module, name, reads):
+    # What is not said, or not known before the tracker is built, counts as yes.
+    assert plugins.user_tracker(f"{module}:{name}").needs_images == reads
 
 
 @pytest.mark.parametrize(
     ("attribute", "message"),
     [
-        ("Goood", "has no Goood; did you mean 'Good'"),
-        ("NoStep", "lacks step; a tracker has"),
-        ("NeedsArguments", "without arguments, but .*depth"),
+        ("Goood", "has no 'Goood'; did you mean 'Good'"),
+        ("NoStep", "lacks step and associate; a whole tracker has"),
+        ("NoStart", "lacks start; a whole tracker has"),
+        ("Twofold", "has both associate and step; .*rename one"),
         ("number", "is a int; expected a tracker class"),
         ("", "expected package.module:Class"),
     ],
 )
 def test_what_is_no_tracker_is_refused(module, attribute, message):
-    with pytest.raises(ConfigError, match=message.replace("has no Goood", "has no 'Goood'")):
-        plugins.load_tracker(f"{module}:{attribute}")
+    with pytest.raises(ConfigError, match=message):
+        plugins.user_tracker(f"{module}:{attribute}")
+
+
+def test_arguments_without_a_default_must_be_given(module):
+    entry = plugins.user_tracker(f"{module}:NeedsArguments")
+    with pytest.raises(ConfigError, match="missing a required argument: 'depth'; give the argume"):
+        entry.build({})
+    assert entry.build({"depth": 2}).step
 
 
 def test_a_class_that_fails_is_named(module):
+    entry = plugins.user_tracker(f"{module}:Broken")
     with pytest.raises(
         TrackerError, match=r":Broken' could not be built: KeyError: 'weights'"
     ) as c:
-        plugins.load_tracker(f"{module}:Broken")
+        entry.build({})
     assert c.value.exit_code == 70
     assert isinstance(c.value.__cause__, KeyError)
 
 
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("ReturnsList", DataError, "associate returned a list; expected an Association"),
+        ("TooFew", DataError, r"ids of shape \(1,\) .*; expected 2 whole numbers"),
+        ("Fractions", DataError, "type float64; expected 2 whole numbers"),
+        ("Same", DataError, "id 1 for two segments of one class"),
+        ("ShortSteps", DataError, "1 steps and 0 ages; expected 2 of each"),
+        ("Spoils", TrackerError, "Spoils failed: ValueError: assignment destination is read-only"),
+    ],
+)
+def test_what_an_associator_returns_is_checked(module, name, error, message):
+    video = DrawnVideo([[Box(1, 10), Box(2, 60)]])
+    entry = plugins.user_tracker(f"{module}:{name}")
+    tracker = SegmentTracker(GroundTruthSegments(video), entry.build({}))
+    with pytest.raises(error, match=message) as caught:
+        list(TrackerRun(tracker, video).maps())
+    assert caught.value.where == "drawn/000000"
+
+
+def test_segments_may_be_dropped(module):
+    video = DrawnVideo([[Box(1, 10), Box(2, 60)]])
+    built = plugins.user_tracker(f"{module}:Drops").build({})
+    (found,) = TrackerRun(SegmentTracker(GroundTruthSegments(video), built), video).maps()
+    assert not found.ids.any()
+
+
+def test_what_a_tracker_does_to_its_image_is_not_seen_by_others(module):
+    frame = DrawnVideo([[Box(1, 10)]]).frame(0)
+    before = frame.image.copy()
+    own = plugins._own_frame(frame)
+    own.image[:] = 0
+    assert np.array_equal(frame.image, before)
+
+
 def test_a_module_that_is_not_there(module):
     with pytest.raises(ConfigError, match="no module 'not_there'"):
-        plugins.load_tracker("not_there:Class")
+        plugins.user_tracker("not_there:Class")
     with pytest.raises(ConfigError, match="no module 'not_there'"):
-        plugins.load_tracker("not_there.deeper:Class")
+        plugins.user_tracker("not_there.deeper:Class")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +221,7 @@ def test_a_module_that_does_not_import(module, tmp_path, text, message):
     (tmp_path / "broken_plugin.py").write_text(text)
     sys.modules.pop("broken_plugin", None)
     with pytest.raises(ConfigError, match=message):
-        plugins.load_tracker("broken_plugin:Class")
+        plugins.user_tracker("broken_plugin:Class")
 
 
 def test_entry_points_are_offered_by_name(module, monkeypatch):
@@ -101,6 +232,6 @@ def test_entry_points_are_offered_by_name(module, monkeypatch):
     monkeypatch.setattr(plugins, "entry_points", lambda group: points)
     sys.path.insert(0, ".")
     assert plugins.plugin_names() == ("gone", "mine")
-    assert type(plugins.load_tracker("mine")).__name__ == "Good"
+    assert plugins.user_tracker("mine").is_whole
     with pytest.raises(ConfigError, match="'gone' is offered as 'not_there:Class'"):
-        plugins.load_tracker("gone")
+        plugins.user_tracker("gone")

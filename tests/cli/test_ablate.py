@@ -29,8 +29,12 @@ def invoke(*words):
 def test_table_files_and_exit_code(here):
     result = invoke("--data", "DATA", "--out", "runs/mine")
     assert result.exit_code == 0, result.stderr
-    for words in ("ByteTrack + memory", "oracle", "segments: ground truth with its ids taken away"):
+    for words in ("bytetrack+memory", "oracle", "segments: ground truth with its ids taken away"):
         assert words in result.stdout
+    conditions = "Memory in frames: 0, 10 in rows named +memory. Pairing interval: 1."
+    page = (here / "runs" / "mine" / "tables.md").read_text()
+    titles = [line for line in page.splitlines() if line.startswith("**") and "Not run" not in line]
+    assert page.count(f"Thresholds: tuned. {conditions}") == len(titles) > 2
     assert "needs images, and the data have none" in result.stdout
     assert result.stdout.rstrip().splitlines()[-1].startswith("run: runs/mine")
     assert result.stderr == ""
@@ -38,7 +42,7 @@ def test_table_files_and_exit_code(here):
     assert {"results.json", "run.json", "tables.csv", "tables.tex", "tables.md"} <= written
     assert "pat_stq.png" in written
     for table in ("tables.csv", "tables.tex", "tables.md"):
-        assert "ByteTrack" in (here / "runs" / "mine" / table).read_text()
+        assert "bytetrack" in (here / "runs" / "mine" / table).read_text()
 
 
 def test_json_holds_the_whole_result_and_nothing_else(here):
@@ -48,7 +52,7 @@ def test_json_holds_the_whole_result_and_nothing_else(here):
     assert data["schema"] == "mapt-bench/run/1"
     assert data == json.loads((here / "run" / "results.json").read_text())
     skipped = {entry["tracker"] for entry in data["skipped"]}
-    assert {"motion", "appearance", "both", "both+memory", "simultaneous"} <= skipped
+    assert {"motion", "appearance", "both", "both+memory", "both:simultaneous"} <= skipped
     reasons = {entry["tracker"]: entry["reason"] for entry in data["skipped"]}
     for network in ("flow:flownet2-narrow", "flow:raft-small", "flow:raft-large", "flow:flownet2"):
         assert reasons[network] == f"needs weights; give --flow-weights {network}=FILE"
@@ -56,10 +60,10 @@ def test_json_holds_the_whole_result_and_nothing_else(here):
 
 
 def test_the_thresholds_of_each_row_are_told_and_may_be_the_published_ones(here, monkeypatch):
-    chosen = {"sort": (("sort_iou_threshold", 0.2),)}
-    monkeypatch.setattr("mapt_bench.cli.thresholds.chosen_thresholds", lambda: chosen)
+    tuned = {"sort": (("sort_iou_threshold", 0.2),)}
+    monkeypatch.setattr("mapt_bench.baselines.tuned.tuned_thresholds", lambda: tuned)
     told = []
-    for name, words in (("chosen", ()), ("published", ("--thresholds", "published"))):
+    for name, words in (("tuned", ()), ("published", ("--thresholds", "published"))):
         invoke("--data", "DATA", "--out", name, *words)
         rows = json.loads((here / name / "results.json").read_text())["summary"]
         told.append({row["variant"]: row["settings"] for row in rows})
@@ -105,18 +109,21 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         (("--seed", "-1"), 2, "--seed is -1"),
         (("--data", "DATA", "-j", "0"), 2, "0 workers"),
         (("--dataset", "kitti-step"), 2, "give --data too"),
-        (("--segments", "PREDICTIONS"), 2, "saved predictions need --data"),
+        (("--suite", "tiny", "--segments", "PREDICTIONS"), 3, "has no segments for sequence 'tiny"),
         (("--segments", "noisy,groundtruth,noisy"), 2, "names a kind twice"),
         (("--data", "DATA", "--segments", "PREDICTIONS,DATA"), 2, "one folder can be linked"),
-        (("--segments", "mapt"), 2, "has no weights here; give --weights FILE"),
-        (("--weights", "none", "--segments", "groundtruth,mapt"), 2, "has no weights here"),
+        (("--segments", "mapt"), 2, "there are no weights; give --weights NAME|FILE"),
+        (("--weights", "none", "--segments", "groundtruth,mapt"), 2, "there are no weights"),
         (("--weights", "mapt-tinny"), 2, "mapt-tinny"),
         (("--weights", "nowhere.safetensors"), 3, "nowhere.safetensors"),
         (("--switch", "no-gat"), 2, "did you mean 'no-gate'"),
         (("--switch", "no-gate"), 2, "no MAPT in which to switch anything off"),
         (("--trained", "mine=a.safetensors"), 2, "--trained compares with the whole MAPT"),
         (("--data", "nowhere"), 3, "does not exist"),
-        (("--data", "DATA", "--segments", "nowhere"), 3, "does not exist"),
+        (("--data", "DATA", "--segments", "nowhere"), 2, "there are no such segments"),
+        (("--data", "DATA", "--segments", "./no/where"), 3, "no such folder of predictions"),
+        (("--reference", "sort+memory=-1"), 2, "there is no row 'sort+memory=-1'"),
+        (("--thresholds", "chosen"), 2, "'chosen' is not one of 'tuned', 'published'"),
         (("--data", "DATA", "--dataset", "kiti-step"), 2, "did you mean 'kitti-step'"),
         (("--data", "DATA", "--encoding", "kitti"), 2, "kitti-step"),
         (("--data", "DATA", "--out", "PREDICTIONS"), 2, "other things in it and no run"),
@@ -204,7 +211,7 @@ def test_suites_are_linked_as_mapt_finds_them_and_as_they_are(here, mapt_files, 
         (("--trained", "{no-motion}"), "expected NAME=FILE"),
         (("--trained", "groundtruth={no-motion}"), "need names of their own"),
         (("--switch", "motion_treshold=0.2"), "motion_threshold"),
-        (("--switch", "memory=3"), "memory is the same for all rows"),
+        (("--switch", "memory=3"), "memory is no setting; write it as NAME+memory=N"),
     ],
 )
 def test_wrong_networks_are_told(here, mapt_files, words, message):
@@ -244,7 +251,7 @@ def test_wrong_weights_are_told_in_json(here):
 
 def test_help_ends_with_examples(here):
     examples = examples_of("ablate")
-    assert len(examples) == 2
+    assert len(examples) == 3
     # The first takes a whole suite, of which test_results.py runs a part; the second runs here.
     assert examples[0] == ["-j", "2"]
     found = invoke(*examples[1])

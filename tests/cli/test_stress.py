@@ -90,7 +90,9 @@ def test_saved_predictions_are_linked_under_dropped_frames_alone(here):
         (("occlusion", "--seed", "-1"), "-1"),
         (("occlusion", "-j", "0", "--data", "DATA"), "0 workers"),
         ((), "occlusion|motion|similarity|image"),
-        (("occlusion", "--segments", "mapt"), "groundtruth or noisy"),
+        (("occlusion", "--segments", "mapt", "--weights", "none"), "groundtruth or noisy"),
+        (("occlusion", "--segments", "noisy,groundtruth"), "one kind of segments"),
+        (("occlusion", "--add", "bot"), "did you mean 'both'"),
     ],
 )
 def test_wrong_use_is_told_and_leaves_nothing(here, words, message):
@@ -122,7 +124,7 @@ def test_the_suite_of_its_own_is_the_default(monkeypatch):
 
 def test_help_ends_with_examples(here):
     examples = examples_of("stress")
-    assert [words[0] for words in examples] == ["occlusion", "motion"]
+    assert [words[0] for words in examples] == ["occlusion", "motion", "occlusion"]
     # The first takes minutes; the second runs here.
     found = invoke(*examples[1])
     assert found.exit_code == 0, found.stderr

@@ -86,8 +86,11 @@ def test_maps_are_written_that_link_the_true_segments(data, tmp_path, tracker):
     out = tmp_path / "runs" / "new"
     result = _run(data, "--tracker", tracker, "--out", out)
     assert result.exit_code == 0, result.output
-    assert "label space kitti-step" in result.stdout
-    assert "found again" in result.stdout
+    memory = "none" if tracker == "oracle" else "0 frames"
+    origin = "none" if tracker == "oracle" else "tuned"
+    assert f"Thresholds: {origin}. Memory: {memory}. Pairing interval: 1." in result.stdout
+    assert "Label space: kitti-step." in result.stdout
+    assert "recovered" in result.stdout
     written = open_maps(out, KITTI)
     assert [sequence.parts[-1] for sequence in written.sequences] == ["0001", "0002"]
     tracks = {code for t in range(5) for code in np.unique(written.sequences[0].read(t).codes)}
@@ -96,35 +99,42 @@ def test_maps_are_written_that_link_the_true_segments(data, tmp_path, tracker):
 
 
 def test_json_holds_the_counts_and_stdout_nothing_else(data, tmp_path):
-    result = _run(
-        data, "--tracker", "motion", "--memory", 0, "--out", tmp_path / "new", "--json", "-"
-    )
+    words = ("--tracker", "motion", "--thresholds", "published", "--out", tmp_path / "new")
+    result = _run(data, *words, "--json", "-")
     answer = json.loads(result.stdout)
-    assert answer["schema"] == "mapt-bench/tracking/1"
+    assert answer["schema"] == "mapt-bench/tracking/2"
+    assert answer["thresholds"] == "published"
     assert (answer["tracker"], answer["memory"], answer["pair"]) == ("motion", 0, 1)
     assert answer["label_space"] == "kitti-step"
-    expected = {"frames": 5, "tracks": 2, "steps": {"motion": 8, "new": 2}, "found_again": 0}
+    expected = {"frames": 5, "tracks": 2, "matches": {"motion": 8, "new": 2}, "recovered": 0}
     assert answer["per_sequence"] == [{"sequence": name, **expected} for name in ("0001", "0002")]
 
 
 def test_thresholds_are_set_and_told(data, tmp_path):
-    words = (data, "--tracker", "copy", "--set", "motion_threshold=1", "--json", "-")
-    result = _run(*words, "--set", "proximity=overlap-smaller", "--out", tmp_path / "new")
-    answer = json.loads(result.stdout)
+    row = "copy,proximity=overlap-smaller,motion_threshold=1.0"
+    words = ("--thresholds", "published", "--json", "-", "--out", tmp_path / "new")
+    answer = json.loads(_run(data, "--tracker", row, *words).stdout)
+    assert answer["tracker"] == "copy,motion_threshold=1,proximity=overlap-smaller"
     assert answer["settings"] == {"motion_threshold": 1, "proximity": "overlap-smaller"}
     # Boxes that move never lie within what they were, so nothing is linked.
-    assert answer["per_sequence"][0]["steps"] == {"new": 10}
+    assert answer["per_sequence"][0]["matches"] == {"new": 10}
 
 
-def test_chosen_thresholds_stand_below_those_that_are_set(data, tmp_path, monkeypatch):
-    chosen = {"copy": (("motion_threshold", 1.0), ("lost_margin", 0.1))}
-    monkeypatch.setattr("mapt_bench.cli.thresholds.chosen_thresholds", lambda: chosen)
+def test_tuned_thresholds_run_by_default_and_stand_below_those_that_are_set(
+    data, tmp_path, monkeypatch
+):
+    tuned = {"copy": (("motion_threshold", 1.0), ("lost_margin", 0.1))}
+    monkeypatch.setattr("mapt_bench.baselines.tuned.tuned_thresholds", lambda: tuned)
     told = []
     for number, words in enumerate(
-        ((), ("--thresholds", "chosen"), ("--thresholds", "chosen", "--set", "lost_margin=0"))
+        (
+            ("copy", "--thresholds", "published"),
+            ("copy",),
+            ("copy,lost_margin=0", "--thresholds", "tuned"),
+        )
     ):
         out = tmp_path / str(number)
-        result = _run(data, "--tracker", "copy", "--out", out, "--json", "-", *words)
+        result = _run(data, "--out", out, "--json", "-", "--tracker", *words)
         told.append(json.loads(result.stdout)["settings"])
     assert told == [
         {},
@@ -136,13 +146,13 @@ def test_chosen_thresholds_stand_below_those_that_are_set(data, tmp_path, monkey
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("motion_threshold", "--set is 'motion_threshold'; expected KEY=VALUE"),
+        ("motion_threshold", "'motion_threshold' is no setting; expected SETTING=VALUE"),
         ("motion_treshold=0.1", "did you mean 'motion_threshold'"),
         ("motion_threshold=2", "motion_threshold is 2; expected 0 to 1"),
     ],
 )
 def test_a_threshold_that_cannot_be_set(data, tmp_path, text, message):
-    result = _run(data, "--tracker", "copy", "--out", tmp_path / "new", "--set", text)
+    result = _run(data, "--tracker", f"copy,{text}", "--out", tmp_path / "new")
     assert result.exit_code == 2
     assert message in result.stderr
 
@@ -185,9 +195,17 @@ def test_a_tracker_of_the_user(data, tmp_path, plugin):
     [
         (["--tracker", "sotr"], 2, "did you mean 'sort'"),
         (["--tracker", "sort", "--pair", 3], 2, "no pairing interval"),
-        (["--tracker", "sort", "--memory", -2], 2, "memory is -2"),
+        (["--tracker", "sort+memory=-2"], 2, "memory is -2"),
+        (["--tracker", "oracle+memory"], 2, "has no memory"),
         (["--tracker", "nowhere:Class"], 2, "no module 'nowhere'"),
-        (["--tracker", "drawn_plugin:Whole", "--memory", 3], 2, "is not one of this package's"),
+        (["--tracker", "drawn_plugin:Whole+memory=3"], 2, "takes no argument 'memory'"),
+        (["--tracker", "drawn_plugin:Whole", "--pair", 2], 2, "takes no argument 'pair'"),
+        (["--tracker", "drawn_plugin:Whole", "--weights", "x"], 2, "--weights is for MAPT and"),
+        (["--tracker", "drawn_plugin:Whole", "--segments", "groundtruth"], 2, "finds its own"),
+        (["--tracker", "mapt,weights=a", "--weights", "b"], 2, "both give weights; keep one"),
+        (["--tracker", "copy", "--segments", "groundtruht"], 2, "did you mean 'groundtruth'"),
+        (["--tracker", "copy", "--segments", "noisy,groundtruth"], 2, "one kind of segments"),
+        (["--tracker", "copy", "--suite", "tiny"], 2, "DATA and --suite both say what to track"),
         (["--tracker", "drawn_plugin:Small"], 3, r"(4, 4) pixels"),
         (["--tracker", "drawn_plugin:UnknownClass"], 3, "77"),
         (["--tracker", "drawn_plugin:NoMap"], 3, "returned a NoneType; expected a PanopticMap"),
@@ -267,7 +285,12 @@ def test_a_folder_in_use_is_left_alone(data, tmp_path):
 
 
 def test_json_names_the_memory_that_was_in_force(data, tmp_path):
-    for tracker, memory in (("both", 10), ("copy", 0), ("oracle", None)):
+    for tracker, memory in (
+        ("both", 0),
+        ("both+memory", 10),
+        ("copy+memory=3", 3),
+        ("oracle", None),
+    ):
         out = tmp_path / tracker
         result = _run(data, "--tracker", tracker, "--out", out, "--json", "-")
         assert json.loads(result.stdout)["memory"] == memory
@@ -305,12 +328,48 @@ def test_two_splits_with_one_name_are_not_mixed(data, tmp_path):
     assert "two sequences are called '0001'" in result.stderr
 
 
-def test_help_ends_with_two_examples_that_run(data, tmp_path, monkeypatch):
+def test_a_suite_is_tracked_on_its_ground_truth(data, tmp_path):
+    words = ("--suite", "tiny", "--tracker", "flow:exact", "--out", tmp_path / "new")
+    result = CliRunner().invoke(main, ["track", *map(str, words), "--json", "-"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert len(told["per_sequence"]) == 4
+    assert told["per_sequence"][0]["matches"]["motion"] > 0  # only videos that know their flow
+    written = {sequence.parts[-1] for sequence in open_maps(tmp_path / "new", KITTI).sequences}
+    assert written == {each["sequence"] for each in told["per_sequence"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "there is nothing to track; give DATA or --suite NAME"),
+        (("--suite", "tinny"), "unknown suite 'tinny'; did you mean 'tiny'"),
+        (("--suite", "tiny", "--dataset", "kitti-step"), "say how to read DATA; omit them"),
+    ],
+)
+def test_what_to_track_must_be_said_once(tmp_path, words, message):
+    result = CliRunner().invoke(
+        main, ["track", *words, "--tracker", "copy", "--out", str(tmp_path / "new")]
+    )
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_noisy_segments_are_linked_by_name(data, tmp_path):
+    seen = []
+    for segments in ("groundtruth", "noisy"):
+        words = ("--tracker", "unlinked", "--segments", segments, "--out", tmp_path / segments)
+        seen.append(json.loads(_run(data, *words, "--json", "-").stdout)["per_sequence"])
+    assert seen[0] != seen[1]
+
+
+def test_help_ends_with_examples_that_run(data, tmp_path, monkeypatch):
     put_weights(empty_weights_folder(monkeypatch, tmp_path / "room"))
     text = CliRunner().invoke(main, ["track", "--help"]).stdout
     lines = text[text.index("Examples:") :].splitlines()
     examples = [line.split() for line in lines if line.strip().startswith("mapt-bench track")]
-    assert len(examples) == 2
+    assert len(examples) == 3
     monkeypatch.chdir(tmp_path)
     places = {"DATA": str(data), "PREDICTIONS": str(data / "panoptic_maps")}
     for example in examples:

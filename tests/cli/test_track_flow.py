@@ -44,7 +44,7 @@ def test_flow_files_link_fast_objects(here):
     assert told["random_weights"] is False
     (sequence,) = told["per_sequence"]
     assert sequence["tracks"] == 2
-    assert sequence["steps"] == {"motion": 4, "new": 2}
+    assert sequence["matches"] == {"motion": 4, "new": 2}
     assert open_maps(here / "out", KITTI).sequences[0].read(2).ids.max() == 2
 
 

@@ -51,7 +51,7 @@ def test_true_segments_are_linked_by_its_heads(files, tmp_path, heads):
     )
     assert code == 0
     (row,) = found["per_sequence"]
-    assert sum(row["steps"].values()) == 8
+    assert sum(row["matches"].values()) == 8
     assert row["tracks"] < 8
 
 
@@ -65,7 +65,7 @@ def test_it_finds_its_own_segments_unless_told_otherwise(files, tmp_path):
     words = ("--tracker", "unlinked", "--segments", weights)
     code, unlinked = track(files, tmp_path / "unlinked", *words)
     assert code == 0
-    counted = [sum(each["per_sequence"][0]["steps"].values()) for each in (own, unlinked)]
+    counted = [sum(each["per_sequence"][0]["matches"].values()) for each in (own, unlinked)]
     assert counted[0] == counted[1] > 0
 
 
@@ -89,7 +89,7 @@ def test_without_weights_those_that_ship_are_run(files, tmp_path, room):
     }
     assert found["weights_in_use"] == {"tracker": expected, "segments": expected}
     assert found["segments"] == "mapt"
-    assert sum(found["per_sequence"][0]["steps"].values()) > 0
+    assert sum(found["per_sequence"][0]["matches"].values()) > 0
 
 
 def test_the_output_says_which_weights_ran(files, tmp_path, room):

@@ -226,17 +226,17 @@ def test_a_retrained_network_is_compared_and_told(compare):
     assert note.startswith(f"the fingerprints of the weights differ ({'a' * 12} then")
 
 
-def test_rows_are_called_by_their_label_where_it_is_unique(compare):
+def test_rows_are_called_by_the_name_that_commands_take(compare):
     rows = [
-        summary_row("appearance-first", 0.6, 0.7, "fusion", label="appearance first"),
+        summary_row("both:appearance-first", 0.6, 0.7, "fusion", label="appearance first"),
         summary_row("both", 0.6, 0.7, "fusion", label="same"),
-        summary_row("both-2", 0.6, 0.7, "fusion", label="same"),
+        summary_row("both+memory", 0.6, 0.7, "fusion", label="same"),
     ]
     found = compare(run(summary=rows), run(summary=rows))
     names = [row[0] for row in comparison_table(found.to_dict()).rows]
-    assert names == ["appearance first", "both", "both-2"]
+    assert names == ["both:appearance-first", "both", "both+memory"]
     gone = compare(run(summary=rows), run(summary=rows[1:])).missing
-    assert [str(entry) for entry in gone] == ["appearance first is gone"]
+    assert [str(entry) for entry in gone] == ["both:appearance-first is gone"]
 
 
 def test_the_order_of_classes_means_nothing_and_silence_is_no_difference(compare):

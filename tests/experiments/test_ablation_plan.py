@@ -3,7 +3,7 @@ from helpers.experiment_networks import named_flow, named_mapt
 
 from mapt_bench.baselines import associator_entry
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments import Cell, ablation_plan, interval_plan, traits_of
+from mapt_bench.experiments import Cell, ablation_plan, interval_plan
 
 MAPT = named_mapt()
 RAFT, NARROW = named_flow("flow:raft-small"), named_flow("flow:flownet2-narrow")
@@ -27,7 +27,7 @@ def crossed(name):
 
 
 def test_the_heads_and_the_baselines_are_crossed_with_memory_and_the_rest_has_it():
-    plan = ablation_plan(traits_of, mapt=MAPT)
+    plan = ablation_plan(mapt=MAPT)
     assert names(plan) == [
         "unlinked",
         *(row for name in CROSSED for row in crossed(name)),
@@ -39,32 +39,32 @@ def test_the_heads_and_the_baselines_are_crossed_with_memory_and_the_rest_has_it
     assert plan.cells == tuple(Cell(variant) for variant in plan.variants)
     memory = {variant.name: variant.memory for variant in plan.variants}
     assert (memory["mapt"], memory["mapt+memory"], memory["unlinked"]) == (0, 10, None)
-    longer = ablation_plan(traits_of, mapt=MAPT, memory=3)
+    longer = ablation_plan(mapt=MAPT, memory=3)
     assert {row.memory for row in longer.variants} == {None, 0, 3}
 
 
 def test_flows_and_switches_stand_between_dis_and_the_true_flow():
-    plan = ablation_plan(
-        traits_of, mapt=MAPT, flow_weights=(RAFT, NARROW), switches=("static", "no-gate")
-    )
+    plan = ablation_plan(mapt=MAPT, flow_weights=(RAFT, NARROW), switches=("static", "no-gate"))
     with_memory_alone = names(plan)[1 + 2 * len(CROSSED) : -2]
+    flows = (
+        *("flow:flownet2-narrow", "flow:flownet2-narrow+mapt"),
+        *("flow:raft-small", "flow:raft-small+mapt"),
+    )
     assert with_memory_alone == [
-        f"{name}+memory"
-        for name in (
-            *WITH_MEMORY_ALONE,
-            *("flow:flownet2-narrow", "flow:flownet2-narrow+mapt"),
-            *("flow:raft-small", "flow:raft-small+mapt"),
-            *("mapt, static", "mapt, no-gate"),
-            *CEILINGS,
-        )
+        *(f"{name}+memory" for name in (*WITH_MEMORY_ALONE, *flows)),
+        *("mapt+memory,switch=static", "mapt+memory,switch=no-gate"),
+        *(f"{name}+memory" for name in CEILINGS),
     ]
     switches = {row.name: row.switches for row in plan.variants if row.switches}
-    assert switches == {"mapt, static+memory": ("static",), "mapt, no-gate+memory": ("no-gate",)}
+    assert switches == {
+        "mapt+memory,switch=static": ("static",),
+        "mapt+memory,switch=no-gate": ("no-gate",),
+    }
     assert [skip.tracker for skip in plan.skipped] == ["flow:raft-large", "flow:flownet2"]
 
 
 def test_networks_go_to_the_rows_that_link_by_them():
-    plan = ablation_plan(traits_of, mapt=MAPT, flow_weights=(RAFT,), switches=("static",))
+    plan = ablation_plan(mapt=MAPT, flow_weights=(RAFT,), switches=("static",))
     for row in plan.variants:
         links_by_mapt = row.associator.startswith("mapt") or row.associator.endswith("+mapt")
         assert row.mapt == (MAPT if links_by_mapt else None), row.name
@@ -73,14 +73,14 @@ def test_networks_go_to_the_rows_that_link_by_them():
 
 
 def test_rows_know_their_question():
-    plan = ablation_plan(traits_of, mapt=MAPT, flow_weights=(RAFT,), switches=("static",))
+    plan = ablation_plan(mapt=MAPT, flow_weights=(RAFT,), switches=("static",))
     groups = {row.name: row.group for row in plan.variants}
     # Hand-made cues are baselines of the learned ones; upper bounds compete for nothing.
     assert groups["appearance"] == groups["both+memory"] == groups["copy"] == "baseline"
     assert groups["mapt"] == groups["mapt:motion+memory"] == "heads"
     assert groups["mapt:simultaneous+memory"] == "fusion"
     assert groups["flow:raft-small+mapt+memory"] == groups["flow:dis+memory"] == "flow"
-    assert groups["mapt, static+memory"] == "switch"
+    assert groups["mapt+memory,switch=static"] == "switch"
     assert {name for name, group in groups.items() if group == "reference"} == {
         *("unlinked", "oracle:in-view", "oracle"),
         *("flow:exact+memory", "flow:exact+mapt+memory"),
@@ -90,7 +90,7 @@ def test_rows_know_their_question():
 
 
 def test_every_row_runs_on_every_kind_of_segments():
-    plan = ablation_plan(traits_of, mapt=MAPT, segments=("mapt-tiny", "groundtruth"))
+    plan = ablation_plan(mapt=MAPT, segments=("mapt-tiny", "groundtruth"))
     assert plan.cells == tuple(
         Cell(variant, segments=name)
         for name in ("mapt-tiny", "groundtruth")
@@ -101,12 +101,12 @@ def test_every_row_runs_on_every_kind_of_segments():
 def test_trained_networks_run_on_their_own_segments_and_on_those_that_all_share():
     trained = (MAPT, named_mapt("no-motion", has_motion=False))
     given = {"mapt": MAPT, "segments": ("mapt-tiny", "groundtruth")}
-    without = ablation_plan(traits_of, **given)
-    plan = ablation_plan(traits_of, **given, trained=trained, shared_segments=("groundtruth",))
+    without = ablation_plan(**given)
+    plan = ablation_plan(**given, trained=trained, shared_segments=("groundtruth",))
     assert plan.variants[: len(without.variants)] == without.variants
     assert plan.cells[: len(without.cells)] == without.cells
     whole, apart = plan.variants[len(without.variants) :]
-    assert (whole.name, whole.label) == ("trained:mapt-tiny+memory", "mapt-tiny + memory")
+    assert (whole.name, whole.label) == ("mapt+memory,weights=mapt-tiny", "mapt-tiny + memory")
     assert {whole.group, apart.group} == {"trained"}
     assert (whole.mapt, apart.mapt) == trained
     assert (whole.memory, apart.memory) == (10, 10)
@@ -124,58 +124,73 @@ def test_a_trained_network_links_by_the_heads_that_it_has():
         named_mapt("looks", has_motion=False),
         named_mapt("moves", has_appearance=False),
     )
-    plan = ablation_plan(traits_of, mapt=MAPT, trained=trained)
+    plan = ablation_plan(mapt=MAPT, trained=trained)
     associators = {row.name: row.associator for row in plan.variants if row.group == "trained"}
     assert associators == {
-        "trained:mapt-tiny+memory": "mapt",
-        "trained:looks+memory": "mapt:appearance",
-        "trained:moves+memory": "mapt:motion",
+        "mapt+memory,weights=mapt-tiny": "mapt",
+        "mapt:appearance+memory,weights=looks": "mapt:appearance",
+        "mapt:motion+memory,weights=moves": "mapt:motion",
     }
     neither = named_mapt("neither", has_motion=False, has_appearance=False)
     with pytest.raises(ConfigError, match="neither has no head to link by"):
-        ablation_plan(traits_of, mapt=MAPT, trained=(MAPT, neither))
+        ablation_plan(mapt=MAPT, trained=(MAPT, neither))
 
 
-def test_chosen_thresholds_go_to_all_rows_of_an_associator_below_their_own():
-    chosen = {
+def test_tuned_thresholds_go_to_all_rows_of_an_associator_below_their_own(monkeypatch):
+    tuned = {
         "mapt": (("motion_threshold", 0.2), ("proximity", "iou")),
         "sort": (("sort_iou_threshold", 0.4),),
     }
-    plan = ablation_plan(
-        traits_of,
-        mapt=MAPT,
-        switches=("static", "motion_threshold=0.3"),
-        trained=(MAPT,),
-        thresholds=chosen,
-    )
+    monkeypatch.setattr("mapt_bench.baselines.tuned.tuned_thresholds", lambda: tuned)
+    monkeypatch.setattr("mapt_bench.baselines.rows.tuned_thresholds", lambda: tuned)
+    given = {"switches": ("static", "motion_threshold=0.3"), "trained": (MAPT,)}
+    plan = ablation_plan(mapt=MAPT, **given)
     settings = {row.name: dict(row.settings) for row in plan.variants}
-    for name in ("mapt", "mapt+memory", "mapt, static+memory", "trained:mapt-tiny+memory"):
-        assert settings[name] == dict(chosen["mapt"]), name
+    for name in (
+        *("mapt", "mapt+memory"),
+        *("mapt+memory,switch=static", "mapt+memory,weights=mapt-tiny"),
+    ):
+        assert settings[name] == dict(tuned["mapt"]), name
     changed = {"motion_threshold": 0.3, "proximity": "iou"}
-    assert settings["mapt, motion_threshold=0.3+memory"] == changed
+    assert settings["mapt+memory,motion_threshold=0.3"] == changed
     assert settings["sort"] == settings["sort+memory"] == {"sort_iou_threshold": 0.4}
     assert settings["mapt:motion"] == settings["copy"] == {}
+    origins = {row.name: row.thresholds for row in plan.variants}
+    assert (origins["mapt"], origins["copy"], origins["oracle"]) == ("tuned", "published", "none")
+    published = ablation_plan(mapt=MAPT, **given, thresholds="published")
+    assert {row.thresholds for row in published.variants} == {"published", "none"}
+    assert [dict(row.settings) for row in published.variants if row.settings] == [
+        {"motion_threshold": 0.3}
+    ]
 
 
 @pytest.mark.parametrize("missing", ["has_motion", "has_appearance"])
 def test_a_network_without_a_head_is_no_mapt_to_ablate(missing):
     with pytest.raises(ConfigError, match=r"half lack a head.*--trained"):
-        ablation_plan(traits_of, mapt=named_mapt("half", **{missing: False}))
+        ablation_plan(mapt=named_mapt("half", **{missing: False}))
 
 
 def test_differences_can_be_taken_to_any_row():
-    assert ablation_plan(traits_of, mapt=MAPT, reference="sort").reference == "sort"
+    assert ablation_plan(mapt=MAPT, reference="sort").reference == "sort"
+    for text in ("sort+memory", "sort+memory=10"):
+        assert ablation_plan(mapt=MAPT, reference=text).reference == "sort+memory"
+    # With another memory the same words name another row.
+    longer = ablation_plan(mapt=MAPT, reference="sort+memory", memory=20)
+    assert longer.reference == "sort+memory=20"
+    assert ablation_plan(mapt=MAPT, memory=20).reference == "mapt+memory=20"
+    with pytest.raises(ConfigError, match=r"there is no row 'sort\+memory=4'.*--add adds one"):
+        ablation_plan(mapt=MAPT, reference="sort+memory=4")
     with pytest.raises(ConfigError, match=r"there is no row 'sorted'.*sort"):
-        ablation_plan(traits_of, mapt=MAPT, reference="sorted")
+        ablation_plan(mapt=MAPT, reference="sorted")
 
 
 def test_without_mapt_there_is_nothing_to_switch_off():
     with pytest.raises(ConfigError, match="no MAPT in which to switch anything off"):
-        ablation_plan(traits_of, switches=("static",))
+        ablation_plan(switches=("static",))
 
 
 def test_without_mapt_the_cues_without_a_network_take_its_place():
-    plan = ablation_plan(traits_of)
+    plan = ablation_plan()
     assert plan.reference == "both"
     assert all(row.mapt is None for row in plan.variants)
     heads = [row.name for row in plan.variants if row.group == "heads"]
@@ -184,12 +199,16 @@ def test_without_mapt_the_cues_without_a_network_take_its_place():
 
 
 def test_sweeps_have_a_line_for_each_head():
-    plan = interval_plan(traits_of, mapt=MAPT, flow_weights=(RAFT,), memory=2)
+    plan = interval_plan(mapt=MAPT, flow_weights=(RAFT,), memory=2)
     drop, pair = plan.sweeps
-    lines = ("mapt:motion", "mapt:appearance", "mapt", "flow:dis", "flow:raft-small")
-    assert drop.variants == ("copy", "iou", "sort", "bytetrack", *lines, "flow:exact", "oracle")
-    assert pair.variants == ("copy", *lines, "flow:exact", "oracle")
-    assert plan.reference == "copy"
+    lines = ("mapt:motion", "mapt:appearance", "mapt", "flow:dis", "flow:raft-small", "flow:exact")
+    boxes = ("copy", "iou", "sort", "bytetrack")
+    assert drop.variants == (*(f"{name}+memory=2" for name in (*boxes, *lines)), "oracle")
+    assert pair.variants == (*(f"{name}+memory=2" for name in ("copy", *lines)), "oracle")
+    assert plan.reference == "copy+memory=2"
     memory = {row.name: (row.memory, row.mapt) for row in plan.variants}
-    assert memory["mapt"] == (2, MAPT)
-    assert memory["flow:dis"] == (2, None)
+    assert memory["mapt+memory=2"] == (2, MAPT)
+    assert memory["flow:dis+memory=2"] == (2, None)
+    without = interval_plan(mapt=MAPT)
+    assert without.reference == "copy"
+    assert {row.memory for row in without.variants} == {0, None}

@@ -65,3 +65,10 @@ def test_rows_without_memory_or_of_other_segments_measure_nothing():
 
 def test_other_experiments_have_no_claims():
     assert paper_claims("sweep-interval", HEADS) == []
+
+
+def test_rows_with_another_memory_are_measured_too():
+    rows = [{"variant": "mapt+memory=20", "scores": {"PAT": 0.5}}]
+    measured = {claim["name"]: claim["measured"] for claim in paper_claims("ablate", rows)}
+    assert measured["PAT, both heads"] == 0.5
+    assert measured["PAT, motion head alone"] is None

@@ -13,7 +13,6 @@ from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.errors import ConfigError
-from mapt_bench.evaluation.tracking_run import run_tracker
 from mapt_bench.experiments import (
     Cell,
     Plan,
@@ -24,12 +23,12 @@ from mapt_bench.experiments import (
     run_plan,
     run_result,
     shared,
-    traits_of,
 )
 from mapt_bench.experiments.shared_work import SharedWork, WorkOfUnit
 from mapt_bench.model.cues import MaptCues
 from mapt_bench.results.parts import run_parts
 from mapt_bench.tracking import SegmentTracker
+from mapt_bench.tracking.loop import run_tracker
 
 torch.set_num_threads(1)
 
@@ -54,7 +53,6 @@ def finding(networks, **changes):
 def whole(networks, tmp_path_factory):
     """The whole ablation of one small video, and what was found ready on the way."""
     plan = ablation_plan(
-        traits_of,
         mapt=networks[0],
         switches=("static", "no-offsets"),
         trained=networks,
@@ -99,7 +97,7 @@ def test_the_tables_are_of_one_kind_of_segments_each(whole):
     ]
     names = [[row["variant"] for row in part.run["summary"]] for part in parts]
     rows = [row.name for row in whole.plan.variants if row.group != "trained"]
-    trained = ["trained:mapt-tiny+memory", "trained:no-motion+memory"]
+    trained = ["mapt+memory,weights=mapt-tiny", "mapt:appearance+memory,weights=no-motion"]
     assert names == [rows, rows, trained, trained]
 
 
@@ -108,13 +106,13 @@ def test_each_table_has_a_reference_of_its_own(whole):
         compared = {
             row["differences"]["reference"] for row in part.run["summary"] if row["differences"]
         }
-        assert compared == {"trained:mapt-tiny+memory" if part.trained else "mapt+memory"}
+        assert compared == {"mapt+memory,weights=mapt-tiny" if part.trained else "mapt+memory"}
 
 
 def test_the_whole_network_stands_in_both_tables_with_the_same_numbers(whole):
     rows = {(r["variant"], r["segments"], r["trained"]): r for r in whole.result["summary"]}
     for theirs, mine in (("own", "mapt-tiny"), ("groundtruth", "groundtruth")):
-        trained = rows["trained:mapt-tiny+memory", theirs, True]
+        trained = rows["mapt+memory,weights=mapt-tiny", theirs, True]
         row = rows["mapt+memory", mine, False]
         assert trained["cell"] == row["cell"]
         assert trained["scores"] == row["scores"]
@@ -126,8 +124,8 @@ def test_segments_are_those_that_the_table_names(whole):
     }
     assert quality["oracle", "groundtruth"] == 1
     assert quality["oracle", "mapt-tiny"] < 1
-    assert quality["trained:no-motion+memory", "groundtruth"] == 1
-    assert quality["trained:no-motion+memory", "no-motion"] < 1
+    assert quality["mapt:appearance+memory,weights=no-motion", "groundtruth"] == 1
+    assert quality["mapt:appearance+memory,weights=no-motion", "no-motion"] < 1
 
 
 def test_heads_decide_alone_and_together(whole):
@@ -140,7 +138,7 @@ def test_heads_decide_alone_and_together(whole):
     assert "motion" not in matches["mapt:appearance"]
     assert "motion" in matches["mapt:motion"]
     assert "appearance" in matches["mapt:appearance"]
-    assert "motion" not in matches["trained:no-motion+memory"]
+    assert "motion" not in matches["mapt:appearance+memory,weights=no-motion"]
 
 
 def test_a_result_names_the_weights_by_their_contents(whole, networks):
@@ -160,7 +158,7 @@ def test_what_is_shared_changes_no_score(whole, networks, tmp_path, monkeypatch)
 
 
 def test_two_workers_find_what_one_finds(whole, networks, tmp_path):
-    names = {"copy", "mapt+memory", "flow:dis+mapt+memory", "mapt, static+memory"}
+    names = {"copy", "mapt+memory", "flow:dis+mapt+memory", "mapt+memory,switch=static"}
     rows = tuple(row for row in whole.plan.variants if row.name in names)
     cells = tuple(Cell(row, segments=name) for name in ("mapt-tiny", "groundtruth") for row in rows)
     outcome = run_plan(

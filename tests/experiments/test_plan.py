@@ -12,7 +12,6 @@ from mapt_bench.experiments import (
     Variant,
     ablation_plan,
     interval_plan,
-    traits_of,
 )
 
 RAFT, FLOWNET2, GMFLOW = (
@@ -22,11 +21,11 @@ RAFT, FLOWNET2, GMFLOW = (
 
 
 def test_the_ablation_crosses_every_cue_and_order_with_memory():
-    plan = ablation_plan(traits_of)
+    plan = ablation_plan()
     crossed = [
         *("copy", "iou", "sort", "bytetrack"),
         *("motion", "appearance", "both"),
-        *("appearance-first", "simultaneous"),
+        *("both:appearance-first", "both:simultaneous"),
         *("flow:exact", "flow:exact+appearance"),
     ]
     both_ways = [name for variant in crossed for name in (variant, f"{variant}+memory")]
@@ -40,17 +39,17 @@ def test_the_ablation_crosses_every_cue_and_order_with_memory():
 
 
 def test_memory_is_off_on_or_meaningless():
-    memory = {variant.name: variant.memory for variant in ablation_plan(traits_of).variants}
+    memory = {variant.name: variant.memory for variant in ablation_plan().variants}
     assert memory["unlinked"] is None
     assert memory["oracle"] is None
     assert memory["both"] == 0
     assert memory["both+memory"] == 10
-    longer = ablation_plan(traits_of, memory=25)
+    longer = ablation_plan(memory=25)
     assert {variant.memory for variant in longer.variants} == {None, 0, 25}
 
 
 def test_motion_first_is_run_once():
-    variants = ablation_plan(traits_of).variants
+    variants = ablation_plan().variants
     assert [v.name for v in variants if v.associator == "both"] == ["both", "both+memory"]
     assert not any("motion-first" in variant.name for variant in variants)
     # DIS is the motion of the hand-made cues: it has no second rows.
@@ -58,7 +57,7 @@ def test_motion_first_is_run_once():
 
 
 def test_networks_without_weights_have_no_rows_but_a_reason():
-    plan = ablation_plan(traits_of)
+    plan = ablation_plan()
     assert [skip.to_dict() for skip in plan.skipped] == [
         {"tracker": flow, "reason": f"needs weights; give --flow-weights {flow}=FILE"}
         for flow in ("flow:flownet2-narrow", "flow:raft-small", "flow:raft-large", "flow:flownet2")
@@ -67,17 +66,17 @@ def test_networks_without_weights_have_no_rows_but_a_reason():
 
 
 def test_networks_with_weights_are_crossed_with_appearance_and_memory():
-    plan = ablation_plan(traits_of, memory=7, flow_weights=(FLOWNET2, GMFLOW, RAFT))
+    plan = ablation_plan(memory=7, flow_weights=(FLOWNET2, GMFLOW, RAFT))
     rows = [variant for variant in plan.variants if variant.weights is not None]
     assert [(row.name, row.label, row.associator, row.memory) for row in rows[:4]] == [
         ("flow:raft-small", "RAFT-small", "flow:raft-small", 0),
-        ("flow:raft-small+memory", "RAFT-small + memory", "flow:raft-small", 7),
+        ("flow:raft-small+memory=7", "RAFT-small + memory 7", "flow:raft-small", 7),
         (
             *("flow:raft-small+appearance", "RAFT-small + appearance"),
             *("flow:raft-small+appearance", 0),
         ),
         (
-            *("flow:raft-small+appearance+memory", "RAFT-small + appearance + memory"),
+            *("flow:raft-small+appearance+memory=7", "RAFT-small + appearance + memory 7"),
             *("flow:raft-small+appearance", 7),
         ),
     ]
@@ -92,35 +91,35 @@ def test_networks_with_weights_are_crossed_with_appearance_and_memory():
 
 def test_weights_given_twice_are_refused():
     with pytest.raises(ConfigError, match="names of their own"):
-        ablation_plan(traits_of, flow_weights=(RAFT, RAFT))
+        ablation_plan(flow_weights=(RAFT, RAFT))
     with pytest.raises(ConfigError, match="names of their own"):
-        interval_plan(traits_of, flow_weights=(RAFT, RAFT))
+        interval_plan(flow_weights=(RAFT, RAFT))
 
 
 def test_sweeps_have_a_line_for_each_network_with_weights():
-    plan = interval_plan(traits_of, drop=(1,), pair=(1, 2), memory=3, flow_weights=(RAFT,))
+    plan = interval_plan(drop=(1,), pair=(1, 2), memory=3, flow_weights=(RAFT,))
     for sweep in plan.sweeps:
         flows = [name for name in sweep.variants if name.startswith("flow:")]
-        assert flows == ["flow:raft-small", "flow:exact"]
+        assert flows == ["flow:raft-small+memory=3", "flow:exact+memory=3"]
     (row,) = (variant for variant in plan.variants if variant.weights is not None)
     assert (row.memory, row.weights) == (3, RAFT)
     assert Cell(row, pair=2) in plan.cells
-    assert interval_plan(traits_of).skipped == ()
+    assert interval_plan().skipped == ()
 
 
 def test_every_associator_of_a_plan_is_known():
-    for plan in (ablation_plan(traits_of), interval_plan(traits_of)):
+    for plan in (ablation_plan(), interval_plan()):
         for variant in plan.variants:
             assert associator_entry(variant.associator).name == variant.associator
 
 
 def test_rows_with_memory_need_memory():
     with pytest.raises(ConfigError, match="memory is 0"):
-        ablation_plan(traits_of, memory=0)
+        ablation_plan(memory=0)
 
 
 def test_the_sweeps_share_interval_one():
-    plan = interval_plan(traits_of, drop=(1, 2), pair=(1, 3))
+    plan = interval_plan(drop=(1, 2), pair=(1, 3))
     drop, pair = plan.sweeps
     assert (drop.kind, drop.taus) == ("drop", (1, 2))
     assert (pair.kind, pair.taus) == ("pair", (1, 3))
@@ -135,7 +134,7 @@ def test_the_sweeps_share_interval_one():
 
 
 def test_every_interval_carries_its_references():
-    plan = interval_plan(traits_of)
+    plan = interval_plan()
     for sweep in plan.sweeps:
         assert sweep.taus == (1, 2, 3, 5)
         for tau in sweep.taus:
@@ -144,14 +143,14 @@ def test_every_interval_carries_its_references():
 
 
 def test_one_sweep_alone():
-    plan = interval_plan(traits_of, drop=None, pair=(4, 2))
+    plan = interval_plan(drop=None, pair=(4, 2))
     assert [(sweep.kind, sweep.taus) for sweep in plan.sweeps] == [("pair", (2, 4))]
     assert "sort" not in {variant.name for variant in plan.variants}
     assert all(cell.drop == 1 for cell in plan.cells)
 
 
 def test_a_cell_stands_in_a_sweep_at_its_own_interval():
-    (drop, pair) = interval_plan(traits_of, drop=(1, 2), pair=(1, 2)).sweeps
+    (drop, pair) = interval_plan(drop=(1, 2), pair=(1, 2)).sweeps
     both = Variant("both", "both", "heads", "both", memory=0)
     assert drop.tau_of(Cell(both)) == pair.tau_of(Cell(both)) == 1
     assert (drop.tau_of(Cell(both, drop=2)), pair.tau_of(Cell(both, drop=2))) == (2, None)
@@ -170,7 +169,7 @@ def test_a_cell_stands_in_a_sweep_at_its_own_interval():
 )
 def test_wrong_sweeps_are_refused(changes, message):
     with pytest.raises(ConfigError, match=message):
-        interval_plan(traits_of, **changes)
+        interval_plan(**changes)
 
 
 def test_variants_need_names_of_their_own():

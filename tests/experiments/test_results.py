@@ -17,7 +17,6 @@ from mapt_bench.experiments import (
     run_plan,
     run_result,
     suite_source,
-    traits_of,
     workers,
 )
 from mapt_bench.experiments.plan import Sweep
@@ -273,7 +272,7 @@ def test_a_crashed_cell_is_a_crash(tmp_path, monkeypatch):
 def test_the_ablation_on_one_sequence_of_the_world(tmp_path):
     tiny = suite_source("tiny", (SegmentSource(noise=MILD_NOISE),))
     one = replace(tiny, videos=tiny.videos[:1])
-    result = run_experiment(ablation_plan(traits_of), one, tmp_path / "run")
+    result = run_experiment(ablation_plan(), one, tmp_path / "run")
     scores = {row["variant"]: row["scores"] for row in result["summary"]}
     references = {"unlinked", "oracle", "oracle:in-view"}
     assert len(scores) == len(references) + 2 * 11

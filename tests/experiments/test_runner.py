@@ -17,7 +17,6 @@ from mapt_bench.experiments import (
     Variant,
     interval_plan,
     run_plan,
-    traits_of,
     workers,
 )
 from mapt_bench.experiments.plan import Skip, Sweep
@@ -122,7 +121,7 @@ def test_nothing_to_run_is_an_error(tmp_path):
 
 
 def test_short_sequences_are_skipped_with_the_reason(tmp_path):
-    sweep = interval_plan(traits_of, drop=(1, 3), pair=None)
+    sweep = interval_plan(drop=(1, 3), pair=None)
     small = plan(
         COPY,
         cells=tuple(cell for cell in sweep.cells if cell.variant.name == "copy"),

@@ -7,8 +7,10 @@ import pytest
 from helpers.annotated_scenes import AnnotatedScene
 from helpers.small_runs import plan, source, walk
 
+from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.experiments import Cell, Variant, run_plan, run_result, shared, shared_work, unit
 from mapt_bench.experiments.shared_work import SharedWork, WorkOfUnit
+from mapt_bench.tracking import Association, SegmentTracker, TrackerRun
 
 
 class Clock:
@@ -136,16 +138,23 @@ def test_the_time_of_a_frame_holds_what_others_spent_on_it(clock):
         def __init__(self, share):
             self.share = share
 
+        def start(self, info):
+            pass
+
         def associate(self, frame, segments):
             self.share.once("flow", (1, 0), clock.work(4, np.zeros(1)))
             clock.now += 1
+            return Association(np.arange(1, segments.count + 1))
 
-    work = SharedWork()
+    work, video = SharedWork(), walk(1)
     for _ in range(2):  # the second finds what the first has made
         share = share_of(work)
-        timed = unit._Timed(Linker(share), share)
-        timed.associate(None, None)
-        assert timed.seconds == [5]
+        tracker = SegmentTracker(
+            GroundTruthSegments(video), Linker(share), clock=unit._clock_of(share)
+        )
+        run = TrackerRun(tracker, video)
+        list(run.maps())
+        assert run.seconds == (5,)
 
 
 def test_sharing_changes_no_result_of_dropped_frames_and_pairs(tmp_path, monkeypatch):

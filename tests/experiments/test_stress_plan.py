@@ -1,7 +1,7 @@
 import pytest
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments import Cell, stress_plan, traits_of
+from mapt_bench.experiments import Cell, stress_plan
 from mapt_bench.stress import Stress
 
 
@@ -10,7 +10,7 @@ def names(plan):
 
 
 def test_every_variant_runs_without_stress_and_at_every_level():
-    plan = stress_plan(traits_of, "similarity", stressors=("washed",), levels=(5, 1))
+    plan = stress_plan("similarity", stressors=("washed",), levels=(5, 1))
     assert plan.experiment == "stress-similarity"
     conditions = {cell.stress for cell in plan.cells}
     assert conditions == {None, Stress("washed", 1), Stress("washed", 5)}
@@ -19,31 +19,31 @@ def test_every_variant_runs_without_stress_and_at_every_level():
 
 
 def test_level_0_is_run_once_for_all_stressors():
-    plan = stress_plan(traits_of, "occlusion", stressors=("bars", "poles"), levels=(2,))
+    plan = stress_plan("occlusion", stressors=("bars", "poles"), levels=(2,))
     assert [each.stressor for each in plan.series] == ["bars", "poles"]
     assert sum(cell.stress is None for cell in plan.cells) == len(plan.variants)
     assert len(plan.cells) == 3 * len(plan.variants)
 
 
 def test_orders_of_fusion_are_crossed_with_occlusion_alone():
-    assert {"appearance-first", "simultaneous"} <= set(names(stress_plan(traits_of, "occlusion")))
-    assert not {"appearance-first", "simultaneous"} & set(names(stress_plan(traits_of, "image")))
+    assert {"both:appearance-first", "both:simultaneous"} <= set(names(stress_plan("occlusion")))
+    assert not {"both:appearance-first", "both:simultaneous"} & set(names(stress_plan("image")))
 
 
 def test_references_and_memory():
-    variants = {variant.name: variant for variant in stress_plan(traits_of, "motion").variants}
+    variants = {variant.name: variant for variant in stress_plan("motion").variants}
     assert {name for name, row in variants.items() if row.group == "reference"} == {
         "copy",
         "oracle",
     }
     memory = {name: row.memory for name, row in variants.items() if row.memory}
     assert memory == {"bytetrack+memory": 10, "both+memory": 10}
-    longer = stress_plan(traits_of, "motion", memory=4)
+    longer = stress_plan("motion", memory=4)
     assert {variant.memory for variant in longer.variants} == {None, 0, 4}
 
 
 def test_dropped_frames_have_phases_and_no_stress():
-    plan = stress_plan(traits_of, "motion", stressors=("drop",), levels=(1, 3), seed=3)
+    plan = stress_plan("motion", stressors=("drop",), levels=(1, 3), seed=3)
     assert {(cell.drop, cell.stress) for cell in plan.cells} == {(1, None), (2, None), (5, None)}
     (series,) = plan.series
     variant = plan.variants[0]
@@ -53,7 +53,7 @@ def test_dropped_frames_have_phases_and_no_stress():
 
 
 def test_a_cell_stands_at_its_level_in_its_own_series():
-    plan = stress_plan(traits_of, "occlusion", stressors=("bars", "poles"), levels=(2, 4), seed=1)
+    plan = stress_plan("occlusion", stressors=("bars", "poles"), levels=(2, 4), seed=1)
     bars, poles = plan.series
     cell = Cell(plan.variants[0], stress=Stress("bars", 4, 1))
     assert bars.level_of(cell) == 4
@@ -63,12 +63,12 @@ def test_a_cell_stands_at_its_level_in_its_own_series():
 
 
 def test_occlusion_leaves_poles_out_unless_asked_for():
-    assert [each.stressor for each in stress_plan(traits_of, "occlusion").series] == [
+    assert [each.stressor for each in stress_plan("occlusion").series] == [
         *("bars", "passing", "pasted"),
     ]
-    asked = stress_plan(traits_of, "occlusion", stressors=("poles", "bars"))
+    asked = stress_plan("occlusion", stressors=("poles", "bars"))
     assert [each.stressor for each in asked.series] == ["bars", "poles"]
-    assert len(stress_plan(traits_of, "image").series) == 5
+    assert len(stress_plan("image").series) == 5
 
 
 @pytest.mark.parametrize(
@@ -88,5 +88,5 @@ def test_occlusion_leaves_poles_out_unless_asked_for():
 )
 def test_wrong_settings_are_refused(given, message):
     with pytest.raises(ConfigError) as refused:
-        stress_plan(traits_of, **{"kind": "occlusion", **given})
+        stress_plan(**{"kind": "occlusion", **given})
     assert message in refused.value.message

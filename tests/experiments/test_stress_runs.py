@@ -14,7 +14,6 @@ from mapt_bench.experiments import (
     run_experiment,
     run_plan,
     stress_plan,
-    traits_of,
 )
 from mapt_bench.experiments.plan import Series
 from mapt_bench.stress import Stress
@@ -24,7 +23,7 @@ from mapt_bench.synthetic.video import WorldVideo
 
 def stress_of(kind, *stressors, levels=(1, 3), variants=(COPY, ORACLE), seed=0):
     """A stress test of a few variants."""
-    whole = stress_plan(traits_of, kind, stressors=stressors, levels=levels, seed=seed)
+    whole = stress_plan(kind, stressors=stressors, levels=levels, seed=seed)
     series = whole.series
     cells = {
         each.cell(variant, stress): None
@@ -321,5 +320,5 @@ def test_groups_of_videos_have_rates_of_their_own(tmp_path):
 
 def test_levels_of_a_series_rise():
     for kind in ("occlusion", "motion", "similarity", "image"):
-        for series in stress_plan(traits_of, kind, levels=(5, 2, 4)).series:
+        for series in stress_plan(kind, levels=(5, 2, 4)).series:
             assert all(a.level < b.level for a, b in pairwise(series.stresses))

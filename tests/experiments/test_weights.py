@@ -13,7 +13,7 @@ from helpers.small_runs import COPY, plan, source, walk
 
 from mapt_bench.baselines import flow_sources
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.experiments import ablation_plan, read_flow_weights, run_plan, run_result, traits_of
+from mapt_bench.experiments import ablation_plan, read_flow_weights, run_plan, run_result
 from mapt_bench.experiments.threads import one_thread
 
 
@@ -25,7 +25,7 @@ def files(tmp_path_factory):
 
 def rows_of(weights):
     """The ablation's rows of one network without memory, next to copying."""
-    whole = ablation_plan(traits_of, flow_weights=weights)
+    whole = ablation_plan(flow_weights=weights)
     networks = [row for row in whole.variants if row.weights is not None and row.memory == 0]
     return plan(COPY, *networks)
 
@@ -132,8 +132,8 @@ def test_torch_is_imported_only_where_a_network_runs(tmp_path):
     code = (
         "import sys; from pathlib import Path\n"
         "from helpers.small_runs import source, walk\n"
-        "from mapt_bench.experiments import ablation_plan, run_experiment, traits_of\n"
-        "run_experiment(ablation_plan(traits_of), source(walk(3)), Path(sys.argv[1]))\n"
+        "from mapt_bench.experiments import ablation_plan, run_experiment\n"
+        "run_experiment(ablation_plan(), source(walk(3)), Path(sys.argv[1]))\n"
         "assert 'torch' not in sys.modules"
     )
     tests = Path(__file__).parents[1]

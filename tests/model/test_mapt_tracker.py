@@ -7,11 +7,11 @@ from helpers.training_jobs import moving_boxes
 
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.evaluation.tracking_run import run_tracker
 from mapt_bench.labels import label_space
 from mapt_bench.model import MaptAssociator, MaptCues, MaptSegmenter
 from mapt_bench.tracking import SegmentTracker, StandStill, TwoStepSettings
 from mapt_bench.tracking.archive import ArchiveSegmenter, SegmentArchive, write_archive
+from mapt_bench.tracking.loop import run_tracker
 from mapt_bench.tracking.masks import soft_masks
 
 torch.set_num_threads(1)

@@ -10,7 +10,7 @@ from mapt_bench.reports.marks import COPY, ORACLE, line_marks
 from mapt_bench.reports.stress import fusion_table, stress_tables
 from mapt_bench.reports.stress_plots import plot_levels, write_stress_plots
 
-LABELS = ("copy", "both", "appearance-first", "simultaneous", "oracle")
+LABELS = ("copy", "both", "both:appearance-first", "both:simultaneous", "oracle")
 
 
 def rate(name, hits, n, *, returns=(0, 0)):
@@ -125,9 +125,9 @@ def test_orders_of_fusion_are_crossed_with_levels():
     assert [column.name for column in table.columns] == [
         *("order", "none", "bars 1", "bars 3", "passing 1", "passing 3"),
     ]
-    assert [row[0] for row in table.rows] == ["both", "appearance-first", "simultaneous"]
+    assert [row[0] for row in table.rows] == ["both", "both:appearance-first", "both:simultaneous"]
     few = stress_run()
-    few["summary"] = [row for row in few["summary"] if row["variant"] != "simultaneous"]
+    few["summary"] = [row for row in few["summary"] if row["variant"] != "both:simultaneous"]
     assert not any("fusion" in title for title in tables_by_title(few))
 
 
@@ -219,7 +219,7 @@ def test_pictures_in_both_formats_equal_for_equal_results(tmp_path):
         assert first.read_bytes() == second.read_bytes()
     words = words_in(tmp_path / "a" / "stress_levels.svg")
     assert {"bars (as void)", "passing (as void)", "PAT (%)", "STQ (%)", "none"} <= set(words)
-    assert words.count("simultaneous") == 2  # at the end of its line in each row of panels
+    assert words.count("both:simultaneous") == 2  # at the end of its line in each row of panels
     assert "not up to 2.00" in words_in(tmp_path / "a" / "stress_break.svg")
     # Of precision every range has its count too; here all trackers have the same.
     assert words_in(tmp_path / "a" / "stress_links.svg").count("n=2") == 1
@@ -264,3 +264,31 @@ def test_a_tracker_looks_the_same_with_memory_but_for_the_dashes():
 )
 def test_names_move_apart_just_far_enough(places, expected):
     assert spread(places, 1.0, 0.0, 10.0) == pytest.approx(expected)
+
+
+def test_every_table_states_its_conditions():
+    whole = stress_run()
+    for row in whole["summary"]:
+        is_copy = row["variant"] == "copy"
+        row |= {"associator": row["variant"], "memory": 10 if row["variant"] == "both" else 0}
+        row |= {"thresholds": "published" if is_copy else "tuned"}
+    note = (
+        "Thresholds: tuned; published for copy. Memory in frames: 0, 10 in rows named +memory. "
+        "Pairing interval: 1."
+    )
+    tables = [table for table in stress_tables(whole) if table.title != "Not run"]
+    assert all(note in table.footnotes for table in tables)
+
+
+def test_whole_trackers_have_tables_of_their_own():
+    whole = stress_run()
+    for part in ("summary", "visibility", "recoveries"):
+        for row in whole[part]:
+            if row["variant"] == "both":
+                row["segments"] = "own"
+    tables = tables_by_title(whole)
+    own = [title for title in tables if title.endswith("segments that each tracker finds itself")]
+    assert "bars: PAT, TQ and STQ by level: segments that each tracker finds itself" in own
+    for title, table in tables.items():
+        names = [row[0] for row in table.rows]
+        assert names == ["both"] if title in own else "both" not in names

@@ -80,7 +80,7 @@ def test_parts_stand_in_the_order_of_the_run():
     assert [part.heading for part in parts] == [
         f"segments {FOUND}",
         f"segments {TRUE}",
-        "networks trained without a part, segments that each network finds itself",
+        "networks trained without a part, segments that each tracker finds itself",
         f"networks trained without a part, segments {TRUE}",
     ]
     assert [entry for part in parts for entry in part.run["summary"]] == whole["summary"]

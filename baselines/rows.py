@@ -1,0 +1,267 @@
+"""The grammar of rows: one name for a tracker with its memory and settings, in every command.
+
+    NAME[+memory[=N]][,SETTING=VALUE...]
+
+``sort``, ``both+memory``, ``mapt+memory=20,motion_threshold=0.2``, ``mapt+memory,switch=static``,
+``mapt:appearance,weights=mapt-tiny-appearance`` and ``my_module:MyAssociator+memory`` are rows.
+"""
+
+import math
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from mapt_bench.baselines.catalog import (
+    associator_entry,
+    associator_names,
+    flow_tracker_names,
+    is_associator,
+)
+from mapt_bench.baselines.flow_sources import FLOW_PREFIX
+from mapt_bench.baselines.mapt_entries import mapt_tracker_names
+from mapt_bench.baselines.plugins import UserTracker, plugin_names, user_tracker
+from mapt_bench.baselines.registry import AssociatorEntry, AssociatorOptions
+from mapt_bench.baselines.settings import Setting, TrackerSettings, parse_setting
+from mapt_bench.baselines.tuned import ThresholdsName, tuned_thresholds
+from mapt_bench.baselines.two_step_settings import two_step_settings
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.weights import shipped_weights
+
+__all__ = [
+    "DEFAULT_MEMORY",
+    "ROW_FORM",
+    "Row",
+    "ThresholdsOrigin",
+    "parse_row",
+    "row_name",
+    "thresholds_of",
+    "tracker_entry",
+]
+
+ThresholdsOrigin = Literal["tuned", "published", "own", "none"]
+
+DEFAULT_MEMORY = 10
+"""Frames that a lost track is kept for in a row that says ``+memory`` and no number."""
+
+ROW_FORM = "NAME[+memory[=N]][,SETTING=VALUE...]"
+
+_MEMORY = "+memory"
+_SWITCH, _WEIGHTS = "switch", "weights"
+_ELSEWHERE = {
+    "memory": "write it as NAME+memory=N",
+    "pair": "the pairing interval is the same for all rows of a table; use --pair",
+}
+"""What is no setting, and how to ask for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as its name describes it.
+
+    Attributes:
+        tracker: Name of the tracker, for example ``"flow:dis+mapt"`` or ``"my_module:Mine"``.
+        memory: Frames that a lost track is kept for; 0 without memory.
+        settings: What the row changes about its tracker, sorted by name. Tuned thresholds are a
+            property of the table and stand below these.
+        switches: Parts of MAPT that are removed at inference, sorted.
+        weights: Name or file of the weights of the tracker's network, as the user wrote it;
+            ``None`` takes those of the command.
+    """
+
+    tracker: str
+    memory: int = 0
+    settings: tuple[Setting, ...] = ()
+    switches: tuple[str, ...] = ()
+    weights: str | None = None
+
+    def __str__(self) -> str:
+        """Return the canonical spelling, which :func:`parse_row` reads back."""
+        words = [f"{name}={_spelled(value)}" for name, value in self.settings]
+        words += [f"{_SWITCH}={switch}" for switch in self.switches]
+        words += [] if self.weights is None else [f"{_WEIGHTS}={self.weights}"]
+        return ",".join((f"{self.tracker}{_memory_words(self.memory)}", *sorted(words)))
+
+
+def row_name(text: str, *, memory: int = DEFAULT_MEMORY) -> str:
+    """Return the canonical spelling of a row.
+
+    Example:
+        >>> row_name("sort+memory=10,sort_iou_threshold=0.30")
+        'sort+memory,sort_iou_threshold=0.3'
+    """
+    return str(parse_row(text, memory=memory))
+
+
+def parse_row(text: str, *, memory: int = DEFAULT_MEMORY) -> Row:
+    """Read a row.
+
+    Args:
+        text: ``NAME[+memory[=N]][,SETTING=VALUE...]``. NAME is a tracker of this package, an entry
+            point of the group ``mapt_bench.trackers``, or ``package.module:Class``. A setting is a
+            threshold of the tracker (of a user's tracker an argument of its class), ``switch=NAME``
+            for a part of MAPT that is removed, or ``weights=NAME|FILE``.
+        memory: Frames that ``+memory`` without a number stands for.
+
+    Raises:
+        ConfigError: If the text has another form, the tracker or a setting is unknown, a value is
+            out of range, or the tracker has no memory.
+        TrackerError: If a user's tracker fails while it is examined.
+
+    Example:
+        >>> parse_row("both+memory").memory, parse_row("both").memory
+        (10, 0)
+    """
+    head, *rest = text.strip().split(",")
+    tracker, plus, number = head.partition(_MEMORY)
+    if plus and number and not number.startswith("="):
+        tracker, plus, number = head, "", ""  # such as sort+memoryless: a name that is not known
+    entry = tracker_entry(tracker)
+    frames = _frames(text, plus, number, memory)
+    if plus and not entry.supports_memory:
+        raise ConfigError(f"row {text!r}: {_no_memory(entry)}")
+    switches, weights, settings = _settings(text, rest, entry)
+    return Row(tracker, frames, settings, switches, weights)
+
+
+def tracker_entry(name: str) -> AssociatorEntry | UserTracker:
+    """Return what is known of a tracker before it is built.
+
+    Args:
+        name: As in a row, without memory and settings.
+
+    Raises:
+        ConfigError: If there is no tracker of that name, or it cannot be imported.
+        TrackerError: If a user's tracker fails while it is examined.
+    """
+    if is_associator(name):
+        return associator_entry(name)
+    if ":" in name or name in plugin_names():
+        return user_tracker(name)
+    if name in shipped_weights():
+        raise ConfigError(
+            f"{name!r} is a name of weights, not of a tracker; write mapt,weights={name}"
+        )
+    known = [*associator_names(), *mapt_tracker_names(), *flow_tracker_names(), *plugin_names()]
+    raise ConfigError(
+        f"unknown tracker {name!r}; {nearest(name, known)}; or package.module:Class. "
+        f"A row is {ROW_FORM}"
+    )
+
+
+def thresholds_of(tracker: str, asked: ThresholdsName) -> ThresholdsOrigin:
+    """Return where a tracker's thresholds come from when a command asks for some.
+
+    Args:
+        tracker: Its name.
+        asked: What the command asks for.
+
+    Returns:
+        ``"published"`` where tuned ones are asked for and the tracker has none; ``"own"`` for a
+        user's tracker; ``"none"`` where there are no thresholds.
+    """
+    entry = tracker_entry(tracker)
+    if isinstance(entry, UserTracker):
+        return "own"
+    if not entry.settings:
+        return "none"
+    return "tuned" if asked == "tuned" and tracker in tuned_thresholds() else "published"
+
+
+def _frames(text: str, plus: str, number: str, memory: int) -> int:
+    if not plus:
+        return 0
+    if not number:
+        return memory
+    digits = number.removeprefix("=")
+    if not digits.removeprefix("-").isdecimal():
+        raise ConfigError(f"row {text!r}: memory is {digits!r}; expected +memory=N, N in frames")
+    if int(digits) < 0:
+        raise ConfigError(f"row {text!r}: memory is {digits}; expected 0 frames or more")
+    return int(digits)
+
+
+def _no_memory(entry: AssociatorEntry | UserTracker) -> str:
+    if isinstance(entry, UserTracker):
+        return (
+            f"tracker {entry.name!r} has no memory: its class takes no argument 'memory'; omit "
+            "+memory, or add the argument"
+        )
+    return f"tracker {entry.name!r} has no memory; omit +memory"
+
+
+def _settings(
+    text: str, words: list[str], entry: AssociatorEntry | UserTracker
+) -> tuple[tuple[str, ...], str | None, tuple[Setting, ...]]:
+    """Return switches, weights and settings of a row."""
+    switches: set[str] = set()
+    found: dict[str, str | int | float] = {}
+    for word in words:
+        name, equals, value = word.strip().partition("=")
+        if not (name and equals and value):
+            raise ConfigError(
+                f"row {text!r}: {word!r} is no setting; expected SETTING=VALUE, as in "
+                f"sort,sort_iou_threshold=0.4; a row is {ROW_FORM}"
+            )
+        if name == _SWITCH and _links_by_mapt(entry):
+            _check_switch(value)
+            switches.add(value)
+            continue
+        if name in found:
+            raise ConfigError(f"row {text!r} gives {name} twice; keep one")
+        is_text = name == _WEIGHTS and not isinstance(entry, UserTracker)
+        found[name] = value if is_text else parse_setting(f"{name}={value}")[1]
+    weights = None if isinstance(entry, UserTracker) else found.pop(_WEIGHTS, None)
+    if weights is not None and not entry.needs_weights:
+        raise ConfigError(f"row {text!r}: tracker {entry.name!r} has no weights")
+    settings = _checked(text, found, entry)
+    return tuple(sorted(switches)), None if weights is None else str(weights), settings
+
+
+def _checked(
+    text: str, found: dict[str, str | int | float], entry: AssociatorEntry | UserTracker
+) -> tuple[Setting, ...]:
+    for name, value in found.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(f"row {text!r}: {name} is {value}; expected a number")
+        if name in _ELSEWHERE and not isinstance(entry, UserTracker):
+            raise ConfigError(f"row {text!r}: {name} is no setting; {_ELSEWHERE[name]}")
+    if isinstance(entry, UserTracker):
+        for name in set(found) & set(_ELSEWHERE):
+            raise ConfigError(f"row {text!r}: {name} is no setting; {_ELSEWHERE[name]}")
+        entry.check(found)
+        return tuple(sorted(found.items()))
+    for name in found:
+        if name not in entry.settings:
+            known = sorted(entry.settings)
+            hint = nearest(name, known) if known else "it has none"
+            raise ConfigError(f"tracker {entry.name!r} has no setting {name!r}; {hint}")
+    checked = TrackerSettings.from_mapping(found)
+    for is_learned in (False, True):  # the ranges of the fusion's settings
+        two_step_settings(AssociatorOptions(0, 1, None, checked), is_learned=is_learned)
+    floats = {field.name for field in fields(TrackerSettings) if isinstance(field.default, float)}
+    values = {name: getattr(checked, name) for name in found}
+    return tuple(
+        sorted((name, float(value) if name in floats else value) for name, value in values.items())
+    )
+
+
+def _links_by_mapt(entry: AssociatorEntry | UserTracker) -> bool:
+    by_looks = entry.name.startswith(FLOW_PREFIX) and entry.name.endswith("+mapt")
+    return entry.name in mapt_tracker_names() or by_looks
+
+
+def _check_switch(name: str) -> None:
+    from mapt_bench.model import check_switch  # torch only where a row asks for it
+
+    check_switch(name)
+
+
+def _memory_words(memory: int) -> str:
+    if memory == 0:
+        return ""
+    return _MEMORY if memory == DEFAULT_MEMORY else f"{_MEMORY}={memory}"
+
+
+def _spelled(value: str | int | float) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

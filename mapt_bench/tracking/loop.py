@@ -1,0 +1,120 @@
+"""The one loop that runs a tracker over a video: it checks, blames, counts and times."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from mapt_bench.errors import DataError, MaptBenchError, TrackerError
+from mapt_bench.labels import PanopticMap, Video, VideoInfo, check_map_classes
+from mapt_bench.tracking.protocol import SegmentTracker, Tracker
+
+__all__ = ["TrackerRun", "blamed", "run_tracker"]
+
+
+class TrackerRun:
+    """One pass of a tracker over a video.
+
+    Read :meth:`maps` to its end before you read the counts.
+
+    Args:
+        tracker: Any tracker.
+        video: What it tracks.
+        pair: Its pairing interval, in frames.
+    """
+
+    def __init__(self, tracker: Tracker, video: Video, *, pair: int = 1) -> None:
+        self._tracker = tracker
+        self._video = video
+        self._pair = pair
+        self._seconds: list[float] = []
+
+    def maps(self) -> Iterator[PanopticMap]:
+        """Yield the tracker's map of each frame, checked.
+
+        Raises:
+            DataError: If the tracker returns no map of the video's size, or an unknown class.
+            TrackerError: If the tracker's own code fails. The message names the tracker, the
+                sequence and the frame.
+        """
+        tracker, info = self._tracker, self._video.info
+        is_whole = not isinstance(tracker, SegmentTracker)
+        reads_images = is_whole and getattr(tracker, "needs_images", True)
+        name = f"{type(tracker).__module__}:{type(tracker).__qualname__}"
+        with blamed(name, info.name):
+            tracker.start(info)
+        for index in range(info.frame_count):
+            frame = self._video.frame(index)
+            if frame.has_image and reads_images:
+                _ = frame.image  # the frame keeps it: reading costs the tracker no time
+            with blamed(name, f"{info.name}/{frame.name}"):
+                began = perf_counter()
+                panoptic_map = tracker.step(frame)
+                self._seconds.append(perf_counter() - began)
+            _check(panoptic_map, info, frame.name)
+            yield panoptic_map
+
+    @property
+    def matches(self) -> dict[str, int]:
+        """Segments by the step that gave them their identity; empty for whole trackers."""
+        counted: Counter[str] = Counter()
+        if isinstance(self._tracker, SegmentTracker):
+            for association in self._tracker.associations:
+                counted.update(association.steps)
+        return dict(sorted(counted.items()))
+
+    @property
+    def recovered(self) -> int:
+        """Segments that got the identity of a lost track; 0 for whole trackers."""
+        if not isinstance(self._tracker, SegmentTracker):
+            return 0
+        return sum(age > self._pair for found in self._tracker.associations for age in found.ages)
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """Seconds a frame, images already read: of association, or of a whole tracker's step."""
+        tracker = self._tracker
+        seconds = tracker.seconds if isinstance(tracker, SegmentTracker) else self._seconds
+        return tuple(round(value, 6) for value in seconds)
+
+
+def run_tracker(tracker: Tracker, video: Video) -> Iterator[PanopticMap]:
+    """Yield the tracker's map of each frame; see :meth:`TrackerRun.maps`."""
+    return TrackerRun(tracker, video).maps()
+
+
+@contextmanager
+def blamed(name: str, where: str | None) -> Iterator[None]:
+    """Say which tracker failed, and at what; errors that already say so pass.
+
+    Args:
+        name: Of the tracker.
+        where: Sequence and frame.
+
+    Raises:
+        TrackerError: In place of whatever the tracker's code raises.
+    """
+    try:
+        yield
+    except MaptBenchError:
+        raise
+    except Exception as problem:  # whatever a user's code may raise
+        raise TrackerError(
+            f"tracker {name} failed: {type(problem).__name__}: {problem}", where=where
+        ) from problem
+
+
+def _check(panoptic_map: object, info: VideoInfo, frame_name: str) -> None:
+    where = f"{info.name}/{frame_name}"
+    if not isinstance(panoptic_map, PanopticMap):
+        raise DataError(
+            f"the tracker's step returned a {type(panoptic_map).__name__}; expected a PanopticMap",
+            where=where,
+        )
+    if panoptic_map.shape != (info.height, info.width):
+        raise DataError(
+            f"the tracker's map has {panoptic_map.shape} pixels (height, width); expected "
+            f"{(info.height, info.width)}",
+            where=where,
+        )
+    check_map_classes(panoptic_map, info.labels, where)
