@@ -1,7 +1,5 @@
 """From settings to a scene."""
 
-from dataclasses import replace
-
 import numpy as np
 
 from mapt_bench.data.world.crowd import crowd_scene
@@ -25,8 +23,5 @@ def build_scene(settings: WorldSettings) -> Scene:
     """
     sequence = np.random.SeedSequence([_KIND_NUMBERS[settings.kind], settings.seed])
     rng = np.random.default_rng(sequence)
-    tables = {"varied": "seen", "shifted": "held-out"}.get(settings.family)
-    if tables is not None:
-        settings = replace(settings, family=tables)
     make = street_scene if settings.kind == "street" else crowd_scene
     return make(settings, rng)

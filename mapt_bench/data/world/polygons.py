@@ -1,6 +1,7 @@
 """Polygons in the image: rounded rods, and what is left of a polygon inside the view."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 __all__ = [
     "FRACTION_BITS",
     "NEAR",
+    "Outline",
     "clip_to_view",
     "fixed_point",
     "flat_outlines",
+    "outline_of",
     "rod_maps",
     "rod_outlines",
 ]
@@ -169,3 +172,35 @@ def _view_limits(height: int, width: int) -> _Array:
             [0.0, -1.0, (1 + _MARGIN) * height, 0.0],
         ]
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """A polygon in all frames, worked out as far as can be before a frame is drawn.
+
+    Attributes:
+        points: Homogeneous corners, ``(T, n, 3)``.
+        pixels: The same in fixed point, ``(T, n, 2)``; nonsense where the polygon is not whole.
+        is_whole: Whether all of it is about the image, ``(T,)``: what is not must be cut.
+        is_seen: Whether any of it may be, ``(T,)``.
+    """
+
+    points: _Array
+    pixels: NDArray[np.int32]
+    is_whole: NDArray[np.bool_]
+    is_seen: NDArray[np.bool_]
+
+
+def outline_of(points: _Array, height: int, width: int) -> Outline:
+    """Find out in which frames a polygon needs no cutting.
+
+    Args:
+        points: Homogeneous image points, ``(T, n, 3)``.
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+    """
+    limits = _view_limits(height, width)
+    beyond = points @ limits[:, :3].T + limits[:, 3] < 0
+    is_whole = ~beyond.any(axis=(1, 2))
+    flat = points[..., :2] / np.where(is_whole[:, None], points[..., 2], 1)[..., None]
+    return Outline(points, fixed_point(flat), is_whole, ~beyond.all(axis=1).any(axis=1))

@@ -19,13 +19,15 @@ from mapt_bench.data.world.camera import (
 )
 from mapt_bench.data.world.polygons import (
     NEAR,
+    Outline,
     fixed_point,
     flat_outlines,
+    outline_of,
     rod_maps,
     rod_outlines,
 )
 from mapt_bench.data.world.scene import Ground, Scene
-from mapt_bench.data.world.shapes import Actor, Limb, Paint, Panel
+from mapt_bench.data.world.shapes import Actor, Body, Limb, Paint, Panel
 
 __all__ = ["BONNET", "SKY", "Cast", "FaceStyle", "Stage", "set_stage"]
 
@@ -39,6 +41,7 @@ BONNET = 1
 
 _FAR = 3000.0
 _SHADOW_POINTS = 12
+_LONGEST_SHADOW = 9.0  # metres
 _LEVEL = 0.3
 
 
@@ -83,7 +86,7 @@ class Cast:
         distance: Of the actor from the camera along its axis, metres: ``(T,)``.
         box: Left, top, right, bottom of everything in pixels: ``(T, 4)``; NaN where some of it is
             not before the camera.
-        shadow: Homogeneous points of its shadow ``(T, n, 3)``, or ``None``.
+        shadow: Outline of its shadow, or ``None``.
     """
 
     actor: Actor
@@ -98,7 +101,7 @@ class Cast:
     order: NDArray[np.intp]
     distance: _Array
     box: _Array
-    shadow: _Array | None
+    shadow: Outline | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +114,7 @@ class Stage:
         width: Pixels.
         styles: One a face.
         maps: From face to image, ``(T, faces, 3, 3)``.
-        ground: Face and homogeneous corners ``(T, n, 3)`` of each patch, from the bottom up.
+        ground: Face and outline of each patch, from the bottom up.
         surroundings: Stuff behind the actors.
         cast: The actors.
     """
@@ -121,7 +124,7 @@ class Stage:
     width: int
     styles: tuple[FaceStyle, ...]
     maps: _Array
-    ground: tuple[tuple[int, _Array], ...]
+    ground: tuple[tuple[int, Outline], ...]
     surroundings: tuple[Cast, ...]
     cast: tuple[Cast, ...]
 
@@ -166,7 +169,7 @@ class _Builder:
         self.maps.append(maps)
         return np.arange(first, len(self.styles), dtype=np.int32)
 
-    def _ground(self, patch: Ground) -> tuple[int, _Array]:
+    def _ground(self, patch: Ground) -> tuple[int, Outline]:
         frame = np.array([[1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1.0]])
         maps = self.projections @ frame
         style = FaceStyle(patch.class_name, -1, False, patch.paint, is_ground=True)
@@ -177,7 +180,8 @@ class _Builder:
         else:
             corners = np.broadcast_to(patch.corners, (self.frames, *patch.corners.shape))
         whole = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2)
-        return number, np.einsum("tij,tnj->tni", maps, whole)
+        points = np.einsum("tij,tnj->tni", maps, whole)
+        return number, outline_of(points, self.height, self.width)
 
     def _cast(self, actor: Actor, owner: int) -> Cast:
         body = actor.body
@@ -220,8 +224,26 @@ class _Builder:
             order=np.argsort(layers * 1e5 - distance, axis=1, kind="stable"),
             distance=placed[:, 2, 3],
             box=_boxes(panel_points, outlines, points[..., 2]),
-            shadow=None if body.shadow is None else _shadow(body.shadow, placed),
+            shadow=self._shadow(actor, placed),
         )
+
+    def _shadow(self, actor: Actor, placed: _Array) -> Outline | None:
+        """An ellipse below a body, drawn out to where its top hides the sun."""
+        if actor.body.shadow is None:
+            return None
+        light = self.scene.light
+        angles = np.linspace(0, 2 * np.pi, _SHADOW_POINTS, endpoint=False)
+        across, along = actor.body.shadow
+        place = np.stack([across * np.cos(angles), along * np.sin(angles)], axis=1)
+        points = np.zeros((self.frames, _SHADOW_POINTS, 4))
+        points[..., [0, 2]], points[..., 3] = place, 1
+        if light.sun_height is not None:
+            reach = min(_height(actor.body) / np.tan(light.sun_height), _LONGEST_SHADOW)
+            turn = light.sun - np.broadcast_to(actor.heading, (self.frames,))
+            away = -np.stack([np.sin(turn), np.cos(turn)], axis=1)
+            is_far = place @ away.T > 0
+            points[..., [0, 2]] += reach * away[:, None] * is_far.T[..., None]
+        return outline_of(points @ placed.transpose(0, 2, 1), self.height, self.width)
 
     def _limbs(
         self, limbs: Sequence[Limb], joints: _Array, points: _Array
@@ -299,8 +321,9 @@ def _boxes(panels: Sequence[_Array], outlines: _Array, joint_distance: _Array) -
     return np.where(ahead, boxes, np.nan)
 
 
-def _shadow(reach: tuple[float, float], placed: _Array) -> _Array:
-    angles = np.linspace(0, 2 * np.pi, _SHADOW_POINTS, endpoint=False)
-    zero, one = np.zeros_like(angles), np.ones_like(angles)
-    points = np.stack([reach[0] * np.cos(angles), zero, reach[1] * np.sin(angles), one], axis=1)
-    return points @ placed.transpose(0, 2, 1)
+def _height(body: Body) -> float:
+    """Return the greatest height of a body in metres."""
+    tops = [float(panel.corners[:, 1].max()) for panel in body.panels]
+    if body.joints.shape[1]:
+        tops.append(float(body.joints[..., 1].max()))
+    return max(tops)

@@ -237,9 +237,7 @@ def _train(seeds: _Seeds) -> list[SuiteEntry]:
     return [_training_entry(seeds, rng, number, f"{number:03d}") for number in range(400)]
 
 
-def _training_entry(
-    seeds: _Seeds, rng: np.random.Generator, number: int, label: str
-) -> SuiteEntry:
+def _training_entry(seeds: _Seeds, rng: np.random.Generator, number: int, label: str) -> SuiteEntry:
     settings = WorldSettings(kind=KINDS[number % 2], seed=0, frames=16)
     if number % 4 < 2:
         half: Half = "real-like"
