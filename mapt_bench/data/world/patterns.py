@@ -24,9 +24,8 @@ _SIDE: Final = 1 << _BITS  # texels
 _BANK: Final = 6  # tiles of noise of each grain, which are shifted and turned anew each time
 
 _CENTRES = (np.arange(_SIDE, dtype=np.float32) + 0.5) / _SIDE
-_ACROSS, _ALONG = (
-    np.ascontiguousarray(each) for each in np.meshgrid(_CENTRES, _CENTRES, indexing="ij")
-)
+_ALONG = _CENTRES[None]  # one row and one column: most patterns change along one axis only
+_ACROSS = _CENTRES[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,10 +49,14 @@ def pack_textures(tiles: Mapping[str, Tile]) -> TextureSet:
     """Work out the levels of detail of some tiles.
 
     Args:
-        tiles: Values 0..1 by name, all of one side, a power of two.
+        tiles: Values 0..1 by name, all of one side, a power of two, or a row or column of it.
     """
-    stack = [np.asarray(np.clip(tile * 255, 0, 255), dtype=np.uint8) for tile in tiles.values()]
-    bits = len(stack[0]).bit_length() - 1
+    side = max(max(tile.shape) for tile in tiles.values())
+    bits = side.bit_length() - 1
+    stack = [
+        np.broadcast_to(np.clip(tile * 255, 0, 255).astype(np.uint8), (side, side))
+        for tile in tiles.values()
+    ]
     parts, starts, size = [], [], 0
     for level in range(LEVELS):
         starts.append(size)
@@ -176,7 +179,7 @@ def _windows(rng: np.random.Generator, times: tuple[int, int]) -> Tile:
     wide, high = rng.uniform(0.3, 0.68), rng.uniform(0.42, 0.72)
     left, foot = (1 - wide) / 2, rng.uniform(0.14, 0.9 - high)
     inside = _bars(_ALONG, times[0], left, left + wide)
-    inside *= _bars(_ACROSS, times[1], foot, foot + high)
+    inside = inside * _bars(_ACROSS, times[1], foot, foot + high)
     glow = rng.uniform(0.65, 1.0, (times[1], times[0]))
     glow[rng.random(glow.shape) < 0.15] = rng.uniform(0.2, 0.5)  # curtains
     tile = rng.uniform(0.1, 0.3) * _noise(rng, (8, 8), (64, 64))

@@ -23,10 +23,10 @@ _Image = NDArray[np.uint8]
 _LUMA: Final = (0.299, 0.587, 0.114)
 _SHOULDER: Final = 190.0  # grey levels above which light is compressed, so that white keeps detail
 _WHITE: Final = 255.0
-_BLUR_STEPS: Final = (-0.5, -1 / 6, 1 / 6, 0.5)  # of the way that a pixel moves
+_BLUR_STEPS: Final = (-0.4, 0.4)  # of the way that a pixel moves, besides where it is
 _LEAST_BLUR_PX: Final = 0.8
 _ROWS_OF_SOFTNESS: Final = 128
-_NOISE_SPARE: Final = 64  # pixels by which the stored noise is larger than a frame
+_NOISE_SPARE: Final = 128  # pixels by which the stored noise is larger than a frame
 _CLOUD_TILES: Final = 0.3  # of the texture, to one height of the clouds
 _MANTISSA_BITS: Final = 23
 _EXPONENT_BIAS: Final = 126.957  # 127, less what makes the linear mantissa right on average
@@ -256,13 +256,13 @@ def _blurred(image: _Image, path: _Floats) -> _Image:
     x = np.arange(width, dtype=np.float32)[None, :]
     y = np.arange(height, dtype=np.float32)[:, None]
     across, down = np.ascontiguousarray(path[..., 0]), np.ascontiguousarray(path[..., 1])
-    total = np.zeros(image.shape, dtype=np.uint16)
+    total = image.astype(np.uint16)
     for share in _BLUR_STEPS:
         step = np.float32(share)
         maps = cv2.convertMaps(x + step * across, y + step * down, cv2.CV_16SC2)
         moved = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         total = np.asarray(cv2.add(total, moved, dtype=cv2.CV_16U))
-    return np.asarray(cv2.convertScaleAbs(total, alpha=1 / len(_BLUR_STEPS)))
+    return np.asarray(cv2.convertScaleAbs(total, alpha=1 / (1 + len(_BLUR_STEPS))))
 
 
 def _recorded(
@@ -276,8 +276,7 @@ def _recorded(
     grain = _stored_noise(height, width)
     top, left = generator.integers(_NOISE_SPARE, size=2)
     seen = grain[top : top + height, left : left + width]
-    flip = int(generator.integers(-1, 2))
-    shown = cv2.addWeighted(level, exposure, cv2.flip(seen, flip), light.noise, 0, dtype=cv2.CV_8U)
+    shown = cv2.addWeighted(level, exposure, seen, light.noise, 0, dtype=cv2.CV_8U)
     return np.asarray(shown, dtype=np.uint8)
 
 

@@ -112,7 +112,7 @@ class Style:
     garden_wall: Paint
     poster: Paint
     stone: Paint
-    marking: Paint = Paint((206, 206, 200), (222, 222, 216))
+    marking: Paint
     house_heights: _Range = (5.0, 12.0)
     focal: _Range = (0.95, 1.05)
     elevation: _Range = (0.92, 1.08)
@@ -204,4 +204,5 @@ def _shared(family: palettes.TableFamily) -> Style:
         garden_wall=Paint((120, 78, 62), (158, 112, 90), "brick", (1.5, 1.6)),
         poster=Paint((188, 180, 160), (84, 60, 92), "posters", (1.2, 1.0)),
         stone=Paint((124, 120, 112), (154, 148, 138), "plaster", (2.0, 2.0)),
+        marking=Paint((206, 206, 200), (222, 222, 216)),
     )
