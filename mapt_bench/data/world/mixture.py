@@ -7,9 +7,9 @@ import numpy as np
 from mapt_bench.data.world.casting import Role, RoleKind
 from mapt_bench.data.world.lanes import ahead, crossing_cars, oncoming, overtaking, parked_row
 from mapt_bench.data.world.layout import Lane
-from mapt_bench.data.world.recording import Manner
 from mapt_bench.data.world.sampling import style_of
 from mapt_bench.data.world.sidewalks import crossers, cyclists, waiters, walkers
+from mapt_bench.data.world.styles import Manner
 from mapt_bench.data.world.traffic import Traffic
 
 __all__ = ["add_distant", "fill", "stages"]

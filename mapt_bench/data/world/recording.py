@@ -12,14 +12,12 @@ from mapt_bench.data.world.paths import Clock, Path, Route, drive, pace, travell
 from mapt_bench.data.world.sampling import style_of
 from mapt_bench.data.world.scene import CameraTrack
 from mapt_bench.data.world.settings import WorldSettings
-from mapt_bench.data.world.styles import Style
+from mapt_bench.data.world.styles import Manner, Style
 
-__all__ = ["Manner", "Recording", "draw_recording"]
+__all__ = ["Recording", "draw_recording"]
 
 Floats = NDArray[np.float64]
-Manner = Literal["cruise", "crawl", "wait", "turn"]
 
-_MANNERS: dict[Manner, float] = {"cruise": 0.4, "crawl": 0.17, "wait": 0.24, "turn": 0.19}
 _FOCAL = 721.5 / 375  # of KITTI's colour cameras, in image heights
 _ELEVATION = 1.65  # metres, of the same
 
@@ -49,7 +47,7 @@ class Recording:
 
 def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clock) -> Recording:
     """Draw a street and how it is driven along."""
-    manner, haste = even_choice(settings.seed, _MANNERS)
+    manner, haste = even_choice(settings.seed, style_of(settings).manners)
     layout = _street(rng, manner)
     speeds = _speeds(rng, manner, haste, settings, clock)
     along = BEFORE + travelled(speeds, clock)

@@ -5,8 +5,9 @@ coat, as in a street. Two styles are fixed tables; the others are sampled for ea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import Literal
 
 from mapt_bench.data.world import palettes
 from mapt_bench.data.world.car_shapes import CAR_SHAPES, CarShape
@@ -15,9 +16,14 @@ from mapt_bench.data.world.patterns import TextureSet
 from mapt_bench.data.world.scene import Light, Sky
 from mapt_bench.data.world.shapes import Color, Paint
 
-__all__ = ["Style", "fixed_style"]
+__all__ = ["Manner", "Style", "fixed_style"]
+
+Manner = Literal["cruise", "crawl", "wait", "turn"]
+"""How the recording car drives: along, in slow traffic, to a light, or round a corner."""
 
 _Range = tuple[float, float]
+
+_MANNERS: Mapping[Manner, float] = {"cruise": 0.4, "crawl": 0.17, "wait": 0.24, "turn": 0.19}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,8 @@ class Style:
         pitch: Least and greatest angle that it looks down by, radians.
         light: Light, lens and sensor; ``None`` samples them as version 1 of the suites does.
         textures: Of all paints; ``None`` has those of version 1.
+        manners: How often the recording car drives in each manner; they add up to 1.
+        walking: Factor on the speed of pedestrians on streets.
         cyclists: Factor on how often cyclists come.
         furniture: Shares of lamps, signs and trees among what stands at the kerb.
         furniture_gap: Least and greatest distance between them in metres.
@@ -119,6 +127,8 @@ class Style:
     pitch: _Range = (-0.01, 0.02)
     light: Light | None = None
     textures: TextureSet | None = None
+    manners: Mapping[Manner, float] = field(default_factory=lambda: dict(_MANNERS))
+    walking: float = 1.0
     cyclists: float = 1.0
     furniture: tuple[float, float, float] = (0.5, 0.2, 0.3)
     furniture_gap: _Range = (7.0, 16.0)

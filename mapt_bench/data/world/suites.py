@@ -163,6 +163,11 @@ class _Seeds:
     next_seed: int
     changes: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def gaps(self) -> tuple[int, ...]:
+        """Frames that things of realistic videos are hidden for on purpose, in turn."""
+        return _REAL_LIKE_GAPS[2 if self.changes else 1]
+
     def entry(
         self, label: str, half: Half, settings: WorldSettings, cell: Cell | None = None
     ) -> SuiteEntry:
@@ -185,7 +190,7 @@ class _Seeds:
                     kind=kind,
                     seed=0,
                     frames=frames[number % len(frames)],
-                    gap=_REAL_LIKE_GAPS[number % len(_REAL_LIKE_GAPS)],
+                    gap=self.gaps[number % len(self.gaps)],
                     family=family,
                 )
                 entries.append(self.entry(f"{number:03d}", "real-like", settings))
@@ -218,17 +223,22 @@ class _Seeds:
 
 
 def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
-    """Return real-like streets of no suite, drawn as those of suites are.
+    """Return realistic streets of no suite, made as those of suites are.
 
     Args:
-        family: Of textures, shapes and speeds.
+        family: Source of appearance, shapes and gaits; it also decides on the version.
         count: How many.
     """
-    seeds = _Seeds("calibration", _SEEDS_EACH // 2)
+    changes = {"varied": _VARIED, "shifted": _SHIFTED}.get(family, {})
+    seeds = _Seeds("calibration", _SEEDS_EACH // 2, changes)
     return seeds.real_like(count, (16, 20, 24, 30), family)[:count]  # streets come first
 
 
-_REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and not on purpose
+_REAL_LIKE_GAPS: Mapping[int, tuple[int, ...]] = {
+    1: (0, 0, 3, 0, 0, 6),
+    2: (0, 1, 2, 0, 2, 4),
+}
+"""Frames, by version: most real occlusions are short and not on purpose."""
 
 
 def _train(seeds: _Seeds) -> list[SuiteEntry]:
@@ -244,7 +254,7 @@ def _training_entry(seeds: _Seeds, rng: np.random.Generator, number: int, label:
         settings = replace(
             settings,
             similarity=round(rng.uniform(0.2, 0.5), 3),
-            gap=int(rng.choice(_REAL_LIKE_GAPS)),
+            gap=int(rng.choice(seeds.gaps)),
         )
     else:
         half = "hard"

@@ -44,7 +44,8 @@ class Traffic:
     ) -> None:
         self.rng, self.settings, self.clock = rng, settings, clock
         self.recording, self.layout, self.view = recording, recording.layout, view
-        self.paces = style_of(settings).paces
+        style = style_of(settings)
+        self.paces, self.walking = style.paces, style.walking
         self.roles: list[Role] = []
         self.taken: set[str] = set()
 

@@ -11,8 +11,8 @@ from mapt_bench.data.world.hiding import Candidates, find_encounter
 from mapt_bench.data.world.layout import Lane
 from mapt_bench.data.world.looks import TruckLook, truck_look
 from mapt_bench.data.world.paths import Path, drive
-from mapt_bench.data.world.recording import Manner
 from mapt_bench.data.world.sampling import style_of
+from mapt_bench.data.world.styles import Manner
 from mapt_bench.data.world.traffic import Traffic
 
 __all__ = ["hide_behind_trucks"]
