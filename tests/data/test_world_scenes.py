@@ -76,7 +76,9 @@ def test_paces_are_never_constant_and_never_negative(family):
 
 
 def test_who_stops_goes_on():
-    speeds = pace(np.random.default_rng(3), Clock(60, 0.1), 1.5, fixed_style("seen").paces, stop=1.0)
+    speeds = pace(
+        np.random.default_rng(3), Clock(60, 0.1), 1.5, fixed_style("seen").paces, stop=1.0
+    )
     still = speeds < 0.01
     assert still.any()
     assert not still[0] or not still[-1]

@@ -249,8 +249,12 @@ def _trees(rng: np.random.Generator, style: Style) -> tuple[Actor, ...]:
 
 
 def _furniture(rng: np.random.Generator, style: Style, labels: str) -> list[Actor]:
-    """Lamps and signs, where the label space has their class, and parked bicycles."""
+    """Lamps and signs, where the label space has their class, hedges and parked bicycles."""
     found = []
+    for _ in range(int(rng.integers(2, 6))):
+        body = hedge_body(rng, style, rng.uniform(2.0, 5.0))
+        turned = np.pi / 2 + rng.normal(0.0, 0.4)
+        found.append(standing("vegetation", body, _somewhere(rng), turned))
     if "pole" in {entry.name for entry in label_space(labels).classes}:
         for _ in range(int(rng.integers(1, 5))):
             body = pole_body(rng, style, rng.uniform(3.5, 6.0))
@@ -268,5 +272,5 @@ def _furniture(rng: np.random.Generator, style: Style, labels: str) -> list[Acto
 
 
 def _somewhere(rng: np.random.Generator) -> Floats:
-    ahead = rng.uniform(9.0, 34.0)
+    ahead = rng.uniform(9.0, 30.0)
     return np.array([rng.uniform(-0.9, 0.9) * ahead, ahead])

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from mapt_bench.data.world.stage import BONNET, SKY, Cast, Stage
 
 __all__ = ["Silhouette", "Surfaces", "draw_surfaces"]
 
+_Number = TypeVar("_Number", np.float32, np.int32)
 _Buffer = NDArray[np.int32] | NDArray[np.uint8]
 
 
@@ -90,7 +92,7 @@ class Runs:
     row: NDArray[np.float32]
     length: NDArray[np.intp]
 
-    def spread(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def spread(self, values: NDArray[_Number]) -> NDArray[_Number]:
         """Repeat a value of each run for each of its pixels: shape ``(pixels,)``."""
         return np.repeat(values, self.length)
 

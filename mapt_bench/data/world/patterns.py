@@ -7,7 +7,7 @@ A texture is a tile of values 0..1 that mixes the two colours of a paint, as in
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ from mapt_bench.data.world.textures import LEVELS, atlas, texture_indices
 
 __all__ = ["TextureSet", "fixed_textures", "pack_textures", "sampled_textures"]
 
-Tile = NDArray[np.float32]
+Tile = NDArray[np.floating[Any]]
 
 _BITS: Final = 7
 _SIDE: Final = 1 << _BITS  # texels
@@ -115,7 +115,7 @@ def _cells(times: tuple[int, int], values: NDArray[np.float64]) -> Tile:
     """Repeat a value for each cell of a grid along and across."""
     columns = np.minimum((_CENTRES * times[0]).astype(int), times[0] - 1)
     rows = np.minimum((_CENTRES * times[1]).astype(int), times[1] - 1)
-    return values.astype(np.float32)[rows[:, None], columns]
+    return np.asarray(values.astype(np.float32)[rows[:, None], columns])
 
 
 def _bond(rng: np.random.Generator, times: tuple[int, int], joint: float, shift: float) -> Tile:
@@ -127,7 +127,7 @@ def _bond(rng: np.random.Generator, times: tuple[int, int], joint: float, shift:
     column = ((_ALONG * times[0] + shift * (row % 2)).astype(int)) % times[0]
     stones = lightness.astype(np.float32)[row.astype(int), column]
     wide = joint * times[0] / times[1]
-    return stones * ((along >= wide) & (across >= joint))
+    return np.asarray(stones * ((along >= wide) & (across >= joint)))
 
 
 # -- grounds and walls --------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def _bare(rng: np.random.Generator) -> Tile:
     if kind < 0.75:
         return rough
     seams = np.maximum(_bars(_ACROSS, 1, 0, 0.03), _bars(_ALONG, int(rng.integers(1, 3)), 0, 0.02))
-    return np.maximum(0.6 * rough, 0.9 * seams)
+    return np.asarray(np.maximum(0.6 * rough, 0.9 * seams))
 
 
 def _windows(rng: np.random.Generator, times: tuple[int, int]) -> Tile:
@@ -206,7 +206,7 @@ def _shops(rng: np.random.Generator) -> Tile:
     door = _bars(_ALONG, times, 0.77, 0.94) * _bars(_ACROSS, 1, 0, top)
     sign = _bars(_ACROSS, 1, top + 0.05, 0.95) * rng.uniform(0.0, 0.7)
     shade = _cells((times, 1), rng.uniform(0.6, 1.0, (1, times)))
-    return np.maximum(np.maximum(glass * shade, 0.75 * door), sign).astype(np.float32)
+    return np.asarray(np.maximum(np.maximum(glass * shade, 0.75 * door), sign).astype(np.float32))
 
 
 def _roof(rng: np.random.Generator) -> Tile:
@@ -218,8 +218,10 @@ def _fence(rng: np.random.Generator) -> Tile:
     axis, times = (
         (_ALONG, rng.integers(7, 15)) if rng.random() < 0.7 else (_ACROSS, rng.integers(3, 6))
     )
-    return np.maximum(
-        _bars(axis, int(times), 0, rng.uniform(0.1, 0.25)), 0.5 * _noise(rng, (32, 4), (64, 8))
+    return np.asarray(
+        np.maximum(
+            _bars(axis, int(times), 0, rng.uniform(0.1, 0.25)), 0.5 * _noise(rng, (32, 4), (64, 8))
+        )
     )
 
 
@@ -264,7 +266,7 @@ def _car(rng: np.random.Generator) -> Tile:
     seams = _bars(_ALONG, 1, first, first + 0.012) + _bars(_ALONG, 1, second, second + 0.012)
     sill = rng.uniform(0.3, 0.6) * _bars(_ACROSS, 1, 0, rng.uniform(0.18, 0.32))
     sheen = rng.uniform(0.2, 0.8) * np.abs(2 * _ACROSS - 1) ** rng.uniform(1.2, 2.5)
-    return np.maximum(np.maximum(0.8 * seams, sill), sheen).astype(np.float32)
+    return np.asarray(np.maximum(np.maximum(0.8 * seams, sill), sheen).astype(np.float32))
 
 
 def _livery(rng: np.random.Generator) -> Tile:

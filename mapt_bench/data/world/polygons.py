@@ -205,7 +205,8 @@ def outline_of(points: _Array, height: int, width: int) -> Outline:
         width: Of the image in pixels.
     """
     limits = _view_limits(height, width)
-    beyond = points @ limits[:, :3].T + limits[:, 3] < 0
-    is_whole = ~beyond.any(axis=(1, 2))
+    beyond: NDArray[np.bool_] = np.less(points @ limits[:, :3].T + limits[:, 3], 0)
+    is_whole = np.logical_not(np.logical_or.reduce(beyond, axis=(1, 2)))
     flat = points[..., :2] / np.where(is_whole[:, None], points[..., 2], 1)[..., None]
-    return Outline(points, fixed_point(flat), is_whole, ~beyond.all(axis=1).any(axis=1))
+    is_seen = np.logical_not(np.logical_and.reduce(beyond, axis=1)).all(axis=1)
+    return Outline(points, fixed_point(flat), is_whole, is_seen)

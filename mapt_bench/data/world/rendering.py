@@ -111,7 +111,7 @@ def _lit(colors: NDArray[np.float64], light: Light, shine: NDArray[np.float64]) 
     shown = np.maximum(shown * shine[:, None] * np.array(light.balance), 0)
     above = np.maximum(shown - _SHOULDER, 0)
     room = _WHITE - _SHOULDER
-    return (np.minimum(shown, _SHOULDER) + room * above / (above + room)).astype(np.float32)
+    return np.asarray(np.minimum(shown, _SHOULDER) + room * above / (above + room), np.float32)
 
 
 def render_image(
@@ -186,7 +186,7 @@ def _texture_values(rendering: Rendering, surfaces: Surfaces) -> NDArray[np.uint
     place += textures.starts[level]
     place += (across >> level) << (bits - level)
     place += along >> level
-    return np.take(textures.texels, place)
+    return np.asarray(np.take(textures.texels, place), dtype=np.uint8)
 
 
 def _shade_ground(planes: _Floats, rendering: Rendering, surfaces: Surfaces) -> None:

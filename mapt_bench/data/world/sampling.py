@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,6 +28,9 @@ __all__ = ["oklch", "sampled_style", "shifted_style", "style_of"]
 _Range = tuple[float, float]
 _Lch = tuple[_Range, _Range, _Range]
 """Ranges of lightness, chroma and hue."""
+
+_Fields = dict[str, Any]
+"""Some fields of a :class:`Style` by name."""
 
 _SEED: Final = 2  # of styles, so that they share no random numbers with scenes
 
@@ -170,16 +173,16 @@ def sampled_style(seed: int) -> Style:
         **street,
         ground={**ground, **roads},
         **_MIXTURE,
-        walking=dice.within(0.74, 0.96),
+        walking=dice.within(0.86, 1.06),
         focal=(0.92, 1.08),
         elevation=(0.86, 1.14),
         pitch=(-0.015, 0.025),
     )
 
 
-_MIXTURE: Final = {
+_MIXTURE: Final[_Fields] = {
     "manners": {"cruise": 0.46, "crawl": 0.17, "wait": 0.2, "turn": 0.17},
-    "cyclists": 1.5,
+    "cyclists": 1.7,
     "furniture": (0.42, 0.36, 0.22),
     "furniture_gap": (5.0, 12.0),
     "is_furnished": True,
@@ -220,7 +223,7 @@ def shifted_style(seed: int) -> Style:
         textures=fixed_textures(),
         light=light,
         **_MIXTURE,
-        walking=dice.within(0.95, 1.15),
+        walking=dice.within(0.86, 1.06),
         focal=(1.05, 1.2),
         elevation=(0.74, 0.9),
         pitch=(-0.03, 0.005),
@@ -274,7 +277,7 @@ def _weather(dice: _Dice) -> tuple[Sky, Light]:
 # -- who and what moves -------------------------------------------------------------------------
 
 
-def _people(dice: _Dice, coats: int) -> dict[str, object]:
+def _people(dice: _Dice, coats: int) -> _Fields:
     def dressed(choices: Sequence[tuple[float, _Lch]], texture: str) -> Paint:
         ranges = dice.one_of(choices)
         base = dice.color(ranges)
@@ -303,7 +306,7 @@ def _people(dice: _Dice, coats: int) -> dict[str, object]:
     }
 
 
-def _traffic(dice: _Dice) -> dict[str, object]:
+def _traffic(dice: _Dice) -> _Fields:
     def painted(choices: Sequence[tuple[float, _Lch]], texture: str) -> Paint:
         base = dice.color(dice.one_of(choices))
         return Paint(base, mixed(base, (0, 0, 0), dice.within(0.25, 0.45)), texture)
@@ -354,7 +357,7 @@ def _car_shape(dice: _Dice) -> CarShape:
 # -- places -------------------------------------------------------------------------------------
 
 
-def _town(dice: _Dice, windows: tuple[tuple[int, int], ...], sky: Sky) -> dict[str, object]:
+def _town(dice: _Dice, windows: tuple[tuple[int, int], ...], sky: Sky) -> _Fields:
     """Houses of one town: plaster about one hue, brick, concrete, some of another colour."""
     hue, stone_hue = dice.within(50.0, 100.0), dice.within(25.0, 60.0)
     kinds: tuple[tuple[float, _Lch], ...] = (
@@ -405,7 +408,7 @@ def _town(dice: _Dice, windows: tuple[tuple[int, int], ...], sky: Sky) -> dict[s
 _Grounds = dict[str, tuple[Paint, ...]]
 
 
-def _nature(dice: _Dice) -> tuple[dict[str, object], _Grounds]:
+def _nature(dice: _Dice) -> tuple[_Fields, _Grounds]:
     """The green of one season, from lush to dry; now and then autumn."""
     hue = dice.within(60.0, 95.0) if dice.within(0, 1) < 0.1 else dice.within(108.0, 145.0)
     chroma = dice.within(0.045, 0.12)
@@ -434,7 +437,7 @@ def _nature(dice: _Dice) -> tuple[dict[str, object], _Grounds]:
     }
 
 
-def _street(dice: _Dice) -> tuple[dict[str, object], _Grounds]:
+def _street(dice: _Dice) -> tuple[_Fields, _Grounds]:
     """Asphalt from blue over grey to brown, stone about one hue, metal and wood."""
     asphalt: _Lch = ((0.26, 0.58), (0.0, 0.02), (50.0, 270.0))
     paving: _Lch = ((0.42, 0.76), (0.0, 0.04), (30.0, 100.0))

@@ -206,7 +206,8 @@ class _Builder:
             styles += [_style(actor, owner, limb, None) for limb in actor.body.limbs]
             maps = np.concatenate([panels.maps[:, mine], limbs.maps[:, rods]], axis=1)
             faces = self._add(styles, maps)
-            layers = [part.layer for part in (*actor.body.panels, *actor.body.limbs)]
+            layers = [panel.layer for panel in actor.body.panels]
+            layers += [limb.layer for limb in actor.body.limbs]
             distance = np.concatenate([panels.distance[:, mine], limbs.distance[:, rods]], axis=1)
             cast = Cast(
                 actor=actor,

@@ -236,7 +236,7 @@ def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
 
 _REAL_LIKE_GAPS: Mapping[int, tuple[int, ...]] = {
     1: (0, 0, 3, 0, 0, 6),
-    2: (0, 1, 2, 0, 2, 4),
+    2: (0, 0, 2, 0, 0, 0, 0, 4),
 }
 """Frames, by version: most real occlusions are short and not on purpose."""
 
