@@ -251,7 +251,7 @@ def _trees(rng: np.random.Generator, style: Style) -> tuple[Actor, ...]:
 def _furniture(rng: np.random.Generator, style: Style, labels: str) -> list[Actor]:
     """Lamps and signs, where the label space has their class, hedges and parked bicycles."""
     found = []
-    for _ in range(int(rng.integers(2, 6))):
+    for _ in range(int(rng.integers(3, 6))):
         body = hedge_body(rng, style, rng.uniform(2.0, 5.0))
         turned = np.pi / 2 + rng.normal(0.0, 0.4)
         found.append(standing("vegetation", body, _somewhere(rng), turned))

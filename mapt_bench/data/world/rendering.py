@@ -21,6 +21,8 @@ _Floats = NDArray[np.float32]
 _Image = NDArray[np.uint8]
 
 _LUMA: Final = (0.299, 0.587, 0.114)
+_FACING_UP: Final = 0.25  # how much of the sun falls on what has no heading
+_METERED: Final = 0.3  # how much of the contrast a camera exposes for
 _SHOULDER: Final = 190.0  # grey levels above which light is compressed, so that white keeps detail
 _WHITE: Final = 255.0
 _BLUR_STEPS: Final = (-0.4, 0.4)  # of the way that a pixel moves, besides where it is
@@ -72,7 +74,8 @@ def prepare_rendering(stage: Stage, textures: TextureSet) -> Rendering:
     styles, light, sky = stage.styles, stage.scene.light, stage.scene.sky
     paints = [style.paint for style in styles]
     normals = np.array([np.nan if each.normal is None else each.normal for each in styles])
-    shine = 1 + light.contrast * np.nan_to_num(np.cos(normals - light.sun), nan=0.25)
+    facing = np.nan_to_num(np.cos(normals - light.sun), nan=_FACING_UP)
+    shine = (1 + light.contrast * facing) / (1 + _METERED * light.contrast)
     base = _lit(np.array([paint.base for paint in paints]), light, shine)
     accent = _lit(np.array([paint.accent for paint in paints]), light, shine)
     side = 1 << textures.bits

@@ -204,7 +204,7 @@ def shifted_style(seed: int) -> Style:
     warm = dice.within(0.04, 0.1) if rng.random() < 0.6 else dice.within(-0.09, -0.04)
     is_low = warm > 0
     light = Light(
-        exposure=np.array([dice.within(0.78, 1.05)]),
+        exposure=np.array([dice.within(0.88, 1.12)]),
         sun=dice.within(-np.pi, np.pi),
         sun_height=dice.within(0.25, 0.5) if is_low else None,
         contrast=dice.within(0.3, 0.45) if is_low else dice.within(0.05, 0.15),
@@ -391,7 +391,7 @@ def _town(dice: _Dice, windows: tuple[tuple[int, int], ...], sky: Sky) -> _Field
         "roof_texture": "roof",
         "house_heights": (low, low + dice.within(4.0, 8.0)),
         "stone": dice.paint(
-            dice.one_of(kinds[1:3]), (0.05, 0.15), "bare-0", ((1.5, 2.5), (1.5, 2.5))
+            dice.one_of(kinds[1:3]), (-0.15, -0.05), "bare-0", ((1.5, 2.5), (1.5, 2.5))
         ),
         "garden_wall": dice.paint(
             dice.one_of(kinds[:3]), (0.06, 0.16), "bare-1", ((1.2, 2.2), (1.2, 2.2))
