@@ -163,10 +163,9 @@ class _Seeds:
     next_seed: int
     changes: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def gaps(self) -> tuple[int, ...]:
-        """Frames that things of realistic videos are hidden for on purpose, in turn."""
-        return _REAL_LIKE_GAPS[2 if self.changes else 1]
+    def gaps(self, kind: Kind) -> tuple[int, ...]:
+        """Return for how many frames things of realistic videos are hidden on purpose, in turn."""
+        return _STREET_GAPS if self.changes and kind == "street" else _REAL_LIKE_GAPS
 
     def entry(
         self, label: str, half: Half, settings: WorldSettings, cell: Cell | None = None
@@ -185,12 +184,13 @@ class _Seeds:
         frames = tuple(lengths)
         entries = []
         for kind in KINDS:
+            gaps = self.gaps(kind)
             for number in range(count):
                 settings = WorldSettings(
                     kind=kind,
                     seed=0,
                     frames=frames[number % len(frames)],
-                    gap=self.gaps[number % len(self.gaps)],
+                    gap=gaps[number % len(gaps)],
                     family=family,
                 )
                 entries.append(self.entry(f"{number:03d}", "real-like", settings))
@@ -234,11 +234,8 @@ def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
     return seeds.real_like(count, (16, 20, 24, 30), family)[:count]  # streets come first
 
 
-_REAL_LIKE_GAPS: Mapping[int, tuple[int, ...]] = {
-    1: (0, 0, 3, 0, 0, 6),
-    2: (0, 0, 2, 0, 0, 0, 0, 4),
-}
-"""Frames, by version: most real occlusions are short and not on purpose."""
+_REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and not on purpose
+_STREET_GAPS = (0, 0, 0, 2, 0, 0, 0, 0)  # of version 2: as short as those of KITTI
 
 
 def _train(seeds: _Seeds) -> list[SuiteEntry]:
@@ -254,7 +251,7 @@ def _training_entry(seeds: _Seeds, rng: np.random.Generator, number: int, label:
         settings = replace(
             settings,
             similarity=round(rng.uniform(0.2, 0.5), 3),
-            gap=int(rng.choice(seeds.gaps)),
+            gap=int(rng.choice(seeds.gaps(settings.kind))),
         )
     else:
         half = "hard"
