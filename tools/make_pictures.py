@@ -1,10 +1,11 @@
-"""Draw the pictures of the documentation from the drawn world.
+"""Make the pictures of the documentation from the synthetic world.
 
 python tools/make_pictures.py
 """
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from mapt_bench.pictures import Prediction, VideoComparison, write_png
 from mapt_bench.pictures.painting import Page, paint
 from mapt_bench.pictures.track_colors import identity_color
 from mapt_bench.synthetic.settings import Kind, WorldSettings
+from mapt_bench.synthetic.suites import open_suite, train_sequence
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.tracking import SegmentTracker
 
@@ -25,6 +27,8 @@ _TRACKERS = (("Copy of the last masks", "copy", 0), ("Motion, then appearance", 
 _SCENES: dict[Kind, tuple[int, ...]] = {"street": (25, 32), "crowd": (6, 23)}
 _SCENE_FRAMES = (4, 8)
 _TITLE, _GAP = 24, 8
+_SHEET_TRAINING = range(64, 80)  # of the stream: streets and crowds take turns
+_SHEET_TILE = (416, 128)
 
 Image = NDArray[np.uint8]
 
@@ -40,6 +44,20 @@ def main() -> None:
     for kind, seeds in _SCENES.items():
         rows = [_scene(WorldVideo(WorldSettings(kind=kind, seed=seed), kind)) for seed in seeds]
         write_png(_PICTURES / f"world_{kind}.png", np.concatenate(rows, axis=0))
+    _write_sheet(_PICTURES / "world_sheet.jpg")
+
+
+def _write_sheet(path: Path) -> None:
+    """Write a frame of 16 training sequences and of 8 sequences of the other domain."""
+    training = [train_sequence(index).video for index in _SHEET_TRAINING]
+    shifted = [entry.video for entry in open_suite("shift").entries[:: 64 // 8]]
+    columns = []
+    for videos in (training[::2], training[1::2], shifted):
+        frames = [video.frame(video.settings.frames // 2).image for video in videos]
+        small = [cv2.resize(frame, _SHEET_TILE, interpolation=cv2.INTER_AREA) for frame in frames]
+        columns.append(np.concatenate(small, axis=0))
+    sheet = np.concatenate(columns, axis=1)
+    cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def _tracked(video: Video, title: str, associator: str, memory: int) -> Prediction:
