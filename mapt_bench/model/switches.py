@@ -72,11 +72,14 @@ def _no_offsets(network: MaptNetwork) -> None:
         raise ConfigError("the motion head of this network has no offsets to switch off")
     for convolution in head.offset:
         _zero(convolution)
+    for decoder in () if head.matcher is None else head.matcher.decode:
+        _zero(decoder.change)  # type: ignore[arg-type]  # a convolution
 
 
 def _difference_alone(network: MaptNetwork) -> None:
     head = _motion_of(network)
-    if head.config.cue != "difference+present" or not isinstance(head.context, nn.Conv2d):
+    alone = head.config.cue != "difference+present" or head.matcher is not None
+    if alone or not isinstance(head.context, nn.Conv2d):
         raise ConfigError(
             f"the offsets of this network are found from its cue {head.config.cue!r}, in which "
             "there is nothing beside the difference to switch off"
