@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from mapt_bench.errors import DataError
 from mapt_bench.model.deform import DeformForm, deformable_pyramid
-from mapt_bench.model.matching import Match, Matcher, correlate
+from mapt_bench.model.matching import Match, Matcher
 from mapt_bench.model.motion_config import MotionConfig
 
 __all__ = ["FoundMotion", "MotionHead", "MotionOutput", "normalise_masks"]
@@ -65,6 +65,10 @@ class MotionHead(nn.Module):
         config: Widths and switches; the design ``gated-s4`` if not given.
         form: How deformable convolutions are computed; the fastest for the device if not given.
 
+    Attributes:
+        matcher: The search for small patches; ``None`` where the configuration leaves it out.
+        follows_match: Whether the displacement of the search is added to the offsets.
+
     Example:
         >>> head = MotionHead().eval()
         >>> before, now = torch.rand(2, 1, 128, 16, 32).unbind()
@@ -84,9 +88,10 @@ class MotionHead(nn.Module):
         self.matcher = (
             None
             if config.match_channels is None
-            else Matcher(config.match_channels, config.match_radius)
+            else Matcher(config.match_channels, config.match_radius, config.match_fine_radius)
         )
         self.form = form
+        self.follows_match = True
         self.reduction = (
             nn.Identity()
             if config.reduced_channels is None
@@ -223,7 +228,7 @@ class MotionHead(nn.Module):
         else:
             offsets = context.new_zeros(batch, levels * 2 * taps, height, width)
         offsets = offsets.view(batch, levels, taps, 2, height, width)
-        if match is not None:
+        if match is not None and self.follows_match:
             offsets = offsets + match.displacement[:, None, None]
         gate = (
             context.new_full((batch, levels, height, width), 1 / levels)
@@ -271,9 +276,7 @@ class MotionHead(nn.Module):
         match = self.matcher(reduced_prev[:, reduced:], reduced_now[:, reduced:])
         prev = self.matcher.read(reduced_prev[:, :compared], match.displacement)
         now = reduced_now[:, :compared]
-        found = correlate(now[:, reduced:], prev[:, reduced:], self.config.match_fine_radius)
-        best = self.matcher.best(found, self.matcher.sharpness[-1])
-        match = match._replace(displacement=match.displacement + best)
+        match, found = self.matcher.refine(match, now[:, reduced:], prev[:, reduced:])
         parts = (self._compared(prev, now), found, match.hidden, match.displacement)
         return functional.leaky_relu(self.join(torch.cat(parts, dim=1)), 0.1, inplace=True), match
 

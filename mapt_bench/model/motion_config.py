@@ -41,7 +41,7 @@ class MotionConfig:
         match_channels: Channels of the descriptors of small patches at stride 4. Descriptors come
             from the image, and their correlation with the earlier frame joins the cue. ``None``
             leaves matching out, as the paper does.
-        match_radius: Cells that the search covers in each direction at strides 32, 16 and 8.
+        match_radius: Cells that the search covers in each direction at strides 16 and 8.
         match_fine_radius: The same at stride 4, around the result of the coarser strides.
         join_channels: Channels of the 1x1 convolution that joins correlations and cue.
         shared_offsets: Whether the nine taps of a dilation have one offset in common. Otherwise
@@ -160,7 +160,7 @@ class MotionConfig:
     def macs_per_position(self, instances: int = 0) -> int:
         """Return the multiply-adds of one cell, in the mode that counts convolutions alone.
 
-        With matching they are rounded up from those of 64 cells. Correlations count apart:
+        With matching they are rounded up from those of 16 cells. Correlations count apart:
         :meth:`correlation_macs_per_position`.
 
         Args:
@@ -179,7 +179,7 @@ class MotionConfig:
         matching = 0
         if self.match_channels is not None:
             joined = self.join_channels
-            search = -(-matching_macs(self.match_channels, self.match_radius)[0] // 64)
+            search = -(-matching_macs(self.match_channels, self.match_radius)[0] // 16)
             # Earlier features are read where the search found them.
             matching = search + self.cue_channels * joined + reduced + self.match_channels
             matching += 2 * found_channels(self.match_fine_radius)
@@ -202,7 +202,7 @@ class MotionConfig:
         if self.match_channels is None:
             return 0
         coarse = matching_macs(self.match_channels, self.match_radius)[1]
-        return -(-coarse // 64) + self.match_channels * found_channels(self.match_fine_radius)
+        return -(-coarse // 16) + self.match_channels * found_channels(self.match_fine_radius)
 
 
 MOTION_DESIGNS: dict[str, MotionConfig] = {

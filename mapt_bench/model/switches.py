@@ -72,8 +72,7 @@ def _no_offsets(network: MaptNetwork) -> None:
         raise ConfigError("the motion head of this network has no offsets to switch off")
     for convolution in head.offset:
         _zero(convolution)
-    for decoder in () if head.matcher is None else head.matcher.decode:
-        _zero(decoder.change)  # type: ignore[arg-type]  # a convolution
+    head.follows_match = False
 
 
 def _difference_alone(network: MaptNetwork) -> None:
