@@ -96,7 +96,11 @@ def packed_channels(fine: int) -> int:
         >>> packed_channels(16)
         26
     """
-    return fine + sum(channels // 4**level for level, channels in enumerate(_COARSE, start=1))
+    return fine + sum(_packed(channels, level) for level, channels in enumerate(_COARSE, start=1))
+
+
+def _packed(channels: int, level: int) -> int:
+    return channels // (1 << 2 * level)
 
 
 def found_channels(radius: int) -> int:
@@ -130,7 +134,7 @@ class Matcher(nn.Module):
             for channels in (fine, *_COARSE)
         )
         for convolution in self.describe:
-            nn.init.orthogonal_(convolution.weight.flatten(1))
+            nn.init.orthogonal_(convolution.get_parameter("weight"))
         self.decode = nn.ModuleList(
             _Decoder(channels, hidden, kernel=kernel)
             for channels, hidden, kernel in _decoder_sizes(radius)
@@ -168,7 +172,7 @@ class Matcher(nn.Module):
             now: The same of the present frame.
         """
         searches: list[Search] = []
-        hidden = None
+        hidden: Tensor | None = None
         for decoder, likeness_of, here, there in zip(
             self.decode,
             self.likeness,
@@ -214,8 +218,8 @@ class Matcher(nn.Module):
 
     def _unpacked(self, packed: Tensor) -> list[Tensor]:
         """Return the descriptors at strides 16 and 8."""
-        counts = [channels // 4**level for level, channels in enumerate(_COARSE, start=1)]
-        _, *parts = packed.split((self.fine, *counts), dim=1)
+        counts = [_packed(channels, level) for level, channels in enumerate(_COARSE, start=1)]
+        _, *parts = torch.split(packed, [self.fine, *counts], dim=1)
         return [
             functional.pixel_unshuffle(part, 2**level) for level, part in enumerate(parts, start=1)
         ][::-1]
@@ -249,7 +253,7 @@ class _Decoder(nn.Module):
         self.second = nn.Conv2d(_FIRST, hidden, 3, padding=1)
         self.change = nn.Conv2d(hidden, 2, 3, padding=1)
         nn.init.normal_(self.change.weight, std=0.01)
-        nn.init.zeros_(self.change.bias)
+        nn.init.zeros_(self.change.get_parameter("bias"))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = functional.leaky_relu(self.first(x), _SLOPE)

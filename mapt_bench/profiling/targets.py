@@ -172,7 +172,7 @@ def _motion_input(config: MotionConfig, size: InputSize, instances: int) -> tupl
 
 def _register_motion_head(design: str, *, is_default: bool) -> None:
     config = MOTION_DESIGNS[design]
-    parts = {
+    parts: dict[str, tuple[str, ...]] = {
         "reduce": ("head.reduction",),
         "context": ("head.context",),
         "offsets": ("head.offset",),

@@ -145,8 +145,8 @@ def _cut_holes(dice: _Dice, canvas: _Canvas) -> None:
     height, width = canvas.shape
     for _ in range(int(dice.integers(1, 4))):
         centre = (int(dice.uniform(0.25, 0.75) * width), int(dice.uniform(0.25, 0.75) * height))
-        axes = (max(1, int(width * dice.uniform(0.04, 0.18))),)
-        axes += (max(1, int(height * dice.uniform(0.04, 0.18))),)
+        across, down = dice.uniform(0.04, 0.18, 2)
+        axes = (max(1, int(width * across)), max(1, int(height * down)))
         cv2.ellipse(canvas, centre, axes, 0, 0, 360, 0, -1)
 
 

@@ -176,7 +176,8 @@ def _cells(dice: _Dice, size: tuple[int, int]) -> _Grey:
     _, nearest = cv2.distanceTransformWithLabels(
         points, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    return dice.random(int(nearest.max()) + 1, dtype=np.float32)[nearest]
+    greys = dice.random(int(nearest.max()) + 1, dtype=np.float32)
+    return np.asarray(greys[nearest], dtype=np.float32)
 
 
 def _strokes(dice: _Dice, size: tuple[int, int]) -> _Grey:

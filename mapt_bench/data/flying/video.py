@@ -213,7 +213,9 @@ def _background(scene: FlyingScene, frame: int, size: tuple[int, int]) -> NDArra
     picture = cv2.remap(layer.texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     canvas = picture.astype(np.float32)
     kernel = _motion_kernel(layer, frame, scene.sensor.shutter)
-    return canvas if kernel is None else cv2.filter2D(canvas, -1, kernel)
+    if kernel is None:
+        return canvas
+    return np.asarray(cv2.filter2D(canvas, -1, kernel), dtype=np.float32)
 
 
 def _lay_over(
@@ -278,7 +280,8 @@ def _sensed(
     """Return the image that a camera and a file make of the light that reaches them."""
     dice = np.random.default_rng([settings.seed, settings.index, 104729 + settings.held_out, frame])
     if sensor.defocus[frame] > 0.2:
-        canvas = cv2.GaussianBlur(canvas, (0, 0), float(sensor.defocus[frame]))
+        blurred = cv2.GaussianBlur(canvas, (0, 0), float(sensor.defocus[frame]))
+        canvas = np.asarray(blurred, dtype=np.float32)
     if sensor.noise:
         cv2.scaleAdd(_cut_noise(dice, settings), sensor.noise, canvas, dst=canvas)
     np.clip(canvas, 0, 255, out=canvas)
