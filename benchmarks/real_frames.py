@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from torch import Tensor
 from torch.nn import functional
 
 from mapt_bench.baselines.flow import DisFlow
@@ -36,7 +37,7 @@ from mapt_bench.data.videos import open_videos
 from mapt_bench.errors import MaptBenchError
 from mapt_bench.files import check_writable, json_text, write_json
 from mapt_bench.labels import Frame, Video, VideoInfo, label_space
-from mapt_bench.model import MAPT, load_mapt
+from mapt_bench.model import MAPT, MotionHead, load_mapt
 from mapt_bench.model.linking_losses import grid_masks
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_table
@@ -83,16 +84,31 @@ class MotionMasks:
         reduced = self.model.features(planes).reduced
         if reduced is None:
             raise RuntimeError("the motion head has seen nothing")
-        stride, (height, width) = self.head.config.stride, masks.shape[1:]
-        grid = (reduced.shape[2], reduced.shape[3])
-        cells = grid_masks(torch.from_numpy(masks) > 0.5, stride, grid)
-        motion = self.head.motion(reduced[:1], reduced[1:])
-        carried = self.head.carry_masks(cells[None], *motion)
-        large = functional.interpolate(
-            carried, scale_factor=stride, mode="bilinear", align_corners=False
-        )
-        result: NDArray[np.float32] = large[0, :, :height, :width].numpy()
-        return result
+        return carried_masks(self.head, reduced, masks)
+
+
+def carried_masks(
+    head: MotionHead, reduced: Tensor, masks: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Carry masks of full size from the first frame to the second.
+
+    Args:
+        head: Finds the motion.
+        reduced: Cached maps of the two frames.
+        masks: Shape ``(n, height, width)``.
+
+    Returns:
+        The same shape: shares of cells, enlarged bilinearly.
+    """
+    stride, (height, width) = head.config.stride, masks.shape[1:]
+    grid = (reduced.shape[2], reduced.shape[3])
+    cells = grid_masks(torch.from_numpy(masks) > 0.5, stride, grid)
+    carried = head.carry_masks(cells[None], *head.motion(reduced[:1], reduced[1:]))
+    large = functional.interpolate(
+        carried, scale_factor=stride, mode="bilinear", align_corners=False
+    )
+    result: NDArray[np.float32] = large[0, :, :height, :width].numpy()
+    return result
 
 
 class Group(TypedDict):
@@ -207,7 +223,23 @@ def _groups(rows: Sequence[Measured]) -> list[tuple[str, list[Measured]]]:
     return [("all", list(rows)), *groups]
 
 
-def _report(rows: Sequence[Measured], names: Sequence[str]) -> list[Group]:
+def measured_on(
+    folder: Path | None, clips: int, methods: dict[str, Propagation]
+) -> tuple[list[Measured], str]:
+    """Measure on real frames, or without a folder on held-out flying clips.
+
+    Returns:
+        One entry for each mask of each pair, and the name of the data.
+    """
+    if folder is not None:
+        return _measure(_real_pairs(folder), methods, 1), f"{folder}, half size"
+    held_out = (flying_clip(index, seed=_PROXY_SEED, held_out=True) for index in range(clips))
+    pairs = ((clip, _same, 1) for clip in held_out)
+    return _measure(pairs, methods, 3), f"{clips} held-out flying clips"
+
+
+def grouped(rows: Sequence[Measured], names: Sequence[str]) -> list[Group]:
+    """Return the mean IoU over all masks, by gap, by size and by displacement."""
     report: list[Group] = []
     for title, members in _groups(rows):
         scores = {
@@ -218,7 +250,8 @@ def _report(rows: Sequence[Measured], names: Sequence[str]) -> list[Group]:
     return report
 
 
-def _table(report: Sequence[Group], names: Sequence[str], title: str) -> Table:
+def table_of(report: Sequence[Group], names: Sequence[str], title: str) -> Table:
+    """Return the report as a table."""
     columns = [Column("masks"), Column("count", "integer")]
     columns += [Column(name, "decimal", higher_is_better=True) for name in names]
     rows = [(row["masks"], row["count"], *(row["iou"][name] for name in names)) for row in report]
@@ -252,15 +285,9 @@ def main(
             methods["narrow FlowNet2"] = FlowWarp(
                 build_flow_source("flow:flownet2-narrow", weights=weights_file("flownet2-narrow"))
             )
-        if proxy is None:
-            rows = _measure(_real_pairs(Path(str(data))), methods, 1)
-            where = f"{data}, half size"
-        else:
-            clips = (flying_clip(i, seed=_PROXY_SEED, held_out=True) for i in range(proxy))
-            rows = _measure(((clip, _same, 1) for clip in clips), methods, 3)
-            where = f"{proxy} held-out flying clips"
-        report = _report(rows, list(methods))
-        print_table(_table(report, list(methods), f"mean IoU of carried masks, {where}"), console)
+        rows, where = measured_on(data if proxy is None else None, proxy or 0, methods)
+        report = grouped(rows, list(methods))
+        print_table(table_of(report, list(methods), f"mean IoU of carried masks, {where}"), console)
         result = {"where": where, "weights": weights, "least_px": LEAST_PX, "rows": report}
         if json_path == "-":
             click.echo(json_text(result))
