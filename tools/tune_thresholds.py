@@ -22,7 +22,7 @@ from mapt_bench.experiments import (
     suite_source,
     unit_count,
 )
-from mapt_bench.experiments.tuning import best_trials, tuning_plan
+from mapt_bench.experiments.plans.tuning import best_trials, tuning_plan
 from mapt_bench.files import write_json
 from mapt_bench.weights import DEFAULT_MAPT
 

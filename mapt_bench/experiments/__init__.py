@@ -1,12 +1,11 @@
 """Experiments: plans of cells, run one by one, gone on with where they stopped, one result each."""
 
-from mapt_bench.experiments.ablation_plan import ablation_plan
+from mapt_bench.experiments.engine.runner import run_plan, skips_of_stress, unit_count
 from mapt_bench.experiments.experiment import run_experiment
-from mapt_bench.experiments.interval_plan import DEFAULT_TAUS, interval_plan
-from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
-from mapt_bench.experiments.results import run_result
-from mapt_bench.experiments.runner import run_plan, skips_of_stress, unit_count
-from mapt_bench.experiments.segment_sources import (
+from mapt_bench.experiments.plans.ablation_plan import ablation_plan
+from mapt_bench.experiments.plans.interval_plan import DEFAULT_TAUS, interval_plan
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip, Sweep
+from mapt_bench.experiments.plans.segment_sources import (
     FOUND_BY_MAPT,
     MILD_NOISE,
     NOISY,
@@ -15,16 +14,17 @@ from mapt_bench.experiments.segment_sources import (
     SegmentSource,
     parse_segments,
 )
-from mapt_bench.experiments.source import DataSource, folder_source, suite_source
-from mapt_bench.experiments.stress_plan import DEFAULT_LEVELS, stress_plan
-from mapt_bench.experiments.variants import Variant, added_variant
-from mapt_bench.experiments.weights import (
+from mapt_bench.experiments.plans.source import DataSource, folder_source, suite_source
+from mapt_bench.experiments.plans.stress_plan import DEFAULT_LEVELS, stress_plan
+from mapt_bench.experiments.plans.variants import Variant, added_variant
+from mapt_bench.experiments.plans.weights import (
     MaptWeights,
     NetworkWeights,
     read_flow_weights,
     read_mapt_weights,
     shipped_flow_files,
 )
+from mapt_bench.experiments.summaries.run_result import run_result
 
 __all__ = [
     "DEFAULT_LEVELS",

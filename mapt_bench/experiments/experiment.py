@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import ConfigError, DataError, TrackerError
-from mapt_bench.experiments.plan import Plan
-from mapt_bench.experiments.results import run_result
-from mapt_bench.experiments.runner import RunOutcome, run_plan
-from mapt_bench.experiments.source import DataSource
+from mapt_bench.experiments.engine.runner import RunOutcome, run_plan
+from mapt_bench.experiments.plans.plan import Plan
+from mapt_bench.experiments.plans.source import DataSource
+from mapt_bench.experiments.summaries.run_result import run_result
 from mapt_bench.files import write_json
 
 __all__ = ["INCOMPLETE_FILE", "RESULTS_FILE", "run_experiment"]

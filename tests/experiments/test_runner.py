@@ -17,9 +17,9 @@ from mapt_bench.experiments import (
     Variant,
     interval_plan,
     run_plan,
-    workers,
 )
-from mapt_bench.experiments.plan import Skip, Sweep
+from mapt_bench.experiments.engine import _workers as workers
+from mapt_bench.experiments.plans.plan import Skip, Sweep
 
 
 class Killed(BaseException):

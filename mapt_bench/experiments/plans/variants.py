@@ -19,7 +19,7 @@ from mapt_bench.baselines.rows import (
 from mapt_bench.baselines.settings import Setting
 from mapt_bench.baselines.tuned import ThresholdsName, settings_of
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.weights import (
+from mapt_bench.experiments.plans.weights import (
     MaptWeights,
     NetworkWeights,
     read_flow_weights,

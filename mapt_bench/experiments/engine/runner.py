@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mapt_bench.errors import ConfigError, DataError, TrackerError
-from mapt_bench.experiments.plan import Cell, Plan, Series, Skip
-from mapt_bench.experiments.run_folder import claim_folder, read_unit
-from mapt_bench.experiments.schedule import ScheduledCell, schedule_plan
-from mapt_bench.experiments.source import DataSource
-from mapt_bench.experiments.unit import UnitResult
-from mapt_bench.experiments.workers import Failure, Work, outcomes
+from mapt_bench.experiments.engine._workers import Failure, Work, outcomes
+from mapt_bench.experiments.engine.run_folder import claim_folder, read_unit
+from mapt_bench.experiments.engine.schedule import ScheduledCell, schedule_plan
+from mapt_bench.experiments.engine.unit import UnitResult
+from mapt_bench.experiments.plans.plan import Cell, Plan, Series, Skip
+from mapt_bench.experiments.plans.source import DataSource
 from mapt_bench.metrics import LinkEvents, SequenceSums
 
 __all__ = ["CellOutcome", "RunOutcome", "run_plan", "skips_of_stress", "unit_count"]

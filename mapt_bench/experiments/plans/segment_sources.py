@@ -14,7 +14,7 @@ from mapt_bench.data import StoredSequence
 from mapt_bench.data.fingerprint import maps_fingerprint
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
-from mapt_bench.experiments.weights import MaptWeights, read_mapt_weights
+from mapt_bench.experiments.plans.weights import MaptWeights, read_mapt_weights
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.tracking import Segmenter
 from mapt_bench.weights import shipped_weights

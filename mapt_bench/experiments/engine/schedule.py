@@ -7,10 +7,10 @@ from mapt_bench.baselines.plugins import UserTracker
 from mapt_bench.baselines.registry import TrackerEntry
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.experiments.cells import Keys
-from mapt_bench.experiments.plan import Cell, Plan, Skip
-from mapt_bench.experiments.source import DataSource
-from mapt_bench.experiments.variants import Variant
+from mapt_bench.experiments.engine._keys import Keys
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
+from mapt_bench.experiments.plans.source import DataSource
+from mapt_bench.experiments.plans.variants import Variant
 from mapt_bench.labels import Video
 from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.ablation_plan import in_order
-from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
-from mapt_bench.experiments.variants import (
+from mapt_bench.experiments.plans.ablation_plan import in_order
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip, Sweep
+from mapt_bench.experiments.plans.variants import (
     BASELINES,
     EXACT_FLOW,
     HAND_MADE,
@@ -20,7 +20,7 @@ from mapt_bench.experiments.variants import (
     with_and_without_memory,
     with_settings,
 )
-from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
+from mapt_bench.experiments.plans.weights import MaptWeights, NetworkWeights
 
 __all__ = ["DEFAULT_TAUS", "interval_plan"]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
 from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.experiments.plan import Cell, Plan, Skip
-from mapt_bench.experiments.variants import (
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
+from mapt_bench.experiments.plans.variants import (
     BASELINES,
     EXACT_FLOW,
     HAND_MADE,
@@ -27,7 +27,7 @@ from mapt_bench.experiments.variants import (
     with_memory,
     with_settings,
 )
-from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
+from mapt_bench.experiments.plans.weights import MaptWeights, NetworkWeights
 
 __all__ = ["ablation_plan", "in_order"]
 
@@ -67,7 +67,7 @@ def ablation_plan(
             :data:`~mapt_bench.model.switches.SWITCHES`.
         trained: Networks of the second table; the first is what the others are compared with.
         segments: Names of what is linked, a table each; see
-            :class:`~mapt_bench.experiments.plan.Cell`.
+            :class:`~mapt_bench.experiments.plans.plan.Cell`.
         shared_segments: Those on which the networks of the second table are run, besides the
             segments of their own name.
         thresholds: Which thresholds the rows run with.
