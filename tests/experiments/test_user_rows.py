@@ -7,8 +7,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 from click.testing import CliRunner
-from helpers.small_runs import COPY, plan, source, walk, write_videos
 from helpers.shipped_weights import empty_weights_folder
+from helpers.small_runs import COPY, plan, source, walk, write_videos
 from PIL import Image
 
 from mapt_bench.baselines import plugins
