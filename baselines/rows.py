@@ -23,6 +23,7 @@ from mapt_bench.baselines.registry import AssociatorEntry, AssociatorOptions
 from mapt_bench.baselines.settings import Setting, TrackerSettings, parse_setting
 from mapt_bench.baselines.tuned import ThresholdsName, tuned_thresholds
 from mapt_bench.baselines.two_step_settings import two_step_settings
+from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.weights import shipped_weights
 
@@ -122,6 +123,7 @@ def parse_row(text: str, *, memory: int = DEFAULT_MEMORY) -> Row:
     return Row(tracker, frames, settings, switches, weights)
 
 
+@not_followed
 def tracker_entry(name: str) -> AssociatorEntry | UserTracker:
     """Return what is known of a tracker before it is built.
 

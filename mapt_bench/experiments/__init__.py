@@ -16,7 +16,8 @@ from mapt_bench.experiments.plans.segment_sources import (
 )
 from mapt_bench.experiments.plans.source import DataSource, folder_source, suite_source
 from mapt_bench.experiments.plans.stress_plan import DEFAULT_LEVELS, stress_plan
-from mapt_bench.experiments.plans.variants import Variant, added_variant
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.variants import added_variant
 from mapt_bench.experiments.plans.weights import (
     MaptWeights,
     NetworkWeights,

@@ -17,6 +17,7 @@ from mapt_bench.experiments.engine.unit import one_thread, run_unit
 from mapt_bench.experiments.plans.plan import Cell
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.experiments.plans.source import DataSource
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.stress import Stress, stressor
 
 __all__ = [
@@ -167,9 +168,11 @@ class Keys:
         self, cell: Cell, entry: TrackerEntry, stress: Stress | None
     ) -> frozenset[str]:
         """Return the roots of the code that runs a tracker over given segments and scores it."""
-        roots: list[object] = [run_unit, Library, one_thread]
-        if isinstance(entry, AssociatorEntry):  # a user's tracker is described by its source
+        roots: list[object] = [run_unit, Library, Variant, one_thread]
+        if isinstance(entry, AssociatorEntry):
             roots += [entry.build, *entry.parts]
+        else:  # the description of the variant holds the source of the user's tracker
+            roots.append(type(entry))
         if cell.variant.mapt is not None:
             roots.append(describe_for_mapt)
         return self._named(roots, stress)

@@ -10,7 +10,7 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.engine._keys import Keys
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
 from mapt_bench.experiments.plans.source import DataSource
-from mapt_bench.experiments.plans.variants import Variant
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.labels import Video
 from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video
 

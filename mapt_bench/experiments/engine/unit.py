@@ -15,7 +15,7 @@ from mapt_bench.baselines.plugins import UserTracker
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.engine.shared import SharedVideo, WorkOfUnit
-from mapt_bench.experiments.plans.variants import Variant
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.weights import MaptWeights
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums

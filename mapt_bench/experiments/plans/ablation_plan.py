@@ -7,6 +7,7 @@ from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
 from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import (
     BASELINES,
     EXACT_FLOW,
@@ -16,7 +17,6 @@ from mapt_bench.experiments.plans.variants import (
     ORACLE,
     ORACLE_IN_VIEW,
     UNLINKED,
-    Variant,
     flow_variant,
     mapt_fusions,
     mapt_heads,

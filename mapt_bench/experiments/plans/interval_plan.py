@@ -8,12 +8,12 @@ from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.ablation_plan import in_order
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip, Sweep
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import (
     BASELINES,
     EXACT_FLOW,
     HAND_MADE,
     ORACLE,
-    Variant,
     flow_variant,
     mapt_heads,
     with_added,
