@@ -1,7 +1,20 @@
-"""Experiments: plans of cells, run one by one, gone on with where they stopped, one result each."""
+"""Experiments: plans made of cells. Runs resume where they stopped."""
 
-from mapt_bench.experiments.engine.runner import run_plan, skips_of_stress, unit_count
-from mapt_bench.experiments.experiment import run_experiment
+from mapt_bench.experiments.engine.runner import Progress, no_progress, run_plan
+from mapt_bench.experiments.engine.schedule import Schedule
+from mapt_bench.experiments.experiment import (
+    check_config,
+    run_ablation,
+    run_experiment,
+    run_stress,
+    run_sweep,
+)
+from mapt_bench.experiments.experiment_config import (
+    AblationConfig,
+    ExperimentConfig,
+    StressConfig,
+    SweepConfig,
+)
 from mapt_bench.experiments.plans.ablation_plan import ablation_plan
 from mapt_bench.experiments.plans.interval_plan import DEFAULT_TAUS, interval_plan
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip, Sweep
@@ -35,28 +48,37 @@ __all__ = [
     "NOISY",
     "SAVED",
     "SEGMENTS_FORM",
+    "AblationConfig",
     "Cell",
     "DataSource",
+    "ExperimentConfig",
     "MaptWeights",
     "NetworkWeights",
     "Plan",
+    "Progress",
+    "Schedule",
     "SegmentSource",
     "Skip",
+    "StressConfig",
     "Sweep",
+    "SweepConfig",
     "Variant",
     "ablation_plan",
     "added_variant",
+    "check_config",
     "folder_source",
     "interval_plan",
+    "no_progress",
     "parse_segments",
     "read_flow_weights",
     "read_mapt_weights",
+    "run_ablation",
     "run_experiment",
     "run_plan",
     "run_result",
+    "run_stress",
+    "run_sweep",
     "shipped_flow_files",
-    "skips_of_stress",
     "stress_plan",
     "suite_source",
-    "unit_count",
 ]

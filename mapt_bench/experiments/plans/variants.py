@@ -20,10 +20,10 @@ from mapt_bench.baselines.tuned import ThresholdsName, settings_of
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.variant import Group, UserCode, Variant
 from mapt_bench.experiments.plans.weights import (
+    LOADED,
     MaptWeights,
     NetworkWeights,
-    read_flow_weights,
-    read_mapt_weights,
+    WeightsReader,
     shipped_flow_files,
 )
 from mapt_bench.files import file_sha256
@@ -114,7 +114,7 @@ def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
 
     Args:
         mapt: Weights.
-        switch: A name of :data:`~mapt_bench.model.switches.SWITCHES`, or ``SETTING=VALUE`` of the
+        switch: A name of :data:`~mapt_bench.mapt_switches.SWITCHES`, or ``SETTING=VALUE`` of the
             association.
 
     Raises:
@@ -213,6 +213,7 @@ def added_variant(
     *,
     mapt: Callable[[], MaptWeights | None] = lambda: None,
     flow_weights: Sequence[NetworkWeights] = (),
+    reader: WeightsReader = LOADED,
 ) -> Variant:
     """Return a row that the user adds to an experiment.
 
@@ -220,6 +221,7 @@ def added_variant(
         row: What the user asks for.
         mapt: Gives the MAPT of the command; called only for rows that need one.
         flow_weights: Of the flow networks of the command.
+        reader: Reads the weights that the row names.
 
     Raises:
         ConfigError: If the row needs weights and there are none, or weights lack a head that it
@@ -243,13 +245,13 @@ def added_variant(
     if entry.needs_truth or entry.needs_true_flow or row.tracker == UNLINKED.associator:
         variant = replace(variant, group="reference")
     if row.tracker in mapt_tracker_names():
-        return replace(variant, mapt=_mapt(row, mapt))
+        return replace(variant, mapt=_mapt(row, mapt, reader))
     if row.tracker.startswith(FLOW_PREFIX):
         by_mapt = row.tracker.endswith(_WITH_MAPT)
         variant = replace(
-            variant, mapt=_mapt(replace(row, weights=None), mapt) if by_mapt else None
+            variant, mapt=_mapt(replace(row, weights=None), mapt, reader) if by_mapt else None
         )
-        weights = _flow(row, flow_weights) if entry.needs_weights else None
+        weights = _flow(row, flow_weights, reader) if entry.needs_weights else None
         return replace(variant, weights=weights)
     return variant
 
@@ -260,8 +262,10 @@ def _files(settings: Sequence[Setting]) -> tuple[tuple[str, str], ...]:
     return tuple((name, file_sha256(path)) for name, path in named if path.is_file())
 
 
-def _mapt(row: Row, default: Callable[[], MaptWeights | None]) -> MaptWeights:
-    weights = default() if row.weights is None else read_mapt_weights(row.weights)
+def _mapt(
+    row: Row, default: Callable[[], MaptWeights | None], reader: WeightsReader
+) -> MaptWeights:
+    weights = default() if row.weights is None else reader.mapt(row.weights, None)
     if weights is None:
         raise ConfigError(
             f"row {str(row)!r} needs weights of MAPT; write {row.tracker},weights=NAME|FILE, or "
@@ -280,15 +284,15 @@ def _mapt(row: Row, default: Callable[[], MaptWeights | None]) -> MaptWeights:
     return weights
 
 
-def _flow(row: Row, given: Sequence[NetworkWeights]) -> NetworkWeights:
+def _flow(row: Row, given: Sequence[NetworkWeights], reader: WeightsReader) -> NetworkWeights:
     flow = row.tracker.removesuffix(_WITH_MAPT).removesuffix("+appearance")
     if row.weights is not None:
-        return read_flow_weights({flow: Path(row.weights)})[0]
+        return reader.flow({flow: Path(row.weights)})[0]
     known = {weights.name: weights for weights in given}
     if flow in known:
         return known[flow]
     if flow in shipped_flow_files():
-        return read_flow_weights({flow: shipped_flow_files()[flow]})[0]
+        return reader.flow({flow: shipped_flow_files()[flow]})[0]
     raise ConfigError(
         f"row {str(row)!r} needs weights; write {row.tracker},weights=FILE, or give "
         f"--flow-weights {flow}=FILE"
