@@ -17,7 +17,6 @@ __all__ = [
     "json_option",
     "path_type",
     "table_options",
-    "whole_numbers",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -40,27 +39,6 @@ class _PathType(click.Path):
 
 path_type = _PathType(path_type=Path)
 """A path without checks by click. The library checks it, with its own messages and exit codes."""
-
-
-def whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
-    """Parse whole numbers separated by commas.
-
-    Args:
-        option: Name of the option, for messages.
-        text: Value of the option.
-        expected: Description of valid values, for messages.
-
-    Raises:
-        ConfigError: If the text has another form.
-
-    Example:
-        >>> whole_numbers("--levels", "1,3,5", "levels with commas")
-        (1, 3, 5)
-    """
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as problem:
-        raise ConfigError(f"{option} is {text!r}; expected {expected}") from problem
 
 
 def json_option(function: _Function) -> _Function:

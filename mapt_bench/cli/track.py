@@ -23,14 +23,14 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.errors import ConfigError
 from mapt_bench.evaluation.tracking_run import SequenceRun, track_videos
-from mapt_bench.experiments.segment_sources import (
+from mapt_bench.experiments.plans.segment_sources import (
     FOUND_BY_MAPT,
     SEGMENTS_FORM,
     SegmentSource,
     parse_segments,
     saved_segments,
 )
-from mapt_bench.experiments.weights import MaptWeights, read_mapt_weights
+from mapt_bench.experiments.plans.weights import MaptWeights, read_mapt_weights
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.tables import Cell, Column, Table

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mapt_bench.experiments.runner import CellOutcome, RunOutcome
-from mapt_bench.experiments.segment_sources import OWN_SEGMENTS
+from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.plans.segment_sources import OWN_SEGMENTS
 
 __all__ = ["ResultTable", "result_tables"]
 

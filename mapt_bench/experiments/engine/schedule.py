@@ -7,14 +7,16 @@ from mapt_bench.baselines.plugins import UserTracker
 from mapt_bench.baselines.registry import TrackerEntry
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.experiments.cells import Keys
-from mapt_bench.experiments.plan import Cell, Plan, Skip
-from mapt_bench.experiments.source import DataSource
-from mapt_bench.experiments.variants import Variant
+from mapt_bench.experiments.engine._keys import Keys
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
+from mapt_bench.experiments.plans.source import DataSource
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.labels import Video
 from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video
 
 __all__ = ["Schedule", "ScheduledCell", "Unit", "schedule_plan"]
+
+_STRESSOR_WORD = "stressor "
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,25 @@ class Schedule:
     """All work of a plan.
 
     Attributes:
+        plan: The plan.
         cells: Those that can run, in the order of the plan.
         skipped: What cannot, and why.
     """
 
+    plan: Plan
     cells: tuple[ScheduledCell, ...]
     skipped: tuple[Skip, ...]
+
+    @property
+    def skips_of_stress(self) -> tuple[Skip, ...]:
+        """Stressors and sequences of a stress test that cannot be run."""
+        if not self.plan.series:
+            return ()
+        return tuple(
+            skip
+            for skip in self.skipped
+            if skip.sequence or skip.tracker.startswith(_STRESSOR_WORD)
+        )
 
     def units(self) -> list[Unit]:
         """Return every unit once; those of one video under one stress stand together."""
@@ -156,7 +171,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
     if not cells or (plan.series and not stressed):
         reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))
         raise DataError(f"nothing can be run: {reasons}", where=source.name)
-    return Schedule(tuple(cells), tuple(skipped.values()))
+    return Schedule(plan, tuple(cells), tuple(skipped.values()))
 
 
 def _video_under_stress(unit: Unit) -> tuple[int, str, int]:
@@ -180,7 +195,7 @@ def _skip(cell: Cell, entry: TrackerEntry, source: DataSource) -> Skip | None:
     if cell.stress is not None:
         reason = _unsuited(cell.stress.entry, source)
         if reason is not None:
-            return Skip(f"stressor {cell.stress.name}", reason)
+            return Skip(f"{_STRESSOR_WORD}{cell.stress.name}", reason)
     reason = _unmet_need(entry, source) or _unknown_classes(cell, source)
     return None if reason is None else Skip(cell.variant.name, reason)
 

@@ -1,23 +1,30 @@
 """The result of a run as one JSON file, ``mapt-bench/run/1``, which reports and gates read."""
 
+import re
 import statistics
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
-from mapt_bench.experiments.claims import paper_claims
-from mapt_bench.experiments.class_results import averaged_class_names, class_scores
-from mapt_bench.experiments.group_results import scores_by_group
-from mapt_bench.experiments.link_results import link_results
-from mapt_bench.experiments.plan import Cell
-from mapt_bench.experiments.runner import CellOutcome, RunOutcome
-from mapt_bench.experiments.segment_sources import SegmentSource
-from mapt_bench.experiments.statistics import cell_scores
-from mapt_bench.experiments.summary import summary_rows
+from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.plans.plan import Cell
+from mapt_bench.experiments.plans.segment_sources import SegmentSource
+from mapt_bench.experiments.summaries._link_results import link_results
+from mapt_bench.experiments.summaries.cell_scores import (
+    INTERVAL_SCORES,
+    Comparisons,
+    averaged_class_names,
+    cell_scores,
+    class_scores,
+)
+from mapt_bench.experiments.summaries.group_results import scores_by_group
+from mapt_bench.experiments.summaries.result_tables import result_tables
 from mapt_bench.metrics import pat_variant, undefined_reasons
+from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance
 
-__all__ = ["RUN_SCHEMA", "run_result"]
+__all__ = ["RUN_SCHEMA", "paper_claims", "run_result", "summary_rows"]
 
 RUN_SCHEMA = "mapt-bench/run/1"
 
@@ -26,16 +33,16 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
     """Return the whole result, ready for JSON.
 
     Args:
-        outcome: What :func:`~mapt_bench.experiments.runner.run_plan` returned.
+        outcome: What :func:`~mapt_bench.experiments.engine.runner.run_plan` returned.
         pat_protocol: Which PAT is the headline.
 
     Returns:
         ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``, ``protocol``
         and ``provenance``; ``scores_by_group``; and what
-        :mod:`~mapt_bench.experiments.link_results` reads from link events. Equal for equal runs,
-        however many workers there were, but for ``provenance.created`` and everything under
-        ``cost``. Where units were computed by different versions or on different machines,
-        ``provenance.sets`` lists them.
+        :func:`~mapt_bench.experiments.summaries._link_results.link_results` reads from link
+        events. Equal for equal runs, however many workers there were, but for
+        ``provenance.created`` and everything under ``cost``. Where units were computed by
+        different versions or on different machines, ``provenance.sets`` lists them.
     """
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
@@ -172,3 +179,140 @@ def _cost(cell: CellOutcome) -> dict[str, float | int | None]:
         "seconds_per_frame": statistics.median(seconds) if seconds else None,
         "frames_timed": len(seconds),
     }
+
+
+_RESAMPLES = 2000
+_RESAMPLES_UNDER_STRESS = 500
+"""Fewer, since a stress test has hundreds of cells."""
+
+_Row = dict[str, Any]
+_Entry = Mapping[str, Any]
+
+
+def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: str) -> list[_Row]:
+    """Return the rows of the summary, table by table.
+
+    Intervals and paired differences to the reference row of the same table are bootstrapped over
+    sequences; p values are corrected (Holm) for all comparisons of the run. Which tables there are
+    says :func:`~mapt_bench.experiments.summaries.result_tables.result_tables`, and
+    :class:`~mapt_bench.experiments.summaries.cell_scores.Comparisons` what is compared.
+
+    Args:
+        outcome: What was run.
+        entries: The cells of the result, in the order of ``outcome.cells``.
+        pat_protocol: Which PAT is the headline.
+    """
+    comparisons = Comparisons(
+        ScoreStatistics(
+            outcome.source.labels,
+            pat_protocol=pat_protocol,
+            names=INTERVAL_SCORES,
+            seed=outcome.seed,
+            resamples=_RESAMPLES_UNDER_STRESS if outcome.plan.series else _RESAMPLES,
+        ),
+        "the run",
+    )
+    rows = []
+    for table in result_tables(outcome):
+        for at in table.positions:
+            cell = outcome.cells[at]
+            row = _row(cell, entries[at], table.condition)
+            if not cell.failures:
+                row["intervals"] = comparisons.intervals(cell)
+                row["differences"] = comparisons.differences(cell, table.reference)
+            rows.append(row)
+    comparisons.correct()
+    return rows
+
+
+def _row(cell: CellOutcome, entry: _Entry, condition: _Row) -> _Row:
+    variant = cell.cell.variant
+    return {
+        "variant": variant.name,
+        "label": variant.label,
+        "group": variant.group,
+        **variant.describe(),
+        "thresholds": variant.thresholds,
+        **condition,
+        "cell": cell.key,
+        "n_sequences": len(entry["per_sequence"]),
+        **{name: entry[name] for name in ("status", "scores", "matches", "links", "cost")},
+        "intervals": {},
+        "differences": None,
+    }
+
+
+_HEADS = (
+    ("motion head alone", 0.6161, "mapt:motion"),
+    ("appearance head alone", 0.5984, "mapt:appearance"),
+    ("both heads", 0.6265, "mapt"),
+)
+_UNMEASURED = (
+    "not measured: the claim is MAPT's trained model on KITTI-STEP val; this run has no row of it"
+)
+_ELSEWHERE = (
+    "claimed of the published model on KITTI-STEP val; measured here on segments {segments!r} with "
+    "the weights of this run, other data and another size of model: no comparison"
+)
+
+_SummaryRow = Mapping[str, Any]
+
+
+def paper_claims(experiment: str, rows: Sequence[_SummaryRow] = ()) -> list[dict[str, Any]]:
+    """Return the paper's numbers that belong to an experiment, as fractions.
+
+    Args:
+        experiment: Name of the experiment; only ``"ablate"`` has claims to stand beside.
+        rows: Its summary. Measured values are those of the first kind of segments, with memory.
+
+    Returns:
+        Each with ``name``, ``score``, ``claimed``, ``measured``, ``difference`` and ``note``. The
+        difference is null: no run here is of the data and the model that the claim is about, and
+        the note says so. Without rows of MAPT ``measured`` is null too.
+
+    Note:
+        Hurtado, Marvi, Mohan and Valada 2025 (arXiv:2503.09191), ablation of the heads.
+    """
+    return list(_claims(rows)) if experiment == "ablate" else []
+
+
+def _claims(rows: Sequence[_SummaryRow]) -> Iterator[dict[str, Any]]:
+    found = {variant: _pat(rows, variant) for _, _, variant in _HEADS}
+    note = _note(rows)
+    for name, claimed, variant in _HEADS:
+        yield _claim(f"PAT, {name}", claimed, found[variant], note)
+    for name, claimed, variant in _HEADS[:2]:
+        measured = None
+        if (both := found["mapt"]) is not None and (alone := found[variant]) is not None:
+            measured = both - alone
+        gain = round(_HEADS[2][1] - claimed, 4)
+        yield _claim(f"PAT, both heads less {name}", gain, measured, note)
+
+
+def _claim(name: str, claimed: float, measured: float | None, note: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "score": "PAT",
+        "claimed": claimed,
+        "measured": measured,
+        "difference": None,
+        "note": _UNMEASURED if measured is None else note,
+    }
+
+
+def _of_first_table(rows: Sequence[_SummaryRow]) -> list[_SummaryRow]:
+    first = rows[0].get("segments") if rows else None
+    return [row for row in rows if row.get("segments") == first and not row.get("trained")]
+
+
+def _pat(rows: Sequence[_SummaryRow], variant: str) -> float | None:
+    named = re.compile(rf"{re.escape(variant)}\+memory(=\d+)?")
+    for row in _of_first_table(rows):
+        if named.fullmatch(row["variant"]):
+            pat: float | None = row["scores"].get("PAT")
+            return pat
+    return None
+
+
+def _note(rows: Sequence[_SummaryRow]) -> str:
+    return _ELSEWHERE.format(segments=rows[0].get("segments") if rows else None)

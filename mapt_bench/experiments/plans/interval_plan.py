@@ -6,21 +6,21 @@ from dataclasses import replace
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.ablation_plan import in_order
-from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
-from mapt_bench.experiments.variants import (
+from mapt_bench.experiments.plans.ablation_plan import flows_left_out, in_order
+from mapt_bench.experiments.plans.plan import Cell, Plan, Sweep
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.variants import (
     BASELINES,
     EXACT_FLOW,
     HAND_MADE,
     ORACLE,
-    Variant,
     flow_variant,
     mapt_heads,
     with_added,
     with_and_without_memory,
     with_settings,
 )
-from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
+from mapt_bench.experiments.plans.weights import MaptWeights, NetworkWeights
 
 __all__ = ["DEFAULT_TAUS", "interval_plan"]
 
@@ -91,11 +91,7 @@ def interval_plan(
         reference=variants[0].name,
         thresholds=thresholds,
         sweeps=tuple(sweeps),
-        skipped=tuple(
-            Skip(name, f"takes several times as long as other rows; --flow-weights {name} runs it")
-            for name in left_out
-            if name not in _names(variants)
-        ),
+        skipped=flows_left_out(left_out, variants),
     )
 
 

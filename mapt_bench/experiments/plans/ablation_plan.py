@@ -6,8 +6,9 @@ from dataclasses import replace
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
 from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.experiments.plan import Cell, Plan, Skip
-from mapt_bench.experiments.variants import (
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.variants import (
     BASELINES,
     EXACT_FLOW,
     HAND_MADE,
@@ -16,7 +17,6 @@ from mapt_bench.experiments.variants import (
     ORACLE,
     ORACLE_IN_VIEW,
     UNLINKED,
-    Variant,
     flow_variant,
     mapt_fusions,
     mapt_heads,
@@ -27,9 +27,9 @@ from mapt_bench.experiments.variants import (
     with_memory,
     with_settings,
 )
-from mapt_bench.experiments.weights import MaptWeights, NetworkWeights
+from mapt_bench.experiments.plans.weights import MaptWeights, NetworkWeights
 
-__all__ = ["ablation_plan", "in_order"]
+__all__ = ["ablation_plan", "flows_left_out", "in_order"]
 
 
 def ablation_plan(
@@ -43,6 +43,7 @@ def ablation_plan(
     shared_segments: Sequence[str | None] = (),
     thresholds: ThresholdsName = DEFAULT_THRESHOLDS,
     reference: str | None = None,
+    left_out: Sequence[str] = (),
     added: Sequence[Variant] = (),
 ) -> Plan:
     """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
@@ -64,14 +65,15 @@ def ablation_plan(
         mapt: Weights of MAPT; ``None`` runs what needs none.
         flow_weights: Of the flow networks that can run.
         switches: Parts of MAPT to switch off, one row each; see
-            :data:`~mapt_bench.model.switches.SWITCHES`.
+            :data:`~mapt_bench.mapt_switches.SWITCHES`.
         trained: Networks of the second table; the first is what the others are compared with.
         segments: Names of what is linked, a table each; see
-            :class:`~mapt_bench.experiments.plan.Cell`.
+            :class:`~mapt_bench.experiments.plans.plan.Cell`.
         shared_segments: Those on which the networks of the second table are run, besides the
             segments of their own name.
         thresholds: Which thresholds the rows run with.
         reference: The row that differences are taken to.
+        left_out: Flow networks that could run; those that do not are listed as skipped.
         added: Rows that run besides those of the plan; whole trackers link what they find.
 
     Raises:
@@ -99,7 +101,6 @@ def ablation_plan(
         [with_memory(trained_variant(each), memory) for each in trained], thresholds
     )
     own = [Cell(row, segments=each.name) for row, each in zip(networks, trained, strict=True)]
-    given = {weights.name for weights in flow_weights}
     return Plan(
         experiment="ablate",
         variants=(*variants, *networks),
@@ -112,10 +113,13 @@ def ablation_plan(
         ),
         reference=against,
         thresholds=thresholds,
-        skipped=tuple(
-            Skip(flow, f"needs weights; give --flow-weights {flow}=FILE")
-            for flow in NETWORK_FLOWS
-            if flow not in given
+        skipped=(
+            *flows_left_out(left_out, variants),
+            *(
+                Skip(flow, f"needs weights; give --flow-weights {flow}=FILE")
+                for flow in NETWORK_FLOWS
+                if flow not in {weights.name for weights in flow_weights} | {*left_out}
+            ),
         ),
     )
 
@@ -129,6 +133,16 @@ def in_order(flow_weights: Sequence[NetworkWeights]) -> list[NetworkWeights]:
             known.index(weights.name) if weights.name in known else len(known),
             weights.name,
         ),
+    )
+
+
+def flows_left_out(names: Sequence[str], variants: Sequence[Variant]) -> tuple[Skip, ...]:
+    """Return skips for shipped flow networks without a row: they run only if they are named."""
+    rows = {variant.name.partition("+")[0] for variant in variants}
+    return tuple(
+        Skip(name, f"takes several times as long as other rows; --flow-weights {name} runs it")
+        for name in names
+        if name not in rows
     )
 
 

@@ -1,19 +1,23 @@
 """Runs a plan; what is done is never done again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from mapt_bench.errors import ConfigError, DataError, TrackerError
-from mapt_bench.experiments.plan import Cell, Plan, Series, Skip
-from mapt_bench.experiments.run_folder import claim_folder, read_unit
-from mapt_bench.experiments.schedule import ScheduledCell, schedule_plan
-from mapt_bench.experiments.source import DataSource
-from mapt_bench.experiments.unit import UnitResult
-from mapt_bench.experiments.workers import Failure, Work, outcomes
+from mapt_bench.experiments.engine._workers import Failure, Work, outcomes
+from mapt_bench.experiments.engine.run_folder import claim_folder, read_unit
+from mapt_bench.experiments.engine.schedule import Schedule, ScheduledCell, schedule_plan
+from mapt_bench.experiments.engine.unit import UnitResult
+from mapt_bench.experiments.plans.plan import Cell, Plan, Series, Skip
+from mapt_bench.experiments.plans.source import DataSource
 from mapt_bench.metrics import LinkEvents, SequenceSums
 
-__all__ = ["CellOutcome", "RunOutcome", "run_plan", "skips_of_stress", "unit_count"]
+__all__ = ["CellOutcome", "Progress", "RunOutcome", "no_progress", "run_plan"]
+
+Progress = Callable[[Schedule], AbstractContextManager[Callable[[int], None]]]
+"""Shows how far a run is: gets the schedule, and yields a function that takes units done."""
 
 
 @dataclass(frozen=True)
@@ -91,25 +95,10 @@ class RunOutcome:
         return [found for cell in self.cells for found in cell.failures.values()]
 
 
-def unit_count(plan: Plan, source: DataSource) -> int:
-    """Return how many units of work a plan comes to, those done before included.
-
-    Raises:
-        DataError: If nothing can be run.
-    """
-    return len(schedule_plan(plan, source, seed=0).units())
-
-
-def skips_of_stress(plan: Plan, source: DataSource) -> tuple[Skip, ...]:
-    """Return what of a stress test's stressors and sequences will not be run, before it is.
-
-    Raises:
-        DataError: If nothing can be run.
-    """
-    if not plan.series:
-        return ()
-    skipped = schedule_plan(plan, source, seed=0).skipped
-    return tuple(skip for skip in skipped if skip.sequence or skip.tracker.startswith("stressor "))
+@contextmanager
+def no_progress(schedule: Schedule) -> Iterator[Callable[[int], None]]:
+    """Show nothing of a schedule and its progress."""
+    yield lambda units: None
 
 
 def run_plan(
@@ -119,7 +108,7 @@ def run_plan(
     *,
     seed: int = 0,
     jobs: int = 1,
-    advance: Callable[[int], None] = lambda units: None,
+    progress: Progress = no_progress,
 ) -> RunOutcome:
     """Run every cell of a plan that is not done yet.
 
@@ -133,7 +122,7 @@ def run_plan(
         folder: The run; made if need be, gone on with if it is of the same plan and data.
         seed: Of segment order and noise.
         jobs: Worker processes; results do not depend on it.
-        advance: Told how many more of the units of :func:`unit_count` are done.
+        progress: Opened with the schedule before work begins; gets the number of units done.
 
     Raises:
         ConfigError: If ``jobs`` is below 1 or the folder holds a run of another plan or data.
@@ -141,25 +130,26 @@ def run_plan(
     """
     if jobs < 1:
         raise ConfigError(f"{jobs} workers; expected 1 or more")
-    plan_of_work = schedule_plan(plan, source, seed)
+    schedule = schedule_plan(plan, source, seed)
     claim_folder(folder, plan, source, seed)
-    units = plan_of_work.units()
+    units = schedule.units()
     found: dict[tuple[str, int, int], UnitResult | Failure] = {}
     for unit in units:
         kept = read_unit(folder, unit, source.labels)
         if kept is not None:
             found[unit.place] = kept
-    advance(len(found))
     todo = [unit for unit in units if unit.place not in found]
-    for unit, outcome in outcomes(Work(source, folder, seed), todo, jobs):
-        found[unit.place] = outcome
-        advance(1)
+    with progress(schedule) as advance:
+        advance(len(found))
+        for unit, outcome in outcomes(Work(source, folder, seed), todo, jobs):
+            found[unit.place] = outcome
+            advance(1)
     return RunOutcome(
         plan=plan,
         source=source,
         seed=seed,
-        cells=tuple(_gather(cell, found) for cell in plan_of_work.cells),
-        skipped=plan_of_work.skipped,
+        cells=tuple(_gather(cell, found) for cell in schedule.cells),
+        skipped=schedule.skipped,
         computed=sum(isinstance(found[unit.place], UnitResult) for unit in todo),
     )
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.experiments.plan import Plan, Series
-from mapt_bench.experiments.variants import (
+from mapt_bench.experiments.plans.plan import Plan, Series
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.variants import (
     BASELINES,
     HAND_MADE,
     HAND_MADE_FUSIONS,
     ORACLE,
-    Variant,
     with_added,
     with_and_without_memory,
     with_settings,

@@ -14,7 +14,7 @@ from mapt_bench.data import StoredSequence
 from mapt_bench.data.fingerprint import maps_fingerprint
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
-from mapt_bench.experiments.weights import MaptWeights, read_mapt_weights
+from mapt_bench.experiments.plans.weights import LOADED, MaptWeights, WeightsReader
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.tracking import Segmenter
 from mapt_bench.weights import shipped_weights
@@ -156,7 +156,11 @@ def _true(source: SegmentSource, video: Video, index: int, seed: int, device: st
 
 
 def parse_segments(
-    text: str, *, mapt: Callable[[], MaptWeights], many: bool = False
+    text: str,
+    *,
+    mapt: Callable[[], MaptWeights],
+    many: bool = False,
+    reader: WeightsReader = LOADED,
 ) -> tuple[SegmentSource | Path, ...]:
     """Read the value of ``--segments``, the same in all commands.
 
@@ -167,6 +171,7 @@ def parse_segments(
             several kinds are allowed, separate them by commas.
         mapt: Gives the weights of the command; called only for ``mapt``.
         many: Whether several kinds are allowed.
+        reader: Reads the weights that are named.
 
     Returns:
         One source a kind; a path is a folder of predictions.
@@ -181,13 +186,15 @@ def parse_segments(
         raise ConfigError(
             f"--segments {text}: this command takes one kind of segments; run it once for each"
         )
-    kinds = tuple(_kind(word, mapt) for word in words)
+    kinds = tuple(_kind(word, mapt, reader) for word in words)
     if len(set(kinds)) != len(kinds):
         raise ConfigError(f"--segments {text} names a kind twice; keep one")
     return kinds
 
 
-def _kind(word: str, mapt: Callable[[], MaptWeights]) -> SegmentSource | Path:
+def _kind(
+    word: str, mapt: Callable[[], MaptWeights], reader: WeightsReader
+) -> SegmentSource | Path:
     if word == GROUND_TRUTH:
         return SegmentSource()
     if word == NOISY:
@@ -198,7 +205,7 @@ def _kind(word: str, mapt: Callable[[], MaptWeights]) -> SegmentSource | Path:
     if word and path.is_dir():
         return path
     if word in shipped_weights() or path.is_file() or path.suffix == ".safetensors":
-        return SegmentSource(mapt=read_mapt_weights(word))
+        return SegmentSource(mapt=reader.mapt(word, None))
     if len(path.parts) > 1:
         raise DataError(
             "there is no such folder of predictions or weights file; check the path given to "

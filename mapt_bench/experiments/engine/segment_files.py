@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mapt_bench.errors import DataError
-from mapt_bench.experiments.segment_sources import SegmentSource
+from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.labels import Video
 from mapt_bench.stress import Stress
 from mapt_bench.tracking.archive import SegmentArchive, write_archive

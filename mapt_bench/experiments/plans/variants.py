@@ -1,9 +1,9 @@
-"""The rows of experiments: which trackers, what they are called, and what question they answer."""
+"""The rows that plans are made of: which trackers, and which question each answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from mapt_bench.baselines.flow_sources import FLOW_PREFIX
 from mapt_bench.baselines.mapt_entries import mapt_tracker_names
@@ -11,7 +11,6 @@ from mapt_bench.baselines.plugins import UserTracker
 from mapt_bench.baselines.rows import (
     DEFAULT_MEMORY,
     Row,
-    ThresholdsOrigin,
     parse_row,
     thresholds_of,
     tracker_entry,
@@ -19,11 +18,12 @@ from mapt_bench.baselines.rows import (
 from mapt_bench.baselines.settings import Setting
 from mapt_bench.baselines.tuned import ThresholdsName, settings_of
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.weights import (
+from mapt_bench.experiments.plans.variant import Group, UserCode, Variant
+from mapt_bench.experiments.plans.weights import (
+    LOADED,
     MaptWeights,
     NetworkWeights,
-    read_flow_weights,
-    read_mapt_weights,
+    WeightsReader,
     shipped_flow_files,
 )
 from mapt_bench.files import file_sha256
@@ -37,9 +37,6 @@ __all__ = [
     "ORACLE",
     "ORACLE_IN_VIEW",
     "UNLINKED",
-    "Group",
-    "UserCode",
-    "Variant",
     "added_variant",
     "flow_variant",
     "mapt_fusions",
@@ -52,93 +49,7 @@ __all__ = [
     "with_settings",
 ]
 
-Group = Literal[
-    "reference", "baseline", "heads", "fusion", "flow", "switch", "trained", "added", "whole"
-]
-
 _WITH_MAPT = "+mapt"
-
-
-@dataclass(frozen=True, slots=True)
-class UserCode:
-    """The code of a row that is a user's tracker.
-
-    Attributes:
-        fingerprint: Hash of its source, see :func:`~mapt_bench.user_code.source_fingerprint`.
-        is_whole: Whether it finds its own segments.
-        files: SHA-256 of each file that a setting names, by name of the setting.
-    """
-
-    fingerprint: str
-    is_whole: bool
-    files: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One row of an experiment.
-
-    Attributes:
-        name: Spelled as :mod:`~mapt_bench.baselines.rows` says, for example ``"mapt+memory"``;
-            unique in its plan.
-        label: How plots call it.
-        group: Which question it belongs to; rows of ``"reference"`` compete for nothing.
-        associator: Name of the tracker.
-        memory: Frames that a lost track is kept for; ``None`` where the tracker has no memory.
-        settings: Settings of the associator that are not its defaults.
-        weights: Of its flow network; ``None`` where it has none.
-        mapt: Of the MAPT whose heads link; ``None`` where none do.
-        switches: Parts of MAPT that are removed at inference.
-        code: Of a user's tracker; ``None`` for those of this package.
-        thresholds: Where its thresholds come from: ``"tuned"``, ``"published"``, ``"own"`` for a
-            user's tracker, or ``"none"``.
-    """
-
-    name: str
-    label: str
-    group: Group
-    associator: str
-    memory: int | None = None
-    settings: tuple[Setting, ...] = ()
-    weights: NetworkWeights | None = None
-    mapt: MaptWeights | None = None
-    switches: tuple[str, ...] = ()
-    code: UserCode | None = None
-    thresholds: ThresholdsOrigin = "published"
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it finds its own segments, so that it has tables of its own."""
-        return self.code is not None and self.code.is_whole
-
-    @property
-    def row(self) -> Row:
-        """What :mod:`~mapt_bench.baselines.rows` calls it, without settings."""
-        return Row(self.associator, self.memory or 0, switches=self.switches)
-
-    def describe(self) -> dict[str, Any]:
-        """Return everything about the row that decides its result, ready for JSON.
-
-        Keys of cells and results are made from this. Names, labels, groups and paths are left out:
-        rows that amount to the same work have the same description.
-        """
-        return {
-            **self.describe_setup(),
-            "code": None
-            if self.code is None
-            else {"source": self.code.fingerprint, "files": dict(self.code.files)},
-        }
-
-    def describe_setup(self) -> dict[str, Any]:
-        """Return the same without code: what must not change when a run is resumed."""
-        return {
-            "associator": self.associator,
-            "memory": self.memory,
-            "settings": dict(self.settings),
-            "weights": None if self.weights is None else self.weights.sha256,
-            "mapt": None if self.mapt is None else self.mapt.sha256,
-            "switches": list(self.switches),
-        }
 
 
 UNLINKED = Variant("unlinked", "unlinked", "reference", "unlinked")
@@ -203,7 +114,7 @@ def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
 
     Args:
         mapt: Weights.
-        switch: A name of :data:`~mapt_bench.model.switches.SWITCHES`, or ``SETTING=VALUE`` of the
+        switch: A name of :data:`~mapt_bench.mapt_switches.SWITCHES`, or ``SETTING=VALUE`` of the
             association.
 
     Raises:
@@ -302,6 +213,7 @@ def added_variant(
     *,
     mapt: Callable[[], MaptWeights | None] = lambda: None,
     flow_weights: Sequence[NetworkWeights] = (),
+    reader: WeightsReader = LOADED,
 ) -> Variant:
     """Return a row that the user adds to an experiment.
 
@@ -309,6 +221,7 @@ def added_variant(
         row: What the user asks for.
         mapt: Gives the MAPT of the command; called only for rows that need one.
         flow_weights: Of the flow networks of the command.
+        reader: Reads the weights that the row names.
 
     Raises:
         ConfigError: If the row needs weights and there are none, or weights lack a head that it
@@ -332,13 +245,13 @@ def added_variant(
     if entry.needs_truth or entry.needs_true_flow or row.tracker == UNLINKED.associator:
         variant = replace(variant, group="reference")
     if row.tracker in mapt_tracker_names():
-        return replace(variant, mapt=_mapt(row, mapt))
+        return replace(variant, mapt=_mapt(row, mapt, reader))
     if row.tracker.startswith(FLOW_PREFIX):
         by_mapt = row.tracker.endswith(_WITH_MAPT)
         variant = replace(
-            variant, mapt=_mapt(replace(row, weights=None), mapt) if by_mapt else None
+            variant, mapt=_mapt(replace(row, weights=None), mapt, reader) if by_mapt else None
         )
-        weights = _flow(row, flow_weights) if entry.needs_weights else None
+        weights = _flow(row, flow_weights, reader) if entry.needs_weights else None
         return replace(variant, weights=weights)
     return variant
 
@@ -349,8 +262,10 @@ def _files(settings: Sequence[Setting]) -> tuple[tuple[str, str], ...]:
     return tuple((name, file_sha256(path)) for name, path in named if path.is_file())
 
 
-def _mapt(row: Row, default: Callable[[], MaptWeights | None]) -> MaptWeights:
-    weights = default() if row.weights is None else read_mapt_weights(row.weights)
+def _mapt(
+    row: Row, default: Callable[[], MaptWeights | None], reader: WeightsReader
+) -> MaptWeights:
+    weights = default() if row.weights is None else reader.mapt(row.weights, None)
     if weights is None:
         raise ConfigError(
             f"row {str(row)!r} needs weights of MAPT; write {row.tracker},weights=NAME|FILE, or "
@@ -369,15 +284,15 @@ def _mapt(row: Row, default: Callable[[], MaptWeights | None]) -> MaptWeights:
     return weights
 
 
-def _flow(row: Row, given: Sequence[NetworkWeights]) -> NetworkWeights:
+def _flow(row: Row, given: Sequence[NetworkWeights], reader: WeightsReader) -> NetworkWeights:
     flow = row.tracker.removesuffix(_WITH_MAPT).removesuffix("+appearance")
     if row.weights is not None:
-        return read_flow_weights({flow: Path(row.weights)})[0]
+        return reader.flow({flow: Path(row.weights)})[0]
     known = {weights.name: weights for weights in given}
     if flow in known:
         return known[flow]
     if flow in shipped_flow_files():
-        return read_flow_weights({flow: shipped_flow_files()[flow]})[0]
+        return reader.flow({flow: shipped_flow_files()[flow]})[0]
     raise ConfigError(
         f"row {str(row)!r} needs weights; write {row.tracker},weights=FILE, or give "
         f"--flow-weights {flow}=FILE"

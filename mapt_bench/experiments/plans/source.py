@@ -9,7 +9,7 @@ from typing import Any
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.data.fingerprint import videos_fingerprint
 from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.experiments.segment_sources import (
+from mapt_bench.experiments.plans.segment_sources import (
     OWN_SEGMENTS,
     SegmentSource,
     saved_segments,

@@ -3,10 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapt_bench.experiments.class_results import class_scores
-from mapt_bench.experiments.result_tables import result_tables
-from mapt_bench.experiments.runner import CellOutcome, RunOutcome
-from mapt_bench.experiments.statistics import INTERVAL_SCORES, Comparisons, cell_scores
+from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.summaries.cell_scores import (
+    INTERVAL_SCORES,
+    Comparisons,
+    cell_scores,
+    class_scores,
+)
+from mapt_bench.experiments.summaries.result_tables import result_tables
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 
 __all__ = ["HALF_AND_KIND", "group_members", "scores_by_group", "with_half_and_kind"]

@@ -1,6 +1,7 @@
 """One unit of work: one tracker over one sequence under one condition, scored and timed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
@@ -13,16 +14,15 @@ from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions
 from mapt_bench.baselines.plugins import UserTracker
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.experiments.shared import SharedVideo
-from mapt_bench.experiments.shared_work import WorkOfUnit
-from mapt_bench.experiments.variants import Variant
-from mapt_bench.experiments.weights import MaptWeights
+from mapt_bench.experiments.engine.shared import SharedVideo, WorkOfUnit
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.weights import MaptWeights
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
 from mapt_bench.stress.dropped import DroppedVideo
 from mapt_bench.tracking import FrameSegments, TrackerRun
 
-__all__ = ["UNIT_SCHEMA", "UnitResult", "run_unit"]
+__all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit"]
 
 UNIT_SCHEMA = "mapt-bench/unit/4"
 
@@ -207,3 +207,38 @@ class _Replay:
         """Return what was found in the frame."""
         index = self._kept.whole_index(frame.index)
         return self._shared.segments(self._name, index, self._mapt)
+
+
+@contextmanager
+def one_thread(*, networks: bool) -> Iterator[None]:
+    """Let OpenCV and, where networks run, torch use one thread; afterwards as many as before.
+
+    Besides costs this keeps results the same: sums of torch depend on the number of threads.
+
+    Args:
+        networks: Whether torch is needed; it is not imported otherwise.
+    """
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        if networks:
+            with _one_thread_of_torch():
+                yield
+        else:
+            yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+@contextmanager
+def _one_thread_of_torch() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -5,8 +5,8 @@ from typing import Literal
 
 from mapt_bench.baselines.tuned import ThresholdsName
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.segment_sources import OWN_SEGMENTS
-from mapt_bench.experiments.variants import Variant
+from mapt_bench.experiments.plans.segment_sources import OWN_SEGMENTS
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.stress import Stress
 
 __all__ = ["DROP", "Cell", "Plan", "Series", "Skip", "Sweep"]

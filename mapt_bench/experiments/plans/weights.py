@@ -1,6 +1,6 @@
 """Trained weights of networks: read once for their checks, and known by their contents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,11 @@ from mapt_bench.weights import (
 )
 
 __all__ = [
+    "BY_NAME",
+    "LOADED",
     "MaptWeights",
     "NetworkWeights",
+    "WeightsReader",
     "read_flow_weights",
     "read_mapt_weights",
     "shipped_flow_files",
@@ -95,7 +98,7 @@ def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> M
     path = weights_file(weights)
     parts = mapt_parts(FlowOptions(weights=path))
     return MaptWeights(
-        name=name or (path.parent.resolve().name if path.stem == "weights" else path.stem),
+        name=name or _name_of(path),
         path=path,
         sha256=file_sha256(path),
         label_space=parts.label_space,
@@ -104,8 +107,57 @@ def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> M
     )
 
 
+def _mapt_by_name(weights: str = DEFAULT_MAPT, name: str | None = None) -> MaptWeights:
+    path = weights_file(weights)
+    if not path.is_file():
+        return read_mapt_weights(weights, name)  # says what is wrong with the file
+    return MaptWeights(
+        name=name or _name_of(path),
+        path=path,
+        sha256="",
+        label_space="",
+        has_motion=True,
+        has_appearance=True,
+    )
+
+
+def _name_of(path: Path) -> str:
+    return path.parent.resolve().name if path.stem == "weights" else path.stem
+
+
 def _flow(flow: str, path: Path) -> NetworkWeights:
-    if not flow_entry(flow).needs_weights:
-        raise ConfigError(f"{flow} is no network and has no weights; leave its --flow-weights away")
+    _check_flow(flow)
     build_flow_source(flow, weights=path)
     return NetworkWeights(flow, path, file_sha256(path))
+
+
+def _flow_by_name(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
+    for flow in files:
+        _check_flow(flow)
+    return tuple(NetworkWeights(flow, path, "") for flow, path in files.items())
+
+
+def _check_flow(flow: str) -> None:
+    if not flow_entry(flow).needs_weights:
+        raise ConfigError(f"{flow} is no network and has no weights; omit its --flow-weights")
+
+
+@dataclass(frozen=True)
+class WeightsReader:
+    """How weights are looked at.
+
+    Attributes:
+        mapt: Gives the weights of MAPT of a name or file, and of a name to call the network.
+        flow: Gives the weights of flow networks of their files.
+    """
+
+    mapt: Callable[[str, str | None], MaptWeights]
+    flow: Callable[[Mapping[str, Path]], tuple[NetworkWeights, ...]]
+
+
+LOADED = WeightsReader(read_mapt_weights, read_flow_weights)
+"""Loads each file once, which imports torch."""
+
+BY_NAME = WeightsReader(_mapt_by_name, _flow_by_name)
+"""Checks names alone, and assumes that networks have all heads: good for finding wrong options
+without importing torch."""

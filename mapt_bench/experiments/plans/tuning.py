@@ -6,8 +6,8 @@ from typing import Any
 
 from mapt_bench.baselines.settings import Setting
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.plan import Cell, Plan
-from mapt_bench.experiments.variants import Variant
+from mapt_bench.experiments.plans.plan import Cell, Plan
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.tracking.two_step import SECOND_STEPS
 
 __all__ = ["Choice", "best_trials", "search_space", "tuning_plan"]

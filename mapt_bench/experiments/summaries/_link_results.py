@@ -3,21 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapt_bench.experiments.group_results import group_members
-from mapt_bench.experiments.plan import Series
-from mapt_bench.experiments.recoveries import recoveries, recoveries_of_cells, without_bin
-from mapt_bench.experiments.runner import CellOutcome, RunOutcome
-from mapt_bench.experiments.variants import Variant
+from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.plans.plan import Series
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.summaries.group_results import group_members
 from mapt_bench.metrics import LinkEvents
 from mapt_bench.metrics.break_point import break_point
 from mapt_bench.metrics.link_rates import (
+    FULL_OCCLUSIONS,
+    GAP_BINS,
+    Bin,
+    Rate,
     kept_by_displacement,
+    kept_by_gap,
     kept_by_visibility,
     kept_links,
+    recovered_by_gap,
+    right_returns,
 )
 from mapt_bench.stress import Stress, occluder_label, stress_entry, stress_video
 
-__all__ = ["EVERY_STRESSOR", "link_results"]
+__all__ = ["EVERY_STRESSOR", "link_results", "recoveries", "recoveries_of_cells", "without_bin"]
 
 _Row = dict[str, Any]
 
@@ -36,7 +42,7 @@ def link_results(outcome: RunOutcome) -> _Row:
 
     Returns:
         ``groups`` and ``links_by_group`` if the videos have groups; of an ablation ``recoveries``
-        (see :func:`~mapt_bench.experiments.recoveries.recoveries_of_cells`); of a stress test
+        (see :func:`recoveries_of_cells`); of a stress test
         instead ``stressors`` (what was done, and what the truth says of it), ``visibility`` and
         ``recoveries`` (one entry a variant and stressor, all levels together, each with one entry a
         range), and, of motion, ``break_points``.
@@ -194,3 +200,80 @@ def _of_members(cell: CellOutcome, chosen: Sequence[int], seed: int) -> _Row:
     if not events:
         return {"hits": 0, "n": 0, "share": None, "interval": {"n": 0, "reason": "no sequence"}}
     return without_bin(kept_links(events, seed=seed))
+
+
+_Group = tuple[str, str]
+
+_EVERYTHING = ("all", "all")
+_HALF = "half"
+
+
+def recoveries(
+    events: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
+) -> list[_Row]:
+    """Return, for each range of gaps, what is kept and recovered, and the precision of returns.
+
+    Args:
+        events: One entry a sequence, the unit of the intervals.
+        bins: Ranges of gaps, and of absences of identities, in frames.
+        seed: Of the resampling.
+
+    Returns:
+        Each with ``bin``, ``hits``, ``n``, ``share``, ``interval`` of the links over such gaps;
+        ``recovered``, the same of the tracks that are found on both sides of the gap; and
+        ``returns``, the same of the identities that were given again.
+    """
+    kept = kept_by_gap(events, bins, seed=seed)
+    recovered = recovered_by_gap(events, bins, seed=seed)
+    right = right_returns(events, bins, seed=seed)
+    return [
+        {**rate.to_dict(), "recovered": without_bin(found), "returns": without_bin(precision)}
+        for rate, found, precision in zip(kept, recovered, right, strict=True)
+    ]
+
+
+def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:
+    """Return the recoveries of each cell that is done: over all videos, and in each half.
+
+    Returns:
+        Each with ``variant``, ``label``, ``group``, ``cell`` (key), ``factor`` (``"all"`` or
+        ``"half"``), ``value``, ``n_sequences``, ``bins`` (see :func:`recoveries`), and
+        ``full_occlusions``, the same of gaps of 3 to 10 frames together.
+    """
+    chosen = _selections(outcome)
+    found: dict[tuple[str, _Group], _Row] = {}
+    rows = []
+    for cell in outcome.cells:
+        if cell.failures:
+            continue
+        variant = cell.cell.variant
+        given = {"variant": variant.name, "label": variant.label, "group": variant.group}
+        for group, positions in chosen.items():
+            place = cell.key, group
+            if place not in found:  # cells of one key are the same work
+                found[place] = _of_selection(cell, positions, outcome.seed)
+            rows.append(
+                {**given, "cell": cell.key, "factor": group[0], "value": group[1], **found[place]}
+            )
+    return rows
+
+
+def without_bin(rate: Rate) -> _Row:
+    """Return a rate ready for JSON, its range not named."""
+    return {name: value for name, value in rate.to_dict().items() if name != "bin"}
+
+
+def _selections(outcome: RunOutcome) -> dict[_Group, tuple[int, ...]]:
+    names = [video.info.name for video in outcome.source.videos]
+    members = group_members(names, outcome.source.groups)
+    halves = {group: members[group] for group in sorted(members) if group[0] == _HALF}
+    return {_EVERYTHING: tuple(range(len(names))), **halves}
+
+
+def _of_selection(cell: CellOutcome, positions: Sequence[int], seed: int) -> _Row:
+    links = cell.links_by_sequence()
+    events = [links[position] for position in positions if position in links]
+    if not events:
+        return {"n_sequences": 0, "bins": [], "full_occlusions": None}
+    *bins, together = recoveries(events, (*GAP_BINS, FULL_OCCLUSIONS), seed=seed)
+    return {"n_sequences": len(events), "bins": bins, "full_occlusions": together}

@@ -11,13 +11,13 @@ from mapt_bench.baselines.mapt_entries import describe_for_mapt
 from mapt_bench.baselines.registry import AssociatorEntry, TrackerEntry
 from mapt_bench.code_closure import PACKAGE, code_fingerprint, root_of
 from mapt_bench.evaluation.tracking_run import match_saved_segments
-from mapt_bench.experiments.plan import Cell
-from mapt_bench.experiments.segment_files import find_segments, noticed_by_segments
-from mapt_bench.experiments.segment_sources import SegmentSource
-from mapt_bench.experiments.shared import Library
-from mapt_bench.experiments.source import DataSource
-from mapt_bench.experiments.threads import one_thread
-from mapt_bench.experiments.unit import run_unit
+from mapt_bench.experiments.engine.segment_files import find_segments, noticed_by_segments
+from mapt_bench.experiments.engine.shared import Library
+from mapt_bench.experiments.engine.unit import one_thread, run_unit
+from mapt_bench.experiments.plans.plan import Cell
+from mapt_bench.experiments.plans.segment_sources import SegmentSource
+from mapt_bench.experiments.plans.source import DataSource
+from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.stress import Stress, stressor
 
 __all__ = [
@@ -89,7 +89,7 @@ def segments_key(
 
     Args:
         segments: What they are, weights included; from
-            :meth:`~mapt_bench.experiments.segment_sources.SegmentSource.describe`.
+            :meth:`~mapt_bench.experiments.plans.segment_sources.SegmentSource.describe`.
         code: Fingerprint of the code that makes them.
         data_fingerprint: Of the videos.
         labels: The label space, as data; files of maps do not say what their numbers mean.
@@ -168,9 +168,11 @@ class Keys:
         self, cell: Cell, entry: TrackerEntry, stress: Stress | None
     ) -> frozenset[str]:
         """Return the roots of the code that runs a tracker over given segments and scores it."""
-        roots: list[object] = [run_unit, Library, one_thread]
-        if isinstance(entry, AssociatorEntry):  # a user's tracker is described by its source
+        roots: list[object] = [run_unit, Library, Variant, one_thread]
+        if isinstance(entry, AssociatorEntry):
             roots += [entry.build, *entry.parts]
+        else:  # the description of the variant holds the source of the user's tracker
+            roots.append(type(entry))
         if cell.variant.mapt is not None:
             roots.append(describe_for_mapt)
         return self._named(roots, stress)

@@ -12,12 +12,11 @@ from pathlib import Path
 
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import DataError, MaptBenchError, TrackerError
-from mapt_bench.experiments.run_folder import write_unit
-from mapt_bench.experiments.schedule import Unit
-from mapt_bench.experiments.shared import Library, SharedVideo
-from mapt_bench.experiments.source import DataSource
-from mapt_bench.experiments.threads import one_thread
-from mapt_bench.experiments.unit import UnitResult, run_unit
+from mapt_bench.experiments.engine.run_folder import write_unit
+from mapt_bench.experiments.engine.schedule import Unit
+from mapt_bench.experiments.engine.shared import Library, SharedVideo
+from mapt_bench.experiments.engine.unit import UnitResult, one_thread, run_unit
+from mapt_bench.experiments.plans.source import DataSource
 from mapt_bench.orphans import end_with_parent
 from mapt_bench.provenance import provenance
 
