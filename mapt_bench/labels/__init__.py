@@ -10,6 +10,7 @@ from mapt_bench.labels.panoptic_map import (
     check_map_classes,
     class_areas,
     pack_codes,
+    panoptic_map,
 )
 from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
 from mapt_bench.labels.video_protocols import (
@@ -47,4 +48,5 @@ __all__ = [
     "label_space",
     "label_space_names",
     "pack_codes",
+    "panoptic_map",
 ]
