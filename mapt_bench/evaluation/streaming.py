@@ -15,7 +15,7 @@ from mapt_bench.evaluation.evaluate import (
     with_intervals,
 )
 from mapt_bench.evaluation.result import EvaluationResult
-from mapt_bench.labels import LabelSpace, PanopticMap, label_space, panoptic_map
+from mapt_bench.labels import LabelSpace, PanopticMap, as_panoptic_map, label_space
 from mapt_bench.metrics import SequenceScorer, averaged_classes, pat_variant
 
 __all__ = ["Scorer", "evaluate"]
@@ -38,7 +38,7 @@ _IN_MEMORY: Mapping[str, Any] = {
 class Scorer:
     """Scores frames as they come, inside your own evaluation loop.
 
-    A frame is given in one of the forms of :func:`mapt_bench.panoptic_map`: a ``PanopticMap``, a
+    A frame is given in one of the forms of :func:`mapt_bench.as_panoptic_map`: a ``PanopticMap``, a
     tuple ``(classes, ids)``, a packed array (then give ``divisor``), or an RGB image. Arrays are
     NumPy arrays or torch tensors on any device. The scorer keeps about a kilobyte a frame,
     whatever the size of the frames. It can be pickled.
@@ -102,7 +102,7 @@ class Scorer:
         """Add the next frame of a sequence.
 
         Args:
-            gt: Ground truth, in one of the forms of :func:`mapt_bench.panoptic_map`.
+            gt: Ground truth, in one of the forms of :func:`mapt_bench.as_panoptic_map`.
             pred: Prediction of the same height and width.
             sequence: Name of the sequence. Sequences may take turns. ``None`` is the sequence of
                 :meth:`start_sequence`, or ``"0"`` if none was started.
@@ -196,7 +196,7 @@ class Scorer:
 
     def _map(self, frame: object, where: str) -> PanopticMap:
         with _placed(where):
-            return panoptic_map(frame, divisor=self._divisor)
+            return as_panoptic_map(frame, divisor=self._divisor)
 
 
 def evaluate(
@@ -217,8 +217,8 @@ def evaluate(
 
     Args:
         gt: Ground truth. A folder (``str`` or ``Path``); or the frames of one sequence, in
-            temporal order, each in one of the forms of :func:`mapt_bench.panoptic_map`; or several
-            sequences as a dictionary from name to frames. Frames may come from a generator.
+            temporal order, each in one of the forms of :func:`mapt_bench.as_panoptic_map`; or
+            several sequences as a dictionary from name to frames. Frames may come from a generator.
         pred: Prediction, of the same kind as ``gt``.
         labels: Label space: a built-in name, a YAML file, or a ``LabelSpace``. ``None`` reads the
             ground-truth folder's ``dataset.json``, and takes ``kitti-step`` where there is none.

@@ -5,12 +5,12 @@ from mapt_bench.labels.panoptic_map import (
     ID_BITS,
     ID_LIMIT,
     PanopticMap,
+    as_panoptic_map,
     background_code,
     check_classes,
     check_map_classes,
     class_areas,
     pack_codes,
-    panoptic_map,
 )
 from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
 from mapt_bench.labels.video_protocols import (
@@ -41,6 +41,7 @@ __all__ = [
     "VideoInfo",
     "WrappedAnnotatedVideo",
     "WrappedVideo",
+    "as_panoptic_map",
     "background_code",
     "check_classes",
     "check_map_classes",
@@ -48,5 +49,4 @@ __all__ = [
     "label_space",
     "label_space_names",
     "pack_codes",
-    "panoptic_map",
 ]

@@ -14,12 +14,12 @@ __all__ = [
     "ID_BITS",
     "ID_LIMIT",
     "PanopticMap",
+    "as_panoptic_map",
     "background_code",
     "check_classes",
     "check_map_classes",
     "class_areas",
     "pack_codes",
-    "panoptic_map",
 ]
 
 ID_BITS = 24
@@ -185,7 +185,7 @@ class PanopticMap:
         return self.codes & np.uint32(ID_LIMIT - 1)
 
 
-def panoptic_map(
+def as_panoptic_map(
     frame: object, *, divisor: int | None = None, labels: LabelSpace | None = None
 ) -> PanopticMap:
     """Build a panoptic map from the arrays of one frame, in any of four forms.
@@ -209,7 +209,7 @@ def panoptic_map(
 
     Example:
         >>> import numpy as np
-        >>> panoptic_map(np.array([[0, 13007]]), divisor=1000).ids.tolist()
+        >>> as_panoptic_map(np.array([[0, 13007]]), divisor=1000).ids.tolist()
         [[0, 7]]
     """
     found = _from_form(frame, divisor)

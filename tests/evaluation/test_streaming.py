@@ -9,7 +9,7 @@ from mapt_bench.compare import compare_results
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.errors import ConfigError, DataError, ProtocolError
 from mapt_bench.evaluation.streaming import Scorer, evaluate
-from mapt_bench.labels import label_space, panoptic_map
+from mapt_bench.labels import as_panoptic_map, label_space
 from mapt_bench.results import load_result
 
 KITTI = label_space("kitti-step")
@@ -66,7 +66,7 @@ def folders(tmp_path_factory):
         with KittiStepWriter(made[-1], KITTI) as writer:
             for name, maps in sequences.items():
                 for at, frame in enumerate(maps):
-                    writer.write(name, f"{at:06d}", panoptic_map(frame))
+                    writer.write(name, f"{at:06d}", as_panoptic_map(frame))
     return made
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.labels import ID_LIMIT, PanopticMap, label_space, panoptic_map
+from mapt_bench.labels import ID_LIMIT, PanopticMap, as_panoptic_map, label_space
 
 CLASSES = np.array([[0, 13, 13], [255, 11, 0]])
 IDS = np.array([[0, 1, 300], [0, 2, 0]])
@@ -18,31 +18,31 @@ def same(found):
 
 @pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int64, np.uint64])
 def test_class_and_id_arrays(dtype):
-    assert same(panoptic_map((CLASSES.astype(dtype), IDS.astype(dtype))))
+    assert same(as_panoptic_map((CLASSES.astype(dtype), IDS.astype(dtype))))
 
 
 @pytest.mark.parametrize("divisor", [1000, 2**16, 301])
 @pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64, np.uint64])
 def test_packed_arrays(dtype, divisor):
-    assert same(panoptic_map((CLASSES * divisor + IDS).astype(dtype), divisor=divisor))
+    assert same(as_panoptic_map((CLASSES * divisor + IDS).astype(dtype), divisor=divisor))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
 def test_rgb_images(dtype):
-    assert same(panoptic_map(RGB.astype(dtype)))
+    assert same(as_panoptic_map(RGB.astype(dtype)))
 
 
 def test_nested_lists():
-    assert same(panoptic_map((CLASSES.tolist(), IDS.tolist())))
+    assert same(as_panoptic_map((CLASSES.tolist(), IDS.tolist())))
 
 
 def test_a_map_stays_itself():
-    assert panoptic_map(MAP) is MAP
+    assert as_panoptic_map(MAP) is MAP
 
 
 def test_a_map_does_not_change_with_the_array_that_it_came_from():
     rgb, classes = RGB.copy(), CLASSES.astype(np.uint32)
-    found = panoptic_map(rgb), panoptic_map((classes, IDS))
+    found = as_panoptic_map(rgb), as_panoptic_map((classes, IDS))
     rgb[:], classes[:] = 0, 0
     assert all(map(same, found))
 
@@ -66,18 +66,18 @@ class Tensor:
 
 
 def test_tensors_are_known_by_their_methods():
-    assert same(panoptic_map((Tensor(CLASSES), Tensor(IDS))))
-    assert same(panoptic_map(Tensor(CLASSES * 1000 + IDS), divisor=1000))
+    assert same(as_panoptic_map((Tensor(CLASSES), Tensor(IDS))))
+    assert same(as_panoptic_map(Tensor(CLASSES * 1000 + IDS), divisor=1000))
 
 
 def test_torch_tensors():
     torch = pytest.importorskip("torch")
-    assert same(panoptic_map((torch.as_tensor(CLASSES), torch.as_tensor(IDS))))
-    assert same(panoptic_map(torch.as_tensor(RGB)))
+    assert same(as_panoptic_map((torch.as_tensor(CLASSES), torch.as_tensor(IDS))))
+    assert same(as_panoptic_map(torch.as_tensor(RGB)))
     with pytest.raises(DataError, match=r"bfloat16.*tensor\.long\(\)"):
-        panoptic_map(torch.zeros(2, 3, dtype=torch.bfloat16), divisor=1000)
+        as_panoptic_map(torch.zeros(2, 3, dtype=torch.bfloat16), divisor=1000)
     with pytest.raises(DataError, match=r"float32; expected integers"):
-        panoptic_map(torch.zeros(2, 3), divisor=1000)
+        as_panoptic_map(torch.zeros(2, 3), divisor=1000)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_torch_tensors():
 )
 def test_what_does_not_fit_is_named(frame, divisor, message):
     with pytest.raises(DataError, match=message):
-        panoptic_map(frame, divisor=divisor)
+        as_panoptic_map(frame, divisor=divisor)
 
 
 def test_channels_belong_to_the_end():
@@ -115,11 +115,11 @@ def test_channels_belong_to_the_end():
 
 def test_a_divisor_is_positive():
     with pytest.raises(ConfigError, match="divisor is 0"):
-        panoptic_map(CLASSES, divisor=0)
+        as_panoptic_map(CLASSES, divisor=0)
 
 
 def test_unknown_classes_are_named_when_a_label_space_is_given():
     frame = (np.array([[0, 42]]), np.array([[0, 0]]))
-    panoptic_map(frame)
+    as_panoptic_map(frame)
     with pytest.raises(DataError, match=r"class 42 \(1 pixel\) is outside the label space"):
-        panoptic_map(frame, labels=label_space("kitti-step"))
+        as_panoptic_map(frame, labels=label_space("kitti-step"))
