@@ -21,7 +21,7 @@ from mapt_bench.tracking import Association, Associator, FrameSegments, Tracker
 from mapt_bench.tracking.loop import blamed
 from mapt_bench.user_code import attribute_of, source_fingerprint
 
-__all__ = ["ENTRY_POINT_GROUP", "UserTracker", "plugin_names", "user_tracker"]
+__all__ = ["ENTRY_POINT_GROUP", "UserTracker", "plugin_names", "user_tracker", "wrapped_tracker"]
 
 ENTRY_POINT_GROUP = "mapt_bench.trackers"
 """Installed packages offer trackers under this group; each leads to a tracker class."""
@@ -131,6 +131,19 @@ def user_tracker(name: str) -> UserTracker:
     if not callable(found):
         raise ConfigError(f"{name!r} is a {type(found).__name__}; expected a tracker class")
     return _examined(name, found, module)
+
+
+def wrapped_tracker(tracker: object) -> Associator | Tracker:
+    """Return a user's tracker object with the checks that trackers have when named.
+
+    Args:
+        tracker: Object with ``start(info)``, and ``associate(frame, segments)`` or ``step(frame)``.
+
+    Raises:
+        ConfigError: If it is neither an associator nor a whole tracker, or could be both.
+    """
+    name = f"{type(tracker).__module__}:{type(tracker).__qualname__}"
+    return _WholeTracker(name, tracker) if _is_whole(name, tracker) else _Linker(name, tracker)
 
 
 @lru_cache(maxsize=32)

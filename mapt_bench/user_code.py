@@ -11,9 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from weakref import WeakKeyDictionary
 
+from mapt_bench import PUBLIC
 from mapt_bench.errors import ConfigError, nearest
 
 __all__ = ["attribute_of", "source_files", "source_fingerprint"]
+
+_PACKAGE = __name__.partition(".")[0]
 
 _INSTALLED = {"site-packages", "dist-packages"}
 """Folders of other people's packages: their versions are provenance, not part of a key."""
@@ -116,7 +119,7 @@ def source_files(module_name: str) -> dict[str, Path]:
     Returns:
         Files by name of the module.
     """
-    own = {module_name.partition(".")[0], __name__.partition(".")[0]}
+    own = {module_name.partition(".")[0], _PACKAGE}
     files: dict[str, Path] = {}
     seen: set[str] = set()
     waiting = [module_name]
@@ -157,8 +160,12 @@ def _imports(name: str, path: Path, *, is_package: bool) -> Iterator[str]:
     """Yield the names of everything that a source file imports, attributes of modules included."""
     if path.suffix != ".py":
         return
+    if name == _PACKAGE:
+        return  # it imports a public name when code asks for it: see _public_modules
     package = name if is_package else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    tree = ast.parse(path.read_bytes())
+    yield from _public_modules(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -168,6 +175,22 @@ def _imports(name: str, path: Path, *, is_package: bool) -> Iterator[str]:
                 base = ".".join([*above, *([node.module] if node.module else [])])
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _public_modules(tree: ast.Module) -> Iterator[str]:
+    """Yield the modules of this package's public names that a source file uses."""
+    used: set[str] = set()
+    is_imported = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            is_imported |= any(alias.name == _PACKAGE for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == _PACKAGE:
+            is_imported = True
+            used.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.Attribute):  # mb.Scorer, whatever mb is called
+            used.add(node.attr)
+    if is_imported:
+        yield from (PUBLIC[name] for name in used & PUBLIC.keys())
 
 
 def _code_of(path: Path) -> bytes:

@@ -90,3 +90,25 @@ def test_code_of_this_package_that_is_imported_counts_and_that_of_others_does_no
     found = set(source_files(f"{name}.main"))
     assert "mapt_bench.errors" in found
     assert not any(each.startswith("numpy") for each in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import mapt_bench as mb\nx = mb.FrameSegments\n",
+        "import mapt_bench\nx = mapt_bench.FrameSegments\n",
+        "from mapt_bench import FrameSegments as Kept\n",
+    ],
+)
+def test_public_names_count_by_what_is_behind_them(package, text):
+    name, folder = package
+    (folder / "main.py").write_text(text)
+    found = set(source_files(f"{name}.main"))
+    assert {"mapt_bench", "mapt_bench.tracking.segments"} <= found
+    assert not {each for each in found if each.startswith("mapt_bench.experiments")}
+
+
+def test_names_of_others_are_not_public_names(package):
+    name, folder = package
+    (folder / "main.py").write_text("import json as mb\nx = lambda: mb.evaluate\n")
+    assert "mapt_bench" not in set(source_files(f"{name}.main"))

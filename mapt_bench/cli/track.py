@@ -12,11 +12,9 @@ from mapt_bench.baselines.catalog import (
     weights_of_associator,
 )
 from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names, mapt_weights
-from mapt_bench.baselines.rows import ROW_FORM, Row, parse_row, thresholds_of
-from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.tuned import ThresholdsName, settings_of
+from mapt_bench.baselines.mapt_entries import mapt_tracker_names
+from mapt_bench.baselines.rows import ROW_FORM, parse_row, thresholds_of
+from mapt_bench.baselines.tuned import ThresholdsName
 from mapt_bench.cli.experiment import thresholds_option
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
@@ -24,13 +22,11 @@ from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.errors import ConfigError
 from mapt_bench.evaluation.tracking_run import SequenceRun, track_videos
 from mapt_bench.experiments.plans.segment_sources import (
-    FOUND_BY_MAPT,
     SEGMENTS_FORM,
     SegmentSource,
-    parse_segments,
     saved_segments,
 )
-from mapt_bench.experiments.plans.weights import MaptWeights, read_mapt_weights
+from mapt_bench.interface import default_segments, segments_to_link, tracker_choice
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.tables import Cell, Column, Table
@@ -147,12 +143,18 @@ def command(
     DATA holds images, panoptic_maps, or both; trackers that read no images run on maps alone.
     """
     row = parse_row(tracker)
-    flow = _flow_options(row, weights, random_weights=random_weights, device=device)
-    settings = settings_of(row.tracker, row.settings, thresholds)
-    choice = TrackerChoice(row, pair, flow, FlowOptions(switches=flow.switches), settings)
+    choice = tracker_choice(
+        row,
+        thresholds=thresholds,
+        pair=pair,
+        weights=weights,
+        random_weights=random_weights,
+        device=device,
+    )
     choice.check()
+    flow = choice.flow
     linking = weights_of_associator(row.tracker, flow)
-    kind = _kind_of_segments(choice, segments, flow)
+    kind = segments_to_link(choice, segments)
     finding = kind.mapt.path if isinstance(kind, SegmentSource) and kind.mapt is not None else None
     if flow.asks_for_weights or linking is not None or finding is not None:
         import torch
@@ -181,11 +183,11 @@ def command(
         "memory": choice.memory,
         "pair": pair,
         "thresholds": thresholds_of(row.tracker, thresholds),
-        "settings": dict(settings),
+        "settings": dict(choice.chosen),
         "weights": None if flow.weights is None else str(flow.weights),
         "weights_in_use": {role: each.to_dict() for role, each in in_use.items()},
         "random_weights": random_weights,
-        "segments": None if source is None else segments or _default_segments(row),
+        "segments": None if source is None else segments or default_segments(row),
         "label_space": labels.name,
         "out": str(out),
         "per_sequence": [run.to_dict() for run in runs],
@@ -197,46 +199,6 @@ def command(
             click.echo(f"weights: {each.description}")
         click.echo(f"maps: {out}")
     return 0
-
-
-def _flow_options(
-    row: Row, weights: Path | None, *, random_weights: bool, device: str
-) -> FlowOptions:
-    if row.weights is not None and weights is not None:
-        raise ConfigError(
-            f"--weights {weights} and the row {str(row)!r} both give weights; keep one of them"
-        )
-    return FlowOptions(
-        weights=weights if row.weights is None else Path(row.weights),
-        random_weights=random_weights,
-        device=device,
-        switches=row.switches,
-    )
-
-
-def _default_segments(row: Row) -> str:
-    return FOUND_BY_MAPT if row.tracker in mapt_tracker_names() else GROUND_TRUTH
-
-
-def _kind_of_segments(
-    choice: TrackerChoice, segments: str | None, flow: FlowOptions
-) -> SegmentSource | Path | None:
-    """Return what is linked; ``None`` for whole trackers, which find their own."""
-    row = choice.row
-    if choice.is_whole:
-        if segments is not None:
-            raise ConfigError(
-                f"--segments {segments}: tracker {row.tracker!r} has step(frame) and finds its own "
-                "segments; omit --segments, or give a tracker with associate(frame, segments)"
-            )
-        return None
-
-    def mapt() -> MaptWeights:
-        given = flow if row.tracker in mapt_tracker_names() else FlowOptions()
-        return read_mapt_weights(str(mapt_weights(given)))
-
-    (kind,) = parse_segments(segments or _default_segments(row), mapt=mapt)
-    return kind
 
 
 def _videos(

@@ -184,8 +184,8 @@ class Comparison:
 
 
 def compare_results(
-    baseline: Path,
-    current: Path,
+    baseline: Path | str,
+    current: Path | str,
     *,
     limits: Sequence[Limit] = (),
     common_classes: bool = False,

@@ -210,13 +210,15 @@ def write_dataset_file(folder: Path, labels: LabelSpace, encoding: str) -> None:
     write_json(folder / DATASET_FILE, {**labels.to_dict(), "encoding": encoding})
 
 
-def resolve_labels(dataset: str | None, folder: Path, *others: Path) -> LabelSpace:
+def resolve_labels(
+    dataset: LabelSpace | str | Path | None, folder: Path, *others: Path
+) -> LabelSpace:
     """Choose the label space: from the option, else from the data, else kitti-step.
 
     Predictions never choose the label space of an evaluation.
 
     Args:
-        dataset: Built-in name or YAML file. ``None`` to read ``dataset.json``.
+        dataset: Label space, built-in name or YAML file. ``None`` to read ``dataset.json``.
         folder: Folder of the ground truth or of the images.
         others: Folders of predictions. Their label space must be the same.
 
@@ -224,6 +226,8 @@ def resolve_labels(dataset: str | None, folder: Path, *others: Path) -> LabelSpa
         ConfigError: If ``dataset`` is unknown. The message suggests the nearest.
         DataError: If a ``dataset.json`` is unreadable, or one of ``others`` disagrees.
     """
+    if isinstance(dataset, LabelSpace):
+        return dataset
     if dataset is not None:
         return label_space(dataset)
     stated = find_dataset_file(folder)

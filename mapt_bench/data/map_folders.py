@@ -17,6 +17,7 @@ from mapt_bench.data.folder_layout import (
     find_dataset_file,
     list_folder,
     map_root,
+    resolve_labels,
 )
 from mapt_bench.data.sequences import (
     OpenEnded,
@@ -62,8 +63,8 @@ class MapFolder:
 
 
 def open_maps(
-    folder: Path,
-    labels: LabelSpace,
+    folder: Path | str,
+    labels: LabelSpace | str | Path | None = None,
     *,
     encoding: str | None = None,
     report: Report = raise_problem,
@@ -75,7 +76,8 @@ def open_maps(
 
     Args:
         folder: Folder of the maps.
-        labels: Label space.
+        labels: Label space, its built-in name or YAML file. ``None`` reads the folder's
+            ``dataset.json``, and takes ``kitti-step`` where there is none.
         encoding: Name of the encoding. ``None`` reads it from the folder's ``dataset.json``, or
             detects it from a few files.
         report: Receives the problem of every unusable file. By default the first one is raised.
@@ -85,6 +87,7 @@ def open_maps(
         DataError: If there is no folder or no frame, or a file differs from the rest.
     """
     folder = Path(folder)
+    labels = resolve_labels(labels, folder)
     listing = list_folder(
         map_root(folder), skip=frozenset({IMAGES_FOLDER}), suffixes=encoding_suffixes()
     )

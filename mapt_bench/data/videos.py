@@ -15,6 +15,7 @@ from mapt_bench.data.folder_layout import (
     Listing,
     list_folder,
     require_folder,
+    resolve_labels,
 )
 from mapt_bench.data.map_folders import match_by_suffix, open_maps
 from mapt_bench.data.png import MAX_PIXELS, decode_png, load_png, png_header
@@ -161,7 +162,12 @@ class FolderVideo:
         return panoptic
 
 
-def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None) -> list[Video]:
+def open_videos(
+    folder: Path | str,
+    labels: LabelSpace | str | Path | None = None,
+    *,
+    encoding: str | None = None,
+) -> list[Video]:
     """Open the videos of a folder. Only headers are read.
 
     ``images`` and ``panoptic_maps`` in the folder are paired by path suffix and frame names.
@@ -170,7 +176,8 @@ def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None
 
     Args:
         folder: Folder of the data.
-        labels: Label space.
+        labels: Label space, its built-in name or YAML file. ``None`` reads the folder's
+            ``dataset.json``, and takes ``kitti-step`` where there is none.
         encoding: Encoding of the maps. ``None`` to detect it.
 
     Raises:
@@ -178,6 +185,7 @@ def open_videos(folder: Path, labels: LabelSpace, *, encoding: str | None = None
         DataError: If there is no video, or images and maps do not match.
     """
     folder = Path(folder)
+    labels = resolve_labels(labels, folder)
     require_folder(folder)
     images = image_root(folder)
     if images is None:

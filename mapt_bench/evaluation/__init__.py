@@ -3,10 +3,12 @@
 from mapt_bench.evaluation.conformance import check_conformance, golden_cases
 from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
 from mapt_bench.evaluation.result import EvaluationResult, evaluations_document
+from mapt_bench.evaluation.streaming import Scorer
 
 __all__ = [
     "EvaluationResult",
     "EvaluationSettings",
+    "Scorer",
     "check_conformance",
     "evaluate_folders",
     "evaluations_document",

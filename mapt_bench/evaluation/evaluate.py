@@ -1,10 +1,10 @@
 """Folders of predictions against a folder of ground truth."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ from mapt_bench.metrics.stq import class_iou
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 from mapt_bench.provenance import provenance
 
-__all__ = ["EvaluationSettings", "evaluate_folders"]
+__all__ = ["EvaluationSettings", "evaluate_folders", "result_of_sums", "with_intervals"]
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -49,7 +49,7 @@ class EvaluationSettings:
     """How folders are scored.
 
     Attributes:
-        dataset: Name or YAML file of the label space; found out where ``None``.
+        dataset: Label space, its name or YAML file; found out where ``None``.
         encoding: Encoding of the predictions; found out where ``None``.
         gt_encoding: Encoding of the ground truth; found out where ``None``.
         missing: Whether frames that a prediction lacks are an error or count as all void.
@@ -61,7 +61,7 @@ class EvaluationSettings:
         seed: Of the resampling.
     """
 
-    dataset: str | None = None
+    dataset: LabelSpace | str | Path | None = None
     encoding: str | None = None
     gt_encoding: str | None = None
     missing: Literal["error", "void"] = "error"
@@ -120,7 +120,7 @@ def evaluate_folders(
         _result(name, gt, preds[at], matched[at], sums[at], classes[at], settings)
         for at, name in enumerate(_names(pred_folders))
     ]
-    return _with_intervals(results, sums, labels, settings) if settings.intervals else results
+    return with_intervals(results, sums, labels, settings) if settings.intervals else results
 
 
 def _classes(
@@ -133,13 +133,20 @@ def _classes(
     return [[np.logical_or.reduce(each) for each in zip(*own, strict=True)]] * len(own)
 
 
-def _with_intervals(
+def with_intervals(
     results: Sequence[EvaluationResult],
     sums: Sequence[Sequence[SequenceSums]],
     labels: LabelSpace,
     settings: EvaluationSettings,
 ) -> list[EvaluationResult]:
-    """Add confidence intervals and, to all but the first, the differences to the first."""
+    """Add confidence intervals and, to all but the first result, the differences to the first.
+
+    Args:
+        results: One result a prediction.
+        sums: Sums of each prediction's sequences, of the same sequences in the same order.
+        labels: Label space.
+        settings: PAT protocol, seed, and whether classes are common to all.
+    """
     statistics = ScoreStatistics(labels, pat_protocol=settings.pat_protocol, seed=settings.seed)
     units = [statistics.samples([[one] for one in by_pred]) for by_pred in sums]
     if settings.common_classes:
@@ -207,34 +214,72 @@ def _result(
     classes: Sequence[NDArray[np.bool_]],
     settings: EvaluationSettings,
 ) -> EvaluationResult:
-    labels, protocol = gt.labels, pat_variant(settings.pat_protocol).name
-    total, all_classes = pool(sums), np.logical_or.reduce(classes)
-    scores = flat_scores(total, labels, pat_protocol=protocol, classes=all_classes)
-    return EvaluationResult(
-        name=name,
-        scores=scores,
-        per_sequence={
-            pair.name: {
-                "frames": len(pair.frames),
-                **flat_scores(one, labels, pat_protocol=protocol, classes=kept),
-            }
-            for pair, one, kept in zip(pairs, sums, classes, strict=True)
-        },
-        per_class=_per_class(total, labels),
-        blocks=reference_blocks(
-            {pair.name: one for pair, one in zip(pairs, sums, strict=True)}, labels
-        ),
+    return result_of_sums(
+        name,
+        {pair.name: one for pair, one in zip(pairs, sums, strict=True)},
+        {pair.name: len(pair.frames) for pair in pairs},
+        gt.labels,
+        pat_protocol=settings.pat_protocol,
+        classes=classes,
         protocol={
-            "dataset": labels.name,
-            "unit": "sequence",
-            "pat": protocol,
-            "classes": [labels.class_ids[row] for row in np.flatnonzero(all_classes)],
             "class_set": "common" if settings.common_classes else "own",
             "gt_encoding": gt.encoding,
             "pred_encoding": pred.encoding,
             "missing": settings.missing,
             "frames_counted_as_void": sum(pair.frames.count(None) for pair in pairs),
             "notes": list(matching_notes([(pair.gt, pair.pred) for pair in pairs])),
+        },
+    )
+
+
+def result_of_sums(
+    name: str,
+    sums: Mapping[str, SequenceSums],
+    frames: Mapping[str, int],
+    labels: LabelSpace,
+    *,
+    pat_protocol: str,
+    classes: Sequence[NDArray[np.bool_]],
+    protocol: Mapping[str, Any],
+) -> EvaluationResult:
+    """Return the result of sequences that have been counted.
+
+    Args:
+        name: Name of the prediction.
+        sums: Sums of each sequence, by name.
+        frames: Number of frames of each sequence, by name.
+        labels: Label space.
+        pat_protocol: Variant of PAT for the headline scores.
+        classes: Classes that PAT, PQ and LSTQ are averaged over, for each sequence: see
+            :func:`~mapt_bench.metrics.averaged_classes`.
+        protocol: Further fields of the result's protocol.
+
+    Raises:
+        ConfigError: If there is no such variant of PAT.
+        ProtocolError: If there is no sequence.
+    """
+    variant = pat_variant(pat_protocol).name
+    total = pool(sums.values())
+    all_classes = np.logical_or.reduce(classes)
+    scores = flat_scores(total, labels, pat_protocol=variant, classes=all_classes)
+    return EvaluationResult(
+        name=name,
+        scores=scores,
+        per_sequence={
+            sequence: {
+                "frames": frames[sequence],
+                **flat_scores(one, labels, pat_protocol=variant, classes=kept),
+            }
+            for (sequence, one), kept in zip(sums.items(), classes, strict=True)
+        },
+        per_class=_per_class(total, labels),
+        blocks=reference_blocks(sums, labels),
+        protocol={
+            "dataset": labels.name,
+            "unit": "sequence",
+            "pat": variant,
+            "classes": [labels.class_ids[row] for row in np.flatnonzero(all_classes)],
+            **protocol,
         },
         undefined=undefined_reasons(scores),
         # Threads of each process: a result does not depend on how many processes share the work.

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 
 from mapt_bench.errors import DataError
+from mapt_bench.files import json_text, write_together
 from mapt_bench.metrics.block import Block
 
 __all__ = ["EVALUATIONS_SCHEMA", "EVALUATION_SCHEMA", "EvaluationResult", "evaluations_document"]
@@ -68,6 +70,22 @@ class EvaluationResult:
             "provenance": self.provenance,
             "blocks": self.blocks,
         }
+
+    def write(self, file: str | Path) -> Path:
+        """Write the result as JSON, which :func:`mapt_bench.load_result` reads.
+
+        Args:
+            file: File to write. An existing file is replaced only when the new one is complete.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            DataError: If the file cannot be written.
+        """
+        path = Path(file)
+        write_together({path: json_text(self.to_dict())})
+        return path
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -1,11 +1,12 @@
 """The panoptic map: one array with a class and an identity for every pixel of a frame."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import DataError, counted
+from mapt_bench.errors import ConfigError, DataError, counted
 from mapt_bench.labels.space import LabelSpace
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "ID_BITS",
     "ID_LIMIT",
     "PanopticMap",
+    "as_panoptic_map",
     "background_code",
     "check_classes",
     "check_map_classes",
@@ -82,23 +84,89 @@ class PanopticMap:
             )
 
     @classmethod
-    def from_classes_and_ids(
-        cls, classes: NDArray[np.integer], ids: NDArray[np.integer]
-    ) -> "PanopticMap":
-        """Build a map from two arrays of shape ``(height, width)``.
+    def from_classes_and_ids(cls, classes: object, ids: object) -> "PanopticMap":
+        """Build a map from an array of classes and an array of identities.
+
+        Args:
+            classes: Integers of shape ``(height, width)``, 0..255. NumPy array, torch tensor or
+                nested lists.
+            ids: Integers of the same shape, 0..``2**24 - 1``.
 
         Raises:
-            DataError: If shapes differ or a value does not fit (class 0..255, id below 2**24).
+            DataError: If shapes differ, an array does not hold integers, or a value does not fit.
+
+        Example:
+            >>> PanopticMap.from_classes_and_ids([[0, 13]], [[0, 7]]).ids.tolist()
+            [[0, 7]]
         """
+        classes, ids = _integers(classes, "classes"), _integers(ids, "ids")
         if classes.shape != ids.shape:
-            raise DataError(f"classes {classes.shape} and ids {ids.shape} differ in shape")
-        for name, values, limit in (("class", classes, 256), ("id", ids, ID_LIMIT)):
-            if values.size and (values.min() < 0 or values.max() >= limit):
-                raise DataError(
-                    f"{name} values reach from {values.min()} to {values.max()}; "
-                    f"expected 0 to {limit - 1}"
-                )
+            raise DataError(
+                f"classes {classes.shape} and ids {ids.shape} differ in shape; expected two arrays "
+                "of shape (height, width)"
+            )
+        _check_range("class", classes, 256)
+        _check_range("id", ids, ID_LIMIT)
         return cls(pack_codes(classes, ids))
+
+    @classmethod
+    def from_packed(cls, packed: object, divisor: int) -> "PanopticMap":
+        """Build a map from an array of ``class * divisor + id``.
+
+        Args:
+            packed: Integers of shape ``(height, width)``, 0 or more. NumPy array, torch tensor or
+                nested lists.
+            divisor: Number that separates class and identity, for example 1000.
+
+        Raises:
+            ConfigError: If ``divisor`` is below 1.
+            DataError: If the array has another shape, does not hold integers, or a value does not
+                fit: classes reach to 255 and identities to ``2**24 - 1``.
+
+        Example:
+            >>> PanopticMap.from_packed([[0, 13007]], divisor=1000).classes.tolist()
+            [[0, 13]]
+        """
+        if divisor < 1:
+            raise ConfigError(f"divisor is {divisor}; expected 1 or more, as in class * 1000 + id")
+        values = _integers(packed, "packed labels")
+        if values.size and values.min() < 0:
+            raise DataError(
+                f"packed labels go down to {values.min()}; expected class * {divisor} + id, 0 or "
+                f"more; write void as its class number times {divisor}"
+            )
+        classes, ids = np.divmod(values.astype(np.int64, copy=False), divisor)
+        if classes.size and classes.max() > 255:
+            raise DataError(
+                f"packed labels reach to {values.max()}, which is class {classes.max()} with "
+                f"divisor {divisor}; expected classes 0 to 255; check the divisor"
+            )
+        return cls.from_classes_and_ids(classes, ids)
+
+    @classmethod
+    def from_rgb(cls, image: object) -> "PanopticMap":
+        """Build a map from an RGB image in KITTI-STEP's coding: R class, ``G * 256 + B`` identity.
+
+        Args:
+            image: Integers of shape ``(height, width, 3)``, 0..255. NumPy array or torch tensor.
+
+        Raises:
+            DataError: If the array has another shape, does not hold integers, or a value does not
+                fit.
+
+        Example:
+            >>> PanopticMap.from_rgb([[[13, 1, 2]]]).ids.tolist()
+            [[258]]
+        """
+        pixels = _integers(image, "the image")
+        if pixels.ndim != 3 or pixels.shape[2] != 3:
+            advice = "; move the channels to the end" if pixels.shape[:1] == (3,) else ""
+            raise DataError(
+                f"the image has shape {pixels.shape}; expected (height, width, 3){advice}"
+            )
+        _check_range("colour", pixels, 256)
+        wide = pixels.astype(np.uint32, copy=False)
+        return cls(pack_codes(wide[..., 0], wide[..., 1] << np.uint32(8) | wide[..., 2]))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -115,6 +183,99 @@ class PanopticMap:
     def ids(self) -> NDArray[np.uint32]:
         """Identity of each pixel, a new ``uint32`` array of shape ``(height, width)``."""
         return self.codes & np.uint32(ID_LIMIT - 1)
+
+
+def as_panoptic_map(
+    frame: object, *, divisor: int | None = None, labels: LabelSpace | None = None
+) -> PanopticMap:
+    """Build a panoptic map from the arrays of one frame, in any of four forms.
+
+    Args:
+        frame: One of
+
+            - a :class:`PanopticMap`, which is returned as it is;
+            - a tuple ``(classes, ids)`` of two integer arrays of shape ``(height, width)``;
+            - an integer array ``(height, width)`` of ``class * divisor + id``; give ``divisor``;
+            - an RGB image ``(height, width, 3)`` in KITTI-STEP's coding: R is the class,
+              ``G * 256 + B`` the identity.
+
+            Arrays are NumPy arrays, torch tensors on any device, or nested lists.
+        divisor: Number that separates class and identity in a packed array, for example 1000.
+        labels: Label space. If given, every class must be void or in it.
+
+    Raises:
+        ConfigError: If ``divisor`` is below 1.
+        DataError: If shape, type or a value does not fit, or a class is unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> as_panoptic_map(np.array([[0, 13007]]), divisor=1000).ids.tolist()
+        [[0, 7]]
+    """
+    found = _from_form(frame, divisor)
+    if labels is not None:
+        check_map_classes(found, labels, None)
+    return found
+
+
+def _from_form(frame: object, divisor: int | None) -> PanopticMap:
+    if isinstance(frame, PanopticMap):
+        return frame
+    if isinstance(frame, tuple):
+        if len(frame) != 2:
+            raise DataError(
+                f"a frame is a tuple of {len(frame)}; expected (classes, ids), two arrays of shape "
+                "(height, width)"
+            )
+        return PanopticMap.from_classes_and_ids(*frame)
+    array = _integers(frame, "a frame")
+    if array.ndim == 2 and divisor is not None:
+        return PanopticMap.from_packed(array, divisor)
+    if array.ndim == 2:
+        raise DataError(
+            f"a frame is one array of shape {array.shape}, and no divisor is given; give a tuple "
+            "(classes, ids), or divisor=1000 if the array holds class * 1000 + id"
+        )
+    if array.ndim == 3 and array.shape[2] == 3:
+        return PanopticMap.from_rgb(array)
+    raise DataError(
+        f"a frame is an array of shape {array.shape}; expected (height, width) with a divisor, "
+        "(height, width, 3) in KITTI-STEP's coding, or a tuple (classes, ids); pass one frame at a "
+        "time, without a batch dimension"
+    )
+
+
+def _integers(values: object, what: str) -> NDArray[np.integer]:
+    """Return labels as an integer array; tensors are known by their methods, so torch stays out."""
+    if callable(getattr(values, "detach", None)):
+        values = _from_tensor(values, what)
+    try:
+        array = np.asarray(values)
+    except ValueError as problem:  # nested lists of different lengths
+        raise DataError(f"{what} cannot be read as an array ({problem})") from problem
+    if not np.issubdtype(array.dtype, np.integer):
+        raise DataError(
+            f"{what} of type {array.dtype}; expected integers; convert them, as in "
+            "array.astype(np.int64)"
+        )
+    return array
+
+
+def _from_tensor(tensor: Any, what: str) -> object:  # noqa: ANN401 - torch is never imported
+    try:
+        return tensor.detach().cpu().numpy()
+    except (TypeError, RuntimeError) as problem:  # types and layouts that NumPy has not
+        raise DataError(
+            f"{what} of type {tensor.dtype} cannot be read as a NumPy array ({problem}); expected "
+            "a dense tensor of integers, as tensor.long() gives"
+        ) from problem
+
+
+def _check_range(name: str, values: NDArray[np.integer], limit: int) -> None:
+    if values.size and (values.min() < 0 or values.max() >= limit):
+        raise DataError(
+            f"{name} values reach from {values.min()} to {values.max()}; expected 0 to {limit - 1}"
+        )
 
 
 def class_areas(panoptic: PanopticMap) -> NDArray[np.int64]:
@@ -157,13 +318,13 @@ def check_classes(
     raise _unknown_classes(classes[unknown], weights, labels, where)
 
 
-def check_map_classes(panoptic: PanopticMap, labels: LabelSpace, where: object) -> None:
+def check_map_classes(panoptic: PanopticMap, labels: LabelSpace, where: object | None) -> None:
     """Check that the class of every pixel is void or in the label space.
 
     Args:
         panoptic: The map.
         labels: Label space.
-        where: File, for the message.
+        where: File, for the message. ``None`` if there is none.
 
     Raises:
         DataError: If a class is unknown. The message has the number of pixels.
@@ -187,6 +348,6 @@ def _unknown_classes(
     return DataError(
         f"{noun} {named}{amount} {verb} outside the label space {labels.name!r}, which has "
         f"{list(labels.class_ids)} and {labels.ignore_label} for void; choose another label space "
-        "with --dataset, or label these pixels as void",
+        "(--dataset; labels in Python), or label these pixels as void",
         where=where,
     )

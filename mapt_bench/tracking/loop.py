@@ -79,7 +79,17 @@ class TrackerRun:
 
 
 def run_tracker(tracker: Tracker, video: Video) -> Iterator[PanopticMap]:
-    """Yield the tracker's map of each frame; see :meth:`TrackerRun.maps`."""
+    """Run a tracker over a video and yield its map of each frame, checked.
+
+    Args:
+        tracker: Any tracker, for example of :func:`mapt_bench.build_tracker`.
+        video: Video to track.
+
+    Raises:
+        DataError: If the tracker returns no map of the video's size, or an unknown class.
+        TrackerError: If the tracker's own code fails. The message names the tracker, the sequence
+            and the frame.
+    """
     return TrackerRun(tracker, video).maps()
 
 

@@ -43,7 +43,7 @@ DECIDE_NOTHING = {
     # It says how a unit came about.
     "provenance",
     # It describes rows; the keys have the description.
-    "experiments.variants",
+    "experiments.plans.variant",
     # It hands out videos and segments, which the keys have by their contents.
     "experiments.plans.source",
     # They look things up by name: what is found has its place in the keys.
