@@ -135,12 +135,38 @@ def run_ablation(config: AblationConfig, *, progress: Progress = no_progress) ->
 
 
 def run_sweep(config: SweepConfig, *, progress: Progress = no_progress) -> dict[str, Any]:
-    """Run a sweep over temporal intervals, or resume it; see :func:`run_ablation`."""
+    """Run a sweep over temporal intervals, or resume it, and write its run folder.
+
+    Args:
+        config: All options.
+        progress: Shows how far the run is.
+
+    Returns:
+        The result, schema ``mapt-bench/run/1``.
+
+    Raises:
+        ConfigError: If options do not go together, or the folder holds another run.
+        DataError: If data, weights or the folder are unusable.
+        TrackerError: If a user's tracker failed.
+    """
     return _run(config, progress)
 
 
 def run_stress(config: StressConfig, *, progress: Progress = no_progress) -> dict[str, Any]:
-    """Run a stress test, or resume it; see :func:`run_ablation`."""
+    """Run a stress test, or resume it, and write its run folder.
+
+    Args:
+        config: All options.
+        progress: Shows how far the run is.
+
+    Returns:
+        The result, schema ``mapt-bench/run/1``.
+
+    Raises:
+        ConfigError: If options do not go together, or the folder holds another run.
+        DataError: If data, weights or the folder are unusable.
+        TrackerError: If a user's tracker failed.
+    """
     return _run(config, progress)
 
 
