@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 __all__ = ["assign", "assign_greedily"]
 
@@ -30,6 +29,8 @@ def assign(
         >>> assign(np.array([[0.9, 0.8], [0.8, 0.1]]), everything, threshold=0.3)
         [(0, 1), (1, 0)]
     """
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
     usable = allowed & (affinity >= threshold)
     # A small bonus keeps pairs of affinity 0 (a threshold of 0 or below) apart from no pair.
     worth = np.where(usable, affinity - min(threshold, 0.0) + 1e-9, 0.0)

@@ -161,3 +161,17 @@ def test_wrong_names_are_refused_before_torch_is_imported(words):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.stdout.split() == ["2", "False"], done.stderr
+
+
+def test_an_ablation_without_weights_needs_no_torch(tmp_path):
+    write_two_walks(tmp_path, frames=5)
+    words = ["ablate", "--data", str(tmp_path / "DATA"), "--weights", "none"]
+    script = TORCH_FREE.format(words=[*words, "--out", str(tmp_path / "run"), "--json", "x.json"])
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout.split()[-2:] == ["0", "False"], done.stderr

@@ -71,6 +71,10 @@ class Variant:
         """What :mod:`~mapt_bench.baselines.rows` calls it, without settings."""
         return Row(self.associator, self.memory or 0, switches=self.switches)
 
+    def titles(self) -> dict[str, str]:
+        """Return what results call the row, ready for JSON; none of it decides a result."""
+        return {"variant": self.name, "label": self.label, "group": self.group}
+
     def describe(self) -> dict[str, Any]:
         """Return everything about the row that decides its result, ready for JSON.
 

@@ -63,12 +63,7 @@ def _under_stress(outcome: RunOutcome) -> _Row:
     results |= {"visibility": [], "recoveries": [], **({"break_points": []} if moves else {})}
     for name, series in _chosen_series(outcome):
         for variant, events in _events(series, outcome):
-            given = {
-                "variant": variant.name,
-                "label": variant.label,
-                "group": variant.group,
-                "stressor": name,
-            }
+            given = {**variant.titles(), "stressor": name}
             seen = [rate.to_dict() for rate in kept_by_visibility(events, seed=outcome.seed)]
             results["visibility"].append({**given, "bins": seen})
             results["recoveries"].append({**given, "bins": recoveries(events, seed=outcome.seed)})
@@ -246,8 +241,7 @@ def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:
     for cell in outcome.cells:
         if cell.failures:
             continue
-        variant = cell.cell.variant
-        given = {"variant": variant.name, "label": variant.label, "group": variant.group}
+        given = cell.cell.variant.titles()
         for group, positions in chosen.items():
             place = cell.key, group
             if place not in found:  # cells of one key are the same work

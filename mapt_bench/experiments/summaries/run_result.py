@@ -228,9 +228,7 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
 def _row(cell: CellOutcome, entry: _Entry, condition: _Row) -> _Row:
     variant = cell.cell.variant
     return {
-        "variant": variant.name,
-        "label": variant.label,
-        "group": variant.group,
+        **variant.titles(),
         **variant.describe(),
         "thresholds": variant.thresholds,
         **condition,
