@@ -15,6 +15,7 @@ from mapt_bench.cli.experiment import (
     network_options,
     run_and_show,
 )
+from mapt_bench.cli.options import complete_row
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     SAVED,
@@ -64,6 +65,7 @@ _ALL = "all"
 )
 @click.option(
     "--reference",
+    shell_complete=complete_row,
     metavar="ROW",
     help="Take paired differences to this row. Pass an unknown row to list the valid ones. "
     "Example: --reference mapt:motion+memory  [default: mapt+memory; without MAPT, both]",

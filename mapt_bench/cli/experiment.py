@@ -12,7 +12,15 @@ import click
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM, parse_row
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, THRESHOLDS
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import (
+    complete_label_space,
+    complete_row,
+    complete_segments,
+    complete_suite,
+    emit_json,
+    json_option,
+    path_type,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments import (
@@ -180,6 +188,7 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--suite",
+            shell_complete=complete_suite,
             metavar="NAME",
             help="Run on this suite of synthetic videos: quick, bench (numbers to report), tiny "
             "(trials), stress, train or val. Default: quick; of stress tests stress. "
@@ -187,6 +196,7 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--segments",
+            shell_complete=complete_segments,
             metavar=SEGMENTS_FORM,
             help="Link these segments with every tracker: what MAPT finds, ground-truth segments "
             "without identities, the same with mild faults, what the weights NAME or FILE find, or "
@@ -196,6 +206,7 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--add",
+            shell_complete=complete_row,
             multiple=True,
             metavar="ROW",
             help=f"Run one more row: {ROW_FORM}. NAME is a tracker of this package, an installed "
@@ -203,6 +214,7 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--dataset",
+            shell_complete=complete_label_space,
             metavar="NAME",
             help="Use this label space for --data: a built-in name or a YAML file. "
             "Example: --dataset kitti-step",
