@@ -270,6 +270,8 @@ def network_options(*, every_shipped_flow: bool) -> Callable[[_Function], _Funct
     """
 
     def take(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Any:  # noqa: ANN401
+        if context.resilient_parsing:  # a shell completes: nothing runs
+            return ()
         return _flow_weights(texts, every_shipped=every_shipped_flow)
 
     unnamed = "runs without" if every_shipped_flow else "needs its name alone"

@@ -284,6 +284,17 @@ def test_experiments_complete_values(command):
         assert [item.value for item in items][: len(expected)] == expected, name
 
 
+def test_completing_loads_no_weights():
+    code = (
+        "import sys, click; from mapt_bench.cli import main\n"
+        "command = main.get_command(click.Context(main), 'ablate')\n"
+        "command.make_context('ablate', ['--flow-weights', 'x'], resilient_parsing=True)\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_segments_are_named_once():
     option = click.Option(["--segments"], shell_complete=complete_segments)
     items = option.shell_complete(click.Context(main), "groundtruth,")
