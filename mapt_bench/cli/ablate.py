@@ -6,6 +6,7 @@ import click
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.cli.experiment import experiment_options, network_options, run_and_show
+from mapt_bench.cli.options import complete_row
 from mapt_bench.experiments import AblationConfig, run_ablation
 
 __all__ = ["command"]
@@ -44,6 +45,7 @@ Examples:
 )
 @click.option(
     "--reference",
+    shell_complete=complete_row,
     metavar="ROW",
     help="Take paired differences to this row. Pass an unknown row to list the valid ones. "
     "Example: --reference mapt:motion+memory  [default: mapt+memory; without MAPT, both]",

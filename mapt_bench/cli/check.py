@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import complete_label_space, emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_maps, resolve_labels
 from mapt_bench.data.folder_validation import DataReport, check_data
@@ -36,6 +36,7 @@ Examples:
 @click.argument("data", type=path_type)
 @click.option(
     "--dataset",
+    shell_complete=complete_label_space,
     metavar="NAME",
     show_default="from the folder's dataset.json, else kitti-step",
     help="Label space: a built-in name or a YAML file.",

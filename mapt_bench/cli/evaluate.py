@@ -5,7 +5,13 @@ from typing import Literal
 
 import click
 
-from mapt_bench.cli.options import emit_results, json_option, path_type, table_options
+from mapt_bench.cli.options import (
+    complete_label_space,
+    emit_results,
+    json_option,
+    path_type,
+    table_options,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.reports.differences import paired_tables
 from mapt_bench.reports.evaluation import evaluation_tables
@@ -26,6 +32,7 @@ Examples:
 @click.argument("pred", type=path_type, nargs=-1, required=True)
 @click.option(
     "--dataset",
+    shell_complete=complete_label_space,
     metavar="NAME",
     help="Label space: a built-in name or a YAML file. Default: the folder's own dataset.json, "
     "or kitti-step.",

@@ -10,7 +10,15 @@ import yaml
 
 from mapt_bench.baselines.rows import ROW_FORM
 from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, THRESHOLDS
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import (
+    complete_label_space,
+    complete_row,
+    complete_segments,
+    complete_suite,
+    emit_json,
+    json_option,
+    path_type,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.experiments import SEGMENTS_FORM, ExperimentConfig, Schedule, Skip, check_config
 from mapt_bench.reports.formats import write_tables
@@ -36,6 +44,7 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--suite",
+            shell_complete=complete_suite,
             metavar="NAME",
             help="Run on this suite of synthetic videos: quick, bench (numbers to report), tiny "
             "(trials), stress, train or val. Default: quick; of stress tests stress. "
@@ -43,6 +52,7 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--segments",
+            shell_complete=complete_segments,
             metavar=SEGMENTS_FORM,
             help="Link these segments with every tracker: what MAPT finds, ground-truth segments "
             "without identities, the same with mild faults, what the weights NAME or FILE find, or "
@@ -52,6 +62,7 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--add",
+            shell_complete=complete_row,
             multiple=True,
             metavar="ROW",
             help=f"Run one more row: {ROW_FORM}. NAME is a tracker of this package, an installed "
@@ -59,6 +70,7 @@ def experiment_options(function: _Function) -> _Function:
         ),
         click.option(
             "--dataset",
+            shell_complete=complete_label_space,
             metavar="NAME",
             help="Use this label space for --data: a built-in name or a YAML file. "
             "Example: --dataset kitti-step",

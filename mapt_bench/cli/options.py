@@ -1,10 +1,11 @@
 """Options and output that several commands share."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import check_writable, json_text, write_together
@@ -12,6 +13,10 @@ from mapt_bench.reports.formats import TableFormat, render_tables
 from mapt_bench.reports.tables import Table
 
 __all__ = [
+    "complete_label_space",
+    "complete_row",
+    "complete_segments",
+    "complete_suite",
     "emit_json",
     "emit_results",
     "json_option",
@@ -39,6 +44,68 @@ class _PathType(click.Path):
 
 path_type = _PathType(path_type=Path)
 """A path without checks by click. The library checks it, with its own messages and exit codes."""
+
+
+def complete_row(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a row: names of trackers, and ``+memory`` after a name that takes it."""
+    from mapt_bench.baselines.catalog import associator_names, flow_tracker_names
+    from mapt_bench.baselines.mapt_entries import mapt_tracker_names
+    from mapt_bench.baselines.plugins import plugin_names
+    from mapt_bench.baselines.rows import tracker_entry
+
+    names = dict.fromkeys(
+        (*associator_names(), *mapt_tracker_names(), *flow_tracker_names(), *plugin_names())
+    )
+    begun = [name for name in names if incomplete.startswith(name)]
+    remembering = [f"{name}+memory" for name in begun if tracker_entry(name).supports_memory]
+    return _beginning(incomplete, [*names, *remembering])
+
+
+def complete_suite(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a suite of the synthetic world."""
+    from mapt_bench.synthetic.suites import suite_names
+
+    return _beginning(incomplete, suite_names())
+
+
+def complete_segments(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete segments: their names, those of shipped weights, else files and folders.
+
+    After a comma the next kind is completed.
+    """
+    from mapt_bench.baselines.segmenters import GROUND_TRUTH
+    from mapt_bench.experiments import FOUND_BY_MAPT, NOISY
+    from mapt_bench.weights import shipped_weights
+
+    before, comma, word = incomplete.rpartition(",")
+    names = [FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights()]
+    given = before.split(",")
+    kinds = [f"{before}{comma}{name}" for name in names if name not in given]
+    return [*_files(word), *_beginning(incomplete, kinds)]
+
+
+def complete_label_space(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a built-in label space, else a file."""
+    from mapt_bench.labels import label_space_names
+
+    return [*_files(incomplete), *_beginning(incomplete, label_space_names())]
+
+
+def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(value) for value in values if value.startswith(incomplete)]
+
+
+def _files(incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete files where no name fits. Bash forgets what stands before this."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def json_option(function: _Function) -> _Function:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 import numpy as np
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import complete_label_space, emit_json, json_option, path_type
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (
@@ -74,6 +74,7 @@ Examples:
 )
 @click.option(
     "--dataset",
+    shell_complete=complete_label_space,
     metavar="NAME",
     help="Label space: a built-in name or a YAML file.  [default: from the folder's dataset.json, "
     "else kitti-step]",

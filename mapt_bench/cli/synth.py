@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import complete_suite, emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
@@ -70,6 +70,7 @@ def _settings_options(function: _Function) -> _Function:
 @_settings_options
 @click.option(
     "--suite",
+    shell_complete=complete_suite,
     metavar="NAME",
     help=f"A frozen suite, instead of --kind and --seed: {', '.join(suite_names())}.",
 )

@@ -16,7 +16,15 @@ from mapt_bench.baselines.mapt_entries import mapt_tracker_names
 from mapt_bench.baselines.rows import ROW_FORM, parse_row, thresholds_of
 from mapt_bench.baselines.tuned import ThresholdsName
 from mapt_bench.cli.experiment import thresholds_option
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import (
+    complete_label_space,
+    complete_row,
+    complete_segments,
+    complete_suite,
+    emit_json,
+    json_option,
+    path_type,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.errors import ConfigError
@@ -50,11 +58,13 @@ Examples:
 @click.argument("data", type=path_type, required=False)
 @click.option(
     "--suite",
+    shell_complete=complete_suite,
     metavar="NAME",
     help="Track the synthetic videos of this suite instead of DATA. Example: --suite tiny",
 )
 @click.option(
     "--tracker",
+    shell_complete=complete_row,
     required=True,
     metavar="ROW",
     help=f"Run this tracker: {ROW_FORM}. NAME is one of "
@@ -64,6 +74,7 @@ Examples:
 )
 @click.option(
     "--segments",
+    shell_complete=complete_segments,
     metavar=SEGMENTS_FORM,
     show_default="groundtruth; for mapt what it finds itself",
     help="Link these segments: what MAPT finds, ground-truth segments without identities, the same "
@@ -104,6 +115,7 @@ Examples:
 )
 @click.option(
     "--dataset",
+    shell_complete=complete_label_space,
     metavar="NAME",
     show_default="what DATA's dataset.json says, else kitti-step",
     help="Use this label space: a built-in name or a YAML file. Example: --dataset kitti-step",

@@ -7,7 +7,13 @@ from typing import Any
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import (
+    complete_label_space,
+    complete_suite,
+    emit_json,
+    json_option,
+    path_type,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.reports.tables import Cell, Column, Table
@@ -31,7 +37,12 @@ Examples:
     metavar="NAME|FILE",
     help="Recipe: a name, a YAML file, or package.module:function for a model of your own.",
 )
-@click.option("--suite", metavar="NAME", help="Suite to train on, such as train; or clip.")
+@click.option(
+    "--suite",
+    shell_complete=complete_suite,
+    metavar="NAME",
+    help="Suite to train on, such as train; or clip.",
+)
 @click.option("--data", type=path_type, metavar="DIR", help="Folder with images, panoptic_maps.")
 @click.option(
     "--val",
@@ -39,7 +50,12 @@ Examples:
     show_default="val with the suite train, else none",
     help="Suite or folder to validate on.",
 )
-@click.option("--dataset", metavar="NAME", help="Label space of --data: a name or a YAML file.")
+@click.option(
+    "--dataset",
+    shell_complete=complete_label_space,
+    metavar="NAME",
+    help="Label space of --data: a name or a YAML file.",
+)
 @click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data.")
 @click.option("--steps", type=int, metavar="N", help="The same as --set steps=N.")
 @click.option(

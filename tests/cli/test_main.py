@@ -12,6 +12,7 @@ from helpers.small_runs import walk, write_videos
 
 import mapt_bench
 from mapt_bench.cli import main
+from mapt_bench.cli.options import complete_segments
 from mapt_bench.errors import ConfigError, DataError, ProtocolError
 
 HEAVY = ("torch", "torchvision", "matplotlib", "cv2")
@@ -244,6 +245,60 @@ def test_a_shell_completes_commands():
 def test_a_shell_completes_options():
     outcome = complete("bash", "mapt-bench compare --fail", 2)
     assert (outcome.returncode, outcome.stdout) == (0, "plain,--fail-on\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        ("track --tracker byte", "plain,bytetrack\n"),
+        ("track --tracker sort", "plain,sort\nplain,sort+memory\n"),
+        ("track --tracker unlinked", "plain,unlinked\n"),
+        ("track --suite ti", "plain,tiny\n"),
+        ("track --segments gr", "file,gr\nplain,groundtruth\n"),
+        ("track --segments my_folder", "file,my_folder\n"),
+        ("evaluate --dataset ki", "file,ki\nplain,kitti-step\n"),
+        ("check --dataset ci", "file,ci\nplain,cityscapes\n"),
+        ("show --dataset ci", "file,ci\nplain,cityscapes\n"),
+        ("synth --suite be", "plain,bench\n"),
+        ("train --suite va", "plain,val\n"),
+    ],
+)
+def test_a_shell_completes_values(words, shown):
+    outcome = complete("bash", f"mapt-bench {words}", len(words.split()))
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, shown, "")
+
+
+@pytest.mark.parametrize("command", ["ablate", "sweep-interval", "stress"])
+def test_experiments_complete_values(command):
+    options = {
+        "--suite": ("qui", ["quick"]),
+        "--segments": ("groundtruth,no", ["no", "groundtruth,noisy"]),
+        "--add": ("motio", ["motion"]),
+        "--dataset": ("motch", ["motch", "motchallenge-step"]),
+        **({"--reference": ("copy", ["copy", "copy+memory"])} if command == "ablate" else {}),
+    }
+    group = main.get_command(click.Context(main), command)
+    by_name = {option.opts[0]: option for option in group.params}
+    for name, (begun, expected) in options.items():
+        items = by_name[name].shell_complete(click.Context(group), begun)
+        assert [item.value for item in items][: len(expected)] == expected, name
+
+
+def test_completing_loads_no_weights():
+    code = (
+        "import sys, click; from mapt_bench.cli import main\n"
+        "command = main.get_command(click.Context(main), 'ablate')\n"
+        "command.make_context('ablate', ['--flow-weights', 'x'], resilient_parsing=True)\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_segments_are_named_once():
+    option = click.Option(["--segments"], shell_complete=complete_segments)
+    items = option.shell_complete(click.Context(main), "groundtruth,")
+    assert "groundtruth,groundtruth" not in {item.value for item in items}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
