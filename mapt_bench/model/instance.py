@@ -17,7 +17,7 @@ from torchvision.ops import box_iou
 
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.fpn import PYRAMID_LEVELS
-from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
+from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv, normed
 from mapt_bench.model.mask_predictor import MaskPredictor
 from mapt_bench.model.proposals import ProposalNetwork
 from mapt_bench.model.region_pool import RegionPool
@@ -31,6 +31,7 @@ from mapt_bench.model.targets import FrameTargets
 
 __all__ = ["Detections", "InstanceHead"]
 
+_SLOPE = 0.01
 _UNLABELLED = -100
 """Label of a region that teaches nothing: what cross-entropy leaves out."""
 
@@ -284,10 +285,9 @@ class _BoxHead(nn.Module):
         self.second_norm = norm(channels)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        x = self.first_norm(self.first(pooled.flatten(1))[..., None, None])
-        x = functional.leaky_relu(x, 0.01).flatten(1)
-        x = self.second_norm(self.second(x)[..., None, None])
-        return functional.leaky_relu(x, 0.01).flatten(1)
+        x = normed(self.first(pooled.flatten(1))[..., None, None], self.first_norm, slope=_SLOPE)
+        x = self.second(x.flatten(1))[..., None, None]
+        return normed(x, self.second_norm, slope=_SLOPE).flatten(1)
 
 
 def _pool(side: int, config: InstanceConfig, finest: int) -> RegionPool:
