@@ -156,7 +156,7 @@ class InstanceHead(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         pooled = self.regions.box_roi_pool(levels, boxes)
         logits, deltas = self.regions.box_predictor(self.regions.box_head(pooled))
-        return logits, deltas
+        return logits.float(), deltas.float()
 
     def _masks(self, levels: Sequence[Tensor], boxes: Sequence[Tensor], labels: Tensor) -> Tensor:
         side = 2 * self.config.mask_pool
@@ -253,7 +253,7 @@ class InstanceHead(nn.Module):
             if len(regions.gt_index)
         ]
         wrong = functional.binary_cross_entropy_with_logits(
-            logits, torch.cat(wanted), reduction="none"
+            logits.float(), torch.cat(wanted), reduction="none"
         )
         return mean_over_images(wrong.mean((1, 2)), counts, counts)
 

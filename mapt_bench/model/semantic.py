@@ -177,6 +177,7 @@ class SemanticHead(nn.Module):
         Returns:
             A scalar; 0 where there is no pixel to learn from.
         """
+        logits = logits.float()  # whatever precision the network runs in
         stride = self.config.loss_stride
         if stride < 4:
             rows, columns = _size(logits)
