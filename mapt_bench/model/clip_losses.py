@@ -171,7 +171,10 @@ def _motion_loss(
         masks[index, : len(given)] = jittered_masks(given, draws[clip]) if jitters else given
     frames = reduced.unflatten(0, (len(draws), things.frames))
     output = head(
-        frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1), masks.to(reduced.dtype)
+        frames[:, :-1].flatten(0, 1),
+        frames[:, 1:].flatten(0, 1),
+        masks.to(reduced.dtype),
+        [things.counts[earlier] for earlier, _ in pairs],
     )
     pair_of, before, after = _seen_twice(things, pairs)
     if not len(pair_of):

@@ -129,6 +129,7 @@ def deformable_pyramid(
     dilations: Sequence[int],
     gate: Tensor | None = None,
     form: DeformForm | str = DeformForm.AUTO,
+    used: Sequence[int] | None = None,
 ) -> Tensor:
     """Sum deformable convolutions of several dilations, weighted at each position.
 
@@ -139,6 +140,8 @@ def deformable_pyramid(
         dilations: Cells between neighbouring taps, one number for each kernel.
         gate: Shape ``(batch, dilations, height, width)``; ``None`` is a plain sum.
         form: One of :class:`DeformForm`.
+        used: Channels of each image that are not 0 everywhere, those before the others: some forms
+            leave the others out.
 
     Returns:
         Tensor of shape ``(batch, out_channels, height, width)``.
@@ -155,7 +158,7 @@ def deformable_pyramid(
     if training and depthwise and form == DeformForm.AUTO and weights.shape[-1] == 3:
         parts = (x, offsets, weights) if gate is None else (x, offsets, weights, gate)
         if kernels.is_suited(*parts):
-            return _compiled(x, offsets, weights, dilations, gate)
+            return _compiled(x, offsets, weights, dilations, gate, used)
     chosen = _choose(form, x, depthwise=depthwise, training=training)
     if chosen is DeformForm.ROWS:
         by_tap = weights.flatten(3).permute(0, 3, 1, 2).flatten(0, 1).squeeze(2)
@@ -175,14 +178,19 @@ def deformable_pyramid(
 
 
 def _compiled(
-    x: Tensor, offsets: Tensor, weights: Tensor, dilations: Sequence[int], gate: Tensor | None
+    x: Tensor,
+    offsets: Tensor,
+    weights: Tensor,
+    dilations: Sequence[int],
+    gate: Tensor | None,
+    used: Sequence[int] | None,
 ) -> Tensor:
     if gate is None:
         gate = offsets.new_ones((len(x), len(dilations), *x.shape[2:]))
     columns = weights.flatten(3).permute(0, 3, 1, 2).flatten(2)
     # Places are worked out in float32, whatever precision the rest runs in.
     parts = (x.float(), offsets.float(), columns.float(), gate.float())
-    return kernels.deform(*parts, dilations=dilations).to(x.dtype)
+    return kernels.deform(*parts, dilations=dilations, used=used).to(x.dtype)
 
 
 def _operator(x: Tensor, offset: Tensor, weight: Tensor, dilation: int) -> Tensor:

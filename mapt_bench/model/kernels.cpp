@@ -12,6 +12,10 @@
 namespace {
 
 constexpr int LANES = 16;  // floats of the widest vectors there are
+typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4)));
+
+inline const Lanes &lanes(const float *place) { return *reinterpret_cast<const Lanes *>(place); }
+inline Lanes &lanes(float *place) { return *reinterpret_cast<Lanes *>(place); }
 
 struct half {
     uint16_t bits;
@@ -189,7 +193,7 @@ struct Corners {
 
 struct Deform {
     int64_t images, rows, columns, channels, levels;
-    const int64_t *dilations;
+    const int64_t *dilations, *used;
     const float *x, *offsets, *kernels, *gate;
 
     Corners corners(int64_t image, int64_t level, int64_t tap, int64_t row, int64_t column) const {
@@ -336,82 +340,70 @@ void norm_backward_half(const Norm *n, const half *x, const half *dy, const floa
     norm_backward(*n, x, dy, mean, inverse, dx, dweight, dbias);
 }
 
-// Channels are a multiple of LANES, so that the inner loops are whole vectors.
+// Tap by tap: neighbouring cells read and write neighbouring places. Channels are a multiple of
+// LANES, and those from used[image] on are 0 everywhere.
 void deform_forward(const Deform *d, float *out) {
     const int64_t channels = d->channels, cells = d->rows * d->columns;
     for (int64_t image = 0; image < d->images; ++image) {
         const float *x = d->x + image * cells * channels;
-        for (int64_t at = 0; at < cells; ++at) {
-            float *__restrict to = out + (image * cells + at) * channels;
-            std::fill(to, to + channels, 0.f);
-            for (int64_t level = 0; level < d->levels; ++level) {
-                const float weight = d->gate[(image * d->levels + level) * cells + at];
-                for (int64_t tap = 0; tap < 9; ++tap) {
-                    const Corners corner =
-                        d->corners(image, level, tap, at / d->columns, at % d->columns);
-                    const float *k = d->kernels + (level * 9 + tap) * channels;
-                    const float *p = x + corner.cell[0] * channels;
-                    const float *q = x + corner.cell[1] * channels;
-                    const float *r = x + corner.cell[2] * channels;
-                    const float *s = x + corner.cell[3] * channels;
-                    const float a = corner.share[0] * weight, b = corner.share[1] * weight;
-                    const float e = corner.share[2] * weight, f = corner.share[3] * weight;
-                    for (int64_t start = 0; start < channels; start += LANES)
-                        for (int64_t c = start; c < start + LANES; ++c)
-                            to[c] += k[c] * (a * p[c] + b * q[c] + e * r[c] + f * s[c]);
-                }
+        for (int64_t step = 0; step < d->levels * 9; ++step) {
+            const float *gate = d->gate + (image * d->levels + step / 9) * cells;
+            const float *k = d->kernels + step * channels;
+            for (int64_t at = 0; at < cells; ++at) {
+                const Corners corner =
+                    d->corners(image, step / 9, step % 9, at / d->columns, at % d->columns);
+                const float *p = x + corner.cell[0] * channels;
+                const float *q = x + corner.cell[1] * channels;
+                const float *r = x + corner.cell[2] * channels;
+                const float *s = x + corner.cell[3] * channels;
+                const float a = corner.share[0] * gate[at], b = corner.share[1] * gate[at];
+                const float e = corner.share[2] * gate[at], f = corner.share[3] * gate[at];
+                float *to = out + (image * cells + at) * channels;
+                for (int64_t c = 0; c < d->used[image]; c += LANES)
+                    lanes(to + c) += lanes(k + c) * (a * lanes(p + c) + b * lanes(q + c) +
+                                                     e * lanes(r + c) + f * lanes(s + c));
             }
         }
     }
 }
 
-// dx, dkernels are zero before; doffsets and dgate are written.
+// All that is written is 0 before.
 void deform_backward(const Deform *d, const float *up, float *dx, float *doffsets, float *dkernels,
                      float *dgate) {
     const int64_t channels = d->channels, cells = d->rows * d->columns;
     for (int64_t image = 0; image < d->images; ++image) {
         const float *x = d->x + image * cells * channels;
         float *back = dx + image * cells * channels;
-        for (int64_t at = 0; at < cells; ++at) {
-            const float *g = up + (image * cells + at) * channels;
-            for (int64_t level = 0; level < d->levels; ++level) {
-                const float weight = d->gate[(image * d->levels + level) * cells + at];
-                float of_gate = 0;
-                for (int64_t tap = 0; tap < 9; ++tap) {
-                    const Corners corner =
-                        d->corners(image, level, tap, at / d->columns, at % d->columns);
-                    const float *k = d->kernels + (level * 9 + tap) * channels;
-                    float *dk = dkernels + (level * 9 + tap) * channels;
-                    float dots[4][LANES] = {};
-                    for (int64_t start = 0; start < channels; start += LANES) {
-                        float sent[LANES], read[LANES] = {};
-                        for (int c = 0; c < LANES; ++c) sent[c] = g[start + c] * k[start + c];
-                        for (int i = 0; i < 4; ++i) {
-                            const int64_t place = corner.cell[i] * channels + start;
-                            const float share = corner.share[i] * weight;
-                            float *__restrict to = back + place;
-                            for (int c = 0; c < LANES; ++c) {
-                                dots[i][c] += sent[c] * x[place + c];
-                                read[c] += share * x[place + c];
-                                to[c] += share * sent[c];
-                            }
-                        }
-                        for (int c = 0; c < LANES; ++c) dk[start + c] += g[start + c] * read[c];
-                    }
-                    float down = 0, right = 0;
+        for (int64_t step = 0; step < d->levels * 9; ++step) {
+            const int64_t level = image * d->levels + step / 9;
+            const float *gate = d->gate + level * cells;
+            const float *k = d->kernels + step * channels;
+            float *dk = dkernels + step * channels;
+            float *down = doffsets + (level * 9 + step % 9) * 2 * cells, *right = down + cells;
+            for (int64_t at = 0; at < cells; ++at) {
+                const float *g = up + (image * cells + at) * channels;
+                const Corners corner =
+                    d->corners(image, step / 9, step % 9, at / d->columns, at % d->columns);
+                Lanes dots[4] = {};
+                for (int64_t c = 0; c < d->used[image]; c += LANES) {
+                    const Lanes sent = lanes(g + c) * lanes(k + c);
+                    Lanes read = {};
                     for (int i = 0; i < 4; ++i) {
-                        float dot = 0;
-                        for (int c = 0; c < LANES; ++c) dot += dots[i][c];
-                        of_gate += corner.share[i] * dot;
-                        down += corner.along[i] * dot;
-                        right += corner.across[i] * dot;
+                        const int64_t place = corner.cell[i] * channels + c;
+                        const float share = corner.share[i] * gate[at];
+                        dots[i] += sent * lanes(x + place);
+                        read += share * lanes(x + place);
+                        lanes(back + place) += share * sent;
                     }
-                    float *offset =
-                        doffsets + (((image * d->levels + level) * 9 + tap) * 2) * cells + at;
-                    offset[0] = down * weight;
-                    offset[cells] = right * weight;
+                    lanes(dk + c) += lanes(g + c) * read;
                 }
-                dgate[(image * d->levels + level) * cells + at] = of_gate;
+                for (int i = 0; i < 4; ++i) {
+                    float dot = 0;
+                    for (int c = 0; c < LANES; ++c) dot += dots[i][c];
+                    dgate[level * cells + at] += corner.share[i] * dot;
+                    down[at] += corner.along[i] * dot * gate[at];
+                    right[at] += corner.across[i] * dot * gate[at];
+                }
             }
         }
     }

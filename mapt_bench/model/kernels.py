@@ -73,7 +73,12 @@ def norm_activation(
 
 
 def deform(
-    x: Tensor, offsets: Tensor, kernels: Tensor, gate: Tensor, dilations: Sequence[int]
+    x: Tensor,
+    offsets: Tensor,
+    kernels: Tensor,
+    gate: Tensor,
+    dilations: Sequence[int],
+    used: Sequence[int] | None = None,
 ) -> Tensor:
     """Return gated deformable convolutions with a kernel a channel, see ``deform.py``.
 
@@ -83,6 +88,8 @@ def deform(
         kernels: Shape ``(dilations, 9, channels)``.
         gate: Shape ``(batch, dilations, height, width)``.
         dilations: Cells between neighbouring taps.
+        used: Channels of each image that are not 0 everywhere, those before the others; all if
+            not given.
 
     Returns:
         The shape of ``x``, channels innermost in memory.
@@ -92,7 +99,8 @@ def deform(
     if missing:
         x = functional.pad(x, (0, 0, 0, 0, 0, missing))
         kernels = functional.pad(kernels, (0, missing))
-    result: Tensor = _Deform.apply(x, offsets, kernels, gate, tuple(dilations))
+    counts = tuple([channels] * len(x) if used is None else used)
+    result: Tensor = _Deform.apply(x, offsets, kernels, gate, tuple(dilations), counts)
     return result[:, :channels]
 
 
@@ -218,7 +226,8 @@ def _norm_settings(
 class _DeformSettings(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("images", "rows", "columns", "channels", "levels")),
-        *((name, ctypes.c_void_p) for name in ("dilations", "x", "offsets", "kernels", "gate")),
+        *((name, ctypes.c_void_p) for name in ("dilations", "used")),
+        *((name, ctypes.c_void_p) for name in ("x", "offsets", "kernels", "gate")),
     )
 
 
@@ -231,14 +240,15 @@ class _Deform(Function):
         kernels: Tensor,
         gate: Tensor,
         dilations: tuple[int, ...],
+        used: tuple[int, ...],
     ) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         offsets, kernels, gate = offsets.contiguous(), kernels.contiguous(), gate.contiguous()
-        y = torch.empty_like(x)
-        spacing = (ctypes.c_int64 * len(dilations))(*dilations)
-        _call("deform_forward", _deform_settings(x, offsets, kernels, gate, spacing), y)
+        y = torch.zeros_like(x)
+        numbers = _whole(dilations), _whole(used)
+        _call("deform_forward", _deform_settings(x, offsets, kernels, gate, *numbers), y)
         ctx.save_for_backward(x, offsets, kernels, gate)
-        ctx.spacing = spacing
+        ctx.numbers = numbers
         return y
 
     @staticmethod
@@ -247,20 +257,28 @@ class _Deform(Function):
         x, offsets, kernels, gate = ctx.saved_tensors
         up = up.contiguous(memory_format=torch.channels_last)
         dx, dkernels = torch.zeros_like(x), torch.zeros_like(kernels)
-        doffsets, dgate = torch.empty_like(offsets), torch.empty_like(gate)
-        settings = _deform_settings(x, offsets, kernels, gate, ctx.spacing)
+        doffsets, dgate = torch.zeros_like(offsets), torch.zeros_like(gate)
+        settings = _deform_settings(x, offsets, kernels, gate, *ctx.numbers)
         _call("deform_backward", settings, up, dx, doffsets, dkernels, dgate)
-        return dx, doffsets, dkernels, dgate, None
+        return dx, doffsets, dkernels, dgate, None, None
 
 
 def _deform_settings(
-    x: Tensor, offsets: Tensor, kernels: Tensor, gate: Tensor, spacing: Any  # noqa: ANN401
+    x: Tensor,
+    offsets: Tensor,
+    kernels: Tensor,
+    gate: Tensor,
+    spacing: Any,  # noqa: ANN401
+    used: Any,  # noqa: ANN401
 ) -> _DeformSettings:
     images, channels, rows, columns = x.shape
     places = (each.data_ptr() for each in (x, offsets, kernels, gate))
-    return _DeformSettings(
-        images, rows, columns, channels, len(spacing), ctypes.addressof(spacing), *places
-    )
+    numbers = ctypes.addressof(spacing), ctypes.addressof(used)
+    return _DeformSettings(images, rows, columns, channels, len(spacing), *numbers, *places)
+
+
+def _whole(numbers: Sequence[int]) -> Any:  # noqa: ANN401  # an array of C
+    return (ctypes.c_int64 * len(numbers))(*numbers)
 
 
 class _PoolSettings(ctypes.Structure):
@@ -311,8 +329,7 @@ def _pool_settings(
     regions: Tensor, side: int, samples: int, shapes: Sequence[torch.Size]
 ) -> tuple[_PoolSettings, object]:
     """Return the settings, and what must not be freed before they have been used."""
-    many = ctypes.c_int64 * len(shapes)
-    rows, columns = many(*(shape[2] for shape in shapes)), many(*(shape[3] for shape in shapes))
+    rows, columns = (_whole([shape[axis] for shape in shapes]) for axis in (2, 3))
     sizes = (ctypes.addressof(rows), ctypes.addressof(columns))
     settings = _PoolSettings(
         len(regions), side, samples, shapes[0][1], regions.data_ptr(), *sizes

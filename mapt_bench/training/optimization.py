@@ -10,6 +10,8 @@ from mapt_bench.training.recipe import OptimizerSettings, ScheduleSettings
 
 __all__ = ["build_optimizer", "learning_rate"]
 
+_FUSED = ("cpu", "cuda")
+
 
 def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """Return the optimizer of a model's trainable parameters.
@@ -29,9 +31,11 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
         {"params": flat, "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
+    # One operator for all parameters, where a device has it: hundreds of small ones otherwise.
+    fused = all(parameter.device.type in _FUSED for parameter in trained)
     if settings.name == "adamw":
-        return AdamW(groups, lr=settings.lr)
-    return SGD(groups, lr=settings.lr, momentum=settings.momentum)
+        return AdamW(groups, lr=settings.lr, fused=fused)
+    return SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=fused)
 
 
 def learning_rate(step: int, steps: int, base: float, settings: ScheduleSettings) -> float:

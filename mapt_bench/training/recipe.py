@@ -167,7 +167,8 @@ class Recipe:
         steps: Steps of the optimizer.
         batch_size: Clips of one step, over all processes and parts together.
         accumulate: Parts that the clips of a step are computed in, one after the other.
-        precision: ``"auto"`` is bfloat16 on GPUs that compute in it, else float32.
+        precision: ``"auto"`` is bfloat16 on GPUs and processors (AMX) that multiply matrices in
+            it, else float32. Weights, losses and the optimizer stay in float32.
         loss_weights: By name of the loss; 1 where nothing is said.
         average: Decay of the moving average of the weights, which is then what is validated and
             exported; 0 keeps none.

@@ -85,6 +85,9 @@ class Trainer:
         folder: Path,
         group: ProcessGroup | None = None,
     ) -> None:
+        uses_bfloat16 = _uses_bfloat16(recipe, device)
+        if uses_bfloat16:
+            _lay_channels_last(model)
         self.model = model
         self.recipe = recipe
         self.optimizer = build_optimizer(model, recipe.optimizer)
@@ -101,7 +104,9 @@ class Trainer:
             else None
         )
         self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._precision = _precision(recipe, device)
+        self._precision: AbstractContextManager[None] = (
+            torch.autocast(device.type, torch.bfloat16) if uses_bfloat16 else nullcontext()
+        )
 
     @property
     def best_model(self) -> nn.Module:
@@ -236,8 +241,20 @@ def _mean(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: math.fsum(part[name] for part in parts) / len(parts) for name in parts[0]}
 
 
-def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[None]:
-    wanted = recipe.precision == "bfloat16" or (
-        recipe.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
-    )
-    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+def _computes_bfloat16(device: torch.device) -> bool:
+    """Return whether a device multiplies matrices in bfloat16 faster than in float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def _uses_bfloat16(recipe: Recipe, device: torch.device) -> bool:
+    wanted = recipe.precision
+    return wanted == "bfloat16" or (wanted == "auto" and _computes_bfloat16(device))
+
+
+def _lay_channels_last(model: nn.Module) -> None:
+    """Lay the kernels of convolutions as they are read fastest; maps follow them."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
