@@ -37,6 +37,9 @@ from mapt_bench.model.taps import tap_displacements
 __all__ = ["DeformForm", "deformable_convolution", "deformable_pyramid", "fastest_form"]
 
 
+_HALVES = (torch.bfloat16, torch.float16)
+
+
 class DeformForm(StrEnum):
     """How a deformable convolution is computed; ``auto`` picks by :func:`fastest_form`."""
 
@@ -151,6 +154,19 @@ def deformable_pyramid(
         ConfigError: If the form is unknown, or cannot do what is asked.
     """
     _check_shapes(x, offsets, weights, dilations, gate)
+    if x.dtype in _HALVES:
+        # In half precision a place on a large map would be known to a cell or two.
+        with torch.autocast(x.device.type, enabled=False):
+            wide = deformable_pyramid(
+                x.float(),
+                offsets.float(),
+                weights.float(),
+                dilations=dilations,
+                gate=None if gate is None else gate.float(),
+                form=form,
+                used=used,
+            )
+        return wide.to(x.dtype)
     depthwise = weights.shape[2] == 1 and weights.shape[1] == x.shape[1]
     training = torch.is_grad_enabled() and any(
         tensor is not None and tensor.requires_grad for tensor in (x, offsets, weights, gate)
@@ -188,9 +204,7 @@ def _compiled(
     if gate is None:
         gate = offsets.new_ones((len(x), len(dilations), *x.shape[2:]))
     columns = weights.flatten(3).permute(0, 3, 1, 2).flatten(2)
-    # Places are worked out in float32, whatever precision the rest runs in.
-    parts = (x.float(), offsets.float(), columns.float(), gate.float())
-    return kernels.deform(*parts, dilations=dilations, used=used).to(x.dtype)
+    return kernels.deform(x, offsets, columns, gate, dilations, used)
 
 
 def _operator(x: Tensor, offset: Tensor, weight: Tensor, dilation: int) -> Tensor:

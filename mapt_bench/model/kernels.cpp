@@ -318,9 +318,46 @@ struct Pool {
     }
 };
 
+// Overlap of a box with anchors; sides lie in arrays of their own, so that vectors hold anchors.
+struct Anchors {
+    int64_t count;
+    const float *left, *top, *right, *bottom;
+
+    template <class Each>
+    void overlaps(const float *box, Each each) const {
+        const float area = (box[2] - box[0]) * (box[3] - box[1]);
+        for (int64_t a = 0; a < count; ++a) {
+            const float width = std::min(right[a], box[2]) - std::max(left[a], box[0]);
+            const float height = std::min(bottom[a], box[3]) - std::max(top[a], box[1]);
+            const float shared = std::max(width, 0.f) * std::max(height, 0.f);
+            const float own = (right[a] - left[a]) * (bottom[a] - top[a]);
+            each(a, shared / (own + area - shared));
+        }
+    }
+};
+
 }  // namespace
 
 extern "C" {
+
+// best and index hold the greatest overlap of each anchor and whose it is; is_own is 1 for those
+// anchors that overlap some box as much as any.
+void match(const Anchors *anchors, const float *boxes, int64_t count, float *__restrict best,
+           int32_t *__restrict index, uint8_t *__restrict is_own) {
+    for (int64_t b = 0; b < count; ++b) {
+        float most = 0;
+        const int32_t number = static_cast<int32_t>(b);
+        anchors->overlaps(boxes + 4 * b, [&](int64_t a, float overlap) {
+            most = overlap > most ? overlap : most;
+            index[a] = overlap > best[a] ? number : index[a];
+            best[a] = overlap > best[a] ? overlap : best[a];
+        });
+        if (most > 0)
+            anchors->overlaps(boxes + 4 * b, [&](int64_t a, float overlap) {
+                is_own[a] |= overlap == most;
+            });
+    }
+}
 
 void norm_forward_float(const Norm *n, const float *x, float *y, float *mean, float *inverse) {
     norm_forward(*n, x, y, mean, inverse);

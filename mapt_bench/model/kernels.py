@@ -25,7 +25,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["deform", "is_suited", "norm_activation", "pool_regions"]
+__all__ = ["are_there", "deform", "is_suited", "match_boxes", "norm_activation", "pool_regions"]
 
 _FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"),
@@ -36,6 +36,11 @@ _LANES = 16
 """Channels that ``kernels.cpp`` propagates together."""
 
 _NAMES = {torch.float32: "float", torch.bfloat16: "half"}
+
+
+def are_there(device: torch.device) -> bool:
+    """Return whether there are kernels for a device."""
+    return device.type == "cpu" and _library() is not None
 
 
 def is_suited(*tensors: Tensor) -> bool:
@@ -121,6 +126,28 @@ def pool_regions(
     """
     result: Tensor = _Pool.apply(regions, side, samples, *levels)
     return result
+
+
+def match_boxes(boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Find the box that each anchor overlaps most.
+
+    Args:
+        boxes: ``float32`` of shape ``(m, 4)``: left, top, right, bottom.
+        anchors: The same, ``(n, 4)``.
+
+    Returns:
+        Of each anchor the greatest overlap (intersection over union), ``float32``; the box,
+        ``int64``, 0 where none is overlapped; and whether it overlaps some box as much as any
+        anchor does, ``bool``.
+    """
+    sides = anchors.float().t().contiguous()
+    boxes = boxes.float().contiguous()
+    best = sides.new_zeros(len(anchors))
+    index = torch.zeros(len(anchors), dtype=torch.int32)
+    is_own = torch.zeros(len(anchors), dtype=torch.uint8)
+    settings = _Anchors(len(anchors), *(side.data_ptr() for side in sides))
+    _call("match", settings, boxes, ctypes.c_int64(len(boxes)), best, index, is_own)
+    return best, index.long(), is_own.bool()
 
 
 @cache
@@ -242,8 +269,8 @@ class _Deform(Function):
         dilations: tuple[int, ...],
         used: tuple[int, ...],
     ) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
-        offsets, kernels, gate = offsets.contiguous(), kernels.contiguous(), gate.contiguous()
+        x = x.float().contiguous(memory_format=torch.channels_last)
+        offsets, kernels, gate = (each.float().contiguous() for each in (offsets, kernels, gate))
         y = torch.zeros_like(x)
         numbers = _whole(dilations), _whole(used)
         _call("deform_forward", _deform_settings(x, offsets, kernels, gate, *numbers), y)
@@ -335,6 +362,13 @@ def _pool_settings(
         len(regions), side, samples, shapes[0][1], regions.data_ptr(), *sizes
     )
     return settings, (rows, columns)
+
+
+class _Anchors(ctypes.Structure):
+    _fields_ = (
+        ("count", ctypes.c_int64),
+        *((name, ctypes.c_void_p) for name in ("left", "top", "right", "bottom")),
+    )
 
 
 def _places(maps: Sequence[Tensor]) -> Any:  # noqa: ANN401

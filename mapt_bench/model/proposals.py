@@ -18,6 +18,7 @@ from torchvision.models.detection.rpn import (
 )
 from torchvision.ops import box_iou
 
+from mapt_bench.model import kernels
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.sampling import (
     crowd_share,
@@ -132,11 +133,13 @@ class ProposalNetwork(nn.Module):
 
     def _anchors(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> Tensor:
         """Return the anchors of an image, level by level, ``(n, 4)``."""
-        batch, _, rows, columns = levels[0].shape
-        # Only its shape is looked at: that of the padded images.
-        images = levels[0].new_empty(()).expand(batch, 1, rows * _STRIDES[0], columns * _STRIDES[0])
+        rows, columns = levels[0].shape[-2:]
+        # Only shapes are looked at: that of the padded images, and those of the levels. In half
+        # precision anchors would lie up to a pixel off.
+        nothing = torch.empty((), device=levels[0].device)
+        images = nothing.expand(1, 1, rows * _STRIDES[0], columns * _STRIDES[0])
         anchors: list[Tensor] = self.rpn.anchor_generator(
-            ImageList(images, [image_size] * batch), list(levels)
+            ImageList(images, [image_size]), [nothing.expand(level.shape) for level in levels]
         )
         return anchors[0]
 
@@ -184,11 +187,19 @@ class ProposalNetwork(nn.Module):
         }
 
     def _matched(self, anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
-        labels, gt_boxes = self.rpn.assign_targets_to_anchors([anchors], [{"boxes": target.boxes}])
-        is_thing, is_background = labels[0] == 1, labels[0] == 0
+        low, high = self.config.anchor_iou
+        if kernels.are_there(anchors.device) and len(target.boxes):
+            best, index, is_own = kernels.match_boxes(target.boxes, anchors)
+            is_thing = is_own | (best >= high)
+            is_background, gt_boxes = ~is_thing & (best < low), target.boxes[index]
+        else:
+            labels, matched = self.rpn.assign_targets_to_anchors(
+                [anchors], [{"boxes": target.boxes}]
+            )
+            is_thing, is_background, gt_boxes = labels[0] == 1, labels[0] == 0, matched[0]
         if target.crowd.any():
             is_background &= crowd_share(anchors, target.crowd) <= self.config.crowd_share
-        return is_thing, is_background, gt_boxes[0]
+        return is_thing, is_background, gt_boxes
 
 
 def _overlaps(gt_boxes: Tensor, anchors: Tensor) -> Tensor:

@@ -67,7 +67,9 @@ class RegionPool(nn.Module):
         if kernels.is_suited(*levels):
             return self._compiled(levels, [each.detach() for each in boxes])
         if wants_gradient and levels[0].device.type == "cpu":
-            return self._sampled(levels, [each.detach() for each in boxes])
+            # In half precision places on a large map would be known to a cell or two.
+            wide = self._sampled([level.float() for level in levels], [b.detach() for b in boxes])
+            return wide.to(levels[0].dtype)
         # The operator finds strides from sizes, so it is told the padded ones.
         rows, columns = levels[0].shape[-2:]
         sizes = [(self.strides[0] * rows, self.strides[0] * columns)] * len(boxes)
