@@ -1,16 +1,18 @@
-"""Draw the pictures of the documentation from the drawn world.
+"""Make the pictures of the documentation from the synthetic world.
 
 python docs/make_pictures.py
 """
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.baselines.catalog import build_associator
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.data.world.settings import Kind, WorldSettings
+from mapt_bench.data.world.suites import open_suite, train_sequence
 from mapt_bench.data.world.video import WorldVideo
 from mapt_bench.labels import Video
 from mapt_bench.pictures import Exhibit, Prediction, write_png
@@ -26,6 +28,8 @@ _TRACKERS = (("Copy of the last masks", "copy", 0), ("Motion, then appearance", 
 _SCENES: dict[Kind, tuple[int, ...]] = {"street": (25, 32), "crowd": (6, 23)}
 _SCENE_FRAMES = (4, 8)
 _TITLE, _GAP = 24, 8
+_SHEET_TRAINING = range(64, 80)  # of the stream: streets and crowds take turns
+_SHEET_TILE = (416, 128)
 
 Image = NDArray[np.uint8]
 
@@ -41,6 +45,20 @@ def main() -> None:
     for kind, seeds in _SCENES.items():
         rows = [_scene(WorldVideo(WorldSettings(kind=kind, seed=seed), kind)) for seed in seeds]
         write_png(_PICTURES / f"world_{kind}.png", np.concatenate(rows, axis=0))
+    _write_sheet(_PICTURES / "world_sheet.jpg")
+
+
+def _write_sheet(path: Path) -> None:
+    """Write a frame of 16 training sequences and of 8 sequences of the other domain."""
+    training = [train_sequence(index).video for index in _SHEET_TRAINING]
+    shifted = [entry.video for entry in open_suite("shift").entries[:: 64 // 8]]
+    columns = []
+    for videos in (training[::2], training[1::2], shifted):
+        frames = [video.frame(video.settings.frames // 2).image for video in videos]
+        small = [cv2.resize(frame, _SHEET_TILE, interpolation=cv2.INTER_AREA) for frame in frames]
+        columns.append(np.concatenate(small, axis=0))
+    sheet = np.concatenate(columns, axis=1)
+    cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def _tracked(video: Video, title: str, associator: str, memory: int) -> Prediction:

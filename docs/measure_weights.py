@@ -21,7 +21,7 @@ from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.mapt_entries import mapt_segmenter
 from mapt_bench.data.world.fingerprints import check_suite, frozen_fingerprint
-from mapt_bench.data.world.suites import suite_names
+from mapt_bench.data.world.suites import is_suite
 from mapt_bench.errors import ConfigError, MaptBenchError
 from mapt_bench.evaluation.tracking_run import run_tracker
 from mapt_bench.files import write_json
@@ -92,7 +92,7 @@ def _opened(
     where: str,
 ) -> tuple[Sequence[Video], dict[str, Any], dict[str, list[str]]]:
     """Return videos, what is known of them, and the names of those in each part."""
-    if where not in suite_names():
+    if not is_suite(where):
         found = folder_data(Path(where))
         return found.videos, found.describe(), {_WHOLE: [v.info.name for v in found.videos]}
     suite = check_suite(where)

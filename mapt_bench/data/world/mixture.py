@@ -7,8 +7,9 @@ import numpy as np
 from mapt_bench.data.world.casting import Role, RoleKind
 from mapt_bench.data.world.lanes import ahead, crossing_cars, oncoming, overtaking, parked_row
 from mapt_bench.data.world.layout import Lane
-from mapt_bench.data.world.recording import Manner
+from mapt_bench.data.world.sampling import style_of
 from mapt_bench.data.world.sidewalks import crossers, cyclists, waiters, walkers
+from mapt_bench.data.world.styles import Manner
 from mapt_bench.data.world.traffic import Traffic
 
 __all__ = ["add_distant", "fill", "stages"]
@@ -75,6 +76,7 @@ def fill(traffic: Traffic, wanted: int) -> None:
     """Add groups of things until as many as wanted are in view at some time."""
     groups = _GROUPS[traffic.recording.manner]
     makes, weights = list(groups), np.array(list(groups.values()))
+    weights[makes.index(cyclists)] *= style_of(traffic.settings).cyclists
     for _ in range(_MOST_GROUPS):
         missing = wanted - traffic.tracked
         if missing <= 0:
