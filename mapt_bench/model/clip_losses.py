@@ -33,6 +33,7 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
 
     The frames of all clips of one shape go through the network together. Clips of one frame teach
     what is seen in single frames: if any is among them, the heads that link frames are left out.
+    Where nothing of the detector is trained, its losses are left out.
 
     Args:
         network: In training mode.
@@ -75,16 +76,18 @@ def _losses_of(
     draws = [_generator_of(clip) for clip in clips]
     targets = [target for clip in clips for target in clip.targets]
     generators = [
-        _drawn_generator(own)
-        for clip, own in zip(clips, draws, strict=True)
-        for _ in clip.targets
+        _drawn_generator(own) for clip, own in zip(clips, draws, strict=True) for _ in clip.targets
     ]
     images = torch.cat([clip.images for clip in clips])
     height, width = images.shape[-2:]
     seen = network.features(images)
-    losses = network.instance.losses(seen.levels, (height, width), targets, generators=generators)
-    semantic = torch.stack([target.semantic for target in targets])
-    losses["loss_semantic"] = network.semantic.loss(seen.semantic.logits, semantic)
+    losses = {}
+    if any(parameter.requires_grad for parameter in network.detector_parameters()):
+        losses = network.instance.losses(
+            seen.levels, (height, width), targets, generators=generators
+        )
+        semantic = torch.stack([target.semantic for target in targets])
+        losses["loss_semantic"] = network.semantic.loss(seen.semantic.logits, semantic)
     if not links:
         return losses, None
     things = _Things.of(clips, network.config.motion.stride, seen.semantic.features)
@@ -141,9 +144,7 @@ class _Things(NamedTuple):
     def pairs(self) -> list[tuple[int, int]]:
         """Return the frames of each pair of neighbours, those of the first clip first."""
         return [
-            (frame, frame + 1)
-            for frame in range(len(self.targets))
-            if (frame + 1) % self.frames
+            (frame, frame + 1) for frame in range(len(self.targets)) if (frame + 1) % self.frames
         ]
 
 
@@ -169,7 +170,7 @@ def _motion_loss(
             jitters = float(torch.rand((), generator=draws[clip])) < settings.jittered_masks
         given = things.masks[things.of_frame(earlier)]
         masks[index, : len(given)] = jittered_masks(given, draws[clip]) if jitters else given
-    frames = reduced.unflatten(0, (len(draws), things.frames))
+    frames = reduced.view(len(draws), things.frames, *reduced.shape[1:])
     output = head(
         frames[:, :-1].flatten(0, 1),
         frames[:, 1:].flatten(0, 1),
@@ -179,27 +180,21 @@ def _motion_loss(
     pair_of, before, after = _seen_twice(things, pairs)
     if not len(pair_of):
         return 0 * output.masks.sum(), output.features
-    each = mask_losses(
-        output.masks[pair_of, before], things.masks[after], bce=settings.motion_bce
-    )
+    each = mask_losses(output.masks[pair_of, before], things.masks[after], bce=settings.motion_bce)
     of_pairs, known = _means(each, pair_of, len(pairs))
     clip_of = torch.arange(len(draws), device=each.device).repeat_interleave(of_clip)
     of_clips, _ = _means(of_pairs[known], clip_of[known], len(draws))
     return of_clips.mean(), output.features
 
 
-def _seen_twice(
-    things: _Things, pairs: Sequence[tuple[int, int]]
-) -> tuple[Tensor, Tensor, Tensor]:
+def _seen_twice(things: _Things, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor]:
     """Return of each thing that is in both frames of a pair: pair, place in the first, thing."""
     found = []
     for index, (earlier, later) in enumerate(pairs):
         first, second = things.targets[earlier].track_ids, things.targets[later].track_ids
         before, after = (first[:, None] == second[None]).nonzero().unbind(1)
         found.append(
-            torch.stack(
-                (torch.full_like(before, index), before, after + things.starts[later])
-            )
+            torch.stack((torch.full_like(before, index), before, after + things.starts[later]))
         )
     pair_of, before, after = torch.cat(found, dim=1)
     return pair_of, before, after

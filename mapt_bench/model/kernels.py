@@ -109,9 +109,7 @@ def deform(
     return result[:, :channels]
 
 
-def pool_regions(
-    levels: Sequence[Tensor], regions: Tensor, *, side: int, samples: int
-) -> Tensor:
+def pool_regions(levels: Sequence[Tensor], regions: Tensor, *, side: int, samples: int) -> Tensor:
     """Return RoIAlign of regions of a pyramid.
 
     Args:
@@ -167,7 +165,9 @@ def _library() -> Any:  # noqa: ANN401  # functions of C have no types here
 
 def _compiled(compiler: str, source: str) -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mapt-bench"
-    version = subprocess.run([compiler, "--version"], capture_output=True, text=True, check=True)
+    version = subprocess.run(  # noqa: S603  # the compiler that the user's PATH or CXX names
+        [compiler, "--version"], capture_output=True, text=True, check=True
+    )
     told = "\n".join((source, version.stdout, *_FLAGS, _processor()))
     path = base / f"kernels-{hashlib.sha256(told.encode()).hexdigest()[:16]}.so"
     if path.exists():
@@ -176,7 +176,7 @@ def _compiled(compiler: str, source: str) -> Path:
     with tempfile.TemporaryDirectory(dir=base) as folder:
         code, beside = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
         code.write_text(source)
-        subprocess.run(
+        subprocess.run(  # noqa: S603  # the same
             [compiler, *_FLAGS, "-o", str(beside), str(code)], capture_output=True, check=True
         )
         beside.replace(path)  # processes that start together each write a whole file
@@ -202,7 +202,7 @@ class _NormSettings(ctypes.Structure):
 
 class _Norm(Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,  # noqa: ANN401
         x: Tensor,
         weight: Tensor,
@@ -229,8 +229,8 @@ class _Norm(Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
-    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
+    @once_differentiable
+    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, weight, bias, mean, inverse = ctx.saved_tensors
         up = up.to(x.dtype).contiguous(memory_format=torch.channels_last)
         dx = torch.empty_like(x)
@@ -260,7 +260,7 @@ class _DeformSettings(ctypes.Structure):
 
 class _Deform(Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,  # noqa: ANN401
         x: Tensor,
         offsets: Tensor,
@@ -279,8 +279,8 @@ class _Deform(Function):
         return y
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
-    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
+    @once_differentiable
+    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         x, offsets, kernels, gate = ctx.saved_tensors
         up = up.contiguous(memory_format=torch.channels_last)
         dx, dkernels = torch.zeros_like(x), torch.zeros_like(kernels)
@@ -317,7 +317,7 @@ class _PoolSettings(ctypes.Structure):
 
 class _Pool(Function):
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,  # noqa: ANN401
         regions: Tensor,
         side: int,
@@ -339,8 +339,8 @@ class _Pool(Function):
         return pooled
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
-    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]  # noqa: ANN401
+    @once_differentiable
+    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         (regions,) = ctx.saved_tensors
         up = up.to(ctx.dtype).contiguous(memory_format=torch.channels_last)
         maps = [
@@ -358,9 +358,7 @@ def _pool_settings(
     """Return the settings, and what must not be freed before they have been used."""
     rows, columns = (_whole([shape[axis] for shape in shapes]) for axis in (2, 3))
     sizes = (ctypes.addressof(rows), ctypes.addressof(columns))
-    settings = _PoolSettings(
-        len(regions), side, samples, shapes[0][1], regions.data_ptr(), *sizes
-    )
+    settings = _PoolSettings(len(regions), side, samples, shapes[0][1], regions.data_ptr(), *sizes)
     return settings, (rows, columns)
 
 

@@ -126,8 +126,10 @@ def joined_looks(parts: Sequence[Looks]) -> Looks:
     for part in parts:
         clips.append(part.clips + count)
         count += int(part.clips.max()) + 1 if len(part.clips) else 0
-    columns = zip(*(part[:-1] for part in parts), strict=True)
-    return Looks(*(torch.cat(column) for column in columns), torch.cat(clips))
+    embeddings, track_ids, labels, frames, _ = (
+        torch.cat(column) for column in zip(*parts, strict=True)
+    )
+    return Looks(embeddings, track_ids, labels, frames, torch.cat(clips))
 
 
 def matching_loss(

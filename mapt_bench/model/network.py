@@ -85,6 +85,11 @@ class MaptNetwork(nn.Module):
         """Names what the heads make of given cues: equal for equal weights, equally switched."""
         return self.source, self.switches
 
+    def detector_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the parts that see single frames."""
+        parts = (self.backbone, self.fpn, self.semantic, self.instance)
+        return [parameter for part in parts for parameter in part.parameters()]
+
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""

@@ -114,7 +114,7 @@ class ProposalNetwork(nn.Module):
     ) -> list[Tensor]:
         """Decode the best anchors of each level alone, and suppress what overlaps."""
         chosen, first, counts = [], 0, []
-        for scores in objectness.split(list(per_level), dim=1):
+        for scores in torch.split(objectness, list(per_level), dim=1):
             count = min(self.rpn.pre_nms_top_n(), scores.shape[1])
             chosen.append(scores.topk(count, dim=1).indices + first)
             first += scores.shape[1]

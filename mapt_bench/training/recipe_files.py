@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.training.recipe import Recipe
+from mapt_bench.training.recipe import Recipe, merged
 from mapt_bench.training.settings import parse_overrides
 
 __all__ = ["read_recipe", "recipe_names"]
@@ -40,7 +40,7 @@ def read_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(data, Mapping):
         raise ConfigError(f"is {data!r}; expected a mapping of settings", where=where)
     Recipe.from_dict(data, where=where)  # what is wrong in the file is told of the file
-    return Recipe.from_dict(_merged(data, parse_overrides(overrides, Recipe)), where=where)
+    return Recipe.from_dict(merged(data, parse_overrides(overrides, Recipe)), where=where)
 
 
 def _recipe_data(name_or_file: str) -> tuple[object, object]:
@@ -69,13 +69,4 @@ def _shipped(name: str) -> dict[str, Any]:
     """Return a recipe of the package, laid over the one that it names as its ``base``."""
     data: dict[str, Any] = yaml.safe_load((_RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     base = data.pop("base", None)
-    return data if base is None else _merged(_shipped(base), data)
-
-
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        below = merged.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
-    return merged
+    return data if base is None else merged(_shipped(base), data)

@@ -23,8 +23,8 @@ def settings_from(
     """Build a dataclass from a mapping, dataclasses inside it too.
 
     Args:
-        kind: A dataclass whose fields are switches, numbers, texts, ``Literal``, tuples of numbers,
-            mappings of text to numbers, dataclasses, or one of these or ``None``.
+        kind: A dataclass whose fields are switches, numbers, texts, ``Literal``, tuples of numbers
+            or mappings, mappings of text to numbers, dataclasses, or one of these or ``None``.
         data: From YAML or JSON; missing keys take the defaults.
         where: File, for messages.
         prefix: What stands before the names of keys in messages, for example ``"optimizer."``.
@@ -147,8 +147,12 @@ def _tuple(kinds: tuple[Any, ...], value: object, key: str, where: object | None
     fits = isinstance(value, list | tuple) and (any_length or len(value) == len(kinds))
     if not fits:
         length = "" if any_length else f"{len(kinds)} "
-        raise ConfigError(f"{key} is {value!r}; expected a list of {length}numbers", where=where)
-    return tuple(_scalar(kinds[0], part, key, where) for part in value)  # type: ignore[attr-defined]
+        what = "mappings" if get_origin(kinds[0]) in (dict, Mapping) else "numbers"
+        raise ConfigError(f"{key} is {value!r}; expected a list of {length}{what}", where=where)
+    parts: Sequence[object] = value  # type: ignore[assignment]  # a list or a tuple, as seen above
+    if get_origin(kinds[0]) in (dict, Mapping):
+        return tuple(_mapping(kinds[0], part, key, where) for part in parts)
+    return tuple(_scalar(kinds[0], part, key, where) for part in parts)
 
 
 def _mapping(hint: Any, value: object, key: str, where: object | None) -> object:  # noqa: ANN401

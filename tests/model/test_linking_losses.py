@@ -7,8 +7,8 @@ from mapt_bench.model.linking_losses import (
     Looks,
     grid_masks,
     jittered_masks,
-    mask_losses,
     joined_looks,
+    mask_losses,
     matching_loss,
 )
 
