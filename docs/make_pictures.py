@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.baselines.catalog import build_associator
 from mapt_bench.baselines.segmenters import GroundTruthSegments
+from mapt_bench.data.flying import flying_clip
 from mapt_bench.data.world.settings import Kind, WorldSettings
 from mapt_bench.data.world.suites import open_suite, train_sequence
 from mapt_bench.data.world.video import WorldVideo
@@ -27,6 +28,7 @@ _TRACKED_FRAMES = (8, 9, 10)
 _TRACKERS = (("Copy of the last masks", "copy", 0), ("Motion, then appearance", "both", 10))
 _SCENES: dict[Kind, tuple[int, ...]] = {"street": (25, 32), "crowd": (6, 23)}
 _SCENE_FRAMES = (4, 8)
+_FLYING_CLIPS, _FLYING_FRAME, _FLYING_GAP = 10, 5, 3
 _TITLE, _GAP = 24, 8
 _SHEET_TRAINING = range(64, 80)  # of the stream: streets and crowds take turns
 _SHEET_TILE = (416, 128)
@@ -46,6 +48,11 @@ def main() -> None:
         rows = [_scene(WorldVideo(WorldSettings(kind=kind, seed=seed), kind)) for seed in seeds]
         write_png(_PICTURES / f"world_{kind}.png", np.concatenate(rows, axis=0))
     _write_sheet(_PICTURES / "world_sheet.jpg")
+    rows = [_flying(index) for index in range(_FLYING_CLIPS)]
+    sheet = np.concatenate(rows, axis=0)
+    cv2.imwrite(
+        str(_PICTURES / "flying_clips.jpg"), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80]
+    )
 
 
 def _write_sheet(path: Path) -> None:
@@ -59,6 +66,27 @@ def _write_sheet(path: Path) -> None:
         columns.append(np.concatenate(small, axis=0))
     sheet = np.concatenate(columns, axis=1)
     cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+def _flying(index: int) -> Image:
+    """Two frames of a flying clip, its identities, and its flow: colour is the direction."""
+    clip = flying_clip(index, held_out=index >= _FLYING_CLIPS - 2)
+    after = _FLYING_FRAME + _FLYING_GAP
+    ids = clip.truth(after).ids
+    tints = np.array([(0, 0, 0), *(identity_color(number) for number in range(1, 64))], np.uint8)
+    field = clip.flow_between(after, _FLYING_FRAME)
+    speed, angle = cv2.cartToPolar(field.flow[..., 0], field.flow[..., 1], angleInDegrees=True)
+    tones = (angle / 2, np.clip(speed * 8, 0, 255), np.where(field.valid, 255, 0))
+    hue = np.stack([tone.astype(np.uint8) for tone in tones], axis=-1)
+    parts = (
+        clip.frame(_FLYING_FRAME).image,
+        clip.frame(after).image,
+        tints[np.where(ids < len(tints), ids, 0)],
+        np.asarray(cv2.cvtColor(hue, cv2.COLOR_HSV2RGB), dtype=np.uint8),
+    )
+    half = (clip.info.width // 2, clip.info.height // 2)
+    shown = [cv2.resize(part, half, interpolation=cv2.INTER_AREA) for part in parts]
+    return np.concatenate(shown, axis=1).astype(np.uint8)
 
 
 def _tracked(video: Video, title: str, associator: str, memory: int) -> Prediction:

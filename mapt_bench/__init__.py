@@ -7,15 +7,6 @@ out), :mod:`mapt_bench.tracking` and :mod:`mapt_bench.baselines` (trackers),
 the gate).
 """
 
-from pathlib import Path
-
 __version__ = "0.1.0"
 
 __all__ = ["__version__"]
-
-# In a checkout three sub-packages lie beside this folder, not in it (see pyproject.toml). When
-# Python starts in the checkout's root, this folder shadows an installed wheel, so the root joins
-# the search path of the package.
-_checkout = Path(__file__).resolve().parent.parent
-if (_checkout / "pyproject.toml").is_file() and (_checkout / "metrics").is_dir():
-    __path__.append(str(_checkout))

@@ -1,9 +1,13 @@
-"""What pyproject.toml says is what lies in the folders."""
+"""pyproject.toml and setup.py describe the folders as they are."""
 
 import importlib.metadata
 import importlib.resources
+import runpy
+import shutil
 import tomllib
+from pathlib import Path
 
+import pytest
 from helpers.modules import FOLDERS, ROOT
 
 import mapt_bench
@@ -20,9 +24,27 @@ def packages_on_disk():
     }
 
 
-def test_every_package_is_listed():
-    assert set(SETUPTOOLS["packages"]) == packages_on_disk()
-    assert SETUPTOOLS["packages"] == sorted(SETUPTOOLS["packages"])
+@pytest.fixture(scope="module")
+def packages_and_folders():
+    return runpy.run_path(str(ROOT / "setup.py"), run_name="setup")["packages_and_folders"]
+
+
+def test_every_package_is_found_through_the_links(packages_and_folders):
+    found, folders = packages_and_folders()
+    assert sorted(found) == sorted(packages_on_disk())
+    assert folders == {}
+
+
+def test_every_package_is_found_in_a_checkout_without_links(packages_and_folders, tmp_path):
+    for folder in FOLDERS.values():
+        shutil.copytree(folder, tmp_path / folder.name, ignore=_links)
+    found, folders = packages_and_folders(tmp_path)
+    assert sorted(found) == sorted(packages_on_disk())
+    assert folders == {name: top.name for name, top in FOLDERS.items() if name != "mapt_bench"}
+
+
+def _links(folder, names):
+    return [name for name in names if (Path(folder) / name).is_symlink()]
 
 
 def test_every_folder_of_modules_is_a_package():
@@ -30,9 +52,10 @@ def test_every_folder_of_modules_is_a_package():
     assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
 
 
-def test_root_folders_are_mapped_into_the_package():
-    expected = {package: folder.name for package, folder in FOLDERS.items()}
-    assert SETUPTOOLS["package-dir"] == expected
+def test_root_folders_are_linked_into_the_package():
+    for package, folder in FOLDERS.items():
+        if package != "mapt_bench":
+            assert (ROOT / "mapt_bench" / folder.name).resolve() == folder
 
 
 def test_types_ship():
@@ -70,6 +93,6 @@ def test_the_command_points_at_the_group():
     assert PROJECT["project"]["scripts"] == {"mapt-bench": "mapt_bench.cli:main"}
 
 
-def test_nothing_leaks_under_a_bare_name():
-    tops = {package.split(".")[0] for package in SETUPTOOLS["packages"]}
+def test_nothing_leaks_under_a_bare_name(packages_and_folders):
+    tops = {package.split(".")[0] for package in packages_and_folders()[0]}
     assert tops == {"mapt_bench"}

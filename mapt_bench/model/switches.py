@@ -72,11 +72,13 @@ def _no_offsets(network: MaptNetwork) -> None:
         raise ConfigError("the motion head of this network has no offsets to switch off")
     for convolution in head.offset:
         _zero(convolution)
+    head.follows_match = False
 
 
 def _difference_alone(network: MaptNetwork) -> None:
     head = _motion_of(network)
-    if head.config.cue != "difference+present" or not isinstance(head.context, nn.Conv2d):
+    alone = head.config.cue != "difference+present" or head.matcher is not None
+    if alone or not isinstance(head.context, nn.Conv2d):
         raise ConfigError(
             f"the offsets of this network are found from its cue {head.config.cue!r}, in which "
             "there is nothing beside the difference to switch off"

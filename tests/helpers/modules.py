@@ -1,8 +1,4 @@
-"""The modules of the package, by name, wherever their folder lies in the checkout.
-
-``pkgutil.walk_packages`` would not end here: the checkout's root is on the package's path, and
-the package is in the root.
-"""
+"""The modules of the package, by name, wherever their folder lies in the checkout."""
 
 from pathlib import Path
 
@@ -25,6 +21,6 @@ def _name(package: str, folder: Path, file: Path) -> str:
 MODULES = {
     _name(package, folder, file): file
     for package, folder in FOLDERS.items()
-    for file in sorted(folder.rglob("*.py"))
+    for file in sorted(folder.rglob("*.py"))  # follows no links
 }
 """The file of every module."""
