@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["crowd_share", "generator_of_each", "mean_over_images", "sample_balanced"]
+__all__ = [
+    "crowd_share",
+    "generator_of_each",
+    "jittered_boxes",
+    "mean_over_images",
+    "sample_balanced",
+]
+
+_MOVED, _RESIZED = 0.1, 0.15
+"""Standard deviations: of a box's place as a share of its sides, and of the logarithm of these."""
 
 
 def crowd_share(boxes: Tensor, crowd: Tensor) -> Tensor:
@@ -65,6 +74,37 @@ def _drawn(indices: Tensor, count: int, generator: torch.Generator | None) -> Te
     # Drawn on the CPU, so that a seed means the same on every device.
     order = torch.randperm(len(indices), generator=generator)[:count]
     return indices[order.to(indices.device)]
+
+
+def jittered_boxes(
+    boxes: Tensor,
+    copies: int,
+    image_size: tuple[int, int],
+    *,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return copies of boxes, moved and resized a little, inside the image.
+
+    Args:
+        boxes: Shape ``(n, 4)``: left, top, right, bottom in pixels.
+        copies: Of each box.
+        image_size: Height and width.
+        generator: On the CPU; torch's own if not given. Nothing is drawn for no copies.
+
+    Returns:
+        Shape ``(copies * n, 4)``.
+    """
+    if not copies or not len(boxes):
+        return boxes[:0]
+    many = boxes.repeat(copies, 1)
+    noise = torch.randn(len(many), 4, generator=generator).clamp(-2, 2).to(boxes.device)
+    sides = many[:, 2:] - many[:, :2]
+    centres = (many[:, 2:] + many[:, :2]) / 2 + _MOVED * noise[:, :2] * sides
+    halves = sides / 2 * (_RESIZED * noise[:, 2:]).exp()
+    height, width = image_size
+    edge = boxes.new_tensor([width, height])
+    moved = (centres - halves).clamp(min=0), torch.minimum(centres + halves, edge)
+    return torch.cat(moved, dim=1)
 
 
 def generator_of_each(
