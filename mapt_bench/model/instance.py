@@ -32,6 +32,7 @@ from mapt_bench.model.targets import FrameTargets
 __all__ = ["Detections", "InstanceHead"]
 
 _SLOPE = 0.01
+_ROUND = 32
 _UNLABELLED = -100
 """Label of a region that teaches nothing: what cross-entropy leaves out."""
 
@@ -245,7 +246,8 @@ class InstanceHead(nn.Module):
             unwanted = self._masks(levels, boxes, torch.ones_like(drawn[0].labels[:1]))
             return 0 * unwanted.sum()
         labels = torch.cat([regions.labels[: len(regions.gt_index)] for regions in drawn])
-        logits = self._masks(levels, [regions.things for regions in drawn], labels)
+        boxes = [regions.things for regions in drawn]
+        logits = self._masks(levels, *_filled_up(boxes, labels))[: len(labels)]
         side = logits.shape[-1]
         wanted = [
             project_masks_on_boxes(target.masks, regions.things, regions.gt_index, side)
@@ -256,6 +258,18 @@ class InstanceHead(nn.Module):
             logits.float(), torch.cat(wanted), reduction="none"
         )
         return mean_over_images(wrong.mean((1, 2)), counts, counts)
+
+
+def _filled_up(boxes: Sequence[Tensor], labels: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Add regions at the end, of no matter what, up to a round number of them.
+
+    For each number of maps convolutions are prepared anew, which may take longer than they do.
+    """
+    missing = -len(labels) % _ROUND
+    whole = labels.new_tensor([0, 0, 1, 1]).to(boxes[-1].dtype).expand(missing, 4)
+    return [*boxes[:-1], torch.cat((boxes[-1], whole))], torch.cat(
+        (labels, labels.new_ones(missing))
+    )
 
 
 class _Regions(NamedTuple):
