@@ -98,7 +98,9 @@ def _losses_of(
         )
     looks = None
     if network.appearance is not None:
-        looks = _looks(network, network.appearance, seen, carried, things, draws)
+        # So few rows that half precision saves no time, and is prepared anew for each number.
+        with torch.autocast(network.device.type, enabled=False):
+            looks = _looks(network, network.appearance, seen, carried, things, draws)
     return losses, looks
 
 
@@ -223,7 +225,7 @@ def _looks(
         levels,
         [target.boxes for target in things.targets],
         [target.masks for target in things.targets],
-    )
+    ).float()
     dropped = [
         float(torch.rand((), generator=own)) < network.config.appearance.drop_propagated
         for own in draws
@@ -238,7 +240,7 @@ def _looks(
             if not dropped[frame]:
                 follows[frame] = True
                 propagated.append(
-                    head.propagated(carried[index], things.masks[things.of_frame(frame)])
+                    head.propagated(carried[index].float(), things.masks[things.of_frame(frame)])
                 )
         if propagated:
             which = follows.to(frame_of.device)[frame_of].nonzero().flatten()

@@ -37,6 +37,7 @@ _SLOPE = 0.01
 _LARGER_THAN_ANY = 2**24
 """Side of a region in pixels: if regions of this side were read at stride 16, all that are smaller
 by far are read at the finest level."""
+_ROUND = 32
 _UNLABELLED = -100
 """Label of a region that teaches nothing: what cross-entropy leaves out."""
 
@@ -279,7 +280,9 @@ class InstanceHead(nn.Module):
             losses = {"loss_mask": 0 * unwanted.sum()}
             return losses if overlap is None else {**losses, "loss_iou": 0 * overlap.sum()}
         labels = torch.cat([regions.labels[: len(regions.gt_index)] for regions in drawn])
-        logits, overlap = self._masks(levels, [regions.things for regions in drawn], labels)
+        boxes = [regions.things for regions in drawn]
+        logits, overlap = self._masks(levels, *_filled_up(boxes, labels))
+        logits = logits[: len(labels)].float()
         side = logits.shape[-1]
         wanted = torch.cat(
             [
@@ -288,7 +291,6 @@ class InstanceHead(nn.Module):
                 if len(regions.gt_index)
             ]
         )
-        logits = logits.float()
         wrong = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
         each = wrong.mean((1, 2))
         if self.config.mask_dice:
@@ -301,13 +303,24 @@ class InstanceHead(nn.Module):
                     for regions, target in zip(drawn, targets, strict=True)
                 ]
             )
-            boxes = torch.cat([regions.things for regions in drawn])
-            reached = mask_overlaps(logits.detach(), wanted, boxes, areas)
+            reached = mask_overlaps(logits.detach(), wanted, torch.cat(boxes), areas)
             unsure = functional.binary_cross_entropy_with_logits(
-                overlap.float(), reached, reduction="none"
+                overlap[: len(labels)].float(), reached, reduction="none"
             )
             losses["loss_iou"] = mean_over_images(unsure, counts, counts)
         return losses
+
+
+def _filled_up(boxes: Sequence[Tensor], labels: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Add regions at the end, of no matter what, up to a round number of them.
+
+    For each number of maps convolutions are prepared anew, which may take longer than they do.
+    """
+    missing = -len(labels) % _ROUND
+    whole = labels.new_tensor([0, 0, 1, 1]).to(boxes[-1].dtype).expand(missing, 4)
+    return [*boxes[:-1], torch.cat((boxes[-1], whole))], torch.cat(
+        (labels, labels.new_ones(missing))
+    )
 
 
 class _Regions(NamedTuple):

@@ -324,9 +324,9 @@ struct Anchors {
     const float *left, *top, *right, *bottom;
 
     template <class Each>
-    void overlaps(const float *box, Each each) const {
+    void overlaps(int64_t first, int64_t end, const float *box, Each each) const {
         const float area = (box[2] - box[0]) * (box[3] - box[1]);
-        for (int64_t a = 0; a < count; ++a) {
+        for (int64_t a = first; a < end; ++a) {
             const float width = std::min(right[a], box[2]) - std::max(left[a], box[0]);
             const float height = std::min(bottom[a], box[3]) - std::max(top[a], box[1]);
             const float shared = std::max(width, 0.f) * std::max(height, 0.f);
@@ -341,21 +341,56 @@ struct Anchors {
 extern "C" {
 
 // best and index hold the greatest overlap of each anchor and whose it is; is_own is 1 for those
-// anchors that overlap some box as much as any.
+// anchors that overlap some box as much as any. Anchors of one row of a map follow each other: whole
+// blocks of them lie above or below a box.
 void match(const Anchors *anchors, const float *boxes, int64_t count, float *__restrict best,
            int32_t *__restrict index, uint8_t *__restrict is_own) {
+    const int64_t size = 128, blocks = (anchors->count + size - 1) / size;
+    std::vector<float> top(blocks), bottom(blocks);
+    for (int64_t block = 0; block < blocks; ++block) {
+        const int64_t end = std::min(anchors->count, (block + 1) * size);
+        top[block] = *std::min_element(anchors->top + block * size, anchors->top + end);
+        bottom[block] = *std::max_element(anchors->bottom + block * size, anchors->bottom + end);
+    }
+    auto near = [&](const float *box, auto each) {
+        for (int64_t block = 0; block < blocks; ++block)
+            if (top[block] < box[3] && bottom[block] > box[1])
+                anchors->overlaps(block * size, std::min(anchors->count, (block + 1) * size), box,
+                                  each);
+    };
     for (int64_t b = 0; b < count; ++b) {
         float most = 0;
         const int32_t number = static_cast<int32_t>(b);
-        anchors->overlaps(boxes + 4 * b, [&](int64_t a, float overlap) {
+        near(boxes + 4 * b, [&](int64_t a, float overlap) {
             most = overlap > most ? overlap : most;
             index[a] = overlap > best[a] ? number : index[a];
             best[a] = overlap > best[a] ? overlap : best[a];
         });
         if (most > 0)
-            anchors->overlaps(boxes + 4 * b, [&](int64_t a, float overlap) {
-                is_own[a] |= overlap == most;
-            });
+            near(boxes + 4 * b, [&](int64_t a, float overlap) { is_own[a] |= overlap == most; });
+    }
+}
+
+// Share of crowd in boxes, (count, 4) of whole pixels inside the image, and as wide as they are.
+void crowd(const uint8_t *is_crowd, int64_t rows, int64_t columns, const int32_t *boxes,
+           int64_t count, float *shares) {
+    std::vector<int32_t> sums((rows + 1) * (columns + 1), 0);
+    for (int64_t row = 0; row < rows; ++row) {
+        int32_t along = 0;
+        const int32_t *above = sums.data() + row * (columns + 1);
+        int32_t *here = sums.data() + (row + 1) * (columns + 1);
+        for (int64_t column = 0; column < columns; ++column) {
+            along += is_crowd[row * columns + column];
+            here[column + 1] = above[column + 1] + along;
+        }
+    }
+    for (int64_t b = 0; b < count; ++b) {
+        const int32_t *box = boxes + 4 * b;
+        const int32_t *upper = sums.data() + box[1] * (columns + 1);
+        const int32_t *lower = sums.data() + box[3] * (columns + 1);
+        const int32_t inside = lower[box[2]] - upper[box[2]] - lower[box[0]] + upper[box[0]];
+        shares[b] = static_cast<float>(inside) /
+                    std::max(1, (box[2] - box[0]) * (box[3] - box[1]));
     }
 }
 

@@ -25,7 +25,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["are_there", "deform", "is_suited", "match_boxes", "norm_activation", "pool_regions"]
+__all__ = ["are_there", "crowd_shares", "deform", "is_suited", "match_boxes", "norm_activation", "pool_regions"]
 
 _FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"),
@@ -146,6 +146,23 @@ def match_boxes(boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]
     settings = _Anchors(len(anchors), *(side.data_ptr() for side in sides))
     _call("match", settings, boxes, ctypes.c_int64(len(boxes)), best, index, is_own)
     return best, index.long(), is_own.bool()
+
+
+def crowd_shares(crowd: Tensor, corners: Tensor) -> Tensor:
+    """Return the share of crowd in boxes of whole pixels.
+
+    Args:
+        crowd: ``bool`` of shape ``(height, width)``.
+        corners: ``int32`` of shape ``(n, 4)``: left, top, right, bottom, inside the map.
+
+    Returns:
+        ``float32`` of shape ``(n,)``.
+    """
+    crowd, corners = crowd.contiguous(), corners.int().contiguous()
+    shares = torch.empty(len(corners))
+    numbers = (ctypes.c_int64(each) for each in crowd.shape)
+    _call("crowd", crowd, *numbers, corners, ctypes.c_int64(len(corners)), shares)
+    return shares
 
 
 @cache
@@ -373,14 +390,13 @@ def _places(maps: Sequence[Tensor]) -> Any:  # noqa: ANN401
     return (ctypes.c_void_p * len(maps))(*(each.data_ptr() for each in maps))
 
 
-def _call(name: str, settings: ctypes.Structure, *arguments: Any) -> None:  # noqa: ANN401
-    library = _library()
-    function = getattr(library, name)
+def _call(name: str, *arguments: Any) -> None:  # noqa: ANN401
+    function = getattr(_library(), name)
     function.restype = None
-    function(
-        ctypes.byref(settings),
-        *(
-            ctypes.c_void_p(each.data_ptr()) if isinstance(each, Tensor) else each
-            for each in arguments
-        ),
-    )
+    function(*(_place(each) for each in arguments))
+
+
+def _place(argument: Any) -> Any:  # noqa: ANN401
+    if isinstance(argument, Tensor):
+        return ctypes.c_void_p(argument.data_ptr())
+    return ctypes.byref(argument) if isinstance(argument, ctypes.Structure) else argument

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from mapt_bench.model import kernels
+
 __all__ = [
     "crowd_share",
     "generator_of_each",
@@ -33,12 +35,14 @@ def crowd_share(boxes: Tensor, crowd: Tensor) -> Tensor:
         tensor([0.5000, 1.0000, 0.0000])
     """
     height, width = crowd.shape
+    ends = boxes.new_tensor([width, height, width, height])
+    corners = torch.minimum(boxes.round().clamp(min=0), ends)
+    if kernels.are_there(crowd.device):
+        return kernels.crowd_shares(crowd, corners)
     # Pixels above and to the left of each corner of the grid.
     sums = crowd.new_zeros((height + 1, width + 1), dtype=torch.int32)
     sums[1:, 1:] = crowd.cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
-    corners = boxes.round().long()
-    left, right = corners[:, 0::2].clamp(0, width).unbind(1)
-    top, bottom = corners[:, 1::2].clamp(0, height).unbind(1)
+    left, top, right, bottom = corners.long().unbind(1)
     inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
     area = ((right - left) * (bottom - top)).clamp(min=1)
     return inside / area

@@ -232,15 +232,13 @@ class SemanticHead(nn.Module):
         weights = self.class_weights if class_weights is None else class_weights
         channels = self.channel_of[semantic[:, ::stride, ::stride]]
         height, width = _size(channels)
+        # As rows of classes, which lie side by side where the network runs channels-last.
+        cells = logits[:, :, :height, :width].permute(0, 2, 3, 1).flatten(0, 2)
         per_pixel = functional.cross_entropy(
-            logits[:, :, :height, :width],
-            channels,
-            weight=weights,
-            ignore_index=_VOID,
-            reduction="none",
-        )
+            cells, channels.flatten(), weight=weights, ignore_index=_VOID, reduction="none"
+        ).view(len(logits), -1)
         hardest = []
-        for values, known in zip(per_pixel.flatten(1), (channels != _VOID).flatten(1), strict=True):
+        for values, known in zip(per_pixel, (channels != _VOID).flatten(1), strict=True):
             # Void pixels have loss 0: they are never among the hardest.
             count = max(1, round(self.config.hard_fraction * int(known.sum())))
             hardest.append(values.topk(count, sorted=False).values.mean())
