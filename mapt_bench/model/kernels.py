@@ -25,7 +25,15 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-__all__ = ["are_there", "crowd_shares", "deform", "is_suited", "match_boxes", "norm_activation", "pool_regions"]
+__all__ = [
+    "are_there",
+    "crowd_shares",
+    "deform",
+    "is_suited",
+    "match_boxes",
+    "norm_activation",
+    "pool_regions",
+]
 
 _FLAGS = (
     *("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"),

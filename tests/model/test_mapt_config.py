@@ -21,7 +21,8 @@ from mapt_bench.model.motion_config import MOTION_DESIGNS
 
 
 def test_the_configurations_that_come_with_the_package():
-    assert mapt_config_names() == ("mapt-regnety8gf", "mapt-s8", "mapt-small", "mapt-tiny")
+    names = ("mapt-compact", "mapt-regnety8gf", "mapt-s8", "mapt-small", "mapt-tiny")
+    assert mapt_config_names() == names
 
 
 @pytest.mark.parametrize("name", mapt_config_names())
