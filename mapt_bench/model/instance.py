@@ -363,13 +363,19 @@ def _soft_dice(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 class TwiceRead(nn.Module):
-    """Read regions at the level of their size and at the finest, side by side."""
+    """Read regions at the level of their size and at the finest, side by side.
+
+    Args:
+        of_size: Reads at the level of their size.
+        fine: Reads at the finest.
+    """
 
     def __init__(self, of_size: RegionPool, fine: RegionPool) -> None:
         super().__init__()
         self.of_size, self.fine = of_size, fine
 
     def forward(self, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
+        """Return both maps of each region, one after the other in their channels."""
         return torch.cat((self.of_size(levels, boxes), self.fine(levels, boxes)), dim=1)
 
 
