@@ -1,8 +1,8 @@
 """Measure how fast the synthetic world is generated: frames a second on one core.
 
-Times are processor seconds of this process, which has one thread. On a busy machine they grow, too:
-compare figures of one run only. Every video is generated once, from its scene on; nothing is taken
-from a cache.
+A training clip needs images, maps, amodal shapes and backward flow. Times are processor seconds of
+this process, which has one thread. They grow on a busy machine: compare figures of one run only.
+Every video is generated once, from its scene on; nothing is taken from a cache.
 
     python benchmarks/world.py
     python benchmarks/world.py --size 375x1242 --videos 2
@@ -25,7 +25,7 @@ _GAP = 3
 _PARTS = {
     "map": ("truth",),
     "image and map": ("image", "truth"),
-    "image, map, amodal shapes, backward flow": ("image", "truth", "objects", "flow"),
+    "all of a training clip": ("image", "truth", "objects", "flow"),
 }
 
 

@@ -19,10 +19,11 @@ from mapt_bench.data.world.palettes import (
     LEG_WEAR,
     TRUCK_PAINTS,
     mixed,
+    oklch,
     washed,
 )
 from mapt_bench.data.world.people import bicycle_body, person_body, rider_body, stride
-from mapt_bench.data.world.sampling import oklch, sampled_style, shifted_style
+from mapt_bench.data.world.sampling import sampled_style, shifted_style
 from mapt_bench.data.world.shapes import Paint
 from mapt_bench.data.world.solids import box, disc, normal, outward, patch, prism
 from mapt_bench.data.world.styles import fixed_style

@@ -4,6 +4,7 @@ Several cars share a paint and several pedestrians a coat, as in a street: colou
 somebody is, and never settles it.
 """
 
+import math
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -28,6 +29,7 @@ __all__ = [
     "WALLS",
     "TableFamily",
     "mixed",
+    "oklch",
     "washed",
 ]
 
@@ -48,6 +50,41 @@ def mixed(color: Color, other: Color, share: float) -> Color:
         round(own + share * (theirs - own)) for own, theirs in zip(color, other, strict=True)
     )
     return red, green, blue
+
+
+def oklch(lightness: float, chroma: float, hue: float) -> Color:
+    """Return the sRGB colour; chroma is reduced until it exists.
+
+    OKLCh is a perceptual space (Ottosson 2020, "A perceptual color space for image processing").
+
+    Args:
+        lightness: 0..1.
+        chroma: 0 is grey, 0.1 plain, 0.2 vivid.
+        hue: Degrees: 30 red, 70 brown and beige, 110 yellow, 140 green, 250 blue.
+
+    >>> oklch(0.5, 0.0, 0.0)
+    (99, 99, 99)
+    """
+    angle = math.radians(hue)
+    for _ in range(20):
+        a, b = chroma * math.cos(angle), chroma * math.sin(angle)
+        long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+        middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+        short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
+        linear = (
+            4.0767416621 * long - 3.3077115913 * middle + 0.2309699292 * short,
+            -1.2684380046 * long + 2.6097574011 * middle - 0.3413193965 * short,
+            -0.0041960863 * long - 0.7034186147 * middle + 1.7076147010 * short,
+        )
+        if all(-1e-3 <= value <= 1.001 for value in linear):
+            break
+        chroma *= 0.85
+    red, green, blue = (round(255 * _encoded(min(max(value, 0.0), 1.0))) for value in linear)
+    return red, green, blue
+
+
+def _encoded(value: float) -> float:
+    return 12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
 
 
 def washed(paint: Paint, wash: float) -> Paint:

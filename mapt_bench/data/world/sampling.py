@@ -1,8 +1,7 @@
 """Styles sampled for each video: colours in a perceptual space, shapes, gaits, light and camera.
 
-Colours are sampled in OKLCh (Ottosson 2020, "A perceptual color space for image processing"):
-lightness 0..1, chroma (0 is grey, 0.1 plain, 0.2 vivid) and hue in degrees (30 red, 70 brown and
-beige, 110 yellow, 140 green, 250 blue). Ranges are those of what is seen in streets. What belongs
+Colours are sampled in OKLCh, see :func:`~mapt_bench.data.world.palettes.oklch`. Ranges are those of
+what is seen in streets. What belongs
 together is sampled together: the sky with the light, the stone of a town, the green of a season.
 """
 
@@ -15,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from mapt_bench.data.world.car_shapes import CAR_SHAPES, CarShape
-from mapt_bench.data.world.palettes import SKIN, mixed
+from mapt_bench.data.world.palettes import SKIN, mixed, oklch
 from mapt_bench.data.world.paths import Paces
 from mapt_bench.data.world.patterns import fixed_textures, sampled_textures
 from mapt_bench.data.world.scene import Light, Sky
@@ -23,7 +22,7 @@ from mapt_bench.data.world.settings import WorldSettings
 from mapt_bench.data.world.shapes import Color, Paint
 from mapt_bench.data.world.styles import Style, fixed_style
 
-__all__ = ["oklch", "sampled_style", "shifted_style", "style_of"]
+__all__ = ["sampled_style", "shifted_style", "style_of"]
 
 _Range = tuple[float, float]
 _Lch = tuple[_Range, _Range, _Range]
@@ -33,34 +32,6 @@ _Fields = dict[str, Any]
 """Some fields of a :class:`Style` by name."""
 
 _SEED: Final = 2  # of styles, so that they share no random numbers with scenes
-
-
-def oklch(lightness: float, chroma: float, hue: float) -> Color:
-    """Return the sRGB colour; chroma is reduced until it exists.
-
-    >>> oklch(0.5, 0.0, 0.0)
-    (99, 99, 99)
-    """
-    angle = math.radians(hue)
-    for _ in range(20):
-        a, b = chroma * math.cos(angle), chroma * math.sin(angle)
-        long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
-        middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
-        short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
-        linear = (
-            4.0767416621 * long - 3.3077115913 * middle + 0.2309699292 * short,
-            -1.2684380046 * long + 2.6097574011 * middle - 0.3413193965 * short,
-            -0.0041960863 * long - 0.7034186147 * middle + 1.7076147010 * short,
-        )
-        if all(-1e-3 <= value <= 1.001 for value in linear):
-            break
-        chroma *= 0.85
-    red, green, blue = (round(255 * _encoded(min(max(value, 0.0), 1.0))) for value in linear)
-    return red, green, blue
-
-
-def _encoded(value: float) -> float:
-    return 12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
 
 
 class _Dice:
@@ -173,7 +144,7 @@ def sampled_style(seed: int) -> Style:
         **street,
         ground={**ground, **roads},
         **_MIXTURE,
-        walking=dice.within(0.84, 1.04),
+        walking=dice.within(0.96, 1.2),
         focal=(0.92, 1.08),
         elevation=(0.86, 1.14),
         pitch=(-0.015, 0.025),
@@ -223,7 +194,7 @@ def shifted_style(seed: int) -> Style:
         textures=fixed_textures(),
         light=light,
         **_MIXTURE,
-        walking=dice.within(0.84, 1.04),
+        walking=dice.within(0.83, 1.03),
         focal=(1.05, 1.2),
         elevation=(0.74, 0.9),
         pitch=(-0.03, 0.005),

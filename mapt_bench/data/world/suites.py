@@ -235,7 +235,7 @@ def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
 
 
 _REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and not on purpose
-_STREET_GAPS = (0, 0, 0, 2, 0, 0, 0, 0)  # of version 2: as short as those of KITTI
+_STREET_GAPS = (0, 0, 2, 0, 0, 0, 2, 0)  # of version 2: as short as those of KITTI
 
 
 def _train(seeds: _Seeds) -> list[SuiteEntry]:
