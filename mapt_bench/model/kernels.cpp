@@ -13,6 +13,8 @@ namespace {
 
 constexpr int LANES = 16;  // floats of the widest vectors there are
 typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef uint32_t Words __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES), aligned(2)));
 
 inline const Lanes &lanes(const float *place) { return *reinterpret_cast<const Lanes *>(place); }
 inline Lanes &lanes(float *place) { return *reinterpret_cast<Lanes *>(place); }
@@ -190,6 +192,122 @@ struct Corners {
         }
     }
 };
+
+// A 3x3 convolution of each channel by itself, stride 1, as wide as its input.
+struct Depthwise {
+    int64_t images, rows, columns, channels, down, right;  // the last two: dilation
+
+    // Calls each(place of the cell, place of the tap, tap) for the taps of a row that lie inside.
+    template <class Each>
+    void taps(int64_t row, int64_t column, Each each) const {
+        for (int64_t tap = 0; tap < 9; ++tap) {
+            const int64_t y = row + (tap / 3 - 1) * down, x = column + (tap % 3 - 1) * right;
+            if (y >= 0 && y < rows && x >= 0 && x < columns) each(tap, y * columns + x);
+        }
+    }
+
+    // Columns from `first` on and before `last` have all their taps inside, left and right.
+    int64_t first() const { return std::min(right, columns); }
+    int64_t last() const { return std::max(first(), columns - right); }
+};
+
+inline Lanes load_lanes(const float *place) { return lanes(place); }
+
+inline Lanes load_lanes(const half *place) {
+    const Words bits = __builtin_convertvector(*reinterpret_cast<const Halves *>(place), Words);
+    return reinterpret_cast<Lanes>(bits << 16);
+}
+
+inline void store_lanes(float *place, const Lanes &values) { lanes(place) = values; }
+
+inline void store_lanes(half *place, const Lanes &values) {
+    const Words bits = reinterpret_cast<Words>(values);
+    const Words rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    const Words is_nan = reinterpret_cast<Words>(values != values);
+    const Words kept = (rounded & ~is_nan) | (is_nan & 0x7fc0u);
+    *reinterpret_cast<Halves *>(place) = __builtin_convertvector(kept, Halves);
+}
+
+template <class T>
+void depthwise_forward(const Depthwise &d, const T *x, const float *kernels, T *y) {
+    const int64_t cells = d.rows * d.columns, channels = d.channels;
+    for (int64_t image = 0; image < d.images; ++image)
+        for (int64_t c = 0; c < channels; c += LANES) {
+            Lanes k[9];
+            for (int tap = 0; tap < 9; ++tap) k[tap] = lanes(kernels + tap * channels + c);
+            const T *in = x + image * cells * channels + c;
+            T *out = y + image * cells * channels + c;
+            for (int64_t row = 0; row < d.rows; ++row) {
+                auto border = [&](int64_t column) {
+                    Lanes sum = {};
+                    d.taps(row, column, [&](int64_t tap, int64_t at) {
+                        sum += k[tap] * load_lanes(in + at * channels);
+                    });
+                    store_lanes(out + (row * d.columns + column) * channels, sum);
+                };
+                const bool above = row >= d.down, below = row + d.down < d.rows;
+                for (int64_t column = 0; column < d.first(); ++column) border(column);
+                for (int64_t column = d.first(); column < d.last(); ++column) {
+                    const T *middle = in + (row * d.columns + column) * channels;
+                    const int64_t step = d.right * channels, line = d.down * d.columns * channels;
+                    Lanes sum = k[3] * load_lanes(middle - step) + k[4] * load_lanes(middle) +
+                                k[5] * load_lanes(middle + step);
+                    if (above)
+                        sum += k[0] * load_lanes(middle - line - step) +
+                               k[1] * load_lanes(middle - line) +
+                               k[2] * load_lanes(middle - line + step);
+                    if (below)
+                        sum += k[6] * load_lanes(middle + line - step) +
+                               k[7] * load_lanes(middle + line) +
+                               k[8] * load_lanes(middle + line + step);
+                    store_lanes(out + (row * d.columns + column) * channels, sum);
+                }
+                for (int64_t column = d.last(); column < d.columns; ++column) border(column);
+            }
+        }
+}
+
+// The gradient of the kernels; that of x is depthwise_forward with kernels turned around.
+template <class T>
+void depthwise_backward(const Depthwise &d, const T *x, const T *up, float *dkernels) {
+    const int64_t cells = d.rows * d.columns, channels = d.channels;
+    for (int64_t image = 0; image < d.images; ++image)
+        for (int64_t c = 0; c < channels; c += LANES) {
+            Lanes sums[9] = {};
+            const T *in = x + image * cells * channels + c;
+            const T *g = up + image * cells * channels + c;
+            for (int64_t row = 0; row < d.rows; ++row) {
+                auto border = [&](int64_t column) {
+                    const Lanes grad = load_lanes(g + (row * d.columns + column) * channels);
+                    d.taps(row, column, [&](int64_t tap, int64_t at) {
+                        sums[tap] += grad * load_lanes(in + at * channels);
+                    });
+                };
+                const bool above = row >= d.down, below = row + d.down < d.rows;
+                for (int64_t column = 0; column < d.first(); ++column) border(column);
+                for (int64_t column = d.first(); column < d.last(); ++column) {
+                    const Lanes grad = load_lanes(g + (row * d.columns + column) * channels);
+                    const T *middle = in + (row * d.columns + column) * channels;
+                    const int64_t step = d.right * channels, line = d.down * d.columns * channels;
+                    sums[3] += grad * load_lanes(middle - step);
+                    sums[4] += grad * load_lanes(middle);
+                    sums[5] += grad * load_lanes(middle + step);
+                    if (above) {
+                        sums[0] += grad * load_lanes(middle - line - step);
+                        sums[1] += grad * load_lanes(middle - line);
+                        sums[2] += grad * load_lanes(middle - line + step);
+                    }
+                    if (below) {
+                        sums[6] += grad * load_lanes(middle + line - step);
+                        sums[7] += grad * load_lanes(middle + line);
+                        sums[8] += grad * load_lanes(middle + line + step);
+                    }
+                }
+                for (int64_t column = d.last(); column < d.columns; ++column) border(column);
+            }
+            for (int tap = 0; tap < 9; ++tap) lanes(dkernels + tap * channels + c) += sums[tap];
+        }
+}
 
 struct Deform {
     int64_t images, rows, columns, channels, levels;
@@ -410,6 +528,22 @@ void norm_backward_float(const Norm *n, const float *x, const float *dy, const f
 void norm_backward_half(const Norm *n, const half *x, const half *dy, const float *mean,
                         const float *inverse, half *dx, float *dweight, float *dbias) {
     norm_backward(*n, x, dy, mean, inverse, dx, dweight, dbias);
+}
+
+void depthwise_forward_float(const Depthwise *d, const float *x, const float *k, float *y) {
+    depthwise_forward(*d, x, k, y);
+}
+
+void depthwise_forward_half(const Depthwise *d, const half *x, const float *k, half *y) {
+    depthwise_forward(*d, x, k, y);
+}
+
+void depthwise_backward_float(const Depthwise *d, const float *x, const float *up, float *dk) {
+    depthwise_backward(*d, x, up, dk);
+}
+
+void depthwise_backward_half(const Depthwise *d, const half *x, const half *up, float *dk) {
+    depthwise_backward(*d, x, up, dk);
 }
 
 // Tap by tap: neighbouring cells read and write neighbouring places. Channels are a multiple of

@@ -29,6 +29,7 @@ __all__ = [
     "are_there",
     "crowd_shares",
     "deform",
+    "depthwise",
     "is_suited",
     "match_boxes",
     "norm_activation",
@@ -40,8 +41,8 @@ _FLAGS = (
     *("-fno-math-errno", "-fno-trapping-math", "-fassociative-math", "-fno-signed-zeros"),
 )
 _OFF = "MAPT_BENCH_KERNELS"
-_LANES = 16
-"""Channels that ``kernels.cpp`` propagates together."""
+LANES = 16
+"""Channels that ``kernels.cpp`` computes together where it says so."""
 
 _NAMES = {torch.float32: "float", torch.bfloat16: "half"}
 
@@ -85,6 +86,21 @@ def norm_activation(
     return result
 
 
+def depthwise(x: Tensor, kernels: Tensor, dilation: tuple[int, int]) -> Tensor:
+    """Return 3x3 convolutions of each channel by itself, stride 1, as wide as the input.
+
+    Args:
+        x: Shape ``(batch, channels, height, width)``, channels a multiple of 16.
+        kernels: ``float32`` of shape ``(channels, 1, 3, 3)``.
+        dilation: Cells between taps, down and right.
+
+    Returns:
+        The shape and type of ``x``, channels innermost in memory.
+    """
+    result: Tensor = _Depthwise.apply(x, kernels, dilation)
+    return result
+
+
 def deform(
     x: Tensor,
     offsets: Tensor,
@@ -108,7 +124,7 @@ def deform(
         The shape of ``x``, channels innermost in memory.
     """
     channels = x.shape[1]
-    missing = -channels % _LANES
+    missing = -channels % LANES
     if missing:
         x = functional.pad(x, (0, 0, 0, 0, 0, missing))
         kernels = functional.pad(kernels, (0, missing))
@@ -273,6 +289,43 @@ def _norm_settings(
     return _NormSettings(
         images, rows * columns, channels, groups, weight.data_ptr(), bias.data_ptr(), epsilon, slope
     )
+
+
+class _DepthwiseSettings(ctypes.Structure):
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in ("images", "rows", "columns", "channels", "down", "right")
+    )
+
+
+class _Depthwise(Function):
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        x: Tensor,
+        kernels: Tensor,
+        dilation: tuple[int, int],
+    ) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        by_tap = kernels.float().flatten(1).t().contiguous()
+        images, channels, rows, columns = x.shape
+        ctx.settings = _DepthwiseSettings(images, rows, columns, channels, *dilation)
+        y = torch.empty_like(x)
+        _call(f"depthwise_forward_{_NAMES[x.dtype]}", ctx.settings, x, by_tap, y)
+        ctx.save_for_backward(x, by_tap)
+        ctx.shape = kernels.shape
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, up: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        x, by_tap = ctx.saved_tensors
+        up = up.to(x.dtype).contiguous(memory_format=torch.channels_last)
+        dx, dkernels = torch.empty_like(x), torch.zeros_like(by_tap)
+        name = _NAMES[x.dtype]
+        _call(f"depthwise_forward_{name}", ctx.settings, up, by_tap.flip(0).contiguous(), dx)
+        _call(f"depthwise_backward_{name}", ctx.settings, x, up, dkernels)
+        return dx, dkernels.t().reshape(ctx.shape), None
 
 
 class _DeformSettings(ctypes.Structure):

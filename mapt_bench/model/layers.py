@@ -88,11 +88,19 @@ class ConvNorm(nn.Sequential):
         if activation:
             layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
         super().__init__(*layers)
+        is_depthwise = groups == in_channels == out_channels and kernel == 3 and stride == 1
+        self._is_wide = is_depthwise and dilation != (1, 1) and in_channels % kernels.LANES == 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a map of ``out_channels``."""
         convolution, norm, *activation = self
-        return normed(convolution(x), norm, slope=_SLOPE if activation else 1.0)
+        slope = _SLOPE if activation else 1.0
+        if self._is_wide and kernels.is_suited(x, convolution.weight):
+            # Backwards torch takes many times as long as for taps that lie side by side.
+            return normed(
+                kernels.depthwise(x, convolution.weight, convolution.dilation), norm, slope=slope
+            )
+        return normed(convolution(x), norm, slope=slope)
 
 
 def normed(x: Tensor, norm: nn.Module, *, slope: float) -> Tensor:

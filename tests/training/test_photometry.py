@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2 import functional
 
 from mapt_bench.training.photometry import Light, draw_lights
 from mapt_bench.training.recipe import AugmentSettings
