@@ -15,6 +15,7 @@ _PARTS = (
     "fusion",
 )
 _SUMMARIES = {
+    "mapt-compact": "MAPT for small and thin things, for one thread of a CPU",
     "mapt-regnety8gf": "MAPT as published: one more frame of a video",
     "mapt-s8": "the same with the motion head at stride 8",
     "mapt-small": "MAPT on RegNetY-400MF, with narrow heads",
