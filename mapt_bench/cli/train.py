@@ -1,9 +1,13 @@
 """``mapt-bench train``: train a model on a suite or a folder, or go on with it."""
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,13 +18,18 @@ from mapt_bench.cli.options import (
     json_option,
     path_type,
 )
-from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.progress import training_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
 from mapt_bench.reports.training import is_in_pixels, plot_training
 
+if TYPE_CHECKING:
+    from mapt_bench.training.request import Shown
+
 __all__ = ["command"]
+
+_DRAW_EVERY = 600.0
 
 _EPILOG = """
 \b
@@ -41,7 +50,7 @@ Examples:
     "--suite",
     shell_complete=complete_suite,
     metavar="NAME",
-    help="Suite to train on, such as train; or clip.",
+    help="Suite to train on, such as train; stream for endless synthetic videos.",
 )
 @click.option("--data", type=path_type, metavar="DIR", help="Folder with images, panoptic_maps.")
 @click.option(
@@ -77,6 +86,21 @@ Examples:
 @click.option(
     "--dry-run", is_flag=True, help="Make the clips of one epoch and one step; write nothing."
 )
+@click.option(
+    "--init", type=path_type, metavar="FILE", help="First weights: a snapshot, or those of a run."
+)
+@click.option(
+    "--resume",
+    type=path_type,
+    metavar="FILE",
+    help="Snapshot to go on from, at its step, with a new optimizer.",
+)
+@click.option(
+    "--snapshot",
+    type=path_type,
+    metavar="FILE",
+    help="Train nothing: write the weights of the last checkpoint in --out in half precision.",
+)
 @json_option
 def command(
     config: str,
@@ -92,6 +116,9 @@ def command(
     device: str,
     threads: int,
     dry_run: bool,
+    init: Path | None,
+    resume: Path | None,
+    snapshot: Path | None,
     json_file: str | None,
 ) -> int:
     """Train a model; a run that was stopped goes on to the same result.
@@ -99,10 +126,16 @@ def command(
     RUN then holds weights.safetensors and weights.json (how they came about), log.jsonl and
     curves.png. On several GPUs or machines: torchrun --nproc-per-node 2 -m mapt_bench train ...
     """
-    from mapt_bench.training.request import TrainingRequest, carry_out
+    from mapt_bench.training.request import TrainingRequest, carry_out, take_snapshot
 
     if out is None and "WORLD_SIZE" in os.environ:
         raise ConfigError("torchrun starts several processes; give them one --out")
+    if snapshot is not None:
+        if out is None:
+            raise ConfigError("--snapshot writes the weights of a run; say which by --out")
+        taken = take_snapshot(out, snapshot)
+        click.echo(f"wrote {snapshot}: step {taken['step']}, stage {taken['stage']}")
+        return 0
     request = TrainingRequest(
         config=config,
         overrides=overrides if steps is None else (*overrides, f"steps={steps}"),
@@ -116,8 +149,10 @@ def command(
         device=device,
         threads=threads,
         is_dry=dry_run,
+        init=init,
+        resume=resume,
     )
-    result = carry_out(request, progress_bar)
+    result = carry_out(request, partial(_shown, request.out))
     if result is None:  # another process has it
         return 0
     if "dry_run" in result:
@@ -133,12 +168,40 @@ def command(
     return 0
 
 
+@contextmanager
+def _shown(folder: Path, description: str, total: int) -> Iterator["Shown"]:
+    """Show progress, and draw the curves of a long run again now and then."""
+    with training_bar(description, total) as bar:
+        yield _Drawing(bar, folder)
+
+
+class _Drawing:
+    def __init__(self, bar: "Shown", folder: Path) -> None:
+        self._bar, self._folder = bar, folder
+        self._drawn = time.monotonic()
+
+    def __call__(self, steps: int, /) -> None:
+        self._bar(steps)
+
+    def tell(self, text: str, /) -> None:
+        self._bar.tell(text)
+        if time.monotonic() - self._drawn >= _DRAW_EVERY:
+            from mapt_bench.training.log import read_log
+            from mapt_bench.training.run import LOG_NAME
+
+            self._drawn = time.monotonic()
+            plot_training(read_log(self._folder / LOG_NAME), self._folder / "curves.png")
+
+
 def _table(result: dict[str, Any]) -> Table:
     """One row a value, at both ends of the log."""
     steps = [row for row in result["log"] if row["kind"] == "train"]
     first, last = steps[0], steps[-1]
     rows: list[tuple[Cell, ...]] = [("all losses, weighted", first["total"], last["total"])]
-    rows += [(name, first["values"][name], last["values"][name]) for name in sorted(last["values"])]
+    for name in sorted({name for row in steps for name in row["values"]}):
+        # Stages may train other parts: each value has a first and a last line of its own.
+        found = [row["values"][name] for row in steps if name in row["values"]]
+        rows.append((name, found[0], found[-1]))
     record = result["weights"]
     title = (
         f"{record['model']} on {record['data']['name']}: {record['steps']} steps in "

@@ -2,7 +2,8 @@
 
 import zlib
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,10 +12,10 @@ from mapt_bench.errors import DataError
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.linking_losses import (
     Looks,
-    earlier_and_later_masks,
     grid_masks,
     jittered_masks,
-    mask_loss,
+    joined_looks,
+    mask_losses,
     matching_loss,
 )
 from mapt_bench.model.motion import MotionHead
@@ -30,9 +31,13 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
     All that is drawn at random for a clip is a function of the clip itself. So its losses do not
     depend on the batch or the process that it is in.
 
+    The frames of all clips of one shape go through the network together. Clips of one frame teach
+    what is seen in single frames: if any is among them, the heads that link frames are left out.
+    Where nothing of the detector is trained, its losses are left out.
+
     Args:
         network: In training mode.
-        clips: Pairs or triples; there may be no thing in them.
+        clips: Single frames, pairs or triples; there may be no thing in them.
 
     Returns:
         Scalars, means over clips of what each clip gives by itself: those of the instance head,
@@ -43,73 +48,166 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
     """
     if not clips:
         raise DataError("there is no clip to learn from; give one or more")
-    found = [_losses_of(network, clip) for clip in clips]
-    losses = [of_clip for of_clip, _ in found]
-    head = network.appearance
-    if head is not None:
-        looks = [of_clip for _, of_clip in found if of_clip is not None]
-        in_batch = network.config.appearance.negatives == "batch"
-        for index, of_clip in enumerate(losses):
-            others = [*looks[:index], *looks[index + 1 :]] if in_batch else ()
-            # Cosines are multiplied by up to 100: half precision would tell few of them apart.
-            with torch.autocast(network.device.type, enabled=False):
-                of_clip["loss_appearance"] = matching_loss(looks[index], head.scale, others)
-    return {name: torch.stack([each[name] for each in losses]).mean() for name in losses[0]}
+    batches: dict[torch.Size, list[Clip]] = {}
+    for clip in clips:
+        batches.setdefault(clip.images.shape, []).append(clip)
+    links = all(len(clip.targets) > 1 for clip in clips)
+    found = [(len(batch), *_losses_of(network, batch, links=links)) for batch in batches.values()]
+    losses = {
+        name: torch.stack([count * each[name] for count, each, _ in found]).sum() / len(clips)
+        for name in found[0][1]
+    }
+    if network.appearance is not None and links:
+        # Cosines are multiplied by up to 100: half precision would tell few of them apart.
+        with torch.autocast(network.device.type, enabled=False):
+            losses["loss_appearance"] = matching_loss(
+                joined_looks([looks for _, _, looks in found if looks is not None]),
+                network.appearance.scale,
+                clips=len(clips),
+                across_clips=network.config.appearance.negatives == "batch",
+            )
+    return losses
 
 
-def _losses_of(network: MaptNetwork, clip: Clip) -> tuple[dict[str, Tensor], Looks | None]:
-    draws = _generator_of(clip)
-    height, width = clip.images.shape[-2:]
-    seen = network.features(clip.images)
-    losses = network.instance.losses(
-        seen.levels,
-        (height, width),
-        clip.targets,
-        generators=[_drawn_generator(draws) for _ in clip.targets],
-    )
-    semantic = torch.stack([target.semantic for target in clip.targets])
-    losses["loss_semantic"] = network.semantic.loss(seen.semantic.logits, semantic)
+def _losses_of(
+    network: MaptNetwork, clips: Sequence[Clip], *, links: bool
+) -> tuple[dict[str, Tensor], Looks | None]:
+    """Return the losses of clips of one shape, all of whose frames are looked at together."""
+    draws = [_generator_of(clip) for clip in clips]
+    targets = [target for clip in clips for target in clip.targets]
+    generators = [
+        _drawn_generator(own) for clip, own in zip(clips, draws, strict=True) for _ in clip.targets
+    ]
+    images = torch.cat([clip.images for clip in clips])
+    height, width = images.shape[-2:]
+    seen = network.features(images)
+    losses = {}
+    if any(parameter.requires_grad for parameter in network.detector_parameters()):
+        losses = network.instance.losses(
+            seen.levels, (height, width), targets, generators=generators
+        )
+        semantic = torch.stack([target.semantic for target in targets])
+        losses["loss_semantic"] = network.semantic.loss(seen.semantic.logits, semantic)
+    if not links:
+        return losses, None
+    things = _Things.of(clips, network.config.motion.stride, seen.semantic.features)
     carried = None
     if network.motion is not None and seen.reduced is not None:
         losses["loss_motion"], carried = _motion_loss(
-            network, network.motion, seen.reduced, clip.targets, draws
+            network, network.motion, seen.reduced, things, draws
         )
     looks = None
     if network.appearance is not None:
-        looks = _looks(network, network.appearance, seen, carried, clip.targets, draws)
+        # So few rows that half precision saves no time, and is prepared anew for each number.
+        with torch.autocast(network.device.type, enabled=False):
+            looks = _looks(network, network.appearance, seen, carried, things, draws)
     return losses, looks
+
+
+class _Things(NamedTuple):
+    """All things of clips of one shape, one after the other.
+
+    Attributes:
+        targets: Of all frames, those of the first clip first.
+        frames: Frames of each clip.
+        counts: Things of each frame.
+        masks: Soft, at the stride of the motion head, ``(things, rows, columns)``.
+    """
+
+    targets: list[FrameTargets]
+    frames: int
+    counts: list[int]
+    masks: Tensor
+
+    @classmethod
+    def of(cls, clips: Sequence[Clip], stride: int, features: Tensor) -> "_Things":
+        targets = [target for clip in clips for target in clip.targets]
+        masks = torch.cat([target.masks for target in targets])
+        grid = (features.shape[2], features.shape[3])
+        return cls(
+            targets,
+            len(clips[0].targets),
+            [len(target.labels) for target in targets],
+            grid_masks(masks, stride, grid),
+        )
+
+    @property
+    def starts(self) -> list[int]:
+        return [0, *accumulate(self.counts)]
+
+    @property
+    def frame_of(self) -> Tensor:
+        """Which frame, of all, each thing is in."""
+        return torch.repeat_interleave(torch.tensor(self.counts)).to(self.masks.device)
+
+    def of_frame(self, frame: int) -> slice:
+        return slice(self.starts[frame], self.starts[frame + 1])
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Return the frames of each pair of neighbours, those of the first clip first."""
+        return [
+            (frame, frame + 1) for frame in range(len(self.targets)) if (frame + 1) % self.frames
+        ]
 
 
 def _motion_loss(
     network: MaptNetwork,
     head: MotionHead,
     reduced: Tensor,
-    targets: Sequence[FrameTargets],
-    draws: torch.Generator,
+    things: _Things,
+    draws: Sequence[torch.Generator],
 ) -> tuple[Tensor, Tensor]:
-    """Return the loss of a clip, and the features carried to each of its frames but the first.
+    """Return the loss, and the features carried to each frame but the first of its clip.
 
-    All pairs of neighbouring frames go through the head together.
+    All pairs of neighbouring frames of all clips go through the head together.
     """
     settings = network.config.losses
-    grid = (reduced.shape[2], reduced.shape[3])
-    pairs = [
-        earlier_and_later_masks(*pair, network.config.motion.stride, grid)
-        for pair in pairwise(targets)
-    ]
-    jitters = float(torch.rand((), generator=draws)) < settings.jittered_masks
-    masks = reduced.new_zeros(len(pairs), max(len(each[0]) for each in pairs), *grid)
-    for index, (earlier, _, _) in enumerate(pairs):
-        given = jittered_masks(earlier, draws) if jitters else earlier
-        masks[index, : len(earlier)] = given
-    output = head(reduced[:-1], reduced[1:], masks)
-    found = [
-        mask_loss(output.masks[index, in_both], later, bce=settings.motion_bce)
-        for index, (_, in_both, later) in enumerate(pairs)
-        if len(in_both)
-    ]
-    loss = torch.stack(found).mean() if found else 0 * output.masks.sum()
-    return loss, output.features
+    pairs = things.pairs()
+    most = max(things.counts[earlier] for earlier, _ in pairs)
+    masks = reduced.new_zeros(len(pairs), most, *things.masks.shape[1:], dtype=torch.float32)
+    of_clip = len(pairs) // len(draws)
+    for index, (earlier, _) in enumerate(pairs):
+        clip = index // of_clip
+        if index % of_clip == 0:
+            jitters = float(torch.rand((), generator=draws[clip])) < settings.jittered_masks
+        given = things.masks[things.of_frame(earlier)]
+        masks[index, : len(given)] = jittered_masks(given, draws[clip]) if jitters else given
+    frames = reduced.view(len(draws), things.frames, *reduced.shape[1:])
+    output = head(
+        frames[:, :-1].flatten(0, 1),
+        frames[:, 1:].flatten(0, 1),
+        masks.to(reduced.dtype),
+        [things.counts[earlier] for earlier, _ in pairs],
+    )
+    pair_of, before, after = _seen_twice(things, pairs)
+    if not len(pair_of):
+        return 0 * output.masks.sum(), output.features
+    each = mask_losses(output.masks[pair_of, before], things.masks[after], bce=settings.motion_bce)
+    of_pairs, known = _means(each, pair_of, len(pairs))
+    clip_of = torch.arange(len(draws), device=each.device).repeat_interleave(of_clip)
+    of_clips, _ = _means(of_pairs[known], clip_of[known], len(draws))
+    return of_clips.mean(), output.features
+
+
+def _seen_twice(things: _Things, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return of each thing that is in both frames of a pair: pair, place in the first, thing."""
+    found = []
+    for index, (earlier, later) in enumerate(pairs):
+        first, second = things.targets[earlier].track_ids, things.targets[later].track_ids
+        before, after = (first[:, None] == second[None]).nonzero().unbind(1)
+        found.append(
+            torch.stack((torch.full_like(before, index), before, after + things.starts[later]))
+        )
+    pair_of, before, after = torch.cat(found, dim=1)
+    return pair_of, before, after
+
+
+def _means(values: Tensor, owners: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Return the mean of each owner's values, 0 where there are none; and whether there are."""
+    zeros = values.new_zeros(count)
+    sums = zeros.index_add(0, owners, values)
+    numbers = zeros.index_add(0, owners, torch.ones_like(values))
+    return sums / numbers.clamp(min=1), numbers > 0
 
 
 def _looks(
@@ -117,35 +215,43 @@ def _looks(
     head: AppearanceHead,
     seen: FrameFeatures,
     carried: Tensor | None,
-    targets: Sequence[FrameTargets],
-    draws: torch.Generator,
+    things: _Things,
+    draws: Sequence[torch.Generator],
 ) -> Looks:
     levels = seen.levels
     if network.config.losses.stop_gradient:
         levels = [level.detach() for level in levels]
     described = head.describe(
-        levels, [target.boxes for target in targets], [target.masks for target in targets]
-    )
-    counts = [len(target.labels) for target in targets]
-    embeddings = []
-    for frame, part in enumerate(torch.split(described, counts)):
-        dropped = float(torch.rand((), generator=draws)) < network.config.appearance.drop_propagated
-        propagated = None
-        if frame > 0 and carried is not None and not head.is_static and not dropped:
-            features = carried[frame - 1]
-            masks = grid_masks(
-                targets[frame].masks,
-                network.config.motion.stride,
-                (features.shape[1], features.shape[2]),
-            )
-            propagated = head.propagated(features, masks)
-        embeddings.append(head(part, propagated))
-    device = described.device
+        levels,
+        [target.boxes for target in things.targets],
+        [target.masks for target in things.targets],
+    ).float()
+    dropped = [
+        float(torch.rand((), generator=own)) < network.config.appearance.drop_propagated
+        for own in draws
+        for _ in range(things.frames)
+    ]
+    frame_of = things.frame_of
+    embeddings = head(described)
+    if carried is not None and not head.is_static:
+        propagated = []
+        follows = torch.zeros(len(dropped), dtype=torch.bool)
+        for index, (_, frame) in enumerate(things.pairs()):
+            if not dropped[frame]:
+                follows[frame] = True
+                propagated.append(
+                    head.propagated(carried[index].float(), things.masks[things.of_frame(frame)])
+                )
+        if propagated:
+            which = follows.to(frame_of.device)[frame_of].nonzero().flatten()
+            moved = head(described[which], torch.cat(propagated))
+            embeddings = embeddings.index_copy(0, which, moved)
     return Looks(
-        torch.cat(embeddings).float(),
-        torch.cat([target.track_ids for target in targets]),
-        torch.cat([target.labels for target in targets]),
-        torch.repeat_interleave(torch.tensor(counts)).to(device),
+        embeddings.float(),
+        torch.cat([target.track_ids for target in things.targets]),
+        torch.cat([target.labels for target in things.targets]),
+        frame_of % things.frames,
+        frame_of // things.frames,
     )
 
 

@@ -111,12 +111,19 @@ class SemanticConfig:
             separable convolutions, as the fine levels do.
         hard_fraction: Share of the pixels of an image that the loss is the mean over: the hardest.
         loss_stride: 1, 2 or 4: the loss reads every so many pixels, down and right.
+        fine_channels: Channels of convolutions over the pyramid's level at stride 2 that refine the
+            logits: these are then at stride 2, and the loss compares each of its pixels with the
+            logits at that very pixel. ``None`` leaves them out.
+        class_weights: Factor on the loss of each class's pixels, in the order of their numbers in
+            the label space; ``None`` for 1. ``tools/measure_classes.py`` prints such factors.
     """
 
     channels: int = 128
     dpc: bool = True
     hard_fraction: float = 0.25
     loss_stride: int = 1
+    fine_channels: int | None = None
+    class_weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         _check_numbers(self, "the semantic head", shares=("hard_fraction",))
@@ -144,6 +151,8 @@ class InstanceConfig:
         roi_samples: Regions an image that the loss is the mean over.
         roi_positives: Share of them that lie on things, at most.
         roi_iou: Overlap with a thing from which on a region is the thing's.
+        roi_jitter: Copies of each true box, moved and resized a little, that join the proposals in
+            training: regions to learn from where few proposals lie on things.
         canonical_scale: Side in pixels of the regions that are read at stride 16; half the side,
             half the stride.
         pool_samples: Points to a side of each cell that a region is read at.
@@ -153,6 +162,13 @@ class InstanceConfig:
         mask_channels: Of the mask branch.
         mask_convs: Its convolutions.
         mask_separable: Whether they are depthwise separable.
+        mask_fine: Whether the mask branch reads every region at the finest level too, beside the
+            level of its size.
+        mask_dice: Weight of the soft Dice loss of masks beside their binary cross-entropy; 0 leaves
+            it out.
+        iou_channels: Channels of a branch that predicts the overlap (intersection over union) of
+            each mask with its thing; ``None`` leaves it out.
+        iou_power: Of the predicted overlap, which multiplies scores.
         score_threshold: Least score of a detection.
         detection_nms: Overlap above which the weaker detection of a class is suppressed.
         detections: Detections an image, at most.
@@ -172,6 +188,7 @@ class InstanceConfig:
     roi_samples: int = 256
     roi_positives: float = 0.25
     roi_iou: float = 0.5
+    roi_jitter: int = 0
     canonical_scale: int = 224
     pool_samples: int = 2
     box_pool: int = 7
@@ -180,6 +197,10 @@ class InstanceConfig:
     mask_channels: int = 256
     mask_convs: int = 4
     mask_separable: bool = True
+    mask_fine: bool = False
+    mask_dice: float = 0.0
+    iou_channels: int | None = None
+    iou_power: float = 0.5
     score_threshold: float = 0.5
     detection_nms: float = 0.5
     detections: int = 100
@@ -197,7 +218,8 @@ class InstanceConfig:
             "detection_nms",
             "crowd_share",
         )
-        _check_numbers(self, "the instance head", shares=shares)
+        may_be_zero = ("roi_jitter", "mask_dice", "iou_power")
+        _check_numbers(self, "the instance head", shares=shares, may_be_zero=may_be_zero)
         if self.anchor_iou[0] > self.anchor_iou[1]:
             raise ConfigError(
                 f"anchor_iou of the instance head is {self.anchor_iou}; expected the overlap of"
@@ -329,9 +351,24 @@ class MaptConfig:
                 f"motion.in_channels is {self.motion.in_channels}, but the semantic head has"
                 f" {self.semantic.channels} channels (semantic.channels); they must be equal"
             )
+        self._check_semantic()
         if self.motion.stride not in (4, 8):
             raise ConfigError(
                 f"motion.stride is {self.motion.stride}; the semantic head has features at 4 and 8"
+            )
+
+    def _check_semantic(self) -> None:
+        semantic = self.semantic
+        if semantic.fine_channels is not None and self.fpn.fine_channels is None:
+            raise ConfigError(
+                "semantic.fine_channels reads the pyramid's level at stride 2, which is left out;"
+                " set fpn.fine_channels too"
+            )
+        weights, classes = semantic.class_weights, len(self.labels.class_ids)
+        if weights is not None and len(weights) != classes:
+            raise ConfigError(
+                f"semantic.class_weights has {len(weights)} numbers; expected one for each of the"
+                f" {classes} classes of {self.label_space}"
             )
 
     @cached_property

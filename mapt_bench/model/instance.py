@@ -17,20 +17,27 @@ from torchvision.ops import box_iou
 
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.fpn import PYRAMID_LEVELS
-from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
+from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv, normed
+from mapt_bench.model.mask_overlap import OverlapPredictor, mask_overlaps
 from mapt_bench.model.mask_predictor import MaskPredictor
 from mapt_bench.model.proposals import ProposalNetwork
 from mapt_bench.model.region_pool import RegionPool
 from mapt_bench.model.sampling import (
     crowd_share,
     generator_of_each,
+    jittered_boxes,
     mean_over_images,
     sample_balanced,
 )
 from mapt_bench.model.targets import FrameTargets
 
-__all__ = ["Detections", "InstanceHead"]
+__all__ = ["Detections", "InstanceHead", "TwiceRead"]
 
+_SLOPE = 0.01
+_LARGER_THAN_ANY = 2**24
+"""Side of a region in pixels: if regions of this side were read at stride 16, all that are smaller
+by far are read at the finest level."""
+_ROUND = 32
 _UNLABELLED = -100
 """Label of a region that teaches nothing: what cross-entropy leaves out."""
 
@@ -49,6 +56,10 @@ class Detections(NamedTuple):
     labels: Tensor
     scores: Tensor
     mask_logits: Tensor
+
+    def chosen(self, which: Tensor) -> "Detections":
+        """Return some of them, by index."""
+        return Detections(*(part[which] for part in self))
 
 
 class InstanceHead(nn.Module):
@@ -86,9 +97,14 @@ class InstanceHead(nn.Module):
             score_thresh=config.score_threshold,
             nms_thresh=config.detection_nms,
             detections_per_img=config.detections,
-            mask_roi_pool=_pool(config.mask_pool, config, finest),
-            mask_head=_mask_head(in_channels, config, norm=norm),
+            mask_roi_pool=_mask_pool(config, finest),
+            mask_head=_mask_head((1 + config.mask_fine) * in_channels, config, norm=norm),
             mask_predictor=MaskPredictor(config.mask_channels, classes),
+        )
+        self.overlap = (
+            None
+            if config.iou_channels is None
+            else OverlapPredictor(config.mask_channels, config.iou_channels, classes)
         )
 
     def losses(
@@ -115,7 +131,7 @@ class InstanceHead(nn.Module):
 
         Returns:
             Scalars: ``loss_objectness``, ``loss_proposal``, ``loss_class``, ``loss_box`` and
-            ``loss_mask``.
+            ``loss_mask``; and ``loss_iou``, where overlaps are predicted.
         """
         proposals, losses = self.proposals(
             levels[-PYRAMID_LEVELS:], image_size, targets, generators=generators
@@ -129,7 +145,7 @@ class InstanceHead(nn.Module):
         return {
             **losses,
             **self._box_losses(levels, drawn, targets),
-            "loss_mask": self._mask_loss(levels, drawn, targets),
+            **self._mask_losses(levels, drawn, targets),
         }
 
     @torch.no_grad()
@@ -147,23 +163,39 @@ class InstanceHead(nn.Module):
             logits, deltas, proposals, sizes
         )
         counts = [len(found) for found in labels]
-        masks = torch.split(self._masks(levels, boxes, torch.cat(labels)), counts)
-        return [Detections(*found) for found in zip(boxes, labels, scores, masks, strict=True)]
+        logits, overlaps = self._masks(levels, boxes, torch.cat(labels))
+        masks = torch.split(logits, counts)
+        found = [Detections(*each) for each in zip(boxes, labels, scores, masks, strict=True)]
+        if overlaps is None:
+            return found
+        factors = torch.split(overlaps.float().sigmoid() ** self.config.iou_power, counts)
+        return [self._rescored(*each) for each in zip(found, factors, strict=True)]
+
+    def _rescored(self, found: Detections, factors: Tensor) -> Detections:
+        """Return what is still above the threshold when its mask is known, best first."""
+        scores = found.scores * factors
+        order = scores.argsort(descending=True, stable=True)
+        kept = order[scores[order] >= self.config.score_threshold]
+        return found._replace(scores=scores).chosen(kept)
 
     def _classified(
         self, levels: Sequence[Tensor], boxes: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor]:
         pooled = self.regions.box_roi_pool(levels, boxes)
         logits, deltas = self.regions.box_predictor(self.regions.box_head(pooled))
-        return logits, deltas
+        return logits.float(), deltas.float()
 
-    def _masks(self, levels: Sequence[Tensor], boxes: Sequence[Tensor], labels: Tensor) -> Tensor:
+    def _masks(
+        self, levels: Sequence[Tensor], boxes: Sequence[Tensor], labels: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return mask logits, and logits of their overlaps with things."""
         side = 2 * self.config.mask_pool
         if not len(labels):
-            return levels[0].new_zeros(0, side, side)
-        pooled = self.regions.mask_roi_pool(levels, boxes)
-        logits: Tensor = self.regions.mask_predictor(self.regions.mask_head(pooled), labels)
-        return logits
+            nothing = levels[0].new_zeros(0, side, side)
+            return nothing, None if self.overlap is None else nothing[:, 0, 0]
+        features = self.regions.mask_head(self.regions.mask_roi_pool(levels, boxes))
+        logits: Tensor = self.regions.mask_predictor(features, labels)
+        return logits, None if self.overlap is None else self.overlap(features, logits, labels)
 
     def _regions(
         self,
@@ -173,7 +205,10 @@ class InstanceHead(nn.Module):
         generator: torch.Generator | None,
     ) -> "_Regions":
         # True boxes join, as usual: early proposals hit nothing.
-        boxes = torch.cat((proposals, target.boxes))
+        moved = jittered_boxes(
+            target.boxes, self.config.roi_jitter, image_size, generator=generator
+        )
+        boxes = torch.cat((proposals, target.boxes, moved))
         if not len(boxes):
             height, width = image_size
             boxes = proposals.new_tensor([[0.0, 0.0, width, height]])
@@ -230,31 +265,62 @@ class InstanceHead(nn.Module):
             "loss_box": mean_over_images(far, thing_counts, counts),
         }
 
-    def _mask_loss(
+    def _mask_losses(
         self,
         levels: Sequence[Tensor],
         drawn: Sequence["_Regions"],
         targets: Sequence[FrameTargets],
-    ) -> Tensor:
+    ) -> dict[str, Tensor]:
         counts = [len(regions.gt_index) for regions in drawn]
         if not any(counts):
             # A mask that counts for nothing: every parameter then has a gradient, of zero, as
             # processes that add up their gradients expect.
             boxes = [regions.boxes[: index == 0] for index, regions in enumerate(drawn)]
-            unwanted = self._masks(levels, boxes, torch.ones_like(drawn[0].labels[:1]))
-            return 0 * unwanted.sum()
+            unwanted, overlap = self._masks(levels, boxes, torch.ones_like(drawn[0].labels[:1]))
+            losses = {"loss_mask": 0 * unwanted.sum()}
+            return losses if overlap is None else {**losses, "loss_iou": 0 * overlap.sum()}
         labels = torch.cat([regions.labels[: len(regions.gt_index)] for regions in drawn])
-        logits = self._masks(levels, [regions.things for regions in drawn], labels)
+        boxes = [regions.things for regions in drawn]
+        logits, overlap = self._masks(levels, *_filled_up(boxes, labels))
+        logits = logits[: len(labels)].float()
         side = logits.shape[-1]
-        wanted = [
-            project_masks_on_boxes(target.masks, regions.things, regions.gt_index, side)
-            for regions, target in zip(drawn, targets, strict=True)
-            if len(regions.gt_index)
-        ]
-        wrong = functional.binary_cross_entropy_with_logits(
-            logits, torch.cat(wanted), reduction="none"
+        wanted = torch.cat(
+            [
+                project_masks_on_boxes(target.masks, regions.things, regions.gt_index, side)
+                for regions, target in zip(drawn, targets, strict=True)
+                if len(regions.gt_index)
+            ]
         )
-        return mean_over_images(wrong.mean((1, 2)), counts, counts)
+        wrong = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        each = wrong.mean((1, 2))
+        if self.config.mask_dice:
+            each = each + self.config.mask_dice * _soft_dice(logits, wanted)
+        losses = {"loss_mask": mean_over_images(each, counts, counts)}
+        if overlap is not None:
+            areas = torch.cat(
+                [
+                    target.masks.flatten(1).sum(1)[regions.gt_index]
+                    for regions, target in zip(drawn, targets, strict=True)
+                ]
+            )
+            reached = mask_overlaps(logits.detach(), wanted, torch.cat(boxes), areas)
+            unsure = functional.binary_cross_entropy_with_logits(
+                overlap[: len(labels)].float(), reached, reduction="none"
+            )
+            losses["loss_iou"] = mean_over_images(unsure, counts, counts)
+        return losses
+
+
+def _filled_up(boxes: Sequence[Tensor], labels: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Add regions at the end, of no matter what, up to a round number of them.
+
+    For each number of maps convolutions are prepared anew, which may take longer than they do.
+    """
+    missing = -len(labels) % _ROUND
+    whole = labels.new_tensor([0, 0, 1, 1]).to(boxes[-1].dtype).expand(missing, 4)
+    return [*boxes[:-1], torch.cat((boxes[-1], whole))], torch.cat(
+        (labels, labels.new_ones(missing))
+    )
 
 
 class _Regions(NamedTuple):
@@ -284,10 +350,48 @@ class _BoxHead(nn.Module):
         self.second_norm = norm(channels)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        x = self.first_norm(self.first(pooled.flatten(1))[..., None, None])
-        x = functional.leaky_relu(x, 0.01).flatten(1)
-        x = self.second_norm(self.second(x)[..., None, None])
-        return functional.leaky_relu(x, 0.01).flatten(1)
+        x = normed(self.first(pooled.flatten(1))[..., None, None], self.first_norm, slope=_SLOPE)
+        x = self.second(x.flatten(1))[..., None, None]
+        return normed(x, self.second_norm, slope=_SLOPE).flatten(1)
+
+
+def _soft_dice(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Return one minus the soft Dice coefficient of each mask, shape ``(n,)``."""
+    found = logits.sigmoid()
+    both = (found * wanted).sum((1, 2))
+    return 1 - (2 * both + 1) / (found.sum((1, 2)) + wanted.sum((1, 2)) + 1)
+
+
+class TwiceRead(nn.Module):
+    """Read regions at the level of their size and at the finest, side by side.
+
+    Args:
+        of_size: Reads at the level of their size.
+        fine: Reads at the finest.
+    """
+
+    def __init__(self, of_size: RegionPool, fine: RegionPool) -> None:
+        super().__init__()
+        self.of_size, self.fine = of_size, fine
+
+    def forward(self, levels: Sequence[Tensor], boxes: Sequence[Tensor]) -> Tensor:
+        """Return both maps of each region, one after the other in their channels."""
+        return torch.cat((self.of_size(levels, boxes), self.fine(levels, boxes)), dim=1)
+
+
+def _mask_pool(config: InstanceConfig, finest: int) -> nn.Module:
+    of_size = _pool(config.mask_pool, config, finest)
+    if not config.mask_fine:
+        return of_size
+    return TwiceRead(
+        of_size,
+        RegionPool(
+            config.mask_pool,
+            samples=config.pool_samples,
+            canonical_scale=_LARGER_THAN_ANY,
+            finest=finest,
+        ),
+    )
 
 
 def _pool(side: int, config: InstanceConfig, finest: int) -> RegionPool:

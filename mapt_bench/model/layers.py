@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.ops import FrozenBatchNorm2d
 
+from mapt_bench.model import kernels
 from mapt_bench.model.config import Norm
 
-__all__ = ["ConvNorm", "MakeNorm", "SeparableConv", "head_norm", "trunk_norm"]
+__all__ = ["ConvNorm", "MakeNorm", "SeparableConv", "head_norm", "normed", "trunk_norm"]
 
 MakeNorm = Callable[[int], nn.Module]
 """Returns the norm of a number of channels."""
@@ -86,6 +88,35 @@ class ConvNorm(nn.Sequential):
         if activation:
             layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
         super().__init__(*layers)
+        is_depthwise = groups == in_channels == out_channels and kernel == 3 and stride == 1
+        self._is_wide = is_depthwise and dilation != (1, 1) and in_channels % kernels.LANES == 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return a map of ``out_channels``."""
+        convolution, norm, *activation = self
+        slope = _SLOPE if activation else 1.0
+        if self._is_wide and kernels.is_suited(x, convolution.weight):
+            # Backwards torch takes many times as long as for taps that lie side by side.
+            return normed(
+                kernels.depthwise(x, convolution.weight, convolution.dilation), norm, slope=slope
+            )
+        return normed(convolution(x), norm, slope=slope)
+
+
+def normed(x: Tensor, norm: nn.Module, *, slope: float) -> Tensor:
+    """Return the norm of maps, and of that a LeakyReLU.
+
+    Args:
+        x: Shape ``(batch, channels, height, width)``; it may be overwritten.
+        norm: Of the channels.
+        slope: Of the LeakyReLU; 1 for none.
+    """
+    if isinstance(norm, nn.GroupNorm) and kernels.is_suited(x, norm.weight):
+        return kernels.norm_activation(
+            x, norm.weight, norm.bias, groups=norm.num_groups, epsilon=norm.eps, slope=slope
+        )
+    y: Tensor = norm(x)
+    return y if slope == 1 else functional.leaky_relu(y, slope, inplace=True)
 
 
 class SeparableConv(nn.Sequential):

@@ -7,14 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mapt_bench.model.targets import FrameTargets
-
 __all__ = [
     "Looks",
-    "earlier_and_later_masks",
     "grid_masks",
     "jittered_masks",
-    "mask_loss",
+    "joined_looks",
+    "mask_losses",
     "matching_loss",
 ]
 
@@ -26,19 +24,21 @@ _RESIZE = 0.15
 
 
 class Looks(NamedTuple):
-    """The embeddings of all instances of a clip, and whose they are.
+    """The embeddings of all instances of some clips, and whose they are.
 
     Attributes:
         embeddings: Unit vectors, shape ``(n, dims)``.
         track_ids: ``int64`` of shape ``(n,)``.
         labels: The class of each, ``int64`` of shape ``(n,)``.
-        frames: Which frame of the clip each is in, ``int64`` of shape ``(n,)``.
+        frames: Which frame of its clip each is in, ``int64`` of shape ``(n,)``.
+        clips: Which clip, ``int64`` of shape ``(n,)``.
     """
 
     embeddings: Tensor
     track_ids: Tensor
     labels: Tensor
     frames: Tensor
+    clips: Tensor
 
 
 def grid_masks(masks: Tensor, stride: int, grid: tuple[int, int]) -> Tensor:
@@ -96,85 +96,73 @@ def jittered_masks(masks: Tensor, generator: torch.Generator) -> Tensor:
     return functional.grid_sample(masks[:, None], places, align_corners=False)[:, 0]
 
 
-def earlier_and_later_masks(
-    earlier: FrameTargets, later: FrameTargets, stride: int, grid: tuple[int, int]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the masks of an earlier frame, and what they should have become.
-
-    Returns:
-        The masks of all things of the earlier frame, ``(n, rows, columns)``; which of them are in
-        both frames, ``int64`` of shape ``(m,)``; and the later masks of those, ``(m, rows,
-        columns)``.
-    """
-    same = earlier.track_ids[:, None] == later.track_ids[None]
-    in_both, partner = same.nonzero().unbind(1)
-    return (
-        grid_masks(earlier.masks, stride, grid),
-        in_both,
-        grid_masks(later.masks[partner], stride, grid),
-    )
-
-
-def mask_loss(propagated: Tensor, wanted: Tensor, *, bce: bool = False) -> Tensor:
-    """Return one minus soft Dice, a mean over masks; 0 where there is none.
+def mask_losses(propagated: Tensor, wanted: Tensor, *, bce: bool = False) -> Tensor:
+    """Return one minus soft Dice of each mask.
 
     Args:
         propagated: Shape ``(n, rows, columns)`` in ``[0, 1]``.
         wanted: The same.
         bce: Whether to add binary cross-entropy, a mean over the cells that either mask touches.
+
+    Returns:
+        Shape ``(n,)``.
     """
-    if not len(wanted):
-        return 0 * propagated.sum()
     propagated = propagated.float()  # whatever precision the network runs in
     shared = (propagated * wanted).sum((1, 2))
     both = propagated.sum((1, 2)) + wanted.sum((1, 2))
-    loss = (1 - 2 * shared / both.clamp(min=1e-6)).mean()
+    losses = 1 - 2 * shared / both.clamp(min=1e-6)
     if bce:
         # Written out: under autocast torch refuses the one that takes probabilities.
         share = propagated.clamp(1e-4, 1 - 1e-4)
         wrong = -(wanted * share.log() + (1 - wanted) * (1 - share).log())
         touched = ((propagated > 0) | (wanted > 0)).float()
-        each = (wrong * touched).sum((1, 2)) / touched.sum((1, 2)).clamp(min=1)
-        loss = loss + each.mean()
-    return loss
+        losses = losses + (wrong * touched).sum((1, 2)) / touched.sum((1, 2)).clamp(min=1)
+    return losses
 
 
-def matching_loss(looks: Looks, scale: Tensor, others: Sequence[Looks] = ()) -> Tensor:
+def joined_looks(parts: Sequence[Looks]) -> Looks:
+    """Return the instances of several batches of clips as those of one."""
+    clips, count = [], 0
+    for part in parts:
+        clips.append(part.clips + count)
+        count += int(part.clips.max()) + 1 if len(part.clips) else 0
+    embeddings, track_ids, labels, frames, _ = (
+        torch.cat(column) for column in zip(*parts, strict=True)
+    )
+    return Looks(embeddings, track_ids, labels, frames, torch.cat(clips))
+
+
+def matching_loss(
+    looks: Looks, scale: Tensor, *, clips: int = 1, across_clips: bool = False
+) -> Tensor:
     """Return how badly instances find themselves again in the other frames of their clip.
 
     For each instance, and each other frame that has it too: cross-entropy over the things of its
-    class in that frame, and one minus its cosine with itself. The loss is the mean over these.
+    class in that frame, and one minus its cosine with itself. The loss of a clip is the mean over
+    these, 0 where nothing is seen twice.
 
     Args:
-        looks: Of one clip.
+        looks: Of all clips.
         scale: Factor on cosines.
-        others: Of other clips: things of its class in them are wrong as well.
+        clips: How many clips there are.
+        across_clips: Whether things of its class in other clips are wrong as well.
 
     Returns:
-        A scalar; 0 where nothing is seen twice.
+        The mean over clips, a scalar.
     """
-    frame, label, track = looks.frames, looks.labels, looks.track_ids
+    frame, label, track, clip = looks.frames, looks.labels, looks.track_ids, looks.clips
     cosine = looks.embeddings @ looks.embeddings.T
     alike = label[:, None] == label[None]
-    away = _wrong_elsewhere(looks, scale, others)
-    losses = []
-    for wanted in range(int(frame.max()) + 1 if len(frame) else 0):
-        candidate = alike & (frame == wanted)[None] & (frame != wanted)[:, None]
-        itself = candidate & (track[:, None] == track[None])
-        anchors, partner = itself.nonzero().unbind(1)
-        logits = (scale * cosine[anchors]).masked_fill(~candidate[anchors], -torch.inf)
-        right = cosine[anchors, partner]
-        total = torch.cat((logits, away[anchors]), dim=1).logsumexp(1)
-        losses.append(total - scale * right + 1 - right)
-    found = torch.cat(losses) if losses else cosine.flatten()
-    return found.mean() if len(found) else 0 * looks.embeddings.sum()
-
-
-def _wrong_elsewhere(looks: Looks, scale: Tensor, others: Sequence[Looks]) -> Tensor:
-    """Return logits of things of other clips, minus infinity where the class is another."""
-    if not others:
-        return looks.embeddings.new_zeros(len(looks.labels), 0)
-    elsewhere = torch.cat([each.embeddings for each in others])
-    labels = torch.cat([each.labels for each in others])
-    alike = looks.labels[:, None] == labels[None]
-    return (scale * looks.embeddings @ elsewhere.T).masked_fill(~alike, -torch.inf)
+    together = clip[:, None] == clip[None]
+    itself = together & alike & (track[:, None] == track[None]) & (frame[:, None] != frame[None])
+    anchors, partner = itself.nonzero().unbind(1)
+    if not len(anchors):
+        return 0 * looks.embeddings.sum()
+    candidate = (together & alike)[anchors] & (frame[None] == frame[partner][:, None])
+    if across_clips:
+        candidate |= (alike & ~together)[anchors]
+    total = (scale * cosine[anchors]).masked_fill(~candidate, -torch.inf).logsumexp(1)
+    right = cosine[anchors, partner]
+    each = total - scale * right + 1 - right
+    share = torch.bincount(clip[anchors], minlength=clips)[clip[anchors]]
+    return (each / share).sum() / clips

@@ -39,6 +39,8 @@ class MaskPredictor(nn.ModuleDict):
             x: Shape ``(n, channels, side, side)``.
             labels: Class of each, ``int64`` of shape ``(n,)``, from 1.
         """
+        if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+            return self._channels_last(x, labels)
         finer, classify = dict(self["0"].named_parameters()), dict(self["2"].named_parameters())
         count, channels, side, _ = x.shape
         # The 2x2 patches that come out do not overlap, so that this is a product of matrices, which
@@ -53,4 +55,20 @@ class MaskPredictor(nn.ModuleDict):
             patches.view(count, channels, -1),
         )
         cells = logits.view(count, _FACTOR, _FACTOR, side, side).permute(0, 3, 1, 4, 2)
+        return cells.reshape(count, _FACTOR * side, _FACTOR * side)
+
+    def _channels_last(self, x: Tensor, labels: Tensor) -> Tensor:
+        """Do the same where the channels of a cell lie side by side, without moving them."""
+        finer, classify = dict(self["0"].named_parameters()), dict(self["2"].named_parameters())
+        count, channels, side, _ = x.shape
+        rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
+        weight = finer["weight"].permute(0, 2, 3, 1).reshape(channels, -1)
+        patches = torch.addmm(finer["bias"].repeat(_FACTOR**2), rows, weight).relu_()
+        own = labels - 1
+        logits = torch.baddbmm(
+            classify["bias"][own][:, None, None],
+            patches.view(count, -1, channels),
+            classify["weight"][own].view(count, channels, 1),
+        )
+        cells = logits.view(count, side, side, _FACTOR, _FACTOR).transpose(2, 3)
         return cells.reshape(count, _FACTOR * side, _FACTOR * side)

@@ -6,6 +6,7 @@ to where they are now. After Hurtado et al., arXiv:2503.09191, which states the 
 widths; what is chosen here is marked in ``docs/motion.md``.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -185,7 +186,11 @@ class MotionHead(nn.Module):
         return matcher.features(images)
 
     def forward(
-        self, reduced_prev: Tensor, reduced_now: Tensor, masks_prev: Tensor
+        self,
+        reduced_prev: Tensor,
+        reduced_now: Tensor,
+        masks_prev: Tensor,
+        counts: Sequence[int] | None = None,
     ) -> MotionOutput:
         """Find the motion between two frames and carry the earlier one along.
 
@@ -194,6 +199,8 @@ class MotionHead(nn.Module):
             reduced_now: :meth:`reduce` of the present frame, of the same shape.
             masks_prev: Masks of the earlier frame on the same grid, shape ``(batch, instances,
                 height, width)``, in ``[0, 1]`` or boolean; there may be none.
+            counts: Masks of each pair that are not empty, those before the others; all if not
+                given.
 
         Raises:
             DataError: If shapes do not fit together.
@@ -201,7 +208,7 @@ class MotionHead(nn.Module):
         masks_prev = self._check(reduced_prev, reduced_now, masks_prev)
         offsets, gate = self.motion(reduced_prev, reduced_now)
         kept = reduced_prev[:, : self.config.propagated_channels]
-        carried, masks = self._propagate(kept, masks_prev, offsets, gate)
+        carried, masks = self._propagate(kept, masks_prev, offsets, gate, counts)
         return MotionOutput(offsets, gate, self._fused(carried), normalise_masks(masks))
 
     def motion(self, reduced_prev: Tensor, reduced_now: Tensor) -> tuple[Tensor, Tensor]:
@@ -289,7 +296,12 @@ class MotionHead(nn.Module):
         return torch.cat((difference, now), dim=1)
 
     def _propagate(
-        self, features: Tensor, masks: Tensor, offsets: Tensor, gate: Tensor
+        self,
+        features: Tensor,
+        masks: Tensor,
+        offsets: Tensor,
+        gate: Tensor,
+        counts: Sequence[int] | None,
     ) -> tuple[Tensor, Tensor]:
         mask_kernels = self._mask_kernels(masks)
         if self.config.channels_per_group > 1:
@@ -303,14 +315,22 @@ class MotionHead(nn.Module):
             torch.cat((self.feature_kernels, mask_kernels), dim=1),
             offsets,
             gate,
+            None if counts is None else [features.shape[1] + count for count in counts],
         )
         return carried[:, : features.shape[1]], carried[:, features.shape[1] :]
 
-    def _carry(self, x: Tensor, kernels: Tensor, offsets: Tensor, gate: Tensor) -> Tensor:
+    def _carry(
+        self,
+        x: Tensor,
+        kernels: Tensor,
+        offsets: Tensor,
+        gate: Tensor,
+        used: Sequence[int] | None = None,
+    ) -> Tensor:
         dilations = self.config.dilations
         if self.config.deformable and x.shape[1]:
             return deformable_pyramid(
-                x, offsets, kernels, dilations=dilations, gate=gate, form=self.form
+                x, offsets, kernels, dilations=dilations, gate=gate, form=self.form, used=used
             )
         groups = x.shape[1] // kernels.shape[2]
         total = torch.zeros_like(x)

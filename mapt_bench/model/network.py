@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.backbone import build_backbone, prepare_images
 from mapt_bench.model.config import MaptConfig
-from mapt_bench.model.fpn import PYRAMID_LEVELS, TwoWayFPN
+from mapt_bench.model.fpn import TwoWayFPN
 from mapt_bench.model.instance import InstanceHead
 from mapt_bench.model.layers import head_norm
 from mapt_bench.model.motion import MotionHead
@@ -85,6 +85,11 @@ class MaptNetwork(nn.Module):
         """Names what the heads make of given cues: equal for equal weights, equally switched."""
         return self.source, self.switches
 
+    def detector_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of the parts that see single frames."""
+        parts = (self.backbone, self.fpn, self.semantic, self.instance)
+        return [parameter for part in parts for parameter in part.parameters()]
+
     @property
     def device(self) -> torch.device:
         """Where the weights lie."""
@@ -99,7 +104,7 @@ class MaptNetwork(nn.Module):
         config = self.config
         prepared = prepare_images(images, mean=config.pixel_mean, std=config.pixel_std)
         levels = self.fpn(self.backbone(prepared))
-        semantic = self.semantic(levels[-PYRAMID_LEVELS:])
+        semantic = self.semantic(levels[-self.semantic.level_count :])
         reduced = None
         if self.motion is not None:
             source = semantic.features
@@ -116,4 +121,6 @@ class MaptNetwork(nn.Module):
             image_size: Its height and width before padding.
         """
         found = self.instance.detect(features.levels, image_size)[0]
-        return self.fusion(features.semantic.logits[0], found, image_size)
+        return self.fusion(
+            features.semantic.logits[0], found, image_size, stride=self.semantic.logits_stride
+        )

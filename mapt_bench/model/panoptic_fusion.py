@@ -60,20 +60,27 @@ class PanopticFusion:
 
     @torch.no_grad()
     def __call__(
-        self, logits: Tensor, detections: Detections, image_size: tuple[int, int]
+        self,
+        logits: Tensor,
+        detections: Detections,
+        image_size: tuple[int, int],
+        *,
+        stride: int = 4,
     ) -> FusedFrame:
         """Fuse one frame.
 
         Args:
-            logits: Semantic logits of one padded image at stride 4, shape ``(classes, rows,
-                columns)``; classes in ascending order of their numbers.
+            logits: Semantic logits of one padded image, shape ``(classes, rows, columns)``; classes
+                in ascending order of their numbers.
             detections: Of the same image.
             image_size: Its height and width before padding.
+            stride: Pixels to a cell of the logits.
         """
         height, width = image_size
         rows, columns = logits.shape[-2:]
+        size = (stride * rows, stride * columns)
         full = functional.interpolate(
-            logits[None], size=(4 * rows, 4 * columns), mode="bilinear", align_corners=False
+            logits[None], size=size, mode="bilinear", align_corners=False
         )[0, :, :height, :width]
         strength, winner = self._instances(full, detections)
         stuff_strength, stuff = _strongest(full, self._stuff_channels)

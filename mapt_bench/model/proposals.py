@@ -18,6 +18,7 @@ from torchvision.models.detection.rpn import (
 )
 from torchvision.ops import box_iou
 
+from mapt_bench.model import kernels
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.sampling import (
     crowd_share,
@@ -83,34 +84,64 @@ class ProposalNetwork(nn.Module):
             Boxes of shape ``(n, 4)`` an image, best first, without gradient; and the losses
             ``loss_objectness`` and ``loss_proposal``.
         """
-        objectness, deltas = self.rpn.head(list(levels))
-        per_level = [maps[0].numel() for maps in objectness]
+        maps, offsets = self.rpn.head(list(levels))
+        per_level = [each[0].numel() for each in maps]
         anchors = self._anchors(levels, image_size)
-        objectness, deltas = concat_box_prediction_layers(objectness, deltas)
+        scores, deltas = concat_box_prediction_layers(maps, offsets)
+        # Whatever precision the network runs in, boxes are worked out in float32.
+        objectness = scores.float().view(len(levels[0]), -1)
+        deltas = deltas.float().view(*objectness.shape, 4)
         with torch.no_grad():
-            boxes = self.rpn.box_coder.decode(deltas, anchors).view(len(anchors), -1, 4)
-            proposals, _ = self.rpn.filter_proposals(
-                boxes, objectness, [image_size] * len(anchors), per_level
-            )
+            proposals = self._best(objectness, deltas, anchors, image_size, per_level)
         if targets is None:
             return proposals, {}
         losses = self._losses(
-            objectness.view(len(anchors), -1),
-            deltas.view(len(anchors), -1, 4),
-            anchors[0],
+            objectness,
+            deltas,
+            anchors,
             targets,
             generator_of_each(generators, len(targets)),
         )
         return proposals, losses
 
-    def _anchors(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> list[Tensor]:
-        batch, _, rows, columns = levels[0].shape
-        # Only its shape is looked at: that of the padded images.
-        images = levels[0].new_empty(()).expand(batch, 1, rows * _STRIDES[0], columns * _STRIDES[0])
-        anchors: list[Tensor] = self.rpn.anchor_generator(
-            ImageList(images, [image_size] * batch), list(levels)
+    def _best(
+        self,
+        objectness: Tensor,
+        deltas: Tensor,
+        anchors: Tensor,
+        image_size: tuple[int, int],
+        per_level: Sequence[int],
+    ) -> list[Tensor]:
+        """Decode the best anchors of each level alone, and suppress what overlaps."""
+        chosen, first, counts = [], 0, []
+        for scores in torch.split(objectness, list(per_level), dim=1):
+            count = min(self.rpn.pre_nms_top_n(), scores.shape[1])
+            chosen.append(scores.topk(count, dim=1).indices + first)
+            first += scores.shape[1]
+            counts.append(count)
+        best = torch.cat(chosen, dim=1)
+        moved = deltas.gather(1, best[..., None].expand(-1, -1, 4))
+        boxes = self.rpn.box_coder.decode(moved.flatten(0, 1), [anchors[best].flatten(0, 1)])
+        proposals, _ = self.rpn.filter_proposals(
+            boxes.view(*best.shape, 4),
+            objectness.gather(1, best),
+            [image_size] * len(best),
+            counts,
         )
-        return anchors
+        found: list[Tensor] = proposals
+        return found
+
+    def _anchors(self, levels: Sequence[Tensor], image_size: tuple[int, int]) -> Tensor:
+        """Return the anchors of an image, level by level, ``(n, 4)``."""
+        rows, columns = levels[0].shape[-2:]
+        # Only shapes are looked at: that of the padded images, and those of the levels. In half
+        # precision anchors would lie up to a pixel off.
+        nothing = torch.empty((), device=levels[0].device)
+        images = nothing.expand(1, 1, rows * _STRIDES[0], columns * _STRIDES[0])
+        anchors: list[Tensor] = self.rpn.anchor_generator(
+            ImageList(images, [image_size]), [nothing.expand(level.shape) for level in levels]
+        )
+        return anchors[0]
 
     def _losses(
         self,
@@ -120,7 +151,7 @@ class ProposalNetwork(nn.Module):
         targets: Sequence[FrameTargets],
         generators: Sequence[torch.Generator | None],
     ) -> dict[str, Tensor]:
-        scores, truths, offsets, wanted, counts, thing_counts = [], [], [], [], [], []
+        drawn_of_all, things_of_all, truths, wanted, counts, thing_counts = [], [], [], [], [], []
         for image, (target, generator) in enumerate(zip(targets, generators, strict=True)):
             is_thing, is_background, gt_boxes = self._matched(anchors, target)
             things, background = sample_balanced(
@@ -131,17 +162,24 @@ class ProposalNetwork(nn.Module):
                 generator=generator,
             )
             drawn = torch.cat((things, background))
-            scores.append(objectness[image, drawn])
+            first = image * len(anchors)
+            drawn_of_all.append(drawn + first)
+            things_of_all.append(things + first)
             truths.append(is_thing[drawn])
-            offsets.append(deltas[image, things])
             wanted.append(self.rpn.box_coder.encode_single(gt_boxes[things], anchors[things]))
             counts.append(len(drawn))
             thing_counts.append(len(things))
+        # One read of all images: each read has a gradient of the size of what is read from.
         right = functional.binary_cross_entropy_with_logits(
-            torch.cat(scores), torch.cat(truths).to(objectness.dtype), reduction="none"
+            objectness.flatten()[torch.cat(drawn_of_all)],
+            torch.cat(truths).to(objectness.dtype),
+            reduction="none",
         )
         near = functional.smooth_l1_loss(
-            torch.cat(offsets), torch.cat(wanted), beta=1 / 9, reduction="none"
+            deltas.flatten(0, 1)[torch.cat(things_of_all)],
+            torch.cat(wanted),
+            beta=1 / 9,
+            reduction="none",
         )
         return {
             "loss_objectness": mean_over_images(right, counts, counts),
@@ -149,11 +187,19 @@ class ProposalNetwork(nn.Module):
         }
 
     def _matched(self, anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
-        labels, gt_boxes = self.rpn.assign_targets_to_anchors([anchors], [{"boxes": target.boxes}])
-        is_thing, is_background = labels[0] == 1, labels[0] == 0
+        low, high = self.config.anchor_iou
+        if kernels.are_there(anchors.device) and len(target.boxes):
+            best, index, is_own = kernels.match_boxes(target.boxes, anchors)
+            is_thing = is_own | (best >= high)
+            is_background, gt_boxes = ~is_thing & (best < low), target.boxes[index]
+        else:
+            labels, matched = self.rpn.assign_targets_to_anchors(
+                [anchors], [{"boxes": target.boxes}]
+            )
+            is_thing, is_background, gt_boxes = labels[0] == 1, labels[0] == 0, matched[0]
         if target.crowd.any():
             is_background &= crowd_share(anchors, target.crowd) <= self.config.crowd_share
-        return is_thing, is_background, gt_boxes[0]
+        return is_thing, is_background, gt_boxes
 
 
 def _overlaps(gt_boxes: Tensor, anchors: Tensor) -> Tensor:

@@ -5,7 +5,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["crowd_share", "generator_of_each", "mean_over_images", "sample_balanced"]
+from mapt_bench.model import kernels
+
+__all__ = [
+    "crowd_share",
+    "generator_of_each",
+    "jittered_boxes",
+    "mean_over_images",
+    "sample_balanced",
+]
+
+_MOVED, _RESIZED = 0.1, 0.15
+"""Standard deviations: of a box's place as a share of its sides, and of the logarithm of these."""
 
 
 def crowd_share(boxes: Tensor, crowd: Tensor) -> Tensor:
@@ -24,12 +35,14 @@ def crowd_share(boxes: Tensor, crowd: Tensor) -> Tensor:
         tensor([0.5000, 1.0000, 0.0000])
     """
     height, width = crowd.shape
+    ends = boxes.new_tensor([width, height, width, height])
+    corners = torch.minimum(boxes.round().clamp(min=0), ends)
+    if kernels.are_there(crowd.device):
+        return kernels.crowd_shares(crowd, corners)
     # Pixels above and to the left of each corner of the grid.
     sums = crowd.new_zeros((height + 1, width + 1), dtype=torch.int32)
     sums[1:, 1:] = crowd.cumsum(0, dtype=torch.int32).cumsum(1, dtype=torch.int32)
-    corners = boxes.round().long()
-    left, right = corners[:, 0::2].clamp(0, width).unbind(1)
-    top, bottom = corners[:, 1::2].clamp(0, height).unbind(1)
+    left, top, right, bottom = corners.long().unbind(1)
     inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
     area = ((right - left) * (bottom - top)).clamp(min=1)
     return inside / area
@@ -65,6 +78,37 @@ def _drawn(indices: Tensor, count: int, generator: torch.Generator | None) -> Te
     # Drawn on the CPU, so that a seed means the same on every device.
     order = torch.randperm(len(indices), generator=generator)[:count]
     return indices[order.to(indices.device)]
+
+
+def jittered_boxes(
+    boxes: Tensor,
+    copies: int,
+    image_size: tuple[int, int],
+    *,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Return copies of boxes, moved and resized a little, inside the image.
+
+    Args:
+        boxes: Shape ``(n, 4)``: left, top, right, bottom in pixels.
+        copies: Of each box.
+        image_size: Height and width.
+        generator: On the CPU; torch's own if not given. Nothing is drawn for no copies.
+
+    Returns:
+        Shape ``(copies * n, 4)``.
+    """
+    if not copies or not len(boxes):
+        return boxes[:0]
+    many = boxes.repeat(copies, 1)
+    noise = torch.randn(len(many), 4, generator=generator).clamp(-2, 2).to(boxes.device)
+    sides = many[:, 2:] - many[:, :2]
+    centres = (many[:, 2:] + many[:, :2]) / 2 + _MOVED * noise[:, :2] * sides
+    halves = sides / 2 * (_RESIZED * noise[:, 2:]).exp()
+    height, width = image_size
+    edge = boxes.new_tensor([width, height])
+    moved = (centres - halves).clamp(min=0), torch.minimum(centres + halves, edge)
+    return torch.cat(moved, dim=1)
 
 
 def generator_of_each(

@@ -14,6 +14,7 @@ from torch.nn import functional
 from mapt_bench.errors import DataError
 from mapt_bench.labels import LabelSpace
 from mapt_bench.model.config import SemanticConfig
+from mapt_bench.model.fpn import PYRAMID_LEVELS
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
 
 __all__ = ["DPC", "LSFE", "MismatchCorrection", "SemanticHead", "SemanticOutput"]
@@ -26,8 +27,8 @@ class SemanticOutput(NamedTuple):
     """What the semantic head finds.
 
     Attributes:
-        logits: Shape ``(batch, classes, height / 4, width / 4)``; classes in ascending order of
-            their numbers in the label space.
+        logits: Shape ``(batch, classes, height / 4, width / 4)``, or at stride 2 where the fine
+            level refines them; classes in ascending order of their numbers in the label space.
         features: The map ``S`` of shape ``(batch, channels, height / stride, width / stride)``,
             where ``stride`` is that of the motion head.
     """
@@ -89,8 +90,23 @@ class MismatchCorrection(nn.Module):
         return _bilinear(self.fit(x), size)
 
 
+class _Refinement(nn.Module):
+    """Correct logits by what the pyramid sees at stride 2."""
+
+    def __init__(self, in_channels: int, channels: int, classes: int, *, norm: MakeNorm) -> None:
+        super().__init__()
+        self.reduce = ConvNorm(in_channels, channels, 1, norm=norm)
+        self.look = ConvNorm(channels, channels, 3, norm=norm)
+        self.classify = nn.Conv2d(channels, classes, 1)
+
+    def forward(self, logits: Tensor, fine: Tensor) -> Tensor:
+        """Return logits of the size of the fine level."""
+        corrections: Tensor = self.classify(self.look(self.reduce(fine)))
+        return corrections + _bilinear(logits, _size(fine))
+
+
 class SemanticHead(nn.Module):
-    """Classify every pixel from the four levels of the pyramid.
+    """Classify every pixel from the levels of the pyramid.
 
     Args:
         config: Width and switches.
@@ -101,6 +117,7 @@ class SemanticHead(nn.Module):
     """
 
     channel_of: Tensor
+    class_weights: Tensor | None
 
     def __init__(
         self,
@@ -122,29 +139,51 @@ class SemanticHead(nn.Module):
         self.lsfe4 = LSFE(in_channels, width, norm=norm)
         self.correct16 = MismatchCorrection(width, norm=norm)
         self.correct8 = MismatchCorrection(width, norm=norm)
-        self.classify = nn.Conv2d(4 * width, len(labels.class_ids), 1)
+        classes = len(labels.class_ids)
+        self.classify = nn.Conv2d(4 * width, classes, 1)
+        fine = config.fine_channels
+        self.refine = None if fine is None else _Refinement(in_channels, fine, classes, norm=norm)
+        weights = config.class_weights
+        self.register_buffer(
+            "class_weights", None if weights is None else torch.tensor(weights), persistent=False
+        )
         channel_of = torch.full((256,), _VOID)
         channel_of[list(labels.class_ids)] = torch.arange(len(labels.class_ids))
         self.register_buffer("channel_of", channel_of, persistent=False)
+
+    @property
+    def level_count(self) -> int:
+        """How many levels of the pyramid are read: the last of them."""
+        return PYRAMID_LEVELS if self.refine is None else PYRAMID_LEVELS + 1
+
+    @property
+    def logits_stride(self) -> int:
+        """Pixels to a cell of the logits."""
+        return 4 if self.refine is None else 2
 
     def forward(self, levels: Sequence[Tensor]) -> SemanticOutput:
         """Classify.
 
         Args:
             levels: The pyramid at strides 4, 8, 16 and 32, each of shape ``(batch, in_channels,
-                height, width)``.
+                height, width)``; before them that at stride 2, if it refines the logits.
 
         Raises:
             DataError: If there is another number of levels.
         """
-        if len(levels) != 4:
-            raise DataError(f"there are {len(levels)} levels; expected 4, at strides 4 to 32")
-        p4, p8, p16, p32 = levels
+        if len(levels) != self.level_count:
+            raise DataError(
+                f"there are {len(levels)} levels; expected {self.level_count}, at strides"
+                f" {self.logits_stride} to 32"
+            )
+        p4, p8, p16, p32 = levels[-PYRAMID_LEVELS:]
         d32, d16 = self.dpc32(p32), self.dpc16(p16)
         x = self.correct16(d16 + _bilinear(d32, _size(d16)), _size(p8))
         l8 = self.lsfe8(p8) + x
         l4 = self.lsfe4(p4) + self.correct8(l8, _size(p4))
         logits = self._classified((l4, l8, d16, d32))
+        if self.refine is not None:
+            logits = self.refine(logits, levels[0])
         return SemanticOutput(logits, l4 if self.feature_stride == 4 else l8)
 
     def _classified(self, maps: Sequence[Tensor]) -> Tensor:
@@ -170,32 +209,47 @@ class SemanticHead(nn.Module):
         Args:
             logits: As :class:`SemanticOutput` has them.
             semantic: Class number of each pixel, ``int64`` of shape ``(batch, height, width)``;
-                numbers outside the label space are void and left out. It may be smaller than four
-                times the logits: the padding at the bottom and right is cut off.
-            class_weights: Factor on the loss of each class's pixels, shape ``(classes,)``.
+                numbers outside the label space are void and left out. It may be smaller than the
+                image of the logits: the padding at the bottom and right is cut off.
+            class_weights: Factor on the loss of each class's pixels, shape ``(classes,)``; those of
+                the configuration if not given.
 
         Returns:
             A scalar; 0 where there is no pixel to learn from.
         """
+        logits = logits.float()  # whatever precision the network runs in
         stride = self.config.loss_stride
-        if stride < 4:
-            rows, columns = _size(logits)
+        rows, columns = _size(logits)
+        if self.refine is not None:
+            # Half a cell would be too far off for what is a pixel or two wide: pixels are compared
+            # with the logits at their own place.
+            if stride == 2:
+                logits = _at_even_pixels(logits)
+            else:
+                logits = _bilinear(logits, (2 * rows, 2 * columns))[..., ::stride, ::stride]
+        elif stride < 4:
             logits = _bilinear(logits, (rows * 4 // stride, columns * 4 // stride))
+        weights = self.class_weights if class_weights is None else class_weights
         channels = self.channel_of[semantic[:, ::stride, ::stride]]
         height, width = _size(channels)
+        # As rows of classes, which lie side by side where the network runs channels-last.
+        cells = logits[:, :, :height, :width].permute(0, 2, 3, 1).flatten(0, 2)
         per_pixel = functional.cross_entropy(
-            logits[:, :, :height, :width],
-            channels,
-            weight=class_weights,
-            ignore_index=_VOID,
-            reduction="none",
-        )
+            cells, channels.flatten(), weight=weights, ignore_index=_VOID, reduction="none"
+        ).view(len(logits), -1)
         hardest = []
-        for values, known in zip(per_pixel.flatten(1), (channels != _VOID).flatten(1), strict=True):
+        for values, known in zip(per_pixel, (channels != _VOID).flatten(1), strict=True):
             # Void pixels have loss 0: they are never among the hardest.
             count = max(1, round(self.config.hard_fraction * int(known.sum())))
             hardest.append(values.topk(count, sorted=False).values.mean())
         return torch.stack(hardest).mean()
+
+
+def _at_even_pixels(x: Tensor) -> Tensor:
+    """Return every other pixel, from the first, of a map enlarged twice: a fraction of the work."""
+    x = functional.pad(x, (1, 0, 1, 0), mode="replicate")
+    x = torch.lerp(x[:, :, 1:], x[:, :, :-1], 0.25)
+    return torch.lerp(x[..., 1:], x[..., :-1], 0.25)
 
 
 def _bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,5 +1,6 @@
 """What a model is trained with: images of one clip, and what is to be found in each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -32,11 +33,16 @@ class FrameTargets:
     track_ids: Tensor
     crowd: Tensor
 
-    def to(self, device: torch.device | str) -> "FrameTargets":
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "FrameTargets":
         """Return the same on another device."""
-        return FrameTargets(
-            *(getattr(self, name).to(device) for name in FrameTargets.__slots__)  # in their order
-        )
+        return self._each(lambda part: part.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "FrameTargets":
+        """Return the same in memory that a GPU reads by itself."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "FrameTargets":
+        return FrameTargets(*(change(getattr(self, name)) for name in FrameTargets.__slots__))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,14 +59,21 @@ class FlowTargets:
     flow: Tensor
     valid: Tensor
 
-    def to(self, device: torch.device | str) -> "FlowTargets":
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "FlowTargets":
         """Return the same on another device."""
-        return FlowTargets(self.flow.to(device), self.valid.to(device))
+        return FlowTargets(
+            self.flow.to(device, non_blocking=non_blocking),
+            self.valid.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> "FlowTargets":
+        """Return the same in memory that a GPU reads by itself."""
+        return FlowTargets(self.flow.pin_memory(), self.valid.pin_memory())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """Two or three frames of one video, the present one last, for one step of training.
+    """One to three frames of one video, the present one last, for one step of training.
 
     Attributes:
         images: RGB, ``float32`` in ``[0, 1]`` of shape ``(frames, 3, height, width)``.
@@ -76,11 +89,26 @@ class Clip:
     intervals: tuple[int, ...]
     motion: FlowTargets | None = None
 
-    def to(self, device: torch.device | str) -> "Clip":
-        """Return the same on another device."""
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Clip":
+        """Return the same on another device.
+
+        Args:
+            device: Which.
+            non_blocking: Whether a GPU may copy while the program goes on.
+        """
+        motion = self.motion
         return replace(
             self,
-            images=self.images.to(device),
-            targets=tuple(target.to(device) for target in self.targets),
-            motion=None if self.motion is None else self.motion.to(device),
+            images=self.images.to(device, non_blocking=non_blocking),
+            targets=tuple(each.to(device, non_blocking=non_blocking) for each in self.targets),
+            motion=None if motion is None else motion.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> "Clip":
+        """Return the same in memory that a GPU reads by itself."""
+        return replace(
+            self,
+            images=self.images.pin_memory(),
+            targets=tuple(target.pin_memory() for target in self.targets),
+            motion=None if self.motion is None else self.motion.pin_memory(),
         )

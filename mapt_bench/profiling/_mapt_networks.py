@@ -27,6 +27,7 @@ from mapt_bench.model import (
     prepare_images,
 )
 from mapt_bench.model.fpn import PYRAMID_LEVELS
+from mapt_bench.model.instance import TwiceRead
 from mapt_bench.profiling.flops_target import InputSize, Target, register
 
 __all__ = ["BOX_SHARE", "MaptStepCost", "example_step", "register_mapt"]
@@ -35,7 +36,6 @@ BOX_SHARE = 8
 """Each instance is a box of one eighth of the image height and width."""
 
 _COARSEST = 32
-_FINEST = 4
 
 
 class MaptStepCost(nn.Module):
@@ -61,7 +61,7 @@ class MaptStepCost(nn.Module):
         self.masks = _Masks(network.instance)
         self.motion = None if network.motion is None else _Motion(network.motion, form)
         self.appearance = None if network.appearance is None else _Appearance(network.appearance)
-        self.fusion = _Fusion(config.fusion)
+        self.fusion = _Fusion(config.fusion, network.semantic.logits_stride)
 
     def forward(
         self,
@@ -86,7 +86,7 @@ class MaptStepCost(nn.Module):
         prepared = prepare_images(image, mean=config.pixel_mean, std=config.pixel_std)
         levels = self.fpn(self.backbone(prepared))
         pyramid = levels[-PYRAMID_LEVELS:]
-        logits, features = self.semantic(pyramid)
+        logits, features = self.semantic(levels[-self.semantic.level_count :])
         objectness, deltas = self.proposals(pyramid)
         classes, offsets = self.boxes(levels, proposals)
         found = [*objectness, *deltas, classes, offsets]
@@ -150,15 +150,23 @@ class _Boxes(nn.Module):
 class _Masks(nn.Module):
     def __init__(self, head: InstanceHead) -> None:
         super().__init__()
-        self.pool = _OneLevel(head.regions.mask_roi_pool)
+        pool = head.regions.mask_roi_pool
+        is_twice = isinstance(pool, TwiceRead)
+        self.reads = 2 if is_twice else 1
+        self.pool = _OneLevel(pool.of_size if is_twice else pool)
         self.head, self.predictor = head.regions.mask_head, head.regions.mask_predictor
+        self.overlap = head.overlap
 
     def forward(self, levels: Sequence[Tensor], boxes: Tensor) -> Tensor:
         """Return one mask per instance, all for the first class."""
         if not len(boxes):
             return levels[0].new_zeros(0, 2 * self.pool.side, 2 * self.pool.side)
         labels = torch.ones(len(boxes), dtype=torch.long, device=boxes.device)
-        logits: Tensor = self.predictor(self.head(self.pool(levels, [boxes])), labels)
+        pooled = torch.cat([self.pool(levels, [boxes]) for _ in range(self.reads)], dim=1)
+        features = self.head(pooled)
+        logits: Tensor = self.predictor(features, labels)
+        if self.overlap is not None:
+            logits = logits + self.overlap(features, logits, labels)[:, None, None]
         return logits
 
 
@@ -200,15 +208,15 @@ class _Appearance(nn.Module):
 
 
 class _Fusion(nn.Module):
-    def __init__(self, config: FusionConfig) -> None:
+    def __init__(self, config: FusionConfig, stride: int) -> None:
         super().__init__()
         self.config = config
+        self.stride = stride
 
     def forward(self, logits: Tensor, mask_logits: Tensor, image: Tensor) -> Tensor:
         rows, columns = logits.shape[-2:]
-        full = functional.interpolate(
-            logits, size=(_FINEST * rows, _FINEST * columns), mode="bilinear", align_corners=False
-        )
+        size = (self.stride * rows, self.stride * columns)
+        full = functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
         height, width = (side // BOX_SHARE for side in image.shape[-2:])
         grid = image.new_zeros(len(mask_logits), height, width, 2)
         pasted = functional.grid_sample(
@@ -224,6 +232,7 @@ _PARTS = (
     "fusion",
 )
 _SUMMARIES = {
+    "mapt-compact": "MAPT for small and thin things, for one CPU thread",
     "mapt-regnety8gf": "MAPT as published: one further frame of a video",
     "mapt-s8": "MAPT as published, with the motion head at stride 8",
     "mapt-small": "MAPT with a RegNetY-400MF backbone and narrow heads",

@@ -1,6 +1,7 @@
 """Checkpoints: one safetensors file each, written beside and renamed; reading one runs no code."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,20 @@ from torch import Tensor
 
 from mapt_bench.errors import DataError
 from mapt_bench.files import replace_when_complete
+from mapt_bench.training.recipe import Stage
 from mapt_bench.training.trainer import Trainer
 
-__all__ = ["latest_checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = [
+    "latest_checkpoint",
+    "load_checkpoint",
+    "save_checkpoint",
+    "save_snapshot",
+    "stage_of",
+    "start_from",
+]
 
 _SCHEMA = "mapt-bench/checkpoint/1"
+_SNAPSHOT_SCHEMA = "mapt-bench/snapshot/1"
 _MODEL, _AVERAGE, _OPTIMIZER = "model.", "average.", "optimizer."
 
 
@@ -42,7 +52,12 @@ def save_checkpoint(trainer: Trainer, folder: Path, *, seconds: float, keep: int
         tensors |= _prefixed(_AVERAGE, trainer.average.model.state_dict())
     for number, state in trainer.optimizer.state_dict()["state"].items():
         tensors |= _prefixed(f"{_OPTIMIZER}{number}.", state)
-    about = {"schema": _SCHEMA, "step": trainer.step, "seconds": seconds}
+    about = {
+        "schema": _SCHEMA,
+        "step": trainer.step,
+        "stage": trainer.stage.name,
+        "seconds": seconds,
+    }
     path = folder / f"step-{trainer.step:08d}.safetensors"
     with replace_when_complete(path) as beside:
         save_file(tensors, beside, metadata={"checkpoint": json.dumps(about)})
@@ -57,12 +72,13 @@ def latest_checkpoint(folder: Path) -> Path | None:
     return found[-1] if found else None
 
 
-def load_checkpoint(trainer: Trainer, path: Path) -> float:
+def load_checkpoint(trainer: Trainer, path: Path, stages: Sequence[Stage]) -> float:
     """Put a trainer where it was when a checkpoint was written.
 
     Args:
         trainer: Of the same recipe.
         path: The checkpoint.
+        stages: Of the training; that of the checkpoint's step is begun.
 
     Returns:
         Seconds that the training had taken.
@@ -70,26 +86,97 @@ def load_checkpoint(trainer: Trainer, path: Path) -> float:
     Raises:
         DataError: If the file is unreadable, or of another model or optimizer.
     """
-    about, tensors = _read(path)
-    plain = trainer.optimizer.state_dict()
+    about, tensors = _read(path, _SCHEMA)
+    stage = stage_of(stages, int(about["step"]))
+    trainer.begin(stage)
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in _without(_OPTIMIZER, tensors).items():
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = value
     try:
-        trainer.model.load_state_dict(_without(_MODEL, tensors))
-        if trainer.average is not None:
-            trainer.average.model.load_state_dict(_without(_AVERAGE, tensors))
-        trainer.optimizer.load_state_dict({**plain, "state": state})
+        _load_weights(trainer, tensors)
+        if about.get("stage", stage.name) == stage.name:
+            plain = trainer.optimizer.state_dict()
+            trainer.optimizer.load_state_dict({**plain, "state": state})
     except (RuntimeError, KeyError, ValueError) as problem:
-        reason = " ".join(str(problem).split())
-        raise DataError(
-            f"does not fit the model and optimizer of the recipe ({reason}); the code may have "
-            "changed since; choose another --out",
-            where=path,
-        ) from problem
+        raise _does_not_fit(path, problem) from problem
     trainer.step = int(about["step"])
     return float(about["seconds"])
+
+
+def stage_of(stages: Sequence[Stage], step: int) -> Stage:
+    """Return the stage that a step is in; the last one for those after it."""
+    return next((stage for stage in stages if step < stage.end), stages[-1])
+
+
+def save_snapshot(folder: Path, path: Path) -> dict[str, Any]:
+    """Write the weights of the latest checkpoint and their average in half precision.
+
+    It is a sixth of the size of a checkpoint, to be kept with code: :func:`start_from` goes on from
+    it, with a new optimizer.
+
+    Args:
+        folder: Of checkpoints.
+        path: The file to write.
+
+    Returns:
+        ``schema``, ``step``, ``stage`` and ``seconds``.
+
+    Raises:
+        DataError: If there is no checkpoint, or the file cannot be written.
+    """
+    found = latest_checkpoint(folder)
+    if found is None:
+        raise DataError("holds no checkpoint to take a snapshot of", where=folder)
+    about, tensors = _read(found, _SCHEMA)
+    kept = {
+        name: value.half() if value.is_floating_point() else value
+        for name, value in tensors.items()
+        if name.startswith((_MODEL, _AVERAGE))
+    }
+    about = {**about, "schema": _SNAPSHOT_SCHEMA}
+    with replace_when_complete(path) as beside:
+        save_file(kept, beside, metadata={"checkpoint": json.dumps(about)})
+    return about
+
+
+def start_from(trainer: Trainer, path: Path) -> tuple[int, float]:
+    """Put the weights of a snapshot, or of exported weights, into a trainer.
+
+    Args:
+        trainer: Of the same model.
+        path: What :func:`save_snapshot` wrote, or the ``weights.safetensors`` of a run.
+
+    Returns:
+        Steps and seconds that had been made; 0 for exported weights.
+
+    Raises:
+        DataError: If the file is unreadable, or of another model.
+    """
+    about, tensors = _read(path, None)
+    if about.get("schema") != _SNAPSHOT_SCHEMA:
+        about, tensors = {}, _prefixed(_MODEL, tensors)
+    try:
+        _load_weights(trainer, tensors)
+    except (RuntimeError, KeyError, ValueError) as problem:
+        raise _does_not_fit(path, problem) from problem
+    return int(about.get("step", 0)), float(about.get("seconds", 0.0))
+
+
+def _load_weights(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
+    model = _without(_MODEL, tensors)
+    trainer.model.load_state_dict(model)
+    if trainer.average is not None:
+        trainer.average.model.load_state_dict(_without(_AVERAGE, tensors) or model)
+
+
+def _does_not_fit(path: Path, problem: Exception) -> DataError:
+    reason = " ".join(str(problem).split())
+    return DataError(
+        f"does not fit the model and optimizer of the recipe ({reason}); the code may have "
+        "changed since; choose another --out",
+        where=path,
+    )
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -113,7 +200,7 @@ def _without(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(path: Path, schema: str | None) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("checkpoint", "{}"))
@@ -122,9 +209,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise DataError(
             f"cannot be read ({problem}); remove it to go on from the one before it", where=path
         ) from problem
-    if about.get("schema") != _SCHEMA:
+    if schema is not None and about.get("schema") != schema:
         raise DataError(
-            f"has schema {about.get('schema')!r}, expected {_SCHEMA!r}; choose another --out",
+            f"has schema {about.get('schema')!r}, expected {schema!r}; choose another --out",
             where=path,
         )
     return about, tensors

@@ -106,6 +106,20 @@ class ClipDataset(Dataset[Clip]):
     def __len__(self) -> int:
         return len(self.anchors)
 
+    def changed(self, clips: ClipSettings, augment: AugmentSettings) -> "ClipDataset":
+        """Return other clips of the same videos; what was read or drawn is shared."""
+        other = ClipDataset(self.videos, clips, augment)
+        if other.videos == self.videos:
+            other._store = self._store
+        return other
+
+    def read_all(self) -> None:
+        """Read or draw every frame now, in order, so that what videos prepare is used once."""
+        for number, video in enumerate(self.videos):
+            for frame in range(video.info.frame_count):
+                self._store.image(number, frame)
+                self._store.truth(number, frame)
+
     def __getitem__(self, draw: ClipDraw) -> Clip:
         """Make a clip.
 

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from mapt_bench.model.targets import Clip
-from mapt_bench.training.loading import step_batches
-from mapt_bench.training.order import ClipOrder
-from mapt_bench.training.rarity import anchor_weights
+from mapt_bench.training.loading import order_of, step_batches
+from mapt_bench.training.processes import ProcessGroup
+from mapt_bench.training.recipe import Stage
 from mapt_bench.training.run import TrainingJob
 from mapt_bench.training.trainer import Trainer
 
@@ -18,7 +19,7 @@ __all__ = ["dry_run", "epoch_steps"]
 
 def epoch_steps(job: TrainingJob) -> int:
     """Return how many steps an epoch has, the last one begun if it is not full."""
-    return -(-len(job.dataset) // job.recipe.batch_size)
+    return -(-len(job.dataset) // job.recipe.all_stages[-1].recipe.batch_size)
 
 
 def dry_run(
@@ -40,18 +41,20 @@ def dry_run(
         DataError: If a frame cannot be read, or a loss is not finite.
     """
     steps = epoch_steps(job)
-    order = ClipOrder(
-        anchor_weights(job.dataset),
+    stage = job.recipe.all_stages[-1]  # the heads that all stages train are in the last
+    dataset = job.dataset.changed(stage.recipe.clips, stage.recipe.augment)
+    order = order_of(
+        dataset,
+        Stage(stage.name, 0, replace(stage.recipe, steps=steps)),
         seed=job.seed,
-        batch_size=job.recipe.batch_size,
-        parts=job.recipe.accumulate,
-        end=steps,
+        group=ProcessGroup(),
+        first=0,
     )
     seen = _Seen(job.dataset.labels.ignore_label)
     started = time.monotonic()
     batch: list[list[Clip]] = []
     for batch in step_batches(
-        job.dataset, order, parts=job.recipe.accumulate, loaders=job.recipe.loaders
+        dataset, order, parts=stage.recipe.accumulate, loaders=job.recipe.loaders
     ):
         for clip in (clip for part in batch for clip in part):
             seen.add(clip)
@@ -60,7 +63,7 @@ def dry_run(
     torch.manual_seed(job.seed)
     trainer = Trainer(
         job.build().to(job.device),
-        job.recipe,
+        stage.recipe,
         seed=job.seed,
         device=job.device,
         folder=job.folder,

@@ -35,9 +35,10 @@ class MovingAverage:
             updates: How many updates came before this one.
         """
         decay = min(self._decay, (1 + updates) / (10 + updates))
-        followed = model.state_dict()
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(followed[name], 1 - decay)
-            else:
-                value.copy_(followed[name])
+        own, followed = self.model.state_dict(), model.state_dict()
+        slow = [name for name, value in own.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [own[name] for name in slow], [followed[name] for name in slow], 1 - decay
+        )
+        for name in own.keys() - set(slow):
+            own[name].copy_(followed[name])

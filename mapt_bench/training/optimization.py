@@ -1,6 +1,7 @@
 """The optimizer, and its learning rate at each step."""
 
 import math
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
@@ -8,30 +9,57 @@ from torch.optim import SGD, AdamW, Optimizer
 from mapt_bench.errors import ConfigError
 from mapt_bench.training.recipe import OptimizerSettings, ScheduleSettings
 
-__all__ = ["build_optimizer", "learning_rate"]
+__all__ = ["HasDetector", "build_optimizer", "learning_rate"]
+
+_FUSED = ("cpu", "cuda")
+
+
+@runtime_checkable
+class HasDetector(Protocol):
+    """A model of which a part sees single frames, and may learn at a rate of its own."""
+
+    def detector_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of that part."""
+        ...
 
 
 def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
     """Return the optimizer of a model's trainable parameters.
 
-    Norms and biases, whose parameters have one dimension or none, are not decayed.
+    Norms and biases, whose parameters have one dimension or none, are not decayed. What its groups
+    have as ``share`` is to be the share of the learning rate.
 
     Raises:
-        ConfigError: If no parameter is trainable.
+        ConfigError: If no parameter is trainable, or the model has no detector to learn apart.
     """
+    detector: set[nn.Parameter] = set()
+    if settings.detector_share != 1:
+        if not isinstance(model, HasDetector):
+            raise ConfigError(
+                "optimizer.detector_share is for models with a method detector_parameters(), as "
+                "MAPT has; leave it at 1"
+            )
+        detector = set(model.detector_parameters())
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not trained:
         raise ConfigError("the model has no trainable parameter")
-    flat = [parameter for parameter in trained if parameter.ndim <= 1]
-    deep = [parameter for parameter in trained if parameter.ndim > 1]
-    groups = [
-        {"params": deep, "weight_decay": settings.weight_decay},
-        {"params": flat, "weight_decay": 0.0},
-    ]
+    groups: list[dict[str, Any]] = []
+    for share, members in (
+        (1.0, [parameter for parameter in trained if parameter not in detector]),
+        (settings.detector_share, [parameter for parameter in trained if parameter in detector]),
+    ):
+        deep = [parameter for parameter in members if parameter.ndim > 1]
+        flat = [parameter for parameter in members if parameter.ndim <= 1]
+        groups += [
+            {"params": deep, "weight_decay": settings.weight_decay, "share": share},
+            {"params": flat, "weight_decay": 0.0, "share": share},
+        ]
     groups = [group for group in groups if group["params"]]
+    # One operator for all parameters, where a device has it: hundreds of small ones otherwise.
+    fused = all(parameter.device.type in _FUSED for parameter in trained)
     if settings.name == "adamw":
-        return AdamW(groups, lr=settings.lr)
-    return SGD(groups, lr=settings.lr, momentum=settings.momentum)
+        return AdamW(groups, lr=settings.lr, fused=fused)
+    return SGD(groups, lr=settings.lr, momentum=settings.momentum, fused=fused)
 
 
 def learning_rate(step: int, steps: int, base: float, settings: ScheduleSettings) -> float:

@@ -4,17 +4,26 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from mapt_bench.errors import ConfigError
-from mapt_bench.strict_config import from_mapping
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.strict_config import from_mapping, overlaid
 from mapt_bench.training.settings import check_range
 
 __all__ = [
+    "STAGE_SETTINGS",
     "AugmentSettings",
     "ClipSettings",
     "OptimizerSettings",
     "Recipe",
     "ScheduleSettings",
+    "Stage",
+    "StreamSettings",
 ]
+
+STAGE_SETTINGS = (
+    *("batch_size", "accumulate", "loss_weights"),
+    *("clips", "augment", "optimizer", "schedule"),
+)
+"""What a stage may set for itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +31,8 @@ class ClipSettings:
     """Which frames make a clip.
 
     Attributes:
-        length: Frames of a clip: 2 for pairs, 3 for triples.
+        length: Frames of a clip: 2 for pairs, 3 for triples; 1 for single frames, which teach
+            what is seen in one frame alone.
         interval: How the pairing interval tau is chosen: ``"fixed"`` takes the only one of
             ``taus``; ``"sampled"`` draws one of them; ``"adaptive"`` takes the one at which the
             median displacement of the things over the square root of their area, by the truth, is
@@ -47,7 +57,7 @@ class ClipSettings:
     flow: bool = False
 
     def __post_init__(self) -> None:
-        check_range("clips.length", self.length, 2, 3)
+        check_range("clips.length", self.length, 1, 3)
         if not self.taus:
             raise ConfigError("clips.taus is empty; expected one interval or more, as [1]")
         for tau in self.taus:
@@ -60,6 +70,25 @@ class ClipSettings:
         check_range("clips.target_displacement", self.target_displacement, 0, open_low=True)
         check_range("clips.rare_below", self.rare_below, 0, 1)
         check_range("clips.min_thing_px", self.min_thing_px, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSettings:
+    """How an endless stream of sequences is used.
+
+    Attributes:
+        clips_per_sequence: Clips that a sequence gives, spread over as many turns; so many
+            sequences of each shard are kept.
+        shards: Parts of the stream that go their way side by side: a multiple of the processes
+            times their loaders.
+    """
+
+    clips_per_sequence: int = 16
+    shards: int = 4
+
+    def __post_init__(self) -> None:
+        check_range("stream.clips_per_sequence", self.clips_per_sequence, 1)
+        check_range("stream.shards", self.shards, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +141,8 @@ class OptimizerSettings:
         momentum: Of SGD.
         weight_decay: Of weights; one-dimensional parameters (norms, biases) have none.
         clip_norm: The gradient's norm over all parameters is held to this; ``None`` for no limit.
+        detector_share: Share of the learning rate that the parts have that see single frames: the
+            trunk, the pyramid, the semantic and the instance head; 0 leaves them as they are.
     """
 
     name: Literal["sgd", "adamw"] = "sgd"
@@ -119,11 +150,13 @@ class OptimizerSettings:
     momentum: float = 0.9
     weight_decay: float = 1e-4
     clip_norm: float | None = 35.0
+    detector_share: float = 1.0
 
     def __post_init__(self) -> None:
         check_range("optimizer.lr", self.lr, 0, open_low=True)
         check_range("optimizer.momentum", self.momentum, 0, 1)
         check_range("optimizer.weight_decay", self.weight_decay, 0)
+        check_range("optimizer.detector_share", self.detector_share, 0)
         if self.clip_norm is not None:
             check_range("optimizer.clip_norm", self.clip_norm, 0, open_low=True)
 
@@ -168,7 +201,8 @@ class Recipe:
         steps: Steps of the optimizer.
         batch_size: Clips of one step, over all processes and parts together.
         accumulate: Parts that the clips of a step are computed in, one after the other.
-        precision: ``"auto"`` is bfloat16 on GPUs that compute in it, else float32.
+        precision: ``"auto"`` is bfloat16 on GPUs and processors (AMX) that multiply matrices in
+            it, else float32. Weights, losses and the optimizer stay in float32.
         loss_weights: By name of the loss; 1 where nothing is said.
         average: Decay of the moving average of the weights, which is then what is validated and
             exported; 0 keeps none.
@@ -185,8 +219,12 @@ class Recipe:
         cache_mb: Memory for frames that were read or drawn, per process; decides no result.
         clips: Which frames make a clip.
         augment: How clips are changed.
+        stream: How an endless stream of sequences is used.
         optimizer: What turns gradients into steps.
         schedule: How the learning rate goes.
+        stages: Parts of the training, one after the other; each is a mapping with a ``name``, its
+            ``share`` of the steps, and settings that replace the recipe's in it
+            (:data:`STAGE_SETTINGS`). Its schedule begins with it. None is one stage, ``joint``.
     """
 
     model: str
@@ -208,8 +246,10 @@ class Recipe:
     cache_mb: int = 1024
     clips: ClipSettings = ClipSettings()
     augment: AugmentSettings = AugmentSettings()
+    stream: StreamSettings = StreamSettings()
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
+    stages: tuple[Mapping[str, object], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulate", "log_every", "checkpoint_every"):
@@ -230,6 +270,31 @@ class Recipe:
                     f"{self.log_every}"
                 )
 
+        self._stages()
+
+    @property
+    def all_stages(self) -> "tuple[Stage, ...]":
+        """The parts of the training, in order; their steps add up to ``steps``."""
+        return self._stages()
+
+    def _stages(self) -> "tuple[Stage, ...]":
+        if not self.stages:
+            return (Stage("joint", 0, self),)
+        base = {key: value for key, value in self.to_dict().items() if key != "stages"}
+        stages, first, done = [], 0, 0.0
+        for number, changes in enumerate(self.stages):
+            where = f"stages[{number}]"
+            name, share = _name_and_share(changes, where)
+            done += share
+            end = self.steps if number == len(self.stages) - 1 else round(self.steps * done)
+            own = {key: value for key, value in changes.items() if key in STAGE_SETTINGS}
+            plain = overlaid(base, {**own, "steps": max(1, end - first)})
+            stages.append(Stage(name, first, Recipe.from_dict(plain, where=where)))
+            first = end
+        if abs(done - 1) > 1e-6:
+            raise ConfigError(f"the shares of the stages add up to {done:g}; expected 1")
+        return tuple(stages)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, ready for JSON, that :meth:`from_dict` reads back."""
         return asdict(self, dict_factory=_plain)
@@ -242,6 +307,43 @@ class Recipe:
             ConfigError: If a key is unknown (the nearest is named) or a value is wrong.
         """
         return from_mapping(cls, data, what="the recipe", where=where)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One part of a training.
+
+    Attributes:
+        name: For the log.
+        first: Its first step.
+        recipe: Its own settings; ``recipe.steps`` are its steps.
+    """
+
+    name: str
+    first: int
+    recipe: Recipe
+
+    @property
+    def end(self) -> int:
+        """The step after its last."""
+        return self.first + self.recipe.steps
+
+
+def _name_and_share(changes: Mapping[str, object], where: str) -> tuple[str, float]:
+    known = ("name", "share", *STAGE_SETTINGS)
+    for key in changes:
+        if key not in known:
+            raise ConfigError(
+                f"there is no setting {key!r} of a stage; {nearest(key, known)}", where=where
+            )
+    name, share = changes.get("name"), changes.get("share")
+    if not isinstance(name, str) or not isinstance(share, int | float) or not 0 < share <= 1:
+        raise ConfigError(
+            f"has the name {name!r} and the share {share!r}; expected text, and a number above 0 "
+            "and at most 1",
+            where=where,
+        )
+    return name, float(share)
 
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

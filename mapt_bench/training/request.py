@@ -5,39 +5,58 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import torch
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.labels import AnnotatedVideo
+from mapt_bench.labels import AnnotatedVideo, LabelSpace
 from mapt_bench.provenance import provenance
 from mapt_bench.synthetic.suites import is_suite, suite_names
+from mapt_bench.training.checkpoint import save_snapshot
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.dry_run import dry_run, epoch_steps
 from mapt_bench.training.flow_validation import FlowValidation
+from mapt_bench.training.loading import AnyClips, keep_memory
 from mapt_bench.training.log import read_log
 from mapt_bench.training.model_builder import build_model, model_config, tracker_of
 from mapt_bench.training.processes import ProcessGroup, joined_processes
 from mapt_bench.training.recipe import Recipe
 from mapt_bench.training.recipe_files import read_recipe
-from mapt_bench.training.run import LOG_NAME, TrainingJob, train
+from mapt_bench.training.run import CHECKPOINTS_NAME, LOG_NAME, TrainingJob, train
 from mapt_bench.training.sources import (
+    STREAM_NAME,
+    StreamData,
     TrainingData,
     folder_data,
     spread,
+    stream_data,
     suite_data,
 )
+from mapt_bench.training.stream import ClipStream
 from mapt_bench.training.validation import JoinedValidation, TrackerValidation, Validate
 
-__all__ = ["TrainingRequest", "carry_out"]
+__all__ = ["Progress", "Shown", "TrainingRequest", "carry_out", "take_snapshot"]
 
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+class Shown(Protocol):
+    """Shows how far something is."""
+
+    def __call__(self, steps: int, /) -> None:
+        """Move it on."""
+        ...
+
+    def tell(self, text: str, /) -> None:
+        """Say how it fares."""
+        ...
+
+
+Progress = Callable[[str, int], AbstractContextManager[Shown]]
 """Given what is done and how many steps there are, shows it and yields what moves it on."""
 
 _NONE = "none"
-_VALIDATED_BY = {"train": "val", "train@2": "val@2"}
+_VALIDATED_BY = {"train": "val", "train@2": "val@2", STREAM_NAME: "val@2"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +77,8 @@ class TrainingRequest:
         device: For example ``"cpu"`` or ``"cuda"``.
         threads: Of torch, per process.
         is_dry: Whether only one epoch of clips and one step are made.
+        init: File of the first weights: a snapshot, or the weights of a run.
+        resume: Snapshot whose weights are the first, and at whose step the training goes on.
     """
 
     config: str
@@ -72,6 +93,8 @@ class TrainingRequest:
     device: str = "cpu"
     threads: int = 1
     is_dry: bool = False
+    init: Path | None = None
+    resume: Path | None = None
 
 
 def carry_out(request: TrainingRequest, progress: Progress) -> dict[str, Any] | None:
@@ -90,6 +113,7 @@ def carry_out(request: TrainingRequest, progress: Progress) -> dict[str, Any] | 
         DataError: If data are unusable, a loss is not finite, or something cannot be written.
     """
     _check(request)
+    keep_memory()
     torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)  # it draws small things: threads of its own would only wait
     recipe = read_recipe(request.config, request.overrides)
@@ -112,20 +136,39 @@ def carry_out(request: TrainingRequest, progress: Progress) -> dict[str, Any] | 
             return {**result, "dry_run": outcome, "provenance": origin}
         shown = progress if group.leads else _silent
         with shown("training", recipe.steps) as advance:
-            record = train(job, group=group, advance=advance)
+            record = train(job, group=group, advance=advance, tell=advance.tell)
     if not group.leads:
         return None
     return {**result, "weights": record, "log": read_log(request.out / LOG_NAME)}
 
 
-def _silent(what: str, steps: int) -> AbstractContextManager[Callable[[int], None]]:
-    return nullcontext(lambda steps: None)
+class _Silent:
+    def __call__(self, steps: int, /) -> None:
+        """Show nothing."""
+
+    def tell(self, text: str, /) -> None:
+        """Show nothing."""
+
+
+def _silent(what: str, steps: int) -> AbstractContextManager[Shown]:
+    return nullcontext(_Silent())
+
+
+def take_snapshot(run: Path, path: Path) -> dict[str, Any]:
+    """Write a snapshot of the last checkpoint of a run.
+
+    Raises:
+        DataError: If the run has none, or the file cannot be written.
+    """
+    return save_snapshot(run / CHECKPOINTS_NAME, path)
 
 
 def _check(request: TrainingRequest) -> None:
     if (request.suite is None) == (request.data is None):
-        known = ", ".join(suite_names())
+        known = ", ".join((*suite_names(), STREAM_NAME))
         raise ConfigError(f"give either --suite or --data to train on; suites: {known}")
+    if request.init is not None and request.resume is not None:
+        raise ConfigError("give either --init or --resume: both say what the first weights are")
     if request.seed < 0:
         raise ConfigError(f"--seed is {request.seed}; expected 0 or more")
     if request.threads < 1:
@@ -135,18 +178,27 @@ def _check(request: TrainingRequest) -> None:
         raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
 
 
-def _training_data(request: TrainingRequest) -> TrainingData:
+def _training_data(request: TrainingRequest) -> TrainingData | StreamData:
+    if request.suite == STREAM_NAME:
+        return stream_data()
     if request.data is not None:
         return folder_data(request.data, dataset=request.dataset, encoding=request.encoding)
     return suite_data(str(request.suite))
 
 
 def _job(
-    request: TrainingRequest, recipe: Recipe, data: TrainingData, group: ProcessGroup
+    request: TrainingRequest,
+    recipe: Recipe,
+    data: TrainingData | StreamData,
+    group: ProcessGroup,
 ) -> TrainingJob:
-    dataset = ClipDataset(
-        data.videos, recipe.clips, recipe.augment, cache_bytes=recipe.cache_mb * 2**20
-    )
+    dataset: AnyClips
+    if isinstance(data, StreamData):
+        dataset = ClipStream(data.sequence, recipe.stream, recipe.clips, recipe.augment)
+    else:
+        dataset = ClipDataset(
+            data.videos, recipe.clips, recipe.augment, cache_bytes=recipe.cache_mb * 2**20
+        )
     return TrainingJob(
         recipe=recipe,
         dataset=dataset,
@@ -156,11 +208,13 @@ def _job(
         seed=request.seed,
         device=group.device(request.device),
         model_config=model_config(recipe.model, recipe.model_settings),
-        validate=None if request.is_dry else _validation(request, recipe, dataset),
+        validate=None if request.is_dry else _validation(request, recipe, dataset.labels),
+        init=request.init or request.resume,
+        goes_on=request.resume is not None,
     )
 
 
-def _validation(request: TrainingRequest, recipe: Recipe, dataset: ClipDataset) -> Validate | None:
+def _validation(request: TrainingRequest, recipe: Recipe, labels: LabelSpace) -> Validate | None:
     name = request.val
     if name is None:
         name = _VALIDATED_BY.get(request.suite or "", _NONE)
@@ -174,10 +228,10 @@ def _validation(request: TrainingRequest, recipe: Recipe, dataset: ClipDataset) 
         hint = nearest(name, (*suite_names(), _NONE))
         raise ConfigError(f"--val {name!r} is neither a suite nor a folder; {hint}")
     videos = spread(data.videos, recipe.validate_on)
-    if videos[0].info.labels != dataset.labels:
+    if videos[0].info.labels != labels:
         raise ConfigError(
             f"--val has the label space {videos[0].info.labels.name!r}, the training data have "
-            f"{dataset.labels.name!r}; validate on data of one label space with them"
+            f"{labels.name!r}; validate on data of one label space with them"
         )
     tracking = TrackerValidation(videos, tracker_of)
     if not recipe.clips.flow:

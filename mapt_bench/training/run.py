@@ -11,22 +11,27 @@ import torch
 from torch import nn
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.files import write_json
+from mapt_bench.files import file_sha256, write_json
 from mapt_bench.provenance import provenance
-from mapt_bench.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
-from mapt_bench.training.clips import ClipDataset
+from mapt_bench.training.checkpoint import (
+    latest_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+    stage_of,
+    start_from,
+)
 from mapt_bench.training.export import export_weights, read_record
-from mapt_bench.training.loading import step_batches
+from mapt_bench.training.loading import AnyClips, AnyOrder, order_of, step_batches
 from mapt_bench.training.log import TrainingLog, mean_report, read_log
-from mapt_bench.training.order import ClipOrder
+from mapt_bench.training.pace import Pace
 from mapt_bench.training.processes import ProcessGroup
-from mapt_bench.training.rarity import anchor_weights
-from mapt_bench.training.recipe import Recipe
+from mapt_bench.training.recipe import Recipe, Stage
 from mapt_bench.training.trainer import StepReport, Trainer
 from mapt_bench.training.validation import Validate
 
-__all__ = ["LOG_NAME", "WEIGHTS_NAME", "TrainingJob", "train"]
+__all__ = ["CHECKPOINTS_NAME", "LOG_NAME", "WEIGHTS_NAME", "TrainingJob", "train"]
 
+CHECKPOINTS_NAME = "checkpoints"
 LOG_NAME = "log.jsonl"
 WEIGHTS_NAME = "weights.safetensors"
 
@@ -49,10 +54,12 @@ class TrainingJob:
         device: Where the model runs.
         validate: Scores the model; ``None`` for no validation.
         model_config: Everything that the model is made of, for the record; ``None`` if unknown.
+        init: File of the first weights: a snapshot, or exported weights; ``None`` draws them.
+        goes_on: Whether the training goes on at the step of that snapshot.
     """
 
     recipe: Recipe
-    dataset: ClipDataset
+    dataset: AnyClips
     data: dict[str, Any]
     build: Callable[[], nn.Module]
     folder: Path
@@ -60,6 +67,8 @@ class TrainingJob:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     validate: Validate | None = None
     model_config: dict[str, Any] | None = None
+    init: Path | None = None
+    goes_on: bool = False
 
 
 def train(
@@ -67,6 +76,7 @@ def train(
     *,
     group: ProcessGroup | None = None,
     advance: Callable[[int], None] = lambda steps: None,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Train, or go on with a training that was stopped, to the same result.
 
@@ -74,6 +84,7 @@ def train(
         job: What to do.
         group: Processes that train together; ``None`` for this one alone.
         advance: Called with numbers of steps done, those of an earlier part at once.
+        tell: Called after each step with how the training fares, for people.
 
     Returns:
         The record of the weights, see :func:`~mapt_bench.training.export.export_weights`.
@@ -92,7 +103,7 @@ def train(
     trainer = Trainer(
         model, job.recipe, seed=job.seed, device=job.device, folder=job.folder, group=group
     )
-    return _Run(job, group, trainer, advance).to_the_end()
+    return _Run(job, group, trainer, advance, tell).to_the_end()
 
 
 class _Run:
@@ -104,44 +115,70 @@ class _Run:
         group: ProcessGroup,
         trainer: Trainer,
         advance: Callable[[int], None],
+        tell: Callable[[str], None],
     ) -> None:
-        self._job, self._group, self._trainer, self._advance = job, group, trainer, advance
-        self._checkpoints = job.folder / "checkpoints"
-        found = latest_checkpoint(self._checkpoints)
-        self._seconds_before = 0.0 if found is None else load_checkpoint(trainer, found)
+        self._job, self._group, self._trainer = job, group, trainer
+        self._advance, self._tell = advance, tell
+        self._stages = job.recipe.all_stages
+        self._checkpoints = job.folder / CHECKPOINTS_NAME
+        self._seconds_before = self._load()
         group.wait()  # so that nobody looks for checkpoints when the first new one is written
         self._log = TrainingLog(job.folder / LOG_NAME, trainer.step) if group.leads else None
         self._started = time.monotonic()
 
+    def _load(self) -> float:
+        """Put the trainer where the folder stands; return the seconds that it took to get there."""
+        trainer, job = self._trainer, self._job
+        found = latest_checkpoint(self._checkpoints)
+        if found is not None:
+            return load_checkpoint(trainer, found, self._stages)
+        step, seconds = (0, 0.0) if job.init is None else start_from(trainer, job.init)
+        if not job.goes_on:
+            step, seconds = 0, 0.0
+        trainer.step = step
+        trainer.begin(stage_of(self._stages, step))
+        return seconds
+
     def to_the_end(self) -> dict[str, Any]:
-        recipe, trainer = self._job.recipe, self._trainer
+        trainer = self._trainer
         self._advance(trainer.step)
-        order = ClipOrder(
-            anchor_weights(self._job.dataset),
-            seed=self._job.seed,
-            batch_size=recipe.batch_size,
-            parts=recipe.accumulate,
-            processes=self._group.count,
-            rank=self._group.rank,
-            first=trainer.step,
-            end=recipe.steps,
+        before = 0
+        for stage in self._stages:
+            if trainer.step < stage.end:
+                if trainer.stage is not stage:
+                    trainer.begin(stage)
+                self._one_stage(stage, before)
+            before += stage.recipe.steps * stage.recipe.batch_size
+        return self._finish()
+
+    def _one_stage(self, stage: Stage, before: int) -> None:
+        recipe, job, trainer = stage.recipe, self._job, self._trainer
+        dataset = job.dataset.changed(recipe.clips, recipe.augment)
+        order = order_of(
+            dataset, stage, seed=job.seed, group=self._group, first=trainer.step, before=before
         )
         waiting: list[StepReport] = []
-        lap = time.monotonic()
+        pace = Pace(job.recipe.all_stages, trainer.step)
         batches = step_batches(
-            self._job.dataset, order, parts=recipe.accumulate, loaders=recipe.loaders
+            dataset,
+            order,
+            parts=recipe.accumulate,
+            loaders=recipe.loaders,
+            pin=job.device.type == "cuda",
         )
         for parts in batches:
             waiting.append(trainer.train_step(parts))
-            if self._is_due(recipe.log_every):
-                self._note(waiting, order, (time.monotonic() - lap) / len(waiting))
-                waiting, lap = [], time.monotonic()
+            pace.step()
+            if self._is_due(recipe.log_every) or trainer.step == stage.end:
+                self._note(waiting, order, pace)
+                waiting = []
             if self._is_due(recipe.validate_every):
                 self._validate()
+                pace.pause()
             if self._is_due(recipe.checkpoint_every):
                 self._keep()
             self._advance(1)
-        return self._finish()
+            self._tell(pace.told(stage, trainer.step))
 
     def _is_due(self, every: int) -> bool:
         step = self._trainer.step
@@ -150,12 +187,18 @@ class _Run:
     def _seconds(self) -> float:
         return self._seconds_before + time.monotonic() - self._started
 
-    def _note(self, reports: list[StepReport], order: ClipOrder, seconds: float) -> None:
+    def _note(self, reports: list[StepReport], order: AnyOrder, pace: Pace) -> None:
+        stage, step = self._trainer.stage, self._trainer.step
+        row = mean_report(
+            reports,
+            step=step,
+            epoch=order.epoch_of(step - stage.first),
+            seconds=pace.lap(),
+        )
+        row |= {"stage": stage.name, "frames_per_hour": round(pace.frames_per_hour(stage))}
+        pace.total = row["total"]
         if self._log is not None:
-            step = self._trainer.step
-            self._log.add(
-                mean_report(reports, step=step, epoch=order.epoch_of(step), seconds=seconds)
-            )
+            self._log.add(row)
 
     def _validate(self) -> None:
         if self._job.validate is not None and self._log is not None:
@@ -210,6 +253,7 @@ def _claim_folder(job: TrainingJob) -> None:
         "seed": job.seed,
         "data": job.data,
         "skipped": [{"name": skip.name, "reason": skip.reason} for skip in job.dataset.skipped],
+        "init": None if job.init is None else file_sha256(job.init),
     }
     if path.exists():
         _check_same(path, mine)

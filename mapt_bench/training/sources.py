@@ -1,6 +1,7 @@
 """Where the videos of a training come from: a suite by name, or a folder."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,23 @@ from mapt_bench.data.fingerprint import videos_fingerprint
 from mapt_bench.errors import DataError
 from mapt_bench.labels import Video
 from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
+from mapt_bench.synthetic.suites import train_sequence
 
-__all__ = ["TrainingData", "folder_data", "spread", "suite_data"]
+__all__ = [
+    "STREAM_NAME",
+    "StreamData",
+    "TrainingData",
+    "folder_data",
+    "spread",
+    "stream_data",
+    "suite_data",
+]
+
+STREAM_NAME = "stream"
+"""Names, beside suites and folders, the endless training stream of the drawn world."""
+
+_STREAM_VERSION = 2
+_KNOWN_BY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,41 @@ class TrainingData:
             "sequences": len(self.videos),
             "frames": sum(video.info.frame_count for video in self.videos),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class StreamData:
+    """Endless sequences to train on.
+
+    Attributes:
+        name: ``"stream"``.
+        version: Of the suites.
+        fingerprint: A hash of some frames.
+        sequence: Returns the sequence of an index.
+    """
+
+    name: str
+    version: int
+    fingerprint: str
+    sequence: Callable[[int], Video]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what goes on record, ready for JSON."""
+        return {"name": self.name, "version": self.version, "fingerprint": self.fingerprint}
+
+
+def stream_data() -> StreamData:
+    """Return the stream of training sequences; some frames are drawn to know them again."""
+    digest = hashlib.sha256()
+    for index in range(_KNOWN_BY):
+        video = _sequence(index)
+        digest.update(video.frame(0).image.tobytes())
+        digest.update(video.truth(0).codes.tobytes())
+    return StreamData(STREAM_NAME, _STREAM_VERSION, digest.hexdigest(), _sequence)
+
+
+def _sequence(index: int) -> Video:
+    return train_sequence(index).video
 
 
 def suite_data(name: str) -> TrainingData:

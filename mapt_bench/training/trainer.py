@@ -16,9 +16,9 @@ from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.model.targets import Clip
 from mapt_bench.training.failures import memory_advice, non_finite
 from mapt_bench.training.moving_average import MovingAverage
-from mapt_bench.training.optimization import build_optimizer, learning_rate
+from mapt_bench.training.optimization import HasDetector, build_optimizer, learning_rate
 from mapt_bench.training.processes import ProcessGroup
-from mapt_bench.training.recipe import Recipe
+from mapt_bench.training.recipe import Recipe, Stage
 
 __all__ = ["LOSS_PREFIX", "StepReport", "Trainer"]
 
@@ -59,7 +59,7 @@ class Trainer:
 
     Args:
         model: On its device; returns values of which those that begin with ``loss_`` are losses.
-        recipe: Settings.
+        recipe: Settings; of the whole training until a stage is begun.
         seed: Of the training.
         device: Where the model is.
         folder: Where the identity of a bad batch is written.
@@ -69,7 +69,9 @@ class Trainer:
         model: As given.
         optimizer: Of its parameters.
         average: Of its weights, where the recipe asks for one.
-        step: Steps made.
+        stage: The part of the training that it is in.
+        recipe: The settings of that part.
+        step: Steps made, of all stages.
 
     Raises:
         ConfigError: If the model has nothing to train.
@@ -85,23 +87,44 @@ class Trainer:
         folder: Path,
         group: ProcessGroup | None = None,
     ) -> None:
+        uses_bfloat16 = _uses_bfloat16(recipe, device)
+        if uses_bfloat16:
+            _lay_channels_last(model)
         self.model = model
-        self.recipe = recipe
-        self.optimizer = build_optimizer(model, recipe.optimizer)
         self.average = MovingAverage(model, recipe.average) if recipe.average else None
         self.step = 0
+        self._trainable = [each for each in model.parameters() if each.requires_grad]
         self._seed = seed
         self._device = device
         self._folder = folder
         self._group = group or ProcessGroup()
+        self.begin(Stage("joint", 0, recipe))
+        self._precision: AbstractContextManager[None] = (
+            torch.autocast(device.type, torch.bfloat16) if uses_bfloat16 else nullcontext()
+        )
+
+    def begin(self, stage: Stage) -> None:
+        """Begin a part of the training: with its own settings, and a new optimizer.
+
+        Raises:
+            ConfigError: If the model has nothing to train in it.
+        """
+        self.stage, self.recipe = stage, stage.recipe
+        frozen: set[nn.Parameter] = set()
+        if self.recipe.optimizer.detector_share == 0 and isinstance(self.model, HasDetector):
+            frozen = set(self.model.detector_parameters())
+        for parameter in self._trainable:
+            parameter.requires_grad_(parameter not in frozen)
+        self.optimizer = build_optimizer(self.model, self.recipe.optimizer)
+        self._trained = [each for each in self._trainable if each not in frozen]
         # A batch without things leaves heads without gradients, which others would wait for.
         self._parallel = (
-            DistributedDataParallel(model, find_unused_parameters=True)
+            DistributedDataParallel(
+                self.model, find_unused_parameters=True, gradient_as_bucket_view=True
+            )
             if self._group.count > 1
             else None
         )
-        self._trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._precision = _precision(recipe, device)
 
     @property
     def best_model(self) -> nn.Module:
@@ -119,9 +142,11 @@ class Trainer:
             DataError: If a loss or the gradient is not finite; the weights are as before.
         """
         recipe = self.recipe
-        lr = learning_rate(self.step, recipe.steps, recipe.optimizer.lr, recipe.schedule)
+        lr = learning_rate(
+            self.step - self.stage.first, recipe.steps, recipe.optimizer.lr, recipe.schedule
+        )
         for settings in self.optimizer.param_groups:
-            settings["lr"] = lr
+            settings["lr"] = lr * settings["share"]
         self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         with memory_advice(recipe):
@@ -148,7 +173,9 @@ class Trainer:
             quiet = self._parallel.no_sync()  # gradients are exchanged once a step
         with quiet:
             with self._precision:
-                returned: dict[str, Tensor] = forward([clip.to(self._device) for clip in clips])
+                returned: dict[str, Tensor] = forward(
+                    [clip.to(self._device, non_blocking=True) for clip in clips]
+                )
             self._check_names(returned)
             values = self._finite_values(returned, clips)
             norms = self._norms_by_loss(returned) if is_last and self._norms_are_due() else {}
@@ -236,8 +263,20 @@ def _mean(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: math.fsum(part[name] for part in parts) / len(parts) for name in parts[0]}
 
 
-def _precision(recipe: Recipe, device: torch.device) -> AbstractContextManager[None]:
-    wanted = recipe.precision == "bfloat16" or (
-        recipe.precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported()
-    )
-    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+def _computes_bfloat16(device: torch.device) -> bool:
+    """Return whether a device multiplies matrices in bfloat16 faster than in float32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def _uses_bfloat16(recipe: Recipe, device: torch.device) -> bool:
+    wanted = recipe.precision
+    return wanted == "bfloat16" or (wanted == "auto" and _computes_bfloat16(device))
+
+
+def _lay_channels_last(model: nn.Module) -> None:
+    """Lay the kernels of convolutions as they are read fastest; maps follow them."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)

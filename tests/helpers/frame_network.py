@@ -41,7 +41,9 @@ class FrameNetwork(nn.Module):
         size = tuple(images.shape[-2:])
         semantic = torch.stack([target.semantic for target in targets])
         return self.instance.losses(levels, size, targets, generators=generators) | {
-            "loss_semantic": self.semantic.loss(self.semantic(levels[-4:]).logits, semantic)
+            "loss_semantic": self.semantic.loss(
+                self.semantic(levels[-self.semantic.level_count :]).logits, semantic
+            )
         }
 
     @torch.no_grad()
@@ -49,7 +51,8 @@ class FrameNetwork(nn.Module):
         levels = self.levels(image[None])
         size = tuple(image.shape[-2:])
         found = self.instance.detect(levels, size)[0]
-        return self.fusion(self.semantic(levels[-4:]).logits[0], found, size)
+        logits = self.semantic(levels[-self.semantic.level_count :]).logits[0]
+        return self.fusion(logits, found, size, stride=self.semantic.logits_stride)
 
 
 def seeds(*numbers: int) -> list[torch.Generator]:

@@ -13,6 +13,7 @@ from mapt_bench.training.run import TrainingJob
 SMALL = {
     "model": "helpers.toy_model:build_dropping",
     "steps": 6,
+    "precision": "float32",
     "log_every": 1,
     "checkpoint_every": 3,
     "validate_every": 3,

@@ -29,7 +29,7 @@ def test_losses_fall_within_thirty_steps():
     assert (stuff == targets[0].semantic)[is_stuff].float().mean() > 0.7
 
 
-@pytest.mark.parametrize("name", ["mapt-regnety8gf", "mapt-small"])
+@pytest.mark.parametrize("name", ["mapt-compact", "mapt-regnety8gf", "mapt-small"])
 def test_the_larger_models_are_built_and_learn_from_a_small_frame(name):
     torch.manual_seed(0)
     network = FrameNetwork(mapt_config(name)).train()
@@ -45,3 +45,21 @@ def test_the_larger_models_are_built_and_learn_from_a_small_frame(name):
 def test_the_tiny_model_stays_small():
     network = FrameNetwork(mapt_config("mapt-tiny"))
     assert sum(each.numel() for each in network.parameters()) < 1.6e6
+
+
+def test_the_compact_model_fits_its_weights_into_seven_megabytes():
+    network = FrameNetwork(mapt_config("mapt-compact"))
+    assert network.semantic.logits_stride == 2
+    assert 2 * sum(each.numel() for each in network.parameters()) < 6.5e6
+
+
+def test_what_helps_small_things_is_off_unless_it_is_asked_for():
+    for name in ("mapt-tiny", "mapt-small", "mapt-regnety8gf"):
+        config = mapt_config(name)
+        assert config.semantic.fine_channels is None
+        assert config.semantic.class_weights is None
+        instance = config.instance
+        assert not instance.mask_fine
+        assert not instance.mask_dice
+        assert not instance.roi_jitter
+        assert instance.iou_channels is None

@@ -2,11 +2,13 @@ import pytest
 import torch
 from helpers.drawn_frames import CAR, PERSON, drawn_batch, drawn_frame
 from helpers.frame_network import FrameNetwork, seeds
+from torchvision.ops import box_iou
 
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.config_files import mapt_config
-from mapt_bench.model.instance import InstanceHead
+from mapt_bench.model.instance import Detections, InstanceHead
 from mapt_bench.model.layers import head_norm
+from mapt_bench.model.sampling import jittered_boxes
 
 torch.set_num_threads(1)
 
@@ -82,7 +84,7 @@ def test_boxes_in_crowd_are_no_background(network):
     image, crowded = drawn_frame([(CAR, (10, 28, 40, 44))], crowd=(48, 0, 96, 64))
     size = (64, 96)
     levels = network.levels(image[None])[-4:]  # strides 4 to 32
-    anchors = network.instance.proposals._anchors(levels, size)[0]
+    anchors = network.instance.proposals._anchors(levels, size)
     centre_x = anchors[:, 0::2].mean(1)
     small = (anchors[:, 2] - anchors[:, 0]) < 20
     deep = small & (centre_x > 60) & (centre_x < 84) & (anchors[:, 1] > 0) & (anchors[:, 3] < 64)
@@ -160,3 +162,91 @@ def test_norms_and_kinds_of_convolutions(norm, separable):
     levels = [torch.randn(1, 8, 64 // stride, 96 // stride) for stride in (4, 8, 16, 32)]
     _, target = drawn_frame([(CAR, (10, 28, 40, 44))])
     assert all(loss.isfinite() for loss in head.losses(levels, (64, 96), [target]).values())
+
+
+SHARP = {
+    "instance.mask_fine": True,
+    "instance.mask_dice": 1.0,
+    "instance.iou_channels": 8,
+    "instance.roi_jitter": 2,
+    "instance.mask_convs": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def sharp():
+    torch.manual_seed(0)
+    return FrameNetwork(mapt_config("mapt-tiny", **SMALL, **SHARP)).train()
+
+
+def test_the_branch_of_overlaps_and_the_fine_masks_learn(sharp):
+    losses = instance_losses(sharp, *drawn_batch())
+    assert losses.keys() == LOSSES | {"loss_iou"}
+    sharp.zero_grad()
+    sum(losses.values()).backward()
+    for name, parameter in sharp.instance.named_parameters():
+        assert parameter.grad.abs().max() > 0, name
+    image, target = drawn_frame([])
+    losses = instance_losses(sharp, image[None], [target])
+    assert losses["loss_mask"] == losses["loss_iou"] == 0
+    sharp.zero_grad()
+    sum(losses.values()).backward()
+    assert all(each.grad is not None for each in sharp.instance.parameters())
+
+
+def test_a_batch_costs_the_mean_of_its_images_with_every_part(sharp):
+    images, targets = drawn_batch()
+    together = sharp.losses(images, targets, seeds(1, 2))
+    apart = [sharp.losses(images[i : i + 1], targets[i : i + 1], seeds(i + 1)) for i in range(2)]
+    for name, loss in together.items():
+        mean = (apart[0][name] + apart[1][name]) / 2
+        torch.testing.assert_close(loss, mean, atol=1e-5, rtol=1e-4)
+
+
+def test_dice_is_added_to_the_loss_of_masks(sharp):
+    images, targets = drawn_batch()
+    plain = mapt_config("mapt-tiny", **SMALL, **SHARP | {"instance.mask_dice": 0.0})
+    torch.manual_seed(0)
+    other = FrameNetwork(plain).train()
+    other.load_state_dict(sharp.state_dict())
+    with_dice, without = (
+        instance_losses(each, images, targets, seeds(1, 2))["loss_mask"] for each in (sharp, other)
+    )
+    assert 0 < with_dice - without < 1
+
+
+def test_scores_are_multiplied_by_the_predicted_overlap_and_ranked_anew(sharp):
+    found = Detections(
+        boxes=torch.arange(12.0).view(3, 4),
+        labels=torch.tensor([1, 2, 1]),
+        scores=torch.tensor([0.9, 0.8, 0.6]),
+        mask_logits=torch.zeros(3, 28, 28),
+    )
+    again = sharp.instance._rescored(found, torch.tensor([0.7, 1.0, 0.5]))
+    torch.testing.assert_close(again.scores, torch.tensor([0.8, 0.63]))
+    assert again.labels.tolist() == [2, 1]
+    assert torch.equal(again.boxes, found.boxes[[1, 0]])
+
+
+def test_moved_true_boxes_join_the_regions(sharp):
+    _, target = drawn_frame([(CAR, (10, 28, 40, 44)), (PERSON, (60, 24, 67, 46))])
+    nothing = torch.zeros(0, 4)
+    regions = sharp.instance._regions(nothing, target, (64, 96), seeds(0)[0])
+    assert 2 < len(regions.boxes) <= 6
+    moved = jittered_boxes(target.boxes, 50, (64, 96), generator=seeds(0)[0])
+    assert moved.shape == (100, 4)
+    assert (moved >= 0).all()
+    assert (moved <= torch.tensor([96, 64, 96, 64])).all()
+    overlap = box_iou(moved, target.boxes)[torch.arange(100), torch.arange(100) % 2]
+    assert (overlap >= 0.5).float().mean() > 0.7
+    assert overlap.std() > 0.05
+    assert not len(jittered_boxes(target.boxes, 0, (64, 96)))
+
+
+def test_the_mask_branch_reads_large_regions_at_the_finest_level_too(sharp):
+    levels = [torch.full((1, 16, 64 // s, 96 // s), float(s)) for s in (2, 4, 8, 16, 32)]
+    with torch.no_grad():
+        pooled = sharp.instance.regions.mask_roi_pool(levels, [torch.tensor([[0, 0, 90.0, 60.0]])])
+    assert pooled.shape == (1, 32, 14, 14)
+    assert (pooled[:, :16] > 3).all()
+    torch.testing.assert_close(pooled[:, 16:], torch.full((1, 16, 14, 14), 2.0))

@@ -7,7 +7,8 @@ from mapt_bench.model.linking_losses import (
     Looks,
     grid_masks,
     jittered_masks,
-    mask_loss,
+    joined_looks,
+    mask_losses,
     matching_loss,
 )
 
@@ -19,9 +20,8 @@ TEN = torch.tensor(10.0)
 def looks(vectors, tracks, frames, labels=None):
     embeddings = torch.tensor(vectors, dtype=torch.float32).view(-1, 2)
     labels = [1] * len(tracks) if labels is None else labels
-    return Looks(
-        embeddings, *(torch.tensor(each, dtype=torch.long) for each in (tracks, labels, frames))
-    )
+    columns = (tracks, labels, frames, [0] * len(tracks))
+    return Looks(embeddings, *(torch.tensor(each, dtype=torch.long) for each in columns))
 
 
 def test_masks_on_a_grid_are_shares_of_cells_and_end_with_the_image():
@@ -36,12 +36,12 @@ def test_masks_on_a_grid_are_shares_of_cells_and_end_with_the_image():
 def test_mask_loss_by_hand():
     wanted = torch.tensor([[[1.0, 1.0, 0.0, 0.0]]])
     half = torch.tensor([[[0.0, 1.0, 1.0, 0.0]]])
-    assert mask_loss(wanted, wanted).item() == pytest.approx(0)
-    assert mask_loss(half, wanted).item() == pytest.approx(1 - 2 * 1 / 4)
+    both = mask_losses(torch.cat((wanted, half)), torch.cat((wanted, wanted)))
+    assert both.tolist() == pytest.approx([0, 1 - 2 * 1 / 4])
     # Three cells are touched; two of them are as wrong as can be.
     wrong = -math.log(1e-4) * 2 / 3
-    assert mask_loss(half, wanted, bce=True).item() == pytest.approx(0.5 + wrong, rel=1e-3)
-    assert mask_loss(half[:0], wanted[:0]).item() == 0
+    assert mask_losses(half, wanted, bce=True).item() == pytest.approx(0.5 + wrong, rel=1e-3)
+    assert mask_losses(half[:0], wanted[:0]).shape == (0,)
 
 
 def test_jittered_masks_stay_near_and_differ_from_one_another():
@@ -91,8 +91,12 @@ def test_other_classes_are_no_candidates():
 def test_other_clips_add_things_of_the_same_class():
     seen = looks([(1, 0), (1, 0)], [1, 1], [0, 1])
     other = looks([(1, 0), (1, 0)], [1, 9], [0, 0], labels=[1, 2])
-    assert matching_loss(seen, TEN).item() == pytest.approx(0)
-    assert matching_loss(seen, TEN, [other]).item() == pytest.approx(math.log(2))
+    both = joined_looks([seen, other])
+    assert both.clips.tolist() == [0, 0, 1, 1]
+    # Nothing is seen twice in the other clip: its loss is 0.
+    assert matching_loss(both, TEN, clips=2).item() == pytest.approx(0)
+    across = matching_loss(both, TEN, clips=2, across_clips=True)
+    assert across.item() == pytest.approx(math.log(2) / 2)
 
 
 @pytest.mark.parametrize(

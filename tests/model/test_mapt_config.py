@@ -21,7 +21,8 @@ from mapt_bench.model.motion_config import MOTION_DESIGNS
 
 
 def test_the_configurations_that_come_with_the_package():
-    assert mapt_config_names() == ("mapt-regnety8gf", "mapt-s8", "mapt-small", "mapt-tiny")
+    names = ("mapt-compact", "mapt-regnety8gf", "mapt-s8", "mapt-small", "mapt-tiny")
+    assert mapt_config_names() == names
 
 
 @pytest.mark.parametrize("name", mapt_config_names())
@@ -159,3 +160,13 @@ def test_wrong_changes_are_explained(changes, message):
 def test_values_that_cannot_be_are_refused(build, message):
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+def test_fine_semantics_need_the_level_that_they_read():
+    with pytest.raises(ConfigError, match=r"set fpn\.fine_channels too"):
+        mapt_config("mapt-small", **{"semantic.fine_channels": 8})
+
+
+def test_there_is_one_weight_a_class():
+    with pytest.raises(ConfigError, match=r"has 2 numbers; expected one for each of the 19"):
+        mapt_config("mapt-tiny", **{"semantic.class_weights": [1, 2]})

@@ -160,3 +160,14 @@ def test_a_label_space_may_have_things_alone():
     )
     assert (fused.segments.index_map >= 0).sum() == 64
     assert (fused.segments.stuff == VOID).all()
+
+
+def test_logits_at_stride_2_are_laid_over_the_same_image():
+    logits = torch.full((19, 8, 16), -4.0)
+    logits[ROAD], logits[SKY, :4], logits[ROAD, :4] = 4.0, 4.0, -4.0
+    fused = PanopticFusion(FusionConfig(stuff_area=0), LABELS)(
+        logits, detections(), (13, 29), stride=2
+    )
+    assert fused.segments.stuff.shape == (13, 29)
+    assert (fused.segments.stuff[:8] == SKY).all()
+    assert (fused.segments.stuff[8:] == ROAD).all()

@@ -112,3 +112,49 @@ def test_class_weights_scale_the_pixels_of_their_class():
 def test_a_missing_level_is_named():
     with pytest.raises(DataError, match="there are 3 levels; expected 4"):
         head_of()(pyramid()[1:])
+
+
+FINE = {"fine_channels": 4, "loss_stride": 2}
+
+
+def test_the_fine_level_refines_the_logits():
+    head = head_of(**FINE)
+    levels = pyramid()
+    fine = torch.randn(2, 6, 32, 48)
+    logits = head([fine, *levels]).logits
+    assert logits.shape == (2, 19, 32, 48)
+    logits.square().sum().backward()
+    assert all(each.grad.abs().max() > 0 for each in head.parameters())
+    with torch.no_grad():
+        coarse = head_of()
+        coarse.load_state_dict(head.state_dict(), strict=False)
+        without = coarse(levels).logits
+        head.refine.classify.weight.zero_()
+        head.refine.classify.bias.zero_()
+        enlarged = functional.interpolate(without, size=(32, 48), mode="bilinear")
+        torch.testing.assert_close(head([fine, *levels]).logits, enlarged)
+    with pytest.raises(DataError, match="expected 5, at strides 2 to 32"):
+        head(levels)
+
+
+def test_fine_logits_are_compared_with_pixels_at_their_own_place():
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(1, 19, 6, 8, generator=generator)
+    semantic = torch.randint(11, (1, 11, 15), generator=generator)
+    pixels = functional.interpolate(logits, size=(12, 16), mode="bilinear")[:, :, :11, :15]
+    expected = functional.cross_entropy(pixels[..., ::2, ::2], semantic[:, ::2, ::2])
+    found = head_of(**FINE, hard_fraction=1.0).loss(logits, semantic)
+    torch.testing.assert_close(found, expected)
+    every = head_of(fine_channels=4, hard_fraction=1.0).loss(logits, semantic)
+    torch.testing.assert_close(every, functional.cross_entropy(pixels, semantic))
+
+
+def test_class_weights_of_the_configuration_multiply_losses():
+    weights = tuple(1.0 + number for number in range(19))
+    head, plain = head_of(class_weights=weights, hard_fraction=1.0), head_of(hard_fraction=1.0)
+    logits = torch.zeros(1, 19, 1, 1)
+    for channel, class_id in ((0, 0), (3, LABELS.class_ids[3])):
+        semantic = torch.full((1, 4, 4), class_id)
+        expected = (1 + channel) * plain.loss(logits, semantic)
+        torch.testing.assert_close(head.loss(logits, semantic), expected)
+    assert head.state_dict().keys() == plain.state_dict().keys()

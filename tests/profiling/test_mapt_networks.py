@@ -103,7 +103,7 @@ class RealStep(nn.Module):
         assert step.segments.count == COUNT
 
 
-@pytest.mark.parametrize("name", ["mapt-tiny", "mapt-small"])
+@pytest.mark.parametrize("name", ["mapt-compact", "mapt-tiny", "mapt-small"])
 def test_what_is_counted_is_what_a_step_does(name):
     real = RealStep(mapt_config(name))
     real(None)  # the first frame of a video has no earlier one

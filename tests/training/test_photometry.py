@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2 import functional
 
 from mapt_bench.training.photometry import Light, draw_lights
 from mapt_bench.training.recipe import AugmentSettings
@@ -41,3 +42,11 @@ def test_frames_of_a_clip_share_their_light_up_to_the_jitter():
         assert 0.6 <= one.brightness <= 1.4
         assert one.hue == 0
     assert differing > 40
+
+
+@pytest.mark.parametrize("hue", [-0.5, -0.02, 0.3, 0.5])
+def test_hues_turn_as_torchvision_turns_them(hue):
+    image = torch.rand(3, 16, 24, generator=torch.Generator().manual_seed(0))
+    image[:, :4] = image[:1, :4]  # greys have no hue
+    turned = Light(hue=hue).of_image(image)
+    assert torch.allclose(turned, functional.adjust_hue(image, hue), atol=1e-4)

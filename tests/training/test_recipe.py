@@ -50,7 +50,7 @@ def test_plain_data_reads_back_equal():
         ({**MINIMAL, "clips": {"taus": []}}, "clips.taus is empty"),
         ({**MINIMAL, "clips": {"taus": 2}}, "clips.taus is 2; expected a list of numbers"),
         ({**MINIMAL, "clips": {"taus": [1, 2]}}, "clips.interval fixed; expected one tau"),
-        ({**MINIMAL, "clips": {"length": 4}}, "clips.length is 4; expected 2 or more and at most"),
+        ({**MINIMAL, "clips": {"length": 4}}, "clips.length is 4; expected 1 or more and at most"),
         (
             {**MINIMAL, "augment": {"crop": [3]}},
             "augment.crop is [3]; expected a list of 2 numbers",

@@ -1,0 +1,194 @@
+import json
+
+import pytest
+import torch
+from helpers.mapt_clips import moving_clip, small_mapt
+from helpers.training_jobs import small_job, small_recipe
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.training.checkpoint import latest_checkpoint, save_snapshot
+from mapt_bench.training.log import read_log
+from mapt_bench.training.recipe import Recipe
+from mapt_bench.training.run import train
+from mapt_bench.training.trainer import Trainer
+
+torch.set_num_threads(1)
+
+STAGES = [
+    {"name": "frames", "share": 0.5, "clips": {"length": 1}, "batch_size": 4},
+    {"name": "clips", "share": 0.5, "optimizer": {"lr": 0.5, "name": "adamw"}},
+]
+PLAIN = {"model": "helpers.toy_model:build", "export": "float32", "average": 0.9}
+
+
+def test_stages_share_the_steps_and_change_the_settings():
+    recipe = small_recipe(steps=7, stages=STAGES, optimizer={"lr": 0.1, "momentum": 0.5})
+    first, second = recipe.all_stages
+    assert [(stage.name, stage.first, stage.end) for stage in (first, second)] == [
+        ("frames", 0, 4),
+        ("clips", 4, 7),
+    ]
+    assert (first.recipe.clips.length, second.recipe.clips.length) == (1, 2)
+    assert (first.recipe.batch_size, second.recipe.batch_size) == (4, 2)
+    assert (second.recipe.optimizer.lr, second.recipe.optimizer.momentum) == (0.5, 0.5)
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_without_stages_there_is_one():
+    recipe = small_recipe()
+    (stage,) = recipe.all_stages
+    assert (stage.name, stage.recipe) == ("joint", recipe)
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ([{"name": "a", "share": 0.5}], "add up to 0.5; expected 1"),
+        ([{"name": "a", "share": 2}], "has the name 'a' and the share 2"),
+        ([{"share": 1}], "has the name None"),
+        ([{"name": "a", "share": 1, "steps": 3}], "no setting 'steps' of a stage"),
+        ([{"name": "a", "share": 1, "clips": {"lenght": 3}}], "no setting 'clips.lenght'"),
+        (["a"], "stages is 'a'; expected a mapping"),
+        ({"name": "a"}, "expected a list of mappings"),
+    ],
+)
+def test_wrong_stages_are_told(stages, words):
+    with pytest.raises(ConfigError) as caught:
+        small_recipe(stages=stages)
+    assert words in caught.value.message
+
+
+def test_a_stage_has_its_own_schedule_and_optimizer(tmp_path):
+    train(small_job(tmp_path, small_recipe(**PLAIN, stages=STAGES)))
+    rows = [row for row in read_log(tmp_path / "log.jsonl") if row["kind"] == "train"]
+    assert [row["stage"] for row in rows] == ["frames"] * 3 + ["clips"] * 3
+    # Two steps of warm-up from a third, then the whole rate until three quarters are over.
+    shares = [1 / 3, 2 / 3, 1]
+    assert [row["lr"] for row in rows] == pytest.approx(
+        [0.01 * share for share in shares] + [0.5 * share for share in shares]
+    )
+
+
+@pytest.mark.parametrize("stopped_after", [2, 3, 4])
+def test_a_training_in_stages_goes_on_to_the_same_result(tmp_path, monkeypatch, stopped_after):
+    recipe = small_recipe(**PLAIN, stages=STAGES, checkpoint_every=1)
+    train(small_job(tmp_path / "straight", recipe))
+    made = []
+
+    def until(self, parts, train_step=Trainer.train_step):
+        if len(made) == stopped_after:
+            raise KeyboardInterrupt
+        made.append(parts)
+        return train_step(self, parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", until)
+        with pytest.raises(KeyboardInterrupt):
+            train(small_job(tmp_path / "broken", recipe))
+    train(small_job(tmp_path / "broken", recipe))
+    one, other = (
+        load_file(tmp_path / name / "weights.safetensors") for name in ("straight", "broken")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_snapshot_is_gone_on_from_with_a_new_optimizer(tmp_path):
+    recipe = small_recipe(**PLAIN, checkpoint_every=3, keep_checkpoints=5)
+    train(small_job(tmp_path / "run", recipe))
+    checkpoints = tmp_path / "run" / "checkpoints"
+    latest_checkpoint(checkpoints).unlink()  # that of step 6
+    snapshot = tmp_path / "snapshot.safetensors"
+    assert save_snapshot(checkpoints, snapshot)["step"] == 3
+    with safe_open(snapshot, framework="pt") as file:
+        kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    assert {name.partition(".")[0] for name in kept} == {"model", "average"}
+    assert {value.dtype for value in kept.values()} == {torch.float16}
+
+    job = small_job(tmp_path / "more", recipe)
+    job.__dict__.update(init=snapshot, goes_on=True)
+    train(job)
+    steps = [r["step"] for r in read_log(tmp_path / "more" / "log.jsonl") if r["kind"] == "train"]
+    assert steps == [4, 5, 6]
+    again = small_job(tmp_path / "more", recipe)
+    with pytest.raises(ConfigError, match="differs in init"):
+        train(again)
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "weights"])
+def test_first_weights_are_taken_from_a_file(tmp_path, kind):
+    plain = {**PLAIN, "average": 0}  # it would follow the model at once
+    train(small_job(tmp_path / "run", small_recipe(**plain)))
+    weights = tmp_path / "run" / "weights.safetensors"
+    path = tmp_path / "snapshot.safetensors"
+    save_snapshot(tmp_path / "run" / "checkpoints", path)
+    job = small_job(tmp_path / "more", small_recipe(**plain, steps=1, optimizer={"lr": 1e-9}))
+    job.__dict__["init"] = path if kind == "snapshot" else weights
+    train(job)
+    found, wanted = load_file(tmp_path / "more" / "weights.safetensors"), load_file(weights)
+    for name, value in wanted.items():
+        torch.testing.assert_close(found[name], value, rtol=2e-3, atol=1e-3)
+
+
+def test_a_file_of_another_model_and_a_run_without_checkpoints_are_told(tmp_path):
+    train(small_job(tmp_path / "run", small_recipe(**PLAIN)))
+    job = small_job(tmp_path / "more", small_recipe(**PLAIN))
+    job.__dict__.update(
+        init=tmp_path / "run" / "weights.safetensors", build=lambda: torch.nn.Linear(2, 3)
+    )
+    with pytest.raises(DataError, match="does not fit the model"):
+        train(job)
+    with pytest.raises(DataError, match="holds no checkpoint"):
+        save_snapshot(tmp_path, tmp_path / "snapshot.safetensors")
+
+
+def trainer_of(model, tmp_path, **changes):
+    recipe = small_recipe(**changes)
+    return Trainer(model, recipe, seed=0, device=torch.device("cpu"), folder=tmp_path)
+
+
+def test_single_frames_teach_the_detector_alone():
+    model = small_mapt()
+    losses = model([moving_clip(1), moving_clip(1, start=30)])
+    assert {"loss_semantic", "loss_mask", "loss_class"} < set(losses)
+    assert not {"loss_motion", "loss_appearance"} & set(losses)
+    sum(losses.values()).backward()
+    linking = [*model.motion.parameters(), *model.appearance.parameters()]
+    assert all(each.grad is None for each in linking)
+    assert all(each.grad is not None for each in model.detector_parameters())
+
+
+@pytest.mark.parametrize(("share", "moves"), [(0.0, False), (0.1, True)])
+def test_the_detector_may_learn_slowly_or_not_at_all(tmp_path, share, moves):
+    model = small_mapt()
+    trainer = trainer_of(model, tmp_path, optimizer={"detector_share": share, "name": "adamw"})
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    report = trainer.train_step([[moving_clip(), moving_clip(start=30)]])
+    assert ("loss_semantic" in report.values) is moves
+    after = model.state_dict()
+    moved = {name.partition(".")[0] for name in after if not torch.equal(after[name], before[name])}
+    assert ("backbone" in moved) is moves
+    assert {"motion", "appearance"} <= moved
+    step = (after["semantic.classify.bias"] - before["semantic.classify.bias"]).abs().max()
+    assert step <= 0.0101 / 3 * share
+
+
+def test_a_model_without_detector_has_no_share(tmp_path):
+    with pytest.raises(ConfigError, match="detector_share is for models"):
+        train(small_job(tmp_path, small_recipe(**PLAIN, optimizer={"detector_share": 0.5})))
+
+
+def test_losses_fall_in_half_precision(tmp_path):
+    trainer = trainer_of(
+        small_mapt(),
+        tmp_path,
+        steps=30,
+        precision="bfloat16",
+        optimizer={"name": "adamw", "lr": 0.003},
+        schedule={"warmup_steps": 3, "decay": "constant"},
+    )
+    clips = [moving_clip(), moving_clip(start=30)]
+    totals = [trainer.train_step([clips]).total for _ in range(30)]
+    assert sum(totals[-3:]) < 0.6 * sum(totals[:3])
+    assert all(each.dtype is torch.float32 for each in trainer.model.parameters())
