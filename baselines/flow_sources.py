@@ -45,7 +45,7 @@ class FlowOptions:
         height: Rows that ``flow:dis`` scales frames down to.
         true_flow: Of the video at hand, for ``flow:exact``.
         switches: Parts of MAPT that are switched off, see
-            :data:`~mapt_bench.model.switches.SWITCHES`.
+            :data:`~mapt_bench.mapt_switches.SWITCHES`.
     """
 
     weights: Path | None = None

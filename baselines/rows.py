@@ -23,7 +23,9 @@ from mapt_bench.baselines.registry import AssociatorEntry, AssociatorOptions
 from mapt_bench.baselines.settings import Setting, TrackerSettings, parse_setting
 from mapt_bench.baselines.tuned import ThresholdsName, tuned_thresholds
 from mapt_bench.baselines.two_step_settings import two_step_settings
+from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.mapt_switches import check_switch
 from mapt_bench.weights import shipped_weights
 
 __all__ = [
@@ -122,6 +124,7 @@ def parse_row(text: str, *, memory: int = DEFAULT_MEMORY) -> Row:
     return Row(tracker, frames, settings, switches, weights)
 
 
+@not_followed
 def tracker_entry(name: str) -> AssociatorEntry | UserTracker:
     """Return what is known of a tracker before it is built.
 
@@ -202,7 +205,7 @@ def _settings(
                 f"sort,sort_iou_threshold=0.4; a row is {ROW_FORM}"
             )
         if name == _SWITCH and _links_by_mapt(entry):
-            _check_switch(value)
+            check_switch(value)
             switches.add(value)
             continue
         if name in found:
@@ -247,12 +250,6 @@ def _checked(
 def _links_by_mapt(entry: AssociatorEntry | UserTracker) -> bool:
     by_looks = entry.name.startswith(FLOW_PREFIX) and entry.name.endswith("+mapt")
     return entry.name in mapt_tracker_names() or by_looks
-
-
-def _check_switch(name: str) -> None:
-    from mapt_bench.model import check_switch  # torch only where a row asks for it
-
-    check_switch(name)
 
 
 def _memory_words(memory: int) -> str:

@@ -9,7 +9,10 @@ from helpers.modules import MODULES
 BARE = {"metrics", "baselines", "reports", "tests", "helpers"}
 
 # Anyone may use these; they use nobody (provenance reads the package's version).
-LEAVES = {"code_closure", "errors", "extras", "files", "orphans", "provenance", "user_code"}
+LEAVES = {
+    *("code_closure", "errors", "extras", "files", "mapt_switches", "orphans", "provenance"),
+    *("strict_config", "user_code"),
+}
 LABELS = {"labels"}
 FOUNDATION = {"labels", "data", "metrics", "statistics", "stress", "synthetic", "tracking"}
 ALLOWED = {

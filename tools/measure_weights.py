@@ -28,7 +28,7 @@ from mapt_bench.labels import Video
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
 from mapt_bench.provenance import provenance
 from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
-from mapt_bench.synthetic.suites import suite_names
+from mapt_bench.synthetic.suites import is_suite
 from mapt_bench.tracking.loop import run_tracker
 from mapt_bench.training.sources import folder_data
 from mapt_bench.weights import ShippedWeights, shipped
@@ -95,7 +95,7 @@ def _opened(
     where: str,
 ) -> tuple[Sequence[Video], dict[str, Any], dict[str, list[str]]]:
     """Return videos, what is known of them, and the names of those in each part."""
-    if where not in suite_names():
+    if not is_suite(where):
         found = folder_data(Path(where))
         return found.videos, found.describe(), {_WHOLE: [v.info.name for v in found.videos]}
     suite = check_suite(where)

@@ -20,9 +20,8 @@ from mapt_bench.experiments import (
     run_experiment,
     shipped_flow_files,
     suite_source,
-    unit_count,
 )
-from mapt_bench.experiments.tuning import best_trials, tuning_plan
+from mapt_bench.experiments.plans.tuning import best_trials, tuning_plan
 from mapt_bench.files import write_json
 from mapt_bench.weights import DEFAULT_MAPT
 
@@ -50,8 +49,13 @@ def main() -> None:
     with_memory = [row for row in rows.variants if row.memory != 0]
     plan = tuning_plan(with_memory, trials=given.trials)
     source = suite_source(_SUITE, [SegmentSource(mapt=mapt)])
-    with progress_bar(plan.experiment, unit_count(plan, source)) as advance:
-        result = run_experiment(plan, source, given.out, jobs=given.jobs, advance=advance)
+    result = run_experiment(
+        plan,
+        source,
+        given.out,
+        jobs=given.jobs,
+        progress=lambda schedule: progress_bar(plan.experiment, len(schedule.units())),
+    )
     chosen = best_trials(result, plan, score=_SCORE)
     write_json(
         THRESHOLDS_FILE,

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mapt_bench.baselines.flownet2.blocks import FlowPyramid, conv
-from mapt_bench.baselines.flownet2.correlation import correlation
+from mapt_bench.model.correlation import correlation
 
 __all__ = ["FlowNetC", "FlowNetFusion", "FlowNetS", "FlowNetSD", "Width"]
 

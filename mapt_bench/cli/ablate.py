@@ -1,31 +1,13 @@
 """``mapt-bench ablate``: cues, fusion orders, flows and memory on the same segments."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from mapt_bench.baselines.rows import DEFAULT_MEMORY, parse_row
-from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.tuned import ThresholdsName
-from mapt_bench.cli.experiment import (
-    RunOptions,
-    experiment_options,
-    named_files,
-    network_options,
-    run_and_show,
-)
+from mapt_bench.baselines.rows import DEFAULT_MEMORY
+from mapt_bench.cli.experiment import experiment_options, network_options, run_and_show
 from mapt_bench.cli.options import complete_row
-from mapt_bench.errors import ConfigError
-from mapt_bench.experiments import (
-    SAVED,
-    MaptWeights,
-    NetworkWeights,
-    SegmentSource,
-    ablation_plan,
-    read_mapt_weights,
-)
-from mapt_bench.weights import shipped_weights
+from mapt_bench.experiments import AblationConfig, run_ablation
 
 __all__ = ["command"]
 
@@ -35,8 +17,6 @@ Examples:
   mapt-bench ablate --data DATA --segments PREDICTIONS --memory 20 --out runs/mine --json -
   mapt-bench ablate --suite tiny --add my_module:MyTracker+memory --out runs/tracker
 """
-
-_ALL = "all"
 
 
 @click.command("ablate", epilog=_EPILOG)
@@ -70,15 +50,11 @@ _ALL = "all"
     help="Take paired differences to this row. Pass an unknown row to list the valid ones. "
     "Example: --reference mapt:motion+memory  [default: mapt+memory; without MAPT, both]",
 )
-@network_options(every_shipped_flow=True)
+@network_options
 @experiment_options
 def command(
-    memory: int,
-    switches: tuple[str, ...],
-    trained: tuple[str, ...],
-    reference: str | None,
-    thresholds: ThresholdsName,
-    flow_weights: tuple[NetworkWeights, ...],
+    json_file: str | None,
+    show_config: bool,
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
     """Cross cues, memory, fusion orders and flows on the same segments.
@@ -89,63 +65,5 @@ def command(
     it on the segments that MAPT finds itself, and on the true ones. Everything goes to the folder
     of the run.
     """
-    given = RunOptions(
-        **options,
-        default_segments=f"mapt,{GROUND_TRUTH}",
-        many_segments=True,
-        flow_weights=flow_weights,
-    )
-    networks = _trained(trained, given.mapt)
-    kinds = [each.name if isinstance(each, SegmentSource) else SAVED for each in given.kinds]
-    plan = ablation_plan(
-        memory=memory,
-        mapt=given.mapt,
-        flow_weights=flow_weights,
-        switches=_switches(switches),
-        trained=networks,
-        thresholds=thresholds,
-        added=given.added(memory=memory),
-        reference=reference,
-        segments=kinds,
-        shared_segments=[name for name in kinds if given.mapt is None or name != given.mapt.name],
-    )
-    return run_and_show(plan, given, trained=networks)
-
-
-def _switches(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the switches that are asked for, each once; only then is torch imported."""
-    if not names:
-        return ()
-    from mapt_bench.model import SWITCHES, check_switch
-
-    for name in names:
-        if "=" in name:
-            parse_row(f"mapt,{name}")  # refuses what cannot be
-        elif name != _ALL:
-            check_switch(name)
-    every = tuple(SWITCHES) if _ALL in names else ()
-    return tuple(dict.fromkeys((*every, *(name for name in names if name != _ALL))))
-
-
-def _trained(texts: Sequence[str], mapt: MaptWeights | None) -> tuple[MaptWeights, ...]:
-    """Return the networks of the second table, the whole one first."""
-    if not texts:
-        return ()
-    if mapt is None:
-        raise ConfigError("--trained compares with the whole MAPT; give its --weights too")
-    shipping = [text for text in texts if text in shipped_weights()]
-    files = named_files(
-        "--trained",
-        [text for text in texts if text not in shipping],
-        example="static=runs/static/weights.safetensors",
-        shipping=shipped_weights(),
-    )
-    found = (
-        mapt,
-        *(read_mapt_weights(name) for name in shipping),
-        *(read_mapt_weights(str(path), name) for name, path in files.items()),
-    )
-    names = [each.name for each in found]
-    if len(set(names)) != len(names):
-        raise ConfigError(f"--trained gives a network twice, or MAPT itself: {', '.join(names)}")
-    return found
+    config = AblationConfig.from_cli(**options)
+    return run_and_show(run_ablation, config, json_file=json_file, show_config=show_config)

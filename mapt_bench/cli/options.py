@@ -22,7 +22,6 @@ __all__ = [
     "json_option",
     "path_type",
     "table_options",
-    "whole_numbers",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -107,27 +106,6 @@ def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:
 def _files(incomplete: str) -> list[CompletionItem]:
     """Let the shell complete files where no name fits. Bash forgets what stands before this."""
     return [CompletionItem(incomplete, type="file")]
-
-
-def whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
-    """Parse whole numbers separated by commas.
-
-    Args:
-        option: Name of the option, for messages.
-        text: Value of the option.
-        expected: Description of valid values, for messages.
-
-    Raises:
-        ConfigError: If the text has another form.
-
-    Example:
-        >>> whole_numbers("--levels", "1,3,5", "levels with commas")
-        (1, 3, 5)
-    """
-    try:
-        return tuple(int(word) for word in text.split(","))
-    except ValueError as problem:
-        raise ConfigError(f"{option} is {text!r}; expected {expected}") from problem
 
 
 def json_option(function: _Function) -> _Function:

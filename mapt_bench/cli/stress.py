@@ -5,16 +5,8 @@ from typing import Any
 import click
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
-from mapt_bench.baselines.tuned import ThresholdsName
-from mapt_bench.cli.experiment import (
-    RunOptions,
-    experiment_options,
-    network_options,
-    run_and_show,
-)
-from mapt_bench.cli.options import whole_numbers
-from mapt_bench.experiments import DEFAULT_LEVELS, NetworkWeights, stress_plan
-from mapt_bench.experiments.variants import flow_variant
+from mapt_bench.cli.experiment import experiment_options, network_options, run_and_show
+from mapt_bench.experiments import DEFAULT_LEVELS, StressConfig, run_stress
 from mapt_bench.reports.stress import stress_tables
 from mapt_bench.reports.stress_plots import write_stress_plots
 
@@ -53,15 +45,11 @@ Examples:
     metavar="N",
     help="Keep a lost track for N frames in rows named +memory. Example: --memory 20",
 )
-@network_options(every_shipped_flow=False)
+@network_options
 @experiment_options
 def command(
-    kind: str,
-    stressors: tuple[str, ...],
-    levels: str,
-    memory: int,
-    thresholds: ThresholdsName,
-    flow_weights: tuple[NetworkWeights, ...],
+    json_file: str | None,
+    show_config: bool,
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
     """Put videos under stress, level by level, and see what trackers lose.
@@ -74,16 +62,11 @@ def command(
     to six minutes on two cores with -j 2. Segments are the true ones (--segments groundtruth)
     unless others are asked for, so that what is lost is lost to the stress.
     """
-    given = RunOptions(**options, default_suite="stress", flow_weights=flow_weights)
-    plan = stress_plan(
-        kind,
-        stressors=stressors,
-        levels=whole_numbers(
-            "--levels", levels, "levels of 1 (mild) to 5 with commas, as in 1,3,5"
-        ),
-        memory=memory,
-        seed=given.seed,
-        thresholds=thresholds,
-        added=(*given.added(memory=memory), *(flow_variant(w.name, w) for w in flow_weights)),
+    return run_and_show(
+        run_stress,
+        StressConfig.from_cli(**options),
+        json_file=json_file,
+        show_config=show_config,
+        tables_of=stress_tables,
+        write_pictures=write_stress_plots,
     )
-    return run_and_show(plan, given, tables_of=stress_tables, write_pictures=write_stress_plots)

@@ -4,20 +4,8 @@ from typing import Any
 
 import click
 
-from mapt_bench.baselines.tuned import ThresholdsName
-from mapt_bench.cli.experiment import (
-    RunOptions,
-    experiment_options,
-    network_options,
-    run_and_show,
-)
-from mapt_bench.cli.options import whole_numbers
-from mapt_bench.experiments import (
-    DEFAULT_TAUS,
-    NetworkWeights,
-    interval_plan,
-    shipped_flow_files,
-)
+from mapt_bench.cli.experiment import experiment_options, network_options, run_and_show
+from mapt_bench.experiments import SweepConfig, run_sweep
 
 __all__ = ["command"]
 
@@ -28,12 +16,6 @@ Examples:
   mapt-bench sweep-interval --add both+memory --add my_module:MyTracker -j 2
   mapt-bench sweep-interval --data DATA --drop 1,2,4 --out runs/drop --json drop.json
 """
-
-
-def _intervals(name: str, text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    return whole_numbers(f"--{name}", text, "whole numbers of frames with commas, as in 1,2,3,5")
 
 
 @click.command("sweep-interval", epilog=_EPILOG)
@@ -54,14 +36,11 @@ def _intervals(name: str, text: str | None) -> tuple[int, ...] | None:
     help="Keep a lost track for N frames in every row that has memory; the rows are named +memory. "
     "Example: --memory 10",
 )
-@network_options(every_shipped_flow=False)
+@network_options
 @experiment_options
 def command(
-    drop: str | None,
-    pair: str | None,
-    memory: int,
-    thresholds: ThresholdsName,
-    flow_weights: tuple[NetworkWeights, ...],
+    json_file: str | None,
+    show_config: bool,
     **options: Any,  # noqa: ANN401 - what click collects
 ) -> int:
     """Drop frames or widen the pairing interval.
@@ -70,19 +49,5 @@ def command(
     Numbers of different tau are no comparison by themselves: each tau carries copying and the
     oracle as references. MAPT's heads, and each flow network that is named, have a line each.
     """
-    if drop is None and pair is None:
-        taus = ",".join(str(tau) for tau in DEFAULT_TAUS)
-        drop = pair = taus
-    given = RunOptions(**options, default_segments="mapt", flow_weights=flow_weights)
-    _ = given.kinds  # refuses several kinds before anything is planned
-    plan = interval_plan(
-        drop=_intervals("drop", drop),
-        pair=_intervals("pair", pair),
-        memory=memory,
-        mapt=given.mapt,
-        thresholds=thresholds,
-        flow_weights=flow_weights,
-        left_out=tuple(shipped_flow_files()),
-        added=given.added(memory=memory),
-    )
-    return run_and_show(plan, given)
+    config = SweepConfig.from_cli(**options)
+    return run_and_show(run_sweep, config, json_file=json_file, show_config=show_config)

@@ -133,7 +133,7 @@ def _suite_export(name: str, given: Mapping[str, Any], out: Path) -> Export:
     return Export(
         out,
         tuple(DrawnVideo(video, asdict(video.settings)) for video in suite.videos),
-        split="train" if name == "train" else "val",
+        split="train" if suite.name == "train" else "val",
         suite={
             "name": suite.name,
             "version": suite.version,

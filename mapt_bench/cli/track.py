@@ -29,7 +29,11 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.errors import ConfigError
 from mapt_bench.evaluation.tracking_run import SequenceRun, track_videos
-from mapt_bench.experiments.segment_sources import SEGMENTS_FORM, SegmentSource, saved_segments
+from mapt_bench.experiments.plans.segment_sources import (
+    SEGMENTS_FORM,
+    SegmentSource,
+    saved_segments,
+)
 from mapt_bench.interface import default_segments, segments_to_link, tracker_choice
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.provenance import provenance

@@ -1,12 +1,24 @@
-"""Experiments: plans of cells, run one by one, gone on with where they stopped, one result each."""
+"""Experiments: plans made of cells. Runs resume where they stopped."""
 
-from mapt_bench.experiments.ablation_plan import ablation_plan
-from mapt_bench.experiments.experiment import run_experiment
-from mapt_bench.experiments.interval_plan import DEFAULT_TAUS, interval_plan
-from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep
-from mapt_bench.experiments.results import run_result
-from mapt_bench.experiments.runner import run_plan, skips_of_stress, unit_count
-from mapt_bench.experiments.segment_sources import (
+from mapt_bench.experiments.engine.runner import Progress, no_progress, run_plan
+from mapt_bench.experiments.engine.schedule import Schedule
+from mapt_bench.experiments.experiment import (
+    check_config,
+    run_ablation,
+    run_experiment,
+    run_stress,
+    run_sweep,
+)
+from mapt_bench.experiments.experiment_config import (
+    AblationConfig,
+    ExperimentConfig,
+    StressConfig,
+    SweepConfig,
+)
+from mapt_bench.experiments.plans.ablation_plan import ablation_plan
+from mapt_bench.experiments.plans.interval_plan import DEFAULT_TAUS, interval_plan
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip, Sweep
+from mapt_bench.experiments.plans.segment_sources import (
     FOUND_BY_MAPT,
     MILD_NOISE,
     NOISY,
@@ -15,16 +27,18 @@ from mapt_bench.experiments.segment_sources import (
     SegmentSource,
     parse_segments,
 )
-from mapt_bench.experiments.source import DataSource, folder_source, suite_source
-from mapt_bench.experiments.stress_plan import DEFAULT_LEVELS, stress_plan
-from mapt_bench.experiments.variants import Variant, added_variant
-from mapt_bench.experiments.weights import (
+from mapt_bench.experiments.plans.source import DataSource, folder_source, suite_source
+from mapt_bench.experiments.plans.stress_plan import DEFAULT_LEVELS, stress_plan
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.variants import added_variant
+from mapt_bench.experiments.plans.weights import (
     MaptWeights,
     NetworkWeights,
     read_flow_weights,
     read_mapt_weights,
     shipped_flow_files,
 )
+from mapt_bench.experiments.summaries.run_result import run_result
 
 __all__ = [
     "DEFAULT_LEVELS",
@@ -34,28 +48,37 @@ __all__ = [
     "NOISY",
     "SAVED",
     "SEGMENTS_FORM",
+    "AblationConfig",
     "Cell",
     "DataSource",
+    "ExperimentConfig",
     "MaptWeights",
     "NetworkWeights",
     "Plan",
+    "Progress",
+    "Schedule",
     "SegmentSource",
     "Skip",
+    "StressConfig",
     "Sweep",
+    "SweepConfig",
     "Variant",
     "ablation_plan",
     "added_variant",
+    "check_config",
     "folder_source",
     "interval_plan",
+    "no_progress",
     "parse_segments",
     "read_flow_weights",
     "read_mapt_weights",
+    "run_ablation",
     "run_experiment",
     "run_plan",
     "run_result",
+    "run_stress",
+    "run_sweep",
     "shipped_flow_files",
-    "skips_of_stress",
     "stress_plan",
     "suite_source",
-    "unit_count",
 ]

@@ -1,17 +1,62 @@
-"""One experiment from plan to ``results.json``."""
+"""Experiments from a configuration, or a plan, to ``results.json``."""
 
-from collections.abc import Callable
+from collections.abc import Collection, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.errors import ConfigError, DataError, TrackerError
-from mapt_bench.experiments.plan import Plan
-from mapt_bench.experiments.results import run_result
-from mapt_bench.experiments.runner import RunOutcome, run_plan
-from mapt_bench.experiments.source import DataSource
+from mapt_bench.baselines.rows import DEFAULT_MEMORY, parse_row
+from mapt_bench.baselines.segmenters import GROUND_TRUTH
+from mapt_bench.data.encodings import encoding_by_name
+from mapt_bench.errors import ConfigError, DataError, TrackerError, nearest
+from mapt_bench.experiments.engine.runner import Progress, RunOutcome, no_progress, run_plan
+from mapt_bench.experiments.experiment_config import (
+    AblationConfig,
+    ExperimentConfig,
+    StressConfig,
+    SweepConfig,
+)
+from mapt_bench.experiments.plans.ablation_plan import ablation_plan
+from mapt_bench.experiments.plans.interval_plan import interval_plan
+from mapt_bench.experiments.plans.plan import Plan
+from mapt_bench.experiments.plans.segment_sources import (
+    FOUND_BY_MAPT,
+    NOISY,
+    SAVED,
+    SegmentSource,
+    parse_segments,
+)
+from mapt_bench.experiments.plans.source import DataSource, folder_source, suite_source
+from mapt_bench.experiments.plans.stress_plan import stress_plan
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.variants import added_variant, flow_variant
+from mapt_bench.experiments.plans.weights import (
+    BY_NAME,
+    LOADED,
+    MaptWeights,
+    NetworkWeights,
+    WeightsReader,
+    shipped_flow_files,
+)
+from mapt_bench.experiments.summaries.run_result import run_result
 from mapt_bench.files import write_json
+from mapt_bench.labels import label_space
+from mapt_bench.mapt_switches import SWITCHES, check_switch
+from mapt_bench.synthetic.suites import open_suite
+from mapt_bench.weights import DEFAULT_MAPT, shipped_weights
 
-__all__ = ["INCOMPLETE_FILE", "RESULTS_FILE", "run_experiment"]
+__all__ = [
+    "INCOMPLETE_FILE",
+    "RESULTS_FILE",
+    "check_config",
+    "run_ablation",
+    "run_experiment",
+    "run_stress",
+    "run_sweep",
+]
+
+_NO_WEIGHTS = "none"
+_ALL_SWITCHES = "all"
 
 RESULTS_FILE = "results.json"
 INCOMPLETE_FILE = "results.incomplete.json"
@@ -24,7 +69,7 @@ def run_experiment(
     *,
     seed: int = 0,
     jobs: int = 1,
-    advance: Callable[[int], None] = lambda units: None,
+    progress: Progress = no_progress,
 ) -> dict[str, Any]:
     """Run a plan, or go on with it, and write its result.
 
@@ -38,7 +83,7 @@ def run_experiment(
         folder: Of the run.
         seed: Of segment order, noise and resampling.
         jobs: Worker processes.
-        advance: Told how many more units are done.
+        progress: Shows how far the run is.
 
     Returns:
         The result, schema ``mapt-bench/run/1``.
@@ -49,7 +94,7 @@ def run_experiment(
         TrackerError: If a user's tracker failed in a cell.
         RuntimeError: If a cell failed for a fault of the program.
     """
-    outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, advance=advance)
+    outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, progress=progress)
     result = run_result(outcome)
     if outcome.exit_code:
         write_json(folder / INCOMPLETE_FILE, result)
@@ -69,3 +114,294 @@ def _failure(outcome: RunOutcome, result: dict[str, Any], folder: Path) -> Excep
     kinds = {each.kind: each for each in (ConfigError, DataError, TrackerError)}
     kind = kinds.get(outcome.failure_kind)
     return RuntimeError(f"{folder}: {message}") if kind is None else kind(message, where=folder)
+
+
+def run_ablation(config: AblationConfig, *, progress: Progress = no_progress) -> dict[str, Any]:
+    """Run an ablation, or resume it, and write its run folder.
+
+    Args:
+        config: All options.
+        progress: Shows how far the run is.
+
+    Returns:
+        The result, schema ``mapt-bench/run/1``.
+
+    Raises:
+        ConfigError: If options do not go together, or the folder holds another run.
+        DataError: If data, weights or the folder are unusable.
+        TrackerError: If a user's tracker failed.
+    """
+    return _run(config, progress)
+
+
+def run_sweep(config: SweepConfig, *, progress: Progress = no_progress) -> dict[str, Any]:
+    """Run a sweep over temporal intervals, or resume it, and write its run folder.
+
+    Args:
+        config: All options.
+        progress: Shows how far the run is.
+
+    Returns:
+        The result, schema ``mapt-bench/run/1``.
+
+    Raises:
+        ConfigError: If options do not go together, or the folder holds another run.
+        DataError: If data, weights or the folder are unusable.
+        TrackerError: If a user's tracker failed.
+    """
+    return _run(config, progress)
+
+
+def run_stress(config: StressConfig, *, progress: Progress = no_progress) -> dict[str, Any]:
+    """Run a stress test, or resume it, and write its run folder.
+
+    Args:
+        config: All options.
+        progress: Shows how far the run is.
+
+    Returns:
+        The result, schema ``mapt-bench/run/1``.
+
+    Raises:
+        ConfigError: If options do not go together, or the folder holds another run.
+        DataError: If data, weights or the folder are unusable.
+        TrackerError: If a user's tracker failed.
+    """
+    return _run(config, progress)
+
+
+def check_config(config: ExperimentConfig) -> None:
+    """Check all names of a configuration in less than a second, without reading weights or data.
+
+    Raises:
+        ConfigError: If a name is unknown, or options do not go together.
+        DataError: If a file or folder does not exist.
+    """
+    if config.data is None:
+        open_suite(config.suite or config.default_suite)
+    elif not config.data.exists():
+        raise DataError(
+            "does not exist; expected a folder of frames or sequences", where=config.data
+        )
+    if config.dataset is not None:
+        label_space(config.dataset)
+    if config.encoding is not None:
+        encoding_by_name(config.encoding)
+    _plan(config, _Inputs(config, BY_NAME))
+
+
+def _plan(config: ExperimentConfig, inputs: "_Inputs") -> Plan:
+    if isinstance(config, AblationConfig):
+        return _plan_ablation(config, inputs)
+    if isinstance(config, SweepConfig):
+        return _plan_sweep(config, inputs)
+    if isinstance(config, StressConfig):
+        return _plan_stress(config, inputs)
+    raise TypeError(f"no experiment has a {type(config).__name__}")
+
+
+def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
+    check_config(config)
+    inputs = _Inputs(config, LOADED)
+    plan, placed = _plan(config, inputs), config.with_folder()
+    return run_experiment(
+        plan,
+        inputs.source(),
+        placed.out or Path(),
+        seed=config.seed,
+        jobs=config.jobs,
+        progress=progress,
+    )
+
+
+def _plan_ablation(config: AblationConfig, inputs: "_Inputs") -> Plan:
+    names = [each.name if isinstance(each, SegmentSource) else SAVED for each in inputs.kinds]
+    finder = None if inputs.mapt is None else inputs.mapt.name
+    return ablation_plan(
+        memory=config.memory,
+        mapt=inputs.mapt,
+        flow_weights=inputs.flow_weights,
+        switches=_switches(config.switches),
+        trained=inputs.trained,
+        segments=names,
+        shared_segments=[name for name in names if name != finder],
+        thresholds=config.thresholds,
+        reference=config.reference,
+        left_out=tuple(shipped_flow_files()),
+        added=inputs.added(memory=config.memory),
+    )
+
+
+def _plan_sweep(config: SweepConfig, inputs: "_Inputs") -> Plan:
+    _ = inputs.kinds  # refuses several kinds of segments before anything is planned
+    return interval_plan(
+        drop=config.drop,
+        pair=config.pair,
+        memory=config.memory,
+        mapt=inputs.mapt,
+        flow_weights=inputs.flow_weights,
+        thresholds=config.thresholds,
+        left_out=tuple(shipped_flow_files()),
+        added=inputs.added(memory=config.memory),
+    )
+
+
+def _plan_stress(config: StressConfig, inputs: "_Inputs") -> Plan:
+    _ = inputs.kinds  # refuses several kinds of segments before anything is planned
+    flows = [flow_variant(weights.name, weights) for weights in inputs.flow_weights]
+    return stress_plan(
+        config.kind,
+        stressors=config.stressors,
+        levels=config.levels,
+        memory=config.memory,
+        seed=config.seed,
+        thresholds=config.thresholds,
+        added=(*inputs.added(memory=config.memory), *flows),
+    )
+
+
+class _Inputs:
+    """What the options of an experiment stand for: networks, segments, rows and data.
+
+    Args:
+        config: The options.
+        reader: Reads weights.
+    """
+
+    def __init__(self, config: ExperimentConfig, reader: WeightsReader) -> None:
+        self._config = config
+        self._reader = reader
+
+    @cached_property
+    def mapt(self) -> MaptWeights | None:
+        """The MAPT that takes part, if any."""
+        weights = self._config.weights
+        if weights == _NO_WEIGHTS or (weights is None and DEFAULT_MAPT not in shipped_weights()):
+            return None
+        return self._reader.mapt(weights or DEFAULT_MAPT, None)
+
+    @cached_property
+    def flow_weights(self) -> tuple[NetworkWeights, ...]:
+        """Weights of the flow networks that take part."""
+        shipping, texts = shipped_flow_files(), self._config.flow_weights
+        files = _named_files(
+            "--flow-weights",
+            [text for text in texts if text not in shipping],
+            example="flow:raft-small=raft_small.pth",
+            shipping=shipping,
+        )
+        named = {name: path for name, path in shipping.items() if name in texts}
+        return self._reader.flow({**named, **files})
+
+    @cached_property
+    def kinds(self) -> tuple[SegmentSource | Path, ...]:
+        """Segments that are linked. A path is a folder of predictions."""
+        text = self._config.segments
+        if text is None:
+            is_real = self._config.data is not None
+            text = GROUND_TRUTH if is_real else self._config.default_segments
+            if FOUND_BY_MAPT in text and self.mapt is None:
+                text = text.replace(FOUND_BY_MAPT, NOISY)
+        return parse_segments(
+            text,
+            mapt=self._finder,
+            many=self._config.takes_many_segments,
+            reader=self._reader,
+        )
+
+    def _finder(self) -> MaptWeights:
+        if self.mapt is None:
+            raise ConfigError(
+                "--segments mapt are what MAPT finds, and there are no weights; give --weights "
+                f"NAME|FILE, or --segments {GROUND_TRUTH} or {NOISY}"
+            )
+        return self.mapt
+
+    @cached_property
+    def trained(self) -> tuple[MaptWeights, ...]:
+        """Networks of the second table of an ablation, the whole one first."""
+        texts = self._config.trained if isinstance(self._config, AblationConfig) else ()
+        if not texts:
+            return ()
+        if self.mapt is None:
+            raise ConfigError("--trained compares with the whole MAPT; give its --weights too")
+        known = shipped_weights()
+        shipping = [text for text in texts if text in known]
+        files = _named_files(
+            "--trained",
+            [text for text in texts if text not in known],
+            example="static=runs/static/weights.safetensors",
+            shipping=known,
+        )
+        found = (
+            self.mapt,
+            *(self._reader.mapt(name, None) for name in shipping),
+            *(self._reader.mapt(str(path), name) for name, path in files.items()),
+        )
+        names = [each.name for each in found]
+        if len(set(names)) != len(names):
+            raise ConfigError(
+                f"--trained gives a network twice, or MAPT itself: {', '.join(names)}"
+            )
+        return found
+
+    def added(self, *, memory: int) -> tuple[Variant, ...]:
+        """Return the rows of ``--add``; ``+memory`` stands for ``memory`` frames, if not 0."""
+        rows = [parse_row(text, memory=memory or DEFAULT_MEMORY) for text in self._config.add]
+        return tuple(
+            added_variant(
+                row,
+                mapt=lambda: self.mapt,
+                flow_weights=self.flow_weights,
+                reader=self._reader,
+            )
+            for row in rows
+        )
+
+    def source(self) -> DataSource:
+        """Open the data, or a suite of synthetic videos."""
+        config, kinds = self._config, [*self.kinds]
+        found_by_trained = [SegmentSource(mapt=each) for each in self.trained]
+        kinds += [each for each in found_by_trained if each not in kinds]
+        if config.data is None:
+            return suite_source(config.suite or config.default_suite, kinds)
+        return folder_source(
+            config.data, segments=kinds, dataset=config.dataset, encoding=config.encoding
+        )
+
+
+def _switches(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the switches that are asked for, each once."""
+    for name in names:
+        if "=" in name:
+            parse_row(f"mapt,{name}")  # refuses unknown settings
+        elif name != _ALL_SWITCHES:
+            check_switch(name)
+    every = tuple(SWITCHES) if _ALL_SWITCHES in names else ()
+    return tuple(dict.fromkeys((*every, *(name for name in names if name != _ALL_SWITCHES))))
+
+
+def _named_files(
+    option: str, texts: Sequence[str], *, example: str, shipping: Collection[str]
+) -> dict[str, Path]:
+    """Return the files of a repeatable option ``NAME=FILE``, by name.
+
+    Args:
+        option: Name of the option, for messages.
+        texts: Its values, without names of shipped weights.
+        example: Example of a value.
+        shipping: Names of shipped weights, which need no file.
+
+    Raises:
+        ConfigError: If a text is not such a pair, or a name occurs twice.
+    """
+    files: dict[str, Path] = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not name or not file:
+            alone = f", or a name that ships; {nearest(text, shipping)}" if shipping else ""
+            raise ConfigError(f"{option} is {text!r}; expected NAME=FILE, as in {example}{alone}")
+        if name in files:
+            raise ConfigError(f"{option} gives {name} weights twice; keep one of them")
+        files[name] = Path(file).expanduser()
+    return files

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError
+from mapt_bench.strict_config import check_mapping
 
 __all__ = ["color_field", "flag_field", "integer_field", "mapping", "text_field"]
 
@@ -22,16 +23,7 @@ def mapping(data: object, what: str, allowed: set[str], where: object | None) ->
     Raises:
         ConfigError: If the data are not a mapping or have another key.
     """
-    if not isinstance(data, Mapping):
-        raise ConfigError(
-            f"{what} is {data!r}; expected a mapping with the keys {', '.join(sorted(allowed))}",
-            where=where,
-        )
-    for key in data:
-        if key not in allowed:
-            hint = nearest(str(key), allowed)
-            raise ConfigError(f"{what} has an unknown key {key!r}; {hint}", where=where)
-    return data
+    return check_mapping(data, sorted(allowed), what=what, where=where)
 
 
 def integer_field(fields: Fields, key: str, what: str, where: object | None) -> int:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.labels._fields import color_field, flag_field, integer_field, mapping, text_field
+from mapt_bench.strict_config import load_yaml
 
 __all__ = ["LabelClass", "LabelSpace", "label_space", "label_space_names"]
 
@@ -259,6 +259,9 @@ _BUILT_IN = {
 }
 
 
+_CONTENT = "name and classes, each with id, name, thing and optionally color [r, g, b]"
+
+
 def label_space_names() -> tuple[str, ...]:
     """Return the names of the built-in label spaces, sorted."""
     return tuple(sorted(_BUILT_IN))
@@ -279,16 +282,16 @@ def label_space(name_or_file: str | Path) -> LabelSpace:
         >>> label_space("kitti-step").thing_ids
         (11, 13)
     """
-    text = str(name_or_file)
-    if text in _BUILT_IN:
-        return _BUILT_IN[text]
-    path = Path(text)
+    name = str(name_or_file)
+    if name in _BUILT_IN:
+        return _BUILT_IN[name]
+    path = Path(name)
     if path.suffix not in {".yaml", ".yml", ".json"}:
         raise ConfigError(
-            f"unknown label space {text!r}; {nearest(text, _BUILT_IN)}; or give a YAML file"
+            f"unknown label space {name!r}; {nearest(name, _BUILT_IN)}; or give a YAML file"
         )
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as problem:
         known = ", ".join(sorted(_BUILT_IN))
         raise ConfigError(
@@ -298,17 +301,9 @@ def label_space(name_or_file: str | Path) -> LabelSpace:
         raise ConfigError(
             f"cannot be read ({problem.strerror}); check the path and its permissions", where=path
         ) from problem
-    except (ValueError, yaml.YAMLError) as problem:
+    except ValueError as problem:
         raise ConfigError(
-            f"is not valid YAML ({_where_and_why(problem)}); expected name and classes, each with "
-            "id, name, thing and optionally color [r, g, b]",
-            where=path,
+            f"is not valid YAML ({problem}); expected {_CONTENT}", where=path
         ) from problem
+    data = load_yaml(text, where=path, expected=_CONTENT)
     return LabelSpace.from_dict(data, where=path)
-
-
-def _where_and_why(problem: Exception) -> str:
-    """Return the error of a YAML parser on one line."""
-    if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
-        return f"line {problem.problem_mark.line + 1}: {problem.problem}"
-    return " ".join(str(problem).split())

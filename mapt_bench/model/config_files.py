@@ -1,17 +1,15 @@
 """Configurations of the model by name or from YAML, read strictly."""
 
-import types
 from collections.abc import Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
-
-import yaml
+from typing import Any
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.model.config import MaptConfig, SemanticConfig
 from mapt_bench.model.motion_config import motion_config
+from mapt_bench.strict_config import from_mapping, load_yaml, plain_value
 
 __all__ = ["mapt_config", "mapt_config_from_dict", "mapt_config_names", "mapt_config_to_dict"]
 
@@ -71,10 +69,7 @@ def mapt_config_from_dict(data: Mapping[str, Any], *, where: object | None = Non
     motion = plain.get("motion", {})
     if isinstance(motion, Mapping):
         plain["motion"] = _with_design(motion, plain.get("semantic", {}), where)
-    config = _section(MaptConfig, plain, "", where)
-    if not isinstance(config, MaptConfig):
-        raise TypeError(f"built a {type(config).__name__}")
-    return config
+    return from_mapping(MaptConfig, plain, what="the model", where=where)
 
 
 def _with_design(motion: Mapping[str, Any], semantic: object, where: object | None) -> _Plain:
@@ -98,12 +93,7 @@ def _read(name_or_file: str, seen: tuple[str, ...]) -> _Plain:
     if name_or_file in seen:
         raise ConfigError(f"is its own base: {' -> '.join((*seen, name_or_file))}", where=seen[0])
     text = _text(name_or_file, where=seen[-1] if seen else None)
-    try:
-        plain = yaml.safe_load(text) or {}
-    except yaml.YAMLError as problem:
-        raise ConfigError(
-            f"is no YAML: {' '.join(str(problem).split())}", where=name_or_file
-        ) from None
+    plain = load_yaml(text, where=name_or_file) or {}
     if not isinstance(plain, dict):
         raise ConfigError(
             f"holds a {type(plain).__name__}; expected a mapping, as 'backbone: {{name: tiny}}'",
@@ -136,12 +126,7 @@ def _text(name_or_file: str, where: object | None) -> str:
 def _nested(changes: Mapping[str, object]) -> _Plain:
     nested: _Plain = {}
     for key, value in changes.items():
-        try:
-            parsed = yaml.safe_load(value) if isinstance(value, str) else value
-        except yaml.YAMLError as problem:
-            raise ConfigError(
-                f"{value!r} is no YAML; expected a plain value", where=key
-            ) from problem
+        parsed = plain_value(value, what=key) if isinstance(value, str) else value
         *path, last = key.split(".")
         section = nested
         for name in path:
@@ -163,54 +148,3 @@ def _merged(base: _Plain, changes: _Plain) -> _Plain:
         else:
             result[key] = value
     return result
-
-
-def _section(kind: Any, data: object, path: str, where: object | None) -> object:  # noqa: ANN401
-    """Build one of the dataclasses; ``path`` is its dotted key, empty for the whole."""
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"{path or 'the model'} is {data!r}; expected a mapping", where=where)
-    hints = get_type_hints(kind)
-    known = [entry.name for entry in fields(kind)]
-    values = {}
-    for key, value in data.items():
-        dotted = f"{path}.{key}" if path else str(key)
-        if key not in known:
-            raise ConfigError(f"unknown key {dotted!r}; {nearest(str(key), known)}", where=where)
-        values[key] = _value(hints[key], value, dotted, where)
-    try:
-        return kind(**values)
-    except ConfigError as problem:
-        raise ConfigError(problem.message, where=problem.where or where) from problem
-
-
-def _value(hint: Any, value: object, key: str, where: object | None) -> object:  # noqa: ANN401
-    """Return a value as its field wants it, or refuse it."""
-    if is_dataclass(hint):
-        return _section(hint, value, key, where)
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        inner = next(each for each in arguments if each is not type(None))
-        return None if value is None else _value(inner, value, key, where)
-    if origin is Literal:
-        if value not in arguments:
-            raise ConfigError(f"{key} is {value!r}; {nearest(str(value), arguments)}", where=where)
-        return value
-    if origin is tuple:
-        return _numbers(arguments, value, key, where)
-    accepted = (int, float) if hint is float else hint
-    if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
-        raise ConfigError(f"{key} is {value!r}; expected {_MEANING[hint]}", where=where)
-    return float(value) if hint is float else value
-
-
-def _numbers(
-    arguments: tuple[Any, ...], value: object, key: str, where: object | None
-) -> tuple[object, ...]:
-    count = None if arguments[-1] is Ellipsis else len(arguments)
-    if not isinstance(value, list | tuple) or count not in (None, len(value)):
-        size = "" if count is None else f"{count} "
-        raise ConfigError(f"{key} is {value!r}; expected a list of {size}numbers", where=where)
-    return tuple(_value(arguments[0], each, key, where) for each in value)
-
-
-_MEANING = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}

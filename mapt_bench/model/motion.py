@@ -14,9 +14,10 @@ from torch.nn import functional
 
 from mapt_bench.errors import DataError
 from mapt_bench.model.deform import DeformForm, deformable_pyramid
+from mapt_bench.model.matching import Match, Matcher
 from mapt_bench.model.motion_config import MotionConfig
 
-__all__ = ["MotionHead", "MotionOutput", "normalise_masks"]
+__all__ = ["FoundMotion", "MotionHead", "MotionOutput", "normalise_masks"]
 
 _TAPS = 9
 _SIDE_TAP = 0.02
@@ -41,6 +42,20 @@ class MotionOutput(NamedTuple):
     masks: Tensor
 
 
+class FoundMotion(NamedTuple):
+    """Motion between two frames, and the search that it comes from.
+
+    Attributes:
+        offsets: As in :class:`MotionOutput`.
+        gate: The same.
+        match: Result of the search, for losses; ``None`` where the head has no matching.
+    """
+
+    offsets: Tensor
+    gate: Tensor
+    match: Match | None
+
+
 class MotionHead(nn.Module):
     """Carry features and instance masks of the earlier frame to the present one.
 
@@ -49,6 +64,10 @@ class MotionHead(nn.Module):
     Args:
         config: Widths and switches; the design ``gated-s4`` if not given.
         form: How deformable convolutions are computed; the fastest for the device if not given.
+
+    Attributes:
+        matcher: The search for small patches; ``None`` where the configuration leaves it out.
+        follows_match: Whether the displacement of the search is added to the offsets.
 
     Example:
         >>> head = MotionHead().eval()
@@ -65,20 +84,31 @@ class MotionHead(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config = MotionConfig() if config is None else config
+        channels, levels = config.propagated_channels, len(config.dilations)
+        self.matcher = (
+            None
+            if config.match_channels is None
+            else Matcher(config.match_channels, config.match_radius, config.match_fine_radius)
+        )
         self.form = form
-        channels, levels = config.map_channels, len(config.dilations)
+        self.follows_match = True
         self.reduction = (
             nn.Identity()
             if config.reduced_channels is None
             else nn.Conv2d(config.in_channels, channels, 1)
         )
+        joined = config.cue_channels
+        if self.matcher is not None:
+            joined = config.join_channels
+            self.join = nn.Conv2d(config.cue_channels, joined, 1)
         self.context = (
-            nn.Conv2d(config.cue_channels, config.head_channels, 3, padding=1)
+            nn.Conv2d(joined, config.head_channels, 3, padding=1)
             if config.uses_context
             else nn.Identity()
         )
+        numbers = 2 * config.taps_with_offsets
         self.offset = nn.ModuleList(
-            nn.Conv2d(config.head_channels, 2 * _TAPS, 3, padding=dilation, dilation=dilation)
+            nn.Conv2d(config.head_channels, numbers, 3, padding=dilation, dilation=dilation)
             for dilation in config.dilations
             if config.deformable
         )
@@ -99,19 +129,32 @@ class MotionHead(nn.Module):
         with torch.no_grad():
             self.mask_kernels.fill_(_SIDE_TAP)
             self.mask_kernels[:, 1, 1] = 1 - (_TAPS - 1) * _SIDE_TAP
-            groups = self.config.map_channels // self.config.channels_per_group
+            groups = self.config.propagated_channels // self.config.channels_per_group
             for kernels in self.feature_kernels:
                 nn.init.dirac_(kernels, groups)
             self.feature_kernels.add_(torch.randn_like(self.feature_kernels), alpha=_SIDE_TAP)
 
-    def reduce(self, semantic: Tensor) -> Tensor:
-        """Return the map ``R`` of one frame, to be used now and kept for the next frame.
+    @property
+    def form(self) -> DeformForm | str:
+        """How deformable convolutions are computed."""
+        return self._form
+
+    @form.setter
+    def form(self, form: DeformForm | str) -> None:
+        self._form = form
+        if self.matcher is not None:
+            self.matcher.form = form
+
+    def reduce(self, semantic: Tensor, images: Tensor | None = None) -> Tensor:
+        """Return the map of one frame, to be used now and kept for the next frame.
 
         Args:
             semantic: Features ``S`` of shape ``(batch, in_channels, height, width)``.
+            images: The normalised images that they are of, shape ``(batch, 3, 4 * height, 4 *
+                width)``, both multiples of 32. Only a head with matching reads them.
 
         Raises:
-            DataError: If the shape is another.
+            DataError: If a shape is another, or a head with matching gets no images.
         """
         if semantic.dim() != 4 or semantic.shape[1] != self.config.in_channels:
             raise DataError(
@@ -121,10 +164,25 @@ class MotionHead(nn.Module):
         reduced: Tensor = self.reduction(semantic)
         if self.config.reduce_activation:
             reduced = functional.relu(reduced)
+        if self.matcher is not None:
+            described = self._described(self.matcher, semantic, images)
+            reduced = torch.cat((reduced, described.to(reduced.dtype)), dim=1)
         if reduced.device.type == "cpu":
             # The 3x3 convolutions that follow take up to half again as long channels-first.
             reduced = reduced.contiguous(memory_format=torch.channels_last)
         return reduced
+
+    def _described(self, matcher: Matcher, semantic: Tensor, images: Tensor | None) -> Tensor:
+        batch, _, height, width = semantic.shape
+        stride = self.config.stride
+        expected = (batch, 3, stride * height, stride * width)
+        if images is None or images.shape != expected or height % 8 or width % 8:
+            found = "no images" if images is None else f"images of shape {tuple(images.shape)}"
+            raise DataError(
+                f"the motion head got {found} beside semantic features of shape"
+                f" {tuple(semantic.shape)}; expected {expected}, both sides multiples of 32"
+            )
+        return matcher.features(images)
 
     def forward(
         self, reduced_prev: Tensor, reduced_now: Tensor, masks_prev: Tensor
@@ -142,30 +200,47 @@ class MotionHead(nn.Module):
         """
         masks_prev = self._check(reduced_prev, reduced_now, masks_prev)
         offsets, gate = self.motion(reduced_prev, reduced_now)
-        carried, masks = self._propagate(reduced_prev, masks_prev, offsets, gate)
+        kept = reduced_prev[:, : self.config.propagated_channels]
+        carried, masks = self._propagate(kept, masks_prev, offsets, gate)
         return MotionOutput(offsets, gate, self._fused(carried), normalise_masks(masks))
 
     def motion(self, reduced_prev: Tensor, reduced_now: Tensor) -> tuple[Tensor, Tensor]:
         """Return the offsets and the gate alone, as in :class:`MotionOutput`."""
+        found = self.find_motion(reduced_prev, reduced_now)
+        return found.offsets, found.gate
+
+    def find_motion(self, reduced_prev: Tensor, reduced_now: Tensor) -> FoundMotion:
+        """Find the motion between two frames.
+
+        Args:
+            reduced_prev: :meth:`reduce` of the earlier frame.
+            reduced_now: :meth:`reduce` of the present frame, of the same shape.
+        """
         batch, _, height, width = reduced_now.shape
         levels = len(self.config.dilations)
-        context = self.context(self._cue(reduced_prev, reduced_now))
+        cue, match = self._cue(reduced_prev, reduced_now)
+        context = self.context(cue)
         if self.config.uses_context:
             context = functional.leaky_relu(context, 0.1, inplace=True)
+        taps = self.config.taps_with_offsets
         if self.config.deformable:
             offsets = torch.cat([convolution(context) for convolution in self.offset], dim=1)
         else:
-            offsets = context.new_zeros(batch, levels * 2 * _TAPS, height, width)
+            offsets = context.new_zeros(batch, levels * 2 * taps, height, width)
+        offsets = offsets.view(batch, levels, taps, 2, height, width)
+        if match is not None and self.follows_match:
+            offsets = offsets + match.displacement[:, None, None]
         gate = (
             context.new_full((batch, levels, height, width), 1 / levels)
             if self.gate is None
             else self.gate(context).softmax(1)
         )
-        return offsets.view(batch, levels, _TAPS, 2, height, width), gate
+        return FoundMotion(offsets.expand(-1, -1, _TAPS, -1, -1, -1), gate, match)
 
     def carry_features(self, reduced_prev: Tensor, offsets: Tensor, gate: Tensor) -> Tensor:
         """Return propagated features, as in :class:`MotionOutput`, along a motion found before."""
-        return self._fused(self._carry(reduced_prev, self.feature_kernels, offsets, gate))
+        kept = reduced_prev[:, : self.config.propagated_channels]
+        return self._fused(self._carry(kept, self.feature_kernels, offsets, gate))
 
     def carry_masks(self, masks_prev: Tensor, offsets: Tensor, gate: Tensor) -> Tensor:
         """Return masks moved along a motion found before, each by itself.
@@ -192,13 +267,26 @@ class MotionHead(nn.Module):
     def _mask_kernels(self, masks: Tensor) -> Tensor:
         return self.mask_kernels[:, None, None].expand(-1, masks.shape[1], 1, 3, 3)
 
-    def _cue(self, reduced_prev: Tensor, reduced_now: Tensor) -> Tensor:
+    def _cue(self, reduced_prev: Tensor, reduced_now: Tensor) -> tuple[Tensor, Match | None]:
+        """Return what the offsets are found from; with matching it is joined already."""
+        if self.matcher is None:
+            return self._compared(reduced_prev, reduced_now), None
+        reduced = self.config.propagated_channels
+        compared = reduced + self.matcher.fine
+        match = self.matcher(reduced_prev[:, reduced:], reduced_now[:, reduced:])
+        prev = self.matcher.read(reduced_prev[:, :compared], match.displacement)
+        now = reduced_now[:, :compared]
+        match, found = self.matcher.refine(match, now[:, reduced:], prev[:, reduced:])
+        parts = (self._compared(prev, now), found, match.hidden, match.displacement)
+        return functional.leaky_relu(self.join(torch.cat(parts, dim=1)), 0.1, inplace=True), match
+
+    def _compared(self, prev: Tensor, now: Tensor) -> Tensor:
         if self.config.cue == "concatenation":
-            return torch.cat((reduced_prev, reduced_now), dim=1)
-        difference = reduced_prev - reduced_now
+            return torch.cat((prev, now), dim=1)
+        difference = prev - now
         if self.config.cue == "difference":
             return difference
-        return torch.cat((difference, reduced_now), dim=1)
+        return torch.cat((difference, now), dim=1)
 
     def _propagate(
         self, features: Tensor, masks: Tensor, offsets: Tensor, gate: Tensor

@@ -4,6 +4,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, Self, get_args
 
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.model.matching import (
+    HIDDEN_CHANNELS,
+    found_channels,
+    matching_macs,
+    packed_channels,
+)
 
 __all__ = ["MOTION_DESIGNS", "Cue", "MotionConfig", "motion_config"]
 
@@ -11,7 +17,6 @@ Cue = Literal["difference", "difference+present", "concatenation"]
 """What the offsets are found from: ``R_prev - R_now``, that with ``R_now``, or both as they are."""
 
 _KERNEL_TAPS = 9
-_OFFSETS = 2 * _KERNEL_TAPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +38,18 @@ class MotionConfig:
         out_channels: Channels of the propagated features ``P``.
         out_activation: Whether ``P`` passes a LeakyReLU (0.1).
         deformable: ``False`` propagates by ordinary dilated convolutions: no offsets are found.
+        match_channels: Channels of the descriptors of small patches at stride 4. Descriptors come
+            from the image, and their correlation with the earlier frame joins the cue. ``None``
+            leaves matching out, as the paper does.
+        match_radius: Cells that the search covers in each direction at strides 16 and 8.
+        match_fine_radius: The same at stride 4, around the result of the coarser strides.
+        join_channels: Channels of the 1x1 convolution that joins correlations and cue.
+        shared_offsets: Whether the nine taps of a dilation have one offset in common. Otherwise
+            each tap has its own, as the paper says.
 
     Raises:
-        ConfigError: If a number is below 1, the groups do not divide the channels, or the cue is
-            unknown.
+        ConfigError: If a number is below 1, the groups do not divide the channels, the cue is
+            unknown, or matching lacks what it needs.
     """
 
     stride: int = 4
@@ -51,6 +64,11 @@ class MotionConfig:
     out_channels: int = 112
     out_activation: bool = True
     deformable: bool = True
+    match_channels: int | None = None
+    match_radius: int = 3
+    match_fine_radius: int = 2
+    join_channels: int = 18
+    shared_offsets: bool = False
 
     def __post_init__(self) -> None:
         # YAML has lists; a frozen value that is compared and hashed needs a tuple.
@@ -65,21 +83,50 @@ class MotionConfig:
                 raise ConfigError(f"{field.name} of the motion head is {value}; expected 1 or more")
         if self.cue not in get_args(Cue):
             raise ConfigError(f"unknown cue {self.cue!r}; {nearest(self.cue, get_args(Cue))}")
-        if self.map_channels % self.channels_per_group:
+        if self.propagated_channels % self.channels_per_group:
             raise ConfigError(
                 f"groups of {self.channels_per_group} channels do not divide the"
-                f" {self.map_channels} channels that are propagated"
+                f" {self.propagated_channels} channels that are propagated"
+            )
+        if self.match_channels is not None and not self._can_match:
+            raise ConfigError(
+                "match_channels of the motion head is set; matching needs stride 4, deformable"
+                " true, context_channels, and a cue other than concatenation"
             )
 
     @property
-    def map_channels(self) -> int:
-        """Channels of the map ``R`` that is cached and propagated."""
+    def _can_match(self) -> bool:
+        return (
+            self.stride == 4
+            and self.deformable
+            and self.context_channels is not None
+            and self.cue != "concatenation"
+        )
+
+    @property
+    def propagated_channels(self) -> int:
+        """Channels of the map ``R`` that is propagated."""
         return self.in_channels if self.reduced_channels is None else self.reduced_channels
 
     @property
+    def map_channels(self) -> int:
+        """Channels of the map that is cached: ``R``, and the descriptors if there are some."""
+        packed = 0 if self.match_channels is None else packed_channels(self.match_channels)
+        return self.propagated_channels + packed
+
+    @property
     def cue_channels(self) -> int:
-        """Channels of what the offsets are found from."""
-        return self.map_channels * (1 if self.cue == "difference" else 2)
+        """Channels from which the offsets are found."""
+        compared = self.propagated_channels + (self.match_channels or 0)
+        cue = compared * (1 if self.cue == "difference" else 2)
+        if self.match_channels is None:
+            return cue
+        return cue + found_channels(self.match_fine_radius) + HIDDEN_CHANNELS + 2
+
+    @property
+    def taps_with_offsets(self) -> int:
+        """Offsets of each dilation at each position."""
+        return 1 if self.shared_offsets else _KERNEL_TAPS
 
     @property
     def head_channels(self) -> int:
@@ -113,6 +160,9 @@ class MotionConfig:
     def macs_per_position(self, instances: int = 0) -> int:
         """Return the multiply-adds of one cell, in the mode that counts convolutions alone.
 
+        With matching they are rounded up from those of 16 cells. Correlations count apart:
+        :meth:`correlation_macs_per_position`.
+
         Args:
             instances: Masks that are propagated.
 
@@ -123,13 +173,36 @@ class MotionConfig:
             3496919040
         """
         levels = len(self.dilations)
-        reduce = 0 if self.reduced_channels is None else self.in_channels * self.map_channels
-        context = self.cue_channels * _KERNEL_TAPS * self.head_channels * self.uses_context
-        offsets = levels * self.head_channels * _KERNEL_TAPS * _OFFSETS * self.deformable
+        reduced = self.propagated_channels
+        reduce = 0 if self.reduced_channels is None else self.in_channels * reduced
+        joined = self.cue_channels
+        matching = 0
+        if self.match_channels is not None:
+            joined = self.join_channels
+            search = -(-matching_macs(self.match_channels, self.match_radius)[0] // 16)
+            # Earlier features are read where the search found them.
+            matching = search + self.cue_channels * joined + reduced + self.match_channels
+            matching += 2 * found_channels(self.match_fine_radius)
+        context = joined * _KERNEL_TAPS * self.head_channels * self.uses_context
+        offsets = 2 * self.taps_with_offsets * levels * self.deformable
+        offsets *= self.head_channels * _KERNEL_TAPS
         gate = self.head_channels * _KERNEL_TAPS * levels * self.gated
         taps = levels * _KERNEL_TAPS
-        propagate = taps * (self.map_channels * self.channels_per_group + instances)
-        return reduce + context + offsets + gate + propagate + self.map_channels * self.out_channels
+        propagate = taps * (reduced * self.channels_per_group + instances)
+        fuse = reduced * self.out_channels
+        return reduce + matching + context + offsets + gate + propagate + fuse
+
+    def correlation_macs_per_position(self) -> int:
+        """Return the multiply-adds of the correlations for one cell, rounded up.
+
+        Example:
+            >>> MotionConfig().correlation_macs_per_position()
+            0
+        """
+        if self.match_channels is None:
+            return 0
+        coarse = matching_macs(self.match_channels, self.match_radius)[1]
+        return -(-coarse // 16) + self.match_channels * found_channels(self.match_fine_radius)
 
 
 MOTION_DESIGNS: dict[str, MotionConfig] = {
@@ -154,9 +227,17 @@ MOTION_DESIGNS: dict[str, MotionConfig] = {
         out_channels=96,
         out_activation=False,
     ),
+    "matched-s4": MotionConfig(
+        reduced_channels=16,
+        context_channels=16,
+        out_channels=64,
+        match_channels=16,
+        shared_offsets=True,
+    ),
 }
-"""The designs by name. Their widths were fitted to the 3.50 G that the paper gives, at 1,966,080
-input pixels and ten instances; the paper states no widths."""
+"""The designs by name. The widths of the first three were fitted to the 3.50 G that the paper
+gives, at 1,966,080 input pixels and ten instances; the paper states no widths. ``matched-s4`` is an
+addition of this project: the paper's head with correlation."""
 
 
 def motion_config(name: str) -> MotionConfig:

@@ -103,7 +103,8 @@ class MaptNetwork(nn.Module):
         reduced = None
         if self.motion is not None:
             source = semantic.features
-            reduced = self.motion.reduce(source.detach() if config.losses.stop_gradient else source)
+            kept = source.detach() if config.losses.stop_gradient else source
+            reduced = self.motion.reduce(kept, prepared)
         return FrameFeatures(levels, semantic, reduced)
 
     @torch.no_grad()

@@ -11,7 +11,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError
+from mapt_bench.mapt_switches import SWITCHES, check_switch
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.motion import MotionHead
 from mapt_bench.model.network import MaptNetwork
@@ -40,21 +41,6 @@ def switched(network: _Network, name: str) -> _Network:
     return changed
 
 
-def check_switch(name: str) -> None:
-    """Refuse what is no switch.
-
-    Raises:
-        ConfigError: If there is none of that name; those that there are, are told.
-    """
-    if name not in SWITCHES:
-        known = "; ".join(f"{known}: {meaning}" for known, meaning in SWITCHES.items())
-        raise ConfigError(
-            f"mapt has no switch {name!r}; {nearest(name, SWITCHES)}. There are {known}. What is "
-            "built otherwise is trained so: mapt-bench train --set model_settings.KEY=VALUE, and "
-            "then --trained NAME=FILE"
-        )
-
-
 def _no_gate(network: MaptNetwork) -> None:
     _zero(_gate_of(network))
 
@@ -72,11 +58,13 @@ def _no_offsets(network: MaptNetwork) -> None:
         raise ConfigError("the motion head of this network has no offsets to switch off")
     for convolution in head.offset:
         _zero(convolution)
+    head.follows_match = False
 
 
 def _difference_alone(network: MaptNetwork) -> None:
     head = _motion_of(network)
-    if head.config.cue != "difference+present" or not isinstance(head.context, nn.Conv2d):
+    alone = head.config.cue != "difference+present" or head.matcher is not None
+    if alone or not isinstance(head.context, nn.Conv2d):
         raise ConfigError(
             f"the offsets of this network are found from its cue {head.config.cue!r}, in which "
             "there is nothing beside the difference to switch off"
@@ -91,15 +79,6 @@ def _static(network: MaptNetwork) -> None:
         raise ConfigError("this network makes embeddings without propagated features already")
     head.is_static = True
 
-
-SWITCHES: Mapping[str, str] = {
-    "no-gate": "dilations weigh alike at each position",
-    "single-dilation": "the first dilation alone",
-    "no-offsets": "ordinary propagation: taps stay in their regular places",
-    "difference-alone": "offsets found from the difference of the two frames, not from the present",
-    "static": "embeddings without propagated features (W_p = 0)",
-}
-"""What can be switched off in a trained network, and what is then left."""
 
 _CHANGES: Mapping[str, Callable[[MaptNetwork], None]] = {
     "no-gate": _no_gate,

@@ -94,7 +94,7 @@ class MaptStepCost(nn.Module):
         found.append(self.fusion(logits, mask_logits, image))
         propagated = None
         if self.motion is not None:
-            carried, propagated = self.motion(kept, features, earlier_masks)
+            carried, propagated = self.motion(kept, features, prepared, earlier_masks)
             found.append(carried)
         if self.appearance is not None:
             found += self.appearance(levels, boxes, masks, propagated, earlier_masks)
@@ -168,8 +168,10 @@ class _Motion(nn.Module):
         self.head = head
         head.form = form
 
-    def forward(self, kept: Tensor, features: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        offsets, gate = self.head.motion(kept, self.head.reduce(features))
+    def forward(
+        self, kept: Tensor, features: Tensor, images: Tensor, masks: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        offsets, gate = self.head.motion(kept, self.head.reduce(features, images))
         carried = self.head.carry_masks(masks, offsets, gate)
         return carried, self.head.carry_features(kept, offsets, gate)
 

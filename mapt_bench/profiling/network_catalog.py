@@ -48,6 +48,10 @@ _register_flownet2(
 )
 
 
+_MATCH_MULTIPLE = 32
+"""Sides of images that a motion head with matching takes are multiples of this many pixels."""
+
+
 class _MotionStep(nn.Module):
     """One further frame of the motion head. The feature map of the earlier frame is stored."""
 
@@ -55,29 +59,38 @@ class _MotionStep(nn.Module):
         super().__init__()
         self.head = MotionHead(config, form=form)
 
-    def forward(self, kept: Tensor, semantic: Tensor, masks: Tensor) -> Sequence[Tensor]:
-        found: Sequence[Tensor] = self.head(kept, self.head.reduce(semantic), masks)
+    def forward(
+        self, kept: Tensor, semantic: Tensor, masks: Tensor, images: Tensor | None = None
+    ) -> Sequence[Tensor]:
+        found: Sequence[Tensor] = self.head(kept, self.head.reduce(semantic, images), masks)
         return found
 
 
 def _motion_input(config: MotionConfig, size: InputSize, instances: int) -> tuple[Tensor, ...]:
     height, width = size.height // config.stride, size.width // config.stride
-    return (
+    inputs = (
         torch.zeros(1, config.map_channels, height, width),
         torch.zeros(1, config.in_channels, height, width),
         torch.zeros(1, instances, height, width),
     )
+    if config.match_channels is None:
+        return inputs
+    return (*inputs, torch.zeros(1, 3, size.height, size.width))
 
 
 def _register_motion_head(design: str, *, is_default: bool) -> None:
     config = MOTION_DESIGNS[design]
-    parts = {
+    parts: dict[str, tuple[str, ...]] = {
         "reduce": ("head.reduction",),
         "context": ("head.context",),
         "offsets": ("head.offset",),
         "gate": ("head.gate",),
         "fuse": ("head.fuse",),
     }
+    multiple = config.stride
+    if config.match_channels is not None:
+        parts["match"] = ("head.matcher", "head.join")
+        multiple = _MATCH_MULTIPLE
     register(
         Target(
             name="motion-head" if is_default else f"motion-head:{design}",
@@ -87,8 +100,8 @@ def _register_motion_head(design: str, *, is_default: bool) -> None:
             example=lambda _, size, instances: _motion_input(config, size, instances),
             parts=parts,
             rest="propagate",
-            multiple=config.stride,
-            smallest=config.stride,
+            multiple=multiple,
+            smallest=multiple,
             has_instances=True,
             notes=(
                 f"motion-head is the design {design}; its widths were fitted to the FLOPs of the "

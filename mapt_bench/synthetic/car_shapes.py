@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from mapt_bench.synthetic.settings import Family
+from mapt_bench.synthetic.palettes import TableFamily
 
 __all__ = ["CAR_SHAPES", "CarShape"]
 
@@ -39,7 +39,7 @@ class CarShape:
     wheel: float
 
 
-CAR_SHAPES: Final[dict[Family, tuple[CarShape, ...]]] = {
+CAR_SHAPES: Final[dict[TableFamily, tuple[CarShape, ...]]] = {
     "seen": (
         CarShape("hatchback", 4.0, 1.74, 1.47, 0.93, 0.25, (0.42, 0.87), 0.97, 1.0, (0.5,), 0.31),
         CarShape("saloon", 4.6, 1.79, 1.45, 0.93, 0.27, (0.42, 0.72), 0.86, 0.97, (0.5,), 0.32),

@@ -19,7 +19,8 @@ from mapt_bench.synthetic.looks import (
 )
 from mapt_bench.synthetic.paths import Clock, Path
 from mapt_bench.synthetic.people import person_body, rider_body, stride
-from mapt_bench.synthetic.settings import Family, WorldSettings
+from mapt_bench.synthetic.sampling import style_of
+from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.shapes import Actor, Body
 from mapt_bench.synthetic.vehicles import car_body, truck_body
 
@@ -40,8 +41,6 @@ HALF_SIZES: dict[RoleKind, tuple[float, float]] = {
 """Half width and half length in metres, for keeping distances before looks are drawn."""
 
 _GROUP = (2, 5)  # least and most members of a group of look-alikes
-_SWING: dict[Family, tuple[float, float]] = {"seen": (0.85, 1.1), "held-out": (0.65, 0.8)}
-"""How far legs swing at a brisk walk: who swings less takes shorter and quicker steps."""
 _BRISK = 1.4  # m/s
 _SLOW = 0.3  # m/s
 _PEDALLED = 5.0  # metres to one turn of the pedals
@@ -80,7 +79,7 @@ def cast_roles(
     Args:
         rng: Source of all choices.
         roles: Neighbours beside each other.
-        settings: Family, similarity and wash.
+        settings: Of the video: style, similarity and wash.
     """
     groups = _groups(rng, roles, settings.similarity)
     shared: dict[int, Look] = {}
@@ -125,7 +124,7 @@ def _groups(rng: np.random.Generator, roles: Sequence[Role], share: float) -> li
 def _body(rng: np.random.Generator, look: Look, path: Path, settings: WorldSettings) -> Body:
     if isinstance(look, PersonLook):
         speeds = _speeds(path, settings)
-        reach = rng.uniform(*_SWING[settings.family])
+        reach = rng.uniform(*style_of(settings).swing)
         fastest = min(1.0, float(speeds.max()) / _BRISK) * reach
         swing = fastest * np.clip(speeds / max(float(speeds.max()), _SLOW), 0.0, 1.0)
         return person_body(look, _turned(rng, path, stride(look, max(fastest, 0.3))), swing)
@@ -147,8 +146,8 @@ def _turned(rng: np.random.Generator, path: Path, metres: float) -> NDArray[np.f
 
 
 _LOOKS: dict[RoleKind, Callable[[np.random.Generator, WorldSettings], Look]] = {
-    "person": lambda rng, settings: person_look(rng, settings.family, settings.wash),
-    "rider": lambda rng, settings: rider_look(rng, settings.family, settings.wash),
-    "car": lambda rng, settings: car_look(rng, settings.family, settings.wash),
-    "truck": lambda rng, settings: truck_look(rng, settings.family),
+    "person": lambda rng, settings: person_look(rng, style_of(settings), settings.wash),
+    "rider": lambda rng, settings: rider_look(rng, style_of(settings), settings.wash),
+    "car": lambda rng, settings: car_look(rng, style_of(settings), settings.wash),
+    "truck": lambda rng, settings: truck_look(rng, style_of(settings)),
 }

@@ -6,19 +6,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError
+from mapt_bench.labels import label_space
 from mapt_bench.synthetic.casting import HALF_SIZES, Role, cast_roles
 from mapt_bench.synthetic.even import even_count
 from mapt_bench.synthetic.lighting import draw_light
-from mapt_bench.synthetic.paths import Clock, Path, pace, walk
+from mapt_bench.synthetic.looks import rider_look
+from mapt_bench.synthetic.paths import Clock, Paces, Path, pace, walk
+from mapt_bench.synthetic.people import bicycle_body
 from mapt_bench.synthetic.pillars import draw_pillars, hide_behind
+from mapt_bench.synthetic.sampling import style_of
 from mapt_bench.synthetic.scene import CameraTrack, Ground, Scene
 from mapt_bench.synthetic.scenery import standing
-from mapt_bench.synthetic.settings import Family, WorldSettings
+from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.shapes import Actor
+from mapt_bench.synthetic.styles import Style
 from mapt_bench.synthetic.surroundings import (
     facade_body,
     ground_paint,
     hedge_body,
+    pole_body,
+    sign_body,
     sky_look,
     tree_body,
 )
@@ -37,8 +44,8 @@ _MOST_TRIES = 400
 def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     """Draw a square and everyone on it."""
     # Dice of their own: light, houses and the way of the camera do not change with the people.
-    camera_rng, people_rng, hiding_rng, looks_rng, scenery_rng, light_rng = rng.spawn(6)
-    clock = Clock.of(settings)
+    camera_rng, people_rng, hiding_rng, looks_rng, scenery_rng, light_rng, more_rng = rng.spawn(7)
+    clock, style = Clock.of(settings), style_of(settings)
     camera = _camera(camera_rng, clock)
     view = View.of(camera, settings)
     wanted = settings.objects
@@ -60,15 +67,16 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     actors = cast_roles(looks_rng, [*people, *square.cyclists(), *square.distant()], settings)
     return Scene(
         camera=camera,
-        ground=_ground(scenery_rng, settings.family),
-        sky=sky_look(light_rng, settings.family),
-        surroundings=_surroundings(scenery_rng, settings.family),
+        ground=_ground(scenery_rng, style),
+        sky=sky_look(light_rng, style),
+        surroundings=_surroundings(scenery_rng, style),
         actors=(
             *actors,
             *(pillar.actor for pillar in pillars),
-            *_trees(scenery_rng, settings.family),
+            *_trees(scenery_rng, style),
+            *(_furniture(more_rng, style, settings.labels) if style.is_furnished else ()),
         ),
-        light=draw_light(light_rng, clock),
+        light=draw_light(light_rng, clock, style),
     )
 
 
@@ -95,6 +103,11 @@ class _Square:
     settings: WorldSettings
     clock: Clock
     view: View
+
+    @property
+    def paces(self) -> Paces:
+        """How speeds change."""
+        return style_of(self.settings).paces
 
     @property
     def nearest(self) -> float:
@@ -130,7 +143,7 @@ class _Square:
         return bool(is_near and abs(place[0]) < (self.view.reach + 0.08) * place[1])
 
     def _group(self, place: Floats, flow: float) -> list[Path]:
-        rng, family = self.rng, self.settings.family
+        rng, paces = self.rng, self.paces
         size = int(rng.choice((1, 1, 1, 2, 2, 3)))
         heading = flow + (np.pi if rng.uniform() < 0.5 else 0.0) + rng.normal(0.0, 0.35)
         if rng.uniform() < 0.2:
@@ -138,12 +151,12 @@ class _Square:
         frame = int(rng.integers(self.clock.frames))
         manner = rng.uniform()
         if manner < 0.14:  # stands, and goes on later if ever
-            speeds = pace(rng, self.clock, rng.uniform(0.6, 1.4), family)
+            speeds = pace(rng, self.clock, rng.uniform(0.6, 1.4), paces)
             leave = rng.uniform(-0.2, 2.5) * self.clock.span
             speeds = speeds * np.clip((self.clock.seconds - leave) / 0.6, 0.0, 1.0)
         else:
             cruise = rng.uniform(0.6, 1.8) if manner < 0.96 else rng.uniform(2.2, 3.0)
-            speeds = pace(rng, self.clock, cruise, family, stop=0.25)
+            speeds = pace(rng, self.clock, cruise, paces, stop=0.25)
         lead = walk(rng, self.clock, speeds, heading, turn=0.3)
         lead = lead.through(place, frame)
         paths = [lead]
@@ -167,7 +180,7 @@ class _Square:
         """Up to two who ride across; they have no identity, as in MOTChallenge-STEP."""
         found = []
         for _ in range(int(self.rng.choice((0, 0, 1, 1, 2)))):
-            speeds = pace(self.rng, self.clock, self.rng.uniform(2.0, 4.0), self.settings.family)
+            speeds = pace(self.rng, self.clock, self.rng.uniform(2.0, 4.0), self.paces)
             heading = self.rng.choice((-1, 1)) * np.pi / 2 + self.rng.normal(0.0, 0.3)
             path = walk(self.rng, self.clock, speeds, heading, wander=0.15)
             frame = int(self.rng.integers(self.clock.frames))
@@ -179,16 +192,16 @@ class _Square:
         centre = np.array([self.rng.uniform(-20.0, 20.0), self.rng.uniform(37.0, 41.0)])
         found = []
         for _ in range(int(self.rng.integers(3, 10))):
-            speeds = pace(self.rng, self.clock, self.rng.uniform(0.0, 1.2), self.settings.family)
+            speeds = pace(self.rng, self.clock, self.rng.uniform(0.0, 1.2), self.paces)
             path = walk(self.rng, self.clock, speeds, self.rng.uniform(-np.pi, np.pi))
             place = centre + self.rng.normal(size=2) * (3.0, 1.0)
             found.append(Role("person", path.through(place, 0), is_far=True))
         return found
 
 
-def _ground(rng: np.random.Generator, family: Family) -> tuple[Ground, ...]:
-    patches = [Ground("sidewalk", None, ground_paint("sidewalk", rng, family))]
-    lawn = ground_paint("vegetation", rng, family)
+def _ground(rng: np.random.Generator, style: Style) -> tuple[Ground, ...]:
+    patches = [Ground("sidewalk", None, ground_paint("sidewalk", rng, style))]
+    lawn = ground_paint("vegetation", rng, style)
     if rng.uniform() < 0.6:
         x, z = rng.uniform(-25.0, 25.0), rng.uniform(18.0, 34.0)
         half, deep = rng.uniform(5.0, 14.0), rng.uniform(3.0, 9.0)
@@ -197,7 +210,7 @@ def _ground(rng: np.random.Generator, family: Family) -> tuple[Ground, ...]:
     return tuple(patches)
 
 
-def _surroundings(rng: np.random.Generator, family: Family) -> tuple[Actor, ...]:
+def _surroundings(rng: np.random.Generator, style: Style) -> tuple[Actor, ...]:
     """Houses behind the square, with gaps, hedges before some of them."""
     found = []
     ahead, place = rng.uniform(44.0, 60.0), -62.0
@@ -205,30 +218,59 @@ def _surroundings(rng: np.random.Generator, family: Family) -> tuple[Actor, ...]
         length = rng.uniform(10.0, 20.0)
         middle = np.array([place + length / 2, ahead + rng.uniform(0.0, 3.0)])
         if rng.uniform() < 0.85:
-            body = facade_body(rng, family, length, rng.uniform(6.0, 14.0))
+            low, high = style.house_heights
+            body = facade_body(rng, style, length, rng.uniform(low + 1.0, high + 2.0))
             found.append(standing("building", body, middle, np.pi / 2))
         else:
-            body = tree_body(rng, family, rng.uniform(6.0, 10.0))
+            body = tree_body(rng, style, rng.uniform(6.0, 10.0))
             found.append(standing("vegetation", body, middle, 0.0))
         place += length
     for _ in range(int(rng.integers(0, 4))):
         middle = np.array([rng.uniform(-35.0, 35.0), rng.uniform(42.0, 43.5)])
-        found.append(standing("vegetation", hedge_body(rng, family, 9.0), middle, np.pi / 2))
+        found.append(standing("vegetation", hedge_body(rng, style, 9.0), middle, np.pi / 2))
     return tuple(found)
 
 
-def _trees(rng: np.random.Generator, family: Family) -> tuple[Actor, ...]:
+def _trees(rng: np.random.Generator, style: Style) -> tuple[Actor, ...]:
     found = []
     for _ in range(int(rng.integers(0, 5))):
         ahead = rng.uniform(14.0, 36.0)
         place = np.array([rng.uniform(-0.9, 0.9) * ahead, ahead])
-        body = tree_body(rng, family, rng.uniform(4.0, 7.5))
+        body = tree_body(rng, style, rng.uniform(4.0, 7.5))
         found.append(standing("vegetation", body, place, 0.0))
     for _ in range(int(rng.integers(0, 3))):
         ahead = rng.uniform(12.0, 30.0)
         place = np.array([rng.uniform(-0.9, 0.9) * ahead, ahead])
         turned = np.pi / 2 + rng.normal(0.0, 0.3)
         found.append(
-            standing("vegetation", hedge_body(rng, family, rng.uniform(3.0, 7.0)), place, turned)
+            standing("vegetation", hedge_body(rng, style, rng.uniform(3.0, 7.0)), place, turned)
         )
     return tuple(found)
+
+
+def _furniture(rng: np.random.Generator, style: Style, labels: str) -> list[Actor]:
+    """Lamps and signs, where the label space has their class, hedges and parked bicycles."""
+    found = []
+    for _ in range(int(rng.integers(3, 6))):
+        body = hedge_body(rng, style, rng.uniform(2.0, 5.0))
+        turned = np.pi / 2 + rng.normal(0.0, 0.4)
+        found.append(standing("vegetation", body, _somewhere(rng), turned))
+    if "pole" in {entry.name for entry in label_space(labels).classes}:
+        for _ in range(int(rng.integers(1, 5))):
+            body = pole_body(rng, style, rng.uniform(3.5, 6.0))
+            found.append(standing("pole", body, _somewhere(rng), rng.uniform(-np.pi, np.pi)))
+        for _ in range(int(rng.integers(0, 3))):
+            turned = np.pi + rng.normal(0.0, 0.5)
+            found.append(standing("pole", sign_body(rng, style), _somewhere(rng), turned))
+    for _ in range(int(rng.integers(0, 3))):
+        first, turned = _somewhere(rng), rng.uniform(-np.pi, np.pi)
+        beside = np.array([np.cos(turned), -np.sin(turned)])
+        for number in range(int(rng.integers(1, 5))):
+            body = bicycle_body(rider_look(rng, style))
+            found.append(standing("bicycle", body, first + 0.6 * number * beside, turned))
+    return found
+
+
+def _somewhere(rng: np.random.Generator) -> Floats:
+    ahead = rng.uniform(9.0, 30.0)
+    return np.array([rng.uniform(-0.9, 0.9) * ahead, ahead])

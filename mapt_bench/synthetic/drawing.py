@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.polygons import FRACTION_BITS, clip_to_view, fixed_point
+from mapt_bench.synthetic.polygons import FRACTION_BITS, Outline, clip_to_view, fixed_point
 from mapt_bench.synthetic.stage import BONNET, SKY, Cast, Stage
 
 __all__ = ["Silhouette", "Surfaces", "draw_surfaces"]
 
+_Number = TypeVar("_Number", np.float32, np.int32)
 _Buffer = NDArray[np.int32] | NDArray[np.uint8]
 
 
@@ -49,39 +51,99 @@ class Surfaces:
     inverse: NDArray[np.float32]
 
     @cached_property
+    def runs(self) -> "Runs":
+        """The faces of all pixels, run by run."""
+        return _find_runs(self.face)
+
+    @cached_property
     def coordinates(self) -> NDArray[np.float32]:
         """Homogeneous face coordinates of every pixel, ``(3, pixels)``; the last is 1/metres."""
-        return apply_maps(self.inverse, self.face)
+        return apply_maps(self.inverse, self)
+
+    @cached_property
+    def nearness(self) -> NDArray[np.float32]:
+        """The last of the coordinates, ``(pixels,)``: 1/metres along the camera's axis."""
+        nearness: NDArray[np.float32] = apply_maps(self.inverse[:, 6:], self)[0]
+        return nearness
 
     @cached_property
     def distance(self) -> NDArray[np.float32]:
         """Metres along the camera's axis, ``(height, width)``; infinite for the sky."""
         metres = np.full(self.face.shape, np.inf, dtype=np.float32)
-        nearness = self.coordinates[2].reshape(self.face.shape)
+        nearness = self.nearness.reshape(self.face.shape)
         np.divide(1, nearness, out=metres, where=(nearness > 0) & (self.face != SKY))
         return metres
 
 
-def apply_maps(table: NDArray[np.float32], face: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Apply to each pixel's position the 3x3 map of its face; return shape ``(3, pixels)``."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """Stretches of pixels of one row that show one face, in row-major order.
+
+    There are about 20 times fewer of them than pixels, so what depends on the face alone is looked
+    up for each run and repeated.
+
+    Attributes:
+        face: Number of the face of each run, ``(runs,)``.
+        row: Row of each run, ``float32``.
+        length: Pixels of each run.
+    """
+
+    face: NDArray[np.int32]
+    row: NDArray[np.float32]
+    length: NDArray[np.intp]
+
+    def spread(self, values: NDArray[_Number]) -> NDArray[_Number]:
+        """Repeat a value of each run for each of its pixels: shape ``(pixels,)``."""
+        return np.repeat(values, self.length)
+
+    def look_up(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the value of the face of each pixel: shape ``(pixels,)``.
+
+        Args:
+            values: One a face.
+        """
+        return self.spread(values[self.face])
+
+
+def _find_runs(face: NDArray[np.int32]) -> Runs:
     height, width = face.shape
+    flat = face.ravel()
+    begins = np.empty(flat.size, dtype=np.bool_)
+    np.not_equal(flat[1:], flat[:-1], out=begins[1:])
+    begins[::width] = True
+    starts = np.flatnonzero(begins)
+    length = np.diff(starts, append=height * width)
+    return Runs(flat[starts], (starts // width).astype(np.float32), length)
+
+
+def apply_maps(table: NDArray[np.float32], surfaces: Surfaces) -> NDArray[np.float32]:
+    """Apply to each pixel's position the 3x3 map of its face.
+
+    Args:
+        table: ``(faces, 9)``, or fewer columns: three a row of the result.
+        surfaces: What a frame shows.
+
+    Returns:
+        ``(rows, pixels)``.
+    """
+    height, width = surfaces.face.shape
+    runs = surfaces.runs
+    found = np.take(table, runs.face, axis=0).T
     x = np.arange(width, dtype=np.float32)
-    y = np.arange(height, dtype=np.float32)[:, None]
-    columns = np.ascontiguousarray(table.T)
-    rows = np.empty((3, height, width), dtype=np.float32)
-    for row in range(3):
-        total = np.take(columns[3 * row], face, out=rows[row])
-        total *= x
-        total += np.take(columns[3 * row + 1], face) * y
-        total += np.take(columns[3 * row + 2], face)
-    return rows.reshape(3, -1)
+    rows = np.empty((len(found) // 3, height, width), dtype=np.float32)
+    for row, total in enumerate(rows):
+        across, down, still = np.ascontiguousarray(found[3 * row : 3 * row + 3])
+        np.multiply(runs.spread(across).reshape(height, width), x, out=total)
+        total += runs.spread(down * runs.row).reshape(height, width)
+        total += runs.spread(still).reshape(height, width)
+    return rows.reshape(len(rows), -1)
 
 
 def draw_surfaces(stage: Stage, time: int) -> Surfaces:
     """Draw the faces of a frame, far ones first."""
     canvas = _Canvas(stage, time)
-    for number, points in stage.ground:
-        canvas.fill_cut(canvas.face, points[time], number)
+    for number, outline in stage.ground:
+        canvas.fill_outline(canvas.face, outline, number)
     for cast in _far_to_near(stage.surroundings, time):
         canvas.draw(canvas.face, cast)
     silhouettes = []
@@ -143,6 +205,13 @@ class _Canvas:
         if len(polygon) > 2:
             self.fill(target, fixed_point(polygon), value)
 
+    def fill_outline(self, target: _Buffer, outline: Outline, value: int) -> None:
+        """Fill what can be seen of a polygon."""
+        if outline.is_whole[self.time]:
+            self.fill(target, outline.pixels[self.time], value)
+        elif outline.is_seen[self.time]:
+            self.fill_cut(target, outline.points[self.time], value)
+
     def draw(self, target: NDArray[np.int32], cast: Cast) -> None:
         """Draw the faces of an actor into a buffer."""
         time, panels = self.time, len(cast.panel_points)
@@ -188,4 +257,4 @@ class _Canvas:
     def cast_shadow(self, cast: Cast) -> None:
         if cast.shadow is None:
             return
-        self.fill_cut(self.shadow, cast.shadow[self.time], 1)
+        self.fill_outline(self.shadow, cast.shadow, 1)

@@ -1,5 +1,7 @@
 """Exact optical flow: every face knows where each of its points is in every frame."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,16 +9,28 @@ from mapt_bench.labels import FlowField
 from mapt_bench.synthetic.drawing import Surfaces, apply_maps
 from mapt_bench.synthetic.stage import Stage
 
-__all__ = ["exact_flow", "face_motion"]
+__all__ = ["Motion", "exact_flow", "face_motion"]
 
 _DEPTH_TOLERANCE = 0.02
 _DEPTH_SLACK_M = 0.1
 _LEAST_RATIO = 1e-6
 
 
-def face_motion(
-    stage: Stage, surfaces: Surfaces, time: int, other: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """How far the points that a frame shows are away in another frame.
+
+    Attributes:
+        flow: Pixels to the right and down, ``(height, width, 2)``; 0 for points behind the camera.
+        ratio: Distance from the camera in the other frame over that in this one,
+            ``(height, width)``; not positive behind the camera.
+    """
+
+    flow: NDArray[np.float32]
+    ratio: NDArray[np.float32]
+
+
+def face_motion(stage: Stage, surfaces: Surfaces, time: int, other: int) -> Motion:
     """Return how far the point that each pixel shows is away in another frame.
 
     Args:
@@ -24,28 +38,22 @@ def face_motion(
         surfaces: What the frame shows.
         time: Number of the frame.
         other: Number of the other frame.
-
-    Returns:
-        Pixels to the right and down, ``(height, width, 2)``, 0 for points behind the camera; and
-        the distance from the camera in the other frame over that in this one, ``(height, width)``,
-        not positive behind the camera.
     """
     height, width = surfaces.face.shape
     moved = stage.maps[other] @ surfaces.inverse.reshape(-1, 3, 3).astype(np.float64)
-    point = apply_maps(moved.reshape(-1, 9).astype(np.float32), surfaces.face)
+    point = apply_maps(moved.reshape(-1, 9).astype(np.float32), surfaces)
     point = point.reshape(3, height, width)
     ahead = point[2] > _LEAST_RATIO
     flow = point[:2] / np.where(ahead, point[2], 1)
     flow[0] -= np.arange(width, dtype=np.float32)
     flow[1] -= np.arange(height, dtype=np.float32)[:, None]
-    return np.where(ahead, flow, 0).transpose(1, 2, 0), point[2]
+    return Motion(np.where(ahead, flow, 0).transpose(1, 2, 0), point[2])
 
 
 def exact_flow(
-    stage: Stage,
+    motion: Motion,
     surfaces: tuple[Surfaces, Surfaces],
     codes: tuple[NDArray[np.uint32], NDArray[np.uint32]],
-    times: tuple[int, int],
     void_code: int,
 ) -> FlowField:
     """Return the flow from one frame to another, and where it is valid.
@@ -55,25 +63,23 @@ def exact_flow(
     neither of the two is void.
 
     Args:
-        stage: The scene.
+        motion: From the frame to the other.
         surfaces: Of the frame, and of the other.
         codes: Panoptic codes of both, ``uint32`` of shape ``(height, width)``.
-        times: Numbers of both.
         void_code: Code of void pixels.
     """
     here, there = surfaces
     height, width = here.face.shape
-    flow, ratio = face_motion(stage, here, *times)
-    columns = np.rint(flow[..., 0] + np.arange(width)).clip(-1, width).astype(np.int64)
-    rows = np.rint(flow[..., 1] + np.arange(height)[:, None]).clip(-1, height).astype(np.int64)
-    inside = (ratio > _LEAST_RATIO) & (columns >= 0) & (columns < width)
-    inside &= (rows >= 0) & (rows < height)
-    at = np.where(inside, rows * width + columns, 0)
-    same_face = there.face.ravel()[at] == here.face
-    same_code = codes[1].ravel()[at] == codes[0]
+    flow, ratio = motion.flow, motion.ratio
+    x = np.rint(flow[..., 0] + np.arange(width))
+    y = np.rint(flow[..., 1] + np.arange(height)[:, None])
+    inside = (ratio > _LEAST_RATIO) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    at = np.where(inside, y * width + x, 0).astype(np.intp)
+    same_face = np.take(there.face, at) == here.face
+    same_code = np.take(codes[1], at) == codes[0]
     with np.errstate(invalid="ignore"):  # the sky is infinitely far in both
         expected = here.distance * ratio
-        apart = np.abs(there.distance.ravel()[at] - expected)
+        apart = np.abs(np.take(there.distance, at) - expected)
         near = apart < _DEPTH_SLACK_M + _DEPTH_TOLERANCE * expected
     seen = codes[0] != void_code
     return FlowField(flow, inside & same_code & seen & (same_face | near))

@@ -1,34 +1,20 @@
 """Rows of houses, one house at a time."""
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from mapt_bench.synthetic.palettes import mixed
-from mapt_bench.synthetic.settings import Family
-from mapt_bench.synthetic.shapes import Body, Color, Paint, Panel
+from mapt_bench.synthetic.shapes import Body, Paint, Panel
 from mapt_bench.synthetic.solids import outward
+from mapt_bench.synthetic.styles import Style
 
 __all__ = ["facade_body"]
 
-_WALLS: Final[dict[Family, tuple[Color, ...]]] = {
-    "seen": ((190, 176, 152), (168, 120, 96), (206, 200, 190), (150, 148, 142), (196, 170, 120)),
-    "held-out": ((158, 96, 78), (214, 196, 160), (132, 142, 150), (182, 186, 170), (176, 150, 138)),
-}
-_UPPER: Final[dict[Family, tuple[str, ...]]] = {
-    "seen": ("sash-windows", "tall-windows"),
-    "held-out": ("wide-windows", "arched-windows"),
-}
-_BARE: Final[dict[Family, tuple[str, ...]]] = {
-    "seen": ("brick", "plaster"),
-    "held-out": ("stone", "render"),
-}
-_PANES: Final[Color] = (46, 54, 62)
 _DEPTH: Final = 8.0
 
 
-def facade_body(rng: np.random.Generator, family: Family, length: float, height: float) -> Body:
+def facade_body(rng: np.random.Generator, style: Style, length: float, height: float) -> Body:
     """Return a house of a row, 8 m deep.
 
     It runs along z, from ``-length / 2`` to ``length / 2``. Its front is the plane x = 0 and looks
@@ -37,25 +23,21 @@ def facade_body(rng: np.random.Generator, family: Family, length: float, height:
 
     Args:
         rng: Source of everything random.
-        family: Whose walls and windows.
+        style: Of the video.
         length: Metres.
         height: Metres up to the eaves; the roof, if pitched, adds up to three.
     """
     draw = rng.random(8)
-    color = _WALLS[family][int(draw[0] * len(_WALLS[family]))]
+    color = style.walls[int(draw[0] * len(style.walls))]
     color = mixed(color, (255, 255, 255) if draw[1] > 0.5 else (0, 0, 0), 0.3 * abs(draw[1] - 0.5))
-    upper = Paint(color, _PANES, _UPPER[family][int(draw[2] * 2)], (5.2, 5.8), (float(draw[3]), 0))
-    wall = Paint(color, mixed(color, (0, 0, 0), 0.22), _BARE[family][int(draw[4] * 2)], (3.0, 3.0))
-    ground = Paint(mixed(color, (0, 0, 0), 0.18), _PANES, "shops", (5.6, 3.2), (float(draw[5]), 0))
-    if family == "held-out":
-        ground = replace(ground, texture="arcade", size=(7.5, 3.2))
-    roof_color = ((134, 72, 56), (84, 82, 86), (110, 88, 74))[int(draw[6] * 3)]
-    roof = Paint(
-        roof_color,
-        mixed(roof_color, (0, 0, 0), 0.4),
-        "roof-tiles" if family == "seen" else "slates",
-        (3.0, 3.0),
-    )
+    windows, size = style.upper[int(draw[2] * len(style.upper))]
+    upper = Paint(color, style.panes, windows, size, (float(draw[3]), 0))
+    bare = style.bare[int(draw[4] * len(style.bare))]
+    wall = Paint(color, mixed(color, (0, 0, 0), 0.22), bare, (3.0, 3.0))
+    shops, size = style.shops
+    ground = Paint(mixed(color, (0, 0, 0), 0.18), style.panes, shops, size, (float(draw[5]), 0))
+    tiles = style.roofs[int(draw[6] * len(style.roofs))]
+    roof = Paint(tiles, mixed(tiles, (0, 0, 0), 0.4), style.roof_texture, (3.0, 3.0))
     rise = 3.0 * float(draw[7]) if draw[7] > 0.35 else 0.0
     return Body(panels=tuple(_faces(length, height, rise, (ground, upper, wall, roof))))
 

@@ -109,7 +109,7 @@ def _column(traffic: Traffic, lane: Lane, first: float, count: int, speed: float
     """Cars that follow each other, each doing a little later what the one before it did."""
     lag = max(1, round(0.5 / traffic.clock.step))
     longer = Clock(traffic.clock.frames + lag * count, traffic.clock.step)
-    moved = travelled(pace(traffic.rng, longer, speed, traffic.settings.family, stop=0.1), longer)
+    moved = travelled(pace(traffic.rng, longer, speed, traffic.paces, stop=0.1), longer)
     sign = -1 if lane.back else 1
     roles = []
     for number, place in enumerate(traffic.spaced(count, _BUMPER + 1.5, 1.0, 10.0)):

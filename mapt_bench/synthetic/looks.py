@@ -1,4 +1,4 @@
-"""How things look: sizes and paints, drawn from those of a family.
+"""How things look: sizes and paints, drawn from the style of a video.
 
 Look-alikes are several actors that are given one look. Every look takes the same count of random
 numbers, whatever comes out, so that a change to one thing does not redraw the rest of a scene.
@@ -9,19 +9,10 @@ from typing import Final, Literal, TypeVar
 
 import numpy as np
 
-from mapt_bench.synthetic.car_shapes import CAR_SHAPES, CarShape
-from mapt_bench.synthetic.palettes import (
-    CAR_PAINTS,
-    COATS,
-    FRAME_PAINTS,
-    HAIR,
-    LEG_WEAR,
-    SKIN,
-    TRUCK_PAINTS,
-    washed,
-)
-from mapt_bench.synthetic.settings import Family
+from mapt_bench.synthetic.car_shapes import CarShape
+from mapt_bench.synthetic.palettes import washed
 from mapt_bench.synthetic.shapes import Color, Paint
+from mapt_bench.synthetic.styles import Style
 
 __all__ = [
     "Bag",
@@ -173,61 +164,58 @@ def _glass(draw: float) -> Paint:
     return Paint(_DARK_GLASS, _GLASS_GLEAM, "glass", (1.8, 1.0), (draw, 0.0))
 
 
-def person_look(rng: np.random.Generator, family: Family, wash: float = 0.0) -> PersonLook:
+def person_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> PersonLook:
     """Draw the look of a pedestrian: men, women and, one in eight, children.
 
     Args:
         rng: Source of everything random.
-        family: Whose clothes.
+        style: Of the video.
         wash: How far all paints fade into one grey, 0..1.
     """
     draw = rng.random(14)
     child, woman = draw[0] < 0.12, draw[1] < 0.5
     height = 1.02 + 0.4 * draw[2] if child else (1.66 if woman else 1.77) + 0.2 * (draw[2] - 0.5)
-    usual = (0.9, 1.0, 1.12) if family == "seen" else (0.85, 1.0, 1.2)
-    leg_wear = _pick(LEG_WEAR[family], draw[5])
+    leg_wear = _pick(style.leg_wear, draw[5])
     skirt = bool(woman and draw[6] < 0.3)
-    long_coat = 0.62 if family == "seen" else 0.42
     bags: tuple[Bag, ...] = ("none", "none", "backpack", "shoulder", "hand")
-    hats = (None, None, None, None, _pick(LEG_WEAR[family], draw[10]))
+    hats = (None, None, None, None, _pick(style.leg_wear, draw[10]))
     return PersonLook(
         height=float(height),
-        build=_pick(usual, draw[3]) * (0.94 if woman else 1.04),
+        build=_pick(style.builds, draw[3]) * (0.94 if woman else 1.04),
         head=0.165 if child else 0.135,
-        coat=washed(_pick(COATS[family], draw[4]), wash),
+        coat=washed(_pick(style.coats, draw[4]), wash),
         leg_wear=washed(leg_wear, wash),
         shoes=washed(_solid((34, 30, 30) if draw[11] < 0.7 else (206, 204, 200)), wash),
-        skin=washed(_solid(_pick(SKIN, draw[7])), wash),
-        hair=washed(_solid(_pick(HAIR[family], draw[8])), wash),
+        skin=washed(_solid(_pick(style.skin, draw[7])), wash),
+        hair=washed(_solid(_pick(style.hair, draw[8])), wash),
         long_hair=bool(woman and draw[12] < 0.65),
         hat=None if (hat := _pick(hats, draw[9])) is None else washed(hat, wash),
-        hem=0.5 if skirt else (long_coat if draw[6] > 0.72 and not child else 0.0),
+        hem=0.5 if skirt else (style.long_coat if draw[6] > 0.72 and not child else 0.0),
         skirt=skirt,
         bag=_pick(bags, draw[13]),
-        bag_paint=washed(_pick(LEG_WEAR[family], 1 - draw[10] - 1e-9), wash),
+        bag_paint=washed(_pick(style.leg_wear, 1 - draw[10] - 1e-9), wash),
     )
 
 
-def rider_look(rng: np.random.Generator, family: Family, wash: float = 0.0) -> RiderLook:
+def rider_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> RiderLook:
     """Draw the look of a cyclist; arguments as in :func:`person_look`."""
-    person = person_look(rng, family, wash)
+    person = person_look(rng, style, wash)
     draw = rng.random(4)
-    helmets = ((198, 200, 204), (44, 44, 48)) if family == "seen" else ((206, 78, 40), (60, 90, 96))
     return RiderLook(
         person=person,
-        frame=washed(_pick(FRAME_PAINTS[family], draw[0]), wash),
+        frame=washed(_pick(style.frames, draw[0]), wash),
         tyre=washed(_solid((30, 30, 32)), wash),
         spokes=washed(_solid((104, 106, 110)), wash),
-        wheel=0.34 if family == "seen" else 0.31,
+        wheel=style.wheel,
         lean=0.25 + 0.35 * float(draw[1]),
-        helmet=washed(_solid(_pick(helmets, draw[3])), wash) if draw[2] < 0.45 else None,
+        helmet=washed(_solid(_pick(style.helmets, draw[3])), wash) if draw[2] < 0.45 else None,
     )
 
 
-def car_look(rng: np.random.Generator, family: Family, wash: float = 0.0) -> CarLook:
+def car_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> CarLook:
     """Draw the look of a car; arguments as in :func:`person_look`."""
     draw = rng.random(6)
-    kind = _pick(CAR_SHAPES[family], draw[0])
+    kind = _pick(style.car_shapes, draw[0])
     shape = replace(
         kind,
         length=kind.length * (0.96 + 0.08 * float(draw[1])),
@@ -235,7 +223,7 @@ def car_look(rng: np.random.Generator, family: Family, wash: float = 0.0) -> Car
     )
     return CarLook(
         shape=shape,
-        paint=washed(_pick(CAR_PAINTS[family], draw[3]), wash),
+        paint=washed(_pick(style.car_paints, draw[3]), wash),
         glass=washed(_glass(draw[4]), wash),
         trim=washed(_solid((36, 37, 40)), wash),
         tyre=washed(_WHEEL, wash),
@@ -245,21 +233,17 @@ def car_look(rng: np.random.Generator, family: Family, wash: float = 0.0) -> Car
     )
 
 
-def truck_look(rng: np.random.Generator, family: Family) -> TruckLook:
+def truck_look(rng: np.random.Generator, style: Style) -> TruckLook:
     """Draw the look of a van or lorry, half of them each.
 
     Args:
         rng: Source of everything random.
-        family: Whose sizes and paints.
+        style: Of the video.
     """
     draw = rng.random(6)
     box = bool(draw[0] < 0.5)
-    small, great = (
-        ((5.2, 7.0) if box else (4.8, 6.0))
-        if family == "seen"
-        else ((6.2, 8.2) if box else (5.4, 6.6))
-    )
-    paint = _pick(TRUCK_PAINTS[family], draw[1])
+    small, great = style.lorry if box else style.van
+    paint = _pick(style.truck_paints, draw[1])
     return TruckLook(
         box=box,
         length=small + (great - small) * float(draw[2]),

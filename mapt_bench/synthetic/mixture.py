@@ -7,8 +7,9 @@ import numpy as np
 from mapt_bench.synthetic.casting import Role, RoleKind
 from mapt_bench.synthetic.lanes import ahead, crossing_cars, oncoming, overtaking, parked_row
 from mapt_bench.synthetic.layout import Lane
-from mapt_bench.synthetic.recording import Manner
+from mapt_bench.synthetic.sampling import style_of
 from mapt_bench.synthetic.sidewalks import crossers, cyclists, waiters, walkers
+from mapt_bench.synthetic.styles import Manner
 from mapt_bench.synthetic.traffic import Traffic
 
 __all__ = ["add_distant", "fill", "stages"]
@@ -75,6 +76,7 @@ def fill(traffic: Traffic, wanted: int) -> None:
     """Add groups of things until as many as wanted are in view at some time."""
     groups = _GROUPS[traffic.recording.manner]
     makes, weights = list(groups), np.array(list(groups.values()))
+    weights[makes.index(cyclists)] *= style_of(traffic.settings).cyclists
     for _ in range(_MOST_GROUPS):
         missing = wanted - traffic.tracked
         if missing <= 0:

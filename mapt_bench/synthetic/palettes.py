@@ -4,24 +4,37 @@ Several cars share a paint and several pedestrians a coat, as in a street: colou
 somebody is, and never settles it.
 """
 
+import math
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
-from mapt_bench.synthetic.settings import Family
+from mapt_bench.synthetic.scene import Sky
 from mapt_bench.synthetic.shapes import Color, Paint
 
 __all__ = [
+    "BARE",
     "CAR_PAINTS",
     "COATS",
     "FRAME_PAINTS",
     "GREY",
+    "GROUND",
     "HAIR",
+    "LEAVES",
     "LEG_WEAR",
+    "METAL",
+    "SKIES",
     "SKIN",
     "TRUCK_PAINTS",
+    "UPPER",
+    "WALLS",
+    "TableFamily",
     "mixed",
+    "oklch",
     "washed",
 ]
+
+TableFamily = Literal["seen", "held-out"]
+"""Families with fixed tables; what is sampled for each video has none."""
 
 GREY: Final[Color] = (124, 124, 124)
 """What everything is washed to."""
@@ -37,6 +50,41 @@ def mixed(color: Color, other: Color, share: float) -> Color:
         round(own + share * (theirs - own)) for own, theirs in zip(color, other, strict=True)
     )
     return red, green, blue
+
+
+def oklch(lightness: float, chroma: float, hue: float) -> Color:
+    """Return the sRGB colour; chroma is reduced until it exists.
+
+    OKLCh is a perceptual space (Ottosson 2020, "A perceptual color space for image processing").
+
+    Args:
+        lightness: 0..1.
+        chroma: 0 is grey, 0.1 plain, 0.2 vivid.
+        hue: Degrees: 30 red, 70 brown and beige, 110 yellow, 140 green, 250 blue.
+
+    >>> oklch(0.5, 0.0, 0.0)
+    (99, 99, 99)
+    """
+    angle = math.radians(hue)
+    for _ in range(20):
+        a, b = chroma * math.cos(angle), chroma * math.sin(angle)
+        long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
+        middle = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
+        short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
+        linear = (
+            4.0767416621 * long - 3.3077115913 * middle + 0.2309699292 * short,
+            -1.2684380046 * long + 2.6097574011 * middle - 0.3413193965 * short,
+            -0.0041960863 * long - 0.7034186147 * middle + 1.7076147010 * short,
+        )
+        if all(-1e-3 <= value <= 1.001 for value in linear):
+            break
+        chroma *= 0.85
+    red, green, blue = (round(255 * _encoded(min(max(value, 0.0), 1.0))) for value in linear)
+    return red, green, blue
+
+
+def _encoded(value: float) -> float:
+    return 12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055
 
 
 def washed(paint: Paint, wash: float) -> Paint:
@@ -55,7 +103,7 @@ def _plain(color: Color) -> Paint:
     return Paint(color, color)
 
 
-COATS: Final[dict[Family, tuple[Paint, ...]]] = {
+COATS: Final[dict[TableFamily, tuple[Paint, ...]]] = {
     "seen": (
         _plain((34, 42, 74)),
         _plain((28, 28, 31)),
@@ -85,7 +133,7 @@ COATS: Final[dict[Family, tuple[Paint, ...]]] = {
 }
 """What is worn above: coats, shirts and jackets."""
 
-LEG_WEAR: Final[dict[Family, tuple[Paint, ...]]] = {
+LEG_WEAR: Final[dict[TableFamily, tuple[Paint, ...]]] = {
     "seen": (
         _plain((40, 52, 88)),
         _plain((30, 30, 34)),
@@ -114,12 +162,12 @@ SKIN: Final[tuple[Color, ...]] = (
 )
 """Common to both families: people are people."""
 
-HAIR: Final[dict[Family, tuple[Color, ...]]] = {
+HAIR: Final[dict[TableFamily, tuple[Color, ...]]] = {
     "seen": ((34, 27, 24), (82, 56, 38), (186, 152, 98), (150, 148, 146)),
     "held-out": ((46, 38, 40), (118, 74, 46), (140, 66, 38), (214, 210, 204)),
 }
 
-CAR_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
+CAR_PAINTS: Final[dict[TableFamily, tuple[Paint, ...]]] = {
     "seen": (
         Paint((208, 210, 213), (158, 162, 168), "doors"),
         Paint((160, 164, 170), (116, 120, 128), "doors"),
@@ -142,7 +190,7 @@ CAR_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
     ),
 }
 
-TRUCK_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
+TRUCK_PAINTS: Final[dict[TableFamily, tuple[Paint, ...]]] = {
     "seen": (
         Paint((208, 208, 206), (56, 90, 150), "lettering"),
         Paint((212, 174, 46), (150, 34, 34), "lettering"),
@@ -157,8 +205,77 @@ TRUCK_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
     ),
 }
 
-FRAME_PAINTS: Final[dict[Family, tuple[Paint, ...]]] = {
+FRAME_PAINTS: Final[dict[TableFamily, tuple[Paint, ...]]] = {
     "seen": (_plain((30, 32, 36)), _plain((150, 30, 34)), _plain((52, 84, 140))),
     "held-out": (_plain((196, 194, 188)), _plain((34, 104, 92)), _plain((188, 118, 40))),
 }
 """Bicycles."""
+
+GROUND: Final[dict[TableFamily, dict[str, tuple[Paint, ...]]]] = {
+    "seen": {
+        "road": (
+            Paint((74, 74, 78), (96, 96, 98), "asphalt", (5, 5)),
+            Paint((92, 90, 88), (112, 110, 106), "asphalt", (5, 5)),
+        ),
+        "sidewalk": (
+            Paint((118, 114, 108), (158, 152, 144), "paving", (2.4, 2.4)),
+            Paint((136, 128, 122), (170, 160, 152), "paving", (2.0, 2.0)),
+        ),
+        "terrain": (
+            Paint((74, 92, 44), (116, 128, 66), "grass", (4, 4)),
+            Paint((102, 100, 62), (134, 124, 82), "grass", (4, 4)),
+        ),
+        "vegetation": (Paint((46, 74, 34), (88, 112, 54), "grass", (3, 3)),),
+    },
+    "held-out": {
+        "road": (
+            Paint((84, 80, 80), (62, 60, 64), "tarmac", (6, 6)),
+            Paint((104, 102, 104), (82, 80, 82), "tarmac", (6, 6)),
+        ),
+        "sidewalk": (
+            Paint((124, 104, 94), (164, 142, 128), "slabs", (2.7, 2.7)),
+            Paint((104, 108, 112), (148, 152, 154), "slabs", (3.3, 3.3)),
+        ),
+        "terrain": (
+            Paint((92, 104, 58), (142, 140, 78), "meadow", (5, 5)),
+            Paint((116, 98, 72), (146, 128, 96), "meadow", (5, 5)),
+        ),
+        "vegetation": (Paint((62, 78, 40), (112, 120, 62), "meadow", (3, 3)),),
+    },
+}
+
+SKIES: Final[dict[TableFamily, tuple[Sky, ...]]] = {
+    "seen": (
+        Sky((96, 146, 204), (204, 218, 228), 0.45),
+        Sky((168, 176, 186), (214, 216, 218), 0.25),
+        Sky((76, 128, 196), (190, 212, 230), 0.1),
+    ),
+    "held-out": (
+        Sky((128, 152, 186), (228, 216, 196), 0.55),
+        Sky((186, 188, 190), (222, 220, 216), 0.15),
+        Sky((104, 130, 176), (224, 200, 178), 0.3),
+    ),
+}
+
+LEAVES: Final[dict[TableFamily, tuple[tuple[Color, Color], ...]]] = {
+    "seen": (((30, 54, 24), (92, 122, 52)), ((40, 60, 34), (112, 132, 72))),
+    "held-out": (((46, 62, 28), (132, 140, 58)), ((26, 52, 40), (78, 116, 84))),
+}
+
+METAL: Final[dict[TableFamily, tuple[Color, ...]]] = {
+    "seen": ((116, 120, 122), (64, 68, 72)),
+    "held-out": ((92, 100, 94), (142, 138, 130)),
+}
+
+WALLS: Final[dict[TableFamily, tuple[Color, ...]]] = {
+    "seen": ((190, 176, 152), (168, 120, 96), (206, 200, 190), (150, 148, 142), (196, 170, 120)),
+    "held-out": ((158, 96, 78), (214, 196, 160), (132, 142, 150), (182, 186, 170), (176, 150, 138)),
+}
+UPPER: Final[dict[TableFamily, tuple[str, ...]]] = {
+    "seen": ("sash-windows", "tall-windows"),
+    "held-out": ("wide-windows", "arched-windows"),
+}
+BARE: Final[dict[TableFamily, tuple[str, ...]]] = {
+    "seen": ("brick", "plaster"),
+    "held-out": ("stone", "render"),
+}

@@ -6,11 +6,26 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.settings import FRAME_SECONDS, Family, WorldSettings
+from mapt_bench.synthetic.settings import FRAME_SECONDS, WorldSettings
 
-__all__ = ["Clock", "Path", "Route", "drive", "pace", "travelled", "walk"]
+__all__ = ["Clock", "Paces", "Path", "Route", "drive", "pace", "travelled", "walk"]
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Paces:
+    """How the speeds of a video change.
+
+    Attributes:
+        are_waves: Whether they swell and slacken; otherwise they change from level to level.
+        period: Least and most seconds of a wave, or of a level.
+        strength: Least and most share of the mean by which they change; levels have the most.
+    """
+
+    are_waves: bool
+    period: tuple[float, float]
+    strength: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +85,32 @@ def pace(
     rng: np.random.Generator,
     clock: Clock,
     cruise: float,
-    family: Family,
+    paces: Paces,
     *,
     stop: float = 0.0,
 ) -> Floats:
     """Draw speeds that are never constant.
 
-    Seen things swell and slacken like waves; those held out change from one level to the next.
+    They swell and slacken like waves, or change from one level to the next.
 
     Args:
         rng: Source of all choices.
         clock: When the frames are taken.
         cruise: Mean speed while moving, m/s.
-        family: Which of the two.
+        paces: Which of the two, and how much.
         stop: Probability that it slows to a halt once, and goes on.
 
     Returns:
         Speeds in m/s, none negative, shape ``(frames,)``.
     """
     seconds = clock.seconds
-    if family == "seen":
-        period, strength = rng.uniform(1.6, 4.5), rng.uniform(0.1, 0.4)
+    if paces.are_waves:
+        period, strength = rng.uniform(*paces.period), rng.uniform(*paces.strength)
         factors = 1 + strength * np.sin(2 * np.pi * (seconds / period + rng.uniform()))
     else:
-        period = rng.uniform(0.7, 1.6)
-        levels = rng.uniform(0.6, 1.4, size=int(clock.span / period) + 3)
+        period = rng.uniform(*paces.period)
+        strength = paces.strength[1]
+        levels = rng.uniform(1 - strength, 1 + strength, size=int(clock.span / period) + 3)
         factors = _eased(seconds / period + rng.uniform(), levels)
     if rng.uniform() < stop:
         middle, hold = rng.uniform(0.1, 0.9) * clock.span, rng.uniform(0.3, 1.5)

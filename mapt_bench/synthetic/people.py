@@ -21,7 +21,7 @@ from mapt_bench.synthetic.looks import PersonLook, RiderLook
 from mapt_bench.synthetic.shapes import Body, Paint, Panel
 from mapt_bench.synthetic.solids import disc
 
-__all__ = ["person_body", "rider_body", "stride"]
+__all__ = ["bicycle_body", "person_body", "rider_body", "stride"]
 
 _HIP_SWING: Final = 0.46
 """Radians that a thigh swings forward and back at full swing."""
@@ -165,9 +165,7 @@ def rider_body(look: RiderLook, phase: NDArray[np.float64]) -> Body:
     person = look.person
     figure, height = Figure(len(phase)), person.height
     scale = height / 1.75
-    saddle = np.array([0.0, 0.95, -0.22]) * scale
-    pedals = np.array([0.0, 0.29, -0.02]) * scale
-    bar = np.array([0.0, 1.0, 0.36]) * scale
+    saddle, pedals, bar = places = _bicycle_places(scale)
     hips = np.broadcast_to(moved(saddle, 0, 0.06 * scale, 0), (len(phase), 3))
     chest = hips + _upright(np.full(len(phase), look.lean), 0.215 * height)
     neck = hips + _upright(np.full(len(phase), look.lean), 0.315 * height)
@@ -187,8 +185,22 @@ def rider_body(look: RiderLook, phase: NDArray[np.float64]) -> Body:
     if person.bag == "backpack":
         _add_bag(figure, person, hips, chest, hips)
     add_head(figure, person, neck, look.helmet)
-    panels = _add_bicycle(figure, look, scale, (saddle, pedals, bar))
+    panels = _add_bicycle(figure, look, scale, places)
     return figure.body(shadow=(0.25 * scale, 0.85 * scale), panels=panels)
+
+
+def bicycle_body(look: RiderLook) -> Body:
+    """Return a parked bicycle of the size that would suit its rider."""
+    scale = look.person.height / 1.75
+    figure = Figure(1)
+    panels = _add_bicycle(figure, look, scale, _bicycle_places(scale))
+    return figure.body(shadow=(0.12 * scale, 0.85 * scale), panels=panels)
+
+
+def _bicycle_places(scale: float) -> tuple[Points, Points, Points]:
+    """Return where saddle, pedals and handlebar are, ``(3,)`` each."""
+    places = np.array([[0.0, 0.95, -0.22], [0.0, 0.29, -0.02], [0.0, 1.0, 0.36]]) * scale
+    return places[0], places[1], places[2]
 
 
 def _add_bicycle(

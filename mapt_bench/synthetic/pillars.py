@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from mapt_bench.synthetic.casting import Role
 from mapt_bench.synthetic.hiding import is_close
 from mapt_bench.synthetic.paths import Clock, Path, pace, travelled
+from mapt_bench.synthetic.sampling import style_of
 from mapt_bench.synthetic.scenery import standing
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.shapes import Actor, Body
@@ -56,7 +57,7 @@ def draw_pillars(
     slots = rng.permutation(count)
     pillars = []
     for slot in slots:
-        body = pillar_body(rng, settings.family)
+        body = pillar_body(rng, style_of(settings))
         # Side by side, so that each has people of its own.
         tangent = view.reach * (1.5 * (slot + rng.uniform(0.25, 0.75)) / count - 0.75)
         ahead = nearest + rng.uniform(0.5, 4.5)
@@ -129,7 +130,7 @@ def _way(
     """Walk up to a pillar, be behind it for the gap, and go on, to the other side or back."""
     gap, frames = settings.gap, clock.frames
     enter = rng.uniform(1.6, frames - gap - 1.6)
-    own = pace(rng, clock, rng.uniform(0.7, 1.7), settings.family)
+    own = pace(rng, clock, rng.uniform(0.7, 1.7), style_of(settings).paces)
     walked = travelled(own, clock)
     time = np.arange(frames, dtype=np.float64)
     leave = enter + gap

@@ -1,7 +1,8 @@
 """Polygons in the image: rounded rods, and what is left of a polygon inside the view."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 __all__ = [
     "FRACTION_BITS",
     "NEAR",
+    "Outline",
     "clip_to_view",
     "fixed_point",
     "flat_outlines",
+    "outline_of",
     "rod_maps",
     "rod_outlines",
 ]
@@ -105,27 +108,22 @@ def fixed_point(pixels: _Array) -> NDArray[np.int32]:
 
 
 def flat_outlines(
-    panels: Sequence[_Array], frames: int, reach: float
-) -> tuple[tuple[NDArray[np.int32], ...], NDArray[np.bool_]]:
+    points: _Array, starts: NDArray[np.intp], reach: float
+) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return panels in fixed point, and which of them need not be cut.
 
     Args:
-        panels: Homogeneous corners ``(T, n, 3)`` of each.
-        frames: T.
+        points: Homogeneous corners of all panels, ``(T, corners, 3)``.
+        starts: Where each panel starts among them.
         reach: Pixels that an uncut panel may lie from the image's first row and column.
 
     Returns:
-        Corners ``(T, n, 2)`` of each panel, nonsense where it must be cut; and ``(T, panels)``.
+        Corners ``(T, corners, 2)``, nonsense where a panel must be cut; and ``(T, panels)``.
     """
-    if not panels:
-        return (), np.ones((frames, 0), dtype=np.bool_)
-    points = np.concatenate(panels, axis=1)
     ahead = points[..., 2] > NEAR
     pixels = points[..., :2] / np.where(ahead, points[..., 2], 1)[..., None]
     sound = ahead & (np.abs(pixels) < reach).all(axis=2)
-    starts = np.cumsum([0, *(panel.shape[1] for panel in panels)])[:-1]
-    outlines = np.split(fixed_point(pixels), starts[1:], axis=1)
-    return tuple(outlines), np.logical_and.reduceat(sound, starts, axis=1)
+    return fixed_point(pixels), np.logical_and.reduceat(sound, starts, axis=1)
 
 
 def clip_to_view(points: _Array, height: int, width: int) -> _Array:
@@ -169,3 +167,46 @@ def _view_limits(height: int, width: int) -> _Array:
             [0.0, -1.0, (1 + _MARGIN) * height, 0.0],
         ]
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """A polygon in all frames, worked out as far as can be before a frame is drawn.
+
+    Attributes:
+        points: Homogeneous corners, ``(T, n, 3)``.
+        pixels: The same in fixed point, ``(T, n, 2)``; nonsense where the polygon is not whole.
+        is_whole: Whether all of it is about the image, ``(T,)``: what is not must be cut.
+        is_seen: Whether any of it may be, ``(T,)``.
+    """
+
+    points: _Array
+    pixels: NDArray[np.int32]
+    is_whole: NDArray[np.bool_]
+    is_seen: NDArray[np.bool_]
+
+    def part(self, frames: slice) -> Self:
+        """Return the outline in some of its frames."""
+        return replace(
+            self,
+            points=self.points[frames],
+            pixels=self.pixels[frames],
+            is_whole=self.is_whole[frames],
+            is_seen=self.is_seen[frames],
+        )
+
+
+def outline_of(points: _Array, height: int, width: int) -> Outline:
+    """Find out in which frames a polygon needs no cutting.
+
+    Args:
+        points: Homogeneous image points, ``(T, n, 3)``.
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+    """
+    limits = _view_limits(height, width)
+    beyond: NDArray[np.bool_] = np.less(points @ limits[:, :3].T + limits[:, 3], 0)
+    is_whole = np.logical_not(np.logical_or.reduce(beyond, axis=(1, 2)))
+    flat = points[..., :2] / np.where(is_whole[:, None], points[..., 2], 1)[..., None]
+    is_seen = np.logical_not(np.logical_and.reduce(beyond, axis=1)).all(axis=1)
+    return Outline(points, fixed_point(flat), is_whole, is_seen)

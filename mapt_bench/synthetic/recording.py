@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 
 from mapt_bench.synthetic.even import even_choice
 from mapt_bench.synthetic.layout import BEFORE, Layout, draw_layout
-from mapt_bench.synthetic.paths import Clock, Route, drive, pace, travelled
+from mapt_bench.synthetic.paths import Clock, Path, Route, drive, pace, travelled
+from mapt_bench.synthetic.sampling import style_of
 from mapt_bench.synthetic.scene import CameraTrack
 from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.styles import Manner, Style
 
-__all__ = ["Manner", "Recording", "draw_recording"]
+__all__ = ["Recording", "draw_recording"]
 
 Floats = NDArray[np.float64]
-Manner = Literal["cruise", "crawl", "wait", "turn"]
 
-_MANNERS: dict[Manner, float] = {"cruise": 0.4, "crawl": 0.17, "wait": 0.24, "turn": 0.19}
 _FOCAL = 721.5 / 375  # of KITTI's colour cameras, in image heights
 _ELEVATION = 1.65  # metres, of the same
 
@@ -47,7 +47,7 @@ class Recording:
 
 def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clock) -> Recording:
     """Draw a street and how it is driven along."""
-    manner, haste = even_choice(settings.seed, _MANNERS)
+    manner, haste = even_choice(settings.seed, style_of(settings).manners)
     layout = _street(rng, manner)
     speeds = _speeds(rng, manner, haste, settings, clock)
     along = BEFORE + travelled(speeds, clock)
@@ -61,9 +61,8 @@ def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clo
         stop_line = layout.junction - layout.cross.half_width - rng.uniform(5.0, 13.0)
         along = stop_line - travelled(speeds, clock)[::-1]  # comes to a stop, or stands
         speeds = speeds[::-1]
-    return Recording(
-        manner, layout, route, beside, along, speeds, _camera(rng, clock, route, along, beside)
-    )
+    camera = _camera(rng, clock, style_of(settings), drive(route, along, beside), along)
+    return Recording(manner, layout, route, beside, along, speeds, camera)
 
 
 def _street(rng: np.random.Generator, manner: Manner) -> Layout:
@@ -86,21 +85,20 @@ def _speeds(
     slowest, fastest = {"cruise": (6.0, 14.5), "crawl": (0.5, 4.0), "turn": (2.5, 5.5)}[manner]
     stop = {"cruise": 0.05, "crawl": 0.4, "turn": 0.15}[manner]
     cruise = slowest + haste * (fastest - slowest)
-    return pace(rng, clock, cruise, settings.family, stop=stop)
+    return pace(rng, clock, cruise, style_of(settings).paces, stop=stop)
 
 
 def _camera(
-    rng: np.random.Generator, clock: Clock, route: Route, along: Floats, beside: float
+    rng: np.random.Generator, clock: Clock, style: Style, way: Path, along: Floats
 ) -> CameraTrack:
     seconds = clock.seconds
-    way = drive(route, along, beside)
     moved = np.clip(np.abs(np.gradient(along)) / clock.step if clock.frames > 1 else 0.0, 0, 5) / 5
     sway = 0.006 * np.sin(2 * np.pi * (seconds / rng.uniform(2.0, 4.0) + rng.uniform()))
     bumps = 0.004 * np.sin(2 * np.pi * (seconds / rng.uniform(0.4, 0.9) + rng.uniform()))
     return CameraTrack(
         position=way.position,
-        elevation=_ELEVATION * rng.uniform(0.92, 1.08),
+        elevation=_ELEVATION * rng.uniform(*style.elevation),
         heading=way.heading + sway * moved,
-        pitch=rng.uniform(-0.01, 0.02) + bumps * moved,
-        focal=_FOCAL * rng.uniform(0.95, 1.05),
+        pitch=rng.uniform(*style.pitch) + bumps * moved,
+        focal=_FOCAL * rng.uniform(*style.focal),
     )

@@ -58,11 +58,13 @@ class Sky:
         zenith: RGB overhead.
         horizon: RGB at the horizon; distant surfaces fade into it too.
         clouds: Strength of clouds, 0..1.
+        glow: How much lighter it is around the sun, 0..1.
     """
 
     zenith: Color
     horizon: Color
     clouds: float = 0.0
+    glow: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +80,13 @@ class Light:
         noise: Standard deviation of the sensor's noise in grey levels (0..255).
         shutter: Share of the time between frames that the shutter is open: motion blur.
         softness: Standard deviation of the lens's blur in pixels at 128 rows.
+        sun_height: Radians above the horizon: shadows are as long as that makes them. ``None``: the
+            sun is hidden, or at the zenith, and shadows lie below things.
+        shadow: Share of the light that reaches shaded ground, 0..1.
+        balance: Gains of red, green and blue.
+        gamma: Exponent on all colours, from 0 (black) to 1 (white).
+        saturation: Factor on the chroma of all colours.
+        vignette: Share of the light that the corners of the image lack, 0..1.
     """
 
     exposure: NDArray[np.float64]
@@ -87,6 +96,12 @@ class Light:
     noise: float = 3.0
     shutter: float = 0.3
     softness: float = 0.5
+    sun_height: float | None = None
+    shadow: float = 0.58
+    balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    gamma: float = 1.0
+    saturation: float = 1.0
+    vignette: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.synthetic.layout import LANE, Strip
+from mapt_bench.synthetic.looks import rider_look
+from mapt_bench.synthetic.people import bicycle_body
 from mapt_bench.synthetic.recording import Recording
 from mapt_bench.synthetic.scene import Ground
-from mapt_bench.synthetic.settings import Family
-from mapt_bench.synthetic.shapes import Actor, Body, Paint
+from mapt_bench.synthetic.shapes import Actor, Body
+from mapt_bench.synthetic.styles import Style
 from mapt_bench.synthetic.surroundings import (
     facade_body,
     fence_body,
@@ -30,7 +32,6 @@ _PIECE = 12.0  # metres of a patch of ground where a road bends
 _BEHIND = 12.0
 _IN_SIGHT = 115.0
 _HOUSE_DEPTH = 8.0
-_MARKING = Paint((206, 206, 200), (222, 222, 216))
 
 
 def standing(class_name: str, body: Body, place: Floats, heading: float) -> Actor:
@@ -49,12 +50,12 @@ class Scenery:
 
     Args:
         rng: Source of all choices.
-        family: Whose textures.
+        style: Of the video.
         recording: The street and the camera.
     """
 
-    def __init__(self, rng: np.random.Generator, family: Family, recording: Recording) -> None:
-        self.rng, self.family = rng, family
+    def __init__(self, rng: np.random.Generator, style: Style, recording: Recording) -> None:
+        self.rng, self.style = rng, style
         self.layout = recording.layout
         self.first = float(recording.along[0]) - _BEHIND
         self.last = float(recording.along.max()) + _IN_SIGHT
@@ -66,7 +67,7 @@ class Scenery:
     def ground(self) -> tuple[Ground, ...]:
         """Return grass to the horizon, sidewalks, roads and their markings."""
         paints = {
-            name: ground_paint(name, self.rng, self.family)
+            name: ground_paint(name, self.rng, self.style)
             for name in ("terrain", "sidewalk", "road")
         }
         patches = [Ground("terrain", None, paints["terrain"])]
@@ -76,7 +77,7 @@ class Scenery:
                 patches += [
                     Ground(name, corners, paints[name]) for corners in self._pieces(strip, half)
                 ]
-        patches += [Ground("road", corners, _MARKING) for corners in self._markings()]
+        patches += [Ground("road", corners, self.style.marking) for corners in self._markings()]
         return tuple(patches)
 
     def _range(self, strip: Strip) -> tuple[float, float]:
@@ -122,6 +123,8 @@ class Scenery:
         for side in (-1, 1):
             self._row(main, side, self.first, self.last)
             self._lamps(main, side)
+            if self.style.is_furnished:
+                self._parked_bicycles(main, side)
         if cross is None:
             return
         for side in (-1, 1):
@@ -155,7 +158,7 @@ class Scenery:
         place = along[0]
         while place < along[1] - 4.0:
             length = min(self.rng.uniform(8.0, 15.0), along[1] - place)
-            height = self.rng.uniform(5.0, 12.0)
+            height = self.rng.uniform(*self.style.house_heights)
             if self._is_free(strip, place, place + length):
                 self._house(strip, side, (place, length, height), back)
             place += length
@@ -169,7 +172,7 @@ class Scenery:
         heading = float(strip.route.heading(np.array(middle))) + (0.0 if side < 0 else np.pi)
         far = 0.5 if strip is self.layout.main or middle > strip.middle else -0.5
         offset = far * length * (1.0 if side < 0 else -1.0)
-        body = moved(facade_body(self.rng, self.family, length, height), (0.0, 0.0, -offset))
+        body = moved(facade_body(self.rng, self.style, length, height), (0.0, 0.0, -offset))
         centre = strip.route.place(np.array(middle), side * back)
         end = centre + offset * np.array([np.sin(heading), np.cos(heading)])
         self.houses.append(standing("building", body, end, heading))
@@ -191,7 +194,7 @@ class Scenery:
             middle = np.array(place + 3.5)
             spot = strip.route.place(middle, side * (strip.half_width + 0.6))
             heading = float(strip.route.heading(middle))
-            body = make(self.rng, self.family, 7.0)
+            body = make(self.rng, self.style, 7.0)
             self.houses.append(standing(class_name, body, spot, heading))
 
     def _trees(self, strip: Strip, side: int, along: tuple[float, float], back: float) -> None:
@@ -202,7 +205,7 @@ class Scenery:
             )
             if self._is_free(strip, place - 2.0, place + 2.0):
                 spot = strip.route.place(np.array(place), beside)
-                body = tree_body(self.rng, self.family, self.rng.uniform(4.5, 9.0))
+                body = tree_body(self.rng, self.style, self.rng.uniform(4.5, 9.0))
                 self.houses.append(standing("vegetation", body, spot, 0.0))
             place += self.rng.uniform(6.0, 14.0)
 
@@ -213,21 +216,36 @@ class Scenery:
         while place < self.first + 80.0:
             spot = strip.route.place(np.array(place), side * (strip.half_road + 0.45))
             heading = float(strip.route.heading(np.array(place)))
-            kind = self.rng.choice(("lamp", "sign", "tree"), p=(0.5, 0.2, 0.3))
+            kind = self.rng.choice(("lamp", "sign", "tree"), p=self.style.furniture)
             if not self._is_free(strip, place, place):
                 kind = "none"
             if kind == "lamp":
-                body = pole_body(self.rng, self.family, self.rng.uniform(4.5, 8.0))
+                body = pole_body(self.rng, self.style, self.rng.uniform(4.5, 8.0))
                 self.furniture.append(standing("pole", body, spot, heading))
             elif kind == "sign":
                 turned = heading + (np.pi if side > 0 else 0.0)
                 self.furniture.append(
-                    standing("pole", sign_body(self.rng, self.family), spot, turned)
+                    standing("pole", sign_body(self.rng, self.style), spot, turned)
                 )
             elif kind == "tree" and with_trees:
-                body = tree_body(self.rng, self.family, self.rng.uniform(5.0, 8.0))
+                body = tree_body(self.rng, self.style, self.rng.uniform(5.0, 8.0))
                 self.furniture.append(standing("vegetation", body, spot, 0.0))
-            place += self.rng.uniform(7.0, 16.0)
+            place += self.rng.uniform(*self.style.furniture_gap)
+
+    def _parked_bicycles(self, strip: Strip, side: int) -> None:
+        """Up to three rows of one to four bicycles, at the kerb or before the houses."""
+        for _ in range(int(self.rng.integers(0, 4))):
+            first = self.first + _BEHIND + self.rng.uniform(4.0, 60.0)
+            beside = strip.half_road + self.rng.choice((0.45, strip.sidewalk - 0.4))
+            turned = self.rng.choice((0.0, 0.5, 1.0)) * np.pi + self.rng.normal(0.0, 0.1)
+            for number in range(int(self.rng.integers(1, 5))):
+                place = np.array(first + number * self.rng.uniform(0.5, 0.9))
+                if not self._is_free(strip, float(place), float(place)):
+                    continue
+                body = bicycle_body(rider_look(self.rng, self.style))
+                heading = float(strip.route.heading(place)) + turned
+                spot = strip.route.place(place, side * beside)
+                self.furniture.append(standing("bicycle", body, spot, heading))
 
     def _corner(self, side: int) -> None:
         """Traffic lights before and after the junction."""
@@ -238,6 +256,4 @@ class Scenery:
         for way in (-1, 1):
             along = self.layout.junction + way * (cross.half_road + 0.8)
             spot = main.route.place(np.array(along), side * (main.half_road + 0.5))
-            self.furniture.append(
-                standing("pole", light_body(self.rng, self.family), spot, heading)
-            )
+            self.furniture.append(standing("pole", light_body(self.rng, self.style), spot, heading))

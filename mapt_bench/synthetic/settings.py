@@ -8,7 +8,13 @@ from mapt_bench.errors import ConfigError, nearest
 __all__ = ["FRAME_SECONDS", "MAX_SIZE", "MIN_SIZE", "Family", "Kind", "WorldSettings"]
 
 Kind = Literal["street", "crowd"]
-Family = Literal["seen", "held-out"]
+Family = Literal["seen", "held-out", "varied", "shifted"]
+"""Source of appearance, shapes and gaits.
+
+``"seen"`` and ``"held-out"`` are the fixed tables of version 1 of the suites. ``"varied"`` samples
+them for each video from continuous ranges. ``"shifted"`` has the tables of ``"held-out"`` under
+another camera and another light.
+"""
 
 FRAME_SECONDS = 0.1
 """Time between two frames at real-like speed: ten frames a second, as KITTI has them."""
@@ -31,7 +37,7 @@ class WorldSettings:
         height: Pixels.
         width: Pixels.
         labels: Label space; ``"motchallenge-step"`` for crowds only.
-        family: Which textures, shapes and speeds things have: those of training or others.
+        family: Source of appearance, shapes and gaits, see :data:`Family`.
         speed: Multiple of real-like speeds, of things and camera.
         spacing: Multiple of real-like distances between things of a class; below 1 is closer.
         similarity: Share of the things of a class that look alike on purpose, 0..1.

@@ -19,7 +19,7 @@ def walkers(traffic: Traffic) -> list[Role]:
     first, way = traffic.near(strip, *traffic.walked), traffic.side()
     hurries = traffic.rng.uniform() < 0.07
     speed = traffic.rng.uniform(2.2, 3.2) if hurries else traffic.rng.uniform(0.65, 1.6)
-    shared = traffic.pace(speed, stop=0.15)
+    shared = traffic.pace(speed * traffic.walking, stop=0.15)
     roles = []
     for place in traffic.spaced(count, 0.45, 0.1, 1.6):
         lane = strip.walk(side, traffic.rng.uniform(0.15, 0.9))
@@ -47,7 +47,7 @@ def crossers(traffic: Traffic) -> list[Role]:
     speed = traffic.rng.uniform(0.85, 1.5)
     roles = []
     for place in traffic.spaced(count, 0.45, 0.1, 1.6):
-        own = traffic.pace(speed * traffic.rng.uniform(0.9, 1.1))
+        own = traffic.pace(speed * traffic.walking * traffic.rng.uniform(0.9, 1.1))
         path = walk(traffic.rng, traffic.clock, own, heading, wander=0.08)
         spot = main.route.place(
             np.array(where + traffic.rng.uniform(-1.2, 1.2)), begin + side * place

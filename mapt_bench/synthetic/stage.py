@@ -7,6 +7,7 @@ depth and optical flow all come from these maps, which is why they agree exactly
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +18,10 @@ from mapt_bench.synthetic.camera import (
     sky_projections,
     world_projections,
 )
-from mapt_bench.synthetic.polygons import (
-    NEAR,
-    fixed_point,
-    flat_outlines,
-    rod_maps,
-    rod_outlines,
-)
+from mapt_bench.synthetic.parts import Limbs, Panels, joined_boxes
+from mapt_bench.synthetic.polygons import Outline, outline_of
 from mapt_bench.synthetic.scene import Ground, Scene
-from mapt_bench.synthetic.shapes import Actor, Limb, Paint, Panel
+from mapt_bench.synthetic.shapes import Actor, Body, Limb, Paint, Panel
 
 __all__ = ["BONNET", "SKY", "Cast", "FaceStyle", "Stage", "set_stage"]
 
@@ -39,7 +35,7 @@ BONNET = 1
 
 _FAR = 3000.0
 _SHADOW_POINTS = 12
-_LEVEL = 0.3
+_LONGEST_SHADOW = 9.0  # metres
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +79,7 @@ class Cast:
         distance: Of the actor from the camera along its axis, metres: ``(T,)``.
         box: Left, top, right, bottom of everything in pixels: ``(T, 4)``; NaN where some of it is
             not before the camera.
-        shadow: Homogeneous points of its shadow ``(T, n, 3)``, or ``None``.
+        shadow: Outline of its shadow, or ``None``.
     """
 
     actor: Actor
@@ -98,7 +94,7 @@ class Cast:
     order: NDArray[np.intp]
     distance: _Array
     box: _Array
-    shadow: _Array | None
+    shadow: Outline | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +107,7 @@ class Stage:
         width: Pixels.
         styles: One a face.
         maps: From face to image, ``(T, faces, 3, 3)``.
-        ground: Face and homogeneous corners ``(T, n, 3)`` of each patch, from the bottom up.
+        ground: Face and outline of each patch, from the bottom up.
         surroundings: Stuff behind the actors.
         cast: The actors.
     """
@@ -121,7 +117,7 @@ class Stage:
     width: int
     styles: tuple[FaceStyle, ...]
     maps: _Array
-    ground: tuple[tuple[int, _Array], ...]
+    ground: tuple[tuple[int, Outline], ...]
     surroundings: tuple[Cast, ...]
     cast: tuple[Cast, ...]
 
@@ -147,8 +143,8 @@ class _Builder:
         self._add([FaceStyle("sky", -1, False, _plain(self.scene.sky.zenith))], sky[:, None])
         self._add([FaceStyle(None, -1, False, _plain((38, 40, 46)))], still)
         ground = [self._ground(patch) for patch in self.scene.ground]
-        surroundings = tuple(self._cast(actor, -1) for actor in self.scene.surroundings)
-        cast = tuple(self._cast(actor, owner) for owner, actor in enumerate(self.scene.actors))
+        behind = len(self.scene.surroundings)
+        casts = self._casts((*self.scene.surroundings, *self.scene.actors), behind)
         return Stage(
             scene=self.scene,
             height=self.height,
@@ -156,8 +152,8 @@ class _Builder:
             styles=tuple(self.styles),
             maps=np.concatenate(self.maps, axis=1),
             ground=tuple(ground),
-            surroundings=surroundings,
-            cast=cast,
+            surroundings=tuple(casts[:behind]),
+            cast=tuple(casts[behind:]),
         )
 
     def _add(self, styles: Sequence[FaceStyle], maps: _Array) -> NDArray[np.int32]:
@@ -166,7 +162,7 @@ class _Builder:
         self.maps.append(maps)
         return np.arange(first, len(self.styles), dtype=np.int32)
 
-    def _ground(self, patch: Ground) -> tuple[int, _Array]:
+    def _ground(self, patch: Ground) -> tuple[int, Outline]:
         frame = np.array([[1, 0, 0], [0, 0, 0], [0, 1, 0], [0, 0, 1.0]])
         maps = self.projections @ frame
         style = FaceStyle(patch.class_name, -1, False, patch.paint, is_ground=True)
@@ -177,67 +173,79 @@ class _Builder:
         else:
             corners = np.broadcast_to(patch.corners, (self.frames, *patch.corners.shape))
         whole = np.concatenate([corners, np.ones((*corners.shape[:2], 1))], axis=2)
-        return number, np.einsum("tij,tnj->tni", maps, whole)
+        points = np.einsum("tij,tnj->tni", maps, whole)
+        return number, outline_of(points, self.height, self.width)
 
-    def _cast(self, actor: Actor, owner: int) -> Cast:
-        body = actor.body
-        placed = self.projections @ placements(actor, self.frames)
-        frames = _panel_frames(body.panels)
-        panel_maps = placed[:, None] @ frames
-        panel_points = _panel_points(body.panels, placed)
-        panel_outlines, is_whole = flat_outlines(panel_points, self.frames, 2 * self.width)
-        joints = np.broadcast_to(body.joints, (self.frames, *body.joints.shape[1:]))
-        points = np.einsum("tij,tnj->tni", placed[..., :3], joints) + placed[:, None, :, 3]
-        outlines, limb_maps, limb_distance = self._limbs(body.limbs, joints, points)
-        styles = [
-            _style(actor, owner, panel, normal)
-            for panel, normal in zip(body.panels, _headings(frames), strict=True)
-        ]
-        styles += [_style(actor, owner, limb, None) for limb in body.limbs]
-        maps = np.concatenate([panel_maps, limb_maps], axis=1)
-        faces = self._add(styles, maps)
-        centres = [points[..., 2].mean(axis=1) for points in panel_points]
-        distance = np.concatenate([np.array(centres).reshape(-1, self.frames).T, limb_distance], 1)
-        layers = np.array(
-            [panel.layer for panel in body.panels] + [limb.layer for limb in body.limbs], np.float64
-        )
-        two_sided = np.array([panel.two_sided for panel in body.panels], dtype=np.bool_)
-        faces_us = two_sided | (np.linalg.det(panel_maps) < 0)
-        near = np.ones((self.frames, 0), np.bool_)
-        if body.limbs:
-            ends = np.array([(limb.start, limb.end) for limb in body.limbs])
-            near = (points[:, ends, 2] > NEAR).all(axis=2)
-        return Cast(
-            actor=actor,
-            owner=owner,
-            faces=faces,
-            foreign=faces[[not style.has_identity for style in styles]],
-            panel_points=tuple(panel_points),
-            panel_outlines=panel_outlines,
-            is_whole=is_whole,
-            outlines=fixed_point(outlines),
-            is_drawn=np.concatenate([faces_us, near], axis=1),
-            order=np.argsort(layers * 1e5 - distance, axis=1, kind="stable"),
-            distance=placed[:, 2, 3],
-            box=_boxes(panel_points, outlines, points[..., 2]),
-            shadow=None if body.shadow is None else _shadow(body.shadow, placed),
-        )
+    def _casts(self, actors: Sequence[Actor], behind: int) -> list[Cast]:
+        """Work out all actors at once: arrays of many are hardly slower than those of one."""
+        if not actors:
+            return []
+        placed = np.stack([self.projections @ placements(each, self.frames) for each in actors])
+        panels = Panels.of(actors, placed, 2.0 * self.width)
+        limbs = Limbs.of(actors, placed, self.focal)
+        boxes = joined_boxes(panels.boxes(len(actors)), limbs.boxes(len(actors)))
+        shadows = self._shadows(actors, placed)
+        panel_places, limb_places = _slices(panels.owner, actors), _slices(limbs.owner, actors)
+        casts = []
+        for number, actor in enumerate(actors):
+            mine, rods = panel_places[number], limb_places[number]
+            owner = number - behind if number >= behind else -1
+            styles = [
+                _style(actor, owner, panel, normal)
+                for panel, normal in zip(actor.body.panels, panels.headings[mine], strict=True)
+            ]
+            styles += [_style(actor, owner, limb, None) for limb in actor.body.limbs]
+            maps = np.concatenate([panels.maps[:, mine], limbs.maps[:, rods]], axis=1)
+            faces = self._add(styles, maps)
+            layers = [panel.layer for panel in actor.body.panels]
+            layers += [limb.layer for limb in actor.body.limbs]
+            distance = np.concatenate([panels.distance[:, mine], limbs.distance[:, rods]], axis=1)
+            cast = Cast(
+                actor=actor,
+                owner=owner,
+                faces=faces,
+                foreign=faces[[not style.has_identity for style in styles]],
+                panel_points=tuple(panels.points[mine]),
+                panel_outlines=tuple(panels.outlines[mine]),
+                is_whole=panels.is_whole[:, mine],
+                outlines=limbs.outlines[:, rods],
+                is_drawn=np.concatenate([panels.faces_us[:, mine], limbs.is_near[:, rods]], axis=1),
+                order=np.argsort(np.array(layers) * 1e5 - distance, axis=1, kind="stable"),
+                distance=placed[number, :, 2, 3],
+                box=boxes[:, number],
+                shadow=shadows.get(number),
+            )
+            casts.append(cast)
+        return casts
 
-    def _limbs(
-        self, limbs: Sequence[Limb], joints: _Array, points: _Array
-    ) -> tuple[_Array, _Array, _Array]:
-        """Outlines, maps and distances of the limbs of a body."""
-        starts = [limb.start for limb in limbs]
-        ends = [limb.end for limb in limbs]
-        radii = np.array([(limb.start_radius, limb.end_radius) for limb in limbs]).reshape(-1, 2)
-        held = np.concatenate([points[..., :2], np.maximum(points[..., 2:], NEAR)], axis=2)
-        first, last = held[:, starts], held[:, ends]
-        lengths = np.linalg.norm(joints[:, ends] - joints[:, starts], axis=2)
-        widths = np.broadcast_to(2 * radii[:, 0], lengths.shape)
-        shown = np.broadcast_to(radii, (*lengths.shape, 2))
-        outlines = rod_outlines(first, last, shown, self.focal)
-        maps = rod_maps(first, last, lengths, widths, self.focal)
-        return outlines, maps, (first[..., 2] + last[..., 2]) / 2
+    def _shadows(self, actors: Sequence[Actor], placed: _Array) -> dict[int, Outline]:
+        """Ellipses below bodies, drawn out to where their tops hide the sun, by actor."""
+        numbers = [at for at, actor in enumerate(actors) if actor.body.shadow is not None]
+        if not numbers:
+            return {}
+        light = self.scene.light
+        angles = np.linspace(0, 2 * np.pi, _SHADOW_POINTS, endpoint=False)
+        reach = np.array([actors[at].body.shadow for at in numbers])
+        circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        place = reach[:, None] * circle  # (actors, points, 2)
+        points = np.zeros((len(numbers), self.frames, _SHADOW_POINTS, 4))
+        points[..., [0, 2]], points[..., 3] = place[:, None], 1
+        if light.sun_height is not None:
+            tops = np.array([_height(actors[at].body) for at in numbers])
+            length = np.minimum(tops / np.tan(light.sun_height), _LONGEST_SHADOW)
+            headings = [np.broadcast_to(actors[at].heading, (self.frames,)) for at in numbers]
+            turn = light.sun - np.stack(headings)
+            away = -np.stack([np.sin(turn), np.cos(turn)], axis=2)  # (actors, T, 2)
+            is_far = np.einsum("and,atd->atn", place, away) > 0
+            points[..., [0, 2]] += (
+                length[:, None, None, None] * away[:, :, None] * is_far[..., None]
+            )
+        seen = points @ placed[numbers].transpose(0, 1, 3, 2)
+        flat = outline_of(seen.reshape(-1, _SHADOW_POINTS, 3), self.height, self.width)
+        return {
+            at: flat.part(slice(place * self.frames, (place + 1) * self.frames))
+            for place, at in enumerate(numbers)
+        }
 
 
 def _plain(color: tuple[int, int, int]) -> Paint:
@@ -251,56 +259,14 @@ def _style(actor: Actor, owner: int, part: Panel | Limb, heading: float | None) 
     return FaceStyle(name, owner, own, part.paint, normal)
 
 
-def _headings(frames: _Array) -> list[float | None]:
-    """Where panels look to, in the body; ``None`` for those that look up or down."""
-    (ax, ay, az), (bx, by, bz) = frames[:, :3, 0].T, frames[:, :3, 1].T
-    x, z = by * az - bz * ay, bx * ay - by * ax  # of the normal: the body's axes are left-handed
-    return [
-        None if level < _LEVEL else float(heading)
-        for level, heading in zip(np.hypot(x, z), np.arctan2(x, z), strict=True)
-    ]
+def _height(body: Body) -> float:
+    """Return the greatest height of a body in metres."""
+    tops = [float(panel.corners[:, 1].max()) for panel in body.panels]
+    if body.joints.shape[1]:
+        tops.append(float(body.joints[..., 1].max()))
+    return max(tops)
 
 
-def _panel_frames(panels: Sequence[Panel]) -> _Array:
-    """What takes coordinates on panels, along the first edge and across, to the body (n, 4, 3)."""
-    corners = np.array([panel.corners[:3] for panel in panels]).reshape(-1, 3, 3)
-    origin = corners[:, 0]
-    along = corners[:, 1] - origin
-    along /= np.linalg.norm(along, axis=1, keepdims=True)
-    offset = corners[:, 2] - origin
-    across = offset - (offset * along).sum(axis=1, keepdims=True) * along
-    across /= np.linalg.norm(across, axis=1, keepdims=True)
-    frames = np.zeros((len(panels), 4, 3))
-    frames[:, :3] = np.stack([along, across, origin], axis=2)
-    frames[:, 3, 2] = 1
-    return frames
-
-
-def _panel_points(panels: Sequence[Panel], placed: _Array) -> list[_Array]:
-    """Homogeneous corners of panels in the image, ``(T, corners, 3)`` each."""
-    if not panels:
-        return []
-    corners = np.concatenate([panel.corners for panel in panels])
-    points = corners @ placed[..., :3].transpose(0, 2, 1) + placed[:, None, :, 3]
-    ends = np.cumsum([len(panel.corners) for panel in panels])[:-1]
-    return np.split(points, ends, axis=1)
-
-
-def _boxes(panels: Sequence[_Array], outlines: _Array, joint_distance: _Array) -> _Array:
-    frames = len(outlines)
-    corners = np.concatenate([*panels, np.zeros((frames, 0, 3))], axis=1)
-    distance = np.concatenate([corners[..., 2], joint_distance], axis=1)
-    ahead = (distance > NEAR).all(axis=1, keepdims=True)
-    flat = corners[..., :2] / np.maximum(corners[..., 2:], NEAR)
-    points = np.concatenate([flat, outlines.reshape(frames, -1, 2)], axis=1)
-    if points.shape[1] == 0:
-        return np.full((frames, 4), np.nan)
-    boxes = np.concatenate([points.min(axis=1), points.max(axis=1)], axis=1)
-    return np.where(ahead, boxes, np.nan)
-
-
-def _shadow(reach: tuple[float, float], placed: _Array) -> _Array:
-    angles = np.linspace(0, 2 * np.pi, _SHADOW_POINTS, endpoint=False)
-    zero, one = np.zeros_like(angles), np.ones_like(angles)
-    points = np.stack([reach[0] * np.cos(angles), zero, reach[1] * np.sin(angles), one], axis=1)
-    return points @ placed.transpose(0, 2, 1)
+def _slices(owner: NDArray[np.intp], actors: Sequence[Actor]) -> list[slice]:
+    edges = np.searchsorted(owner, np.arange(len(actors) + 1)).tolist()
+    return [slice(*pair) for pair in pairwise(edges)]

@@ -1,8 +1,13 @@
-"""Suites: frozen lists of world videos to train on, to choose by, and to report on."""
+"""Suites: frozen lists of world videos to train on, to choose by, and to report on.
+
+A suite is opened as ``NAME`` or ``NAME@VERSION``. Version 1 has frames of 128x416 pixels and two
+families of appearance. Version 2 has frames of 192x624 pixels: every suite is of one domain, whose
+appearance is sampled for each video, except ``shift`` and ``shift-val``, which are of another one.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,13 +22,25 @@ from mapt_bench.synthetic.hardness import (
 from mapt_bench.synthetic.settings import Family, Kind, WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
 
-__all__ = ["Half", "Suite", "SuiteEntry", "calibration_entries", "open_suite", "suite_names"]
+__all__ = [
+    "Half",
+    "Suite",
+    "SuiteEntry",
+    "calibration_entries",
+    "is_suite",
+    "open_suite",
+    "suite_names",
+    "train_sequence",
+]
 
 Half = Literal["real-like", "hard"]
 
 KINDS: tuple[Kind, Kind] = ("street", "crowd")
 
 _SEEDS_EACH = 2_000_000
+_SEEDS_OF_VERSION_2 = 100_000_000
+_SEEDS_OF_STREAM = 1_000_000_000
+_LISTED = 64  # sequences of the training stream that are listed as the suite train
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +70,7 @@ class Suite:
 
     Attributes:
         name: One of :func:`suite_names`.
-        version: Grows whenever the list or the drawing changes.
+        version: Grows whenever the list or the rendering changes.
         entries: The videos and what is known of them, ordered by name.
     """
 
@@ -73,15 +90,20 @@ class Suite:
 
 
 def suite_names() -> tuple[str, ...]:
-    """Return the names of all suites."""
+    """Return the names of all suites; those of version 2 end in ``@2`` where version 1 has them."""
     return tuple(_RECIPES)
 
 
+def is_suite(name: str) -> bool:
+    """Whether :func:`open_suite` knows a name, with or without its version."""
+    return _full_name(name) in _RECIPES
+
+
 def open_suite(name: str) -> Suite:
-    """Return a suite; nothing is drawn yet.
+    """Return a suite; nothing is rendered yet.
 
     Args:
-        name: One of :func:`suite_names`.
+        name: One of :func:`suite_names`, or with its version, such as ``"bench@1"``.
 
     Raises:
         ConfigError: If there is no such suite; the nearest is suggested.
@@ -90,26 +112,66 @@ def open_suite(name: str) -> Suite:
         >>> [video.name for video in open_suite("tiny").videos][0]
         'tiny-crowd-hard-d0n0s1g0'
     """
-    if name not in _RECIPES:
+    full = _full_name(name)
+    if full not in _RECIPES:
         raise ConfigError(f"unknown suite {name!r}; {nearest(name, _RECIPES)}")
-    recipe = _RECIPES[name]
-    first_seed = (list(_RECIPES).index(name) + 1) * _SEEDS_EACH
-    entries = recipe.draw(_Seeds(name, first_seed))
-    return Suite(name, recipe.version, tuple(sorted(entries, key=lambda entry: entry.video.name)))
+    recipe = _RECIPES[full]
+    seeds = _Seeds(full.partition("@")[0], recipe.first_seed, recipe.changes)
+    entries = recipe.make(seeds)
+    ordered = tuple(sorted(entries, key=lambda entry: entry.video.name))
+    return Suite(seeds.suite, recipe.version, ordered)
+
+
+def _full_name(name: str) -> str:
+    """Return a name as it is listed: a version is left out where it is the only or the first."""
+    plain, _, version = name.partition("@")
+    recipe = _RECIPES.get(plain)
+    return plain if recipe is not None and version == str(recipe.version) else name
+
+
+def train_sequence(index: int) -> SuiteEntry:
+    """Return one sequence of the endless training stream of version 2; nothing is rendered yet.
+
+    Streets and crowds take turns; half of each are realistic, half hard, with settings sampled from
+    ranges that hold all cells of the factorial. An equal index gives an equal sequence, in any
+    process; the first 64 are the suite ``train@2``.
+
+    Args:
+        index: 0 or more.
+
+    Raises:
+        ConfigError: If the index is negative.
+    """
+    if index < 0:
+        raise ConfigError(f"training sequence {index} does not exist; expected 0 or more")
+    seeds = _Seeds("train", _SEEDS_OF_STREAM + index, _VARIED)
+    rng = np.random.default_rng([_SEEDS_OF_STREAM, index])
+    return _training_entry(seeds, rng, index, f"{index:06d}")
 
 
 @dataclass(slots=True)
 class _Seeds:
-    """Hands out the seeds of one suite; no other suite has any of them."""
+    """Hands out the seeds of one suite; no other suite has any of them.
+
+    Attributes:
+        suite: Its name.
+        next_seed: Of the next video.
+        changes: Settings that all videos of the suite share.
+    """
 
     suite: str
     next_seed: int
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+    def gaps(self, kind: Kind) -> tuple[int, ...]:
+        """Return for how many frames things of realistic videos are hidden on purpose, in turn."""
+        return _STREET_GAPS if self.changes and kind == "street" else _REAL_LIKE_GAPS
 
     def entry(
         self, label: str, half: Half, settings: WorldSettings, cell: Cell | None = None
     ) -> SuiteEntry:
         """Return the video of the next seed, named after its suite, kind and half."""
-        made = replace(settings, seed=self.next_seed)
+        made = replace(settings, seed=self.next_seed, **self.changes)
         self.next_seed += 1
         short = "real" if half == "real-like" else "hard"
         name = f"{self.suite}-{made.kind}-{short}-{label}"
@@ -122,12 +184,13 @@ class _Seeds:
         frames = tuple(lengths)
         entries = []
         for kind in KINDS:
+            gaps = self.gaps(kind)
             for number in range(count):
                 settings = WorldSettings(
                     kind=kind,
                     seed=0,
                     frames=frames[number % len(frames)],
-                    gap=_REAL_LIKE_GAPS[number % len(_REAL_LIKE_GAPS)],
+                    gap=gaps[number % len(gaps)],
                     family=family,
                 )
                 entries.append(self.entry(f"{number:03d}", "real-like", settings))
@@ -160,43 +223,51 @@ class _Seeds:
 
 
 def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
-    """Return real-like streets of no suite, drawn as those of suites are.
+    """Return realistic streets of no suite, made as those of suites are.
 
     Args:
-        family: Of textures, shapes and speeds.
+        family: Source of appearance, shapes and gaits; it also decides on the version.
         count: How many.
     """
-    seeds = _Seeds("calibration", _SEEDS_EACH // 2)
+    changes = {"varied": _VARIED, "shifted": _SHIFTED}.get(family, {})
+    seeds = _Seeds("calibration", _SEEDS_EACH // 2, changes)
     return seeds.real_like(count, (16, 20, 24, 30), family)[:count]  # streets come first
 
 
 _REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and not on purpose
+_STREET_GAPS = (0, 0, 2, 0, 0, 0, 2, 0)  # of version 2: as short as those of KITTI
 
 
 def _train(seeds: _Seeds) -> list[SuiteEntry]:
-    """Real-like and hard videos, their settings drawn from ranges that hold all cells."""
+    """Realistic and hard videos, their settings sampled from ranges that hold all cells."""
     rng = np.random.default_rng(0)
-    entries = []
-    for number in range(400):
-        settings = WorldSettings(kind=KINDS[number % 2], seed=0, frames=16)
-        if number % 4 < 2:
-            half: Half = "real-like"
-            settings = replace(
-                settings,
-                similarity=round(rng.uniform(0.2, 0.5), 3),
-                gap=int(rng.choice(_REAL_LIKE_GAPS)),
-            )
-        else:
-            half = "hard"
-            settings = replace(
-                settings,
-                speed=round(float(np.exp(rng.uniform(np.log(1.1), np.log(3.0)))), 3),
-                spacing=round(rng.uniform(0.45, 1.1), 3),
-                similarity=round(rng.uniform(0.2, 0.95), 3),
-                gap=int(rng.integers(2, 10)),
-            )
-        entries.append(seeds.entry(f"{number:03d}", half, settings))
-    return entries
+    return [_training_entry(seeds, rng, number, f"{number:03d}") for number in range(400)]
+
+
+def _training_entry(seeds: _Seeds, rng: np.random.Generator, number: int, label: str) -> SuiteEntry:
+    settings = WorldSettings(kind=KINDS[number % 2], seed=0, frames=16)
+    if number % 4 < 2:
+        half: Half = "real-like"
+        settings = replace(
+            settings,
+            similarity=round(rng.uniform(0.2, 0.5), 3),
+            gap=int(rng.choice(seeds.gaps(settings.kind))),
+        )
+    else:
+        half = "hard"
+        settings = replace(
+            settings,
+            speed=round(float(np.exp(rng.uniform(np.log(1.1), np.log(3.0)))), 3),
+            spacing=round(rng.uniform(0.45, 1.1), 3),
+            similarity=round(rng.uniform(0.2, 0.95), 3),
+            gap=int(rng.integers(2, 10)),
+        )
+    return seeds.entry(label, half, settings)
+
+
+def _listed_stream(seeds: _Seeds) -> list[SuiteEntry]:
+    """The first sequences of the training stream."""
+    return [train_sequence(index) for index in range(_LISTED)]
 
 
 def _val(seeds: _Seeds) -> list[SuiteEntry]:
@@ -204,7 +275,12 @@ def _val(seeds: _Seeds) -> list[SuiteEntry]:
 
     Kind is a fifth factor: the product of the four others (a half fraction of resolution V).
     """
-    entries = seeds.real_like(16, (16, 20, 24, 30), "seen")
+    return seeds.real_like(16, (16, 20, 24, 30), "seen") + _half_fraction(seeds)
+
+
+def _half_fraction(seeds: _Seeds) -> list[SuiteEntry]:
+    """One hard video of each cell; its kind is the product of the factors."""
+    entries = []
     for cell in full_factorial():
         kind = KINDS[sum(level == "high" for level in cell.values()) % 2]
         entries.append(seeds.hard(kind, cell, 24, family="seen"))
@@ -254,18 +330,85 @@ def _stress(seeds: _Seeds) -> list[SuiteEntry]:
     ]
 
 
+def _small_val(seeds: _Seeds) -> list[SuiteEntry]:
+    """16 realistic videos, and the hard ones of version 1's val."""
+    return seeds.real_like(8, (16, 20, 24, 30)) + _half_fraction(seeds)
+
+
+def _shift(seeds: _Seeds) -> list[SuiteEntry]:
+    """Like bench, half as large: every cell once for each kind."""
+    entries = seeds.real_like(16, range(16, 31, 2))
+    for kind in KINDS:
+        for number, cell in enumerate(full_factorial()):
+            entries.append(seeds.hard(kind, cell, (24, 30)[number % 2]))
+    return entries
+
+
+def _shift_val(seeds: _Seeds) -> list[SuiteEntry]:
+    """8 realistic videos, and 8 hard ones in which every factor and the kind are balanced."""
+    cells = [
+        cell
+        for cell in full_factorial()
+        if sum(level == "high" for level in cell.values()) % 2 == 0
+    ]
+    entries = seeds.real_like(4, (16, 20, 24, 30))
+    for cell in cells:
+        kind = KINDS[int(cell["displacement"] == cell["neighbour_distance"])]
+        entries.append(seeds.hard(kind, cell, 24))
+    return entries
+
+
 @dataclass(frozen=True, slots=True)
 class _Recipe:
+    """How a version of a suite is made.
+
+    Attributes:
+        version: 1 or 2.
+        make: Returns its videos.
+        first_seed: Of its own range.
+        changes: See :class:`_Seeds`.
+    """
+
     version: int
-    draw: Callable[[_Seeds], list[SuiteEntry]]
+    make: Callable[[_Seeds], list[SuiteEntry]]
+    first_seed: int
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-# The order decides on seeds: add new suites at the end.
-_RECIPES: Mapping[str, _Recipe] = {
-    "train": _Recipe(1, _train),
-    "val": _Recipe(1, _val),
-    "bench": _Recipe(1, _bench),
-    "quick": _Recipe(1, _quick),
-    "tiny": _Recipe(1, _tiny),
-    "stress": _Recipe(1, _stress),
-}
+_VARIED: Mapping[str, Any] = {"height": 192, "width": 624, "family": "varied"}
+_SHIFTED: Mapping[str, Any] = {**_VARIED, "family": "shifted"}
+
+
+def _recipes() -> Mapping[str, _Recipe]:
+    # The order decides on seeds: add new suites at the end.
+    first = {
+        "train": _train,
+        "val": _val,
+        "bench": _bench,
+        "quick": _quick,
+        "tiny": _tiny,
+        "stress": _stress,
+    }
+    second = {
+        "train@2": (_listed_stream, _VARIED),
+        "val@2": (_small_val, _VARIED),
+        "bench@2": (_bench, _VARIED),
+        "quick@2": (_quick, _VARIED),
+        "tiny@2": (_tiny, _VARIED),
+        "stress@2": (_stress, _VARIED),
+        "shift": (_shift, _SHIFTED),
+        "shift-val": (_shift_val, _SHIFTED),
+    }
+    return {
+        **{
+            name: _Recipe(1, make, (number + 1) * _SEEDS_EACH)
+            for number, (name, make) in enumerate(first.items())
+        },
+        **{
+            name: _Recipe(2, make, _SEEDS_OF_VERSION_2 + number * _SEEDS_EACH, changes)
+            for number, (name, (make, changes)) in enumerate(second.items())
+        },
+    }
+
+
+_RECIPES = _recipes()

@@ -4,7 +4,6 @@ Bodies that are long run along z, from ``-length / 2`` to ``length / 2``.
 """
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +12,9 @@ from mapt_bench.synthetic.figures import Figure
 from mapt_bench.synthetic.houses import facade_body
 from mapt_bench.synthetic.palettes import mixed
 from mapt_bench.synthetic.scene import Sky
-from mapt_bench.synthetic.settings import Family
 from mapt_bench.synthetic.shapes import Body, Color, Paint, Panel
 from mapt_bench.synthetic.solids import box, patch
+from mapt_bench.synthetic.styles import Style
 
 __all__ = [
     "facade_body",
@@ -31,62 +30,6 @@ __all__ = [
     "wall_body",
 ]
 
-_GROUND: Final[dict[Family, dict[str, tuple[Paint, ...]]]] = {
-    "seen": {
-        "road": (
-            Paint((74, 74, 78), (96, 96, 98), "asphalt", (5, 5)),
-            Paint((92, 90, 88), (112, 110, 106), "asphalt", (5, 5)),
-        ),
-        "sidewalk": (
-            Paint((118, 114, 108), (158, 152, 144), "paving", (2.4, 2.4)),
-            Paint((136, 128, 122), (170, 160, 152), "paving", (2.0, 2.0)),
-        ),
-        "terrain": (
-            Paint((74, 92, 44), (116, 128, 66), "grass", (4, 4)),
-            Paint((102, 100, 62), (134, 124, 82), "grass", (4, 4)),
-        ),
-        "vegetation": (Paint((46, 74, 34), (88, 112, 54), "grass", (3, 3)),),
-    },
-    "held-out": {
-        "road": (
-            Paint((84, 80, 80), (62, 60, 64), "tarmac", (6, 6)),
-            Paint((104, 102, 104), (82, 80, 82), "tarmac", (6, 6)),
-        ),
-        "sidewalk": (
-            Paint((124, 104, 94), (164, 142, 128), "slabs", (2.7, 2.7)),
-            Paint((104, 108, 112), (148, 152, 154), "slabs", (3.3, 3.3)),
-        ),
-        "terrain": (
-            Paint((92, 104, 58), (142, 140, 78), "meadow", (5, 5)),
-            Paint((116, 98, 72), (146, 128, 96), "meadow", (5, 5)),
-        ),
-        "vegetation": (Paint((62, 78, 40), (112, 120, 62), "meadow", (3, 3)),),
-    },
-}
-
-_SKIES: Final[dict[Family, tuple[Sky, ...]]] = {
-    "seen": (
-        Sky((96, 146, 204), (204, 218, 228), 0.45),
-        Sky((168, 176, 186), (214, 216, 218), 0.25),
-        Sky((76, 128, 196), (190, 212, 230), 0.1),
-    ),
-    "held-out": (
-        Sky((128, 152, 186), (228, 216, 196), 0.55),
-        Sky((186, 188, 190), (222, 220, 216), 0.15),
-        Sky((104, 130, 176), (224, 200, 178), 0.3),
-    ),
-}
-
-_LEAVES: Final[dict[Family, tuple[tuple[Color, Color], ...]]] = {
-    "seen": (((30, 54, 24), (92, 122, 52)), ((40, 60, 34), (112, 132, 72))),
-    "held-out": (((46, 62, 28), (132, 140, 58)), ((26, 52, 40), (78, 116, 84))),
-}
-
-_METAL: Final[dict[Family, tuple[Color, ...]]] = {
-    "seen": ((116, 120, 122), (64, 68, 72)),
-    "held-out": ((92, 100, 94), (142, 138, 130)),
-}
-
 
 def _varied(rng: np.random.Generator, paint: Paint) -> Paint:
     """Return a paint a little lighter or darker, its texture begun elsewhere: stuff may differ."""
@@ -101,58 +44,47 @@ def _varied(rng: np.random.Generator, paint: Paint) -> Paint:
     )
 
 
-def ground_paint(name: str, rng: np.random.Generator, family: Family) -> Paint:
+def ground_paint(name: str, rng: np.random.Generator, style: Style) -> Paint:
     """Draw the look of the ground.
 
     Args:
         name: ``"road"``, ``"sidewalk"``, ``"terrain"`` or ``"vegetation"``.
         rng: Source of everything random.
-        family: Whose paints.
+        style: Of the video.
     """
-    choices = _GROUND[family][name]
+    choices = style.ground[name]
     return _varied(rng, choices[rng.integers(len(choices))])
 
 
-def sky_look(rng: np.random.Generator, family: Family) -> Sky:
+def sky_look(rng: np.random.Generator, style: Style) -> Sky:
     """Draw a sky: blue, overcast or low sun."""
-    choices = _SKIES[family]
+    choices = style.skies
     return choices[rng.integers(len(choices))]
 
 
-def _metal(rng: np.random.Generator, family: Family) -> Paint:
-    choices = _METAL[family]
+def _metal(rng: np.random.Generator, style: Style) -> Paint:
+    choices = style.metal
     color = choices[rng.integers(len(choices))]
     return Paint(color, color)
 
 
-def pole_body(rng: np.random.Generator, family: Family, height: float) -> Body:
+def pole_body(rng: np.random.Generator, style: Style, height: float) -> Body:
     """Return a pole, thicker below, such as a lamp post."""
     thick = 0.06 + 0.05 * float(rng.random())
     figure = Figure(1)
-    figure.limb((0, thick, 0), (0, height, 0), (thick, 0.7 * thick), _metal(rng, family))
+    figure.limb((0, thick, 0), (0, height, 0), (thick, 0.7 * thick), _metal(rng, style))
     return figure.body(shadow=(0.15, 0.15))
 
 
-def sign_body(rng: np.random.Generator, family: Family) -> Body:
+def sign_body(rng: np.random.Generator, style: Style) -> Body:
     """Return a pole with one or two signs, of class "traffic sign", that look ahead (z)."""
     draw = rng.random(4)
-    metal = _metal(rng, family)
+    metal = _metal(rng, style)
     figure = Figure(1)
     top = 2.5 + 0.5 * float(draw[0])
     figure.limb((0, 0.045, 0), (0, top, 0), (0.045, 0.04), metal)
     size = 0.34 + 0.12 * float(draw[1])
-    colors: tuple[tuple[Color, Color], ...] = (
-        ((190, 30, 34), (238, 238, 234)),
-        ((36, 84, 168), (36, 84, 168)),
-        ((222, 178, 40), (222, 178, 40)),
-    )
-    if family == "held-out":
-        colors = (
-            ((200, 60, 36), (240, 222, 120)),
-            ((30, 120, 84), (30, 120, 84)),
-            ((240, 238, 232), (240, 238, 232)),
-        )
-    edge, middle = colors[int(draw[2] * 3)]
+    edge, middle = style.signs[int(draw[2] * len(style.signs))]
     turns = (12, 4, 3)[int(draw[3] * 3)]
     panels = [
         Panel(
@@ -177,15 +109,13 @@ def _upright_face(height: float, radius: float, turns: int, ahead: float) -> NDA
     )
 
 
-def light_body(rng: np.random.Generator, family: Family) -> Body:
+def light_body(rng: np.random.Generator, style: Style) -> Body:
     """Return a pole with a traffic light, of class "traffic light", that looks ahead (z)."""
     draw = rng.random(2)
     figure = Figure(1)
     top = 2.9 + 0.5 * float(draw[0])
-    figure.limb((0, 0.06, 0), (0, top, 0), (0.06, 0.05), _metal(rng, family))
-    case = Paint((34, 36, 36), (34, 36, 36))
-    if family == "held-out":
-        case = Paint((196, 160, 44), (196, 160, 44))
+    figure.limb((0, 0.06, 0), (0, top, 0), (0.06, 0.05), _metal(rng, style))
+    case = Paint(style.light_case, style.light_case)
     faces = box((-0.2, 0.2), (top - 0.15, top + 0.85), (0.05, 0.3))
     panels = [Panel(face, case, layer=1, class_name="traffic light") for face in faces.values()]
     lit = int(draw[1] * 3)
@@ -197,36 +127,31 @@ def light_body(rng: np.random.Generator, family: Family) -> Body:
     return figure.body(shadow=(0.12, 0.12), panels=tuple(panels))
 
 
-def tree_body(rng: np.random.Generator, family: Family, height: float) -> Body:
+def tree_body(rng: np.random.Generator, style: Style, height: float) -> Body:
     """Return a tree: a trunk below a crown of round tufts."""
-    seen = family == "seen"
-    dark, light = _LEAVES[family][rng.integers(2)]
-    bark = Paint((62, 50, 40), (104, 88, 70), "bark", (4, 1))
-    if not seen:
-        bark = Paint((96, 92, 84), (62, 56, 50), "rind", (4, 1))
+    dark, light = style.leaves[rng.integers(len(style.leaves))]
     figure = Figure(1)
     thick = (0.1 + 0.02 * height) * (0.8 + 0.4 * float(rng.random()))
-    fork = (0.36 if seen else 0.28) * height
-    figure.limb((0, thick, 0), (0, 0.6 * height, 0), (thick, 0.6 * thick), bark)
-    wide, tall = (0.24, 0.3) if seen else (0.19, 0.36)
+    fork, wide, tall = style.crown
+    fork *= height
+    figure.limb((0, thick, 0), (0, 0.6 * height, 0), (thick, 0.6 * thick), style.bark)
     for turn, out, up, size in rng.random((8, 4)):
         angle, away = 2 * np.pi * turn, wide * height * np.sqrt(out)
         radius = (0.13 + 0.07 * size) * height
         middle = min(fork + 0.1 * height + 1.5 * tall * height * up, height - radius)
         place = np.array([away * np.cos(angle), middle, away * np.sin(angle)])
         base, accent = (mixed(color, (236, 236, 160), 0.16 * up) for color in (dark, light))
-        leaves = Paint(base, accent, "leaves" if seen else "foliage", (0.6, 0.6), (turn, out))
+        leaves = Paint(base, accent, style.leaf_texture, (0.6, 0.6), (turn, out))
         across = np.array([0.3 * radius, 0, 0])
         figure.limb(place - across, place + across, (radius, radius), leaves, layer=1)
     return figure.body(shadow=(wide * height, wide * height))
 
 
-def hedge_body(rng: np.random.Generator, family: Family, length: float) -> Body:
+def hedge_body(rng: np.random.Generator, style: Style, length: float) -> Body:
     """Return a hedge along z, clipped or grown out above."""
-    seen = family == "seen"
-    dark, light = _LEAVES[family][rng.integers(2)]
-    paint = _varied(rng, Paint(dark, light, "leaves" if seen else "foliage", (1.5, 1.5)))
-    height = (1.0 if seen else 1.3) + 0.8 * float(rng.random())
+    dark, light = style.leaves[rng.integers(len(style.leaves))]
+    paint = _varied(rng, Paint(dark, light, style.leaf_texture, (1.5, 1.5)))
+    height = style.hedge + 0.8 * float(rng.random())
     faces = box((-0.45, 0.45), (0, height), (-length / 2, length / 2))
     figure = Figure(1)
     tufts = rng.random((4, 2))
@@ -240,15 +165,10 @@ def hedge_body(rng: np.random.Generator, family: Family, length: float) -> Body:
     return figure.body(shadow=(0.6, length / 2), panels=panels)
 
 
-def pillar_body(rng: np.random.Generator, family: Family) -> Body:
+def pillar_body(rng: np.random.Generator, style: Style) -> Body:
     """Return what people walk behind on a square: an advertising column, a pier, or a kiosk."""
-    seen = family == "seen"
     kind, size, _ = rng.random(3)
-    poster = Paint((188, 180, 160), (84, 60, 92), "posters", (1.2, 1.0))
-    stone = Paint((124, 120, 112), (154, 148, 138), "plaster", (2.0, 2.0))
-    if not seen:
-        poster = Paint((90, 112, 104), (212, 190, 132), "placards", (1.2, 1.0))
-        stone = Paint((140, 122, 104), (168, 150, 130), "stone", (1.6, 1.6))
+    poster, stone = style.poster, style.stone
     if kind < 0.4:
         radius = 0.45 + 0.2 * float(size)
         figure = Figure(1)
@@ -271,23 +191,17 @@ def pillar_body(rng: np.random.Generator, family: Family) -> Body:
     return Body(panels=tuple(panels), shadow=(half + 0.15, half + 0.15))
 
 
-def fence_body(rng: np.random.Generator, family: Family, length: float) -> Body:
+def fence_body(rng: np.random.Generator, style: Style, length: float) -> Body:
     """Return a fence along z, seen from both sides."""
-    paint = Paint((126, 104, 78), (84, 66, 48), "planks", (1.6, 1.4))
-    if family == "held-out":
-        paint = Paint((150, 158, 150), (60, 66, 64), "railings", (1.6, 1.2))
     height = 1.0 + 0.6 * float(rng.random())
-    return _upright_sheet(_varied(rng, paint), height, length)
+    return _upright_sheet(_varied(rng, style.fence), height, length)
 
 
-def wall_body(rng: np.random.Generator, family: Family, length: float) -> Body:
+def wall_body(rng: np.random.Generator, style: Style, length: float) -> Body:
     """Return a garden wall along z."""
-    paint = Paint((120, 78, 62), (158, 112, 90), "brick", (1.5, 1.6))
-    if family == "held-out":
-        paint = Paint((112, 110, 104), (160, 156, 146), "stone", (2.0, 1.6))
     height = 1.2 + 0.9 * float(rng.random())
     faces = box((-0.15, 0.15), (0, height), (-length / 2, length / 2))
-    look = _varied(rng, paint)
+    look = _varied(rng, style.garden_wall)
     coping = replace(look, base=look.accent, texture="plain")
     panels = [Panel(face, coping if name == "top" else look) for name, face in faces.items()]
     return Body(panels=tuple(panels), shadow=(0.3, length / 2))

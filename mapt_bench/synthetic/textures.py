@@ -16,9 +16,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.settings import Family
+from mapt_bench.synthetic.palettes import TableFamily
 
-__all__ = ["COMMON", "LEVELS", "TEXTURE_SIDE", "atlas", "texture_index", "texture_names"]
+__all__ = [
+    "COMMON",
+    "LEVELS",
+    "TEXTURE_SIDE",
+    "atlas",
+    "texture_index",
+    "texture_indices",
+    "texture_names",
+]
 
 TEXTURE_SIDE: Final = 64
 """Texels along a side of every tile, at every level."""
@@ -244,13 +252,14 @@ COMMON: Final = tuple(_common())
 that could tell one thing from another."""
 
 
-def texture_names(family: Family) -> tuple[str, ...]:
-    """Return the textures that are of one family alone."""
+def texture_names(family: TableFamily) -> tuple[str, ...]:
+    """Return the textures that one family of fixed tables has alone."""
     return tuple(_seen() if family == "seen" else _held_out())
 
 
 @lru_cache(maxsize=1)
-def _indices() -> dict[str, int]:
+def texture_indices() -> dict[str, int]:
+    """Return the place in :func:`atlas` of every texture, by name."""
     names = (*COMMON, *texture_names("seen"), *texture_names("held-out"))
     return {name: index for index, name in enumerate(names)}
 
@@ -261,7 +270,7 @@ def texture_index(name: str) -> int:
     Raises:
         KeyError: There is no such texture.
     """
-    return _indices()[name]
+    return texture_indices()[name]
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from mapt_bench.synthetic.casting import HALF_SIZES, Role, RoleKind
 from mapt_bench.synthetic.layout import Lane, Strip
 from mapt_bench.synthetic.paths import Clock, Path, drive, pace, travelled
 from mapt_bench.synthetic.recording import Recording
+from mapt_bench.synthetic.sampling import style_of
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.views import View
 
@@ -43,6 +44,8 @@ class Traffic:
     ) -> None:
         self.rng, self.settings, self.clock = rng, settings, clock
         self.recording, self.layout, self.view = recording, recording.layout, view
+        style = style_of(settings)
+        self.paces, self.walking = style.paces, style.walking
         self.roles: list[Role] = []
         self.taken: set[str] = set()
 
@@ -117,7 +120,7 @@ class Traffic:
 
     def pace(self, cruise: float, *, stop: float = 0.0) -> Floats:
         """Draw speeds around a mean, m/s in each frame."""
-        return pace(self.rng, self.clock, cruise, self.settings.family, stop=stop)
+        return pace(self.rng, self.clock, cruise, self.paces, stop=stop)
 
     def moved(self, cruise: float, *, stop: float = 0.0) -> Floats:
         """Draw metres since the first frame, at speeds around a mean in m/s."""

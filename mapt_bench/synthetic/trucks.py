@@ -11,7 +11,8 @@ from mapt_bench.synthetic.hiding import Candidates, find_encounter
 from mapt_bench.synthetic.layout import Lane
 from mapt_bench.synthetic.looks import TruckLook, truck_look
 from mapt_bench.synthetic.paths import Path, drive
-from mapt_bench.synthetic.recording import Manner
+from mapt_bench.synthetic.sampling import style_of
+from mapt_bench.synthetic.styles import Manner
 from mapt_bench.synthetic.traffic import Traffic
 
 __all__ = ["hide_behind_trucks"]
@@ -65,7 +66,7 @@ def hide_behind_trucks(traffic: Traffic, wanted: int) -> None:
     for _ in range(_TRIES):
         if hidden >= wanted:
             return
-        look = truck_look(rng, traffic.settings.family)
+        look = truck_look(rng, style_of(traffic.settings))
         act = acts[int(rng.integers(len(acts)))](traffic)
         if act is not None:
             hidden += _play(traffic, look, *act, most=wanted - hidden)

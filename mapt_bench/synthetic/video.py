@@ -17,7 +17,9 @@ from mapt_bench.labels import (
 )
 from mapt_bench.synthetic.directing import build_scene
 from mapt_bench.synthetic.drawing import Surfaces, draw_surfaces
-from mapt_bench.synthetic.flow import exact_flow, face_motion
+from mapt_bench.synthetic.flow import Motion, exact_flow, face_motion
+from mapt_bench.synthetic.rendering import Rendering, prepare_rendering, render_image
+from mapt_bench.synthetic.sampling import style_of
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.shading import Palette, mix_palette, shade_image
 from mapt_bench.synthetic.stage import Stage, set_stage
@@ -129,10 +131,13 @@ class WorldVideo:
 
 
 @lru_cache(maxsize=4)
-def _prepared(settings: WorldSettings) -> tuple[Stage, Palette, FaceCodes]:
+def _prepared(settings: WorldSettings) -> tuple[Stage, Palette | Rendering, FaceCodes]:
     stage = set_stage(build_scene(settings), settings.height, settings.width)
     faces = code_faces(stage, label_space(settings.labels), settings.seed)
-    return stage, mix_palette(stage), faces
+    textures = style_of(settings).textures
+    if textures is None:
+        return stage, mix_palette(stage), faces
+    return stage, prepare_rendering(stage, textures), faces
 
 
 @lru_cache(maxsize=4)
@@ -158,11 +163,20 @@ def _objects(settings: WorldSettings, index: int) -> tuple[AnnotatedObject, ...]
 def _image(settings: WorldSettings, index: int) -> NDArray[np.uint8]:
     stage, palette, _ = _prepared(settings)
     surfaces = _surfaces(settings, index)
-    motion, _ = face_motion(stage, surfaces, index, _neighbour(settings, index))
+    flow = _motion(settings, index, _neighbour(settings, index)).flow
     noise = np.random.default_rng([settings.seed, index, 5])
-    image = shade_image(stage, palette, surfaces, index, motion, noise)
+    if isinstance(palette, Palette):
+        image = shade_image(stage, palette, surfaces, index, flow, noise)
+    else:
+        image = render_image(palette, surfaces, index, flow, noise)
     image.flags.writeable = False
     return image
+
+
+@lru_cache(maxsize=4)
+def _motion(settings: WorldSettings, index: int, other: int) -> Motion:
+    """Kept, because motion blur and backward flow need the same."""
+    return face_motion(_prepared(settings)[0], _surfaces(settings, index), index, other)
 
 
 def _neighbour(settings: WorldSettings, index: int) -> int:
@@ -171,11 +185,10 @@ def _neighbour(settings: WorldSettings, index: int) -> int:
 
 
 def _flow(settings: WorldSettings, index: int, other: int) -> FlowField:
-    stage, _, faces = _prepared(settings)
+    faces = _prepared(settings)[2]
     return exact_flow(
-        stage,
+        _motion(settings, index, other),
         (_surfaces(settings, index), _surfaces(settings, other)),
         (_codes(settings, index), _codes(settings, other)),
-        (index, other),
         faces.void,
     )

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.training.settings import check_range, settings_from
+from mapt_bench.strict_config import from_mapping
+from mapt_bench.training.settings import check_range
 
 __all__ = [
     "AugmentSettings",
@@ -240,7 +241,7 @@ class Recipe:
         Raises:
             ConfigError: If a key is unknown (the nearest is named) or a value is wrong.
         """
-        return settings_from(cls, data, where=where)
+        return from_mapping(cls, data, what="the recipe", where=where)
 
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

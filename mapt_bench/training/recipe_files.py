@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.strict_config import load_yaml, overlaid
 from mapt_bench.training.recipe import Recipe
 from mapt_bench.training.settings import parse_overrides
 
@@ -40,7 +39,7 @@ def read_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(data, Mapping):
         raise ConfigError(f"is {data!r}; expected a mapping of settings", where=where)
     Recipe.from_dict(data, where=where)  # what is wrong in the file is told of the file
-    return Recipe.from_dict(_merged(data, parse_overrides(overrides, Recipe)), where=where)
+    return Recipe.from_dict(overlaid(data, parse_overrides(overrides, Recipe)), where=where)
 
 
 def _recipe_data(name_or_file: str) -> tuple[object, object]:
@@ -50,11 +49,7 @@ def _recipe_data(name_or_file: str) -> tuple[object, object]:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as problem:
             raise ConfigError(f"cannot be read ({problem})", where=path) from problem
-        try:
-            return yaml.safe_load(text), path
-        except yaml.YAMLError as problem:
-            why = " ".join(str(problem).split())
-            raise ConfigError(f"is no YAML ({why})", where=path) from problem
+        return load_yaml(text, where=path, expected="a mapping of settings"), path
     if ":" in name_or_file:
         return {"model": name_or_file}, name_or_file
     if name_or_file not in recipe_names():
@@ -67,15 +62,6 @@ def _recipe_data(name_or_file: str) -> tuple[object, object]:
 
 def _shipped(name: str) -> dict[str, Any]:
     """Return a recipe of the package, laid over the one that it names as its ``base``."""
-    data: dict[str, Any] = yaml.safe_load((_RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
+    data: dict[str, Any] = load_yaml((_RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     base = data.pop("base", None)
-    return data if base is None else _merged(_shipped(base), data)
-
-
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        below = merged.get(key)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(below, value) if both else value  # type: ignore[arg-type]
-    return merged
+    return data if base is None else overlaid(_shipped(base), data)

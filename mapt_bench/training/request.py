@@ -13,7 +13,7 @@ import torch
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.labels import AnnotatedVideo
 from mapt_bench.provenance import provenance
-from mapt_bench.synthetic.suites import suite_names
+from mapt_bench.synthetic.suites import is_suite, suite_names
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.dry_run import dry_run, epoch_steps
 from mapt_bench.training.flow_validation import FlowValidation
@@ -37,7 +37,7 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Given what is done and how many steps there are, shows it and yields what moves it on."""
 
 _NONE = "none"
-_VALIDATED_BY = {"train": "val"}
+_VALIDATED_BY = {"train": "val", "train@2": "val@2"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,8 @@ class TrainingRequest:
         overrides: Its settings that are replaced, as ``optimizer.lr=0.02``.
         suite: Suite to train on; ``None`` if ``data`` is given.
         data: Folder to train on.
-        val: Suite or folder to validate on, or ``"none"``; ``None`` is the suite ``val`` for the
-            suite ``train``, and nothing otherwise.
+        val: Suite or folder to validate on, or ``"none"``; ``None`` is the suite ``val`` of the
+            same version for the suite ``train``, and nothing otherwise.
         dataset: Label space of folders.
         encoding: Encoding of the maps of folders.
         out: Folder of the run.
@@ -166,7 +166,7 @@ def _validation(request: TrainingRequest, recipe: Recipe, dataset: ClipDataset) 
         name = _VALIDATED_BY.get(request.suite or "", _NONE)
     if name == _NONE:
         return None
-    if name in suite_names():
+    if is_suite(name):
         data = suite_data(name)
     elif _is_folder(name):
         data = folder_data(Path(name), dataset=request.dataset, encoding=request.encoding)
@@ -192,4 +192,4 @@ def _validation(request: TrainingRequest, recipe: Recipe, dataset: ClipDataset) 
 
 
 def _is_folder(name: str) -> bool:
-    return name not in suite_names() and Path(name).is_dir()
+    return not is_suite(name) and Path(name).is_dir()

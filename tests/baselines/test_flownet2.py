@@ -7,8 +7,8 @@ import torch
 from helpers.flownet2_parity import made_up_frames, made_up_weights
 
 from mapt_bench.baselines.flownet2 import FlowNet2, subnetworks
-from mapt_bench.baselines.flownet2.correlation import correlation
 from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.model.correlation import correlation
 
 torch.set_num_threads(1)
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,16 @@ from helpers.commands import examples_of
 from helpers.shipped_weights import empty_weights_folder
 from helpers.small_runs import walk, write_videos
 
-from mapt_bench.cli import experiment, main, sweep_interval
+from mapt_bench.cli import main
 from mapt_bench.errors import DataError
-from mapt_bench.experiments import NetworkWeights
+from mapt_bench.experiments import (
+    AblationConfig,
+    NetworkWeights,
+    SweepConfig,
+    experiment,
+    run_ablation,
+    run_sweep,
+)
 
 
 @pytest.fixture
@@ -84,21 +92,32 @@ def test_memory_is_for_all_rows_that_have_one(here):
 NARROW = "flow:flownet2-narrow"
 
 
+COMMANDS = {"ablate": (run_ablation, AblationConfig), "sweep": (run_sweep, SweepConfig)}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("is_named", [True, False])
 def test_the_flow_network_that_ships_takes_long_and_runs_where_it_is_named(
-    monkeypatch, here, tmp_path, is_named
+    monkeypatch, here, tmp_path, is_named, command
 ):
     file = tmp_path / "narrow.safetensors"
-    for module in (sweep_interval, experiment):
-        monkeypatch.setattr(module, "shipped_flow_files", lambda: {NARROW: file})
-    monkeypatch.setattr(experiment, "read_flow_weights", lambda files: tuple(map(flow, files)))
+    reader = replace(experiment.LOADED, flow=lambda files: tuple(map(flow, files)))
     planned = []
-    monkeypatch.setattr(sweep_interval, "run_and_show", lambda plan, _: planned.append(plan) or 0)
-    result = invoke("--data", "DATA", *(("--flow-weights", NARROW) if is_named else ()))
-    assert result.exit_code == 0, result.stderr
-    assert [row.name for row in planned[0].variants if row.name == NARROW] == [NARROW] * is_named
-    assert [skip.tracker for skip in planned[0].skipped] == [NARROW] * (not is_named)
-    assert all(f"--flow-weights {NARROW} runs it" in skip.reason for skip in planned[0].skipped)
+
+    def keep(plan, *_, **__):
+        planned.append(plan)
+        return {}
+
+    monkeypatch.setattr(experiment, "shipped_flow_files", lambda: {NARROW: file})
+    monkeypatch.setattr(experiment, "LOADED", reader)
+    monkeypatch.setattr(experiment, "run_experiment", keep)
+    named = (NARROW,) if is_named else ()
+    run, config = COMMANDS[command]
+    run(config(data=Path("DATA"), flow_weights=named))
+    assert any(row.name.startswith(NARROW) for row in planned[0].variants) == is_named
+    skips = {skip.tracker: skip.reason for skip in planned[0].skipped if skip.tracker == NARROW}
+    assert list(skips) == [NARROW] * (not is_named)
+    assert all(f"--flow-weights {NARROW} runs it" in reason for reason in skips.values())
 
 
 def flow(name):
@@ -129,7 +148,7 @@ def test_mapt_has_lines_and_finds_the_segments_of_suites(here, mapt_files, monke
     def refuse(name, segments):
         raise DataError(f"{name} of {[each.name for each in segments]} is not drawn in this test")
 
-    monkeypatch.setattr("mapt_bench.cli.experiment.suite_source", refuse)
+    monkeypatch.setattr("mapt_bench.experiments.experiment.suite_source", refuse)
     mapt = ("--weights", str(mapt_files / "mapt-tiny.safetensors"))
     assert "quick of ['mapt-tiny']" in invoke(*mapt, "--out", "run").stderr
     assert "quick of ['noisy']" in invoke("--out", "run").stderr

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mapt_bench.experiments import Cell, MaptWeights, NetworkWeights, Variant
-from mapt_bench.experiments.cells import cell_config, cell_key, segments_key
+from mapt_bench.experiments.engine._keys import cell_config, cell_key, segments_key
 from mapt_bench.stress import Stress
 
 VARIANT = Variant("both", "both", "heads", "both", memory=0)

@@ -24,8 +24,8 @@ from mapt_bench.stress import Stress
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.experiments import Cell, SegmentSource, MILD_NOISE, Variant, folder_source
-from mapt_bench.experiments.plan import Series
-from mapt_bench.experiments.schedule import schedule_plan
+from mapt_bench.experiments.plans.plan import Series
+from mapt_bench.experiments.engine.schedule import schedule_plan
 
 data, maps = map(Path, sys.argv[1:3])
 modules = sys.argv[3]
@@ -172,7 +172,7 @@ DECIDES = {
     "files": _ALL,
     "metrics.tq": _ALL,
     "tracking.archive": _ALL,
-    "experiments.schedule": set(),
+    "experiments.engine.schedule": set(),
     "reports.tables": set(),
     "cli.main": set(),
 }

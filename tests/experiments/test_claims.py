@@ -1,6 +1,6 @@
 import pytest
 
-from mapt_bench.experiments.claims import paper_claims
+from mapt_bench.experiments.summaries.run_result import paper_claims
 
 
 def row(variant, pat, segments="mapt-tiny", trained=False):

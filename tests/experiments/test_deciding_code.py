@@ -25,10 +25,10 @@ from mapt_bench.experiments import (
     read_flow_weights,
     read_mapt_weights,
 )
-from mapt_bench.experiments.cells import Keys
-from mapt_bench.experiments.plan import Series
-from mapt_bench.experiments.schedule import schedule_plan
-from mapt_bench.experiments.workers import Failure, Work, Worker
+from mapt_bench.experiments.engine._keys import Keys
+from mapt_bench.experiments.engine._workers import Failure, Work, Worker
+from mapt_bench.experiments.engine.schedule import schedule_plan
+from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.stress import Stress
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
@@ -37,16 +37,19 @@ torch.set_num_threads(1)
 
 DECIDE_NOTHING = {
     # They say which unit comes next, hand it on, and write its result down.
-    "experiments.workers",
-    "experiments.schedule",
-    "experiments.run_folder",
+    "experiments.engine._workers",
+    "experiments.engine.schedule",
+    "experiments.engine.run_folder",
     # It says how a unit came about.
     "provenance",
+    # It describes rows; the keys have the description.
+    "experiments.plans.variant",
     # It hands out videos and segments, which the keys have by their contents.
-    "experiments.source",
+    "experiments.plans.source",
     # They look things up by name: what is found has its place in the keys.
     "data.encodings.encoding_registry",
     "stress.stressed",
+    "baselines.rows",
     "baselines.flow_sources",
     "baselines.mapt_entries",
     # It says where a file of weights is; its contents are in the keys.
@@ -250,7 +253,7 @@ def test_flow_networks(raft, folder, tmp_path):
 
 
 def test_roots_name_definitions():
-    assert root_of(Keys.of_cell) == "mapt_bench.experiments.cells:Keys"
+    assert root_of(Keys.of_cell) == "mapt_bench.experiments.engine._keys:Keys"
     assert root_of(functools.partial(_home)) is None
     assert root_of("mapt_bench.files") == "mapt_bench.files"
     assert root_of(MILD_NOISE) == "mapt_bench.baselines.noise:SegmentNoise"

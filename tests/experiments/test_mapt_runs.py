@@ -22,9 +22,9 @@ from mapt_bench.experiments import (
     run_experiment,
     run_plan,
     run_result,
-    shared,
 )
-from mapt_bench.experiments.shared_work import SharedWork, WorkOfUnit
+from mapt_bench.experiments.engine import shared
+from mapt_bench.experiments.engine.shared import SharedWork, WorkOfUnit
 from mapt_bench.model.cues import MaptCues
 from mapt_bench.results.parts import run_parts
 from mapt_bench.tracking import SegmentTracker

@@ -5,7 +5,7 @@ from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import HEIGHT, WIDTH, DrawnVideo
 from helpers.small_runs import walk
 
-from mapt_bench.experiments.remembered import RememberedVideo, remembered
+from mapt_bench.experiments.engine.shared import RememberedVideo, remembered
 from mapt_bench.labels import AnnotatedVideo
 
 

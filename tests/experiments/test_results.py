@@ -1,4 +1,5 @@
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -17,10 +18,10 @@ from mapt_bench.experiments import (
     run_plan,
     run_result,
     suite_source,
-    workers,
 )
-from mapt_bench.experiments.plan import Sweep
-from mapt_bench.experiments.statistics import INTERVAL_SCORES, cell_scores
+from mapt_bench.experiments.engine import _workers as workers
+from mapt_bench.experiments.plans.plan import Sweep
+from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, cell_scores
 from mapt_bench.metrics import SCORE_NAMES
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 
@@ -233,7 +234,9 @@ def test_a_resumed_run_gives_the_same_bytes(tmp_path):
 
 def test_results_are_written_when_complete(tmp_path):
     told = []
-    result = run_experiment(plan(), source(), tmp_path / "run", advance=told.append)
+    result = run_experiment(
+        plan(), source(), tmp_path / "run", progress=lambda schedule: nullcontext(told.append)
+    )
     assert json.loads((tmp_path / "run" / "results.json").read_text()) == result
     assert sum(told) == 6
 
@@ -249,7 +252,7 @@ def test_a_failed_cell_leaves_the_complete_result_alone(tmp_path, monkeypatch):
         raise ConfigError("is out of order")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mapt_bench.experiments.workers.run_unit", broken)
+        patch.setattr("mapt_bench.experiments.engine._workers.run_unit", broken)
         with pytest.raises(ConfigError, match=r"3 of 3 cells failed.*sequence b: is out of order"):
             run_experiment(plan(), source(), folder)
     assert (folder / "results.json").read_bytes() == complete
@@ -264,7 +267,7 @@ def test_a_crashed_cell_is_a_crash(tmp_path, monkeypatch):
     def crash(*arguments, **options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("mapt_bench.experiments.workers.run_unit", crash)
+    monkeypatch.setattr("mapt_bench.experiments.engine._workers.run_unit", crash)
     with pytest.raises(RuntimeError, match="1 of 1 cells failed"):
         run_experiment(plan(COPY), source(), tmp_path / "run")
 

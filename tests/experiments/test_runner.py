@@ -2,6 +2,7 @@ import json
 import multiprocessing
 import os
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import cv2
@@ -17,9 +18,9 @@ from mapt_bench.experiments import (
     Variant,
     interval_plan,
     run_plan,
-    workers,
 )
-from mapt_bench.experiments.plan import Skip, Sweep
+from mapt_bench.experiments.engine import _workers as workers
+from mapt_bench.experiments.plans.plan import Skip, Sweep
 
 
 class Killed(BaseException):
@@ -290,8 +291,8 @@ def test_no_workers_are_refused(tmp_path):
 
 def test_progress_counts_every_unit_once(tmp_path):
     told = []
-    run_plan(plan(), source(), tmp_path / "run", advance=told.append)
+    run_plan(plan(), source(), tmp_path / "run", progress=lambda schedule: nullcontext(told.append))
     assert told == [0, 1, 1, 1, 1, 1, 1]
     told.clear()
-    run_plan(plan(), source(), tmp_path / "run", advance=told.append)
+    run_plan(plan(), source(), tmp_path / "run", progress=lambda schedule: nullcontext(told.append))
     assert told == [6]

@@ -8,8 +8,9 @@ from helpers.annotated_scenes import AnnotatedScene
 from helpers.small_runs import plan, source, walk
 
 from mapt_bench.baselines.segmenters import GroundTruthSegments
-from mapt_bench.experiments import Cell, Variant, run_plan, run_result, shared, shared_work, unit
-from mapt_bench.experiments.shared_work import SharedWork, WorkOfUnit
+from mapt_bench.experiments import Cell, Variant, run_plan, run_result
+from mapt_bench.experiments.engine import shared, unit
+from mapt_bench.experiments.engine.shared import SharedWork, WorkOfUnit
 from mapt_bench.tracking import Association, SegmentTracker, TrackerRun
 
 
@@ -35,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(shared_work, "perf_counter", clock)
+    monkeypatch.setattr(shared, "perf_counter", clock)
     monkeypatch.setattr(unit, "perf_counter", clock)
     return clock
 

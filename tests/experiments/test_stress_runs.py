@@ -15,7 +15,7 @@ from mapt_bench.experiments import (
     run_plan,
     stress_plan,
 )
-from mapt_bench.experiments.plan import Series
+from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.stress import Stress
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo

@@ -4,8 +4,9 @@ import pytest
 
 from mapt_bench.baselines import TrackerSettings, associator_names
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.tuning import best_trials, search_space, tuning_plan
-from mapt_bench.experiments.variants import ORACLE, Variant
+from mapt_bench.experiments.plans.tuning import best_trials, search_space, tuning_plan
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.variants import ORACLE
 
 COPY = Variant("copy+memory", "copy", "baseline", "copy", memory=10)
 SORT = Variant("sort+memory", "SORT", "baseline", "sort", memory=10)

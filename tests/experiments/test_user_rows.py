@@ -7,8 +7,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 from click.testing import CliRunner
+from helpers.shipped_weights import empty_weights_folder
 from helpers.small_runs import COPY, plan, source, walk, write_videos
-from helpers.weights_room import empty_room
 from PIL import Image
 
 from mapt_bench.baselines import plugins
@@ -61,7 +61,7 @@ def here(tmp_path, monkeypatch):
     """Two videos with images, and trackers of the user in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    empty_room(monkeypatch, tmp_path / "no weights")
+    empty_weights_folder(monkeypatch, tmp_path / "no weights")
     videos = [walk(count, speed=1, name=name) for name, count in (("a", 8), ("b", 6))]
     write_videos(tmp_path / "DATA", *videos)
     for video in videos:

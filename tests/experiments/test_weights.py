@@ -14,7 +14,7 @@ from helpers.small_runs import COPY, plan, source, walk
 from mapt_bench.baselines import flow_sources
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import ablation_plan, read_flow_weights, run_plan, run_result
-from mapt_bench.experiments.threads import one_thread
+from mapt_bench.experiments.engine.unit import one_thread
 
 
 @pytest.fixture(scope="module")

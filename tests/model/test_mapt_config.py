@@ -76,18 +76,21 @@ def test_a_file_builds_on_a_base(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fpn: {chanels: 32}", r"unknown key 'fpn.chanels'; did you mean 'channels'"),
+        ("fpn: {chanels: 32}", r"unknown key 'fpn.chanels'; did you mean 'fpn.channels'"),
         ("fnp: {channels: 32}", r"unknown key 'fnp'; did you mean 'fpn'"),
         ("fpn: 32", "fpn is 32; expected a mapping"),
         ("- fpn", "holds a list"),
-        ("fpn: {", "no YAML"),
+        ("fpn: {", "not valid YAML"),
         ("norm: groups", "norm is 'groups'; did you mean 'group'"),
         ("fpn: {channels: wide}", "fpn.channels is 'wide'; expected a whole number"),
         ("fpn: {channels: true}", "fpn.channels is True; expected a whole number"),
         ("fpn: {separable: 1}", "fpn.separable is 1; expected true or false"),
         ("pixel_mean: [0, 0]", "expected a list of 3 numbers"),
         ("motion: {design: gated}", "motion.design: .*did you mean 'gated-s4'"),
-        ("motion: {dilation: [1]}", "unknown key 'motion.dilation'; did you mean 'dilations'"),
+        (
+            "motion: {dilation: [1]}",
+            "unknown key 'motion.dilation'; did you mean 'motion.dilations'",
+        ),
         ("motion: {in_channels: 3}", "motion.in_channels is 3, but .* 128"),
         ("backbone: {name: regnet_y_8fg}", "did you mean 'regnet_y_8gf'"),
         ("base: mapt-tny", "did you mean 'mapt-tiny'"),
@@ -118,8 +121,8 @@ def test_names_and_files_that_are_not_there():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"motion.gat": False}, "unknown key 'motion.gat'; did you mean 'gate'"),
-        ({"motion.gate": "["}, "no YAML"),
+        ({"motion.gat": False}, "unknown key 'motion.gat'; did you mean 'motion.gate'"),
+        ({"motion.gate": "["}, "not valid YAML"),
         ({"motion": 3, "motion.gate": False}, re.escape("'motion' of 'motion.gate'")),
         ({"label_space": "kitti"}, None),
     ],

@@ -17,6 +17,12 @@ from mapt_bench.model import (
 torch.set_num_threads(1)
 
 SMALL = MotionConfig(in_channels=6, reduced_channels=4, context_channels=5, out_channels=7)
+FITTED = ("gated-s4", "linear-s4", "s8-c128")
+"""Designs whose widths were fitted to the paper's figure."""
+
+MATCHED = MotionConfig(
+    in_channels=6, reduced_channels=4, context_channels=5, out_channels=7, match_channels=8
+)
 ABLATIONS = {
     "default": {},
     "one dilation": {"dilations": (3,)},
@@ -30,19 +36,28 @@ ABLATIONS = {
 }
 
 
-def _inputs(head: MotionHead, *, batch=2, instances=3, height=8, width=11, dtype=torch.float32):
+def _grid(head: MotionHead) -> tuple[int, int]:
+    return (8, 11) if head.config.match_channels is None else (8, 16)
+
+
+def _inputs(head: MotionHead, *, batch=2, instances=3, dtype=torch.float32):
+    height, width = _grid(head)
     generator = torch.Generator().manual_seed(0)
     size = (2, batch, head.config.in_channels, height, width)
     before, now = torch.randn(size, generator=generator).to(dtype).unbind()
     masks = torch.rand(batch, instances, height, width, generator=generator).to(dtype)
-    return head.reduce(before), head.reduce(now), masks
+    images = (None, None)
+    if head.config.match_channels is not None:
+        size = (2, batch, 3, 4 * height, 4 * width)
+        images = torch.randn(size, generator=generator).to(dtype).unbind()
+    return head.reduce(before, images[0]), head.reduce(now, images[1]), masks
 
 
 def _deformable_macs(x, weight, *args, out_shape=None, **kwargs) -> int:
     return 2 * math.prod(out_shape) * math.prod(weight[1:])  # the counter's unit is two a MAC
 
 
-@pytest.mark.parametrize("name", MOTION_DESIGNS)
+@pytest.mark.parametrize("name", FITTED)
 def test_counted_operations_come_within_one_percent_of_the_figure(name):
     config = motion_config(name)
     head = MotionHead(config).to("meta").eval()
@@ -86,6 +101,45 @@ def test_shapes_ranges_and_gradients_of_every_ablation(changes):
     for name, parameter in head.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("changes", [{}, {"shared_offsets": True}, {"cue": "difference"}])
+def test_matching_counts_shapes_and_gradients(changes):
+    torch.manual_seed(0)
+    config = MATCHED.with_changes(**changes)
+    head = MotionHead(config, form="operator")
+    height, width = _grid(head)
+    formulas = {torch.ops.torchvision.deform_conv2d: _deformable_macs}
+    with FlopCounterMode(display=False, custom_mapping=formulas) as counter, torch.no_grad():
+        images = torch.zeros(1, 3, 4 * height, 4 * width)
+        reduced = head.reduce(torch.zeros(1, 6, height, width), images)
+        head(reduced, reduced, torch.zeros(1, 3, height, width))
+    counted = counter.get_total_flops() / 2 / (height * width)
+    assert math.ceil(counted) == config.macs_per_position(3)
+    assert reduced.shape == (1, config.map_channels, height, width)
+    head = MotionHead(config)
+    output = head(*_inputs(head))
+    assert output.offsets.shape == (2, 4, 9, 2, height, width)
+    (output.features.square().sum() + output.masks.square().sum()).backward()
+    for name, parameter in head.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_taps_share_an_offset_only_if_asked():
+    torch.manual_seed(0)
+    for shared in (False, True):
+        head = MotionHead(MATCHED.with_changes(shared_offsets=shared)).eval()
+        with torch.no_grad():
+            offsets = head(*_inputs(head)).offsets
+        assert bool((offsets == offsets[:, :, :1]).all()) is shared
+
+
+def test_matching_without_images_is_refused():
+    with pytest.raises(DataError, match="got no images"):
+        MotionHead(MATCHED).reduce(torch.zeros(1, 6, 8, 16))
+    with pytest.raises(DataError, match="images of shape"):
+        MotionHead(MATCHED).reduce(torch.zeros(1, 6, 8, 16), torch.zeros(1, 3, 32, 60))
 
 
 @pytest.mark.parametrize("name", MOTION_DESIGNS)
@@ -152,7 +206,7 @@ def test_there_may_be_no_instance(name):
     head = MotionHead(motion_config(name)).eval()
     with torch.no_grad():
         output = head(*_inputs(head, instances=0))
-    assert output.masks.shape == (2, 0, 8, 11)
+    assert output.masks.shape == (2, 0, *_grid(head))
     assert output.features.shape[1] == head.config.out_channels
 
 

@@ -34,6 +34,11 @@ def test_an_unknown_setting_is_named_with_the_nearest():
         ({"dilations": (1, 0)}, "dilations of the motion head is"),
         ({"cue": "differnce"}, "did you mean 'difference'"),
         ({"channels_per_group": 4}, "do not divide the 21"),
+        ({"match_channels": 16, "stride": 8}, "matching needs stride 4"),
+        ({"match_channels": 16, "context_channels": None}, "matching needs stride 4"),
+        ({"match_channels": 16, "cue": "concatenation"}, "matching needs stride 4"),
+        ({"match_channels": 16, "deformable": False}, "matching needs stride 4"),
+        ({"match_channels": 0}, "match_channels of the motion head is 0"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(changes, message):
@@ -49,3 +54,15 @@ def test_one_dilation_leaves_a_gate_nothing_to_choose():
     single = MotionConfig(dilations=(3,))
     assert not single.gated
     assert single.macs_per_position() == single.with_changes(gate=False).macs_per_position()
+
+
+def test_matching_stays_at_a_tenth_of_the_narrow_flownet2():
+    head = motion_config("matched-s4").with_changes(in_channels=64)
+    cells = 128 * 416 // head.stride**2
+    macs = cells * (head.macs_per_position() + head.correlation_macs_per_position())
+    assert macs <= 0.065e9  # the narrow FlowNet2 takes 0.65e9 at this size
+
+
+def test_a_head_without_matching_has_no_correlations():
+    assert MotionConfig().correlation_macs_per_position() == 0
+    assert MotionConfig().map_channels == MotionConfig().propagated_channels

@@ -68,8 +68,11 @@ def test_each_design_costs_what_its_configuration_says(design):
     for instances in (0, 7):
         found = CrossCheck(TARGETS[name], instances).count(InputSize(128, 256))
         expected = config.macs_per_position(instances) * 128 * 256 // config.stride**2
-        assert found.count.total(WHOLE, MODES["conv"]) == expected
-        assert found.traced.work[WHOLE].total(MODES["conv"]) == expected
+        counted = found.count.total(WHOLE, MODES["conv"])
+        assert found.traced.work[WHOLE].total(MODES["conv"]) == counted
+        # With matching, the figure of a cell is rounded up.
+        slack = 0 if config.match_channels is None else 128 * 256 // config.stride**2
+        assert counted <= expected <= counted + slack
 
 
 def test_the_trunk(cost):

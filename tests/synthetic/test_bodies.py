@@ -19,11 +19,14 @@ from mapt_bench.synthetic.palettes import (
     LEG_WEAR,
     TRUCK_PAINTS,
     mixed,
+    oklch,
     washed,
 )
-from mapt_bench.synthetic.people import person_body, rider_body, stride
+from mapt_bench.synthetic.people import bicycle_body, person_body, rider_body, stride
+from mapt_bench.synthetic.sampling import sampled_style, shifted_style
 from mapt_bench.synthetic.shapes import Paint
 from mapt_bench.synthetic.solids import box, disc, normal, outward, patch, prism
+from mapt_bench.synthetic.styles import fixed_style
 from mapt_bench.synthetic.surroundings import (
     facade_body,
     fence_body,
@@ -48,24 +51,31 @@ from mapt_bench.synthetic.textures import (
 from mapt_bench.synthetic.vehicles import car_body, truck_body
 
 FAMILIES = ("seen", "held-out")
+STYLES = {
+    **{family: fixed_style(family) for family in FAMILIES},
+    **{f"sampled {seed}": sampled_style(seed) for seed in range(6)},
+    "shifted": shifted_style(0),
+}
+SEEN = STYLES["seen"]
 CYCLE = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 SURROUNDINGS = {
-    "pole": lambda rng, family: pole_body(rng, family, 4.0),
+    "pole": lambda rng, style: pole_body(rng, style, 4.0),
     "sign": sign_body,
     "light": light_body,
-    "tree": lambda rng, family: tree_body(rng, family, 6.0),
-    "hedge": lambda rng, family: hedge_body(rng, family, 5.0),
+    "tree": lambda rng, style: tree_body(rng, style, 6.0),
+    "hedge": lambda rng, style: hedge_body(rng, style, 5.0),
     "pillar": pillar_body,
-    "facade": lambda rng, family: facade_body(rng, family, 11.0, 9.0),
-    "fence": lambda rng, family: fence_body(rng, family, 5.0),
-    "wall": lambda rng, family: wall_body(rng, family, 5.0),
+    "facade": lambda rng, style: facade_body(rng, style, 11.0, 9.0),
+    "fence": lambda rng, style: fence_body(rng, style, 5.0),
+    "wall": lambda rng, style: wall_body(rng, style, 5.0),
 }
 LOOKS = {"person": person_look, "rider": rider_look, "car": car_look}
 BODIES = {
-    "person": lambda rng, family: person_body(person_look(rng, family), CYCLE, np.ones(24)),
-    "rider": lambda rng, family: rider_body(rider_look(rng, family), CYCLE),
-    "car": lambda rng, family: car_body(car_look(rng, family)),
-    "truck": lambda rng, family: truck_body(truck_look(rng, family)),
+    "person": lambda rng, style: person_body(person_look(rng, style), CYCLE, np.ones(24)),
+    "rider": lambda rng, style: rider_body(rider_look(rng, style), CYCLE),
+    "bicycle": lambda rng, style: bicycle_body(rider_look(rng, style)),
+    "car": lambda rng, style: car_body(car_look(rng, style)),
+    "truck": lambda rng, style: truck_body(truck_look(rng, style)),
     **SURROUNDINGS,
 }
 
@@ -96,20 +106,20 @@ def is_convex(corners):
 # Faces
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 @pytest.mark.parametrize("kind", BODIES)
-def test_panels_are_flat_and_convex(kind, family):
+def test_panels_are_flat_and_convex(kind, style):
     for rng in some():
-        for panel in BODIES[kind](rng, family).panels:
+        for panel in BODIES[kind](rng, style).panels:
             off_plane = (panel.corners - panel.corners[0]) @ normal(panel.corners)
             np.testing.assert_allclose(off_plane, 0, atol=1e-9)
             assert is_convex(panel.corners)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_vehicle_faces_outward_on_all_sides(family):
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_a_vehicle_faces_outward_on_all_sides(style):
     for rng in some():
-        for body in (car_body(car_look(rng, family)), truck_body(truck_look(rng, family))):
+        for body in (car_body(car_look(rng, style)), truck_body(truck_look(rng, style))):
             for panel in body.panels:
                 middle = panel.corners.mean(axis=0)
                 # Over the axles and at half height, every panel looks away from the long axis.
@@ -166,21 +176,21 @@ def test_a_patch_lies_on_its_wall():
 # People
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 @pytest.mark.parametrize("swing", [0.0, 0.4, 1.0])
-def test_somebody_on_foot_stands_on_the_ground_in_every_frame(family, swing):
+def test_somebody_on_foot_stands_on_the_ground_in_every_frame(style, swing):
     for rng in some():
-        body = person_body(person_look(rng, family), CYCLE, np.full(24, swing))
+        body = person_body(person_look(rng, style), CYCLE, np.full(24, swing))
         starts = [body.joints[:, limb.start, 1] - limb.start_radius for limb in body.limbs]
         ends = [body.joints[:, limb.end, 1] - limb.end_radius for limb in body.limbs]
         np.testing.assert_allclose(np.min([*starts, *ends], axis=0), 0, atol=0.01)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 @pytest.mark.parametrize("kind", ["person", "rider"])
-def test_people_are_finite_and_of_their_size(kind, family):
+def test_people_are_finite_and_of_their_size(kind, style):
     for rng in some():
-        joints = BODIES[kind](rng, family).joints
+        joints = BODIES[kind](rng, style).joints
         assert np.isfinite(joints).all()
         assert joints[..., 1].min() > -0.01
         assert 0.8 < joints[..., 1].max() < 2.1
@@ -188,7 +198,7 @@ def test_people_are_finite_and_of_their_size(kind, family):
 
 
 def test_who_stands_does_not_move_and_who_walks_does():
-    look = person_look(np.random.default_rng(0), "seen")
+    look = person_look(np.random.default_rng(0), SEEN)
     still = person_body(look, CYCLE, np.zeros(24)).joints
     assert (still == still[:1]).all()
     walking = person_body(look, CYCLE, np.ones(24)).joints
@@ -196,7 +206,7 @@ def test_who_stands_does_not_move_and_who_walks_does():
 
 
 def test_legs_swing_in_turn_and_arms_against_them():
-    look = person_look(np.random.default_rng(0), "seen")
+    look = person_look(np.random.default_rng(0), SEEN)
     body = person_body(look, np.array([np.pi / 2]), np.ones(1))
     joints = {False: [], True: []}  # ends of limbs ahead, by whether they are of the right
     for limb in body.limbs:
@@ -209,7 +219,7 @@ def test_legs_swing_in_turn_and_arms_against_them():
 
 
 def test_a_cycle_is_as_long_as_two_steps():
-    look = person_look(np.random.default_rng(0), "seen")
+    look = person_look(np.random.default_rng(0), SEEN)
     assert stride(look, 0.0) == 0
     assert 0.7 * look.height < stride(look) < look.height
 
@@ -229,7 +239,7 @@ def test_a_knee_bends_ahead_and_an_elbow_back():
 
 
 def test_a_rider_sits_on_a_bicycle_of_its_own_class():
-    body = BODIES["rider"](np.random.default_rng(0), "seen")
+    body = BODIES["rider"](np.random.default_rng(0), SEEN)
     names = {part.class_name for part in surfaces(body)}
     assert names == {None, "bicycle"}
     assert {panel.class_name for panel in body.panels} == {"bicycle"}
@@ -237,7 +247,7 @@ def test_a_rider_sits_on_a_bicycle_of_its_own_class():
 
 def test_signs_and_lights_are_of_their_own_class():
     for make, name in ((sign_body, "traffic sign"), (light_body, "traffic light")):
-        body = make(np.random.default_rng(0), "seen")
+        body = make(np.random.default_rng(0), SEEN)
         assert {panel.class_name for panel in body.panels} == {name}
         assert {limb.class_name for limb in body.limbs} == {None}
 
@@ -250,7 +260,7 @@ def test_signs_and_lights_are_of_their_own_class():
 def test_bodies_keep_to_the_textures_of_their_family(kind, family):
     allowed = {*texture_names(family), *COMMON}
     for rng in some():
-        for part in surfaces(BODIES[kind](rng, family)):
+        for part in surfaces(BODIES[kind](rng, fixed_style(family))):
             assert part.paint.texture in allowed
 
 
@@ -271,19 +281,19 @@ def test_families_share_no_shape_of_car():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_paint_is_no_fingerprint(family):
-    cars = [car_look(rng, family) for rng in some(100)]
-    people = [person_look(rng, family) for rng in some(100)]
+    cars = [car_look(rng, fixed_style(family)) for rng in some(100)]
+    people = [person_look(rng, fixed_style(family)) for rng in some(100)]
     assert len({car.paint for car in cars}) == len(CAR_PAINTS[family]) <= 10
     assert len({person.coat for person in people}) == len(COATS[family]) <= 12
     assert len({person.leg_wear for person in people}) == len(LEG_WEAR[family]) <= 8
     assert len({car.shape.name for car in cars}) == len(CAR_SHAPES[family]) >= 4
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 @pytest.mark.parametrize("kind", LOOKS)
-def test_washed_out_things_are_grey_all_over(kind, family):
+def test_washed_out_things_are_grey_all_over(kind, style):
     for rng in some():
-        for paint in paints(LOOKS[kind](rng, family, 1.0)):
+        for paint in paints(LOOKS[kind](rng, style, 1.0)):
             assert paint.base == paint.accent == GREY
 
 
@@ -293,8 +303,8 @@ def test_washing_takes_colour_alone(kind):
         return [value for value in vars_of(look) if isinstance(value, float | bool | str)]
 
     for seed in range(20):
-        vivid = LOOKS[kind](np.random.default_rng(seed), "seen", 0.0)
-        faint = LOOKS[kind](np.random.default_rng(seed), "seen", 0.5)
+        vivid = LOOKS[kind](np.random.default_rng(seed), SEEN, 0.0)
+        faint = LOOKS[kind](np.random.default_rng(seed), SEEN, 0.5)
         assert sizes(vivid) == sizes(faint)
         assert [washed(paint, 0.5) for paint in paints(vivid)] == list(paints(faint))
 
@@ -316,16 +326,16 @@ def test_half_washed_is_half_way():
 
 
 def test_look_alikes_have_one_body():
-    look = person_look(np.random.default_rng(4), "seen")
+    look = person_look(np.random.default_rng(4), SEEN)
     first, second = (person_body(look, CYCLE, np.ones(24)) for _ in range(2))
     assert first.limbs == second.limbs
     assert (first.joints == second.joints).all()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 @pytest.mark.parametrize("kind", BODIES)
-def test_one_seed_is_one_body(kind, family):
-    first, second = (BODIES[kind](np.random.default_rng(9), family) for _ in range(2))
+def test_one_seed_is_one_body(kind, style):
+    first, second = (BODIES[kind](np.random.default_rng(9), style) for _ in range(2))
     assert first.limbs == second.limbs
     assert [panel.paint for panel in first.panels] == [panel.paint for panel in second.panels]
     for one, other in zip(first.panels, second.panels, strict=True):
@@ -336,8 +346,8 @@ def test_one_seed_is_one_body(kind, family):
 @pytest.mark.parametrize(
     "draw", [person_look, rider_look, car_look, truck_look, *SURROUNDINGS.values()]
 )
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_draw_takes_as_many_random_numbers(draw, family):
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_every_draw_takes_as_many_random_numbers(draw, style):
     def next_of(seed, calls):
         class Counting(np.random.Generator):
             taken = 0
@@ -348,7 +358,7 @@ def test_every_draw_takes_as_many_random_numbers(draw, family):
 
         rng = Counting(np.random.PCG64(seed))
         for _ in range(calls):
-            draw(rng, family)
+            draw(rng, style)
         return Counting.taken
 
     assert len({next_of(seed, 1) for seed in range(30)}) == 1
@@ -359,10 +369,74 @@ def test_ground_and_sky_are_of_the_family(family):
     allowed = {*texture_names(family), *COMMON}
     for rng in some():
         for name in ("road", "sidewalk", "terrain", "vegetation"):
-            assert ground_paint(name, rng, family).texture in allowed
+            assert ground_paint(name, rng, fixed_style(family)).texture in allowed
     other = FAMILIES[1 - FAMILIES.index(family)]
-    skies = [{sky_look(rng, of) for rng in some()} for of in (family, other)]
+    skies = [{sky_look(rng, fixed_style(of)) for rng in some()} for of in (family, other)]
     assert not skies[0] & skies[1]
+
+
+# Sampled styles
+
+
+def all_paints(style):
+    plain = (*style.coats, *style.leg_wear, *style.frames, *style.car_paints, *style.truck_paints)
+    grounds = [paint for choices in style.ground.values() for paint in choices]
+    stone = (style.bark, style.fence, style.garden_wall, style.poster, style.stone, style.marking)
+    return (*plain, *grounds, *stone)
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_a_style_has_the_textures_of_all_that_is_made_from_it(style):
+    if style.textures is None:
+        pytest.skip("version 1 has one set of textures")
+    known = set(style.textures.index)
+    for make in BODIES.values():
+        for part in surfaces(make(np.random.default_rng(1), style)):
+            assert part.paint.texture in known
+    assert {paint.texture for paint in all_paints(style)} <= known
+
+
+def test_equal_seeds_sample_equal_styles_and_others_differ():
+    one, same, other = sampled_style(5), sampled_style(5), sampled_style(6)
+    assert all_paints(one) == all_paints(same)
+    assert one.car_shapes == same.car_shapes
+    assert (one.textures.texels == same.textures.texels).all()
+    assert not {each.base for each in one.coats} & {each.base for each in other.coats}
+    assert one.ground["road"] != other.ground["road"]
+    assert one.skies != other.skies
+
+
+def test_sampled_colours_are_those_of_streets():
+    roads = np.array([sampled_style(seed).ground["road"][0].base for seed in range(120)])
+    assert np.ptp(roads, axis=1).max() < 45, "asphalt is nearly grey"
+    assert roads.mean(axis=1).min() > 20
+    assert roads.mean(axis=1).max() < 150
+    assert np.ptp(roads.mean(axis=1)) > 60, "but some is dark, and some light"
+    coats = np.concatenate([[p.base for p in sampled_style(seed).coats] for seed in range(40)])
+    vivid = np.ptp(coats, axis=1) > 60
+    assert 0.1 < vivid.mean() < 0.6
+
+
+def test_no_shape_of_a_car_is_sampled_as_those_of_the_other_domain():
+    shapes = [shape for seed in range(60) for shape in sampled_style(seed).car_shapes]
+    names = {shape.name for shape in CAR_SHAPES["held-out"]}
+    assert not {shape.name for shape in shapes} & names
+    lengths = [shape.length for shape in shapes]
+    assert min(lengths) > 3.6
+    assert np.ptp(lengths) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("lightness", "chroma", "hue", "color"),
+    [(0.0, 0, 0, (0, 0, 0)), (1.0, 0, 0, (255, 255, 255)), (0.628, 0.2577, 29.23, (255, 0, 0))],
+)
+def test_oklch_agrees_with_known_colours(lightness, chroma, hue, color):
+    assert np.abs(np.subtract(oklch(lightness, chroma, hue), color)).max() <= 2
+
+
+@given(st.floats(0, 1), st.floats(0, 0.4), st.floats(0, 360))
+def test_oklch_always_finds_a_colour_that_exists(lightness, chroma, hue):
+    assert all(0 <= channel <= 255 for channel in oklch(lightness, chroma, hue))
 
 
 # Textures

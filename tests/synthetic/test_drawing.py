@@ -103,7 +103,8 @@ def test_the_nearer_hides_the_farther_and_both_are_known_whole():
 
 def test_flow_of_an_actor_that_steps_aside():
     stage = stage_of(actor(1, [0, 0.5], [10, 10]))
-    flow, ratio = face_motion(stage, draw_surfaces(stage, 1), 1, 0)
+    motion = face_motion(stage, draw_surfaces(stage, 1), 1, 0)
+    flow, ratio = motion.flow, motion.ratio
     assert flow[50, 110] == pytest.approx([-10, 0], abs=1e-3)
     assert ratio[50, 110] == pytest.approx(1, abs=1e-6)
 
@@ -111,7 +112,7 @@ def test_flow_of_an_actor_that_steps_aside():
 def test_flow_of_a_still_scene_before_a_moving_camera():
     stage = stage_of(actor(1, 0, 10), speed=2.0)
     surfaces = draw_surfaces(stage, 1)
-    flow, _ = face_motion(stage, surfaces, 1, 0)
+    flow = face_motion(stage, surfaces, 1, 0).flow
     # At 8 m the corner of the board is 25 px from the middle, at 10 m it was 20 px.
     row, column = 49.5 + 20, 99.5 + 20
     expected = np.array([20.0, 20.0]) * (8 / 10 - 1)
@@ -120,14 +121,15 @@ def test_flow_of_a_still_scene_before_a_moving_camera():
 
 def test_flow_of_the_sky_when_the_camera_turns():
     stage = stage_of(turn=0.01)
-    flow, _ = face_motion(stage, draw_surfaces(stage, 1), 1, 0)
+    flow = face_motion(stage, draw_surfaces(stage, 1), 1, 0).flow
     assert flow[10, 100] == pytest.approx([200 * np.tan(0.01), 0], abs=0.1)
 
 
 def test_what_was_hidden_has_no_valid_flow():
     stage = stage_of(actor(1, [2.3, 2.3], [20, 20]), actor(2, [0.3, -0.5], [10, 10]))
     one, two = codes_of(stage, 0), codes_of(stage, 1)
-    field = exact_flow(stage, (two[1], one[1]), (two[0], one[0]), (1, 0), VOID)
+    motion = face_motion(stage, two[1], 1, 0)
+    field = exact_flow(motion, (two[1], one[1]), (two[0], one[0]), VOID)
     was_hidden = (two[0] == CAR | 1) & (one[0] == CAR | 2)
     assert was_hidden.sum() > 50
     assert not field.valid[was_hidden].any()

@@ -16,6 +16,7 @@ from mapt_bench.synthetic.layout import draw_layout
 from mapt_bench.synthetic.paths import Clock, Route, drive, pace, travelled, walk
 from mapt_bench.synthetic.scene import CameraTrack
 from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.styles import fixed_style
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.views import View
 
@@ -68,14 +69,16 @@ def test_what_comes_back_along_a_route_faces_where_it_goes():
 def test_paces_are_never_constant_and_never_negative(family):
     clock = Clock(30, 0.1)
     for seed in range(20):
-        speeds = pace(np.random.default_rng(seed), clock, 1.5, family)
+        speeds = pace(np.random.default_rng(seed), clock, 1.5, fixed_style(family).paces)
         assert speeds.min() >= 0
         assert np.ptp(speeds) > 0.05
         assert 0.5 < speeds.mean() / 1.5 < 1.6
 
 
 def test_who_stops_goes_on():
-    speeds = pace(np.random.default_rng(3), Clock(60, 0.1), 1.5, "seen", stop=1.0)
+    speeds = pace(
+        np.random.default_rng(3), Clock(60, 0.1), 1.5, fixed_style("seen").paces, stop=1.0
+    )
     still = speeds < 0.01
     assert still.any()
     assert not still[0] or not still[-1]

@@ -1,5 +1,6 @@
-"""Suites: what they hold, that they never overlap, and that a change is told."""
+"""Suites: what they hold, that they never overlap, and that a change is reported."""
 
+import pickle
 from collections import Counter
 from itertools import combinations
 
@@ -17,20 +18,120 @@ from mapt_bench.synthetic.fingerprints import (
 )
 from mapt_bench.synthetic.hardness import FACTORS, cell_code, full_factorial, screening_design
 from mapt_bench.synthetic.maps import WorldMaps
-from mapt_bench.synthetic.suites import KINDS, open_suite, suite_names
+from mapt_bench.synthetic.suites import (
+    KINDS,
+    is_suite,
+    open_suite,
+    suite_names,
+    train_sequence,
+)
 
 
 def halves(name):
     return Counter((entry.half, entry.kind) for entry in open_suite(name).entries)
 
 
-def test_names_sort_and_never_repeat():
-    names = [video.name for suite in suite_names() for video in open_suite(suite).videos]
+@pytest.mark.parametrize("version", [1, 2])
+def test_names_sort_and_never_repeat(version):
+    suites = [suite for name in suite_names() if (suite := open_suite(name)).version == version]
+    names = [video.name for suite in suites for video in suite.videos]
     assert len(set(names)) == len(names)
-    for suite in suite_names():
-        own = [video.name for video in open_suite(suite).videos]
+    for suite in suites:
+        own = [video.name for video in suite.videos]
         assert own == sorted(own)
-        assert all(name.startswith(f"{suite}-") for name in own)
+        assert all(name.startswith(f"{suite.name}-") for name in own)
+
+
+def test_a_plain_name_means_version_1_where_there_is_one():
+    assert [open_suite(name).version for name in ("bench", "bench@1", "bench@2")] == [1, 1, 2]
+    assert open_suite("bench") == open_suite("bench@1")
+    assert open_suite("shift") == open_suite("shift@2")
+    assert open_suite("shift").version == 2
+    assert all(is_suite(name) for name in (*suite_names(), "val@1", "shift-val@2"))
+    assert not any(is_suite(name) for name in ("bench@3", "shift@1", "bench@", "no"))
+    with pytest.raises(ConfigError, match="unknown suite 'bench@3'; did you mean 'bench@2'"):
+        open_suite("bench@3")
+
+
+def test_version_2_has_larger_frames_and_two_domains():
+    for name in suite_names():
+        suite = open_suite(name)
+        settings = [video.settings for video in suite.videos]
+        sizes = {(each.height, each.width) for each in settings}
+        families = {each.family for each in settings}
+        if suite.version == 1:
+            assert sizes == {(128, 416)}
+            assert families == ({"seen"} if name in ("train", "val") else {"held-out"})
+        else:
+            assert sizes == {(192, 624)}
+            assert families == ({"shifted"} if name.startswith("shift") else {"varied"})
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("train@2", 64),
+        ("val@2", 32),
+        ("bench@2", 128),
+        ("quick@2", 24),
+        ("tiny@2", 4),
+        ("stress@2", 12),
+        ("shift", 64),
+        ("shift-val", 16),
+    ],
+)
+def test_version_2_is_as_large_as_stated(name, count):
+    assert len(open_suite(name).entries) == count
+
+
+@pytest.mark.parametrize("name", ["train@2", "bench@2", "quick@2", "shift", "shift-val"])
+def test_version_2_is_half_hard_and_half_crowds(name):
+    counts = halves(name)
+    assert len(counts) == 4
+    assert len(set(counts.values())) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "each"), [("bench@2", 4), ("shift", 2), ("val@2", 1), ("shift-val", 1)]
+)
+def test_hard_splits_keep_the_factorial(name, each):
+    hard = [entry for entry in open_suite(name).entries if entry.half == "hard"]
+    cells = Counter(cell_code(entry.cell) for entry in hard)
+    assert set(cells.values()) == {each}
+    for factor in FACTORS:
+        kinds = Counter((entry.kind, entry.cell[factor]) for entry in hard)
+        assert len(kinds) == 4
+        assert len(set(kinds.values())) == 1
+
+
+# -- the training stream --------------------------------------------------------------------------
+
+
+def test_the_stream_is_endless_indexable_and_begins_with_the_suite():
+    listed = {entry.video.name: entry for entry in open_suite("train@2").entries}
+    assert listed == {entry.video.name: entry for entry in map(train_sequence, range(64))}
+    far = train_sequence(10**9)
+    assert far == train_sequence(10**9)
+    assert far != train_sequence(10**9 + 1)
+    assert pickle.loads(pickle.dumps(far)) == far  # noqa: S301 - our own
+    with pytest.raises(ConfigError, match="sequence -1 does not exist"):
+        train_sequence(-1)
+
+
+def test_no_suite_shares_a_seed_with_the_stream():
+    first = train_sequence(0).video.settings.seed
+    others = [name for name in suite_names() if name != "train@2"]
+    assert all(v.settings.seed < first for name in others for v in open_suite(name).videos)
+
+
+def test_the_stream_mixes_kinds_and_halves_and_holds_all_cells():
+    entries = [train_sequence(index) for index in range(400)]
+    assert set(Counter((entry.half, entry.kind) for entry in entries).values()) == {100}
+    hard = [entry.video.settings for entry in entries if entry.half == "hard"]
+    for factor in FACTORS.values():
+        values = [getattr(each, factor.setting) for each in hard]
+        assert min(values) <= factor.low
+        assert max(values) >= factor.high
 
 
 def test_no_seed_is_used_twice():
@@ -79,14 +180,8 @@ def test_val_has_every_cell_and_kind_follows_the_factors():
             assert kinds == {"street": 4, "crowd": 4}
 
 
-def test_only_train_and_val_are_drawn_from_the_seen_family():
-    for name in suite_names():
-        families = {video.settings.family for video in open_suite(name).videos}
-        assert families == ({"seen"} if name in ("train", "val") else {"held-out"})
-
-
 def test_cells_set_what_they_say():
-    for name in ("bench", "quick", "val", "tiny"):
+    for name in ("bench", "quick", "val", "tiny", "bench@2", "val@2", "shift", "shift-val"):
         for entry in open_suite(name).entries:
             for factor, level in entry.cell.items():
                 value = getattr(entry.video.settings, FACTORS[factor].setting)
@@ -133,7 +228,7 @@ def test_every_suite_is_frozen():
         assert len(frozen_fingerprint(open_suite(name)).recipe) == 16
 
 
-@pytest.mark.parametrize("name", ["tiny", "stress"])
+@pytest.mark.parametrize("name", ["tiny", "stress", "tiny@2", "shift-val"])
 def test_suites_are_what_they_were_frozen_as(name):
     assert check_suite(name) == open_suite(name)
 
@@ -190,3 +285,7 @@ def test_a_damaged_list_of_fingerprints_is_told(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="cannot be read") as caught:
         frozen_fingerprint(open_suite("quick"))
     assert caught.value.where == str(tmp_path / "suites.json")
+
+
+def test_frames_of_the_training_stream_are_what_they_were_frozen_as():
+    assert check_suite("train@2").entries[0] == train_sequence(3)

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from mapt_bench.errors import ConfigError
+from mapt_bench.strict_config import from_mapping, known_keys
 from mapt_bench.training.recipe import Recipe
 from mapt_bench.training.recipe_files import read_recipe, recipe_names
-from mapt_bench.training.settings import known_keys, settings_from
 
 MINIMAL = {"model": "toy:build"}
 
@@ -35,10 +35,10 @@ def test_plain_data_reads_back_equal():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ({**MINIMAL, "stesp": 3}, "no setting 'stesp'; did you mean 'steps'?"),
+        ({**MINIMAL, "stesp": 3}, "unknown key 'stesp'; did you mean 'steps'?"),
         (
             {**MINIMAL, "optimizer": {"lrr": 3}},
-            "no setting 'optimizer.lrr'; did you mean 'optimizer.lr'?",
+            "unknown key 'optimizer.lrr'; did you mean 'optimizer.lr'?",
         ),
         ({**MINIMAL, "steps": 2.5}, "steps is 2.5; expected a whole number"),
         ({**MINIMAL, "steps": True}, "steps is True; expected a whole number"),
@@ -46,7 +46,7 @@ def test_plain_data_reads_back_equal():
         ({**MINIMAL, "optimizer": {"lr": 0}}, "optimizer.lr is 0.0; expected more than 0"),
         ({**MINIMAL, "optimizer": {"lr": "fast"}}, "optimizer.lr is 'fast'; expected a number"),
         ({**MINIMAL, "optimizer": {"name": "sdg"}}, "did you mean 'sgd'?"),
-        ({**MINIMAL, "optimizer": 3}, "'optimizer' is 3; expected a mapping with the keys name"),
+        ({**MINIMAL, "optimizer": 3}, "optimizer is 3; expected a mapping with the keys name"),
         ({**MINIMAL, "clips": {"taus": []}}, "clips.taus is empty"),
         ({**MINIMAL, "clips": {"taus": 2}}, "clips.taus is 2; expected a list of numbers"),
         ({**MINIMAL, "clips": {"taus": [1, 2]}}, "clips.interval fixed; expected one tau"),
@@ -64,8 +64,8 @@ def test_plain_data_reads_back_equal():
         ({**MINIMAL, "loss_weights": {"loss_a": "x"}}, "loss_weights.loss_a is 'x'"),
         ({**MINIMAL, "batch_size": 3, "accumulate": 2}, "not divisible by accumulate 2"),
         ({**MINIMAL, "checkpoint_every": 15}, "checkpoint_every is 15; expected a multiple"),
-        ({}, "a setting is missing"),
-        ([], "the whole is []; expected a mapping"),
+        ({}, "the recipe lacks a key"),
+        ([], "the recipe is []; expected a mapping"),
     ],
 )
 def test_what_is_wrong_is_told(data, words):
@@ -107,9 +107,9 @@ def test_a_models_own_function_stands_for_the_default_recipe():
     [
         ("steps", "--set is 'steps'; expected KEY=VALUE"),
         ("stps=3", "did you mean 'steps'?"),
-        ("optimizer=3", "no setting 'optimizer'"),
+        ("optimizer=3", "unknown key 'optimizer'"),
         ("optimizer.lr.x=3", "optimizer.lr is"),
-        ("augment.crop=[1", "is no YAML"),
+        ("augment.crop=[1", "is not valid YAML"),
     ],
 )
 def test_overrides_are_strict(override, words):
@@ -123,7 +123,7 @@ def test_files_that_are_no_recipes(tmp_path):
         read_recipe(str(tmp_path / "absent.yaml"))
     broken = tmp_path / "broken.yaml"
     broken.write_text("a: [")
-    with pytest.raises(ConfigError, match="is no YAML"):
+    with pytest.raises(ConfigError, match="is not valid YAML"):
         read_recipe(str(broken))
     broken.write_text("just words")
     with pytest.raises(ConfigError, match="expected a mapping"):
@@ -144,11 +144,11 @@ def test_every_setting_has_a_name():
 
 
 def test_settings_take_none_where_it_is_allowed():
-    assert settings_from(Recipe, {**MINIMAL, "optimizer": {"clip_norm": None}}).optimizer == (
+    assert from_mapping(Recipe, {**MINIMAL, "optimizer": {"clip_norm": None}}).optimizer == (
         Recipe.from_dict({**MINIMAL, "optimizer": {"clip_norm": None}}).optimizer
     )
     with pytest.raises(ConfigError, match=r"optimizer\.lr is None"):
-        settings_from(Recipe, {**MINIMAL, "optimizer": {"lr": None}})
+        from_mapping(Recipe, {**MINIMAL, "optimizer": {"lr": None}})
 
 
 def test_every_setting_is_in_the_documentation():

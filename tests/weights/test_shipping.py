@@ -27,7 +27,7 @@ DATA = {"name": "train", "version": 1, "fingerprint": "ab-cd", "sequences": 4, "
 
 @pytest.fixture
 def makers(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     return {
         name: importlib.import_module(name)
         for name in ("ship_weights", "make_model_card", "measure_weights")

@@ -1,0 +1,10 @@
+"""Flying clips: randomly textured shapes that fly over a background, with complete ground truth.
+
+Networks learn to find displacement in any video from such clips, as flow networks do. Nothing in
+them has a meaning: their classes are random, so no semantic loss may be taken from them.
+"""
+
+from mapt_bench.data.flying.scene import FlyingSettings
+from mapt_bench.data.flying.video import FlyingVideo, flying_clip
+
+__all__ = ["FlyingSettings", "FlyingVideo", "flying_clip"]

@@ -1,0 +1,1 @@
+"""The engine: runs the cells of a plan in units of work, and resumes where a run stopped."""

@@ -1,0 +1,93 @@
+"""The folder of a run: what it is a run of, and its finished units."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.experiments.engine.schedule import Unit
+from mapt_bench.experiments.engine.unit import UnitResult
+from mapt_bench.experiments.plans.plan import Plan
+from mapt_bench.experiments.plans.source import DataSource
+from mapt_bench.files import write_json, write_text
+from mapt_bench.labels import LabelSpace
+
+__all__ = ["claim_folder", "read_unit", "write_unit"]
+
+_SETUP = "run.json"
+_SETUP_SCHEMA = "mapt-bench/run-setup/1"
+
+
+def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> None:
+    """Write down what the run is, or check that the run found there is the same.
+
+    Raises:
+        ConfigError: If the folder holds another run or other things.
+        DataError: If it cannot be read or written.
+    """
+    path = folder / _SETUP
+    mine = {
+        "schema": _SETUP_SCHEMA,
+        "experiment": plan.experiment,
+        "variants": [{"name": v.name, **v.describe_setup()} for v in plan.variants],
+        "sweeps": {sweep.kind: list(sweep.taus) for sweep in plan.sweeps},
+        "series": {each.stressor: [s.level for s in each.stresses] for each in plan.series},
+        "seed": seed,
+        "data": source.describe(),
+    }
+    if path.exists():
+        _check_same(path, mine)
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(
+            "is a folder with other things in it and no run; choose another --out", where=folder
+        )
+    write_json(path, mine)
+
+
+def _check_same(path: Path, mine: dict[str, Any]) -> None:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(
+            f"cannot be read ({problem}); choose another --out", where=path
+        ) from problem
+    theirs = found if isinstance(found, dict) else {}
+    if theirs.get("schema") != _SETUP_SCHEMA:
+        raise DataError(
+            f"is damaged: expected schema {_SETUP_SCHEMA!r}, found {theirs.get('schema')!r}; "
+            "choose another --out, or remove this run",
+            where=path,
+        )
+    differing = [name for name in mine if theirs.get(name) != mine[name]]
+    if differing:
+        words = ", ".join(_difference(name, theirs.get(name), mine[name]) for name in differing)
+        raise ConfigError(
+            f"holds a run that differs in {words}; choose another --out, or repeat that run's "
+            "settings to go on with it",
+            where=path.parent,
+        )
+
+
+def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSON from disk
+    if name == "data" and isinstance(theirs, dict):
+        parts = [key for key in mine if theirs.get(key) != mine[key]]
+        return f"data ({', '.join(parts)})"
+    if name == "variants":
+        return "variants (trackers, memory, weights, or other settings)"
+    return f"{name} (there {json.dumps(theirs)}, now {json.dumps(mine)})"
+
+
+def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None:
+    """Return the result of a unit if it is there and whole."""
+    path = folder / "cells" / unit.file
+    try:
+        return UnitResult.from_dict(json.loads(path.read_text(encoding="utf-8")), labels)
+    except (OSError, ValueError, DataError):
+        return None
+
+
+def write_unit(folder: Path, unit: Unit, result: UnitResult) -> None:
+    """Keep the result of a unit."""
+    text = json.dumps(result.to_dict(), allow_nan=False)  # on one line: there are many of them
+    write_text(folder / "cells" / unit.file, text + "\n")

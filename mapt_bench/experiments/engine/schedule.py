@@ -1,0 +1,280 @@
+"""Which units of work a plan comes to on given data, and what cannot be run."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mapt_bench.baselines.plugins import UserTracker
+from mapt_bench.baselines.registry import TrackerEntry
+from mapt_bench.baselines.rows import tracker_entry
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.experiments.engine._keys import Keys
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
+from mapt_bench.experiments.plans.source import DataSource
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.labels import Video
+from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video
+
+__all__ = ["Schedule", "ScheduledCell", "Unit", "schedule_plan"]
+
+_STRESSOR_WORD = "stressor "
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One tracker over one sequence under one condition.
+
+    Attributes:
+        variant: The tracker.
+        drop: Only every ``drop``-th frame exists.
+        pair: Pairing interval, 1 where the tracker has none.
+        key: Content key of the cell; cells that amount to the same work share units.
+        sequence: Index of the video.
+        phase: First frame that exists.
+        stress: What is done to the video.
+        segments: Name of what is linked.
+        segments_key: Content key of the segments.
+    """
+
+    variant: Variant
+    drop: int
+    pair: int
+    key: str
+    sequence: int
+    phase: int
+    stress: Stress | None = None
+    segments: str | None = None
+    segments_key: str = ""
+
+    @property
+    def place(self) -> tuple[str, int, int]:
+        """What the unit is known by."""
+        return self.key, self.sequence, self.phase
+
+    @property
+    def file(self) -> str:
+        """Where its result lies below the folder of cells."""
+        return f"{self.key}/{self.sequence:04d}-{self.phase}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledCell:
+    """A cell that can run.
+
+    Attributes:
+        cell: What to run.
+        pair: The pairing interval that its tracker is told, 1 where it has none.
+        key: Its content key.
+        sequences: Indices of the videos that can bear it.
+        stress: What its tracker notices of its stress: ``None`` for changed images that it does
+            not read.
+        segments_key: Content key of the segments that it links.
+    """
+
+    cell: Cell
+    pair: int
+    key: str
+    sequences: tuple[int, ...]
+    stress: Stress | None = None
+    segments_key: str = ""
+
+    def units(self) -> Iterator[Unit]:
+        """Yield its units by sequence and phase."""
+        cell = self.cell
+        for sequence in self.sequences:
+            for phase in range(cell.drop):
+                yield Unit(
+                    cell.variant,
+                    cell.drop,
+                    self.pair,
+                    self.key,
+                    sequence,
+                    phase,
+                    self.stress,
+                    cell.segments,
+                    self.segments_key,
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """All work of a plan.
+
+    Attributes:
+        plan: The plan.
+        cells: Those that can run, in the order of the plan.
+        skipped: What cannot, and why.
+    """
+
+    plan: Plan
+    cells: tuple[ScheduledCell, ...]
+    skipped: tuple[Skip, ...]
+
+    @property
+    def skips_of_stress(self) -> tuple[Skip, ...]:
+        """Stressors and sequences of a stress test that cannot be run."""
+        if not self.plan.series:
+            return ()
+        return tuple(
+            skip
+            for skip in self.skipped
+            if skip.sequence or skip.tracker.startswith(_STRESSOR_WORD)
+        )
+
+    def units(self) -> list[Unit]:
+        """Return every unit once; those of one video under one stress stand together."""
+        found: dict[tuple[str, int, int], Unit] = {}
+        for cell in self.cells:
+            for unit in cell.units():
+                found.setdefault(unit.place, unit)
+        return sorted(found.values(), key=_video_under_stress)
+
+
+def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
+    """Match a plan with data.
+
+    A tracker that needs images is skipped where a video has none, one that is told the true flow
+    where a video does not know it; a sequence is skipped where it
+    is too short for an interval: each phase of dropped frames needs two frames, so that there is
+    something to link, and a pairing interval of tau needs more than tau frames; a drawn sequence
+    is skipped at a level at which it cannot be drawn. A stressor is
+    skipped on data that it cannot be put on.
+
+    Args:
+        plan: What to run.
+        source: On what.
+        seed: Of the experiment, part of the keys.
+
+    Raises:
+        ConfigError: If saved predictions are to be linked under a stress that they do not know.
+        DataError: If nothing at all can be run, or of a stress test nothing under stress.
+    """
+    skipped = {
+        name: Skip("all", "the sequence has no ground truth", name) for name in source.without_truth
+    }
+    skipped.update((skip.tracker, skip) for skip in plan.skipped)
+    cells, keys = [], Keys(source, seed)
+    for cell in plan.cells:
+        entry = tracker_entry(cell.variant.associator)
+        skip = _skip(cell, entry, source)
+        if skip is not None:
+            skipped.setdefault(skip.tracker, skip)
+            continue
+        pair = cell.pair if entry.supports_pair else 1
+        stress = _noticed(cell, entry, source)
+        key = keys.of_cell(cell, entry, pair=pair, stress=stress)
+        suited, unsuited = _by_video(cell, source)
+        skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in unsuited)
+        if suited:
+            segments_key = keys.of_segments(cell.segments, stress)
+            cells.append(ScheduledCell(cell, pair, key, suited, stress, segments_key))
+    stressed = any(series.level_of(each.cell) for series in plan.series for each in cells)
+    if not cells or (plan.series and not stressed):
+        reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))
+        raise DataError(f"nothing can be run: {reasons}", where=source.name)
+    return Schedule(plan, tuple(cells), tuple(skipped.values()))
+
+
+def _video_under_stress(unit: Unit) -> tuple[int, str, int]:
+    stress = unit.stress
+    return (unit.sequence, "", 0) if stress is None else (unit.sequence, stress.name, stress.level)
+
+
+def _noticed(cell: Cell, entry: TrackerEntry, source: DataSource) -> Stress | None:
+    """Return what a cell notices of its stress: nothing if only images change and it reads none.
+
+    Such cells are those without stress, and are not run again.
+    """
+    reads_images = entry.needs_images or source.segments_named(cell.segments).needs_images
+    if cell.stress is not None and cell.stress.entry.needs_images and not reads_images:
+        return None
+    return cell.stress
+
+
+def _skip(cell: Cell, entry: TrackerEntry, source: DataSource) -> Skip | None:
+    """Return why a cell cannot run on any video of the data, ``None`` if it can."""
+    if cell.stress is not None:
+        reason = _unsuited(cell.stress.entry, source)
+        if reason is not None:
+            return Skip(f"{_STRESSOR_WORD}{cell.stress.name}", reason)
+    reason = _unmet_need(entry, source) or _unknown_classes(cell, source)
+    return None if reason is None else Skip(cell.variant.name, reason)
+
+
+def _unknown_classes(cell: Cell, source: DataSource) -> str | None:
+    """Return why MAPT cannot be asked for the segments of a cell, ``None`` if it can."""
+    finder = source.segments_named(cell.segments).mapt
+    if finder is None:
+        return None
+    if not source.has_images:
+        return f"links segments that {finder.name} finds in images, and the data have none"
+    if finder.label_space != source.labels.name:
+        return (
+            f"links segments of {finder.name}, which tells the classes of {finder.label_space} "
+            f"apart, and the data have those of {source.labels.name}"
+        )
+    return None
+
+
+def _unsuited(stressor: StressEntry, source: DataSource) -> str | None:
+    """Return why a stressor cannot be put on the data, ``None`` if it can.
+
+    Raises:
+        ConfigError: If the segments are predictions of the videos without it.
+    """
+    if stressor.world_only and not source.is_drawn_world:
+        return "needs a drawn world, which can be drawn anew with other settings"
+    if stressor.needs_images and not source.has_images:
+        return "changes images alone, and the data have none"
+    if any(each.saved is not None for each in source.segments):
+        raise ConfigError(
+            f"saved predictions do not know the stressor {stressor.name!r}: they were made of the "
+            "videos without it; give --segments groundtruth or noisy, or --stressor drop, under "
+            "which every frame that is left is as it was"
+        )
+    return None
+
+
+def _unmet_need(entry: TrackerEntry, source: DataSource) -> str | None:
+    """Return why a tracker cannot run on any video of the data, ``None`` if it can."""
+    if entry.needs_true_flow and not source.knows_flow:
+        return "needs the true flow, which only drawn videos know"
+    if entry.needs_images and not source.has_images:
+        hint = "; if it reads none, set needs_images = False on its class"
+        own = hint if isinstance(entry, UserTracker) else ""
+        return f"needs images, and the data have none{own}"
+    return None
+
+
+def _by_video(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
+    """Return the indices of the videos that can bear a cell, and why the others cannot."""
+    suited, skips = [], []
+    for index, video in enumerate(source.videos):
+        reason = _too_short(cell, video.info.frame_count) or _not_drawable(cell.stress, video)
+        if reason is None:
+            suited.append(index)
+        else:
+            skips.append(Skip("all", reason, video.info.name))
+    return tuple(suited), skips
+
+
+def _too_short(cell: Cell, frames: int) -> str | None:
+    needed, condition = max(2 * cell.drop, cell.pair + 1), f"pair {cell.pair}"
+    if cell.drop > 1:
+        condition = f"drop {cell.drop}"
+    if cell.stress is not None and least_frames(cell.stress) > needed:
+        needed = least_frames(cell.stress)
+        condition = f"{cell.stress.name} at level {cell.stress.level}"
+    if frames >= needed:
+        return None
+    return f"{condition} needs {needed} frames, the sequence has {frames}"
+
+
+def _not_drawable(stress: Stress | None, video: Video) -> str | None:
+    """Return why a world cannot be drawn under a stress, such as 10 times as fast as it may."""
+    if stress is None or not stress.entry.world_only:
+        return None
+    try:
+        stress_video(video, stress)  # nothing is drawn before a frame is read
+    except ConfigError as problem:
+        return problem.message
+    return None

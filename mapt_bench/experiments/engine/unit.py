@@ -1,0 +1,244 @@
+"""One unit of work: one tracker over one sequence under one condition, scored and timed."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from mapt_bench.baselines.choice import TrackerChoice
+from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions
+from mapt_bench.baselines.plugins import UserTracker
+from mapt_bench.baselines.rows import tracker_entry
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.experiments.engine.shared import SharedVideo, WorkOfUnit
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.weights import MaptWeights
+from mapt_bench.labels import Frame, LabelSpace, VideoInfo
+from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
+from mapt_bench.stress.dropped import DroppedVideo
+from mapt_bench.tracking import FrameSegments, TrackerRun
+
+__all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit"]
+
+UNIT_SCHEMA = "mapt-bench/unit/4"
+
+
+@dataclass(frozen=True, eq=False)
+class UnitResult:
+    """What a unit found.
+
+    Attributes:
+        sequence: Name of the sequence.
+        frames: Frames scored.
+        sums: Everything that scores are computed from.
+        links: What became of each true track from one sighting to the next.
+        matches: Segments by what gave them their identity, for example ``{"motion": 40}``.
+        recovered: Segments given the identity of a track that had been lost from view.
+        seconds: Time of each frame, images already read: of association, or of the whole step of
+            a tracker that finds its own segments.
+        provenance: Versions, machine, device, threads and time of what found it.
+    """
+
+    sequence: str
+    frames: int
+    sums: SequenceSums
+    links: LinkEvents
+    matches: Mapping[str, int]
+    recovered: int
+    seconds: tuple[float, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that :meth:`from_dict` reads back."""
+        return {
+            "schema": UNIT_SCHEMA,
+            "sequence": self.sequence,
+            "frames": self.frames,
+            "matches": dict(sorted(self.matches.items())),
+            "recovered": self.recovered,
+            "seconds": list(self.seconds),
+            "sums": self.sums.to_vector().tolist(),
+            "links": self.links.to_dict(),
+            "provenance": dict(self.provenance),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], labels: LabelSpace) -> "UnitResult":
+        """Build a result from plain data.
+
+        Args:
+            data: From :meth:`to_dict`.
+            labels: Label space of the sums.
+
+        Raises:
+            DataError: If it is of another schema or incomplete.
+        """
+        try:
+            if data["schema"] != UNIT_SCHEMA:
+                raise DataError(f"has schema {data['schema']!r}; expected {UNIT_SCHEMA!r}")
+            return cls(
+                sequence=str(data["sequence"]),
+                frames=int(data["frames"]),
+                sums=_sums_from_vector(data["sums"], labels),
+                links=LinkEvents.from_dict(data["links"]),
+                matches={str(step): int(count) for step, count in data["matches"].items()},
+                recovered=int(data["recovered"]),
+                seconds=tuple(float(value) for value in data["seconds"]),
+                provenance=dict(data["provenance"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise DataError(f"is no result of a unit ({problem}); delete it") from problem
+
+
+def _sums_from_vector(vector: Sequence[float], labels: LabelSpace) -> SequenceSums:
+    shaped = _shape_of_sums(labels)
+    expected, found = shaped.to_vector().shape, np.shape(vector)
+    if found != expected:
+        raise ValueError(f"{found} sums, expected {expected}")
+    return shaped.from_vector(np.asarray(vector, dtype=np.float64))
+
+
+@lru_cache(maxsize=1)
+def _shape_of_sums(labels: LabelSpace) -> SequenceSums:
+    return empty_sums(labels)  # of all the units that a run is read from
+
+
+def run_unit(
+    variant: Variant,
+    shared: SharedVideo,
+    labels: LabelSpace,
+    *,
+    segments: str | None,
+    drop: int,
+    phase: int,
+    pair: int,
+) -> UnitResult:
+    """Track the kept frames of one sequence and score them.
+
+    Args:
+        variant: The tracker.
+        shared: The whole sequence, with truth and segments.
+        labels: Label space.
+        segments: Name of what is linked.
+        drop: Only every ``drop``-th frame exists.
+        phase: The first frame that exists.
+        pair: Pairing interval.
+
+    Raises:
+        ConfigError: If the tracker cannot be built so.
+        DataError: If the data or the weights turn out unusable, or a map is no map of the video.
+        TrackerError: If a user's tracker fails.
+    """
+    kept = DroppedVideo(shared.video, drop, phase)
+    share = WorkOfUnit(shared.work, segments, kept.whole_index)
+    tracker = _choice(variant, pair).build(
+        kept,
+        None if variant.is_whole else _Replay(shared, kept, segments, variant.mapt),
+        true_flow=kept.backward_flow if kept.knows_flow else None,
+        share=share,
+        clock=_clock_of(share),
+    )
+    run = TrackerRun(tracker, kept, pair=pair)
+    scorer, recorder = SequenceScorer(labels), LinkRecorder(labels)
+    for index, panoptic_map in enumerate(run.maps()):
+        overlap = scorer.update(kept.truth(index), panoptic_map)
+        recorder.update(shared.sightings(kept.whole_index(index)), overlap)
+    return UnitResult(
+        sequence=kept.info.name,
+        frames=kept.info.frame_count,
+        sums=scorer.result(),
+        links=recorder.result(),
+        matches=run.matches,
+        recovered=run.recovered,
+        seconds=run.seconds,
+    )
+
+
+def _clock_of(share: WorkOfUnit) -> Callable[[], float]:
+    """Return a clock on which work that others have done takes as long as it took them."""
+    return lambda: perf_counter() + share.saved_seconds
+
+
+def _choice(variant: Variant, pair: int) -> TrackerChoice:
+    """Return the tracker of a row, with its networks and all its settings."""
+    _check_source(variant)
+    flow = FlowOptions() if variant.weights is None else FlowOptions(weights=variant.weights.path)
+    looks = FlowOptions()
+    if variant.mapt is not None:
+        looks = FlowOptions(weights=variant.mapt.path, switches=variant.switches)
+    if not variant.associator.startswith(FLOW_PREFIX) and variant.mapt is not None:
+        flow, looks = looks, FlowOptions()
+    return TrackerChoice(variant.row, pair, flow, looks, variant.settings)
+
+
+def _check_source(variant: Variant) -> None:
+    """Refuse code of a user that is not the code that the run was planned with."""
+    entry = tracker_entry(variant.associator)
+    if isinstance(entry, UserTracker) and (
+        variant.code is None or entry.fingerprint != variant.code.fingerprint
+    ):
+        raise ConfigError(
+            f"the source of {variant.associator} was edited after this run began; start a new "
+            "Python process and run the same again"
+        )
+
+
+class _Replay:
+    """Replays the segments of the whole video for the frames that are kept."""
+
+    needs_images = False
+
+    def __init__(
+        self, shared: SharedVideo, kept: DroppedVideo, name: str | None, mapt: MaptWeights | None
+    ) -> None:
+        self._shared = shared
+        self._kept = kept
+        self._name = name
+        self._mapt = mapt
+
+    def start(self, info: VideoInfo) -> None:
+        """Nothing to prepare: segments are found before a tracker is run."""
+
+    def segment(self, frame: Frame) -> FrameSegments:
+        """Return what was found in the frame."""
+        index = self._kept.whole_index(frame.index)
+        return self._shared.segments(self._name, index, self._mapt)
+
+
+@contextmanager
+def one_thread(*, networks: bool) -> Iterator[None]:
+    """Let OpenCV and, where networks run, torch use one thread; afterwards as many as before.
+
+    Besides costs this keeps results the same: sums of torch depend on the number of threads.
+
+    Args:
+        networks: Whether torch is needed; it is not imported otherwise.
+    """
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        if networks:
+            with _one_thread_of_torch():
+                yield
+        else:
+            yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+@contextmanager
+def _one_thread_of_torch() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,237 @@
+"""One configuration for each experiment: every option of its command, checked and immutable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from mapt_bench.baselines.rows import DEFAULT_MEMORY
+from mapt_bench.baselines.segmenters import GROUND_TRUTH
+from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.plans.interval_plan import DEFAULT_TAUS
+from mapt_bench.experiments.plans.segment_sources import FOUND_BY_MAPT
+from mapt_bench.experiments.plans.stress_plan import DEFAULT_LEVELS
+from mapt_bench.strict_config import from_mapping
+
+__all__ = ["AblationConfig", "ExperimentConfig", "StressConfig", "SweepConfig"]
+
+_Config = TypeVar("_Config", bound="ExperimentConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentConfig:
+    """The options that all experiments have.
+
+    Attributes:
+        data: Folder with ``panoptic_maps`` and ``images``; ``None`` runs on a suite.
+        suite: Name of a synthetic suite; ``None`` is the default of the experiment.
+        segments: Segments that every tracker links, in the grammar of ``--segments``; ``None`` is
+            the default of the experiment.
+        add: Rows to run besides those of the experiment, ``NAME[+memory[=N]][,SETTING=VALUE...]``.
+        dataset: Label space of ``data``: a built-in name or a YAML file; ``None`` asks the folder.
+        encoding: Encoding of the maps of ``data``; ``None`` detects it.
+        weights: Weights of MAPT: a shipped name, a file, or ``"none"``; ``None`` takes the shipped
+            default.
+        flow_weights: Flow networks to run: ``NAME=FILE``, or the name of shipped weights.
+        thresholds: Thresholds of all trackers: ``"tuned"`` or ``"published"``.
+        out: Run folder; ``None`` is ``runs/<experiment>-<time>``.
+        jobs: Worker processes, 1 or more.
+        seed: Seed of segment order, faults and resampling, 0 or more.
+
+    Raises:
+        ConfigError: If a value is out of range, or options exclude each other.
+    """
+
+    data: Path | None = None
+    suite: str | None = None
+    segments: str | None = None
+    add: tuple[str, ...] = ()
+    dataset: str | None = None
+    encoding: str | None = None
+    weights: str | None = None
+    flow_weights: tuple[str, ...] = ()
+    thresholds: ThresholdsName = DEFAULT_THRESHOLDS
+    out: Path | None = None
+    jobs: int = 1
+    seed: int = 0
+
+    default_suite: ClassVar[str] = "quick"
+    default_segments: ClassVar[str] = GROUND_TRUTH
+    takes_many_segments: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
+        if self.jobs < 1:
+            raise ConfigError(f"{self.jobs} workers; expected 1 or more")
+        if self.data is not None and self.suite is not None:
+            raise ConfigError("--data and --suite both say what to run on; keep one of them")
+        if self.data is None and (self.dataset is not None or self.encoding is not None):
+            raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment, as results have it."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_cli(cls: type[_Config], **options: Any) -> _Config:  # noqa: ANN401 - what click collects
+        """Build a configuration from the options of the command line.
+
+        Args:
+            **options: By name of the field. Lists of numbers are text with commas.
+
+        Raises:
+            ConfigError: If a list of numbers has another form, or a value is out of range.
+        """
+        return cls(**options)
+
+    @classmethod
+    def from_dict(
+        cls: type[_Config], data: Mapping[str, Any], *, where: object | None = None
+    ) -> _Config:
+        """Build a configuration from plain data. Missing keys take their defaults.
+
+        Args:
+            data: From YAML or JSON, or from :meth:`to_dict`.
+            where: File, for messages.
+
+        Raises:
+            ConfigError: If a key is unknown (the message names the nearest), or a value has the
+                wrong type or is out of range.
+        """
+        return from_mapping(cls, data, what="the configuration", where=where)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for YAML or JSON that :meth:`from_dict` reads back."""
+        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+    def with_folder(self: _Config) -> _Config:
+        """Return the same configuration with a run folder."""
+        if self.out is not None:
+            return self
+        name = f"{self.experiment}-{datetime.now():%Y%m%d-%H%M%S}"
+        return replace(self, out=Path("runs") / name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationConfig(ExperimentConfig):
+    """An ablation: cues, memory, fusion orders and flows on the same segments.
+
+    Attributes:
+        memory: Frames for which rows named ``+memory`` keep a lost track, 1 or more.
+        switches: Parts of MAPT to remove at inference, one row each; ``"all"`` for every part;
+            ``"KEY=VALUE"`` for a setting.
+        trained: Networks that were trained without a part: shipped names or ``NAME=FILE``.
+        reference: Row that paired differences are taken to; ``None`` is MAPT with memory, or
+            ``both`` without MAPT.
+    """
+
+    memory: int = DEFAULT_MEMORY
+    switches: tuple[str, ...] = ()
+    trained: tuple[str, ...] = ()
+    reference: str | None = None
+
+    default_segments: ClassVar[str] = f"{FOUND_BY_MAPT},{GROUND_TRUTH}"
+    takes_many_segments: ClassVar[bool] = True
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment, as results have it."""
+        return "ablate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepConfig(ExperimentConfig):
+    """A sweep over temporal intervals.
+
+    Attributes:
+        drop: Intervals in frames; only every tau-th frame exists. ``None`` omits this sweep.
+        pair: Pairing intervals in frames. ``None`` omits this sweep.
+        memory: Frames for which every row that has memory keeps a lost track; 0 for none.
+    """
+
+    drop: tuple[int, ...] | None = DEFAULT_TAUS
+    pair: tuple[int, ...] | None = DEFAULT_TAUS
+    memory: int = 0
+
+    default_segments: ClassVar[str] = FOUND_BY_MAPT
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment, as results have it."""
+        return "sweep-interval"
+
+    @classmethod
+    def from_cli(cls: type[_Config], **options: Any) -> _Config:  # noqa: ANN401 - what click collects
+        """Build a configuration from the options of the command line.
+
+        Args:
+            **options: By name of the field. ``drop`` and ``pair`` are text with commas; both sweeps
+                run if neither is given.
+
+        Raises:
+            ConfigError: If intervals have another form, or a value is out of range.
+        """
+        texts = {name: options.pop(name, None) for name in ("drop", "pair")}
+        if texts != {"drop": None, "pair": None}:
+            expected = "whole numbers of frames with commas, as in 1,2,3,5"
+            for name, text in texts.items():
+                options[name] = (
+                    None if text is None else _whole_numbers(f"--{name}", text, expected)
+                )
+        return cls(**options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StressConfig(ExperimentConfig):
+    """A stress test of one kind.
+
+    Attributes:
+        kind: ``"occlusion"``, ``"motion"``, ``"similarity"`` or ``"image"``.
+        stressors: Stressors of the kind; empty for the default ones.
+        levels: Levels, 1 (mild) to 5. Level 0, the unchanged videos, always runs.
+        memory: Frames for which rows named ``+memory`` keep a lost track, 1 or more.
+    """
+
+    kind: str
+    stressors: tuple[str, ...] = ()
+    levels: tuple[int, ...] = DEFAULT_LEVELS
+    memory: int = DEFAULT_MEMORY
+
+    default_suite: ClassVar[str] = "stress"
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment, as results have it."""
+        return f"stress-{self.kind}"
+
+    @classmethod
+    def from_cli(cls: type[_Config], **options: Any) -> _Config:  # noqa: ANN401 - what click collects
+        """Build a configuration from the options of the command line.
+
+        Args:
+            **options: By name of the field. ``levels`` is text with commas.
+
+        Raises:
+            ConfigError: If the levels have another form, or a value is out of range.
+        """
+        if "levels" in options:
+            expected = "levels of 1 (mild) to 5 with commas, as in 1,3,5"
+            options["levels"] = _whole_numbers("--levels", options["levels"], expected)
+        return cls(**options)
+
+
+def _whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError as problem:
+        raise ConfigError(f"{option} is {text!r}; expected {expected}") from problem
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Path):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,126 @@
+"""The plan of the sweeps over temporal intervals."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from mapt_bench.baselines.rows import tracker_entry
+from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.plans.ablation_plan import flows_left_out, in_order
+from mapt_bench.experiments.plans.plan import Cell, Plan, Sweep
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.plans.variants import (
+    BASELINES,
+    EXACT_FLOW,
+    HAND_MADE,
+    ORACLE,
+    flow_variant,
+    mapt_heads,
+    with_added,
+    with_and_without_memory,
+    with_settings,
+)
+from mapt_bench.experiments.plans.weights import MaptWeights, NetworkWeights
+
+__all__ = ["DEFAULT_TAUS", "interval_plan"]
+
+DEFAULT_TAUS = (1, 2, 3, 5)
+"""Intervals of a sweep: those of the experiments that the paper invites."""
+
+
+def interval_plan(
+    *,
+    drop: Sequence[int] | None = DEFAULT_TAUS,
+    pair: Sequence[int] | None = DEFAULT_TAUS,
+    memory: int = 0,
+    mapt: MaptWeights | None = None,
+    flow_weights: Sequence[NetworkWeights] = (),
+    thresholds: ThresholdsName = DEFAULT_THRESHOLDS,
+    left_out: Sequence[str] = (),
+    added: Sequence[Variant] = (),
+) -> Plan:
+    """Plan the sweeps over temporal intervals: dropped frames, pairing intervals, or both.
+
+    With dropped frames every tracker runs; with a pairing interval those that have one, next to
+    the references. Copying the last masks, the oracle and, where videos know it, propagation by
+    the true flow are in every interval of both sweeps.
+    Interval 1 of the two sweeps is the same cell.
+
+    Args:
+        drop: Intervals of the sweep with dropped frames; ``None`` leaves it out.
+        pair: Intervals of the sweep with pairing intervals; ``None`` leaves it out.
+        memory: Frames that a lost track is kept for, in every row that has memory.
+        mapt: Weights of MAPT, whose heads have a row each; ``None`` runs the cues that need none.
+        flow_weights: Of flow networks that run too, their flow alone.
+        thresholds: Which thresholds the rows run with.
+        left_out: Flow networks that could run; those that do not are listed as skipped.
+        added: Rows that run besides those of the plan, each with the memory that it names.
+
+    Raises:
+        ConfigError: If there is no sweep, a flow is given weights twice, or an interval or the
+            memory is out of range.
+    """
+    if memory < 0:
+        raise ConfigError(f"memory is {memory}; expected 0 frames or more")
+    if drop is None and pair is None:
+        raise ConfigError("there is nothing to sweep; give intervals for --drop or --pair")
+    rows = _rows(memory, mapt, flow_weights)
+    variants = with_settings(with_added(rows, added), thresholds)
+    sweeps: list[Sweep] = []
+    if drop is not None:
+        sweeps.append(Sweep("drop", _checked("drop", drop), _names(variants)))
+    if pair is not None:
+        paired = tuple(
+            variant
+            for variant in variants
+            if variant.group == "reference" or tracker_entry(variant.associator).supports_pair
+        )
+        sweeps.append(Sweep("pair", _checked("pair", pair), _names(paired)))
+        variants = variants if drop is not None else paired
+    cells = {
+        Cell(variant, drop=tau) if sweep.kind == "drop" else Cell(variant, pair=tau): None
+        for sweep in sweeps
+        for tau in sweep.taus
+        for variant in variants
+        if variant.name in sweep.variants
+    }
+    return Plan(
+        experiment="sweep-interval",
+        variants=variants,
+        cells=tuple(cells),
+        reference=variants[0].name,
+        thresholds=thresholds,
+        sweeps=tuple(sweeps),
+        skipped=flows_left_out(left_out, variants),
+    )
+
+
+def _rows(
+    memory: int,
+    mapt: MaptWeights | None,
+    flow_weights: Sequence[NetworkWeights],
+) -> list[Variant]:
+    copy, *baselines = BASELINES
+    cues = HAND_MADE if mapt is None else (*mapt_heads(mapt), flow_variant("flow:dis"))
+    chosen = (
+        replace(copy, group="reference"),
+        *baselines,
+        *cues,
+        *(flow_variant(weights.name, weights) for weights in in_order(flow_weights)),
+        flow_variant(EXACT_FLOW.associator),
+        ORACLE,
+    )
+    return [with_and_without_memory(row, memory)[-1 if memory else 0] for row in chosen]
+
+
+def _names(variants: Sequence[Variant]) -> tuple[str, ...]:
+    return tuple(variant.name for variant in variants)
+
+
+def _checked(name: str, taus: Sequence[int]) -> tuple[int, ...]:
+    if not taus or min(taus) < 1 or len(set(taus)) != len(taus):
+        raise ConfigError(
+            f"the intervals of --{name} are {list(taus)}; expected different whole numbers "
+            "of frames, 1 or more"
+        )
+    return tuple(sorted(taus))

@@ -1,0 +1,186 @@
+"""What an experiment runs on: videos with truth, and the segments that every tracker is given."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.data import open_videos, resolve_labels
+from mapt_bench.data.fingerprint import videos_fingerprint
+from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.experiments.plans.segment_sources import (
+    OWN_SEGMENTS,
+    SegmentSource,
+    saved_segments,
+)
+from mapt_bench.labels import AnnotatedVideo, LabelSpace, Video
+from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
+from mapt_bench.synthetic.suites import Suite
+from mapt_bench.synthetic.video import WorldVideo
+
+__all__ = ["DataSource", "folder_source", "suite_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Videos and segments of an experiment.
+
+    Attributes:
+        name: For tables, for example ``"quick"`` or the name of a folder.
+        videos: All with truth.
+        labels: Label space of every video.
+        segments: Where segments come from: one kind or more, of different names.
+        fingerprint: Hash of everything in the videos that can change a result.
+        without_truth: Names of videos that were left out because they have no truth.
+        suite: Name and version of the suite that the videos are, if they are one.
+        groups: For each name of a video its level of each factor, such as ``{"half": "hard"}``;
+            empty where videos are not told apart.
+
+    Raises:
+        ConfigError: If two kinds of segments have one name.
+    """
+
+    name: str
+    videos: tuple[Video, ...]
+    labels: LabelSpace
+    segments: tuple[SegmentSource, ...]
+    fingerprint: str
+    without_truth: tuple[str, ...] = ()
+    suite: Mapping[str, str | int] | None = None
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [each.name for each in self.segments]
+        if len(set(names)) != len(names):
+            raise ConfigError(
+                f"kinds of segments need names of their own; found {', '.join(names)} (of saved "
+                "predictions one folder can be linked at a time)"
+            )
+
+    @property
+    def has_images(self) -> bool:
+        """Whether every video has images."""
+        return all(video.info.has_images for video in self.videos)
+
+    @property
+    def knows_flow(self) -> bool:
+        """Whether every video knows its true flow."""
+        return all(isinstance(video, AnnotatedVideo) for video in self.videos)
+
+    @property
+    def is_drawn_world(self) -> bool:
+        """Whether every video is drawn, so that it can be drawn anew with other settings."""
+        return all(isinstance(video, WorldVideo) for video in self.videos)
+
+    def segments_named(self, name: str | None) -> SegmentSource:
+        """Return one kind of segments; ``None`` is the first.
+
+        Raises:
+            ConfigError: If there is none of that name.
+        """
+        if name is None:
+            return self.segments[0]
+        if name == OWN_SEGMENTS:
+            return SegmentSource(is_own=True)
+        known = {each.name: each for each in self.segments}
+        if name not in known:
+            raise ConfigError(f"there are no segments {name!r}; {nearest(name, known)}")
+        return known[name]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a result says of its data, ready for JSON; no paths."""
+        return {
+            "name": self.name,
+            "suite": None if self.suite is None else dict(self.suite),
+            "fingerprint": self.fingerprint,
+            "label_space": self.labels.name,
+            "sequences": {video.info.name: video.info.frame_count for video in self.videos},
+            "has_images": self.has_images,
+            "segments": {each.name: each.describe() for each in self.segments},
+        }
+
+
+def suite_source(
+    name: str, segments: Sequence[SegmentSource | Path] = (SegmentSource(),)
+) -> DataSource:
+    """Return a suite of the drawn world.
+
+    Args:
+        name: Of the suite.
+        segments: What is linked; a path is a folder of saved predictions.
+
+    Raises:
+        ConfigError: If there is no such suite; the message suggests the nearest.
+        DataError: If the suite is no longer what its version says, or a folder lacks segments for
+            a video.
+    """
+    suite = _checked_suite(name)
+    videos = suite.videos
+    labels = videos[0].info.labels
+    return DataSource(
+        name=suite.name,
+        videos=videos,
+        labels=labels,
+        segments=_kinds(segments, videos, labels),
+        fingerprint=str(frozen_fingerprint(suite)),
+        suite={"name": suite.name, "version": suite.version},
+        groups={
+            entry.video.name: {"half": entry.half, "kind": entry.kind, **entry.cell}
+            for entry in suite.entries
+        },
+    )
+
+
+@lru_cache
+def _checked_suite(name: str) -> Suite:
+    """Draw some frames to see that the suite is what it was; once a process."""
+    return check_suite(name)
+
+
+def folder_source(
+    data: Path,
+    *,
+    segments: Sequence[SegmentSource | Path] = (SegmentSource(),),
+    dataset: str | None = None,
+    encoding: str | None = None,
+) -> DataSource:
+    """Open real data.
+
+    Args:
+        data: Folder with ``panoptic_maps`` and, for trackers that need them, ``images``.
+        segments: What is linked; a path is a folder of saved predictions.
+        dataset: Label space; ``None`` asks the folders.
+        encoding: Encoding of the maps of ``data``; ``None`` finds it out.
+
+    Raises:
+        ConfigError: If the label space or the encoding is unknown.
+        DataError: If the data cannot be used, have no truth, or lack segments for a sequence.
+    """
+    folders = [each for each in segments if isinstance(each, Path)]
+    labels = resolve_labels(dataset, data, *folders)
+    found = open_videos(data, labels, encoding=encoding)
+    videos = [video for video in found if video.has_truth]
+    if not videos:
+        raise DataError(
+            "has no ground truth; an experiment scores its trackers, so give a folder with "
+            "panoptic_maps",
+            where=data,
+        )
+    return DataSource(
+        name=data.resolve().name,
+        videos=tuple(videos),
+        labels=labels,
+        segments=_kinds(segments, videos, labels),
+        fingerprint=videos_fingerprint(videos),
+        without_truth=tuple(video.info.name for video in found if not video.has_truth),
+    )
+
+
+def _kinds(
+    segments: Sequence[SegmentSource | Path], videos: Sequence[Video], labels: LabelSpace
+) -> tuple[SegmentSource, ...]:
+    return tuple(
+        saved_segments(each, videos, labels) if isinstance(each, Path) else each
+        for each in segments
+    )

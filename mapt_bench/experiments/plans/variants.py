@@ -1,0 +1,299 @@
+"""The rows that plans are made of: which trackers, and which question each answers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from mapt_bench.baselines.flow_sources import FLOW_PREFIX
+from mapt_bench.baselines.mapt_entries import mapt_tracker_names
+from mapt_bench.baselines.plugins import UserTracker
+from mapt_bench.baselines.rows import (
+    DEFAULT_MEMORY,
+    Row,
+    parse_row,
+    thresholds_of,
+    tracker_entry,
+)
+from mapt_bench.baselines.settings import Setting
+from mapt_bench.baselines.tuned import ThresholdsName, settings_of
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.plans.variant import Group, UserCode, Variant
+from mapt_bench.experiments.plans.weights import (
+    LOADED,
+    MaptWeights,
+    NetworkWeights,
+    WeightsReader,
+    shipped_flow_files,
+)
+from mapt_bench.files import file_sha256
+
+__all__ = [
+    "BASELINES",
+    "EXACT_FLOW",
+    "HAND_MADE",
+    "HAND_MADE_FUSIONS",
+    "NETWORK_FLOWS",
+    "ORACLE",
+    "ORACLE_IN_VIEW",
+    "UNLINKED",
+    "added_variant",
+    "flow_variant",
+    "mapt_fusions",
+    "mapt_heads",
+    "mapt_switch",
+    "trained_variant",
+    "with_added",
+    "with_and_without_memory",
+    "with_memory",
+    "with_settings",
+]
+
+_WITH_MAPT = "+mapt"
+
+
+UNLINKED = Variant("unlinked", "unlinked", "reference", "unlinked")
+ORACLE = Variant("oracle", "oracle", "reference", "oracle")
+ORACLE_IN_VIEW = Variant("oracle:in-view", "oracle, in view", "reference", "oracle:in-view")
+"""The ceiling of linking without memory."""
+BASELINES = (
+    Variant("copy", "copy", "baseline", "copy"),
+    Variant("iou", "IoU", "baseline", "iou"),
+    Variant("sort", "SORT", "baseline", "sort"),
+    Variant("bytetrack", "ByteTrack", "baseline", "bytetrack"),
+)
+HAND_MADE = (
+    Variant("motion", "motion", "heads", "motion"),
+    Variant("appearance", "appearance", "heads", "appearance"),
+    Variant("both", "both (motion first)", "heads", "both"),
+)
+"""The two cues without a network: DIS optical flow, and histograms of colour and direction."""
+HAND_MADE_FUSIONS = (
+    Variant("both:appearance-first", "appearance first", "fusion", "both:appearance-first"),
+    Variant("both:simultaneous", "simultaneous", "fusion", "both:simultaneous"),
+)
+EXACT_FLOW = Variant("flow:exact", "true flow", "reference", "flow:exact")
+"""What propagation could reach: told how every pixel moved, it competes for nothing."""
+NETWORK_FLOWS = {
+    "flow:flownet2-narrow": "narrow FlowNet2",
+    "flow:raft-small": "RAFT-small",
+    "flow:raft-large": "RAFT-large",
+    "flow:flownet2": "FlowNet2",
+}
+"""Networks that an ablation has rows for, given weights, and how tables call them."""
+
+_FLOW_LABELS = {**NETWORK_FLOWS, "flow:dis": "DIS", "flow:exact": "true flow"}
+
+
+def mapt_heads(mapt: MaptWeights) -> tuple[Variant, Variant, Variant]:
+    """Return the rows of MAPT's heads, alone and together."""
+    motion, appearance, both = (
+        Variant(name, label, "heads", name, mapt=mapt)
+        for name, label in (
+            ("mapt:motion", "MAPT motion"),
+            ("mapt:appearance", "MAPT appearance"),
+            ("mapt", "MAPT both"),
+        )
+    )
+    return motion, appearance, both
+
+
+def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, Variant]:
+    """Return the rows of the other orders in which MAPT's cues may decide."""
+    appearance_first, simultaneous = (
+        Variant(
+            name, f"MAPT {name.removeprefix('mapt:').replace('-', ' ')}", "fusion", name, mapt=mapt
+        )
+        for name in ("mapt:appearance-first", "mapt:simultaneous")
+    )
+    return appearance_first, simultaneous
+
+
+def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
+    """Return the row of MAPT with a part removed at inference, or with a setting changed.
+
+    Args:
+        mapt: Weights.
+        switch: A name of :data:`~mapt_bench.mapt_switches.SWITCHES`, or ``SETTING=VALUE`` of the
+            association.
+
+    Raises:
+        ConfigError: If there is no such part or setting, or the value is out of range.
+    """
+    row = parse_row(f"mapt,{switch}" if "=" in switch else f"mapt,switch={switch}")
+    return Variant(
+        name=str(row),
+        label=f"MAPT, {switch}",
+        group="switch",
+        associator="mapt",
+        settings=row.settings,
+        mapt=mapt,
+        switches=row.switches,
+    )
+
+
+def trained_variant(mapt: MaptWeights) -> Variant:
+    """Return the row of a network by itself, linked by all the heads that it has.
+
+    Raises:
+        ConfigError: If it has none.
+    """
+    if not (mapt.has_motion or mapt.has_appearance):
+        raise ConfigError(f"the network {mapt.name} has no head to link by; omit it")
+    heads = "mapt"
+    if not mapt.has_motion:
+        heads = "mapt:appearance"
+    elif not mapt.has_appearance:
+        heads = "mapt:motion"
+    return Variant(f"{heads},weights={mapt.name}", mapt.name, "trained", heads, mapt=mapt)
+
+
+def flow_variant(
+    flow: str,
+    weights: NetworkWeights | None = None,
+    *,
+    looks: Literal["", "+appearance", "+mapt"] = "",
+    mapt: MaptWeights | None = None,
+) -> Variant:
+    """Return the row of a flow: alone, or with an appearance for what is left.
+
+    Args:
+        flow: Its name.
+        weights: Of its network.
+        looks: Which appearance: none, hand-made, or MAPT's.
+        mapt: The network whose appearance is meant.
+    """
+    base = _FLOW_LABELS.get(flow, flow.removeprefix("flow:"))
+    added = {"": "", "+appearance": " + appearance", "+mapt": " + MAPT appearance"}[looks]
+    group: Group = "reference" if flow == EXACT_FLOW.associator else "flow"
+    name = f"{flow}{looks}"
+    return Variant(name, f"{base}{added}", group, name, weights=weights, mapt=mapt)
+
+
+def with_memory(variant: Variant, memory: int) -> Variant:
+    """Return a row with memory alone."""
+    number = "" if memory == DEFAULT_MEMORY else f"={memory}"
+    head, comma, rest = variant.name.partition(",")
+    return replace(
+        variant,
+        name=f"{head}+memory{number}{comma}{rest}",
+        label=f"{variant.label} + memory{number.replace('=', ' ')}",
+        memory=memory,
+    )
+
+
+def with_and_without_memory(variant: Variant, memory: int) -> Sequence[Variant]:
+    """Return a row without memory and the same with it, or the row alone if it has no memory."""
+    if not tracker_entry(variant.associator).supports_memory:
+        return (variant,)
+    return (replace(variant, memory=0), with_memory(variant, memory))
+
+
+def with_settings(variants: Sequence[Variant], thresholds: ThresholdsName) -> tuple[Variant, ...]:
+    """Return rows with all settings that they run with: their own above tuned or published ones."""
+    return tuple(
+        replace(
+            variant,
+            settings=settings_of(variant.associator, variant.settings, thresholds),
+            thresholds=thresholds_of(variant.associator, thresholds),
+        )
+        for variant in variants
+    )
+
+
+def with_added(variants: Sequence[Variant], added: Sequence[Variant]) -> tuple[Variant, ...]:
+    """Return the rows of a plan and those that the user adds to it, each name once."""
+    known = {variant.name for variant in variants}
+    new = {variant.name: variant for variant in added if variant.name not in known}
+    return (*variants, *new.values())
+
+
+def added_variant(
+    row: Row,
+    *,
+    mapt: Callable[[], MaptWeights | None] = lambda: None,
+    flow_weights: Sequence[NetworkWeights] = (),
+    reader: WeightsReader = LOADED,
+) -> Variant:
+    """Return a row that the user adds to an experiment.
+
+    Args:
+        row: What the user asks for.
+        mapt: Gives the MAPT of the command; called only for rows that need one.
+        flow_weights: Of the flow networks of the command.
+        reader: Reads the weights that the row names.
+
+    Raises:
+        ConfigError: If the row needs weights and there are none, or weights lack a head that it
+            links by.
+        DataError: If weights cannot be used.
+    """
+    entry = tracker_entry(row.tracker)
+    name = str(row)
+    variant = Variant(
+        name=name,
+        label=name,
+        group="added",
+        associator=row.tracker,
+        memory=row.memory if entry.supports_memory else None,
+        settings=row.settings,
+        switches=row.switches,
+    )
+    if isinstance(entry, UserTracker):
+        code = UserCode(entry.fingerprint, entry.is_whole, _files(row.settings))
+        return replace(variant, code=code, group="whole" if entry.is_whole else "added")
+    if entry.needs_truth or entry.needs_true_flow or row.tracker == UNLINKED.associator:
+        variant = replace(variant, group="reference")
+    if row.tracker in mapt_tracker_names():
+        return replace(variant, mapt=_mapt(row, mapt, reader))
+    if row.tracker.startswith(FLOW_PREFIX):
+        by_mapt = row.tracker.endswith(_WITH_MAPT)
+        variant = replace(
+            variant, mapt=_mapt(replace(row, weights=None), mapt, reader) if by_mapt else None
+        )
+        weights = _flow(row, flow_weights, reader) if entry.needs_weights else None
+        return replace(variant, weights=weights)
+    return variant
+
+
+def _files(settings: Sequence[Setting]) -> tuple[tuple[str, str], ...]:
+    """Return the hash of each file that a setting names: a weights file, for example."""
+    named = [(name, Path(value)) for name, value in settings if isinstance(value, str)]
+    return tuple((name, file_sha256(path)) for name, path in named if path.is_file())
+
+
+def _mapt(
+    row: Row, default: Callable[[], MaptWeights | None], reader: WeightsReader
+) -> MaptWeights:
+    weights = default() if row.weights is None else reader.mapt(row.weights, None)
+    if weights is None:
+        raise ConfigError(
+            f"row {str(row)!r} needs weights of MAPT; write {row.tracker},weights=NAME|FILE, or "
+            "give --weights"
+        )
+    heads = {"mapt:motion": "motion", "mapt:appearance": "appearance"}.get(row.tracker, "both")
+    if row.tracker.endswith(_WITH_MAPT):
+        heads = "appearance"
+    for head, is_there in (("motion", weights.has_motion), ("appearance", weights.has_appearance)):
+        if heads in ("both", head) and not is_there:
+            other = "appearance" if head == "motion" else "motion"
+            raise ConfigError(
+                f"row {str(row)!r} links by the {head} head, and the weights {weights.name} have "
+                f"none; use mapt:{other}"
+            )
+    return weights
+
+
+def _flow(row: Row, given: Sequence[NetworkWeights], reader: WeightsReader) -> NetworkWeights:
+    flow = row.tracker.removesuffix(_WITH_MAPT).removesuffix("+appearance")
+    if row.weights is not None:
+        return reader.flow({flow: Path(row.weights)})[0]
+    known = {weights.name: weights for weights in given}
+    if flow in known:
+        return known[flow]
+    if flow in shipped_flow_files():
+        return reader.flow({flow: shipped_flow_files()[flow]})[0]
+    raise ConfigError(
+        f"row {str(row)!r} needs weights; write {row.tracker},weights=FILE, or give "
+        f"--flow-weights {flow}=FILE"
+    )

@@ -1,0 +1,163 @@
+"""Trained weights of networks: read once for their checks, and known by their contents."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mapt_bench.baselines.flow_sources import (
+    FLOW_PREFIX,
+    FlowOptions,
+    build_flow_source,
+    flow_entry,
+)
+from mapt_bench.baselines.mapt_entries import mapt_parts
+from mapt_bench.errors import ConfigError
+from mapt_bench.files import file_sha256
+from mapt_bench.weights import (
+    DEFAULT_MAPT,
+    DEFAULT_NARROW_FLOWNET2,
+    shipped,
+    shipped_weights,
+    weights_file,
+)
+
+__all__ = [
+    "BY_NAME",
+    "LOADED",
+    "MaptWeights",
+    "NetworkWeights",
+    "WeightsReader",
+    "read_flow_weights",
+    "read_mapt_weights",
+    "shipped_flow_files",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkWeights:
+    """The weights of one network.
+
+    Attributes:
+        name: Of what they are for: a flow, as ``"flow:raft-small"``, or what the network is called.
+        path: Where the file lies; decides nothing.
+        sha256: Of the file, in hexadecimal digits; part of the keys of cells.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaptWeights(NetworkWeights):
+    """The weights of one MAPT.
+
+    Attributes:
+        label_space: Name of the classes that it tells apart.
+        has_motion: Whether it has a motion head.
+        has_appearance: Whether it has an appearance head.
+    """
+
+    label_space: str
+    has_motion: bool
+    has_appearance: bool
+
+
+def read_flow_weights(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
+    """Check weights of flow networks before any work is done, by loading each file once.
+
+    Args:
+        files: By name of the flow. Only if there are any is torch imported.
+
+    Raises:
+        ConfigError: If no flow has that name, or it is no network; for a model of ptlflow also if
+            that package is missing.
+        DataError: If a file is missing or damaged, or does not fit its network.
+    """
+    return tuple(_flow(flow, path) for flow, path in files.items())
+
+
+def shipped_flow_files() -> dict[str, Path]:
+    """Return the files of the flow networks whose weights ship, by name of the flow."""
+    if DEFAULT_NARROW_FLOWNET2 not in shipped_weights():
+        return {}
+    return {f"{FLOW_PREFIX}{DEFAULT_NARROW_FLOWNET2}": shipped(DEFAULT_NARROW_FLOWNET2).path}
+
+
+def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> MaptWeights:
+    """Check weights of MAPT before any work is done, by loading them once.
+
+    Args:
+        weights: Name of weights that ship, or a file.
+        name: What to call the network; the name of the weights unless given.
+
+    Raises:
+        ConfigError: If no weights have that name, or the file does not say what they are of.
+        DataError: If the file is missing or damaged, or its weights do not fit.
+    """
+    path = weights_file(weights)
+    parts = mapt_parts(FlowOptions(weights=path))
+    return MaptWeights(
+        name=name or _name_of(path),
+        path=path,
+        sha256=file_sha256(path),
+        label_space=parts.label_space,
+        has_motion=parts.has_motion,
+        has_appearance=parts.has_appearance,
+    )
+
+
+def _mapt_by_name(weights: str = DEFAULT_MAPT, name: str | None = None) -> MaptWeights:
+    path = weights_file(weights)
+    if not path.is_file():
+        return read_mapt_weights(weights, name)  # says what is wrong with the file
+    return MaptWeights(
+        name=name or _name_of(path),
+        path=path,
+        sha256="",
+        label_space="",
+        has_motion=True,
+        has_appearance=True,
+    )
+
+
+def _name_of(path: Path) -> str:
+    return path.parent.resolve().name if path.stem == "weights" else path.stem
+
+
+def _flow(flow: str, path: Path) -> NetworkWeights:
+    _check_flow(flow)
+    build_flow_source(flow, weights=path)
+    return NetworkWeights(flow, path, file_sha256(path))
+
+
+def _flow_by_name(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
+    for flow in files:
+        _check_flow(flow)
+    return tuple(NetworkWeights(flow, path, "") for flow, path in files.items())
+
+
+def _check_flow(flow: str) -> None:
+    if not flow_entry(flow).needs_weights:
+        raise ConfigError(f"{flow} is no network and has no weights; omit its --flow-weights")
+
+
+@dataclass(frozen=True)
+class WeightsReader:
+    """How weights are looked at.
+
+    Attributes:
+        mapt: Gives the weights of MAPT of a name or file, and of a name to call the network.
+        flow: Gives the weights of flow networks of their files.
+    """
+
+    mapt: Callable[[str, str | None], MaptWeights]
+    flow: Callable[[Mapping[str, Path]], tuple[NetworkWeights, ...]]
+
+
+LOADED = WeightsReader(read_mapt_weights, read_flow_weights)
+"""Loads each file once, which imports torch."""
+
+BY_NAME = WeightsReader(_mapt_by_name, _flow_by_name)
+"""Checks names alone, and assumes that networks have all heads: good for finding wrong options
+without importing torch."""

@@ -1,0 +1,1 @@
+"""Summaries: from finished units to the content of ``results.json``."""

@@ -1,0 +1,279 @@
+"""What the link events of a run tell: by group of videos, and under stress."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.plans.plan import Series
+from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.experiments.summaries.group_results import group_members
+from mapt_bench.metrics import LinkEvents
+from mapt_bench.metrics.break_point import break_point
+from mapt_bench.metrics.link_rates import (
+    FULL_OCCLUSIONS,
+    GAP_BINS,
+    Bin,
+    Rate,
+    kept_by_displacement,
+    kept_by_gap,
+    kept_by_visibility,
+    kept_links,
+    recovered_by_gap,
+    right_returns,
+)
+from mapt_bench.stress import Stress, occluder_label, stress_entry, stress_video
+
+__all__ = ["EVERY_STRESSOR", "link_results", "recoveries", "recoveries_of_cells", "without_bin"]
+
+_Row = dict[str, Any]
+
+EVERY_STRESSOR = "all"
+"""Name of what is pooled over all stressors of a run."""
+
+_HIDES = "occlusion"
+_MOVES = "motion"
+
+
+def link_results(outcome: RunOutcome) -> _Row:
+    """Return the parts of a result that are read from link events.
+
+    Args:
+        outcome: What was run.
+
+    Returns:
+        ``groups`` and ``links_by_group`` if the videos have groups; of an ablation ``recoveries``
+        (see :func:`recoveries_of_cells`); of a stress test
+        instead ``stressors`` (what was done, and what the truth says of it), ``visibility`` and
+        ``recoveries`` (one entry a variant and stressor, all levels together, each with one entry a
+        range), and, of motion, ``break_points``.
+    """
+    if outcome.plan.series:
+        return _under_stress(outcome)
+    results: _Row = {}
+    if outcome.source.groups:
+        results = {"groups": _groups(outcome), "links_by_group": _by_group(outcome)}
+    if outcome.plan.is_ablation:
+        results["recoveries"] = recoveries_of_cells(outcome)
+    return results
+
+
+def _under_stress(outcome: RunOutcome) -> _Row:
+    results: _Row = {"stressors": [_stressor(series, outcome) for series in outcome.series]}
+    moves = outcome.plan.experiment.endswith(_MOVES)
+    results |= {"visibility": [], "recoveries": [], **({"break_points": []} if moves else {})}
+    for name, series in _chosen_series(outcome):
+        for variant, events in _events(series, outcome):
+            given = {
+                "variant": variant.name,
+                "label": variant.label,
+                "group": variant.group,
+                "stressor": name,
+            }
+            seen = [rate.to_dict() for rate in kept_by_visibility(events, seed=outcome.seed)]
+            results["visibility"].append({**given, "bins": seen})
+            results["recoveries"].append({**given, "bins": recoveries(events, seed=outcome.seed)})
+            if moves and name != EVERY_STRESSOR:
+                results["break_points"].append({**given, **_break_points(events, outcome.seed)})
+    return results
+
+
+def _chosen_series(outcome: RunOutcome) -> list[tuple[str, tuple[Series, ...]]]:
+    """Return each stressor that was run by name, and all of them together if there are several."""
+    chosen: list[tuple[str, tuple[Series, ...]]] = [
+        (series.stressor, (series,)) for series in outcome.series
+    ]
+    return chosen if len(chosen) < 2 else [*chosen, (EVERY_STRESSOR, outcome.series)]
+
+
+def _stressor(series: Series, outcome: RunOutcome) -> _Row:
+    """Return what a stressor is, and the levels that were run."""
+    entry = stress_entry(series.stressor)
+    levels = {series.level_of(cell.cell) for cell in outcome.cells}
+    run = [stress for stress in series.stresses if stress.level in levels]
+    described: _Row = {
+        "name": entry.name,
+        "kind": entry.kind,
+        "summary": entry.summary,
+        "unit": entry.unit,
+        "meaning": entry.meaning,
+        "levels": {str(stress.level): stress.value for stress in run},
+    }
+    if entry.kind == _HIDES:
+        described["occluder"] = _occluder(run, outcome)
+    return described
+
+
+def _occluder(stresses: Sequence[Stress], outcome: RunOutcome) -> str | None:
+    """Return what the truth says of all that hid something in what was run, ``None`` if nothing."""
+    found: set[str] = set()
+    for index, video in enumerate(outcome.source.videos):
+        for stress in stresses:
+            label = (
+                occluder_label(stress_video(video, stress))
+                if _was_run(index, stress, outcome)
+                else None
+            )
+            found.update(label.split(", ") if label else ())
+    return ", ".join(sorted(found)) or None
+
+
+def _was_run(video: int, stress: Stress, outcome: RunOutcome) -> bool:
+    return any(
+        sequence == video
+        for cell in outcome.cells
+        if cell.cell.stress == stress
+        for sequence, _ in cell.units
+    )
+
+
+def _events(
+    chosen: Sequence[Series], outcome: RunOutcome
+) -> list[tuple[Variant, list[LinkEvents]]]:
+    """Return, for each variant, the events of each sequence at all levels of some series."""
+    found: dict[Variant, dict[int, list[LinkEvents]]] = {}
+    for cell in outcome.cells:
+        if cell.failures or all(series.level_of(cell.cell) is None for series in chosen):
+            continue
+        of_variant = found.setdefault(cell.cell.variant, {})
+        for sequence, events in cell.links_by_sequence().items():
+            of_variant.setdefault(sequence, []).append(events)
+    return [
+        (variant, [LinkEvents.joined(parts) for parts in sequences.values()])
+        for variant, sequences in found.items()
+    ]
+
+
+def _break_points(events: Sequence[LinkEvents], seed: int) -> _Row:
+    return {
+        "over_size": break_point(events, unit="size", seed=seed).to_dict(),
+        "pixels": break_point(events, unit="pixels", seed=seed).to_dict(),
+        "bins": [rate.to_dict() for rate in kept_by_displacement(events, seed=seed)],
+    }
+
+
+def _groups(outcome: RunOutcome) -> list[_Row]:
+    """Return which sequences are in each group."""
+    names = [video.info.name for video in outcome.source.videos]
+    return [
+        {"factor": factor, "value": value, "sequences": [names[place] for place in places]}
+        for (factor, value), places in _members(outcome).items()
+    ]
+
+
+def _members(outcome: RunOutcome) -> dict[tuple[str, str], tuple[int, ...]]:
+    names = [video.info.name for video in outcome.source.videos]
+    groups = {name: _with_cell(found) for name, found in outcome.source.groups.items()}
+    return group_members(names, groups)
+
+
+def _by_group(outcome: RunOutcome) -> list[_Row]:
+    """Return the links kept in each group of videos, one entry a cell and group.
+
+    Besides each factor by itself there is the factor ``"cell"``: all of them but ``half`` and
+    ``kind`` taken together, as in a factorial.
+    """
+    members = _members(outcome)
+    return [
+        {
+            "variant": cell.cell.variant.name,
+            "label": cell.cell.variant.label,
+            "cell": cell.key,
+            "factor": factor,
+            "value": value,
+            **_of_members(cell, chosen, outcome.seed),
+        }
+        for cell in outcome.cells
+        if not cell.failures
+        for (factor, value), chosen in members.items()
+    ]
+
+
+def _with_cell(levels: Mapping[str, str]) -> dict[str, str]:
+    crossed = {name: level for name, level in levels.items() if name not in ("half", "kind")}
+    words = ", ".join(f"{name} {level}" for name, level in crossed.items())
+    return {**levels, "cell": words} if len(crossed) > 1 else dict(levels)
+
+
+def _of_members(cell: CellOutcome, chosen: Sequence[int], seed: int) -> _Row:
+    found = cell.links_by_sequence()
+    events = [found[position] for position in chosen if position in found]
+    if not events:
+        return {"hits": 0, "n": 0, "share": None, "interval": {"n": 0, "reason": "no sequence"}}
+    return without_bin(kept_links(events, seed=seed))
+
+
+_Group = tuple[str, str]
+
+_EVERYTHING = ("all", "all")
+_HALF = "half"
+
+
+def recoveries(
+    events: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
+) -> list[_Row]:
+    """Return, for each range of gaps, what is kept and recovered, and the precision of returns.
+
+    Args:
+        events: One entry a sequence, the unit of the intervals.
+        bins: Ranges of gaps, and of absences of identities, in frames.
+        seed: Of the resampling.
+
+    Returns:
+        Each with ``bin``, ``hits``, ``n``, ``share``, ``interval`` of the links over such gaps;
+        ``recovered``, the same of the tracks that are found on both sides of the gap; and
+        ``returns``, the same of the identities that were given again.
+    """
+    kept = kept_by_gap(events, bins, seed=seed)
+    recovered = recovered_by_gap(events, bins, seed=seed)
+    right = right_returns(events, bins, seed=seed)
+    return [
+        {**rate.to_dict(), "recovered": without_bin(found), "returns": without_bin(precision)}
+        for rate, found, precision in zip(kept, recovered, right, strict=True)
+    ]
+
+
+def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:
+    """Return the recoveries of each cell that is done: over all videos, and in each half.
+
+    Returns:
+        Each with ``variant``, ``label``, ``group``, ``cell`` (key), ``factor`` (``"all"`` or
+        ``"half"``), ``value``, ``n_sequences``, ``bins`` (see :func:`recoveries`), and
+        ``full_occlusions``, the same of gaps of 3 to 10 frames together.
+    """
+    chosen = _selections(outcome)
+    found: dict[tuple[str, _Group], _Row] = {}
+    rows = []
+    for cell in outcome.cells:
+        if cell.failures:
+            continue
+        variant = cell.cell.variant
+        given = {"variant": variant.name, "label": variant.label, "group": variant.group}
+        for group, positions in chosen.items():
+            place = cell.key, group
+            if place not in found:  # cells of one key are the same work
+                found[place] = _of_selection(cell, positions, outcome.seed)
+            rows.append(
+                {**given, "cell": cell.key, "factor": group[0], "value": group[1], **found[place]}
+            )
+    return rows
+
+
+def without_bin(rate: Rate) -> _Row:
+    """Return a rate ready for JSON, its range not named."""
+    return {name: value for name, value in rate.to_dict().items() if name != "bin"}
+
+
+def _selections(outcome: RunOutcome) -> dict[_Group, tuple[int, ...]]:
+    names = [video.info.name for video in outcome.source.videos]
+    members = group_members(names, outcome.source.groups)
+    halves = {group: members[group] for group in sorted(members) if group[0] == _HALF}
+    return {_EVERYTHING: tuple(range(len(names))), **halves}
+
+
+def _of_selection(cell: CellOutcome, positions: Sequence[int], seed: int) -> _Row:
+    links = cell.links_by_sequence()
+    events = [links[position] for position in positions if position in links]
+    if not events:
+        return {"n_sequences": 0, "bins": [], "full_occlusions": None}
+    *bins, together = recoveries(events, (*GAP_BINS, FULL_OCCLUSIONS), seed=seed)
+    return {"n_sequences": len(events), "bins": bins, "full_occlusions": together}

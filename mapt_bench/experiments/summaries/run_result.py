@@ -1,0 +1,318 @@
+"""The result of a run as one JSON file, ``mapt-bench/run/1``, which reports and gates read."""
+
+import re
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mapt_bench.baselines.rows import DEFAULT_MEMORY
+from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.plans.plan import Cell
+from mapt_bench.experiments.plans.segment_sources import SegmentSource
+from mapt_bench.experiments.summaries._link_results import link_results
+from mapt_bench.experiments.summaries.cell_scores import (
+    INTERVAL_SCORES,
+    Comparisons,
+    averaged_class_names,
+    cell_scores,
+    class_scores,
+)
+from mapt_bench.experiments.summaries.group_results import scores_by_group
+from mapt_bench.experiments.summaries.result_tables import result_tables
+from mapt_bench.metrics import pat_variant, undefined_reasons
+from mapt_bench.metrics.uncertainty import ScoreStatistics
+from mapt_bench.provenance import joined_provenance, provenance
+
+__all__ = ["RUN_SCHEMA", "paper_claims", "run_result", "summary_rows"]
+
+RUN_SCHEMA = "mapt-bench/run/1"
+
+
+def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[str, Any]:
+    """Return the whole result, ready for JSON.
+
+    Args:
+        outcome: What :func:`~mapt_bench.experiments.engine.runner.run_plan` returned.
+        pat_protocol: Which PAT is the headline.
+
+    Returns:
+        ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``, ``protocol``
+        and ``provenance``; ``scores_by_group``; and what
+        :func:`~mapt_bench.experiments.summaries._link_results.link_results` reads from link
+        events. Equal for equal runs, however many workers there were, but for
+        ``provenance.created`` and everything under ``cost``. Where units were computed by
+        different versions or on different machines, ``provenance.sets`` lists them.
+    """
+    source, plan = outcome.source, outcome.plan
+    entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
+    rows = summary_rows(outcome, entries, pat_protocol)
+    return {
+        "schema": RUN_SCHEMA,
+        "experiment": plan.experiment,
+        "cells": entries,
+        "skipped": [skip.to_dict() for skip in outcome.skipped],
+        "summary": rows,
+        "claims": paper_claims(plan.experiment, rows),
+        "scores_by_group": scores_by_group(outcome, pat_protocol),
+        **link_results(outcome),
+        "protocol": {
+            "pat": pat_variant(pat_protocol).name,
+            "label_space": source.labels.name,
+            "unit": "sequence",
+            "reference": plan.reference,
+            "thresholds": plan.thresholds,
+            "memory": "frames: 0, or as the name of the row says; +memory alone is "
+            f"{DEFAULT_MEMORY}",
+            "segments": "; ".join(each.in_words() for each in source.segments),
+            "segments_by_name": {each.name: each.in_words() for each in _kinds(outcome)},
+            "drop": "mean over all tau phases; within a phase the sequences are pooled",
+            "seconds_per_frame": "median time of association alone, images and segments read; of a "
+            "tracker that finds its own segments, of its whole step",
+        },
+        "provenance": {
+            **_provenance_of_units(outcome),
+            "seed": outcome.seed,
+            "data": source.describe(),
+            "weights": _weights(outcome),
+        },
+    }
+
+
+def _provenance_of_units(outcome: RunOutcome) -> dict[str, Any]:
+    """Return how the units came about; cells that amount to the same work share theirs."""
+    units = {
+        (cell.key, place): unit.provenance
+        for cell in outcome.cells
+        for place, unit in cell.units.items()
+    }
+    return joined_provenance(units.values() if units else [provenance(threads=1)])
+
+
+def _kinds(outcome: RunOutcome) -> list[SegmentSource]:
+    """Return every kind of segments of a run, those that whole trackers find included."""
+    own = any(cell.cell.variant.is_whole for cell in outcome.cells)
+    return [*outcome.source.segments, *([SegmentSource(is_own=True)] if own else [])]
+
+
+def _weights(outcome: RunOutcome) -> dict[str, str]:
+    """Return the SHA-256 of the weights that were run, by name."""
+    variants = [cell.cell.variant for cell in outcome.cells]
+    finders = [segments.mapt for segments in outcome.source.segments]
+    used = [*(v.weights for v in variants), *(v.mapt for v in variants), *finders]
+    return {weights.name: weights.sha256 for weights in used if weights is not None}
+
+
+def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str, Any]:
+    labels = outcome.source.labels
+    entry: dict[str, Any] = {
+        "key": cell.key,
+        "variant": cell.cell.variant.name,
+        "data": outcome.source.name,
+        "segments": outcome.source.segments_named(cell.cell.segments).name,
+        "stress": _stress(cell.cell),
+        "interval": cell.cell.pair,
+        "seed": outcome.seed,
+        "status": "failed" if cell.failures else "done",
+    }
+    if cell.failures:
+        nothing: dict[str, Any] = {
+            "scores": {},
+            "per_sequence": {},
+            "matches": {},
+            "links": {},
+            "cost": {},
+        }
+        return {**entry, "reason": _reason(cell, outcome), **nothing}
+    sums = cell.sums()
+    phases = list(zip(*sums.values(), strict=True))
+    scores = cell_scores(phases, labels, pat_protocol)
+    undefined = undefined_reasons(scores)
+    names = [video.info.name for video in outcome.source.videos]
+    if outcome.plan.is_ablation:  # of several phases no class has one score
+        entry["per_class"] = class_scores(phases[0], labels, pat_protocol)
+    return {
+        **entry,
+        "scores": scores,
+        "undefined": undefined,
+        "classes": averaged_class_names(phases, labels, pat_protocol),
+        "per_sequence": {
+            names[sequence]: {
+                "frames": cell.frames(sequence),
+                **cell_scores([[one] for one in of_phases], labels, pat_protocol),
+            }
+            for sequence, of_phases in sums.items()
+        },
+        "matches": _matches(cell),
+        "links": cell.links().count(),
+        "cost": _cost(cell),
+    }
+
+
+def _stress(cell: Cell) -> dict[str, Any]:
+    """Return what was done to the videos."""
+    if cell.stress is None:
+        return {"drop": cell.drop}
+    stress = cell.stress
+    return {"drop": 1, "name": stress.name, "level": stress.level, "value": stress.value}
+
+
+def _reason(cell: CellOutcome, outcome: RunOutcome) -> str:
+    (sequence, _), failure = next(iter(sorted(cell.failures.items(), key=lambda item: item[0])))
+    name = outcome.source.videos[sequence].info.name
+    others = len(cell.failures) - 1
+    return f"sequence {name}: {failure.reason}" + (f" (and {others} more)" if others else "")
+
+
+def _matches(cell: CellOutcome) -> dict[str, int]:
+    """Count segments by what gave them their identity; ``recovered`` ones came out of memory."""
+    total: Counter[str] = Counter()
+    for unit in cell.units.values():
+        total.update(unit.matches)
+    recovered = sum(unit.recovered for unit in cell.units.values())
+    return {**dict(sorted(total.items())), "recovered": recovered}
+
+
+def _cost(cell: CellOutcome) -> dict[str, float | int | None]:
+    seconds = [value for unit in cell.units.values() for value in unit.seconds]
+    return {
+        "seconds_per_frame": statistics.median(seconds) if seconds else None,
+        "frames_timed": len(seconds),
+    }
+
+
+_RESAMPLES = 2000
+_RESAMPLES_UNDER_STRESS = 500
+"""Fewer, since a stress test has hundreds of cells."""
+
+_Row = dict[str, Any]
+_Entry = Mapping[str, Any]
+
+
+def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: str) -> list[_Row]:
+    """Return the rows of the summary, table by table.
+
+    Intervals and paired differences to the reference row of the same table are bootstrapped over
+    sequences; p values are corrected (Holm) for all comparisons of the run. Which tables there are
+    says :func:`~mapt_bench.experiments.summaries.result_tables.result_tables`, and
+    :class:`~mapt_bench.experiments.summaries.cell_scores.Comparisons` what is compared.
+
+    Args:
+        outcome: What was run.
+        entries: The cells of the result, in the order of ``outcome.cells``.
+        pat_protocol: Which PAT is the headline.
+    """
+    comparisons = Comparisons(
+        ScoreStatistics(
+            outcome.source.labels,
+            pat_protocol=pat_protocol,
+            names=INTERVAL_SCORES,
+            seed=outcome.seed,
+            resamples=_RESAMPLES_UNDER_STRESS if outcome.plan.series else _RESAMPLES,
+        ),
+        "the run",
+    )
+    rows = []
+    for table in result_tables(outcome):
+        for at in table.positions:
+            cell = outcome.cells[at]
+            row = _row(cell, entries[at], table.condition)
+            if not cell.failures:
+                row["intervals"] = comparisons.intervals(cell)
+                row["differences"] = comparisons.differences(cell, table.reference)
+            rows.append(row)
+    comparisons.correct()
+    return rows
+
+
+def _row(cell: CellOutcome, entry: _Entry, condition: _Row) -> _Row:
+    variant = cell.cell.variant
+    return {
+        "variant": variant.name,
+        "label": variant.label,
+        "group": variant.group,
+        **variant.describe(),
+        "thresholds": variant.thresholds,
+        **condition,
+        "cell": cell.key,
+        "n_sequences": len(entry["per_sequence"]),
+        **{name: entry[name] for name in ("status", "scores", "matches", "links", "cost")},
+        "intervals": {},
+        "differences": None,
+    }
+
+
+_HEADS = (
+    ("motion head alone", 0.6161, "mapt:motion"),
+    ("appearance head alone", 0.5984, "mapt:appearance"),
+    ("both heads", 0.6265, "mapt"),
+)
+_UNMEASURED = (
+    "not measured: the claim is MAPT's trained model on KITTI-STEP val; this run has no row of it"
+)
+_ELSEWHERE = (
+    "claimed of the published model on KITTI-STEP val; measured here on segments {segments!r} with "
+    "the weights of this run, other data and another size of model: no comparison"
+)
+
+_SummaryRow = Mapping[str, Any]
+
+
+def paper_claims(experiment: str, rows: Sequence[_SummaryRow] = ()) -> list[dict[str, Any]]:
+    """Return the paper's numbers that belong to an experiment, as fractions.
+
+    Args:
+        experiment: Name of the experiment; only ``"ablate"`` has claims to stand beside.
+        rows: Its summary. Measured values are those of the first kind of segments, with memory.
+
+    Returns:
+        Each with ``name``, ``score``, ``claimed``, ``measured``, ``difference`` and ``note``. The
+        difference is null: no run here is of the data and the model that the claim is about, and
+        the note says so. Without rows of MAPT ``measured`` is null too.
+
+    Note:
+        Hurtado, Marvi, Mohan and Valada 2025 (arXiv:2503.09191), ablation of the heads.
+    """
+    return list(_claims(rows)) if experiment == "ablate" else []
+
+
+def _claims(rows: Sequence[_SummaryRow]) -> Iterator[dict[str, Any]]:
+    found = {variant: _pat(rows, variant) for _, _, variant in _HEADS}
+    note = _note(rows)
+    for name, claimed, variant in _HEADS:
+        yield _claim(f"PAT, {name}", claimed, found[variant], note)
+    for name, claimed, variant in _HEADS[:2]:
+        measured = None
+        if (both := found["mapt"]) is not None and (alone := found[variant]) is not None:
+            measured = both - alone
+        gain = round(_HEADS[2][1] - claimed, 4)
+        yield _claim(f"PAT, both heads less {name}", gain, measured, note)
+
+
+def _claim(name: str, claimed: float, measured: float | None, note: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "score": "PAT",
+        "claimed": claimed,
+        "measured": measured,
+        "difference": None,
+        "note": _UNMEASURED if measured is None else note,
+    }
+
+
+def _of_first_table(rows: Sequence[_SummaryRow]) -> list[_SummaryRow]:
+    first = rows[0].get("segments") if rows else None
+    return [row for row in rows if row.get("segments") == first and not row.get("trained")]
+
+
+def _pat(rows: Sequence[_SummaryRow], variant: str) -> float | None:
+    named = re.compile(rf"{re.escape(variant)}\+memory(=\d+)?")
+    for row in _of_first_table(rows):
+        if named.fullmatch(row["variant"]):
+            pat: float | None = row["scores"].get("PAT")
+            return pat
+    return None
+
+
+def _note(rows: Sequence[_SummaryRow]) -> str:
+    return _ELSEWHERE.format(segments=rows[0].get("segments") if rows else None)

@@ -1,0 +1,238 @@
+"""Strict configuration: YAML and mappings to frozen dataclasses. No typing error passes unnoticed.
+
+A key that occurs twice in a file, an unknown key and a value of the wrong type are errors. Each
+message names the key with dots (``optimizer.lr``), the nearest valid name, and the file.
+"""
+
+import types
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from mapt_bench.errors import ConfigError, nearest
+
+__all__ = ["check_mapping", "from_mapping", "known_keys", "load_yaml", "overlaid", "plain_value"]
+
+_Config = TypeVar("_Config")
+
+_MEANING = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML and refuses a key that occurs twice in one mapping."""
+
+
+def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen = set()
+    for key_node, _ in node.value:
+        if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
+            raise yaml.constructor.ConstructorError(
+                problem=f"key {key_node.value!r} occurs twice; keep one",
+                problem_mark=key_node.start_mark,
+            )
+        if isinstance(key_node, yaml.ScalarNode):
+            seen.add(key_node.value)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _unique_keys)
+
+
+def load_yaml(  # what it returns depends on the document
+    text: str, *, where: object | None = None, expected: str = "a YAML mapping"
+) -> Any:  # noqa: ANN401
+    """Parse a YAML document.
+
+    Args:
+        text: The document. JSON is YAML too.
+        where: File, for messages.
+        expected: What the document should hold, for messages.
+
+    Raises:
+        ConfigError: If it is not valid YAML, or a key occurs twice in one mapping.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+    except (ValueError, TypeError, yaml.YAMLError) as problem:
+        raise ConfigError(
+            f"is not valid YAML ({_where_and_why(problem)}); expected {expected}", where=where
+        ) from problem
+
+
+def plain_value(text: str, *, what: str) -> Any:  # noqa: ANN401 - any YAML
+    """Parse one value of the command line as YAML: ``"1e-2"``, ``"[1, 2]"``, ``"false"``.
+
+    Args:
+        text: The value.
+        what: What the value belongs to, for messages.
+
+    Raises:
+        ConfigError: If it is not valid YAML.
+    """
+    try:
+        return load_yaml(text)
+    except ConfigError as problem:
+        raise ConfigError(f"the value of {what} {problem.message}") from problem
+
+
+def check_mapping(
+    data: object, known: Sequence[str], *, what: str, where: object | None = None, prefix: str = ""
+) -> Mapping[str, Any]:
+    """Return data after checking that it is a mapping with known keys only.
+
+    Args:
+        data: Data from YAML or JSON.
+        known: Valid keys.
+        what: Description of the data, for messages.
+        where: File, for messages.
+        prefix: Text before the keys in messages, for example ``"optimizer."``.
+
+    Raises:
+        ConfigError: If it is not a mapping, or a key is unknown; the message names the nearest.
+    """
+    if not isinstance(data, Mapping):
+        raise ConfigError(
+            f"{what} is {data!r}; expected a mapping with the keys {', '.join(known)}", where=where
+        )
+    for key in data:
+        if key not in known:
+            hint = nearest(f"{prefix}{key}", [f"{prefix}{name}" for name in known])
+            raise ConfigError(
+                f"{what} has an unknown key {f'{prefix}{key}'!r}; {hint}", where=where
+            )
+    return data
+
+
+def from_mapping(
+    kind: type[_Config],
+    data: object,
+    *,
+    what: str = "the configuration",
+    where: object | None = None,
+    prefix: str = "",
+) -> _Config:
+    """Build a dataclass from a mapping, with the dataclasses inside it.
+
+    Args:
+        kind: A dataclass. Its fields are true or false, numbers, text, paths, ``Literal``, tuples,
+            mappings of text to values, dataclasses, or one of these or ``None``.
+        data: From YAML or JSON. Missing keys take their defaults.
+        what: Description of the whole, for messages.
+        where: File, for messages.
+        prefix: Text before the keys in messages, for example ``"optimizer."``.
+
+    Raises:
+        ConfigError: If a key is unknown or missing, or a value has the wrong type or is out of
+            range.
+    """
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    section = prefix[:-1] or what
+    given = check_mapping(data, names, what=section, where=where, prefix=prefix)
+    hints = get_type_hints(kind)
+    values = {key: _value(hints[key], given[key], f"{prefix}{key}", where) for key in given}
+    try:
+        return kind(**values)
+    except TypeError as problem:  # a field without a default is missing
+        raise ConfigError(f"{section} lacks a key ({problem})", where=where) from problem
+    except ConfigError as problem:
+        raise ConfigError(problem.message, where=problem.where or where) from problem
+
+
+def known_keys(kind: type, prefix: str = "") -> list[str]:
+    """Return every key of a dataclass. Keys of dataclasses inside it have dots.
+
+    Example:
+        >>> from mapt_bench.training.recipe import Recipe
+        >>> [key for key in known_keys(Recipe) if key.startswith("schedule.w")]
+        ['schedule.warmup_steps', 'schedule.warmup_from']
+    """
+    keys = []
+    for name, hint in get_type_hints(kind).items():
+        inner = is_dataclass(hint) and isinstance(hint, type)
+        keys += known_keys(hint, f"{prefix}{name}.") if inner else [f"{prefix}{name}"]
+    return keys
+
+
+def overlaid(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a nested mapping with changes laid over it, section by section.
+
+    Example:
+        >>> overlaid({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
+        {'a': {'b': 3, 'c': 2}}
+    """
+    merged = dict(base)
+    for key, value in changes.items():
+        below = merged.get(key)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            merged[key] = overlaid(below, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _where_and_why(problem: Exception) -> str:
+    """Return the error of the YAML parser on one line."""
+    if isinstance(problem, yaml.MarkedYAMLError) and problem.problem_mark is not None:
+        return f"line {problem.problem_mark.line + 1}: {problem.problem}"
+    return " ".join(str(problem).split())
+
+
+def _value(hint: Any, value: object, key: str, where: object | None) -> Any:  # noqa: ANN401 - as typed
+    """Return a value as its field wants it, or refuse it."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        inner = next(each for each in arguments if each is not type(None))
+        return None if value is None else _value(inner, value, key, where)
+    if origin is Literal:
+        if value not in arguments:
+            hinted = nearest(str(value), [str(each) for each in arguments])
+            raise ConfigError(f"{key} is {value!r}; {hinted}", where=where)
+        return value
+    if origin is tuple:
+        return _tuple(arguments, value, key, where)
+    if origin in (dict, Mapping):
+        return _mapping(arguments[1], value, key, where)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return from_mapping(hint, value, where=where, prefix=f"{key}.")
+    return _scalar(hint, value, key, where)
+
+
+def _tuple(kinds: tuple[Any, ...], value: object, key: str, where: object | None) -> object:
+    any_length = kinds[-1] is ...
+    if not isinstance(value, list | tuple) or not (any_length or len(value) == len(kinds)):
+        length = "" if any_length else f"{len(kinds)} "
+        parts = "numbers" if kinds[0] in (int, float) else "values"
+        raise ConfigError(f"{key} is {value!r}; expected a list of {length}{parts}", where=where)
+    return tuple(_value(kinds[0], part, key, where) for part in value)
+
+
+def _mapping(kind: Any, value: object, key: str, where: object | None) -> object:  # noqa: ANN401
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{key} is {value!r}; expected a mapping of names to values", where=where)
+    if kind is object:  # the owner of the mapping checks its values
+        return {str(name): part for name, part in value.items()}
+    return {str(name): _value(kind, part, f"{key}.{name}", where) for name, part in value.items()}
+
+
+def _scalar(kind: type, value: object, key: str, where: object | None) -> object:
+    if kind is float and isinstance(value, str):
+        with suppress(ValueError):  # YAML takes 1e-4, without a point, for text
+            value = float(value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind is Path and isinstance(value, str) and value:
+        value = Path(value)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ConfigError(f"{key} is {value!r}; expected {_MEANING[kind]}", where=where)
+    return value

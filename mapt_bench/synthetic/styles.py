@@ -1,0 +1,218 @@
+"""The style of a video: the paints, shapes and gaits from which its things are made.
+
+Every video has a small set of them, so that several cars share a paint and several pedestrians a
+coat, as in a street. Two styles are fixed tables; the others are sampled for each video.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Literal
+
+from mapt_bench.synthetic import palettes
+from mapt_bench.synthetic.car_shapes import CAR_SHAPES, CarShape
+from mapt_bench.synthetic.paths import Paces
+from mapt_bench.synthetic.patterns import TextureSet
+from mapt_bench.synthetic.scene import Light, Sky
+from mapt_bench.synthetic.shapes import Color, Paint
+
+__all__ = ["Manner", "Style", "fixed_style"]
+
+Manner = Literal["cruise", "crawl", "wait", "turn"]
+"""How the recording car drives: along, in slow traffic, to a light, or round a corner."""
+
+_Range = tuple[float, float]
+
+_MANNERS: Mapping[Manner, float] = {"cruise": 0.4, "crawl": 0.17, "wait": 0.24, "turn": 0.19}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """Everything that the things and places of a video are made from.
+
+    Attributes:
+        coats: Paints worn above.
+        leg_wear: Paints worn below; of hats and bags, too.
+        skin: Colours.
+        hair: Colours.
+        helmets: Colours.
+        builds: Widths against that of an average body.
+        long_coat: How far a long coat covers the leg, as a share of its length.
+        frames: Paints of bicycles.
+        wheel: Radius of their wheels in metres.
+        car_shapes: Types of cars.
+        car_paints: Their paints.
+        lorry: Least and greatest length in metres.
+        van: The same.
+        truck_paints: Of both.
+        swing: Least and greatest swing of legs at a brisk walk: less is shorter, quicker steps.
+        paces: How speeds change.
+        ground: Paints of ``road``, ``sidewalk``, ``terrain`` and ``vegetation``.
+        skies: One of them is above.
+        walls: Colours of houses.
+        panes: Colour of their windows.
+        upper: Textures of upper floors, and metres of one tile.
+        bare: Textures of walls without windows.
+        shops: Texture of ground floors, and metres of one tile.
+        roofs: Colours.
+        roof_texture: Of all roofs.
+        leaves: Dark and light colour of leaves.
+        leaf_texture: Of trees and hedges.
+        bark: Paint.
+        crown: Of trees, as shares of their height: where it starts, its half width, its height.
+        hedge: Least height of hedges in metres.
+        metal: Colours of poles.
+        signs: Colours of the edge and the middle of traffic signs.
+        light_case: Colour of traffic lights.
+        fence: Paint.
+        garden_wall: Paint.
+        poster: Paint.
+        stone: Paint of pillars and kiosks.
+        marking: Paint of lines on the road.
+        house_heights: Least and greatest height of eaves in metres.
+        focal: Least and greatest factor on the focal length of a camera on a car.
+        elevation: The same on its height above the road.
+        pitch: Least and greatest angle that it looks down by, radians.
+        light: Light, lens and sensor; ``None`` samples them as version 1 of the suites does.
+        textures: Of all paints; ``None`` has those of version 1.
+        manners: How often the recording car drives in each manner; they add up to 1.
+        walking: Factor on the speed of pedestrians on streets.
+        cyclists: Factor on how often cyclists come.
+        furniture: Shares of lamps, signs and trees among what stands at the kerb.
+        furniture_gap: Least and greatest distance between them in metres.
+        is_furnished: Whether bicycles are parked, and squares have lamps and signs.
+    """
+
+    coats: tuple[Paint, ...]
+    leg_wear: tuple[Paint, ...]
+    skin: tuple[Color, ...]
+    hair: tuple[Color, ...]
+    helmets: tuple[Color, ...]
+    builds: tuple[float, ...]
+    long_coat: float
+    frames: tuple[Paint, ...]
+    wheel: float
+    car_shapes: tuple[CarShape, ...]
+    car_paints: tuple[Paint, ...]
+    lorry: _Range
+    van: _Range
+    truck_paints: tuple[Paint, ...]
+    swing: _Range
+    paces: Paces
+    ground: Mapping[str, tuple[Paint, ...]]
+    skies: tuple[Sky, ...]
+    walls: tuple[Color, ...]
+    panes: Color
+    upper: tuple[tuple[str, _Range], ...]
+    bare: tuple[str, ...]
+    shops: tuple[str, _Range]
+    roofs: tuple[Color, ...]
+    roof_texture: str
+    leaves: tuple[tuple[Color, Color], ...]
+    leaf_texture: str
+    bark: Paint
+    crown: tuple[float, float, float]
+    hedge: float
+    metal: tuple[Color, ...]
+    signs: tuple[tuple[Color, Color], ...]
+    light_case: Color
+    fence: Paint
+    garden_wall: Paint
+    poster: Paint
+    stone: Paint
+    marking: Paint
+    house_heights: _Range = (5.0, 12.0)
+    focal: _Range = (0.95, 1.05)
+    elevation: _Range = (0.92, 1.08)
+    pitch: _Range = (-0.01, 0.02)
+    light: Light | None = None
+    textures: TextureSet | None = None
+    manners: Mapping[Manner, float] = field(default_factory=lambda: dict(_MANNERS))
+    walking: float = 1.0
+    cyclists: float = 1.0
+    furniture: tuple[float, float, float] = (0.5, 0.2, 0.3)
+    furniture_gap: _Range = (7.0, 16.0)
+    is_furnished: bool = False
+
+
+@lru_cache(maxsize=2)
+def fixed_style(family: palettes.TableFamily) -> Style:
+    """Return the style of the fixed tables of a family."""
+    seen = _shared("seen")
+    if family == "seen":
+        return seen
+    return replace(
+        _shared("held-out"),
+        helmets=((206, 78, 40), (60, 90, 96)),
+        builds=(0.85, 1.0, 1.2),
+        long_coat=0.42,
+        wheel=0.31,
+        lorry=(6.2, 8.2),
+        van=(5.4, 6.6),
+        swing=(0.65, 0.8),
+        paces=Paces(False, (0.7, 1.6), (0.4, 0.4)),
+        shops=("arcade", (7.5, 3.2)),
+        roof_texture="slates",
+        leaf_texture="foliage",
+        bark=Paint((96, 92, 84), (62, 56, 50), "rind", (4, 1)),
+        crown=(0.28, 0.19, 0.36),
+        hedge=1.3,
+        signs=(
+            ((200, 60, 36), (240, 222, 120)),
+            ((30, 120, 84), (30, 120, 84)),
+            ((240, 238, 232), (240, 238, 232)),
+        ),
+        light_case=(196, 160, 44),
+        fence=Paint((150, 158, 150), (60, 66, 64), "railings", (1.6, 1.2)),
+        garden_wall=Paint((112, 110, 104), (160, 156, 146), "stone", (2.0, 1.6)),
+        poster=Paint((90, 112, 104), (212, 190, 132), "placards", (1.2, 1.0)),
+        stone=Paint((140, 122, 104), (168, 150, 130), "stone", (1.6, 1.6)),
+    )
+
+
+def _shared(family: palettes.TableFamily) -> Style:
+    """The tables of a family, and for everything else the values of the family seen."""
+    return Style(
+        coats=palettes.COATS[family],
+        leg_wear=palettes.LEG_WEAR[family],
+        skin=palettes.SKIN,
+        hair=palettes.HAIR[family],
+        helmets=((198, 200, 204), (44, 44, 48)),
+        builds=(0.9, 1.0, 1.12),
+        long_coat=0.62,
+        frames=palettes.FRAME_PAINTS[family],
+        wheel=0.34,
+        car_shapes=CAR_SHAPES[family],
+        car_paints=palettes.CAR_PAINTS[family],
+        lorry=(5.2, 7.0),
+        van=(4.8, 6.0),
+        truck_paints=palettes.TRUCK_PAINTS[family],
+        swing=(0.85, 1.1),
+        paces=Paces(True, (1.6, 4.5), (0.1, 0.4)),
+        ground=palettes.GROUND[family],
+        skies=palettes.SKIES[family],
+        walls=palettes.WALLS[family],
+        panes=(46, 54, 62),
+        upper=tuple((name, (5.2, 5.8)) for name in palettes.UPPER[family]),
+        bare=palettes.BARE[family],
+        shops=("shops", (5.6, 3.2)),
+        roofs=((134, 72, 56), (84, 82, 86), (110, 88, 74)),
+        roof_texture="roof-tiles",
+        leaves=palettes.LEAVES[family],
+        leaf_texture="leaves",
+        bark=Paint((62, 50, 40), (104, 88, 70), "bark", (4, 1)),
+        crown=(0.36, 0.24, 0.3),
+        hedge=1.0,
+        metal=palettes.METAL[family],
+        signs=(
+            ((190, 30, 34), (238, 238, 234)),
+            ((36, 84, 168), (36, 84, 168)),
+            ((222, 178, 40), (222, 178, 40)),
+        ),
+        light_case=(34, 36, 36),
+        fence=Paint((126, 104, 78), (84, 66, 48), "planks", (1.6, 1.4)),
+        garden_wall=Paint((120, 78, 62), (158, 112, 90), "brick", (1.5, 1.6)),
+        poster=Paint((188, 180, 160), (84, 60, 92), "posters", (1.2, 1.0)),
+        stone=Paint((124, 120, 112), (154, 148, 138), "plaster", (2.0, 2.0)),
+        marking=Paint((206, 206, 200), (222, 222, 216)),
+    )
