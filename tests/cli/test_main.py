@@ -253,14 +253,14 @@ def test_a_shell_completes_options():
         ("track --tracker byte", "plain,bytetrack\n"),
         ("track --tracker sort", "plain,sort\nplain,sort+memory\n"),
         ("track --tracker unlinked", "plain,unlinked\n"),
-        ("track --suite ti", "plain,tiny\n"),
+        ("track --suite shift-", "plain,shift-val\n"),
         ("track --segments gr", "file,gr\nplain,groundtruth\n"),
         ("track --segments my_folder", "file,my_folder\n"),
         ("evaluate --dataset ki", "file,ki\nplain,kitti-step\n"),
         ("check --dataset ci", "file,ci\nplain,cityscapes\n"),
         ("show --dataset ci", "file,ci\nplain,cityscapes\n"),
-        ("synth --suite be", "plain,bench\n"),
-        ("train --suite va", "plain,val\n"),
+        ("synth --suite shift-", "plain,shift-val\n"),
+        ("train --suite shift-", "plain,shift-val\n"),
     ],
 )
 def test_a_shell_completes_values(words, shown):
