@@ -89,18 +89,22 @@ class ConvNorm(nn.Sequential):
             layers.append(nn.LeakyReLU(_SLOPE, inplace=True))
         super().__init__(*layers)
         is_depthwise = groups == in_channels == out_channels and kernel == 3 and stride == 1
+        self._dilation = dilation
         self._is_wide = is_depthwise and dilation != (1, 1) and in_channels % kernels.LANES == 0
 
     def forward(self, x: Tensor) -> Tensor:
         """Return a map of ``out_channels``."""
         convolution, norm, *activation = self
-        slope = _SLOPE if activation else 1.0
-        if self._is_wide and kernels.is_suited(x, convolution.weight):
+        if self._is_wide and kernels.is_suited(x):
             # Backwards torch takes many times as long as for taps that lie side by side.
-            return normed(
-                kernels.depthwise(x, convolution.weight, convolution.dilation), norm, slope=slope
-            )
-        return normed(convolution(x), norm, slope=slope)
+            x = kernels.depthwise(x, self._wide_kernels(), self._dilation)
+        else:
+            x = convolution(x)
+        return normed(x, norm, slope=_SLOPE if activation else 1.0)
+
+    def _wide_kernels(self) -> Tensor:
+        weight: Tensor = self[0].weight  # type: ignore[assignment]  # of a convolution
+        return weight
 
 
 def normed(x: Tensor, norm: nn.Module, *, slope: float) -> Tensor:

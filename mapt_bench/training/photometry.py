@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
@@ -45,7 +46,7 @@ class Light:
 def _turned(image: Tensor, hue: float) -> Tensor:
     """Turn the hue, as torchvision's ``adjust_hue`` does, in a third of its time."""
     pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-    colours = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)
+    colours: NDArray[np.float32] = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV))
     degrees = colours[..., 0]
     degrees += 360 * hue
     degrees[degrees < 0] += 360
