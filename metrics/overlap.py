@@ -17,7 +17,7 @@ from mapt_bench.labels import (
     background_code,
     check_classes,
 )
-from mapt_bench.metrics.grouping import number_keys, sum_by_key, sum_by_key_roughly
+from mapt_bench.metrics.arithmetic import number_keys, sum_by_key, sum_by_key_roughly
 
 __all__ = ["FrameOverlap", "SegmentKinds", "SequenceOverlap", "count_overlap", "join_frames"]
 

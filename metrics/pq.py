@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.arithmetic import Additive, Block, mean, ratio
 from mapt_bench.metrics.matching import Matches, SegmentTable, match_segments
-from mapt_bench.metrics.ratios import mean, ratio
 
 __all__ = ["PanopticCounts", "count_panoptic", "panoptic_block", "panoptic_matches"]
 

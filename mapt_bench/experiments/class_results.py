@@ -7,7 +7,7 @@ import numpy as np
 
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import SequenceSums, averaged_classes, pat_variant, pool
-from mapt_bench.metrics.tracking import class_measures
+from mapt_bench.metrics.mot import class_measures
 
 __all__ = ["averaged_class_names", "class_scores"]
 

@@ -9,8 +9,8 @@ from mapt_bench.experiments.recoveries import recoveries, recoveries_of_cells, w
 from mapt_bench.experiments.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.variants import Variant
 from mapt_bench.metrics import LinkEvents
-from mapt_bench.metrics.break_point import break_point
 from mapt_bench.metrics.link_rates import (
+    break_point,
     kept_by_displacement,
     kept_by_visibility,
     kept_links,

@@ -8,8 +8,8 @@ from mapt_bench.baselines.oracle import OracleAssociator
 from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import open_maps, open_videos
 from mapt_bench.errors import DataError
-from mapt_bench.metrics.blocks import reference_blocks
 from mapt_bench.metrics.scorer import SequenceScorer
+from mapt_bench.metrics.scores import reference_blocks
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.tracking import SegmentTracker

@@ -170,7 +170,7 @@ DECIDES = {
     "stress.weather": {"fog"},
     "baselines.noise": _ALL - {"found", "saved"},
     "files": _ALL,
-    "metrics.tq": _ALL,
+    "metrics._tq": _ALL,
     "tracking.archive": _ALL,
     "experiments.schedule": set(),
     "reports.tables": set(),

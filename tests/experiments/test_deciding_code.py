@@ -187,7 +187,7 @@ def test_trackers_without_networks(name, tmp_path):
     given = source(_world(1), segments=(SegmentSource(noise=MILD_NOISE),))
     covered, ran = _check(given, _row(name), tmp_path)
     assert "mapt_bench.synthetic.shading" in covered
-    assert {"mapt_bench.baselines.noise", "mapt_bench.metrics.tq"} <= ran & covered
+    assert {"mapt_bench.baselines.noise", "mapt_bench.metrics._tq"} <= ran & covered
     assert not any(".model" in module or "flownet2" in module for module in covered)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.metrics.ratios import defined
+from mapt_bench.metrics.arithmetic import defined
 
 __all__ = [
     "PERMUTATIONS",

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.grouping import number_keys
+from mapt_bench.metrics.arithmetic import Additive, number_keys
 from mapt_bench.metrics.overlap import SequenceOverlap
 
-__all__ = ["TrackSums", "count_tracks"]
+__all__ = [
+    "TrackSums",
+    "count_tracks",
+]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.detections import ClassDetections
-from mapt_bench.metrics.grouping import number_keys
-from mapt_bench.metrics.mask_assignment import assign_pairs
+from mapt_bench.metrics.arithmetic import Additive, number_keys
+from mapt_bench.metrics.detections import ClassDetections, assign_pairs
 
-__all__ = ["ALPHAS", "HotaScores", "HotaSums", "count_hota", "hota_scores"]
+__all__ = [
+    "ALPHAS",
+    "HotaScores",
+    "HotaSums",
+    "count_hota",
+    "hota_scores",
+]
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
 """Localisation thresholds."""
