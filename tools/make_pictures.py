@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.baselines.catalog import build_associator
+from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.labels import Video
 from mapt_bench.pictures import Prediction, VideoComparison, write_png

@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 
-from mapt_bench.baselines.catalog import build_associator
+from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.data import open_maps
 from mapt_bench.labels import MapSequence, PanopticMap, label_space

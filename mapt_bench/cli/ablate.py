@@ -7,7 +7,7 @@ import click
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, parse_row
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.tuned import ThresholdsName
+from mapt_bench.baselines.thresholds import ThresholdsName
 from mapt_bench.cli.experiment import (
     RunOptions,
     experiment_options,

@@ -11,7 +11,7 @@ import click
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM, parse_row
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, THRESHOLDS
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, THRESHOLDS
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, nearest

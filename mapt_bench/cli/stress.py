@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
-from mapt_bench.baselines.tuned import ThresholdsName
+from mapt_bench.baselines.thresholds import ThresholdsName
 from mapt_bench.cli.experiment import (
     RunOptions,
     experiment_options,

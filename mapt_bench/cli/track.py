@@ -5,18 +5,18 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.baselines.catalog import (
+from mapt_bench.baselines.choice import TrackerChoice
+from mapt_bench.baselines.mapt_trackers import mapt_weights
+from mapt_bench.baselines.registry import (
+    AssociatorEntry,
     associator_names,
     flow_tracker_names,
-    weights_of_appearance,
-    weights_of_associator,
+    mapt_tracker_names,
 )
-from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names, mapt_weights
-from mapt_bench.baselines.rows import ROW_FORM, Row, parse_row, thresholds_of
+from mapt_bench.baselines.rows import ROW_FORM, Row, parse_row, thresholds_of, tracker_entry
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.tuned import ThresholdsName, settings_of
+from mapt_bench.baselines.thresholds import ThresholdsName, settings_of
+from mapt_bench.baselines.tracker_options import FlowOptions, MaptOptions
 from mapt_bench.cli.experiment import thresholds_option
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.cli.progress import progress_bar
@@ -37,7 +37,7 @@ from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
 from mapt_bench.synthetic.fingerprints import check_suite
 from mapt_bench.tracking import Segmenter, Tracker
-from mapt_bench.weights import WeightsInUse, weights_in_use
+from mapt_bench.weights import weights_in_use
 
 __all__ = ["command"]
 
@@ -147,14 +147,15 @@ def command(
     DATA holds images, panoptic_maps, or both; trackers that read no images run on maps alone.
     """
     row = parse_row(tracker)
-    flow = _flow_options(row, weights, random_weights=random_weights, device=device)
+    given = _given_weights(row, weights)
+    flow, mapt = _networks(row, given, random_weights=random_weights, device=device)
     settings = settings_of(row.tracker, row.settings, thresholds)
-    choice = TrackerChoice(row, pair, flow, FlowOptions(switches=flow.switches), settings)
+    choice = TrackerChoice(row, pair, flow, mapt, settings)
     choice.check()
-    linking = weights_of_associator(row.tracker, flow)
-    kind = _kind_of_segments(choice, segments, flow)
+    linking = choice.weights()
+    kind = _kind_of_segments(choice, segments)
     finding = kind.mapt.path if isinstance(kind, SegmentSource) and kind.mapt is not None else None
-    if flow.asks_for_weights or linking is not None or finding is not None:
+    if flow.asks_for_weights or linking or finding is not None:
         import torch
 
         torch.set_num_threads(threads)
@@ -172,7 +173,7 @@ def command(
     frames = sum(video.info.frame_count for video in videos)
     with progress_bar("tracking", frames) as advance:
         runs = track_videos(videos, build, out, pair=pair, advance=advance)
-    in_use = _in_use(tracker=linking, appearance=weights_of_appearance(row.tracker))
+    in_use = {role: weights_in_use(path) for role, path in linking.items()}
     if finding is not None:
         in_use["segments"] = weights_in_use(finding)
     result = {
@@ -182,7 +183,7 @@ def command(
         "pair": pair,
         "thresholds": thresholds_of(row.tracker, thresholds),
         "settings": dict(settings),
-        "weights": None if flow.weights is None else str(flow.weights),
+        "weights": None if given is None else str(given),
         "weights_in_use": {role: each.to_dict() for role, each in in_use.items()},
         "random_weights": random_weights,
         "segments": None if source is None else segments or _default_segments(row),
@@ -199,28 +200,37 @@ def command(
     return 0
 
 
-def _flow_options(
-    row: Row, weights: Path | None, *, random_weights: bool, device: str
-) -> FlowOptions:
+def _given_weights(row: Row, weights: Path | None) -> Path | None:
     if row.weights is not None and weights is not None:
         raise ConfigError(
             f"--weights {weights} and the row {str(row)!r} both give weights; keep one of them"
         )
-    return FlowOptions(
-        weights=weights if row.weights is None else Path(row.weights),
-        random_weights=random_weights,
-        device=device,
-        switches=row.switches,
+    return weights if row.weights is None else Path(row.weights)
+
+
+def _networks(
+    row: Row, weights: Path | None, *, random_weights: bool, device: str
+) -> tuple[FlowOptions, MaptOptions]:
+    """Return the options of flow networks and of MAPT; weights belong to one of the two."""
+    by_mapt = _links_by_mapt(row)
+    flow = FlowOptions(
+        weights=None if by_mapt else weights, random_weights=random_weights, device=device
     )
+    mapt = MaptOptions(weights=weights if by_mapt else None, device=device, switches=row.switches)
+    return flow, mapt
+
+
+def _links_by_mapt(row: Row) -> bool:
+    """Return whether MAPT's heads alone link the segments."""
+    entry = tracker_entry(row.tracker)
+    return isinstance(entry, AssociatorEntry) and entry.uses_mapt and entry.flow is None
 
 
 def _default_segments(row: Row) -> str:
-    return FOUND_BY_MAPT if row.tracker in mapt_tracker_names() else GROUND_TRUTH
+    return FOUND_BY_MAPT if _links_by_mapt(row) else GROUND_TRUTH
 
 
-def _kind_of_segments(
-    choice: TrackerChoice, segments: str | None, flow: FlowOptions
-) -> SegmentSource | Path | None:
+def _kind_of_segments(choice: TrackerChoice, segments: str | None) -> SegmentSource | Path | None:
     """Return what is linked; ``None`` for whole trackers, which find their own."""
     row = choice.row
     if choice.is_whole:
@@ -232,8 +242,7 @@ def _kind_of_segments(
         return None
 
     def mapt() -> MaptWeights:
-        given = flow if row.tracker in mapt_tracker_names() else FlowOptions()
-        return read_mapt_weights(str(mapt_weights(given)))
+        return read_mapt_weights(str(mapt_weights(choice.mapt)))
 
     (kind,) = parse_segments(segments or _default_segments(row), mapt=mapt)
     return kind
@@ -257,11 +266,6 @@ def _videos(
         raise ConfigError("there is nothing to track; give DATA or --suite NAME")
     labels = resolve_labels(dataset, data, *([kind] if isinstance(kind, Path) else []))
     return open_videos(data, labels, encoding=encoding), labels
-
-
-def _in_use(**roles: Path | None) -> dict[str, WeightsInUse]:
-    """Tell the weights apart by what they did."""
-    return {role: weights_in_use(path) for role, path in roles.items() if path is not None}
 
 
 def _table(runs: list[SequenceRun], choice: TrackerChoice, labels: str, thresholds: str) -> Table:

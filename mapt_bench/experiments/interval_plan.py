@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mapt_bench.baselines.rows import tracker_entry
-from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.ablation_plan import in_order
 from mapt_bench.experiments.plan import Cell, Plan, Skip, Sweep

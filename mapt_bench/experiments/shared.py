@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import describe_for_mapt
+from mapt_bench.baselines.mapt_trackers import describe_for_mapt
+from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.experiments.remembered import RememberedVideo, remembered
 from mapt_bench.experiments.segment_files import archive_path, find_segments
 from mapt_bench.experiments.shared_work import SharedWork
@@ -60,7 +60,7 @@ class SharedVideo:
         if mapt is None:
             found = self._archives[name].read(index)
         else:
-            options = FlowOptions(weights=mapt.path)
+            options = MaptOptions(weights=mapt.path)
             found = describe_for_mapt(options, self.video.frame(index), self.segments(name, index))
         if index < self.video.room:
             self._segments[place] = found

@@ -42,13 +42,14 @@ DECIDE_NOTHING = {
     "experiments.run_folder",
     # It says how a unit came about.
     "provenance",
+    # It describes a row; the description is in the keys.
+    "experiments.variants",
     # It hands out videos and segments, which the keys have by their contents.
     "experiments.source",
     # They look things up by name: what is found has its place in the keys.
     "data.encodings.encoding_registry",
     "stress.stressed",
     "baselines.flow_sources",
-    "baselines.mapt_entries",
     # It says where a file of weights is; its contents are in the keys.
     "weights.weights_registry",
 }

@@ -1,17 +1,43 @@
-"""Every threshold of every baseline, in one place."""
+"""Thresholds of all trackers: the published ones, and those tuned on validation videos.
 
+``tools/tune_thresholds.py`` tunes every tracker with the same number of trials and writes
+``thresholds.json``, with all trials and their scores. Every command uses the tuned thresholds
+unless the user asks for the published ones.
+"""
+
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Self
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking.proximity import Proximity
 from mapt_bench.tracking.two_step import SecondStep
 
-__all__ = ["FUSION", "LEARNED", "MOTION", "Setting", "TrackerSettings", "parse_setting"]
+__all__ = [
+    "APPEARANCE",
+    "DEFAULT_THRESHOLDS",
+    "FUSION",
+    "LEARNED",
+    "MOTION",
+    "THRESHOLDS",
+    "THRESHOLDS_FILE",
+    "THRESHOLDS_SCHEMA",
+    "Setting",
+    "ThresholdsName",
+    "TrackerSettings",
+    "parse_setting",
+    "settings_of",
+    "tuned_thresholds",
+]
 
 MOTION = ("proximity", "motion_threshold", "lost_margin")
-"""Settings of a tracker that carries masks on."""
+"""Settings of a tracker that propagates masks."""
+
+APPEARANCE = ("appearance_threshold", "gallery_size", "lost_margin")
+"""Settings of a tracker that compares hand-crafted appearance."""
 
 LEARNED = ("embedding_threshold", "gallery_size", "lost_margin")
 """Settings of a tracker that compares learned embeddings."""
@@ -28,24 +54,24 @@ class TrackerSettings:
     """Thresholds, with the values of the papers where a paper gives one.
 
     Attributes:
-        proximity: How the motion cue measures nearness of masks: ``iou``, ``overlap-smaller`` or
-            ``centroid`` (``copy``, ``motion``, ``both*``).
+        proximity: Measure of mask proximity: ``iou``, ``overlap-smaller`` or ``centroid``
+            (``copy``, ``motion``, ``both*``).
         motion_threshold: Least proximity of a match by motion, in ``[0, 1]``
             (``copy``, ``motion``, ``both*``).
-        appearance_threshold: Least cosine of a match by hand-made appearance, in ``[-1, 1]``
-            (``appearance``, ``both*``). Histograms of any two objects are alike to some degree, so
-            the value lies far above the 0.5 that suits learned embeddings.
+        appearance_threshold: Least cosine of a match by hand-crafted appearance, in ``[-1, 1]``
+            (``appearance``, ``both*``). Histograms of any two objects are similar to some degree,
+            so the value lies far above the 0.5 that suits learned embeddings.
         embedding_threshold: Least cosine similarity of a match by learned embeddings, in
             ``[-1, 1]`` (``mapt``).
-        second_step: What decides about what the first cue has left over: ``other-cue``, as
-            published, or ``both-cues`` (``both*``, ``mapt*``).
+        second_step: Cue that links the segments that the first cue does not link: ``other-cue``,
+            as published, or ``both-cues`` (``both*``, ``mapt*``).
         motion_weight: Share of motion in the joint affinity, in ``[0, 1]`` (``*:simultaneous``,
             ``second_step=both-cues``).
         joint_threshold: Least joint affinity, in ``[0, 1]`` (the same).
         gallery_size: Embeddings kept of a lost track (``appearance``, ``both*``).
-        lost_margin: By how much nearer than a track in view a lost one must be, by either cue, in
-            ``[0, 1]`` (``copy``, ``motion``, ``appearance``, ``both*``, ``mapt*``).
-        flow_height: The flow is computed on frames scaled down to about this many rows
+        lost_margin: Affinity that a lost track needs above that of a track in view, by either
+            cue, in ``[0, 1]`` (``copy``, ``motion``, ``appearance``, ``both*``, ``mapt*``).
+        flow_height: Rows, in pixels, that frames are scaled down to for the flow
             (``motion``, ``both*``).
         iou_threshold: Least box IoU of a match, in ``[0, 1]``; 0.5 as in Bochinski et al. 2017
             (``iou``).
@@ -55,9 +81,9 @@ class TrackerSettings:
             tracks; 0.6 as in Zhang et al. 2022 (``bytetrack``).
         low_score: Segments below this score are dropped; 0.1 as in Zhang et al. 2022
             (``bytetrack``).
-        first_pass_iou: Least box IoU in the first pass; 0.2, as its released code has it
+        first_pass_iou: Least box IoU in the first pass; 0.2, as in its released code
             (``bytetrack``).
-        second_pass_iou: Least box IoU in the second pass; 0.5, as its released code has it
+        second_pass_iou: Least box IoU in the second pass; 0.5, as in its released code
             (``bytetrack``).
 
     Raises:
@@ -83,7 +109,7 @@ class TrackerSettings:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Build settings from names and values; what is left out keeps its default.
+        """Build settings from names and values. Omitted ones keep their defaults.
 
         Raises:
             ConfigError: If a name is unknown or a value of the wrong kind or out of range.
@@ -135,3 +161,42 @@ def parse_setting(text: str) -> Setting:
         except ValueError:
             continue
     return name, value
+
+
+ThresholdsName = Literal["tuned", "published"]
+
+THRESHOLDS: tuple[ThresholdsName, ThresholdsName] = ("tuned", "published")
+DEFAULT_THRESHOLDS: ThresholdsName = "tuned"
+
+THRESHOLDS_FILE = Path(__file__).with_name("thresholds.json")
+THRESHOLDS_SCHEMA = "mapt-bench/thresholds/2"
+
+
+def tuned_thresholds() -> dict[str, tuple[Setting, ...]]:
+    """Return the settings of each associator that has tuned ones, by its name."""
+    return {
+        name: tuple(sorted(entry["settings"].items()))
+        for name, entry in _read().get("tuned", {}).items()
+    }
+
+
+def settings_of(
+    tracker: str, own: tuple[Setting, ...], thresholds: ThresholdsName
+) -> tuple[Setting, ...]:
+    """Return all settings that a tracker runs with, sorted by name.
+
+    Args:
+        tracker: Its name.
+        own: Settings that its row spells out; they override the tuned ones.
+        thresholds: Which thresholds apply where the row says nothing.
+    """
+    tuned = tuned_thresholds().get(tracker, ()) if thresholds == "tuned" else ()
+    return tuple(sorted({**dict(tuned), **dict(own)}.items()))
+
+
+@lru_cache(maxsize=1)
+def _read() -> Mapping[str, Any]:
+    if not THRESHOLDS_FILE.exists():
+        return {}
+    found: dict[str, Any] = json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))
+    return found

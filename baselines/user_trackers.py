@@ -21,7 +21,12 @@ from mapt_bench.tracking import Association, Associator, FrameSegments, Tracker
 from mapt_bench.tracking.loop import blamed
 from mapt_bench.user_code import attribute_of, source_fingerprint
 
-__all__ = ["ENTRY_POINT_GROUP", "UserTracker", "plugin_names", "user_tracker"]
+__all__ = [
+    "ENTRY_POINT_GROUP",
+    "UserTracker",
+    "plugin_names",
+    "user_tracker",
+]
 
 ENTRY_POINT_GROUP = "mapt_bench.trackers"
 """Installed packages offer trackers under this group; each leads to a tracker class."""

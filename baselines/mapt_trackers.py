@@ -1,16 +1,21 @@
-"""MAPT's own trackers by name: its two heads, alone and together, over any segments.
+"""MAPT's trackers: its two heads, alone and together, over segments from any source.
 
 The network, and with it torch, is imported only when one is built.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.registry import REGISTRY, AssociatorOptions, register
-from mapt_bench.baselines.settings import FUSION, LEARNED, MOTION
-from mapt_bench.baselines.two_step_settings import two_step_settings
+from mapt_bench.baselines.registry import register
+from mapt_bench.baselines.thresholds import FUSION, LEARNED, MOTION
+from mapt_bench.baselines.tracker_options import (
+    AssociatorOptions,
+    FlowOptions,
+    MaptOptions,
+    two_step_settings,
+)
 from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import Frame
@@ -27,42 +32,34 @@ __all__ = [
     "mapt_over",
     "mapt_parts",
     "mapt_segmenter",
-    "mapt_tracker_names",
     "mapt_weights",
 ]
 
 
-def mapt_tracker_names() -> tuple[str, ...]:
-    """Names of the associators that link by MAPT's heads."""
-    return tuple(name for name, entry in REGISTRY.items() if entry.needs_weights)
-
-
-def mapt_weights(options: FlowOptions) -> Path:
-    """Return the name or file of the weights that MAPT's trackers run with some options.
+def mapt_weights(options: MaptOptions) -> Path:
+    """Return the name or file of the weights that MAPT runs with.
 
     Raises:
-        ConfigError: If none were given and none ship, or untrained ones were asked for.
+        ConfigError: If none were given and none ship.
     """
-    if options.random_weights:
-        raise ConfigError("mapt is not run untrained; leave --random-weights away")
     if options.weights is not None:
         return options.weights
     if DEFAULT_MAPT not in shipped_weights():
         raise ConfigError(
             "mapt needs trained weights, and this copy of the package has none: give --weights "
-            "FILE, as mapt-bench train writes them"
+            "FILE, which mapt-bench train writes"
         )
     return Path(DEFAULT_MAPT)
 
 
-def mapt_segmenter(options: FlowOptions) -> Segmenter:
-    """Return what finds segments with MAPT.
+def mapt_segmenter(options: MaptOptions) -> Segmenter:
+    """Return the segmenter of MAPT.
 
     Args:
         options: Weights, those that ship if it names none, and device.
 
     Raises:
-        ConfigError: If there are no weights, or they do not say what they are of.
+        ConfigError: If there are no weights, or their file names no model.
         DataError: If they cannot be used.
     """
     from mapt_bench.model import MaptSegmenter
@@ -72,20 +69,20 @@ def mapt_segmenter(options: FlowOptions) -> Segmenter:
 
 @not_followed
 def mapt_over(propagation: Propagation, options: AssociatorOptions) -> Associator:
-    """Return MAPT's two steps with masks carried by something else than its motion head.
+    """Return MAPT's two-step association with another propagation than its motion head.
 
     Args:
-        propagation: What carries masks.
-        options: Of the associator; ``looks`` says which weights.
+        propagation: Propagates masks.
+        options: Options of the associator; ``mapt`` names the weights.
 
     Raises:
-        ConfigError: If there are no weights, or they do not say what they are of.
+        ConfigError: If there are no weights, or their file names no model.
         DataError: If they cannot be used.
     """
     from mapt_bench.model import MaptAssociator
 
     return MaptAssociator(
-        _checked_model(options.looks),
+        _checked_model(options.mapt),
         settings=two_step_settings(options, is_learned=True),
         propagation=propagation,
         share=options.share,
@@ -93,10 +90,10 @@ def mapt_over(propagation: Propagation, options: AssociatorOptions) -> Associato
 
 
 class MaptParts(NamedTuple):
-    """What there is to know of a trained MAPT before it runs.
+    """Properties of a trained MAPT.
 
     Attributes:
-        label_space: Name of the classes that it tells apart.
+        label_space: Name of its label space.
         has_motion: Whether it has a motion head.
         has_appearance: Whether it has an appearance head.
     """
@@ -106,11 +103,11 @@ class MaptParts(NamedTuple):
     has_appearance: bool
 
 
-def mapt_parts(options: FlowOptions) -> MaptParts:
-    """Load a MAPT and say what it has.
+def mapt_parts(options: MaptOptions) -> MaptParts:
+    """Load a MAPT and return its properties.
 
     Raises:
-        ConfigError: If there are no weights, or they do not say what they are of.
+        ConfigError: If there are no weights, or their file names no model.
         DataError: If they cannot be used.
     """
     model = _checked_model(options)
@@ -120,16 +117,16 @@ def mapt_parts(options: FlowOptions) -> MaptParts:
 
 
 @not_followed
-def describe_for_mapt(options: FlowOptions, frame: Frame, segments: FrameSegments) -> FrameSegments:
-    """Return segments with the cues that MAPT links them by; those it found itself, as they are.
+def describe_for_mapt(options: MaptOptions, frame: Frame, segments: FrameSegments) -> FrameSegments:
+    """Compute the cues by which MAPT links segments; its own detections have them already.
 
     Args:
         options: Weights and device.
-        frame: With its image.
-        segments: Of the frame, from anybody.
+        frame: The frame, with its image.
+        segments: Segments of the frame, from any source.
 
     Raises:
-        ConfigError: If there are no weights, or they do not say what they are of.
+        ConfigError: If there are no weights, or their file names no model.
         DataError: If they cannot be used, or image and segments differ in size.
     """
     from mapt_bench.model.cues import MaptCues
@@ -138,6 +135,10 @@ def describe_for_mapt(options: FlowOptions, frame: Frame, segments: FrameSegment
     if segments.cues is not None and segments.cues.source == model.source:
         return segments
     return MaptCues(model).describe(frame.image, segments)
+
+
+def _weights_by_role(flow: FlowOptions, mapt: MaptOptions) -> Mapping[str, Path]:
+    return {"tracker": mapt_weights(mapt)}
 
 
 _SETTINGS = {
@@ -159,33 +160,34 @@ def _register(
         needs_images=True,
         supports_pair=True,
         supports_memory=True,
-        needs_weights=True,
+        uses_mapt=True,
+        weights_of=_weights_by_role,
         settings=_SETTINGS[heads],
     )
     def _build(options: AssociatorOptions) -> Associator:
         from mapt_bench.model import MaptAssociator
 
         settings = two_step_settings(options, order, is_learned=True)
-        model = _checked_model(options.flow)
+        model = _checked_model(options.mapt)
         return MaptAssociator(model, heads=heads, settings=settings, share=options.share)
 
 
-_register("mapt", "masks carried by the motion head, then learned embeddings", "both")
-_register("mapt:motion", "masks carried by the motion head alone", "motion")
-_register("mapt:appearance", "learned embeddings alone, without propagated features", "appearance")
+_register("mapt", "masks propagated by the motion head, then learned embeddings", "both")
+_register("mapt:motion", "masks propagated by the motion head only", "motion")
+_register("mapt:appearance", "learned embeddings only, without propagated features", "appearance")
 _register(
-    "mapt:appearance-first", "learned embeddings, then carried masks", "both", "appearance-first"
+    "mapt:appearance-first", "learned embeddings, then propagated masks", "both", "appearance-first"
 )
 _register("mapt:simultaneous", "both heads in one joint affinity", "both", "simultaneous")
 
 
-def _checked_model(options: FlowOptions) -> "MAPT":
+def _checked_model(options: MaptOptions) -> "MAPT":
     return _model(weights_file(mapt_weights(options)), options.device, options.switches)
 
 
 @lru_cache(maxsize=8)
 def _model(weights: Path, device: str, switches: tuple[str, ...]) -> "MAPT":
-    """Load a model, or take one of the last again: every video has a tracker of its own."""
+    """Load a model, or return a recent one again: every video has a tracker of its own."""
     from mapt_bench.baselines.flow_networks import usable_device
     from mapt_bench.model import load_mapt, switched
 

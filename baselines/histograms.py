@@ -1,4 +1,4 @@
-"""A look described by hand: colours and gradient directions of a segment's own pixels."""
+"""Hand-crafted appearance: histograms of the colours and gradient directions of a segment."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,8 +7,12 @@ from mapt_bench.errors import DataError
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.tracking.masks import segment_boxes
+from mapt_bench.tracking.sharing import Share, SharedEmbedder
+from mapt_bench.tracking.two_step import Embedder
 
-__all__ = ["HistogramEmbedder"]
+__all__ = [
+    "HistogramEmbedder",
+]
 
 _LIGHTNESS_BINS = 8
 _COLOR_BINS = 6
@@ -148,3 +152,12 @@ def _direction_histogram(
     histogram = np.bincount(lower % _DIRECTION_BINS, slope * (1 - above), _DIRECTION_BINS)
     histogram += np.bincount((lower + 1) % _DIRECTION_BINS, slope * above, _DIRECTION_BINS)
     return _normalised(histogram)
+
+
+def shared_histograms(share: Share) -> Embedder:
+    """Return an embedder that describes each frame once for all trackers of a video.
+
+    Args:
+        share: Cache of the work of these trackers.
+    """
+    return SharedEmbedder(HistogramEmbedder(), "histograms", share)
