@@ -10,7 +10,7 @@ from mapt_bench.baselines.tracker_options import AssociatorOptions, Truth
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import ID_BITS, ID_LIMIT, Frame, VideoInfo
 from mapt_bench.tracking import Association, Associator, FrameSegments
-from mapt_bench.tracking.assignment import assign
+from mapt_bench.tracking.affinity import assign
 
 __all__ = [
     "OracleAssociator",

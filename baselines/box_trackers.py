@@ -11,7 +11,7 @@ from mapt_bench.baselines.registry import register
 from mapt_bench.baselines.tracker_options import AssociatorOptions
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking import Association, Associator, FrameSegments
-from mapt_bench.tracking.assignment import assign, assign_greedily
+from mapt_bench.tracking.affinity import assign, assign_greedily
 from mapt_bench.tracking.masks import segment_boxes
 
 __all__ = [

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.tracking.proximity import Proximity
+from mapt_bench.tracking.affinity import Proximity
 from mapt_bench.tracking.two_step import SecondStep
 
 __all__ = [

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapt_bench.errors import DataError
-from mapt_bench.reports.cost import variant_gmacs
-from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, SUFFIXES, save_figure
+from mapt_bench.reports.cost_tables import variant_gmacs
 from mapt_bench.reports.label_placement import Box, place_labels
+from mapt_bench.reports.plot_style import FAINT, MARKERS, PALETTE, STYLE, SUFFIXES, save_figure
 from mapt_bench.results import load_result
-from mapt_bench.results.rows import FLOOR
+from mapt_bench.results.result_views import FLOOR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,12 +9,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mapt_bench.reports.evaluation import interval_cell
-from mapt_bench.reports.figures import FAINT, INK, PALETTE, STYLE, SUFFIXES, save_figure
+from mapt_bench.reports.evaluation_tables import interval_cell
 from mapt_bench.reports.label_placement import Box, place_labels
-from mapt_bench.reports.marks import ORACLE, Mark, line_marks, numbered_mark, reference_mark
-from mapt_bench.results.parts import run_parts
-from mapt_bench.results.rows import FLOOR, row_interval, row_label, row_score
+from mapt_bench.reports.plot_style import (
+    FAINT,
+    INK,
+    ORACLE,
+    PALETTE,
+    STYLE,
+    SUFFIXES,
+    Mark,
+    line_marks,
+    numbered_mark,
+    reference_mark,
+    save_figure,
+)
+from mapt_bench.results.result_views import FLOOR, row_interval, row_label, row_score, run_parts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

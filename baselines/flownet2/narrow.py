@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.baselines.flownet2.layers import SLOPE, FlowPyramid
+from mapt_bench.baselines.flownet2.flow_layers import SLOPE, FlowPyramid
 from mapt_bench.baselines.flownet2.stack import FlowNet2
 from mapt_bench.checkpoints import load_strictly, read_metadata, read_state_dict
 from mapt_bench.errors import DataError

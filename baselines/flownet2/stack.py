@@ -7,7 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mapt_bench.baselines.flownet2.layers import FlowPyramid, channel_norm, conv, correlation, warp
+from mapt_bench.baselines.flownet2.flow_layers import (
+    FlowPyramid,
+    channel_norm,
+    conv,
+    correlation,
+    warp,
+)
 from mapt_bench.checkpoints import load_strictly, read_state_dict
 from mapt_bench.errors import ConfigError, DataError
 

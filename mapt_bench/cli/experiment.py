@@ -39,7 +39,7 @@ from mapt_bench.experiments import (
 )
 from mapt_bench.reports.formats import write_tables
 from mapt_bench.reports.plots import write_plots
-from mapt_bench.reports.run import run_tables
+from mapt_bench.reports.run_tables import run_tables
 from mapt_bench.reports.tables import Table
 from mapt_bench.reports.terminal import print_table
 from mapt_bench.weights import DEFAULT_MAPT, shipped_weights

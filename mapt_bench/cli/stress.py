@@ -15,7 +15,7 @@ from mapt_bench.cli.experiment import (
 from mapt_bench.cli.options import whole_numbers
 from mapt_bench.experiments import DEFAULT_LEVELS, NetworkWeights, stress_plan
 from mapt_bench.experiments.variants import flow_variant
-from mapt_bench.reports.stress import stress_tables
+from mapt_bench.reports.run_tables import stress_tables
 from mapt_bench.reports.stress_plots import write_stress_plots
 
 __all__ = ["command"]

@@ -12,7 +12,7 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
-from mapt_bench.reports.training import is_in_pixels, plot_training
+from mapt_bench.reports.training_plots import is_in_pixels, plot_training
 
 __all__ = ["command"]
 

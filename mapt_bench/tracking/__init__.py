@@ -5,11 +5,12 @@ from mapt_bench.tracking.propagation import FlowSource, FlowWarp, Propagation, S
 from mapt_bench.tracking.protocol import (
     Association,
     Associator,
+    FrameCues,
+    FrameSegments,
     Segmenter,
     SegmentTracker,
     Tracker,
 )
-from mapt_bench.tracking.segments import FrameCues, FrameSegments
 from mapt_bench.tracking.two_step import (
     Embedder,
     LastingEmbedder,

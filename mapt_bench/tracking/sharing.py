@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking.propagation import FlowSource
-from mapt_bench.tracking.segments import FrameSegments
+from mapt_bench.tracking.protocol import FrameSegments
 from mapt_bench.tracking.two_step import Embedder
 
 __all__ = ["NOTHING_SHARED", "Share", "SharedEmbedder", "SharedFlow"]

@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.labels import Frame, VideoInfo
-from mapt_bench.tracking.assignment import assign
+from mapt_bench.tracking._tracks import Track, TrackBank
+from mapt_bench.tracking.affinity import PROXIMITIES, Proximity, assign, mask_proximity
 from mapt_bench.tracking.masks import mask_stride, soft_masks
 from mapt_bench.tracking.propagation import Propagation
-from mapt_bench.tracking.protocol import Association
-from mapt_bench.tracking.proximity import PROXIMITIES, Proximity, mask_proximity
-from mapt_bench.tracking.segments import FrameSegments
-from mapt_bench.tracking.tracks import Track, TrackBank
+from mapt_bench.tracking.protocol import Association, FrameSegments
 
 __all__ = [
     "ORDERS",

@@ -7,7 +7,7 @@ import torch
 from helpers.flownet2_parity import made_up_frames, made_up_weights
 
 from mapt_bench.baselines.flownet2 import FlowNet2, stack
-from mapt_bench.baselines.flownet2.layers import correlation
+from mapt_bench.baselines.flownet2.flow_layers import correlation
 from mapt_bench.errors import ConfigError, DataError
 
 torch.set_num_threads(1)

@@ -6,7 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from mapt_bench.baselines.flownet2.layers import channel_norm, correlation, warp
+from mapt_bench.baselines.flownet2.flow_layers import channel_norm, correlation, warp
 
 torch.set_num_threads(1)
 
@@ -98,7 +98,7 @@ class _LargestTensor(TorchDispatchMode):
 
 
 def test_correlation_builds_no_copy_of_the_features_for_each_displacement():
-    from mapt_bench.baselines.flownet2.layers import _banded_products
+    from mapt_bench.baselines.flownet2.flow_layers import _banded_products
 
     first, second = _maps(4, 1, 128, 48, 80)
     with _LargestTensor() as largest:

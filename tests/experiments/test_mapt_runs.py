@@ -26,7 +26,7 @@ from mapt_bench.experiments import (
 )
 from mapt_bench.experiments.shared_work import SharedWork, WorkOfUnit
 from mapt_bench.model.cues import MaptCues
-from mapt_bench.results.parts import run_parts
+from mapt_bench.results.result_views import run_parts
 from mapt_bench.tracking import SegmentTracker
 from mapt_bench.tracking.loop import run_tracker
 

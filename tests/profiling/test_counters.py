@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 from torchvision.ops import DeformConv2d, deform_conv2d, nms, roi_align
 
-from mapt_bench.baselines.flownet2.layers import correlation
+from mapt_bench.baselines.flownet2.flow_layers import correlation
 from mapt_bench.profiling._fvcore_counter import trace_operations
 from mapt_bench.profiling._torch_counter import WHOLE, count_operations
 from mapt_bench.profiling.operator_table import MODES, Term

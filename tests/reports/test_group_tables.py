@@ -1,9 +1,9 @@
 import pytest
 from helpers.results import interval, run, summary_row
 
-from mapt_bench.reports.differences import differences_tables
-from mapt_bench.reports.groups import halves_table, score_group_tables, score_groups
-from mapt_bench.reports.run import run_tables
+from mapt_bench.reports.difference_tables import differences_tables
+from mapt_bench.reports.group_tables import halves_table, score_group_tables, score_groups
+from mapt_bench.reports.run_tables import run_tables
 
 
 def _entry(cell, value, pat, factor="half", size=6, **changes):

@@ -1,9 +1,9 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
 from helpers.results import interval, run, summary_row, sweep
 
-from mapt_bench.reports.differences import differences_table
+from mapt_bench.reports.difference_tables import differences_table
 from mapt_bench.reports.formats import render_table
-from mapt_bench.reports.run import (
+from mapt_bench.reports.run_tables import (
     CLAIMED,
     claims_table,
     run_tables,

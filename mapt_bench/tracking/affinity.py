@@ -1,11 +1,18 @@
-"""How near masks carried on from an earlier frame lie to the masks of the present one."""
+"""Affinity of tracks and segments by mask proximity, and their one-to-one assignment."""
 
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
-__all__ = ["PROXIMITIES", "Proximity", "mask_proximity"]
+__all__ = [
+    "PROXIMITIES",
+    "Proximity",
+    "assign",
+    "assign_greedily",
+    "mask_proximity",
+]
 
 Proximity = Literal["iou", "overlap-smaller", "centroid"]
 """Soft IoU; overlap over the smaller of the two; distance of centroids in object sizes."""
@@ -91,3 +98,64 @@ def _centroids(masks: NDArray[np.float32], areas: NDArray[np.float64]) -> NDArra
     y = masks.sum(axis=2, dtype=np.float64) @ np.arange(height)
     x = masks.sum(axis=1, dtype=np.float64) @ np.arange(width)
     return np.stack([y, x], axis=1) / np.maximum(areas, 1e-12)[:, None]
+
+
+_Pairs = list[tuple[int, int]]
+
+
+def assign(
+    affinity: NDArray[np.floating], allowed: NDArray[np.bool_], *, threshold: float
+) -> _Pairs:
+    """Match rows to columns so that the sum of affinities is greatest (Hungarian method).
+
+    Pairs that are not allowed or lie below the threshold are worth nothing and never returned, so
+    that a bad pair cannot push two good ones apart.
+
+    Args:
+        affinity: ``(rows, columns)``, greater is better, 0 or more where a pair may count.
+        allowed: ``bool`` of the same shape, for example whether classes agree.
+        threshold: Least affinity of a pair.
+
+    Returns:
+        ``(row, column)`` pairs in order of rows.
+
+    Example:
+        >>> everything = np.ones((2, 2), dtype=bool)
+        >>> assign(np.array([[0.9, 0.8], [0.8, 0.1]]), everything, threshold=0.3)
+        [(0, 1), (1, 0)]
+    """
+    usable = allowed & (affinity >= threshold)
+    # A small bonus keeps pairs of affinity 0 (a threshold of 0 or below) apart from no pair.
+    worth = np.where(usable, affinity - min(threshold, 0.0) + 1e-9, 0.0)
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if usable[r, c]]
+
+
+def assign_greedily(
+    affinity: NDArray[np.floating], allowed: NDArray[np.bool_], *, threshold: float
+) -> _Pairs:
+    """Match rows to columns by taking the best remaining pair again and again.
+
+    Args:
+        affinity: ``(rows, columns)``, greater is better.
+        allowed: ``bool`` of the same shape.
+        threshold: Least affinity of a pair.
+
+    Returns:
+        ``(row, column)`` pairs in order of rows. Ties go to the lower row, then the lower column.
+
+    Example:
+        >>> everything = np.ones((2, 2), dtype=bool)
+        >>> assign_greedily(np.array([[0.9, 0.8], [0.8, 0.1]]), everything, threshold=0.3)
+        [(0, 0)]
+    """
+    rows, columns = np.nonzero(allowed & (affinity >= threshold))
+    free_rows, free_columns = set(rows.tolist()), set(columns.tolist())
+    pairs: _Pairs = []
+    for best in np.argsort(-affinity[rows, columns], kind="stable"):
+        row, column = int(rows[best]), int(columns[best])
+        if row in free_rows and column in free_columns:
+            pairs.append((row, column))
+            free_rows.remove(row)
+            free_columns.remove(column)
+    return sorted(pairs)

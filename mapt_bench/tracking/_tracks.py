@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Track", "TrackBank"]
+__all__ = [
+    "Track",
+    "TrackBank",
+]
 
 
 @dataclass(eq=False)

@@ -5,12 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.errors import DataError
-from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, save_figure
+from mapt_bench.reports.plot_style import FAINT, MARKERS, PALETTE, STYLE, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["is_in_pixels", "plot_training", "smoothed"]
+__all__ = [
+    "is_in_pixels",
+    "plot_training",
+    "smoothed",
+]
 
 _LOSS_PREFIX = "loss_"
 _POINTS = 60

@@ -12,9 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from mapt_bench.errors import DataError
-from mapt_bench.results.files import ResultFile, ResultRow
+from mapt_bench.results.result_files import ResultFile, ResultRow
 
-__all__ = ["check_comparable", "origin_notes", "over_common_classes"]
+__all__ = [
+    "check_comparable",
+    "origin_notes",
+    "over_common_classes",
+]
 
 _PROTOCOL = ("pat", "dataset", "label_space", "segments", "missing")
 

@@ -8,14 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.errors import DataError, nearest
-from mapt_bench.results.parts import OWN_SEGMENTS, part_of, run_parts
-from mapt_bench.results.rows import row_interval, row_name, row_score
-from mapt_bench.results.scores import SCORES
+from mapt_bench.results.result_views import (
+    OWN_SEGMENTS,
+    SCORES,
+    part_of,
+    row_interval,
+    row_name,
+    row_score,
+    run_parts,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["EVALUATION", "EVALUATIONS", "RUN", "ResultFile", "ResultRow", "load_result"]
+__all__ = [
+    "EVALUATION",
+    "EVALUATIONS",
+    "RUN",
+    "ResultFile",
+    "ResultRow",
+    "load_result",
+]
 
 EVALUATION = "mapt-bench/evaluation/2"
 EVALUATIONS = "mapt-bench/evaluations/2"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
-from mapt_bench.results.scores import HEADLINE, score_kind
+from mapt_bench.results.result_views import HEADLINE, score_kind
 
 __all__ = [
     "evaluation_tables",

@@ -4,11 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapt_bench.reports.evaluation import interval_cell, interval_notes, score_column
+from mapt_bench.reports.evaluation_tables import interval_cell, interval_notes, score_column
 from mapt_bench.reports.tables import Cell, Column, Table
-from mapt_bench.results.rows import is_reference, row_name, row_score
+from mapt_bench.results.result_views import is_reference, row_name, row_score
 
-__all__ = ["halves", "halves_table", "of_group", "score_group_tables", "score_groups"]
+__all__ = [
+    "halves",
+    "halves_table",
+    "of_group",
+    "score_group_tables",
+    "score_groups",
+]
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
-from mapt_bench.results.rows import is_reference, row_name
+from mapt_bench.results.result_views import is_reference, row_name
 
 __all__ = [
     "break_table",
