@@ -49,7 +49,7 @@ class TrackerChoice:
 
         Raises:
             ConfigError: If the tracker is unknown, has no pairing interval, or its network has
-                neither weights nor leave to be untrained.
+                no weights and ``random_weights`` is not set.
             DataError: If weights or flow files cannot be used.
         """
         entry = tracker_entry(self.row.tracker)
@@ -114,11 +114,11 @@ class TrackerChoice:
         """Make the tracker for one video.
 
         Args:
-            video: Gives the truth, to the oracle only.
+            video: Provides ground truth, to the oracle only.
             segmenter: Finds segments; ``None`` for whole trackers.
             true_flow: True flow of the video, for ``flow:exact``; ``None`` asks the video.
-            share: Where work that trackers of the same video have in common is done once.
-            clock: Tells the time in seconds.
+            share: Cache of work that trackers of the same video have in common.
+            clock: Returns the time in seconds.
 
         Raises:
             ConfigError: If a user's tracker cannot be built.

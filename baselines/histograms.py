@@ -32,7 +32,7 @@ class HistogramEmbedder:
     strength (8 bins). Values are shared between neighbouring bins, so that small changes of light
     make small changes. Each histogram is normalised and its root taken, so that the dot product
     of two embeddings is the mean Bhattacharyya coefficient of their histograms: 1 for equal
-    looks, 0 where nothing is shared. Only pixels of the segment itself count; of large segments
+    segments, 0 where nothing is shared. Only pixels of the segment itself count; of large segments
     a regular sample of about 2,000.
     """
 
@@ -60,7 +60,7 @@ class HistogramEmbedder:
                 f"{segments.shape}; they must agree",
                 where=frame.name,
             )
-        looks = np.zeros((segments.count, self.dims), dtype=np.float32)
+        embeddings = np.zeros((segments.count, self.dims), dtype=np.float32)
         for k, box in enumerate(segment_boxes(segments.index_map, segments.count).astype(int)):
             left, top, right, bottom = box
             if right > left:
@@ -68,8 +68,8 @@ class HistogramEmbedder:
                 rows = slice(max(0, top - 1), bottom + 1)
                 columns = slice(max(0, left - 1), right + 1)
                 mask = segments.index_map[rows, columns] == k
-                looks[k] = _describe(image[rows, columns], mask)
-        return looks
+                embeddings[k] = _describe(image[rows, columns], mask)
+        return embeddings
 
 
 def _describe(patch: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -99,8 +99,8 @@ def _describe(patch: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.f
                 ]
             )
         )
-    look = np.sqrt(np.concatenate(halves))
-    return np.asarray(look / np.linalg.norm(look), dtype=np.float32)
+    embedding = np.sqrt(np.concatenate(halves))
+    return np.asarray(embedding / np.linalg.norm(embedding), dtype=np.float32)
 
 
 def _slopes(lightness: NDArray[np.float32]) -> tuple[_Slopes, _Slopes]:

@@ -109,7 +109,7 @@ def plugin_names() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _points(installed: Callable[..., Iterable[EntryPoint]]) -> dict[str, EntryPoint]:
-    """Return the offered trackers by name; to look through all packages takes a while."""
+    """Return the offered trackers by name. Searching all packages is slow, so it is done once."""
     return {point.name: point for point in installed(group=ENTRY_POINT_GROUP)}
 
 

@@ -128,18 +128,18 @@ class Rate:
 
 
 def is_kept(links: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Say of each link, or reappearance, whether its identity was kept."""
+    """Return whether each link or reappearance keeps its identity: ``bool`` of shape ``(n,)``."""
     return np.asarray(links["outcome"] == LinkOutcome.KEPT)
 
 
 def kept_links(sequences: Sequence[LinkEvents], label: str = "all", *, seed: int = 0) -> Rate:
-    """Return the share of all links that are kept; one entry a sequence."""
+    """Return the association accuracy over all links; one entry a sequence."""
     everything = (Bin(label, -math.inf, math.inf),)
     return _kept(sequences, everything, lambda links: links["gap"], seed)[0]
 
 
 def kept_by_visibility(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
-    """Return the share of links kept for each range of :data:`VISIBLE_BINS`.
+    """Return the association accuracy for each range of :data:`VISIBLE_BINS`.
 
     What counts is the least visible fraction from the one sighting to the other. Links of which it
     is not known are in no range.
@@ -154,7 +154,7 @@ def kept_by_visibility(sequences: Sequence[LinkEvents], *, seed: int = 0) -> lis
 def kept_by_gap(
     sequences: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
 ) -> list[Rate]:
-    """Return the share of links kept for each range of gaps.
+    """Return the association accuracy for each range of occlusion gaps.
 
     From gap 1 on this is the rate of identities recovered after so many frames of absence. Of
     objects that no segment finds right before or right after, the identity is not recovered; see
@@ -188,7 +188,7 @@ def recovered_by_gap(
 
 
 def kept_by_displacement(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
-    """Return the share of gapless links kept for each range of :data:`DISPLACEMENT_BINS`."""
+    """Return the accuracy of gapless links for each range of :data:`DISPLACEMENT_BINS`."""
     gapless = [
         replace(events, links=events.links[events.links["gap"] == 0]) for events in sequences
     ]
@@ -299,9 +299,9 @@ def break_point(
     unit: Literal["size", "pixels"] = "size",
     seed: int = 0,
 ) -> BreakPoint:
-    """Find the displacement beyond which fewer than half of the links are kept.
+    """Find the displacement beyond which fewer than half of the links are correct.
 
-    The share of links kept is fitted as a falling function of displacement by least squares
+    Association accuracy is fitted as a falling function of displacement by least squares
     (isotonic regression), and the break point is where the fit falls below one half. Only gapless
     links count: from one frame to the next.
 
@@ -350,7 +350,7 @@ def break_point(
 def _gathered(
     sequences: Sequence[LinkEvents], unit: Literal["size", "pixels"]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Return displacement, whether it is kept, and the sequence, of every gapless link."""
+    """Return displacement, correctness and sequence of every gapless link."""
     gapless = [events.links[events.links["gap"] == 0] for events in sequences]
     links = np.concatenate(gapless)
     displacement = links["displacement_px"].astype(np.float64)
@@ -397,7 +397,7 @@ def _crossing(
 def _rises_again(
     displacement: NDArray[np.float64], gain: NDArray[np.float64], value: float
 ) -> bool:
-    """Tell whether half or more of enough links are kept in a range beyond a break point.
+    """Return whether half or more of enough links are correct in a range beyond a break point.
 
     Ranges double from the break point on.
     """

@@ -46,7 +46,7 @@ class ClearSums(Additive):
         fp: Predicted masks without a match.
         fn: True masks without a match.
         switches: Matches by another track than the last match, however long ago.
-        fragments: Times a track is found again after it was lost.
+        fragments: Interruptions: times a track is matched again after frames without a match.
         mostly_tracked: True tracks matched in more than 80 % of their frames.
         partly_tracked: In 20 to 80 %.
         mostly_lost: In less.

@@ -1,4 +1,4 @@
-"""Tables of a cost ledger, which is seen here as plain JSON of schema ``mapt-bench/cost/1``."""
+"""Tables of a FLOPs report, read as plain JSON of schema ``mapt-bench/cost/1``."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _NOTHING = "incomplete"
 
 
 def cost_tables(cost: Cost, *, bars: bool = False) -> list[Table]:
-    """Return every table that a ledger has the numbers for.
+    """Return every table that a FLOPs report has the numbers for.
 
     Args:
         cost: A result of schema ``mapt-bench/cost/1``.
@@ -41,7 +41,7 @@ def cost_tables(cost: Cost, *, bars: bool = False) -> list[Table]:
 
 
 def rows_table(cost: Cost) -> Table:
-    """Return the rows of a ledger as they are, one a line: the form for CSV."""
+    """Return the rows of a FLOPs report unchanged, one a line: the form for CSV."""
     names = (
         *("model", "part", "input", "instances", "mode", "gmacs", "gmacs_fvcore"),
         *("params", "excluded", "uncounted", "latency_ms", "peak_mib"),
@@ -127,7 +127,7 @@ def measured_table(cost: Cost) -> Table:
 
 
 def claims_table(cost: Cost) -> Table:
-    """Return what the paper claims beside what was counted."""
+    """Return the claims of the paper beside the counts."""
     rows = tuple(
         (
             claim["name"],
@@ -162,27 +162,27 @@ def claims_table(cost: Cost) -> Table:
 
 _MAPT, _MOTION, _APPEARANCE = "mapt", "motion", "appearance"
 _LINKING_PARTS = (_MOTION, _APPEARANCE)
-"""What MAPT's embeddings cost: the propagated features that they look at are the motion head's."""
+"""Cost of MAPT's embeddings. The motion head computes the propagated features that they read."""
 
 
 def variant_gmacs(cost: Cost, variant: str) -> float | None:
-    """Return the operations of a run's variant for one frame, in the ledger's first size and mode.
+    """Return the operations of a run's variant for one frame, in the report's first size and mode.
 
     A variant is matched to the network whose name it holds (the longest, if several);
-    a tracker without a network has none, and ``None`` is returned for what is not in the ledger.
-    MAPT's trackers cost what their heads do, if one MAPT is in the ledger: what finds the segments
+    a tracker without a network has none, and ``None`` is returned for what is not in the report.
+    MAPT's trackers cost what their heads do, if one MAPT is in the report: what finds the segments
     is the same for all trackers, and left out.
     """
     base, *more = (part.strip() for part in re.split(r"[+,]", variant))
     if base == _MAPT or base.startswith(f"{_MAPT}:"):
         return _gmacs_of_parts(cost, (_MOTION,) if base == f"{_MAPT}:{_MOTION}" else _LINKING_PARTS)
     flow = _gmacs_of_network(cost, base)
-    looks = _gmacs_of_parts(cost, _LINKING_PARTS) if _MAPT in more else 0.0
-    return None if flow is None or looks is None else flow + looks
+    appearance = _gmacs_of_parts(cost, _LINKING_PARTS) if _MAPT in more else 0.0
+    return None if flow is None or appearance is None else flow + appearance
 
 
 def _gmacs_of_parts(cost: Cost, parts: Sequence[str]) -> float | None:
-    """Return what some parts of the only MAPT in the ledger cost."""
+    """Return what some parts of the only MAPT in the report cost."""
     models = {row["model"] for row in cost["rows"] if row["part"] == _APPEARANCE}
     if len(models) != 1:
         return None
@@ -302,7 +302,7 @@ def _trace_notes(rows: Sequence[Row]) -> list[str]:
             sizes = ", ".join(f"{height}x{width}" for height, width in at)
             scaled.setdefault(sizes, []).append(row["model"])
     return [
-        f"fvcore ran on the CPU at {sizes}, carried to this size by the polynomial in the number "
+        f"fvcore ran on the CPU at {sizes}, extrapolated by the polynomial in the number "
         f"of pixels: {', '.join(dict.fromkeys(models))}"
         for sizes, models in scaled.items()
     ]

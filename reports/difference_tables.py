@@ -11,7 +11,7 @@ from mapt_bench.reports.evaluation_tables import (
     interval_notes,
     score_column,
 )
-from mapt_bench.reports.group_tables import halves, of_group
+from mapt_bench.reports.group_tables import of_group, splits
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
 from mapt_bench.results.result_views import HEADLINE, row_interval, row_name, score_kind
 
@@ -29,18 +29,18 @@ Row = Mapping[str, Any]
 
 
 def differences_tables(run: Run) -> list[Table]:
-    """Return the differences over all videos and, of an ablation, over each half by itself.
+    """Return the differences over all videos and, of an ablation, over each split.
 
     Where no difference has an interval there is no table.
     """
     tables = [differences_table(run)] if _compared(run) else []
     if any(row_interval(row) for row in run["summary"]):
-        return tables  # those of the halves of a sweep stand in results.json
-    for half in halves(run):
-        of_half = of_group(run, half)
-        if _compared(of_half):
-            table = differences_table(of_half)
-            tables.append(replace(table, title=f"{table.title}, {half.heading}"))
+        return tables  # results.json has those of the splits of a sweep
+    for split in splits(run):
+        of_split = of_group(run, split)
+        if _compared(of_split):
+            table = differences_table(of_split)
+            tables.append(replace(table, title=f"{table.title}, {split.heading}"))
     return tables
 
 

@@ -48,7 +48,7 @@ def evaluation_tables(evaluations: Sequence[Result], *, details: bool = True) ->
 def overall_table(evaluations: Sequence[Result]) -> Table:
     """Return one row a prediction and one column a score, with intervals where there are any.
 
-    The best value of a column is marked when there are several predictions. Footnotes tell the
+    The best value of a column is marked when there are several predictions. Footnotes state the
     protocol, why scores are undefined, and how intervals were made or why there are none.
     """
     with_intervals = _scores_with_intervals(evaluations)

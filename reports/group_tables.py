@@ -9,11 +9,12 @@ from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.results.result_views import is_reference, row_name, row_score
 
 __all__ = [
-    "halves",
-    "halves_table",
+    "SPLITS",
     "of_group",
     "score_group_tables",
     "score_groups",
+    "splits",
+    "splits_table",
 ]
 
 Run = Mapping[str, Any]
@@ -23,7 +24,11 @@ _SHOWN = ("PAT", "STQ")
 _FACTORS = ("half", "kind")
 """Factors whose groups have a column; those of both crossed stand in results.json."""
 
-_OF_HALVES = ("PAT", "TQ", "AssA", "STQ")
+_OF_SPLITS = ("PAT", "TQ", "AssA", "STQ")
+
+
+SPLITS = {"real-like": "realistic", "hard": "hard"}
+"""What tables call the values of the factor ``half`` of results."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Group:
     """Videos that have something in common.
 
     Attributes:
-        factor: What tells groups apart, for example ``"half"``.
+        factor: Factor that separates groups, for example ``"half"``, the split of a suite.
         value: For example ``"hard"``.
         size: Sequences.
     """
@@ -43,11 +48,16 @@ class Group:
     @property
     def heading(self) -> str:
         """Name and size, for a column."""
-        return f"{self.value} ({self.size})"
+        return f"{self.label} ({self.size})"
+
+    @property
+    def label(self) -> str:
+        """The value as tables call it: results call the splits of a suite halves."""
+        return SPLITS.get(self.value, self.value) if self.factor == "half" else self.value
 
 
 def score_groups(run: Run) -> list[Group]:
-    """Return the halves and kinds of videos that a run has scores of, in its order."""
+    """Return the splits and kinds of videos that a run has scores of, in its order."""
     sizes: dict[tuple[str, str], int] = {}
     for entry in run.get("scores_by_group") or []:
         group = (str(entry["factor"]), str(entry["value"]))
@@ -55,8 +65,8 @@ def score_groups(run: Run) -> list[Group]:
     return [Group(*group, size) for group, size in sizes.items() if group[0] in _FACTORS]
 
 
-def halves(run: Run) -> list[Group]:
-    """Return the halves of the videos that a run has scores of, in its order."""
+def splits(run: Run) -> list[Group]:
+    """Return the splits of the videos that a run has scores of, in its order."""
     return [group for group in score_groups(run) if group.factor == "half"]
 
 
@@ -75,31 +85,31 @@ def score_group_tables(run: Run) -> list[Table]:
     """Return, for PAT and STQ, one row a variant and one column a group of videos.
 
     Each group is a test set of its own, so the best value of its column is marked; where a group
-    has intervals they stand behind it.
+    has confidence intervals, they follow it.
     """
     groups = score_groups(run)
     return [_table(run, score, groups) for score in _SHOWN] if groups else []
 
 
-def halves_table(run: Run) -> Table:
-    """Return one row a variant and, for each half, one column a score.
+def splits_table(run: Run) -> Table:
+    """Return one row a variant and, for each split, one column a score.
 
-    Each half is a test set of its own, so the best value of each column is marked.
+    Each split is a test set of its own, so the best value of each column is marked.
     """
     rows: Sequence[Row] = run["summary"]
     columns = [Column("variant")]
     cells: list[list[Cell]] = [[row_name(row)] for row in rows]
-    for half in halves(run):
-        found = of_group(run, half)["summary"]
-        for name in _OF_HALVES:
+    for split in splits(run):
+        found = of_group(run, split)["summary"]
+        for name in _OF_SPLITS:
             if any(row_score(row, name) is not None for row in found):
                 shown = score_column(name)
-                columns.append(Column(f"{half.value} {name}", shown.kind, shown.higher_is_better))
+                columns.append(Column(f"{split.label} {name}", shown.kind, shown.higher_is_better))
                 for line, row in zip(cells, found, strict=True):
                     line.append(row_score(row, name))
-    sizes = ", ".join(half.heading for half in halves(run))
+    sizes = ", ".join(split.heading for split in splits(run))
     return Table(
-        "Scores of each half",
+        "Scores of each split",
         tuple(columns),
         tuple(map(tuple, cells)),
         (f"Sequences: {sizes}.",),
@@ -125,7 +135,7 @@ def _table(run: Run, score: str, groups: Sequence[Group]) -> Table:
         found = of_group(run, group)["summary"]
         intervals = [interval_cell(row, score) for row in found]
         columns.append(Column(group.heading, shown.kind, shown.higher_is_better))
-        columns += [Column(f"{group.value} interval", "range")] if any(intervals) else []
+        columns += [Column(f"{group.label} interval", "range")] if any(intervals) else []
         for line, row, interval in zip(cells, found, intervals, strict=True):
             line.append(row_score(row, score))
             line += [interval] if any(intervals) else []

@@ -1,8 +1,9 @@
-"""Tables of link events: links kept by what was seen, by gap, by group; break points."""
+"""Tables of links: association accuracy by visibility, gap and group; recovery; break points."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from mapt_bench.reports.group_tables import SPLITS
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 from mapt_bench.results.result_views import is_reference, row_name
 
@@ -53,23 +54,23 @@ def precision_entries(run: Run) -> list[Entry]:
 
 
 def visibility_table(run: Run) -> Table:
-    """Return the share of links kept for each range of visible fractions."""
+    """Return the association accuracy in each range of visible fractions."""
     return _rates_table(
-        "Links kept by visible fraction",
+        "Association accuracy by visible fraction",
         pooled(run, "visibility"),
         lambda rate: rate,
-        "Visible fraction: the least of an object from one sighting to the next; links of which it "
-        "is not known are left out.",
+        "Association accuracy: share of correct links. Visible fraction: the lowest of an object "
+        "from one sighting to the next. Links without a known fraction are omitted.",
     )
 
 
 def recovery_tables(run: Run) -> list[Table]:
-    """Return the links kept by gap and, if any came back, the precision of recoveries."""
+    """Return association accuracy by occlusion gap and, if any track recovers, precision."""
     kept = _rates_table(
-        "Links kept by gap in frames",
+        "Association accuracy by occlusion gap in frames",
         pooled(run, "recoveries"),
         lambda rate: rate,
-        "From 1 on: identities recovered after so many frames in which the object was not seen.",
+        "From 1 on: share of identities recovered after an occlusion gap of this number of frames.",
     )
     returning = precision_entries(run)
     if not returning:
@@ -78,15 +79,15 @@ def recovery_tables(run: Run) -> list[Table]:
         "Precision of recoveries by absence in frames",
         returning,
         lambda rate: rate["returns"],
-        "Of the identities given again after so many frames of absence, those that are on the "
-        "object they had been on. Trackers that never give one again have no row.",
+        "Share of recovered identities on the same object as before, by frames of absence. "
+        "Trackers that never recover an identity have no row.",
         own_counts=True,
     )
     return [kept, right]
 
 
 def full_occlusions_table(run: Run) -> Table:
-    """Return how many identities each variant recovers after long gaps, and how precisely."""
+    """Return the recovery of each variant after long occlusion gaps, and its precision."""
     entries = [
         entry
         for entry in run["recoveries"]
@@ -96,7 +97,7 @@ def full_occlusions_table(run: Run) -> Table:
         Column("variant"),
         Column("recovered", "percent", higher_is_better=True),
         Column("recovered interval", "range"),
-        Column("found again", "integer"),
+        Column("reappearances", "integer"),
         Column("gaps", "integer"),
         Column("precision", "percent", higher_is_better=True),
         Column("precision interval", "range"),
@@ -111,11 +112,10 @@ def full_occlusions_table(run: Run) -> Table:
         )
         rows.append((row_name(entry), *found, gaps["n"], *right))
     notes = (
-        "Recovered: of the objects that a segment finds both before and after a gap of so many "
-        "frames in which nothing of them was seen (found again), those whose first identity after "
-        "it is their last before it. Precision: of the identities given again after so many frames "
-        "of absence, those that are on the object they had been on.",
-        "Each half, and each range of gaps, stands in results.json.",
+        "Recovered: share of the objects with a segment both before and after an occlusion gap of "
+        "this length (reappearances) whose first identity after the gap is their last before it. "
+        "Precision: share of the recovered identities that are on the same object as before.",
+        "results.json has each split and each range of gaps.",
     )
     return Table(
         "Identities recovered after a gap of 3-10 frames",
@@ -166,7 +166,7 @@ def _rates_table(
     notes = [note]
     if not own_counts:
         counts = (f"{bins[at]}: {rate_of(entries[0]['bins'][at])['n']}" for at in used)
-        notes.append(f"Links: {'; '.join(counts)}. Intervals stand in results.json.")
+        notes.append(f"Links: {'; '.join(counts)}. results.json has confidence intervals.")
     references = frozenset(at for at, entry in enumerate(entries) if is_reference(entry))
     return Table(title, tuple(columns), tuple(cells), tuple(notes), references)
 
@@ -206,8 +206,8 @@ def break_table(run: Run) -> Table:
         )
     notes = [
         "Displacement of an object's centre from one frame to the next, over the square root of "
-        "its area, beyond which fewer than half of the links are kept (isotonic fit, all levels "
-        "together); measured to: where links run out.",
+        "its area, beyond which fewer than half of the links are correct (isotonic fit over all "
+        "levels). Measured to: largest displacement with enough links.",
     ]
     notes += [f"{UNDEFINED} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
     rising = [
@@ -217,8 +217,8 @@ def break_table(run: Run) -> Table:
     ]
     if rising:
         notes.append(
-            f"Rises again: {', '.join(rising)} keep half or more at some larger displacements too, "
-            "so their break point is no limit; the pictures show the whole curve."
+            f"Rises again: {', '.join(rising)} link half or more correctly at some larger "
+            "displacements too, so their break point is no limit. The plots show the whole curve."
         )
     references = frozenset(range(len(entries)))  # rows of different stressors do not compete
     return Table("Break points", columns, tuple(cells), tuple(notes), references)
@@ -231,7 +231,7 @@ def _ends(interval: Mapping[str, Any]) -> str:
 
 
 def group_table(run: Run) -> Table:
-    """Return the share of links kept in each group of videos, a column a level of each factor."""
+    """Return the association accuracy in each group of videos, one column a level of a factor."""
     entries: Sequence[Entry] = run["links_by_group"]
     counted: dict[_Group, int] = {}
     shares: dict[str, dict[_Group, Cell]] = {}
@@ -250,15 +250,15 @@ def group_table(run: Run) -> Table:
         at for at, variant in enumerate(shares) if is_reference({"variant": variant})
     )
     counts = "; ".join(f"{_heading(group)}: {n}" for group, n in groups.items())
-    notes = [f"Links: {counts}. Intervals and the cells of the factorial stand in results.json."]
+    notes = [f"Links: {counts}. results.json has confidence intervals and cells of the factorial."]
     notes += [
-        f"The same sequences as {_heading(group)}, and so no column: "
+        f"No column, because the sequences are those of {_heading(group)}: "
         f"{', '.join(map(_heading, others))}."
         for group, others in same.items()
         if others
     ]
     return Table(
-        "Links kept by group of videos",
+        "Association accuracy by group of videos",
         tuple(columns),
         rows,
         tuple(notes),
@@ -267,11 +267,14 @@ def group_table(run: Run) -> Table:
 
 
 def _heading(group: _Group) -> str:
-    return " ".join(group).replace("_", " ")
+    factor, value = group
+    if factor == "half":
+        return f"{SPLITS.get(value, value)} split"
+    return f"{factor} {value}".replace("_", " ")
 
 
 def _in_order(groups: Iterable[_Group]) -> list[_Group]:
-    """Sort groups: halves, kinds, then the factors as they come; in each the mild ones first."""
+    """Sort groups: splits, kinds, then the factors as they come; in each the mild ones first."""
     given = list(groups)
     factors = list(dict.fromkeys((*_FIRST_FACTORS, *(factor for factor, _ in given))))
 

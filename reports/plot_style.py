@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31")
-"""Okabe and Ito's colours that can be told apart with any colour vision, and two more."""
+"""Okabe and Ito's colours, distinguishable with any colour vision, and two more."""
 
 MARKERS = "osD^v<>h"
 
@@ -85,12 +85,12 @@ _ORDER = (
     *("iou", "sort", "bytetrack", "motion", "appearance", "both"),
     *("both:appearance-first", "both:simultaneous"),
 )
-"""Trackers with a colour of their own wherever they are drawn; memory changes the dashes."""
+"""Trackers with a fixed colour in all plots. Memory changes the dashes."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """How a row is drawn, and what the legend calls its kind."""
+    """Colour, marker and dashes of a row, and its name in the legend."""
 
     name: str
     colour: str
@@ -98,13 +98,13 @@ class Mark:
     dashes: str = "-"
 
 
-ORACLE = Mark("oracle, knows the ground truth", INK, "*", "--")
+ORACLE = Mark("oracle: upper bound", INK, "*", "--")
 COPY = Mark("copies the last masks", FAINT, "X", ":")
 _OTHER_REFERENCE = Mark("", FAINT, "P", "-.")
 
 
 def reference_mark(row: Row) -> Mark | None:
-    """Return how a row of reference is marked, ``None`` for one that competes."""
+    """Return the mark of a reference row, ``None`` for rows that compete."""
     variant = str(row["variant"]).lower()
     if variant == "oracle":
         return ORACLE
@@ -114,13 +114,13 @@ def reference_mark(row: Row) -> Mark | None:
 
 
 def numbered_mark(name: str, at: int) -> Mark:
-    """Return the mark of a number; colours come again, with other dashes."""
+    """Return the mark of a number. Colours repeat with other dashes."""
     dashes = "-" if at < len(PALETTE) else "-."
     return Mark(name, PALETTE[at % len(PALETTE)], MARKERS[at % len(MARKERS)], dashes)
 
 
 def line_marks(rows: Sequence[Row]) -> dict[str, Mark]:
-    """Return how each label's line is drawn; a tracker with memory looks like itself, dashed."""
+    """Return the mark of each label's line. A tracker with memory has its own colour, dashed."""
     marks: dict[str, Mark] = {}
     others = len(_ORDER)
     for row in rows:

@@ -15,7 +15,7 @@ from mapt_bench.reports.evaluation_tables import (
     interval_notes,
     score_column,
 )
-from mapt_bench.reports.group_tables import halves, halves_table, of_group, score_group_tables
+from mapt_bench.reports.group_tables import of_group, score_group_tables, splits, splits_table
 from mapt_bench.reports.link_tables import (
     break_table,
     full_occlusions_table,
@@ -61,8 +61,8 @@ Row = Mapping[str, Any]
 def run_tables(run: Run) -> list[Table]:
     """Return all tables of a run.
 
-    For each kind of segments the summary and, where there is anything to tell, sweeps, groups of
-    videos and paired differences; then what was not run, and the claims of the paper.
+    For each source of segments the summary and, if the run has them, sweeps, groups of videos and
+    paired differences. Then skipped variants, and the claims of the paper.
     """
     parts = run_parts(run)
     tables = []
@@ -89,10 +89,10 @@ def _part_tables(run: Run) -> list[Table]:
     tables = [summary_table(run)]
     if any(row_interval(row) for row in run["summary"]):
         tables += [sweep_table(run, "PAT"), sweep_table(run, "STQ")]
-        tables += _sweeps_of_halves(run)
+        tables += _sweeps_of_splits(run)
     else:
         tables += score_group_tables(run)
-        tables += [halves_table(run)] if halves(run) else []
+        tables += [splits_table(run)] if splits(run) else []
     tables += differences_tables(run)
     if run.get("links_by_group"):
         tables.append(group_table(run))
@@ -101,15 +101,15 @@ def _part_tables(run: Run) -> list[Table]:
     return tables
 
 
-def _sweeps_of_halves(run: Run) -> list[Table]:
-    tables = ((group, sweep_table(of_group(run, group), "PAT")) for group in halves(run))
+def _sweeps_of_splits(run: Run) -> list[Table]:
+    tables = ((group, sweep_table(of_group(run, group), "PAT")) for group in splits(run))
     return [replace(table, title=f"{table.title}, {group.heading}") for group, table in tables]
 
 
 def summary_table(run: Run) -> Table:
     """Return one row a variant (and temporal interval), best values marked.
 
-    Rows of reference (see :func:`is_reference`) do not compete. In a sweep only the numbers of one
+    Reference rows (see :func:`is_reference`) do not compete. In a sweep only the numbers of one
     tau may be compared with each other, so no best values are marked in it.
     """
     rows: Sequence[Row] = run["summary"]
@@ -183,9 +183,9 @@ def skipped_table(run: Run) -> Table:
 
 
 def claims_table(run: Run) -> Table:
-    """Return what the paper claims beside what this run measured: fractions, shown in percent.
+    """Return the claims of the paper beside the measurements of this run, in percent.
 
-    Claims that this run cannot be held against stand in one footnote a reason.
+    Claims that are not comparable with this run are listed in one footnote a reason.
     """
     columns = (
         Column("claim"),
@@ -198,7 +198,7 @@ def claims_table(run: Run) -> Table:
         (str(claim["name"]), *(claim.get(key) for key in ("claimed", "measured", "difference")))
         for claim in held
     )
-    notes = ["Claimed numbers are the paper's; none of them was measured here."]
+    notes = ["Claimed numbers are the paper's; none was measured here."]
     notes += [f"{note[:1].upper()}{note[1:]}." for note in _notes_of(held)]
     apart: dict[str, list[str]] = {}
     for claim in run["claims"]:
@@ -237,8 +237,8 @@ def _summary_notes(run: Run, *, sweeps: bool, references: frozenset[int]) -> lis
     ]
     if sweeps:
         notes.append(
-            "Compare rows of one tau only, with copying and the oracle beside them: "
-            "another tau is another test."
+            "Compare rows of one tau only, with copying and the oracle as references: each tau is "
+            "a test of its own."
         )
     if references:
         names = dict.fromkeys(row_name(rows[index]) for index in sorted(references))
@@ -281,8 +281,8 @@ _FUSIONS = ("both", "both:appearance-first", "both:simultaneous")
 _VOID = "void"
 
 _FRAG_NOTE = (
-    "Frag counts breaks of true tracks by frames without a matching segment: it depends on the "
-    "segments, not on the linking, and is the same for every tracker that keeps them all."
+    "Frag counts interruptions of ground-truth tracks by frames without a matching segment. It "
+    "depends on the segments, not on the linking, and is equal for all trackers that drop none."
 )
 
 Stressor = Mapping[str, Any]
@@ -373,13 +373,13 @@ def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]
     occluder = stressor.get("occluder")
     if occluder == _VOID:
         notes.append(
-            "What hides has no class here and is void, on which no class is right: STQ keeps void "
-            "in predicted tubes and punishes it, PAT does not."
+            "Occluders have no class here and are void. STQ keeps void in predicted tubes and "
+            "penalises it; PAT does not."
         )
     elif occluder:
-        notes.append(f"What hides is part of the truth, as {occluder}.")
+        notes.append(f"Occluders are part of the ground truth, as {occluder}.")
     elif "occluder" in stressor:
-        notes.append("Nothing was hidden: in none of the sequences was there room for it.")
+        notes.append("No occlusion: no sequence has room for an occluder.")
     protocol = run.get("protocol") or {}
     counts = sorted({row["n_sequences"] for row in rows})
     numbers = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))

@@ -247,9 +247,9 @@ def _name_lines(axes: "Axes", ends: Sequence[tuple[str, float, float, Mark]]) ->
 
 
 def plot_links(run: Run, path: Path) -> None:
-    """Draw links kept over visible fraction and over gap, and the precision of recoveries.
+    """Draw association accuracy over visible fraction and gap, and the precision of recovery.
 
-    Vertical bars are intervals over sequences, where there are any. Shares of fewer than five
+    Vertical bars are confidence intervals over sequences. Shares of fewer than five
     events are not drawn. Numbers below the axis count the links of each range; those of precision
     differ from tracker to tracker, and the least and the most are told.
 
@@ -262,8 +262,8 @@ def plot_links(run: Run, path: Path) -> None:
 
     marks = line_marks(run["summary"])
     parts = [
-        ("links kept", "least visible fraction", pooled(run, "visibility"), _itself),
-        ("identities kept over a gap", "gap (frames)", pooled(run, "recoveries"), _itself),
+        ("association accuracy", "lowest visible fraction", pooled(run, "visibility"), _itself),
+        ("recovery after occlusion", "gap (frames)", pooled(run, "recoveries"), _itself),
         ("precision of recoveries", "absence (frames)", precision_entries(run), _returns),
     ]
     drawn = [part for part in parts if any(rate["n"] for rate in _rates(part[2], part[3]))]
@@ -343,7 +343,7 @@ def _extent(counts: Iterable[int]) -> str:
 
 
 def plot_break_points(run: Run, path: Path) -> None:
-    """Draw links kept over displacement, a panel a stressor, and the break points below.
+    """Draw association accuracy over displacement, a panel a stressor, and the break points.
 
     A break point is drawn with its interval; where there is none, an arrow at the largest
     displacement that could be judged says that it lies beyond.
@@ -380,7 +380,7 @@ def plot_break_points(run: Run, path: Path) -> None:
             above.set_xlabel("displacement over size, from one frame to the next")
             _draw_break_points(below, chosen, marks)
         _name_lines(curves[-1], ends)
-        curves[0].set_ylabel("links kept (%)")
+        curves[0].set_ylabel("association accuracy (%)")
         points[0].set_yticks(range(len(chosen)), [row_label(entry) for entry in chosen], fontsize=8)
         for text in points[0].get_yticklabels():
             text.set_color(marks[text.get_text()].colour)
@@ -409,7 +409,7 @@ def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str,
     axes.set_xticks(_DISPLACEMENTS[1:-1], [f"{tick:g}" for tick in _DISPLACEMENTS[1:-1]])
     axes.minorticks_off()
     axes.set_ylim(len(entries) - 0.4, -0.8)
-    axes.set_title("Half of the links are lost at", loc="left", color=FAINT)
+    axes.set_title("Half of the links are wrong at", loc="left", color=FAINT)
     axes.set_xlabel("displacement over size")
 
 

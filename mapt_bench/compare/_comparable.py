@@ -52,7 +52,7 @@ def check_comparable(
 
 
 def origin_notes(before: ResultFile, after: ResultFile) -> list[str]:
-    """Tell of inputs that differ though they are of the same kind."""
+    """Return notes on inputs of the same kind that differ."""
     notes = []
     for name, was in before.origin.items():
         now = after.origin.get(name, was)

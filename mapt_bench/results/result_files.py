@@ -273,7 +273,7 @@ def _condition(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
-    """Return what tells the inputs of two runs apart."""
+    """Return the fingerprints of the inputs of a run."""
     data = provenance.get("data") or {}
     found = {
         "data": data.get("fingerprint"),

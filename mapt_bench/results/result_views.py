@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 __all__ = [
-    "FLOOR",
     "HEADLINE",
+    "LOWER_BOUND",
     "OWN_SEGMENTS",
     "SCORES",
     "Part",
@@ -78,7 +78,7 @@ def score_kind(name: str) -> ScoreKind:
 
 Row = Mapping[str, Any]
 
-FLOOR = "unlinked"
+LOWER_BOUND = "unlinked"
 """Segments that nobody links: so far below all others that it presses them together in pictures."""
 
 
@@ -150,10 +150,10 @@ OWN_SEGMENTS = "own"
 """What rows name as their segments where each links what it found itself."""
 
 _BY_CELL = {"links_by_group", "recoveries"}
-"""What a run tells of each cell apart from its summary."""
+"""Parts of a run with entries for each cell."""
 
 _BY_VARIANT = {"visibility", "recoveries", "break_points"}
-"""What a stress test tells of each variant apart from its summary."""
+"""Parts of a stress test with entries for each variant."""
 
 Run = Mapping[str, Any]
 

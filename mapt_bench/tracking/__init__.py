@@ -1,4 +1,4 @@
-"""What a tracker is, what it is made of, and how segments are kept and linked."""
+"""The tracker protocol, segments and their archives, and two-step association."""
 
 from mapt_bench.tracking.loop import TrackerRun, run_tracker
 from mapt_bench.tracking.propagation import FlowSource, FlowWarp, Propagation, StandStill

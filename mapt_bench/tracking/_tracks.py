@@ -1,4 +1,4 @@
-"""The memory of a tracker: where each track was, how it looked, and for how long it is kept."""
+"""Track memory: masks and embeddings of each track, and how long they are kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Track:
         class_id: Class; it never changes.
         born: Frame of the first observation.
         last_seen: Frame of the latest observation.
-        masks: Soft mask at each frame still needed, observed or carried on.
+        masks: Soft mask at each frame still needed, observed or propagated.
         gallery: ``(frame, embedding)`` of observations still needed, oldest first.
     """
 
@@ -38,7 +38,7 @@ class Track:
 
 
 class TrackBank:
-    """All tracks that may still be found again.
+    """All tracks that may still be continued or recovered.
 
     At frame ``t`` a track is a candidate if it was observed at most ``pair + memory`` frames ago.
     It is *lost* if it was not observed in any of the ``pair`` frames before ``t``; with
@@ -48,7 +48,7 @@ class TrackBank:
         pair: Pairing interval: ``t`` is compared with the state of frame ``t - pair``, or with
             that of its birth where a track is younger.
         memory: Frames that a lost track is kept for.
-        gallery_size: Embeddings kept of each track for finding it again once it is lost.
+        gallery_size: Embeddings kept of each track for its recovery once it is lost.
     """
 
     def __init__(self, *, pair: int, memory: int, gallery_size: int) -> None:
@@ -69,14 +69,14 @@ class TrackBank:
         return now - track.last_seen > self.pair
 
     def reference_embeddings(self, track: Track, now: int) -> list[NDArray[np.float32]]:
-        """Return the looks that a track is recognised by at ``now``.
+        """Return the embeddings that a track is compared by at ``now``.
 
         The latest observation at or before ``now - pair``, else the earliest one; of a lost track
         the last ``gallery_size`` of them, so that memory changes nothing for tracks in view.
         """
-        known = [look for frame, look in track.gallery if frame <= now - self.pair]
+        known = [embedding for frame, embedding in track.gallery if frame <= now - self.pair]
         if not known:
-            return [look for _, look in track.gallery[:1]]
+            return [embedding for _, embedding in track.gallery[:1]]
         return known[-self.gallery_size :] if self.is_lost(track, now) else known[-1:]
 
     def observe(
@@ -86,7 +86,7 @@ class TrackBank:
         mask: NDArray[np.float32] | None,
         embedding: NDArray[np.float32] | None,
     ) -> None:
-        """Note that a track was found at ``now``, and how."""
+        """Record the observation of a track at ``now``."""
         track.last_seen = now
         if mask is not None:
             track.masks[now] = mask

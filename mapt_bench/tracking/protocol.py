@@ -28,10 +28,10 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False)
 class FrameCues:
-    """What a network saw in a frame that links it with others, so that it need not look again.
+    """What a network keeps of a frame to link it with others without a second forward pass.
 
     Attributes:
-        source: Which network: cues of another mean nothing to it.
+        source: Name of the network. Other networks cannot use its cues.
         features: ``float16`` of shape ``(channels, rows, columns)``: the map that motion is found
             from; without channels where the network finds none.
         descriptors: ``float32`` of shape ``(n, dims)``: what embeddings are made from, one row a
@@ -146,7 +146,7 @@ class Segmenter(Protocol):
         ...
 
     def segment(self, frame: Frame) -> FrameSegments:
-        """Return what is found in the frame."""
+        """Return the segments of the frame."""
         ...
 
 
@@ -169,7 +169,7 @@ class Association:
 
 @runtime_checkable
 class Associator(Protocol):
-    """Carries identities from frame to frame over given segments."""
+    """Links given segments: carries identities from frame to frame."""
 
     @property
     def needs_images(self) -> bool:
@@ -191,7 +191,7 @@ class SegmentTracker:
     Args:
         segmenter: Finds the segments.
         associator: Links them.
-        clock: Tells the time in seconds.
+        clock: Returns the time in seconds.
 
     Attributes:
         associations: What was decided in each frame since :meth:`start`, for logs and tables.

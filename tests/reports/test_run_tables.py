@@ -109,7 +109,7 @@ def test_claims_that_cannot_be_compared_share_one_footnote():
     table = claims_table(run(claims=claims))
     assert render_table(table, "text").splitlines() == [
         "Claims of the paper",
-        "Claimed numbers are the paper's; none of them was measured here.",
+        "Claimed numbers are the paper's; none was measured here.",
         "PAT, motion 61.61; PAT, both heads 62.65: not measured: toy.",
     ]
 
