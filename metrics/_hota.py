@@ -17,20 +17,20 @@ __all__ = [
 ]
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
-"""Localisation thresholds."""
+"""Localisation thresholds: ``float64`` of shape ``(19,)``, 0.05 to 0.95."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HotaSums(Additive):
-    """What HOTA sums up, one entry a threshold, arrays of shape ``(..., 19)``.
+    """Sums of HOTA, one entry a localisation threshold: arrays of shape ``(..., 19)``.
 
     Attributes:
         tp: ``float64``: matches with an IoU of the threshold or more.
-        fn: ``float64``: true masks without.
-        fp: ``float64``: predicted masks without.
+        fn: ``float64``: ground-truth masks without such a match.
+        fp: ``float64``: predicted masks without such a match.
         localisation: ``float64``: sum of the IoU of matches.
         association: ``float64``: sum over matches of the Jaccard index of their two tracks.
-        recall: ``float64``: the same, of the share of the true track.
+        recall: ``float64``: the same, of the share of the ground-truth track.
         precision: ``float64``: the same, of the share of the predicted track.
     """
 
@@ -58,7 +58,14 @@ class HotaScores:
 
 
 def count_hota(detections: ClassDetections) -> HotaSums:
-    """Sum up HOTA over one class of one sequence."""
+    """Sum up HOTA over one class of one sequence.
+
+    Args:
+        detections: Masks of the class and their IoU in every frame.
+
+    Returns:
+        Sums with fields of shape ``(19,)``.
+    """
     pair_key = (
         detections.gt_track[detections.pair_gt] * max(detections.pred_track_count, 1)
         + detections.pred_track[detections.pair_pred]
@@ -110,7 +117,14 @@ def _global_alignment(
 
 
 def hota_scores(sums: HotaSums) -> HotaScores:
-    """Return the scores at every threshold; 0 without masks (LocA 1), as TrackEval has it."""
+    """Return the scores at every threshold.
+
+    Args:
+        sums: Fields of shape ``(..., 19)``.
+
+    Returns:
+        Arrays of the same shape in ``[0, 1]``. Without masks 0, and LocA 1, as in TrackEval.
+    """
     matches = np.maximum(1, sums.tp)
     deta = sums.tp / np.maximum(1, sums.tp + sums.fn + sums.fp)
     assa = sums.association / matches

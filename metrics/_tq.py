@@ -16,7 +16,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrackSums(Additive):
-    """What TQ sums up.
+    """Sums of TQ.
 
     Attributes:
         quality: Sum over ground-truth tracks of their quality, each in ``[0, 1]``.

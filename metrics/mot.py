@@ -39,15 +39,15 @@ _PARTLY_TRACKED = 0.2
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ClearSums(Additive):
-    """What the CLEAR measures sum up.
+    """Sums of the CLEAR measures, each of shape ``()``, or ``(...)`` for many selections.
 
     Attributes:
         tp: Matches with an IoU of one half or more.
         fp: Predicted masks without a match.
-        fn: True masks without a match.
+        fn: Ground-truth masks without a match.
         switches: Matches by another track than the last match, however long ago.
         fragments: Interruptions: times a track is matched again after frames without a match.
-        mostly_tracked: True tracks matched in more than 80 % of their frames.
+        mostly_tracked: Ground-truth tracks matched in more than 80 % of their frames.
         partly_tracked: In 20 to 80 %.
         mostly_lost: In less.
         iou_sum: Sum of the IoU of matches.
@@ -129,7 +129,7 @@ class IdentitySums(Additive):
     Attributes:
         tp: Masks of tracks assigned to each other that match.
         fp: Other predicted masks.
-        fn: Other true masks.
+        fn: Other ground-truth masks.
     """
 
     tp: NDArray[np.int64]

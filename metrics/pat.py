@@ -97,7 +97,7 @@ class _TubeSums(Additive):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PatSums(Additive):
-    """What all variants sum up; each reads the fields it is made of.
+    """Sums of all variants. Each variant reads its own fields.
 
     Attributes:
         confusion: ``int64`` of shape ``(classes + 1, classes + 1)``: valid pixels, void last.

@@ -18,7 +18,7 @@ __all__ = ["PanopticCounts", "count_panoptic", "panoptic_block", "panoptic_match
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PanopticCounts(Additive):
-    """What panoptic quality sums up, one entry a class of the label space.
+    """Sums of panoptic quality: arrays of shape ``(classes,)``, one entry a class.
 
     Attributes:
         iou_sum: ``float64``: sum of the IoU of matches.
@@ -44,7 +44,7 @@ class PanopticCounts(Additive):
 
     @property
     def segmentation(self) -> NDArray[np.float64]:
-        """SQ of each class, the mean IoU of matches; 0 without a match, as panopticapi has it."""
+        """SQ of each class, the mean IoU of matches; 0 without a match, as in panopticapi."""
         return np.where(self.tp > 0, ratio(self.iou_sum, self.tp), 0.0)
 
     @property
