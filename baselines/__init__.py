@@ -1,13 +1,28 @@
-"""Every tracker that needs no training, built from a segmenter and an associator."""
+"""Every tracker that is not MAPT, and the registry that finds all trackers by name."""
 
-from mapt_bench.baselines.catalog import associator_entry, associator_names, build_associator
-from mapt_bench.baselines.registry import AssociatorEntry
-from mapt_bench.baselines.settings import TrackerSettings
+from mapt_bench.baselines import (
+    bounds,
+    box_trackers,
+    cue_trackers,
+    flow_trackers,
+    mapt_trackers,
+)
+from mapt_bench.baselines.registry import (
+    AssociatorEntry,
+    associator_entry,
+    associator_names,
+    build_associator,
+)
+from mapt_bench.baselines.thresholds import TrackerSettings
 
 __all__ = [
+    "TRACKERS",
     "AssociatorEntry",
     "TrackerSettings",
     "associator_entry",
     "associator_names",
     "build_associator",
 ]
+
+TRACKERS = (bounds, box_trackers, cue_trackers, flow_trackers, mapt_trackers)
+"""The modules whose import registers trackers. Name the module of a new tracker here."""

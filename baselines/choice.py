@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from mapt_bench.baselines.catalog import associator_entry, associator_names, build_associator
-from mapt_bench.baselines.exact_flow import TrueFlow
-from mapt_bench.baselines.flow_sources import FlowOptions, describe_flow
-from mapt_bench.baselines.plugins import UserTracker
-from mapt_bench.baselines.registry import Truth
+from mapt_bench.baselines.registry import associator_entry, associator_names, build_associator
 from mapt_bench.baselines.rows import Row, tracker_entry
-from mapt_bench.baselines.settings import Setting
+from mapt_bench.baselines.thresholds import Setting
+from mapt_bench.baselines.tracker_options import (
+    FlowOptions,
+    MaptOptions,
+    TrueFlow,
+    Truth,
+    describe_flow,
+)
+from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import AnnotatedVideo, FlowField, PanopticMap, Video
 from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
@@ -27,8 +32,8 @@ class TrackerChoice:
     Attributes:
         row: The tracker, its memory and what it changes.
         pair: Pairing interval in frames.
-        flow: Weights and device of the tracker's own network.
-        looks: Weights and device of MAPT, for a ``flow:`` tracker that ends in ``+mapt``.
+        flow: Options of the flow source, for ``flow:*`` trackers.
+        mapt: Options of MAPT, for ``mapt*`` and ``flow:*+mapt`` trackers.
         settings: All settings: tuned thresholds, and those of the row above them. ``None`` takes
             those of the row alone.
     """
@@ -36,7 +41,7 @@ class TrackerChoice:
     row: Row
     pair: int = 1
     flow: FlowOptions = field(default_factory=FlowOptions)
-    looks: FlowOptions = field(default_factory=FlowOptions)
+    mapt: MaptOptions = field(default_factory=MaptOptions)
     settings: tuple[Setting, ...] | None = None
 
     def check(self) -> None:
@@ -44,7 +49,7 @@ class TrackerChoice:
 
         Raises:
             ConfigError: If the tracker is unknown, has no pairing interval, or its network has
-                neither weights nor leave to be untrained.
+                no weights and ``random_weights`` is not set.
             DataError: If weights or flow files cannot be used.
         """
         entry = tracker_entry(self.row.tracker)
@@ -57,7 +62,7 @@ class TrackerChoice:
                 f"tracker {entry.name!r} has no pairing interval: its class takes no argument "
                 "'pair'; omit --pair, or add the argument"
             )
-        if self.flow.asks_for_weights:
+        if self.flow.asks_for_weights or self.mapt.weights is not None:
             raise ConfigError(
                 f"--weights is for MAPT and flow networks; give tracker {entry.name!r} its weights "
                 f"as an argument of its class: {entry.name},NAME=FILE"
@@ -78,12 +83,24 @@ class TrackerChoice:
     @property
     def description(self) -> str:
         """Name for the output of a run; it says so when a network's weights are untrained."""
-        return describe_flow(str(self.row), self.flow)
+        named = describe_flow(str(self.row), self.flow)
+        return named if self.mapt.weights is None else f"{named} ({self.mapt.weights})"
 
     @property
     def memory(self) -> int | None:
         """Frames that a lost track is kept for; ``None`` where the tracker has no memory."""
         return self.row.memory if tracker_entry(self.row.tracker).supports_memory else None
+
+    def weights(self) -> dict[str, Path]:
+        """Return the weights that the tracker runs with, a name or a file, by their role.
+
+        Raises:
+            ConfigError: If it needs weights and there are none.
+        """
+        entry = tracker_entry(self.row.tracker)
+        return (
+            {} if isinstance(entry, UserTracker) else dict(entry.weights_of(self.flow, self.mapt))
+        )
 
     def build(
         self,
@@ -97,11 +114,11 @@ class TrackerChoice:
         """Make the tracker for one video.
 
         Args:
-            video: Gives the truth, to the oracle only.
+            video: Provides ground truth, to the oracle only.
             segmenter: Finds segments; ``None`` for whole trackers.
             true_flow: True flow of the video, for ``flow:exact``; ``None`` asks the video.
-            share: Where work that trackers of the same video have in common is done once.
-            clock: Tells the time in seconds.
+            share: Cache of work that trackers of the same video have in common.
+            clock: Returns the time in seconds.
 
         Raises:
             ConfigError: If a user's tracker cannot be built.
@@ -144,7 +161,7 @@ class TrackerChoice:
             truth=truth,
             flow=self.flow,
             true_flow=true_flow,
-            looks=self.looks,
+            mapt=self.mapt,
             share=share,
             **settings,
         )

@@ -1,7 +1,7 @@
 """Optical flow by neural networks: FlowNet2, torchvision's RAFT, any model of ptlflow.
 
 Importing this module imports torch; ask :mod:`mapt_bench.baselines.flow_sources` by name instead.
-Weights come from a file or are drawn at random; nothing is ever downloaded.
+Weights come from a file or are random. Nothing is downloaded.
 """
 
 import importlib
@@ -109,7 +109,7 @@ def flownet2_estimate(weights: Path | None, *, seed: int, device: torch.device) 
 
     Args:
         weights: See :func:`~mapt_bench.baselines.flownet2.load_flownet2`; ``None`` draws them.
-        seed: Of weights that are drawn.
+        seed: Seed of random weights.
         device: Where the network runs.
 
     Raises:
@@ -131,7 +131,7 @@ def narrow_flownet2_estimate(weights: Path | None, *, seed: int, device: torch.d
     Args:
         weights: See :func:`~mapt_bench.baselines.flownet2.load_narrow_flownet2`; ``None`` draws
             those of the narrow one that is trained by default.
-        seed: Of weights that are drawn.
+        seed: Seed of random weights.
         device: Where the network runs.
 
     Raises:
@@ -158,7 +158,7 @@ def raft_estimate(size: str, weights: Path | None, *, seed: int, device: torch.d
     Args:
         size: ``"large"`` or ``"small"``.
         weights: State dict, such as torchvision's own files; ``None`` draws them.
-        seed: Of weights that are drawn.
+        seed: Seed of random weights.
         device: Where the network runs.
 
     Raises:
@@ -186,7 +186,7 @@ def ptlflow_estimate(
     Args:
         model: Its name there, for example ``"raft"`` or ``"gmflow"``.
         weights: File with a state dict; ``None`` draws them.
-        seed: Of weights that are drawn.
+        seed: Seed of random weights.
         device: Where the network runs.
 
     Raises:
@@ -231,7 +231,7 @@ def _network(build: Callable[[], nn.Module], weights: Path | None, seed: int) ->
 
 
 def _drawn(build: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Build a network for inference, its weights drawn from a seed of their own."""
+    """Build a network for inference, with random weights from a seed of their own."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build().eval()

@@ -1,60 +1,67 @@
-"""The names of the associators, and what may be known of each before it is built."""
+"""The registry of trackers: add one with :func:`register`, find and build one by name.
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+To add an associator to the package, decorate the function that builds it, in its own module::
 
-from mapt_bench.baselines.exact_flow import TrueFlow
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.settings import TrackerSettings
-from mapt_bench.labels import PanopticMap
+    @register("mine", "links by ...", supports_memory=True, settings=("iou_threshold",))
+    def _mine(options: AssociatorOptions) -> Associator:
+        return MyAssociator(options.settings.iou_threshold, memory=options.memory)
+
+and name the module in ``baselines/__init__.py``. A tracker in a package of yours needs no change
+here: see :mod:`~mapt_bench.baselines.user_trackers`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mapt_bench.baselines.thresholds import TrackerSettings
+from mapt_bench.baselines.tracker_options import (
+    AssociatorOptions,
+    FlowOptions,
+    MaptOptions,
+    TrueFlow,
+    Truth,
+)
+from mapt_bench.code_closure import not_followed
+from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking import Associator
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
-__all__ = ["REGISTRY", "AssociatorEntry", "AssociatorOptions", "TrackerEntry", "Truth", "register"]
+__all__ = [
+    "AssociatorEntry",
+    "TrackerEntry",
+    "associator_entry",
+    "associator_names",
+    "build_associator",
+    "flow_tracker_names",
+    "is_associator",
+    "mapt_tracker_names",
+    "register",
+    "register_entry",
+    "register_family",
+]
 
-Truth = Callable[[int], PanopticMap]
-"""Returns the true map of the frame at a position of the video."""
+WeightsOf = Callable[[FlowOptions, MaptOptions], Mapping[str, Path]]
+"""Returns the weights that a tracker runs with, a name or a file, by their role."""
 
 
-@dataclass(frozen=True)
-class AssociatorOptions:
-    """What an associator is built from.
-
-    Attributes:
-        memory: Frames that a lost track is kept for.
-        pair: Pairing interval in frames.
-        truth: Ground truth, for those that need it.
-        settings: Thresholds.
-        flow: Weights and device of the network, for those that have one.
-        true_flow: True flow of the video, for those that need it.
-        looks: Weights and device of MAPT, for those that carry masks along a flow and ask MAPT how
-            segments look.
-        share: Where work that trackers of the same video have in common is done once.
-    """
-
-    memory: int
-    pair: int
-    truth: Truth | None
-    settings: TrackerSettings
-    flow: FlowOptions = field(default_factory=FlowOptions)
-    true_flow: TrueFlow | None = None
-    looks: FlowOptions = field(default_factory=FlowOptions)
-    share: Share = NOTHING_SHARED
+def _no_weights(flow: FlowOptions, mapt: MaptOptions) -> Mapping[str, Path]:
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerEntry:
-    """What is known of a tracker before it is built.
+    """Properties of a tracker that are known before it is built.
 
     Attributes:
         name: Its name in a row.
-        summary: One line.
+        summary: One line for listings.
         needs_images: Whether frames must have images.
-        supports_pair: Whether a pairing interval other than 1 means anything.
+        supports_pair: Whether it supports a pairing interval other than 1.
         supports_memory: Whether it can keep lost tracks.
-        needs_truth: Whether it is an upper bound that looks at the ground truth.
-        needs_true_flow: Whether it is an upper bound that knows how every pixel moved.
-        needs_weights: Whether it has a network, and so needs weights.
+        needs_truth: Whether it is an upper bound that reads the ground truth.
+        needs_true_flow: Whether it is an upper bound that reads the true flow.
+        needs_weights: Whether the command must give weights, or shipped ones are used.
     """
 
     name: str
@@ -72,23 +79,33 @@ class AssociatorEntry(TrackerEntry):
     """A registered associator.
 
     Attributes:
-        build: Makes one.
-        settings: Names of the fields of :class:`~mapt_bench.baselines.settings.TrackerSettings`
+        build: Builds one.
+        settings: Names of the fields of :class:`~mapt_bench.baselines.thresholds.TrackerSettings`
             that it uses.
-        parts: Functions that ``build`` looks up by name; their code decides results as well.
+        parts: Functions that ``build`` finds by name. Their code decides results as well.
+        flow: Name of its flow source; ``None`` if it has none.
+        uses_mapt: Whether MAPT computes one of its cues.
+        is_variant: Whether it adds a cue to another registered tracker. Listings omit variants.
+        weights_of: Returns the weights that it runs with, by role: ``"tracker"`` for its main
+            network, ``"appearance"`` for MAPT's appearance beside a flow.
     """
 
     build: Callable[[AssociatorOptions], Associator]
     settings: frozenset[str] = frozenset()
     parts: tuple[Callable[..., object], ...] = ()
+    flow: str | None = None
+    uses_mapt: bool = False
+    is_variant: bool = False
+    weights_of: WeightsOf = _no_weights
 
 
-REGISTRY: dict[str, AssociatorEntry] = {}
-"""Entries by name, filled by :func:`register`."""
+_REGISTRY: dict[str, AssociatorEntry] = {}
+_FAMILIES: dict[str, Callable[[str], AssociatorEntry]] = {}
 
 _Builder = Callable[[AssociatorOptions], Associator]
 
 
+@not_followed
 def register(
     name: str,
     summary: str,
@@ -97,39 +114,195 @@ def register(
     needs_truth: bool = False,
     supports_pair: bool = False,
     supports_memory: bool = False,
-    needs_weights: bool = False,
     settings: Iterable[str] = (),
+    uses_mapt: bool = False,
+    weights_of: WeightsOf = _no_weights,
 ) -> Callable[[_Builder], _Builder]:
-    """Enter a function that builds an associator under a name.
+    """Register the decorated function as the builder of an associator.
 
     Args:
-        name: What it is asked for by.
+        name: Name of the tracker in rows.
         summary: One line for listings.
         needs_images: Whether frames must have images.
-        needs_truth: Whether it looks at the ground truth.
-        supports_pair: Whether a pairing interval other than 1 means anything.
+        needs_truth: Whether it reads the ground truth.
+        supports_pair: Whether it supports a pairing interval other than 1.
         supports_memory: Whether it can keep lost tracks.
-        needs_weights: Whether it has a network.
         settings: Names of the thresholds that it uses.
+        uses_mapt: Whether MAPT computes its cues; then it needs weights of MAPT.
+        weights_of: Returns the weights that it runs with, by role.
 
     Raises:
         ValueError: If the name is taken.
     """
 
     def enter(build: _Builder) -> _Builder:
-        if name in REGISTRY:
-            raise ValueError(f"an associator named {name!r} is registered already")
-        REGISTRY[name] = AssociatorEntry(
-            name=name,
-            summary=summary,
-            needs_images=needs_images,
-            needs_truth=needs_truth,
-            supports_pair=supports_pair,
-            supports_memory=supports_memory,
-            build=build,
-            needs_weights=needs_weights,
-            settings=frozenset(settings),
+        register_entry(
+            AssociatorEntry(
+                name=name,
+                summary=summary,
+                needs_images=needs_images,
+                needs_truth=needs_truth,
+                supports_pair=supports_pair,
+                supports_memory=supports_memory,
+                build=build,
+                needs_weights=uses_mapt,
+                settings=frozenset(settings),
+                uses_mapt=uses_mapt,
+                weights_of=weights_of,
+            )
         )
         return build
 
     return enter
+
+
+@not_followed
+def register_entry(entry: AssociatorEntry) -> None:
+    """Register an associator that is described already.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
+    if entry.name in _REGISTRY:
+        raise ValueError(f"an associator named {entry.name!r} is registered already")
+    _REGISTRY[entry.name] = entry
+
+
+@not_followed
+def register_family(pattern: str, entry_of: Callable[[str], AssociatorEntry]) -> None:
+    """Register associators whose names end in something that only the user knows.
+
+    Args:
+        pattern: Common beginning of the names and the word for their end in capital letters, for
+            example ``"flow:ptlflow/MODEL"``.
+        entry_of: Describes the associator of a whole name.
+
+    Raises:
+        ValueError: If the pattern is taken.
+    """
+    if pattern in _FAMILIES:
+        raise ValueError(f"a family {pattern!r} is registered already")
+    _FAMILIES[pattern] = entry_of
+
+
+def associator_names() -> tuple[str, ...]:
+    """Return the names of the associators that need nothing but data, in registration order."""
+    return tuple(
+        name for name, each in _REGISTRY.items() if each.flow is None and not each.uses_mapt
+    )
+
+
+def mapt_tracker_names() -> tuple[str, ...]:
+    """Return the names of the associators that link by MAPT's heads alone."""
+    return tuple(name for name, each in _REGISTRY.items() if each.flow is None and each.uses_mapt)
+
+
+def flow_tracker_names() -> tuple[str, ...]:
+    """Return the names of the associators over a flow source.
+
+    Each has two variants: ``+appearance`` adds hand-crafted appearance, and ``+mapt`` adds MAPT's.
+    """
+    plain = (name for name, each in _REGISTRY.items() if each.flow and not each.is_variant)
+    return (*plain, *_FAMILIES)
+
+
+def is_associator(name: str) -> bool:
+    """Return whether a name belongs to this package rather than to a user's tracker.
+
+    Names such as ``flow:anything`` belong to this package, even if nothing is registered there.
+    """
+    prefix, colon, _ = name.partition(":")
+    known = {each.partition(":")[0] for each in (*_REGISTRY, *_FAMILIES) if ":" in each}
+    return name in _REGISTRY or (bool(colon) and prefix in known)
+
+
+@not_followed
+def associator_entry(name: str) -> AssociatorEntry:
+    """Return what is known of an associator before it is built.
+
+    Args:
+        name: A registered name, for example ``"sort"`` or ``"flow:dis+mapt"``.
+
+    Raises:
+        ConfigError: If no associator has that name; the message suggests the nearest.
+    """
+    if name in _REGISTRY:
+        return _REGISTRY[name]
+    for pattern, entry_of in _FAMILIES.items():
+        if name != pattern and name.startswith(pattern.rpartition("/")[0] + "/"):
+            return entry_of(name)
+    known = (*associator_names(), *mapt_tracker_names(), *flow_tracker_names())
+    raise ConfigError(f"unknown tracker {name!r}; {nearest(name, known)}")
+
+
+def build_associator(
+    name: str,
+    *,
+    memory: int | None = None,
+    pair: int = 1,
+    truth: Truth | None = None,
+    flow: FlowOptions | None = None,
+    true_flow: TrueFlow | None = None,
+    mapt: MaptOptions | None = None,
+    share: Share = NOTHING_SHARED,
+    **settings: float | str,
+) -> Associator:
+    """Build an associator.
+
+    Args:
+        name: A registered name, see :func:`associator_entry`.
+        memory: Frames that a lost track is kept for. ``None`` is 0, or nothing where the tracker
+            has no memory.
+        pair: Pairing interval in frames: ``t`` is compared with the state of ``t - pair``.
+        truth: Returns the ground truth of a frame, for the oracle.
+        flow: Options of the flow source, for ``flow:*`` trackers.
+        true_flow: True flow from a frame of the video to the one before, for ``flow:exact``.
+        mapt: Options of MAPT, for ``mapt*`` and ``flow:*+mapt`` trackers. The shipped weights run
+            unless others are given.
+        share: Cache of work that trackers of the same video have in common.
+        **settings: Fields of :class:`~mapt_bench.baselines.thresholds.TrackerSettings`.
+
+    Raises:
+        ConfigError: If the name or a setting is unknown, a value is out of range, the tracker does
+            not support an option, the oracle has no ground truth, ``flow:exact`` has no true flow,
+            or a network has no weights and ``random_weights`` is not set.
+        DataError: If weights or flow files cannot be used.
+    """
+    entry = associator_entry(name)
+    flow = FlowOptions() if flow is None else flow
+    mapt = MaptOptions() if mapt is None else mapt
+    _check_weights(entry, flow, mapt)
+    if memory is not None and not entry.supports_memory:
+        raise ConfigError(f"tracker {name!r} has no memory; omit +memory")
+    if memory is not None and memory < 0:
+        raise ConfigError(f"memory is {memory}; expected 0 frames or more")
+    if pair < 1:
+        raise ConfigError(f"the pairing interval is {pair}; expected 1 frame or more")
+    if pair != 1 and not entry.supports_pair:
+        raise ConfigError(f"tracker {name!r} has no pairing interval; omit --pair, or drop frames")
+    if entry.needs_truth and truth is None:
+        raise ConfigError(f"tracker {name!r} needs ground truth; use data that has it")
+    if entry.needs_true_flow and true_flow is None:
+        raise ConfigError(f"tracker {name!r} needs the true flow; use a synthetic video")
+    return entry.build(
+        AssociatorOptions(
+            memory=memory or 0,
+            pair=pair,
+            truth=truth,
+            settings=TrackerSettings.from_mapping(settings),
+            flow=replace(flow, true_flow=true_flow),
+            mapt=mapt,
+            share=share,
+        )
+    )
+
+
+def _check_weights(entry: AssociatorEntry, flow: FlowOptions, mapt: MaptOptions) -> None:
+    if flow.random_weights and entry.uses_mapt and entry.flow is None:
+        raise ConfigError(f"{entry.name} does not run untrained; omit --random-weights")
+    if (flow.asks_for_weights and entry.flow is None) or (
+        mapt.weights is not None and not entry.uses_mapt
+    ):
+        raise ConfigError(
+            f"tracker {entry.name!r} has no weights; they belong to flow:NAME and mapt"
+        )

@@ -10,19 +10,23 @@ import math
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from mapt_bench.baselines.catalog import (
+from mapt_bench.baselines.registry import (
+    AssociatorEntry,
     associator_entry,
     associator_names,
     flow_tracker_names,
     is_associator,
+    mapt_tracker_names,
 )
-from mapt_bench.baselines.flow_sources import FLOW_PREFIX
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names
-from mapt_bench.baselines.plugins import UserTracker, plugin_names, user_tracker
-from mapt_bench.baselines.registry import AssociatorEntry, AssociatorOptions
-from mapt_bench.baselines.settings import Setting, TrackerSettings, parse_setting
-from mapt_bench.baselines.tuned import ThresholdsName, tuned_thresholds
-from mapt_bench.baselines.two_step_settings import two_step_settings
+from mapt_bench.baselines.thresholds import (
+    Setting,
+    ThresholdsName,
+    TrackerSettings,
+    parse_setting,
+    tuned_thresholds,
+)
+from mapt_bench.baselines.tracker_options import AssociatorOptions, two_step_settings
+from mapt_bench.baselines.user_trackers import UserTracker, plugin_names, user_tracker
 from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.mapt_switches import check_switch
@@ -204,7 +208,7 @@ def _settings(
                 f"row {text!r}: {word!r} is no setting; expected SETTING=VALUE, as in "
                 f"sort,sort_iou_threshold=0.4; a row is {ROW_FORM}"
             )
-        if name == _SWITCH and _links_by_mapt(entry):
+        if name == _SWITCH and isinstance(entry, AssociatorEntry) and entry.uses_mapt:
             check_switch(value)
             switches.add(value)
             continue
@@ -245,11 +249,6 @@ def _checked(
     return tuple(
         sorted((name, float(value) if name in floats else value) for name, value in values.items())
     )
-
-
-def _links_by_mapt(entry: AssociatorEntry | UserTracker) -> bool:
-    by_looks = entry.name.startswith(FLOW_PREFIX) and entry.name.endswith("+mapt")
-    return entry.name in mapt_tracker_names() or by_looks
 
 
 def _memory_words(memory: int) -> str:

@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mapt_bench.baselines.flow import DisFlow
+from mapt_bench.baselines.flow_without_network import DisFlow
 from mapt_bench.data.flying import FlyingVideo, flying_clip
 from mapt_bench.files import check_writable, json_text, write_json
 from mapt_bench.labels import BACKGROUND_ID, Frame, VideoInfo

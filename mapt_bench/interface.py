@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names, mapt_weights
-from mapt_bench.baselines.plugins import wrapped_tracker
-from mapt_bench.baselines.rows import Row, parse_row
+from mapt_bench.baselines.mapt_trackers import mapt_weights
+from mapt_bench.baselines.registry import AssociatorEntry
+from mapt_bench.baselines.rows import Row, parse_row, tracker_entry
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName, settings_of
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName, settings_of
+from mapt_bench.baselines.tracker_options import FlowOptions, MaptOptions
+from mapt_bench.baselines.user_trackers import wrapped_tracker
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.segment_sources import (
     FOUND_BY_MAPT,
@@ -142,19 +143,24 @@ def tracker_choice(
         raise ConfigError(
             f"--weights {weights} and the row {str(row)!r} both give weights; keep one of them"
         )
+    given = weights if row.weights is None else Path(row.weights)
+    by_mapt = _links_by_mapt(row)
     flow = FlowOptions(
-        weights=weights if row.weights is None else Path(row.weights),
-        random_weights=random_weights,
-        device=device,
-        switches=row.switches,
+        weights=None if by_mapt else given, random_weights=random_weights, device=device
     )
-    settings = settings_of(row.tracker, row.settings, thresholds)
-    return TrackerChoice(row, pair, flow, FlowOptions(switches=flow.switches), settings)
+    mapt = MaptOptions(weights=given if by_mapt else None, device=device, switches=row.switches)
+    return TrackerChoice(row, pair, flow, mapt, settings_of(row.tracker, row.settings, thresholds))
+
+
+def _links_by_mapt(row: Row) -> bool:
+    """Return whether MAPT's heads alone link the segments."""
+    entry = tracker_entry(row.tracker)
+    return isinstance(entry, AssociatorEntry) and entry.uses_mapt and entry.flow is None
 
 
 def default_segments(row: Row) -> str:
     """Return the segments that a row links where nothing is said."""
-    return FOUND_BY_MAPT if row.tracker in mapt_tracker_names() else GROUND_TRUTH
+    return FOUND_BY_MAPT if _links_by_mapt(row) else GROUND_TRUTH
 
 
 def segments_to_link(choice: TrackerChoice, segments: str | None) -> SegmentSource | Path | None:
@@ -181,8 +187,7 @@ def segments_to_link(choice: TrackerChoice, segments: str | None) -> SegmentSour
         return None
 
     def mapt() -> MaptWeights:
-        given = choice.flow if row.tracker in mapt_tracker_names() else FlowOptions()
-        return read_mapt_weights(str(mapt_weights(given)))
+        return read_mapt_weights(str(mapt_weights(choice.mapt)))
 
     (kind,) = parse_segments(segments or default_segments(row), mapt=mapt)
     return kind
@@ -202,7 +207,7 @@ def _of_object(
         return wrapped
 
     def mapt() -> MaptWeights:
-        return read_mapt_weights(str(mapt_weights(FlowOptions())))
+        return read_mapt_weights(str(mapt_weights(MaptOptions())))
 
     (kind,) = parse_segments(segments or GROUND_TRUTH, mapt=mapt)
     return SegmentTracker(_segmenter(kind, video, device, seed), wrapped)

@@ -4,8 +4,7 @@ Feed :class:`SequenceScorer` the frames of a sequence, :func:`pool` the sums of 
 and read them with :func:`flat_scores` or :func:`reference_blocks`.
 """
 
-from mapt_bench.metrics.blocks import reference_blocks
-from mapt_bench.metrics.links import LinkEvents, LinkOutcome, LinkRecorder, Sightings
+from mapt_bench.metrics.link_events import LinkEvents, LinkOutcome, LinkRecorder, Sightings
 from mapt_bench.metrics.overlap import FrameOverlap, count_overlap
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, averaged_classes
 from mapt_bench.metrics.scorer import SequenceScorer, SequenceSums, empty_sums, pool
@@ -13,6 +12,7 @@ from mapt_bench.metrics.scores import (
     SCORE_NAMES,
     flat_scores,
     pat_variant,
+    reference_blocks,
     undefined_reasons,
 )
 

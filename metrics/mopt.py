@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.block import Block
-from mapt_bench.metrics.matching import SegmentTable
+from mapt_bench.metrics.arithmetic import Additive, Block, mean, ratio
+from mapt_bench.metrics.matching import SegmentTable, SwitchCounts, count_switches
 from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
-from mapt_bench.metrics.ratios import mean, ratio
-from mapt_bench.metrics.switches import SwitchCounts, count_switches
 
 __all__ = ["MoptSums", "count_mopt", "mopt_block"]
 

@@ -17,7 +17,7 @@ from mapt_bench.labels import (
     background_code,
     check_classes,
 )
-from mapt_bench.metrics.grouping import number_keys, sum_by_key, sum_by_key_roughly
+from mapt_bench.metrics.arithmetic import number_keys, sum_by_key, sum_by_key_roughly
 
 __all__ = ["FrameOverlap", "SegmentKinds", "SequenceOverlap", "count_overlap", "join_frames"]
 
@@ -108,7 +108,7 @@ class SegmentKinds:
 
     @classmethod
     def of(cls, codes: NDArray[np.uint32], labels: LabelSpace) -> "SegmentKinds":
-        """Look the codes up in a label space."""
+        """Return the kinds of codes in a label space."""
         classes = (codes >> np.uint32(ID_BITS)).astype(np.int64)
         is_thing = labels.is_thing_table[classes]
         is_void = classes == labels.ignore_label
@@ -166,7 +166,7 @@ class SequenceOverlap:
         )
 
     def stretch(self, first: int, end: int) -> "SequenceOverlap":
-        """Return the frames from ``first`` up to, not with, ``end``, numbered from 0."""
+        """Return the frames from ``first`` to ``end`` (exclusive), numbered from 0."""
         low, high = np.searchsorted(self.frame, [first, end])
         return SequenceOverlap(
             self.labels,

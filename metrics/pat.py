@@ -12,23 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import ID_LIMIT, LabelSpace
-from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.block import Block
-from mapt_bench.metrics.grouping import number_keys
-from mapt_bench.metrics.matching import segment_table
-from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap
-from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
-from mapt_bench.metrics.ratios import (
+from mapt_bench.metrics._tq import TrackSums, count_tracks
+from mapt_bench.metrics.arithmetic import (
+    Additive,
     Array,
+    Block,
     geometric_mean,
     harmonic_mean,
     mean_where,
+    number_keys,
     plain,
     ratio,
 )
+from mapt_bench.metrics.matching import SwitchCounts, count_switches, segment_table
+from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap
+from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
 from mapt_bench.metrics.stq import association_sum, class_confusion, hits_and_union
-from mapt_bench.metrics.switches import SwitchCounts, count_switches
-from mapt_bench.metrics.tq import TrackSums, count_tracks
 
 __all__ = [
     "HEADLINE",
@@ -98,7 +97,7 @@ class _TubeSums(Additive):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PatSums(Additive):
-    """What all variants sum up; each reads the fields it is made of.
+    """Sums of all variants. Each variant reads its own fields.
 
     Attributes:
         confusion: ``int64`` of shape ``(classes + 1, classes + 1)``: valid pixels, void last.

@@ -10,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.arithmetic import Additive, Block, mean, ratio
 from mapt_bench.metrics.matching import Matches, SegmentTable, match_segments
-from mapt_bench.metrics.ratios import mean, ratio
 
 __all__ = ["PanopticCounts", "count_panoptic", "panoptic_block", "panoptic_matches"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PanopticCounts(Additive):
-    """What panoptic quality sums up, one entry a class of the label space.
+    """Sums of panoptic quality: arrays of shape ``(classes,)``, one entry a class.
 
     Attributes:
         iou_sum: ``float64``: sum of the IoU of matches.
@@ -46,7 +44,7 @@ class PanopticCounts(Additive):
 
     @property
     def segmentation(self) -> NDArray[np.float64]:
-        """SQ of each class, the mean IoU of matches; 0 without a match, as panopticapi has it."""
+        """SQ of each class, the mean IoU of matches; 0 without a match, as in panopticapi."""
         return np.where(self.tp > 0, ratio(self.iou_sum, self.tp), 0.0)
 
     @property

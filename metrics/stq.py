@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.block import Block
-from mapt_bench.metrics.grouping import number_keys
-from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.metrics.ratios import (
+from mapt_bench.metrics.arithmetic import (
+    Additive,
     Array,
+    Block,
     defined,
     geometric_mean,
     mean_where,
+    number_keys,
     plain,
     ratio,
 )
+from mapt_bench.metrics.overlap import SequenceOverlap
 
 __all__ = [
     "StqSums",

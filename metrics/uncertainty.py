@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace
-from mapt_bench.metrics.intervals import (
+from mapt_bench.metrics.arithmetic import Array, mean_of_all
+from mapt_bench.metrics.bootstrap import (
     Interval,
     PairedDifference,
     bootstrap_intervals,
     holm,
     paired_differences,
 )
-from mapt_bench.metrics.ratios import Array, mean_of_all
 from mapt_bench.metrics.scorer import SequenceSums, empty_sums
 from mapt_bench.metrics.scores import (
     SCORE_NAMES,
@@ -200,7 +200,7 @@ class ComparisonFamily:
         Returns:
             ``classes`` (names of the common classes), ``note`` (what has to be known of them, or
             ``None``), ``family`` (``of``, ``comparisons``, ``correction``) and ``scores``: for
-            each score the fields of :class:`~mapt_bench.metrics.intervals.PairedDifference`.
+            each score the fields of :class:`~mapt_bench.metrics.bootstrap.PairedDifference`.
             :meth:`correct` completes it.
         """
         own, other = (self._statistics.averaged_classes(each) for each in (samples, reference))

@@ -1,15 +1,15 @@
-"""Pictures of a cost ledger: cost against input size, and against a run's scores."""
+"""Plots of a FLOPs report: cost over input size, and scores of a run over cost."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapt_bench.errors import DataError
-from mapt_bench.reports.cost import variant_gmacs
-from mapt_bench.reports.figures import FAINT, MARKERS, PALETTE, STYLE, SUFFIXES, save_figure
+from mapt_bench.reports.cost_tables import variant_gmacs
 from mapt_bench.reports.label_placement import Box, place_labels
+from mapt_bench.reports.plot_style import FAINT, MARKERS, PALETTE, STYLE, SUFFIXES, save_figure
 from mapt_bench.results import load_result
-from mapt_bench.results.rows import FLOOR
+from mapt_bench.results.result_views import LOWER_BOUND
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,7 +87,7 @@ class ScorePoint(NamedTuple):
     Attributes:
         name: Of the variant.
         gmacs: Operations of linking a frame.
-        milliseconds: Median time of linking a frame; ``None`` if the run does not tell.
+        milliseconds: Median time of linking a frame; ``None`` if the run does not state it.
         pat: In percent.
     """
 
@@ -100,7 +100,7 @@ class ScorePoint(NamedTuple):
 def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
     """Return each variant of a run that has a PAT and a known cost, on the run's first segments.
 
-    Segments that nobody links are left out.
+    The lower bound, which links nothing, is omitted.
 
     Raises:
         DataError: If the run cannot be read, or none has both.
@@ -109,7 +109,7 @@ def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
     rows = load_result(run).rows
     segments = next(iter(rows.values())).protocol.get("segments") if rows else None
     for name, row in rows.items():
-        if name == FLOOR or row.protocol.get("segments") != segments:
+        if name == LOWER_BOUND or row.protocol.get("segments") != segments:
             continue
         gmacs, score = variant_gmacs(cost, name), row.scores.get("PAT")
         if gmacs is None or score is None:
@@ -129,7 +129,7 @@ def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
 def plot_cost_and_score(cost: Cost, run: Path, *paths: Path) -> None:
     """Draw PAT over operations and over time, a point a variant of a run.
 
-    Trackers without a network have no operations, and stand at 0.
+    Trackers without a network have no operations, and are placed at 0.
 
     Args:
         cost: A result of schema ``mapt-bench/cost/1``.

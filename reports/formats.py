@@ -71,7 +71,7 @@ def write_table(table: Table, path: Path, table_format: TableFormat | None = Non
     """Write one table; the format is given or follows from the suffix.
 
     Raises:
-        ConfigError: If no format is given and the suffix tells none.
+        ConfigError: If no format is given and the suffix names none.
         DataError: If the file cannot be written.
     """
     write_text(path, render_table(table, table_format or _format_of(path)))
@@ -83,7 +83,7 @@ def write_tables(
     """Write several tables, all or none, and return the files they went to.
 
     Raises:
-        ConfigError: If no format is given and the suffix tells none.
+        ConfigError: If no format is given and the suffix names none.
         DataError: If a file cannot be written.
     """
     texts = render_tables(tables, path, table_format)
@@ -100,7 +100,7 @@ def render_tables(
     goes to ``path`` and each other one beside it, named after its title.
 
     Raises:
-        ConfigError: If no format is given and the suffix tells none.
+        ConfigError: If no format is given and the suffix names none.
     """
     chosen = table_format or _format_of(path)
     if chosen != "csv":
@@ -116,7 +116,7 @@ def _format_of(path: Path) -> TableFormat:
     found = _SUFFIXES.get(path.suffix.lower())
     if found is None:
         raise ConfigError(
-            f"the suffix {path.suffix!r} tells no table format; "
+            f"the suffix {path.suffix!r} names no table format; "
             f"use one of {', '.join(_SUFFIXES)} or name the format",
             where=path,
         )

@@ -160,7 +160,7 @@ def _cost(
 
 
 def _ambiguity(label: PlacedLabel, point: tuple[float, float], rivals: Sequence[Box]) -> float:
-    """Make it dear to stand as near to another point as to the own, unless a line tells."""
+    """Penalise label positions closer to another point than to their own, without a leader."""
     own = label.box.nearest_distance(point)
     weight = 300 if label.leader is None else 150
     return weight * sum(label.box.distance(rival) < own for rival in rivals)

@@ -1,4 +1,4 @@
-"""Pictures of a run: PAT against STQ, id switches and fragments, and scores over intervals.
+"""Plots of a run: PAT over STQ, identity switches and fragments, scores over temporal intervals.
 
 matplotlib is imported only when a picture is drawn, and never through pyplot: nothing global is
 changed. Equal results give equal bytes, as PNG and as SVG.
@@ -9,12 +9,28 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mapt_bench.reports.evaluation import interval_cell
-from mapt_bench.reports.figures import FAINT, INK, PALETTE, STYLE, SUFFIXES, save_figure
+from mapt_bench.reports.evaluation_tables import interval_cell
 from mapt_bench.reports.label_placement import Box, place_labels
-from mapt_bench.reports.marks import ORACLE, Mark, line_marks, numbered_mark, reference_mark
-from mapt_bench.results.parts import run_parts
-from mapt_bench.results.rows import FLOOR, row_interval, row_label, row_score
+from mapt_bench.reports.plot_style import (
+    FAINT,
+    INK,
+    ORACLE,
+    PALETTE,
+    STYLE,
+    SUFFIXES,
+    Mark,
+    line_marks,
+    numbered_mark,
+    reference_mark,
+    save_figure,
+)
+from mapt_bench.results.result_views import (
+    LOWER_BOUND,
+    row_interval,
+    row_label,
+    row_score,
+    run_parts,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -65,8 +81,8 @@ def write_plots(run: Run, folder: Path) -> list[Path]:
 def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
     """Draw PAT against STQ, a point a variant, and its id switches and fragments as bars.
 
-    Variants of one group share a colour. The oracle, which knows the ground truth, and copying the
-    last masks are marked as references.
+    Variants of one group share a colour. The oracle and copying the last masks are
+    marked as references.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -87,7 +103,7 @@ def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
         _draw_points(scatter, near)
         _label_points(figure, scatter, near)
         for row, stq, pat in _points([row for row in rows if row not in near]):
-            note = f"Not in the picture: {row_label(row)}\nPAT {pat:.1f}, STQ {stq:.1f}"
+            note = f"Not in the plot: {row_label(row)}\nPAT {pat:.1f}, STQ {stq:.1f}"
             switches = row_score(row, "IDSW")
             if switches is not None:
                 note += f", {switches:g} id switches"
@@ -129,7 +145,7 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
 
 
 def _without_floor(rows: Sequence[Row]) -> Sequence[Row]:
-    return [row for row in rows if row["variant"] != FLOOR] or rows
+    return [row for row in rows if row["variant"] != LOWER_BOUND] or rows
 
 
 def _points(rows: Sequence[Row]) -> list[tuple[Row, float, float]]:

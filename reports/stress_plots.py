@@ -1,23 +1,114 @@
-"""Pictures of a stress test: scores by level, links kept by what was seen, break points.
+"""Plots of a stress test: scores by level, association accuracy by visibility, break points.
 
-matplotlib is imported only when a picture is drawn, and never through pyplot.
+matplotlib is imported only when a plot is drawn, and never through pyplot.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mapt_bench.reports.end_labels import label_ends
-from mapt_bench.reports.figures import FAINT, INK, STYLE, SUFFIXES, save_figure
-from mapt_bench.reports.links import pooled, precision_entries
-from mapt_bench.reports.marks import ORACLE, Mark, line_marks
-from mapt_bench.results.rows import row_label, row_score
+from mapt_bench.reports.link_tables import pooled, precision_entries
+from mapt_bench.reports.plot_style import (
+    FAINT,
+    INK,
+    ORACLE,
+    STYLE,
+    SUFFIXES,
+    Mark,
+    line_marks,
+    save_figure,
+)
+from mapt_bench.results.result_views import row_label, row_score
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_break_points", "plot_levels", "plot_links", "write_stress_plots"]
+__all__ = [
+    "label_ends",
+    "plot_break_points",
+    "plot_levels",
+    "plot_links",
+    "spread",
+    "write_stress_plots",
+]
+
+_LINE_HEIGHT = 1.25
+_LEAD = 0.05
+"""Where names begin, right of the axes, as a share of their width."""
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move places apart to a least distance, the sum of squared moves being the least possible.
+
+    Args:
+        places: In any order.
+        gap: Least distance.
+        low: Lower limit, kept as long as there is room.
+        high: Upper limit.
+
+    Returns:
+        The new places, in the given order. Less ``gap`` times their rank they have to rise, which
+        makes it an isotonic regression, solved by pooling adjacent violators.
+
+    Example:
+        >>> spread([1.0, 1.0, 5.0], 1.0, 0.0, 10.0)
+        [0.5, 1.5, 5.0]
+    """
+    order = sorted(range(len(places)), key=lambda at: places[at])
+    pools: list[tuple[float, int]] = []  # mean and size
+    for rank, at in enumerate(order):
+        mean, size = places[at] - gap * rank, 1
+        while pools and pools[-1][0] >= mean:
+            before, count = pools.pop()
+            mean, size = (before * count + mean * size) / (count + size), count + size
+        pools.append((mean, size))
+    levels = [mean for mean, size in pools for _ in range(size)]
+    most = high - gap * (len(places) - 1)
+    moved = [0.0] * len(places)
+    for rank, (at, level) in enumerate(zip(order, levels, strict=True)):
+        moved[at] = max(min(level, most), low) + gap * rank
+    return moved
+
+
+def label_ends(
+    axes: "Axes", ends: Sequence[tuple[str, float, float, str]], *, size: float = 8
+) -> None:
+    """Write names right of the axes, each with a thin line from the end of its curve.
+
+    Args:
+        axes: Laid out and with frozen limits, since places are worked out in points.
+        ends: Name, x and y of the curve's end in data, and colour.
+        size: Of the letters, in points.
+    """
+    box = axes.get_window_extent()
+    points = box.height * 72 / axes.figure.dpi
+    to_axes = axes.transData + axes.transAxes.inverted()
+    anchors = [tuple(to_axes.transform((x, y))) for _, x, y, _ in ends]
+    gap = _LINE_HEIGHT * size / points
+    heights = spread([y for _, y in anchors], gap, gap / 2, 1 - gap / 2)
+    for (name, _, _, colour), anchor, height in zip(ends, anchors, heights, strict=True):
+        axes.annotate(
+            name,
+            xy=anchor,
+            xycoords="axes fraction",
+            xytext=(1 + _LEAD, height),
+            textcoords="axes fraction",
+            color=colour,
+            fontsize=size,
+            va="center",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "relpos": (0, 0.5),
+            },
+        )
+
 
 _SCORES = ("PAT", "STQ")
 _DISPLACEMENTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
@@ -156,9 +247,9 @@ def _name_lines(axes: "Axes", ends: Sequence[tuple[str, float, float, Mark]]) ->
 
 
 def plot_links(run: Run, path: Path) -> None:
-    """Draw links kept over visible fraction and over gap, and the precision of recoveries.
+    """Draw association accuracy over visible fraction and gap, and the precision of recovery.
 
-    Vertical bars are intervals over sequences, where there are any. Shares of fewer than five
+    Vertical bars are confidence intervals over sequences. Shares of fewer than five
     events are not drawn. Numbers below the axis count the links of each range; those of precision
     differ from tracker to tracker, and the least and the most are told.
 
@@ -171,8 +262,8 @@ def plot_links(run: Run, path: Path) -> None:
 
     marks = line_marks(run["summary"])
     parts = [
-        ("links kept", "least visible fraction", pooled(run, "visibility"), _itself),
-        ("identities kept over a gap", "gap (frames)", pooled(run, "recoveries"), _itself),
+        ("association accuracy", "lowest visible fraction", pooled(run, "visibility"), _itself),
+        ("recovery after occlusion", "gap (frames)", pooled(run, "recoveries"), _itself),
         ("precision of recoveries", "absence (frames)", precision_entries(run), _returns),
     ]
     drawn = [part for part in parts if any(rate["n"] for rate in _rates(part[2], part[3]))]
@@ -252,7 +343,7 @@ def _extent(counts: Iterable[int]) -> str:
 
 
 def plot_break_points(run: Run, path: Path) -> None:
-    """Draw links kept over displacement, a panel a stressor, and the break points below.
+    """Draw association accuracy over displacement, a panel a stressor, and the break points.
 
     A break point is drawn with its interval; where there is none, an arrow at the largest
     displacement that could be judged says that it lies beyond.
@@ -289,7 +380,7 @@ def plot_break_points(run: Run, path: Path) -> None:
             above.set_xlabel("displacement over size, from one frame to the next")
             _draw_break_points(below, chosen, marks)
         _name_lines(curves[-1], ends)
-        curves[0].set_ylabel("links kept (%)")
+        curves[0].set_ylabel("association accuracy (%)")
         points[0].set_yticks(range(len(chosen)), [row_label(entry) for entry in chosen], fontsize=8)
         for text in points[0].get_yticklabels():
             text.set_color(marks[text.get_text()].colour)
@@ -318,7 +409,7 @@ def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str,
     axes.set_xticks(_DISPLACEMENTS[1:-1], [f"{tick:g}" for tick in _DISPLACEMENTS[1:-1]])
     axes.minorticks_off()
     axes.set_ylim(len(entries) - 0.4, -0.8)
-    axes.set_title("Half of the links are lost at", loc="left", color=FAINT)
+    axes.set_title("Half of the links are wrong at", loc="left", color=FAINT)
     axes.set_xlabel("displacement over size")
 
 

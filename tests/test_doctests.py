@@ -22,7 +22,11 @@ def test_examples_are_there():
     finder = doctest.DocTestFinder(exclude_empty=True)
     found = sum(
         bool(example.examples)
-        for name in ("mapt_bench.metrics.ratios", "mapt_bench.errors", "mapt_bench.metrics.scorer")
+        for name in (
+            "mapt_bench.metrics.arithmetic",
+            "mapt_bench.errors",
+            "mapt_bench.metrics.scorer",
+        )
         for example in finder.find(importlib.import_module(name))
     )
     assert found >= 3

@@ -104,7 +104,7 @@ def test_public_names_count_by_what_is_behind_them(package, text):
     name, folder = package
     (folder / "main.py").write_text(text)
     found = set(source_files(f"{name}.main"))
-    assert {"mapt_bench", "mapt_bench.tracking.segments"} <= found
+    assert {"mapt_bench", "mapt_bench.tracking.protocol"} <= found
     assert not {each for each in found if each.startswith("mapt_bench.experiments")}
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.baselines.catalog import build_associator
+from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.data.flying import flying_clip
 from mapt_bench.labels import Video

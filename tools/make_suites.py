@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mapt_bench.baselines.catalog import build_associator
+from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.data import open_maps
 from mapt_bench.labels import ID_BITS, MapSequence, PanopticMap, label_space

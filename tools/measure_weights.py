@@ -19,9 +19,9 @@ import torch
 from make_model_card import make_page
 
 from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import mapt_segmenter
+from mapt_bench.baselines.mapt_trackers import mapt_segmenter
 from mapt_bench.baselines.rows import parse_row
+from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.errors import ConfigError, MaptBenchError
 from mapt_bench.files import write_json
 from mapt_bench.labels import Video
@@ -68,8 +68,8 @@ def measure(weights: ShippedWeights, where: str) -> dict[str, Any]:
         raise ConfigError(f"{weights.name} are no weights of MAPT: they give no maps to score")
     name = "mapt" if config["propagation"] == "motion" else "mapt:appearance"
     videos, data, parts = _opened(where)
-    options = FlowOptions(weights=Path(weights.name))
-    choice = TrackerChoice(parse_row(f"{name}+memory"), flow=options)
+    options = MaptOptions(weights=Path(weights.name))
+    choice = TrackerChoice(parse_row(f"{name}+memory"), mapt=options)
     segmenter = mapt_segmenter(options)
     sums = {}
     for video in videos:

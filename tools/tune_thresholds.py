@@ -10,7 +10,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 
-from mapt_bench.baselines.tuned import THRESHOLDS_FILE, THRESHOLDS_SCHEMA
+from mapt_bench.baselines.thresholds import THRESHOLDS_FILE, THRESHOLDS_SCHEMA
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.experiments import (
     SegmentSource,

@@ -13,8 +13,8 @@ from mapt_bench.cli.options import (
     table_options,
 )
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.reports.differences import paired_tables
-from mapt_bench.reports.evaluation import evaluation_tables
+from mapt_bench.reports.difference_tables import paired_tables
+from mapt_bench.reports.evaluation_tables import evaluation_tables
 from mapt_bench.reports.formats import TableFormat
 from mapt_bench.reports.terminal import print_table
 

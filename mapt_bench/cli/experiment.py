@@ -9,7 +9,7 @@ import click
 import yaml
 
 from mapt_bench.baselines.rows import ROW_FORM
-from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, THRESHOLDS
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, THRESHOLDS
 from mapt_bench.cli.options import (
     complete_label_space,
     complete_row,
@@ -23,7 +23,7 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.experiments import SEGMENTS_FORM, ExperimentConfig, Schedule, Skip, check_config
 from mapt_bench.reports.formats import write_tables
 from mapt_bench.reports.plots import write_plots
-from mapt_bench.reports.run import run_tables
+from mapt_bench.reports.run_tables import run_tables
 from mapt_bench.reports.tables import Table
 from mapt_bench.reports.terminal import print_table
 from mapt_bench.weights import DEFAULT_MAPT

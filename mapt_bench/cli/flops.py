@@ -114,7 +114,7 @@ def command(
 def _write_files(
     cost: dict[str, Any], csv_file: Path | None, latex_file: Path | None, markdown_file: Path | None
 ) -> None:
-    from mapt_bench.reports.cost import claims_table, cost_tables, rows_table
+    from mapt_bench.reports.cost_tables import claims_table, cost_tables, rows_table
     from mapt_bench.reports.formats import write_tables
 
     if csv_file is not None:
@@ -127,7 +127,7 @@ def _write_files(
 
 
 def _show(cost: dict[str, Any]) -> None:
-    from mapt_bench.reports.cost import cost_tables
+    from mapt_bench.reports.cost_tables import cost_tables
     from mapt_bench.reports.terminal import print_table
 
     for table in cost_tables(cost, bars=True):

@@ -50,10 +50,13 @@ def complete_row(
     context: click.Context, option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete a row: names of trackers, and ``+memory`` after a name that takes it."""
-    from mapt_bench.baselines.catalog import associator_names, flow_tracker_names
-    from mapt_bench.baselines.mapt_entries import mapt_tracker_names
-    from mapt_bench.baselines.plugins import plugin_names
+    from mapt_bench.baselines.registry import (
+        associator_names,
+        flow_tracker_names,
+        mapt_tracker_names,
+    )
     from mapt_bench.baselines.rows import tracker_entry
+    from mapt_bench.baselines.user_trackers import plugin_names
 
     names = dict.fromkeys(
         (*associator_names(), *mapt_tracker_names(), *flow_tracker_names(), *plugin_names())

@@ -7,7 +7,7 @@ import click
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.cli.experiment import experiment_options, network_options, run_and_show
 from mapt_bench.experiments import DEFAULT_LEVELS, StressConfig, run_stress
-from mapt_bench.reports.stress import stress_tables
+from mapt_bench.reports.run_tables import stress_tables
 from mapt_bench.reports.stress_plots import write_stress_plots
 
 __all__ = ["command"]

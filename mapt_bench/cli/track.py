@@ -5,16 +5,14 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.baselines.catalog import (
+from mapt_bench.baselines.choice import TrackerChoice
+from mapt_bench.baselines.registry import (
     associator_names,
     flow_tracker_names,
-    weights_of_appearance,
-    weights_of_associator,
+    mapt_tracker_names,
 )
-from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names
 from mapt_bench.baselines.rows import ROW_FORM, parse_row, thresholds_of
-from mapt_bench.baselines.tuned import ThresholdsName
+from mapt_bench.baselines.thresholds import ThresholdsName
 from mapt_bench.cli.experiment import thresholds_option
 from mapt_bench.cli.options import (
     complete_label_space,
@@ -41,7 +39,7 @@ from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.terminal import print_table
 from mapt_bench.synthetic.fingerprints import check_suite
 from mapt_bench.tracking import Segmenter, Tracker
-from mapt_bench.weights import WeightsInUse, weights_in_use
+from mapt_bench.weights import weights_in_use
 
 __all__ = ["command"]
 
@@ -164,11 +162,10 @@ def command(
         device=device,
     )
     choice.check()
-    flow = choice.flow
-    linking = weights_of_associator(row.tracker, flow)
+    linking = choice.weights()
     kind = segments_to_link(choice, segments)
     finding = kind.mapt.path if isinstance(kind, SegmentSource) and kind.mapt is not None else None
-    if flow.asks_for_weights or linking is not None or finding is not None:
+    if choice.flow.asks_for_weights or linking or finding is not None:
         import torch
 
         torch.set_num_threads(threads)
@@ -186,9 +183,10 @@ def command(
     frames = sum(video.info.frame_count for video in videos)
     with progress_bar("tracking", frames) as advance:
         runs = track_videos(videos, build, out, pair=pair, advance=advance)
-    in_use = _in_use(tracker=linking, appearance=weights_of_appearance(row.tracker))
+    in_use = {role: weights_in_use(path) for role, path in linking.items()}
     if finding is not None:
         in_use["segments"] = weights_in_use(finding)
+    given = row.weights if weights is None else weights
     result = {
         "schema": "mapt-bench/tracking/2",
         "tracker": str(row),
@@ -196,7 +194,7 @@ def command(
         "pair": pair,
         "thresholds": thresholds_of(row.tracker, thresholds),
         "settings": dict(choice.chosen),
-        "weights": None if flow.weights is None else str(flow.weights),
+        "weights": None if given is None else str(given),
         "weights_in_use": {role: each.to_dict() for role, each in in_use.items()},
         "random_weights": random_weights,
         "segments": None if source is None else segments or default_segments(row),
@@ -231,11 +229,6 @@ def _videos(
         raise ConfigError("there is nothing to track; give DATA or --suite NAME")
     labels = resolve_labels(dataset, data, *([kind] if isinstance(kind, Path) else []))
     return open_videos(data, labels, encoding=encoding), labels
-
-
-def _in_use(**roles: Path | None) -> dict[str, WeightsInUse]:
-    """Tell the weights apart by what they did."""
-    return {role: weights_in_use(path) for role, path in roles.items() if path is not None}
 
 
 def _table(runs: list[SequenceRun], choice: TrackerChoice, labels: str, thresholds: str) -> Table:

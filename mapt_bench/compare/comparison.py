@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.compare.comparable import check_comparable, origin_notes, over_common_classes
+from mapt_bench.compare._comparable import check_comparable, origin_notes, over_common_classes
 from mapt_bench.compare.limits import Limit
 from mapt_bench.errors import DataError
-from mapt_bench.results.files import RUN, ResultFile, ResultRow, load_result
-from mapt_bench.results.scores import HEADLINE, score_kind
+from mapt_bench.results.result_files import RUN, ResultFile, ResultRow, load_result
+from mapt_bench.results.result_views import HEADLINE, score_kind
 
 __all__ = ["BrokenLimit", "Change", "Comparison", "Missing", "compare_results"]
 

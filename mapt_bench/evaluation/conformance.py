@@ -9,7 +9,7 @@ from typing import Any
 
 from mapt_bench.errors import DataError, nearest
 from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
-from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.arithmetic import Block
 
 __all__ = [
     "CONFORMANCE_SCHEMA",

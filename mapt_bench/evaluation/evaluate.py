@@ -32,9 +32,8 @@ from mapt_bench.metrics import (
     reference_blocks,
     undefined_reasons,
 )
-from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.arithmetic import Block, defined
 from mapt_bench.metrics.pq import PanopticCounts
-from mapt_bench.metrics.ratios import defined
 from mapt_bench.metrics.stq import class_iou
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 from mapt_bench.provenance import provenance

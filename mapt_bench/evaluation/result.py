@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from mapt_bench.errors import DataError
 from mapt_bench.files import json_text, write_together
-from mapt_bench.metrics.block import Block
+from mapt_bench.metrics.arithmetic import Block
 
 __all__ = ["EVALUATIONS_SCHEMA", "EVALUATION_SCHEMA", "EvaluationResult", "evaluations_document"]
 

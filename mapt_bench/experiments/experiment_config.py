@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.interval_plan import DEFAULT_TAUS
 from mapt_bench.experiments.plans.segment_sources import FOUND_BY_MAPT

@@ -16,7 +16,7 @@ from torch.nn import functional
 from mapt_bench.labels import LabelSpace
 from mapt_bench.model.config import FusionConfig
 from mapt_bench.model.instance import Detections
-from mapt_bench.tracking.segments import FrameSegments
+from mapt_bench.tracking.protocol import FrameSegments
 
 __all__ = ["FusedFrame", "PanopticFusion"]
 

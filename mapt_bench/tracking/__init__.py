@@ -1,15 +1,16 @@
-"""What a tracker is, what it is made of, and how segments are kept and linked."""
+"""The tracker protocol, segments and their archives, and two-step association."""
 
 from mapt_bench.tracking.loop import TrackerRun, run_tracker
 from mapt_bench.tracking.propagation import FlowSource, FlowWarp, Propagation, StandStill
 from mapt_bench.tracking.protocol import (
     Association,
     Associator,
+    FrameCues,
+    FrameSegments,
     Segmenter,
     SegmentTracker,
     Tracker,
 )
-from mapt_bench.tracking.segments import FrameCues, FrameSegments
 from mapt_bench.tracking.two_step import (
     Embedder,
     LastingEmbedder,

@@ -3,7 +3,7 @@
 An archive is one compressed NumPy file (``.npz``, nothing pickled) a video. Per frame it holds the
 class, score and mask of each thing segment, embeddings where there are any, and the map of the
 remaining classes. Masks are run lengths in COCO's compressed coding. Where the segmenter is a
-network that keeps cues of a frame (:class:`~mapt_bench.tracking.segments.FrameCues`), these are in
+network that keeps cues of a frame (:class:`~mapt_bench.tracking.protocol.FrameCues`), these are in
 it as well. Nothing in it says which segments of different frames belong together.
 """
 
@@ -22,7 +22,7 @@ from pycocotools import mask as coco_mask
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import replace_when_complete
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
-from mapt_bench.tracking.segments import FrameCues, FrameSegments
+from mapt_bench.tracking.protocol import FrameCues, FrameSegments
 
 __all__ = ["ARCHIVE_SCHEMA", "ArchiveSegmenter", "SegmentArchive", "write_archive"]
 

@@ -1,7 +1,7 @@
-"""Work that several trackers of one video ask for alike: done once, used by all.
+"""A cache of work that several trackers of one video have in common.
 
-Flow between two frames, say, is the same for every tracker that carries masks along it. A tracker
-that runs by itself shares with nobody; an experiment hands every tracker of a video the same
+Flow between two frames, for example, is the same for every tracker that propagates masks along it.
+A tracker that runs alone shares nothing. An experiment gives all trackers of a video the same
 :class:`Share`.
 """
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking.propagation import FlowSource
-from mapt_bench.tracking.segments import FrameSegments
+from mapt_bench.tracking.protocol import FrameSegments
 from mapt_bench.tracking.two_step import Embedder
 
 __all__ = ["NOTHING_SHARED", "Share", "SharedEmbedder", "SharedFlow"]
@@ -23,7 +23,7 @@ _Source = TypeVar("_Source", bound=FlowSource | Embedder)
 
 
 class Share(Protocol):
-    """Where trackers find what others have worked out already."""
+    """A cache of values that trackers have computed already."""
 
     def once(
         self,
@@ -36,16 +36,16 @@ class Share(Protocol):
         """Return a value that was made before, or make it.
 
         Args:
-            what: Names the work and everything that decides it, but for the frames.
+            what: Key of the work: everything that decides it apart from the frames.
             frames: Positions in the video of the frames that it is made of.
-            make: Makes it; the value is not changed by anybody.
+            make: Computes it. No caller changes the value.
             of_segments: Whether the segments of the frames decide it too.
         """
         ...
 
 
 class _NothingShared:
-    """The share of a tracker that runs alone: everything is made anew."""
+    """The cache of a tracker that runs alone: it keeps nothing."""
 
     def once(
         self,
@@ -63,12 +63,12 @@ NOTHING_SHARED: Share = _NothingShared()
 
 
 class _Shared(Generic[_Source]):
-    """Something that is prepared as ever, and whose results are found again.
+    """A flow source or an embedder whose results are cached.
 
     Args:
-        source: What works the results out.
-        what: Names the source and its settings.
-        share: Where results are found again.
+        source: Computes the results.
+        what: Key of the source and its settings.
+        share: Cache of results.
 
     Attributes:
         source: As given.
@@ -90,7 +90,7 @@ class _Shared(Generic[_Source]):
 
 
 class SharedFlow(_Shared[FlowSource]):
-    """A flow source that works each pair of frames out once."""
+    """A flow source that computes each pair of frames once."""
 
     def flow(self, frame_from: Frame, frame_to: Frame) -> NDArray[np.float32]:
         """Return the flow of the source; see :class:`~.propagation.FlowSource`."""
@@ -102,7 +102,7 @@ class SharedFlow(_Shared[FlowSource]):
 
 
 class SharedEmbedder(_Shared[Embedder]):
-    """An embedder, of the frame and its segments alone, that describes each frame once."""
+    """An embedder, of the frame and its segments only, that computes each frame once."""
 
     def embed(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
         """Return the embeddings of the embedder; see :class:`~.two_step.Embedder`."""

@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.labels import Frame, VideoInfo
-from mapt_bench.tracking.assignment import assign
+from mapt_bench.tracking._tracks import Track, TrackBank
+from mapt_bench.tracking.affinity import PROXIMITIES, Proximity, assign, mask_proximity
 from mapt_bench.tracking.masks import mask_stride, soft_masks
 from mapt_bench.tracking.propagation import Propagation
-from mapt_bench.tracking.protocol import Association
-from mapt_bench.tracking.proximity import PROXIMITIES, Proximity, mask_proximity
-from mapt_bench.tracking.segments import FrameSegments
-from mapt_bench.tracking.tracks import Track, TrackBank
+from mapt_bench.tracking.protocol import Association, FrameSegments
 
 __all__ = [
     "ORDERS",
@@ -34,7 +32,7 @@ Order = Literal["motion-first", "appearance-first", "simultaneous"]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 SecondStep = Literal["other-cue", "both-cues"]
-"""What decides about all that the first cue has left over."""
+"""Cue that links the segments that the first cue does not link."""
 
 SECOND_STEPS: tuple[SecondStep, ...] = get_args(SecondStep)
 
@@ -44,7 +42,7 @@ _Matches = dict[int, tuple[int, str]]
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Describes how segments look."""
+    """Computes appearance embeddings of segments."""
 
     @property
     def needs_images(self) -> bool:
@@ -62,27 +60,27 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class LastingEmbedder(Embedder, Protocol):
-    """An embedder to whom segments look one way next to the frame before, another by themselves.
+    """An embedder with separate embeddings for consecutive and non-consecutive frames.
 
-    The former is what tracks in view are compared by, the latter what lost ones are found again by:
-    after a gap the frame before shows what the object was hidden by.
+    Tracks in view are compared by the former, lost tracks by the latter: after an occlusion gap
+    the frame before shows the occluder.
     """
 
     def embed_alone(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
-        """Return how segments look by themselves, in the shape that :meth:`embed` returns."""
+        """Return embeddings independent of the frame before, shaped like those of :meth:`embed`."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class TwoStepSettings:
-    """What the fusion may be told.
+    """Settings of two-step fusion.
 
     Attributes:
-        order: Which cue decides first.
-        second_step: What decides about what is left over then: ``"other-cue"``, as published, or
-            ``"both-cues"``, their joint affinity, so that what looks alike has to be near as well;
-            means nothing to ``simultaneous``, or where a cue is off.
-        proximity: How near masks are is measured by this.
+        order: Which cue comes first.
+        second_step: Cue that links the remaining segments: ``"other-cue"``, as published, or
+            ``"both-cues"``, their joint affinity, so that look-alikes must also be near.
+            ``simultaneous`` ignores it, and so does fusion without one of the cues.
+        proximity: Measure of mask proximity.
         motion_threshold: Least proximity of a match by motion, in ``[0, 1]``.
         appearance_threshold: Least cosine similarity of a match by appearance, in ``[-1, 1]``;
             0.5 suits learned embeddings.
@@ -91,10 +89,9 @@ class TwoStepSettings:
             Each cue is rescaled so that its own threshold lies at 0.5.
         pair: Pairing interval in frames, 1 or more.
         memory: Frames that a lost track is kept for, 0 or more.
-        gallery_size: Embeddings kept of a track for finding it again, 1 or more.
-        lost_margin: What is taken from either affinity of a lost track before it is compared, in
-            ``[0, 1]``: a segment is less likely to be what was lost than what was in view, and what
-            was in view goes first.
+        gallery_size: Embeddings kept of a track for its recovery, 1 or more.
+        lost_margin: Subtracted from both affinities of a lost track, in ``[0, 1]``. A segment is
+            more likely to continue a track in view than a lost one.
 
     Raises:
         ConfigError: If a value lies outside its range.
@@ -196,17 +193,17 @@ def _rescaled(affinity: _Affinity, threshold: float, lowest: float) -> _Affinity
 
 
 class TwoStepAssociator:
-    """Links segments by where tracks have moved to and by what they look like.
+    """Links segments by motion and appearance.
 
     Args:
-        propagation: Carries earlier masks to the present frame; ``None`` switches motion off.
-        embedder: Describes looks; ``None`` switches appearance off.
+        propagation: Propagates earlier masks to the present frame. ``None`` removes the motion cue.
+        embedder: Computes embeddings. ``None`` removes the appearance cue.
         settings: Order, thresholds, pairing interval, memory.
         stride: Pixels to a side of a cell of masks; that of
             :func:`~mapt_bench.tracking.masks.mask_stride` if not given.
 
     Raises:
-        ConfigError: If both cues are off.
+        ConfigError: If it has neither cue.
     """
 
     def __init__(
@@ -251,19 +248,19 @@ class TwoStepAssociator:
         tracks = list(self._bank.candidates(now))
         present = self._present_masks(segments)
         carried = self._carried_masks(tracks, frame)
-        looks = self._looks(frame, segments)
+        embeddings = self._embeddings(frame, segments)
         is_lost = np.array([self._bank.is_lost(track, now) for track in tracks], dtype=bool)
         margin = self.settings.lost_margin * is_lost[:, None]
         motion = appearance = None
         if present is not None and carried is not None:
             motion = mask_proximity(carried, present, kind=self.settings.proximity) - margin
-        if looks is not None:
-            appearance = self._similarity(tracks, looks, now, is_lost) - margin
+        if embeddings is not None:
+            appearance = self._similarity(tracks, embeddings, now, is_lost) - margin
         classes = np.array([track.class_id for track in tracks], dtype=np.int64)
         same_class = classes[:, None] == segments.class_ids[None, :]
         matches = fuse(motion, appearance, same_class, self.settings)
 
-        association = self._record(tracks, matches, segments, now, present, looks)
+        association = self._record(tracks, matches, segments, now, present, embeddings)
         if carried is not None:
             self._bank.carry_on(tracks, now, carried)
         self._forget(now)
@@ -276,36 +273,36 @@ class TwoStepAssociator:
         segments: FrameSegments,
         now: int,
         present: NDArray[np.float32] | None,
-        looks: NDArray[np.float32] | None,
+        embeddings: NDArray[np.float32] | None,
     ) -> Association:
-        """Note matched tracks as seen, begin new ones, and say what was decided."""
+        """Update matched tracks, start new ones, and return the decisions."""
         ids = np.zeros(segments.count, dtype=np.int64)
         steps: list[str] = []
         ages: list[int] = []
         for segment, class_id in enumerate(segments.class_ids.tolist()):
             mask = None if present is None else present[segment]
-            look = None if looks is None else looks[segment]
+            embedding = None if embeddings is None else embeddings[segment]
             if segment in matches:
                 index, step = matches[segment]
                 track = tracks[index]
                 ages.append(now - track.last_seen)
-                self._bank.observe(track, now, mask, look)
+                self._bank.observe(track, now, mask, embedding)
             else:
-                track, step = self._bank.begin(class_id, now, mask, look), "new"
+                track, step = self._bank.begin(class_id, now, mask, embedding), "new"
                 ages.append(0)
             ids[segment] = track.track_id
             steps.append(step)
         return Association(ids, tuple(steps), tuple(ages))
 
-    def _looks(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32] | None:
-        """Embeddings of shape ``(n, 2, dims)``: next to the frame before, and by themselves."""
+    def _embeddings(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32] | None:
+        """Return embeddings ``(n, 2, dims)``: for consecutive and non-consecutive frames."""
         if self.embedder is None:
             return None
-        looks = self.embedder.embed(frame, segments)
-        alone = looks
+        embeddings = self.embedder.embed(frame, segments)
+        alone = embeddings
         if isinstance(self.embedder, LastingEmbedder):
             alone = self.embedder.embed_alone(frame, segments)
-        return np.stack((looks, alone), axis=1)
+        return np.stack((embeddings, alone), axis=1)
 
     def _new_bank(self) -> TrackBank:
         return TrackBank(
@@ -320,7 +317,7 @@ class TwoStepAssociator:
         return soft_masks(segments.index_map, segments.count, self._stride)
 
     def _carried_masks(self, tracks: list[Track], frame: Frame) -> NDArray[np.float32] | None:
-        """Masks of the tracks' reference states as they lie in the present frame."""
+        """Return the masks of the tracks' reference states, propagated to the present frame."""
         if self.propagation is None:
             return None
         groups: dict[int, list[int]] = {}
@@ -337,16 +334,16 @@ class TwoStepAssociator:
     def _similarity(
         self,
         tracks: list[Track],
-        looks: NDArray[np.float32],
+        embeddings: NDArray[np.float32],
         now: int,
         is_lost: NDArray[np.bool_],
     ) -> NDArray[np.float64]:
-        """Cosine of the best reference look of each track with each segment."""
-        similarity = np.zeros((len(tracks), len(looks)))
+        """Return the cosine of each segment with the best reference embedding of each track."""
+        similarity = np.zeros((len(tracks), len(embeddings)))
         for index, track in enumerate(tracks):
             references = np.stack(self._bank.reference_embeddings(track, now))
             face = int(is_lost[index])
-            cosines = looks[:, face].astype(np.float64) @ references[:, face].T
+            cosines = embeddings[:, face].astype(np.float64) @ references[:, face].T
             similarity[index] = cosines.max(axis=1)
         return similarity
 

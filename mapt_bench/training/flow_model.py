@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mapt_bench.baselines.flownet2.narrow import NarrowWidth, narrow_flownet2
-from mapt_bench.baselines.flownet2.network import MULTIPLE, padded
-from mapt_bench.baselines.flownet2.start import prepare_for_training
+from mapt_bench.baselines.flownet2.narrow import NarrowWidth, narrow_flownet2, prepare_for_training
+from mapt_bench.baselines.flownet2.stack import MULTIPLE, padded
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import LabelSpace
 from mapt_bench.model.targets import Clip
@@ -23,7 +22,7 @@ class TrainedFlowNet2(nn.Module):
     """Learns where each pixel of an image was in the image before.
 
     All networks of the stack learn at once, each by its own losses; see
-    :meth:`~mapt_bench.baselines.flownet2.network.FlowNet2.flows`.
+    :meth:`~mapt_bench.baselines.flownet2.stack.FlowNet2.flows`.
 
     Args:
         narrow: Its size.

@@ -2,11 +2,14 @@ import numpy as np
 import pytest
 from helpers.scenes import PERSON, Box, link, steps_of
 
-from mapt_bench.baselines.box_tracks import ByteTrackAssociator, SortAssociator
-from mapt_bench.baselines.boxes import box_iou
-from mapt_bench.baselines.iou import IouAssociator
-from mapt_bench.baselines.kalman import BoxFilter
-from mapt_bench.baselines.unlinked import UnlinkedAssociator
+from mapt_bench.baselines.bounds import UnlinkedAssociator
+from mapt_bench.baselines.box_trackers import (
+    BoxFilter,
+    ByteTrackAssociator,
+    IouAssociator,
+    SortAssociator,
+    box_iou,
+)
 
 BOX_TRACKERS = [IouAssociator, SortAssociator, ByteTrackAssociator]
 FILTERED = [SortAssociator, ByteTrackAssociator]

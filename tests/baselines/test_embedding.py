@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from helpers.scenes import Box, DrawnVideo, segments_of
 
-from mapt_bench.baselines.embedding import HistogramEmbedder
+from mapt_bench.baselines.histograms import HistogramEmbedder
 from mapt_bench.errors import DataError
 from mapt_bench.labels import Frame
 

@@ -5,8 +5,8 @@ from helpers.scenes import HEIGHT, KITTI, WIDTH, Box, DrawnVideo, segments_of
 
 from mapt_bench.baselines import associator_entry, build_associator
 from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.exact_flow import ExactFlow
 from mapt_bench.baselines.flow_sources import build_flow_source
+from mapt_bench.baselines.flow_without_network import ExactFlow
 from mapt_bench.baselines.rows import Row
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.errors import ConfigError, DataError
@@ -85,7 +85,7 @@ def test_it_leads_back_only():
     source = build_flow_source("flow:exact", true_flow=video.backward_flow)
     assert isinstance(source, FlowSource)
     source.start(video.info)
-    with pytest.raises(DataError, match="leads back in time"):
+    with pytest.raises(DataError, match="leads to earlier frames only"):
         source.flow(video.frame(0), video.frame(1))
 
 
@@ -100,7 +100,7 @@ def test_it_is_known_for_an_upper_bound():
 def test_without_the_truth_it_is_refused():
     with pytest.raises(ConfigError, match="needs the true flow"):
         build_associator("flow:exact")
-    with pytest.raises(ConfigError, match="only drawn ones have"):
+    with pytest.raises(ConfigError, match="only synthetic videos have"):
         build_flow_source("flow:exact")
     choice = TrackerChoice(Row("flow:exact"))
     plain, known = DrawnVideo(FAST), AnnotatedScene(FAST)

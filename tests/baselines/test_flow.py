@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from mapt_bench.baselines.flow import DisFlow
+from mapt_bench.baselines.flow_without_network import DisFlow
 from mapt_bench.labels import Frame, VideoInfo, label_space
 from mapt_bench.tracking import FlowWarp
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt_bench.baselines.flow_formats import read_flow
+from mapt_bench.baselines.flow_files import read_flow
 from mapt_bench.data.png import encode_png
 from mapt_bench.errors import DataError
 

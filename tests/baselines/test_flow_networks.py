@@ -9,18 +9,17 @@ import torch
 from torch import nn
 from torchvision.models.optical_flow import raft_small
 
-from mapt_bench.baselines import flow_networks, flow_sources
-from mapt_bench.baselines.flow import DisFlow
+from mapt_bench.baselines import flow_network_sources, flow_networks
 from mapt_bench.baselines.flow_files import FlowFiles
 from mapt_bench.baselines.flow_networks import NetworkFlow
 from mapt_bench.baselines.flow_sources import (
-    FlowOptions,
     build_flow_source,
-    describe_flow,
     flow_entry,
     flow_names,
 )
+from mapt_bench.baselines.flow_without_network import DisFlow
 from mapt_bench.baselines.flownet2 import FlowNet2, load_flownet2
+from mapt_bench.baselines.tracker_options import FlowOptions, describe_flow
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import Frame, VideoInfo, label_space
 from mapt_bench.tracking import FlowWarp
@@ -103,7 +102,7 @@ def narrow_flownet2(monkeypatch):
 
 
 def _build(name, **options):
-    flow_sources._estimate.cache_clear()
+    flow_network_sources._loaded.cache_clear()
     return build_flow_source(name, **options)
 
 
@@ -209,7 +208,7 @@ def test_without_ptlflow_the_way_to_install_it_is_told(monkeypatch, lacking, sai
 def test_networks_without_weights_are_refused_unless_untrained_ones_are_asked_for(name, tmp_path):
     with pytest.raises(ConfigError, match=r"needs trained weights.*--random-weights"):
         build_flow_source(name)
-    with pytest.raises(ConfigError, match=r"weights and --random-weights; leave one"):
+    with pytest.raises(ConfigError, match=r"weights and --random-weights; omit one"):
         build_flow_source(name, weights=tmp_path, random_weights=True)
     entry = flow_entry(name)
     assert entry.needs_weights

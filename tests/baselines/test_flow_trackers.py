@@ -6,10 +6,10 @@ import pytest
 from helpers.scenes import CAR, HEIGHT, PERSON, WIDTH, Box, DrawnVideo, segments_of
 
 from mapt_bench.baselines import associator_entry, build_associator
-from mapt_bench.baselines.catalog import flow_tracker_names, is_associator
 from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.flow_sources import FlowOptions
+from mapt_bench.baselines.registry import flow_tracker_names, is_associator
 from mapt_bench.baselines.rows import Row
+from mapt_bench.baselines.tracker_options import FlowOptions
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.tracking import TwoStepAssociator
 
@@ -139,7 +139,7 @@ def test_choices_are_checked_at_once_and_describe_themselves(tmp_path):
         TrackerChoice(Row("flow:flownet2")).check()
     with pytest.raises(DataError, match="no such weights file"):
         TrackerChoice(Row("flow:flownet2"), flow=FlowOptions(weights=tmp_path / "absent")).check()
-    with pytest.raises(ConfigError, match=r"unknown flow 'flow:raft'; did you mean"):
+    with pytest.raises(ConfigError, match=r"unknown tracker 'flow:raft'; did you mean"):
         TrackerChoice(Row("flow:raft")).check()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.flownet2_parity import made_up_frames, made_up_weights
 
-from mapt_bench.baselines.flownet2 import FlowNet2, subnetworks
+from mapt_bench.baselines.flownet2 import FlowNet2, stack
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.model.correlation import correlation
 
@@ -64,7 +64,7 @@ def test_the_first_frame_is_correlated_with_the_second(narrow, monkeypatch):
         seen.extend([first, second])
         return correlation(first, second)
 
-    monkeypatch.setattr(subnetworks, "correlation", watched)
+    monkeypatch.setattr(stack, "correlation", watched)
     pair, part = torch.randn(1, 6, 64, 64), narrow.flownetc
     with torch.inference_mode():
         part(pair)

@@ -6,7 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from mapt_bench.baselines.flownet2.operators import channel_norm, warp
+from mapt_bench.baselines.flownet2.flow_layers import channel_norm, warp
 from mapt_bench.model.correlation import correlation
 
 torch.set_num_threads(1)

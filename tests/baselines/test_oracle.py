@@ -3,13 +3,13 @@ from helpers.maps import shared_folder
 from helpers.scenes import CAR, KITTI, PERSON, Box, DrawnVideo, segments_of
 
 from mapt_bench.baselines import associator_names, build_associator
+from mapt_bench.baselines.bounds import OracleAssociator
 from mapt_bench.baselines.noise import SegmentNoise
-from mapt_bench.baselines.oracle import OracleAssociator
 from mapt_bench.baselines.segmenters import GroundTruthSegments, SavedSegments
 from mapt_bench.data import open_maps, open_videos
 from mapt_bench.errors import DataError
-from mapt_bench.metrics.blocks import reference_blocks
 from mapt_bench.metrics.scorer import SequenceScorer
+from mapt_bench.metrics.scores import reference_blocks
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.tracking import SegmentTracker
@@ -81,7 +81,7 @@ def test_truth_of_another_size_is_refused():
         lambda index: type(other.truth(0))(other.truth(0).codes[:, :-1].copy())
     )
     oracle.start(other.info)
-    with pytest.raises(DataError, match=r"\(48, 96\) pixels .* the truth \(48, 95\)"):
+    with pytest.raises(DataError, match=r"segments are 48x96 and ground truth is 48x95"):
         oracle.associate(other.frame(0), segments_of([Box(1, 5)]))
     with pytest.raises(RuntimeError, match="start"):
         OracleAssociator(other.truth).associate(other.frame(0), segments_of([]))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from helpers.scenes import Box, DrawnVideo
 
-from mapt_bench.baselines import plugins
+from mapt_bench.baselines import user_trackers as plugins
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.errors import ConfigError, DataError, TrackerError
 from mapt_bench.tracking import SegmentTracker, TrackerRun

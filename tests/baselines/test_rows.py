@@ -2,11 +2,10 @@ import sys
 
 import pytest
 
-from mapt_bench.baselines import associator_names
-from mapt_bench.baselines.catalog import associator_entry
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names
+from mapt_bench.baselines import associator_entry, associator_names
+from mapt_bench.baselines.registry import mapt_tracker_names
 from mapt_bench.baselines.rows import Row, parse_row, row_name, thresholds_of
-from mapt_bench.baselines.tuned import settings_of, tuned_thresholds
+from mapt_bench.baselines.thresholds import settings_of, tuned_thresholds
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.tuning import search_space
 
@@ -131,7 +130,7 @@ def test_settings_of_a_tracker_hold_all_that_is_tuned(name):
 
 def test_settings_of_a_row_stand_above_tuned_thresholds(monkeypatch):
     tuned = {"copy": (("motion_threshold", 0.4), ("proximity", "centroid"))}
-    monkeypatch.setattr("mapt_bench.baselines.tuned.tuned_thresholds", lambda: tuned)
+    monkeypatch.setattr("mapt_bench.baselines.thresholds.tuned_thresholds", lambda: tuned)
     own = (("motion_threshold", 0.1),)
     assert settings_of("copy", own, "tuned") == (*own, ("proximity", "centroid"))
     assert settings_of("copy", own, "published") == own

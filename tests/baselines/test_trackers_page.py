@@ -11,7 +11,7 @@ from helpers.scenes import Box, DrawnVideo
 from PIL import Image
 
 from mapt_bench.baselines import TrackerSettings, associator_entry, associator_names
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names
+from mapt_bench.baselines.registry import mapt_tracker_names
 from mapt_bench.cli.main import main
 from mapt_bench.data import open_maps
 from mapt_bench.tracking import FrameSegments

@@ -61,7 +61,7 @@ def test_json_holds_the_whole_result_and_nothing_else(here):
 
 def test_the_thresholds_of_each_row_are_told_and_may_be_the_published_ones(here, monkeypatch):
     tuned = {"sort": (("sort_iou_threshold", 0.2),)}
-    monkeypatch.setattr("mapt_bench.baselines.tuned.tuned_thresholds", lambda: tuned)
+    monkeypatch.setattr("mapt_bench.baselines.thresholds.tuned_thresholds", lambda: tuned)
     told = []
     for name, words in (("tuned", ()), ("published", ("--thresholds", "published"))):
         invoke("--data", "DATA", "--out", name, *words)

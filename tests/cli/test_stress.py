@@ -32,10 +32,10 @@ def test_tables_pictures_and_exit_code(here):
     assert result.exit_code == 0, result.stderr
     for expected in (
         "bars: PAT, TQ and STQ by level",
-        "is void, on which no class is right: STQ keeps void",
+        "are void. STQ keeps void",
         "1: 10, 2: 25 % of the things' area",
-        "Links kept by visible fraction",
-        "Links kept by gap in frames",
+        "Association accuracy by visible fraction",
+        "Association accuracy by occlusion gap in frames",
         "needs images, and the data have none",
         "run: run",
     ):

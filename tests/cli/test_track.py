@@ -124,7 +124,7 @@ def test_tuned_thresholds_run_by_default_and_stand_below_those_that_are_set(
     data, tmp_path, monkeypatch
 ):
     tuned = {"copy": (("motion_threshold", 1.0), ("lost_margin", 0.1))}
-    monkeypatch.setattr("mapt_bench.baselines.tuned.tuned_thresholds", lambda: tuned)
+    monkeypatch.setattr("mapt_bench.baselines.thresholds.tuned_thresholds", lambda: tuned)
     told = []
     for number, words in enumerate(
         (
@@ -244,7 +244,7 @@ def test_masks_without_images_run_only_what_needs_none(data, tmp_path):
     result = _run(maps, "--tracker", "both", "--out", tmp_path / "new")
     assert result.exit_code == 3
     assert "reads images, but this video has masks only" in result.stderr
-    assert "unlinked, copy, iou, sort, bytetrack" in result.stderr
+    assert "unlinked, oracle, oracle:in-view, iou, sort, bytetrack, copy" in result.stderr
     assert not (tmp_path / "new").exists()
     assert _run(maps, "--tracker", "bytetrack", "--out", tmp_path / "new").exit_code == 0
 

@@ -73,7 +73,7 @@ def test_what_untrained_networks_give_is_marked_in_json(here):
         (("--tracker", "flow:files", "--weights", "absent"), 3, "no such folder of flow files"),
         (("--tracker", "flow:files"), 2, "needs --weights FOLDER"),
         (("--tracker", "flow:files", "--weights", "flow", "--pair", "2"), 2, "no pairing interval"),
-        (("--tracker", "flow:fast"), 2, "unknown flow 'flow:fast'"),
+        (("--tracker", "flow:fast"), 2, "unknown tracker 'flow:fast'"),
         (("--tracker", "sort", "--weights", "flow"), 2, "tracker 'sort' has no weights"),
         (("--tracker", "flow:raft-small", "--random-weights", "--device", "abacus"), 2, "abacus"),
     ],

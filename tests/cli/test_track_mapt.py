@@ -177,7 +177,7 @@ def test_wrong_names_are_told_with_the_nearest(files, tmp_path, room, words, mes
     [
         (("--tracker", "mapt"), "mapt needs trained weights, and this copy of the package has"),
         (("--tracker", "sort", "--segments", "mapt"), "mapt needs trained weights"),
-        (("--tracker", "mapt", "--random-weights"), "mapt is not run untrained"),
+        (("--tracker", "mapt", "--random-weights"), "mapt does not run untrained"),
         (("--tracker", "sort", "--weights", "x"), "has no weights"),
     ],
 )

@@ -10,7 +10,7 @@ from mapt_bench.experiments.plans.plan import Sweep
 from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, class_scores
 from mapt_bench.experiments.summaries.group_results import HALF_AND_KIND
 from mapt_bench.metrics import flat_scores, pool
-from mapt_bench.metrics.intervals import holm
+from mapt_bench.metrics.bootstrap import holm
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 
 REMEMBERING = Variant("copy+memory", "copy + memory", "baseline", "copy", memory=10)

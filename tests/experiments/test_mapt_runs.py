@@ -10,8 +10,8 @@ from helpers.scenes import PERSON, Box
 from helpers.small_runs import source
 
 from mapt_bench.baselines import build_associator
-from mapt_bench.baselines.flow_sources import FlowOptions
 from mapt_bench.baselines.segmenters import GroundTruthSegments
+from mapt_bench.baselines.tracker_options import FlowOptions, MaptOptions
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     Cell,
@@ -26,7 +26,7 @@ from mapt_bench.experiments import (
 from mapt_bench.experiments.engine import shared
 from mapt_bench.experiments.engine.shared import SharedWork, WorkOfUnit
 from mapt_bench.model.cues import MaptCues
-from mapt_bench.results.parts import run_parts
+from mapt_bench.results.result_views import run_parts
 from mapt_bench.tracking import SegmentTracker
 from mapt_bench.tracking.loop import run_tracker
 
@@ -182,9 +182,8 @@ def ids_and_steps(associator, video=VIDEO):
 
 def linked_by(name, networks, work=None, **options):
     share = {} if work is None else {"share": WorkOfUnit(work, "groundtruth", lambda at: at)}
-    which = "looks" if name.startswith("flow:") else "flow"
-    mapt = FlowOptions(weights=networks[0].path)
-    return build_associator(name, **{which: mapt}, **share, **options)
+    mapt = MaptOptions(weights=networks[0].path)
+    return build_associator(name, mapt=mapt, **share, **options)
 
 
 @pytest.mark.parametrize("name", ["mapt", "mapt:simultaneous", "flow:dis+mapt"])
@@ -201,10 +200,10 @@ def test_what_another_tracker_worked_out_gives_the_same_identities(name, network
 def test_switched_networks_share_nothing_with_the_whole_one(networks):
     work = SharedWork()
     ids_and_steps(linked_by("mapt", networks, work))
-    switched = FlowOptions(weights=networks[0].path, switches=("no-offsets",))
+    switched = MaptOptions(weights=networks[0].path, switches=("no-offsets",))
     whole = set(work._made)
     share = WorkOfUnit(work, "groundtruth", lambda at: at)
-    ids_and_steps(build_associator("mapt", flow=switched, share=share))
+    ids_and_steps(build_associator("mapt", mapt=switched, share=share))
     added = set(work._made) - whole
     # The same frames are worked out anew, under a name that says what is switched off.
     assert len(added) == len(whole)
@@ -230,6 +229,8 @@ def test_what_the_flow_leaves_over_is_found_by_mapts_looks(networks):
     assert ids_and_steps(plain, jump)[1][1] == ("new",)
 
 
-def test_weights_of_looks_are_not_those_of_the_flow(networks):
+def test_weights_of_mapt_are_not_those_of_the_flow(networks):
+    with pytest.raises(ConfigError, match="tracker 'flow:dis' has no weights"):
+        build_associator("flow:dis", mapt=MaptOptions(weights=networks[0].path))
     with pytest.raises(ConfigError, match="flow:dis has no weights"):
         build_associator("flow:dis+mapt", flow=FlowOptions(weights=networks[0].path))

@@ -11,7 +11,7 @@ from helpers.shipped_weights import empty_weights_folder
 from helpers.small_runs import COPY, plan, source, walk, write_videos
 from PIL import Image
 
-from mapt_bench.baselines import plugins
+from mapt_bench.baselines import user_trackers as plugins
 from mapt_bench.baselines.rows import parse_row
 from mapt_bench.cli import main
 from mapt_bench.experiments import added_variant, run_plan

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mapt_bench.results.scores import HEADLINE
+from mapt_bench.results.result_views import HEADLINE
 
 
 def evaluation(name: str = "tracker", *, shift: float = 0.0, **changes: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from helpers.films import score
 from helpers.maps import KITTI
 
 from mapt_bench.metrics import empty_sums, flat_scores
-from mapt_bench.metrics.additive import Additive
-from mapt_bench.metrics.tracking import class_measures
+from mapt_bench.metrics.arithmetic import Additive
+from mapt_bench.metrics.mot import class_measures
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@ import pytest
 from helpers.films import score
 from helpers.maps import CAR, KITTI
 
-from mapt_bench.metrics.tracking import class_measures
+from mapt_bench.metrics.mot import class_measures
 
 CAR_AT = KITTI.thing_ids.index(CAR)
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapt_bench.metrics.grouping import number_keys, sum_by_key, sum_by_key_roughly
+from mapt_bench.metrics.arithmetic import number_keys, sum_by_key, sum_by_key_roughly
 
 
 @given(st.lists(st.integers(0, 8)))

@@ -5,8 +5,8 @@ import pytest
 from helpers.films import score
 from helpers.maps import CAR, KITTI
 
-from mapt_bench.metrics.hota import ALPHAS, hota_scores
-from mapt_bench.metrics.tracking import class_measures
+from mapt_bench.metrics._hota import ALPHAS, hota_scores
+from mapt_bench.metrics.mot import class_measures
 
 CAR_AT = KITTI.thing_ids.index(CAR)
 

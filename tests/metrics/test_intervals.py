@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.metrics.intervals import (
+from mapt_bench.metrics.bootstrap import (
     Interval,
     bootstrap_interval,
     bootstrap_intervals,

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from mapt_bench.metrics import LinkEvents, LinkOutcome
-from mapt_bench.metrics.break_point import LEAST_BEYOND, break_point
+from mapt_bench.metrics.link_events import LINK, REAPPEARANCE, RETURN
 from mapt_bench.metrics.link_rates import (
     DISPLACEMENT_BINS,
     GAP_BINS,
+    LEAST_BEYOND,
     VISIBLE_BINS,
+    break_point,
     kept_by_displacement,
     kept_by_gap,
     kept_by_visibility,
@@ -16,7 +18,6 @@ from mapt_bench.metrics.link_rates import (
     recovered_by_gap,
     right_returns,
 )
-from mapt_bench.metrics.links import LINK, REAPPEARANCE, RETURN
 
 KEPT, NEW, MISSED = LinkOutcome.KEPT, LinkOutcome.NEW, LinkOutcome.MISSED
 

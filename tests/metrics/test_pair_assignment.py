@@ -2,8 +2,7 @@ import numpy as np
 from helpers.films import overlap_of
 from helpers.maps import CAR
 
-from mapt_bench.metrics.detections import detections_of_class
-from mapt_bench.metrics.mask_assignment import assign_pairs
+from mapt_bench.metrics.detections import assign_pairs, detections_of_class
 from mapt_bench.metrics.matching import segment_table
 
 

@@ -10,7 +10,7 @@ from mapt_bench.metrics import (
     pat_variant,
     undefined_reasons,
 )
-from mapt_bench.metrics.ratios import (
+from mapt_bench.metrics.arithmetic import (
     defined,
     geometric_mean,
     harmonic_mean,

@@ -6,7 +6,7 @@ import pytest
 from helpers.films import overlap_of, score
 from helpers.maps import draw
 
-from mapt_bench.metrics.tq import count_tracks
+from mapt_bench.metrics._tq import count_tracks
 
 
 def quality(gt, pred, ids="things"):

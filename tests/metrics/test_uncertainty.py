@@ -11,7 +11,7 @@ from helpers.folders import GT, LOOSE, LOST, SWITCHED
 from helpers.maps import KITTI, random_maps
 
 from mapt_bench.metrics import SCORE_NAMES, VARIANTS, empty_sums, flat_scores, pat_variant, pool
-from mapt_bench.metrics.intervals import holm
+from mapt_bench.metrics.bootstrap import holm
 from mapt_bench.metrics.scores import score_terms, score_values
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 

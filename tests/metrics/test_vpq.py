@@ -2,7 +2,7 @@ import pytest
 from helpers.films import headline, score
 from helpers.maps import CAR, KITTI
 
-from mapt_bench.metrics.blocks import vpq_block
+from mapt_bench.metrics.scores import vpq_block
 
 ROW = KITTI.class_ids.index(CAR)
 

@@ -6,10 +6,9 @@ from helpers.maps import KITTI
 
 from mapt_bench.labels import ID_LIMIT
 from mapt_bench.metrics import count_overlap
-from mapt_bench.metrics.matching import segment_table
+from mapt_bench.metrics.matching import count_switches, segment_table
 from mapt_bench.metrics.overlap import join_frames
 from mapt_bench.metrics.pq import panoptic_matches
-from mapt_bench.metrics.switches import count_switches
 from mapt_bench.pictures import match_tracks
 
 CAR, PERSON = 13 << 24, 11 << 24

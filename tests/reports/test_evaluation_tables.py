@@ -1,14 +1,14 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
 from helpers.results import evaluation, interval
 
-from mapt_bench.reports.evaluation import (
+from mapt_bench.reports.evaluation_tables import (
     evaluation_tables,
     overall_table,
     per_class_table,
     per_sequence_table,
 )
 from mapt_bench.reports.formats import render_table
-from mapt_bench.results.scores import HEADLINE
+from mapt_bench.results.result_views import HEADLINE
 
 
 def test_overall_has_every_headline_score_and_marks_the_best():

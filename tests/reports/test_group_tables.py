@@ -1,9 +1,9 @@
 import pytest
 from helpers.results import interval, run, summary_row
 
-from mapt_bench.reports.differences import differences_tables
-from mapt_bench.reports.groups import halves_table, score_group_tables, score_groups
-from mapt_bench.reports.run import run_tables
+from mapt_bench.reports.difference_tables import differences_tables
+from mapt_bench.reports.group_tables import score_group_tables, score_groups, splits_table
+from mapt_bench.reports.run_tables import run_tables
 
 
 def _entry(cell, value, pat, factor="half", size=6, **changes):
@@ -38,18 +38,18 @@ def grouped():
 def test_each_group_has_a_column_and_a_best_value_of_its_own(grouped):
     pat, stq = score_group_tables(grouped)
     assert [column.name for column in pat.columns] == [
-        *("variant", "all", "real-like (6)", "real-like interval"),
+        *("variant", "all", "realistic (6)", "realistic interval"),
         *("hard (6)", "hard interval", "street (12)"),
     ]
     assert pat.rows[1] == (
         *("both", 0.6, 0.65, pytest.approx((0.55, 0.75))),
         *(0.55, pytest.approx((0.45, 0.65)), 0.65),
     )
-    # Copying is best on the real-like half, both on the hard one; the oracle does not compete.
+    # Copying is best on the realistic split, both on the hard one; the oracle does not compete.
     assert pat.best_cells() == {(1, 1), (0, 2), (1, 4), (0, 6)}
     assert "n = 6" in " ".join(pat.footnotes)
     assert [column.name for column in stq.columns][2:] == [
-        *("real-like (6)", "hard (6)", "street (12)"),
+        *("realistic (6)", "hard (6)", "street (12)"),
     ]
 
 
@@ -78,7 +78,7 @@ def test_sweeps_show_each_half_over_the_interval():
         table.title: table for table in run_tables(run(summary=rows, scores_by_group=entries))
     }
     assert tables["PAT over the temporal interval, hard (6)"].rows == (("copy", 0.4, 0.2),)
-    assert tables["PAT over the temporal interval, real-like (6)"].rows == (("copy", 0.8, 0.4),)
+    assert tables["PAT over the temporal interval, realistic (6)"].rows == (("copy", 0.8, 0.4),)
     assert tables["PAT over the temporal interval"].rows == (("copy", 0.5, 0.5),)
 
 
@@ -89,14 +89,14 @@ def interval_of(tau):
 def test_halves_stand_side_by_side(grouped):
     for entry in grouped["scores_by_group"]:
         entry["scores"] |= {"TQ": entry["scores"]["PAT"] + 0.01}
-    table = halves_table(grouped)
+    table = splits_table(grouped)
     assert [column.name for column in table.columns] == [
-        *("variant", "real-like PAT", "real-like TQ", "real-like STQ"),
+        *("variant", "realistic PAT", "realistic TQ", "realistic STQ"),
         *("hard PAT", "hard TQ", "hard STQ"),
     ]
     assert table.rows[1] == ("both", 0.65, 0.66, 0.325, 0.55, 0.56, 0.275)
     assert table.best_cells() == {(0, 1), (0, 2), (0, 3), (1, 4), (1, 5), (1, 6)}
-    assert table.footnotes == ("Sequences: real-like (6), hard (6).",)
+    assert table.footnotes == ("Sequences: realistic (6), hard (6).",)
 
 
 def test_halves_and_kinds_crossed_have_no_column(grouped):

@@ -1,6 +1,6 @@
 from helpers.results import interval
 
-from mapt_bench.reports.differences import paired_tables
+from mapt_bench.reports.difference_tables import paired_tables
 
 
 def entry(difference, low, high):

@@ -1,9 +1,9 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
 from helpers.results import interval, run, summary_row, sweep
 
-from mapt_bench.reports.differences import differences_table
+from mapt_bench.reports.difference_tables import differences_table
 from mapt_bench.reports.formats import render_table
-from mapt_bench.reports.run import (
+from mapt_bench.reports.run_tables import (
     CLAIMED,
     claims_table,
     run_tables,
@@ -109,7 +109,7 @@ def test_claims_that_cannot_be_compared_share_one_footnote():
     table = claims_table(run(claims=claims))
     assert render_table(table, "text").splitlines() == [
         "Claims of the paper",
-        "Claimed numbers are the paper's; none of them was measured here.",
+        "Claimed numbers are the paper's; none was measured here.",
         "PAT, motion 61.61; PAT, both heads 62.65: not measured: toy.",
     ]
 

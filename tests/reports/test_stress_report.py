@@ -4,11 +4,10 @@ import pytest
 from helpers.results import interval, run, summary_row
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.reports.end_labels import spread
-from mapt_bench.reports.links import group_table
-from mapt_bench.reports.marks import COPY, ORACLE, line_marks
-from mapt_bench.reports.stress import fusion_table, stress_tables
-from mapt_bench.reports.stress_plots import plot_levels, write_stress_plots
+from mapt_bench.reports.link_tables import group_table
+from mapt_bench.reports.plot_style import COPY, ORACLE, line_marks
+from mapt_bench.reports.run_tables import fusion_table, stress_tables
+from mapt_bench.reports.stress_plots import plot_levels, spread, write_stress_plots
 
 LABELS = ("copy", "both", "both:appearance-first", "both:simultaneous", "oracle")
 
@@ -132,7 +131,7 @@ def test_orders_of_fusion_are_crossed_with_levels():
 
 
 def test_rates_leave_empty_ranges_out_and_count_the_rest():
-    table = tables_by_title(stress_run())["Links kept by visible fraction"]
+    table = tables_by_title(stress_run())["Association accuracy by visible fraction"]
     assert [column.name for column in table.columns] == ["variant", "hidden", "over 95 %"]
     assert table.texts()[0] == ["copy", "25.00", "75.00"]
     assert "Links: hidden: 4; over 95 %: 40." in table.footnotes[1]
@@ -166,7 +165,7 @@ def test_a_break_point_that_is_no_limit_is_told():
     entry = next(each for each in result["break_points"] if each["variant"] == "both")
     entry["over_size"] = {**entry["over_size"], "rises_again": True}
     notes = tables_by_title(result)[title].footnotes
-    assert any(note.startswith("Rises again: both (bars) keep half or more") for note in notes)
+    assert any(note.startswith("Rises again: both (bars) link half or more") for note in notes)
 
 
 def test_frag_is_said_to_depend_on_segments():
@@ -176,7 +175,7 @@ def test_frag_is_said_to_depend_on_segments():
 
 def test_nothing_hidden_is_told():
     table = tables_by_title(stress_run(occluder=None))["bars: PAT, TQ and STQ by level"]
-    assert any("Nothing was hidden" in note for note in table.footnotes)
+    assert any("No occlusion" in note for note in table.footnotes)
 
 
 def test_groups_are_ordered_and_those_of_the_same_sequences_stand_once():
@@ -198,9 +197,11 @@ def test_groups_are_ordered_and_those_of_the_same_sequences_stand_once():
     ]
     table = group_table(run(links_by_group=entries, groups=groups))
     assert [column.name for column in table.columns] == [
-        *("variant", "half real-like", "half hard", "kind street", "kind crowd", "speed high"),
+        *("variant", "realistic split", "hard split", "kind street", "kind crowd", "speed high"),
     ]
-    assert table.footnotes[1] == ("The same sequences as kind street, and so no column: speed low.")
+    assert table.footnotes[1] == (
+        "No column, because the sequences are those of kind street: speed low."
+    )
     # A result that does not say which sequences a group has.
     assert len(group_table(run(links_by_group=entries)).columns) == 7
 

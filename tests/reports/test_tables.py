@@ -199,7 +199,7 @@ def test_the_suffix_decides_the_format(table, tmp_path):
 
 
 def test_unknown_formats_are_refused(table, tmp_path):
-    with pytest.raises(ConfigError, match=r"suffix '.xls' tells no table format") as caught:
+    with pytest.raises(ConfigError, match=r"suffix '.xls' names no table format") as caught:
         write_table(table, tmp_path / "table.xls")
     assert caught.value.where.endswith("table.xls")
     assert list(tmp_path.iterdir()) == []

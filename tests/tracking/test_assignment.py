@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from mapt_bench.tracking.assignment import assign, assign_greedily
+from mapt_bench.tracking.affinity import assign, assign_greedily
 
 _tables = arrays(
     np.float64, st.tuples(st.integers(0, 4), st.integers(0, 4)), elements=st.floats(0, 1)

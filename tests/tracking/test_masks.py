@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from mapt_bench.tracking.affinity import PROXIMITIES, mask_proximity
 from mapt_bench.tracking.masks import MAX_MASK_CELLS, mask_stride, segment_boxes, soft_masks
-from mapt_bench.tracking.proximity import PROXIMITIES, mask_proximity
 
 
 @pytest.mark.parametrize(

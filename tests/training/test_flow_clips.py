@@ -9,7 +9,7 @@ from helpers.annotated_scenes import AnnotatedScene
 from helpers.scenes import Box
 from helpers.training_jobs import moving_boxes
 
-from mapt_bench.baselines.flownet2.operators import warp
+from mapt_bench.baselines.flownet2.flow_layers import warp
 from mapt_bench.errors import DataError
 from mapt_bench.labels import FlowField
 from mapt_bench.synthetic.settings import WorldSettings

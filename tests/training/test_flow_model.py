@@ -11,10 +11,11 @@ from helpers.scenes import Box, DrawnVideo
 from helpers.training_jobs import small_job
 
 from mapt_bench.baselines import build_associator
-from mapt_bench.baselines.flow_sources import FlowOptions, build_flow_source
+from mapt_bench.baselines.flow_sources import build_flow_source
 from mapt_bench.baselines.flownet2 import FlowNet2, NarrowWidth, load_narrow_flownet2
-from mapt_bench.baselines.flownet2.network import FlowNet2 as Network
-from mapt_bench.baselines.flownet2.start import prepare_for_training
+from mapt_bench.baselines.flownet2.narrow import prepare_for_training
+from mapt_bench.baselines.flownet2.stack import FlowNet2 as Network
+from mapt_bench.baselines.tracker_options import FlowOptions
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import Frame, label_space
 from mapt_bench.model.targets import Clip, FlowTargets

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
-from mapt_bench.baselines.mapt_entries import describe_for_mapt
+from mapt_bench.baselines.mapt_trackers import describe_for_mapt
 from mapt_bench.baselines.registry import AssociatorEntry, TrackerEntry
 from mapt_bench.code_closure import PACKAGE, code_fingerprint, root_of
 from mapt_bench.evaluation.tracking_run import match_saved_segments

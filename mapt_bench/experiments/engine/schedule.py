@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mapt_bench.baselines.plugins import UserTracker
 from mapt_bench.baselines.registry import TrackerEntry
 from mapt_bench.baselines.rows import tracker_entry
+from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.engine._keys import Keys
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip

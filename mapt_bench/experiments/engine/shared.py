@@ -7,8 +7,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import describe_for_mapt
+from mapt_bench.baselines.mapt_trackers import describe_for_mapt
+from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.experiments.engine.segment_files import archive_path, find_segments
 from mapt_bench.experiments.plans.source import DataSource
 from mapt_bench.experiments.plans.weights import MaptWeights
@@ -231,7 +231,7 @@ class SharedVideo:
         if mapt is None:
             found = self._archives[name].read(index)
         else:
-            options = FlowOptions(weights=mapt.path)
+            options = MaptOptions(weights=mapt.path)
             found = describe_for_mapt(options, self.video.frame(index), self.segments(name, index))
         if index < self.video.room:
             self._segments[place] = found

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from mapt_bench.baselines.choice import TrackerChoice
-from mapt_bench.baselines.flow_sources import FLOW_PREFIX, FlowOptions
-from mapt_bench.baselines.plugins import UserTracker
 from mapt_bench.baselines.rows import tracker_entry
+from mapt_bench.baselines.tracker_options import FlowOptions, MaptOptions
+from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.engine.shared import SharedVideo, WorkOfUnit
 from mapt_bench.experiments.plans.variant import Variant
@@ -167,12 +167,10 @@ def _choice(variant: Variant, pair: int) -> TrackerChoice:
     """Return the tracker of a row, with its networks and all its settings."""
     _check_source(variant)
     flow = FlowOptions() if variant.weights is None else FlowOptions(weights=variant.weights.path)
-    looks = FlowOptions()
+    mapt = MaptOptions()
     if variant.mapt is not None:
-        looks = FlowOptions(weights=variant.mapt.path, switches=variant.switches)
-    if not variant.associator.startswith(FLOW_PREFIX) and variant.mapt is not None:
-        flow, looks = looks, FlowOptions()
-    return TrackerChoice(variant.row, pair, flow, looks, variant.settings)
+        mapt = MaptOptions(weights=variant.mapt.path, switches=variant.switches)
+    return TrackerChoice(variant.row, pair, flow, mapt, variant.settings)
 
 
 def _check_source(variant: Variant) -> None:

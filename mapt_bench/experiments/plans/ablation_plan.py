@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
-from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
 from mapt_bench.experiments.plans.variant import Variant

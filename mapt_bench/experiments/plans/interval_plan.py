@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from mapt_bench.baselines.rows import tracker_entry
-from mapt_bench.baselines.tuned import DEFAULT_THRESHOLDS, ThresholdsName
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.ablation_plan import flows_left_out, in_order
 from mapt_bench.experiments.plans.plan import Cell, Plan, Sweep

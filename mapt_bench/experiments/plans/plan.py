@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mapt_bench.baselines.tuned import ThresholdsName
+from mapt_bench.baselines.thresholds import ThresholdsName
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.segment_sources import OWN_SEGMENTS
 from mapt_bench.experiments.plans.variant import Variant

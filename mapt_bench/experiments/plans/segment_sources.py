@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.baselines.flow_sources import FlowOptions
-from mapt_bench.baselines.mapt_entries import mapt_segmenter
+from mapt_bench.baselines.mapt_trackers import mapt_segmenter
 from mapt_bench.baselines.noise import SegmentNoise
 from mapt_bench.baselines.segmenters import GROUND_TRUTH, GroundTruthSegments, SavedSegments
+from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.code_closure import not_followed
 from mapt_bench.data import StoredSequence
 from mapt_bench.data.fingerprint import maps_fingerprint
@@ -142,7 +142,7 @@ class SegmentSource:
 @not_followed
 def _found(source: SegmentSource, video: Video, index: int, seed: int, device: str) -> Segmenter:
     weights = None if source.mapt is None else source.mapt.path
-    return mapt_segmenter(FlowOptions(weights=weights, device=device))
+    return mapt_segmenter(MaptOptions(weights=weights, device=device))
 
 
 @not_followed

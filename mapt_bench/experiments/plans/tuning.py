@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapt_bench.baselines.settings import Setting
+from mapt_bench.baselines.thresholds import Setting
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.plan import Cell, Plan
 from mapt_bench.experiments.plans.variant import Variant

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mapt_bench.baselines.rows import Row, ThresholdsOrigin
-from mapt_bench.baselines.settings import Setting
+from mapt_bench.baselines.thresholds import Setting
 from mapt_bench.experiments.plans.weights import MaptWeights, NetworkWeights
 
 __all__ = ["Group", "UserCode", "Variant"]

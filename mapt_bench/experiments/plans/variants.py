@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mapt_bench.baselines.flow_sources import FLOW_PREFIX
-from mapt_bench.baselines.mapt_entries import mapt_tracker_names
-from mapt_bench.baselines.plugins import UserTracker
+from mapt_bench.baselines.registry import mapt_tracker_names
 from mapt_bench.baselines.rows import (
     DEFAULT_MEMORY,
     Row,
@@ -15,8 +14,8 @@ from mapt_bench.baselines.rows import (
     thresholds_of,
     tracker_entry,
 )
-from mapt_bench.baselines.settings import Setting
-from mapt_bench.baselines.tuned import ThresholdsName, settings_of
+from mapt_bench.baselines.thresholds import Setting, ThresholdsName, settings_of
+from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.variant import Group, UserCode, Variant
 from mapt_bench.experiments.plans.weights import (

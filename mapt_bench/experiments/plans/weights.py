@@ -6,11 +6,11 @@ from pathlib import Path
 
 from mapt_bench.baselines.flow_sources import (
     FLOW_PREFIX,
-    FlowOptions,
     build_flow_source,
     flow_entry,
 )
-from mapt_bench.baselines.mapt_entries import mapt_parts
+from mapt_bench.baselines.mapt_trackers import mapt_parts
+from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import file_sha256
 from mapt_bench.weights import (
@@ -96,7 +96,7 @@ def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> M
         DataError: If the file is missing or damaged, or its weights do not fit.
     """
     path = weights_file(weights)
-    parts = mapt_parts(FlowOptions(weights=path))
+    parts = mapt_parts(MaptOptions(weights=path))
     return MaptWeights(
         name=name or _name_of(path),
         path=path,

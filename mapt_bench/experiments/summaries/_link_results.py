@@ -8,12 +8,12 @@ from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.summaries.group_results import group_members
 from mapt_bench.metrics import LinkEvents
-from mapt_bench.metrics.break_point import break_point
 from mapt_bench.metrics.link_rates import (
     FULL_OCCLUSIONS,
     GAP_BINS,
     Bin,
     Rate,
+    break_point,
     kept_by_displacement,
     kept_by_gap,
     kept_by_visibility,

@@ -9,7 +9,7 @@ import numpy as np
 from mapt_bench.experiments.engine.runner import CellOutcome
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import SequenceSums, averaged_classes, flat_scores, pat_variant, pool
-from mapt_bench.metrics.tracking import class_measures
+from mapt_bench.metrics.mot import class_measures
 from mapt_bench.metrics.uncertainty import ComparisonFamily, Sample, ScoreStatistics
 
 __all__ = ["INTERVAL_SCORES", "Comparisons", "averaged_class_names", "cell_scores", "class_scores"]

@@ -1,0 +1,196 @@
+"""MAPT's trackers: its two heads, alone and together, over segments from any source.
+
+The network, and with it torch, is imported only when one is built.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from mapt_bench.baselines.registry import register
+from mapt_bench.baselines.thresholds import FUSION, LEARNED, MOTION
+from mapt_bench.baselines.tracker_options import (
+    AssociatorOptions,
+    FlowOptions,
+    MaptOptions,
+    two_step_settings,
+)
+from mapt_bench.code_closure import not_followed
+from mapt_bench.errors import ConfigError
+from mapt_bench.labels import Frame
+from mapt_bench.tracking import Associator, FrameSegments, Propagation, Segmenter
+from mapt_bench.tracking.two_step import Order
+from mapt_bench.weights import DEFAULT_MAPT, shipped_weights, weights_file
+
+if TYPE_CHECKING:
+    from mapt_bench.model import MAPT
+
+__all__ = [
+    "MaptParts",
+    "describe_for_mapt",
+    "mapt_over",
+    "mapt_parts",
+    "mapt_segmenter",
+    "mapt_weights",
+]
+
+
+def mapt_weights(options: MaptOptions) -> Path:
+    """Return the name or file of the weights that MAPT runs with.
+
+    Raises:
+        ConfigError: If none were given and none ship.
+    """
+    if options.weights is not None:
+        return options.weights
+    if DEFAULT_MAPT not in shipped_weights():
+        raise ConfigError(
+            "mapt needs trained weights, and this copy of the package has none: give --weights "
+            "FILE, which mapt-bench train writes"
+        )
+    return Path(DEFAULT_MAPT)
+
+
+def mapt_segmenter(options: MaptOptions) -> Segmenter:
+    """Return the segmenter of MAPT.
+
+    Args:
+        options: Weights, those that ship if it names none, and device.
+
+    Raises:
+        ConfigError: If there are no weights, or their file names no model.
+        DataError: If they cannot be used.
+    """
+    from mapt_bench.model import MaptSegmenter
+
+    return MaptSegmenter(_checked_model(options))
+
+
+@not_followed
+def mapt_over(propagation: Propagation, options: AssociatorOptions) -> Associator:
+    """Return MAPT's two-step association with another propagation than its motion head.
+
+    Args:
+        propagation: Propagates masks.
+        options: Options of the associator; ``mapt`` names the weights.
+
+    Raises:
+        ConfigError: If there are no weights, or their file names no model.
+        DataError: If they cannot be used.
+    """
+    from mapt_bench.model import MaptAssociator
+
+    return MaptAssociator(
+        _checked_model(options.mapt),
+        settings=two_step_settings(options, is_learned=True),
+        propagation=propagation,
+        share=options.share,
+    )
+
+
+class MaptParts(NamedTuple):
+    """Properties of a trained MAPT.
+
+    Attributes:
+        label_space: Name of its label space.
+        has_motion: Whether it has a motion head.
+        has_appearance: Whether it has an appearance head.
+    """
+
+    label_space: str
+    has_motion: bool
+    has_appearance: bool
+
+
+def mapt_parts(options: MaptOptions) -> MaptParts:
+    """Load a MAPT and return its properties.
+
+    Raises:
+        ConfigError: If there are no weights, or their file names no model.
+        DataError: If they cannot be used.
+    """
+    model = _checked_model(options)
+    return MaptParts(
+        model.config.labels.name, model.motion is not None, model.appearance is not None
+    )
+
+
+@not_followed
+def describe_for_mapt(options: MaptOptions, frame: Frame, segments: FrameSegments) -> FrameSegments:
+    """Compute the cues by which MAPT links segments; its own detections have them already.
+
+    Args:
+        options: Weights and device.
+        frame: The frame, with its image.
+        segments: Segments of the frame, from any source.
+
+    Raises:
+        ConfigError: If there are no weights, or their file names no model.
+        DataError: If they cannot be used, or image and segments differ in size.
+    """
+    from mapt_bench.model.cues import MaptCues
+
+    model = _checked_model(options)
+    if segments.cues is not None and segments.cues.source == model.source:
+        return segments
+    return MaptCues(model).describe(frame.image, segments)
+
+
+def _weights_by_role(flow: FlowOptions, mapt: MaptOptions) -> Mapping[str, Path]:
+    return {"tracker": mapt_weights(mapt)}
+
+
+_SETTINGS = {
+    "motion": MOTION,
+    "appearance": LEARNED,
+    "both": (*MOTION, *LEARNED, *FUSION),
+}
+
+
+def _register(
+    name: str,
+    summary: str,
+    heads: Literal["motion", "appearance", "both"],
+    order: Order = "motion-first",
+) -> None:
+    @register(
+        name,
+        summary,
+        needs_images=True,
+        supports_pair=True,
+        supports_memory=True,
+        uses_mapt=True,
+        weights_of=_weights_by_role,
+        settings=_SETTINGS[heads],
+    )
+    def _build(options: AssociatorOptions) -> Associator:
+        from mapt_bench.model import MaptAssociator
+
+        settings = two_step_settings(options, order, is_learned=True)
+        model = _checked_model(options.mapt)
+        return MaptAssociator(model, heads=heads, settings=settings, share=options.share)
+
+
+_register("mapt", "masks propagated by the motion head, then learned embeddings", "both")
+_register("mapt:motion", "masks propagated by the motion head only", "motion")
+_register("mapt:appearance", "learned embeddings only, without propagated features", "appearance")
+_register(
+    "mapt:appearance-first", "learned embeddings, then propagated masks", "both", "appearance-first"
+)
+_register("mapt:simultaneous", "both heads in one joint affinity", "both", "simultaneous")
+
+
+def _checked_model(options: MaptOptions) -> "MAPT":
+    return _model(weights_file(mapt_weights(options)), options.device, options.switches)
+
+
+@lru_cache(maxsize=8)
+def _model(weights: Path, device: str, switches: tuple[str, ...]) -> "MAPT":
+    """Load a model, or return a recent one again: every video has a tracker of its own."""
+    from mapt_bench.baselines.flow_networks import usable_device
+    from mapt_bench.model import load_mapt, switched
+
+    if switches:
+        return switched(_model(weights, device, switches[:-1]), switches[-1])
+    return load_mapt(weights, device=usable_device(device))

@@ -1,0 +1,322 @@
+"""Trackers that a user wrote: ``package.module:Class``, or an entry point of a package.
+
+An *associator* has ``start(info)`` and ``associate(frame, segments)``; it links the segments of a
+segmenter. A *whole tracker* has ``start(info)`` and ``step(frame)``; it finds its own segments.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.baselines.registry import TrackerEntry
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError, nearest
+from mapt_bench.labels import Frame, PanopticMap, VideoInfo
+from mapt_bench.tracking import Association, Associator, FrameSegments, Tracker
+from mapt_bench.tracking.loop import blamed
+from mapt_bench.user_code import attribute_of, source_fingerprint
+
+__all__ = ["ENTRY_POINT_GROUP", "UserTracker", "plugin_names", "user_tracker", "wrapped_tracker"]
+
+ENTRY_POINT_GROUP = "mapt_bench.trackers"
+"""Installed packages offer trackers under this group; each leads to a tracker class."""
+
+_FORM = "package.module:Class"
+_ASSOCIATOR, _WHOLE = "associate", "step"
+_MEMORY, _PAIR = "memory", "pair"
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserTracker(TrackerEntry):
+    """What is known of a user's tracker before it is built.
+
+    Attributes:
+        factory: The class, or a function that returns a tracker.
+        is_whole: Whether it finds its own segments, rather than linking given ones.
+        parameters: Names of the arguments that its settings may set.
+        takes_anything: Whether it takes settings of any name.
+        fingerprint: Hash of its source, see :func:`~mapt_bench.user_code.source_fingerprint`.
+    """
+
+    factory: Callable[..., object]
+    is_whole: bool
+    parameters: tuple[str, ...]
+    takes_anything: bool
+    fingerprint: str
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that its class does not take, or the lack of one that it needs.
+
+        Raises:
+            ConfigError: If a name is unknown, or an argument without a default is missing.
+        """
+        for name in settings:
+            if name not in self.parameters and not self.takes_anything:
+                raise ConfigError(
+                    f"tracker {self.name!r} has no setting {name!r}; settings are the arguments "
+                    f"of its class; {nearest(name, self.parameters)}"
+                )
+        try:
+            _signature(self.factory).bind(**settings, **self._given(0, 1))
+        except TypeError as problem:
+            raise ConfigError(
+                f"tracker {self.name!r} cannot be built: {problem}; give the argument a default, "
+                f"or write it in the row, as in {self.name},NAME=VALUE"
+            ) from problem
+
+    def build(
+        self, settings: Mapping[str, Any], *, memory: int = 0, pair: int = 1
+    ) -> Associator | Tracker:
+        """Build one.
+
+        Args:
+            settings: Arguments of its class.
+            memory: Frames that a lost track is kept for; passed on if the class takes it.
+            pair: Pairing interval in frames; passed on if the class takes it.
+
+        Raises:
+            ConfigError: If settings do not fit, or what is built is no such tracker.
+            TrackerError: If its own code fails.
+        """
+        self.check(settings)
+        built = _built(self.name, self.factory, {**settings, **self._given(memory, pair)})
+        if _is_whole(self.name, built) != self.is_whole:
+            raise ConfigError(f"{self.name!r} builds trackers of two kinds; write two functions")
+        return _WholeTracker(self.name, built) if self.is_whole else _Linker(self.name, built)
+
+    def _given(self, memory: int, pair: int) -> dict[str, int]:
+        return {
+            **({_MEMORY: memory} if self.supports_memory else {}),
+            **({_PAIR: pair} if self.supports_pair else {}),
+        }
+
+
+def plugin_names() -> tuple[str, ...]:
+    """Names of the trackers that installed packages offer, sorted."""
+    return tuple(sorted(_points(entry_points)))
+
+
+@lru_cache(maxsize=1)
+def _points(installed: Callable[..., Iterable[EntryPoint]]) -> dict[str, EntryPoint]:
+    """Return the offered trackers by name. Searching all packages is slow, so it is done once."""
+    return {point.name: point for point in installed(group=ENTRY_POINT_GROUP)}
+
+
+def user_tracker(name: str) -> UserTracker:
+    """Import a user's tracker and say what it is.
+
+    A class that takes an argument ``memory`` supports ``+memory``, and one that takes ``pair`` a
+    pairing interval. ``needs_images = False`` on the class says that it reads no images.
+
+    Args:
+        name: ``package.module:Class``, looked for in the current folder too, or the name of an
+            entry point of the group ``mapt_bench.trackers``.
+
+    Raises:
+        ConfigError: If it is not found, cannot be imported, or is no tracker.
+        TrackerError: If its own code fails.
+    """
+    points = {} if ":" in name else _points(entry_points)
+    if name in points:
+        found, module = _of_entry_point(points[name]), points[name].module
+    else:
+        found = attribute_of(name, kind="tracker", form=_FORM)
+        module = name.partition(":")[0]
+    if not callable(found):
+        raise ConfigError(f"{name!r} is a {type(found).__name__}; expected a tracker class")
+    return _examined(name, found, module)
+
+
+def wrapped_tracker(tracker: object) -> Associator | Tracker:
+    """Return a user's tracker object with the checks that trackers have when named.
+
+    Args:
+        tracker: Object with ``start(info)``, and ``associate(frame, segments)`` or ``step(frame)``.
+
+    Raises:
+        ConfigError: If it is neither an associator nor a whole tracker, or could be both.
+    """
+    name = f"{type(tracker).__module__}:{type(tracker).__qualname__}"
+    return _WholeTracker(name, tracker) if _is_whole(name, tracker) else _Linker(name, tracker)
+
+
+@lru_cache(maxsize=32)
+def _examined(name: str, found: Callable[..., object], module: str) -> UserTracker:
+    """Return what is known of a class or function; a function is called to see what it builds."""
+    parameters = _signature(found).parameters.values()
+    named = tuple(each.name for each in parameters if each.kind in _NAMED)
+    shown = found if _has_method(found) else _built(name, found, {})
+    needs_images = getattr(shown, "needs_images", True)
+    return UserTracker(
+        name=name,
+        summary=(inspect.getdoc(found) or "a tracker of the user").partition("\n")[0],
+        # A property says nothing before the tracker is built: then images count as read.
+        needs_images=needs_images if isinstance(needs_images, bool) else True,
+        supports_pair=_PAIR in named,
+        supports_memory=_MEMORY in named,
+        factory=found,
+        is_whole=_is_whole(name, shown),
+        parameters=tuple(each for each in named if each not in (_MEMORY, _PAIR)),
+        takes_anything=any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters),
+        fingerprint=source_fingerprint(module),
+    )
+
+
+def _of_entry_point(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except Exception as problem:  # whatever a user's module may raise
+        raise ConfigError(
+            f"tracker {point.name!r} is offered as {point.value!r}, which cannot be imported: "
+            f"{problem}; repair or remove that package"
+        ) from problem
+
+
+def _signature(factory: Callable[..., object]) -> inspect.Signature:
+    try:
+        return inspect.signature(factory)
+    except ValueError:  # some classes written in C have no signature
+        return inspect.Signature()
+
+
+def _built(name: str, factory: Callable[..., object], arguments: Mapping[str, Any]) -> object:
+    try:
+        return factory(**arguments)
+    except MaptBenchError:
+        raise
+    except Exception as problem:  # whatever a user's code may raise
+        raise TrackerError(
+            f"tracker {name!r} could not be built: {type(problem).__name__}: {problem}"
+        ) from problem
+
+
+def _has_method(found: object) -> bool:
+    return any(callable(getattr(found, word, None)) for word in (_ASSOCIATOR, _WHOLE))
+
+
+def _is_whole(name: str, found: object) -> bool:
+    """Return whether a class or an instance is a whole tracker, rather than an associator.
+
+    Raises:
+        ConfigError: If it is neither, or could be both.
+    """
+    links, steps, starts = (
+        callable(getattr(found, word, None)) for word in (_ASSOCIATOR, _WHOLE, "start")
+    )
+    if links and steps:
+        raise ConfigError(
+            f"{name!r} has both associate and step; an associator links given segments, a whole "
+            "tracker finds its own; rename one of the two methods"
+        )
+    if not (links or steps) or not starts:
+        raise ConfigError(
+            f"{name!r} is no tracker: it lacks "
+            f"{'start' if links or steps else 'step and associate'}; a whole tracker has "
+            "start(info) and step(frame) -> PanopticMap, an associator start(info) and "
+            "associate(frame, segments) -> Association"
+        )
+    return steps
+
+
+class _WholeTracker:
+    """A user's whole tracker: it gets a copy of each image, which others read as well."""
+
+    def __init__(self, name: str, tracker: Any) -> None:  # noqa: ANN401 - checked before
+        self._name = name
+        self._tracker = tracker
+        self.needs_images = bool(getattr(tracker, "needs_images", True))
+
+    def start(self, info: VideoInfo) -> None:
+        """Start the user's tracker."""
+        with blamed(self._name, info.name):
+            self._tracker.start(info)
+        self._video = info.name
+
+    def step(self, frame: Frame) -> PanopticMap:
+        """Return what the user's tracker returns; the loop checks it."""
+        with blamed(self._name, f"{self._video}/{frame.name}"):
+            found: PanopticMap = self._tracker.step(_own_frame(frame))
+        return found
+
+
+class _Linker:
+    """A user's associator: what it returns is checked, and what it gets belongs to others too."""
+
+    def __init__(self, name: str, associator: Any) -> None:  # noqa: ANN401 - checked before
+        self._name = name
+        self._associator = associator
+        self.needs_images = bool(getattr(associator, "needs_images", True))
+
+    def start(self, info: VideoInfo) -> None:
+        """Start the user's associator."""
+        with blamed(self._name, info.name):
+            self._associator.start(info)
+        self._video = info.name
+
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
+        """Return what the user's associator decides.
+
+        Raises:
+            DataError: If it is no decision about these segments.
+            TrackerError: If the user's code fails.
+        """
+        where = f"{self._video}/{frame.name}"
+        with blamed(self._name, where):
+            found = self._associator.associate(_own_frame(frame), _read_only(segments))
+        return _checked(self._name, found, segments, where)
+
+
+def _own_frame(frame: Frame) -> Frame:
+    return Frame(frame.index, frame.name, frame.image.copy if frame.has_image else None)
+
+
+def _read_only(segments: FrameSegments) -> FrameSegments:
+    embeddings = segments.embeddings
+    return replace(
+        segments,
+        stuff=_locked(segments.stuff),
+        index_map=_locked(segments.index_map),
+        class_ids=_locked(segments.class_ids),
+        scores=_locked(segments.scores),
+        embeddings=None if embeddings is None else _locked(embeddings),
+    )
+
+
+def _locked(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _checked(name: str, found: object, segments: FrameSegments, where: str) -> Association:
+    wanted = f"tracker {name}: associate returned"
+    if not isinstance(found, Association):
+        raise DataError(f"{wanted} a {type(found).__name__}; expected an Association", where=where)
+    ids = np.asarray(found.ids)
+    if ids.shape != (segments.count,) or not (np.issubdtype(ids.dtype, np.integer) or not ids.size):
+        raise DataError(
+            f"{wanted} ids of shape {ids.shape} and type {ids.dtype}; expected "
+            f"{segments.count} whole numbers, one a segment",
+            where=where,
+        )
+    if {len(found.steps), len(found.ages)} - {0, segments.count}:
+        raise DataError(
+            f"{wanted} {len(found.steps)} steps and {len(found.ages)} ages; expected "
+            f"{segments.count} of each, one a segment, or none",
+            where=where,
+        )
+    given = list(zip(segments.class_ids.tolist(), ids.tolist(), strict=True))
+    twice = [number for kind, number in given if number > 0 and given.count((kind, number)) > 1]
+    if twice:
+        raise DataError(
+            f"{wanted} id {twice[0]} for two segments of one class; expected an id of its own for "
+            "each, or a negative one to drop a segment",
+            where=where,
+        )
+    return replace(found, ids=ids.astype(np.int64))

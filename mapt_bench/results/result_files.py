@@ -1,0 +1,316 @@
+"""Result files, read back as rows of scores that can be compared."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mapt_bench.errors import DataError, nearest
+from mapt_bench.results.result_views import (
+    OWN_SEGMENTS,
+    SCORES,
+    part_of,
+    row_interval,
+    row_name,
+    row_score,
+    run_parts,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "EVALUATION",
+    "EVALUATIONS",
+    "RUN",
+    "ResultFile",
+    "ResultRow",
+    "load_result",
+]
+
+EVALUATION = "mapt-bench/evaluation/2"
+EVALUATIONS = "mapt-bench/evaluations/2"
+RUN = "mapt-bench/run/1"
+
+_OUTDATED = ("mapt-bench/evaluation/1", "mapt-bench/evaluations/1")
+"""Their PAT, PQ and LSTQ may be averaged over classes of other predictions."""
+
+Scores = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class ResultRow:
+    """One prediction, or one variant of a run (under one temporal interval).
+
+    Attributes:
+        name: Unique in its file; rows of two files are matched by it.
+        label: What tables call it; unique too.
+        scores: Shares as fractions, counts as they are; ``None`` is undefined.
+        sequences: Scores of each sequence.
+        protocol: What the scores depend on: ``pat``, ``dataset``, ``classes``, ``segments`` and
+            more, as far as stated.
+        condition: Of a row of a run: ``variant``, ``group``, ``memory``, ``segments``,
+            ``trained``, ``interval`` (``"drop"`` or ``"pair"``) and ``tau`` of a sweep,
+            ``stressor`` and ``level`` of a stress test, as far as stated.
+        intervals: Confidence intervals by score, as ``docs/statistics.md`` describes them.
+    """
+
+    name: str
+    label: str
+    scores: Scores
+    sequences: Mapping[str, Scores]
+    protocol: Mapping[str, Any]
+    condition: Mapping[str, Any] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """Every row of one file.
+
+    Attributes:
+        path: The file itself, also where a run's folder was given.
+        schema: As the file states it.
+        rows: By name.
+        origin: Fingerprints of the ``data``, the ``segments`` and the ``weights`` of networks, and
+            the ``seed``, as text and as far as stated.
+    """
+
+    path: Path
+    schema: str
+    rows: Mapping[str, ResultRow]
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return every score as a pandas frame: one line a row, sequence and score.
+
+        Returns:
+            Columns ``row`` and ``label``; those of :attr:`ResultRow.condition` that any row
+            states; ``sequence``, missing (``isna()``) for the scores of the pooled sequences;
+            ``score``; ``value``, shares as fractions, NaN where undefined; ``low`` and ``high``,
+            the confidence interval of the pooled score, NaN where there is none.
+
+        Example:
+            >>> row = ResultRow("mine", "mine", {"PAT": 0.5}, {"0001": {"PAT": 0.25}}, {})
+            >>> result = ResultFile(Path("mine.json"), EVALUATION, {"mine": row})
+            >>> frame = result.to_frame()
+            >>> frame[frame["sequence"].isna()][["row", "score", "value"]].values.tolist()
+            [['mine', 'PAT', 0.5]]
+            >>> frame[frame["sequence"] == "0001"]["value"].tolist()
+            [0.25]
+        """
+        import pandas as pd  # here, because comparing results needs no pandas
+
+        conditions = dict.fromkeys(name for row in self.rows.values() for name in row.condition)
+        names = ("row", "label", *conditions, "sequence", "score", "value", "low", "high")
+        lines = [line for row in self.rows.values() for line in _lines(row, tuple(conditions))]
+        frame = pd.DataFrame(lines, columns=list(names))
+        return frame.astype({"value": float, "low": float, "high": float})
+
+
+def _lines(row: ResultRow, conditions: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the lines of a row, those of the pooled sequences first."""
+    given = (row.name, row.label, *(row.condition.get(name) for name in conditions))
+    pooled = []
+    for score, value in row.scores.items():
+        interval = row.intervals.get(score, {})
+        pooled.append((*given, None, score, value, interval.get("low"), interval.get("high")))
+    return pooled + [
+        (*given, sequence, score, value, None, None)
+        for sequence, scores in row.sequences.items()
+        for score, value in scores.items()
+    ]
+
+
+def load_result(path: Path | str) -> ResultFile:
+    """Read an evaluation, several evaluations, or a run.
+
+    Args:
+        path: A JSON file, or the folder of a run, which holds ``results.json``.
+
+    Raises:
+        DataError: If there is no such file, it is no JSON, its schema is another, or something
+            that the schema promises is not in it.
+    """
+    path = Path(path)
+    file = path / "results.json" if path.is_dir() else path
+    data = _load(file)
+    schema = data.get("schema")
+    try:
+        origin: dict[str, str] = {}
+        if schema == EVALUATION:
+            rows = [_evaluation_row(data)]
+        elif schema == EVALUATIONS:
+            rows = [_evaluation_row(member) for member in data["evaluations"]]
+        elif schema == RUN:
+            rows = _run_rows(data)
+            origin = _origin(data.get("provenance") or {})
+        else:
+            raise DataError(_wrong_schema(data), where=file)
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise DataError(
+            f"does not hold what {schema} promises ({type(problem).__name__}: {problem}); "
+            "write it again with this version of mapt-bench",
+            where=file,
+        ) from problem
+    by_name = {row.name: row for row in rows}
+    if len(by_name) < len(rows):
+        names = sorted({row.name for row in rows if sum(r.name == row.name for r in rows) > 1})
+        raise DataError(f"has several rows named {', '.join(names)}; give each its own", where=file)
+    return ResultFile(file, str(schema), by_name, origin)
+
+
+def _load(file: Path) -> Mapping[str, Any]:
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as problem:
+        raise DataError(
+            f"cannot be read ({problem.strerror or problem}); give a result's JSON file "
+            "or the folder of a run that has a results.json",
+            where=file,
+        ) from problem
+    except ValueError as problem:  # broken JSON, or bytes that are no text
+        raise DataError(f"is no JSON ({problem}); expected a result file", where=file) from problem
+    if not isinstance(data, Mapping):
+        raise DataError(
+            f"holds a JSON {type(data).__name__}; expected a result, which is an object", where=file
+        )
+    return data
+
+
+def _wrong_schema(data: Mapping[str, Any]) -> str:
+    known = (EVALUATION, EVALUATIONS, RUN)
+    error = data.get("error")
+    if isinstance(error, Mapping):
+        return f"holds the error of a failed command ({error.get('message')}), not a result"
+    if "schema" not in data:
+        return f"states no schema; expected one of {', '.join(known)}"
+    if data["schema"] in _OUTDATED:
+        return (
+            f"has schema {data['schema']!r}, whose PAT, PQ and LSTQ may depend on other "
+            f"predictions; expected {EVALUATION!r}. Evaluate the predictions again"
+        )
+    return f"has schema {data['schema']!r}; {nearest(str(data['schema']), known)}"
+
+
+def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
+    return ResultRow(
+        name=str(data["name"]),
+        label=str(data["name"]),
+        scores=_scores(data["scores"]),
+        sequences={
+            str(name): _scores(entry) for name, entry in (data.get("per_sequence") or {}).items()
+        },
+        protocol=_named_classes(data.get("protocol") or {}, data.get("per_class") or {}),
+        intervals=data.get("intervals") or {},
+    )
+
+
+def _named_classes(
+    protocol: Mapping[str, Any], per_class: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Put class names in place of class numbers, for messages that people understand."""
+    if "classes" not in protocol:
+        return dict(protocol)
+    names = [per_class.get(str(c), {}).get("name", c) for c in protocol["classes"]]
+    return {**protocol, "classes": names}
+
+
+def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
+    rows = []
+    # Names of the first part do not depend on what else was run.
+    endings = {
+        (part.segments, part.trained): f" on {part.suffix}" if part.suffix else ""
+        for part in run_parts(data)
+    }
+    for row in data["summary"]:
+        interval = row_interval(row)
+        ending = f", {interval[0]} {interval[1]}" if interval else ""
+        condition = _condition(row)
+        if "stressor" in condition:
+            ending += f", {condition['stressor']} {condition['level']}"
+        ending += endings[part_of(row)]
+        scores = dict(row["scores"])
+        scores |= {name: row_score(row, name) for name in ("IDSW", "Frag")}
+        seconds = (row.get("cost") or {}).get("seconds_per_frame")
+        if seconds is not None:
+            scores["seconds_per_frame"] = seconds
+        rows.append(
+            ResultRow(
+                name=row_name(row) + ending,
+                label=row_name(row) + ending,
+                scores=_scores(scores),
+                sequences=_run_sequences(data, row),
+                protocol=_protocol(data, row),
+                condition=condition,
+                intervals=row.get("intervals") or {},
+            )
+        )
+    return rows
+
+
+def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the scores of a row depend on: of the segments those that it linked."""
+    protocol = dict(data.get("protocol") or {})
+    by_name = protocol.pop("segments_by_name", None) or {}
+    name = row.get("segments")
+    segments = "found by each network itself" if name == OWN_SEGMENTS else by_name.get(name)
+    protocol |= {} if segments is None else {"segments": segments}
+    classes = next((cell.get("classes") for cell in _cells_of(data, row)), None)
+    return protocol if classes is None else {**protocol, "classes": classes}
+
+
+def _condition(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a summary row says of itself besides its scores."""
+    names = ("variant", "group", "memory", "segments", "trained")
+    condition = {name: row[name] for name in names if name in row}
+    interval, stress = row_interval(row), row.get("stress") or {}
+    if interval is not None:
+        condition |= {"interval": interval[0], "tau": interval[1]}
+    return condition | {name: stress[name] for name in ("stressor", "level") if name in stress}
+
+
+def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fingerprints of the inputs of a run."""
+    data = provenance.get("data") or {}
+    found = {
+        "data": data.get("fingerprint"),
+        "segments": _fingerprint_of_segments(data.get("segments") or {}),
+        "weights": ", ".join(map(str, (provenance.get("weights") or {}).values())) or None,
+        "seed": provenance.get("seed"),
+    }
+    return {name: str(value) for name, value in found.items() if value is not None}
+
+
+def _fingerprint_of_segments(segments: Mapping[str, Any]) -> str | None:
+    kinds = [each for each in segments.values() if isinstance(each, Mapping)]
+    found = [each.get("fingerprint") for each in (segments, *kinds)]  # the first of older runs
+    return next((each for each in found if each is not None), None)
+
+
+def _cells_of(data: Mapping[str, Any], row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the cells of a run that a summary row names: those of one key are equal."""
+    return [cell for cell in data.get("cells") or [] if cell.get("key") == row.get("cell")]
+
+
+def _run_sequences(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Scores]:
+    """Return each sequence's scores from the cell that a summary row names."""
+    return {
+        str(sequence): _scores(entry)
+        for cell in _cells_of(data, row)
+        for sequence, entry in (cell.get("per_sequence") or {}).items()
+    }
+
+
+def _scores(entry: Mapping[str, Any]) -> dict[str, float | None]:
+    """Keep what is a score: known names of any value, and other numbers (frames apart)."""
+    kept: dict[str, float | None] = {}
+    for name, value in entry.items():
+        if isinstance(value, bool | str | Sequence | Mapping):
+            if name in SCORES:
+                raise TypeError(f"{name} is {value!r}, no number")
+        elif name != "frames":
+            kept[name] = float(value) if value is not None and math.isfinite(value) else None
+    return kept

@@ -1,0 +1,140 @@
+"""Higher order tracking accuracy, HOTA (Luiten et al. 2021, arXiv:2009.07736), as in TrackEval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.metrics.arithmetic import Additive, number_keys
+from mapt_bench.metrics.detections import ClassDetections, assign_pairs
+
+__all__ = [
+    "ALPHAS",
+    "HotaScores",
+    "HotaSums",
+    "count_hota",
+    "hota_scores",
+]
+
+ALPHAS = np.arange(0.05, 0.99, 0.05)
+"""Localisation thresholds: ``float64`` of shape ``(19,)``, 0.05 to 0.95."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HotaSums(Additive):
+    """Sums of HOTA, one entry a localisation threshold: arrays of shape ``(..., 19)``.
+
+    Attributes:
+        tp: ``float64``: matches with an IoU of the threshold or more.
+        fn: ``float64``: ground-truth masks without such a match.
+        fp: ``float64``: predicted masks without such a match.
+        localisation: ``float64``: sum of the IoU of matches.
+        association: ``float64``: sum over matches of the Jaccard index of their two tracks.
+        recall: ``float64``: the same, of the share of the ground-truth track.
+        precision: ``float64``: the same, of the share of the predicted track.
+    """
+
+    tp: NDArray[np.float64]
+    fn: NDArray[np.float64]
+    fp: NDArray[np.float64]
+    localisation: NDArray[np.float64]
+    association: NDArray[np.float64]
+    recall: NDArray[np.float64]
+    precision: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class HotaScores:
+    """Scores per threshold, ``float64`` arrays of shape ``(..., 19)`` in ``[0, 1]``."""
+
+    hota: NDArray[np.float64]
+    deta: NDArray[np.float64]
+    assa: NDArray[np.float64]
+    det_re: NDArray[np.float64]
+    det_pr: NDArray[np.float64]
+    ass_re: NDArray[np.float64]
+    ass_pr: NDArray[np.float64]
+    loca: NDArray[np.float64]
+
+
+def count_hota(detections: ClassDetections) -> HotaSums:
+    """Sum up HOTA over one class of one sequence.
+
+    Args:
+        detections: Masks of the class and their IoU in every frame.
+
+    Returns:
+        Sums with fields of shape ``(19,)``.
+    """
+    pair_key = (
+        detections.gt_track[detections.pair_gt] * max(detections.pred_track_count, 1)
+        + detections.pred_track[detections.pair_pred]
+    )
+    keys, pair = number_keys(pair_key)
+    gt_track, pred_track = np.divmod(keys, max(detections.pred_track_count, 1))
+    gt_length = np.bincount(detections.gt_track)[gt_track]
+    pred_length = np.bincount(detections.pred_track)[pred_track]
+
+    alignment = _global_alignment(detections, pair, gt_length + pred_length)
+    scores = alignment[pair] * detections.iou
+    matched = assign_pairs(
+        detections, np.ones(len(pair), dtype=bool), lambda pairs, _: scores[pairs]
+    )
+    iou = detections.iou[matched]
+    # A match of IoU s counts at every threshold up to s: counted once by the number of
+    # thresholds it passes, then summed from the highest threshold down.
+    passed = np.searchsorted(ALPHAS - np.finfo(float).eps, iou, side="right")
+    tracks_passed = np.zeros((len(keys), len(ALPHAS) + 1))
+    np.add.at(tracks_passed, (pair[matched], passed), 1)
+    together = np.cumsum(tracks_passed[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    localised = np.zeros(len(ALPHAS) + 1)
+    np.add.at(localised, passed, iou)
+    tp = together.sum(axis=0)
+    lengths = (gt_length + pred_length)[:, None]
+    return HotaSums(
+        tp=tp,
+        fn=len(detections.gt_track) - tp,
+        fp=len(detections.pred_track) - tp,
+        localisation=np.cumsum(localised[::-1])[::-1][1:],
+        association=(together * together / np.maximum(1, lengths - together)).sum(axis=0),
+        recall=(together * together / np.maximum(1, gt_length[:, None])).sum(axis=0),
+        precision=(together * together / np.maximum(1, pred_length[:, None])).sum(axis=0),
+    )
+
+
+def _global_alignment(
+    detections: ClassDetections, pair: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return how well each pair of tracks that ever meets fits over the whole sequence."""
+    gt_total = np.bincount(detections.pair_gt, weights=detections.iou)
+    pred_total = np.bincount(detections.pair_pred, weights=detections.iou)
+    share = detections.iou / (
+        gt_total[detections.pair_gt] + pred_total[detections.pair_pred] - detections.iou
+    )
+    potential = np.bincount(pair, weights=share, minlength=len(lengths))
+    alignment: NDArray[np.float64] = potential / (lengths - potential)
+    return alignment
+
+
+def hota_scores(sums: HotaSums) -> HotaScores:
+    """Return the scores at every threshold.
+
+    Args:
+        sums: Fields of shape ``(..., 19)``.
+
+    Returns:
+        Arrays of the same shape in ``[0, 1]``. Without masks 0, and LocA 1, as in TrackEval.
+    """
+    matches = np.maximum(1, sums.tp)
+    deta = sums.tp / np.maximum(1, sums.tp + sums.fn + sums.fp)
+    assa = sums.association / matches
+    return HotaScores(
+        hota=np.sqrt(deta * assa),
+        deta=deta,
+        assa=assa,
+        det_re=sums.tp / np.maximum(1, sums.tp + sums.fn),
+        det_pr=sums.tp / np.maximum(1, sums.tp + sums.fp),
+        ass_re=sums.recall / matches,
+        ass_pr=sums.precision / matches,
+        loca=np.maximum(1e-10, sums.localisation) / np.maximum(1e-10, sums.tp),
+    )

@@ -1,0 +1,309 @@
+"""Tracking measures of thing classes: MOTSA, sMOTSA, MOTSP, IDSW, Frag, IDF1 and HOTA.
+
+CLEAR MOT on masks: Bernardin and Stiefelhagen 2008; Voigtlaender et al. 2019 (MOTS). Identity
+measures: Ristani et al. 2016 (arXiv:1609.01775). HOTA is in ``_hota.py``. All are computed as
+TrackEval computes them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.labels import LabelSpace
+from mapt_bench.metrics._hota import HotaSums, count_hota, hota_scores
+from mapt_bench.metrics.arithmetic import Additive, Array, Block, BlockValue
+from mapt_bench.metrics.detections import ClassDetections, assign_pairs, detections_of_class
+from mapt_bench.metrics.matching import SegmentTable
+
+__all__ = [
+    "ClassTrackingSums",
+    "ClearSums",
+    "IdentitySums",
+    "TrackingSums",
+    "class_measures",
+    "class_values",
+    "count_clear",
+    "count_identity",
+    "count_tracking",
+    "sequence_tracking_block",
+    "tracking_block",
+]
+
+_MOSTLY_TRACKED = 0.8
+_PARTLY_TRACKED = 0.2
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClearSums(Additive):
+    """Sums of the CLEAR measures, each of shape ``()``, or ``(...)`` for many selections.
+
+    Attributes:
+        tp: Matches with an IoU of one half or more.
+        fp: Predicted masks without a match.
+        fn: Ground-truth masks without a match.
+        switches: Matches by another track than the last match, however long ago.
+        fragments: Interruptions: times a track is matched again after frames without a match.
+        mostly_tracked: Ground-truth tracks matched in more than 80 % of their frames.
+        partly_tracked: In 20 to 80 %.
+        mostly_lost: In less.
+        iou_sum: Sum of the IoU of matches.
+    """
+
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    fn: NDArray[np.int64]
+    switches: NDArray[np.int64]
+    fragments: NDArray[np.int64]
+    mostly_tracked: NDArray[np.int64]
+    partly_tracked: NDArray[np.int64]
+    mostly_lost: NDArray[np.int64]
+    iou_sum: NDArray[np.float64]
+
+
+def count_clear(detections: ClassDetections) -> ClearSums:
+    """Sum up the CLEAR measures over one class of one sequence."""
+    # Frames where either side is empty are passed over by the reference without a trace: what
+    # was tracked before them counts as tracked just before the next frame.
+    active = np.intersect1d(detections.gt_frame, detections.pred_frame)
+    rank = np.searchsorted(active, detections.pair_frame)
+    gt_track = detections.gt_track[detections.pair_gt]
+    pred_track = detections.pred_track[detections.pair_pred]
+    matched = _match(detections, rank, gt_track, pred_track)
+
+    order = np.flatnonzero(matched)
+    order = order[np.lexsort((rank[order], gt_track[order]))]
+    track, partner, moment = gt_track[order], pred_track[order], rank[order]
+    same = track[1:] == track[:-1]
+    switches = int((same & (partner[1:] != partner[:-1])).sum())
+    fragments = int((same & (moment[1:] != moment[:-1] + 1)).sum())
+
+    length = np.bincount(detections.gt_track)
+    tracked = np.bincount(track, minlength=len(length)) / np.maximum(length, 1)
+    mostly = int((tracked > _MOSTLY_TRACKED).sum())
+    at_least_partly = int((tracked >= _PARTLY_TRACKED).sum())
+    tp = int(matched.sum())
+    return ClearSums(
+        tp=_count(tp),
+        fp=_count(len(detections.pred_track) - tp),
+        fn=_count(len(detections.gt_track) - tp),
+        switches=_count(switches),
+        fragments=_count(fragments),
+        mostly_tracked=_count(mostly),
+        partly_tracked=_count(at_least_partly - mostly),
+        mostly_lost=_count(len(length) - at_least_partly),
+        iou_sum=np.asarray(detections.iou[matched].sum(), dtype=np.float64),
+    )
+
+
+def _count(value: int) -> NDArray[np.int64]:
+    return np.asarray(value, dtype=np.int64)
+
+
+def _match(
+    detections: ClassDetections,
+    rank: NDArray[np.int64],
+    gt_track: NDArray[np.int64],
+    pred_track: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Match masks at an IoU of one half or more; the pairs of the frame before come first."""
+    allowed = detections.iou >= 0.5 - np.finfo(float).eps
+
+    def score(pairs: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        before = np.flatnonzero(chosen & (rank == rank[pairs[0]] - 1))
+        kept = set(zip(gt_track[before].tolist(), pred_track[before].tolist(), strict=True))
+        pair_tracks = zip(gt_track[pairs].tolist(), pred_track[pairs].tolist(), strict=True)
+        continued = np.array([tracks in kept for tracks in pair_tracks])
+        return 1000.0 * continued + detections.iou[pairs]
+
+    return assign_pairs(detections, allowed, score)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class IdentitySums(Additive):
+    """Masks under the best one-to-one assignment of whole tracks, at an IoU of one half or more.
+
+    Attributes:
+        tp: Masks of tracks assigned to each other that match.
+        fp: Other predicted masks.
+        fn: Other ground-truth masks.
+    """
+
+    tp: NDArray[np.int64]
+    fp: NDArray[np.int64]
+    fn: NDArray[np.int64]
+
+
+def count_identity(detections: ClassDetections) -> IdentitySums:
+    """Sum up the identity measures over one class of one sequence."""
+    from scipy.optimize import linear_sum_assignment  # slow to import
+
+    matching = detections.iou >= 0.5
+    shape = (detections.gt_track_count, detections.pred_track_count)
+    together = np.zeros(shape, dtype=np.int64)
+    np.add.at(
+        together,
+        (
+            detections.gt_track[detections.pair_gt[matching]],
+            detections.pred_track[detections.pair_pred[matching]],
+        ),
+        1,
+    )
+    # Every frame two assigned tracks spend together saves one miss and one false alarm, so the
+    # cheapest assignment is the one with the most frames together.
+    tp = together[linear_sum_assignment(together, maximize=True)].sum()
+    return IdentitySums(
+        tp=np.asarray(tp),
+        fp=np.asarray(len(detections.pred_track) - tp),
+        fn=np.asarray(len(detections.gt_track) - tp),
+    )
+
+
+_PUBLISHED_NAMES = {"person": "pedestrian"}
+"""KITTI MOTS and TrackEval say pedestrian where the STEP data sets say person."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ClassTrackingSums(Additive):
+    """What the tracking measures of one thing class sum up."""
+
+    hota: HotaSums
+    clear: ClearSums
+    identity: IdentitySums
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrackingSums(Additive):
+    """The sums of every thing class, in the order of ``labels.thing_ids``."""
+
+    classes: tuple[ClassTrackingSums, ...]
+
+
+def count_tracking(table: SegmentTable) -> TrackingSums:
+    """Sum up one sequence, given the segments of its frames."""
+    per_class = (
+        detections_of_class(table, class_id) for class_id in table.overlap.labels.thing_ids
+    )
+    return TrackingSums(
+        classes=tuple(
+            ClassTrackingSums(
+                hota=count_hota(detections),
+                clear=count_clear(detections),
+                identity=count_identity(detections),
+            )
+            for detections in per_class
+        )
+    )
+
+
+def tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
+    """Return the measures per class and, for several classes, averaged and pooled over them."""
+    per_class = {
+        name: class_measures(part) for name, part in zip(_names(labels), sums.classes, strict=True)
+    }
+    block: Block = {"per_class": dict(per_class)}
+    if len(per_class) > 1:
+        block["class_averaged"] = _class_average(list(per_class.values()))
+        block["detection_averaged"] = class_measures(reduce(add, sums.classes))
+    return block
+
+
+def sequence_tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
+    """Return the measures per class of one sequence.
+
+    TrackEval leaves MOTSA and sMOTSA of a sequence without true masks at 0, whatever was
+    predicted; over a data set such false alarms do count.
+    """
+    block: Block = {}
+    for name, part in zip(_names(labels), sums.classes, strict=True):
+        entry = class_measures(part)
+        if part.clear.tp + part.clear.fn == 0:
+            entry["MOTSA"] = entry["sMOTSA"] = 0.0
+        block[name] = entry
+    return block
+
+
+def _names(labels: LabelSpace) -> list[str]:
+    names = (labels.by_id(class_id).name for class_id in labels.thing_ids)
+    return [_PUBLISHED_NAMES.get(name, name) for name in names]
+
+
+def class_measures(sums: ClassTrackingSums) -> Block:
+    """Return HOTA, CLEAR and identity measures of one class; 0 without any mask (LocA 1)."""
+    return {
+        **{name: float(value) for name, value in class_values(sums).items()},
+        **_hota_counts(sums.hota),
+        **_clear_counts(sums.clear),
+        "IDTP": int(sums.identity.tp),
+        "IDFP": int(sums.identity.fp),
+        "IDFN": int(sums.identity.fn),
+    }
+
+
+def class_values(sums: ClassTrackingSums) -> dict[str, Array]:
+    """Return the measures that are shares: for each selection one value, ``(...)``.
+
+    Args:
+        sums: Of one class; leading axes stand for many selections of sequences.
+    """
+    scores = hota_scores(sums.hota)
+    clear, identity = sums.clear, sums.identity
+    # The reference never divides by less than 1: a class without anything scores 0.
+    truth = np.maximum(1, clear.tp + clear.fn)
+    errors = clear.fp + clear.switches
+    return {
+        "HOTA": scores.hota.mean(axis=-1),
+        "DetA": scores.deta.mean(axis=-1),
+        "AssA": scores.assa.mean(axis=-1),
+        "DetRe": scores.det_re.mean(axis=-1),
+        "DetPr": scores.det_pr.mean(axis=-1),
+        "AssRe": scores.ass_re.mean(axis=-1),
+        "AssPr": scores.ass_pr.mean(axis=-1),
+        "LocA": scores.loca.mean(axis=-1),
+        "MOTSA": (clear.tp - errors) / truth,
+        "sMOTSA": (clear.iou_sum - errors) / truth,
+        "MOTSP": clear.iou_sum / np.maximum(1, clear.tp),
+        "IDF1": identity.tp / np.maximum(1, identity.tp + identity.fp / 2 + identity.fn / 2),
+        "IDP": identity.tp / np.maximum(1, identity.tp + identity.fp),
+        "IDR": identity.tp / np.maximum(1, identity.tp + identity.fn),
+    }
+
+
+def _hota_counts(sums: HotaSums) -> Block:
+    scores = hota_scores(sums)
+    return {
+        "HOTA_per_alpha": scores.hota.tolist(),
+        "DetA_per_alpha": scores.deta.tolist(),
+        "AssA_per_alpha": scores.assa.tolist(),
+        "HOTA_TP": sums.tp.tolist(),
+        "HOTA_FN": sums.fn.tolist(),
+        "HOTA_FP": sums.fp.tolist(),
+    }
+
+
+def _clear_counts(sums: ClearSums) -> Block:
+    return {
+        "TP": int(sums.tp),
+        "FP": int(sums.fp),
+        "FN": int(sums.fn),
+        "IDSW": int(sums.switches),
+        "Frag": int(sums.fragments),
+        "MT": int(sums.mostly_tracked),
+        "PT": int(sums.partly_tracked),
+        "ML": int(sums.mostly_lost),
+    }
+
+
+def _class_average(entries: Sequence[Block]) -> Block:
+    """Average real numbers over classes, empty ones included, and add counts."""
+    return {name: _combine([entry[name] for entry in entries], name) for name in entries[0]}
+
+
+def _combine(values: list[BlockValue], name: str) -> BlockValue:
+    array = np.array(values)
+    if name in {"HOTA_TP", "HOTA_FN", "HOTA_FP"} or array.dtype.kind == "i":
+        return array.sum(axis=0).tolist()  # type: ignore[no-any-return]
+    return array.mean(axis=0).tolist()  # type: ignore[no-any-return]

@@ -1,0 +1,320 @@
+"""Tables of a FLOPs report, read as plain JSON of schema ``mapt-bench/cost/1``."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mapt_bench.reports.tables import Cell, Column, Table
+
+__all__ = [
+    "claims_table",
+    "cost_tables",
+    "measured_table",
+    "operations_table",
+    "rows_table",
+    "variant_gmacs",
+]
+
+Cost = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+_BAR = 16
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_NOTHING = "incomplete"
+
+
+def cost_tables(cost: Cost, *, bars: bool = False) -> list[Table]:
+    """Return every table that a FLOPs report has the numbers for.
+
+    Args:
+        cost: A result of schema ``mapt-bench/cost/1``.
+        bars: Draw shares as bars, for a terminal; otherwise as percent.
+    """
+    tables = [operations_table(cost, size, bars=bars) for size in _sizes(cost)]
+    tables[-1] = replace(tables[-1], footnotes=(*tables[-1].footnotes, *_general_notes(cost)))
+    if any(row["measurement"] for row in cost["rows"]):
+        tables.append(measured_table(cost))
+    if cost["claims"]:
+        tables.append(claims_table(cost))
+    return tables
+
+
+def rows_table(cost: Cost) -> Table:
+    """Return the rows of a FLOPs report unchanged, one a line: the form for CSV."""
+    names = (
+        *("model", "part", "input", "instances", "mode", "gmacs", "gmacs_fvcore"),
+        *("params", "excluded", "uncounted", "latency_ms", "peak_mib"),
+    )
+    numbers = {"gmacs", "gmacs_fvcore", "latency_ms", "peak_mib"}
+    columns = tuple(
+        Column(
+            name,
+            "number" if name in numbers else "integer" if name in _INTEGERS else "text",
+        )
+        for name in names
+    )
+    rows = tuple(tuple(_flat(row[name]) for name in names) for row in cost["rows"])
+    return Table(f"Operations ({cost['unit']})", columns, rows)
+
+
+_INTEGERS = frozenset({"instances", "params"})
+
+
+def operations_table(cost: Cost, size: Sequence[int], *, bars: bool = False) -> Table:
+    """Return the operations at one input size: a row a network and part, both counts of each mode.
+
+    Args:
+        cost: A result of schema ``mapt-bench/cost/1``.
+        size: ``(height, width)`` of the input.
+        bars: Draw shares as bars rather than give them in percent.
+    """
+    rows = [row for row in cost["rows"] if list(row["input"]) == list(size)]
+    modes = list(cost["modes"])
+    share = Column("share", "text" if bars else "percent")
+    # Early, so that tables folded to a narrow terminal keep shares beside names.
+    columns = [Column("network"), share, Column("M params", "number")]
+    for mode in modes:
+        columns += [Column(mode, "number"), Column("fvcore", "number")]
+    cells = []
+    for entries in _by_part(rows):
+        first = entries[modes[0]]
+        part_of = _share(first, rows)
+        line: list[Cell] = [_label(first), _bar(part_of) if bars else part_of]
+        line.append(first["params"] / 1e6)
+        for mode in modes:
+            entry = entries[mode]
+            line += [_NOTHING if entry["uncounted"] else entry["gmacs"], entry["gmacs_fvcore"]]
+        cells.append(tuple(line))
+    height, width = size
+    count = rows[0]["instances"]
+    return Table(
+        f"Operations of one forward pass at {height}x{width}, {count} instances, in GMACs",
+        tuple(columns),
+        tuple(cells),
+        footnotes=tuple(_footnotes(rows)),
+    )
+
+
+def measured_table(cost: Cost) -> Table:
+    """Return what was measured, each network at each size once."""
+    rows, circumstances = [], set()
+    seen: set[tuple[str, str]] = set()
+    for row in cost["rows"]:
+        found = row["measurement"]
+        key = row["model"], str(row["input"])
+        if found and key not in seen:
+            seen.add(key)
+            size = "x".join(map(str, row["input"]))
+            times = (found["median_ms"], found["low_ms"], found["high_ms"])
+            rows.append((row["model"], size, *times, found["peak_mib"], found["start_mib"]))
+            circumstances.add(
+                f"{found['device']}, {found['threads']} thread(s); {found['repeats']} passes after "
+                f"{found['warm_up']} of warm-up; low and high are the {found['spread']}"
+            )
+    names = ("median ms", "low ms", "high ms", "peak MiB", "before MiB")
+    columns = (
+        Column("network"),
+        Column("input"),
+        *(Column(name, "number" if name.endswith("ms") else "integer") for name in names),
+    )
+    notes = (
+        *sorted(circumstances),
+        "peak is the most that a process of its own ever held, with Python and torch, which "
+        "held what stands under before",
+    )
+    return Table("Measured on this machine, not counted", columns, tuple(rows), footnotes=notes)
+
+
+def claims_table(cost: Cost) -> Table:
+    """Return the claims of the paper beside the counts."""
+    rows = tuple(
+        (
+            claim["name"],
+            claim["claimed"],
+            claim["measured"],
+            "fitted" if claim["fitted"] else "counted",
+            claim["relative_difference"],
+            f"{claim['at'][0]}x{claim['at'][1]}",
+            claim["mode"],
+            claim["instances"],
+        )
+        for claim in cost["claims"]
+    )
+    columns = (
+        Column("claim"),
+        Column("claimed", "number"),
+        Column("ours", "number"),
+        Column("ours is"),
+        Column("difference %", "points"),
+        Column("input"),
+        Column("mode"),
+        Column("instances", "integer"),
+    )
+    notes = dict.fromkeys(f"{claim['name']}: {claim['note']}" for claim in cost["claims"])
+    return Table(
+        "Claimed by the paper (GFLOPs, input size not given) and counted here (GMACs)",
+        columns,
+        rows,
+        footnotes=tuple(notes),
+    )
+
+
+_MAPT, _MOTION, _APPEARANCE = "mapt", "motion", "appearance"
+_LINKING_PARTS = (_MOTION, _APPEARANCE)
+"""Cost of MAPT's embeddings. The motion head computes the propagated features that they read."""
+
+
+def variant_gmacs(cost: Cost, variant: str) -> float | None:
+    """Return the operations of a run's variant for one frame, in the report's first size and mode.
+
+    A variant is matched to the network whose name it holds (the longest, if several);
+    a tracker without a network has none, and ``None`` is returned for what is not in the report.
+    MAPT's trackers cost what their heads do, if one MAPT is in the report: what finds the segments
+    is the same for all trackers, and left out.
+    """
+    base, *more = (part.strip() for part in re.split(r"[+,]", variant))
+    if base == _MAPT or base.startswith(f"{_MAPT}:"):
+        return _gmacs_of_parts(cost, (_MOTION,) if base == f"{_MAPT}:{_MOTION}" else _LINKING_PARTS)
+    flow = _gmacs_of_network(cost, base)
+    appearance = _gmacs_of_parts(cost, _LINKING_PARTS) if _MAPT in more else 0.0
+    return None if flow is None or appearance is None else flow + appearance
+
+
+def _gmacs_of_parts(cost: Cost, parts: Sequence[str]) -> float | None:
+    """Return what some parts of the only MAPT in the report cost."""
+    models = {row["model"] for row in cost["rows"] if row["part"] == _APPEARANCE}
+    if len(models) != 1:
+        return None
+    first: dict[str, float | None] = {}
+    for row in cost["rows"]:
+        if row["model"] in models:
+            first.setdefault(row["part"], row["gmacs"])
+    found = [first[part] for part in parts if part in first]
+    return None if None in found else sum(each or 0.0 for each in found)
+
+
+def _gmacs_of_network(cost: Cost, base: str) -> float | None:
+    whole = [row for row in cost["rows"] if row["is_whole"]]
+    named = [row for row in whole if row["model"] in base]
+    if named:
+        longest = max(len(row["model"]) for row in named)
+        value: float | None = next(r["gmacs"] for r in named if len(r["model"]) == longest)
+        return value
+    return 0.0 if base in cost["without_network"] else None
+
+
+def _sizes(cost: Cost) -> list[tuple[int, ...]]:
+    return list(dict.fromkeys(tuple(row["input"]) for row in cost["rows"]))
+
+
+def _flat(value: Any) -> Cell:  # noqa: ANN401 - a value of JSON
+    if isinstance(value, list):
+        joint = "x" if all(isinstance(each, int) for each in value) and value else "; "
+        return joint.join(map(str, value))
+    cell: Cell = value
+    return cell
+
+
+def _by_part(rows: Sequence[Row]) -> list[dict[str, Row]]:
+    """Group rows of one size by network and part, keyed by mode."""
+    grouped: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for row in rows:
+        key = row["model"], row["part"], str(row["shape"])
+        grouped.setdefault(key, {})[row["mode"]] = row
+    return list(grouped.values())
+
+
+def _label(row: Row) -> str:
+    if not row["is_whole"]:
+        return f"· {row['part']}"
+    name = str(row["model"])
+    return name if row["part"] == "whole" else f"{name} {row['part']}"
+
+
+def _share(row: Row, rows: Sequence[Row]) -> float | None:
+    """Return a part's share of its network, ``None`` for the network itself."""
+    if row["is_whole"] or row["gmacs"] is None:
+        return None
+    whole = next(
+        other["gmacs"]
+        for other in rows
+        if other["is_whole"]
+        and (other["model"], other["mode"], other["shape"])
+        == (row["model"], row["mode"], row["shape"])
+    )
+    return row["gmacs"] / whole if whole else None
+
+
+def _bar(share: float | None) -> str:
+    """Draw a share as a bar with its percent.
+
+    Example:
+        >>> _bar(0.5)
+        '████████ 50.0 %'
+    """
+    if share is None:
+        return ""
+    eighths = round(share * _BAR * 8)
+    bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+    return f"{bar} {100 * share:.1f} %".lstrip()
+
+
+def _footnotes(rows: Sequence[Row]) -> list[str]:
+    notes = [
+        "a multiply-add counts one; share is of the network, in the first mode; beside each mode "
+        "stands fvcore's count",
+        *_trace_notes(rows),
+    ]
+    for model, uncounted in _uncounted(rows).items():
+        notes.append(f"{model} is incomplete, no formula for: {', '.join(uncounted)}")
+    reasons = {f"{row['model']}: {row['explanation']}" for row in rows if row["explanation"]}
+    notes += sorted(reasons)
+    notes += [f"error: {row['problem']}" for row in rows if row["problem"]]
+    return notes
+
+
+def _general_notes(cost: Cost) -> list[str]:
+    """Return what holds at every size."""
+    rows: Sequence[Row] = cost["rows"]
+    notes: list[str] = []
+    for mode in cost["modes"]:
+        names = sorted(
+            {_short(name) for row in rows if row["mode"] == mode for name in row["excluded"]}
+        )
+        if names:
+            notes.append(f"{mode} leaves out by definition: {', '.join(names)}")
+    notes += cost["notes"]
+    if cost["without_network"]:
+        notes.append(
+            "without a network, so without operations to count (runs measure their time): "
+            + ", ".join(cost["without_network"])
+        )
+    return notes
+
+
+def _trace_notes(rows: Sequence[Row]) -> list[str]:
+    """Say where the second count ran, one line for each way."""
+    scaled: dict[str, list[str]] = {}
+    for row in rows:
+        at = [list(size) for size in row["fvcore_at"]]
+        if row["is_whole"] and at and at != [list(row["input"])]:
+            sizes = ", ".join(f"{height}x{width}" for height, width in at)
+            scaled.setdefault(sizes, []).append(row["model"])
+    return [
+        f"fvcore ran on the CPU at {sizes}, extrapolated by the polynomial in the number "
+        f"of pixels: {', '.join(dict.fromkeys(models))}"
+        for sizes, models in scaled.items()
+    ]
+
+
+def _uncounted(rows: Sequence[Row]) -> dict[str, list[str]]:
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        for name in row["uncounted"]:
+            found.setdefault(row["model"], {})[name] = None
+    return {model: list(names) for model, names in found.items()}
+
+
+def _short(name: str) -> str:
+    return name.partition("::")[2] or name

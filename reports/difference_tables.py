@@ -1,0 +1,236 @@
+"""Tables of differences: between rows of a run, between predictions, and between two results."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from mapt_bench.errors import counted
+from mapt_bench.reports.evaluation_tables import (
+    interval_cell,
+    interval_column,
+    interval_notes,
+    score_column,
+)
+from mapt_bench.reports.group_tables import of_group, splits
+from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
+from mapt_bench.results.result_views import HEADLINE, row_interval, row_name, score_kind
+
+__all__ = [
+    "comparison_table",
+    "differences_table",
+    "differences_tables",
+    "paired_tables",
+]
+
+_SHOWN = ("PAT", "TQ", "AssA", "STQ")
+
+Run = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+def differences_tables(run: Run) -> list[Table]:
+    """Return the differences over all videos and, of an ablation, over each split.
+
+    Where no difference has an interval there is no table.
+    """
+    tables = [differences_table(run)] if _compared(run) else []
+    if any(row_interval(row) for row in run["summary"]):
+        return tables  # results.json has those of the splits of a sweep
+    for split in splits(run):
+        of_split = of_group(run, split)
+        if _compared(of_split):
+            table = differences_table(of_split)
+            tables.append(replace(table, title=f"{table.title}, {split.heading}"))
+    return tables
+
+
+def differences_table(run: Run) -> Table:
+    """Return the paired differences to the run's reference row, with intervals and p values.
+
+    Every difference is taken over the same sequences and classes, within one temporal interval;
+    a footnote says where the scores are averaged over other classes. p is that of
+    the sign-flip permutation test, corrected by Holm for all comparisons of the run, or of the
+    group of videos.
+    """
+    compared = _compared(run)
+    shown = [
+        name for name in _SHOWN if any(name in row["differences"]["scores"] for row in compared)
+    ]
+    columns = [Column("variant")]
+    for name in shown:
+        columns += [Column(name, "points"), interval_column(name)]
+        columns.append(Column(f"{name} p", "number"))
+    cells = []
+    for row in compared:
+        interval = row_interval(row)
+        label = row_name(row) + (f", {interval[0]} {interval[1]}" if interval else "")
+        line: list[Cell] = [label]
+        for name in shown:
+            found = row["differences"]["scores"].get(name) or {}
+            line.append(found.get("difference"))
+            line.append(interval_cell({"intervals": {name: found.get("interval")}}, name))
+            line.append(found.get("p_adjusted"))
+        cells.append(tuple(line))
+    against = {str(row["differences"]["reference"]): None for row in compared}
+    families = {_family(row["differences"]): None for row in compared}
+    notes = [
+        f"Percentage points on the same sequences; p: sign flips, corrected by Holm{family}."
+        for family in families
+    ]
+    counts = {
+        int(entry["n"])
+        for row in compared
+        for entry in row["differences"]["scores"].values()
+        if entry.get("p_method") == "exact"
+    }
+    notes += [
+        f"With {counted(n, 'sequence')} no p is below {2 / 2**n:.2g} even before the correction."
+        for n in sorted(counts)
+    ]
+    notes += [
+        f"{row_name(row)}: {row['differences']['note']}."
+        for row in compared
+        if row["differences"].get("note")
+    ]
+    return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), tuple(notes))
+
+
+def _family(differences: Mapping[str, Any]) -> str:
+    """Return which comparisons p is corrected for, where it is stated."""
+    family = differences.get("family")
+    return f" for the {family['comparisons']} comparisons of {family['of']}" if family else ""
+
+
+def _compared(run: Run) -> list[Row]:
+    """Return the rows with at least one paired difference that has an interval."""
+    return [
+        row
+        for row in run["summary"]
+        if any(
+            (entry.get("interval") or {}).get("low") is not None
+            for entry in (row.get("differences") or {}).get("scores", {}).values()
+        )
+    ]
+
+
+def paired_tables(evaluations: Sequence[Row]) -> list[Table]:
+    """Return the differences in points and those in counts, one row a prediction and score.
+
+    Each row holds the prediction's own score and that of the reference, their difference over the
+    classes of both, its confidence interval and p values. A footnote says where the difference
+    is not that of the two scores beside it.
+
+    Args:
+        evaluations: As ``mapt-bench/evaluations/2`` has them; those with ``differences`` count.
+    """
+    scores = {str(entry["name"]): entry["scores"] for entry in evaluations}
+    compared = [entry for entry in evaluations if entry.get("differences")]
+    found = [_paired_table(compared, scores, "percent"), _paired_table(compared, scores, "count")]
+    return [table for table in found if table.rows]
+
+
+def _paired_table(
+    compared: Sequence[Row], scores: Mapping[str, Row], unit: Literal["percent", "count"]
+) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    notes: dict[str, None] = {}
+    for entry in compared:
+        block = entry["differences"]
+        shown = [name for name in HEADLINE if name in block["scores"]]
+        for score in (name for name in shown if score_kind(name).unit == unit):
+            found = block["scores"][score]
+            interval = found["interval"]
+            span = (interval["low"], interval["high"]) if "low" in interval else None
+            own = entry["scores"].get(score), scores.get(block["reference"], {}).get(score)
+            p_values = (found["p_value"], found["p_adjusted"])
+            rows.append((entry["name"], score, *own, found["difference"], span, *p_values))
+            notes |= dict.fromkeys(interval_notes([{"intervals": {score: interval}}]))
+            notes[f"p: sign-flip permutation of sequences, {found['p_method']}."] = None
+        if block["note"] is not None and unit == "percent":
+            notes[f"{entry['name']}: {block['note']}."] = None
+        family = block["family"]
+        notes[
+            f"p ({family['correction']}): corrected for all {family['comparisons']} comparisons, "
+            "of differences and of counts."
+        ] = None
+    reference = str(compared[0]["differences"]["reference"]) if compared else ""
+    words = {"percent": "points", "count": "counts"}
+    columns = (
+        Column("prediction"),
+        Column("score"),
+        Column("own", unit),
+        Column("reference", unit),
+        Column("difference", "points" if unit == "percent" else "count"),
+        Column("interval", "range" if unit == "percent" else "count range"),
+        Column("p", "number"),
+        Column("p (Holm)", "number"),
+    )
+    return Table(f"Difference to {reference} in {words[unit]}", columns, tuple(rows), tuple(notes))
+
+
+Change = Mapping[str, Any]
+
+
+def comparison_table(comparison: Mapping[str, Any]) -> Table:
+    """Return differences in percentage points (counts for id switches and fragments).
+
+    One row in common gives a line a score with both values; several give a line a row.
+
+    Args:
+        comparison: A result of schema ``mapt-bench/comparison/2``.
+    """
+    changes: Sequence[Change] = comparison["changes"]
+    rows = dict.fromkeys(str(change["row"]) for change in changes)
+    notes = ["Current minus baseline; shares in percentage points, IDSW and Frag in counts."]
+    if any(change["difference"] is None for change in changes):
+        notes.append(f"{UNDEFINED}: undefined on at least one side.")
+    if comparison["added"]:
+        notes.append(f"Only in the current result: {', '.join(comparison['added'])}.")
+    if len(rows) == 1:
+        return _one_row(changes, next(iter(rows)), tuple(notes))
+    return _many_rows(changes, list(rows), tuple(notes))
+
+
+def _one_row(changes: Sequence[Change], name: str, notes: tuple[str, ...]) -> Table:
+    counted = any(change["sequences_better"] is not None for change in changes)
+    columns = [Column("score")]
+    columns += [Column(side, "number") for side in ("baseline", "current", "difference")]
+    columns += [Column("sequences better / worse")] if counted else []
+    rows = []
+    for change in changes:
+        kind = score_column(change["score"]).kind
+        cells: list[Cell] = [str(change["score"])]
+        cells += [format_cell(change[side], kind) for side in ("baseline", "current")]
+        cells.append(_signed(change))
+        if counted:
+            better, worse = change["sequences_better"], change["sequences_worse"]
+            cells.append(UNDEFINED if better is None else f"{better} / {worse}")
+        rows.append(tuple(cells))
+    return Table(f"Changes of {name}", tuple(columns), tuple(rows), notes)
+
+
+def _many_rows(changes: Sequence[Change], names: list[str], notes: tuple[str, ...]) -> Table:
+    by_place = {(change["row"], change["score"]): change for change in changes}
+    scores = list(dict.fromkeys(str(change["score"]) for change in changes))
+    columns = (Column("row"), *(Column(score, "number") for score in scores))
+    rows = tuple(
+        (
+            name,
+            *(
+                _signed(by_place[name, score]) if (name, score) in by_place else UNDEFINED
+                for score in scores
+            ),
+        )
+        for name in names
+    )
+    return Table("Changes", columns, rows, notes)
+
+
+def _signed(change: Change) -> str:
+    """Return a difference with its sign, as people read it."""
+    difference: float | None = change["difference"]
+    if difference is None:
+        return UNDEFINED
+    if score_kind(change["score"]).unit == "percent":
+        return format_cell(difference, "points")
+    return f"{difference:+.4g}" if difference else "0"

@@ -1,0 +1,416 @@
+"""Tables of a run (``mapt-bench/run/1``): ablations, interval sweeps and stress tests.
+
+:func:`run_tables` and :func:`stress_tables` are the entry points.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mapt_bench.errors import counted, listed
+from mapt_bench.reports.difference_tables import differences_tables
+from mapt_bench.reports.evaluation_tables import (
+    interval_cell,
+    interval_column,
+    interval_notes,
+    score_column,
+)
+from mapt_bench.reports.group_tables import of_group, score_group_tables, splits, splits_table
+from mapt_bench.reports.link_tables import (
+    break_table,
+    full_occlusions_table,
+    group_table,
+    recovery_tables,
+    visibility_table,
+)
+from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
+from mapt_bench.results.result_views import (
+    OWN_SEGMENTS,
+    conditions_note,
+    is_reference,
+    row_interval,
+    row_name,
+    row_score,
+    run_parts,
+)
+
+__all__ = [
+    "CLAIMED",
+    "claims_table",
+    "fusion_table",
+    "level_tables",
+    "run_tables",
+    "skipped_table",
+    "stress_tables",
+    "summary_table",
+    "sweep_table",
+]
+
+CLAIMED = "claimed (paper, KITTI-STEP val)"
+"""Heading of numbers that nobody here has measured."""
+
+_BANDED = ("PAT", "TQ", "STQ")
+"""Scores whose intervals are shown, where a run has them."""
+
+_SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "HOTA", "AssA", "IDF1", "IDSW", "Frag")
+
+Run = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+def run_tables(run: Run) -> list[Table]:
+    """Return all tables of a run.
+
+    For each source of segments the summary and, if the run has them, sweeps, groups of videos and
+    paired differences. Then skipped variants, and the claims of the paper.
+    """
+    parts = run_parts(run)
+    tables = []
+    for part in parts:
+        ending = f": {part.heading}" if len(parts) > 1 else ""
+        tables += [
+            replace(_under_conditions(table, part.run), title=f"{table.title}{ending}")
+            for table in _part_tables(part.run)
+        ]
+    if run.get("skipped"):
+        tables.append(skipped_table(run))
+    if run.get("claims"):
+        tables.append(_under_conditions(claims_table(run), run))
+    return tables
+
+
+def _under_conditions(table: Table, run: Run) -> Table:
+    """Return a table that states thresholds, memory and pairing interval, where they are known."""
+    note = conditions_note(run["summary"])
+    return replace(table, footnotes=(*table.footnotes, *([note] if note else [])))
+
+
+def _part_tables(run: Run) -> list[Table]:
+    tables = [summary_table(run)]
+    if any(row_interval(row) for row in run["summary"]):
+        tables += [sweep_table(run, "PAT"), sweep_table(run, "STQ")]
+        tables += _sweeps_of_splits(run)
+    else:
+        tables += score_group_tables(run)
+        tables += [splits_table(run)] if splits(run) else []
+    tables += differences_tables(run)
+    if run.get("links_by_group"):
+        tables.append(group_table(run))
+    if run.get("recoveries"):
+        tables.append(full_occlusions_table(run))
+    return tables
+
+
+def _sweeps_of_splits(run: Run) -> list[Table]:
+    tables = ((group, sweep_table(of_group(run, group), "PAT")) for group in splits(run))
+    return [replace(table, title=f"{table.title}, {group.heading}") for group, table in tables]
+
+
+def summary_table(run: Run) -> Table:
+    """Return one row a variant (and temporal interval), best values marked.
+
+    Reference rows (see :func:`is_reference`) do not compete. In a sweep only the numbers of one
+    tau may be compared with each other, so no best values are marked in it.
+    """
+    rows: Sequence[Row] = run["summary"]
+    sweeps = any(row_interval(row) for row in rows)
+    shown = [name for name in _SHOWN if any(row_score(row, name) is not None for row in rows)]
+    banded = [name for name in _BANDED if any(interval_cell(row, name) for row in rows)]
+    timed = any(_milliseconds(row) is not None for row in rows)
+    columns = [Column("variant")]
+    columns += [Column("interval"), Column("tau", "integer")] if sweeps else []
+    for name in shown:
+        column = score_column(name)
+        columns.append(Column(name, column.kind, None if sweeps else column.higher_is_better))
+        columns += [interval_column(name)] if name in banded else []
+    columns += [Column("ms/frame", "decimal")] if timed else []
+    cells = []
+    for row in rows:
+        line: list[Cell] = [row_name(row)]
+        line += (row_interval(row) or ("", None)) if sweeps else ()
+        for name in shown:
+            line.append(row_score(row, name))
+            line += [interval_cell(row, name)] if name in banded else []
+        line += [_milliseconds(row)] if timed else []
+        cells.append(tuple(line))
+    references = frozenset(index for index, row in enumerate(rows) if is_reference(row))
+    notes = _summary_notes(run, sweeps=sweeps, references=references)
+    return Table(_title(run), tuple(columns), tuple(cells), tuple(notes), references)
+
+
+def sweep_table(run: Run, score: str) -> Table:
+    """Return one row a variant and one column a temporal interval, all of one score.
+
+    A column's numbers come from one and the same test, so its best value is marked.
+    """
+    rows: Sequence[Row] = run["summary"]
+    intervals = sorted({found for row in rows if (found := row_interval(row))})
+    variants: dict[str, dict[tuple[str, int], Cell]] = {}
+    references = set()
+    for row in rows:
+        if found := row_interval(row):
+            variants.setdefault(row_name(row), {})[found] = row_score(row, score)
+            references |= {row_name(row)} if is_reference(row) else set()
+    shown = score_column(score)
+    columns = [Column("variant")]
+    columns += [
+        Column(f"{kind} {tau}".strip(), shown.kind, shown.higher_is_better)
+        for kind, tau in intervals
+    ]
+    cells = [
+        (label, *(found.get(interval) for interval in intervals))
+        for label, found in variants.items()
+    ]
+    return Table(
+        f"{score} over the temporal interval",
+        tuple(columns),
+        tuple(cells),
+        references=frozenset(i for i, label in enumerate(variants) if label in references),
+    )
+
+
+def skipped_table(run: Run) -> Table:
+    """Return what could not run, each with its reason; equal reasons of sequences in one row."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for skip in run["skipped"]:
+        place = str(skip.get("tracker", "")), str(skip.get("reason", ""))
+        reasons.setdefault(place, []).extend([skip["sequence"]] if skip.get("sequence") else [])
+    rows: list[tuple[Cell, ...]] = [(*place, listed(names)) for place, names in reasons.items()]
+    columns = [Column("tracker"), Column("reason"), Column("sequences")]
+    if not any(reasons.values()):
+        columns, rows = columns[:2], [row[:2] for row in rows]
+    return Table("Not run", tuple(columns), tuple(rows))
+
+
+def claims_table(run: Run) -> Table:
+    """Return the claims of the paper beside the measurements of this run, in percent.
+
+    Claims that are not comparable with this run are listed in one footnote a reason.
+    """
+    columns = (
+        Column("claim"),
+        Column(CLAIMED, "percent"),
+        Column("measured", "percent"),
+        Column("difference", "points"),
+    )
+    held = [claim for claim in run["claims"] if claim.get("measured") is not None]
+    rows = tuple(
+        (str(claim["name"]), *(claim.get(key) for key in ("claimed", "measured", "difference")))
+        for claim in held
+    )
+    notes = ["Claimed numbers are the paper's; none was measured here."]
+    notes += [f"{note[:1].upper()}{note[1:]}." for note in _notes_of(held)]
+    apart: dict[str, list[str]] = {}
+    for claim in run["claims"]:
+        if claim.get("measured") is None:
+            claimed = format_cell(claim.get("claimed"), "percent")
+            reason = str(claim.get("note") or "not measured")
+            apart.setdefault(reason, []).append(f"{claim['name']} {claimed}")
+    notes += [f"{'; '.join(claims)}: {reason}." for reason, claims in apart.items()]
+    return Table("Claims of the paper", columns, rows, tuple(notes))
+
+
+def _notes_of(claims: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return each note once."""
+    return list(dict.fromkeys(str(claim["note"]) for claim in claims if claim.get("note")))
+
+
+def _milliseconds(row: Row) -> Cell:
+    seconds: float | None = (row.get("cost") or {}).get("seconds_per_frame")
+    return None if seconds is None else 1000 * seconds
+
+
+def _title(run: Run) -> str:
+    counts = {row.get("n_sequences") for row in run["summary"]} - {None, 0}
+    title = f"Run {run.get('experiment', '')}".rstrip() + ", scores in percent"
+    if len(counts) == 1:
+        count = counts.pop()
+        title += f", {counted(count, 'sequence')}"
+    return title
+
+
+def _summary_notes(run: Run, *, sweeps: bool, references: frozenset[int]) -> list[str]:
+    rows: Sequence[Row] = run["summary"]
+    notes = [
+        *_protocol_notes(run),
+        "IDSW and Frag are counts; lower is better. Frag depends on the segments, not on linking.",
+    ]
+    if sweeps:
+        notes.append(
+            "Compare rows of one tau only, with copying and the oracle as references: each tau is "
+            "a test of its own."
+        )
+    if references:
+        names = dict.fromkeys(row_name(rows[index]) for index in sorted(references))
+        notes.append(f"For reference, not marked as best: {', '.join(names)}.")
+    notes += interval_notes(rows)
+    return notes + list(dict.fromkeys(_undefined_notes(run)))
+
+
+def _protocol_notes(run: Run) -> list[str]:
+    protocol = run.get("protocol") or {}
+    words = {"pat": "PAT protocol", "label_space": "label space", "segments": "segments"}
+    if len(protocol.get("segments_by_name") or {}) > 1:
+        del words["segments"]  # each table names its own
+    stated = [f"{words[key]}: {protocol[key]}" for key in words if protocol.get(key)]
+    return [f"{'; '.join(stated)}."] if stated else []
+
+
+def _undefined_notes(run: Run) -> Iterator[str]:
+    """Yield why rows failed, and why shown scores of the others are undefined."""
+    cells = {cell["key"]: cell for cell in run.get("cells") or [] if "key" in cell}
+    for row in run["summary"]:
+        cell = cells.get(row.get("cell"), {})
+        if row.get("status") == "failed":
+            yield f"{UNDEFINED} {row_name(row)} failed: {cell.get('reason', 'no reason given')}."
+            continue
+        reasons: dict[str, list[str]] = {}
+        for name in (name for name in _SHOWN if name in (row.get("scores") or {})):
+            if row_score(row, name) is None:
+                why = (cell.get("undefined") or {}).get(name, "no reason given")
+                reasons.setdefault(str(why), []).append(name)
+        for why, names in reasons.items():
+            yield f"{UNDEFINED} {row_name(row)}, {', '.join(names)}: {why}."
+
+
+_LEVEL_SCORES = (("PAT", "TQ", "STQ"), ("IDSW", "Frag"))
+"""Scores that stand together in a table by level."""
+
+_FUSIONS = ("both", "both:appearance-first", "both:simultaneous")
+
+_VOID = "void"
+
+_FRAG_NOTE = (
+    "Frag counts interruptions of ground-truth tracks by frames without a matching segment. It "
+    "depends on the segments, not on the linking, and is equal for all trackers that drop none."
+)
+
+Stressor = Mapping[str, Any]
+
+
+def stress_tables(run: Run) -> list[Table]:
+    """Return every table of a stress test (``mapt-bench/run/1`` with ``stressors``)."""
+    parts = run_parts(run)
+    tables = []
+    for part in parts:
+        ending = f": {part.heading}" if part.segments == OWN_SEGMENTS else ""
+        note = conditions_note(part.run["summary"])
+        tables += [
+            replace(
+                table,
+                title=f"{table.title}{ending}",
+                footnotes=(*table.footnotes, *([note] if note else [])),
+            )
+            for table in _stress_part_tables(part.run)
+        ]
+    if run.get("skipped"):
+        tables.append(skipped_table(run))
+    return tables
+
+
+def _stress_part_tables(run: Run) -> list[Table]:
+    """Return the tables of rows that may be compared."""
+    stressors = [each for each in run["stressors"] if _rows_of(run, each["name"])]
+    tables = [table for stressor in stressors for table in level_tables(run, stressor)]
+    if _of_fusion(run):
+        tables += [fusion_table(run, "PAT"), fusion_table(run, "IDSW")]
+    if run["visibility"]:
+        tables += [visibility_table(run), *recovery_tables(run)]
+    if run.get("break_points"):
+        tables.append(break_table(run))
+    return tables
+
+
+def level_tables(run: Run, stressor: Stressor) -> list[Table]:
+    """Return one row a variant and, for each score, one column a level."""
+    rows = _rows_of(run, stressor["name"])
+    levels = sorted({row["stress"]["level"] for row in rows})
+    variants = {row["variant"]: row for row in rows}
+    at = {(row["variant"], row["stress"]["level"]): row for row in rows}
+    tables = []
+    for scores in _LEVEL_SCORES:
+        columns = [Column("variant")]
+        for name in scores:
+            shown = score_column(name)
+            columns += [
+                Column(f"{name} {level}", shown.kind, shown.higher_is_better) for level in levels
+            ]
+        cells = tuple(
+            (
+                row_name(row),
+                *(
+                    row_score(at[variant, level], name) if (variant, level) in at else None
+                    for name in scores
+                    for level in levels
+                ),
+            )
+            for variant, row in variants.items()
+        )
+        title = f"{stressor['name']}: {_listed(scores)} by level"
+        first = scores == _LEVEL_SCORES[0]
+        notes = _level_notes(run, stressor, rows) if first else [_FRAG_NOTE]
+        tables.append(Table(title, tuple(columns), cells, tuple(notes), _references(variants)))
+    return tables
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + f" and {words[-1]}"
+
+
+def _references(variants: Mapping[str, Row]) -> frozenset[int]:
+    return frozenset(at for at, row in enumerate(variants.values()) if is_reference(row))
+
+
+def _rows_of(run: Run, stressor: str) -> list[Row]:
+    return [row for row in run["summary"] if row["stress"]["stressor"] == stressor]
+
+
+def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]:
+    levels = ", ".join(f"{level}: {value:g}" for level, value in stressor["levels"].items())
+    notes = [
+        f"Level 0: the videos as they are; {levels} {stressor['unit']} ({stressor['meaning']})."
+    ]
+    occluder = stressor.get("occluder")
+    if occluder == _VOID:
+        notes.append(
+            "Occluders have no class here and are void. STQ keeps void in predicted tubes and "
+            "penalises it; PAT does not."
+        )
+    elif occluder:
+        notes.append(f"Occluders are part of the ground truth, as {occluder}.")
+    elif "occluder" in stressor:
+        notes.append("No occlusion: no sequence has room for an occluder.")
+    protocol = run.get("protocol") or {}
+    counts = sorted({row["n_sequences"] for row in rows})
+    numbers = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    notes.append(
+        f"{numbers} sequences; PAT protocol: {protocol.get('pat')}; "
+        f"segments: {protocol.get('segments')}."
+    )
+    notes += ["Copying and the oracle are references of each level and not marked as best."]
+    return notes
+
+
+def _of_fusion(run: Run) -> list[Row]:
+    rows = [row for row in run["summary"] if row["variant"] in _FUSIONS]
+    return rows if {row["variant"] for row in rows} >= set(_FUSIONS) else []
+
+
+def fusion_table(run: Run, score: str) -> Table:
+    """Return one row an order of fusion and one column a stressor and level."""
+    columns: dict[str, None] = {}
+    values: dict[str, dict[str, Cell]] = {}
+    for row in _of_fusion(run):
+        level = row["stress"]["level"]
+        name = f"{row['stress']['stressor']} {level}" if level else "none"
+        columns[name] = None
+        values.setdefault(row_name(row), {})[name] = row_score(row, score)
+    shown = score_column(score)
+    return Table(
+        f"Order of fusion: {score} by stressor and level",
+        (
+            Column("order"),
+            *(Column(name, shown.kind, shown.higher_is_better) for name in columns),
+        ),
+        tuple((label, *(found.get(name) for name in columns)) for label, found in values.items()),
+    )
