@@ -58,8 +58,7 @@ def test_what_helps_small_things_is_off_unless_it_is_asked_for():
         config = mapt_config(name)
         assert config.semantic.fine_channels is None
         assert config.semantic.class_weights is None
-        instance = config.instance
-        assert not instance.mask_fine
-        assert not instance.mask_dice
-        assert not instance.roi_jitter
-        assert instance.iou_channels is None
+        assert config.instance.iou_channels is None
+        assert not config.instance.mask_fine
+        assert config.instance.mask_dice == 0
+        assert config.instance.roi_jitter == 0
