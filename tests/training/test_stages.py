@@ -49,9 +49,12 @@ def test_without_stages_there_is_one():
         ([{"name": "a", "share": 2}], "has the name 'a' and the share 2"),
         ([{"share": 1}], "has the name None"),
         ([{"name": "a", "share": 1, "steps": 3}], "no setting 'steps' of a stage"),
-        ([{"name": "a", "share": 1, "clips": {"lenght": 3}}], "no setting 'clips.lenght'"),
+        (
+            [{"name": "a", "share": 1, "clips": {"lenght": 3}}],
+            "unknown key 'clips.lenght'; did you mean 'clips.length'?",
+        ),
         (["a"], "stages is 'a'; expected a mapping"),
-        ({"name": "a"}, "expected a list of mappings"),
+        ({"name": "a"}, "stages is {'name': 'a'}; expected a list"),
     ],
 )
 def test_wrong_stages_are_told(stages, words):
