@@ -30,8 +30,8 @@ from rich.console import Console
 from torch import Tensor
 from torch.nn import functional
 
-from mapt_bench.baselines.flow_without_network import DisFlow
 from mapt_bench.baselines.flow_sources import build_flow_source
+from mapt_bench.baselines.flow_without_network import DisFlow
 from mapt_bench.data.flying import flying_clip
 from mapt_bench.data.videos import open_videos
 from mapt_bench.errors import MaptBenchError
