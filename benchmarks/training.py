@@ -182,7 +182,7 @@ def _summary(side: str, turns: list[dict[str, Any]]) -> dict[str, float]:
 
 def _markdown(result: dict[str, Any]) -> str:
     lines = [
-        "| ms a frame | step | making a clip | drawing, each time | all | frames an hour, two cores |",
+        "| ms a frame | step | clip | generation, each time | all | frames an hour, two cores |",
         "|---|---|---|---|---|---|",
     ]
     for side in _SIDES:
