@@ -265,6 +265,7 @@ def test_on_real_frames_linking_beats_unlinked_and_nothing_beats_the_oracle(tmp_
     chosen = segments if segments == "groundtruth" else str(data / segments)
     result = invoke(
         *("--data", str(data), "--segments", chosen, "--weights", "none"),
+        *("--flow-weights", "flow:flownet2-narrow"),
         *("--out", str(tmp_path / "run"), "--json", "-"),
     )
     assert result.exit_code == 0, result.stderr
