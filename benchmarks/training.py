@@ -80,7 +80,6 @@ def _ask(side: str, folder: Path, *, has_profile: bool) -> dict[str, Any]:
 def measure(count: int, has_profile: bool) -> None:
     """Print what steps of so many clips take in this checkout, as JSON."""
     import importlib
-    import importlib.util
     import random
 
     import cv2
@@ -93,7 +92,7 @@ def measure(count: int, has_profile: bool) -> None:
     from mapt_bench.training.trainer import Trainer
 
     # Older checkouts keep the synthetic world among the readers.
-    is_new = importlib.util.find_spec("mapt_bench.synthetic") is not None
+    is_new = Path(mapt_bench.__file__).with_name("synthetic").is_dir()
     world = "mapt_bench.synthetic" if is_new else "mapt_bench.data.world"
     open_suite = importlib.import_module(f"{world}.suites").open_suite
 
