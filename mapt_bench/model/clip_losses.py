@@ -234,13 +234,13 @@ def _looks(
     frame_of = things.frame_of
     embeddings = head(described)
     if carried is not None and not head.is_static:
-        propagated = []
+        propagated, of_pairs = [], carried.float().unbind(0)
         follows = torch.zeros(len(dropped), dtype=torch.bool)
         for index, (_, frame) in enumerate(things.pairs()):
             if not dropped[frame]:
                 follows[frame] = True
                 propagated.append(
-                    head.propagated(carried[index].float(), things.masks[things.of_frame(frame)])
+                    head.propagated(of_pairs[index], things.masks[things.of_frame(frame)])
                 )
         if propagated:
             which = follows.to(frame_of.device)[frame_of].nonzero().flatten()

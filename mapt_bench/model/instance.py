@@ -15,6 +15,7 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.roi_heads import RoIHeads, project_masks_on_boxes
 from torchvision.ops import box_iou
 
+from mapt_bench.model import kernels
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.fpn import PYRAMID_LEVELS
 from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv, normed
@@ -286,7 +287,7 @@ class InstanceHead(nn.Module):
         side = logits.shape[-1]
         wanted = torch.cat(
             [
-                project_masks_on_boxes(target.masks, regions.things, regions.gt_index, side)
+                _in_boxes(target.masks, regions.things, regions.gt_index, side)
                 for regions, target in zip(drawn, targets, strict=True)
                 if len(regions.gt_index)
             ]
@@ -309,6 +310,13 @@ class InstanceHead(nn.Module):
             )
             losses["loss_iou"] = mean_over_images(unsure, counts, counts)
         return losses
+
+
+def _in_boxes(masks: Tensor, boxes: Tensor, whose: Tensor, side: int) -> Tensor:
+    if kernels.are_there(masks.device):
+        return kernels.pooled_masks(masks, boxes, whose, side)
+    projected: Tensor = project_masks_on_boxes(masks, boxes, whose, side)
+    return projected
 
 
 def _filled_up(boxes: Sequence[Tensor], labels: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -9,6 +9,10 @@
 #include <cstring>
 #include <vector>
 
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
 namespace {
 
 constexpr int LANES = 16;  // floats of the widest vectors there are
@@ -42,20 +46,38 @@ inline void store(half *place, float value) {
     place->bits = static_cast<uint16_t>(value != value ? 0x7fc0u : rounded);
 }
 
-// Sums over cells of two numbers that `read` finds for each cell and channel.
-template <int WIDTH, class Read>
+inline Lanes load_lanes(const float *place) { return lanes(place); }
+
+inline Lanes load_lanes(const half *place) {
+    const Words bits = __builtin_convertvector(*reinterpret_cast<const Halves *>(place), Words);
+    return reinterpret_cast<Lanes>(bits << 16);
+}
+
+inline void store_lanes(float *place, const Lanes &values) { lanes(place) = values; }
+
+inline void store_lanes(half *place, const Lanes &values) {
+#ifdef __AVX512BF16__
+    const __m256bh rounded16 = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(values));
+    std::memcpy(place, &rounded16, sizeof rounded16);
+#else
+    const Words bits = reinterpret_cast<Words>(values);
+    const Words rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    const Words is_nan = reinterpret_cast<Words>(values != values);
+    const Words kept = (rounded & ~is_nan) | (is_nan & 0x7fc0u);
+    *reinterpret_cast<Halves *>(place) = __builtin_convertvector(kept, Halves);
+#endif
+}
+
+// Sums over cells of two numbers that `read` finds for each cell and LANES channels from one on.
+template <int BLOCKS, class Read>
 void sum_columns(int64_t cells, int64_t first, float *one, float *two, Read read) {
-    float a[WIDTH] = {}, b[WIDTH] = {};
+    Lanes a[BLOCKS] = {}, b[BLOCKS] = {};
     for (int64_t p = 0; p < cells; ++p)
-        for (int c = 0; c < WIDTH; ++c) {
-            float x, y;
-            read(p, first + c, x, y);
-            a[c] += x;
-            b[c] += y;
-        }
-    for (int c = 0; c < WIDTH; ++c) {
-        one[first + c] += a[c];
-        two[first + c] += b[c];
+        for (int block = 0; block < BLOCKS; ++block)
+            read(p, first + block * LANES, a[block], b[block]);
+    for (int block = 0; block < BLOCKS; ++block) {
+        lanes(one + first + block * LANES) += a[block];
+        lanes(two + first + block * LANES) += b[block];
     }
 }
 
@@ -63,17 +85,18 @@ template <class Read>
 void sum_cells(int64_t cells, int64_t channels, float *one, float *two, Read read) {
     std::fill(one, one + channels, 0.f);
     std::fill(two, two + channels, 0.f);
-    const int64_t block = 256;  // short sums keep the rounding of float small
-    for (int64_t start = 0; start < cells; start += block) {
-        const int64_t count = std::min(block, cells - start);
-        auto shifted = [&](int64_t p, int64_t c, float &x, float &y) { read(start + p, c, x, y); };
+    const int64_t size = 256;  // short sums keep the rounding of float small
+    for (int64_t start = 0; start < cells; start += size) {
+        const int64_t count = std::min(size, cells - start);
+        auto shifted = [&](int64_t p, int64_t c, Lanes &x, Lanes &y) { read(start + p, c, x, y); };
         int64_t c = 0;
-        for (; c + 64 <= channels; c += 64) sum_columns<64>(count, c, one, two, shifted);
-        for (; c + 16 <= channels; c += 16) sum_columns<16>(count, c, one, two, shifted);
-        for (; c < channels; ++c) sum_columns<1>(count, c, one, two, shifted);
+        for (; c + 4 * LANES <= channels; c += 4 * LANES)
+            sum_columns<4>(count, c, one, two, shifted);
+        for (; c < channels; c += LANES) sum_columns<1>(count, c, one, two, shifted);
     }
 }
 
+// Channels are a multiple of LANES.
 struct Norm {
     int64_t images, cells, channels, groups;
     const float *weight, *bias;
@@ -88,9 +111,10 @@ void norm_forward(const Norm &n, const T *x, T *y, float *mean, float *inverse) 
         const T *in = x + image * n.cells * n.channels;
         T *__restrict out = y + image * n.cells * n.channels;
         sum_cells(n.cells, n.channels, sum.data(), square.data(),
-                  [&](int64_t p, int64_t c, float &a, float &b) {
-                      a = load(in[p * n.channels + c]);
-                      b = a * a;
+                  [&](int64_t p, int64_t c, Lanes &a, Lanes &b) {
+                      const Lanes v = load_lanes(in + p * n.channels + c);
+                      a += v;
+                      b += v * v;
                   });
         for (int64_t g = 0; g < n.groups; ++g) {
             double first = 0, second = 0;
@@ -111,9 +135,9 @@ void norm_forward(const Norm &n, const T *x, T *y, float *mean, float *inverse) 
         const float *__restrict a = scale.data(), *__restrict b = shift.data();
         const float slope = n.slope;
         for (int64_t p = 0; p < n.cells; ++p)
-            for (int64_t c = 0; c < n.channels; ++c) {
-                const float z = a[c] * load(in[p * n.channels + c]) + b[c];
-                store(out + p * n.channels + c, z > 0 ? z : z * slope);
+            for (int64_t c = 0; c < n.channels; c += LANES) {
+                const Lanes z = lanes(a + c) * load_lanes(in + p * n.channels + c) + lanes(b + c);
+                store_lanes(out + p * n.channels + c, z > 0 ? z : z * slope);
             }
     }
 }
@@ -136,11 +160,12 @@ void norm_backward(const Norm &n, const T *x, const T *dy, const float *mean, co
         const float *__restrict a = scale.data(), *__restrict b = shift.data();
         const float slope = n.slope;
         sum_cells(n.cells, n.channels, one.data(), two.data(),
-                  [&](int64_t p, int64_t c, float &s, float &t) {
-                      const float v = load(in[p * n.channels + c]);
-                      const float d = load(up[p * n.channels + c]);
-                      s = a[c] * v + b[c] > 0 ? d : d * slope;
-                      t = s * v;
+                  [&](int64_t p, int64_t c, Lanes &s, Lanes &t) {
+                      const Lanes v = load_lanes(in + p * n.channels + c);
+                      const Lanes d = load_lanes(up + p * n.channels + c);
+                      const Lanes g = lanes(a + c) * v + lanes(b + c) > 0 ? d : d * slope;
+                      s += g;
+                      t += g * v;
                   });
         for (int64_t g = 0; g < n.groups; ++g) {
             const int64_t at = image * n.groups + g;
@@ -162,11 +187,12 @@ void norm_backward(const Norm &n, const T *x, const T *dy, const float *mean, co
         }
         const float *__restrict q = of_x.data(), *__restrict r = constant.data();
         for (int64_t p = 0; p < n.cells; ++p)
-            for (int64_t c = 0; c < n.channels; ++c) {
-                const float v = load(in[p * n.channels + c]);
-                const float d = load(up[p * n.channels + c]);
-                const float s = a[c] * v + b[c] > 0 ? d : d * slope;
-                store(down + p * n.channels + c, a[c] * s + q[c] * v + r[c]);
+            for (int64_t c = 0; c < n.channels; c += LANES) {
+                const Lanes v = load_lanes(in + p * n.channels + c);
+                const Lanes d = load_lanes(up + p * n.channels + c);
+                const Lanes g = lanes(a + c) * v + lanes(b + c) > 0 ? d : d * slope;
+                store_lanes(down + p * n.channels + c,
+                            lanes(a + c) * g + lanes(q + c) * v + lanes(r + c));
             }
     }
 }
@@ -210,23 +236,6 @@ struct Depthwise {
     int64_t first() const { return std::min(right, columns); }
     int64_t last() const { return std::max(first(), columns - right); }
 };
-
-inline Lanes load_lanes(const float *place) { return lanes(place); }
-
-inline Lanes load_lanes(const half *place) {
-    const Words bits = __builtin_convertvector(*reinterpret_cast<const Halves *>(place), Words);
-    return reinterpret_cast<Lanes>(bits << 16);
-}
-
-inline void store_lanes(float *place, const Lanes &values) { lanes(place) = values; }
-
-inline void store_lanes(half *place, const Lanes &values) {
-    const Words bits = reinterpret_cast<Words>(values);
-    const Words rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
-    const Words is_nan = reinterpret_cast<Words>(values != values);
-    const Words kept = (rounded & ~is_nan) | (is_nan & 0x7fc0u);
-    *reinterpret_cast<Halves *>(place) = __builtin_convertvector(kept, Halves);
-}
 
 template <class T>
 void depthwise_forward(const Depthwise &d, const T *x, const float *kernels, T *y) {
@@ -544,6 +553,57 @@ void depthwise_backward_float(const Depthwise *d, const float *x, const float *u
 
 void depthwise_backward_half(const Depthwise *d, const half *x, const half *up, float *dk) {
     depthwise_backward(*d, x, up, dk);
+}
+
+// Means of masks over square cells; those at the bottom and right end with the mask.
+void shrink(const uint8_t *masks, int64_t count, int64_t height, int64_t width, int64_t stride,
+            int64_t rows, int64_t columns, float *means) {
+    std::vector<int32_t> sums(columns);
+    for (int64_t mask = 0; mask < count; ++mask)
+        for (int64_t row = 0; row < rows; ++row) {
+            float *to = means + (mask * rows + row) * columns;
+            const int64_t first = row * stride, end = std::min(height, first + stride);
+            std::fill(sums.begin(), sums.end(), 0);
+            for (int64_t y = first; y < end; ++y) {
+                const uint8_t *from = masks + (mask * height + y) * width;
+                uint8_t any = 0;
+                for (int64_t x = 0; x < width; ++x) any |= from[x];
+                if (!any) continue;
+                for (int64_t x = 0; x < width; ++x) sums[x / stride] += from[x];
+            }
+            for (int64_t column = 0; column < columns; ++column) {
+                const int64_t wide = std::min(width, (column + 1) * stride) - column * stride;
+                to[column] = wide > 0 && end > first
+                                 ? static_cast<float>(sums[column]) / ((end - first) * wide)
+                                 : 0;
+            }
+        }
+}
+
+// RoIAlign of masks: each box is read as side x side cells, each at as many points as it has pixels.
+void pool_masks(const uint8_t *masks, int64_t height, int64_t width, const float *boxes,
+                const int64_t *whose, int64_t count, int64_t side, float *out) {
+    for (int64_t b = 0; b < count; ++b) {
+        const uint8_t *mask = masks + whose[b] * height * width;
+        const float left = boxes[4 * b], top = boxes[4 * b + 1];
+        const float wide = std::max(boxes[4 * b + 2] - left, 1.f) / side;
+        const float high = std::max(boxes[4 * b + 3] - top, 1.f) / side;
+        const int64_t down = static_cast<int64_t>(std::ceil(high));
+        const int64_t along = static_cast<int64_t>(std::ceil(wide));
+        for (int64_t cell = 0; cell < side * side; ++cell) {
+            float sum = 0;
+            for (int64_t i = 0; i < down; ++i)
+                for (int64_t j = 0; j < along; ++j) {
+                    const float y = top + ((cell / side) + (i + 0.5f) / down) * high;
+                    const float x = left + ((cell % side) + (j + 0.5f) / along) * wide;
+                    if (y < -1 || y > height || x < -1 || x > width) continue;
+                    const Read read(y, x, height, width);
+                    for (int corner = 0; corner < 4; ++corner)
+                        sum += read.share[corner] * mask[read.cell[corner]];
+                }
+            out[b * side * side + cell] = sum / (down * along);
+        }
+    }
 }
 
 // Tap by tap: neighbouring cells read and write neighbouring places. Channels are a multiple of

@@ -34,6 +34,8 @@ __all__ = [
     "match_boxes",
     "norm_activation",
     "pool_regions",
+    "pooled_masks",
+    "shrunk_masks",
 ]
 
 _FLAGS = (
@@ -72,7 +74,8 @@ def norm_activation(
     """Return the group norm of maps, and of that a LeakyReLU.
 
     Args:
-        x: Shape ``(batch, channels, height, width)``, ``float32`` or ``bfloat16``.
+        x: Shape ``(batch, channels, height, width)``, ``float32`` or ``bfloat16``; channels are a
+            multiple of 16.
         weight: ``float32`` of shape ``(channels,)``.
         bias: The same.
         groups: Into which channels are parted.
@@ -82,6 +85,8 @@ def norm_activation(
     Returns:
         The shape and type of ``x``, channels innermost in memory.
     """
+    if x.shape[1] % LANES:
+        raise ValueError(f"{x.shape[1]} channels are no multiple of {LANES}")
     result: Tensor = _Norm.apply(x, weight, bias, groups, epsilon, slope)
     return result
 
@@ -150,26 +155,65 @@ def pool_regions(levels: Sequence[Tensor], regions: Tensor, *, side: int, sample
     return result
 
 
-def match_boxes(boxes: Tensor, anchors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def match_boxes(boxes: Tensor, sides: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Find the box that each anchor overlaps most.
 
     Args:
         boxes: ``float32`` of shape ``(m, 4)``: left, top, right, bottom.
-        anchors: The same, ``(n, 4)``.
+        sides: Of anchors, ``float32`` of shape ``(4, n)``: all their left sides, tops and so on.
 
     Returns:
         Of each anchor the greatest overlap (intersection over union), ``float32``; the box,
         ``int64``, 0 where none is overlapped; and whether it overlaps some box as much as any
         anchor does, ``bool``.
     """
-    sides = anchors.float().t().contiguous()
-    boxes = boxes.float().contiguous()
-    best = sides.new_zeros(len(anchors))
-    index = torch.zeros(len(anchors), dtype=torch.int32)
-    is_own = torch.zeros(len(anchors), dtype=torch.uint8)
-    settings = _Anchors(len(anchors), *(side.data_ptr() for side in sides))
+    sides, boxes = sides.float().contiguous(), boxes.float().contiguous()
+    count = sides.shape[1]
+    best = sides.new_zeros(count)
+    index = torch.zeros(count, dtype=torch.int32)
+    is_own = torch.zeros(count, dtype=torch.uint8)
+    settings = _Anchors(count, *(side.data_ptr() for side in sides))
     _call("match", settings, boxes, ctypes.c_int64(len(boxes)), best, index, is_own)
     return best, index.long(), is_own.bool()
+
+
+def shrunk_masks(masks: Tensor, stride: int, grid: tuple[int, int]) -> Tensor:
+    """Return the means of masks over square cells.
+
+    Args:
+        masks: ``bool`` of shape ``(n, height, width)``.
+        stride: Side of a cell.
+        grid: Rows and columns of cells; 0 beyond the masks.
+
+    Returns:
+        ``float32`` of shape ``(n, rows, columns)``.
+    """
+    masks = masks.contiguous()
+    means = torch.empty(len(masks), *grid)
+    numbers = (ctypes.c_int64(each) for each in (*masks.shape, stride, *grid))
+    _call("shrink", masks, *numbers, means)
+    return means
+
+
+def pooled_masks(masks: Tensor, boxes: Tensor, whose: Tensor, side: int) -> Tensor:
+    """Return masks as they lie in boxes, as ``project_masks_on_boxes`` of torchvision does.
+
+    Args:
+        masks: ``bool`` of shape ``(m, height, width)``.
+        boxes: ``float32`` of shape ``(n, 4)``: left, top, right, bottom.
+        whose: Which mask lies in each box, ``int64`` of shape ``(n,)``.
+        side: Cells to a side of what is returned.
+
+    Returns:
+        ``float32`` of shape ``(n, side, side)``.
+    """
+    masks, boxes, whose = masks.contiguous(), boxes.float().contiguous(), whose.contiguous()
+    pooled = torch.empty(len(boxes), side, side)
+    height, width, count, cells = (
+        ctypes.c_int64(each) for each in (*masks.shape[1:], len(boxes), side)
+    )
+    _call("pool_masks", masks, height, width, boxes, whose, count, cells, pooled)
+    return pooled
 
 
 def crowd_shares(crowd: Tensor, corners: Tensor) -> Tensor:

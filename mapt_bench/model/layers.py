@@ -115,7 +115,8 @@ def normed(x: Tensor, norm: nn.Module, *, slope: float) -> Tensor:
         norm: Of the channels.
         slope: Of the LeakyReLU; 1 for none.
     """
-    if isinstance(norm, nn.GroupNorm) and kernels.is_suited(x, norm.weight):
+    whole = x.shape[1] % kernels.LANES == 0
+    if whole and isinstance(norm, nn.GroupNorm) and kernels.is_suited(x, norm.weight):
         return kernels.norm_activation(
             x, norm.weight, norm.bias, groups=norm.num_groups, epsilon=norm.eps, slope=slope
         )

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mapt_bench.model import kernels
+
 __all__ = [
     "Looks",
     "grid_masks",
@@ -56,6 +58,8 @@ def grid_masks(masks: Tensor, stride: int, grid: tuple[int, int]) -> Tensor:
         >>> grid_masks(torch.tensor([[[True, True, True], [False, True, True]]]), 2, (1, 3))
         tensor([[[0.7500, 1.0000, 0.0000]]])
     """
+    if kernels.are_there(masks.device):
+        return kernels.shrunk_masks(masks, stride, grid)
     soft = functional.avg_pool2d(
         masks[:, None].float(), stride, ceil_mode=True, count_include_pad=False
     )[:, 0]

@@ -152,8 +152,9 @@ class ProposalNetwork(nn.Module):
         generators: Sequence[torch.Generator | None],
     ) -> dict[str, Tensor]:
         drawn_of_all, things_of_all, truths, wanted, counts, thing_counts = [], [], [], [], [], []
+        sides = anchors.t().contiguous()
         for image, (target, generator) in enumerate(zip(targets, generators, strict=True)):
-            is_thing, is_background, gt_boxes = self._matched(anchors, target)
+            is_thing, is_background, gt_boxes = self._matched(anchors, target, sides)
             things, background = sample_balanced(
                 is_thing,
                 is_background,
@@ -186,10 +187,15 @@ class ProposalNetwork(nn.Module):
             "loss_proposal": mean_over_images(near, thing_counts, counts),
         }
 
-    def _matched(self, anchors: Tensor, target: FrameTargets) -> tuple[Tensor, Tensor, Tensor]:
+    def _matched(
+        self, anchors: Tensor, target: FrameTargets, sides: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return which anchors are things, which background, and the boxes of the former."""
         low, high = self.config.anchor_iou
         if kernels.are_there(anchors.device) and len(target.boxes):
-            best, index, is_own = kernels.match_boxes(target.boxes, anchors)
+            best, index, is_own = kernels.match_boxes(
+                target.boxes, anchors.t() if sides is None else sides
+            )
             is_thing = is_own | (best >= high)
             is_background, gt_boxes = ~is_thing & (best < low), target.boxes[index]
         else:

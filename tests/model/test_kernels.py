@@ -5,10 +5,12 @@ import shutil
 import pytest
 import torch
 from torch.nn import functional
+from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from torchvision.ops import box_iou
 
 from mapt_bench.model import kernels
 from mapt_bench.model.deform import deformable_pyramid
+from mapt_bench.model.linking_losses import grid_masks
 from mapt_bench.model.region_pool import RegionPool
 from mapt_bench.model.sampling import crowd_share
 
@@ -50,7 +52,7 @@ def without_kernels(monkeypatch, compute):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(("channels", "groups", "slope"), [(64, 8, 0.01), (40, 5, 1.0), (6, 2, 0)])
+@pytest.mark.parametrize(("channels", "groups", "slope"), [(64, 8, 0.01), (48, 6, 1.0), (16, 2, 0)])
 def test_norm_and_activation(dtype, channels, groups, slope):
     x = drawn(2, channels, 5, 7, dtype=dtype)
     weight, bias = drawn(channels, seed=1), drawn(channels, seed=2)
@@ -115,7 +117,7 @@ def test_boxes_are_matched():
     corner = torch.rand(500, 2, generator=dice) * 80
     anchors = torch.cat((corner, corner + 1 + 30 * torch.rand(500, 2, generator=dice)), dim=1)
     boxes = torch.cat((anchors[[3, 77]] + 2, torch.tensor([[200.0, 200, 210, 210]])))
-    best, index, is_own = kernels.match_boxes(boxes, anchors)
+    best, index, is_own = kernels.match_boxes(boxes, anchors.t())
     overlap = box_iou(boxes, anchors)
     torch.testing.assert_close(best, overlap.max(0).values)
     touched = best > 0
@@ -130,6 +132,24 @@ def test_crowd_is_counted(monkeypatch):
     boxes = torch.cat((corner, corner + 12 * torch.rand(50, 2, generator=dice)), dim=1)
     theirs = without_kernels(monkeypatch, lambda: crowd_share(boxes, crowd))
     torch.testing.assert_close(crowd_share(boxes, crowd), theirs)
+
+
+@pytest.mark.parametrize("size", [(20, 30), (24, 32)])
+def test_masks_are_shrunk(monkeypatch, size):
+    masks = torch.rand(3, *size, generator=torch.Generator().manual_seed(0)) < 0.4
+    theirs = without_kernels(monkeypatch, lambda: grid_masks(masks, 4, (7, 9)))
+    torch.testing.assert_close(grid_masks(masks, 4, (7, 9)), theirs)
+
+
+def test_masks_are_read_in_boxes():
+    dice = torch.Generator().manual_seed(0)
+    masks = torch.rand(4, 20, 30, generator=dice) < 0.5
+    corner = torch.rand(40, 2, generator=dice) * torch.tensor([29.0, 19.0])
+    boxes = torch.cat((corner, corner + 20 * torch.rand(40, 2, generator=dice)), dim=1)
+    whose = torch.randint(4, (40,), generator=dice)
+    ours = kernels.pooled_masks(masks, boxes, whose, 7)
+    theirs = project_masks_on_boxes(masks, boxes, whose, 7)
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_they_are_for_gradients_alone():
