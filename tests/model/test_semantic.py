@@ -8,7 +8,7 @@ from mapt_bench.errors import DataError
 from mapt_bench.labels import label_space
 from mapt_bench.model.config import SemanticConfig
 from mapt_bench.model.layers import head_norm
-from mapt_bench.model.semantic import SemanticHead
+from mapt_bench.model.semantic import SemanticHead, _at_even_pixels
 
 torch.set_num_threads(1)
 
@@ -158,3 +158,14 @@ def test_class_weights_of_the_configuration_multiply_losses():
         expected = (1 + channel) * plain.loss(logits, semantic)
         torch.testing.assert_close(head.loss(logits, semantic), expected)
     assert head.state_dict().keys() == plain.state_dict().keys()
+
+
+def test_even_pixels_are_those_of_the_map_enlarged_twice():
+    x = torch.randn(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    ours = _at_even_pixels(x)
+    theirs = functional.interpolate(x, scale_factor=2, mode="bilinear")[..., ::2, ::2]
+    torch.testing.assert_close(ours, theirs)
+    up = torch.randn(ours.shape, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, x, up), torch.autograd.grad(theirs, x, up), atol=1e-6, rtol=1e-5
+    )
