@@ -8,15 +8,7 @@ any other device, and wherever no gradient is wanted, torch's operators run.
 """
 
 import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
-from functools import cache
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +16,8 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from mapt_bench.model.native import call, library
 
 __all__ = [
     "are_there",
@@ -38,11 +32,6 @@ __all__ = [
     "shrunk_masks",
 ]
 
-_FLAGS = (
-    *("-std=c++17", "-O3", "-march=native", "-shared", "-fPIC"),
-    *("-fno-math-errno", "-fno-trapping-math", "-fassociative-math", "-fno-signed-zeros"),
-)
-_OFF = "MAPT_BENCH_KERNELS"
 LANES = 16
 """Channels that ``kernels.cpp`` computes together where it says so."""
 
@@ -51,7 +40,7 @@ _NAMES = {torch.float32: "float", torch.bfloat16: "half"}
 
 def are_there(device: torch.device) -> bool:
     """Return whether there are kernels for a device."""
-    return device.type == "cpu" and _library() is not None
+    return device.type == "cpu" and library() is not None
 
 
 def is_suited(*tensors: Tensor) -> bool:
@@ -64,7 +53,7 @@ def is_suited(*tensors: Tensor) -> bool:
         torch.is_grad_enabled()
         and all(each.device.type == "cpu" and each.dtype in _NAMES for each in tensors)
         and any(each.requires_grad for each in tensors)
-        and _library() is not None
+        and library() is not None
     )
 
 
@@ -173,7 +162,7 @@ def match_boxes(boxes: Tensor, sides: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     index = torch.zeros(count, dtype=torch.int32)
     is_own = torch.zeros(count, dtype=torch.uint8)
     settings = _Anchors(count, *(side.data_ptr() for side in sides))
-    _call("match", settings, boxes, ctypes.c_int64(len(boxes)), best, index, is_own)
+    call("match", settings, boxes, ctypes.c_int64(len(boxes)), best, index, is_own)
     return best, index.long(), is_own.bool()
 
 
@@ -191,7 +180,7 @@ def shrunk_masks(masks: Tensor, stride: int, grid: tuple[int, int]) -> Tensor:
     masks = masks.contiguous()
     means = torch.empty(len(masks), *grid)
     numbers = (ctypes.c_int64(each) for each in (*masks.shape, stride, *grid))
-    _call("shrink", masks, *numbers, means)
+    call("shrink", masks, *numbers, means)
     return means
 
 
@@ -212,7 +201,7 @@ def pooled_masks(masks: Tensor, boxes: Tensor, whose: Tensor, side: int) -> Tens
     height, width, count, cells = (
         ctypes.c_int64(each) for each in (*masks.shape[1:], len(boxes), side)
     )
-    _call("pool_masks", masks, height, width, boxes, whose, count, cells, pooled)
+    call("pool_masks", masks, height, width, boxes, whose, count, cells, pooled)
     return pooled
 
 
@@ -229,52 +218,8 @@ def crowd_shares(crowd: Tensor, corners: Tensor) -> Tensor:
     crowd, corners = crowd.contiguous(), corners.int().contiguous()
     shares = torch.empty(len(corners))
     numbers = (ctypes.c_int64(each) for each in crowd.shape)
-    _call("crowd", crowd, *numbers, corners, ctypes.c_int64(len(corners)), shares)
+    call("crowd", crowd, *numbers, corners, ctypes.c_int64(len(corners)), shares)
     return shares
-
-
-@cache
-def _library() -> Any:  # noqa: ANN401  # functions of C have no types here
-    """Return the compiled kernels, or ``None`` where they cannot be had."""
-    if os.environ.get(_OFF, "").lower() in ("off", "0", "no"):
-        return None
-    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
-    if compiler is None:
-        return None
-    source = resources.files("mapt_bench.model").joinpath("kernels.cpp").read_text()
-    try:
-        return ctypes.CDLL(str(_compiled(compiler, source)))
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _compiled(compiler: str, source: str) -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mapt-bench"
-    version = subprocess.run(  # noqa: S603  # the compiler that the user's PATH or CXX names
-        [compiler, "--version"], capture_output=True, text=True, check=True
-    )
-    told = "\n".join((source, version.stdout, *_FLAGS, _processor()))
-    path = base / f"kernels-{hashlib.sha256(told.encode()).hexdigest()[:16]}.so"
-    if path.exists():
-        return path
-    base.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=base) as folder:
-        code, beside = Path(folder) / "kernels.cpp", Path(folder) / "kernels.so"
-        code.write_text(source)
-        subprocess.run(  # noqa: S603  # the same
-            [compiler, *_FLAGS, "-o", str(beside), str(code)], capture_output=True, check=True
-        )
-        beside.replace(path)  # processes that start together each write a whole file
-    return path
-
-
-def _processor() -> str:
-    """Return what the processor can do: the cache may be shared by machines that differ."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return ""
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 class _NormSettings(ctypes.Structure):
@@ -301,7 +246,7 @@ class _Norm(Function):
         settings = (groups, epsilon, slope)
         y = torch.empty_like(x)
         mean, inverse = x.new_empty(2, len(x), groups, dtype=torch.float32)
-        _call(
+        call(
             f"norm_forward_{_NAMES[x.dtype]}",
             _norm_settings(x, weight, bias, *settings),
             x,
@@ -322,7 +267,7 @@ class _Norm(Function):
         dweight, dbias = torch.zeros_like(weight), torch.zeros_like(bias)
         settings = _norm_settings(x, weight, bias, *ctx.settings)
         name = f"norm_backward_{_NAMES[x.dtype]}"
-        _call(name, settings, x, up, mean, inverse, dx, dweight, dbias)
+        call(name, settings, x, up, mean, inverse, dx, dweight, dbias)
         return dx, dweight, dbias, None, None, None
 
 
@@ -355,7 +300,7 @@ class _Depthwise(Function):
         images, channels, rows, columns = x.shape
         ctx.settings = _DepthwiseSettings(images, rows, columns, channels, *dilation)
         y = torch.empty_like(x)
-        _call(f"depthwise_forward_{_NAMES[x.dtype]}", ctx.settings, x, by_tap, y)
+        call(f"depthwise_forward_{_NAMES[x.dtype]}", ctx.settings, x, by_tap, y)
         ctx.save_for_backward(x, by_tap)
         ctx.shape = kernels.shape
         return y
@@ -367,8 +312,8 @@ class _Depthwise(Function):
         up = up.to(x.dtype).contiguous(memory_format=torch.channels_last)
         dx, dkernels = torch.empty_like(x), torch.zeros_like(by_tap)
         name = _NAMES[x.dtype]
-        _call(f"depthwise_forward_{name}", ctx.settings, up, by_tap.flip(0).contiguous(), dx)
-        _call(f"depthwise_backward_{name}", ctx.settings, x, up, dkernels)
+        call(f"depthwise_forward_{name}", ctx.settings, up, by_tap.flip(0).contiguous(), dx)
+        call(f"depthwise_backward_{name}", ctx.settings, x, up, dkernels)
         return dx, dkernels.t().reshape(ctx.shape), None
 
 
@@ -395,7 +340,7 @@ class _Deform(Function):
         offsets, kernels, gate = (each.float().contiguous() for each in (offsets, kernels, gate))
         y = torch.zeros_like(x)
         numbers = _whole(dilations), _whole(used)
-        _call("deform_forward", _deform_settings(x, offsets, kernels, gate, *numbers), y)
+        call("deform_forward", _deform_settings(x, offsets, kernels, gate, *numbers), y)
         ctx.save_for_backward(x, offsets, kernels, gate)
         ctx.numbers = numbers
         return y
@@ -408,7 +353,7 @@ class _Deform(Function):
         dx, dkernels = torch.zeros_like(x), torch.zeros_like(kernels)
         doffsets, dgate = torch.zeros_like(offsets), torch.zeros_like(gate)
         settings = _deform_settings(x, offsets, kernels, gate, *ctx.numbers)
-        _call("deform_backward", settings, up, dx, doffsets, dkernels, dgate)
+        call("deform_backward", settings, up, dx, doffsets, dkernels, dgate)
         return dx, doffsets, dkernels, dgate, None, None
 
 
@@ -457,7 +402,7 @@ class _Pool(Function):
         ctx.side, ctx.samples, ctx.dtype = side, samples, maps[0].dtype
         ctx.save_for_backward(regions)
         settings, _kept = _pool_settings(regions, side, samples, ctx.shapes)
-        _call(f"pool_forward_{_NAMES[ctx.dtype]}", settings, _places(maps), pooled)
+        call(f"pool_forward_{_NAMES[ctx.dtype]}", settings, _places(maps), pooled)
         return pooled
 
     @staticmethod
@@ -470,7 +415,7 @@ class _Pool(Function):
             for shape in ctx.shapes
         ]
         settings, _kept = _pool_settings(regions, ctx.side, ctx.samples, ctx.shapes)
-        _call(f"pool_backward_{_NAMES[ctx.dtype]}", settings, up, _places(maps))
+        call(f"pool_backward_{_NAMES[ctx.dtype]}", settings, up, _places(maps))
         return None, None, None, *maps
 
 
@@ -493,15 +438,3 @@ class _Anchors(ctypes.Structure):
 
 def _places(maps: Sequence[Tensor]) -> Any:  # noqa: ANN401
     return (ctypes.c_void_p * len(maps))(*(each.data_ptr() for each in maps))
-
-
-def _call(name: str, *arguments: Any) -> None:  # noqa: ANN401
-    function = getattr(_library(), name)
-    function.restype = None
-    function(*(_place(each) for each in arguments))
-
-
-def _place(argument: Any) -> Any:  # noqa: ANN401
-    if isinstance(argument, Tensor):
-        return ctypes.c_void_p(argument.data_ptr())
-    return ctypes.byref(argument) if isinstance(argument, ctypes.Structure) else argument

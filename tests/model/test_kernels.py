@@ -47,7 +47,7 @@ def assert_same(ours, theirs, inputs, dtype=torch.float32):
 
 def without_kernels(monkeypatch, compute):
     with monkeypatch.context() as patch:
-        patch.setattr(kernels, "_library", lambda: None)
+        patch.setattr(kernels, "library", lambda: None)
         return compute()
 
 
