@@ -31,8 +31,8 @@ from mapt_bench.files import check_writable, json_text, write_json
 from mapt_bench.labels import BACKGROUND_ID, Frame, VideoInfo
 from mapt_bench.model import MotionHead, motion_config, normalise_masks
 from mapt_bench.model.backbone import prepare_images
-from mapt_bench.model.linking_losses import grid_masks, mask_loss
-from mapt_bench.model.matching import Match, search_loss
+from mapt_bench.model.linking_losses import grid_masks, mask_losses
+from mapt_bench.model.patch_search import Match, search_loss
 from mapt_bench.reports.terminal import print_table
 from mapt_bench.tracking import StandStill
 from mapt_bench.tracking.propagation import FlowWarp
@@ -167,14 +167,14 @@ def _losses(model: HeadAlone, pairs: _Pairs, *, flow: bool, mask: bool) -> Tenso
             + 2
             * torch.stack(
                 [
-                    mask_loss(
+                    mask_losses(
                         normalise_masks(
                             model.head.carry_masks(
                                 earlier[None], found.offsets[[index]], found.gate[[index]]
                             )
                         )[0],
                         later,
-                    )
+                    ).mean()
                     for index, (earlier, later) in enumerate(masks)
                 ]
             ).mean()

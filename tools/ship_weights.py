@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save
 
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.files import file_sha256, replace_when_complete, write_json, write_text
-from mapt_bench.training.export import read_record
+from mapt_bench.training.checkpoint import read_record
 from mapt_bench.training.log import read_log
 from mapt_bench.training.run import LOG_NAME, WEIGHTS_NAME
 from mapt_bench.weights import CARD_SCHEMA, weights_registry

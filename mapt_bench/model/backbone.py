@@ -10,7 +10,7 @@ from torchvision import models
 from mapt_bench.checkpoints import load_strictly, read_state_dict
 from mapt_bench.errors import ConfigError
 from mapt_bench.model.config import BackboneConfig, Norm
-from mapt_bench.model.layers import ConvNorm, MakeNorm, trunk_norm
+from mapt_bench.model.conv_layers import ConvNorm, MakeNorm, trunk_norm
 
 __all__ = ["Backbone", "build_backbone", "load_imagenet", "prepare_images"]
 

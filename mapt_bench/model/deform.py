@@ -12,7 +12,8 @@ outside. The arithmetic is small and the reads are scattered, so its time is a m
     a CPU it takes a fraction of the operator's time where each channel has its own kernel.
 ``rows``
     The four cells around each position fetched as rows of a table with all channels side by side
-    (:mod:`mapt_bench.model.rows`). The fastest on a CPU; for inference and depthwise kernels.
+    (:mod:`mapt_bench.model.deform_rows`). The fastest on a CPU. For inference and depthwise
+    kernels.
 
 Where a training on a CPU has a compiler, ``auto`` takes the loops of
 :mod:`mapt_bench.model.kernels` for depthwise 3x3 kernels: a quarter of the time of ``samples``,
@@ -31,11 +32,15 @@ from torchvision.ops import deform_conv2d
 
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.model import kernels
-from mapt_bench.model.rows import gather_rows
-from mapt_bench.model.taps import tap_displacements
+from mapt_bench.model.deform_rows import gather_rows
 
-__all__ = ["DeformForm", "deformable_convolution", "deformable_pyramid", "fastest_form"]
-
+__all__ = [
+    "DeformForm",
+    "deformable_convolution",
+    "deformable_pyramid",
+    "fastest_form",
+    "tap_displacements",
+]
 
 _HALVES = (torch.bfloat16, torch.float16)
 
@@ -299,3 +304,23 @@ def _check_shapes(
     for name, (tensor, shape) in expected.items():
         if tensor.shape != shape:
             raise DataError(f"the {name} has shape {tuple(tensor.shape)}; expected {shape}")
+
+
+def tap_displacements(size: int, dilations: Sequence[int]) -> list[tuple[int, int]]:
+    """Return ``(down, right)`` in cells for each tap of each dilation, in row order.
+
+    Args:
+        size: Side of the square kernel, odd.
+        dilations: Cells between neighbouring taps.
+
+    Example:
+        >>> tap_displacements(3, [2])[:4]
+        [(-2, -2), (-2, 0), (-2, 2), (0, -2)]
+    """
+    reach = range(-(size // 2), size // 2 + 1)
+    return [
+        (down * dilation, right * dilation)
+        for dilation in dilations
+        for down in reach
+        for right in reach
+    ]

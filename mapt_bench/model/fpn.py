@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from mapt_bench.errors import DataError
 from mapt_bench.model.config import FpnConfig
-from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
+from mapt_bench.model.conv_layers import ConvNorm, MakeNorm, SeparableConv
 
 __all__ = ["PYRAMID_LEVELS", "TwoWayFPN"]
 

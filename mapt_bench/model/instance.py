@@ -17,19 +17,18 @@ from torchvision.ops import box_iou
 
 from mapt_bench.model import kernels
 from mapt_bench.model.config import InstanceConfig
+from mapt_bench.model.conv_layers import ConvNorm, MakeNorm, SeparableConv, normed
 from mapt_bench.model.fpn import PYRAMID_LEVELS
-from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv, normed
-from mapt_bench.model.mask_overlap import OverlapPredictor, mask_overlaps
-from mapt_bench.model.mask_predictor import MaskPredictor
-from mapt_bench.model.proposals import ProposalNetwork
-from mapt_bench.model.region_pool import RegionPool
-from mapt_bench.model.sampling import (
+from mapt_bench.model.mask_outputs import MaskPredictor, OverlapPredictor, mask_overlaps
+from mapt_bench.model.proposals import (
+    ProposalNetwork,
     crowd_share,
     generator_of_each,
     jittered_boxes,
     mean_over_images,
     sample_balanced,
 )
+from mapt_bench.model.region_pool import RegionPool
 from mapt_bench.model.targets import FrameTargets
 
 __all__ = ["Detections", "InstanceHead", "TwiceRead"]

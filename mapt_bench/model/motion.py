@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from mapt_bench.errors import DataError
 from mapt_bench.model.deform import DeformForm, deformable_pyramid
-from mapt_bench.model.matching import Match, Matcher
 from mapt_bench.model.motion_config import MotionConfig
+from mapt_bench.model.patch_search import Match, Matcher
 
 __all__ = ["FoundMotion", "MotionHead", "MotionOutput", "normalise_masks"]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, Self, get_args
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.model.matching import (
+from mapt_bench.model.patch_search import (
     HIDDEN_CHANNELS,
     found_channels,
     matching_macs,

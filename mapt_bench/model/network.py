@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.backbone import build_backbone, prepare_images
 from mapt_bench.model.config import MaptConfig
+from mapt_bench.model.conv_layers import head_norm
 from mapt_bench.model.fpn import TwoWayFPN
 from mapt_bench.model.instance import InstanceHead
-from mapt_bench.model.layers import head_norm
 from mapt_bench.model.motion import MotionHead
 from mapt_bench.model.panoptic_fusion import FusedFrame, PanopticFusion
 from mapt_bench.model.semantic import SemanticHead, SemanticOutput

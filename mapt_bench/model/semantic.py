@@ -16,8 +16,8 @@ from torch.nn import functional
 from mapt_bench.errors import DataError
 from mapt_bench.labels import LabelSpace
 from mapt_bench.model.config import SemanticConfig
+from mapt_bench.model.conv_layers import ConvNorm, MakeNorm, SeparableConv
 from mapt_bench.model.fpn import PYRAMID_LEVELS
-from mapt_bench.model.layers import ConvNorm, MakeNorm, SeparableConv
 
 __all__ = ["DPC", "LSFE", "MismatchCorrection", "SemanticHead", "SemanticOutput"]
 

@@ -1,6 +1,6 @@
 """Clips for training: two or three frames of a video, augmented alike, with their targets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,19 +11,15 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from mapt_bench.errors import ConfigError, DataError, listed
-from mapt_bench.labels import LabelSpace, PanopticMap, Video, pack_codes
-from mapt_bench.model.targets import Clip, FlowTargets
+from mapt_bench.labels import BACKGROUND_ID, ID_LIMIT, LabelSpace, PanopticMap, Video, pack_codes
+from mapt_bench.model.targets import Clip, FlowTargets, FrameTargets
 from mapt_bench.statistics.links import find_links
 from mapt_bench.statistics.objects import find_objects
-from mapt_bench.training.frame_targets import frame_targets
-from mapt_bench.training.frames import FrameStore
-from mapt_bench.training.geometry import Window, draw_window
-from mapt_bench.training.intervals import choose_interval
-from mapt_bench.training.known_flow import why_no_flow
-from mapt_bench.training.photometry import draw_lights
+from mapt_bench.training.augmentation import Window, draw_lights, draw_window
+from mapt_bench.training.frames import FrameStore, why_no_flow
 from mapt_bench.training.recipe import AugmentSettings, ClipSettings
 
-__all__ = ["ClipDataset", "ClipDraw", "SkippedVideo"]
+__all__ = ["ClipDataset", "ClipDraw", "SkippedVideo", "choose_interval", "frame_targets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,3 +218,88 @@ def _tensor(image: NDArray[np.uint8]) -> Tensor:
 
 def _void(labels: LabelSpace) -> int:
     return int(pack_codes(np.array(labels.ignore_label), np.array(0)))
+
+
+def choose_interval(
+    settings: ClipSettings,
+    frame: int,
+    dice: np.random.Generator,
+    displacement: Callable[[int], float | None],
+) -> int:
+    """Choose the pairing interval of a clip that ends at a frame.
+
+    Args:
+        settings: How, and from which.
+        frame: Position in the video; intervals that would begin before the video are left out.
+        dice: What is drawn with.
+        displacement: For an interval, the median over the things that both frames show of their
+            displacement over their size; ``None`` where there are none. Asked only by
+            ``"adaptive"``, which then draws an interval as ``"sampled"`` does.
+
+    Returns:
+        One of ``settings.taus``.
+    """
+    fitting = [tau for tau in settings.taus if tau * (settings.length - 1) <= frame]
+    if settings.interval == "adaptive":
+        found = {tau: displacement(tau) for tau in fitting}
+        distance = {
+            tau: abs(value - settings.target_displacement)
+            for tau, value in found.items()
+            if value is not None
+        }
+        if distance:
+            return min(distance, key=lambda tau: (distance[tau], tau))
+    return fitting[int(dice.integers(len(fitting)))]
+
+
+def frame_targets(
+    panoptic: PanopticMap, labels: LabelSpace, *, min_thing_px: int = 1
+) -> FrameTargets:
+    """Read targets from a map.
+
+    ``track_ids`` are whole codes, ``class << 24 | id``: in KITTI-STEP a car and a person may share
+    an id. ``crowd`` holds things of identity 0, things of fewer than ``min_thing_px`` pixels, and
+    void that may hide objects; void that was seen to be empty of them
+    (:data:`~mapt_bench.labels.BACKGROUND_ID`) is not crowd: an object found there is wrong.
+
+    Args:
+        panoptic: The map.
+        labels: Its label space.
+        min_thing_px: See above.
+
+    Example:
+        >>> from mapt_bench.labels import label_space
+        >>> car = 13 << 24 | 7
+        >>> codes = np.array([[0, car, car], [0, 0, car]], dtype=np.uint32)
+        >>> targets = frame_targets(PanopticMap(codes), label_space("kitti-step"))
+        >>> targets.boxes.tolist(), targets.labels.tolist(), targets.track_ids.tolist() == [car]
+        ([[1.0, 0.0, 3.0, 2.0]], [2], True)
+    """
+    codes, classes, ids = panoptic.codes, panoptic.classes, panoptic.ids
+    is_thing = labels.is_thing_table[classes]
+    found, areas = np.unique(codes[is_thing & (ids > 0)], return_counts=True)
+    kept = found[areas >= min_thing_px]
+    masks = codes[np.newaxis] == kept[:, np.newaxis, np.newaxis]
+    is_tracked = masks.any(axis=0)
+    is_hidden_ground = (classes == labels.ignore_label) & (ids != BACKGROUND_ID)
+    positions = np.searchsorted(labels.thing_ids, kept // ID_LIMIT) + 1
+    return FrameTargets(
+        semantic=torch.from_numpy(classes.astype(np.int64)),
+        boxes=torch.from_numpy(_boxes(masks)),
+        labels=torch.from_numpy(positions.astype(np.int64)),
+        masks=torch.from_numpy(masks),
+        track_ids=torch.from_numpy(kept.astype(np.int64)),
+        crowd=torch.from_numpy((is_thing & ~is_tracked) | is_hidden_ground),
+    )
+
+
+def _boxes(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return left, top, right, bottom of masks that each have a pixel."""
+    sides = []
+    for axis in (1, 2):  # columns are what is left when rows are joined
+        line: NDArray[np.bool_] = np.logical_or.reduce(masks, axis=axis)
+        first = line.argmax(axis=1)
+        last = line.shape[1] - line[:, ::-1].argmax(axis=1)
+        sides.append((first, last))
+    (left, right), (top, bottom) = sides
+    return np.stack([left, top, right, bottom], axis=1).astype(np.float32)

@@ -12,9 +12,8 @@ from mapt_bench.errors import MaptBenchError
 from mapt_bench.model.targets import Clip
 from mapt_bench.orphans import end_with_parent
 from mapt_bench.training.clips import ClipDataset, ClipDraw
-from mapt_bench.training.order import ClipOrder
+from mapt_bench.training.order import ClipOrder, anchor_weights
 from mapt_bench.training.processes import ProcessGroup
-from mapt_bench.training.rarity import anchor_weights
 from mapt_bench.training.recipe import Stage
 from mapt_bench.training.stream import ClipStream, StreamDraw, StreamOrder
 

@@ -1,15 +1,17 @@
-"""The optimizer, and its learning rate at each step."""
+"""The optimizer, its learning rate at each step, and the moving average of the weights."""
 
 import math
+from copy import deepcopy
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.training.recipe import OptimizerSettings, ScheduleSettings
 
-__all__ = ["HasDetector", "build_optimizer", "learning_rate"]
+__all__ = ["HasDetector", "MovingAverage", "build_optimizer", "learning_rate"]
 
 _FUSED = ("cpu", "cuda")
 
@@ -93,3 +95,39 @@ def _decay(step: int, steps: int, settings: ScheduleSettings) -> float:
         share = max(0, step - start) / max(1, steps - start)
         return settings.end + (1 - settings.end) * (1 + math.cos(math.pi * share)) / 2
     return 1.0
+
+
+class MovingAverage:
+    """A model that follows another one slowly.
+
+    Early on it follows faster, ``min(decay, (1 + n) / (10 + n))`` after ``n`` updates, so that the
+    first weights are soon forgotten.
+
+    Args:
+        model: That is followed; it is copied.
+        decay: Share of the average that an update keeps, in the long run.
+
+    Attributes:
+        model: The average; its buffers are those of the followed model.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = deepcopy(model).requires_grad_(False)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, model: nn.Module, updates: int) -> None:
+        """Move towards the model's present weights.
+
+        Args:
+            model: That is followed.
+            updates: How many updates came before this one.
+        """
+        decay = min(self._decay, (1 + updates) / (10 + updates))
+        own, followed = self.model.state_dict(), model.state_dict()
+        slow = [name for name, value in own.items() if value.is_floating_point()]
+        torch._foreach_lerp_(
+            [own[name] for name in slow], [followed[name] for name in slow], 1 - decay
+        )
+        for name in own.keys() - set(slow):
+            own[name].copy_(followed[name])

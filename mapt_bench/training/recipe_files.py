@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.strict_config import load_yaml, overlaid
+from mapt_bench.strict_config import known_keys, load_yaml, overlaid, plain_value
 from mapt_bench.training.recipe import Recipe
-from mapt_bench.training.settings import parse_overrides
 
-__all__ = ["read_recipe", "recipe_names"]
+__all__ = ["parse_overrides", "read_recipe", "recipe_names"]
 
 _RECIPES = importlib.resources.files("mapt_bench.training") / "recipes"
 
@@ -40,6 +39,41 @@ def read_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(f"is {data!r}; expected a mapping of settings", where=where)
     Recipe.from_dict(data, where=where)  # what is wrong in the file is told of the file
     return Recipe.from_dict(overlaid(data, parse_overrides(overrides, Recipe)), where=where)
+
+
+def parse_overrides(texts: Sequence[str], kind: type) -> dict[str, Any]:
+    """Read settings from the command line, ``section.key=value``, into a nested mapping.
+
+    Args:
+        texts: For example ``["optimizer.lr=0.02", "clips.taus=[1, 2]"]``; values are YAML.
+        kind: The dataclass that they are of.
+
+    Raises:
+        ConfigError: If a text has no ``=``, no such setting exists, or a value is no YAML.
+
+    Example:
+        >>> from mapt_bench.training.recipe import Recipe
+        >>> parse_overrides(["steps=200", "optimizer.name=adamw"], Recipe)
+        {'steps': 200, 'optimizer': {'name': 'adamw'}}
+    """
+    tree: dict[str, Any] = {}
+    known = known_keys(kind)
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set is {text!r}; expected KEY=VALUE, as in optimizer.lr=0.02")
+        named = [name for name in known if key == name or key.startswith(f"{name}.")]
+        if not named:  # what follows the name of a mapping is a key of it, dots and all
+            raise ConfigError(f"--set has an unknown key {key!r}; {nearest(key, known)}")
+        parsed = plain_value(value, what=f"--set {text!r}")
+        *sections, last = named[0].split(".")
+        if key != named[0]:
+            sections, last = [*sections, last], key.removeprefix(f"{named[0]}.")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[last] = parsed
+    return tree
 
 
 def _recipe_data(name_or_file: str) -> tuple[object, object]:

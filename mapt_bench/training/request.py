@@ -17,7 +17,6 @@ from mapt_bench.synthetic.suites import is_suite, suite_names
 from mapt_bench.training.checkpoint import save_snapshot
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.dry_run import dry_run, epoch_steps
-from mapt_bench.training.flow_validation import FlowValidation
 from mapt_bench.training.loading import AnyClips, keep_memory
 from mapt_bench.training.log import read_log
 from mapt_bench.training.model_builder import build_model, model_config, tracker_of
@@ -35,7 +34,12 @@ from mapt_bench.training.sources import (
     suite_data,
 )
 from mapt_bench.training.stream import ClipStream
-from mapt_bench.training.validation import JoinedValidation, TrackerValidation, Validate
+from mapt_bench.training.validation import (
+    FlowValidation,
+    JoinedValidation,
+    TrackerValidation,
+    Validate,
+)
 
 __all__ = ["Progress", "Shown", "TrainingRequest", "carry_out", "take_snapshot"]
 

@@ -14,16 +14,16 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import file_sha256, write_json
 from mapt_bench.provenance import provenance
 from mapt_bench.training.checkpoint import (
+    export_weights,
     latest_checkpoint,
     load_checkpoint,
+    read_record,
     save_checkpoint,
     stage_of,
     start_from,
 )
-from mapt_bench.training.export import export_weights, read_record
 from mapt_bench.training.loading import AnyClips, AnyOrder, order_of, step_batches
-from mapt_bench.training.log import TrainingLog, mean_report, read_log
-from mapt_bench.training.pace import Pace
+from mapt_bench.training.log import Pace, TrainingLog, mean_report, read_log
 from mapt_bench.training.processes import ProcessGroup
 from mapt_bench.training.recipe import Recipe, Stage
 from mapt_bench.training.trainer import StepReport, Trainer

@@ -1,16 +1,26 @@
-"""Scores of a model that is being trained: its tracker on a few videos."""
+"""Scores of a model during training: tracking scores, and flow errors of flow models."""
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from mapt_bench.labels import Video
+from mapt_bench.labels import AnnotatedVideo, Video
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
 from mapt_bench.tracking import Tracker
 from mapt_bench.tracking.loop import run_tracker
 
-__all__ = ["VALIDATION_SCORES", "JoinedValidation", "TrackerValidation", "Validate"]
+__all__ = [
+    "VALIDATION_SCORES",
+    "EstimatesFlow",
+    "FlowValidation",
+    "JoinedValidation",
+    "TrackerValidation",
+    "Validate",
+]
 
 Validate = Callable[[nn.Module, int], dict[str, float]]
 """Given the model and the number of steps made, returns scores for the log."""
@@ -76,3 +86,89 @@ class TrackerValidation:
         for index, predicted in enumerate(run_tracker(tracker, video)):
             scorer.update(video.truth(index), predicted)
         return scorer.result()
+
+
+_Rows = NDArray[np.float32]
+
+
+@runtime_checkable
+class EstimatesFlow(Protocol):
+    """A model of optical flow that can be validated while it is trained."""
+
+    def estimate_flow(self, later: Tensor, earlier: Tensor) -> Tensor:
+        """Return where each pixel of images was in earlier ones.
+
+        Args:
+            later: RGB in ``[0, 1]``, ``float32`` of shape ``(B, 3, H, W)``.
+            earlier: The same.
+
+        Returns:
+            ``(B, 2, H, W)``, pixels to the right and downwards.
+        """
+        ...
+
+
+class FlowValidation:
+    """A :data:`~mapt_bench.training.validation.Validate` of flow between neighbouring frames.
+
+    Args:
+        videos: That know their flow.
+    """
+
+    def __init__(self, videos: Sequence[AnnotatedVideo]) -> None:
+        self._videos = videos
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, step: int) -> dict[str, float]:
+        """Return mean end-point errors in pixels, over all pixels whose flow is known.
+
+        The model is in evaluation mode meanwhile, and afterwards in the mode that it was in.
+
+        Returns:
+            ``EPE`` and, of a flow that is 0 everywhere, ``EPE of no motion``; both again over
+            pixels of things, ``on things``, where there are any; nothing for a model that is no
+            :class:`EstimatesFlow`, or where no pixel's flow is known.
+
+        Raises:
+            DataError: If a frame or its flow cannot be read.
+        """
+        if not isinstance(model, EstimatesFlow):
+            return {}
+        device = next(model.parameters()).device
+        was_training = model.training
+        model.eval()
+        try:
+            errors = np.concatenate([_errors(model, video, device) for video in self._videos])
+        finally:
+            model.train(was_training)
+        scores: dict[str, float] = {}
+        for where, chosen in (("", errors), (" on things", errors[errors[:, 2] > 0])):
+            if len(chosen):
+                of_model, of_none = chosen[:, :2].mean(axis=0, dtype=np.float64).tolist()
+                scores |= {f"EPE{where}": of_model, f"EPE of no motion{where}": of_none}
+        return scores
+
+
+def _errors(model: EstimatesFlow, video: AnnotatedVideo, device: torch.device) -> _Rows:
+    """Return ``(n, 3)``, a row a pixel: error, error of no motion, whether it is of a thing."""
+    rows = []
+    earlier = _tensor(video, 0, device)
+    for index in range(1, video.info.frame_count):
+        later = _tensor(video, index, device)
+        found = model.estimate_flow(later, earlier)[0].permute(1, 2, 0).float().cpu().numpy()
+        true = video.backward_flow(index)
+        is_thing = video.info.labels.is_thing_table[video.truth(index).classes]
+        known = true.valid
+        columns = (
+            np.linalg.norm(found - true.flow, axis=2)[known],
+            np.linalg.norm(true.flow, axis=2)[known],
+            is_thing[known],
+        )
+        rows.append(np.stack(columns, axis=1).astype(np.float32))
+        earlier = later
+    return np.concatenate([np.zeros((0, 3), np.float32), *rows])
+
+
+def _tensor(video: AnnotatedVideo, index: int, device: torch.device) -> Tensor:
+    image = np.ascontiguousarray(video.frame(index).image.transpose(2, 0, 1), dtype=np.float32)
+    return torch.from_numpy(image)[None].to(device) / 255

@@ -4,8 +4,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mapt_bench.errors import DataError
 from mapt_bench.model.config import FpnConfig
+from mapt_bench.model.conv_layers import head_norm
 from mapt_bench.model.fpn import TwoWayFPN
-from mapt_bench.model.layers import head_norm
 
 CHANNELS = (32, 224, 448, 896, 2016)
 

@@ -6,9 +6,9 @@ from torchvision.ops import box_iou
 
 from mapt_bench.model.config import InstanceConfig
 from mapt_bench.model.config_files import mapt_config
+from mapt_bench.model.conv_layers import head_norm
 from mapt_bench.model.instance import Detections, InstanceHead
-from mapt_bench.model.layers import head_norm
-from mapt_bench.model.sampling import jittered_boxes
+from mapt_bench.model.proposals import jittered_boxes
 
 torch.set_num_threads(1)
 

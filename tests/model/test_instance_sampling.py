@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapt_bench.model.sampling import crowd_share, mean_over_images, sample_balanced
+from mapt_bench.model.proposals import crowd_share, mean_over_images, sample_balanced
 
 
 def test_the_share_of_crowd_is_counted_in_pixels():

@@ -11,8 +11,8 @@ from torchvision.ops import box_iou
 from mapt_bench.model import kernels
 from mapt_bench.model.deform import deformable_pyramid
 from mapt_bench.model.linking_losses import grid_masks
+from mapt_bench.model.proposals import crowd_share
 from mapt_bench.model.region_pool import RegionPool
-from mapt_bench.model.sampling import crowd_share
 
 torch.set_num_threads(1)
 

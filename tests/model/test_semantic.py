@@ -7,7 +7,7 @@ from torch.nn import functional
 from mapt_bench.errors import DataError
 from mapt_bench.labels import label_space
 from mapt_bench.model.config import SemanticConfig
-from mapt_bench.model.layers import head_norm
+from mapt_bench.model.conv_layers import head_norm
 from mapt_bench.model.semantic import SemanticHead, _at_even_pixels
 
 torch.set_num_threads(1)

@@ -14,9 +14,9 @@ from mapt_bench.errors import DataError
 from mapt_bench.labels import FlowField
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.training.augmentation import Window
 from mapt_bench.training.clips import ClipDataset, ClipDraw
-from mapt_bench.training.geometry import Window
-from mapt_bench.training.known_flow import flow_to_earlier
+from mapt_bench.training.frames import flow_to_earlier
 from mapt_bench.training.recipe import AugmentSettings, ClipSettings
 
 NAN = float("nan")

@@ -20,15 +20,13 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import Frame, label_space
 from mapt_bench.model.targets import Clip, FlowTargets
 from mapt_bench.training.clips import ClipDataset, ClipDraw
-from mapt_bench.training.flow_losses import end_point_error, pyramid_loss, shrunk_flow
-from mapt_bench.training.flow_model import build
-from mapt_bench.training.flow_validation import FlowValidation
+from mapt_bench.training.flow_model import build, end_point_error, pyramid_loss, shrunk_flow
 from mapt_bench.training.recipe import Recipe
 from mapt_bench.training.recipe_files import read_recipe
 from mapt_bench.training.request import TrainingRequest, carry_out
 from mapt_bench.training.run import WEIGHTS_NAME, train
 from mapt_bench.training.sources import TrainingData
-from mapt_bench.training.validation import JoinedValidation, TrackerValidation
+from mapt_bench.training.validation import FlowValidation, JoinedValidation, TrackerValidation
 
 KITTI = label_space("kitti-step")
 TINY = {"width": 0.01, "least": 4}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from mapt_bench.labels import BACKGROUND_ID, PanopticMap, label_space, pack_codes
-from mapt_bench.training.frame_targets import frame_targets
+from mapt_bench.training.clips import frame_targets
 
 KITTI = label_space("kitti-step")
 ROAD, PERSON, CAR, VOID = 0, 11, 13, 255

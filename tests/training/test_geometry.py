@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapt_bench.training.geometry import Window, draw_window
+from mapt_bench.training.augmentation import Window, draw_window
 from mapt_bench.training.recipe import AugmentSettings
 
 VOID = 255 << 24

@@ -3,8 +3,7 @@ import torch
 from torch import nn
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.training.moving_average import MovingAverage
-from mapt_bench.training.optimization import build_optimizer, learning_rate
+from mapt_bench.training.optimization import MovingAverage, build_optimizer, learning_rate
 from mapt_bench.training.recipe import OptimizerSettings, ScheduleSettings
 
 

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.loading import step_batches
-from mapt_bench.training.order import ClipOrder
-from mapt_bench.training.rarity import anchor_weights, repeat_factors
+from mapt_bench.training.order import ClipOrder, anchor_weights, repeat_factors
 from mapt_bench.training.recipe import AugmentSettings, ClipSettings
 
 

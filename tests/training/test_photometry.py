@@ -3,7 +3,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional
 
-from mapt_bench.training.photometry import Light, draw_lights
+from mapt_bench.training.augmentation import Light, draw_lights
 from mapt_bench.training.recipe import AugmentSettings
 
 IMAGE = torch.tensor([0.2, 0.4, 0.6])[:, None, None].expand(3, 2, 2)

@@ -9,9 +9,8 @@ from helpers.two_processes import in_two_processes
 
 from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.loading import step_batches
-from mapt_bench.training.order import ClipOrder
+from mapt_bench.training.order import ClipOrder, anchor_weights
 from mapt_bench.training.processes import ProcessGroup
-from mapt_bench.training.rarity import anchor_weights
 from mapt_bench.training.trainer import Trainer
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.model import load_mapt, mapt_config_to_dict
 from mapt_bench.provenance import provenance
-from mapt_bench.training.export import export_weights
+from mapt_bench.training.checkpoint import export_weights
 from mapt_bench.training.recipe_files import read_recipe
 from mapt_bench.weights import shipped
 

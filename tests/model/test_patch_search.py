@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mapt_bench.model import build_mapt, mapt_config
-from mapt_bench.model.matching import Matcher, correlate, found_channels, packed_channels
+from mapt_bench.model.patch_search import Matcher, correlate, found_channels, packed_channels
 from mapt_bench.model.switches import switched
 
 torch.set_num_threads(1)

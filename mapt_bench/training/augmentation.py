@@ -1,9 +1,10 @@
-"""Flip, scale and crop: one window for every frame of a clip: images, maps and flow alike."""
+"""Augmentation of clips: one window for all frames, and nearly the same light for each of them."""
 
 import math
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from torchvision.transforms.v2 import functional
 
 from mapt_bench.training.recipe import AugmentSettings
 
-__all__ = ["Window", "draw_window"]
+__all__ = ["Light", "Window", "draw_lights", "draw_window"]
 
 _GREY = 0.45
 """About the mean of ImageNet: what lies beyond a frame is neither dark nor bright to a network."""
@@ -145,3 +146,64 @@ def _leads_inside(flow: NDArray[np.float32], seen: NDArray[np.int64]) -> NDArray
     ends = flow + np.arange(flow.shape[1], dtype=np.float32)
     inside: NDArray[np.bool_] = (ends >= seen[0]) & (ends <= seen[-1])
     return inside
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """How one frame is lit.
+
+    Attributes:
+        brightness: Factor, 1 changes nothing.
+        contrast: Factor.
+        saturation: Factor.
+        hue: Turn, -0.5..0.5; 0 changes nothing.
+    """
+
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    hue: float = 0.0
+
+    def of_image(self, image: Tensor) -> Tensor:
+        """Return the image in this light, ``float32`` in ``[0, 1]``, same shape."""
+        for factor, neutral, adjust in (
+            (self.brightness, 1.0, functional.adjust_brightness),
+            (self.contrast, 1.0, functional.adjust_contrast),
+            (self.saturation, 1.0, functional.adjust_saturation),
+            (self.hue, 0.0, _turned),
+        ):
+            if factor != neutral:
+                image = adjust(image, factor)
+        return image
+
+
+def _turned(image: Tensor, hue: float) -> Tensor:
+    """Turn the hue, as torchvision's ``adjust_hue`` does, in a third of its time."""
+    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    colours: NDArray[np.float32] = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV))
+    degrees = colours[..., 0]
+    degrees += 360 * hue
+    degrees[degrees < 0] += 360
+    degrees[degrees >= 360] -= 360
+    turned = np.ascontiguousarray(cv2.cvtColor(colours, cv2.COLOR_HSV2RGB).transpose(2, 0, 1))
+    return torch.from_numpy(turned).clamp_(0, 1)
+
+
+def draw_lights(
+    settings: AugmentSettings, frames: int, dice: np.random.Generator
+) -> tuple[Light, ...]:
+    """Draw the light of each frame of a clip.
+
+    Args:
+        settings: Ranges, and the share of them by which frames differ.
+        frames: Frames of the clip.
+        dice: What is drawn with; the same number of draws whatever the settings.
+    """
+    ranges = np.array([settings.brightness, settings.contrast, settings.saturation, settings.hue])
+    of_clip = dice.uniform(-1, 1, 4)
+    of_frames = dice.uniform(-1, 1, (frames, 4)) * settings.frame_jitter
+    turns = np.clip(of_clip + of_frames, -1, 1) * ranges
+    return tuple(
+        Light(float(1 + turn[0]), float(1 + turn[1]), float(1 + turn[2]), float(turn[3]))
+        for turn in turns
+    )

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mapt_bench.model.mask_predictor import MaskPredictor
+from mapt_bench.model.mask_outputs import MaskPredictor
 
 torch.set_num_threads(1)
 
