@@ -26,7 +26,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mapt_bench.baselines.flow_without_network import DisFlow
-from mapt_bench.data.flying import FlyingVideo, flying_clip
 from mapt_bench.files import check_writable, json_text, write_json
 from mapt_bench.labels import BACKGROUND_ID, Frame, VideoInfo
 from mapt_bench.model import MotionHead, motion_config, normalise_masks
@@ -34,6 +33,7 @@ from mapt_bench.model.backbone import prepare_images
 from mapt_bench.model.linking_losses import grid_masks, mask_losses
 from mapt_bench.model.patch_search import Match, search_loss
 from mapt_bench.reports.terminal import print_table
+from mapt_bench.synthetic.flying import FlyingVideo, flying_clip
 from mapt_bench.tracking import StandStill
 from mapt_bench.tracking.propagation import FlowWarp
 

@@ -32,7 +32,6 @@ from torch.nn import functional
 
 from mapt_bench.baselines.flow_sources import build_flow_source
 from mapt_bench.baselines.flow_without_network import DisFlow
-from mapt_bench.data.flying import flying_clip
 from mapt_bench.data.videos import open_videos
 from mapt_bench.errors import MaptBenchError
 from mapt_bench.files import check_writable, json_text, write_json
@@ -41,6 +40,7 @@ from mapt_bench.model import MAPT, MotionHead, load_mapt
 from mapt_bench.model.linking_losses import grid_masks
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_table
+from mapt_bench.synthetic.flying import flying_clip
 from mapt_bench.tracking import StandStill
 from mapt_bench.tracking.propagation import FlowWarp, Propagation
 from mapt_bench.weights import weights_file

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.segmenters import GroundTruthSegments
-from mapt_bench.data.flying import flying_clip
 from mapt_bench.labels import Video
 from mapt_bench.pictures import Prediction, VideoComparison, write_png
 from mapt_bench.pictures.painting import Page, paint
 from mapt_bench.pictures.track_colors import identity_color
+from mapt_bench.synthetic.flying import flying_clip
 from mapt_bench.synthetic.settings import Kind, WorldSettings
 from mapt_bench.synthetic.suites import open_suite, train_sequence
 from mapt_bench.synthetic.video import WorldVideo

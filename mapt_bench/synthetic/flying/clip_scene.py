@@ -8,10 +8,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.flying.layers import Layer, Wave, random_path, random_wave, smooth_walk
-from mapt_bench.data.flying.shapes import SHAPES, random_silhouette
-from mapt_bench.data.flying.textures import HELD_OUT_PATTERNS, PATTERNS, random_texture
 from mapt_bench.errors import ConfigError
+from mapt_bench.synthetic.flying._layer_appearance import (
+    HELD_OUT_PATTERNS,
+    PATTERNS,
+    SHAPES,
+    random_silhouette,
+    random_texture,
+)
+from mapt_bench.synthetic.flying.moving_layers import (
+    Layer,
+    Wave,
+    random_path,
+    random_wave,
+    smooth_walk,
+)
 
 __all__ = ["FlyingScene", "FlyingSettings", "Light", "Sensor", "build_scene"]
 

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.flying.layers import Layer
-from mapt_bench.data.flying.scene import FlyingScene, FlyingSettings, Sensor, build_scene
 from mapt_bench.errors import DataError
 from mapt_bench.labels import (
     AnnotatedObject,
@@ -22,6 +20,8 @@ from mapt_bench.labels import (
     label_space,
     pack_codes,
 )
+from mapt_bench.synthetic.flying.clip_scene import FlyingScene, FlyingSettings, Sensor, build_scene
+from mapt_bench.synthetic.flying.moving_layers import Layer
 
 __all__ = ["FlyingVideo", "flying_clip"]
 

@@ -5,14 +5,19 @@ import cv2
 import numpy as np
 import pytest
 
-from mapt_bench.data.flying import FlyingSettings, flying_clip
-from mapt_bench.data.flying import video as rendering
-from mapt_bench.data.flying.layers import Layer, random_path, random_wave
-from mapt_bench.data.flying.scene import build_scene
-from mapt_bench.data.flying.shapes import SHAPES, random_silhouette
-from mapt_bench.data.flying.textures import HELD_OUT_PATTERNS, PATTERNS, random_texture
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import BACKGROUND_ID, AnnotatedVideo
+from mapt_bench.synthetic.flying import FlyingSettings, flying_clip
+from mapt_bench.synthetic.flying import _flying_video as rendering
+from mapt_bench.synthetic.flying._layer_appearance import (
+    HELD_OUT_PATTERNS,
+    PATTERNS,
+    SHAPES,
+    random_silhouette,
+    random_texture,
+)
+from mapt_bench.synthetic.flying.clip_scene import build_scene
+from mapt_bench.synthetic.flying.moving_layers import Layer, random_path, random_wave
 
 SMALL = {"height": 64, "width": 96, "frames": 12}
 
