@@ -24,7 +24,7 @@ from mapt_bench.stress import (
     stress_entry,
     stress_video,
 )
-from mapt_bench.stress.survey import survey
+from mapt_bench.stress.tracked_things import survey
 from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
 

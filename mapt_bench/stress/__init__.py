@@ -1,5 +1,11 @@
 """Stress: transforms of any video, in five levels, with the truth following honestly."""
 
+from mapt_bench.stress._stressors import (
+    least_frames,
+    occluder_label,
+    stress_video,
+    stressor,
+)
 from mapt_bench.stress.catalog import (
     LEVEL_COUNT,
     Stress,
@@ -8,14 +14,8 @@ from mapt_bench.stress.catalog import (
     stress_entries,
     stress_entry,
 )
-from mapt_bench.stress.dropped import DroppedVideo
-from mapt_bench.stress.stressed import (
-    least_frames,
-    occluder_label,
-    stress_video,
-    stressor,
-)
-from mapt_bench.stress.visibility import visible_fractions
+from mapt_bench.stress.frame_motion import DroppedVideo
+from mapt_bench.stress.known_objects import visible_fractions
 
 __all__ = [
     "LEVEL_COUNT",

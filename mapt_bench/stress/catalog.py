@@ -1,7 +1,10 @@
 """The stressors by name: what each does to a video, and what its five levels mean."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Literal, get_args
+
+import numpy as np
 
 from mapt_bench.errors import ConfigError, nearest
 
@@ -278,3 +281,24 @@ class Stress:
         if unit.endswith("quality"):
             return f"{unit} {self.value:g}"
         return f"{self.value:g} {unit}"
+
+    def generator(self, video: str, *purpose: object) -> np.random.Generator:
+        """Return a random generator for one purpose, the same in every process.
+
+        Its seed depends on the seed and the name of the stress, not on the level: all levels place
+        the same occluders, for example, in different sizes.
+
+        Args:
+            video: Name of the video.
+            purpose: What the numbers are for, for example the index of a frame.
+
+        Example:
+            >>> rain = (Stress("rain", level) for level in (1, 5))
+            >>> mild, strong = (stress.generator("0001", 7).random() for stress in rain)
+            >>> mild == strong
+            True
+        """
+        words = "\0".join(map(str, (self.seed, self.name, video, *purpose)))
+        # A hash of these words, because Python salts its own hash in each process.
+        seed = sha256(words.encode()).digest()[:16]
+        return np.random.default_rng(int.from_bytes(seed, "big"))

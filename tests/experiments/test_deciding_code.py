@@ -48,7 +48,7 @@ DECIDE_NOTHING = {
     "experiments.plans.source",
     # They look things up by name: what is found has its place in the keys.
     "data.encodings.encoding_registry",
-    "stress.stressed",
+    "stress._stressors",
     "baselines.rows",
     "baselines.flow_sources",
     # It says where a file of weights is; its contents are in the keys.
@@ -219,7 +219,7 @@ def test_stress(name, tmp_path):
 def test_stress_on_files_needs_no_world(folder, tmp_path):
     given = folder_source(folder, dataset="kitti-step")
     covered, _ = _check(given, _row("copy"), tmp_path, stress=Stress("bars", 2))
-    assert "mapt_bench.stress.standing" in covered
+    assert "mapt_bench.stress._painted_occluders" in covered
     assert not any(".world" in module for module in covered)
 
 

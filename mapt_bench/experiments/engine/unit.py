@@ -19,7 +19,7 @@ from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.weights import MaptWeights
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
-from mapt_bench.stress.dropped import DroppedVideo
+from mapt_bench.stress.frame_motion import DroppedVideo
 from mapt_bench.tracking import FrameSegments, TrackerRun
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit"]

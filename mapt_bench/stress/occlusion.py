@@ -1,12 +1,15 @@
-"""A video with something in front: image, truth and all that is known are hidden alike."""
+"""A video behind an occluder: images, ground truth and annotations are hidden alike."""
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import (
+    ID_BITS,
     AnnotatedObject,
     AnnotatedVideo,
     FlowField,
@@ -17,11 +20,102 @@ from mapt_bench.labels import (
     WrappedVideo,
 )
 from mapt_bench.statistics.objects import find_objects
-from mapt_bench.stress.centres import moved
-from mapt_bench.stress.patch import Occluder, covered
-from mapt_bench.stress.visibility import visible_fractions
+from mapt_bench.stress.known_objects import moved, visible_fractions
 
-__all__ = ["OccludedAnnotatedVideo", "OccludedVideo", "occluded"]
+__all__ = [
+    "VOID",
+    "OccludedAnnotatedVideo",
+    "OccludedVideo",
+    "Occluder",
+    "Patch",
+    "covered",
+    "occluded",
+    "occluder_class",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """Pixels that hide what is behind them. It may reach beyond the frame.
+
+    Attributes:
+        top: Row of its first row in the frame.
+        left: Column of its first column in the frame.
+        mask: ``bool`` of shape ``(h, w)``: where it hides.
+        code: What the truth says there.
+        paint: Draws it: ``uint8`` RGB of shape ``(h, w, 3)``.
+        look_alike: Group of look-alikes of a thing, 0 for none; see
+            :class:`~mapt_bench.labels.AnnotatedObject`.
+    """
+
+    top: int
+    left: int
+    mask: NDArray[np.bool_]
+    code: int
+    paint: Callable[[], NDArray[np.uint8]]
+    look_alike: int = 0
+
+    def clipped(
+        self, height: int, width: int
+    ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
+        """Return its rows and columns in a frame and those of its own; ``None`` if outside."""
+        spans = []
+        for start, size, limit in (
+            (self.top, self.mask.shape[0], height),
+            (self.left, self.mask.shape[1], width),
+        ):
+            first, last = max(start, 0), min(start + size, limit)
+            if first >= last:
+                return None
+            spans.append((slice(first, last), slice(first - start, last - start)))
+        (rows, own_rows), (columns, own_columns) = spans
+        return (rows, columns), (own_rows, own_columns)
+
+
+class Occluder(Protocol):
+    """What stands before the frames of a video. Must pickle."""
+
+    @property
+    def label(self) -> str:
+        """Class of its pixels in the truth, or ``"void"``."""
+        ...
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether its patches are tracked things of the truth."""
+        ...
+
+    def patches(self, index: int) -> Sequence[Patch]:
+        """Return what stands before a frame, the nearest last."""
+        ...
+
+
+def covered(patches: Sequence[Patch], height: int, width: int) -> NDArray[np.bool_]:
+    """Return where a frame is hidden, ``bool`` of shape ``(height, width)``."""
+    hidden = np.zeros((height, width), dtype=bool)
+    for patch in patches:
+        place = patch.clipped(height, width)
+        if place is not None:
+            hidden[place[0]] |= patch.mask[place[1]]
+    return hidden
+
+
+VOID = "void"
+"""Label of an occluder that has no class."""
+
+
+def occluder_class(video: Video, names: Iterable[str]) -> tuple[str, int]:
+    """Return the name and the code of an occluder's pixels.
+
+    In a known video it is the first of some classes that its label space has as stuff. What is put
+    before recorded frames has no class in their truth and becomes void.
+    """
+    labels = video.info.labels
+    stuff = {entry.name: entry.class_id for entry in labels.classes if not entry.is_thing}
+    for name in names if isinstance(video, AnnotatedVideo) else ():
+        if name in stuff:
+            return name, stuff[name] << ID_BITS
+    return VOID, labels.ignore_label << ID_BITS
 
 
 @dataclass(frozen=True)
