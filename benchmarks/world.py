@@ -17,8 +17,8 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from mapt_bench.synthetic.settings import Family, Kind, WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import Family, Kind, WorldSettings
 
 _FRAMES = 16  # as in training
 _GAP = 3

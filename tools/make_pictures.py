@@ -16,9 +16,9 @@ from mapt_bench.pictures import Prediction, VideoComparison, write_png
 from mapt_bench.pictures.painting import Page, paint
 from mapt_bench.pictures.track_colors import identity_color
 from mapt_bench.synthetic.flying import flying_clip
-from mapt_bench.synthetic.settings import Kind, WorldSettings
 from mapt_bench.synthetic.suites import open_suite, train_sequence
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import Kind, WorldSettings
 from mapt_bench.tracking import SegmentTracker
 
 _PICTURES = Path(__file__).parent / "pictures"

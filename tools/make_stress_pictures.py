@@ -25,8 +25,8 @@ from mapt_bench.stress import (
     stress_video,
 )
 from mapt_bench.stress.tracked_things import survey
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 _PICTURES = Path(__file__).parent / "pictures"
 _KINDS = get_args(StressKind)

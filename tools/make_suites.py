@@ -32,9 +32,6 @@ from mapt_bench.statistics import (
 )
 from mapt_bench.synthetic import fingerprints
 from mapt_bench.synthetic.fingerprints import check_suite, suite_fingerprint
-from mapt_bench.synthetic.hardness import FACTORS
-from mapt_bench.synthetic.maps import WorldMaps
-from mapt_bench.synthetic.settings import Family
 from mapt_bench.synthetic.suites import (
     KINDS,
     Suite,
@@ -44,6 +41,8 @@ from mapt_bench.synthetic.suites import (
     suite_names,
     train_sequence,
 )
+from mapt_bench.synthetic.video import WorldMaps
+from mapt_bench.synthetic.world_settings import FACTORS, Family
 from mapt_bench.tracking import SegmentTracker
 
 _TEXT = Path(__file__).with_name("world_statistics.head.md")

@@ -14,11 +14,17 @@ from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_table
-from mapt_bench.synthetic.export import DrawnVideo, Export, Written, WrittenFlow, export_videos
 from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
-from mapt_bench.synthetic.settings import Family, Kind, WorldSettings
 from mapt_bench.synthetic.suites import suite_names
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.video_export import (
+    DrawnVideo,
+    Export,
+    Written,
+    WrittenFlow,
+    export_videos,
+)
+from mapt_bench.synthetic.world_settings import Family, Kind, WorldSettings
 
 __all__ = ["command"]
 

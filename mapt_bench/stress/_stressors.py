@@ -22,8 +22,8 @@ from mapt_bench.stress.image_corruptions import (
     filtered,
 )
 from mapt_bench.stress.occlusion import OccludedVideo, occluded
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 __all__ = ["least_frames", "occluder_label", "redrawn", "stress_video", "stressor"]
 

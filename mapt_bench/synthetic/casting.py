@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.looks import (
+from mapt_bench.synthetic._vehicles import car_body, truck_body
+from mapt_bench.synthetic.appearances import (
     CarLook,
     PersonLook,
     RiderLook,
@@ -19,10 +20,9 @@ from mapt_bench.synthetic.looks import (
 )
 from mapt_bench.synthetic.paths import Clock, Path
 from mapt_bench.synthetic.people import person_body, rider_body, stride
-from mapt_bench.synthetic.sampling import style_of
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.shapes import Actor, Body
-from mapt_bench.synthetic.vehicles import car_body, truck_body
+from mapt_bench.synthetic.style_sampling import style_of
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 __all__ = ["HALF_SIZES", "Role", "RoleKind", "cast_roles"]
 

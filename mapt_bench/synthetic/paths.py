@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.settings import FRAME_SECONDS, WorldSettings
+from mapt_bench.synthetic.world_settings import FRAME_SECONDS, WorldSettings
 
 __all__ = ["Clock", "Paces", "Path", "Route", "drive", "pace", "travelled", "walk"]
 

@@ -1,13 +1,27 @@
-"""A scene: the way of a camera through ground, surroundings and actors, and the light on them."""
+"""A scene: ground, surroundings, actors and light, and how its moving camera sees them."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.synthetic.shapes import Actor, Color, Paint
+from mapt_bench.synthetic.world_settings import WorldSettings
 
-__all__ = ["CameraTrack", "Ground", "Light", "Scene", "Sky"]
+__all__ = [
+    "CameraTrack",
+    "Ground",
+    "Light",
+    "Scene",
+    "Sight",
+    "Sky",
+    "View",
+    "focal_px",
+    "placements",
+    "sky_projections",
+    "world_projections",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,3 +139,146 @@ class Scene:
     actors: tuple[Actor, ...]
     light: Light
     bonnet: float = 0.0
+
+
+_Array = NDArray[np.float64]
+
+
+def focal_px(camera: CameraTrack, height: int) -> float:
+    """Return the focal length in pixels."""
+    return camera.focal * height
+
+
+def _axes(camera: CameraTrack, height: int, width: int) -> _Array:
+    """Rows that turn a direction of the world into a homogeneous image point ``(T, 3, 3)``."""
+    sine, cosine = np.sin(camera.heading), np.cos(camera.heading)
+    down, level = np.sin(camera.pitch), np.cos(camera.pitch)
+    zero = np.zeros_like(sine)
+    right = np.stack([cosine, zero, -sine], axis=1)
+    ahead = np.stack([level * sine, -down, level * cosine], axis=1)
+    below = np.stack([-down * sine, -level, -down * cosine], axis=1)
+    focal = focal_px(camera, height)
+    x = focal * right + (width - 1) / 2 * ahead
+    y = focal * below + (height - 1) / 2 * ahead
+    return np.stack([x, y, ahead], axis=1)
+
+
+def sky_projections(camera: CameraTrack, height: int, width: int) -> _Array:
+    """Return what takes a direction (x, y up, z) to the image in each frame: ``(T, 3, 3)``."""
+    return _axes(camera, height, width)
+
+
+def world_projections(camera: CameraTrack, height: int, width: int) -> _Array:
+    """Return what takes a point of the world ``(x, y, z, 1)`` to the image: ``(T, 3, 4)``."""
+    axes = _axes(camera, height, width)
+    centre = np.stack(
+        [
+            camera.position[:, 0],
+            np.full(camera.frame_count, camera.elevation),
+            camera.position[:, 1],
+        ],
+        axis=1,
+    )
+    return np.concatenate([axes, -(axes @ centre[:, :, None])], axis=2)
+
+
+def placements(actor: Actor, frames: int) -> _Array:
+    """Return what takes a point of an actor's body ``(x, y, z, 1)`` to the world: ``(T, 4, 4)``."""
+    heading = np.broadcast_to(actor.heading, (frames,))
+    position = np.broadcast_to(actor.position, (frames, 2))
+    place = np.zeros((frames, 4, 4))
+    place[:, 0, 0] = place[:, 2, 2] = np.cos(heading)
+    place[:, 0, 2] = np.sin(heading)
+    place[:, 2, 0] = -np.sin(heading)
+    place[:, 1, 1] = place[:, 3, 3] = 1
+    place[:, 0, 3] = position[:, 0]
+    place[:, 2, 3] = position[:, 1]
+    return place
+
+
+Floats = NDArray[np.float64]
+
+_NEAR = 0.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """Footprints as a camera sees them, in every frame; the shape is ``(..., frames)``.
+
+    Attributes:
+        ahead: Metres from the camera to the middle, along its heading.
+        left: Tangent of the direction to the leftmost corner; positive is right of the middle.
+        right: The same of the rightmost corner.
+        is_ahead: Whether all corners lie before the camera.
+    """
+
+    ahead: Floats
+    left: Floats
+    right: Floats
+    is_ahead: NDArray[np.bool_]
+
+    def covers(self, other: Self, margin: float) -> NDArray[np.bool_]:
+        """Whether the other is farther, and between left and right of this one.
+
+        Args:
+            other: Of a shape that broadcasts with this one's.
+            margin: Metres at this one's distance by which each side must stand out.
+        """
+        spare = margin / np.maximum(self.ahead, _NEAR)
+        is_between = (self.left + spare <= other.left) & (other.right <= self.right - spare)
+        return self.is_ahead & other.is_ahead & (self.ahead < other.ahead) & is_between
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A camera on its way and the width of its image.
+
+    Attributes:
+        camera: Who looks.
+        reach: Tangent of the direction to the left and right border of the image.
+    """
+
+    camera: CameraTrack
+    reach: float
+
+    @classmethod
+    def of(cls, camera: CameraTrack, settings: WorldSettings) -> Self:
+        """Return the view of a camera in a video."""
+        return cls(camera, 0.5 * settings.width / (settings.height * camera.focal))
+
+    def sight(self, position: Floats, heading: Floats, half_size: tuple[float, float]) -> Sight:
+        """Look at rectangles that move over the ground.
+
+        Args:
+            position: Their middles, ``(..., frames, 2)`` metres.
+            heading: ``(..., frames)`` radians.
+            half_size: Half width and half length in metres.
+        """
+        offset = position - self.camera.position
+        across, ahead = self._turned(offset[..., 0], offset[..., 1])
+        turn = heading - self.camera.heading
+        sine, cosine = np.sin(turn), np.cos(turn)
+        lefts, rights, nears = [], [], []
+        for aside, along in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+            x, z = aside * half_size[0], along * half_size[1]
+            corner_ahead = ahead - x * sine + z * cosine
+            tangent = (across + x * cosine + z * sine) / np.maximum(corner_ahead, _NEAR)
+            lefts.append(tangent)
+            rights.append(tangent)
+            nears.append(corner_ahead > _NEAR)
+        return Sight(
+            ahead, np.minimum.reduce(lefts), np.maximum.reduce(rights), np.logical_and.reduce(nears)
+        )
+
+    def is_inside(self, sight: Sight, *, share: float = 0.97) -> NDArray[np.bool_]:
+        """Whether footprints lie between the borders of the image, or a share of its half width."""
+        reach = share * self.reach
+        return sight.is_ahead & (sight.left > -reach) & (sight.right < reach)
+
+    def touches(self, sight: Sight) -> NDArray[np.bool_]:
+        """Whether any of a footprint may be inside the image."""
+        return (sight.ahead > -_NEAR) & (sight.left < self.reach) & (sight.right > -self.reach)
+
+    def _turned(self, x: Floats, z: Floats) -> tuple[Floats, Floats]:
+        sine, cosine = np.sin(self.camera.heading), np.cos(self.camera.heading)
+        return x * cosine - z * sine, x * sine + z * cosine

@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.layout import LANE, Strip
-from mapt_bench.synthetic.looks import rider_look
+from mapt_bench.synthetic.appearances import rider_look
 from mapt_bench.synthetic.people import bicycle_body
-from mapt_bench.synthetic.recording import Recording
 from mapt_bench.synthetic.scene import Ground
 from mapt_bench.synthetic.shapes import Actor, Body
+from mapt_bench.synthetic.street_layout import LANE, Recording, Strip
 from mapt_bench.synthetic.styles import Style
 from mapt_bench.synthetic.surroundings import (
     facade_body,

@@ -1,16 +1,24 @@
-"""What the world is made of: flat panels and round limbs, joined to bodies, placed as actors.
+"""Flat panels and round limbs, joined to bodies and placed as actors; panels of solid shapes."""
 
-Coordinates of a body are metres: x to its right, y up from the ground, z ahead. A body stands on
-the ground at the position of its actor and faces along the actor's heading: heading 0 looks along
-the world's z axis, heading ``pi / 2`` along its x axis.
-"""
-
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Actor", "Body", "Limb", "Paint", "Panel"]
+__all__ = [
+    "Actor",
+    "Body",
+    "Limb",
+    "Paint",
+    "Panel",
+    "box",
+    "disc",
+    "normal",
+    "outward",
+    "patch",
+    "prism",
+]
 
 Color = tuple[int, int, int]
 
@@ -115,3 +123,141 @@ class Actor:
     position: NDArray[np.float64]
     heading: NDArray[np.float64]
     look_alike: int = 0
+
+
+Corners = NDArray[np.float64]
+
+
+def normal(corners: Corners) -> NDArray[np.float64]:
+    """Return the unit vector that points to where a polygon is counter-clockwise from.
+
+    With x to the right, y up and z ahead, that is against the cross product of its edges.
+
+    Args:
+        corners: ``(n, 3)``, in one plane, convex.
+
+    Returns:
+        ``(3,)``.
+
+    >>> normal(np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0]])).tolist()  # seen from before it
+    [0.0, 0.0, -1.0]
+    """
+    points = corners.tolist()  # so few numbers are faster without arrays
+    x = y = z = 0.0
+    for (x0, y0, z0), (x1, y1, z1) in zip(points, points[1:] + points[:1], strict=True):
+        x += z0 * y1 - y0 * z1
+        y += x0 * z1 - z0 * x1
+        z += y0 * x1 - x0 * y1
+    return np.array([x, y, z]) / math.sqrt(x * x + y * y + z * z)
+
+
+def outward(corners: ArrayLike, inside: ArrayLike) -> Corners:
+    """Wind a polygon so that it is counter-clockwise seen from the far side of ``inside``.
+
+    Its first edge stays first, since textures run along it.
+
+    Args:
+        corners: ``(n, 3)``, in one plane, convex.
+        inside: ``(3,)``: a point within the solid.
+
+    Returns:
+        ``(n, 3)``.
+    """
+    polygon = np.asarray(corners, dtype=np.float64)
+    if normal(polygon) @ (polygon[0] - np.asarray(inside)) < 0:
+        return np.concatenate([polygon[1::-1], polygon[:1:-1]])
+    return polygon
+
+
+def prism(profile: ArrayLike, half_widths: ArrayLike) -> tuple[list[Corners], list[Corners]]:
+    """Return the faces of a solid that runs from side to side, such as the body of a car.
+
+    Args:
+        profile: ``(n, 2)``: z and y of a convex outline as seen from the side.
+        half_widths: ``(n,)``: how far it reaches to either side there; a linear function of z and
+            y, or the sides are not flat.
+
+    Returns:
+        The two sides (left, then right), whose first edge is the first of the profile; and one
+        quadrilateral for every edge of the profile, whose first edge runs from side to side at the
+        lower end.
+    """
+    outline = np.asarray(profile, dtype=np.float64)
+    reach = np.broadcast_to(np.asarray(half_widths, dtype=np.float64), len(outline))
+    right = np.stack([reach, outline[:, 1], outline[:, 0]], axis=1)
+    left = right * (-1, 1, 1)
+    inside = np.array([0.0, *outline.mean(axis=0)[::-1]])
+    ends = [outward(left, inside), outward(right, inside)]
+    around = []
+    for edge in range(len(outline)):
+        start, end = sorted((edge, (edge + 1) % len(outline)), key=lambda at: outline[at, 1])
+        around.append(outward([left[start], right[start], right[end], left[end]], inside))
+    return ends, around
+
+
+def box(
+    width: tuple[float, float], height: tuple[float, float], length: tuple[float, float]
+) -> dict[str, Corners]:
+    """Return the faces of an upright box, without the one it stands on.
+
+    Args:
+        width: Its least and greatest x.
+        height: Its least and greatest y.
+        length: Its least and greatest z.
+
+    Returns:
+        ``left``, ``right`` (x), ``back``, ``front`` (z), and ``top``; their first edge is the
+        lower one.
+    """
+    (x0, x1), (y0, y1), (z0, z1) = width, height, length
+    inside = ((x0 + x1) / 2, (y0 + y1) / 2, (z0 + z1) / 2)
+    faces = {
+        "left": [(x0, y0, z0), (x0, y0, z1), (x0, y1, z1), (x0, y1, z0)],
+        "right": [(x1, y0, z0), (x1, y0, z1), (x1, y1, z1), (x1, y1, z0)],
+        "back": [(x0, y0, z0), (x1, y0, z0), (x1, y1, z0), (x0, y1, z0)],
+        "front": [(x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1)],
+        "top": [(x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1)],
+    }
+    return {name: outward(corners, inside) for name, corners in faces.items()}
+
+
+def disc(
+    centre: tuple[float, float, float], radius: float, side: int, corners: int = 12
+) -> Corners:
+    """Return an upright round face that looks to the left (``side`` -1) or right (1).
+
+    Its lowest edge is the first, and is level.
+
+    Returns:
+        ``(corners, 3)``.
+    """
+    angle = (2 * np.arange(corners) - 1) * np.pi / corners - np.pi / 2
+    x, y, z = centre
+    polygon = np.stack(
+        [np.full(corners, x), y + radius * np.sin(angle), z + radius * np.cos(angle)], axis=1
+    )
+    return outward(polygon, (x - side, y, z))
+
+
+def patch(
+    quad: Corners,
+    along: tuple[float, float] = (0.0, 1.0),
+    across: tuple[float, float] = (0.0, 1.0),
+    lift: float = 0.01,
+) -> Corners:
+    """Return a part of a quadrilateral, such as the window in a wall, lifted a little off it.
+
+    Args:
+        quad: ``(4, 3)``.
+        along: From which to which share of its first edge.
+        across: From which to which share of the way to the opposite edge.
+        lift: Metres outward.
+
+    Returns:
+        ``(4, 3)``, wound alike.
+    """
+    u = np.array([along[0], along[1], along[1], along[0]])[:, None]
+    v = np.array([across[0], across[0], across[1], across[1]])[:, None]
+    lower = quad[0] * (1 - u) + quad[1] * u
+    upper = quad[3] * (1 - u) + quad[2] * u
+    return np.asarray(lower * (1 - v) + upper * v + lift * normal(quad))

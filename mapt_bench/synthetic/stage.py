@@ -12,15 +12,15 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.camera import (
+from mapt_bench.synthetic.polygons import Limbs, Outline, Panels, joined_boxes, outline_of
+from mapt_bench.synthetic.scene import (
+    Ground,
+    Scene,
     focal_px,
     placements,
     sky_projections,
     world_projections,
 )
-from mapt_bench.synthetic.parts import Limbs, Panels, joined_boxes
-from mapt_bench.synthetic.polygons import Outline, outline_of
-from mapt_bench.synthetic.scene import Ground, Scene
 from mapt_bench.synthetic.shapes import Actor, Body, Limb, Paint, Panel
 
 __all__ = ["BONNET", "SKY", "Cast", "FaceStyle", "Stage", "set_stage"]

@@ -1,22 +1,20 @@
-"""The style of a video: the paints, shapes and gaits from which its things are made.
-
-Every video has a small set of them, so that several cars share a paint and several pedestrians a
-coat, as in a street. Two styles are fixed tables; the others are sampled for each video.
-"""
+"""The style of a video: paints, shapes, gaits and light."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
-from mapt_bench.synthetic import palettes
-from mapt_bench.synthetic.car_shapes import CAR_SHAPES, CarShape
-from mapt_bench.synthetic.paths import Paces
+import numpy as np
+
+from mapt_bench.synthetic import style_tables
+from mapt_bench.synthetic.paths import Clock, Paces
 from mapt_bench.synthetic.patterns import TextureSet
 from mapt_bench.synthetic.scene import Light, Sky
 from mapt_bench.synthetic.shapes import Color, Paint
+from mapt_bench.synthetic.style_tables import CAR_SHAPES, CarShape
 
-__all__ = ["Manner", "Style", "fixed_style"]
+__all__ = ["Manner", "Style", "draw_light", "fixed_style"]
 
 Manner = Literal["cruise", "crawl", "wait", "turn"]
 """How the recording car drives: along, in slow traffic, to a light, or round a corner."""
@@ -136,7 +134,7 @@ class Style:
 
 
 @lru_cache(maxsize=2)
-def fixed_style(family: palettes.TableFamily) -> Style:
+def fixed_style(family: style_tables.TableFamily) -> Style:
     """Return the style of the fixed tables of a family."""
     seen = _shared("seen")
     if family == "seen":
@@ -170,40 +168,40 @@ def fixed_style(family: palettes.TableFamily) -> Style:
     )
 
 
-def _shared(family: palettes.TableFamily) -> Style:
+def _shared(family: style_tables.TableFamily) -> Style:
     """The tables of a family, and for everything else the values of the family seen."""
     return Style(
-        coats=palettes.COATS[family],
-        leg_wear=palettes.LEG_WEAR[family],
-        skin=palettes.SKIN,
-        hair=palettes.HAIR[family],
+        coats=style_tables.COATS[family],
+        leg_wear=style_tables.LEG_WEAR[family],
+        skin=style_tables.SKIN,
+        hair=style_tables.HAIR[family],
         helmets=((198, 200, 204), (44, 44, 48)),
         builds=(0.9, 1.0, 1.12),
         long_coat=0.62,
-        frames=palettes.FRAME_PAINTS[family],
+        frames=style_tables.FRAME_PAINTS[family],
         wheel=0.34,
         car_shapes=CAR_SHAPES[family],
-        car_paints=palettes.CAR_PAINTS[family],
+        car_paints=style_tables.CAR_PAINTS[family],
         lorry=(5.2, 7.0),
         van=(4.8, 6.0),
-        truck_paints=palettes.TRUCK_PAINTS[family],
+        truck_paints=style_tables.TRUCK_PAINTS[family],
         swing=(0.85, 1.1),
         paces=Paces(True, (1.6, 4.5), (0.1, 0.4)),
-        ground=palettes.GROUND[family],
-        skies=palettes.SKIES[family],
-        walls=palettes.WALLS[family],
+        ground=style_tables.GROUND[family],
+        skies=style_tables.SKIES[family],
+        walls=style_tables.WALLS[family],
         panes=(46, 54, 62),
-        upper=tuple((name, (5.2, 5.8)) for name in palettes.UPPER[family]),
-        bare=palettes.BARE[family],
+        upper=tuple((name, (5.2, 5.8)) for name in style_tables.UPPER[family]),
+        bare=style_tables.BARE[family],
         shops=("shops", (5.6, 3.2)),
         roofs=((134, 72, 56), (84, 82, 86), (110, 88, 74)),
         roof_texture="roof-tiles",
-        leaves=palettes.LEAVES[family],
+        leaves=style_tables.LEAVES[family],
         leaf_texture="leaves",
         bark=Paint((62, 50, 40), (104, 88, 70), "bark", (4, 1)),
         crown=(0.36, 0.24, 0.3),
         hedge=1.0,
-        metal=palettes.METAL[family],
+        metal=style_tables.METAL[family],
         signs=(
             ((190, 30, 34), (238, 238, 234)),
             ((36, 84, 168), (36, 84, 168)),
@@ -215,4 +213,21 @@ def _shared(family: palettes.TableFamily) -> Style:
         poster=Paint((188, 180, 160), (84, 60, 92), "posters", (1.2, 1.0)),
         stone=Paint((124, 120, 112), (154, 148, 138), "plaster", (2.0, 2.0)),
         marking=Paint((206, 206, 200), (222, 222, 216)),
+    )
+
+
+def draw_light(rng: np.random.Generator, clock: Clock, style: Style) -> Light:
+    """Sample light, lens and sensor, unless the style has them; the exposure drifts."""
+    drift = np.sin(2 * np.pi * (clock.seconds / rng.uniform(2.0, 6.0) + rng.uniform()))
+    if style.light is not None:
+        swing = 1 + rng.uniform(0.0, 0.05) * drift
+        return replace(style.light, exposure=style.light.exposure * swing)
+    return Light(
+        exposure=rng.uniform(0.8, 1.15) * (1 + rng.uniform(0.0, 0.06) * drift),
+        sun=rng.uniform(-np.pi, np.pi),
+        contrast=rng.uniform(0.1, 0.35),
+        haze=rng.uniform(150.0, 600.0),
+        noise=rng.uniform(1.5, 5.0),
+        shutter=rng.uniform(0.1, 0.5),
+        softness=rng.uniform(0.3, 0.7),
     )

@@ -12,15 +12,17 @@ from typing import Any, Literal
 import numpy as np
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.synthetic.hardness import (
+from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import (
     FACTORS,
     Cell,
+    Family,
+    Kind,
+    WorldSettings,
     cell_code,
     full_factorial,
     screening_design,
 )
-from mapt_bench.synthetic.settings import Family, Kind, WorldSettings
-from mapt_bench.synthetic.video import WorldVideo
 
 __all__ = [
     "Half",
@@ -48,10 +50,10 @@ class SuiteEntry:
     """One video of a suite.
 
     Attributes:
-        video: Drawn when it is read.
-        half: Whether it is like real video or harder in stated ways.
-        cell: Level of each factor of :data:`~mapt_bench.synthetic.hardness.FACTORS` for videos of
-            a factorial; empty for others.
+        video: Rendered when it is read.
+        half: Split: realistic, or hard in stated ways.
+        cell: Level of each factor for videos of a factorial, see
+            :data:`~mapt_bench.synthetic.world_settings.FACTORS`; empty for others.
     """
 
     video: WorldVideo

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.palettes import TableFamily
+from mapt_bench.synthetic.style_tables import TableFamily
 
 __all__ = [
     "COMMON",

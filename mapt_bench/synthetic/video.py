@@ -1,4 +1,4 @@
-"""A video of the world: drawn frame by frame when asked for, the same bytes every time."""
+"""A synthetic video: its frames are rendered when they are read, with equal bytes every time."""
 
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -7,25 +7,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError
-from mapt_bench.labels import (
-    AnnotatedObject,
-    FlowField,
-    Frame,
-    PanopticMap,
-    VideoInfo,
-    label_space,
+from mapt_bench.labels import AnnotatedObject, FlowField, Frame, PanopticMap, VideoInfo, label_space
+from mapt_bench.synthetic._crowd import crowd_scene
+from mapt_bench.synthetic._ground_truth import (
+    FaceCodes,
+    Motion,
+    annotated_objects,
+    code_faces,
+    exact_flow,
+    face_motion,
+    true_codes,
 )
-from mapt_bench.synthetic.directing import build_scene
-from mapt_bench.synthetic.drawing import Surfaces, draw_surfaces
-from mapt_bench.synthetic.flow import Motion, exact_flow, face_motion
-from mapt_bench.synthetic.rendering import Rendering, prepare_rendering, render_image
-from mapt_bench.synthetic.sampling import style_of
-from mapt_bench.synthetic.settings import WorldSettings
-from mapt_bench.synthetic.shading import Palette, mix_palette, shade_image
+from mapt_bench.synthetic._rendering import Rendering, prepare_rendering, render_image
+from mapt_bench.synthetic._shading_version_1 import Palette, mix_palette, shade_image
+from mapt_bench.synthetic._street import street_scene
+from mapt_bench.synthetic.scene import Scene
 from mapt_bench.synthetic.stage import Stage, set_stage
-from mapt_bench.synthetic.truth import FaceCodes, annotated_objects, code_faces, true_codes
+from mapt_bench.synthetic.style_sampling import style_of
+from mapt_bench.synthetic.surfaces import Surfaces, draw_surfaces
+from mapt_bench.synthetic.world_settings import WorldSettings
 
-__all__ = ["WorldVideo"]
+__all__ = ["WorldMaps", "WorldVideo", "build_scene"]
+
+_KIND_NUMBERS = {"street": 1, "crowd": 2}
+
+
+def build_scene(settings: WorldSettings) -> Scene:
+    """Draw the scene of a world video; equal settings give equal scenes, on any machine.
+
+    Args:
+        settings: What the video is drawn from.
+
+    Raises:
+        ConfigError: If more is asked for than fits.
+    """
+    sequence = np.random.SeedSequence([_KIND_NUMBERS[settings.kind], settings.seed])
+    rng = np.random.default_rng(sequence)
+    make = street_scene if settings.kind == "street" else crowd_scene
+    return make(settings, rng)
+
 
 _KEPT_FRAMES = 64  # so that trackers that run one after the other share what is drawn
 
@@ -192,3 +212,33 @@ def _flow(settings: WorldSettings, index: int, other: int) -> FlowField:
         (_codes(settings, index), _codes(settings, other)),
         faces.void,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WorldMaps:
+    """The ground truth of a world video; a :class:`~mapt_bench.labels.MapSequence`.
+
+    Attributes:
+        video: Whose.
+    """
+
+    video: WorldVideo
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The name of the video."""
+        return (self.video.name,)
+
+    @property
+    def frame_names(self) -> tuple[str, ...]:
+        """Names of the frames in order of time."""
+        return self.video.info.frame_names
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.video.info.height, self.video.info.width
+
+    def read(self, index: int) -> PanopticMap:
+        """Draw the map at a position of :attr:`frame_names`."""
+        return self.video.truth(index)

@@ -10,8 +10,8 @@ from mapt_bench.data import open_maps, open_videos
 from mapt_bench.errors import DataError
 from mapt_bench.metrics.scorer import SequenceScorer
 from mapt_bench.metrics.scores import reference_blocks
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 from mapt_bench.tracking import SegmentTracker
 
 # Dropping segments changes what is found, and PQ with it; TQ and AQ compare identities alone.

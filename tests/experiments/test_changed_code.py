@@ -21,7 +21,7 @@ from mapt_bench import code_closure
 from helpers.experiment_networks import named_flow, named_mapt
 from helpers.small_runs import plan, source
 from mapt_bench.stress import Stress
-from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.world_settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.experiments import Cell, SegmentSource, MILD_NOISE, Variant, folder_source
 from mapt_bench.experiments.plans.plan import Series

@@ -30,8 +30,8 @@ from mapt_bench.experiments.engine._workers import Failure, Work, Worker
 from mapt_bench.experiments.engine.schedule import schedule_plan
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.stress import Stress
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 torch.set_num_threads(1)
 
@@ -188,7 +188,7 @@ def _check(given, variant, folder, *, stress=None, drop=1):
 def test_trackers_without_networks(name, tmp_path):
     given = source(_world(1), segments=(SegmentSource(noise=MILD_NOISE),))
     covered, ran = _check(given, _row(name), tmp_path)
-    assert "mapt_bench.synthetic.shading" in covered
+    assert "mapt_bench.synthetic._shading_version_1" in covered
     assert {"mapt_bench.baselines.noise", "mapt_bench.metrics._tq"} <= ran & covered
     assert not any(".model" in module or "flownet2" in module for module in covered)
 

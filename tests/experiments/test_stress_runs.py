@@ -17,8 +17,8 @@ from mapt_bench.experiments import (
 )
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.stress import Stress
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 
 def stress_of(kind, *stressors, levels=(1, 3), variants=(COPY, ORACLE), seed=0):

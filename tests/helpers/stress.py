@@ -6,8 +6,8 @@ from helpers.scenes import Box, DrawnVideo
 
 from mapt_bench.labels import ID_BITS, ID_LIMIT, WrappedVideo
 from mapt_bench.stress import StressKind, stress_entries
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 EVERY = [entry for kind in StressKind.__args__ for entry in stress_entries(kind)]
 EVERYWHERE = [entry.name for entry in EVERY if not entry.world_only]

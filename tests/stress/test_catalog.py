@@ -16,8 +16,8 @@ from mapt_bench.stress import (
     stress_video,
     visible_fractions,
 )
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 PAGE = ROOT / "docs" / "stress.md"
 STREET = WorldVideo(WorldSettings(kind="street", seed=4, speed=1.5), "street")

@@ -6,8 +6,8 @@ from helpers.stress import EVERYWHERE, VOID_CODE
 
 from mapt_bench.labels import AnnotatedVideo
 from mapt_bench.stress import Stress, occluder_label, stress_video
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 STREET = WorldVideo(WorldSettings(kind="street", seed=1, frames=12), "street")
 

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapt_bench.synthetic.car_shapes import CAR_SHAPES
-from mapt_bench.synthetic.figures import bent
-from mapt_bench.synthetic.looks import car_look, person_look, rider_look, truck_look
-from mapt_bench.synthetic.palettes import (
+from mapt_bench.synthetic._vehicles import car_body, truck_body
+from mapt_bench.synthetic.appearances import car_look, person_look, rider_look, truck_look
+from mapt_bench.synthetic.people import bent, bicycle_body, person_body, rider_body, stride
+from mapt_bench.synthetic.shapes import Paint, box, disc, normal, outward, patch, prism
+from mapt_bench.synthetic.style_sampling import sampled_style, shifted_style
+from mapt_bench.synthetic.style_tables import (
     CAR_PAINTS,
+    CAR_SHAPES,
     COATS,
     FRAME_PAINTS,
     GREY,
@@ -22,10 +25,6 @@ from mapt_bench.synthetic.palettes import (
     oklch,
     washed,
 )
-from mapt_bench.synthetic.people import bicycle_body, person_body, rider_body, stride
-from mapt_bench.synthetic.sampling import sampled_style, shifted_style
-from mapt_bench.synthetic.shapes import Paint
-from mapt_bench.synthetic.solids import box, disc, normal, outward, patch, prism
 from mapt_bench.synthetic.styles import fixed_style
 from mapt_bench.synthetic.surroundings import (
     facade_body,
@@ -48,7 +47,6 @@ from mapt_bench.synthetic.textures import (
     texture_index,
     texture_names,
 )
-from mapt_bench.synthetic.vehicles import car_body, truck_body
 
 FAMILIES = ("seen", "held-out")
 STYLES = {

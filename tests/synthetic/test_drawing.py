@@ -5,12 +5,17 @@ import pytest
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import label_space
-from mapt_bench.synthetic.drawing import draw_surfaces
-from mapt_bench.synthetic.flow import exact_flow, face_motion
+from mapt_bench.synthetic._ground_truth import (
+    annotated_objects,
+    code_faces,
+    exact_flow,
+    face_motion,
+    true_codes,
+)
 from mapt_bench.synthetic.scene import CameraTrack, Ground, Light, Scene, Sky
 from mapt_bench.synthetic.shapes import Actor, Body, Limb, Paint, Panel
 from mapt_bench.synthetic.stage import set_stage
-from mapt_bench.synthetic.truth import annotated_objects, code_faces, true_codes
+from mapt_bench.synthetic.surfaces import draw_surfaces
 
 HEIGHT, WIDTH = 100, 200
 FOCAL = 2.0  # 200 pixels

@@ -15,10 +15,10 @@ from mapt_bench.data import check_data, open_videos
 from mapt_bench.data.annotations import open_annotated_videos
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import AnnotatedVideo
-from mapt_bench.synthetic.export import DrawnVideo, Export, export_videos
-from mapt_bench.synthetic.place import Place
-from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic._export_folder import Place
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.video_export import DrawnVideo, Export, export_videos
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 # The second car passes before the first; both leave parts of themselves outside.
 PASSING = [[Box(1, 30 - 3 * t), Box(2, 2 + 9 * t, y=14, height=20)] for t in range(5)]

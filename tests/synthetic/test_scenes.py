@@ -9,16 +9,13 @@ from hypothesis import strategies as st
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import label_space
-from mapt_bench.synthetic.directing import build_scene
-from mapt_bench.synthetic.even import even_choice, even_share
-from mapt_bench.synthetic.hiding import Candidates, find_encounter, is_close
-from mapt_bench.synthetic.layout import draw_layout
 from mapt_bench.synthetic.paths import Clock, Route, drive, pace, travelled, walk
-from mapt_bench.synthetic.scene import CameraTrack
-from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.planned_occlusions import Candidates, find_encounter, is_close
+from mapt_bench.synthetic.scene import CameraTrack, View
+from mapt_bench.synthetic.street_layout import draw_layout
 from mapt_bench.synthetic.styles import fixed_style
-from mapt_bench.synthetic.video import WorldVideo
-from mapt_bench.synthetic.views import View
+from mapt_bench.synthetic.video import WorldVideo, build_scene
+from mapt_bench.synthetic.world_settings import WorldSettings, even_choice, even_share
 
 CROWD_CLASSES = {entry.name for entry in label_space("motchallenge-step").classes}
 CLASSES = {entry.name for entry in label_space("kitti-step").classes}

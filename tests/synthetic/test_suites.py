@@ -16,8 +16,6 @@ from mapt_bench.synthetic.fingerprints import (
     frozen_fingerprint,
     suite_fingerprint,
 )
-from mapt_bench.synthetic.hardness import FACTORS, cell_code, full_factorial, screening_design
-from mapt_bench.synthetic.maps import WorldMaps
 from mapt_bench.synthetic.suites import (
     KINDS,
     is_suite,
@@ -25,6 +23,8 @@ from mapt_bench.synthetic.suites import (
     suite_names,
     train_sequence,
 )
+from mapt_bench.synthetic.video import WorldMaps
+from mapt_bench.synthetic.world_settings import FACTORS, cell_code, full_factorial, screening_design
 
 
 def halves(name):

@@ -7,9 +7,9 @@ import pytest
 from mapt_bench.errors import DataError
 from mapt_bench.labels import ID_BITS, AnnotatedVideo, label_space
 from mapt_bench.synthetic import video as drawing
-from mapt_bench.synthetic.sampling import style_of
-from mapt_bench.synthetic.settings import WorldSettings
+from mapt_bench.synthetic.style_sampling import style_of
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 VOID = 255 << ID_BITS
 SEEDS = [

@@ -12,8 +12,8 @@ from helpers.training_jobs import moving_boxes
 from mapt_bench.baselines.flownet2.flow_layers import warp
 from mapt_bench.errors import DataError
 from mapt_bench.labels import FlowField
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.synthetic.world_settings import WorldSettings
 from mapt_bench.training.augmentation import Window
 from mapt_bench.training.clips import ClipDataset, ClipDraw
 from mapt_bench.training.frames import flow_to_earlier

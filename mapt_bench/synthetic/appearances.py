@@ -9,9 +9,8 @@ from typing import Final, Literal, TypeVar
 
 import numpy as np
 
-from mapt_bench.synthetic.car_shapes import CarShape
-from mapt_bench.synthetic.palettes import washed
 from mapt_bench.synthetic.shapes import Color, Paint
+from mapt_bench.synthetic.style_tables import CarShape, washed
 from mapt_bench.synthetic.styles import Style
 
 __all__ = [

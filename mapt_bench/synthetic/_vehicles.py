@@ -10,11 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.car_shapes import CarShape
-from mapt_bench.synthetic.looks import CarLook, TruckLook
-from mapt_bench.synthetic.palettes import mixed
-from mapt_bench.synthetic.shapes import Body, Paint, Panel
-from mapt_bench.synthetic.solids import box, disc, patch, prism
+from mapt_bench.synthetic.appearances import CarLook, TruckLook
+from mapt_bench.synthetic.shapes import Body, Paint, Panel, box, disc, patch, prism
+from mapt_bench.synthetic.style_tables import CarShape, mixed
 
 __all__ = ["car_body", "truck_body"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.views import Sight, View
+from mapt_bench.synthetic.scene import Sight, View
 
 __all__ = ["Candidates", "Encounter", "find_encounter", "is_close"]
 

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.camera import focal_px
-from mapt_bench.synthetic.drawing import Surfaces
+from mapt_bench.synthetic.scene import focal_px
 from mapt_bench.synthetic.stage import SKY, Stage
+from mapt_bench.synthetic.surfaces import Surfaces
 from mapt_bench.synthetic.textures import TEXTURE_SIDE, atlas, texture_index
 
 __all__ = ["Palette", "mix_palette", "shade_image"]

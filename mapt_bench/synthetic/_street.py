@@ -1,4 +1,4 @@
-"""Things on a street that vanish behind a truck for as long as they should."""
+"""A street seen by a camera on a car; some things vanish behind trucks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,16 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.casting import Role, RoleKind
-from mapt_bench.synthetic.hiding import Candidates, find_encounter
-from mapt_bench.synthetic.layout import Lane
-from mapt_bench.synthetic.looks import TruckLook, truck_look
-from mapt_bench.synthetic.paths import Path, drive
-from mapt_bench.synthetic.sampling import style_of
-from mapt_bench.synthetic.styles import Manner
-from mapt_bench.synthetic.traffic import Traffic
+from mapt_bench.errors import ConfigError
+from mapt_bench.synthetic._traffic import Traffic, add_distant, fill, stages
+from mapt_bench.synthetic.appearances import TruckLook, truck_look
+from mapt_bench.synthetic.casting import Role, RoleKind, cast_roles
+from mapt_bench.synthetic.paths import Clock, Path, drive
+from mapt_bench.synthetic.planned_occlusions import Candidates, find_encounter
+from mapt_bench.synthetic.scene import Scene, View
+from mapt_bench.synthetic.scenery import Scenery
+from mapt_bench.synthetic.street_layout import Lane, draw_recording
+from mapt_bench.synthetic.style_sampling import style_of
+from mapt_bench.synthetic.styles import Manner, draw_light
+from mapt_bench.synthetic.surroundings import sky_look
+from mapt_bench.synthetic.world_settings import WorldSettings, even_count
 
-__all__ = ["hide_behind_trucks"]
+__all__ = ["hide_behind_trucks", "street_scene"]
 
 Floats = NDArray[np.float64]
 
@@ -217,3 +222,46 @@ _ACTS: dict[Manner, _Acts] = {
     "wait": (_crossing_truck, _crossing_truck, _parked_truck, _truck_ahead),
     "turn": (_crossing_truck,),
 }
+
+
+_OBJECTS = (2, 4, 5, 6, 6, 7, 8, 9, 11, 15)  # tracked things of a video, each as often
+
+
+def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
+    """Draw a street and everything on it."""
+    # Dice of their own: light, houses and the way of the camera do not change with the traffic.
+    camera_rng, traffic_rng, looks_rng, scenery_rng, light_rng = rng.spawn(5)
+    clock, style = Clock.of(settings), style_of(settings)
+    recording = draw_recording(camera_rng, settings, clock)
+    view = View.of(recording.camera, settings)
+    traffic = Traffic(traffic_rng, settings, clock, recording, view)
+    wanted = settings.objects
+    if wanted is None:
+        wanted = round(even_count(settings.seed, _OBJECTS) * stages(traffic))
+    if settings.gap:
+        hide_behind_trucks(traffic, min(wanted, int(traffic_rng.integers(2, 5))))
+    fill(traffic, wanted)
+    if settings.objects is not None and traffic.tracked < wanted:
+        raise ConfigError(
+            f"{wanted} objects do not fit on this street; expected at most {traffic.tracked}, or "
+            "another seed",
+            where=f"street of seed {settings.seed}",
+        )
+    add_distant(traffic)
+    scenery = Scenery(scenery_rng, style, recording)
+    ground = scenery.ground()
+    scenery.build()
+    is_hiding = recording.layout.cross is not None  # houses hide who comes on the other road
+    return Scene(
+        camera=recording.camera,
+        ground=ground,
+        sky=sky_look(light_rng, style),
+        surroundings=() if is_hiding else tuple(scenery.houses),
+        actors=(
+            *cast_roles(looks_rng, traffic.roles, settings),
+            *scenery.furniture,
+            *(scenery.houses if is_hiding else ()),
+        ),
+        light=draw_light(light_rng, clock, style),
+        bonnet=camera_rng.uniform(0.05, 0.12) if camera_rng.uniform() < 0.2 else 0.0,
+    )

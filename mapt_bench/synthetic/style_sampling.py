@@ -1,8 +1,8 @@
-"""Styles sampled for each video: colours in a perceptual space, shapes, gaits, light and camera.
+"""Sample a style for each video: colours, shapes, gaits, light and camera.
 
-Colours are sampled in OKLCh, see :func:`~mapt_bench.synthetic.palettes.oklch`. Ranges are those of
-what is seen in streets. What belongs
-together is sampled together: the sky with the light, the stone of a town, the green of a season.
+Colours are sampled in a perceptual space, OKLCh: see
+:func:`~mapt_bench.synthetic.style_tables.oklch`. Their ranges are those of real streets. Related
+properties are sampled together: sky and light, the stone of a town, the green of a season.
 """
 
 import math
@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from mapt_bench.synthetic.car_shapes import CAR_SHAPES, CarShape
-from mapt_bench.synthetic.palettes import SKIN, mixed, oklch
 from mapt_bench.synthetic.paths import Paces
 from mapt_bench.synthetic.patterns import fixed_textures, sampled_textures
 from mapt_bench.synthetic.scene import Light, Sky
-from mapt_bench.synthetic.settings import WorldSettings
 from mapt_bench.synthetic.shapes import Color, Paint
+from mapt_bench.synthetic.style_tables import CAR_SHAPES, SKIN, CarShape, mixed, oklch
 from mapt_bench.synthetic.styles import Style, fixed_style
+from mapt_bench.synthetic.world_settings import WorldSettings
 
 __all__ = ["sampled_style", "shifted_style", "style_of"]
 

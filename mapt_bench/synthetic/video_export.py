@@ -1,22 +1,15 @@
-"""Drawn videos on disk: KITTI-STEP's layout, and beside it all that real data cannot say.
-
-=================================================  ===============================================
-``images/<split>/<sequence>/000000.png``           RGB
-``panoptic_maps/<split>/<sequence>/000000.png``    KITTI-STEP's coding
-``known/<split>/<sequence>.jsonl``                 a header, then every object of a frame a line
-``backward_flow/<split>/<sequence>/000001.png``    if asked for: from a frame to the one before
-``forward_flow/<split>/<sequence>/000000.png``     if asked for: from a frame to the next
-``dataset.json``, ``world.json``                   the label space; what was asked for
-=================================================  ===============================================
-"""
+"""Write synthetic videos to disk in KITTI-STEP's layout, with annotations beside them."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +26,57 @@ from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER, write_data
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.files import write_json
 from mapt_bench.labels import AnnotatedObject, AnnotatedVideo, FlowField
-from mapt_bench.synthetic.place import SIDE_CAR, Place, flow_names, sweep
-from mapt_bench.synthetic.pool import in_processes
+from mapt_bench.orphans import end_with_parent
+from mapt_bench.synthetic._export_folder import SIDE_CAR, Place, flow_names, sweep
 from mapt_bench.synthetic.video import WorldVideo
 
-__all__ = ["WORLD_FILE", "DrawnVideo", "Export", "Written", "WrittenFlow", "export_videos"]
+__all__ = [
+    "WORLD_FILE",
+    "DrawnVideo",
+    "Export",
+    "Written",
+    "WrittenFlow",
+    "export_videos",
+    "in_processes",
+]
+
+_Result = TypeVar("_Result")
+
+
+def in_processes(
+    work: Sequence[Callable[[], _Result]], jobs: int, where: Path
+) -> Iterator[_Result]:
+    """Yield the result of every piece of work as it is done, in whatever order.
+
+    Args:
+        work: Must pickle if ``jobs`` is more than 1.
+        jobs: Worker processes; 1 works here.
+        where: What the work is for, for messages.
+
+    Raises:
+        DataError: If a worker process was ended from outside.
+    """
+    if jobs == 1 or len(work) < 2:
+        yield from (piece() for piece in work)
+        return
+    # Spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        min(jobs, len(work)), mp_context=context, initializer=end_with_parent
+    ) as pool:
+        futures = [pool.submit(piece) for piece in work]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as problem:
+            raise DataError(
+                "a worker process ended before its work was done, perhaps for want of memory; run "
+                "the same again to go on, with fewer workers",
+                where=where,
+            ) from problem
+        finally:
+            pool.shutdown(cancel_futures=True)
+
 
 WrittenFlow = Literal["none", "backward", "both"]
 
