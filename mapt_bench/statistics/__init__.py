@@ -1,8 +1,13 @@
 """How objects move, overlap, crowd and vanish in labelled video: measured on any maps."""
 
-from mapt_bench.statistics.distribution import QUANTILES, Distribution
-from mapt_bench.statistics.measure import TAUS, measure_statistics
-from mapt_bench.statistics.report import DataStatistics, LinkStatistics, TrackStatistics
+from mapt_bench.statistics._measure import TAUS, measure_statistics
+from mapt_bench.statistics.statistics_report import (
+    QUANTILES,
+    DataStatistics,
+    Distribution,
+    LinkStatistics,
+    TrackStatistics,
+)
 
 __all__ = [
     "QUANTILES",

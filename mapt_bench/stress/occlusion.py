@@ -19,7 +19,7 @@ from mapt_bench.labels import (
     Video,
     WrappedVideo,
 )
-from mapt_bench.statistics.objects import find_objects
+from mapt_bench.statistics.frame_objects import find_objects
 from mapt_bench.stress.known_objects import moved, visible_fractions
 
 __all__ = [

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace, PanopticMap, Video
-from mapt_bench.statistics.objects import find_objects
+from mapt_bench.statistics.frame_objects import find_objects
 
 __all__ = ["Box", "Spell", "Survey", "Track", "boxes_of", "choose_spells", "survey"]
 

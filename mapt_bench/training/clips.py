@@ -13,8 +13,7 @@ from torch.utils.data import Dataset
 from mapt_bench.errors import ConfigError, DataError, listed
 from mapt_bench.labels import BACKGROUND_ID, ID_LIMIT, LabelSpace, PanopticMap, Video, pack_codes
 from mapt_bench.model.targets import Clip, FlowTargets, FrameTargets
-from mapt_bench.statistics.links import find_links
-from mapt_bench.statistics.objects import find_objects
+from mapt_bench.statistics.frame_objects import find_links, find_objects
 from mapt_bench.training.augmentation import Window, draw_lights, draw_window
 from mapt_bench.training.frames import FrameStore, why_no_flow
 from mapt_bench.training.recipe import AugmentSettings, ClipSettings

@@ -11,8 +11,12 @@ from mapt_bench.data import open_maps
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import PanopticMap, pack_codes
 from mapt_bench.statistics import Distribution, measure_statistics
-from mapt_bench.statistics.links import copied_links
-from mapt_bench.statistics.objects import find_objects, mask_overlaps, neighbour_distances
+from mapt_bench.statistics.frame_objects import (
+    copied_links,
+    find_objects,
+    mask_overlaps,
+    neighbour_distances,
+)
 
 HEIGHT, WIDTH = 8, 40
 

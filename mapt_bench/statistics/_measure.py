@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import ID_BITS, LabelSpace, MapSequence
-from mapt_bench.statistics.distribution import Distribution
-from mapt_bench.statistics.links import Links, find_links
-from mapt_bench.statistics.objects import FrameObjects, find_objects
-from mapt_bench.statistics.report import DataStatistics, LinkStatistics, TrackStatistics
+from mapt_bench.statistics.frame_objects import FrameObjects, Links, find_links, find_objects
+from mapt_bench.statistics.statistics_report import (
+    DataStatistics,
+    Distribution,
+    LinkStatistics,
+    TrackStatistics,
+)
 
 __all__ = ["TAUS", "measure_statistics"]
 
