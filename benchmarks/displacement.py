@@ -23,15 +23,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mapt_bench.baselines.flow_without_network import DisFlow
 from mapt_bench.files import check_writable, json_text, write_json
 from mapt_bench.labels import BACKGROUND_ID, Frame, VideoInfo
 from mapt_bench.model import MotionHead, motion_config, normalise_masks
 from mapt_bench.model.backbone import prepare_images
-from mapt_bench.model.linking_losses import grid_masks, mask_losses
-from mapt_bench.model.patch_search import Match, search_loss
+from mapt_bench.model.linking_losses import flow_losses, grid_masks, mask_losses
+from mapt_bench.model.patch_search import flow_in_cells
 from mapt_bench.reports.terminal import print_table
 from mapt_bench.synthetic.flying import FlyingVideo, flying_clip
 from mapt_bench.tracking import StandStill
@@ -139,11 +138,9 @@ class _Pairs:
         images = planes.permute(0, 1, 4, 2, 3).flatten(0, 1)
         images = prepare_images(images, mean=_MEAN, std=_STD).unflatten(0, (2, PAIRS))
         flow = torch.from_numpy(np.stack([flow for _, _, flow in found])).permute(0, 3, 1, 2)
-        known = flow.isfinite().all(1, keepdim=True).float()
-        share = functional.avg_pool2d(known, STRIDE)
-        mean = functional.avg_pool2d(flow.nan_to_num(0.0) * known, STRIDE)
-        cells = (mean / share.clamp(min=0.25) / STRIDE).flip(1)  # from (x, y) to (dy, dx)
-        return images, cells, share[:, 0] >= 0.5, [self._masks(ids) for _, ids, _ in found]
+        cells, known = flow_in_cells(flow, flow.isfinite().all(1), STRIDE)
+        # From (x, y) to (dy, dx).
+        return images, cells.flip(1), known, [self._masks(ids) for _, ids, _ in found]
 
     def _masks(self, ids: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         both = np.intersect1d(ids[0], ids[1])
@@ -160,7 +157,8 @@ def _losses(model: HeadAlone, pairs: _Pairs, *, flow: bool, mask: bool) -> Tenso
     found = model.head.find_motion(before, now)
     total = images.new_zeros(())
     if flow:
-        total = total + _flow_loss(found.offsets, found.gate, found.match, wanted, valid)
+        found_flow = flow_losses(found.offsets, found.gate, found.match, wanted, valid)
+        total = total + found_flow.mean()
     if mask:
         total = (
             total
@@ -180,25 +178,6 @@ def _losses(model: HeadAlone, pairs: _Pairs, *, flow: bool, mask: bool) -> Tenso
             ).mean()
         )
     return total
-
-
-def _flow_loss(
-    offsets: Tensor, gate: Tensor, match: Match | None, wanted: Tensor, valid: Tensor
-) -> Tensor:
-    """Return the distance of the offsets from the exact flow, and what the search misses."""
-    mean = offsets.mean(2)
-    together = (mean * gate[:, :, None]).sum(1)
-    total = _distance(together, wanted, valid)
-    total = (
-        total
-        + 0.3 * torch.stack([_distance(level, wanted, valid) for level in mean.unbind(1)]).mean()
-    )
-    return total if match is None else total + search_loss(match, wanted, valid)
-
-
-def _distance(found: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
-    error = ((found - wanted).square().sum(1) + 1e-4).sqrt()
-    return (error * valid).sum() / valid.sum().clamp(min=1)
 
 
 def _train(model: HeadAlone, minutes: float, losses: str, rate: float, seed: int) -> int:

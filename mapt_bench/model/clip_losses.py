@@ -7,19 +7,22 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mapt_bench.errors import DataError
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.linking_losses import (
     Looks,
+    flow_losses,
     grid_masks,
     jittered_masks,
     joined_looks,
     mask_losses,
     matching_loss,
 )
-from mapt_bench.model.motion import MotionHead
+from mapt_bench.model.motion import MotionHead, MotionOutput
 from mapt_bench.model.network import FrameFeatures, MaptNetwork
+from mapt_bench.model.patch_search import flow_in_cells
 from mapt_bench.model.targets import Clip, FrameTargets
 
 __all__ = ["clip_losses"]
@@ -35,6 +38,9 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
     what is seen in single frames: if any is among them, the heads that link frames are left out.
     Where nothing of the detector is trained, its losses are left out.
 
+    Clips without semantics teach motion and appearance only. They count as 0 in the means of the
+    other losses.
+
     Args:
         network: In training mode.
         clips: Single frames, pairs or triples; there may be no thing in them.
@@ -42,6 +48,7 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
     Returns:
         Scalars, means over clips of what each clip gives by itself: those of the instance head,
         ``loss_semantic``, and ``loss_motion`` and ``loss_appearance`` where there are these heads.
+        ``loss_flow`` where the motion head has matching and all clips have true flow.
 
     Raises:
         DataError: If there is no clip.
@@ -49,19 +56,22 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
     if not clips:
         raise DataError("there is no clip to learn from; give one or more")
     batches: dict[torch.Size, list[Clip]] = {}
-    for clip in clips:
+    for clip in sorted(clips, key=lambda clip: not clip.has_semantics):
         batches.setdefault(clip.images.shape, []).append(clip)
     links = all(len(clip.targets) > 1 for clip in clips)
-    found = [(len(batch), *_losses_of(network, batch, links=links)) for batch in batches.values()]
+    knows_flow = all(clip.motion is not None for clip in clips)
+    found = [
+        _losses_of(network, batch, links=links, knows_flow=knows_flow) for batch in batches.values()
+    ]
     losses = {
-        name: torch.stack([count * each[name] for count, each, _ in found]).sum() / len(clips)
-        for name in found[0][1]
+        name: torch.stack([sums[name] for sums, _ in found]).sum() / len(clips)
+        for name in found[0][0]
     }
     if network.appearance is not None and links:
         # Cosines are multiplied by up to 100: half precision would tell few of them apart.
         with torch.autocast(network.device.type, enabled=False):
             losses["loss_appearance"] = matching_loss(
-                joined_looks([looks for _, _, looks in found if looks is not None]),
+                joined_looks([looks for _, looks in found if looks is not None]),
                 network.appearance.scale,
                 clips=len(clips),
                 across_clips=network.config.appearance.negatives == "batch",
@@ -70,32 +80,23 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
 
 
 def _losses_of(
-    network: MaptNetwork, clips: Sequence[Clip], *, links: bool
+    network: MaptNetwork, clips: Sequence[Clip], *, links: bool, knows_flow: bool
 ) -> tuple[dict[str, Tensor], Looks | None]:
-    """Return the losses of clips of one shape, all of whose frames are looked at together."""
+    """Return sums of losses over clips of one shape, whose frames are looked at together."""
     draws = [_generator_of(clip) for clip in clips]
-    targets = [target for clip in clips for target in clip.targets]
-    generators = [
-        _drawn_generator(own) for clip, own in zip(clips, draws, strict=True) for _ in clip.targets
-    ]
-    images = torch.cat([clip.images for clip in clips])
-    height, width = images.shape[-2:]
-    seen = network.features(images)
-    losses = {}
-    if any(parameter.requires_grad for parameter in network.detector_parameters()):
-        losses = network.instance.losses(
-            seen.levels, (height, width), targets, generators=generators
-        )
-        semantic = torch.stack([target.semantic for target in targets])
-        losses["loss_semantic"] = network.semantic.loss(seen.semantic.logits, semantic)
+    seen = network.features(torch.cat([clip.images for clip in clips]))
+    losses = _detector_losses(network, seen, clips, draws)
     if not links:
         return losses, None
     things = _Things.of(clips, network.config.motion.stride, seen.semantic.features)
     carried = None
     if network.motion is not None and seen.reduced is not None:
-        losses["loss_motion"], carried = _motion_loss(
+        output, losses["loss_motion"] = _motion_loss(
             network, network.motion, seen.reduced, things, draws
         )
+        carried = output.features
+        if knows_flow and network.motion.matcher is not None:
+            losses["loss_flow"] = _flow_loss(network.motion, output, things, clips)
     looks = None
     if network.appearance is not None:
         # So few rows that half precision saves no time, and is prepared anew for each number.
@@ -104,18 +105,52 @@ def _losses_of(
     return losses, looks
 
 
+def _detector_losses(
+    network: MaptNetwork,
+    seen: FrameFeatures,
+    clips: Sequence[Clip],
+    draws: Sequence[torch.Generator],
+) -> dict[str, Tensor]:
+    """Return sums over clips with semantics, which come before the others.
+
+    All processes return the same names, so that they can average what they log.
+    """
+    if not any(parameter.requires_grad for parameter in network.detector_parameters()):
+        return {}
+    taught = sum(clip.has_semantics for clip in clips)
+    if not taught:
+        names = (*network.instance.loss_names, "loss_semantic")
+        return {name: seen.images.new_zeros(()) for name in names}
+    targets = [target for clip in clips[:taught] for target in clip.targets]
+    generators = [
+        _drawn_generator(own)
+        for clip, own in zip(clips[:taught], draws, strict=False)
+        for _ in clip.targets
+    ]
+    levels, logits = seen.levels, seen.semantic.logits
+    if taught < len(clips):
+        levels, logits = [level[: len(targets)] for level in levels], logits[: len(targets)]
+    height, width = clips[0].images.shape[-2:]
+    losses = network.instance.losses(levels, (height, width), targets, generators=generators)
+    semantic = torch.stack([target.semantic for target in targets])
+    losses["loss_semantic"] = network.semantic.loss(logits, semantic)
+    return {name: taught * loss for name, loss in losses.items()}
+
+
 class _Things(NamedTuple):
     """All things of clips of one shape, one after the other.
 
     Attributes:
         targets: Of all frames, those of the first clip first.
         frames: Frames of each clip.
+        starts_far: Whether the first frame of each clip is much older than the others.
         counts: Things of each frame.
         masks: Soft, at the stride of the motion head, ``(things, rows, columns)``.
     """
 
     targets: list[FrameTargets]
     frames: int
+    starts_far: list[bool]
     counts: list[int]
     masks: Tensor
 
@@ -127,6 +162,7 @@ class _Things(NamedTuple):
         return cls(
             targets,
             len(clips[0].targets),
+            [clip.starts_far for clip in clips],
             [len(target.labels) for target in targets],
             grid_masks(masks, stride, grid),
         )
@@ -144,9 +180,12 @@ class _Things(NamedTuple):
         return slice(self.starts[frame], self.starts[frame + 1])
 
     def pairs(self) -> list[tuple[int, int]]:
-        """Return the frames of each pair of neighbours, those of the first clip first."""
+        """Return the frames that motion is found between, those of the first clip first."""
         return [
-            (frame, frame + 1) for frame in range(len(self.targets)) if (frame + 1) % self.frames
+            (frame, frame + 1)
+            for frame in range(len(self.targets))
+            if (frame + 1) % self.frames
+            and not (frame % self.frames == 0 and self.starts_far[frame // self.frames])
         ]
 
 
@@ -156,37 +195,59 @@ def _motion_loss(
     reduced: Tensor,
     things: _Things,
     draws: Sequence[torch.Generator],
-) -> tuple[Tensor, Tensor]:
-    """Return the loss, and the features carried to each frame but the first of its clip.
-
-    All pairs of neighbouring frames of all clips go through the head together.
-    """
+) -> tuple[MotionOutput, Tensor]:
+    """Find the motion of all pairs together; return it, and the sum of the losses over clips."""
     settings = network.config.losses
     pairs = things.pairs()
-    most = max(things.counts[earlier] for earlier, _ in pairs)
-    masks = reduced.new_zeros(len(pairs), most, *things.masks.shape[1:], dtype=torch.float32)
-    of_clip = len(pairs) // len(draws)
+    counts = [things.counts[earlier] for earlier, _ in pairs]
+    masks = reduced.new_zeros(
+        len(pairs), max(counts, default=0), *things.masks.shape[1:], dtype=torch.float32
+    )
+    jitters = [float(torch.rand((), generator=own)) < settings.jittered_masks for own in draws]
     for index, (earlier, _) in enumerate(pairs):
-        clip = index // of_clip
-        if index % of_clip == 0:
-            jitters = float(torch.rand((), generator=draws[clip])) < settings.jittered_masks
+        clip = earlier // things.frames
         given = things.masks[things.of_frame(earlier)]
-        masks[index, : len(given)] = jittered_masks(given, draws[clip]) if jitters else given
-    frames = reduced.view(len(draws), things.frames, *reduced.shape[1:])
-    output = head(
-        frames[:, :-1].flatten(0, 1),
-        frames[:, 1:].flatten(0, 1),
+        masks[index, : len(given)] = jittered_masks(given, draws[clip]) if jitters[clip] else given
+    output: MotionOutput = head(
+        reduced[[earlier for earlier, _ in pairs]],
+        reduced[[later for _, later in pairs]],
         masks.to(reduced.dtype),
-        [things.counts[earlier] for earlier, _ in pairs],
+        counts,
     )
     pair_of, before, after = _seen_twice(things, pairs)
     if not len(pair_of):
-        return 0 * output.masks.sum(), output.features
+        return output, 0 * output.masks.sum()
     each = mask_losses(output.masks[pair_of, before], things.masks[after], bce=settings.motion_bce)
     of_pairs, known = _means(each, pair_of, len(pairs))
-    clip_of = torch.arange(len(draws), device=each.device).repeat_interleave(of_clip)
-    of_clips, _ = _means(of_pairs[known], clip_of[known], len(draws))
-    return of_clips.mean(), output.features
+    return output, _sum_over_clips(of_pairs, known, things)
+
+
+def _flow_loss(
+    head: MotionHead, output: MotionOutput, things: _Things, clips: Sequence[Clip]
+) -> Tensor:
+    """Return the sum over clips of how far the motion is from the true flow."""
+    motions = [clip.motion for clip in clips if clip.motion is not None]
+    each = [earlier - earlier // things.frames for earlier, _ in things.pairs()]
+    flow = torch.cat([motion.flow for motion in motions])[each]
+    valid = torch.cat([motion.valid for motion in motions])[each]
+    stride = head.config.stride
+    rows, columns = output.gate.shape[-2:]
+    margin = (0, stride * columns - flow.shape[3], 0, stride * rows - flow.shape[2])
+    cells, known = flow_in_cells(
+        functional.pad(flow, margin), functional.pad(valid, margin), stride
+    )
+    with torch.autocast(flow.device.type, enabled=False):
+        # From (x, y) to (dy, dx).
+        losses = flow_losses(output.offsets, output.gate, output.match, cells.flip(1), known)
+    return _sum_over_clips(losses, known.flatten(1).any(1), things)
+
+
+def _sum_over_clips(of_pairs: Tensor, known: Tensor, things: _Things) -> Tensor:
+    """Return the sum over clips of the means over their pairs that are known."""
+    owners = [earlier // things.frames for earlier, _ in things.pairs()]
+    clip_of = torch.tensor(owners, device=of_pairs.device)
+    of_clips, _ = _means(of_pairs[known], clip_of[known], len(things.starts_far))
+    return of_clips.sum()
 
 
 def _seen_twice(things: _Things, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor]:
@@ -225,6 +286,7 @@ def _looks(
         levels,
         [target.boxes for target in things.targets],
         [target.masks for target in things.targets],
+        seen.images,
     ).float()
     dropped = [
         float(torch.rand((), generator=own)) < network.config.appearance.drop_propagated

@@ -236,6 +236,8 @@ class AppearanceConfig:
         pool: Cells to a side that an instance is read as.
         hidden_channels: Of the first fully connected layer.
         embedding_channels: Of the embedding.
+        colour_channels: Channels that a small network makes of the colours of an instance's pixels,
+            beside the features of the pyramid; ``None`` omits colours.
         gate: What ``W_a`` and ``W_p`` are made of.
         static: Whether propagated features are left out altogether: ``W_p = 0``, in training too.
         drop_propagated: Share of frames that are trained without propagated features, so that
@@ -249,6 +251,7 @@ class AppearanceConfig:
     pool: int = 14
     hidden_channels: int = 1024
     embedding_channels: int = 128
+    colour_channels: int | None = None
     gate: Gate = "channel"
     static: bool = False
     drop_propagated: float = 0.3

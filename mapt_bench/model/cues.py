@@ -166,7 +166,7 @@ class MaptCues:
         if head is not None:
             boxes = segment_boxes(segments.index_map, segments.count).astype(np.float32)
             where = torch.from_numpy(boxes).to(masks.device)
-            descriptors = head.describe(features.levels, [where], [masks])
+            descriptors = head.describe(features.levels, [where], [masks], features.images)
             embeddings = _array(head(descriptors))
         reduced = torch.zeros(1, 0, 1, 1) if features.reduced is None else features.reduced
         cues = FrameCues(self.network.source, reduced[0].half().cpu().numpy(), _array(descriptors))

@@ -107,6 +107,14 @@ class InstanceHead(nn.Module):
             else OverlapPredictor(config.mask_channels, config.iou_channels, classes)
         )
 
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """What :meth:`losses` returns."""
+        names = ("objectness", "proposal", "class", "box", "mask")
+        return tuple(
+            f"loss_{name}" for name in (*names, *(() if self.overlap is None else ("iou",)))
+        )
+
     def losses(
         self,
         levels: Sequence[Tensor],

@@ -8,9 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from mapt_bench.model import kernels
+from mapt_bench.model.patch_search import Match, mean_where_known, search_losses
 
 __all__ = [
     "Looks",
+    "flow_losses",
     "grid_masks",
     "jittered_masks",
     "joined_looks",
@@ -23,6 +25,10 @@ _SHIFT = 0.08
 
 _RESIZE = 0.15
 """Largest change of a jittered mask's size, either way."""
+
+
+_LEVEL_WEIGHT = 0.3
+"""Of the offsets of each dilation by itself, beside their gated sum."""
 
 
 class Looks(NamedTuple):
@@ -122,6 +128,33 @@ def mask_losses(propagated: Tensor, wanted: Tensor, *, bce: bool = False) -> Ten
         touched = ((propagated > 0) | (wanted > 0)).float()
         losses = losses + (wrong * touched).sum((1, 2)) / touched.sum((1, 2)).clamp(min=1)
     return losses
+
+
+def flow_losses(
+    offsets: Tensor, gate: Tensor, match: Match | None, flow: Tensor, valid: Tensor
+) -> Tensor:
+    """Return how far offsets are from the exact flow, plus the losses of the search.
+
+    Args:
+        offsets: As in :class:`~mapt_bench.model.motion.MotionOutput`.
+        gate: The same.
+        match: Result of the search, if there is one.
+        flow: Where each cell was, ``(dy, dx)`` in cells, shape ``(batch, 2, height, width)``.
+        valid: Where that is known, ``bool`` of shape ``(batch, height, width)``.
+
+    Returns:
+        Shape ``(batch,)``, in cells; 0 where no flow is known.
+    """
+    of_levels = offsets.float().mean(2)
+    together = (of_levels * gate.float()[:, :, None]).sum(1)
+    total = _end_errors(together, flow, valid)
+    apart = torch.stack([_end_errors(level, flow, valid) for level in of_levels.unbind(1)])
+    total = total + _LEVEL_WEIGHT * apart.mean(0)
+    return total if match is None else total + search_losses(match, flow, valid)
+
+
+def _end_errors(found: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
+    return mean_where_known(((found - wanted).square().sum(1) + 1e-4).sqrt(), valid)
 
 
 def joined_looks(parts: Sequence[Looks]) -> Looks:

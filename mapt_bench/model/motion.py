@@ -35,12 +35,14 @@ class MotionOutput(NamedTuple):
         features: Propagated features of shape ``(batch, out_channels, height, width)``.
         masks: Propagated masks of shape ``(batch, instances, height, width)``, in ``[0, 1]``; with
             what is left for the background they sum to 1.
+        match: Result of the search, for losses; ``None`` where the head has no matching.
     """
 
     offsets: Tensor
     gate: Tensor
     features: Tensor
     masks: Tensor
+    match: Match | None = None
 
 
 class FoundMotion(NamedTuple):
@@ -167,7 +169,7 @@ class MotionHead(nn.Module):
             reduced = functional.relu(reduced)
         if self.matcher is not None:
             described = self._described(self.matcher, semantic, images)
-            reduced = torch.cat((reduced, described.to(reduced.dtype)), dim=1)
+            reduced = torch.cat((reduced.to(described.dtype), described), dim=1)
         if reduced.device.type == "cpu":
             # The 3x3 convolutions that follow take up to half again as long channels-first.
             reduced = reduced.contiguous(memory_format=torch.channels_last)
@@ -183,7 +185,9 @@ class MotionHead(nn.Module):
                 f"the motion head got {found} beside semantic features of shape"
                 f" {tuple(semantic.shape)}; expected {expected}, both sides multiples of 32"
             )
-        return matcher.features(images)
+        with torch.autocast(images.device.type, enabled=False):
+            # Displacements need more digits than half precision has.
+            return matcher.features(images.float())
 
     def forward(
         self,
@@ -206,10 +210,10 @@ class MotionHead(nn.Module):
             DataError: If shapes do not fit together.
         """
         masks_prev = self._check(reduced_prev, reduced_now, masks_prev)
-        offsets, gate = self.motion(reduced_prev, reduced_now)
+        offsets, gate, match = self.find_motion(reduced_prev, reduced_now)
         kept = reduced_prev[:, : self.config.propagated_channels]
         carried, masks = self._propagate(kept, masks_prev, offsets, gate, counts)
-        return MotionOutput(offsets, gate, self._fused(carried), normalise_masks(masks))
+        return MotionOutput(offsets, gate, self._fused(carried), normalise_masks(masks), match)
 
     def motion(self, reduced_prev: Tensor, reduced_now: Tensor) -> tuple[Tensor, Tensor]:
         """Return the offsets and the gate alone, as in :class:`MotionOutput`."""
@@ -280,10 +284,12 @@ class MotionHead(nn.Module):
             return self._compared(reduced_prev, reduced_now), None
         reduced = self.config.propagated_channels
         compared = reduced + self.matcher.fine
-        match = self.matcher(reduced_prev[:, reduced:], reduced_now[:, reduced:])
-        prev = self.matcher.read(reduced_prev[:, :compared], match.displacement)
-        now = reduced_now[:, :compared]
-        match, found = self.matcher.refine(match, now[:, reduced:], prev[:, reduced:])
+        with torch.autocast(reduced_now.device.type, enabled=False):
+            reduced_prev, reduced_now = reduced_prev.float(), reduced_now.float()
+            match = self.matcher(reduced_prev[:, reduced:], reduced_now[:, reduced:])
+            prev = self.matcher.read(reduced_prev[:, :compared], match.displacement)
+            now = reduced_now[:, :compared]
+            match, found = self.matcher.refine(match, now[:, reduced:], prev[:, reduced:])
         parts = (self._compared(prev, now), found, match.hidden, match.displacement)
         return functional.leaky_relu(self.join(torch.cat(parts, dim=1)), 0.1, inplace=True), match
 

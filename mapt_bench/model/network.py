@@ -27,11 +27,13 @@ class FrameFeatures(NamedTuple):
             one.
         semantic: Logits, and the features ``S``.
         reduced: The map ``R`` of the motion head; ``None`` where there is no such head.
+        images: The frames, normalised and padded, as every part reads them.
     """
 
     levels: list[Tensor]
     semantic: SemanticOutput
     reduced: Tensor | None
+    images: Tensor
 
 
 class MaptNetwork(nn.Module):
@@ -110,7 +112,7 @@ class MaptNetwork(nn.Module):
             source = semantic.features
             kept = source.detach() if config.losses.stop_gradient else source
             reduced = self.motion.reduce(kept, prepared)
-        return FrameFeatures(levels, semantic, reduced)
+        return FrameFeatures(levels, semantic, reduced, prepared)
 
     @torch.no_grad()
     def fused(self, features: FrameFeatures, image_size: tuple[int, int]) -> FusedFrame:

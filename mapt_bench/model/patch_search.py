@@ -23,10 +23,12 @@ __all__ = [
     "Matcher",
     "Search",
     "correlate",
+    "flow_in_cells",
     "found_channels",
     "matching_macs",
+    "mean_where_known",
     "packed_channels",
-    "search_loss",
+    "search_losses",
 ]
 
 _SLOPE = 0.1
@@ -290,8 +292,8 @@ def best_match(likeness: Tensor) -> Tensor:
     return functional.conv2d(likeness.softmax(1), _places(likeness)[:, :, None, None])
 
 
-def search_loss(match: Match, flow: Tensor, valid: Tensor) -> Tensor:
-    """Return how badly each level finds the exact flow: a sum over levels.
+def search_losses(match: Match, flow: Tensor, valid: Tensor) -> Tensor:
+    """Return how badly the levels together find the exact flow of each pair of frames.
 
     Two terms: the distance of the end from the flow, in cells of the level, and the cross-entropy
     of the likeness, where the right place lies within the search. The second teaches descriptors
@@ -302,31 +304,50 @@ def search_loss(match: Match, flow: Tensor, valid: Tensor) -> Tensor:
         flow: Where each cell of stride 4 was, ``(dy, dx)`` in cells of stride 4, shape ``(batch, 2,
             height, width)``; any number where it is not valid.
         valid: Where the flow is known, ``bool`` of shape ``(batch, height, width)``.
+
+    Returns:
+        Shape ``(batch,)``: sums over levels of means over known cells, 0 where none is known.
     """
-    total = flow.new_zeros(())
+    total = flow.new_zeros(len(flow))
     for search in match.searches:
         times = flow.shape[-1] // search.end.shape[-1]
-        wanted, known = _shrunk(flow, valid, times)
+        wanted, known = flow_in_cells(flow, valid, times)
         error = ((search.end - wanted).square().sum(1) + 1e-4).sqrt()
-        total = total + 0.5 * times**0.5 * _mean(error, known)
+        total = total + 0.5 * times**0.5 * mean_where_known(error, known)
         change = wanted if search.start is None else wanted - search.start.detach()
         away = (change[:, None] - _places(flow, search.likeness).T[:, :, None, None]).abs()
         share = (1 - away).clamp(min=0).prod(2)
         entropy = -(share * search.likeness.log_softmax(1)).sum(1)
-        total = total + _SEARCH_WEIGHT * _mean(entropy, known * (share.sum(1) > 0.5))
+        total = total + _SEARCH_WEIGHT * mean_where_known(entropy, known & (share.sum(1) > 0.5))
     return total
 
 
-def _shrunk(flow: Tensor, valid: Tensor, times: int) -> tuple[Tensor, Tensor]:
-    """Average the known flow over larger cells, and count in those cells."""
+def flow_in_cells(flow: Tensor, valid: Tensor, times: int) -> tuple[Tensor, Tensor]:
+    """Average the known flow over larger cells, and count in those cells.
+
+    Args:
+        flow: Shape ``(batch, 2, height, width)``; any number where it is not valid.
+        valid: ``bool`` of shape ``(batch, height, width)``.
+        times: Side of a larger cell.
+
+    Returns:
+        Flow of shape ``(batch, 2, height / times, width / times)``, and where it is known: cells at
+        least half of which are valid.
+    """
     known = valid[:, None].to(flow.dtype)
     share = functional.avg_pool2d(known, times)
     mean = functional.avg_pool2d(torch.where(valid[:, None], flow, 0), times)
-    return mean / share.clamp(min=0.25) / times, (share[:, 0] >= 0.5).to(flow.dtype)
+    return mean / share.clamp(min=0.25) / times, share[:, 0] >= 0.5
 
 
-def _mean(values: Tensor, known: Tensor) -> Tensor:
-    return (values * known).sum() / known.sum().clamp(min=1)
+def mean_where_known(values: Tensor, known: Tensor) -> Tensor:
+    """Return the mean of each map over its known cells, 0 where none is known.
+
+    Args:
+        values: Shape ``(batch, height, width)``.
+        known: ``bool`` of the same shape.
+    """
+    return (values * known).sum((1, 2)) / known.sum((1, 2)).clamp(min=1)
 
 
 def _places(like: Tensor, likeness: Tensor | None = None) -> Tensor:

@@ -81,6 +81,10 @@ class Clip:
         name: Where it comes from, for messages: sequence and frame names.
         intervals: Frames of the video from each image to the next, ``frames - 1`` numbers.
         motion: True optical flow, where it was asked for.
+        has_semantics: Whether the classes mean anything. Clips of flying shapes have random ones:
+            they teach motion and appearance, and neither classes nor detection.
+        starts_far: Whether the first image is much older than the others. Nobody carries masks from
+            it, but the things in it have to be recognised.
     """
 
     images: Tensor
@@ -88,6 +92,8 @@ class Clip:
     name: str
     intervals: tuple[int, ...]
     motion: FlowTargets | None = None
+    has_semantics: bool = True
+    starts_far: bool = False
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> "Clip":
         """Return the same on another device.

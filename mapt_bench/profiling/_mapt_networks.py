@@ -97,7 +97,7 @@ class MaptStepCost(nn.Module):
             carried, propagated = self.motion(kept, features, prepared, earlier_masks)
             found.append(carried)
         if self.appearance is not None:
-            found += self.appearance(levels, boxes, masks, propagated, earlier_masks)
+            found += self.appearance(levels, boxes, masks, prepared, propagated, earlier_masks)
         return tuple(found)
 
 
@@ -197,10 +197,11 @@ class _Appearance(nn.Module):
         levels: Sequence[Tensor],
         boxes: Tensor,
         masks: Tensor,
+        images: Tensor,
         propagated: Tensor | None,
         soft_masks: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        described = self.head.describe(levels, [boxes], [masks])
+        described = self.head.describe(levels, [boxes], [masks], images)
         carried = None
         if propagated is not None and not self.head.is_static:
             carried = self.head.propagated(propagated[0], soft_masks[0])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ from torch import Tensor, nn
 
 from mapt_bench.errors import DataError
 from mapt_bench.files import file_sha256, replace_when_complete, write_json
+from mapt_bench.training.optimization import HasDetector
 from mapt_bench.training.recipe import Recipe, Stage
 from mapt_bench.training.trainer import Trainer
 
 __all__ = [
     "WEIGHTS_SCHEMA",
+    "Start",
     "export_weights",
     "latest_checkpoint",
     "load_checkpoint",
@@ -143,15 +146,29 @@ def save_snapshot(folder: Path, path: Path) -> dict[str, Any]:
     return about
 
 
-def start_from(trainer: Trainer, path: Path) -> tuple[int, float]:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where a training that begins with given weights stands.
+
+    Attributes:
+        step: Steps that had been made; 0 for exported weights.
+        seconds: That they took.
+        fresh: Names of the parameters that the file does not have, or has in another shape. They
+            keep their random values.
+    """
+
+    step: int
+    seconds: float
+    fresh: tuple[str, ...]
+
+
+def start_from(trainer: Trainer, path: Path, *, new_heads: bool = False) -> Start:
     """Put the weights of a snapshot, or of exported weights, into a trainer.
 
     Args:
         trainer: Of the same model.
         path: What :func:`save_snapshot` wrote, or the ``weights.safetensors`` of a run.
-
-    Returns:
-        Steps and seconds that had been made; 0 for exported weights.
+        new_heads: Whether the file may be of a model with the same detector and other heads.
 
     Raises:
         DataError: If the file is unreadable, or of another model.
@@ -159,11 +176,41 @@ def start_from(trainer: Trainer, path: Path) -> tuple[int, float]:
     about, tensors = _read(path, None)
     if about.get("schema") != _SNAPSHOT_SCHEMA:
         about, tensors = {}, _prefixed(_MODEL, tensors)
+    fresh: tuple[str, ...] = ()
+    if new_heads and isinstance(trainer.model, HasDetector):
+        fresh = _add_new_heads(tensors, trainer.model, trainer.model.detector_parameters())
     try:
         _load_weights(trainer, tensors)
     except (RuntimeError, KeyError, ValueError) as problem:
         raise _does_not_fit(path, problem) from problem
-    return int(about.get("step", 0)), float(about.get("seconds", 0.0))
+    return Start(int(about.get("step", 0)), float(about.get("seconds", 0.0)), fresh)
+
+
+def _add_new_heads(
+    tensors: dict[str, Tensor], model: nn.Module, detector: Sequence[nn.Parameter]
+) -> tuple[str, ...]:
+    """Give read tensors the heads that a model has behind its detector.
+
+    Returns:
+        Names of the parameters that were not there, or had another shape.
+    """
+    inside = {id(parameter) for parameter in detector}
+    heads = {name: each for name, each in model.named_parameters() if id(each) not in inside}
+    parts = {name.partition(".")[0] for name in heads}
+    fresh: list[str] = []
+    for prefix in (_MODEL, _AVERAGE):
+        if not any(key.startswith(prefix) for key in tensors):
+            continue
+        for key in [key for key in tensors if key.startswith(prefix)]:
+            name = key.removeprefix(prefix)
+            if name.partition(".")[0] in parts and name not in heads:
+                del tensors[key]
+        for name, own in heads.items():
+            found = tensors.get(f"{prefix}{name}")
+            if found is None or found.shape != own.shape:
+                tensors[f"{prefix}{name}"] = own.detach().clone()
+                fresh.append(name)
+    return tuple(dict.fromkeys(fresh))
 
 
 def _load_weights(trainer: Trainer, tensors: dict[str, Tensor]) -> None:

@@ -16,7 +16,7 @@ from mapt_bench.model.targets import Clip, FlowTargets, FrameTargets
 from mapt_bench.statistics.frame_objects import find_links, find_objects
 from mapt_bench.training.augmentation import Window, draw_lights, draw_window
 from mapt_bench.training.frames import FrameStore, why_no_flow
-from mapt_bench.training.recipe import AugmentSettings, ClipSettings
+from mapt_bench.training.recipe import AugmentSettings, ClipSettings, Recipe
 
 __all__ = ["ClipDataset", "ClipDraw", "SkippedVideo", "choose_interval", "frame_targets"]
 
@@ -101,9 +101,18 @@ class ClipDataset(Dataset[Clip]):
     def __len__(self) -> int:
         return len(self.anchors)
 
-    def changed(self, clips: ClipSettings, augment: AugmentSettings) -> "ClipDataset":
-        """Return other clips of the same videos; what was read or drawn is shared."""
-        other = ClipDataset(self.videos, clips, augment)
+    def changed(self, recipe: Recipe) -> "ClipDataset":
+        """Return the clips of a stage, of the same videos; what was read or drawn is shared.
+
+        Raises:
+            ConfigError: If the stage wants what only a stream has.
+        """
+        if recipe.stream.flying_share > 0:
+            raise ConfigError(
+                f"stream.flying_share is {recipe.stream.flying_share}, but the training data are "
+                "no stream; train with --suite stream, or set it to 0"
+            )
+        other = ClipDataset(self.videos, recipe.clips, recipe.augment)
         if other.videos == self.videos:
             other._store = self._store
         return other
@@ -127,6 +136,7 @@ class ClipDataset(Dataset[Clip]):
             self.clips, last, dice, lambda tau: self._displacement(video, last, tau)
         )
         frames = [last - tau * back for back in reversed(range(self.clips.length))]
+        starts_far = self._start_far(frames, dice)
         pairs = [(self._store.image(video, at), self._store.truth(video, at)) for at in frames]
         names = [self._store.name(video, at) for at in frames]
         size = _common_size(names, pairs)
@@ -147,18 +157,33 @@ class ClipDataset(Dataset[Clip]):
                 for _, truth in pairs
             ),
             name=" ".join(names),
-            intervals=(tau,) * (len(frames) - 1),
-            motion=self._motion(video, frames, window) if self.clips.flow else None,
+            intervals=tuple(later - earlier for earlier, later in pairwise(frames)),
+            motion=self._motion(video, frames, window, starts_far) if self.clips.flow else None,
+            has_semantics=getattr(self.videos[video], "has_semantics", True),
+            starts_far=starts_far,
         )
 
-    def _motion(self, video: int, frames: Sequence[int], window: Window) -> FlowTargets:
-        flows, valid = zip(
-            *(
-                window.of_flow(self._store.flow(video, later, earlier))
-                for earlier, later in pairwise(frames)
-            ),
-            strict=True,
-        )
+    def _start_far(self, frames: list[int], dice: np.random.Generator) -> bool:
+        """Move the first frame far back in some clips, where the video is long enough."""
+        if self.clips.far_share == 0 or dice.random() >= self.clips.far_share:
+            return False
+        least, most = self.clips.far
+        most = min(most, frames[1])
+        if most < least:
+            return False
+        frames[0] = frames[1] - int(dice.integers(least, most + 1))
+        return True
+
+    def _motion(
+        self, video: int, frames: Sequence[int], window: Window, starts_far: bool
+    ) -> FlowTargets:
+        pairs = list(pairwise(frames))[1 if starts_far else 0 :]
+        found = [
+            window.of_flow(self._store.flow(video, later, earlier)) for earlier, later in pairs
+        ]
+        if starts_far:  # nobody learns motion from so old a frame
+            found.insert(0, (torch.zeros_like(found[0][0]), torch.zeros_like(found[0][1])))
+        flows, valid = zip(*found, strict=True)
         return FlowTargets(torch.stack(flows), torch.stack(valid))
 
     def _displacement(self, video: int, last: int, tau: int) -> float | None:

@@ -42,7 +42,7 @@ def dry_run(
     """
     steps = epoch_steps(job)
     stage = job.recipe.all_stages[-1]  # the heads that all stages train are in the last
-    dataset = job.dataset.changed(stage.recipe.clips, stage.recipe.augment)
+    dataset = job.dataset.changed(stage.recipe)
     order = order_of(
         dataset,
         Stage(stage.name, 0, replace(stage.recipe, steps=steps)),

@@ -51,7 +51,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a log; a last line that was cut off by a kill is left out.
 
     Returns:
-        Rows with ``kind`` (``"train"`` or ``"validation"``) and ``step``.
+        Rows with ``kind`` (``"train"``, ``"validation"`` or ``"init"``) and ``step``.
 
     Raises:
         DataError: If the file cannot be read or another line is damaged.

@@ -21,7 +21,7 @@ __all__ = [
 
 STAGE_SETTINGS = (
     *("batch_size", "accumulate", "loss_weights"),
-    *("clips", "augment", "optimizer", "schedule"),
+    *("clips", "augment", "stream", "optimizer", "schedule"),
 )
 """What a stage may set for itself."""
 
@@ -60,7 +60,10 @@ class ClipSettings:
         min_thing_px: Things of fewer visible pixels, after augmentation, become crowd: they are
             neither right nor wrong.
         flow: Whether clips carry the true optical flow from each image to the one before, which
-            only drawn videos know.
+            only synthetic videos know.
+        far_share: Share of the clips of three frames whose first frame is ``far`` frames older than
+            the second. Motion is not learned between these two, but appearance is.
+        far: Least and greatest number of those frames.
     """
 
     length: int = 2
@@ -70,6 +73,8 @@ class ClipSettings:
     rare_below: float = 0.0
     min_thing_px: int = 1
     flow: bool = False
+    far_share: float = 0.0
+    far: tuple[int, int] = (4, 10)
 
     def __post_init__(self) -> None:
         check_range("clips.length", self.length, 1, 3)
@@ -85,6 +90,14 @@ class ClipSettings:
         check_range("clips.target_displacement", self.target_displacement, 0, open_low=True)
         check_range("clips.rare_below", self.rare_below, 0, 1)
         check_range("clips.min_thing_px", self.min_thing_px, 1)
+        check_range("clips.far_share", self.far_share, 0, 1)
+        check_range("clips.far", self.far[0], 1)
+        check_range("clips.far (its greatest)", self.far[1], self.far[0])
+        if self.far_share > 0 and self.length != 3:
+            raise ConfigError(
+                f"clips.far_share is {self.far_share} with clips.length {self.length}; expected "
+                "clips.length 3, as motion is learned from the last two frames"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +109,18 @@ class StreamSettings:
             sequences of each shard are kept.
         shards: Parts of the stream that go their way side by side: a multiple of the processes
             times their loaders.
+        flying_share: Share of the clips that come from flying shapes in place of the stream
+            (:mod:`mapt_bench.synthetic.flying`). They teach motion and appearance only.
     """
 
     clips_per_sequence: int = 16
     shards: int = 4
+    flying_share: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("stream.clips_per_sequence", self.clips_per_sequence, 1)
         check_range("stream.shards", self.shards, 1)
+        check_range("stream.flying_share", self.flying_share, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

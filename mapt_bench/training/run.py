@@ -14,6 +14,7 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import file_sha256, write_json
 from mapt_bench.provenance import provenance
 from mapt_bench.training.checkpoint import (
+    Start,
     export_weights,
     latest_checkpoint,
     load_checkpoint,
@@ -54,7 +55,9 @@ class TrainingJob:
         device: Where the model runs.
         validate: Scores the model; ``None`` for no validation.
         model_config: Everything that the model is made of, for the record; ``None`` if unknown.
-        init: File of the first weights: a snapshot, or exported weights; ``None`` draws them.
+        init: File of the first weights: a snapshot, or exported weights; ``None`` draws them. The
+            heads behind the detector may differ: the log then has a row of the kind ``init`` with
+            the names of the parameters that begin at random.
         goes_on: Whether the training goes on at the step of that snapshot.
     """
 
@@ -121,23 +124,28 @@ class _Run:
         self._advance, self._tell = advance, tell
         self._stages = job.recipe.all_stages
         self._checkpoints = job.folder / CHECKPOINTS_NAME
-        self._seconds_before = self._load()
+        start = self._load()
+        self._seconds_before = start.seconds
         group.wait()  # so that nobody looks for checkpoints when the first new one is written
         self._log = TrainingLog(job.folder / LOG_NAME, trainer.step) if group.leads else None
         self._started = time.monotonic()
+        if self._log is not None and start.fresh:
+            self._log.add({"kind": "init", "step": trainer.step, "fresh": list(start.fresh)})
 
-    def _load(self) -> float:
-        """Put the trainer where the folder stands; return the seconds that it took to get there."""
+    def _load(self) -> Start:
+        """Put the trainer where the folder stands."""
         trainer, job = self._trainer, self._job
         found = latest_checkpoint(self._checkpoints)
         if found is not None:
-            return load_checkpoint(trainer, found, self._stages)
-        step, seconds = (0, 0.0) if job.init is None else start_from(trainer, job.init)
+            return Start(trainer.step, load_checkpoint(trainer, found, self._stages), ())
+        start = Start(0, 0.0, ())
+        if job.init is not None:
+            start = start_from(trainer, job.init, new_heads=not job.goes_on)
         if not job.goes_on:
-            step, seconds = 0, 0.0
-        trainer.step = step
-        trainer.begin(stage_of(self._stages, step))
-        return seconds
+            start = Start(0, 0.0, start.fresh)
+        trainer.step = start.step
+        trainer.begin(stage_of(self._stages, start.step))
+        return start
 
     def to_the_end(self) -> dict[str, Any]:
         trainer = self._trainer
@@ -153,7 +161,7 @@ class _Run:
 
     def _one_stage(self, stage: Stage, before: int) -> None:
         recipe, job, trainer = stage.recipe, self._job, self._trainer
-        dataset = job.dataset.changed(recipe.clips, recipe.augment)
+        dataset = job.dataset.changed(recipe)
         order = order_of(
             dataset, stage, seed=job.seed, group=self._group, first=trainer.step, before=before
         )

@@ -9,13 +9,17 @@ from torch.utils.data import Dataset, Sampler
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.model.targets import Clip
+from mapt_bench.synthetic.flying import flying_clip
 from mapt_bench.training.clips import ClipDataset, ClipDraw, SkippedVideo
-from mapt_bench.training.recipe import AugmentSettings, ClipSettings, StreamSettings
+from mapt_bench.training.recipe import AugmentSettings, ClipSettings, Recipe, StreamSettings
 
 __all__ = ["ClipStream", "StreamDraw", "StreamOrder"]
 
 _ANCHOR = 1
 """Sets the draw of a clip's last frame apart from those of its interval and augmentation."""
+
+_FLYING_FRAMES, _FLYING_CLIPS = 8, 4
+"""Frames of a flying video, and clips cut from it: it is cheap, so each serves only a few."""
 
 _ALL = 2**62
 """Room for all frames of a sequence: how many sequences are kept is what bounds the memory."""
@@ -77,15 +81,15 @@ class ClipStream(Dataset[Clip]):
         self.augment = augment
         self._sequence = sequence
         self._stream = stream
-        self._at_hand: dict[int, dict[int, ClipDataset]] = {}
+        self._at_hand: dict[tuple[int, bool], dict[int, ClipDataset]] = {}
 
     def __len__(self) -> int:
         """Return the clips of one turn of every shard."""
         return self._stream.clips_per_sequence * self._stream.shards
 
-    def changed(self, clips: ClipSettings, augment: AugmentSettings) -> "ClipStream":
-        """Return the same stream with other clips."""
-        return ClipStream(self._sequence, self._stream, clips, augment)
+    def changed(self, recipe: Recipe) -> "ClipStream":
+        """Return the same stream with the clips of a stage."""
+        return ClipStream(self._sequence, recipe.stream, recipe.clips, recipe.augment)
 
     def __getitem__(self, draw: StreamDraw) -> Clip:
         """Make a clip.
@@ -93,19 +97,34 @@ class ClipStream(Dataset[Clip]):
         Raises:
             DataError: If a sequence cannot be drawn, or no clip can be made of it.
         """
-        turn, place = divmod(draw.number, self._stream.clips_per_sequence)
-        drawn = self._drawn(draw.shard, turn, turn + place)
+        flying, number = self._kind(draw.number)
+        each = _FLYING_CLIPS if flying else self._stream.clips_per_sequence
+        turn, place = divmod(number, each)
+        drawn = self._drawn(draw.shard, turn, turn + place, flying=flying)
         seed = (draw.seed, draw.shard, draw.number)
         anchor = int(np.random.default_rng((*seed, _ANCHOR)).integers(len(drawn)))
         return drawn[ClipDraw(anchor, seed)]
 
-    def _drawn(self, shard: int, turn: int, number: int) -> ClipDataset:
+    def _kind(self, number: int) -> tuple[bool, int]:
+        """Return whether a clip of a shard is a flying one, and its number among those alike.
+
+        Shards have them in the same places. So processes have equally many in each step, and none
+        waits for another.
+        """
+        share = self._stream.flying_share
+        before, after = int(number * share), int((number + 1) * share)
+        return (True, before) if after > before else (False, number - before)
+
+    def _drawn(self, shard: int, turn: int, number: int, *, flying: bool) -> ClipDataset:
         """Return a sequence of a shard, all its frames drawn; forget those that have left."""
-        at_hand = self._at_hand.setdefault(shard, {})
+        at_hand = self._at_hand.setdefault((shard, flying), {})
         for old in [each for each in at_hand if each < turn]:
             del at_hand[old]
         if number not in at_hand:
-            video = self._sequence(number * self._stream.shards + shard)
+            index = number * self._stream.shards + shard
+            video: Video = (
+                flying_clip(index, frames=_FLYING_FRAMES) if flying else self._sequence(index)
+            )
             at_hand[number] = ClipDataset((video,), self.clips, self.augment, cache_bytes=_ALL)
             at_hand[number].read_all()
         return at_hand[number]

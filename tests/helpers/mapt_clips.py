@@ -1,14 +1,18 @@
 """Clips of moving rectangles for the whole model, and one small enough for tests."""
 
+from dataclasses import replace
+
 import torch
 from helpers.drawn_frames import CAR, PERSON, drawn_frame
 
 from mapt_bench.model import MAPT, Clip, build_mapt, mapt_config
+from mapt_bench.model.targets import FlowTargets
 
 SWITCHES = {
     "appearance.static": True,
     "appearance.gate": "scalar",
     "appearance.negatives": "batch",
+    "appearance.colour_channels": 8,
     "appearance.enabled": False,
     "propagation": "none",
     "losses.stop_gradient": True,
@@ -48,3 +52,13 @@ def moving_clip(frames: int = 3, *, start: int = 10, things: bool = True) -> Cli
     images = torch.stack([image for image, _ in drawn])
     targets = tuple(target for _, target in drawn)
     return Clip(images, targets, f"drawn {start} {frames} {things}", (1,) * (frames - 1))
+
+
+def with_flow(clip: Clip, **changes: object) -> Clip:
+    """The same clip with a true flow: everything was five pixels further left."""
+    frames, _, height, width = clip.images.shape
+    flow = torch.zeros(frames - 1, 2, height, width)
+    flow[:, 0] = -5
+    valid = torch.ones(frames - 1, height, width, dtype=torch.bool)
+    valid[:, :, :5] = False
+    return replace(clip, motion=FlowTargets(flow, valid), **changes)

@@ -32,6 +32,8 @@ class ToyModel(nn.Module):
         loss = nn.functional.cross_entropy(
             self.semantic(features), target, ignore_index=self.labels.ignore_label
         )
+        if not clip.has_semantics:
+            loss = features.mean()
         counts = [len(of_frame.labels) for of_frame in clip.targets]
         things = loss.new_zeros(())
         if sum(counts):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from mapt_bench.errors import DataError
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.config import AppearanceConfig
 
@@ -100,3 +101,42 @@ def test_gradients_reach_every_parameter_but_the_scale():
     (loss + network(torch.randn(3, 8))[0, 0]).backward()
     missing = [name for name, each in network.named_parameters() if each.grad is None]
     assert missing == ["log_scale"]
+
+
+def red_and_blue():
+    """Two squares, the left one red and the right one blue, on grey."""
+    image = torch.zeros(1, 3, 32, 64)
+    image[0, 0, 8:16, 4:12] = 1
+    image[0, 2, 8:16, 40:48] = 1
+    boxes = torch.tensor([[2.0, 6, 14, 18], [40, 8, 48, 16], [4, 8, 12, 16]])
+    masks = torch.zeros(3, 32, 64, dtype=torch.bool)
+    masks[0, 8:16, 4:12] = masks[2, 8:16, 4:12] = True
+    masks[1, 8:16, 40:48] = True
+    return image, boxes, masks
+
+
+def test_colours_are_those_of_the_pixels_of_the_mask():
+    torch.manual_seed(0)
+    image, boxes, masks = red_and_blue()
+    colours = AppearanceHead(AppearanceConfig(colour_channels=4), 8, None, samples=1).colours
+    found = colours(image, [boxes], [masks])
+    assert found.shape == (3, 4 + 15)
+    quantiles = found[:, 4:].view(3, 5, 3)
+    assert quantiles[0].tolist() == quantiles[2].tolist() == [[1, 0, 0]] * 5
+    assert quantiles[1].tolist() == [[0, 0, 1]] * 5
+    # Pixels beside the mask change nothing.
+    image[0, :, :7], image[0, 1, 17:] = 9, 9
+    assert torch.equal(colours(image, [boxes], [masks]), found)
+
+
+def test_a_head_with_colours_describes_by_pyramid_and_image():
+    image, boxes, masks = red_and_blue()
+    head = AppearanceHead(AppearanceConfig(colour_channels=4), 8, 6, samples=1)
+    levels = [torch.ones(1, 8, 32 // stride, 64 // stride) for stride in (4, 8, 16, 32)]
+    described = head.describe(levels, [boxes], [masks], image)
+    assert described.shape == (3, 8 + 4 + 15)
+    assert head(described, torch.ones(3, 6)).norm(dim=1).tolist() == pytest.approx([1, 1, 1])
+    none = head.describe(levels, [boxes[:0]], [masks[:0]], image)
+    assert head(none).shape == (0, 128)
+    with pytest.raises(DataError, match="got no images"):
+        head.describe(levels, [boxes], [masks])

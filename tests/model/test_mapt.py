@@ -1,10 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers.mapt_clips import SWITCHES, moving_clip, small_mapt
+from helpers.mapt_clips import SWITCHES, moving_clip, small_mapt, with_flow
 from safetensors.torch import save_file
 
 from mapt_bench.errors import ConfigError, DataError
@@ -50,6 +51,46 @@ def test_nothing_is_drawn_from_elsewhere_than_the_clip():
     first = {name: loss.item() for name, loss in model([clip]).items()}
     torch.manual_seed(2)
     assert {name: loss.item() for name, loss in model([clip]).items()} == first
+
+
+MATCHED = {"motion.design": "matched-s4"}
+LINKING = ("loss_motion", "loss_flow", "loss_appearance")
+
+
+def test_clips_without_semantics_teach_motion_and_appearance_only():
+    model = small_mapt(**MATCHED).train()
+    flying = with_flow(moving_clip(start=20), has_semantics=False)
+    losses = model([flying])
+    sum(losses.values()).backward()
+    detector = {name: value for name, value in losses.items() if name not in LINKING}
+    assert len(detector) == 6
+    assert not any(value.requires_grad or value for value in detector.values())
+    assert all(losses[name].requires_grad for name in LINKING)
+    assert all(each.grad is None for each in model.instance.parameters())
+    assert model.semantic.classify.weight.grad is None
+    assert all(each.grad is not None for each in model.motion.matcher.parameters())
+
+
+def test_losses_of_mixed_clips_are_means_in_which_missing_ones_are_zero():
+    model = small_mapt(**MATCHED, **{"appearance.negatives": "clip"}).train()
+    street = with_flow(moving_clip())
+    flying = with_flow(moving_clip(start=20), has_semantics=False, starts_far=True)
+    both, apart = model([flying, street]), [model([clip]) for clip in (street, flying)]
+    assert both.keys() == apart[0].keys() == apart[1].keys()
+    for name, value in both.items():
+        wanted = (apart[0][name] + apart[1][name]) / 2
+        assert value.item() == pytest.approx(wanted.item(), rel=1e-4), name
+
+
+def test_motion_is_not_learned_from_a_far_first_frame():
+    model = small_mapt(**MATCHED).train()
+    far, last = moving_clip(), moving_clip()
+    images = far.images.clone()
+    images[0] = 0.5  # no trace of motion is left
+    far = with_flow(replace(far, images=images), starts_far=True)
+    last = replace(last, images=last.images[1:], targets=last.targets[1:], intervals=(1,))
+    found, wanted = model([far]), model([with_flow(last)])
+    assert found["loss_flow"].item() == pytest.approx(wanted["loss_flow"].item(), rel=1e-4)
 
 
 def test_a_clip_without_things_is_valid_and_trains_what_it_can():

@@ -49,6 +49,18 @@ def test_a_triple_is_equally_spaced():
     assert len(made.targets) == 3
 
 
+def test_a_share_of_triples_starts_far_back_where_there_is_room():
+    clips = dataset(moving_boxes(12), length=3, taus=(1,), far_share=0.5, far=(4, 6))
+    made = [clips[ClipDraw(9, (seed,))] for seed in range(40)]
+    assert {clip.intervals[0] for clip in made if clip.starts_far} == {4, 5, 6}
+    assert {clip.intervals for clip in made if not clip.starts_far} == {(1, 1)}
+    assert 10 < sum(clip.starts_far for clip in made) < 30
+    # The second frame of the earliest clips has fewer than four frames before it.
+    assert not any(clips[ClipDraw(2, (seed,))].starts_far for seed in range(9))
+    with pytest.raises(ConfigError, match=r"far_share is 0\.5 with clips.length 2"):
+        dataset(moving_boxes(), far_share=0.5)
+
+
 def test_anchors_leave_room_for_the_shortest_interval():
     clips = dataset(moving_boxes(6), moving_boxes(4, name="short"), taus=(1, 3), interval="sampled")
     assert clips.anchors.tolist() == [[0, k] for k in range(1, 6)] + [[1, k] for k in range(1, 4)]

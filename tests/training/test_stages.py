@@ -8,9 +8,17 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.training.checkpoint import latest_checkpoint, save_snapshot
+from mapt_bench.labels import label_space
+from mapt_bench.training.checkpoint import (
+    latest_checkpoint,
+    save_checkpoint,
+    save_snapshot,
+    start_from,
+)
 from mapt_bench.training.log import read_log
+from mapt_bench.training.model_builder import build_model
 from mapt_bench.training.recipe import Recipe
+from mapt_bench.training.recipe_files import read_recipe
 from mapt_bench.training.run import train
 from mapt_bench.training.trainer import Trainer
 
@@ -195,3 +203,71 @@ def test_losses_fall_in_half_precision(tmp_path):
     totals = [trainer.train_step([clips]).total for _ in range(30)]
     assert sum(totals[-3:]) < 0.6 * sum(totals[:3])
     assert all(each.dtype is torch.float32 for each in trainer.model.parameters())
+
+
+def test_a_snapshot_of_the_compact_detector_begins_the_training_on_clips(tmp_path):
+    first, second = read_recipe("mapt-compact"), read_recipe("mapt-compact-clips")
+    assert first.model == second.model
+    # The detector was trained before its appearance head read colours.
+    older = {"appearance.colour_channels": None}
+
+    def trainer_of(recipe, settings):
+        torch.manual_seed(len(settings))
+        model = build_model(recipe.model, settings, label_space("kitti-step"))
+        stage = recipe.all_stages[0].recipe
+        return Trainer(model, stage, seed=0, device=torch.device("cpu"), folder=tmp_path)
+
+    begun, snapshot = trainer_of(first, older), tmp_path / "snapshot.safetensors"
+    save_checkpoint(begun, tmp_path / "checkpoints", seconds=1.0, keep=1)
+    save_snapshot(tmp_path / "checkpoints", snapshot)
+    more = trainer_of(second, {})
+    start = start_from(more, snapshot, new_heads=True)
+    parts = {"appearance.colours.first", "appearance.colours.second", "appearance.hidden"}
+    assert {name.rpartition(".")[0] for name in start.fresh} == parts
+    old, new = begun.model.state_dict(), more.model.state_dict()
+    for name in old.keys() - set(start.fresh):
+        torch.testing.assert_close(new[name], old[name], rtol=2e-3, atol=1e-3)
+
+
+def test_new_heads_begin_at_random_and_the_log_names_them(tmp_path):
+    def job(folder, **settings):
+        recipe = small_recipe(
+            model="mapt-tiny",
+            steps=1,
+            log_every=1,
+            checkpoint_every=1,
+            average=0.9,
+            export="float32",
+            optimizer={"lr": 1e-9, "weight_decay": 0},
+            clips={"length": 1},
+            augment={},
+            validate_every=0,
+            model_settings=settings,
+        )
+        return small_job(folder, recipe)
+
+    train(job(tmp_path / "one"))
+    snapshot = tmp_path / "snapshot.safetensors"
+    save_snapshot(tmp_path / "one" / "checkpoints", snapshot)
+    changes = {"motion.design": "matched-s4", "appearance.embedding_channels": 24}
+    more = job(tmp_path / "two", **changes)
+    more.__dict__["init"] = snapshot
+    train(more)
+    first = read_log(tmp_path / "two" / "log.jsonl")[0]
+    assert first["kind"] == "init"
+    fresh = set(first["fresh"])
+    assert {"appearance.embedding.weight", "motion.matcher.stem.weight"} <= fresh
+    assert all(name.startswith(("motion.", "appearance.")) for name in fresh)
+    assert "appearance.hidden.weight" not in fresh
+    one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
+    for name in one.keys() & two.keys() - fresh:
+        torch.testing.assert_close(two[name], one[name], rtol=2e-3, atol=1e-3)
+    # A training that goes on needs the very same model, and so does a detector.
+    more = job(tmp_path / "three", **changes)
+    more.__dict__.update(init=snapshot, goes_on=True)
+    with pytest.raises(DataError, match="does not fit"):
+        train(more)
+    other = job(tmp_path / "four", **{"fpn.channels": 32})
+    other.__dict__["init"] = snapshot
+    with pytest.raises(DataError, match="does not fit"):
+        train(other)

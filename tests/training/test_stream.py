@@ -1,13 +1,18 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
-from helpers.training_jobs import moving_boxes, small_recipe
+from helpers.training_jobs import moving_boxes, small_job, small_recipe
+from safetensors.torch import load_file
 
 from mapt_bench.errors import ConfigError
+from mapt_bench.training.clips import ClipDataset
 from mapt_bench.training.loading import step_batches
 from mapt_bench.training.recipe import StreamSettings
+from mapt_bench.training.run import train
 from mapt_bench.training.stream import ClipStream, StreamDraw, StreamOrder
+from mapt_bench.training.trainer import Trainer
 
 torch.set_num_threads(1)
 
@@ -103,6 +108,76 @@ def test_a_later_stage_begins_where_an_earlier_one_ended():
     earlier = {(draw.shard, draw.number) for part in order(end=5) for draw in part}
     later = {(draw.shard, draw.number) for part in order(end=5, before=20) for draw in part}
     assert not earlier & later
+
+
+@pytest.mark.parametrize("share", [0.25, 0.34, 0.5, 1.0])
+def test_a_share_of_the_clips_flies_in_the_same_places_of_all_shards(share):
+    clips = stream(replace(STREAM, flying_share=share))
+    made = {
+        shard: [clips[StreamDraw(shard, number, 5)] for number in range(8)] for shard in range(2)
+    }
+    flies = [[not clip.has_semantics for clip in made[shard]] for shard in range(2)]
+    assert flies[0] == flies[1]
+    assert sum(flies[0]) == int(8 * share)
+    names = {clip.name.split("/")[0] for clip in made[0] if not clip.has_semantics}
+    others = {clip.name.split("/")[0] for clip in made[1] if not clip.has_semantics}
+    assert not names & others
+    # The streets are those of a stream without flying clips.
+    streets = [clip.name.split("/")[0] for clip in made[0] if clip.has_semantics]
+    plain = stream()
+    wanted = [plain[StreamDraw(0, number, 5)].name.split("/")[0] for number in range(len(streets))]
+    assert streets == wanted
+
+
+def test_flying_clips_have_flow_where_it_is_asked_for():
+    clips = stream(replace(STREAM, flying_share=1.0), clips={"length": 3, "flow": True})
+    clip = clips[StreamDraw(0, 3, 5)]
+    assert not clip.has_semantics
+    assert clip.motion.valid.float().mean() > 0.5
+
+
+def flying_job(folder):
+    recipe = small_recipe(
+        model="helpers.toy_model:build",
+        export="float32",
+        batch_size=2,
+        steps=4,
+        checkpoint_every=1,
+        clips={"length": 2},
+        augment={"crop": [48, 96]},
+        stream={"flying_share": 0.5, "clips_per_sequence": 3, "shards": 2},
+    )
+    job = small_job(folder, recipe)
+    job.__dict__["dataset"] = ClipStream(sequence, recipe.stream, recipe.clips, recipe.augment)
+    return job
+
+
+def test_a_training_with_flying_clips_resumes_to_the_same_result(tmp_path, monkeypatch):
+    train(flying_job(tmp_path / "straight"))
+    made = []
+
+    def until(self, parts, train_step=Trainer.train_step):
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        made.append(parts)
+        return train_step(self, parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", until)
+        with pytest.raises(KeyboardInterrupt):
+            train(flying_job(tmp_path / "broken"))
+    train(flying_job(tmp_path / "broken"))
+    one, other = (
+        load_file(tmp_path / name / "weights.safetensors") for name in ("straight", "broken")
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_flying_clips_need_a_stream():
+    recipe = small_recipe(stream={"flying_share": 0.5})
+    clips = ClipDataset((moving_boxes(),), recipe.clips, recipe.augment)
+    with pytest.raises(ConfigError, match=r"stream\.flying_share is 0\.5, .* --suite stream"):
+        clips.changed(recipe)
 
 
 def test_what_does_not_go_with_a_stream_is_refused():

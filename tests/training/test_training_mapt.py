@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.mapt_clips import moving_clip, small_mapt
+from helpers.mapt_clips import moving_clip, small_mapt, with_flow
 from helpers.training_jobs import small_recipe
 from helpers.two_processes import in_two_processes
 
@@ -33,11 +33,16 @@ def test_there_is_a_recipe_for_the_published_and_for_the_shipped_model():
     assert {"mapt-regnety8gf", "mapt-tiny"} <= set(recipe_names())
 
 
-def one_step(group, folder):
+def one_step(group, folder, flying):
     torch.set_num_threads(1)
-    clips = [moving_clip(), moving_clip(things=False)]  # one process has no thing at all
+    # One process has no thing at all, and afterwards nothing that has a class.
+    clips = [
+        with_flow(moving_clip(), has_semantics=False) if flying else moving_clip(),
+        with_flow(moving_clip(things=flying)) if flying else moving_clip(things=False),
+    ]
+    design = {"motion.design": "matched-s4"} if flying else {}
     trainer = Trainer(
-        small_mapt(seed=group.rank),  # the first weights are those of the first process
+        small_mapt(seed=group.rank, **design),  # the first weights are those of the first process
         small_recipe(batch_size=2, optimizer={"clip_norm": None}),
         seed=3,
         device=torch.device("cpu"),
@@ -53,14 +58,15 @@ def one_step(group, folder):
     return {"values": report.values, "gradients": gradients}
 
 
-def keep_step(group, folder):
-    torch.save(one_step(group, folder), folder / f"{group.rank}.pt")
+def keep_step(group, folder, flying):
+    torch.save(one_step(group, folder, flying), folder / f"{group.rank}.pt")
 
 
-def test_losses_and_gradients_of_two_processes_are_those_of_one(tmp_path):
-    in_two_processes(keep_step, tmp_path)
+@pytest.mark.parametrize("flying", [False, True])
+def test_losses_and_gradients_of_two_processes_are_those_of_one(tmp_path, flying):
+    in_two_processes(keep_step, tmp_path, flying)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
-    alone = one_step(ProcessGroup(), tmp_path)
+    alone = one_step(ProcessGroup(), tmp_path, flying)
     assert first["values"] == second["values"]
     assert first["values"] == pytest.approx(alone["values"], rel=1e-5)
     assert alone["values"]["loss_motion"] > 0
