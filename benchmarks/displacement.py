@@ -31,7 +31,7 @@ from mapt_bench.model import MotionHead, motion_config, normalise_masks
 from mapt_bench.model.backbone import prepare_images
 from mapt_bench.model.linking_losses import flow_losses, grid_masks, mask_losses
 from mapt_bench.model.patch_search import flow_in_cells
-from mapt_bench.reports.terminal import print_table
+from mapt_bench.reports.table_formats import print_table
 from mapt_bench.synthetic.flying import FlyingVideo, flying_clip
 from mapt_bench.tracking import StandStill
 from mapt_bench.tracking.propagation import FlowWarp

@@ -28,9 +28,8 @@ from rich.console import Console
 
 from mapt_bench.errors import MaptBenchError, counted
 from mapt_bench.files import check_writable, json_text, write_json, write_text
-from mapt_bench.reports.formats import render_table
+from mapt_bench.reports.table_formats import print_table, render_table
 from mapt_bench.reports.tables import Table
-from mapt_bench.reports.terminal import print_table
 
 _SUITE, _SEEDS = "bench", 3
 _HEAD = Path(__file__).resolve().parents[1] / "docs" / "results.head.md"

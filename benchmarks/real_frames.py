@@ -38,8 +38,8 @@ from mapt_bench.files import check_writable, json_text, write_json
 from mapt_bench.labels import Frame, Video, VideoInfo, label_space
 from mapt_bench.model import MAPT, MotionHead, load_mapt
 from mapt_bench.model.linking_losses import grid_masks
+from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
-from mapt_bench.reports.terminal import print_table
 from mapt_bench.synthetic.flying import flying_clip
 from mapt_bench.tracking import StandStill
 from mapt_bench.tracking.propagation import FlowWarp, Propagation

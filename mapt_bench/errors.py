@@ -1,4 +1,4 @@
-"""Errors for users of this package.
+"""Errors for users of this package, and hints that they share.
 
 Every message states what was found, what was expected, where, and what to do.
 """
@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 __all__ = [
+    "EXTRA_OF",
     "ConfigError",
     "DataError",
     "MaptBenchError",
@@ -15,6 +16,7 @@ __all__ = [
     "TrackerError",
     "counted",
     "listed",
+    "missing_extra",
     "nearest",
 ]
 
@@ -119,3 +121,31 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
     listing = f"known: {', '.join(choices)}"
     return f"did you mean {close[0]!r}? {listing}" if close else listing
+
+
+EXTRA_OF = {"torch": "model", "torchvision": "model", "fvcore": "model", "ptlflow": "flow"}
+"""Importable packages that the base install lacks, with the extra that brings each."""
+
+
+def missing_extra(problem: ModuleNotFoundError) -> ConfigError | None:
+    """Return the error to report for a missing optional package.
+
+    Args:
+        problem: A failed import.
+
+    Returns:
+        An error that names the command to type, or ``None`` if no extra brings the package: then
+        the import failed for another reason.
+
+    Example:
+        >>> print(missing_extra(ModuleNotFoundError("No module named 'torch'", name="torch")))
+        this needs the package torch, which is not installed; type: pip install "mapt-bench[model]"
+    """
+    package = (problem.name or "").partition(".")[0]
+    extra = EXTRA_OF.get(package)
+    if extra is None:
+        return None
+    return ConfigError(
+        f"this needs the package {package}, which is not installed; "
+        f'type: pip install "mapt-bench[{extra}]"'
+    )

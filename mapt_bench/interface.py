@@ -13,15 +13,14 @@ from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName, settings_of
 from mapt_bench.baselines.tracker_options import FlowOptions, MaptOptions
 from mapt_bench.baselines.user_trackers import wrapped_tracker
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, missing_extra
+from mapt_bench.experiments.plans.network_weights import MaptWeights, read_mapt_weights
 from mapt_bench.experiments.plans.segment_sources import (
     FOUND_BY_MAPT,
     SegmentSource,
     parse_segments,
     saved_segments,
 )
-from mapt_bench.experiments.plans.weights import MaptWeights, read_mapt_weights
-from mapt_bench.extras import missing_extra
 from mapt_bench.labels import Video
 from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
 

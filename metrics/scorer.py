@@ -9,11 +9,16 @@ from mapt_bench.errors import ProtocolError
 from mapt_bench.labels import LabelSpace, PanopticMap
 from mapt_bench.metrics.arithmetic import Additive
 from mapt_bench.metrics.matching import SegmentTable, segment_table
-from mapt_bench.metrics.mopt import MoptSums, count_mopt
 from mapt_bench.metrics.mot import TrackingSums, count_tracking
 from mapt_bench.metrics.overlap import FrameOverlap, SequenceOverlap, count_overlap, join_frames
 from mapt_bench.metrics.pat import PatSums, count_pat
-from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
+from mapt_bench.metrics.pq import (
+    MoptSums,
+    PanopticCounts,
+    count_mopt,
+    count_panoptic,
+    panoptic_matches,
+)
 from mapt_bench.metrics.stq import StqSums, count_stq
 
 __all__ = ["WINDOWS", "SequenceScorer", "SequenceSums", "empty_sums", "pool"]
@@ -32,7 +37,7 @@ class SequenceSums(Additive):
         stq: See :class:`mapt_bench.metrics.stq.StqSums`.
         windows: Panoptic counts of windows of 1, 2, 3 and 4 frames; the first is ordinary PQ.
         pat: See :class:`mapt_bench.metrics.pat.PatSums`.
-        mopt: See :class:`mapt_bench.metrics.mopt.MoptSums`.
+        mopt: See :class:`mapt_bench.metrics.pq.MoptSums`.
         tracking: See :class:`mapt_bench.metrics.mot.TrackingSums`.
     """
 

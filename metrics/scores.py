@@ -23,7 +23,6 @@ from mapt_bench.metrics.arithmetic import (
     mean_of_all,
     mean_where,
 )
-from mapt_bench.metrics.mopt import mopt_block
 from mapt_bench.metrics.mot import (
     TrackingSums,
     class_values,
@@ -31,7 +30,7 @@ from mapt_bench.metrics.mot import (
     tracking_block,
 )
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatTerms, PatVariant, pat_block, pat_values
-from mapt_bench.metrics.pq import PanopticCounts, panoptic_block
+from mapt_bench.metrics.pq import PanopticCounts, mopt_block, panoptic_block
 from mapt_bench.metrics.scorer import WINDOWS, SequenceSums, pool
 from mapt_bench.metrics.stq import StqTerms, stq_block, stq_values
 

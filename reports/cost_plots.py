@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mapt_bench.errors import DataError
 from mapt_bench.reports.cost_tables import variant_gmacs
-from mapt_bench.reports.label_placement import Box, place_labels
-from mapt_bench.reports.plot_style import FAINT, MARKERS, PALETTE, STYLE, SUFFIXES, save_figure
+from mapt_bench.reports.plot_style import (
+    FAINT,
+    MARKERS,
+    PALETTE,
+    STYLE,
+    SUFFIXES,
+    Box,
+    place_labels,
+    save_figure,
+)
 from mapt_bench.results import load_result
 from mapt_bench.results.result_views import LOWER_BOUND
 

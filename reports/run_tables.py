@@ -9,19 +9,22 @@ from typing import Any
 
 from mapt_bench.errors import counted, listed
 from mapt_bench.reports.difference_tables import differences_tables
-from mapt_bench.reports.evaluation_tables import (
-    interval_cell,
-    interval_column,
-    interval_notes,
-    score_column,
-)
-from mapt_bench.reports.group_tables import of_group, score_group_tables, splits, splits_table
 from mapt_bench.reports.link_tables import (
     break_table,
     full_occlusions_table,
     group_table,
     recovery_tables,
     visibility_table,
+)
+from mapt_bench.reports.score_tables import (
+    interval_cell,
+    interval_column,
+    interval_notes,
+    of_group,
+    score_column,
+    score_group_tables,
+    splits,
+    splits_table,
 )
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
 from mapt_bench.results.result_views import (

@@ -1,7 +1,7 @@
 """A table of results, once, and the forms it is shown in.
 
 A cell holds the raw value: fractions stay fractions until they are printed, so that CSV and JSON
-lose nothing. The textual forms live in :mod:`mapt_bench.reports.formats`.
+lose nothing. The textual forms live in :mod:`mapt_bench.reports.table_formats`.
 """
 
 import math

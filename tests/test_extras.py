@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mapt_bench.extras import EXTRA_OF, missing_extra
+from mapt_bench.errors import EXTRA_OF, missing_extra
 
 WITHOUT = """
 import sys

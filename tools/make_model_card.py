@@ -11,7 +11,7 @@ from typing import Any
 
 from mapt_bench.errors import counted
 from mapt_bench.files import write_text
-from mapt_bench.reports.training_plots import plot_training
+from mapt_bench.reports.plots import plot_training
 from mapt_bench.training.log import read_log
 from mapt_bench.weights import ShippedWeights, shipped, shipped_weights
 

@@ -13,7 +13,7 @@ from mapt_bench.baselines import build_associator
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.labels import Video
 from mapt_bench.pictures import Prediction, VideoComparison, write_png
-from mapt_bench.pictures.painting import Page, paint
+from mapt_bench.pictures._painting import Page, paint
 from mapt_bench.pictures.track_colors import identity_color
 from mapt_bench.synthetic.flying import flying_clip
 from mapt_bench.synthetic.suites import open_suite, train_sequence

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedVideo, Video
 from mapt_bench.pictures import write_png
-from mapt_bench.pictures.painting import Page, paint
+from mapt_bench.pictures._painting import Page, paint
 from mapt_bench.pictures.track_colors import identity_color
 from mapt_bench.stress import (
     LEVEL_COUNT,

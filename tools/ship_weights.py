@@ -24,12 +24,13 @@ import torch
 from make_model_card import DOCS, log_path, make_page
 from safetensors.torch import load_file, save
 
+import mapt_bench.weights as weights_registry
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.files import file_sha256, replace_when_complete, write_json, write_text
 from mapt_bench.training.checkpoint import read_record
 from mapt_bench.training.log import read_log
 from mapt_bench.training.run import LOG_NAME, WEIGHTS_NAME
-from mapt_bench.weights import CARD_SCHEMA, weights_registry
+from mapt_bench.weights import CARD_SCHEMA
 
 _SUITES = ("val", "bench")
 _DIGITS = 5

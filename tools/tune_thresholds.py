@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mapt_bench.baselines.thresholds import THRESHOLDS_FILE, THRESHOLDS_SCHEMA
-from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.options import progress_bar
 from mapt_bench.experiments import (
     SegmentSource,
     ablation_plan,

@@ -5,12 +5,17 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import complete_label_space, emit_json, json_option, path_type
-from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.options import (
+    complete_label_space,
+    emit_json,
+    json_option,
+    path_type,
+    progress_bar,
+)
 from mapt_bench.data import open_maps, resolve_labels
 from mapt_bench.data.folder_validation import DataReport, check_data
+from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
-from mapt_bench.reports.terminal import print_table
 from mapt_bench.statistics import (
     DataStatistics,
     Distribution,

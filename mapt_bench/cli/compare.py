@@ -7,7 +7,7 @@ import click
 from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.compare import Comparison, Limit, compare_results
 from mapt_bench.reports.difference_tables import comparison_table
-from mapt_bench.reports.terminal import print_table
+from mapt_bench.reports.table_formats import print_table
 
 __all__ = ["command"]
 

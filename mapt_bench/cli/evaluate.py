@@ -10,13 +10,12 @@ from mapt_bench.cli.options import (
     emit_results,
     json_option,
     path_type,
+    progress_bar,
     table_options,
 )
-from mapt_bench.cli.progress import progress_bar
 from mapt_bench.reports.difference_tables import paired_tables
-from mapt_bench.reports.evaluation_tables import evaluation_tables
-from mapt_bench.reports.formats import TableFormat
-from mapt_bench.reports.terminal import print_table
+from mapt_bench.reports.score_tables import evaluation_tables
+from mapt_bench.reports.table_formats import TableFormat, print_table
 
 __all__ = ["command"]
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type, table_options
-from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.options import emit_json, json_option, path_type, progress_bar, table_options
 from mapt_bench.errors import ConfigError
 
 __all__ = ["command"]
@@ -115,7 +114,7 @@ def _write_files(
     cost: dict[str, Any], csv_file: Path | None, latex_file: Path | None, markdown_file: Path | None
 ) -> None:
     from mapt_bench.reports.cost_tables import claims_table, cost_tables, rows_table
-    from mapt_bench.reports.formats import write_tables
+    from mapt_bench.reports.table_formats import write_tables
 
     if csv_file is not None:
         claims = [claims_table(cost)] if cost["claims"] else []
@@ -128,7 +127,7 @@ def _write_files(
 
 def _show(cost: dict[str, Any]) -> None:
     from mapt_bench.reports.cost_tables import cost_tables
-    from mapt_bench.reports.terminal import print_table
+    from mapt_bench.reports.table_formats import print_table
 
     for table in cost_tables(cost, bars=True):
         print_table(table)

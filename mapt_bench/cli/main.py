@@ -1,4 +1,4 @@
-"""The group of all commands. Each command's module is imported only when it is asked for."""
+"""The group of all commands. The module of a command is imported only when it is used."""
 
 import importlib
 import json
@@ -11,42 +11,48 @@ from typing import Any, NoReturn
 import click
 
 from mapt_bench import __version__
-from mapt_bench.errors import ConfigError, MaptBenchError, nearest
-from mapt_bench.extras import missing_extra
+from mapt_bench.errors import ConfigError, MaptBenchError, missing_extra, nearest
 
 __all__ = ["main"]
 
 _COMMANDS = {
-    "ablate": ("mapt_bench.cli.ablate", "Cross cues, memory and fusion orders on one video set."),
-    "check": ("mapt_bench.cli.check", "Validate a folder of labels and summarise its content."),
-    "compare": ("mapt_bench.cli.compare", "Fail when a result is worse than a baseline."),
-    "conformance": ("mapt_bench.cli.conformance", "Check the metrics against golden cases."),
-    "evaluate": ("mapt_bench.cli.evaluate", "Score folders of predictions against ground truth."),
-    "flops": ("mapt_bench.cli.flops", "Count FLOPs with two counters; measure latency, memory."),
-    "show": ("mapt_bench.cli.show", "Show frames, animations and timelines of tracks."),
-    "stress": ("mapt_bench.cli.stress", "Hide, hasten, confuse or spoil what is tracked."),
-    "sweep-interval": (
-        "mapt_bench.cli.sweep_interval",
-        "Drop frames or widen the pairing interval.",
+    "ablate": (
+        "experiment_commands:ablate",
+        "Run the ablation: cues, track memory, fusion order.",
     ),
-    "synth": ("mapt_bench.cli.synth", "Draw videos of which every answer is known."),
-    "train": ("mapt_bench.cli.train", "Train a model, or go on with a run that was stopped."),
-    "track": ("mapt_bench.cli.track", "Run one tracker and write its panoptic maps."),
+    "check": ("check", "Validate a folder of labels and summarise its content."),
+    "compare": ("compare", "Regression gate: fail if a result is worse than a baseline."),
+    "conformance": ("conformance", "Check the metrics against golden cases."),
+    "evaluate": ("evaluate", "Score folders of predictions against ground truth."),
+    "flops": ("flops", "Count FLOPs with two counters; measure latency, memory."),
+    "show": ("show", "Show frames, animations and timelines of tracks."),
+    "stress": (
+        "experiment_commands:stress",
+        "Evaluate trackers under occlusion, motion, look-alikes, corruption.",
+    ),
+    "sweep-interval": (
+        "experiment_commands:sweep_interval",
+        "Evaluate trackers with dropped frames and pairing intervals.",
+    ),
+    "synth": ("synth", "Generate synthetic videos with complete ground truth."),
+    "train": ("train", "Train a model, or resume a stopped run."),
+    "track": ("track", "Run one tracker and write its panoptic maps."),
 }
+"""For each command its module in this package, with the name in it, and its summary in --help."""
 
 _CRASH = 70
 _USAGE = 2
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
-"""As shells report the signals INT and PIPE; 1 would say that a check failed."""
+"""Exit codes of shells for the signals INT and PIPE. Exit code 1 means that a check failed."""
 
 _NAME = "mapt-bench"
 _COMPLETION = "_MAPT_BENCH_COMPLETE"
-"""The variable by which a shell asks for completions; click derives it from the name."""
+"""Environment variable of a shell that asks for completions. click derives it from the name."""
 
 
 class _LazyGroup(click.Group):
-    """A group that knows its commands by name and keeps the exit codes of the contract."""
+    """A group that imports commands on demand and returns the documented exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(_COMMANDS)
@@ -54,10 +60,10 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(_COMMANDS[cmd_name][0])
-        command = module.command
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(f"mapt_bench.cli.{module}"), name or "command")
         if not isinstance(command, click.Command):
-            raise TypeError(f"{module.__name__}.command is no click command")
+            raise TypeError(f"{module}: {name or 'command'} is not a click command")
         return command
 
     def resolve_command(
@@ -68,7 +74,7 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        # Summaries stand here, so that --help imports no command and starts at once.
+        # Summaries are listed above, so that --help imports no command and starts fast.
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry[1]) for name, entry in sorted(_COMMANDS.items())])
 
@@ -76,11 +82,11 @@ class _LazyGroup(click.Group):
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
-        **extra: Any,  # noqa: ANN401 - handed on to click as it is
+        **extra: Any,  # noqa: ANN401 - passed to click
     ) -> NoReturn:
-        """Run, and turn every outcome into an exit code: 0, 1, 2, 3 or 70; never returns."""
+        """Run a command and exit with the code of its outcome: 0, 1, 2, 3 or 70."""
         words = list(sys.argv[1:] if args is None else args)
-        if _COMPLETION in os.environ:  # click answers the shell and exits
+        if _COMPLETION in os.environ:  # click prints completions and exits
             super().main(words, prog_name=_NAME, complete_var=_COMPLETION)
         extra["standalone_mode"] = False
         wants_json = any(word == "--json" or word.startswith("--json=") for word in words)
@@ -111,8 +117,8 @@ class _LazyGroup(click.Group):
 
 
 def _failed(problem: MaptBenchError, wants_json: bool) -> int:
-    """Report an error that is meant for the user."""
-    if problem.exit_code == _CRASH:  # the user's own code failed: they need the traceback
+    """Print an error that is meant for the user."""
+    if problem.exit_code == _CRASH:  # user code failed: show its traceback
         traceback.print_exc()
     place = f"{problem.where}: " if problem.where else ""
     _complain(f"error: {place}{problem.message}", problem.to_dict(), wants_json)
@@ -120,7 +126,7 @@ def _failed(problem: MaptBenchError, wants_json: bool) -> int:
 
 
 def _crashed(problem: Exception, wants_json: bool) -> int:
-    """Report a bug, or an optional package that is not installed."""
+    """Print a bug, or the name of an optional package that is not installed."""
     missing = missing_extra(problem) if isinstance(problem, ModuleNotFoundError) else None
     if missing is not None:
         return _failed(missing, wants_json)
@@ -132,10 +138,10 @@ def _crashed(problem: Exception, wants_json: bool) -> int:
 
 
 def _left(problem: SystemExit, wants_json: bool) -> int:
-    """Tell the two ways to leave apart: click's when a pipe is closed, and somebody's sys.exit."""
-    if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # click has put it there
+    """Return the exit code for ``SystemExit``, which click raises for a closed pipe."""
+    if "PacifyFlushWrapper" in type(sys.stdout).__name__:  # set by click
         return _PIPE_CLOSED
-    message = f"code that was called left by sys.exit({problem.code!r})"
+    message = f"called code exited with sys.exit({problem.code!r})"
     details = {"kind": "crash", "message": message, "where": None}
     _complain(f"error: {message}; it must return instead", details, wants_json)
     return _CRASH
@@ -156,6 +162,6 @@ def _print_error(details: dict[str, str | None]) -> None:
 def main() -> None:
     """Evaluate and compare panoptic trackers: PAT, STQ and every related score.
 
-    Exit codes: 0 fine, 1 a check failed, 2 wrong usage, 3 unusable data, 70 a crash; 130 stopped by
-    Ctrl-C, 141 the reader of a pipe has gone.
+    Exit codes: 0 success, 1 a check failed, 2 wrong usage, 3 unusable data, 70 crash, 130 stopped
+    by Ctrl-C, 141 closed pipe.
     """

@@ -8,12 +8,12 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from mapt_bench.cli.options import complete_suite, emit_json, json_option, path_type
-from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.options import complete_suite, emit_json, json_option, path_type, progress_bar
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
+from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
-from mapt_bench.reports.terminal import print_table
+from mapt_bench.reports.table_formats import print_table
 from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.synthetic.suites import suite_names
 from mapt_bench.synthetic.video import WorldVideo

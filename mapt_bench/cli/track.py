@@ -13,7 +13,7 @@ from mapt_bench.baselines.registry import (
 )
 from mapt_bench.baselines.rows import ROW_FORM, parse_row, thresholds_of
 from mapt_bench.baselines.thresholds import ThresholdsName
-from mapt_bench.cli.experiment import thresholds_option
+from mapt_bench.cli.experiment_commands import thresholds_option
 from mapt_bench.cli.options import (
     complete_label_space,
     complete_row,
@@ -22,8 +22,8 @@ from mapt_bench.cli.options import (
     emit_json,
     json_option,
     path_type,
+    progress_bar,
 )
-from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.errors import ConfigError
 from mapt_bench.evaluation.tracking_run import SequenceRun, track_videos
@@ -35,8 +35,8 @@ from mapt_bench.experiments.plans.segment_sources import (
 from mapt_bench.interface import default_segments, segments_to_link, tracker_choice
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.provenance import provenance
+from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Cell, Column, Table
-from mapt_bench.reports.terminal import print_table
 from mapt_bench.synthetic.fingerprints import check_suite
 from mapt_bench.tracking import Segmenter, Tracker
 from mapt_bench.weights import weights_in_use

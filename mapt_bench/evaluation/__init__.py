@@ -1,7 +1,7 @@
 """From folders of maps to results: matching, scoring, intervals, conformance."""
 
-from mapt_bench.evaluation.conformance import check_conformance, golden_cases
-from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
+from mapt_bench.evaluation.folder_scoring import EvaluationSettings, evaluate_folders
+from mapt_bench.evaluation.golden_cases import check_conformance, golden_cases
 from mapt_bench.evaluation.result import EvaluationResult, evaluations_document
 from mapt_bench.evaluation.streaming import Scorer
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mapt_bench.errors import ConfigError, DataError, ProtocolError, listed
-from mapt_bench.evaluation.evaluate import (
+from mapt_bench.evaluation.folder_scoring import (
     EvaluationSettings,
     evaluate_folders,
     result_of_sums,

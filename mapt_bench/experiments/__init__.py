@@ -2,13 +2,6 @@
 
 from mapt_bench.experiments.engine.runner import Progress, no_progress, run_plan
 from mapt_bench.experiments.engine.schedule import Schedule
-from mapt_bench.experiments.experiment import (
-    check_config,
-    run_ablation,
-    run_experiment,
-    run_stress,
-    run_sweep,
-)
 from mapt_bench.experiments.experiment_config import (
     AblationConfig,
     ExperimentConfig,
@@ -16,7 +9,14 @@ from mapt_bench.experiments.experiment_config import (
     SweepConfig,
 )
 from mapt_bench.experiments.plans.ablation_plan import ablation_plan
-from mapt_bench.experiments.plans.interval_plan import DEFAULT_TAUS, interval_plan
+from mapt_bench.experiments.plans.data_source import DataSource, folder_source, suite_source
+from mapt_bench.experiments.plans.network_weights import (
+    MaptWeights,
+    NetworkWeights,
+    read_flow_weights,
+    read_mapt_weights,
+    shipped_flow_files,
+)
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip, Sweep
 from mapt_bench.experiments.plans.segment_sources import (
     FOUND_BY_MAPT,
@@ -27,16 +27,20 @@ from mapt_bench.experiments.plans.segment_sources import (
     SegmentSource,
     parse_segments,
 )
-from mapt_bench.experiments.plans.source import DataSource, folder_source, suite_source
-from mapt_bench.experiments.plans.stress_plan import DEFAULT_LEVELS, stress_plan
+from mapt_bench.experiments.plans.sweep_plans import (
+    DEFAULT_LEVELS,
+    DEFAULT_TAUS,
+    interval_plan,
+    stress_plan,
+)
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import added_variant
-from mapt_bench.experiments.plans.weights import (
-    MaptWeights,
-    NetworkWeights,
-    read_flow_weights,
-    read_mapt_weights,
-    shipped_flow_files,
+from mapt_bench.experiments.run_experiment import (
+    check_config,
+    run_ablation,
+    run_experiment,
+    run_stress,
+    run_sweep,
 )
 from mapt_bench.experiments.summaries.run_result import run_result
 

@@ -10,9 +10,8 @@ from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.plans.interval_plan import DEFAULT_TAUS
 from mapt_bench.experiments.plans.segment_sources import FOUND_BY_MAPT
-from mapt_bench.experiments.plans.stress_plan import DEFAULT_LEVELS
+from mapt_bench.experiments.plans.sweep_plans import DEFAULT_LEVELS, DEFAULT_TAUS
 from mapt_bench.strict_config import from_mapping
 
 __all__ = ["AblationConfig", "ExperimentConfig", "StressConfig", "SweepConfig"]

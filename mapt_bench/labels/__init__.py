@@ -1,5 +1,16 @@
 """Plain types shared by all packages: label spaces, panoptic maps, frames and videos."""
 
+from mapt_bench.labels._videos import (
+    AnnotatedObject,
+    AnnotatedVideo,
+    FlowField,
+    Frame,
+    MapSequence,
+    Video,
+    VideoInfo,
+    WrappedAnnotatedVideo,
+    WrappedVideo,
+)
 from mapt_bench.labels.panoptic_map import (
     BACKGROUND_ID,
     ID_BITS,
@@ -13,17 +24,6 @@ from mapt_bench.labels.panoptic_map import (
     pack_codes,
 )
 from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
-from mapt_bench.labels.video_protocols import (
-    AnnotatedObject,
-    AnnotatedVideo,
-    FlowField,
-    Frame,
-    MapSequence,
-    Video,
-    VideoInfo,
-    WrappedAnnotatedVideo,
-    WrappedVideo,
-)
 
 __all__ = [
     "BACKGROUND_ID",

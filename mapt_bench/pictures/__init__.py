@@ -1,7 +1,13 @@
 """Pictures of panoptic videos: frames side by side, animations, and timelines of tracks."""
 
-from mapt_bench.pictures._inputs import choose_frames, open_predictions, open_video
-from mapt_bench.pictures._outputs import picture_format, write_animation, write_png
+from mapt_bench.pictures._files import (
+    choose_frames,
+    open_predictions,
+    open_video,
+    picture_format,
+    write_animation,
+    write_png,
+)
 from mapt_bench.pictures._video_comparison import Prediction, VideoComparison
 from mapt_bench.pictures.track_colors import TrackTable, match_tracks
 

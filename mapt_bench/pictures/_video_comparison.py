@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from mapt_bench.errors import DataError
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.metrics import count_overlap
-from mapt_bench.pictures._timeline import Section, draw_timeline
-from mapt_bench.pictures.painting import Page, SwitchMark, paint
+from mapt_bench.pictures._painting import Page, Section, SwitchMark, draw_timeline, paint
 from mapt_bench.pictures.track_colors import (
     Color,
     Palette,

@@ -166,7 +166,7 @@ def refused(monkeypatch):
         asked.append((name, [each.name for each in segments]))
         raise DataError("no suite is drawn in this test")
 
-    monkeypatch.setattr("mapt_bench.experiments.experiment.suite_source", refuse)
+    monkeypatch.setattr("mapt_bench.experiments.run_experiment.suite_source", refuse)
     return asked
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mapt_bench.compare.comparison import compare_results
+from mapt_bench.compare._comparison import compare_results
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders
 from mapt_bench.files import write_json

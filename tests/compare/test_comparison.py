@@ -4,11 +4,10 @@ import json
 import pytest
 from helpers.results import evaluation, evaluations, run, summary_row, sweep
 
-from mapt_bench.compare.comparison import Missing, compare_results
-from mapt_bench.compare.limits import Limit
+from mapt_bench.compare._comparison import Limit, Missing, compare_results
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.reports.difference_tables import comparison_table
-from mapt_bench.reports.formats import render_table
+from mapt_bench.reports.table_formats import render_table
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from mapt_bench.errors import DataError
 from mapt_bench.evaluation import check_conformance
-from mapt_bench.evaluation.conformance import find_cases
+from mapt_bench.evaluation.golden_cases import find_cases
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CASES = sorted(path.parent.name for path in GOLDEN.glob("*/expected.json"))

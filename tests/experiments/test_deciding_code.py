@@ -26,7 +26,7 @@ from mapt_bench.experiments import (
     read_mapt_weights,
 )
 from mapt_bench.experiments.engine._keys import Keys
-from mapt_bench.experiments.engine._workers import Failure, Work, Worker
+from mapt_bench.experiments.engine.runner import Failure, Work, Worker
 from mapt_bench.experiments.engine.schedule import schedule_plan
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.stress import Stress
@@ -37,7 +37,7 @@ torch.set_num_threads(1)
 
 DECIDE_NOTHING = {
     # They say which unit comes next, hand it on, and write its result down.
-    "experiments.engine._workers",
+    "experiments.engine.runner",
     "experiments.engine.schedule",
     "experiments.engine.run_folder",
     # It says how a unit came about.
@@ -45,14 +45,14 @@ DECIDE_NOTHING = {
     # It describes a row; the description is in the keys.
     "experiments.plans.variant",
     # It hands out videos and segments, which the keys have by their contents.
-    "experiments.plans.source",
+    "experiments.plans.data_source",
     # They look things up by name: what is found has its place in the keys.
     "data.encodings.encoding_registry",
     "stress._stressors",
     "baselines.rows",
     "baselines.flow_sources",
     # It says where a file of weights is; its contents are in the keys.
-    "weights.weights_registry",
+    "weights",
 }
 """Modules that run and need not be in a key; without ``mapt_bench.``."""
 

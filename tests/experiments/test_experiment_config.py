@@ -13,9 +13,7 @@ from helpers.commands import write_two_walks
 from helpers.modules import ROOT
 
 from mapt_bench.cli import main
-from mapt_bench.cli.ablate import command as ablate
-from mapt_bench.cli.stress import command as stress
-from mapt_bench.cli.sweep_interval import command as sweep
+from mapt_bench.cli.experiment_commands import ablate, stress, sweep_interval
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     AblationConfig,
@@ -52,7 +50,7 @@ def test_plain_data_and_yaml_are_read_back(config):
     ("command", "words", "config"),
     [
         (ablate, [], AblationConfig()),
-        (sweep, [], SweepConfig()),
+        (sweep_interval, [], SweepConfig()),
         (stress, ["motion"], StressConfig(kind="motion")),
     ],
 )

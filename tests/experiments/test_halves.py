@@ -8,7 +8,7 @@ from helpers.small_runs import COPY, ORACLE, UNLINKED, plan, source, walk
 from mapt_bench.experiments import Cell, Variant, run_plan, run_result
 from mapt_bench.experiments.plans.plan import Sweep
 from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, class_scores
-from mapt_bench.experiments.summaries.group_results import HALF_AND_KIND
+from mapt_bench.experiments.summaries.result_tables import HALF_AND_KIND
 from mapt_bench.metrics import flat_scores, pool
 from mapt_bench.metrics.bootstrap import holm
 from mapt_bench.metrics.uncertainty import ScoreStatistics

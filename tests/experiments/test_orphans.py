@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mapt_bench.experiments.engine import _workers as workers
+from mapt_bench.experiments.engine import runner as workers
 from mapt_bench.orphans import end_with_parent
 
 _OWNER = """

@@ -19,7 +19,7 @@ from mapt_bench.experiments import (
     run_result,
     suite_source,
 )
-from mapt_bench.experiments.engine import _workers as workers
+from mapt_bench.experiments.engine import runner as workers
 from mapt_bench.experiments.plans.plan import Sweep
 from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, cell_scores
 from mapt_bench.metrics import SCORE_NAMES
@@ -252,7 +252,7 @@ def test_a_failed_cell_leaves_the_complete_result_alone(tmp_path, monkeypatch):
         raise ConfigError("is out of order")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mapt_bench.experiments.engine._workers.run_unit", broken)
+        patch.setattr("mapt_bench.experiments.engine.runner.run_unit", broken)
         with pytest.raises(ConfigError, match=r"3 of 3 cells failed.*sequence b: is out of order"):
             run_experiment(plan(), source(), folder)
     assert (folder / "results.json").read_bytes() == complete
@@ -267,7 +267,7 @@ def test_a_crashed_cell_is_a_crash(tmp_path, monkeypatch):
     def crash(*arguments, **options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("mapt_bench.experiments.engine._workers.run_unit", crash)
+    monkeypatch.setattr("mapt_bench.experiments.engine.runner.run_unit", crash)
     with pytest.raises(RuntimeError, match="1 of 1 cells failed"):
         run_experiment(plan(COPY), source(), tmp_path / "run")
 

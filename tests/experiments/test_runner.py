@@ -19,7 +19,7 @@ from mapt_bench.experiments import (
     interval_plan,
     run_plan,
 )
-from mapt_bench.experiments.engine import _workers as workers
+from mapt_bench.experiments.engine import runner as workers
 from mapt_bench.experiments.plans.plan import Skip, Sweep
 
 

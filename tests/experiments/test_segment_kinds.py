@@ -11,8 +11,8 @@ from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import MILD_NOISE, Cell, SegmentSource, Variant, run_experiment
 from mapt_bench.experiments.engine.run_folder import claim_folder
 from mapt_bench.experiments.engine.schedule import schedule_plan
-from mapt_bench.experiments.engine.segment_files import archive_path
 from mapt_bench.experiments.plans.plan import Series
+from mapt_bench.experiments.plans.segment_sources import archive_path
 from mapt_bench.stress import Stress
 
 MAPT = named_mapt("mine")

@@ -10,9 +10,10 @@ from helpers.mapt_clips import small_mapt
 from safetensors.torch import save_file
 from torch import nn
 
+import mapt_bench.weights as weights_registry
 from mapt_bench.baselines.flownet2.narrow import NARROW_MODEL, NarrowWidth, narrow_flownet2
 from mapt_bench.model import mapt_config_to_dict
-from mapt_bench.weights import CARD_SCHEMA, weights_registry
+from mapt_bench.weights import CARD_SCHEMA
 
 FINDS_MUCH = {"instance.score_threshold": 1e-4, "instance.detections": 6}
 """Settings by which untrained weights find something."""

@@ -2,7 +2,7 @@ import pytest
 from helpers.films import score
 from helpers.maps import CAR, KITTI
 
-from mapt_bench.metrics.mopt import mopt_block
+from mapt_bench.metrics.pq import mopt_block
 
 GT = "c1 c1 r r r | c1 c1 r r r | c1 c1 r r r"
 LOST = "c5 c5 r r r | r r r r r | c6 c6 r r r"

@@ -5,7 +5,7 @@ import pytest
 from helpers.maps import CAR, KITTI, ROAD, VOID, draw
 
 from mapt_bench.labels import BACKGROUND_ID, pack_codes
-from mapt_bench.pictures.painting import SwitchMark, hatched, paint
+from mapt_bench.pictures._painting import SwitchMark, hatched, paint
 from mapt_bench.pictures.track_colors import CROWD, INK, PAPER
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

@@ -14,7 +14,7 @@ from mapt_bench.reports.cost_tables import (
     rows_table,
     variant_gmacs,
 )
-from mapt_bench.reports.formats import render_table
+from mapt_bench.reports.table_formats import render_table
 
 SIZE = (384, 1280)
 

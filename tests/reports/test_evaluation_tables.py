@@ -1,13 +1,13 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
 from helpers.results import evaluation, interval
 
-from mapt_bench.reports.evaluation_tables import (
+from mapt_bench.reports.score_tables import (
     evaluation_tables,
     overall_table,
     per_class_table,
     per_sequence_table,
 )
-from mapt_bench.reports.formats import render_table
+from mapt_bench.reports.table_formats import render_table
 from mapt_bench.results.result_views import HEADLINE
 
 

@@ -2,7 +2,6 @@
 from helpers.results import interval, run, summary_row, sweep
 
 from mapt_bench.reports.difference_tables import differences_table
-from mapt_bench.reports.formats import render_table
 from mapt_bench.reports.run_tables import (
     CLAIMED,
     claims_table,
@@ -11,6 +10,7 @@ from mapt_bench.reports.run_tables import (
     summary_table,
     sweep_table,
 )
+from mapt_bench.reports.table_formats import render_table
 
 
 def test_summary_of_an_ablation():

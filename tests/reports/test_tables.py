@@ -5,9 +5,8 @@ import pytest
 from rich.console import Console
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.reports.formats import render_table, write_table, write_tables
+from mapt_bench.reports.table_formats import print_table, render_table, write_table, write_tables
 from mapt_bench.reports.tables import Column, Table, format_cell
-from mapt_bench.reports.terminal import print_table
 
 _COUNTS = (Column("variant"), Column("IDSW", "count"))
 

@@ -1,7 +1,7 @@
 import pytest
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.reports.training_plots import plot_training, smoothed
+from mapt_bench.reports.plots import plot_training, smoothed
 
 
 def rows(count):

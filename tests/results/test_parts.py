@@ -3,7 +3,7 @@ import json
 import pytest
 from helpers.results import evaluation, interval, run, summary_row, sweep
 
-from mapt_bench.compare.comparison import compare_results
+from mapt_bench.compare._comparison import compare_results
 from mapt_bench.errors import DataError
 from mapt_bench.reports.plots import write_plots
 from mapt_bench.reports.run_tables import run_tables, summary_table

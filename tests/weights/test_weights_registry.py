@@ -8,6 +8,7 @@ import torch
 from helpers.modules import ROOT
 from helpers.shipped_weights import empty_weights_folder, put_weights
 
+import mapt_bench.weights as weights_registry
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.model import load_mapt
 from mapt_bench.weights import (
@@ -16,7 +17,6 @@ from mapt_bench.weights import (
     shipped_weights,
     weights_file,
     weights_in_use,
-    weights_registry,
 )
 
 torch.set_num_threads(1)

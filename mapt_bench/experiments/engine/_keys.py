@@ -11,12 +11,15 @@ from mapt_bench.baselines.mapt_trackers import describe_for_mapt
 from mapt_bench.baselines.registry import AssociatorEntry, TrackerEntry
 from mapt_bench.code_closure import PACKAGE, code_fingerprint, root_of
 from mapt_bench.evaluation.tracking_run import match_saved_segments
-from mapt_bench.experiments.engine.segment_files import find_segments, noticed_by_segments
 from mapt_bench.experiments.engine.shared import Library
 from mapt_bench.experiments.engine.unit import one_thread, run_unit
+from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.plan import Cell
-from mapt_bench.experiments.plans.segment_sources import SegmentSource
-from mapt_bench.experiments.plans.source import DataSource
+from mapt_bench.experiments.plans.segment_sources import (
+    SegmentSource,
+    find_segments,
+    noticed_by_segments,
+)
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.stress import Stress, stressor
 

@@ -7,8 +7,8 @@ from typing import Any
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.engine.schedule import Unit
 from mapt_bench.experiments.engine.unit import UnitResult
+from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.plan import Plan
-from mapt_bench.experiments.plans.source import DataSource
 from mapt_bench.files import write_json, write_text
 from mapt_bench.labels import LabelSpace
 

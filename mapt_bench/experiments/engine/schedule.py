@@ -8,8 +8,8 @@ from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.engine._keys import Keys
+from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
-from mapt_bench.experiments.plans.source import DataSource
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.labels import Video
 from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, TypeVar
 
 from mapt_bench.baselines.mapt_trackers import describe_for_mapt
 from mapt_bench.baselines.tracker_options import MaptOptions
-from mapt_bench.experiments.engine.segment_files import archive_path, find_segments
-from mapt_bench.experiments.plans.source import DataSource
-from mapt_bench.experiments.plans.weights import MaptWeights
+from mapt_bench.experiments.plans.data_source import DataSource
+from mapt_bench.experiments.plans.network_weights import MaptWeights
+from mapt_bench.experiments.plans.segment_sources import archive_path, find_segments
 from mapt_bench.labels import (
     AnnotatedVideo,
     FlowField,

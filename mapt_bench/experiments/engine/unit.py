@@ -15,8 +15,8 @@ from mapt_bench.baselines.tracker_options import FlowOptions, MaptOptions
 from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.engine.shared import SharedVideo, WorkOfUnit
+from mapt_bench.experiments.plans.network_weights import MaptWeights
 from mapt_bench.experiments.plans.variant import Variant
-from mapt_bench.experiments.plans.weights import MaptWeights
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
 from mapt_bench.stress.frame_motion import DroppedVideo

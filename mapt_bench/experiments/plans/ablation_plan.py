@@ -6,6 +6,7 @@ from dataclasses import replace
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.experiments.plans.network_weights import MaptWeights, NetworkWeights
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import (
@@ -27,7 +28,6 @@ from mapt_bench.experiments.plans.variants import (
     with_memory,
     with_settings,
 )
-from mapt_bench.experiments.plans.weights import MaptWeights, NetworkWeights
 
 __all__ = ["ablation_plan", "flows_left_out", "in_order"]
 

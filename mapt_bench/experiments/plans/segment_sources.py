@@ -1,4 +1,4 @@
-"""Where the segments come from that trackers link, and the grammar of ``--segments``."""
+"""Segments that trackers link: the grammar of --segments, their sources, and their archives."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,9 +14,11 @@ from mapt_bench.data import StoredSequence
 from mapt_bench.data.fingerprint import maps_fingerprint
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
-from mapt_bench.experiments.plans.weights import LOADED, MaptWeights, WeightsReader
+from mapt_bench.experiments.plans.network_weights import LOADED, MaptWeights, WeightsReader
 from mapt_bench.labels import LabelSpace, Video
+from mapt_bench.stress import Stress
 from mapt_bench.tracking import Segmenter
+from mapt_bench.tracking.archive import SegmentArchive, write_archive
 from mapt_bench.weights import shipped_weights
 
 __all__ = [
@@ -27,6 +29,9 @@ __all__ = [
     "SAVED",
     "SEGMENTS_FORM",
     "SegmentSource",
+    "archive_path",
+    "find_segments",
+    "noticed_by_segments",
     "parse_segments",
     "saved_segments",
 ]
@@ -232,3 +237,57 @@ def saved_segments(folder: Path, videos: Sequence[Video], labels: LabelSpace) ->
     """
     saved = tuple(match_saved_segments(videos, folder, labels))
     return SegmentSource(saved=saved, folder=folder.name, fingerprint=maps_fingerprint(saved))
+
+
+def noticed_by_segments(source: SegmentSource, stress: Stress | None) -> Stress | None:
+    """Return what segments notice of a stress: nothing if only images change and they need none."""
+    if stress is not None and stress.entry.needs_images and not source.needs_images:
+        return None
+    return stress
+
+
+def archive_path(
+    folder: Path, source: SegmentSource, sequence: int, video: str, stress: Stress | None
+) -> Path:
+    """Return where the segments of a video under a stress lie."""
+    place = folder / "segments" / source.name
+    noticed = noticed_by_segments(source, stress)
+    if noticed is not None:
+        place /= f"{noticed.name}-{noticed.level}"
+    return place / f"{sequence:04d}-{video}.npz"
+
+
+def find_segments(
+    path: Path, source: SegmentSource, video: Video, sequence: int, seed: int, *, key: str
+) -> None:
+    """Make the segments of every frame of a video and write their archive.
+
+    An archive that is there is kept if it can be read and has the same key.
+
+    Args:
+        path: Of the archive.
+        source: Where they come from.
+        video: The video, under stress or not.
+        sequence: Its position in the data.
+        seed: Of segment order and noise.
+        key: Content key of the segments: the code that makes them, their source, the data, the
+            stress, the seed.
+
+    Raises:
+        DataError: If there are no segments for the video, or they cannot be written.
+    """
+    if _has_key(path, key):
+        return
+    segmenter = source.segmenter(video, sequence, seed)
+    segmenter.start(video.info)
+    found = (segmenter.segment(video.frame(index)) for index in range(video.info.frame_count))
+    write_archive(path, video.info, found, key=key)
+
+
+def _has_key(path: Path, key: str) -> bool:
+    if not path.exists():
+        return False
+    try:
+        return SegmentArchive(path).key == key
+    except DataError:
+        return False

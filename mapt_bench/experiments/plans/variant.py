@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from mapt_bench.baselines.rows import Row, ThresholdsOrigin
 from mapt_bench.baselines.thresholds import Setting
-from mapt_bench.experiments.plans.weights import MaptWeights, NetworkWeights
+from mapt_bench.experiments.plans.network_weights import MaptWeights, NetworkWeights
 
 __all__ = ["Group", "UserCode", "Variant"]
 

@@ -17,14 +17,14 @@ from mapt_bench.baselines.rows import (
 from mapt_bench.baselines.thresholds import Setting, ThresholdsName, settings_of
 from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.plans.variant import Group, UserCode, Variant
-from mapt_bench.experiments.plans.weights import (
+from mapt_bench.experiments.plans.network_weights import (
     LOADED,
     MaptWeights,
     NetworkWeights,
     WeightsReader,
     shipped_flow_files,
 )
+from mapt_bench.experiments.plans.variant import Group, UserCode, Variant
 from mapt_bench.files import file_sha256
 
 __all__ = [

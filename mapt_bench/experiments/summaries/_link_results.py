@@ -6,7 +6,7 @@ from typing import Any
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.experiments.plans.variant import Variant
-from mapt_bench.experiments.summaries.group_results import group_members
+from mapt_bench.experiments.summaries.result_tables import group_members
 from mapt_bench.metrics import LinkEvents
 from mapt_bench.metrics.link_rates import (
     FULL_OCCLUSIONS,

@@ -18,8 +18,7 @@ from mapt_bench.experiments.summaries.cell_scores import (
     cell_scores,
     class_scores,
 )
-from mapt_bench.experiments.summaries.group_results import scores_by_group
-from mapt_bench.experiments.summaries.result_tables import result_tables
+from mapt_bench.experiments.summaries.result_tables import result_tables, scores_by_group
 from mapt_bench.metrics import pat_variant, undefined_reasons
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError, nearest
-from mapt_bench.evaluation.evaluate import EvaluationSettings, evaluate_folders
+from mapt_bench.evaluation.folder_scoring import EvaluationSettings, evaluate_folders
 from mapt_bench.metrics.arithmetic import Block
 
 __all__ = [

@@ -1,17 +1,93 @@
-"""The gate: what changed between two results, and whether that is accepted."""
+"""The regression gate: limits, the changes between two results, and the verdict."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mapt_bench.compare._comparable import check_comparable, origin_notes, over_common_classes
-from mapt_bench.compare.limits import Limit
-from mapt_bench.errors import DataError
+from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.results.result_files import RUN, ResultFile, ResultRow, load_result
 from mapt_bench.results.result_views import HEADLINE, score_kind
 
-__all__ = ["BrokenLimit", "Change", "Comparison", "Missing", "compare_results"]
+__all__ = ["BrokenLimit", "Change", "Comparison", "Limit", "Missing", "compare_results"]
+
+_RELATIONS: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+_GRAMMAR = re.compile(
+    r"\s*(?P<score>[A-Za-z]\w*)\s*(?P<relation><=|>=|<|>)\s*(?P<threshold>[+-]?\d+(\.\d+)?)\s*"
+)
+
+_ROUNDING = 9
+"""Decimals kept of a change: a drop of exactly half a point is no more than half a point."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A change of a score that is not accepted.
+
+    Attributes:
+        score: Name of the score, for example ``"PAT"``.
+        relation: ``<``, ``<=``, ``>`` or ``>=``.
+        threshold: In percentage points for shares, in counts for ``IDSW`` and ``Frag``, in
+            seconds for ``seconds_per_frame``.
+    """
+
+    score: str
+    relation: str
+    threshold: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a limit from its one-line form.
+
+        Raises:
+            ConfigError: If the text does not have that form.
+
+        Example:
+            >>> Limit.parse("PAT<-0.5")
+            Limit(score='PAT', relation='<', threshold=-0.5)
+        """
+        found = _GRAMMAR.fullmatch(text)
+        if found is None:
+            raise ConfigError(
+                f"{text!r} is no limit; write SCORE, one of < <= > >=, and a number: "
+                "'PAT<-0.5' fails when PAT falls by more than 0.5 percentage points, "
+                "'IDSW>5' when there are more than 5 new id switches"
+            )
+        return cls(found["score"], found["relation"], float(found["threshold"]))
+
+    def check_known(self, scores: Iterable[str]) -> None:
+        """Refuse a limit on a score that no result has.
+
+        Raises:
+            ConfigError: With the nearest name.
+        """
+        known = set(scores)
+        if self.score not in known:
+            raise ConfigError(
+                f"the limit {self} names no score of these results; {nearest(self.score, known)}"
+            )
+
+    def is_broken_by(self, change: float) -> bool:
+        """Return whether a change (current minus baseline, in the limit's unit) is refused.
+
+        Example:
+            >>> Limit.parse("PAT<-0.5").is_broken_by((0.615 - 0.620) * 100)
+            False
+        """
+        return _RELATIONS[self.relation](round(change, _ROUNDING), self.threshold)
+
+    def __str__(self) -> str:
+        return f"{self.score}{self.relation}{self.threshold:g}"
+
 
 _FEWEST_SEQUENCES = 5
 """Below this, how many sequences got better says nothing."""

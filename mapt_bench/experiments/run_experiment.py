@@ -17,7 +17,15 @@ from mapt_bench.experiments.experiment_config import (
     SweepConfig,
 )
 from mapt_bench.experiments.plans.ablation_plan import ablation_plan
-from mapt_bench.experiments.plans.interval_plan import interval_plan
+from mapt_bench.experiments.plans.data_source import DataSource, folder_source, suite_source
+from mapt_bench.experiments.plans.network_weights import (
+    BY_NAME,
+    LOADED,
+    MaptWeights,
+    NetworkWeights,
+    WeightsReader,
+    shipped_flow_files,
+)
 from mapt_bench.experiments.plans.plan import Plan
 from mapt_bench.experiments.plans.segment_sources import (
     FOUND_BY_MAPT,
@@ -26,18 +34,9 @@ from mapt_bench.experiments.plans.segment_sources import (
     SegmentSource,
     parse_segments,
 )
-from mapt_bench.experiments.plans.source import DataSource, folder_source, suite_source
-from mapt_bench.experiments.plans.stress_plan import stress_plan
+from mapt_bench.experiments.plans.sweep_plans import interval_plan, stress_plan
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import added_variant, flow_variant
-from mapt_bench.experiments.plans.weights import (
-    BY_NAME,
-    LOADED,
-    MaptWeights,
-    NetworkWeights,
-    WeightsReader,
-    shipped_flow_files,
-)
 from mapt_bench.experiments.summaries.run_result import run_result
 from mapt_bench.files import write_json
 from mapt_bench.labels import label_space

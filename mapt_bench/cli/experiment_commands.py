@@ -1,0 +1,387 @@
+"""``mapt-bench ablate``, ``sweep-interval`` and ``stress``: experiments with the same options."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import yaml
+
+from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, THRESHOLDS
+from mapt_bench.cli.options import (
+    complete_label_space,
+    complete_row,
+    complete_segments,
+    complete_suite,
+    emit_json,
+    json_option,
+    path_type,
+    progress_bar,
+)
+from mapt_bench.experiments import (
+    DEFAULT_LEVELS,
+    SEGMENTS_FORM,
+    AblationConfig,
+    ExperimentConfig,
+    Schedule,
+    Skip,
+    StressConfig,
+    SweepConfig,
+    check_config,
+    run_ablation,
+    run_stress,
+    run_sweep,
+)
+from mapt_bench.reports.plots import write_plots
+from mapt_bench.reports.run_tables import run_tables, stress_tables
+from mapt_bench.reports.stress_plots import write_stress_plots
+from mapt_bench.reports.table_formats import print_table, write_tables
+from mapt_bench.reports.tables import Table
+from mapt_bench.weights import DEFAULT_MAPT
+
+__all__ = [
+    "ablate",
+    "experiment_options",
+    "network_options",
+    "run_and_show",
+    "stress",
+    "sweep_interval",
+    "thresholds_option",
+]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def experiment_options(function: _Function) -> _Function:
+    """Add the options that all experiments have."""
+    options = (
+        click.option(
+            "--data",
+            type=path_type,
+            help="Run on this folder with panoptic_maps and images. Default: --suite. "
+            "Example: --data KITTI_STEP",
+        ),
+        click.option(
+            "--suite",
+            shell_complete=complete_suite,
+            metavar="NAME",
+            help="Run on this suite of synthetic videos: quick, bench (numbers to report), tiny "
+            "(trials), stress, train or val. Default: quick; for stress tests, stress. "
+            "Example: --suite tiny",
+        ),
+        click.option(
+            "--segments",
+            shell_complete=complete_segments,
+            metavar=SEGMENTS_FORM,
+            help="Link these segments with every tracker: MAPT's detections (mapt), ground-truth "
+            "segments without identities (groundtruth), the same with mild faults (noisy), "
+            "detections by the weights NAME or FILE, or the predictions in DIR. ablate takes "
+            "several kinds, separated by commas. Default: groundtruth; on suites mapt,groundtruth "
+            "in ablate and mapt in sweep-interval. Example: --segments mapt,groundtruth",
+        ),
+        click.option(
+            "--add",
+            shell_complete=complete_row,
+            multiple=True,
+            metavar="ROW",
+            help=f"Run one more row: {ROW_FORM}. NAME is a tracker of this package, an installed "
+            "one, or package.module:Class. Repeatable. Example: --add my_module:MyTracker+memory",
+        ),
+        click.option(
+            "--dataset",
+            shell_complete=complete_label_space,
+            metavar="NAME",
+            help="Use this label space for --data: a built-in name or a YAML file. "
+            "Example: --dataset kitti-step",
+        ),
+        click.option(
+            "--encoding",
+            metavar="NAME",
+            help="Read the maps of --data in this encoding. Example: --encoding kitti-step",
+        ),
+        click.option(
+            "--out",
+            type=path_type,
+            help="Write the run to this folder. An existing run is resumed. "
+            "Default: runs/<command>-<time>. Example: --out runs/mine",
+        ),
+        click.option(
+            "-j",
+            "jobs",
+            default=1,
+            show_default=True,
+            help="Run this number of worker processes. Example: -j 2",
+        ),
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            help="Seed the order and faults of segments, and resampling. Example: --seed 1",
+        ),
+        click.option(
+            "--show-config",
+            is_flag=True,
+            help="Print all options of this run as YAML and stop.",
+        ),
+        json_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return thresholds_option(function)
+
+
+def thresholds_option(function: _Function) -> _Function:
+    """Add ``--thresholds``, with the same default in every command that runs trackers."""
+    return click.option(
+        "--thresholds",
+        type=click.Choice(THRESHOLDS),
+        default=DEFAULT_THRESHOLDS,
+        show_default=True,
+        help="Run trackers with thresholds tuned on the suite val, or with the published ones. "
+        "Settings in a row override both. Example: --thresholds published",
+    )(function)
+
+
+def network_options(function: _Function) -> _Function:
+    """Add ``--weights`` and ``--flow-weights``."""
+    options = (
+        click.option(
+            "--weights",
+            metavar="NAME|FILE|none",
+            help="Run MAPT with these weights: the name of shipped weights, a file that train "
+            f"wrote, or none to run without MAPT. Default: {DEFAULT_MAPT}. "
+            "Example: --weights mapt-tiny",
+        ),
+        click.option(
+            "--flow-weights",
+            multiple=True,
+            metavar="NAME=FILE",
+            help="Run this flow network with trained weights. Repeatable. The shipped narrow "
+            "FlowNet2 needs only its name, flow:flownet2-narrow. "
+            "Example: --flow-weights flow:raft-small=raft_small.pth",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _memory_option(function: _Function) -> _Function:
+    """Add ``--memory`` of the experiments that run rows with and without memory."""
+    return click.option(
+        "--memory",
+        default=DEFAULT_MEMORY,
+        show_default=True,
+        metavar="N",
+        help="Keep a lost track for N frames in rows named +memory. Example: --memory 20",
+    )(function)
+
+
+def run_and_show(
+    run: Callable[..., dict[str, Any]],
+    config: ExperimentConfig,
+    *,
+    json_file: str | None,
+    show_config: bool,
+    tables_of: Callable[[dict[str, Any]], list[Table]] = run_tables,
+    write_pictures: Callable[[dict[str, Any], Path], list[Path]] = write_plots,
+) -> int:
+    """Run an experiment, print its tables, and write tables and plots to the run folder.
+
+    Args:
+        run: Function that runs an experiment of this kind of configuration.
+        config: All options.
+        json_file: File of ``--json``, ``-`` for stdout, or ``None``.
+        show_config: Whether to print the configuration instead.
+        tables_of: Function that returns the tables of a result.
+        write_pictures: Function that writes the plots of a result to a folder.
+
+    Raises:
+        ConfigError: If options do not go together, or ``--out`` holds another run.
+        DataError: If the data are unusable or a file cannot be written.
+    """
+    check_config(config)
+    if show_config:
+        click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
+        return 0
+    placed = config.with_folder()
+    folder = placed.out or Path()
+    result = run(placed, progress=_progress)
+    tables = tables_of(result)
+    for name in ("tables.csv", "tables.tex", "tables.md"):
+        write_tables(tables, folder / name)
+    write_pictures(result, folder)
+    if not emit_json(json_file, result):
+        for table in tables:
+            print_table(table)
+        click.echo(f"run: {folder} (results.json, tables, plots)")
+    return 0
+
+
+def _progress(schedule: Schedule) -> AbstractContextManager[Callable[[int], None]]:
+    """Report skipped parts of a stress test, and show a progress bar over work units."""
+    _report_skips(schedule.skips_of_stress)
+    return progress_bar(schedule.plan.experiment, len(schedule.units()))
+
+
+def _report_skips(skips: Sequence[Skip]) -> None:
+    """Report on stderr, in one line, what is skipped."""
+    if not skips:
+        return
+    first, others = skips[0], len(skips) - 1
+    more = f" (and {others} more, listed in the result)" if others else ""
+    click.echo(f"not run: {first.sequence or first.tracker}: {first.reason}{more}", err=True)
+
+
+@click.command(
+    "ablate",
+    epilog="""\b
+Examples:
+  mapt-bench ablate -j 2
+  mapt-bench ablate --data DATA --segments PREDICTIONS --memory 20 --out runs/mine --json -
+  mapt-bench ablate --suite tiny --add my_module:MyTracker+memory --out runs/tracker
+""",
+)
+@_memory_option
+@click.option(
+    "--switch",
+    "switches",
+    multiple=True,
+    metavar="NAME|KEY=VALUE|all",
+    help="Add a row of MAPT with this component removed at inference, or with a setting changed. "
+    "all adds one row for each component. Repeatable. Pass an unknown name to list the valid "
+    "ones. Example: --switch static --switch proximity=centroid",
+)
+@click.option(
+    "--trained",
+    multiple=True,
+    metavar="NAME|NAME=FILE",
+    help="Compare a network that was trained without a component, in separate tables: shipped "
+    "weights, or your own. Repeatable. Example: --trained mapt-tiny-appearance",
+)
+@click.option(
+    "--reference",
+    shell_complete=complete_row,
+    metavar="ROW",
+    help="Compute paired differences to this row. Pass an unknown row to list the valid ones. "
+    "Example: --reference mapt:motion+memory  [default: mapt+memory; without MAPT, both]",
+)
+@network_options
+@experiment_options
+def ablate(
+    json_file: str | None,
+    show_config: bool,
+    **options: Any,  # noqa: ANN401 - what click collects
+) -> int:
+    """Run the ablation: cues, track memory and fusion order on the same segments.
+
+    The rows are MAPT's motion head, its appearance head and both, each with and without track
+    memory; other fusion orders; and optical flow instead of the motion head. Baselines are copying
+    the last masks, IoU, SORT, ByteTrack and hand-crafted appearance. Unlinked segments are the
+    lower bound, ground-truth identities the upper bound. All rows link the same segments: MAPT's
+    detections, then ground-truth segments. The run folder holds the result, tables and plots.
+    """
+    config = AblationConfig.from_cli(**options)
+    return run_and_show(run_ablation, config, json_file=json_file, show_config=show_config)
+
+
+@click.command(
+    "sweep-interval",
+    epilog="""\b
+Examples:
+  mapt-bench sweep-interval -j 2
+  mapt-bench sweep-interval -j 2 --flow-weights flow:flownet2-narrow
+  mapt-bench sweep-interval --add both+memory --add my_module:MyTracker -j 2
+  mapt-bench sweep-interval --data DATA --drop 1,2,4 --out runs/drop --json drop.json
+""",
+)
+@click.option(
+    "--drop",
+    metavar="TAUS",
+    help="Keep only every tau-th frame, for trackers and ground truth, and average scores over "
+    "all tau phases. Example: --drop 1,2,4",
+)
+@click.option(
+    "--pair", metavar="TAUS", help="Pair frame t with frame t - tau. Example: --pair 1,2,3"
+)
+@click.option(
+    "--memory",
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Keep a lost track for N frames in every row that supports memory. These rows are named "
+    "+memory. Example: --memory 10",
+)
+@network_options
+@experiment_options
+def sweep_interval(
+    json_file: str | None,
+    show_config: bool,
+    **options: Any,  # noqa: ANN401 - what click collects
+) -> int:
+    """Evaluate trackers over temporal intervals: dropped frames and pairing intervals.
+
+    TAUS are whole numbers of frames, separated by commas. Without --drop and --pair, both sweeps
+    run with 1,2,3,5. Scores at different tau are not comparable by themselves, so each tau has two
+    reference rows: copying the last masks, and the oracle. Each head of MAPT has a row, and each
+    flow network that you name.
+    """
+    config = SweepConfig.from_cli(**options)
+    return run_and_show(run_sweep, config, json_file=json_file, show_config=show_config)
+
+
+@click.command(
+    "stress",
+    epilog="""\b
+Examples:
+  mapt-bench stress occlusion -j 2
+  mapt-bench stress motion --data DATA --stressor drop --levels 1,2 --out runs/drop --json -
+  mapt-bench stress occlusion --add mapt+memory --add my_module:MyTracker -j 2
+""",
+)
+@click.argument("kind", metavar="occlusion|motion|similarity|image")
+@click.option(
+    "--stressor",
+    "stressors",
+    multiple=True,
+    metavar="NAME",
+    help="Apply this stressor of the kind. Repeatable. Default: all of the kind; for occlusion, "
+    "all but poles. Example: --stressor bars",
+)
+@click.option(
+    "--levels",
+    default=",".join(map(str, DEFAULT_LEVELS)),
+    show_default=True,
+    metavar="LEVELS",
+    help="Apply these levels from 1 (mild) to 5. Level 0, the unchanged videos, always runs. "
+    "Example: --levels 1,3",
+)
+@_memory_option
+@network_options
+@experiment_options
+def stress(
+    json_file: str | None,
+    show_config: bool,
+    **options: Any,  # noqa: ANN401 - what click collects
+) -> int:
+    """Evaluate trackers under occlusion, fast motion, look-alikes or image corruption.
+
+    The result has scores by level; association accuracy by visible fraction and by length of the
+    occlusion gap; recovery after occlusion, with its precision; and, for motion, the break point:
+    the displacement at which half of the associations are lost. Ground truth and segments are
+    stressed like the videos.
+
+    Without --data, the suite 'stress' is used: synthetic videos that are easy without stress. Each
+    kind takes three to six minutes on two cores with -j 2. The default is --segments groundtruth,
+    so that every loss is due to the stress.
+    """
+    return run_and_show(
+        run_stress,
+        StressConfig.from_cli(**options),
+        json_file=json_file,
+        show_config=show_config,
+        tables_of=stress_tables,
+        write_pictures=write_stress_plots,
+    )
