@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import LabelSpace
@@ -125,6 +124,8 @@ def _merge(
 
 def _erode(index_map: NDArray[np.int32], segment: int, width_px: int) -> bool:
     """Take a rim off a segment unless nothing would be left; return whether it was taken."""
+    from scipy import ndimage  # slow to import
+
     mask = index_map == segment
     core = ndimage.binary_erosion(mask, iterations=width_px)
     if not core.any():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 PUBLIC = {
-    "AblationConfig": "mapt_bench.experiments",
+    "AblationConfig": "mapt_bench.experiments.experiment_config",
     "Association": "mapt_bench.tracking",
     "ConfigError": "mapt_bench.errors",
     "DataError": "mapt_bench.errors",
@@ -22,8 +22,8 @@ PUBLIC = {
     "Limit": "mapt_bench.compare",
     "PanopticMap": "mapt_bench.labels",
     "Scorer": "mapt_bench.evaluation",
-    "StressConfig": "mapt_bench.experiments",
-    "SweepConfig": "mapt_bench.experiments",
+    "StressConfig": "mapt_bench.experiments.experiment_config",
+    "SweepConfig": "mapt_bench.experiments.experiment_config",
     "Video": "mapt_bench.labels",
     "as_panoptic_map": "mapt_bench.labels",
     "build_tracker": "mapt_bench.interface",
@@ -35,9 +35,9 @@ PUBLIC = {
     "open_maps": "mapt_bench.data",
     "open_suite": "mapt_bench.synthetic.suites",
     "open_videos": "mapt_bench.data",
-    "run_ablation": "mapt_bench.experiments",
-    "run_stress": "mapt_bench.experiments",
-    "run_sweep": "mapt_bench.experiments",
+    "run_ablation": "mapt_bench.experiments.run_experiment",
+    "run_stress": "mapt_bench.experiments.run_experiment",
+    "run_sweep": "mapt_bench.experiments.run_experiment",
     "run_tracker": "mapt_bench.tracking",
 }
 """The module of each public name. Add a name here, and its import below."""
@@ -55,12 +55,12 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.evaluation import EvaluationResult as EvaluationResult
     from mapt_bench.evaluation import Scorer as Scorer
     from mapt_bench.evaluation.streaming import evaluate as evaluate
-    from mapt_bench.experiments import AblationConfig as AblationConfig
-    from mapt_bench.experiments import StressConfig as StressConfig
-    from mapt_bench.experiments import SweepConfig as SweepConfig
-    from mapt_bench.experiments import run_ablation as run_ablation
-    from mapt_bench.experiments import run_stress as run_stress
-    from mapt_bench.experiments import run_sweep as run_sweep
+    from mapt_bench.experiments.experiment_config import AblationConfig as AblationConfig
+    from mapt_bench.experiments.experiment_config import StressConfig as StressConfig
+    from mapt_bench.experiments.experiment_config import SweepConfig as SweepConfig
+    from mapt_bench.experiments.run_experiment import run_ablation as run_ablation
+    from mapt_bench.experiments.run_experiment import run_stress as run_stress
+    from mapt_bench.experiments.run_experiment import run_sweep as run_sweep
     from mapt_bench.interface import build_tracker as build_tracker
     from mapt_bench.interface import load_mapt as load_mapt
     from mapt_bench.labels import LabelSpace as LabelSpace

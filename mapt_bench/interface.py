@@ -14,9 +14,9 @@ from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName, 
 from mapt_bench.baselines.tracker_options import FlowOptions, MaptOptions
 from mapt_bench.baselines.user_trackers import wrapped_tracker
 from mapt_bench.errors import ConfigError, missing_extra
+from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT
 from mapt_bench.experiments.plans.network_weights import MaptWeights, read_mapt_weights
 from mapt_bench.experiments.plans.segment_sources import (
-    FOUND_BY_MAPT,
     SegmentSource,
     parse_segments,
     saved_segments,

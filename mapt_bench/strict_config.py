@@ -1,4 +1,4 @@
-"""Strict configuration: YAML and mappings to frozen dataclasses. No typing error passes unnoticed.
+"""Strict configuration: YAML and mappings to frozen dataclasses. Typing errors are refused.
 
 A key that occurs twice in a file, an unknown key and a value of the wrong type are errors. Each
 message names the key with dots (``optimizer.lr``), the nearest valid name, and the file.
@@ -7,7 +7,7 @@ message names the key with dots (``optimizer.lr``), the nearest valid name, and 
 import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -49,7 +49,7 @@ def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
 _Loader.add_constructor("tag:yaml.org,2002:map", _unique_keys)
 
 
-def load_yaml(  # what it returns depends on the document
+def load_yaml(  # the document decides the type of the result
     text: str, *, where: object | None = None, expected: str = "a YAML mapping"
 ) -> Any:  # noqa: ANN401
     """Parse a YAML document.
@@ -126,7 +126,8 @@ def from_mapping(
 
     Args:
         kind: A dataclass. Its fields are true or false, numbers, text, paths, ``Literal``, tuples,
-            mappings of text to values, dataclasses, or one of these or ``None``.
+            mappings of text to values, dataclasses, or unions of these. A union takes its first
+            member that fits; ``None`` is allowed where it is a member.
         data: From YAML or JSON. Missing keys take their defaults.
         what: Description of the whole, for messages.
         where: File, for messages.
@@ -140,11 +141,16 @@ def from_mapping(
     section = prefix[:-1] or what
     given = check_mapping(data, names, what=section, where=where, prefix=prefix)
     hints = get_type_hints(kind)
+    for field in fields(kind):  # type: ignore[arg-type]  # a dataclass
+        has_default = field.default is not MISSING or field.default_factory is not MISSING
+        if not has_default and field.name not in given:
+            raise ConfigError(
+                f"{section} lacks the key {field.name!r}; expected {_meaning(hints[field.name])}",
+                where=where,
+            )
     values = {key: _value(hints[key], given[key], f"{prefix}{key}", where) for key in given}
     try:
         return kind(**values)
-    except TypeError as problem:  # a field without a default is missing
-        raise ConfigError(f"{section} lacks a key ({problem})", where=where) from problem
     except ConfigError as problem:
         raise ConfigError(problem.message, where=problem.where or where) from problem
 
@@ -189,11 +195,10 @@ def _where_and_why(problem: Exception) -> str:
 
 
 def _value(hint: Any, value: object, key: str, where: object | None) -> Any:  # noqa: ANN401 - as typed
-    """Return a value as its field wants it, or refuse it."""
+    """Convert a value to the type of its field, or refuse it."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        inner = next(each for each in arguments if each is not type(None))
-        return None if value is None else _value(inner, value, key, where)
+        return _member(arguments, value, key, where)
     if origin is Literal:
         if value not in arguments:
             hinted = nearest(str(value), [str(each) for each in arguments])
@@ -208,26 +213,67 @@ def _value(hint: Any, value: object, key: str, where: object | None) -> Any:  # 
     return _scalar(hint, value, key, where)
 
 
+def _meaning(hint: Any) -> str:  # noqa: ANN401 - as typed
+    """Return what a field expects, for messages."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return _meaning(next(each for each in arguments if each is not type(None)))
+    if origin is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if origin is tuple:
+        return _list_meaning(arguments)
+    if origin in (dict, Mapping):
+        return "a mapping of names to values"
+    return f"a mapping with the keys {_key_list(hint)}" if is_dataclass(hint) else _MEANING[hint]
+
+
+def _list_meaning(kinds: tuple[Any, ...]) -> str:
+    length = "" if kinds[-1] is ... else f"{len(kinds)} "
+    if is_dataclass(kinds[0]):
+        return f"a list of {length}mappings with the keys {_key_list(kinds[0])}"
+    return f"a list of {length}{'numbers' if kinds[0] in (int, float) else 'values'}"
+
+
+def _key_list(kind: Any) -> str:  # noqa: ANN401 - a dataclass
+    return ", ".join(field.name for field in fields(kind))
+
+
+def _member(kinds: tuple[Any, ...], value: object, key: str, where: object | None) -> object:
+    """Return a value as the first member of a union that fits, or refuse it as the first member."""
+    if value is None and type(None) in kinds:
+        return None
+    first, *others = [each for each in kinds if each is not type(None)]
+    try:
+        return _value(first, value, key, where)
+    except ConfigError:
+        for kind in others:
+            with suppress(ConfigError):
+                return _value(kind, value, key, where)
+        raise
+
+
 def _tuple(kinds: tuple[Any, ...], value: object, key: str, where: object | None) -> object:
     any_length = kinds[-1] is ...
     if not isinstance(value, list | tuple) or not (any_length or len(value) == len(kinds)):
-        length = "" if any_length else f"{len(kinds)} "
-        parts = "numbers" if kinds[0] in (int, float) else "values"
-        raise ConfigError(f"{key} is {value!r}; expected a list of {length}{parts}", where=where)
-    return tuple(_value(kinds[0], part, key, where) for part in value)
+        raise ConfigError(f"{key} is {value!r}; expected {_list_meaning(kinds)}", where=where)
+    if is_dataclass(kinds[0]):  # the place in the list tells its entries apart
+        places = [f"{key}[{place}]" for place in range(len(value))]
+    else:
+        places = [key] * len(value)
+    return tuple(_value(kinds[0], *each, where) for each in zip(value, places, strict=True))
 
 
 def _mapping(kind: Any, value: object, key: str, where: object | None) -> object:  # noqa: ANN401
     if not isinstance(value, Mapping):
         raise ConfigError(f"{key} is {value!r}; expected a mapping of names to values", where=where)
-    if kind is object:  # the owner of the mapping checks its values
+    if kind is object:  # the caller checks the values of the mapping
         return {str(name): part for name, part in value.items()}
     return {str(name): _value(kind, part, f"{key}.{name}", where) for name, part in value.items()}
 
 
 def _scalar(kind: type, value: object, key: str, where: object | None) -> object:
     if kind is float and isinstance(value, str):
-        with suppress(ValueError):  # YAML takes 1e-4, without a point, for text
+        with suppress(ValueError):  # YAML reads 1e-4, without a point, as text
             value = float(value)
     if kind is float and type(value) is int:
         value = float(value)

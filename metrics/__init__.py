@@ -4,6 +4,19 @@ Feed :class:`SequenceScorer` the frames of a sequence, :func:`pool` the sums of 
 and read them with :func:`flat_scores` or :func:`reference_blocks`.
 """
 
+from mapt_bench.metrics._link_rates import (
+    FULL_OCCLUSIONS,
+    GAP_BINS,
+    Bin,
+    Rate,
+    break_point,
+    kept_by_displacement,
+    kept_by_gap,
+    kept_by_visibility,
+    kept_links,
+    recovered_by_gap,
+    right_returns,
+)
 from mapt_bench.metrics.link_events import LinkEvents, LinkOutcome, LinkRecorder, Sightings
 from mapt_bench.metrics.overlap import FrameOverlap, count_overlap
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, averaged_classes
@@ -17,23 +30,34 @@ from mapt_bench.metrics.scores import (
 )
 
 __all__ = [
+    "FULL_OCCLUSIONS",
+    "GAP_BINS",
     "HEADLINE",
     "SCORE_NAMES",
     "VARIANTS",
+    "Bin",
     "FrameOverlap",
     "LinkEvents",
     "LinkOutcome",
     "LinkRecorder",
     "PatVariant",
+    "Rate",
     "SequenceScorer",
     "SequenceSums",
     "Sightings",
     "averaged_classes",
+    "break_point",
     "count_overlap",
     "empty_sums",
     "flat_scores",
+    "kept_by_displacement",
+    "kept_by_gap",
+    "kept_by_visibility",
+    "kept_links",
     "pat_variant",
     "pool",
+    "recovered_by_gap",
     "reference_blocks",
+    "right_returns",
     "undefined_reasons",
 ]

@@ -1,1 +1,19 @@
-"""Results made readable: tables, plots and pages, comparisons and the gate. Sees results alone."""
+"""Results for people: tables, and plots. It reads results only, never the code that made them.
+
+The names below render whole results. :mod:`~mapt_bench.reports.tables` and
+:mod:`~mapt_bench.reports.table_formats` hold what all tables share.
+"""
+
+from mapt_bench.reports._cost_plots import write_cost_plots
+from mapt_bench.reports._run_tables import run_tables, stress_tables
+from mapt_bench.reports._stress_plots import write_stress_plots
+from mapt_bench.reports.plots import plot_training, write_plots
+
+__all__ = [
+    "plot_training",
+    "run_tables",
+    "stress_tables",
+    "write_cost_plots",
+    "write_plots",
+    "write_stress_plots",
+]

@@ -55,7 +55,7 @@ def test_a_mapping_becomes_a_dataclass():
         ({"count": 1, "conut": 2}, "the plan has an unknown key 'conut'; did you mean 'count'"),
         ({"count": 1, "inner": {"siez": 1}}, "unknown key 'inner.siez'; did you mean 'inner.size'"),
         ({"count": 1, "inner": 3}, "inner is 3; expected a mapping with the keys size, names"),
-        ({}, "the plan lacks a key"),
+        ({}, "the plan lacks the key 'count'; expected a whole number"),
         ({"count": 1.5}, "count is 1.5; expected a whole number"),
         ({"count": True}, "count is True; expected a whole number"),
         ({"count": None}, "count is None; expected a whole number"),

@@ -8,7 +8,7 @@ import torch
 
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.model import MaptAssociator, MaptCues, MaptState, mapt_config
-from mapt_bench.profiling.measurement import peak_mib
+from mapt_bench.profiling._measurement import peak_mib
 from mapt_bench.tracking import TwoStepSettings
 from model_speed.forced import forced_mapt, forced_mask_rcnn, noise_frames
 from model_speed.stopwatch import Stopwatch, watch_association, watch_model

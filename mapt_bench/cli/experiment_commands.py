@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import yaml
@@ -20,26 +20,21 @@ from mapt_bench.cli.options import (
     path_type,
     progress_bar,
 )
-from mapt_bench.experiments import (
+from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
     SEGMENTS_FORM,
     AblationConfig,
     ExperimentConfig,
-    Schedule,
-    Skip,
     StressConfig,
     SweepConfig,
-    check_config,
-    run_ablation,
-    run_stress,
-    run_sweep,
 )
-from mapt_bench.reports.plots import write_plots
-from mapt_bench.reports.run_tables import run_tables, stress_tables
-from mapt_bench.reports.stress_plots import write_stress_plots
+from mapt_bench.reports import run_tables, stress_tables, write_plots, write_stress_plots
 from mapt_bench.reports.table_formats import print_table, write_tables
 from mapt_bench.reports.tables import Table
 from mapt_bench.weights import DEFAULT_MAPT
+
+if TYPE_CHECKING:
+    from mapt_bench.experiments import Schedule, Skip
 
 __all__ = [
     "ablate",
@@ -202,6 +197,9 @@ def run_and_show(
         ConfigError: If options do not go together, or ``--out`` holds another run.
         DataError: If the data are unusable or a file cannot be written.
     """
+    # Imported here, because completing a name and --help must start fast.
+    from mapt_bench.experiments import check_config
+
     check_config(config)
     if show_config:
         click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
@@ -220,13 +218,13 @@ def run_and_show(
     return 0
 
 
-def _progress(schedule: Schedule) -> AbstractContextManager[Callable[[int], None]]:
+def _progress(schedule: "Schedule") -> AbstractContextManager[Callable[[int], None]]:
     """Report skipped parts of a stress test, and show a progress bar over work units."""
     _report_skips(schedule.skips_of_stress)
     return progress_bar(schedule.plan.experiment, len(schedule.units()))
 
 
-def _report_skips(skips: Sequence[Skip]) -> None:
+def _report_skips(skips: "Sequence[Skip]") -> None:
     """Report on stderr, in one line, what is skipped."""
     if not skips:
         return
@@ -283,6 +281,8 @@ def ablate(
     lower bound, ground-truth identities the upper bound. All rows link the same segments: MAPT's
     detections, then ground-truth segments. The run folder holds the result, tables and plots.
     """
+    from mapt_bench.experiments import run_ablation
+
     config = AblationConfig.from_cli(**options)
     return run_and_show(run_ablation, config, json_file=json_file, show_config=show_config)
 
@@ -328,6 +328,8 @@ def sweep_interval(
     reference rows: copying the last masks, and the oracle. Each head of MAPT has a row, and each
     flow network that you name.
     """
+    from mapt_bench.experiments import run_sweep
+
     config = SweepConfig.from_cli(**options)
     return run_and_show(run_sweep, config, json_file=json_file, show_config=show_config)
 
@@ -377,6 +379,8 @@ def stress(
     kind takes three to six minutes on two cores with -j 2. The default is --segments groundtruth,
     so that every loss is due to the stress.
     """
+    from mapt_bench.experiments import run_stress
+
     return run_and_show(
         run_stress,
         StressConfig.from_cli(**options),

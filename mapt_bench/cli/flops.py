@@ -84,9 +84,8 @@ def command(
         from mapt_bench.results import load_result
 
         load_result(scores)  # report a wrong file before the counting
-    # Imported here because they import torch, and --help must start fast.
-    from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report, step_count
-    from mapt_bench.profiling.measurement import MeasureSettings
+    # Imported here, because --help must start fast. Wrong settings are refused without torch.
+    from mapt_bench.profiling import FlopsSettings, MeasureSettings, make_flops_report
 
     settings = FlopsSettings(
         targets=targets,
@@ -98,11 +97,11 @@ def command(
         else None,
         has_curves=plots is not None,
     )
-    with progress_bar("counting", step_count(settings)) as advance:
+    with progress_bar("counting", settings.step_count) as advance:
         cost = make_flops_report(settings, advance)
     _write_files(cost, csv_file, latex_file, markdown_file)
     if plots is not None:
-        from mapt_bench.reports.cost_plots import write_cost_plots
+        from mapt_bench.reports import write_cost_plots
 
         write_cost_plots(cost, plots, scores=scores)
     if not emit_json(json_file, cost):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,22 +25,18 @@ from mapt_bench.cli.options import (
     path_type,
     progress_bar,
 )
-from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.errors import ConfigError
-from mapt_bench.evaluation.tracking_run import SequenceRun, track_videos
-from mapt_bench.experiments.plans.segment_sources import (
-    SEGMENTS_FORM,
-    SegmentSource,
-    saved_segments,
-)
-from mapt_bench.interface import default_segments, segments_to_link, tracker_choice
-from mapt_bench.labels import LabelSpace, Video
+from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Cell, Column, Table
-from mapt_bench.synthetic.fingerprints import check_suite
-from mapt_bench.tracking import Segmenter, Tracker
 from mapt_bench.weights import weights_in_use
+
+if TYPE_CHECKING:
+    from mapt_bench.evaluation.tracking_run import SequenceRun
+    from mapt_bench.experiments import SegmentSource
+    from mapt_bench.labels import LabelSpace, Video
+    from mapt_bench.tracking import Segmenter, Tracker
 
 __all__ = ["command"]
 
@@ -74,10 +71,11 @@ Examples:
     "--segments",
     shell_complete=complete_segments,
     metavar=SEGMENTS_FORM,
-    show_default="groundtruth; for mapt what it finds itself",
-    help="Link these segments: what MAPT finds, ground-truth segments without identities, the same "
-    "with mild faults, what the weights NAME or FILE find, or the predictions in DIR. Not for "
-    "trackers that find their own. Example: --segments mapt-tiny",
+    show_default="groundtruth; for mapt, its own detections",
+    help="Link these segments: MAPT's detections (mapt), ground-truth segments without identities "
+    "(groundtruth), the same with mild faults (noisy), detections by the weights NAME or FILE, or "
+    "the predictions in DIR. Not for trackers that find their own segments. "
+    "Example: --segments mapt-tiny",
 )
 @click.option(
     "--pair",
@@ -92,11 +90,13 @@ Examples:
     "--weights",
     type=path_type,
     metavar="FILE|NAME|DIR",
-    show_default="for mapt the shipped mapt-tiny",
-    help="Use these weights of MAPT or of a flow network, NAME for shipped ones; for flow:files "
-    "the folder of flow files. Example: --weights mapt-tiny",
+    show_default="for mapt, the shipped mapt-tiny",
+    help="Use these weights of MAPT or of a flow network: a file, or the name of shipped weights. "
+    "For flow:files, use the flow files of this folder. Example: --weights mapt-tiny",
 )
-@click.option("--random-weights", is_flag=True, help="Run a flow network untrained, for trials.")
+@click.option(
+    "--random-weights", is_flag=True, help="Run a flow network with random weights, for trials."
+)
 @click.option(
     "--device",
     default="cpu",
@@ -115,13 +115,13 @@ Examples:
     "--dataset",
     shell_complete=complete_label_space,
     metavar="NAME",
-    show_default="what DATA's dataset.json says, else kitti-step",
+    show_default="from DATA's dataset.json, else kitti-step",
     help="Use this label space: a built-in name or a YAML file. Example: --dataset kitti-step",
 )
 @click.option(
     "--encoding",
     metavar="NAME",
-    show_default="found out from the files",
+    show_default="detected from the files",
     help="Read the maps of DATA in this encoding. Example: --encoding kitti-step",
 )
 @click.option(
@@ -148,10 +148,15 @@ def command(
     out: Path,
     json_file: str | None,
 ) -> int:
-    """Run one tracker over each video of DATA and write KITTI-STEP maps to --out.
+    """Run one tracker on each video of DATA and write KITTI-STEP maps to --out.
 
-    DATA holds images, panoptic_maps, or both; trackers that read no images run on maps alone.
+    DATA holds images, panoptic_maps, or both. Trackers that read no images need panoptic_maps only.
     """
+    # Imported here, because completing a name and --help must start fast.
+    from mapt_bench.evaluation.tracking_run import track_videos
+    from mapt_bench.experiments.plans.segment_sources import SegmentSource, saved_segments
+    from mapt_bench.interface import default_segments, segments_to_link, tracker_choice
+
     row = parse_row(tracker)
     choice = tracker_choice(
         row,
@@ -172,12 +177,12 @@ def command(
     videos, labels = _videos(data, suite, dataset, encoding, kind)
     source = saved_segments(kind, videos, labels) if isinstance(kind, Path) else kind
 
-    def segmenter(index: int) -> Segmenter | None:
+    def segmenter(index: int) -> "Segmenter | None":
         if source is None:
             return None
         return source.segmenter(videos[index], index, 0, device=device)
 
-    def build(index: int) -> Tracker:
+    def build(index: int) -> "Tracker":
         return choice.build(videos[index], segmenter(index))
 
     frames = sum(video.info.frame_count for video in videos)
@@ -216,8 +221,11 @@ def _videos(
     suite: str | None,
     dataset: str | None,
     encoding: str | None,
-    kind: SegmentSource | Path | None,
-) -> tuple[Sequence[Video], LabelSpace]:
+    kind: "SegmentSource | Path | None",
+) -> "tuple[Sequence[Video], LabelSpace]":
+    from mapt_bench.data import open_videos, resolve_labels
+    from mapt_bench.synthetic.fingerprints import check_suite
+
     if suite is not None:
         if data is not None:
             raise ConfigError("DATA and --suite both say what to track; keep one of them")
@@ -231,8 +239,8 @@ def _videos(
     return open_videos(data, labels, encoding=encoding), labels
 
 
-def _table(runs: list[SequenceRun], choice: TrackerChoice, labels: str, thresholds: str) -> Table:
-    """Return one row a sequence, with a column for each step that gave identities."""
+def _table(runs: "list[SequenceRun]", choice: TrackerChoice, labels: str, thresholds: str) -> Table:
+    """Return one row per sequence, with a column for each step that assigned identities."""
     steps = sorted({step for run in runs for step in run.matches})
     counted = ("frames", "tracks", *steps, "recovered")
     columns = (Column("sequence"), *(Column(name, "integer") for name in counted))

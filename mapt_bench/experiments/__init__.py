@@ -1,88 +1,117 @@
-"""Experiments: plans made of cells. Runs resume where they stopped."""
+"""Experiments: plans made of cells. Runs resume where they stopped.
 
-from mapt_bench.experiments.engine.runner import Progress, no_progress, run_plan
-from mapt_bench.experiments.engine.schedule import Schedule
-from mapt_bench.experiments.experiment_config import (
-    AblationConfig,
-    ExperimentConfig,
-    StressConfig,
-    SweepConfig,
-)
-from mapt_bench.experiments.plans.ablation_plan import ablation_plan
-from mapt_bench.experiments.plans.data_source import DataSource, folder_source, suite_source
-from mapt_bench.experiments.plans.network_weights import (
-    MaptWeights,
-    NetworkWeights,
-    read_flow_weights,
-    read_mapt_weights,
-    shipped_flow_files,
-)
-from mapt_bench.experiments.plans.plan import Cell, Plan, Skip, Sweep
-from mapt_bench.experiments.plans.segment_sources import (
-    FOUND_BY_MAPT,
-    MILD_NOISE,
-    NOISY,
-    SAVED,
-    SEGMENTS_FORM,
-    SegmentSource,
-    parse_segments,
-)
-from mapt_bench.experiments.plans.sweep_plans import (
-    DEFAULT_LEVELS,
-    DEFAULT_TAUS,
-    interval_plan,
-    stress_plan,
-)
-from mapt_bench.experiments.plans.variant import Variant
-from mapt_bench.experiments.plans.variants import added_variant
-from mapt_bench.experiments.run_experiment import (
-    check_config,
-    run_ablation,
-    run_experiment,
-    run_stress,
-    run_sweep,
-)
-from mapt_bench.experiments.summaries.run_result import run_result
+Each name is imported at first use, so that a command can complete names and report wrong options
+without importing the readers, stressors and trackers that only a run needs.
+"""
 
-__all__ = [
-    "DEFAULT_LEVELS",
-    "DEFAULT_TAUS",
-    "FOUND_BY_MAPT",
-    "MILD_NOISE",
-    "NOISY",
-    "SAVED",
-    "SEGMENTS_FORM",
-    "AblationConfig",
-    "Cell",
-    "DataSource",
-    "ExperimentConfig",
-    "MaptWeights",
-    "NetworkWeights",
-    "Plan",
-    "Progress",
-    "Schedule",
-    "SegmentSource",
-    "Skip",
-    "StressConfig",
-    "Sweep",
-    "SweepConfig",
-    "Variant",
-    "ablation_plan",
-    "added_variant",
-    "check_config",
-    "folder_source",
-    "interval_plan",
-    "no_progress",
-    "parse_segments",
-    "read_flow_weights",
-    "read_mapt_weights",
-    "run_ablation",
-    "run_experiment",
-    "run_plan",
-    "run_result",
-    "run_stress",
-    "run_sweep",
-    "shipped_flow_files",
-    "stress_plan",
-    "suite_source",
-]
+import importlib
+from typing import TYPE_CHECKING
+
+_MODULES = {
+    "engine.runner": (
+        "Progress",
+        "no_progress",
+        "run_plan",
+    ),
+    "engine.schedule": ("Schedule",),
+    "experiment_config": (
+        "DEFAULT_LEVELS",
+        "DEFAULT_TAUS",
+        "FOUND_BY_MAPT",
+        "SEGMENTS_FORM",
+        "AblationConfig",
+        "ExperimentConfig",
+        "StressConfig",
+        "SweepConfig",
+    ),
+    "plans.ablation_plan": ("ablation_plan",),
+    "plans.data_source": (
+        "DataSource",
+        "folder_source",
+        "suite_source",
+    ),
+    "plans.network_weights": (
+        "MaptWeights",
+        "NetworkWeights",
+        "read_flow_weights",
+        "read_mapt_weights",
+        "shipped_flow_files",
+    ),
+    "plans.plan": (
+        "Cell",
+        "Plan",
+        "Skip",
+        "Sweep",
+    ),
+    "plans.segment_sources": ("MILD_NOISE", "NOISY", "SAVED", "SegmentSource", "parse_segments"),
+    "plans.sweep_plans": ("interval_plan", "stress_plan"),
+    "plans.variant": ("Variant",),
+    "plans.variants": ("added_variant",),
+    "run_experiment": (
+        "check_config",
+        "run_ablation",
+        "run_experiment",
+        "run_stress",
+        "run_sweep",
+    ),
+    "summaries.run_result": ("run_result",),
+}
+"""The names of this package by their module. Add a name here, and its import below."""
+
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [*_HOME]
+
+if TYPE_CHECKING:  # what type checkers and editors see
+    from mapt_bench.experiments.engine.runner import Progress as Progress
+    from mapt_bench.experiments.engine.runner import no_progress as no_progress
+    from mapt_bench.experiments.engine.runner import run_plan as run_plan
+    from mapt_bench.experiments.engine.schedule import Schedule as Schedule
+    from mapt_bench.experiments.experiment_config import DEFAULT_LEVELS as DEFAULT_LEVELS
+    from mapt_bench.experiments.experiment_config import DEFAULT_TAUS as DEFAULT_TAUS
+    from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT as FOUND_BY_MAPT
+    from mapt_bench.experiments.experiment_config import SEGMENTS_FORM as SEGMENTS_FORM
+    from mapt_bench.experiments.experiment_config import AblationConfig as AblationConfig
+    from mapt_bench.experiments.experiment_config import ExperimentConfig as ExperimentConfig
+    from mapt_bench.experiments.experiment_config import StressConfig as StressConfig
+    from mapt_bench.experiments.experiment_config import SweepConfig as SweepConfig
+    from mapt_bench.experiments.plans.ablation_plan import ablation_plan as ablation_plan
+    from mapt_bench.experiments.plans.data_source import DataSource as DataSource
+    from mapt_bench.experiments.plans.data_source import folder_source as folder_source
+    from mapt_bench.experiments.plans.data_source import suite_source as suite_source
+    from mapt_bench.experiments.plans.network_weights import MaptWeights as MaptWeights
+    from mapt_bench.experiments.plans.network_weights import NetworkWeights as NetworkWeights
+    from mapt_bench.experiments.plans.network_weights import read_flow_weights as read_flow_weights
+    from mapt_bench.experiments.plans.network_weights import read_mapt_weights as read_mapt_weights
+    from mapt_bench.experiments.plans.network_weights import (
+        shipped_flow_files as shipped_flow_files,
+    )
+    from mapt_bench.experiments.plans.plan import Cell as Cell
+    from mapt_bench.experiments.plans.plan import Plan as Plan
+    from mapt_bench.experiments.plans.plan import Skip as Skip
+    from mapt_bench.experiments.plans.plan import Sweep as Sweep
+    from mapt_bench.experiments.plans.segment_sources import MILD_NOISE as MILD_NOISE
+    from mapt_bench.experiments.plans.segment_sources import NOISY as NOISY
+    from mapt_bench.experiments.plans.segment_sources import SAVED as SAVED
+    from mapt_bench.experiments.plans.segment_sources import SegmentSource as SegmentSource
+    from mapt_bench.experiments.plans.segment_sources import parse_segments as parse_segments
+    from mapt_bench.experiments.plans.sweep_plans import interval_plan as interval_plan
+    from mapt_bench.experiments.plans.sweep_plans import stress_plan as stress_plan
+    from mapt_bench.experiments.plans.variant import Variant as Variant
+    from mapt_bench.experiments.plans.variants import added_variant as added_variant
+    from mapt_bench.experiments.run_experiment import check_config as check_config
+    from mapt_bench.experiments.run_experiment import run_ablation as run_ablation
+    from mapt_bench.experiments.run_experiment import run_experiment as run_experiment
+    from mapt_bench.experiments.run_experiment import run_stress as run_stress
+    from mapt_bench.experiments.run_experiment import run_sweep as run_sweep
+    from mapt_bench.experiments.summaries.run_result import run_result as run_result
+
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import a name at its first use."""
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+        globals()[name] = found
+        return found

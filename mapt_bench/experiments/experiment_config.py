@@ -10,11 +10,30 @@ from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.plans.segment_sources import FOUND_BY_MAPT
-from mapt_bench.experiments.plans.sweep_plans import DEFAULT_LEVELS, DEFAULT_TAUS
 from mapt_bench.strict_config import from_mapping
 
-__all__ = ["AblationConfig", "ExperimentConfig", "StressConfig", "SweepConfig"]
+__all__ = [
+    "DEFAULT_LEVELS",
+    "DEFAULT_TAUS",
+    "FOUND_BY_MAPT",
+    "SEGMENTS_FORM",
+    "AblationConfig",
+    "ExperimentConfig",
+    "StressConfig",
+    "SweepConfig",
+]
+
+FOUND_BY_MAPT = "mapt"
+"""Value of ``--segments`` for the detections of the command's MAPT."""
+
+SEGMENTS_FORM = "mapt|groundtruth|noisy|NAME|FILE|DIR"
+"""Values of ``--segments``."""
+
+DEFAULT_TAUS = (1, 2, 3, 5)
+"""Default temporal intervals of a sweep, in frames: those of the experiments in the paper."""
+
+DEFAULT_LEVELS = (1, 3, 5)
+"""Default levels of a stress test."""
 
 _Config = TypeVar("_Config", bound="ExperimentConfig")
 

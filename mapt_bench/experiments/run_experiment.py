@@ -11,6 +11,7 @@ from mapt_bench.data.encodings import encoding_by_name
 from mapt_bench.errors import ConfigError, DataError, TrackerError, nearest
 from mapt_bench.experiments.engine.runner import Progress, RunOutcome, no_progress, run_plan
 from mapt_bench.experiments.experiment_config import (
+    FOUND_BY_MAPT,
     AblationConfig,
     ExperimentConfig,
     StressConfig,
@@ -28,7 +29,6 @@ from mapt_bench.experiments.plans.network_weights import (
 )
 from mapt_bench.experiments.plans.plan import Plan
 from mapt_bench.experiments.plans.segment_sources import (
-    FOUND_BY_MAPT,
     NOISY,
     SAVED,
     SegmentSource,

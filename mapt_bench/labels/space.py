@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.labels._fields import color_field, flag_field, integer_field, mapping, text_field
-from mapt_bench.strict_config import load_yaml
+from mapt_bench.strict_config import from_mapping, load_yaml
 
 __all__ = ["LabelClass", "LabelSpace", "label_space", "label_space_names"]
 
@@ -167,39 +166,47 @@ class LabelSpace:
         Raises:
             ConfigError: If a key is missing or unknown, or a value has the wrong type.
         """
-        whole = "the label space"
-        fields = mapping(data, whole, {"name", "classes", "ignore_label"}, where)
-        name = text_field(fields, "name", whole, where)
-        entries = fields.get("classes")
-        if not isinstance(entries, list | tuple):
-            found = f"'classes' is {entries!r}" if "classes" in fields else "it has no 'classes'"
-            raise ConfigError(
-                f"{found}; expected a list of classes, each with id, name, thing and optionally "
-                "color [r, g, b]",
-                where=where,
+        read = from_mapping(_SpaceFile, data, what="the label space", where=where)
+        classes = [
+            LabelClass(
+                class_id=entry.id,
+                name=str(entry.name),
+                is_thing=entry.thing,
+                color=_spread_color(position) if entry.color is None else entry.color,
             )
-        classes = [_class(entry, position, where) for position, entry in enumerate(entries)]
+            for position, entry in enumerate(read.classes)
+        ]
         classes.sort(key=lambda entry: entry.class_id)
-        ignore_label = 255
-        if "ignore_label" in fields:
-            ignore_label = integer_field(fields, "ignore_label", whole, where)
         try:
-            return cls(name=name, classes=tuple(classes), ignore_label=ignore_label)
+            return cls(str(read.name), tuple(classes), read.ignore_label)
         except ConfigError as problem:
             raise ConfigError(problem.message, where=where or problem.where) from problem
 
 
-def _class(entry: object, position: int, where: object | None) -> LabelClass:
-    what = f"class {position + 1} of the list"
-    fields = mapping(entry, what, {"id", "name", "thing", "color"}, where)
-    return LabelClass(
-        class_id=integer_field(fields, "id", what, where),
-        name=text_field(fields, "name", what, where),
-        is_thing=flag_field(fields, "thing", what, where),
-        color=color_field(fields, "color", what, where)
-        if "color" in fields
-        else _spread_color(position),
-    )
+@dataclass(frozen=True)
+class _ClassEntry:
+    """One class in a label space file. A number is accepted as a name."""
+
+    id: int
+    name: str | int | float
+    thing: bool
+    color: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.color is not None and not all(0 <= part <= 255 for part in self.color):
+            raise ConfigError(
+                f"'color' of class {self.name!r} is {list(self.color)}; expected three whole "
+                "numbers [r, g, b] from 0 to 255"
+            )
+
+
+@dataclass(frozen=True)
+class _SpaceFile:
+    """The content of a label space file."""
+
+    name: str | int | float
+    classes: tuple[_ClassEntry, ...]
+    ignore_label: int = 255
 
 
 def _spread_color(position: int) -> tuple[int, int, int]:

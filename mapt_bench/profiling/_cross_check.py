@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.profiling._fvcore_counter import TracedCount, trace_operations
-from mapt_bench.profiling._torch_counter import WHOLE, Count, count_operations
-from mapt_bench.profiling.flops_target import InputSize, Target
-from mapt_bench.profiling.operator_table import MODES, Term, Work
+from mapt_bench.profiling._torch_counter import Count, count_operations
+from mapt_bench.profiling.flops_settings import InputSize, Target
+from mapt_bench.profiling.operator_table import MODES, WHOLE, Term, Work
 
 __all__ = ["TOLERANCE", "BothCounts", "CrossCheck", "relative_difference"]
 

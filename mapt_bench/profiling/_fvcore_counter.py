@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.profiling._torch_counter import WHOLE
 from mapt_bench.profiling.operator_table import (
     ACTIVATIONS,
     DATA_MOVEMENT,
     ELEMENTWISE,
     POOLING_OPERATORS,
     REDUCTIONS,
+    WHOLE,
     Term,
     Work,
     plain_name,

@@ -28,7 +28,7 @@ from mapt_bench.model import (
 )
 from mapt_bench.model.fpn import PYRAMID_LEVELS
 from mapt_bench.model.instance import TwiceRead
-from mapt_bench.profiling.flops_target import InputSize, Target, register
+from mapt_bench.profiling.flops_settings import InputSize, Target, register
 
 __all__ = ["BOX_SHARE", "MaptStepCost", "example_step", "register_mapt"]
 

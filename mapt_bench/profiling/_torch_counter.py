@@ -21,14 +21,13 @@ from mapt_bench.profiling.operator_table import (
     OPERATORS,
     POOLING_OPERATORS,
     REDUCTIONS,
+    WHOLE,
     Term,
     Work,
     plain_name,
 )
 
-__all__ = ["WHOLE", "Count", "count_operations"]
-
-WHOLE = "whole"
+__all__ = ["Count", "count_operations"]
 
 Shape = Sequence[int]
 Formula = Callable[..., Work]

@@ -5,15 +5,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.baselines import associator_names
 from mapt_bench.baselines.flownet2 import FlowNet2, NarrowWidth, narrow_flownet2
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError
 from mapt_bench.model import MOTION_DESIGNS, MotionConfig, MotionHead
 from mapt_bench.profiling._mapt_networks import register_mapt
-from mapt_bench.profiling.flops_target import TARGETS, InputSize, Target, register
+from mapt_bench.profiling.flops_settings import TARGETS, InputSize, Target, check_target, register
 from mapt_bench.user_code import attribute_of
 
-__all__ = ["find_target", "find_targets", "user_target", "without_network"]
+__all__ = ["find_target", "find_targets", "user_target"]
 
 
 def _pair_in_one(_: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
@@ -246,34 +245,14 @@ def _called(factory: Callable[[], object], name: str) -> object:
         ) from problem
 
 
-_FLOW = "flow:"
-_FLOW_WITHOUT_NETWORK = ("flow:dis", "flow:files")
-
-
-def without_network() -> tuple[str, ...]:
-    """Return the trackers without a network, which have no operations to count."""
-    return (*associator_names(), *_FLOW_WITHOUT_NETWORK)
-
-
 def find_target(name: str) -> Target:
     """Return the target with a name, or the target for ``package.module:build``.
 
     Raises:
         ConfigError: If there is none. The message suggests the nearest.
     """
-    if name.removeprefix(_FLOW) in TARGETS:  # a flow tracker's name means its network
-        return TARGETS[name.removeprefix(_FLOW)]
-    if name in without_network():
-        raise ConfigError(
-            f"tracker {name!r} has no network, so there are no operations to count; its cost is "
-            "time, which every run measures (seconds_per_frame)"
-        )
-    ours = {_FLOW, *(f"{each.partition(':')[0]}:" for each in TARGETS)}
-    if ":" in name and not any(name.startswith(prefix) for prefix in ours):
-        return user_target(name)
-    raise ConfigError(
-        f"no network {name!r}; {nearest(name, TARGETS)}; or give package.module:build"
-    )
+    known = check_target(name)
+    return TARGETS[known] if known in TARGETS else user_target(known)
 
 
 def find_targets(names: Sequence[str]) -> list[Target]:

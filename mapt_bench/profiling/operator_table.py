@@ -24,12 +24,16 @@ __all__ = [
     "POOLING_OPERATORS",
     "REDUCTIONS",
     "UNIT",
+    "WHOLE",
     "OperatorRow",
     "Term",
     "Work",
     "mode_terms",
     "plain_name",
 ]
+
+WHOLE = "whole"
+"""Name of the part that is the whole network."""
 
 UNIT = "GMACs: 10^9 multiply-adds, a multiply-add counts one"
 

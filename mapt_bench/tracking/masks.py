@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 __all__ = ["MAX_MASK_CELLS", "mask_stride", "segment_boxes", "soft_masks"]
 
@@ -73,6 +72,8 @@ def segment_boxes(index_map: NDArray[np.int32], count: int) -> NDArray[np.float6
         >>> segment_boxes(np.array([[-1, 0], [-1, 0]], dtype=np.int32), 1)
         array([[1., 0., 2., 2.]])
     """
+    from scipy import ndimage  # slow to import
+
     boxes = np.zeros((count, 4))
     for segment, place in enumerate(ndimage.find_objects(index_map + 1, max_label=count)):
         if place is not None:

@@ -125,7 +125,7 @@ def test_a_single_count_fails_only_if_strict(folder):
 
 def test_counts_that_disagree_fail_always(folder, monkeypatch):
     monkeypatch.setattr("mapt_bench.profiling._cross_check.TOLERANCE", -1.0)
-    monkeypatch.setattr("mapt_bench.profiling.flops_report.TOLERANCE", -1.0)
+    monkeypatch.setattr("mapt_bench.profiling._flops_report.TOLERANCE", -1.0)
     result = flops("some_net:Net", "--input", "64x64", "--mode", "conv")
     assert result.exit_code == 1
     assert "failed: some_net:Net, whole, mode conv: the counts differ" in result.stderr

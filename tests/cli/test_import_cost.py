@@ -45,6 +45,43 @@ def test_flops_help_needs_no_torch():
     assert "torch" not in loaded
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("flops", "nonsense"),
+        ("flops", "--mode", "nonsense"),
+        ("flops", "--input", "3"),
+        ("flops", "--measure", "--repeats", "0"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_of_flops_needs_no_torch(words):
+    code, loaded = run(*words)
+    assert code == 2
+    assert "torch" not in loaded
+
+
+COMPLETION = """
+import json, sys, click
+from mapt_bench.cli import main
+command = main.get_command(click.Context(main), {command!r})
+option = next(each for each in command.params if {option!r} in each.opts)
+found = [item.value for item in option.shell_complete(click.Context(command), "sort")]
+loaded = [name for name in {heavy!r} if name in sys.modules]
+print(json.dumps([found, loaded]))
+"""
+
+
+@pytest.mark.parametrize(("command", "option"), [("track", "--tracker"), ("ablate", "--add")])
+def test_rows_are_completed_without_readers_and_stressors(command, option):
+    heavy = (*HEAVY, "pycocotools", "mapt_bench.stress", "mapt_bench.synthetic")
+    script = COMPLETION.format(command=command, option=option, heavy=heavy)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert json.loads(done.stdout) == [["sort", "sort+memory"], []]
+
+
 @pytest.mark.parametrize("command", ["--help", "evaluate"])
 def test_help_needs_not_even_numpy_or_the_readers(command):
     words = [command] if command == "--help" else [command, "--help"]

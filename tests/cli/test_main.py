@@ -43,7 +43,7 @@ def test_help_names_every_command_and_the_exit_codes():
     assert outcome.exit_code == 0
     for command in COMMANDS:
         assert re.search(rf"^  {command}  +\S", outcome.stdout, re.MULTILINE), command
-    assert "0 fine, 1 a check failed, 2 wrong usage, 3 unusable data, 70 a crash" in re.sub(
+    assert "0 success, 1 a check failed, 2 wrong usage, 3 unusable data, 70 crash" in re.sub(
         r"\s+", " ", outcome.stdout
     )
 

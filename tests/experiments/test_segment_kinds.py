@@ -9,7 +9,7 @@ from helpers.small_runs import COPY, MOTION, ORACLE, UNLINKED, plan, source, wal
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import MILD_NOISE, Cell, SegmentSource, Variant, run_experiment
-from mapt_bench.experiments.engine.run_folder import claim_folder
+from mapt_bench.experiments.engine._run_folder import claim_folder
 from mapt_bench.experiments.engine.schedule import schedule_plan
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.experiments.plans.segment_sources import archive_path

@@ -37,26 +37,26 @@ def test_a_file_by_hand(tmp_path):
     [
         ("{", "is not valid YAML (line 1: expected the node content, but found '<stream end>')"),
         ("a: [1\nb: 2", "is not valid YAML (line 2: "),
-        ("", "the label space is None; expected a mapping with the keys classes, ignore_label"),
+        ("", "the label space is None; expected a mapping with the keys name, classes, ignore_"),
         ("[1]", "the label space is [1]; expected a mapping"),
-        ("name: x", "it has no 'classes'; expected a list of classes"),
-        ("name: x\nclasses: 7", "'classes' is 7; expected a list of classes"),
-        ("classes: []", "the label space has no 'name'; expected text"),
-        (classes(GROUND, name="[1]"), "'name' of the label space is [1]; expected text"),
+        ("name: x", "the label space lacks the key 'classes'; expected a list of mappings"),
+        ("name: x\nclasses: 7", "classes is 7; expected a list of mappings with the keys id, n"),
+        ("classes: []", "the label space lacks the key 'name'; expected text"),
+        (classes(GROUND, name="[1]"), "name is [1]; expected text"),
         (classes(GROUND, naem=1), "has an unknown key 'naem'; did you mean 'name'"),
-        (classes(GROUND, ignore_label="x"), "'ignore_label' of the label space is 'x'; expected a"),
-        (classes(GROUND, "7"), "class 2 of the list is 7; expected a mapping"),
-        (classes("{id: 0, name: ground}"), "class 1 of the list has no 'thing'; expected true or"),
-        (classes("{id: 0, thing: true}"), "class 1 of the list has no 'name'"),
-        (classes("{name: a, thing: true}"), "class 1 of the list has no 'id'"),
-        (classes("{id: 0, name: a, thing: 1}"), "'thing' of class 1 of the list is 1; expected"),
+        (classes(GROUND, ignore_label="x"), "ignore_label is 'x'; expected a whole number"),
+        (classes(GROUND, "7"), "classes[1] is 7; expected a mapping"),
+        (classes("{id: 0, name: ground}"), "classes[0] lacks the key 'thing'; expected true"),
+        (classes("{id: 0, thing: true}"), "classes[0] lacks the key 'name'"),
+        (classes("{name: a, thing: true}"), "classes[0] lacks the key 'id'"),
+        (classes("{id: 0, name: a, thing: 1}"), "classes[0].thing is 1; expected"),
         (
             classes("{id: 0.5, name: a, thing: true}"),
-            "'id' of class 1 of the list is 0.5; expected",
+            "classes[0].id is 0.5; expected",
         ),
-        (classes("{id: null, name: a, thing: true}"), "'id' of class 1 of the list is None"),
-        (classes("{id: 0, name: null, thing: true}"), "'name' of class 1 of the list is None"),
-        (classes("{id: 0, name: a, thing: true, color: red}"), "'color' of class 1 of the list is"),
+        (classes("{id: null, name: a, thing: true}"), "classes[0].id is None; expected"),
+        (classes("{id: 0, name: null, thing: true}"), "classes[0].name is None; expected"),
+        (classes("{id: 0, name: a, thing: true, color: red}"), "classes[0].color is 'red'"),
         (classes("{id: 0, name: a, thing: true, color: [1, 2, 256]}"), "from 0 to 255"),
         (classes(GROUND, GROUND), "class numbers must be unique and ascending, and names unique"),
     ],
@@ -68,6 +68,11 @@ def test_a_mistake_is_named_with_its_place(tmp_path, text, message):
     assert "\n" not in caught.value.message
     assert "Error" not in caught.value.message  # what Python calls it helps nobody
     assert caught.value.where == str(tmp_path / "my_labels.yaml")
+
+
+def test_a_number_is_a_name(tmp_path):
+    found = read(tmp_path, classes("{id: 0, name: 17, thing: false}", name=5))
+    assert (found.name, found.classes[0].name) == ("5", "17")
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mapt_bench.metrics import LinkEvents, LinkOutcome
-from mapt_bench.metrics.link_events import LINK, REAPPEARANCE, RETURN
-from mapt_bench.metrics.link_rates import (
+from mapt_bench.metrics._link_rates import (
     DISPLACEMENT_BINS,
     GAP_BINS,
     LEAST_BEYOND,
@@ -18,6 +17,7 @@ from mapt_bench.metrics.link_rates import (
     recovered_by_gap,
     right_returns,
 )
+from mapt_bench.metrics.link_events import LINK, REAPPEARANCE, RETURN
 
 KEPT, NEW, MISSED = LinkOutcome.KEPT, LinkOutcome.NEW, LinkOutcome.MISSED
 

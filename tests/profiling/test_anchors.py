@@ -4,11 +4,10 @@ import pytest
 import torch
 
 from mapt_bench.model import MOTION_DESIGNS
+from mapt_bench.profiling import make_flops_report
 from mapt_bench.profiling._cross_check import CrossCheck
-from mapt_bench.profiling._torch_counter import WHOLE
-from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
-from mapt_bench.profiling.flops_target import TARGETS, InputSize
-from mapt_bench.profiling.operator_table import MODES
+from mapt_bench.profiling.flops_settings import TARGETS, FlopsSettings, InputSize
+from mapt_bench.profiling.operator_table import MODES, WHOLE
 
 torch.set_num_threads(1)
 

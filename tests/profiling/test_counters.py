@@ -10,8 +10,8 @@ from torchvision.ops import DeformConv2d, deform_conv2d, nms, roi_align
 
 from mapt_bench.model.correlation import correlation
 from mapt_bench.profiling._fvcore_counter import trace_operations
-from mapt_bench.profiling._torch_counter import WHOLE, count_operations
-from mapt_bench.profiling.operator_table import MODES, Term
+from mapt_bench.profiling._torch_counter import count_operations
+from mapt_bench.profiling.operator_table import MODES, WHOLE, Term
 
 torch.set_num_threads(1)
 

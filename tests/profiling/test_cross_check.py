@@ -3,13 +3,11 @@ import torch
 from torch import nn
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling import _cross_check
+from mapt_bench.profiling import _cross_check, make_flops_report
 from mapt_bench.profiling._cross_check import CrossCheck
 from mapt_bench.profiling._fvcore_counter import TracedCount
-from mapt_bench.profiling._torch_counter import WHOLE
-from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
-from mapt_bench.profiling.flops_target import TARGETS, InputSize, Target, register
-from mapt_bench.profiling.operator_table import MODES, Term, Work
+from mapt_bench.profiling.flops_settings import TARGETS, FlopsSettings, InputSize, Target, register
+from mapt_bench.profiling.operator_table import MODES, WHOLE, Term, Work
 
 torch.set_num_threads(1)
 
@@ -100,7 +98,7 @@ class Untraceable(nn.Module):
 @pytest.fixture
 def probe(monkeypatch):
     def make(build):
-        monkeypatch.setattr("mapt_bench.profiling.flops_target.TARGETS", dict(TARGETS))
+        monkeypatch.setattr("mapt_bench.profiling.flops_settings.TARGETS", dict(TARGETS))
         monkeypatch.setitem(TARGETS, "probe", target(build))
         return FlopsSettings(targets=("probe",), inputs=("128x256",))
 

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 
 from mapt_bench.model import MAPT, DeformForm, mapt_config, mapt_config_names
+from mapt_bench.profiling import make_flops_report
 from mapt_bench.profiling._cross_check import CrossCheck
 from mapt_bench.profiling._mapt_networks import BOX_SHARE
-from mapt_bench.profiling._torch_counter import WHOLE, count_operations
-from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
-from mapt_bench.profiling.flops_target import TARGETS, InputSize
-from mapt_bench.profiling.operator_table import MODES
+from mapt_bench.profiling._torch_counter import count_operations
+from mapt_bench.profiling.flops_settings import TARGETS, FlopsSettings, InputSize
+from mapt_bench.profiling.operator_table import MODES, WHOLE
 
 torch.set_num_threads(1)
 

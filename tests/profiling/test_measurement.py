@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
-from mapt_bench.profiling.flops_target import InputSize
-from mapt_bench.profiling.measurement import Measurement, MeasureSettings, measure, measured
+from mapt_bench.profiling import make_flops_report
+from mapt_bench.profiling._measurement import Measurement, measure, measured
+from mapt_bench.profiling.flops_settings import FlopsSettings, InputSize, MeasureSettings
 
 torch.set_num_threads(1)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling.flops_report import FlopsSettings, make_flops_report
-from mapt_bench.profiling.flops_target import TARGETS
+from mapt_bench.profiling import make_flops_report
+from mapt_bench.profiling.flops_settings import TARGETS, FlopsSettings, network_names
 from mapt_bench.profiling.network_catalog import find_target, find_targets
 
 torch.set_num_threads(1)
@@ -192,3 +192,8 @@ def test_a_flow_tracker_stands_for_its_network():
 
 def test_without_names_every_network_of_the_package_is_counted():
     assert [target.name for target in find_targets([])] == list(TARGETS)
+
+
+def test_names_are_known_without_building_networks():
+    assert list(network_names()) == list(TARGETS)
+    assert FlopsSettings(targets=("flow:flownet2", "flownet2")).target_names() == ["flownet2"]

@@ -5,7 +5,7 @@ from helpers.costs import cost, cost_row
 from helpers.results import run, summary_row
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.reports.cost_plots import plot_cost_by_size, score_points, write_cost_plots
+from mapt_bench.reports._cost_plots import plot_cost_by_size, score_points, write_cost_plots
 from mapt_bench.reports.cost_tables import (
     claims_table,
     cost_tables,

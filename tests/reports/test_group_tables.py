@@ -1,8 +1,8 @@
 import pytest
 from helpers.results import interval, run, summary_row
 
+from mapt_bench.reports._run_tables import run_tables
 from mapt_bench.reports.difference_tables import differences_tables
-from mapt_bench.reports.run_tables import run_tables
 from mapt_bench.reports.score_tables import score_group_tables, score_groups, splits_table
 
 

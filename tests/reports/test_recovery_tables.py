@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
 from helpers.results import interval, run, summary_row
 
+from mapt_bench.reports._run_tables import run_tables
 from mapt_bench.reports.link_tables import full_occlusions_table
-from mapt_bench.reports.run_tables import run_tables
 
 
 def _rate(hits, n):

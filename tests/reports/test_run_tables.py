@@ -1,8 +1,7 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
 from helpers.results import interval, run, summary_row, sweep
 
-from mapt_bench.reports.difference_tables import differences_table
-from mapt_bench.reports.run_tables import (
+from mapt_bench.reports._run_tables import (
     CLAIMED,
     claims_table,
     run_tables,
@@ -10,6 +9,7 @@ from mapt_bench.reports.run_tables import (
     summary_table,
     sweep_table,
 )
+from mapt_bench.reports.difference_tables import differences_table
 from mapt_bench.reports.table_formats import render_table
 
 

@@ -5,8 +5,8 @@ from helpers.results import evaluation, interval, run, summary_row, sweep
 
 from mapt_bench.compare._comparison import compare_results
 from mapt_bench.errors import DataError
+from mapt_bench.reports._run_tables import run_tables, summary_table
 from mapt_bench.reports.plots import write_plots
-from mapt_bench.reports.run_tables import run_tables, summary_table
 from mapt_bench.results import load_result
 from mapt_bench.results.result_views import part_of, run_parts
 

@@ -64,7 +64,7 @@ def test_plain_data_reads_back_equal():
         ({**MINIMAL, "loss_weights": {"loss_a": "x"}}, "loss_weights.loss_a is 'x'"),
         ({**MINIMAL, "batch_size": 3, "accumulate": 2}, "not divisible by accumulate 2"),
         ({**MINIMAL, "checkpoint_every": 15}, "checkpoint_every is 15; expected a multiple"),
-        ({}, "the recipe lacks a key"),
+        ({}, "the recipe lacks the key 'model'; expected text"),
         ([], "the recipe is []; expected a mapping"),
     ],
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError
-from mapt_bench.experiments.engine.run_folder import claim_folder, read_unit, write_unit
+from mapt_bench.experiments.engine._run_folder import claim_folder, read_unit, write_unit
 from mapt_bench.experiments.engine.schedule import Schedule, ScheduledCell, Unit, schedule_plan
 from mapt_bench.experiments.engine.shared import Library, SharedVideo
 from mapt_bench.experiments.engine.unit import UnitResult, one_thread, run_unit

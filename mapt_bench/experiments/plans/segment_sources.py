@@ -14,6 +14,7 @@ from mapt_bench.data import StoredSequence
 from mapt_bench.data.fingerprint import maps_fingerprint
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
+from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT
 from mapt_bench.experiments.plans.network_weights import LOADED, MaptWeights, WeightsReader
 from mapt_bench.labels import LabelSpace, Video
 from mapt_bench.stress import Stress
@@ -22,12 +23,10 @@ from mapt_bench.tracking.archive import SegmentArchive, write_archive
 from mapt_bench.weights import shipped_weights
 
 __all__ = [
-    "FOUND_BY_MAPT",
     "MILD_NOISE",
     "NOISY",
     "OWN_SEGMENTS",
     "SAVED",
-    "SEGMENTS_FORM",
     "SegmentSource",
     "archive_path",
     "find_segments",
@@ -36,14 +35,8 @@ __all__ = [
     "saved_segments",
 ]
 
-FOUND_BY_MAPT = "mapt"
-"""What ``--segments`` calls the segments that the MAPT of the command finds."""
-
 OWN_SEGMENTS = "own"
 """What a table calls segments of which every row has its own."""
-
-SEGMENTS_FORM = "mapt|groundtruth|noisy|NAME|FILE|DIR"
-"""Values of ``--segments``."""
 
 NOISY = "noisy"
 """What true segments with faults are called."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, tracker_entry
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.experiments.experiment_config import DEFAULT_LEVELS, DEFAULT_TAUS
 from mapt_bench.experiments.plans.ablation_plan import flows_left_out, in_order
 from mapt_bench.experiments.plans.network_weights import MaptWeights, NetworkWeights
 from mapt_bench.experiments.plans.plan import Cell, Plan, Series, Sweep
@@ -24,10 +25,7 @@ from mapt_bench.experiments.plans.variants import (
 )
 from mapt_bench.stress import LEVEL_COUNT, Stress, StressEntry, stress_entries
 
-__all__ = ["DEFAULT_LEVELS", "DEFAULT_STRESSORS", "DEFAULT_TAUS", "interval_plan", "stress_plan"]
-
-DEFAULT_TAUS = (1, 2, 3, 5)
-"""Intervals of a sweep: those of the experiments that the paper invites."""
+__all__ = ["DEFAULT_STRESSORS", "interval_plan", "stress_plan"]
 
 
 def interval_plan(
@@ -127,9 +125,6 @@ def _checked(name: str, taus: Sequence[int]) -> tuple[int, ...]:
         )
     return tuple(sorted(taus))
 
-
-DEFAULT_LEVELS = (1, 3, 5)
-"""Levels of a stress test unless others are asked for."""
 
 DEFAULT_STRESSORS = {"occlusion": ("bars", "passing", "pasted")}
 """Kinds of which not every stressor runs by default, so that a test takes a few minutes. Bars go by

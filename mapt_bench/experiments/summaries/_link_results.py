@@ -7,11 +7,11 @@ from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.summaries.result_tables import group_members
-from mapt_bench.metrics import LinkEvents
-from mapt_bench.metrics.link_rates import (
+from mapt_bench.metrics import (
     FULL_OCCLUSIONS,
     GAP_BINS,
     Bin,
+    LinkEvents,
     Rate,
     break_point,
     kept_by_displacement,

@@ -18,36 +18,10 @@ import torch
 from torch import nn
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.profiling.flops_target import InputSize
+from mapt_bench.profiling.flops_settings import InputSize, MeasureSettings
 from mapt_bench.profiling.network_catalog import find_target
 
-__all__ = ["MeasureSettings", "Measurement", "measure", "measured"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class MeasureSettings:
-    """Settings of a measurement.
-
-    Attributes:
-        warm_up: Passes before the timed ones.
-        repeats: Timed passes.
-        threads: Threads of torch.
-
-    Raises:
-        ConfigError: If a number is out of range.
-    """
-
-    warm_up: int = 1
-    repeats: int = 5
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        for name, least in (("warm_up", 0), ("repeats", 1), ("threads", 1)):
-            value = getattr(self, name)
-            if value < least:
-                raise ConfigError(
-                    f"--{name.replace('_', '-')} is {value}; expected {least} or more"
-                )
+__all__ = ["Measurement", "measure", "measured", "peak_mib"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +86,7 @@ def measure(
         "threads": settings.threads,
     }
     done = subprocess.run(  # noqa: S603 - this Python, a module of this package
-        [sys.executable, "-m", "mapt_bench.profiling.measurement", json.dumps(request)],
+        [sys.executable, "-m", "mapt_bench.profiling._measurement", json.dumps(request)],
         capture_output=True,
         text=True,
         check=False,

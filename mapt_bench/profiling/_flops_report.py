@@ -1,30 +1,25 @@
 """The FLOPs report: rows by network, part, input size and mode, with claims and provenance."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from mapt_bench.errors import ConfigError
 from mapt_bench.profiling._cross_check import (
     TOLERANCE,
     BothCounts,
     CrossCheck,
     relative_difference,
 )
-from mapt_bench.profiling._torch_counter import WHOLE
-from mapt_bench.profiling.flops_target import InputSize, Target
-from mapt_bench.profiling.measurement import Measurement, MeasureSettings, measure
-from mapt_bench.profiling.network_catalog import find_targets, without_network
-from mapt_bench.profiling.operator_table import MODES, UNIT, Term, Work, mode_terms
+from mapt_bench.profiling._measurement import Measurement, measure
+from mapt_bench.profiling.flops_settings import FlopsSettings, InputSize, Target, without_network
+from mapt_bench.profiling.network_catalog import find_targets
+from mapt_bench.profiling.operator_table import MODES, UNIT, WHOLE, Term, Work, mode_terms
 from mapt_bench.provenance import provenance
 
 __all__ = [
     "CLAIM_SIZES",
     "COST_SCHEMA",
-    "FlopsSettings",
     "cost_claims",
-    "make_flops_report",
-    "step_count",
+    "report_of",
 ]
 
 CLAIM_SIZES = (InputSize(1024, 1920), InputSize(384, 1280))
@@ -115,78 +110,14 @@ def _claim(
 
 COST_SCHEMA = "mapt-bench/cost/1"
 
-_DEFAULT_INPUTS = ("384x1280", "1024x1920")
 _CURVE = tuple(
     InputSize(height, width)
     for height, width in ((192, 640), (256, 832), (384, 1280), (768, 1280), (1024, 1920))
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class FlopsSettings:
-    """Settings of the FLOPs report.
-
-    Attributes:
-        targets: Names, or ``package.module:build``. Empty for all networks of the package.
-        inputs: Input sizes, for example ``"384x1280"``. Empty for the two sizes of the claims.
-        modes: Names of :data:`~mapt_bench.profiling.operator_table.MODES`. Empty for all.
-        instances: Number of instances in each frame.
-        measured: Settings for latency and memory. ``None`` measures nothing.
-        has_curves: Whether to count over a range of sizes, for a plot.
-
-    Raises:
-        ConfigError: If an input is not a size, a mode is unknown, or ``instances`` is negative.
-    """
-
-    targets: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
-    modes: tuple[str, ...] = ()
-    instances: int = 10
-    measured: MeasureSettings | None = None
-    has_curves: bool = False
-
-    def __post_init__(self) -> None:
-        if self.instances < 0:
-            raise ConfigError(f"--instances is {self.instances}; expected 0 or more")
-        for mode in self.modes:
-            mode_terms(mode)
-        self.sizes()
-
-    def sizes(self) -> list[InputSize]:
-        """Return the input sizes without repetition."""
-        return [InputSize.parse(text) for text in dict.fromkeys(self.inputs or _DEFAULT_INPUTS)]
-
-    def mode_names(self) -> list[str]:
-        """Return the modes without repetition."""
-        return list(dict.fromkeys(self.modes or MODES))
-
-
-def step_count(settings: FlopsSettings) -> int:
-    """Return the number of steps of :func:`make_flops_report`, for a progress bar.
-
-    Raises:
-        ConfigError: If a target is unknown.
-    """
-    steps = len(settings.sizes()) * (2 if settings.measured else 1)
-    return len(find_targets(settings.targets)) * steps
-
-
-def make_flops_report(
-    settings: FlopsSettings, advance: Callable[[int], None] = lambda steps: None
-) -> dict[str, Any]:
-    """Count the operations of networks with two counters, and measure latency and memory.
-
-    Args:
-        settings: Settings of the report.
-        advance: Called after every step.
-
-    Returns:
-        JSON of schema ``mapt-bench/cost/1``. A row with a non-empty ``uncounted`` is incomplete
-        and has no ``gmacs``. ``problems`` lists unexplained differences of the two counts.
-
-    Raises:
-        ConfigError: If a target is unknown or fails, or does not accept a size.
-    """
+def report_of(settings: FlopsSettings, advance: Callable[[int], None]) -> dict[str, Any]:
+    """Return the report, see :func:`mapt_bench.profiling.make_flops_report`."""
     targets, sizes = find_targets(settings.targets), settings.sizes()
     for target in targets:
         for size in sizes:
