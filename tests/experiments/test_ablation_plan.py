@@ -132,7 +132,7 @@ def test_a_trained_network_links_by_the_heads_that_it_has():
         "mapt:motion+memory,weights=moves": "mapt:motion",
     }
     neither = named_mapt("neither", has_motion=False, has_appearance=False)
-    with pytest.raises(ConfigError, match="neither has no head to link by"):
+    with pytest.raises(ConfigError, match="neither has neither a motion head"):
         ablation_plan(mapt=MAPT, trained=(MAPT, neither))
 
 

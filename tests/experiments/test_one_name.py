@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from mapt_bench.baselines.rows import parse_row
-from mapt_bench.cli import ablate, main, stress, sweep_interval, track
+from mapt_bench.cli import main, track
+from mapt_bench.cli.experiment_commands import ablate, stress, sweep_interval
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.experiments import (
     ablation_plan,
@@ -111,9 +112,9 @@ def test_four_commands_give_one_result(here):
     assert len({json.dumps(scores) for scores in found["ablate"].values()}) > 3
 
 
-@pytest.mark.parametrize("module", [ablate, stress, sweep_interval, track])
-def test_every_command_has_the_same_thresholds_by_default(module):
-    (option,) = [each for each in module.command.params if each.name == "thresholds"]
+@pytest.mark.parametrize("command", [ablate, stress, sweep_interval, track.command])
+def test_every_command_has_the_same_thresholds_by_default(command):
+    (option,) = [each for each in command.params if each.name == "thresholds"]
     assert option.default == "tuned"
     assert list(option.type.choices) == ["tuned", "published"]
 

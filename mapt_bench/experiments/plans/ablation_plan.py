@@ -18,6 +18,7 @@ from mapt_bench.experiments.plans.variants import (
     ORACLE,
     ORACLE_IN_VIEW,
     UNLINKED,
+    flow_of,
     flow_variant,
     mapt_fusions,
     mapt_heads,
@@ -138,7 +139,7 @@ def in_order(flow_weights: Sequence[NetworkWeights]) -> list[NetworkWeights]:
 
 def flows_left_out(names: Sequence[str], variants: Sequence[Variant]) -> tuple[Skip, ...]:
     """Return skips for shipped flow networks without a row: they run only if they are named."""
-    rows = {variant.name.partition("+")[0] for variant in variants}
+    rows = {flow_of(variant) for variant in variants}
     return tuple(
         Skip(name, f"takes several times as long as other rows; --flow-weights {name} runs it")
         for name in names

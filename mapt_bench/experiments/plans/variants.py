@@ -1,12 +1,11 @@
-"""The rows that plans are made of: which trackers, and which question each answers."""
+"""The rows of experiments: the tracker of each row, and the question that it answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from mapt_bench.baselines.flow_sources import FLOW_PREFIX
-from mapt_bench.baselines.registry import mapt_tracker_names
+from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.baselines.rows import (
     DEFAULT_MEMORY,
     Row,
@@ -37,6 +36,7 @@ __all__ = [
     "ORACLE_IN_VIEW",
     "UNLINKED",
     "added_variant",
+    "flow_of",
     "flow_variant",
     "mapt_fusions",
     "mapt_heads",
@@ -48,13 +48,10 @@ __all__ = [
     "with_settings",
 ]
 
-_WITH_MAPT = "+mapt"
-
-
 UNLINKED = Variant("unlinked", "unlinked", "reference", "unlinked")
 ORACLE = Variant("oracle", "oracle", "reference", "oracle")
 ORACLE_IN_VIEW = Variant("oracle:in-view", "oracle, in view", "reference", "oracle:in-view")
-"""The ceiling of linking without memory."""
+"""Upper bound of association without memory."""
 BASELINES = (
     Variant("copy", "copy", "baseline", "copy"),
     Variant("iou", "IoU", "baseline", "iou"),
@@ -66,20 +63,20 @@ HAND_MADE = (
     Variant("appearance", "appearance", "heads", "appearance"),
     Variant("both", "both (motion first)", "heads", "both"),
 )
-"""The two cues without a network: DIS optical flow, and histograms of colour and direction."""
+"""The two cues without a network: DIS optical flow, and hand-crafted appearance."""
 HAND_MADE_FUSIONS = (
     Variant("both:appearance-first", "appearance first", "fusion", "both:appearance-first"),
     Variant("both:simultaneous", "simultaneous", "fusion", "both:simultaneous"),
 )
 EXACT_FLOW = Variant("flow:exact", "true flow", "reference", "flow:exact")
-"""What propagation could reach: told how every pixel moved, it competes for nothing."""
+"""Upper bound of propagation: it reads the true flow, so it is a reference only."""
 NETWORK_FLOWS = {
     "flow:flownet2-narrow": "narrow FlowNet2",
     "flow:raft-small": "RAFT-small",
     "flow:raft-large": "RAFT-large",
     "flow:flownet2": "FlowNet2",
 }
-"""Networks that an ablation has rows for, given weights, and how tables call them."""
+"""Flow networks with a row in the ablation, if their weights are given, and their labels."""
 
 _FLOW_LABELS = {**NETWORK_FLOWS, "flow:dis": "DIS", "flow:exact": "true flow"}
 
@@ -98,18 +95,19 @@ def mapt_heads(mapt: MaptWeights) -> tuple[Variant, Variant, Variant]:
 
 
 def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, Variant]:
-    """Return the rows of the other orders in which MAPT's cues may decide."""
+    """Return the rows of MAPT's other fusion orders."""
     appearance_first, simultaneous = (
-        Variant(
-            name, f"MAPT {name.removeprefix('mapt:').replace('-', ' ')}", "fusion", name, mapt=mapt
+        Variant(name, label, "fusion", name, mapt=mapt)
+        for name, label in (
+            ("mapt:appearance-first", "MAPT appearance first"),
+            ("mapt:simultaneous", "MAPT simultaneous"),
         )
-        for name in ("mapt:appearance-first", "mapt:simultaneous")
     )
     return appearance_first, simultaneous
 
 
 def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
-    """Return the row of MAPT with a part removed at inference, or with a setting changed.
+    """Return the row of MAPT with a component removed at inference, or with a setting changed.
 
     Args:
         mapt: Weights.
@@ -117,7 +115,7 @@ def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
             association.
 
     Raises:
-        ConfigError: If there is no such part or setting, or the value is out of range.
+        ConfigError: If the component or setting is unknown, or the value is out of range.
     """
     row = parse_row(f"mapt,{switch}" if "=" in switch else f"mapt,switch={switch}")
     return Variant(
@@ -132,19 +130,22 @@ def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
 
 
 def trained_variant(mapt: MaptWeights) -> Variant:
-    """Return the row of a network by itself, linked by all the heads that it has.
+    """Return the row of a network that was trained without a component, with all its heads.
 
     Raises:
-        ConfigError: If it has none.
+        ConfigError: If it has neither a motion head nor an appearance head.
     """
     if not (mapt.has_motion or mapt.has_appearance):
-        raise ConfigError(f"the network {mapt.name} has no head to link by; omit it")
+        raise ConfigError(
+            f"the network {mapt.name} has neither a motion head nor an appearance head; omit it"
+        )
     heads = "mapt"
     if not mapt.has_motion:
         heads = "mapt:appearance"
     elif not mapt.has_appearance:
         heads = "mapt:motion"
-    return Variant(f"{heads},weights={mapt.name}", mapt.name, "trained", heads, mapt=mapt)
+    name = str(Row(heads, weights=mapt.name))
+    return Variant(name, mapt.name, "trained", heads, mapt=mapt)
 
 
 def flow_variant(
@@ -154,42 +155,47 @@ def flow_variant(
     looks: Literal["", "+appearance", "+mapt"] = "",
     mapt: MaptWeights | None = None,
 ) -> Variant:
-    """Return the row of a flow: alone, or with an appearance for what is left.
+    """Return the row of a flow: alone, or with appearance for the segments that it does not link.
 
     Args:
-        flow: Its name.
-        weights: Of its network.
-        looks: Which appearance: none, hand-made, or MAPT's.
-        mapt: The network whose appearance is meant.
+        flow: Name of the flow source.
+        weights: Weights of its network.
+        looks: Appearance: none, hand-crafted, or MAPT's.
+        mapt: Weights of the MAPT that computes the appearance.
     """
-    base = _FLOW_LABELS.get(flow, flow.removeprefix("flow:"))
+    base = _FLOW_LABELS.get(flow, flow)
     added = {"": "", "+appearance": " + appearance", "+mapt": " + MAPT appearance"}[looks]
     group: Group = "reference" if flow == EXACT_FLOW.associator else "flow"
     name = f"{flow}{looks}"
     return Variant(name, f"{base}{added}", group, name, weights=weights, mapt=mapt)
 
 
+def flow_of(variant: Variant) -> str | None:
+    """Return the name of a row's flow source, ``None`` if it has none."""
+    entry = tracker_entry(variant.associator)
+    return entry.flow if isinstance(entry, AssociatorEntry) else None
+
+
 def with_memory(variant: Variant, memory: int) -> Variant:
-    """Return a row with memory alone."""
-    number = "" if memory == DEFAULT_MEMORY else f"={memory}"
-    head, comma, rest = variant.name.partition(",")
+    """Return the same row with memory."""
+    number = "" if memory == DEFAULT_MEMORY else f" {memory}"
     return replace(
         variant,
-        name=f"{head}+memory{number}{comma}{rest}",
-        label=f"{variant.label} + memory{number.replace('=', ' ')}",
+        name=str(replace(parse_row(variant.name), memory=memory)),
+        label=f"{variant.label} + memory{number}",
         memory=memory,
     )
 
 
 def with_and_without_memory(variant: Variant, memory: int) -> Sequence[Variant]:
-    """Return a row without memory and the same with it, or the row alone if it has no memory."""
+    """Return a row without and with memory. A tracker without memory has one row."""
     if not tracker_entry(variant.associator).supports_memory:
         return (variant,)
     return (replace(variant, memory=0), with_memory(variant, memory))
 
 
 def with_settings(variants: Sequence[Variant], thresholds: ThresholdsName) -> tuple[Variant, ...]:
-    """Return rows with all settings that they run with: their own above tuned or published ones."""
+    """Return rows with all their settings. Own settings override tuned or published ones."""
     return tuple(
         replace(
             variant,
@@ -201,7 +207,7 @@ def with_settings(variants: Sequence[Variant], thresholds: ThresholdsName) -> tu
 
 
 def with_added(variants: Sequence[Variant], added: Sequence[Variant]) -> tuple[Variant, ...]:
-    """Return the rows of a plan and those that the user adds to it, each name once."""
+    """Return the rows of a plan and the rows that the user adds, each name once."""
     known = {variant.name for variant in variants}
     new = {variant.name: variant for variant in added if variant.name not in known}
     return (*variants, *new.values())
@@ -217,15 +223,15 @@ def added_variant(
     """Return a row that the user adds to an experiment.
 
     Args:
-        row: What the user asks for.
-        mapt: Gives the MAPT of the command; called only for rows that need one.
-        flow_weights: Of the flow networks of the command.
+        row: The row.
+        mapt: Returns the MAPT of the command. Called only for rows that need one.
+        flow_weights: Weights of the command's flow networks.
         reader: Reads the weights that the row names.
 
     Raises:
-        ConfigError: If the row needs weights and there are none, or weights lack a head that it
-            links by.
-        DataError: If weights cannot be used.
+        ConfigError: If the row needs weights and there are none, or the weights lack a head that
+            the row uses.
+        DataError: If the weights cannot be used.
     """
     entry = tracker_entry(row.tracker)
     name = str(row)
@@ -243,26 +249,26 @@ def added_variant(
         return replace(variant, code=code, group="whole" if entry.is_whole else "added")
     if entry.needs_truth or entry.needs_true_flow or row.tracker == UNLINKED.associator:
         variant = replace(variant, group="reference")
-    if row.tracker in mapt_tracker_names():
-        return replace(variant, mapt=_mapt(row, mapt, reader))
-    if row.tracker.startswith(FLOW_PREFIX):
-        by_mapt = row.tracker.endswith(_WITH_MAPT)
-        variant = replace(
-            variant, mapt=_mapt(replace(row, weights=None), mapt, reader) if by_mapt else None
-        )
-        weights = _flow(row, flow_weights, reader) if entry.needs_weights else None
-        return replace(variant, weights=weights)
+    if entry.uses_mapt:
+        # Weights in the row of a flow are those of the flow network.
+        asked = row if entry.flow is None else replace(row, weights=None)
+        variant = replace(variant, mapt=_mapt(asked, entry, mapt, reader))
+    if entry.flow is not None and entry.needs_weights:
+        variant = replace(variant, weights=_flow(row, entry.flow, flow_weights, reader))
     return variant
 
 
 def _files(settings: Sequence[Setting]) -> tuple[tuple[str, str], ...]:
-    """Return the hash of each file that a setting names: a weights file, for example."""
+    """Return the hash of each file that a setting names, such as a weights file."""
     named = [(name, Path(value)) for name, value in settings if isinstance(value, str)]
     return tuple((name, file_sha256(path)) for name, path in named if path.is_file())
 
 
 def _mapt(
-    row: Row, default: Callable[[], MaptWeights | None], reader: WeightsReader
+    row: Row,
+    entry: AssociatorEntry,
+    default: Callable[[], MaptWeights | None],
+    reader: WeightsReader,
 ) -> MaptWeights:
     weights = default() if row.weights is None else reader.mapt(row.weights, None)
     if weights is None:
@@ -271,20 +277,21 @@ def _mapt(
             "give --weights"
         )
     heads = {"mapt:motion": "motion", "mapt:appearance": "appearance"}.get(row.tracker, "both")
-    if row.tracker.endswith(_WITH_MAPT):
+    if entry.flow is not None:  # the flow takes the place of the motion head
         heads = "appearance"
     for head, is_there in (("motion", weights.has_motion), ("appearance", weights.has_appearance)):
         if heads in ("both", head) and not is_there:
             other = "appearance" if head == "motion" else "motion"
             raise ConfigError(
-                f"row {str(row)!r} links by the {head} head, and the weights {weights.name} have "
-                f"none; use mapt:{other}"
+                f"row {str(row)!r} uses the {head} head, and the weights {weights.name} have none; "
+                f"use mapt:{other}"
             )
     return weights
 
 
-def _flow(row: Row, given: Sequence[NetworkWeights], reader: WeightsReader) -> NetworkWeights:
-    flow = row.tracker.removesuffix(_WITH_MAPT).removesuffix("+appearance")
+def _flow(
+    row: Row, flow: str, given: Sequence[NetworkWeights], reader: WeightsReader
+) -> NetworkWeights:
     if row.weights is not None:
         return reader.flow({flow: Path(row.weights)})[0]
     known = {weights.name: weights for weights in given}
