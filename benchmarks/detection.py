@@ -32,8 +32,8 @@ from mapt_bench.files import check_writable, json_text, write_json
 from mapt_bench.labels import ID_BITS, ID_LIMIT, PanopticMap
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool, reference_blocks
 from mapt_bench.pictures import Prediction, VideoComparison, write_png
+from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
-from mapt_bench.reports.terminal import print_table
 from mapt_bench.synthetic.suites import SuiteEntry, open_suite
 from mapt_bench.tracking.loop import run_tracker
 

@@ -35,9 +35,9 @@ PUBLIC = {
     "open_maps": "mapt_bench.data",
     "open_suite": "mapt_bench.synthetic.suites",
     "open_videos": "mapt_bench.data",
-    "run_ablation": "mapt_bench.experiments.run_experiment",
-    "run_stress": "mapt_bench.experiments.run_experiment",
-    "run_sweep": "mapt_bench.experiments.run_experiment",
+    "run_ablation": "mapt_bench.experiments.running",
+    "run_stress": "mapt_bench.experiments.running",
+    "run_sweep": "mapt_bench.experiments.running",
     "run_tracker": "mapt_bench.tracking",
 }
 """The module of each public name. Add a name here, and its import below."""
@@ -58,9 +58,9 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.experiments.experiment_config import AblationConfig as AblationConfig
     from mapt_bench.experiments.experiment_config import StressConfig as StressConfig
     from mapt_bench.experiments.experiment_config import SweepConfig as SweepConfig
-    from mapt_bench.experiments.run_experiment import run_ablation as run_ablation
-    from mapt_bench.experiments.run_experiment import run_stress as run_stress
-    from mapt_bench.experiments.run_experiment import run_sweep as run_sweep
+    from mapt_bench.experiments.running import run_ablation as run_ablation
+    from mapt_bench.experiments.running import run_stress as run_stress
+    from mapt_bench.experiments.running import run_sweep as run_sweep
     from mapt_bench.interface import build_tracker as build_tracker
     from mapt_bench.interface import load_mapt as load_mapt
     from mapt_bench.labels import LabelSpace as LabelSpace

@@ -1,20 +1,19 @@
-"""Which modules of this package decide a result, and one hash of their code.
+"""Find the modules of this package that decide a result, and hash their code.
 
-The code that decides a result is the import closure of what runs. It is found without importing
-anything: from the definitions that run, the names in them are followed through ``import``
-statements to the definitions that they stand for, and so on. A package that re-exports a name is
-looked through, so one name of it does not bring all the others along.
+The code that decides a result is the import closure of the code that runs. This module finds it
+without importing anything. It starts with the definitions that run, follows each name in them
+through ``import`` statements to its definition, and repeats this. It looks through packages that
+re-export a name, so one name of a package does not add all its other names.
 
-Two things are not followed:
+It does not follow two things:
 
-- annotations, which say what things are and do nothing;
-- functions marked by :func:`not_followed`: look-ups by name, and code that runs only where a
-  configuration asks for it. Whoever makes a key names what was chosen as a root by itself.
+- annotations, because they do not change what runs;
+- functions marked by :func:`not_followed`: look-ups by name, and code that runs only if a
+  configuration asks for it. The key must list the chosen function as a root of its own.
 
-Modules are hashed whole, without comments, docstrings and layout. Files that are no Python code
-are not part of it. Those of the package decide through what is in the keys already: model
-configurations through the weights, tuned thresholds through the settings, and the list of suites
-through the fingerprint of the data.
+Modules are hashed whole, without comments, docstrings and layout. Other files are not hashed,
+because the keys contain them already: model configurations through the weights, tuned thresholds
+through the settings, and the list of suites through the fingerprint of the data.
 """
 
 import ast
@@ -33,7 +32,7 @@ PACKAGE = __name__.partition(".")[0]
 
 _Marked = TypeVar("_Marked", bound=Callable[..., Any])
 _Symbol = tuple[str, str]
-"""A module and a name at its top level; :data:`_WHOLE` stands for all of them."""
+"""A module and a name at its top level. :data:`_WHOLE` means all names."""
 
 _WHOLE = "*"
 _LENGTH = 16
@@ -43,26 +42,26 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 def not_followed(function: _Marked) -> _Marked:
-    """Mark a function: code that refers to it does not depend on what it leads to.
+    """Mark a function whose references are not followed.
 
-    Mark look-ups by name, and functions that run only where a configuration asks for them. What
-    was looked up or asked for must be a root of the key by itself.
+    Mark look-ups by name, and functions that run only if a configuration asks for them. The
+    function that was looked up must be a root of the key.
     """
     return function
 
 
 def root_of(thing: object) -> str | None:
-    """Return the root that stands for a function, a class or a module.
+    """Return the root of a function, a class or a module.
 
     Args:
         thing: A function or method, a class, a partial function, or the name of a module.
 
     Returns:
-        ``"module:name"`` of the definition at the top level of its module that holds it, the name
-        of a module as it is, and ``None`` for code of other packages.
+        ``"module:name"`` of the top-level definition that contains it, the name of a module
+        unchanged, or ``None`` for code of other packages.
 
     Raises:
-        ValueError: If it is a lambda outside any definition, which has no name.
+        ValueError: If it is a lambda at the top level, which has no name.
 
     Example:
         >>> root_of(root_of)
@@ -80,7 +79,7 @@ def root_of(thing: object) -> str | None:
         return None
     name = name.partition(".")[0]
     if name.startswith("<"):
-        raise ValueError(f"a lambda of {module} has no name to find its code by; define a function")
+        raise ValueError(f"a lambda of {module} has no name; define a function instead")
     return f"{module}:{name}"
 
 
@@ -89,10 +88,10 @@ def code_closure(roots: frozenset[str]) -> tuple[str, ...]:
     """Return the names of all modules that decide what the roots return, sorted.
 
     Args:
-        roots: ``"module:name"``, or ``"module"`` for everything in it, see :func:`root_of`.
+        roots: ``"module:name"``, or ``"module"`` for all its names, see :func:`root_of`.
 
     Raises:
-        ValueError: If there is no such module or name.
+        ValueError: If a module or name does not exist.
     """
     waiting = [_checked(root) for root in sorted(roots)]
     seen: set[_Symbol] = set()
@@ -113,7 +112,7 @@ def code_fingerprint(roots: frozenset[str]) -> str:
         roots: As for :func:`code_closure`.
 
     Raises:
-        ValueError: If there is no such module or name.
+        ValueError: If a module or name does not exist.
     """
     digest = hashlib.sha256()
     for name in code_closure(roots):
@@ -137,8 +136,7 @@ def _checked(root: str) -> _Symbol:
     return module, name or _WHOLE
 
 
-# What a name at the top level of a module stands for when it was imported: a symbol of another
-# module, or a module, which may only exist as one.
+# Meaning of an imported name at the top level of a module: a symbol of another module, or a module.
 _Imported = tuple[str, str | None]
 
 
@@ -148,8 +146,8 @@ class _Module:
 
     Attributes:
         tree: Its code.
-        imports: What the names imported at its top level stand for.
-        definitions: For each other name at its top level, the statements that bind or change it.
+        imports: Meaning of each name imported at its top level.
+        definitions: Statements that bind or change each other name at its top level.
     """
 
     name: str
@@ -166,13 +164,13 @@ class _Module:
 
     @functools.cached_property
     def digest(self) -> str:
-        """SHA-256 of the code, the same in every version of Python that parses it alike."""
+        """SHA-256 of the code. It does not depend on the version of Python."""
         pieces: list[str] = []
         _spell(self.tree, pieces)
         return hashlib.sha256("".join(pieces).encode()).hexdigest()
 
     def followed(self, name: str) -> Iterator[_Symbol]:
-        """Yield what a name at the top level refers to."""
+        """Yield the symbols that a top-level name refers to."""
         statements = self.tree.body if name == _WHOLE else self.definitions.get(name, [])
         return self._references(statements)
 
@@ -192,7 +190,7 @@ class _Module:
                 yield self.name, name
             return
         module, symbol = imports[name]
-        if symbol is None:  # a module: its attribute is meant, or all of it
+        if symbol is None:  # a module: follow the attribute that is used, or all of it
             module, symbol = module, attribute or _WHOLE
         yield from _exported(module, symbol, attribute)
 
@@ -208,7 +206,7 @@ class _Module:
 
 
 def _exported(module: str, symbol: str, attribute: str | None) -> Iterator[_Symbol]:
-    """Yield the definition that a module means by a name, looking through re-exports."""
+    """Yield the definition of a module's name, looking through re-exports."""
     if not _is_ours(module):
         return
     if symbol == _WHOLE:
@@ -224,12 +222,12 @@ def _exported(module: str, symbol: str, attribute: str | None) -> Iterator[_Symb
     elif _spec(f"{module}.{symbol}") is not None:
         yield from _exported(f"{module}.{symbol}", attribute or _WHOLE, None)
     elif not symbol.startswith("__"):
-        raise ValueError(f"module {module!r} has no {symbol!r}, and one refers to it")
+        raise ValueError(f"module {module!r} has no {symbol!r}, but another module refers to it")
 
 
 @functools.cache
 def _followed(symbol: _Symbol) -> frozenset[_Symbol]:
-    """Return what a definition refers to."""
+    """Return the symbols that a definition refers to."""
     module, name = symbol
     return frozenset(_module(module).followed(name))
 
@@ -239,13 +237,13 @@ def _module(name: str) -> _Module:
     spec = _spec(name)
     source = None if spec is None else spec.loader.get_source(name)  # type: ignore[union-attr]
     if source is None:
-        raise ValueError(f"the source of module {name!r} is not there; install it with its sources")
+        raise ValueError(f"the source of module {name!r} is missing; install it with its sources")
     return _Module(name, ast.parse(source))
 
 
 @functools.cache
 def _spec(name: str) -> ModuleSpec | None:
-    """Find a module without importing the packages that it lies in: some need torch."""
+    """Find a module without importing its parent packages, because some import torch."""
     parent = name.rpartition(".")[0]
     path = None
     if parent in sys.modules:
@@ -261,7 +259,7 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _top_level(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield statements, those of blocks too, but for what type checkers alone read."""
+    """Yield statements, also those in blocks, except those for type checkers only."""
     for statement in statements:
         if isinstance(statement, ast.If) and "TYPE_CHECKING" in ast.dump(statement.test):
             yield from _top_level(statement.orelse)
@@ -276,19 +274,19 @@ def _top_level(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def _bound(statement: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, _Imported]]:
-    """Yield what an import binds; the package has no relative imports and no ``import *``."""
+    """Yield the names that an import binds. The package has no relative or star imports."""
     for alias in statement.names:
         if isinstance(statement, ast.ImportFrom):
             yield alias.asname or alias.name, (statement.module or "", alias.name)
         elif alias.asname:
             yield alias.asname, (alias.name, None)
         else:
-            # ``import a.b`` binds ``a``, and what is used of it is not looked at more closely.
+            # ``import a.b`` binds ``a``. Which of its attributes are used is not examined.
             yield alias.name.partition(".")[0], (alias.name, _WHOLE)
 
 
 def _names_of(statement: ast.stmt) -> set[str]:
-    """Return the names that a statement at the top level binds, or whose value it changes."""
+    """Return the names that a top-level statement binds or changes."""
     if isinstance(statement, _Definition):
         return {statement.name}
     if isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete | ast.For):
@@ -297,8 +295,8 @@ def _names_of(statement: ast.stmt) -> set[str]:
             node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)
         }
     if isinstance(statement, ast.If | ast.Try | ast.With):
-        return set()  # their statements come by themselves
-    # A call such as ``TABLE.update(...)`` changes what it is called on.
+        return set()  # the statements of the block are handled one by one
+    # A call such as ``TABLE.update(...)`` changes its object.
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         called = statement.value.func
         if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
@@ -307,7 +305,7 @@ def _names_of(statement: ast.stmt) -> set[str]:
 
 
 class _References(ast.NodeVisitor):
-    """Gathers the names in a definition, each with the attribute that is read of it."""
+    """Collects the names in a definition, each with the attribute that is read."""
 
     def __init__(self) -> None:
         self.names: set[tuple[str, str | None]] = set()
@@ -347,10 +345,9 @@ class _References(ast.NodeVisitor):
 
 
 def _spell(node: object, pieces: list[str]) -> None:
-    """Spell code without comments, docstrings and layout.
+    """Write code as text without comments, docstrings and layout.
 
-    Unlike :func:`ast.dump` it says nothing about fields that are empty: versions of Python differ
-    in which there are.
+    Unlike :func:`ast.dump`, it omits empty fields, because they differ between Python versions.
     """
     if isinstance(node, ast.AST):
         pieces.append(f"({type(node).__name__}")
@@ -373,7 +370,7 @@ def _spell(node: object, pieces: list[str]) -> None:
 
 
 def _is_text(node: object) -> bool:
-    """Whether a statement is a docstring, of a module, a class, a function or an attribute."""
+    """Whether a statement is the docstring of a module, class, function or attribute."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)

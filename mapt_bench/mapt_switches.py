@@ -1,4 +1,4 @@
-"""Names of the parts of MAPT that can be removed at inference. Checking one needs no torch."""
+"""Names of the components of MAPT that can be removed at inference. This needs no torch."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ SWITCHES: Mapping[str, str] = {
     "difference-alone": "offsets found from the difference of the two frames, not from the present",
     "static": "embeddings without propagated features (W_p = 0)",
 }
-"""Parts of a trained MAPT that can be removed at inference, with the rest that remains."""
+"""Components of a trained MAPT that can be removed at inference, with what remains."""
 
 
 def check_switch(name: str) -> None:
@@ -23,12 +23,12 @@ def check_switch(name: str) -> None:
         name: Name that the user gave.
 
     Raises:
-        ConfigError: If no switch has that name. The message lists all, with their meaning.
+        ConfigError: If no switch has that name. The message lists all switches.
     """
     if name not in SWITCHES:
         known = "; ".join(f"{known}: {meaning}" for known, meaning in SWITCHES.items())
         raise ConfigError(
-            f"mapt has no switch {name!r}; {nearest(name, SWITCHES)}. There are {known}. What is "
-            "built otherwise is trained so: mapt-bench train --set model_settings.KEY=VALUE, and "
-            "then --trained NAME=FILE"
+            f"mapt has no switch {name!r}; {nearest(name, SWITCHES)}. Meanings: {known}. To remove "
+            "another component, train without it (mapt-bench train --set "
+            "model_settings.KEY=VALUE), and give the network with --trained NAME=FILE"
         )

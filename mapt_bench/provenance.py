@@ -1,4 +1,4 @@
-"""How a result came about: versions, commit, machine. Everything that may explain a difference."""
+"""Provenance of a result: versions, commit, machine. It helps to explain a difference."""
 
 import functools
 import importlib.metadata
@@ -24,15 +24,15 @@ _WHEN = "created"
 
 
 def provenance(*, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
-    """Describe the code and the machine that make a result.
+    """Describe the code and the machine that produce a result.
 
     Args:
-        threads: Worker processes or threads used.
-        device: Where models ran.
+        threads: Number of threads or worker processes.
+        device: Device of the models.
 
     Returns:
-        JSON-ready facts. ``created`` (UTC) is the only entry that changes between two runs of the
-        same code on the same machine. ``git_commit`` is null outside a checkout, ``cpu`` where the
+        Plain data for JSON. Only ``created`` (UTC) changes between two runs of the same code on
+        the same machine. ``git_commit`` is null outside a checkout, and ``cpu`` is null if the
         system does not name the processor.
     """
     return {
@@ -44,15 +44,15 @@ def provenance(*, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
 
 
 def joined_provenance(units: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the provenance of a result that was made of several units of work.
+    """Return the provenance of a result of several work units.
 
     Args:
-        units: The provenance of each, from :func:`provenance`; at least one.
+        units: Provenance of each unit, from :func:`provenance`. At least one.
 
     Returns:
-        What the units agree on, and as ``created`` the latest time. Where units differ, an entry
-        is null, and ``sets`` lists each set of the differing entries: with the number of its
-        ``units`` and its latest ``created``, the largest first.
+        Entries that are equal in all units, and the latest ``created``. An entry that differs is
+        null. Then ``sets`` lists each combination of the differing entries, with its number of
+        ``units`` and its latest ``created``, the most frequent first.
 
     Example:
         >>> old, new = ({"python": v, "device": "cpu", "created": v} for v in ("3.11", "3.12"))
@@ -90,7 +90,7 @@ def _latest(group: Iterable[Mapping[str, Any]]) -> str:
 
 @functools.cache
 def _surroundings() -> dict[str, Any]:
-    """Return what stays the same as long as the process lives."""
+    """Return the entries that stay the same within a process."""
     return {
         "mapt_bench": __version__,
         "git_commit": _git_commit(),
@@ -104,7 +104,7 @@ def _surroundings() -> dict[str, Any]:
 
 
 def _cpu() -> str | None:
-    try:  # Linux; platform.processor() says nothing there
+    try:  # on Linux, platform.processor() is empty
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         lines = []
@@ -113,7 +113,7 @@ def _cpu() -> str | None:
 
 
 def _version(package: str) -> str | None:
-    # The distribution's metadata is read, so that naming a version imports nothing heavy.
+    # Reading the metadata of a distribution does not import the package.
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

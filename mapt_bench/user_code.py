@@ -19,7 +19,7 @@ __all__ = ["attribute_of", "source_files", "source_fingerprint"]
 _PACKAGE = __name__.partition(".")[0]
 
 _INSTALLED = {"site-packages", "dist-packages"}
-"""Folders of other people's packages: their versions are provenance, not part of a key."""
+"""Folders of installed packages: their versions belong to the provenance, not to the key."""
 
 
 def attribute_of(name: str, *, kind: str, form: str) -> object:
@@ -74,16 +74,16 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
 
 
 def source_fingerprint(module_name: str) -> str:
-    """Return a hash of the code of an imported module and of everything that it imports.
+    """Return a hash of the code of an imported module and of all modules that it imports.
 
-    Comments, docstrings and layout do not count. The hash of a module is taken once in a process,
-    because a process goes on running the code that it imported, whatever is written to the file.
+    The hash ignores comments, docstrings and layout. It is computed once per process, because a
+    process keeps running the code that it imported, even if the file changes.
 
     Args:
-        module_name: Of a module that is imported.
+        module_name: Name of an imported module.
 
     Returns:
-        64 hexadecimal digits. See :func:`source_files` for what is hashed.
+        64 hexadecimal digits. :func:`source_files` lists the hashed files.
 
     Raises:
         ConfigError: If the module does not come from a file.
@@ -107,17 +107,17 @@ _FINGERPRINTS: WeakKeyDictionary[ModuleType, str] = WeakKeyDictionary()
 
 
 def source_files(module_name: str) -> dict[str, Path]:
-    """Return the source of a module and of all modules that it imports, directly or not.
+    """Return the source files of a module and of all modules that it imports, also indirectly.
 
     Imports inside functions count. Modules of the standard library and of installed packages are
-    left out, except those of the module's own package and of this one. Modules that are imported
-    by a name that the program computes are not seen.
+    omitted, except those of the module's own package and of this one. Imports by a computed name
+    are not found.
 
     Args:
-        module_name: Of a module that can be imported.
+        module_name: Name of a module that can be imported.
 
     Returns:
-        Files by name of the module.
+        Files by module name.
     """
     own = {module_name.partition(".")[0], _PACKAGE}
     files: dict[str, Path] = {}
@@ -139,7 +139,7 @@ def source_files(module_name: str) -> dict[str, Path]:
 
 
 def _own_spec(name: str, own: set[str]) -> ModuleSpec | None:
-    """Return where a module lies, ``None`` if it is not there or belongs to somebody else."""
+    """Return the spec of a module, ``None`` if it is missing or part of another package."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names or top in sys.builtin_module_names:
         return None
@@ -152,16 +152,16 @@ def _own_spec(name: str, own: set[str]) -> ModuleSpec | None:
         if is_installed and top not in own:
             return None
         return importlib.util.find_spec(name)
-    except Exception:  # packages on the way are imported, and may raise anything
+    except Exception:  # find_spec imports parent packages, which may raise anything
         return None
 
 
 def _imports(name: str, path: Path, *, is_package: bool) -> Iterator[str]:
-    """Yield the names of everything that a source file imports, attributes of modules included."""
+    """Yield the names that a source file imports, including attributes of modules."""
     if path.suffix != ".py":
         return
     if name == _PACKAGE:
-        return  # it imports a public name when code asks for it: see _public_modules
+        return  # it imports public names on demand, see _public_modules
     package = name if is_package else name.rpartition(".")[0]
     tree = ast.parse(path.read_bytes())
     yield from _public_modules(tree)
@@ -187,14 +187,14 @@ def _public_modules(tree: ast.Module) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module == _PACKAGE:
             is_imported = True
             used.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.Attribute):  # mb.Scorer, whatever mb is called
+        elif isinstance(node, ast.Attribute):  # mb.Scorer, for any name of mb
             used.add(node.attr)
     if is_imported:
         yield from (PUBLIC[name] for name in used & PUBLIC.keys())
 
 
 def _code_of(path: Path) -> bytes:
-    """Return what counts of a source file: its code, without comments and docstrings."""
+    """Return the code of a source file without comments and docstrings."""
     if path.suffix != ".py":
         return path.read_bytes()
     tree = ast.parse(path.read_bytes())

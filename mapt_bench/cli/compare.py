@@ -1,4 +1,4 @@
-"""``mapt-bench compare``: the gate between an earlier result and the present one."""
+"""``mapt-bench compare``: the regression gate between a baseline and a current result."""
 
 from pathlib import Path
 
@@ -26,14 +26,15 @@ Examples:
     "fail_on",
     multiple=True,
     metavar="LIMIT",
-    help="A change that is not accepted, SCORE<NUMBER (or <= > >=), in percentage points, current "
-    "minus baseline; IDSW and Frag in counts. May be given several times.",
+    help="Fail if a score changes beyond this limit: SCORE<NUMBER (or <= > >=). The change is "
+    "current minus baseline, in percentage points, for IDSW and Frag in counts. Repeatable. "
+    'Example: --fail-on "PAT<-0.5"',
 )
 @click.option(
     "--common-classes",
     is_flag=True,
-    help="Show PAT, PQ and LSTQ over the classes of both results. Default: each result's own "
-    "values, and differences over the classes of both.",
+    help="Average PAT, PQ and LSTQ over the classes of both results. By default each result keeps "
+    "its own values, and differences use the classes of both.",
 )
 @json_option
 def command(
@@ -43,12 +44,11 @@ def command(
     common_classes: bool,
     json_file: str | None,
 ) -> int:
-    """Compare two results; exit with 1 when a limit is broken or a score has gone missing.
+    """Compare two results. Exits with 1 if a limit is exceeded or a score is missing.
 
     BASELINE and CURRENT are JSON files written by evaluate, or runs (the folder or its
-    results.json). Results of another protocol, label space or kind of segments are
-    refused. Differences of results averaged over other classes are taken over the
-    classes of both.
+    results.json). Both must have the same protocol, label space and segments. If their scores are
+    averaged over different classes, differences use the classes of both.
     """
     limits = [Limit.parse(text) for text in fail_on]
     comparison = compare_results(baseline, current, limits=limits, common_classes=common_classes)

@@ -1,4 +1,4 @@
-"""``mapt-bench conformance``: the metrics against golden cases."""
+"""``mapt-bench conformance``: check the metrics against golden cases."""
 
 from pathlib import Path
 
@@ -24,17 +24,17 @@ Examples:
     "--results",
     type=path_type,
     metavar="DIR",
-    help="Check another implementation: DIR holds its <case>.json, shaped like 'results' in "
-    "expected.json; numbers it does not give are counted, not compared.",
+    help="Check another implementation. DIR holds its results as <case>.json, in the form of "
+    "'results' in expected.json. Missing numbers are counted, not compared.",
 )
 @click.option("--where", is_flag=True, help="Print the folder of the built-in cases and stop.")
 @json_option
 def command(folder: Path | None, results: Path | None, where: bool, json_file: str | None) -> int:
-    """Score golden cases and compare every number.
+    """Score golden cases and compare every number with the expected one.
 
-    A case is a folder with gt/, pred/ and expected.json. Without DIR the built-in cases are scored.
-    Each mismatch is listed with case, block, field, expected and got. Exit code 1 if there is a
-    mismatch, 3 if DIR has no case or nothing can be compared.
+    A case is a folder with gt/, pred/ and expected.json. Without DIR, the built-in cases are used.
+    Each mismatch is listed with case, block, field, expected and computed number. Exits with 1 if
+    there is a mismatch, with 3 if DIR has no case or nothing can be compared.
     """
     if where:
         click.echo(golden_cases())

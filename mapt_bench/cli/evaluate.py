@@ -1,4 +1,4 @@
-"""``mapt-bench evaluate``: folders of predictions against ground truth."""
+"""``mapt-bench evaluate``: score folders of predictions against ground truth."""
 
 from pathlib import Path
 from typing import Literal
@@ -37,41 +37,41 @@ Examples:
     "or kitti-step.",
 )
 @click.option(
-    "--encoding", metavar="NAME", help="Encoding of PRED. Default: found out from the files."
+    "--encoding", metavar="NAME", help="Encoding of PRED. Default: detected from the files."
 )
 @click.option(
-    "--gt-encoding", metavar="NAME", help="Encoding of GT. Default: found out from the files."
+    "--gt-encoding", metavar="NAME", help="Encoding of GT. Default: detected from the files."
 )
 @click.option(
     "--missing",
     type=click.Choice(["error", "void"]),
     default="error",
     show_default=True,
-    help="What frames that PRED lacks are: an error, or all void.",
+    help="Treat frames that PRED lacks as an error, or as void.",
 )
 @click.option(
     "--pat-protocol",
     default="present",
     show_default=True,
     metavar="NAME",
-    help="Variant of PAT, PQ, TQ, PTQ, sPTQ and LSTQ in the tables; 'official' is the nuScenes "
-    "devkit's.",
+    help="Variant of PAT, PQ, TQ, PTQ, sPTQ and LSTQ in the tables. 'official' is the variant of "
+    "the nuScenes devkit.",
 )
 @click.option(
     "--common-classes",
     is_flag=True,
     help="Average PAT, PQ and LSTQ of every PRED over the classes that occur in GT or in any "
-    "PRED. Default: the classes that occur in GT or in that PRED.",
+    "PRED. By default each PRED uses the classes that occur in GT or in itself.",
 )
 @click.option(
     "--intervals",
     is_flag=True,
-    help="Resample sequences: 95 % BCa confidence intervals and, with several PRED, paired "
-    "differences to the first. Differences are taken over the classes of both.",
+    help="Add 95 % BCa confidence intervals by resampling sequences. With several PRED, also "
+    "compare each with the first by paired differences over the classes of both.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the resampling.")
-@click.option("-j", "workers", default=1, show_default=True, help="Worker processes.")
-@click.option("--brief", is_flag=True, help="Leave out the tables of classes and sequences.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
+@click.option("-j", "workers", default=1, show_default=True, help="Number of worker processes.")
+@click.option("--brief", is_flag=True, help="Omit the tables of classes and sequences.")
 @json_option
 @table_options
 def command(
@@ -92,10 +92,10 @@ def command(
     latex_file: Path | None,
     markdown_file: Path | None,
 ) -> int:
-    """Score each folder PRED of panoptic maps against the folder GT.
+    """Score each folder PRED of panoptic maps against the ground truth in GT.
 
-    Sequences are found under either folder at any depth and matched by their longest common path
-    suffix; a flat folder of frames is one sequence.
+    Sequences are found at any depth below both folders, and matched by their longest common path
+    suffix. A flat folder of frames is one sequence.
     """
     # Imported here because --help must start fast.
     from mapt_bench.evaluation import EvaluationSettings, evaluate_folders, evaluations_document

@@ -39,7 +39,7 @@ __all__ = [
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _OUTPUTS = "mapt_bench.outputs"
-"""Where a command's context keeps the files named so far, each with its option."""
+"""Key of a command's context for the output files named so far, each with its option."""
 
 
 class _PathType(click.Path):
@@ -61,7 +61,7 @@ path_type = _PathType(path_type=Path)
 def complete_row(
     context: click.Context, option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Complete a row: names of trackers, and ``+memory`` after a name that takes it."""
+    """Complete a row: names of trackers, and ``+memory`` if the tracker supports it."""
     from mapt_bench.baselines.registry import (
         associator_names,
         flow_tracker_names,
@@ -90,9 +90,9 @@ def complete_suite(
 def complete_segments(
     context: click.Context, option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Complete segments: their names, those of shipped weights, else files and folders.
+    """Complete segments: their names, names of shipped weights, else files and folders.
 
-    After a comma the next kind is completed.
+    After a comma, the next name is completed.
     """
     from mapt_bench.baselines.segmenters import GROUND_TRUTH
     from mapt_bench.experiments import FOUND_BY_MAPT, NOISY
@@ -119,7 +119,7 @@ def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:
 
 
 def _files(incomplete: str) -> list[CompletionItem]:
-    """Let the shell complete files where no name fits. Bash forgets what stands before this."""
+    """Let the shell complete files if no name fits. It comes first: bash drops items before it."""
     return [CompletionItem(incomplete, type="file")]
 
 
@@ -221,11 +221,13 @@ _LINE_EVERY = 30.0
 
 @contextmanager
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that moves the bar on by a number of units.
+    """Yield a function that advances the bar by a number of units.
+
+    The bar is on stderr. Nothing is shown if stderr is not a terminal.
 
     Args:
-        description: What is being done, for example ``"scoring"``.
-        total: Units in all, for example frames.
+        description: Text beside the bar, for example ``"scoring"``.
+        total: Number of units, for example frames.
     """
     console = Console(stderr=True)
     columns = (
@@ -242,7 +244,7 @@ def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]
 
 
 class _TrainingBar:
-    """Moves a bar on and changes what stands beside it; or prints a line now and then."""
+    """A progress bar with a text. Without a terminal, it prints a line from time to time."""
 
     def __init__(self, bar: Progress, console: Console, total: int) -> None:
         self._bar, self._console, self._total = bar, console, total
@@ -264,13 +266,13 @@ class _TrainingBar:
 
 @contextmanager
 def training_bar(description: str, total: int) -> Iterator[_TrainingBar]:
-    """Yield what moves a bar on and tells how the training fares.
+    """Yield a progress bar that also shows the state of a training.
 
-    Where stderr is no terminal, what is told is a line every 30 seconds.
+    If stderr is not a terminal, the state is printed as one line every 30 seconds.
 
     Args:
-        description: What is being done at first.
-        total: Steps in all.
+        description: First text beside the bar.
+        total: Number of steps.
     """
     console = Console(stderr=True, highlight=False)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

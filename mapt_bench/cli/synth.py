@@ -1,4 +1,4 @@
-"""``mapt-bench synth``: drawn videos on disk, and all that is known of them."""
+"""``mapt-bench synth``: write synthetic videos and their annotations to a folder."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -38,12 +38,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _settings_options(function: _Function) -> _Function:
-    """Add the options that say what is drawn; what is left away has the default of the world."""
+    """Add the options of the scene. Omitted options take the defaults of the world settings."""
     options = (
         click.option("--kind", metavar="|".join(get_args(Kind)), help="Kind of scene."),
-        click.option("--seed", type=int, help="Of the first video; the others count on."),
+        click.option(
+            "--seed", type=int, help="Seed of the first video. Further videos count up from it."
+        ),
         click.option("--count", type=int, help="Number of videos (default: 1)."),
-        click.option("--frames", type=int, help="Length of each (default: 20)."),
+        click.option("--frames", type=int, help="Number of frames of each video (default: 20)."),
         click.option(
             "--size", metavar="HxW", help="Height and width in pixels (default: 128x416)."
         ),
@@ -51,21 +53,28 @@ def _settings_options(function: _Function) -> _Function:
         click.option(
             "--family",
             metavar="|".join(get_args(Family)),
-            help="Textures, shapes and speeds: those of training (default), or others.",
+            help="Textures, shapes and speeds: those of training (default), or others that shift "
+            "the domain.",
         ),
-        click.option("--speed", type=float, help="Multiple of real-like speeds (default: 1)."),
-        click.option("--spacing", type=float, help="Multiple of real-like distances (default: 1)."),
+        click.option("--speed", type=float, help="Factor of all speeds (default: 1, realistic)."),
+        click.option(
+            "--spacing",
+            type=float,
+            help="Factor of the distances between objects (default: 1, realistic).",
+        ),
         click.option(
             "--similarity", type=float, help="Share of look-alikes, 0 to 1 (default: 0.3)."
         ),
         click.option(
             "--gap",
             type=int,
-            help="About how many frames things are hidden whole, where an occluder can be placed "
-            "(default: 0, nothing is hidden on purpose).",
+            help="Approximate length of full occlusions in frames, where an occluder can be placed "
+            "(default: 0, no added occluder).",
         ),
-        click.option("--wash", type=float, help="How far looks fade into grey, 0 to 1."),
-        click.option("--objects", type=int, help="Tracked things (default: drawn by chance)."),
+        click.option(
+            "--wash", type=float, help="Fade colours of objects towards grey, 0 (none) to 1."
+        ),
+        click.option("--objects", type=int, help="Number of tracked objects (default: random)."),
     )
     for option in reversed(options):
         function = option(function)
@@ -78,17 +87,18 @@ def _settings_options(function: _Function) -> _Function:
     "--suite",
     shell_complete=complete_suite,
     metavar="NAME",
-    help=f"A frozen suite, instead of --kind and --seed: {', '.join(suite_names())}.",
+    help="Write this frozen suite instead of --kind and --seed: "
+    f"{', '.join(suite_names())}. Example: --suite val",
 )
 @click.option(
     "--flow",
     default="none",
     show_default=True,
     metavar="|".join(get_args(WrittenFlow)),
-    help="Write the true optical flow too, as KITTI's 16-bit PNG.",
+    help="Also write the true optical flow, as KITTI's 16-bit PNG.",
 )
-@click.option("-j", "jobs", default=1, show_default=True, help="Worker processes.")
-@click.option("--out", type=path_type, metavar="DIR", required=True, help="Folder to write.")
+@click.option("-j", "jobs", default=1, show_default=True, help="Number of worker processes.")
+@click.option("--out", type=path_type, metavar="DIR", required=True, help="Output folder.")
 @json_option
 def command(
     suite: str | None,
@@ -100,11 +110,11 @@ def command(
     seed: int | None,
     **given: Any,  # noqa: ANN401 - what click collects
 ) -> int:
-    """Draw videos of which every answer is known, and write them in KITTI-STEP's layout.
+    """Generate synthetic videos with complete ground truth, in KITTI-STEP's layout.
 
-    Beside images and panoptic_maps, known/ has a line of JSON a frame: whole and visible shapes,
-    depth, speed and look-alikes of every object. Equal settings give equal bytes. A call that was
-    interrupted is gone on with by calling it again.
+    The folder gets images, panoptic_maps and known. known has one line of JSON per frame, with the
+    amodal and visible shape, depth, speed and look-alikes of every object. Equal settings give
+    equal bytes. Run the same command again to resume a stopped one.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
     if suite is not None:
@@ -113,7 +123,7 @@ def command(
         export = _export(kind, seed, chosen, out)
     export = replace(export, flow=flow)
     frames = sum(drawn.video.info.frame_count for drawn in export.videos)
-    with progress_bar("drawing", frames) as advance:
+    with progress_bar("rendering", frames) as advance:
         written = export_videos(export, jobs=jobs, advance=advance)
     result = {
         **export.describe(),
@@ -132,8 +142,7 @@ def _suite_export(name: str, given: Mapping[str, Any], out: Path) -> Export:
     refused = [f"--{option}" for option, value in given.items() if value is not None]
     if refused:
         raise ConfigError(
-            f"--suite {name} is frozen and says itself what is drawn; leave {', '.join(refused)} "
-            "away"
+            f"--suite {name} is frozen, with settings of its own; omit {', '.join(refused)}"
         )
     suite = check_suite(name)
     return Export(
@@ -151,7 +160,8 @@ def _suite_export(name: str, given: Mapping[str, Any], out: Path) -> Export:
 def _export(kind: Kind | None, seed: int | None, given: Mapping[str, Any], out: Path) -> Export:
     if kind is None or seed is None:
         raise ConfigError(
-            f"say what to draw: --kind {'|'.join(get_args(Kind))} and --seed N, or --suite NAME"
+            f"no scene is given; give --kind {'|'.join(get_args(Kind))} and --seed N, or "
+            "--suite NAME"
         )
     rest = dict(given)
     count = rest.pop("count", 1)
@@ -174,7 +184,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _table(written: Sequence[Written]) -> Table:
-    """One row a sequence, with the beginning of the fingerprint of its maps."""
+    """Return one row per sequence, with the first digits of the fingerprint of its maps."""
     columns = (
         Column("sequence"),
         Column("frames", "integer"),
@@ -192,4 +202,4 @@ def _table(written: Sequence[Written]) -> Table:
         )
         for one in written
     )
-    return Table(counted(len(rows), "drawn video"), columns, rows)
+    return Table(counted(len(rows), "synthetic video"), columns, rows)

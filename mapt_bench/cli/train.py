@@ -1,4 +1,4 @@
-"""``mapt-bench train``: train a model on a suite or a folder, or go on with it."""
+"""``mapt-bench train``: train a model on a suite or a folder, or resume a run."""
 
 import os
 import time
@@ -50,14 +50,19 @@ Examples:
     "--suite",
     shell_complete=complete_suite,
     metavar="NAME",
-    help="Suite to train on, such as train; stream for endless synthetic videos.",
+    help="Train on this suite, for example train. 'stream' generates synthetic videos without end.",
 )
-@click.option("--data", type=path_type, metavar="DIR", help="Folder with images, panoptic_maps.")
+@click.option(
+    "--data",
+    type=path_type,
+    metavar="DIR",
+    help="Train on this folder with images and panoptic_maps.",
+)
 @click.option(
     "--val",
     metavar="NAME|DIR|none",
     show_default="val with the suite train, else none",
-    help="Suite or folder to validate on.",
+    help="Validate on this suite or folder.",
 )
 @click.option(
     "--dataset",
@@ -66,40 +71,54 @@ Examples:
     help="Label space of --data: a name or a YAML file.",
 )
 @click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data.")
-@click.option("--steps", type=int, metavar="N", help="The same as --set steps=N.")
+@click.option("--steps", type=int, metavar="N", help="Train for N steps. Same as --set steps=N.")
 @click.option(
     "--set",
     "overrides",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a setting of the recipe, such as optimizer.lr=0.02; repeatable.",
+    help="Change a setting of the recipe. Repeatable. Example: --set optimizer.lr=0.02",
 )
 @click.option(
     "--out",
     type=path_type,
     metavar="RUN",
-    help="Folder of the run; one that exists is gone on with (default: runs/train-<time>).",
-)
-@click.option("--seed", default=0, show_default=True, help="Of weights, order, augmentation.")
-@click.option("--device", default="cpu", show_default=True, metavar="NAME", help="cpu or cuda.")
-@click.option("--threads", default=1, show_default=True, help="Threads of torch, per process.")
-@click.option(
-    "--dry-run", is_flag=True, help="Make the clips of one epoch and one step; write nothing."
+    help="Run folder. An existing run is resumed. Default: runs/train-<time>.",
 )
 @click.option(
-    "--init", type=path_type, metavar="FILE", help="First weights: a snapshot, or those of a run."
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the weights, the order of clips and the augmentation.",
+)
+@click.option(
+    "--device", default="cpu", show_default=True, metavar="NAME", help="Train on cpu or cuda."
+)
+@click.option(
+    "--threads", default=1, show_default=True, help="Number of torch threads in each process."
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Load the clips of one epoch, run one step, report both, and write nothing.",
+)
+@click.option(
+    "--init",
+    type=path_type,
+    metavar="FILE",
+    help="Start from these weights: a snapshot, or the weights of a run.",
 )
 @click.option(
     "--resume",
     type=path_type,
     metavar="FILE",
-    help="Snapshot to go on from, at its step, with a new optimizer.",
+    help="Continue from this snapshot, at its step, with a new optimizer state.",
 )
 @click.option(
     "--snapshot",
     type=path_type,
     metavar="FILE",
-    help="Train nothing: write the weights of the last checkpoint in --out in half precision.",
+    help="Do not train. Write the weights of the last checkpoint in --out, in half precision.",
 )
 @json_option
 def command(
@@ -121,18 +140,21 @@ def command(
     snapshot: Path | None,
     json_file: str | None,
 ) -> int:
-    """Train a model; a run that was stopped goes on to the same result.
+    """Train a model, or resume a stopped run. A resumed run gives the same result.
 
-    RUN then holds weights.safetensors and weights.json (how they came about), log.jsonl and
-    curves.png. On several GPUs or machines: torchrun --nproc-per-node 2 -m mapt_bench train ...
+    The run folder gets weights.safetensors, weights.json (recipe, data and provenance), log.jsonl
+    and curves.png. On several GPUs or machines, start it with
+    torchrun --nproc-per-node 2 -m mapt_bench train ...
     """
     from mapt_bench.training.request import TrainingRequest, carry_out, take_snapshot
 
     if out is None and "WORLD_SIZE" in os.environ:
-        raise ConfigError("torchrun starts several processes; give them one --out")
+        raise ConfigError(
+            "torchrun starts several processes, which need one run folder; give --out"
+        )
     if snapshot is not None:
         if out is None:
-            raise ConfigError("--snapshot writes the weights of a run; say which by --out")
+            raise ConfigError("--snapshot writes the weights of a run; give the run with --out")
         taken = take_snapshot(out, snapshot)
         click.echo(f"wrote {snapshot}: step {taken['step']}, stage {taken['stage']}")
         return 0
@@ -153,7 +175,7 @@ def command(
         resume=resume,
     )
     result = carry_out(request, partial(_shown, request.out))
-    if result is None:  # another process has it
+    if result is None:  # another process of this training reports
         return 0
     if "dry_run" in result:
         if not emit_json(json_file, result):
@@ -170,7 +192,7 @@ def command(
 
 @contextmanager
 def _shown(folder: Path, description: str, total: int) -> Iterator["Shown"]:
-    """Show progress, and draw the curves of a long run again now and then."""
+    """Show progress, and update the curves of a long run from time to time."""
     with training_bar(description, total) as bar:
         yield _Drawing(bar, folder)
 
@@ -194,12 +216,12 @@ class _Drawing:
 
 
 def _table(result: dict[str, Any]) -> Table:
-    """One row a value, at both ends of the log."""
+    """Return one row per logged value, with its first and last mean."""
     steps = [row for row in result["log"] if row["kind"] == "train"]
     first, last = steps[0], steps[-1]
     rows: list[tuple[Cell, ...]] = [("all losses, weighted", first["total"], last["total"])]
     for name in sorted({name for row in steps for name in row["values"]}):
-        # Stages may train other parts: each value has a first and a last line of its own.
+        # Stages may train different parts, so each value has its own first and last line.
         found = [row["values"][name] for row in steps if name in row["values"]]
         rows.append((name, found[0], found[-1]))
     record = result["weights"]

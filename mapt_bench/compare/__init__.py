@@ -1,4 +1,4 @@
-"""The gate: what changed between two results, and whether that is accepted."""
+"""The regression gate: the changes between two results, and whether limits accept them."""
 
 from mapt_bench.compare._comparison import (
     BrokenLimit,

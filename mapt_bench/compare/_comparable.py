@@ -1,9 +1,8 @@
-"""What makes two results comparable: their protocol, their inputs, the classes averaged.
+"""Comparability of two results: their protocol, their inputs and their classes.
 
-The headline PQ and LSTQ average over the classes that occur in the ground truth or the prediction,
-absent ones counting 0. A tracker that begins to predict one more class is then averaged over one
-more, and its score moves without any segment having changed. Differences are therefore taken over
-the classes of both sides.
+The headline PQ and LSTQ are means over the classes that occur in the ground truth or in the
+prediction. If a tracker predicts one more class, its mean has one more class, and its score changes
+although no other segment changed. So differences use the classes of both results.
 """
 
 import json
@@ -26,15 +25,15 @@ _PROTOCOL = ("pat", "dataset", "label_space", "segments", "missing")
 def check_comparable(
     pairs: Sequence[tuple[ResultRow, ResultRow]], before: ResultFile, after: ResultFile
 ) -> None:
-    """Refuse results whose scores do not mean the same.
+    """Refuse results with different protocols.
 
     Args:
-        pairs: Matched rows, the earlier one first.
-        before: The earlier file.
-        after: The later one.
+        pairs: Matched rows, the baseline first.
+        before: File of the baseline.
+        after: File of the current result.
 
     Raises:
-        DataError: If what both sides of a pair state of their protocol differs.
+        DataError: If the protocols of a pair differ in a field that both have.
     """
     differing: dict[str, None] = {}
     for old, new in pairs:
@@ -46,36 +45,35 @@ def check_comparable(
     if differing:
         raise DataError(
             f"cannot be compared with {before.path}: they differ in {'; '.join(differing)}. "
-            "Score both under the same protocol and data set",
+            "Score both with the same protocol and data set",
             where=after.path,
         )
 
 
 def origin_notes(before: ResultFile, after: ResultFile) -> list[str]:
-    """Return notes on inputs of the same kind that differ."""
+    """Return one note for each input that differs: data, segments, weights or seed."""
     notes = []
     for name, was in before.origin.items():
         now = after.origin.get(name, was)
         if now != was:
             what = "seeds" if name == "seed" else f"fingerprints of the {name}"
             notes.append(
-                f"the {what} differ ({was[:12]} then, {now[:12]} now); "
-                "the change may come from there"
+                f"the {what} differ ({was[:12]} then, {now[:12]} now); this may cause the change"
             )
     return notes
 
 
 def over_common_classes(old: ResultRow, new: ResultRow) -> tuple[ResultRow, ResultRow, str | None]:
-    """Average both results over the classes that either of them averages over.
+    """Average both results over the classes that occur in either of them.
 
-    A class outside a result's own set counts 0 there, so that PQ shrinks by the ratio of the
-    numbers of classes, LSTQ by its square root, and PAT follows from PQ and TQ: exactly what
-    ``evaluate --common-classes`` gives of both. The scores of single sequences cannot be brought
-    to other classes and are left out for these three.
+    A class outside a result's own set counts 0 there. So PQ is multiplied by the ratio of the
+    numbers of classes, and LSTQ by its square root. PAT follows from PQ and TQ. This is exactly
+    the result of ``evaluate --common-classes``. Scores of single sequences cannot be converted, so
+    these three are removed from them.
 
     Returns:
-        Both rows, and a note of what was done; the rows as they are and ``None`` where the sets
-        are the same or not stated.
+        Both rows, and a note. If the classes are equal or unknown, the rows are unchanged and the
+        note is ``None``.
     """
     old_classes, new_classes = (set(row.protocol.get("classes", ())) for row in (old, new))
     if old_classes == new_classes or not old_classes or not new_classes:
@@ -97,7 +95,7 @@ def over_common_classes(old: ResultRow, new: ResultRow) -> tuple[ResultRow, Resu
 
 
 def _averaged_over(row: ResultRow, size: int) -> ResultRow:
-    # Here, because only results over unequal classes need the package of formulas, and scipy.
+    # Imported here, because only results over different classes need NumPy and the formulas.
     from mapt_bench.metrics.scores import CLASS_AVERAGES, averaged_over_more
 
     scores = averaged_over_more(row.scores, len(row.protocol["classes"]) / size)

@@ -26,7 +26,7 @@ _GRAMMAR = re.compile(
 )
 
 _ROUNDING = 9
-"""Decimals kept of a change: a drop of exactly half a point is no more than half a point."""
+"""Decimals of a change: a drop of exactly 0.5 points must not exceed a limit of 0.5 points."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Limit:
     Attributes:
         score: Name of the score, for example ``"PAT"``.
         relation: ``<``, ``<=``, ``>`` or ``>=``.
-        threshold: In percentage points for shares, in counts for ``IDSW`` and ``Frag``, in
+        threshold: Change in percentage points for shares, in counts for ``IDSW`` and ``Frag``, in
             seconds for ``seconds_per_frame``.
     """
 
@@ -46,10 +46,10 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a limit from its one-line form.
+        """Read a limit from text: the score, a relation, and a number.
 
         Raises:
-            ConfigError: If the text does not have that form.
+            ConfigError: If the text has another form.
 
         Example:
             >>> Limit.parse("PAT<-0.5")
@@ -58,26 +58,27 @@ class Limit:
         found = _GRAMMAR.fullmatch(text)
         if found is None:
             raise ConfigError(
-                f"{text!r} is no limit; write SCORE, one of < <= > >=, and a number: "
-                "'PAT<-0.5' fails when PAT falls by more than 0.5 percentage points, "
-                "'IDSW>5' when there are more than 5 new id switches"
+                f"{text!r} is not a limit; expected SCORE, one of < <= > >=, and a number: "
+                "'PAT<-0.5' fails if PAT drops by more than 0.5 percentage points, "
+                "'IDSW>5' fails if there are more than 5 new identity switches"
             )
         return cls(found["score"], found["relation"], float(found["threshold"]))
 
     def check_known(self, scores: Iterable[str]) -> None:
-        """Refuse a limit on a score that no result has.
+        """Refuse a limit on a score that the results lack.
 
         Raises:
-            ConfigError: With the nearest name.
+            ConfigError: If the score is unknown. The message suggests the nearest.
         """
         known = set(scores)
         if self.score not in known:
             raise ConfigError(
-                f"the limit {self} names no score of these results; {nearest(self.score, known)}"
+                f"the limit {self} is on a score that these results lack; "
+                f"{nearest(self.score, known)}"
             )
 
     def is_broken_by(self, change: float) -> bool:
-        """Return whether a change (current minus baseline, in the limit's unit) is refused.
+        """Return whether a change (current minus baseline, in the limit's unit) exceeds the limit.
 
         Example:
             >>> Limit.parse("PAT<-0.5").is_broken_by((0.615 - 0.620) * 100)
@@ -90,23 +91,23 @@ class Limit:
 
 
 _FEWEST_SEQUENCES = 5
-"""Below this, how many sequences got better says nothing."""
+"""With fewer common sequences, improved sequences are not counted."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """One score of one row, before and after.
+    """One score of one row in both results.
 
     Attributes:
         row: Label of the prediction or variant.
         score: Name of the score.
-        baseline: Earlier value; shares are fractions. ``None`` is undefined.
-        current: Later value.
-        common: Both values over the classes of both sides, where these differ: PAT, PQ and LSTQ
-            are means over classes. ``None`` where they do not.
-        better: Number of sequences in which the score got better; ``None`` with fewer than 5
-            sequences in common, or for a score without direction.
-        worse: Number of those in which it got worse.
+        baseline: Value in the baseline. Shares are fractions, ``None`` is undefined.
+        current: Value in the current result.
+        common: Both values over the classes of both results. ``None`` if they are the same as
+            ``baseline`` and ``current``.
+        better: Number of sequences with a better score. ``None`` with fewer than 5 common
+            sequences, or for a score without direction.
+        worse: Number of sequences with a worse score.
     """
 
     row: str
@@ -121,20 +122,20 @@ class Change:
     def difference(self) -> float | None:
         """Current minus baseline over the classes of both, a fraction for shares.
 
-        ``None`` if either is undefined.
+        ``None`` if one of them is undefined.
         """
         baseline, current = self.common or (self.baseline, self.current)
         return None if baseline is None or current is None else current - baseline
 
     @property
     def in_limit_unit(self) -> float | None:
-        """The difference in percentage points for shares, else in its own unit."""
+        """The difference in percentage points for shares, else in the unit of the score."""
         if self.difference is None:
             return None
         return self.difference * (100 if score_kind(self.score).unit == "percent" else 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field and the difference, ready for JSON."""
+        """Return all fields and the difference as plain data for JSON."""
         return {
             "row": self.row,
             "score": self.score,
@@ -151,12 +152,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that the baseline has and the current result has not.
+    """A row, score or sequence that the baseline has and the current result lacks.
 
     Attributes:
         row: Label of the prediction or variant.
-        score: The score that is gone or undefined now; ``None`` if it is another thing.
-        sequence: The sequence that is gone. With neither, the whole row is.
+        score: Missing or undefined score, or ``None``.
+        sequence: Missing sequence, or ``None``. If both are ``None``, the row is missing.
     """
 
     row: str
@@ -167,18 +168,18 @@ class Missing:
         if self.score is not None:
             return f"{self.row}: {self.score} has a value in the baseline and none now"
         if self.sequence is not None:
-            return f"{self.row}: sequence {self.sequence} is gone"
-        return f"{self.row} is gone"
+            return f"{self.row}: sequence {self.sequence} is missing"
+        return f"{self.row} is missing"
 
 
 @dataclass(frozen=True)
 class BrokenLimit:
-    """A limit that a row breaks, or that could not be checked in any row.
+    """A limit that a row exceeds, or that could not be checked in any row.
 
     Attributes:
         limit: The limit.
-        row: Who breaks it; ``None`` if no row has the score on both sides.
-        change: By how much the score changed, in the limit's unit.
+        row: Row that exceeds it. ``None`` if no row has the score in both results.
+        change: Change of the score, in the limit's unit.
     """
 
     limit: Limit
@@ -189,7 +190,7 @@ class BrokenLimit:
         if self.row is None or self.change is None:
             return (
                 f"limit {self.limit} could not be checked: "
-                f"{self.limit.score} is defined on both sides in no row"
+                f"no row has {self.limit.score} in both results"
             )
         unit = score_kind(self.limit.score).difference_unit
         change = round(self.change, 2) or round(self.change, 6)
@@ -198,17 +199,17 @@ class BrokenLimit:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Every difference between two results, and the verdict.
+    """All differences between two results, and the verdict.
 
     Attributes:
-        baseline: Path of the earlier result.
-        current: Path of the later one.
-        changes: One a row and score that either side has.
-        limits: What was asked for.
-        broken: Limits broken.
-        missing: What the baseline has and the current result has not.
+        baseline: Path of the baseline.
+        current: Path of the current result.
+        changes: One entry for each row and score of either result.
+        limits: Limits that were checked.
+        broken: Exceeded limits.
+        missing: Rows, scores and sequences that only the baseline has.
         added: Rows and sequences that only the current result has.
-        notes: What has to be known to read the differences.
+        notes: Remarks that help to read the differences.
     """
 
     baseline: Path
@@ -222,7 +223,7 @@ class Comparison:
 
     @property
     def is_passed(self) -> bool:
-        """Whether no limit is broken and nothing has gone missing."""
+        """Whether no limit is exceeded and nothing is missing."""
         return not self.broken and not self.missing
 
     def to_dict(self) -> dict[str, Any]:
@@ -268,21 +269,21 @@ def compare_results(
 ) -> Comparison:
     """Compare two result files row by row and score by score.
 
-    Rows are matched by name; two evaluations of one prediction each are matched whatever their
-    names. Values are those of the results; where the two are averaged over different classes,
-    differences are taken over the classes of both, and a note says so. Without limits only what
-    has gone missing makes the comparison fail.
+    Rows are matched by name. Two evaluations of one prediction each are matched with any names.
+    Values are those of the results. If the results are averaged over different classes,
+    differences use the classes of both, and a note says so. Without limits, the comparison fails
+    only if something is missing.
 
     Args:
-        baseline: An evaluation, several of them, or a run (its file or folder).
+        baseline: One or several evaluations, or a run (its file or folder).
         current: The same kind of result.
-        limits: Changes that are not accepted, checked in every row.
-        common_classes: Whether values too are those over the classes of both.
+        limits: Limits for the changes, checked in every row.
+        common_classes: Whether values also use the classes of both results.
 
     Raises:
-        ConfigError: If a limit names a score that neither result has.
-        DataError: If a file is no result, or the two are not comparable: another kind of
-            result, PAT protocol, label space, kind of segments, or rule for missing frames.
+        ConfigError: If a limit names a score that both results lack.
+        DataError: If a file is not a result, or the two cannot be compared: they differ in the
+            kind of result, PAT protocol, label space, segments, or rule for missing frames.
     """
     before, after = load_result(baseline), load_result(current)
     pairs = _pair(before, after)
@@ -342,7 +343,7 @@ def _over_common_classes(pairs: Sequence[_Pair]) -> tuple[list[_Pair], tuple[str
 
 
 def _in_order(scores: Iterable[str]) -> list[str]:
-    """Headline scores first, in the order of tables."""
+    """Return scores in the order of tables: headline scores first."""
     names = list(scores)
     return [name for name in HEADLINE if name in names] + [n for n in names if n not in HEADLINE]
 
@@ -361,7 +362,7 @@ def _count_sequences(
     old: Mapping[str, Mapping[str, float | None]],
     new: Mapping[str, Mapping[str, float | None]],
 ) -> tuple[int | None, int | None]:
-    """Return in how many common sequences a score got better and worse."""
+    """Return the numbers of common sequences with a better and with a worse score."""
     direction = score_kind(score).higher_is_better
     steps = []
     for sequence, entry in old.items():
@@ -381,7 +382,7 @@ def _broken(limit: Limit, changes: Sequence[Change]) -> list[BrokenLimit]:
         if change.score == limit.score and (amount := change.in_limit_unit) is not None
     ]
     if not checked:
-        # A gate that checks nothing must not look like one that is passed.
+        # A gate without any check must not pass.
         return [BrokenLimit(limit, None, None)]
     return [
         BrokenLimit(limit, row, amount) for row, amount in checked if limit.is_broken_by(amount)

@@ -47,7 +47,7 @@ _MODULES = {
     "plans.sweep_plans": ("interval_plan", "stress_plan"),
     "plans.variant": ("Variant",),
     "plans.variants": ("added_variant",),
-    "run_experiment": (
+    "running": (
         "check_config",
         "run_ablation",
         "run_experiment",
@@ -99,11 +99,11 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.experiments.plans.sweep_plans import stress_plan as stress_plan
     from mapt_bench.experiments.plans.variant import Variant as Variant
     from mapt_bench.experiments.plans.variants import added_variant as added_variant
-    from mapt_bench.experiments.run_experiment import check_config as check_config
-    from mapt_bench.experiments.run_experiment import run_ablation as run_ablation
-    from mapt_bench.experiments.run_experiment import run_experiment as run_experiment
-    from mapt_bench.experiments.run_experiment import run_stress as run_stress
-    from mapt_bench.experiments.run_experiment import run_sweep as run_sweep
+    from mapt_bench.experiments.running import check_config as check_config
+    from mapt_bench.experiments.running import run_ablation as run_ablation
+    from mapt_bench.experiments.running import run_experiment as run_experiment
+    from mapt_bench.experiments.running import run_stress as run_stress
+    from mapt_bench.experiments.running import run_sweep as run_sweep
     from mapt_bench.experiments.summaries.run_result import run_result as run_result
 
 else:

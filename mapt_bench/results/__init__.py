@@ -1,7 +1,8 @@
-"""Result files, read back: :func:`load_result` for evaluations and runs, and their rows.
+"""Read result files: :func:`load_result` reads evaluations and runs as rows of scores.
 
-Whoever renders or compares results reads them here. It needs neither the code that made them nor
-any package beyond Python, but for :meth:`~mapt_bench.results.result_files.ResultFile.to_frame`.
+Tables, plots and comparisons read results here. The package needs neither the code that computed
+the results nor any other package, except pandas for
+:meth:`~mapt_bench.results.result_files.ResultFile.to_frame`.
 """
 
 from mapt_bench.results.result_files import ResultFile, ResultRow, load_result

@@ -1,4 +1,4 @@
-"""Result files, read back as rows of scores that can be compared."""
+"""Read result files as rows of scores."""
 
 import json
 import math
@@ -35,26 +35,26 @@ EVALUATIONS = "mapt-bench/evaluations/2"
 RUN = "mapt-bench/run/1"
 
 _OUTDATED = ("mapt-bench/evaluation/1", "mapt-bench/evaluations/1")
-"""Their PAT, PQ and LSTQ may be averaged over classes of other predictions."""
+"""Schemas whose PAT, PQ and LSTQ may include classes of other predictions."""
 
 Scores = Mapping[str, float | None]
 
 
 @dataclass(frozen=True)
 class ResultRow:
-    """One prediction, or one variant of a run (under one temporal interval).
+    """One prediction, or one variant of a run under one condition.
 
     Attributes:
-        name: Unique in its file; rows of two files are matched by it.
-        label: What tables call it; unique too.
-        scores: Shares as fractions, counts as they are; ``None`` is undefined.
+        name: Name, unique in its file. Rows of two files are matched by it.
+        label: Name in tables, also unique.
+        scores: Shares as fractions, counts as numbers. ``None`` is undefined.
         sequences: Scores of each sequence.
-        protocol: What the scores depend on: ``pat``, ``dataset``, ``classes``, ``segments`` and
-            more, as far as stated.
-        condition: Of a row of a run: ``variant``, ``group``, ``memory``, ``segments``,
-            ``trained``, ``interval`` (``"drop"`` or ``"pair"``) and ``tau`` of a sweep,
-            ``stressor`` and ``level`` of a stress test, as far as stated.
-        intervals: Confidence intervals by score, as ``docs/statistics.md`` describes them.
+        protocol: Settings that the scores depend on, if known: ``pat``, ``dataset``,
+            ``classes``, ``segments`` and more.
+        condition: For a row of a run, if known: ``variant``, ``group``, ``memory``,
+            ``segments``, ``trained``, ``interval`` (``"drop"`` or ``"pair"``) and ``tau`` of a
+            sweep, ``stressor`` and ``level`` of a stress test.
+        intervals: Confidence intervals by score, see ``docs/statistics.md``.
     """
 
     name: str
@@ -68,14 +68,14 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class ResultFile:
-    """Every row of one file.
+    """All rows of one file.
 
     Attributes:
-        path: The file itself, also where a run's folder was given.
-        schema: As the file states it.
-        rows: By name.
-        origin: Fingerprints of the ``data``, the ``segments`` and the ``weights`` of networks, and
-            the ``seed``, as text and as far as stated.
+        path: Path of the file, also if the folder of a run was given.
+        schema: Schema of the file.
+        rows: Rows by name.
+        origin: Fingerprints of ``data``, ``segments`` and ``weights``, and the ``seed``, as text.
+            Unknown entries are omitted.
     """
 
     path: Path
@@ -84,13 +84,13 @@ class ResultFile:
     origin: Mapping[str, str] = field(default_factory=dict)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return every score as a pandas frame: one line a row, sequence and score.
+        """Return all scores as a pandas frame, one line per row, sequence and score.
 
         Returns:
-            Columns ``row`` and ``label``; those of :attr:`ResultRow.condition` that any row
-            states; ``sequence``, missing (``isna()``) for the scores of the pooled sequences;
-            ``score``; ``value``, shares as fractions, NaN where undefined; ``low`` and ``high``,
-            the confidence interval of the pooled score, NaN where there is none.
+            Columns ``row`` and ``label``; each entry of :attr:`ResultRow.condition` that any row
+            has; ``sequence``, missing (``isna()``) for scores of the pooled sequences;
+            ``score``; ``value``, shares as fractions, NaN if undefined; ``low`` and ``high``,
+            the confidence interval of a pooled score, NaN if there is none.
 
         Example:
             >>> row = ResultRow("mine", "mine", {"PAT": 0.5}, {"0001": {"PAT": 0.25}}, {})
@@ -101,7 +101,7 @@ class ResultFile:
             >>> frame[frame["sequence"] == "0001"]["value"].tolist()
             [0.25]
         """
-        import pandas as pd  # here, because comparing results needs no pandas
+        import pandas as pd  # imported here, because comparing results needs no pandas
 
         conditions = dict.fromkeys(name for row in self.rows.values() for name in row.condition)
         names = ("row", "label", *conditions, "sequence", "score", "value", "low", "high")
@@ -128,11 +128,10 @@ def load_result(path: Path | str) -> ResultFile:
     """Read an evaluation, several evaluations, or a run.
 
     Args:
-        path: A JSON file, or the folder of a run, which holds ``results.json``.
+        path: A JSON file, or a run folder, which holds ``results.json``.
 
     Raises:
-        DataError: If there is no such file, it is no JSON, its schema is another, or something
-            that the schema promises is not in it.
+        DataError: If the file is missing or not JSON, or has another schema or missing fields.
     """
     path = Path(path)
     file = path / "results.json" if path.is_dir() else path
@@ -151,14 +150,17 @@ def load_result(path: Path | str) -> ResultFile:
             raise DataError(_wrong_schema(data), where=file)
     except (KeyError, TypeError, AttributeError) as problem:
         raise DataError(
-            f"does not hold what {schema} promises ({type(problem).__name__}: {problem}); "
+            f"does not have the fields of {schema} ({type(problem).__name__}: {problem}); "
             "write it again with this version of mapt-bench",
             where=file,
         ) from problem
     by_name = {row.name: row for row in rows}
     if len(by_name) < len(rows):
         names = sorted({row.name for row in rows if sum(r.name == row.name for r in rows) > 1})
-        raise DataError(f"has several rows named {', '.join(names)}; give each its own", where=file)
+        raise DataError(
+            f"has several rows named {', '.join(names)}; give each row a name of its own",
+            where=file,
+        )
     return ResultFile(file, str(schema), by_name, origin)
 
 
@@ -167,15 +169,16 @@ def _load(file: Path) -> Mapping[str, Any]:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as problem:
         raise DataError(
-            f"cannot be read ({problem.strerror or problem}); give a result's JSON file "
-            "or the folder of a run that has a results.json",
+            f"cannot be read ({problem.strerror or problem}); give the JSON file of a result, "
+            "or a run folder with results.json",
             where=file,
         ) from problem
-    except ValueError as problem:  # broken JSON, or bytes that are no text
-        raise DataError(f"is no JSON ({problem}); expected a result file", where=file) from problem
+    except ValueError as problem:  # broken JSON, or bytes that are not text
+        raise DataError(f"is not JSON ({problem}); expected a result file", where=file) from problem
     if not isinstance(data, Mapping):
         raise DataError(
-            f"holds a JSON {type(data).__name__}; expected a result, which is an object", where=file
+            f"holds a JSON {type(data).__name__}; expected a result, which is a JSON object",
+            where=file,
         )
     return data
 
@@ -186,7 +189,7 @@ def _wrong_schema(data: Mapping[str, Any]) -> str:
     if isinstance(error, Mapping):
         return f"holds the error of a failed command ({error.get('message')}), not a result"
     if "schema" not in data:
-        return f"states no schema; expected one of {', '.join(known)}"
+        return f"has no schema; expected one of {', '.join(known)}"
     if data["schema"] in _OUTDATED:
         return (
             f"has schema {data['schema']!r}, whose PAT, PQ and LSTQ may depend on other "
@@ -211,7 +214,7 @@ def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
 def _named_classes(
     protocol: Mapping[str, Any], per_class: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Put class names in place of class numbers, for messages that people understand."""
+    """Replace class numbers by class names, for messages."""
     if "classes" not in protocol:
         return dict(protocol)
     names = [per_class.get(str(c), {}).get("name", c) for c in protocol["classes"]]
@@ -220,7 +223,7 @@ def _named_classes(
 
 def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
     rows = []
-    # Names of the first part do not depend on what else was run.
+    # Names of the first part do not depend on the other parts of the run.
     endings = {
         (part.segments, part.trained): f" on {part.suffix}" if part.suffix else ""
         for part in run_parts(data)
@@ -252,7 +255,7 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
 
 
 def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the scores of a row depend on: of the segments those that it linked."""
+    """Return the protocol of a row, with the segments that it linked."""
     protocol = dict(data.get("protocol") or {})
     by_name = protocol.pop("segments_by_name", None) or {}
     name = row.get("segments")
@@ -263,7 +266,7 @@ def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _condition(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a summary row says of itself besides its scores."""
+    """Return the condition of a summary row."""
     names = ("variant", "group", "memory", "segments", "trained")
     condition = {name: row[name] for name in names if name in row}
     interval, stress = row_interval(row), row.get("stress") or {}
@@ -291,12 +294,12 @@ def _fingerprint_of_segments(segments: Mapping[str, Any]) -> str | None:
 
 
 def _cells_of(data: Mapping[str, Any], row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the cells of a run that a summary row names: those of one key are equal."""
+    """Return the cells of a summary row. Cells with one key are equal."""
     return [cell for cell in data.get("cells") or [] if cell.get("key") == row.get("cell")]
 
 
 def _run_sequences(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Scores]:
-    """Return each sequence's scores from the cell that a summary row names."""
+    """Return the scores of each sequence from the cell of a summary row."""
     return {
         str(sequence): _scores(entry)
         for cell in _cells_of(data, row)
@@ -305,12 +308,12 @@ def _run_sequences(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str,
 
 
 def _scores(entry: Mapping[str, Any]) -> dict[str, float | None]:
-    """Keep what is a score: known names of any value, and other numbers (frames apart)."""
+    """Return the scores of an entry: known scores, and other numbers except ``frames``."""
     kept: dict[str, float | None] = {}
     for name, value in entry.items():
         if isinstance(value, bool | str | Sequence | Mapping):
             if name in SCORES:
-                raise TypeError(f"{name} is {value!r}, no number")
+                raise TypeError(f"{name} is {value!r}, not a number")
         elif name != "frames":
             kept[name] = float(value) if value is not None and math.isfinite(value) else None
     return kept

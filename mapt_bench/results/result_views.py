@@ -1,7 +1,7 @@
-"""What tables, plots and comparisons read from a result: scores, rows and parts of a run.
+"""Views of a result for tables, plots and comparisons: scores, rows and parts of a run.
 
 A score is a share or a count, and higher or lower is better. A row is one variant of a run. A part
-is the set of rows that run on the same segments and may be compared.
+is the set of rows that link the same segments, so that their scores can be compared.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,9 +33,9 @@ class ScoreKind:
     """How to read a score.
 
     Attributes:
-        unit: ``"percent"`` for fractions in results, shown in percent and compared in percentage
-            points; ``"count"`` and ``"seconds"`` are shown and compared as they are.
-        higher_is_better: ``False`` for errors and costs; ``None`` where nobody can say.
+        unit: ``"percent"`` for fractions, which are shown in percent and compared in percentage
+            points. ``"count"`` and ``"seconds"`` are shown and compared without conversion.
+        higher_is_better: ``False`` for errors and costs, ``None`` if unknown.
     """
 
     unit: Literal["percent", "count", "seconds"]
@@ -43,7 +43,7 @@ class ScoreKind:
 
     @property
     def difference_unit(self) -> str:
-        """Return what a difference of this score is measured in."""
+        """Unit of a difference of this score."""
         return {"percent": "points", "count": "counts", "seconds": "seconds"}[self.unit]
 
 
@@ -67,7 +67,7 @@ SCORES = {
 
 
 def score_kind(name: str) -> ScoreKind:
-    """Return how to read a score; one that is not known counts as a share without direction.
+    """Return how to read a score. An unknown score counts as a share without direction.
 
     Example:
         >>> score_kind("IDSW").difference_unit
@@ -79,13 +79,13 @@ def score_kind(name: str) -> ScoreKind:
 Row = Mapping[str, Any]
 
 LOWER_BOUND = "unlinked"
-"""Segments that nobody links: so far below all others that it presses them together in pictures."""
+"""Row of unlinked segments. Plots omit it, because it is far below all other rows."""
 
 
 def is_reference(row: Row) -> bool:
-    """Return whether a summary row is there for orientation only and competes for nothing.
+    """Return whether a summary row is a reference, which is never marked as the best.
 
-    True for rows of the group ``"reference"`` and for the oracle, which knows the ground truth.
+    True for rows of the group ``"reference"`` and for the oracle, which reads the ground truth.
     """
     return row.get("group") == "reference" or str(row["variant"]).startswith("oracle")
 
@@ -99,17 +99,17 @@ def row_interval(row: Row) -> tuple[str, int] | None:
 
 
 def row_name(row: Row) -> str:
-    """Return what tables call a row: the name that ``--tracker`` and ``--add`` take."""
+    """Return the name of a row in tables, which ``--tracker`` and ``--add`` accept."""
     return str(row["variant"])
 
 
 def row_label(row: Row) -> str:
-    """Return what plots call a row: its label or, without one, the variant's name."""
+    """Return the label of a row in plots. Rows without a label have the name of the variant."""
     return str(row.get("label") or row["variant"])
 
 
 def row_score(row: Row, name: str) -> float | None:
-    """Return a score of a summary row; switches and fragments also stand beside the scores."""
+    """Return a score of a summary row. Old results have IDSW and Frag outside the scores."""
     value: float | None = (row.get("scores") or {}).get(name)
     if value is None:
         value = row.get({"IDSW": "switches", "Frag": "fragments"}.get(name, ""))
@@ -117,13 +117,13 @@ def row_score(row: Row, name: str) -> float | None:
 
 
 def conditions_note(rows: Sequence[Row]) -> str:
-    """Return one line with thresholds, memory and pairing interval of a table's rows.
+    """Return one line with the thresholds, memory and pairing interval of a table's rows.
 
     Args:
-        rows: Of a run's summary.
+        rows: Rows of a run's summary.
 
     Returns:
-        Nothing for results that do not say which thresholds they ran with.
+        Empty for results that do not have the thresholds.
     """
     origins: dict[str, list[str]] = {}
     for row in rows:
@@ -147,7 +147,7 @@ def conditions_note(rows: Sequence[Row]) -> str:
 
 
 OWN_SEGMENTS = "own"
-"""What rows name as their segments where each links what it found itself."""
+"""Name of the segments of rows that link their own detections."""
 
 _BY_CELL = {"links_by_group", "recoveries"}
 """Parts of a run with entries for each cell."""
@@ -163,12 +163,11 @@ class Part:
     """Rows of one table.
 
     Attributes:
-        segments: Name of what was linked; ``"own"`` where every row links what it found itself;
-            empty in runs that do not tell kinds of segments apart.
-        trained: Whether its rows are networks that were trained without a part, rather than one
-            network of which parts are switched off.
-        run: The run as it would be with these rows alone.
-        is_first: Whether it is the first of the run.
+        segments: Name of the segments; ``"own"`` if each row links its own detections; empty in
+            runs that do not name their segments.
+        trained: Whether the rows are networks that were trained without a component.
+        run: The run with these rows only.
+        is_first: Whether it is the first part of the run.
     """
 
     segments: str
@@ -178,24 +177,24 @@ class Part:
 
     @property
     def suffix(self) -> str:
-        """What file names and names of rows end in; nothing for the first."""
+        """End of file names and names of rows. Empty for the first part."""
         if self.is_first:
             return ""
         return f"trained-{self.segments}" if self.trained else self.segments
 
     @property
     def heading(self) -> str:
-        """What was linked, in words."""
+        """Description of the segments."""
         if self.segments == OWN_SEGMENTS:
-            words = "segments that each tracker finds itself"
+            words = "each tracker's own detections"
         else:
             known = (self.run.get("protocol") or {}).get("segments_by_name") or {}
             words = f"segments {known.get(self.segments, self.segments)}"
-        return f"networks trained without a part, {words}" if self.trained else words
+        return f"networks trained without a component, {words}" if self.trained else words
 
 
 def run_parts(run: Run) -> list[Part]:
-    """Return the parts of a run in its order; a run of one kind of segments is one part."""
+    """Return the parts of a run in order. A run on one set of segments has one part."""
     rows: dict[tuple[str, bool], list[Row]] = {}
     for row in run["summary"]:
         rows.setdefault(part_of(row), []).append(row)
@@ -219,5 +218,5 @@ def run_parts(run: Run) -> list[Part]:
 
 
 def part_of(row: Row) -> tuple[str, bool]:
-    """Return the segments of a summary row, and whether it is of networks trained apart."""
+    """Return the segments of a summary row, and whether it is a network trained without a part."""
     return str(row.get("segments") or ""), bool(row.get("trained"))

@@ -29,7 +29,11 @@ def invoke(*words):
 def test_table_files_and_exit_code(here):
     result = invoke("--data", "DATA", "--out", "runs/mine")
     assert result.exit_code == 0, result.stderr
-    for words in ("bytetrack+memory", "oracle", "segments: ground truth with its ids taken away"):
+    for words in (
+        "bytetrack+memory",
+        "oracle",
+        "segments: ground-truth segments without identities",
+    ):
         assert words in result.stdout
     conditions = "Memory in frames: 0, 10 in rows named +memory. Pairing interval: 1."
     page = (here / "runs" / "mine" / "tables.md").read_text()
@@ -110,7 +114,7 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         (("--data", "DATA", "-j", "0"), 2, "0 workers"),
         (("--dataset", "kitti-step"), 2, "give --data too"),
         (("--suite", "tiny", "--segments", "PREDICTIONS"), 3, "has no segments for sequence 'tiny"),
-        (("--segments", "noisy,groundtruth,noisy"), 2, "names a kind twice"),
+        (("--segments", "noisy,groundtruth,noisy"), 2, "has the same value twice"),
         (("--data", "DATA", "--segments", "PREDICTIONS,DATA"), 2, "one folder can be linked"),
         (("--segments", "mapt"), 2, "there are no weights; give --weights NAME|FILE"),
         (("--weights", "none", "--segments", "groundtruth,mapt"), 2, "there are no weights"),
@@ -120,8 +124,8 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         (("--switch", "no-gate"), 2, "no MAPT in which to switch anything off"),
         (("--trained", "mine=a.safetensors"), 2, "--trained compares with the whole MAPT"),
         (("--data", "nowhere"), 3, "does not exist"),
-        (("--data", "DATA", "--segments", "nowhere"), 2, "there are no such segments"),
-        (("--data", "DATA", "--segments", "./no/where"), 3, "no such folder of predictions"),
+        (("--data", "DATA", "--segments", "nowhere"), 2, "unknown segments, and no folder"),
+        (("--data", "DATA", "--segments", "./no/where"), 3, "no folder of predictions"),
         (("--reference", "sort+memory=-1"), 2, "there is no row 'sort+memory=-1'"),
         (("--thresholds", "chosen"), 2, "'chosen' is not one of 'tuned', 'published'"),
         (("--data", "DATA", "--dataset", "kiti-step"), 2, "did you mean 'kitti-step'"),
@@ -166,7 +170,7 @@ def refused(monkeypatch):
         asked.append((name, [each.name for each in segments]))
         raise DataError("no suite is drawn in this test")
 
-    monkeypatch.setattr("mapt_bench.experiments.run_experiment.suite_source", refuse)
+    monkeypatch.setattr("mapt_bench.experiments.running.suite_source", refuse)
     return asked
 
 

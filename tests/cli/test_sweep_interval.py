@@ -14,9 +14,9 @@ from mapt_bench.experiments import (
     AblationConfig,
     NetworkWeights,
     SweepConfig,
-    experiment,
     run_ablation,
     run_sweep,
+    running,
 )
 
 
@@ -101,16 +101,16 @@ def test_the_flow_network_that_ships_takes_long_and_runs_where_it_is_named(
     monkeypatch, here, tmp_path, is_named, command
 ):
     file = tmp_path / "narrow.safetensors"
-    reader = replace(experiment.LOADED, flow=lambda files: tuple(map(flow, files)))
+    reader = replace(running.LOADED, flow=lambda files: tuple(map(flow, files)))
     planned = []
 
     def keep(plan, *_, **__):
         planned.append(plan)
         return {}
 
-    monkeypatch.setattr(experiment, "shipped_flow_files", lambda: {NARROW: file})
-    monkeypatch.setattr(experiment, "LOADED", reader)
-    monkeypatch.setattr(experiment, "run_experiment", keep)
+    monkeypatch.setattr(running, "shipped_flow_files", lambda: {NARROW: file})
+    monkeypatch.setattr(running, "LOADED", reader)
+    monkeypatch.setattr(running, "run_experiment", keep)
     named = (NARROW,) if is_named else ()
     run, config = COMMANDS[command]
     run(config(data=Path("DATA"), flow_weights=named))
@@ -133,7 +133,7 @@ def flow(name):
         (("--drop", "2,2"), "--drop are [2, 2]"),
         (("--memory", "-1"), "memory is -1"),
         (("--flow-weights", "flow:raft-smal=x"), "did you mean 'flow:raft-small'"),
-        (("--segments", "groundtruth,noisy"), "this command takes one kind of segments"),
+        (("--segments", "groundtruth,noisy"), "this command takes one value"),
         (("--segments", "mapt"), "there are no weights"),
     ],
 )
@@ -148,7 +148,7 @@ def test_mapt_has_lines_and_finds_the_segments_of_suites(here, mapt_files, monke
     def refuse(name, segments):
         raise DataError(f"{name} of {[each.name for each in segments]} is not drawn in this test")
 
-    monkeypatch.setattr("mapt_bench.experiments.run_experiment.suite_source", refuse)
+    monkeypatch.setattr("mapt_bench.experiments.running.suite_source", refuse)
     mapt = ("--weights", str(mapt_files / "mapt-tiny.safetensors"))
     assert "quick of ['mapt-tiny']" in invoke(*mapt, "--out", "run").stderr
     assert "quick of ['noisy']" in invoke("--out", "run").stderr

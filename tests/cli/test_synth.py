@@ -86,7 +86,7 @@ def test_a_single_frame_is_a_video(tmp_path, kind):
     words = ("--kind", kind, "--seed", 3, "--frames", 1, "--size", "96x160", "--flow", "both")
     result = invoke(*words, "--out", tmp_path / "w")
     assert result.exit_code == 0, result.stderr
-    assert "1 drawn video\n" in result.stdout
+    assert "1 synthetic video\n" in result.stdout
     assert "was there" in invoke(*words, "--out", tmp_path / "w").stdout
     (video,) = open_annotated_videos(tmp_path / "w")
     assert video.info.frame_count == 1
@@ -119,8 +119,8 @@ def test_the_table_says_what_was_there(tmp_path):
         (("--kind", "street", "--seed", 1, "--labels", "cityscapes"), "cityscapes"),
         (("--kind", "street", "--seed", 1, "--flow", "forward"), "flow is 'forward'"),
         (("--kind", "street", "--seed", 1, "-j", 0), "0 workers"),
-        (("--suite", "quick", "--speed", 2), "leave --speed away"),
-        (("--suite", "quick", "--seed", 2), "leave --seed away"),
+        (("--suite", "quick", "--speed", 2), "omit --speed"),
+        (("--suite", "quick", "--seed", 2), "omit --seed"),
     ],
 )
 def test_wrong_use_is_told_and_leaves_nothing(tmp_path, words, message):

@@ -80,7 +80,7 @@ def test_an_unknown_score_in_a_limit_gets_the_nearest(compare):
 
 @pytest.mark.parametrize("text", ["PAT", "PAT=-1", "PAT<", "<1", "PAT<-1%", "PAT<1e9", "PAT<<1"])
 def test_a_malformed_limit_shows_the_grammar(text):
-    with pytest.raises(ConfigError, match=r"is no limit; write SCORE.*'PAT<-0.5' fails"):
+    with pytest.raises(ConfigError, match=r"is not a limit; expected SCORE.*'PAT<-0.5' fails"):
         Limit.parse(text)
 
 
@@ -89,7 +89,7 @@ def test_a_limit_that_nothing_can_check_is_broken(compare):
     found = compare(evaluation(), evaluation(), "PTQ<-1")
     assert not found.is_passed
     assert str(found.broken[0]) == (
-        "limit PTQ<-1 could not be checked: PTQ is defined on both sides in no row"
+        "limit PTQ<-1 could not be checked: no row has PTQ in both results"
     )
 
 
@@ -107,7 +107,7 @@ def test_what_has_gone_missing_is_listed(compare):
     assert [str(entry) for entry in found.missing] == [
         "tracker: HOTA has a value in the baseline and none now",
         "tracker: IDF1 has a value in the baseline and none now",
-        "tracker: sequence 0002 is gone",
+        "tracker: sequence 0002 is missing",
     ]
 
 
@@ -127,7 +127,7 @@ def test_a_variant_that_is_gone_or_failed(compare):
     found = compare(run(), now)
     assert Missing("copy") in found.missing
     assert Missing("iou", score="PAT") in found.missing
-    assert str(found.missing[0]) == "copy is gone"
+    assert str(found.missing[0]) == "copy is missing"
 
 
 def test_rows_of_a_sweep_are_told_apart_by_their_interval(compare):
@@ -235,7 +235,7 @@ def test_rows_are_called_by_the_name_that_commands_take(compare):
     names = [row[0] for row in comparison_table(found.to_dict()).rows]
     assert names == ["both:appearance-first", "both", "both+memory"]
     gone = compare(run(summary=rows), run(summary=rows[1:])).missing
-    assert [str(entry) for entry in gone] == ["both:appearance-first is gone"]
+    assert [str(entry) for entry in gone] == ["both:appearance-first is missing"]
 
 
 def test_the_order_of_classes_means_nothing_and_silence_is_no_difference(compare):

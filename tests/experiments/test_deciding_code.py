@@ -39,7 +39,7 @@ DECIDE_NOTHING = {
     # They say which unit comes next, hand it on, and write its result down.
     "experiments.engine.runner",
     "experiments.engine.schedule",
-    "experiments.engine.run_folder",
+    "experiments.engine._run_folder",
     # It says how a unit came about.
     "provenance",
     # It describes a row; the description is in the keys.

@@ -59,7 +59,7 @@ def test_the_schema_of_a_run(tmp_path):
     assert stated["data"]["sequences"] == {"a": 6, "b": 7}
     assert (stated["seed"], stated["threads"]) == (0, 1)
     assert result["protocol"]["unit"] == "sequence"
-    words = "ground truth with its ids taken away"
+    words = "ground-truth segments without identities"
     assert result["protocol"]["segments"] == words
     assert result["protocol"]["segments_by_name"] == {"groundtruth": words}
 

@@ -31,7 +31,7 @@ def test_a_suite_says_what_it_is():
     assert source.has_images
     assert source.knows_flow
     (true,) = source.segments
-    assert true.in_words() == "ground truth with its ids taken away"
+    assert true.in_words() == "ground-truth segments without identities"
 
 
 def test_a_suite_knows_the_groups_of_its_videos():
@@ -68,7 +68,7 @@ def test_kinds_of_segments_are_asked_for_by_name():
         "weights": mapt.sha256,
     }
     assert str(mapt.path) not in str(source.describe())
-    assert kinds[0].in_words() == "found by MAPT itself"
+    assert kinds[0].in_words() == "detections of MAPT"
     assert [each.needs_images for each in kinds] == [True, False, False]
 
 

@@ -139,7 +139,7 @@ def test_a_whole_tracker_has_a_table_of_its_own_and_changes_no_other_row(here):
     assert mine["scores"]["PQ"] > 0
     assert mine["matches"] == {"recovered": 0}
     tables = (here / "r" / "tables.md").read_text().replace("\\", "")
-    assert "found by each tracker itself" in tables or "each tracker finds itself" in tables
+    assert "each tracker's own detections" in tables
     others = {r["variant"]: r["scores"] for r in data["summary"] if r["segments"] == "groundtruth"}
     assert others == {row["variant"]: row["scores"] for row in without["summary"]}
 
@@ -232,8 +232,8 @@ def test_saved_settings_that_name_a_file_count_with_its_content(here):
 
 def test_segments_that_are_not_there_are_told_before_anything_runs(here):
     for text, message in (
-        ("groundtruht", "there are no such segments"),
-        ("groundtruth,groundtruth", "names a kind twice"),
+        ("groundtruht", "unknown segments, and no folder"),
+        ("groundtruth,groundtruth", "has the same value twice"),
         ("mapt", "there are no weights; give --weights NAME|FILE"),
     ):
         result, data = run("--segments", text, "--out", "r")
@@ -241,14 +241,14 @@ def test_segments_that_are_not_there_are_told_before_anything_runs(here):
         assert message in data["error"]["message"]
     result, data = run("--segments", "not/there", "--out", "r")
     assert result.exit_code == 3
-    assert "no such folder of predictions or weights file" in data["error"]["message"]
+    assert "no folder of predictions and no weights file" in data["error"]["message"]
     result, data = run("--segments", "x.safetensors", "--out", "r")
     assert result.exit_code == 3
     assert "no such weights file" in data["error"]["message"]
     for command in (("stress", "image"), ("sweep-interval",)):
         result, data = run("--segments", "groundtruth,noisy", "--out", "r", command=command)
         assert result.exit_code == 2
-        assert "takes one kind of segments" in data["error"]["message"]
+        assert "takes one value" in data["error"]["message"]
     assert not (here / "r").exists()
 
 

@@ -288,8 +288,8 @@ def test_whole_trackers_have_tables_of_their_own():
             if row["variant"] == "both":
                 row["segments"] = "own"
     tables = tables_by_title(whole)
-    own = [title for title in tables if title.endswith("segments that each tracker finds itself")]
-    assert "bars: PAT, TQ and STQ by level: segments that each tracker finds itself" in own
+    own = [title for title in tables if title.endswith("each tracker's own detections")]
+    assert "bars: PAT, TQ and STQ by level: each tracker's own detections" in own
     for title, table in tables.items():
         names = [row[0] for row in table.rows]
         assert names == ["both"] if title in own else "both" not in names

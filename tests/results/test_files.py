@@ -73,15 +73,15 @@ def test_the_classes_of_a_cell_belong_to_its_row(loaded):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "is no JSON"),
-        ("\xff\xfe", "is no JSON"),
+        ("", "is not JSON"),
+        ("\xff\xfe", "is not JSON"),
         ("[1]", "holds a JSON list"),
-        ("{}", "states no schema; expected one of mapt-bench/evaluation/2"),
+        ("{}", "has no schema; expected one of mapt-bench/evaluation/2"),
         ('{"schema": "mapt-bench/evaluation/3"}', "did you mean 'mapt-bench/evaluation/2'"),
         ('{"schema": "mapt-bench/evaluation/1"}', "may depend on other predictions"),
         ('{"schema": "mapt-bench/evaluations/1"}', "Evaluate the predictions again"),
         ('{"schema": "mapt-bench/evaluation/2", "name": "a"}', "KeyError: 'scores'"),
-        ('{"schema": "mapt-bench/run/1", "summary": 3}', "does not hold what"),
+        ('{"schema": "mapt-bench/run/1", "summary": 3}', "does not have the fields of"),
         (
             '{"schema": "mapt-bench/evaluation/2", "name": "a", "scores": {"PAT": "0.5"}}',
             "PAT is '0.5', no number",

@@ -11,7 +11,7 @@ from mapt_bench.results import load_result
 from mapt_bench.results.result_views import part_of, run_parts
 
 FOUND = "found by MAPT (mapt-tiny, weights 0123)"
-TRUE = "ground truth with its ids taken away"
+TRUE = "ground-truth segments without identities"
 
 
 def row(variant, pat, segments, *, trained=False, **changes):
@@ -80,8 +80,8 @@ def test_parts_stand_in_the_order_of_the_run():
     assert [part.heading for part in parts] == [
         f"segments {FOUND}",
         f"segments {TRUE}",
-        "networks trained without a part, segments that each tracker finds itself",
-        f"networks trained without a part, segments {TRUE}",
+        "networks trained without a component, each tracker's own detections",
+        f"networks trained without a component, segments {TRUE}",
     ]
     assert [entry for part in parts for entry in part.run["summary"]] == whole["summary"]
     assert all(part.run["claims"] is whole["claims"] for part in parts)

@@ -36,29 +36,29 @@ __all__ = [
 ]
 
 OWN_SEGMENTS = "own"
-"""What a table calls segments of which every row has its own."""
+"""Name of the segments in tables whose rows link their own detections."""
 
 NOISY = "noisy"
-"""What true segments with faults are called."""
+"""Name of ground-truth segments with faults."""
 
 SAVED = "saved"
-"""What saved predictions are called."""
+"""Name of saved predictions."""
 
 MILD_NOISE = SegmentNoise(missed=0.04, merged=0.03, eroded=0.15, spurious=0.3)
-"""Faults of the segments that are called noisy, so that scores and memory have something to do."""
+"""Faults of noisy segments. They are mild, so that most tracks still have their segments."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentSource:
-    """One kind of segments: true ones, true ones with faults, saved ones, or what MAPT finds.
+    """Source of segments: ground truth, ground truth with faults, saved predictions, or MAPT.
 
     Attributes:
-        noise: Faults added to ground truth; ``None`` for none.
-        saved: Predictions, one sequence a video, instead of ground truth.
-        folder: Where the predictions lie, for people.
-        fingerprint: Of the predictions.
-        mapt: Weights of the MAPT that finds the segments, instead of ground truth.
-        is_own: Whether each tracker finds its own segments, so that there is nothing to link.
+        noise: Faults added to ground-truth segments. ``None`` for none.
+        saved: Saved predictions, one sequence per video, instead of ground truth.
+        folder: Folder of the predictions, for messages.
+        fingerprint: Fingerprint of the predictions.
+        mapt: Weights of the MAPT that detects the segments, instead of ground truth.
+        is_own: Whether each tracker has its own detections, so that there is nothing to link.
     """
 
     noise: SegmentNoise | None = None
@@ -70,7 +70,7 @@ class SegmentSource:
 
     @property
     def name(self) -> str:
-        """What cells and tables call it."""
+        """Name in cells and tables."""
         if self.is_own:
             return OWN_SEGMENTS
         if self.mapt is not None:
@@ -81,32 +81,32 @@ class SegmentSource:
 
     @property
     def needs_images(self) -> bool:
-        """Whether segments are found in images."""
+        """Whether the segments are detected in images."""
         return self.mapt is not None
 
     @property
     def maker(self) -> "Callable[[SegmentSource, Video, int, int, str], Segmenter]":
-        """The function that :meth:`segmenter` calls: its code makes the segments of this source."""
+        """The function that builds the segmenter. Its code decides the segments of this source."""
         if self.mapt is not None:
             return _found
         return _true if self.saved is None else _saved
 
     def segmenter(self, video: Video, index: int, seed: int, *, device: str = "cpu") -> Segmenter:
-        """Return what finds the segments of a video.
+        """Return the segmenter of a video.
 
         Args:
-            video: The video, under stress or not.
-            index: Its position in the data.
-            seed: Of segment order and noise.
-            device: Where MAPT runs.
+            video: The video, with or without stress.
+            index: Position of the video in the data.
+            seed: Seed of the order and the faults of segments.
+            device: Device of MAPT.
 
         Raises:
-            DataError: If the video lacks what segments are made from.
+            DataError: If the video lacks images or ground truth that the segments need.
         """
         return self.maker(self, video, index, seed, device)
 
     def describe(self) -> dict[str, Any]:
-        """Return what decides the segments, ready for JSON and for keys; no paths."""
+        """Return everything that decides the segments, without paths, for JSON and for keys."""
         if self.is_own:
             return {"kind": "found by the tracker"}
         if self.mapt is not None:
@@ -121,19 +121,19 @@ class SegmentSource:
         return {"kind": "ground truth", "noise": {**doses, **pixels}}
 
     def in_words(self) -> str:
-        """Return what tables call it."""
+        """Return the description for tables."""
         if self.is_own:
-            return "found by each tracker itself"
+            return "each tracker's own detections"
         if self.mapt is not None:
-            return "found by MAPT itself"  # whichever weights: what they changed is compared
+            return "detections of MAPT"  # without the weights, so that two weights can be compared
         if self.saved is not None:
             return f"saved predictions of {self.folder}"
         if self.noise is None:
-            return "ground truth with its ids taken away"
+            return "ground-truth segments without identities"
         return (
-            "ground truth with its ids taken away and faults added: "
+            "ground-truth segments without identities, with faults: "
             f"{100 * self.noise.missed:g} % missed, {100 * self.noise.merged:g} % merged, "
-            f"{100 * self.noise.eroded:g} % eroded, {self.noise.spurious:g} spurious a frame"
+            f"{100 * self.noise.eroded:g} % eroded, {self.noise.spurious:g} spurious per frame"
         )
 
 
@@ -160,33 +160,33 @@ def parse_segments(
     many: bool = False,
     reader: WeightsReader = LOADED,
 ) -> tuple[SegmentSource | Path, ...]:
-    """Read the value of ``--segments``, the same in all commands.
+    """Read the value of ``--segments``, which has the same grammar in all commands.
 
     Args:
-        text: ``mapt`` (what the MAPT of the command finds), ``groundtruth`` (ground-truth segments
-            without their identities), ``noisy`` (the same with mild faults), a name of shipped
-            weights or a weights file (what that MAPT finds), or a folder of predictions. Where
-            several kinds are allowed, separate them by commas.
-        mapt: Gives the weights of the command; called only for ``mapt``.
-        many: Whether several kinds are allowed.
+        text: ``mapt`` (detections by the command's MAPT), ``groundtruth`` (ground-truth segments
+            without identities), ``noisy`` (the same with mild faults), a name of shipped weights
+            or a weights file (detections by that MAPT), or a folder of predictions. Several
+            values are separated by commas.
+        mapt: Returns the weights of the command. Called only for ``mapt``.
+        many: Whether several values are allowed.
         reader: Reads the weights that are named.
 
     Returns:
-        One source a kind; a path is a folder of predictions.
+        One source for each value. A path is a folder of predictions.
 
     Raises:
-        ConfigError: If there is nothing of that name, a kind is named twice, or there are several
-            where one is allowed.
-        DataError: If a file or folder is not there, or weights cannot be used.
+        ConfigError: If a value is unknown or occurs twice, or there are several values and
+            ``many`` is false.
+        DataError: If a file or folder is missing, or weights cannot be used.
     """
     words = text.split(",")
     if len(words) > 1 and not many:
         raise ConfigError(
-            f"--segments {text}: this command takes one kind of segments; run it once for each"
+            f"--segments {text}: this command takes one value; run it once for each value"
         )
     kinds = tuple(_kind(word, mapt, reader) for word in words)
     if len(set(kinds)) != len(kinds):
-        raise ConfigError(f"--segments {text} names a kind twice; keep one")
+        raise ConfigError(f"--segments {text} has the same value twice; keep one")
     return kinds
 
 
@@ -206,13 +206,13 @@ def _kind(
         return SegmentSource(mapt=reader.mapt(word, None))
     if len(path.parts) > 1:
         raise DataError(
-            "there is no such folder of predictions or weights file; check the path given to "
+            "no folder of predictions and no weights file is there; check the path given to "
             "--segments",
             where=path,
         )
     known = (FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights())
     raise ConfigError(
-        f"--segments {word}: there are no such segments, and no folder or file of that name here; "
+        f"--segments {word}: unknown segments, and no folder or file has that name here; "
         f"{nearest(word, known)}"
     )
 
@@ -221,19 +221,19 @@ def saved_segments(folder: Path, videos: Sequence[Video], labels: LabelSpace) ->
     """Return the segments of saved predictions.
 
     Args:
-        folder: Of the predictions.
-        videos: Whose segments are wanted.
+        folder: Folder of the predictions.
+        videos: Videos of the predictions.
         labels: Label space.
 
     Raises:
-        DataError: If a video has no predictions there, or more than one set.
+        DataError: If a video has no predictions in the folder, or more than one set.
     """
     saved = tuple(match_saved_segments(videos, folder, labels))
     return SegmentSource(saved=saved, folder=folder.name, fingerprint=maps_fingerprint(saved))
 
 
 def noticed_by_segments(source: SegmentSource, stress: Stress | None) -> Stress | None:
-    """Return what segments notice of a stress: nothing if only images change and they need none."""
+    """Return the stress that affects the segments. ``None`` if only unused images change."""
     if stress is not None and stress.entry.needs_images and not source.needs_images:
         return None
     return stress
@@ -242,7 +242,7 @@ def noticed_by_segments(source: SegmentSource, stress: Stress | None) -> Stress 
 def archive_path(
     folder: Path, source: SegmentSource, sequence: int, video: str, stress: Stress | None
 ) -> Path:
-    """Return where the segments of a video under a stress lie."""
+    """Return the path of the segment archive of a video under a stress."""
     place = folder / "segments" / source.name
     noticed = noticed_by_segments(source, stress)
     if noticed is not None:
@@ -253,21 +253,20 @@ def archive_path(
 def find_segments(
     path: Path, source: SegmentSource, video: Video, sequence: int, seed: int, *, key: str
 ) -> None:
-    """Make the segments of every frame of a video and write their archive.
+    """Compute the segments of every frame of a video and write their archive.
 
-    An archive that is there is kept if it can be read and has the same key.
+    An existing archive is kept if it can be read and has the same key.
 
     Args:
-        path: Of the archive.
-        source: Where they come from.
-        video: The video, under stress or not.
-        sequence: Its position in the data.
-        seed: Of segment order and noise.
-        key: Content key of the segments: the code that makes them, their source, the data, the
-            stress, the seed.
+        path: Path of the archive.
+        source: Source of the segments.
+        video: The video, with or without stress.
+        sequence: Position of the video in the data.
+        seed: Seed of the order and the faults of segments.
+        key: Content key of the segments: their code, source, data, stress and seed.
 
     Raises:
-        DataError: If there are no segments for the video, or they cannot be written.
+        DataError: If the video has no segments, or they cannot be written.
     """
     if _has_key(path, key):
         return
