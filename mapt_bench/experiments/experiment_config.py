@@ -1,4 +1,4 @@
-"""One configuration for each experiment: every option of its command, checked and immutable."""
+"""Configurations of the experiments: all options of a command, with defaults and checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -83,7 +83,7 @@ class ExperimentConfig:
         if self.seed < 0:
             raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
         if self.jobs < 1:
-            raise ConfigError(f"{self.jobs} workers; expected 1 or more")
+            raise ConfigError(f"-j is {self.jobs}; expected 1 worker process or more")
         if self.data is not None and self.suite is not None:
             raise ConfigError("--data and --suite both say what to run on; keep one of them")
         if self.data is None and (self.dataset is not None or self.encoding is not None):

@@ -1,4 +1,4 @@
-"""Experiments from a configuration, or a plan, to ``results.json``."""
+"""Run experiments: from a configuration or a plan to ``results.json``."""
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
@@ -70,28 +70,28 @@ def run_experiment(
     jobs: int = 1,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
-    """Run a plan, or go on with it, and write its result.
+    """Run a plan, or resume it, and write its result.
 
-    ``results.json`` is only ever written by a run of which every cell is done. If a cell fails,
-    the others are run all the same, the result goes to ``results.incomplete.json`` with the
-    failed cells marked, and the gravest failure is raised.
+    ``results.json`` is written only if every cell is done. If a cell fails, the other cells still
+    run. Then the result goes to ``results.incomplete.json``, which marks the failed cells, and the
+    most serious failure is raised.
 
     Args:
-        plan: What to run.
+        plan: The plan.
         source: Videos and segments.
-        folder: Of the run.
-        seed: Of segment order, noise and resampling.
-        jobs: Worker processes.
-        progress: Shows how far the run is.
+        folder: Run folder.
+        seed: Seed of segment order, faults and resampling.
+        jobs: Number of worker processes.
+        progress: Shows the progress of the run.
 
     Returns:
         The result, schema ``mapt-bench/run/1``.
 
     Raises:
-        ConfigError: If the folder holds another run, or a cell failed for wrong settings.
-        DataError: If the data or the folder are unusable, for all or for one cell.
+        ConfigError: If the folder holds another run, or a cell failed because of its settings.
+        DataError: If the data or the folder are unusable, or a cell failed because of its data.
         TrackerError: If a user's tracker failed in a cell.
-        RuntimeError: If a cell failed for a fault of the program.
+        RuntimeError: If a cell failed because of a bug.
     """
     outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, progress=progress)
     result = run_result(outcome)
@@ -107,8 +107,8 @@ def _failure(outcome: RunOutcome, result: dict[str, Any], folder: Path) -> Excep
     failed = [cell for cell in result["cells"] if cell["status"] == "failed"]
     message = (
         f"{len(failed)} of {len(result['cells'])} cells failed, the first ({failed[0]['variant']}) "
-        f"with: {failed[0]['reason']}; the others are done and stand in {INCOMPLETE_FILE}; fix "
-        "the cause and run the same command again to resume"
+        f"with: {failed[0]['reason']}; {INCOMPLETE_FILE} has the other cells; fix the cause, and "
+        "run the same command again to resume"
     )
     kinds = {each.kind: each for each in (ConfigError, DataError, TrackerError)}
     kind = kinds.get(outcome.failure_kind)
@@ -120,7 +120,7 @@ def run_ablation(config: AblationConfig, *, progress: Progress = no_progress) ->
 
     Args:
         config: All options.
-        progress: Shows how far the run is.
+        progress: Shows the progress of the run.
 
     Returns:
         The result, schema ``mapt-bench/run/1``.
@@ -138,7 +138,7 @@ def run_sweep(config: SweepConfig, *, progress: Progress = no_progress) -> dict[
 
     Args:
         config: All options.
-        progress: Shows how far the run is.
+        progress: Shows the progress of the run.
 
     Returns:
         The result, schema ``mapt-bench/run/1``.
@@ -156,7 +156,7 @@ def run_stress(config: StressConfig, *, progress: Progress = no_progress) -> dic
 
     Args:
         config: All options.
-        progress: Shows how far the run is.
+        progress: Shows the progress of the run.
 
     Returns:
         The result, schema ``mapt-bench/run/1``.
@@ -170,7 +170,7 @@ def run_stress(config: StressConfig, *, progress: Progress = no_progress) -> dic
 
 
 def check_config(config: ExperimentConfig) -> None:
-    """Check all names of a configuration in less than a second, without reading weights or data.
+    """Check all names of a configuration. This reads no weights and no data, so it is fast.
 
     Raises:
         ConfigError: If a name is unknown, or options do not go together.
@@ -260,7 +260,7 @@ def _plan_stress(config: StressConfig, inputs: "_Inputs") -> Plan:
 
 
 class _Inputs:
-    """What the options of an experiment stand for: networks, segments, rows and data.
+    """The inputs that the options of an experiment name: networks, segments, rows and data.
 
     Args:
         config: The options.
@@ -273,7 +273,7 @@ class _Inputs:
 
     @cached_property
     def mapt(self) -> MaptWeights | None:
-        """The MAPT that takes part, if any."""
+        """Weights of MAPT, or ``None`` without MAPT."""
         weights = self._config.weights
         if weights == _NO_WEIGHTS or (weights is None and DEFAULT_MAPT not in shipped_weights()):
             return None
@@ -281,7 +281,7 @@ class _Inputs:
 
     @cached_property
     def flow_weights(self) -> tuple[NetworkWeights, ...]:
-        """Weights of the flow networks that take part."""
+        """Weights of the flow networks."""
         shipping, texts = shipped_flow_files(), self._config.flow_weights
         files = _named_files(
             "--flow-weights",
@@ -294,7 +294,7 @@ class _Inputs:
 
     @cached_property
     def kinds(self) -> tuple[SegmentSource | Path, ...]:
-        """Segments that are linked. A path is a folder of predictions."""
+        """Sources of segments. A path is a folder of predictions."""
         text = self._config.segments
         if text is None:
             is_real = self._config.data is not None
@@ -311,19 +311,19 @@ class _Inputs:
     def _finder(self) -> MaptWeights:
         if self.mapt is None:
             raise ConfigError(
-                "--segments mapt are what MAPT finds, and there are no weights; give --weights "
+                "--segments mapt needs weights of MAPT, and there are none; give --weights "
                 f"NAME|FILE, or --segments {GROUND_TRUTH} or {NOISY}"
             )
         return self.mapt
 
     @cached_property
     def trained(self) -> tuple[MaptWeights, ...]:
-        """Networks of the second table of an ablation, the whole one first."""
+        """Networks of the separate tables of an ablation, the complete network first."""
         texts = self._config.trained if isinstance(self._config, AblationConfig) else ()
         if not texts:
             return ()
         if self.mapt is None:
-            raise ConfigError("--trained compares with the whole MAPT; give its --weights too")
+            raise ConfigError("--trained compares with the complete MAPT; give its --weights too")
         known = shipped_weights()
         shipping = [text for text in texts if text in known]
         files = _named_files(
@@ -340,12 +340,12 @@ class _Inputs:
         names = [each.name for each in found]
         if len(set(names)) != len(names):
             raise ConfigError(
-                f"--trained gives a network twice, or MAPT itself: {', '.join(names)}"
+                f"--trained has a network twice, or the network of --weights: {', '.join(names)}"
             )
         return found
 
     def added(self, *, memory: int) -> tuple[Variant, ...]:
-        """Return the rows of ``--add``; ``+memory`` stands for ``memory`` frames, if not 0."""
+        """Return the rows of ``--add``. ``+memory`` means ``memory`` frames, if that is not 0."""
         rows = [parse_row(text, memory=memory or DEFAULT_MEMORY) for text in self._config.add]
         return tuple(
             added_variant(
@@ -370,7 +370,7 @@ class _Inputs:
 
 
 def _switches(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the switches that are asked for, each once."""
+    """Return the requested switches, each once."""
     for name in names:
         if "=" in name:
             parse_row(f"mapt,{name}")  # refuses unknown settings
@@ -387,20 +387,20 @@ def _named_files(
 
     Args:
         option: Name of the option, for messages.
-        texts: Its values, without names of shipped weights.
+        texts: Values of the option, without names of shipped weights.
         example: Example of a value.
         shipping: Names of shipped weights, which need no file.
 
     Raises:
-        ConfigError: If a text is not such a pair, or a name occurs twice.
+        ConfigError: If a value has another form, or a name occurs twice.
     """
     files: dict[str, Path] = {}
     for text in texts:
         name, _, file = text.partition("=")
         if not name or not file:
-            alone = f", or a name that ships; {nearest(text, shipping)}" if shipping else ""
+            alone = f", or shipped weights; {nearest(text, shipping)}" if shipping else ""
             raise ConfigError(f"{option} is {text!r}; expected NAME=FILE, as in {example}{alone}")
         if name in files:
-            raise ConfigError(f"{option} gives {name} weights twice; keep one of them")
+            raise ConfigError(f"{option} has weights of {name} twice; keep one of them")
         files[name] = Path(file).expanduser()
     return files

@@ -103,7 +103,7 @@ def test_a_run_of_other_data_is_not_overwritten(here):
     assert (here / "run" / "results.json").read_bytes() == before
     result = invoke("--data", "DATA", "--memory", "3", "--out", "run")
     assert result.exit_code == 2
-    assert "differs in variants" in result.stderr
+    assert "differs in rows" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_run_of_other_data_is_not_overwritten(here):
     [
         (("--memory", "0"), 2, "memory is 0"),
         (("--seed", "-1"), 2, "--seed is -1"),
-        (("--data", "DATA", "-j", "0"), 2, "0 workers"),
+        (("--data", "DATA", "-j", "0"), 2, "-j is 0; expected 1 worker process"),
         (("--dataset", "kitti-step"), 2, "give --data too"),
         (("--suite", "tiny", "--segments", "PREDICTIONS"), 3, "has no segments for sequence 'tiny"),
         (("--segments", "noisy,groundtruth,noisy"), 2, "has the same value twice"),
@@ -121,8 +121,8 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         (("--weights", "mapt-tinny"), 2, "mapt-tinny"),
         (("--weights", "nowhere.safetensors"), 3, "nowhere.safetensors"),
         (("--switch", "no-gat"), 2, "did you mean 'no-gate'"),
-        (("--switch", "no-gate"), 2, "no MAPT in which to switch anything off"),
-        (("--trained", "mine=a.safetensors"), 2, "--trained compares with the whole MAPT"),
+        (("--switch", "no-gate"), 2, "removes a component of MAPT, and there is none"),
+        (("--trained", "mine=a.safetensors"), 2, "--trained compares with the complete MAPT"),
         (("--data", "nowhere"), 3, "does not exist"),
         (("--data", "DATA", "--segments", "nowhere"), 2, "unknown segments, and no folder"),
         (("--data", "DATA", "--segments", "./no/where"), 3, "no folder of predictions"),
@@ -210,10 +210,16 @@ def test_suites_are_linked_as_mapt_finds_them_and_as_they_are(here, mapt_files, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--trained", "mine={no-motion}", "--trained", "mine={mapt-tiny}"), "mine weights twice"),
-        (("--trained", "mapt-tiny={no-motion}"), "gives a network twice, or MAPT itself"),
+        (
+            ("--trained", "mine={no-motion}", "--trained", "mine={mapt-tiny}"),
+            "weights of mine twice",
+        ),
+        (
+            ("--trained", "mapt-tiny={no-motion}"),
+            "has a network twice, or the network of --weights",
+        ),
         (("--trained", "{no-motion}"), "expected NAME=FILE"),
-        (("--trained", "groundtruth={no-motion}"), "need names of their own"),
+        (("--trained", "groundtruth={no-motion}"), "need distinct names"),
         (("--switch", "motion_treshold=0.2"), "motion_threshold"),
         (("--switch", "memory=3"), "memory is no setting; write it as NAME+memory=N"),
     ],

@@ -73,7 +73,7 @@ def test_saved_predictions_are_linked_under_dropped_frames_alone(here):
     assert {row["stress"]["level"] for row in rows} == {0, 1}
     shaken = invoke(*words, "--stressor", "shake", "--out", "other")
     assert shaken.exit_code == 2
-    assert "saved predictions do not know the stressor 'shake'" in shaken.stderr
+    assert "saved predictions do not fit the stressor 'shake'" in shaken.stderr
     assert "--stressor drop" in shaken.stderr
     assert not (here / "other").exists()
 
@@ -88,7 +88,7 @@ def test_saved_predictions_are_linked_under_dropped_frames_alone(here):
         (("occlusion", "--levels", "one"), "--levels is 'one'"),
         (("occlusion", "--memory", "0"), "memory is 0"),
         (("occlusion", "--seed", "-1"), "-1"),
-        (("occlusion", "-j", "0", "--data", "DATA"), "0 workers"),
+        (("occlusion", "-j", "0", "--data", "DATA"), "-j is 0; expected 1 worker process"),
         ((), "occlusion|motion|similarity|image"),
         (("occlusion", "--segments", "mapt", "--weights", "none"), "groundtruth or noisy"),
         (("occlusion", "--segments", "noisy,groundtruth"), "one kind of segments"),
@@ -106,7 +106,7 @@ def test_what_no_data_can_bear_is_unusable_data(here):
     result = invoke("image", "--data", "DATA", "--stressor", "noise", "--out", "run", "--json", "-")
     # Without images nothing is changed, and level 0 alone is no stress test.
     assert result.exit_code == 3
-    assert "changes images alone" in json.loads(result.stdout)["error"]["message"]
+    assert "changes only images" in json.loads(result.stdout)["error"]["message"]
 
 
 def test_the_suite_of_its_own_is_the_default(monkeypatch):

@@ -41,7 +41,7 @@ def test_no_difference_is_drawn_between_numbers_of_different_things():
     for claim in paper_claims("ablate", [*HEADS, *OTHERS]):
         assert claim["difference"] is None
         assert "measured here on segments 'mapt-tiny'" in claim["note"]
-        assert claim["note"].endswith("no comparison")
+        assert claim["note"].endswith("not comparable")
 
 
 def test_an_undefined_score_measures_nothing():

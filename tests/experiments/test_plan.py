@@ -52,7 +52,7 @@ def test_motion_first_is_run_once():
     variants = ablation_plan().variants
     assert [v.name for v in variants if v.associator == "both"] == ["both", "both+memory"]
     assert not any("motion-first" in variant.name for variant in variants)
-    # DIS is the motion of the hand-made cues: it has no second rows.
+    # DIS is the motion of the hand-crafted cues: it has no second rows.
     assert not any(variant.associator.startswith("flow:dis") for variant in variants)
 
 

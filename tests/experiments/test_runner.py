@@ -3,7 +3,7 @@ import multiprocessing
 import os
 import shutil
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -212,7 +212,7 @@ def test_a_crash_asks_for_exit_code_70(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("again", "words"),
     [
-        ({"plan": plan(UNLINKED, COPY)}, "variants"),
+        ({"plan": plan(UNLINKED, COPY)}, "rows (it also has oracle)"),
         ({"plan": plan(experiment="sweep-interval")}, 'experiment (there "ablate", now "sweep'),
         ({"source": source(fingerprint="other videos")}, "data (fingerprint)"),
         ({"source": source(walk(9), walk(7))}, "data (sequences)"),
@@ -228,9 +228,24 @@ def test_another_run_in_the_folder_is_refused(tmp_path, again, words):
     assert refused.value.where == str(tmp_path / "run")
 
 
+def test_rows_are_added_to_a_run(tmp_path):
+    few = run_plan(plan(UNLINKED, COPY), source(), tmp_path / "run")
+    many = run_plan(plan(UNLINKED, COPY, ORACLE), source(), tmp_path / "run")
+    assert (few.computed, many.computed) == (4, 2)
+    assert [cell.cell.variant.name for cell in many.cells] == ["unlinked", "copy", "oracle"]
+    alone = run_plan(plan(UNLINKED, COPY, ORACLE), source(), tmp_path / "alone")
+    assert [cell.key for cell in many.cells] == [cell.key for cell in alone.cells]
+    for folder in ("run", "alone"):
+        again = run_plan(plan(UNLINKED, COPY, ORACLE), source(), tmp_path / folder)
+        assert again.computed == 0
+    changed = replace(COPY, settings=(("motion_threshold", 0.5),))
+    with pytest.raises(ConfigError, match=r"differs in rows \(memory, weights"):
+        run_plan(plan(UNLINKED, changed, ORACLE, MOTION), source(), tmp_path / "run")
+
+
 def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "holiday.txt").write_text("photos")
-    with pytest.raises(ConfigError, match="other things in it and no run"):
+    with pytest.raises(ConfigError, match="other files and no run"):
         run_plan(plan(), source(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.txt"]
 
@@ -285,7 +300,7 @@ def test_one_worker_leaves_the_threads_of_opencv_as_they_were(tmp_path):
 
 
 def test_no_workers_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="0 workers"):
+    with pytest.raises(ConfigError, match="jobs is 0"):
         run_plan(plan(), source(), tmp_path / "run", jobs=0)
 
 

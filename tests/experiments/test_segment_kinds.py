@@ -69,7 +69,7 @@ def test_without_images_mapt_finds_nothing():
         ("copy", "groundtruth")
     ]
     assert {skip.tracker: skip.reason for skip in schedule.skipped} == {
-        "copy": "links segments that mine finds in images, and the data have none",
+        "copy": "links detections of mine, which needs images, and the data have none",
         "motion": "needs images, and the data have none",
     }
 
@@ -81,8 +81,8 @@ def test_mapt_finds_only_the_classes_that_it_knows():
     (skip,) = schedule.skipped
     assert skip.to_dict() == {
         "tracker": "copy",
-        "reason": "links segments of mine, which tells the classes of motchallenge-step apart, "
-        "and the data have those of kitti-step",
+        "reason": "links detections of mine, which has the label space motchallenge-step, and the "
+        "data have kitti-step",
     }
 
 
@@ -100,9 +100,9 @@ def test_retrained_weights_are_another_run(tmp_path):
     claim_folder(tmp_path, plan(links), given, seed=0)
     claim_folder(tmp_path, plan(replace(links, mapt=replace(MAPT, path=Path("moved")))), given, 0)
     retrained = replace(MAPT, sha256="retrained")
-    with pytest.raises(ConfigError, match=r"differs in variants .*weights"):
+    with pytest.raises(ConfigError, match=r"differs in rows .*weights"):
         claim_folder(tmp_path, plan(replace(links, mapt=retrained)), given, seed=0)
-    with pytest.raises(ConfigError, match="differs in variants"):
+    with pytest.raises(ConfigError, match="differs in rows"):
         claim_folder(tmp_path, plan(replace(links, switches=("static",))), given, seed=0)
     found = source(segments=(SegmentSource(mapt=retrained), TRUE))
     with pytest.raises(ConfigError, match=r"differs in data \(segments\)"):

@@ -81,7 +81,7 @@ def test_kinds_of_segments_are_asked_for_by_name():
     ],
 )
 def test_two_kinds_of_one_name_are_refused(kinds):
-    with pytest.raises(ConfigError, match="names of their own; found"):
+    with pytest.raises(ConfigError, match="distinct names; found"):
         drawn_source(segments=kinds)
 
 

@@ -167,7 +167,7 @@ def test_world_stressors_are_skipped_on_other_data(tmp_path):
     assert [skip.to_dict() for skip in outcome.skipped] == [
         {
             "tracker": "stressor speed",
-            "reason": "needs a drawn world, which can be drawn anew with other settings",
+            "reason": "needs synthetic videos, which it generates with other settings",
         }
     ]
     assert [each.stressor for each in outcome.series] == ["drop"]
@@ -178,10 +178,10 @@ def test_images_are_not_changed_where_there_are_none(tmp_path):
     outcome = run_plan(stress_of("motion", "shake", "blur"), blind, tmp_path / "run")
     (skip,) = outcome.skipped
     assert skip.tracker == "stressor blur"
-    assert "changes images alone" in skip.reason
+    assert "changes only images" in skip.reason
     assert [each.stressor for each in outcome.series] == ["shake"]
     # The videos as they are, alone, are no stress test.
-    with pytest.raises(DataError, match="changes images alone"):
+    with pytest.raises(DataError, match="changes only images"):
         run_plan(stress_of("similarity", "washed"), blind, tmp_path / "other")
 
 
@@ -242,7 +242,7 @@ def test_worlds_too_fast_to_be_drawn_are_skipped_before_work_begins(tmp_path):
 
 def test_saved_predictions_do_not_know_the_stress(tmp_path):
     saved = source(walk(6), segments=(SegmentSource(saved=()),))
-    with pytest.raises(ConfigError, match="do not know the stressor 'bars'"):
+    with pytest.raises(ConfigError, match="do not fit the stressor 'bars'"):
         run_plan(stress_of("occlusion", "bars"), saved, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

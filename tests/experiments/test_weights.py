@@ -46,7 +46,7 @@ def test_no_weights_are_none():
         ("flow:raft-smal", "did you mean 'flow:raft-small'"),
         ("flow:raft-small+appearance", "did you mean 'flow:raft-small'"),
         ("raft-small", "did you mean 'flow:raft-small'"),
-        ("flow:dis", "flow:dis is no network and has no weights"),
+        ("flow:dis", "flow:dis has no network and no weights"),
         ("flow:files", "flow:files is no network"),
     ],
 )
@@ -88,7 +88,7 @@ def test_a_moved_file_is_the_same_work_and_another_file_is_not(files, tmp_path):
         computed = run_plan(rows_of(weights), drawn, tmp_path / "run").computed
         assert computed == (3 if path == files[0] else 0)
     other = read_flow_weights({"flow:raft-small": files[1]})
-    with pytest.raises(ConfigError, match=r"differs in variants .*weights"):
+    with pytest.raises(ConfigError, match=r"differs in rows .*weights"):
         run_plan(rows_of(other), drawn, tmp_path / "run")
 
 

@@ -1,1 +1,1 @@
-"""The engine: runs the cells of a plan in units of work, and resumes where a run stopped."""
+"""The engine runs the cells of a plan as work units, and resumes a stopped run."""

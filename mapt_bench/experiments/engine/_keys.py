@@ -1,4 +1,4 @@
-"""Content keys: equal work has an equal name, and a name never stands for other work."""
+"""Content keys of cells and segments: equal work has equal keys, different work never does."""
 
 import hashlib
 import json
@@ -33,13 +33,13 @@ __all__ = [
 ]
 
 CODE_SCHEMA = 2
-"""Raised when the files of a run change their meaning."""
+"""Increased when the content of a run's files changes its meaning."""
 
 _KEY_LENGTH = 16
 
 
 def canonical_json(data: Any) -> str:  # noqa: ANN401 - any JSON
-    """Return the one spelling of JSON data that keys are made from.
+    """Return the canonical text of JSON data, for keys.
 
     Example:
         >>> canonical_json({"b": 1, "a": [1.5, None]})
@@ -53,8 +53,8 @@ def cell_config(cell: Cell, *, pair: int, stress: Stress | None = None) -> dict[
 
     Args:
         cell: The cell.
-        pair: The pairing interval that the associator is told, 1 where it has none.
-        stress: What the associator notices of the cell's stress.
+        pair: Pairing interval of the associator, 1 if it supports none.
+        stress: Stress that affects the associator, or ``None``.
     """
     return {
         **cell.variant.describe(),
@@ -70,11 +70,11 @@ def cell_key(
     """Return the content key of a cell: 16 hexadecimal digits.
 
     Args:
-        config: From :func:`cell_config`.
+        config: Description of the cell, from :func:`cell_config`.
         code: Fingerprint of the code that runs and scores the tracker.
-        data_fingerprint: Of the videos.
+        data_fingerprint: Fingerprint of the videos.
         segments: Content key of the segments, from :func:`segments_key`.
-        seed: Of the experiment.
+        seed: Seed of the experiment.
     """
     return _key(config=config, code=code, data=data_fingerprint, segments=segments, seed=seed)
 
@@ -91,13 +91,13 @@ def segments_key(
     """Return the content key of segments of all videos under a stress: 16 hexadecimal digits.
 
     Args:
-        segments: What they are, weights included; from
+        segments: Description of the segments, including weights, from
             :meth:`~mapt_bench.experiments.plans.segment_sources.SegmentSource.describe`.
-        code: Fingerprint of the code that makes them.
-        data_fingerprint: Of the videos.
-        labels: The label space, as data; files of maps do not say what their numbers mean.
-        stress: What the segmenter notices of the stress.
-        seed: Of the experiment.
+        code: Fingerprint of the code that computes the segments.
+        data_fingerprint: Fingerprint of the videos.
+        labels: Label space as plain data. Files of maps contain only class numbers.
+        stress: Stress that affects the segmenter, or ``None``.
+        seed: Seed of the experiment.
     """
     noticed = None if stress is None else asdict(stress)
     return _key(
@@ -117,21 +117,21 @@ def _key(**content: object) -> str:
 
 @dataclass(frozen=True)
 class Keys:
-    """Makes the content keys of an experiment.
+    """Computes the content keys of an experiment.
 
-    The roots of a key are the functions and classes that are known to run. The rest of the code
-    that decides is found from them, see :mod:`mapt_bench.code_closure`.
+    The roots of a key are the functions and classes that run.
+    :mod:`mapt_bench.code_closure` finds all other code that decides a result from them.
 
     Attributes:
         source: Videos and segments.
-        seed: Of the experiment.
+        seed: Seed of the experiment.
     """
 
     source: DataSource
     seed: int
 
     def of_segments(self, name: str | None, stress: Stress | None) -> str:
-        """Return the key of the segments of a name, of videos under a stress."""
+        """Return the key of segments of the videos under a stress."""
         segments = self.source.segments_named(name)
         return segments_key(
             segments.describe(),
@@ -147,9 +147,9 @@ class Keys:
 
         Args:
             cell: The cell.
-            entry: Of its tracker.
-            pair: The pairing interval that the associator is told, 1 where it has none.
-            stress: What the associator notices of the cell's stress.
+            entry: Registry entry of its tracker.
+            pair: Pairing interval of the associator, 1 if it supports none.
+            stress: Stress that affects the associator, or ``None``.
         """
         return cell_key(
             cell_config(cell, pair=pair, stress=stress),
@@ -160,7 +160,7 @@ class Keys:
         )
 
     def roots_of_segments(self, name: str | None, stress: Stress | None) -> frozenset[str]:
-        """Return the roots of the code that makes segments and writes their archive."""
+        """Return the roots of the code that computes segments and writes their archive."""
         segments = self.source.segments_named(name)
         roots: list[object] = [find_segments, SegmentSource, segments.maker]
         if segments.saved is not None:
@@ -170,18 +170,18 @@ class Keys:
     def roots_of_cell(
         self, cell: Cell, entry: TrackerEntry, stress: Stress | None
     ) -> frozenset[str]:
-        """Return the roots of the code that runs a tracker over given segments and scores it."""
+        """Return the roots of the code that runs a tracker on given segments and scores it."""
         roots: list[object] = [run_unit, Library, Variant, one_thread]
         if isinstance(entry, AssociatorEntry):
             roots += [entry.build, *entry.parts]
-        else:  # the description of the variant holds the source of the user's tracker
+        else:  # the description of the variant contains the source of the user's tracker
             roots.append(type(entry))
         if cell.variant.mapt is not None:
             roots.append(describe_for_mapt)
         return self._named(roots, stress)
 
     def _named(self, roots: list[object], stress: Stress | None) -> frozenset[str]:
-        stressed = [] if stress is None else [stressor(stress), Stress]  # it knows its levels
+        stressed = [] if stress is None else [stressor(stress), Stress]  # Stress has the levels
         named = map(root_of, (*roots, *stressed, *self._data_roots))
         return frozenset(root for root in named if root is not None)
 
@@ -191,7 +191,7 @@ class Keys:
 
 
 def _kinds_in(things: Iterable[object]) -> tuple[str, ...]:
-    """Return the modules of the classes of this package that things are of, or hold."""
+    """Return the modules of this package that define the classes of things and of their fields."""
     found: set[str] = set()
     waiting = list(things)
     while waiting:

@@ -1,4 +1,4 @@
-"""The folder of a run: what it is a run of, and its finished units."""
+"""The run folder: the setup of the run, and its finished work units."""
 
 import json
 from pathlib import Path
@@ -19,10 +19,12 @@ _SETUP_SCHEMA = "mapt-bench/run-setup/1"
 
 
 def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> None:
-    """Write down what the run is, or check that the run found there is the same.
+    """Write the setup of a run, or check that an existing run has the same setup.
+
+    An existing run may have fewer rows: the new rows are added to it.
 
     Raises:
-        ConfigError: If the folder holds another run or other things.
+        ConfigError: If the folder holds another run or other files.
         DataError: If it cannot be read or written.
     """
     path = folder / _SETUP
@@ -36,16 +38,18 @@ def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> Non
         "data": source.describe(),
     }
     if path.exists():
-        _check_same(path, mine)
+        if _check_same(path, mine):
+            write_json(path, mine)
         return
     if folder.is_dir() and any(folder.iterdir()):
         raise ConfigError(
-            "is a folder with other things in it and no run; choose another --out", where=folder
+            "is a folder with other files and no run; choose another --out", where=folder
         )
     write_json(path, mine)
 
 
-def _check_same(path: Path, mine: dict[str, Any]) -> None:
+def _check_same(path: Path, mine: dict[str, Any]) -> bool:
+    """Check that a run is the same, and return whether it gets further rows."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
@@ -60,13 +64,18 @@ def _check_same(path: Path, mine: dict[str, Any]) -> None:
             where=path,
         )
     differing = [name for name in mine if theirs.get(name) != mine[name]]
+    if differing == ["variants"] and all(
+        row in mine["variants"] for row in theirs.get("variants") or []
+    ):
+        return True  # cells are keyed by their content, so those of the other rows stay valid
     if differing:
         words = ", ".join(_difference(name, theirs.get(name), mine[name]) for name in differing)
         raise ConfigError(
-            f"holds a run that differs in {words}; choose another --out, or repeat that run's "
-            "settings to go on with it",
+            f"holds a run that differs in {words}; choose another --out, or use the same options "
+            "to resume it",
             where=path.parent,
         )
+    return False
 
 
 def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSON from disk
@@ -74,12 +83,16 @@ def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSO
         parts = [key for key in mine if theirs.get(key) != mine[key]]
         return f"data ({', '.join(parts)})"
     if name == "variants":
-        return "variants (trackers, memory, weights, or other settings)"
+        now = [row["name"] for row in mine]
+        missing = [str(row["name"]) for row in theirs or [] if row["name"] not in now]
+        if missing:
+            return f"rows (it also has {', '.join(missing)})"
+        return "rows (memory, weights, or other settings)"
     return f"{name} (there {json.dumps(theirs)}, now {json.dumps(mine)})"
 
 
 def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None:
-    """Return the result of a unit if it is there and whole."""
+    """Return the result of a finished unit, ``None`` if it is missing or damaged."""
     path = folder / "cells" / unit.file
     try:
         return UnitResult.from_dict(json.loads(path.read_text(encoding="utf-8")), labels)
@@ -88,6 +101,6 @@ def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None
 
 
 def write_unit(folder: Path, unit: Unit, result: UnitResult) -> None:
-    """Keep the result of a unit."""
-    text = json.dumps(result.to_dict(), allow_nan=False)  # on one line: there are many of them
+    """Write the result of a unit."""
+    text = json.dumps(result.to_dict(), allow_nan=False)  # one line, because there are many files
     write_text(folder / "cells" / unit.file, text + "\n")

@@ -41,13 +41,12 @@ _PORTIONS_A_WORKER = 4
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a unit has no result.
+    """Reason why a unit has no result.
 
     Attributes:
-        reason: What went wrong, and where.
-        exit_code: What the command line returns for it.
-        kind: Of the error, as :class:`~mapt_bench.errors.MaptBenchError` has it; ``"bug"`` for a
-            fault of the program.
+        reason: Error message and place.
+        exit_code: Exit code of the command line.
+        kind: Kind of the error, see :class:`~mapt_bench.errors.MaptBenchError`, or ``"bug"``.
     """
 
     reason: str
@@ -57,7 +56,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Work:
-    """What every worker needs; sent to each once."""
+    """Data that every worker needs. Each worker gets it once."""
 
     source: DataSource
     folder: Path
@@ -65,17 +64,17 @@ class Work:
 
 
 class Worker:
-    """Does units one after the other; those of one video in a row share what was read of it."""
+    """Runs units one after the other. Consecutive units of a video share its frames and work."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
         self._library = Library(work.source, work.folder, work.seed)
 
     def do(self, unit: Unit) -> UnitResult | Failure:
-        """Run a unit and write its result down.
+        """Run a unit and write its result.
 
         Raises:
-            ConfigError: If the stress cannot be put on the video.
+            ConfigError: If the stress cannot be applied to the video.
             DataError: If the video or its segments are unusable, or a result cannot be written.
         """
         with one_thread(networks=self._runs_networks(unit)):
@@ -85,9 +84,9 @@ class Worker:
             outcome = self._outcome(unit, shared)
         if isinstance(outcome, Failure):
             return outcome
-        told = replace(outcome, provenance=provenance(threads=1))
-        write_unit(self._work.folder, unit, told)
-        return told
+        result = replace(outcome, provenance=provenance(threads=1))
+        write_unit(self._work.folder, unit, result)
+        return result
 
     def _outcome(self, unit: Unit, shared: SharedVideo) -> UnitResult | Failure:
         try:
@@ -104,7 +103,7 @@ class Worker:
             place = f"{problem.where}: " if problem.where else ""
             raised = _raised_at(problem)
             return Failure(f"{place}{problem.message}{raised}", problem.exit_code, problem.kind)
-        except Exception as problem:  # one broken cell must not lose the others
+        except Exception as problem:  # a failing cell must not stop the others
             return Failure(f"{type(problem).__name__}: {problem}", _CRASH)
 
     def _runs_networks(self, unit: Unit) -> bool:
@@ -119,12 +118,12 @@ def _imports_torch(tracker: str) -> bool:
     try:
         tracker_entry(tracker)
     except MaptBenchError:
-        return False  # run_unit says what is wrong
+        return False  # run_unit reports the error
     return "torch" in sys.modules
 
 
 def _raised_at(problem: MaptBenchError) -> str:
-    """Return which line of a user's tracker failed: the traceback stays in the worker."""
+    """Return the failing line of a user's tracker, because the traceback stays in the worker."""
     if problem.__cause__ is None or not isinstance(problem, TrackerError):
         return ""
     last = traceback.extract_tb(problem.__cause__.__traceback__)[-1]
@@ -144,7 +143,7 @@ def _do_in_process(units: Sequence[Unit]) -> list[UnitResult | Failure]:
 
 
 def _portions(units: Sequence[Unit], jobs: int) -> list[tuple[Unit, ...]]:
-    """Cut units into portions of one video each, small enough to keep every worker busy."""
+    """Split units into portions of one video each, small enough to keep every worker busy."""
     most = max(1, len(units) // (_PORTIONS_A_WORKER * jobs))
     groups = groupby(units, key=lambda unit: (unit.sequence, unit.stress))
     return [portion for _, group in groups for portion in _in_pieces(group, most)]
@@ -158,10 +157,10 @@ def _in_pieces(units: Iterator[Unit], most: int) -> Iterator[tuple[Unit, ...]]:
 def outcomes(
     work: Work, units: Sequence[Unit], jobs: int
 ) -> Iterator[tuple[Unit, UnitResult | Failure]]:
-    """Yield each unit with its outcome as it is done.
+    """Yield each unit with its outcome as soon as it is done.
 
     Raises:
-        DataError: If a worker process was ended from outside, or a result cannot be written.
+        DataError: If a worker process was killed, or a result cannot be written.
     """
     if jobs == 1 or len(units) < 2:
         worker = Worker(work)
@@ -169,7 +168,7 @@ def outcomes(
             yield unit, worker.do(unit)
         return
     portions = _portions(units, jobs)
-    # Spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
+    # Workers are spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         min(jobs, len(portions)), mp_context=context, initializer=_enter_process, initargs=(work,)
@@ -184,9 +183,9 @@ def outcomes(
                     yield from zip(waiting.pop(future), future.result(), strict=True)
         except BrokenProcessPool as problem:
             raise DataError(
-                "a worker process ended before its work was done: for want of memory (run the same "
-                "again to go on, with fewer workers), or because a script starts workers without "
-                "the guard if __name__ == '__main__':",
+                "a worker process ended before its work was done; if it was out of memory, run the "
+                "same command again with fewer workers to resume; if a script starts the workers, "
+                "it needs the guard if __name__ == '__main__':",
                 where=work.folder,
             ) from problem
         finally:
@@ -194,18 +193,18 @@ def outcomes(
 
 
 Progress = Callable[[Schedule], AbstractContextManager[Callable[[int], None]]]
-"""Shows how far a run is: gets the schedule, and yields a function that takes units done."""
+"""Shows the progress of a run: takes the schedule, and yields a function that takes done units."""
 
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """What came of a cell.
+    """Results of a cell.
 
     Attributes:
-        cell: What was run.
-        key: Its content key.
-        units: Results by ``(sequence index, phase)``, in that order; without the failed ones.
-        failures: Reasons by ``(sequence index, phase)``.
+        cell: The cell.
+        key: Content key of the cell.
+        units: Results of successful units by ``(sequence index, phase)``, in this order.
+        failures: Failures by ``(sequence index, phase)``.
     """
 
     cell: Cell
@@ -214,14 +213,14 @@ class CellOutcome:
     failures: Mapping[tuple[int, int], Failure]
 
     def sums(self) -> dict[int, list[SequenceSums]]:
-        """Return, for each sequence, the sums of each phase."""
+        """Return the sums of each phase, by sequence."""
         found: dict[int, list[SequenceSums]] = {}
         for (sequence, _), unit in self.units.items():
             found.setdefault(sequence, []).append(unit.sums)
         return found
 
     def links_by_sequence(self) -> dict[int, LinkEvents]:
-        """Return the link events of each sequence, all phases together."""
+        """Return the link events of all phases together, by sequence."""
         found: dict[int, list[LinkEvents]] = {}
         for (sequence, _), unit in self.units.items():
             found.setdefault(sequence, []).append(unit.links)
@@ -232,13 +231,13 @@ class CellOutcome:
         return LinkEvents.joined(unit.links for unit in self.units.values())
 
     def frames(self, sequence: int) -> int:
-        """Return how many frames of a sequence were scored, all phases together."""
+        """Return the number of scored frames of a sequence in all phases."""
         return sum(unit.frames for (index, _), unit in self.units.items() if index == sequence)
 
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What came of a plan; ``computed`` counts the units that were not done before."""
+    """Results of a plan. ``computed`` is the number of units that were not done before."""
 
     plan: Plan
     source: DataSource
@@ -249,18 +248,18 @@ class RunOutcome:
 
     @property
     def series(self) -> tuple[Series, ...]:
-        """Those of the plan that were run at some level, and not skipped."""
+        """Series of the plan that ran at some level above 0."""
         cells = [cell.cell for cell in self.cells]
         return tuple(each for each in self.plan.series if any(map(each.level_of, cells)))
 
     @property
     def exit_code(self) -> int:
-        """0, or the gravest code among the failures."""
+        """0, or the highest exit code of the failures."""
         return max((failure.exit_code for failure in self._failures), default=0)
 
     @property
     def failure_kind(self) -> str:
-        """Kind of the gravest failure: of those with the same code, a bug of the program first."""
+        """Kind of the failures with this exit code. A bug takes precedence."""
         kinds = {each.kind for each in self._failures if each.exit_code == self.exit_code}
         if "bug" in kinds:
             return "bug"
@@ -274,7 +273,7 @@ class RunOutcome:
 
 @contextmanager
 def no_progress(schedule: Schedule) -> Iterator[Callable[[int], None]]:
-    """Show nothing of a schedule and its progress."""
+    """Show no progress."""
     yield lambda units: None
 
 
@@ -287,26 +286,27 @@ def run_plan(
     jobs: int = 1,
     progress: Progress = no_progress,
 ) -> RunOutcome:
-    """Run every cell of a plan that is not done yet.
+    """Run all cells of a plan that are not done yet.
 
-    Segments of a video under a stress are found once and archived; each unit (a cell on one
-    sequence, in one phase of the dropped frames) is written to its own file as soon as it is done.
-    A failed unit is not kept, so that the next run tries it again.
+    The segments of a video under a stress are computed once and archived. A unit is a cell on one
+    sequence, in one phase of the dropped frames. Each unit is written to its own file as soon as
+    it is done. A failed unit is not kept, so the next run tries it again.
 
     Args:
-        plan: What to run.
+        plan: The plan.
         source: Videos and segments.
-        folder: The run; made if need be, gone on with if it is of the same plan and data.
-        seed: Of segment order and noise.
-        jobs: Worker processes; results do not depend on it.
-        progress: Opened with the schedule before work begins; gets the number of units done.
+        folder: Run folder. It is created, or an existing run is resumed. A run of the same plan
+            with fewer rows gets the new rows.
+        seed: Seed of segment order and faults.
+        jobs: Number of worker processes. Results do not depend on it.
+        progress: Called with the schedule before work begins. Gets the numbers of done units.
 
     Raises:
-        ConfigError: If ``jobs`` is below 1 or the folder holds a run of another plan or data.
-        DataError: If the folder cannot be written, or no segments can be found.
+        ConfigError: If ``jobs`` is below 1, or the folder holds another run.
+        DataError: If the folder cannot be written, or segments cannot be computed.
     """
     if jobs < 1:
-        raise ConfigError(f"{jobs} workers; expected 1 or more")
+        raise ConfigError(f"jobs is {jobs}; expected 1 worker process or more")
     schedule = schedule_plan(plan, source, seed)
     claim_folder(folder, plan, source, seed)
     units = schedule.units()

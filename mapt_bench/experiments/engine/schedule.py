@@ -1,4 +1,4 @@
-"""Which units of work a plan comes to on given data, and what cannot be run."""
+"""The schedule of a plan on given data: its work units, and what is skipped."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ class Unit:
     """One tracker over one sequence under one condition.
 
     Attributes:
-        variant: The tracker.
+        variant: Row of the tracker.
         drop: Only every ``drop``-th frame exists.
-        pair: Pairing interval, 1 where the tracker has none.
-        key: Content key of the cell; cells that amount to the same work share units.
+        pair: Pairing interval, 1 if the tracker supports none.
+        key: Content key of the cell. Cells with the same work share their units.
         sequence: Index of the video.
         phase: First frame that exists.
-        stress: What is done to the video.
-        segments: Name of what is linked.
+        stress: Stress of the video, or ``None``.
+        segments: Name of the segments to link.
         segments_key: Content key of the segments.
     """
 
@@ -47,12 +47,12 @@ class Unit:
 
     @property
     def place(self) -> tuple[str, int, int]:
-        """What the unit is known by."""
+        """Identity of the unit in a run."""
         return self.key, self.sequence, self.phase
 
     @property
     def file(self) -> str:
-        """Where its result lies below the folder of cells."""
+        """Path of its result below the folder of cells."""
         return f"{self.key}/{self.sequence:04d}-{self.phase}.json"
 
 
@@ -61,12 +61,11 @@ class ScheduledCell:
     """A cell that can run.
 
     Attributes:
-        cell: What to run.
-        pair: The pairing interval that its tracker is told, 1 where it has none.
-        key: Its content key.
-        sequences: Indices of the videos that can bear it.
-        stress: What its tracker notices of its stress: ``None`` for changed images that it does
-            not read.
+        cell: The cell.
+        pair: Pairing interval of its tracker, 1 if it supports none.
+        key: Content key of the cell.
+        sequences: Indices of the videos that it can run on.
+        stress: Stress that affects its tracker. ``None`` if only images change and it reads none.
         segments_key: Content key of the segments that it links.
     """
 
@@ -78,7 +77,7 @@ class ScheduledCell:
     segments_key: str = ""
 
     def units(self) -> Iterator[Unit]:
-        """Yield its units by sequence and phase."""
+        """Yield its units, sequence by sequence and phase by phase."""
         cell = self.cell
         for sequence in self.sequences:
             for phase in range(cell.drop):
@@ -101,8 +100,8 @@ class Schedule:
 
     Attributes:
         plan: The plan.
-        cells: Those that can run, in the order of the plan.
-        skipped: What cannot, and why.
+        cells: Cells that can run, in the order of the plan.
+        skipped: Everything that cannot run, with the reason.
     """
 
     plan: Plan
@@ -111,7 +110,7 @@ class Schedule:
 
     @property
     def skips_of_stress(self) -> tuple[Skip, ...]:
-        """Stressors and sequences of a stress test that cannot be run."""
+        """Skipped stressors and sequences of a stress test."""
         if not self.plan.series:
             return ()
         return tuple(
@@ -121,7 +120,7 @@ class Schedule:
         )
 
     def units(self) -> list[Unit]:
-        """Return every unit once; those of one video under one stress stand together."""
+        """Return every unit once. Units of one video under one stress are consecutive."""
         found: dict[tuple[str, int, int], Unit] = {}
         for cell in self.cells:
             for unit in cell.units():
@@ -130,23 +129,22 @@ class Schedule:
 
 
 def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
-    """Match a plan with data.
+    """Match a plan with data, and skip what cannot run.
 
-    A tracker that needs images is skipped where a video has none, one that is told the true flow
-    where a video does not know it; a sequence is skipped where it
-    is too short for an interval: each phase of dropped frames needs two frames, so that there is
-    something to link, and a pairing interval of tau needs more than tau frames; a drawn sequence
-    is skipped at a level at which it cannot be drawn. A stressor is
-    skipped on data that it cannot be put on.
+    - A tracker that needs images, or the true flow, is skipped if a video has none.
+    - A sequence is skipped if it is too short. Each phase of dropped frames needs two frames, and
+      a pairing interval of tau needs more than tau frames.
+    - A synthetic sequence is skipped at a level at which it cannot be rendered.
+    - A stressor is skipped if it cannot be applied to the data.
 
     Args:
-        plan: What to run.
-        source: On what.
-        seed: Of the experiment, part of the keys.
+        plan: The plan.
+        source: Videos and segments.
+        seed: Seed of the experiment, part of the keys.
 
     Raises:
-        ConfigError: If saved predictions are to be linked under a stress that they do not know.
-        DataError: If nothing at all can be run, or of a stress test nothing under stress.
+        ConfigError: If a stressor changes the videos of saved predictions.
+        DataError: If nothing can run, or nothing of a stress test can run under stress.
     """
     skipped = {
         name: Skip("all", "the sequence has no ground truth", name) for name in source.without_truth
@@ -180,9 +178,9 @@ def _video_under_stress(unit: Unit) -> tuple[int, str, int]:
 
 
 def _noticed(cell: Cell, entry: TrackerEntry, source: DataSource) -> Stress | None:
-    """Return what a cell notices of its stress: nothing if only images change and it reads none.
+    """Return the stress that affects a cell: none if only images change and it reads none.
 
-    Such cells are those without stress, and are not run again.
+    Such a cell is the same as the cell without stress, so it does not run again.
     """
     reads_images = entry.needs_images or source.segments_named(cell.segments).needs_images
     if cell.stress is not None and cell.stress.entry.needs_images and not reads_images:
@@ -201,35 +199,35 @@ def _skip(cell: Cell, entry: TrackerEntry, source: DataSource) -> Skip | None:
 
 
 def _unknown_classes(cell: Cell, source: DataSource) -> str | None:
-    """Return why MAPT cannot be asked for the segments of a cell, ``None`` if it can."""
+    """Return why MAPT cannot detect the segments of a cell, ``None`` if it can."""
     finder = source.segments_named(cell.segments).mapt
     if finder is None:
         return None
     if not source.has_images:
-        return f"links segments that {finder.name} finds in images, and the data have none"
+        return f"links detections of {finder.name}, which needs images, and the data have none"
     if finder.label_space != source.labels.name:
         return (
-            f"links segments of {finder.name}, which tells the classes of {finder.label_space} "
-            f"apart, and the data have those of {source.labels.name}"
+            f"links detections of {finder.name}, which has the label space {finder.label_space}, "
+            f"and the data have {source.labels.name}"
         )
     return None
 
 
 def _unsuited(stressor: StressEntry, source: DataSource) -> str | None:
-    """Return why a stressor cannot be put on the data, ``None`` if it can.
+    """Return why a stressor cannot be applied to the data, ``None`` if it can.
 
     Raises:
-        ConfigError: If the segments are predictions of the videos without it.
+        ConfigError: If the segments are predictions for the videos without the stressor.
     """
-    if stressor.world_only and not source.is_drawn_world:
-        return "needs a drawn world, which can be drawn anew with other settings"
+    if stressor.world_only and not source.is_synthetic:
+        return "needs synthetic videos, which it generates with other settings"
     if stressor.needs_images and not source.has_images:
-        return "changes images alone, and the data have none"
+        return "changes only images, and the data have none"
     if any(each.saved is not None for each in source.segments):
         raise ConfigError(
-            f"saved predictions do not know the stressor {stressor.name!r}: they were made of the "
-            "videos without it; give --segments groundtruth or noisy, or --stressor drop, under "
-            "which every frame that is left is as it was"
+            f"saved predictions do not fit the stressor {stressor.name!r}, because they were "
+            "computed on the videos without it; give --segments groundtruth or noisy, or "
+            "--stressor drop, which does not change the remaining frames"
         )
     return None
 
@@ -237,7 +235,7 @@ def _unsuited(stressor: StressEntry, source: DataSource) -> str | None:
 def _unmet_need(entry: TrackerEntry, source: DataSource) -> str | None:
     """Return why a tracker cannot run on any video of the data, ``None`` if it can."""
     if entry.needs_true_flow and not source.knows_flow:
-        return "needs the true flow, which only drawn videos know"
+        return "needs the true flow, which only synthetic videos have"
     if entry.needs_images and not source.has_images:
         hint = "; if it reads none, set needs_images = False on its class"
         own = hint if isinstance(entry, UserTracker) else ""
@@ -246,7 +244,7 @@ def _unmet_need(entry: TrackerEntry, source: DataSource) -> str | None:
 
 
 def _by_video(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
-    """Return the indices of the videos that can bear a cell, and why the others cannot."""
+    """Return the indices of the videos that a cell can run on, and why the others are skipped."""
     suited, skips = [], []
     for index, video in enumerate(source.videos):
         reason = _too_short(cell, video.info.frame_count) or _not_drawable(cell.stress, video)
@@ -270,11 +268,11 @@ def _too_short(cell: Cell, frames: int) -> str | None:
 
 
 def _not_drawable(stress: Stress | None, video: Video) -> str | None:
-    """Return why a world cannot be drawn under a stress, such as 10 times as fast as it may."""
+    """Return why a scene cannot be rendered under a stress, for example with too fast objects."""
     if stress is None or not stress.entry.world_only:
         return None
     try:
-        stress_video(video, stress)  # nothing is drawn before a frame is read
+        stress_video(video, stress)  # renders nothing before a frame is read
     except ConfigError as problem:
         return problem.message
     return None

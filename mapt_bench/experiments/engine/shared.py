@@ -1,4 +1,4 @@
-"""What the trackers of one video under one stress have in common: frames, truth, segments, work."""
+"""Data that the trackers of one video under one stress share: frames, ground truth, segments."""
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
@@ -49,10 +49,10 @@ class _Made:
 
 @dataclass(eq=False)
 class SharedWork:
-    """Everything that was worked out of one video under one stress, while there is room.
+    """Cache of values computed from one video under one stress.
 
     Attributes:
-        budget_bytes: How much may be kept; what comes later is made anew each time.
+        budget_bytes: Size limit. Values beyond it are computed again each time.
     """
 
     budget_bytes: int = _WORK_BYTES
@@ -60,11 +60,11 @@ class SharedWork:
     _used: int = field(default=0, init=False, repr=False)
 
     def find(self, key: Hashable) -> _Made | None:
-        """Return what was made under a key."""
+        """Return the value of a key, ``None`` if it is not in the cache."""
         return self._made.get(key)
 
     def keep(self, key: Hashable, made: _Made) -> None:
-        """Keep what was made, if there is room."""
+        """Add a value to the cache, if it fits."""
         size = _bytes_of(made.value)
         if self._used + size <= self.budget_bytes:
             self._made[key] = made
@@ -72,16 +72,16 @@ class SharedWork:
 
 
 class WorkOfUnit:
-    """The share of one tracker: see :class:`~mapt_bench.tracking.sharing.Share`.
+    """The share of one tracker, see :class:`~mapt_bench.tracking.sharing.Share`.
 
     Args:
-        work: Of the video.
+        work: Cache of the video.
         segments: Name of the segments that the tracker links.
-        whole_index: Gives the position in the whole video of a frame that the tracker sees.
+        whole_index: Returns the position in the whole video for a frame of the tracker.
 
     Attributes:
-        saved_seconds: What all that was found ready had taken when it was made: time that the
-            tracker would have needed by itself.
+        saved_seconds: Time that cached values took when they were computed. The tracker would
+            have needed this time without the cache.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class WorkOfUnit:
         *,
         of_segments: bool = False,
     ) -> _Value:
-        """Return a value that was made before, or make it."""
+        """Return a value from the cache, or compute it."""
         places = tuple(self._whole_index(frame) for frame in frames)
         key = (what, places, self._segments if of_segments else None)
         found = self._work.find(key)
@@ -110,7 +110,7 @@ class WorkOfUnit:
             return value
         before, began = self.saved_seconds, perf_counter()
         value = make()
-        # What was found ready on the way had its own time.
+        # Add the time of cached values that were used on the way.
         seconds = perf_counter() - began + self.saved_seconds - before
         self._work.keep(key, _Made(value, seconds))
         return value
@@ -123,19 +123,19 @@ def _bytes_of(value: Any) -> int:  # noqa: ANN401 - arrays, tensors, and tuples 
 
 
 _VIDEO_BYTES = 256 << 20
-_IMAGE_AND_MAP = 3 + 4  # bytes a pixel
+_IMAGE_AND_MAP = 3 + 4  # bytes per pixel
 _FLOW = 2 * 4 + 1
 
 
 @dataclass(frozen=True, eq=False)
 class RememberedVideo(WrappedVideo):
-    """A video that draws or decodes each frame once, as long as there is room.
+    """A video that renders or decodes each frame once, within a size limit.
 
-    Frames that come after the budget is used up are read anew each time: a video is read in order,
-    and to forget the oldest would mean to read every frame anew.
+    Frames beyond the limit are read again each time. Videos are read in order, so dropping the
+    oldest frames instead would mean to read every frame again.
 
     Attributes:
-        budget_bytes: Room for images, maps and flows.
+        budget_bytes: Size limit for images, maps and flows.
     """
 
     budget_bytes: int = _VIDEO_BYTES
@@ -146,12 +146,12 @@ class RememberedVideo(WrappedVideo):
 
     @cached_property
     def room(self) -> int:
-        """Frames that are kept."""
+        """Number of frames that fit into the cache."""
         info = self.video.info
         return self.budget_bytes // max(self._bytes_a_pixel * info.height * info.width, 1)
 
     def frame(self, index: int) -> Frame:
-        """Return the frame at a position; its image, once read, stays with it."""
+        """Return the frame at a position. It keeps its image once read."""
         return self._kept(self._frames, super().frame, index)
 
     def truth(self, index: int) -> PanopticMap:
@@ -169,19 +169,19 @@ class RememberedVideo(WrappedVideo):
 
 @dataclass(frozen=True, eq=False)
 class RememberedAnnotatedVideo(RememberedVideo, WrappedAnnotatedVideo):
-    """The same of a video whose every answer is known."""
+    """The same for an annotated synthetic video."""
 
     _backward: dict[int, FlowField] = field(default_factory=dict, init=False, repr=False)
 
     _bytes_a_pixel: ClassVar[int] = _IMAGE_AND_MAP + _FLOW
 
     def backward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame was in the frame before."""
+        """Return the optical flow from a frame to the previous frame."""
         return self._kept(self._backward, super().backward_flow, index)
 
 
 def remembered(video: Video) -> RememberedVideo:
-    """Remember a video; a known one stays known."""
+    """Return a caching video. An annotated video keeps its annotations."""
     return (
         RememberedAnnotatedVideo(video)
         if isinstance(video, AnnotatedVideo)
@@ -190,13 +190,13 @@ def remembered(video: Video) -> RememberedVideo:
 
 
 class SharedVideo:
-    """One video under one stress, each of its frames made once.
+    """One video under one stress. Each of its frames is rendered or decoded once.
 
     Args:
-        video: The stressed video, remembered.
+        video: The stressed video, with its cache.
 
     Attributes:
-        work: What trackers worked out of it.
+        work: Cache of values that trackers computed from it.
     """
 
     def __init__(self, video: RememberedVideo) -> None:
@@ -207,23 +207,22 @@ class SharedVideo:
         self._sightings: dict[int, Sightings] = {}
 
     def knows_segments(self, name: str | None) -> bool:
-        """Whether segments are known under a name."""
+        """Whether the segments with a name are open."""
         return name in self._archives
 
     def open_segments(self, name: str | None, archive: Path) -> None:
-        """Make the segments of an archive known under a name."""
+        """Open the segments of an archive under a name."""
         self._archives[name] = SegmentArchive(archive)
 
     def segments(
         self, name: str | None, index: int, mapt: MaptWeights | None = None
     ) -> FrameSegments:
-        """Return what is linked in a frame; trackers do not change it.
+        """Return the segments of a frame. Trackers do not change them.
 
         Args:
-            name: Of the segments.
-            index: Of the frame.
-            mapt: The network that is to link them: they come with its cues. ``None`` for trackers
-                that need none.
+            name: Name of the segments.
+            index: Position of the frame.
+            mapt: MAPT whose cues are computed for the segments. ``None`` for no cues.
         """
         place = (name, None if mapt is None else mapt.sha256, index)
         if place in self._segments:
@@ -238,7 +237,7 @@ class SharedVideo:
         return found
 
     def sightings(self, index: int) -> Sightings:
-        """Return the true tracks that are seen in a frame, how well where that is known."""
+        """Return the visible ground-truth tracks of a frame, with visible fractions if known."""
         if index not in self._sightings:
             visibility = visible_fractions(self.video.video, index)
             labels = self.video.info.labels
@@ -247,12 +246,12 @@ class SharedVideo:
 
 
 class Library:
-    """Hands out shared videos; the last one, and the video that was stressed, stay at hand.
+    """Opens shared videos. The last video and its unstressed version are cached.
 
     Args:
         source: Videos and segments.
-        folder: Of the run, where segments are kept.
-        seed: Of segment order and noise.
+        folder: Run folder, for segment archives.
+        seed: Seed of segment order and faults.
     """
 
     def __init__(self, source: DataSource, folder: Path, seed: int) -> None:
@@ -265,23 +264,23 @@ class Library:
     def video(
         self, sequence: int, stress: Stress | None, segments: str | None, *, key: str
     ) -> SharedVideo:
-        """Return a video under a stress, with its segments of one name found.
+        """Return a video under a stress, with its segments of one name open.
 
         Args:
             sequence: Position of the video in the data.
-            stress: What is done to it.
+            stress: Stress of the video, or ``None``.
             segments: Name of the segments.
             key: Content key of the segments.
 
         Raises:
-            ConfigError: If the stress cannot be put on such a video.
-            DataError: If the video is unusable, or its segments cannot be found or written.
+            ConfigError: If the stress cannot be applied to the video.
+            DataError: If the video is unusable, or its segments cannot be computed or written.
         """
         if self._last is None or self._last[0] != (sequence, stress):
             shared = SharedVideo(remembered(self._stressed(sequence, stress)))
             self._last = ((sequence, stress), shared)
         shared = self._last[1]
-        if shared.knows_segments(segments):  # to look whether their file is sound takes a while
+        if shared.knows_segments(segments):  # checking their file again would take a while
             return shared
         kind = self._source.segments_named(segments)
         if kind.is_own:
@@ -295,7 +294,7 @@ class Library:
         whole = self._source.videos[sequence]
         if stress is None:
             return whole
-        if stress.entry.world_only:  # drawn anew, not made of what was drawn before
+        if stress.entry.world_only:  # generated again, not derived from the original frames
             return stress_video(whole, stress)
         if self._plain is None or self._plain[0] != sequence:
             self._plain = sequence, remembered(whole)

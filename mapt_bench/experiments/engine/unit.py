@@ -1,4 +1,4 @@
-"""One unit of work: one tracker over one sequence under one condition, scored and timed."""
+"""One work unit: run one tracker on one sequence under one condition, score it and time it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,18 +29,19 @@ UNIT_SCHEMA = "mapt-bench/unit/4"
 
 @dataclass(frozen=True, eq=False)
 class UnitResult:
-    """What a unit found.
+    """Result of a unit.
 
     Attributes:
         sequence: Name of the sequence.
-        frames: Frames scored.
-        sums: Everything that scores are computed from.
-        links: What became of each true track from one sighting to the next.
-        matches: Segments by what gave them their identity, for example ``{"motion": 40}``.
-        recovered: Segments given the identity of a track that had been lost from view.
-        seconds: Time of each frame, images already read: of association, or of the whole step of
-            a tracker that finds its own segments.
-        provenance: Versions, machine, device, threads and time of what found it.
+        frames: Number of scored frames.
+        sums: Sums from which all scores are computed.
+        links: Link events: the outcome of each ground-truth track between two sightings.
+        matches: Number of segments by the step that assigned their identity, for example
+            ``{"motion": 40}``.
+        recovered: Number of segments with the identity of a lost track.
+        seconds: Time of each frame without reading images: of association, or of the whole step
+            of a whole tracker.
+        provenance: Versions, machine, device, threads and time of the computation.
     """
 
     sequence: str
@@ -75,7 +76,7 @@ class UnitResult:
             labels: Label space of the sums.
 
         Raises:
-            DataError: If it is of another schema or incomplete.
+            DataError: If it has another schema or is incomplete.
         """
         try:
             if data["schema"] != UNIT_SCHEMA:
@@ -91,7 +92,7 @@ class UnitResult:
                 provenance=dict(data["provenance"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise DataError(f"is no result of a unit ({problem}); delete it") from problem
+            raise DataError(f"is not the result of a unit ({problem}); delete it") from problem
 
 
 def _sums_from_vector(vector: Sequence[float], labels: LabelSpace) -> SequenceSums:
@@ -104,7 +105,7 @@ def _sums_from_vector(vector: Sequence[float], labels: LabelSpace) -> SequenceSu
 
 @lru_cache(maxsize=1)
 def _shape_of_sums(labels: LabelSpace) -> SequenceSums:
-    return empty_sums(labels)  # of all the units that a run is read from
+    return empty_sums(labels)  # the same for all units of a run
 
 
 def run_unit(
@@ -117,20 +118,20 @@ def run_unit(
     phase: int,
     pair: int,
 ) -> UnitResult:
-    """Track the kept frames of one sequence and score them.
+    """Track the existing frames of one sequence and score them.
 
     Args:
-        variant: The tracker.
-        shared: The whole sequence, with truth and segments.
+        variant: Row of the tracker.
+        shared: The whole sequence, with ground truth and segments.
         labels: Label space.
-        segments: Name of what is linked.
+        segments: Name of the segments to link.
         drop: Only every ``drop``-th frame exists.
-        phase: The first frame that exists.
+        phase: First frame that exists.
         pair: Pairing interval.
 
     Raises:
-        ConfigError: If the tracker cannot be built so.
-        DataError: If the data or the weights turn out unusable, or a map is no map of the video.
+        ConfigError: If the tracker cannot be built with these options.
+        DataError: If the data or the weights are unusable, or a map does not fit the video.
         TrackerError: If a user's tracker fails.
     """
     kept = DroppedVideo(shared.video, drop, phase)
@@ -159,7 +160,7 @@ def run_unit(
 
 
 def _clock_of(share: WorkOfUnit) -> Callable[[], float]:
-    """Return a clock on which work that others have done takes as long as it took them."""
+    """Return a clock that includes the time of cached values."""
     return lambda: perf_counter() + share.saved_seconds
 
 
@@ -174,19 +175,19 @@ def _choice(variant: Variant, pair: int) -> TrackerChoice:
 
 
 def _check_source(variant: Variant) -> None:
-    """Refuse code of a user that is not the code that the run was planned with."""
+    """Refuse user code that has changed since the run was planned."""
     entry = tracker_entry(variant.associator)
     if isinstance(entry, UserTracker) and (
         variant.code is None or entry.fingerprint != variant.code.fingerprint
     ):
         raise ConfigError(
-            f"the source of {variant.associator} was edited after this run began; start a new "
-            "Python process and run the same again"
+            f"the source of {variant.associator} was edited after this run began; run the same "
+            "command again in a new Python process"
         )
 
 
 class _Replay:
-    """Replays the segments of the whole video for the frames that are kept."""
+    """Replays the segments of the whole video for the existing frames."""
 
     needs_images = False
 
@@ -199,22 +200,22 @@ class _Replay:
         self._mapt = mapt
 
     def start(self, info: VideoInfo) -> None:
-        """Nothing to prepare: segments are found before a tracker is run."""
+        """Do nothing: segments are computed before a tracker runs."""
 
     def segment(self, frame: Frame) -> FrameSegments:
-        """Return what was found in the frame."""
+        """Return the segments of the frame."""
         index = self._kept.whole_index(frame.index)
         return self._shared.segments(self._name, index, self._mapt)
 
 
 @contextmanager
 def one_thread(*, networks: bool) -> Iterator[None]:
-    """Let OpenCV and, where networks run, torch use one thread; afterwards as many as before.
+    """Limit OpenCV and torch to one thread. Restore their threads afterwards.
 
-    Besides costs this keeps results the same: sums of torch depend on the number of threads.
+    This makes times comparable, and results equal: sums of torch depend on the number of threads.
 
     Args:
-        networks: Whether torch is needed; it is not imported otherwise.
+        networks: Whether networks run. Otherwise torch is not imported.
     """
     import cv2
 

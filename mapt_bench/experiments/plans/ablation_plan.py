@@ -1,4 +1,4 @@
-"""The plan of the main job: what each part is worth, on the same segments."""
+"""The plan of the ablation: the value of each cue and component, on the same segments."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,8 +12,8 @@ from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import (
     BASELINES,
     EXACT_FLOW,
-    HAND_MADE,
-    HAND_MADE_FUSIONS,
+    HAND_CRAFTED,
+    HAND_CRAFTED_FUSIONS,
     NETWORK_FLOWS,
     ORACLE,
     ORACLE_IN_VIEW,
@@ -49,54 +49,54 @@ def ablation_plan(
 ) -> Plan:
     """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
 
-    With MAPT: its heads, alone and together, and the baselines are each run without and with
-    memory; the orders of fusion, the flows in place of the motion head and parts switched off are
-    run with memory. Differences are taken to both heads with memory, if to no other row. Without
-    MAPT the cues that need no network take its place, and the reference is ``both``.
+    With MAPT, its heads (alone and together) and the baselines run without and with memory. Fusion
+    orders, flows instead of the motion head, and removed components run with memory. Differences
+    are taken to both heads with memory by default. Without MAPT, the cues without a network
+    replace it, and the default reference is ``both``.
 
-    Unlinked segments are the floor, true identities the ceiling, and the true flow, where videos
-    know it, the ceiling of propagation. A flow network without weights has no row and is listed as
-    skipped.
+    Unlinked segments are the lower bound, ground-truth identities the upper bound. The true flow
+    of synthetic videos is the upper bound of propagation. A flow network without weights has no
+    row and is listed as skipped.
 
-    Networks that were trained without a part have a table of their own: each with the segments
-    that it finds itself, and on those that all share.
+    Networks that were trained without a component have separate tables: on their own detections,
+    and on shared segments.
 
     Args:
-        memory: Frames that a lost track is kept for in the rows with memory.
-        mapt: Weights of MAPT; ``None`` runs what needs none.
-        flow_weights: Of the flow networks that can run.
-        switches: Parts of MAPT to switch off, one row each; see
+        memory: Track memory in frames, for rows with memory.
+        mapt: Weights of MAPT. ``None`` plans rows without MAPT.
+        flow_weights: Weights of the flow networks to run.
+        switches: Components of MAPT to remove at inference, one row each; see
             :data:`~mapt_bench.mapt_switches.SWITCHES`.
-        trained: Networks of the second table; the first is what the others are compared with.
-        segments: Names of what is linked, a table each; see
+        trained: Networks of the separate tables. The first one is their reference.
+        segments: Names of the segments to link, one table each; see
             :class:`~mapt_bench.experiments.plans.plan.Cell`.
-        shared_segments: Those on which the networks of the second table are run, besides the
-            segments of their own name.
-        thresholds: Which thresholds the rows run with.
-        reference: The row that differences are taken to.
-        left_out: Flow networks that could run; those that do not are listed as skipped.
-        added: Rows that run besides those of the plan; whole trackers link what they find.
+        shared_segments: Names of the segments that all networks of the separate tables link,
+            besides their own detections.
+        thresholds: Thresholds of the rows.
+        reference: Row that differences are taken to.
+        left_out: Flow networks with shipped weights. Those without a row are listed as skipped.
+        added: Further rows. Whole trackers use their own detections.
 
     Raises:
-        ConfigError: If ``memory`` is below 1, a flow is given weights twice, switches are asked
-            for without MAPT, or there is no row of the name of the reference.
+        ConfigError: If ``memory`` is below 1, a flow has weights twice, there are switches but no
+            MAPT, or no row has the name of the reference.
     """
     if memory < 1:
         raise ConfigError(
-            f"memory is {memory}; the rows with memory need 1 frame or more (each row is also "
-            "run without memory)"
+            f"memory is {memory}; expected 1 frame or more for the rows with memory (each row also "
+            "runs without memory)"
         )
     if switches and mapt is None:
-        raise ConfigError("there is no MAPT in which to switch anything off; give its weights")
+        raise ConfigError("--switch removes a component of MAPT, and there is none; give --weights")
     ordered = in_order(flow_weights)
     rows = (
-        _hand_made_rows(ordered, memory)
+        _rows_without_mapt(ordered, memory)
         if mapt is None
         else _mapt_rows(mapt, ordered, switches, memory)
     )
     every = with_added((UNLINKED, *rows, ORACLE_IN_VIEW, ORACLE), added)
     variants = with_settings(every, thresholds)
-    both = HAND_MADE[2] if mapt is None else with_memory(mapt_heads(mapt)[2], memory)
+    both = HAND_CRAFTED[2] if mapt is None else with_memory(mapt_heads(mapt)[2], memory)
     against = both.name if reference is None else _row_called(reference, variants, memory)
     networks = with_settings(
         [with_memory(trained_variant(each), memory) for each in trained], thresholds
@@ -126,7 +126,7 @@ def ablation_plan(
 
 
 def in_order(flow_weights: Sequence[NetworkWeights]) -> list[NetworkWeights]:
-    """Sort weights as tables list their flows, however they were given."""
+    """Sort weights in the order of their flows in tables."""
     known = list(NETWORK_FLOWS)
     return sorted(
         flow_weights,
@@ -138,17 +138,17 @@ def in_order(flow_weights: Sequence[NetworkWeights]) -> list[NetworkWeights]:
 
 
 def flows_left_out(names: Sequence[str], variants: Sequence[Variant]) -> tuple[Skip, ...]:
-    """Return skips for shipped flow networks without a row: they run only if they are named."""
+    """Return skips for shipped flow networks without a row: they run only if requested."""
     rows = {flow_of(variant) for variant in variants}
     return tuple(
-        Skip(name, f"takes several times as long as other rows; --flow-weights {name} runs it")
+        Skip(name, f"takes several times as long as other rows; add --flow-weights {name}")
         for name in names
         if name not in rows
     )
 
 
 def _row_called(text: str, variants: Sequence[Variant], memory: int) -> str:
-    """Return the name of the row that a text means, in whatever spelling."""
+    """Return the canonical name of a row of the plan."""
     names = [variant.name for variant in variants]
     if text in names:
         return text
@@ -157,7 +157,9 @@ def _row_called(text: str, variants: Sequence[Variant], memory: int) -> str:
     except ConfigError as problem:
         raise ConfigError(f"there is no row {text!r}; {nearest(text, names)}") from problem
     if name not in names:
-        raise ConfigError(f"there is no row {name!r}; {nearest(name, names)}; --add adds one")
+        raise ConfigError(
+            f"there is no row {name!r}; {nearest(name, names)}; or add it with --add {name}"
+        )
     return name
 
 
@@ -169,35 +171,35 @@ def _mapt_rows(
 ) -> list[Variant]:
     if not (mapt.has_motion and mapt.has_appearance):
         raise ConfigError(
-            f"the weights {mapt.name} lack a head; an ablation needs both: give others, and these "
-            "as --trained"
+            f"the weights {mapt.name} lack a head, and an ablation needs both heads; give other "
+            f"--weights, and these as --trained {mapt.name}"
         )
-    _, looks, both = HAND_MADE
+    _, appearance, both = HAND_CRAFTED
     crossed = (
         *BASELINES,
-        replace(looks, label="hand-made appearance", group="baseline"),
-        replace(both, label="DIS + hand-made appearance", group="baseline"),
+        replace(appearance, label="hand-crafted appearance", group="baseline"),
+        replace(both, label="DIS + hand-crafted appearance", group="baseline"),
         *mapt_heads(mapt),
     )
-    with_memory_alone = [
+    memory_only = [
         *mapt_fusions(mapt),
         flow_variant("flow:dis"),
         flow_variant("flow:dis", looks="+mapt", mapt=mapt),
     ]
     for weights in flows:
-        with_memory_alone += [
+        memory_only += [
             flow_variant(weights.name, weights),
             flow_variant(weights.name, weights, looks="+mapt", mapt=mapt),
         ]
-    with_memory_alone += [mapt_switch(mapt, switch) for switch in switches]
+    memory_only += [mapt_switch(mapt, switch) for switch in switches]
     exact = EXACT_FLOW.associator
-    with_memory_alone += [flow_variant(exact), flow_variant(exact, looks="+mapt", mapt=mapt)]
+    memory_only += [flow_variant(exact), flow_variant(exact, looks="+mapt", mapt=mapt)]
     return [row for variant in crossed for row in with_and_without_memory(variant, memory)] + [
-        with_memory(variant, memory) for variant in with_memory_alone
+        with_memory(variant, memory) for variant in memory_only
     ]
 
 
-def _hand_made_rows(flows: Sequence[NetworkWeights], memory: int) -> list[Variant]:
+def _rows_without_mapt(flows: Sequence[NetworkWeights], memory: int) -> list[Variant]:
     exact = EXACT_FLOW.associator
     networks = [
         flow_variant(weights.name, weights, looks=looks)
@@ -206,8 +208,8 @@ def _hand_made_rows(flows: Sequence[NetworkWeights], memory: int) -> list[Varian
     ]
     every = (
         *BASELINES,
-        *HAND_MADE,
-        *HAND_MADE_FUSIONS,
+        *HAND_CRAFTED,
+        *HAND_CRAFTED_FUSIONS,
         *networks,
         flow_variant(exact),
         flow_variant(exact, looks="+appearance"),

@@ -1,4 +1,4 @@
-"""What an experiment runs on: videos with truth, and the segments that every tracker is given."""
+"""The data of an experiment: videos with ground truth, and the segments that trackers link."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,18 +27,18 @@ class DataSource:
     """Videos and segments of an experiment.
 
     Attributes:
-        name: For tables, for example ``"quick"`` or the name of a folder.
-        videos: All with truth.
-        labels: Label space of every video.
-        segments: Where segments come from: one kind or more, of different names.
+        name: Name in tables, for example ``"quick"`` or the name of a folder.
+        videos: Videos, all with ground truth.
+        labels: Label space of all videos.
+        segments: Sources of segments, at least one, with distinct names.
         fingerprint: Hash of everything in the videos that can change a result.
-        without_truth: Names of videos that were left out because they have no truth.
-        suite: Name and version of the suite that the videos are, if they are one.
-        groups: For each name of a video its level of each factor, such as ``{"half": "hard"}``;
-            empty where videos are not told apart.
+        without_truth: Names of videos that are omitted because they have no ground truth.
+        suite: Name and version of the suite, if the videos are a suite.
+        groups: Level of each factor for each video name, such as ``{"half": "hard"}``. Empty if
+            the videos have no groups.
 
     Raises:
-        ConfigError: If two kinds of segments have one name.
+        ConfigError: If two sources of segments have the same name.
     """
 
     name: str
@@ -54,8 +54,8 @@ class DataSource:
         names = [each.name for each in self.segments]
         if len(set(names)) != len(names):
             raise ConfigError(
-                f"kinds of segments need names of their own; found {', '.join(names)} (of saved "
-                "predictions one folder can be linked at a time)"
+                f"segments need distinct names; found {', '.join(names)}; link one folder of saved "
+                "predictions at a time"
             )
 
     @property
@@ -65,19 +65,19 @@ class DataSource:
 
     @property
     def knows_flow(self) -> bool:
-        """Whether every video knows its true flow."""
+        """Whether every video has the true flow."""
         return all(isinstance(video, AnnotatedVideo) for video in self.videos)
 
     @property
-    def is_drawn_world(self) -> bool:
-        """Whether every video is drawn, so that it can be drawn anew with other settings."""
+    def is_synthetic(self) -> bool:
+        """Whether all videos are synthetic, so that they can be generated with other settings."""
         return all(isinstance(video, WorldVideo) for video in self.videos)
 
     def segments_named(self, name: str | None) -> SegmentSource:
-        """Return one kind of segments; ``None`` is the first.
+        """Return the source of segments with a name. ``None`` is the first source.
 
         Raises:
-            ConfigError: If there is none of that name.
+            ConfigError: If no source has the name.
         """
         if name is None:
             return self.segments[0]
@@ -89,7 +89,7 @@ class DataSource:
         return known[name]
 
     def describe(self) -> dict[str, Any]:
-        """Return what a result says of its data, ready for JSON; no paths."""
+        """Return the description of the data in a result, without paths, for JSON."""
         return {
             "name": self.name,
             "suite": None if self.suite is None else dict(self.suite),
@@ -104,16 +104,16 @@ class DataSource:
 def suite_source(
     name: str, segments: Sequence[SegmentSource | Path] = (SegmentSource(),)
 ) -> DataSource:
-    """Return a suite of the drawn world.
+    """Return a suite of synthetic videos.
 
     Args:
-        name: Of the suite.
-        segments: What is linked; a path is a folder of saved predictions.
+        name: Name of the suite.
+        segments: Segments to link. A path is a folder of saved predictions.
 
     Raises:
-        ConfigError: If there is no such suite; the message suggests the nearest.
-        DataError: If the suite is no longer what its version says, or a folder lacks segments for
-            a video.
+        ConfigError: If the suite is unknown. The message suggests the nearest.
+        DataError: If the suite differs from its frozen version, or a folder lacks segments for a
+            video.
     """
     suite = _checked_suite(name)
     videos = suite.videos
@@ -134,7 +134,7 @@ def suite_source(
 
 @lru_cache
 def _checked_suite(name: str) -> Suite:
-    """Draw some frames to see that the suite is what it was; once a process."""
+    """Render some frames to check that the suite has not changed, once per process."""
     return check_suite(name)
 
 
@@ -149,13 +149,14 @@ def folder_source(
 
     Args:
         data: Folder with ``panoptic_maps`` and, for trackers that need them, ``images``.
-        segments: What is linked; a path is a folder of saved predictions.
-        dataset: Label space; ``None`` asks the folders.
-        encoding: Encoding of the maps of ``data``; ``None`` finds it out.
+        segments: Segments to link. A path is a folder of saved predictions.
+        dataset: Label space. ``None`` reads the ``dataset.json`` of the folders.
+        encoding: Encoding of the maps of ``data``. ``None`` detects it.
 
     Raises:
         ConfigError: If the label space or the encoding is unknown.
-        DataError: If the data cannot be used, have no truth, or lack segments for a sequence.
+        DataError: If the data cannot be used, have no ground truth, or lack segments for a
+            sequence.
     """
     folders = [each for each in segments if isinstance(each, Path)]
     labels = resolve_labels(dataset, data, *folders)
@@ -163,7 +164,7 @@ def folder_source(
     videos = [video for video in found if video.has_truth]
     if not videos:
         raise DataError(
-            "has no ground truth; an experiment scores its trackers, so give a folder with "
+            "has no ground truth, which an experiment needs for its scores; give a folder with "
             "panoptic_maps",
             where=data,
         )

@@ -1,4 +1,4 @@
-"""Trained weights of networks: read once for their checks, and known by their contents."""
+"""Trained weights of networks: checked once, and identified by a hash of the file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,9 +38,9 @@ class NetworkWeights:
     """The weights of one network.
 
     Attributes:
-        name: Of what they are for: a flow, as ``"flow:raft-small"``, or what the network is called.
-        path: Where the file lies; decides nothing.
-        sha256: Of the file, in hexadecimal digits; part of the keys of cells.
+        name: Name of the flow, such as ``"flow:raft-small"``, or of the network.
+        path: Path of the file. It does not decide a result.
+        sha256: Hash of the file, in hexadecimal digits. It is part of the keys of cells.
     """
 
     name: str
@@ -53,7 +53,7 @@ class MaptWeights(NetworkWeights):
     """The weights of one MAPT.
 
     Attributes:
-        label_space: Name of the classes that it tells apart.
+        label_space: Name of its label space.
         has_motion: Whether it has a motion head.
         has_appearance: Whether it has an appearance head.
     """
@@ -64,35 +64,35 @@ class MaptWeights(NetworkWeights):
 
 
 def read_flow_weights(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
-    """Check weights of flow networks before any work is done, by loading each file once.
+    """Check weights of flow networks before any work, by loading each file once.
 
     Args:
-        files: By name of the flow. Only if there are any is torch imported.
+        files: Files by name of the flow. Without files, torch is not imported.
 
     Raises:
-        ConfigError: If no flow has that name, or it is no network; for a model of ptlflow also if
-            that package is missing.
+        ConfigError: If a flow is unknown or has no network, or the package ptlflow is missing for
+            one of its models.
         DataError: If a file is missing or damaged, or does not fit its network.
     """
     return tuple(_flow(flow, path) for flow, path in files.items())
 
 
 def shipped_flow_files() -> dict[str, Path]:
-    """Return the files of the flow networks whose weights ship, by name of the flow."""
+    """Return the files of flow networks with shipped weights, by name of the flow."""
     if DEFAULT_NARROW_FLOWNET2 not in shipped_weights():
         return {}
     return {f"{FLOW_PREFIX}{DEFAULT_NARROW_FLOWNET2}": shipped(DEFAULT_NARROW_FLOWNET2).path}
 
 
 def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> MaptWeights:
-    """Check weights of MAPT before any work is done, by loading them once.
+    """Check weights of MAPT before any work, by loading them once.
 
     Args:
-        weights: Name of weights that ship, or a file.
-        name: What to call the network; the name of the weights unless given.
+        weights: Name of shipped weights, or a file.
+        name: Name of the network. ``None`` takes the name of the weights.
 
     Raises:
-        ConfigError: If no weights have that name, or the file does not say what they are of.
+        ConfigError: If no weights have that name, or the file lacks the configuration of MAPT.
         DataError: If the file is missing or damaged, or its weights do not fit.
     """
     path = weights_file(weights)
@@ -110,7 +110,7 @@ def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> M
 def _mapt_by_name(weights: str = DEFAULT_MAPT, name: str | None = None) -> MaptWeights:
     path = weights_file(weights)
     if not path.is_file():
-        return read_mapt_weights(weights, name)  # says what is wrong with the file
+        return read_mapt_weights(weights, name)  # raises the error of the file
     return MaptWeights(
         name=name or _name_of(path),
         path=path,
@@ -139,16 +139,16 @@ def _flow_by_name(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
 
 def _check_flow(flow: str) -> None:
     if not flow_entry(flow).needs_weights:
-        raise ConfigError(f"{flow} is no network and has no weights; omit its --flow-weights")
+        raise ConfigError(f"{flow} has no network and no weights; omit its --flow-weights")
 
 
 @dataclass(frozen=True)
 class WeightsReader:
-    """How weights are looked at.
+    """Two functions that read weights.
 
     Attributes:
-        mapt: Gives the weights of MAPT of a name or file, and of a name to call the network.
-        flow: Gives the weights of flow networks of their files.
+        mapt: Returns the weights of MAPT for a name or file, and a name of the network or ``None``.
+        flow: Returns the weights of flow networks for their files.
     """
 
     mapt: Callable[[str, str | None], MaptWeights]
@@ -156,8 +156,8 @@ class WeightsReader:
 
 
 LOADED = WeightsReader(read_mapt_weights, read_flow_weights)
-"""Loads each file once, which imports torch."""
+"""Loads each file once. This imports torch."""
 
 BY_NAME = WeightsReader(_mapt_by_name, _flow_by_name)
-"""Checks names alone, and assumes that networks have all heads: good for finding wrong options
-without importing torch."""
+"""Checks names only, and assumes that networks have all heads. It finds wrong options without
+torch."""

@@ -1,4 +1,4 @@
-"""What an experiment runs: variants of trackers under temporal intervals."""
+"""The plan of an experiment: its rows, its cells, and the conditions that they run under."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +12,7 @@ from mapt_bench.stress import Stress
 __all__ = ["DROP", "Cell", "Plan", "Series", "Skip", "Sweep"]
 
 DROP = "drop"
-"""The stressor that leaves frames out; its cells are those of the sweep with dropped frames."""
+"""The stressor that drops frames. Its cells are the same as in the sweep with dropped frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,12 @@ class Cell:
     """One variant under one condition.
 
     Attributes:
-        variant: What is run.
-        drop: Only every ``drop``-th frame exists, for the tracker and the truth alike.
+        variant: The row.
+        drop: Only every ``drop``-th frame exists, for the tracker and for the ground truth.
         pair: The tracker pairs frame t with frame t - ``pair``.
-        stress: What is done to the videos; ``None`` leaves them as they are.
-        segments: Name of what is linked, where the data have several kinds of segments; ``None``
-            is the first. Whole trackers link what they find themselves: :data:`OWN_SEGMENTS`.
+        stress: Stress of the videos. ``None`` leaves them unchanged.
+        segments: Name of the segments to link. ``None`` is the first source of the data. Whole
+            trackers have their own detections: :data:`OWN_SEGMENTS`.
     """
 
     variant: Variant
@@ -44,9 +44,9 @@ class Sweep:
     """One sweep over temporal intervals.
 
     Attributes:
-        kind: What the interval means.
+        kind: Meaning of the interval: dropped frames, or pairing interval.
         taus: Intervals in frames, ascending.
-        variants: Names of the variants that take part.
+        variants: Names of the variants in the sweep.
     """
 
     kind: Literal["drop", "pair"]
@@ -54,7 +54,7 @@ class Sweep:
     variants: tuple[str, ...]
 
     def tau_of(self, cell: Cell) -> int | None:
-        """Return the interval at which a cell stands in this sweep, ``None`` if it does not."""
+        """Return the interval of a cell in this sweep, ``None`` if it is not part of it."""
         tau, other = (cell.drop, cell.pair) if self.kind == "drop" else (cell.pair, cell.drop)
         belongs = (
             other == 1
@@ -67,24 +67,24 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One stressor at rising levels; level 0 is no stress and belongs to every series.
+    """One stressor at several levels. Level 0 is no stress, and belongs to every series.
 
     Attributes:
-        stressor: Its name.
-        stresses: One a level, ascending.
+        stressor: Name of the stressor.
+        stresses: One stress for each level, ascending.
     """
 
     stressor: str
     stresses: tuple[Stress, ...]
 
     def cell(self, variant: Variant, stress: Stress | None) -> Cell:
-        """Return the cell of a variant under one of the stresses; dropped frames have phases."""
+        """Return the cell of a variant under a stress. Cells with dropped frames have phases."""
         if stress is not None and self.stressor == DROP:
             return Cell(variant, drop=int(stress.value))
         return Cell(variant, stress=stress)
 
     def level_of(self, cell: Cell) -> int | None:
-        """Return the level at which a cell stands in this series, ``None`` if it does not."""
+        """Return the level of a cell in this series, ``None`` if it is not part of it."""
         levels = (None, *self.stresses)
         found = [each for each in levels if self.cell(cell.variant, each) == cell]
         if not found:
@@ -94,14 +94,14 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Something that cannot be run, and why; ``sequence`` is ``None`` where it is all of them."""
+    """A tracker or sequence that cannot run, with the reason. No sequence means all of them."""
 
     tracker: str
     reason: str
     sequence: str | None = None
 
     def to_dict(self) -> dict[str, str]:
-        """Return what there is to say, ready for JSON."""
+        """Return plain data for JSON."""
         base = {"tracker": self.tracker, "reason": self.reason}
         return base if self.sequence is None else {**base, "sequence": self.sequence}
 
@@ -112,16 +112,16 @@ class Plan:
 
     Attributes:
         experiment: For example ``"ablate"``, ``"sweep-interval"`` or ``"stress-occlusion"``.
-        variants: In the order of tables.
-        cells: Everything there is to run, each once.
-        reference: Name of the variant that paired differences are taken to; ``None`` for none.
-        sweeps: None of an ablation.
-        skipped: Trackers that have no row because something was not given.
-        series: Of a stress test, one a stressor.
-        thresholds: Which thresholds the command asked for; rows say which they run with.
+        variants: Rows in the order of tables.
+        cells: All cells, each once.
+        reference: Name of the variant that paired differences are taken to, or ``None``.
+        sweeps: Sweeps over temporal intervals. Empty for an ablation.
+        skipped: Trackers without a row, because weights are missing or were not requested.
+        series: One series for each stressor of a stress test.
+        thresholds: Thresholds of the command. A row may have others, and says so.
 
     Raises:
-        ConfigError: If two variants share a name.
+        ConfigError: If two variants have the same name.
     """
 
     experiment: str
@@ -136,9 +136,9 @@ class Plan:
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]
         if len(names) != len(set(names)):
-            raise ConfigError(f"variants of a plan need names of their own; found {names}")
+            raise ConfigError(f"variants of a plan need distinct names; found {names}")
 
     @property
     def is_ablation(self) -> bool:
-        """Whether every cell is of the videos as they are, every frame paired with the last."""
+        """Whether no cell has a stress, dropped frames, or another pairing interval than 1."""
         return not self.sweeps and not self.series

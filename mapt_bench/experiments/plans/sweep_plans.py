@@ -14,8 +14,8 @@ from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import (
     BASELINES,
     EXACT_FLOW,
-    HAND_MADE,
-    HAND_MADE_FUSIONS,
+    HAND_CRAFTED,
+    HAND_CRAFTED_FUSIONS,
     ORACLE,
     flow_variant,
     mapt_heads,
@@ -41,24 +41,24 @@ def interval_plan(
 ) -> Plan:
     """Plan the sweeps over temporal intervals: dropped frames, pairing intervals, or both.
 
-    With dropped frames every tracker runs; with a pairing interval those that have one, next to
-    the references. Copying the last masks, the oracle and, where videos know it, propagation by
-    the true flow are in every interval of both sweeps.
-    Interval 1 of the two sweeps is the same cell.
+    All trackers run with dropped frames. With pairing intervals, the references run, and the
+    trackers that support one. Each interval of both sweeps has the references: copying the last
+    masks, the oracle and, on synthetic videos, propagation by the true flow. Interval 1 is the
+    same cell in both sweeps.
 
     Args:
-        drop: Intervals of the sweep with dropped frames; ``None`` leaves it out.
-        pair: Intervals of the sweep with pairing intervals; ``None`` leaves it out.
-        memory: Frames that a lost track is kept for, in every row that has memory.
-        mapt: Weights of MAPT, whose heads have a row each; ``None`` runs the cues that need none.
-        flow_weights: Of flow networks that run too, their flow alone.
-        thresholds: Which thresholds the rows run with.
-        left_out: Flow networks that could run; those that do not are listed as skipped.
-        added: Rows that run besides those of the plan, each with the memory that it names.
+        drop: Intervals of the sweep with dropped frames. ``None`` omits it.
+        pair: Intervals of the sweep with pairing intervals. ``None`` omits it.
+        memory: Track memory in frames, in every row that supports memory.
+        mapt: Weights of MAPT, with one row for each head. ``None`` plans the cues without MAPT.
+        flow_weights: Weights of flow networks, with one row each.
+        thresholds: Thresholds of the rows.
+        left_out: Flow networks with shipped weights. Those without a row are listed as skipped.
+        added: Further rows, each with its own memory.
 
     Raises:
-        ConfigError: If there is no sweep, a flow is given weights twice, or an interval or the
-            memory is out of range.
+        ConfigError: If there is no sweep, a flow has weights twice, or an interval or the memory
+            is out of range.
     """
     if memory < 0:
         raise ConfigError(f"memory is {memory}; expected 0 frames or more")
@@ -101,7 +101,7 @@ def _rows(
     flow_weights: Sequence[NetworkWeights],
 ) -> list[Variant]:
     copy, *baselines = BASELINES
-    cues = HAND_MADE if mapt is None else (*mapt_heads(mapt), flow_variant("flow:dis"))
+    cues = HAND_CRAFTED if mapt is None else (*mapt_heads(mapt), flow_variant("flow:dis"))
     chosen = (
         replace(copy, group="reference"),
         *baselines,
@@ -120,19 +120,19 @@ def _names(variants: Sequence[Variant]) -> tuple[str, ...]:
 def _checked(name: str, taus: Sequence[int]) -> tuple[int, ...]:
     if not taus or min(taus) < 1 or len(set(taus)) != len(taus):
         raise ConfigError(
-            f"the intervals of --{name} are {list(taus)}; expected different whole numbers "
-            "of frames, 1 or more"
+            f"the intervals of --{name} are {list(taus)}; expected distinct whole numbers of "
+            "frames, 1 or more"
         )
     return tuple(sorted(taus))
 
 
 DEFAULT_STRESSORS = {"occlusion": ("bars", "passing", "pasted")}
-"""Kinds of which not every stressor runs by default, so that a test takes a few minutes. Bars go by
-the share that they cover, passing blocks by the length of the gap; what is pasted looks like what
-it hides."""
+"""Default stressors of kinds that do not run all of theirs, so that a test takes a few minutes.
+The level of bars is the covered share, that of passing blocks the length of the occlusion gap.
+Pasted occluders have the appearance of the objects that they hide."""
 
 _WITH_MEMORY = ("bytetrack", "both")
-"""Rows that are run with memory too: a tracker of boxes, and both cues."""
+"""Rows that also run with memory: a box tracker, and both cues."""
 
 
 def stress_plan(
@@ -147,26 +147,26 @@ def stress_plan(
 ) -> Plan:
     """Plan a stress test of one kind.
 
-    Every tracker runs on the videos as they are (level 0), and under every stressor at every
-    level. Copying the last masks and the oracle are the references of each level. Under occlusion
-    the orders of fusion are run too.
+    Every tracker runs on the unchanged videos (level 0), and with every stressor at every level.
+    Copying the last masks and the oracle are the references of each level. Occlusion tests also
+    have the rows of other fusion orders.
 
     Args:
         kind: ``"occlusion"``, ``"motion"``, ``"similarity"`` or ``"image"``.
-        stressors: Names of stressors of the kind; those of :data:`DEFAULT_STRESSORS` or, for
-            other kinds, all of them unless given.
-        levels: Different levels, 1 to 5.
-        memory: Frames that a lost track is kept for in the rows with memory.
-        seed: Of everything random in the stressors.
-        thresholds: Which thresholds the rows run with.
-        added: Rows that run besides those of the plan.
+        stressors: Names of stressors of the kind. Empty for those of :data:`DEFAULT_STRESSORS`
+            or, for other kinds, all of them.
+        levels: Distinct levels, 1 to 5.
+        memory: Track memory in frames, for rows with memory.
+        seed: Seed of the stressors.
+        thresholds: Thresholds of the rows.
+        added: Further rows.
 
     Raises:
-        ConfigError: If the kind or a stressor is unknown, a level is out of range or given twice,
+        ConfigError: If the kind or a stressor is unknown, a level is out of range or occurs twice,
             or ``memory`` is below 1.
     """
     if memory < 1:
-        raise ConfigError(f"memory is {memory}; the rows with memory need 1 frame or more")
+        raise ConfigError(f"memory is {memory}; expected 1 frame or more for rows with memory")
     chosen = _checked_levels(levels)
     series = tuple(
         Series(entry.name, tuple(Stress(entry.name, level, seed) for level in chosen))
@@ -192,8 +192,8 @@ def stress_plan(
 def _checked_levels(levels: Sequence[int]) -> tuple[int, ...]:
     if not levels or len(set(levels)) != len(levels) or not set(levels) <= _known_levels():
         raise ConfigError(
-            f"the levels are {list(levels)}; expected different ones of 1 (mild) to {LEVEL_COUNT}; "
-            "level 0, the videos as they are, is always run"
+            f"the levels are {list(levels)}; expected distinct levels from 1 (mild) to "
+            f"{LEVEL_COUNT}; level 0, the unchanged videos, always runs"
         )
     return tuple(sorted(levels))
 
@@ -208,16 +208,16 @@ def _entries(kind: str, names: Sequence[str]) -> list[StressEntry]:
         if name not in known:
             raise ConfigError(f"no stressor {name!r} of kind {kind!r}; {nearest(name, known)}")
     if len(set(names)) != len(names):
-        raise ConfigError(f"a stressor is given twice in {list(names)}; name each once")
+        raise ConfigError(f"a stressor occurs twice in {list(names)}; give each once")
     chosen = names or DEFAULT_STRESSORS.get(kind) or tuple(known)
     return [entry for name, entry in known.items() if name in chosen]
 
 
 def _variants(kind: str, memory: int) -> tuple[Variant, ...]:
     copy, *baselines = BASELINES
-    orders = HAND_MADE_FUSIONS if kind == "occlusion" else ()
+    orders = HAND_CRAFTED_FUSIONS if kind == "occlusion" else ()
     variants: list[Variant] = []
-    for variant in (replace(copy, group="reference"), *baselines, *HAND_MADE, *orders):
+    for variant in (replace(copy, group="reference"), *baselines, *HAND_CRAFTED, *orders):
         rows = with_and_without_memory(variant, memory)
         variants += rows if variant.name in _WITH_MEMORY else rows[:1]
     return (*variants, ORACLE)

@@ -22,7 +22,7 @@ _MOTION: Mapping[str, Range | Options] = {
     **_LOST,
 }
 _LEARNED: Mapping[str, Range | Options] = {"embedding_threshold": (0.2, 0.95), **_LOST}
-_HAND_MADE: Mapping[str, Range | Options] = {
+_HAND_CRAFTED: Mapping[str, Range | Options] = {
     "appearance_threshold": (0.75, 0.97),
     "lost_margin": (0.0, 0.1),  # the cosines of histograms lie close together
 }
@@ -39,8 +39,8 @@ _SPACES: Mapping[str, Mapping[str, Range | Options]] = {
         "first_pass_iou": (0.05, 0.5),
         "second_pass_iou": (0.05, 0.7),
     },
-    "appearance": _HAND_MADE,
-    "both": {**_MOTION, **_HAND_MADE, **_TWO_STEPS},
+    "appearance": _HAND_CRAFTED,
+    "both": {**_MOTION, **_HAND_CRAFTED, **_TWO_STEPS},
     "mapt": {**_MOTION, **_LEARNED, **_TWO_STEPS},
     "mapt:motion": _MOTION,
     "mapt:appearance": _LEARNED,

@@ -16,11 +16,11 @@ Group = Literal[
 
 @dataclass(frozen=True, slots=True)
 class UserCode:
-    """The code of a row that is a user's tracker.
+    """The code of a user's tracker.
 
     Attributes:
         fingerprint: Hash of its source, see :func:`~mapt_bench.user_code.source_fingerprint`.
-        is_whole: Whether it finds its own segments.
+        is_whole: Whether it is a whole tracker, with its own detections.
         files: SHA-256 of each file that a setting names, by name of the setting.
     """
 
@@ -34,18 +34,18 @@ class Variant:
     """One row of an experiment.
 
     Attributes:
-        name: Spelled as :mod:`~mapt_bench.baselines.rows` says, for example ``"mapt+memory"``;
-            unique in its plan.
-        label: How plots call it.
-        group: Which question it belongs to; rows of ``"reference"`` compete for nothing.
+        name: Name in the grammar of :mod:`~mapt_bench.baselines.rows`, for example
+            ``"mapt+memory"``. Unique in its plan.
+        label: Label in plots.
+        group: Question that the row belongs to. Rows of ``"reference"`` are never the best.
         associator: Name of the tracker.
-        memory: Frames that a lost track is kept for; ``None`` where the tracker has no memory.
-        settings: Settings of the associator that are not its defaults.
-        weights: Of its flow network; ``None`` where it has none.
-        mapt: Of the MAPT whose heads link; ``None`` where none do.
-        switches: Parts of MAPT that are removed at inference.
-        code: Of a user's tracker; ``None`` for those of this package.
-        thresholds: Where its thresholds come from: ``"tuned"``, ``"published"``, ``"own"`` for a
+        memory: Track memory in frames. ``None`` if the tracker has no memory.
+        settings: Settings of the associator that differ from its defaults.
+        weights: Weights of its flow network, or ``None``.
+        mapt: Weights of the MAPT whose heads link, or ``None``.
+        switches: Components of MAPT that are removed at inference.
+        code: Code of a user's tracker. ``None`` for trackers of this package.
+        thresholds: Origin of its thresholds: ``"tuned"``, ``"published"``, ``"own"`` for a
             user's tracker, or ``"none"``.
     """
 
@@ -63,23 +63,23 @@ class Variant:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it finds its own segments, so that it has tables of its own."""
+        """Whether it is a whole tracker: it has its own detections, and separate tables."""
         return self.code is not None and self.code.is_whole
 
     @property
     def row(self) -> Row:
-        """What :mod:`~mapt_bench.baselines.rows` calls it, without settings."""
+        """The row in the grammar of :mod:`~mapt_bench.baselines.rows`, without settings."""
         return Row(self.associator, self.memory or 0, switches=self.switches)
 
     def titles(self) -> dict[str, str]:
-        """Return what results call the row, ready for JSON; none of it decides a result."""
+        """Return the names of the row for JSON. They do not decide a result."""
         return {"variant": self.name, "label": self.label, "group": self.group}
 
     def describe(self) -> dict[str, Any]:
-        """Return everything about the row that decides its result, ready for JSON.
+        """Return everything about the row that decides its result, for JSON.
 
-        Keys of cells and results are made from this. Names, labels, groups and paths are left out:
-        rows that amount to the same work have the same description.
+        Keys of cells contain this. Names, labels, groups and paths are omitted, so rows with the
+        same work have the same description.
         """
         return {
             **self.describe_setup(),
@@ -89,7 +89,7 @@ class Variant:
         }
 
     def describe_setup(self) -> dict[str, Any]:
-        """Return the same without code: what must not change when a run is resumed."""
+        """Return the same without the user's code. It must not change when a run is resumed."""
         return {
             "associator": self.associator,
             "memory": self.memory,

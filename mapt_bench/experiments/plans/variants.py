@@ -29,8 +29,8 @@ from mapt_bench.files import file_sha256
 __all__ = [
     "BASELINES",
     "EXACT_FLOW",
-    "HAND_MADE",
-    "HAND_MADE_FUSIONS",
+    "HAND_CRAFTED",
+    "HAND_CRAFTED_FUSIONS",
     "NETWORK_FLOWS",
     "ORACLE",
     "ORACLE_IN_VIEW",
@@ -58,13 +58,13 @@ BASELINES = (
     Variant("sort", "SORT", "baseline", "sort"),
     Variant("bytetrack", "ByteTrack", "baseline", "bytetrack"),
 )
-HAND_MADE = (
+HAND_CRAFTED = (
     Variant("motion", "motion", "heads", "motion"),
     Variant("appearance", "appearance", "heads", "appearance"),
     Variant("both", "both (motion first)", "heads", "both"),
 )
 """The two cues without a network: DIS optical flow, and hand-crafted appearance."""
-HAND_MADE_FUSIONS = (
+HAND_CRAFTED_FUSIONS = (
     Variant("both:appearance-first", "appearance first", "fusion", "both:appearance-first"),
     Variant("both:simultaneous", "simultaneous", "fusion", "both:simultaneous"),
 )

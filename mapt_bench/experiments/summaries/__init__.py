@@ -1,1 +1,1 @@
-"""Summaries: from finished units to the content of ``results.json``."""
+"""Summaries: compute the content of ``results.json`` from finished units."""

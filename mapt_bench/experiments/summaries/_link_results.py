@@ -1,4 +1,4 @@
-"""What the link events of a run tell: by group of videos, and under stress."""
+"""Results from link events: association accuracy and recovery, by group and under stress."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,24 +28,24 @@ __all__ = ["EVERY_STRESSOR", "link_results", "recoveries", "recoveries_of_cells"
 _Row = dict[str, Any]
 
 EVERY_STRESSOR = "all"
-"""Name of what is pooled over all stressors of a run."""
+"""Name of the entries that pool all stressors of a run."""
 
 _HIDES = "occlusion"
 _MOVES = "motion"
 
 
 def link_results(outcome: RunOutcome) -> _Row:
-    """Return the parts of a result that are read from link events.
+    """Return the parts of a result that are computed from link events.
 
     Args:
-        outcome: What was run.
+        outcome: Results of the plan.
 
     Returns:
-        ``groups`` and ``links_by_group`` if the videos have groups; of an ablation ``recoveries``
-        (see :func:`recoveries_of_cells`); of a stress test
-        instead ``stressors`` (what was done, and what the truth says of it), ``visibility`` and
-        ``recoveries`` (one entry a variant and stressor, all levels together, each with one entry a
-        range), and, of motion, ``break_points``.
+        ``groups`` and ``links_by_group`` if the videos have groups, and ``recoveries`` for an
+        ablation (see :func:`recoveries_of_cells`). A stress test has instead ``stressors`` (with
+        levels and occluders), ``visibility`` and ``recoveries`` (one entry per variant and
+        stressor, all levels pooled, each with one entry per range), and ``break_points`` for
+        motion.
     """
     if outcome.plan.series:
         return _under_stress(outcome)
@@ -59,7 +59,7 @@ def link_results(outcome: RunOutcome) -> _Row:
 
 def _under_stress(outcome: RunOutcome) -> _Row:
     results: _Row = {"stressors": [_stressor(series, outcome) for series in outcome.series]}
-    moves = outcome.plan.experiment.endswith(_MOVES)
+    moves = any(stress_entry(each.stressor).kind == _MOVES for each in outcome.plan.series)
     results |= {"visibility": [], "recoveries": [], **({"break_points": []} if moves else {})}
     for name, series in _chosen_series(outcome):
         for variant, events in _events(series, outcome):
@@ -73,7 +73,7 @@ def _under_stress(outcome: RunOutcome) -> _Row:
 
 
 def _chosen_series(outcome: RunOutcome) -> list[tuple[str, tuple[Series, ...]]]:
-    """Return each stressor that was run by name, and all of them together if there are several."""
+    """Return the series of each stressor, and of all stressors together if there are several."""
     chosen: list[tuple[str, tuple[Series, ...]]] = [
         (series.stressor, (series,)) for series in outcome.series
     ]
@@ -81,7 +81,7 @@ def _chosen_series(outcome: RunOutcome) -> list[tuple[str, tuple[Series, ...]]]:
 
 
 def _stressor(series: Series, outcome: RunOutcome) -> _Row:
-    """Return what a stressor is, and the levels that were run."""
+    """Return the description of a stressor, with the levels that ran."""
     entry = stress_entry(series.stressor)
     levels = {series.level_of(cell.cell) for cell in outcome.cells}
     run = [stress for stress in series.stresses if stress.level in levels]
@@ -99,7 +99,7 @@ def _stressor(series: Series, outcome: RunOutcome) -> _Row:
 
 
 def _occluder(stresses: Sequence[Stress], outcome: RunOutcome) -> str | None:
-    """Return what the truth says of all that hid something in what was run, ``None`` if nothing."""
+    """Return the ground-truth labels of all occluders in a run, ``None`` if there are none."""
     found: set[str] = set()
     for index, video in enumerate(outcome.source.videos):
         for stress in stresses:
@@ -124,7 +124,7 @@ def _was_run(video: int, stress: Stress, outcome: RunOutcome) -> bool:
 def _events(
     chosen: Sequence[Series], outcome: RunOutcome
 ) -> list[tuple[Variant, list[LinkEvents]]]:
-    """Return, for each variant, the events of each sequence at all levels of some series."""
+    """Return the link events of each variant by sequence, with all levels of some series."""
     found: dict[Variant, dict[int, list[LinkEvents]]] = {}
     for cell in outcome.cells:
         if cell.failures or all(series.level_of(cell.cell) is None for series in chosen):
@@ -147,7 +147,7 @@ def _break_points(events: Sequence[LinkEvents], seed: int) -> _Row:
 
 
 def _groups(outcome: RunOutcome) -> list[_Row]:
-    """Return which sequences are in each group."""
+    """Return the sequences of each group."""
     names = [video.info.name for video in outcome.source.videos]
     return [
         {"factor": factor, "value": value, "sequences": [names[place] for place in places]}
@@ -162,10 +162,10 @@ def _members(outcome: RunOutcome) -> dict[tuple[str, str], tuple[int, ...]]:
 
 
 def _by_group(outcome: RunOutcome) -> list[_Row]:
-    """Return the links kept in each group of videos, one entry a cell and group.
+    """Return the association accuracy in each group of videos, one entry per cell and group.
 
-    Besides each factor by itself there is the factor ``"cell"``: all of them but ``half`` and
-    ``kind`` taken together, as in a factorial.
+    The factor ``"cell"`` crosses all factors except ``half`` and ``kind``, as in a factorial
+    design.
     """
     members = _members(outcome)
     return [
@@ -206,17 +206,17 @@ _HALF = "half"
 def recoveries(
     events: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
 ) -> list[_Row]:
-    """Return, for each range of gaps, what is kept and recovered, and the precision of returns.
+    """Return association accuracy, recovery and its precision for each range of occlusion gaps.
 
     Args:
-        events: One entry a sequence, the unit of the intervals.
-        bins: Ranges of gaps, and of absences of identities, in frames.
-        seed: Of the resampling.
+        events: Link events, one entry per sequence. Sequences are the unit of resampling.
+        bins: Ranges of occlusion gaps, and of absences of identities, in frames.
+        seed: Seed of the resampling.
 
     Returns:
-        Each with ``bin``, ``hits``, ``n``, ``share``, ``interval`` of the links over such gaps;
-        ``recovered``, the same of the tracks that are found on both sides of the gap; and
-        ``returns``, the same of the identities that were given again.
+        One entry per range, with ``bin``, and ``hits``, ``n``, ``share`` and ``interval`` of the
+        links over such gaps. ``recovered`` has the same for tracks that are matched on both sides
+        of the gap, and ``returns`` for identities that occur again after an absence.
     """
     kept = kept_by_gap(events, bins, seed=seed)
     recovered = recovered_by_gap(events, bins, seed=seed)
@@ -228,12 +228,12 @@ def recoveries(
 
 
 def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:
-    """Return the recoveries of each cell that is done: over all videos, and in each half.
+    """Return the recovery after occlusion of each finished cell: on all videos and each split.
 
     Returns:
-        Each with ``variant``, ``label``, ``group``, ``cell`` (key), ``factor`` (``"all"`` or
-        ``"half"``), ``value``, ``n_sequences``, ``bins`` (see :func:`recoveries`), and
-        ``full_occlusions``, the same of gaps of 3 to 10 frames together.
+        One entry per cell and group, with ``variant``, ``label``, ``group``, ``cell`` (key),
+        ``factor`` (``"all"`` or ``"half"``), ``value``, ``n_sequences``, ``bins`` (see
+        :func:`recoveries`), and ``full_occlusions``, the same for all gaps of 3 to 10 frames.
     """
     chosen = _selections(outcome)
     found: dict[tuple[str, _Group], _Row] = {}
@@ -244,7 +244,7 @@ def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:
         given = cell.cell.variant.titles()
         for group, positions in chosen.items():
             place = cell.key, group
-            if place not in found:  # cells of one key are the same work
+            if place not in found:  # cells with one key are the same work
                 found[place] = _of_selection(cell, positions, outcome.seed)
             rows.append(
                 {**given, "cell": cell.key, "factor": group[0], "value": group[1], **found[place]}
@@ -253,7 +253,7 @@ def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:
 
 
 def without_bin(rate: Rate) -> _Row:
-    """Return a rate ready for JSON, its range not named."""
+    """Return a rate as plain data for JSON, without its range."""
     return {name: value for name, value in rate.to_dict().items() if name != "bin"}
 
 

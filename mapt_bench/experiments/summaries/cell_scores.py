@@ -1,4 +1,4 @@
-"""Scores of a cell, and how sure they are: sequences are the units, sums are pooled."""
+"""Scores of a cell, with confidence intervals: sums are pooled, sequences are resampled."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -15,8 +15,8 @@ from mapt_bench.metrics.uncertainty import ComparisonFamily, Sample, ScoreStatis
 __all__ = ["INTERVAL_SCORES", "Comparisons", "averaged_class_names", "cell_scores", "class_scores"]
 
 INTERVAL_SCORES = ("PAT", "TQ", "STQ", "AQ", "AssA")
-"""Scores of a run that get confidence intervals and paired differences: those that association
-changes most."""
+"""Scores of a run with confidence intervals and paired differences: association changes these most.
+"""
 
 _Row = dict[str, Any]
 _Work = tuple[str, tuple[tuple[int, int], ...]]
@@ -25,15 +25,15 @@ _Work = tuple[str, tuple[tuple[int, int], ...]]
 def averaged_class_names(
     phases: Sequence[Sequence[SequenceSums]], labels: LabelSpace, pat_protocol: str
 ) -> list[str] | None:
-    """Return the classes that PAT, PQ and LSTQ of a cell are averaged over.
+    """Return the classes of the means PAT, PQ and LSTQ of a cell.
 
     Args:
-        phases: For each phase of the dropped frames the sums of its sequences.
+        phases: Sums of the sequences, for each phase of the dropped frames.
         labels: Label space of the sums.
-        pat_protocol: Which PAT is meant.
+        pat_protocol: Variant of PAT.
 
     Returns:
-        Their names; ``None`` with several phases, whose mean is not one over classes.
+        Names of the classes. ``None`` with several phases, because each phase has its own classes.
     """
     if len(phases) > 1:
         return None
@@ -47,14 +47,14 @@ def class_scores(
     """Return the scores of each class over pooled sequences.
 
     Args:
-        sequences: Sums, one a sequence.
+        sequences: Sums of each sequence.
         labels: Label space of the sums.
-        pat_protocol: Which PAT is meant.
+        pat_protocol: Variant of PAT.
 
     Returns:
-        ``PQ`` by name of class, of those that the mean PQ is taken over (a class that is only
-        predicted counts 0 there, and here); ``AssA`` by name of thing class, of those with ground
-        truth. TQ has no parts: it is a mean over tracks of whatever class.
+        ``PQ`` by class name, for the classes of the mean PQ (a class that is only predicted counts
+        0). ``AssA`` by class name, for thing classes with ground truth. TQ has no classes, because
+        it is a mean over all tracks.
     """
     sums, variant = pool(sequences), pat_variant(pat_protocol)
     quality = np.nan_to_num(sums.pat.segments(variant).panoptic.quality)
@@ -80,14 +80,14 @@ def cell_scores(
     """Return the scores of a cell.
 
     Args:
-        phases: For each phase of the dropped frames the sums of its sequences. Without dropped
-            frames there is one phase.
+        phases: Sums of the sequences, for each phase of the dropped frames. Without dropped
+            frames, there is one phase.
         labels: Label space of the sums.
-        pat_protocol: Which PAT is meant.
+        pat_protocol: Variant of PAT.
 
     Returns:
-        The mean over phases of the scores of the pooled sequences; ``None`` where a score is
-        undefined in any phase, because a mean over fewer phases would be of other frames.
+        Mean over phases of the scores of the pooled sequences. A score is ``None`` if it is
+        undefined in any phase, because a mean over fewer phases would cover other frames.
     """
     found = [flat_scores(pool(sums), labels, pat_protocol=pat_protocol) for sums in phases]
     return {name: _mean([scores[name] for scores in found]) for name in found[0]}
@@ -103,13 +103,13 @@ def _mean(values: Sequence[float | None]) -> float | None:
 class Comparisons:
     """A family of comparisons on the same videos.
 
-    Rows that amount to the same work share one comparison, which is counted once; a row of the
-    reference's own work has none.
+    Rows with the same work share one comparison, which counts once. A row with the same work as
+    the reference has none.
 
     Args:
-        statistics: How confidence intervals and differences are computed.
-        of: What has been compared, as tables say it: ``"the run"``.
-        sequences: Positions of the videos that count; ``None`` for all.
+        statistics: Computes confidence intervals and differences.
+        of: Name of the family in tables, for example ``"the run"``.
+        sequences: Positions of the videos to use. ``None`` for all.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Comparisons:
         self._compared: dict[tuple[_Work, _Work], _Row] = {}
 
     def intervals(self, cell: CellOutcome) -> _Row:
-        """Return the interval of every score, ready for JSON; nothing without sequences."""
+        """Return the confidence interval of every score for JSON. Empty without sequences."""
         work = _work(cell)
         if work not in self._intervals:
             samples = self._sample(cell)
@@ -132,12 +132,12 @@ class Comparisons:
         return self._intervals[work]
 
     def differences(self, cell: CellOutcome, reference: CellOutcome | None) -> _Row | None:
-        """Return the differences to a reference, ``None`` where there is nothing to compare.
+        """Return the differences to a reference, ``None`` if there is nothing to compare.
 
         Returns:
-            ``reference`` (name of its variant) and what
-            :meth:`~mapt_bench.metrics.uncertainty.ComparisonFamily.compare` gives, complete after
-            :meth:`correct`.
+            ``reference`` (name of its variant) and the fields of
+            :meth:`~mapt_bench.metrics.uncertainty.ComparisonFamily.compare`. :meth:`correct`
+            completes them.
         """
         if reference is None or reference.failures or _work(cell) == _work(reference):
             return None
@@ -150,7 +150,7 @@ class Comparisons:
         return {"reference": reference.cell.variant.name, **self._compared[pair]}
 
     def correct(self) -> None:
-        """Correct the p values of all comparisons that were made together."""
+        """Correct the p values of all comparisons in the family."""
         self._family.correct()
 
     def _sample(self, cell: CellOutcome) -> Sequence[Sample]:
@@ -166,5 +166,5 @@ class Comparisons:
 
 
 def _work(cell: CellOutcome) -> _Work:
-    """Return what a cell amounts to; of one key, long intervals may leave out short sequences."""
+    """Return the work of a cell: its key and its units. Long intervals skip short sequences."""
     return cell.key, tuple(cell.units)

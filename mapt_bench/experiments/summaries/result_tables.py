@@ -31,9 +31,9 @@ class ResultTable:
     """Cells under one condition.
 
     Attributes:
-        condition: What they have in common, as rows of the summary say it.
-        positions: Of the cells in the outcome.
-        reference: What the others are compared with; ``None`` for nothing.
+        condition: Fields that all rows of the table have in the summary.
+        positions: Positions of the cells in the outcome.
+        reference: Reference of the paired differences, or ``None``.
     """
 
     condition: _Row
@@ -42,13 +42,14 @@ class ResultTable:
 
 
 def result_tables(outcome: RunOutcome) -> list[ResultTable]:
-    """Return each table of a run.
+    """Return the tables of a run.
 
-    An ablation is one table with a row a variant for each kind of segments, and one more for
-    networks that were trained without a part. A sweep is one table an interval, with a row a
-    variant that takes part; the cells of interval 1 stand in both sweeps. A stress test is one
-    table a stressor and level, level 0 being the videos as they are; it has no reference. Whole
-    trackers have tables of their own everywhere.
+    - An ablation has one table for each source of segments, and separate tables for networks that
+      were trained without a component.
+    - A sweep has one table for each interval. The cells of interval 1 are in both sweeps.
+    - A stress test has one table for each stressor and level, without a reference. Level 0 is the
+      unchanged videos.
+    - Whole trackers always have separate tables.
     """
     plan = outcome.plan
     if plan.is_ablation:
@@ -78,7 +79,7 @@ def result_tables(outcome: RunOutcome) -> list[ResultTable]:
 def _by_segments(
     outcome: RunOutcome, condition: _Row, positions: list[int]
 ) -> list[tuple[_Row, list[int]]]:
-    """Return the part of a table that links the same segments, and that of whole trackers."""
+    """Split a table into rows that link the same segments, and rows of whole trackers."""
     whole = [at for at in positions if outcome.cells[at].cell.variant.is_whole]
     shared = [at for at in positions if at not in whole]
     if not whole:
@@ -87,7 +88,7 @@ def _by_segments(
 
 
 def _ablation_tables(outcome: RunOutcome) -> list[ResultTable]:
-    """Return a table for each kind of segments: parts switched off, then parts left out."""
+    """Return a table for each source of segments, then the tables of trained variants."""
     tables: dict[tuple[bool, str], list[int]] = {}
     for at, each in enumerate(outcome.cells):
         cell = each.cell
@@ -108,7 +109,7 @@ def _table(outcome: RunOutcome, condition: _Row, positions: Iterable[int]) -> Re
 
 
 def _reference(cells: Iterable[CellOutcome], wanted: str | None) -> CellOutcome | None:
-    """Return the row that the others of a table are compared with."""
+    """Return the reference of a table, or ``None``."""
     names = {cell.cell.variant.name: cell for cell in cells}
     if wanted is not None and wanted in names:
         return names[wanted]
@@ -116,8 +117,8 @@ def _reference(cells: Iterable[CellOutcome], wanted: str | None) -> CellOutcome 
     return trained[0] if trained else None
 
 
-HALF_AND_KIND = "half and kind"
-"""The factor that crosses the two, with levels such as ``"real-like street"``."""
+HALF_AND_KIND = " and ".join(("half", "kind"))
+"""The factor that crosses these two, as results name it."""
 
 
 _HALVES, _KINDS = ("real-like", "hard"), ("street", "crowd")
@@ -127,8 +128,7 @@ _BY_ITSELF = {
     "kind": _KINDS,
     HALF_AND_KIND: tuple(f"{half} {kind}" for half in _HALVES for kind in _KINDS),
 }
-"""Factors whose groups are test sets of their own, in the order of tables; of the other factors
-the link rates are told."""
+"""Factors whose groups have scores of their own, in the order of tables."""
 
 _WITH_INTERVALS = "half"
 _WITH_CLASSES = HALF_AND_KIND
@@ -139,11 +139,11 @@ _Group = tuple[str, str]
 def group_members(
     names: Sequence[str], groups: Mapping[str, Mapping[str, str]]
 ) -> dict[tuple[str, str], tuple[int, ...]]:
-    """Return, for each factor and level, the positions of the videos that have it.
+    """Return the positions of the videos in each group, by factor and level.
 
     Args:
-        names: Of the videos.
-        groups: For each name its level of each factor.
+        names: Names of the videos.
+        groups: Level of each factor, by video name.
 
     Example:
         >>> group_members(["a", "b"], {"a": {"half": "hard"}, "b": {"half": "real-like"}})
@@ -157,7 +157,7 @@ def group_members(
 
 
 def with_half_and_kind(levels: Mapping[str, str]) -> dict[str, str]:
-    """Return the levels of a video and, where it has both, half and kind taken together.
+    """Return the levels of a video. Add the crossed factor if it has both ``half`` and ``kind``.
 
     Example:
         >>> with_half_and_kind({"half": "hard", "kind": "crowd"})["half and kind"]
@@ -169,19 +169,19 @@ def with_half_and_kind(levels: Mapping[str, str]) -> dict[str, str]:
 
 
 def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
-    """Return one entry a cell and group, for cells that are done.
+    """Return the scores of each finished cell in each group of videos.
 
     Args:
-        outcome: What was run.
-        pat_protocol: Which PAT is the headline.
+        outcome: Results of the plan.
+        pat_protocol: Variant of PAT of the headline scores.
 
     Returns:
-        Each with ``variant``, ``label``, ``cell`` (key), ``factor`` (``"half"``, ``"kind"``, or
-        ``"half and kind"``), ``value``, ``n_sequences``, ``scores`` (as of the whole cell),
-        ``intervals`` and ``differences``, which halves have and the others have not: to the
-        reference row of the first table that the cell stands in, as in the summary; p is
-        corrected for the comparisons within the half. Of an ablation half and kind together have
-        ``per_class`` too. Nothing where the videos have no groups.
+        One entry per cell and group, with ``variant``, ``label``, ``cell`` (key), ``factor``
+        (``"half"``, ``"kind"``, or :data:`HALF_AND_KIND`), ``value``, ``n_sequences``, ``scores``,
+        ``intervals`` and ``differences``. Only splits (``"half"``) have the last two. Their
+        differences are to the reference of the first table with the cell, and their p values are
+        corrected within the split. In an ablation, groups of the crossed factor also have
+        ``per_class``. Empty if the videos have no groups.
     """
     source = outcome.source
     chosen = _test_sets(outcome)
@@ -203,7 +203,7 @@ def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
             continue
         for group, positions in chosen.items():
             place = cell.key, group
-            if place not in found:  # cells of one key are the same work
+            if place not in found:  # cells with one key are the same work
                 found[place] = _scores(outcome, cell, group, positions, pat_protocol)
             row = {**_named(cell), "factor": group[0], "value": group[1], **found[place]}
             row |= {"intervals": {}, "differences": None}
@@ -217,7 +217,7 @@ def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
 
 
 def _test_sets(outcome: RunOutcome) -> dict[_Group, tuple[int, ...]]:
-    """Return the groups that are test sets, and the positions of their videos."""
+    """Return the groups with scores of their own, and the positions of their videos."""
     names = [video.info.name for video in outcome.source.videos]
     groups = {name: with_half_and_kind(found) for name, found in outcome.source.groups.items()}
     members = group_members(names, groups)
@@ -226,7 +226,7 @@ def _test_sets(outcome: RunOutcome) -> dict[_Group, tuple[int, ...]]:
 
 
 def _references(outcome: RunOutcome) -> dict[int, CellOutcome | None]:
-    """Return, for each cell, the reference of the first table that it stands in."""
+    """Return the reference of the first table with each cell, by position of the cell."""
     found: dict[int, CellOutcome | None] = {}
     for table in result_tables(outcome):
         for at in table.positions:

@@ -1,4 +1,4 @@
-"""The result of a run as one JSON file, ``mapt-bench/run/1``, which reports and gates read."""
+"""The result of a run: the content of ``results.json``, schema ``mapt-bench/run/1``."""
 
 import re
 import statistics
@@ -29,19 +29,18 @@ RUN_SCHEMA = "mapt-bench/run/1"
 
 
 def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[str, Any]:
-    """Return the whole result, ready for JSON.
+    """Return the whole result as plain data for JSON.
 
     Args:
-        outcome: What :func:`~mapt_bench.experiments.engine.runner.run_plan` returned.
-        pat_protocol: Which PAT is the headline.
+        outcome: Results of :func:`~mapt_bench.experiments.engine.runner.run_plan`.
+        pat_protocol: Variant of PAT of the headline scores.
 
     Returns:
-        ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``, ``protocol``
-        and ``provenance``; ``scores_by_group``; and what
-        :func:`~mapt_bench.experiments.summaries._link_results.link_results` reads from link
-        events. Equal for equal runs, however many workers there were, but for
-        ``provenance.created`` and everything under ``cost``. Where units were computed by
-        different versions or on different machines, ``provenance.sets`` lists them.
+        ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``,
+        ``protocol``, ``provenance``, ``scores_by_group``, and the fields of
+        :func:`~mapt_bench.experiments.summaries._link_results.link_results`. Equal runs have equal
+        results with any number of workers, except ``provenance.created`` and ``cost``. If units
+        were computed by different versions or machines, ``provenance.sets`` lists these.
     """
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
@@ -61,13 +60,13 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
             "unit": "sequence",
             "reference": plan.reference,
             "thresholds": plan.thresholds,
-            "memory": "frames: 0, or as the name of the row says; +memory alone is "
+            "memory": "frames: 0, or the number in the row's name; +memory alone means "
             f"{DEFAULT_MEMORY}",
             "segments": "; ".join(each.in_words() for each in source.segments),
             "segments_by_name": {each.name: each.in_words() for each in _kinds(outcome)},
-            "drop": "mean over all tau phases; within a phase the sequences are pooled",
-            "seconds_per_frame": "median time of association alone, images and segments read; of a "
-            "tracker that finds its own segments, of its whole step",
+            "drop": "mean over all tau phases; within a phase, sequences are pooled",
+            "seconds_per_frame": "median time of association, without reading images and segments; "
+            "for a whole tracker, median time of its step",
         },
         "provenance": {
             **_provenance_of_units(outcome),
@@ -79,7 +78,7 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
 
 
 def _provenance_of_units(outcome: RunOutcome) -> dict[str, Any]:
-    """Return how the units came about; cells that amount to the same work share theirs."""
+    """Return the joint provenance of all units. Cells with the same work share their units."""
     units = {
         (cell.key, place): unit.provenance
         for cell in outcome.cells
@@ -89,13 +88,13 @@ def _provenance_of_units(outcome: RunOutcome) -> dict[str, Any]:
 
 
 def _kinds(outcome: RunOutcome) -> list[SegmentSource]:
-    """Return every kind of segments of a run, those that whole trackers find included."""
+    """Return all sources of segments of a run, including detections of whole trackers."""
     own = any(cell.cell.variant.is_whole for cell in outcome.cells)
     return [*outcome.source.segments, *([SegmentSource(is_own=True)] if own else [])]
 
 
 def _weights(outcome: RunOutcome) -> dict[str, str]:
-    """Return the SHA-256 of the weights that were run, by name."""
+    """Return the SHA-256 of all weights in the run, by name."""
     variants = [cell.cell.variant for cell in outcome.cells]
     finders = [segments.mapt for segments in outcome.source.segments]
     used = [*(v.weights for v in variants), *(v.mapt for v in variants), *finders]
@@ -128,7 +127,7 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
     scores = cell_scores(phases, labels, pat_protocol)
     undefined = undefined_reasons(scores)
     names = [video.info.name for video in outcome.source.videos]
-    if outcome.plan.is_ablation:  # of several phases no class has one score
+    if outcome.plan.is_ablation:  # with several phases, a class has several scores
         entry["per_class"] = class_scores(phases[0], labels, pat_protocol)
     return {
         **entry,
@@ -149,7 +148,7 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
 
 
 def _stress(cell: Cell) -> dict[str, Any]:
-    """Return what was done to the videos."""
+    """Return the stress of a cell."""
     if cell.stress is None:
         return {"drop": cell.drop}
     stress = cell.stress
@@ -164,7 +163,7 @@ def _reason(cell: CellOutcome, outcome: RunOutcome) -> str:
 
 
 def _matches(cell: CellOutcome) -> dict[str, int]:
-    """Count segments by what gave them their identity; ``recovered`` ones came out of memory."""
+    """Count segments by the step that assigned their identity, and those recovered from memory."""
     total: Counter[str] = Counter()
     for unit in cell.units.values():
         total.update(unit.matches)
@@ -191,15 +190,15 @@ _Entry = Mapping[str, Any]
 def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: str) -> list[_Row]:
     """Return the rows of the summary, table by table.
 
-    Intervals and paired differences to the reference row of the same table are bootstrapped over
-    sequences; p values are corrected (Holm) for all comparisons of the run. Which tables there are
-    says :func:`~mapt_bench.experiments.summaries.result_tables.result_tables`, and
-    :class:`~mapt_bench.experiments.summaries.cell_scores.Comparisons` what is compared.
+    Confidence intervals, and paired differences to the reference of the same table, are
+    bootstrapped over sequences. The p values are corrected (Holm) for all comparisons of the run.
+    See :func:`~mapt_bench.experiments.summaries.result_tables.result_tables` for the tables, and
+    :class:`~mapt_bench.experiments.summaries.cell_scores.Comparisons` for the comparisons.
 
     Args:
-        outcome: What was run.
-        entries: The cells of the result, in the order of ``outcome.cells``.
-        pat_protocol: Which PAT is the headline.
+        outcome: Results of the plan.
+        entries: Cells of the result, in the order of ``outcome.cells``.
+        pat_protocol: Variant of PAT of the headline scores.
     """
     comparisons = Comparisons(
         ScoreStatistics(
@@ -244,28 +243,26 @@ _HEADS = (
     ("appearance head alone", 0.5984, "mapt:appearance"),
     ("both heads", 0.6265, "mapt"),
 )
-_UNMEASURED = (
-    "not measured: the claim is MAPT's trained model on KITTI-STEP val; this run has no row of it"
-)
+_UNMEASURED = "not measured: the claim is about MAPT's trained model on KITTI-STEP val; no row here"
 _ELSEWHERE = (
-    "claimed of the published model on KITTI-STEP val; measured here on segments {segments!r} with "
-    "the weights of this run, other data and another size of model: no comparison"
+    "claimed for the published model on KITTI-STEP val; measured on segments {segments!r} with "
+    "the weights of this run, other data and another model size: not comparable"
 )
 
 _SummaryRow = Mapping[str, Any]
 
 
 def paper_claims(experiment: str, rows: Sequence[_SummaryRow] = ()) -> list[dict[str, Any]]:
-    """Return the paper's numbers that belong to an experiment, as fractions.
+    """Return the claims of the paper for an experiment, as fractions.
 
     Args:
-        experiment: Name of the experiment; only ``"ablate"`` has claims to stand beside.
-        rows: Its summary. Measured values are those of the first kind of segments, with memory.
+        experiment: Name of the experiment. Only ``"ablate"`` has claims.
+        rows: Summary of the run. Measured values are those of the first table, with memory.
 
     Returns:
-        Each with ``name``, ``score``, ``claimed``, ``measured``, ``difference`` and ``note``. The
-        difference is null: no run here is of the data and the model that the claim is about, and
-        the note says so. Without rows of MAPT ``measured`` is null too.
+        One entry per claim, with ``name``, ``score``, ``claimed``, ``measured``, ``difference``
+        and ``note``. The difference is null, because data and model of the claim differ from those
+        of a run; the note says so. Without rows of MAPT, ``measured`` is null too.
 
     Note:
         Hurtado, Marvi, Mohan and Valada 2025 (arXiv:2503.09191), ablation of the heads.
