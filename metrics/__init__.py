@@ -1,7 +1,7 @@
-"""Scores of panoptic tracking, all from one overlap table a frame.
+"""Scores of panoptic tracking. All are computed from one overlap table per frame.
 
-Feed :class:`SequenceScorer` the frames of a sequence, :func:`pool` the sums of several sequences,
-and read them with :func:`flat_scores` or :func:`reference_blocks`.
+:class:`SequenceScorer` takes the frames of a sequence, and :func:`pool` adds the sums of several
+sequences. :func:`flat_scores` and :func:`reference_blocks` compute the scores from sums.
 """
 
 from mapt_bench.metrics._link_rates import (

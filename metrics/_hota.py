@@ -22,7 +22,7 @@ ALPHAS = np.arange(0.05, 0.99, 0.05)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class HotaSums(Additive):
-    """Sums of HOTA, one entry a localisation threshold: arrays of shape ``(..., 19)``.
+    """Sums of HOTA, one entry per localisation threshold: arrays of shape ``(..., 19)``.
 
     Attributes:
         tp: ``float64``: matches with an IoU of the threshold or more.
@@ -30,8 +30,8 @@ class HotaSums(Additive):
         fp: ``float64``: predicted masks without such a match.
         localisation: ``float64``: sum of the IoU of matches.
         association: ``float64``: sum over matches of the Jaccard index of their two tracks.
-        recall: ``float64``: the same, of the share of the ground-truth track.
-        precision: ``float64``: the same, of the share of the predicted track.
+        recall: ``float64``: sum over matches of the matched share of the ground-truth track.
+        precision: ``float64``: sum over matches of the matched share of the predicted track.
     """
 
     tp: NDArray[np.float64]
@@ -105,7 +105,7 @@ def count_hota(detections: ClassDetections) -> HotaSums:
 def _global_alignment(
     detections: ClassDetections, pair: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return how well each pair of tracks that ever meets fits over the whole sequence."""
+    """Return the alignment over the whole sequence of each pair of tracks that share a pixel."""
     gt_total = np.bincount(detections.pair_gt, weights=detections.iou)
     pred_total = np.bincount(detections.pair_pred, weights=detections.iou)
     share = detections.iou / (
@@ -123,7 +123,8 @@ def hota_scores(sums: HotaSums) -> HotaScores:
         sums: Fields of shape ``(..., 19)``.
 
     Returns:
-        Arrays of the same shape in ``[0, 1]``. Without masks 0, and LocA 1, as in TrackEval.
+        Arrays of the same shape in ``[0, 1]``. Without masks, LocA is 1 and all others are 0, as in
+        TrackEval.
     """
     matches = np.maximum(1, sums.tp)
     deta = sums.tp / np.maximum(1, sums.tp + sums.fn + sums.fp)

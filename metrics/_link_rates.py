@@ -40,9 +40,9 @@ class Bin:
     """A range of values: ``low < value <= high``.
 
     Attributes:
-        label: How tables call it.
-        low: Lower end, left out.
-        high: Upper end, taken in.
+        label: Name in tables.
+        low: Lower end, exclusive.
+        high: Upper end, inclusive.
     """
 
     label: str
@@ -50,7 +50,7 @@ class Bin:
     high: float
 
     def holds(self, values: NDArray[np.floating | np.integer]) -> NDArray[np.bool_]:
-        """Say of each value whether it lies in the range; NaN lies in none."""
+        """Return whether each value is in the range. NaN is in no range."""
         return np.asarray((values > self.low) & (values <= self.high))
 
 
@@ -71,11 +71,11 @@ GAP_BINS = (
     Bin("11-20", 10, 20),
     Bin("over 20", 20, math.inf),
 )
-"""Ranges of gaps in frames; 0 is from one frame to the next."""
+"""Ranges of occlusion gaps in frames. 0 is from one frame to the next."""
 
 FULL_OCCLUSIONS = Bin("3-10", 2, 10)
-"""Gaps long enough that nothing of the object was left to follow, and short enough for a memory of
-10 frames."""
+"""Gaps of full occlusions: long enough that no part of the object remains visible, and short enough
+for a track memory of 10 frames."""
 
 DISPLACEMENT_BINS = (
     Bin("0-0.05", -1.0, 0.05),
@@ -100,10 +100,10 @@ class Rate:
     """A share of counted events.
 
     Attributes:
-        label: Of the range, or of whatever the events have in common.
-        hits: Events that turned out well.
-        n: All events.
-        interval: Of ``share``, over sequences.
+        label: Name of the range, or of the common property of the events.
+        hits: Number of correct events.
+        n: Number of all events.
+        interval: Confidence interval of the share, over sequences.
     """
 
     label: str
@@ -133,7 +133,7 @@ def is_kept(links: NDArray[np.void]) -> NDArray[np.bool_]:
 
 
 def kept_links(sequences: Sequence[LinkEvents], label: str = "all", *, seed: int = 0) -> Rate:
-    """Return the association accuracy over all links; one entry a sequence."""
+    """Return the association accuracy over all links. The events have one entry per sequence."""
     everything = (Bin(label, -math.inf, math.inf),)
     return _kept(sequences, everything, lambda links: links["gap"], seed)[0]
 
@@ -141,12 +141,12 @@ def kept_links(sequences: Sequence[LinkEvents], label: str = "all", *, seed: int
 def kept_by_visibility(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
     """Return the association accuracy for each range of :data:`VISIBLE_BINS`.
 
-    What counts is the least visible fraction from the one sighting to the other. Links of which it
-    is not known are in no range.
+    The visible fraction of a link is the least one between its two sightings. Links with an
+    unknown fraction are in no range.
 
     Args:
-        sequences: Events, one entry a sequence, the unit of the intervals.
-        seed: Of the resampling.
+        sequences: Events, one entry per sequence. Sequences are resampled.
+        seed: Seed of the resampling.
     """
     return _kept(sequences, VISIBLE_BINS, lambda links: links["visible_least"], seed)
 
@@ -156,9 +156,9 @@ def kept_by_gap(
 ) -> list[Rate]:
     """Return the association accuracy for each range of occlusion gaps.
 
-    From gap 1 on this is the rate of identities recovered after so many frames of absence. Of
-    objects that no segment finds right before or right after, the identity is not recovered; see
-    :func:`recovered_by_gap` for those.
+    For gaps of 1 or more, this is the recovery rate after an occlusion of that length. A link
+    counts as lost if no segment matches the object right before or right after the gap;
+    :func:`recovered_by_gap` omits such links.
     """
     return _kept(sequences, bins, lambda links: links["gap"], seed)
 
@@ -168,15 +168,14 @@ def recovered_by_gap(
 ) -> list[Rate]:
     """Return the share of identities that are recovered after each range of gaps.
 
-    Of the tracks that are found somewhere in the sightings before a gap and again somewhere in
-    those after it, those that are found with the identity they had. Tracks that are not found on
-    both sides are not counted: no tracker could recover them. Where every sighting is found, this
-    is :func:`kept_by_gap`; nothing reappears after a gap of 0.
+    The share is over tracks that are matched in a sighting before the gap and in a sighting after
+    it. Other tracks do not count, because no tracker could recover them. If all sightings are
+    matched, this equals :func:`kept_by_gap`. A gap of 0 has no events.
 
     Args:
-        sequences: Events, one entry a sequence, the unit of the intervals.
+        sequences: Events, one entry per sequence. Sequences are resampled.
         bins: Ranges of gaps in frames.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
     """
     found = [
         events.reappearances[events.reappearances["outcome"] != LinkOutcome.MISSED]
@@ -200,9 +199,9 @@ def kept_by_displacement(sequences: Sequence[LinkEvents], *, seed: int = 0) -> l
 def right_returns(
     sequences: Sequence[LinkEvents], bins: Sequence[Bin] = GAP_BINS, *, seed: int = 0
 ) -> list[Rate]:
-    """Return the precision of recoveries: the share of returns that are right, by absence.
+    """Return the recovery precision: the share of correct returns, by length of the absence.
 
-    Nothing returns after an absence of 0.
+    An absence of 0 has no events.
     """
     hits, totals = (
         np.array([_counts(_absences(events, right), bins) for events in sequences])
@@ -255,23 +254,24 @@ def _rates(
 
 
 LEAST_BEYOND = 20
-"""Links that must lie beyond a break point: fewer would let a few lost ones pass for a limit."""
+"""Least number of links beyond a break point. With fewer links, a few lost ones look like a limit.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class BreakPoint:
-    """Where half of the associations are lost, or why there is no such place.
+    """The displacement at which half of the associations are lost, or why it is undefined.
 
     Attributes:
-        value: Displacement, in the unit asked for; ``None`` where it is undefined.
-        reason: Why it is undefined.
-        interval: Over sequences.
-        n: Gapless links.
-        measured_to: Displacement that :data:`LEAST_BEYOND` links exceed; a break point beyond it
-            could not have been seen. ``None`` with fewer links.
-        rises_again: Whether half or more are kept again farther on, which a falling fit hides: in
-            some range beyond, up to twice its lower end, of at least :data:`LEAST_BEYOND` links.
-            False where the break point is undefined.
+        value: Displacement in the requested unit. ``None`` if undefined.
+        reason: Reason why it is undefined.
+        interval: Confidence interval over sequences.
+        n: Number of gapless links.
+        measured_to: Displacement that :data:`LEAST_BEYOND` links exceed. A larger break point
+            cannot be measured. ``None`` with fewer links.
+        rises_again: Whether at least half of the links are correct again in some range beyond the
+            break point, which a falling fit hides. The range ends at twice its lower end and has
+            at least :data:`LEAST_BEYOND` links. False if the break point is undefined.
     """
 
     value: float | None
@@ -301,18 +301,18 @@ def break_point(
 ) -> BreakPoint:
     """Find the displacement beyond which fewer than half of the links are correct.
 
-    Association accuracy is fitted as a falling function of displacement by least squares
-    (isotonic regression), and the break point is where the fit falls below one half. Only gapless
+    A falling function of displacement is fitted to the association accuracy by least squares
+    (isotonic regression). The break point is where the fit falls below one half. Only gapless
     links count: from one frame to the next.
 
     Args:
-        sequences: Events, one entry a sequence, the unit of the interval.
+        sequences: Events, one entry per sequence. Sequences are resampled.
         unit: Displacement over the square root of the area, or in pixels.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Note:
-        The fit itself is not needed. Where it exceeds one half is the stretch from the smallest
-        displacement on over which the sum of ``kept - 1/2`` is largest (the min-max form of
+        The fit itself is not computed. It exceeds one half on the range that begins at the
+        smallest displacement and has the largest sum of ``kept - 1/2`` (the min-max form of
         isotonic regression: Robertson, Wright and Dykstra 1988, "Order Restricted Statistical
         Inference", chapter 1).
 
@@ -364,12 +364,12 @@ def _gathered(
 def _crossing(
     displacement: NDArray[np.float64], gain: NDArray[np.float64], weights: NDArray[np.int64]
 ) -> tuple[float | None, str | None]:
-    """Return where the falling fit crosses one half, or why nowhere.
+    """Return where the falling fit crosses one half, or the reason why it does not.
 
     Args:
-        displacement: Ascending.
+        displacement: Displacement of each link, ascending.
         gain: ``(kept - 1/2) * weight`` of each link.
-        weights: How often each link counts.
+        weights: Weight of each link.
     """
     there = weights > 0
     displacement, gain, weights = displacement[there], gain[there], weights[there]
@@ -397,9 +397,9 @@ def _crossing(
 def _rises_again(
     displacement: NDArray[np.float64], gain: NDArray[np.float64], value: float
 ) -> bool:
-    """Return whether half or more of enough links are correct in a range beyond a break point.
+    """Return whether at least half of the links are correct in a range beyond a break point.
 
-    Ranges double from the break point on.
+    The first range begins at the break point. Each range ends at twice its lower end.
     """
     beyond = displacement > value
     ranges = np.floor(np.log2(displacement[beyond] / value)).astype(np.int64)

@@ -37,9 +37,9 @@ def count_tracks(
     """Sum up the quality of the ground-truth tracks of one sequence.
 
     Args:
-        overlap: Entries, ground-truth void and crowd already removed.
+        overlap: Entries without ground-truth void and crowd.
         pred_tube: ``(rows of overlap.pred,)`` identity of each code, negative for none.
-        min_pixels: A track counts in a frame, and an identity exists there, only above this.
+        min_pixels: A track or an identity counts in a frame only with more pixels than this.
         single_precision: Divide in ``float32``, as the released code does.
     """
     partners = _partners(overlap, pred_tube, min_pixels, single_precision)
@@ -69,7 +69,7 @@ def count_tracks(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Partners:
-    """For each track and frame where it is visible its partner, ordered by track, then frame.
+    """The partner of each track in each frame where it is visible, ordered by track, then frame.
 
     Attributes:
         gt: ``int64`` of shape ``(n,)``: track.

@@ -1,7 +1,7 @@
-"""Arithmetic that all scores share: sums that merge, ratios that may be undefined, equal keys.
+"""Arithmetic of all scores: sums that can be added, ratios that may be undefined, equal keys.
 
-Formulas of scores work on arrays, where NaN is undefined. Leading axes stand for many selections
-of sequences at once. :func:`defined` and :func:`plain` turn one selection into plain numbers.
+Formulas of scores work on arrays. NaN is undefined. Leading axes are selections of sequences, which
+are computed at once. :func:`defined` and :func:`plain` convert one selection to plain numbers.
 """
 
 import dataclasses
@@ -44,15 +44,15 @@ class Additive:
         return type(self)(**{name: _added(mine[name], theirs[name]) for name in mine})
 
     def to_vector(self) -> NDArray[np.float64]:
-        """Lay all fields into one vector; sums of vectors are vectors of sums.
+        """Return all fields as one vector. Adding vectors is the same as adding objects.
 
-        Counts are exact below 2**53. Made for resampling: a bootstrap over sequences is then a
-        product of a weight matrix with a matrix of such rows.
+        Counts are exact below 2**53. A bootstrap over sequences is then a product of a weight
+        matrix with a matrix of such rows.
         """
         return np.concatenate([_flat(value) for value in _values(self).values()])
 
     def from_vector(self, vector: NDArray[np.float64]) -> Self:
-        """Return the object of this one's shape whose :meth:`to_vector` is ``vector``.
+        """Return the object of the same shape whose :meth:`to_vector` is ``vector``.
 
         Args:
             vector: ``(n,)``. Where every field is an array, also ``(..., n)``: the fields get
@@ -133,7 +133,7 @@ def mean(values: NDArray[np.float64]) -> float | None:
 
 
 def mean_where(values: Array, chosen: NDArray[np.bool_]) -> Array:
-    """Return the mean over the chosen entries of the last axis; NaN of none.
+    """Return the mean over the chosen entries of the last axis. NaN if none is chosen.
 
     Args:
         values: ``(..., n)``; NaN only where it is not chosen.
@@ -154,7 +154,7 @@ def mean_where(values: Array, chosen: NDArray[np.bool_]) -> Array:
 
 
 def mean_of_all(values: ArrayLike) -> Array:
-    """Return the mean over the last axis; NaN if any value is undefined (``None`` or NaN).
+    """Return the mean over the last axis. NaN if any value is undefined (``None`` or NaN).
 
     Args:
         values: ``(..., n)``.
@@ -190,8 +190,8 @@ _GOLDEN_RATIO = np.uint64(0x9E3779B97F4A7C15)  # 2**64 / golden ratio: spreads k
 def number_keys(keys: NDArray[_Key]) -> tuple[NDArray[_Key], NDArray[np.int64]]:
     """Number the distinct keys in ascending order.
 
-    As ``np.unique`` with ``return_inverse``, but by a stable sort: keys that come in order of
-    frames consist of ascending stretches, which it merges instead of sorting.
+    This is ``np.unique`` with ``return_inverse``, but with a stable sort. Keys in order of frames
+    consist of ascending runs, which a stable sort merges fast.
 
     Returns:
         The distinct keys, ascending, and for each key its position among them.
@@ -222,14 +222,14 @@ def sum_by_key(
 def sum_by_key_roughly(
     keys: NDArray[np.uint64], values: NDArray[np.int64]
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Add the values of most equal keys: the quick first half of :func:`sum_by_key`.
+    """Add the values of most equal keys: the fast first half of :func:`sum_by_key`.
 
-    Many thousand keys of a few hundred kinds are brought together by 16 bits of a hash, which
-    radix sort orders four times faster than it takes to sort the keys. Where two kinds share a
-    hash a key can be left in several sums.
+    Thousands of keys with a few hundred distinct values are grouped by 16 bits of a hash. A radix
+    sort orders these four times faster than the keys. If two keys share a hash, a key can occur in
+    several sums.
 
     Returns:
-        Keys in no order, each at least once, and sums that add up to all values of each key.
+        Keys in any order, each at least once, and sums that add up to all values of each key.
     """
     hashes = (keys * _GOLDEN_RATIO >> np.uint64(48)).astype(np.uint16)
     return _sum_stretches(keys, values, np.argsort(hashes, kind="stable"))
@@ -246,7 +246,7 @@ def _sum_stretches(
 
 
 def _is_first(ordered: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Say of each key whether it differs from the one before."""
+    """Return whether each key differs from the previous key."""
     is_first = np.ones(len(ordered), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
     return is_first

@@ -91,7 +91,7 @@ def test_saved_predictions_are_linked_under_dropped_frames_alone(here):
         (("occlusion", "-j", "0", "--data", "DATA"), "-j is 0; expected 1 worker process"),
         ((), "occlusion|motion|similarity|image"),
         (("occlusion", "--segments", "mapt", "--weights", "none"), "groundtruth or noisy"),
-        (("occlusion", "--segments", "noisy,groundtruth"), "one kind of segments"),
+        (("occlusion", "--segments", "noisy,groundtruth"), "takes one value"),
         (("occlusion", "--add", "bot"), "did you mean 'both'"),
     ],
 )

@@ -204,7 +204,7 @@ def test_a_tracker_of_the_user(data, tmp_path, plugin):
         (["--tracker", "drawn_plugin:Whole", "--segments", "groundtruth"], 2, "finds its own"),
         (["--tracker", "mapt,weights=a", "--weights", "b"], 2, "both give weights; keep one"),
         (["--tracker", "copy", "--segments", "groundtruht"], 2, "did you mean 'groundtruth'"),
-        (["--tracker", "copy", "--segments", "noisy,groundtruth"], 2, "one kind of segments"),
+        (["--tracker", "copy", "--segments", "noisy,groundtruth"], 2, "takes one value"),
         (["--tracker", "copy", "--suite", "tiny"], 2, "DATA and --suite both say what to track"),
         (["--tracker", "drawn_plugin:Small"], 3, r"(4, 4) pixels"),
         (["--tracker", "drawn_plugin:UnknownClass"], 3, "77"),

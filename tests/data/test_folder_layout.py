@@ -65,7 +65,7 @@ def test_predictions_do_not_choose_for_the_truth(tmp_path):
     [
         ("{", "Expecting property name"),
         ("[]", r"the label space is \[\]; expected a mapping"),
-        ('{"name": "x"}', "it has no 'classes'"),
+        ('{"name": "x"}', "lacks the key 'classes'"),
         ('{"name": "x", "what": 1}', "unknown key 'what'"),
     ],
 )

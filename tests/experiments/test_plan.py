@@ -90,9 +90,9 @@ def test_networks_with_weights_are_crossed_with_appearance_and_memory():
 
 
 def test_weights_given_twice_are_refused():
-    with pytest.raises(ConfigError, match="names of their own"):
+    with pytest.raises(ConfigError, match="distinct names"):
         ablation_plan(flow_weights=(RAFT, RAFT))
-    with pytest.raises(ConfigError, match="names of their own"):
+    with pytest.raises(ConfigError, match="distinct names"):
         interval_plan(flow_weights=(RAFT, RAFT))
 
 
@@ -174,5 +174,5 @@ def test_wrong_sweeps_are_refused(changes, message):
 
 def test_variants_need_names_of_their_own():
     twice = (Variant("a", "a", "heads", "iou"), Variant("a", "b", "heads", "sort"))
-    with pytest.raises(ConfigError, match="names of their own"):
+    with pytest.raises(ConfigError, match="distinct names"):
         Plan("ablate", twice, (), "a")

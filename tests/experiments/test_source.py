@@ -49,7 +49,7 @@ def test_suites_are_told_apart_and_faults_are_not_of_the_videos():
     noisy = suite_source("tiny", (SegmentSource(noise=MILD_NOISE),))
     described = noisy.describe()["segments"]
     assert described["noisy"]["noise"]["missed"] == MILD_NOISE.missed > 0
-    assert "faults added" in noisy.segments[0].in_words()
+    assert "with faults" in noisy.segments[0].in_words()
     assert noisy.fingerprint == suite_source("tiny").fingerprint
     assert noisy.fingerprint != suite_source("quick").fingerprint
 
