@@ -1,8 +1,8 @@
-"""How sure a score is: BCa intervals, paired differences, and a correction for many of them.
+"""Uncertainty of a score: BCa intervals, paired differences, and correction for many comparisons.
 
-Everything here is generic over its *units*. The unit of this project is the sequence: each unit
-holds one sequence's mergeable sums, and the statistic pools any selection of units into scores.
-A statistic gives several scores at once, so that one pass of resampling serves them all.
+All functions work with any *units*. In this project a unit is a sequence: it has the sums of the
+sequence, and the statistic pools any selection of units into scores. A statistic returns several
+scores at once, so one pass of resampling is enough for all of them.
 """
 
 import math
@@ -31,21 +31,22 @@ __all__ = [
 ]
 
 _FEWEST_UNITS = 5
-"""Below this no interval is given: there are too few distinct resamples to speak of a tail."""
+"""With fewer units there is no interval: a tail of the distribution needs more distinct resamples.
+"""
 
 _MOST_UNDEFINED = 0.05
 """Share of resamples in which a score may be undefined before its interval is withheld."""
 
 PERMUTATIONS = 20_000
-"""Random exchanges of the permutation test. The smallest p is 1 / 20,001, so that with Holm's
-correction up to 1,000 comparisons can still be told apart from chance at 5 %. Up to 14 units there
-are no more than 2^14 exchanges, and every one is tried instead."""
+"""Random exchanges of the permutation test. The smallest p is 1 / 20,001. So with Holm's
+correction, a family of up to 1,000 comparisons can still be significant at 5 %. With up to 14 units
+there are at most 2^14 exchanges, and all of them are used instead."""
 
 _AT_ONCE = 2_000
 """Selections that are scored together, so that their sums need little memory."""
 
 _EQUAL = 1e-12
-"""Differences below this are the rounding of sums taken in another order."""
+"""Smaller differences are rounding errors of sums in another order."""
 
 _NORMAL = NormalDist()
 
@@ -64,9 +65,9 @@ class Interval:
         low: Lower end in the unit of the score; ``None`` if there is no interval.
         high: Upper end, likewise.
         level: Nominal coverage, for example 0.95.
-        method: How it was made, for example ``"BCa bootstrap, 2000 resamples"``.
+        method: Method, for example ``"BCa bootstrap, 2000 resamples"``.
         n: Number of units.
-        reason: Why there is no interval, or what has to be known about this one.
+        reason: Reason why there is no interval, or a remark about this interval.
     """
 
     low: float | None
@@ -77,7 +78,7 @@ class Interval:
     reason: str | None = None
 
     def to_dict(self) -> dict[str, float | int | str]:
-        """Return ``low, high, level, method, n`` or, without an interval, ``n`` and ``reason``."""
+        """Return ``low, high, level, method, n``, or ``n`` and ``reason`` without an interval."""
         if self.low is None or self.high is None:
             return {"n": self.n, "reason": self.reason or "no interval"}
         found: dict[str, float | int | str] = {
@@ -95,11 +96,11 @@ class PairedDifference:
     """The difference of one score between two systems on the same units.
 
     Attributes:
-        value: Score of a; ``None`` where undefined.
-        reference_value: Score of b, likewise.
-        difference: Score of a minus score of b; ``None`` where either is undefined.
+        value: Score of a. ``None`` if undefined.
+        reference_value: Score of b. ``None`` if undefined.
+        difference: Score of a minus score of b. ``None`` if one of them is undefined.
         interval: BCa interval of the difference.
-        p_value: Two-sided, of the sign-flip permutation test; ``None`` where undefined.
+        p_value: Two-sided p value of the sign-flip permutation test. ``None`` if undefined.
         p_method: ``"exact"``, or ``"Monte Carlo"`` with the number of permutations.
         n: Number of paired units.
     """
@@ -134,22 +135,22 @@ def bootstrap_intervals(
     resamples: int = 2000,
     seed: int = 0,
 ) -> list[Interval]:
-    """Give a BCa interval to every score of a statistic, from one pass of resampling.
+    """Return a BCa interval for every score of a statistic, from one pass of resampling.
 
     Args:
-        units: The independent units, one a sequence.
+        units: Independent units, one per sequence.
         statistic: Takes any selection of the units (with repeats) and returns its k scores,
-            shape ``(k,)``; NaN (or ``None`` of a single score) means undefined.
-        of_counts: The same statistic of many selections at once, where that is faster.
+            shape ``(k,)``. NaN (or ``None`` for a single score) means undefined.
+        of_counts: The same statistic for many selections at once, if that is faster.
         level: Nominal coverage in (0, 1).
         resamples: Number of bootstrap resamples, at least 100.
         seed: Seed of the resampling; equal seeds give equal intervals.
 
     Returns:
-        k intervals, in the order of the scores. There is no interval, but a reason, with fewer
-        than 5 units, where the score is undefined, or where it is undefined in more than 5 % of
-        the resamples; up to that share the undefined resamples are left out and counted in
-        ``reason``. A score that no resample changes gets an interval of zero width.
+        k intervals, in the order of the scores. With fewer than 5 units, or if the score is
+        undefined, or undefined in more than 5 % of the resamples, there is a reason instead of an
+        interval. A smaller share of undefined resamples is omitted, and ``reason`` has their
+        number. If no resample changes the score, the interval has zero width.
 
     Raises:
         ConfigError: If ``level`` or ``resamples`` is out of range.
@@ -196,9 +197,9 @@ def bootstrap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Give a BCa interval to one score; ``None`` from the statistic means undefined.
+    """Return a BCa interval for one score. ``None`` from the statistic means undefined.
 
-    See :func:`bootstrap_intervals`, which takes several scores at the price of one.
+    See :func:`bootstrap_intervals`, which computes several scores at the cost of one.
     """
     return bootstrap_intervals(units, statistic, level=level, resamples=resamples, seed=seed)[0]
 
@@ -214,18 +215,18 @@ def paired_differences(
     permutations: int = PERMUTATIONS,
     seed: int = 0,
 ) -> list[PairedDifference]:
-    """Compare two systems on the same sequences, every score at once.
+    """Compare two systems on the same sequences, for all scores at once.
 
     Args:
-        units_a: One unit a sequence, of the first system.
-        units_b: The same sequences in the same order, of the second system.
-        statistic: As for :func:`bootstrap_intervals`.
-        of_counts: Likewise.
+        units_a: Units of the first system, one per sequence.
+        units_b: Units of the second system, for the same sequences in the same order.
+        statistic: See :func:`bootstrap_intervals`.
+        of_counts: See :func:`bootstrap_intervals`.
         level: Nominal coverage of the intervals.
-        resamples: Bootstrap resamples.
-        permutations: Random exchanges of the test. All exchanges are tried instead where they
-            are no more than these.
-        seed: Seed of both.
+        resamples: Number of bootstrap resamples.
+        permutations: Number of random exchanges of the test. If there are no more exchanges than
+            this, all of them are used.
+        seed: Seed of resampling and exchanges.
 
     Returns:
         One difference (a minus b) for each score.
@@ -235,11 +236,11 @@ def paired_differences(
         DataError: If the numbers of units differ, or there are none.
 
     Note:
-        The interval resamples sequences and keeps pairs together. The test exchanges the two
-        systems' units within a random set of sequences and takes the statistic of both sides
-        anew, so that it holds for pooled scores as well as for means. Where every exchange is
-        tried p is exact; else it is ``(1 + extreme) / (1 + tried)`` (Phipson and Smyth 2010). An
-        exchange that leaves the score undefined counts as extreme, which can only raise p.
+        The interval resamples sequences and keeps pairs together. The test exchanges the units of
+        both systems in a random set of sequences and computes the statistic of both sides again.
+        So it is valid for pooled scores and for means. If all exchanges are used, p is exact.
+        Otherwise it is ``(1 + extreme) / (1 + tried)`` (Phipson and Smyth 2010). An exchange with
+        an undefined score counts as extreme, which can only increase p.
     """
     if len(units_a) != len(units_b):
         raise DataError(
@@ -298,7 +299,7 @@ def paired_differences(
 def _exchanged(
     of_counts: OfCounts[Unit], both: Sequence[Unit], flips: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Return the difference of each exchange between the units of two systems, a's then b's."""
+    """Return the difference of the scores for each exchange of units between two systems."""
     found = []
     for start in range(0, len(flips), _AT_ONCE):
         some = flips[start : start + _AT_ONCE]
@@ -345,14 +346,14 @@ def paired_difference(
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Correct p values for the number of comparisons made in one table.
+    """Correct p values for the number of comparisons in one table.
 
     Args:
-        p_values: One a comparison, in [0, 1]; ``None`` is no comparison and stays ``None``.
+        p_values: One p value per comparison, in [0, 1]. ``None`` is not counted and stays ``None``.
 
     Returns:
-        Adjusted p values in the same order: the chance of any false alarm among them stays below
-        the limit they are held against, whatever their dependence.
+        Adjusted p values in the same order. They bound the probability of any false positive,
+        also for dependent comparisons.
 
     Note:
         Holm 1979, "A simple sequentially rejective multiple test procedure".
@@ -393,7 +394,7 @@ def _bca(
     jackknife: NDArray[np.float64],
     level: float,
 ) -> tuple[float | None, float | None, str | None]:
-    """Return low, high, and a reason: of there being none, or of resamples left out."""
+    """Return low, high, and a reason: why there is no interval, or which resamples are omitted."""
     if math.isnan(estimate):
         return None, None, "the score is undefined"
     known = resampled[~np.isnan(resampled)]
@@ -427,10 +428,10 @@ def _acceleration(jackknife: NDArray[np.float64]) -> float:
 
 
 def _sign_flips(n: int, permutations: int, seed: int) -> tuple[NDArray[np.bool_], bool]:
-    """Return which units to exchange, shape ``(permutations, n)``, and whether that is all.
+    """Return the units to exchange, shape ``(permutations, n)``, and whether these are all sets.
 
-    The first unit is never exchanged in the exact test: exchanging the complement gives the
-    negative difference, which is as extreme, so half of all assignments has the same p.
+    The exact test never exchanges the first unit. Exchanging the complement gives the negative
+    difference, which is equally extreme, so half of all sets give the same p.
     """
     if permutations < 1:
         raise ConfigError(f"{permutations} permutations are too few for a test; give at least 1")

@@ -25,11 +25,11 @@ class ClassDetections:
     """Masks of one class, and the IoU of those that share a pixel.
 
     Attributes:
-        gt_track: ``int64`` of shape ``(g,)``: track of each true mask, from 0.
-        gt_frame: ``int64`` of shape ``(g,)``: its frame; masks are ordered by frame, then track.
+        gt_track: ``int64`` of shape ``(g,)``: track of each ground-truth mask, from 0.
+        gt_frame: ``int64`` of shape ``(g,)``: its frame. Masks are ordered by frame, then track.
         pred_track: ``int64`` of shape ``(p,)``: track of each predicted mask, from 0.
-        pred_frame: ``int64`` of shape ``(p,)``: its frame, ordered likewise.
-        pair_gt: ``int64`` of shape ``(n,)``: true mask of each pair.
+        pred_frame: ``int64`` of shape ``(p,)``: its frame, in the same order.
+        pair_gt: ``int64`` of shape ``(n,)``: ground-truth mask of each pair.
         pair_pred: ``int64`` of shape ``(n,)``: predicted mask of each pair.
         iou: ``float64`` of shape ``(n,)`` in ``(0, 1]``.
     """
@@ -67,7 +67,7 @@ class ClassDetections:
 
 
 def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
-    """Pick the masks of a thing class out of the segments of a sequence's frames."""
+    """Select the masks of a thing class from the segments of a sequence."""
     gt, pred = table.overlap.gt, table.overlap.pred
     row = table.overlap.labels.class_ids.index(class_id)
     # Background that was seen to be empty excuses nothing, see labels.BACKGROUND_ID.

@@ -1,19 +1,19 @@
-"""Link events: what becomes of each true track from one sighting to the next.
+"""Link events: the outcome of each ground-truth track from one sighting to the next.
 
-Scores say how much identity was lost; link events say where: after how long a gap, how well the
-object was seen, how far it had moved. Terms:
+Scores measure how many identities are lost. Link events show where they are lost: after which
+occlusion gap, at which visible fraction, and after which displacement. Terms:
 
-* a *sighting* is a frame in which a true track has at least one pixel;
-* a *link* joins two consecutive sightings of a track; its *gap* is the number of frames between
-  them, 0 when they are adjacent;
-* a sighting is *found* if a predicted segment of the class overlaps it by an IoU above 0.5, true
-  void being taken out of the union (the matches of PQ);
-* an identity is a predicted class and id; it *is on* the track whose sighting it is found at;
+* a *sighting* is a frame in which a ground-truth track has at least one pixel;
+* a *link* joins two consecutive sightings of a track. Its *gap* is the number of frames between
+  them, 0 if they are adjacent;
+* a sighting is *found* if it matches a predicted segment of the class, as in PQ: the IoU is above
+  0.5, without ground-truth void in the union;
+* an identity is a predicted class and id. It *is on* the track whose sighting it matches;
 * a *return* is an identity that is predicted again after an absence of one frame or more;
-* a *reappearance* is a sighting after a gap of one frame or more. It asks what a link over that gap
-  cannot where segments come from a detector, which misses the slivers that are left of an object
-  just before and just after it is hidden: whether the identity with which the track is first found
-  after the gap is the one it was last found with before, both without a further gap in between.
+* a *reappearance* is a sighting after a gap of one frame or more. It is correct if the identity of
+  the first match after the gap equals that of the last match before it, without a further gap in
+  between. A link over the gap is stricter: it needs a match in the very last and first sighting,
+  where a detector often misses the small visible part of the object.
 """
 
 import base64
@@ -55,14 +55,14 @@ LINK = np.dtype(
         ("size_px", "<f4"),
     ]
 )
-"""One link: frame of the later sighting; code ``class << 24 | id`` of the true track; gap in
-frames; :class:`LinkOutcome`; visible fraction in [0, 1] at the earlier sighting, at the later one,
-and the least of all frames from the one to the other (NaN where not known in every one); distance
-of the centres of the two visible masks in pixels; square root of the earlier area in pixels."""
+"""One link: frame of the later sighting; code ``class << 24 | id`` of the ground-truth track; gap
+in frames; :class:`LinkOutcome`; visible fraction in [0, 1] at the earlier sighting, at the later
+sighting, and the least one between them (NaN if unknown in any frame); distance of the centres of
+the two visible masks in pixels; square root of the earlier area in pixels."""
 
 RETURN = np.dtype([("frame", "<i4"), ("absence", "<i4"), ("is_right", "?")])
-"""One return of an identity: frame; frames it had been absent, 1 or more; whether the track it is
-on now is the one it was on last."""
+"""One return of an identity: frame; absence in frames, 1 or more; whether it is on the same track
+as before."""
 
 REAPPEARANCE = np.dtype([("frame", "<i4"), ("code", "<u4"), ("gap", "<i4"), ("outcome", "<u1")])
 """One reappearance: frame of the first sighting after the gap; code of the true track as in
@@ -74,12 +74,11 @@ _TABLES = {"links": LINK, "returns": RETURN, "reappearances": REAPPEARANCE}
 
 
 class LinkOutcome(IntEnum):
-    """What became of the identity of a track between two sightings.
+    """Outcome of the identity of a track between two sightings.
 
-    ``KEPT``: both are found with the same identity. ``SWITCHED``: the later identity was last on
-    another track. ``RESTORED``: it was last on this track, but not at the earlier sighting.
-    ``NEW``: it was on no track before. ``MISSED``: the track is not found at one of the sightings,
-    or at neither.
+    ``KEPT``: both sightings are found with the same identity. ``SWITCHED``: the later identity was
+    last on another track. ``RESTORED``: it was last on this track, but not at the earlier sighting.
+    ``NEW``: it was on no track before. ``MISSED``: one or both sightings are not found.
     """
 
     KEPT = 0
@@ -94,10 +93,10 @@ class LinkEvents:
     """The links and returns of one sequence, or of several joined.
 
     Attributes:
-        links: Of dtype :data:`LINK`, in order of frames.
-        returns: Of dtype :data:`RETURN`, in order of frames. Only those that end on a track count,
-            of identities that had been on one: of the others nobody can say whether they are right.
-        reappearances: Of dtype :data:`REAPPEARANCE`, in order of frames.
+        links: Array of dtype :data:`LINK`, in order of frames.
+        returns: Array of dtype :data:`RETURN`, in order of frames. An identity must be on a track
+            before and after its absence. Otherwise it is unknown whether the return is correct.
+        reappearances: Array of dtype :data:`REAPPEARANCE`, in order of frames.
     """
 
     links: NDArray[np.void]
@@ -106,7 +105,7 @@ class LinkEvents:
 
     @classmethod
     def joined(cls, parts: Iterable["LinkEvents"]) -> "LinkEvents":
-        """Put the events of several sequences, or of several phases of one, behind each other."""
+        """Concatenate the events of several sequences, or of several phases of one sequence."""
         events = list(parts)
         return cls(
             **{
@@ -116,7 +115,7 @@ class LinkEvents:
         )
 
     def count(self) -> dict[str, int]:
-        """Return the number of links by outcome, and of returns, right and in all."""
+        """Return the number of links by outcome, and the numbers of correct and of all returns."""
         outcomes = np.bincount(self.links["outcome"], minlength=len(LinkOutcome))
         counts = {each.name.lower(): int(outcomes[each]) for each in LinkOutcome}
         right = int(self.returns["is_right"].sum())
@@ -164,14 +163,14 @@ def _unpacked(text: str, dtype: np.dtype[np.void]) -> NDArray[np.void]:
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
-    """The true tracks that are seen in a frame: the same for whatever is predicted there.
+    """The visible ground-truth tracks of a frame. They do not depend on a prediction.
 
     Attributes:
-        codes: ``class << 24 | id`` of each.
-        areas: In pixels.
-        centres: ``(x, y)`` in pixels.
-        visibility: Visible fraction in [0, 1] of tracks by code, hidden ones (0) too; ``None``
-            where it is not known.
+        codes: ``class << 24 | id`` of each track.
+        areas: Areas in pixels.
+        centres: Centres ``(x, y)`` in pixels.
+        visibility: Visible fraction in [0, 1] by code, also of hidden tracks (0). ``None`` if
+            unknown.
     """
 
     codes: Sequence[int]
@@ -186,12 +185,12 @@ class Sightings:
         labels: LabelSpace,
         visibility: Mapping[int, float] | None = None,
     ) -> "Sightings":
-        """Find them in the ground truth of a frame.
+        """Return the visible tracks of a frame's ground truth.
 
         Args:
             gt: Ground truth.
-            labels: Its label space.
-            visibility: See above.
+            labels: Label space.
+            visibility: Visible fraction of tracks by code, see above.
 
         Raises:
             ProtocolError: If a fraction is out of range.
@@ -213,7 +212,7 @@ class Sightings:
         )
 
     def visible(self, code: int) -> float:
-        """Return the visible fraction of a track, NaN where it is not known."""
+        """Return the visible fraction of a track, NaN if unknown."""
         return float("nan") if self.visibility is None else self.visibility.get(code, float("nan"))
 
 
@@ -245,15 +244,15 @@ class LinkRecorder:
         """Add the next frame.
 
         Args:
-            sightings: Of its ground truth.
-            overlap: The table of the same ground truth with the prediction, see
+            sightings: Visible tracks of its ground truth.
+            overlap: Overlap table of the same ground truth with the prediction, see
                 :func:`~mapt_bench.metrics.overlap.count_overlap`.
         """
         self._sightings.append(sightings)
         self._overlaps.append(overlap)
 
     def result(self) -> LinkEvents:
-        """Return the events of the frames so far; may be called again after more frames."""
+        """Return the events of the frames so far. You can add more frames afterwards."""
         table = segment_table(join_frames(self._overlaps, self.labels))
         matches = panoptic_matches(table)
         found: list[dict[int, int]] = [{} for _ in self._overlaps]
@@ -296,14 +295,14 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Stay:
-    """Sightings of a track without a gap between them, and what they say of the gap before.
+    """Consecutive sightings of a track without a gap, and the outcome of the previous gap.
 
     Attributes:
-        frame: Of the first.
-        gap: Frames before it in which the track was not seen; 0 of the first stay.
-        before: Identity the track was last found with in the stay before, if any.
-        last: Identity it was last found with in this one, if any.
-        outcome: Of the gap before; ``MISSED`` as long as the track is not found.
+        frame: Frame of the first sighting.
+        gap: Length of the previous gap in frames, 0 for the first stay.
+        before: Identity of the last match in the previous stay, if any.
+        last: Identity of the last match in this stay, if any.
+        outcome: Outcome of the previous gap. ``MISSED`` until the track is found.
     """
 
     frame: int
@@ -315,7 +314,7 @@ class _Stay:
 
 @dataclass(slots=True)
 class _History:
-    """What the frames so far have brought."""
+    """State of the frames so far."""
 
     links: list[tuple[float, ...]] = field(default_factory=list)
     returns: list[tuple[int, int, bool]] = field(default_factory=list)
@@ -327,7 +326,7 @@ class _History:
     def add(
         self, frame: int, sightings: Sightings, found: Mapping[int, int], present: list[int]
     ) -> None:
-        """Add a frame: its sightings, the identity each is found with, all identities in it."""
+        """Add a frame: its sightings, the matched identity of each, and all its identities."""
         for code, seen in self._tracks.items():
             # min() would let a NaN be forgotten, and one unknown frame makes all unknown.
             seen.least = float(np.minimum(seen.least, sightings.visible(code)))
@@ -351,7 +350,7 @@ class _History:
         self._owner.update(tracks)
 
     def reappearances(self) -> list[tuple[int, int, int, int]]:
-        """Return the gaps so far, those of which the track is not found yet as missed."""
+        """Return the reappearances so far. Tracks that are not found yet count as missed."""
         return sorted(
             (stay.frame, code, stay.gap, int(stay.outcome))
             for code, stays in self._stays.items()

@@ -23,13 +23,13 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SegmentTable:
-    """All segments of a sequence, unit by unit, and what they share.
+    """All segments of a sequence, unit by unit, and the pixels that they share.
 
-    A unit is a frame, or a window of frames taken as one image. Void counts as a segment here and
-    is told apart by its kind.
+    A unit is a frame, or a window of frames treated as one image. Void counts as a segment here,
+    and has its own kind.
 
     Attributes:
-        overlap: Where the entries came from; gives the kinds of both sides.
+        overlap: Overlap tables of the sequence, with the kinds of both sides.
         unit: ``int64`` of shape ``(n,)``: unit of each entry.
         gt_index: ``int64`` of shape ``(n,)``: row in ``overlap.gt``.
         pred_index: ``int64`` of shape ``(n,)``: row in ``overlap.pred``.
@@ -71,7 +71,7 @@ def _sum_groups(
 
 
 def segment_table(overlap: SequenceOverlap, window: int = 1) -> SegmentTable:
-    """Lay out the segments of every frame, or of every run of ``window`` frames.
+    """Return the segments of every frame, or of every window of ``window`` frames.
 
     Args:
         overlap: Joined tables of one sequence.
@@ -124,7 +124,7 @@ def _join_windows(
 class Matches:
     """Pairs of segments with an IoU above one half.
 
-    Segments of a unit do not overlap, so each is in at most one pair: nothing is left to assign.
+    Segments of a unit do not overlap, so each is in at most one pair, and no assignment is needed.
 
     Attributes:
         gt_segment: ``int64`` of shape ``(m,)``.
@@ -148,8 +148,8 @@ def match_segments(
 
     Args:
         table: Segments.
-        candidates: ``(n,)`` entries that may match at all.
-        ignored: ``(p,)`` pixels of each predicted segment to leave out of the union.
+        candidates: ``(n,)`` entries that may match.
+        ignored: ``(p,)`` pixels of each predicted segment that are excluded from the union.
         single_precision: Divide in ``float32``, as one released code does.
     """
     gt_segment, pred_segment = table.gt_segment[candidates], table.pred_segment[candidates]
@@ -171,8 +171,8 @@ class SwitchCounts(Additive):
     """Switches of every class.
 
     Attributes:
-        count: ``int64`` of shape ``(classes,)``: matches whose identity differs from the earlier.
-        soft: ``float64`` of shape ``(classes,)``: the sum of the IoU of those matches.
+        count: ``int64`` of shape ``(classes,)``: matches with another identity than before.
+        soft: ``float64`` of shape ``(classes,)``: sum of the IoU of these matches.
     """
 
     count: NDArray[np.int64]
@@ -180,13 +180,13 @@ class SwitchCounts(Additive):
 
 
 def count_switches(table: SegmentTable, matches: Matches, *, over_gaps: bool) -> SwitchCounts:
-    """Count how often a ground-truth segment is matched by another identity than before.
+    """Count the matches of ground-truth segments with another identity than before.
 
     Args:
         table: Segments of frames.
         matches: Matches of the same class.
-        over_gaps: Compare with the last match, however long ago (Hurtado et al. 2020); otherwise
-            only with a match in the frame just before (Fong et al. 2022).
+        over_gaps: Compare with the last match in any earlier frame (Hurtado et al. 2020).
+            Otherwise compare only with a match in the previous frame (Fong et al. 2022).
     """
     gt_row = table.gt_of[matches.gt_segment]
     frame = table.gt_unit[matches.gt_segment]

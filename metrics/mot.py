@@ -45,11 +45,11 @@ class ClearSums(Additive):
         tp: Matches with an IoU of one half or more.
         fp: Predicted masks without a match.
         fn: Ground-truth masks without a match.
-        switches: Matches by another track than the last match, however long ago.
-        fragments: Interruptions: times a track is matched again after frames without a match.
+        switches: Matches with another track than the last match in any earlier frame.
+        fragments: Interruptions: a track is matched again after frames without a match.
         mostly_tracked: Ground-truth tracks matched in more than 80 % of their frames.
-        partly_tracked: In 20 to 80 %.
-        mostly_lost: In less.
+        partly_tracked: Ground-truth tracks matched in 20 to 80 % of their frames.
+        mostly_lost: Ground-truth tracks matched in fewer frames.
         iou_sum: Sum of the IoU of matches.
     """
 
@@ -109,7 +109,7 @@ def _match(
     gt_track: NDArray[np.int64],
     pred_track: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Match masks at an IoU of one half or more; the pairs of the frame before come first."""
+    """Match masks at an IoU of one half or more. Pairs of the previous frame have priority."""
     allowed = detections.iou >= 0.5 - np.finfo(float).eps
 
     def score(pairs: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -163,12 +163,12 @@ def count_identity(detections: ClassDetections) -> IdentitySums:
 
 
 _PUBLISHED_NAMES = {"person": "pedestrian"}
-"""KITTI MOTS and TrackEval say pedestrian where the STEP data sets say person."""
+"""KITTI MOTS and TrackEval use the name pedestrian for the class person of the STEP data sets."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ClassTrackingSums(Additive):
-    """What the tracking measures of one thing class sum up."""
+    """Sums of the tracking measures of one thing class."""
 
     hota: HotaSums
     clear: ClearSums
@@ -214,8 +214,8 @@ def tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
 def sequence_tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
     """Return the measures per class of one sequence.
 
-    TrackEval leaves MOTSA and sMOTSA of a sequence without true masks at 0, whatever was
-    predicted; over a data set such false alarms do count.
+    In a sequence without ground-truth masks, MOTSA and sMOTSA are 0 for any prediction, as in
+    TrackEval. Over a data set, such false positives count.
     """
     block: Block = {}
     for name, part in zip(_names(labels), sums.classes, strict=True):
@@ -232,7 +232,7 @@ def _names(labels: LabelSpace) -> list[str]:
 
 
 def class_measures(sums: ClassTrackingSums) -> Block:
-    """Return HOTA, CLEAR and identity measures of one class; 0 without any mask (LocA 1)."""
+    """Return HOTA, CLEAR and identity measures of one class: 0 without masks, LocA 1."""
     return {
         **{name: float(value) for name, value in class_values(sums).items()},
         **_hota_counts(sums.hota),
@@ -244,10 +244,10 @@ def class_measures(sums: ClassTrackingSums) -> Block:
 
 
 def class_values(sums: ClassTrackingSums) -> dict[str, Array]:
-    """Return the measures that are shares: for each selection one value, ``(...)``.
+    """Return the measures that are shares, with one value per selection, ``(...)``.
 
     Args:
-        sums: Of one class; leading axes stand for many selections of sequences.
+        sums: Sums of one class. Leading axes are selections of sequences.
     """
     scores = hota_scores(sums.hota)
     clear, identity = sums.clear, sums.identity
@@ -298,7 +298,7 @@ def _clear_counts(sums: ClearSums) -> Block:
 
 
 def _class_average(entries: Sequence[Block]) -> Block:
-    """Average real numbers over classes, empty ones included, and add counts."""
+    """Average real numbers over all classes, also empty ones, and add counts."""
     return {name: _combine([entry[name] for entry in entries], name) for name in entries[0]}
 
 

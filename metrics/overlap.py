@@ -1,4 +1,4 @@
-"""Overlap tables: how many pixels each ground-truth segment shares with each predicted one.
+"""Overlap tables: the number of pixels that ground-truth and predicted segments share.
 
 The pixels of a frame are read once, here. Every score is computed from these tables.
 """
@@ -29,7 +29,7 @@ class FrameOverlap:
     Attributes:
         gt_codes: ``uint32`` of shape ``(n,)``: code ``class << 24 | id`` of the ground truth.
         pred_codes: ``uint32`` of shape ``(n,)``: code of the prediction.
-        pixels: ``int64`` of shape ``(n,)``: pixels that carry both, above 0.
+        pixels: ``int64`` of shape ``(n,)``: pixels with both codes, above 0.
     """
 
     gt_codes: NDArray[np.uint32]
@@ -40,12 +40,12 @@ class FrameOverlap:
 def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> FrameOverlap:
     """Count the pixels of every pair of codes that occurs in a frame.
 
-    Identities on stuff and on void mean nothing and are set to 0 here, once for all scores.
+    Identities of stuff and void have no meaning. They are set to 0 here, for all scores.
 
     Args:
         gt: Ground truth.
         pred: Prediction of the same size.
-        labels: Says which classes are things, and which number is void.
+        labels: Label space of both.
 
     Raises:
         ProtocolError: If the sizes differ.
@@ -88,15 +88,17 @@ def _drop_stuff_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SegmentKinds:
-    """What the distinct codes of one side of a sequence stand for. Arrays of shape ``(n,)``.
+    """Properties of the distinct codes of one side of a sequence. Arrays of shape ``(n,)``.
 
     Attributes:
         codes: ``uint32``, ascending.
-        class_row: ``int64``: position of the class in ``labels.class_ids``; their number for void.
-        is_thing: The class has identities.
-        is_void: No class.
-        is_background: Void that was seen to be empty, see ``labels.BACKGROUND_ID``.
-        is_crowd: A thing of identity 0; crowd in ground truth, an ordinary identity in predictions.
+        class_row: ``int64``: position of the class in ``labels.class_ids``. For void, the number
+            of classes.
+        is_thing: Whether the class has identities.
+        is_void: Whether the code is void.
+        is_background: Whether the code is void without an object, see ``labels.BACKGROUND_ID``.
+        is_crowd: Whether the code is a thing with identity 0: crowd in ground truth, an ordinary
+            identity in predictions.
     """
 
     codes: NDArray[np.uint32]
@@ -153,7 +155,7 @@ class SequenceOverlap:
     pixels: NDArray[np.int64]
 
     def only(self, kept: NDArray[np.bool_]) -> "SequenceOverlap":
-        """Return the table with some entries only, as if the other pixels did not exist."""
+        """Return the table with some entries only, without the other pixels."""
         return SequenceOverlap(
             self.labels,
             self.frame_count,
@@ -181,7 +183,7 @@ class SequenceOverlap:
 
 
 def join_frames(frames: list[FrameOverlap], labels: LabelSpace) -> SequenceOverlap:
-    """Join the tables of a sequence's frames, given in order of time."""
+    """Join the tables of the frames of a sequence, in temporal order."""
     empty = np.zeros(0, dtype=np.uint32)
     gt_codes, gt_index = number_keys(np.concatenate([empty, *(frame.gt_codes for frame in frames)]))
     pred_codes, pred_index = number_keys(

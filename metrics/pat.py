@@ -1,4 +1,4 @@
-"""PAT, TQ, PTQ, sPTQ, LSTQ and their relatives, in every variant that published numbers use.
+"""PAT, TQ, PTQ, sPTQ, LSTQ and related scores, in all variants of published numbers.
 
 Definitions: Fong et al. 2022, "Panoptic nuScenes" (PAT, TQ); Hurtado et al. 2020 (PTQ, sPTQ);
 Aygun et al. 2021 (LSTQ), as the nuScenes devkit computes them. Ground-truth void and crowd are
@@ -47,14 +47,14 @@ _MIN_POINTS = 30
 
 @dataclass(frozen=True, slots=True)
 class PatVariant:
-    """One way to compute PAT and its relatives.
+    """One variant of PAT and related scores.
 
     Attributes:
-        name: As in the golden cases.
-        ids: What a predicted identity is: (class, id) of ``"all"`` segments or of ``"things"``
-            only, or the ``"bare"`` id whatever the class.
-        present_only: Average over classes with a valid pixel on either side; otherwise over all
-            classes, where absent ones count as 0.
+        name: Name in the golden cases.
+        ids: Definition of a predicted identity: (class, id) of ``"all"`` segments or of
+            ``"things"`` only, or the ``"bare"`` id of any class.
+        present_only: Average over classes with a valid pixel on either side. Otherwise average
+            over all classes, and absent classes count as 0.
         arithmetic: ``"exact"``, ``"float32"`` IoU as released, or ``"minimum"`` segment size of 30
             pixels.
     """
@@ -117,7 +117,7 @@ class PatSums(Additive):
     tubes_minimum: _TubeSums
 
     def segments(self, variant: PatVariant) -> _SegmentSums:
-        """Return matches and switches as a variant counts them."""
+        """Return the matches and switches of a variant."""
         return {
             "exact": self.segments_exact,
             "float32": self.segments_float32,
@@ -141,7 +141,7 @@ class PatSums(Additive):
         return self.tubes_bare if variant.ids == "bare" else self.tubes
 
     def terms(self, variant: PatVariant) -> "PatTerms":
-        """Return what the scores of a variant are computed from."""
+        """Return the terms of a variant."""
         segments, tracks, tubes = (
             self.segments(variant),
             self.tracks(variant),
@@ -163,17 +163,17 @@ class PatSums(Additive):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PatTerms(Additive):
-    """Sums that the scores of one variant are computed from.
+    """Sums from which the scores of one variant are computed.
 
-    Leading axes stand for many selections of sequences; ``...`` is none of one selection.
+    Leading axes are selections of sequences. For a single selection, ``...`` is empty.
 
     Attributes:
         panoptic: Matches, ``(..., classes)``.
         switches: Switches, ``(..., classes)``.
-        occurs: ``(..., classes)`` valid pixels of each class, of both sides together: classes
-            above 0 are the present ones.
+        occurs: ``(..., classes)`` valid pixels of each class on both sides together. A class with
+            more than 0 is present.
         hits: ``(..., classes)`` valid pixels of each class that both sides share.
-        union: ``(..., classes)`` valid pixels of it on either side.
+        union: ``(..., classes)`` valid pixels of each class on either side.
         track_quality: ``(...)`` sum over ground-truth tracks of their quality.
         track_count: ``(...)`` ground-truth tracks.
         association: ``(...)`` sum over ground-truth tubes of their association quality.
@@ -196,7 +196,7 @@ class PatTerms(Additive):
 
 
 def _identities(pred: SegmentKinds) -> dict[str, NDArray[np.int64]]:
-    """Return the identity of each predicted code under each rule, -1 where it has none."""
+    """Return the identity of each predicted code for each definition, -1 for none."""
     own = np.arange(pred.count)
     bare = number_keys(pred.codes & np.uint32(ID_LIMIT - 1))[1]
     return {
@@ -251,16 +251,16 @@ def pat_scores(
 ) -> dict[str, float | None]:
     """Return PAT, PQ, TQ, SQ, RQ, PTQ, sPTQ, LSTQ, S_assoc, S_cls, MOTSA, sMOTSA and MOTSP.
 
-    All lie in ``[0, 1]`` but PTQ, MOTSA and sMOTSA, which switches and false alarms can make
-    negative. ``None`` where undefined: TQ and what rests on it without a ground-truth track, PAT
-    also if PQ and TQ are both 0.
+    All are in ``[0, 1]``, except PTQ, MOTSA and sMOTSA: switches and false positives can make
+    these negative. Undefined scores are ``None``: TQ and PAT without a ground-truth track, and PAT
+    if PQ and TQ are both 0.
 
     Args:
-        sums: Of a sequence or a data set.
+        sums: Sums of a sequence or a data set.
         labels: Label space.
-        variant: Which rules apply.
-        classes: ``(classes,)`` the ones to average over, in the place of the variant's own, so
-            that two predictions can be compared over the same classes.
+        variant: Variant of PAT.
+        classes: ``(classes,)`` classes to average over, instead of the variant's own. So two
+            predictions can be compared over the same classes.
     """
     return plain(pat_values(sums.terms(variant), labels, variant, classes))
 
@@ -274,10 +274,10 @@ def pat_values(
     """Return the scores of :func:`pat_scores` for each selection, NaN where undefined.
 
     Args:
-        terms: Of one selection, or of many.
+        terms: Terms of one selection, or of many.
         labels: Label space.
-        variant: The rule that the terms are of.
-        classes: ``(classes,)`` the ones to average over, in the place of the variant's own.
+        variant: Variant of the terms.
+        classes: ``(classes,)`` classes to average over, instead of the variant's own.
     """
     per_class = _per_class(terms)
     averaged = terms.averaged(variant) if classes is None else classes
@@ -336,7 +336,7 @@ def averaged_classes(sums: PatSums, variant: PatVariant) -> NDArray[np.bool_]:
 
 
 def _per_class(terms: PatTerms) -> dict[str, Array]:
-    """Return scores of every class; what is undefined counts as 0, as the devkit has it."""
+    """Return scores of every class. Undefined scores are 0, as in the devkit."""
     panoptic, switches = terms.panoptic, terms.switches
     weight = panoptic.tp + panoptic.fp / 2 + panoptic.fn / 2
     scores = {

@@ -1,7 +1,9 @@
-"""Panoptic quality (Kirillov et al. 2019) of frames, and of windows of frames (VPQ).
+"""Panoptic quality (Kirillov et al. 2019) of frames and of windows of frames (VPQ), and PTQ.
 
-VPQ: Kim et al. 2020, "Video Panoptic Segmentation". Both follow the published evaluation codes,
-see ``tests/golden/README.md``.
+VPQ: Kim et al. 2020, "Video Panoptic Segmentation". PTQ, sPTQ and MOTSA as released with
+PanopticTrackNet: Hurtado et al. 2020, arXiv:2004.08189. All follow the published evaluation codes,
+see ``tests/golden/README.md``. Unlike in :mod:`mapt_bench.metrics.pat`, PTQ here treats crowd as
+void, remembers switches over gaps, and averages over all classes.
 """
 
 from dataclasses import dataclass
@@ -32,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PanopticCounts(Additive):
-    """Sums of panoptic quality: arrays of shape ``(classes,)``, one entry a class.
+    """Sums of panoptic quality: arrays of shape ``(classes,)``, one entry per class.
 
     Attributes:
         iou_sum: ``float64``: sum of the IoU of matches.
@@ -53,7 +55,7 @@ class PanopticCounts(Additive):
 
     @property
     def quality(self) -> NDArray[np.float64]:
-        """PQ of each class in ``[0, 1]``; NaN for a class that does not occur."""
+        """PQ of each class in ``[0, 1]``. NaN for a class that does not occur."""
         return ratio(self.iou_sum, self.tp + self.fp / 2 + self.fn / 2)
 
     @property
@@ -73,11 +75,11 @@ def panoptic_matches(
     void: NDArray[np.bool_] | None = None,
     single_precision: bool = False,
 ) -> Matches:
-    """Match segments of the same class, the union taken without ground-truth void.
+    """Match segments of the same class. The union excludes ground-truth void.
 
     Args:
         table: Segments.
-        void: ``(rows of overlap.gt,)`` codes taken as void; the void class unless given.
+        void: ``(rows of overlap.gt,)`` codes treated as void. The default is the void class.
         single_precision: See :func:`mapt_bench.metrics.matching.match_segments`.
     """
     gt, pred = table.overlap.gt, table.overlap.pred
@@ -98,13 +100,13 @@ def count_panoptic(
     void: NDArray[np.bool_] | None = None,
     min_pixels: int = 0,
 ) -> PanopticCounts:
-    """Count matches, misses and false alarms of every class.
+    """Count matches, misses and false positives of every class.
 
     Args:
         table: Segments.
-        matches: From :func:`panoptic_matches`, with the same ``void``.
-        void: As there.
-        min_pixels: Segments smaller than this are neither misses nor false alarms.
+        matches: Result of :func:`panoptic_matches`, with the same ``void``.
+        void: Codes treated as void, see :func:`panoptic_matches`.
+        min_pixels: Smaller segments are neither misses nor false positives.
     """
     gt, pred = table.overlap.gt, table.overlap.pred
     void = gt.is_void if void is None else void
@@ -138,8 +140,8 @@ def count_panoptic(
 def panoptic_block(counts: PanopticCounts, labels: LabelSpace) -> Block:
     """Return All / Things / Stuff means and a table per class.
 
-    A mean is ``None`` where no class of the kind occurs, an entry per class is ``None`` where the
-    class does not.
+    A mean is ``None`` if none of its classes occurs. The entry of a class is ``None`` if the class
+    does not occur.
     """
     is_thing = labels.is_thing_table[list(labels.class_ids)]
     block: Block = {}
@@ -179,12 +181,12 @@ def _class_entry(counts: PanopticCounts, row: int) -> Block:
 
 
 _GUARD = 1e-8
-"""The released code adds this to denominators; its numbers are kept comparable."""
+"""The released code adds this to denominators, so it is needed for equal numbers."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MoptSums(Additive):
-    """Matches and switches of every class, crowd taken as void."""
+    """Matches and switches of every class, with crowd treated as void."""
 
     panoptic: PanopticCounts
     switches: SwitchCounts

@@ -1,4 +1,4 @@
-"""One pass over a sequence's pixels, and from it the sums behind every score."""
+"""Score a sequence in one pass over its pixels: the sums from which all scores are computed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,11 +31,11 @@ _STRETCH = 64  # windows that are counted at a time, so that memory does not fol
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SequenceSums(Additive):
-    """Everything that scores are computed from; adding two pools their sequences.
+    """All sums of a sequence. Adding two objects pools their sequences.
 
     Attributes:
         stq: See :class:`mapt_bench.metrics.stq.StqSums`.
-        windows: Panoptic counts of windows of 1, 2, 3 and 4 frames; the first is ordinary PQ.
+        windows: Panoptic counts of windows of 1, 2, 3 and 4 frames. The first is ordinary PQ.
         pat: See :class:`mapt_bench.metrics.pat.PatSums`.
         mopt: See :class:`mapt_bench.metrics.pq.MoptSums`.
         tracking: See :class:`mapt_bench.metrics.mot.TrackingSums`.
@@ -51,8 +51,8 @@ class SequenceSums(Additive):
 class SequenceScorer:
     """Scores one sequence, frame by frame.
 
-    Only the overlap tables of the frames are kept (about a kilobyte each, whatever the size of
-    the images), because the global alignment of HOTA and the tubes of STQ need the sequence whole.
+    It keeps the overlap tables of the frames, about a kilobyte each for any image size, because
+    the global alignment of HOTA and the tubes of STQ need the whole sequence.
 
     Args:
         labels: Label space of both sides.
@@ -79,7 +79,7 @@ class SequenceScorer:
             pred: Prediction of the same size and label space.
 
         Returns:
-            The overlap table of the frame, for measures that need more than the sums.
+            Overlap table of the frame, for measures that need more than the sums.
 
         Raises:
             ProtocolError: If the sizes differ.
@@ -90,7 +90,7 @@ class SequenceScorer:
         return overlap
 
     def result(self) -> SequenceSums:
-        """Return the sums of the frames so far; may be called again after more frames."""
+        """Return the sums of the frames so far. You can add more frames afterwards."""
         overlap = join_frames(self._frames, self.labels)
         frames = segment_table(overlap)
         return SequenceSums(
@@ -110,22 +110,22 @@ def _count(table: SegmentTable) -> PanopticCounts:
 
 
 def _count_windows(overlap: SequenceOverlap, window: int) -> PanopticCounts:
-    """Count windows of several frames, stretch by stretch: each frame is in several windows."""
+    """Count windows of several frames, part by part, because each frame is in several windows."""
     starts = range(0, max(overlap.frame_count - window + 1, 1), _STRETCH)
     stretches = (overlap.stretch(first, first + _STRETCH + window - 1) for first in starts)
     return reduce(add, (_count(segment_table(stretch, window)) for stretch in stretches))
 
 
 def empty_sums(labels: LabelSpace) -> SequenceSums:
-    """Return the sums of no frame: the zero of addition, and the shape for ``from_vector``."""
+    """Return sums without a frame: the zero of addition, and the shape for ``from_vector``."""
     return SequenceScorer(labels).result()
 
 
 def pool(sums: Iterable[SequenceSums]) -> SequenceSums:
-    """Add the sums of several sequences, whose scores are then those of the data set.
+    """Add the sums of several sequences, to compute the scores of the data set.
 
     Raises:
-        ProtocolError: If there is none.
+        ProtocolError: If there is no sequence.
     """
     parts = list(sums)
     if not parts:

@@ -51,20 +51,20 @@ SCORE_NAMES = (
     "PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "sPTQ", "VPQ", "LSTQ", "HOTA", "DetA", "AssA",
     "IDF1", "MOTSA", "sMOTSA", "MOTSP", "IDSW", "Frag",
 )  # fmt: skip
-"""Names of the headline scores in the order of tables. ``SQ`` and ``AQ`` are STQ's."""
+"""Names of the headline scores in the order of tables. ``SQ`` and ``AQ`` are those of STQ."""
 
 CLASS_AVERAGES = ("PAT", "PQ", "LSTQ")
-"""Headline scores that depend on which absent classes are averaged as 0."""
+"""Headline scores that depend on the classes of the mean."""
 
 _MEANS = ("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP")
 _COUNTS = ("IDSW", "Frag")
 
 
 def pat_variant(name: str) -> PatVariant:
-    """Return a variant of PAT by name; ``"present"`` is the headline one.
+    """Return a variant of PAT by name. ``"present"`` is the variant of the headline scores.
 
     Raises:
-        ConfigError: If there is no such variant; the message suggests the nearest.
+        ConfigError: If the variant is unknown. The message suggests the nearest.
     """
     variant = VARIANTS.get(HEADLINE if name == "present" else name)
     if variant is None:
@@ -82,10 +82,10 @@ def flat_scores(
     """Return the headline scores of a sequence or of a pooled data set.
 
     Args:
-        sums: What :class:`mapt_bench.metrics.scorer.SequenceScorer` gives.
+        sums: Sums from :class:`mapt_bench.metrics.scorer.SequenceScorer`.
         labels: Label space of ``sums``.
         pat_protocol: Variant of PAT, PQ, TQ, PTQ, sPTQ and LSTQ; see :func:`pat_variant`.
-        classes: Classes that PAT, PQ and LSTQ average over, in place of the variant's own; see
+        classes: Classes of the means PAT, PQ and LSTQ, instead of the variant's own; see
             :func:`mapt_bench.metrics.pat.pat_scores`.
 
     Returns:
@@ -101,12 +101,12 @@ def flat_scores(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ScoreTerms(Additive):
-    """Sums that the headline scores are computed from, under one variant of PAT.
+    """Sums from which the headline scores are computed, for one variant of PAT.
 
     Attributes:
         stq: Terms of STQ.
         pat: Terms of PAT.
-        windows: Panoptic counts of windows of 1, 2, 3 and 4 frames; none where VPQ is not asked.
+        windows: Panoptic counts of windows of 1, 2, 3 and 4 frames. Empty without VPQ.
         tracking: Sums of each thing class.
     """
 
@@ -119,12 +119,12 @@ class ScoreTerms(Additive):
 def score_terms(
     sums: SequenceSums, variant: PatVariant, names: Collection[str] = SCORE_NAMES
 ) -> ScoreTerms:
-    """Return what the scores are computed from; terms of sequences add up.
+    """Return the terms of the scores. Terms of sequences can be added.
 
     Args:
-        sums: Of a sequence or a pooled data set.
+        sums: Sums of a sequence or a pooled data set.
         variant: Variant of PAT.
-        names: Scores that are asked for; without VPQ its windows are left out.
+        names: Requested scores. Without VPQ, its windows are omitted.
     """
     return ScoreTerms(
         stq=sums.stq.terms(),
@@ -143,13 +143,13 @@ def score_values(
     """Return every headline score of each selection, NaN where undefined.
 
     Args:
-        terms: Of one selection of sequences, or of many: then every field has leading axes.
+        terms: Terms of one selection of sequences, or of many with leading axes in every field.
         labels: Label space.
-        variant: Variant of PAT that the terms are of.
-        classes: As of :func:`flat_scores`.
+        variant: Variant of PAT of the terms.
+        classes: Classes of the means, see :func:`flat_scores`.
 
     Returns:
-        For each of :data:`SCORE_NAMES` an array of the shape of the leading axes.
+        One array for each of :data:`SCORE_NAMES`, with the shape of the leading axes.
     """
     pat = pat_values(terms.pat, labels, variant, classes)
     windows = [mean_where(counts.quality, counts.occurs) for counts in terms.windows]
@@ -183,11 +183,11 @@ def _tracking_values(tracking: TrackingSums) -> dict[str, Array]:
 
 
 def averaged_over_more(scores: Mapping[str, float | None], share: float) -> dict[str, float | None]:
-    """Return scores as they are when classes that do not occur are averaged too, as 0.
+    """Return scores whose means also include absent classes as 0.
 
     Args:
         scores: Headline scores of one selection of sequences.
-        share: Number of classes averaged so far, over that of the classes to average, in (0, 1].
+        share: Number of classes in the present means over the new number, in (0, 1].
 
     Example:
         >>> averaged_over_more({"PQ": 0.5, "TQ": 0.25, "PAT": 1 / 3, "LSTQ": 0.5}, 0.25)
@@ -205,7 +205,7 @@ def averaged_over_more(scores: Mapping[str, float | None], share: float) -> dict
 
 
 def undefined_reasons(scores: dict[str, float | None]) -> dict[str, str]:
-    """Say of each score that is ``None`` why it is undefined."""
+    """Return the reason for each undefined score."""
     no_track = "no ground-truth track of any thing class"
     reasons = {
         "STQ": "no valid ground-truth pixel",
@@ -233,8 +233,8 @@ def reference_blocks(sequences: Mapping[str, SequenceSums], labels: LabelSpace) 
 
     Returns:
         ``stq``, ``pq``, ``vpq``, ``panoptic_tracking``, ``tracking`` and ``mopt``, each with the
-        data set's scores and, where the references give them, those of each sequence. Undefined
-        is ``None``.
+        scores of the data set and, if the references have them, of each sequence. Undefined scores
+        are ``None``.
     """
     total = pool(sequences.values())
     tracking = tracking_block(total.tracking, labels)

@@ -35,11 +35,11 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StqSums(Additive):
-    """What STQ sums up.
+    """Sums of STQ.
 
     Attributes:
-        confusion: ``int64`` of shape ``(classes + 1, classes + 1)``: pixels, ground truth in rows,
-            void last.
+        confusion: ``int64`` of shape ``(classes + 1, classes + 1)``: pixels, with ground truth in
+            rows and void last.
         association: Sum over ground-truth tubes of their association quality, each in ``[0, 1]``.
         tube_count: Ground-truth tubes.
         frame_count: Frames.
@@ -65,11 +65,11 @@ class StqSums(Additive):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StqTerms(Additive):
-    """Sums that STQ, AQ and SQ are computed from; leading axes stand for many selections.
+    """Sums from which STQ, AQ and SQ are computed. Leading axes are selections of sequences.
 
     Attributes:
         hits: ``(..., classes + 1)`` pixels of each class, and of void, that both sides share.
-        union: ``(..., classes + 1)`` pixels of it on either side.
+        union: ``(..., classes + 1)`` pixels of each class, and of void, on either side.
         association: ``(...)`` sum over ground-truth tubes of their association quality.
         tube_count: ``(...)`` ground-truth tubes.
     """
@@ -81,7 +81,7 @@ class StqTerms(Additive):
 
 
 def class_confusion(overlap: SequenceOverlap) -> NDArray[np.int64]:
-    """Count pixels by true and predicted class; ``int64`` of shape ``(classes + 1,) * 2``."""
+    """Count pixels by ground-truth and predicted class: ``int64``, ``(classes + 1,) * 2``."""
     size = len(overlap.labels.class_ids) + 1
     cell = (
         overlap.gt.class_row[overlap.gt_index] * size + overlap.pred.class_row[overlap.pred_index]
@@ -98,18 +98,18 @@ def association_sum(
 ) -> tuple[float, int]:
     """Sum the association quality of ground-truth tubes (arXiv:2102.11859, eq. 3 and 4).
 
-    A ground-truth tube is a (thing class, id), a predicted one likewise; classes are not compared.
+    A tube is a pair (thing class, id), in the ground truth and in the prediction. The classes of
+    two tubes are not compared.
 
     Args:
-        overlap: Entries of pixels that count, crowd already removed; a tube's size is counted
-            over these.
-        pred_tube: ``(rows of overlap.pred,)`` tube of each code, -1 for none; each thing code is
-            a tube of its own unless given.
-        min_pixels: A tube grows only in frames where it has more pixels than this. Where that
-            leaves a pair of tubes no union to divide by, they add nothing.
+        overlap: Entries without crowd. They decide the sizes of tubes.
+        pred_tube: ``(rows of overlap.pred,)`` tube of each code, -1 for none. By default, each
+            thing code is a tube.
+        min_pixels: A frame adds to a tube only with more pixels than this. A pair of tubes with an
+            empty union adds nothing.
 
     Returns:
-        The sum over tubes, each in ``[0, 1]`` without a minimum, and their number.
+        Sum over tubes, each in ``[0, 1]`` without a minimum, and the number of tubes.
     """
     if pred_tube is None:
         pred_tube = np.where(overlap.pred.is_thing, np.arange(overlap.pred.count), -1)
@@ -148,7 +148,7 @@ def _tube_sizes(
 def count_stq(overlap: SequenceOverlap) -> StqSums:
     """Sum up STQ over one sequence.
 
-    Crowd belongs to no tube on either side; void is not taken out of predicted tubes.
+    Crowd belongs to no tube on either side. Predicted tubes include void pixels.
     """
     association, tube_count = association_sum(overlap.only(~overlap.gt.is_crowd[overlap.gt_index]))
     return StqSums(
@@ -170,8 +170,8 @@ def hits_and_union(
 def stq_values(terms: StqTerms) -> dict[str, Array]:
     """Return STQ, AQ and SQ of each selection, in ``[0, 1]``.
 
-    Without any ground-truth tube AQ is 0, as the reference has it; without any valid pixel SQ and
-    STQ are NaN.
+    Without a ground-truth tube, AQ is 0, as in the reference. Without a valid pixel, SQ and STQ are
+    NaN.
     """
     segmentation = mean_where(ratio(terms.hits, terms.union), terms.union > 0)
     association = np.nan_to_num(ratio(terms.association, terms.tube_count))
@@ -183,15 +183,15 @@ def stq_values(terms: StqTerms) -> dict[str, Array]:
 
 
 def stq_scores(sums: StqSums) -> dict[str, float | None]:
-    """Return STQ, AQ and SQ of a sequence or a data set; ``None`` where undefined."""
+    """Return STQ, AQ and SQ of a sequence or a data set. Undefined scores are ``None``."""
     return plain(stq_values(sums.terms()))
 
 
 def class_iou(sums: StqSums) -> NDArray[np.float64]:
-    """Return the IoU of each class and, last, void: the terms whose mean is SQ.
+    """Return the IoU of each class and, last, of void. SQ is the mean of these.
 
     Returns:
-        ``(classes + 1,)``, each in ``[0, 1]``; NaN for what occurs on neither side.
+        ``(classes + 1,)``, each in ``[0, 1]``. NaN for a class that occurs on neither side.
     """
     terms = sums.terms()
     return ratio(terms.hits, terms.union)
@@ -201,9 +201,9 @@ def stq_block(sums: StqSums, labels: LabelSpace, *, with_length: bool = False) -
     """Return STQ, AQ, SQ and the IoU of each class.
 
     Args:
-        sums: Of a sequence or a data set.
+        sums: Sums of a sequence or a data set.
         labels: Label space.
-        with_length: Add the number of frames, as the reference does for a sequence.
+        with_length: Whether to add the number of frames, as the reference does for a sequence.
     """
     iou = class_iou(sums)
     return {

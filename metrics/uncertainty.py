@@ -1,8 +1,8 @@
-"""How sure scores are: confidence intervals and paired differences, from sums per sequence.
+"""Uncertainty of scores: confidence intervals and paired differences, from sums per sequence.
 
-The one pipeline of evaluations and experiments. The sequence is the unit of resampling: thousands
-of selections of sequences are pooled and scored together, by the formulas of
-:mod:`mapt_bench.metrics.scores`. ``docs/statistics.md`` documents the fields in JSON.
+Evaluations and experiments both use this module. Sequences are resampled: thousands of selections
+of sequences are pooled and scored together, with the formulas of :mod:`mapt_bench.metrics.scores`.
+``docs/statistics.md`` documents the fields in JSON.
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,9 @@ class Sample:
     """One sequence, the unit of resampling.
 
     Attributes:
-        phases: What the scores are computed from, for each phase of the dropped frames. Without
-            dropped frames there is one phase.
-        vectors: The same as numbers that add up: ``(phases, n)``.
+        phases: Terms of the scores, for each phase of the dropped frames. Without dropped frames,
+            there is one phase.
+        vectors: The terms as vectors that can be added: ``(phases, n)``.
     """
 
     phases: tuple[ScoreTerms, ...]
@@ -53,7 +53,7 @@ class ScoreStatistics:
     Args:
         labels: Label space of the sums.
         pat_protocol: Variant of PAT.
-        names: Scores that are asked for, of :data:`~mapt_bench.metrics.scores.SCORE_NAMES`.
+        names: Requested scores, of :data:`~mapt_bench.metrics.scores.SCORE_NAMES`.
         seed: Seed of the resampling and of the permutations.
         resamples: Number of bootstrap resamples.
     """
@@ -76,10 +76,10 @@ class ScoreStatistics:
         self._shape = score_terms(empty_sums(labels), self.variant, self.names)
 
     def samples(self, sequences: Sequence[Sequence[SequenceSums]]) -> tuple[Sample, ...]:
-        """Return the units of a prediction.
+        """Return the samples of a prediction.
 
         Args:
-            sequences: For each sequence the sums of each phase, equally many phases.
+            sequences: Sums of each phase, for each sequence, with the same number of phases.
         """
         return tuple(
             _sample([score_terms(sums, self.variant, self.names) for sums in phases])
@@ -89,16 +89,16 @@ class ScoreStatistics:
     def over_common_classes(
         self, predictions: Sequence[Sequence[Sample]]
     ) -> list[tuple[Sample, ...]]:
-        """Return the units of several predictions, averaged over the classes of any of them.
+        """Return the samples of several predictions, averaged over the classes of all of them.
 
         Args:
-            predictions: The units of each, the same sequences in the same order.
+            predictions: Samples of each prediction, for the same sequences in the same order.
         """
         by_sequence = [_over_common_classes(samples) for samples in zip(*predictions, strict=True)]
         return [tuple(samples) for samples in zip(*by_sequence, strict=True)]
 
     def averaged_classes(self, samples: Sequence[Sample]) -> NDArray[np.bool_]:
-        """Return which classes PAT, PQ and LSTQ are averaged over in any phase, ``(classes,)``."""
+        """Return the classes of the means PAT, PQ and LSTQ in any phase, ``(classes,)``."""
         present = [
             terms.pat.averaged(self.variant) for sample in samples for terms in sample.phases
         ]
@@ -118,10 +118,10 @@ class ScoreStatistics:
     def differences(
         self, samples: Sequence[Sample], reference: Sequence[Sample]
     ) -> dict[str, PairedDifference]:
-        """Return by how much each score differs from a reference on the same sequences.
+        """Return the difference of each score to a reference on the same sequences.
 
-        Both are averaged over the classes of either, so that a class that only one of them
-        predicts does not pass for a difference of segments.
+        Both are averaged over the classes of either. Otherwise a class that only one of them
+        predicts would look like a difference of the segments.
         """
         ours, theirs = self.over_common_classes([samples, reference])
         found = paired_differences(
@@ -137,7 +137,7 @@ class ScoreStatistics:
     def scores(self, chosen: Sequence[Sample]) -> Array:
         """Return the scores of a selection of sequences, ``(scores,)``, NaN where undefined.
 
-        Those of each phase are the scores of its pooled sequences; their mean is returned.
+        The scores of a phase are those of its pooled sequences. The result is the mean over phases.
         """
         return self._mean_over_phases(np.sum([sample.vectors for sample in chosen], axis=0))
 
@@ -145,8 +145,8 @@ class ScoreStatistics:
         """Return the scores of many selections.
 
         Args:
-            samples: The sequences.
-            counts: ``(selections, sequences)``: how often a selection has each sequence.
+            samples: Samples of the sequences.
+            counts: ``(selections, sequences)``: number of times that a selection has each sequence.
 
         Returns:
             ``(selections, scores)``, NaN where undefined.
@@ -167,7 +167,7 @@ def _sample(phases: Sequence[ScoreTerms]) -> Sample:
 
 
 def _over_common_classes(samples: Sequence[Sample]) -> list[Sample]:
-    """Let the samples of one sequence, one a prediction, count the classes of all of them."""
+    """Return the samples of one sequence, one per prediction, with the classes of all of them."""
     by_phase = zip(*(sample.phases for sample in samples), strict=True)
     occurs = [np.sum([terms.pat.occurs for terms in phase], axis=0) for phase in by_phase]
     return [
@@ -182,11 +182,11 @@ def _over_common_classes(samples: Sequence[Sample]) -> list[Sample]:
 
 
 class ComparisonFamily:
-    """Comparisons that are made together, so that their p values are corrected together.
+    """Comparisons whose p values are corrected together.
 
     Args:
-        statistics: How the comparisons are made.
-        of: What has been compared, as tables say it: ``"the run"``.
+        statistics: Computes the comparisons.
+        of: Name of the family in tables, for example ``"the run"``.
     """
 
     def __init__(self, statistics: ScoreStatistics, of: str) -> None:
@@ -198,10 +198,10 @@ class ComparisonFamily:
         """Compare a prediction with a reference on the same sequences.
 
         Returns:
-            ``classes`` (names of the common classes), ``note`` (what has to be known of them, or
-            ``None``), ``family`` (``of``, ``comparisons``, ``correction``) and ``scores``: for
-            each score the fields of :class:`~mapt_bench.metrics.bootstrap.PairedDifference`.
-            :meth:`correct` completes it.
+            ``classes`` (names of the common classes), ``note`` (remark about them, or ``None``),
+            ``family`` (``of``, ``comparisons``, ``correction``) and ``scores``: the fields of
+            :class:`~mapt_bench.metrics.bootstrap.PairedDifference` for each score. :meth:`correct`
+            completes it.
         """
         own, other = (self._statistics.averaged_classes(each) for each in (samples, reference))
         found = self._statistics.differences(samples, reference)
@@ -218,7 +218,7 @@ class ComparisonFamily:
         }
 
     def correct(self) -> None:
-        """Add ``p_adjusted`` to every comparison made, and their number to the family."""
+        """Add ``p_adjusted`` to every comparison, and the number of comparisons to the family."""
         p_values = [entry["p_value"] for entry in self._found]
         self._family["comparisons"] = sum(value is not None for value in p_values)
         for entry, adjusted in zip(self._found, holm(p_values), strict=True):

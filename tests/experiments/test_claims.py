@@ -40,7 +40,7 @@ def test_what_is_measured_is_of_the_first_segments_and_with_memory():
 def test_no_difference_is_drawn_between_numbers_of_different_things():
     for claim in paper_claims("ablate", [*HEADS, *OTHERS]):
         assert claim["difference"] is None
-        assert "measured here on segments 'mapt-tiny'" in claim["note"]
+        assert "measured on segments 'mapt-tiny'" in claim["note"]
         assert claim["note"].endswith("not comparable")
 
 

@@ -81,7 +81,7 @@ def test_occlusion_leaves_poles_out_unless_asked_for():
         ({"levels": ()}, "level 0, the unchanged videos, always runs"),
         ({"levels": (0, 1)}, "1 (mild) to 5"),
         ({"levels": (6,)}, "1 (mild) to 5"),
-        ({"levels": (2, 2)}, "different ones"),
+        ({"levels": (2, 2)}, "distinct levels"),
         ({"memory": 0}, "memory is 0"),
         ({"seed": -1}, "seed -1"),
     ],

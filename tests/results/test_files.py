@@ -84,7 +84,7 @@ def test_the_classes_of_a_cell_belong_to_its_row(loaded):
         ('{"schema": "mapt-bench/run/1", "summary": 3}', "does not have the fields of"),
         (
             '{"schema": "mapt-bench/evaluation/2", "name": "a", "scores": {"PAT": "0.5"}}',
-            "PAT is '0.5', no number",
+            "PAT is '0.5', not a number",
         ),
         ('{"error": {"message": "no frames"}}', r"error of a failed command \(no frames\)"),
     ],

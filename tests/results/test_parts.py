@@ -190,7 +190,7 @@ def test_the_first_part_is_compared_with_a_run_of_it_alone(written):
 def test_first_parts_of_other_segments_are_not_compared(written):
     turned = both_kinds()
     turned["summary"] = [*turned["summary"][2:4], *turned["summary"][:2]]
-    with pytest.raises(DataError, match=r"differ in segments \(found by MAPT.*ground truth"):
+    with pytest.raises(DataError, match=r"differ in segments \(found by MAPT.*ground-truth"):
         compare_results(written("before", both_kinds()), written("after", turned))
 
 
