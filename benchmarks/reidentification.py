@@ -35,8 +35,8 @@ from mapt_bench.errors import ConfigError
 from mapt_bench.files import check_writable, json_text, write_json
 from mapt_bench.labels import Frame, LabelSpace, Video
 from mapt_bench.model import MAPT, load_mapt
+from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
-from mapt_bench.reports.terminal import print_table
 from mapt_bench.synthetic.suites import open_suite
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.training.clips import frame_targets

@@ -13,7 +13,6 @@ from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
-from mapt_bench.reports.table_formats import print_table
 from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.synthetic.suites import suite_names
 from mapt_bench.synthetic.video import WorldVideo
