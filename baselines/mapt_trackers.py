@@ -3,7 +3,7 @@
 The network, and with it torch, is imported only when one is built.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -146,6 +146,7 @@ _SETTINGS = {
     "appearance": LEARNED,
     "both": (*MOTION, *LEARNED, *FUSION),
 }
+_PAPER = (*MOTION, *LEARNED)
 
 
 def _register(
@@ -153,6 +154,7 @@ def _register(
     summary: str,
     heads: Literal["motion", "appearance", "both"],
     order: Order = "motion-first",
+    settings: Sequence[str] | None = None,
 ) -> None:
     @register(
         name,
@@ -162,7 +164,7 @@ def _register(
         supports_memory=True,
         uses_mapt=True,
         weights_of=_weights_by_role,
-        settings=_SETTINGS[heads],
+        settings=_SETTINGS[heads] if settings is None else settings,
     )
     def _build(options: AssociatorOptions) -> Associator:
         from mapt_bench.model import MaptAssociator
@@ -173,6 +175,12 @@ def _register(
 
 
 _register("mapt", "masks propagated by the motion head, then learned embeddings", "both")
+_register(
+    "mapt:paper",
+    "the paper's fusion: the nearest propagated mask, then the cosine of learned embeddings",
+    "both",
+    settings=_PAPER,
+)
 _register("mapt:motion", "masks propagated by the motion head only", "motion")
 _register("mapt:appearance", "learned embeddings only, without propagated features", "appearance")
 _register(

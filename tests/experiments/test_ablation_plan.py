@@ -12,7 +12,7 @@ CROSSED = [
     *("mapt:motion", "mapt:appearance", "mapt"),
 ]
 WITH_MEMORY_ALONE = [
-    *("mapt:appearance-first", "mapt:simultaneous"),
+    *("mapt:paper", "mapt:appearance-first", "mapt:simultaneous"),
     *("flow:dis", "flow:dis+mapt"),
 ]
 CEILINGS = ["flow:exact", "flow:exact+mapt"]

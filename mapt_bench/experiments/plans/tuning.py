@@ -42,6 +42,7 @@ _SPACES: Mapping[str, Mapping[str, Range | Options]] = {
     "appearance": _HAND_CRAFTED,
     "both": {**_MOTION, **_HAND_CRAFTED, **_TWO_STEPS},
     "mapt": {**_MOTION, **_LEARNED, **_TWO_STEPS},
+    "mapt:paper": {**_MOTION, **_LEARNED},
     "mapt:motion": _MOTION,
     "mapt:appearance": _LEARNED,
     "mapt:appearance-first": {**_MOTION, **_LEARNED, **_TWO_STEPS},

@@ -94,16 +94,14 @@ def mapt_heads(mapt: MaptWeights) -> tuple[Variant, Variant, Variant]:
     return motion, appearance, both
 
 
-def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, Variant]:
-    """Return the rows of MAPT's other fusion orders."""
-    appearance_first, simultaneous = (
-        Variant(name, label, "fusion", name, mapt=mapt)
-        for name, label in (
-            ("mapt:appearance-first", "MAPT appearance first"),
-            ("mapt:simultaneous", "MAPT simultaneous"),
-        )
-    )
-    return appearance_first, simultaneous
+def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, ...]:
+    """Return the rows of the paper's fusion, and of its cues in the other orders."""
+    labels = {
+        "mapt:paper": "MAPT, fusion of the paper",
+        "mapt:appearance-first": "MAPT appearance first",
+        "mapt:simultaneous": "MAPT simultaneous",
+    }
+    return tuple(Variant(name, label, "fusion", name, mapt=mapt) for name, label in labels.items())
 
 
 def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
