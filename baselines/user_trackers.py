@@ -5,7 +5,8 @@ segmenter. A *whole tracker* has ``start(info)`` and ``step(frame)``; it finds i
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -231,6 +232,7 @@ class _WholeTracker:
         self._name = name
         self._tracker = tracker
         self.needs_images = bool(getattr(tracker, "needs_images", True))
+        self.delay = _delay(name, tracker)
 
     def start(self, info: VideoInfo) -> None:
         """Start the user's tracker."""
@@ -238,11 +240,16 @@ class _WholeTracker:
             self._tracker.start(info)
         self._video = info.name
 
-    def step(self, frame: Frame) -> PanopticMap:
+    def step(self, frame: Frame) -> PanopticMap | None:
         """Return what the user's tracker returns; the loop checks it."""
         with blamed(self._name, f"{self._video}/{frame.name}"):
-            found: PanopticMap = self._tracker.step(_own_frame(frame))
+            found: PanopticMap | None = self._tracker.step(_own_frame(frame))
         return found
+
+    def finish(self) -> Sequence[PanopticMap]:
+        """Return the last maps of a user's tracker with a delay."""
+        with blamed(self._name, self._video):
+            return list(self._tracker.finish())
 
 
 class _Linker:
@@ -252,14 +259,17 @@ class _Linker:
         self._name = name
         self._associator = associator
         self.needs_images = bool(getattr(associator, "needs_images", True))
+        self.delay = _delay(name, associator)
+        self._waiting: deque[tuple[FrameSegments, str]] = deque()
 
     def start(self, info: VideoInfo) -> None:
         """Start the user's associator."""
         with blamed(self._name, info.name):
             self._associator.start(info)
         self._video = info.name
+        self._waiting.clear()
 
-    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association | None:
         """Return what the user's associator decides.
 
         Raises:
@@ -269,7 +279,36 @@ class _Linker:
         where = f"{self._video}/{frame.name}"
         with blamed(self._name, where):
             found = self._associator.associate(_own_frame(frame), _read_only(segments))
-        return _checked(self._name, found, segments, where)
+        self._waiting.append((segments, where))
+        if found is None and len(self._waiting) <= self.delay:
+            return None
+        return _checked(self._name, found, *self._waiting.popleft())
+
+    def finish(self) -> list[Association]:
+        """Return the last decisions of a user's associator with a delay."""
+        with blamed(self._name, self._video):
+            rest = list(self._associator.finish())
+        owed, self._waiting = list(self._waiting), deque()
+        if len(rest) != len(owed):
+            raise DataError(
+                f"tracker {self._name}: finish returned {len(rest)} decisions; expected "
+                f"{len(owed)}, one for each frame that was not returned yet",
+                where=self._video,
+            )
+        return [_checked(self._name, found, *each) for found, each in zip(rest, owed, strict=True)]
+
+
+def _delay(name: str, tracker: object) -> int:
+    """Return the delay of a user's tracker in frames; 0 where it states none."""
+    delay = getattr(tracker, "delay", 0)
+    if isinstance(delay, bool) or not isinstance(delay, int) or delay < 0:
+        raise ConfigError(f"tracker {name!r} has a delay of {delay!r}; expected 0 frames or more")
+    if delay and not callable(getattr(tracker, "finish", None)):
+        raise ConfigError(
+            f"tracker {name!r} has a delay of {delay} frames and no method finish(); add one that "
+            "returns what the last frames are owed"
+        )
+    return delay
 
 
 def _own_frame(frame: Frame) -> Frame:

@@ -1,13 +1,13 @@
 """The one loop that runs a tracker over a video: it checks, blames, counts and times."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from time import perf_counter
 
 from mapt_bench.errors import DataError, MaptBenchError, TrackerError
 from mapt_bench.labels import PanopticMap, Video, VideoInfo, check_map_classes
-from mapt_bench.tracking.protocol import SegmentTracker, Tracker
+from mapt_bench.tracking.protocol import LateTracker, SegmentTracker, Tracker
 
 __all__ = ["TrackerRun", "blamed", "run_tracker"]
 
@@ -43,6 +43,7 @@ class TrackerRun:
         name = f"{type(tracker).__module__}:{type(tracker).__qualname__}"
         with blamed(name, info.name):
             tracker.start(info)
+        done = 0
         for index in range(info.frame_count):
             frame = self._video.frame(index)
             if frame.has_image and reads_images:
@@ -51,8 +52,36 @@ class TrackerRun:
                 began = perf_counter()
                 panoptic_map = tracker.step(frame)
                 self._seconds.append(perf_counter() - began)
-            _check(panoptic_map, info, frame.name)
-            yield panoptic_map
+            if panoptic_map is None and index < self.delay:
+                continue
+            yield _checked(panoptic_map, info, done)
+            done += 1
+        for panoptic_map in self._rest(name):
+            yield _checked(panoptic_map, info, done)
+            done += 1
+        if done != info.frame_count:
+            raise DataError(
+                f"the tracker returned {done} maps of {info.frame_count} frames; expected one a "
+                f"frame: with a delay of {self.delay}, step returns None {self.delay} times, and "
+                "finish returns as many maps",
+                where=info.name,
+            )
+
+    @property
+    def delay(self) -> int:
+        """Frames by which the tracker returns maps late."""
+        return self._tracker.delay if isinstance(self._tracker, LateTracker) else 0
+
+    def _rest(self, name: str) -> Sequence[PanopticMap]:
+        """Return the maps that the tracker still owes."""
+        if not isinstance(self._tracker, LateTracker) or not self.delay:
+            return ()
+        with blamed(name, self._video.info.name):
+            began = perf_counter()
+            rest = self._tracker.finish()
+            if self._seconds:
+                self._seconds[-1] += perf_counter() - began
+        return rest
 
     @property
     def matches(self) -> dict[str, int]:
@@ -114,8 +143,13 @@ def blamed(name: str, where: str | None) -> Iterator[None]:
         ) from problem
 
 
-def _check(panoptic_map: object, info: VideoInfo, frame_name: str) -> None:
-    where = f"{info.name}/{frame_name}"
+def _checked(panoptic_map: object, info: VideoInfo, index: int) -> PanopticMap:
+    if index >= info.frame_count:
+        raise DataError(
+            f"the tracker returned more than {info.frame_count} maps; expected one a frame",
+            where=info.name,
+        )
+    where = f"{info.name}/{info.frame_names[index]}"
     if not isinstance(panoptic_map, PanopticMap):
         raise DataError(
             f"the tracker's step returned a {type(panoptic_map).__name__}; expected a PanopticMap",
@@ -128,3 +162,4 @@ def _check(panoptic_map: object, info: VideoInfo, frame_name: str) -> None:
             where=where,
         )
     check_map_classes(panoptic_map, info.labels, where)
+    return panoptic_map

@@ -4,7 +4,8 @@ A segmenter finds :class:`FrameSegments`. An associator gives them identities. A
 panoptic map of a frame; :class:`SegmentTracker` joins the first two to one.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol, runtime_checkable
@@ -20,6 +21,8 @@ __all__ = [
     "Associator",
     "FrameCues",
     "FrameSegments",
+    "LateAssociator",
+    "LateTracker",
     "SegmentTracker",
     "Segmenter",
     "Tracker",
@@ -121,14 +124,36 @@ class FrameSegments:
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Anything that turns the frames of a video, in order, into panoptic maps with identities."""
+    """Anything that turns the frames of a video, in order, into panoptic maps with identities.
+
+    A tracker may decide late. It then has an attribute ``delay``, in frames, and a method
+    ``finish() -> Sequence[PanopticMap]``: see :class:`LateTracker`.
+    """
 
     def start(self, info: VideoInfo) -> None:
         """Forget everything and prepare for a video."""
         ...
 
-    def step(self, frame: Frame) -> PanopticMap:
-        """Return the map of the next frame; frames arrive in order, none is left out."""
+    def step(self, frame: Frame) -> PanopticMap | None:
+        """Return the map of the next frame; frames arrive in order, none is left out.
+
+        A tracker with a delay returns the map of the frame ``delay`` frames earlier, and ``None``
+        while there is none.
+        """
+        ...
+
+
+@runtime_checkable
+class LateTracker(Tracker, Protocol):
+    """A tracker that returns maps late. What it returned never changes."""
+
+    @property
+    def delay(self) -> int:
+        """Frames by which maps are returned late, 0 or more."""
+        ...
+
+    def finish(self) -> Sequence[PanopticMap]:
+        """Return the maps of the last ``delay`` frames, after the last step."""
         ...
 
 
@@ -169,7 +194,10 @@ class Association:
 
 @runtime_checkable
 class Associator(Protocol):
-    """Links given segments: carries identities from frame to frame."""
+    """Links given segments: carries identities from frame to frame.
+
+    An associator may decide late, as :class:`LateAssociator` says.
+    """
 
     @property
     def needs_images(self) -> bool:
@@ -180,8 +208,26 @@ class Associator(Protocol):
         """Forget everything and prepare for a video."""
         ...
 
-    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
-        """Give every segment of the next frame an identity, or drop it."""
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association | None:
+        """Give every segment of the next frame an identity, or drop it.
+
+        An associator with a delay returns the decisions on the frame ``delay`` frames earlier, and
+        ``None`` while there is none.
+        """
+        ...
+
+
+@runtime_checkable
+class LateAssociator(Associator, Protocol):
+    """An associator that decides late. What it returned never changes."""
+
+    @property
+    def delay(self) -> int:
+        """Frames by which decisions are returned late, 0 or more."""
+        ...
+
+    def finish(self) -> Sequence[Association]:
+        """Return the decisions on the last ``delay`` frames, after the last call."""
         ...
 
 
@@ -211,29 +257,60 @@ class SegmentTracker:
         self.seconds: list[float] = []
         self._clock = clock
         self._info: VideoInfo | None = None
+        self._waiting: deque[FrameSegments] = deque()
 
     @property
     def needs_images(self) -> bool:
         """Whether either part reads images."""
         return self.segmenter.needs_images or self.associator.needs_images
 
+    @property
+    def delay(self) -> int:
+        """Frames by which maps are returned late: those of the associator."""
+        late = self.associator
+        return late.delay if isinstance(late, LateAssociator) else 0
+
     def start(self, info: VideoInfo) -> None:
         """Forget everything and prepare both parts for a video."""
         self._info = info
+        self._waiting.clear()
         self.associations = []
         self.seconds = []
         self.segmenter.start(info)
         self.associator.start(info)
 
-    def step(self, frame: Frame) -> PanopticMap:
-        """Segment the frame, link its segments, and lay them into one map."""
+    def step(self, frame: Frame) -> PanopticMap | None:
+        """Segment the frame, link its segments, and lay them into one map.
+
+        Returns:
+            The map of the frame ``delay`` frames earlier; ``None`` while there is none.
+        """
         if self._info is None:
             raise RuntimeError("start() must be called before step()")
         segments = self.segmenter.segment(frame)
         if self.associator.needs_images and frame.has_image:
             _ = frame.image  # the frame keeps it: reading costs the associator no time
+        self._waiting.append(segments)
         began = self._clock()
         association = self.associator.associate(frame, segments)
         self.seconds.append(self._clock() - began)
+        return None if association is None else self._composed(association, self._info)
+
+    def finish(self) -> list[PanopticMap]:
+        """Return the maps of the last ``delay`` frames."""
+        if self._info is None or not isinstance(self.associator, LateAssociator):
+            return []
+        began = self._clock()
+        rest = self.associator.finish()
+        if self.seconds:
+            self.seconds[-1] += self._clock() - began
+        return [self._composed(association, self._info) for association in rest]
+
+    def _composed(self, association: Association, info: VideoInfo) -> PanopticMap:
+        if not self._waiting:
+            raise DataError(
+                "the associator returned more decisions than frames; expected one a frame",
+                where=info.name,
+            )
         self.associations.append(association)
-        return segments.compose(association.ids, self._info.labels)
+        return self._waiting.popleft().compose(association.ids, info.labels)
