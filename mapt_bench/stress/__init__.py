@@ -1,4 +1,4 @@
-"""Stress: transforms of any video, in five levels, with the truth following honestly."""
+"""Stressors: changes of any video in five levels. The ground truth follows each change."""
 
 from mapt_bench.stress._stressors import (
     least_frames,

@@ -31,12 +31,12 @@ _LORRY_PAINTS = ((206, 204, 196), (62, 92, 128), (150, 62, 52), (84, 110, 84), (
 
 
 def paint_wall(height: int, width: int, generator: np.random.Generator) -> _Image:
-    """Draw a pillar of blocks, lit from one side.
+    """Paint a pillar of blocks, lit from one side.
 
     Args:
         height: Pixels.
         width: Pixels.
-        generator: Chance.
+        generator: Random generator.
 
     Returns:
         ``uint8`` RGB of shape ``(height, width, 3)``.
@@ -55,7 +55,7 @@ def paint_wall(height: int, width: int, generator: np.random.Generator) -> _Imag
 
 
 def paint_pole(height: int, width: int, generator: np.random.Generator) -> _Image:
-    """Draw a round metal pole; arguments and result are those of :func:`paint_wall`."""
+    """Paint a round metal pole; arguments and result are those of :func:`paint_wall`."""
     tone = generator.uniform(0.85, 1.1)
     image = np.ones((height, width, 1)) * np.array((122, 126, 130)) * tone
     image *= _light(width, 0.55)[:, None]
@@ -63,7 +63,7 @@ def paint_pole(height: int, width: int, generator: np.random.Generator) -> _Imag
 
 
 def paint_lorry(height: int, width: int, generator: np.random.Generator) -> _Image:
-    """Draw the body of a lorry; arguments and result are those of :func:`paint_wall`."""
+    """Paint the body of a lorry; arguments and result are those of :func:`paint_wall`."""
     paint = np.array(_LORRY_PAINTS[generator.integers(len(_LORRY_PAINTS))])
     image = np.ones((height, width, 1)) * paint
     image *= np.linspace(1.08, 0.86, height)[:, None, None]
@@ -80,7 +80,7 @@ def paint_lorry(height: int, width: int, generator: np.random.Generator) -> _Ima
 
 
 def _undercarriage(image: NDArray[np.float64], height: int, width: int) -> None:
-    """Darken the lowest sixth, with wheels in it."""
+    """Darken the lowest sixth and paint wheels."""
     top = height - max(1, round(height / 6))
     image[top:] = (46, 46, 50)
     radius = height / 9
@@ -92,7 +92,7 @@ def _undercarriage(image: NDArray[np.float64], height: int, width: int) -> None:
 
 
 def _light(width: int, strength: float) -> NDArray[np.float64]:
-    """Return brightness across something round: lightest at a third."""
+    """Return the brightness across a round surface, brightest at a third of the width."""
     x = (np.arange(width) + 0.5) / width
     return 1 + strength * (0.6 - 3.2 * (x - 0.35) ** 2)
 
@@ -115,13 +115,13 @@ class Standing:
     """Strips over the whole height of every frame.
 
     Attributes:
-        strips: First column and width of each, the nearest last.
-        height: Of the frame.
+        strips: First column and width of each strip, the nearest last.
+        height: Height of the frame in pixels.
         label: See :class:`~mapt_bench.stress.occlusion.Occluder`.
-        code: Of their pixels in the truth.
-        surface: Draws a strip.
-        stress: Seeds what they look like.
-        video: Name of the video, likewise.
+        code: Code of their pixels in the ground truth.
+        surface: Paints a strip.
+        stress: Seeds their appearance.
+        video: Name of the video, which seeds it too.
     """
 
     strips: tuple[tuple[int, int], ...]
@@ -134,11 +134,11 @@ class Standing:
 
     @property
     def is_tracked(self) -> bool:
-        """Never."""
+        """Always false: the strips are stuff."""
         return False
 
     def patches(self, index: int) -> Sequence[Patch]:
-        """Return the strips, the same before every frame."""
+        """Return the strips, the same in front of every frame."""
         return self._patches
 
     @cached_property
@@ -166,10 +166,10 @@ class Standing:
 
 
 def bars(video: Video, stress: Stress) -> Standing:
-    """Cover a share of the tracked things' pixels by evenly spaced bars.
+    """Cover a share of the pixels of tracked things by evenly spaced bars.
 
     Raises:
-        DataError: If the video has no truth.
+        DataError: If the video has no ground truth.
     """
     columns = survey(video).columns
     if not columns.any():
@@ -188,11 +188,11 @@ def bars(video: Video, stress: Stress) -> Standing:
 
 
 def poles(video: Video, stress: Stress) -> Standing:
-    """Put a number of poles before a video; those of a level stand at every stronger one too."""
+    """Put poles in front of a video. A stronger level keeps the poles of the weaker ones."""
     width = video.info.width
     size = min(width, max(2, round(_POLE_WIDTH * width)))
     start = stress.generator(video.info.name).random()
-    # Multiples of the golden ratio fill gaps one after the other.
+    # Multiples of the golden ratio fill the gaps evenly.
     lefts = (int((start + k * _GOLDEN_RATIO) % 1 * width) for k in range(int(stress.value)))
     strips = tuple((left, min(size, width - left)) for left in lefts)
     return _standing(video, stress, strips, ("pole", "building"), paint_pole)
@@ -223,9 +223,9 @@ def _standing(
     return Standing(strips, info.height, label, code, surface, stress, info.name)
 
 
-_MARGIN = 0.08  # of the thing's size, and two pixels
+_MARGIN = 0.08  # of the thing's size, plus two pixels
 _RIM = 2  # frames in which a block comes and goes
-_TOUCHED = 0.25  # of another thing's box: what is left of it is still seen
+_TOUCHED = 0.25  # of another thing's box: the rest stays visible
 _SEEN_AROUND = 3  # frames of a video beyond the gap
 
 
@@ -234,12 +234,12 @@ class Passing:
     """One block for each chosen thing.
 
     Attributes:
-        blocks: In which frames which rectangle, and a number for each block's looks.
+        blocks: For each block, pairs of a frame and the rectangle in it.
         label: See :class:`~mapt_bench.stress.occlusion.Occluder`.
-        code: Of their pixels in the truth.
-        stress: Seeds what they look like.
-        video: Name of the video, likewise.
-        spells: Who is hidden when.
+        code: Code of their pixels in the ground truth.
+        stress: Seeds their appearance.
+        video: Name of the video, which seeds it too.
+        spells: The things that are hidden, and their frames.
     """
 
     blocks: tuple[tuple[tuple[int, Box], ...], ...]
@@ -251,11 +251,11 @@ class Passing:
 
     @property
     def is_tracked(self) -> bool:
-        """Never: the blocks are stuff."""
+        """Always false: the blocks are stuff."""
         return False
 
     def patches(self, index: int) -> Sequence[Patch]:
-        """Return the blocks before a frame."""
+        """Return the blocks in front of a frame."""
         return self._by_frame.get(index, ())
 
     @cached_property
@@ -273,16 +273,16 @@ class Passing:
 
 
 def frames_needed(stress: Stress) -> int:
-    """Return the least length of a video in which a thing is seen around its absence."""
+    """Return the least number of frames in which a thing is visible before and after its gap."""
     return int(stress.value) + _SEEN_AROUND
 
 
 def passing(video: Video, stress: Stress) -> Passing:
-    """Hide as many things as possible, each whole for as many frames as the level says.
+    """Hide as many things as possible completely, each for the number of frames of the level.
 
     Raises:
-        ConfigError: If the video is too short for it.
-        DataError: If the video has no truth.
+        ConfigError: If the video is too short.
+        DataError: If the video has no ground truth.
     """
     info = video.info
     gap = int(stress.value)
@@ -310,7 +310,7 @@ def passing(video: Video, stress: Stress) -> Passing:
 
 
 def _block(spell: Spell, track: Track, side: int) -> dict[int, Box]:
-    """Return where a block is: beside the thing, half over it, over it, half, and beside it."""
+    """Return the rectangles of a block: beside the thing, half over it, over it, half, beside."""
     block = {}
     for frame in range(spell.start - _RIM, spell.stop + _RIM):
         if frame in track:

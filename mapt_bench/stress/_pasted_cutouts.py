@@ -24,10 +24,10 @@ class Cutout:
 
     Attributes:
         mask: Its silhouette without holes, ``bool`` of shape ``(h, w)``.
-        frame: Where its image comes from, read when it is first painted.
-        top: Row of its first row there.
-        left: Column of its first column there.
-        is_mirrored: Whether left has become right.
+        frame: Source of its image, read when it is first painted.
+        top: Row of its first row in the frame.
+        left: Column of its first column in the frame.
+        is_mirrored: Whether it is mirrored horizontally.
     """
 
     mask: NDArray[np.bool_]
@@ -37,7 +37,7 @@ class Cutout:
     is_mirrored: bool
 
     def scaled(self, scale: float) -> NDArray[np.bool_]:
-        """Return the silhouette at another size, at least a pixel each way."""
+        """Return the silhouette at another size, at least one pixel in each direction."""
         height, width = (max(1, round(side * scale)) for side in self.mask.shape)
         plain = self.mask.astype(np.uint8)
         return cv2.resize(plain, (width, height), interpolation=cv2.INTER_NEAREST).astype(bool)
@@ -65,14 +65,14 @@ class Cutout:
 
 
 def cut_out(video: Video, code: int, index: int, box: Box, *, mirror: bool) -> Cutout:
-    """Cut a thing out of a frame: its largest piece, holes filled.
+    """Cut a thing out of a frame: its largest piece, with holes filled.
 
     Args:
-        video: With truth.
+        video: A video with ground truth.
         code: The thing.
         index: The frame.
-        box: Where it is there.
-        mirror: Whether left becomes right.
+        box: Box of the thing in the frame.
+        mirror: Whether to mirror it horizontally.
     """
     place_of = np.s_[box.top : box.bottom, box.left : box.right]
     pixels = (video.truth(index).codes[place_of] == code).astype(np.uint8)
@@ -93,13 +93,13 @@ def cut_out(video: Video, code: int, index: int, box: Box, *, mirror: bool) -> C
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placing:
-    """Where a cut-out lies over a thing.
+    """Position of a cut-out over a thing.
 
     Attributes:
-        top: Row of its first row, from that of the thing's box.
-        left: Column of its first column, likewise.
+        top: Its first row, relative to the thing's box.
+        left: Its first column, relative to the thing's box.
         mask: Its silhouette at its size.
-        share: Which share of the thing it covers, 0..1.
+        share: Share of the thing that it covers, 0..1.
     """
 
     top: int
@@ -109,12 +109,12 @@ class Placing:
 
 
 def place(cutout: Cutout, thing: NDArray[np.bool_], share: float) -> Placing:
-    """Lay a cut-out over the middle of a thing, as large as it must be to cover a share of it.
+    """Place a cut-out over the middle of a thing, scaled so that it covers a share of it.
 
     Args:
-        cutout: What is laid over.
+        cutout: The cut-out.
         thing: The silhouette of the thing in its box.
-        share: What it is to cover, 0..1.
+        share: Share of the thing to cover, 0..1.
     """
     radius, inmost = cutout.depth_inside()
     # At this size the largest circle inside the cut-out contains the whole box.
@@ -152,23 +152,23 @@ def _share(thing: NDArray[np.bool_], mask: NDArray[np.bool_], top: int, left: in
 
 
 _LONGEST = 8  # frames
-_AROUND = 0.3  # of a thing's size: how far beyond it its cut-out reaches, more or less
-_TOUCHED = 0.05  # of another thing's box: its own share stays what it is
+_AROUND = 0.3  # of a thing's size: about how far its cut-out reaches beyond it
+_TOUCHED = 0.05  # of another thing's box: its own covered share hardly changes
 _DONORS = 3
-_REMEMBERED = 4  # frames: image, truth and visibility ask for the same one
+_REMEMBERED = 4  # frames: image, ground truth and visibility use the same one
 
 
 @dataclass(frozen=True, slots=True)
 class Paste:
-    """One cut-out on its way.
+    """One cut-out that moves along with a thing.
 
     Attributes:
-        spell: Whom it covers, and when.
-        donor: Whose cut-out it is.
-        donor_frame: Of which frame.
-        mirror: Whether left is right.
-        code: Of its pixels in the truth.
-        look_alike: Group of look-alikes of the donor, 0 for none.
+        spell: The thing that it covers, and the frames.
+        donor: Code of the thing that was cut out.
+        donor_frame: Frame of the cut-out.
+        mirror: Whether it is mirrored horizontally.
+        code: Code of its pixels in the ground truth.
+        look_alike: Group of look-alikes of the donor; 0 for none.
     """
 
     spell: Spell
@@ -181,11 +181,11 @@ class Paste:
 
 @dataclass(frozen=True)
 class Pasted:
-    """Cut-outs before a video.
+    """Cut-outs in front of a video.
 
     Attributes:
-        video: Where they come from and go to.
-        share: Which share of its thing each covers, 0..1.
+        video: The video that they are cut from and pasted into.
+        share: Share of its thing that each covers, 0..1.
         pastes: The cut-outs.
         label: See :class:`~mapt_bench.stress.occlusion.Occluder`.
     """
@@ -200,16 +200,16 @@ class Pasted:
     _cutouts: dict[int, Cutout] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, object]:
-        """Leave out what is only remembered."""
+        """Return the state without caches."""
         return {**self.__dict__, "_drawn": {}, "_cutouts": {}}
 
     @property
     def is_tracked(self) -> bool:
-        """Whether the cut-outs are things of the truth."""
+        """Whether the cut-outs are things of the ground truth."""
         return self.label != VOID
 
     def patches(self, index: int) -> Sequence[Patch]:
-        """Return the cut-outs before a frame."""
+        """Return the cut-outs in front of a frame."""
         if index not in self._drawn:
             if len(self._drawn) >= _REMEMBERED:
                 self._drawn.pop(next(iter(self._drawn)))
@@ -251,13 +251,13 @@ class Pasted:
 
 
 def pasted(video: Video, stress: Stress) -> Pasted:
-    """Paste cut-outs over as many things as have room, each for half of the time it is seen.
+    """Paste cut-outs over as many things as possible, each for half of its visible frames.
 
-    In a known video the cut-outs are tracked things of the donor's class, with identities of their
-    own; in front of recorded frames they are void.
+    In an annotated synthetic video the cut-outs are tracked things of the donor's class, with
+    identities of their own. In front of recorded frames they are void.
 
     Raises:
-        DataError: If the video has no truth.
+        DataError: If the video has no ground truth.
     """
     found = survey(video)
     generator = stress.generator(video.info.name)
@@ -296,13 +296,13 @@ def _half_of_its_time(track: Track) -> int:
 
 
 def _reach(spell: Spell, track: Track) -> dict[int, Box]:
-    """Return about what a cut-out over a thing can hide."""
+    """Return approximately the rectangles that a cut-out over a thing can hide."""
     boxes = ((frame, track[frame]) for frame in range(spell.start, spell.stop))
     return {frame: box.grown(_AROUND * box.width, _AROUND * box.height) for frame, box in boxes}
 
 
 def _donor(found: Survey, code: int, choice: float) -> int:
-    """Choose among the largest other things, of the same class if there are any."""
+    """Choose one of the largest other things, of the same class if possible."""
     others = [other for other in sorted(found.tracks) if other != code]
     alike = [other for other in others if other >> ID_BITS == code >> ID_BITS]
     largest = sorted(
@@ -313,7 +313,7 @@ def _donor(found: Survey, code: int, choice: float) -> int:
 
 
 def _best_view(track: Track, video: Video) -> int:
-    """Return the frame in which a thing is largest, whole in the frame if it ever is."""
+    """Return the frame in which a thing is largest, entirely inside the frame if possible."""
     height, width = video.info.height, video.info.width
 
     def rank(index: int) -> tuple[bool, int]:

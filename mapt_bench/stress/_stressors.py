@@ -25,25 +25,25 @@ from mapt_bench.stress.occlusion import OccludedVideo, occluded
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.world_settings import WorldSettings
 
-__all__ = ["least_frames", "occluder_label", "redrawn", "stress_video", "stressor"]
+__all__ = ["generated_again", "least_frames", "occluder_label", "stress_video", "stressor"]
 
 
-def redrawn(video: Video, stress: Stress) -> WorldVideo:
-    """Draw a world video under a stressor that recorded frames cannot show.
+def generated_again(video: Video, stress: Stress) -> WorldVideo:
+    """Generate a synthetic video again under a stressor that recorded frames cannot show.
 
-    The seed of the stress changes nothing: that of the world decides. Levels add to what the video
-    was drawn with: speeds are multiplied, and a share of the things that do not look alike on
-    purpose are made to, so that every level is harder than none.
+    The seed of the stress has no effect; the seed of the synthetic video decides. A level adds to
+    the settings of the video: it multiplies speeds, and it turns a share of the remaining things
+    into look-alikes. So every level is harder than the original.
 
     Raises:
-        ConfigError: If it is no world video (says which stressor of the kind works on any data), or
-            the world cannot be drawn so.
+        ConfigError: If the video is not synthetic (the message lists stressors of the kind that
+            work on any data), or the settings are impossible.
     """
     if not isinstance(video, WorldVideo):
         entry = stress.entry
         others = [other.name for other in stress_entries(entry.kind) if not other.world_only]
         raise ConfigError(
-            f"{stress.name!r} needs the drawn world, and this is other data; of kind "
+            f"{stress.name!r} needs synthetic video, and this is other data; of kind "
             f"{entry.kind!r}, {' and '.join(map(repr, others))} "
             f"{'works' if len(others) == 1 else 'work'} on any data",
             where=video.info.name,
@@ -52,7 +52,7 @@ def redrawn(video: Video, stress: Stress) -> WorldVideo:
         return replace(video, settings=_changed(video.settings, stress))
     except ConfigError as problem:
         raise ConfigError(
-            f"level {stress.level} of {stress.name!r} ({stress.label}) cannot be drawn: "
+            f"level {stress.level} of {stress.name!r} ({stress.label}) is impossible: "
             f"{problem.message}; choose a lower level",
             where=video.info.name,
         ) from problem
@@ -69,7 +69,7 @@ def _changed(settings: WorldSettings, stress: Stress) -> WorldSettings:
 
 
 def _raised(share: float, by: float) -> float:
-    """Return a share with so much of what it leaves added, all 0..1."""
+    """Raise a share by a share of the rest, all 0..1."""
     return 1 - (1 - share) * (1 - by)
 
 
@@ -82,16 +82,17 @@ _FOLLOW_THINGS = frozenset({"bars", "passing", "pasted", "washed"})
 def stress_video(video: Video, stress: Stress | None) -> Video:
     """Put a video under stress.
 
-    Frames are changed one by one when they are asked for. Occlusion reads the whole truth once
-    before. What comes out depends on the video, the stressor, the level and the seed alone.
+    Frames are changed one by one when they are read. Occlusion first reads the ground truth of all
+    frames once. The result depends only on the video, the stressor, the level and the seed.
 
     Args:
         video: Any video. A :class:`~mapt_bench.labels.AnnotatedVideo` stays one.
-        stress: What to do; ``None`` leaves the video as it is.
+        stress: The stressor and its level; ``None`` returns the video itself.
 
     Raises:
-        ConfigError: If the video is no world and the stressor needs one, or is too short.
-        DataError: If the stressor needs images or truth that the video lacks.
+        ConfigError: If the stressor needs synthetic video and this is other data, or the video is
+            too short.
+        DataError: If the stressor needs images or ground truth that the video lacks.
     """
     if stress is None:
         return video
@@ -113,12 +114,12 @@ def stress_video(video: Video, stress: Stress | None) -> Video:
 
 @not_followed
 def stressor(stress: Stress) -> Callable[[Video, Stress], Video]:
-    """Return the function that puts a video under a stress."""
+    """Return the function that applies a stressor to a video."""
     return _STRESSORS[stress.name]
 
 
 def least_frames(stress: Stress) -> int:
-    """Return how many frames a video must have for a stress; a shorter one is refused.
+    """Return the number of frames that a video needs for a stress; shorter ones are refused.
 
     Example:
         >>> least_frames(Stress("passing", 2)), least_frames(Stress("bars", 2))
@@ -130,15 +131,15 @@ def least_frames(stress: Stress) -> int:
 
 
 def occluder_label(video: Video) -> str | None:
-    """Return what the truth says where a stressor hid something.
+    """Return the ground-truth label of the pixels where a stressor hid something.
 
     Args:
         video: A video from :func:`stress_video`.
 
     Returns:
-        ``"void"``, which STQ punishes and PAT does not; the name of a class of the label space;
-        names joined by ``", "`` where pasted things are of several classes; ``None`` if no stressor
-        puts anything in front or beside, or none found room.
+        ``"void"``, which STQ penalises and PAT does not; the name of a class of the label space;
+        names joined by ``", "`` if pasted things have several classes; ``None`` if nothing was put
+        in front of the video or beside it.
     """
     match video:
         case OccludedVideo():
@@ -200,7 +201,7 @@ def _jpeg(video: Video, stress: Stress) -> Video:
 
 
 def _dropped(video: Video, stress: Stress) -> Video:
-    """Keep every tau-th frame, from ``seed % tau`` on."""
+    """Keep every tau-th frame, starting at ``seed % tau``."""
     tau, info = int(stress.value), video.info
     phase, least = stress.seed % tau, _frames_of_drop(stress)
     if info.frame_count < least:
@@ -225,11 +226,11 @@ _STRESSORS: dict[str, Callable[[Video, Stress], Video]] = {
     "passing": _passing,
     "pasted": _pasted,
     "drop": _dropped,
-    "speed": redrawn,
+    "speed": generated_again,
     "shake": shaken,
     "blur": _blur,
-    "look-alikes": redrawn,
-    "washed-palette": redrawn,
+    "look-alikes": generated_again,
+    "washed-palette": generated_again,
     "washed": _washed,
     "noise": _noise,
     "exposure": _exposure,

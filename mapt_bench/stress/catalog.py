@@ -1,4 +1,4 @@
-"""The stressors by name: what each does to a video, and what its five levels mean."""
+"""The stressors by name: the effect of each on a video, and the meaning of its five levels."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -29,13 +29,13 @@ class StressEntry:
 
     Attributes:
         name: For example ``"bars"``.
-        kind: What it makes hard.
+        kind: The difficulty that it adds.
         summary: One line for help texts and captions.
-        levels: What the stressor is set to at level 1 to 5, in ``unit``.
+        levels: Its setting at levels 1 to 5, in ``unit``.
         unit: For example ``"frames"``.
-        meaning: What the number says, in a sentence.
-        needs_images: Whether it changes images alone, so that masks without images are untouched.
-        world_only: Whether it needs a drawn world, which can be drawn anew with other settings.
+        meaning: Meaning of the number.
+        needs_images: Whether it changes only images, so that it cannot act on masks without images.
+        world_only: Whether it needs synthetic video, which it generates again with other settings.
     """
 
     name: str
@@ -54,15 +54,15 @@ _ENTRIES = {
         StressEntry(
             "bars",
             "occlusion",
-            "upright bars that stand still over the whole frame",
+            "vertical bars that stand still over the whole height of the frame",
             (10, 25, 40, 60, 80),
             "% of the things' area",
-            "share of all pixels of tracked things in the video that the bars cover",
+            "share of the pixels of all tracked things in the video that the bars cover",
         ),
         StressEntry(
             "poles",
             "occlusion",
-            "many thin poles that stand still over the whole frame",
+            "many thin poles that stand still over the whole height of the frame",
             (4, 8, 16, 24, 32),
             "poles",
             "number of poles, each 1 % of the frame's width, at least 2 pixels",
@@ -70,26 +70,26 @@ _ENTRIES = {
         StressEntry(
             "passing",
             "occlusion",
-            "blocks that pass before tracked things and hide each whole, once",
+            "blocks that pass in front of tracked things and hide each completely, once",
             (1, 3, 6, 10, 20),
             "frames",
-            "frames in a row in which no pixel of a chosen thing is seen",
+            "consecutive frames in which no pixel of a chosen thing is visible",
         ),
         StressEntry(
             "pasted",
             "occlusion",
-            "cut-outs of other things of the video, pasted over tracked things for a while",
+            "cut-outs of other things of the video, pasted over tracked things for some frames",
             (20, 40, 60, 80, 100),
             "% of the thing",
-            "share of a chosen thing's pixels that its cut-out covers while it is there",
+            "share of a chosen thing's pixels that its cut-out covers",
         ),
         StressEntry(
             "drop",
             "motion",
-            "only every tau-th frame exists",
+            "only every tau-th frame is kept",
             (2, 3, 5, 7, 10),
             "frames apart",
-            "distance tau of the frames that are kept, for tracker and truth alike",
+            "distance tau between kept frames, for the tracker and the ground truth",
         ),
         StressEntry(
             "speed",
@@ -97,7 +97,7 @@ _ENTRIES = {
             "things and camera move faster",
             (1.5, 2, 3, 4, 6),
             "times the speed",
-            "multiple of the speeds that the world was drawn with",
+            "factor on the speeds of the synthetic video",
             world_only=True,
         ),
         StressEntry(
@@ -106,12 +106,12 @@ _ENTRIES = {
             "the camera shakes from frame to frame",
             (1, 2, 4, 8, 12),
             "% of the height",
-            "largest shift of a frame to each side, in whole pixels",
+            "largest shift of a frame in each direction, in whole pixels",
         ),
         StressEntry(
             "blur",
             "motion",
-            "motion blur: things along their own motion, the rest sideways",
+            "motion blur: things along their own motion, the rest horizontally",
             (2, 4, 7, 10, 15),
             "% of the height",
             "length of the blur, in pixels along the motion",
@@ -120,10 +120,10 @@ _ENTRIES = {
         StressEntry(
             "look-alikes",
             "similarity",
-            "more things of a class look alike on purpose",
+            "more things of a class share one appearance",
             (20, 40, 60, 80, 100),
-            "% of the others made alike",
-            "share of the things of a class in no group of look-alikes yet that are put into one",
+            "% of the other things",
+            "share of the things of a class outside groups of look-alikes that join one",
             world_only=True,
         ),
         StressEntry(
@@ -132,7 +132,7 @@ _ENTRIES = {
             "colours and textures of all things fade into one grey",
             (20, 40, 60, 80, 100),
             "% faded",
-            "how much of what colour and texture are left fades, shape and shading apart",
+            "how far the remaining colour and texture fade; shape and shading stay",
             world_only=True,
         ),
         StressEntry(
@@ -141,7 +141,7 @@ _ENTRIES = {
             "tracked things lose colour and detail and fade into one grey",
             (20, 40, 60, 80, 100),
             "% faded",
-            "how far they have faded into the mean grey of the frame's things",
+            "how far they fade into the mean grey of all things in the frame",
             needs_images=True,
         ),
         StressEntry(
@@ -150,16 +150,16 @@ _ENTRIES = {
             "sensor noise",
             (8, 16, 32, 48, 64),
             "grey levels",
-            "standard deviation of normal noise, of 255",
+            "standard deviation of Gaussian noise, of 255",
             needs_images=True,
         ),
         StressEntry(
             "exposure",
             "image",
-            "exposure swings between frames",
+            "exposure alternates between frames",
             (0.5, 1, 1.5, 2, 3),
             "stops",
-            "largest swing to the bright and to the dark; one stop is a factor of 2 of light",
+            "largest change to brighter and to darker; one stop is a factor of 2 in light",
             needs_images=True,
         ),
         StressEntry(
@@ -167,17 +167,17 @@ _ENTRIES = {
             "image",
             "fog that thickens with distance",
             (200, 100, 60, 35, 20),
-            "metres of sight",
-            "visibility: the distance at which 5 % of the contrast is left",
+            "metres of visibility",
+            "visibility: the distance at which 5 % of the contrast remains",
             needs_images=True,
         ),
         StressEntry(
             "rain",
             "image",
-            "streaks of rain",
+            "rain streaks",
             (10, 25, 50, 90, 150),
             "streaks in 10,000 pixels",
-            "number of streaks in a frame, over its size",
+            "number of streaks in a frame per 10,000 pixels",
             needs_images=True,
         ),
         StressEntry(
@@ -186,7 +186,7 @@ _ENTRIES = {
             "JPEG compression",
             (50, 30, 15, 8, 4),
             "JPEG quality",
-            "from 1 to 100: the lower, the coarser",
+            "from 1 to 100; lower is coarser",
             needs_images=True,
         ),
     )
@@ -212,7 +212,7 @@ def stress_entry(name: str) -> StressEntry:
     """Return a stressor by name.
 
     Raises:
-        ConfigError: If there is none of that name; the message suggests the nearest.
+        ConfigError: If there is no such stressor; the message suggests the nearest.
 
     Example:
         >>> stress_entry("passing").levels
@@ -230,8 +230,8 @@ class Stress:
     Attributes:
         name: One of the stressors.
         level: 1 (mild) to 5.
-        seed: Of everything random. What is drawn depends on it, on the video's name and on the
-            stressor, and not on the level.
+        seed: Seed of all random numbers. They depend on it, on the name of the video and on the
+            stressor, not on the level.
 
     Raises:
         ConfigError: If there is no such stressor, or the level or the seed is out of range.

@@ -34,10 +34,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DroppedVideo(WrappedVideo):
-    """Frames ``phase, phase + tau, phase + 2 tau, ...`` of a video, counted anew from 0.
+    """Frames ``phase, phase + tau, phase + 2 tau, ...`` of a video, numbered from 0.
 
     Attributes:
-        tau: Distance of the kept frames, 1 or more.
+        tau: Distance between kept frames, 1 or more.
         phase: First kept frame, 0 to ``tau - 1``.
 
     Raises:
@@ -61,11 +61,11 @@ class DroppedVideo(WrappedVideo):
         return replace(whole, frame_names=whole.frame_names[self.phase :: self.tau])
 
     def whole_index(self, index: int) -> int:
-        """Return where a kept frame lies in the whole video."""
+        """Return the position of a kept frame in the whole video."""
         return self.phase + self.tau * index
 
     def frame(self, index: int) -> Frame:
-        """Return the kept frame at a position, its image unread."""
+        """Return the kept frame at a position. Its image is read on demand."""
         whole = self.video.frame(self.whole_index(index))
         return Frame(index, whole.name, (lambda: whole.image) if whole.has_image else None)
 
@@ -74,7 +74,7 @@ class DroppedVideo(WrappedVideo):
         return self.video.truth(self.whole_index(index))
 
     def visible_fractions(self, index: int) -> dict[int, float] | None:
-        """Return what is known of the whole video."""
+        """Return the visible fractions in the whole video."""
         return visible_fractions(self.video, self.whole_index(index))
 
     @property
@@ -83,12 +83,12 @@ class DroppedVideo(WrappedVideo):
         return isinstance(self.video, AnnotatedVideo)
 
     def backward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a kept frame was in the kept frame before.
+        """Return the position of each pixel of a kept frame in the kept frame before.
 
-        It is valid for points that were seen in the dropped frames between, too.
+        It is valid for points that are also visible in the dropped frames in between.
 
         Raises:
-            DataError: If the whole video does not know, or the frame is the first.
+            DataError: If the whole video has no exact flow, or the frame is the first.
         """
         if not isinstance(self.video, AnnotatedVideo):
             raise DataError("the true flow of this video is not known", where=self.video.info.name)
@@ -102,14 +102,14 @@ class DroppedVideo(WrappedVideo):
 
 @dataclass(frozen=True)
 class DroppedAnnotatedVideo(DroppedVideo):
-    """The same of a video whose every answer is known."""
+    """The same for an annotated synthetic video."""
 
     video: AnnotatedVideo
 
     def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
         """Return the tracked objects that reach into a kept frame, nearest first.
 
-        Speeds are from kept frame to kept frame, of the silhouettes inside the frame.
+        Speeds are from kept frame to kept frame, measured on the silhouettes inside the frame.
         """
         last = self.video.objects(self.whole_index(index - 1)) if index else ()
         before = {entry.code: entry for entry in last}
@@ -122,7 +122,7 @@ class DroppedAnnotatedVideo(DroppedVideo):
         )
 
     def forward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a kept frame will be in the next kept frame.
+        """Return the position of each pixel of a kept frame in the next kept frame.
 
         Raises:
             DataError: If the frame is the last.
@@ -136,7 +136,7 @@ class DroppedAnnotatedVideo(DroppedVideo):
 
 
 def dropped(video: Video, tau: int, phase: int) -> DroppedVideo:
-    """Drop frames; a known video stays known."""
+    """Drop frames. An annotated synthetic video keeps its annotations."""
     if isinstance(video, AnnotatedVideo):
         return DroppedAnnotatedVideo(video, tau, phase)
     return DroppedVideo(video, tau, phase)
@@ -147,7 +147,7 @@ _Kind = TypeVar("_Kind", bound=np.generic)
 
 @dataclass(frozen=True)
 class ShakenVideo(WrappedVideo):
-    """A video whose frames are shifted by whole pixels; what comes in from outside is void.
+    """A video whose frames are shifted by whole pixels. The new border is void.
 
     Attributes:
         stress: Level and seed.
@@ -156,13 +156,13 @@ class ShakenVideo(WrappedVideo):
     stress: Stress
 
     def shift(self, index: int) -> tuple[int, int]:
-        """Return by how many pixels a frame is shifted, (x, y)."""
+        """Return the shift of a frame in pixels, (x, y)."""
         reach = max(1.0, self.stress.value / 100 * self.info.height)
         x, y = self.stress.generator(self.info.name, index).uniform(-1, 1, 2) * reach
         return round(x), round(y)
 
     def frame(self, index: int) -> Frame:
-        """Return the frame at a position, its image undrawn; its border is stretched outwards."""
+        """Return the frame at a position. Its border pixels are repeated outwards."""
         plain = self.video.frame(index)
         if not plain.has_image:
             return plain
@@ -174,20 +174,20 @@ class ShakenVideo(WrappedVideo):
         return PanopticMap(_shifted(self.video.truth(index).codes, *self.shift(index), void))
 
     def visible_fractions(self, index: int) -> dict[int, float] | None:
-        """Return what is known of the video; what was shifted out of the frame is none of it."""
+        """Return the visible fractions of the video. Shifting out of the frame does not count."""
         return visible_fractions(self.video, index)
 
 
 @dataclass(frozen=True)
 class ShakenAnnotatedVideo(ShakenVideo):
-    """The same of a video whose every answer is known."""
+    """The same for an annotated synthetic video."""
 
     video: AnnotatedVideo
 
     def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
         """Return the tracked objects that reach into the shifted frame, nearest first.
 
-        Speeds are those of the silhouettes inside the frame.
+        Speeds are measured on the silhouettes inside the frame.
         """
         shift = self.shift(index)
         last = self.shift(index - 1) if index else shift
@@ -205,11 +205,11 @@ class ShakenAnnotatedVideo(ShakenVideo):
         return tuple(found)
 
     def backward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame was in the frame before."""
+        """Return the position of each pixel in the frame before."""
         return self._shifted_flow(self.video.backward_flow(index), index, index - 1)
 
     def forward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame will be in the next frame."""
+        """Return the position of each pixel in the next frame."""
         return self._shifted_flow(self.video.forward_flow(index), index, index + 1)
 
     def _shifted_flow(self, field: FlowField, index: int, other: int) -> FlowField:
@@ -220,21 +220,21 @@ class ShakenAnnotatedVideo(ShakenVideo):
         height, width = valid.shape
         rows, columns = np.mgrid[:height, :width].astype(np.float32)
         to_x, to_y = columns + flow[..., 0], rows + flow[..., 1]
-        # In the other frame the band that came in from outside is void.
+        # In the other frame the new border is void.
         valid &= (to_x >= max(0, other_x)) & (to_x <= width - 1 + min(0, other_x))
         valid &= (to_y >= max(0, other_y)) & (to_y <= height - 1 + min(0, other_y))
         return FlowField(flow, valid)
 
 
 def shaken(video: Video, stress: Stress) -> ShakenVideo:
-    """Shake a video; a known one stays known."""
+    """Shake a video. An annotated synthetic video keeps its annotations."""
     if isinstance(video, AnnotatedVideo):
         return ShakenAnnotatedVideo(video, stress)
     return ShakenVideo(video, stress)
 
 
 def _places(size: int, shift: int) -> tuple[slice, slice]:
-    """Return where pixels go along an axis and where they come from."""
+    """Return the target and the source of pixels along an axis."""
     start, stop = min(max(shift, 0), size), max(min(size + shift, size), 0)
     return slice(start, max(start, stop)), slice(start - shift, max(start, stop) - shift)
 
@@ -258,7 +258,7 @@ def _stretched(image: NDArray[np.uint8], x: int, y: int) -> NDArray[np.uint8]:
 def _inside(
     entry: AnnotatedObject, shift: tuple[int, int], codes: NDArray[np.uint32]
 ) -> AnnotatedObject | None:
-    """Return an object as far as it is inside the shifted frame; ``None`` if it is not."""
+    """Return the part of an object inside the shifted frame; ``None`` if there is none."""
     height, width = codes.shape
     top, left = entry.top + shift[1], entry.left + shift[0]
     cut_top, cut_left = max(0, -top), max(0, -left)

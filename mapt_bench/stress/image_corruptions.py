@@ -37,7 +37,7 @@ __all__ = [
 
 
 def grey_levels(values: NDArray[np.number]) -> NDArray[np.uint8]:
-    """Round to whole grey levels and cut off what is below 0 or above 255.
+    """Round to whole grey levels and clip to 0..255.
 
     Example:
         >>> grey_levels(np.array([-3.0, 7.6, 300.0])).tolist()
@@ -52,7 +52,7 @@ ImageFilter = Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class FilteredVideo(WrappedVideo):
-    """A video seen through a filter; the truth is that of the video.
+    """A video whose images are filtered. The ground truth is unchanged.
 
     Attributes:
         image_filter: Changes the images.
@@ -61,22 +61,22 @@ class FilteredVideo(WrappedVideo):
     image_filter: ImageFilter
 
     def frame(self, index: int) -> Frame:
-        """Return the frame at a position, its image undrawn."""
+        """Return the frame at a position. Its image is filtered when it is read."""
         plain = self.video.frame(index)
         return Frame(index, plain.name, lambda: self.image_filter(plain.image, index))
 
     def visible_fractions(self, index: int) -> dict[int, float] | None:
-        """Return what is known of the video."""
+        """Return the visible fractions of the unfiltered video."""
         return visible_fractions(self.video, index)
 
 
 @dataclass(frozen=True)
 class FilteredAnnotatedVideo(FilteredVideo, WrappedAnnotatedVideo):
-    """The same of a video whose every answer is known."""
+    """The same for an annotated synthetic video."""
 
 
 def filtered(video: Video, image_filter: ImageFilter) -> FilteredVideo:
-    """Filter a video; a known one stays known."""
+    """Filter a video. An annotated synthetic video keeps its annotations."""
     if isinstance(video, AnnotatedVideo):
         return FilteredAnnotatedVideo(video, image_filter)
     return FilteredVideo(video, image_filter)
@@ -104,7 +104,7 @@ class _RandomFilter:
 
 @dataclass(frozen=True)
 class Noise(_RandomFilter):
-    """Adds normal noise, independent in each pixel and channel."""
+    """Add Gaussian noise, independent in each pixel and channel."""
 
     def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
         """Add noise to the image of a frame."""
@@ -117,27 +117,27 @@ class Noise(_RandomFilter):
 
 @dataclass(frozen=True)
 class Exposure(_RandomFilter):
-    """Lets more and less light in by turns; what leaves the range of the sensor is lost.
+    """Alternate between more and less light. Values outside the range of the sensor are clipped.
 
-    Even frames are brighter and odd ones darker, or the other way round, each by at least half of
-    the largest swing. Light is taken to be the grey level to the power of 2.2.
+    Even frames are brighter and odd frames darker, or vice versa, each by at least half of the
+    largest change. Light is the grey level to the power of 2.2.
     """
 
     def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-        """Expose the image of a frame anew."""
+        """Change the exposure of the image of a frame."""
         factor = 2.0 ** (self.swing(index) / _GAMMA)
         table = np.rint(np.minimum(np.arange(256) * factor, 255)).astype(np.uint8)
         return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
 
     def swing(self, index: int) -> float:
-        """Return how many stops a frame is brighter."""
+        """Return the change in stops; positive is brighter."""
         side = 1 - 2 * int((self.generator().integers(2) + index) % 2)
         return side * self.stress.value * float(self.generator(index).uniform(0.5, 1))
 
 
 @dataclass(frozen=True)
 class Jpeg:
-    """Compresses and opens again.
+    """Compress to JPEG and decompress.
 
     Attributes:
         quality: 1 to 100.
@@ -172,23 +172,23 @@ _FRACTION_BITS = 4
 
 @dataclass(frozen=True)
 class Fog:
-    """Mixes each pixel with grey, the more the farther it is (Koschmieder's law).
+    """Mix each pixel with grey, more so with distance (Koschmieder's law).
 
     Distances are those of a street: flat ground seen by the camera of KITTI (1.65 m high, focal
-    length 1.92 image heights, horizon at 47 % of the height), and fronts 8 m to either side of
-    the camera's path. A thing has its own distance: the one that is known, or that of the ground
-    at its lowest pixel. Sky is 80 m away, and nothing is farther.
+    length 1.92 image heights, horizon at 47 % of the height), and house fronts 8 m to either side
+    of the camera's path. A thing has one distance: the annotated one, or that of the ground at its
+    lowest pixel. Sky is 80 m away, the largest distance.
 
     Attributes:
-        video: Says where things are, if it can.
-        visibility: Metres at which 5 % of the contrast is left.
+        video: Its ground truth, if there is any, gives the places of things.
+        visibility: Distance in metres at which 5 % of the contrast remains.
     """
 
     video: Video
     visibility: float
 
     def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
-        """Draw fog over the image of a frame."""
+        """Add fog to the image of a frame."""
         distance = self._distance(image.shape[0], image.shape[1], index)
         left = np.exp(distance * np.float32(np.log(_CONTRAST_LEFT) / self.visibility))
         fog = np.array(_FOG_COLOR, dtype=np.float32)
@@ -216,14 +216,14 @@ class Fog:
 
 
 def _reciprocal(offset: NDArray[np.floating], metres: float, height: int) -> NDArray[np.float32]:
-    """Return at which distance a plane so many metres off the axis is seen at pixel offsets."""
+    """Return the distance in metres at which a plane parallel to the camera's axis is seen."""
     beyond = np.maximum(offset + 0.5, 1e-3)
     return np.asarray(np.minimum(metres * _FOCAL * height / beyond, _FARTHEST), dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class Rain(_RandomFilter):
-    """Draws bright streaks, others in every frame, that fall in one direction."""
+    """Draw bright streaks that fall in one direction, new ones in every frame."""
 
     def __call__(self, image: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
         """Draw rain over the image of a frame."""
@@ -252,10 +252,11 @@ _STILL = 0.5  # pixels a frame below which a thing has no direction of its own
 
 @dataclass(frozen=True)
 class MotionBlur:
-    """Blurs an image as if the shutter had stayed open; a mask is where a thing is halfway.
+    """Blur an image as an open shutter does. The mask shows a thing halfway through its motion.
 
     Attributes:
-        video: Says where things are and how they move; without truth, all is blurred sideways.
+        video: Its ground truth gives the places and the motion of things. Without ground truth, all
+            pixels are blurred horizontally.
         share: Length of the blur as a share of the frame's height.
     """
 
@@ -280,7 +281,7 @@ class MotionBlur:
         return grey_levels(drawn)
 
     def _direction(self, code: int, index: int) -> tuple[float, float]:
-        """Return the unit vector (x, y) along which a thing moves; sideways if it stands."""
+        """Return the unit vector (x, y) of a motion; horizontal if the thing stands still."""
         track = survey(self.video).tracks[code]
         (x_before, y_before), (x, y) = (
             track.get(index + step, track[index]).centre for step in (-1, 1)
@@ -291,7 +292,7 @@ class MotionBlur:
 
 
 def _line(length: int, across: float, down: float) -> NDArray[np.float32]:
-    """Return the kernel of a straight motion through its middle; its sum is 1."""
+    """Return the kernel of a straight motion; its sum is 1."""
     size = length | 1
     middle, fraction_bits = size // 2, 4
     ends = [
@@ -312,23 +313,23 @@ def _smear(
     mask: NDArray[np.float32],
     kernel: NDArray[np.float32],
 ) -> None:
-    """Draw a thing that moved over what is there, as thin as it was short in each place."""
+    """Draw a moving thing, with its share of the exposure time as opacity."""
     layers = np.dstack([image * mask[..., None], mask])
     smeared = cv2.filter2D(layers, -1, kernel, borderType=cv2.BORDER_REPLICATE)
     drawn *= 1 - smeared[..., 3:]
     drawn += smeared[..., :3]
 
 
-_BLUR = 0.06  # of a thing's size, where it has faded whole
+_BLUR = 0.06  # of a thing's size, at full fading
 
 
 @dataclass(frozen=True)
 class WashedThings:
-    """Fades the tracked things of a frame into their common mean grey.
+    """Fade the tracked things of a frame into their common mean grey.
 
     Attributes:
-        video: Its truth says where things are.
-        share: How far, 0..1; at 1 all are flat silhouettes of one grey.
+        video: Its ground truth gives the places of things.
+        share: How far things fade, 0..1; at 1 all are flat silhouettes of one grey.
     """
 
     video: Video
@@ -354,7 +355,7 @@ class WashedThings:
     ) -> NDArray[np.uint8]:
         sigma = self.share * _BLUR * float(np.sqrt(np.count_nonzero(mask)))
         weight = mask.astype(np.float32)
-        # Blurred within the silhouette alone, so that nothing behind bleeds into the thing.
+        # Blurred within the silhouette only, so that the background does not bleed into the thing.
         colors = cv2.GaussianBlur(image * weight[..., None], (0, 0), sigma)
         weights = cv2.GaussianBlur(weight, (0, 0), sigma)
         soft = colors / np.maximum(weights, 1e-3)[..., None]

@@ -1,4 +1,4 @@
-"""What is known of the objects of a video: how far they moved, and how much of them is visible."""
+"""Annotations of objects under stress: how far they moved, and how much of them is visible."""
 
 import math
 from typing import Protocol, runtime_checkable
@@ -13,15 +13,15 @@ __all__ = ["MeasuredVideo", "moved", "visible_fractions"]
 def moved(
     before: AnnotatedObject, now: AnnotatedObject, shift: tuple[float, float] = (0.0, 0.0)
 ) -> float:
-    """Return how far the centre of the silhouette's box, as far as it is in the frame, moved.
+    """Return how far the centre of an object's box moved. Boxes end at the border of the frame.
 
     Args:
-        before: In the earlier frame.
-        now: In the later frame.
-        shift: By how much the later frame is shifted against the earlier one, (x, y).
+        before: The object in the earlier frame.
+        now: The object in the later frame.
+        shift: Shift of the later frame against the earlier one, (x, y) in pixels.
 
     Returns:
-        Pixels; NaN where one of the silhouettes is outside the frame.
+        Pixels; NaN if one of the silhouettes is outside the frame.
     """
     if not (before.amodal.size and now.amodal.size):
         return float("nan")
@@ -36,7 +36,7 @@ def _centre(entry: AnnotatedObject) -> tuple[float, float]:
 
 @runtime_checkable
 class MeasuredVideo(Protocol):
-    """A video that measured what it hides."""
+    """A video that measures what it hides."""
 
     def visible_fractions(self, index: int) -> dict[int, float] | None:
         """See :func:`visible_fractions`."""
@@ -44,19 +44,19 @@ class MeasuredVideo(Protocol):
 
 
 def visible_fractions(video: Video, index: int) -> dict[int, float] | None:
-    """Return which share of each tracked thing is seen in a frame.
+    """Return the visible fraction of each tracked thing in a frame.
 
-    In a known video that is the share of its whole silhouette inside the frame. Of other data
-    nobody knows the silhouettes; there it is the share of the labelled mask that a stressor of
-    kind ``"occlusion"`` left.
+    In an annotated synthetic video it is the share of the whole silhouette inside the frame. Other
+    data have no silhouettes. There it is the share of the labelled mask that a stressor of kind
+    ``"occlusion"`` leaves visible.
 
     Args:
         video: Any video, stressed or not.
         index: The frame.
 
     Returns:
-        By code ``class << 24 | id``, 0 (hidden whole) to 1, of the things that reach into the
-        frame. ``None`` where nothing is known.
+        Fractions by code ``class << 24 | id``, 0 (completely hidden) to 1, for the things that
+        reach into the frame. ``None`` if nothing is known.
     """
     if isinstance(video, AnnotatedVideo):
         known = {entry.code: entry.visible_fraction for entry in video.objects(index)}

@@ -36,14 +36,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
-    """Pixels that hide what is behind them. It may reach beyond the frame.
+    """Pixels that hide the frame behind them. A patch may reach beyond the frame.
 
     Attributes:
         top: Row of its first row in the frame.
         left: Column of its first column in the frame.
-        mask: ``bool`` of shape ``(h, w)``: where it hides.
-        code: What the truth says there.
-        paint: Draws it: ``uint8`` RGB of shape ``(h, w, 3)``.
+        mask: ``bool`` of shape ``(h, w)``, true for pixels that hide.
+        code: Code of its pixels in the ground truth.
+        paint: Returns its image, ``uint8`` RGB of shape ``(h, w, 3)``.
         look_alike: Group of look-alikes of a thing, 0 for none; see
             :class:`~mapt_bench.labels.AnnotatedObject`.
     """
@@ -58,7 +58,7 @@ class Patch:
     def clipped(
         self, height: int, width: int
     ) -> tuple[tuple[slice, slice], tuple[slice, slice]] | None:
-        """Return its rows and columns in a frame and those of its own; ``None`` if outside."""
+        """Return the visible rows and columns in the frame and in the patch, if any."""
         spans = []
         for start, size, limit in (
             (self.top, self.mask.shape[0], height),
@@ -73,25 +73,25 @@ class Patch:
 
 
 class Occluder(Protocol):
-    """What stands before the frames of a video. Must pickle."""
+    """The occluders of a video, for every frame. Must pickle."""
 
     @property
     def label(self) -> str:
-        """Class of its pixels in the truth, or ``"void"``."""
+        """Class of its pixels in the ground truth, or ``"void"``."""
         ...
 
     @property
     def is_tracked(self) -> bool:
-        """Whether its patches are tracked things of the truth."""
+        """Whether its patches are tracked things of the ground truth."""
         ...
 
     def patches(self, index: int) -> Sequence[Patch]:
-        """Return what stands before a frame, the nearest last."""
+        """Return the patches in front of a frame, the nearest last."""
         ...
 
 
 def covered(patches: Sequence[Patch], height: int, width: int) -> NDArray[np.bool_]:
-    """Return where a frame is hidden, ``bool`` of shape ``(height, width)``."""
+    """Return the hidden pixels of a frame, ``bool`` of shape ``(height, width)``."""
     hidden = np.zeros((height, width), dtype=bool)
     for patch in patches:
         place = patch.clipped(height, width)
@@ -101,14 +101,15 @@ def covered(patches: Sequence[Patch], height: int, width: int) -> NDArray[np.boo
 
 
 VOID = "void"
-"""Label of an occluder that has no class."""
+"""Label of an occluder without a class."""
 
 
 def occluder_class(video: Video, names: Iterable[str]) -> tuple[str, int]:
     """Return the name and the code of an occluder's pixels.
 
-    In a known video it is the first of some classes that its label space has as stuff. What is put
-    before recorded frames has no class in their truth and becomes void.
+    In an annotated synthetic video it is the first of some names that is a stuff class of the label
+    space. An occluder in front of recorded frames has no class in their ground truth and becomes
+    void.
     """
     labels = video.info.labels
     stuff = {entry.name: entry.class_id for entry in labels.classes if not entry.is_thing}
@@ -123,13 +124,13 @@ class OccludedVideo(WrappedVideo):
     """A video behind an occluder.
 
     Attributes:
-        occluder: What is in front.
+        occluder: The occluder in front.
     """
 
     occluder: Occluder
 
     def frame(self, index: int) -> Frame:
-        """Return the frame at a position, its image undrawn."""
+        """Return the frame at a position. Its image is painted when it is read."""
         plain = self.video.frame(index)
         if not plain.has_image:
             return plain
@@ -146,7 +147,7 @@ class OccludedVideo(WrappedVideo):
         return Frame(index, plain.name, image)
 
     def truth(self, index: int) -> PanopticMap:
-        """Return the ground truth at a position: what is hidden is the occluder's."""
+        """Return the ground truth at a position. Hidden pixels belong to the occluder."""
         codes = self.video.truth(index).codes.copy()
         for patch in self.occluder.patches(index):
             place = patch.clipped(*codes.shape)
@@ -155,7 +156,7 @@ class OccludedVideo(WrappedVideo):
         return PanopticMap(codes)
 
     def visible_fractions(self, index: int) -> dict[int, float] | None:
-        """Return the share of each thing that is left of what was seen."""
+        """Return the visible fraction of each thing."""
         whole = self.video.truth(index)
         hidden = covered(self.occluder.patches(index), *whole.shape)
         before = visible_fractions(self.video, index) or {}
@@ -169,12 +170,12 @@ class OccludedVideo(WrappedVideo):
 
 @dataclass(frozen=True)
 class OccludedAnnotatedVideo(OccludedVideo):
-    """A known video behind an occluder, which then is part of what is known."""
+    """An annotated synthetic video behind an occluder, which is annotated too."""
 
     video: AnnotatedVideo
 
     def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
-        """Return the tracked objects, nearest first; a tracked occluder is one of them."""
+        """Return the tracked objects, nearest first, tracked occluders included."""
         seen = _areas(self.truth(index), self.info.labels)
         behind = tuple(
             replace(entry, visible_px=seen[entry.code]) for entry in self.video.objects(index)
@@ -195,11 +196,11 @@ class OccludedAnnotatedVideo(OccludedVideo):
         return (*in_front, *behind)
 
     def backward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame was in the frame before; not valid where hidden."""
+        """Return the position of each pixel in the frame before; not valid where hidden."""
         return self._uncovered(self.video.backward_flow(index), index, index - 1)
 
     def forward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame will be in the next; not valid where hidden."""
+        """Return the position of each pixel in the next frame; not valid where hidden."""
         return self._uncovered(self.video.forward_flow(index), index, index + 1)
 
     def _in_front(self, index: int) -> dict[int, AnnotatedObject]:
@@ -235,7 +236,7 @@ class OccludedAnnotatedVideo(OccludedVideo):
 
 
 def occluded(video: Video, occluder: Occluder) -> OccludedVideo:
-    """Put an occluder before a video; a known one stays known."""
+    """Put an occluder in front of a video. An annotated synthetic video keeps its annotations."""
     if isinstance(video, AnnotatedVideo):
         return OccludedAnnotatedVideo(video, occluder)
     return OccludedVideo(video, occluder)

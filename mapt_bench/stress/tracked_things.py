@@ -16,14 +16,14 @@ __all__ = ["Box", "Spell", "Survey", "Track", "boxes_of", "choose_spells", "surv
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An upright rectangle in pixels: rows ``top`` to ``bottom - 1``, columns alike.
+    """An axis-aligned rectangle in pixels: rows ``top`` to ``bottom - 1``, columns likewise.
 
     Attributes:
         top: First row.
         left: First column.
         bottom: Row after the last.
         right: Column after the last.
-        area: Pixels of the thing inside, at most those of the rectangle.
+        area: Pixels of the thing inside the rectangle.
     """
 
     top: int
@@ -54,7 +54,7 @@ class Box:
         return max(width, 0) * max(height, 0)
 
     def grown(self, across: float, down: float) -> "Box":
-        """Return the rectangle with so many pixels more on each side."""
+        """Return the rectangle enlarged on each side, in pixels."""
         return Box(
             int(np.floor(self.top - down)),
             int(np.floor(self.left - across)),
@@ -66,10 +66,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """The tracked things of a video; crowd (identity 0) is none of them.
+    """The tracked things of a video, without crowd (identity 0).
 
     Attributes:
-        tracks: For each code ``class << 24 | id`` its box in each frame in which it is seen.
+        tracks: For each code ``class << 24 | id``, its box in each frame in which it is visible.
         columns: Pixels of things in each column, over all frames: ``int64`` of shape ``(width,)``.
     """
 
@@ -105,10 +105,10 @@ def _boxes(panoptic: PanopticMap, labels: LabelSpace) -> tuple[dict[int, Box], N
 
 
 def survey(video: Video) -> Survey:
-    """Read the truth of every frame once; the last few videos are remembered.
+    """Read the ground truth of every frame once. The last few videos are cached.
 
     Raises:
-        DataError: If there is no truth.
+        DataError: If there is no ground truth.
     """
     try:
         hash(video)
@@ -135,10 +135,10 @@ def _remembered(video: Hashable) -> Survey:
 
 
 Track = Mapping[int, Box]
-"""The box of a thing in each frame in which it is seen."""
+"""The box of a thing in each frame in which it is visible."""
 
 Prints = Mapping[int, Box]
-"""Which rectangle of a frame an occluder can hide."""
+"""The rectangle of each frame that an occluder can hide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ class Spell:
 
     Attributes:
         code: The thing.
-        start: First of the frames.
+        start: First frame.
         length: Number of frames.
     """
 
@@ -169,18 +169,18 @@ def choose_spells(
     *,
     touched: float,
 ) -> tuple[Spell, ...]:
-    """Choose as many things as fit, each for one spell.
+    """Choose as many things as possible, each for one spell.
 
-    A thing is seen in every frame of its spell, in the one before and in the one after. Whatever
-    hides one of the chosen things leaves the others alone, or nearly so.
+    Without the occluder, a thing is visible in every frame of its spell, in the frame before and in
+    the frame after. An occluder of one chosen thing hides no other, or only a little of it.
 
     Args:
-        found: The things.
-        length_of: How long a thing is to be hidden.
-        footprint: What an occluder may hide.
-        generator: Decides the order of things, and the middle of each spell, before anything else:
-            lengths do not change them.
-        touched: Share of a thing's box, 0..1, that what hides another thing may cover.
+        found: The things of the video.
+        length_of: Returns the number of frames for which a thing is hidden.
+        footprint: Returns the rectangles that an occluder may hide.
+        generator: Chooses the order of things and the middle of each spell first, so that they do
+            not depend on the lengths.
+        touched: Share of a thing's box, 0..1, that the occluder of another thing may cover.
     """
     codes = sorted(found.tracks)
     order = generator.permutation(len(codes))
@@ -201,7 +201,7 @@ def choose_spells(
 
 
 def _spells(code: int, track: Track, length: int, middle: float) -> Iterator[Spell]:
-    """Yield the possible spells of a thing, nearest to the middle asked for first."""
+    """Yield the possible spells of a thing, nearest to the wanted middle first."""
     frames = np.array(sorted(track))
     # frames[k + 1] to frames[k + length] is a spell if no frame lacks from one before to one after.
     is_whole = frames[length + 1 :] - frames[: max(0, frames.size - length - 1)] == length + 1

@@ -1,1 +1,1 @@
-"""A drawn world whose every answer is known."""
+"""The synthetic world: generated videos with complete ground truth."""

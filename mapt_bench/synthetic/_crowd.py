@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import label_space
-from mapt_bench.synthetic.appearances import rider_look
+from mapt_bench.synthetic.appearances import rider_appearance
 from mapt_bench.synthetic.casting import HALF_SIZES, Role, cast_roles
 from mapt_bench.synthetic.paths import Clock, Paces, Path, pace, travelled, walk
 from mapt_bench.synthetic.people import bicycle_body
@@ -24,7 +24,7 @@ from mapt_bench.synthetic.surroundings import (
     pillar_body,
     pole_body,
     sign_body,
-    sky_look,
+    sky_appearance,
     tree_body,
 )
 from mapt_bench.synthetic.world_settings import WorldSettings, even_count
@@ -33,21 +33,21 @@ __all__ = ["Pillar", "crowd_scene", "draw_pillars", "hide_behind"]
 
 Floats = NDArray[np.float64]
 
-_TALLEST = 1.95  # metres: who is hidden whole
-_HALF = 0.18  # metres: half of who is hidden, arms down
+_TALLEST = 1.95  # metres: height of the people that are hidden
+_HALF = 0.18  # metres: half of their width, arms down
 _TRIES = 12
-_SLOWEST, _FASTEST = 0.25, 2.2  # m/s of who passes behind
+_SLOWEST, _FASTEST = 0.25, 2.2  # m/s of people that pass behind a pillar
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pillar:
-    """Something upright to walk behind.
+    """An upright object that people walk behind.
 
     Attributes:
-        actor: What stands there.
-        place: x and z, metres.
-        half: Half of its least width, metres.
-        height: Metres.
+        actor: The object.
+        place: Its x and z in metres.
+        half: Half of its smallest width in metres.
+        height: Its height in metres.
     """
 
     actor: Actor
@@ -56,7 +56,7 @@ class Pillar:
     height: float
 
     def deepest(self, elevation: float) -> float:
-        """Return how far from the camera a person may be to be hidden from head to foot, metres."""
+        """Return the largest distance in metres at which a person is hidden from head to foot."""
         distance = float(np.hypot(*self.place))
         if elevation <= self.height:
             return np.inf
@@ -66,13 +66,13 @@ class Pillar:
 def draw_pillars(
     rng: np.random.Generator, settings: WorldSettings, view: View, nearest: float
 ) -> list[Pillar]:
-    """Draw up to two pillars; three or four where people are to be hidden."""
+    """Sample up to two pillars, or three or four if people are to be hidden."""
     count = int(rng.integers(3, 5)) if settings.gap else int(rng.choice((0, 1, 1, 2)))
     slots = rng.permutation(count)
     pillars = []
     for slot in slots:
         body = pillar_body(rng, style_of(settings))
-        # Side by side, so that each has people of its own.
+        # Side by side, so that different people vanish behind each.
         tangent = view.reach * (1.5 * (slot + rng.uniform(0.25, 0.75)) / count - 0.75)
         ahead = nearest + rng.uniform(0.5, 4.5)
         place = np.array([tangent * ahead, ahead])
@@ -97,7 +97,7 @@ def hide_behind(
     view: View,
     pillars: list[Pillar],
 ) -> list[Role]:
-    """Return people who pass or turn behind pillars, one to three behind each."""
+    """Return people that pass or turn behind pillars, one to three for each pillar."""
     hidden: list[Role] = []
     for pillar in pillars:
         for _ in range(int(rng.integers(1, 4))):
@@ -110,7 +110,7 @@ def hide_behind(
 def _hidden_path(
     rng: np.random.Generator, settings: WorldSettings, clock: Clock, view: View, pillar: Pillar
 ) -> Path | None:
-    """Try ways behind a pillar until one is hidden for about as many frames as it should be."""
+    """Try paths behind a pillar until one is hidden for about the wanted number of frames."""
     distance = float(np.hypot(*pillar.place))
     for _ in range(_TRIES):
         deepest = min(pillar.deepest(view.camera.elevation) - 0.4, distance + 6.0)
@@ -141,7 +141,7 @@ def _way(
     behind: float,
     reach: float,
 ) -> Path:
-    """Walk up to a pillar, be behind it for the gap, and go on, to the other side or back."""
+    """Walk up to a pillar, stay behind it for the gap, then walk to the other side or back."""
     gap, frames = settings.gap, clock.frames
     enter = rng.uniform(1.6, frames - gap - 1.6)
     own = pace(rng, clock, rng.uniform(0.7, 1.7), style_of(settings).paces)
@@ -171,14 +171,14 @@ def _way(
 
 
 _FARTHEST = 30.0  # metres; beyond, people are a handful of pixels
-_PEOPLE = (10, 12, 14, 15, 16, 18, 19, 21, 24, 32)  # of a video, each as often
-_CLUSTER = 5.5  # metres that people stand around the middle of their cluster
+_PEOPLE = (10, 12, 14, 15, 16, 18, 19, 21, 24, 32)  # of a video, each equally often
+_CLUSTER = 5.5  # metres between people and the middle of their cluster
 _MOST_TRIES = 400
 
 
 def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
-    """Draw a square and everyone on it."""
-    # Dice of their own: light, houses and the way of the camera do not change with the people.
+    """Generate a square and all people on it."""
+    # Separate generators: light, houses and camera do not change with the people.
     camera_rng, people_rng, hiding_rng, looks_rng, scenery_rng, light_rng, more_rng = rng.spawn(7)
     clock, style = Clock.of(settings), style_of(settings)
     camera = _camera(camera_rng, clock)
@@ -203,7 +203,7 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     return Scene(
         camera=camera,
         ground=_ground(scenery_rng, style),
-        sky=sky_look(light_rng, style),
+        sky=sky_appearance(light_rng, style),
         surroundings=_surroundings(scenery_rng, style),
         actors=(
             *actors,
@@ -218,7 +218,7 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
 def _camera(rng: np.random.Generator, clock: Clock) -> CameraTrack:
     elevation = rng.uniform(2.2, 5.5)
     heading = np.zeros(clock.frames)
-    if rng.uniform() < 0.45:  # pans slowly to and fro
+    if rng.uniform() < 0.45:  # pans slowly left and right
         swing = np.sin(2 * np.pi * (clock.seconds / rng.uniform(6.0, 14.0) + rng.uniform()))
         heading = rng.uniform(0.03, 0.14) * swing
     return CameraTrack(
@@ -232,7 +232,7 @@ def _camera(rng: np.random.Generator, clock: Clock) -> CameraTrack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Square:
-    """Places people where the camera looks."""
+    """Place people in the view of the camera."""
 
     rng: np.random.Generator
     settings: WorldSettings
@@ -241,18 +241,18 @@ class _Square:
 
     @property
     def paces(self) -> Paces:
-        """How speeds change."""
+        """Changes of speed over time."""
         return style_of(self.settings).paces
 
     @property
     def nearest(self) -> float:
-        """Metres to where a standing person is seen whole."""
+        """Smallest distance in metres at which a standing person is entirely visible."""
         camera = self.view.camera
         down = float(camera.pitch[0]) + np.arctan(0.5 / camera.focal)
         return float(camera.elevation / np.tan(down)) + 0.6
 
     def people(self, wanted: int) -> list[Role]:
-        """Return some who come into view, in groups that walk or stand together."""
+        """Return people that come into view, in groups that walk or stand together."""
         clusters = [self._anywhere() for _ in range(int(self.rng.integers(2, 5)))]
         flow = self.rng.uniform(-0.5, 0.5) + np.pi / 2
         found: list[Role] = []
@@ -269,7 +269,7 @@ class _Square:
         return found
 
     def _anywhere(self) -> Floats:
-        # As many a square metre near as far, but for the farthest, who are too many.
+        # Constant density, except far away, where there would be too many.
         ahead = self.nearest + (24.0 - self.nearest) * self.rng.uniform() ** 0.8
         return np.array([self.rng.uniform(-0.9, 0.9) * self.view.reach * ahead, ahead])
 
@@ -285,7 +285,7 @@ class _Square:
             heading = rng.uniform(-np.pi, np.pi)
         frame = int(rng.integers(self.clock.frames))
         manner = rng.uniform()
-        if manner < 0.14:  # stands, and goes on later if ever
+        if manner < 0.14:  # stands, and perhaps walks later
             speeds = pace(rng, self.clock, rng.uniform(0.6, 1.4), paces)
             leave = rng.uniform(-0.2, 2.5) * self.clock.span
             speeds = speeds * np.clip((self.clock.seconds - leave) / 0.6, 0.0, 1.0)
@@ -299,7 +299,7 @@ class _Square:
         for number in range(1, size):
             step = number * max(rng.uniform(0.65, 1.1) * self.settings.spacing, 0.45)
             offset = step * beside + rng.normal(0.0, 0.15, size=2)
-            # Friends keep together, but not in step.
+            # Friends stay together, but do not walk in step.
             lag = 0.12 * np.sin(self.clock.seconds * rng.uniform(0.8, 2.0) + rng.uniform(0, 6))
             along = np.stack([np.sin(lead.heading), np.cos(lead.heading)], axis=1)
             position = lead.position + offset + lag[:, np.newaxis] * along
@@ -312,7 +312,7 @@ class _Square:
         return bool((self.view.touches(sight) & is_near).any())
 
     def cyclists(self) -> list[Role]:
-        """Up to two who ride across; they have no identity, as in MOTChallenge-STEP."""
+        """Return up to two cyclists that cross. They have no identity, as in MOTChallenge-STEP."""
         found = []
         for _ in range(int(self.rng.choice((0, 0, 1, 1, 2)))):
             speeds = pace(self.rng, self.clock, self.rng.uniform(2.0, 4.0), self.paces)
@@ -323,7 +323,7 @@ class _Square:
         return found
 
     def distant(self) -> list[Role]:
-        """People too far to be told apart: crowd."""
+        """Return people too far to be distinguished: crowd."""
         centre = np.array([self.rng.uniform(-20.0, 20.0), self.rng.uniform(37.0, 41.0)])
         found = []
         for _ in range(int(self.rng.integers(3, 10))):
@@ -346,7 +346,7 @@ def _ground(rng: np.random.Generator, style: Style) -> tuple[Ground, ...]:
 
 
 def _surroundings(rng: np.random.Generator, style: Style) -> tuple[Actor, ...]:
-    """Houses behind the square, with gaps, hedges before some of them."""
+    """Return houses behind the square, with gaps, and hedges in front of some."""
     found = []
     ahead, place = rng.uniform(44.0, 60.0), -62.0
     while place < 62.0:
@@ -384,7 +384,7 @@ def _trees(rng: np.random.Generator, style: Style) -> tuple[Actor, ...]:
 
 
 def _furniture(rng: np.random.Generator, style: Style, labels: str) -> list[Actor]:
-    """Lamps and signs, where the label space has their class, hedges and parked bicycles."""
+    """Return hedges and parked bicycles; lamps and signs if the label space has their class."""
     found = []
     for _ in range(int(rng.integers(3, 6))):
         body = hedge_body(rng, style, rng.uniform(2.0, 5.0))
@@ -401,7 +401,7 @@ def _furniture(rng: np.random.Generator, style: Style, labels: str) -> list[Acto
         first, turned = _somewhere(rng), rng.uniform(-np.pi, np.pi)
         beside = np.array([np.cos(turned), -np.sin(turned)])
         for number in range(int(rng.integers(1, 5))):
-            body = bicycle_body(rider_look(rng, style))
+            body = bicycle_body(rider_appearance(rng, style))
             found.append(standing("bicycle", body, first + 0.6 * number * beside, turned))
     return found
 

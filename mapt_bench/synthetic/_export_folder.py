@@ -1,4 +1,4 @@
-"""Where a drawn sequence lies: written beside, moved when whole, believed only if it reads."""
+"""Place of an exported sequence: written to a temporary folder, moved when complete, verified."""
 
 import fcntl
 import filecmp
@@ -30,18 +30,18 @@ SIDE_CAR = "known.jsonl"
 
 _UNFINISHED = ".unfinished"
 _REPLACED = "replaced"
-_MOST_TRIES = 10  # to put a part in place while another process does the same
+_MOST_TRIES = 10  # to move a part while another process does the same
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one sequence lies.
+    """Place of one sequence.
 
     Attributes:
-        folder: Of all sequences.
+        folder: Folder of all sequences.
         split: For example ``"val"``.
-        info: Of the video.
-        flows: Folders of the flow that is written.
+        info: Description of the video.
+        flows: Folders of written flow.
     """
 
     folder: Path
@@ -51,11 +51,11 @@ class Place:
 
     @property
     def beside(self) -> Path:
-        """Where this process writes; no other, not even an orphan of an earlier call, has it."""
+        """Temporary folder of this process. No other process uses it."""
         return self.folder / _UNFINISHED / f"{self.info.name}@{platform.node()}-{os.getpid()}"
 
     def parts(self) -> Iterator[tuple[Path, Path]]:
-        """Yield each part: where it is written, and where it belongs; the side-car comes last."""
+        """Yield the temporary and the final path of each part. The side-car comes last."""
         for kind in (IMAGES_FOLDER, MAPS_FOLDER, *self.flows):
             yield self.beside / kind, self.folder / kind / self.split / self.info.name
         known = self.folder / ANNOTATIONS_FOLDER / self.split / f"{self.info.name}.jsonl"
@@ -63,15 +63,15 @@ class Place:
 
     @contextmanager
     def staged(self) -> Iterator[None]:
-        """Make empty folders to write into, and remove them when all is done.
+        """Make empty folders to write into, and remove them at the end.
 
-        Meanwhile they are locked. The lock ends with the process, however that ends.
+        They are locked in between. The lock ends with the process, even if it is killed.
         """
         self.beside.mkdir(parents=True, exist_ok=True)
         lock = os.open(self.beside, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _empty(self.beside)  # the name of a process that ended may come again
+            _empty(self.beside)  # an earlier process may have had the same id
             for part, _ in self.parts():
                 (part if part.name != SIDE_CAR else part.parent).mkdir(exist_ok=True)
             yield
@@ -80,10 +80,10 @@ class Place:
             os.close(lock)
 
     def finished(self) -> AnnotationsHeader | None:
-        """Return the header of the sequence if all of it is in its place, whole and readable.
+        """Return the header of the sequence if all of it is in place, complete and readable.
 
-        Maps and images are decoded and compared with the hashes of the side-car, which takes a
-        small part of the time of drawing them.
+        Maps and images are decoded and compared with the hashes of the side-car. This takes a small
+        part of the time of rendering.
         """
         *_, (_, side_car) = self.parts()
         if not side_car.exists():
@@ -91,7 +91,7 @@ class Place:
         try:
             header, _ = read_annotations(side_car)
             is_whole = header.frames == self.info.frame_count and self._reads_as(header)
-        except DataError:  # cut off or damaged: it is drawn again
+        except DataError:  # incomplete or damaged: it is generated again
             return None
         return header if is_whole else None
 
@@ -111,10 +111,10 @@ class Place:
         return found == (header.maps_sha256, header.images_sha256)
 
     def move(self) -> None:
-        """Move what was written to where it belongs, in place of leftovers.
+        """Move the written parts to their final paths, and replace leftovers.
 
-        The side-car goes away first and comes last, so that it never tells of maps that are not
-        there. What another process has put there meanwhile has the same bytes, and stays.
+        The side-car is removed first and written last, so that it never describes missing maps.
+        Parts that another process has moved there have the same bytes and stay.
         """
         *folders, (side_car, known) = self.parts()
         if known.is_file() and not filecmp.cmp(side_car, known, shallow=False):
@@ -130,7 +130,7 @@ class Place:
             if _is_same(part, goal):
                 return
             known.unlink(missing_ok=True)
-            # Renamed, not removed: at no time is there a half of a folder.
+            # Renamed, not removed, so that there is never half of a folder.
             aside = self.beside / _REPLACED / f"{part.name}-{attempt}"
             aside.parent.mkdir(exist_ok=True)
             try:
@@ -145,17 +145,17 @@ class Place:
 
 
 def flow_names(info: VideoInfo, kind: str) -> tuple[str, ...]:
-    """Return the frames that have a flow: it leads nowhere from the first, or from the last."""
+    """Return the frames with flow: all except the first for backward flow, or the last."""
     return info.frame_names[1:] if kind == BACKWARD_FLOW_FOLDER else info.frame_names[:-1]
 
 
 def sweep(folder: Path) -> None:
-    """Remove what processes left behind that live no more; those that live go on."""
+    """Remove temporary folders of processes that have ended."""
     unfinished = folder / _UNFINISHED
     if not unfinished.is_dir():
         return
     for left in unfinished.iterdir():
-        with suppress(OSError):  # locked, so somebody writes there; or gone already
+        with suppress(OSError):  # locked by a process that writes there, or removed already
             lock = os.open(left, os.O_RDONLY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

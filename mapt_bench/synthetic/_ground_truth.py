@@ -22,20 +22,20 @@ __all__ = [
 ]
 
 LEAST_PX = 6
-"""Objects of which fewer pixels are seen at 128 x 416 are void, as nobody would label them."""
+"""Visible pixels at 128 x 416 below which an object is void, because annotators skip it."""
 
 _PIXELS_OF_LEAST = 128 * 416
-_EDGED_SHARE = 0.3  # of the actors: annotators leave a thin seam of void around them
+_EDGED_SHARE = 0.3  # of the actors: annotators leave a thin void border around them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCodes:
-    """What the faces of a stage are called in panoptic maps.
+    """Panoptic codes of the faces of a stage.
 
     Attributes:
         codes: Panoptic code of each face, ``uint32``.
         void: Code of void.
-        is_edged: Of each face: whether void surrounds it.
+        is_edged: For each face, whether void surrounds it.
         least_px: Pixels below which an object is void.
     """
 
@@ -46,12 +46,12 @@ class FaceCodes:
 
 
 def code_faces(stage: Stage, labels: LabelSpace, seed: int) -> FaceCodes:
-    """Give every face its panoptic code.
+    """Assign a panoptic code to every face.
 
     Args:
         stage: The scene.
-        labels: Label space; must have every class of the scene.
-        seed: Decides which actors are surrounded by void.
+        labels: Label space with every class of the scene.
+        seed: Selects the actors that are surrounded by void.
 
     Raises:
         ConfigError: If the label space lacks a class.
@@ -83,8 +83,8 @@ def _code(style: FaceStyle, names: dict[str, int], labels: LabelSpace, stage: St
 def true_codes(surfaces: Surfaces, faces: FaceCodes) -> NDArray[np.uint32]:
     """Return the panoptic codes of a frame, ``uint32`` of shape ``(height, width)``.
 
-    Slivers of objects are void, and so is the seam around some actors: the pixels of others that
-    touch them from the side or above, as far as those are not things.
+    Tiny objects are void, and so is the border around some actors: the stuff pixels that touch them
+    from the side or above.
     """
     codes = faces.codes[surfaces.face]
     identities = np.uint32((1 << ID_BITS) - 1)
@@ -122,7 +122,7 @@ def annotated_objects(
 
 
 def _own_code(cast: Cast, stage: Stage, faces: FaceCodes) -> int | None:
-    """Return the code of an actor that carries an identity."""
+    """Return the code of an actor with an identity."""
     for number in cast.faces:
         code = int(faces.codes[number])
         if stage.styles[number].has_identity and code & ((1 << ID_BITS) - 1):
@@ -157,12 +157,12 @@ _LEAST_RATIO = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
-    """How far the points that a frame shows are away in another frame.
+    """Motion of the visible points of a frame to another frame.
 
     Attributes:
         flow: Pixels to the right and down, ``(height, width, 2)``; 0 for points behind the camera.
-        ratio: Distance from the camera in the other frame over that in this one,
-            ``(height, width)``; not positive behind the camera.
+        ratio: Distance from the camera in the other frame divided by that in this one, ``(height,
+            width)``; not positive behind the camera.
     """
 
     flow: NDArray[np.float32]
@@ -170,13 +170,13 @@ class Motion:
 
 
 def face_motion(stage: Stage, surfaces: Surfaces, time: int, other: int) -> Motion:
-    """Return how far the point that each pixel shows is away in another frame.
+    """Return the motion of the point at each pixel to another frame.
 
     Args:
         stage: The scene.
-        surfaces: What the frame shows.
-        time: Number of the frame.
-        other: Number of the other frame.
+        surfaces: Surfaces of the frame.
+        time: Index of the frame.
+        other: Index of the other frame.
     """
     height, width = surfaces.face.shape
     moved = stage.maps[other] @ surfaces.inverse.reshape(-1, 3, 3).astype(np.float64)
@@ -195,15 +195,15 @@ def exact_flow(
     codes: tuple[NDArray[np.uint32], NDArray[np.uint32]],
     void_code: int,
 ) -> FlowField:
-    """Return the flow from one frame to another, and where it is valid.
+    """Return the flow from one frame to another, with its valid pixels.
 
     A pixel is valid if its point lies inside the other frame, and the pixel there shows the same
     face, or the same segment at the same distance (the next face of the same rounded shape), and
     neither of the two is void.
 
     Args:
-        motion: From the frame to the other.
-        surfaces: Of the frame, and of the other.
+        motion: Motion from the frame to the other.
+        surfaces: Surfaces of the frame, and of the other.
         codes: Panoptic codes of both, ``uint32`` of shape ``(height, width)``.
         void_code: Code of void pixels.
     """
@@ -216,7 +216,7 @@ def exact_flow(
     at = np.where(inside, y * width + x, 0).astype(np.intp)
     same_face = np.take(there.face, at) == here.face
     same_code = np.take(codes[1], at) == codes[0]
-    with np.errstate(invalid="ignore"):  # the sky is infinitely far in both
+    with np.errstate(invalid="ignore"):  # the sky is infinitely far away in both
         expected = here.distance * ratio
         apart = np.abs(np.take(there.distance, at) - expected)
         near = apart < _DEPTH_SLACK_M + _DEPTH_TOLERANCE * expected

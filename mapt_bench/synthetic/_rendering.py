@@ -1,4 +1,4 @@
-"""From surfaces to an image, fast: light and colours are worked out face by face, not by pixel."""
+"""Render an image from surfaces. Light and colours are computed per face, not per pixel."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,34 +20,34 @@ _Floats = NDArray[np.float32]
 _Image = NDArray[np.uint8]
 
 _LUMA: Final = (0.299, 0.587, 0.114)
-_FACING_UP: Final = 0.25  # how much of the sun falls on what has no heading
-_METERED: Final = 0.3  # how much of the contrast a camera exposes for
-_SHOULDER: Final = 190.0  # grey levels above which light is compressed, so that white keeps detail
+_FACING_UP: Final = 0.25  # share of sunlight on faces without a heading
+_METERED: Final = 0.3  # share of the contrast that the exposure compensates
+_SHOULDER: Final = 190.0  # grey levels above which light is compressed, to keep detail in white
 _WHITE: Final = 255.0
-_BLUR_STEPS: Final = (-0.4, 0.4)  # of the way that a pixel moves, besides where it is
+_BLUR_STEPS: Final = (-0.4, 0.4)  # of the motion of a pixel, besides its position
 _LEAST_BLUR_PX: Final = 0.8
 _ROWS_OF_SOFTNESS: Final = 128
 _NOISE_SPARE: Final = 128  # pixels by which the stored noise is larger than a frame
-_CLOUD_TILES: Final = 0.3  # of the texture, to one height of the clouds
+_CLOUD_TILES: Final = 0.3  # of the texture, per height of the clouds
 _MANTISSA_BITS: Final = 23
-_EXPONENT_BIAS: Final = 126.957  # 127, less what makes the linear mantissa right on average
+_EXPONENT_BIAS: Final = 126.957  # 127, minus the mean error of the linear mantissa
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rendering:
-    """What all frames of a stage share: the appearance of all faces, as tables.
+    """Appearance of all faces of a stage as tables, shared by all frames.
 
     Attributes:
         stage: The scene.
-        textures: Of its paints.
+        textures: Textures of its paints.
         base: RGB of each face where its texture is 0, under its light: ``(faces, 3)``.
-        span: From there to where the texture is 255, per step: ``(faces, 3)``.
-        texture: Place of the texture of each face, ``int32``.
-        rate: Texels a coordinate unit, along and across, ``(faces, 2)``.
-        start: Texels, ``(faces, 2)``.
+        span: Change of RGB per step of the texture: ``(faces, 3)``.
+        texture: Index of the texture of each face, ``int32``.
+        rate: Texels per coordinate unit, along and across, ``(faces, 2)``.
+        start: First texel, along and across, ``(faces, 2)``.
         detail: Level of detail at one metre, ``(faces,)``.
-        steepness: Levels that it grows by when the distance doubles, ``(faces,)``.
-        is_ground: ``(faces,)``.
+        steepness: Increase of the level when the distance doubles, ``(faces,)``.
+        is_ground: Whether each face is ground, ``(faces,)``.
         zenith: RGB of the sky overhead.
         horizon: RGB at the horizon.
         cloud: RGB of clouds.
@@ -69,7 +69,7 @@ class Rendering:
 
 
 def prepare_rendering(stage: Stage, textures: TextureSet) -> Rendering:
-    """Work out the appearance of all faces of a stage under its light."""
+    """Compute the appearance of all faces of a stage under its light."""
     styles, light, sky = stage.styles, stage.scene.light, stage.scene.sky
     paints = [style.paint for style in styles]
     normals = np.array([np.nan if each.normal is None else each.normal for each in styles])
@@ -104,8 +104,8 @@ def _lit(colors: NDArray[np.float64], light: Light, shine: NDArray[np.float64]) 
 
     Args:
         colors: RGB, ``(n, 3)``.
-        light: Its colour, and how the camera answers.
-        shine: How much light falls on each, ``(n,)``.
+        light: Light of the scene and response of the camera.
+        shine: Amount of light on each, ``(n,)``.
     """
     shown = _WHITE * (colors / _WHITE) ** light.gamma
     grey = shown @ np.array(_LUMA)
@@ -127,10 +127,10 @@ def render_image(
 
     Args:
         rendering: From :func:`prepare_rendering`.
-        surfaces: What the frame shows.
-        time: Its number.
-        motion: How far each pixel moves from one frame to the next, ``(height, width, 2)``.
-        generator: Chooses the noise of the sensor.
+        surfaces: Surfaces of the frame.
+        time: Index of the frame.
+        motion: Motion of each pixel from one frame to the next, ``(height, width, 2)``.
+        generator: Random generator of the sensor noise.
 
     Returns:
         RGB, ``uint8`` of shape ``(height, width, 3)``.
@@ -151,7 +151,7 @@ def render_image(
 
 
 def _colored(rendering: Rendering, surfaces: Surfaces) -> _Floats:
-    """Return the colours of all pixels by plane, ``(3, pixels)``, without shadows and haze."""
+    """Return the colours of all pixels per channel, ``(3, pixels)``, without shadows and haze."""
     value = _texture_values(rendering, surfaces)
     runs = surfaces.runs
     planes = np.empty((3, value.size), dtype=np.float32)
@@ -172,7 +172,7 @@ def _texture_values(rendering: Rendering, surfaces: Surfaces) -> NDArray[np.uint
     ]
     rows = apply_maps(np.concatenate(maps, axis=1), surfaces)
     distance = 1 / np.maximum(surfaces.nearness, np.float32(1e-6))
-    limit = np.float32(1 << 24)  # at the rim of a panel seen from its edge
+    limit = np.float32(1 << 24)  # at the border of a panel seen edge-on
     along, across = (
         np.clip(np.floor(row * distance), -limit, limit).astype(np.int32) & ((1 << bits) - 1)
         for row in rows
@@ -196,7 +196,7 @@ def _shade_ground(planes: _Floats, rendering: Rendering, surfaces: Surfaces) -> 
     if not surfaces.shadow.any():
         return
     shadow = surfaces.shadow.astype(np.float32)
-    blur = 0.8 if light.sun_height is not None else 3.0  # without a sun, shadows have no edge
+    blur = 0.8 if light.sun_height is not None else 3.0  # without a sun, shadows have soft edges
     shadow = np.asarray(cv2.blur(shadow, (1 + 2 * round(blur),) * 2))
     shadow *= np.float32(light.shadow - 1)
     shadow = shadow.ravel() * surfaces.runs.look_up(rendering.is_ground.astype(np.float32))
@@ -208,7 +208,7 @@ def _fade(planes: _Floats, rendering: Rendering, surfaces: Surfaces) -> None:
     haze = rendering.stage.scene.light.haze
     if np.isinf(haze):
         return
-    # Half is left at the haze's distance, as with an exponential, but without its cost.
+    # Half is left at the distance of the haze, as with an exponential, at less cost.
     left = np.maximum(surfaces.nearness, np.float32(1e-6)) * np.float32(haze)
     left /= left + 1
     for plane, horizon in zip(planes, rendering.horizon, strict=True):
@@ -241,7 +241,7 @@ def _paint_sky(planes: _Floats, rendering: Rendering, surfaces: Surfaces) -> Non
 
 
 def _clouds(rendering: Rendering, x: _Floats, z: _Floats, y: _Floats) -> _Floats:
-    """Return how thick the clouds are, 0..1; they lie on a plane above the camera."""
+    """Return the density of the clouds, 0..1, on a plane above the camera."""
     textures = rendering.textures
     side = 1 << textures.bits
     scale = _CLOUD_TILES * side / np.maximum(y, 0.02)
@@ -251,7 +251,7 @@ def _clouds(rendering: Rendering, x: _Floats, z: _Floats, y: _Floats) -> _Floats
 
 
 def _blurred(image: _Image, path: _Floats) -> _Image:
-    """Average the image along the way of each pixel, from half of it before to half after."""
+    """Average the image along the motion of each pixel, half before and half after."""
     if np.abs(path).max() < _LEAST_BLUR_PX:
         return image
     height, width = image.shape[:2]
@@ -270,7 +270,7 @@ def _blurred(image: _Image, path: _Floats) -> _Image:
 def _recorded(
     image: _Image, light: Light, exposure: float, generator: np.random.Generator
 ) -> _Image:
-    """Add exposure, vignette and the noise of the sensor."""
+    """Apply exposure and vignette, and add sensor noise."""
     height, width = image.shape[:2]
     level = image.astype(np.float32)
     if light.vignette > 0:

@@ -1,4 +1,4 @@
-"""From surfaces to an image: textures, light, shadows, haze, motion blur, noise."""
+"""Render an image from surfaces, for version 1 of the suites."""
 
 from dataclasses import dataclass
 
@@ -24,16 +24,16 @@ _Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Palette:
-    """The looks of all faces of a stage, as tables.
+    """Appearance of all faces of a stage as tables.
 
     Attributes:
-        base: RGB, ``(faces, 3)``, light already on it.
+        base: RGB under the light, ``(faces, 3)``.
         span: From base to accent, ``(faces, 3)``.
         texture: Position in the atlas, ``(faces,)``.
-        rate: Texels a coordinate unit, along and across, ``(faces, 2)``.
-        start: Texels, ``(faces, 2)``.
-        detail: Texels a pixel at a distance of one metre, as a power of two: ``(faces,)``.
-        is_ground: ``(faces,)``.
+        rate: Texels per coordinate unit, along and across, ``(faces, 2)``.
+        start: First texel, along and across, ``(faces, 2)``.
+        detail: Base-2 logarithm of the texels per pixel at one metre: ``(faces,)``.
+        is_ground: Whether each face is ground, ``(faces,)``.
     """
 
     base: _Floats
@@ -46,7 +46,7 @@ class Palette:
 
 
 def mix_palette(stage: Stage) -> Palette:
-    """Work out the looks of all faces under the scene's light."""
+    """Compute the appearance of all faces under the light of the scene."""
     styles, light = stage.styles, stage.scene.light
     paints = [style.paint for style in styles]
     base = np.array([paint.base for paint in paints], dtype=np.float64)
@@ -85,10 +85,10 @@ def shade_image(
     Args:
         stage: The scene.
         palette: From :func:`mix_palette`.
-        surfaces: What the frame shows.
-        time: Its number.
-        motion: How far each pixel moves from one frame to the next, ``(height, width, 2)``.
-        noise: Of the sensor.
+        surfaces: Surfaces of the frame.
+        time: Index of the frame.
+        motion: Motion of each pixel from one frame to the next, ``(height, width, 2)``.
+        noise: Random generator of the sensor noise.
 
     Returns:
         RGB, ``uint8`` of shape ``(height, width, 3)``.
@@ -124,8 +124,8 @@ def _textured(palette: Palette, surfaces: Surfaces) -> _Floats:
     textures = atlas()
     level = np.clip(np.rint(level), 0, len(textures) - 1).astype(np.int32)
     place = level * np.int32(textures.shape[1]) + np.take(palette.texture, face)
-    for texels in (across, along):  # as texture rows and columns run
-        held = np.clip(texels, 0, 2 * _WHOLE)  # at the rim of a panel seen from its edge
+    for texels in (across, along):  # texture rows, then columns
+        held = np.clip(texels, 0, 2 * _WHOLE)  # at the border of a panel seen edge-on
         place = place * TEXTURE_SIDE + held.astype(np.int32) % TEXTURE_SIDE
     value = np.take(textures, place)
     color: _Floats = np.take(palette.span, face, axis=0) * value[:, None]
@@ -160,7 +160,7 @@ def _paint_sky(color: _Floats, stage: Stage, surfaces: Surfaces, time: int) -> N
 
 
 def _blurred(image: _Floats, path: _Floats) -> _Floats:
-    """Average the image along the way of each pixel, from half of it before to half after."""
+    """Average the image along the motion of each pixel, half before and half after."""
     height, width = image.shape[:2]
     x = np.arange(width, dtype=np.float32)[None, :]
     y = np.arange(height, dtype=np.float32)[:, None]

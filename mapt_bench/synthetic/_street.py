@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.synthetic._traffic import Traffic, add_distant, fill, stages
-from mapt_bench.synthetic.appearances import TruckLook, truck_look
+from mapt_bench.synthetic.appearances import TruckAppearance, truck_appearance
 from mapt_bench.synthetic.casting import Role, RoleKind, cast_roles
 from mapt_bench.synthetic.paths import Clock, Path, drive
 from mapt_bench.synthetic.planned_occlusions import Candidates, find_encounter
@@ -17,7 +17,7 @@ from mapt_bench.synthetic.scenery import Scenery
 from mapt_bench.synthetic.street_layout import Lane, draw_recording
 from mapt_bench.synthetic.style_sampling import style_of
 from mapt_bench.synthetic.styles import Manner, draw_light
-from mapt_bench.synthetic.surroundings import sky_look
+from mapt_bench.synthetic.surroundings import sky_appearance
 from mapt_bench.synthetic.world_settings import WorldSettings, even_count
 
 __all__ = ["hide_behind_trucks", "street_scene"]
@@ -31,12 +31,12 @@ _HIDDEN_HALF = {"car": (0.95, 2.45), "person": (0.18, 0.18)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Way:
-    """A lane and how something moves along it, wherever it starts.
+    """A lane, and a motion along it from several starts.
 
     Attributes:
-        lane: Which.
-        moved: Metres along it since the first frame, ``(frames,)``; against it where negative.
-        starts: Metres along it where it may be in the first frame.
+        lane: The lane.
+        moved: Metres along the lane since the first frame, ``(frames,)``; negative is against it.
+        starts: Possible positions along the lane in the first frame, in metres.
     """
 
     lane: Lane
@@ -59,11 +59,11 @@ class _Way:
 
 
 def hide_behind_trucks(traffic: Traffic, wanted: int) -> None:
-    """Add trucks, and things that each hides whole for ``settings.gap`` frames.
+    """Add trucks, and things that each truck hides completely for ``settings.gap`` frames.
 
     Args:
-        traffic: Where they are added; lanes that they take are reserved.
-        wanted: How many things should vanish, if ways are found for so many.
+        traffic: Receives them. Their lanes are reserved.
+        wanted: Number of things to hide. Fewer are hidden if no more paths are found.
     """
     rng = traffic.rng
     acts = _ACTS[traffic.recording.manner]
@@ -71,7 +71,7 @@ def hide_behind_trucks(traffic: Traffic, wanted: int) -> None:
     for _ in range(_TRIES):
         if hidden >= wanted:
             return
-        look = truck_look(rng, style_of(traffic.settings))
+        look = truck_appearance(rng, style_of(traffic.settings))
         act = acts[int(rng.integers(len(acts)))](traffic)
         if act is not None:
             hidden += _play(traffic, look, *act, most=wanted - hidden)
@@ -79,17 +79,17 @@ def hide_behind_trucks(traffic: Traffic, wanted: int) -> None:
 
 def _play(
     traffic: Traffic,
-    look: TruckLook,
+    look: TruckAppearance,
     truck: _Way,
     targets: list[tuple[RoleKind, _Way]],
     *,
     most: int,
 ) -> int:
-    """Find starts for a truck and the first target; other targets then follow that truck."""
+    """Find starts for a truck and its first target. Further targets use the same truck."""
     path: Path | None = None
     found = 0
     for kind, way in targets[:most]:
-        # Mirrors and load reach no further than this in all heights that matter.
+        # The body is at least this large at all relevant heights.
         half = (look.width / 2 - 0.05, look.length / 2 - 0.25)
         if path is None:
             occluders = truck.candidates(half)
@@ -117,7 +117,7 @@ def _play(
 
 
 def _around(traffic: Traffic, lane: Lane, low: float, high: float, step: float) -> Floats:
-    """Places along a lane, counted from the camera's first place or from the junction."""
+    """Return positions along a lane, relative to the camera's first position or the junction."""
     middle = traffic.start if lane.route is traffic.layout.main.route else lane.middle
     return middle + np.arange(low, high, step) + traffic.rng.uniform(0.0, step)
 
@@ -131,7 +131,7 @@ _Act = tuple[_Way, list[tuple[RoleKind, _Way]]] | None
 
 
 def _parked_truck(traffic: Traffic) -> _Act:
-    """People on a sidewalk, seen past a truck at the kerb."""
+    """Return a truck at the kerb, and people on the sidewalk behind it."""
     side, main = traffic.side(), traffic.layout.main
     lane = main.parked(side)
     if lane.name in traffic.taken:
@@ -144,7 +144,7 @@ def _parked_truck(traffic: Traffic) -> _Act:
 
 
 def _truck_passes(traffic: Traffic) -> _Act:
-    """A truck comes towards the camera, between it and who is on the left."""
+    """Return an oncoming truck that passes in front of targets on the left."""
     main = traffic.layout.main
     lane = main.lane(main.lanes - 1, back=True)
     if lane.name in traffic.taken or traffic.recording.manner in ("wait", "turn"):
@@ -158,14 +158,14 @@ def _truck_passes(traffic: Traffic) -> _Act:
         still = np.zeros(traffic.clock.frames)
         places = _around(traffic, parked, later + 8.0, later + 45.0, 1.0)
         targets.append(("car", _Way(parked, still, places)))
-    if not targets or traffic.recording.manner != "cruise":  # who drives fast passes few people
+    if not targets or traffic.recording.manner != "cruise":  # few people at high speed
         walk = main.walk(-1, traffic.rng.uniform(0.2, 0.9))
         targets.append(_walker(traffic, walk, later + 6.0, later + 42.0))
     return truck, targets
 
 
 def _truck_ahead(traffic: Traffic) -> _Act:
-    """A truck ahead of the camera, and who comes towards it or crosses."""
+    """Return a truck ahead of the camera, and targets that come towards it or cross."""
     main = traffic.layout.main
     if "ahead" in traffic.taken or traffic.recording.manner == "turn":
         return None
@@ -192,7 +192,7 @@ def _truck_ahead(traffic: Traffic) -> _Act:
 
 
 def _crossing_truck(traffic: Traffic) -> _Act:
-    """A truck on the crossing road, before cars and people on its far side."""
+    """Return a truck on the crossing road, in front of cars and people on its far side."""
     cross = traffic.layout.cross
     if cross is None:
         return None
@@ -224,12 +224,12 @@ _ACTS: dict[Manner, _Acts] = {
 }
 
 
-_OBJECTS = (2, 4, 5, 6, 6, 7, 8, 9, 11, 15)  # tracked things of a video, each as often
+_OBJECTS = (2, 4, 5, 6, 6, 7, 8, 9, 11, 15)  # tracked things of a video, each equally often
 
 
 def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
-    """Draw a street and everything on it."""
-    # Dice of their own: light, houses and the way of the camera do not change with the traffic.
+    """Generate a street and everything on it."""
+    # Separate generators: light, houses and camera do not change with the traffic.
     camera_rng, traffic_rng, looks_rng, scenery_rng, light_rng = rng.spawn(5)
     clock, style = Clock.of(settings), style_of(settings)
     recording = draw_recording(camera_rng, settings, clock)
@@ -251,11 +251,11 @@ def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     scenery = Scenery(scenery_rng, style, recording)
     ground = scenery.ground()
     scenery.build()
-    is_hiding = recording.layout.cross is not None  # houses hide who comes on the other road
+    is_hiding = recording.layout.cross is not None  # houses hide traffic on the other road
     return Scene(
         camera=recording.camera,
         ground=ground,
-        sky=sky_look(light_rng, style),
+        sky=sky_appearance(light_rng, style),
         surroundings=() if is_hiding else tuple(scenery.houses),
         actors=(
             *cast_roles(looks_rng, traffic.roles, settings),

@@ -33,20 +33,20 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 _FARTHEST: dict[RoleKind, float] = {"car": 56.0, "truck": 70.0, "person": 33.0, "rider": 40.0}
-"""Metres within which things have identities; beyond, they are a handful of pixels."""
+"""Metres within which things have identities. Beyond, they have only a few pixels."""
 
-_SOON = 20.0  # metres that a camera goes while it looks at much the same things
+_SOON = 20.0  # metres over which the camera sees about the same things
 
 
 class Traffic:
-    """A street that fills with things, group by group.
+    """The things on a street. They are added group by group.
 
     Args:
-        rng: Source of all choices.
-        settings: Of the video.
-        clock: When its frames are taken.
+        rng: Random generator.
+        settings: Settings of the video.
+        clock: Times of the frames.
         recording: The recording car.
-        view: What its camera sees.
+        view: View of its camera.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Traffic:
 
     @property
     def tracked(self) -> int:
-        """Things with an identity so far."""
+        """Number of things with an identity so far."""
         return sum(role.is_tracked for role in self.roles)
 
     def add(self, roles: Iterable[Role], most: int) -> None:
-        """Keep those of a group that come into view, and at most some number of things."""
+        """Keep the members of a group that come into view, up to a number of things."""
         for role in roles:
             if (role.is_tracked and most <= 0) or not self.is_seen(role):
                 continue
@@ -78,13 +78,13 @@ class Traffic:
             most -= role.is_tracked
 
     def is_seen(self, role: Role) -> bool:
-        """Whether a role comes into view at a distance where it can be told from others."""
+        """Whether a role comes into view, close enough to be distinguished."""
         sight = self.view.sight(role.path.position, role.path.heading, HALF_SIZES[role.kind])
         near = sight.ahead < _FARTHEST[role.kind]
         return bool((self.view.touches(sight) & near).any())
 
     def take(self, lane: Lane) -> bool:
-        """Reserve a lane; false if it is taken."""
+        """Reserve a lane. Return false if it is taken."""
         if lane.name in self.taken:
             return False
         self.taken.add(lane.name)
@@ -92,17 +92,17 @@ class Traffic:
 
     @property
     def start(self) -> float:
-        """Metres along the main road where the camera is at first."""
+        """First position of the camera along the main road, in metres."""
         return float(self.recording.along[0])
 
     @property
     def excess(self) -> float:
-        """Metres that the camera goes beyond what it looks at from its first place."""
+        """Metres that the camera travels beyond the first view."""
         along = self.recording.along
         return max(float(along[-1] - along[0]) - _SOON, 0.0)
 
     def somewhere(self) -> float:
-        """Choose one of the camera's places: the first, or a later one if it goes far."""
+        """Choose a position of the camera: the first, or a later one if it travels far."""
         return self.start + self.rng.uniform() * self.excess
 
     def strip(self) -> Strip:
@@ -116,13 +116,13 @@ class Traffic:
         return int(self.rng.choice((-1, 1)))
 
     def spaced(self, count: int, least: float, low: float, high: float) -> Floats:
-        """Return places in a row, from 0: the least distance and some more, scaled by spacing."""
+        """Return positions in a row, from 0, at random distances that scale with the spacing."""
         gaps = least + self.rng.uniform(low, high, size=count - 1)
         gaps = np.maximum(gaps * self.settings.spacing, least)
         return np.concatenate([[0.0], np.cumsum(gaps)])
 
     def near(self, strip: Strip, low: float, high: float) -> float:
-        """Choose a place along a road that the camera will look at."""
+        """Choose positions along a road that the camera will see."""
         if strip is self.layout.cross:
             offset = self.layout.main.half_width + self.rng.uniform(1.0, 22.0)
             return strip.middle + self.side() * offset
@@ -130,28 +130,28 @@ class Traffic:
 
     @property
     def walked(self) -> tuple[float, float]:
-        """Metres before the camera's first place between which people are on the sidewalk."""
+        """Range in metres ahead of the camera's first position in which people are on sidewalks."""
         return (18.0, 42.0) if self.recording.manner == "cruise" else (6.0, 26.0)
 
     def pace(self, cruise: float, *, stop: float = 0.0) -> Floats:
-        """Draw speeds around a mean, m/s in each frame."""
+        """Sample speeds around a mean, in m/s for each frame."""
         return pace(self.rng, self.clock, cruise, self.paces, stop=stop)
 
     def moved(self, cruise: float, *, stop: float = 0.0) -> Floats:
-        """Draw metres since the first frame, at speeds around a mean in m/s."""
+        """Sample the distance since the first frame, at speeds around a mean in m/s."""
         return travelled(self.pace(cruise, stop=stop), self.clock)
 
     def still(self, lane: Lane, place: float) -> Path:
-        """Stand at a place along a lane."""
+        """Stand still at a position along a lane."""
         along = np.full(self.clock.frames, place)
         return drive(lane.route, along, lane.beside, back=lane.back)
 
 
-_BUMPER = 4.7  # metres from the middle of a car to that of the next, nearly touching
+_BUMPER = 4.7  # metres between the middles of two cars that nearly touch
 
 
 def parked_row(traffic: Traffic) -> list[Role]:
-    """Cars at the kerb, now and then with a gap or a truck among them."""
+    """Return cars parked at the kerb, with a few gaps and trucks."""
     strip, side = traffic.strip(), traffic.side()
     lane = strip.parked(side)
     if strip.parking == 0 or not traffic.take(lane):
@@ -173,7 +173,7 @@ def parked_row(traffic: Traffic) -> list[Role]:
 
 
 def ahead(traffic: Traffic) -> list[Role]:
-    """Cars that go before the camera, on its way."""
+    """Return cars ahead of the camera on its route."""
     if "ahead" in traffic.taken:
         return []
     traffic.taken.add("ahead")
@@ -191,7 +191,7 @@ def ahead(traffic: Traffic) -> list[Role]:
 
 
 def oncoming(traffic: Traffic) -> list[Role]:
-    """A column that comes towards the camera; it waits where there is a light."""
+    """Return a column of oncoming cars; they wait at a junction with a light."""
     main, cross = traffic.layout.main, traffic.layout.cross
     lane = main.lane(int(traffic.rng.integers(main.lanes)), back=True)
     if not traffic.take(lane):
@@ -206,7 +206,7 @@ def oncoming(traffic: Traffic) -> list[Role]:
 
 
 def overtaking(traffic: Traffic) -> list[Role]:
-    """A column beside the camera in the same direction."""
+    """Return a column beside the camera in the same direction."""
     main = traffic.layout.main
     lane = main.lane(0, back=False)
     if main.lanes < 2 or not traffic.take(lane):
@@ -224,7 +224,7 @@ def overtaking(traffic: Traffic) -> list[Role]:
 
 
 def crossing_cars(traffic: Traffic) -> list[Role]:
-    """A column on the crossing road: it flows while the camera waits, and else stands."""
+    """Return a column on the crossing road; it moves while the camera waits."""
     cross = traffic.layout.cross
     if cross is None:
         return []
@@ -242,7 +242,7 @@ def crossing_cars(traffic: Traffic) -> list[Role]:
 
 
 def _column(traffic: Traffic, lane: Lane, first: float, count: int, speed: float) -> list[Role]:
-    """Cars that follow each other, each doing a little later what the one before it did."""
+    """Return cars in a column, each with the delayed motion of the car ahead."""
     lag = max(1, round(0.5 / traffic.clock.step))
     longer = Clock(traffic.clock.frames + lag * count, traffic.clock.step)
     moved = travelled(pace(traffic.rng, longer, speed, traffic.paces, stop=0.1), longer)
@@ -257,7 +257,7 @@ def _column(traffic: Traffic, lane: Lane, first: float, count: int, speed: float
 
 
 def walkers(traffic: Traffic) -> list[Role]:
-    """One to four who walk the same way along a sidewalk."""
+    """Return one to four people that walk together along a sidewalk."""
     strip, side = traffic.strip(), traffic.side()
     count = int(traffic.rng.choice((1, 2, 2, 3, 4)))
     first, way = traffic.near(strip, *traffic.walked), traffic.side()
@@ -274,7 +274,7 @@ def walkers(traffic: Traffic) -> list[Role]:
 
 
 def crossers(traffic: Traffic) -> list[Role]:
-    """One to four who cross the main road before the camera."""
+    """Return one to four people that cross the main road ahead of the camera."""
     main, cross = traffic.layout.main, traffic.layout.cross
     last = float(traffic.recording.along[-1])
     where = last + traffic.rng.uniform(7.0, 18.0)
@@ -301,7 +301,7 @@ def crossers(traffic: Traffic) -> list[Role]:
 
 
 def waiters(traffic: Traffic) -> list[Role]:
-    """One to four who stand at the kerb, or talk."""
+    """Return one to four people that stand at the kerb, or talk."""
     strip, side = traffic.strip(), traffic.side()
     first = traffic.near(strip, *traffic.walked)
     roles = []
@@ -315,7 +315,7 @@ def waiters(traffic: Traffic) -> list[Role]:
 
 
 def cyclists(traffic: Traffic) -> list[Role]:
-    """One or two who ride along the kerb; they have no identity, as in KITTI-STEP."""
+    """Return one or two cyclists along the kerb. They have no identity, as in KITTI-STEP."""
     strip, back = traffic.strip(), bool(traffic.rng.uniform() < 0.5)
     beside = strip.half_road - strip.parking - 0.5
     lane = Lane(strip.route, -beside if back else beside, back, strip.middle, "")
@@ -329,7 +329,7 @@ def cyclists(traffic: Traffic) -> list[Role]:
     ]
 
 
-_VIEW = 32.0  # metres after which a camera looks at other things
+_VIEW = 32.0  # metres after which the camera sees other things
 
 _MOST_GROUPS = 60
 
@@ -383,12 +383,12 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
 
 
 def stages(traffic: Traffic) -> float:
-    """Return how many views of its way the camera passes through: 1 unless it goes far."""
+    """Return the number of different views along the route, 1 or more."""
     return 1.0 + traffic.excess / _VIEW
 
 
 def fill(traffic: Traffic, wanted: int) -> None:
-    """Add groups of things until as many as wanted are in view at some time."""
+    """Add groups of things until the wanted number comes into view."""
     groups = _GROUPS[traffic.recording.manner]
     makes, weights = list(groups), np.array(list(groups.values()))
     weights[makes.index(cyclists)] *= style_of(traffic.settings).cyclists
@@ -401,7 +401,7 @@ def fill(traffic: Traffic, wanted: int) -> None:
 
 
 def add_distant(traffic: Traffic) -> None:
-    """Add cars and people too far to be told apart: crowd."""
+    """Add cars and people too far to be distinguished: crowd."""
     where = float(traffic.recording.along.max()) + traffic.rng.uniform(72.0, 90.0)
     main = traffic.layout.main
     for _ in range(int(traffic.rng.integers(3, 8))):

@@ -1,7 +1,8 @@
-"""Cars, and the vans and lorries they are hidden by.
+"""Bodies of cars, vans and lorries.
 
-All face ahead (z). The body below the windows is drawn first (layer 0), the cabin over it (1), then
-what lies on either (2): a camera above the windows' lower edge sees them in that order.
+All face ahead (z). The body below the windows is drawn first (layer 0), then the cabin (1), then
+windows, lights and wheels (2). A camera above the lower edge of the windows sees them in this
+order.
 """
 
 from dataclasses import replace
@@ -10,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.appearances import CarLook, TruckLook
+from mapt_bench.synthetic.appearances import CarAppearance, TruckAppearance
 from mapt_bench.synthetic.shapes import Body, Paint, Panel, box, disc, patch, prism
 from mapt_bench.synthetic.style_tables import CarShape, mixed
 
@@ -21,14 +22,14 @@ Corners = NDArray[np.float64]
 _SKY_GLEAM = (208, 216, 226)
 
 _SILL = 0.16
-"""Metres between the ground and the lowest part of a body."""
+"""Height of the lowest part of a body above the ground, in metres."""
 
 _TUMBLE = 0.34
-"""How much a cabin leans in on either side, metres a metre of height."""
+"""Inward slope of a cabin on each side, in metres per metre of height."""
 
 
-def car_body(look: CarLook) -> Body:
-    """Return a car of about 25 panels, of which half face a camera."""
+def car_body(look: CarAppearance) -> Body:
+    """Return a car of about 25 panels. About half of them face a camera."""
     shape = look.shape
     front, half = shape.length / 2, shape.width / 2
     panels = _lower(look)
@@ -51,13 +52,13 @@ def _upright(paint: Paint) -> Paint:
 
 
 def _skyward(paint: Paint) -> Paint:
-    """Return a paint as it looks from the side where it mirrors the sky."""
+    """Return a paint that reflects the sky."""
     lit = mixed(paint.base, _SKY_GLEAM, 0.16)
     return Paint(lit, lit)
 
 
 def _spread(paint: Paint, corners: Corners) -> Paint:
-    """Return a paint of which one tile covers a panel whole, from its first edge."""
+    """Return a paint whose tile covers a whole panel, from its first edge."""
     along = corners[1] - corners[0]
     length = float(np.linalg.norm(along))
     offset = corners - corners[0]
@@ -66,7 +67,7 @@ def _spread(paint: Paint, corners: Corners) -> Paint:
     return replace(paint, size=(length, max(float(across.max()), 0.05)))
 
 
-def _lower(look: CarLook) -> list[Panel]:
+def _lower(look: CarAppearance) -> list[Panel]:
     """Return the body below the windows, with its lights, grille and plates."""
     shape = look.shape
     front, half = shape.length / 2, shape.width / 2
@@ -105,7 +106,7 @@ def _lower(look: CarLook) -> list[Panel]:
 
 
 def _cabin_outline(shape: CarShape) -> Corners:
-    """Return z and y of the cabin's corners: its foot from front to rear, then the roof."""
+    """Return z and y of the corners of the cabin: lower edge from front to rear, then roof."""
     front, (roof_front, roof_rear) = shape.length / 2, shape.roof
     shares = (shape.bonnet, shape.tail, roof_rear, roof_front)
     heights = (shape.belt, shape.belt, shape.height, shape.height)
@@ -128,14 +129,14 @@ def _wheels(radius: float, half: float, ahead: float, tyre: Paint) -> list[Panel
 
 
 def _centred(paint: Paint, corners: Corners, radius: float) -> Paint:
-    """Return a paint of which one tile covers a round face, its middle on the face's middle."""
+    """Return a paint whose tile covers a round face, centred."""
     edge = float(np.linalg.norm(corners[1] - corners[0]))
     lowest = radius - float(np.ptp(corners[:, 1])) / 2
     size = 2 * radius
     return replace(paint, size=(size, size), shift=(0.5 - edge / 2 / size, lowest / size))
 
 
-def truck_body(look: TruckLook) -> Body:
+def truck_body(look: TruckAppearance) -> Body:
     """Return a van, or a lorry with a box behind its cab."""
     front, half = look.length / 2, look.width / 2
     panels = _lorry(look, front, half) if look.box else _van(look, front, half)
@@ -145,7 +146,7 @@ def truck_body(look: TruckLook) -> Body:
     return Body(panels=tuple(panels), shadow=(half + 0.1, front + 0.1))
 
 
-def _van(look: TruckLook, front: float, half: float) -> list[Panel]:
+def _van(look: TruckAppearance, front: float, half: float) -> list[Panel]:
     belt = 1.15
     outline = np.array(
         [
@@ -171,7 +172,7 @@ def _van(look: TruckLook, front: float, half: float) -> list[Panel]:
     return panels
 
 
-def _rear_door(rear: Corners, look: TruckLook) -> list[Panel]:
+def _rear_door(rear: Corners, look: TruckAppearance) -> list[Panel]:
     windows = [(0.08, 0.47), (0.53, 0.92)]
     panels = [Panel(patch(rear, pane, (0.56, 0.86)), look.glass, layer=2) for pane in windows]
     lights = [(0.02, 0.1), (0.9, 0.98)]
@@ -179,15 +180,15 @@ def _rear_door(rear: Corners, look: TruckLook) -> list[Panel]:
     return panels
 
 
-def _lorry(look: TruckLook, front: float, half: float) -> list[Panel]:
-    """Return cab and box; the box is drawn over the cab from behind, under it from before."""
+def _lorry(look: TruckAppearance, front: float, half: float) -> list[Panel]:
+    """Return cab and box. The nearer of the two is drawn last."""
     floor, roof = 0.85, min(look.height - 0.3, 2.6)
     chassis = box((-half + 0.1, half - 0.1), (0.4, floor), (-front + 0.1, front - 0.1))
     load = box((-half, half), (floor, look.height), (-front, front - look.cab - 0.12))
     cab = box((-half + 0.06, half - 0.06), (0.35, roof), (front - look.cab, front))
     panels = [Panel(corners, look.trim) for corners in chassis.values()]
     panels += [Panel(corners, _spread(look.paint, corners), layer=1) for corners in load.values()]
-    del cab["back"]  # close to the load, and never seen
+    del cab["back"]  # close to the box, never visible
     panels += [Panel(corners, look.cab_paint, layer=1) for corners in cab.values()]
     panels.append(Panel(patch(cab["front"], (0.06, 0.94), (0.5, 0.88)), look.glass, layer=2))
     panels.append(Panel(patch(cab["front"], (0.0, 1.0), (0.0, 0.16)), look.trim, layer=2))

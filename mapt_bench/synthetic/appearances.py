@@ -1,7 +1,7 @@
-"""How things look: sizes and paints, drawn from the style of a video.
+"""Appearances of people and vehicles: sizes and paints, sampled from the style of a video.
 
-Look-alikes are several actors that are given one look. Every look takes the same count of random
-numbers, whatever comes out, so that a change to one thing does not redraw the rest of a scene.
+Look-alikes are several actors with one appearance. Every appearance uses the same number of random
+values, so that a change of one thing does not change the rest of a scene.
 """
 
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ from mapt_bench.synthetic.styles import Style
 
 __all__ = [
     "Bag",
-    "CarLook",
-    "PersonLook",
-    "RiderLook",
-    "TruckLook",
-    "car_look",
-    "person_look",
-    "rider_look",
-    "truck_look",
+    "CarAppearance",
+    "PersonAppearance",
+    "RiderAppearance",
+    "TruckAppearance",
+    "car_appearance",
+    "person_appearance",
+    "rider_appearance",
+    "truck_appearance",
 ]
 
 Bag = Literal["none", "backpack", "shoulder", "hand"]
@@ -30,23 +30,23 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class PersonLook:
-    """Somebody on foot.
+class PersonAppearance:
+    """A pedestrian.
 
     Attributes:
         height: Metres from sole to crown, without a hat.
-        build: Width against that of an average body of that height.
-        head: Height of the head as a share of the whole; children's is greater.
+        build: Width relative to an average body of that height.
+        head: Height of the head as a share of the body; larger for children.
         coat: Paint from neck to hip, and of the arms.
         leg_wear: Paint of the legs.
         shoes: Paint of the feet.
         skin: Paint of face and hands.
         hair: Paint.
-        long_hair: Whether it falls to the shoulders.
-        hat: Paint; ``None``: bare-headed.
+        long_hair: Whether the hair falls to the shoulders.
+        hat: Paint of the hat; ``None`` for none.
         hem: How far coat or skirt cover the leg, as a share of its length; 0 for a jacket.
-        skirt: Whether the hem is of the paint of the legs, which are then bare.
-        bag: What is carried.
+        skirt: Whether the hem has the paint of the legs. The legs are then bare.
+        bag: Type of bag.
         bag_paint: Its paint.
     """
 
@@ -67,20 +67,20 @@ class PersonLook:
 
 
 @dataclass(frozen=True, slots=True)
-class RiderLook:
+class RiderAppearance:
     """A cyclist and the bicycle.
 
     Attributes:
-        person: Who rides.
+        person: The cyclist.
         frame: Paint of the bicycle.
-        tyre: Paint of the wheels' edge.
-        spokes: Paint of the wheels within it.
+        tyre: Paint of the tyres.
+        spokes: Paint of the wheels inside the tyres.
         wheel: Radius in metres.
         lean: How far the back leans forward, radians from upright.
-        helmet: Paint; ``None``: bare-headed.
+        helmet: Paint of the helmet; ``None`` for none.
     """
 
-    person: PersonLook
+    person: PersonAppearance
     frame: Paint
     tyre: Paint
     spokes: Paint
@@ -90,15 +90,15 @@ class RiderLook:
 
 
 @dataclass(frozen=True, slots=True)
-class CarLook:
+class CarAppearance:
     """A car.
 
     Attributes:
-        shape: Its type, stretched by a few percent.
-        paint: Of the body.
-        glass: Of the windows.
-        trim: Of bumpers and sills.
-        tyre: Of the wheels; their rims are its accent.
+        shape: Its type, stretched by a few per cent.
+        paint: Paint of the body.
+        glass: Paint of the windows.
+        trim: Paint of bumpers and sills.
+        tyre: Paint of the wheels; its accent is the colour of the rims.
         head_light: Paint.
         tail_light: Paint.
         plate: Paint of the number plates.
@@ -115,20 +115,20 @@ class CarLook:
 
 
 @dataclass(frozen=True, slots=True)
-class TruckLook:
+class TruckAppearance:
     """A delivery van or a lorry.
 
     Attributes:
-        box: Whether the load stands in a box behind the cab (lorry), or body and cab are one (van).
+        box: True for a lorry, with a box behind the cab; false for a van, in one piece.
         length: Metres.
         width: Metres.
         height: Metres.
         cab: Length of the cab, metres.
-        paint: Of the load's walls.
-        cab_paint: Of the cab.
-        glass: Of the windows.
-        trim: Of bumpers and chassis.
-        tyre: Of the wheels; their rims are its accent.
+        paint: Paint of the box, or of the body of a van.
+        cab_paint: Paint of the cab.
+        glass: Paint of the windows.
+        trim: Paint of bumpers and chassis.
+        tyre: Paint of the wheels; its accent is the colour of the rims.
         tail_light: Paint.
     """
 
@@ -151,7 +151,7 @@ _WHEEL: Final = Paint((24, 24, 26), (150, 152, 156), "rim")
 
 
 def _pick(choices: tuple[T, ...], draw: float) -> T:
-    """Return the choice that a number 0..1 falls on."""
+    """Return the choice for a number in 0..1."""
     return choices[int(draw * len(choices))]
 
 
@@ -163,12 +163,14 @@ def _glass(draw: float) -> Paint:
     return Paint(_DARK_GLASS, _GLASS_GLEAM, "glass", (1.8, 1.0), (draw, 0.0))
 
 
-def person_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> PersonLook:
-    """Draw the look of a pedestrian: men, women and, one in eight, children.
+def person_appearance(
+    rng: np.random.Generator, style: Style, wash: float = 0.0
+) -> PersonAppearance:
+    """Sample the appearance of a pedestrian. One in eight is a child.
 
     Args:
-        rng: Source of everything random.
-        style: Of the video.
+        rng: Random generator.
+        style: Style of the video.
         wash: How far all paints fade into one grey, 0..1.
     """
     draw = rng.random(14)
@@ -178,7 +180,7 @@ def person_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> Pe
     skirt = bool(woman and draw[6] < 0.3)
     bags: tuple[Bag, ...] = ("none", "none", "backpack", "shoulder", "hand")
     hats = (None, None, None, None, _pick(style.leg_wear, draw[10]))
-    return PersonLook(
+    return PersonAppearance(
         height=float(height),
         build=_pick(style.builds, draw[3]) * (0.94 if woman else 1.04),
         head=0.165 if child else 0.135,
@@ -196,11 +198,11 @@ def person_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> Pe
     )
 
 
-def rider_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> RiderLook:
-    """Draw the look of a cyclist; arguments as in :func:`person_look`."""
-    person = person_look(rng, style, wash)
+def rider_appearance(rng: np.random.Generator, style: Style, wash: float = 0.0) -> RiderAppearance:
+    """Sample the appearance of a cyclist; arguments as in :func:`person_appearance`."""
+    person = person_appearance(rng, style, wash)
     draw = rng.random(4)
-    return RiderLook(
+    return RiderAppearance(
         person=person,
         frame=washed(_pick(style.frames, draw[0]), wash),
         tyre=washed(_solid((30, 30, 32)), wash),
@@ -211,8 +213,8 @@ def rider_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> Rid
     )
 
 
-def car_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> CarLook:
-    """Draw the look of a car; arguments as in :func:`person_look`."""
+def car_appearance(rng: np.random.Generator, style: Style, wash: float = 0.0) -> CarAppearance:
+    """Sample the appearance of a car; arguments as in :func:`person_appearance`."""
     draw = rng.random(6)
     kind = _pick(style.car_shapes, draw[0])
     shape = replace(
@@ -220,7 +222,7 @@ def car_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> CarLo
         length=kind.length * (0.96 + 0.08 * float(draw[1])),
         height=kind.height * (0.98 + 0.04 * float(draw[2])),
     )
-    return CarLook(
+    return CarAppearance(
         shape=shape,
         paint=washed(_pick(style.car_paints, draw[3]), wash),
         glass=washed(_glass(draw[4]), wash),
@@ -232,18 +234,18 @@ def car_look(rng: np.random.Generator, style: Style, wash: float = 0.0) -> CarLo
     )
 
 
-def truck_look(rng: np.random.Generator, style: Style) -> TruckLook:
-    """Draw the look of a van or lorry, half of them each.
+def truck_appearance(rng: np.random.Generator, style: Style) -> TruckAppearance:
+    """Sample the appearance of a van or a lorry, with equal probability.
 
     Args:
-        rng: Source of everything random.
-        style: Of the video.
+        rng: Random generator.
+        style: Style of the video.
     """
     draw = rng.random(6)
     box = bool(draw[0] < 0.5)
     small, great = style.lorry if box else style.van
     paint = _pick(style.truck_paints, draw[1])
-    return TruckLook(
+    return TruckAppearance(
         box=box,
         length=small + (great - small) * float(draw[2]),
         width=2.25 if box else 1.98,

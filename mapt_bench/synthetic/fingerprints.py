@@ -1,4 +1,4 @@
-"""Frozen suites: whether the list of videos, what is drawn, and its look are what they were."""
+"""Fingerprints of frozen suites: list of videos, rendered ground truth, rendered images."""
 
 import hashlib
 import json
@@ -17,21 +17,21 @@ from mapt_bench.synthetic.video import WorldVideo
 __all__ = ["Fingerprint", "check_suite", "frozen_fingerprint", "suite_fingerprint"]
 
 _FROZEN_FILE = "suites.json"
-_MOST_DRAWN = 32  # videos of which a frame is drawn, so that a check takes seconds
-_LEVELS = 0.02  # grey levels that a look may differ by
+_MOST_DRAWN = 32  # videos with a rendered frame, so that a check takes seconds
+_LEVELS = 0.02  # largest difference of images in grey levels
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a suite is, in two hashes of 16 hexadecimal digits and four numbers.
+    """Fingerprint of a suite: two hashes of 16 hexadecimal digits, and four numbers.
 
     Attributes:
-        recipe: Of names, halves, cells, seeds and settings of all videos.
-        drawing: Of the panoptic codes of the middle frame of every video, or of 32 of them that
-            are spread evenly over the list.
-        look: Of the images of the same frames: mean red, green and blue, and the mean step from
-            pixel to pixel, in grey levels. Numbers, not a hash: another machine may round a pixel
-            otherwise.
+        recipe: Hash of names, splits, cells, seeds and settings of all videos.
+        drawing: Hash of the panoptic codes of the middle frame of every video, or of 32 videos
+            spread evenly over the list.
+        look: Images of the same frames: mean red, green and blue, and mean difference between
+            neighbouring pixels, in grey levels. These are numbers, because other machines may round
+            pixels differently.
     """
 
     recipe: str
@@ -43,17 +43,17 @@ class Fingerprint:
 
 
 def suite_fingerprint(suite: Suite) -> Fingerprint:
-    """Work out the fingerprint of a suite: draws up to 32 frames."""
+    """Compute the fingerprint of a suite. This renders up to 32 frames."""
     chosen = np.unique(np.linspace(0, len(suite.entries) - 1, _MOST_DRAWN).round().astype(int))
     videos = [suite.entries[place].video for place in chosen.tolist()]
     return Fingerprint(_recipe_hash(suite.entries), _drawing_hash(videos), _look(videos))
 
 
 def frozen_fingerprint(suite: Suite) -> Fingerprint:
-    """Return the fingerprint that a version of a suite was frozen with.
+    """Return the frozen fingerprint of a version of a suite.
 
     Raises:
-        DataError: If that version was never frozen, or what is frozen cannot be read.
+        DataError: If that version was never frozen, or the frozen fingerprints cannot be read.
     """
     frozen = _frozen().get(f"{suite.name}-{suite.version}")
     if frozen is None:
@@ -66,23 +66,23 @@ def frozen_fingerprint(suite: Suite) -> Fingerprint:
 
 
 def check_suite(name: str) -> Suite:
-    """Open a suite and make sure that it is what its version says.
+    """Open a suite and check that it matches the frozen fingerprint of its version.
 
     Args:
         name: One of :func:`~mapt_bench.synthetic.suites.suite_names`.
 
     Raises:
         ConfigError: If there is no such suite.
-        DataError: If the list of videos, the drawing or its look changed since the version was
-            frozen.
+        DataError: If the list of videos, the ground truth or the images changed since the version
+            was frozen.
     """
     suite = open_suite(name)
     frozen, found = frozen_fingerprint(suite), suite_fingerprint(suite)
-    # Other videos are drawn otherwise: of several changes the list is the one to tell.
+    # Other videos also have other images, so report a changed list first.
     for what, was, is_now, is_same in (
         ("the list of videos", frozen.recipe, found.recipe, frozen.recipe == found.recipe),
         ("the drawing", frozen.drawing, found.drawing, frozen.drawing == found.drawing),
-        ("the look", frozen.look, found.look, np.allclose(frozen.look, found.look, atol=_LEVELS)),
+        ("the images", frozen.look, found.look, np.allclose(frozen.look, found.look, atol=_LEVELS)),
     ):
         if not is_same:
             raise DataError(

@@ -1,4 +1,4 @@
-"""How things move: routes along streets, paces that speed up and stop, walks that turn."""
+"""Motion: routes along streets, speeds that change, walks that turn."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -15,12 +15,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Paces:
-    """How the speeds of a video change.
+    """Changes of speed in a video.
 
     Attributes:
-        are_waves: Whether they swell and slacken; otherwise they change from level to level.
-        period: Least and most seconds of a wave, or of a level.
-        strength: Least and most share of the mean by which they change; levels have the most.
+        are_waves: Whether speeds vary like waves; otherwise they change from level to level.
+        period: Smallest and largest duration of a wave, or of a level, in seconds.
+        strength: Smallest and largest change as a share of the mean; levels use the largest.
     """
 
     are_waves: bool
@@ -30,11 +30,11 @@ class Paces:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """When the frames of a video are taken.
+    """Times of the frames of a video.
 
     Attributes:
-        frames: How many there are.
-        step: Seconds of the scene's time between two; more than a tenth where all is made faster.
+        frames: Number of frames.
+        step: Seconds of scene time between two frames; more than 0.1 for faster motion.
     """
 
     frames: int
@@ -42,12 +42,12 @@ class Clock:
 
     @classmethod
     def of(cls, settings: WorldSettings) -> Self:
-        """Return the clock of a video: ``settings.speed`` stretches the time between frames."""
+        """Return the clock of a video. ``settings.speed`` stretches the time between frames."""
         return cls(settings.frames, FRAME_SECONDS * settings.speed)
 
     @property
     def seconds(self) -> Floats:
-        """Time of each frame from the first, shape ``(frames,)``."""
+        """Time of each frame since the first in seconds, shape ``(frames,)``."""
         return np.arange(self.frames, dtype=np.float64) * self.step
 
     @property
@@ -58,12 +58,12 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Path:
-    """Where something is in each frame.
+    """Position of something in each frame.
 
     Attributes:
         position: ``(frames, 2)`` metres: x and z on the ground.
         heading: ``(frames,)`` radians; 0 looks along z, ``pi / 2`` along x.
-        distance: ``(frames,)`` metres that were travelled so far; legs and pedals follow it.
+        distance: ``(frames,)`` metres travelled so far; legs and pedals follow it.
     """
 
     position: Floats
@@ -71,12 +71,12 @@ class Path:
     distance: Floats
 
     def through(self, place: Floats, frame: int) -> "Path":
-        """Return the path shifted so that it is at a place in a frame."""
+        """Return the path shifted so that it passes through a place in a frame."""
         return replace(self, position=self.position + (place - self.position[frame]))
 
 
 def travelled(speeds: Floats, clock: Clock) -> Floats:
-    """Return the metres since the first frame, shape ``(frames,)``, of speeds in m/s."""
+    """Return the distance since the first frame in metres, ``(frames,)``, for speeds in m/s."""
     steps = (speeds[1:] + speeds[:-1]) * (0.5 * clock.step)
     return np.concatenate([[0.0], np.cumsum(steps)])
 
@@ -89,16 +89,16 @@ def pace(
     *,
     stop: float = 0.0,
 ) -> Floats:
-    """Draw speeds that are never constant.
+    """Sample speeds that are never constant.
 
-    They swell and slacken like waves, or change from one level to the next.
+    They vary like waves, or change from one level to the next.
 
     Args:
-        rng: Source of all choices.
-        clock: When the frames are taken.
+        rng: Random generator.
+        clock: Times of the frames.
         cruise: Mean speed while moving, m/s.
-        paces: Which of the two, and how much.
-        stop: Probability that it slows to a halt once, and goes on.
+        paces: Waves or levels, and their strength.
+        stop: Probability of one stop.
 
     Returns:
         Speeds in m/s, none negative, shape ``(frames,)``.
@@ -125,7 +125,7 @@ def _step(values: Floats) -> Floats:
 
 
 def _eased(places: Floats, levels: Floats) -> Floats:
-    """Go from each level to the next, and rest a moment at each."""
+    """Change from each level to the next, with a pause at each."""
     whole = places.astype(np.int64)
     share = _step(1.6 * (places - whole) - 0.3)
     return np.asarray(levels[whole] + (levels[whole + 1] - levels[whole]) * share)
@@ -143,12 +143,12 @@ def walk(
     """Walk from the origin.
 
     Args:
-        rng: Source of all choices.
-        clock: When the frames are taken.
-        speeds: m/s, shape ``(frames,)``, as :func:`pace` draws them.
-        heading: Direction at first, radians.
-        wander: How far the direction sways, radians.
-        turn: Probability of one turn to the side or back.
+        rng: Random generator.
+        clock: Times of the frames.
+        speeds: m/s, shape ``(frames,)``, from :func:`pace`.
+        heading: First direction in radians.
+        wander: Amplitude of changes of direction in radians.
+        turn: Probability of one turn, sideways or back.
     """
     seconds = clock.seconds
     sway = np.sin(2 * np.pi * (seconds / rng.uniform(2.5, 6.0) + rng.uniform()))
@@ -164,11 +164,11 @@ def walk(
 
 
 class Route:
-    """A line on the ground that can be followed, and walked beside.
+    """A line on the ground that things follow, on it or beside it.
 
     Args:
-        points: ``(n, 2)`` metres: x and z, close enough to each other for a smooth line. Beyond
-            its ends the line goes straight on.
+        points: ``(n, 2)`` metres: x and z, close enough for a smooth line. The line continues
+            straight beyond its ends.
     """
 
     def __init__(self, points: Floats) -> None:
@@ -181,12 +181,12 @@ class Route:
 
     @classmethod
     def bent(cls, start: Floats, heading: float, curvature: Floats, step: float = 2.0) -> "Route":
-        """Follow curvatures from a start.
+        """Return the route with given curvatures from a start.
 
         Args:
-            start: x and z of its first point.
+            start: x and z of the first point.
             heading: Direction there, radians.
-            curvature: Radians a metre over each step; positive bends to the right.
+            curvature: Radians per metre in each step; positive bends to the right.
             step: Metres between two points.
         """
         headings = heading + np.concatenate([[0.0], np.cumsum(curvature * step)])
@@ -199,7 +199,7 @@ class Route:
         return float(self._along[-1])
 
     def heading(self, along: Floats) -> Floats:
-        """Return the direction at some distances from the start, radians."""
+        """Return the direction at distances from the start, in radians."""
         return np.asarray(np.interp(along, self._along, self._headings))
 
     def place(self, along: Floats, beside: Floats | float = 0.0) -> Floats:
@@ -226,10 +226,10 @@ def drive(route: Route, along: Floats, beside: Floats | float = 0.0, *, back: bo
     """Follow a route.
 
     Args:
-        route: What is followed.
+        route: The route.
         along: Metres from its start in each frame, shape ``(frames,)``.
         beside: Metres to the right of it.
-        back: Whether it is faced against its direction.
+        back: Whether the heading is against the direction of the route.
     """
     heading = route.heading(along) + (np.pi if back else 0.0)
     return Path(route.place(along, beside), heading, np.abs(along - along[0]))

@@ -1,4 +1,4 @@
-"""Textures that are sampled for each video, and the set of textures that a renderer reads.
+"""Textures sampled for each video, and the texture set for rendering.
 
 A texture is a tile of values 0..1 that mixes the two colours of a paint, as in
 :mod:`~mapt_bench.synthetic.textures`: rows run across a surface, columns along it.
@@ -21,22 +21,22 @@ Tile = NDArray[np.floating[Any]]
 
 _BITS: Final = 7
 _SIDE: Final = 1 << _BITS  # texels
-_BANK: Final = 6  # tiles of noise of each grain, which are shifted and turned anew each time
+_BANK: Final = 6  # noise tiles of each grain, shifted and turned at each use
 
 _CENTRES = (np.arange(_SIDE, dtype=np.float32) + 0.5) / _SIDE
-_ALONG = _CENTRES[None]  # one row and one column: most patterns change along one axis only
+_ALONG = _CENTRES[None]  # one row and one column: most patterns vary along one axis only
 _ACROSS = _CENTRES[:, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TextureSet:
-    """Textures at several levels of detail, each level half as wide as the one before.
+    """Textures at several levels of detail. Each level is half as wide as the one before.
 
     Attributes:
         bits: Base-2 logarithm of the side of a tile at level 0.
-        index: Place of each texture by name.
-        texels: All tiles one after the other, ``uint8``: level by level, texture by texture.
-        starts: Where each level starts, ``int32``.
+        index: Index of each texture by name.
+        texels: All tiles in sequence, ``uint8``: level by level, texture by texture.
+        starts: Start of each level, ``int32``.
     """
 
     bits: int
@@ -46,10 +46,10 @@ class TextureSet:
 
 
 def pack_textures(tiles: Mapping[str, Tile]) -> TextureSet:
-    """Work out the levels of detail of some tiles.
+    """Compute the levels of detail of tiles.
 
     Args:
-        tiles: Values 0..1 by name, all of one side, a power of two, or a row or column of it.
+        tiles: Values 0..1 by name, with the same side, a power of two; or one row or column.
     """
     side = max(max(tile.shape) for tile in tiles.values())
     bits = side.bit_length() - 1
@@ -80,7 +80,7 @@ def fixed_textures() -> TextureSet:
 
 @lru_cache(maxsize=64)
 def _grain_bank(along: int, across: int) -> Tile:
-    """Some tiles of smooth noise of one grain: ``(n, side, side)``, mean 0."""
+    """Return tiles of smooth noise of one grain: ``(n, side, side)``, mean 0."""
     rng = np.random.default_rng([along, across])
     tiles = []
     for _ in range(_BANK):
@@ -95,7 +95,7 @@ def _grain_bank(along: int, across: int) -> Tile:
 
 
 def _noise(rng: np.random.Generator, *grains: tuple[int, int]) -> Tile:
-    """Sample smooth noise: a sum of grains, coarse to fine, of random strength, about 0.5."""
+    """Sample smooth noise with mean 0.5: a sum of grains with random strengths."""
     total = np.full((_SIDE, _SIDE), 0.5, dtype=np.float32)
     weights = rng.uniform(0.5, 1.0, len(grains)) / 1.5 ** np.arange(len(grains))
     weights *= 0.22 / np.hypot.reduce(weights)
@@ -112,14 +112,14 @@ def _bars(axis: Tile, times: int, low: float, high: float) -> Tile:
 
 
 def _cells(times: tuple[int, int], values: NDArray[np.float64]) -> Tile:
-    """Repeat a value for each cell of a grid along and across."""
+    """Repeat the value of each cell of a grid along and across."""
     columns = np.minimum((_CENTRES * times[0]).astype(int), times[0] - 1)
     rows = np.minimum((_CENTRES * times[1]).astype(int), times[1] - 1)
     return np.asarray(values.astype(np.float32)[rows[:, None], columns])
 
 
 def _bond(rng: np.random.Generator, times: tuple[int, int], joint: float, shift: float) -> Tile:
-    """Stones of unlike lightness in rows, each shifted against the last; 0 in the joints."""
+    """Return rows of stones of different lightness, each row shifted; 0 in the joints."""
     row = np.floor(_ACROSS * times[1])
     along = (_ALONG * times[0] + shift * (row % 2)) % 1
     across = (_ACROSS * times[1]) % 1
@@ -175,7 +175,7 @@ def _bare(rng: np.random.Generator) -> Tile:
 
 
 def _windows(rng: np.random.Generator, times: tuple[int, int]) -> Tile:
-    """Windows of unlike darkness in a light wall, with frames, and shutters or balconies."""
+    """Return windows in a light wall, with frames, and shutters or balconies."""
     wide, high = rng.uniform(0.3, 0.68), rng.uniform(0.42, 0.72)
     left, foot = (1 - wide) / 2, rng.uniform(0.14, 0.9 - high)
     inside = _bars(_ALONG, times[0], left, left + wide)
@@ -234,12 +234,12 @@ def _posters(rng: np.random.Generator) -> Tile:
 
 # -- things -------------------------------------------------------------------------------------
 
-_ROUND: Final = (2 * np.minimum(_ACROSS, 1 - _ACROSS)) ** 2  # dark where a limb turns away
+_ROUND: Final = (2 * np.minimum(_ACROSS, 1 - _ACROSS)) ** 2  # dark at the sides of a limb
 
 
 def _coat(rng: np.random.Generator) -> Tile:
-    """A plain coat most often; else a knit, stripes, checks, halves, a print or a gradient."""
-    edge = np.abs(2 * _ACROSS - 1) ** 2  # of a torso, whose middle is the middle of the tile
+    """Return a coat: mostly plain; or knitted, striped, checked, halved, printed or graded."""
+    edge = np.abs(2 * _ACROSS - 1) ** 2  # of a torso; its middle is the middle of the tile
     plain = rng.uniform(0.4, 0.9) * edge
     kind = rng.random()
     if kind < 0.5:
@@ -261,7 +261,7 @@ def _coat(rng: np.random.Generator) -> Tile:
 
 
 def _car(rng: np.random.Generator) -> Tile:
-    """Doors with a dark sill, or a body that mirrors the sky above and the road below."""
+    """Return doors with a dark sill, or a body that reflects sky and road."""
     first, second = rng.uniform(0.28, 0.4), rng.uniform(0.55, 0.68)
     seams = _bars(_ALONG, 1, first, first + 0.012) + _bars(_ALONG, 1, second, second + 0.012)
     sill = rng.uniform(0.3, 0.6) * _bars(_ACROSS, 1, 0, rng.uniform(0.18, 0.32))
@@ -270,7 +270,7 @@ def _car(rng: np.random.Generator) -> Tile:
 
 
 def _livery(rng: np.random.Generator) -> Tile:
-    """Rows of lettering, a band, or nothing but ribs."""
+    """Return rows of lettering, a band, or ribs only."""
     kind = rng.random()
     if kind < 0.45:
         rows = int(rng.integers(4, 10))
@@ -310,11 +310,11 @@ def sampled_textures(
     """Sample the textures of a video.
 
     Args:
-        rng: Source of everything random.
-        coats: How many of clothing: ``coat-0`` and so on.
-        cars: How many of cars: ``car-0`` and so on.
-        liveries: How many of trucks: ``livery-0`` and so on.
-        upper: Windows along and across of each upper floor: ``upper-0`` and so on.
+        rng: Random generator.
+        coats: Number of clothing textures: ``coat-0`` and so on.
+        cars: Number of car textures: ``car-0`` and so on.
+        liveries: Number of truck textures: ``livery-0`` and so on.
+        upper: Windows along and across for each upper floor: ``upper-0`` and so on.
     """
     tiles = {
         **_common(rng),

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mapt_bench.synthetic.appearances import PersonLook, RiderLook
+from mapt_bench.synthetic.appearances import PersonAppearance, RiderAppearance
 from mapt_bench.synthetic.shapes import Body, Limb, Paint, Panel, disc
 
 __all__ = [
@@ -27,10 +27,10 @@ __all__ = [
 ]
 
 Points = NDArray[np.float64]
-"""``(frames, 3)``: a joint on its way, metres in the body."""
+"""``(frames, 3)``: position of a joint in each frame, in metres relative to the body."""
 
 TORSO_WEAR = (2.2, 1.0)
-"""Widths of a torso that one tile of a coat's texture covers, along and across."""
+"""Size of one tile of a coat's texture in torso widths, along and across."""
 
 ARM_WEAR = (4.0, 1.0)
 """The same for an arm."""
@@ -38,12 +38,12 @@ ARM_WEAR = (4.0, 1.0)
 
 @dataclass
 class Figure:
-    """A body that is being put together.
+    """A body under construction.
 
     Attributes:
         frames: Length of its motion.
-        joints: One ``(frames, 3)`` array each.
-        limbs: Between them.
+        joints: Positions of each joint, ``(frames, 3)``.
+        limbs: Limbs between joints.
     """
 
     frames: int
@@ -77,18 +77,18 @@ class Figure:
 
 
 def moved(place: Points, right: float, up: float, ahead: float) -> Points:
-    """Return a place shifted by metres of the body."""
+    """Return a place shifted by metres, in directions of the body."""
     return np.asarray(place + np.array([right, up, ahead]))
 
 
 def swung(start: Points, angle: NDArray[np.float64], length: float, aside: float = 0.0) -> Points:
-    """Return where a rod ends that hangs from ``start``, swung forward by an angle.
+    """Return the end of a rod that hangs from ``start``, swung forward by an angle.
 
     Args:
         start: ``(frames, 3)``.
         angle: ``(frames,)`` radians; 0 hangs straight down, positive is ahead.
         length: Metres.
-        aside: Metres to the right on the way.
+        aside: Metres that the end lies to the right.
 
     Returns:
         ``(frames, 3)``.
@@ -99,14 +99,14 @@ def swung(start: Points, angle: NDArray[np.float64], length: float, aside: float
 
 
 def bent(start: Points, end: Points, lengths: tuple[float, float], ahead: bool) -> Points:
-    """Return where the joint lies between two rods that lead from ``start`` to ``end``.
+    """Return the joint between two rods from ``start`` to ``end``.
 
     Rods too short to reach are stretched: the joint then lies between the ends.
 
     Args:
         start: ``(frames, 3)``.
         end: ``(frames, 3)``.
-        lengths: Of the rods, metres.
+        lengths: Lengths of the rods in metres.
         ahead: Whether they bend forward, as knees do, or backward, as elbows do.
 
     Returns:
@@ -119,20 +119,20 @@ def bent(start: Points, end: Points, lengths: tuple[float, float], ahead: bool) 
     off = np.sqrt(np.maximum(first**2 - along**2, 0))
     share = np.clip(along / distance, 0, 1)
     straight = way / distance
-    # The way turned by a quarter about the x axis: forward for a way that leads down.
+    # The line from start to end, turned by 90 degrees about the x axis.
     turned = np.stack([0 * way[..., 0], straight[..., 2], -straight[..., 1]], axis=-1)
     return np.asarray(start + share * way + (off if ahead else -off) * turned)
 
 
 def worn(paint: Paint, size: tuple[float, float]) -> Paint:
-    """Return a paint as it lies on a part of the body of which a tile covers ``size`` widths.
+    """Return a paint for a part of the body; one tile covers ``size`` widths.
 
-    The tile's middle lies on the middle of a limb, whose rounded ends reach beyond its joints.
+    The middle of the tile lies on the middle of the limb. Its rounded ends reach beyond the joints.
     """
     return replace(paint, size=size, shift=(0.16, 0.5))
 
 
-def add_arm(figure: Figure, look: PersonLook, places: tuple[Points, Points, Points]) -> None:
+def add_arm(figure: Figure, look: PersonAppearance, places: tuple[Points, Points, Points]) -> None:
     """Add an arm through shoulder, elbow and hand."""
     shoulder, elbow, hand = places
     thick = look.height * look.build
@@ -143,11 +143,11 @@ def add_arm(figure: Figure, look: PersonLook, places: tuple[Points, Points, Poin
     figure.limb(hand, tip, (0.02 * thick, 0.02 * thick), look.skin, layer=3)
 
 
-def add_head(figure: Figure, look: PersonLook, neck: Points, hat: Paint | None) -> None:
+def add_head(figure: Figure, look: PersonAppearance, neck: Points, hat: Paint | None) -> None:
     """Add head and hair above the neck.
 
-    The hair is a little further back than the face: whichever is nearer to the camera is drawn
-    over the other, so that a head shows which way it looks.
+    The hair is a little behind the face. The nearer of the two is drawn last, so that the head
+    shows its direction.
     """
     height, size = look.height, look.head * look.height
     radius = 0.37 * size
@@ -168,7 +168,7 @@ def add_head(figure: Figure, look: PersonLook, neck: Points, hat: Paint | None) 
 
 
 _HIP_SWING: Final = 0.46
-"""Radians that a thigh swings forward and back at full swing."""
+"""Amplitude of the thigh at full swing, in radians."""
 
 _THIGH, _SHIN, _FOOT = 0.245, 0.24, 0.115
 _SOLE, _TOE = 0.026, 0.018
@@ -176,24 +176,26 @@ _UPPER_ARM, _FOREARM = 0.172, 0.155
 """Lengths, and radii of ankle and toe, as shares of the height."""
 
 
-def stride(look: PersonLook, swing: float = 1.0) -> float:
-    """Return the metres that somebody walks in one cycle, two steps, without sliding.
+def stride(look: PersonAppearance, swing: float = 1.0) -> float:
+    """Return the length of one walking cycle of two steps in metres, without sliding feet.
 
     Args:
-        look: Who walks.
+        look: Appearance of the person.
         swing: As in :func:`person_body`.
     """
     leg = (_THIGH + _SHIN) * look.height
     return float(4 * leg * np.sin(_HIP_SWING * swing))
 
 
-def person_body(look: PersonLook, phase: NDArray[np.float64], swing: NDArray[np.float64]) -> Body:
-    """Return somebody who walks or stands, the lower foot on the ground in every frame.
+def person_body(
+    look: PersonAppearance, phase: NDArray[np.float64], swing: NDArray[np.float64]
+) -> Body:
+    """Return a person that walks or stands. The lower foot is on the ground in every frame.
 
     Args:
         look: Size and clothes.
-        phase: ``(frames,)`` radians of the walking cycle; :func:`stride` tells how many a metre.
-        swing: ``(frames,)`` how far the legs swing: 0 stands, 1 walks fast.
+        phase: ``(frames,)`` radians of the walking cycle; :func:`stride` is the length of a cycle.
+        swing: ``(frames,)`` swing of the legs: 0 stands, 1 walks fast.
     """
     phase, swing = np.broadcast_arrays(np.atleast_1d(phase), np.atleast_1d(swing))
     figure, height = Figure(len(phase)), look.height
@@ -228,7 +230,7 @@ def _upright(lean: NDArray[np.float64], length: float) -> Points:
 def _leg(
     hip: Points, hip_angle: NDArray[np.float64], knee_angle: NDArray[np.float64], height: float
 ) -> tuple[Points, Points, Points, Points]:
-    """Return hip, knee, ankle and toe; the toe is raised ahead of the body and lowered behind."""
+    """Return hip, knee, ankle and toe. The toe is raised in front and lowered behind."""
     knee = swung(hip, hip_angle, _THIGH * height)
     ankle = swung(knee, knee_angle, _SHIN * height)
     toe = swung(ankle, np.pi / 2 - 0.05 + 0.6 * knee_angle, _FOOT * height)
@@ -238,14 +240,14 @@ def _leg(
 def _raised(
     hip_angle: NDArray[np.float64], knee_angle: NDArray[np.float64], height: float
 ) -> Points:
-    """Return where the hips are, ``(frames, 3)``, so that the lowest sole touches the ground."""
+    """Return the hips, ``(frames, 3)``, at a height where the lowest sole touches the ground."""
     _, _, ankle, toe = _leg(np.zeros(3), hip_angle, knee_angle, height)
     lowest = np.minimum(ankle[..., 1] - _SOLE * height, toe[..., 1] - _TOE * height).min(axis=0)
     return np.stack([0 * lowest, -lowest, 0 * lowest], axis=-1)
 
 
 def _add_leg(
-    figure: Figure, look: PersonLook, places: tuple[Points, Points, Points, Points]
+    figure: Figure, look: PersonAppearance, places: tuple[Points, Points, Points, Points]
 ) -> None:
     hip, knee, ankle, toe = places
     thick = look.height * look.build
@@ -255,7 +257,7 @@ def _add_leg(
     figure.limb(ankle, toe, (_SOLE * look.height, _TOE * look.height), look.shoes, layer=2)
 
 
-def _add_torso(figure: Figure, look: PersonLook, hips: Points, chest: Points) -> None:
+def _add_torso(figure: Figure, look: PersonAppearance, hips: Points, chest: Points) -> None:
     thick = look.height * look.build
     coat = worn(look.coat, TORSO_WEAR)
     figure.limb(
@@ -271,18 +273,20 @@ def _add_torso(figure: Figure, look: PersonLook, hips: Points, chest: Points) ->
     figure.limb(left, right, (0.045 * thick, 0.045 * thick), upper, layer=3)
 
 
-def _add_hem(figure: Figure, look: PersonLook, hips: Points) -> None:
+def _add_hem(figure: Figure, look: PersonAppearance, hips: Points) -> None:
     """Add the part of a coat or skirt below the hips."""
     if not look.hem:
         return
     thick = look.height * look.build
     paint = look.leg_wear if look.skirt else worn(look.coat, TORSO_WEAR)
-    # The rounded end reaches further down than its joint, by its radius.
+    # The rounded end reaches below its joint by its radius.
     low = moved(hips, 0, 0.06 * thick - look.hem * (_THIGH + _SHIN) * look.height, 0)
     figure.limb(low, hips, (0.088 * thick, 0.073 * thick), paint, layer=2)
 
 
-def _add_bag(figure: Figure, look: PersonLook, hips: Points, chest: Points, hand: Points) -> None:
+def _add_bag(
+    figure: Figure, look: PersonAppearance, hips: Points, chest: Points, hand: Points
+) -> None:
     height = look.height
     if look.bag == "backpack":
         low = moved(chest, 0, -0.12 * height, -0.1 * height)
@@ -298,12 +302,12 @@ def _add_bag(figure: Figure, look: PersonLook, hips: Points, chest: Points, hand
         figure.limb(top, low, (0.035 * height, 0.05 * height), look.bag_paint, layer=2)
 
 
-def rider_body(look: RiderLook, phase: NDArray[np.float64]) -> Body:
-    """Return a cyclist, and below the cyclist a bicycle, whose pixels are of that class.
+def rider_body(look: RiderAppearance, phase: NDArray[np.float64]) -> Body:
+    """Return a cyclist on a bicycle. Pixels of the bicycle have its class.
 
     Args:
-        look: Who rides what.
-        phase: ``(frames,)`` radians that the pedals have turned.
+        look: Appearance of cyclist and bicycle.
+        phase: ``(frames,)`` angle of the pedals in radians.
     """
     phase = np.atleast_1d(np.asarray(phase, dtype=np.float64))
     person = look.person
@@ -333,8 +337,8 @@ def rider_body(look: RiderLook, phase: NDArray[np.float64]) -> Body:
     return figure.body(shadow=(0.25 * scale, 0.85 * scale), panels=panels)
 
 
-def bicycle_body(look: RiderLook) -> Body:
-    """Return a parked bicycle of the size that would suit its rider."""
+def bicycle_body(look: RiderAppearance) -> Body:
+    """Return a parked bicycle in the size of its rider."""
     scale = look.person.height / 1.75
     figure = Figure(1)
     panels = _add_bicycle(figure, look, scale, _bicycle_places(scale))
@@ -342,15 +346,15 @@ def bicycle_body(look: RiderLook) -> Body:
 
 
 def _bicycle_places(scale: float) -> tuple[Points, Points, Points]:
-    """Return where saddle, pedals and handlebar are, ``(3,)`` each."""
+    """Return the places of saddle, pedals and handlebar, ``(3,)`` each."""
     places = np.array([[0.0, 0.95, -0.22], [0.0, 0.29, -0.02], [0.0, 1.0, 0.36]]) * scale
     return places[0], places[1], places[2]
 
 
 def _add_bicycle(
-    figure: Figure, look: RiderLook, scale: float, places: tuple[Points, Points, Points]
+    figure: Figure, look: RiderAppearance, scale: float, places: tuple[Points, Points, Points]
 ) -> tuple[Panel, ...]:
-    """Add frame and handlebar, and return the wheels: filled, as annotators draw them."""
+    """Add frame and handlebar, and return the wheels, filled as in manual annotations."""
     saddle, pedals, bar = places
     radius = look.wheel * scale
     rear, front = np.array([0, radius, -0.52 * scale]), np.array([0, radius, 0.56 * scale])

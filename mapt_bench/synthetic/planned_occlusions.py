@@ -1,4 +1,4 @@
-"""Full occlusions on purpose: who starts where, so that one hides the other for some frames."""
+"""Planned occlusions: choose paths so that one thing hides another for some frames."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,12 +13,12 @@ __all__ = ["Candidates", "Encounter", "find_encounter", "is_close"]
 Floats = NDArray[np.float64]
 
 _SEEN_BEFORE_AND_AFTER = 2
-_MARGIN = 0.03  # metres: bodies are rounder than the rectangles they are measured by
+_MARGIN = 0.03  # metres: bodies are rounder than their rectangles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """Ways that one thing could go; one of them is chosen.
+    """Possible paths of one thing.
 
     Attributes:
         position: ``(n, frames, 2)`` metres.
@@ -35,9 +35,9 @@ class Encounter(NamedTuple):
     """One thing hides another.
 
     Attributes:
-        target: Position among the candidates of who is hidden.
-        occluder: Position among the candidates of who hides.
-        frames: For how many frames.
+        target: Index of the chosen candidate that is hidden.
+        occluder: Index of the chosen candidate that hides it.
+        frames: Number of hidden frames.
     """
 
     target: int
@@ -46,7 +46,7 @@ class Encounter(NamedTuple):
 
 
 def is_close(frames: int, gap: int) -> bool:
-    """Whether a thing is hidden for about as many frames as it should be."""
+    """Whether a thing is hidden for about the wanted number of frames."""
     return abs(frames - gap) <= max(1, gap // 4)
 
 
@@ -59,18 +59,18 @@ def find_encounter(
     gap: int,
     farthest: float,
 ) -> Encounter | None:
-    """Choose the ways by which a thing vanishes whole once, and comes back.
+    """Choose paths on which a thing vanishes completely once, and reappears.
 
     Args:
-        rng: Chooses among ways that are equally good.
+        rng: Chooses among equally good paths.
         view: The camera.
-        targets: Who is to be hidden.
-        occluders: Who is to hide it; high enough wherever it is wide enough.
-        gap: Frames for which it should be hidden.
-        farthest: Metres beyond which a sighting before or after does not count.
+        targets: Candidates to be hidden.
+        occluders: Candidates that hide; high enough wherever they are wide enough.
+        gap: Wanted number of hidden frames.
+        farthest: Largest distance in metres at which a sighting before or after counts.
 
     Returns:
-        The encounter of nearly that many frames; ``None`` if there is none.
+        The encounter of about that many frames; ``None`` if there is none.
     """
     target = view.sight(targets.position, targets.heading, targets.half_size)
     occluder = view.sight(occluders.position, occluders.heading, occluders.half_size)
@@ -83,7 +83,7 @@ def find_encounter(
     rows = np.arange(len(seen))[:, np.newaxis]
     before = seen[rows, first]
     after = seen[rows, -1] - seen[rows, last + 1]
-    # What leaves the image while it is hidden would be away for longer than was asked for.
+    # A thing that leaves the image while it is hidden would be away for longer.
     inside = seen[rows, last + 1] - seen[rows, first]
     is_good = (count == last - first + 1) & (inside == count) & (count > 0)
     is_good &= np.minimum(before, after) >= _SEEN_BEFORE_AND_AFTER
@@ -96,7 +96,7 @@ def find_encounter(
 
 
 def _spread(sight: Sight, axis: int) -> Sight:
-    """Add an axis, so that each of one kind meets each of the other."""
+    """Add an axis, so that all pairs are compared."""
     return Sight(
         np.expand_dims(sight.ahead, axis),
         np.expand_dims(sight.left, axis),

@@ -26,25 +26,25 @@ __all__ = [
 ]
 
 FRACTION_BITS = 4
-"""Of pixel coordinates in fixed point: 16ths of a pixel."""
+"""Fraction bits of pixel coordinates in fixed point: 16ths of a pixel."""
 
 NEAR = 0.3
-"""Nothing closer to the camera than this is drawn, in metres."""
+"""Smallest distance from the camera at which surfaces are drawn, in metres."""
 
 _Array = NDArray[np.float64]
 
 _CAP_POINTS = 5
 _LEAST_STRETCH = 0.35
-_LARGEST = 1 << 20  # of fixed point, far outside any image
-_MARGIN = 1.0  # image sizes around the image that polygons may reach into
+_LARGEST = 1 << 20  # in fixed point, far outside any image
+_MARGIN = 1.0  # image sizes that polygons may reach beyond the image
 
 
 def rod_outlines(start: _Array, end: _Array, radii: _Array, focal: float) -> _Array:
     """Return the outlines of rods with round ends.
 
     Args:
-        start: Homogeneous image points, shape ``(..., 3)``, before the camera.
-        end: The same.
+        start: Homogeneous image points, shape ``(..., 3)``, in front of the camera.
+        end: Likewise.
         radii: Metres at start and end, shape ``(..., 2)``.
         focal: Pixels.
 
@@ -68,15 +68,15 @@ def rod_outlines(start: _Array, end: _Array, radii: _Array, focal: float) -> _Ar
 
 
 def rod_maps(start: _Array, end: _Array, lengths: _Array, widths: _Array, focal: float) -> _Array:
-    """Return what takes coordinates on rods to the image.
+    """Return the maps from coordinates on rods to the image.
 
-    Coordinates run along the rod from its start and across it from its middle, in widths. A rod
-    that points at the camera is taken to be foreshortened to no less than about a third, so that
-    its surface can always be told from its image.
+    Coordinates run along the rod from its start, and across it from its middle, in widths.
+    Foreshortening of a rod that points at the camera is limited to about a third, so that the map
+    can be inverted.
 
     Args:
         start: Homogeneous image points, shape ``(..., 3)``.
-        end: The same.
+        end: Likewise.
         lengths: Metres, shape ``(...)``.
         widths: Metres, shape ``(...)``.
         focal: Pixels.
@@ -109,22 +109,22 @@ def _directions(start: _Array, end: _Array) -> tuple[_Array, _Array, _Array, _Ar
 
 
 def fixed_point(pixels: _Array) -> NDArray[np.int32]:
-    """Return pixel coordinates in fixed point, of :data:`FRACTION_BITS` bits."""
+    """Return pixel coordinates in fixed point, with :data:`FRACTION_BITS` fraction bits."""
     return np.rint(pixels * (1 << FRACTION_BITS)).clip(-_LARGEST, _LARGEST).astype(np.int32)
 
 
 def flat_outlines(
     points: _Array, starts: NDArray[np.intp], reach: float
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Return panels in fixed point, and which of them need not be cut.
+    """Return panels in fixed point, and which of them need no clipping.
 
     Args:
         points: Homogeneous corners of all panels, ``(T, corners, 3)``.
-        starts: Where each panel starts among them.
-        reach: Pixels that an uncut panel may lie from the image's first row and column.
+        starts: Index of the first corner of each panel.
+        reach: Largest distance in pixels of an unclipped panel from the first row and column.
 
     Returns:
-        Corners ``(T, corners, 2)``, nonsense where a panel must be cut; and ``(T, panels)``.
+        Corners ``(T, corners, 2)``, undefined where a panel must be clipped; and ``(T, panels)``.
     """
     ahead = points[..., 2] > NEAR
     pixels = points[..., :2] / np.where(ahead, points[..., 2], 1)[..., None]
@@ -133,15 +133,15 @@ def flat_outlines(
 
 
 def clip_to_view(points: _Array, height: int, width: int) -> _Array:
-    """Return the part of a convex polygon that lies before the camera and about the image.
+    """Return the part of a convex polygon in front of the camera and near the image.
 
     Args:
         points: Homogeneous image points, shape ``(n, 3)``.
-        height: Of the image in pixels.
-        width: Of the image in pixels.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
 
     Returns:
-        Pixels, shape ``(m, 2)``; ``m`` is 0 where nothing is left (Sutherland and Hodgman 1974).
+        Pixels, shape ``(m, 2)``; ``m`` is 0 if nothing is left (Sutherland and Hodgman 1974).
     """
     limits = _view_limits(height, width)
     beyond = points @ limits[:, :3].T + limits[:, 3] < 0
@@ -163,7 +163,7 @@ def clip_to_view(points: _Array, height: int, width: int) -> _Array:
 
 @lru_cache(maxsize=8)
 def _view_limits(height: int, width: int) -> _Array:
-    """Planes that bound what can be seen: one row a plane, ``(5, 4)``."""
+    """Return the planes that bound the view, one per row."""
     return np.array(
         [
             [0.0, 0.0, 1.0, -NEAR],
@@ -177,13 +177,13 @@ def _view_limits(height: int, width: int) -> _Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outline:
-    """A polygon in all frames, worked out as far as can be before a frame is drawn.
+    """A polygon in all frames, prepared before frames are drawn.
 
     Attributes:
         points: Homogeneous corners, ``(T, n, 3)``.
-        pixels: The same in fixed point, ``(T, n, 2)``; nonsense where the polygon is not whole.
-        is_whole: Whether all of it is about the image, ``(T,)``: what is not must be cut.
-        is_seen: Whether any of it may be, ``(T,)``.
+        pixels: The same in fixed point, ``(T, n, 2)``; undefined where the polygon is not whole.
+        is_whole: Whether all of it is near the image, ``(T,)``; otherwise it must be clipped.
+        is_seen: Whether any of it can be visible, ``(T,)``.
     """
 
     points: _Array
@@ -203,12 +203,12 @@ class Outline:
 
 
 def outline_of(points: _Array, height: int, width: int) -> Outline:
-    """Find out in which frames a polygon needs no cutting.
+    """Find the frames in which a polygon needs no clipping.
 
     Args:
         points: Homogeneous image points, ``(T, n, 3)``.
-        height: Of the image in pixels.
-        width: Of the image in pixels.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
     """
     limits = _view_limits(height, width)
     beyond: NDArray[np.bool_] = np.less(points @ limits[:, :3].T + limits[:, 3], 0)
@@ -226,16 +226,16 @@ class Panels:
     """The panels of all actors.
 
     Attributes:
-        owner: Place of the actor of each.
+        owner: Index of the actor of each.
         maps: ``(T, panels, 3, 3)``.
         points: Homogeneous corners of each, ``(T, corners, 3)``.
         outlines: The same in fixed point.
         is_whole: ``(T, panels)``, see :class:`Cast`.
-        distance: Mean of the corners', ``(T, panels)``.
-        faces_us: Whether the camera may see each, ``(T, panels)``.
-        headings: Where each looks to in its body, or ``None``.
+        distance: Mean distance of the corners, ``(T, panels)``.
+        faces_us: Whether each faces the camera, ``(T, panels)``.
+        headings: Heading of each in its body, or ``None``.
         corners: Homogeneous corners of all, ``(T, corners, 3)``.
-        corner_owner: Place of the actor of each corner.
+        corner_owner: Index of the actor of each corner.
     """
 
     owner: NDArray[np.intp]
@@ -251,12 +251,12 @@ class Panels:
 
     @classmethod
     def of(cls, actors: Sequence[Actor], placed: _Array, reach: float) -> Self:
-        """Take all panels to the image.
+        """Project all panels to the image.
 
         Args:
-            actors: Whose.
-            placed: What takes the body of each to the image, ``(actors, T, 3, 4)``.
-            reach: See :func:`~mapt_bench.synthetic.polygons.flat_outlines`.
+            actors: The actors.
+            placed: Maps from the body of each actor to the image, ``(actors, T, 3, 4)``.
+            reach: See :func:`flat_outlines`.
         """
         panels = [panel for actor in actors for panel in actor.body.panels]
         frames = placed.shape[1]
@@ -288,7 +288,7 @@ class Panels:
         )
 
     def boxes(self, actors: int) -> tuple[_Array, NDArray[np.bool_]]:
-        """Return box and whether all is before the camera, of each actor: ``(T, actors, 4)``."""
+        """Return the box of each actor, ``(T, actors, 4)``; NaN if a part is behind the camera."""
         ahead = self.corners[..., 2] > NEAR
         flat = self.corners[..., :2] / np.maximum(self.corners[..., 2:], NEAR)
         return _boxes(flat, self.corner_owner, actors), _all_of(ahead, self.corner_owner, actors)
@@ -299,12 +299,12 @@ class Limbs:
     """The limbs of all actors.
 
     Attributes:
-        owner: Place of the actor of each.
+        owner: Index of the actor of each.
         maps: ``(T, limbs, 3, 3)``.
         pixels: Outlines, ``(T, limbs, 10, 2)``.
         outlines: The same in fixed point.
-        distance: Mean of both ends', ``(T, limbs)``.
-        is_near: Whether both ends are before the camera, ``(T, limbs)``.
+        distance: Mean distance of both ends, ``(T, limbs)``.
+        is_near: Whether both ends are in front of the camera, ``(T, limbs)``.
     """
 
     owner: NDArray[np.intp]
@@ -316,11 +316,11 @@ class Limbs:
 
     @classmethod
     def of(cls, actors: Sequence[Actor], placed: _Array, focal: float) -> Self:
-        """Take all limbs to the image.
+        """Project all limbs to the image.
 
         Args:
-            actors: Whose.
-            placed: What takes the body of each to the image, ``(actors, T, 3, 4)``.
+            actors: The actors.
+            placed: Maps from the body of each actor to the image, ``(actors, T, 3, 4)``.
             focal: Pixels.
         """
         frames = placed.shape[1]
@@ -352,7 +352,7 @@ class Limbs:
         )
 
     def boxes(self, actors: int) -> tuple[_Array, NDArray[np.bool_]]:
-        """Return box and whether all is before the camera, of each actor: ``(T, actors, 4)``."""
+        """Return the box of each actor, ``(T, actors, 4)``; NaN if a part is behind the camera."""
         points = self.pixels.reshape(len(self.pixels), -1, 2)
         owner = np.repeat(self.owner, self.pixels.shape[2])
         return _boxes(points, owner, actors), _all_of(self.is_near, self.owner, actors)
@@ -369,7 +369,7 @@ def _seen_corners(actors: Sequence[Actor], placed: _Array) -> _Array:
 
 
 def _boxes(points: _Array, owner: NDArray[np.intp], actors: int) -> _Array:
-    """Return left, top, right, bottom of the points of each actor; infinite where it has none."""
+    """Return left, top, right and bottom of the points of each actor; infinite if it has none."""
     found = np.full((len(points), actors, 4), np.inf)
     found[..., 2:] = -np.inf
     present, starts = np.unique(owner, return_index=True)
@@ -390,7 +390,7 @@ def _all_of(flags: NDArray[np.bool_], owner: NDArray[np.intp], actors: int) -> N
 def joined_boxes(
     one: tuple[_Array, NDArray[np.bool_]], other: tuple[_Array, NDArray[np.bool_]]
 ) -> _Array:
-    """Return boxes around both, NaN where some of either is not before the camera."""
+    """Return boxes around both, NaN where a part of either is behind the camera."""
     low = np.minimum(one[0][..., :2], other[0][..., :2])
     high = np.maximum(one[0][..., 2:], other[0][..., 2:])
     boxes = np.concatenate([low, high], axis=2)
@@ -398,9 +398,12 @@ def joined_boxes(
 
 
 def _headings(frames: _Array) -> list[float | None]:
-    """Where panels look to, in the body; ``None`` for those that look up or down."""
+    """Return the heading of panels in the body; ``None`` for those that face up or down."""
     (ax, ay, az), (bx, by, bz) = frames[:, :3, 0].T, frames[:, :3, 1].T
-    x, z = by * az - bz * ay, bx * ay - by * ax  # of the normal: the body's axes are left-handed
+    x, z = (
+        by * az - bz * ay,
+        bx * ay - by * ax,
+    )  # of the normal: the axes of the body are left-handed
     return [
         None if level < _LEVEL else float(heading)
         for level, heading in zip(np.hypot(x, z), np.arctan2(x, z), strict=True)
@@ -408,7 +411,7 @@ def _headings(frames: _Array) -> list[float | None]:
 
 
 def _panel_frames(panels: Sequence[Panel]) -> _Array:
-    """What takes coordinates on panels, along the first edge and across, to the body (n, 4, 3)."""
+    """Return the maps from panel coordinates, along the first edge and across, to the body."""
     corners = np.array([panel.corners[:3] for panel in panels]).reshape(-1, 3, 3)
     origin = corners[:, 0]
     along = corners[:, 1] - origin

@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CameraTrack:
-    """A pinhole camera on its way.
+    """A moving pinhole camera.
 
     Attributes:
         position: ``(frames, 2)`` metres: x and z on the ground.
@@ -55,8 +55,8 @@ class Ground:
     Attributes:
         class_name: For example ``"road"``.
         corners: ``(n, 2)`` metres: x and z; ``None`` reaches to the horizon on all sides. Patches
-            are drawn in their order, so that a marking lies on the road.
-        paint: Its look; the texture runs along x and z.
+            are drawn in order, so that markings lie on the road.
+        paint: Its paint; the texture runs along x and z.
     """
 
     class_name: str
@@ -66,13 +66,13 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Sky:
-    """What lies at infinity, turning with the camera.
+    """The sky, at infinite distance.
 
     Attributes:
         zenith: RGB overhead.
         horizon: RGB at the horizon; distant surfaces fade into it too.
         clouds: Strength of clouds, 0..1.
-        glow: How much lighter it is around the sun, 0..1.
+        glow: Additional brightness around the sun, 0..1.
     """
 
     zenith: Color
@@ -83,24 +83,24 @@ class Sky:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Light:
-    """How a scene becomes an image.
+    """Light, lens and sensor: how a scene becomes an image.
 
     Attributes:
         exposure: ``(frames,)`` factors on all colours, around 1.
         sun: Heading from which the sun shines, radians; panels that face it are lighter.
-        contrast: How much lighter, 0..1.
-        haze: Metres at which a surface has faded by half into the horizon's colour; ``inf`` for
-            none.
-        noise: Standard deviation of the sensor's noise in grey levels (0..255).
-        shutter: Share of the time between frames that the shutter is open: motion blur.
-        softness: Standard deviation of the lens's blur in pixels at 128 rows.
-        sun_height: Radians above the horizon: shadows are as long as that makes them. ``None``: the
-            sun is hidden, or at the zenith, and shadows lie below things.
+        contrast: Additional brightness of such panels, 0..1.
+        haze: Distance in metres at which half of a surface's colour is replaced by that of the
+            horizon; ``inf`` for none.
+        noise: Standard deviation of the sensor noise in grey levels (0..255).
+        shutter: Share of the time between frames in which the shutter is open: motion blur.
+        softness: Standard deviation of the lens blur in pixels, at 128 rows.
+        sun_height: Radians above the horizon; it decides the length of shadows. ``None``: the sun
+            is hidden or at the zenith, and shadows lie below things.
         shadow: Share of the light that reaches shaded ground, 0..1.
         balance: Gains of red, green and blue.
         gamma: Exponent on all colours, from 0 (black) to 1 (white).
         saturation: Factor on the chroma of all colours.
-        vignette: Share of the light that the corners of the image lack, 0..1.
+        vignette: Share of the light that is missing in the corners of the image, 0..1.
     """
 
     exposure: NDArray[np.float64]
@@ -120,16 +120,16 @@ class Light:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """Everything that is drawn.
+    """Everything that is rendered.
 
     Attributes:
-        camera: Who looks.
+        camera: The camera.
         ground: Patches from the bottom up; the first reaches to the horizon.
         sky: Above the horizon.
         surroundings: Stuff behind all actors, such as rows of houses, drawn far to near.
-        actors: Things, and stuff that can stand before things, drawn far to near.
-        light: From colours to an image.
-        bonnet: Share of the image's height that the void bonnet of the recording car covers.
+        actors: Things, and stuff that can be in front of things, drawn far to near.
+        light: Light, lens and sensor.
+        bonnet: Share of the image height that the void bonnet of the recording car covers.
     """
 
     camera: CameraTrack
@@ -150,7 +150,7 @@ def focal_px(camera: CameraTrack, height: int) -> float:
 
 
 def _axes(camera: CameraTrack, height: int, width: int) -> _Array:
-    """Rows that turn a direction of the world into a homogeneous image point ``(T, 3, 3)``."""
+    """Return the maps from a direction of the world to a homogeneous image point ``(T, 3, 3)``."""
     sine, cosine = np.sin(camera.heading), np.cos(camera.heading)
     down, level = np.sin(camera.pitch), np.cos(camera.pitch)
     zero = np.zeros_like(sine)
@@ -164,12 +164,12 @@ def _axes(camera: CameraTrack, height: int, width: int) -> _Array:
 
 
 def sky_projections(camera: CameraTrack, height: int, width: int) -> _Array:
-    """Return what takes a direction (x, y up, z) to the image in each frame: ``(T, 3, 3)``."""
+    """Return the maps from a direction (x, y up, z) to the image in each frame: ``(T, 3, 3)``."""
     return _axes(camera, height, width)
 
 
 def world_projections(camera: CameraTrack, height: int, width: int) -> _Array:
-    """Return what takes a point of the world ``(x, y, z, 1)`` to the image: ``(T, 3, 4)``."""
+    """Return the maps from a point of the world ``(x, y, z, 1)`` to the image: ``(T, 3, 4)``."""
     axes = _axes(camera, height, width)
     centre = np.stack(
         [
@@ -183,7 +183,7 @@ def world_projections(camera: CameraTrack, height: int, width: int) -> _Array:
 
 
 def placements(actor: Actor, frames: int) -> _Array:
-    """Return what takes a point of an actor's body ``(x, y, z, 1)`` to the world: ``(T, 4, 4)``."""
+    """Return the maps from body points ``(x, y, z, 1)`` to the world: ``(T, 4, 4)``."""
     heading = np.broadcast_to(actor.heading, (frames,))
     position = np.broadcast_to(actor.position, (frames, 2))
     place = np.zeros((frames, 4, 4))
@@ -203,13 +203,13 @@ _NEAR = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sight:
-    """Footprints as a camera sees them, in every frame; the shape is ``(..., frames)``.
+    """Footprints in the view of a camera, in every frame; the shape is ``(..., frames)``.
 
     Attributes:
-        ahead: Metres from the camera to the middle, along its heading.
-        left: Tangent of the direction to the leftmost corner; positive is right of the middle.
+        ahead: Distance of the middle along the heading of the camera, in metres.
+        left: Tangent of the direction to the leftmost corner; positive is right of the axis.
         right: The same of the rightmost corner.
-        is_ahead: Whether all corners lie before the camera.
+        is_ahead: Whether all corners are in front of the camera.
     """
 
     ahead: Floats
@@ -218,11 +218,11 @@ class Sight:
     is_ahead: NDArray[np.bool_]
 
     def covers(self, other: Self, margin: float) -> NDArray[np.bool_]:
-        """Whether the other is farther, and between left and right of this one.
+        """Whether the other is farther away, and between left and right of this one.
 
         Args:
-            other: Of a shape that broadcasts with this one's.
-            margin: Metres at this one's distance by which each side must stand out.
+            other: Its shape must broadcast with that of this one.
+            margin: Metres, at the distance of this one, by which it must be wider on each side.
         """
         spare = margin / np.maximum(self.ahead, _NEAR)
         is_between = (self.left + spare <= other.left) & (other.right <= self.right - spare)
@@ -231,10 +231,10 @@ class Sight:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A camera on its way and the width of its image.
+    """A moving camera and the width of its image.
 
     Attributes:
-        camera: Who looks.
+        camera: The camera.
         reach: Tangent of the direction to the left and right border of the image.
     """
 
@@ -247,7 +247,7 @@ class View:
         return cls(camera, 0.5 * settings.width / (settings.height * camera.focal))
 
     def sight(self, position: Floats, heading: Floats, half_size: tuple[float, float]) -> Sight:
-        """Look at rectangles that move over the ground.
+        """Return the footprints of rectangles that move over the ground.
 
         Args:
             position: Their middles, ``(..., frames, 2)`` metres.
@@ -271,12 +271,12 @@ class View:
         )
 
     def is_inside(self, sight: Sight, *, share: float = 0.97) -> NDArray[np.bool_]:
-        """Whether footprints lie between the borders of the image, or a share of its half width."""
+        """Whether footprints lie inside the image, or inside a share of its half width."""
         reach = share * self.reach
         return sight.is_ahead & (sight.left > -reach) & (sight.right < reach)
 
     def touches(self, sight: Sight) -> NDArray[np.bool_]:
-        """Whether any of a footprint may be inside the image."""
+        """Whether any part of a footprint can be inside the image."""
         return (sight.ahead > -_NEAR) & (sight.left < self.reach) & (sight.right > -self.reach)
 
     def _turned(self, x: Floats, z: Floats) -> tuple[Floats, Floats]:

@@ -1,11 +1,11 @@
-"""What stands along a street: its ground, houses, gardens, trees, lamps and signs."""
+"""Scenery of a street: ground, houses, gardens, trees, lamps and signs."""
 
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.appearances import rider_look
+from mapt_bench.synthetic.appearances import rider_appearance
 from mapt_bench.synthetic.people import bicycle_body
 from mapt_bench.synthetic.scene import Ground
 from mapt_bench.synthetic.shapes import Actor, Body
@@ -27,7 +27,7 @@ __all__ = ["Scenery", "moved", "standing"]
 
 Floats = NDArray[np.float64]
 
-_PIECE = 12.0  # metres of a patch of ground where a road bends
+_PIECE = 12.0  # length of a patch of ground in metres where a road bends
 _BEHIND = 12.0
 _IN_SIGHT = 115.0
 _HOUSE_DEPTH = 8.0
@@ -39,17 +39,17 @@ def standing(class_name: str, body: Body, place: Floats, heading: float) -> Acto
 
 
 def moved(body: Body, offset: tuple[float, float, float]) -> Body:
-    """Return a body without limbs, moved within its own coordinates."""
+    """Return a body without limbs, shifted in its own coordinates."""
     panels = (replace(panel, corners=panel.corners + offset) for panel in body.panels)
     return replace(body, panels=tuple(panels), shadow=None)
 
 
 class Scenery:
-    """Draws what lies and stands along the roads of a recording.
+    """Builds the scenery along the roads of a recording.
 
     Args:
-        rng: Source of all choices.
-        style: Of the video.
+        rng: Random generator.
+        style: Style of the video.
         recording: The street and the camera.
     """
 
@@ -128,7 +128,7 @@ class Scenery:
             return
         for side in (-1, 1):
             for way in (-1, 1):
-                # Where the side of a house of the main road ends, that of the crossing one starts.
+                # The crossing road starts where the houses of the main road end.
                 start = main.half_width + _HOUSE_DEPTH
                 end = start + 45.0
                 low, high = (start, end) if way > 0 else (-end, -start)
@@ -136,7 +136,7 @@ class Scenery:
             self._corner(side)
 
     def _row(self, strip: Strip, side: int, low: float, high: float) -> None:
-        """Houses, gardens and trees along one side of a road."""
+        """Add houses, gardens and trees along one side of a road."""
         place = low
         while place < high:
             stretch = min(self.rng.uniform(18.0, 40.0), max(high - place, 9.0))
@@ -165,7 +165,7 @@ class Scenery:
     def _house(
         self, strip: Strip, side: int, size: tuple[float, float, float], back: float
     ) -> None:
-        """Add a house; what decides on its depth order is its end that is farthest away."""
+        """Add a house. Its farthest end decides its depth order."""
         start, length, height = size
         middle = start + length / 2
         heading = float(strip.route.heading(np.array(middle))) + (0.0 if side < 0 else np.pi)
@@ -184,7 +184,7 @@ class Scenery:
         return high < junction - cross.half_width or low > junction + cross.half_width
 
     def _border(self, strip: Strip, side: int, along: tuple[float, float]) -> None:
-        """A hedge, fence or wall along a garden."""
+        """Add a hedge, fence or wall along a garden."""
         kinds = (("vegetation", hedge_body), ("fence", fence_body), ("wall", wall_body))
         class_name, make = kinds[int(self.rng.integers(len(kinds)))]
         for place in np.arange(along[0], along[1] - 3.0, 7.0):
@@ -209,7 +209,7 @@ class Scenery:
             place += self.rng.uniform(6.0, 14.0)
 
     def _lamps(self, strip: Strip, side: int) -> None:
-        """Lamp posts, signs and street trees between kerb and sidewalk."""
+        """Add lamp posts, signs and street trees between kerb and sidewalk."""
         with_trees = self.rng.uniform() < 0.35
         place = self.first + self.rng.uniform(0.0, 12.0)
         while place < self.first + 80.0:
@@ -232,7 +232,7 @@ class Scenery:
             place += self.rng.uniform(*self.style.furniture_gap)
 
     def _parked_bicycles(self, strip: Strip, side: int) -> None:
-        """Up to three rows of one to four bicycles, at the kerb or before the houses."""
+        """Add up to three rows of one to four bicycles, at the kerb or in front of houses."""
         for _ in range(int(self.rng.integers(0, 4))):
             first = self.first + _BEHIND + self.rng.uniform(4.0, 60.0)
             beside = strip.half_road + self.rng.choice((0.45, strip.sidewalk - 0.4))
@@ -241,13 +241,13 @@ class Scenery:
                 place = np.array(first + number * self.rng.uniform(0.5, 0.9))
                 if not self._is_free(strip, float(place), float(place)):
                     continue
-                body = bicycle_body(rider_look(self.rng, self.style))
+                body = bicycle_body(rider_appearance(self.rng, self.style))
                 heading = float(strip.route.heading(place)) + turned
                 spot = strip.route.place(place, side * beside)
                 self.furniture.append(standing("bicycle", body, spot, heading))
 
     def _corner(self, side: int) -> None:
-        """Traffic lights before and after the junction."""
+        """Add traffic lights before and after the junction."""
         main, cross = self.layout.main, self.layout.cross
         if cross is None or self.rng.uniform() < 0.25:
             return

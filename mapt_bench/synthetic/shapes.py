@@ -25,14 +25,14 @@ Color = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """What a surface looks like: two colours, mixed by a texture.
+    """Appearance of a surface: two colours, mixed by a texture.
 
     Attributes:
         base: RGB where the texture is 0.
         accent: RGB where the texture is 1.
         texture: Name of a texture in :mod:`~mapt_bench.synthetic.textures`.
-        size: Metres (a limb: widths) that one tile of the texture covers, along and across.
-        shift: Where the texture starts, in tiles, 0..1 each: no two walls begin alike.
+        size: Size of one tile of the texture in metres (on a limb: widths), along and across.
+        shift: Start of the texture in tiles, 0..1 each, so that walls differ.
     """
 
     base: Color
@@ -47,14 +47,14 @@ class Panel:
     """A flat convex polygon, rigid with its body.
 
     Attributes:
-        corners: ``(n, 3)`` metres in the body, counter-clockwise as seen from outside (so that
-            panels that face away can be left out), in one plane. The texture runs along the first
+        corners: ``(n, 3)`` metres in the body, in one plane, counter-clockwise as seen from
+            outside, so that panels that face away can be skipped. The texture runs along the first
             edge and across it.
-        paint: Its look.
-        two_sided: Whether it is seen from behind too.
+        paint: Its paint.
+        two_sided: Whether it is visible from behind too.
         layer: Panels and limbs of a body are drawn by layer, and within a layer far to near.
-        class_name: Class of its pixels where that is not the class of the actor, for example the
-            bicycle below a rider; such pixels carry no identity.
+        class_name: Class of its pixels if it differs from the class of the actor, for example the
+            bicycle below a rider. Such pixels have no identity.
     """
 
     corners: NDArray[np.float64]
@@ -66,14 +66,14 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Limb:
-    """A rounded rod between two joints that looks alike from all sides.
+    """A rounded rod between two joints. It has the same appearance from all sides.
 
     Attributes:
-        start: Index of the joint where it starts.
-        end: Index of the joint where it ends.
-        start_radius: Metres.
-        end_radius: Metres.
-        paint: Its look; the texture runs from start to end and across.
+        start: Index of its first joint.
+        end: Index of its second joint.
+        start_radius: Radius at the first joint in metres.
+        end_radius: Radius at the second joint in metres.
+        paint: Its paint; the texture runs from start to end and across.
         layer: See :class:`Panel`.
         class_name: See :class:`Panel`.
     """
@@ -89,12 +89,12 @@ class Limb:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Body:
-    """A shape that may move its limbs.
+    """A shape with panels and moving limbs.
 
     Attributes:
-        panels: Its flat faces.
-        limbs: Its round ones.
-        joints: ``(frames, joints, 3)`` metres in the body; one frame stands for a stiff body.
+        panels: Flat parts.
+        limbs: Round parts.
+        joints: ``(frames, joints, 3)`` metres in the body; one frame for a rigid body.
         shadow: Half width and half length of its shadow on the ground in metres; ``None`` for none.
     """
 
@@ -106,15 +106,15 @@ class Body:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Actor:
-    """A body on its way through the scene.
+    """A body and its path through the scene.
 
     Attributes:
         class_name: Class of its pixels, for example ``"car"``.
-        track_id: Identity, from 1; 0 for stuff, and for things too far to tell apart (crowd).
+        track_id: Identity, from 1; 0 for stuff, and for things too far to be distinguished (crowd).
         body: Its shape.
-        position: ``(frames, 2)`` metres: x and z on the ground. One frame stands for all.
-        heading: ``(frames,)`` radians. One frame stands for all.
-        look_alike: Group of actors that look alike on purpose; 0 for none.
+        position: ``(frames, 2)`` metres: x and z on the ground. One row for an actor at rest.
+        heading: ``(frames,)`` radians. One value for a constant heading.
+        look_alike: Group of actors that share one appearance; 0 for none.
     """
 
     class_name: str
@@ -129,9 +129,9 @@ Corners = NDArray[np.float64]
 
 
 def normal(corners: Corners) -> NDArray[np.float64]:
-    """Return the unit vector that points to where a polygon is counter-clockwise from.
+    """Return the unit normal of a polygon. Seen against it, the polygon is counter-clockwise.
 
-    With x to the right, y up and z ahead, that is against the cross product of its edges.
+    With x to the right, y up and z ahead, it is opposite to the cross product of the edges.
 
     Args:
         corners: ``(n, 3)``, in one plane, convex.
@@ -142,7 +142,7 @@ def normal(corners: Corners) -> NDArray[np.float64]:
     >>> normal(np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0]])).tolist()  # seen from before it
     [0.0, 0.0, -1.0]
     """
-    points = corners.tolist()  # so few numbers are faster without arrays
+    points = corners.tolist()  # a few numbers are faster without arrays
     x = y = z = 0.0
     for (x0, y0, z0), (x1, y1, z1) in zip(points, points[1:] + points[:1], strict=True):
         x += z0 * y1 - y0 * z1
@@ -152,13 +152,13 @@ def normal(corners: Corners) -> NDArray[np.float64]:
 
 
 def outward(corners: ArrayLike, inside: ArrayLike) -> Corners:
-    """Wind a polygon so that it is counter-clockwise seen from the far side of ``inside``.
+    """Order the corners of a polygon counter-clockwise, as seen from outside the solid.
 
-    Its first edge stays first, since textures run along it.
+    Its first edge stays first, because textures run along it.
 
     Args:
         corners: ``(n, 3)``, in one plane, convex.
-        inside: ``(3,)``: a point within the solid.
+        inside: ``(3,)``: a point inside the solid.
 
     Returns:
         ``(n, 3)``.
@@ -174,12 +174,12 @@ def prism(profile: ArrayLike, half_widths: ArrayLike) -> tuple[list[Corners], li
 
     Args:
         profile: ``(n, 2)``: z and y of a convex outline as seen from the side.
-        half_widths: ``(n,)``: how far it reaches to either side there; a linear function of z and
-            y, or the sides are not flat.
+        half_widths: ``(n,)``: half width at each corner; a linear function of z and y, otherwise
+            the sides are not flat.
 
     Returns:
-        The two sides (left, then right), whose first edge is the first of the profile; and one
-        quadrilateral for every edge of the profile, whose first edge runs from side to side at the
+        The two sides (left, then right); their first edge is the first of the profile. And one
+        quadrilateral for every edge of the profile; its first edge runs from side to side at the
         lower end.
     """
     outline = np.asarray(profile, dtype=np.float64)
@@ -198,12 +198,12 @@ def prism(profile: ArrayLike, half_widths: ArrayLike) -> tuple[list[Corners], li
 def box(
     width: tuple[float, float], height: tuple[float, float], length: tuple[float, float]
 ) -> dict[str, Corners]:
-    """Return the faces of an upright box, without the one it stands on.
+    """Return the faces of an upright box without its bottom.
 
     Args:
-        width: Its least and greatest x.
-        height: Its least and greatest y.
-        length: Its least and greatest z.
+        width: Its smallest and largest x.
+        height: Its smallest and largest y.
+        length: Its smallest and largest z.
 
     Returns:
         ``left``, ``right`` (x), ``back``, ``front`` (z), and ``top``; their first edge is the
@@ -224,9 +224,9 @@ def box(
 def disc(
     centre: tuple[float, float, float], radius: float, side: int, corners: int = 12
 ) -> Corners:
-    """Return an upright round face that looks to the left (``side`` -1) or right (1).
+    """Return an upright disc that faces left (``side`` -1) or right (1).
 
-    Its lowest edge is the first, and is level.
+    Its first edge is the lowest and level.
 
     Returns:
         ``(corners, 3)``.
@@ -245,16 +245,16 @@ def patch(
     across: tuple[float, float] = (0.0, 1.0),
     lift: float = 0.01,
 ) -> Corners:
-    """Return a part of a quadrilateral, such as the window in a wall, lifted a little off it.
+    """Return a part of a quadrilateral, such as a window in a wall, slightly lifted off it.
 
     Args:
         quad: ``(4, 3)``.
-        along: From which to which share of its first edge.
-        across: From which to which share of the way to the opposite edge.
-        lift: Metres outward.
+        along: Start and end as shares of its first edge.
+        across: Start and end as shares of the distance to the opposite edge.
+        lift: Metres outwards.
 
     Returns:
-        ``(4, 3)``, wound alike.
+        ``(4, 3)``, in the same order of corners.
     """
     u = np.array([along[0], along[1], along[1], along[0]])[:, None]
     v = np.array([across[0], across[0], across[1], across[1]])[:, None]

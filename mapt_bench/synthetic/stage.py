@@ -1,8 +1,8 @@
-"""A scene worked out for all its frames: where every face is, what it is, and what it looks like.
+"""A scene prepared for all its frames: position, class and appearance of every face.
 
 Every surface of the world is a *face*: a flat panel, a rod, a patch of ground, the sky. A face has
-coordinates of its own and, in each frame, a 3x3 map from them to homogeneous image points. Images,
-depth and optical flow all come from these maps, which is why they agree exactly.
+its own coordinates and, in each frame, a 3x3 map from them to homogeneous image points. Images,
+depth and optical flow are computed from these maps, so they agree exactly.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ __all__ = ["BONNET", "SKY", "Cast", "FaceStyle", "Stage", "set_stage"]
 _Array = NDArray[np.float64]
 
 SKY = 0
-"""Number of the face that is the sky."""
+"""Index of the sky among the faces."""
 
 BONNET = 1
-"""Number of the face that is the bonnet of the recording car."""
+"""Index of the bonnet of the recording car among the faces."""
 
 _FAR = 3000.0
 _SHADOW_POINTS = 12
@@ -40,14 +40,14 @@ _LONGEST_SHADOW = 9.0  # metres
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceStyle:
-    """What a face looks like and whose it is.
+    """Appearance and owner of a face.
 
     Attributes:
         class_name: Class of its pixels; ``None`` is void.
-        owner: Number of its actor in the scene; -1 for ground, sky and surroundings.
-        has_identity: Whether its pixels carry the identity of its actor.
-        paint: Its look.
-        normal: Heading that the face looks to, radians; ``None`` where it has none.
+        owner: Index of its actor in the scene; -1 for ground, sky and surroundings.
+        has_identity: Whether its pixels have the identity of its actor.
+        paint: Its paint.
+        normal: Heading of the face in radians; ``None`` if it has none.
         is_ground: Whether shadows fall on it.
     """
 
@@ -64,21 +64,21 @@ class Cast:
     """One actor in the image, in all frames.
 
     Attributes:
-        actor: Who.
+        actor: The actor.
         owner: See :class:`FaceStyle`.
-        faces: Numbers of its faces, panels first: shape ``(faces,)``.
-        foreign: Numbers of those that do not carry its identity.
+        faces: Indices of its faces, panels first: shape ``(faces,)``.
+        foreign: Indices of its faces without its identity.
         panel_points: Homogeneous corners of each panel: ``(T, corners, 3)`` each.
-        panel_outlines: The same in 16ths of a pixel, ``(T, corners, 2)`` each, ``int32``; nonsense
+        panel_outlines: The same in 16ths of a pixel, ``(T, corners, 2)`` each, ``int32``; undefined
             where a panel is not whole.
-        is_whole: Whether each panel lies wholly before the camera and about the image:
-            ``(T, panels)``; others must be cut.
+        is_whole: Whether each panel lies entirely in front of the camera and near the image: ``(T,
+            panels)``; others must be clipped.
         outlines: Outlines of its limbs in 16ths of a pixel: ``(T, limbs, 10, 2)``, ``int32``.
-        is_drawn: Whether each face can be seen at all: ``(T, faces)``.
-        order: In which order its faces are drawn: ``(T, faces)``, positions.
-        distance: Of the actor from the camera along its axis, metres: ``(T,)``.
-        box: Left, top, right, bottom of everything in pixels: ``(T, 4)``; NaN where some of it is
-            not before the camera.
+        is_drawn: Whether each face can be visible: ``(T, faces)``.
+        order: Order in which its faces are drawn: ``(T, faces)``, positions.
+        distance: Distance of the actor along the axis of the camera in metres: ``(T,)``.
+        box: Left, top, right and bottom of the actor in pixels: ``(T, 4)``; NaN where a part of it
+            is behind the camera.
         shadow: Outline of its shadow, or ``None``.
     """
 
@@ -99,15 +99,15 @@ class Cast:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
-    """Everything about a scene that drawing needs.
+    """Everything about a scene that rendering needs.
 
     Attributes:
-        scene: What is drawn.
+        scene: The scene.
         height: Pixels.
         width: Pixels.
-        styles: One a face.
-        maps: From face to image, ``(T, faces, 3, 3)``.
-        ground: Face and outline of each patch, from the bottom up.
+        styles: Style of each face.
+        maps: Maps from face to image, ``(T, faces, 3, 3)``.
+        ground: Face and outline of each patch of ground, from the bottom up.
         surroundings: Stuff behind the actors.
         cast: The actors.
     """
@@ -123,7 +123,7 @@ class Stage:
 
 
 def set_stage(scene: Scene, height: int, width: int) -> Stage:
-    """Work out a scene for an image of some size."""
+    """Prepare a scene for an image size."""
     return _Builder(scene, height, width).build()
 
 
@@ -177,7 +177,7 @@ class _Builder:
         return number, outline_of(points, self.height, self.width)
 
     def _casts(self, actors: Sequence[Actor], behind: int) -> list[Cast]:
-        """Work out all actors at once: arrays of many are hardly slower than those of one."""
+        """Prepare all actors at once, which takes little longer than one of them."""
         if not actors:
             return []
         placed = np.stack([self.projections @ placements(each, self.frames) for each in actors])
@@ -219,7 +219,7 @@ class _Builder:
         return casts
 
     def _shadows(self, actors: Sequence[Actor], placed: _Array) -> dict[int, Outline]:
-        """Ellipses below bodies, drawn out to where their tops hide the sun, by actor."""
+        """Return the shadow of each actor: an ellipse, stretched away from the sun."""
         numbers = [at for at, actor in enumerate(actors) if actor.body.shadow is not None]
         if not numbers:
             return {}
@@ -260,7 +260,7 @@ def _style(actor: Actor, owner: int, part: Panel | Limb, heading: float | None) 
 
 
 def _height(body: Body) -> float:
-    """Return the greatest height of a body in metres."""
+    """Return the largest height of a body in metres."""
     tops = [float(panel.corners[:, 1].max()) for panel in body.panels]
     if body.joints.shape[1]:
         tops.append(float(body.joints[..., 1].max()))

@@ -26,10 +26,10 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 LANE = 3.3
-"""Metres: width of a lane."""
+"""Width of a lane in metres."""
 
 BEFORE = 30.0
-"""Metres of the main road behind the camera's first place."""
+"""Length of the main road behind the camera's first position, in metres."""
 
 _PARKING = 2.3
 _AHEAD = 130.0
@@ -41,11 +41,11 @@ class Lane:
     """A line that things follow.
 
     Attributes:
-        route: Of the road.
-        beside: Metres to the right of its middle.
-        back: Whether its traffic goes against the direction of the route.
-        middle: Where on the route things gather: the camera's first place, or the junction.
-        name: Of lane or sidewalk, one of each road.
+        route: Route of the road.
+        beside: Metres to the right of the middle of the road.
+        back: Whether its traffic runs against the direction of the route.
+        middle: Centre of the traffic along the route: the camera's first position, or the junction.
+        name: Name of the lane or sidewalk, with that of the road.
     """
 
     route: Route
@@ -57,14 +57,14 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strip:
-    """One road and how it is parted, from the middle outwards.
+    """One road and its parts, from the middle outwards.
 
     Attributes:
-        route: Its middle.
-        lanes: In each direction.
-        parking: Metres for parked cars on each side; 0 for none.
+        route: Its middle line.
+        lanes: Number of lanes in each direction.
+        parking: Width of the parking strip on each side in metres; 0 for none.
         sidewalk: Width of each sidewalk in metres.
-        verge: Width of grass beyond it in metres.
+        verge: Width of the grass beyond the sidewalk in metres.
         middle: See :class:`Lane`.
         name: ``"main"`` or ``"cross"``.
     """
@@ -79,16 +79,16 @@ class Strip:
 
     @property
     def half_road(self) -> float:
-        """Metres from the middle to the kerb."""
+        """Distance from the middle to the kerb in metres."""
         return self.lanes * LANE + self.parking
 
     @property
     def half_width(self) -> float:
-        """Metres from the middle to where buildings and gardens start."""
+        """Distance from the middle to buildings and gardens in metres."""
         return self.half_road + self.sidewalk + self.verge
 
     def lane(self, number: int, *, back: bool) -> Lane:
-        """Return a lane: 0 is the one next to the middle, right of it or coming back left of it."""
+        """Return a lane: 0 is next to the middle, on the right, or on the left with ``back``."""
         beside = (number + 0.5) * LANE
         name = f"{self.name} {'back' if back else 'ahead'} {number}"
         return Lane(self.route, -beside if back else beside, back, self.middle, name)
@@ -103,8 +103,8 @@ class Strip:
         """Return a line along the right (1) or left (-1) sidewalk.
 
         Args:
-            side: Which of the two.
-            share: Where across it, 0 at the kerb.
+            side: 1 is right, -1 left.
+            share: Position across the sidewalk, 0..1; 0 is the kerb.
         """
         beside = side * (self.half_road + share * self.sidewalk)
         return Lane(self.route, beside, False, self.middle, f"{self.name} walk {side}")
@@ -115,9 +115,9 @@ class Layout:
     """The roads of a street.
 
     Attributes:
-        main: The one that the camera is on at first.
-        cross: The one that crosses it at a right angle; ``None`` where there is no junction.
-        junction: Where on the main road the middle of the other is, metres from its start.
+        main: The road on which the camera starts.
+        cross: The road that crosses it at a right angle; ``None`` without a junction.
+        junction: Position of the junction on the main road, in metres from its start.
     """
 
     main: Strip
@@ -126,11 +126,11 @@ class Layout:
 
     @property
     def strips(self) -> tuple[Strip, ...]:
-        """The main road, and the other if there is one."""
+        """The main road, and the crossing road if there is one."""
         return (self.main,) if self.cross is None else (self.main, self.cross)
 
     def corner(self, side: Literal[-1, 1], radius: float) -> Route:
-        """Return the way of who turns to the right (1) or left (-1) at the junction."""
+        """Return the route of a turn to the right (1) or left (-1) at the junction."""
         if self.cross is None:
             raise ValueError("a street without a junction has no corner")
         inner = self.main.lane(self.main.lanes - 1 if side > 0 else 0, back=False)
@@ -146,13 +146,13 @@ class Layout:
 
 
 def draw_layout(rng: np.random.Generator, *, junction: float | None, bends: bool) -> Layout:
-    """Draw a street.
+    """Sample a street.
 
     Args:
         rng: Source of all choices.
-        junction: Metres from the camera's first place to the middle of the crossing road; ``None``
-            for no junction. Where there is one, the main road is straight.
-        bends: Whether the main road bends, if it may.
+        junction: Metres from the camera's first position to the middle of the crossing road;
+            ``None`` for no junction. With a junction, the main road is straight.
+        bends: Whether the main road bends, if there is no junction.
     """
     steps = int((BEFORE + _AHEAD) / 2.0)
     curvature = np.zeros(steps)
@@ -160,7 +160,7 @@ def draw_layout(rng: np.random.Generator, *, junction: float | None, bends: bool
         along = np.arange(steps) * 2.0
         wave = np.sin(2 * np.pi * (along / rng.uniform(90, 200) + rng.uniform()))
         curvature = rng.uniform(0.003, 0.012) * wave
-    # The camera starts at the origin and looks along z, whatever the road does behind it.
+    # The camera starts at the origin and looks along z.
     route = Route.bent(np.zeros(2), 0.0, curvature)
     lanes = int(rng.choice((1, 1, 2)))
     parking = _PARKING if rng.uniform() < 0.75 else 0.0
@@ -186,7 +186,7 @@ def draw_layout(rng: np.random.Generator, *, junction: float | None, bends: bool
 
 
 _FOCAL = 721.5 / 375  # of KITTI's colour cameras, in image heights
-_ELEVATION = 1.65  # metres, of the same
+_ELEVATION = 1.65  # metres, also of KITTI's cameras
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,13 +194,13 @@ class Recording:
     """The recording car in a street.
 
     Attributes:
-        manner: How it drives.
+        manner: Manner of driving.
         layout: The street.
-        route: What it follows.
-        beside: Metres to the right of that.
+        route: Route that it follows.
+        beside: Metres to the right of the route.
         along: Metres on the route in each frame, ``(frames,)``.
-        speeds: m/s in each frame.
-        camera: What it records with.
+        speeds: Speed in each frame in m/s.
+        camera: Its camera.
     """
 
     manner: Manner
@@ -213,7 +213,7 @@ class Recording:
 
 
 def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clock) -> Recording:
-    """Draw a street and how it is driven along."""
+    """Sample a street, and how the recording car drives along it."""
     manner, haste = even_choice(settings.seed, style_of(settings).manners)
     layout = _street(rng, manner)
     speeds = _speeds(rng, manner, haste, settings, clock)
@@ -226,7 +226,7 @@ def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clo
         route, beside = layout.corner(side, radius), 0.0
     elif manner == "wait" and layout.cross is not None:
         stop_line = layout.junction - layout.cross.half_width - rng.uniform(5.0, 13.0)
-        along = stop_line - travelled(speeds, clock)[::-1]  # comes to a stop, or stands
+        along = stop_line - travelled(speeds, clock)[::-1]  # brakes to a stop, or stands
         speeds = speeds[::-1]
     camera = _camera(rng, clock, style_of(settings), drive(route, along, beside), along)
     return Recording(manner, layout, route, beside, along, speeds, camera)
@@ -244,9 +244,9 @@ def _street(rng: np.random.Generator, manner: Manner) -> Layout:
 def _speeds(
     rng: np.random.Generator, manner: Manner, haste: float, settings: WorldSettings, clock: Clock
 ) -> Floats:
-    """Draw m/s in each frame; of all ways to drive in a manner, haste (0..1) says how fast."""
-    if manner == "wait":  # told backwards: from standing to as fast as it once was
-        braked = (2.6 - 2.2 * haste) * clock.span  # before the end; mostly before the start
+    """Sample the speed in each frame in m/s. Haste, 0..1, selects it from the range of a manner."""
+    if manner == "wait":  # in reverse time: from standing to the first speed
+        braked = (2.6 - 2.2 * haste) * clock.span  # seconds before the end; mostly before the start
         rolling = np.clip(clock.seconds - braked, 0.0, None)
         return np.asarray(np.minimum(rng.uniform(1.0, 2.5) * rolling, rng.uniform(3.0, 9.0)))
     slowest, fastest = {"cruise": (6.0, 14.5), "crawl": (0.5, 4.0), "turn": (2.5, 5.5)}[manner]

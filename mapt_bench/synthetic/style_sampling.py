@@ -28,13 +28,13 @@ _Lch = tuple[_Range, _Range, _Range]
 """Ranges of lightness, chroma and hue."""
 
 _Fields = dict[str, Any]
-"""Some fields of a :class:`Style` by name."""
+"""Fields of a :class:`Style` by name."""
 
-_SEED: Final = 2  # of styles, so that they share no random numbers with scenes
+_SEED: Final = 2  # of styles, so that scenes have other random numbers
 
 
 class _Dice:
-    """Draws colours and paints."""
+    """Samples colours and paints."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -46,7 +46,7 @@ class _Dice:
         return oklch(*(self.within(*each) for each in ranges))
 
     def pair(self, ranges: _Lch, contrast: _Range) -> tuple[Color, Color]:
-        """Two colours of one hue; the second is lighter by a contrast, darker if negative."""
+        """Return two colours of one hue, the second lighter by a contrast (negative: darker)."""
         lightness, chroma, hue = (self.within(*each) for each in ranges)
         other = min(max(lightness + self.within(*contrast), 0.05), 0.97)
         return oklch(lightness, chroma, hue), oklch(other, chroma, hue)
@@ -119,10 +119,10 @@ def style_of(settings: WorldSettings) -> Style:
 
 
 def sampled_style(seed: int) -> Style:
-    """Sample the style of a video of the domain of training.
+    """Sample the style of an in-domain video.
 
     Args:
-        seed: Of the video.
+        seed: Seed of the video.
     """
     rng = np.random.default_rng([_SEED, seed])
     dice = _Dice(rng)
@@ -157,17 +157,17 @@ _MIXTURE: Final[_Fields] = {
     "furniture_gap": (5.0, 12.0),
     "is_furnished": True,
 }
-"""How cars drive as in KITTI, and rare classes often enough to be learned; see :class:`Style`."""
+"""Driving as in KITTI, with rare classes often enough to be learned; see :class:`Style`."""
 
 
 def shifted_style(seed: int) -> Style:
-    """Sample the light and the camera of a video of the other domain; its tables are fixed.
+    """Sample the light and the camera of a video with domain shift. Its tables are fixed.
 
-    The sun is low and warm, or the sky dull and blue; the camera is lower, tilted a little upwards,
-    and sees a narrower angle.
+    The sun is low and warm, or the sky is overcast and blue. The camera is lower, tilted slightly
+    upwards, and has a narrower angle.
 
     Args:
-        seed: Of the video.
+        seed: Seed of the video.
     """
     rng = np.random.default_rng([_SEED + 1, seed])
     dice = _Dice(rng)
@@ -201,7 +201,7 @@ def shifted_style(seed: int) -> Style:
 
 
 def _balance(warm: float, green: float) -> tuple[float, float, float]:
-    """Gains of red, green and blue: warm is positive, and so is green."""
+    """Return the gains of red, green and blue. Positive values are warmer and greener."""
     return math.exp(warm - green / 2), math.exp(green), math.exp(-warm - green / 2)
 
 
@@ -209,7 +209,7 @@ def _balance(warm: float, green: float) -> tuple[float, float, float]:
 
 
 def _weather(dice: _Dice) -> tuple[Sky, Light]:
-    """A clear, a partly cloudy or an overcast day, and a camera."""
+    """Sample a clear, partly cloudy or overcast day, and a camera."""
     kind = dice.rng.choice(("clear", "mixed", "overcast"), p=(0.35, 0.35, 0.3))
     is_low = kind != "overcast" and dice.within(0, 1) < 0.3
     if kind == "overcast":
@@ -244,14 +244,14 @@ def _weather(dice: _Dice) -> tuple[Sky, Light]:
     return sky, light
 
 
-# -- who and what moves -------------------------------------------------------------------------
+# -- people and vehicles ------------------------------------------------------------------------
 
 
 def _people(dice: _Dice, coats: int) -> _Fields:
     def dressed(choices: Sequence[tuple[float, _Lch]], texture: str) -> Paint:
         ranges = dice.one_of(choices)
         base = dice.color(ranges)
-        # The accent shades a plain coat at its edges, and is the colour of a pattern.
+        # The accent shades the edges of a plain coat, and is the colour of a pattern.
         if dice.within(0, 1) < 0.75 or texture == "round":
             return Paint(base, mixed(base, (0, 0, 0), dice.within(0.3, 0.5)), texture)
         return Paint(base, dice.color(dice.one_of(choices)), texture)
@@ -297,7 +297,7 @@ def _traffic(dice: _Dice) -> _Fields:
 
 
 def _car_shape(dice: _Dice) -> CarShape:
-    """A type between two of those seen, each of its lengths changed by some percent."""
+    """Return a mixture of two car types, with each length changed by a few per cent."""
     first, second = (
         CAR_SHAPES["seen"][place] for place in dice.rng.choice(len(CAR_SHAPES["seen"]), 2)
     )
@@ -328,7 +328,7 @@ def _car_shape(dice: _Dice) -> CarShape:
 
 
 def _town(dice: _Dice, windows: tuple[tuple[int, int], ...], sky: Sky) -> _Fields:
-    """Houses of one town: plaster about one hue, brick, concrete, some of another colour."""
+    """Sample houses of one town: plaster of one hue, brick, concrete, some in another colour."""
     hue, stone_hue = dice.within(50.0, 100.0), dice.within(25.0, 60.0)
     kinds: tuple[tuple[float, _Lch], ...] = (
         (0.42, ((0.62, 0.93), (0.005, 0.06), (hue - 25, hue + 25))),
@@ -379,7 +379,7 @@ _Grounds = dict[str, tuple[Paint, ...]]
 
 
 def _nature(dice: _Dice) -> tuple[_Fields, _Grounds]:
-    """The green of one season, from lush to dry; now and then autumn."""
+    """Sample the green of one season, from lush to dry, and sometimes autumn."""
     hue = dice.within(60.0, 95.0) if dice.within(0, 1) < 0.1 else dice.within(108.0, 145.0)
     chroma = dice.within(0.045, 0.12)
 
@@ -408,7 +408,7 @@ def _nature(dice: _Dice) -> tuple[_Fields, _Grounds]:
 
 
 def _street(dice: _Dice) -> tuple[_Fields, _Grounds]:
-    """Asphalt from blue over grey to brown, stone about one hue, metal and wood."""
+    """Sample asphalt from blue through grey to brown, stone of one hue, metal and wood."""
     asphalt: _Lch = ((0.26, 0.58), (0.0, 0.02), (50.0, 270.0))
     paving: _Lch = ((0.42, 0.76), (0.0, 0.04), (30.0, 100.0))
     if dice.within(0, 1) < 0.25:

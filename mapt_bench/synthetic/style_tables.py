@@ -32,14 +32,14 @@ __all__ = [
 ]
 
 TableFamily = Literal["seen", "held-out"]
-"""Families with fixed tables; what is sampled for each video has none."""
+"""Families with fixed tables."""
 
 GREY: Final[Color] = (124, 124, 124)
-"""What everything is washed to."""
+"""Colour to which washed paints fade."""
 
 
 def mixed(color: Color, other: Color, share: float) -> Color:
-    """Return a colour, with a share (0..1) of another.
+    """Mix a colour with a share (0..1) of another.
 
     >>> mixed((0, 100, 200), (100, 100, 100), 0.5)
     (50, 100, 150)
@@ -51,13 +51,13 @@ def mixed(color: Color, other: Color, share: float) -> Color:
 
 
 def oklch(lightness: float, chroma: float, hue: float) -> Color:
-    """Return the sRGB colour; chroma is reduced until it exists.
+    """Convert OKLCh to sRGB. Chroma is reduced until the colour exists in sRGB.
 
     OKLCh is a perceptual space (Ottosson 2020, "A perceptual color space for image processing").
 
     Args:
         lightness: 0..1.
-        chroma: 0 is grey, 0.1 plain, 0.2 vivid.
+        chroma: 0 is grey, 0.1 moderate, 0.2 vivid.
         hue: Degrees: 30 red, 70 brown and beige, 110 yellow, 140 green, 250 blue.
 
     >>> oklch(0.5, 0.0, 0.0)
@@ -86,11 +86,11 @@ def _encoded(value: float) -> float:
 
 
 def washed(paint: Paint, wash: float) -> Paint:
-    """Return a paint faded towards the common grey; at 1 nothing of it is left.
+    """Fade a paint to a common grey; at 1 it is that grey.
 
     Args:
-        paint: Any.
-        wash: Share, 0..1: as both colours near the same grey, the texture goes flat.
+        paint: Paint.
+        wash: Share, 0..1. Both colours approach the grey, so the texture fades too.
     """
     return replace(
         paint, base=mixed(paint.base, GREY, wash), accent=mixed(paint.accent, GREY, wash)
@@ -129,7 +129,7 @@ COATS: Final[dict[TableFamily, tuple[Paint, ...]]] = {
         Paint((48, 46, 50), (150, 44, 60), "vest"),
     ),
 }
-"""What is worn above: coats, shirts and jackets."""
+"""Paints of coats, shirts and jackets."""
 
 LEG_WEAR: Final[dict[TableFamily, tuple[Paint, ...]]] = {
     "seen": (
@@ -149,7 +149,7 @@ LEG_WEAR: Final[dict[TableFamily, tuple[Paint, ...]]] = {
         _plain((44, 36, 34)),
     ),
 }
-"""What is worn below: trousers and skirts."""
+"""Paints of trousers and skirts."""
 
 SKIN: Final[tuple[Color, ...]] = (
     (236, 200, 176),
@@ -158,7 +158,7 @@ SKIN: Final[tuple[Color, ...]] = (
     (150, 104, 76),
     (98, 66, 48),
 )
-"""Common to both families: people are people."""
+"""Skin colours, common to both families."""
 
 HAIR: Final[dict[TableFamily, tuple[Color, ...]]] = {
     "seen": ((34, 27, 24), (82, 56, 38), (186, 152, 98), (150, 148, 146)),
@@ -207,7 +207,7 @@ FRAME_PAINTS: Final[dict[TableFamily, tuple[Paint, ...]]] = {
     "seen": (_plain((30, 32, 36)), _plain((150, 30, 34)), _plain((52, 84, 140))),
     "held-out": (_plain((196, 194, 188)), _plain((34, 104, 92)), _plain((188, 118, 40))),
 }
-"""Bicycles."""
+"""Paints of bicycles."""
 
 GROUND: Final[dict[TableFamily, dict[str, tuple[Paint, ...]]]] = {
     "seen": {
@@ -281,19 +281,19 @@ BARE: Final[dict[TableFamily, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class CarShape:
-    """The outline of a type of car; lengths in metres, the rest in shares of the length.
+    """Outline of a type of car; lengths in metres, the rest in shares of the length.
 
     Attributes:
-        name: Of the type.
-        length: From bumper to bumper.
-        width: Without mirrors.
-        height: Of the roof.
+        name: Name of the type.
+        length: Length with bumpers.
+        width: Width without mirrors.
+        height: Height of the roof.
         belt: Height of the lower edge of the windows.
-        bonnet: Where the windscreen starts, from the front.
-        roof: Where the roof starts and ends.
-        tail: Where the rear window ends.
-        deck: Height of the tail's upper edge against the belt's.
-        windows: Where pillars part the side windows, as shares of the cabin's side.
+        bonnet: Start of the windscreen, from the front.
+        roof: Start and end of the roof.
+        tail: End of the rear window.
+        deck: Height of the upper edge of the tail, relative to the belt.
+        windows: Positions of the pillars between side windows, as shares of the side of the cabin.
         wheel: Radius of the wheels.
     """
 

@@ -17,7 +17,7 @@ from mapt_bench.synthetic.style_tables import CAR_SHAPES, CarShape
 __all__ = ["Manner", "Style", "draw_light", "fixed_style"]
 
 Manner = Literal["cruise", "crawl", "wait", "turn"]
-"""How the recording car drives: along, in slow traffic, to a light, or round a corner."""
+"""Manner of driving: along a street, in slow traffic, up to a light, or round a corner."""
 
 _Range = tuple[float, float]
 
@@ -26,59 +26,60 @@ _MANNERS: Mapping[Manner, float] = {"cruise": 0.4, "crawl": 0.17, "wait": 0.24, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """Everything that the things and places of a video are made from.
+    """Paints, shapes, gaits and light from which things and places of a video are sampled.
 
     Attributes:
-        coats: Paints worn above.
-        leg_wear: Paints worn below; of hats and bags, too.
-        skin: Colours.
-        hair: Colours.
-        helmets: Colours.
-        builds: Widths against that of an average body.
+        coats: Paints of coats, shirts and jackets.
+        leg_wear: Paints of trousers and skirts, also of hats and bags.
+        skin: Colours of skin.
+        hair: Colours of hair.
+        helmets: Colours of helmets.
+        builds: Widths relative to an average body.
         long_coat: How far a long coat covers the leg, as a share of its length.
         frames: Paints of bicycles.
-        wheel: Radius of their wheels in metres.
+        wheel: Radius of bicycle wheels in metres.
         car_shapes: Types of cars.
-        car_paints: Their paints.
-        lorry: Least and greatest length in metres.
-        van: The same.
-        truck_paints: Of both.
-        swing: Least and greatest swing of legs at a brisk walk: less is shorter, quicker steps.
-        paces: How speeds change.
+        car_paints: Paints of cars.
+        lorry: Smallest and largest length of lorries in metres.
+        van: Smallest and largest length of vans in metres.
+        truck_paints: Paints of lorries and vans.
+        swing: Smallest and largest swing of legs at a brisk walk; less means shorter, quicker
+            steps.
+        paces: Changes of speed over time.
         ground: Paints of ``road``, ``sidewalk``, ``terrain`` and ``vegetation``.
-        skies: One of them is above.
+        skies: Skies to choose from.
         walls: Colours of houses.
-        panes: Colour of their windows.
-        upper: Textures of upper floors, and metres of one tile.
+        panes: Colour of windows.
+        upper: Textures of upper floors, and the size of one tile in metres.
         bare: Textures of walls without windows.
-        shops: Texture of ground floors, and metres of one tile.
-        roofs: Colours.
-        roof_texture: Of all roofs.
+        shops: Texture of ground floors, and the size of one tile in metres.
+        roofs: Colours of roofs.
+        roof_texture: Texture of all roofs.
         leaves: Dark and light colour of leaves.
-        leaf_texture: Of trees and hedges.
-        bark: Paint.
-        crown: Of trees, as shares of their height: where it starts, its half width, its height.
-        hedge: Least height of hedges in metres.
+        leaf_texture: Texture of trees and hedges.
+        bark: Paint of trunks.
+        crown: Start, half width and height of tree crowns, as shares of the height of the tree.
+        hedge: Smallest height of hedges in metres.
         metal: Colours of poles.
         signs: Colours of the edge and the middle of traffic signs.
         light_case: Colour of traffic lights.
-        fence: Paint.
-        garden_wall: Paint.
-        poster: Paint.
+        fence: Paint of fences.
+        garden_wall: Paint of garden walls.
+        poster: Paint of posters.
         stone: Paint of pillars and kiosks.
         marking: Paint of lines on the road.
-        house_heights: Least and greatest height of eaves in metres.
-        focal: Least and greatest factor on the focal length of a camera on a car.
-        elevation: The same on its height above the road.
-        pitch: Least and greatest angle that it looks down by, radians.
+        house_heights: Smallest and largest height of eaves in metres.
+        focal: Smallest and largest factor on the focal length of a camera on a car.
+        elevation: Smallest and largest factor on its height above the road.
+        pitch: Smallest and largest downward angle in radians.
         light: Light, lens and sensor; ``None`` samples them as version 1 of the suites does.
-        textures: Of all paints; ``None`` has those of version 1.
-        manners: How often the recording car drives in each manner; they add up to 1.
+        textures: Textures of all paints; ``None`` uses those of version 1.
+        manners: Probability of each manner of driving; they add up to 1.
         walking: Factor on the speed of pedestrians on streets.
-        cyclists: Factor on how often cyclists come.
-        furniture: Shares of lamps, signs and trees among what stands at the kerb.
-        furniture_gap: Least and greatest distance between them in metres.
-        is_furnished: Whether bicycles are parked, and squares have lamps and signs.
+        cyclists: Factor on the frequency of cyclists.
+        furniture: Shares of lamps, signs and trees at the kerb.
+        furniture_gap: Smallest and largest distance between them in metres.
+        is_furnished: Whether there are parked bicycles, and lamps and signs on squares.
     """
 
     coats: tuple[Paint, ...]
@@ -169,7 +170,7 @@ def fixed_style(family: style_tables.TableFamily) -> Style:
 
 
 def _shared(family: style_tables.TableFamily) -> Style:
-    """The tables of a family, and for everything else the values of the family seen."""
+    """Return the tables of a family, with the in-domain values for everything else."""
     return Style(
         coats=style_tables.COATS[family],
         leg_wear=style_tables.LEG_WEAR[family],
@@ -217,7 +218,7 @@ def _shared(family: style_tables.TableFamily) -> Style:
 
 
 def draw_light(rng: np.random.Generator, clock: Clock, style: Style) -> Light:
-    """Sample light, lens and sensor, unless the style has them; the exposure drifts."""
+    """Sample light, lens and sensor unless the style has them. The exposure drifts over time."""
     drift = np.sin(2 * np.pi * (clock.seconds / rng.uniform(2.0, 6.0) + rng.uniform()))
     if style.light is not None:
         swing = 1 + rng.uniform(0.0, 0.05) * drift

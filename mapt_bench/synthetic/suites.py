@@ -1,8 +1,8 @@
-"""Suites: frozen lists of world videos to train on, to choose by, and to report on.
+"""Suites: frozen lists of synthetic videos for training, validation and reported results.
 
-A suite is opened as ``NAME`` or ``NAME@VERSION``. Version 1 has frames of 128x416 pixels and two
-families of appearance. Version 2 has frames of 192x624 pixels: every suite is of one domain, whose
-appearance is sampled for each video, except ``shift`` and ``shift-val``, which are of another one.
+Open a suite as ``NAME`` or ``NAME@VERSION``. Version 1 has frames of 128x416 pixels and two
+families of appearance. Version 2 has frames of 192x624 pixels. Its suites are in-domain, with an
+appearance sampled for each video, except ``shift`` and ``shift-val``, which have a domain shift.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -42,7 +42,7 @@ KINDS: tuple[Kind, Kind] = ("street", "crowd")
 _SEEDS_EACH = 2_000_000
 _SEEDS_OF_VERSION_2 = 100_000_000
 _SEEDS_OF_STREAM = 1_000_000_000
-_LISTED = 64  # sequences of the training stream that are listed as the suite train
+_LISTED = 64  # sequences of the training stream in the suite train
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,18 @@ class SuiteEntry:
 
     @property
     def kind(self) -> Kind:
-        """Which kind of scene it is."""
+        """Kind of the scene."""
         return self.video.settings.kind
 
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A list of videos that never changes while its version stays.
+    """A list of videos that never changes within a version.
 
     Attributes:
         name: One of :func:`suite_names`.
-        version: Grows whenever the list or the rendering changes.
-        entries: The videos and what is known of them, ordered by name.
+        version: Increases when the list or the rendering changes.
+        entries: The videos, ordered by name.
     """
 
     name: str
@@ -92,12 +92,12 @@ class Suite:
 
 
 def suite_names() -> tuple[str, ...]:
-    """Return the names of all suites; those of version 2 end in ``@2`` where version 1 has them."""
+    """Return the names of all suites. ``@2`` marks version 2 if there is a version 1."""
     return tuple(_RECIPES)
 
 
 def is_suite(name: str) -> bool:
-    """Whether :func:`open_suite` knows a name, with or without its version."""
+    """Whether :func:`open_suite` accepts a name, with or without its version."""
     return _full_name(name) in _RECIPES
 
 
@@ -105,10 +105,10 @@ def open_suite(name: str) -> Suite:
     """Return a suite; nothing is rendered yet.
 
     Args:
-        name: One of :func:`suite_names`, or with its version, such as ``"bench@1"``.
+        name: One of :func:`suite_names`, or a name with version, such as ``"bench@1"``.
 
     Raises:
-        ConfigError: If there is no such suite; the nearest is suggested.
+        ConfigError: If there is no such suite; the message suggests the nearest.
 
     Example:
         >>> [video.name for video in open_suite("tiny").videos][0]
@@ -125,7 +125,7 @@ def open_suite(name: str) -> Suite:
 
 
 def _full_name(name: str) -> str:
-    """Return a name as it is listed: a version is left out where it is the only or the first."""
+    """Return the listed name. It has no version if the version is the only one or the first."""
     plain, _, version = name.partition("@")
     recipe = _RECIPES.get(plain)
     return plain if recipe is not None and version == str(recipe.version) else name
@@ -134,9 +134,9 @@ def _full_name(name: str) -> str:
 def train_sequence(index: int) -> SuiteEntry:
     """Return one sequence of the endless training stream of version 2; nothing is rendered yet.
 
-    Streets and crowds take turns; half of each are realistic, half hard, with settings sampled from
-    ranges that hold all cells of the factorial. An equal index gives an equal sequence, in any
-    process; the first 64 are the suite ``train@2``.
+    Streets and crowds alternate. Half of each are realistic and half are hard, with settings
+    sampled from ranges that contain all cells of the factorial. An index gives the same sequence in
+    any process. The first 64 are the suite ``train@2``.
 
     Args:
         index: 0 or more.
@@ -153,11 +153,11 @@ def train_sequence(index: int) -> SuiteEntry:
 
 @dataclass(slots=True)
 class _Seeds:
-    """Hands out the seeds of one suite; no other suite has any of them.
+    """Seeds of one suite. No two suites share a seed.
 
     Attributes:
-        suite: Its name.
-        next_seed: Of the next video.
+        suite: Name of the suite.
+        next_seed: Seed of the next video.
         changes: Settings that all videos of the suite share.
     """
 
@@ -166,13 +166,13 @@ class _Seeds:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     def gaps(self, kind: Kind) -> tuple[int, ...]:
-        """Return for how many frames things of realistic videos are hidden on purpose, in turn."""
+        """Return the planned gaps of realistic videos in frames, in turn."""
         return _STREET_GAPS if self.changes and kind == "street" else _REAL_LIKE_GAPS
 
     def entry(
         self, label: str, half: Half, settings: WorldSettings, cell: Cell | None = None
     ) -> SuiteEntry:
-        """Return the video of the next seed, named after its suite, kind and half."""
+        """Return the video of the next seed, named after its suite, kind and split."""
         made = replace(settings, seed=self.next_seed, **self.changes)
         self.next_seed += 1
         short = "real" if half == "real-like" else "hard"
@@ -182,7 +182,7 @@ class _Seeds:
     def real_like(
         self, count: int, lengths: Iterable[int], family: Family = "held-out"
     ) -> list[SuiteEntry]:
-        """Return so many real-like videos of each kind, lengths in turn."""
+        """Return a number of realistic videos of each kind, with lengths in turn."""
         frames = tuple(lengths)
         entries = []
         for kind in KINDS:
@@ -225,23 +225,23 @@ class _Seeds:
 
 
 def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
-    """Return realistic streets of no suite, made as those of suites are.
+    """Return realistic streets outside all suites, generated like those of suites.
 
     Args:
-        family: Source of appearance, shapes and gaits; it also decides on the version.
-        count: How many.
+        family: Source of appearance, shapes and gaits; it also decides the version.
+        count: Number of videos.
     """
     changes = {"varied": _VARIED, "shifted": _SHIFTED}.get(family, {})
     seeds = _Seeds("calibration", _SEEDS_EACH // 2, changes)
     return seeds.real_like(count, (16, 20, 24, 30), family)[:count]  # streets come first
 
 
-_REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and not on purpose
+_REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and unplanned
 _STREET_GAPS = (0, 0, 2, 0, 0, 0, 2, 0)  # of version 2: as short as those of KITTI
 
 
 def _train(seeds: _Seeds) -> list[SuiteEntry]:
-    """Realistic and hard videos, their settings sampled from ranges that hold all cells."""
+    """Return realistic and hard videos; their ranges of settings contain all cells."""
     rng = np.random.default_rng(0)
     return [_training_entry(seeds, rng, number, f"{number:03d}") for number in range(400)]
 
@@ -268,12 +268,12 @@ def _training_entry(seeds: _Seeds, rng: np.random.Generator, number: int, label:
 
 
 def _listed_stream(seeds: _Seeds) -> list[SuiteEntry]:
-    """The first sequences of the training stream."""
+    """Return the first sequences of the training stream."""
     return [train_sequence(index) for index in range(_LISTED)]
 
 
 def _val(seeds: _Seeds) -> list[SuiteEntry]:
-    """Laid out like bench, smaller, of the family of train: what chooses must not see the other.
+    """Return videos like those of bench, fewer, and of the family of train.
 
     Kind is a fifth factor: the product of the four others (a half fraction of resolution V).
     """
@@ -281,7 +281,7 @@ def _val(seeds: _Seeds) -> list[SuiteEntry]:
 
 
 def _half_fraction(seeds: _Seeds) -> list[SuiteEntry]:
-    """One hard video of each cell; its kind is the product of the factors."""
+    """Return one hard video for each cell. Its kind is the product of the factors."""
     entries = []
     for cell in full_factorial():
         kind = KINDS[sum(level == "high" for level in cell.values()) % 2]
@@ -290,7 +290,7 @@ def _half_fraction(seeds: _Seeds) -> list[SuiteEntry]:
 
 
 def _bench(seeds: _Seeds) -> list[SuiteEntry]:
-    """What is reported: 64 real-like videos, and two of each kind for every cell."""
+    """Return the videos of bench: 64 realistic ones, and two of each kind for every cell."""
     entries = seeds.real_like(32, range(16, 31, 2))
     for kind in KINDS:
         for cell in full_factorial():
@@ -300,7 +300,7 @@ def _bench(seeds: _Seeds) -> list[SuiteEntry]:
 
 
 def _quick(seeds: _Seeds) -> list[SuiteEntry]:
-    """The default of the main job: drawn like bench, its hard half twelve balanced cells."""
+    """Return the videos of quick: like bench, with twelve balanced cells in the hard split."""
     entries = seeds.real_like(6, (16, 20, 24))
     for number, (kind, cell) in enumerate(screening_design()):
         entries.append(seeds.hard(kind, cell, (20, 24)[number % 2]))
@@ -308,7 +308,7 @@ def _quick(seeds: _Seeds) -> list[SuiteEntry]:
 
 
 def _tiny(seeds: _Seeds) -> list[SuiteEntry]:
-    """For continuous integration: seconds, one video of each kind and half."""
+    """Return the videos of tiny, for continuous integration: one of each kind and split."""
     cell: Cell = {
         "displacement": "low",
         "neighbour_distance": "low",
@@ -320,7 +320,7 @@ def _tiny(seeds: _Seeds) -> list[SuiteEntry]:
 
 
 def _stress(seeds: _Seeds) -> list[SuiteEntry]:
-    """Mild videos that stress tests start from: nothing is hidden on purpose."""
+    """Return easy videos as the base of stress tests, without planned occlusions."""
     return [
         seeds.entry(
             f"{number:03d}",
@@ -333,12 +333,12 @@ def _stress(seeds: _Seeds) -> list[SuiteEntry]:
 
 
 def _small_val(seeds: _Seeds) -> list[SuiteEntry]:
-    """16 realistic videos, and the hard ones of version 1's val."""
+    """Return 16 realistic videos, and hard ones as in val of version 1."""
     return seeds.real_like(8, (16, 20, 24, 30)) + _half_fraction(seeds)
 
 
 def _shift(seeds: _Seeds) -> list[SuiteEntry]:
-    """Like bench, half as large: every cell once for each kind."""
+    """Return videos like those of bench, half as many: every cell once for each kind."""
     entries = seeds.real_like(16, range(16, 31, 2))
     for kind in KINDS:
         for number, cell in enumerate(full_factorial()):
@@ -347,7 +347,7 @@ def _shift(seeds: _Seeds) -> list[SuiteEntry]:
 
 
 def _shift_val(seeds: _Seeds) -> list[SuiteEntry]:
-    """8 realistic videos, and 8 hard ones in which every factor and the kind are balanced."""
+    """Return 8 realistic videos, and 8 hard ones with balanced factors and kinds."""
     cells = [
         cell
         for cell in full_factorial()
@@ -362,12 +362,12 @@ def _shift_val(seeds: _Seeds) -> list[SuiteEntry]:
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """How a version of a suite is made.
+    """Recipe of a version of a suite.
 
     Attributes:
         version: 1 or 2.
-        make: Returns its videos.
-        first_seed: Of its own range.
+        make: Function that returns its videos.
+        first_seed: First seed of its range.
         changes: See :class:`_Seeds`.
     """
 
@@ -382,7 +382,7 @@ _SHIFTED: Mapping[str, Any] = {**_VARIED, "family": "shifted"}
 
 
 def _recipes() -> Mapping[str, _Recipe]:
-    # The order decides on seeds: add new suites at the end.
+    # The order decides the seeds: add new suites at the end.
     first = {
         "train": _train,
         "val": _val,

@@ -1,4 +1,4 @@
-"""From a stage to surfaces: which face every pixel of a frame shows."""
+"""Compute the visible face at every pixel of a frame."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,13 +19,13 @@ _Buffer = NDArray[np.int32] | NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Silhouette:
-    """The whole shape of an actor in the image, cropped.
+    """The whole shape of an actor in the image, cropped to it.
 
     Attributes:
-        owner: Number of the actor in the scene.
+        owner: Index of the actor in the scene.
         top: First row.
         left: First column.
-        mask: ``bool`` of shape ``(h, w)``: pixels that carry its identity.
+        mask: ``bool`` of shape ``(h, w)``: pixels with its identity.
     """
 
     owner: int
@@ -36,13 +36,13 @@ class Silhouette:
 
 @dataclass(frozen=True, eq=False)
 class Surfaces:
-    """What a frame shows.
+    """Visible surfaces of a frame.
 
     Attributes:
-        face: Number of the face of every pixel, ``int32`` of shape ``(height, width)``.
-        shadow: Whether a shadow would fall on the ground there, ``bool``.
-        silhouettes: Of the actors that reach into the frame, far to near.
-        inverse: From image to face for every face that is seen: ``(faces, 9)`` float32.
+        face: Index of the face at every pixel, ``int32`` of shape ``(height, width)``.
+        shadow: Whether ground at the pixel lies in a shadow, ``bool``.
+        silhouettes: Silhouettes of the actors that reach into the frame, far to near.
+        inverse: Maps from the image to each visible face: ``(faces, 9)``, ``float32``.
     """
 
     face: NDArray[np.int32]
@@ -52,7 +52,7 @@ class Surfaces:
 
     @cached_property
     def runs(self) -> "Runs":
-        """The faces of all pixels, run by run."""
+        """The faces of all pixels as runs."""
         return _find_runs(self.face)
 
     @cached_property
@@ -77,13 +77,13 @@ class Surfaces:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runs:
-    """Stretches of pixels of one row that show one face, in row-major order.
+    """Runs of pixels in a row that show one face, in row-major order.
 
-    There are about 20 times fewer of them than pixels, so what depends on the face alone is looked
-    up for each run and repeated.
+    There are about 20 times fewer runs than pixels. So values that depend only on the face are
+    looked up for each run and repeated.
 
     Attributes:
-        face: Number of the face of each run, ``(runs,)``.
+        face: Index of the face of each run, ``(runs,)``.
         row: Row of each run, ``float32``.
         length: Pixels of each run.
     """
@@ -100,7 +100,7 @@ class Runs:
         """Return the value of the face of each pixel: shape ``(pixels,)``.
 
         Args:
-            values: One a face.
+            values: Value of each face.
         """
         return self.spread(values[self.face])
 
@@ -117,11 +117,11 @@ def _find_runs(face: NDArray[np.int32]) -> Runs:
 
 
 def apply_maps(table: NDArray[np.float32], surfaces: Surfaces) -> NDArray[np.float32]:
-    """Apply to each pixel's position the 3x3 map of its face.
+    """Apply the 3x3 map of its face to the position of each pixel.
 
     Args:
-        table: ``(faces, 9)``, or fewer columns: three a row of the result.
-        surfaces: What a frame shows.
+        table: ``(faces, 9)``, or fewer columns: three for each row of the result.
+        surfaces: Visible surfaces of a frame.
 
     Returns:
         ``(rows, pixels)``.
@@ -163,7 +163,7 @@ def draw_surfaces(stage: Stage, time: int) -> Surfaces:
 def _inverse(stage: Stage, time: int) -> NDArray[np.float32]:
     with np.errstate(all="ignore"):
         maps = stage.maps[time]
-        flat = np.abs(np.linalg.det(maps)) < 1e-12  # seen exactly from its edge: no pixel shows it
+        flat = np.abs(np.linalg.det(maps)) < 1e-12  # seen exactly edge-on: no pixel shows it
         inverse = np.linalg.inv(np.where(flat[:, None, None], np.eye(3), maps))
     return inverse.reshape(-1, 9).astype(np.float32)
 
@@ -179,7 +179,7 @@ def _bonnet(height: int, width: int, rows: int) -> NDArray[np.float64]:
 
 
 def _close_seams(window: NDArray[np.int32]) -> None:
-    """Fill gaps of a pixel: panels that were cut at the view may not meet their neighbours."""
+    """Fill gaps of one pixel between clipped panels and their neighbours."""
     kernel = np.ones((3, 3), dtype=np.uint8)
     whole = cv2.morphologyEx((window > 0).astype(np.uint8), cv2.MORPH_CLOSE, kernel)
     gaps = (whole > 0) & (window == 0)
@@ -200,13 +200,13 @@ class _Canvas:
         cv2.fillConvexPoly(target, outline, value, cv2.LINE_8, FRACTION_BITS)
 
     def fill_cut(self, target: _Buffer, points: NDArray[np.float64], value: int) -> None:
-        """Fill what can be seen of a polygon of homogeneous points."""
+        """Fill the visible part of a polygon of homogeneous points."""
         polygon = clip_to_view(points, *self.face.shape)
         if len(polygon) > 2:
             self.fill(target, fixed_point(polygon), value)
 
     def fill_outline(self, target: _Buffer, outline: Outline, value: int) -> None:
-        """Fill what can be seen of a polygon."""
+        """Fill the visible part of a polygon."""
         if outline.is_whole[self.time]:
             self.fill(target, outline.pixels[self.time], value)
         elif outline.is_seen[self.time]:
@@ -226,7 +226,7 @@ class _Canvas:
                 self.fill_cut(target, cast.panel_points[place][time], number)
 
     def draw_actor(self, cast: Cast) -> Silhouette | None:
-        """Draw an actor, and return its silhouette unless none of it is inside the frame."""
+        """Draw an actor. Return its silhouette; ``None`` if it is outside the frame."""
         rows, columns = self._window(cast)
         if rows.start >= rows.stop or columns.start >= columns.stop:
             return None

@@ -21,7 +21,7 @@ __all__ = [
     "pillar_body",
     "pole_body",
     "sign_body",
-    "sky_look",
+    "sky_appearance",
     "tree_body",
     "wall_body",
 ]
@@ -32,15 +32,15 @@ _DEPTH: Final = 8.0
 def facade_body(rng: np.random.Generator, style: Style, length: float, height: float) -> Body:
     """Return a house of a row, 8 m deep.
 
-    It runs along z, from ``-length / 2`` to ``length / 2``. Its front is the plane x = 0 and looks
-    to the right (x): for the houses on the left of a street that runs along z. A heading of
-    ``pi`` turns it to the other side.
+    It runs along z, from ``-length / 2`` to ``length / 2``. Its front is the plane x = 0 and faces
+    right (x), as on the left side of a street along z. A heading of ``pi`` turns it to the other
+    side.
 
     Args:
-        rng: Source of everything random.
-        style: Of the video.
-        length: Metres.
-        height: Metres up to the eaves; the roof, if pitched, adds up to three.
+        rng: Random generator.
+        style: Style of the video.
+        length: Length of the front in metres.
+        height: Height of the eaves in metres; a pitched roof adds up to 3.
     """
     draw = rng.random(8)
     color = style.walls[int(draw[0] * len(style.walls))]
@@ -86,7 +86,7 @@ def _faces(
 
 
 def _varied(rng: np.random.Generator, paint: Paint) -> Paint:
-    """Return a paint a little lighter or darker, its texture begun elsewhere: stuff may differ."""
+    """Return a paint a little lighter or darker, with a shifted texture."""
     light, along, across = rng.random(3)
     other = (255, 255, 255) if light > 0.5 else (0, 0, 0)
     share = 0.24 * abs(light - 0.5)
@@ -99,19 +99,19 @@ def _varied(rng: np.random.Generator, paint: Paint) -> Paint:
 
 
 def ground_paint(name: str, rng: np.random.Generator, style: Style) -> Paint:
-    """Draw the look of the ground.
+    """Sample the paint of the ground.
 
     Args:
         name: ``"road"``, ``"sidewalk"``, ``"terrain"`` or ``"vegetation"``.
-        rng: Source of everything random.
-        style: Of the video.
+        rng: Random generator.
+        style: Style of the video.
     """
     choices = style.ground[name]
     return _varied(rng, choices[rng.integers(len(choices))])
 
 
-def sky_look(rng: np.random.Generator, style: Style) -> Sky:
-    """Draw a sky: blue, overcast or low sun."""
+def sky_appearance(rng: np.random.Generator, style: Style) -> Sky:
+    """Sample a sky: blue, overcast or low sun."""
     choices = style.skies
     return choices[rng.integers(len(choices))]
 
@@ -123,7 +123,7 @@ def _metal(rng: np.random.Generator, style: Style) -> Paint:
 
 
 def pole_body(rng: np.random.Generator, style: Style, height: float) -> Body:
-    """Return a pole, thicker below, such as a lamp post."""
+    """Return a pole that is thicker at its foot, such as a lamp post."""
     thick = 0.06 + 0.05 * float(rng.random())
     figure = Figure(1)
     figure.limb((0, thick, 0), (0, height, 0), (thick, 0.7 * thick), _metal(rng, style))
@@ -131,7 +131,7 @@ def pole_body(rng: np.random.Generator, style: Style, height: float) -> Body:
 
 
 def sign_body(rng: np.random.Generator, style: Style) -> Body:
-    """Return a pole with one or two signs, of class "traffic sign", that look ahead (z)."""
+    """Return a pole with one or two signs, of class "traffic sign", that face ahead (z)."""
     draw = rng.random(4)
     metal = _metal(rng, style)
     figure = Figure(1)
@@ -155,16 +155,16 @@ def sign_body(rng: np.random.Generator, style: Style) -> Body:
 
 
 def _upright_face(height: float, radius: float, turns: int, ahead: float) -> NDArray[np.float64]:
-    """Return a regular polygon ``(turns, 3)`` that looks ahead, a level edge below."""
+    """Return a regular polygon ``(turns, 3)`` that faces ahead, with a level lower edge."""
     angle = (2 * np.arange(turns) - 1) * np.pi / turns - np.pi / 2
-    # Seen from ahead, x points to the left.
+    # From the front, x points to the left.
     return np.stack(
         [-radius * np.cos(angle), height + radius * np.sin(angle), np.full(turns, ahead)], axis=1
     )
 
 
 def light_body(rng: np.random.Generator, style: Style) -> Body:
-    """Return a pole with a traffic light, of class "traffic light", that looks ahead (z)."""
+    """Return a pole with a traffic light, of class "traffic light", that faces ahead (z)."""
     draw = rng.random(2)
     figure = Figure(1)
     top = 2.9 + 0.5 * float(draw[0])
@@ -182,7 +182,7 @@ def light_body(rng: np.random.Generator, style: Style) -> Body:
 
 
 def tree_body(rng: np.random.Generator, style: Style, height: float) -> Body:
-    """Return a tree: a trunk below a crown of round tufts."""
+    """Return a tree: a trunk and a crown of round tufts."""
     dark, light = style.leaves[rng.integers(len(style.leaves))]
     figure = Figure(1)
     thick = (0.1 + 0.02 * height) * (0.8 + 0.4 * float(rng.random()))
@@ -202,7 +202,7 @@ def tree_body(rng: np.random.Generator, style: Style, height: float) -> Body:
 
 
 def hedge_body(rng: np.random.Generator, style: Style, length: float) -> Body:
-    """Return a hedge along z, clipped or grown out above."""
+    """Return a hedge along z, with a straight or an irregular top."""
     dark, light = style.leaves[rng.integers(len(style.leaves))]
     paint = _varied(rng, Paint(dark, light, style.leaf_texture, (1.5, 1.5)))
     height = style.hedge + 0.8 * float(rng.random())
@@ -220,7 +220,7 @@ def hedge_body(rng: np.random.Generator, style: Style, length: float) -> Body:
 
 
 def pillar_body(rng: np.random.Generator, style: Style) -> Body:
-    """Return what people walk behind on a square: an advertising column, a pier, or a kiosk."""
+    """Return an occluder on a square: an advertising column, a pier or a kiosk."""
     kind, size, _ = rng.random(3)
     poster, stone = style.poster, style.stone
     if kind < 0.4:
@@ -246,7 +246,7 @@ def pillar_body(rng: np.random.Generator, style: Style) -> Body:
 
 
 def fence_body(rng: np.random.Generator, style: Style, length: float) -> Body:
-    """Return a fence along z, seen from both sides."""
+    """Return a fence along z, visible from both sides."""
     height = 1.0 + 0.6 * float(rng.random())
     return _upright_sheet(_varied(rng, style.fence), height, length)
 

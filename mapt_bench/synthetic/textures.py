@@ -1,12 +1,12 @@
-"""Grey patterns that tile, at every level of detail, from which all surfaces take their look.
+"""Grey textures that tile, at several levels of detail, for all surfaces of the world.
 
 A texture is a 64x64 tile of values 0..1 that mixes the two colours of a paint. Rows run across a
-surface (away from a panel's first edge; from the middle of a limb to its side), columns along it
-(along a panel's first edge; from a limb's start to its end). The first row of a wall is its foot.
+surface (away from the first edge of a panel; from the middle of a limb to its side), columns along
+it (along the first edge of a panel; from the start of a limb to its end). The first row of a wall
+is at its foot.
 
-Things and surroundings of the two families share no patterned texture, so that nothing which was
-seen in training is recognised by its pattern in the reported suites. What carries no pattern of
-its own is common to both: see :data:`COMMON`.
+The two families share no texture with a pattern. So a model cannot recognise patterns from training
+in the reported suites. Textures without a pattern are common to both: see :data:`COMMON`.
 """
 
 from collections.abc import Callable
@@ -29,23 +29,23 @@ __all__ = [
 ]
 
 TEXTURE_SIDE: Final = 64
-"""Texels along a side of every tile, at every level."""
+"""Texels along each side of every tile, at every level."""
 
 LEVELS: Final = 6
-"""Levels of detail; at level ``l`` a tile keeps what ``64 / 2**l`` texels can show."""
+"""Levels of detail; at level ``l`` a tile has the detail of ``64 / 2**l`` texels."""
 
 Tile = NDArray[np.float64]
 
-# Texel centres, 0..1: across changes from row to row, along from column to column.
+# Texel centres, 0..1: across varies over rows, along over columns.
 _CENTRES = (np.arange(TEXTURE_SIDE) + 0.5) / TEXTURE_SIDE
 _ACROSS, _ALONG = np.meshgrid(_CENTRES, _CENTRES, indexing="ij")
 
 
 def _noise(seed: int, *cells: tuple[int, int]) -> Tile:
-    """Smooth noise that tiles: a sum of grids of random values, finer and fainter, spread to 0..1.
+    """Return smooth noise that tiles: grids of random values, finer and weaker, scaled to 0..1.
 
     Args:
-        seed: Of the values.
+        seed: Seed of the values.
         cells: Values along and across of each grid, coarse to fine; powers of two up to 64.
     """
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def _noise(seed: int, *cells: tuple[int, int]) -> Tile:
 
 
 def _stretch(values: Tile, factor: int, axis: int) -> Tile:
-    """Repeat each value ``factor`` times along an axis, and smooth the steps away."""
+    """Repeat each value ``factor`` times along an axis, and smooth the steps."""
     values = np.repeat(values, factor, axis)
     for shift in (factor // 2, factor // 4):
         values = (np.roll(values, shift, axis) + values + np.roll(values, -shift, axis)) / 3
@@ -75,7 +75,7 @@ def _repeated(times: float, value: Tile, shift: float = 0.0) -> Tile:
 
 
 def _frame(along: tuple[float, float], across: tuple[float, float], times: tuple[int, int]) -> Tile:
-    """Rectangles in a grid: 1 inside the given shares of each of its cells."""
+    """Return rectangles in a grid: 1 inside the given shares of each cell."""
     columns = _inside(_repeated(times[0], _ALONG), *along)
     return columns * _inside(_repeated(times[1], _ACROSS), *across)
 
@@ -86,7 +86,7 @@ def _disc(radius: float, along: float = 0.5, across: float = 0.5, times: int = 1
 
 
 def _running_bond(times: tuple[int, int], joint: float) -> Tile:
-    """Bricks, each row shifted by half of one; 0 in the joints."""
+    """Return bricks, each row shifted by half a brick; 0 in the joints."""
     row = np.floor(_ACROSS * times[1])
     along = _repeated(times[0], _ALONG, 0.5) * (row % 2) + _repeated(times[0], _ALONG) * (
         1 - row % 2
@@ -96,7 +96,7 @@ def _running_bond(times: tuple[int, int], joint: float) -> Tile:
 
 
 def _letters(seed: int, rows: int) -> Tile:
-    """Rows of blotches such as lettering from afar; the middle of the tile alone is written on."""
+    """Return rows of blotches, like distant lettering, in the middle of the tile."""
     rng = np.random.default_rng(seed)
     strokes = np.repeat(rng.random((rows, 16)) < 0.62, TEXTURE_SIDE // 16, axis=1)
     lines = np.repeat(strokes, TEXTURE_SIDE // rows, axis=0).astype(np.float64)
@@ -105,7 +105,7 @@ def _letters(seed: int, rows: int) -> Tile:
 
 
 def _windows(panes: Tile, seed: int, times: tuple[int, int], lintel: Tile | None = None) -> Tile:
-    """Panes of unlike darkness in a light wall; the lintel, if any, is lighter still."""
+    """Return window panes in a light wall; a lintel is lighter than the wall."""
     rng = np.random.default_rng(seed)
     shape = (TEXTURE_SIDE // times[1], TEXTURE_SIDE // times[0])
     glow = np.kron(rng.uniform(0.7, 1.0, (times[1], times[0])), np.ones(shape))
@@ -248,27 +248,27 @@ def _held_out() -> dict[str, Callable[[], Tile]]:
 
 
 COMMON: Final = tuple(_common())
-"""Textures of both families: plain colour, glass, wheels, lane paint and clouds have no pattern
-that could tell one thing from another."""
+"""Textures of both families. Plain colour, glass, wheels, lane paint and clouds have no pattern
+that could identify a thing."""
 
 
 def texture_names(family: TableFamily) -> tuple[str, ...]:
-    """Return the textures that one family of fixed tables has alone."""
+    """Return the textures of one family of fixed tables only."""
     return tuple(_seen() if family == "seen" else _held_out())
 
 
 @lru_cache(maxsize=1)
 def texture_indices() -> dict[str, int]:
-    """Return the place in :func:`atlas` of every texture, by name."""
+    """Return the index in :func:`atlas` of every texture, by name."""
     names = (*COMMON, *texture_names("seen"), *texture_names("held-out"))
     return {name: index for index, name in enumerate(names)}
 
 
 def texture_index(name: str) -> int:
-    """Return the place of a texture in :func:`atlas`.
+    """Return the index of a texture in :func:`atlas`.
 
     Raises:
-        KeyError: There is no such texture.
+        KeyError: If there is no such texture.
     """
     return texture_indices()[name]
 
@@ -277,12 +277,12 @@ def texture_index(name: str) -> int:
 def atlas() -> NDArray[np.float32]:
     """Return all textures at all levels: ``(levels, textures, 64, 64)``, values 0..1.
 
-    Each level is the one before it, smoothed to half of its detail, and wraps around: the side
-    stays 64, so that one index serves all levels.
+    Each level is the previous one, smoothed to half of its detail, with wrap-around. The side stays
+    64, so that one index serves all levels.
     """
     makers = {**_common(), **_seen(), **_held_out()}
     tiles = np.stack([make() for make in makers.values()])
-    # Multiples of 1/256 and sums of powers of two: the same on every machine.
+    # Multiples of 1/256 and sums of powers of two are equal on every machine.
     tiles = np.round(np.clip(tiles, 0, 1) * 256) / 256
     levels = [tiles]
     for level in range(1, LEVELS):
@@ -293,7 +293,7 @@ def atlas() -> NDArray[np.float32]:
 
 
 def _smoothed(tiles: Tile, reach: int) -> Tile:
-    """Average pixels ``reach`` before and after; the first time (0) neighbours and the middle."""
+    """Average the pixels ``reach`` before and after; for 0, both neighbours and the middle."""
     for axis in (1, 2):
         if reach:
             tiles = (np.roll(tiles, reach, axis) + np.roll(tiles, -reach, axis)) / 2

@@ -33,13 +33,13 @@ _KIND_NUMBERS = {"street": 1, "crowd": 2}
 
 
 def build_scene(settings: WorldSettings) -> Scene:
-    """Draw the scene of a world video; equal settings give equal scenes, on any machine.
+    """Generate the scene of a synthetic video. Equal settings give equal scenes on any machine.
 
     Args:
-        settings: What the video is drawn from.
+        settings: Settings of the video.
 
     Raises:
-        ConfigError: If more is asked for than fits.
+        ConfigError: If more objects are wanted than fit.
     """
     sequence = np.random.SeedSequence([_KIND_NUMBERS[settings.kind], settings.seed])
     rng = np.random.default_rng(sequence)
@@ -47,19 +47,19 @@ def build_scene(settings: WorldSettings) -> Scene:
     return make(settings, rng)
 
 
-_KEPT_FRAMES = 64  # so that trackers that run one after the other share what is drawn
+_KEPT_FRAMES = 64  # so that trackers that run one after the other share rendered frames
 
 
 @dataclass(frozen=True, slots=True)
 class WorldVideo:
-    """One video of the world; a :class:`~mapt_bench.labels.AnnotatedVideo`.
+    """One synthetic video; implements :class:`~mapt_bench.labels.AnnotatedVideo`.
 
     Attributes:
-        settings: What it is drawn from.
-        name: Of the sequence.
+        settings: Settings that generate it.
+        name: Name of the sequence.
 
     Raises:
-        ConfigError: When it is first drawn, if the settings are impossible.
+        ConfigError: If the settings are impossible, when the first frame is generated.
 
     Example:
         >>> video = WorldVideo(WorldSettings(kind="crowd", seed=3), "0003")
@@ -72,7 +72,7 @@ class WorldVideo:
 
     @property
     def info(self) -> VideoInfo:
-        """What is known before the first frame."""
+        """Description of the video."""
         return VideoInfo(
             name=self.name,
             frame_names=tuple(f"{index:06d}" for index in range(self.settings.frames)),
@@ -88,16 +88,17 @@ class WorldVideo:
         return True
 
     def check(self) -> None:
-        """Refuse settings that are impossible before anything is drawn.
+        """Check the settings before anything is rendered.
 
         Raises:
-            ConfigError: If more objects are asked for than fit; nothing else can ask for too much.
+            ConfigError: If more objects are wanted than fit. All other settings are checked
+                already.
         """
         if self.settings.objects is not None:
             build_scene(self.settings)
 
     def frame(self, index: int) -> Frame:
-        """Return the frame at a position, its image undrawn."""
+        """Return the frame at a position. Its image is rendered when it is read."""
         return Frame(index, f"{index:06d}", partial(_image, self.settings, index))
 
     def truth(self, index: int) -> PanopticMap:
@@ -105,11 +106,11 @@ class WorldVideo:
         return PanopticMap(_codes(self.settings, index))
 
     def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
-        """Return the tracked objects that reach into a frame, nearest first; hidden ones too."""
+        """Return the tracked objects in a frame, hidden ones included, nearest first."""
         return _objects(self.settings, index)
 
     def backward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame was in the frame before.
+        """Return the position of each pixel in the frame before.
 
         Raises:
             DataError: For the first frame.
@@ -119,7 +120,7 @@ class WorldVideo:
         return _flow(self.settings, index, index - 1)
 
     def forward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame will be in the next frame.
+        """Return the position of each pixel in the next frame.
 
         Raises:
             DataError: For the last frame.
@@ -129,14 +130,15 @@ class WorldVideo:
         return _flow(self.settings, index, index + 1)
 
     def flow_between(self, index: int, other: int) -> FlowField:
-        """Return where each pixel of a frame is in any other frame, exactly.
+        """Return the exact position of each pixel in any other frame.
 
-        Valid is what is seen in both, whatever hides it in between: faces know where they are in
-        every frame, so nothing is added up over the frames on the way.
+        Points are valid if they are visible in both frames, even if something hides them in
+        between. The position of a face is known in every frame, so errors do not add up over
+        frames.
 
         Args:
-            index: Of the frame whose pixels are followed.
-            other: Of the frame that they are followed to.
+            index: Frame with the pixels.
+            other: Frame with the wanted positions.
 
         Raises:
             DataError: If there is no such frame.
@@ -195,12 +197,12 @@ def _image(settings: WorldSettings, index: int) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=4)
 def _motion(settings: WorldSettings, index: int, other: int) -> Motion:
-    """Kept, because motion blur and backward flow need the same."""
+    """Cached, because motion blur and backward flow use the same motion."""
     return face_motion(_prepared(settings)[0], _surfaces(settings, index), index, other)
 
 
 def _neighbour(settings: WorldSettings, index: int) -> int:
-    """The frame that motion blur is measured to; a frame alone is still."""
+    """Return the frame that motion blur is measured to. A single frame has no blur."""
     return index - 1 if index else min(1, settings.frames - 1)
 
 
@@ -216,10 +218,10 @@ def _flow(settings: WorldSettings, index: int, other: int) -> FlowField:
 
 @dataclass(frozen=True, slots=True)
 class WorldMaps:
-    """The ground truth of a world video; a :class:`~mapt_bench.labels.MapSequence`.
+    """The ground truth of a synthetic video; implements :class:`~mapt_bench.labels.MapSequence`.
 
     Attributes:
-        video: Whose.
+        video: The video.
     """
 
     video: WorldVideo
@@ -240,5 +242,5 @@ class WorldMaps:
         return self.video.info.height, self.video.info.width
 
     def read(self, index: int) -> PanopticMap:
-        """Draw the map at a position of :attr:`frame_names`."""
+        """Return the map at a position of :attr:`frame_names`."""
         return self.video.truth(index)

@@ -46,15 +46,15 @@ _Result = TypeVar("_Result")
 def in_processes(
     work: Sequence[Callable[[], _Result]], jobs: int, where: Path
 ) -> Iterator[_Result]:
-    """Yield the result of every piece of work as it is done, in whatever order.
+    """Yield the result of each piece of work when it is done, in any order.
 
     Args:
         work: Must pickle if ``jobs`` is more than 1.
-        jobs: Worker processes; 1 works here.
-        where: What the work is for, for messages.
+        jobs: Worker processes; 1 works in this process.
+        where: Folder that messages name.
 
     Raises:
-        DataError: If a worker process was ended from outside.
+        DataError: If a worker process was killed.
     """
     if jobs == 1 or len(work) < 2:
         yield from (piece() for piece in work)
@@ -70,8 +70,8 @@ def in_processes(
                 yield future.result()
         except BrokenProcessPool as problem:
             raise DataError(
-                "a worker process ended before its work was done, perhaps for want of memory; run "
-                "the same again to go on, with fewer workers",
+                "a worker process ended early, perhaps out of memory; repeat the command with "
+                "fewer workers to resume",
                 where=where,
             ) from problem
         finally:
@@ -92,7 +92,7 @@ _FLOW_FOLDERS: Mapping[WrittenFlow, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class DrawnVideo:
-    """A video to write, and what it was drawn from.
+    """A video to write, and the settings that generated it.
 
     Attributes:
         video: The video.
@@ -105,14 +105,14 @@ class DrawnVideo:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What is to be written, and where.
+    """Videos to write, and their folder.
 
     Attributes:
-        folder: New, or one that holds a part of the same.
-        videos: Of one label space, each of its own name.
+        folder: New folder, or one with a part of the same export.
+        videos: Videos with one label space and different names.
         split: For example ``"val"``.
-        flow: Which flow is written.
-        suite: Name, version and fingerprint of the suite that the videos are, if they are one.
+        flow: Directions of flow to write.
+        suite: Name, version and fingerprint of the suite, if the videos are one.
 
     Raises:
         ConfigError: If there is nothing to write, videos share a name or differ in label space,
@@ -132,16 +132,16 @@ class Export:
         if not names:
             raise ConfigError("there is no video to write")
         if len(set(names)) < len(names):
-            raise ConfigError(f"videos need names of their own; found {names}")
+            raise ConfigError(f"videos must have different names; found {names}")
         spaces = {drawn.video.info.labels.name for drawn in self.videos}
         if len(spaces) > 1:
             raise ConfigError(
                 f"videos of several label spaces ({', '.join(sorted(spaces))}) cannot lie in one "
-                "folder; write them to folders of their own"
+                "folder; write them to separate folders"
             )
 
     def describe(self) -> dict[str, Any]:
-        """Return everything that decides what is written, ready for JSON."""
+        """Return everything that decides the written files, ready for JSON."""
         return {
             "schema": _SCHEMA,
             "label_space": self.videos[0].video.info.labels.name,
@@ -154,11 +154,11 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A sequence that is on disk now.
+    """A sequence on disk.
 
     Attributes:
         header: First line of its side-car.
-        was_there: Whether an earlier call had written it.
+        was_there: Whether an earlier call wrote it.
     """
 
     header: AnnotationsHeader
@@ -168,21 +168,21 @@ class Written:
 def export_videos(
     export: Export, *, jobs: int = 1, advance: Callable[[int], None] = lambda frames: None
 ) -> list[Written]:
-    """Write videos; sequences that are there already are kept as they are.
+    """Write videos. Sequences that are already complete are kept.
 
-    A sequence is written beside and moved to its place when it is whole, its side-car last. The
-    bytes depend on what is asked for alone: not on ``jobs``, the time, or earlier tries.
+    A sequence is written to a temporary folder and moved when it is complete, its side-car last.
+    The bytes depend only on the export, not on ``jobs``, the time or earlier attempts.
 
     Args:
-        export: What, and where.
+        export: Videos and folder.
         jobs: Worker processes.
-        advance: Told how many more frames are there.
+        advance: Called with each number of frames done.
 
     Returns:
-        One entry a video, in their order.
+        One entry per video, in their order.
 
     Raises:
-        ConfigError: If the folder holds something else, or a setting turns out impossible.
+        ConfigError: If the folder holds something else, or a setting is impossible.
         DataError: If the folder cannot be written.
     """
     if jobs < 1:
@@ -209,7 +209,7 @@ def export_videos(
 
 
 def _claim(export: Export) -> None:
-    """Write down what the folder is for, or check that it is for the same."""
+    """Write the description of the export, or check that the folder has the same one."""
     path, mine = export.folder / WORLD_FILE, export.describe()
     if path.is_file():
         try:
@@ -222,19 +222,19 @@ def _claim(export: Export) -> None:
         differing = [name for name in mine if known.get(name) != json.loads(json.dumps(mine[name]))]
         if differing:
             raise ConfigError(
-                f"holds drawn videos that differ in {', '.join(differing)} (see {WORLD_FILE} "
-                "there); choose another folder, or repeat what was asked for to go on with it",
+                f"holds synthetic videos that differ in {', '.join(differing)} (see {WORLD_FILE} "
+                "there); choose another folder, or repeat the same command to resume",
                 where=export.folder,
             )
         return
     if export.folder.exists() and (not export.folder.is_dir() or any(export.folder.iterdir())):
-        raise ConfigError("is no empty folder; choose another --out", where=export.folder)
+        raise ConfigError("is not an empty folder; choose another --out", where=export.folder)
     write_json(path, mine)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One video to write, and where."""
+    """One video to write, and its place."""
 
     drawn: DrawnVideo
     place: Place

@@ -31,42 +31,42 @@ Family = Literal["seen", "held-out", "varied", "shifted"]
 """Source of appearance, shapes and gaits.
 
 ``"seen"`` and ``"held-out"`` are the fixed tables of version 1 of the suites. ``"varied"`` samples
-them for each video from continuous ranges. ``"shifted"`` has the tables of ``"held-out"`` under
-another camera and another light.
+all of them for each video from continuous ranges. ``"shifted"`` uses the tables of ``"held-out"``
+with another camera and other light.
 """
 
 FRAME_SECONDS = 0.1
-"""Time between two frames at real-like speed: ten frames a second, as KITTI has them."""
+"""Seconds between two frames at realistic speed: ten frames per second, as in KITTI."""
 
 MIN_SIZE = (96, 160)
-"""Smallest height and width in pixels: below, distant people come to less than four pixels."""
+"""Smallest height and width in pixels. Below it, distant people have less than four pixels."""
 
 MAX_SIZE = (2160, 3840)
-"""Largest height and width in pixels: the frames that are kept come to four gigabytes."""
+"""Largest height and width in pixels. At this size, cached frames take four gigabytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorldSettings:
-    """Everything that decides a world video.
+    """All settings that decide a synthetic video.
 
     Attributes:
         kind: ``"street"``: a camera drives along a street. ``"crowd"``: many people on a square.
-        seed: Of everything random.
-        frames: Length.
+        seed: Seed of all random numbers.
+        frames: Number of frames.
         height: Pixels.
         width: Pixels.
         labels: Label space; ``"motchallenge-step"`` for crowds only.
         family: Source of appearance, shapes and gaits, see :data:`Family`.
-        speed: Multiple of real-like speeds, of things and camera.
-        spacing: Multiple of real-like distances between things of a class; below 1 is closer.
-        similarity: Share of the things of a class that look alike on purpose, 0..1.
-        gap: About how many frames an occluder hides a thing whole, where one can be placed on
-            purpose; 0 places none.
+        speed: Factor on realistic speeds of things and camera.
+        spacing: Factor on realistic distances between things of a class; below 1 is closer.
+        similarity: Share of the things of a class that are look-alikes, 0..1.
+        gap: Approximate number of frames for which planned occluders hide things completely; 0
+            plans none.
         wash: How far colours and textures of things fade into one grey, 0..1.
-        objects: Tracked things of the whole video; ``None`` draws a number.
+        objects: Number of tracked things of the whole video; ``None`` samples it.
 
     Raises:
-        ConfigError: If a setting is out of its range, or two do not go together.
+        ConfigError: If a setting is out of range, or two settings are incompatible.
     """
 
     kind: Kind
@@ -94,13 +94,13 @@ class WorldSettings:
         least_height, least_width = MIN_SIZE
         if self.height < least_height or self.width < least_width:
             raise ConfigError(
-                f"a world video of {self.width}x{self.height} pixels is too small; expected "
+                f"a synthetic video of {self.width}x{self.height} pixels is too small; expected "
                 f"{least_width}x{least_height} or more"
             )
         most_height, most_width = MAX_SIZE
         if self.height > most_height or self.width > most_width:
             raise ConfigError(
-                f"a world video of {self.width}x{self.height} pixels is too large; expected at "
+                f"a synthetic video of {self.width}x{self.height} pixels is too large; expected at "
                 f"most {most_width}x{most_height}"
             )
         if self.gap and self.gap > self.frames - 4:
@@ -138,24 +138,24 @@ _WHOLE = 1 << 32
 
 
 def even_share(seed: int, dimension: int = 0) -> float:
-    """Return a number in 0..1; those of consecutive seeds are spread evenly.
+    """Return a number in 0..1. The numbers of consecutive seeds are evenly spread.
 
     Args:
         seed: 0 or more.
-        dimension: 0 or 1: two sequences that do not follow each other.
+        dimension: 0 or 1: two independent sequences.
     """
     return (seed * _STEPS[dimension] + _WHOLE // 2) % _WHOLE / _WHOLE
 
 
 def even_choice(seed: int, weights: Mapping[T, float]) -> tuple[T, float]:
-    """Choose by weight, each choice as often among consecutive seeds as its weight says.
+    """Choose by weight. Among consecutive seeds, each choice is as frequent as its weight.
 
     Args:
         seed: 0 or more.
         weights: Weight of each choice; they add up to 1.
 
     Returns:
-        The choice, and a number in 0..1 that is spread evenly over the seeds that make it.
+        The choice, and a number in 0..1 that is evenly spread over the seeds with this choice.
     """
     start = 0.0
     share = even_share(seed)
@@ -164,29 +164,29 @@ def even_choice(seed: int, weights: Mapping[T, float]) -> tuple[T, float]:
         if within < 1:
             return choice, within
         start += weight
-    return choice, 1.0  # the weights came to a little less than 1
+    return choice, 1.0  # the weights add up to a little less than 1
 
 
 def even_count(seed: int, counts: Sequence[int]) -> int:
-    """Return one of some counts, each as often among consecutive seeds; unlike other choices.
+    """Choose a count. Among consecutive seeds, all counts are equally frequent.
 
     Args:
         seed: 0 or more.
-        counts: What is chosen from.
+        counts: Counts to choose from.
     """
     return counts[int(even_share(seed, 1) * len(counts))]
 
 
 Level = Literal["low", "high"]
 Cell = Mapping[str, Level]
-"""Name of each factor and its level."""
+"""Level of each factor by name."""
 
 _PLACKETT_BURMAN_12 = "++-+++---+-"
 
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """One way to be hard.
+    """One factor that makes videos hard.
 
     Attributes:
         setting: The field of :class:`WorldSettings` that it sets.
@@ -209,7 +209,7 @@ FACTORS: dict[str, Factor] = {
     "similarity": Factor("similarity", 0.3, 0.9),
     "gap_length": Factor("gap", 3, 8),
 }
-"""The factors by name. Levels are those of the quantity: near neighbours are the harder ones."""
+"""The factors by name. A level is that of the quantity: a low neighbour distance is harder."""
 
 
 def cell_code(cell: Cell) -> str:
@@ -231,10 +231,11 @@ def full_factorial() -> tuple[Cell, ...]:
 
 
 def screening_design() -> tuple[tuple[Kind, Cell], ...]:
-    """Return twelve runs in which kind and every factor are balanced, also two by two.
+    """Return twelve runs in which kind and factors are balanced, also in pairs.
 
     Plackett and Burman 1946, "The Design of Optimum Multifactorial Experiments": eleven cyclic
-    shifts of one row, and a row of low levels. Kind takes the first column, factors the next.
+    shifts of one row, and a row of low levels. The first column is the kind, the next ones are the
+    factors.
     """
     row = _PLACKETT_BURMAN_12
     rows = [row[-shift:] + row[:-shift] if shift else row for shift in range(len(row))]

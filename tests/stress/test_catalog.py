@@ -172,7 +172,7 @@ def test_a_speed_that_cannot_be_drawn_is_told_with_level_and_video():
     ("name", "instead"), [("speed", "'drop' and 'shake'"), ("look-alikes", "'washed' works")]
 )
 def test_the_world_is_needed(name, instead):
-    with pytest.raises(ConfigError, match=f"needs the drawn world.*{instead}") as caught:
+    with pytest.raises(ConfigError, match=f"needs synthetic video.*{instead}") as caught:
         stress_video(plain(), Stress(name, 1))
     assert caught.value.where == "drawn"
 

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapt_bench.synthetic._vehicles import car_body, truck_body
-from mapt_bench.synthetic.appearances import car_look, person_look, rider_look, truck_look
+from mapt_bench.synthetic.appearances import (
+    car_appearance,
+    person_appearance,
+    rider_appearance,
+    truck_appearance,
+)
 from mapt_bench.synthetic.people import bent, bicycle_body, person_body, rider_body, stride
 from mapt_bench.synthetic.shapes import Paint, box, disc, normal, outward, patch, prism
 from mapt_bench.synthetic.style_sampling import sampled_style, shifted_style
@@ -35,7 +40,7 @@ from mapt_bench.synthetic.surroundings import (
     pillar_body,
     pole_body,
     sign_body,
-    sky_look,
+    sky_appearance,
     tree_body,
     wall_body,
 )
@@ -67,13 +72,13 @@ SURROUNDINGS = {
     "fence": lambda rng, style: fence_body(rng, style, 5.0),
     "wall": lambda rng, style: wall_body(rng, style, 5.0),
 }
-LOOKS = {"person": person_look, "rider": rider_look, "car": car_look}
+LOOKS = {"person": person_appearance, "rider": rider_appearance, "car": car_appearance}
 BODIES = {
-    "person": lambda rng, style: person_body(person_look(rng, style), CYCLE, np.ones(24)),
-    "rider": lambda rng, style: rider_body(rider_look(rng, style), CYCLE),
-    "bicycle": lambda rng, style: bicycle_body(rider_look(rng, style)),
-    "car": lambda rng, style: car_body(car_look(rng, style)),
-    "truck": lambda rng, style: truck_body(truck_look(rng, style)),
+    "person": lambda rng, style: person_body(person_appearance(rng, style), CYCLE, np.ones(24)),
+    "rider": lambda rng, style: rider_body(rider_appearance(rng, style), CYCLE),
+    "bicycle": lambda rng, style: bicycle_body(rider_appearance(rng, style)),
+    "car": lambda rng, style: car_body(car_appearance(rng, style)),
+    "truck": lambda rng, style: truck_body(truck_appearance(rng, style)),
     **SURROUNDINGS,
 }
 
@@ -117,7 +122,10 @@ def test_panels_are_flat_and_convex(kind, style):
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_a_vehicle_faces_outward_on_all_sides(style):
     for rng in some():
-        for body in (car_body(car_look(rng, style)), truck_body(truck_look(rng, style))):
+        for body in (
+            car_body(car_appearance(rng, style)),
+            truck_body(truck_appearance(rng, style)),
+        ):
             for panel in body.panels:
                 middle = panel.corners.mean(axis=0)
                 # Over the axles and at half height, every panel looks away from the long axis.
@@ -178,7 +186,7 @@ def test_a_patch_lies_on_its_wall():
 @pytest.mark.parametrize("swing", [0.0, 0.4, 1.0])
 def test_somebody_on_foot_stands_on_the_ground_in_every_frame(style, swing):
     for rng in some():
-        body = person_body(person_look(rng, style), CYCLE, np.full(24, swing))
+        body = person_body(person_appearance(rng, style), CYCLE, np.full(24, swing))
         starts = [body.joints[:, limb.start, 1] - limb.start_radius for limb in body.limbs]
         ends = [body.joints[:, limb.end, 1] - limb.end_radius for limb in body.limbs]
         np.testing.assert_allclose(np.min([*starts, *ends], axis=0), 0, atol=0.01)
@@ -196,7 +204,7 @@ def test_people_are_finite_and_of_their_size(kind, style):
 
 
 def test_who_stands_does_not_move_and_who_walks_does():
-    look = person_look(np.random.default_rng(0), SEEN)
+    look = person_appearance(np.random.default_rng(0), SEEN)
     still = person_body(look, CYCLE, np.zeros(24)).joints
     assert (still == still[:1]).all()
     walking = person_body(look, CYCLE, np.ones(24)).joints
@@ -204,7 +212,7 @@ def test_who_stands_does_not_move_and_who_walks_does():
 
 
 def test_legs_swing_in_turn_and_arms_against_them():
-    look = person_look(np.random.default_rng(0), SEEN)
+    look = person_appearance(np.random.default_rng(0), SEEN)
     body = person_body(look, np.array([np.pi / 2]), np.ones(1))
     joints = {False: [], True: []}  # ends of limbs ahead, by whether they are of the right
     for limb in body.limbs:
@@ -217,7 +225,7 @@ def test_legs_swing_in_turn_and_arms_against_them():
 
 
 def test_a_cycle_is_as_long_as_two_steps():
-    look = person_look(np.random.default_rng(0), SEEN)
+    look = person_appearance(np.random.default_rng(0), SEEN)
     assert stride(look, 0.0) == 0
     assert 0.7 * look.height < stride(look) < look.height
 
@@ -279,8 +287,8 @@ def test_families_share_no_shape_of_car():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_paint_is_no_fingerprint(family):
-    cars = [car_look(rng, fixed_style(family)) for rng in some(100)]
-    people = [person_look(rng, fixed_style(family)) for rng in some(100)]
+    cars = [car_appearance(rng, fixed_style(family)) for rng in some(100)]
+    people = [person_appearance(rng, fixed_style(family)) for rng in some(100)]
     assert len({car.paint for car in cars}) == len(CAR_PAINTS[family]) <= 10
     assert len({person.coat for person in people}) == len(COATS[family]) <= 12
     assert len({person.leg_wear for person in people}) == len(LEG_WEAR[family]) <= 8
@@ -324,7 +332,7 @@ def test_half_washed_is_half_way():
 
 
 def test_look_alikes_have_one_body():
-    look = person_look(np.random.default_rng(4), SEEN)
+    look = person_appearance(np.random.default_rng(4), SEEN)
     first, second = (person_body(look, CYCLE, np.ones(24)) for _ in range(2))
     assert first.limbs == second.limbs
     assert (first.joints == second.joints).all()
@@ -342,7 +350,8 @@ def test_one_seed_is_one_body(kind, style):
 
 
 @pytest.mark.parametrize(
-    "draw", [person_look, rider_look, car_look, truck_look, *SURROUNDINGS.values()]
+    "draw",
+    [person_appearance, rider_appearance, car_appearance, truck_appearance, *SURROUNDINGS.values()],
 )
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_every_draw_takes_as_many_random_numbers(draw, style):
@@ -369,7 +378,7 @@ def test_ground_and_sky_are_of_the_family(family):
         for name in ("road", "sidewalk", "terrain", "vegetation"):
             assert ground_paint(name, rng, fixed_style(family)).texture in allowed
     other = FAMILIES[1 - FAMILIES.index(family)]
-    skies = [{sky_look(rng, fixed_style(of)) for rng in some()} for of in (family, other)]
+    skies = [{sky_appearance(rng, fixed_style(of)) for rng in some()} for of in (family, other)]
     assert not skies[0] & skies[1]
 
 

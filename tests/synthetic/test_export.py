@@ -295,9 +295,9 @@ def test_a_folder_of_other_videos_is_refused(tmp_path, changed, words):
 
 def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "holiday.txt").write_text("photos")
-    with pytest.raises(ConfigError, match="no empty folder"):
+    with pytest.raises(ConfigError, match="not an empty folder"):
         export_videos(Export(tmp_path, _videos()))
-    with pytest.raises(ConfigError, match="no empty folder"):
+    with pytest.raises(ConfigError, match="not an empty folder"):
         export_videos(Export(tmp_path / "holiday.txt", _videos()))
     (tmp_path / "w").mkdir()
     (tmp_path / "w" / "world.json").write_text("{")

@@ -256,7 +256,7 @@ def test_a_changed_list_is_told(monkeypatch):
 def test_a_changed_look_is_told(monkeypatch):
     look = suite_fingerprint(open_suite("tiny")).look
     frozen_as(monkeypatch, look=[*look[:3], look[3] + 0.1])
-    with pytest.raises(DataError, match="the look of suite 'tiny'"):
+    with pytest.raises(DataError, match="the images of suite 'tiny'"):
         check_suite("tiny")
     frozen_as(monkeypatch, look=[level + 0.001 for level in look])
     assert check_suite("tiny").name == "tiny"

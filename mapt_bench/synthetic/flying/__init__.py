@@ -1,7 +1,7 @@
 """Flying clips: randomly textured shapes that fly over a background, with complete ground truth.
 
-Networks learn to find displacement in any video from such clips, as flow networks do. Nothing in
-them has a meaning: their classes are random, so no semantic loss may be taken from them.
+Networks learn displacement from such clips, as flow networks do. The classes of the shapes are
+random, so do not train semantics on them.
 """
 
 from mapt_bench.synthetic.flying._flying_video import FlyingVideo, flying_clip

@@ -36,10 +36,10 @@ _LONGEST_BLUR = 31
 
 @dataclass(frozen=True, slots=True)
 class FlyingVideo:
-    """A clip; a :class:`~mapt_bench.labels.AnnotatedVideo` that also knows the flow over any gap.
+    """A clip: a :class:`~mapt_bench.labels.AnnotatedVideo` with exact flow between any two frames.
 
     Attributes:
-        settings: What the clip is generated from.
+        settings: Settings that generate the clip.
 
     Example:
         >>> video = flying_clip(3, height=64, width=96, frames=4)
@@ -53,12 +53,12 @@ class FlyingVideo:
 
     @property
     def has_semantics(self) -> bool:
-        """Always false: classes are random, so semantic losses must be off."""
+        """Always false: classes are random, so that semantics cannot be trained."""
         return False
 
     @property
     def info(self) -> VideoInfo:
-        """What is known before the first frame."""
+        """Description of the video."""
         settings = self.settings
         kind = "flying-held-out" if settings.held_out else "flying"
         return VideoInfo(
@@ -76,7 +76,7 @@ class FlyingVideo:
         return True
 
     def frame(self, index: int) -> Frame:
-        """Return the frame at a position; its image is rendered when first read."""
+        """Return the frame at a position. Its image is rendered when it is read."""
         self._check(index)
         return Frame(index, f"{index:06d}", partial(_image, self.settings, index))
 
@@ -86,12 +86,12 @@ class FlyingVideo:
         return PanopticMap(_codes(self.settings, index))
 
     def objects(self, index: int) -> tuple[AnnotatedObject, ...]:
-        """Return the objects that reach into a frame, nearest first; hidden ones too."""
+        """Return the objects that reach into a frame, hidden ones included, nearest first."""
         self._check(index)
         return _objects(self.settings, index)
 
     def backward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame was in the frame before.
+        """Return the position of each pixel in the frame before.
 
         Raises:
             DataError: For the first frame.
@@ -99,7 +99,7 @@ class FlyingVideo:
         return self.flow_between(index, index - 1)
 
     def forward_flow(self, index: int) -> FlowField:
-        """Return where each pixel of a frame will be in the next frame.
+        """Return the position of each pixel in the next frame.
 
         Raises:
             DataError: For the last frame.
@@ -107,11 +107,11 @@ class FlyingVideo:
         return self.flow_between(index, index + 1)
 
     def flow_between(self, index: int, other: int) -> FlowField:
-        """Return where each pixel of a frame is in any other frame, exactly.
+        """Return the exact position of each pixel in any other frame.
 
         Args:
-            index: Frame whose pixels are followed.
-            other: Frame that they are followed to.
+            index: Frame with the pixels.
+            other: Frame with the wanted positions.
 
         Raises:
             DataError: If there is no such frame.
@@ -142,12 +142,12 @@ def flying_clip(
 
     Args:
         index: Position in the stream, 0 or more.
-        seed: Names the stream.
+        seed: Seed of the stream.
         held_out: Whether most textures are of families that training clips never show.
         height: Pixels.
         width: Pixels.
         frames: Length of the clip.
-        top_speed: Largest typical speed of an object, in pixels a frame.
+        top_speed: Largest typical speed of an object, in pixels per frame.
 
     Raises:
         ConfigError: If a number is too small.
@@ -166,7 +166,7 @@ def flying_clip(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Silhouette:
-    """The whole shape of a layer in a frame, whatever hides it."""
+    """The whole shape of a layer in a frame, hidden parts included."""
 
     layer: int
     top: int
@@ -183,7 +183,7 @@ def _scene(settings: FlyingSettings) -> FlyingScene:
 def _rendered(
     settings: FlyingSettings, frame: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], tuple[_Silhouette, ...]]:
-    """Return image, number of the visible layer at each pixel, and all silhouettes."""
+    """Return the image, the index of the visible layer at each pixel, and all silhouettes."""
     scene = _scene(settings)
     size = (settings.height, settings.width)
     canvas = _background(scene, frame, size)
@@ -225,7 +225,7 @@ def _lay_over(
     window: tuple[int, int, int, int],
     sensor: Sensor,
 ) -> NDArray[np.bool_]:
-    """Lay a layer over the canvas, and return where in the window it covers half a pixel."""
+    """Draw a layer over the canvas, and return the pixels that it covers at least half."""
     assert layer.alpha is not None  # noqa: S101  # only the background has none
     top, left, height, width = window
     x, y = layer.sources(frame, window)
@@ -250,7 +250,7 @@ def _lay_over(
 
 
 def _motion_kernel(layer: Layer, frame: int, shutter: float) -> NDArray[np.float32] | None:
-    """Return a line along the way of the layer's centre while the shutter is open."""
+    """Return the motion blur kernel: the path of the layer's centre while the shutter is open."""
     if not shutter:
         return None
     before = max(frame, 1) - 1
@@ -269,7 +269,7 @@ def _motion_kernel(layer: Layer, frame: int, shutter: float) -> NDArray[np.float
 
 @lru_cache(maxsize=1)
 def _noise() -> NDArray[np.float32]:
-    """Return noise that all frames cut their own from: generating it anew takes longer."""
+    """Return noise from which all frames take a part, which is faster than new noise."""
     dice = np.random.default_rng(20250312)
     return dice.standard_normal((_NOISE_SIDE, _NOISE_SIDE, 3), dtype=np.float32)
 
@@ -277,7 +277,7 @@ def _noise() -> NDArray[np.float32]:
 def _sensed(
     settings: FlyingSettings, sensor: Sensor, frame: int, canvas: NDArray[np.float32]
 ) -> NDArray[np.uint8]:
-    """Return the image that a camera and a file make of the light that reaches them."""
+    """Apply the effects of sensor and file format to a rendered frame."""
     dice = np.random.default_rng([settings.seed, settings.index, 104729 + settings.held_out, frame])
     if sensor.defocus[frame] > 0.2:
         blurred = cv2.GaussianBlur(canvas, (0, 0), float(sensor.defocus[frame]))
@@ -291,7 +291,7 @@ def _sensed(
     )
     if sensor.quality is not None:
         flags = [cv2.IMWRITE_JPEG_QUALITY, sensor.quality]
-        # The file's channels are called blue, green and red; both ways they keep their order.
+        # OpenCV calls the channels blue, green and red. Encoding and decoding keep their order.
         _, file = cv2.imencode(".jpg", image, flags)
         image = np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR), dtype=np.uint8)
     return image
@@ -370,7 +370,7 @@ def _flow(settings: FlyingSettings, frame: int, other: int) -> FlowField:
             moved = layer.places(other, *layer.sources(frame, window))
             for end, place in zip(ends, moved, strict=True):
                 np.copyto(end[part], place, where=seen)
-    # A pixel is seen in the other image where it leads to a pixel of the same layer.
+    # A pixel is visible in the other image if it leads to a pixel of the same layer.
     no_layer = len(scene.layers)
     met = cv2.remap(
         there,

@@ -20,14 +20,14 @@ _Canvas = NDArray[np.uint8]
 _Grey = NDArray[np.float32]
 
 _FINE = 2
-"""Shapes are filled at this many times their size and averaged down, which smooths borders."""
+"""Shapes are filled at this multiple of their size and averaged down, for smooth borders."""
 
 
 def random_silhouette(dice: _Dice, size: tuple[int, int], name: str) -> NDArray[np.uint8]:
-    """Generate how much of each pixel a shape covers.
+    """Generate the coverage of each pixel by a random shape.
 
     Args:
-        dice: Source of randomness.
+        dice: Random generator.
         size: Height and width in pixels; the shape touches or nearly touches all four sides.
         name: A key of :data:`SHAPES`.
 
@@ -135,7 +135,7 @@ def _vehicle(dice: _Dice, canvas: _Canvas) -> None:
 
 
 def _union(dice: _Dice, canvas: _Canvas) -> None:
-    """Two to four shapes that meet in the middle, as things that are made of parts do."""
+    """A union of two to four shapes that overlap in the middle, like things made of parts."""
     height, width = canvas.shape
     for _ in range(int(dice.integers(2, 5))):
         part = (int(height * dice.uniform(0.4, 1)), int(width * dice.uniform(0.4, 1)))
@@ -168,7 +168,7 @@ SHAPES: dict[str, Callable[[_Dice, _Canvas], None]] = {
     "vehicle": _vehicle,
     "union": _union,
 }
-"""How each kind of shape is filled into a canvas."""
+"""Functions that fill each kind of shape into a canvas."""
 
 
 def random_texture(
@@ -177,7 +177,7 @@ def random_texture(
     """Generate a texture.
 
     Args:
-        dice: Source of randomness.
+        dice: Random generator.
         size: Height and width in pixels.
         patterns: Names of the pattern families to choose from.
 
@@ -197,7 +197,7 @@ def random_texture(
         colour += (other - colour) * share[..., None]
     if dice.random() < 0.6:
         colour += (_octaves(dice, size)[..., None] - 0.5) * dice.uniform(5, 70)
-    if dice.random() < 0.2:  # a plain surface: its border is the only thing to follow
+    if dice.random() < 0.2:  # a plain surface: only its border can be followed
         colour = colour.mean((0, 1)) + (colour - colour.mean((0, 1))) * dice.uniform(0.05, 0.3)
     return np.clip(colour, 0, 255).astype(np.uint8)
 
@@ -208,9 +208,9 @@ def _pattern(dice: _Dice, size: tuple[int, int], names: Sequence[str]) -> _Grey:
 
 
 def _palette(dice: _Dice) -> NDArray[np.float32]:
-    """Return the colour of each of 256 grey levels: natural or wild, soft or with hard steps."""
+    """Return the colour of each of 256 grey levels: muted or vivid, smooth or in steps."""
     count = int(dice.integers(2, 6))
-    if dice.random() < 0.6:  # one hue, little saturation: as walls, roads and leaves have
+    if dice.random() < 0.6:  # one hue, little saturation, like walls, roads and leaves
         grey = dice.uniform(10, 245, (count, 1))
         colours = grey + dice.normal(0, 1, 3) * dice.uniform(0, 45)
         colours = colours + dice.normal(0, 12, (count, 3))
@@ -234,7 +234,7 @@ def _stretched(values: NDArray[np.floating]) -> _Grey:
 
 
 def _octaves(dice: _Dice, size: tuple[int, int]) -> _Grey:
-    """Smooth noise at several scales, as clouds, dirt and foliage have."""
+    """Smooth noise at several scales, like clouds, dirt and foliage."""
     height, width = size
     total = np.zeros(size, np.float32)
     cells, weight = dice.uniform(1.5, 6), 1.0
@@ -311,7 +311,7 @@ def _blobs(dice: _Dice, size: tuple[int, int]) -> _Grey:
 
 
 def _windows(dice: _Dice, size: tuple[int, int]) -> _Grey:
-    """Rectangles of all sizes, as fronts of houses and vehicles show."""
+    """Rectangles of all sizes, like the fronts of houses and vehicles."""
     canvas = np.full(size, dice.random(), np.float32)
     height, width = size
     for _ in range(int(dice.integers(4, 40))):
@@ -323,7 +323,7 @@ def _windows(dice: _Dice, size: tuple[int, int]) -> _Grey:
 
 
 def _cells(dice: _Dice, size: tuple[int, int]) -> _Grey:
-    """Each pixel has the grey of its nearest point: stones, leaves."""
+    """Cells of the nearest random point in one grey each, like stones and leaves."""
     points = np.full(size, 255, np.uint8)
     count = int(dice.integers(6, max(8, size[0] * size[1] // 150)))
     points[dice.integers(size[0], size=count), dice.integers(size[1], size=count)] = 0
@@ -335,7 +335,7 @@ def _cells(dice: _Dice, size: tuple[int, int]) -> _Grey:
 
 
 def _strokes(dice: _Dice, size: tuple[int, int]) -> _Grey:
-    """Lines that cross, as branches, wires and writing do."""
+    """Crossing lines, like branches, wires and writing."""
     canvas = np.full(size, dice.random(), np.float32)
     for _ in range(int(dice.integers(5, 50))):
         start = dice.uniform((0, 0), size[::-1])

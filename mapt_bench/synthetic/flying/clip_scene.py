@@ -1,4 +1,4 @@
-"""What a flying clip is made of: a background, layers in depth order, light and a camera."""
+"""Scene of a flying clip: a background, layers in depth order, light and a camera."""
 
 import math
 from collections.abc import Sequence
@@ -32,17 +32,17 @@ _LEAST_SIDE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlyingSettings:
-    """What a clip is generated from. Equal settings give equal bytes.
+    """Settings of a clip. Equal settings give equal bytes.
 
     Attributes:
         index: Position of the clip in its stream.
-        seed: Names the stream.
-        held_out: Whether most textures are of the families that training clips never show. Choices
-            are made on such clips.
+        seed: Seed of the stream.
+        held_out: Whether most textures are of families that training clips never show. Use such
+            clips for validation.
         height: Pixels.
         width: Pixels.
         frames: Length of the clip.
-        top_speed: Largest typical speed of a layer, in pixels a frame.
+        top_speed: Largest typical speed of a layer, in pixels per frame.
 
     Raises:
         ConfigError: If a number is too small.
@@ -66,7 +66,7 @@ class FlyingSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Light:
-    """Light and shadow that stay with the scene or move on their own, never with a layer.
+    """Light and shadow. They stay in place or move on their own, never with a layer.
 
     Attributes:
         steady: Logarithm of the steady light on a coarse grid, ``float32`` of shape ``(rows,
@@ -79,7 +79,7 @@ class Light:
     spots: NDArray[np.float64]
 
     def at(self, frame: int) -> NDArray[np.float32]:
-        """Return the factor on the image, on the coarse grid."""
+        """Return the factor on image intensities, on the coarse grid."""
         rows, columns = self.steady.shape
         y = np.arange(rows)[:, None]
         x = np.arange(columns)
@@ -92,14 +92,14 @@ class Light:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sensor:
-    """What camera and file do to the image.
+    """Effects of camera and file format on the image.
 
     Attributes:
         gain: Factor on each channel in each frame, of shape ``(frames, 3)``.
         gamma: Exponent on intensities in ``[0, 1]``.
         noise: Standard deviation of noise in grey levels.
         defocus: Standard deviation of blur in pixels, for each frame.
-        shutter: Share of the time between frames in which the shutter is open: 0 gives no motion
+        shutter: Share of the time between frames in which the shutter is open; 0 gives no motion
             blur.
         quality: JPEG quality in percent; ``None`` is no compression.
     """
@@ -114,12 +114,12 @@ class Sensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlyingScene:
-    """All that a clip is rendered from.
+    """Everything from which a clip is rendered.
 
     Attributes:
-        layers: Farthest first; the first is the background without end.
-        codes: Which class each layer has, as a position in the thing classes; -1 for layers that
-            are no object: the background and what stands still on it.
+        layers: Layers, farthest first; the first is the infinite background.
+        things: Class of each layer, as an index into the thing classes; -1 for the background and
+            for layers at rest on it.
         light: See :class:`Light`.
         sensor: See :class:`Sensor`.
     """
@@ -133,7 +133,7 @@ class FlyingScene:
 def build_scene(settings: FlyingSettings) -> FlyingScene:
     """Generate the scene of a clip.
 
-    The generator of held-out clips is seeded apart, so no two clips of the two kinds are equal.
+    Held-out clips have separate seeds, so that no held-out clip equals a training clip.
     """
     dice = np.random.default_rng([settings.seed, settings.index, 7919 + settings.held_out])
     camera = _Camera(dice, settings)
@@ -143,7 +143,7 @@ def build_scene(settings: FlyingSettings) -> FlyingScene:
         things.append(-1)
     count = int(dice.integers(4, 17))
     sizes = np.exp(dice.uniform(math.log(6), math.log(0.9 * settings.height), count))
-    # Near things are rather large: they are sorted by size, with much disorder.
+    # Near things tend to be larger: they are sorted by size, with much noise.
     for size in sizes[np.argsort(np.log(sizes) + dice.normal(0, 1, count))]:
         layers.append(_object(dice, settings, camera, float(size)))
         things.append(int(dice.integers(2)))
@@ -153,7 +153,7 @@ def build_scene(settings: FlyingSettings) -> FlyingScene:
 
 
 class _Camera:
-    """How the view moves: pan, shake, zoom and roll, by how near a layer is."""
+    """Motion of the view: pan, shake, zoom and roll, depending on the depth of a layer."""
 
     def __init__(self, dice: _Dice, settings: FlyingSettings) -> None:
         frames = settings.frames
@@ -185,7 +185,7 @@ class _Camera:
 
 
 def _speed(dice: _Dice, top: float) -> float:
-    """Return pixels a frame: often none, otherwise even in the logarithm."""
+    """Return a speed in pixels per frame: often 0, otherwise uniform in the logarithm."""
     if top <= 0.3 or dice.random() < 0.2:
         return 0.0
     return math.exp(dice.uniform(math.log(0.3), math.log(top)))
@@ -227,7 +227,7 @@ def _object(dice: _Dice, settings: FlyingSettings, camera: _Camera, size: float)
     lively = float(dice.choice([0.0, 0.3, 1.0], p=[0.2, 0.4, 0.4]))
     own = random_path(dice, frames, half_size=size, liveliness=lively)
     view = camera.view(math.exp(dice.normal(0.1, 0.3)))
-    # The object is somewhere in view, or just beyond, at some moment of the clip.
+    # The object is in view, or just outside, in at least one frame of the clip.
     moment = int(dice.integers(frames))
     aim = dice.uniform(-0.05, 1.05, 2) * (settings.width, settings.height)
     way = _way(dice, frames, settings.top_speed)
@@ -240,7 +240,7 @@ def _object(dice: _Dice, settings: FlyingSettings, camera: _Camera, size: float)
 
 
 def _way(dice: _Dice, frames: int, top_speed: float) -> NDArray[np.float64]:
-    """Return where an object is in the world: it passes, or it swings to and fro."""
+    """Return the path of an object in the world: it passes, or it swings back and forth."""
     speed, angle = _speed(dice, top_speed), dice.uniform(0, 2 * math.pi)
     direction = np.array([math.cos(angle), 0.5 * math.sin(angle)])
     time = np.arange(frames)
@@ -268,7 +268,7 @@ def _placed(
     width = max(_LEAST_SIDE, round(size * aspect))
     alpha = random_silhouette(dice, (height, width), name)
     coarse = (max(8, height), max(8, width))
-    if max(coarse) > 160:  # a large texture is generated at half its size: it takes a quarter
+    if max(coarse) > 160:  # a large texture is generated at half its size, in a quarter of the time
         coarse = (coarse[0] // 2, coarse[1] // 2)
     texture = random_texture(dice, coarse, _patterns(dice, settings))
     if coarse != (height, width):

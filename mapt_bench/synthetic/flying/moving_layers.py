@@ -1,8 +1,8 @@
-"""Flat layers that move: where each of their points is in each frame, exactly, both ways.
+"""Flat moving layers: exact maps between texture and image in each frame, in both directions.
 
-A layer is a texture on a plane. In frame ``t`` a homography takes the plane to the image, and a
-small wave bends the layer within its plane. The way from the image to the texture is a formula.
-The other way inverts the wave by iteration, to less than a thousandth of a pixel.
+A layer is a texture on a plane. In frame ``t`` a homography maps the plane to the image, and a
+small wave bends the layer within its plane. The map from the image to the texture is a formula. The
+other direction inverts the wave by iteration, to less than a thousandth of a pixel.
 """
 
 import math
@@ -15,18 +15,18 @@ __all__ = ["Layer", "Wave", "random_path", "random_wave", "smooth_walk"]
 
 _Grid = NDArray[np.float32]
 _ROUNDS = 8
-"""Each round of the inversion leaves at most a fifth of the error: see :func:`random_wave`."""
+"""Each round of the inversion reduces the error to at most a fifth: see :func:`random_wave`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """How a layer bends: ``x`` moves by a sine of ``y``, ``y`` by a sine of ``x``.
+    """Bending of a layer: ``x`` moves by a sine of ``y``, ``y`` by a sine of ``x``.
 
     Attributes:
-        height: Largest displacement in pixels of the texture; 0 is a rigid layer.
-        number: Radians a pixel, for ``x`` and ``y``.
+        height: Largest displacement in texture pixels; 0 is a rigid layer.
+        number: Radians per pixel, for ``x`` and ``y``.
         phase: Radians at frame 0, for ``x`` and ``y``.
-        turn: Radians a frame, for ``x`` and ``y``.
+        turn: Radians per frame, for ``x`` and ``y``.
     """
 
     height: float = 0.0
@@ -35,7 +35,7 @@ class Wave:
     turn: tuple[float, float] = (0.0, 0.0)
 
     def shift(self, x: _Grid, y: _Grid, frame: int) -> tuple[_Grid, _Grid]:
-        """Return the displacement at places of the plane, for ``x`` and ``y``."""
+        """Return the displacement at points of the plane, in ``x`` and ``y``."""
         of_x = np.sin(y * np.float32(self.number[0]) + self._angle(0, frame))
         of_y = np.sin(x * np.float32(self.number[1]) + self._angle(1, frame))
         height = np.float32(self.height)
@@ -47,15 +47,15 @@ class Wave:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """A textured plane, and its way through the frames.
+    """A textured plane and its motion.
 
     Attributes:
         texture: RGB, ``uint8`` of shape ``(height, width, 3)``.
-        alpha: How much of each pixel of the texture is covered, ``uint8`` of shape ``(height,
-            width)``; ``None`` is a plane without end, with the texture mirrored at its borders.
-        homographies: From the plane to the image in each frame, ``float64`` of shape ``(frames, 3,
-            3)``; the centre of the top left pixel is ``(0, 0)`` in both.
-        wave: How the layer bends.
+        alpha: Coverage of each texture pixel, ``uint8`` of shape ``(height, width)``; ``None`` is
+            an infinite plane, with the texture mirrored at its borders.
+        homographies: Maps from the plane to the image in each frame, ``float64`` of shape
+            ``(frames, 3, 3)``; the centre of the top left pixel is ``(0, 0)`` in both.
+        wave: Bending of the layer.
     """
 
     texture: NDArray[np.uint8]
@@ -64,7 +64,7 @@ class Layer:
     wave: Wave
 
     def sources(self, frame: int, window: tuple[int, int, int, int]) -> tuple[_Grid, _Grid]:
-        """Return where on the texture each pixel of an image window lies.
+        """Return the texture coordinates of each pixel of an image window.
 
         Args:
             frame: Position in the clip.
@@ -83,7 +83,7 @@ class Layer:
         return plane_x + shift_x, plane_y + shift_y
 
     def places(self, frame: int, x: _Grid, y: _Grid) -> tuple[_Grid, _Grid]:
-        """Return where in the image points of the texture are: the inverse of :meth:`sources`."""
+        """Return the image coordinates of texture points: the inverse of :meth:`sources`."""
         plane_x, plane_y = x, y
         for _ in range(_ROUNDS if self.wave.height else 0):
             shift_x, shift_y = self.wave.shift(plane_x, plane_y, frame)
@@ -91,7 +91,7 @@ class Layer:
         return _mapped(self.homographies[frame], plane_x, plane_y)
 
     def window(self, frame: int, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-        """Return the part of the image that the layer may cover; ``None`` if there is none.
+        """Return the window of the image that the layer may cover; ``None`` if there is none.
 
         Args:
             frame: Position in the clip.
@@ -121,7 +121,7 @@ class Layer:
 def _mapped(
     matrix: NDArray[np.float64], x: NDArray[np.floating], y: NDArray[np.floating]
 ) -> tuple[_Grid, _Grid]:
-    # Single precision keeps a thousandth of a pixel, and a row and a column stay a row and a column
+    # Single precision keeps a thousandth of a pixel. Rows and columns stay one-dimensional
     # until they are added.
     rows = matrix.astype(np.float32)
     x, y = x.astype(np.float32), y.astype(np.float32)
@@ -137,13 +137,13 @@ def _mapped(
 def smooth_walk(
     dice: np.random.Generator, frames: int, axes: int, *, start: float, change: float
 ) -> NDArray[np.float64]:
-    """Return a way whose velocity changes slowly.
+    """Return a path whose velocity changes slowly.
 
     Args:
-        dice: Source of randomness.
-        frames: Length of the way.
-        axes: Numbers at each frame.
-        start: Standard deviation of the first velocity, a frame.
+        dice: Random generator.
+        frames: Length of the path.
+        axes: Number of coordinates.
+        start: Standard deviation of the first velocity, per frame.
         change: Standard deviation of its change from frame to frame.
 
     Returns:
@@ -159,17 +159,17 @@ def smooth_walk(
 def random_path(
     dice: np.random.Generator, frames: int, *, half_size: float, liveliness: float
 ) -> NDArray[np.float64]:
-    """Return homographies about the origin: turning, growing, stretching, tilting; no shift.
+    """Return homographies about the origin: rotation, scale, stretch and tilt, without shift.
 
     Args:
-        dice: Source of randomness.
+        dice: Random generator.
         frames: Length of the path.
-        half_size: Half the longest side of the layer in pixels; a tilt moves borders by up to a
+        half_size: Half of the longest side of the layer in pixels; a tilt moves borders by up to a
             fifth of it.
-        liveliness: 0 is a rigid layer that stands still, 1 is lively.
+        liveliness: Strength of the motion: 0 is a rigid layer at rest, 1 moves most.
 
     Returns:
-        ``float64`` of shape ``(frames, 3, 3)``; they leave ``(0, 0)`` where it is.
+        ``float64`` of shape ``(frames, 3, 3)``; they keep ``(0, 0)`` fixed.
     """
     turn = smooth_walk(dice, frames, 1, start=0.02 * liveliness, change=0.004 * liveliness)[:, 0]
     growth = smooth_walk(dice, frames, 2, start=0.015 * liveliness, change=0.003 * liveliness)
