@@ -1,8 +1,8 @@
-"""Make the page of the weights that ship from their cards, and the curves from their logs.
+"""Write the page of the shipped weights from their cards, and plot their training logs.
 
 python tools/make_model_card.py
 
-Writes docs/model_card.md and docs/pictures/training_NAME.png. No number of it is typed in here.
+Writes docs/model_card.md and docs/pictures/training_NAME.png. All numbers come from the cards.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from mapt_bench.reports.plots import plot_training
 from mapt_bench.training.log import read_log
 from mapt_bench.weights import ShippedWeights, shipped, shipped_weights
 
-DOCS = Path(__file__).resolve().parent
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 _SCORES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "AssA", "IDSW")
 _COUNTS = ("IDSW",)
@@ -23,39 +23,37 @@ _COUNTS = ("IDSW",)
 _HEAD = """\
 # Weights that ship
 
-Made by `tools/make_model_card.py` from the cards beside the weights in `mapt_bench/weights/`.
-Every number on this page was measured here; none is of the paper.
+`tools/make_model_card.py` writes this page from the cards beside the weights in
+`mapt_bench/weights/`. Every number was measured here. None is from the paper.
 
-## What they are for
+## Purpose
 
-They let every command and every comparison of this package run trained networks without any
-download: `mapt-bench track DATA --tracker mapt`, `--segments mapt`, `--weights NAME`, and in
-Python `load_mapt("mapt-tiny")`. **They have learned from a synthetic world alone** ([the drawn
-world](world.md)). That makes them fit to compare designs on that world, to try the toolkit out,
-and to begin a training of your own; it does not make them a perception system. How they do next
-to their rivals on videos of a family that they never saw, and how much two more training seeds
-differ, stands in [results](results.md).
+With these weights, every command and every comparison runs trained networks without a download:
+`mapt-bench track DATA --tracker mapt`, `--segments mapt`, `--weights NAME`, and in Python
+`load_mapt("mapt-tiny")`. **They were trained only on a [synthetic world](world.md).** Use them to
+compare designs on that world, to try the toolkit, and to start your own training. They are not a
+perception system. [Results](results.md) compares them with other trackers under domain shift, and
+shows how much two more training seeds differ.
 
-## What they are worth on real frames
+## Scores on real frames
 
-They run on real frames, and `track` says in its output which weights ran. The classes they find
-there are those of drawn streets and crowds, seen at a few pixels an object: expect little from
-their detections, and take no score of them on real data for a score of the method. On ten frames
-of KITTI-STEP (training sequence 0001, 375x1242) `mapt-tiny` ran and linked what it took for things,
-and was worth nothing: PQ 0.00, TQ 0.00, STQ 0.83, AQ 0.08 percent. To link
-*given* segments of real video they can be tried (`--segments groundtruth` or a folder). For
-results on real data, train on it: [training](training.md). Never use them where anybody's safety
-or privacy hangs on the outcome.
+The weights run on real frames, and the output of `track` names them. Their classes are those of
+synthetic streets and crowds with a few pixels per object. So expect little from their detections,
+and do not report their scores on real data as scores of the method. On ten frames of KITTI-STEP
+(training sequence 0001, 375x1242) `mapt-tiny` ran and linked its detections with these scores:
+PQ 0.00, TQ 0.00, STQ 0.83, AQ 0.08 percent. You can use the weights to link *given* segments of
+real video (`--segments groundtruth` or a folder). For results on real data, train on real data:
+[training](training.md). Never use these weights where safety or privacy depends on the result.
 """
 
 _TAIL = """\
-## Making them again
+## Reproduce the weights
 
-`mapt-bench train --config RECIPE --suite train --seed SEED --out RUN` with the recipe and seed
-above; a training that is stopped goes on. `python tools/ship_weights.py RUN NAME` puts the result
-into the package, and `python tools/measure_weights.py NAME val bench` measures it. The logs are
-in [training_logs](training_logs/). Weights, cards and logs are under the licence of the project,
-Apache-2.0; nothing of anybody else's data is in them.
+Run `mapt-bench train --config RECIPE --suite train --seed SEED --out RUN` with the recipe and the
+seed above. A stopped training resumes. `python tools/ship_weights.py RUN NAME` puts the result into
+the package, and `python tools/measure_weights.py NAME val bench` measures it. The logs are in
+[training_logs](training_logs/). Weights, cards and logs have the licence of the project,
+Apache-2.0. They contain no data of third parties.
 """
 
 
@@ -69,7 +67,7 @@ def make_page(docs: Path = DOCS) -> None:
 
 
 def log_path(name: str, docs: Path = DOCS) -> Path:
-    """Return where the log of a training is kept."""
+    """Return the path of the log of a training."""
     return docs / "training_logs" / f"{name}.jsonl"
 
 
@@ -90,7 +88,7 @@ def _overview(found: Sequence[ShippedWeights]) -> str:
         for each in found
     ]
     heads = ("name", "parameters", "file", "trained on", "seed", "SHA-256")
-    return f"## Which there are\n\n{_table(heads, rows)}\n"
+    return f"## List of weights\n\n{_table(heads, rows)}\n"
 
 
 def _section(each: ShippedWeights) -> str:
@@ -113,7 +111,7 @@ def _facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("model", f"`{card['model']}`, {card['parameters']:,} parameters, float16 on disk"),
         (
             "data",
-            f"suite `{data['name']}` version {data['version']} of the drawn world, "
+            f"suite `{data['name']}` version {data['version']} of the synthetic world, "
             f"{data['sequences']} sequences, {data['frames']} frames, fingerprint "
             f"`{data['fingerprint']}`",
         ),
@@ -126,7 +124,7 @@ def _facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         (
             "machine",
             f"{machine['processor'] or 'unknown processor'}, {machine['processor_count']} cores, "
-            f"{machine['device']}; processes of training: {card['processes']}, of "
+            f"{machine['device']}; training processes: {card['processes']}, with "
             f"{counted(machine['threads'], 'thread')} each",
         ),
         (
@@ -150,7 +148,7 @@ def _scores(card: Mapping[str, Any]) -> str:
     if card["validation"]:
         last = card["validation"][-1]
         videos = counted(card["recipe"]["validate_on"], "video")
-        rows.append((f"while trained, {videos}, last step", "own", *_cells(last["scores"])))
+        rows.append((f"during training, {videos}, last step", "own", *_cells(last["scores"])))
     for name, measured in card["scores"].items():
         if measured["scores"] is None:
             reasons.append(f"`{name}`: {measured['reason']}.")
@@ -162,11 +160,11 @@ def _scores(card: Mapping[str, Any]) -> str:
 
 
 def _flow_errors(card: Mapping[str, Any]) -> str:
-    """What the last validation of a flow network said, and why there are no scores of maps."""
+    """Return the last validation of a flow network, and the reason for missing map scores."""
     last = card["validation"][-1]["scores"] if card["validation"] else {}
     rows = [(name, f"{value:.3f}") for name, value in last.items()]
     reasons = [f"`{name}`: {measured['reason']}." for name, measured in card["scores"].items()]
-    table = _table(("last validation while trained", "pixels"), rows) if rows else "None."
+    table = _table(("last validation during training", "pixels"), rows) if rows else "None."
     return "\n\n".join(["**Errors of the flow.**", table, *reasons])
 
 

@@ -21,7 +21,7 @@ from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.world_settings import Kind, WorldSettings
 from mapt_bench.tracking import SegmentTracker
 
-_PICTURES = Path(__file__).parent / "pictures"
+_PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 _TRACKED = WorldSettings(kind="street", seed=32, frames=24, speed=1.5, similarity=0.5)
 _TRACKED_FRAMES = (8, 9, 10)
 _TRACKERS = (("Copy of the last masks", "copy", 0), ("Motion, then appearance", "both", 10))
@@ -29,7 +29,7 @@ _SCENES: dict[Kind, tuple[int, ...]] = {"street": (25, 32), "crowd": (6, 23)}
 _SCENE_FRAMES = (4, 8)
 _FLYING_CLIPS, _FLYING_FRAME, _FLYING_GAP = 10, 5, 3
 _TITLE, _GAP = 24, 8
-_SHEET_TRAINING = range(64, 80)  # of the stream: streets and crowds take turns
+_SHEET_TRAINING = range(64, 80)  # of the stream: streets and crowds alternate
 _SHEET_TILE = (416, 128)
 
 Image = NDArray[np.uint8]
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _write_sheet(path: Path) -> None:
-    """Write a frame of 16 training sequences and of 8 sequences of the other domain."""
+    """Write a frame of 16 training sequences and of 8 sequences with domain shift."""
     training = [train_sequence(index).video for index in _SHEET_TRAINING]
     shifted = [entry.video for entry in open_suite("shift").entries[:: 64 // 8]]
     columns = []
@@ -68,7 +68,7 @@ def _write_sheet(path: Path) -> None:
 
 
 def _flying(index: int) -> Image:
-    """Two frames of a flying clip, its identities, and its flow: colour is the direction."""
+    """Return two frames of a flying clip, its identities and its flow. Colour is the direction."""
     clip = flying_clip(index, held_out=index >= _FLYING_CLIPS - 2)
     after = _FLYING_FRAME + _FLYING_GAP
     ids = clip.truth(after).ids
@@ -89,7 +89,7 @@ def _flying(index: int) -> Image:
 
 
 def _tracked(video: Video, title: str, associator: str, memory: int) -> Prediction:
-    """Link the true segments from the first frame on."""
+    """Link the ground-truth segments, starting at the first frame."""
     tracker = SegmentTracker(
         GroundTruthSegments(video), build_associator(associator, memory=memory)
     )
@@ -99,7 +99,7 @@ def _tracked(video: Video, title: str, associator: str, memory: int) -> Predicti
 
 
 def _scene(video: WorldVideo) -> Image:
-    """Two frames as the camera sees them, and below them their truth."""
+    """Return two images, and below them their ground truth."""
     height, width = video.info.height, video.info.width
     sheet = Page(len(_SCENE_FRAMES) * (width + _GAP) - _GAP, _TITLE + 2 * (height + _GAP))
     sheet.text(0, _TITLE / 2, f"{video.settings.kind}, seed {video.settings.seed}", size=14)

@@ -1,4 +1,4 @@
-"""Draw the pictures of the stressors, on a street of the drawn world.
+"""Make the pictures of the stressors, on a synthetic street.
 
 python tools/make_stress_pictures.py [NAME...]
 """
@@ -28,7 +28,7 @@ from mapt_bench.stress.tracked_things import survey
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.world_settings import WorldSettings
 
-_PICTURES = Path(__file__).parent / "pictures"
+_PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 _KINDS = get_args(StressKind)
 _STREET = WorldVideo(WorldSettings(kind="street", seed=8, frames=30), "street")
 _ROW_OF_CARS = WorldVideo(
@@ -43,14 +43,14 @@ Image = NDArray[np.uint8]
 
 
 def main(names: Sequence[str]) -> None:
-    """Write ``docs/pictures/stress_<name>.png`` for the stressors named, or for all."""
+    """Write ``docs/pictures/stress_<name>.png`` for the given stressors, or for all."""
     every = [entry.name for kind in _KINDS for entry in stress_entries(kind)]
     for name in names or every:
         write_png(_PICTURES / f"stress_{name}.png", _sheet(name))
 
 
 def _sheet(name: str) -> Image:
-    """Lay out the untouched frame and the five levels, row by row."""
+    """Lay out the original frame and the five levels, row by row."""
     if name == "passing":
         return _passing_sheet()
     levels = [None, *(Stress(name, level) for level in range(1, LEVEL_COUNT + 1))]
@@ -64,7 +64,7 @@ def _sheet(name: str) -> Image:
         row, column = divmod(number, _COLUMNS)
         x = _GAP + column * (width + _GAP)
         y = row * (height + _CAPTION + _GAP)
-        title = "untouched" if stress is None else f"level {stress.level}: {stress.label}"
+        title = "original" if stress is None else f"level {stress.level}: {stress.label}"
         sheet.text(x, y + _CAPTION / 2 + 2, title, size=14)
         sheet.paste(x, y + _CAPTION, draw(video, index))
     sheet.text(_GAP, rows * (height + _CAPTION + _GAP) + _NOTE / 2 - 2, note, size=13)
@@ -72,7 +72,7 @@ def _sheet(name: str) -> Image:
 
 
 def _passing_sheet() -> Image:
-    """Lay out one thing over time, a row a level: before, while and after a block passes it."""
+    """Lay out one thing over time, one row per level: before, during and after the occlusion."""
     videos = {
         stress: stress_video(_FOLLOWED, stress)
         for stress in (Stress("passing", level) for level in range(1, LEVEL_COUNT + 1))
@@ -96,7 +96,7 @@ def _passing_sheet() -> Image:
             left = round(tracks[code][index].centre[0] - _STRIP_WIDTH / 2)
             left = min(max(left, 0), _FOLLOWED.info.width - _STRIP_WIDTH)
             sheet.paste(x, y + _CAPTION, _painted(video, index)[:, left : left + _STRIP_WIDTH])
-    note = "one thing over time, in the middle of each piece; things coloured by the truth"
+    note = "one thing over time, centred; things in colours of the ground truth"
     summary = stress_entry("passing").summary
     note = f"{summary[0].upper()}{summary[1:]}; {note}"
     sheet.text(_GAP, LEVEL_COUNT * step + _NOTE / 2 - 2, note, size=13)
@@ -105,34 +105,34 @@ def _passing_sheet() -> Image:
 
 _MOMENTS: tuple[tuple[str, Callable[[int, int], int]], ...] = (
     ("half hidden", lambda start, stop: start - 1),
-    ("first one hidden", lambda start, stop: start),
-    ("last one hidden", lambda start, stop: stop - 1),
+    ("first hidden frame", lambda start, stop: start),
+    ("last hidden frame", lambda start, stop: stop - 1),
     ("half hidden", lambda start, stop: stop),
-    ("seen again", lambda start, stop: stop + 1),
+    ("visible again", lambda start, stop: stop + 1),
 )
 _STRIP_WIDTH = 208
 
 
 def _manner(name: str, videos: Sequence[Video]) -> tuple[Callable[[Video, int], Image], int, str]:
-    """Return how a stressor is shown, on which frame, and in what words."""
+    """Return how to draw a stressor, on which frame, and the caption."""
     kind, summary = stress_entry(name).kind, stress_entry(name).summary
     summary = summary[0].upper() + summary[1:]
     if kind == "occlusion":
-        note = "things coloured by the truth"
+        note = "things in colours of the ground truth"
         return _painted, _busiest(videos), f"{summary}; {note}"
     if name in {"drop", "speed", "shake"}:
-        note = "outlined: where each thing was one frame before"
+        note = "outlines: each thing one frame before"
         return _with_outlines, _FRAME if name == "shake" else _EARLY_FRAME, f"{summary}; {note}"
     if name == "look-alikes":
-        note = "outlined: those that look alike, a colour a group"
-        return _with_groups, _FRAME, f"{summary}; {note}; untouched: none"
+        note = "outlines: look-alikes, one colour per group"
+        return _with_groups, _FRAME, f"{summary}; {note}; original: none"
     if name == "exposure":
-        return _two_halves, _FRAME, f"{summary}; left half: a frame, right half: the next one"
+        return _two_halves, _FRAME, f"{summary}; left half: one frame, right half: the next frame"
     return _plain, _FRAME, summary
 
 
 def _busiest(videos: Sequence[Video]) -> int:
-    """Return the frame in which the most things are less visible than without stress."""
+    """Return the frame in which most things are less visible than without stress."""
     plain, *stressed = videos
 
     def hidden(index: int) -> int:

@@ -2,10 +2,10 @@
 
 python tools/make_suites.py [--real DIR] [--freeze] [--freeze-only]
 
-Writes docs/world_statistics.md. DIR holds KITTI MOTS maps, for a column of real video that is cut
-to windows as long as the suites' sequences. With --freeze, suites of a version that was never
-frozen are written to mapt_bench/synthetic/suites.json; a frozen version is never written again.
-With --freeze-only, nothing else is written.
+Writes docs/world_statistics.md. DIR holds KITTI MOTS maps, for a column of real video in windows as
+long as the sequences of suites. --freeze adds new versions of suites to
+mapt_bench/synthetic/suites.json; a frozen version is never changed. --freeze-only writes nothing
+else.
 """
 
 import argparse
@@ -45,22 +45,23 @@ from mapt_bench.synthetic.video import WorldMaps
 from mapt_bench.synthetic.world_settings import FACTORS, Family
 from mapt_bench.tracking import SegmentTracker
 
-_TEXT = Path(__file__).with_name("world_statistics.head.md")
-_PAGE = Path(__file__).with_name("world_statistics.md")
+_DOCS = Path(__file__).resolve().parents[1] / "docs"
+_TEXT = _DOCS / "world_statistics.head.md"
+_PAGE = _DOCS / "world_statistics.md"
 _FROZEN = Path(fingerprints.__file__).with_name("suites.json")
 _MEMORY = {"sort": 1, "bytetrack": 30, "appearance": 10, "motion": 10, "both": 10}
-"""Frames that each cue keeps lost tracks for in the table of links; the others have no memory."""
+"""Track memory in frames of each cue in the table of links; the other cues have none."""
 
 _LABELS = label_space("kitti-step")
-_WINDOW = 24  # frames: the middle of the suites' sequences
-_CALIBRATED = 240  # videos of each family, of no suite
+_WINDOW = 24  # frames: the middle of the sequences
+_CALIBRATED = 240  # videos of each family, outside all suites
 _FAMILIES: tuple[Family, ...] = ("seen", "held-out", "varied", "shifted")
-_STREAM = range(64, 264)  # of the training stream: none of the suite train
+_STREAM = range(64, 264)  # of the training stream, outside the suite train
 _EVERY = 3  # frames: neighbours differ little
 _SMALL = 50 / (128 * 416)  # share of the frame: 50 px of version 1, 112 px of version 2
-_SHOWN = 20 / (128 * 416)  # share of the frame from which a class counts as seen
+_SHOWN = 20 / (128 * 416)  # share of the frame from which a class counts as visible
 _RARE = ("pole", "traffic sign", "traffic light", "rider", "bicycle", "truck", "person", "car")
-_SAMPLED = 60  # videos at most of a suite's half and kind: the training suite is long
+_SAMPLED = 60  # videos at most per split and kind: the training suite is long
 _CUES = ("copy", "iou", "sort", "bytetrack", "motion", "appearance", "both")
 _REAL = "KITTI, whole"
 _AREA = "mask area, pixels at 416x128"
@@ -105,20 +106,22 @@ _KITTI = {
 _READING = """\
 ## Reading these tables
 
-Single suites are small and scatter around the calibration above. KITTI's column holds whole
-sequences, not windows: its gaps can be longer. The gap setting is a wish: crowds have a gap near it
-in every video, streets in about half of them, where a truck can hide somebody in time. So the
-factor *gap length* is partly nominal. Trust link accuracy over *measured* gaps, which every
+Single suites are small, so they scatter around the calibration above. The KITTI column uses whole
+sequences, not windows, so its gaps can be longer. The gap setting is a target. Every crowd has a
+gap near it, but only about half of the streets, where a truck can hide a thing in time. So the
+factor *gap length* is partly nominal. Prefer association accuracy over *measured* gaps, which every
 experiment reports.
 """
 
 
 def main() -> None:
-    """Write both files."""
+    """Write the page, and freeze suites if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--real", type=Path, help="folder of KITTI MOTS maps")
-    parser.add_argument("--freeze", action="store_true", help="freeze versions that are not")
-    parser.add_argument("--freeze-only", action="store_true", help="freeze them and stop")
+    parser.add_argument("--freeze", action="store_true", help="freeze new versions of suites")
+    parser.add_argument(
+        "--freeze-only", action="store_true", help="freeze new versions and write nothing else"
+    )
     arguments = parser.parse_args()
     real = arguments.real
     cv2.setNumThreads(1)
@@ -143,7 +146,7 @@ def main() -> None:
 
 
 def _freeze(suites: Sequence[Suite]) -> None:
-    """Write down versions that were never frozen."""
+    """Freeze versions that are not frozen yet."""
     known: dict[str, Any] = {}
     if _FROZEN.exists():
         known = json.loads(_FROZEN.read_text(encoding="utf-8"))
@@ -173,7 +176,7 @@ def _suite_table(suites: Sequence[Suite]) -> str:
 
 
 def _calibration_part() -> str:
-    """Medians of many realistic streets of no suite, of every family, over those of KITTI."""
+    """Return medians of many realistic streets of every family, relative to those of KITTI."""
     columns = {}
     for family in _FAMILIES:
         maps = [WorldMaps(entry.video) for entry in calibration_entries(family, _CALIBRATED)]
@@ -194,15 +197,15 @@ def _calibration_part() -> str:
     )
     return (
         f"## Calibration of realistic streets\n\nMedians of {_CALIBRATED} videos of each family "
-        "from seeds of no suite: single suites are small, and scatter around these. Version 1 has "
-        "the families *seen* and *held-out*, version 2 has *varied* and *shifted*. Areas are "
-        "scaled to 416x128 pixels, so that both versions compare with KITTI.\n\n"
+        "from seeds outside all suites. Single suites are small and scatter around these. "
+        "Version 1 has the families *seen* and *held-out*, version 2 has *varied* and *shifted*. "
+        "Areas are scaled to 416x128 pixels, so that both versions compare with KITTI.\n\n"
         f"{_table(heads, rows)}"
     )
 
 
 def _medians(found: DataStatistics) -> dict[str, float]:
-    """The medians of the quantities of :data:`_KITTI`."""
+    """Return the medians of the quantities of :data:`_KITTI`."""
     spreads = {
         "objects a frame": found.overall.objects,
         _AREA: _scaled(found.overall.area_share),
@@ -227,7 +230,7 @@ def _scaled(shares: Distribution) -> Distribution:
 
 @dataclass
 class _Seen:
-    """What was counted in some videos of one half and kind."""
+    """Counts over videos of one split and kind."""
 
     frames: int = 0
     objects: Counter[str] = field(default_factory=Counter)
@@ -235,7 +238,7 @@ class _Seen:
 
 
 def _training_part() -> str:
-    """How hard things are to see in the training videos of both versions, and what is rare."""
+    """Return tables of small and hidden things and rare classes in the training videos."""
     first = open_suite("train@1").entries[:: 400 // len(_STREAM)]
     columns = {
         "version 1": _count(first),
@@ -316,7 +319,7 @@ def _statistics_part(
 
 
 def _rows(found: DataStatistics) -> dict[str, str]:
-    """The quantities of one column, by name: 10 % / median / 90 %."""
+    """Return the quantities of one column, by name: 10 % / median / 90 %."""
     rows = {
         "objects a frame": _spread(found.overall.objects),
         _AREA: _spread(_scaled(found.overall.area_share)),
@@ -352,7 +355,7 @@ def _spread(values: Distribution) -> str:
 
 @dataclass(frozen=True)
 class _Window:
-    """Some frames of a longer sequence."""
+    """A window of a longer sequence."""
 
     whole: MapSequence
     start: int
@@ -379,7 +382,7 @@ def _windows(folder: Path) -> Iterator[MapSequence]:
             yield _Window(sequence, start)
 
 
-# -- what cues get right ------------------------------------------------------------------------
+# -- association accuracy of cues ----------------------------------------------------------------
 
 
 def _cue_part(suite: Suite) -> str:
@@ -398,7 +401,7 @@ def _cue_part(suite: Suite) -> str:
         f"{factor.replace('_', ' ')} {level}" for factor in FACTORS for level in ("low", "high")
     ]
     return (
-        "## What training-free cues get right on the hard split of `val@2`\n\n"
+        "## Association accuracy of training-free cues on the hard split of `val@2`\n\n"
         "Share of correct links of ground-truth segments, from each sighting of a track to its "
         "next, gaps included. Each level of a factor has 8 videos, so levels differ by chance "
         f"too.\n\n{_table(tuple(heads), rows)}"
@@ -406,7 +409,7 @@ def _cue_part(suite: Suite) -> str:
 
 
 def _kept(entry: SuiteEntry, associator: str) -> tuple[int, int]:
-    """How many links of a video keep their identity, and how many there are."""
+    """Return the number of correct links of a video, and the number of links."""
     video = entry.video
     memory = _MEMORY.get(associator, 0)
     tracker = SegmentTracker(

@@ -1,7 +1,7 @@
-"""Measure how often each class is seen in the training stream, and print weights for its loss.
+"""Measure the frequency of each class in the training stream, and print loss weights.
 
-The weight of a class is one over the square root of its share of the pixels, held below a cap, and
-scaled so that the mean over pixels is 1: rare classes count for more, and the loss keeps its size.
+The weight of a class is the inverse square root of its share of the pixels, limited by a cap, and
+scaled to a mean of 1 over pixels. So rare classes count more, and the size of the loss stays.
 """
 
 import argparse
@@ -17,8 +17,8 @@ def class_weights(pixels: NDArray[np.int64], *, cap: float) -> NDArray[np.float6
     """Return a weight for each class.
 
     Args:
-        pixels: Of each class; 0 for one that was never seen, which gets the greatest weight.
-        cap: The greatest weight over that of a class that fills every pixel.
+        pixels: Pixels of each class; a class with 0 pixels gets the largest weight.
+        cap: Largest weight, relative to a class that fills every pixel.
     """
     share = pixels / pixels.sum()
     raw = np.minimum(1 / np.sqrt(np.maximum(share, 1e-12)), cap)
@@ -27,11 +27,11 @@ def class_weights(pixels: NDArray[np.int64], *, cap: float) -> NDArray[np.float6
 
 
 def main() -> None:
-    """Measure, and print JSON."""
+    """Measure the classes and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sequences", type=int, default=128, help="from the first of the stream")
-    parser.add_argument("--every", type=int, default=5, help="frames from one to the next")
-    parser.add_argument("--cap", type=float, default=10.0, help="greatest inverse square root")
+    parser.add_argument("--sequences", type=int, default=128, help="number of sequences")
+    parser.add_argument("--every", type=int, default=5, help="use every N-th frame")
+    parser.add_argument("--cap", type=float, default=10.0, help="largest inverse square root")
     options = parser.parse_args()
     counts = np.zeros(256, dtype=np.int64)
     for index in range(options.sequences):
@@ -42,13 +42,15 @@ def main() -> None:
     pixels = counts[list(labels.class_ids)]
     weights = class_weights(pixels, cap=options.cap)
     by_id = {each.class_id: each.name for each in labels.classes}
-    told = {
+    described = {
         by_id[class_id]: {"share": round(float(share), 6), "weight": round(weight, 3)}
         for class_id, share, weight in zip(
             labels.class_ids, pixels / pixels.sum(), weights.tolist(), strict=True
         )
     }
-    print(json.dumps({"classes": told, "weights": [round(each, 2) for each in weights.tolist()]}))
+    print(
+        json.dumps({"classes": described, "weights": [round(each, 2) for each in weights.tolist()]})
+    )
 
 
 if __name__ == "__main__":

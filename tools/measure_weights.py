@@ -1,12 +1,11 @@
-"""Measure what shipped weights of MAPT are worth, and write it on their card.
+"""Measure the scores of shipped MAPT weights, and write them on their card.
 
 python tools/measure_weights.py NAME WHERE...
 
-WHERE is a suite of the drawn world, such as val or bench, or a folder with images and
-panoptic_maps. The tracker is the one that
-`mapt-bench track --tracker mapt+memory --weights NAME --thresholds published` runs, on its own
-detections; where the weights have no motion head, mapt:appearance+memory. A suite is scored
-whole and by halves, each pooled over its sequences. docs/model_card.md is made anew.
+WHERE is a synthetic suite, such as val or bench, or a folder with images and panoptic_maps. The
+tracker is that of `mapt-bench track --tracker mapt+memory --weights NAME --thresholds published`,
+on its own detections, or mapt:appearance+memory if the weights have no motion head. A suite is
+scored as a whole and by split, each pooled over its sequences. Writes docs/model_card.md.
 """
 
 import argparse
@@ -37,9 +36,9 @@ _WHOLE = "all"
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Measure, and make the page anew."""
+    """Measure the weights and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", help="of the shipped weights")
+    parser.add_argument("name", help="name of the shipped weights")
     parser.add_argument("where", nargs="+", help="suite or folder")
     given = parser.parse_args(words)
     torch.set_num_threads(1)
@@ -54,18 +53,18 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def measure(weights: ShippedWeights, where: str) -> dict[str, Any]:
-    """Score the tracker of weights on a suite or folder, and write that on the card.
+    """Score the tracker of weights on a suite or folder, and write the scores on the card.
 
     Returns:
-        What was written: ``tracker``, ``data``, ``code`` and ``scores`` by part.
+        The new entry of the card: ``tracker``, ``data``, ``code`` and ``scores`` by part.
 
     Raises:
-        ConfigError: If they are no weights of MAPT.
+        ConfigError: If they are not weights of MAPT.
         DataError: If the data are unusable.
     """
     config = weights.card["model_config"]
     if not isinstance(config, dict) or "propagation" not in config:
-        raise ConfigError(f"{weights.name} are no weights of MAPT: they give no maps to score")
+        raise ConfigError(f"{weights.name} are not weights of MAPT, so there are no maps to score")
     name = "mapt" if config["propagation"] == "motion" else "mapt:appearance"
     videos, data, parts = _opened(where)
     options = MaptOptions(weights=Path(weights.name))
@@ -94,7 +93,7 @@ def measure(weights: ShippedWeights, where: str) -> dict[str, Any]:
 def _opened(
     where: str,
 ) -> tuple[Sequence[Video], dict[str, Any], dict[str, list[str]]]:
-    """Return videos, what is known of them, and the names of those in each part."""
+    """Return the videos, their description, and the names of the videos in each part."""
     if not is_suite(where):
         found = folder_data(Path(where))
         return found.videos, found.describe(), {_WHOLE: [v.info.name for v in found.videos]}

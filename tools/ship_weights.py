@@ -1,12 +1,12 @@
-"""Put the weights of a finished training into the package, with a card of how they came about.
+"""Put the weights of a finished training into the package, with a card that describes it.
 
 python tools/ship_weights.py RUN NAME [--processor TEXT] [--limit TEXT]...
 
-RUN is a folder of ``mapt-bench train`` on a suite of the drawn world. Written are
+RUN is a folder of ``mapt-bench train`` on a synthetic suite. Writes
 mapt_bench/weights/NAME.safetensors (float16), its card NAME.json, docs/training_logs/NAME.jsonl
 (all rows, five digits), docs/pictures/training_NAME.png and docs/model_card.md, the page of all
-cards. The same RUN gives the same files again, and keeps what tools/measure_weights.py measured of
-the very same weights.
+cards. The same RUN gives the same files, and keeps the scores that tools/measure_weights.py
+measured for the same weights.
 """
 
 import argparse
@@ -37,12 +37,14 @@ _DIGITS = 5
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Ship, and make the page anew."""
+    """Ship the weights and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a finished training")
-    parser.add_argument("name", help="what the weights are asked for by")
-    parser.add_argument("--processor", help="its name, if trained on another machine")
-    parser.add_argument("--limit", action="append", default=[], help="one more, for the card")
+    parser.add_argument("name", help="name of the weights")
+    parser.add_argument("--processor", help="name of the processor, if trained on another machine")
+    parser.add_argument(
+        "--limit", action="append", default=[], help="add a limit to the card; can be repeated"
+    )
     given = parser.parse_args(words)
     try:
         ship(given.run, given.name, processor=given.processor, limits=given.limit)
@@ -65,20 +67,20 @@ def ship(
 
     Args:
         run: Folder of a finished training.
-        name: Small letters, digits and hyphens.
-        processor: Of the machine that trained; by itself only that of this machine is known.
-        limits: Further ones for the card.
-        docs: Where the log goes.
+        name: Lower-case letters, digits and hyphens.
+        processor: Processor of the training machine. ``None`` uses that of this machine.
+        limits: Further limits for the card.
+        docs: Folder of the documentation, for the log.
 
     Returns:
         The card.
 
     Raises:
-        ConfigError: If the name will not do, or the training was not on the drawn world.
-        DataError: If the training is not finished, or its files do not belong together.
+        ConfigError: If the name is invalid, or the training was not on a synthetic suite.
+        DataError: If the training is not finished, or its files do not match.
     """
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
-        raise ConfigError(f"the name is {name!r}; expected small letters, digits and hyphens")
+        raise ConfigError(f"the name is {name!r}; expected lower-case letters, digits and hyphens")
     record, rows = _finished(run)
     contents = _in_half_precision(run / WEIGHTS_NAME, record)
     sha256 = hashlib.sha256(contents).hexdigest()
@@ -114,13 +116,13 @@ def ship(
 
 
 def _finished(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return the record and the log of a training that is over."""
+    """Return the record and the log of a finished training."""
     weights = run / WEIGHTS_NAME
     record = read_record(weights)
     if record is None:
         raise DataError(
-            "is no finished training: weights.safetensors or weights.json is missing; let "
-            "mapt-bench train go on with this folder to its end",
+            "is not a finished training: weights.safetensors or weights.json is missing; resume "
+            "it with mapt-bench train until it ends",
             where=run,
         )
     rows = read_log(run / LOG_NAME)
@@ -128,21 +130,21 @@ def _finished(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     if not record["steps"] == last == wanted:
         raise DataError(
             f"its weights are of step {record['steps']} and its log ends at {last}, of {wanted} "
-            "steps; files of one finished training are needed",
+            "steps; expected the files of one finished training",
             where=run,
         )
     if file_sha256(weights) != record["sha256"]:
         raise DataError("the weights are not those of weights.json; copy the run again", where=run)
     if record["data"].get("version") is None:
         raise ConfigError(
-            "was trained on a folder; only what learned from suites of the drawn world ships",
+            "was trained on a folder; expected a training on a synthetic suite",
             where=run,
         )
     return record, rows
 
 
 def _in_half_precision(path: Path, record: Mapping[str, Any]) -> bytes:
-    """Return the contents of the file to ship: the very file if it is in float16 already."""
+    """Return the bytes to ship: the file itself if it is in float16 already."""
     if record["precision"] == "float16":
         return path.read_bytes()
     tensors = {
@@ -160,7 +162,7 @@ def _in_half_precision(path: Path, record: Mapping[str, Any]) -> bytes:
 
 
 def _same_weights(path: Path, sha256: str) -> dict[str, Any]:
-    """Return the card that there is of the same weights, or an empty one."""
+    """Return the existing card of the same weights, or an empty one."""
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return card if card.get("sha256") == sha256 else {}
 
@@ -178,7 +180,7 @@ def _machine(
 
 
 def _processor() -> str | None:
-    """Return what this machine's processor calls itself; Linux tells, others may not."""
+    """Return the name of the processor of this machine, if the system reports it."""
     listing = Path("/proc/cpuinfo")
     if listing.exists():
         found = re.search(r"^model name\s*:\s*(.+)$", listing.read_text(), flags=re.MULTILINE)
@@ -193,9 +195,9 @@ def _versions(origin: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unmeasured(record: Mapping[str, Any]) -> dict[str, Any]:
     reason = (
-        "gives flow, not maps: what it is worth to a tracker is measured by experiments"
+        "returns flow, not maps; experiments measure it as a part of trackers"
         if record.get("model_config") is None
-        else "not measured yet: python tools/measure_weights.py does"
+        else "not measured yet; run python tools/measure_weights.py"
     )
     return {"scores": None, "reason": reason}
 
@@ -203,25 +205,25 @@ def _unmeasured(record: Mapping[str, Any]) -> dict[str, Any]:
 def _limits(record: Mapping[str, Any]) -> list[str]:
     recipe, config = record["recipe"], record.get("model_config")
     crop = recipe["augment"]["crop"]
-    size = "whole frames of the world" if crop is None else f"{crop[0]}x{crop[1]} pixels"
+    size = "whole synthetic frames" if crop is None else f"{crop[0]}x{crop[1]} pixels"
     found = [
-        "It has seen drawn frames alone, never a real one.",
-        f"It was trained at {size}; frames of another scale are outside of what it knows.",
-        "It is one training of one seed: how much seeds differ is not in its numbers.",
-        "The suite val was looked at while the model and its settings were chosen.",
+        "It was trained on synthetic frames only.",
+        f"It was trained at {size}; frames of other scales are outside its training data.",
+        "It is one training with one seed; its numbers do not show differences between seeds.",
+        "The model and its settings were chosen on the suite val.",
     ]
     if config is None:
         return found
     found.append(
-        f"It tells the classes of {record['label_space']} apart and refuses videos of other label "
-        "spaces, except to link segments that it is given."
+        f"It distinguishes the classes of {record['label_space']} and refuses videos of other "
+        "label spaces, except to link given segments."
     )
     if config["propagation"] == "none":
         found.append("It has no motion head: it links as mapt:appearance only.")
     return found
 
 
-def _rounded(value: Any) -> Any:  # noqa: ANN401 - whatever a log holds
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - a log holds any JSON
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}")
     if isinstance(value, dict):

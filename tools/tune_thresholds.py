@@ -2,8 +2,8 @@
 
     python tools/tune_thresholds.py --out runs/thresholds -j 2
 
-Each tracker gets the same number of trials, on the segments that MAPT finds itself, with the same
-memory; what gives the best TQ is kept. Goes on with a run that was stopped.
+Each tracker gets the same number of trials, on MAPT's own detections, with the same track memory.
+The trial with the best TQ wins. A stopped run resumes.
 """
 
 import argparse
@@ -30,12 +30,12 @@ _SCORE = "TQ"
 
 
 def main() -> None:
-    """Run every trial, and write what is best."""
+    """Run every trial, and write the best settings."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--weights", default=DEFAULT_MAPT, help="of MAPT: a name or a file")
-    parser.add_argument("--trials", type=int, default=33, help="of each tracker")
-    parser.add_argument("--memory", type=int, default=10, help="frames, the same for all")
+    parser.add_argument("--out", type=Path, required=True, help="run folder")
+    parser.add_argument("--weights", default=DEFAULT_MAPT, help="MAPT weights: a name or a file")
+    parser.add_argument("--trials", type=int, default=33, help="trials per tracker")
+    parser.add_argument("--memory", type=int, default=10, help="track memory in frames")
     parser.add_argument("-j", dest="jobs", type=int, default=1, help="worker processes")
     given = parser.parse_args()
     mapt = read_mapt_weights(given.weights)

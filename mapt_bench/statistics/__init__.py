@@ -1,4 +1,4 @@
-"""How objects move, overlap, crowd and vanish in labelled video: measured on any maps."""
+"""Statistics of labelled video: motion, overlap, crowding and gaps of objects in any maps."""
 
 from mapt_bench.statistics._measure import TAUS, measure_statistics
 from mapt_bench.statistics.statistics_report import (

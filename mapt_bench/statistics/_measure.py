@@ -1,4 +1,4 @@
-"""Go through labelled video once and measure its objects, tracks and links."""
+"""Measure objects, tracks and links in one pass over labelled video."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -20,11 +20,11 @@ from mapt_bench.statistics.statistics_report import (
 __all__ = ["TAUS", "measure_statistics"]
 
 TAUS = (1, 2, 3, 5)
-"""Intervals that are measured unless others are asked for, in frames."""
+"""Default temporal intervals in frames."""
 
 _NO_FRAME = "no frame could be read"
-_NO_OBJECT = "no object is seen"
-_NO_GAP = "no track is absent between two sightings"
+_NO_OBJECT = "no object is visible"
+_NO_GAP = "no track has a gap"
 
 _Rows = list[NDArray[np.float64]]
 
@@ -36,22 +36,24 @@ def measure_statistics(
     taus: tuple[int, ...] = TAUS,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> DataStatistics:
-    """Measure labelled video; each quantity is defined in the documentation of the statistics.
+    """Measure labelled video. The documentation of the statistics defines each quantity.
 
-    Frames are read once, in order. Of the pixels only those of the last ``max(taus)`` frames'
-    objects are kept, else a few numbers an object and frame.
+    Frames are read once, in order. Memory holds the pixels of objects in the last ``max(taus)``
+    frames, and a few numbers per object and frame.
 
     Args:
-        sequences: Maps; frames that cannot be read keep their place and are left out.
-        labels: Says which classes are tracked.
-        taus: Intervals in frames.
+        sequences: Maps. Unreadable frames keep their place and are omitted.
+        labels: Label space; its thing classes are tracked.
+        taus: Temporal intervals in frames.
         advance: Called with each number of frames done.
 
     Raises:
         ConfigError: If an interval is below 1, or given twice.
     """
     if not taus or min(taus) < 1 or len(set(taus)) < len(taus):
-        raise ConfigError(f"intervals are distinct numbers of frames from 1 on; found {taus}")
+        raise ConfigError(
+            f"temporal intervals are {taus}; expected different numbers of frames, 1 or more"
+        )
     gathered = _Gathered(links={tau: [] for tau in sorted(taus)})
     for sequence in sequences:
         _follow(sequence, labels, gathered, advance)
@@ -60,12 +62,14 @@ def measure_statistics(
 
 @dataclass(slots=True)
 class _Gathered:
-    """The numbers of all sequences; the first of each row is the class."""
+    """Numbers of all sequences. The first column of each table is the class."""
 
     links: dict[int, list[Links]]
     sequences: int = 0
     unread: int = 0
-    masks: _Rows = field(default_factory=list)  # one table a frame: class, area, share of the frame
+    masks: _Rows = field(
+        default_factory=list
+    )  # one table per frame: class, area, share of the frame
     lengths: _Rows = field(default_factory=list)  # class, frames
     gaps: _Rows = field(default_factory=list)  # class, frames
 
@@ -78,7 +82,7 @@ def _follow(
 ) -> None:
     gathered.sequences += 1
     recent: deque[FrameObjects | None] = deque(maxlen=max(gathered.links))
-    sightings: dict[int, list[int]] = {}  # how often each track was seen, and when last
+    sightings: dict[int, list[int]] = {}  # number of visible frames of each track, and the last one
     moment = 0
     for index in range(len(sequence.frame_names)):
         try:
@@ -173,7 +177,7 @@ def _of_links(tau: int, links: list[Links], members: tuple[int, ...]) -> LinkSta
         return values[is_member]
 
     count = int(is_member.sum())
-    no_link = f"no track is seen in two frames that are {tau} apart"
+    no_link = f"no track is visible in two frames that are {tau} apart"
     alone = f"no object with a link over {tau} has another of its class in the earlier frame"
     over_neighbour = pooled("over_neighbour")
     return LinkStatistics(

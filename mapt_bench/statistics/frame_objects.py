@@ -21,15 +21,15 @@ __all__ = [
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FrameObjects:
-    """The ``n`` tracked objects that are seen in a frame; crowd (identity 0) is none of them.
+    """The ``n`` visible tracked objects of a frame, without crowd (identity 0).
 
     Attributes:
         codes: ``class << 24 | id``, ``uint32`` of shape ``(n,)``, ascending.
         areas: Pixels, ``int64`` of shape ``(n,)``, each at least 1.
         centres: Mean of the pixels' (x, y), ``float64`` of shape ``(n, 2)``.
         frame_px: Pixels of the whole frame.
-        places: Row-major positions of all the objects' pixels, ascending.
-        owners: For each of ``places``, the position of its object in ``codes``.
+        places: Row-major positions of the pixels of all objects, ascending.
+        owners: For each of ``places``, the index of its object in ``codes``.
     """
 
     codes: NDArray[np.uint32]
@@ -50,7 +50,7 @@ def find_objects(panoptic: PanopticMap, labels: LabelSpace) -> FrameObjects:
 
     Args:
         panoptic: The map.
-        labels: Says which classes are tracked.
+        labels: Label space; its thing classes are tracked.
 
     Example:
         >>> from mapt_bench.labels import label_space
@@ -71,7 +71,7 @@ def find_objects(panoptic: PanopticMap, labels: LabelSpace) -> FrameObjects:
 
 
 def mask_overlaps(earlier: FrameObjects, later: FrameObjects) -> NDArray[np.float64]:
-    """Return the intersection over union of every mask with every other.
+    """Return the intersection over union of all pairs of masks.
 
     Args:
         earlier: ``n`` objects.
@@ -90,7 +90,7 @@ def mask_overlaps(earlier: FrameObjects, later: FrameObjects) -> NDArray[np.floa
 
 
 def neighbour_distances(objects: FrameObjects) -> NDArray[np.float64]:
-    """Return how far the centre of the nearest other object of the same class is.
+    """Return the distance to the centre of the nearest other object of the same class.
 
     Returns:
         Pixels, shape ``(n,)``; infinite for an object that is alone in its class.
@@ -104,22 +104,23 @@ def neighbour_distances(objects: FrameObjects) -> NDArray[np.float64]:
 
 
 LEAST_OVERLAP = 0.3
-"""Copying the last masks links an object to a mask of at least this overlap."""
+"""Smallest overlap at which copying the last masks links an object."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Links:
-    """The ``n`` tracks that two frames have in common, one link each.
+    """Links of the ``n`` tracks that two frames have in common.
 
     Attributes:
         classes: Class number, ``uint8`` of shape ``(n,)``.
-        displacement: Pixels between the centres of the two masks.
-        over_size: The same over the square root of the earlier mask's area.
-        over_neighbour: The same over the distance from the earlier centre to the nearest other
-            one of the class in that frame; NaN where there is no other, or none apart.
+        displacement: Distance between the centres of the two masks in pixels.
+        over_size: Displacement divided by the square root of the earlier mask's area.
+        over_neighbour: Displacement divided by the distance to the nearest other centre of the
+            class in the earlier frame; NaN if there is no other, or at distance 0.
         overlap: Intersection over union of the two masks, 0..1.
         is_right: Whether copying gives the later mask its own identity.
-        is_wrong: Whether copying gives it that of another object. Neither: a new identity.
+        is_wrong: Whether copying gives it the identity of another object. If neither, it gets a new
+            identity.
     """
 
     classes: NDArray[np.uint8]
@@ -132,11 +133,11 @@ class Links:
 
 
 def find_links(earlier: FrameObjects, later: FrameObjects) -> Links:
-    """Measure every track that two frames of a sequence have in common.
+    """Measure the links between two frames of a sequence.
 
     Args:
-        earlier: Objects of the one frame.
-        later: Objects of the other.
+        earlier: Objects of the earlier frame.
+        later: Objects of the later frame.
     """
     _, from_, to = np.intersect1d(
         earlier.codes, later.codes, assume_unique=True, return_indices=True
@@ -165,10 +166,10 @@ def copied_links(
     earlier_classes: NDArray[np.uint8],
     later_classes: NDArray[np.uint8],
 ) -> NDArray[np.int64]:
-    """Link later masks to earlier ones as a tracker does that copies the last masks.
+    """Link later masks to earlier ones, like a tracker that copies the last masks.
 
-    One to one, within a class, so that the sum of overlaps is greatest (Hungarian method); pairs
-    below :data:`LEAST_OVERLAP` count for nothing.
+    Links are one to one, within a class, with the largest sum of overlaps (Hungarian method). Pairs
+    below :data:`LEAST_OVERLAP` are ignored.
 
     Args:
         overlaps: ``(n, m)``, values 0..1.
@@ -176,14 +177,14 @@ def copied_links(
         later_classes: Shape ``(m,)``.
 
     Returns:
-        For each later mask the position of its earlier one, or -1; ``int64`` of shape ``(m,)``.
+        For each later mask the index of its earlier one, or -1; ``int64`` of shape ``(m,)``.
 
     Example:
         >>> car = np.full(2, 13, dtype=np.uint8)
         >>> copied_links(np.array([[0.9, 0.8], [0.8, 0.1]]), car, car).tolist()
         [1, 0]
     """
-    from scipy.optimize import linear_sum_assignment  # slow to import, and few checks need it
+    from scipy.optimize import linear_sum_assignment  # slow to import, and rarely needed
 
     same_class = earlier_classes[:, np.newaxis] == later_classes
     worth = np.where(same_class & (overlaps >= LEAST_OVERLAP), overlaps, 0.0)

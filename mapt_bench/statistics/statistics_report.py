@@ -12,17 +12,17 @@ from mapt_bench.statistics.frame_objects import LEAST_OVERLAP
 __all__ = ["QUANTILES", "DataStatistics", "Distribution", "LinkStatistics", "TrackStatistics"]
 
 QUANTILES = {"minimum": 0.0, "p10": 0.1, "median": 0.5, "p90": 0.9, "p99": 0.99, "maximum": 1.0}
-"""Name and share of each quantile that is given; between two values they are interpolated."""
+"""Name and share of each quantile. Quantiles between two values are interpolated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How a quantity is distributed.
+    """Distribution of a quantity.
 
     Attributes:
         count: Number of values.
         quantiles: In the order of :data:`QUANTILES`; empty if there is no value.
-        undefined: Why there is no value; ``None`` if there is one.
+        undefined: Reason why there is no value; ``None`` if there is one.
     """
 
     count: int
@@ -31,11 +31,11 @@ class Distribution:
 
     @classmethod
     def of(cls, values: NDArray[np.number] | Sequence[float], undefined: str) -> Self:
-        """Work out the quantiles of some values.
+        """Compute the quantiles of values.
 
         Args:
             values: One-dimensional.
-            undefined: The reason to give if there is none.
+            undefined: Reason to give if there is no value.
 
         Example:
             >>> Distribution.of([1, 2, 3], "nothing was measured").quantile("median")
@@ -61,19 +61,21 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class LinkStatistics:
-    """Tracks seen in two frames that are ``tau`` apart: each time one link.
+    """Links: tracks that are visible in two frames, ``tau`` apart.
 
     Attributes:
-        tau: Frames from the one to the other; 1 is the next.
+        tau: Temporal interval in frames; 1 is the next frame.
         link_count: Links, over all phases of ``tau``.
-        right_share: Share of links that copying the last masks gets right, 0..1; ``None``
-            without a link.
-        wrong_share: Share to which it gives another object's identity; the rest get a new one.
-        displacement: Of the mask's centre, in pixels.
-        over_size: Displacement over the square root of the earlier mask's area.
-        over_neighbour: Displacement over the distance to the nearest other object of the class.
+        right_share: Share of links that copying the last masks gets right, 0..1; ``None`` without
+            links.
+        wrong_share: Share of links that it gives the identity of another object. The rest get a new
+            identity.
+        displacement: Displacement of the centre of the mask in pixels.
+        over_size: Displacement divided by the square root of the earlier mask's area.
+        over_neighbour: Displacement divided by the distance to the nearest other object of the
+            class.
         overlap: Intersection over union of the two masks.
-        undefined: Why there is no link; ``None`` if there is one.
+        undefined: Reason why there is no link; ``None`` if there is one.
     """
 
     tau: int
@@ -109,13 +111,13 @@ class TrackStatistics:
     Attributes:
         class_id: Number; ``None`` for all classes.
         name: For example ``"car"``, or ``"all"``.
-        track_count: Distinct (sequence, identity).
-        objects: Objects a frame, over all frames, also those without any.
+        track_count: Number of different pairs of sequence and identity.
+        objects: Objects per frame, over all frames, empty ones included.
         area: Pixels of a mask.
-        area_share: The same as a share of the frame, 0..1.
-        length: Frames in which a track is seen.
-        gap: Frames in which a track is not seen between two sightings, one value a gap.
-        intervals: One for each tau.
+        area_share: Area as a share of the frame, 0..1.
+        length: Number of frames in which a track is visible.
+        gap: Length of each gap of a track in frames.
+        intervals: Links for each tau.
     """
 
     class_id: int | None
@@ -145,13 +147,13 @@ class TrackStatistics:
 
 @dataclass(frozen=True, slots=True)
 class DataStatistics:
-    """What :func:`measure_statistics` found, sequences pooled.
+    """Result of :func:`measure_statistics`, pooled over sequences.
 
     Attributes:
         sequence_count: Sequences.
-        frame_count: Frames that were measured.
-        unread_count: Frames that could not be read and are left out.
-        taus: Intervals, in frames, ascending.
+        frame_count: Measured frames.
+        unread_count: Unreadable frames, which are omitted.
+        taus: Temporal intervals in frames, ascending.
         overall: All tracked classes together.
         classes: Those that are present, ascending.
     """

@@ -38,7 +38,7 @@ def test_tables(folder):
     moved = row(text, "car", "displacement", "/", "size", "1")
     assert moved == ["1", *["0.707"] * 5]  # one pixel over the root of two
     assert row(text, "car", "displacement", "/", "neighbour", "1") == ["0", *["–"] * 5]  # noqa: RUF001
-    assert "no track is absent between two sightings" in text
+    assert "no track has a gap" in text
 
 
 def test_one_class_stands_alone(tmp_path):

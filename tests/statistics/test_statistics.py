@@ -161,7 +161,7 @@ def test_gaps_and_lengths():
 def test_a_track_that_comes_late_has_no_gap():
     found = measure(frame(), frame(), frame(square(1, 0)))
     assert found.overall.gap.count == 0
-    assert found.overall.gap.undefined == "no track is absent between two sightings"
+    assert found.overall.gap.undefined == "no track has a gap"
 
 
 def test_objects_and_areas():
@@ -183,7 +183,7 @@ def test_crowd_stuff_and_void_are_no_objects():
     found = measure(frame(square(0, 0), (1, 5, 10, 0, 3, 3), (255, 9, 20, 0, 3, 3)))
     assert found.overall.track_count == 0
     assert found.classes == ()
-    assert found.overall.area.undefined == "no object is seen"
+    assert found.overall.area.undefined == "no object is visible"
 
 
 def test_a_frame_that_cannot_be_read_keeps_its_place():
@@ -218,7 +218,7 @@ def test_nothing_to_measure(films):
     assert plain["classes"] == []
     assert plain["all"]["objects_a_frame"]["median"] is None
     first = plain["all"]["intervals"][0]
-    reason = "no track is seen in two frames that are 1 apart"
+    reason = "no track is visible in two frames that are 1 apart"
     assert first["copying"] == {"right": None, "wrong": None, "undefined": reason}
     assert {
         first[name]["undefined"] for name in ("displacement", "displacement_over_size", "overlap")

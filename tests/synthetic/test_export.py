@@ -309,7 +309,7 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     ("given", "words"),
     [
         ({"videos": ()}, "no video"),
-        ({"videos": _videos("apart", "apart")}, "names of their own"),
+        ({"videos": _videos("apart", "apart")}, "different names"),
         ({"flow": "forward"}, "flow is 'forward'"),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_run_becomes_weights_a_card_and_a_log(makers, docs, tmp_path):
     for suite in ("val", "bench"):
         assert card["scores"][suite]["scores"] is None
         assert "not measured yet" in card["scores"][suite]["reason"]
-    assert any("drawn frames alone" in limit for limit in card["limits"])
+    assert any("synthetic frames only" in limit for limit in card["limits"])
     log = [json.loads(row) for row in (docs / "training_logs/mapt-tiny.jsonl").open()]
     assert [row["step"] for row in log] == [10, 20, 20]
     assert log[0]["total"] == 0.66667
@@ -172,7 +172,7 @@ def test_runs_that_do_not_ship(makers, docs, tmp_path, changes, error, words):
 def test_a_run_that_goes_on_does_not_ship(makers, docs, tmp_path):
     write_run(tmp_path / "run")
     (tmp_path / "run/weights.json").unlink()
-    with pytest.raises(DataError, match="is no finished training"):
+    with pytest.raises(DataError, match="is not a finished training"):
         makers["ship_weights"].ship(tmp_path / "run", "mapt-tiny", docs=docs)
 
 
@@ -185,7 +185,7 @@ def test_weights_of_another_record_do_not_ship(makers, docs, tmp_path):
 
 
 def test_a_name_is_a_plain_word(makers, docs, tmp_path):
-    with pytest.raises(ConfigError, match="small letters, digits and hyphens"):
+    with pytest.raises(ConfigError, match="lower-case letters, digits and hyphens"):
         makers["ship_weights"].ship(tmp_path, "../mapt", docs=docs)
 
 
@@ -205,7 +205,7 @@ def test_weights_are_measured_by_halves(makers, docs, tmp_path):
 def test_a_flow_network_has_errors_in_place_of_scores(makers, docs, tmp_path):
     write_run(tmp_path / "run", scores={"EPE": 1.5})
     makers["ship_weights"].ship(tmp_path / "run", "flow", docs=docs)
-    with pytest.raises(ConfigError, match="are no weights of MAPT"):
+    with pytest.raises(ConfigError, match="are not weights of MAPT"):
         makers["measure_weights"].measure(shipped("flow"), "tiny")
     makers["make_model_card"].make_page(docs)
     page = (docs / "model_card.md").read_text()

@@ -268,7 +268,7 @@ class MotsTextSequence:
             size: Height and width of the partner, used if the file is empty.
 
         Raises:
-            DataError: If a name is no number.
+            DataError: If a name is not a number.
         """
         names = {moment(name): name for name in frame_names}
         for key, name in names.items():
