@@ -204,19 +204,14 @@ NOT_YET = {
     "mapt_bench": 5,
     "mapt_bench/cli": 37,
     "mapt_bench/compare": 3,
-    "mapt_bench/data": 2,
     "mapt_bench/evaluation": 3,
     "mapt_bench/experiments": 70,
     "mapt_bench/model": 20,
     "mapt_bench/results": 8,
-    "mapt_bench/statistics": 1,
-    "mapt_bench/stress": 44,
-    "mapt_bench/synthetic": 61,
     "mapt_bench/tracking": 2,
     "mapt_bench/training": 40,
     "metrics": 9,
     "reports": 12,
-    "tools": 25,
 }
 """Most findings that a package or kind of page may still have. Only lower them, to none."""
 

@@ -132,7 +132,7 @@ def test_the_page_says_what_the_card_says(makers, docs, tmp_path):
         "Abacus 3, ",
         "suite `train` version 1",
         "`ab-cd`",
-        "| while trained, 8 videos, last step | own | 25.00 |",
+        "| during training, 8 videos, last step | own | 25.00 |",
         "`bench`: not measured yet",
         "It has no motion head",
         "- Odd.",
