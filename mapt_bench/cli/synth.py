@@ -17,8 +17,8 @@ from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.synthetic.suites import suite_names
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.video_export import (
-    DrawnVideo,
     Export,
+    ExportedVideo,
     Written,
     WrittenFlow,
     export_videos,
@@ -146,7 +146,7 @@ def _suite_export(name: str, given: Mapping[str, Any], out: Path) -> Export:
     suite = check_suite(name)
     return Export(
         out,
-        tuple(DrawnVideo(video, asdict(video.settings)) for video in suite.videos),
+        tuple(ExportedVideo(video, asdict(video.settings)) for video in suite.videos),
         split="train" if suite.name == "train" else "val",
         suite={
             "name": suite.name,
@@ -172,7 +172,7 @@ def _export(kind: Kind | None, seed: int | None, given: Mapping[str, Any], out: 
         WorldVideo(WorldSettings(kind=kind, seed=number, **rest), f"{kind}-{number:04d}")
         for number in range(seed, seed + count)
     ]
-    return Export(out, tuple(DrawnVideo(video, asdict(video.settings)) for video in videos))
+    return Export(out, tuple(ExportedVideo(video, asdict(video.settings)) for video in videos))
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -6,11 +6,7 @@ from dataclasses import replace
 from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import Video
-from mapt_bench.stress._painted_occluders import bars, frames_needed, passing, poles
-from mapt_bench.stress._pasted_cutouts import pasted
-from mapt_bench.stress.catalog import Stress, stress_entries
-from mapt_bench.stress.frame_motion import DroppedVideo, ShakenVideo, dropped, shaken
-from mapt_bench.stress.image_corruptions import (
+from mapt_bench.stress._image_corruptions import (
     Exposure,
     FilteredVideo,
     Fog,
@@ -21,6 +17,10 @@ from mapt_bench.stress.image_corruptions import (
     WashedThings,
     filtered,
 )
+from mapt_bench.stress._painted_occluders import bars, frames_needed, passing, poles
+from mapt_bench.stress._pasted_cutouts import pasted
+from mapt_bench.stress.catalog import Stress, stress_entries
+from mapt_bench.stress.frame_motion import DroppedVideo, ShakenVideo, dropped, shaken
 from mapt_bench.stress.occlusion import OccludedVideo, occluded
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.world_settings import WorldSettings

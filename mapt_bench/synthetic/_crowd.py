@@ -16,7 +16,7 @@ from mapt_bench.synthetic.scene import CameraTrack, Ground, Scene, View
 from mapt_bench.synthetic.scenery import standing
 from mapt_bench.synthetic.shapes import Actor, Body
 from mapt_bench.synthetic.style_sampling import style_of
-from mapt_bench.synthetic.styles import Style, draw_light
+from mapt_bench.synthetic.styles import Style, sample_light
 from mapt_bench.synthetic.surroundings import (
     facade_body,
     ground_paint,
@@ -29,7 +29,7 @@ from mapt_bench.synthetic.surroundings import (
 )
 from mapt_bench.synthetic.world_settings import WorldSettings, even_count
 
-__all__ = ["Pillar", "crowd_scene", "draw_pillars", "hide_behind"]
+__all__ = ["Pillar", "crowd_scene", "hide_behind", "sample_pillars"]
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +63,7 @@ class Pillar:
         return distance * (elevation - _TALLEST) / (elevation - self.height)
 
 
-def draw_pillars(
+def sample_pillars(
     rng: np.random.Generator, settings: WorldSettings, view: View, nearest: float
 ) -> list[Pillar]:
     """Sample up to two pillars, or three or four if people are to be hidden."""
@@ -187,7 +187,7 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     if wanted is None:
         wanted = even_count(settings.seed, _PEOPLE)
     square = _Square(people_rng, settings, clock, view)
-    pillars = draw_pillars(hiding_rng, settings, view, square.nearest)
+    pillars = sample_pillars(hiding_rng, settings, view, square.nearest)
     people: list[Role] = []
     if settings.gap:
         people += hide_behind(hiding_rng, settings, clock, view, pillars)[:wanted]
@@ -211,7 +211,7 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
             *_trees(scenery_rng, style),
             *(_furniture(more_rng, style, settings.labels) if style.is_furnished else ()),
         ),
-        light=draw_light(light_rng, clock, style),
+        light=sample_light(light_rng, clock, style),
     )
 
 

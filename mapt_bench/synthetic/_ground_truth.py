@@ -18,7 +18,7 @@ __all__ = [
     "code_faces",
     "exact_flow",
     "face_motion",
-    "true_codes",
+    "frame_codes",
 ]
 
 LEAST_PX = 6
@@ -80,7 +80,7 @@ def _code(style: FaceStyle, names: dict[str, int], labels: LabelSpace, stage: St
     return class_id << ID_BITS | stage.cast[style.owner].actor.track_id
 
 
-def true_codes(surfaces: Surfaces, faces: FaceCodes) -> NDArray[np.uint32]:
+def frame_codes(surfaces: Surfaces, faces: FaceCodes) -> NDArray[np.uint32]:
     """Return the panoptic codes of a frame, ``uint32`` of shape ``(height, width)``.
 
     Tiny objects are void, and so is the border around some actors: the stuff pixels that touch them

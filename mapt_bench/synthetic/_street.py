@@ -14,9 +14,9 @@ from mapt_bench.synthetic.paths import Clock, Path, drive
 from mapt_bench.synthetic.planned_occlusions import Candidates, find_encounter
 from mapt_bench.synthetic.scene import Scene, View
 from mapt_bench.synthetic.scenery import Scenery
-from mapt_bench.synthetic.street_layout import Lane, draw_recording
+from mapt_bench.synthetic.street_layout import Lane, sample_recording
 from mapt_bench.synthetic.style_sampling import style_of
-from mapt_bench.synthetic.styles import Manner, draw_light
+from mapt_bench.synthetic.styles import Manner, sample_light
 from mapt_bench.synthetic.surroundings import sky_appearance
 from mapt_bench.synthetic.world_settings import WorldSettings, even_count
 
@@ -232,7 +232,7 @@ def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
     # Separate generators: light, houses and camera do not change with the traffic.
     camera_rng, traffic_rng, looks_rng, scenery_rng, light_rng = rng.spawn(5)
     clock, style = Clock.of(settings), style_of(settings)
-    recording = draw_recording(camera_rng, settings, clock)
+    recording = sample_recording(camera_rng, settings, clock)
     view = View.of(recording.camera, settings)
     traffic = Traffic(traffic_rng, settings, clock, recording, view)
     wanted = settings.objects
@@ -262,6 +262,6 @@ def street_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
             *scenery.furniture,
             *(scenery.houses if is_hiding else ()),
         ),
-        light=draw_light(light_rng, clock, style),
+        light=sample_light(light_rng, clock, style),
         bonnet=camera_rng.uniform(0.05, 0.12) if camera_rng.uniform() < 0.2 else 0.0,
     )

@@ -19,8 +19,8 @@ __all__ = [
     "Layout",
     "Recording",
     "Strip",
-    "draw_layout",
-    "draw_recording",
+    "sample_layout",
+    "sample_recording",
 ]
 
 Floats = NDArray[np.float64]
@@ -145,7 +145,7 @@ class Layout:
         return Route(np.concatenate([lane, arc]))
 
 
-def draw_layout(rng: np.random.Generator, *, junction: float | None, bends: bool) -> Layout:
+def sample_layout(rng: np.random.Generator, *, junction: float | None, bends: bool) -> Layout:
     """Sample a street.
 
     Args:
@@ -212,7 +212,7 @@ class Recording:
     camera: CameraTrack
 
 
-def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clock) -> Recording:
+def sample_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clock) -> Recording:
     """Sample a street, and how the recording car drives along it."""
     manner, haste = even_choice(settings.seed, style_of(settings).manners)
     layout = _street(rng, manner)
@@ -234,11 +234,11 @@ def draw_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clo
 
 def _street(rng: np.random.Generator, manner: Manner) -> Layout:
     if manner == "turn":
-        return draw_layout(rng, junction=rng.uniform(16.0, 26.0), bends=False)
+        return sample_layout(rng, junction=rng.uniform(16.0, 26.0), bends=False)
     if manner == "wait":
-        return draw_layout(rng, junction=rng.uniform(25.0, 45.0), bends=False)
+        return sample_layout(rng, junction=rng.uniform(25.0, 45.0), bends=False)
     junction = rng.uniform(35.0, 90.0) if rng.uniform() < 0.35 else None
-    return draw_layout(rng, junction=junction, bends=rng.uniform() < 0.6)
+    return sample_layout(rng, junction=junction, bends=rng.uniform() < 0.6)
 
 
 def _speeds(

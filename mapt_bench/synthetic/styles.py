@@ -14,7 +14,7 @@ from mapt_bench.synthetic.scene import Light, Sky
 from mapt_bench.synthetic.shapes import Color, Paint
 from mapt_bench.synthetic.style_tables import CAR_SHAPES, CarShape
 
-__all__ = ["Manner", "Style", "draw_light", "fixed_style"]
+__all__ = ["Manner", "Style", "fixed_style", "sample_light"]
 
 Manner = Literal["cruise", "crawl", "wait", "turn"]
 """Manner of driving: along a street, in slow traffic, up to a light, or round a corner."""
@@ -217,7 +217,7 @@ def _shared(family: style_tables.TableFamily) -> Style:
     )
 
 
-def draw_light(rng: np.random.Generator, clock: Clock, style: Style) -> Light:
+def sample_light(rng: np.random.Generator, clock: Clock, style: Style) -> Light:
     """Sample light, lens and sensor unless the style has them. The exposure drifts over time."""
     drift = np.sin(2 * np.pi * (clock.seconds / rng.uniform(2.0, 6.0) + rng.uniform()))
     if style.light is not None:

@@ -179,7 +179,7 @@ class _Seeds:
         name = f"{self.suite}-{made.kind}-{short}-{label}"
         return SuiteEntry(WorldVideo(made, name), half, cell or {})
 
-    def real_like(
+    def realistic(
         self, count: int, lengths: Iterable[int], family: Family = "held-out"
     ) -> list[SuiteEntry]:
         """Return a number of realistic videos of each kind, with lengths in turn."""
@@ -233,7 +233,7 @@ def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
     """
     changes = {"varied": _VARIED, "shifted": _SHIFTED}.get(family, {})
     seeds = _Seeds("calibration", _SEEDS_EACH // 2, changes)
-    return seeds.real_like(count, (16, 20, 24, 30), family)[:count]  # streets come first
+    return seeds.realistic(count, (16, 20, 24, 30), family)[:count]  # streets come first
 
 
 _REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and unplanned
@@ -277,7 +277,7 @@ def _val(seeds: _Seeds) -> list[SuiteEntry]:
 
     Kind is a fifth factor: the product of the four others (a half fraction of resolution V).
     """
-    return seeds.real_like(16, (16, 20, 24, 30), "seen") + _half_fraction(seeds)
+    return seeds.realistic(16, (16, 20, 24, 30), "seen") + _half_fraction(seeds)
 
 
 def _half_fraction(seeds: _Seeds) -> list[SuiteEntry]:
@@ -291,7 +291,7 @@ def _half_fraction(seeds: _Seeds) -> list[SuiteEntry]:
 
 def _bench(seeds: _Seeds) -> list[SuiteEntry]:
     """Return the videos of bench: 64 realistic ones, and two of each kind for every cell."""
-    entries = seeds.real_like(32, range(16, 31, 2))
+    entries = seeds.realistic(32, range(16, 31, 2))
     for kind in KINDS:
         for cell in full_factorial():
             for number, frames in ((1, 24), (2, 30)):
@@ -301,7 +301,7 @@ def _bench(seeds: _Seeds) -> list[SuiteEntry]:
 
 def _quick(seeds: _Seeds) -> list[SuiteEntry]:
     """Return the videos of quick: like bench, with twelve balanced cells in the hard split."""
-    entries = seeds.real_like(6, (16, 20, 24))
+    entries = seeds.realistic(6, (16, 20, 24))
     for number, (kind, cell) in enumerate(screening_design()):
         entries.append(seeds.hard(kind, cell, (20, 24)[number % 2]))
     return entries
@@ -315,7 +315,7 @@ def _tiny(seeds: _Seeds) -> list[SuiteEntry]:
         "similarity": "high",
         "gap_length": "low",
     }
-    entries = seeds.real_like(1, (10,))
+    entries = seeds.realistic(1, (10,))
     return entries + [seeds.hard(kind, cell, 12, objects=10) for kind in KINDS]
 
 
@@ -334,12 +334,12 @@ def _stress(seeds: _Seeds) -> list[SuiteEntry]:
 
 def _small_val(seeds: _Seeds) -> list[SuiteEntry]:
     """Return 16 realistic videos, and hard ones as in val of version 1."""
-    return seeds.real_like(8, (16, 20, 24, 30)) + _half_fraction(seeds)
+    return seeds.realistic(8, (16, 20, 24, 30)) + _half_fraction(seeds)
 
 
 def _shift(seeds: _Seeds) -> list[SuiteEntry]:
     """Return videos like those of bench, half as many: every cell once for each kind."""
-    entries = seeds.real_like(16, range(16, 31, 2))
+    entries = seeds.realistic(16, range(16, 31, 2))
     for kind in KINDS:
         for number, cell in enumerate(full_factorial()):
             entries.append(seeds.hard(kind, cell, (24, 30)[number % 2]))
@@ -353,7 +353,7 @@ def _shift_val(seeds: _Seeds) -> list[SuiteEntry]:
         for cell in full_factorial()
         if sum(level == "high" for level in cell.values()) % 2 == 0
     ]
-    entries = seeds.real_like(4, (16, 20, 24, 30))
+    entries = seeds.realistic(4, (16, 20, 24, 30))
     for cell in cells:
         kind = KINDS[int(cell["displacement"] == cell["neighbour_distance"])]
         entries.append(seeds.hard(kind, cell, 24))

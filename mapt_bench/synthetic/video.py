@@ -16,7 +16,7 @@ from mapt_bench.synthetic._ground_truth import (
     code_faces,
     exact_flow,
     face_motion,
-    true_codes,
+    frame_codes,
 )
 from mapt_bench.synthetic._rendering import Rendering, prepare_rendering, render_image
 from mapt_bench.synthetic._shading_version_1 import Palette, mix_palette, shade_image
@@ -169,7 +169,7 @@ def _surfaces(settings: WorldSettings, index: int) -> Surfaces:
 
 @lru_cache(maxsize=_KEPT_FRAMES)
 def _codes(settings: WorldSettings, index: int) -> NDArray[np.uint32]:
-    codes = true_codes(_surfaces(settings, index), _prepared(settings)[2])
+    codes = frame_codes(_surfaces(settings, index), _prepared(settings)[2])
     codes.flags.writeable = False
     return codes
 

@@ -32,8 +32,8 @@ from mapt_bench.synthetic.video import WorldVideo
 
 __all__ = [
     "WORLD_FILE",
-    "DrawnVideo",
     "Export",
+    "ExportedVideo",
     "Written",
     "WrittenFlow",
     "export_videos",
@@ -91,7 +91,7 @@ _FLOW_FOLDERS: Mapping[WrittenFlow, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnVideo:
+class ExportedVideo:
     """A video to write, and the settings that generated it.
 
     Attributes:
@@ -120,7 +120,7 @@ class Export:
     """
 
     folder: Path
-    videos: tuple[DrawnVideo, ...]
+    videos: tuple[ExportedVideo, ...]
     split: str = "val"
     flow: WrittenFlow = "none"
     suite: Mapping[str, Any] | None = None
@@ -128,12 +128,12 @@ class Export:
     def __post_init__(self) -> None:
         if self.flow not in get_args(WrittenFlow):
             raise ConfigError(f"flow is {self.flow!r}; {nearest(self.flow, get_args(WrittenFlow))}")
-        names = [drawn.video.info.name for drawn in self.videos]
+        names = [exported.video.info.name for exported in self.videos]
         if not names:
             raise ConfigError("there is no video to write")
         if len(set(names)) < len(names):
             raise ConfigError(f"videos must have different names; found {names}")
-        spaces = {drawn.video.info.labels.name for drawn in self.videos}
+        spaces = {exported.video.info.labels.name for exported in self.videos}
         if len(spaces) > 1:
             raise ConfigError(
                 f"videos of several label spaces ({', '.join(sorted(spaces))}) cannot lie in one "
@@ -148,7 +148,9 @@ class Export:
             "split": self.split,
             "flow": self.flow,
             "suite": None if self.suite is None else dict(self.suite),
-            "sequences": {drawn.video.info.name: dict(drawn.settings) for drawn in self.videos},
+            "sequences": {
+                exported.video.info.name: dict(exported.settings) for exported in self.videos
+            },
         }
 
 
@@ -187,13 +189,13 @@ def export_videos(
     """
     if jobs < 1:
         raise ConfigError(f"{jobs} workers; expected 1 or more")
-    for drawn in export.videos:
-        if isinstance(drawn.video, WorldVideo):
-            drawn.video.check()
+    for exported in export.videos:
+        if isinstance(exported.video, WorldVideo):
+            exported.video.check()
     _claim(export)
     written: dict[str, Written] = {}
     todo: list[_Job] = []
-    for job in (_job(export, drawn) for drawn in export.videos):
+    for job in (_job(export, exported) for exported in export.videos):
         header = job.place.finished()
         if header is None:
             todo.append(job)
@@ -205,7 +207,7 @@ def export_videos(
         advance(header.frames)
     write_dataset_file(export.folder, export.videos[0].video.info.labels, "kitti-step")
     sweep(export.folder)
-    return [written[drawn.video.info.name] for drawn in export.videos]
+    return [written[exported.video.info.name] for exported in export.videos]
 
 
 def _claim(export: Export) -> None:
@@ -236,13 +238,13 @@ def _claim(export: Export) -> None:
 class _Job:
     """One video to write, and its place."""
 
-    drawn: DrawnVideo
+    exported: ExportedVideo
     place: Place
 
 
-def _job(export: Export, drawn: DrawnVideo) -> _Job:
+def _job(export: Export, exported: ExportedVideo) -> _Job:
     flows = _FLOW_FOLDERS[export.flow]
-    return _Job(drawn, Place(export.folder, export.split, drawn.video.info, flows))
+    return _Job(exported, Place(export.folder, export.split, exported.video.info, flows))
 
 
 def _write(job: _Job) -> AnnotationsHeader:
@@ -259,7 +261,7 @@ def _write(job: _Job) -> AnnotationsHeader:
 
 
 def _write_parts(job: _Job) -> AnnotationsHeader:
-    video, info, beside = job.drawn.video, job.drawn.video.info, job.place.beside
+    video, info, beside = job.exported.video, job.exported.video.info, job.place.beside
     maps, images = hashlib.sha256(), hashlib.sha256()
     objects: list[tuple[AnnotatedObject, ...]] = []
     for index, name in enumerate(info.frame_names):
@@ -278,7 +280,7 @@ def _write_parts(job: _Job) -> AnnotationsHeader:
         height=info.height,
         width=info.width,
         label_space=info.labels.name,
-        settings=job.drawn.settings,
+        settings=job.exported.settings,
         tracks=len({known.code for found in objects for known in found}),
         maps_sha256=maps.hexdigest(),
         images_sha256=images.hexdigest(),
@@ -288,7 +290,7 @@ def _write_parts(job: _Job) -> AnnotationsHeader:
 
 
 def _flows(job: _Job, index: int) -> Iterator[tuple[str, FlowField]]:
-    video = job.drawn.video
+    video = job.exported.video
     for folder in job.place.flows:
         if video.info.frame_names[index] in flow_names(video.info, folder):
             is_backward = folder == BACKWARD_FLOW_FOLDER

@@ -174,7 +174,7 @@ DECIDES = {
     "data.encodings.kitti_step": _ALL - {"world"},
     "data.encodings.two_channel": set(),
     "stress._painted_occluders": {"bars"},
-    "stress.image_corruptions": {"fog"},
+    "stress._image_corruptions": {"fog"},
     "baselines.noise": _ALL - {"found", "saved"},
     "files": _ALL,
     "metrics._tq": _ALL,

@@ -10,7 +10,7 @@ from mapt_bench.synthetic._ground_truth import (
     code_faces,
     exact_flow,
     face_motion,
-    true_codes,
+    frame_codes,
 )
 from mapt_bench.synthetic.scene import CameraTrack, Ground, Light, Scene, Sky
 from mapt_bench.synthetic.shapes import Actor, Body, Limb, Paint, Panel
@@ -58,7 +58,7 @@ def stage_of(*actors, frames=2, speed=0.0, turn=0.0, ground=("road",)):
 def codes_of(stage, time, labels="kitti-step", seed=1):
     faces = code_faces(stage, label_space(labels), seed)
     surfaces = draw_surfaces(stage, time)
-    return true_codes(surfaces, faces), surfaces, faces
+    return frame_codes(surfaces, faces), surfaces, faces
 
 
 def test_a_board_fills_the_pixels_it_should():
@@ -168,7 +168,7 @@ def test_slivers_are_void():
     codes, surfaces, faces = codes_of(stage, 0)
     assert (codes == CAR | 1).sum() == 4
     faces = replace(faces, least_px=5)
-    codes = true_codes(surfaces, faces)
+    codes = frame_codes(surfaces, faces)
     assert (codes == VOID).sum() == 4
     (far,) = annotated_objects(stage, surfaces, codes, faces, 0)
     assert far.visible_px == 0

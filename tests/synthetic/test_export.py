@@ -17,7 +17,7 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import AnnotatedVideo
 from mapt_bench.synthetic._export_folder import Place
 from mapt_bench.synthetic.video import WorldVideo
-from mapt_bench.synthetic.video_export import DrawnVideo, Export, export_videos
+from mapt_bench.synthetic.video_export import Export, ExportedVideo, export_videos
 from mapt_bench.synthetic.world_settings import WorldSettings
 
 # The second car passes before the first; both leave parts of themselves outside.
@@ -28,7 +28,7 @@ APART = [[Box(1, 4 + t), Box(2, 60, y=30)] for t in range(4)]
 def _videos(*names):
     scenes = {"passing": PASSING, "apart": APART}
     return tuple(
-        DrawnVideo(AnnotatedScene(scenes[name], name=name), {"seed": number, "kind": "boxes"})
+        ExportedVideo(AnnotatedScene(scenes[name], name=name), {"seed": number, "kind": "boxes"})
         for number, name in enumerate(names or ("passing", "apart"))
     )
 
@@ -252,7 +252,7 @@ def test_what_another_process_finished_first_stays(tmp_path, monkeypatch):
 def test_more_objects_than_fit_are_refused_before_anything_is_written(tmp_path):
     seeds = {"fits": None, "does not": 60}
     videos = tuple(
-        DrawnVideo(
+        ExportedVideo(
             WorldVideo(
                 WorldSettings(kind="street", seed=4, frames=5, height=96, width=160, objects=many),
                 name,

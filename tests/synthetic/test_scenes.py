@@ -12,7 +12,7 @@ from mapt_bench.labels import label_space
 from mapt_bench.synthetic.paths import Clock, Route, drive, pace, travelled, walk
 from mapt_bench.synthetic.planned_occlusions import Candidates, find_encounter, is_close
 from mapt_bench.synthetic.scene import CameraTrack, View
-from mapt_bench.synthetic.street_layout import draw_layout
+from mapt_bench.synthetic.street_layout import sample_layout
 from mapt_bench.synthetic.styles import fixed_style
 from mapt_bench.synthetic.video import WorldVideo, build_scene
 from mapt_bench.synthetic.world_settings import WorldSettings, even_choice, even_share
@@ -100,7 +100,7 @@ def test_speed_stretches_the_time_between_frames():
 
 @pytest.mark.parametrize("side", [-1, 1])
 def test_the_way_round_a_corner_leads_into_the_crossing_road(side):
-    layout = draw_layout(np.random.default_rng(4), junction=20.0, bends=False)
+    layout = sample_layout(np.random.default_rng(4), junction=20.0, bends=False)
     way = layout.corner(side, 8.0)
     ahead, after = way.heading(np.array([5.0, way.length + 30.0]))
     assert after - ahead == pytest.approx(side * np.pi / 2, abs=1e-6)

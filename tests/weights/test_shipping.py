@@ -210,5 +210,5 @@ def test_a_flow_network_has_errors_in_place_of_scores(makers, docs, tmp_path):
     makers["make_model_card"].make_page(docs)
     page = (docs / "model_card.md").read_text()
     assert "| EPE | 1.500 |" in page
-    assert "`bench`: gives flow, not maps" in page
+    assert "`bench`: returns flow, not maps" in page
     assert "label spaces" not in page
