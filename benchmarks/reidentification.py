@@ -149,6 +149,8 @@ def compared(things: Sequence[Things], names: Sequence[str]) -> list[dict[str, A
         for index in range(gap, len(things), 2):
             now, earlier = things[index], things[index - gap]
             alike = now.labels[:, None] == earlier.labels[None]
+            if not alike.any():
+                continue
             same = now.tracks[:, None] == earlier.tracks[None]
             areas = np.stack(np.broadcast_arrays(now.areas[:, None], earlier.areas[None]))
             least, most = areas.min(0), areas.max(0)

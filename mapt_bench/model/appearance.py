@@ -19,7 +19,7 @@ from mapt_bench.errors import DataError
 from mapt_bench.model.config import AppearanceConfig
 from mapt_bench.model.region_pool import RegionPool
 
-__all__ = ["AppearanceHead"]
+__all__ = ["AppearanceHead", "ColourSummary", "colours_in"]
 
 _LEAST_SCALE, _MOST_SCALE = 1.0, 100.0
 
@@ -28,25 +28,29 @@ _COLOUR_POINTS = 16
 
 _QUANTILES = (0.1, 0.3, 0.5, 0.7, 0.9)
 
+_POINT_NUMBERS = 3 + 2 + 6
+"""Colour, place and contrasts of a point."""
+
 
 class ColourSummary(nn.Module):
     """Summarise the colours of each instance's pixels.
 
-    A small network reads colour and place of each pixel, and its outputs are averaged over the
-    instance. This is a histogram with learned bins. Quantiles of each colour channel stand beside
-    it: errors at the border of a mask hardly change them.
+    A small network reads colour, place and contrast to the neighbours of each pixel, and its
+    outputs are averaged over the instance. This is a histogram with learned bins. Beside it stand
+    quantiles of each colour channel, over the whole instance and over both halves of its box:
+    errors at the border of a mask hardly change them, and jackets are not mistaken for trousers.
 
     Args:
         channels: Outputs of the network.
 
     Attributes:
-        channels: Numbers in a summary, quantiles included.
+        channels: Numbers in a summary, all together.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.channels = channels + 3 * len(_QUANTILES)
-        self.first = nn.Linear(5, channels)
+        self.channels = channels + 3 * 3 * len(_QUANTILES) + 2
+        self.first = nn.Linear(_POINT_NUMBERS, channels)
         self.second = nn.Linear(channels, channels)
 
     def forward(self, images: Tensor, boxes: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
@@ -58,24 +62,50 @@ class ColourSummary(nn.Module):
             masks: One tensor an image, ``bool`` of shape ``(n, height, width)`` in pixels.
         """
         found = [
-            _colours_in(image, where, which)
+            colours_in(image, where, which)
             for image, where, which in zip(images, boxes, masks, strict=True)
         ]
-        colours = torch.cat([each for each, _ in found]).float()
-        inside = torch.cat([each for _, each in found])
+        return self.summarise(
+            torch.cat([each for each, _ in found]).float(), torch.cat([each for _, each in found])
+        )
+
+    def summarise(self, colours: Tensor, inside: Tensor) -> Tensor:
+        """Return the summaries of instances whose colours were read.
+
+        Args:
+            colours: As :func:`colours_in` returns.
+            inside: The same.
+        """
         # A thing so thin that it lies between all points is read as its whole box.
         inside = inside | ~inside.any(1, keepdim=True)
         share = (torch.arange(_COLOUR_POINTS, device=colours.device) + 0.5) / _COLOUR_POINTS - 0.5
         where = torch.stack(torch.meshgrid(share, share, indexing="ij"), dim=2).flatten(0, 1)
-        seen = torch.cat((colours, where.expand(len(colours), -1, -1)), dim=2)
-        hidden = functional.leaky_relu(self.first(seen), 0.01)
+        points = (colours, where.expand(len(colours), -1, -1), _contrasts(colours, inside))
+        hidden = functional.leaky_relu(self.first(torch.cat(points, dim=2)), 0.01)
         outputs = functional.leaky_relu(self.second(hidden), 0.01)
         weights = inside.to(outputs.dtype) / inside.sum(1, keepdim=True)
-        means = torch.einsum("npc,np->nc", outputs, weights)
-        return torch.cat((means, _quantiles(colours, inside)), dim=1)
+        parts = [torch.einsum("npc,np->nc", outputs, weights), _quantiles(colours, inside)]
+        for half in (where[:, 0] < 0, where[:, 0] >= 0):
+            parts += [_quantiles(colours, inside & half), (weights * half).sum(1, keepdim=True)]
+        return torch.cat(parts, dim=1)
 
 
-def _colours_in(image: Tensor, boxes: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+def _contrasts(colours: Tensor, inside: Tensor) -> Tensor:
+    """Return differences to the right and lower neighbours, 0 beyond the mask: ``(n, points, 6)``.
+
+    Args:
+        colours: Shape ``(n, points, 3)``.
+        inside: ``bool`` of shape ``(n, points)``.
+    """
+    image = colours.view(-1, _COLOUR_POINTS, _COLOUR_POINTS, 3)
+    on = inside.view(-1, _COLOUR_POINTS, _COLOUR_POINTS, 1)
+    across = (image[:, :, 1:] - image[:, :, :-1]) * (on[:, :, 1:] & on[:, :, :-1])
+    down = (image[:, 1:] - image[:, :-1]) * (on[:, 1:] & on[:, :-1])
+    across, down = functional.pad(across, (0, 0, 0, 1)), functional.pad(down, (0, 0, 0, 0, 0, 1))
+    return torch.cat((across, down), dim=3).flatten(1, 2)
+
+
+def colours_in(image: Tensor, boxes: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """Return colours of evenly spaced points ``(n, points, 3)``, and which lie on the mask."""
     rows, columns = _points_in(boxes, masks, points=_COLOUR_POINTS)
     colours = image[:, rows[:, :, None], columns[:, None, :]].flatten(2).permute(1, 2, 0)
@@ -83,12 +113,13 @@ def _colours_in(image: Tensor, boxes: Tensor, masks: Tensor) -> tuple[Tensor, Te
 
 
 def _quantiles(colours: Tensor, inside: Tensor) -> Tensor:
-    """Return quantiles of each colour channel over the points inside, shape ``(n, numbers)``."""
+    """Return quantiles of each colour channel over the points inside, 0 where there is none."""
     ordered = colours.masked_fill(~inside[:, :, None], torch.inf).sort(1).values
-    last = (inside.sum(1) - 1).to(colours.dtype)
+    last = (inside.sum(1) - 1).clamp(min=0).to(colours.dtype)
     shares = torch.tensor(_QUANTILES, device=colours.device, dtype=colours.dtype)
     ranks = (last[:, None] * shares).round().long()
-    return ordered.gather(1, ranks[:, :, None].expand(-1, -1, 3)).flatten(1)
+    found = ordered.gather(1, ranks[:, :, None].expand(-1, -1, 3)).flatten(1)
+    return torch.where(inside.any(1, keepdim=True), found, 0)
 
 
 class AppearanceHead(nn.Module):

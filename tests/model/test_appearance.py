@@ -120,8 +120,8 @@ def test_colours_are_those_of_the_pixels_of_the_mask():
     image, boxes, masks = red_and_blue()
     colours = AppearanceHead(AppearanceConfig(colour_channels=4), 8, None, samples=1).colours
     found = colours(image, [boxes], [masks])
-    assert found.shape == (3, 4 + 15)
-    quantiles = found[:, 4:].view(3, 5, 3)
+    assert found.shape == (3, 4 + 45 + 2)
+    quantiles = found[:, 4:19].view(3, 5, 3)
     assert quantiles[0].tolist() == quantiles[2].tolist() == [[1, 0, 0]] * 5
     assert quantiles[1].tolist() == [[0, 0, 1]] * 5
     # Pixels beside the mask change nothing.
@@ -134,7 +134,7 @@ def test_a_head_with_colours_describes_by_pyramid_and_image():
     head = AppearanceHead(AppearanceConfig(colour_channels=4), 8, 6, samples=1)
     levels = [torch.ones(1, 8, 32 // stride, 64 // stride) for stride in (4, 8, 16, 32)]
     described = head.describe(levels, [boxes], [masks], image)
-    assert described.shape == (3, 8 + 4 + 15)
+    assert described.shape == (3, 8 + 4 + 45 + 2)
     assert head(described, torch.ones(3, 6)).norm(dim=1).tolist() == pytest.approx([1, 1, 1])
     none = head.describe(levels, [boxes[:0]], [masks[:0]], image)
     assert head(none).shape == (0, 128)
