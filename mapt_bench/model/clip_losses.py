@@ -13,7 +13,6 @@ from mapt_bench.errors import DataError
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.linking_losses import (
     Looks,
-    cut_things,
     flow_losses,
     grid_masks,
     jittered_masks,
@@ -283,13 +282,11 @@ def _looks(
     levels = seen.levels
     if network.config.losses.stop_gradient:
         levels = [level.detach() for level in levels]
-    share = network.config.appearance.cut_share
-    in_view = [
-        cut_things(target.boxes, target.masks, share, draws[frame // things.frames])
-        for frame, target in enumerate(things.targets)
-    ]
     described = head.describe(
-        levels, [boxes for boxes, _ in in_view], [masks for _, masks in in_view], seen.images
+        levels,
+        [target.boxes for target in things.targets],
+        [target.masks for target in things.targets],
+        seen.images,
     ).float()
     dropped = [
         float(torch.rand((), generator=own)) < network.config.appearance.drop_propagated

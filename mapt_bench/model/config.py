@@ -240,8 +240,6 @@ class AppearanceConfig:
             beside the features of the pyramid; ``None`` omits colours.
         gate: What ``W_a`` and ``W_p`` are made of.
         static: Whether propagated features are left out altogether: ``W_p = 0``, in training too.
-        cut_share: Share of instances of which training hides a random part, as an occluder would.
-            Embeddings of slivers then resemble those of the whole.
         drop_propagated: Share of frames that are trained without propagated features, so that
             embeddings without them are a known thing.
         negatives: Whom an instance must be told apart from. Those of its own clip are the default:
@@ -256,7 +254,6 @@ class AppearanceConfig:
     colour_channels: int | None = None
     gate: Gate = "channel"
     static: bool = False
-    cut_share: float = 0.0
     drop_propagated: float = 0.3
     negatives: Negatives = "clip"
     initial_scale: float = 10.0
@@ -264,7 +261,7 @@ class AppearanceConfig:
     def __post_init__(self) -> None:
         _check_choice("gate", self.gate, Gate)
         _check_choice("negatives", self.negatives, Negatives)
-        _check_numbers(self, "the appearance head", shares=("cut_share", "drop_propagated"))
+        _check_numbers(self, "the appearance head", shares=("drop_propagated",))
 
 
 @dataclass(frozen=True, kw_only=True)

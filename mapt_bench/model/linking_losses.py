@@ -6,14 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.ops import masks_to_boxes
 
 from mapt_bench.model import kernels
 from mapt_bench.model.patch_search import Match, mean_where_known, search_losses
 
 __all__ = [
     "Looks",
-    "cut_things",
     "flow_losses",
     "grid_masks",
     "jittered_masks",
@@ -31,15 +29,6 @@ _RESIZE = 0.15
 
 _LEVEL_WEIGHT = 0.3
 """Of the offsets of each dilation by itself, beside their gated sum."""
-
-
-_KEPT = (0.15, 0.65)
-"""Share of the box of a cut thing that stays in view: least and greatest."""
-
-_CUT_ACROSS = 0.7
-"""Share of the cut things of which the left or the right part stays."""
-
-_LEAST_CUT_PX = 16
 
 
 class Looks(NamedTuple):
@@ -115,43 +104,6 @@ def jittered_masks(masks: Tensor, generator: torch.Generator) -> Tensor:
     theta[:, :, 2] = middle - zoom * (middle + shift * 2 / size)
     places = functional.affine_grid(theta, [count, 1, rows, columns], align_corners=False)
     return functional.grid_sample(masks[:, None], places, align_corners=False)[:, 0]
-
-
-def cut_things(
-    boxes: Tensor, masks: Tensor, share: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Hide a random part of some things, as an occluder would.
-
-    Args:
-        boxes: Shape ``(n, 4)``: left, top, right, bottom in pixels.
-        masks: ``bool`` of shape ``(n, height, width)``.
-        share: Of the things that are cut. Those of which too few pixels would stay are not.
-        generator: On the CPU.
-
-    Returns:
-        Boxes and masks of what stays in view.
-    """
-    if share == 0 or not len(boxes):
-        return boxes, masks
-    draws = torch.rand(4, len(boxes), generator=generator).to(boxes.device)
-    is_cut, across, first = draws[0] < share, draws[1] < _CUT_ACROSS, draws[2] < 0.5
-    lost = 1 - (_KEPT[0] + (_KEPT[1] - _KEPT[0]) * draws[3])
-    sides = boxes[:, 2:] - boxes[:, :2]
-    shift = lost[:, None] * sides * torch.stack((across, ~across), dim=1)
-    kept = boxes.clone()
-    kept[:, :2] += torch.where(first[:, None], 0, shift)
-    kept[:, 2:] -= torch.where(first[:, None], shift, 0)
-    y = torch.arange(masks.shape[1], device=masks.device) + 0.5
-    x = torch.arange(masks.shape[2], device=masks.device) + 0.5
-    rows = (y >= kept[:, 1:2]) & (y < kept[:, 3:])
-    columns = (x >= kept[:, :1]) & (x < kept[:, 2:3])
-    cut = masks & rows[:, :, None] & columns[:, None, :]
-    is_cut &= cut.sum((1, 2)) >= _LEAST_CUT_PX
-    if not is_cut.any():
-        return boxes, masks
-    boxes, masks = boxes.clone(), torch.where(is_cut[:, None, None], cut, masks)
-    boxes[is_cut] = masks_to_boxes(masks[is_cut]) + boxes.new_tensor([0, 0, 1, 1])
-    return boxes, masks
 
 
 def mask_losses(propagated: Tensor, wanted: Tensor, *, bce: bool = False) -> Tensor:

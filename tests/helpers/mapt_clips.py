@@ -13,7 +13,6 @@ SWITCHES = {
     "appearance.gate": "scalar",
     "appearance.negatives": "batch",
     "appearance.colour_channels": 8,
-    "appearance.cut_share": 0.5,
     "appearance.enabled": False,
     "propagation": "none",
     "losses.stop_gradient": True,

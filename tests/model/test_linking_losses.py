@@ -5,7 +5,6 @@ import torch
 
 from mapt_bench.model.linking_losses import (
     Looks,
-    cut_things,
     grid_masks,
     jittered_masks,
     joined_looks,
@@ -60,31 +59,6 @@ def test_jittered_masks_stay_near_and_differ_from_one_another():
     assert moved[2].sum() == 0
     assert not torch.equal(moved, jittered_masks(masks, draws))
     assert jittered_masks(masks[:0], draws).shape == (0, 32, 64)
-
-
-def test_cut_things_lose_a_part_and_keep_tight_boxes():
-    masks = torch.zeros(40, 24, 40, dtype=torch.bool)
-    masks[:38, 4:20, 8:32] = True
-    masks[38:, 4:8, 8:13] = True  # too small to be cut
-    boxes = torch.tensor([[8.0, 4, 32, 20]] * 38 + [[8.0, 4, 13, 8]] * 2)
-    found, cut = cut_things(boxes, masks, 0.5, torch.Generator().manual_seed(0))
-    areas = cut.sum((1, 2))
-    changed = areas < masks.sum((1, 2))
-    assert 10 < changed.sum() < 30
-    assert not changed[38:].any()
-    assert not (cut & ~masks).any()
-    shares = areas[changed] / masks[0].sum()
-    assert shares.min() > 0.1
-    assert shares.max() < 0.7
-    for box, mask in zip(found, cut, strict=True):
-        rows, columns = mask.nonzero().unbind(1)
-        tight = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
-        assert box.tolist() == [float(side) for side in tight]
-    assert (found[changed, 0] > 8).any()
-    assert (found[changed, 3] < 20).any()
-    same, whole = cut_things(boxes, masks, 0.0, torch.Generator())
-    assert same is boxes
-    assert whole is masks
 
 
 def test_jitter_without_change_is_the_mask_itself(monkeypatch):
