@@ -1,7 +1,7 @@
-"""Results for people: tables, and plots. It reads results only, never the code that made them.
+"""Tables and plots of results. This package reads results only, not the code that computes them.
 
 The names below render whole results. :mod:`~mapt_bench.reports.tables` and
-:mod:`~mapt_bench.reports.table_formats` hold what all tables share.
+:mod:`~mapt_bench.reports.table_formats` have the classes and functions of all tables.
 """
 
 from mapt_bench.reports._cost_plots import write_cost_plots

@@ -35,16 +35,16 @@ Cost = Mapping[str, Any]
 
 
 def write_cost_plots(cost: Cost, folder: Path, *, scores: Path | None = None) -> list[Path]:
-    """Draw every picture that there are numbers for, as PNG and SVG.
+    """Write the plots of a FLOPs report as PNG and SVG.
 
     Args:
         cost: A result of schema ``mapt-bench/cost/1`` with ``curves``.
-        folder: Made if it is not there.
-        scores: A run, the folder or its ``results.json``.
+        folder: Output folder. It is created if needed.
+        scores: Run folder or its ``results.json``, for a plot of scores over cost.
 
     Raises:
-        DataError: If the run cannot be read, none of its variants has a cost here, or a file
-            cannot be written.
+        DataError: If the run cannot be read, none of its variants has a cost in the report, or a
+            file cannot be written.
     """
     names = ("cost_by_size",) if scores is None else ("cost_by_size", "cost_and_score")
     written = [folder / f"{name}{suffix}" for suffix in SUFFIXES for name in names]
@@ -56,7 +56,7 @@ def write_cost_plots(cost: Cost, folder: Path, *, scores: Path | None = None) ->
 
 
 def plot_cost_by_size(cost: Cost, path: Path) -> None:
-    """Draw GMACs over input pixels, a line a network, both axes logarithmic.
+    """Plot GMACs over input pixels, one line per network, on logarithmic axes.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -93,10 +93,10 @@ class ScorePoint(NamedTuple):
     """A variant of a run.
 
     Attributes:
-        name: Of the variant.
-        gmacs: Operations of linking a frame.
-        milliseconds: Median time of linking a frame; ``None`` if the run does not state it.
-        pat: In percent.
+        name: Name of the variant.
+        gmacs: Operations of the association of one frame, in GMACs.
+        milliseconds: Median time of the association of one frame. ``None`` if unknown.
+        pat: PAT in percent.
     """
 
     name: str
@@ -106,12 +106,12 @@ class ScorePoint(NamedTuple):
 
 
 def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
-    """Return each variant of a run that has a PAT and a known cost, on the run's first segments.
+    """Return the variants of a run with a PAT and a known cost, on the first segments of the run.
 
-    The lower bound, which links nothing, is omitted.
+    The lower bound ``unlinked`` is omitted.
 
     Raises:
-        DataError: If the run cannot be read, or none has both.
+        DataError: If the run cannot be read, or no variant has both.
     """
     found = []
     rows = load_result(run).rows
@@ -127,7 +127,7 @@ def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
     if not found:
         known = dict.fromkeys(row["model"] for row in cost["rows"])
         raise DataError(
-            "has no variant with a PAT whose cost is known here; known are "
+            "has no variant with a PAT and a known cost; known costs: "
             f"{', '.join((*known, *cost['without_network']))}",
             where=run,
         )
@@ -135,18 +135,18 @@ def score_points(cost: Cost, run: Path) -> list[ScorePoint]:
 
 
 def plot_cost_and_score(cost: Cost, run: Path, *paths: Path) -> None:
-    """Draw PAT over operations and over time, a point a variant of a run.
+    """Plot PAT over operations and over time, one point per variant of a run.
 
-    Trackers without a network have no operations, and are placed at 0.
+    Trackers without a network have 0 operations.
 
     Args:
         cost: A result of schema ``mapt-bench/cost/1``.
-        run: Folder, or its ``results.json``.
-        paths: The picture is written to each.
+        run: Run folder, or its ``results.json``.
+        paths: Output files.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
-        DataError: If the run cannot be read, or the file not written.
+        DataError: If the run cannot be read, or a file cannot be written.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure

@@ -50,10 +50,10 @@ __all__ = [
 ]
 
 CLAIMED = "claimed (paper, KITTI-STEP val)"
-"""Heading of numbers that nobody here has measured."""
+"""Heading of the numbers of the paper, which are not measured here."""
 
 _BANDED = ("PAT", "TQ", "STQ")
-"""Scores whose intervals are shown, where a run has them."""
+"""Scores whose confidence intervals are shown, if a run has them."""
 
 _SHOWN = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "HOTA", "AssA", "IDF1", "IDSW", "Frag")
 
@@ -64,8 +64,8 @@ Row = Mapping[str, Any]
 def run_tables(run: Run) -> list[Table]:
     """Return all tables of a run.
 
-    For each source of segments the summary and, if the run has them, sweeps, groups of videos and
-    paired differences. Then skipped variants, and the claims of the paper.
+    Each source of segments has a summary and, if the run has them, sweeps, groups of videos and
+    paired differences. Skipped variants and the claims of the paper follow.
     """
     parts = run_parts(run)
     tables = []
@@ -83,7 +83,7 @@ def run_tables(run: Run) -> list[Table]:
 
 
 def _under_conditions(table: Table, run: Run) -> Table:
-    """Return a table that states thresholds, memory and pairing interval, where they are known."""
+    """Add a footnote with thresholds, memory and pairing interval to a table, if known."""
     note = conditions_note(run["summary"])
     return replace(table, footnotes=(*table.footnotes, *([note] if note else [])))
 
@@ -110,10 +110,10 @@ def _sweeps_of_splits(run: Run) -> list[Table]:
 
 
 def summary_table(run: Run) -> Table:
-    """Return one row a variant (and temporal interval), best values marked.
+    """Return one row per variant (and temporal interval), with best values marked.
 
-    Reference rows (see :func:`is_reference`) do not compete. In a sweep only the numbers of one
-    tau may be compared with each other, so no best values are marked in it.
+    Reference rows (see :func:`is_reference`) are never the best. A sweep has no best values,
+    because only rows with the same tau are comparable.
     """
     rows: Sequence[Row] = run["summary"]
     sweeps = any(row_interval(row) for row in rows)
@@ -142,9 +142,9 @@ def summary_table(run: Run) -> Table:
 
 
 def sweep_table(run: Run, score: str) -> Table:
-    """Return one row a variant and one column a temporal interval, all of one score.
+    """Return one row per variant and one column per temporal interval, for one score.
 
-    A column's numbers come from one and the same test, so its best value is marked.
+    The rows of a column are comparable, so its best value is marked.
     """
     rows: Sequence[Row] = run["summary"]
     intervals = sorted({found for row in rows if (found := row_interval(row))})
@@ -173,7 +173,7 @@ def sweep_table(run: Run, score: str) -> Table:
 
 
 def skipped_table(run: Run) -> Table:
-    """Return what could not run, each with its reason; equal reasons of sequences in one row."""
+    """Return the skipped rows and sequences with their reasons. Equal reasons share a row."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for skip in run["skipped"]:
         place = str(skip.get("tracker", "")), str(skip.get("reason", ""))
@@ -188,7 +188,7 @@ def skipped_table(run: Run) -> Table:
 def claims_table(run: Run) -> Table:
     """Return the claims of the paper beside the measurements of this run, in percent.
 
-    Claims that are not comparable with this run are listed in one footnote a reason.
+    Claims that are not comparable with this run are listed in footnotes, one per reason.
     """
     columns = (
         Column("claim"),
@@ -201,7 +201,7 @@ def claims_table(run: Run) -> Table:
         (str(claim["name"]), *(claim.get(key) for key in ("claimed", "measured", "difference")))
         for claim in held
     )
-    notes = ["Claimed numbers are the paper's; none was measured here."]
+    notes = ["Claimed numbers are from the paper and not measured here."]
     notes += [f"{note[:1].upper()}{note[1:]}." for note in _notes_of(held)]
     apart: dict[str, list[str]] = {}
     for claim in run["claims"]:
@@ -240,12 +240,12 @@ def _summary_notes(run: Run, *, sweeps: bool, references: frozenset[int]) -> lis
     ]
     if sweeps:
         notes.append(
-            "Compare rows of one tau only, with copying and the oracle as references: each tau is "
-            "a test of its own."
+            "Compare only rows with the same tau. Copying and the oracle are the references of "
+            "each tau."
         )
     if references:
         names = dict.fromkeys(row_name(rows[index]) for index in sorted(references))
-        notes.append(f"For reference, not marked as best: {', '.join(names)}.")
+        notes.append(f"References, never marked as best: {', '.join(names)}.")
     notes += interval_notes(rows)
     return notes + list(dict.fromkeys(_undefined_notes(run)))
 
@@ -260,7 +260,7 @@ def _protocol_notes(run: Run) -> list[str]:
 
 
 def _undefined_notes(run: Run) -> Iterator[str]:
-    """Yield why rows failed, and why shown scores of the others are undefined."""
+    """Yield the reasons of failed rows, and of undefined scores of other rows."""
     cells = {cell["key"]: cell for cell in run.get("cells") or [] if "key" in cell}
     for row in run["summary"]:
         cell = cells.get(row.get("cell"), {})
@@ -277,7 +277,7 @@ def _undefined_notes(run: Run) -> Iterator[str]:
 
 
 _LEVEL_SCORES = (("PAT", "TQ", "STQ"), ("IDSW", "Frag"))
-"""Scores that stand together in a table by level."""
+"""Groups of scores that share a table by level."""
 
 _FUSIONS = ("both", "both:appearance-first", "both:simultaneous")
 
@@ -285,14 +285,14 @@ _VOID = "void"
 
 _FRAG_NOTE = (
     "Frag counts interruptions of ground-truth tracks by frames without a matching segment. It "
-    "depends on the segments, not on the linking, and is equal for all trackers that drop none."
+    "depends on the segments, not on linking. It is equal for all trackers that keep all segments."
 )
 
 Stressor = Mapping[str, Any]
 
 
 def stress_tables(run: Run) -> list[Table]:
-    """Return every table of a stress test (``mapt-bench/run/1`` with ``stressors``)."""
+    """Return all tables of a stress test (``mapt-bench/run/1`` with ``stressors``)."""
     parts = run_parts(run)
     tables = []
     for part in parts:
@@ -325,7 +325,7 @@ def _stress_part_tables(run: Run) -> list[Table]:
 
 
 def level_tables(run: Run, stressor: Stressor) -> list[Table]:
-    """Return one row a variant and, for each score, one column a level."""
+    """Return one row per variant and, for each score, one column per level."""
     rows = _rows_of(run, stressor["name"])
     levels = sorted({row["stress"]["level"] for row in rows})
     variants = {row["variant"]: row for row in rows}
@@ -370,14 +370,12 @@ def _rows_of(run: Run, stressor: str) -> list[Row]:
 
 def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]:
     levels = ", ".join(f"{level}: {value:g}" for level, value in stressor["levels"].items())
-    notes = [
-        f"Level 0: the videos as they are; {levels} {stressor['unit']} ({stressor['meaning']})."
-    ]
+    notes = [f"Level 0: unchanged videos; {levels} {stressor['unit']} ({stressor['meaning']})."]
     occluder = stressor.get("occluder")
     if occluder == _VOID:
         notes.append(
-            "Occluders have no class here and are void. STQ keeps void in predicted tubes and "
-            "penalises it; PAT does not."
+            "Occluders have no class in this label space and are void. STQ penalises void pixels "
+            "in predicted tubes; PAT does not."
         )
     elif occluder:
         notes.append(f"Occluders are part of the ground truth, as {occluder}.")
@@ -390,7 +388,7 @@ def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]
         f"{numbers} sequences; PAT protocol: {protocol.get('pat')}; "
         f"segments: {protocol.get('segments')}."
     )
-    notes += ["Copying and the oracle are references of each level and not marked as best."]
+    notes += ["Copying and the oracle are references of each level and never marked as best."]
     return notes
 
 
@@ -400,7 +398,7 @@ def _of_fusion(run: Run) -> list[Row]:
 
 
 def fusion_table(run: Run, score: str) -> Table:
-    """Return one row an order of fusion and one column a stressor and level."""
+    """Return one row per fusion order and one column per stressor and level."""
     columns: dict[str, None] = {}
     values: dict[str, dict[str, Cell]] = {}
     for row in _of_fusion(run):
@@ -410,7 +408,7 @@ def fusion_table(run: Run, score: str) -> Table:
         values.setdefault(row_name(row), {})[name] = row_score(row, score)
     shown = score_column(score)
     return Table(
-        f"Order of fusion: {score} by stressor and level",
+        f"Fusion order: {score} by stressor and level",
         (
             Column("order"),
             *(Column(name, shown.kind, shown.higher_is_better) for name in columns),

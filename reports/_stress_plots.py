@@ -37,21 +37,21 @@ __all__ = [
 
 _LINE_HEIGHT = 1.25
 _LEAD = 0.05
-"""Where names begin, right of the axes, as a share of their width."""
+"""Position of names to the right of the axes, as a share of the width of the axes."""
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move places apart to a least distance, the sum of squared moves being the least possible.
+    """Move positions apart to a minimum distance, with the smallest sum of squared moves.
 
     Args:
-        places: In any order.
-        gap: Least distance.
-        low: Lower limit, kept as long as there is room.
+        places: Positions in any order.
+        gap: Minimum distance.
+        low: Lower limit. It is exceeded only if the positions do not fit.
         high: Upper limit.
 
     Returns:
-        The new places, in the given order. Less ``gap`` times their rank they have to rise, which
-        makes it an isotonic regression, solved by pooling adjacent violators.
+        The new positions, in the given order. Minus ``gap`` times their rank, they must ascend.
+        This is an isotonic regression, which pooling adjacent violators solves.
 
     Example:
         >>> spread([1.0, 1.0, 5.0], 1.0, 0.0, 10.0)
@@ -76,12 +76,12 @@ def spread(places: Sequence[float], gap: float, low: float, high: float) -> list
 def label_ends(
     axes: "Axes", ends: Sequence[tuple[str, float, float, str]], *, size: float = 8
 ) -> None:
-    """Write names right of the axes, each with a thin line from the end of its curve.
+    """Write names to the right of the axes, each with a thin line from the end of its curve.
 
     Args:
-        axes: Laid out and with frozen limits, since places are worked out in points.
-        ends: Name, x and y of the curve's end in data, and colour.
-        size: Of the letters, in points.
+        axes: Axes after layout, with fixed limits, because positions are computed in points.
+        ends: Name, x and y of the curve's end in data coordinates, and colour.
+        size: Font size in points.
     """
     box = axes.get_window_extent()
     points = box.height * 72 / axes.figure.dpi
@@ -112,33 +112,33 @@ def label_ends(
 
 _SCORES = ("PAT", "STQ")
 _DISPLACEMENTS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8)
-"""Ends and ticks of the axis of break points, over size."""
+"""Ticks of the axis of break points: displacement over size."""
 
 _LEAST_DRAWN = 5
-"""Events of which a share is drawn; tables hold the others too."""
+"""Least number of events for a share in a plot. Tables also have shares of fewer events."""
 
 _DODGE = 0.36
-"""Of the distance between two ranges: how far the first and the last line stand apart in one."""
+"""Distance of the first and the last line in a range, as a share of the distance of two ranges."""
 
 _LABELS_TURN = 1.6
-"""Displacement over size from which on labels stand left of what they name: right is no room."""
+"""Displacement over size from which labels are to the left of their interval, to fit the plot."""
 
 _NAMES_WIDTH = 1.9
-"""Inches right of the last panel for the names of the lines."""
+"""Width in inches to the right of the last panel, for the names of the lines."""
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
 def write_stress_plots(run: Run, folder: Path) -> list[Path]:
-    """Draw every picture of a stress test, as PNG and SVG.
+    """Write all plots of a stress test as PNG and SVG.
 
     Args:
         run: A result of schema ``mapt-bench/run/1`` with ``stressors``.
-        folder: Made if it is not there.
+        folder: Output folder. It is created if needed.
 
     Returns:
-        The files written: ``stress_levels``, ``stress_links`` and, of motion, ``stress_break``.
+        Written files: ``stress_levels``, ``stress_links`` and, for motion, ``stress_break``.
 
     Raises:
         DataError: If a file cannot be written.
@@ -156,7 +156,7 @@ def write_stress_plots(run: Run, folder: Path) -> list[Path]:
 
 
 def plot_levels(run: Run, path: Path) -> None:
-    """Draw PAT and STQ over the level of each stressor, a line a tracker, a panel a stressor.
+    """Plot PAT and STQ over levels, with one panel per stressor and one line per tracker.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -187,7 +187,7 @@ def plot_levels(run: Run, path: Path) -> None:
 
 
 def _leave_margins(figure: "Figure", width: float) -> None:
-    """Leave room for the names of lines; constrained layout does not know of them."""
+    """Reserve space for the names of lines, which constrained layout does not include."""
     figure.subplots_adjust(
         left=0.65 / width,
         right=1 - _NAMES_WIDTH / width,
@@ -247,11 +247,11 @@ def _name_lines(axes: "Axes", ends: Sequence[tuple[str, float, float, Mark]]) ->
 
 
 def plot_links(run: Run, path: Path) -> None:
-    """Draw association accuracy over visible fraction and gap, and the precision of recovery.
+    """Plot association accuracy over visible fraction and gap, and recovery precision.
 
-    Vertical bars are confidence intervals over sequences. Shares of fewer than five
-    events are not drawn. Numbers below the axis count the links of each range; those of precision
-    differ from tracker to tracker, and the least and the most are told.
+    Vertical bars are confidence intervals over sequences. Shares of fewer than five events are
+    omitted. Numbers below the axis are the links of each range. The numbers of precision differ
+    between trackers, so the smallest and the largest are shown.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -264,7 +264,7 @@ def plot_links(run: Run, path: Path) -> None:
     parts = [
         ("association accuracy", "lowest visible fraction", pooled(run, "visibility"), _itself),
         ("recovery after occlusion", "gap (frames)", pooled(run, "recoveries"), _itself),
-        ("precision of recoveries", "absence (frames)", precision_entries(run), _returns),
+        ("recovery precision", "absence (frames)", precision_entries(run), _returns),
     ]
     drawn = [part for part in parts if any(rate["n"] for rate in _rates(part[2], part[3]))]
     with rc_context(STYLE):
@@ -301,7 +301,7 @@ def _draw_rates(
     rate_of: Callable[[Row], Row],
     marks: Mapping[str, Mark],
 ) -> list[tuple[str, float, float, Mark]]:
-    """Draw a line a tracker over the ranges that hold enough, side by side; return their ends."""
+    """Plot one line per tracker over ranges with enough events, side by side. Return their ends."""
     bins = [rate["bin"] for rate in entries[0]["bins"]]
     most = max(rate["n"] for rate in _rates(entries, rate_of))
     least = min(_LEAST_DRAWN, most)
@@ -337,16 +337,16 @@ def _draw_rates(
 
 
 def _extent(counts: Iterable[int]) -> str:
-    """Return the least and, on a line of its own, the most, or the one number that all are."""
+    """Return the smallest and the largest number on two lines, or one number if all are equal."""
     found = sorted(counts)
     return "\nto ".join(str(count) for count in dict.fromkeys((found[0], found[-1])))
 
 
 def plot_break_points(run: Run, path: Path) -> None:
-    """Draw association accuracy over displacement, a panel a stressor, and the break points.
+    """Plot association accuracy over displacement, with one panel per stressor, and break points.
 
-    A break point is drawn with its interval; where there is none, an arrow at the largest
-    displacement that could be judged says that it lies beyond.
+    A break point has its confidence interval. Without a break point, an arrow at the largest
+    measured displacement shows that it is beyond.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -388,7 +388,7 @@ def plot_break_points(run: Run, path: Path) -> None:
 
 
 def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str, Mark]) -> None:
-    """Draw a row a tracker on an axis that all stressors share."""
+    """Plot the break points, with one row per tracker and a common axis for all stressors."""
     for place, entry in enumerate(entries):
         mark, found = marks[row_label(entry)], entry["over_size"]
         value, interval, most = found["value"], found["interval"], found["measured_to"]
@@ -414,7 +414,7 @@ def _draw_break_points(axes: "Axes", entries: Sequence[Row], marks: Mapping[str,
 
 
 def _name_point(axes: "Axes", text: str, place: int, ends: tuple[float, float]) -> None:
-    """Write beside an interval, in its own row: right of it, or left where there is no room."""
+    """Write a text to the right of an interval, or to the left if it does not fit."""
     turns = ends[1] > _LABELS_TURN
     axes.annotate(
         text,

@@ -25,11 +25,11 @@ _NOTHING = "incomplete"
 
 
 def cost_tables(cost: Cost, *, bars: bool = False) -> list[Table]:
-    """Return every table that a FLOPs report has the numbers for.
+    """Return all tables of a FLOPs report.
 
     Args:
         cost: A result of schema ``mapt-bench/cost/1``.
-        bars: Draw shares as bars, for a terminal; otherwise as percent.
+        bars: Whether to show shares as bars, for a terminal, instead of percent.
     """
     tables = [operations_table(cost, size, bars=bars) for size in _sizes(cost)]
     tables[-1] = replace(tables[-1], footnotes=(*tables[-1].footnotes, *_general_notes(cost)))
@@ -41,7 +41,7 @@ def cost_tables(cost: Cost, *, bars: bool = False) -> list[Table]:
 
 
 def rows_table(cost: Cost) -> Table:
-    """Return the rows of a FLOPs report unchanged, one a line: the form for CSV."""
+    """Return the unchanged rows of a FLOPs report, for CSV."""
     names = (
         *("model", "part", "input", "instances", "mode", "gmacs", "gmacs_fvcore"),
         *("params", "excluded", "uncounted", "latency_ms", "peak_mib"),
@@ -62,12 +62,12 @@ _INTEGERS = frozenset({"instances", "params"})
 
 
 def operations_table(cost: Cost, size: Sequence[int], *, bars: bool = False) -> Table:
-    """Return the operations at one input size: a row a network and part, both counts of each mode.
+    """Return the operations at one input size by network and part, with both counts of each mode.
 
     Args:
         cost: A result of schema ``mapt-bench/cost/1``.
         size: ``(height, width)`` of the input.
-        bars: Draw shares as bars rather than give them in percent.
+        bars: Whether to show shares as bars instead of percent.
     """
     rows = [row for row in cost["rows"] if list(row["input"]) == list(size)]
     modes = list(cost["modes"])
@@ -97,7 +97,7 @@ def operations_table(cost: Cost, size: Sequence[int], *, bars: bool = False) -> 
 
 
 def measured_table(cost: Cost) -> Table:
-    """Return what was measured, each network at each size once."""
+    """Return latency and memory, once for each network and size."""
     rows, circumstances = [], set()
     seen: set[tuple[str, str]] = set()
     for row in cost["rows"]:
@@ -120,8 +120,8 @@ def measured_table(cost: Cost) -> Table:
     )
     notes = (
         *sorted(circumstances),
-        "peak is the most that a process of its own ever held, with Python and torch, which "
-        "held what stands under before",
+        "peak is the peak memory of a separate process, with Python and torch; before is its "
+        "memory before the network was built",
     )
     return Table("Measured on this machine, not counted", columns, tuple(rows), footnotes=notes)
 
@@ -166,12 +166,12 @@ _LINKING_PARTS = (_MOTION, _APPEARANCE)
 
 
 def variant_gmacs(cost: Cost, variant: str) -> float | None:
-    """Return the operations of a run's variant for one frame, in the report's first size and mode.
+    """Return the GMACs of a run's variant for one frame, in the report's first size and mode.
 
-    A variant is matched to the network whose name it holds (the longest, if several);
-    a tracker without a network has none, and ``None`` is returned for what is not in the report.
-    MAPT's trackers cost what their heads do, if one MAPT is in the report: what finds the segments
-    is the same for all trackers, and left out.
+    A variant matches the network with the longest name that it contains. A tracker without a
+    network has 0 operations, and a variant that is not in the report has ``None``. The cost of
+    MAPT's trackers is that of their heads, if the report has exactly one MAPT. Detection is
+    omitted, because it is the same for all trackers.
     """
     base, *more = (part.strip() for part in re.split(r"[+,]", variant))
     if base == _MAPT or base.startswith(f"{_MAPT}:"):
@@ -182,7 +182,7 @@ def variant_gmacs(cost: Cost, variant: str) -> float | None:
 
 
 def _gmacs_of_parts(cost: Cost, parts: Sequence[str]) -> float | None:
-    """Return what some parts of the only MAPT in the report cost."""
+    """Return the cost of some parts, if the report has exactly one MAPT."""
     models = {row["model"] for row in cost["rows"] if row["part"] == _APPEARANCE}
     if len(models) != 1:
         return None
@@ -233,7 +233,7 @@ def _label(row: Row) -> str:
 
 
 def _share(row: Row, rows: Sequence[Row]) -> float | None:
-    """Return a part's share of its network, ``None`` for the network itself."""
+    """Return the share of a part in its network, ``None`` for the network itself."""
     if row["is_whole"] or row["gmacs"] is None:
         return None
     whole = next(
@@ -247,7 +247,7 @@ def _share(row: Row, rows: Sequence[Row]) -> float | None:
 
 
 def _bar(share: float | None) -> str:
-    """Draw a share as a bar with its percent.
+    """Return a share as a bar with its percent.
 
     Example:
         >>> _bar(0.5)
@@ -262,8 +262,8 @@ def _bar(share: float | None) -> str:
 
 def _footnotes(rows: Sequence[Row]) -> list[str]:
     notes = [
-        "a multiply-add counts one; share is of the network, in the first mode; beside each mode "
-        "stands fvcore's count",
+        "a multiply-add counts one; share is the share of the network, in the first mode; the "
+        "column after each mode is fvcore's count",
         *_trace_notes(rows),
     ]
     for model, uncounted in _uncounted(rows).items():
@@ -275,7 +275,7 @@ def _footnotes(rows: Sequence[Row]) -> list[str]:
 
 
 def _general_notes(cost: Cost) -> list[str]:
-    """Return what holds at every size."""
+    """Return the notes that apply to every size."""
     rows: Sequence[Row] = cost["rows"]
     notes: list[str] = []
     for mode in cost["modes"]:
@@ -283,18 +283,18 @@ def _general_notes(cost: Cost) -> list[str]:
             {_short(name) for row in rows if row["mode"] == mode for name in row["excluded"]}
         )
         if names:
-            notes.append(f"{mode} leaves out by definition: {', '.join(names)}")
+            notes.append(f"{mode} omits by definition: {', '.join(names)}")
     notes += cost["notes"]
     if cost["without_network"]:
         notes.append(
-            "without a network, so without operations to count (runs measure their time): "
+            "no network, so no operations to count (runs measure their time): "
             + ", ".join(cost["without_network"])
         )
     return notes
 
 
 def _trace_notes(rows: Sequence[Row]) -> list[str]:
-    """Say where the second count ran, one line for each way."""
+    """Return one line for each way in which the second count was made."""
     scaled: dict[str, list[str]] = {}
     for row in rows:
         at = [list(size) for size in row["fvcore_at"]]

@@ -30,9 +30,9 @@ Row = Mapping[str, Any]
 
 
 def differences_tables(run: Run) -> list[Table]:
-    """Return the differences over all videos and, of an ablation, over each split.
+    """Return the differences over all videos and, for an ablation, over each split.
 
-    Where no difference has an interval there is no table.
+    There is no table if no difference has a confidence interval.
     """
     tables = [differences_table(run)] if _compared(run) else []
     if any(row_interval(row) for row in run["summary"]):
@@ -48,10 +48,9 @@ def differences_tables(run: Run) -> list[Table]:
 def differences_table(run: Run) -> Table:
     """Return the paired differences to the run's reference row, with intervals and p values.
 
-    Every difference is taken over the same sequences and classes, within one temporal interval;
-    a footnote says where the scores are averaged over other classes. p is that of
-    the sign-flip permutation test, corrected by Holm for all comparisons of the run, or of the
-    group of videos.
+    Each difference is over the same sequences and classes, at the same temporal interval. A
+    footnote names scores that are averaged over other classes. p is from the sign-flip permutation
+    test, corrected by Holm for all comparisons of the run, or of the group of videos.
     """
     compared = _compared(run)
     shown = [
@@ -97,7 +96,7 @@ def differences_table(run: Run) -> Table:
 
 
 def _family(differences: Mapping[str, Any]) -> str:
-    """Return which comparisons p is corrected for, where it is stated."""
+    """Return the comparisons that p is corrected for, if known."""
     family = differences.get("family")
     return f" for the {family['comparisons']} comparisons of {family['of']}" if family else ""
 
@@ -115,14 +114,15 @@ def _compared(run: Run) -> list[Row]:
 
 
 def paired_tables(evaluations: Sequence[Row]) -> list[Table]:
-    """Return the differences in points and those in counts, one row a prediction and score.
+    """Return the differences in points and in counts, one row per prediction and score.
 
-    Each row holds the prediction's own score and that of the reference, their difference over the
-    classes of both, its confidence interval and p values. A footnote says where the difference
-    is not that of the two scores beside it.
+    Each row has the score of the prediction, that of the reference, their difference over the
+    classes of both, its confidence interval and p values. A footnote names differences that are
+    not the difference of the two scores in the row.
 
     Args:
-        evaluations: As ``mapt-bench/evaluations/2`` has them; those with ``differences`` count.
+        evaluations: Entries of ``mapt-bench/evaluations/2``. Those without ``differences`` are
+            ignored.
     """
     scores = {str(entry["name"]): entry["scores"] for entry in evaluations}
     compared = [entry for entry in evaluations if entry.get("differences")]
@@ -173,9 +173,10 @@ Change = Mapping[str, Any]
 
 
 def comparison_table(comparison: Mapping[str, Any]) -> Table:
-    """Return differences in percentage points (counts for id switches and fragments).
+    """Return differences in percentage points, in counts for identity switches and fragments.
 
-    One row in common gives a line a score with both values; several give a line a row.
+    With one common row, the table has one line per score with both values. With several rows, it
+    has one line per row.
 
     Args:
         comparison: A result of schema ``mapt-bench/comparison/2``.
@@ -228,7 +229,7 @@ def _many_rows(changes: Sequence[Change], names: list[str], notes: tuple[str, ..
 
 
 def _signed(change: Change) -> str:
-    """Return a difference with its sign, as people read it."""
+    """Return a difference as text with its sign."""
     difference: float | None = change["difference"]
     if difference is None:
         return UNDEFINED

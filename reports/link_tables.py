@@ -21,7 +21,7 @@ _EVERY_STRESSOR = "all"
 _EVERY_VIDEO = "all"
 
 _CROSSED = "cell"
-"""The factor whose levels are the cells of a factorial."""
+"""The factor that crosses all other factors, as in a factorial design."""
 
 _FIRST_FACTORS = ("half", "kind")
 _VALUES = ("real-like", "hard", "street", "crowd", "low", "high")
@@ -34,7 +34,7 @@ Rate = Mapping[str, Any]
 
 
 def pooled(run: Run, part: str) -> list[Entry]:
-    """Return the entries of a part that pool all stressors; those of the only one, if it is alone.
+    """Return the entries of a part that pool all stressors, or those of the only stressor.
 
     Args:
         run: A stress test.
@@ -45,7 +45,7 @@ def pooled(run: Run, part: str) -> list[Entry]:
 
 
 def precision_entries(run: Run) -> list[Entry]:
-    """Return the pooled recoveries of those that ever gave an identity back."""
+    """Return the pooled entries of trackers that recover an identity at least once."""
     return [
         entry
         for entry in pooled(run, "recoveries")
@@ -76,7 +76,7 @@ def recovery_tables(run: Run) -> list[Table]:
     if not returning:
         return [kept]
     right = _rates_table(
-        "Precision of recoveries by absence in frames",
+        "Recovery precision by absence in frames",
         returning,
         lambda rate: rate["returns"],
         "Share of recovered identities on the same object as before, by frames of absence. "
@@ -139,14 +139,14 @@ def _rates_table(
     *,
     own_counts: bool = False,
 ) -> Table:
-    """Return one row a variant and one column a range that holds anything.
+    """Return one row per variant and one column per range with events.
 
     Args:
-        title: Of the table.
-        entries: One a variant.
-        rate_of: Picks the rate out of an entry's range.
-        note: What is counted.
-        own_counts: Whether each row has counts of its own, which then stand beside the shares.
+        title: Title of the table.
+        entries: One entry per variant.
+        rate_of: Returns the rate of a range of an entry.
+        note: Footnote that defines the events.
+        own_counts: Whether each row has its own counts, which follow the shares.
     """
     bins = [rate["bin"] for rate in entries[0]["bins"]]
     used = [
@@ -217,10 +217,10 @@ def break_table(run: Run) -> Table:
     ]
     if rising:
         notes.append(
-            f"Rises again: {', '.join(rising)} link half or more correctly at some larger "
-            "displacements too, so their break point is no limit. The plots show the whole curve."
+            f"Rises again: {', '.join(rising)} link at least half correctly at some larger "
+            "displacements, so their break point is not a limit. The plots show the whole curve."
         )
-    references = frozenset(range(len(entries)))  # rows of different stressors do not compete
+    references = frozenset(range(len(entries)))  # rows of different stressors are not comparable
     return Table("Break points", columns, tuple(cells), tuple(notes), references)
 
 
@@ -231,7 +231,7 @@ def _ends(interval: Mapping[str, Any]) -> str:
 
 
 def group_table(run: Run) -> Table:
-    """Return the association accuracy in each group of videos, one column a level of a factor."""
+    """Return the association accuracy in each group of videos, one column per level of a factor."""
     entries: Sequence[Entry] = run["links_by_group"]
     counted: dict[_Group, int] = {}
     shares: dict[str, dict[_Group, Cell]] = {}
@@ -274,7 +274,7 @@ def _heading(group: _Group) -> str:
 
 
 def _in_order(groups: Iterable[_Group]) -> list[_Group]:
-    """Sort groups: splits, kinds, then the factors as they come; in each the mild ones first."""
+    """Sort groups: splits, kinds, then other factors in their order, mild levels first."""
     given = list(groups)
     factors = list(dict.fromkeys((*_FIRST_FACTORS, *(factor for factor, _ in given))))
 
@@ -287,7 +287,7 @@ def _in_order(groups: Iterable[_Group]) -> list[_Group]:
 
 
 def _same_sequences(run: Run, groups: Sequence[_Group]) -> dict[_Group, list[_Group]]:
-    """Return, for the first of the groups that hold the same sequences, the others."""
+    """Return the groups with the same sequences, by the first of them."""
     members = {
         (entry["factor"], entry["value"]): tuple(entry["sequences"])
         for entry in run.get("groups") or []

@@ -43,7 +43,7 @@ INK = "#222222"
 FAINT = "#777777"
 
 SUFFIXES = (".png", ".svg")
-"""What every picture is written as."""
+"""Formats of every plot."""
 
 STYLE: "dict[RcKeyType, Any]" = {
     "font.size": 9,
@@ -108,7 +108,7 @@ _OTHER_REFERENCE = Mark("", FAINT, "P", "-.")
 
 
 def reference_mark(row: Row) -> Mark | None:
-    """Return the mark of a reference row, ``None`` for rows that compete."""
+    """Return the mark of a reference row, ``None`` for other rows."""
     variant = str(row["variant"]).lower()
     if variant == "oracle":
         return ORACLE
@@ -149,10 +149,10 @@ _RADII = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0, 210.0, 270.0)
 _ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202, 67, 113, 293, 247)
 
 _CROSSING = 20_000
-"""Cost, in square pixels, of a line through a label or marker; up to twice for its whole length."""
+"""Cost, in square pixels, of a line that touches a label or marker. It doubles at full length."""
 
 _ROUNDS = 3
-"""How often every label is placed anew, now that the others have places."""
+"""Number of rounds in which every label is placed again, given the other labels."""
 
 
 @dataclass(frozen=True)
@@ -182,15 +182,15 @@ class Box:
         return math.hypot(across, up)
 
     def nearest_point(self, x: float, y: float) -> tuple[float, float]:
-        """Return the point of this rectangle that lies nearest to another."""
+        """Return the point of this rectangle that is nearest to another point."""
         return min(max(x, self.left), self.right), min(max(y, self.bottom), self.top)
 
     def nearest_distance(self, point: tuple[float, float]) -> float:
-        """Return how far a point lies outside this rectangle in pixels, 0 inside."""
+        """Return the distance of a point from this rectangle in pixels, 0 inside."""
         return math.dist(point, self.nearest_point(*point))
 
     def crossed_share(self, start: tuple[float, float], end: tuple[float, float]) -> float:
-        """Return how much of a straight line lies in this rectangle, in [0, 1].
+        """Return the share of a straight line in this rectangle, in [0, 1].
 
         The line is clipped by one pair of sides after the other (Liang and Barsky 1984).
 
@@ -213,17 +213,17 @@ class Box:
         return max(0.0, leaves - enters)
 
     def area_outside(self, frame: "Box") -> float:
-        """Return how much of this rectangle lies beyond a frame, in square pixels."""
+        """Return the area of this rectangle outside a frame, in square pixels."""
         return (self.right - self.left) * (self.top - self.bottom) - self.overlap(frame)
 
 
 @dataclass(frozen=True)
 class PlacedLabel:
-    """Where a label goes.
+    """Position of a label.
 
     Attributes:
-        box: The place of its text.
-        leader: Where on the box a line to the point ends; ``None`` if the label stands so near
+        box: Box of its text.
+        leader: Point of the box where a line to the point ends. ``None`` if the label is so close
             that it needs no line.
     """
 
@@ -238,16 +238,16 @@ def place_labels(
     *,
     marker: float = 6.0,
 ) -> list[PlacedLabel]:
-    """Place one label a point, each at the nearest free position around it.
+    """Place one label per point, each at the nearest free position around it.
 
     Args:
         points: Pixel coordinates (x, y).
         sizes: Width and height of each label's text in pixels.
-        frame: Where labels may lie.
+        frame: Area for labels.
         marker: Half the width of a point's marker in pixels.
 
     Returns:
-        One place a point, in order. If no position is free, the one with the least overlap.
+        One position per point, in order. If none is free, the one with the least overlap.
 
     Example:
         >>> [label] = place_labels([(50, 50)], [(20, 10)], Box(0, 0, 100, 100))
@@ -288,7 +288,7 @@ def _crossing(box: Box, start: tuple[float, float], end: tuple[float, float]) ->
 def _cost(
     label: PlacedLabel, point: tuple[float, float], taken: Sequence[Box], frame: Box
 ) -> float:
-    """Square pixels covered, with lines through other labels and leaving the frame made dear."""
+    """Return the covered area in square pixels, with penalties for crossing lines and the frame."""
     covered = sum(label.box.overlap(box) for box in taken)
     cost = 50 * (label.box.area_outside(frame) + covered)
     if label.leader is not None:
@@ -319,5 +319,5 @@ def _candidates(point: tuple[float, float], size: tuple[float, float]) -> Iterat
 
 
 def _share(direction: float) -> float:
-    """How much of a label lies on the positive side of its anchor: all, half or none."""
+    """Return the share of a label on the positive side of its anchor: all, half or none."""
     return 0.5 if abs(direction) < 0.3 else float(direction > 0)

@@ -38,22 +38,22 @@ if TYPE_CHECKING:
 __all__ = ["is_in_pixels", "plot_scores", "plot_sweep", "plot_training", "smoothed", "write_plots"]
 
 _SPREAD = 0.4
-"""Share of the distance of two tau over which the lines of a sweep stand side by side."""
+"""Width of the lines of a sweep at one tau, side by side, as a share of the distance of two tau."""
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
 def write_plots(run: Run, folder: Path) -> list[Path]:
-    """Draw every picture that a run has the numbers for, as PNG and SVG.
+    """Write the plots of a run as PNG and SVG.
 
     Args:
         run: A result of schema ``mapt-bench/run/1``.
-        folder: Made if it is not there.
+        folder: Output folder. It is created if needed.
 
     Returns:
-        The files written: ``pat_stq`` for runs without, ``sweep_PAT`` and ``sweep_STQ`` for runs
-        with temporal intervals, one of each kind of segments; none where the scores are undefined.
+        Written files: ``sweep_PAT`` and ``sweep_STQ`` for runs with temporal intervals, and
+        ``pat_stq`` for others, one for each source of segments. None if the scores are undefined.
 
     Raises:
         DataError: If a file cannot be written.
@@ -78,7 +78,7 @@ def write_plots(run: Run, folder: Path) -> list[Path]:
 
 
 def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
-    """Draw PAT against STQ, a point a variant, and its id switches and fragments as bars.
+    """Plot PAT over STQ, one point per variant, with identity switches and fragments as bars.
 
     Variants of one group share a colour. The oracle and copying the last masks are
     marked as references.
@@ -97,7 +97,7 @@ def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
         if title:
             figure.suptitle(title[:1].upper() + title[1:], fontsize=10)
         scatter, bars = figure.subplots(1, 2, width_ratios=(1.7, 1))
-        near = _without_floor(rows)
+        near = _without_lower_bound(rows)
         _draw_bars(bars, near)
         _draw_points(scatter, near)
         _label_points(figure, scatter, near)
@@ -105,17 +105,17 @@ def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
             note = f"Not in the plot: {row_label(row)}\nPAT {pat:.1f}, STQ {stq:.1f}"
             switches = row_score(row, "IDSW")
             if switches is not None:
-                note += f", {switches:g} id switches"
+                note += f", {switches:g} identity switches"
             scatter.text(1, 0.01, note, transform=scatter.transAxes, ha="right", color=FAINT)
-        for path in paths:  # labels are placed once: that takes longer than to draw
+        for path in paths:  # labels are placed once, because this takes longer than plotting
             save_figure(figure, path)
 
 
 def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
-    """Draw a score over tau, a line a variant, a panel for each kind of interval.
+    """Plot a score over tau, one line per variant, with one panel for each kind of interval.
 
-    The oracle and copying are drawn as reference lines; intervals as
-    vertical bars where there are any, side by side.
+    The oracle and copying are reference lines. Vertical bars are confidence intervals, side by
+    side.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -143,7 +143,7 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
         save_figure(figure, path)
 
 
-def _without_floor(rows: Sequence[Row]) -> Sequence[Row]:
+def _without_lower_bound(rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if row["variant"] != LOWER_BOUND] or rows
 
 
@@ -194,7 +194,7 @@ def _draw_points(axes: "Axes", rows: Sequence[Row]) -> None:
 
 
 def _within_scale(limits: tuple[float, float]) -> tuple[float, float]:
-    """Cut an axis of percentages to what the scale has, and room for half a marker.
+    """Limit an axis to 0 to 100 percent, with a margin of half a marker.
 
     Example:
         >>> _within_scale((-14.0, 113.0)), _within_scale((40.0, 80.0))
@@ -204,7 +204,7 @@ def _within_scale(limits: tuple[float, float]) -> tuple[float, float]:
 
 
 def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
-    """Name the points; points that fall together share one label."""
+    """Label the points. Points at the same position share one label."""
     together: dict[tuple[float, float], list[str]] = {}
     for row, stq, pat in _points(rows):
         together.setdefault((round(stq, 2), round(pat, 2)), []).append(row_label(row))
@@ -315,21 +315,21 @@ def _draw_lines(
 
 _LOSS_PREFIX = "loss_"
 _POINTS = 60
-"""Beyond about as many rows, curves are smoothed and the rows stand faintly behind them."""
+"""With more rows than about this, curves are smoothed, with the rows in a light colour behind."""
 
 
 def plot_training(rows: Sequence[Row], path: Path) -> None:
-    """Draw the curves of a log.
+    """Plot the curves of a training log.
 
     Args:
-        rows: As in ``log.jsonl``: of kind ``train`` (``step``, ``total``, ``values``, ``lr``,
-            ``gradient_norm``, perhaps ``loss_gradient_norms``) and of kind ``validation``
+        rows: Rows of ``log.jsonl``: of kind ``train`` (``step``, ``total``, ``values``, ``lr``,
+            ``gradient_norm``, optional ``loss_gradient_norms``) and of kind ``validation``
             (``step``, ``scores``).
-        path: Ends in ``.png`` or ``.svg``.
+        path: Output file, ``.png`` or ``.svg``.
 
     Raises:
-        ConfigError: If the suffix is neither.
-        DataError: If there is no row of a step, or the file cannot be written.
+        ConfigError: If the suffix is another.
+        DataError: If the log has no step, or the file cannot be written.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -337,7 +337,7 @@ def plot_training(rows: Sequence[Row], path: Path) -> None:
     steps = [row for row in rows if row["kind"] == "train"]
     scores = [row for row in rows if row["kind"] == "validation"]
     if not steps:
-        raise DataError("the log has no step to draw", where=path)
+        raise DataError("the log has no step to plot", where=path)
     with rc_context(STYLE):
         figure = Figure(figsize=(11, 7), dpi=150, layout="constrained")
         (losses, validation), (norms, rate) = figure.subplots(2, 2)
@@ -364,7 +364,7 @@ def is_in_pixels(name: str) -> bool:
 
 
 def smoothed(values: Sequence[float], window: int) -> list[float]:
-    """Return means over the last rows up to each, so that nothing comes from the future.
+    """Return moving means over the last rows up to each row, without later rows.
 
     Example:
         >>> smoothed([4.0, 2.0, 0.0, 6.0], 2)

@@ -35,15 +35,15 @@ _CLASS_NOTE = (
 )
 
 Result = Mapping[str, Any]
-"""One result as read from its JSON."""
+"""One result, read from JSON."""
 
 
 def evaluation_tables(evaluations: Sequence[Result], *, details: bool = True) -> list[Table]:
     """Return the overall table and, with ``details``, those of classes and sequences.
 
     Args:
-        evaluations: Results of schema ``mapt-bench/evaluation/2``, one a prediction.
-        details: Whether each prediction's classes and sequences follow.
+        evaluations: Results of schema ``mapt-bench/evaluation/2``, one per prediction.
+        details: Whether to add tables of classes and sequences for each prediction.
     """
     tables = [overall_table(evaluations)]
     if details:
@@ -53,10 +53,10 @@ def evaluation_tables(evaluations: Sequence[Result], *, details: bool = True) ->
 
 
 def overall_table(evaluations: Sequence[Result]) -> Table:
-    """Return one row a prediction and one column a score, with intervals where there are any.
+    """Return one row per prediction and one column per score, with confidence intervals if any.
 
-    The best value of a column is marked when there are several predictions. Footnotes state the
-    protocol, why scores are undefined, and how intervals were made or why there are none.
+    With several predictions, the best value of a column is marked. Footnotes have the protocol, the
+    reasons of undefined scores, and the method of the intervals or why there are none.
     """
     with_intervals = _scores_with_intervals(evaluations)
     columns = [Column("prediction")]
@@ -77,9 +77,9 @@ def overall_table(evaluations: Sequence[Result]) -> Table:
 
 
 def per_class_table(evaluation: Result) -> Table:
-    """Return one row a class of one prediction, things marked, with the counts behind PQ.
+    """Return one row per class of one prediction, with the counts of PQ.
 
-    ``SQ`` is that of PQ here, ``IoU`` the term that STQ averages; ``tp fp fn`` are segments.
+    ``SQ`` is that of PQ, ``IoU`` is averaged by STQ, and ``tp fp fn`` count segments.
     """
     rows: list[tuple[Cell, ...]] = []
     for class_id, entry in evaluation["per_class"].items():
@@ -93,7 +93,7 @@ def per_class_table(evaluation: Result) -> Table:
 
 
 def per_sequence_table(evaluation: Result) -> Table:
-    """Return one row a sequence of one prediction: frames, then every headline score it has."""
+    """Return one row per sequence of one prediction: frames, then all its headline scores."""
     per_sequence: Mapping[str, Mapping[str, Any]] = evaluation["per_sequence"]
     shown = [name for name in HEADLINE if any(name in entry for entry in per_sequence.values())]
     columns = [Column("sequence"), Column("frames", "integer")]
@@ -108,7 +108,7 @@ def per_sequence_table(evaluation: Result) -> Table:
 
 
 def score_column(name: str) -> Column:
-    """Return the column in which a score of this name is shown.
+    """Return the column of a score.
 
     Example:
         >>> score_column("PAT")
@@ -120,7 +120,7 @@ def score_column(name: str) -> Column:
 
 
 def interval_column(score: str) -> Column:
-    """Return the column of a score's intervals, which are of its unit.
+    """Return the column of the confidence intervals of a score, in its unit.
 
     Example:
         >>> interval_column("IDSW").kind
@@ -131,14 +131,14 @@ def interval_column(score: str) -> Column:
 
 
 def interval_cell(result: Result, score: str) -> Cell:
-    """Return the interval of a score as a pair, or ``None`` where there is none."""
+    """Return the confidence interval of a score as a pair, or ``None``."""
     interval = (result.get("intervals") or {}).get(score) or {}
     low, high = interval.get("low"), interval.get("high")
     return None if low is None or high is None else (float(low), float(high))
 
 
 def interval_notes(results: Sequence[Result]) -> list[str]:
-    """Return how the intervals of a table were made, and why some are missing, each once."""
+    """Return the methods of the intervals in a table, and the reasons of missing intervals."""
     methods: dict[str, None] = {}
     reasons: dict[str, dict[str, None]] = {}
     for result in results:
@@ -183,7 +183,7 @@ def _protocol_notes(evaluations: Sequence[Result]) -> list[str]:
 
 
 def _class_notes(evaluations: Sequence[Result]) -> list[str]:
-    """Say which classes are averaged where predictions differ in them."""
+    """Return a note on the averaged classes, if predictions differ in them."""
     protocols = [evaluation.get("protocol", {}) for evaluation in evaluations]
     if len(evaluations) > 1 and any(each.get("class_set") == "common" for each in protocols):
         count = len(protocols[0].get("classes", ()))
@@ -212,7 +212,7 @@ def _void_note(evaluation: Result) -> str:
 
 
 def _undefined(evaluations: Sequence[Result]) -> list[str]:
-    """Return the reasons of undefined scores; named by prediction where there are several."""
+    """Return the reasons of undefined scores, with the prediction if there are several."""
     notes = []
     for evaluation in evaluations:
         reasons: dict[str, list[str]] = {}
@@ -230,23 +230,23 @@ Row = Mapping[str, Any]
 
 _SHOWN = ("PAT", "STQ")
 _FACTORS = ("half", "kind")
-"""Factors whose groups have a column; those of both crossed stand in results.json."""
+"""Factors whose groups have a column. results.json also has the groups of both crossed."""
 
 _OF_SPLITS = ("PAT", "TQ", "AssA", "STQ")
 
 
 SPLITS = {"real-like": "realistic", "hard": "hard"}
-"""What tables call the values of the factor ``half`` of results."""
+"""Names of the splits in tables, by the values of the factor ``half`` in results."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Videos that have something in common.
+    """A group of videos.
 
     Attributes:
-        factor: Factor that separates groups, for example ``"half"``, the split of a suite.
-        value: For example ``"hard"``.
-        size: Sequences.
+        factor: Factor of the group, for example ``"half"``, the split of a suite.
+        value: Level of the factor, for example ``"hard"``.
+        size: Number of sequences.
     """
 
     factor: str
@@ -260,12 +260,12 @@ class Group:
 
     @property
     def label(self) -> str:
-        """The value as tables call it: results call the splits of a suite halves."""
+        """Name of the group in tables."""
         return SPLITS.get(self.value, self.value) if self.factor == "half" else self.value
 
 
 def score_groups(run: Run) -> list[Group]:
-    """Return the splits and kinds of videos that a run has scores of, in its order."""
+    """Return the splits and kinds of videos with scores in a run, in order."""
     sizes: dict[tuple[str, str], int] = {}
     for entry in run.get("scores_by_group") or []:
         group = (str(entry["factor"]), str(entry["value"]))
@@ -274,12 +274,12 @@ def score_groups(run: Run) -> list[Group]:
 
 
 def splits(run: Run) -> list[Group]:
-    """Return the splits of the videos that a run has scores of, in its order."""
+    """Return the splits with scores in a run, in order."""
     return [group for group in score_groups(run) if group.factor == "half"]
 
 
 def of_group(run: Run, group: Group) -> dict[str, Any]:
-    """Return the run as it would be with the videos of one group alone, its summary at least."""
+    """Return the run with the videos of one group only. Only its summary is complete."""
     entries = _entries(run, group)
     rows = []
     for row in run["summary"]:
@@ -290,19 +290,19 @@ def of_group(run: Run, group: Group) -> dict[str, Any]:
 
 
 def score_group_tables(run: Run) -> list[Table]:
-    """Return, for PAT and STQ, one row a variant and one column a group of videos.
+    """Return a table for PAT and for STQ: one row per variant, one column per group of videos.
 
-    Each group is a test set of its own, so the best value of its column is marked; where a group
-    has confidence intervals, they follow it.
+    The rows of a column are comparable, so the best value is marked. Confidence intervals follow
+    their column, if the group has any.
     """
     groups = score_groups(run)
     return [_table(run, score, groups) for score in _SHOWN] if groups else []
 
 
 def splits_table(run: Run) -> Table:
-    """Return one row a variant and, for each split, one column a score.
+    """Return one row per variant and, for each split, one column per score.
 
-    Each split is a test set of its own, so the best value of each column is marked.
+    The rows of a column are comparable, so the best value is marked.
     """
     rows: Sequence[Row] = run["summary"]
     columns = [Column("variant")]
@@ -348,7 +348,7 @@ def _table(run: Run, score: str, groups: Sequence[Group]) -> Table:
             line.append(row_score(row, score))
             line += [interval] if any(intervals) else []
         banded += [row for row in found if any(intervals)]
-    notes = ["Each group is a test set of its own; behind its name, how many sequences it has."]
+    notes = ["Compare rows of one group only. The number after a group is its number of sequences."]
     notes += interval_notes([_only(row, score) for row in banded])
     return Table(
         f"{score} by group of sequences",

@@ -30,14 +30,14 @@ __all__ = [
 ]
 
 _GAP = 2
-"""Blank columns between two cells: one of padding, one of rich's own."""
+"""Blank columns between two cells: one of padding, one that rich adds."""
 
 _UNFOLDED = 10_000
-"""Columns of a console that never wraps: logs and pipes keep rows whole."""
+"""Width of a console that never wraps, so that rows stay on one line in logs and pipes."""
 
 
 class _Console(Console):
-    """A console that leaves it to its caller what a closed pipe means; rich's own exits with 1."""
+    """A console that raises an error for a closed pipe. The console of rich exits with 1."""
 
     def on_broken_pipe(self) -> None:
         """Raise what rich has caught."""
@@ -47,11 +47,11 @@ class _Console(Console):
 def print_table(table: Table, console: Console | None = None) -> None:
     """Print a table to stdout, or to another console.
 
-    Colour and bold need a terminal and an environment without ``NO_COLOR``. A table wider than
-    the terminal goes on below itself, its first column repeated; elsewhere lines stay whole.
+    Colour and bold need a terminal and an environment without ``NO_COLOR``. On a terminal, a wide
+    table is split into parts, which repeat the first column. Otherwise lines are not split.
 
     Raises:
-        BrokenPipeError: If whoever reads stdout has gone.
+        BrokenPipeError: If stdout is a closed pipe.
     """
     console = console or _Console(highlight=False)
     if not console.is_terminal:
@@ -66,7 +66,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
 
 
 def plain_text(table: Table) -> str:
-    """Return what :func:`print_table` shows where there is no terminal.
+    """Return the output of :func:`print_table` without a terminal.
 
     Example:
         >>> from mapt_bench.reports.tables import Column
@@ -116,7 +116,7 @@ def _column_widths(table: Table, texts: Sequence[Sequence[str]]) -> list[int]:
 
 
 def _fold(widths: Sequence[int], width: int) -> list[list[int]]:
-    """Divide columns into parts that fit, each led by the first column.
+    """Divide columns into parts that fit. Each part begins with the first column.
 
     Example:
         >>> _fold([4, 5, 5, 5], 20)
@@ -165,9 +165,9 @@ def render_table(table: Table, table_format: TableFormat) -> str:
     """Return a table as text in one of the formats.
 
     Args:
-        table: What to render.
+        table: The table.
         table_format: ``"csv"`` (raw values), ``"latex"`` (needs the booktabs package),
-            ``"markdown"`` (GitHub's) or ``"text"`` (what a terminal without colour shows).
+            ``"markdown"`` (GitHub) or ``"text"`` (as in a terminal without colour).
 
     Raises:
         ConfigError: If the format is unknown.
@@ -186,10 +186,10 @@ def render_table(table: Table, table_format: TableFormat) -> str:
 
 
 def write_table(table: Table, path: Path, table_format: TableFormat | None = None) -> None:
-    """Write one table; the format is given or follows from the suffix.
+    """Write one table. The suffix selects the format, unless it is given.
 
     Raises:
-        ConfigError: If no format is given and the suffix names none.
+        ConfigError: If no format is given and the suffix is unknown.
         DataError: If the file cannot be written.
     """
     write_text(path, render_table(table, table_format or _format_of(path)))
@@ -198,10 +198,10 @@ def write_table(table: Table, path: Path, table_format: TableFormat | None = Non
 def write_tables(
     tables: Sequence[Table], path: Path, table_format: TableFormat | None = None
 ) -> list[Path]:
-    """Write several tables, all or none, and return the files they went to.
+    """Write several tables, all or none, and return the written files.
 
     Raises:
-        ConfigError: If no format is given and the suffix names none.
+        ConfigError: If no format is given and the suffix is unknown.
         DataError: If a file cannot be written.
     """
     texts = render_tables(tables, path, table_format)
@@ -212,13 +212,13 @@ def write_tables(
 def render_tables(
     tables: Sequence[Table], path: Path, table_format: TableFormat | None = None
 ) -> dict[Path, str]:
-    """Return the files that several tables go to, and their text.
+    """Return the text of several tables by file.
 
-    LaTeX, Markdown and text hold all of them in one file. A CSV file holds one table, so the first
-    goes to ``path`` and each other one beside it, named after its title.
+    A LaTeX, Markdown or text file has all tables. A CSV file has one table: the first is ``path``,
+    and each other table is a file beside it, with its title in the name.
 
     Raises:
-        ConfigError: If no format is given and the suffix names none.
+        ConfigError: If no format is given and the suffix is unknown.
     """
     chosen = table_format or _format_of(path)
     if chosen != "csv":
@@ -249,7 +249,7 @@ def _beside(path: Path, title: str, taken: Container[Path]) -> Path:
 
 
 def _csv(table: Table) -> str:
-    """Raw values; an interval takes two columns, undefined is empty."""
+    """Return raw values as CSV. An interval has two columns, undefined values are empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     heading: list[str] = []
@@ -269,7 +269,7 @@ def _csv(table: Table) -> str:
 
 
 def _value_columns(table: Table) -> list[Column]:
-    """Return the columns that are left when intervals share the cell of their value."""
+    """Return the columns without intervals, which share the cell of their value."""
     return [
         column for at, column in enumerate(table.columns) if not at or column.kind not in RANGES
     ]

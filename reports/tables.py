@@ -1,7 +1,7 @@
-"""A table of results, once, and the forms it is shown in.
+"""Tables of results, with raw values.
 
-A cell holds the raw value: fractions stay fractions until they are printed, so that CSV and JSON
-lose nothing. The textual forms live in :mod:`mapt_bench.reports.table_formats`.
+A cell has the raw value. Fractions are converted to percent only for text, so CSV and JSON have all
+digits. :mod:`mapt_bench.reports.table_formats` converts tables to text.
 """
 
 import math
@@ -13,15 +13,15 @@ __all__ = ["RANGES", "UNDEFINED", "Cell", "Column", "Kind", "Table", "format_cel
 Kind = Literal[
     "text", "percent", "points", "count", "integer", "number", "decimal", "range", "count range"
 ]
-"""``percent`` and ``range`` hold fractions, ``points`` a signed difference of fractions; a
-``count`` may be a mean of counts; ``decimal`` always has two decimals. A column of a range stands
-behind the column of the value whose interval it holds."""
+"""``percent`` and ``range`` have fractions, ``points`` signed differences of fractions. A
+``count`` may be a mean of counts. ``decimal`` always has two decimals. A column of intervals
+follows the column of its value."""
 
 RANGES = frozenset({"range", "count range"})
 """Kinds of columns whose cells are intervals."""
 
 Cell = str | int | float | tuple[float, float] | None
-"""``None`` is undefined; a pair is an interval (see :data:`RANGES`)."""
+"""``None`` is undefined. A pair is an interval (see :data:`RANGES`)."""
 
 UNDEFINED = "–"  # noqa: RUF001 - an en dash, as papers print it
 
@@ -32,9 +32,9 @@ class Column:
 
     Attributes:
         name: Heading.
-        kind: How cells are printed.
-        higher_is_better: Whether the best value of the column is the highest (True), the lowest
-            (False), or none is best (None).
+        kind: Kind of the cells, which decides their text.
+        higher_is_better: Whether the best value of the column is the highest (True) or the lowest
+            (False). ``None`` for no best value.
     """
 
     name: str
@@ -47,15 +47,15 @@ class Table:
     """Rows of cells under typed columns.
 
     Attributes:
-        title: One line that says what is shown.
-        columns: At least one.
-        rows: Each as long as ``columns``.
-        footnotes: Printed below the table: reasons of undefined cells, units, protocol.
-        references: Indices of rows that are shown for orientation and do not compete for the
-            best value, for example the oracle.
+        title: Title, one line.
+        columns: Columns, at least one.
+        rows: Rows of cells, one cell per column.
+        footnotes: Lines below the table: reasons of undefined cells, units, protocol.
+        references: Indices of reference rows, which never have the best value, for example the
+            oracle.
 
     Raises:
-        ValueError: If a row is not as long as ``columns``.
+        ValueError: If a row has another number of cells.
     """
 
     title: str
@@ -73,9 +73,9 @@ class Table:
                 )
 
     def texts(self) -> list[list[str]]:
-        """Return every cell as people read it: percent with two decimals, undefined as a dash.
+        """Return all cells as text: percent with two decimals, undefined as a dash.
 
-        Counts of one column have the same number of decimals: none, or one if any is a mean.
+        The counts of a column have the same number of decimals: none, or one if any is a mean.
         """
         columns = [
             [format_cell(row[at], column.kind) for row in self.rows]
@@ -90,9 +90,9 @@ class Table:
         return [list(row) for row in zip(*columns, strict=True)]
 
     def best_cells(self) -> frozenset[tuple[int, int]]:
-        """Return (row, column) of the best values: all of those that print alike.
+        """Return (row, column) of the best values, including all values with the same text.
 
-        A column has a best value if it has a direction and at least two rows compete in it.
+        A column has a best value if it has a direction and at least two rows that can be best.
         """
         best: set[tuple[int, int]] = set()
         texts = self.texts()
@@ -112,7 +112,7 @@ class Table:
         return frozenset(best)
 
     def to_dict(self) -> dict[str, object]:
-        """Return title, column names, rows of raw values and footnotes, ready for JSON."""
+        """Return title, column names, rows of raw values and footnotes as plain data for JSON."""
         return {
             "title": self.title,
             "columns": [column.name for column in self.columns],
@@ -125,7 +125,7 @@ class Table:
 
 
 def format_cell(cell: Cell, kind: Kind) -> str:
-    """Return a cell as people read it.
+    """Return a cell as text.
 
     Example:
         >>> format_cell(0.6265, "percent"), format_cell(-0.005, "points"), format_cell(3, "integer")
@@ -163,7 +163,7 @@ def _number(cell: Cell) -> float | None:
 
 
 def _plain_number(value: float) -> str:
-    """Whole numbers as such, others with two decimals or, below one, three digits."""
+    """Return a number as text: whole, with two decimals or, below one, with three digits."""
     if value == round(value):
         return f"{value:.0f}"
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"

@@ -51,9 +51,9 @@ def _settings_options(function: _Function) -> _Function:
         click.option("--labels", metavar="NAME", help="Label space (default: kitti-step)."),
         click.option(
             "--family",
-            metavar="|".join(get_args(Family)),
-            help="Textures, shapes and speeds: those of training (default), or others that shift "
-            "the domain.",
+            metavar="NAME",
+            help="Textures, shapes and speeds: those of training (seen, the default), or others "
+            f"({', '.join(get_args(Family)[1:])}).",
         ),
         click.option("--speed", type=float, help="Factor of all speeds (default: 1, realistic)."),
         click.option(

@@ -1,4 +1,4 @@
-"""From folders of maps to results: matching, scoring, intervals, conformance."""
+"""Evaluation: score folders of maps or frames in memory, and check golden cases."""
 
 from mapt_bench.evaluation.folder_scoring import EvaluationSettings, evaluate_folders
 from mapt_bench.evaluation.golden_cases import check_conformance, golden_cases

@@ -56,19 +56,19 @@ ProgressBar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """How folders are scored.
+    """Settings of an evaluation of folders.
 
     Attributes:
-        dataset: Label space, its name or YAML file; found out where ``None``.
-        encoding: Encoding of the predictions; found out where ``None``.
-        gt_encoding: Encoding of the ground truth; found out where ``None``.
-        missing: Whether frames that a prediction lacks are an error or count as all void.
+        dataset: Label space, its name or YAML file. ``None`` reads the folder's ``dataset.json``.
+        encoding: Encoding of the predictions. ``None`` detects it.
+        gt_encoding: Encoding of the ground truth. ``None`` detects it.
+        missing: Whether frames that a prediction lacks are an error or count as void.
         pat_protocol: Variant of PAT for the headline scores.
-        workers: Processes.
+        workers: Number of processes.
         common_classes: Whether PAT, PQ and LSTQ of every prediction are averaged over the classes
-            of all predictions, rather than over its own.
-        intervals: Whether to resample sequences.
-        seed: Of the resampling.
+            of all predictions, instead of its own.
+        intervals: Whether to add confidence intervals by resampling sequences.
+        seed: Seed of the resampling.
     """
 
     dataset: LabelSpace | str | Path | None = None
@@ -84,13 +84,13 @@ class EvaluationSettings:
 
 @dataclass(frozen=True)
 class SequencePair:
-    """A sequence of the ground truth and what was predicted for it.
+    """A sequence of the ground truth and of a prediction.
 
     Attributes:
-        name: Of the sequence in results.
+        name: Name of the sequence in results.
         gt: Ground truth.
         pred: Prediction.
-        frames: For each frame of ``gt`` its position in ``pred``; ``None`` counts as all void.
+        frames: Position in ``pred`` of each frame of ``gt``. ``None`` counts as void.
     """
 
     name: str
@@ -107,19 +107,19 @@ def evaluate_folders(
 ) -> list[EvaluationResult]:
     """Score folders of predictions against the same ground truth.
 
-    The scores of a prediction do not depend on the others, unless ``settings.common_classes``
-    asks for it: PAT, PQ and LSTQ are averaged over the classes with a valid pixel in the ground
-    truth or in this prediction. With intervals, every prediction but the first also has the
-    differences to the first, which are taken over the classes of either.
+    The scores of a prediction do not depend on other predictions, unless
+    ``settings.common_classes`` is set: PAT, PQ and LSTQ are averaged over the classes with a valid
+    pixel in the ground truth or in this prediction. With intervals, every prediction except the
+    first has the differences to the first, over the classes of either.
 
     Args:
-        gt_folder: Ground truth.
-        pred_folders: Predictions, at least one.
-        settings: How.
-        progress_bar: Given a description and a number of frames, shows how far the work is.
+        gt_folder: Folder of the ground truth.
+        pred_folders: Folders of predictions, at least one.
+        settings: Settings of the evaluation.
+        progress_bar: Shows progress. Takes a description and a number of frames.
 
     Returns:
-        One result a prediction, in the order given.
+        One result per prediction, in the given order.
 
     Raises:
         ConfigError: If a setting is wrong.
@@ -153,7 +153,7 @@ def evaluate_folders(
 def _classes(
     sums: Sequence[Sequence[SequenceSums]], variant: PatVariant, *, common: bool
 ) -> list[list[NDArray[np.bool_]]]:
-    """Return, for each prediction and sequence, the classes that are averaged over."""
+    """Return the averaged classes of each prediction and sequence."""
     own = [[averaged_classes(one.pat, variant) for one in by_pred] for by_pred in sums]
     if not common:
         return own
@@ -166,11 +166,11 @@ def with_intervals(
     labels: LabelSpace,
     settings: EvaluationSettings,
 ) -> list[EvaluationResult]:
-    """Add confidence intervals and, to all but the first result, the differences to the first.
+    """Add confidence intervals. Also add differences to the first result to all others.
 
     Args:
-        results: One result a prediction.
-        sums: Sums of each prediction's sequences, of the same sequences in the same order.
+        results: One result per prediction.
+        sums: Sums of the sequences of each prediction, for the same sequences in the same order.
         labels: Label space.
         settings: PAT protocol, seed, and whether classes are common to all.
     """
@@ -201,7 +201,7 @@ def _no_bar(_description: str, _total: int) -> AbstractContextManager[Callable[[
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest endings of the paths that tell them apart."""
+    """Return the shortest distinct endings of the paths."""
     paths = [folder.resolve().parts for folder in folders]
     for length in range(1, max(len(parts) for parts in paths) + 1):
         names = ["/".join(parts[-length:]) for parts in paths]
@@ -227,7 +227,7 @@ def _frames(
     try:
         return tuple(pair_frames(gt, pred, missing))
     except DataError as problem:
-        # Several predictions may hold a sequence of this name.
+        # Several predictions may have a sequence of this name.
         where = f"{folder}, sequence {problem.where}"
         raise DataError(problem.message, where=where) from problem
 
@@ -269,7 +269,7 @@ def result_of_sums(
     classes: Sequence[NDArray[np.bool_]],
     protocol: Mapping[str, Any],
 ) -> EvaluationResult:
-    """Return the result of sequences that have been counted.
+    """Return the result for the sums of sequences.
 
     Args:
         name: Name of the prediction.
@@ -309,7 +309,7 @@ def result_of_sums(
             **protocol,
         },
         undefined=undefined_reasons(scores),
-        # Threads of each process: a result does not depend on how many processes share the work.
+        # Threads of each process. A result does not depend on the number of processes.
         provenance=provenance(threads=1),
     )
 
@@ -341,11 +341,11 @@ Progress = Callable[[int], None]
 def score_pair(
     pair: SequencePair, labels: LabelSpace, progress: Progress | None = None
 ) -> SequenceSums:
-    """Score one sequence; only two maps are in memory at a time.
+    """Score one sequence. Only two maps are in memory at a time.
 
     Raises:
-        DataError: If a file is unusable, a class is outside the label space, or a size differs;
-            the message names the file and its side, or the frame.
+        DataError: If a file is unusable, a class is outside the label space, or a size differs.
+            The message names the file and its side, or the frame.
     """
     scorer = SequenceScorer(labels)
     void = np.full(pair.gt.size, labels.ignore_label << ID_BITS, dtype=np.uint32)
@@ -363,7 +363,7 @@ def score_pair(
 
 
 def _place(pair: SequencePair, gt_index: int, pred_index: int | None, side: str | None) -> str:
-    """Return the file at fault, where the problem tells its side, or else the frame."""
+    """Return the file of an error, if its side is known, or else the frame."""
     if side == "ground truth":
         return f"{pair.gt.path(gt_index)} ({side})"
     if side == "prediction" and pred_index is not None:
@@ -378,22 +378,22 @@ def score_pairs(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[SequenceSums]:
-    """Score sequences, in their order whatever the number of workers.
+    """Score sequences and return their sums in order.
 
     Args:
         pairs: Matched sequences.
         labels: Label space.
-        workers: Processes; with 1 nothing is started.
-        progress: Called with numbers of frames done.
+        workers: Number of processes. With 1, no process is started.
+        progress: Called with the numbers of finished frames.
     """
     if workers <= 1 or len(pairs) <= 1:
         return [score_pair(pair, labels, progress) for pair in pairs]
     sums: dict[int, SequenceSums] = {}
-    # Fresh processes: a fork would copy the thread of the progress bar in an unknown state.
+    # Workers are spawned, because a fork would copy the thread of the progress bar.
     with ProcessPoolExecutor(
         min(workers, len(pairs)), mp_context=get_context("spawn"), initializer=end_with_parent
     ) as executor:
-        # Long sequences first, so that none is started when all others are done.
+        # Long sequences run first, so that none starts when all others are done.
         order = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
         futures = {executor.submit(score_pair, pairs[at], labels): at for at in order}
         try:

@@ -1,4 +1,4 @@
-"""Golden cases: does this implementation give the numbers that the published codes give?"""
+"""Golden cases: compare computed numbers with those of the published evaluation codes."""
 
 import json
 import math
@@ -23,7 +23,7 @@ __all__ = [
 CONFORMANCE_SCHEMA = "mapt-bench/conformance/1"
 
 _NOTES = frozenset({"errors", "depends_on_id_order"})
-"""Keys that annotate a case and are not compared."""
+"""Keys with remarks on a case, which are not compared."""
 
 _TOLERANCE = 1e-9
 _LOOSE_TOLERANCE = 1e-6
@@ -37,11 +37,11 @@ class Mismatch:
     """One number that differs.
 
     Attributes:
-        case: Name of the case's folder.
+        case: Name of the folder of the case.
         block: Block of results, for example ``"stq"``.
-        field: Path inside the block, parts joined by dots.
-        expected: In ``expected.json``.
-        got: By this implementation; ``"absent"`` where it has no such field.
+        field: Path inside the block, with dots.
+        expected: Number in ``expected.json``.
+        got: Number of this implementation. ``"absent"`` if the field is missing.
     """
 
     case: str
@@ -53,13 +53,13 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class ConformanceReport:
-    """What a run over golden cases found.
+    """Result of checking golden cases.
 
     Attributes:
         cases: Names of the cases, in order.
-        number_count: Numbers compared.
-        not_given: Expected numbers that another implementation's results do not hold.
-        mismatches: Those that differ.
+        number_count: Number of compared numbers.
+        not_given: Number of expected numbers that another implementation does not have.
+        mismatches: Numbers that differ.
     """
 
     cases: list[str]
@@ -73,7 +73,7 @@ class ConformanceReport:
 
 
 def golden_cases() -> Path:
-    """Return the folder of the golden cases that are part of this package.
+    """Return the folder of the built-in golden cases.
 
     Example:
         >>> len(find_cases(golden_cases()))
@@ -83,10 +83,10 @@ def golden_cases() -> Path:
 
 
 def find_cases(folder: Path) -> list[Path]:
-    """Return the folders at or below ``folder`` that hold an ``expected.json`` and both maps.
+    """Return the cases at or below a folder. A case has ``expected.json``, ``gt`` and ``pred``.
 
     Raises:
-        DataError: If there is none, or a case is incomplete.
+        DataError: If there is no case, or a case is incomplete.
     """
     if not folder.is_dir():
         raise DataError("expected a folder of golden cases", where=folder)
@@ -101,7 +101,7 @@ def find_cases(folder: Path) -> list[Path]:
                 )
     if not cases:
         raise DataError(
-            "found no case; expected folders that hold gt/, pred/ and expected.json", where=folder
+            "has no case; expected folders with gt/, pred/ and expected.json", where=folder
         )
     return cases
 
@@ -112,21 +112,21 @@ def check_conformance(
     *,
     results: Path | None = None,
 ) -> ConformanceReport:
-    """Score every case under a folder and compare every number of every block.
+    """Score every case below a folder and compare all numbers.
 
-    Integers must be equal; real numbers to a relative 1e-9 (absolute 1e-12 near 0), blocks of
-    single-precision references to 1e-6.
+    Integers must be equal. Real numbers may differ by a relative 1e-9 (absolute 1e-12 near 0), and
+    by 1e-6 for references in single precision.
 
     Args:
-        folder: Holds the cases, at any depth.
+        folder: Folder of the cases, at any depth.
         progress: Called with 1 after each case.
-        results: Folder of another implementation's results, ``<case>.json`` in the shape of
-            ``results`` in ``expected.json``. They are checked in place of this implementation's;
-            numbers they do not hold are counted, not compared.
+        results: Folder with the results of another implementation, to check instead of this one:
+            ``<case>.json`` in the form of ``results`` in ``expected.json``. Missing numbers are
+            counted, not compared.
 
     Raises:
-        DataError: If there is no case, or one cannot be read, or ``results`` lacks one, has
-            fields for it that are not in ``expected.json``, or no number at all.
+        DataError: If there is no case, or a case cannot be read, or ``results`` lacks a case, has
+            unknown fields, or has no expected number.
     """
     cases = {_name(case, folder): case for case in find_cases(folder)}
     mismatches: list[Mismatch] = []
@@ -169,10 +169,10 @@ def _read_expected(path: Path) -> dict[str, Any]:
 
 
 def _read_results(path: Path, expected: dict[str, Any]) -> dict[str, Any]:
-    """Read another implementation's results, and refuse what could not be compared anyway."""
+    """Read the results of another implementation. Refuse results that cannot be compared."""
     if not path.is_file():
         raise DataError(
-            "there is no such file; write the results of every case as <case>.json", where=path
+            "does not exist; write the results of every case as <case>.json", where=path
         )
     results = _read_json(path)
     problem = next(_unknown(results, expected), None)
@@ -187,7 +187,7 @@ def _read_results(path: Path, expected: dict[str, Any]) -> dict[str, Any]:
 
 
 def _unknown(got: object, expected: object, place: str = "") -> Iterator[str]:
-    """Say what another implementation's results have where nothing of the kind is expected."""
+    """Yield the fields of another implementation's results that are not expected."""
     if isinstance(expected, dict) and isinstance(got, dict):
         for key in got:
             name = f"{place}.{key}".lstrip(".")
@@ -205,7 +205,7 @@ def _unknown(got: object, expected: object, place: str = "") -> Iterator[str]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        # NaN and Infinity are no numbers of JSON: as text they equal no score, and are listed so.
+        # NaN and Infinity are not valid JSON numbers. As text, they differ from every score.
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=str)
     except (OSError, ValueError) as problem:
         raise DataError(f"cannot be read as JSON: {problem}", where=path) from problem
@@ -217,7 +217,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _numbers(
     expected: dict[str, Any], got: object
 ) -> Iterator[tuple[str, tuple[str, ...], object, object]]:
-    """Walk the expected numbers: block, path inside it, expected, got."""
+    """Yield the block, path, expected value and computed value of every expected number."""
     for block, content in expected.items():
         for field, want, found in _leaves(content, _child(got, block)):
             yield block, field, want, found

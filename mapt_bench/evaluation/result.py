@@ -1,4 +1,4 @@
-"""The result of an evaluation, as it is written to disk and read by tables and by the gate."""
+"""The result of an evaluation, with its JSON schema."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,23 +19,22 @@ Scores = dict[str, float | None]
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Scores of one prediction, and how they came about.
+    """Scores of one prediction, with protocol and provenance.
 
     Attributes:
-        name: Of the prediction, for tables.
-        scores: Headline scores, fractions; ``None`` where undefined.
-        per_sequence: The same by sequence, and its number of ``frames``.
-        per_class: By class number: name, kind, PQ, SQ, RQ, IoU, iou_sum, tp, fp, fn; scores are
-            ``None`` for a class that does not occur.
+        name: Name of the prediction in tables.
+        scores: Headline scores as fractions. ``None`` if undefined.
+        per_sequence: Headline scores and number of ``frames`` by sequence.
+        per_class: Name, kind, PQ, SQ, RQ, IoU, iou_sum, tp, fp and fn by class number. Scores
+            are ``None`` for a class that does not occur.
         blocks: All reference blocks and variants, see ``tests/golden/README.md``.
-        protocol: Data set, PAT variant, the ``classes`` averaged, whether these are its ``own``
-            or the ``common`` ones of several predictions (``class_set``), what missing frames
-            count as.
-        undefined: Why each undefined headline score is undefined.
+        protocol: Data set, PAT variant, averaged ``classes``, ``class_set`` (``own`` classes or
+            those ``common`` to several predictions), treatment of missing frames.
+        undefined: Reason for each undefined headline score.
         provenance: Versions, commit, machine.
-        intervals: By score, where they were asked for.
-        differences: To the first of several predictions, where intervals were asked for:
-            ``reference``, its name, and the fields of
+        intervals: Confidence intervals by score, if requested.
+        differences: Differences to the first of several predictions, if intervals are requested:
+            ``reference`` (its name) and the fields of
             :meth:`~mapt_bench.metrics.uncertainty.ComparisonFamily.compare`.
     """
 
@@ -89,7 +88,7 @@ class EvaluationResult:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` gave.
+        """Build a result from the data of :meth:`to_dict`.
 
         Raises:
             DataError: If the schema is another, or a field is missing.
@@ -111,7 +110,7 @@ class EvaluationResult:
         )  # fmt: skip
         lacking = [name for name in names if name not in data]
         if lacking:
-            raise DataError(f"the evaluation lacks {', '.join(lacking)}; write it anew")
+            raise DataError(f"the evaluation lacks {', '.join(lacking)}; evaluate again")
         return cls(
             **{name: data[name] for name in names},
             intervals=data.get("intervals"),
@@ -120,7 +119,7 @@ class EvaluationResult:
 
 
 def evaluations_document(results: Sequence[EvaluationResult]) -> dict[str, Any]:
-    """Return the document of one result, or of several."""
+    """Return the JSON document of one or several results."""
     if len(results) == 1:
         return results[0].to_dict()
     return {

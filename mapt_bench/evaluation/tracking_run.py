@@ -26,16 +26,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SequenceRun:
-    """What a tracker did with one video.
+    """Summary of a tracker's output for one video.
 
     Attributes:
-        name: Of the sequence.
+        name: Name of the sequence.
         frames: Number of frames.
-        tracks: Number of distinct (class, identity) pairs of things written; identity 0, which
-            stands for no particular object, is left out.
-        matches: Segments by the step that gave them their identity, for example
-            ``{"motion": 40}``; empty for whole trackers.
-        recovered: Segments that got the identity of a lost track.
+        tracks: Number of distinct (class, identity) pairs of things, without identity 0.
+        matches: Number of segments by the step that assigned their identity, for example
+            ``{"motion": 40}``. Empty for whole trackers.
+        recovered: Number of segments with the identity of a lost track.
     """
 
     name: str
@@ -63,25 +62,25 @@ def track_videos(
     pair: int = 1,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> list[SequenceRun]:
-    """Run a tracker over videos and write KITTI-STEP maps, all of them or none.
+    """Run a tracker on videos and write KITTI-STEP maps, all of them or none.
 
     Args:
-        videos: Of one label space, each of its own name.
-        build: Makes the tracker of the video at a position; called for all before any runs.
-        out: Folder to make; it must not hold anything yet.
+        videos: Videos of one label space, with distinct names.
+        build: Builds the tracker of the video at a position. All trackers are built first.
+        out: Output folder. It must be new or empty.
         pair: Pairing interval of the tracker, in frames.
-        advance: Told of each frame done.
+        advance: Called with 1 after each frame.
 
     Raises:
-        ConfigError: If ``out`` is in use or a tracker cannot be built.
-        DataError: If data are unusable, or lack images or truth that are needed.
+        ConfigError: If ``out`` is not empty, or a tracker cannot be built.
+        DataError: If data are unusable, or lack images or ground truth that the tracker needs.
         TrackerError: If the tracker's own code fails.
     """
     names = [video.info.name for video in videos]
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise DataError(
-            f"two sequences are called {twice[0]!r}; their maps would overwrite each other; run "
+            f"two sequences are named {twice[0]!r}, and their maps would overwrite each other; run "
             "one split at a time"
         )
     trackers = [build(index) for index in range(len(videos))]
@@ -100,11 +99,11 @@ def match_saved_segments(
 ) -> list[StoredSequence]:
     """Find the saved predictions of each video, in the order of the videos.
 
-    One video and one sequence match whatever they are called; else names decide. Sequences that
-    no video asks for are left alone.
+    One video and one sequence match with any names. Otherwise they match by name. Other sequences
+    are ignored.
 
     Raises:
-        DataError: If a video has none, or more than one.
+        DataError: If a video has no predictions, or more than one set.
     """
     by_parts = {sequence.parts: sequence for sequence in open_maps(folder, labels).sequences}
     wanted: list[tuple[str, ...]] = [(video.info.name,) for video in videos]
@@ -115,7 +114,7 @@ def match_saved_segments(
     missing = [name for name in wanted if name not in partner]
     if missing:
         raise DataError(
-            f"has no segments for sequence {missing[0][0]!r}; expected a folder of maps of that "
+            f"has no segments for sequence {missing[0][0]!r}; expected a folder of maps with that "
             "name",
             where=folder,
         )
@@ -152,7 +151,7 @@ def _folder_when_complete(folder: Path) -> Iterator[Path]:
     """Yield a folder beside ``folder`` and move it there only if the block succeeds."""
     folder = folder.resolve()
     if folder.is_dir() and _is_in_use(folder):
-        raise ConfigError("is not empty; name a new folder, or remove this one", where=folder)
+        raise ConfigError("is not empty; give a new folder, or remove this one", where=folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError("is a file; expected a folder to write to", where=folder)
     beside = folder.with_name(f".{folder.name}.unfinished")

@@ -94,7 +94,7 @@ def test_the_report_goes_to_a_file(cases, tmp_path):
 def test_no_case_is_exit_code_3(tmp_path):
     outcome = run(tmp_path)
     assert outcome.exit_code == 3
-    assert "found no case" in outcome.stderr
+    assert "has no case" in outcome.stderr
     assert run(tmp_path / "nowhere").exit_code == 3
 
 
@@ -132,7 +132,7 @@ def test_another_implementation(cases, tmp_path):
         ({"sqt": {}}, "has the field 'sqt', which is not expected (did you mean 'stq'?"),
         ({"stq": {"dataset": {"SQT": 1}}}, "has the field 'stq.dataset.SQT'"),
         ({"stq": 0.5}, "holds no object in 'stq' where an object is expected"),
-        (None, "there is no such file; write the results of every case as <case>.json"),
+        (None, "does not exist; write the results of every case as <case>.json"),
     ],
 )
 def test_results_that_cannot_be_compared_are_exit_code_3(tmp_path, results, message):

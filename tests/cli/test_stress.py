@@ -32,7 +32,7 @@ def test_tables_pictures_and_exit_code(here):
     assert result.exit_code == 0, result.stderr
     for expected in (
         "bars: PAT, TQ and STQ by level",
-        "are void. STQ keeps void",
+        "are void. STQ penalises void",
         "1: 10, 2: 25 % of the things' area",
         "Association accuracy by visible fraction",
         "Association accuracy by occlusion gap in frames",

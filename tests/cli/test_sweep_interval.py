@@ -77,7 +77,7 @@ def test_one_sweep_and_its_files(here):
     assert result.exit_code == 0, result.stderr
     assert "drop 2" in result.stdout
     assert "pair" not in result.stdout.replace("pairs", "")
-    assert "Compare rows of one tau only" in result.stdout
+    assert "Compare only rows with the same tau" in result.stdout
     written = {path.name for path in (here / "run").iterdir()}
     assert {"results.json", "tables.csv", "sweep_PAT.png", "sweep_STQ.png"} <= written
 
@@ -134,7 +134,7 @@ def flow(name):
         (("--memory", "-1"), "memory is -1"),
         (("--flow-weights", "flow:raft-smal=x"), "did you mean 'flow:raft-small'"),
         (("--segments", "groundtruth,noisy"), "this command takes one value"),
-        (("--segments", "mapt"), "there are no weights"),
+        (("--segments", "mapt"), "needs weights of MAPT, and there are none"),
     ],
 )
 def test_wrong_intervals_are_told(here, words, message):

@@ -120,7 +120,7 @@ def test_cases_lie_at_any_depth_and_are_named_by_their_path(case):
 
 
 def test_a_folder_without_a_case_is_unusable(tmp_path):
-    with pytest.raises(DataError, match="found no case"):
+    with pytest.raises(DataError, match="has no case"):
         find_cases(tmp_path)
     with pytest.raises(DataError, match="expected a folder of golden cases"):
         find_cases(tmp_path / "nowhere")
@@ -150,5 +150,5 @@ def test_another_implementation_is_checked_by_its_numbers(case, tmp_path):
     (mismatch,) = report.mismatches
     assert (mismatch.block, mismatch.field) == ("stq", "dataset.STQ")
     assert report.not_given > 0
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="does not exist"):
         check_conformance(case.parent, results=tmp_path / "nowhere")

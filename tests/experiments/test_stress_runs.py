@@ -253,7 +253,7 @@ def test_nothing_to_run_is_told(tmp_path):
         cells=(Cell(COPY, stress=Stress("speed", 1)),),
         series=(Series("speed", (Stress("speed", 1),)),),
     )
-    with pytest.raises(DataError, match="needs a drawn world"):
+    with pytest.raises(DataError, match="needs synthetic videos"):
         run_plan(only, source(walk(6)), tmp_path / "run")
 
 

@@ -47,7 +47,7 @@ def test_no_weights_are_none():
         ("flow:raft-small+appearance", "did you mean 'flow:raft-small'"),
         ("raft-small", "did you mean 'flow:raft-small'"),
         ("flow:dis", "flow:dis has no network and no weights"),
-        ("flow:files", "flow:files is no network"),
+        ("flow:files", "flow:files has no network"),
     ],
 )
 def test_only_networks_have_weights(files, flow, message):

@@ -98,7 +98,6 @@ class Untraceable(nn.Module):
 @pytest.fixture
 def probe(monkeypatch):
     def make(build):
-        monkeypatch.setattr("mapt_bench.profiling.flops_settings.TARGETS", dict(TARGETS))
         monkeypatch.setitem(TARGETS, "probe", target(build))
         return FlopsSettings(targets=("probe",), inputs=("128x256",))
 

@@ -192,7 +192,7 @@ def test_points_are_of_the_first_segments_and_have_their_times(tmp_path):
 
 
 def test_a_run_without_known_variants_is_refused(scores):
-    with pytest.raises(DataError, match="no variant with a PAT whose cost is known"):
+    with pytest.raises(DataError, match="no variant with a PAT and a known cost"):
         score_points({**cost(), "without_network": []}, scores)
 
 

@@ -107,7 +107,7 @@ def test_the_floor_is_told_and_does_not_press_the_others_together(tmp_path):
     plot_scores(run(summary=rows), tmp_path / "a.svg")
     words = words_in(tmp_path / "a.svg")
     assert "<!-- Not in the plot: unlinked -->" in words
-    assert "<!-- PAT 1.3, STQ 5.1, 9000 id switches -->" in words
+    assert "<!-- PAT 1.3, STQ 5.1, 9000 identity switches -->" in words
     assert "<!-- 9000 -->" not in words  # nor is there a bar, beside which others were nothing
     assert "<!-- 20 -->" not in words  # an axis that reached down to it would have such a mark
 

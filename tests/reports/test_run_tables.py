@@ -84,7 +84,7 @@ def test_optional_keys_may_be_missing():
 def test_a_sweep_marks_no_best_across_intervals_but_within_each():
     summary = summary_table(sweep())
     assert summary.best_cells() == frozenset()
-    assert any("one tau only" in note for note in summary.footnotes)
+    assert any("only rows with the same tau" in note for note in summary.footnotes)
     table = sweep_table(sweep(), "PAT")
     assert [column.name for column in table.columns] == [
         "variant", "drop 1", "drop 2", "drop 3", "drop 5",
@@ -109,7 +109,7 @@ def test_claims_that_cannot_be_compared_share_one_footnote():
     table = claims_table(run(claims=claims))
     assert render_table(table, "text").splitlines() == [
         "Claims of the paper",
-        "Claimed numbers are the paper's; none was measured here.",
+        "Claimed numbers are from the paper and not measured here.",
         "PAT, motion 61.61; PAT, both heads 62.65: not measured: toy.",
     ]
 

@@ -112,7 +112,8 @@ def test_each_stressor_has_its_scores_by_level():
 
 
 @pytest.mark.parametrize(
-    ("occluder", "words"), [("void", "STQ keeps void in predicted"), ("wall", "truth, as wall")]
+    ("occluder", "words"),
+    [("void", "STQ penalises void"), ("wall", "truth, as wall")],
 )
 def test_what_the_truth_says_of_what_hides_is_told(occluder, words):
     tables = tables_by_title(stress_run(occluder=occluder))
@@ -139,13 +140,13 @@ def test_rates_leave_empty_ranges_out_and_count_the_rest():
 
 
 def test_precision_stands_beside_its_own_counts():
-    table = tables_by_title(stress_run())["Precision of recoveries by absence in frames"]
+    table = tables_by_title(stress_run())["Recovery precision by absence in frames"]
     assert [column.name for column in table.columns] == ["variant", "1", "n"]
     assert table.texts()[0] == ["copy", "50.00", "2"]
     none = stress_run(stressors=("bars",))
     for entry in none["recoveries"]:
         entry["bins"] = [rate("0", 1, 1)]
-    assert "Precision of recoveries by absence in frames" not in tables_by_title(none)
+    assert "Recovery precision by absence in frames" not in tables_by_title(none)
 
 
 def test_break_points_have_intervals_or_reasons():
@@ -170,7 +171,7 @@ def test_a_break_point_that_is_no_limit_is_told():
 
 def test_frag_is_said_to_depend_on_segments():
     table = tables_by_title(stress_run())["bars: IDSW and Frag by level"]
-    assert any("depends on the segments, not on the linking" in note for note in table.footnotes)
+    assert any("depends on the segments, not on linking" in note for note in table.footnotes)
 
 
 def test_nothing_hidden_is_told():

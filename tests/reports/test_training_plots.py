@@ -35,7 +35,7 @@ def test_curves_of_short_and_long_logs(tmp_path, log):
 
 
 def test_a_log_without_steps_and_other_suffixes(tmp_path):
-    with pytest.raises(DataError, match="no step to draw"):
+    with pytest.raises(DataError, match="no step to plot"):
         plot_training(SCORED, tmp_path / "a.png")
     with pytest.raises(ConfigError, match=r"cannot be '\.pdf'"):
         plot_training(rows(2), tmp_path / "a.pdf")
