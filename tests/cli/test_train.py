@@ -122,4 +122,4 @@ def test_several_processes_need_one_folder(data, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     done = train("--data", data)
     assert done.exit_code == 2
-    assert "share one run folder; give --out" in done.stderr
+    assert "need one run folder; give --out" in done.stderr
