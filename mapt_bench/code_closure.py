@@ -131,7 +131,7 @@ def _checked(root: str) -> _Symbol:
     found = _module(module)
     if name and name not in found.definitions:
         raise ValueError(
-            f"module {module!r} defines no {name!r}; a root is a definition of its own"
+            f"module {module!r} defines no {name!r}; a root must be a definition of its module"
         )
     return module, name or _WHOLE
 

@@ -388,7 +388,7 @@ def _crossing(
         reason = (
             "half or more are kept at every displacement"
             if beyond == 0
-            else f"only {beyond} links lie beyond where half are lost; {LEAST_BEYOND} are needed"
+            else f"only {beyond} links exceed the break point; {LEAST_BEYOND} are needed"
         )
         return None, reason
     return float((displacement[inside - 1] + displacement[inside]) / 2), None

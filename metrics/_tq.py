@@ -56,7 +56,7 @@ def count_tracks(
     )
     pair_gt, pair_tube = np.divmod(keys, max(tube_count, 1))
     lifetime = partners.lifetime[pair_tube]
-    # An identity that never exceeds the minimum has no lifetime of its own to be blamed for.
+    # An identity that never exceeds the minimum has a lifetime of 0.
     alone = np.where(lifetime > 0, lifetime - together, 0)
     association = np.bincount(
         pair_gt, weights=together**2 / (length[pair_gt] + alone), minlength=gt_count

@@ -213,7 +213,7 @@ def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     for _ in range(2):  # lays the figure out, so that places in pixels are known; twice settles it
         figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # labels at the edge would have it laid out anew, and shift
+    figure.set_layout_engine("none")  # a new layout would move the labels
     renderer = figure._get_renderer()  # type: ignore[attr-defined]
     pixels = [tuple(axes.transData.transform(point)) for point in together]
     sizes = []

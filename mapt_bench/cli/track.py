@@ -228,13 +228,13 @@ def _videos(
 
     if suite is not None:
         if data is not None:
-            raise ConfigError("DATA and --suite both say what to track; keep one of them")
+            raise ConfigError("DATA and --suite are two sources of videos; keep one of them")
         if dataset is not None or encoding is not None:
-            raise ConfigError("--dataset and --encoding say how to read DATA; omit them")
+            raise ConfigError("--dataset and --encoding are for DATA; omit them with --suite")
         videos: Sequence[Video] = check_suite(suite).videos
         return videos, videos[0].info.labels
     if data is None:
-        raise ConfigError("there is nothing to track; give DATA or --suite NAME")
+        raise ConfigError("there is no video to track; give DATA or --suite NAME")
     labels = resolve_labels(dataset, data, *([kind] if isinstance(kind, Path) else []))
     return open_videos(data, labels, encoding=encoding), labels
 

@@ -41,7 +41,7 @@ class Scorer:
     A frame is given in one of the forms of :func:`mapt_bench.as_panoptic_map`: a ``PanopticMap``, a
     tuple ``(classes, ids)``, a packed array (then give ``divisor``), or an RGB image. Arrays are
     NumPy arrays or torch tensors on any device. The scorer keeps about a kilobyte a frame,
-    whatever the size of the frames. It can be pickled.
+    for frames of any size. It can be pickled.
 
     Args:
         labels: Label space of both sides: a built-in name, a YAML file, or a ``LabelSpace``.
@@ -127,7 +127,7 @@ class Scorer:
         """Add the sequences of another scorer, for example of another process.
 
         Args:
-            other: Scorer of the same label space and of other sequences. It stays as it is.
+            other: Scorer of the same label space and of other sequences. It is not changed.
 
         Raises:
             ConfigError: If the label spaces differ.

@@ -85,9 +85,9 @@ class ExperimentConfig:
         if self.jobs < 1:
             raise ConfigError(f"-j is {self.jobs}; expected 1 worker process or more")
         if self.data is not None and self.suite is not None:
-            raise ConfigError("--data and --suite both say what to run on; keep one of them")
+            raise ConfigError("--data and --suite are two sources of videos; keep one of them")
         if self.data is None and (self.dataset is not None or self.encoding is not None):
-            raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
+            raise ConfigError("--dataset and --encoding are for --data; give --data too")
 
     @property
     def experiment(self) -> str:

@@ -193,7 +193,7 @@ def as_panoptic_map(
     Args:
         frame: One of
 
-            - a :class:`PanopticMap`, which is returned as it is;
+            - a :class:`PanopticMap`, which is returned unchanged;
             - a tuple ``(classes, ids)`` of two integer arrays of shape ``(height, width)``;
             - an integer array ``(height, width)`` of ``class * divisor + id``; give ``divisor``;
             - an RGB image ``(height, width, 3)`` in KITTI-STEP's coding: R is the class,

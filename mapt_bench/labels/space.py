@@ -64,7 +64,7 @@ class LabelSpace:
             )
         if not all(0 <= number <= _CLASS_ID_LIMIT for number in [*ids, self.ignore_label]):
             raise ConfigError(
-                f"class numbers and ignore_label must lie in 0..255; found {ids} "
+                f"class numbers and ignore_label must be in 0..255; found {ids} "
                 f"and ignore_label {self.ignore_label}",
                 where=self.name,
             )

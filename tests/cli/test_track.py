@@ -205,7 +205,7 @@ def test_a_tracker_of_the_user(data, tmp_path, plugin):
         (["--tracker", "mapt,weights=a", "--weights", "b"], 2, "both give weights; keep one"),
         (["--tracker", "copy", "--segments", "groundtruht"], 2, "did you mean 'groundtruth'"),
         (["--tracker", "copy", "--segments", "noisy,groundtruth"], 2, "takes one value"),
-        (["--tracker", "copy", "--suite", "tiny"], 2, "DATA and --suite both say what to track"),
+        (["--tracker", "copy", "--suite", "tiny"], 2, "DATA and --suite are two sources of videos"),
         (["--tracker", "drawn_plugin:Small"], 3, r"(4, 4) pixels"),
         (["--tracker", "drawn_plugin:UnknownClass"], 3, "77"),
         (["--tracker", "drawn_plugin:NoMap"], 3, "returned a NoneType; expected a PanopticMap"),
@@ -342,9 +342,9 @@ def test_a_suite_is_tracked_on_its_ground_truth(data, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "there is nothing to track; give DATA or --suite NAME"),
+        ((), "there is no video to track; give DATA or --suite NAME"),
         (("--suite", "tinny"), "unknown suite 'tinny'; did you mean 'tiny'"),
-        (("--suite", "tiny", "--dataset", "kitti-step"), "say how to read DATA; omit them"),
+        (("--suite", "tiny", "--dataset", "kitti-step"), "are for DATA; omit them"),
     ],
 )
 def test_what_to_track_must_be_said_once(tmp_path, words, message):

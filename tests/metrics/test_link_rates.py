@@ -167,7 +167,7 @@ def slow_fit(values):
     [
         (ramp(0), "even at the smallest displacement"),
         (ramp(100), "kept at every displacement"),
-        (ramp(100 - LEAST_BEYOND + 1), f"only {LEAST_BEYOND - 1} links lie beyond"),
+        (ramp(100 - LEAST_BEYOND + 1), f"only {LEAST_BEYOND - 1} links exceed the break point"),
         (sequence(), "no links from one frame to the next"),
         (sequence({"gap": 2}), "no links from one frame to the next"),
     ],
