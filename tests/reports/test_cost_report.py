@@ -68,8 +68,8 @@ def test_what_holds_everywhere_is_said_once():
     other = cost_row("net", input=[64, 64], fvcore_at=[[64, 64]])
     tables = cost_tables(cost(cost_row("net"), other))
     text = [render_table(table, "text") for table in tables]
-    assert sum("conv leaves out by definition: relu" in each for each in text) == 1
-    assert sum("without a network" in each for each in text) == 1
+    assert sum("conv omits by definition: relu" in each for each in text) == 1
+    assert sum("no network, so no operations" in each for each in text) == 1
     assert "fvcore ran on the CPU at 64x64, 64x128" in text[0]
     assert "fvcore ran" not in text[1]  # it ran at the very size
     assert len(tables) == 3

@@ -24,7 +24,7 @@ def test_summary_of_an_ablation():
         "both     62.65  70.00  50.00  69.00     8     5     12.50",
         "oracle   80.00  70.00  50.00  90.00     0     4     12.50",
     ]
-    assert "For reference, not marked as best: oracle." in table.footnotes
+    assert "References, never marked as best: oracle." in table.footnotes
 
 
 def test_the_oracle_takes_no_best_mark():

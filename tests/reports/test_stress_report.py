@@ -166,7 +166,7 @@ def test_a_break_point_that_is_no_limit_is_told():
     entry = next(each for each in result["break_points"] if each["variant"] == "both")
     entry["over_size"] = {**entry["over_size"], "rises_again": True}
     notes = tables_by_title(result)[title].footnotes
-    assert any(note.startswith("Rises again: both (bars) link half or more") for note in notes)
+    assert any(note.startswith("Rises again: both (bars) link at least half") for note in notes)
 
 
 def test_frag_is_said_to_depend_on_segments():
