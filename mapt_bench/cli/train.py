@@ -146,6 +146,10 @@ def command(
     and curves.png. On several GPUs or machines, start it with
     torchrun --nproc-per-node 2 -m mapt_bench train ...
     """
+    from mapt_bench.training.recipe_files import read_recipe
+
+    changes = overrides if steps is None else (*overrides, f"steps={steps}")
+    read_recipe(config, changes)  # refuses a wrong recipe before torch is loaded
     from mapt_bench.training.request import TrainingRequest, carry_out, take_snapshot
 
     if out is None and "WORLD_SIZE" in os.environ:
@@ -160,7 +164,7 @@ def command(
         return 0
     request = TrainingRequest(
         config=config,
-        overrides=overrides if steps is None else (*overrides, f"steps={steps}"),
+        overrides=changes,
         suite=suite,
         data=data,
         val=val,

@@ -52,10 +52,12 @@ def test_flops_help_needs_no_torch():
         ("flops", "--mode", "nonsense"),
         ("flops", "--input", "3"),
         ("flops", "--measure", "--repeats", "0"),
+        ("train", "--config", "nonsense", "--suite", "stream"),
+        ("train", "--config", "mapt-tiny", "--suite", "stream", "--set", "stepps=3"),
     ],
     ids=" ".join,
 )
-def test_wrong_usage_of_flops_needs_no_torch(words):
+def test_wrong_usage_needs_no_torch(words):
     code, loaded = run(*words)
     assert code == 2
     assert "torch" not in loaded
