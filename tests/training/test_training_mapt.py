@@ -33,6 +33,19 @@ def test_there_is_a_recipe_for_the_published_and_for_the_shipped_model():
     assert {"mapt-regnety8gf", "mapt-tiny"} <= set(recipe_names())
 
 
+def test_the_compact_model_learns_all_heads_after_its_detector():
+    (detector,), (clips,) = (
+        read_recipe(name).all_stages for name in ("mapt-compact", "mapt-compact-clips")
+    )
+    assert (detector.name, clips.name) == ("detector", "clips")
+    assert detector.recipe.clips.length == 1
+    assert detector.recipe.schedule.decay == "constant"
+    settings = clips.recipe.clips
+    assert (settings.length, settings.taus, settings.flow) == (3, (1, 2, 3), True)
+    assert clips.recipe.stream.flying_share == pytest.approx(1 / 3, abs=0.01)
+    assert (clips.recipe.schedule.decay, clips.recipe.schedule.end) == ("cosine", 0.01)
+
+
 def one_step(group, folder, flying):
     torch.set_num_threads(1)
     # One process has no thing at all, and afterwards nothing that has a class.
