@@ -122,7 +122,7 @@ _ENTRIES = {
             "similarity",
             "more things of a class share one appearance",
             (20, 40, 60, 80, 100),
-            "% of the other things",
+            "% of the other things made look-alikes",
             "share of the things of a class outside groups of look-alikes that join one",
             world_only=True,
         ),
