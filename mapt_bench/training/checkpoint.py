@@ -95,19 +95,32 @@ def load_checkpoint(trainer: Trainer, path: Path, stages: Sequence[Stage]) -> fl
     about, tensors = _read(path, _SCHEMA)
     stage = stage_of(stages, int(about["step"]))
     trainer.begin(stage)
+    trained = [each for group in trainer.optimizer.param_groups for each in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in _without(_OPTIMIZER, tensors).items():
-        number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = value
     try:
+        for key, value in _without(_OPTIMIZER, tensors).items():
+            number, _, name = key.partition(".")
+            laid = _laid_as(trained[int(number)], value)
+            state.setdefault(int(number), {})[name] = laid
         _load_weights(trainer, tensors)
         if about.get("stage", stage.name) == stage.name:
             plain = trainer.optimizer.state_dict()
             trainer.optimizer.load_state_dict({**plain, "state": state})
-    except (RuntimeError, KeyError, ValueError) as problem:
+    except (RuntimeError, LookupError, ValueError) as problem:
         raise _does_not_fit(path, problem) from problem
     trainer.step = int(about["step"])
     return float(about["seconds"])
+
+
+def _laid_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """Return a value laid out in memory as its parameter is.
+
+    Fused optimizers on a CPU walk through memory, whatever the strides say. Moments with other
+    strides than their parameter would move the wrong weights.
+    """
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value).detach()
 
 
 def stage_of(stages: Sequence[Stage], step: int) -> Stage:

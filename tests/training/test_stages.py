@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -102,6 +103,30 @@ def test_a_training_in_stages_goes_on_to_the_same_result(tmp_path, monkeypatch, 
     one, other = (
         load_file(tmp_path / name / "weights.safetensors") for name in ("straight", "broken")
     )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_moments_keep_to_their_weights_where_channels_lie_innermost(tmp_path, optimizer):
+    # In half precision, kernels of convolutions are laid out channels-last.
+    recipe = small_recipe(
+        **PLAIN,
+        precision="bfloat16",
+        checkpoint_every=1,
+        keep_checkpoints=9,
+        optimizer={"name": optimizer, "lr": 0.01},
+    )
+    train(small_job(tmp_path / "straight", recipe))
+    checkpoints = sorted((tmp_path / "straight" / "checkpoints").iterdir())
+    broken = tmp_path / "broken"
+    shutil.copytree(tmp_path / "straight", broken)
+    for path in (broken / "checkpoints").iterdir():
+        if path.name > checkpoints[2].name:
+            path.unlink()
+    for name in ("weights.safetensors", "weights.json"):
+        (broken / name).unlink()
+    train(small_job(broken, recipe))
+    one, other = (load_file(run / "weights.safetensors") for run in (tmp_path / "straight", broken))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
