@@ -1,11 +1,13 @@
 """Every tracker that is not MAPT, and the registry that finds all trackers by name."""
 
 from mapt_bench.baselines import (
+    bot_sort,
     bounds,
     box_trackers,
     cue_trackers,
     flow_trackers,
     mapt_trackers,
+    oc_sort,
 )
 from mapt_bench.baselines.registry import (
     AssociatorEntry,
@@ -24,5 +26,5 @@ __all__ = [
     "build_associator",
 ]
 
-TRACKERS = (bounds, box_trackers, cue_trackers, flow_trackers, mapt_trackers)
+TRACKERS = (bounds, box_trackers, oc_sort, bot_sort, cue_trackers, flow_trackers, mapt_trackers)
 """The modules whose import registers trackers. Name the module of a new tracker here."""

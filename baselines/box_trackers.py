@@ -7,6 +7,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.baselines.boxes import AreaFilter, box_iou
 from mapt_bench.baselines.registry import register
 from mapt_bench.baselines.tracker_options import AssociatorOptions
 from mapt_bench.labels import Frame, VideoInfo
@@ -15,39 +16,14 @@ from mapt_bench.tracking.affinity import assign, assign_greedily
 from mapt_bench.tracking.masks import segment_boxes
 
 __all__ = [
-    "BoxFilter",
+    "BoxTrack",
     "ByteTrackAssociator",
+    "Decided",
     "IouAssociator",
+    "Pass",
     "SortAssociator",
-    "box_iou",
+    "TrackList",
 ]
-
-
-def box_iou(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of every pair of boxes.
-
-    Args:
-        first: ``(n, 4)``: left, top, right, bottom in pixels, right and bottom exclusive.
-        second: ``(m, 4)``.
-
-    Returns:
-        ``(n, m)`` in ``[0, 1]``; 0 where both boxes are empty.
-
-    Example:
-        >>> box_iou(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 3, 2], [5, 5, 6, 6]])).round(3)
-        array([[0.333, 0.   ]])
-    """
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = np.prod(np.clip(high - low, 0, None), axis=2)
-    whole = _areas(first)[:, None] + _areas(second)[None, :] - shared
-    iou: NDArray[np.float64] = np.divide(shared, whole, out=np.zeros_like(shared), where=whole > 0)
-    return iou
-
-
-def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    areas: NDArray[np.float64] = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1)
-    return areas
 
 
 @dataclass
@@ -109,189 +85,161 @@ class IouAssociator:
         return Association(ids, steps, tuple(ages))
 
 
-_STATE = 7
-_MEASURED = 4
-_STEP = np.eye(_STATE)
-_STEP[[0, 1, 2], [4, 5, 6]] = 1.0
-_LEAST_AREA = 1.0
-_LEAST_ASPECT = 1e-3
-
-# Standard deviations: of places and speeds as shares of the object's side (the root of its area),
-# of areas as shares of its area, of the aspect as such. Near objects are large and move far.
-_MEASUREMENT = (0.05, 0.05, 0.10, 0.10)
-_AT_BIRTH = (0.10, 0.10, 0.20, 0.20, 0.50, 0.50, 0.20)
-_DRIFT = (0.02, 0.02, 0.02, 0.02, 0.05, 0.05, 0.02)
-
-
-class BoxFilter:
-    """States of ``n`` boxes: centre x and y, area, aspect, and the speeds of the first three.
-
-    The model of SORT (Bewley et al. 2016, section 3.2): the aspect ratio (width over height) is
-    constant, the rest moves linearly. The paper does not give the noise. Here it is in proportion
-    to the object, see the constants above. Units are pixels and frames.
-
-    Attributes:
-        means: ``float64`` of shape ``(n, 7)``.
-        covariances: ``float64`` of shape ``(n, 7, 7)``.
-    """
-
-    def __init__(self) -> None:
-        self.means: NDArray[np.float64] = np.zeros((0, _STATE))
-        self.covariances: NDArray[np.float64] = np.zeros((0, _STATE, _STATE))
-
-    @property
-    def boxes(self) -> NDArray[np.float64]:
-        """Boxes now: ``(n, 4)`` of left, top, right, bottom."""
-        center = self.means[:, :2]
-        area = np.maximum(self.means[:, 2], _LEAST_AREA)
-        aspect = np.maximum(self.means[:, 3], _LEAST_ASPECT)
-        half = np.stack([np.sqrt(area * aspect), np.sqrt(area / aspect)], axis=1) / 2
-        return np.concatenate([center - half, center + half], axis=1)
-
-    def add(self, boxes: NDArray[np.float64]) -> None:
-        """Start a track, at rest, at each of ``(k, 4)`` boxes."""
-        fresh = np.zeros((len(boxes), _STATE))
-        fresh[:, :_MEASURED] = _measurements(boxes)
-        self.means = np.concatenate([self.means, fresh])
-        self.covariances = np.concatenate([self.covariances, _noise(fresh, _AT_BIRTH)])
-
-    def keep(self, kept: NDArray[np.bool_]) -> None:
-        """Forget the tracks that are not marked in ``(n,)``."""
-        self.means, self.covariances = self.means[kept], self.covariances[kept]
-
-    def predict(self) -> None:
-        """Predict every track one frame ahead."""
-        drift = _noise(self.means, _DRIFT)
-        self.means = self.means @ _STEP.T
-        self.covariances = _STEP @ self.covariances @ _STEP.T + drift
-
-    def update(self, tracks: NDArray[np.int64], boxes: NDArray[np.float64]) -> None:
-        """Correct tracks by measured boxes.
-
-        Args:
-            tracks: ``(k,)`` positions, each at most once.
-            boxes: ``(k, 4)`` their boxes in the present frame.
-        """
-        means, covariances = self.means[tracks], self.covariances[tracks]
-        measured = _measurements(boxes)
-        observed = covariances[:, :_MEASURED, :]
-        spread = observed[:, :, :_MEASURED] + _noise(measured, _MEASUREMENT)
-        gain = np.linalg.solve(spread, observed).transpose(0, 2, 1)
-        surprise = measured - means[:, :_MEASURED]
-        self.means[tracks] = means + np.einsum("kij,kj->ki", gain, surprise)
-        self.covariances[tracks] = covariances - gain @ observed
-
-
-def _measurements(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre x, centre y, area, aspect of ``(k, 4)`` boxes."""
-    size = np.maximum(boxes[:, 2:] - boxes[:, :2], 1e-6)
-    center = (boxes[:, :2] + boxes[:, 2:]) / 2
-    return np.column_stack([center, size.prod(axis=1), size[:, 0] / size[:, 1]])
-
-
-def _noise(states: NDArray[np.float64], shares: tuple[float, ...]) -> NDArray[np.float64]:
-    """Diagonal covariances ``(k, d, d)`` in proportion to the size of each object."""
-    area = np.maximum(states[:, 2], _LEAST_AREA)
-    side, one = np.sqrt(area), np.ones_like(area)
-    units = np.column_stack([side, side, area, one, side, side, area])[:, : len(shares)]
-    return (units * shares)[:, :, None] ** 2 * np.eye(len(shares))
-
-
 @dataclass
-class _Track:
+class BoxTrack:
+    """Identity and class of a track, and the frame in which it was seen last."""
+
     track_id: int
     class_id: int
     last_seen: int
 
 
 @dataclass(frozen=True)
-class _Pass:
-    """One round of matching: which segments take part, and how well they must overlap."""
+class Pass:
+    """One round of matching.
+
+    Attributes:
+        step: Its name in :attr:`~mapt_bench.tracking.Association.steps`.
+        affinity: ``(tracks, segments)``, greater is better.
+        allowed: ``bool`` of the same shape: pairs that may match.
+        threshold: Least affinity of a match.
+    """
 
     step: str
-    members: NDArray[np.bool_]
+    affinity: NDArray[np.float64]
+    allowed: NDArray[np.bool_]
     threshold: float
-    takes_lost: bool
 
 
-class _FilteredBoxes:
-    """Tracks whose boxes a Kalman filter predicts. Subclasses define the matching passes."""
+@dataclass(frozen=True)
+class Decided:
+    """What was decided in a frame.
 
-    needs_images = False
+    Attributes:
+        association: Identities of the segments.
+        tracks: ``int64`` of shape ``(k,)``: positions of the matched tracks.
+        segments: Position of the segment that each of these matched.
+        gaps: Frames since each of these was seen last, 1 or more.
+        begun: Positions of the segments that start tracks, in order.
+    """
 
-    def __init__(self, *, memory: int) -> None:
-        self.memory = memory
-        self._filter = BoxFilter()
-        self._tracks: list[_Track] = []
+    association: Association
+    tracks: NDArray[np.int64]
+    segments: list[int]
+    gaps: list[int]
+    begun: list[int]
+
+
+class TrackList:
+    """Identities of tracks that are matched pass by pass.
+
+    Args:
+        memory: Frames that a lost track is kept for.
+    """
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._tracks: list[BoxTrack] = []
         self._fresh = count(1)
 
-    def start(self, info: VideoInfo) -> None:
-        """Forget all tracks."""
-        self._filter = BoxFilter()
-        self._tracks = []
-        self._fresh = count(1)
+    def forget(self, now: int) -> NDArray[np.bool_]:
+        """Forget tracks that were lost for too long; mark those that stay."""
+        kept = [now - track.last_seen <= 1 + self._memory for track in self._tracks]
+        self._tracks = [track for track, stays in zip(self._tracks, kept, strict=True) if stays]
+        return np.array(kept, dtype=bool)
 
-    def _link(
+    def same_class(self, class_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which tracks and segments are of one class: ``(tracks, segments)``."""
+        classes = np.array([track.class_id for track in self._tracks], dtype=np.int64)
+        same: NDArray[np.bool_] = classes[:, None] == class_ids[None, :]
+        return same
+
+    def is_lost(self, now: int) -> NDArray[np.bool_]:
+        """Return which tracks the frame before did not show: ``(tracks,)``."""
+        return np.array([now - track.last_seen > 1 for track in self._tracks], dtype=bool)
+
+    def decide(
         self,
-        frame: Frame,
-        segments: FrameSegments,
-        passes: Sequence[_Pass],
+        now: int,
+        class_ids: NDArray[np.int64],
+        passes: Sequence[Pass],
         may_begin: NDArray[np.bool_],
-    ) -> Association:
-        """Match segments pass by pass. The rest start tracks or are dropped."""
-        now = frame.index
-        self._forget(now)
-        self._filter.predict()
-        boxes = segment_boxes(segments.index_map, segments.count)
-        step_of, track_of = self._match(now, boxes, segments.class_ids, passes)
+    ) -> Decided:
+        """Match segments pass by pass. The rest start tracks or are dropped.
 
-        ids = np.full(segments.count, -1, dtype=np.int64)
-        steps = ["dropped"] * segments.count
-        ages = [0] * segments.count
+        Args:
+            now: Position of the frame.
+            class_ids: ``(n,)`` classes of the segments.
+            passes: Rounds of matching, in order. A match is never undone.
+            may_begin: ``bool`` of shape ``(n,)``: segments that may start a track.
+        """
+        step_of, track_of = _match(passes)
+        ids = np.full(len(class_ids), -1, dtype=np.int64)
+        steps = ["dropped"] * len(class_ids)
+        ages = [0] * len(class_ids)
         for segment, index in track_of.items():
             track = self._tracks[index]
             ids[segment], steps[segment] = track.track_id, step_of[segment]
             ages[segment] = now - track.last_seen
             track.last_seen = now
-        if track_of:
-            matched = np.array(list(track_of.values()), dtype=np.int64)
-            self._filter.update(matched, boxes[list(track_of)])
-        begun = [k for k in range(segments.count) if k not in track_of and may_begin[k]]
+        begun = [k for k in range(len(class_ids)) if k not in track_of and may_begin[k]]
         for segment in begun:
-            track = _Track(next(self._fresh), int(segments.class_ids[segment]), now)
+            track = BoxTrack(next(self._fresh), int(class_ids[segment]), now)
             self._tracks.append(track)
             ids[segment], steps[segment] = track.track_id, "new"
-        self._filter.add(boxes[begun])
-        return Association(ids, tuple(steps), tuple(ages))
+        matched = np.array(list(track_of.values()), dtype=np.int64)
+        gaps = [ages[segment] for segment in track_of]
+        association = Association(ids, tuple(steps), tuple(ages))
+        return Decided(association, matched, list(track_of), gaps, begun)
 
-    def _forget(self, now: int) -> None:
-        kept = [now - track.last_seen <= 1 + self.memory for track in self._tracks]
-        self._filter.keep(np.array(kept, dtype=bool))
-        self._tracks = [track for track, stays in zip(self._tracks, kept, strict=True) if stays]
 
-    def _match(
-        self,
-        now: int,
-        boxes: NDArray[np.float64],
-        class_ids: NDArray[np.int64],
-        passes: Sequence[_Pass],
-    ) -> tuple[dict[int, str], dict[int, int]]:
-        """Return the step and the track of each matched segment."""
+def _match(passes: Sequence[Pass]) -> tuple[dict[int, str], dict[int, int]]:
+    """Return the step and the track of each matched segment."""
+    step_of: dict[int, str] = {}
+    track_of: dict[int, int] = {}
+    for each in passes:
+        allowed = each.allowed.copy()
+        allowed[list(track_of.values()), :] = False
+        allowed[:, list(track_of)] = False
+        for index, segment in assign(each.affinity, allowed, threshold=each.threshold):
+            step_of[segment], track_of[segment] = each.step, index
+    return step_of, track_of
+
+
+class _FilteredBoxes:
+    """Tracks whose boxes SORT's Kalman filter predicts. Subclasses define the passes."""
+
+    needs_images = False
+
+    def __init__(self, *, memory: int) -> None:
+        self.memory = memory
+        self._filter = AreaFilter()
+        self._tracks = TrackList(memory)
+
+    def start(self, info: VideoInfo) -> None:
+        """Forget all tracks."""
+        self._filter = AreaFilter()
+        self._tracks = TrackList(self.memory)
+
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
+        """Give the segments of the next frame an identity, or drop them."""
+        now = frame.index
+        self._filter.keep(self._tracks.forget(now))
+        self._filter.predict()
+        boxes = segment_boxes(segments.index_map, segments.count)
         overlap = box_iou(self._filter.boxes, boxes)
-        classes = np.array([track.class_id for track in self._tracks], dtype=np.int64)
-        is_lost = np.array([now - track.last_seen > 1 for track in self._tracks], dtype=bool)
-        open_pairs = classes[:, None] == class_ids[None, :]
-        step_of: dict[int, str] = {}
-        track_of: dict[int, int] = {}
-        for each in passes:
-            allowed = open_pairs & each.members[None, :]
-            if not each.takes_lost:
-                allowed &= ~is_lost[:, None]
-            for index, segment in assign(overlap, allowed, threshold=each.threshold):
-                step_of[segment], track_of[segment] = each.step, index
-                open_pairs[index, :] = False
-                open_pairs[:, segment] = False
-        return step_of, track_of
+        passes, may_begin = self._passes(now, segments, overlap)
+        decided = self._tracks.decide(now, segments.class_ids, passes, may_begin)
+        if decided.segments:
+            self._filter.update(decided.tracks, boxes[decided.segments])
+        self._filter.add(boxes[decided.begun])
+        return decided.association
+
+    def _passes(
+        self, now: int, segments: FrameSegments, overlap: NDArray[np.float64]
+    ) -> tuple[Sequence[Pass], NDArray[np.bool_]]:
+        """Return the rounds of matching, and which segments may start tracks."""
+        raise NotImplementedError
 
 
 class SortAssociator(_FilteredBoxes):
@@ -309,11 +257,12 @@ class SortAssociator(_FilteredBoxes):
         super().__init__(memory=memory)
         self.threshold = threshold
 
-    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
-        """Give every segment of the next frame an identity."""
+    def _passes(
+        self, now: int, segments: FrameSegments, overlap: NDArray[np.float64]
+    ) -> tuple[Sequence[Pass], NDArray[np.bool_]]:
+        same = self._tracks.same_class(segments.class_ids)
         everything = np.ones(segments.count, dtype=bool)
-        only = _Pass("box", everything, self.threshold, takes_lost=True)
-        return self._link(frame, segments, [only], everything)
+        return [Pass("box", overlap, same, self.threshold)], everything
 
 
 class ByteTrackAssociator(_FilteredBoxes):
@@ -347,16 +296,18 @@ class ByteTrackAssociator(_FilteredBoxes):
         self.first_iou = first_iou
         self.second_iou = second_iou
 
-    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
-        """Give the segments of the next frame an identity, or drop them."""
-        scores = segments.scores
-        high = scores >= self.high_score
-        low = ~high & (scores >= self.low_score)
+    def _passes(
+        self, now: int, segments: FrameSegments, overlap: NDArray[np.float64]
+    ) -> tuple[Sequence[Pass], NDArray[np.bool_]]:
+        same = self._tracks.same_class(segments.class_ids)
+        high = segments.scores >= self.high_score
+        low = ~high & (segments.scores >= self.low_score)
+        in_view = ~self._tracks.is_lost(now)[:, None]
         passes = [
-            _Pass("box-high", high, self.first_iou, takes_lost=True),
-            _Pass("box-low", low, self.second_iou, takes_lost=False),
+            Pass("box-high", overlap, same & high, self.first_iou),
+            Pass("box-low", overlap, same & low & in_view, self.second_iou),
         ]
-        return self._link(frame, segments, passes, high)
+        return passes, high
 
 
 @register(

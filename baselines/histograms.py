@@ -7,11 +7,12 @@ from mapt_bench.errors import DataError
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.tracking.masks import segment_boxes
-from mapt_bench.tracking.sharing import Share, SharedEmbedder
+from mapt_bench.tracking.sharing import NOTHING_SHARED, Share, SharedEmbedder
 from mapt_bench.tracking.two_step import Embedder
 
 __all__ = [
     "HistogramEmbedder",
+    "SegmentAppearance",
 ]
 
 _LIGHTNESS_BINS = 8
@@ -161,3 +162,30 @@ def shared_histograms(share: Share) -> Embedder:
         share: Cache of the work of these trackers.
     """
     return SharedEmbedder(HistogramEmbedder(), "histograms", share)
+
+
+class SegmentAppearance:
+    """Appearance of segments: the embeddings that they carry, else histograms.
+
+    MAPT's segments carry its learned embeddings. All others are described by
+    :class:`HistogramEmbedder`, like those of the tracker ``appearance``.
+
+    Args:
+        share: Cache of the work that trackers of a video have in common.
+    """
+
+    def __init__(self, share: Share = NOTHING_SHARED) -> None:
+        self._histograms = shared_histograms(share)
+
+    def describe(self, frame: Frame, segments: FrameSegments) -> tuple[NDArray[np.float64], bool]:
+        """Return one unit-length row a segment, and whether the embeddings are learned.
+
+        Returns:
+            ``float64`` of shape ``(n, dims)``.
+
+        Raises:
+            DataError: If histograms are needed and the frame has no image.
+        """
+        if segments.embeddings is not None:
+            return segments.embeddings.astype(np.float64), True
+        return self._histograms.embed(frame, segments).astype(np.float64), False

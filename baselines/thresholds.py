@@ -6,12 +6,14 @@ unless the user asks for the published ones.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from mapt_bench.baselines.boxes import OVERLAPS, Overlap
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.tracking.affinity import Proximity
 from mapt_bench.tracking.two_step import SecondStep
@@ -59,10 +61,10 @@ class TrackerSettings:
         motion_threshold: Least proximity of a match by motion, in ``[0, 1]``
             (``copy``, ``motion``, ``both*``).
         appearance_threshold: Least cosine of a match by hand-crafted appearance, in ``[-1, 1]``
-            (``appearance``, ``both*``). Histograms of any two objects are similar to some degree,
+            (``appearance``, ``both*``, ``bot-sort``). Histograms of any two objects are similar,
             so the value lies far above the 0.5 that suits learned embeddings.
         embedding_threshold: Least cosine similarity of a match by learned embeddings, in
-            ``[-1, 1]`` (``mapt``).
+            ``[-1, 1]`` (``mapt``, ``bot-sort``).
         second_step: Cue that links the segments that the first cue does not link: ``other-cue``,
             as published, or ``both-cues`` (``both*``, ``mapt*``).
         motion_weight: Share of motion in the joint affinity, in ``[0, 1]`` (``*:simultaneous``,
@@ -75,16 +77,33 @@ class TrackerSettings:
             (``motion``, ``both*``).
         iou_threshold: Least box IoU of a match, in ``[0, 1]``; 0.5 as in Bochinski et al. 2017
             (``iou``).
-        sort_iou_threshold: Least box IoU with the predicted box; 0.3 as in Bewley et al. 2016
-            (``sort``).
+        sort_iou_threshold: Least IoU with the predicted box; 0.3 as in Bewley et al. 2016
+            (``sort``, ``oc-sort``, ``deep-oc-sort``).
         high_score: Segments of at least this score take part in the first pass and may begin
-            tracks; 0.6 as in Zhang et al. 2022 (``bytetrack``).
+            tracks; 0.6 as in Zhang et al. 2022 (``bytetrack``, ``bot-sort``). ``oc-sort`` and
+            ``deep-oc-sort`` drop all others.
         low_score: Segments below this score are dropped; 0.1 as in Zhang et al. 2022
-            (``bytetrack``).
-        first_pass_iou: Least box IoU in the first pass; 0.2, as in its released code
-            (``bytetrack``).
-        second_pass_iou: Least box IoU in the second pass; 0.5, as in its released code
-            (``bytetrack``).
+            (``bytetrack``, ``bot-sort``).
+        first_pass_iou: Least IoU in the first pass; 0.2, as in its released code
+            (``bytetrack``, ``bot-sort``).
+        second_pass_iou: Least IoU in the second pass; 0.5, as in its released code
+            (``bytetrack``, ``bot-sort``).
+        overlap: What IoU is measured on: ``box`` or ``mask``
+            (``oc-sort``, ``deep-oc-sort``, ``bot-sort``).
+        direction_weight: Weight of the direction of motion next to the IoU; 0.2 as in Cao et al.
+            2022 (``oc-sort``, ``deep-oc-sort``).
+        direction_frames: Frames between the two observations that give the direction, 1 or more;
+            3 as in Cao et al. 2022 (``oc-sort``, ``deep-oc-sort``).
+        appearance_weight: Weight of a cosine next to the IoU; 0.75 as in Maggiolino et al. 2023
+            (``deep-oc-sort``).
+        appearance_bonus: Greatest bonus to this weight where one candidate looks much more alike
+            than the next; 0.5 as in Maggiolino et al. 2023 (``deep-oc-sort``).
+        appearance_smoothing: Share of the old embedding that a segment of score 1 leaves, in
+            ``[0, 1]``; 0.95 as in Maggiolino et al. 2023 (``deep-oc-sort``).
+        new_score: Least score of a segment that starts a track; 0.7 as in Aharon et al. 2022
+            (``bot-sort``).
+        appearance_iou: Least IoU of a match by appearance; 0.5 as in Aharon et al. 2022
+            (``bot-sort``).
 
     Raises:
         ConfigError: If a value lies outside its range.
@@ -106,6 +125,14 @@ class TrackerSettings:
     low_score: float = 0.1
     first_pass_iou: float = 0.2
     second_pass_iou: float = 0.5
+    overlap: Overlap = "box"
+    direction_weight: float = 0.2
+    direction_frames: int = 3
+    appearance_weight: float = 0.75
+    appearance_bonus: float = 0.5
+    appearance_smoothing: float = 0.95
+    new_score: float = 0.7
+    appearance_iou: float = 0.5
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -132,10 +159,23 @@ class TrackerSettings:
             "low_score",
             "first_pass_iou",
             "second_pass_iou",
+            "appearance_smoothing",
+            "new_score",
+            "appearance_iou",
         ):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} is {value}; expected 0 to 1")
+        for name in ("direction_weight", "appearance_weight", "appearance_bonus"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{name} is {value}; expected 0 or more")
+        if self.overlap not in OVERLAPS:
+            raise ConfigError(f"overlap is {self.overlap!r}; {nearest(self.overlap, OVERLAPS)}")
+        if self.direction_frames < 1:
+            raise ConfigError(
+                f"direction_frames is {self.direction_frames}; expected 1 frame or more"
+            )
         if self.low_score > self.high_score:
             raise ConfigError(
                 f"low_score {self.low_score} is above high_score {self.high_score}; "

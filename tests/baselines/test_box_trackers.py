@@ -4,12 +4,11 @@ from helpers.scenes import PERSON, Box, link, steps_of
 
 from mapt_bench.baselines.bounds import UnlinkedAssociator
 from mapt_bench.baselines.box_trackers import (
-    BoxFilter,
     ByteTrackAssociator,
     IouAssociator,
     SortAssociator,
-    box_iou,
 )
+from mapt_bench.baselines.boxes import AreaFilter, box_iou
 
 BOX_TRACKERS = [IouAssociator, SortAssociator, ByteTrackAssociator]
 FILTERED = [SortAssociator, ByteTrackAssociator]
@@ -26,7 +25,7 @@ def test_box_iou_by_hand():
 
 
 def test_filter_learns_a_constant_speed():
-    boxes = BoxFilter()
+    boxes = AreaFilter()
     at, step = np.array([10.0, 10, 30, 20]), np.array([5, 2, 5, 2])
     boxes.add(at[None])
     for _ in range(8):
@@ -39,7 +38,7 @@ def test_filter_learns_a_constant_speed():
 
 
 def test_filter_lets_boxes_grow_and_never_turn_inside_out():
-    boxes = BoxFilter()
+    boxes = AreaFilter()
     side = 20.0
     boxes.add(np.array([[0.0, 0, side, side]]))
     for _ in range(6):
@@ -55,7 +54,7 @@ def test_filter_lets_boxes_grow_and_never_turn_inside_out():
 
 
 def test_filter_grows_surer_by_measuring_and_less_sure_by_waiting():
-    boxes = BoxFilter()
+    boxes = AreaFilter()
     boxes.add(np.array([[0.0, 0, 10, 10], [50, 50, 60, 60]]))
     for _ in range(3):
         boxes.predict()
