@@ -124,7 +124,6 @@ class BotSortAssociator:
         """Give the segments of the next frame an identity, or drop them."""
         now = frame.index
         self._forget(now)
-        self._filter.stop_resizing(self._tracks.is_lost(now))
         self._filter.predict()
         if self._camera is not None:
             self._filter.follow_camera(self._camera.step(frame, segments))
@@ -174,8 +173,8 @@ class BotSortAssociator:
             least_iou=self.appearance_iou,
         )
         return (
-            Pass("box-high", fused, same & high, self.first_iou),
-            Pass("box-low", near, same & low & in_view, self.second_iou),
+            Pass.gated_after("box-high", fused, same & high, fused >= self.first_iou),
+            Pass.gated_after("box-low", near, same & low & in_view, near >= self.second_iou),
         )
 
     def _observe(

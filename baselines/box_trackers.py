@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,12 +104,26 @@ class Pass:
         affinity: ``(tracks, segments)``, greater is better.
         allowed: ``bool`` of the same shape: pairs that may match.
         threshold: Least affinity of a match.
+        accepted: ``bool`` of the same shape: matches that stand. Others are undone after the
+            assignment, so both sides go to the next pass. ``None`` accepts all.
     """
 
     step: str
     affinity: NDArray[np.float64]
     allowed: NDArray[np.bool_]
     threshold: float
+    accepted: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def gated_after(
+        cls,
+        step: str,
+        affinity: NDArray[np.float64],
+        allowed: NDArray[np.bool_],
+        accepted: NDArray[np.bool_],
+    ) -> Self:
+        """Return a round that assigns all allowed pairs first and rejects bad ones afterwards."""
+        return cls(step, affinity, allowed, float(affinity.min(initial=0.0)), accepted)
 
 
 @dataclass(frozen=True)
@@ -202,7 +217,8 @@ def _match(passes: Sequence[Pass]) -> tuple[dict[int, str], dict[int, int]]:
         allowed[list(track_of.values()), :] = False
         allowed[:, list(track_of)] = False
         for index, segment in assign(each.affinity, allowed, threshold=each.threshold):
-            step_of[segment], track_of[segment] = each.step, index
+            if each.accepted is None or each.accepted[index, segment]:
+                step_of[segment], track_of[segment] = each.step, index
     return step_of, track_of
 
 

@@ -387,10 +387,6 @@ class SideFilter(BoxFilter):
         center, half = self.means[:, :2], self._sides(self.means) / 2
         return np.concatenate([center - half, center + half], axis=1)
 
-    def stop_resizing(self, tracks: NDArray[np.bool_]) -> None:
-        """Set the speeds of width and height of marked ``(n,)`` tracks to 0."""
-        self.means[tracks, 6:] = 0.0
-
     def _sides(self, states: _Floats) -> _Floats:
         return np.maximum(states[:, 2:4], _LEAST_SIDE)
 

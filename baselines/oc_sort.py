@@ -133,7 +133,8 @@ class _Past:
     Attributes:
         box: The latest box, moved with the camera since.
         mask: Mask inside the latest box; ``None`` where overlaps are those of boxes.
-        recent: Boxes of the latest frames, by frame, moved with the camera since.
+        recent: Boxes of the latest frames in which it was matched, by frame, moved with the
+            camera since. The first observation is not among them, as in the released code.
         direction: Unit vector in which it moves; zeros where it is not known.
         embedding: Smoothed embedding; empty without appearance.
     """
@@ -284,8 +285,8 @@ class OcSortAssociator:
             )
         last = outlines.iou(_rows([past.box for past in self._past], 4), masks)
         return (
-            Pass("box", affinity, allowed & (near >= self.threshold), 0.0),
-            Pass("last-box", last, allowed, self.threshold),
+            Pass.gated_after("box", affinity, allowed, near >= self.threshold),
+            Pass.gated_after("last-box", last, allowed, last >= self.threshold),
         )
 
     def _observe(
@@ -303,26 +304,29 @@ class OcSortAssociator:
         ):
             if gap > 1:
                 self._replay(track, boxes[segment], gap)
-        in_view = [k for k, gap in enumerate(decided.gaps) if gap == 1]
-        if in_view:
-            self._now.update(decided.tracks[in_view], boxes[[decided.segments[k] for k in in_view]])
+        if decided.segments:
+            self._now.update(decided.tracks, boxes[decided.segments])
         self._when_seen.put(decided.tracks, self._now.picked(decided.tracks))
         for bank in (self._now, self._when_seen):
             bank.add(boxes[decided.begun])
         for track, segment in zip(decided.tracks.tolist(), decided.segments, strict=True):
             past = self._past[track]
-            past.direction = _unit(
-                _centres(boxes[segment]) - _centres(past.reference(now, self.direction_frames))
-            )
+            if past.recent:
+                before = past.reference(now, self.direction_frames)
+                past.direction = _unit(_centres(boxes[segment]) - _centres(before))
             past.embedding = self._smoothed(past.embedding, embeddings[segment], scores[segment])
             self._record(past, now, outlines, segment)
-        for segment in decided.begun:
-            past = _Past(boxes[segment], None, embeddings[segment])
-            self._record(past, now, outlines, segment)
-            self._past.append(past)
+        self._past += [
+            _Past(boxes[k], outlines.masks[k] if outlines.masks else None, embeddings[k])
+            for k in decided.begun
+        ]
 
     def _replay(self, track: int, box: _Floats, gap: int) -> None:
-        """Update a track's filter along a straight line from its last observation to a new one."""
+        """Update a track's filter along a straight line from its last observation to a new one.
+
+        The new observation itself follows once more, like that of every other track: the released
+        code does so.
+        """
         which = np.array([track])
         virtual = self._when_seen.picked(which)
         start = self._past[track].box
