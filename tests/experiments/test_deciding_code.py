@@ -181,6 +181,7 @@ def _check(given, variant, folder, *, stress=None, drop=1):
     "name",
     [
         *("unlinked", "copy", "iou", "sort", "bytetrack", "appearance", "motion", "both"),
+        *("oc-sort", "deep-oc-sort", "bot-sort"),
         *("both:appearance-first", "both:simultaneous", "oracle", "oracle:in-view"),
         *("flow:dis", "flow:exact+appearance"),
     ],
