@@ -108,7 +108,8 @@ def _leads(usable: _Floats, most: float) -> _Floats:
     second, best = np.partition(usable, -2, axis=1)[:, -2:].T
     has_both = np.isfinite(second)
     leads = np.subtract(best, second, out=np.zeros(len(usable)), where=has_both)
-    return np.minimum(leads, most)
+    capped: _Floats = np.minimum(leads, most)
+    return capped
 
 
 @dataclass(frozen=True, kw_only=True)
