@@ -326,7 +326,7 @@ def test_two_splits_with_one_name_are_not_mixed(data, tmp_path):
         (data / kind / "val" / "0002").rename(data / kind / "train" / "0001")
     result = _run(data, "--tracker", "copy", "--out", tmp_path / "new")
     assert result.exit_code == 3
-    assert "two sequences are called '0001'" in result.stderr
+    assert "two sequences are named '0001'" in result.stderr
 
 
 def test_a_suite_is_tracked_on_its_ground_truth(data, tmp_path):
