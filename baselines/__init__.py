@@ -1,14 +1,13 @@
 """Every tracker that is not MAPT, and the registry that finds all trackers by name."""
 
-from mapt_bench.baselines import (
-    bot_sort,
-    bounds,
-    box_trackers,
-    cue_trackers,
-    flow_trackers,
-    mapt_trackers,
-    oc_sort,
-)
+# In this order trackers are listed.
+from mapt_bench.baselines import bounds, box_trackers
+
+# isort: split
+from mapt_bench.baselines import bot_sort, oc_sort
+
+# isort: split
+from mapt_bench.baselines import cue_trackers, flow_trackers, mapt_trackers
 from mapt_bench.baselines.registry import (
     AssociatorEntry,
     associator_entry,
