@@ -3,8 +3,8 @@
     python benchmarks/metrics.py
     python benchmarks/metrics.py --frames 100 --repeats 3 --json speed.json
 
-Nothing is kept between runs: frames are drawn or disturbed anew from fixed seeds, in a temporary
-folder. Real maps are used where they lie, below ``MAPT_BENCH_SHARED`` or ``../shared``.
+Nothing is kept between runs: frames are generated or perturbed from fixed seeds, in a temporary
+folder. Real maps are read in place, below ``MAPT_BENCH_SHARED`` or ``../shared``.
 """
 
 import json
@@ -23,17 +23,17 @@ from rich.table import Table
 from speed.contenders import HOTCOCO, OURS, contenders, headline_scores
 from speed.frames import (
     FrameSet,
-    drawn_set,
     prepare,
     real_panoptic,
     real_things,
     shared_folder,
+    synthetic_set,
 )
 from speed.measure import Timing, machine, take_turns, versions
 
 from mapt_bench.labels import label_space
 
-AIM = 2.0
+TARGET = 2.0
 """Everything together is to take at most this many times hotcoco's PQ."""
 
 _PACKAGES = (
@@ -45,7 +45,7 @@ _log = Console(stderr=True)
 
 
 @click.command(epilog="\b\nExample:\n  python benchmarks/metrics.py --repeats 7 --json speed.json")
-@click.option("--frames", "frame_count", default=300, show_default=True, help="Drawn frames.")
+@click.option("--frames", "frame_count", default=300, show_default=True, help="Synthetic frames.")
 @click.option("--repeats", default=5, show_default=True, help="Runs of each, taking turns.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the figures.")
 def main(frame_count: int, repeats: int, json_path: Path | None) -> None:
@@ -65,35 +65,35 @@ def main(frame_count: int, repeats: int, json_path: Path | None) -> None:
             entry = _time_set(frames, repeats)
             sets.append(entry)
             _show(entry, console)
-        memory = _peak_memory(FrameSet("", "", frame_count, *_drawn_folders(Path(folder))))
+        memory = _peak_memory(FrameSet("", "", frame_count, *_synthetic_folders(Path(folder))))
     console.print(_memory_line(memory))
     for reason in skipped:
         console.print(f"skipped: {reason}")
     if json_path is not None:
-        result = {**facts, "sets": sets, "memory": memory, "skipped": skipped, "aim": AIM}
+        result = {**facts, "sets": sets, "memory": memory, "skipped": skipped, "target": TARGET}
         json_path.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def _drawn_folders(folder: Path) -> tuple[Path, Path, Path]:
-    work = folder / "drawn"
+def _synthetic_folders(folder: Path) -> tuple[Path, Path, Path]:
+    work = folder / "synthetic"
     return work / "gt", work / "pred", work
 
 
 def _frame_sets(folder: Path, frame_count: int, skipped: list[str]) -> Iterator[FrameSet]:
-    _log.print("drawing frames")
-    yield drawn_set(frame_count, folder / "drawn")
+    _log.print("generating frames")
+    yield synthetic_set(frame_count, folder / "synthetic")
     shared = shared_folder() / "data"
     tracks = shared / "kitti_mots_gt" / "things_only_step"
     step = shared / "kitti_step_0001"
     if tracks.is_dir():
         yield real_things(tracks, folder / "tracks", _LABELS)
     else:
-        skipped.append(f"real tracks: no {tracks}; MAPT_BENCH_SHARED names another place")
+        skipped.append(f"real tracks: no {tracks}; set MAPT_BENCH_SHARED to another folder")
     if step.is_dir():
         gt, pred = step / "panoptic_maps", step / "predictions_espnet"
         yield real_panoptic(gt, pred, 20, folder / "panoptic", _LABELS)
     else:
-        skipped.append(f"real panoptic: no {step}; MAPT_BENCH_SHARED names another place")
+        skipped.append(f"real panoptic: no {step}; set MAPT_BENCH_SHARED to another folder")
 
 
 def _time_set(frames: FrameSet, repeats: int) -> dict[str, Any]:
@@ -117,9 +117,9 @@ def _ratio(timings: list[Timing]) -> float | None:
 
 def _show(entry: dict[str, Any], console: Console) -> None:
     table = Table(title=f"{entry['name']}: {entry['frames']} frames, {entry['about']}")
-    table.add_column("who")
+    table.add_column("program")
     table.add_column("does")
-    for heading in ("CPU ms", "least", "wall ms", "frames", "runs"):
+    for heading in ("CPU ms", "minimum", "wall ms", "frames", "runs"):
         table.add_column(heading, justify="right")
     for timing in entry["timings"]:
         times = [f"{timing[key]:.2f}" for key in ("cpu_ms", "cpu_min_ms", "wall_ms")]
@@ -129,8 +129,8 @@ def _show(entry: dict[str, Any], console: Console) -> None:
     console.print("PQ: " + ", ".join(f"{who} {pq:.6f}" for who, pq in entry["pq"].items()))
     if entry["ratio_to_hotcoco"] is not None:
         console.print(
-            f"everything takes {entry['ratio_to_hotcoco']:.2f} times hotcoco's PQ "
-            f"(CPU, medians); the aim is at most {AIM:g}"
+            f"the full evaluation takes {entry['ratio_to_hotcoco']:.2f} times hotcoco's PQ "
+            f"(CPU, medians); the target is at most {TARGET:g}"
         )
     for reason in entry["missing"]:
         console.print(f"not timed: {reason}")

@@ -1,8 +1,8 @@
-"""What MAPT reaches, line by line, over training seeds: one run of the ablation each.
+"""Compare MAPT with the targets over training seeds, from one ablation run each.
 
 Each RUN is a folder of mapt-bench ablate on one suite, with the weights of one training seed. The
-numbers are read from its results.json, those on the first kind of segments, MAPT's own. Lines
-that ask for intervals ask for them of every seed; the others are held against the mean.
+numbers are those of its results.json on the first source of segments, MAPT's detections. Confidence
+intervals must hold for every seed, limits for the mean over seeds.
 
     mapt-bench ablate --suite bench --out runs/seed0
     mapt-bench ablate --suite bench --weights benchmarks/seeds/mapt-tiny-seed1.safetensors \
@@ -10,11 +10,11 @@ that ask for intervals ask for them of every seed; the others are held against t
     python benchmarks/reach.py runs/seed0 runs/seed1 runs/seed2
     python benchmarks/reach.py runs/seed0 --json -
 
-With --page docs/results.md the lines are written as the page of that name: what stands in
-docs/results.head.md, then each line as it was measured.
+With --page docs/results.md, write that page: docs/results.head.md, then each target as measured.
 """
 
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,16 +32,17 @@ from mapt_bench.reports.table_formats import print_table, render_table
 from mapt_bench.reports.tables import Table
 
 _SUITE, _SEEDS = "bench", 3
+_WIDTH = 100
 _HEAD = Path(__file__).resolve().parents[1] / "docs" / "results.head.md"
 
 
 def _notes(runs: Sequence[SeedRun]) -> list[str]:
-    """Return what keeps these runs from being the ones that the lines speak of."""
+    """Return notes on runs that the targets are not made for."""
     notes = []
     if runs[0].suite != _SUITE:
-        notes.append(f"suite {runs[0].suite}: the lines speak of {_SUITE}, so this is a trial")
+        notes.append(f"suite {runs[0].suite}: the targets are for {_SUITE}, so this is a trial")
     if len(runs) < _SEEDS:
-        notes.append(f"{counted(len(runs), 'training seed')}: the lines speak of {_SEEDS}")
+        notes.append(f"{counted(len(runs), 'training seed')}: the targets are for {_SEEDS}")
     return notes
 
 
@@ -79,24 +80,28 @@ def _page(runs: Sequence[SeedRun], lines: Sequence[Line], gain: Table) -> str:
     for line in lines:
         asked = replace(line.table, title=line.wanted[:1].upper() + line.wanted[1:])
         parts += [f"### {line.name.capitalize()}", render_table(asked, "markdown").rstrip()]
-        parts.append(f"**{line.state.capitalize()}.** {_sentence(line.reasons)}".rstrip())
-    parts += ["### What there is to gain", render_table(gain, "markdown").rstrip()]
+        parts.append(f"**{line.state.capitalize()}.**")
+        if line.reasons:
+            parts.append("\n".join(f"- {reason}" for reason in line.reasons))
+    parts += ["### Margin", render_table(gain, "markdown").rstrip()]
     weights = ", ".join(f"{run.name} `{run.weights[:12]}`" for run in runs)
     parts += ["### Weights", f"SHA-256 of each run's: {weights}.", *_notes(runs)]
-    return "\n\n".join(parts) + "\n"
+    return "\n".join(map(_filled, "\n\n".join(parts).splitlines())) + "\n"
 
 
-def _sentence(reasons: Sequence[str]) -> str:
-    told = "; ".join(reasons)
-    return f"{told[:1].upper()}{told[1:]}." if told else ""
+def _filled(line: str) -> str:
+    """Return a line of the page at its width; tables stay as they are."""
+    if line.startswith(("|", "#", "    ")):
+        return line
+    return textwrap.fill(line, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 @click.command(help=__doc__)
 @click.argument("folders", metavar="RUN [RUN ...]", nargs=-1, required=True, type=Path)
-@click.option("--json", "json_path", help="Write all figures here; - is stdout.")
-@click.option("--page", type=Path, help="Write the lines here as a page of Markdown.")
+@click.option("--json", "json_path", help="Write all figures as JSON; - is stdout.")
+@click.option("--page", type=Path, help="Write the targets as a Markdown page.")
 def main(folders: tuple[Path, ...], json_path: str | None, page: Path | None) -> None:
-    """Read the runs, and say of each line whether it is reached."""
+    """Read the runs and print whether each target is reached."""
     try:
         for path in (json_path, page):
             if path not in (None, "-"):

@@ -1,4 +1,4 @@
-"""The lines: what each asks for, where its numbers stand, and when it is reached."""
+"""The targets: their conditions, their numbers, and when they are reached."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -32,16 +32,16 @@ _NOT_WORSE = -0.005
 _NOT_LOWER = -0.01
 _RECOVERED, _PRECISE = 0.5, 0.8
 _EFFICIENT = 0.9
-_LOWEST = 5
+_LOWEST = 4
 
 
 def reach(runs: Sequence[SeedRun]) -> list[Line]:
-    """Return every line, measured over runs of one training seed each."""
+    """Return every target, measured over runs of one training seed each."""
     return [make(runs) for make in (_hard, _real_like, _propagation, _memory, _efficiency)]
 
 
 def _hard(runs: Sequence[SeedRun]) -> Line:
-    """Both heads against each alone, where occlusion and look-alikes make it hard."""
+    """Both heads against each head alone on the hard split."""
     conditions, notes = [], []
     for run in runs:
         for other, words in _ALONE.items():
@@ -58,8 +58,9 @@ def _hard(runs: Sequence[SeedRun]) -> Line:
                 f"{100 * gain.value:+.2f} on the mean."
             )
     return _line(
-        "hard half",
-        "both heads less each alone, in TQ and in AssA: every paired 95 % interval above zero",
+        "hard split",
+        "both heads minus each head alone, in TQ and AssA: every paired "
+        "95 % confidence interval above 0",
         conditions,
         _differences(runs, "hard"),
         notes,
@@ -67,19 +68,19 @@ def _hard(runs: Sequence[SeedRun]) -> Line:
 
 
 def _real_like(runs: Sequence[SeedRun]) -> Line:
-    """Both heads against each alone, where there is less to gain."""
+    """Both heads against each head alone on the realistic split."""
     conditions, notes = [], []
     for other, words in _ALONE.items():
         found = [run.less(_BOTH, other, "TQ", "real-like") for run in runs]
-        conditions.append(at_least(f"TQ less that of {words}", average(found), _NOT_WORSE))
-        notes += _seeds_that_miss(f"TQ less that of {words}", runs, found, _NOT_WORSE)
+        conditions.append(at_least(f"TQ minus that of {words}", average(found), _NOT_WORSE))
+        notes += _seeds_that_miss(f"TQ minus that of {words}", runs, found, _NOT_WORSE)
     wanted = "both heads not worse than either alone by more than 0.5 points of TQ"
     table = _differences(runs, "real-like")
-    return _line("real-like half", wanted, conditions, table, notes)
+    return _line("realistic split", wanted, conditions, table, notes)
 
 
 def _differences(runs: Sequence[SeedRun], half: str) -> Table:
-    columns = [Column("run"), Column("both heads less")]
+    columns = [Column("run"), Column("both heads minus")]
     for score in ("TQ", "AssA"):
         columns += [Column(score, "points"), Column(f"{score} interval", "range")]
     rows: list[tuple[Cell, ...]] = []
@@ -99,7 +100,7 @@ def _differences(runs: Sequence[SeedRun], half: str) -> Table:
 
 
 def _propagation(runs: Sequence[SeedRun]) -> Line:
-    """The motion head against what else could carry masks from frame to frame."""
+    """The motion head against other ways to propagate masks."""
     rows: list[tuple[Cell, ...]] = []
     own = [run.score(_MOTION, "TQ") for run in runs]
     others = {name: [run.score(name, "TQ") for run in runs] for name in (*_PROPAGATIONS, _EXACT)}
@@ -119,13 +120,13 @@ def _propagation(runs: Sequence[SeedRun]) -> Line:
         Column("run"),
         Column("MAPT motion", "percent"),
         *(Column(words, "percent") for words in _PROPAGATIONS.values()),
-        Column("true flow", "percent"),
-        Column("less the best", "points"),
+        Column("ground-truth flow", "percent"),
+        Column("minus best", "points"),
         Column("captured", "percent"),
     )
     conditions = [
         at_least(
-            f"TQ less the best of {', '.join(_PROPAGATIONS.values())}", average(lags), _NOT_LOWER
+            f"TQ minus the best of {', '.join(_PROPAGATIONS.values())}", average(lags), _NOT_LOWER
         ),
         *(
             Condition(each.reason or "", None)
@@ -135,30 +136,33 @@ def _propagation(runs: Sequence[SeedRun]) -> Line:
         ),
     ]
     captured = average(shares)
-    notes = _seeds_that_miss("TQ less the best", runs, lags, _NOT_LOWER)
+    notes = _seeds_that_miss("TQ minus the best", runs, lags, _NOT_LOWER)
     notes.append(
         f"Share captured undefined: {captured.reason}."
         if captured.value is None
-        else f"Aim of half of the gain from copying to the true flow: "
+        else f"Aim of half the gain from copying to the ground-truth flow: "
         f"{'met' if captured.value >= 0.5 else 'missed'}, with {100 * captured.value:.0f} %."
     )
-    notes.append("TQ over all videos, each with memory. " + _times(runs))
-    wanted = "TQ of the motion head not lower by more than 1 than the best that needs no truth"
+    notes.append("TQ over all videos, with memory. " + _times(runs))
+    wanted = "TQ of the motion head at most 1 point below the best flow that needs no ground truth"
     return _line("propagation", wanted, conditions, Table("", columns, tuple(rows)), notes)
 
 
 def _times(runs: Sequence[SeedRun]) -> str:
-    """Say how long each takes; of MAPT the backbone's pass, which finds segments, is left out."""
+    """Return the association times as a sentence, without MAPT's backbone pass."""
     found = {
         words: [time for run in runs if (time := run.milliseconds(name)) is not None]
         for name, words in {_MOTION: "MAPT motion", **_PROPAGATIONS}.items()
     }
     times = (f"{words} {fmean(each):.1f}" for words, each in found.items() if each)
-    return f"Association takes, in ms a frame: {', '.join(times)}; operations: mapt-bench flops."
+    return (
+        f"Association time in ms per frame: {', '.join(times)}; "
+        "for operations see mapt-bench flops."
+    )
 
 
 def _less(mine: Measured, others: Sequence[Measured]) -> Measured:
-    """Return a score less the best of those that there are."""
+    """Return a score minus the best of the available ones."""
     known = [each.value for each in others if each.value is not None]
     if mine.value is None or not known:
         missing = [each.reason for each in (mine, *others) if each.value is None]
@@ -167,19 +171,21 @@ def _less(mine: Measured, others: Sequence[Measured]) -> Measured:
 
 
 def _captured(run: SeedRun, mine: Measured, copied: Measured, exact: Measured) -> Measured:
-    """Return the share of the gain from copying to the true flow that the motion head has."""
+    """Return the motion head's share of the gain from copying to the ground-truth flow."""
     values = [each.value for each in (mine, copied, exact)]
     for each in (mine, copied, exact):
         if each.value is None:
             return Measured(None, reason=each.reason)
     own, low, high = (float(value or 0) for value in values)
     if high <= low:
-        return Measured(None, reason=f"{run.name}: the true flow gains nothing over copying")
+        return Measured(
+            None, reason=f"{run.name}: the ground-truth flow gains nothing over copying"
+        )
     return Measured((own - low) / (high - low))
 
 
 def _memory(runs: Sequence[SeedRun]) -> Line:
-    """Identities that come back after full occlusions."""
+    """Identities that are recovered after full occlusions."""
     labels = {
         _BOTH: "both heads",
         "sort+memory": "SORT",
@@ -212,13 +218,13 @@ def _memory(runs: Sequence[SeedRun]) -> Line:
     precisions = [run.precision(_BOTH) for run in runs]
     notes += _seeds_that_miss("the precision", runs, precisions, _PRECISE)
     notes.append(
-        "Found again: objects that a segment finds both before and after the gap; of the others "
-        "nothing could be recovered."
+        "Matched: objects with a matching segment both before and after the gap. The others cannot "
+        "be recovered."
     )
     columns = (
         *(Column("run"), Column("with memory")),
         *(Column("recovered", "percent"), Column("recovered interval", "range")),
-        Column("found again", "integer"),
+        Column("matched", "integer"),
         *(Column("precision", "percent"), Column("precision interval", "range")),
         Column("returns", "integer"),
     )
@@ -230,14 +236,13 @@ def _memory(runs: Sequence[SeedRun]) -> Line:
 
 
 def _efficiency(runs: Sequence[SeedRun]) -> Line:
-    """What association leaves of what the segments allow."""
+    """PAT as a share of the oracle's on the same segments."""
     scores = {name: [run.score(_BOTH, name, _STREET) for run in runs] for name in ("PAT", "PQ")}
-    ceilings = [run.score("oracle", "PAT", _STREET) for run in runs]
+    bounds = [run.score("oracle", "PAT", _STREET) for run in runs]
     shares = [
-        _share(run, mine, most)
-        for run, mine, most in zip(runs, scores["PAT"], ceilings, strict=True)
+        _share(run, mine, most) for run, mine, most in zip(runs, scores["PAT"], bounds, strict=True)
     ]
-    measured = (scores["PAT"], ceilings, shares, scores["PQ"])
+    measured = (scores["PAT"], bounds, shares, scores["PQ"])
     rows: list[tuple[Cell, ...]] = [
         (run.name, *(found[at].value for found in measured), _lowest(run))
         for at, run in enumerate(runs)
@@ -251,7 +256,7 @@ def _efficiency(runs: Sequence[SeedRun]) -> Line:
     what = "PAT as a share of the oracle's"
     return _line(
         "association efficiency",
-        "street, real-like half: PAT at least 90 % of the oracle's on the same segments",
+        "street, realistic split: PAT at least 90 % of the oracle's on the same segments",
         [at_least(what, average(shares), _EFFICIENT)],
         Table("", columns, tuple(rows)),
         _seeds_that_miss(what, runs, shares, _EFFICIENT),
@@ -283,7 +288,7 @@ def _seeds_that_miss(
     ]
     if len(runs) < 2 or not missing:
         return []
-    return [f"Judged by the mean; {what} is below {100 * bound:g} in {', '.join(missing)}."]
+    return [f"The mean decides; {what} is below {100 * bound:g} in {', '.join(missing)}."]
 
 
 def _line(

@@ -1,4 +1,4 @@
-"""How much of what the segments allow each way of linking has: what the lines stand against."""
+"""What each tracker reaches of what the segments allow."""
 
 from collections.abc import Sequence
 
@@ -15,22 +15,24 @@ _VARIANTS = {
     "mapt:appearance+memory": "MAPT appearance",
     "mapt+memory": "MAPT both, motion first",
     "mapt:appearance-first+memory": "MAPT both, appearance first",
-    "mapt:simultaneous+memory": "MAPT both at once",
+    "mapt:simultaneous+memory": "MAPT both, simultaneous",
     "flow:dis+memory": "DIS",
-    "flow:exact+memory": "true flow",
+    "flow:exact+memory": "ground-truth flow",
     "oracle:in-view": "oracle, in view",
     "oracle": "oracle",
 }
 _REFERENCES = 3
-"""The last rows know the truth, and compete for nothing."""
+"""The last rows use the ground truth. They are references."""
 
 
 def room(runs: Sequence[SeedRun]) -> Table:
-    """Return TQ and AssA of the hard half on own and on true segments, means over the runs."""
+    """Return TQ and AssA on the hard split, for both sources of segments, means over the runs."""
     columns = [Column("with memory")]
     wanted = [(kind, score) for kind in (None, _TRUE) for score in ("TQ", "AssA")]
     for kind, score in wanted:
-        columns.append(Column(f"{score}, {'true' if kind else 'own'}", "percent", True))
+        columns.append(
+            Column(f"{score}, {'ground truth' if kind else 'detections'}", "percent", True)
+        )
     rows: list[tuple[Cell, ...]] = []
     for variant, words in _VARIANTS.items():
         found = [
@@ -39,7 +41,7 @@ def room(runs: Sequence[SeedRun]) -> Table:
         ]
         rows.append((words, *(each.value for each in found)))
     return Table(
-        "Hard half, on the segments that MAPT finds itself and on true ones, means over runs",
+        "Hard split, on MAPT's detections and on ground-truth segments, means over runs",
         tuple(columns),
         tuple(rows),
         references=frozenset(range(len(rows) - _REFERENCES, len(rows))),

@@ -31,7 +31,7 @@ class Measured:
 
 
 class SeedRun:
-    """What a folder of ``mapt-bench ablate`` tells of MAPT on its own segments, and on true ones.
+    """Results of a folder of ``mapt-bench ablate`` on MAPT's detections and ground-truth segments.
 
     Own segments are the first kind of the run, networks trained apart left out. Everything is told
     of those, but for scores that are asked for on others.
@@ -59,8 +59,8 @@ class SeedRun:
         weights = stated.get("weights") or {}
         if self.segments not in weights:
             raise DataError(
-                f"the first segments of the run, {self.segments!r}, are not those that a MAPT "
-                "found; run mapt-bench ablate with --weights and without --segments",
+                f"the first segments of the run, {self.segments!r}, are not MAPT's "
+                "detections; run mapt-bench ablate with --weights and without --segments",
                 where=file,
             )
         self.weights = str(weights[self.segments])
@@ -112,7 +112,9 @@ class SeedRun:
         interval = found["scores"][name]["interval"]
         ends = _ends(interval)
         if ends is None:
-            return Measured(value, reason=f"{self.name}, {half} half: {interval['reason']}")
+            return Measured(
+                value, reason=f"{self.name}, {split_name(half)} split: {interval['reason']}"
+            )
         return Measured(value, (-ends[1], -ends[0]))  # the run has the other row less this one
 
     def milliseconds(self, variant: str) -> float | None:
@@ -125,7 +127,7 @@ class SeedRun:
         return self._recovery(variant, returns=False)
 
     def precision(self, variant: str) -> Measured:
-        """Return how many of the identities that a row gives again are right."""
+        """Return the share of returned identities that are right."""
         return self._recovery(variant, returns=True)
 
     def class_quality(self, variant: str, group: tuple[str, str]) -> dict[str, float]:
@@ -144,9 +146,9 @@ class SeedRun:
             return Measured(None, reason=f"{self.name} has no row {variant}")
         entry = self._recoveries.get((str(row["cell"]), "all", "all"))
         if entry is None or entry.get("full_occlusions") is None:
-            return Measured(None, reason=f"{self.name} tells nothing of recoveries")
+            return Measured(None, reason=f"{self.name} has no recovery rates")
         rate = entry["full_occlusions"]["returns" if returns else "recovered"]
-        what = "gives no identity again" if returns else "finds nobody again"
+        what = "returns no identity" if returns else "matches no object again"
         reason = None if rate["n"] else f"{self.name}: {variant} {what} after 3-10 frames"
         return Measured(rate["share"], _ends(rate["interval"]), rate["n"], reason)
 
@@ -205,10 +207,15 @@ def _index(entries: Sequence[Entry]) -> dict[tuple[str, str, str], Entry]:
 
 
 def _no_group(name: str, group: tuple[str, str] | None) -> str:
-    return f"{name} has no videos of {' '.join(group or ())}; run it on a suite with halves"
+    return f"{name} has no videos of {' '.join(group or ())}; run it on a suite with both splits"
 
 
 def _ends(interval: Entry | None) -> tuple[float, float] | None:
     if not interval or interval.get("low") is None:
         return None
     return float(interval["low"]), float(interval["high"])
+
+
+def split_name(half: str) -> str:
+    """Return the name of a split of a suite in sentences."""
+    return {"real-like": "realistic"}.get(half, half)

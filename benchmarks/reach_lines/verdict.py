@@ -101,6 +101,6 @@ def interval_above_zero(what: str, found: Measured) -> Condition:
         return Condition(found.reason or f"{what} has no interval", None)
     low, high = found.interval
     return Condition(
-        f"{what} has the interval [{100 * low:.2f}, {100 * high:.2f}]",
+        f"{what} has the confidence interval [{100 * low:.2f}, {100 * high:.2f}]",
         low > 0,
     )

@@ -38,7 +38,7 @@ def contenders(
         ),
         Contender(
             "mapt-bench, reading only",
-            "decodes both PNGs, checks them, packs the codes",
+            "decodes and checks both PNGs, packs codes",
             lambda: _read(frames, labels),
             frames.frame_count,
             repeats,
@@ -90,7 +90,7 @@ def headline_scores(frames: FrameSet, labels: LabelSpace) -> dict[str, float]:
 
 
 def _hotcoco(frames: FrameSet, labels: LabelSpace, repeats: int) -> Contender:
-    work = "decodes both PNGs; PQ alone"
+    work = "decodes both PNGs; PQ only"
     return Contender(HOTCOCO, work, lambda: _run_hotcoco(frames), frames.frame_count, repeats)
 
 
@@ -135,7 +135,7 @@ def _trackeval(frames: FrameSet, labels: LabelSpace, repeats: int) -> Contender:
                 for name in ("car", "pedestrian"):
                     hota.eval_sequence(data.get_preprocessed_seq_data(raw, name))
 
-    work = "reads MOTS text (no PNG); HOTA of cars and persons alone"
+    work = "reads MOTS text (no PNG); HOTA only"
     return Contender("TrackEval, HOTA", work, run, frames.frame_count, min(_SLOW_REPEATS, repeats))
 
 
@@ -161,7 +161,7 @@ def _torchmetrics(frames: FrameSet, labels: LabelSpace, repeats: int) -> Contend
             metric.update(tensor(pred, index), tensor(gt, index))
         metric.compute()
 
-    work = "our decoding of both PNGs; PQ alone"
+    work = "our decoding of PNGs; PQ only"
     count = min(_SLOW_REPEATS, repeats)
     return Contender("torchmetrics, PQ", work, run, _TORCHMETRICS_FRAMES, count)
 

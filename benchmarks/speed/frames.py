@@ -1,4 +1,4 @@
-"""The frames that are timed: real maps and a drawn sequence, each in every form a peer reads."""
+"""The frames that are timed: real maps and a synthetic sequence, in every format."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -13,7 +13,7 @@ from PIL import Image
 from mapt_bench.data import CocoPanopticWriter, MotsTextWriter, StoredSequence, open_maps
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
 
-__all__ = ["FrameSet", "drawn_set", "prepare", "real_panoptic", "real_things", "shared_folder"]
+__all__ = ["FrameSet", "prepare", "real_panoptic", "real_things", "shared_folder", "synthetic_set"]
 
 Codes = NDArray[np.uint32]
 Frame = tuple[str, str, Codes]  # sequence, frame name, codes
@@ -74,12 +74,12 @@ def real_panoptic(gt: Path, pred: Path, times: int, work: Path, labels: LabelSpa
     return FrameSet("real panoptic", about, times * count, work / "gt", work / "pred", work)
 
 
-def drawn_set(frame_count: int, work: Path) -> FrameSet:
-    """A drawn sequence of full size: stuff everywhere, a dozen tracks, rough borders."""
+def synthetic_set(frame_count: int, work: Path) -> FrameSet:
+    """A synthetic sequence of full size: stuff everywhere, a dozen tracks, rough borders."""
     for side, seed in (("gt", 11), ("pred", 12)):
         _save(work / side, _draw(frame_count, seed, wrong_ids=side == "pred"))
-    about = "drawn, stuff everywhere, 14 tracks, rough borders"
-    return FrameSet("drawn", about, frame_count, work / "gt", work / "pred", work)
+    about = "synthetic maps, stuff everywhere, 14 tracks, rough borders"
+    return FrameSet("synthetic", about, frame_count, work / "gt", work / "pred", work)
 
 
 def prepare(frames: FrameSet, labels: LabelSpace, progress: Callable[[str], None]) -> None:

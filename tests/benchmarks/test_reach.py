@@ -19,7 +19,7 @@ from helpers.reach_runs import (
 )
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-LINES = ["hard half", "real-like half", "propagation", "memory", "association efficiency"]
+LINES = ["hard split", "realistic split", "propagation", "memory", "association efficiency"]
 
 
 @pytest.fixture
@@ -55,19 +55,19 @@ def test_three_seeds_that_reach_every_line(reached):
     assert states(report) == dict.fromkeys(LINES, "reached")
     assert report["notes"] == []
     assert [run["weights"] for run in report["runs"]] == ["hash1", "hash2", "hash3"]
-    hard = line(report, "hard half")["table"]
+    hard = line(report, "hard split")["table"]
     assert hard["rows"][0] == [
         *("seed1", "motion alone", pytest.approx(0.03), [0.01, 0.08]),
         *(pytest.approx(0.03), [0.01, 0.08]),
     ]
     assert [row[0] for row in hard["rows"]] == ["seed1", "seed2", "seed3", "mean"] * 2
-    assert "2 points of TQ over motion alone: met, with +3.00" in notes(report, "hard half")
+    assert "2 points of TQ over motion alone: met, with +3.00" in notes(report, "hard split")
     propagation = line(report, "propagation")["table"]["rows"][0]
     assert propagation == [
         *("seed1", 0.57, 0.40, 0.55, 0.575, 0.60),
         *(pytest.approx(-0.005), pytest.approx(0.85)),
     ]
-    assert "in ms a frame: MAPT motion 2.0, copying 1.0" in notes(report, "propagation")
+    assert "in ms per frame: MAPT motion 2.0, copying 1.0" in notes(report, "propagation")
     efficiency = line(report, "association efficiency")["table"]["rows"][0]
     assert efficiency == [
         *("seed1", 0.46, 0.5, pytest.approx(0.92), 0.4),
@@ -84,14 +84,14 @@ def test_the_page_has_every_line_and_what_it_was_measured_with(reached, tmp_path
     text = page.read_text()
     assert [row[4:].lower() for row in text.splitlines() if row.startswith("### ")] == [
         *LINES,
-        "what there is to gain",
+        "margin",
         "weights",
     ]
     assert "| seed1 | motion alone | +3.00 [1.00, 8.00] |" in text
-    assert "**Not reached.** PAT as a share of the oracle's is" in text
+    assert "**Not reached.**\n\n- PAT as a share of the oracle's is" in text
     assert text.count("**Reached.**") == 4
     assert "seed1 `hash1`, seed2 `hash2`" in text
-    assert "2 training seeds: the lines speak of 3" in text
+    assert "2 training seeds: the targets are for 3" in text
 
 
 def test_own_and_true_segments_stand_side_by_side(reached):
@@ -99,7 +99,13 @@ def test_own_and_true_segments_stand_side_by_side(reached):
     entry_of(other, MOTION, "half", "hard")["scores"]["TQ"] = 0.59
     found = reached(reaching_run(1), other)["room"]
     rows = {row[0]: row[1:] for row in found["rows"]}
-    assert found["columns"] == ["with memory", "TQ, own", "AssA, own", "TQ, true", "AssA, true"]
+    assert found["columns"] == [
+        "with memory",
+        "TQ, detections",
+        "AssA, detections",
+        "TQ, ground truth",
+        "AssA, ground truth",
+    ]
     assert rows["MAPT motion"] == [pytest.approx(0.58), 0.57, 0.9, 0.8]
     assert rows["oracle, in view"] == [None] * 4
 
@@ -136,8 +142,12 @@ def _efficiency(result):
 @pytest.mark.parametrize(
     ("spoil", "name", "reason"),
     [
-        (_hard, LINES[0], "seed1: AssA over appearance alone has the interval [-0.20, 8.00]"),
-        (_real_like, LINES[1], "TQ less that of motion alone is -0.60, below -0.50"),
+        (
+            _hard,
+            LINES[0],
+            "seed1: AssA over appearance alone has the confidence interval [-0.20, 8.00]",
+        ),
+        (_real_like, LINES[1], "TQ minus that of motion alone is -0.60, below -0.50"),
         (_propagation, LINES[2], "is -2.00, below -1.00"),
         (_memory, LINES[3], "the share recovered is 60.00, not above the 65.00 of SORT"),
         (_precision, LINES[3], "the precision is 75.00, below 80.00"),
@@ -158,7 +168,7 @@ def test_intervals_are_asked_of_every_seed_and_bounds_of_the_mean(reached):
     _hard(weak)
     _share(weak)
     report = reached(reaching_run(1), weak, reaching_run(3))
-    assert states(report)["hard half"] == "not reached"
+    assert states(report)["hard split"] == "not reached"
     assert states(report)["memory"] == "reached"
     assert "the share recovered is below 50 in seed2" in notes(report, "memory")
     assert line(report, "memory")["table"]["rows"][3][2] == pytest.approx(0.55)
@@ -170,9 +180,9 @@ def test_too_few_sequences_leave_it_open(reached):
     scores = entry_of(result, MOTION, "half", "hard")["differences"]["scores"]
     scores["TQ"]["interval"] = interval
     report = reached(result)
-    assert states(report)["hard half"] == "undefined"
-    assert "2 sequences" in line(report, "hard half")["reasons"][0]
-    assert line(report, "hard half")["table"]["rows"][0][2] == pytest.approx(0.03)
+    assert states(report)["hard split"] == "undefined"
+    assert "2 sequences" in line(report, "hard split")["reasons"][0]
+    assert line(report, "hard split")["table"]["rows"][0][2] == pytest.approx(0.03)
 
 
 def test_what_fails_decides_whatever_is_not_known_beside_it(reached):
@@ -180,7 +190,7 @@ def test_what_fails_decides_whatever_is_not_known_beside_it(reached):
     scores = entry_of(result, MOTION, "half", "hard")["differences"]["scores"]
     scores["TQ"]["interval"] = {"n": 2, "reason": "2 sequences"}
     scores["AssA"] = difference(-0.01, 0.01)
-    assert states(reached(result))["hard half"] == "not reached"
+    assert states(reached(result))["hard split"] == "not reached"
 
 
 def test_a_row_that_was_not_run_is_named(reached):
@@ -197,21 +207,21 @@ def test_nobody_who_returns_is_no_precision(reached):
     recovery_of(result, BOTH)["returns"] = rate(0.0, n=0)
     report = reached(result)
     assert line(report, "memory")["state"] == "undefined"
-    assert "gives no identity again" in line(report, "memory")["reasons"][0]
+    assert "returns no identity" in line(report, "memory")["reasons"][0]
 
 
 def test_a_true_flow_that_gains_nothing_leaves_no_share(reached):
     result = reaching_run()
     row_of(result, "flow:exact+memory")["scores"]["TQ"] = 0.4
     report = reached(result)
-    assert "the true flow gains nothing over copying" in notes(report, "propagation")
+    assert "the ground-truth flow gains nothing over copying" in notes(report, "propagation")
     assert line(report, "propagation")["state"] == "reached"
 
 
 def test_videos_without_halves(reached):
     report = reached(reaching_run(scores_by_group=[], recoveries=[]))
     assert states(report) == {**dict.fromkeys(LINES, "undefined"), "propagation": "reached"}
-    assert "run it on a suite with halves" in line(report, "hard half")["reasons"][0]
+    assert "run it on a suite with both splits" in line(report, "hard split")["reasons"][0]
 
 
 def test_a_trial_says_that_it_is_one(reached):
