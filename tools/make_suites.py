@@ -10,6 +10,7 @@ else.
 
 import argparse
 import json
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -48,6 +49,7 @@ from mapt_bench.tracking import SegmentTracker
 _DOCS = Path(__file__).resolve().parents[1] / "docs"
 _TEXT = _DOCS / "world_statistics.head.md"
 _PAGE = _DOCS / "world_statistics.md"
+_WIDTH = 100  # columns of a line of the page
 _FROZEN = Path(fingerprints.__file__).with_name("suites.json")
 _MEMORY = {"sort": 1, "bytetrack": 30, "appearance": 10, "motion": 10, "both": 10}
 """Track memory in frames of each cue in the table of links; the other cues have none."""
@@ -69,7 +71,7 @@ _AREA = "mask area, pixels at 416x128"
 # 530 tracks in the twelve training sequences of KITTI-STEP by their KITTI MOTS masks, areas scaled
 # to 416x128 pixels: facts about that data, measured once with `mapt-bench check --statistics`.
 _KITTI = {
-    "objects a frame": "- / 5 / 11",
+    "objects per frame": "- / 5 / 11",
     _AREA: "41 / 184 / 1480",
     "gap, frames": "- / 2 / 8",
     "copying right / wrong, tau 1": "87.9 / 0.4 %",
@@ -106,11 +108,11 @@ _KITTI = {
 _READING = """\
 ## Reading these tables
 
-Single suites are small, so they scatter around the calibration above. The KITTI column uses whole
-sequences, not windows, so its gaps can be longer. The gap setting is a target. Every crowd has a
-gap near it, but only about half of the streets, where a truck can hide a thing in time. So the
-factor *gap length* is partly nominal. Prefer association accuracy over *measured* gaps, which every
-experiment reports.
+Single suites are small and vary around the calibration above. KITTI's column has complete
+sequences, not windows, so its gaps can be longer. The gap setting is a target: every crowd video
+has a gap near it, but only about half of the street videos, where a truck can hide a person in
+time. So the factor *gap length* is partly nominal. Rely on association accuracy over *measured*
+gaps, which every experiment reports.
 """
 
 
@@ -142,7 +144,15 @@ def main() -> None:
         _cue_part(open_suite("val@2")),
         _READING.rstrip(),
     ]
-    _PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    lines = "\n\n".join(parts).splitlines()
+    _PAGE.write_text("\n".join(map(_filled, lines)) + "\n", encoding="utf-8")
+
+
+def _filled(line: str) -> str:
+    """Return a line of prose at the width of the page; tables stay as they are."""
+    if line.startswith("|"):
+        return line
+    return textwrap.fill(line, _WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _freeze(suites: Sequence[Suite]) -> None:
@@ -197,9 +207,9 @@ def _calibration_part() -> str:
     )
     return (
         f"## Calibration of realistic streets\n\nMedians of {_CALIBRATED} videos of each family "
-        "from seeds outside all suites. Single suites are small and scatter around these. "
-        "Version 1 has the families *seen* and *held-out*, version 2 has *varied* and *shifted*. "
-        "Areas are scaled to 416x128 pixels, so that both versions compare with KITTI.\n\n"
+        "from seeds of no suite. Single suites are small and vary around these. Version 1 has "
+        "the families *seen* and *held-out*, version 2 has *varied* and *shifted*. Areas are "
+        "scaled to 416x128 pixels, so that both versions are comparable with KITTI.\n\n"
         f"{_table(heads, rows)}"
     )
 
@@ -207,7 +217,7 @@ def _calibration_part() -> str:
 def _medians(found: DataStatistics) -> dict[str, float]:
     """Return the medians of the quantities of :data:`_KITTI`."""
     spreads = {
-        "objects a frame": found.overall.objects,
+        "objects per frame": found.overall.objects,
         _AREA: _scaled(found.overall.area_share),
         "gap, frames": found.overall.gap,
     }
@@ -262,8 +272,8 @@ def _training_part() -> str:
     return (
         "## Training videos\n\nEvery third frame of 200 videos of each version. *Small*: fewer "
         "than 50 pixels are visible at 416x128, 112 at 624x192. *Hardly visible*: less than half "
-        "of the silhouette inside the frame. *Hidden*: none of it; shares of all things that reach "
-        f"into the frame, while the others are shares of the visible ones.\n\n{_table(heads, rows)}"
+        "of the silhouette inside the frame. *Hidden*: none of it. *Hidden* is a share of all "
+        f"things in the frame, the others are shares of the visible ones.\n\n{_table(heads, rows)}"
         "\n\nShare of frames in which a class covers at least 20 pixels at 416x128, 45 at "
         f"624x192:\n\n{_table(('class', '', *titles), seen)}"
     )
@@ -321,7 +331,7 @@ def _statistics_part(
 def _rows(found: DataStatistics) -> dict[str, str]:
     """Return the quantities of one column, by name: 10 % / median / 90 %."""
     rows = {
-        "objects a frame": _spread(found.overall.objects),
+        "objects per frame": _spread(found.overall.objects),
         _AREA: _spread(_scaled(found.overall.area_share)),
         "gap, frames": _spread(found.overall.gap),
     }
@@ -430,8 +440,17 @@ def _share(kept: dict[str, tuple[int, int]], entries: Sequence[SuiteEntry]) -> s
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table, split by columns into several where it is too wide for the page."""
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    widths = [max(map(len, column)) + 3 for column in zip(*lines, strict=True)]
+    parts: list[list[int]] = [[0]]
+    for at, width in enumerate(widths[1:], 1):
+        if 1 + width + sum(widths[column] for column in parts[-1]) > _WIDTH:
+            parts.append([0])
+        parts[-1].append(at)
+    return "\n\n".join(
+        "\n".join(f"| {' | '.join(line[at] for at in part)} |" for line in lines) for part in parts
+    )
 
 
 if __name__ == "__main__":
