@@ -331,6 +331,7 @@ class ByteTrackAssociator(_FilteredBoxes):
     "boxes matched greedily by IoU (Bochinski et al. 2017)",
     supports_memory=True,
     settings=("iou_threshold",),
+    search={"iou_threshold": (0.05, 0.7)},
 )
 def _iou(options: AssociatorOptions) -> Associator:
     return IouAssociator(threshold=options.settings.iou_threshold, memory=options.memory)
@@ -341,6 +342,7 @@ def _iou(options: AssociatorOptions) -> Associator:
     "Kalman filter, Hungarian on box IoU (Bewley et al. 2016)",
     supports_memory=True,
     settings=("sort_iou_threshold",),
+    search={"sort_iou_threshold": (0.05, 0.6)},
 )
 def _sort(options: AssociatorOptions) -> Associator:
     return SortAssociator(threshold=options.settings.sort_iou_threshold, memory=options.memory)
@@ -351,6 +353,12 @@ def _sort(options: AssociatorOptions) -> Associator:
     "Kalman filter, two passes by score (Zhang et al. 2022)",
     supports_memory=True,
     settings=("high_score", "low_score", "first_pass_iou", "second_pass_iou"),
+    search={
+        "high_score": (0.5, 0.9),
+        "low_score": (0.05, 0.5),
+        "first_pass_iou": (0.05, 0.5),
+        "second_pass_iou": (0.05, 0.7),
+    },
 )
 def _bytetrack(options: AssociatorOptions) -> Associator:
     given = options.settings

@@ -7,6 +7,12 @@
 from mapt_bench.baselines.flow_without_network import DisFlow
 from mapt_bench.baselines.histograms import shared_histograms
 from mapt_bench.baselines.registry import register
+from mapt_bench.baselines.search_spaces import (
+    APPEARANCE_SPACE,
+    FUSION_SPACE,
+    JOINT_SPACE,
+    MOTION_SPACE,
+)
 from mapt_bench.baselines.thresholds import APPEARANCE, FUSION, MOTION
 from mapt_bench.baselines.tracker_options import AssociatorOptions, FlowOptions, two_step_settings
 from mapt_bench.tracking import Associator, FlowWarp, StandStill, TwoStepAssociator
@@ -22,6 +28,7 @@ __all__: list[str] = []
     supports_pair=True,
     supports_memory=True,
     settings=MOTION,
+    search=MOTION_SPACE,
 )
 def _copy(options: AssociatorOptions) -> Associator:
     return TwoStepAssociator(StandStill(), None, two_step_settings(options))
@@ -34,6 +41,7 @@ def _copy(options: AssociatorOptions) -> Associator:
     supports_pair=True,
     supports_memory=True,
     settings=APPEARANCE,
+    search=APPEARANCE_SPACE,
 )
 def _appearance(options: AssociatorOptions) -> Associator:
     return TwoStepAssociator(None, shared_histograms(options.share), two_step_settings(options))
@@ -46,12 +54,15 @@ def _appearance(options: AssociatorOptions) -> Associator:
     supports_pair=True,
     supports_memory=True,
     settings=(*MOTION, "flow_height"),
+    search=MOTION_SPACE,
 )
 def _motion(options: AssociatorOptions) -> Associator:
     return TwoStepAssociator(_flow_warp(options), None, two_step_settings(options))
 
 
 def _register_both(name: str, order: Order, summary: str) -> None:
+    last = JOINT_SPACE if order == "simultaneous" else FUSION_SPACE
+
     @register(
         name,
         summary,
@@ -59,6 +70,7 @@ def _register_both(name: str, order: Order, summary: str) -> None:
         supports_pair=True,
         supports_memory=True,
         settings=(*MOTION, *APPEARANCE, *FUSION, "flow_height"),
+        search={**MOTION_SPACE, **APPEARANCE_SPACE, **last},
     )
     def _both(options: AssociatorOptions) -> Associator:
         return TwoStepAssociator(

@@ -15,6 +15,13 @@ from mapt_bench.baselines.flow_sources import PTLFLOW, FlowEntry, flow_entry, fl
 from mapt_bench.baselines.histograms import shared_histograms
 from mapt_bench.baselines.mapt_trackers import mapt_over, mapt_weights
 from mapt_bench.baselines.registry import AssociatorEntry, register_entry, register_family
+from mapt_bench.baselines.search_spaces import (
+    APPEARANCE_SPACE,
+    FUSION_SPACE,
+    LEARNED_SPACE,
+    MOTION_SPACE,
+    SearchSpace,
+)
 from mapt_bench.baselines.thresholds import APPEARANCE, FUSION, LEARNED, MOTION
 from mapt_bench.baselines.tracker_options import (
     AssociatorOptions,
@@ -41,20 +48,34 @@ class _Variant:
         appearance: Which appearance links the segments that the flow does not link.
         summary: End of the summary.
         settings: Settings that it adds.
+        search: What it adds to the search space.
     """
 
     suffix: str
     appearance: Literal["none", "histograms", "mapt"]
     summary: str
     settings: tuple[str, ...]
+    search: SearchSpace
 
 
 _VARIANTS = {
     each.suffix: each
     for each in (
-        _Variant("", "none", "", ()),
-        _Variant("+appearance", "histograms", ", then appearance", (*APPEARANCE, *FUSION)),
-        _Variant("+mapt", "mapt", ", then MAPT's appearance", (*LEARNED, *FUSION)),
+        _Variant("", "none", "", (), {}),
+        _Variant(
+            "+appearance",
+            "histograms",
+            ", then appearance",
+            (*APPEARANCE, *FUSION),
+            {**APPEARANCE_SPACE, **FUSION_SPACE},
+        ),
+        _Variant(
+            "+mapt",
+            "mapt",
+            ", then MAPT's appearance",
+            (*LEARNED, *FUSION),
+            {**LEARNED_SPACE, **FUSION_SPACE},
+        ),
     )
 }
 
@@ -98,6 +119,7 @@ def _entry(source: FlowEntry, variant: _Variant) -> AssociatorEntry:
                 *(("flow_height",) if source.name == "flow:dis" else ()),
             }
         ),
+        search={**MOTION_SPACE, **variant.search},
         needs_weights=source.needs_weights,
         needs_true_flow=source.needs_true_flow,
         parts=(source.build, *source.parts, *((mapt_over,) if by_mapt else ())),

@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from mapt_bench.baselines.registry import register
+from mapt_bench.baselines.search_spaces import (
+    FUSION_SPACE,
+    JOINT_SPACE,
+    LEARNED_SPACE,
+    MOTION_SPACE,
+    SearchSpace,
+)
 from mapt_bench.baselines.thresholds import FUSION, LEARNED, MOTION
 from mapt_bench.baselines.tracker_options import (
     AssociatorOptions,
@@ -141,6 +148,8 @@ def _weights_by_role(flow: FlowOptions, mapt: MaptOptions) -> Mapping[str, Path]
     return {"tracker": mapt_weights(mapt)}
 
 
+_BOTH_SPACE: SearchSpace = {**MOTION_SPACE, **LEARNED_SPACE, **FUSION_SPACE}
+
 _SETTINGS = {
     "motion": MOTION,
     "appearance": LEARNED,
@@ -155,6 +164,8 @@ def _register(
     heads: Literal["motion", "appearance", "both"],
     order: Order = "motion-first",
     settings: Sequence[str] | None = None,
+    *,
+    search: SearchSpace,
 ) -> None:
     @register(
         name,
@@ -165,6 +176,7 @@ def _register(
         uses_mapt=True,
         weights_of=_weights_by_role,
         settings=_SETTINGS[heads] if settings is None else settings,
+        search=search,
     )
     def _build(options: AssociatorOptions) -> Associator:
         from mapt_bench.model import MaptAssociator
@@ -174,19 +186,40 @@ def _register(
         return MaptAssociator(model, heads=heads, settings=settings, share=options.share)
 
 
-_register("mapt", "masks propagated by the motion head, then learned embeddings", "both")
+_register(
+    "mapt",
+    "masks propagated by the motion head, then learned embeddings",
+    "both",
+    search=_BOTH_SPACE,
+)
 _register(
     "mapt:paper",
     "the paper's fusion: the nearest propagated mask, then the cosine of learned embeddings",
     "both",
     settings=_PAPER,
+    search={**MOTION_SPACE, **LEARNED_SPACE},
 )
-_register("mapt:motion", "masks propagated by the motion head only", "motion")
-_register("mapt:appearance", "learned embeddings only, without propagated features", "appearance")
+_register("mapt:motion", "masks propagated by the motion head only", "motion", search=MOTION_SPACE)
 _register(
-    "mapt:appearance-first", "learned embeddings, then propagated masks", "both", "appearance-first"
+    "mapt:appearance",
+    "learned embeddings only, without propagated features",
+    "appearance",
+    search=LEARNED_SPACE,
 )
-_register("mapt:simultaneous", "both heads in one joint affinity", "both", "simultaneous")
+_register(
+    "mapt:appearance-first",
+    "learned embeddings, then propagated masks",
+    "both",
+    "appearance-first",
+    search=_BOTH_SPACE,
+)
+_register(
+    "mapt:simultaneous",
+    "both heads in one joint affinity",
+    "both",
+    "simultaneous",
+    search={**MOTION_SPACE, **LEARNED_SPACE, **JOINT_SPACE},
+)
 
 
 def _checked_model(options: MaptOptions) -> "MAPT":

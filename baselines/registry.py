@@ -11,9 +11,10 @@ here: see :mod:`~mapt_bench.baselines.user_trackers`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mapt_bench.baselines.search_spaces import SearchSpace, check_space
 from mapt_bench.baselines.thresholds import TrackerSettings
 from mapt_bench.baselines.tracker_options import (
     AssociatorOptions,
@@ -82,6 +83,7 @@ class AssociatorEntry(TrackerEntry):
         build: Builds one.
         settings: Names of the fields of :class:`~mapt_bench.baselines.thresholds.TrackerSettings`
             that it uses.
+        search: Values that ``mapt-bench tune`` may give to these settings.
         parts: Functions that ``build`` finds by name. Their code decides results as well.
         flow: Name of its flow source; ``None`` if it has none.
         uses_mapt: Whether MAPT computes one of its cues.
@@ -92,6 +94,7 @@ class AssociatorEntry(TrackerEntry):
 
     build: Callable[[AssociatorOptions], Associator]
     settings: frozenset[str] = frozenset()
+    search: SearchSpace = field(default_factory=dict, hash=False)
     parts: tuple[Callable[..., object], ...] = ()
     flow: str | None = None
     uses_mapt: bool = False
@@ -115,6 +118,7 @@ def register(
     supports_pair: bool = False,
     supports_memory: bool = False,
     settings: Iterable[str] = (),
+    search: SearchSpace | None = None,
     uses_mapt: bool = False,
     weights_of: WeightsOf = _no_weights,
 ) -> Callable[[_Builder], _Builder]:
@@ -128,12 +132,16 @@ def register(
         supports_pair: Whether it supports a pairing interval other than 1.
         supports_memory: Whether it can keep lost tracks.
         settings: Names of the thresholds that it uses.
+        search: Values that ``mapt-bench tune`` may give to them, see
+            :mod:`~mapt_bench.baselines.search_spaces`.
         uses_mapt: Whether MAPT computes its cues; then it needs weights of MAPT.
         weights_of: Returns the weights that it runs with, by role.
 
     Raises:
+        ConfigError: If the search space has another form, or names no setting of the tracker.
         ValueError: If the name is taken.
     """
+    names = frozenset(settings)
 
     def enter(build: _Builder) -> _Builder:
         register_entry(
@@ -146,7 +154,8 @@ def register(
                 supports_memory=supports_memory,
                 build=build,
                 needs_weights=uses_mapt,
-                settings=frozenset(settings),
+                settings=names,
+                search=check_space(name, search or {}, names),
                 uses_mapt=uses_mapt,
                 weights_of=weights_of,
             )

@@ -7,6 +7,7 @@
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -23,7 +24,7 @@ from mapt_bench.baselines.thresholds import (
     ThresholdsName,
     TrackerSettings,
     parse_setting,
-    tuned_thresholds,
+    thresholds_named,
 )
 from mapt_bench.baselines.tracker_options import AssociatorOptions, two_step_settings
 from mapt_bench.baselines.user_trackers import UserTracker, plugin_names, user_tracker
@@ -37,6 +38,7 @@ __all__ = [
     "ROW_FORM",
     "Row",
     "ThresholdsOrigin",
+    "check_settings",
     "parse_row",
     "row_name",
     "thresholds_of",
@@ -162,15 +164,31 @@ def thresholds_of(tracker: str, asked: ThresholdsName) -> ThresholdsOrigin:
         asked: What the command asks for.
 
     Returns:
-        ``"published"`` where tuned ones are asked for and the tracker has none; ``"own"`` for a
-        user's tracker; ``"none"`` where there are no thresholds.
+        ``"tuned"`` where the shipped file or the given one has the tracker; ``"published"`` where
+        it does not, or where the published ones are asked for; ``"own"`` for a user's tracker that
+        was not tuned; ``"none"`` where there are no thresholds.
     """
     entry = tracker_entry(tracker)
+    if tracker in thresholds_named(asked):
+        return "tuned"
     if isinstance(entry, UserTracker):
         return "own"
     if not entry.settings:
         return "none"
-    return "tuned" if asked == "tuned" and tracker in tuned_thresholds() else "published"
+    return "published"
+
+
+def check_settings(tracker: str, settings: Sequence[Setting]) -> None:
+    """Refuse settings that a tracker does not have, or whose values are out of range.
+
+    Args:
+        tracker: Its name.
+        settings: For example from a thresholds file.
+
+    Raises:
+        ConfigError: If a name is unknown or a value is out of range.
+    """
+    _checked(tracker, dict(settings), tracker_entry(tracker))
 
 
 def _frames(text: str, plus: str, number: str, memory: int) -> int:

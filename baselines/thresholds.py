@@ -1,8 +1,8 @@
 """Thresholds of all trackers: the published ones, and those tuned on validation videos.
 
-``tools/tune_thresholds.py`` tunes every tracker with the same number of trials and writes
-``thresholds.json``, with all trials and their scores. Every command uses the tuned thresholds
-unless the user asks for the published ones.
+``mapt-bench tune`` tunes every tracker with the same number of trials and writes a thresholds file.
+``thresholds.json`` beside this module is the one that ships. Every command uses it unless the user
+asks for the published thresholds, or gives another file.
 """
 
 import json
@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from mapt_bench.baselines.boxes import OVERLAPS, Overlap
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.files import file_sha256
 from mapt_bench.tracking.affinity import Proximity
 from mapt_bench.tracking.two_step import SecondStep
 
@@ -24,14 +25,19 @@ __all__ = [
     "FUSION",
     "LEARNED",
     "MOTION",
+    "PUBLISHED",
     "THRESHOLDS",
     "THRESHOLDS_FILE",
     "THRESHOLDS_SCHEMA",
+    "TUNED",
     "Setting",
     "ThresholdsName",
     "TrackerSettings",
+    "check_thresholds",
+    "describe_thresholds",
     "parse_setting",
     "settings_of",
+    "thresholds_named",
     "tuned_thresholds",
 ]
 
@@ -203,21 +209,68 @@ def parse_setting(text: str) -> Setting:
     return name, value
 
 
-ThresholdsName = Literal["tuned", "published"]
+ThresholdsName = str
+"""``"tuned"``, ``"published"``, or the path of a thresholds file that ``mapt-bench tune`` wrote."""
 
-THRESHOLDS: tuple[ThresholdsName, ThresholdsName] = ("tuned", "published")
-DEFAULT_THRESHOLDS: ThresholdsName = "tuned"
+TUNED: ThresholdsName = "tuned"
+PUBLISHED: ThresholdsName = "published"
+THRESHOLDS: tuple[ThresholdsName, ThresholdsName] = (TUNED, PUBLISHED)
+DEFAULT_THRESHOLDS: ThresholdsName = TUNED
 
 THRESHOLDS_FILE = Path(__file__).with_name("thresholds.json")
-THRESHOLDS_SCHEMA = "mapt-bench/thresholds/2"
+THRESHOLDS_SCHEMA = "mapt-bench/thresholds/3"
+_READABLE = (THRESHOLDS_SCHEMA, "mapt-bench/thresholds/2")  # 2 has no provenance
+
+_Thresholds = Mapping[str, tuple[Setting, ...]]
 
 
-def tuned_thresholds() -> dict[str, tuple[Setting, ...]]:
-    """Return the settings of each associator that has tuned ones, by its name."""
-    return {
-        name: tuple(sorted(entry["settings"].items()))
-        for name, entry in _read().get("tuned", {}).items()
-    }
+def check_thresholds(thresholds: ThresholdsName) -> None:
+    """Refuse thresholds that do not exist.
+
+    Raises:
+        ConfigError: If they are neither a known name nor a file.
+        DataError: If the file cannot be used.
+    """
+    if thresholds in THRESHOLDS:
+        return
+    path = Path(thresholds).expanduser()
+    if not path.is_file():
+        raise ConfigError(
+            f"--thresholds {thresholds!r} is neither a name nor a file; "
+            f"{nearest(thresholds, THRESHOLDS)}; mapt-bench tune writes such a file"
+        )
+    _read(path)
+
+
+def describe_thresholds(thresholds: ThresholdsName) -> str:
+    """Return what results say of thresholds: their name, or file name and hash of a file."""
+    if thresholds in THRESHOLDS:
+        return thresholds
+    path = Path(thresholds).expanduser()
+    return f"{path.name} (SHA-256 {file_sha256(path)[:12]})"
+
+
+def thresholds_named(thresholds: ThresholdsName) -> _Thresholds:
+    """Return the tuned settings of each tracker that has any, by its name.
+
+    Args:
+        thresholds: Which ones. The published ones are the defaults, so nothing is tuned.
+
+    Raises:
+        ConfigError: If they are neither a known name nor a file.
+        DataError: If the file cannot be used.
+    """
+    if thresholds == PUBLISHED:
+        return {}
+    if thresholds == TUNED:
+        return tuned_thresholds()
+    check_thresholds(thresholds)
+    return _read(Path(thresholds).expanduser())
+
+
+def tuned_thresholds() -> _Thresholds:
+    """Return the settings of each tracker in the thresholds file that ships, by its name."""
+    return _read(THRESHOLDS_FILE) if THRESHOLDS_FILE.exists() else {}
 
 
 def settings_of(
@@ -229,14 +282,33 @@ def settings_of(
         tracker: Its name.
         own: Settings that its row spells out; they override the tuned ones.
         thresholds: Which thresholds apply where the row says nothing.
+
+    Raises:
+        ConfigError: If there are no such thresholds.
+        DataError: If their file cannot be used.
     """
-    tuned = tuned_thresholds().get(tracker, ()) if thresholds == "tuned" else ()
+    tuned = thresholds_named(thresholds).get(tracker, ())
     return tuple(sorted({**dict(tuned), **dict(own)}.items()))
 
 
-@lru_cache(maxsize=1)
-def _read() -> Mapping[str, Any]:
-    if not THRESHOLDS_FILE.exists():
-        return {}
-    found: dict[str, Any] = json.loads(THRESHOLDS_FILE.read_text(encoding="utf-8"))
-    return found
+@lru_cache(maxsize=4)
+def _read(path: Path) -> _Thresholds:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        schema = found["schema"]
+        tuned = {
+            str(name): tuple(sorted((str(key), value) for key, value in entry["settings"].items()))
+            for name, entry in found["tuned"].items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise DataError(
+            f"is not a thresholds file ({type(problem).__name__}: {problem}); expected one that "
+            "mapt-bench tune wrote",
+            where=path,
+        ) from problem
+    if schema not in _READABLE:
+        raise DataError(
+            f"has schema {schema!r}; expected {THRESHOLDS_SCHEMA!r}, which mapt-bench tune writes",
+            where=path,
+        )
+    return tuned

@@ -24,6 +24,7 @@ PUBLIC = {
     "Scorer": "mapt_bench.evaluation",
     "StressConfig": "mapt_bench.experiments.experiment_config",
     "SweepConfig": "mapt_bench.experiments.experiment_config",
+    "TuningConfig": "mapt_bench.tuning.tuning_config",
     "Video": "mapt_bench.labels",
     "as_panoptic_map": "mapt_bench.labels",
     "build_tracker": "mapt_bench.interface",
@@ -39,6 +40,7 @@ PUBLIC = {
     "run_stress": "mapt_bench.experiments.running",
     "run_sweep": "mapt_bench.experiments.running",
     "run_tracker": "mapt_bench.tracking",
+    "run_tuning": "mapt_bench.tuning.tuning_run",
 }
 """The module of each public name. Add a name here, and its import below."""
 
@@ -73,6 +75,8 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.tracking import Association as Association
     from mapt_bench.tracking import FrameSegments as FrameSegments
     from mapt_bench.tracking import run_tracker as run_tracker
+    from mapt_bench.tuning.tuning_config import TuningConfig as TuningConfig
+    from mapt_bench.tuning.tuning_run import run_tuning as run_tuning
 
 else:
 

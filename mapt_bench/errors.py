@@ -123,7 +123,13 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}? {listing}" if close else listing
 
 
-EXTRA_OF = {"torch": "model", "torchvision": "model", "fvcore": "model", "ptlflow": "flow"}
+EXTRA_OF = {
+    "torch": "model",
+    "torchvision": "model",
+    "fvcore": "model",
+    "ptlflow": "flow",
+    "optuna": "tune",
+}
 """Importable packages that the base install lacks, with the extra that brings each."""
 
 

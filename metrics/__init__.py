@@ -15,6 +15,7 @@ from mapt_bench.metrics._link_rates import (
     kept_by_visibility,
     kept_links,
     recovered_by_gap,
+    recovery_counts,
     right_returns,
 )
 from mapt_bench.metrics.link_events import LinkEvents, LinkOutcome, LinkRecorder, Sightings
@@ -57,6 +58,7 @@ __all__ = [
     "pat_variant",
     "pool",
     "recovered_by_gap",
+    "recovery_counts",
     "reference_blocks",
     "right_returns",
     "undefined_reasons",

@@ -7,7 +7,7 @@ sequences.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ __all__ = [
     "Bin",
     "BreakPoint",
     "Rate",
+    "RecoveryCounts",
     "break_point",
     "is_kept",
     "kept_by_displacement",
@@ -31,6 +32,7 @@ __all__ = [
     "kept_by_visibility",
     "kept_links",
     "recovered_by_gap",
+    "recovery_counts",
     "right_returns",
 ]
 
@@ -208,6 +210,33 @@ def right_returns(
         for right in (True, False)
     )
     return _rates(bins, hits, totals, seed)
+
+
+class RecoveryCounts(NamedTuple):
+    """What :func:`recovered_by_gap` and :func:`right_returns` count, without intervals.
+
+    Attributes:
+        recovered: Reappearances found with the identity that they had.
+        reappeared: Reappearances of tracks that are found on both sides of the gap.
+        right: Identities given again to the right track.
+        returned: Identities given again at all.
+    """
+
+    recovered: int
+    reappeared: int
+    right: int
+    returned: int
+
+
+def recovery_counts(sequences: Sequence[LinkEvents], gaps: Bin = FULL_OCCLUSIONS) -> RecoveryCounts:
+    """Count recoveries after a range of gaps, pooled over sequences."""
+    totals = np.zeros(4, dtype=np.int64)
+    for events in sequences:
+        found = events.reappearances[events.reappearances["outcome"] != LinkOutcome.MISSED]
+        parts = (found["gap"][is_kept(found)], found["gap"])
+        returns = (_absences(events, True), _absences(events, False))
+        totals += [_counts(part, [gaps])[0] for part in (*parts, *returns)]
+    return RecoveryCounts(*totals.tolist())
 
 
 def _absences(events: LinkEvents, only_right: bool) -> NDArray[np.int32]:

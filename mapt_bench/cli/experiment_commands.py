@@ -9,12 +9,13 @@ import click
 import yaml
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
-from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, THRESHOLDS
+from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS
 from mapt_bench.cli.options import (
     complete_label_space,
     complete_row,
     complete_segments,
     complete_suite,
+    complete_thresholds,
     emit_json,
     json_option,
     path_type,
@@ -131,11 +132,13 @@ def thresholds_option(function: _Function) -> _Function:
     """Add ``--thresholds``, with the same default in every command that runs trackers."""
     return click.option(
         "--thresholds",
-        type=click.Choice(THRESHOLDS),
+        shell_complete=complete_thresholds,
+        metavar="tuned|published|FILE",
         default=DEFAULT_THRESHOLDS,
         show_default=True,
-        help="Run trackers with thresholds tuned on the suite val, or with the published ones. "
-        "Settings in a row override both. Example: --thresholds published",
+        help="Run trackers with thresholds tuned on the suite val, with the published ones, or "
+        "with those of a FILE that tune wrote. Settings in a row override them. "
+        "Example: --thresholds published",
     )(function)
 
 

@@ -37,6 +37,7 @@ _COMMANDS = {
     "synth": ("synth", "Generate synthetic videos with complete ground truth."),
     "train": ("train", "Train a model, or resume a stopped run."),
     "track": ("track", "Run one tracker and write its panoptic maps."),
+    "tune": ("tune", "Tune thresholds, with as many trials for every tracker."),
 }
 """For each command its module in this package, with the name in it, and its summary in --help."""
 

@@ -27,6 +27,7 @@ __all__ = [
     "complete_row",
     "complete_segments",
     "complete_suite",
+    "complete_thresholds",
     "emit_json",
     "emit_results",
     "json_option",
@@ -103,6 +104,15 @@ def complete_segments(
     given = before.split(",")
     kinds = [f"{before}{comma}{name}" for name in names if name not in given]
     return [*_files(word), *_beginning(incomplete, kinds)]
+
+
+def complete_thresholds(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the thresholds of an experiment: their names, else a file."""
+    from mapt_bench.baselines.thresholds import THRESHOLDS
+
+    return [*_files(incomplete), *_beginning(incomplete, THRESHOLDS)]
 
 
 def complete_label_space(

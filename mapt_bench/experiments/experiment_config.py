@@ -8,7 +8,11 @@ from typing import Any, ClassVar, TypeVar
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
+from mapt_bench.baselines.thresholds import (
+    DEFAULT_THRESHOLDS,
+    ThresholdsName,
+    check_thresholds,
+)
 from mapt_bench.errors import ConfigError
 from mapt_bench.strict_config import from_mapping
 
@@ -53,13 +57,15 @@ class ExperimentConfig:
         weights: Weights of MAPT: a shipped name, a file, or ``"none"``; ``None`` takes the shipped
             default.
         flow_weights: Flow networks to run: ``NAME=FILE``, or the name of shipped weights.
-        thresholds: Thresholds of all trackers: ``"tuned"`` or ``"published"``.
+        thresholds: Thresholds of all trackers: ``"tuned"``, ``"published"``, or a file that
+            ``mapt-bench tune`` wrote.
         out: Run folder; ``None`` is ``runs/<experiment>-<time>``.
         jobs: Worker processes, 1 or more.
         seed: Seed of segment order, faults and resampling, 0 or more.
 
     Raises:
         ConfigError: If a value is out of range, or options exclude each other.
+        DataError: If the thresholds file cannot be used.
     """
 
     data: Path | None = None
@@ -84,6 +90,7 @@ class ExperimentConfig:
             raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
         if self.jobs < 1:
             raise ConfigError(f"-j is {self.jobs}; expected 1 worker process or more")
+        check_thresholds(self.thresholds)
         if self.data is not None and self.suite is not None:
             raise ConfigError("--data and --suite are two sources of videos; keep one of them")
         if self.data is None and (self.dataset is not None or self.encoding is not None):

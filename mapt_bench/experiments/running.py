@@ -47,7 +47,9 @@ from mapt_bench.weights import DEFAULT_MAPT, shipped_weights
 __all__ = [
     "INCOMPLETE_FILE",
     "RESULTS_FILE",
+    "ExperimentInputs",
     "check_config",
+    "check_inputs",
     "run_ablation",
     "run_experiment",
     "run_stress",
@@ -176,6 +178,17 @@ def check_config(config: ExperimentConfig) -> None:
         ConfigError: If a name is unknown, or options do not go together.
         DataError: If a file or folder does not exist.
     """
+    check_inputs(config)
+    _plan(config, ExperimentInputs(config, BY_NAME))
+
+
+def check_inputs(config: ExperimentConfig) -> None:
+    """Check the names of data, label space and encoding.
+
+    Raises:
+        ConfigError: If a name is unknown.
+        DataError: If a file or folder does not exist.
+    """
     if config.data is None:
         open_suite(config.suite or config.default_suite)
     elif not config.data.exists():
@@ -186,10 +199,9 @@ def check_config(config: ExperimentConfig) -> None:
         label_space(config.dataset)
     if config.encoding is not None:
         encoding_by_name(config.encoding)
-    _plan(config, _Inputs(config, BY_NAME))
 
 
-def _plan(config: ExperimentConfig, inputs: "_Inputs") -> Plan:
+def _plan(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
     if isinstance(config, AblationConfig):
         return _plan_ablation(config, inputs)
     if isinstance(config, SweepConfig):
@@ -201,7 +213,7 @@ def _plan(config: ExperimentConfig, inputs: "_Inputs") -> Plan:
 
 def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
     check_config(config)
-    inputs = _Inputs(config, LOADED)
+    inputs = ExperimentInputs(config, LOADED)
     plan, placed = _plan(config, inputs), config.with_folder()
     return run_experiment(
         plan,
@@ -213,7 +225,7 @@ def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
     )
 
 
-def _plan_ablation(config: AblationConfig, inputs: "_Inputs") -> Plan:
+def _plan_ablation(config: AblationConfig, inputs: "ExperimentInputs") -> Plan:
     names = [each.name if isinstance(each, SegmentSource) else SAVED for each in inputs.kinds]
     finder = None if inputs.mapt is None else inputs.mapt.name
     return ablation_plan(
@@ -231,7 +243,7 @@ def _plan_ablation(config: AblationConfig, inputs: "_Inputs") -> Plan:
     )
 
 
-def _plan_sweep(config: SweepConfig, inputs: "_Inputs") -> Plan:
+def _plan_sweep(config: SweepConfig, inputs: "ExperimentInputs") -> Plan:
     _ = inputs.kinds  # refuses several kinds of segments before anything is planned
     return interval_plan(
         drop=config.drop,
@@ -245,7 +257,7 @@ def _plan_sweep(config: SweepConfig, inputs: "_Inputs") -> Plan:
     )
 
 
-def _plan_stress(config: StressConfig, inputs: "_Inputs") -> Plan:
+def _plan_stress(config: StressConfig, inputs: "ExperimentInputs") -> Plan:
     _ = inputs.kinds  # refuses several kinds of segments before anything is planned
     flows = [flow_variant(weights.name, weights) for weights in inputs.flow_weights]
     return stress_plan(
@@ -259,7 +271,7 @@ def _plan_stress(config: StressConfig, inputs: "_Inputs") -> Plan:
     )
 
 
-class _Inputs:
+class ExperimentInputs:
     """The inputs that the options of an experiment name: networks, segments, rows and data.
 
     Args:

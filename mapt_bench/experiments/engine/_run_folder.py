@@ -1,6 +1,7 @@
 """The run folder: the setup of the run, and its finished work units."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from mapt_bench.experiments.plans.plan import Plan
 from mapt_bench.files import write_json, write_text
 from mapt_bench.labels import LabelSpace
 
-__all__ = ["claim_folder", "read_unit", "write_unit"]
+__all__ = ["claim_folder", "claim_setup", "read_unit", "write_unit"]
 
 _SETUP = "run.json"
 _SETUP_SCHEMA = "mapt-bench/run-setup/1"
@@ -27,9 +28,7 @@ def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> Non
         ConfigError: If the folder holds another run or other files.
         DataError: If it cannot be read or written.
     """
-    path = folder / _SETUP
-    mine = {
-        "schema": _SETUP_SCHEMA,
+    setup = {
         "experiment": plan.experiment,
         "variants": [{"name": v.name, **v.describe_setup()} for v in plan.variants],
         "sweeps": {sweep.kind: list(sweep.taus) for sweep in plan.sweeps},
@@ -37,6 +36,22 @@ def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> Non
         "seed": seed,
         "data": source.describe(),
     }
+    claim_setup(folder, setup)
+
+
+def claim_setup(folder: Path, setup: Mapping[str, Any]) -> None:
+    """Write down what a run is that takes several plans, or check that the same run is there.
+
+    Args:
+        folder: Run folder.
+        setup: What must not change when the run is resumed, ready for JSON.
+
+    Raises:
+        ConfigError: If the folder holds another run or other things.
+        DataError: If it cannot be read or written.
+    """
+    path = folder / _SETUP
+    mine = {"schema": _SETUP_SCHEMA, **setup}
     if path.exists():
         if _check_same(path, mine):
             write_json(path, mine)

@@ -10,10 +10,16 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
+from typing import Any
 
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError
-from mapt_bench.experiments.engine._run_folder import claim_folder, read_unit, write_unit
+from mapt_bench.experiments.engine._run_folder import (
+    claim_folder,
+    claim_setup,
+    read_unit,
+    write_unit,
+)
 from mapt_bench.experiments.engine.schedule import Schedule, ScheduledCell, Unit, schedule_plan
 from mapt_bench.experiments.engine.shared import Library, SharedVideo
 from mapt_bench.experiments.engine.unit import UnitResult, one_thread, run_unit
@@ -285,6 +291,7 @@ def run_plan(
     seed: int = 0,
     jobs: int = 1,
     progress: Progress = no_progress,
+    setup: Mapping[str, Any] | None = None,
 ) -> RunOutcome:
     """Run all cells of a plan that are not done yet.
 
@@ -300,6 +307,7 @@ def run_plan(
         seed: Seed of segment order and faults.
         jobs: Number of worker processes. Results do not depend on it.
         progress: Called with the schedule before work begins. Gets the numbers of done units.
+        setup: What the folder is a run of, where several plans share it. ``None`` is this plan.
 
     Raises:
         ConfigError: If ``jobs`` is below 1, or the folder holds another run.
@@ -308,7 +316,10 @@ def run_plan(
     if jobs < 1:
         raise ConfigError(f"jobs is {jobs}; expected 1 worker process or more")
     schedule = schedule_plan(plan, source, seed)
-    claim_folder(folder, plan, source, seed)
+    if setup is None:
+        claim_folder(folder, plan, source, seed)
+    else:
+        claim_setup(folder, setup)
     units = schedule.units()
     found: dict[tuple[str, int, int], UnitResult | Failure] = {}
     for unit in units:

@@ -9,6 +9,7 @@ from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.baselines.rows import (
     DEFAULT_MEMORY,
     Row,
+    check_settings,
     parse_row,
     thresholds_of,
     tracker_entry,
@@ -193,15 +194,19 @@ def with_and_without_memory(variant: Variant, memory: int) -> Sequence[Variant]:
 
 
 def with_settings(variants: Sequence[Variant], thresholds: ThresholdsName) -> tuple[Variant, ...]:
-    """Return rows with all their settings. Own settings override tuned or published ones."""
-    return tuple(
-        replace(
-            variant,
-            settings=settings_of(variant.associator, variant.settings, thresholds),
-            thresholds=thresholds_of(variant.associator, thresholds),
-        )
-        for variant in variants
-    )
+    """Return rows with all their settings. Own settings override tuned or published ones.
+
+    Raises:
+        ConfigError: If there are no such thresholds, or they do not fit a tracker.
+        DataError: If their file cannot be used.
+    """
+    found = []
+    for variant in variants:
+        settings = settings_of(variant.associator, variant.settings, thresholds)
+        check_settings(variant.associator, settings)
+        origin = thresholds_of(variant.associator, thresholds)
+        found.append(replace(variant, settings=settings, thresholds=origin))
+    return tuple(found)
 
 
 def with_added(variants: Sequence[Variant], added: Sequence[Variant]) -> tuple[Variant, ...]:

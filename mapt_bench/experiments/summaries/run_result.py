@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
+from mapt_bench.baselines.thresholds import describe_thresholds
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.plans.plan import Cell
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
@@ -59,7 +60,7 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
             "label_space": source.labels.name,
             "unit": "sequence",
             "reference": plan.reference,
-            "thresholds": plan.thresholds,
+            "thresholds": describe_thresholds(plan.thresholds),
             "memory": "frames: 0, or the number in the row's name; +memory alone means "
             f"{DEFAULT_MEMORY}",
             "segments": "; ".join(each.in_words() for each in source.segments),

@@ -1,0 +1,312 @@
+"""``mapt-bench tune``: the same number of trials for every tracker, and a thresholds file."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import yaml
+from click.shell_completion import CompletionItem
+
+from mapt_bench.baselines.rows import DEFAULT_MEMORY
+from mapt_bench.baselines.thresholds import PUBLISHED
+from mapt_bench.cli.experiment_commands import network_options
+from mapt_bench.cli.options import (
+    complete_label_space,
+    complete_row,
+    complete_segments,
+    complete_thresholds,
+    emit_json,
+    json_option,
+    path_type,
+    progress_bar,
+)
+from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
+from mapt_bench.reports.table_formats import print_table
+from mapt_bench.reports.tables import Column, Table
+from mapt_bench.tuning.objective import DEFAULT_SCORE, score_choices
+from mapt_bench.tuning.tuning_config import (
+    ALL_SEQUENCES,
+    AUTO,
+    DEFAULT_TRIALS,
+    SAMPLERS,
+    TUNING_SUITES,
+    TuningConfig,
+    allows_tuning,
+)
+
+__all__ = ["command"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_WIDTH = 100
+_NUMBERS = 5 * 9  # columns of numbers in the table, gaps included
+
+
+def _complete_suite(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a suite that may be tuned on."""
+    from mapt_bench.synthetic.suites import suite_names
+
+    names = [name for name in suite_names() if allows_tuning(name)]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _complete_score(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a score; after a comma the next one."""
+    before, comma, word = incomplete.rpartition(",")
+    names = [name for name in score_choices() if name.startswith(word)]
+    return [CompletionItem(f"{before}{comma}{name}") for name in names]
+
+
+def _complete_tracker(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a tracker, without memory."""
+    items = complete_row(context, option, incomplete)
+    return [item for item in items if not item.value.endswith("+memory")]
+
+
+def _video_options(function: _Function) -> _Function:
+    options = (
+        click.option(
+            "--suite",
+            shell_complete=_complete_suite,
+            metavar="NAME",
+            help=f"Tune on this suite of synthetic videos: {', '.join(TUNING_SUITES)}. The other "
+            "suites are for reporting and are refused. Default: val. Example: --suite shift-val",
+        ),
+        click.option(
+            "--data",
+            type=path_type,
+            help="Tune on this folder with panoptic_maps and images. Needs --split. "
+            "Example: --data KITTI_STEP --split train",
+        ),
+        click.option(
+            "--split",
+            metavar=f"NAME|{ALL_SEQUENCES}",
+            help="Use the sequences of --data in folders of this name, such as train, or "
+            f"{ALL_SEQUENCES} of them. The thresholds file records it: report on sequences that "
+            "are not in the split. Example: --split train",
+        ),
+        click.option(
+            "--segments",
+            shell_complete=complete_segments,
+            metavar=f"{SEGMENTS_FORM}[,...]",
+            help="Link these segments. The objective is the mean over several kinds, separated by "
+            "commas. Default: mapt,groundtruth; of --data groundtruth. Example: --segments mapt",
+        ),
+        click.option(
+            "--dataset",
+            shell_complete=complete_label_space,
+            metavar="NAME",
+            help="Use this label space for --data: a built-in name or a YAML file. "
+            "Example: --dataset kitti-step",
+        ),
+        click.option(
+            "--encoding",
+            metavar="NAME",
+            help="Read the maps of --data in this encoding. Example: --encoding kitti-step",
+        ),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def _run_options(function: _Function) -> _Function:
+    options = (
+        click.option(
+            "--out",
+            type=path_type,
+            help="Write the run to this folder. An existing run is resumed. "
+            "Default: runs/tune-<time>. Example: --out runs/thresholds",
+        ),
+        click.option(
+            "--save",
+            type=path_type,
+            help="Write the thresholds to this file, which --thresholds reads. "
+            "Default: thresholds.json in the run folder. Example: --save mine.json",
+        ),
+        click.option(
+            "-j",
+            "jobs",
+            default=1,
+            show_default=True,
+            help="Run this number of worker processes. Example: -j 2",
+        ),
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            help="Seed the sampler, and the order and faults of segments. Example: --seed 1",
+        ),
+        click.option(
+            "--show-config",
+            is_flag=True,
+            help="Print all options of this run as YAML and stop.",
+        ),
+        json_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+@click.command(
+    "tune",
+    epilog="""\b
+Examples:
+  mapt-bench tune -j 2 --out runs/thresholds
+  mapt-bench tune --tracker sort --tracker mapt --score PAT --trials 17
+  mapt-bench tune --data DATA --split train --tracker my_module:MyTracker --score TQ
+  mapt-bench ablate --thresholds runs/thresholds/thresholds.json
+""",
+)
+@click.option(
+    "--tracker",
+    "trackers",
+    shell_complete=_complete_tracker,
+    multiple=True,
+    metavar="NAME",
+    help="Tune this tracker: one of this package, an installed one, or package.module:Class with "
+    "a search_space. Repeatable. Default: every tracker of ablate. Example: --tracker sort",
+)
+@click.option(
+    "--score",
+    shell_complete=_complete_score,
+    default=DEFAULT_SCORE,
+    show_default=True,
+    metavar="NAME|NAME=WEIGHT,...",
+    help="Maximise this score, or the weighted mean of several: the scores of evaluate, and "
+    "recovery_f1, recovery_recall and recovery_precision of identities hidden for 3 to 10 frames. "
+    "Example: --score PAT",
+)
+@click.option(
+    "--trials",
+    default=DEFAULT_TRIALS,
+    show_default=True,
+    metavar="N",
+    help="Run N trials of every tracker. The first runs --thresholds. Example: --trials 17",
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(SAMPLERS),
+    default=AUTO,
+    show_default=True,
+    help="Choose settings with Optuna (the extra tune) or by random search. auto takes Optuna "
+    "where it is installed. Example: --sampler random",
+)
+@click.option(
+    "--thresholds",
+    shell_complete=complete_thresholds,
+    default=PUBLISHED,
+    show_default=True,
+    metavar="published|tuned|FILE",
+    help="Start from these thresholds: the first trial of every tracker. Example: --thresholds "
+    "tuned",
+)
+@click.option(
+    "--memory",
+    default=DEFAULT_MEMORY,
+    show_default=True,
+    metavar="N",
+    help="Keep a lost track for N frames in every tracker. Example: --memory 20",
+)
+@_video_options
+@network_options
+@_run_options
+def command(
+    json_file: str | None,
+    show_config: bool,
+    **options: Any,  # noqa: ANN401 - collected by click
+) -> int:
+    """Tune the thresholds of every tracker with the same number of trials.
+
+    Finds segments once, tries settings from the search space of each tracker, keeps all trials,
+    and writes a thresholds file. Experiments read it with --thresholds FILE.
+
+    Tune on one set of videos and report on another: suites for reporting are refused, and your own
+    --data needs a --split.
+    """
+    # Imported here, because completing a name and --help must start fast.
+    from mapt_bench.tuning.tuning_run import THRESHOLDS_NAME, check_tuning, run_tuning
+
+    config = TuningConfig.from_cli(**options)
+    check_tuning(config)
+    if show_config:
+        click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
+        return 0
+    placed = config.with_folder()
+    folder = placed.out or Path()
+    result = run_tuning(placed, progress=progress_bar)
+    if not emit_json(json_file, result):
+        print_table(_table(result))
+        click.echo(f"run: {folder} (tuning.json, trials.jsonl)")
+        click.echo(f"thresholds: {placed.save or folder / THRESHOLDS_NAME}")
+    return 0
+
+
+def _table(result: Mapping[str, Any]) -> Table:
+    """Return a table with one row a tracker, 100 characters wide at most."""
+    trackers = result["trackers"]
+    names = max(len("Tracker"), *(len(each["tracker"]) for each in trackers))
+    room = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) - names - _NUMBERS
+    rows = tuple(
+        (
+            each["tracker"],
+            len(each["trials"]),
+            each["start_value"],
+            each["value"],
+            each["value"] - each["start_value"],
+            each["best"],
+            _shortened(each["settings"], room),
+        )
+        for each in trackers
+    )
+    columns = (
+        Column("Tracker"),
+        Column("Trials", "integer"),
+        Column("Start", "percent"),
+        Column("Tuned", "percent"),
+        Column("Gain", "points"),
+        Column("Best", "integer"),
+        Column("Settings"),
+    )
+    return Table(_title(result), columns, rows, footnotes=_notes(result))
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    data = result["data"]
+    of_split = f", split {data['split']}" if data["split"] else ""
+    return f"{result['score']} on {data['name']}{of_split}, segments {', '.join(data['segments'])}"
+
+
+def _notes(result: Mapping[str, Any]) -> tuple[str, ...]:
+    first = (
+        f"Start: {result['thresholds']} thresholds. Memory: {result['memory']} frames. Sampler: "
+        f"{result['sampler']}, seed {result['seed']}."
+    )
+    skipped = [each["tracker"] for each in result["skipped"]]
+    if not skipped:
+        return (first,)
+    return (first, f"Not tuned: {', '.join(skipped)} ({result['skipped'][0]['reason']}).")
+
+
+def _shortened(settings: Mapping[str, Any], room: int) -> str:
+    """Return settings in one line of limited length; the thresholds file has them whole.
+
+    Example:
+        >>> _shortened({"iou_threshold": 0.25, "memory": 3}, 22)
+        'iou_threshold=0.25 ...'
+    """
+    words: list[str] = []
+    for name, value in settings.items():
+        words.append(f"{name}={value}")
+        if len(" ".join(words)) > room - len(" ..."):
+            return " ".join([*words[:-1], "..."])
+    return " ".join(words)
