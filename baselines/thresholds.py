@@ -291,8 +291,19 @@ def settings_of(
     return tuple(sorted({**dict(tuned), **dict(own)}.items()))
 
 
-@lru_cache(maxsize=4)
 def _read(path: Path) -> _Thresholds:
+    try:
+        state = path.stat()
+    except OSError as problem:
+        raise DataError(f"cannot be read ({problem.strerror}); check the path", where=path) from (
+            problem
+        )
+    return _read_once(path.absolute(), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, changed_ns: int, size: int) -> _Thresholds:
+    """Read a thresholds file, once as long as it does not change."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         schema = found["schema"]

@@ -1,6 +1,7 @@
 """``mapt-bench tune``: the same number of trials for every tracker, and a thresholds file."""
 
 import shutil
+import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -294,7 +295,8 @@ def _notes(result: Mapping[str, Any]) -> tuple[str, ...]:
     skipped = [each["tracker"] for each in result["skipped"]]
     if not skipped:
         return (first,)
-    return (first, f"Not tuned: {', '.join(skipped)} ({result['skipped'][0]['reason']}).")
+    last = f"Not tuned: {', '.join(skipped)} ({result['skipped'][0]['reason']})."
+    return (first, *textwrap.wrap(last, _WIDTH))
 
 
 def _shortened(settings: Mapping[str, Any], room: int) -> str:

@@ -131,7 +131,11 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         (("--data", "DATA", "--segments", "nowhere"), 2, "unknown segments, and no folder"),
         (("--data", "DATA", "--segments", "./no/where"), 3, "no folder of predictions"),
         (("--reference", "sort+memory=-1"), 2, "there is no row 'sort+memory=-1'"),
-        (("--thresholds", "chosen"), 2, "'chosen' is not one of 'tuned', 'published'"),
+        (
+            ("--thresholds", "chosen"),
+            2,
+            "'chosen' is neither a name nor a file",
+        ),
         (("--data", "DATA", "--dataset", "kiti-step"), 2, "did you mean 'kitti-step'"),
         (("--data", "DATA", "--encoding", "kitti"), 2, "kitti-step"),
         (("--data", "DATA", "--out", "PREDICTIONS"), 2, "other files and no run"),

@@ -261,6 +261,11 @@ def test_a_shell_completes_options():
         ("show --dataset ci", "file,ci\nplain,cityscapes\n"),
         ("synth --suite shift-", "plain,shift-val\n"),
         ("train --suite shift-", "plain,shift-val\n"),
+        ("tune --suite s", "plain,shift-val\n"),
+        ("tune --tracker sor", "plain,sort\n"),
+        ("tune --score PAT=1,recovery_f", "plain,PAT=1,recovery_f1\n"),
+        ("tune --thresholds tu", "file,tu\nplain,tuned\n"),
+        ("ablate --thresholds pub", "file,pub\nplain,published\n"),
     ],
 )
 def test_a_shell_completes_values(words, shown):

@@ -142,7 +142,6 @@ def test_tuned_thresholds_go_to_all_rows_of_an_associator_below_their_own(monkey
         "sort": (("sort_iou_threshold", 0.4),),
     }
     monkeypatch.setattr("mapt_bench.baselines.thresholds.tuned_thresholds", lambda: tuned)
-    monkeypatch.setattr("mapt_bench.baselines.rows.tuned_thresholds", lambda: tuned)
     given = {"switches": ("static", "motion_threshold=0.3"), "trained": (MAPT,)}
     plan = ablation_plan(mapt=MAPT, **given)
     settings = {row.name: dict(row.settings) for row in plan.variants}
