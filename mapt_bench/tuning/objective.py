@@ -89,7 +89,7 @@ class Objective:
 
 
 def recovery_scores(recovered: int, reappeared: int, right: int, returned: int) -> dict[str, float]:
-    """Return recall, precision and F1 of recoveries.
+    """Return recall, precision and F1 of recovered identities.
 
     Args:
         recovered: Reappearances found with the identity that they had.

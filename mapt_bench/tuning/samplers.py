@@ -34,13 +34,13 @@ trials run side by side and share what is read and computed of each video."""
 
 
 class Sampler(Protocol):
-    """Proposes settings, and is told what they reached.
+    """Proposes settings, and gets the objective that they reach.
 
-    The first round is proposed before anything is told.
+    The first round is proposed before any value is known.
     """
 
     def start(self, settings: Mapping[str, Any], value: float) -> None:
-        """Tell the value of the first trial, whose settings were not proposed.
+        """Take the value of the first trial, whose settings were not proposed.
 
         Args:
             settings: Value of each setting of the space, where it is known.
@@ -53,7 +53,7 @@ class Sampler(Protocol):
         ...
 
     def tell(self, values: Sequence[float]) -> None:
-        """Tell the objective of each of the settings that were proposed last, in order."""
+        """Take the objective of each of the settings that were proposed last, in order."""
         ...
 
 
@@ -99,7 +99,7 @@ def new_sampler(sampler: str, space: SearchSpace, *, trials: int, seed: int) -> 
         sampler: ``"optuna"`` or ``"random"``.
         space: Search space of the tracker.
         trials: Trials in all.
-        seed: Decides every proposal, together with the values that are told.
+        seed: Decides every proposal, together with the values that it gets.
     """
     if sampler == RANDOM:
         return _SobolSampler(space, trials, seed)
@@ -149,7 +149,7 @@ def _at(values: Values, share: float) -> str | int | float:
 class _OptunaSampler:
     """Optuna's tree-structured Parzen estimator.
 
-    The study lives in memory. A resumed run asks and tells the same again, so it proposes the same.
+    The study lives in memory. A resumed run asks and answers the same again, so it proposes the same.
     """
 
     def __init__(self, space: SearchSpace, first_round: int, seed: int) -> None:
@@ -186,7 +186,7 @@ class _OptunaSampler:
         ]
 
     def tell(self, values: Sequence[float]) -> None:
-        """Tell the study what its proposals reached."""
+        """Give the study the values of its proposals."""
         for trial, value in zip(self._asked, values, strict=True):
             self._study.tell(trial, value)
 
