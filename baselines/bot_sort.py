@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.baselines.box_trackers import Decided, Pass, TrackList
-from mapt_bench.baselines.boxes import Mask, Outlines, Overlap, SideFilter
+from mapt_bench.baselines.boxes import OVERLAPS, Mask, Outlines, Overlap, SideFilter
 from mapt_bench.baselines.camera_motion import CameraMotion
 from mapt_bench.baselines.histograms import SegmentAppearance
 from mapt_bench.baselines.registry import register
@@ -204,6 +204,17 @@ class BotSortAssociator:
         *("high_score", "low_score", "new_score", "first_pass_iou", "second_pass_iou"),
         *("appearance_iou", "appearance_threshold", "embedding_threshold", "overlap"),
     ),
+    search={
+        "high_score": (0.5, 0.9),
+        "low_score": (0.05, 0.5),
+        "new_score": (0.5, 0.9),
+        "first_pass_iou": (0.05, 0.5),
+        "second_pass_iou": (0.05, 0.7),
+        "appearance_iou": (0.05, 0.7),
+        "appearance_threshold": (0.75, 0.97),
+        "embedding_threshold": (0.2, 0.95),
+        "overlap": tuple(OVERLAPS),
+    },
 )
 def _bot_sort(options: AssociatorOptions) -> Associator:
     given = options.settings

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.baselines.box_trackers import Decided, Pass, TrackList
 from mapt_bench.baselines.boxes import (
+    OVERLAPS,
     PIXEL_NOISE,
     AreaFilter,
     Mask,
@@ -18,6 +19,7 @@ from mapt_bench.baselines.boxes import (
 from mapt_bench.baselines.camera_motion import CameraMotion
 from mapt_bench.baselines.histograms import SegmentAppearance
 from mapt_bench.baselines.registry import register
+from mapt_bench.baselines.search_spaces import SearchSpace
 from mapt_bench.baselines.tracker_options import AssociatorOptions
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking import Association, Associator, FrameSegments
@@ -358,6 +360,15 @@ def _rows(arrays: list[_Floats], size: int) -> _Floats:
     return np.array(arrays).reshape(-1, size)
 
 
+_SPACE: SearchSpace = {
+    "sort_iou_threshold": (0.05, 0.6),
+    "high_score": (0.3, 0.9),
+    "overlap": tuple(OVERLAPS),
+    "direction_weight": (0.0, 0.6),
+    "direction_frames": (1, 5),
+}
+
+
 @register(
     "oc-sort",
     "SORT with momentum, recovery and re-update from observations (Cao et al. 2022)",
@@ -366,6 +377,7 @@ def _rows(arrays: list[_Floats], size: int) -> _Floats:
         *("sort_iou_threshold", "high_score", "overlap"),
         *("direction_weight", "direction_frames"),
     ),
+    search=_SPACE,
 )
 def _oc_sort(options: AssociatorOptions) -> Associator:
     given = options.settings
@@ -389,6 +401,12 @@ def _oc_sort(options: AssociatorOptions) -> Associator:
         *("direction_weight", "direction_frames"),
         *("appearance_weight", "appearance_bonus", "appearance_smoothing"),
     ),
+    search={
+        **_SPACE,
+        "appearance_weight": (0.0, 1.5),
+        "appearance_bonus": (0.0, 1.0),
+        "appearance_smoothing": (0.5, 0.98),
+    },
 )
 def _deep_oc_sort(options: AssociatorOptions) -> Associator:
     given = options.settings

@@ -236,7 +236,7 @@ def _trial(
     source: DataSource,
     objective: Objective,
 ) -> Trial:
-    """Score a trial: the mean of the objective over the kinds of segments."""
+    """Score a trial: the mean of the objective over all segments."""
     scores = {
         source.segments_named(cell.cell.segments).name: _scores(cell, source, objective)
         for cell in cells
@@ -321,7 +321,7 @@ class _Bar:
     def of_round(
         self, count: int
     ) -> Callable[[Schedule], AbstractContextManager[Callable[[int], None]]]:
-        """Return what shows the progress of one round of so many trials."""
+        """Return what shows the progress of one round."""
 
         @contextmanager
         def show(schedule: Schedule) -> Iterator[Callable[[int], None]]:
