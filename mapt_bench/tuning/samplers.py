@@ -149,7 +149,7 @@ def _at(values: Values, share: float) -> str | int | float:
 class _OptunaSampler:
     """Optuna's tree-structured Parzen estimator.
 
-    The study lives in memory. A resumed run asks and answers the same again, so it proposes the same.
+    The study lives in memory. A resumed run repeats every step, so it proposes the same.
     """
 
     def __init__(self, space: SearchSpace, first_round: int, seed: int) -> None:
