@@ -229,7 +229,7 @@ class RecoveryCounts(NamedTuple):
 
 
 def recovery_counts(sequences: Sequence[LinkEvents], gaps: Bin = FULL_OCCLUSIONS) -> RecoveryCounts:
-    """Count recoveries after a range of gaps, pooled over sequences."""
+    """Count recovered identities after a range of gaps, pooled over sequences."""
     totals = np.zeros(4, dtype=np.int64)
     for events in sequences:
         found = events.reappearances[events.reappearances["outcome"] != LinkOutcome.MISSED]
