@@ -6,27 +6,30 @@ The network, and with it torch, is imported only when one is built.
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mapt_bench.baselines.registry import register
 from mapt_bench.baselines.search_spaces import (
     FUSION_SPACE,
     JOINT_SPACE,
     LEARNED_SPACE,
+    LINKER_SPACE,
     MOTION_SPACE,
     SearchSpace,
 )
-from mapt_bench.baselines.thresholds import FUSION, LEARNED, MOTION
+from mapt_bench.baselines.thresholds import FUSION, LEARNED, LINKER, MOTION
 from mapt_bench.baselines.tracker_options import (
     AssociatorOptions,
     FlowOptions,
     MaptOptions,
+    linker_settings,
     two_step_settings,
 )
 from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import Frame
 from mapt_bench.tracking import Associator, FrameSegments, Propagation, Segmenter
+from mapt_bench.tracking.link_model import Cues, LinkModel, linker_file, read_linker
 from mapt_bench.tracking.two_step import Order
 from mapt_bench.weights import DEFAULT_MAPT, shipped_weights, weights_file
 
@@ -34,13 +37,23 @@ if TYPE_CHECKING:
     from mapt_bench.model import MAPT
 
 __all__ = [
+    "LINKED",
     "MaptParts",
     "describe_for_mapt",
+    "linker_of",
     "mapt_over",
     "mapt_parts",
     "mapt_segmenter",
     "mapt_weights",
 ]
+
+
+LINKED: Mapping[Cues, str] = {
+    "both": "mapt",
+    "motion": "mapt:motion",
+    "appearance": "mapt:appearance",
+}
+"""Rows of the joint linker, by the cues that it uses."""
 
 
 def mapt_weights(options: MaptOptions) -> Path:
@@ -148,22 +161,75 @@ def _weights_by_role(flow: FlowOptions, mapt: MaptOptions) -> Mapping[str, Path]
     return {"tracker": mapt_weights(mapt)}
 
 
-_BOTH_SPACE: SearchSpace = {**MOTION_SPACE, **LEARNED_SPACE, **FUSION_SPACE}
+def linker_of(weights: Path) -> Path:
+    """Return the linker file that MAPT with these weights links by.
 
-_SETTINGS = {
-    "motion": MOTION,
-    "appearance": LEARNED,
-    "both": (*MOTION, *LEARNED, *FUSION),
-}
-_PAPER = (*MOTION, *LEARNED)
+    It lies beside the weights. Weights without one use that of the default weights: its motion
+    cues fit any weights, its appearance cues only roughly.
+
+    Args:
+        weights: File, or name of shipped weights.
+
+    Raises:
+        ConfigError: If there is neither.
+    """
+    own = linker_file(weights_file(weights))
+    if own.is_file():
+        return own
+    if DEFAULT_MAPT in shipped_weights():
+        shipped = linker_file(weights_file(DEFAULT_MAPT))
+        if shipped.is_file():
+            return shipped
+    raise ConfigError(
+        "there is no linker for these weights; fit one with python tools/fit_linker.py --weights "
+        f"{weights}",
+        where=own,
+    )
+
+
+_LINKER_BY_MOTION: SearchSpace = {**LINKER_SPACE, "clear_overlap": (0.3, 0.9)}
+
+
+def _register_linker(name: str, summary: str, cues: Cues) -> None:
+    @register(
+        name,
+        summary,
+        needs_images=True,
+        supports_pair=True,
+        supports_memory=True,
+        uses_mapt=True,
+        weights_of=_weights_by_role,
+        settings=LINKER if cues == "appearance" else (*LINKER, "clear_overlap"),
+        search=LINKER_SPACE if cues == "appearance" else _LINKER_BY_MOTION,
+    )
+    def _build(options: AssociatorOptions) -> Associator:
+        from mapt_bench.model import MaptLinker
+
+        return MaptLinker(
+            _checked_model(options.mapt),
+            _linker(linker_of(mapt_weights(options.mapt)), cues),
+            settings=linker_settings(options),
+            share=options.share,
+        )
+
+
+@lru_cache(maxsize=16)
+def _linker(path: Path, cues: Cues) -> LinkModel:
+    return read_linker(path, cues)
+
+
+_register_linker(
+    LINKED["both"], "clear overlap first, then calibrated probabilities from both heads", "both"
+)
+_register_linker(LINKED["motion"], "the same linker fitted without appearance", "motion")
+_register_linker(LINKED["appearance"], "the same linker fitted without motion", "appearance")
 
 
 def _register(
     name: str,
     summary: str,
-    heads: Literal["motion", "appearance", "both"],
+    settings: Sequence[str],
     order: Order = "motion-first",
-    settings: Sequence[str] | None = None,
     *,
     search: SearchSpace,
 ) -> None:
@@ -175,48 +241,34 @@ def _register(
         supports_memory=True,
         uses_mapt=True,
         weights_of=_weights_by_role,
-        settings=_SETTINGS[heads] if settings is None else settings,
+        settings=settings,
         search=search,
     )
     def _build(options: AssociatorOptions) -> Associator:
         from mapt_bench.model import MaptAssociator
 
         settings = two_step_settings(options, order, is_learned=True)
-        model = _checked_model(options.mapt)
-        return MaptAssociator(model, heads=heads, settings=settings, share=options.share)
+        return MaptAssociator(_checked_model(options.mapt), settings=settings, share=options.share)
 
 
-_register(
-    "mapt",
-    "masks propagated by the motion head, then learned embeddings",
-    "both",
-    search=_BOTH_SPACE,
-)
+_PAPER = (*MOTION, *LEARNED)
 _register(
     "mapt:paper",
     "the paper's fusion: the nearest propagated mask, then the cosine of learned embeddings",
-    "both",
-    settings=_PAPER,
+    _PAPER,
     search={**MOTION_SPACE, **LEARNED_SPACE},
-)
-_register("mapt:motion", "masks propagated by the motion head only", "motion", search=MOTION_SPACE)
-_register(
-    "mapt:appearance",
-    "learned embeddings only, without propagated features",
-    "appearance",
-    search=LEARNED_SPACE,
 )
 _register(
     "mapt:appearance-first",
     "learned embeddings, then propagated masks",
-    "both",
+    (*_PAPER, *FUSION),
     "appearance-first",
-    search=_BOTH_SPACE,
+    search={**MOTION_SPACE, **LEARNED_SPACE, **FUSION_SPACE},
 )
 _register(
     "mapt:simultaneous",
     "both heads in one joint affinity",
-    "both",
+    (*_PAPER, *FUSION),
     "simultaneous",
     search={**MOTION_SPACE, **LEARNED_SPACE, **JOINT_SPACE},
 )

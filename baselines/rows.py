@@ -26,7 +26,11 @@ from mapt_bench.baselines.thresholds import (
     parse_setting,
     thresholds_named,
 )
-from mapt_bench.baselines.tracker_options import AssociatorOptions, two_step_settings
+from mapt_bench.baselines.tracker_options import (
+    AssociatorOptions,
+    linker_settings,
+    two_step_settings,
+)
 from mapt_bench.baselines.user_trackers import UserTracker, plugin_names, user_tracker
 from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError, nearest
@@ -262,6 +266,7 @@ def _checked(
     checked = TrackerSettings.from_mapping(found)
     for is_learned in (False, True):  # the ranges of the fusion's settings
         two_step_settings(AssociatorOptions(0, 1, None, checked), is_learned=is_learned)
+    linker_settings(AssociatorOptions(0, 1, None, checked))
     floats = {field.name for field in fields(TrackerSettings) if isinstance(field.default, float)}
     values = {name: getattr(checked, name) for name in found}
     return tuple(

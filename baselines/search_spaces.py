@@ -21,6 +21,7 @@ __all__ = [
     "FUSION_SPACE",
     "JOINT_SPACE",
     "LEARNED_SPACE",
+    "LINKER_SPACE",
     "MOTION_SPACE",
     "SearchSpace",
     "Values",
@@ -42,6 +43,12 @@ MOTION_SPACE: SearchSpace = {
 
 LEARNED_SPACE: SearchSpace = {"embedding_threshold": (0.2, 0.95), "lost_margin": (0.0, 0.4)}
 """Space of a tracker that compares learned embeddings."""
+
+LINKER_SPACE: SearchSpace = {
+    "view_probability": (0.1, 0.8),
+    "lost_probability": (0.2, 0.9),
+}
+"""Space of the joint linker, with either cue and with both."""
 
 APPEARANCE_SPACE: SearchSpace = {
     "appearance_threshold": (0.75, 0.97),

@@ -24,6 +24,7 @@ __all__ = [
     "DEFAULT_THRESHOLDS",
     "FUSION",
     "LEARNED",
+    "LINKER",
     "MOTION",
     "PUBLISHED",
     "THRESHOLDS",
@@ -52,6 +53,9 @@ LEARNED = ("embedding_threshold", "gallery_size", "lost_margin")
 
 FUSION = ("second_step", "motion_weight", "joint_threshold")
 """Settings of a tracker that combines two cues."""
+
+LINKER = ("view_probability", "lost_probability", "patience", "delay", "gallery_size")
+"""Settings of the joint linker."""
 
 Setting = tuple[str, str | int | float]
 """Name and value of a field of :class:`TrackerSettings`."""
@@ -111,6 +115,14 @@ class TrackerSettings:
         appearance_iou: Least IoU of a match by appearance; 0.5 as in Aharon et al. 2022
             (``bot-sort``).
 
+        clear_overlap: Least IoU of a propagated mask that links at once, in ``[0, 1]``
+            (``mapt``, ``mapt:motion``).
+        view_probability: Least probability that links a track in view, in ``[0, 1]`` (``mapt``,
+            ``mapt:motion``, ``mapt:appearance``).
+        lost_probability: Least probability that links a lost track (the same).
+        patience: Frames in which a new track may turn out to be a lost one (the same).
+        delay: Frames by which maps are returned late (the same).
+
     Raises:
         ConfigError: If a value lies outside its range.
     """
@@ -139,6 +151,11 @@ class TrackerSettings:
     appearance_smoothing: float = 0.95
     new_score: float = 0.7
     appearance_iou: float = 0.5
+    clear_overlap: float = 0.5
+    view_probability: float = 0.5
+    lost_probability: float = 0.5
+    patience: int = 3
+    delay: int = 0
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:

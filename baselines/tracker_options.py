@@ -7,6 +7,7 @@ from pathlib import Path
 from mapt_bench.baselines.thresholds import TrackerSettings
 from mapt_bench.labels import FlowField, PanopticMap
 from mapt_bench.tracking import TwoStepSettings
+from mapt_bench.tracking.joint_linker import LinkerSettings
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 from mapt_bench.tracking.two_step import Order
 
@@ -17,6 +18,7 @@ __all__ = [
     "TrueFlow",
     "Truth",
     "describe_flow",
+    "linker_settings",
     "two_step_settings",
 ]
 
@@ -103,6 +105,25 @@ def describe_flow(name: str, options: FlowOptions) -> str:
     if options.random_weights:
         return f"{name} (UNTRAINED: random weights, seed {options.seed})"
     return name if options.weights is None else f"{name} ({options.weights})"
+
+
+def linker_settings(options: AssociatorOptions) -> LinkerSettings:
+    """Return the settings of the joint linker.
+
+    Raises:
+        ConfigError: If a value is out of its range.
+    """
+    given = options.settings
+    return LinkerSettings(
+        clear_overlap=given.clear_overlap,
+        view_probability=given.view_probability,
+        lost_probability=given.lost_probability,
+        patience=given.patience,
+        gallery_size=given.gallery_size,
+        delay=given.delay,
+        pair=options.pair,
+        memory=options.memory,
+    )
 
 
 def two_step_settings(

@@ -35,7 +35,7 @@ from mapt_bench.model.region_pool import RegionPool
 from mapt_bench.model.semantic import SemanticHead, SemanticOutput
 from mapt_bench.model.switches import SWITCHES, check_switch, switched
 from mapt_bench.model.targets import Clip, FrameTargets
-from mapt_bench.model.tracker import MaptAssociator, MaptSegmenter
+from mapt_bench.model.tracker import MaptAssociator, MaptLinker, MaptSegmenter
 
 __all__ = [
     "MAPT",
@@ -59,6 +59,7 @@ __all__ = [
     "MaptAssociator",
     "MaptConfig",
     "MaptCues",
+    "MaptLinker",
     "MaptSegmenter",
     "MaptState",
     "MaptStep",

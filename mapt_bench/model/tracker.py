@@ -17,9 +17,11 @@ from mapt_bench.tracking import (
     TwoStepAssociator,
     TwoStepSettings,
 )
+from mapt_bench.tracking.joint_linker import JointLinker, LinkerSettings
+from mapt_bench.tracking.link_model import LinkModel
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
-__all__ = ["Heads", "MaptAssociator", "MaptSegmenter"]
+__all__ = ["Heads", "MaptAssociator", "MaptLinker", "MaptSegmenter"]
 
 Heads = Literal["motion", "appearance", "both"]
 """By which of its heads MAPT links frames."""
@@ -107,11 +109,59 @@ class MaptAssociator:
 
     def associate(self, frame: Frame, segments: FrameSegments) -> Association:
         """Give every segment of the next frame an identity."""
-        cues = self._memory.cues
-        if segments.cues is None or segments.cues.source != cues.network.source:
-            segments = cues.describe(frame.image, segments)
-        self._memory.add(frame.index, segments)
-        return self._two_step.associate(frame, segments)
+        return self._two_step.associate(frame, self._memory.described(frame, segments))
+
+
+class MaptLinker:
+    """Links segments by the joint linker, over the motion head and learned embeddings.
+
+    Args:
+        network: Weights.
+        model: Fitted networks of the linker; its cues decide which heads are used.
+        settings: Thresholds, pairing interval, memory, delay.
+        share: Cache of motions and embeddings that another tracker computed.
+
+    Raises:
+        ConfigError: If the network lacks a head that is to decide.
+    """
+
+    needs_images = True
+
+    def __init__(
+        self,
+        network: MaptNetwork,
+        model: LinkModel,
+        *,
+        settings: LinkerSettings | None = None,
+        share: Share = NOTHING_SHARED,
+        linker: type[JointLinker] = JointLinker,
+    ) -> None:
+        settings = LinkerSettings() if settings is None else settings
+        self._memory = memory = _Memory(MaptCues(network), settings.pair, share)
+        propagation, embedder = None, None
+        if model.cues != "appearance":
+            propagation = _MotionPropagation(memory)
+        if model.cues != "motion":
+            embedder = _LearnedLooks(memory, follows_motion=model.cues == "both")
+        self.linker = linker(model, propagation, embedder, settings, stride=memory.cues.stride)
+
+    @property
+    def delay(self) -> int:
+        """Frames by which decisions are returned late."""
+        return self.linker.delay
+
+    def start(self, info: VideoInfo) -> None:
+        """Forget everything and prepare for a video."""
+        self._memory.clear()
+        self.linker.start(info)
+
+    def associate(self, frame: Frame, segments: FrameSegments) -> Association | None:
+        """Link the segments of the next frame: see :meth:`JointLinker.associate`."""
+        return self.linker.associate(frame, self._memory.described(frame, segments))
+
+    def finish(self) -> list[Association]:
+        """Return the decisions on the frames that were not returned yet."""
+        return self.linker.finish()
 
 
 class _Memory:
@@ -127,12 +177,18 @@ class _Memory:
     def clear(self) -> None:
         self._frames, self._motions = {}, {}
 
-    def add(self, index: int, segments: FrameSegments) -> None:
-        if segments.cues is None:
+    def described(self, frame: Frame, segments: FrameSegments) -> FrameSegments:
+        """Return segments with cues of this network, and keep the cues."""
+        index, known = frame.index, segments.cues
+        if known is None or known.source != self.cues.network.source:
+            segments = self.cues.describe(frame.image, segments)
+            known = segments.cues
+        if known is None:
             raise DataError(f"the segments of frame {index} have no cues; describe them first")
-        self._frames[index] = segments.cues
+        self._frames[index] = known
         self._frames = {at: kept for at, kept in self._frames.items() if at >= index - self.pair}
         self._motions = {}
+        return segments
 
     def earlier(self, index: int) -> int | None:
         """Return the frame that a frame is paired with, if it was seen."""

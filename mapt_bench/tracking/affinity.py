@@ -11,6 +11,7 @@ __all__ = [
     "assign",
     "assign_greedily",
     "mask_proximity",
+    "shared_areas",
 ]
 
 Proximity = Literal["iou", "overlap-smaller", "centroid"]
@@ -39,7 +40,7 @@ def mask_proximity(
     present_area = present.sum(axis=(1, 2), dtype=np.float64)
     if kind == "centroid":
         return _centroid_proximity(earlier, present, earlier_area, present_area)
-    shared = _shared_areas(earlier, present)
+    shared = shared_areas(earlier, present)
     whole: NDArray[np.float64]
     if kind == "iou":
         whole = earlier_area[:, None] + present_area[None, :] - shared
@@ -51,10 +52,16 @@ def mask_proximity(
     return share
 
 
-def _shared_areas(
-    earlier: NDArray[np.float32], present: NDArray[np.float32]
-) -> NDArray[np.float64]:
-    """Sum of minima of every pair, worked out only where the two boxes meet."""
+def shared_areas(earlier: NDArray[np.float32], present: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the area that each earlier mask shares with each present one, in cells.
+
+    Args:
+        earlier: Soft masks ``(n, h, w)`` in ``[0, 1]``.
+        present: Soft masks ``(m, h, w)`` in ``[0, 1]``.
+
+    Returns:
+        ``(n, m)``: sums of minima, computed only where the boxes of two masks meet.
+    """
     shared = np.zeros((len(earlier), len(present)))
     earlier_boxes = [_extent(mask) for mask in earlier]
     present_boxes = [_extent(mask) for mask in present]

@@ -9,7 +9,7 @@ from mapt_bench.baselines.flow_sources import (
     build_flow_source,
     flow_entry,
 )
-from mapt_bench.baselines.mapt_trackers import mapt_parts
+from mapt_bench.baselines.mapt_trackers import linker_of, mapt_parts
 from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import file_sha256
@@ -56,11 +56,13 @@ class MaptWeights(NetworkWeights):
         label_space: Name of its label space.
         has_motion: Whether it has a motion head.
         has_appearance: Whether it has an appearance head.
+        linker: SHA-256 of its linker file, in hexadecimal digits; empty where there is none.
     """
 
     label_space: str
     has_motion: bool
     has_appearance: bool
+    linker: str = ""
 
 
 def read_flow_weights(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
@@ -104,6 +106,7 @@ def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> M
         label_space=parts.label_space,
         has_motion=parts.has_motion,
         has_appearance=parts.has_appearance,
+        linker=file_sha256(linker_of(path)),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mapt_bench.baselines.mapt_trackers import LINKED
 from mapt_bench.baselines.rows import Row, ThresholdsOrigin
 from mapt_bench.baselines.thresholds import Setting
 from mapt_bench.experiments.plans.network_weights import MaptWeights, NetworkWeights
@@ -97,4 +98,11 @@ class Variant:
             "weights": None if self.weights is None else self.weights.sha256,
             "mapt": None if self.mapt is None else self.mapt.sha256,
             "switches": list(self.switches),
+            **self._linker(),
         }
+
+    def _linker(self) -> dict[str, str]:
+        """Return the hash of the linker file, for rows that link by one."""
+        if self.mapt is None or self.associator not in LINKED.values():
+            return {}
+        return {"linker": self.mapt.linker}
