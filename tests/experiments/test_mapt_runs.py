@@ -137,8 +137,9 @@ def test_heads_decide_alone_and_together(whole):
     assert "appearance" not in matches["mapt:motion"]
     assert "motion" not in matches["mapt:appearance"]
     assert "motion" in matches["mapt:motion"]
-    assert "appearance" in matches["mapt:appearance"]
+    assert "joint" in matches["mapt:appearance"]
     assert "motion" not in matches["mapt:appearance+memory,weights=no-motion"]
+    assert {"motion", "appearance"} & matches["mapt:paper+memory"]
 
 
 def test_a_result_names_the_weights_by_their_contents(whole, networks):

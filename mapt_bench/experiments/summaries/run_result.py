@@ -177,6 +177,7 @@ def _cost(cell: CellOutcome) -> dict[str, float | int | None]:
     return {
         "seconds_per_frame": statistics.median(seconds) if seconds else None,
         "frames_timed": len(seconds),
+        "delay_frames": int(dict(cell.cell.variant.settings).get("delay", 0)),
     }
 
 
