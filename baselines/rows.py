@@ -2,7 +2,7 @@
 
     NAME[+memory[=N]][,SETTING=VALUE...]
 
-``sort``, ``both+memory``, ``mapt+memory=20,motion_threshold=0.2``, ``mapt+memory,switch=static``,
+``sort``, ``both+memory``, ``mapt+memory=20,lost_probability=0.6``, ``mapt+memory,switch=static``,
 ``mapt:appearance,weights=mapt-tiny-appearance`` and ``my_module:MyAssociator+memory`` are rows.
 """
 

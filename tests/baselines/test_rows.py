@@ -44,8 +44,8 @@ def mine(tmp_path, monkeypatch):
         ("flow:dis+appearance", Row("flow:dis+appearance")),
         ("copy,proximity=centroid", Row("copy", 0, (("proximity", "centroid"),))),
         (
-            "mapt+memory=4,weights=mapt-tiny,motion_threshold=1",
-            Row("mapt", 4, (("motion_threshold", 1.0),), (), "mapt-tiny"),
+            "mapt+memory=4,weights=mapt-tiny,lost_probability=1",
+            Row("mapt", 4, (("lost_probability", 1.0),), (), "mapt-tiny"),
         ),
         ("mapt,switch=static,switch=no-gate", Row("mapt", 0, (), ("no-gate", "static"))),
         ("oracle:in-view", Row("oracle:in-view")),
@@ -68,8 +68,8 @@ def test_one_row_has_one_spelling():
     assert spelled == {"both+memory,gallery_size=2,motion_threshold=0.2"}
     # The command's --memory gives +memory its number, and the name says so.
     assert row_name("both+memory", memory=20) == "both+memory=20"
-    assert row_name("mapt,switch=static,motion_threshold=1.0") == (
-        "mapt,motion_threshold=1,switch=static"
+    assert row_name("mapt,switch=static,lost_probability=1.0") == (
+        "mapt,lost_probability=1,switch=static"
     )
 
 

@@ -138,11 +138,11 @@ def test_a_trained_network_links_by_the_heads_that_it_has():
 
 def test_tuned_thresholds_go_to_all_rows_of_an_associator_below_their_own(monkeypatch):
     tuned = {
-        "mapt": (("motion_threshold", 0.2), ("proximity", "iou")),
+        "mapt": (("lost_probability", 0.6), ("view_probability", 0.4)),
         "sort": (("sort_iou_threshold", 0.4),),
     }
     monkeypatch.setattr("mapt_bench.baselines.thresholds.tuned_thresholds", lambda: tuned)
-    given = {"switches": ("static", "motion_threshold=0.3"), "trained": (MAPT,)}
+    given = {"switches": ("static", "lost_probability=0.3"), "trained": (MAPT,)}
     plan = ablation_plan(mapt=MAPT, **given)
     settings = {row.name: dict(row.settings) for row in plan.variants}
     for name in (
@@ -150,8 +150,8 @@ def test_tuned_thresholds_go_to_all_rows_of_an_associator_below_their_own(monkey
         *("mapt+memory,switch=static", "mapt+memory,weights=mapt-tiny"),
     ):
         assert settings[name] == dict(tuned["mapt"]), name
-    changed = {"motion_threshold": 0.3, "proximity": "iou"}
-    assert settings["mapt+memory,motion_threshold=0.3"] == changed
+    changed = {"lost_probability": 0.3, "view_probability": 0.4}
+    assert settings["mapt+memory,lost_probability=0.3"] == changed
     assert settings["sort"] == settings["sort+memory"] == {"sort_iou_threshold": 0.4}
     assert settings["mapt:motion"] == settings["copy"] == {}
     origins = {row.name: row.thresholds for row in plan.variants}
@@ -159,7 +159,7 @@ def test_tuned_thresholds_go_to_all_rows_of_an_associator_below_their_own(monkey
     published = ablation_plan(mapt=MAPT, **given, thresholds="published")
     assert {row.thresholds for row in published.variants} == {"published", "none"}
     assert [dict(row.settings) for row in published.variants if row.settings] == [
-        {"motion_threshold": 0.3}
+        {"lost_probability": 0.3}
     ]
 
 
