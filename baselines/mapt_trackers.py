@@ -27,6 +27,7 @@ from mapt_bench.baselines.tracker_options import (
 )
 from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError
+from mapt_bench.files import file_sha256
 from mapt_bench.labels import Frame
 from mapt_bench.tracking import Associator, FrameSegments, Propagation, Segmenter
 from mapt_bench.tracking.link_model import Cues, LinkModel, linker_file, read_linker
@@ -40,6 +41,7 @@ __all__ = [
     "LINKED",
     "MaptParts",
     "describe_for_mapt",
+    "linker_hash",
     "linker_of",
     "mapt_over",
     "mapt_parts",
@@ -188,6 +190,14 @@ def linker_of(weights: Path) -> Path:
 
 
 _LINKER_BY_MOTION: SearchSpace = {**LINKER_SPACE, "clear_overlap": (0.3, 0.9)}
+
+
+def linker_hash(weights: Path) -> str:
+    """Return the SHA-256 of the linker file of weights; empty where there is none."""
+    try:
+        return file_sha256(linker_of(weights))
+    except ConfigError:  # rows that need it say so when they are built
+        return ""
 
 
 def _register_linker(name: str, summary: str, cues: Cues) -> None:

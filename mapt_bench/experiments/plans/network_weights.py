@@ -9,7 +9,7 @@ from mapt_bench.baselines.flow_sources import (
     build_flow_source,
     flow_entry,
 )
-from mapt_bench.baselines.mapt_trackers import linker_of, mapt_parts
+from mapt_bench.baselines.mapt_trackers import linker_hash, mapt_parts
 from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import file_sha256
@@ -106,7 +106,7 @@ def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> M
         label_space=parts.label_space,
         has_motion=parts.has_motion,
         has_appearance=parts.has_appearance,
-        linker=file_sha256(linker_of(path)),
+        linker=linker_hash(path),
     )
 
 
