@@ -51,7 +51,7 @@ class OracleAssociator:
     The oracle is an empirical upper bound: TQ and AQ reward opposite treatment of low-IoU segments.
 
     Args:
-        truth: Returns the ground truth of the frame at a position of the video.
+        truth: Function that returns the ground truth of the frame at a position of the video.
         memory: Frames without a segment after which a track gets another identity. ``None`` keeps
             every track. With 0 it links consecutive frames only: the difference from the oracle
             with unlimited memory is what occlusion gaps cost.

@@ -158,7 +158,7 @@ class TrackList:
         self._fresh = count(1)
 
     def forget(self, now: int) -> NDArray[np.bool_]:
-        """Forget tracks that were lost for too long; mark those that stay."""
+        """Remove lost tracks that are older than the memory; mark the others."""
         kept = [now - track.last_seen <= 1 + self._memory for track in self._tracks]
         self._tracks = [track for track, stays in zip(self._tracks, kept, strict=True) if stays]
         return np.array(kept, dtype=bool)

@@ -122,7 +122,7 @@ class TrackerChoice:
 
         Raises:
             ConfigError: If a user's tracker cannot be built.
-            DataError: If it needs images or truth that the video lacks.
+            DataError: If it needs images or ground truth that the video lacks.
             TrackerError: If a user's tracker fails while it is built.
         """
         entry = tracker_entry(self.row.tracker)
@@ -184,8 +184,8 @@ def _true_flow(name: str, video: Video) -> TrueFlow:
 
 
 def _no_truth_yet(index: int) -> PanopticMap:
-    raise DataError("the truth was asked for before there was a video")
+    raise DataError("ground truth was requested before there was a video")
 
 
 def _no_flow_yet(index: int) -> FlowField:
-    raise DataError("the true flow was asked for before there was a video")
+    raise DataError("the true flow was requested before there was a video")

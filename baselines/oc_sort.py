@@ -160,8 +160,8 @@ class OcSortAssociator:
     A Kalman filter predicts boxes as in SORT. Three parts put observations first. *Momentum*: the
     direction between two observations is added to the overlap. *Recovery*: a second pass compares
     what is left with the last observation instead of the prediction. *Re-update*: when a lost
-    track is found again, its filter goes back to the last observation and is updated along a
-    straight line from there to the new one.
+    track is recovered, its filter returns to the last observation and is updated along a straight
+    line from there to the new one.
 
     Segments of low score are dropped. New tracks are confirmed at once, because every pixel of a
     panoptic map needs a label in its frame.

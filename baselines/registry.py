@@ -263,7 +263,7 @@ def build_associator(
         memory: Frames that a lost track is kept for. ``None`` is 0, or nothing where the tracker
             has no memory.
         pair: Pairing interval in frames: ``t`` is compared with the state of ``t - pair``.
-        truth: Returns the ground truth of a frame, for the oracle.
+        truth: Function that returns the ground truth of a frame, for the oracle.
         flow: Options of the flow source, for ``flow:*`` trackers.
         true_flow: True flow from a frame of the video to the one before, for ``flow:exact``.
         mapt: Options of MAPT, for ``mapt*`` and ``flow:*+mapt`` trackers. The shipped weights run

@@ -61,19 +61,19 @@ def cut_segments(
 
 
 class GroundTruthSegments:
-    """The true segments of a video with their identities taken away and their order shuffled.
+    """The ground-truth segments of a video, without identities and in random order.
 
     Crowd (thing pixels of no annotated object) is no segment: its pixels keep their class and
     identity 0, so that, under the oracle, segments without noise score 1 in every metric.
 
     Args:
-        video: Must have truth.
+        video: Must have ground truth.
         seed: 0 or more; decides order and noise, frame by frame.
         noise: Faults to add; ``None`` for none.
 
     Raises:
         ConfigError: If the seed is negative.
-        DataError: If the video has no truth.
+        DataError: If the video has no ground truth.
     """
 
     needs_images = False
@@ -93,7 +93,7 @@ class GroundTruthSegments:
         """Nothing to prepare."""
 
     def segment(self, frame: Frame) -> FrameSegments:
-        """Return the frame's true segments in an order that says nothing."""
+        """Return the frame's ground-truth segments in random order."""
         info = self.video.info
         rng = _frame_rng(self.seed, info.name, frame.index)
         truth = self.video.truth(frame.index)

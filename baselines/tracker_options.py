@@ -79,7 +79,7 @@ class AssociatorOptions:
     Attributes:
         memory: Frames that a lost track is kept for.
         pair: Pairing interval in frames.
-        truth: Ground truth, for the oracle.
+        truth: Function that returns the ground truth of a frame, for the oracle.
         settings: Thresholds.
         flow: Options of the flow source, for ``flow:*`` trackers.
         mapt: Options of MAPT, for ``mapt*`` and ``flow:*+mapt`` trackers.

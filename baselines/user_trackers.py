@@ -120,7 +120,7 @@ def user_tracker(name: str) -> UserTracker:
             entry point of the group ``mapt_bench.trackers``.
 
     Raises:
-        ConfigError: If it is not found, cannot be imported, or is no tracker.
+        ConfigError: If it is not found, cannot be imported, or is not a tracker.
         TrackerError: If its own code fails.
     """
     points = {} if ":" in name else _points(entry_points)

@@ -192,7 +192,7 @@ def tables_of(report: dict[str, Any], title: str) -> list[Table]:
 
 
 def write_pictures(measured: Sequence[Measured], folder: Path) -> list[Path]:
-    """Write a good, a typical and a bad frame: image, truth and what was found.
+    """Write a good, a typical and a bad frame: ground truth and detections.
 
     Frames with at least four things are ordered by recall; these are the ones at 90, 50 and 10 %.
     """
@@ -216,7 +216,7 @@ def write_pictures(measured: Sequence[Measured], folder: Path) -> list[Path]:
 @click.command(help=__doc__)
 @click.option("--suite", default="val@2", show_default=True, help="What to measure on.")
 @click.option("--weights", default="mapt-tiny", show_default=True, help="Name or file.")
-@click.option("--sequences", type=int, help="So many sequences, spread over the suite.")
+@click.option("--sequences", type=int, help="Number of sequences, spread over the suite.")
 @click.option("--pictures", type=Path, help="Write a good, a typical and a bad frame here.")
 @click.option("--json", "json_path", help="Write all figures here; - is stdout.")
 def main(

@@ -11,7 +11,7 @@ Definition. A pair is two things of one class, one in each of two frames that ar
 apart. AUC is the probability that a pair of one identity is more similar than a pair of two. Rank-1
 is the share of things whose most similar thing of their class is themselves, where there are two
 candidates or more. The size is the visible area of the smaller of both, in pixels. A sliver is a
-pair of one identity of which one view has less than a third of the other's pixels; its AUC is
+pair of one identity in which one view has less than a third of the other's pixels; its AUC is
 against all pairs of two identities. Each gap takes every second frame.
 """
 

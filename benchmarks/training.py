@@ -78,7 +78,7 @@ def _ask(side: str, folder: Path, *, has_profile: bool) -> dict[str, Any]:
 
 
 def measure(count: int, has_profile: bool) -> None:
-    """Print what steps of so many clips take in this checkout, as JSON."""
+    """Print the CPU time of steps with ``count`` clips in this checkout, as JSON."""
     import importlib
     import random
 

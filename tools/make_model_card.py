@@ -19,6 +19,8 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 _SCORES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "AssA", "IDSW")
 _COUNTS = ("IDSW",)
+_PARTS = {"all": "all", "real-like": "realistic", "hard": "hard"}
+"""Names of the parts of a suite in cards, and in print."""
 
 _HEAD = """\
 # Weights that ship
@@ -154,7 +156,7 @@ def _scores(card: Mapping[str, Any]) -> str:
             reasons.append(f"`{name}`: {measured['reason']}.")
             continue
         for part, scores in measured["scores"].items():
-            rows.append((f"`{name}`, {part}", f"`{measured['tracker']}`", *_cells(scores)))
+            rows.append((f"`{name}`, {_PARTS[part]}", f"`{measured['tracker']}`", *_cells(scores)))
     table = _table(("on", "tracker", *_SCORES), rows) if rows else "None."
     return "\n\n".join(["**Scores**, percent, IDSW in switches.", table, *reasons])
 

@@ -43,7 +43,7 @@ class FlowPyramid(nn.Module):
 
     Subclasses add encoder layers first, then the decoder with :meth:`_add_decoder`. Level ``n`` is
     the grid at ``1 / 2**n`` of the input. Called, they return the flow at every level, the coarsest
-    first: training has a loss at each, everybody else wants the last one.
+    first: training has a loss at each level, inference uses the last one.
     """
 
     def __init__(self) -> None:

@@ -193,7 +193,7 @@ def _begin_with_large_flow(fusion: FlowPyramid) -> None:
 
 
 def _pass(weight: Tensor, channels: dict[int, tuple[int, float]]) -> None:
-    """Set centre taps: for each output, of which input it takes how much."""
+    """Set the centre taps: the weight of each input in each output."""
     centre = weight.shape[-1] // 2
     for output, (taken, share) in channels.items():
         weight[output, taken, centre, centre] = share

@@ -1,4 +1,4 @@
-"""Networks with random weights that find as many things as they are told to.
+"""Networks with random weights that find a given number of things.
 
 What a network of random weights proposes and finds is nothing or anything. So whatever chooses
 proposals and detections runs as it is, and its result is put aside for boxes that are given. All

@@ -80,5 +80,5 @@ def watch_model(watch: Stopwatch, model: MAPT) -> None:
 
 
 def watch_association(watch: Stopwatch) -> None:
-    """Count all linking of tracks but for the heads that it calls."""
+    """Count all association, without the heads that it calls."""
     watch.watch("association", TwoStepAssociator, "associate")

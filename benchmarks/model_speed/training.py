@@ -1,4 +1,4 @@
-"""Steps of training on clips of the drawn world that lie ready in memory."""
+"""Steps of training on clips of the synthetic world that are already in memory."""
 
 import tempfile
 import time

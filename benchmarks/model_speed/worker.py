@@ -18,7 +18,7 @@ def ask(task: str, request: dict[str, Any]) -> dict[str, Any]:
     """Have something measured in a fresh process.
 
     Raises:
-        ClickException: If it fails; the last line of what it said is told.
+        ClickException: If it fails; the error has the last line of its output.
     """
     threads = str(request["threads"])
     # Threads that wait actively keep each other from a processor that others use too.

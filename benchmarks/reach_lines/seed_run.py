@@ -20,7 +20,7 @@ class Measured:
     Attributes:
         value: A fraction, or a difference of fractions; ``None`` where there is none.
         interval: At 95 %; ``None`` where there is none.
-        n: What it was counted over, where that is told.
+        n: The number of samples, where it is known.
         reason: Why there is no value or no interval.
     """
 
@@ -33,8 +33,8 @@ class Measured:
 class SeedRun:
     """Results of a folder of ``mapt-bench ablate`` on MAPT's detections and ground-truth segments.
 
-    Own segments are the first kind of the run, networks trained apart left out. Everything is told
-    of those, but for scores that are asked for on others.
+    Own segments are the first kind of the run, without separately trained networks. All numbers are
+    of these, except scores that are requested on others.
 
     Args:
         folder: Of the run.

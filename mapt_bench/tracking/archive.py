@@ -65,7 +65,7 @@ def write_archive(
         path: File to write, usually ending in ``.npz``.
         info: The video.
         frames: Segments of each frame, in order; one for each of ``info.frame_names``.
-        key: Content key of what made the segments; whoever reads the archive compares it.
+        key: Content key of what made the segments; readers compare it.
 
     Returns:
         The fingerprint: SHA-256 of everything in the archive.

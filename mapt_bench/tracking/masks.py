@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 __all__ = ["MAX_MASK_CELLS", "mask_stride", "segment_boxes", "soft_masks"]
 
 MAX_MASK_CELLS = 65_536
-"""A soft mask has at most so many cells; larger frames are averaged down."""
+"""The maximum number of cells of a soft mask. Larger frames are averaged down."""
 
 
 def mask_stride(height: int, width: int) -> int:
