@@ -26,15 +26,16 @@ from mapt_bench.cli.options import (
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
-from mapt_bench.tuning.objective import DEFAULT_SCORE, score_choices
 from mapt_bench.tuning.tuning_config import (
     ALL_SEQUENCES,
     AUTO,
+    DEFAULT_SCORE,
     DEFAULT_TRIALS,
     SAMPLERS,
     TUNING_SUITES,
     TuningConfig,
     allows_tuning,
+    score_choices,
 )
 
 __all__ = ["command"]

@@ -20,7 +20,14 @@ from mapt_bench.experiments.running import ExperimentInputs, check_inputs
 from mapt_bench.files import write_json, write_text
 from mapt_bench.metrics import flat_scores, pool, recovery_counts
 from mapt_bench.provenance import joined_provenance
-from mapt_bench.tuning.objective import RECOVERY_SCORES, Objective, recovery_scores
+from mapt_bench.tuning._tuned_rows import of_split, search_space, tuned_rows
+from mapt_bench.tuning._tuning_result import (
+    Trial,
+    TunedTracker,
+    thresholds_file,
+    trial_lines,
+    tuning_result,
+)
 from mapt_bench.tuning.samplers import (
     Settings,
     described_sampler,
@@ -28,14 +35,11 @@ from mapt_bench.tuning.samplers import (
     resolved_sampler,
     round_sizes,
 )
-from mapt_bench.tuning.tuned_rows import of_split, search_space, tuned_rows
-from mapt_bench.tuning.tuning_config import TuningConfig
-from mapt_bench.tuning.tuning_result import (
-    Trial,
-    TunedTracker,
-    thresholds_file,
-    trial_lines,
-    tuning_result,
+from mapt_bench.tuning.tuning_config import (
+    RECOVERY_SCORES,
+    Objective,
+    TuningConfig,
+    recovery_scores,
 )
 
 __all__ = [

@@ -7,7 +7,7 @@ from mapt_bench.baselines.registry import mapt_tracker_names
 from mapt_bench.baselines.rows import Row, parse_row, row_name, thresholds_of
 from mapt_bench.baselines.thresholds import settings_of, tuned_thresholds
 from mapt_bench.errors import ConfigError
-from mapt_bench.tuning.tuned_rows import search_space
+from mapt_bench.tuning._tuned_rows import search_space
 
 MINE = """
 class Plain:

@@ -4,7 +4,7 @@ import pytest
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.metrics import LinkEvents, recovery_counts
 from mapt_bench.metrics.link_events import LINK, REAPPEARANCE, RETURN, LinkOutcome
-from mapt_bench.tuning.objective import Objective, recovery_scores
+from mapt_bench.tuning.tuning_config import Objective, recovery_scores
 
 
 def test_a_weighted_mean_worked_by_hand():

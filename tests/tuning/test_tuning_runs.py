@@ -17,7 +17,7 @@ from mapt_bench.baselines.thresholds import thresholds_named
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import SegmentSource, Variant
 from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
-from mapt_bench.tuning.tuned_rows import of_split, search_space
+from mapt_bench.tuning._tuned_rows import of_split, search_space
 from mapt_bench.tuning.tuning_config import TuningConfig
 from mapt_bench.tuning.tuning_run import check_tuning, run_tuning, tune
 
