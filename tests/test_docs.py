@@ -212,3 +212,11 @@ def test_an_example_runs(name, tmp_path):
 
 def test_there_are_five_examples():
     assert len(EXAMPLES) == 5
+
+
+@pytest.mark.parametrize("name", [*PAGES, "CHANGELOG.md"])
+def test_prose_has_lines_of_at_most_100_columns(name):
+    """Rows of tables, pictures, and code that people copy cannot be broken."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    prose = re.sub(r"^(\||!\[| {4}).*$", "", _FENCED.sub("", text), flags=re.MULTILINE)
+    assert [line for line in prose.splitlines() if len(line) > 100] == []

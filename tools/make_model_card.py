@@ -7,6 +7,7 @@ Writes docs/model_card.md and docs/pictures/training_NAME.png. All numbers come 
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from mapt_bench.errors import counted
@@ -73,6 +74,10 @@ def log_path(name: str, docs: Path = DOCS) -> Path:
     return docs / "training_logs" / f"{name}.jsonl"
 
 
+def _item(text: str) -> str:
+    return fill(text, 100, initial_indent="- ", subsequent_indent="  ")
+
+
 def _picture(name: str) -> str:
     return f"pictures/training_{name}.png"
 
@@ -101,7 +106,7 @@ def _section(each: ShippedWeights) -> str:
         f"![Losses, validation, gradient and learning rate of the training of {each.name}]"
         f"({_picture(each.name)})",
         _scores(card) if card["model_config"] else _flow_errors(card),
-        "**Limits.**\n\n" + "\n".join(f"- {limit}" for limit in card["limits"]),
+        "**Limits.**\n\n" + "\n".join(map(_item, card["limits"])),
     ]
     return "\n\n".join(parts) + "\n"
 
