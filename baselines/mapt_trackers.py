@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from mapt_bench.model import MAPT
 
 __all__ = [
-    "LINKED",
     "MaptParts",
     "describe_for_mapt",
     "linker_hash",
@@ -48,14 +47,6 @@ __all__ = [
     "mapt_segmenter",
     "mapt_weights",
 ]
-
-
-LINKED: Mapping[Cues, str] = {
-    "both": "mapt",
-    "motion": "mapt:motion",
-    "appearance": "mapt:appearance",
-}
-"""Rows of the joint linker, by the cues that it uses."""
 
 
 def mapt_weights(options: MaptOptions) -> Path:
@@ -208,6 +199,7 @@ def _register_linker(name: str, summary: str, cues: Cues) -> None:
         supports_pair=True,
         supports_memory=True,
         uses_mapt=True,
+        uses_linker=True,
         weights_of=_weights_by_role,
         settings=LINKER if cues == "appearance" else (*LINKER, "clear_overlap"),
         search=LINKER_SPACE if cues == "appearance" else _LINKER_BY_MOTION,
@@ -229,10 +221,10 @@ def _linker(path: Path, cues: Cues) -> LinkModel:
 
 
 _register_linker(
-    LINKED["both"], "clear overlap first, then calibrated probabilities from both heads", "both"
+    "mapt", "clear overlap first, then calibrated probabilities from both heads", "both"
 )
-_register_linker(LINKED["motion"], "the same linker fitted without appearance", "motion")
-_register_linker(LINKED["appearance"], "the same linker fitted without motion", "appearance")
+_register_linker("mapt:motion", "the same linker fitted without appearance", "motion")
+_register_linker("mapt:appearance", "the same linker fitted without motion", "appearance")
 
 
 def _register(

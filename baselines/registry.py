@@ -87,6 +87,7 @@ class AssociatorEntry(TrackerEntry):
         parts: Functions that ``build`` finds by name. Their code decides results as well.
         flow: Name of its flow source; ``None`` if it has none.
         uses_mapt: Whether MAPT computes one of its cues.
+        uses_linker: Whether it links by a fitted linker, a file beside the weights of MAPT.
         is_variant: Whether it adds a cue to another registered tracker. Listings omit variants.
         weights_of: Returns the weights that it runs with, by role: ``"tracker"`` for its main
             network, ``"appearance"`` for MAPT's appearance beside a flow.
@@ -98,6 +99,7 @@ class AssociatorEntry(TrackerEntry):
     parts: tuple[Callable[..., object], ...] = ()
     flow: str | None = None
     uses_mapt: bool = False
+    uses_linker: bool = False
     is_variant: bool = False
     weights_of: WeightsOf = _no_weights
 
@@ -120,6 +122,7 @@ def register(
     settings: Iterable[str] = (),
     search: SearchSpace | None = None,
     uses_mapt: bool = False,
+    uses_linker: bool = False,
     weights_of: WeightsOf = _no_weights,
 ) -> Callable[[_Builder], _Builder]:
     """Register the decorated function as the builder of an associator.
@@ -135,6 +138,7 @@ def register(
         search: Values that ``mapt-bench tune`` may give to them, see
             :mod:`~mapt_bench.baselines.search_spaces`.
         uses_mapt: Whether MAPT computes its cues; then it needs weights of MAPT.
+        uses_linker: Whether it links by a fitted linker, a file beside the weights of MAPT.
         weights_of: Returns the weights that it runs with, by role.
 
     Raises:
@@ -157,6 +161,7 @@ def register(
                 settings=names,
                 search=check_space(name, search or {}, names),
                 uses_mapt=uses_mapt,
+                uses_linker=uses_linker,
                 weights_of=weights_of,
             )
         )

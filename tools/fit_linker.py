@@ -30,7 +30,7 @@ from mapt_bench.weights import weights_file
 
 _FIRST = 500_000
 _HELD_BACK = 5
-"""One video in so many is not fitted on."""
+"""One of this many videos is held back from fitting."""
 _BINS = 10
 _TITLES = {"view": "tracks in view", "lost": "lost tracks"}
 

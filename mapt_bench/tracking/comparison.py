@@ -15,16 +15,16 @@ from mapt_bench.tracking.link_model import PAIR, SEGMENT, TRACK, LinkTable
 from mapt_bench.tracking.masks import segment_boxes
 from mapt_bench.tracking.protocol import FrameSegments
 
-__all__ = ["Candidate", "LinkTrack", "Look", "Rows", "SegmentViews", "link_table", "person_classes"]
+__all__ = ["Candidate", "LinkTrack", "Rows", "SegmentViews", "View", "link_table", "person_classes"]
 
 _Values = NDArray[np.float64]
 
 _PERSONS = ("person", "pedestrian", "rider")
 _LARGEST = 3
-"""So many embeddings of the largest views stay in a gallery beside the latest."""
+"""Number of embeddings of the largest views that stay in a gallery beside the latest."""
 
 
-class Look(NamedTuple):
+class View(NamedTuple):
     """Embeddings of one observation.
 
     Attributes:
@@ -44,25 +44,25 @@ class LinkTrack(Track):
 
     Attributes:
         course: Movement and size.
-        looks: Embeddings, oldest first.
+        views: Embeddings, oldest first.
         tentative_until: Last frame in which it may still turn out to be a lost track; before its
             birth if it never may.
     """
 
     course: Course = field(default_factory=Course)
-    looks: list[Look] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
     tentative_until: int = -1
 
-    def remember(self, look: Look, gallery_size: int) -> None:
+    def remember(self, view: View, gallery_size: int) -> None:
         """Add an embedding. Keep the latest, and those of the largest views."""
-        self.looks.append(look)
-        older = self.looks[:-gallery_size]
+        self.views.append(view)
+        older = self.views[:-gallery_size]
         largest = sorted(range(len(older)), key=lambda index: older[index].area)[-_LARGEST:]
-        self.looks = [older[index] for index in sorted(largest)] + self.looks[-gallery_size:]
+        self.views = [older[index] for index in sorted(largest)] + self.views[-gallery_size:]
 
-    def known_looks(self, until: int) -> list[Look]:
+    def known_views(self, until: int) -> list[View]:
         """Return the embeddings at or before a frame, else the first one."""
-        return [look for look in self.looks if look.frame <= until] or self.looks[:1]
+        return [view for view in self.views if view.frame <= until] or self.views[:1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -339,12 +339,12 @@ def _cosines(
     if views.embeddings is not None:
         present = views.embeddings[which].astype(np.float64)
         for index, track in enumerate(rows.tracks):
-            looks = track.known_looks(until)
-            gallery = np.stack([look.embeddings[1] for look in looks])
+            seen = track.known_views(until)
+            gallery = np.stack([view.embeddings[1] for view in seen])
             cosines = np.sort(present[:, 1] @ gallery.T, axis=1)
             best[index], mean[index] = cosines[:, -1], cosines[:, -3:].mean(axis=1)
             face = int(rows.is_lost[index])
-            last[index] = present[:, face] @ looks[-1].embeddings[face]
+            last[index] = present[:, face] @ seen[-1].embeddings[face]
     return {"cosine_best": best, "cosine_mean": mean, "cosine_last": last}
 
 

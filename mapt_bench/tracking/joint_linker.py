@@ -14,9 +14,9 @@ from mapt_bench.tracking.affinity import assign, mask_proximity
 from mapt_bench.tracking.comparison import (
     Candidate,
     LinkTrack,
-    Look,
     Rows,
     SegmentViews,
+    View,
     link_table,
     person_classes,
 )
@@ -340,7 +340,7 @@ class JointLinker:
         if views.masks is not None:
             track.masks[now] = views.masks[segment]
         if views.embeddings is not None:
-            track.remember(Look(now, area, views.embeddings[segment]), self.settings.gallery_size)
+            track.remember(View(now, area, views.embeddings[segment]), self.settings.gallery_size)
 
     def _carry_on(self, rows: Rows, now: int) -> None:
         """Let tracks that were not seen move on."""
@@ -358,8 +358,8 @@ class JointLinker:
         kept.course.places = tentative.course.places
         kept.course.sightings += tentative.course.sightings
         kept.course.updates = tentative.course.updates
-        for look in tentative.looks:
-            kept.remember(look, self.settings.gallery_size)
+        for view in tentative.views:
+            kept.remember(view, self.settings.gallery_size)
         # States are kept for the frames since the tentative track began, not since its own birth.
         kept.born = max(kept.born, tentative.born)
         self._tracks.remove(tentative)

@@ -6,8 +6,8 @@ from helpers.experiment_networks import named_mapt
 from helpers.linkers import written_model
 
 from mapt_bench.baselines import mapt_trackers
-from mapt_bench.baselines.mapt_trackers import LINKED, linker_of
-from mapt_bench.baselines.registry import associator_entry
+from mapt_bench.baselines.mapt_trackers import linker_of
+from mapt_bench.baselines.registry import associator_entry, mapt_tracker_names
 from mapt_bench.baselines.rows import parse_row
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.variants import mapt_fusions, mapt_heads
@@ -18,7 +18,8 @@ from mapt_bench.weights import DEFAULT_MAPT, weights_file
 def test_the_linker_that_ships_has_all_cues():
     path = linker_file(weights_file(DEFAULT_MAPT))
     assert [read_linker(path, cues).cues for cues in CUES] == list(CUES)
-    assert set(LINKED) == set(CUES)
+    rows = {name for name in mapt_tracker_names() if associator_entry(name).uses_linker}
+    assert rows == {"mapt", "mapt:motion", "mapt:appearance"}
 
 
 def test_the_linker_of_weights_lies_beside_them_or_is_that_of_the_default_weights(tmp_path):

@@ -228,7 +228,7 @@ def test_suites_are_linked_as_mapt_finds_them_and_as_they_are(here, mapt_files, 
         ),
         (("--trained", "{no-motion}"), "expected NAME=FILE"),
         (("--trained", "groundtruth={no-motion}"), "need distinct names"),
-        (("--switch", "motion_treshold=0.2"), "motion_threshold"),
+        (("--switch", "clear_overlp=0.2"), "clear_overlap"),
         (("--switch", "memory=3"), "memory is no setting; write it as NAME+memory=N"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from mapt_bench.weights import CARD_SCHEMA
 FINDS_MUCH = {"instance.score_threshold": 1e-4, "instance.detections": 6}
 """Settings by which untrained weights find something."""
 
+_LINKER = weights_registry.WEIGHTS_FOLDER / "mapt-tiny.linker.json"
+
 
 def empty_weights_folder(monkeypatch, folder: Path) -> Path:
     """Make the package look for shipped weights in another, empty folder."""
@@ -27,7 +30,8 @@ def empty_weights_folder(monkeypatch, folder: Path) -> Path:
 
 
 def put_weights(folder: Path, name: str = "mapt-tiny", **changes: object) -> Path:
-    """Write a small untrained MAPT with its card."""
+    """Write a small untrained MAPT with its card and the linker that ships."""
+    shutil.copy(_LINKER, folder / f"{name}.linker.json")
     model = small_mapt(**{**FINDS_MUCH, **changes})
     config = mapt_config_to_dict(model.config)
     return _put(folder / f"{name}.safetensors", model, {"model_config": config})

@@ -332,7 +332,11 @@ def test_a_tracker_with_settings_declares_what_may_be_tuned(name):
 
 @pytest.mark.parametrize(
     ("name", "like"),
-    [("flow:raft-small", "copy"), ("flow:dis+mapt", "mapt"), ("flow:dis+appearance", "both")],
+    [
+        ("flow:raft-small", "copy"),
+        ("flow:dis+mapt", "mapt:appearance-first"),
+        ("flow:dis+appearance", "both"),
+    ],
 )
 def test_a_flow_is_searched_like_the_tracker_it_stands_in_for(name, like):
     assert search_space(name) == search_space(like)

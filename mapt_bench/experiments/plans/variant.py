@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mapt_bench.baselines.mapt_trackers import LINKED
-from mapt_bench.baselines.rows import Row, ThresholdsOrigin
+from mapt_bench.baselines.registry import AssociatorEntry
+from mapt_bench.baselines.rows import Row, ThresholdsOrigin, tracker_entry
 from mapt_bench.baselines.thresholds import Setting
 from mapt_bench.experiments.plans.network_weights import MaptWeights, NetworkWeights
 
@@ -103,6 +103,8 @@ class Variant:
 
     def _linker(self) -> dict[str, str]:
         """Return the hash of the linker file, for rows that link by one."""
-        if self.mapt is None or self.associator not in LINKED.values():
+        if self.mapt is None:
             return {}
-        return {"linker": self.mapt.linker}
+        entry = tracker_entry(self.associator)
+        uses_linker = isinstance(entry, AssociatorEntry) and entry.uses_linker
+        return {"linker": self.mapt.linker} if uses_linker else {}
