@@ -1,4 +1,4 @@
-"""MAPT, and its parts, each of which works alone."""
+"""MAPT and its parts. Each part works alone."""
 
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.backbone import Backbone, build_backbone, load_imagenet, prepare_images

@@ -12,11 +12,11 @@ from torch.nn import functional
 from mapt_bench.errors import DataError
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.linking_losses import (
-    Looks,
+    InstanceEmbeddings,
     flow_losses,
     grid_masks,
     jittered_masks,
-    joined_looks,
+    joined_embeddings,
     mask_losses,
     matching_loss,
 )
@@ -71,7 +71,7 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
         # Cosines are multiplied by up to 100: half precision would tell few of them apart.
         with torch.autocast(network.device.type, enabled=False):
             losses["loss_appearance"] = matching_loss(
-                joined_looks([looks for _, looks in found if looks is not None]),
+                joined_embeddings([instances for _, instances in found if instances is not None]),
                 network.appearance.scale,
                 clips=len(clips),
                 across_clips=network.config.appearance.negatives == "batch",
@@ -81,7 +81,7 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
 
 def _losses_of(
     network: MaptNetwork, clips: Sequence[Clip], *, links: bool, knows_flow: bool
-) -> tuple[dict[str, Tensor], Looks | None]:
+) -> tuple[dict[str, Tensor], InstanceEmbeddings | None]:
     """Return sums of losses over clips of one shape, whose frames are looked at together."""
     draws = [_generator_of(clip) for clip in clips]
     seen = network.features(torch.cat([clip.images for clip in clips]))
@@ -97,12 +97,12 @@ def _losses_of(
         carried = output.features
         if knows_flow and network.motion.matcher is not None:
             losses["loss_flow"] = _flow_loss(network.motion, output, things, clips)
-    looks = None
+    instances = None
     if network.appearance is not None:
         # So few rows that half precision saves no time, and is prepared anew for each number.
         with torch.autocast(network.device.type, enabled=False):
-            looks = _looks(network, network.appearance, seen, carried, things, draws)
-    return losses, looks
+            instances = _embeddings(network, network.appearance, seen, carried, things, draws)
+    return losses, instances
 
 
 def _detector_losses(
@@ -271,14 +271,14 @@ def _means(values: Tensor, owners: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return sums / numbers.clamp(min=1), numbers > 0
 
 
-def _looks(
+def _embeddings(
     network: MaptNetwork,
     head: AppearanceHead,
     seen: FrameFeatures,
     carried: Tensor | None,
     things: _Things,
     draws: Sequence[torch.Generator],
-) -> Looks:
+) -> InstanceEmbeddings:
     levels = seen.levels
     if network.config.losses.stop_gradient:
         levels = [level.detach() for level in levels]
@@ -308,7 +308,7 @@ def _looks(
             which = follows.to(frame_of.device)[frame_of].nonzero().flatten()
             moved = head(described[which], torch.cat(propagated))
             embeddings = embeddings.index_copy(0, which, moved)
-    return Looks(
+    return InstanceEmbeddings(
         embeddings.float(),
         torch.cat([target.track_ids for target in things.targets]),
         torch.cat([target.labels for target in things.targets]),

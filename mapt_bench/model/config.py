@@ -36,8 +36,8 @@ Gate = Literal["channel", "scalar"]
 """Whether ``W_a`` and ``W_p`` differ from channel to channel, or are two numbers an instance."""
 
 Negatives = Literal["clip", "batch"]
-"""Whom an instance must be told apart from: things of its class in the other frames of its clip, or
-in those of all clips that are computed together."""
+"""Where negatives come from: things of the class in the other frames of the clip, or in the frames
+of all clips that are computed together."""
 
 PropagationName = Literal["motion", "none"]
 """Whether there is a motion head."""
@@ -110,7 +110,7 @@ class SemanticConfig:
         dpc: Whether the coarse levels pass a dense prediction cell; otherwise they pass two
             separable convolutions, as the fine levels do.
         hard_fraction: Share of the pixels of an image that the loss is the mean over: the hardest.
-        loss_stride: 1, 2 or 4: the loss reads every so many pixels, down and right.
+        loss_stride: 1, 2 or 4: step in pixels, down and right, between the pixels of the loss.
         fine_channels: Channels of convolutions over the pyramid's level at stride 2 that refine the
             logits: these are then at stride 2, and the loss compares each of its pixels with the
             logits at that very pixel. ``None`` leaves them out.
@@ -172,7 +172,7 @@ class InstanceConfig:
         score_threshold: Least score of a detection.
         detection_nms: Overlap above which the weaker detection of a class is suppressed.
         detections: Detections an image, at most.
-        crowd_share: A box that is no thing's and lies in crowd by more than this share of its area
+        crowd_share: An unmatched box that lies in crowd by more than this share of its area
             is no background either.
     """
 
@@ -241,9 +241,9 @@ class AppearanceConfig:
         gate: What ``W_a`` and ``W_p`` are made of.
         static: Whether propagated features are left out altogether: ``W_p = 0``, in training too.
         drop_propagated: Share of frames that are trained without propagated features, so that
-            embeddings without them are a known thing.
-        negatives: Whom an instance must be told apart from. Those of its own clip are the default:
-            then a loss is a mean over clips, however a batch is split over processes.
+            embeddings without them are learned, too.
+        negatives: Where negatives come from. The default is the clip itself. Then a loss is a mean
+            over clips, however a batch is split over processes.
         initial_scale: Of cosines in the loss, before training.
     """
 

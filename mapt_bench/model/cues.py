@@ -83,7 +83,7 @@ class MaptCues:
             return self._described(features, fused.segments, fused.masks)
 
     def describe(self, image: NDArray[np.uint8], segments: FrameSegments) -> FrameSegments:
-        """Add cues and embeddings of this network to segments that somebody else found.
+        """Add cues and embeddings of this network to segments from any source.
 
         Args:
             image: RGB of shape ``(height, width, 3)``.

@@ -1,4 +1,4 @@
-"""What the heads that link frames are trained on: where masks move to, and who looks like whom."""
+"""Losses of the heads that link frames: motion of masks, and similarity of appearance."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from mapt_bench.model import kernels
 from mapt_bench.model.patch_search import Match, mean_where_known, search_losses
 
 __all__ = [
-    "Looks",
+    "InstanceEmbeddings",
     "flow_losses",
     "grid_masks",
     "jittered_masks",
-    "joined_looks",
+    "joined_embeddings",
     "mask_losses",
     "matching_loss",
 ]
@@ -31,8 +31,8 @@ _LEVEL_WEIGHT = 0.3
 """Of the offsets of each dilation by itself, beside their gated sum."""
 
 
-class Looks(NamedTuple):
-    """The embeddings of all instances of some clips, and whose they are.
+class InstanceEmbeddings(NamedTuple):
+    """The embeddings of all instances of some clips, with their tracks.
 
     Attributes:
         embeddings: Unit vectors, shape ``(n, dims)``.
@@ -157,7 +157,7 @@ def _end_errors(found: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
     return mean_where_known(((found - wanted).square().sum(1) + 1e-4).sqrt(), valid)
 
 
-def joined_looks(parts: Sequence[Looks]) -> Looks:
+def joined_embeddings(parts: Sequence[InstanceEmbeddings]) -> InstanceEmbeddings:
     """Return the instances of several batches of clips as those of one."""
     clips, count = [], 0
     for part in parts:
@@ -166,11 +166,11 @@ def joined_looks(parts: Sequence[Looks]) -> Looks:
     embeddings, track_ids, labels, frames, _ = (
         torch.cat(column) for column in zip(*parts, strict=True)
     )
-    return Looks(embeddings, track_ids, labels, frames, torch.cat(clips))
+    return InstanceEmbeddings(embeddings, track_ids, labels, frames, torch.cat(clips))
 
 
 def matching_loss(
-    looks: Looks, scale: Tensor, *, clips: int = 1, across_clips: bool = False
+    instances: InstanceEmbeddings, scale: Tensor, *, clips: int = 1, across_clips: bool = False
 ) -> Tensor:
     """Return how badly instances find themselves again in the other frames of their clip.
 
@@ -179,7 +179,7 @@ def matching_loss(
     these, 0 where nothing is seen twice.
 
     Args:
-        looks: Of all clips.
+        instances: Of all clips.
         scale: Factor on cosines.
         clips: How many clips there are.
         across_clips: Whether things of its class in other clips are wrong as well.
@@ -187,14 +187,15 @@ def matching_loss(
     Returns:
         The mean over clips, a scalar.
     """
-    frame, label, track, clip = looks.frames, looks.labels, looks.track_ids, looks.clips
-    cosine = looks.embeddings @ looks.embeddings.T
+    frame, label = instances.frames, instances.labels
+    track, clip = instances.track_ids, instances.clips
+    cosine = instances.embeddings @ instances.embeddings.T
     alike = label[:, None] == label[None]
     together = clip[:, None] == clip[None]
     itself = together & alike & (track[:, None] == track[None]) & (frame[:, None] != frame[None])
     anchors, partner = itself.nonzero().unbind(1)
     if not len(anchors):
-        return 0 * looks.embeddings.sum()
+        return 0 * instances.embeddings.sum()
     candidate = (together & alike)[anchors] & (frame[None] == frame[partner][:, None])
     if across_clips:
         candidate |= (alike & ~together)[anchors]

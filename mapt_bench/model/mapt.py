@@ -162,12 +162,12 @@ def load_mapt(
     Args:
         weights: File, as ``mapt-bench train`` writes it, or of a state dict; or the name of
             weights that come with the package, as ``"mapt-tiny"``.
-        config: What the model is made of; what the file says of that if not given.
-        device: Where it is to run.
+        config: Configuration of the model. Default: the one in the file.
+        device: Where the model runs.
 
     Raises:
-        ConfigError: If no weights have that name, or the file does not say what the model is made
-            of, and nobody else does.
+        ConfigError: If no weights have that name, or neither the file nor ``config`` describes the
+            model.
         DataError: If the file is missing or damaged, or its weights do not fit.
     """
     path = weights_file(weights)

@@ -71,8 +71,8 @@ def call(name: str, *arguments: Any) -> None:  # noqa: ANN401
 
     Args:
         name: Of the function.
-        *arguments: Tensors and structures, of which it gets the place in memory; numbers and arrays
-            of :mod:`ctypes` as they are.
+        *arguments: Tensors and structures are passed by their address, numbers and arrays of
+            :mod:`ctypes` by value.
     """
     function = getattr(library(), name)
     function.restype = None

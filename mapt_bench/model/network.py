@@ -47,7 +47,7 @@ class MaptNetwork(nn.Module):
         appearance: The same.
         source: Which weights these are; what is found by others means nothing to them.
         title: What messages call them.
-        switches: What was switched off or changed since they were trained; see
+        switches: Components removed or changed at inference; see
             :func:`~mapt_bench.model.switches.switched`.
     """
 

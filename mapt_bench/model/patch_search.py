@@ -52,9 +52,9 @@ _PATCH = 4
 _SEARCH_WEIGHT = 0.2
 _SHARPNESS = 30.0
 _STILLNESS = 0.8
-"""Start of the likeness of a displacement: this factor on cosines, and a normal distribution of so
-many cells around none. Chosen on training clips: with random descriptors, the search is then
-nearer to the flow than no displacement is."""
+"""Start of the likeness of a displacement: this factor on cosines, and a normal distribution around
+zero with this standard deviation in cells. Chosen on training clips: with random descriptors, the
+search is then nearer to the flow than no displacement is."""
 
 
 class Match(NamedTuple):
@@ -331,8 +331,8 @@ def flow_in_cells(flow: Tensor, valid: Tensor, times: int) -> tuple[Tensor, Tens
         times: Side of a larger cell.
 
     Returns:
-        Flow of shape ``(batch, 2, height / times, width / times)``, and where it is known: cells at
-        least half of which are valid.
+        Flow of shape ``(batch, 2, height / times, width / times)``, and where it is known:
+        cells with at least half of their pixels valid.
     """
     known = valid[:, None].to(flow.dtype)
     share = functional.avg_pool2d(known, times)

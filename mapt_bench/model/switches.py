@@ -1,7 +1,7 @@
-"""Parts of a trained network switched off, so that what they contribute can be measured.
+"""Components of a trained network removed at inference, to measure their contribution.
 
-What is switched off was there in training. What the network would be had it never been there is
-another question, answered by training it so.
+The network was trained with the component. To measure a component removed in training, train a
+network without it.
 """
 
 import copy
@@ -25,7 +25,7 @@ _CLOSED = -1e4
 
 
 def switched(network: _Network, name: str) -> _Network:
-    """Return a copy of a trained network with one part switched off.
+    """Return a copy of a trained network with one component removed.
 
     Args:
         network: Stays as it is.

@@ -83,8 +83,8 @@ class Clip:
         motion: True optical flow, where it was asked for.
         has_semantics: Whether the classes mean anything. Clips of flying shapes have random ones:
             they teach motion and appearance, and neither classes nor detection.
-        starts_far: Whether the first image is much older than the others. Nobody carries masks from
-            it, but the things in it have to be recognised.
+        starts_far: Whether the first image is much older than the others. Masks are not propagated
+            from it, but its things must be recognised.
     """
 
     images: Tensor
@@ -100,7 +100,7 @@ class Clip:
 
         Args:
             device: Which.
-            non_blocking: Whether a GPU may copy while the program goes on.
+            non_blocking: Whether a GPU may copy asynchronously.
         """
         motion = self.motion
         return replace(

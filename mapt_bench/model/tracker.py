@@ -1,4 +1,4 @@
-"""MAPT as a tracker: a segmenter, and an associator that links anybody's segments."""
+"""MAPT as a tracker: a segmenter, and an associator that links segments from any source."""
 
 from typing import Literal
 
@@ -42,18 +42,18 @@ class MaptSegmenter:
         self.cues = MaptCues(network)
 
     def start(self, info: VideoInfo) -> None:
-        """Check that the network tells the classes of the video apart.
+        """Check that the network has the label space of the video.
 
         Raises:
-            DataError: If it tells others.
+            DataError: If the label spaces differ.
         """
         network = self.cues.network
         known = network.config.labels
         if known != info.labels:
             raise DataError(
-                f"{network.title} tells the classes of {known.name!r} apart, the video has those "
-                f"of {info.labels.name!r}; give data of its label space, or the file of weights "
-                "trained on this one, or give MAPT segments to link, of any classes",
+                f"{network.title} has the label space {known.name!r}, the video "
+                f"{info.labels.name!r}; use data with the label space of the model, or weights trained with that of the "
+                "video, or give MAPT segments to link (--segments)",
                 where=info.name,
             )
 
@@ -99,7 +99,7 @@ class MaptAssociator:
         elif propagation is None:
             propagation, stride = _MotionPropagation(memory), memory.cues.stride
         if heads != "motion":
-            embedder = _LearnedLooks(memory, follows_motion=heads == "both")
+            embedder = _LearnedEmbedder(memory, follows_motion=heads == "both")
         self._two_step = TwoStepAssociator(propagation, embedder, settings, stride=stride)
 
     def start(self, info: VideoInfo) -> None:
@@ -142,7 +142,7 @@ class MaptLinker:
         if model.cues != "appearance":
             propagation = _MotionPropagation(memory)
         if model.cues != "motion":
-            embedder = _LearnedLooks(memory, follows_motion=model.cues == "both")
+            embedder = _LearnedEmbedder(memory, follows_motion=model.cues == "both")
         self.linker = linker(model, propagation, embedder, settings, stride=memory.cues.stride)
 
     @property
@@ -241,7 +241,7 @@ class _MotionPropagation:
         return self._memory.cues.carry(masks, motion)
 
 
-class _LearnedLooks:
+class _LearnedEmbedder:
     """Embeddings of the appearance head.
 
     Args:

@@ -36,7 +36,7 @@ _MODEL, _AVERAGE, _OPTIMIZER = "model.", "average.", "optimizer."
 
 
 def save_checkpoint(trainer: Trainer, folder: Path, *, seconds: float, keep: int) -> Path:
-    """Write everything that a training goes on from, and remove older checkpoints.
+    """Write everything that a training resumes from, and remove older checkpoints.
 
     The schedule, the order of clips and every random draw are functions of seed and step, so the
     step is all there is to keep of them.
@@ -131,8 +131,8 @@ def stage_of(stages: Sequence[Stage], step: int) -> Stage:
 def save_snapshot(folder: Path, path: Path) -> dict[str, Any]:
     """Write the weights of the latest checkpoint and their average in half precision.
 
-    It is a sixth of the size of a checkpoint, to be kept with code: :func:`start_from` goes on from
-    it, with a new optimizer.
+    It is a sixth of the size of a checkpoint, to be kept with code: :func:`start_from` starts
+    from it, with a new optimizer.
 
     Args:
         folder: Of checkpoints.
@@ -270,7 +270,7 @@ def _read(path: Path, schema: str | None) -> tuple[dict[str, Any], dict[str, Ten
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, SafetensorError) as problem:
         raise DataError(
-            f"cannot be read ({problem}); remove it to go on from the one before it", where=path
+            f"cannot be read ({problem}); remove it to resume from the previous one", where=path
         ) from problem
     if schema is not None and about.get("schema") != schema:
         raise DataError(

@@ -51,8 +51,8 @@ class ClipDataset(Dataset[Clip]):
     """Clips of videos, by :class:`ClipDraw`.
 
     Args:
-        videos: From any source; those without truth or images, too short, or without
-            the true flow that is asked for, are skipped.
+        videos: From any source. Videos without ground truth or images, too short ones, and those
+            without the requested flow are skipped.
         clips: Which frames make a clip.
         augment: How clips are changed.
         cache_bytes: How much of what was read or drawn may be kept.

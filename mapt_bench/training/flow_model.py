@@ -154,8 +154,8 @@ def shrunk_flow(flow: Tensor, valid: Tensor, times: int) -> tuple[Tensor, Tensor
         times: Side of a cell, which divides ``H`` and ``W``.
 
     Returns:
-        Flow ``(B, 2, H / times, W / times)``, and where it is valid: cells of which at least half
-        of the pixels are.
+        Flow ``(B, 2, H / times, W / times)``, and where it is valid: cells with at least
+        half of their pixels valid.
 
     Example:
         >>> flow = torch.tensor([[[[2.0, 4.0], [9.0, 9.0]]] * 2])

@@ -20,7 +20,7 @@ class FrameStore:
     """Images and maps of videos; those least lately asked for are dropped first.
 
     Args:
-        videos: With images and truth.
+        videos: With images and ground truth.
         room_bytes: How much may be kept.
     """
 
@@ -110,7 +110,7 @@ class KnowsEveryFlow(Protocol):
 def why_no_flow(video: Video, taus: tuple[int, ...]) -> str | None:
     """Return why a video has no true flow over these intervals, or ``None`` if it has it."""
     if not isinstance(video, AnnotatedVideo):
-        return "its true flow is not known; only drawn videos know theirs"
+        return "it has no ground-truth flow; only synthetic videos have it"
     if set(taus) != {1} and not isinstance(video, KnowsEveryFlow):
         return "it knows its flow between neighbouring frames only, so clips.taus must be [1]"
     return None

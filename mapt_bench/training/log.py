@@ -20,8 +20,8 @@ class TrainingLog:
 
     Args:
         path: The file.
-        step: That the training goes on from; rows of later steps came from a part of the training
-            that was lost and is done again.
+        step: That the training resumes from. Rows of later steps are removed, because these steps
+            are repeated.
 
     Raises:
         DataError: If the file cannot be read or written.

@@ -18,7 +18,7 @@ _FUSED = ("cpu", "cuda")
 
 @runtime_checkable
 class HasDetector(Protocol):
-    """A model of which a part sees single frames, and may learn at a rate of its own."""
+    """A model with a part for single frames that may have its own learning rate."""
 
     def detector_parameters(self) -> list[nn.Parameter]:
         """Return the parameters of that part."""

@@ -25,7 +25,7 @@ class ClipOrder(Sampler[list[ClipDraw]]):
         weights: Of the anchors, ``float64`` of shape ``(n,)``, each above 0.
         seed: Of the training.
         batch_size: Clips of a step, over all parts and processes.
-        parts: Parts of a step, each of which is one list.
+        parts: Parts of a step. Each part is one list.
         processes: How many there are.
         rank: Which of them this is.
         first: First step that is given.

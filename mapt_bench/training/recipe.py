@@ -32,7 +32,7 @@ def check_range(
     """Refuse a number outside ``[low, high]``, or outside ``(low, high]``.
 
     Raises:
-        ConfigError: If it is outside, or is no number at all.
+        ConfigError: If it is outside, or NaN.
     """
     inside = (low < value if open_low else low <= value) and value <= high
     if not inside:
@@ -50,8 +50,8 @@ class ClipSettings:
             what is seen in one frame alone.
         interval: How the pairing interval tau is chosen: ``"fixed"`` takes the only one of
             ``taus``; ``"sampled"`` draws one of them; ``"adaptive"`` takes the one at which the
-            median displacement of the things over the square root of their area, by the truth, is
-            nearest to ``target_displacement``.
+            median displacement of the things over the square root of their area, by the ground
+            truth, is nearest to ``target_displacement``.
         taus: Frames from one image of a clip to the next.
         target_displacement: Of the adaptive interval.
         rare_below: Sequences with a class that is in less than this share of all sequences are
@@ -105,8 +105,8 @@ class StreamSettings:
     """How an endless stream of sequences is used.
 
     Attributes:
-        clips_per_sequence: Clips that a sequence gives, spread over as many turns; so many
-            sequences of each shard are kept.
+        clips_per_sequence: Clips that a sequence gives, in different turns. The same number of
+            sequences is kept for each shard.
         shards: Parts of the stream that go their way side by side: a multiple of the processes
             times their loaders.
         flying_share: Share of the clips that come from flying shapes in place of the stream

@@ -82,7 +82,7 @@ class TrainingRequest:
         threads: Of torch, per process.
         is_dry: Whether only one epoch of clips and one step are made.
         init: File of the first weights: a snapshot, or the weights of a run.
-        resume: Snapshot whose weights are the first, and at whose step the training goes on.
+        resume: Snapshot that the training resumes from, with its weights and step.
     """
 
     config: str
@@ -140,7 +140,7 @@ def carry_out(request: TrainingRequest, progress: Progress) -> dict[str, Any] | 
             return {**result, "dry_run": outcome, "provenance": origin}
         shown = progress if group.leads else _silent
         with shown("training", recipe.steps) as advance:
-            record = train(job, group=group, advance=advance, tell=advance.tell)
+            record = train(job, group=group, advance=advance, report=advance.tell)
     if not group.leads:
         return None
     return {**result, "weights": record, "log": read_log(request.out / LOG_NAME)}
@@ -214,7 +214,7 @@ def _job(
         model_config=model_config(recipe.model, recipe.model_settings),
         validate=None if request.is_dry else _validation(request, recipe, dataset.labels),
         init=request.init or request.resume,
-        goes_on=request.resume is not None,
+        resumes=request.resume is not None,
     )
 
 

@@ -1,4 +1,4 @@
-"""A whole training in a folder: begun, gone on with after a kill, and ended with weights."""
+"""A training in a folder: start or resume it, and export the weights."""
 
 import json
 import time
@@ -50,7 +50,7 @@ class TrainingJob:
         dataset: Makes the clips, as the recipe says.
         data: Name and fingerprint of the data, and whatever else is to be on record.
         build: Builds the model on the CPU; called once, with torch seeded.
-        folder: Of the run; one of the same training is gone on with.
+        folder: Run folder. An existing training with the same settings is resumed.
         seed: Decides first weights, order, augmentation and what the model draws.
         device: Where the model runs.
         validate: Scores the model; ``None`` for no validation.
@@ -58,7 +58,7 @@ class TrainingJob:
         init: File of the first weights: a snapshot, or exported weights; ``None`` draws them. The
             heads behind the detector may differ: the log then has a row of the kind ``init`` with
             the names of the parameters that begin at random.
-        goes_on: Whether the training goes on at the step of that snapshot.
+        resumes: Whether the training resumes at the step of that snapshot.
     """
 
     recipe: Recipe
@@ -71,7 +71,7 @@ class TrainingJob:
     validate: Validate | None = None
     model_config: dict[str, Any] | None = None
     init: Path | None = None
-    goes_on: bool = False
+    resumes: bool = False
 
 
 def train(
@@ -79,15 +79,15 @@ def train(
     *,
     group: ProcessGroup | None = None,
     advance: Callable[[int], None] = lambda steps: None,
-    tell: Callable[[str], None] = lambda text: None,
+    report: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Train, or go on with a training that was stopped, to the same result.
+    """Train, or resume a stopped training, with the same result.
 
     Args:
         job: What to do.
         group: Processes that train together; ``None`` for this one alone.
         advance: Called with numbers of steps done, those of an earlier part at once.
-        tell: Called after each step with how the training fares, for people.
+        report: Called after each step with a line about the progress.
 
     Returns:
         The record of the weights, see :func:`~mapt_bench.training.export.export_weights`.
@@ -106,7 +106,7 @@ def train(
     trainer = Trainer(
         model, job.recipe, seed=job.seed, device=job.device, folder=job.folder, group=group
     )
-    return _Run(job, group, trainer, advance, tell).to_the_end()
+    return _Run(job, group, trainer, advance, report).to_the_end()
 
 
 class _Run:
@@ -118,10 +118,10 @@ class _Run:
         group: ProcessGroup,
         trainer: Trainer,
         advance: Callable[[int], None],
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
         self._job, self._group, self._trainer = job, group, trainer
-        self._advance, self._tell = advance, tell
+        self._advance, self._report = advance, report
         self._stages = job.recipe.all_stages
         self._checkpoints = job.folder / CHECKPOINTS_NAME
         start = self._load()
@@ -140,8 +140,8 @@ class _Run:
             return Start(trainer.step, load_checkpoint(trainer, found, self._stages), ())
         start = Start(0, 0.0, ())
         if job.init is not None:
-            start = start_from(trainer, job.init, new_heads=not job.goes_on)
-        if not job.goes_on:
+            start = start_from(trainer, job.init, new_heads=not job.resumes)
+        if not job.resumes:
             start = Start(0, 0.0, start.fresh)
         trainer.step = start.step
         trainer.begin(stage_of(self._stages, start.step))
@@ -186,7 +186,7 @@ class _Run:
             if self._is_due(recipe.checkpoint_every):
                 self._keep()
             self._advance(1)
-            self._tell(pace.told(stage, trainer.step))
+            self._report(pace.told(stage, trainer.step))
 
     def _is_due(self, every: int) -> bool:
         step = self._trainer.step
@@ -290,7 +290,7 @@ def _check_same(path: Path, mine: dict[str, Any]) -> None:
     if differing:
         raise ConfigError(
             f"holds a training that differs in {', '.join(differing[:3])}; choose another --out, "
-            "or repeat that training's settings to go on with it",
+            "or repeat that training's settings to resume it",
             where=path.parent,
         )
 

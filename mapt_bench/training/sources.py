@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 STREAM_NAME = "stream"
-"""Names, beside suites and folders, the endless training stream of the drawn world."""
+"""Names, beside suites and folders, the endless training stream of the synthetic world."""
 
 _STREAM_VERSION = 2
 _KNOWN_BY = 4
@@ -40,7 +40,7 @@ class TrainingData:
         name: Of the suite or folder.
         version: Of the suite; ``None`` for folders.
         fingerprint: That the suite was frozen with, or a hash of all files.
-        videos: Those with truth.
+        videos: Those with ground truth.
     """
 
     name: str
@@ -49,7 +49,7 @@ class TrainingData:
     videos: tuple[Video, ...]
 
     def describe(self) -> dict[str, Any]:
-        """Return what goes on record, ready for JSON; no paths."""
+        """Return the entry of the record, ready for JSON, without paths."""
         return {
             "name": self.name,
             "version": self.version,
@@ -76,7 +76,7 @@ class StreamData:
     sequence: Callable[[int], Video]
 
     def describe(self) -> dict[str, Any]:
-        """Return what goes on record, ready for JSON."""
+        """Return the entry of the record, ready for JSON."""
         return {"name": self.name, "version": self.version, "fingerprint": self.fingerprint}
 
 
@@ -112,7 +112,7 @@ def folder_data(
 
     Raises:
         ConfigError: If the label space or encoding is unknown.
-        DataError: If the folder cannot be used, or nothing in it has truth.
+        DataError: If the folder cannot be used, or it has no ground truth.
     """
     labels = resolve_labels(dataset, folder)
     videos = open_videos(folder, labels, encoding=encoding)

@@ -73,8 +73,8 @@ class ClipStream(Dataset[Clip]):
     ) -> None:
         if clips.rare_below > 0:
             raise ConfigError(
-                f"clips.rare_below is {clips.rare_below}, and a stream has no end of which a class "
-                "could have a share; set it to 0, or train on a suite or a folder"
+                f"clips.rare_below is {clips.rare_below}, but an endless stream has no shares of "
+                "classes; set it to 0, or train on a suite or a folder"
             )
         self.labels: LabelSpace = sequence(0).info.labels
         self.clips = clips
@@ -134,15 +134,15 @@ class StreamOrder(Sampler[list[StreamDraw]]):
     """The parts of the batches of one process, in order, from one step to another.
 
     Parts are counted through all steps, parts of a step and processes; each is of the next shard.
-    A background process makes every so many parts of a process: so each shard is drawn in one
-    place alone, and the clips are the same with any number of processes and loaders that divides
+    Each background process makes every n-th part of a process. So each shard is generated in one
+    process only, and the clips are the same with any number of processes and loaders that divides
     the number of shards.
 
     Args:
         stream: Clips of a sequence, and shards.
         seed: Of the training.
         batch_size: Clips of a step, over all parts and processes.
-        parts: Parts of a step, each of which is one list.
+        parts: Parts of a step. Each part is one list.
         processes: How many there are.
         rank: Which of them this is.
         loaders: Background processes of each.

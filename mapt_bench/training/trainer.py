@@ -60,10 +60,10 @@ class Trainer:
     The model's values are means over the clips that it is given. All processes and parts have
     equally many clips, so the mean over them is the mean over the clips of the step, and gradients
     are those of one process with the joined batch. Whatever the model draws at random is seeded by
-    seed, step, part and rank: a training that goes on draws what it would have drawn.
+    seed, step, part and rank: a resumed training draws the same values.
 
     Args:
-        model: On its device; returns values of which those that begin with ``loss_`` are losses.
+        model: On its device; returns values. Those that begin with ``loss_`` are losses.
         recipe: Settings; of the whole training until a stage is begun.
         seed: Of the training.
         device: Where the model is.

@@ -47,7 +47,7 @@ class TrackerValidation:
     """A :data:`Validate` that tracks videos and scores the maps.
 
     Args:
-        videos: With truth.
+        videos: With ground truth.
         tracker_of: Makes the tracker of a model; ``None`` for a model that cannot track.
     """
 

@@ -147,9 +147,9 @@ def test_videos_of_other_classes_are_told_with_what_to_do(files, tmp_path, room)
     code, found = track(files, tmp_path / "o", *words)
     assert code == 3
     for part in (
-        "the shipped model mapt-tiny, trained on the synthetic world (suite train), tells the",
-        "'kitti-step' apart, the video has those of 'motchallenge-step'",
-        "weights trained on this one",
+        "the shipped model mapt-tiny, trained on the synthetic world (suite train), has the",
+        "label space 'kitti-step', the video 'motchallenge-step'",
+        "weights trained with that of the video",
     ):
         assert part in found["error"]["message"]
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from mapt_bench.model.linking_losses import (
-    Looks,
+    InstanceEmbeddings,
     grid_masks,
     jittered_masks,
-    joined_looks,
+    joined_embeddings,
     mask_losses,
     matching_loss,
 )
@@ -21,7 +21,9 @@ def looks(vectors, tracks, frames, labels=None):
     embeddings = torch.tensor(vectors, dtype=torch.float32).view(-1, 2)
     labels = [1] * len(tracks) if labels is None else labels
     columns = (tracks, labels, frames, [0] * len(tracks))
-    return Looks(embeddings, *(torch.tensor(each, dtype=torch.long) for each in columns))
+    return InstanceEmbeddings(
+        embeddings, *(torch.tensor(each, dtype=torch.long) for each in columns)
+    )
 
 
 def test_masks_on_a_grid_are_shares_of_cells_and_end_with_the_image():
@@ -91,7 +93,7 @@ def test_other_classes_are_no_candidates():
 def test_other_clips_add_things_of_the_same_class():
     seen = looks([(1, 0), (1, 0)], [1, 1], [0, 1])
     other = looks([(1, 0), (1, 0)], [1, 9], [0, 0], labels=[1, 2])
-    both = joined_looks([seen, other])
+    both = joined_embeddings([seen, other])
     assert both.clips.tolist() == [0, 0, 1, 1]
     # Nothing is seen twice in the other clip: its loss is 0.
     assert matching_loss(both, TEN, clips=2).item() == pytest.approx(0)

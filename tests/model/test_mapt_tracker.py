@@ -148,7 +148,7 @@ def test_every_model_tracks_with_the_heads_it_has(changes):
 def test_videos_of_other_classes_are_refused(model):
     info = moving_boxes(1).info
     other = type(info)(**{**vars(info), "labels": label_space("motchallenge-step")})
-    with pytest.raises(DataError, match="tells the classes of 'kitti-step' apart"):
+    with pytest.raises(DataError, match="has the label space 'kitti-step', the video"):
         MaptSegmenter(model).start(other)
 
 

@@ -143,7 +143,7 @@ def test_a_snapshot_is_gone_on_from_with_a_new_optimizer(tmp_path):
     assert {value.dtype for value in kept.values()} == {torch.float16}
 
     job = small_job(tmp_path / "more", recipe)
-    job.__dict__.update(init=snapshot, goes_on=True)
+    job.__dict__.update(init=snapshot, resumes=True)
     train(job)
     steps = [r["step"] for r in read_log(tmp_path / "more" / "log.jsonl") if r["kind"] == "train"]
     assert steps == [4, 5, 6]
@@ -287,9 +287,9 @@ def test_new_heads_begin_at_random_and_the_log_names_them(tmp_path):
     one, two = (load_file(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
     for name in one.keys() & two.keys() - fresh:
         torch.testing.assert_close(two[name], one[name], rtol=2e-3, atol=1e-3)
-    # A training that goes on needs the very same model, and so does a detector.
+    # A resumed training needs the very same model, and so does a detector.
     more = job(tmp_path / "three", **changes)
-    more.__dict__.update(init=snapshot, goes_on=True)
+    more.__dict__.update(init=snapshot, resumes=True)
     with pytest.raises(DataError, match="does not fit"):
         train(more)
     other = job(tmp_path / "four", **{"fpn.channels": 32})
