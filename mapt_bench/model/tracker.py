@@ -52,8 +52,8 @@ class MaptSegmenter:
         if known != info.labels:
             raise DataError(
                 f"{network.title} has the label space {known.name!r}, the video "
-                f"{info.labels.name!r}; use data with the label space of the model, or weights trained with that of the "
-                "video, or give MAPT segments to link (--segments)",
+                f"{info.labels.name!r}; use data with the label space of the model, or weights "
+                "trained with that of the video, or give MAPT segments to link (--segments)",
                 where=info.name,
             )
 
