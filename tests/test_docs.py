@@ -220,3 +220,22 @@ def test_prose_has_lines_of_at_most_100_columns(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     prose = re.sub(r"^(\||!\[| {4}).*$", "", _FENCED.sub("", text), flags=re.MULTILINE)
     assert [line for line in prose.splitlines() if len(line) > 100] == []
+
+
+def anchors_of(page):
+    """Return the anchors of a page's headings, as GitHub and mkdocs make them."""
+    headings = re.findall(r"^#+ (.+)$", _FENCED.sub("", page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", text.lower()).strip().replace(" ", "-") for text in headings}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_files_and_headings(name):
+    folder = (ROOT / name).parent
+    for link in re.findall(r"\]\(([^)\s]+)\)", _FENCED.sub("", PAGES[name])):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = folder / path if path else ROOT / name
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors_of(target.read_text(encoding="utf-8")), link
