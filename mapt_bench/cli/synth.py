@@ -156,10 +156,16 @@ def _suite_export(name: str, given: Mapping[str, Any], out: Path) -> Export:
     )
 
 
+def _missing(kind: Kind | None, seed: int | None) -> str:
+    if kind is None and seed is None:
+        return "no scene is given"
+    return "--kind is missing" if kind is None else "--seed is missing"
+
+
 def _export(kind: Kind | None, seed: int | None, given: Mapping[str, Any], out: Path) -> Export:
     if kind is None or seed is None:
         raise ConfigError(
-            f"no scene is given; give --kind {'|'.join(get_args(Kind))} and --seed N, or "
+            f"{_missing(kind, seed)}; give --kind {'|'.join(get_args(Kind))} and --seed N, or "
             "--suite NAME"
         )
     rest = dict(given)

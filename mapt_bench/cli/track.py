@@ -209,7 +209,8 @@ def command(
         "provenance": provenance(device=device, threads=threads),
     }
     if not emit_json(json_file, result):
-        print_table(_table(runs, choice, labels.name, thresholds_of(row.tracker, thresholds)))
+        origin = thresholds_of(row.tracker, thresholds)
+        print_table(_table(runs, choice, labels.name, origin, result["segments"]))
         for each in dict.fromkeys(in_use.values()):
             click.echo(f"weights: {each.description}")
         click.echo(f"maps: {out}")
@@ -239,7 +240,13 @@ def _videos(
     return open_videos(data, labels, encoding=encoding), labels
 
 
-def _table(runs: "list[SequenceRun]", choice: TrackerChoice, labels: str, thresholds: str) -> Table:
+def _table(
+    runs: "list[SequenceRun]",
+    choice: TrackerChoice,
+    labels: str,
+    thresholds: str,
+    segments: object,
+) -> Table:
     """Return one row per sequence, with a column for each step that assigned identities."""
     steps = sorted({step for run in runs for step in run.matches})
     counted = ("frames", "tracks", *steps, "recovered")
@@ -251,6 +258,6 @@ def _table(runs: "list[SequenceRun]", choice: TrackerChoice, labels: str, thresh
     memory = "none" if choice.memory is None else f"{choice.memory} frames"
     note = (
         f"Thresholds: {thresholds}. Memory: {memory}. Pairing interval: {choice.pair}. "
-        f"Label space: {labels}."
+        f"Segments: {'its own' if segments is None else segments}. Label space: {labels}."
     )
     return Table(f"Identities by {choice.description}", columns, tuple(rows), (note,))

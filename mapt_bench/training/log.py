@@ -124,6 +124,7 @@ class Pace:
         self.total: float | None = None
         self._stages = stages
         self._made = step
+        self._before = 0.0
         self._lap = (time.monotonic(), step)
         self._ends: deque[tuple[float, int]] = deque([self._lap])
 
@@ -137,6 +138,7 @@ class Pace:
 
     def pause(self) -> None:
         """Leave out what was done since the last step, as a validation."""
+        self._before = self._seconds()
         self._lap = (time.monotonic(), self._made)
         self._ends = deque([self._lap])
 
@@ -148,8 +150,9 @@ class Pace:
         return seconds
 
     def frames_per_hour(self, stage: Stage) -> float:
-        """Return frames an hour over the last minutes."""
-        return 3600 * frames_of(stage) / max(self._seconds(), 1e-9)
+        """Return frames an hour over the last minutes; 0 before the first step."""
+        seconds = self._seconds()
+        return 3600 * frames_of(stage) / seconds if seconds > 0 else 0.0
 
     def told(self, stage: Stage, step: int) -> str:
         """Return stage, loss, frames an hour and time left, for people."""
@@ -165,7 +168,8 @@ class Pace:
 
     def _seconds(self) -> float:
         (start, first), (end, last) = self._ends[0], self._ends[-1]
-        return (end - start) / max(1, last - first)
+        # Right after a pause there is no step to measure yet: the speed is that before it.
+        return (end - start) / (last - first) if last > first else self._before
 
 
 def frames_of(stage: Stage) -> int:

@@ -1,9 +1,11 @@
 import json
+import time
 
 import pytest
 
 from mapt_bench.errors import DataError
-from mapt_bench.training.log import TrainingLog, read_log
+from mapt_bench.training.log import Pace, TrainingLog, read_log
+from mapt_bench.training.recipe import Recipe
 
 
 def test_rows_of_a_lost_part_are_cut_off(tmp_path):
@@ -34,3 +36,22 @@ def test_damaged_lines_are_told(tmp_path, line):
 def test_a_log_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_log(tmp_path / "log.jsonl")
+
+
+def test_the_speed_right_after_a_pause_is_that_before_it(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    recipe = Recipe.from_dict({"model": "mapt-tiny", "steps": 10, "batch_size": 1})
+    (stage,) = recipe.all_stages
+    frames = recipe.clips.length
+    pace = Pace(recipe.all_stages, 0)
+    assert pace.frames_per_hour(stage) == 0
+    now[0] = 2.0
+    pace.step()
+    assert pace.frames_per_hour(stage) == 1800 * frames
+    now[0] = 9.0  # a validation of 7 seconds
+    pace.pause()
+    assert pace.frames_per_hour(stage) == 1800 * frames
+    now[0] = 13.0
+    pace.step()
+    assert pace.frames_per_hour(stage) == 900 * frames
