@@ -286,5 +286,5 @@ def test_a_record_without_width_and_other_weights_are_told(weights, tmp_path):
 
 def test_drawn_videos_alone_are_trained_on():
     video = DrawnVideo(scene().scene)
-    with pytest.raises(DataError, match="only drawn videos know theirs"):
+    with pytest.raises(DataError, match="only synthetic videos have it"):
         ClipDataset([video], tiny_recipe().clips, tiny_recipe().augment)

@@ -188,7 +188,7 @@ def test_a_damaged_checkpoint_is_told(tmp_path):
     (tmp_path / "weights.json").unlink()
     kept = latest_checkpoint(tmp_path / "checkpoints")
     kept.write_bytes(kept.read_bytes()[:100])
-    with pytest.raises(DataError, match="remove it to go on from the one before") as caught:
+    with pytest.raises(DataError, match="remove it to resume from the previous one") as caught:
         train(small_job(tmp_path, recipe))
     assert caught.value.where == str(kept)
 
