@@ -142,7 +142,9 @@ def test_flow_of_frames_that_there_are_not(street, frames):
 
 
 def test_videos_that_do_not_know_their_flow_are_refused():
-    with pytest.raises(DataError, match="boxes: it has no ground-truth flow; only synthetic videos"):
+    with pytest.raises(
+        DataError, match="boxes: it has no ground-truth flow; only synthetic videos"
+    ):
         clip_of(moving_boxes())
     with pytest.raises(DataError, match=r"neighbouring frames only, so clips.taus must be \[1\]"):
         clip_of(known_boxes(), taus=(2,))
