@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.training.clips import ClipDataset
-from mapt_bench.training.loading import step_batches
-from mapt_bench.training.order import ClipOrder, anchor_weights, repeat_factors
+from mapt_bench.training.loading import ClipOrder, anchor_weights, repeat_factors, step_batches
 from mapt_bench.training.recipe import AugmentSettings, ClipSettings
 
 

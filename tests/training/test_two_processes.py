@@ -8,8 +8,7 @@ from helpers.training_jobs import empty_street, moving_boxes, small_recipe
 from helpers.two_processes import in_two_processes
 
 from mapt_bench.training.clips import ClipDataset
-from mapt_bench.training.loading import step_batches
-from mapt_bench.training.order import ClipOrder, anchor_weights
+from mapt_bench.training.loading import ClipOrder, anchor_weights, step_batches
 from mapt_bench.training.processes import ProcessGroup
 from mapt_bench.training.trainer import Trainer
 
