@@ -111,7 +111,7 @@ def open_suite(name: str) -> Suite:
         ConfigError: If there is no such suite; the message suggests the nearest.
 
     Example:
-        >>> [video.name for video in open_suite("tiny").videos][0]
+        >>> open_suite("tiny").videos[0].name
         'tiny-crowd-hard-d0n0s1g0'
     """
     full = _full_name(name)
