@@ -1,12 +1,14 @@
 """BoT-SORT: two passes by score, with camera motion and appearance."""
 
+from itertools import compress
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.baselines.box_trackers import Decided, Pass, TrackList
 from mapt_bench.baselines.boxes import OVERLAPS, Mask, Outlines, Overlap, SideFilter
 from mapt_bench.baselines.camera_motion import CameraMotion
-from mapt_bench.baselines.histograms import SegmentAppearance
+from mapt_bench.baselines.histograms import SegmentAppearance, running_mean
 from mapt_bench.baselines.registry import register
 from mapt_bench.baselines.tracker_options import AssociatorOptions
 from mapt_bench.labels import Frame, VideoInfo
@@ -139,10 +141,8 @@ class BotSortAssociator:
     def _forget(self, now: int) -> None:
         kept = self._tracks.forget(now)
         self._filter.keep(kept)
-        self._masks = [mask for mask, stays in zip(self._masks, kept, strict=False) if stays]
-        self._embeddings = [
-            embedding for embedding, stays in zip(self._embeddings, kept, strict=True) if stays
-        ]
+        self._masks = list(compress(self._masks, kept))
+        self._embeddings = list(compress(self._embeddings, kept))
 
     def _appearance(self, frame: Frame, segments: FrameSegments) -> tuple[_Floats, float]:
         """Return embeddings, and the least cosine at which they count."""
@@ -188,9 +188,9 @@ class BotSortAssociator:
             if outlines.masks:
                 self._masks[track] = outlines.masks[segment]
             if scores[segment] >= self.high_score:
-                old, new = self._embeddings[track], embeddings[segment]
-                mean = _SMOOTHING * old + (1 - _SMOOTHING) * new
-                self._embeddings[track] = mean / max(float(np.linalg.norm(mean)), 1e-9)
+                self._embeddings[track] = running_mean(
+                    self._embeddings[track], embeddings[segment], _SMOOTHING
+                )
         self._masks += [outlines.masks[segment] for segment in decided.begun if outlines.masks]
         self._embeddings += [embeddings[segment] for segment in decided.begun]
 

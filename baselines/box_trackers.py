@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import compress, count
 from typing import Self
 
 import numpy as np
@@ -160,7 +160,7 @@ class TrackList:
     def forget(self, now: int) -> NDArray[np.bool_]:
         """Remove lost tracks that are older than the memory; mark the others."""
         kept = [now - track.last_seen <= 1 + self._memory for track in self._tracks]
-        self._tracks = [track for track, stays in zip(self._tracks, kept, strict=True) if stays]
+        self._tracks = list(compress(self._tracks, kept))
         return np.array(kept, dtype=bool)
 
     def same_class(self, class_ids: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from mapt_bench.tracking.two_step import Embedder
 __all__ = [
     "HistogramEmbedder",
     "SegmentAppearance",
+    "running_mean",
 ]
 
 _LIGHTNESS_BINS = 8
@@ -189,3 +190,17 @@ class SegmentAppearance:
         if segments.embeddings is not None:
             return segments.embeddings.astype(np.float64), True
         return self._histograms.embed(frame, segments).astype(np.float64), False
+
+
+def running_mean(
+    old: NDArray[np.float64], new: NDArray[np.float64], kept: float
+) -> NDArray[np.float64]:
+    """Return the mean of two embeddings, of unit length.
+
+    Args:
+        old: Mean so far, ``(dims,)``.
+        new: Embedding that is added, ``(dims,)``.
+        kept: Share of the old mean, in ``[0, 1]``.
+    """
+    mean = kept * old + (1 - kept) * new
+    return mean / max(float(np.linalg.norm(mean)), 1e-9)

@@ -4,7 +4,7 @@ The network, and with it torch, is imported only when one is built.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -191,16 +191,21 @@ def linker_hash(weights: Path) -> str:
         return ""
 
 
+_register_mapt = partial(
+    register,
+    needs_images=True,
+    supports_pair=True,
+    supports_memory=True,
+    uses_mapt=True,
+    weights_of=_weights_by_role,
+)
+
+
 def _register_linker(name: str, summary: str, cues: Cues) -> None:
-    @register(
+    @_register_mapt(
         name,
         summary,
-        needs_images=True,
-        supports_pair=True,
-        supports_memory=True,
-        uses_mapt=True,
         uses_linker=True,
-        weights_of=_weights_by_role,
         settings=LINKER if cues == "appearance" else (*LINKER, "clear_overlap"),
         search=LINKER_SPACE if cues == "appearance" else _LINKER_BY_MOTION,
     )
@@ -235,17 +240,7 @@ def _register(
     *,
     search: SearchSpace,
 ) -> None:
-    @register(
-        name,
-        summary,
-        needs_images=True,
-        supports_pair=True,
-        supports_memory=True,
-        uses_mapt=True,
-        weights_of=_weights_by_role,
-        settings=settings,
-        search=search,
-    )
+    @_register_mapt(name, summary, settings=settings, search=search)
     def _build(options: AssociatorOptions) -> Associator:
         from mapt_bench.model import MaptAssociator
 

@@ -1,6 +1,7 @@
 """OC-SORT and Deep OC-SORT: trackers that trust observations more than predictions."""
 
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from mapt_bench.baselines.boxes import (
     moved_boxes,
 )
 from mapt_bench.baselines.camera_motion import CameraMotion
-from mapt_bench.baselines.histograms import SegmentAppearance
+from mapt_bench.baselines.histograms import SegmentAppearance, running_mean
 from mapt_bench.baselines.registry import register
 from mapt_bench.baselines.search_spaces import SearchSpace
 from mapt_bench.baselines.tracker_options import AssociatorOptions
@@ -242,7 +243,7 @@ class OcSortAssociator:
         kept = self._tracks.forget(now)
         self._now.keep(kept)
         self._when_seen.keep(kept)
-        self._past = [past for past, stays in zip(self._past, kept, strict=True) if stays]
+        self._past = list(compress(self._past, kept))
 
     def _follow(self, camera: _Floats) -> None:
         """Move all that is known of the tracks with the camera."""
@@ -351,9 +352,7 @@ class OcSortAssociator:
         if self.appearance is None:
             return old
         trust = (score - self.high_score) / max(1 - self.high_score, 1e-9)
-        kept = 1 - (1 - self.appearance.smoothing) * min(trust, 1.0)
-        mean = kept * old + (1 - kept) * new
-        return mean / max(float(np.linalg.norm(mean)), 1e-9)
+        return running_mean(old, new, 1 - (1 - self.appearance.smoothing) * min(trust, 1.0))
 
 
 def _rows(arrays: list[_Floats], size: int) -> _Floats:
@@ -369,6 +368,26 @@ _SPACE: SearchSpace = {
 }
 
 
+def _built(
+    options: AssociatorOptions,
+    appearance: AppearanceRules | None = None,
+    describe: SegmentAppearance | None = None,
+    camera: CameraMotion | None = None,
+) -> Associator:
+    given = options.settings
+    return OcSortAssociator(
+        threshold=given.sort_iou_threshold,
+        high_score=given.high_score,
+        direction_weight=given.direction_weight,
+        direction_frames=given.direction_frames,
+        overlap=given.overlap,
+        memory=options.memory,
+        appearance=appearance,
+        describe=describe,
+        camera=camera,
+    )
+
+
 @register(
     "oc-sort",
     "SORT with momentum, recovery and re-update from observations (Cao et al. 2022)",
@@ -380,15 +399,7 @@ _SPACE: SearchSpace = {
     search=_SPACE,
 )
 def _oc_sort(options: AssociatorOptions) -> Associator:
-    given = options.settings
-    return OcSortAssociator(
-        threshold=given.sort_iou_threshold,
-        high_score=given.high_score,
-        direction_weight=given.direction_weight,
-        direction_frames=given.direction_frames,
-        overlap=given.overlap,
-        memory=options.memory,
-    )
+    return _built(options)
 
 
 @register(
@@ -410,18 +421,9 @@ def _oc_sort(options: AssociatorOptions) -> Associator:
 )
 def _deep_oc_sort(options: AssociatorOptions) -> Associator:
     given = options.settings
-    return OcSortAssociator(
-        threshold=given.sort_iou_threshold,
-        high_score=given.high_score,
-        direction_weight=given.direction_weight,
-        direction_frames=given.direction_frames,
-        overlap=given.overlap,
-        memory=options.memory,
-        appearance=AppearanceRules(
-            weight=given.appearance_weight,
-            most_bonus=given.appearance_bonus,
-            smoothing=given.appearance_smoothing,
-        ),
-        describe=SegmentAppearance(options.share),
-        camera=CameraMotion(options.share),
+    rules = AppearanceRules(
+        weight=given.appearance_weight,
+        most_bonus=given.appearance_bonus,
+        smoothing=given.appearance_smoothing,
     )
+    return _built(options, rules, SegmentAppearance(options.share), CameraMotion(options.share))

@@ -22,15 +22,23 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
+from script_errors import shown_errors
 
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.mapt_trackers import mapt_segmenter
 from mapt_bench.baselines.rows import parse_row
 from mapt_bench.baselines.tracker_options import MaptOptions
-from mapt_bench.errors import MaptBenchError
-from mapt_bench.files import check_writable, json_text, write_json
+from mapt_bench.cli.options import emit_json
+from mapt_bench.files import check_writable
 from mapt_bench.labels import ID_BITS, ID_LIMIT, PanopticMap
-from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool, reference_blocks
+from mapt_bench.metrics import (
+    FrameOverlap,
+    SequenceScorer,
+    SequenceSums,
+    flat_scores,
+    pool,
+    reference_blocks,
+)
 from mapt_bench.pictures import Prediction, VideoComparison, write_png
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
@@ -76,27 +84,34 @@ class Measured:
 
 
 def things_found(
-    truth: PanopticMap, predicted: PanopticMap, is_thing: NDArray[np.bool_]
+    overlap: FrameOverlap, is_thing: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
     """Return class, visible pixels, and whether it was found, of each thing of the ground truth."""
-    codes, pixels = np.unique(truth.codes, return_counts=True)
+    codes, segment, pixels = _totals(overlap.gt_codes, overlap.pixels)
+    _, prediction, predicted_pixels = _totals(overlap.pred_codes, overlap.pixels)
     classes = codes >> np.uint32(ID_BITS)
-    things = is_thing[classes] & ((codes & np.uint32(ID_LIMIT - 1)) > 0)
-    pairs, shared = np.unique(
-        np.stack((truth.codes.ravel(), predicted.codes.ravel())), axis=1, return_counts=True
-    )
-    predicted_codes, predicted_pixels = np.unique(predicted.codes, return_counts=True)
-    areas = pixels[np.searchsorted(codes, pairs[0])]
-    others = predicted_pixels[np.searchsorted(predicted_codes, pairs[1])]
-    same_class = (pairs[0] >> np.uint32(ID_BITS)) == (pairs[1] >> np.uint32(ID_BITS))
+    things = is_thing[classes] & (_ids(codes) > 0)
+    same_class = classes[segment] == overlap.pred_codes >> np.uint32(ID_BITS)
+    union = pixels[segment] + predicted_pixels[prediction] - overlap.pixels
     # A predicted pixel with identity 0 is of no particular object.
-    is_object = (pairs[1] & np.uint32(ID_LIMIT - 1)) > 0
-    hit = same_class & is_object & (shared / (areas + others - shared) > 0.5)
+    hit = same_class & (_ids(overlap.pred_codes) > 0) & (overlap.pixels / union > 0.5)
     return (
         classes[things].astype(np.int64),
-        pixels[things].astype(np.int64),
-        np.isin(codes[things], pairs[0][hit]),
+        pixels[things],
+        np.isin(codes[things], overlap.gt_codes[hit]),
     )
+
+
+def _totals(
+    codes: NDArray[np.uint32], pixels: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
+    """Return distinct codes, the position of each entry's code among them, and their pixels."""
+    distinct, place = np.unique(codes, return_inverse=True)
+    return distinct, place, np.bincount(place, weights=pixels).astype(np.int64)
+
+
+def _ids(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    return codes & np.uint32(ID_LIMIT - 1)
 
 
 def measure(entry: SuiteEntry, weights: str) -> Measured:
@@ -108,9 +123,8 @@ def measure(entry: SuiteEntry, weights: str) -> Measured:
     scorer = SequenceScorer(labels)
     frames, maps = [], []
     for index, predicted in enumerate(run_tracker(tracker, video)):
-        truth = video.truth(index)
-        scorer.update(truth, predicted)
-        found = things_found(truth, predicted, labels.is_thing_table)
+        overlap = scorer.update(video.truth(index), predicted)
+        found = things_found(overlap, labels.is_thing_table)
         frames.append(Seen((video.info.name, index), *found))
         maps.append(predicted)
     return Measured(entry, scorer.result(), frames, maps)
@@ -225,7 +239,7 @@ def main(
     """Measure the detections of one network on one suite."""
     torch.set_num_threads(1)
     console = Console(stderr=json_path == "-", width=None if sys.stdout.isatty() else 100)
-    try:
+    with shown_errors():
         if json_path not in (None, "-"):
             check_writable(Path(str(json_path)))
         entries = open_suite(suite).entries
@@ -244,14 +258,7 @@ def main(
             for path in write_pictures(measured, pictures):
                 console.print(f"wrote {path}")
         result = {"suite": suite, "sequences": count, "weights": weights, **report}
-        if json_path == "-":
-            click.echo(json_text(result))
-        elif json_path is not None:
-            write_json(Path(json_path), result)
-    except MaptBenchError as problem:
-        place = f"{problem.where}: " if problem.where else ""
-        click.echo(f"Error: {place}{problem.message}", err=True)
-        sys.exit(problem.exit_code)
+        emit_json(json_path, result)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mapt_bench.baselines.flow_without_network import DisFlow
-from mapt_bench.files import check_writable, json_text, write_json
+from mapt_bench.cli.options import emit_json
+from mapt_bench.files import check_writable
 from mapt_bench.labels import BACKGROUND_ID, Frame, VideoInfo
 from mapt_bench.model import MotionHead, motion_config, normalise_masks
 from mapt_bench.model.backbone import prepare_images
@@ -245,10 +246,7 @@ def main(
     console = Console(stderr=json_path == "-", width=None if sys.stdout.isatty() else 150)
     print_table(real_frames.table_of(report, list(methods), title), console)
     result = {"where": where, "steps": steps, "minutes": minutes, "losses": losses, "rows": report}
-    if json_path == "-":
-        click.echo(json_text(result))
-    elif json_path is not None:
-        write_json(Path(json_path), result)
+    emit_json(json_path, result)
 
 
 if __name__ == "__main__":

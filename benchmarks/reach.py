@@ -25,9 +25,11 @@ from reach_lines.room import room
 from reach_lines.seed_run import SeedRun, read_runs
 from reach_lines.verdict import Line
 from rich.console import Console
+from script_errors import shown_errors
 
-from mapt_bench.errors import MaptBenchError, counted
-from mapt_bench.files import check_writable, json_text, write_json, write_text
+from mapt_bench.cli.options import emit_json
+from mapt_bench.errors import counted
+from mapt_bench.files import check_writable, write_text
 from mapt_bench.reports.table_formats import print_table, render_table
 from mapt_bench.reports.tables import Table
 
@@ -102,7 +104,7 @@ def _filled(line: str) -> str:
 @click.option("--page", type=Path, help="Write the targets as a Markdown page.")
 def main(folders: tuple[Path, ...], json_path: str | None, page: Path | None) -> None:
     """Read the runs and print whether each target is reached."""
-    try:
+    with shown_errors():
         for path in (json_path, page):
             if path not in (None, "-"):
                 check_writable(Path(path))
@@ -111,16 +113,8 @@ def main(folders: tuple[Path, ...], json_path: str | None, page: Path | None) ->
         report = _report(runs, lines, gain)
         if page is not None:
             write_text(page, _page(runs, lines, gain))
-        if json_path == "-":
-            click.echo(json_text(report))
-            return
-        _show(runs, lines, gain, Console(width=None if sys.stdout.isatty() else 150))
-        if json_path is not None:
-            write_json(Path(json_path), report)
-    except MaptBenchError as problem:
-        place = f"{problem.where}: " if problem.where else ""
-        click.echo(f"Error: {place}{problem.message}", err=True)
-        sys.exit(problem.exit_code)
+        if not emit_json(json_path, report):
+            _show(runs, lines, gain, Console(width=None if sys.stdout.isatty() else 150))
 
 
 if __name__ == "__main__":

@@ -27,14 +27,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from script_errors import shown_errors
 from torch import Tensor
 from torch.nn import functional
 
 from mapt_bench.baselines.flow_sources import build_flow_source
 from mapt_bench.baselines.flow_without_network import DisFlow
+from mapt_bench.cli.options import emit_json
 from mapt_bench.data.videos import open_videos
-from mapt_bench.errors import MaptBenchError
-from mapt_bench.files import check_writable, json_text, write_json
+from mapt_bench.files import check_writable
 from mapt_bench.labels import Frame, Video, VideoInfo, label_space
 from mapt_bench.model import MAPT, MotionHead, load_mapt
 from mapt_bench.model.linking_losses import grid_masks
@@ -273,7 +274,7 @@ def main(
     if proxy is None and (data is None or not data.is_dir()):
         console.print(f"skipped: there are no real frames at {data}; give their folder by --data")
         return
-    try:
+    with shown_errors():
         if json_path not in (None, "-"):
             check_writable(Path(str(json_path)))
         methods: dict[str, Propagation] = {
@@ -289,14 +290,7 @@ def main(
         report = grouped(rows, list(methods))
         print_table(table_of(report, list(methods), f"mean IoU of carried masks, {where}"), console)
         result = {"where": where, "weights": weights, "least_px": LEAST_PX, "rows": report}
-        if json_path == "-":
-            click.echo(json_text(result))
-        elif json_path is not None:
-            write_json(Path(json_path), result)
-    except MaptBenchError as problem:
-        place = f"{problem.where}: " if problem.where else ""
-        click.echo(f"Error: {place}{problem.message}", err=True)
-        sys.exit(problem.exit_code)
+        emit_json(json_path, result)
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from mapt_bench.baselines.histograms import HistogramEmbedder
+from mapt_bench.cli.options import emit_json
 from mapt_bench.errors import ConfigError
-from mapt_bench.files import check_writable, json_text, write_json
+from mapt_bench.files import check_writable
 from mapt_bench.labels import Frame, LabelSpace, Video
 from mapt_bench.model import MAPT, load_mapt
 from mapt_bench.reports.table_formats import print_table
@@ -267,10 +268,7 @@ def main(weights: tuple[str, ...], suite: str, videos: int, json_path: str | Non
     console = Console(stderr=json_path == "-", width=None if sys.stdout.isatty() else 150)
     print_table(table_of(rows, names, title), console)
     result = {"suite": suite, "videos": videos, "rows": rows}
-    if json_path == "-":
-        click.echo(json_text(result))
-    elif json_path is not None:
-        write_json(Path(json_path), result)
+    emit_json(json_path, result)
 
 
 if __name__ == "__main__":

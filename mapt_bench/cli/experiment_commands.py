@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
@@ -11,15 +11,19 @@ import yaml
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS
 from mapt_bench.cli.options import (
-    complete_label_space,
+    add_options,
     complete_row,
     complete_segments,
     complete_suite,
     complete_thresholds,
+    dataset_option,
     emit_json,
+    encoding_option,
+    jobs_option,
     json_option,
     path_type,
     progress_bar,
+    show_config_option,
 )
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
@@ -47,134 +51,99 @@ __all__ = [
     "thresholds_option",
 ]
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+thresholds_option = click.option(
+    "--thresholds",
+    shell_complete=complete_thresholds,
+    metavar="tuned|published|FILE",
+    default=DEFAULT_THRESHOLDS,
+    show_default=True,
+    help="Run trackers with thresholds tuned on the suite val, with the published ones, or "
+    "with those of a FILE that tune wrote. Settings in a row override them. "
+    "Example: --thresholds published",
+)
+"""``--thresholds``, with the same default in every command that runs trackers."""
 
-
-def experiment_options(function: _Function) -> _Function:
-    """Add the options that all experiments have."""
-    options = (
-        click.option(
-            "--data",
-            type=path_type,
-            help="Run on this folder with panoptic_maps and images. Default: --suite. "
-            "Example: --data KITTI_STEP",
-        ),
-        click.option(
-            "--suite",
-            shell_complete=complete_suite,
-            metavar="NAME",
-            help="Run on this suite of synthetic videos: quick, bench (numbers to report), tiny "
-            "(trials), stress, train or val. Default: quick; for stress tests, stress. "
-            "Example: --suite tiny",
-        ),
-        click.option(
-            "--segments",
-            shell_complete=complete_segments,
-            metavar=SEGMENTS_FORM,
-            help="Link these segments with every tracker: MAPT's detections (mapt), ground-truth "
-            "segments without identities (groundtruth), the same with mild faults (noisy), "
-            "detections by the weights NAME or FILE, or the predictions in DIR. ablate takes "
-            "several kinds, separated by commas. Default: groundtruth; on suites mapt,groundtruth "
-            "in ablate and mapt in sweep-interval. Example: --segments mapt,groundtruth",
-        ),
-        click.option(
-            "--add",
-            shell_complete=complete_row,
-            multiple=True,
-            metavar="ROW",
-            help=f"Run one more row: {ROW_FORM}. NAME is a tracker of this package, an installed "
-            "one, or package.module:Class. Repeatable. Example: --add my_module:MyTracker+memory",
-        ),
-        click.option(
-            "--dataset",
-            shell_complete=complete_label_space,
-            metavar="NAME",
-            help="Use this label space for --data: a built-in name or a YAML file. "
-            "Example: --dataset kitti-step",
-        ),
-        click.option(
-            "--encoding",
-            metavar="NAME",
-            help="Read the maps of --data in this encoding. Example: --encoding kitti-step",
-        ),
-        click.option(
-            "--out",
-            type=path_type,
-            help="Write the run to this folder. An existing run is resumed. "
-            "Default: runs/<command>-<time>. Example: --out runs/mine",
-        ),
-        click.option(
-            "-j",
-            "jobs",
-            default=1,
-            show_default=True,
-            help="Run this number of worker processes. Example: -j 2",
-        ),
-        click.option(
-            "--seed",
-            default=0,
-            show_default=True,
-            help="Seed the order and faults of segments, and resampling. Example: --seed 1",
-        ),
-        click.option(
-            "--show-config",
-            is_flag=True,
-            help="Print all options of this run as YAML and stop.",
-        ),
-        json_option,
-    )
-    for option in reversed(options):
-        function = option(function)
-    return thresholds_option(function)
-
-
-def thresholds_option(function: _Function) -> _Function:
-    """Add ``--thresholds``, with the same default in every command that runs trackers."""
-    return click.option(
-        "--thresholds",
-        shell_complete=complete_thresholds,
-        metavar="tuned|published|FILE",
-        default=DEFAULT_THRESHOLDS,
+experiment_options = add_options(
+    thresholds_option,
+    click.option(
+        "--data",
+        type=path_type,
+        help="Run on this folder with panoptic_maps and images. Default: --suite. "
+        "Example: --data KITTI_STEP",
+    ),
+    click.option(
+        "--suite",
+        shell_complete=complete_suite,
+        metavar="NAME",
+        help="Run on this suite of synthetic videos: quick, bench (numbers to report), tiny "
+        "(trials), stress, train or val. Default: quick; for stress tests, stress. "
+        "Example: --suite tiny",
+    ),
+    click.option(
+        "--segments",
+        shell_complete=complete_segments,
+        metavar=SEGMENTS_FORM,
+        help="Link these segments with every tracker: MAPT's detections (mapt), ground-truth "
+        "segments without identities (groundtruth), the same with mild faults (noisy), "
+        "detections by the weights NAME or FILE, or the predictions in DIR. ablate takes "
+        "several kinds, separated by commas. Default: groundtruth; on suites mapt,groundtruth "
+        "in ablate and mapt in sweep-interval. Example: --segments mapt,groundtruth",
+    ),
+    click.option(
+        "--add",
+        shell_complete=complete_row,
+        multiple=True,
+        metavar="ROW",
+        help=f"Run one more row: {ROW_FORM}. NAME is a tracker of this package, an installed "
+        "one, or package.module:Class. Repeatable. Example: --add my_module:MyTracker+memory",
+    ),
+    dataset_option,
+    encoding_option,
+    click.option(
+        "--out",
+        type=path_type,
+        help="Write the run to this folder. An existing run is resumed. "
+        "Default: runs/<command>-<time>. Example: --out runs/mine",
+    ),
+    jobs_option,
+    click.option(
+        "--seed",
+        default=0,
         show_default=True,
-        help="Run trackers with thresholds tuned on the suite val, with the published ones, or "
-        "with those of a FILE that tune wrote. Settings in a row override them. "
-        "Example: --thresholds published",
-    )(function)
+        help="Seed the order and faults of segments, and resampling. Example: --seed 1",
+    ),
+    show_config_option,
+    json_option,
+)
+"""Options that all experiments have."""
 
+network_options = add_options(
+    click.option(
+        "--weights",
+        metavar="NAME|FILE|none",
+        help="Run MAPT with these weights: the name of shipped weights, a file that train "
+        f"wrote, or none to run without MAPT. Default: {DEFAULT_MAPT}. "
+        "Example: --weights mapt-tiny",
+    ),
+    click.option(
+        "--flow-weights",
+        multiple=True,
+        metavar="NAME=FILE",
+        help="Run this flow network with trained weights. Repeatable. The shipped narrow "
+        "FlowNet2 needs only its name, flow:flownet2-narrow. "
+        "Example: --flow-weights flow:raft-small=raft_small.pth",
+    ),
+)
+"""``--weights`` and ``--flow-weights``."""
 
-def network_options(function: _Function) -> _Function:
-    """Add ``--weights`` and ``--flow-weights``."""
-    options = (
-        click.option(
-            "--weights",
-            metavar="NAME|FILE|none",
-            help="Run MAPT with these weights: the name of shipped weights, a file that train "
-            f"wrote, or none to run without MAPT. Default: {DEFAULT_MAPT}. "
-            "Example: --weights mapt-tiny",
-        ),
-        click.option(
-            "--flow-weights",
-            multiple=True,
-            metavar="NAME=FILE",
-            help="Run this flow network with trained weights. Repeatable. The shipped narrow "
-            "FlowNet2 needs only its name, flow:flownet2-narrow. "
-            "Example: --flow-weights flow:raft-small=raft_small.pth",
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def _memory_option(function: _Function) -> _Function:
-    """Add ``--memory`` of the experiments that run rows with and without memory."""
-    return click.option(
-        "--memory",
-        default=DEFAULT_MEMORY,
-        show_default=True,
-        metavar="N",
-        help="Keep a lost track for N frames in rows named +memory. Example: --memory 20",
-    )(function)
+_memory_option = click.option(
+    "--memory",
+    default=DEFAULT_MEMORY,
+    show_default=True,
+    metavar="N",
+    help="Keep a lost track for N frames in rows named +memory. Example: --memory 20",
+)
+"""``--memory`` of the experiments that run rows with and without memory."""
 
 
 def run_and_show(

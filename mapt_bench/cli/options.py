@@ -23,21 +23,27 @@ from mapt_bench.reports.table_formats import TableFormat, render_tables
 from mapt_bench.reports.tables import Table
 
 __all__ = [
+    "add_options",
     "complete_label_space",
     "complete_row",
     "complete_segments",
     "complete_suite",
     "complete_thresholds",
+    "dataset_option",
     "emit_json",
     "emit_results",
+    "encoding_option",
+    "jobs_option",
     "json_option",
     "path_type",
     "progress_bar",
+    "show_config_option",
     "table_options",
     "training_bar",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _OUTPUTS = "mapt_bench.outputs"
 """Key of a command's context for the output files named so far, each with its option."""
@@ -131,6 +137,50 @@ def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:
 def _files(incomplete: str) -> list[CompletionItem]:
     """Let the shell complete files if no name fits. It comes first: bash drops items before it."""
     return [CompletionItem(incomplete, type="file")]
+
+
+def add_options(*options: _Decorator) -> _Decorator:
+    """Join options to one decorator, in the order of ``--help``."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+dataset_option = click.option(
+    "--dataset",
+    shell_complete=complete_label_space,
+    metavar="NAME",
+    help="Use this label space for --data: a built-in name or a YAML file. "
+    "Example: --dataset kitti-step",
+)
+"""``--dataset`` of commands with ``--data``."""
+
+encoding_option = click.option(
+    "--encoding",
+    metavar="NAME",
+    help="Read the maps of --data in this encoding. Example: --encoding kitti-step",
+)
+"""``--encoding`` of commands with ``--data``."""
+
+jobs_option = click.option(
+    "-j",
+    "jobs",
+    default=1,
+    show_default=True,
+    help="Run this number of worker processes. Example: -j 2",
+)
+"""``-j``."""
+
+show_config_option = click.option(
+    "--show-config",
+    is_flag=True,
+    help="Print all options of this run as YAML and stop.",
+)
+"""``--show-config``."""
 
 
 def json_option(function: _Function) -> _Function:

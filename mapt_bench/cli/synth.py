@@ -1,14 +1,21 @@
 """``mapt-bench synth``: write synthetic videos and their annotations to a folder."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import click
 
-from mapt_bench.cli.options import complete_suite, emit_json, json_option, path_type, progress_bar
+from mapt_bench.cli.options import (
+    add_options,
+    complete_suite,
+    emit_json,
+    json_option,
+    path_type,
+    progress_bar,
+)
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.table_formats import print_table
@@ -33,51 +40,38 @@ Examples:
   mapt-bench synth --suite val --flow backward -j 2 --out val --json val.json
 """
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def _settings_options(function: _Function) -> _Function:
-    """Add the options of the scene. Omitted options take the defaults of the world settings."""
-    options = (
-        click.option("--kind", metavar="|".join(get_args(Kind)), help="Kind of scene."),
-        click.option(
-            "--seed", type=int, help="Seed of the first video. Further videos count up from it."
-        ),
-        click.option("--count", type=int, help="Number of videos (default: 1)."),
-        click.option("--frames", type=int, help="Number of frames of each video (default: 20)."),
-        click.option(
-            "--size", metavar="HxW", help="Height and width in pixels (default: 128x416)."
-        ),
-        click.option("--labels", metavar="NAME", help="Label space (default: kitti-step)."),
-        click.option(
-            "--family",
-            metavar="NAME",
-            help="Textures, shapes and speeds: those of training (seen, the default), or others "
-            f"({', '.join(get_args(Family)[1:])}).",
-        ),
-        click.option("--speed", type=float, help="Factor of all speeds (default: 1, realistic)."),
-        click.option(
-            "--spacing",
-            type=float,
-            help="Factor of the distances between objects (default: 1, realistic).",
-        ),
-        click.option(
-            "--similarity", type=float, help="Share of look-alikes, 0 to 1 (default: 0.3)."
-        ),
-        click.option(
-            "--gap",
-            type=int,
-            help="Approximate length of full occlusions in frames, where an occluder can be placed "
-            "(default: 0, no added occluder).",
-        ),
-        click.option(
-            "--wash", type=float, help="Fade colours of objects towards grey, 0 (none) to 1."
-        ),
-        click.option("--objects", type=int, help="Number of tracked objects (default: random)."),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+_settings_options = add_options(
+    click.option("--kind", metavar="|".join(get_args(Kind)), help="Kind of scene."),
+    click.option(
+        "--seed", type=int, help="Seed of the first video. Further videos count up from it."
+    ),
+    click.option("--count", type=int, help="Number of videos (default: 1)."),
+    click.option("--frames", type=int, help="Number of frames of each video (default: 20)."),
+    click.option("--size", metavar="HxW", help="Height and width in pixels (default: 128x416)."),
+    click.option("--labels", metavar="NAME", help="Label space (default: kitti-step)."),
+    click.option(
+        "--family",
+        metavar="NAME",
+        help="Textures, shapes and speeds: those of training (seen, the default), or others "
+        f"({', '.join(get_args(Family)[1:])}).",
+    ),
+    click.option("--speed", type=float, help="Factor of all speeds (default: 1, realistic)."),
+    click.option(
+        "--spacing",
+        type=float,
+        help="Factor of the distances between objects (default: 1, realistic).",
+    ),
+    click.option("--similarity", type=float, help="Share of look-alikes, 0 to 1 (default: 0.3)."),
+    click.option(
+        "--gap",
+        type=int,
+        help="Approximate length of full occlusions in frames, where an occluder can be placed "
+        "(default: 0, no added occluder).",
+    ),
+    click.option("--wash", type=float, help="Fade colours of objects towards grey, 0 (none) to 1."),
+    click.option("--objects", type=int, help="Number of tracked objects (default: random)."),
+)
+"""Options of the scene. Omitted options take the defaults of the world settings."""
 
 
 @click.command("synth", epilog=_EPILOG)

@@ -2,9 +2,9 @@
 
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import yaml
@@ -14,14 +14,19 @@ from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.thresholds import PUBLISHED
 from mapt_bench.cli.experiment_commands import network_options
 from mapt_bench.cli.options import (
-    complete_label_space,
+    add_options,
     complete_row,
     complete_segments,
+    complete_suite,
     complete_thresholds,
+    dataset_option,
     emit_json,
+    encoding_option,
+    jobs_option,
     json_option,
     path_type,
     progress_bar,
+    show_config_option,
 )
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.reports.table_formats import print_table
@@ -40,8 +45,6 @@ from mapt_bench.tuning.tuning_config import (
 
 __all__ = ["command"]
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
 _WIDTH = 100
 _NUMBERS = 5 * 9  # columns of numbers in the table, gaps included
 
@@ -50,10 +53,8 @@ def _complete_suite(
     context: click.Context, option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the name of a suite that may be tuned on."""
-    from mapt_bench.synthetic.suites import suite_names
-
-    names = [name for name in suite_names() if allows_tuning(name)]
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    items = complete_suite(context, option, incomplete)
+    return [item for item in items if allows_tuning(item.value)]
 
 
 def _complete_score(
@@ -73,90 +74,61 @@ def _complete_tracker(
     return [item for item in items if not item.value.endswith("+memory")]
 
 
-def _video_options(function: _Function) -> _Function:
-    options = (
-        click.option(
-            "--suite",
-            shell_complete=_complete_suite,
-            metavar="NAME",
-            help=f"Tune on this suite of synthetic videos: {', '.join(TUNING_SUITES)}. The other "
-            "suites are for reporting and are refused. Default: val. Example: --suite shift-val",
-        ),
-        click.option(
-            "--data",
-            type=path_type,
-            help="Tune on this folder with panoptic_maps and images. Needs --split. "
-            "Example: --data KITTI_STEP --split train",
-        ),
-        click.option(
-            "--split",
-            metavar=f"NAME|{ALL_SEQUENCES}",
-            help="Use the sequences of --data in folders of this name, such as train, or "
-            f"{ALL_SEQUENCES} of them. The thresholds file records it: report on sequences that "
-            "are not in the split. Example: --split train",
-        ),
-        click.option(
-            "--segments",
-            shell_complete=complete_segments,
-            metavar=f"{SEGMENTS_FORM}[,...]",
-            help="Link these segments. The objective is the mean over several kinds, separated by "
-            "commas. Default: mapt,groundtruth; of --data groundtruth. Example: --segments mapt",
-        ),
-        click.option(
-            "--dataset",
-            shell_complete=complete_label_space,
-            metavar="NAME",
-            help="Use this label space for --data: a built-in name or a YAML file. "
-            "Example: --dataset kitti-step",
-        ),
-        click.option(
-            "--encoding",
-            metavar="NAME",
-            help="Read the maps of --data in this encoding. Example: --encoding kitti-step",
-        ),
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+_video_options = add_options(
+    click.option(
+        "--suite",
+        shell_complete=_complete_suite,
+        metavar="NAME",
+        help=f"Tune on this suite of synthetic videos: {', '.join(TUNING_SUITES)}. The other "
+        "suites are for reporting and are refused. Default: val. Example: --suite shift-val",
+    ),
+    click.option(
+        "--data",
+        type=path_type,
+        help="Tune on this folder with panoptic_maps and images. Needs --split. "
+        "Example: --data KITTI_STEP --split train",
+    ),
+    click.option(
+        "--split",
+        metavar=f"NAME|{ALL_SEQUENCES}",
+        help="Use the sequences of --data in folders of this name, such as train, or "
+        f"{ALL_SEQUENCES} of them. The thresholds file records it: report on sequences that "
+        "are not in the split. Example: --split train",
+    ),
+    click.option(
+        "--segments",
+        shell_complete=complete_segments,
+        metavar=f"{SEGMENTS_FORM}[,...]",
+        help="Link these segments. The objective is the mean over several kinds, separated by "
+        "commas. Default: mapt,groundtruth; of --data groundtruth. Example: --segments mapt",
+    ),
+    dataset_option,
+    encoding_option,
+)
 
-
-def _run_options(function: _Function) -> _Function:
-    options = (
-        click.option(
-            "--out",
-            type=path_type,
-            help="Write the run to this folder. An existing run is resumed. "
-            "Default: runs/tune-<time>. Example: --out runs/thresholds",
-        ),
-        click.option(
-            "--save",
-            type=path_type,
-            help="Write the thresholds to this file, which --thresholds reads. "
-            "Default: thresholds.json in the run folder. Example: --save mine.json",
-        ),
-        click.option(
-            "-j",
-            "jobs",
-            default=1,
-            show_default=True,
-            help="Run this number of worker processes. Example: -j 2",
-        ),
-        click.option(
-            "--seed",
-            default=0,
-            show_default=True,
-            help="Seed the sampler, and the order and faults of segments. Example: --seed 1",
-        ),
-        click.option(
-            "--show-config",
-            is_flag=True,
-            help="Print all options of this run as YAML and stop.",
-        ),
-        json_option,
-    )
-    for option in reversed(options):
-        function = option(function)
-    return function
+_run_options = add_options(
+    click.option(
+        "--out",
+        type=path_type,
+        help="Write the run to this folder. An existing run is resumed. "
+        "Default: runs/tune-<time>. Example: --out runs/thresholds",
+    ),
+    click.option(
+        "--save",
+        type=path_type,
+        help="Write the thresholds to this file, which --thresholds reads. "
+        "Default: thresholds.json in the run folder. Example: --save mine.json",
+    ),
+    jobs_option,
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        help="Seed the sampler, and the order and faults of segments. Example: --seed 1",
+    ),
+    show_config_option,
+    json_option,
+)
 
 
 @click.command(

@@ -8,7 +8,7 @@ from typing import Any
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, parse_row
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.data.encodings import encoding_by_name
-from mapt_bench.errors import ConfigError, DataError, TrackerError, nearest
+from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.experiments.engine.runner import Progress, RunOutcome, no_progress, run_plan
 from mapt_bench.experiments.experiment_config import (
     FOUND_BY_MAPT,
@@ -112,9 +112,7 @@ def _failure(outcome: RunOutcome, result: dict[str, Any], folder: Path) -> Excep
         f"with: {failed[0]['reason']}; {INCOMPLETE_FILE} has the other cells; fix the cause, and "
         "run the same command again to resume"
     )
-    kinds = {each.kind: each for each in (ConfigError, DataError, TrackerError)}
-    kind = kinds.get(outcome.failure_kind)
-    return RuntimeError(f"{folder}: {message}") if kind is None else kind(message, where=folder)
+    return outcome.error(message, folder)
 
 
 def run_ablation(config: AblationConfig, *, progress: Progress = no_progress) -> dict[str, Any]:

@@ -262,23 +262,24 @@ class _EvenPixels(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ANN401
         for axis in (2, 3):
-            size = x.shape[axis]
-            mixed = x * 0.75
-            mixed.narrow(axis, 1, size - 1).add_(x.narrow(axis, 0, size - 1), alpha=0.25)
-            mixed.narrow(axis, 0, 1).add_(x.narrow(axis, 0, 1), alpha=0.25)
-            x = mixed
+            x = _mixed(x, axis, to=1, at=0)
         return x
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, up: Tensor) -> Tensor:  # noqa: ANN401
         for axis in (3, 2):
-            size = up.shape[axis]
-            mixed = up * 0.75
-            mixed.narrow(axis, 0, size - 1).add_(up.narrow(axis, 1, size - 1), alpha=0.25)
-            mixed.narrow(axis, 0, 1).add_(up.narrow(axis, 0, 1), alpha=0.25)
-            up = mixed
+            up = _mixed(up, axis, to=0, at=1)
         return up
+
+
+def _mixed(x: Tensor, axis: int, *, to: int, at: int) -> Tensor:
+    """Return three quarters of each cell, and a quarter added from ``at`` on to ``to`` on."""
+    rest = x.shape[axis] - 1
+    mixed = x * 0.75
+    mixed.narrow(axis, to, rest).add_(x.narrow(axis, at, rest), alpha=0.25)
+    mixed.narrow(axis, 0, 1).add_(x.narrow(axis, 0, 1), alpha=0.25)
+    return mixed
 
 
 def _bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:

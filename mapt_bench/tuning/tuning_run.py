@@ -9,7 +9,7 @@ from typing import Any
 from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.baselines.thresholds import TrackerSettings, describe_thresholds, settings_of
-from mapt_bench.errors import ConfigError, DataError, TrackerError
+from mapt_bench.errors import DataError
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome, run_plan
 from mapt_bench.experiments.engine.schedule import Schedule
 from mapt_bench.experiments.plans.data_source import DataSource
@@ -273,9 +273,7 @@ def _raise_failure(outcome: RunOutcome, folder: Path) -> None:
         f"{outcome.source.videos[sequence].info.name}: {failure.reason}; finished trials are kept: "
         "fix the cause and run the same command again to resume"
     )
-    kinds = {each.kind: each for each in (ConfigError, DataError, TrackerError)}
-    kind = kinds.get(outcome.failure_kind)
-    raise RuntimeError(f"{folder}: {message}") if kind is None else kind(message, where=folder)
+    raise outcome.error(message, folder)
 
 
 def _setup(

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mapt_bench.labels import PanopticMap, label_space
+from mapt_bench.metrics import count_overlap
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 ROAD, PERSON, CAR = 0, 11, 13
@@ -41,8 +42,9 @@ def test_a_thing_is_found_by_a_segment_of_its_class_that_covers_it(detection):
         (CAR, 9, slice(5, 9), slice(0, 5)),  # the wrong class
         (PERSON, 0, slice(5, 9), slice(6, 11)),  # of no particular object
     )
-    is_thing = label_space("kitti-step").is_thing_table
-    class_ids, pixels, hit = detection.things_found(truth, found, is_thing)
+    labels = label_space("kitti-step")
+    overlap = count_overlap(truth, found, labels)
+    class_ids, pixels, hit = detection.things_found(overlap, labels.is_thing_table)
     assert class_ids.tolist() == [PERSON, PERSON, CAR, CAR]
     assert pixels.tolist() == [20] * 4
     assert hit.tolist() == [False, False, True, False]

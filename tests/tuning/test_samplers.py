@@ -10,7 +10,7 @@ SPACE = {"threshold": (0.1, 0.5), "kind": ("iou", "centroid"), "frames": (1, 4)}
 
 
 def proposals(kind, seed, values=(0.3, 0.1, 0.9), space=SPACE):
-    """Two rounds of proposals, the first of which reached the given values."""
+    """Two rounds of proposals. The first round reached the given values."""
     sampler = new_sampler(kind, space, trials=8, seed=seed)
     first = sampler.ask(len(values))
     sampler.start({"threshold": 0.3, "kind": "iou", "frames": 2}, 0.5)

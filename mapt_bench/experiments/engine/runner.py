@@ -272,6 +272,17 @@ class RunOutcome:
         codes = {TrackerError.exit_code: TrackerError, ConfigError.exit_code: ConfigError}
         return codes.get(self.exit_code, DataError).kind
 
+    def error(self, message: str, folder: Path) -> Exception:
+        """Return the error of the failures with this exit code, to be raised.
+
+        Args:
+            message: What failed, and what to do.
+            folder: Run folder.
+        """
+        kinds = {each.kind: each for each in (ConfigError, DataError, TrackerError)}
+        kind = kinds.get(self.failure_kind)
+        return RuntimeError(f"{folder}: {message}") if kind is None else kind(message, where=folder)
+
     @property
     def _failures(self) -> list[Failure]:
         return [found for cell in self.cells for found in cell.failures.values()]
