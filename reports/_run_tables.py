@@ -17,6 +17,7 @@ from mapt_bench.reports.link_tables import (
     visibility_table,
 )
 from mapt_bench.reports.score_tables import (
+    VIDEOS,
     interval_cell,
     interval_column,
     interval_notes,
@@ -26,9 +27,17 @@ from mapt_bench.reports.score_tables import (
     splits,
     splits_table,
 )
-from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
+from mapt_bench.reports.tables import (
+    UNDEFINED,
+    Cell,
+    Column,
+    Table,
+    format_cell,
+    with_content,
+)
 from mapt_bench.results.result_views import (
     OWN_SEGMENTS,
+    Part,
     conditions_note,
     is_reference,
     row_interval,
@@ -72,14 +81,29 @@ def run_tables(run: Run) -> list[Table]:
     for part in parts:
         ending = f": {part.heading}" if len(parts) > 1 else ""
         tables += [
-            replace(_under_conditions(table, part.run), title=f"{table.title}{ending}")
+            _of_part(_under_conditions(table, part.run), part, ending)
             for table in _part_tables(part.run)
         ]
     if run.get("skipped"):
         tables.append(skipped_table(run))
-    if run.get("claims"):
+    if _concerns_the_paper(run):
         tables.append(_under_conditions(claims_table(run), run))
     return tables
+
+
+def _of_part(table: Table, part: Part, ending: str) -> Table:
+    """Return a table with the segments of its rows: in its title and in the columns of its file."""
+    keys = [("segments", part.name)]
+    keys += [("networks", "trained without a component")] if part.trained else []
+    return replace(table, title=f"{table.title}{ending}", keys=(*keys, *table.keys))
+
+
+def _concerns_the_paper(run: Run) -> bool:
+    """Return whether claims on KITTI-STEP val can be beside a run: real data of its label space."""
+    data = (run.get("provenance") or {}).get("data") or {}
+    is_claimed = any(claim.get("measured") is not None for claim in run.get("claims") or [])
+    label_space = (run.get("protocol") or {}).get("label_space")
+    return is_claimed and not data.get("suite") and label_space == "kitti-step"
 
 
 def _under_conditions(table: Table, run: Run) -> Table:
@@ -89,7 +113,7 @@ def _under_conditions(table: Table, run: Run) -> Table:
 
 
 def _part_tables(run: Run) -> list[Table]:
-    tables = [summary_table(run)]
+    tables: list[Table] = []
     if any(row_interval(row) for row in run["summary"]):
         tables += [sweep_table(run, "PAT"), sweep_table(run, "STQ")]
         tables += _sweeps_of_splits(run)
@@ -101,12 +125,19 @@ def _part_tables(run: Run) -> list[Table]:
         tables.append(group_table(run))
     if run.get("recoveries"):
         tables.append(full_occlusions_table(run))
-    return tables
+    return [summary_table(run), *with_content(tables)]
 
 
 def _sweeps_of_splits(run: Run) -> list[Table]:
     tables = ((group, sweep_table(of_group(run, group), "PAT")) for group in splits(run))
-    return [replace(table, title=f"{table.title}, {group.heading}") for group, table in tables]
+    return [
+        replace(
+            table,
+            title=f"{table.title}, {group.heading}",
+            keys=(("score", "PAT"), (VIDEOS, group.label)),
+        )
+        for group, table in tables
+    ]
 
 
 def summary_table(run: Run) -> Table:
@@ -138,7 +169,7 @@ def summary_table(run: Run) -> Table:
         cells.append(tuple(line))
     references = frozenset(index for index, row in enumerate(rows) if is_reference(row))
     notes = _summary_notes(run, sweeps=sweeps, references=references)
-    return Table(_title(run), tuple(columns), tuple(cells), tuple(notes), references)
+    return Table(_title(run), tuple(columns), tuple(cells), tuple(notes), references, name="scores")
 
 
 def sweep_table(run: Run, score: str) -> Table:
@@ -169,6 +200,8 @@ def sweep_table(run: Run, score: str) -> Table:
         tuple(columns),
         tuple(cells),
         references=frozenset(i for i, label in enumerate(variants) if label in references),
+        name="by_interval",
+        keys=(("score", score), (VIDEOS, "all")),
     )
 
 
@@ -182,7 +215,7 @@ def skipped_table(run: Run) -> Table:
     columns = [Column("tracker"), Column("reason"), Column("sequences")]
     if not any(reasons.values()):
         columns, rows = columns[:2], [row[:2] for row in rows]
-    return Table("Not run", tuple(columns), tuple(rows))
+    return Table("Not run", tuple(columns), tuple(rows), name="skipped")
 
 
 def claims_table(run: Run) -> Table:
@@ -210,7 +243,7 @@ def claims_table(run: Run) -> Table:
             reason = str(claim.get("note") or "not measured")
             apart.setdefault(reason, []).append(f"{claim['name']} {claimed}")
     notes += [f"{'; '.join(claims)}: {reason}." for reason, claims in apart.items()]
-    return Table("Claims of the paper", columns, rows, tuple(notes))
+    return Table("Claims of the paper", columns, rows, tuple(notes), name="claims")
 
 
 def _notes_of(claims: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -297,14 +330,9 @@ def stress_tables(run: Run) -> list[Table]:
     tables = []
     for part in parts:
         ending = f": {part.heading}" if part.segments == OWN_SEGMENTS else ""
-        note = conditions_note(part.run["summary"])
         tables += [
-            replace(
-                table,
-                title=f"{table.title}{ending}",
-                footnotes=(*table.footnotes, *([note] if note else [])),
-            )
-            for table in _stress_part_tables(part.run)
+            _of_part(_under_conditions(table, part.run), part, ending)
+            for table in with_content(_stress_part_tables(part.run))
         ]
     if run.get("skipped"):
         tables.append(skipped_table(run))
@@ -352,7 +380,10 @@ def level_tables(run: Run, stressor: Stressor) -> list[Table]:
         title = f"{stressor['name']}: {_listed(scores)} by level"
         first = scores == _LEVEL_SCORES[0]
         notes = _level_notes(run, stressor, rows) if first else [_FRAG_NOTE]
-        tables.append(Table(title, tuple(columns), cells, tuple(notes), _references(variants)))
+        name = "by_level" if first else "errors_by_level"
+        keys = (("stressor", str(stressor["name"])),)
+        references = _references(variants)
+        tables.append(Table(title, tuple(columns), cells, tuple(notes), references, name, keys))
     return tables
 
 
@@ -414,4 +445,6 @@ def fusion_table(run: Run, score: str) -> Table:
             *(Column(name, shown.kind, shown.higher_is_better) for name in columns),
         ),
         tuple((label, *(found.get(name) for name in columns)) for label, found in values.items()),
+        name="fusion",
+        keys=(("score", score),),
     )

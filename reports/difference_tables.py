@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from mapt_bench.errors import counted
 from mapt_bench.reports.score_tables import (
+    VIDEOS,
     interval_cell,
     interval_column,
     interval_notes,
@@ -41,7 +42,8 @@ def differences_tables(run: Run) -> list[Table]:
         of_split = of_group(run, split)
         if _compared(of_split):
             table = differences_table(of_split)
-            tables.append(replace(table, title=f"{table.title}, {split.heading}"))
+            title = f"{table.title}, {split.heading}"
+            tables.append(replace(table, title=title, keys=((VIDEOS, split.label),)))
     return tables
 
 
@@ -92,7 +94,14 @@ def differences_table(run: Run) -> Table:
         for row in compared
         if row["differences"].get("note")
     ]
-    return Table(f"Differences to {', '.join(against)}", tuple(columns), tuple(cells), tuple(notes))
+    return Table(
+        f"Differences to {', '.join(against)}",
+        tuple(columns),
+        tuple(cells),
+        tuple(notes),
+        name="differences",
+        keys=((VIDEOS, "all"),),
+    )
 
 
 def _family(differences: Mapping[str, Any]) -> str:
@@ -135,6 +144,7 @@ def _paired_table(
 ) -> Table:
     rows: list[tuple[Cell, ...]] = []
     notes: dict[str, None] = {}
+    intervals: list[Row] = []
     for entry in compared:
         block = entry["differences"]
         shown = [name for name in HEADLINE if name in block["scores"]]
@@ -145,7 +155,7 @@ def _paired_table(
             own = entry["scores"].get(score), scores.get(block["reference"], {}).get(score)
             p_values = (found["p_value"], found["p_adjusted"])
             rows.append((entry["name"], score, *own, found["difference"], span, *p_values))
-            notes |= dict.fromkeys(interval_notes([{"intervals": {score: interval}}]))
+            intervals.append({"intervals": {score: interval}})
             notes[f"p: sign-flip permutation of sequences, {found['p_method']}."] = None
         if block["note"] is not None and unit == "percent":
             notes[f"{entry['name']}: {block['note']}."] = None
@@ -166,7 +176,13 @@ def _paired_table(
         Column("p", "number"),
         Column("p (Holm)", "number"),
     )
-    return Table(f"Difference to {reference} in {words[unit]}", columns, tuple(rows), tuple(notes))
+    return Table(
+        f"Difference to {reference} in {words[unit]}",
+        columns,
+        tuple(rows),
+        (*interval_notes(intervals), *notes),
+        name="differences" if unit == "percent" else "differences_of_counts",
+    )
 
 
 Change = Mapping[str, Any]

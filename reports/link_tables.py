@@ -61,6 +61,7 @@ def visibility_table(run: Run) -> Table:
         lambda rate: rate,
         "Association accuracy: share of correct links. Visible fraction: the lowest of an object "
         "from one sighting to the next. Links without a known fraction are omitted.",
+        name="visibility",
     )
 
 
@@ -71,6 +72,7 @@ def recovery_tables(run: Run) -> list[Table]:
         pooled(run, "recoveries"),
         lambda rate: rate,
         "From 1 on: share of identities recovered after an occlusion gap of this number of frames.",
+        name="recovery",
     )
     returning = precision_entries(run)
     if not returning:
@@ -81,6 +83,7 @@ def recovery_tables(run: Run) -> list[Table]:
         lambda rate: rate["returns"],
         "Share of recovered identities on the same object as before, by frames of absence. "
         "Trackers that never recover an identity have no row.",
+        name="recovery_precision",
         own_counts=True,
     )
     return [kept, right]
@@ -123,6 +126,7 @@ def full_occlusions_table(run: Run) -> Table:
         tuple(rows),
         notes,
         frozenset(at for at, entry in enumerate(entries) if is_reference(entry)),
+        name="recovery",
     )
 
 
@@ -137,6 +141,7 @@ def _rates_table(
     rate_of: Callable[[Rate], Rate],
     note: str,
     *,
+    name: str,
     own_counts: bool = False,
 ) -> Table:
     """Return one row per variant and one column per range with events.
@@ -146,6 +151,7 @@ def _rates_table(
         entries: One entry per variant.
         rate_of: Returns the rate of a range of an entry.
         note: Footnote that defines the events.
+        name: Name of the table's file.
         own_counts: Whether each row has its own counts, which follow the shares.
     """
     bins = [rate["bin"] for rate in entries[0]["bins"]]
@@ -168,7 +174,7 @@ def _rates_table(
         counts = (f"{bins[at]}: {rate_of(entries[0]['bins'][at])['n']}" for at in used)
         notes.append(f"Links: {'; '.join(counts)}. results.json has confidence intervals.")
     references = frozenset(at for at, entry in enumerate(entries) if is_reference(entry))
-    return Table(title, tuple(columns), tuple(cells), tuple(notes), references)
+    return Table(title, tuple(columns), tuple(cells), tuple(notes), references, name)
 
 
 def break_table(run: Run) -> Table:
@@ -221,7 +227,9 @@ def break_table(run: Run) -> Table:
             "displacements, so their break point is not a limit. The plots show the whole curve."
         )
     references = frozenset(range(len(entries)))  # rows of different stressors are not comparable
-    return Table("Break points", columns, tuple(cells), tuple(notes), references)
+    return Table(
+        "Break points", columns, tuple(cells), tuple(notes), references, name="break_points"
+    )
 
 
 def _ends(interval: Mapping[str, Any]) -> str:
@@ -263,6 +271,7 @@ def group_table(run: Run) -> Table:
         rows,
         tuple(notes),
         references,
+        name="links_by_group",
     )
 
 

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mapt_bench.errors import listed
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 from mapt_bench.results.result_views import HEADLINE, is_reference, row_name, row_score, score_kind
 
 __all__ = [
     "SPLITS",
+    "VIDEOS",
+    "evaluation_notes",
     "evaluation_tables",
     "interval_cell",
     "interval_column",
@@ -33,6 +36,9 @@ _CLASS_NOTE = (
     "SQ here is that of PQ: the mean IoU of matched segments. The headline SQ is STQ's: the mean "
     "of the IoU column (and of void, as a 0, where it was predicted)."
 )
+
+VIDEOS = "videos"
+"""Key column of table files: all videos, or those of a split."""
 
 Result = Mapping[str, Any]
 """One result, read from JSON."""
@@ -72,8 +78,18 @@ def overall_table(evaluations: Sequence[Result]) -> Table:
             if score in with_intervals:
                 cells.append(interval_cell(evaluation, score))
         rows.append(tuple(cells))
-    notes = [*_protocol_notes(evaluations), *interval_notes(evaluations), *_undefined(evaluations)]
-    return Table(_overall_title(evaluations), tuple(columns), tuple(rows), tuple(notes))
+    notes = evaluation_notes(evaluations)
+    title = _overall_title(evaluations)
+    return Table(title, tuple(columns), tuple(rows), tuple(notes), name="scores")
+
+
+def evaluation_notes(evaluations: Sequence[Result]) -> list[str]:
+    """Return the protocol, the methods of the intervals and the reasons of undefined scores."""
+    return [
+        *_protocol_notes(evaluations),
+        *interval_notes(evaluations),
+        *_undefined(evaluations),
+    ]
 
 
 def per_class_table(evaluation: Result) -> Table:
@@ -89,7 +105,14 @@ def per_class_table(evaluation: Result) -> Table:
     absent = any(cell is None for row in rows for cell in row)
     notes = (_CLASS_NOTE, *((f"{UNDEFINED}: the class occurs on neither side",) if absent else ()))
     columns = (Column("class"), Column("kind"), *_CLASS_COLUMNS)
-    return Table(f"Classes of {evaluation['name']}", columns, tuple(rows), notes)
+    return Table(
+        f"Classes of {evaluation['name']}",
+        columns,
+        tuple(rows),
+        notes,
+        name="classes",
+        keys=(("prediction", str(evaluation["name"])),),
+    )
 
 
 def per_sequence_table(evaluation: Result) -> Table:
@@ -104,7 +127,14 @@ def per_sequence_table(evaluation: Result) -> Table:
     )
     undefined = any(cell is None for row in rows for cell in row)
     notes = (f"{UNDEFINED}: undefined in this sequence",) if undefined else ()
-    return Table(f"Sequences of {evaluation['name']}", tuple(columns), rows, notes)
+    return Table(
+        f"Sequences of {evaluation['name']}",
+        tuple(columns),
+        rows,
+        notes,
+        name="sequences",
+        keys=(("prediction", str(evaluation["name"])),),
+    )
 
 
 def score_column(name: str) -> Column:
@@ -148,7 +178,12 @@ def interval_notes(results: Sequence[Result]) -> list[str]:
             else:
                 level = f"{100 * interval['level']:g} %"
                 methods[f"Intervals: {level}, {interval['method']}, n = {interval['n']}."] = None
-    return [*methods, *(f"No interval of {', '.join(s)}: {why}." for why, s in reasons.items())]
+    return [*methods, *(_no_interval(list(s), why, some=methods) for why, s in reasons.items())]
+
+
+def _no_interval(scores: Sequence[str], why: str, *, some: Mapping[str, None]) -> str:
+    """Return one sentence on missing intervals. It names scores only if others have intervals."""
+    return f"No confidence interval{f' of {listed(scores)}' if some else 's'}: {why}."
 
 
 def _scores_with_intervals(evaluations: Sequence[Result]) -> set[str]:
@@ -322,6 +357,7 @@ def splits_table(run: Run) -> Table:
         tuple(map(tuple, cells)),
         (f"Sequences: {sizes}.",),
         frozenset(at for at, row in enumerate(rows) if is_reference(row)),
+        name="by_half",
     )
 
 
@@ -356,6 +392,8 @@ def _table(run: Run, score: str, groups: Sequence[Group]) -> Table:
         tuple(map(tuple, cells)),
         tuple(notes),
         frozenset(at for at, row in enumerate(rows) if is_reference(row)),
+        name="by_group",
+        keys=(("score", score),),
     )
 
 

@@ -5,8 +5,7 @@ import errno
 import io
 import os
 import re
-from collections.abc import Callable, Container, Sequence
-from itertools import chain, count
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -17,15 +16,18 @@ from rich.text import Text
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.files import write_text, write_together
-from mapt_bench.reports.tables import RANGES, UNDEFINED, Column, Table
+from mapt_bench.reports.tables import RANGES, UNDEFINED, Cell, Column, Table, joined_tables
 
 __all__ = [
     "TableFormat",
+    "make_console",
     "plain_text",
     "print_table",
+    "render_folder",
     "render_table",
     "render_tables",
     "write_table",
+    "write_table_folder",
     "write_tables",
 ]
 
@@ -44,6 +46,11 @@ class _Console(Console):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
+def make_console() -> Console:
+    """Return a console on stdout. Printing to a closed pipe raises ``BrokenPipeError``."""
+    return _Console(highlight=False)
+
+
 def print_table(table: Table, console: Console | None = None) -> None:
     """Print a table to stdout, or to another console.
 
@@ -53,7 +60,7 @@ def print_table(table: Table, console: Console | None = None) -> None:
     Raises:
         BrokenPipeError: If stdout is a closed pipe.
     """
-    console = console or _Console(highlight=False)
+    console = console or make_console()
     if not console.is_terminal:
         console = _Console(file=console.file, width=_UNFOLDED, color_system=None, highlight=False)
     texts = table.texts()
@@ -152,6 +159,8 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
+    '"': r"\texttt{\char34}",
+    "`": r"\textasciigrave{}",
     "–": "--",  # noqa: RUF001
     "→": r"$\to$",
     "τ": r"$\tau$",
@@ -214,8 +223,9 @@ def render_tables(
 ) -> dict[Path, str]:
     """Return the text of several tables by file.
 
-    A LaTeX, Markdown or text file has all tables. A CSV file has one table: the first is ``path``,
-    and each other table is a file beside it, with its title in the name.
+    A LaTeX, Markdown or text file has all tables. A CSV file has the tables of one name: those of
+    the first name are ``path``, and those of another name are a file beside it, ``path`` with this
+    name added.
 
     Raises:
         ConfigError: If no format is given and the suffix is unknown.
@@ -223,11 +233,39 @@ def render_tables(
     chosen = table_format or _format_of(path)
     if chosen != "csv":
         return {path: "\n".join(render_table(table, chosen) for table in tables)}
-    texts: dict[Path, str] = {}
-    for table in tables:
-        target = _beside(path, table.title, texts) if texts else path
-        texts[target] = render_table(table, "csv")
-    return texts
+    files = [table for table in joined_tables(tables) if table.columns]
+    return {
+        path.with_name(f"{path.stem}-{table.name}{path.suffix}") if at else path: _csv(table)
+        for at, table in enumerate(files)
+    }
+
+
+def render_folder(
+    tables: Sequence[Table], folder: Path, latex: Iterable[Table] | None = None
+) -> dict[Path, str]:
+    """Return the text of the files of a folder of tables, by path.
+
+    Args:
+        tables: Tables. Each name has a CSV file. ``tables.md`` has all of them.
+        folder: The folder.
+        latex: Tables of ``tables.tex``. ``None`` for all.
+    """
+    texts = {folder / f"{table.name}.csv": _csv(table) for table in joined_tables(tables)}
+    texts |= render_tables(tables, folder / "tables.md")
+    return texts | render_tables(tables if latex is None else list(latex), folder / "tables.tex")
+
+
+def write_table_folder(
+    tables: Sequence[Table], folder: Path, latex: Iterable[Table] | None = None
+) -> list[Path]:
+    """Write a folder of tables (see :func:`render_folder`), all files or none.
+
+    Raises:
+        DataError: If a file cannot be written.
+    """
+    texts = render_folder(tables, folder, latex)
+    write_together(texts)
+    return list(texts)
 
 
 def _format_of(path: Path) -> TableFormat:
@@ -241,31 +279,44 @@ def _format_of(path: Path) -> TableFormat:
     return found
 
 
-def _beside(path: Path, title: str, taken: Container[Path]) -> Path:
-    words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-    endings = chain([""], (f"-{number}" for number in count(2)))
-    names = (path.with_name(f"{path.stem}-{words}{ending}{path.suffix}") for ending in endings)
-    return next(name for name in names if name not in taken)
-
-
 def _csv(table: Table) -> str:
-    """Return raw values as CSV. An interval has two columns, undefined values are empty."""
+    """Return values as CSV, in the units of the heading and with all digits.
+
+    An interval has two columns. Undefined values are empty.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     heading: list[str] = []
     for column in table.columns:
         ends = (" low", " high") if column.kind in RANGES else ("",)
-        heading.extend(column.name + end for end in ends)
+        heading.extend(f"{column.name}{end}{_csv_unit(column)}" for end in ends)
     writer.writerow(heading)
     for row in table.rows:
         values: list[object] = []
         for cell, column in zip(row, table.columns, strict=True):
             if column.kind in RANGES:
-                values.extend(cell if isinstance(cell, tuple) else ("", ""))
+                ends_of = cell if isinstance(cell, tuple) else (None, None)
+                values.extend(_csv_value(end, column) for end in ends_of)
             else:
-                values.append("" if cell is None else cell)
+                values.append(_csv_value(cell, column))
         writer.writerow(values)
     return text.getvalue()
+
+
+_PERCENT = frozenset({"percent", "range", "points"})
+"""Kinds of columns with fractions, which are shown times 100."""
+
+
+def _csv_unit(column: Column) -> str:
+    if column.kind not in _PERCENT or column.name.endswith("%"):
+        return ""
+    return " (points)" if column.kind == "points" else " (%)"
+
+
+def _csv_value(cell: Cell, column: Column) -> object:
+    if cell is None or isinstance(cell, str | tuple):
+        return cell or ""
+    return float(f"{100 * cell:.13g}") if column.kind in _PERCENT else cell
 
 
 def _value_columns(table: Table) -> list[Column]:
@@ -291,18 +342,15 @@ def _joined(table: Table, escape: Callable[[str], str], bold: str) -> list[list[
 
 
 def _latex(table: Table) -> str:
-    lines = []
-    for cells in _joined(table, _escape_latex, r"\textbf{%s}"):
-        # LaTeX would take a line that opens with a bracket for an argument of the "\\" before.
-        guard = "{}" if cells[0].startswith("[") else ""
-        lines.append(guard + " & ".join(cells) + r" \\")
+    lines = [_latex_row(cells) for cells in _joined(table, _escape_latex, r"\textbf{%s}")]
     columns = _value_columns(table)
     alignment = "".join("l" if column.kind == "text" else "r" for column in columns)
-    heading = " & ".join(_escape_latex(column.name) for column in columns) + r" \\"
+    heading = _latex_row([_latex_heading(column) for column in columns])
     body = [r"\toprule", heading, r"\midrule", *lines, r"\bottomrule"]
     notes = [rf"  \par\footnotesize {_escape_latex(note)}" for note in table.footnotes]
     return "\n".join(
         [
+            r"% This table needs \usepackage{booktabs}.",
             r"\begin{table}",
             r"  \centering",
             rf"  \caption{{{_escape_latex(table.title)}}}",
@@ -316,8 +364,24 @@ def _latex(table: Table) -> str:
     )
 
 
+def _latex_row(cells: Sequence[str]) -> str:
+    # LaTeX takes a bracket or star at the beginning for an argument of the command before.
+    guard = "{}" if cells[0].startswith(("[", "*")) else ""
+    return guard + " & ".join(cells) + r" \\"
+
+
+_ARROWS = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
+
+
+def _latex_heading(column: Column) -> str:
+    """Return the heading with an arrow in the direction of better values."""
+    return _escape_latex(column.name) + _ARROWS[column.higher_is_better]
+
+
 def _escape_latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    # Two hyphens in a row would become a dash.
+    texts = re.split(r"(?<=-)(?=-)", text)
+    return "{}".join("".join(_LATEX.get(each, each) for each in part) for part in texts)
 
 
 def _markdown(table: Table) -> str:
@@ -333,7 +397,6 @@ def _markdown(table: Table) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    # A dash alone is no markup; brackets, stars, bars and underscores of names would be.
-    if text == UNDEFINED:
-        return text
-    return re.sub(r"([\\`*_|<>])", r"\\\1", text)
+    # A bracket is part of a link only if a bracket, parenthesis or colon follows it.
+    escaped = re.sub(r"[\\`*_|<>~$]|\](?=[\[(:])|&(?=#?\w+;)", r"\\\g<0>", text)
+    return re.sub(r"^(\d*)([#+.)-])(?= )", r"\1\\\2", escaped)

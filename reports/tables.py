@@ -5,10 +5,23 @@ digits. :mod:`mapt_bench.reports.table_formats` converts tables to text.
 """
 
 import math
-from dataclasses import dataclass, field
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-__all__ = ["RANGES", "UNDEFINED", "Cell", "Column", "Kind", "Table", "format_cell"]
+__all__ = [
+    "RANGES",
+    "UNDEFINED",
+    "Cell",
+    "Column",
+    "Kind",
+    "Table",
+    "format_cell",
+    "joined_tables",
+    "printable",
+    "with_content",
+]
 
 Kind = Literal[
     "text", "percent", "points", "count", "integer", "number", "decimal", "range", "count range"
@@ -35,16 +48,25 @@ class Column:
         kind: Kind of the cells, which decides their text.
         higher_is_better: Whether the best value of the column is the highest (True) or the lowest
             (False). ``None`` for no best value.
+        priority: Columns with the lowest priority are dropped first if a table is too wide. Of
+            equal columns, the last is dropped first.
     """
 
     name: str
     kind: Kind = "text"
     higher_is_better: bool | None = None
+    priority: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", printable(self.name))
 
 
 @dataclass(frozen=True)
 class Table:
     """Rows of cells under typed columns.
+
+    Texts become printable: control characters of names are shown as escapes, see
+    :func:`printable`.
 
     Attributes:
         title: Title, one line.
@@ -53,6 +75,10 @@ class Table:
         footnotes: Lines below the table: reasons of undefined cells, units, protocol.
         references: Indices of reference rows, which never have the best value, for example the
             oracle.
+        name: Short, stable name of the table's file, for example ``"scores"``. Tables with one
+            name share a file.
+        keys: Columns that only the file has, and their value in every row of this table, for
+            example ``(("segments", "groundtruth"),)``.
 
     Raises:
         ValueError: If a row has another number of cells.
@@ -63,8 +89,18 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     footnotes: tuple[str, ...] = ()
     references: frozenset[int] = field(default_factory=frozenset)
+    name: str = "table"
+    keys: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        rows = tuple(
+            tuple(printable(cell) if isinstance(cell, str) else cell for cell in row)
+            for row in self.rows
+        )
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "rows", rows)
+        object.__setattr__(self, "footnotes", tuple(map(printable, self.footnotes)))
+        object.__setattr__(self, "keys", tuple((k, printable(value)) for k, value in self.keys))
         for index, row in enumerate(self.rows):
             if len(row) != len(self.columns):
                 raise ValueError(
@@ -93,6 +129,7 @@ class Table:
         """Return (row, column) of the best values, including all values with the same text.
 
         A column has a best value if it has a direction and at least two rows that can be best.
+        It has none if all these rows tie.
         """
         best: set[tuple[int, int]] = set()
         texts = self.texts()
@@ -108,7 +145,9 @@ class Table:
                 continue
             choose = max if column.higher_is_better else min
             winner = choose(competing, key=lambda row, of=competing: of[row])  # type: ignore[misc]
-            best |= {(row, at) for row in competing if texts[row][at] == texts[winner][at]}
+            winners = {row for row in competing if texts[row][at] == texts[winner][at]}
+            if len(winners) < len(competing):
+                best |= {(row, at) for row in winners}
         return frozenset(best)
 
     def to_dict(self) -> dict[str, object]:
@@ -122,6 +161,98 @@ class Table:
             ],
             "footnotes": list(self.footnotes),
         }
+
+
+def printable(text: str) -> str:
+    r"""Return a text with control and format characters as escapes, in one line.
+
+    Names come from folders and files, so that they may have newlines, terminal escapes or
+    characters that reverse the direction of writing.
+
+    Example:
+        >>> print(printable("a\nb\x1b[31m"))
+        a\nb\x1b[31m
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        ascii(character)[1:-1] if unicodedata.category(character) in _ESCAPED else character
+        for character in text
+    )
+
+
+_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories of control and format characters, and of separators of lines."""
+
+
+def with_content(tables: Iterable[Table]) -> list[Table]:
+    """Return tables without rows and columns of dashes only, and omit tables without values.
+
+    The first column names the rows and always stays. Reference rows keep their mark.
+    """
+    found = []
+    for table in tables:
+        columns = [
+            at
+            for at in range(len(table.columns))
+            if not at or any(not _is_empty(row[at]) for row in table.rows)
+        ]
+        rows = [
+            at
+            for at, row in enumerate(table.rows)
+            if len(row) == 1 or any(not _is_empty(cell) for cell in row[1:])
+        ]
+        if rows and (len(columns) > 1 or len(table.columns) == 1):
+            found.append(_selected(table, rows, columns))
+    return found
+
+
+def _is_empty(cell: Cell) -> bool:
+    return cell in (None, "", UNDEFINED) or (isinstance(cell, float) and math.isnan(cell))
+
+
+def _selected(table: Table, rows: list[int], columns: list[int]) -> Table:
+    return replace(
+        table,
+        columns=tuple(table.columns[at] for at in columns),
+        rows=tuple(tuple(table.rows[at][column] for column in columns) for at in rows),
+        references=frozenset(rows.index(at) for at in table.references if at in rows),
+    )
+
+
+def joined_tables(tables: Iterable[Table]) -> list[Table]:
+    """Return one table per name: key columns, then every column that a table of the name has.
+
+    Cells of columns that a table lacks are undefined. Title, footnotes and references are those
+    of the first table with the name.
+    """
+    groups: dict[str, list[Table]] = {}
+    for table in tables:
+        groups.setdefault(table.name, []).append(table)
+    return [_joined(members) for members in groups.values()]
+
+
+def _joined(tables: list[Table]) -> Table:
+    columns: dict[tuple[str, int], Column] = {}
+    for table in tables:
+        for key, _ in table.keys:
+            columns.setdefault((key, -1), Column(key))
+    for table in tables:
+        for place, column in zip(_places(table), table.columns, strict=True):
+            columns.setdefault(place, column)
+    rows = []
+    for table in tables:
+        given: dict[tuple[str, int], Cell] = {(key, -1): value for key, value in table.keys}
+        for row in table.rows:
+            found = given | dict(zip(_places(table), row, strict=True))
+            rows.append(tuple(found.get(place) for place in columns))
+    return replace(tables[0], columns=tuple(columns.values()), rows=tuple(rows), keys=())
+
+
+def _places(table: Table) -> list[tuple[str, int]]:
+    """Return the name of each column, and how often it occurs before."""
+    names = [column.name for column in table.columns]
+    return [(name, names[:at].count(name)) for at, name in enumerate(names)]
 
 
 def format_cell(cell: Cell, kind: Kind) -> str:

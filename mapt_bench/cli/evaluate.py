@@ -1,21 +1,26 @@
 """``mapt-bench evaluate``: score folders of predictions against ground truth."""
 
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import click
 
 from mapt_bench.cli.options import (
+    TableFile,
     complete_label_space,
     emit_results,
+    headline_options,
     json_option,
     path_type,
     progress_bar,
+    split_names,
     table_options,
 )
 from mapt_bench.reports.difference_tables import paired_tables
+from mapt_bench.reports.headline import Selection, evaluation_headline
 from mapt_bench.reports.score_tables import evaluation_tables
-from mapt_bench.reports.table_formats import TableFormat, print_table
+from mapt_bench.reports.terminal import print_all_tables, print_headline
 
 __all__ = ["command"]
 
@@ -71,7 +76,8 @@ Examples:
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
 @click.option("-j", "workers", default=1, show_default=True, help="Number of worker processes.")
-@click.option("--brief", is_flag=True, help="Omit the tables of classes and sequences.")
+@click.option("--classes", is_flag=True, help="Print the table of classes too.")
+@headline_options
 @json_option
 @table_options
 def command(
@@ -86,7 +92,10 @@ def command(
     intervals: bool,
     seed: int,
     workers: int,
-    brief: bool,
+    classes: bool,
+    full: bool,
+    scores: str | None,
+    rows: str | None,
     json_file: str | None,
     csv_file: Path | None,
     latex_file: Path | None,
@@ -98,8 +107,16 @@ def command(
     suffix. A flat folder of frames is one sequence.
     """
     # Imported here because --help must start fast.
-    from mapt_bench.evaluation import EvaluationSettings, evaluate_folders, evaluations_document
+    from mapt_bench.evaluation import (
+        EvaluationSettings,
+        evaluate_folders,
+        evaluations_document,
+        prediction_names,
+    )
 
+    selection = Selection(split_names(scores), split_names(rows))
+    selection.check_scores()
+    selection.check_rows(prediction_names(pred))
     settings = EvaluationSettings(
         dataset=dataset,
         encoding=encoding,
@@ -113,15 +130,20 @@ def command(
     )
     found = evaluate_folders(gt, pred, settings, progress_bar)
     results = [result.to_dict() for result in found]
-    tables = evaluation_tables(results, details=not brief)
+    tables = evaluation_tables(results)
     tables[1:1] = paired_tables(results)
+    headline = partial(evaluation_headline, results, selection=selection)
     for result in found:
         for note in result.protocol["notes"]:
             click.echo(f"note: {result.name}: {note}", err=True)
-    document = evaluations_document(found)
-    files: dict[TableFormat, Path | None]
-    files = {"csv": csv_file, "latex": latex_file, "markdown": markdown_file}
-    if not emit_results(json_file, document, tables, files):
-        for table in tables:
-            print_table(table)
+    outputs: list[TableFile] = [
+        ("csv", csv_file, tables),
+        ("latex", latex_file, list(headline().tables) if selection else tables),
+        ("markdown", markdown_file, tables),
+    ]
+    if not emit_results(json_file, evaluations_document(found), outputs):
+        shown = [each for each in tables if full or (classes and each.name == "classes")]
+        print_all_tables(shown)
+        closing = "All tables: --full. Classes: --classes. The whole result: --json FILE."
+        print_headline(lambda rows: headline(rows=rows), closing, with_tables=not full)
     return 0

@@ -1,7 +1,8 @@
 """``mapt-bench ablate``, ``sweep-interval`` and ``stress``: experiments with the same options."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +20,13 @@ from mapt_bench.cli.options import (
     dataset_option,
     emit_json,
     encoding_option,
+    headline_options,
     jobs_option,
     json_option,
     path_type,
     progress_bar,
     show_config_option,
+    split_names,
 )
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
@@ -34,8 +37,10 @@ from mapt_bench.experiments.experiment_config import (
     SweepConfig,
 )
 from mapt_bench.reports import run_tables, stress_tables, write_plots, write_stress_plots
-from mapt_bench.reports.table_formats import print_table, write_tables
+from mapt_bench.reports.headline import Selection, headline_tables, run_headline
+from mapt_bench.reports.table_formats import write_table_folder
 from mapt_bench.reports.tables import Table
+from mapt_bench.reports.terminal import print_all_tables, print_headline
 from mapt_bench.weights import DEFAULT_MAPT
 
 if TYPE_CHECKING:
@@ -113,6 +118,7 @@ experiment_options = add_options(
         help="Seed the order and faults of segments, and resampling. Example: --seed 1",
     ),
     show_config_option,
+    headline_options,
     json_option,
 )
 """Options that all experiments have."""
@@ -148,20 +154,18 @@ _memory_option = click.option(
 
 def run_and_show(
     run: Callable[..., dict[str, Any]],
-    config: ExperimentConfig,
+    kind: type[ExperimentConfig],
+    options: Mapping[str, Any],
     *,
-    json_file: str | None,
-    show_config: bool,
     tables_of: Callable[[dict[str, Any]], list[Table]] = run_tables,
     write_pictures: Callable[[dict[str, Any], Path], list[Path]] = write_plots,
 ) -> int:
-    """Run an experiment, print its tables, and write tables and plots to the run folder.
+    """Run an experiment, print the short answer, and write tables and plots to the run folder.
 
     Args:
         run: Function that runs an experiment of this kind of configuration.
-        config: All options.
-        json_file: File of ``--json``, ``-`` for stdout, or ``None``.
-        show_config: Whether to print the configuration instead.
+        kind: Class of the configuration.
+        options: All options of the command.
         tables_of: Function that returns the tables of a result.
         write_pictures: Function that writes the plots of a result to a folder.
 
@@ -172,26 +176,41 @@ def run_and_show(
     # Imported here, because completing a name and --help must start fast.
     from mapt_bench.experiments import check_config
 
+    shown = {name: options[name] for name in _SHOWN}
+    selection = Selection(split_names(shown["scores"]), split_names(shown["rows"]))
+    selection.check_scores()
+    config = kind.from_cli(**{k: value for k, value in options.items() if k not in _SHOWN})
     check_config(config)
-    if show_config:
+    if shown["show_config"]:
         click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
         return 0
     placed = config.with_folder()
     folder = placed.out or Path()
-    result = run(placed, progress=_progress)
+    result = run(placed, progress=partial(_progress, selection))
     tables = tables_of(result)
-    for name in ("tables.csv", "tables.tex", "tables.md"):
-        write_tables(tables, folder / name)
+    latex = headline_tables(result, selection=selection) if selection else None
+    write_table_folder(tables, folder / "tables", latex)
     write_pictures(result, folder)
-    if not emit_json(json_file, result):
-        for table in tables:
-            print_table(table)
-        click.echo(f"run: {folder} (results.json, tables, plots)")
+    if not emit_json(shown["json_file"], result):
+        if shown["full"]:
+            print_all_tables(tables)
+        print_headline(
+            lambda rows: run_headline(result, rows=rows, selection=selection),
+            f"All tables: --full. Run folder: {folder} (results.json, tables, plots).",
+            with_tables=not shown["full"],
+        )
     return 0
 
 
-def _progress(schedule: "Schedule") -> AbstractContextManager[Callable[[int], None]]:
-    """Report skipped parts of a stress test, and show a progress bar over work units."""
+_SHOWN = ("json_file", "show_config", "full", "scores", "rows")
+"""Options on what to print. The others are part of the configuration."""
+
+
+def _progress(
+    selection: Selection, schedule: "Schedule"
+) -> AbstractContextManager[Callable[[int], None]]:
+    """Check the selected rows, report skipped parts, and show a progress bar over work units."""
+    selection.check_rows(dict.fromkeys(cell.cell.variant.name for cell in schedule.cells))
     _report_skips(schedule.skips_of_stress)
     return progress_bar(schedule.plan.experiment, len(schedule.units()))
 
@@ -240,11 +259,7 @@ Examples:
 )
 @network_options
 @experiment_options
-def ablate(
-    json_file: str | None,
-    show_config: bool,
-    **options: Any,  # noqa: ANN401 - what click collects
-) -> int:
+def ablate(**options: Any) -> int:  # noqa: ANN401 - what click collects
     """Run the ablation: cues, track memory and fusion order on the same segments.
 
     The rows are MAPT's motion head, its appearance head and both, each with and without track
@@ -255,8 +270,7 @@ def ablate(
     """
     from mapt_bench.experiments import run_ablation
 
-    config = AblationConfig.from_cli(**options)
-    return run_and_show(run_ablation, config, json_file=json_file, show_config=show_config)
+    return run_and_show(run_ablation, AblationConfig, options)
 
 
 @click.command(
@@ -288,11 +302,7 @@ Examples:
 )
 @network_options
 @experiment_options
-def sweep_interval(
-    json_file: str | None,
-    show_config: bool,
-    **options: Any,  # noqa: ANN401 - what click collects
-) -> int:
+def sweep_interval(**options: Any) -> int:  # noqa: ANN401 - what click collects
     """Evaluate trackers over temporal intervals: dropped frames and pairing intervals.
 
     TAUS are whole numbers of frames, separated by commas. Without --drop and --pair, both sweeps
@@ -302,8 +312,7 @@ def sweep_interval(
     """
     from mapt_bench.experiments import run_sweep
 
-    config = SweepConfig.from_cli(**options)
-    return run_and_show(run_sweep, config, json_file=json_file, show_config=show_config)
+    return run_and_show(run_sweep, SweepConfig, options)
 
 
 @click.command(
@@ -335,11 +344,7 @@ Examples:
 @_memory_option
 @network_options
 @experiment_options
-def stress(
-    json_file: str | None,
-    show_config: bool,
-    **options: Any,  # noqa: ANN401 - what click collects
-) -> int:
+def stress(**options: Any) -> int:  # noqa: ANN401 - what click collects
     """Evaluate trackers under occlusion, fast motion, look-alikes or image corruption.
 
     The result has scores by level; association accuracy by visible fraction and by length of the
@@ -355,9 +360,8 @@ def stress(
 
     return run_and_show(
         run_stress,
-        StressConfig.from_cli(**options),
-        json_file=json_file,
-        show_config=show_config,
+        StressConfig,
+        options,
         tables_of=stress_tables,
         write_pictures=write_stress_plots,
     )

@@ -1,5 +1,6 @@
 """Options and output that several commands share, and the progress of long work on stderr."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from mapt_bench.reports.table_formats import TableFormat, render_tables
 from mapt_bench.reports.tables import Table
 
 __all__ = [
+    "TableFile",
     "add_options",
     "complete_label_space",
     "complete_row",
@@ -33,11 +35,13 @@ __all__ = [
     "emit_json",
     "emit_results",
     "encoding_option",
+    "headline_options",
     "jobs_option",
     "json_option",
     "path_type",
     "progress_bar",
     "show_config_option",
+    "split_names",
     "table_options",
     "training_bar",
 ]
@@ -183,6 +187,41 @@ show_config_option = click.option(
 """``--show-config``."""
 
 
+headline_options = add_options(
+    click.option(
+        "--full",
+        is_flag=True,
+        help="Print all tables, not only the headline table. Example: --full",
+    ),
+    click.option(
+        "--scores",
+        metavar="NAMES",
+        help="Show these scores in the headline and LaTeX tables, in this order. "
+        "Example: --scores PAT,STQ,IDSW",
+    ),
+    click.option(
+        "--rows",
+        metavar="NAMES",
+        help="Show these rows in the headline and LaTeX tables, in this order. Names are "
+        "separated by commas. Example: --rows mapt+memory,sort+memory",
+    ),
+)
+"""``--full``, ``--scores`` and ``--rows`` of commands that end with a headline table."""
+
+
+def split_names(text: str | None) -> tuple[str, ...]:
+    """Return the names of an option that are separated by commas, each once.
+
+    Raises:
+        ConfigError: If a name is empty.
+    """
+    # A comma before a setting belongs to the name of a row.
+    names = [] if text is None else [name.strip() for name in re.split(r",(?![a-z_]+=)", text)]
+    if "" in names:
+        raise ConfigError(f"{text!r} has an empty name; separate names by single commas")
+    return tuple(dict.fromkeys(names))
+
+
 def json_option(function: _Function) -> _Function:
     """Add ``--json FILE``; ``-`` is stdout."""
     return click.option(
@@ -233,22 +272,20 @@ def emit_json(json_file: str | None, data: object) -> bool:
     Returns:
         True if the JSON was printed, so that no table may be printed.
     """
-    return emit_results(json_file, data, (), {})
+    return emit_results(json_file, data, ())
 
 
-def emit_results(
-    json_file: str | None,
-    data: object,
-    tables: Sequence[Table],
-    table_files: Mapping[TableFormat, Path | None],
-) -> bool:
+TableFile = tuple[TableFormat, Path | None, Sequence[Table]]
+"""Format, path and tables of an output file. The path is ``None`` if it was not asked for."""
+
+
+def emit_results(json_file: str | None, data: object, table_files: Iterable[TableFile]) -> bool:
     """Write JSON and tables to their files: all files, or none if one cannot be written.
 
     Args:
         json_file: File of ``--json``, ``-`` for stdout, or ``None``.
         data: Result.
-        tables: Tables of the result.
-        table_files: Output file for each table format, or ``None``.
+        table_files: Files of tables of the result.
 
     Returns:
         True if the JSON was printed, so that no table may be printed.
@@ -258,7 +295,7 @@ def emit_results(
         DataError: If a file cannot be written.
     """
     texts: dict[Path, str] = {}
-    for table_format, path in table_files.items():
+    for table_format, path, tables in table_files:
         if path is not None:
             _add(texts, render_tables(tables, path, table_format))
     if json_file is not None and json_file != "-":

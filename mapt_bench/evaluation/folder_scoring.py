@@ -45,6 +45,7 @@ __all__ = [
     "EvaluationSettings",
     "SequencePair",
     "evaluate_folders",
+    "prediction_names",
     "result_of_sums",
     "score_pair",
     "score_pairs",
@@ -145,7 +146,7 @@ def evaluate_folders(
     classes = _classes(sums, variant, common=settings.common_classes)
     results = [
         _result(name, gt, preds[at], matched[at], sums[at], classes[at], settings)
-        for at, name in enumerate(_names(pred_folders))
+        for at, name in enumerate(prediction_names(pred_folders))
     ]
     return with_intervals(results, sums, labels, settings) if settings.intervals else results
 
@@ -200,8 +201,12 @@ def _no_bar(_description: str, _total: int) -> AbstractContextManager[Callable[[
     return nullcontext(lambda _units: None)
 
 
-def _names(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest distinct endings of the paths."""
+def prediction_names(folders: Sequence[Path]) -> list[str]:
+    """Return the names of predictions: the shortest distinct endings of their paths.
+
+    Raises:
+        ConfigError: If a folder is given twice.
+    """
     paths = [folder.resolve().parts for folder in folders]
     for length in range(1, max(len(parts) for parts in paths) + 1):
         names = ["/".join(parts[-length:]) for parts in paths]

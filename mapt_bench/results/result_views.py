@@ -183,13 +183,23 @@ class Part:
         return f"trained-{self.segments}" if self.trained else self.segments
 
     @property
-    def heading(self) -> str:
-        """Description of the segments."""
+    def name(self) -> str:
+        """Name of the segments in table files. Runs on one set of segments have it as well."""
+        known = (self.run.get("protocol") or {}).get("segments_by_name") or {}
+        return self.segments or (next(iter(known)) if len(known) == 1 else "")
+
+    @property
+    def words(self) -> str:
+        """Description of the segments, for sentences."""
+        known = (self.run.get("protocol") or {}).get("segments_by_name") or {}
         if self.segments == OWN_SEGMENTS:
-            words = "each tracker's own detections"
-        else:
-            known = (self.run.get("protocol") or {}).get("segments_by_name") or {}
-            words = f"segments {known.get(self.segments, self.segments)}"
+            return "each tracker's own detections"
+        return str(known.get(self.name, self.name))
+
+    @property
+    def heading(self) -> str:
+        """Description of the rows and their segments, for titles of tables."""
+        words = self.words if self.segments == OWN_SEGMENTS else f"segments {self.words}"
         return f"networks trained without a component, {words}" if self.trained else words
 
 

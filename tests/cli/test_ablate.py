@@ -32,21 +32,26 @@ def test_table_files_and_exit_code(here):
     for words in (
         "bytetrack+memory",
         "oracle",
-        "segments: ground-truth segments without identities",
+        "── ground-truth segments without identities",
     ):
         assert words in result.stdout
     conditions = "Memory in frames: 0, 10 in rows named +memory. Pairing interval: 1."
-    page = (here / "runs" / "mine" / "tables.md").read_text()
+    folder = here / "runs" / "mine" / "tables"
+    page = (folder / "tables.md").read_text()
     titles = [line for line in page.splitlines() if line.startswith("**") and "Not run" not in line]
-    assert page.count(f"Thresholds: tuned. {conditions}") == len(titles) > 2
-    assert "needs images, and the data have none" in result.stdout
-    assert result.stdout.rstrip().splitlines()[-1].startswith("run: runs/mine")
+    assert page.count(f"Thresholds: tuned. {conditions}") == len(titles) >= 2
+    assert "needs images, and the data have none" in " ".join(result.stdout.split())
+    lines = result.stdout.splitlines()
+    assert lines[-1].endswith("Run folder: runs/mine (results.json, tables, plots).")
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
     assert result.stderr == ""
     written = {path.name for path in (here / "runs" / "mine").iterdir()}
-    assert {"results.json", "run.json", "tables.csv", "tables.tex", "tables.md"} <= written
+    assert {"results.json", "run.json", "tables"} <= written
     assert "pat_stq.png" in written
-    for table in ("tables.csv", "tables.tex", "tables.md"):
-        assert "bytetrack" in (here / "runs" / "mine" / table).read_text()
+    for table in ("scores.csv", "tables.tex", "tables.md"):
+        assert "bytetrack" in (folder / table).read_text()
+    assert (folder / "scores.csv").read_text().startswith("segments,variant,PAT (%),")
 
 
 def test_json_holds_the_whole_result_and_nothing_else(here):

@@ -54,18 +54,40 @@ def test_tables_on_stdout(gt, pred):
     pat = headline(f"{GT}", SWITCHED)["PAT"]
     lines = outcome.stdout.splitlines()
     heading = next(line.split() for line in lines if line.startswith("prediction"))
-    assert tuple(heading[1:]) == SCORE_NAMES
-    row = next(line.split() for line in lines if line.startswith("0001"))
-    assert row[:3] == ["0001", "4", f"{100 * pat:.2f}"]
-    assert "Classes of pred" in outcome.stdout
+    assert heading[1:7] == ["PAT", "PQ", "TQ", "STQ", "AssA", "IDSW"]
+    assert "Classes of" not in outcome.stdout
+    assert "Sequences of" not in outcome.stdout
+    assert f"{100 * pat:.2f} (0001)" in outcome.stdout
     assert "thing_ids_present_classes" in outcome.stdout  # the protocol stands beside the numbers
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
 
 
-def test_brief_leaves_out_classes_and_sequences(gt, pred):
-    stdout = run(gt, pred, "--brief").stdout
-    assert "Classes of" not in stdout
-    assert "Sequences of" not in stdout
-    assert "PAT" in stdout
+def test_full_prints_all_tables_and_classes_prints_those_of_classes(gt, pred):
+    pat = headline(f"{GT}", SWITCHED)["PAT"]
+    stdout = run(gt, pred, "--full").stdout
+    heading = next(line.split() for line in stdout.splitlines() if line.startswith("prediction"))
+    assert tuple(heading[1:]) == SCORE_NAMES
+    row = next(line.split() for line in stdout.splitlines() if line.startswith("0001"))
+    assert row[:3] == ["0001", "4", f"{100 * pat:.2f}"]
+    assert "Classes of pred" in stdout
+    assert "Classes of pred" in run(gt, pred, "--classes").stdout
+    assert "Sequences of pred" not in run(gt, pred, "--classes").stdout
+
+
+def test_scores_and_rows_are_selected(gt, pred, other, tmp_path):
+    words = ("--scores", "STQ,PAT", "--rows", "other", "--latex", tmp_path / "t.tex")
+    lines = run(gt, pred, other, *words).stdout.splitlines()
+    assert lines[1].split() == ["prediction", "STQ", "PAT"]
+    assert lines[2].startswith("other")
+    assert not any(line.startswith("pred ") for line in lines)
+    latex = (tmp_path / "t.tex").read_text()
+    assert r"prediction & STQ $\uparrow$ & PAT $\uparrow$" in latex
+    assert latex.count(r"\begin{table}") == 1
+    unknown = run(gt, pred, "--scores", "IDWS")
+    assert unknown.exit_code == 2
+    assert "did you mean 'IDSW'" in unknown.stderr
+    assert "did you mean 'pred'" in run(gt, pred, "--rows", "perd").stderr
 
 
 def test_json_schema(gt, pred):
@@ -109,8 +131,8 @@ def test_undefined_scores_are_null_with_a_reason(tmp_path):
     assert missing == list(found["undefined"])
     assert found["undefined"]["TQ"] == "no ground-truth track of any thing class"
     assert found["undefined"]["VPQ"].startswith("every sequence is shorter than a window of 4")
-    table = run(gt, pred, "--brief").stdout
-    assert "no ground-truth track of any thing class" in table
+    printed = " ".join(run(gt, pred).stdout.split())
+    assert "no ground-truth track of any thing class" in printed
 
 
 def test_json_file_goes_beside_the_tables(gt, pred, tmp_path):
@@ -140,7 +162,7 @@ def test_the_iou_of_classes_averages_to_the_headline_sq(gt, pred):
     assert ious == found["blocks"]["stq"]["dataset"]["iou_per_class"]
     occurring = [value for value in ious.values() if value is not None]
     assert found["scores"]["SQ"] == pytest.approx(sum(occurring) / (len(occurring) + 1))
-    assert "The headline SQ is STQ's" in run(gt, pred).stdout
+    assert "The headline SQ is STQ's" in run(gt, pred, "--classes").stdout
 
 
 def test_several_predictions_in_one_document(gt, pred, other):
@@ -159,10 +181,10 @@ def test_several_predictions_are_averaged_over_the_same_classes_if_asked(gt, pre
     first, second = result_of(gt, pred, other)["evaluations"]
     assert first["scores"] == alone["scores"]
     assert second["protocol"]["classes"] == [0, 1, 2, 11, 13]
-    printed = run(gt, pred, other, "--brief").stdout
+    printed = run(gt, pred, other).stdout
     assert "own classes (pred 4, other 5)" in " ".join(printed.split())
     first, second = result_of(gt, pred, other, "--common-classes")["evaluations"]
-    printed = run(gt, pred, other, "--brief", "--common-classes").stdout
+    printed = run(gt, pred, other, "--common-classes").stdout
     assert "over the 5 classes of any prediction" in " ".join(printed.split())
     assert alone["protocol"]["classes"] == [0, 1, 11, 13]
     assert first["protocol"]["classes"] == second["protocol"]["classes"] == [0, 1, 2, 11, 13]
@@ -180,9 +202,12 @@ def test_tables_go_to_files(gt, pred, other, tmp_path):
         rows = list(csv.DictReader(stream))
     assert [row["prediction"] for row in rows] == ["pred", "other"]
     scores = [one["scores"] for one in result_of(gt, pred, other)["evaluations"]]
-    assert [float(row["PAT"]) for row in rows] == [one["PAT"] for one in scores]  # all digits
-    assert (tmp_path / "table-classes-of-pred.csv").is_file()
-    assert (tmp_path / "table-sequences-of-other.csv").is_file()
+    assert [float(row["PAT (%)"]) / 100 for row in rows] == pytest.approx(
+        [one["PAT"] for one in scores], abs=1e-12
+    )
+    for name in ("classes", "sequences"):
+        with (tmp_path / f"table-{name}.csv").open() as stream:
+            assert {row["prediction"] for row in csv.DictReader(stream)} == {"pred", "other"}
 
     assert scores[1]["PAT"] > scores[0]["PAT"]
     worse, better = (f"{100 * one['PAT']:.2f}" for one in scores)
@@ -207,7 +232,7 @@ def test_missing_frames_as_void_are_told(gt, pred):
     found = result_of(gt, pred, "--missing", "void")
     assert found["protocol"]["missing"] == "void"
     assert found["protocol"]["frames_counted_as_void"] == 1
-    table = run(gt, pred, "--missing", "void", "--brief").stdout
+    table = run(gt, pred, "--missing", "void").stdout
     assert "pred lacks 1 frame, counted as all void." in table
 
 
@@ -373,7 +398,7 @@ def test_intervals_and_paired_differences(tmp_path):
     first = write_films(tmp_path / "first", six_films(SWITCHED, LOST, LOOSE))
     second = write_films(tmp_path / "second", six_films(GT, LOOSE, LOST, GT))
     file = tmp_path / "result.json"
-    outcome = run(gt, first, second, "--intervals", "--brief", "--json", file)
+    outcome = run(gt, first, second, "--intervals", "--full", "--json", file)
     assert outcome.exit_code == 0
     document = json.loads(file.read_text())
     for result in document["evaluations"]:
@@ -442,11 +467,11 @@ def test_outputs_must_be_files_of_their_own(gt, pred, tmp_path, monkeypatch, wor
 
 
 def test_outputs_are_written_all_or_none(gt, pred, tmp_path):
-    (tmp_path / "table-classes-of-pred.csv").mkdir()  # in the way of the second table
+    (tmp_path / "table-classes.csv").mkdir()  # in the way of the second table
     before = files_below(tmp_path)
     outcome = run(gt, pred, "--csv", tmp_path / "table.csv", "--json", tmp_path / "a.json")
     assert outcome.exit_code == 3
-    assert "table-classes-of-pred.csv" in outcome.stderr
+    assert "table-classes.csv" in outcome.stderr
     assert files_below(tmp_path) == before
 
 
@@ -457,11 +482,11 @@ def test_an_output_that_cannot_be_written_is_told_before_any_work(gt, tmp_path):
     assert "taken.json: cannot be written (it is a folder)" in outcome.stderr
 
 
-def test_tables_of_like_names_keep_a_file_each(gt, pred, tmp_path):
-    like = write_films(tmp_path / "pred!", {"0001": GT, "0002": GT})
-    run(gt, pred, like, "--csv", tmp_path / "t.csv")
-    names = {path.name for path in tmp_path.glob("t-classes*.csv")}
-    assert names == {"t-classes-of-pred.csv", "t-classes-of-pred-2.csv"}
+def test_the_name_of_a_table_file_does_not_depend_on_predictions(gt, tmp_path):
+    odd = write_films(tmp_path / 'a|b`"c', {"0001": GT, "0002": GT})
+    run(gt, odd, "--csv", tmp_path / "t.csv")
+    names = {path.name for path in tmp_path.glob("t*.csv")}
+    assert names == {"t.csv", "t-classes.csv", "t-sequences.csv"}
 
 
 def test_an_empty_folder_name_is_wrong_usage(pred):

@@ -28,7 +28,7 @@ def invoke(*words):
 
 def test_tables_pictures_and_exit_code(here):
     words = ("--stressor", "bars", "--levels", "1,2", "--out", "run")
-    result = invoke("occlusion", "--data", "DATA", *words)
+    result = invoke("occlusion", "--data", "DATA", *words, "--full")
     assert result.exit_code == 0, result.stderr
     for expected in (
         "bars: PAT, TQ and STQ by level",
@@ -37,11 +37,11 @@ def test_tables_pictures_and_exit_code(here):
         "Association accuracy by visible fraction",
         "Association accuracy by occlusion gap in frames",
         "needs images, and the data have none",
-        "run: run",
+        "Run folder: run",
     ):
         assert expected in result.stdout
     written = {path.name for path in (here / "run").iterdir()}
-    assert {"results.json", "run.json", "tables.tex", "tables.md", *PICTURES} <= written
+    assert {"results.json", "run.json", "tables", *PICTURES} <= written
 
 
 def test_what_is_too_short_is_told_before_the_run_and_in_its_result(here):

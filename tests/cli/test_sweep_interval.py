@@ -77,9 +77,13 @@ def test_one_sweep_and_its_files(here):
     assert result.exit_code == 0, result.stderr
     assert "drop 2" in result.stdout
     assert "pair" not in result.stdout.replace("pairs", "")
-    assert "Compare only rows with the same tau" in result.stdout
     written = {path.name for path in (here / "run").iterdir()}
-    assert {"results.json", "tables.csv", "sweep_PAT.png", "sweep_STQ.png"} <= written
+    assert {"results.json", "tables", "sweep_PAT.png", "sweep_STQ.png"} <= written
+    page = (here / "run" / "tables" / "tables.md").read_text()
+    assert "Compare only rows with the same tau" in page
+    intervals = (here / "run" / "tables" / "by_interval.csv").read_text().splitlines()
+    assert intervals[0] == "segments,score,videos,variant,drop 1 (%),drop 2 (%)"
+    assert any(line.startswith("groundtruth,STQ,all,oracle,") for line in intervals)
 
 
 def test_memory_is_for_all_rows_that_have_one(here):

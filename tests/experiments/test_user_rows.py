@@ -102,7 +102,7 @@ def test_an_associator_stands_in_the_table_of_the_segments_that_it_links(here):
     assert mine["scores"]["PAT"] == rows["unlinked"]["scores"]["PAT"]
     assert mine["scores"]["SQ"] == rows["copy"]["scores"]["SQ"]
     assert mine["cost"]["frames_timed"] == 14
-    assert "row_linker:Mine" in (here / "r" / "tables.md").read_text().replace("\\", "")
+    assert "row_linker:Mine" in (here / "r" / "tables" / "tables.md").read_text().replace("\\", "")
 
 
 def test_an_edit_of_the_users_code_repeats_its_rows_and_no_others(here):
@@ -138,7 +138,7 @@ def test_a_whole_tracker_has_a_table_of_its_own_and_changes_no_other_row(here):
     assert (mine["segments"], mine["differences"]) == ("own", None)
     assert mine["scores"]["PQ"] > 0
     assert mine["matches"] == {"recovered": 0}
-    tables = (here / "r" / "tables.md").read_text().replace("\\", "")
+    tables = (here / "r" / "tables" / "tables.md").read_text().replace("\\", "")
     assert "each tracker's own detections" in tables
     others = {r["variant"]: r["scores"] for r in data["summary"] if r["segments"] == "groundtruth"}
     assert others == {row["variant"]: row["scores"] for row in without["summary"]}
@@ -166,7 +166,7 @@ def test_a_whole_tracker_is_stressed_and_dropped_like_others(here):
         if row["variant"] == "row_whole:Red"
     }
     assert levels[0] > levels[5]  # it sees the noise
-    text = (here / "stress" / "tables.md").read_text()
+    text = (here / "stress" / "tables" / "tables.md").read_text()
     assert "each tracker's own detections" in text
 
 

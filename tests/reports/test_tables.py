@@ -35,12 +35,13 @@ def table():
 def test_latex(table):
     assert (
         render_table(table, "latex")
-        == r"""\begin{table}
+        == r"""% This table needs \usepackage{booktabs}.
+\begin{table}
   \centering
   \caption{Small \& sweet: a\_b}
   \begin{tabular}{lrr}
     \toprule
-    tracker & PAT & IDSW \\
+    tracker & PAT $\uparrow$ & IDSW $\downarrow$ \\
     \midrule
     copy\_last & 50.00 [40.00, 60.00] & 3 \\
     both \textbar{} 100\% & \textbf{75.12} & \textbf{2} \\
@@ -84,14 +85,16 @@ def test_markdown(table):
     )
 
 
-def test_csv_keeps_raw_fractions(table):
+def test_csv_has_all_digits_in_the_unit_of_the_heading(table):
     assert render_table(table, "csv") == (
-        "tracker,PAT,PAT interval low,PAT interval high,IDSW\n"
-        "copy_last,0.5,0.4,0.6,3\n"
-        "both | 100%,0.75123,,,2\n"
-        "same,0.75121,,,2\n"
-        "oracle,1.0,,,\n"
+        "tracker,PAT (%),PAT interval low (%),PAT interval high (%),IDSW\n"
+        "copy_last,50.0,40.0,60.0,3\n"
+        "both | 100%,75.123,,,2\n"
+        "same,75.121,,,2\n"
+        "oracle,100.0,,,\n"
     )
+    points = Table("t", (Column("a", "points"), Column("b %", "points")), ((-0.00125, 0.5),))
+    assert render_table(points, "csv") == "a (points),b %\n-0.125,50.0\n"
 
 
 def test_text(table):
@@ -213,11 +216,11 @@ def test_a_path_that_cannot_be_written_is_a_data_error(table, tmp_path):
 
 
 def test_several_tables_share_a_file_except_in_csv(table, tmp_path):
-    other = Table("Classes of x/y", (Column("class"),), (("road",),))
+    other = Table("Classes of x/y", (Column("class"),), (("road",),), name="classes")
     assert write_tables([table, other], tmp_path / "t.md") == [tmp_path / "t.md"]
     assert "Classes of x/y" in (tmp_path / "t.md").read_text()
     paths = write_tables([table, other], tmp_path / "t.csv")
-    assert [path.name for path in paths] == ["t.csv", "t-classes-of-x-y.csv"]
+    assert [path.name for path in paths] == ["t.csv", "t-classes.csv"]
     assert paths[1].read_text() == "class\nroad\n"
 
 

@@ -1,0 +1,334 @@
+"""Sentences on what a result shows, computed from its paired statistics.
+
+A difference is established if its confidence interval excludes 0 and its p value, corrected for
+all comparisons of the run, is not above 1 minus the level of the interval.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mapt_bench.errors import counted
+from mapt_bench.results.result_views import (
+    Part,
+    is_reference,
+    row_interval,
+    row_name,
+    row_score,
+    run_parts,
+)
+
+__all__ = ["NAMED", "SWEEP_WORDS", "evaluation_sentences", "run_sentences"]
+
+NAMED = (
+    *("mapt", "mapt:motion", "mapt:appearance", "both", "mapt:paper", "sort", "bytetrack"),
+    *("flow:dis", "iou", "copy", "appearance", "motion", "mapt:appearance-first"),
+    *("mapt:simultaneous", "flow:dis+mapt"),
+)
+"""Trackers in the order in which headline tables and sentences take them."""
+
+SWEEP_WORDS = {"drop": "frame skip", "pair": "pairing interval"}
+"""Kinds of temporal intervals in words."""
+
+_ORACLE = "oracle"
+_MOST = 5
+_FEWEST_SEQUENCES = 5
+_NAMED_AT_MOST = 3
+
+Run = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Lead:
+    """Paired difference in PAT of the reference to another row, positive if the reference leads.
+
+    Attributes:
+        name: Name of the other row.
+        points: Difference in percentage points.
+        low: Lower end of its confidence interval.
+        high: Upper end.
+        has_low_p: Whether the corrected p value is low enough.
+        is_reference: Whether the other row is a reference, for example the oracle.
+    """
+
+    name: str
+    points: float
+    low: float
+    high: float
+    has_low_p: bool
+    is_reference: bool
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+    @property
+    def is_established(self) -> bool:
+        return self.excludes_zero and self.has_low_p
+
+    @property
+    def amount(self) -> str:
+        """Size of the difference with its confidence interval, without sign."""
+        ends = (self.low, self.high) if self.points >= 0 else (-self.high, -self.low)
+        return f"{abs(self.points):.2f} PAT [{ends[0]:.2f}, {ends[1]:.2f}]"
+
+
+def run_sentences(run: Run) -> list[str]:
+    """Return two to five sentences on a run: what won, and which differences are established."""
+    parts = run_parts(run)
+    if run.get("stressors"):
+        found = _stress_sentences(parts[0])
+    else:
+        found = [sentence for part in parts for sentence in _part_sentences(part)]
+    why = _missing_intervals(run["summary"])
+    if why:
+        found = found[: _MOST - 1]
+        found.append(f"No confidence intervals and no established differences: {why}.")
+    return found[:_MOST]
+
+
+def _part_sentences(part: Part) -> list[str]:
+    rows: Sequence[Row] = part.run["summary"]
+    kinds = dict.fromkeys(found[0] for row in rows if (found := row_interval(row)))
+    if kinds:
+        return [sentence for kind in kinds for sentence in _sweep_sentences(rows, kind)]
+    place = f"on {part.words}" if part.words else ""
+    leads = _leads(rows)
+    if not leads:
+        return _best_sentences(rows, place)
+    subject = str(next(row["differences"]["reference"] for row in rows if row.get("differences")))
+    return [
+        *_comparison(subject, [lead for lead in leads if not lead.is_reference], place),
+        *_oracle_sentences([lead for lead in leads if lead.name == _ORACLE], subject, place),
+    ]
+
+
+def _best_sentences(rows: Sequence[Row], place: str) -> list[str]:
+    """Return which row has the highest PAT, and that of the oracle."""
+    own = [row for row in rows if not is_reference(row) and row_score(row, "PAT") is not None]
+    if not own:
+        return []
+    best = max(own, key=_pat)
+    value = f"{100 * _pat(best):.2f}"
+    tied = [row_name(row) for row in own if f"{100 * _pat(row):.2f}" == value]
+    who = tied[0] if len(tied) == 1 else f"{tied[0]} and {counted(len(tied) - 1, 'other row')}"
+    sentence = f"{place}, {who} {'has' if len(tied) == 1 else 'have'} the highest PAT, {value}"
+    oracle = [row for row in rows if row_name(row) == _ORACLE and row_score(row, "PAT") is not None]
+    if oracle:
+        sentence += f"; the oracle has {100 * _pat(oracle[0]):.2f}"
+    return [_sentence(sentence)]
+
+
+def _oracle_sentences(leads: Sequence[_Lead], subject: str, place: str) -> list[str]:
+    return [_sentence(f"{place}, the oracle leads {subject} by {lead.amount}") for lead in leads]
+
+
+def _comparison(subject: str, leads: Sequence[_Lead], place: str) -> list[str]:
+    """Return one sentence: which rows the subject beats, which beat it, and which are open."""
+    beaten = [lead for lead in leads if lead.is_established and lead.points > 0]
+    ahead = [lead for lead in leads if lead.is_established and lead.points <= 0]
+    unclear = [lead for lead in leads if not lead.is_established]
+    clauses = []
+    if beaten:
+        clauses.append(f"beats {_with_amounts(beaten)}")
+    if ahead:
+        clauses.append(f"trails {_with_amounts(ahead)}")
+    text = f"{place}, {subject} {' and '.join(clauses)}" if clauses else place
+    if unclear:
+        lead_in = "; " if clauses else ", "
+        to = "" if clauses else f" of {subject}"
+        text += f"{lead_in}no difference{to} from {_names(unclear)} is established"
+        near = sum(lead.excludes_zero for lead in unclear)
+        text += f" (the interval of {near} excludes 0, but not after correction)" if near else ""
+    return [_sentence(text)] if leads else []
+
+
+def _with_amounts(leads: Sequence[_Lead]) -> str:
+    named = [f"{lead.name} by {lead.amount}" for lead in leads[:_NAMED_AT_MOST]]
+    return _joined(named, len(leads) - len(named))
+
+
+def _names(leads: Sequence[_Lead]) -> str:
+    named = [lead.name for lead in leads[:_NAMED_AT_MOST]]
+    return _joined(named, len(leads) - len(named))
+
+
+def _joined(words: Sequence[str], others: int) -> str:
+    listed = [*words, *([counted(others, "other row")] if others else [])]
+    return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
+
+
+def _sentence(text: str) -> str:
+    text = text.removeprefix(", ")
+    return (
+        f"{text[:1].upper() if text.startswith(('on ', 'at ', 'from ')) else text[:1]}{text[1:]}."
+    )
+
+
+def _pat(row: Row) -> float:
+    return row_score(row, "PAT") or 0.0
+
+
+def _leads(rows: Iterable[Row]) -> list[_Lead]:
+    """Return the differences of the reference to all rows that have an interval, by importance."""
+    found = []
+    for row in rows:
+        entry = ((row.get("differences") or {}).get("scores") or {}).get("PAT") or {}
+        lead = _lead(row_name(row), entry, is_reference=is_reference(row))
+        if lead is not None:
+            found.append(lead)
+    return sorted(found, key=lambda lead: _importance(lead.name))
+
+
+def _lead(name: str, entry: Row, *, is_reference: bool) -> _Lead | None:
+    interval = entry.get("interval") or {}
+    if interval.get("low") is None:
+        return None
+    p_value, alpha = entry.get("p_adjusted"), 1 - float(interval.get("level", 0.95))
+    return _Lead(
+        name=name,
+        points=-100 * entry["difference"],
+        low=-100 * interval["high"],
+        high=-100 * interval["low"],
+        has_low_p=p_value is not None and p_value <= alpha + 1e-9,
+        is_reference=is_reference,
+    )
+
+
+def _importance(name: str) -> tuple[bool, int]:
+    """Return a key that sorts rows with memory first, then in the order of :data:`NAMED`."""
+    base, plus, _ = name.partition("+memory")
+    return not plus, NAMED.index(base) if base in NAMED else len(NAMED)
+
+
+def _missing_intervals(rows: Iterable[Row]) -> str | None:
+    """Return why no PAT of the rows has a confidence interval, ``None`` if some have."""
+    reasons: dict[str, None] = {}
+    for row in rows:
+        interval = (row.get("intervals") or {}).get("PAT") or {}
+        if interval.get("low") is not None:
+            return None
+        if interval.get("reason"):
+            reasons[str(interval["reason"])] = None
+    return next(iter(reasons), None)
+
+
+def _sweep_sentences(rows: Sequence[Row], kind: str) -> list[str]:
+    """Return how much the rows lose over a temporal interval, and who leads at its end."""
+    words = SWEEP_WORDS.get(kind, kind)
+    by_tau: dict[int, dict[str, Row]] = {}
+    for row in rows:
+        found = row_interval(row)
+        if found and found[0] == kind and row_score(row, "PAT") is not None:
+            by_tau.setdefault(found[1], {})[row_name(row)] = row
+    if len(by_tau) < 2:
+        return []
+    first, last = by_tau[min(by_tau)], by_tau[max(by_tau)]
+    own = [name for name, row in last.items() if name in first and not is_reference(row)]
+    if not own:
+        return []
+    best = max(own, key=lambda name: _pat(last[name]))
+    falls = {name: 100 * (_pat(first[name]) - _pat(last[name])) for name in own}
+    worst = max(own, key=lambda name: falls[name])
+    text = (
+        f"from {words} {min(by_tau)} to {max(by_tau)}, {worst} loses most, "
+        f"{falls[worst]:.2f} PAT; {best} has the highest PAT at {max(by_tau)}, "
+        f"{100 * _pat(last[best]):.2f}"
+    )
+    leads = [lead for lead in _leads(last.values()) if not lead.is_reference]
+    named = [row["differences"]["reference"] for row in last.values() if row.get("differences")]
+    return [
+        _sentence(text),
+        *(_comparison(named[0], leads, f"at {words} {max(by_tau)}") if leads else []),
+    ]
+
+
+def _stress_sentences(part: Part) -> list[str]:
+    """Return, for each stressor, which rows lose least and most at its highest level."""
+    found = []
+    for stressor in part.run["stressors"]:
+        name = stressor["name"]
+        rows = [row for row in part.run["summary"] if row["stress"]["stressor"] == name]
+        levels = sorted({int(row["stress"]["level"]) for row in rows})
+        at = {(row_name(row), int(row["stress"]["level"])): row for row in rows}
+        losses = {
+            variant: 100 * (_pat(at[variant, 0]) - _pat(row))
+            for (variant, level), row in at.items()
+            if level == levels[-1] > 0 and (variant, 0) in at and not is_reference(row)
+        }
+        if losses:
+            least, most = min(losses, key=losses.__getitem__), max(losses, key=losses.__getitem__)
+            text = f"{name} at level {levels[-1]} costs {least} least, {losses[least]:.2f} PAT"
+            text += f", and {most} most, {losses[most]:.2f}" if most != least else ""
+            found.append(f"{text}.")
+    return found
+
+
+def evaluation_sentences(evaluations: Sequence[Row]) -> list[str]:
+    """Return sentences on evaluations: what limits PAT, or how predictions differ.
+
+    Args:
+        evaluations: Results of schema ``mapt-bench/evaluation/2``, one per prediction.
+    """
+    if len(evaluations) == 1:
+        found = [*_limiting_factor(evaluations[0]), *_extreme_sequences(evaluations[0])]
+    else:
+        found = _leading_prediction(evaluations)
+    count = max(len(each.get("per_sequence") or {}) for each in evaluations)
+    why = _missing_intervals(evaluations)
+    if not any(each.get("intervals") for each in evaluations):
+        few = f"{counted(count, 'sequence')}; an interval needs at least {_FEWEST_SEQUENCES}"
+        why = few if count < _FEWEST_SEQUENCES else "add --intervals"
+    return [*found, *([f"No confidence intervals: {why}."] if why else [])][:_MOST]
+
+
+def _limiting_factor(evaluation: Row) -> list[str]:
+    pat, pq, tq = (evaluation["scores"].get(name) for name in ("PAT", "PQ", "TQ"))
+    if pat is None or pq is None or tq is None:
+        return []
+    parts = f"PQ {100 * pq:.2f} and TQ {100 * tq:.2f}"
+    if round(pq - tq, 4) == 0:
+        return [f"PAT {100 * pat:.2f} is the harmonic mean of {parts}."]
+    lower = "tracking (TQ)" if tq < pq else "segmentation (PQ)"
+    return [f"PAT {100 * pat:.2f} is the harmonic mean of {parts}: {lower} limits it."]
+
+
+def _extreme_sequences(evaluation: Row) -> list[str]:
+    values = {
+        str(name): float(entry["PAT"])
+        for name, entry in (evaluation.get("per_sequence") or {}).items()
+        if entry.get("PAT") is not None
+    }
+    if len(values) < 2:
+        return []
+    low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    return [
+        f"The lowest PAT of a sequence is {100 * values[low]:.2f} ({low}), "
+        f"the highest {100 * values[high]:.2f} ({high})."
+    ]
+
+
+def _leading_prediction(evaluations: Sequence[Row]) -> list[str]:
+    scores = {str(each["name"]): each["scores"].get("PAT") for each in evaluations}
+    known = {name: float(value) for name, value in scores.items() if value is not None}
+    found = []
+    if len(known) > 1:
+        first, second = sorted(known, key=lambda name: -known[name])[:2]
+        gap = 100 * (known[first] - known[second])
+        found.append(
+            f"{first} has the highest PAT, {100 * known[first]:.2f}, "
+            f"{gap:.2f} more than {second}, the next."
+        )
+    leads = [
+        lead
+        for each in evaluations
+        if (
+            lead := _lead(
+                str(each["name"]),
+                ((each.get("differences") or {}).get("scores") or {}).get("PAT") or {},
+                is_reference=False,
+            )
+        )
+    ]
+    return [*found, *_comparison(str(evaluations[0]["name"]), leads, "")]
