@@ -1,5 +1,6 @@
-"""Atomic writing of files, JSON text, and hashes of files."""
+"""Atomic writing of files, reading of text, JSON text, and hashes of files."""
 
+import codecs
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ __all__ = [
     "check_writable",
     "file_sha256",
     "json_text",
+    "read_text",
     "replace_when_complete",
     "write_json",
     "write_text",
@@ -84,6 +86,18 @@ def write_together(texts: Mapping[Path, str]) -> None:
         for path, text in texts.items():
             beside = stack.enter_context(replace_when_complete(path))
             beside.write_text(text, encoding="utf-8")
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 with or without a byte order mark, or UTF-16 with one.
+
+    Raises:
+        OSError: If the file cannot be read.
+        UnicodeDecodeError: If the bytes are not such text.
+    """
+    data = path.read_bytes()
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
 
 
 def write_text(path: Path, text: str) -> None:

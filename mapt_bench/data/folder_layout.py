@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError, MaptBenchError
-from mapt_bench.files import write_json
+from mapt_bench.files import read_text, write_json
 from mapt_bench.labels import LabelSpace, label_space
 
 __all__ = [
@@ -45,11 +45,17 @@ class FrameFolder:
         parts: Path below the root. For the root itself, the name of the root.
         path: Path of the folder.
         files: Files with a relevant suffix, in natural order (``2.png`` before ``10.png``).
+        prefix_pieces: Number of pieces at the beginning of each file name that name the sequence.
     """
 
     parts: tuple[str, ...]
     path: Path
     files: tuple[Path, ...]
+    prefix_pieces: int = 0
+
+    def frame_name(self, file: Path) -> str:
+        """Return the name of the frame of a file: its stem, or the number after the prefix."""
+        return _pieces(file.stem)[self.prefix_pieces] if self.prefix_pieces else file.stem
 
     def with_suffix(self, *suffixes: str) -> tuple[Path, ...]:
         """Return the files with one of ``suffixes`` (lower case)."""
@@ -114,7 +120,9 @@ def list_folder(
 ) -> Listing:
     """Find every folder below ``root`` with relevant files.
 
-    Hidden files, hidden folders and ``dataset.json`` are skipped. Links are followed once.
+    Hidden files, hidden folders and ``dataset.json`` are skipped. Links to folders are followed,
+    unless they lead back to a folder above. A folder whose file names begin with the names of
+    several sequences (``0001_000000.png``, ``0002_000000.png``) becomes one folder for each.
 
     Args:
         root: Root of the search.
@@ -130,21 +138,20 @@ def list_folder(
         parts = path.relative_to(root).parts or (root.resolve().name,)
         files = tuple(path / name for name in sorted(names, key=natural_key))
         if files:
-            folders.append(FrameFolder(parts, path, files))
+            folders += _split_by_prefix(FrameFolder(parts, path, files))
     return Listing(root, tuple(sorted(folders, key=lambda found: found.parts)))
 
 
 def _walk(
     root: Path, skip: frozenset[str], suffixes: frozenset[str]
 ) -> Iterator[tuple[Path, list[str]]]:
-    seen = set()
+    real_of: dict[Path, Path] = {}
     for place, folders, names in os.walk(root, followlinks=True):
         path = Path(place)
-        real = path.resolve()
-        if real in seen:
-            folders.clear()
+        real_of[path] = path.resolve()
+        if any(real_of.get(above) == real_of[path] for above in path.parents):
+            folders.clear()  # a link to a folder above: following it would never end
             continue
-        seen.add(real)
         left_out = skip if path == root else frozenset()
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in left_out)
         yield path, [name for name in names if _is_of_interest(name, suffixes)]
@@ -153,6 +160,42 @@ def _walk(
 def _is_of_interest(name: str, suffixes: frozenset[str]) -> bool:
     hidden = name.startswith(".") or name == DATASET_FILE
     return not hidden and Path(name).suffix.lower() in suffixes
+
+
+_PREFIX_PIECES = 2
+"""Most pieces of a sequence name in a file name, as in ``frankfurt_000000_000294.png``."""
+
+
+def _pieces(stem: str) -> list[str]:
+    return re.split("[_-]", stem)
+
+
+def _split_by_prefix(folder: FrameFolder) -> list[FrameFolder]:
+    """Split a folder whose files belong to several sequences, told apart by their names.
+
+    The name of a file is ``<sequence>_<number>``, and may go on after another ``_``. A name is
+    taken for such a name only if all names are, and if no number occurs twice in a sequence.
+    """
+    frames = folder.with_suffix(*FRAME_SUFFIXES)
+    pieces = [_pieces(file.stem) for file in frames]
+    for count in range(1, _PREFIX_PIECES + 1):
+        if not all(len(names) > count and names[count].isdecimal() for names in pieces):
+            continue
+        groups: dict[str, list[Path]] = {}
+        for file, names in zip(frames, pieces, strict=True):
+            prefix = file.stem[: sum(map(len, names[:count])) + count - 1]
+            groups.setdefault(prefix, []).append(file)
+        numbers = {(*names[:count], int(names[count])) for names in pieces}
+        if len(numbers) == len(frames) and 1 < len(groups) < len(frames):
+            rest = tuple(file for file in folder.files if file not in set(frames))
+            return [
+                *([FrameFolder(folder.parts, folder.path, rest)] if rest else []),
+                *(
+                    FrameFolder((*folder.parts, prefix), folder.path, tuple(files), count)
+                    for prefix, files in groups.items()
+                ),
+            ]
+    return [folder]
 
 
 _DEFAULT = "kitti-step"
@@ -192,7 +235,7 @@ def find_dataset_file(folder: Path) -> DatasetFile | None:
 
 def _read(path: Path) -> DatasetFile:
     try:
-        data: Any = json.loads(path.read_text(encoding="utf-8"))
+        data: Any = json.loads(read_text(path))
         encoding = data.pop("encoding", None) if isinstance(data, dict) else None
         labels = LabelSpace.from_dict(data, where=path)
     except (OSError, ValueError, MaptBenchError) as problem:

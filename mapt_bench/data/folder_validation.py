@@ -254,14 +254,14 @@ def _check_images(
     paths = folder.with_suffix(*IMAGE_SUFFIXES)
     for path in paths:
         try:
-            refuse_twin(path, moments)
+            refuse_twin(path, folder.frame_name(path), moments)
             size = size or image_size(path)
             check_image(path, size)
             readable += 1
         except DataError as problem:
             notes.note("image", problem, path)
         advance(1)
-    names = tuple(path.stem for path in paths)
+    names = tuple(folder.frame_name(path) for path in paths)
     return _sequence_facts("/".join(folder.parts), names, readable, size, 0)
 
 

@@ -91,7 +91,7 @@ def open_maps(
     listing = list_folder(
         map_root(folder), skip=frozenset({IMAGES_FOLDER}), suffixes=encoding_suffixes()
     )
-    chosen = _choose(folder, listing, encoding)
+    chosen = _choose(folder, listing, labels, encoding)
     problems: list[DataError] = []
 
     def remember(problem: DataError) -> None:
@@ -110,11 +110,11 @@ def open_maps(
     return MapFolder(folder, chosen.name, labels, ordered)
 
 
-def _choose(folder: Path, listing: Listing, encoding: str | None) -> Encoding:
+def _choose(folder: Path, listing: Listing, labels: LabelSpace, encoding: str | None) -> Encoding:
     if encoding is None:
         stated = find_dataset_file(folder)
         encoding = None if stated is None else stated.encoding
-    return detect_encoding(listing) if encoding is None else encoding_by_name(encoding)
+    return detect_encoding(listing, labels) if encoding is None else encoding_by_name(encoding)
 
 
 Parts = tuple[str, ...]

@@ -119,17 +119,18 @@ def moment(frame_name: str) -> str | int:
     return int(frame_name) if frame_name.isdecimal() else frame_name
 
 
-def refuse_twin(path: Path, frames: dict[str | int, Path]) -> None:
+def refuse_twin(path: Path, frame_name: str, frames: dict[str | int, Path]) -> None:
     """Record the file of a frame, and refuse a second file of the same frame.
 
     Args:
         path: File.
+        frame_name: Name of its frame.
         frames: Files recorded so far, by :func:`moment`.
 
     Raises:
         DataError: If another file of the frame is recorded.
     """
-    other = frames.setdefault(moment(path.stem), path)
+    other = frames.setdefault(moment(frame_name), path)
     if other != path:
         by_value = "" if other.stem == path.stem else " (numbers count by their value)"
         raise DataError(
@@ -243,7 +244,7 @@ def _open_folder(
     for path in folder.with_suffix(*FRAME_SUFFIXES, *decoder.suffixes):
         try:
             size = _size_of(path, decoder)
-            refuse_twin(path, moments)
+            refuse_twin(path, folder.frame_name(path), moments)
         except DataError as problem:
             report(problem)
         else:
@@ -251,7 +252,7 @@ def _open_folder(
     size, paths = usual_size(sizes, report)
     if not paths:
         return None
-    names = tuple(path.stem for path in paths)
+    names = tuple(folder.frame_name(path) for path in paths)
     return FileSequence(folder.parts, names, size, tuple(paths), decoder, labels)
 
 

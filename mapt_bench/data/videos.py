@@ -264,8 +264,8 @@ def _video_of_images(
     images = folder.with_suffix(*IMAGE_SUFFIXES)
     moments: dict[str | int, Path] = {}
     for path in images:
-        refuse_twin(path, moments)
-    names = tuple(path.stem for path in images)
+        refuse_twin(path, folder.frame_name(path), moments)
+    names = tuple(folder.frame_name(path) for path in images)
     size = _common_size(images)
     if maps is not None:
         maps = aligned(maps, names, size)

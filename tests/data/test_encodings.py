@@ -143,6 +143,19 @@ def test_mots_text_with_plain_ids(tmp_path):
     assert same(only_map(tmp_path)[1], draw("c1 b p2", "c1 b p2"))
 
 
+def test_a_mots_object_numbered_zero_is_no_crowd(tmp_path):
+    lines = f"0 0 1 2 3 {LEFT}", f"0 7 1 2 3 {RIGHT}", f"1 0 10 2 3 {RIGHT}"
+    (sequence,) = open_maps(write_text(tmp_path, *lines), KITTI).sequences
+    assert same(sequence.read(0), draw("c1 b c8", "c1 b c8"))
+    assert same(sequence.read(1), draw("b b v", "b b v"))
+
+
+def test_an_ignore_region_numbered_zero_moves_no_object(tmp_path):
+    lines = f"0 5 1 2 3 {LEFT}", f"0 0 10 2 3 {RIGHT}"
+    (sequence,) = open_maps(write_text(tmp_path, *lines), KITTI).sequences
+    assert same(sequence.read(0), draw("c5 b v", "c5 b v"))
+
+
 def test_an_object_is_seen_through_an_ignore_region(tmp_path):
     write_text(tmp_path, f"0 10000 10 2 3 {LEFT}", f"0 1000 1 2 3 {LEFT}")
     assert same(only_map(tmp_path)[1], draw("c1 b b", "c1 b b"))
@@ -428,6 +441,7 @@ def test_names_are_sorted_and_complete():
         "mots-png",
         "mots-txt",
         "two-channel",
+        "vipseg",
     )
 
 

@@ -4,7 +4,6 @@ The id of a pixel is ``R + 256 * G + 65536 * B``. Id 0 is void. Categories are t
 the label space. The identity of an object is its segment id, or the ``track_id`` in the JSON.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +13,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.encodings._coco_json import (
+    AnnotatedPng,
     find_coco_json,
-    read_segment_codes,
+    png_places,
+    read_annotations,
     require_coco_json,
 )
 from mapt_bench.data.encodings.encoding_registry import Encoding, register_encoding
 from mapt_bench.data.encodings.kitti_step import is_rgb
-from mapt_bench.data.folder_layout import MAPS_FOLDER, Listing, natural_key, write_dataset_file
+from mapt_bench.data.folder_layout import (
+    MAPS_FOLDER,
+    FrameFolder,
+    Listing,
+    write_dataset_file,
+)
 from mapt_bench.data.png import decode_png, encode_png, load_png, png_header
 from mapt_bench.data.sequences import (
     ClosingWriter,
     Report,
     StoredSequence,
     check_size,
+    moment,
     refuse_twin,
     usual_size,
 )
@@ -129,40 +136,61 @@ class CocoPanopticEncoding(Encoding):
     ) -> tuple[StoredSequence, ...]:
         """Return one sequence for every folder of annotated PNGs.
 
+        A folder of images of different sizes becomes one sequence of one frame for each image.
+
         Raises:
             DataError: If there is no JSON of panoptic annotations, or it is malformed.
         """
         json_file = require_coco_json(listing)
-        annotated = read_segment_codes(json_file, labels, report)
-        tables = _join(annotated, json_file, listing, report)
+        annotations = read_annotations(json_file, labels, report)
+        tables = _join(annotations.pngs, json_file, listing, report)
         void_code = labels.ignore_label << ID_BITS
-        opened = (
-            _sequence(parts, table, json_file, void_code, report) for parts, table in tables.items()
-        )
-        return tuple(sequence for sequence in opened if sequence is not None)
+        found: list[StoredSequence] = []
+        for folder in listing.folders:
+            sizes = _sizes(folder, tables, report)
+            if not annotations.is_video and _are_images(folder, sizes):
+                groups = [((*folder.parts, path.stem), [path]) for path in sizes]
+            else:
+                groups = [(folder.parts, usual_size(sizes, report)[1])]
+            found += [
+                CocoSequence(
+                    parts,
+                    tuple(folder.frame_name(path) for path in paths),
+                    sizes[paths[0]],
+                    tuple(paths),
+                    tuple(tables[path] for path in paths),
+                    json_file,
+                    void_code,
+                )
+                for parts, paths in groups
+                if paths
+            ]
+        return tuple(found)
 
 
 def _join(
-    annotated: Mapping[str, dict[int, int]], json_file: Path, listing: Listing, report: Report
-) -> dict[tuple[str, ...], dict[Path, dict[int, int]]]:
-    """Return for each sequence the segment codes of each of its PNGs."""
+    annotated: Sequence[AnnotatedPng], json_file: Path, listing: Listing, report: Report
+) -> dict[Path, dict[int, int]]:
+    """Return the segment codes of each PNG that is annotated."""
     pngs = {path.resolve(): path for path in listing.files(".png")}
-    tables: dict[tuple[str, ...], dict[Path, dict[int, int]]] = defaultdict(dict)
-    for name, table in annotated.items():
-        path = _find_png(name, json_file, pngs)
-        if path is None:
+    root = listing.root.resolve()
+    tables: dict[Path, dict[int, int]] = {}
+    for entry in annotated:
+        names = entry.names
+        places = [place for name in names for place in png_places(name, json_file, listing.root)]
+        path = next((pngs[p] for p in map(Path.resolve, places) if p in pngs), None)
+        if path is not None:
+            tables[path] = entry.codes
+        elif not any(place.is_file() for place in places if root not in place.resolve().parents):
+            # Otherwise the JSON describes a larger folder, and only a part of it was given.
             report(
                 DataError(
                     f"{json_file.name} lists it, but there is no such PNG; add it, or remove "
                     "its annotation",
-                    where=json_file.parent / name,
+                    where=json_file.parent / names[0],
                 )
             )
-            continue
-        inside = path.parent.relative_to(listing.root).parts
-        tables[inside or (listing.root.resolve().name,)][path] = table
-    known = {path for table_of in tables.values() for path in table_of}
-    for path in sorted(set(pngs.values()) - known):
+    for path in sorted(set(pngs.values()) - tables.keys()):
         report(
             DataError(
                 f"{json_file.name} has no annotation for it; add one, or remove the PNG",
@@ -172,26 +200,15 @@ def _join(
     return tables
 
 
-def _find_png(name: str, json_file: Path, pngs: Mapping[Path, Path]) -> Path | None:
-    """Find a PNG beside the JSON, in a folder with the name of the JSON, or in panoptic_maps."""
-    beside = json_file.parent
-    for place in (beside, beside / json_file.stem, beside / MAPS_FOLDER):
-        path = pngs.get((place / name).resolve())
-        if path is not None:
-            return path
-    return None
-
-
-def _sequence(
-    parts: tuple[str, ...],
-    tables: Mapping[Path, dict[int, int]],
-    json_file: Path,
-    void_code: int,
-    report: Report,
-) -> CocoSequence | None:
+def _sizes(
+    folder: FrameFolder, tables: Mapping[Path, dict[int, int]], report: Report
+) -> dict[Path, tuple[int, int]]:
+    """Return the size of each usable PNG of a folder, from its header."""
     sizes = {}
     moments: dict[str | int, Path] = {}
-    for path in sorted(tables, key=lambda file: natural_key(file.name)):
+    for path in folder.with_suffix(".png"):
+        if path not in tables:
+            continue
         try:
             header = png_header(path)
             if not is_rgb(header):
@@ -200,22 +217,26 @@ def _sequence(
                     "(id = R + 256 G + 65536 B); write the file again",
                     where=path,
                 )
-            refuse_twin(path, moments)
+            refuse_twin(path, folder.frame_name(path), moments)
             sizes[path] = header.size
         except DataError as problem:
             report(problem)
-    size, paths = usual_size(sizes, report)
-    if not paths:
-        return None
-    return CocoSequence(
-        parts,
-        tuple(path.stem for path in paths),
-        size,
-        tuple(paths),
-        tuple(tables[path] for path in paths),
-        json_file,
-        void_code,
-    )
+    return sizes
+
+
+def _are_images(folder: FrameFolder, sizes: Mapping[Path, tuple[int, int]]) -> bool:
+    """Whether PNGs are separate images, not frames of a video: by their sizes and names.
+
+    Images have several sizes, and names that do not count on. A video in which one frame has
+    another size by mistake has two sizes.
+    """
+    kinds = len(set(sizes.values()))
+    if kinds < 2:
+        return False
+    keys = [moment(folder.frame_name(path)) for path in sizes]
+    numbers = [key for key in keys if isinstance(key, int)]
+    counts_on = len(numbers) == len(keys) and max(numbers) - min(numbers) < len(keys)
+    return kinds > 2 or not counts_on
 
 
 def _segments(numbers: list[int]) -> str:

@@ -33,7 +33,7 @@ from mapt_bench.code_closure import not_followed
 from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.png import png_header
 from mapt_bench.data.sequences import Report, StoredSequence, open_frame_files
-from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.errors import ConfigError, DataError, listed, nearest
 from mapt_bench.labels import LabelSpace
 
 __all__ = [
@@ -95,6 +95,21 @@ class Encoding(ABC):
         """
         del listing, files
         return False
+
+    def settle(self, files: Sequence[Path], labels: LabelSpace) -> str:
+        """Return the name of the encoding of files that this general encoding accepts.
+
+        Override it if encodings that refine this one are told apart by the values of pixels.
+
+        Args:
+            files: A sample of the files.
+            labels: Label space.
+
+        Raises:
+            DataError: If the files can be of several encodings. The message names them.
+        """
+        del files, labels
+        return self.name
 
     @abstractmethod
     def open(
@@ -215,24 +230,34 @@ def encoding_by_name(name: str) -> Encoding:
 
 
 @not_followed
-def detect_encoding(listing: Listing) -> Encoding:
-    """Detect the encoding of a folder from its file suffixes and a few file headers.
+def detect_encoding(listing: Listing, labels: LabelSpace) -> Encoding:
+    """Detect the encoding of a folder from evidence.
 
-    PNGs come first: the general encoding that accepts most of a sample is chosen. For other
-    suffixes, the encoding must accept every file. Then encodings that refine the choice are asked.
+    Order of precedence:
+
+    1. File suffixes: PNGs come before other files.
+    2. Headers: the general encoding that accepts most of a sample of PNGs. For other suffixes, the
+       encoding must accept every file.
+    3. Other files: an encoding that refines the general one recognises the folder, for example by
+       a JSON.
+    4. Values: the general encoding reads the sample, see :meth:`Encoding.settle`.
+
+    Args:
+        listing: Content of the folder.
+        labels: Label space. Its classes tell encodings apart that share their headers.
 
     Raises:
-        DataError: If the folder has no frame, or no encoding accepts the files.
+        DataError: If the folder has no frame, no encoding accepts the files, or several do.
     """
     pngs = listing.files(".png")
     if pngs:
-        return _refined(*_of_pngs(pngs), listing)
+        return _refined(*_of_pngs(pngs), listing, labels)
     others = [suffix for suffix in sorted(encoding_suffixes()) if listing.files(suffix)]
     for suffix in others:
         files = listing.files(suffix)
         for encoding in _general(suffix):
             if all(encoding.accepts(file) for file in files):
-                return _refined(encoding, files, listing)
+                return _refined(encoding, files, listing, labels)
     raise _undetected(listing, others)
 
 
@@ -262,11 +287,18 @@ def _of_pngs(pngs: Sequence[Path]) -> tuple[Encoding, list[Path]]:
     return encoding_by_name(name), accepted[name]
 
 
-def _refined(encoding: Encoding, files: Sequence[Path], listing: Listing) -> Encoding:
-    for other in _encodings().values():
-        if other.refines == encoding.name and other.recognises(listing, files):
-            return other
-    return encoding
+def _refined(
+    encoding: Encoding, files: Sequence[Path], listing: Listing, labels: LabelSpace
+) -> Encoding:
+    refining = [other for other in _encodings().values() if other.refines == encoding.name]
+    found = [other for other in refining if other.recognises(listing, files)]
+    if len(found) > 1:
+        raise DataError(
+            f"can be read as {listed(other.name for other in found)}; expected the files of one "
+            "encoding; name it with --encoding (--gt-encoding for the ground truth)",
+            where=listing.root,
+        )
+    return found[0] if found else encoding_by_name(encoding.settle(files, labels))
 
 
 def _unknown_png(path: Path) -> DataError:

@@ -1,17 +1,21 @@
-"""Cityscapes and MOTS PNGs: 16-bit grey pixels of ``class * 1000 + number``."""
+"""16-bit grey PNGs of class and number: Cityscapes and MOTS (x 1000), VIPSeg (x 100).
+
+Files of the three look the same. :meth:`CityscapesEncoding.settle` tells them apart by their
+values and the label space.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_encoding
-from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import check_size
 from mapt_bench.errors import DataError, counted
-from mapt_bench.labels import BACKGROUND_ID, LabelSpace, pack_codes
+from mapt_bench.labels import BACKGROUND_ID, ID_BITS, ID_LIMIT, LabelSpace, pack_codes
 
 __all__ = [
     "MOTS_ID_LIMIT",
@@ -19,6 +23,7 @@ __all__ = [
     "MOTS_NAMES",
     "CityscapesEncoding",
     "MotsPngEncoding",
+    "VipsegEncoding",
     "class_of_mots",
     "looks_like_mots",
     "mots_of_class",
@@ -66,6 +71,8 @@ def unknown_mots_class(mots_class: int, labels: LabelSpace, where: object) -> Da
 
 _VALUES = np.arange(1 << 16)
 _NUMBERS = 1000  # numbers of one class
+_VIPSEG_NUMBERS = 100
+_VIPSEG_CLASSES = 125  # classes of VIPSeg end before this number
 _VOID = (1 << 16) - 1  # void in files that were written from signed -1
 
 
@@ -78,6 +85,7 @@ class _InstancePngEncoding(FrameEncoding):
 
     suffixes = frozenset({".png"})
     form = "16-bit grey PNG"
+    rule: ClassVar[str] = "class * 1000 + number"
 
     def accepts(self, path: Path) -> bool:
         """Whether the file is a 16-bit grey PNG."""
@@ -100,7 +108,7 @@ class _InstancePngEncoding(FrameEncoding):
         if not _is_grey_16(header):
             raise DataError(
                 f"has {header}; {self.name} maps need 1 channel, 16-bit grey "
-                "(class * 1000 + number); convert it, or name its encoding with --encoding",
+                f"({self.rule}); convert it, or name its encoding with --encoding",
                 where=path,
             )
 
@@ -117,17 +125,134 @@ class CityscapesEncoding(_InstancePngEncoding):
 
     name = "cityscapes"
 
+    def settle(self, files: Sequence[Path], labels: LabelSpace) -> str:
+        """Tell Cityscapes, MOTS and VIPSeg apart by the values of a sample.
+
+        A reading is *plausible* if all classes are in the label space, and only things have
+        identities. It is *possible* if all classes are in the label space. The only plausible
+        reading is taken, or else the only possible one. MOTS is also possible without its classes.
+        Without a value from 1000 on, MOTS comes before Cityscapes, and Cityscapes before VIPSeg.
+
+        Raises:
+            DataError: If two readings are plausible, or no file can be decoded.
+        """
+        values = self._sample(files)
+        tables = {
+            "mots-png": _mots_table(labels),
+            self.name: _cityscapes_table(labels),
+            "vipseg": _vipseg_table(labels),
+        }
+        fits = {name: _fit(*table, values, labels) for name, table in tables.items()}
+        fits["mots-png"] = (
+            min(fits["mots-png"], _POSSIBLE) if looks_like_mots(values) else _IMPOSSIBLE
+        )
+        if fits["vipseg"] == _POSSIBLE:  # identities of stuff contradict the label space
+            fits["vipseg"] = _IMPOSSIBLE
+        best = min(fits.values())
+        if best == _IMPOSSIBLE:
+            return self.name
+        names = [name for name, fit in fits.items() if fit == best]
+        readings = {tables[name][0][values].tobytes() for name in names}
+        if best == _PLAUSIBLE and len(readings) > 1 and (values >= _NUMBERS).any():
+            raise _ambiguous(names, values, files[0])
+        return names[0]
+
+    def _sample(self, files: Sequence[Path]) -> NDArray[np.uint16]:
+        """Return the distinct values of the files that can be decoded."""
+        found: list[NDArray[np.uint16]] = []
+        problem: DataError | None = None
+        for path in files:
+            try:
+                found.append(np.unique(self.values(path)))
+            except DataError as one:
+                problem = problem or one
+        if problem is not None and not found:
+            raise problem
+        return np.unique(np.concatenate(found))
+
     def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
         """Return the codes, ``uint32`` of shape ``size``."""
-        with_id = _VALUES >= _NUMBERS
-        classes = np.where(with_id, _VALUES // _NUMBERS, _VALUES)
-        ids = np.where(with_id, _VALUES % _NUMBERS + 1, 0)
-        no_class = classes > 255
-        classes[_VOID], ids[_VOID] = labels.ignore_label, 0
-        classes[no_class] = 0
+        codes, no_class = _cityscapes_table(labels)
         values = self.values(path, size)
         _refuse(values, no_class, _odd_cityscapes(path))
-        return pack_codes(classes, ids)[values]
+        return codes[values]
+
+
+def _cityscapes_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """Return the code of each value, and which values have no class."""
+    with_id = _VALUES >= _NUMBERS
+    classes = np.where(with_id, _VALUES // _NUMBERS, _VALUES)
+    ids = np.where(with_id, _VALUES % _NUMBERS + 1, 0)
+    no_class = classes > 255
+    classes[_VOID], ids[_VOID] = labels.ignore_label, 0
+    classes[no_class] = 0
+    return pack_codes(classes, ids), no_class
+
+
+@register_encoding
+class VipsegEncoding(_InstancePngEncoding):
+    """Panoptic masks of VIPSeg (Miao et al. 2022).
+
+    0 is void. A value below 125 is a class without identity: stuff, or crowd of a thing class. For
+    larger values, ``value // 100`` is the class and ``value % 100 + 1`` the identity. VIPSeg counts
+    objects from 0, but identity 0 is crowd here. Class numbers are those of the label space.
+    """
+
+    name = "vipseg"
+    refines = "cityscapes"
+    rule = "class * 100 + number"
+
+    def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
+        """Return the codes, ``uint32`` of shape ``size``."""
+        codes, no_class = _vipseg_table(labels)
+        values = self.values(path, size)
+        _refuse(values, no_class, _odd_vipseg(path))
+        return codes[values]
+
+
+def _vipseg_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """Return the code of each value, and which values have no class."""
+    with_id = _VALUES >= _VIPSEG_CLASSES
+    classes = np.where(with_id, _VALUES // _VIPSEG_NUMBERS, _VALUES)
+    ids = np.where(with_id, _VALUES % _VIPSEG_NUMBERS + 1, 0)
+    classes[0] = labels.ignore_label
+    no_class = classes >= _VIPSEG_CLASSES
+    no_class[0] = False
+    classes[no_class] = 0
+    return pack_codes(classes, ids), no_class
+
+
+_PLAUSIBLE, _POSSIBLE, _IMPOSSIBLE = range(3)
+
+
+def _fit(
+    codes: NDArray[np.uint32],
+    no_class: NDArray[np.bool_],
+    values: NDArray[np.uint16],
+    labels: LabelSpace,
+) -> int:
+    """Say how well values fit an encoding, given its code of each value."""
+    found = codes[values]
+    classes, ids = found >> np.uint32(ID_BITS), found & np.uint32(ID_LIMIT - 1)
+    with_id = (ids > 0) & (classes != labels.ignore_label)
+    if no_class[values].any() or not labels.is_known_table[classes].all():
+        return _IMPOSSIBLE
+    return _PLAUSIBLE if labels.is_thing_table[classes[with_id]].all() else _POSSIBLE
+
+
+def _ambiguous(names: Sequence[str], values: NDArray[np.uint16], where: Path) -> DataError:
+    value = int(values[values >= _NUMBERS][0])
+    meaning = {
+        "cityscapes": f"class {value // _NUMBERS}, number {value % _NUMBERS}",
+        "mots-png": f"MOTS class {value // _NUMBERS}, number {value % _NUMBERS}",
+        "vipseg": f"class {value // _VIPSEG_NUMBERS}, number {value % _VIPSEG_NUMBERS}",
+    }
+    readings = " or ".join(f"{name} ({meaning[name]})" for name in names)
+    return DataError(
+        f"can be read as {readings}: value {value} fits each; expected values of one encoding; "
+        "name it with --encoding (--gt-encoding for the ground truth)",
+        where=where,
+    )
 
 
 @register_encoding
@@ -141,44 +266,32 @@ class MotsPngEncoding(_InstancePngEncoding):
     name = "mots-png"
     refines = "cityscapes"
 
-    def recognises(self, listing: Listing, files: Sequence[Path]) -> bool:
-        """Whether all values are MOTS values. A single frame with stuff excludes MOTS.
-
-        Raises:
-            DataError: If no file can be decoded.
-        """
-        del listing
-        answers: list[bool] = []
-        problem: DataError | None = None
-        for path in files:
-            try:
-                answers.append(looks_like_mots(self.values(path)))
-            except DataError as found:
-                problem = problem or found
-        if problem is not None and not answers:
-            raise problem
-        return all(answers)
-
     def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
         """Return the codes, ``uint32`` of shape ``size``."""
-        mots_class = _VALUES // _NUMBERS
-        classes = np.full(_VALUES.size, labels.ignore_label)
-        ids = np.zeros_like(classes)
-        ids[0] = BACKGROUND_ID
-        no_class = _VALUES > 0
-        for number, class_id in class_of_mots(labels).items():
-            here = mots_class == number
-            no_class[here] = False
-            classes[here] = class_id
-            if number != MOTS_IGNORE:
-                ids[here] = _VALUES[here] % _NUMBERS + 1
+        codes, no_class = _mots_table(labels)
         values = self.values(path, size)
         _refuse(
             values,
             no_class,
             lambda value, _: unknown_mots_class(value // _NUMBERS, labels, path),
         )
-        return pack_codes(classes, ids)[values]
+        return codes[values]
+
+
+def _mots_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+    """Return the code of each value, and which values have no class."""
+    mots_class = _VALUES // _NUMBERS
+    classes = np.full(_VALUES.size, labels.ignore_label)
+    ids = np.zeros_like(classes)
+    no_class = _VALUES > 0
+    for number, class_id in class_of_mots(labels).items():
+        here = mots_class == number
+        no_class[here] = False
+        classes[here] = class_id
+        if number != MOTS_IGNORE:
+            ids[here] = _VALUES[here] % _NUMBERS + 1
+    ids[0] = BACKGROUND_ID
+    return pack_codes(classes, ids), no_class
 
 
 def _refuse(
@@ -194,7 +307,18 @@ def _refuse(
 def _odd_cityscapes(path: Path) -> Callable[[int, int], DataError]:
     return lambda value, count: DataError(
         f"{counted(count, 'pixel')} hold{'s' if count == 1 else ''} values such as {value}; "
-        "expected a class 0 to 255, class * 1000 + number from 1000 on, or 65535 for void",
+        "expected a class 0 to 255, class * 1000 + number from 1000 on, or 65535 for void; if "
+        "the maps hold class * 100 + number as VIPSeg's, name them with --encoding vipseg "
+        "(--gt-encoding for the ground truth)",
+        where=path,
+    )
+
+
+def _odd_vipseg(path: Path) -> Callable[[int, int], DataError]:
+    return lambda value, count: DataError(
+        f"{counted(count, 'pixel')} hold{'s' if count == 1 else ''} values such as {value}; "
+        f"expected 0 for void, a class below {_VIPSEG_CLASSES}, or class * 100 + number; name "
+        "another encoding with --encoding",
         where=path,
     )
 

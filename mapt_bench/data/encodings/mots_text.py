@@ -153,8 +153,8 @@ def _parse_line(path: Path, number: int, text: str) -> MotsLine:
         )
     if frame >= _FRAME_LIMIT:
         raise bad_line(path, number, f"frame {frame}; expected less than {_FRAME_LIMIT}")
-    if object_id >= ID_LIMIT:
-        raise bad_line(path, number, f"id {object_id}; expected less than {ID_LIMIT}")
+    if object_id >= ID_LIMIT - 1:
+        raise bad_line(path, number, f"id {object_id}; expected less than {ID_LIMIT - 1}")
     return MotsLine(number, frame, object_id, mots_class, height, width, fields[5])
 
 
@@ -327,11 +327,13 @@ def _open_file(
     lines = read_lines(path, labels, report)
     classes = class_of_mots(labels)
     joined = all(_is_joined(line) for line in lines)
+    # Identity 0 is crowd, which MOTS marks by its class. So an object numbered 0 becomes 1.
+    from_zero = any(line.object_id == 0 and line.mots_class != MOTS_IGNORE for line in lines)
     objects: dict[int, list[MotsObject]] = {}
     for line in lines:
         track = 0
         if line.mots_class != MOTS_IGNORE:
-            track = line.object_id % MOTS_ID_LIMIT + 1 if joined else line.object_id
+            track = line.object_id % MOTS_ID_LIMIT + 1 if joined else line.object_id + from_zero
         code = classes[line.mots_class] << ID_BITS | track
         objects.setdefault(line.frame, []).append(MotsObject(line.number, code, line.rle))
     names = tuple(f"{number:06d}" for number in range(max(objects, default=-1) + 1))
