@@ -17,6 +17,7 @@ __all__ = [
     "SwitchCounts",
     "count_switches",
     "match_segments",
+    "pair_overlaps",
     "segment_table",
 ]
 
@@ -152,11 +153,7 @@ def match_segments(
         ignored: ``(p,)`` pixels of each predicted segment that are excluded from the union.
         single_precision: Divide in ``float32``, as one released code does.
     """
-    gt_segment, pred_segment = table.gt_segment[candidates], table.pred_segment[candidates]
-    shared = table.pixels[candidates]
-    union = table.gt_pixels[gt_segment] + table.pred_pixels[pred_segment] - shared
-    if ignored is not None:
-        union -= ignored[pred_segment]
+    gt_segment, pred_segment, shared, union = pair_overlaps(table, candidates, ignored)
     if single_precision:
         iou = (shared.astype(np.float32) / union.astype(np.float32)).astype(np.float64)
         matched = iou > 0.5
@@ -164,6 +161,21 @@ def match_segments(
         iou = shared / union
         matched = 2 * shared > union  # integers, so that exactly one half is exact
     return Matches(gt_segment[matched], pred_segment[matched], iou[matched])
+
+
+def pair_overlaps(
+    table: SegmentTable, candidates: NDArray[np.bool_], ignored: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return both segments of each candidate, their shared pixels, and the pixels of the union.
+
+    The arguments are those of :func:`match_segments`.
+    """
+    gt_segment, pred_segment = table.gt_segment[candidates], table.pred_segment[candidates]
+    shared = table.pixels[candidates]
+    union = table.gt_pixels[gt_segment] + table.pred_pixels[pred_segment] - shared
+    if ignored is not None:
+        union -= ignored[pred_segment]
+    return gt_segment, pred_segment, shared, union
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

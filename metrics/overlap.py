@@ -19,7 +19,14 @@ from mapt_bench.labels import (
 )
 from mapt_bench.metrics.arithmetic import number_keys, sum_by_key, sum_by_key_roughly
 
-__all__ = ["FrameOverlap", "SegmentKinds", "SequenceOverlap", "count_overlap", "join_frames"]
+__all__ = [
+    "FrameOverlap",
+    "SegmentKinds",
+    "SequenceOverlap",
+    "count_overlap",
+    "join_frames",
+    "relabelled",
+]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -180,6 +187,33 @@ class SequenceOverlap:
             self.pred_index[low:high],
             self.pixels[low:high],
         )
+
+
+def relabelled(overlap: SequenceOverlap, pred_codes: NDArray[np.uint32]) -> SequenceOverlap:
+    """Return the table of another prediction: all pixels of an entry get another predicted code.
+
+    Args:
+        overlap: Joined tables of one sequence.
+        pred_codes: ``uint32`` of shape ``(n,)``: new predicted code of each entry. Entries of a
+            frame that become equal are joined.
+    """
+    codes, pred_index = number_keys(pred_codes)
+    count = max(len(codes), 1)
+    pair_count = max(overlap.gt.count, 1) * count
+    keys, group = number_keys(overlap.frame * pair_count + overlap.gt_index * count + pred_index)
+    frame, pair = np.divmod(keys, pair_count)
+    gt_index, pred_index = np.divmod(pair, count)
+    pixels = np.bincount(group, weights=overlap.pixels, minlength=len(keys)).astype(np.int64)
+    return SequenceOverlap(
+        labels=overlap.labels,
+        frame_count=overlap.frame_count,
+        gt=overlap.gt,
+        pred=SegmentKinds.of(codes, overlap.labels),
+        frame=frame,
+        gt_index=gt_index,
+        pred_index=pred_index,
+        pixels=pixels,
+    )
 
 
 def join_frames(frames: list[FrameOverlap], labels: LabelSpace) -> SequenceOverlap:

@@ -24,7 +24,12 @@ from mapt_bench.metrics.arithmetic import (
     plain,
     ratio,
 )
-from mapt_bench.metrics.matching import SwitchCounts, count_switches, segment_table
+from mapt_bench.metrics.matching import (
+    SegmentTable,
+    SwitchCounts,
+    count_switches,
+    segment_table,
+)
 from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap
 from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
 from mapt_bench.metrics.stq import association_sum, class_confusion, hits_and_union
@@ -37,12 +42,16 @@ __all__ = [
     "PatVariant",
     "averaged_classes",
     "count_pat",
+    "count_pat_terms",
     "pat_block",
     "pat_scores",
     "pat_values",
 ]
 
 _MIN_POINTS = 30
+
+_Ids = Literal["all", "things", "bare"]
+_Arithmetic = Literal["exact", "float32", "minimum"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +69,9 @@ class PatVariant:
     """
 
     name: str
-    ids: Literal["all", "things", "bare"]
+    ids: _Ids
     present_only: bool
-    arithmetic: Literal["exact", "float32", "minimum"] = "exact"
+    arithmetic: _Arithmetic = "exact"
 
 
 VARIANTS = {
@@ -142,22 +151,8 @@ class PatSums(Additive):
 
     def terms(self, variant: PatVariant) -> "PatTerms":
         """Return the terms of a variant."""
-        segments, tracks, tubes = (
-            self.segments(variant),
-            self.tracks(variant),
-            self.tubes_of(variant),
-        )
-        hits, union = hits_and_union(self.confusion)
-        return PatTerms(
-            panoptic=segments.panoptic,
-            switches=segments.switches,
-            occurs=(self.confusion.sum(axis=0) + self.confusion.sum(axis=1))[:-1],
-            hits=hits[:-1],
-            union=union[:-1],
-            track_quality=np.asarray(tracks.quality),
-            track_count=np.asarray(tracks.track_count),
-            association=np.asarray(tubes.association),
-            tube_count=np.asarray(tubes.tube_count),
+        return _terms(
+            self.confusion, self.segments(variant), self.tracks(variant), self.tubes_of(variant)
         )
 
 
@@ -208,39 +203,87 @@ def _identities(pred: SegmentKinds) -> dict[str, NDArray[np.int64]]:
 
 def count_pat(overlap: SequenceOverlap) -> PatSums:
     """Sum up every variant over one sequence."""
-    valid = overlap.only(~(overlap.gt.is_void | overlap.gt.is_crowd)[overlap.gt_index])
-    identities = _identities(valid.pred)
-    all_ids, bare_ids = identities["all"], identities["bare"]
-    # A bare id of 0 is no partner, but it is a tube.
-    partners = np.where(valid.pred.is_crowd, -1, bare_ids)
+    valid = _valid(overlap)
     table = segment_table(valid)
-    exact = panoptic_matches(table)
-    single = panoptic_matches(table, single_precision=True)
-    switches = count_switches(table, exact, over_gaps=False)
     return PatSums(
         confusion=class_confusion(valid),
-        segments_exact=_SegmentSums(panoptic=count_panoptic(table, exact), switches=switches),
-        segments_float32=_SegmentSums(
-            panoptic=count_panoptic(table, single),
-            switches=count_switches(table, single, over_gaps=False),
-        ),
-        segments_minimum=_SegmentSums(
-            panoptic=count_panoptic(table, exact, min_pixels=_MIN_POINTS), switches=switches
-        ),
-        tracks_all=count_tracks(valid, all_ids),
-        tracks_things=count_tracks(valid, identities["things"]),
-        tracks_bare=count_tracks(valid, partners),
-        tracks_float32=count_tracks(valid, all_ids, single_precision=True),
-        tracks_minimum=count_tracks(valid, all_ids, min_pixels=_MIN_POINTS),
-        tubes=_tubes(association_sum(valid)),
-        tubes_bare=_tubes(association_sum(valid, pred_tube=bare_ids)),
-        tubes_minimum=_tubes(association_sum(valid, min_pixels=_MIN_POINTS)),
+        segments_exact=_segments(table, "exact"),
+        segments_float32=_segments(table, "float32"),
+        segments_minimum=_segments(table, "minimum"),
+        tracks_all=_tracks(valid, "all"),
+        tracks_things=_tracks(valid, "things"),
+        tracks_bare=_tracks(valid, "bare"),
+        tracks_float32=_tracks(valid, "all", "float32"),
+        tracks_minimum=_tracks(valid, "all", "minimum"),
+        tubes=_tubes(valid, "all"),
+        tubes_bare=_tubes(valid, "bare"),
+        tubes_minimum=_tubes(valid, "all", "minimum"),
     )
 
 
-def _tubes(found: tuple[float, int]) -> _TubeSums:
-    association, tube_count = found
+def count_pat_terms(overlap: SequenceOverlap, variant: PatVariant) -> PatTerms:
+    """Count the terms of one variant only: those of ``count_pat(overlap).terms(variant)``."""
+    valid = _valid(overlap)
+    return _terms(
+        class_confusion(valid),
+        _segments(segment_table(valid), variant.arithmetic),
+        _tracks(valid, variant.ids, variant.arithmetic),
+        _tubes(valid, variant.ids, variant.arithmetic),
+    )
+
+
+def _valid(overlap: SequenceOverlap) -> SequenceOverlap:
+    return overlap.only(~(overlap.gt.is_void | overlap.gt.is_crowd)[overlap.gt_index])
+
+
+def _least(arithmetic: _Arithmetic) -> int:
+    return _MIN_POINTS if arithmetic == "minimum" else 0
+
+
+def _segments(table: SegmentTable, arithmetic: _Arithmetic) -> _SegmentSums:
+    matches = panoptic_matches(table, single_precision=arithmetic == "float32")
+    return _SegmentSums(
+        panoptic=count_panoptic(table, matches, min_pixels=_least(arithmetic)),
+        switches=count_switches(table, matches, over_gaps=False),
+    )
+
+
+def _tracks(valid: SequenceOverlap, ids: _Ids, arithmetic: _Arithmetic = "exact") -> TrackSums:
+    identity = _identities(valid.pred)[ids]
+    if ids == "bare":  # a bare id of 0 is no partner, but it is a tube
+        identity = np.where(valid.pred.is_crowd, -1, identity)
+    return count_tracks(
+        valid,
+        identity,
+        min_pixels=_least(arithmetic),
+        single_precision=arithmetic == "float32",
+    )
+
+
+def _tubes(valid: SequenceOverlap, ids: _Ids, arithmetic: _Arithmetic = "exact") -> _TubeSums:
+    association, tube_count = association_sum(
+        valid,
+        pred_tube=_identities(valid.pred)["bare"] if ids == "bare" else None,
+        min_pixels=_least(arithmetic),
+    )
     return _TubeSums(association=association, tube_count=tube_count)
+
+
+def _terms(
+    confusion: NDArray[np.int64], segments: _SegmentSums, tracks: TrackSums, tubes: _TubeSums
+) -> PatTerms:
+    hits, union = hits_and_union(confusion)
+    return PatTerms(
+        panoptic=segments.panoptic,
+        switches=segments.switches,
+        occurs=(confusion.sum(axis=0) + confusion.sum(axis=1))[:-1],
+        hits=hits[:-1],
+        union=union[:-1],
+        track_quality=np.asarray(tracks.quality),
+        track_count=np.asarray(tracks.track_count),
+        association=np.asarray(tubes.association),
+        tube_count=np.asarray(tubes.tube_count),
+    )
 
 
 def pat_scores(
