@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mapt_bench.baselines.boxes import OVERLAPS, Overlap
-from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.errors import ConfigError, DataError, nearest, with_article
 from mapt_bench.files import file_sha256
 from mapt_bench.tracking.affinity import Proximity
 from mapt_bench.tracking.two_step import SecondStep
@@ -170,7 +170,9 @@ class TrackerSettings:
                 raise ConfigError(f"trackers have no setting {name!r}; {nearest(name, known)}")
             kinds = (int, float) if known[name] is float else known[name]
             if isinstance(value, bool) or not isinstance(value, kinds):
-                raise ConfigError(f"{name} is {value!r}; expected a {known[name].__name__}")
+                raise ConfigError(
+                    f"{name} is {value!r}; expected {with_article(known[name].__name__)}"
+                )
         return cls(**values)
 
     def __post_init__(self) -> None:

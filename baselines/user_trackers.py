@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.baselines.registry import TrackerEntry
-from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError, nearest
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError, a_type, nearest
 from mapt_bench.labels import Frame, PanopticMap, VideoInfo
 from mapt_bench.tracking import Association, Associator, FrameSegments, Tracker
-from mapt_bench.tracking.loop import blamed
+from mapt_bench.tracking.loop import blamed, raised_at
 from mapt_bench.user_code import attribute_of, source_fingerprint
 
 __all__ = ["ENTRY_POINT_GROUP", "UserTracker", "plugin_names", "user_tracker", "wrapped_tracker"]
@@ -130,7 +130,10 @@ def user_tracker(name: str) -> UserTracker:
         found = attribute_of(name, kind="tracker", form=_FORM)
         module = name.partition(":")[0]
     if not callable(found):
-        raise ConfigError(f"{name!r} is a {type(found).__name__}; expected a tracker class")
+        raise ConfigError(
+            f"{name!r} is an object of type {type(found).__name__}; expected a tracker class, "
+            f"{_FORM}"
+        )
     return _examined(name, found, module)
 
 
@@ -152,7 +155,7 @@ def _examined(name: str, found: Callable[..., object], module: str) -> UserTrack
     """Return what is known of a class or function; a function is called to see what it builds."""
     parameters = _signature(found).parameters.values()
     named = tuple(each.name for each in parameters if each.kind in _NAMED)
-    shown = found if _has_method(found) else _built(name, found, {})
+    shown = found if _has_method(found) else _called(name, found)
     needs_images = getattr(shown, "needs_images", True)
     return UserTracker(
         name=name,
@@ -167,6 +170,24 @@ def _examined(name: str, found: Callable[..., object], module: str) -> UserTrack
         takes_anything=any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters),
         fingerprint=source_fingerprint(module),
     )
+
+
+def _called(name: str, found: Callable[..., object]) -> object:
+    """Return what a function of the user builds.
+
+    Raises:
+        ConfigError: If it needs arguments.
+        TrackerError: If its code fails.
+    """
+    try:
+        _signature(found).bind()
+    except TypeError as problem:
+        kind = "class without step and associate" if isinstance(found, type) else "function"
+        raise ConfigError(
+            f"{name!r} is a {kind} that cannot be called without arguments ({problem}); expected "
+            "a tracker class, or a function without arguments that returns a tracker"
+        ) from problem
+    return _built(name, found, {})
 
 
 def _of_entry_point(point: EntryPoint) -> object:
@@ -193,7 +214,8 @@ def _built(name: str, factory: Callable[..., object], arguments: Mapping[str, An
         raise
     except Exception as problem:  # whatever a user's code may raise
         raise TrackerError(
-            f"tracker {name!r} could not be built: {type(problem).__name__}: {problem}"
+            f"tracker {name!r} could not be built: {type(problem).__name__}: {problem} "
+            f"({raised_at(problem)})"
         ) from problem
 
 
@@ -336,7 +358,7 @@ def _locked(array: NDArray[Any]) -> NDArray[Any]:
 def _checked(name: str, found: object, segments: FrameSegments, where: str) -> Association:
     wanted = f"tracker {name}: associate returned"
     if not isinstance(found, Association):
-        raise DataError(f"{wanted} a {type(found).__name__}; expected an Association", where=where)
+        raise DataError(f"{wanted} {a_type(found)}; expected an Association", where=where)
     ids = np.asarray(found.ids)
     if ids.shape != (segments.count,) or not (np.issubdtype(ids.dtype, np.integer) or not ids.size):
         raise DataError(

@@ -10,11 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, a_type
 
 __all__ = ["load_strictly", "read_metadata", "read_state_dict"]
 
 _SHOWN = 3
+_EXPECTED = "a .safetensors file, or a state dict of torch.save"
+_ZIP, _PICKLE = b"PK", b"\x80"
+"""First bytes of files of torch.save: of its present format, and of the one before version 1.6."""
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -36,6 +39,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise DataError("there is no such weights file; check the path", where=path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    if not _may_be_of_torch(path):
+        raise DataError(f"is not a weights file; expected {_EXPECTED}; check the path", where=path)
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
@@ -46,8 +51,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         ) from problem
     except (OSError, RuntimeError, ValueError, EOFError, KeyError) as problem:
         raise DataError(
-            f"cannot be read as weights ({_first_line(problem)}); expected a file of torch.save "
-            "or .safetensors; copy it again",
+            f"cannot be read as weights ({type(problem).__name__}: {_first_line(problem)}); "
+            f"expected {_EXPECTED}; copy it again",
             where=path,
         ) from problem
     return _named_tensors(loaded, path)
@@ -117,6 +122,16 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: P
     )
 
 
+def _may_be_of_torch(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2).startswith((_ZIP, _PICKLE))
+    except OSError as problem:
+        raise DataError(
+            f"cannot be read ({problem.strerror}); check the path", where=path
+        ) from problem
+
+
 def _without_plain_values(
     tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]
 ) -> list[str]:
@@ -153,7 +168,7 @@ def _named_tensors(loaded: object, path: Path) -> dict[str, Tensor]:
     content = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(content, dict) or not content:
         raise DataError(
-            f"holds a {type(content).__name__} without entries; expected a state dict, or a dict "
+            f"holds {a_type(content)} without entries; expected a state dict, or a dict "
             'that has one under "state_dict"',
             where=path,
         )
@@ -167,7 +182,7 @@ def _named_tensors(loaded: object, path: Path) -> dict[str, Tensor]:
     others = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if others:
         raise DataError(
-            f"entry {others[0]!r} is a {type(content[others[0]]).__name__}, not a tensor; "
+            f"entry {others[0]!r} is {a_type(content[others[0]])}, not a tensor; "
             'expected a state dict, or a dict that has one under "state_dict"',
             where=path,
         )

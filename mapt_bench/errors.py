@@ -14,10 +14,12 @@ __all__ = [
     "MaptBenchError",
     "ProtocolError",
     "TrackerError",
+    "a_type",
     "counted",
     "listed",
     "missing_extra",
     "nearest",
+    "with_article",
 ]
 
 _NAMED_AT_MOST = 5
@@ -78,10 +80,10 @@ class ProtocolError(MaptBenchError):
 
 
 class TrackerError(MaptBenchError):
-    """A tracker that failed in its own code: exit code 70, with traceback."""
+    """A user's tracker that failed in its own code: exit code 3."""
 
     kind = "tracker"
-    exit_code = 70
+    exit_code = 3
 
 
 def listed(things: Iterable[object]) -> str:
@@ -104,6 +106,28 @@ def counted(number: int, noun: str) -> str:
         ('1 pixel', '2 pixels')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def a_type(value: object) -> str:
+    """Return the type of a value with its article.
+
+    Example:
+        >>> a_type(3), a_type([]), a_type(None)
+        ('an int', 'a list', 'None')
+    """
+    if value is None:
+        return "None"
+    return with_article(type(value).__name__)
+
+
+def with_article(word: str) -> str:
+    """Return a word with its indefinite article.
+
+    Example:
+        >>> with_article("int"), with_article("float")
+        ('an int', 'a float')
+    """
+    return f"{'an' if word[0] in 'aeiouAEIOU' else 'a'} {word}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

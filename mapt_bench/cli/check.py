@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mapt_bench.cli.options import (
+    complete_encoding,
     complete_label_space,
     emit_json,
     json_option,
@@ -48,6 +49,7 @@ Examples:
 )
 @click.option(
     "--encoding",
+    shell_complete=complete_encoding,
     metavar="NAME",
     show_default="detected from the files",
     help="Encoding of the maps.",

@@ -8,6 +8,7 @@ import click
 
 from mapt_bench.cli.options import (
     TableFile,
+    complete_encoding,
     complete_label_space,
     emit_results,
     headline_options,
@@ -42,10 +43,16 @@ Examples:
     "or kitti-step.",
 )
 @click.option(
-    "--encoding", metavar="NAME", help="Encoding of PRED. Default: detected from the files."
+    "--encoding",
+    shell_complete=complete_encoding,
+    metavar="NAME",
+    help="Encoding of PRED. Default: detected from the files.",
 )
 @click.option(
-    "--gt-encoding", metavar="NAME", help="Encoding of GT. Default: detected from the files."
+    "--gt-encoding",
+    shell_complete=complete_encoding,
+    metavar="NAME",
+    help="Encoding of GT. Default: detected from the files.",
 )
 @click.option(
     "--missing",

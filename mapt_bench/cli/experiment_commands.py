@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 import yaml
@@ -13,10 +13,12 @@ from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS
 from mapt_bench.cli.options import (
     add_options,
+    complete_from,
     complete_row,
     complete_segments,
     complete_suite,
     complete_thresholds,
+    complete_weights,
     dataset_option,
     emit_json,
     encoding_option,
@@ -25,6 +27,7 @@ from mapt_bench.cli.options import (
     json_option,
     path_type,
     progress_bar,
+    resumable,
     show_config_option,
     split_names,
 )
@@ -126,6 +129,7 @@ experiment_options = add_options(
 network_options = add_options(
     click.option(
         "--weights",
+        shell_complete=complete_weights,
         metavar="NAME|FILE|none",
         help="Run MAPT with these weights: the name of shipped weights, a file that train "
         f"wrote, or none to run without MAPT. Default: {DEFAULT_MAPT}. "
@@ -186,7 +190,8 @@ def run_and_show(
         return 0
     placed = config.with_folder()
     folder = placed.out or Path()
-    result = run(placed, progress=partial(_progress, selection))
+    with resumable(folder):
+        result = run(placed, progress=partial(_progress, selection))
     tables = tables_of(result)
     latex = headline_tables(result, selection=selection) if selection else None
     write_table_folder(tables, folder / "tables", latex)
@@ -315,6 +320,18 @@ def sweep_interval(**options: Any) -> int:  # noqa: ANN401 - what click collects
     return run_and_show(run_sweep, SweepConfig, options)
 
 
+def _stress_kinds() -> tuple[str, ...]:
+    from mapt_bench.stress.catalog import StressKind
+
+    return get_args(StressKind)
+
+
+def _stressor_names() -> tuple[str, ...]:
+    from mapt_bench.stress.catalog import stress_entries
+
+    return tuple(entry.name for kind in _stress_kinds() for entry in stress_entries(kind))
+
+
 @click.command(
     "stress",
     epilog="""\b
@@ -324,10 +341,13 @@ Examples:
   mapt-bench stress occlusion --add mapt+memory --add my_module:MyTracker -j 2
 """,
 )
-@click.argument("kind", metavar="occlusion|motion|similarity|image")
+@click.argument(
+    "kind", shell_complete=complete_from(_stress_kinds), metavar="occlusion|motion|similarity|image"
+)
 @click.option(
     "--stressor",
     "stressors",
+    shell_complete=complete_from(_stressor_names),
     multiple=True,
     metavar="NAME",
     help="Apply this stressor of the kind. Repeatable. Default: all of the kind; for occlusion, "

@@ -5,7 +5,14 @@ from typing import Any
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type, progress_bar, table_options
+from mapt_bench.cli.options import (
+    complete_from,
+    emit_json,
+    json_option,
+    path_type,
+    progress_bar,
+    table_options,
+)
 from mapt_bench.errors import ConfigError
 
 __all__ = ["command"]
@@ -17,8 +24,22 @@ Examples:
 """
 
 
+def _network_names() -> tuple[str, ...]:
+    from mapt_bench.profiling.flops_settings import network_names
+
+    return network_names()
+
+
+def _mode_names() -> tuple[str, ...]:
+    from mapt_bench.profiling.operator_table import MODES
+
+    return tuple(MODES)
+
+
 @click.command("flops", epilog=_EPILOG)
-@click.argument("targets", metavar="[TARGET]...", nargs=-1)
+@click.argument(
+    "targets", shell_complete=complete_from(_network_names), metavar="[TARGET]...", nargs=-1
+)
 @click.option(
     "--input",
     "inputs",
@@ -30,6 +51,7 @@ Examples:
 @click.option(
     "--mode",
     "modes",
+    shell_complete=complete_from(_mode_names),
     multiple=True,
     metavar="NAME",
     help="Operations to count: conv, conv+sampling or ptflops. May be repeated.  [default: all]",

@@ -47,6 +47,9 @@ _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 """Exit codes of shells for the signals INT and PIPE. Exit code 1 means that a check failed."""
 
+_LONG = 300
+"""Characters of an error that still goes on one line."""
+
 _NAME = "mapt-bench"
 _COMPLETION = "_MAPT_BENCH_COMPLETE"
 """Environment variable of a shell that asks for completions. click derives it from the name."""
@@ -91,7 +94,7 @@ class _LazyGroup(click.Group):
             super().main(words, prog_name=_NAME, complete_var=_COMPLETION)
         extra["standalone_mode"] = False
         wants_json = any(word == "--json" or word.startswith("--json=") for word in words)
-        sys.exit(self._run(words, wants_json, {"prog_name": prog_name, **extra}))
+        sys.exit(self._run(words, wants_json, {"prog_name": prog_name, "obj": words, **extra}))
 
     def _run(self, words: list[str], wants_json: bool, extra: dict[str, Any]) -> int:
         try:
@@ -107,10 +110,8 @@ class _LazyGroup(click.Group):
             if wants_json:
                 _print_error(ConfigError(problem.format_message()).to_dict())
             return _USAGE
-        except (click.Abort, KeyboardInterrupt):
-            details = {"kind": "stopped", "message": "stopped from outside", "where": None}
-            _complain("stopped", details, wants_json)
-            return _INTERRUPTED
+        except (click.Abort, KeyboardInterrupt) as problem:
+            return _stopped(problem, wants_json)
         except SystemExit as problem:
             return _left(problem, wants_json)
         except Exception as problem:  # the last resort: exit 70 is part of the contract
@@ -119,11 +120,23 @@ class _LazyGroup(click.Group):
 
 def _failed(problem: MaptBenchError, wants_json: bool) -> int:
     """Print an error that is meant for the user."""
-    if problem.exit_code == _CRASH:  # user code failed: show its traceback
-        traceback.print_exc()
     place = f"{problem.where}: " if problem.where else ""
-    _complain(f"error: {place}{problem.message}", problem.to_dict(), wants_json)
+    _complain(_in_lines(f"error: {place}{problem.message}"), problem.to_dict(), wants_json)
     return problem.exit_code
+
+
+def _in_lines(message: str) -> str:
+    """Break a long message at its semicolons."""
+    return message if len(message) <= _LONG else message.replace("; ", ";\n  ")
+
+
+def _stopped(problem: BaseException, wants_json: bool) -> int:
+    """Print that Ctrl-C stopped the command, and how to resume it if the command says so."""
+    # click replaces a KeyboardInterrupt by its own exception without text.
+    hint = str(problem) or str(problem.__cause__ or "")
+    details = {"kind": "stopped", "message": hint or "stopped from outside", "where": None}
+    _complain(f"stopped; {hint}" if hint else "stopped", details, wants_json)
+    return _INTERRUPTED
 
 
 def _crashed(problem: Exception, wants_json: bool) -> int:

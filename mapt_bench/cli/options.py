@@ -1,6 +1,7 @@
 """Options and output that several commands share, and the progress of long work on stderr."""
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 from rich.console import Console
 from rich.progress import (
@@ -26,11 +28,14 @@ from mapt_bench.reports.tables import Table
 __all__ = [
     "TableFile",
     "add_options",
+    "complete_encoding",
+    "complete_from",
     "complete_label_space",
     "complete_row",
     "complete_segments",
     "complete_suite",
     "complete_thresholds",
+    "complete_weights",
     "dataset_option",
     "emit_json",
     "emit_results",
@@ -40,6 +45,7 @@ __all__ = [
     "json_option",
     "path_type",
     "progress_bar",
+    "resumable",
     "show_config_option",
     "split_names",
     "table_options",
@@ -47,6 +53,7 @@ __all__ = [
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _OUTPUTS = "mapt_bench.outputs"
@@ -134,6 +141,42 @@ def complete_label_space(
     return [*_files(incomplete), *_beginning(incomplete, label_space_names())]
 
 
+def complete_encoding(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of an encoding of maps."""
+    from mapt_bench.data import encoding_names
+
+    return _beginning(incomplete, encoding_names())
+
+
+def complete_weights(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of shipped weights, else a file."""
+    from mapt_bench.weights import shipped_weights
+
+    return [*_files(incomplete), *_beginning(incomplete, shipped_weights())]
+
+
+def complete_from(names: Callable[[], Iterable[str]], *, or_file: bool = False) -> _Completion:
+    """Return a function that completes one of some names, each once, or else a file.
+
+    Args:
+        names: Returns the names. It is called on completion only, so it may import modules.
+        or_file: Whether the value may also be a file.
+    """
+
+    def complete(
+        context: click.Context, option: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        given = context.params.get(option.name or "") if option.multiple or option.nargs < 0 else ()
+        left = [name for name in names() if name not in (given or ())]
+        return [*(_files(incomplete) if or_file else ()), *_beginning(incomplete, left)]
+
+    return complete
+
+
 def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:
     return [CompletionItem(value) for value in values if value.startswith(incomplete)]
 
@@ -165,6 +208,7 @@ dataset_option = click.option(
 
 encoding_option = click.option(
     "--encoding",
+    shell_complete=complete_encoding,
     metavar="NAME",
     help="Read the maps of --data in this encoding. Example: --encoding kitti-step",
 )
@@ -311,6 +355,28 @@ def _add(texts: dict[Path, str], more: Mapping[Path, str]) -> None:
         if path in texts:
             raise ConfigError("is the file of two outputs; give each its own file", where=path)
         texts[path] = text
+
+
+@contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """On Ctrl-C, name the run folder and the command that resumes the run.
+
+    Args:
+        folder: Run folder.
+
+    Raises:
+        KeyboardInterrupt: With this text.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as problem:
+        context = click.get_current_context()
+        words = list(context.obj or [context.info_name])
+        is_named = context.get_parameter_source("out") is ParameterSource.COMMANDLINE
+        command = shlex.join(["mapt-bench", *words, *([] if is_named else ["--out", str(folder)])])
+        raise KeyboardInterrupt(
+            f"finished work is kept in {folder}; to resume: {command}"
+        ) from problem
 
 
 _LINE_EVERY = 30.0

@@ -6,7 +6,13 @@ from typing import Any
 import click
 import numpy as np
 
-from mapt_bench.cli.options import complete_label_space, emit_json, json_option, path_type
+from mapt_bench.cli.options import (
+    complete_encoding,
+    complete_label_space,
+    emit_json,
+    json_option,
+    path_type,
+)
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (
@@ -79,8 +85,18 @@ Examples:
     help="Label space: a built-in name or a YAML file.  [default: from the folder's dataset.json, "
     "else kitti-step]",
 )
-@click.option("--encoding", metavar="NAME", help="Encoding of PRED.  [default: detected]")
-@click.option("--gt-encoding", metavar="NAME", help="Encoding of DATA.  [default: detected]")
+@click.option(
+    "--encoding",
+    shell_complete=complete_encoding,
+    metavar="NAME",
+    help="Encoding of PRED.  [default: detected]",
+)
+@click.option(
+    "--gt-encoding",
+    shell_complete=complete_encoding,
+    metavar="NAME",
+    help="Encoding of DATA.  [default: detected]",
+)
 @json_option
 def command(
     data: Path,

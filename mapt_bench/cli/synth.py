@@ -10,6 +10,8 @@ import click
 
 from mapt_bench.cli.options import (
     add_options,
+    complete_from,
+    complete_label_space,
     complete_suite,
     emit_json,
     json_option,
@@ -41,16 +43,27 @@ Examples:
 """
 
 _settings_options = add_options(
-    click.option("--kind", metavar="|".join(get_args(Kind)), help="Kind of scene."),
+    click.option(
+        "--kind",
+        shell_complete=complete_from(lambda: get_args(Kind)),
+        metavar="|".join(get_args(Kind)),
+        help="Kind of scene.",
+    ),
     click.option(
         "--seed", type=int, help="Seed of the first video. Further videos count up from it."
     ),
     click.option("--count", type=int, help="Number of videos (default: 1)."),
     click.option("--frames", type=int, help="Number of frames of each video (default: 20)."),
     click.option("--size", metavar="HxW", help="Height and width in pixels (default: 128x416)."),
-    click.option("--labels", metavar="NAME", help="Label space (default: kitti-step)."),
+    click.option(
+        "--labels",
+        shell_complete=complete_label_space,
+        metavar="NAME",
+        help="Label space (default: kitti-step).",
+    ),
     click.option(
         "--family",
+        shell_complete=complete_from(lambda: get_args(Family)),
         metavar="NAME",
         help="Textures, shapes and speeds: those of training (seen, the default), or others "
         f"({', '.join(get_args(Family)[1:])}).",
@@ -85,6 +98,7 @@ _settings_options = add_options(
 )
 @click.option(
     "--flow",
+    shell_complete=complete_from(lambda: get_args(WrittenFlow)),
     default="none",
     show_default=True,
     metavar="|".join(get_args(WrittenFlow)),

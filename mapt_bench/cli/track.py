@@ -16,10 +16,12 @@ from mapt_bench.baselines.rows import ROW_FORM, parse_row, thresholds_of
 from mapt_bench.baselines.thresholds import ThresholdsName
 from mapt_bench.cli.experiment_commands import thresholds_option
 from mapt_bench.cli.options import (
+    complete_encoding,
     complete_label_space,
     complete_row,
     complete_segments,
     complete_suite,
+    complete_weights,
     emit_json,
     json_option,
     path_type,
@@ -88,6 +90,7 @@ Examples:
 @thresholds_option
 @click.option(
     "--weights",
+    shell_complete=complete_weights,
     type=path_type,
     metavar="FILE|NAME|DIR",
     show_default="for mapt, the shipped mapt-tiny",
@@ -120,6 +123,7 @@ Examples:
 )
 @click.option(
     "--encoding",
+    shell_complete=complete_encoding,
     metavar="NAME",
     show_default="detected from the files",
     help="Read the maps of DATA in this encoding. Example: --encoding kitti-step",

@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mapt_bench.cli.options import (
+    complete_encoding,
+    complete_from,
     complete_label_space,
     complete_suite,
+    complete_weights,
     emit_json,
     json_option,
     path_type,
+    resumable,
     training_bar,
 )
 from mapt_bench.errors import ConfigError
@@ -39,9 +43,16 @@ Examples:
 """
 
 
+def _recipe_names() -> tuple[str, ...]:
+    from mapt_bench.training.recipe_files import recipe_names
+
+    return recipe_names()
+
+
 @click.command("train", epilog=_EPILOG)
 @click.option(
     "--config",
+    shell_complete=complete_from(_recipe_names, or_file=True),
     required=True,
     metavar="NAME|FILE",
     help="Recipe: a name, a YAML file, or package.module:function for a model of your own.",
@@ -70,7 +81,12 @@ Examples:
     metavar="NAME",
     help="Label space of --data: a name or a YAML file.",
 )
-@click.option("--encoding", metavar="NAME", help="Encoding of the maps of --data.")
+@click.option(
+    "--encoding",
+    shell_complete=complete_encoding,
+    metavar="NAME",
+    help="Encoding of the maps of --data.",
+)
 @click.option("--steps", type=int, metavar="N", help="Train for N steps. Same as --set steps=N.")
 @click.option(
     "--set",
@@ -104,6 +120,7 @@ Examples:
 )
 @click.option(
     "--init",
+    shell_complete=complete_weights,
     type=path_type,
     metavar="FILE",
     help="Start from these weights: a snapshot, or the weights of a run.",
@@ -178,7 +195,8 @@ def command(
         init=init,
         resume=resume,
     )
-    result = carry_out(request, partial(_shown, request.out))
+    with resumable(request.out):
+        result = carry_out(request, partial(_shown, request.out))
     if result is None:  # another process of this training reports
         return 0
     if "dry_run" in result:

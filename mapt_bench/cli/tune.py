@@ -26,6 +26,7 @@ from mapt_bench.cli.options import (
     json_option,
     path_type,
     progress_bar,
+    resumable,
     show_config_option,
 )
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
@@ -217,7 +218,8 @@ def command(
         return 0
     placed = config.with_folder()
     folder = placed.out or Path()
-    result = run_tuning(placed, progress=progress_bar)
+    with resumable(folder):
+        result = run_tuning(placed, progress=progress_bar)
     if not emit_json(json_file, result):
         print_table(_table(result))
         click.echo(f"run: {folder} (tuning.json, trials.jsonl)")

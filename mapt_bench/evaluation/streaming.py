@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
-from mapt_bench.errors import ConfigError, DataError, ProtocolError, listed
+from mapt_bench.errors import ConfigError, DataError, ProtocolError, a_type, listed
 from mapt_bench.evaluation.folder_scoring import (
     EvaluationSettings,
     evaluate_folders,
@@ -294,7 +294,7 @@ def _sequences(gt: object, pred: object) -> list[tuple[str, Iterable[object], It
         return [(str(name), gt[name], pred[name]) for name in gt]
     if not isinstance(gt, Iterable) or not isinstance(pred, Iterable):
         raise ConfigError(
-            f"gt is a {type(gt).__name__} and pred a {type(pred).__name__}; expected two folders, "
+            f"gt is {a_type(gt)} and pred {a_type(pred)}; expected two folders, "
             "two lists of frames, or two dictionaries from sequence names to frames"
         )
     if isinstance(gt, Mapping) or isinstance(pred, Mapping):

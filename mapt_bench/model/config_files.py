@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, a_type, nearest
 from mapt_bench.model.config import MaptConfig, SemanticConfig
 from mapt_bench.model.motion_config import motion_config
 from mapt_bench.strict_config import from_mapping, load_yaml, plain_value
@@ -96,7 +96,7 @@ def _read(name_or_file: str, seen: tuple[str, ...]) -> _Plain:
     plain = load_yaml(text, where=name_or_file) or {}
     if not isinstance(plain, dict):
         raise ConfigError(
-            f"holds a {type(plain).__name__}; expected a mapping, as 'backbone: {{name: tiny}}'",
+            f"holds {a_type(plain)}; expected a mapping, as 'backbone: {{name: tiny}}'",
             where=name_or_file,
         )
     base = plain.pop("base", None)

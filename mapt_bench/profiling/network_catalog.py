@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mapt_bench.baselines.flownet2 import FlowNet2, NarrowWidth, narrow_flownet2
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, a_type
 from mapt_bench.model import MOTION_DESIGNS, MotionConfig, MotionHead
 from mapt_bench.profiling._mapt_networks import register_mapt
 from mapt_bench.profiling.flops_settings import TARGETS, InputSize, Target, check_target, register
@@ -229,7 +229,7 @@ def _module(found: object, name: str) -> nn.Module:
         built = _called(found, name)
     if not isinstance(built, nn.Module):
         raise ConfigError(
-            f"{name!r} is a {type(built).__name__}; expected a torch.nn.Module, or a function "
+            f"{name!r} is or returns {a_type(built)}; expected a torch.nn.Module, or a function "
             "that returns one"
         )
     return built

@@ -1,15 +1,22 @@
 """The one loop that runs a tracker over a video: it checks, blames, counts and times."""
 
+import sys
+import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
 
-from mapt_bench.errors import DataError, MaptBenchError, TrackerError
+from mapt_bench.errors import DataError, MaptBenchError, TrackerError, a_type
 from mapt_bench.labels import PanopticMap, Video, VideoInfo, check_map_classes
 from mapt_bench.tracking.protocol import LateTracker, SegmentTracker, Tracker
 
-__all__ = ["TrackerRun", "blamed", "run_tracker"]
+__all__ = ["TrackerRun", "blamed", "raised_at", "run_tracker"]
+
+_OURS = __name__.partition(".")[0]
+_INSTALLED = {"site-packages", "dist-packages"}
+_LINES_AT_MOST = 3
 
 
 class TrackerRun:
@@ -124,23 +131,64 @@ def run_tracker(tracker: Tracker, video: Video) -> Iterator[PanopticMap]:
 
 @contextmanager
 def blamed(name: str, where: str | None) -> Iterator[None]:
-    """Say which tracker failed, and at what; errors that already say so pass.
+    """Name the tracker that fails, with the place. Errors meant for the user pass unchanged.
 
     Args:
-        name: Of the tracker.
+        name: ``module:Class`` of the tracker.
         where: Sequence and frame.
 
     Raises:
-        TrackerError: In place of whatever the tracker's code raises.
+        TrackerError: In place of any other exception of a user's tracker. An exception of a tracker
+            of this package is a bug: it passes, with a note of the place.
     """
     try:
         yield
     except MaptBenchError:
         raise
-    except Exception as problem:  # whatever a user's code may raise
+    except Exception as problem:  # a user's code may raise anything
+        if name.partition(".")[0] == _OURS:
+            problem.add_note(f"raised by tracker {name} at {where}")
+            raise
         raise TrackerError(
-            f"tracker {name} failed: {type(problem).__name__}: {problem}", where=where
+            f"tracker {name} failed: {type(problem).__name__}: {problem} ({raised_at(problem)})",
+            where=where,
         ) from problem
+
+
+def raised_at(problem: Exception) -> str:
+    """Return the last lines of a user's own code that led to an exception, the outermost first.
+
+    Lines of this package, the standard library and other installed packages are omitted, unless
+    there are no others.
+
+    Args:
+        problem: A caught exception.
+
+    Returns:
+        For example ``"my_tracker.py:12 in associate, my_tracker.py:30 in _match"``.
+    """
+    frames = [
+        (frame.f_globals.get("__name__", ""), Path(frame.f_code.co_filename), line, frame.f_code)
+        for frame, line in traceback.walk_tb(problem.__traceback__)
+    ]
+    foreign = {_OURS, *sys.stdlib_module_names}
+    outside = [each for each in frames if each[0].partition(".")[0] not in foreign]
+    tracker = outside[0][0].partition(".")[0] if outside else ""
+    own = [
+        each
+        for each in outside
+        if each[0].partition(".")[0] == tracker or not _INSTALLED & set(each[1].parts)
+    ]
+    lines = [
+        f"{_shown(path)}:{line} in {code.co_name}"
+        for _, path, line, code in (own or frames[-1:])[-_LINES_AT_MOST:]
+    ]
+    return ", ".join(lines)
+
+
+def _shown(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _checked(panoptic_map: object, info: VideoInfo, index: int) -> PanopticMap:
@@ -152,7 +200,7 @@ def _checked(panoptic_map: object, info: VideoInfo, index: int) -> PanopticMap:
     where = f"{info.name}/{info.frame_names[index]}"
     if not isinstance(panoptic_map, PanopticMap):
         raise DataError(
-            f"the tracker's step returned a {type(panoptic_map).__name__}; expected a PanopticMap",
+            f"the tracker's step returned {a_type(panoptic_map)}; expected a PanopticMap",
             where=where,
         )
     if panoptic_map.shape != (info.height, info.width):

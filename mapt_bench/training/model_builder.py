@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, a_type
 from mapt_bench.labels import LabelSpace
 from mapt_bench.model.config_files import mapt_config, mapt_config_to_dict
 from mapt_bench.tracking import Tracker
@@ -74,8 +74,8 @@ def tracker_of(model: nn.Module) -> Tracker | None:
 def _of_user(name: str, settings: Mapping[str, object], labels: LabelSpace) -> nn.Module:
     build = attribute_of(name, kind="model", form=_FORM)
     if not callable(build):
-        raise ConfigError(f"{name!r} is a {type(build).__name__}; expected {_FORM}")
+        raise ConfigError(f"{name!r} is an object of type {type(build).__name__}; expected {_FORM}")
     model = build(labels, **settings)
     if not isinstance(model, nn.Module):
-        raise ConfigError(f"{name!r} returned a {type(model).__name__}; expected a torch module")
+        raise ConfigError(f"{name!r} returned {a_type(model)}; expected a torch module")
     return model

@@ -133,7 +133,7 @@ def test_appearance_finds_what_jumped_and_motion_does_not():
         ("iou", {"iou_treshold": 0.4}, "did you mean 'iou_threshold'"),
         ("iou", {"iou_threshold": 2}, "iou_threshold is 2; expected 0 to 1"),
         ("iou", {"iou_threshold": "high"}, "iou_threshold is 'high'; expected a float"),
-        ("iou", {"gallery_size": 1.5}, "gallery_size is 1.5; expected a int"),
+        ("iou", {"gallery_size": 1.5}, "gallery_size is 1.5; expected an int"),
         ("copy", {"motion_threshold": -1.0}, "motion_threshold is -1"),
         ("motion", {"proximity": "giou"}, "proximity is 'giou'"),
         ("motion", {"flow_height": 4}, "flow_height is 4; expected 32 or more"),

@@ -131,7 +131,7 @@ def test_a_pickle_that_is_not_plain_tensors_is_refused_and_does_not_run(tmp_path
         ([1, 2], "holds a list"),
         ({}, "holds a dict without entries"),
         ({"state_dict": {}}, "holds a dict without entries"),
-        ({"epoch": 3}, "entry 'epoch' is a int, not a tensor"),
+        ({"epoch": 3}, "entry 'epoch' is an int, not a tensor"),
         ({"state_dict": {"a": 1.5}}, "entry 'a' is a float, not a tensor"),
     ],
 )

@@ -140,7 +140,7 @@ def test_whether_images_are_read(module, name, reads):
         ("NoStep", "lacks step and associate; a whole tracker has"),
         ("NoStart", "lacks start; a whole tracker has"),
         ("Twofold", "has both associate and step; .*rename one"),
-        ("number", "is a int; expected a tracker class"),
+        ("number", "is an object of type int; expected a tracker class"),
         ("", "expected package.module:Class"),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_class_that_fails_is_named(module):
         TrackerError, match=r":Broken' could not be built: KeyError: 'weights'"
     ) as c:
         entry.build({})
-    assert c.value.exit_code == 70
+    assert c.value.exit_code == 3
     assert isinstance(c.value.__cause__, KeyError)
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -19,6 +20,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     empty_weights_folder(monkeypatch, tmp_path / "no weights")
     write_two_walks(tmp_path, frames=5)
+    (tmp_path / "bad.txt").write_text("hello world")
     return tmp_path
 
 
@@ -80,6 +82,19 @@ def test_the_thresholds_of_each_row_are_told_and_may_be_the_published_ones(here,
     assert told[0]["iou"] == told[1]["sort"] == {}
 
 
+@pytest.mark.parametrize("is_named", [True, False])
+def test_ctrl_c_names_the_run_and_the_command_that_resumes_it(here, monkeypatch, is_named):
+    def stopped(*words, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mapt_bench.experiments.running.run_plan", stopped)
+    result = invoke("--data", "DATA", *(("--out", "my run") if is_named else ()))
+    assert result.exit_code == 130
+    folder = "'my run'" if is_named else r"runs/ablate-[-\d]+"
+    command = f"mapt-bench ablate --data DATA --out {folder}"
+    assert re.search(rf"stopped; .* kept in .*; to resume: {command}\n$", result.stderr)
+
+
 def test_the_default_folder_is_named_after_the_command(here):
     assert invoke("--data", "DATA").exit_code == 0
     (folder,) = (here / "runs").iterdir()
@@ -129,6 +144,7 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         ),
         (("--weights", "mapt-tinny"), 2, "mapt-tinny"),
         (("--weights", "nowhere.safetensors"), 3, "nowhere.safetensors"),
+        (("--weights", "bad.txt"), 3, "is not a weights file; expected a .safetensors file, or"),
         (("--switch", "no-gat"), 2, "did you mean 'no-gate'"),
         (("--switch", "no-gate"), 2, "removes a component of MAPT, and there is none"),
         (("--trained", "mine=a.safetensors"), 2, "--trained compares with the complete MAPT"),

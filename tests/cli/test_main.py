@@ -147,6 +147,19 @@ def test_interruption_is_exit_code_130(fails):
     assert outcome.stderr.strip() == "stopped"
 
 
+def test_an_interruption_may_say_how_to_resume(fails):
+    fails(KeyboardInterrupt("to resume: again"))
+    outcome = invoke("check", "--json", "-")
+    assert outcome.exit_code == 130
+    assert outcome.stderr.strip().splitlines()[-1] == "stopped; to resume: again"
+    assert json.loads(outcome.stdout)["error"]["message"] == "to resume: again"
+
+
+def test_a_long_error_is_broken_at_semicolons(fails):
+    fails(DataError(f"{'x' * 300}; choose another"))
+    assert invoke("check").stderr.splitlines() == [f"error: {'x' * 300};", "  choose another"]
+
+
 def imported_after(code):
     """Names of heavy packages that a fresh interpreter has imported after some code."""
     probe = f"import sys\n{code}\nprint(sorted({set(HEAVY)!r} & set(sys.modules)))"
@@ -266,6 +279,14 @@ def test_a_shell_completes_options():
         ("tune --score PAT=1,recovery_f", "plain,PAT=1,recovery_f1\n"),
         ("tune --thresholds tu", "file,tu\nplain,tuned\n"),
         ("ablate --thresholds pub", "file,pub\nplain,published\n"),
+        ("stress occ", "plain,occlusion\n"),
+        ("stress occlusion --stressor bar", "plain,bars\n"),
+        ("synth --kind str", "plain,street\n"),
+        ("train --config mapt-r", "file,mapt-r\nplain,mapt-regnety8gf\n"),
+        ("evaluate --gt-encoding kitti-st", "plain,kitti-step\n"),
+        ("track --weights mapt-tiny-a", "file,mapt-tiny-a\nplain,mapt-tiny-appearance\n"),
+        ("flops mapt-tiny mapt-ti", ""),
+        ("flops --mode pt", "plain,ptflops\n"),
     ],
 )
 def test_a_shell_completes_values(words, shown):

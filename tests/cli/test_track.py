@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -208,11 +209,11 @@ def test_a_tracker_of_the_user(data, tmp_path, plugin):
         (["--tracker", "copy", "--suite", "tiny"], 2, "DATA and --suite are two sources of videos"),
         (["--tracker", "drawn_plugin:Small"], 3, r"(4, 4) pixels"),
         (["--tracker", "drawn_plugin:UnknownClass"], 3, "77"),
-        (["--tracker", "drawn_plugin:NoMap"], 3, "returned a NoneType; expected a PanopticMap"),
+        (["--tracker", "drawn_plugin:NoMap"], 3, "returned None; expected a PanopticMap"),
         (
             ["--tracker", "drawn_plugin:Late"],
-            70,
-            "drawn_plugin:Late failed: ValueError: out of ideas",
+            3,
+            "drawn_plugin:Late failed: ValueError: out of ideas (",
         ),
         (["--tracker", "copy", "--dataset", "kitti-stpe"], 2, "did you mean 'kitti-step'"),
         (["--tracker", "copy", "--segments", "not/there"], 3, "not/there"),
@@ -233,8 +234,8 @@ def test_a_tracker_that_fails_is_named_with_its_frame(data, tmp_path, plugin):
     words = (data, "--tracker", f"{plugin}:Late", "--out", tmp_path / "new")
     result = _run(*words)
     message = "0001/000003: tracker drawn_plugin:Late failed: ValueError: out of ideas"
-    assert result.stderr.splitlines()[-1] == f"error: {message}"
-    assert "raise ValueError" in result.stderr  # the traceback, for whoever wrote the tracker
+    (line,) = result.stderr.splitlines()  # no traceback of this package
+    assert re.fullmatch(rf"error: {message} \(\S*drawn_plugin.py:\d+ in step\)", line)
     error = json.loads(_run(*words, "--json", "-").stdout)["error"]
     assert (error["kind"], error["where"]) == ("tracker", "0001/000003")
 

@@ -180,7 +180,7 @@ def test_sides_of_different_length(gt_count, pred_count, short):
         ("folder", "other", {"divisor": 1000}, "omit divisor"),
         (GT, PRED, {}, "need a label space"),
         (GT, PRED["0001"], {"labels": KITTI}, "one of gt and pred is a dictionary"),
-        (GT, 3, {"labels": KITTI}, "pred a int"),
+        (GT, 3, {"labels": KITTI}, "pred an int"),
         (GT, PRED, {"labels": KITTI, "missing": "void"}, "are for folders"),
         (GT, PRED, {"labels": KITTI, "seed": -1}, "seed is -1"),
         (GT, PRED, {"labels": KITTI, "pat_protocol": "best"}, "unknown PAT protocol"),

@@ -212,7 +212,10 @@ def test_a_crash_asks_for_exit_code_70(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("again", "words"),
     [
-        ({"plan": plan(UNLINKED, COPY)}, "rows (it also has oracle)"),
+        (
+            {"plan": plan(UNLINKED, COPY)},
+            "rows (it also has oracle; to keep them, repeat --add oracle)",
+        ),
         ({"plan": plan(experiment="sweep-interval")}, 'experiment (there "ablate", now "sweep'),
         ({"source": source(fingerprint="other videos")}, "data (fingerprint)"),
         ({"source": source(walk(9), walk(7))}, "data (sequences)"),

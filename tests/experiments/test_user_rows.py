@@ -173,8 +173,8 @@ def test_a_whole_tracker_is_stressed_and_dropped_like_others(here):
 @pytest.mark.parametrize(
     ("row", "code", "kind", "message"),
     [
-        ("row_linker:Late", 70, "tracker", "a/000003: tracker row_linker:Late failed: ValueError"),
-        ("row_linker:Late", 70, "tracker", "(row_linker.py, line 18, in associate)"),
+        ("row_linker:Late", 3, "tracker", "a/000003: tracker row_linker:Late failed: ValueError"),
+        ("row_linker:Late", 3, "tracker", "out of ideas (row_linker.py:18 in associate)"),
         ("row_whole:Small", 3, "data", "the tracker's map has (2, 2) pixels"),
     ],
 )
@@ -197,6 +197,7 @@ def test_a_tracker_that_fails_is_blamed_and_the_others_are_done(here, row, code,
         ("mapt", "row 'mapt' needs weights of MAPT; write mapt,weights=NAME|FILE"),
         ("flow:raft-small", "give --flow-weights flow:raft-small=FILE"),
         ("bot", "did you mean 'both'"),
+        ("json:loads", "'json:loads' is a function that cannot be called without arguments"),
     ],
 )
 def test_a_row_that_cannot_be_added_is_told_before_anything_runs(here, row, message):

@@ -166,7 +166,7 @@ def test_a_module_may_make_its_own_inputs():
         ("bad_net:build", "cannot be imported: OSError: disk"),
         ("needy_net:build", "needs 'no_such_package_at_all', which is not installed"),
         ("their_net:picky", "cannot be called without arguments"),
-        ("their_net:number", "is a int; expected a torch.nn.Module"),
+        ("their_net:number", "is or returns an int; expected a torch.nn.Module"),
         ("their_net:Broken", "fails on an input of 128x256: RuntimeError: no such thing"),
         ("flownett2", "did you mean 'flownet2'"),
         ("motion-head:linear", "did you mean 'motion-head:linear-s4'"),

@@ -92,7 +92,7 @@ def test_none_is_no_map_of_a_tracker_without_delay():
 
     for delay, asked in ((0, 1), (2, 3)):  # None twice is fine, the third time a map is owed
         silent = Silent(delay)
-        with pytest.raises(DataError, match="returned a NoneType") as raised:
+        with pytest.raises(DataError, match="returned None") as raised:
             maps_of(silent)
         assert raised.value.where == "drawn/000000"
         assert silent.steps == asked

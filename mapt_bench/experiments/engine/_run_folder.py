@@ -1,6 +1,7 @@
 """The run folder: the setup of the run, and its finished work units."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,8 @@ def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSO
         now = [row["name"] for row in mine]
         missing = [str(row["name"]) for row in theirs or [] if row["name"] not in now]
         if missing:
-            return f"rows (it also has {', '.join(missing)})"
+            repeated = shlex.join(word for row in missing for word in ("--add", row))
+            return f"rows (it also has {', '.join(missing)}; to keep them, repeat {repeated})"
         return "rows (memory, weights, or other settings)"
     return f"{name} (there {json.dumps(theirs)}, now {json.dumps(mine)})"
 

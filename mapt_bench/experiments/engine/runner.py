@@ -2,7 +2,6 @@
 
 import multiprocessing
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -41,6 +40,7 @@ __all__ = [
 ]
 
 _CRASH = 70
+_BUG = "bug"
 
 _PORTIONS_A_WORKER = 4
 
@@ -57,7 +57,7 @@ class Failure:
 
     reason: str
     exit_code: int
-    kind: str = "bug"
+    kind: str = _BUG
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,10 @@ class Worker:
             )
         except MaptBenchError as problem:
             place = f"{problem.where}: " if problem.where else ""
-            raised = _raised_at(problem)
-            return Failure(f"{place}{problem.message}{raised}", problem.exit_code, problem.kind)
+            return Failure(f"{place}{problem.message}", problem.exit_code, problem.kind)
         except Exception as problem:  # a failing cell must not stop the others
-            return Failure(f"{type(problem).__name__}: {problem}", _CRASH)
+            notes = "".join(f"; {note}" for note in getattr(problem, "__notes__", ()))
+            return Failure(f"{type(problem).__name__}: {problem}{notes}", _CRASH)
 
     def _runs_networks(self, unit: Unit) -> bool:
         variant, segments = unit.variant, self._work.source.segments_named(unit.segments)
@@ -126,14 +126,6 @@ def _imports_torch(tracker: str) -> bool:
     except MaptBenchError:
         return False  # run_unit reports the error
     return "torch" in sys.modules
-
-
-def _raised_at(problem: MaptBenchError) -> str:
-    """Return the failing line of a user's tracker, because the traceback stays in the worker."""
-    if problem.__cause__ is None or not isinstance(problem, TrackerError):
-        return ""
-    last = traceback.extract_tb(problem.__cause__.__traceback__)[-1]
-    return f" ({Path(last.filename).name}, line {last.lineno}, in {last.name})"
 
 
 _worker_of_process: list[Worker] = []
@@ -265,12 +257,9 @@ class RunOutcome:
 
     @property
     def failure_kind(self) -> str:
-        """Kind of the failures with this exit code. A bug takes precedence."""
-        kinds = {each.kind for each in self._failures if each.exit_code == self.exit_code}
-        if "bug" in kinds:
-            return "bug"
-        codes = {TrackerError.exit_code: TrackerError, ConfigError.exit_code: ConfigError}
-        return codes.get(self.exit_code, DataError).kind
+        """Kind of the first failure with this exit code."""
+        kinds = (each.kind for each in self._failures if each.exit_code == self.exit_code)
+        return next(kinds, DataError.kind)
 
     def error(self, message: str, folder: Path) -> Exception:
         """Return the error of the failures with this exit code, to be raised.
@@ -279,9 +268,10 @@ class RunOutcome:
             message: What failed, and what to do.
             folder: Run folder.
         """
-        kinds = {each.kind: each for each in (ConfigError, DataError, TrackerError)}
-        kind = kinds.get(self.failure_kind)
-        return RuntimeError(f"{folder}: {message}") if kind is None else kind(message, where=folder)
+        if self.failure_kind == _BUG:
+            return RuntimeError(f"{folder}: {message}")
+        kinds = {each.kind: each for each in (ConfigError, TrackerError)}
+        return kinds.get(self.failure_kind, DataError)(message, where=folder)
 
     @property
     def _failures(self) -> list[Failure]:
