@@ -148,7 +148,6 @@ def run_headline(
         title=_run_title(run),
         tables=tuple(headline_tables(run, rows=rows, selection=selection)),
         sentences=tuple(run_sentences(run)),
-        notes=tuple(_run_notes(run)),
         skipped=tuple(skipped_sentences(run)),
         row_count=sum(len(table.rows) for table in headline_tables(run, rows=len(run["summary"]))),
     )
@@ -352,16 +351,11 @@ def _importance(table: Table, run: Run, places: Sequence[int]) -> dict[str, floa
 def _run_title(run: Run) -> str:
     data = ((run.get("provenance") or {}).get("data") or {}).get("name")
     counts = {row.get("n_sequences") for row in run["summary"]} - {None, 0}
+    labels = (run.get("protocol") or {}).get("label_space")
     parts = [f"{run.get('experiment', 'run')}{f' on {data}' if data else ''}"]
+    parts[0] += f" ({labels})" if labels else ""
     parts += [counted(max(counts), "sequence")] if counts else []
-    return f"{', '.join(parts)}: scores in percent, * best, references last"
-
-
-def _run_notes(run: Run) -> list[str]:
-    protocol = run.get("protocol") or {}
-    words = {"pat": "PAT protocol", "label_space": "label space"}
-    stated = [f"{words[key]}: {protocol[key]}" for key in words if protocol.get(key)]
-    return [f"{'; '.join(stated)}."] if stated else []
+    return f"{', '.join(parts)}: scores in percent, * best"
 
 
 def skipped_sentences(run: Run) -> list[str]:

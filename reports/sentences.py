@@ -33,7 +33,7 @@ SWEEP_WORDS = {"drop": "frame skip", "pair": "pairing interval"}
 _ORACLE = "oracle"
 _MOST = 5
 _FEWEST_SEQUENCES = 5
-_NAMED_AT_MOST = 3
+_NAMED_AT_MOST = 2
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -48,7 +48,8 @@ class _Lead:
         points: Difference in percentage points.
         low: Lower end of its confidence interval.
         high: Upper end.
-        has_low_p: Whether the corrected p value is low enough.
+        has_low_p: Whether the p value, corrected for all comparisons, is low enough.
+        has_low_raw_p: Whether the p value without correction is low enough.
         is_reference: Whether the other row is a reference, for example the oracle.
     """
 
@@ -57,6 +58,7 @@ class _Lead:
     low: float
     high: float
     has_low_p: bool
+    has_low_raw_p: bool
     is_reference: bool
 
     @property
@@ -80,7 +82,8 @@ def run_sentences(run: Run) -> list[str]:
     if run.get("stressors"):
         found = _stress_sentences(parts[0])
     else:
-        found = [sentence for part in parts for sentence in _part_sentences(part)]
+        joins = len(parts) > 1
+        found = [sentence for part in parts for sentence in _part_sentences(part, joins=joins)]
     why = _missing_intervals(run["summary"])
     if why:
         found = found[: _MOST - 1]
@@ -88,7 +91,8 @@ def run_sentences(run: Run) -> list[str]:
     return found[:_MOST]
 
 
-def _part_sentences(part: Part) -> list[str]:
+def _part_sentences(part: Part, *, joins: bool) -> list[str]:
+    """Return the sentences on rows that may be compared, joined to one if there are many parts."""
     rows: Sequence[Row] = part.run["summary"]
     kinds = dict.fromkeys(found[0] for row in rows if (found := row_interval(row)))
     if kinds:
@@ -98,10 +102,15 @@ def _part_sentences(part: Part) -> list[str]:
     if not leads:
         return _best_sentences(rows, place)
     subject = str(next(row["differences"]["reference"] for row in rows if row.get("differences")))
-    return [
-        *_comparison(subject, [lead for lead in leads if not lead.is_reference], place),
-        *_oracle_sentences([lead for lead in leads if lead.name == _ORACLE], subject, place),
+    others = [lead for lead in leads if not lead.is_reference]
+    clauses = [_comparison(subject, others, place)]
+    clauses += [
+        f"the oracle leads {subject} by {lead.amount}" for lead in leads if lead.name == _ORACLE
     ]
+    clauses = [clause for clause in clauses if clause]
+    if joins:
+        return [_sentence("; ".join(clauses))]
+    return [_sentence(each if each.startswith(place) else f"{place}, {each}") for each in clauses]
 
 
 def _best_sentences(rows: Sequence[Row], place: str) -> list[str]:
@@ -112,20 +121,18 @@ def _best_sentences(rows: Sequence[Row], place: str) -> list[str]:
     best = max(own, key=_pat)
     value = f"{100 * _pat(best):.2f}"
     tied = [row_name(row) for row in own if f"{100 * _pat(row):.2f}" == value]
-    who = tied[0] if len(tied) == 1 else f"{tied[0]} and {counted(len(tied) - 1, 'other row')}"
-    sentence = f"{place}, {who} {'has' if len(tied) == 1 else 'have'} the highest PAT, {value}"
+    who = f"{tied[0]} has"
+    if len(tied) > 1:
+        who = f"{tied[0]} and {counted(len(tied) - 1, 'other row')} have"
+    sentence = f"{f'{place}, ' if place else ''}{who} the highest PAT, {value}"
     oracle = [row for row in rows if row_name(row) == _ORACLE and row_score(row, "PAT") is not None]
     if oracle:
         sentence += f"; the oracle has {100 * _pat(oracle[0]):.2f}"
     return [_sentence(sentence)]
 
 
-def _oracle_sentences(leads: Sequence[_Lead], subject: str, place: str) -> list[str]:
-    return [_sentence(f"{place}, the oracle leads {subject} by {lead.amount}") for lead in leads]
-
-
-def _comparison(subject: str, leads: Sequence[_Lead], place: str) -> list[str]:
-    """Return one sentence: which rows the subject beats, which beat it, and which are open."""
+def _comparison(subject: str, leads: Sequence[_Lead], place: str) -> str:
+    """Return one clause: which rows the subject beats, which beat it, and which are open."""
     beaten = [lead for lead in leads if lead.is_established and lead.points > 0]
     ahead = [lead for lead in leads if lead.is_established and lead.points <= 0]
     unclear = [lead for lead in leads if not lead.is_established]
@@ -134,14 +141,15 @@ def _comparison(subject: str, leads: Sequence[_Lead], place: str) -> list[str]:
         clauses.append(f"beats {_with_amounts(beaten)}")
     if ahead:
         clauses.append(f"trails {_with_amounts(ahead)}")
-    text = f"{place}, {subject} {' and '.join(clauses)}" if clauses else place
+    before = f"{place}, " if place else ""
+    text = f"{before}{subject} {' and '.join(clauses)}" if clauses else place
     if unclear:
         lead_in = "; " if clauses else ", "
         to = "" if clauses else f" of {subject}"
         text += f"{lead_in}no difference{to} from {_names(unclear)} is established"
-        near = sum(lead.excludes_zero for lead in unclear)
-        text += f" (the interval of {near} excludes 0, but not after correction)" if near else ""
-    return [_sentence(text)] if leads else []
+        near = sum(lead.excludes_zero and lead.has_low_raw_p for lead in unclear)
+        text += f" ({near} only without correction)" if near else ""
+    return text if leads else ""
 
 
 def _with_amounts(leads: Sequence[_Lead]) -> str:
@@ -185,13 +193,15 @@ def _lead(name: str, entry: Row, *, is_reference: bool) -> _Lead | None:
     interval = entry.get("interval") or {}
     if interval.get("low") is None:
         return None
-    p_value, alpha = entry.get("p_adjusted"), 1 - float(interval.get("level", 0.95))
+    alpha = 1 - float(interval.get("level", 0.95)) + 1e-9
+    adjusted, raw = entry.get("p_adjusted"), entry.get("p_value")
     return _Lead(
         name=name,
         points=-100 * entry["difference"],
         low=-100 * interval["high"],
         high=-100 * interval["low"],
-        has_low_p=p_value is not None and p_value <= alpha + 1e-9,
+        has_low_p=adjusted is not None and adjusted <= alpha,
+        has_low_raw_p=raw is not None and raw <= alpha,
         is_reference=is_reference,
     )
 
@@ -240,7 +250,7 @@ def _sweep_sentences(rows: Sequence[Row], kind: str) -> list[str]:
     named = [row["differences"]["reference"] for row in last.values() if row.get("differences")]
     return [
         _sentence(text),
-        *(_comparison(named[0], leads, f"at {words} {max(by_tau)}") if leads else []),
+        *([_sentence(_comparison(named[0], leads, f"at {words} {max(by_tau)}"))] if leads else []),
     ]
 
 
@@ -331,4 +341,5 @@ def _leading_prediction(evaluations: Sequence[Row]) -> list[str]:
             )
         )
     ]
-    return [*found, *_comparison(str(evaluations[0]["name"]), leads, "")]
+    text = _comparison(str(evaluations[0]["name"]), leads, "")
+    return [*found, *([_sentence(text)] if text else [])]

@@ -16,7 +16,7 @@ from rich.text import Text
 from mapt_bench.errors import counted
 from mapt_bench.reports.headline import ROWS_SHOWN, Headline
 from mapt_bench.reports.table_formats import make_console, print_table
-from mapt_bench.reports.tables import RANGES, UNDEFINED, Table
+from mapt_bench.reports.tables import RANGES, UNDEFINED, Column, Table
 
 __all__ = ["MAX_LINES", "MAX_WIDTH", "fitting_columns", "print_all_tables", "print_headline"]
 
@@ -26,6 +26,7 @@ MAX_WIDTH = 100
 _GAP = 2
 _FEWEST_ROWS = 3
 _BEST = "*"
+_NARROWEST = 8
 
 
 def print_headline(
@@ -41,7 +42,7 @@ def print_headline(
 
     Args:
         make: Returns the headline with tables of at most a number of rows.
-        closing: Last line, for example where all tables are.
+        closing: Where the rest is, besides all tables.
         console: Console. ``None`` for stdout.
         with_tables: Whether to print the headline tables.
 
@@ -107,11 +108,14 @@ def fitting_columns(table: Table, texts: Sequence[Sequence[str]], width: int) ->
 
     The first two columns always stay. An interval never stays without its value.
     """
-    widths = _widths(table, texts)
-    kept = list(range(len(table.columns)))
+    return _fitting(table.columns, _widths(table, texts), width)
+
+
+def _fitting(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    kept = list(range(len(columns)))
     while len(kept) > 2 and _total(widths, kept) > width:
-        kept.remove(min(kept[2:], key=lambda at: (table.columns[at].priority, -at)))
-    return [at for at in kept if table.columns[at].kind not in RANGES or at - 1 in kept or at == 0]
+        kept.remove(min(kept[2:], key=lambda at: (columns[at].priority, -at)))
+    return [at for at in kept if columns[at].kind not in RANGES or at - 1 in kept or at == 0]
 
 
 def _widths(table: Table, texts: Sequence[Sequence[str]]) -> list[int]:
@@ -127,13 +131,14 @@ def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
 
 def _lines(headline: Headline, closing: str, width: int, *, with_tables: bool) -> list[Text]:
     lines = [Text(line, style="bold") for line in _wrapped(headline.title, width)]
-    for table in headline.tables if with_tables else ():
-        lines += _table_lines(table, width)
+    if with_tables:
+        lines += _tables_lines(headline.tables, width)
     lines += [Text(line) for text in headline.sentences for line in _wrapped(text, width)]
     notes = [*headline.notes, *headline.skipped]
     lines += [Text(line, style="dim") for text in notes for line in _wrapped(text, width)]
     hidden = headline.hidden_rows if with_tables else 0
-    text = (f"{counted(hidden, 'more row')}: --full. " if hidden else "") + closing
+    rest = f"{counted(hidden, 'more row')} and all tables" if hidden else "All tables"
+    text = f"{rest}: --full. {closing}" if with_tables else closing
     return lines + [Text(line, style="dim") for line in _wrapped(text, width)]
 
 
@@ -141,13 +146,33 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def _table_lines(table: Table, width: int) -> Iterator[Text]:
+def _tables_lines(tables: Sequence[Table], width: int) -> list[Text]:
+    """Return the lines of tables. Those with the same columns have them at the same places."""
+    groups: dict[tuple[str, ...], list[Table]] = {}
+    for table in tables:
+        groups.setdefault(_names(table), []).append(table)
+    layouts = {}
+    for names, members in groups.items():
+        texts = [_marked(table) for table in members]
+        widths = [max(each) for each in zip(*map(_widths, members, texts), strict=True)]
+        kept = _fitting(members[0].columns, widths, width)
+        room = width - _total(widths, kept) + widths[kept[0]]
+        widths[kept[0]] = min(widths[kept[0]], max(room, _NARROWEST))
+        layouts[names] = kept, widths
+    return [
+        line for table in tables for line in _table_lines(table, width, *layouts[_names(table)])
+    ]
+
+
+def _names(table: Table) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns)
+
+
+def _table_lines(
+    table: Table, width: int, kept: Sequence[int], widths: Sequence[int]
+) -> Iterator[Text]:
     """Yield a title in a rule, the heading, the rows, and the references after a blank line."""
     texts = _marked(table)
-    kept = fitting_columns(table, texts, width)
-    widths = _widths(table, texts)
-    room = width - _total(widths, kept) + widths[kept[0]]
-    widths[kept[0]] = min(widths[kept[0]], max(room, 8))
     total = _total(widths, kept)
     if table.title:
         yield Text(f"── {table.title} ".ljust(total, "─")[:width], style="bold")

@@ -151,6 +151,6 @@ def command(
     if not emit_results(json_file, evaluations_document(found), outputs):
         shown = [each for each in tables if full or (classes and each.name == "classes")]
         print_all_tables(shown)
-        closing = "All tables: --full. Classes: --classes. The whole result: --json FILE."
+        closing = "Classes: --classes. The whole result: --json FILE."
         print_headline(lambda rows: headline(rows=rows), closing, with_tables=not full)
     return 0

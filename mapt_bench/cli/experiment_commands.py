@@ -201,7 +201,7 @@ def run_and_show(
             print_all_tables(tables)
         print_headline(
             lambda rows: run_headline(result, rows=rows, selection=selection),
-            f"All tables: --full. Run folder: {folder} (results.json, tables, plots).",
+            f"Run folder: {folder} (results.json, tables, plots).",
             with_tables=not shown["full"],
         )
     return 0

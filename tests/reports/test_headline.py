@@ -1,0 +1,240 @@
+"""The short answer: its tables, its sentences, and its lines on a terminal."""
+
+import io
+
+import pytest
+from helpers.results import evaluation, interval, run, summary_row, sweep
+from rich.console import Console
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.reports.headline import Selection, evaluation_headline, run_headline
+from mapt_bench.reports.tables import Column, Table, printable
+from mapt_bench.reports.terminal import print_all_tables, print_headline
+
+HOSTILE = "a|b`c\"d'\n\x1b[31m<script>alert(1)</script>_"
+
+
+def difference(points, low, high, p_adjusted, p_value=0.001):
+    entry = {"difference": points, "interval": interval(low, high, n=24)}
+    entry |= {"p_value": p_value, "p_adjusted": p_adjusted}
+    return {"reference": "mapt+memory", "scores": {"PAT": entry}}
+
+
+def row(name, pat, found=None, group="heads", segments="mapt-tiny", **changes):
+    known = {"PAT": interval(pat - 0.01, pat + 0.01, n=24)}
+    changes = {"n_sequences": 24, "intervals": known, "differences": found, **changes}
+    return summary_row(name, pat, pat, group, segments=segments, **changes)
+
+
+def ablation(*rows, segments=("mapt-tiny",), **changes):
+    """An ablation with paired differences to mapt+memory, on each kind of segments."""
+    rows = rows or (
+        row("mapt+memory", 0.60),
+        row("mapt:motion+memory", 0.586, difference(-0.014, -0.021, -0.006, 0.01)),
+        row("sort+memory", 0.595, difference(-0.005, -0.012, 0.002, 1.0, 0.2)),
+        row("bytetrack+memory", 0.59, difference(-0.010, -0.020, -0.002, 0.4, 0.01)),
+        row("new", 0.62, difference(0.02, 0.01, 0.03, 0.02), "added"),
+        row("oracle", 0.70, difference(0.10, 0.08, 0.12, 0.01), "reference"),
+    )
+    summary = [{**each, "segments": name} for name in segments for each in rows]
+    protocol = {
+        "label_space": "kitti-step",
+        "reference": "mapt+memory",
+        "segments_by_name": {"mapt-tiny": "detections of MAPT", "groundtruth": "ground truth"},
+    }
+    return run(summary=summary, protocol=protocol, **changes)
+
+
+def lines_of(headline_of, width, monkeypatch, **words):
+    monkeypatch.setenv("COLUMNS", str(width))
+    stream = io.StringIO()
+    print_headline(headline_of, "Run folder: run.", Console(file=stream), **words)
+    return stream.getvalue().splitlines()
+
+
+def test_best_rows_come_first_and_references_last():
+    (table,) = run_headline(ablation()).tables
+    assert [cells[0] for cells in table.rows] == [
+        "new", "mapt+memory", "sort+memory", "bytetrack+memory", "mapt:motion+memory", "oracle",
+    ]  # fmt: skip
+    assert table.references == {5}
+    assert table.title == "detections of MAPT"
+    names = [column.name for column in table.columns]
+    assert names == ["variant", "PAT", "95 % CI", "PQ", "TQ", "STQ", "IDSW", "ms/frame"]
+    assert (0, 1) in table.best_cells()
+
+
+def test_sentences_tell_established_differences_from_others():
+    compared, oracle = run_headline(ablation()).sentences
+    assert compared == (
+        "On detections of MAPT, mapt+memory beats mapt:motion+memory by 1.40 PAT [0.60, 2.10] and "
+        "trails new by 2.00 PAT [1.00, 3.00]; no difference from sort+memory and bytetrack+memory "
+        "is established (1 only without correction)."
+    )
+    assert oracle == (
+        "On detections of MAPT, the oracle leads mapt+memory by 10.00 PAT [8.00, 12.00]."
+    )
+
+
+def test_a_difference_needs_an_interval_without_zero_and_a_low_corrected_p():
+    open_rows = (
+        row("mapt+memory", 0.60),
+        row("sort", 0.59, difference(-0.01, -0.02, 0.001, 0.01)),
+        row("iou", 0.58, difference(-0.02, -0.03, -0.01, 0.051, 0.06)),
+    )
+    (sentence,) = run_headline(ablation(*open_rows)).sentences
+    assert sentence == (
+        "On detections of MAPT, no difference of mapt+memory from sort and iou is established."
+    )
+
+
+def test_several_kinds_of_segments_have_a_table_and_a_sentence_each():
+    headline = run_headline(ablation(segments=("mapt-tiny", "groundtruth")))
+    assert [table.title for table in headline.tables] == ["detections of MAPT", "ground truth"]
+    assert len(headline.sentences) == 2
+    assert headline.sentences[1].startswith("On ground truth, mapt+memory beats")
+    assert "; the oracle leads mapt+memory by 10.00 PAT" in headline.sentences[1]
+
+
+def test_missing_intervals_take_one_sentence():
+    few = {"PAT": {"n": 2, "reason": "2 sequences; an interval needs at least 5"}}
+    rows = [summary_row(name, 0.5, 0.5, "heads", intervals=few) for name in ("a", "b", "c")]
+    sentences = run_headline(run(summary=rows)).sentences
+    assert sentences == (
+        "a and 2 other rows have the highest PAT, 50.00.",
+        "No confidence intervals and no established differences: 2 sequences; an interval needs "
+        "at least 5.",
+    )
+
+
+def many_rows(count=60):
+    rows = [
+        row(f"tracker-{at:02}", 0.3 + at / 1000, difference(-0.1, -0.2, -0.1, 0.01))
+        for at in range(count)
+    ]
+    return [row("mapt+memory", 0.2), *rows, row("oracle", 0.9, group="reference")]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+@pytest.mark.parametrize(
+    "segments", [("mapt-tiny",), ("mapt-tiny", "groundtruth"), tuple("abcdef")]
+)
+def test_forty_lines_of_the_width_of_the_terminal(width, segments, monkeypatch):
+    result = ablation(*many_rows(), segments=segments)
+    lines = lines_of(lambda rows: run_headline(result, rows=rows), width, monkeypatch)
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= min(width, 100)
+    assert any(line.startswith("mapt+memory") for line in lines)
+    assert any(line.startswith("tracker-59") for line in lines)  # the best
+    assert any(line.startswith("oracle") for line in lines)
+    assert "more rows and all tables: --full." in " ".join(lines)
+
+
+def test_columns_are_dropped_by_priority_and_never_wrapped(monkeypatch):
+    result = ablation()
+    wide, narrow = (
+        lines_of(lambda rows: run_headline(result, rows=rows), width, monkeypatch)[2].split()
+        for width in (100, 60)
+    )
+    assert wide == ["variant", "PAT", "95", "%", "CI", "PQ", "TQ", "STQ", "IDSW", "ms/frame"]
+    assert narrow == ["variant", "PAT", "95", "%", "CI", "STQ", "IDSW"]
+
+
+def test_the_best_is_marked_without_colour(monkeypatch):
+    lines = lines_of(lambda rows: run_headline(ablation(), rows=rows), 100, monkeypatch)
+    (best,) = [line for line in lines if line.startswith("new")]
+    assert "62.00*" in best
+    assert not any("70.00*" in line for line in lines)  # the oracle
+    assert lines[lines.index(next(x for x in lines if x.startswith("oracle"))) - 1] == ""
+
+
+def test_a_sweep_has_a_table_for_each_kind_of_interval():
+    headline = run_headline(sweep())
+    (table,) = headline.tables
+    assert [column.name for column in table.columns][1:] == ["drop 1", "drop 2", "drop 3", "drop 5"]
+    assert headline.sentences[0] == (
+        "From frame skip 1 to 5, copy loses most, 30.00 PAT; both has the highest PAT at 5, 51.00."
+    )
+
+
+def test_a_stress_test_shows_what_each_stressor_costs():
+    rows = [
+        {
+            **summary_row(name, pat - loss * (level > 0), 0.5, "heads", cell=f"{name}{level}"),
+            "stress": {"stressor": "bars", "level": level, "value": None},
+        }
+        for name, pat, loss in (("iou", 0.8, 0.3), ("mapt", 0.9, 0.1))
+        for level in (0, 5)
+    ]
+    headline = run_headline(run(summary=rows, stressors=[{"name": "bars"}]))
+    assert [column.name for column in headline.tables[0].columns] == ["variant", "none", "bars 5"]
+    assert headline.sentences == (
+        "bars at level 5 costs mapt least, 10.00 PAT, and iou most, 30.00.",
+    )
+
+
+def test_one_evaluation_says_what_limits_it():
+    headline = evaluation_headline([evaluation("a", scores={"PAT": 0.48, "PQ": 0.6, "TQ": 0.4})])
+    assert headline.sentences[0] == (
+        "PAT 48.00 is the harmonic mean of PQ 60.00 and TQ 40.00: tracking (TQ) limits it."
+    )
+    assert headline.sentences[-1] == (
+        "No confidence intervals: 2 sequences; an interval needs at least 5."
+    )
+
+
+def test_evaluations_are_compared_with_the_first():
+    found = difference(0.05, 0.01, 0.09, 0.01)
+    other = evaluation("b", shift=0.05, differences=found, intervals={"PAT": interval(0.4, 0.6)})
+    sentences = evaluation_headline([evaluation("a"), other]).sentences
+    assert sentences == (
+        "b has the highest PAT, 55.00, 5.00 more than a, the next.",
+        "a trails b by 5.00 PAT [1.00, 9.00].",
+    )
+
+
+def test_a_selection_decides_on_scores_and_rows():
+    selection = Selection(scores=("STQ", "PAT"), rows=("oracle", "new"))
+    (table,) = run_headline(ablation(), selection=selection).tables
+    assert [column.name for column in table.columns] == ["variant", "STQ", "PAT", "95 % CI"]
+    assert [cells[0] for cells in table.rows] == ["oracle", "new"]
+    assert table.references == {0}
+    with pytest.raises(ConfigError, match="unknown score 'STG'; did you mean 'STQ'"):
+        Selection(scores=("STG",)).check_scores()
+    with pytest.raises(ConfigError, match="unknown row 'orcle'; did you mean 'oracle'"):
+        Selection(rows=("orcle",)).check_rows(["oracle", "copy"])
+
+
+def test_what_was_not_run_names_shared_reasons():
+    skips = [{"tracker": name, "reason": "no images"} for name in "ab"]
+    skips += [{"tracker": "c", "reason": "no weights"}]
+    assert run_headline(run(skipped=skips)).skipped == (
+        "Not run: a, b (no images); c (reasons: tables/skipped.csv).",
+    )
+    assert run_headline(run(skipped=[])).skipped == ()
+
+
+def test_hostile_names_are_text_on_the_terminal(monkeypatch):
+    rows = (row("mapt+memory", 0.6), row(HOSTILE, 0.5, difference(-0.1, -0.2, -0.1, 0.01)))
+    skips = [{"tracker": HOSTILE, "reason": HOSTILE}]
+    result = ablation(*rows, skipped=skips)
+    text = "\n".join(lines_of(lambda rows: run_headline(result, rows=rows), 100, monkeypatch))
+    assert "\x1b" not in text
+    assert text.count(r"a|b`c" + "\"d'" + r"\n\x1b[31m<script>") == 4
+
+
+def test_printable_escapes_what_changes_a_terminal_or_the_direction_of_writing():
+    assert printable("é – 日本") == "é – 日本"  # noqa: RUF001
+    assert printable("\u202eb\x07\r") == r"\u202eb\x07\r"
+
+
+def test_full_output_repeats_no_footnote_and_names_dropped_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    columns = (Column("variant"), *(Column(f"score {at}", "percent") for at in range(9)))
+    tables = [Table(t, columns, (("a", *[0.5] * 9),), ("note",)) for t in ("one", "two")]
+    stream = io.StringIO()
+    print_all_tables(tables, Console(file=stream, width=40, force_terminal=True, no_color=True))
+    text = stream.getvalue()
+    assert text.count("note") == 1
+    assert "Not shown, too wide: score 3" in text
+    assert text.count("score 2") == 2  # the headings
