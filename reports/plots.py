@@ -316,6 +316,8 @@ def _draw_lines(
 _LOSS_PREFIX = "loss_"
 _POINTS = 60
 """With more rows than about this, curves are smoothed, with the rows in a light colour behind."""
+_MARKED_POINTS = 20
+"""Up to this number of rows, curves show each row, because one row makes no line."""
 
 
 def plot_training(rows: Sequence[Row], path: Path) -> None:
@@ -344,7 +346,9 @@ def plot_training(rows: Sequence[Row], path: Path) -> None:
         _draw_losses(losses, steps)
         _draw_scores(validation, scores)
         _draw_norms(norms, steps)
-        rate.plot([row["step"] for row in steps], [row["lr"] for row in steps], color=PALETTE[0])
+        _draw_curve(
+            rate, [row["step"] for row in steps], [row["lr"] for row in steps], "", PALETTE[0]
+        )
         rate.set_title("Learning rate")
         for axes in (losses, validation, norms, rate):
             axes.set_xlabel("step")
@@ -393,7 +397,8 @@ def _draw_curve(
     window = max(1, len(values) // _POINTS)
     if window > 1:
         axes.plot(at, values, color=color, alpha=0.15, linewidth=0.7)
-    axes.plot(at, smoothed(values, window), color=color, label=label, linewidth=1.3)
+    marker = "." if len(values) <= _MARKED_POINTS else ""
+    axes.plot(at, smoothed(values, window), color=color, label=label, linewidth=1.3, marker=marker)
 
 
 def _draw_scores(axes: "Axes", rows: Sequence[Row]) -> None:

@@ -194,8 +194,11 @@ def run_and_show(
         result = run(placed, progress=partial(_progress, selection))
     tables = tables_of(result)
     latex = headline_tables(result, selection=selection) if selection else None
-    write_table_folder(tables, folder / "tables", latex)
-    write_pictures(result, folder)
+    with progress_bar("tables and plots", 2) as advance:
+        write_table_folder(tables, folder / "tables", latex)
+        advance(1)
+        write_pictures(result, folder)
+        advance(1)
     if not emit_json(shown["json_file"], result):
         if shown["full"]:
             print_all_tables(tables)
@@ -214,10 +217,10 @@ _SHOWN = ("json_file", "show_config", "full", "scores", "rows")
 def _progress(
     selection: Selection, schedule: "Schedule"
 ) -> AbstractContextManager[Callable[[int], None]]:
-    """Check the selected rows, report skipped parts, and show a progress bar over work units."""
+    """Check the selected rows, report skipped parts, and show a progress bar over all steps."""
     selection.check_rows(dict.fromkeys(cell.cell.variant.name for cell in schedule.cells))
     _report_skips(schedule.skips_of_stress)
-    return progress_bar(schedule.plan.experiment, len(schedule.units()))
+    return progress_bar(schedule.plan.experiment, schedule.step_count + schedule.summary_steps)
 
 
 def _report_skips(skips: "Sequence[Skip]") -> None:

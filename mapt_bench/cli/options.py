@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from rich.progress import (
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.reports.table_formats import TableFormat, render_tables
-from mapt_bench.reports.tables import Table
+from mapt_bench.reports.tables import Table, printable
 
 __all__ = [
     "TableFile",
@@ -386,24 +387,52 @@ _LINE_EVERY = 30.0
 def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yield a function that advances the bar by a number of units.
 
-    The bar is on stderr. Nothing is shown if stderr is not a terminal.
+    The bar is on stderr. If stderr is not a terminal, a line is printed every 30 seconds.
 
     Args:
         description: Text beside the bar, for example ``"scoring"``.
         total: Number of units, for example frames.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        with _progress_lines(console, description, total) as advance:
+            yield advance
+        return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(description, total=total)
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(printable(description), total=total)
         yield lambda units: bar.advance(task, units)
+
+
+@contextmanager
+def _progress_lines(
+    console: Console, description: str, total: int
+) -> Iterator[Callable[[int], None]]:
+    """Print a line every 30 seconds, also while nothing advances."""
+    done, began, ended = 0, time.monotonic(), threading.Event()
+
+    def advance(units: int) -> None:
+        nonlocal done
+        done += units
+
+    def report() -> None:
+        while not ended.wait(_LINE_EVERY):
+            minutes, seconds = divmod(int(time.monotonic() - began), 60)
+            line = f"{printable(description)}: {done} of {total}, {minutes}:{seconds:02} min"
+            console.print(line, soft_wrap=True, markup=False)
+
+    reporter = threading.Thread(target=report, daemon=True)
+    reporter.start()
+    try:
+        yield advance
+    finally:
+        ended.set()
+        reporter.join()
 
 
 class _TrainingBar:

@@ -163,10 +163,12 @@ def command(
     and curves.png. On several GPUs or machines, start it with
     torchrun --nproc-per-node 2 -m mapt_bench train ...
     """
-    from mapt_bench.training.recipe_files import read_recipe
+    from mapt_bench.training.recipe_files import read_recipe, short_training
 
     changes = overrides if steps is None else (*overrides, f"steps={steps}")
-    read_recipe(config, changes)  # refuses a wrong recipe before torch is loaded
+    recipe = read_recipe(config, changes)  # refuses a wrong recipe before torch is loaded
+    if not any(each.startswith("log_every=") for each in overrides):
+        changes = (*changes, *short_training(recipe))
     from mapt_bench.training.request import TrainingRequest, carry_out, take_snapshot
 
     if out is None and "WORLD_SIZE" in os.environ:

@@ -1,6 +1,7 @@
 """Run experiments: from a configuration or a plan to ``results.json``."""
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,14 @@ from mapt_bench.baselines.rows import DEFAULT_MEMORY, parse_row
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.data.encodings import encoding_by_name
 from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.experiments.engine.runner import Progress, RunOutcome, no_progress, run_plan
+from mapt_bench.experiments.engine.runner import (
+    Advance,
+    Progress,
+    RunOutcome,
+    no_progress,
+    run_plan,
+)
+from mapt_bench.experiments.engine.schedule import Schedule
 from mapt_bench.experiments.experiment_config import (
     FOUND_BY_MAPT,
     AblationConfig,
@@ -95,8 +103,15 @@ def run_experiment(
         TrackerError: If a user's tracker failed in a cell.
         RuntimeError: If a cell failed because of a bug.
     """
-    outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, progress=progress)
-    result = run_result(outcome)
+    with ExitStack() as stack:
+        shown: list[Advance] = []
+
+        def until_summary(schedule: Schedule) -> AbstractContextManager[Advance]:
+            shown.append(stack.enter_context(progress(schedule)))
+            return nullcontext(shown[0])
+
+        outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, progress=until_summary)
+        result = run_result(outcome, advance=shown[0])
     if outcome.exit_code:
         write_json(folder / INCOMPLETE_FILE, result)
         raise _failure(outcome, result, folder)

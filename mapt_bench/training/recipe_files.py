@@ -9,7 +9,7 @@ from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.strict_config import known_keys, load_yaml, overlaid, plain_value
 from mapt_bench.training.recipe import Recipe
 
-__all__ = ["parse_overrides", "read_recipe", "recipe_names"]
+__all__ = ["parse_overrides", "read_recipe", "recipe_names", "short_training"]
 
 _RECIPES = importlib.resources.files("mapt_bench.training") / "recipes"
 
@@ -39,6 +39,25 @@ def read_recipe(name_or_file: str, overrides: Sequence[str] = ()) -> Recipe:
         raise ConfigError(f"is {data!r}; expected a mapping of settings", where=where)
     Recipe.from_dict(data, where=where)  # what is wrong in the file is told of the file
     return Recipe.from_dict(overlaid(data, parse_overrides(overrides, Recipe)), where=where)
+
+
+_FEWEST_LINES = 10
+
+
+def short_training(recipe: Recipe) -> tuple[str, ...]:
+    """Return the setting that gives a short training ten lines in its log, if it has fewer.
+
+    Otherwise the log of 20 steps has one line, and neither a loss that falls nor a curve.
+
+    Returns:
+        At most one override, ``log_every=N``. N divides the recipe's ``log_every``, so that
+        validations and checkpoints are at ends of lines.
+    """
+    most = max(recipe.steps // _FEWEST_LINES, 1)
+    if recipe.log_every <= most:
+        return ()
+    every = max(each for each in range(1, most + 1) if recipe.log_every % each == 0)
+    return (f"log_every={every}",)
 
 
 def parse_overrides(texts: Sequence[str], kind: type) -> dict[str, Any]:

@@ -136,9 +136,10 @@ def tune(
     setup = _setup(trackers, source, config, objective, kind)
     skipped: dict[str, str] = {}
     with ExitStack() as stack:
-        bar = _Bar(stack, progress, config.trials)
+        rounds = round_sizes(kind, config.trials)
+        bar = _Bar(stack, progress, config.trials, len(rounds))
         units: list[Mapping[str, Any]] = []
-        for count in round_sizes(kind, config.trials):
+        for count in rounds:
             asked = [_next_settings(each, count) for each in trackers]
             plan = _plan(trackers, asked, source)
             outcome = run_plan(
@@ -316,8 +317,11 @@ def _skips(
 class _Bar:
     """One progress bar over all rounds; it opens when the first schedule is known."""
 
-    def __init__(self, stack: ExitStack, progress: TuningProgress, trials: int) -> None:
-        self._stack, self._progress, self._trials = stack, progress, trials
+    def __init__(
+        self, stack: ExitStack, progress: TuningProgress, trials: int, rounds: int
+    ) -> None:
+        self._stack, self._progress = stack, progress
+        self._trials, self._rounds = trials, rounds
         self._advance: Callable[[int], None] | None = None
 
     def of_round(
@@ -328,7 +332,9 @@ class _Bar:
         @contextmanager
         def show(schedule: Schedule) -> Iterator[Callable[[int], None]]:
             if self._advance is None:
-                total = len(schedule.units()) // count * self._trials
+                units = len(schedule.units())
+                segments = schedule.step_count - units
+                total = units // count * self._trials + segments * self._rounds
                 self._advance = self._stack.enter_context(self._progress("tune", total))
             yield self._advance
 

@@ -66,6 +66,14 @@ def test_tables_are_shown_and_a_finished_run_stays(data, tmp_path):
     assert "differs in seed (there 0, now 1)" in other.stderr
 
 
+def test_a_short_training_has_several_lines_in_its_log(data, tmp_path):
+    words = ("--data", data, "--steps", 4, "--out", tmp_path / "run")
+    done = train(*words, settings=("schedule.warmup_steps=1",))
+    assert done.exit_code == 0, done.stderr
+    steps = [row["step"] for row in read_log(tmp_path / "run" / "log.jsonl")]
+    assert steps == [1, 2, 3, 4]
+
+
 def test_a_dry_run_writes_nothing(data, tmp_path):
     out = tmp_path / "run"
     done = train("--data", data, "--dry-run", "--out", out, "--json", "-")

@@ -233,12 +233,16 @@ def test_a_resumed_run_gives_the_same_bytes(tmp_path):
 
 
 def test_results_are_written_when_complete(tmp_path):
-    told = []
-    result = run_experiment(
-        plan(), source(), tmp_path / "run", progress=lambda schedule: nullcontext(told.append)
-    )
+    told, totals = [], []
+
+    def progress(schedule):
+        totals.append(schedule.step_count + schedule.summary_steps)
+        return nullcontext(told.append)
+
+    result = run_experiment(plan(), source(), tmp_path / "run", progress=progress)
     assert json.loads((tmp_path / "run" / "results.json").read_text()) == result
-    assert sum(told) == 6
+    assert [sum(told)] == totals
+    assert totals[0] > 6 + 2  # units and segments: the summary counts too
 
 
 def test_a_failed_cell_leaves_the_complete_result_alone(tmp_path, monkeypatch):

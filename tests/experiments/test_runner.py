@@ -307,10 +307,10 @@ def test_no_workers_are_refused(tmp_path):
         run_plan(plan(), source(), tmp_path / "run", jobs=0)
 
 
-def test_progress_counts_every_unit_once(tmp_path):
+def test_progress_counts_every_unit_and_the_segments_of_each_video_once(tmp_path):
     told = []
     run_plan(plan(), source(), tmp_path / "run", progress=lambda schedule: nullcontext(told.append))
-    assert told == [0, 1, 1, 1, 1, 1, 1]
+    assert sorted(told) == [0, 1, 1, 1, 1, 2, 2]  # two videos
     told.clear()
     run_plan(plan(), source(), tmp_path / "run", progress=lambda schedule: nullcontext(told.append))
-    assert told == [6]
+    assert told == [8]

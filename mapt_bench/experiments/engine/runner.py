@@ -2,14 +2,14 @@
 
 import multiprocessing
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerError
@@ -29,6 +29,7 @@ from mapt_bench.orphans import end_with_parent
 from mapt_bench.provenance import provenance
 
 __all__ = [
+    "Advance",
     "CellOutcome",
     "Failure",
     "Progress",
@@ -37,6 +38,7 @@ __all__ = [
     "no_progress",
     "outcomes",
     "run_plan",
+    "spread",
 ]
 
 _CRASH = 70
@@ -190,8 +192,30 @@ def outcomes(
             pool.shutdown(cancel_futures=True)
 
 
-Progress = Callable[[Schedule], AbstractContextManager[Callable[[int], None]]]
-"""Shows the progress of a run: takes the schedule, and yields a function that takes done units."""
+Advance = Callable[[int], None]
+"""Takes the number of steps that are done since the last call."""
+
+Progress = Callable[[Schedule], AbstractContextManager[Advance]]
+"""Shows the progress of a run: takes the schedule, and yields a function that takes done steps.
+
+:func:`run_plan` makes ``schedule.step_count`` steps, and the summary ``schedule.summary_steps``.
+"""
+
+_Item = TypeVar("_Item")
+
+
+def spread(items: Iterable[_Item], count: int, steps: int, advance: Advance) -> Iterator[_Item]:
+    """Yield items, and spread a number of steps evenly over them.
+
+    Args:
+        items: Items of some work.
+        count: Number of items.
+        steps: Number of steps of the whole work.
+        advance: Takes done steps.
+    """
+    for at, item in enumerate(items):
+        yield item
+        advance(steps * (at + 1) // count - steps * at // count)
 
 
 @dataclass(frozen=True)
@@ -279,7 +303,7 @@ class RunOutcome:
 
 
 @contextmanager
-def no_progress(schedule: Schedule) -> Iterator[Callable[[int], None]]:
+def no_progress(schedule: Schedule) -> Iterator[Advance]:
     """Show no progress."""
     yield lambda units: None
 
@@ -307,7 +331,7 @@ def run_plan(
             with fewer rows gets the new rows.
         seed: Seed of segment order and faults.
         jobs: Number of worker processes. Results do not depend on it.
-        progress: Called with the schedule before work begins. Gets the numbers of done units.
+        progress: Called with the schedule before work begins. Gets the numbers of done steps.
         setup: What the folder is a run of, where several plans share it. ``None`` is this plan.
 
     Raises:
@@ -329,10 +353,12 @@ def run_plan(
             found[unit.place] = kept
     todo = [unit for unit in units if unit.place not in found]
     with progress(schedule) as advance:
-        advance(len(found))
+        opened = {unit.segments_place for unit in units if unit.place in found}
+        advance(len(found) + len(opened))
         for unit, outcome in outcomes(Work(source, folder, seed), todo, jobs):
             found[unit.place] = outcome
-            advance(1)
+            advance(1 + (unit.segments_place not in opened))
+            opened.add(unit.segments_place)
     return RunOutcome(
         plan=plan,
         source=source,

@@ -51,6 +51,11 @@ class Unit:
         return self.key, self.sequence, self.phase
 
     @property
+    def segments_place(self) -> tuple[int, Stress | None, str | None]:
+        """Identity of the segments that it links, in a run."""
+        return self.sequence, self.stress, self.segments
+
+    @property
     def file(self) -> str:
         """Path of its result below the folder of cells."""
         return f"{self.key}/{self.sequence:04d}-{self.phase}.json"
@@ -126,6 +131,20 @@ class Schedule:
             for unit in cell.units():
                 found.setdefault(unit.place, unit)
         return sorted(found.values(), key=_video_under_stress)
+
+    @property
+    def step_count(self) -> int:
+        """Number of steps of a progress bar over the work of :meth:`units`.
+
+        A step is a unit, or the segments of a video under one stress.
+        """
+        units = self.units()
+        return len(units) + len({unit.segments_place for unit in units})
+
+    @property
+    def summary_steps(self) -> int:
+        """Number of steps of a progress bar over the summary: two for each cell."""
+        return 2 * len(self.cells)
 
 
 def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:

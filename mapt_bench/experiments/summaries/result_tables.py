@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
 from mapt_bench.experiments.plans.segment_sources import OWN_SEGMENTS
 from mapt_bench.experiments.summaries.cell_scores import (
     INTERVAL_SCORES,
@@ -168,12 +168,15 @@ def with_half_and_kind(levels: Mapping[str, str]) -> dict[str, str]:
     return {**levels, HALF_AND_KIND: f"{levels['half']} {levels['kind']}"}
 
 
-def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
+def scores_by_group(
+    outcome: RunOutcome, pat_protocol: str, *, advance: Advance = lambda _steps: None
+) -> list[_Row]:
     """Return the scores of each finished cell in each group of videos.
 
     Args:
         outcome: Results of the plan.
         pat_protocol: Variant of PAT of the headline scores.
+        advance: Takes done steps, one for each cell in total.
 
     Returns:
         One entry per cell and group, with ``variant``, ``label``, ``cell`` (key), ``factor``
@@ -198,7 +201,8 @@ def scores_by_group(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
     references = _references(outcome)
     found: dict[tuple[str, _Group], _Row] = {}
     rows = []
-    for at, cell in enumerate(outcome.cells):
+    cells, count = enumerate(outcome.cells), len(outcome.cells)
+    for at, cell in spread(cells, count, count, advance):
         if cell.failures:
             continue
         for group, positions in chosen.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.thresholds import describe_thresholds
-from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
 from mapt_bench.experiments.plans.plan import Cell
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.experiments.summaries._link_results import link_results
@@ -29,12 +29,18 @@ __all__ = ["RUN_SCHEMA", "paper_claims", "run_result", "summary_rows"]
 RUN_SCHEMA = "mapt-bench/run/1"
 
 
-def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[str, Any]:
+def run_result(
+    outcome: RunOutcome,
+    *,
+    pat_protocol: str = "present",
+    advance: Advance = lambda _steps: None,
+) -> dict[str, Any]:
     """Return the whole result as plain data for JSON.
 
     Args:
         outcome: Results of :func:`~mapt_bench.experiments.engine.runner.run_plan`.
         pat_protocol: Variant of PAT of the headline scores.
+        advance: Takes done steps, two for each cell of the outcome in total.
 
     Returns:
         ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``,
@@ -45,7 +51,7 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
     """
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
-    rows = summary_rows(outcome, entries, pat_protocol)
+    rows = summary_rows(outcome, entries, pat_protocol, advance=advance)
     return {
         "schema": RUN_SCHEMA,
         "experiment": plan.experiment,
@@ -53,7 +59,7 @@ def run_result(outcome: RunOutcome, *, pat_protocol: str = "present") -> dict[st
         "skipped": [skip.to_dict() for skip in outcome.skipped],
         "summary": rows,
         "claims": paper_claims(plan.experiment, rows),
-        "scores_by_group": scores_by_group(outcome, pat_protocol),
+        "scores_by_group": scores_by_group(outcome, pat_protocol, advance=advance),
         **link_results(outcome),
         "protocol": {
             "pat": pat_variant(pat_protocol).name,
@@ -189,7 +195,13 @@ _Row = dict[str, Any]
 _Entry = Mapping[str, Any]
 
 
-def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: str) -> list[_Row]:
+def summary_rows(
+    outcome: RunOutcome,
+    entries: Sequence[_Entry],
+    pat_protocol: str,
+    *,
+    advance: Advance = lambda _steps: None,
+) -> list[_Row]:
     """Return the rows of the summary, table by table.
 
     Confidence intervals, and paired differences to the reference of the same table, are
@@ -201,6 +213,7 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
         outcome: Results of the plan.
         entries: Cells of the result, in the order of ``outcome.cells``.
         pat_protocol: Variant of PAT of the headline scores.
+        advance: Takes done steps, one for each cell in total.
     """
     comparisons = Comparisons(
         ScoreStatistics(
@@ -213,14 +226,14 @@ def summary_rows(outcome: RunOutcome, entries: Sequence[_Entry], pat_protocol: s
         "the run",
     )
     rows = []
-    for table in result_tables(outcome):
-        for at in table.positions:
-            cell = outcome.cells[at]
-            row = _row(cell, entries[at], table.condition)
-            if not cell.failures:
-                row["intervals"] = comparisons.intervals(cell)
-                row["differences"] = comparisons.differences(cell, table.reference)
-            rows.append(row)
+    places = [(table, at) for table in result_tables(outcome) for at in table.positions]
+    for table, at in spread(places, len(places), len(outcome.cells), advance):
+        cell = outcome.cells[at]
+        row = _row(cell, entries[at], table.condition)
+        if not cell.failures:
+            row["intervals"] = comparisons.intervals(cell)
+            row["differences"] = comparisons.differences(cell, table.reference)
+        rows.append(row)
     comparisons.correct()
     return rows
 
