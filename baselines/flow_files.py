@@ -119,7 +119,11 @@ class FlowFiles:
 
 
 def _list_files(place: Path, root: Path, frame_names: Sequence[str]) -> list[_FlowFile]:
-    paths = sorted(path for path in place.iterdir() if path.suffix.lower() in FLOW_SUFFIXES)
+    paths = sorted(
+        path
+        for path in place.iterdir()
+        if path.suffix.lower() in FLOW_SUFFIXES and not path.name.startswith(".")
+    )
     if not paths:
         raise DataError(
             f"has no flow files; expected one a frame: {', '.join(sorted(FLOW_SUFFIXES))}",

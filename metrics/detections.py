@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.labels import ID_BITS
 from mapt_bench.metrics.arithmetic import number_keys
 from mapt_bench.metrics.matching import SegmentTable
 
@@ -27,6 +28,7 @@ class ClassDetections:
     Attributes:
         gt_track: ``int64`` of shape ``(g,)``: track of each ground-truth mask, from 0.
         gt_frame: ``int64`` of shape ``(g,)``: its frame. Masks are ordered by frame, then track.
+            Empty masks come last. They are in no pair.
         pred_track: ``int64`` of shape ``(p,)``: track of each predicted mask, from 0.
         pred_frame: ``int64`` of shape ``(p,)``: its frame, in the same order.
         pair_gt: ``int64`` of shape ``(n,)``: ground-truth mask of each pair.
@@ -86,19 +88,29 @@ def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
     kept = is_pred[pred_segment]
 
     gt_order, pred_order = np.cumsum(is_gt) - 1, np.cumsum(is_pred) - 1
+    gt_empty = _of_class(table.overlap.gt_empty, class_id)
+    pred_empty = _of_class(table.overlap.pred_empty, class_id)
     return ClassDetections(
-        gt_track=_renumber(table.gt_of[is_gt]),
-        gt_frame=table.gt_unit[is_gt],
-        pred_track=_renumber(table.pred_of[is_pred]),
-        pred_frame=table.pred_unit[is_pred],
+        gt_track=_renumber(np.concatenate([gt.codes[table.gt_of[is_gt]], gt_empty[:, 1]])),
+        gt_frame=np.concatenate([table.gt_unit[is_gt], gt_empty[:, 0]]),
+        pred_track=_renumber(
+            np.concatenate([pred.codes[table.pred_of[is_pred]], pred_empty[:, 1]])
+        ),
+        pred_frame=np.concatenate([table.pred_unit[is_pred], pred_empty[:, 0]]),
         pair_gt=gt_order[gt_segment[kept]],
         pair_pred=pred_order[pred_segment[kept]],
         iou=shared[kept] / union[kept],
     )
 
 
-def _renumber(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return number_keys(rows)[1]
+def _renumber(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return number_keys(codes)[1]
+
+
+def _of_class(empty: NDArray[np.int64], class_id: int) -> NDArray[np.int64]:
+    """Return the empty masks of a class: frame and code, ``(m, 2)``."""
+    of_class: NDArray[np.int64] = empty[empty[:, 1] >> ID_BITS == class_id]
+    return of_class
 
 
 def assign_pairs(

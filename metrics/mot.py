@@ -13,7 +13,7 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.labels import LabelSpace
+from mapt_bench.labels import LabelSpace, label_space
 from mapt_bench.metrics._hota import HotaSums, count_hota, hota_scores
 from mapt_bench.metrics.arithmetic import Additive, Array, Block, BlockValue
 from mapt_bench.metrics.detections import ClassDetections, assign_pairs, detections_of_class
@@ -165,6 +165,9 @@ def count_identity(detections: ClassDetections) -> IdentitySums:
 _PUBLISHED_NAMES = {"person": "pedestrian"}
 """KITTI MOTS and TrackEval use the name pedestrian for the class person of the STEP data sets."""
 
+_PUBLISHED_SPACES = ("kitti-step", "motchallenge-step")
+"""Built-in label spaces whose blocks have the published names, as in the golden cases."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ClassTrackingSums(Additive):
@@ -227,8 +230,9 @@ def sequence_tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:
 
 
 def _names(labels: LabelSpace) -> list[str]:
-    names = (labels.by_id(class_id).name for class_id in labels.thing_ids)
-    return [_PUBLISHED_NAMES.get(name, name) for name in names]
+    names = [labels.by_id(class_id).name for class_id in labels.thing_ids]
+    is_published = any(labels == label_space(name) for name in _PUBLISHED_SPACES)
+    return [_PUBLISHED_NAMES.get(name, name) for name in names] if is_published else names
 
 
 def class_measures(sums: ClassTrackingSums) -> Block:

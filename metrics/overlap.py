@@ -3,7 +3,8 @@
 The pixels of a frame are read once, here. Every score is computed from these tables.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,15 @@ class FrameOverlap:
         gt_codes: ``uint32`` of shape ``(n,)``: code ``class << 24 | id`` of the ground truth.
         pred_codes: ``uint32`` of shape ``(n,)``: code of the prediction.
         pixels: ``int64`` of shape ``(n,)``: pixels with both codes, above 0.
+        gt_empty: Codes of ground-truth objects with an empty mask.
+        pred_empty: Codes of predicted objects with an empty mask.
     """
 
     gt_codes: NDArray[np.uint32]
     pred_codes: NDArray[np.uint32]
     pixels: NDArray[np.int64]
+    gt_empty: tuple[int, ...] = ()
+    pred_empty: tuple[int, ...] = ()
 
 
 def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> FrameOverlap:
@@ -84,7 +89,13 @@ def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> Fra
     check_classes(pred_codes, labels, where="prediction")
     gt_codes, pred_codes = _drop_stuff_ids(gt_codes, labels), _drop_stuff_ids(pred_codes, labels)
     pairs, pixels = sum_by_key(gt_codes.astype(np.uint64) << np.uint64(32) | pred_codes, pixels)
-    return FrameOverlap((pairs >> np.uint64(32)).astype(np.uint32), pairs.astype(np.uint32), pixels)
+    return FrameOverlap(
+        (pairs >> np.uint64(32)).astype(np.uint32),
+        pairs.astype(np.uint32),
+        pixels,
+        gt.empty,
+        pred.empty,
+    )
 
 
 def _drop_stuff_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np.uint32]:
@@ -150,6 +161,9 @@ class SequenceOverlap:
         gt_index: ``int64`` of shape ``(n,)``: row in ``gt``.
         pred_index: ``int64`` of shape ``(n,)``: row in ``pred``.
         pixels: ``int64`` of shape ``(n,)``: shared pixels, above 0.
+        gt_empty: ``int64`` of shape ``(m, 2)``: frame and code of each ground-truth object with an
+            empty mask. Parts of the table (:meth:`only`, :meth:`stretch`) have none.
+        pred_empty: The same of predicted objects.
     """
 
     labels: LabelSpace
@@ -160,6 +174,8 @@ class SequenceOverlap:
     gt_index: NDArray[np.int64]
     pred_index: NDArray[np.int64]
     pixels: NDArray[np.int64]
+    gt_empty: NDArray[np.int64] = field(default_factory=lambda: _frames_and_codes(()))
+    pred_empty: NDArray[np.int64] = field(default_factory=lambda: _frames_and_codes(()))
 
     def only(self, kept: NDArray[np.bool_]) -> "SequenceOverlap":
         """Return the table with some entries only, without the other pixels."""
@@ -232,4 +248,11 @@ def join_frames(frames: list[FrameOverlap], labels: LabelSpace) -> SequenceOverl
         gt_index=gt_index,
         pred_index=pred_index,
         pixels=np.concatenate([np.zeros(0, dtype=np.int64), *(frame.pixels for frame in frames)]),
+        gt_empty=_frames_and_codes([frame.gt_empty for frame in frames]),
+        pred_empty=_frames_and_codes([frame.pred_empty for frame in frames]),
     )
+
+
+def _frames_and_codes(empty: Sequence[tuple[int, ...]]) -> NDArray[np.int64]:
+    found = [(frame, code) for frame, codes in enumerate(empty) for code in codes]
+    return np.array(found, dtype=np.int64).reshape(-1, 2)

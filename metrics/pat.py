@@ -261,10 +261,14 @@ def _tracks(valid: SequenceOverlap, ids: _Ids, arithmetic: _Arithmetic = "exact"
 
 
 def _tubes(valid: SequenceOverlap, ids: _Ids, arithmetic: _Arithmetic = "exact") -> _TubeSums:
+    tube = shared = None
+    if ids == "bare":
+        tube = _identities(valid.pred)["bare"]
+        # Stuff and void have a bare id of 0, so their pixels count in intersections with that tube.
+        zero = tube[valid.pred.is_crowd].max(initial=-1)
+        shared = np.where(valid.pred.is_thing, tube, zero)
     association, tube_count = association_sum(
-        valid,
-        pred_tube=_identities(valid.pred)["bare"] if ids == "bare" else None,
-        min_pixels=_least(arithmetic),
+        valid, pred_tube=tube, shared_tube=shared, min_pixels=_least(arithmetic)
     )
     return _TubeSums(association=association, tube_count=tube_count)
 

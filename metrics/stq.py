@@ -94,6 +94,7 @@ def association_sum(
     overlap: SequenceOverlap,
     *,
     pred_tube: NDArray[np.int64] | None = None,
+    shared_tube: NDArray[np.int64] | None = None,
     min_pixels: int = 0,
 ) -> tuple[float, int]:
     """Sum the association quality of ground-truth tubes (arXiv:2102.11859, eq. 3 and 4).
@@ -105,8 +106,10 @@ def association_sum(
         overlap: Entries without crowd. They decide the sizes of tubes.
         pred_tube: ``(rows of overlap.pred,)`` tube of each code, -1 for none. By default, each
             thing code is a tube.
-        min_pixels: A frame adds to a tube only with more pixels than this. A pair of tubes with an
-            empty union adds nothing.
+        shared_tube: ``(rows of overlap.pred,)`` tube whose intersections the pixels of each code
+            count in, -1 for none. By default ``pred_tube``, which decides the sizes.
+        min_pixels: A frame adds to a tube only with more pixels than this. Shared pixels count in
+            frames in which the ground-truth tube has more.
 
     Returns:
         Sum over tubes, each in ``[0, 1]`` without a minimum, and the number of tubes.
@@ -115,17 +118,16 @@ def association_sum(
         pred_tube = np.where(overlap.pred.is_thing, np.arange(overlap.pred.count), -1)
     tube = pred_tube[overlap.pred_index]
     tube_count = int(pred_tube.max(initial=0)) + 1
-    is_gt, is_pred = overlap.gt.is_thing[overlap.gt_index], tube >= 0
-    gt_size = _tube_sizes(overlap, overlap.gt_index, is_gt, overlap.gt.count, min_pixels)
-    pred_size = _tube_sizes(overlap, tube, is_pred, tube_count, min_pixels)
-    counted = is_gt & is_pred & (gt_size[overlap.gt_index] > 0) & (pred_size[tube] > 0)
+    is_gt = overlap.gt.is_thing[overlap.gt_index]
+    gt_size, is_seen = _tube_sizes(overlap, overlap.gt_index, is_gt, overlap.gt.count, min_pixels)
+    pred_size, _ = _tube_sizes(overlap, tube, tube >= 0, tube_count, min_pixels)
+    tube = tube if shared_tube is None else shared_tube[overlap.pred_index]
+    counted = is_seen & (tube >= 0) & (pred_size[tube] > 0)
     keys, group = number_keys(overlap.gt_index[counted] * tube_count + tube[counted])
     shared = np.bincount(group, weights=overlap.pixels[counted], minlength=len(keys))
     gt, pred = np.divmod(keys, tube_count)
     union = gt_size[gt] + pred_size[pred] - shared
-    # Sizes leave small frames out, shared pixels do not: with a minimum the union can come to 0.
-    quality = shared * np.divide(shared, union, out=np.zeros(len(gt)), where=union != 0)
-    quality /= gt_size[gt]
+    quality = shared * shared / union / gt_size[gt]
     return float(quality.sum()), int((gt_size > 0).sum())
 
 
@@ -135,14 +137,17 @@ def _tube_sizes(
     of_tube: NDArray[np.bool_],
     count: int,
     min_pixels: int,
-) -> NDArray[np.int64]:
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the size of each tube, and which entries are of a tube in a frame that counts."""
     keys, group = number_keys(index[of_tube] * max(overlap.frame_count, 1) + overlap.frame[of_tube])
     areas = np.bincount(group, weights=overlap.pixels[of_tube], minlength=len(keys))
     grown = areas > min_pixels
     sizes = np.bincount(
         keys[grown] // max(overlap.frame_count, 1), weights=areas[grown], minlength=count
     )
-    return sizes.astype(np.int64)
+    counts = of_tube.copy()
+    counts[of_tube] = grown[group]
+    return sizes.astype(np.int64), counts
 
 
 def count_stq(overlap: SequenceOverlap) -> StqSums:

@@ -62,6 +62,16 @@ Examples:
     help="Treat frames that PRED lacks as an error, or as void.",
 )
 @click.option(
+    "--frames",
+    multiple=True,
+    metavar="[NAME=]N",
+    help="Number of frames of each sequence, or of the sequence NAME, where GT does not store it: "
+    "MOTS text has no empty frames. Repeatable.",
+)
+@click.option(
+    "--size", metavar="HxW", help="Height and width where GT does not store them: empty MOTS text."
+)
+@click.option(
     "--pat-protocol",
     default="present",
     show_default=True,
@@ -94,6 +104,8 @@ def command(
     encoding: str | None,
     gt_encoding: str | None,
     missing: Literal["error", "void"],
+    frames: tuple[str, ...],
+    size: str | None,
     pat_protocol: str,
     common_classes: bool,
     intervals: bool,
@@ -114,6 +126,7 @@ def command(
     suffix. A flat folder of frames is one sequence.
     """
     # Imported here because --help must start fast.
+    from mapt_bench.data.folder_layout import Extents
     from mapt_bench.evaluation import (
         EvaluationSettings,
         evaluate_folders,
@@ -128,6 +141,7 @@ def command(
         dataset=dataset,
         encoding=encoding,
         gt_encoding=gt_encoding,
+        extents=Extents.from_options(frames, size),
         missing=missing,
         pat_protocol=pat_protocol,
         workers=workers,

@@ -297,7 +297,7 @@ def check_annotations(folder: Path, maps: Mapping[tuple[str, ...], int]) -> Iter
         maps: Number of frames of each sequence of maps, by its path below the maps.
     """
     root = Path(folder) / ANNOTATIONS_FOLDER
-    for path in sorted(root.glob("*/*.jsonl")):
+    for path in sorted(root.glob("*/[!.]*.jsonl")):
         parts = path.relative_to(root).with_suffix("").parts
         try:
             frames = read_annotations(path)[0].frames

@@ -3,20 +3,22 @@
 import json
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.errors import DataError, MaptBenchError
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.files import read_text, write_json
 from mapt_bench.labels import LabelSpace, label_space
 
 __all__ = [
     "DATASET_FILE",
     "IMAGES_FOLDER",
+    "IMAGE_SUFFIXES",
     "MAPS_FOLDER",
     "DatasetFile",
+    "Extents",
     "FrameFolder",
     "Listing",
     "find_dataset_file",
@@ -33,6 +35,8 @@ MAPS_FOLDER = "panoptic_maps"
 
 FRAME_SUFFIXES = frozenset({".png", ".npy", ".jpg", ".jpeg"})
 """Suffixes of files that hold one frame."""
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 _SEEN_SUFFIXES = FRAME_SUFFIXES | {".json", ".txt"}
 
@@ -209,11 +213,13 @@ class DatasetFile:
         path: Path of the file.
         labels: Label space of the maps.
         encoding: Name of their encoding. ``None`` if it has to be detected.
+        extents: Lengths and sizes of sequences, for encodings that do not store them.
     """
 
     path: Path
     labels: LabelSpace
     encoding: str | None
+    extents: "Extents"
 
 
 def find_dataset_file(folder: Path) -> DatasetFile | None:
@@ -237,6 +243,7 @@ def _read(path: Path) -> DatasetFile:
     try:
         data: Any = json.loads(read_text(path))
         encoding = data.pop("encoding", None) if isinstance(data, dict) else None
+        extents = Extents.from_dict(data.pop("sequences", None) if isinstance(data, dict) else None)
         labels = LabelSpace.from_dict(data, where=path)
     except (OSError, ValueError, MaptBenchError) as problem:
         reason = problem.message if isinstance(problem, MaptBenchError) else problem
@@ -245,12 +252,95 @@ def _read(path: Path) -> DatasetFile:
             "encoding; correct or remove the file",
             where=path,
         ) from problem
-    return DatasetFile(path, labels, None if encoding is None else str(encoding))
+    return DatasetFile(path, labels, None if encoding is None else str(encoding), extents)
 
 
-def write_dataset_file(folder: Path, labels: LabelSpace, encoding: str) -> None:
+def write_dataset_file(
+    folder: Path, labels: LabelSpace, encoding: str, extents: "Extents | None" = None
+) -> None:
     """Write ``dataset.json`` into a folder."""
-    write_json(folder / DATASET_FILE, {**labels.to_dict(), "encoding": encoding})
+    stated = {} if extents is None else {"sequences": extents.to_dict()}
+    write_json(folder / DATASET_FILE, {**labels.to_dict(), "encoding": encoding, **stated})
+
+
+@dataclass(frozen=True)
+class Extents:
+    """Lengths and sizes of sequences whose files do not state them.
+
+    Attributes:
+        frames: Number of frames by name of the sequence. ``""`` stands for every sequence.
+        sizes: Height and width by name of the sequence. ``""`` stands for every sequence.
+    """
+
+    frames: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def frames_of(self, name: str) -> int | None:
+        """Return the number of frames of a sequence, ``None`` if it is unknown."""
+        return self.frames.get(name, self.frames.get(""))
+
+    def size_of(self, name: str) -> tuple[int, int] | None:
+        """Return height and width of a sequence, ``None`` if they are unknown."""
+        return self.sizes.get(name, self.sizes.get(""))
+
+    @classmethod
+    def from_options(cls, frames: Sequence[str], size: str | None) -> "Extents":
+        """Read the options ``--frames`` and ``--size``.
+
+        Args:
+            frames: Each ``N``, or ``NAME=N`` for one sequence.
+            size: ``HxW`` in pixels, or ``None``.
+
+        Raises:
+            ConfigError: If one has another form.
+        """
+        lengths = {}
+        for text in frames:
+            name, _, number = text.rpartition("=")
+            if not number.isdecimal() or int(number) < 1:
+                raise ConfigError(
+                    f"--frames is {text!r}; expected the number of frames, or NAME=NUMBER for one "
+                    "sequence, as in --frames 0001=447"
+                )
+            lengths[name] = int(number)
+        if size is None:
+            return cls(lengths)
+        found = re.fullmatch("([1-9][0-9]*)x([1-9][0-9]*)", size)
+        if found is None:
+            raise ConfigError(
+                f"--size is {size!r}; expected height and width in pixels, as in --size 375x1242"
+            )
+        return cls(lengths, {"": (int(found[1]), int(found[2]))})
+
+    @classmethod
+    def from_dict(cls, data: object) -> "Extents":
+        """Read the entry ``sequences`` of a ``dataset.json``.
+
+        Raises:
+            ValueError: If it is not a mapping of names to ``frames`` and ``size``.
+        """
+        frames, sizes = {}, {}
+        try:
+            for name, entry in dict(data or {}).items():  # type: ignore[call-overload]
+                if "frames" in entry:
+                    frames[str(name)] = int(entry["frames"])
+                if "size" in entry:
+                    height, width = entry["size"]
+                    sizes[str(name)] = (int(height), int(width))
+        except (TypeError, ValueError) as problem:
+            raise ValueError(
+                "'sequences' must map names to {'frames': number, 'size': [height, width]}"
+            ) from problem
+        return cls(frames, sizes)
+
+    def to_dict(self) -> dict[str, dict[str, object]]:
+        """Return plain data for :meth:`from_dict`."""
+        found: dict[str, dict[str, object]] = {}
+        for name, number in self.frames.items():
+            found.setdefault(name, {})["frames"] = number
+        for name, size in self.sizes.items():
+            found.setdefault(name, {})["size"] = list(size)
+        return found
 
 
 def resolve_labels(

@@ -12,7 +12,10 @@ from mapt_bench.data.encodings import (
     encoding_suffixes,
 )
 from mapt_bench.data.folder_layout import (
+    IMAGE_SUFFIXES,
     IMAGES_FOLDER,
+    MAPS_FOLDER,
+    Extents,
     Listing,
     find_dataset_file,
     list_folder,
@@ -38,6 +41,9 @@ __all__ = [
     "open_maps",
     "pair_frames",
 ]
+
+
+_DEPTH = 4  # the folder, <split>, panoptic_maps, and the folder of images and maps
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ def open_maps(
     labels: LabelSpace | str | Path | None = None,
     *,
     encoding: str | None = None,
+    extents: Extents | None = None,
     report: Report = raise_problem,
 ) -> MapFolder:
     """Find the sequences of a folder. Only headers are read.
@@ -80,6 +87,8 @@ def open_maps(
             ``dataset.json``, and takes ``kitti-step`` where there is none.
         encoding: Name of the encoding. ``None`` reads it from the folder's ``dataset.json``, or
             detects it from a few files.
+        extents: Lengths and sizes of sequences that the files do not state, in addition to those in
+            ``dataset.json`` and those of ``images`` beside the maps.
         report: Receives the problem of every unusable file. By default the first one is raised.
 
     Raises:
@@ -106,8 +115,41 @@ def open_maps(
             "or in folders below it; give another folder, or name its encoding with --encoding",
             where=folder,
         )
+    sequences = tuple(_extended(sequence, folder, extents) for sequence in sequences)
     ordered = tuple(sorted(sequences, key=lambda sequence: sequence.parts))
     return MapFolder(folder, chosen.name, labels, ordered)
+
+
+def _extended(sequence: StoredSequence, folder: Path, given: Extents | None) -> StoredSequence:
+    """Give an open-ended sequence its length and size: from options, dataset.json, or images."""
+    if not isinstance(sequence, OpenEnded):
+        return sequence
+    name = sequence.parts[-1]
+    stated = find_dataset_file(folder)
+    own = None if stated is None else stated.extents
+    sources = [source for source in (given, own) if source is not None]
+    frames = next((n for n in (source.frames_of(name) for source in sources) if n), None)
+    size = next((s for s in (source.size_of(name) for source in sources) if s), None)
+    found = sequence.with_extent(frames, size)
+    names = () if found.is_complete else _image_names(sequence, folder)
+    return found.with_frames(names, None, is_complete=True) if names else found
+
+
+def _image_names(sequence: StoredSequence, folder: Path) -> tuple[str, ...]:
+    """Return the names of the images of a sequence, if they are beside its maps and numbers."""
+    places = (folder, *folder.absolute().parents)
+    for owner in places[:_DEPTH]:
+        if (owner / IMAGES_FOLDER).is_dir() and (owner == folder or (owner / MAPS_FOLDER).is_dir()):
+            break
+    else:
+        return ()
+    images = {
+        entry.parts: tuple(entry.frame_name(file) for file in entry.with_suffix(*IMAGE_SUFFIXES))
+        for entry in list_folder(owner / IMAGES_FOLDER).folders
+    }
+    found = match_by_suffix([sequence.parts], [p for p in images if images[p]], where=folder)
+    names = images[found[sequence.parts]] if found else ()
+    return names if all(name.isdecimal() for name in names) else ()
 
 
 def _choose(folder: Path, listing: Listing, labels: LabelSpace, encoding: str | None) -> Encoding:
@@ -206,12 +248,40 @@ def _files(folder: MapFolder) -> dict[tuple[int, int], Path]:
 
 
 def _aligned(gt: StoredSequence, pred: StoredSequence) -> tuple[StoredSequence, StoredSequence]:
-    """Give open-ended sequences the frames of their partner."""
-    own = gt.frame_names if isinstance(pred, OpenEnded) else ()
-    gt = aligned(gt, (*own, *pred.frame_names), None)
+    """Give open-ended sequences the frames of their partner.
+
+    An open-ended ground truth has its own frames. If its length is unknown, it also takes those of
+    a partner of known length, or of any partner if it has no object itself.
+    """
+    if isinstance(gt, OpenEnded):
+        size = pred.known_size if isinstance(pred, OpenEnded) else pred.size
+        names = gt.frame_names
+        if gt.is_complete:
+            pass
+        elif isinstance(pred, OpenEnded) and not (pred.is_complete or gt.is_empty):
+            _refuse_longer(gt, pred)
+        else:
+            names = (*names, *pred.frame_names)
+        gt = aligned(gt, names, size)
     if isinstance(pred, OpenEnded):
         pred = aligned(pred, gt.frame_names, gt.size)
     return gt, pred
+
+
+def _refuse_longer(gt: StoredSequence, pred: StoredSequence) -> None:
+    """Refuse a prediction with objects beyond the last object of a ground truth."""
+    last, end = (
+        int(moment(side.frame_names[-1])) if side.frame_names else -1 for side in (gt, pred)
+    )
+    if end <= last:
+        return
+    raise DataError(
+        f"the prediction has objects up to frame {end}, the ground truth up to frame {last}; "
+        "the ground truth may have empty frames at its end, which its format does not store; give "
+        f"the number of frames with --frames (at least {end + 1}), or correct the frame numbers of "
+        "the prediction, which count from 0 if those of the ground truth do",
+        where=pred.path(0),
+    )
 
 
 def match_by_suffix(

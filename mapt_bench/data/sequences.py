@@ -51,10 +51,45 @@ class StoredSequence(MapSequence, Protocol):
 
 @runtime_checkable
 class OpenEnded(Protocol):
-    """A sequence without a known length, because its format does not store empty frames."""
+    """A sequence of a format that stores neither empty frames nor the size of empty sequences."""
 
-    def with_frames(self, frame_names: tuple[str, ...], size: tuple[int, int] | None) -> Self:
-        """Return these maps with the frames of another sequence. Missing frames have no object."""
+    @property
+    def known_size(self) -> tuple[int, int] | None:
+        """Height and width in pixels, ``None`` if unknown."""
+        ...
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the number of frames is known. Otherwise there may be empty frames at the end."""
+        ...
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the sequence has no object."""
+        ...
+
+    def with_extent(self, frames: int | None, size: tuple[int, int] | None) -> Self:
+        """Return these maps with a number of frames and a size, where known.
+
+        Raises:
+            DataError: If the maps contradict them.
+        """
+        ...
+
+    def with_frames(
+        self,
+        frame_names: tuple[str, ...],
+        size: tuple[int, int] | None,
+        *,
+        is_complete: bool = False,
+    ) -> Self:
+        """Return these maps with the frames of another sequence. Missing frames have no object.
+
+        Args:
+            frame_names: Frames of the other sequence.
+            size: Height and width, used if these maps have no object.
+            is_complete: Whether the other sequence says how many frames there are.
+        """
         ...
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.folder_layout import (
+    IMAGE_SUFFIXES,
     IMAGES_FOLDER,
     MAPS_FOLDER,
     FrameFolder,
@@ -39,8 +40,6 @@ __all__ = [
     "open_videos",
     "read_image",
 ]
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def image_size(path: Path) -> tuple[int, int]:

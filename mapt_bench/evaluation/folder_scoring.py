@@ -19,6 +19,7 @@ from mapt_bench.data import (
     pair_frames,
     resolve_labels,
 )
+from mapt_bench.data.folder_layout import Extents
 from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.evaluation.result import EvaluationResult
@@ -63,6 +64,7 @@ class EvaluationSettings:
         dataset: Label space, its name or YAML file. ``None`` reads the folder's ``dataset.json``.
         encoding: Encoding of the predictions. ``None`` detects it.
         gt_encoding: Encoding of the ground truth. ``None`` detects it.
+        extents: Lengths and sizes of sequences that the files do not state.
         missing: Whether frames that a prediction lacks are an error or count as void.
         pat_protocol: Variant of PAT for the headline scores.
         workers: Number of processes.
@@ -75,6 +77,7 @@ class EvaluationSettings:
     dataset: LabelSpace | str | Path | None = None
     encoding: str | None = None
     gt_encoding: str | None = None
+    extents: Extents | None = None
     missing: Literal["error", "void"] = "error"
     pat_protocol: str = "present"
     workers: int = 1
@@ -132,7 +135,7 @@ def evaluate_folders(
     if settings.seed < 0:
         raise ConfigError(f"--seed is {settings.seed}; give a whole number from 0")
     labels = resolve_labels(settings.dataset, gt_folder, *pred_folders)
-    gt = open_maps(gt_folder, labels, encoding=settings.gt_encoding)
+    gt = open_maps(gt_folder, labels, encoding=settings.gt_encoding, extents=settings.extents)
     preds = [open_maps(folder, labels, encoding=settings.encoding) for folder in pred_folders]
     matched = [_match(gt, pred, settings.missing) for pred in preds]
 

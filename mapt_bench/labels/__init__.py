@@ -22,6 +22,7 @@ from mapt_bench.labels.panoptic_map import (
     check_map_classes,
     class_areas,
     pack_codes,
+    without_void_ids,
 )
 from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
 
@@ -49,4 +50,5 @@ __all__ = [
     "label_space",
     "label_space_names",
     "pack_codes",
+    "without_void_ids",
 ]

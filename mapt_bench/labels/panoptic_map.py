@@ -20,6 +20,7 @@ __all__ = [
     "check_map_classes",
     "class_areas",
     "pack_codes",
+    "without_void_ids",
 ]
 
 ID_BITS = 24
@@ -69,12 +70,15 @@ class PanopticMap:
 
     Attributes:
         codes: ``uint32`` array of shape ``(height, width)``, ``class << 24 | id``.
+        empty: Codes of objects that the frame lists with an empty mask. Tracking measures count
+            them as masks without a partner. Measures of whole maps do not see them.
 
     Raises:
         DataError: If ``codes`` is not a non-empty two-dimensional ``uint32`` array.
     """
 
     codes: NDArray[np.uint32]
+    empty: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2 or self.codes.dtype != np.uint32 or not self.codes.size:
@@ -215,7 +219,22 @@ def as_panoptic_map(
     found = _from_form(frame, divisor)
     if labels is not None:
         check_map_classes(found, labels, None)
+        if not isinstance(frame, PanopticMap):
+            found = PanopticMap(without_void_ids(found.codes, labels))
     return found
+
+
+def without_void_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np.uint32]:
+    """Return codes in which void has identity 0. In files and arrays its identity means nothing.
+
+    The code :func:`background_code` has a meaning of its own, which no file can state.
+
+    Args:
+        codes: ``uint32`` codes of any shape.
+        labels: Label space.
+    """
+    is_void = codes >> np.uint32(ID_BITS) == labels.ignore_label
+    return np.where(is_void, np.uint32(labels.ignore_label << ID_BITS), codes)
 
 
 def _from_form(frame: object, divisor: int | None) -> PanopticMap:

@@ -172,10 +172,22 @@ def test_a_block_tells_every_class():
     assert official["per_class"]["11"]["PQ"] == 0
 
 
-def test_a_minimum_may_leave_tubes_without_a_union():
-    # Sizes count the first frame alone (31 pixels), shared pixels all three: 31 + 31 - 62 = 0.
+def test_a_minimum_leaves_small_frames_of_a_track_out_of_sizes_and_shared_pixels():
     film = " | ".join(" ".join(["c1"] * count + ["r"] * (31 - count)) for count in (31, 16, 15))
-    found = scores(film, film, "min_points_30")
-    assert found["S_assoc"] == 0
-    assert all(value is None or math.isfinite(value) for value in found.values())
+    assert scores(film, film, "min_points_30")["S_assoc"] == 1
     assert scores(film, film)["S_assoc"] == 1
+
+
+def test_a_minimum_shares_pixels_with_small_predicted_segments():
+    # Sizes: 31 + 40 and 40. The 20 pixels of the small predicted segment are shared, too.
+    gt = " | ".join(" ".join(["c1"] * count + ["r"] * (40 - count)) for count in (31, 40))
+    pred = " | ".join(" ".join(["c1"] * count + ["r"] * (40 - count)) for count in (20, 40))
+    found = scores(gt, pred, "min_points_30")
+    assert found["S_assoc"] == pytest.approx(60 * 60 / (71 + 40 - 60) / 71)
+
+
+def test_bare_ids_share_stuff_and_void_with_the_things_of_id_0():
+    # The tube of id 0 has 2 pixels. It shares 3 with the track: a car, a road and a void pixel.
+    assert scores("c1 c1 c1 r", "c0 r v c0", "bare_ids")["S_assoc"] == pytest.approx(3 * 3 / 2 / 3)
+    assert scores("c1 c1 c1 r", "c0 r v c0", "thing_ids")["S_assoc"] == pytest.approx(1 / 4 / 3)
+    assert scores("c1 c1 c1 r", "c4 r v c4", "bare_ids")["S_assoc"] == pytest.approx(1 / 4 / 3)

@@ -4,7 +4,7 @@ from helpers.films import film, score
 from helpers.maps import KITTI, draw
 
 from mapt_bench.errors import DataError, ProtocolError
-from mapt_bench.labels import PanopticMap, label_space
+from mapt_bench.labels import LabelClass, LabelSpace, PanopticMap, label_space
 from mapt_bench.metrics import (
     SequenceScorer,
     flat_scores,
@@ -91,6 +91,20 @@ def test_tracking_block_averages_and_pools_classes():
     assert tracking["class_averaged"]["FN"] == 1
     assert tracking["detection_averaged"]["DetA"] == pytest.approx(1 / 2)
     assert tracking["detection_averaged"]["AssA"] == pytest.approx(1)
+
+
+def test_only_the_label_spaces_of_the_reference_have_its_names():
+    """A person of another label space keeps its name, also beside a pedestrian."""
+    things = ("person", "pedestrian")
+    own = LabelSpace("own", tuple(LabelClass(n, t, True, (0, 0, 0)) for n, t in enumerate(things)))
+    both = PanopticMap(np.array([[1, 1 << 24 | 1]], dtype=np.uint32))
+    first = PanopticMap(np.array([[1, 255 << 24]], dtype=np.uint32))
+    blocks = reference_blocks({"a": score([both], [first], own)}, own)["tracking"]
+    found = {name: entry["TP"] for name, entry in blocks["per_class"].items()}
+    assert found == {"person": 1, "pedestrian": 0}
+    cityscapes = label_space("cityscapes")
+    empty = reference_blocks({"a": score([], [], cityscapes)}, cityscapes)["tracking"]
+    assert "person" in empty["per_class"]
 
 
 def test_one_thing_class_has_nothing_to_average():

@@ -36,7 +36,10 @@ MOTS_ID_LIMIT = 1000
 """Numbers are smaller than this: an object id is ``class * 1000 + number``."""
 
 MOTS_NAMES = {1: "car", 2: "person"}
-"""Name of each MOTS class number in our label spaces. MOTS calls class 2 pedestrian."""
+"""Name of each MOTS class number in our label spaces. MOTS calls class 2 pedestrian.
+
+A class of a label space that is called pedestrian comes before one that is called person.
+"""
 
 
 def class_of_mots(labels: LabelSpace) -> dict[int, int]:
@@ -45,6 +48,8 @@ def class_of_mots(labels: LabelSpace) -> dict[int, int]:
     Classes that the label space lacks are omitted.
     """
     numbers = {entry.name: entry.class_id for entry in labels.classes}
+    if "pedestrian" in numbers:
+        numbers[MOTS_NAMES[2]] = numbers["pedestrian"]
     known = {mots: numbers[name] for mots, name in MOTS_NAMES.items() if name in numbers}
     return {**known, MOTS_IGNORE: labels.ignore_label}
 

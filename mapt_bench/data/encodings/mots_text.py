@@ -15,7 +15,7 @@ from mapt_bench.data.encodings.instance_png import (
     mots_of_class,
     unknown_mots_class,
 )
-from mapt_bench.data.folder_layout import FrameFolder, Listing, write_dataset_file
+from mapt_bench.data.folder_layout import Extents, FrameFolder, Listing, write_dataset_file
 from mapt_bench.data.png import MAX_PIXELS
 from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment
@@ -192,6 +192,7 @@ class MotsTextSequence:
         known_size: Height and width, or ``None`` for an empty file.
         objects: Objects of each frame with objects, by frame number.
         void_class: Class number of ignore regions and background.
+        is_complete: Whether the number of frames is known from another source than the objects.
     """
 
     parts: tuple[str, ...]
@@ -200,6 +201,12 @@ class MotsTextSequence:
     known_size: tuple[int, int] | None
     objects: dict[int, tuple[MotsObject, ...]]
     void_class: int
+    is_complete: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file has no object."""
+        return not self.objects
 
     @property
     def size(self) -> tuple[int, int]:
@@ -211,7 +218,7 @@ class MotsTextSequence:
         if self.known_size is None:
             raise DataError(
                 "is empty, so the size of its frames is unknown; expected at least one object; "
-                "match it with a sequence of known size",
+                "match it with a sequence of known size, or give --size HxW",
                 where=self.file,
             )
         return self.known_size
@@ -242,6 +249,7 @@ class MotsTextSequence:
                 ) from problem
         background, void = background_code(self.void_class), self.void_class << ID_BITS
         solid = [index for index, (code, _) in enumerate(painted) if code != void]
+        empty = tuple(painted[index][0] for index in solid if not painted[index][1][0].size)
         try:
             codes = paint_runs([painted[index] for index in solid], self.size, background)
         except OverlapError as problem:
@@ -256,9 +264,47 @@ class MotsTextSequence:
             if code == void:  # objects keep their pixels inside an ignore region
                 region = paint_runs([(code, runs)], self.size, background)
                 codes = np.where(codes == background, region, codes)
-        return PanopticMap(codes)
+        return PanopticMap(codes, empty)
 
-    def with_frames(self, frame_names: tuple[str, ...], size: tuple[int, int] | None) -> Self:
+    def with_extent(self, frames: int | None, size: tuple[int, int] | None) -> Self:
+        """Return the same objects with a number of frames and a size, where known.
+
+        Frames are numbered from 0. If the last object is in frame ``frames`` and none in frame 0,
+        the file counts from 1.
+
+        Raises:
+            DataError: If there is an object beyond the last frame, or of another size.
+        """
+        found = self
+        if size is not None and self.known_size not in (None, size):
+            raise DataError(
+                f"its frames are {self.size[1]}x{self.size[0]} pixels, but the stated size is "
+                f"{size[1]}x{size[0]}; correct --size or dataset.json",
+                where=self.file,
+            )
+        if size is not None:
+            found = replace(found, known_size=size)
+        if frames is None:
+            return found
+        last = max(self.objects, default=-1)
+        first = int(last == frames and 0 not in self.objects)
+        if last >= frames + first:
+            raise DataError(
+                f"has an object in frame {last}, but the sequence has {frames} frames (0 to "
+                f"{frames - 1}); correct the number of frames (--frames or dataset.json), or the "
+                "file",
+                where=self.file,
+            )
+        names = tuple(f"{number:06d}" for number in range(first, frames + first))
+        return replace(found, frame_names=names, is_complete=True)
+
+    def with_frames(
+        self,
+        frame_names: tuple[str, ...],
+        size: tuple[int, int] | None,
+        *,
+        is_complete: bool = False,
+    ) -> Self:
         """Return the same objects with the frames of a partner.
 
         Frames with objects are kept if the partner lacks them, so that the difference is reported.
@@ -266,6 +312,7 @@ class MotsTextSequence:
         Args:
             frame_names: Frame numbers with any number of digits.
             size: Height and width of the partner, used if the file is empty.
+            is_complete: Whether the partner says how many frames there are.
 
         Raises:
             DataError: If a name is not a number.
@@ -280,7 +327,12 @@ class MotsTextSequence:
                 )
         numbers = {int(key) for key in names} | set(self.objects)
         ordered = tuple(names.get(number, f"{number:06d}") for number in sorted(numbers))
-        return replace(self, frame_names=ordered, known_size=self.known_size or size)
+        return replace(
+            self,
+            frame_names=ordered,
+            known_size=self.known_size or size,
+            is_complete=self.is_complete or is_complete,
+        )
 
 
 def is_mots_text(path: Path) -> bool:
@@ -363,6 +415,8 @@ class MotsTextWriter(ClosingWriter):
         self._labels = labels
         self._classes = mots_of_class(labels)
         self._lines: dict[str, list[str]] = {}
+        self._frames: dict[str, int] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
 
     def write(self, sequence: str, frame_name: str, panoptic_map: PanopticMap) -> None:
         """Take one frame; see :meth:`MapWriter.write`."""
@@ -374,6 +428,8 @@ class MotsTextWriter(ClosingWriter):
                 where=path,
             )
         height, width = panoptic_map.shape
+        self._sizes[sequence] = (height, width)
+        self._frames[sequence] = max(self._frames.get(sequence, 0), int(frame_name) + 1)
         for code in np.unique(panoptic_map.codes).tolist():
             mots_class = self._classes.get(code >> ID_BITS)
             if mots_class is None:
@@ -386,7 +442,8 @@ class MotsTextWriter(ClosingWriter):
         """Write the files and ``dataset.json``."""
         for sequence, lines in self._lines.items():
             write_text(self._folder / f"{sequence}.txt", "".join(lines))
-        write_dataset_file(self._folder, self._labels, "mots-txt")
+        extents = Extents(self._frames, self._sizes)
+        write_dataset_file(self._folder, self._labels, "mots-txt", extents)
 
     @staticmethod
     def _mots_id(mots_class: int, track_id: int, path: Path) -> tuple[int, int]:

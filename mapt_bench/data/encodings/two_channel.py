@@ -12,7 +12,7 @@ from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_
 from mapt_bench.data.png import MAX_PIXELS, PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import check_size
 from mapt_bench.errors import DataError, counted
-from mapt_bench.labels import ID_LIMIT, LabelSpace, pack_codes
+from mapt_bench.labels import ID_LIMIT, LabelSpace, pack_codes, without_void_ids
 
 __all__ = ["TwoChannelEncoding"]
 
@@ -56,7 +56,7 @@ class TwoChannelEncoding(FrameEncoding):
             pixels = decode_png(file)
         for channel, name, limit in ((0, "class", 256), (1, "id", ID_LIMIT)):
             _check_range(pixels[..., channel], name, limit, path)
-        return pack_codes(pixels[..., 0], pixels[..., 1])
+        return without_void_ids(pack_codes(pixels[..., 0], pixels[..., 1]), labels)
 
     @staticmethod
     def _check(header: PngHeader, path: Path) -> None:
