@@ -176,8 +176,8 @@ def _given(segmenter: Segmenter | None) -> Segmenter:
 def _true_flow(name: str, video: Video) -> TrueFlow:
     if not isinstance(video, AnnotatedVideo):
         raise DataError(
-            f"tracker {name!r} needs the true flow, which only synthetic videos have; run it with "
-            "--suite, or give written flow to flow:files",
+            f"tracker {name!r} needs the ground-truth flow, which only synthetic videos have; run "
+            "it with --suite, or give written flow to flow:files",
             where=video.info.name,
         )
     return video.backward_flow
@@ -188,4 +188,4 @@ def _no_truth_yet(index: int) -> PanopticMap:
 
 
 def _no_flow_yet(index: int) -> FlowField:
-    raise DataError("the true flow was requested before there was a video")
+    raise DataError("the ground-truth flow was requested before there was a video")

@@ -46,7 +46,7 @@ class FlowEntry:
             or nothing.
         needs_images: Whether frames must have images.
         build: Builds one.
-        needs_true_flow: Whether it is an upper bound that reads the true flow.
+        needs_true_flow: Whether it is an upper bound that reads the ground-truth flow.
         ships: Name of the shipped weights that run where no others are given.
         parts: Functions that ``build`` calls and does not name. Their code decides results as well.
     """
@@ -129,7 +129,7 @@ def register_flow(
         summary: One line for listings.
         takes: What ``weights`` must name.
         needs_images: Whether frames must have images.
-        needs_true_flow: Whether it reads the true flow.
+        needs_true_flow: Whether it reads the ground-truth flow.
         ships: Name of its shipped weights.
         parts: Functions that the builder calls and does not name.
 
@@ -205,7 +205,7 @@ def build_flow_source(
 
     Raises:
         ConfigError: If the name is unknown, options do not suit, the device or a package is
-            missing, or the true flow is.
+            missing, or the ground-truth flow is.
         DataError: If weights or files cannot be used.
 
     Example:

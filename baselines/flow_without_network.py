@@ -1,4 +1,4 @@
-"""Flow without a network: DIS, and the true flow of synthetic videos as an upper bound."""
+"""Flow without a network: DIS, and the ground-truth flow of synthetic videos as an upper bound."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -85,7 +85,7 @@ class DisFlow:
 
 
 class ExactFlow:
-    """The true flow, an upper bound of propagation: no tracker can know it.
+    """The ground-truth flow, an upper bound of propagation: no tracker can know it.
 
     It is sampled on the grid of soft masks, so it is never averaged across the edges of objects.
     Where a point is hidden, outside or void in any frame on the way, the flow leads out of the
@@ -116,7 +116,7 @@ class ExactFlow:
         """
         if frame_to.index >= frame_from.index:
             raise DataError(
-                f"the true flow leads to earlier frames only; expected a frame before "
+                f"the ground-truth flow leads to earlier frames only; expected a frame before "
                 f"{frame_from.name}, found {frame_to.name}",
             )
         whole = chained_flow(
@@ -142,11 +142,13 @@ def _dis(options: FlowOptions) -> FlowSource:
 
 @register_flow(
     "flow:exact",
-    "the true flow of a synthetic video: the upper bound of propagation",
+    "the ground-truth flow of a synthetic video: the upper bound of propagation",
     needs_images=False,
     needs_true_flow=True,
 )
 def _exact(options: FlowOptions) -> FlowSource:
     if options.true_flow is None:
-        raise ConfigError("flow:exact needs the true flow, which only synthetic videos have")
+        raise ConfigError(
+            "flow:exact needs the ground-truth flow, which only synthetic videos have"
+        )
     return ExactFlow(options.true_flow)

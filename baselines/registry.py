@@ -61,7 +61,7 @@ class TrackerEntry:
         supports_pair: Whether it supports a pairing interval other than 1.
         supports_memory: Whether it can keep lost tracks.
         needs_truth: Whether it is an upper bound that reads the ground truth.
-        needs_true_flow: Whether it is an upper bound that reads the true flow.
+        needs_true_flow: Whether it is an upper bound that reads the ground-truth flow.
         needs_weights: Whether the command must give weights, or shipped ones are used.
     """
 
@@ -278,8 +278,8 @@ def build_associator(
 
     Raises:
         ConfigError: If the name or a setting is unknown, a value is out of range, the tracker does
-            not support an option, the oracle has no ground truth, ``flow:exact`` has no true flow,
-            or a network has no weights and ``random_weights`` is not set.
+            not support an option, the oracle has no ground truth, ``flow:exact`` has no
+            ground-truth flow, or a network has no weights and ``random_weights`` is not set.
         DataError: If weights or flow files cannot be used.
     """
     entry = associator_entry(name)
@@ -297,7 +297,7 @@ def build_associator(
     if entry.needs_truth and truth is None:
         raise ConfigError(f"tracker {name!r} needs ground truth; use data that has it")
     if entry.needs_true_flow and true_flow is None:
-        raise ConfigError(f"tracker {name!r} needs the true flow; use a synthetic video")
+        raise ConfigError(f"tracker {name!r} needs the ground-truth flow; use a synthetic video")
     return entry.build(
         AssociatorOptions(
             memory=memory or 0,

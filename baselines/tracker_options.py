@@ -26,7 +26,7 @@ Truth = Callable[[int], PanopticMap]
 """Returns the ground truth of the frame at a position of the video."""
 
 TrueFlow = Callable[[int], FlowField]
-"""Returns the true flow of the frame at a position of the video to the frame before it."""
+"""Returns the ground-truth flow of the frame at a position of the video to the frame before it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,7 +48,7 @@ def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor
     Returns:
         Scalars, means over clips of what each clip gives by itself: those of the instance head,
         ``loss_semantic``, and ``loss_motion`` and ``loss_appearance`` where there are these heads.
-        ``loss_flow`` where the motion head has matching and all clips have true flow.
+        ``loss_flow`` where the motion head has matching and all clips have ground-truth flow.
 
     Raises:
         DataError: If there is no clip.
@@ -225,7 +225,7 @@ def _motion_loss(
 def _flow_loss(
     head: MotionHead, output: MotionOutput, things: _Things, clips: Sequence[Clip]
 ) -> Tensor:
-    """Return the sum over clips of how far the motion is from the true flow."""
+    """Return the sum over clips of how far the motion is from the ground-truth flow."""
     motions = [clip.motion for clip in clips if clip.motion is not None]
     each = [earlier - earlier // things.frames for earlier, _ in things.pairs()]
     flow = torch.cat([motion.flow for motion in motions])[each]

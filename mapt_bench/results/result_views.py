@@ -199,7 +199,7 @@ class Part:
     @property
     def heading(self) -> str:
         """Description of the rows and their segments, for titles of tables."""
-        words = self.words if self.segments == OWN_SEGMENTS else f"segments {self.words}"
+        words = self.words if self.segments == OWN_SEGMENTS else f"segments: {self.words}"
         return f"networks trained without a component, {words}" if self.trained else words
 
 

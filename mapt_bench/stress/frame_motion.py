@@ -91,7 +91,9 @@ class DroppedVideo(WrappedVideo):
             DataError: If the whole video has no exact flow, or the frame is the first.
         """
         if not isinstance(self.video, AnnotatedVideo):
-            raise DataError("the true flow of this video is not known", where=self.video.info.name)
+            raise DataError(
+                "the ground-truth flow of this video is not known", where=self.video.info.name
+            )
         if index < 1:
             raise DataError("there is no frame before the first", where=self.video.info.name)
         last = self.whole_index(index)

@@ -36,7 +36,7 @@ class TrainedFlowNet2(nn.Module):
         """Return losses, means over the clips.
 
         Args:
-            clips: Of one size, with true flow.
+            clips: Of one size, with ground-truth flow.
 
         Returns:
             ``loss_c``, ``loss_s1``, ``loss_s2``, ``loss_sd``, ``loss_fusion``: see
@@ -87,7 +87,7 @@ def _pairs(clips: Sequence[Clip]) -> tuple[Tensor, Tensor, Tensor]:
     frames, flows, valid = [], [], []
     for clip in clips:
         if clip.motion is None:
-            raise ConfigError("FlowNet2 learns from true flow; set clips.flow to true")
+            raise ConfigError("FlowNet2 learns from ground-truth flow; set clips.flow to true")
         frames.append(torch.stack((clip.images[1:], clip.images[:-1]), dim=2))
         flows.append(clip.motion.flow)
         valid.append(clip.motion.valid)

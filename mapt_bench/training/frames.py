@@ -1,4 +1,4 @@
-"""Images, ground truth and true flow of videos, read or generated once and then cached."""
+"""Images, ground truth and ground-truth flow of videos, read or generated once and then cached."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -108,7 +108,7 @@ class KnowsEveryFlow(Protocol):
 
 
 def why_no_flow(video: Video, taus: tuple[int, ...]) -> str | None:
-    """Return why a video has no true flow over these intervals, or ``None`` if it has it."""
+    """Return why a video has no ground-truth flow over these intervals, ``None`` if it has."""
     if not isinstance(video, AnnotatedVideo):
         return "it has no ground-truth flow; only synthetic videos have it"
     if set(taus) != {1} and not isinstance(video, KnowsEveryFlow):
@@ -127,7 +127,7 @@ def flow_to_earlier(video: Video, index: int, before: int) -> FlowField:
     if isinstance(video, AnnotatedVideo) and before == index - 1:
         return video.backward_flow(index)
     raise DataError(
-        f"the true flow from frame {index} to {before} is not known ("
+        f"the ground-truth flow from frame {index} to {before} is not known ("
         f"{why_no_flow(video, (index - before,))})",
         where=video.info.name,
     )

@@ -243,8 +243,8 @@ def _validation(request: TrainingRequest, recipe: Recipe, labels: LabelSpace) ->
     known = [video for video in videos if isinstance(video, AnnotatedVideo)]
     if len(known) < len(videos):
         raise ConfigError(
-            f"--val {name!r} does not know its true flow, which clips.flow asks for; validate on a "
-            f"suite, or with --val {_NONE} not at all"
+            f"--val {name!r} has no ground-truth flow, which clips.flow needs; validate on a "
+            f"suite, or turn validation off with --val {_NONE}"
         )
     return JoinedValidation(tracking, FlowValidation(known))
 

@@ -98,7 +98,7 @@ def test_it_is_known_for_an_upper_bound():
 
 
 def test_without_the_truth_it_is_refused():
-    with pytest.raises(ConfigError, match="needs the true flow"):
+    with pytest.raises(ConfigError, match="needs the ground-truth flow"):
         build_associator("flow:exact")
     with pytest.raises(ConfigError, match="only synthetic videos have"):
         build_flow_source("flow:exact")

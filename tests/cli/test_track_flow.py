@@ -16,7 +16,7 @@ FAST = [[Box(1, 5 + 20 * t), Box(2, 80 - 20 * t, y=30)] for t in range(3)]
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """Two cars too fast for copies of their masks, and their true flow on disk."""
+    """Two cars too fast for copies of their masks, and their ground-truth flow on disk."""
     monkeypatch.chdir(tmp_path)
     video = DrawnVideo(FAST)
     write_frames(tmp_path / "data/panoptic_maps/val/0001", [video.truth(t) for t in range(3)])

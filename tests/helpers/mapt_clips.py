@@ -55,7 +55,7 @@ def moving_clip(frames: int = 3, *, start: int = 10, things: bool = True) -> Cli
 
 
 def with_flow(clip: Clip, **changes: object) -> Clip:
-    """The same clip with a true flow: everything was five pixels further left."""
+    """The same clip with a ground-truth flow: everything was five pixels further left."""
     frames, _, height, width = clip.images.shape
     flow = torch.zeros(frames - 1, 2, height, width)
     flow[:, 0] = -5

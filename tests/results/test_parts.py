@@ -59,7 +59,7 @@ def test_a_run_that_does_not_tell_segments_apart_is_one_part():
 def test_one_kind_of_segments_is_one_part():
     (part,) = run_parts(first_alone())
     assert (part.segments, part.suffix) == ("mapt-tiny", "")
-    assert part.heading == f"segments {FOUND}"
+    assert part.heading == f"segments: {FOUND}"
 
 
 def test_parts_stand_in_the_order_of_the_run():
@@ -78,10 +78,10 @@ def test_parts_stand_in_the_order_of_the_run():
         "trained-groundtruth",
     ]
     assert [part.heading for part in parts] == [
-        f"segments {FOUND}",
-        f"segments {TRUE}",
+        f"segments: {FOUND}",
+        f"segments: {TRUE}",
         "networks trained without a component, each tracker's own detections",
-        f"networks trained without a component, segments {TRUE}",
+        f"networks trained without a component, segments: {TRUE}",
     ]
     assert [entry for part in parts for entry in part.run["summary"]] == whole["summary"]
     assert all(part.run["claims"] is whole["claims"] for part in parts)
@@ -136,7 +136,7 @@ def test_every_part_has_its_pictures(tmp_path):
         f"pat_stq{ending}{suffix}" for ending in ("", "_groundtruth") for suffix in (".png", ".svg")
     ]
     drawn = (tmp_path / "pat_stq_groundtruth.svg").read_text()
-    assert f"<!-- Segments {TRUE} -->" in drawn
+    assert f"<!-- Segments: {TRUE} -->" in drawn
     (tmp_path / "one").mkdir()
     write_plots(first_alone(), tmp_path / "one")
     assert "<!-- Segments" not in (tmp_path / "one" / "pat_stq.svg").read_text()

@@ -1,4 +1,4 @@
-"""Clips that carry true flow, and what augmentation does to it."""
+"""Clips that carry ground-truth flow, and what augmentation does to it."""
 
 from dataclasses import dataclass
 

@@ -211,7 +211,7 @@ def test_validation_on_videos_without_flow_is_refused(tmp_path, monkeypatch):
     known = TrainingData("films", None, "0", (scene(),))
     monkeypatch.setattr(request, "suite_data", {"train": known, "val": data}.__getitem__)
     asked = TrainingRequest(config="flownet2-narrow", suite="train", out=tmp_path / "out")
-    with pytest.raises(ConfigError, match="--val 'val' does not know its true flow"):
+    with pytest.raises(ConfigError, match="--val 'val' has no ground-truth flow"):
         carry_out(replace(asked, overrides=("clips.taus=[1]",)), None)
 
 

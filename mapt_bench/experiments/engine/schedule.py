@@ -150,7 +150,7 @@ class Schedule:
 def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
     """Match a plan with data, and skip what cannot run.
 
-    - A tracker that needs images, or the true flow, is skipped if a video has none.
+    - A tracker that needs images, or the ground-truth flow, is skipped if a video has none.
     - A sequence is skipped if it is too short. Each phase of dropped frames needs two frames, and
       a pairing interval of tau needs more than tau frames.
     - A synthetic sequence is skipped at a level at which it cannot be rendered.
@@ -254,7 +254,7 @@ def _unsuited(stressor: StressEntry, source: DataSource) -> str | None:
 def _unmet_need(entry: TrackerEntry, source: DataSource) -> str | None:
     """Return why a tracker cannot run on any video of the data, ``None`` if it can."""
     if entry.needs_true_flow and not source.knows_flow:
-        return "needs the true flow, which only synthetic videos have"
+        return "needs the ground-truth flow, which only synthetic videos have"
     if entry.needs_images and not source.has_images:
         hint = "; if it reads none, set needs_images = False on its class"
         own = hint if isinstance(entry, UserTracker) else ""

@@ -54,9 +54,9 @@ def ablation_plan(
     are taken to both heads with memory by default. Without MAPT, the cues without a network
     replace it, and the default reference is ``both``.
 
-    Unlinked segments are the lower bound, ground-truth identities the upper bound. The true flow
-    of synthetic videos is the upper bound of propagation. A flow network without weights has no
-    row and is listed as skipped.
+    Unlinked segments are the lower bound, ground-truth identities the upper bound. The ground-truth
+    flow of synthetic videos is the upper bound of propagation. A flow network without weights has
+    no row and is listed as skipped.
 
     Networks that were trained without a component have separate tables: on their own detections,
     and on shared segments.

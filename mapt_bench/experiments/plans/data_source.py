@@ -65,7 +65,7 @@ class DataSource:
 
     @property
     def knows_flow(self) -> bool:
-        """Whether every video has the true flow."""
+        """Whether every video has the ground-truth flow."""
         return all(isinstance(video, AnnotatedVideo) for video in self.videos)
 
     @property

@@ -43,8 +43,8 @@ def interval_plan(
 
     All trackers run with dropped frames. With pairing intervals, the references run, and the
     trackers that support one. Each interval of both sweeps has the references: copying the last
-    masks, the oracle and, on synthetic videos, propagation by the true flow. Interval 1 is the
-    same cell in both sweeps.
+    masks, the oracle and, on synthetic videos, propagation by the ground-truth flow. Interval 1 is
+    the same cell in both sweeps.
 
     Args:
         drop: Intervals of the sweep with dropped frames. ``None`` omits it.

@@ -69,8 +69,8 @@ HAND_CRAFTED_FUSIONS = (
     Variant("both:appearance-first", "appearance first", "fusion", "both:appearance-first"),
     Variant("both:simultaneous", "simultaneous", "fusion", "both:simultaneous"),
 )
-EXACT_FLOW = Variant("flow:exact", "true flow", "reference", "flow:exact")
-"""Upper bound of propagation: it reads the true flow, so it is a reference only."""
+EXACT_FLOW = Variant("flow:exact", "exact flow", "reference", "flow:exact")
+"""Upper bound of propagation: it reads the ground-truth flow, so it is a reference only."""
 NETWORK_FLOWS = {
     "flow:flownet2-narrow": "narrow FlowNet2",
     "flow:raft-small": "RAFT-small",
@@ -79,7 +79,7 @@ NETWORK_FLOWS = {
 }
 """Flow networks with a row in the ablation, if their weights are given, and their labels."""
 
-_FLOW_LABELS = {**NETWORK_FLOWS, "flow:dis": "DIS", "flow:exact": "true flow"}
+_FLOW_LABELS = {**NETWORK_FLOWS, "flow:dis": "DIS", "flow:exact": "exact flow"}
 
 
 def mapt_heads(mapt: MaptWeights) -> tuple[Variant, Variant, Variant]:
