@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mapt_bench.errors import counted, listed
-from mapt_bench.reports.difference_tables import differences_tables
+from mapt_bench.reports.difference_tables import differences_tables, memory_table
 from mapt_bench.reports.link_tables import (
     break_table,
     full_occlusions_table,
@@ -121,6 +121,8 @@ def _part_tables(run: Run) -> list[Table]:
         tables += score_group_tables(run)
         tables += [splits_table(run)] if splits(run) else []
     tables += differences_tables(run)
+    if (memory := memory_table(run)) is not None:
+        tables.append(memory)
     if run.get("links_by_group"):
         tables.append(group_table(run))
     if run.get("recoveries"):

@@ -21,6 +21,7 @@ __all__ = [
     "comparison_table",
     "differences_table",
     "differences_tables",
+    "memory_table",
     "paired_tables",
 ]
 
@@ -55,9 +56,27 @@ def differences_table(run: Run) -> Table:
     test, corrected by Holm for all comparisons of the run, or of the group of videos.
     """
     compared = _compared(run)
-    shown = [
-        name for name in _SHOWN if any(name in row["differences"]["scores"] for row in compared)
-    ]
+    against = {str(row["differences"]["reference"]): None for row in compared}
+    title = f"Differences to {', '.join(against)}"
+    keys = ((VIDEOS, "all"),)
+    return replace(_table_of(compared, "differences", title), name="differences", keys=keys)
+
+
+def memory_table(run: Run) -> Table | None:
+    """Return what memory changes: each row with memory minus the same row without.
+
+    ``None`` if no such difference has a confidence interval.
+    """
+    compared = _compared(run, "memory_effect")
+    if not compared:
+        return None
+    title = "With memory minus without memory"
+    return replace(_table_of(compared, "memory_effect", title), name="memory")
+
+
+def _table_of(compared: Sequence[Row], field: str, title: str) -> Table:
+    """Return the table of the paired differences in a field of summary rows."""
+    shown = [name for name in _SHOWN if any(name in row[field]["scores"] for row in compared)]
     columns = [Column("variant")]
     for name in shown:
         columns += [Column(name, "points"), interval_column(name)]
@@ -68,40 +87,33 @@ def differences_table(run: Run) -> Table:
         label = row_name(row) + (f", {interval[0]} {interval[1]}" if interval else "")
         line: list[Cell] = [label]
         for name in shown:
-            found = row["differences"]["scores"].get(name) or {}
+            found = row[field]["scores"].get(name) or {}
             line.append(found.get("difference"))
             line.append(interval_cell({"intervals": {name: found.get("interval")}}, name))
             line.append(found.get("p_adjusted"))
         cells.append(tuple(line))
-    against = {str(row["differences"]["reference"]): None for row in compared}
-    families = {_family(row["differences"]): None for row in compared}
+    return Table(title, tuple(columns), tuple(cells), tuple(_notes(compared, field)))
+
+
+def _notes(compared: Sequence[Row], field: str) -> list[str]:
+    """Return the footnotes of paired differences."""
+    found = [row[field] for row in compared]
     notes = [
         f"Percentage points on the same sequences; p: sign flips, corrected by Holm{family}."
-        for family in families
+        for family in dict.fromkeys(map(_family, found))
     ]
     counts = {
         int(entry["n"])
-        for row in compared
-        for entry in row["differences"]["scores"].values()
+        for each in found
+        for entry in each["scores"].values()
         if entry.get("p_method") == "exact"
     }
     notes += [
         f"With {counted(n, 'sequence')} no p is below {2 / 2**n:.2g} even before the correction."
         for n in sorted(counts)
     ]
-    notes += [
-        f"{row_name(row)}: {row['differences']['note']}."
-        for row in compared
-        if row["differences"].get("note")
-    ]
-    return Table(
-        f"Differences to {', '.join(against)}",
-        tuple(columns),
-        tuple(cells),
-        tuple(notes),
-        name="differences",
-        keys=((VIDEOS, "all"),),
-    )
+    named = ((row_name(row), row[field].get("note")) for row in compared)
+    return notes + [f"{name}: {note}." for name, note in named if note]
 
 
 def _family(differences: Mapping[str, Any]) -> str:
@@ -110,14 +122,14 @@ def _family(differences: Mapping[str, Any]) -> str:
     return f" for the {family['comparisons']} comparisons of {family['of']}" if family else ""
 
 
-def _compared(run: Run) -> list[Row]:
+def _compared(run: Run, field: str = "differences") -> list[Row]:
     """Return the rows with at least one paired difference that has an interval."""
     return [
         row
         for row in run["summary"]
         if any(
             (entry.get("interval") or {}).get("low") is not None
-            for entry in (row.get("differences") or {}).get("scores", {}).values()
+            for entry in (row.get(field) or {}).get("scores", {}).values()
         )
     ]
 

@@ -24,6 +24,8 @@ from mapt_bench.experiments.plans.plan import Sweep
 from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, cell_scores
 from mapt_bench.metrics import SCORE_NAMES
 from mapt_bench.metrics.uncertainty import ScoreStatistics
+from mapt_bench.reports.difference_tables import memory_table
+from mapt_bench.reports.table_formats import render_table
 
 
 def without_times(result):
@@ -159,6 +161,32 @@ def test_five_sequences_give_intervals_and_differences_to_the_reference(tmp_path
     assert found["p_value"] == 2 / 32
     assert found["p_adjusted"] == pytest.approx(min(1, 10 * 2 / 32))
     assert oracle["differences"]["scores"]["STQ"]["difference"] >= 0
+
+
+def hidden_walk(speed):
+    """A walk whose second box disappears in one frame and returns."""
+    video = walk(6, speed=speed, name=f"walk{speed}")
+    return replace(video, scene=[frame[: 1 if t == 3 else 2] for t, frame in enumerate(video.scene)])
+
+
+def test_a_row_with_memory_is_compared_with_the_same_row_without(tmp_path):
+    remembering = replace(COPY, name="copy+memory", memory=5)
+    tried = plan(UNLINKED, COPY, remembering, ORACLE)
+    videos = [hidden_walk(speed) for speed in range(1, 6)]
+    result = run_result(run_plan(tried, source(*videos), tmp_path / "run"))
+    unlinked, copy, with_memory, oracle = result["summary"]
+    for row in (unlinked, copy, oracle):
+        assert row["memory_effect"] is None
+    effect = with_memory["memory_effect"]
+    assert effect["reference"] == "copy"
+    assert effect["family"]["comparisons"] == len(INTERVAL_SCORES)
+    gain = with_memory["scores"]["TQ"] - copy["scores"]["TQ"]
+    assert gain > 0
+    assert effect["scores"]["TQ"]["difference"] == pytest.approx(gain)
+    shown = render_table(memory_table(result), "markdown")
+    assert "With memory minus without memory" in shown
+    assert f"| copy+memory | {100 * effect['scores']['PAT']['difference']:+.2f}" in shown
+    assert memory_table({"summary": [copy]}) is None
 
 
 def test_rows_of_equal_work_are_one_comparison(tmp_path):

@@ -4,6 +4,7 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
@@ -19,7 +20,11 @@ from mapt_bench.experiments.summaries.cell_scores import (
     cell_scores,
     class_scores,
 )
-from mapt_bench.experiments.summaries.result_tables import result_tables, scores_by_group
+from mapt_bench.experiments.summaries.result_tables import (
+    ResultTable,
+    result_tables,
+    scores_by_group,
+)
 from mapt_bench.metrics import pat_variant, undefined_reasons
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance
@@ -206,7 +211,8 @@ def summary_rows(
 
     Confidence intervals, and paired differences to the reference of the same table, are
     bootstrapped over sequences. The p values are corrected (Holm) for all comparisons of the run.
-    See :func:`~mapt_bench.experiments.summaries.result_tables.result_tables` for the tables, and
+    In an ablation, a row with memory has ``memory_effect``: the paired differences to the same row
+    without memory, ``None`` if there is none; these are a family of their own. See :func:`~mapt_bench.experiments.summaries.result_tables.result_tables` for the tables, and
     :class:`~mapt_bench.experiments.summaries.cell_scores.Comparisons` for the comparisons.
 
     Args:
@@ -215,27 +221,47 @@ def summary_rows(
         pat_protocol: Variant of PAT of the headline scores.
         advance: Takes done steps, one for each cell in total.
     """
-    comparisons = Comparisons(
-        ScoreStatistics(
-            outcome.source.labels,
-            pat_protocol=pat_protocol,
-            names=INTERVAL_SCORES,
-            seed=outcome.seed,
-            resamples=_RESAMPLES_UNDER_STRESS if outcome.plan.series else _RESAMPLES,
-        ),
-        "the run",
+    statistics = ScoreStatistics(
+        outcome.source.labels,
+        pat_protocol=pat_protocol,
+        names=INTERVAL_SCORES,
+        seed=outcome.seed,
+        resamples=_RESAMPLES_UNDER_STRESS if outcome.plan.series else _RESAMPLES,
     )
+    comparisons = Comparisons(statistics, "the run")
+    effects = Comparisons(statistics, "rows with memory and without")
     rows = []
-    places = [(table, at) for table in result_tables(outcome) for at in table.positions]
-    for table, at in spread(places, len(places), len(outcome.cells), advance):
+    tables = result_tables(outcome)
+    places = [
+        (table, without, at)
+        for table, without in ((each, _without_memory(outcome, each)) for each in tables)
+        for at in table.positions
+    ]
+    for table, without, at in spread(places, len(places), len(outcome.cells), advance):
         cell = outcome.cells[at]
         row = _row(cell, entries[at], table.condition)
         if not cell.failures:
             row["intervals"] = comparisons.intervals(cell)
             row["differences"] = comparisons.differences(cell, table.reference)
+        if outcome.plan.is_ablation:
+            row["memory_effect"] = None
+            if not cell.failures:
+                row["memory_effect"] = effects.differences(cell, without.get(at))
         rows.append(row)
     comparisons.correct()
+    effects.correct()
     return rows
+
+
+def _without_memory(outcome: RunOutcome, table: ResultTable) -> dict[int, CellOutcome]:
+    """Return the cell without memory of each cell with memory, by the position of the latter."""
+    variants = {at: outcome.cells[at].cell.variant for at in table.positions}
+    return {
+        at: outcome.cells[other]
+        for at, variant in variants.items()
+        for other, candidate in variants.items()
+        if variant.memory and replace(variant, memory=0).describe() == candidate.describe()
+    }
 
 
 def _row(cell: CellOutcome, entry: _Entry, condition: _Row) -> _Row:
