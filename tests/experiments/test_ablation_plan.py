@@ -8,7 +8,8 @@ from mapt_bench.experiments import Cell, ablation_plan, interval_plan
 MAPT = named_mapt()
 RAFT, NARROW = named_flow("flow:raft-small"), named_flow("flow:flownet2-narrow")
 CROSSED = [
-    *("copy", "iou", "sort", "bytetrack", "appearance", "both"),
+    *("copy", "iou", "sort", "bytetrack"),
+    *("oc-sort", "deep-oc-sort", "bot-sort", "appearance", "both"),
     *("mapt:motion", "mapt:appearance", "mapt"),
 ]
 WITH_MEMORY_ALONE = [

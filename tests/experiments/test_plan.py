@@ -24,6 +24,7 @@ def test_the_ablation_crosses_every_cue_and_order_with_memory():
     plan = ablation_plan()
     crossed = [
         *("copy", "iou", "sort", "bytetrack"),
+        *("oc-sort", "deep-oc-sort", "bot-sort"),
         *("motion", "appearance", "both"),
         *("both:appearance-first", "both:simultaneous"),
         *("flow:exact", "flow:exact+appearance"),

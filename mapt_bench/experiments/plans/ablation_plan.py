@@ -17,6 +17,7 @@ from mapt_bench.experiments.plans.variants import (
     NETWORK_FLOWS,
     ORACLE,
     ORACLE_IN_VIEW,
+    SORT_SUCCESSORS,
     UNLINKED,
     flow_of,
     flow_variant,
@@ -177,6 +178,7 @@ def _mapt_rows(
     _, appearance, both = HAND_CRAFTED
     crossed = (
         *BASELINES,
+        *SORT_SUCCESSORS,
         replace(appearance, label="hand-crafted appearance", group="baseline"),
         replace(both, label="DIS + hand-crafted appearance", group="baseline"),
         *mapt_heads(mapt),
@@ -208,6 +210,7 @@ def _rows_without_mapt(flows: Sequence[NetworkWeights], memory: int) -> list[Var
     ]
     every = (
         *BASELINES,
+        *SORT_SUCCESSORS,
         *HAND_CRAFTED,
         *HAND_CRAFTED_FUSIONS,
         *networks,

@@ -35,6 +35,7 @@ __all__ = [
     "NETWORK_FLOWS",
     "ORACLE",
     "ORACLE_IN_VIEW",
+    "SORT_SUCCESSORS",
     "UNLINKED",
     "added_variant",
     "flow_of",
@@ -59,6 +60,12 @@ BASELINES = (
     Variant("sort", "SORT", "baseline", "sort"),
     Variant("bytetrack", "ByteTrack", "baseline", "bytetrack"),
 )
+SORT_SUCCESSORS = (
+    Variant("oc-sort", "OC-SORT", "baseline", "oc-sort"),
+    Variant("deep-oc-sort", "Deep OC-SORT", "baseline", "deep-oc-sort"),
+    Variant("bot-sort", "BoT-SORT", "baseline", "bot-sort"),
+)
+"""Baselines of ablations alone: sweeps omit them."""
 HAND_CRAFTED = (
     Variant("motion", "motion", "heads", "motion"),
     Variant("appearance", "appearance", "heads", "appearance"),

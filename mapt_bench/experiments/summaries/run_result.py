@@ -212,7 +212,8 @@ def summary_rows(
     Confidence intervals, and paired differences to the reference of the same table, are
     bootstrapped over sequences. The p values are corrected (Holm) for all comparisons of the run.
     In an ablation, a row with memory has ``memory_effect``: the paired differences to the same row
-    without memory, ``None`` if there is none; these are a family of their own. See :func:`~mapt_bench.experiments.summaries.result_tables.result_tables` for the tables, and
+    without memory, ``None`` if there is none. These are a family of their own. See
+    :func:`~mapt_bench.experiments.summaries.result_tables.result_tables` for the tables, and
     :class:`~mapt_bench.experiments.summaries.cell_scores.Comparisons` for the comparisons.
 
     Args:
