@@ -248,6 +248,23 @@ def _register(
         return MaptAssociator(_checked_model(options.mapt), settings=settings, share=options.share)
 
 
+@_register_mapt(
+    "mapt:propagation",
+    "the masks that the motion head carries, linked as those of a flow",
+    settings=MOTION,
+    search=MOTION_SPACE,
+)
+def _build_propagation(options: AssociatorOptions) -> Associator:
+    from mapt_bench.model import MaptAssociator
+
+    return MaptAssociator(
+        _checked_model(options.mapt),
+        heads="motion",
+        settings=two_step_settings(options, is_learned=True),
+        share=options.share,
+    )
+
+
 _PAPER = (*MOTION, *LEARNED)
 _register(
     "mapt:paper",

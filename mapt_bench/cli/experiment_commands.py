@@ -265,6 +265,11 @@ Examples:
     help="Compute paired differences to this row. Pass an unknown row to list the valid ones. "
     "Example: --reference mapt:motion+memory  [default: mapt+memory; without MAPT, both]",
 )
+@click.option(
+    "--without-memory",
+    is_flag=True,
+    help="Run every baseline without memory too, not only copying and MAPT's heads.",
+)
 @network_options
 @experiment_options
 def ablate(**options: Any) -> int:  # noqa: ANN401 - what click collects
@@ -272,9 +277,10 @@ def ablate(**options: Any) -> int:  # noqa: ANN401 - what click collects
 
     The rows are MAPT's motion head, its appearance head and both, each with and without track
     memory; other fusion orders; and optical flow instead of the motion head. Baselines are copying
-    the last masks, IoU, SORT, ByteTrack and hand-crafted appearance. Unlinked segments are the
-    lower bound, ground-truth identities the upper bound. All rows link the same segments: MAPT's
-    detections, then ground-truth segments. The run folder holds the result, tables and plots.
+    the last masks, IoU, SORT, ByteTrack, OC-SORT, Deep OC-SORT, BoT-SORT and hand-crafted
+    appearance, with memory. Unlinked segments are the lower bound, ground-truth identities the
+    upper bound. All rows link the same segments: MAPT's detections, then ground-truth segments.
+    The run folder holds the result, tables and plots.
     """
     from mapt_bench.experiments import run_ablation
 

@@ -152,12 +152,15 @@ class AblationConfig(ExperimentConfig):
         trained: Networks that were trained without a part: shipped names or ``NAME=FILE``.
         reference: Row that paired differences are taken to; ``None`` is MAPT with memory, or
             ``both`` without MAPT.
+        without_memory: Whether every baseline also runs without memory, and not only copying and
+            the heads.
     """
 
     memory: int = DEFAULT_MEMORY
     switches: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
     reference: str | None = None
+    without_memory: bool = False
 
     default_segments: ClassVar[str] = f"{FOUND_BY_MAPT},{GROUND_TRUTH}"
     takes_many_segments: ClassVar[bool] = True

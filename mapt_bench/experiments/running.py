@@ -252,6 +252,7 @@ def _plan_ablation(config: AblationConfig, inputs: "ExperimentInputs") -> Plan:
         thresholds=config.thresholds,
         reference=config.reference,
         left_out=tuple(shipped_flow_files()),
+        every_memory=config.without_memory,
         added=inputs.added(memory=config.memory),
     )
 

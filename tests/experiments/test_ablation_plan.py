@@ -7,13 +7,13 @@ from mapt_bench.experiments import Cell, ablation_plan, interval_plan
 
 MAPT = named_mapt()
 RAFT, NARROW = named_flow("flow:raft-small"), named_flow("flow:flownet2-narrow")
-CROSSED = [
-    *("copy", "iou", "sort", "bytetrack"),
-    *("oc-sort", "deep-oc-sort", "bot-sort", "appearance", "both"),
-    *("mapt:motion", "mapt:appearance", "mapt"),
+BASELINES = [
+    *("copy", "iou", "sort", "bytetrack", "oc-sort", "deep-oc-sort", "bot-sort"),
+    *("appearance", "both"),
 ]
+HEADS = ["mapt:motion", "mapt:appearance", "mapt"]
 WITH_MEMORY_ALONE = [
-    *("mapt:paper", "mapt:appearance-first", "mapt:simultaneous"),
+    *("mapt:paper", "mapt:appearance-first", "mapt:simultaneous", "mapt:propagation"),
     *("flow:dis", "flow:dis+mapt"),
 ]
 CEILINGS = ["flow:exact", "flow:exact+mapt"]
@@ -27,11 +27,13 @@ def crossed(name):
     return [name, f"{name}+memory"]
 
 
-def test_the_heads_and_the_baselines_are_crossed_with_memory_and_the_rest_has_it():
+def test_copying_and_the_heads_run_without_memory_too():
     plan = ablation_plan(mapt=MAPT)
     assert names(plan) == [
         "unlinked",
-        *(row for name in CROSSED for row in crossed(name)),
+        *crossed("copy"),
+        *(f"{name}+memory" for name in BASELINES[1:]),
+        *(row for name in HEADS for row in crossed(name)),
         *(f"{name}+memory" for name in (*WITH_MEMORY_ALONE, *CEILINGS)),
         *("oracle:in-view", "oracle"),
     ]
@@ -44,9 +46,17 @@ def test_the_heads_and_the_baselines_are_crossed_with_memory_and_the_rest_has_it
     assert {row.memory for row in longer.variants} == {None, 0, 3}
 
 
+def test_every_baseline_runs_without_memory_on_request():
+    plan = ablation_plan(mapt=MAPT, every_memory=True)
+    rows = [row for name in (*BASELINES, *HEADS) for row in crossed(name)]
+    assert names(plan)[1 : 1 + len(rows)] == rows
+    assert [*dict.fromkeys(names(plan))] == names(plan)
+    assert set(names(ablation_plan(mapt=MAPT))) < set(names(plan))
+
+
 def test_flows_and_switches_stand_between_dis_and_the_true_flow():
     plan = ablation_plan(mapt=MAPT, flow_weights=(RAFT, NARROW), switches=("static", "no-gate"))
-    with_memory_alone = names(plan)[1 + 2 * len(CROSSED) : -2]
+    with_memory_alone = names(plan)[names(plan).index("mapt:paper+memory") : -2]
     flows = (
         *("flow:flownet2-narrow", "flow:flownet2-narrow+mapt"),
         *("flow:raft-small", "flow:raft-small+mapt"),
@@ -77,10 +87,11 @@ def test_rows_know_their_question():
     plan = ablation_plan(mapt=MAPT, flow_weights=(RAFT,), switches=("static",))
     groups = {row.name: row.group for row in plan.variants}
     # Hand-made cues are baselines of the learned ones; upper bounds compete for nothing.
-    assert groups["appearance"] == groups["both+memory"] == groups["copy"] == "baseline"
+    assert groups["appearance+memory"] == groups["both+memory"] == groups["copy"] == "baseline"
     assert groups["mapt"] == groups["mapt:motion+memory"] == "heads"
     assert groups["mapt:simultaneous+memory"] == "fusion"
     assert groups["flow:raft-small+mapt+memory"] == groups["flow:dis+memory"] == "flow"
+    assert groups["mapt:propagation+memory"] == "flow"
     assert groups["mapt+memory,switch=static"] == "switch"
     assert {name for name, group in groups.items() if group == "reference"} == {
         *("unlinked", "oracle:in-view", "oracle"),
@@ -153,7 +164,7 @@ def test_tuned_thresholds_go_to_all_rows_of_an_associator_below_their_own(monkey
         assert settings[name] == dict(tuned["mapt"]), name
     changed = {"lost_probability": 0.3, "view_probability": 0.4}
     assert settings["mapt+memory,lost_probability=0.3"] == changed
-    assert settings["sort"] == settings["sort+memory"] == {"sort_iou_threshold": 0.4}
+    assert settings["sort+memory"] == {"sort_iou_threshold": 0.4}
     assert settings["mapt:motion"] == settings["copy"] == {}
     origins = {row.name: row.thresholds for row in plan.variants}
     assert (origins["mapt"], origins["copy"], origins["oracle"]) == ("tuned", "published", "none")
@@ -171,7 +182,7 @@ def test_a_network_without_a_head_is_no_mapt_to_ablate(missing):
 
 
 def test_differences_can_be_taken_to_any_row():
-    assert ablation_plan(mapt=MAPT, reference="sort").reference == "sort"
+    assert ablation_plan(mapt=MAPT, reference="copy").reference == "copy"
     for text in ("sort+memory", "sort+memory=10"):
         assert ablation_plan(mapt=MAPT, reference=text).reference == "sort+memory"
     # With another memory the same words name another row.

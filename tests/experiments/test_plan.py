@@ -20,8 +20,12 @@ RAFT, FLOWNET2, GMFLOW = (
 )
 
 
+def names_of(plan):
+    return [variant.name for variant in plan.variants]
+
+
 def test_the_ablation_crosses_every_cue_and_order_with_memory():
-    plan = ablation_plan()
+    plan = ablation_plan(every_memory=True)
     crossed = [
         *("copy", "iou", "sort", "bytetrack"),
         *("oc-sort", "deep-oc-sort", "bot-sort"),
@@ -30,13 +34,18 @@ def test_the_ablation_crosses_every_cue_and_order_with_memory():
         *("flow:exact", "flow:exact+appearance"),
     ]
     both_ways = [name for variant in crossed for name in (variant, f"{variant}+memory")]
-    assert [variant.name for variant in plan.variants] == [
+    assert names_of(plan) == [
         "unlinked",
         *both_ways,
         *("oracle:in-view", "oracle"),
     ]
     assert [cell.variant for cell in plan.cells] == list(plan.variants)
     assert all((cell.drop, cell.pair) == (1, 1) for cell in plan.cells)
+    default = {variant.name for variant in ablation_plan().variants}
+    cues = {"copy", "motion", "appearance", "both"}
+    assert default == {name for name in names_of(plan) if "memory" in name} | cues | {
+        *("unlinked", "oracle:in-view", "oracle")
+    }
 
 
 def test_memory_is_off_on_or_meaningless():
@@ -67,7 +76,8 @@ def test_networks_without_weights_have_no_rows_but_a_reason():
 
 
 def test_networks_with_weights_are_crossed_with_appearance_and_memory():
-    plan = ablation_plan(memory=7, flow_weights=(FLOWNET2, GMFLOW, RAFT))
+    networks = (FLOWNET2, GMFLOW, RAFT)
+    plan = ablation_plan(memory=7, flow_weights=networks, every_memory=True)
     rows = [variant for variant in plan.variants if variant.weights is not None]
     assert [(row.name, row.label, row.associator, row.memory) for row in rows[:4]] == [
         ("flow:raft-small", "RAFT-small", "flow:raft-small", 0),

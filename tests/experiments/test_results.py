@@ -166,7 +166,8 @@ def test_five_sequences_give_intervals_and_differences_to_the_reference(tmp_path
 def hidden_walk(speed):
     """A walk whose second box disappears in one frame and returns."""
     video = walk(6, speed=speed, name=f"walk{speed}")
-    return replace(video, scene=[frame[: 1 if t == 3 else 2] for t, frame in enumerate(video.scene)])
+    scene = [frame[: 1 if t == 3 else 2] for t, frame in enumerate(video.scene)]
+    return replace(video, scene=scene)
 
 
 def test_a_row_with_memory_is_compared_with_the_same_row_without(tmp_path):

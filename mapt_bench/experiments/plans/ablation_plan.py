@@ -1,6 +1,6 @@
 """The plan of the ablation: the value of each cue and component, on the same segments."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
@@ -23,6 +23,7 @@ from mapt_bench.experiments.plans.variants import (
     flow_variant,
     mapt_fusions,
     mapt_heads,
+    mapt_propagation,
     mapt_switch,
     trained_variant,
     with_added,
@@ -47,13 +48,13 @@ def ablation_plan(
     reference: str | None = None,
     left_out: Sequence[str] = (),
     added: Sequence[Variant] = (),
+    every_memory: bool = False,
 ) -> Plan:
     """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
 
-    With MAPT, its heads (alone and together) and the baselines run without and with memory. Fusion
-    orders, flows instead of the motion head, and removed components run with memory. Differences
-    are taken to both heads with memory by default. Without MAPT, the cues without a network
-    replace it, and the default reference is ``both``.
+    All rows run with memory. Copying and MAPT's heads, alone and together, also run without it.
+    Differences are taken to both heads with memory by default. Without MAPT, the cues without a
+    network replace it, and the default reference is ``both``.
 
     Unlinked segments are the lower bound, ground-truth identities the upper bound. The ground-truth
     flow of synthetic videos is the upper bound of propagation. A flow network without weights has
@@ -77,6 +78,7 @@ def ablation_plan(
         reference: Row that differences are taken to.
         left_out: Flow networks with shipped weights. Those without a row are listed as skipped.
         added: Further rows. Whole trackers use their own detections.
+        every_memory: Whether the other baselines also run without memory.
 
     Raises:
         ConfigError: If ``memory`` is below 1, a flow has weights twice, there are switches but no
@@ -91,9 +93,9 @@ def ablation_plan(
         raise ConfigError("--switch removes a component of MAPT, and there is none; give --weights")
     ordered = in_order(flow_weights)
     rows = (
-        _rows_without_mapt(ordered, memory)
+        _rows_without_mapt(ordered, memory, every_memory)
         if mapt is None
-        else _mapt_rows(mapt, ordered, switches, memory)
+        else _mapt_rows(mapt, ordered, switches, memory, every_memory)
     )
     every = with_added((UNLINKED, *rows, ORACLE_IN_VIEW, ORACLE), added)
     variants = with_settings(every, thresholds)
@@ -169,6 +171,7 @@ def _mapt_rows(
     flows: Sequence[NetworkWeights],
     switches: Sequence[str],
     memory: int,
+    every_memory: bool,
 ) -> list[Variant]:
     if not (mapt.has_motion and mapt.has_appearance):
         raise ConfigError(
@@ -185,6 +188,7 @@ def _mapt_rows(
     )
     memory_only = [
         *mapt_fusions(mapt),
+        mapt_propagation(mapt),
         flow_variant("flow:dis"),
         flow_variant("flow:dis", looks="+mapt", mapt=mapt),
     ]
@@ -196,12 +200,27 @@ def _mapt_rows(
     memory_only += [mapt_switch(mapt, switch) for switch in switches]
     exact = EXACT_FLOW.associator
     memory_only += [flow_variant(exact), flow_variant(exact, looks="+mapt", mapt=mapt)]
-    return [row for variant in crossed for row in with_and_without_memory(variant, memory)] + [
+    without = {"copy", *(head.name for head in mapt_heads(mapt))}
+    return _with_memory(crossed, memory, None if every_memory else without) + [
         with_memory(variant, memory) for variant in memory_only
     ]
 
 
-def _rows_without_mapt(flows: Sequence[NetworkWeights], memory: int) -> list[Variant]:
+def _with_memory(
+    variants: Sequence[Variant], memory: int, without: Collection[str] | None
+) -> list[Variant]:
+    """Return the rows with memory, and some of them (``None``: all) without memory as well."""
+    return [
+        row
+        for variant in variants
+        for row in with_and_without_memory(variant, memory)
+        if row.memory or without is None or variant.name in without
+    ]
+
+
+def _rows_without_mapt(
+    flows: Sequence[NetworkWeights], memory: int, every_memory: bool
+) -> list[Variant]:
     exact = EXACT_FLOW.associator
     networks = [
         flow_variant(weights.name, weights, looks=looks)
@@ -217,4 +236,5 @@ def _rows_without_mapt(flows: Sequence[NetworkWeights], memory: int) -> list[Var
         flow_variant(exact),
         flow_variant(exact, looks="+appearance"),
     )
-    return [row for variant in every for row in with_and_without_memory(variant, memory)]
+    without = {"copy", *(cue.name for cue in HAND_CRAFTED)}
+    return _with_memory(every, memory, None if every_memory else without)

@@ -42,6 +42,7 @@ __all__ = [
     "flow_variant",
     "mapt_fusions",
     "mapt_heads",
+    "mapt_propagation",
     "mapt_switch",
     "trained_variant",
     "with_added",
@@ -110,6 +111,11 @@ def mapt_fusions(mapt: MaptWeights) -> tuple[Variant, ...]:
         "mapt:simultaneous": "MAPT simultaneous",
     }
     return tuple(Variant(name, label, "fusion", name, mapt=mapt) for name, label in labels.items())
+
+
+def mapt_propagation(mapt: MaptWeights) -> Variant:
+    """Return the row that links by the motion head's masks alone, as the rows of flows do."""
+    return Variant("mapt:propagation", "MAPT propagation", "flow", "mapt:propagation", mapt=mapt)
 
 
 def mapt_switch(mapt: MaptWeights, switch: str) -> Variant:
