@@ -41,7 +41,8 @@ def test_table_files_and_exit_code(here):
     folder = here / "runs" / "mine" / "tables"
     page = (folder / "tables.md").read_text()
     titles = [line for line in page.splitlines() if line.startswith("**") and "Not run" not in line]
-    assert page.count(f"Thresholds: tuned. {conditions}") == len(titles) >= 2
+    thresholds = "Thresholds: tuned; published for oc-sort."
+    assert page.count(f"{thresholds} {conditions}") == len(titles) >= 2
     assert "needs images, and the data have none" in " ".join(result.stdout.split())
     lines = result.stdout.splitlines()
     assert lines[-1].endswith("Run folder: runs/mine (results.json, tables, plots).")
@@ -63,11 +64,11 @@ def test_json_holds_the_whole_result_and_nothing_else(here):
     assert data["schema"] == "mapt-bench/run/1"
     assert data == json.loads((here / "run" / "results.json").read_text())
     skipped = {entry["tracker"] for entry in data["skipped"]}
-    assert {"motion", "appearance", "both", "both+memory", "both:simultaneous"} <= skipped
+    assert {"motion", "appearance", "both", "both+memory", "both:simultaneous+memory"} <= skipped
     reasons = {entry["tracker"]: entry["reason"] for entry in data["skipped"]}
     for network in ("flow:flownet2-narrow", "flow:raft-small", "flow:raft-large", "flow:flownet2"):
         assert reasons[network] == f"needs weights; give --flow-weights {network}=FILE"
-    assert {cell["variant"] for cell in data["cells"]} >= {"copy", "iou", "sort+memory", "oracle"}
+    assert {cell["variant"] for cell in data["cells"]} >= {"copy", "iou+memory", "oracle"}
 
 
 def test_the_thresholds_of_each_row_are_told_and_may_be_the_published_ones(here, monkeypatch):
@@ -78,8 +79,8 @@ def test_the_thresholds_of_each_row_are_told_and_may_be_the_published_ones(here,
         invoke("--data", "DATA", "--out", name, *words)
         rows = json.loads((here / name / "results.json").read_text())["summary"]
         told.append({row["variant"]: row["settings"] for row in rows})
-    assert told[0]["sort"] == told[0]["sort+memory"] == {"sort_iou_threshold": 0.2}
-    assert told[0]["iou"] == told[1]["sort"] == {}
+    assert told[0]["sort+memory"] == {"sort_iou_threshold": 0.2}
+    assert told[0]["iou+memory"] == told[1]["sort+memory"] == {}
 
 
 @pytest.mark.parametrize("is_named", [True, False])
@@ -185,7 +186,7 @@ def test_weights_go_to_the_network_they_are_given_to(here):
     data = json.loads(result.stdout)
     # These data have no images: the rows are known, but not run.
     reasons = {entry["tracker"]: entry["reason"] for entry in data["skipped"]}
-    assert reasons["flow:raft-small+appearance"] == "needs images, and the data have none"
+    assert reasons["flow:raft-small+appearance+memory"] == "needs images, and the data have none"
     assert "needs weights" in reasons["flow:raft-large"]
     assert data["provenance"]["weights"] == {}
 

@@ -94,7 +94,7 @@ def evaluated(row, folder):
 def test_four_commands_give_one_result(here):
     added = (added_variant(parse_row(MINE)),)
     plans = {
-        "ablate": ablation_plan(added=added),
+        "ablate": ablation_plan(added=added, every_memory=True),
         "sweep": interval_plan(
             added=(*(added_variant(parse_row(row)) for row in ROWS), *added), pair=None
         ),
