@@ -90,32 +90,63 @@ class SeedRun:
         reason = f"{self.name}: {name} of {variant} is undefined" if value is None else None
         return Measured(value, _ends((entry.get("intervals") or {}).get(name)), reason=reason)
 
-    def less(self, first: str, second: str, name: str, half: str) -> Measured:
+    def less(
+        self,
+        first: str,
+        second: str,
+        name: str,
+        group: tuple[str, str] | None = None,
+        segments: str | None = None,
+    ) -> Measured:
         """Return by how much a score of the reference row differs from that of another row.
 
         Args:
             first: The reference row of the run.
             second: The other row.
             name: Of the score.
-            half: Of the suite.
+            group: Factor and value; ``None`` is all videos.
+            segments: Which kind; ``None`` is MAPT's own.
         """
-        group = "half", half
-        scores = [self.score(variant, name, group) for variant in (first, second)]
+        scores = [self.score(variant, name, group, segments) for variant in (first, second)]
         missing = [score.reason for score in scores if score.value is None]
         if missing:
             return Measured(None, reason=missing[0])
         value = float(scores[0].value or 0) - float(scores[1].value or 0)
-        entry = self._groups[(str(self._rows[self.segments, second]["cell"]), *group)]
+        row = self._row(second, segments) or {}
+        entry = row if group is None else self._groups[(str(row["cell"]), *group)]
         found = entry.get("differences") or {}
         if found.get("reference") != first or name not in found["scores"]:
             return Measured(value, reason=f"{self.name} has no paired {name} of {second}")
         interval = found["scores"][name]["interval"]
         ends = _ends(interval)
         if ends is None:
-            return Measured(
-                value, reason=f"{self.name}, {split_name(half)} split: {interval['reason']}"
-            )
+            split = "all videos" if group is None else f"{split_name(group[1])} split"
+            return Measured(value, reason=f"{self.name}, {split}: {interval['reason']}")
         return Measured(value, (-ends[1], -ends[0]))  # the run has the other row less this one
+
+    def rows_with_memory(self, tracker: str) -> list[str]:
+        """Return the rows with memory of a tracker and its kinds, on MAPT's own segments."""
+        return [
+            name
+            for (segments, name), row in self._rows.items()
+            if segments == self.segments
+            and row.get("memory")
+            and str(row.get("associator")).partition(":")[0] == tracker
+        ]
+
+    def memory_effect(self, variant: str, name: str, segments: str | None = None) -> Measured:
+        """Return by how much memory changes a score of a row with memory."""
+        row = self._row(variant, segments)
+        if row is None:
+            return Measured(None, reason=f"{self.name} has no row {variant}")
+        effect = row.get("memory_effect")
+        if effect is None:
+            return Measured(
+                None, reason=f"{self.name} has {variant} only with memory; add --without-memory"
+            )
+        found = effect["scores"][name]
+        interval = found["interval"]
+        return Measured(found["difference"], _ends(interval), reason=interval.get("reason"))
 
     def milliseconds(self, variant: str) -> float | None:
         """Return the median time of association of a frame, ``None`` where it is not known."""

@@ -1,7 +1,7 @@
 """Whether a line is reached: all of its conditions hold, some do not, or it cannot be said."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -83,6 +83,15 @@ def at_least(what: str, found: Measured, bound: float) -> Condition:
     )
 
 
+def at_most(what: str, found: Measured, bound: float) -> Condition:
+    """Ask that a fraction is no more than a bound."""
+    if found.value is None:
+        return Condition(found.reason or f"{what} is undefined", None)
+    return Condition(
+        f"{what} is {100 * found.value:.2f}, above {100 * bound:.2f}", found.value <= bound
+    )
+
+
 def above(what: str, found: Measured, other_name: str, other: Measured) -> Condition:
     """Ask that a fraction is more than another."""
     for each in (found, other):
@@ -97,10 +106,19 @@ def above(what: str, found: Measured, other_name: str, other: Measured) -> Condi
 
 def interval_above_zero(what: str, found: Measured) -> Condition:
     """Ask that the whole interval of a difference is above zero."""
+    return _with_interval(what, found, lambda low, _: low > 0)
+
+
+def interval_not_below_zero(what: str, found: Measured) -> Condition:
+    """Ask that the interval of a difference is not wholly below zero."""
+    return _with_interval(what, found, lambda _, high: high >= 0)
+
+
+def _with_interval(what: str, found: Measured, holds: Callable[[float, float], bool]) -> Condition:
     if found.interval is None:
         return Condition(found.reason or f"{what} has no interval", None)
     low, high = found.interval
     return Condition(
         f"{what} has the confidence interval [{100 * low:.2f}, {100 * high:.2f}]",
-        low > 0,
+        holds(low, high),
     )

@@ -268,7 +268,7 @@ Examples:
 @click.option(
     "--without-memory",
     is_flag=True,
-    help="Run every baseline without memory too, not only copying and MAPT's heads.",
+    help="Run baselines and fusions without memory too, not only copying and MAPT's heads.",
 )
 @network_options
 @experiment_options

@@ -152,8 +152,8 @@ class AblationConfig(ExperimentConfig):
         trained: Networks that were trained without a part: shipped names or ``NAME=FILE``.
         reference: Row that paired differences are taken to; ``None`` is MAPT with memory, or
             ``both`` without MAPT.
-        without_memory: Whether every baseline also runs without memory, and not only copying and
-            the heads.
+        without_memory: Whether baselines and fusions also run without memory, and not only copying
+            and the heads.
     """
 
     memory: int = DEFAULT_MEMORY

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from helpers.reach_runs import (
+    APPEARANCE,
     BOTH,
-    GALLERY,
+    CARRIED,
+    HARD,
     MOTION,
-    STREET,
+    REALISTIC,
     difference,
     entry_of,
     rate,
@@ -19,7 +21,10 @@ from helpers.reach_runs import (
 )
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-LINES = ["hard split", "realistic split", "propagation", "memory", "association efficiency"]
+LINES = [
+    *("both heads", "cost of memory", "published trackers", "recovery", "propagation"),
+    "association efficiency",
+]
 
 
 @pytest.fixture
@@ -55,22 +60,26 @@ def test_three_seeds_that_reach_every_line(reached):
     assert states(report) == dict.fromkeys(LINES, "reached")
     assert report["notes"] == []
     assert [run["weights"] for run in report["runs"]] == ["hash1", "hash2", "hash3"]
-    hard = line(report, "hard split")["table"]
-    assert hard["rows"][0] == [
-        *("seed1", "motion alone", pytest.approx(0.03), [0.01, 0.08]),
-        *(pytest.approx(0.03), [0.01, 0.08]),
+    both = line(report, "both heads")["table"]
+    gain = [pytest.approx(0.03), [0.01, 0.08]]
+    assert both["rows"][0] == ["seed1", "motion alone", *gain, *gain, *gain]
+    assert [row[0] for row in both["rows"]] == ["seed1", "seed2", "seed3", "mean"] * 2
+    memory = line(report, "cost of memory")["table"]["rows"]
+    assert [row[:2] for row in memory] == [
+        [words, row]
+        for words in ("own detections", "ground truth")
+        for row in (BOTH, MOTION, APPEARANCE, CARRIED)
     ]
-    assert [row[0] for row in hard["rows"]] == ["seed1", "seed2", "seed3", "mean"] * 2
-    assert "2 points of TQ over motion alone: met, with +3.00" in notes(report, "hard split")
+    assert memory[0][2:] == [pytest.approx(0.001), *[[-0.002, 0.004]] * 3]
+    trackers = line(report, "published trackers")["table"]["rows"]
+    assert trackers[0] == ["own detections", "SORT", pytest.approx(0.1), *[[0.01, 0.08]] * 3]
+    assert len(trackers) == 2 * 5
     propagation = line(report, "propagation")["table"]["rows"][0]
-    assert propagation == [
-        *("seed1", 0.57, 0.40, 0.55, 0.575, 0.60),
-        *(pytest.approx(-0.005), pytest.approx(0.85)),
-    ]
-    assert "in ms per frame: MAPT motion 2.0, copying 1.0" in notes(report, "propagation")
+    assert propagation == ["seed1", 0.58, 0.40, 0.55, 0.575, 0.60, pytest.approx(0.9)]
+    assert "in ms per frame: motion head 2.0, copying 1.0" in notes(report, "propagation")
     efficiency = line(report, "association efficiency")["table"]["rows"][0]
     assert efficiency == [
-        *("seed1", 0.46, 0.5, pytest.approx(0.92), 0.4),
+        *("seed1", 0.48, 0.4, 0.5, pytest.approx(0.96), pytest.approx(0.8)),
         "pole 5.0, person 20.0, road 90.0",
     ]
 
@@ -87,9 +96,9 @@ def test_the_page_has_every_line_and_what_it_was_measured_with(reached, tmp_path
         "margin",
         "weights",
     ]
-    assert "| seed1 | motion alone | +3.00 [1.00, 8.00] |" in text
+    assert "| seed1 | motion alone | +3.00 [1.00, 8.00] | +3.00 [1.00, 8.00] |" in text
     assert "**Not reached.**\n\n- PAT as a share of the oracle's is" in text
-    assert text.count("**Reached.**") == 4
+    assert text.count("**Reached.**") == 5
     assert "seed1 `hash1`, seed2 `hash2`" in text
     assert "2 training seeds: the targets are for 3" in text
 
@@ -106,25 +115,30 @@ def test_own_and_true_segments_stand_side_by_side(reached):
         "TQ, ground truth",
         "AssA, ground truth",
     ]
-    assert rows["MAPT motion"] == [pytest.approx(0.58), 0.57, 0.9, 0.8]
+    assert rows["MAPT motion"] == [pytest.approx(0.58), 0.57, 0.57, 0.57]
     assert rows["oracle, in view"] == [None] * 4
 
 
+def _association(result):
+    row_of(result, APPEARANCE)["differences"]["scores"]["AssA"] = difference(-0.08, 0.002)
+
+
 def _hard(result):
-    entry = entry_of(result, GALLERY, "half", "hard")
-    entry["differences"]["scores"]["AssA"] = difference(-0.08, 0.002)
-
-
-def _real_like(result):
-    entry_of(result, MOTION, "half", "real-like")["scores"]["TQ"] = 0.606
-
-
-def _propagation(result):
-    row_of(result, "flow:dis+memory")["scores"]["TQ"] = 0.59
+    entry_of(result, MOTION, *HARD)["scores"]["TQ"] = 0.59
 
 
 def _memory(result):
-    recovery_of(result, "sort+memory")["recovered"] = rate(0.65)
+    effect = row_of(result, MOTION, "groundtruth")["memory_effect"]["scores"]
+    effect["PAT"] = difference(-0.0012, 0.0004)
+    effect["PAT"]["difference"] = -0.0015
+
+
+def _memory_interval(result):
+    row_of(result, BOTH)["memory_effect"]["scores"]["PAT"] = difference(-0.0006, -0.0002)
+
+
+def _tracker(result):
+    row_of(result, "oc-sort+memory", "groundtruth")["scores"]["PAT"] = 0.61
 
 
 def _precision(result):
@@ -135,24 +149,44 @@ def _share(result):
     recovery_of(result, BOTH)["recovered"] = rate(0.45)
 
 
+def _captured(result):
+    row_of(result, "flow:exact+memory")["scores"]["TQ"] = 0.8
+
+
+def _rival(result):
+    row_of(result, "flow:dis+memory")["scores"]["TQ"] = 0.59
+
+
 def _efficiency(result):
-    entry_of(result, "oracle", *STREET)["scores"]["PAT"] = 0.52
+    entry_of(result, "oracle", *REALISTIC)["scores"]["PAT"] = 0.52
+
+
+def _copying(result):
+    entry_of(result, "copy+memory", *REALISTIC)["scores"]["PAT"] = 0.46
 
 
 @pytest.mark.parametrize(
     ("spoil", "name", "reason"),
     [
         (
-            _hard,
+            _association,
             LINES[0],
             "seed1: AssA over appearance alone has the confidence interval [-0.20, 8.00]",
         ),
-        (_real_like, LINES[1], "TQ minus that of motion alone is -0.60, below -0.50"),
-        (_propagation, LINES[2], "is -2.00, below -1.00"),
-        (_memory, LINES[3], "the share recovered is 60.00, not above the 65.00 of SORT"),
+        (_hard, LINES[0], "seed1: TQ over motion alone on the hard split is 1.00, below 2.00"),
+        (_memory, LINES[1], "mapt:motion+memory on ground truth: PAT with memory minus without is"),
+        (_memory_interval, LINES[1], "has the confidence interval [-0.06, -0.02]"),
+        (
+            _tracker,
+            LINES[2],
+            "seed1: PAT over OC-SORT on ground truth is -1.00, not above the 0.00",
+        ),
         (_precision, LINES[3], "the precision is 75.00, below 80.00"),
         (_share, LINES[3], "the share recovered is 45.00, below 50.00"),
-        (_efficiency, LINES[4], "is 88.46, below 90.00"),
+        (_captured, LINES[4], "the share captured is 45.00, below 50.00"),
+        (_rival, LINES[4], "TQ of the motion head is 58.00, not above the 59.00 of DIS"),
+        (_efficiency, LINES[5], "PAT as a share of the oracle's is 92.31, below 95.00"),
+        (_copying, LINES[5], "copying: PAT as a share of the oracle's is 92.00, above 90.00"),
     ],
 )
 def test_each_line_can_be_missed_alone(reached, spoil, name, reason):
@@ -165,32 +199,39 @@ def test_each_line_can_be_missed_alone(reached, spoil, name, reason):
 
 def test_intervals_are_asked_of_every_seed_and_bounds_of_the_mean(reached):
     weak = reaching_run(2)
-    _hard(weak)
+    _association(weak)
     _share(weak)
     report = reached(reaching_run(1), weak, reaching_run(3))
-    assert states(report)["hard split"] == "not reached"
-    assert states(report)["memory"] == "reached"
-    assert "the share recovered is below 50 in seed2" in notes(report, "memory")
-    assert line(report, "memory")["table"]["rows"][3][2] == pytest.approx(0.55)
+    assert states(report)["both heads"] == "not reached"
+    assert states(report)["recovery"] == "reached"
+    assert "the share recovered is below 50 in seed2" in notes(report, "recovery")
+    assert line(report, "recovery")["table"]["rows"][3][2] == pytest.approx(0.55)
 
 
 def test_too_few_sequences_leave_it_open(reached):
     result = reaching_run()
     interval = {"n": 2, "reason": "2 sequences; an interval needs at least 5"}
-    scores = entry_of(result, MOTION, "half", "hard")["differences"]["scores"]
-    scores["TQ"]["interval"] = interval
+    row_of(result, MOTION)["differences"]["scores"]["PAT"]["interval"] = interval
     report = reached(result)
-    assert states(report)["hard split"] == "undefined"
-    assert "2 sequences" in line(report, "hard split")["reasons"][0]
-    assert line(report, "hard split")["table"]["rows"][0][2] == pytest.approx(0.03)
+    assert states(report)["both heads"] == "undefined"
+    assert "2 sequences" in line(report, "both heads")["reasons"][0]
+    assert line(report, "both heads")["table"]["rows"][0][2] == pytest.approx(0.03)
 
 
 def test_what_fails_decides_whatever_is_not_known_beside_it(reached):
     result = reaching_run()
-    scores = entry_of(result, MOTION, "half", "hard")["differences"]["scores"]
-    scores["TQ"]["interval"] = {"n": 2, "reason": "2 sequences"}
+    scores = row_of(result, MOTION)["differences"]["scores"]
+    scores["PAT"]["interval"] = {"n": 2, "reason": "2 sequences"}
     scores["AssA"] = difference(-0.01, 0.01)
-    assert states(reached(result))["hard split"] == "not reached"
+    assert states(reached(result))["both heads"] == "not reached"
+
+
+def test_rows_that_run_only_with_memory_leave_its_cost_open(reached):
+    result = reaching_run()
+    row_of(result, CARRIED)["memory_effect"] = None
+    report = reached(result)
+    assert states(report)["cost of memory"] == "undefined"
+    assert "add --without-memory" in line(report, "cost of memory")["reasons"][0]
 
 
 def test_a_row_that_was_not_run_is_named(reached):
@@ -206,22 +247,24 @@ def test_nobody_who_returns_is_no_precision(reached):
     result = reaching_run()
     recovery_of(result, BOTH)["returns"] = rate(0.0, n=0)
     report = reached(result)
-    assert line(report, "memory")["state"] == "undefined"
-    assert "returns no identity" in line(report, "memory")["reasons"][0]
+    assert line(report, "recovery")["state"] == "undefined"
+    assert "returns no identity" in line(report, "recovery")["reasons"][0]
 
 
 def test_a_true_flow_that_gains_nothing_leaves_no_share(reached):
     result = reaching_run()
     row_of(result, "flow:exact+memory")["scores"]["TQ"] = 0.4
     report = reached(result)
-    assert "the ground-truth flow gains nothing over copying" in notes(report, "propagation")
-    assert line(report, "propagation")["state"] == "reached"
+    (reason,) = line(report, "propagation")["reasons"]
+    assert "the ground-truth flow gains nothing over copying" in reason
+    assert line(report, "propagation")["state"] == "undefined"
 
 
 def test_videos_without_halves(reached):
     report = reached(reaching_run(scores_by_group=[], recoveries=[]))
-    assert states(report) == {**dict.fromkeys(LINES, "undefined"), "propagation": "reached"}
-    assert "run it on a suite with both splits" in line(report, "hard split")["reasons"][0]
+    open_lines = {"both heads", "recovery", "association efficiency"}
+    assert {name for name, state in states(report).items() if state == "undefined"} == open_lines
+    assert "run it on a suite with both splits" in line(report, "both heads")["reasons"][0]
 
 
 def test_a_trial_says_that_it_is_one(reached):

@@ -48,7 +48,8 @@ def test_copying_and_the_heads_run_without_memory_too():
 
 def test_every_baseline_runs_without_memory_on_request():
     plan = ablation_plan(mapt=MAPT, every_memory=True)
-    rows = [row for name in (*BASELINES, *HEADS) for row in crossed(name)]
+    fusions = WITH_MEMORY_ALONE[:4]
+    rows = [row for name in (*BASELINES, *HEADS, *fusions) for row in crossed(name)]
     assert names(plan)[1 : 1 + len(rows)] == rows
     assert [*dict.fromkeys(names(plan))] == names(plan)
     assert set(names(ablation_plan(mapt=MAPT))) < set(names(plan))

@@ -1,45 +1,38 @@
-"""Made-up results of an ablation in which every line is reached, to be spoilt one by one."""
+"""Made-up results of an ablation in which every target is reached, to be spoilt one by one."""
 
 import json
 
-MOTION, GALLERY, BOTH = "mapt:motion+memory", "mapt:appearance+memory", "mapt+memory"
-TQ = {
+MOTION, APPEARANCE, BOTH = "mapt:motion+memory", "mapt:appearance+memory", "mapt+memory"
+CARRIED = "mapt:propagation+memory"
+TRACKERS = [
+    f"{name}+memory" for name in ("sort", "bytetrack", "oc-sort", "deep-oc-sort", "bot-sort")
+]
+SCORES = {
     BOTH: 0.60,
     MOTION: 0.57,
-    GALLERY: 0.54,
+    APPEARANCE: 0.54,
+    CARRIED: 0.58,
     "copy+memory": 0.40,
-    "sort+memory": 0.50,
+    **dict.fromkeys(TRACKERS, 0.50),
     "flow:dis+memory": 0.55,
     "flow:flownet2-narrow+memory": 0.575,
     "flow:exact+memory": 0.60,
     "oracle": 0.70,
 }
-RECOVERED = {BOTH: 0.6, MOTION: 0.0, GALLERY: 0.5, "sort+memory": 0.3, "oracle": 0.9}
+RECOVERED = {BOTH: 0.6, MOTION: 0.1, APPEARANCE: 0.5, "sort+memory": 0.3, "oracle": 0.9}
+REALISTIC, HARD = ("half", "real-like"), ("half", "hard")
 STREET = ("half and kind", "real-like street")
+SEGMENTS = ("net", "groundtruth")
 
 
 def reaching_run(seed=1, **changes):
-    """A result that reaches every line; segments ``"net"``, and the true ones behind them."""
+    """A result that reaches every target; segments ``"net"``, and ground truth after them."""
+    rows = [(segments, name) for segments in SEGMENTS for name in SCORES]
     result = {
         "schema": "mapt-bench/run/1",
         "experiment": "ablate",
-        "summary": [
-            {
-                "variant": name,
-                "cell": f"{segments}/{name}",
-                "segments": segments,
-                "trained": False,
-                "scores": {"TQ": tq if segments == "net" else 1.0},
-                "intervals": {},
-                "cost": {"seconds_per_frame": 0.002 if name == MOTION else 0.001},
-            }
-            for segments in ("net", "groundtruth")
-            for name, tq in TQ.items()
-        ],
-        "scores_by_group": [
-            *(entry for name in TQ for entry in _groups(name)),
-            *(_true_entry(name) for name in TQ),
-        ],
+        "summary": [_row(segments, name) for segments, name in rows],
+        "scores_by_group": [entry for row in rows for entry in _groups(*row)],
         "recoveries": [
             {
                 "cell": f"net/{name}",
@@ -68,12 +61,12 @@ def rate(share, n=20):
 
 
 def difference(low, high):
-    """A paired difference as results hold it: the other row less ``mapt+memory``."""
+    """A paired difference as results hold it: the other row less the reference."""
     return {"difference": (low + high) / 2, "interval": {"low": low, "high": high}}
 
 
 def entry_of(result, name, factor, value):
-    """The entry of a row and group of videos."""
+    """The entry of a row and group of videos on the first segments."""
     wanted = f"net/{name}", factor, value
     (entry,) = [
         each
@@ -83,9 +76,9 @@ def entry_of(result, name, factor, value):
     return entry
 
 
-def row_of(result, name):
-    """The summary row of a variant on the first segments."""
-    return next(row for row in result["summary"] if row["cell"] == f"net/{name}")
+def row_of(result, name, segments="net"):
+    """The summary row of a variant."""
+    return next(row for row in result["summary"] if row["cell"] == f"{segments}/{name}")
 
 
 def recovery_of(result, name):
@@ -101,24 +94,44 @@ def write_run(folder, result):
     return folder
 
 
-def _groups(name):
-    tq = TQ[name]
-    for half in ("real-like", "hard"):
-        scores = {"TQ": tq, "AssA": tq}
-        differences = {
-            "reference": BOTH,
-            "scores": {score: difference(-0.08, -0.01) for score in scores},
+def _row(segments, name):
+    value = SCORES[name]
+    is_mapt = name.startswith("mapt")
+    effect = {"reference": name.removesuffix("+memory")}
+    effect["scores"] = {"PAT": difference(-0.002, 0.004)}
+    return {
+        "variant": name,
+        "associator": name.removesuffix("+memory"),
+        "memory": 10 if name.endswith("+memory") else None,
+        "cell": f"{segments}/{name}",
+        "segments": segments,
+        "trained": False,
+        "scores": dict.fromkeys(("PAT", "TQ", "AssA"), value),
+        "intervals": {},
+        "differences": None if name == BOTH else _to_reference(("PAT", "TQ", "AssA")),
+        "memory_effect": effect if is_mapt else None,
+        "cost": {"seconds_per_frame": 0.002 if name == CARRIED else 0.001},
+    }
+
+
+def _to_reference(scores):
+    changes = {score: difference(-0.08, -0.01) for score in scores}
+    return {"reference": BOTH, "scores": changes}
+
+
+def _groups(segments, name):
+    value = SCORES[name]
+    cell = {"cell": f"{segments}/{name}", "intervals": {}}
+    pat = {BOTH: 0.48, "oracle": 0.5}.get(name, 0.4)
+    for group in (REALISTIC, HARD):
+        scores = {"PAT": pat, "TQ": value, "AssA": value}
+        yield {
+            **cell,
+            "factor": group[0],
+            "value": group[1],
+            "scores": scores,
+            "differences": _to_reference(scores),
         }
-        yield _entry(name, "half", half, scores=scores, differences=differences)
-    pat = {BOTH: 0.46, "oracle": 0.5}.get(name, 0.4)
     quality = {"road": 0.9, "person": 0.2, "pole": 0.05}
-    yield _entry(name, *STREET, scores={"PAT": pat, "PQ": 0.4}, per_class={"PQ": quality})
-
-
-def _true_entry(name):
-    scores = {"TQ": 0.9, "AssA": 0.8}
-    return {**_entry(name, "half", "hard", scores=scores), "cell": f"groundtruth/{name}"}
-
-
-def _entry(name, factor, value, **rest):
-    return {"cell": f"net/{name}", "factor": factor, "value": value, "intervals": {}, **rest}
+    of_street = {"scores": {"PAT": pat, "PQ": 0.4}, "per_class": {"PQ": quality}}
+    yield {**cell, "factor": STREET[0], "value": STREET[1], **of_street}

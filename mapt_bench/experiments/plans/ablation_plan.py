@@ -78,7 +78,7 @@ def ablation_plan(
         reference: Row that differences are taken to.
         left_out: Flow networks with shipped weights. Those without a row are listed as skipped.
         added: Further rows. Whole trackers use their own detections.
-        every_memory: Whether the other baselines also run without memory.
+        every_memory: Whether the other baselines and fusions also run without memory.
 
     Raises:
         ConfigError: If ``memory`` is below 1, a flow has weights twice, there are switches but no
@@ -185,10 +185,10 @@ def _mapt_rows(
         replace(appearance, label="hand-crafted appearance", group="baseline"),
         replace(both, label="DIS + hand-crafted appearance", group="baseline"),
         *mapt_heads(mapt),
-    )
-    memory_only = [
         *mapt_fusions(mapt),
         mapt_propagation(mapt),
+    )
+    memory_only = [
         flow_variant("flow:dis"),
         flow_variant("flow:dis", looks="+mapt", mapt=mapt),
     ]
