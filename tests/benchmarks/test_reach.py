@@ -33,9 +33,12 @@ def reached(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     command = importlib.import_module("reach").main
 
-    def report(*results, page=None):
+    def report(*results, page=None, shift=(), target=None):
         folders = [write_run(tmp_path / f"seed{at}", each) for at, each in enumerate(results, 1)]
         wanted = [] if page is None else ["--page", str(page)]
+        for at, each in enumerate(shift, 1):
+            wanted += ["--shift", str(write_run(tmp_path / f"shift{at}", each))]
+        wanted += [] if target is None else ["--target", target]
         done = CliRunner().invoke(command, [*map(str, folders), "--json", "-", *wanted])
         return json.loads(done.stdout) if done.exit_code == 0 else done
 
@@ -106,7 +109,7 @@ def test_the_page_has_every_line_and_what_it_was_measured_with(reached, tmp_path
 def test_own_and_true_segments_stand_side_by_side(reached):
     other = reaching_run(2)
     entry_of(other, MOTION, "half", "hard")["scores"]["TQ"] = 0.59
-    found = reached(reaching_run(1), other)["room"]
+    (found,) = reached(reaching_run(1), other)["margins"]
     rows = {row[0]: row[1:] for row in found["rows"]}
     assert found["columns"] == [
         "with memory",
@@ -117,6 +120,40 @@ def test_own_and_true_segments_stand_side_by_side(reached):
     ]
     assert rows["MAPT motion"] == [pytest.approx(0.58), 0.57, 0.57, 0.57]
     assert rows["oracle, in view"] == [None] * 4
+
+
+def shifted_run(seed):
+    result = reaching_run(seed)
+    result["provenance"]["data"] = {"name": "shift", "fingerprint": "of shift"}
+    row_of(result, BOTH)["scores"]["PAT"] = 0.35
+    return result
+
+
+def test_another_domain_has_the_change_of_every_row(reached):
+    report = reached(reaching_run(1), reaching_run(2), shift=[shifted_run(1), shifted_run(2)])
+    _, found = report["margins"]
+    assert found["columns"][:4] == ["with memory", "PAT, bench", "PAT, shift", "PAT change"]
+    rows = {row[0]: row[1:4] for row in found["rows"]}
+    assert rows["MAPT both"] == [0.6, 0.35, pytest.approx(-0.25)]
+    assert rows["copying"] == [0.4, 0.4, 0.0]
+    assert rows["oracle, in view"] == [None] * 3
+
+
+def test_another_domain_must_be_of_the_same_weights(reached):
+    done = reached(reaching_run(1), shift=[shifted_run(2)])
+    assert done.exit_code == 3
+    assert "other weights than those of bench" in done.stderr
+
+
+def test_one_target_alone(reached):
+    report = reached(reaching_run(), target="recovery")
+    assert ([each["name"] for each in report["lines"]], report["margins"]) == (["recovery"], [])
+
+
+def test_a_target_that_does_not_exist(reached):
+    done = reached(reaching_run(), target="recover")
+    assert done.exit_code == 2
+    assert "there is no target 'recover'; did you mean 'recovery'" in done.stderr
 
 
 def _association(result):
