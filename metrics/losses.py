@@ -43,7 +43,7 @@ def _subsets(parts: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 
 def _coalitions() -> tuple[int, ...]:
-    """Return all sets of mistakes of which at most one kind is repaired in part."""
+    """Return all sets of mistakes in which at most one kind is repaired in part."""
     found = set()
     for at, causes in enumerate(KINDS.values()):
         others = _KIND_BITS[:at] + _KIND_BITS[at + 1 :]

@@ -108,8 +108,8 @@ class Headline:
 
     Attributes:
         title: What was run on which data, one line.
-        tables: One table per kind of segments, best rows first and references last. The title of
-            a table names the segments.
+        tables: One table for each source of segments, best rows first and references last. Its
+            title names the segments.
         sentences: At most five sentences on what the result shows.
         notes: Lines on the protocol, and on undefined scores.
         skipped: Lines on what was not run, with reasons.

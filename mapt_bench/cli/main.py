@@ -48,7 +48,7 @@ _PIPE_CLOSED = 141
 """Exit codes of shells for the signals INT and PIPE. Exit code 1 means that a check failed."""
 
 _LONG = 300
-"""Characters of an error that still goes on one line."""
+"""Most characters of an error that is printed as one line."""
 
 _NAME = "mapt-bench"
 _COMPLETION = "_MAPT_BENCH_COMPLETE"

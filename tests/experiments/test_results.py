@@ -311,7 +311,7 @@ def test_the_ablation_on_one_sequence_of_the_world(tmp_path):
     result = run_experiment(ablation_plan(), one, tmp_path / "run")
     scores = {row["variant"]: row["scores"] for row in result["summary"]}
     references = {"unlinked", "oracle", "oracle:in-view"}
-    assert len(scores) == len(references) + 2 * 11
+    assert len(scores) == len(references) + 14 + 4  # all with memory, four without it too
     for name in set(scores) - references:
         assert scores["unlinked"]["TQ"] < scores[name]["TQ"] <= scores["oracle"]["TQ"]
     assert max(row["TQ"] for row in scores.values()) - scores["copy"]["TQ"] > 0.05
