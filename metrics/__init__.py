@@ -19,6 +19,15 @@ from mapt_bench.metrics._link_rates import (
     right_returns,
 )
 from mapt_bench.metrics.link_events import LinkEvents, LinkOutcome, LinkRecorder, Sightings
+from mapt_bench.metrics.losses import (
+    LOSS_SCORES,
+    KindLoss,
+    Losses,
+    LossSums,
+    count_losses,
+    decompose,
+    pool_losses,
+)
 from mapt_bench.metrics.overlap import FrameOverlap, count_overlap
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, averaged_classes
 from mapt_bench.metrics.scorer import SequenceScorer, SequenceSums, empty_sums, pool
@@ -34,13 +43,17 @@ __all__ = [
     "FULL_OCCLUSIONS",
     "GAP_BINS",
     "HEADLINE",
+    "LOSS_SCORES",
     "SCORE_NAMES",
     "VARIANTS",
     "Bin",
     "FrameOverlap",
+    "KindLoss",
     "LinkEvents",
     "LinkOutcome",
     "LinkRecorder",
+    "LossSums",
+    "Losses",
     "PatVariant",
     "Rate",
     "SequenceScorer",
@@ -48,7 +61,9 @@ __all__ = [
     "Sightings",
     "averaged_classes",
     "break_point",
+    "count_losses",
     "count_overlap",
+    "decompose",
     "empty_sums",
     "flat_scores",
     "kept_by_displacement",
@@ -57,6 +72,7 @@ __all__ = [
     "kept_links",
     "pat_variant",
     "pool",
+    "pool_losses",
     "recovered_by_gap",
     "recovery_counts",
     "reference_blocks",

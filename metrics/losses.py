@@ -6,18 +6,18 @@ The published formulas score every repaired prediction. The share of a kind is i
 by their Owen values (Owen 1977). So all shares add up to what the prediction lacks.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import combinations
 from math import factorial
-from operator import or_
+from operator import add, or_
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, ProtocolError
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics.arithmetic import Additive, Array
 from mapt_bench.metrics.mistakes import KINDS, Mistake
@@ -26,7 +26,16 @@ from mapt_bench.metrics.pat import PatTerms, PatVariant, count_pat_terms, pat_va
 from mapt_bench.metrics.repairs import Repairs, bit
 from mapt_bench.metrics.stq import StqTerms, count_stq, stq_values
 
-__all__ = ["LOSS_SCORES", "KindLoss", "LossSums", "Losses", "count_losses", "decompose", "shares"]
+__all__ = [
+    "LOSS_SCORES",
+    "KindLoss",
+    "LossSums",
+    "Losses",
+    "count_losses",
+    "decompose",
+    "pool_losses",
+    "shares",
+]
 
 LOSS_SCORES = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
 """Scores that are decomposed."""
@@ -221,6 +230,23 @@ class Losses:
             raise DataError(
                 f"losses lack or garble a field ({problem}); evaluate again with --losses"
             ) from problem
+
+
+def pool_losses(
+    sums: Iterable[LossSums],
+    labels: LabelSpace,
+    variant: PatVariant,
+    classes: NDArray[np.bool_] | None = None,
+) -> Losses:
+    """Return the losses of a data set. The arguments are those of :func:`decompose`.
+
+    Raises:
+        ProtocolError: If there is no sequence.
+    """
+    parts = list(sums)
+    if not parts:
+        raise ProtocolError("there is no sequence to pool; give at least one")
+    return decompose(reduce(add, parts), labels, variant, classes)
 
 
 def decompose(

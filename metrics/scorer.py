@@ -89,9 +89,13 @@ class SequenceScorer:
         self._frames.append(overlap)
         return overlap
 
+    def overlap(self) -> SequenceOverlap:
+        """Return the joined overlap tables of the frames so far."""
+        return join_frames(self._frames, self.labels)
+
     def result(self) -> SequenceSums:
         """Return the sums of the frames so far. You can add more frames afterwards."""
-        overlap = join_frames(self._frames, self.labels)
+        overlap = self.overlap()
         frames = segment_table(overlap)
         return SequenceSums(
             stq=count_stq(overlap),

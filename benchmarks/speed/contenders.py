@@ -69,7 +69,7 @@ def evaluate(
     for true, predicted in match_sequences(truth, prediction):
         count = len(true.frame_names) if frame_count is None else frame_count
         pair = SequencePair("/".join(true.parts), true, predicted, tuple(range(count)))
-        sums[pair.name] = score_pair(pair, labels)
+        sums[pair.name] = score_pair(pair, labels).sums
     return reference_blocks(sums, labels)
 
 

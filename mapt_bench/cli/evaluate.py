@@ -20,6 +20,7 @@ from mapt_bench.cli.options import (
 )
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Selection, evaluation_headline
+from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
 from mapt_bench.reports.score_tables import evaluation_tables
 from mapt_bench.reports.terminal import print_all_tables, print_headline
 
@@ -92,6 +93,12 @@ Examples:
     "compare each with the first by paired differences over the classes of both.",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the resampling.")
+@click.option(
+    "--losses",
+    is_flag=True,
+    help="Say where the points of PAT and STQ were lost, by kind of mistake. Takes a few seconds "
+    "for each hundred frames.",
+)
 @click.option("-j", "workers", default=1, show_default=True, help="Number of worker processes.")
 @click.option("--classes", is_flag=True, help="Print the table of classes too.")
 @headline_options
@@ -110,6 +117,7 @@ def command(
     common_classes: bool,
     intervals: bool,
     seed: int,
+    losses: bool,
     workers: int,
     classes: bool,
     full: bool,
@@ -148,11 +156,13 @@ def command(
         common_classes=common_classes,
         intervals=intervals,
         seed=seed,
+        losses=losses,
     )
     found = evaluate_folders(gt, pred, settings, progress_bar)
     results = [result.to_dict() for result in found]
     tables = evaluation_tables(results)
     tables[1:1] = paired_tables(results)
+    tables += losses_tables(results)
     headline = partial(evaluation_headline, results, selection=selection)
     for result in found:
         for note in result.protocol["notes"]:
@@ -164,7 +174,7 @@ def command(
     ]
     if not emit_results(json_file, evaluations_document(found), outputs):
         shown = [each for each in tables if full or (classes and each.name == "classes")]
-        print_all_tables(shown)
+        print_all_tables([*shown, *short_losses_tables(results)])
         closing = "Classes: --classes. The whole result: --json FILE."
         print_headline(lambda rows: headline(rows=rows), closing, with_tables=not full)
     return 0

@@ -25,13 +25,16 @@ from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
 from mapt_bench.metrics import (
+    LossSums,
     PatVariant,
     SequenceScorer,
     SequenceSums,
     averaged_classes,
+    count_losses,
     flat_scores,
     pat_variant,
     pool,
+    pool_losses,
     reference_blocks,
     undefined_reasons,
 )
@@ -72,6 +75,7 @@ class EvaluationSettings:
             of all predictions, instead of its own.
         intervals: Whether to add confidence intervals by resampling sequences.
         seed: Seed of the resampling.
+        losses: Whether to add the error decomposition.
     """
 
     dataset: LabelSpace | str | Path | None = None
@@ -84,6 +88,7 @@ class EvaluationSettings:
     common_classes: bool = False
     intervals: bool = False
     seed: int = 0
+    losses: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,14 @@ class SequencePair:
     gt: StoredSequence
     pred: StoredSequence
     frames: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceScore:
+    """Sums of a sequence, and those of the error decomposition if requested."""
+
+    sums: SequenceSums
+    losses: LossSums | None
 
 
 def evaluate_folders(
@@ -140,15 +153,25 @@ def evaluate_folders(
     matched = [_match(gt, pred, settings.missing) for pred in preds]
 
     bar = progress_bar or _no_bar
-    sums: list[list[SequenceSums]] = []
+    losses_of = variant if settings.losses else None
+    scored: list[list[SequenceScore]] = []
     for pred, pairs in zip(preds, matched, strict=True):
         frame_count = sum(len(pair.frames) for pair in pairs)
         with bar(f"scoring {pred.folder.name}", frame_count) as progress:
-            sums.append(score_pairs(pairs, labels, workers=settings.workers, progress=progress))
+            scored.append(
+                score_pairs(
+                    pairs,
+                    labels,
+                    workers=settings.workers,
+                    progress=progress,
+                    losses_of=losses_of,
+                )
+            )
 
+    sums = [[one.sums for one in by_pred] for by_pred in scored]
     classes = _classes(sums, variant, common=settings.common_classes)
     results = [
-        _result(name, gt, preds[at], matched[at], sums[at], classes[at], settings)
+        _result(name, gt, preds[at], matched[at], scored[at], classes[at], settings)
         for at, name in enumerate(prediction_names(pred_folders))
     ]
     return with_intervals(results, sums, labels, settings) if settings.intervals else results
@@ -245,13 +268,13 @@ def _result(
     gt: MapFolder,
     pred: MapFolder,
     pairs: Sequence[SequencePair],
-    sums: Sequence[SequenceSums],
+    scored: Sequence[SequenceScore],
     classes: Sequence[NDArray[np.bool_]],
     settings: EvaluationSettings,
 ) -> EvaluationResult:
     return result_of_sums(
         name,
-        {pair.name: one for pair, one in zip(pairs, sums, strict=True)},
+        {pair.name: one.sums for pair, one in zip(pairs, scored, strict=True)},
         {pair.name: len(pair.frames) for pair in pairs},
         gt.labels,
         pat_protocol=settings.pat_protocol,
@@ -264,6 +287,7 @@ def _result(
             "frames_counted_as_void": sum(pair.frames.count(None) for pair in pairs),
             "notes": list(matching_notes([(pair.gt, pair.pred) for pair in pairs])),
         },
+        losses=[one.losses for one in scored if one.losses is not None],
     )
 
 
@@ -276,6 +300,7 @@ def result_of_sums(
     pat_protocol: str,
     classes: Sequence[NDArray[np.bool_]],
     protocol: Mapping[str, Any],
+    losses: Sequence[LossSums] = (),
 ) -> EvaluationResult:
     """Return the result for the sums of sequences.
 
@@ -287,13 +312,16 @@ def result_of_sums(
         pat_protocol: Variant of PAT for the headline scores.
         classes: Classes that PAT, PQ and LSTQ are averaged over, for each sequence: see
             :func:`~mapt_bench.metrics.averaged_classes`.
-        protocol: Further fields of the result's protocol.
+        protocol: Further fields of the result's protocol. With common classes, losses are counted
+            over these as well.
+        losses: Sums of each sequence for the error decomposition. Empty for none.
 
     Raises:
         ConfigError: If there is no such variant of PAT.
         ProtocolError: If there is no sequence.
     """
-    variant = pat_variant(pat_protocol).name
+    pat = pat_variant(pat_protocol)
+    variant = pat.name
     total = pool(sums.values())
     all_classes = np.logical_or.reduce(classes)
     scores = flat_scores(total, labels, pat_protocol=variant, classes=all_classes)
@@ -319,6 +347,11 @@ def result_of_sums(
         undefined=undefined_reasons(scores),
         # Threads of each process. A result does not depend on the number of processes.
         provenance=provenance(threads=1),
+        losses=pool_losses(
+            losses, labels, pat, all_classes if protocol["class_set"] == "common" else None
+        ).to_dict()
+        if losses
+        else None,
     )
 
 
@@ -347,9 +380,18 @@ Progress = Callable[[int], None]
 
 
 def score_pair(
-    pair: SequencePair, labels: LabelSpace, progress: Progress | None = None
-) -> SequenceSums:
+    pair: SequencePair,
+    labels: LabelSpace,
+    progress: Progress | None = None,
+    losses_of: PatVariant | None = None,
+) -> SequenceScore:
     """Score one sequence. Only two maps are in memory at a time.
+
+    Args:
+        pair: Matched sequence.
+        labels: Label space.
+        progress: Called with 1 after each frame.
+        losses_of: Variant of PAT that is decomposed into losses. ``None`` for no losses.
 
     Raises:
         DataError: If a file is unusable, a class is outside the label space, or a size differs.
@@ -367,7 +409,8 @@ def score_pair(
             raise type(problem)(problem.message, where=where) from problem
         if progress is not None:
             progress(1)
-    return scorer.result()
+    losses = None if losses_of is None else count_losses(scorer.overlap(), losses_of)
+    return SequenceScore(scorer.result(), losses)
 
 
 def _place(pair: SequencePair, gt_index: int, pred_index: int | None, side: str | None) -> str:
@@ -385,7 +428,8 @@ def score_pairs(
     *,
     workers: int = 1,
     progress: Progress | None = None,
-) -> list[SequenceSums]:
+    losses_of: PatVariant | None = None,
+) -> list[SequenceScore]:
     """Score sequences and return their sums in order.
 
     Args:
@@ -393,24 +437,27 @@ def score_pairs(
         labels: Label space.
         workers: Number of processes. With 1, no process is started.
         progress: Called with the numbers of finished frames.
+        losses_of: See :func:`score_pair`.
     """
     if workers <= 1 or len(pairs) <= 1:
-        return [score_pair(pair, labels, progress) for pair in pairs]
-    sums: dict[int, SequenceSums] = {}
+        return [score_pair(pair, labels, progress, losses_of) for pair in pairs]
+    scores: dict[int, SequenceScore] = {}
     # Workers are spawned, because a fork would copy the thread of the progress bar.
     with ProcessPoolExecutor(
         min(workers, len(pairs)), mp_context=get_context("spawn"), initializer=end_with_parent
     ) as executor:
         # Long sequences run first, so that none starts when all others are done.
         order = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
-        futures = {executor.submit(score_pair, pairs[at], labels): at for at in order}
+        futures = {
+            executor.submit(score_pair, pairs[at], labels, None, losses_of): at for at in order
+        }
         try:
             for future in as_completed(futures):
                 at = futures[future]
-                sums[at] = future.result()
+                scores[at] = future.result()
                 if progress is not None:
                     progress(len(pairs[at].frames))
         except BaseException:
             executor.shutdown(cancel_futures=True)
             raise
-    return [sums[at] for at in range(len(pairs))]
+    return [scores[at] for at in range(len(pairs))]

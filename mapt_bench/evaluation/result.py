@@ -36,6 +36,8 @@ class EvaluationResult:
         differences: Differences to the first of several predictions, if intervals are requested:
             ``reference`` (its name) and the fields of
             :meth:`~mapt_bench.metrics.uncertainty.ComparisonFamily.compare`.
+        losses: Error decomposition, if requested: the data of
+            :class:`~mapt_bench.metrics.losses.Losses`.
     """
 
     name: str
@@ -48,6 +50,7 @@ class EvaluationResult:
     provenance: dict[str, object]
     intervals: dict[str, dict[str, float | int | str]] | None = field(default=None)
     differences: dict[str, Any] | None = field(default=None)
+    losses: dict[str, Any] | None = field(default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data of schema ``mapt-bench/evaluation/2``."""
@@ -61,6 +64,8 @@ class EvaluationResult:
             data["intervals"] = self.intervals
         if self.differences is not None:
             data["differences"] = self.differences
+        if self.losses is not None:
+            data["losses"] = self.losses
         return {
             **data,
             "per_sequence": self.per_sequence,
@@ -115,6 +120,7 @@ class EvaluationResult:
             **{name: data[name] for name in names},
             intervals=data.get("intervals"),
             differences=data.get("differences"),
+            losses=data.get("losses"),
         )
 
 

@@ -16,7 +16,7 @@ from mapt_bench.evaluation.folder_scoring import (
 )
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.labels import LabelSpace, PanopticMap, as_panoptic_map, label_space
-from mapt_bench.metrics import SequenceScorer, averaged_classes, pat_variant
+from mapt_bench.metrics import SequenceScorer, averaged_classes, count_losses, pat_variant
 
 __all__ = ["Scorer", "evaluate"]
 
@@ -149,7 +149,12 @@ class Scorer:
         self._frames.update(other._frames)
 
     def compute(
-        self, *, pat_protocol: str = "present", intervals: bool = False, seed: int = 0
+        self,
+        *,
+        pat_protocol: str = "present",
+        intervals: bool = False,
+        seed: int = 0,
+        losses: bool = False,
     ) -> EvaluationResult:
         """Return the scores of all frames so far. You can add more frames afterwards.
 
@@ -158,6 +163,7 @@ class Scorer:
                 nuScenes devkit.
             intervals: Whether to add 95 % confidence intervals by resampling sequences.
             seed: Seed of the resampling, 0 or more.
+            losses: Whether to add the error decomposition, see ``docs/losses.md``.
 
         Raises:
             ConfigError: If there is no such variant, or the seed is negative.
@@ -177,6 +183,9 @@ class Scorer:
             pat_protocol=variant.name,
             classes=[averaged_classes(one.pat, variant) for one in sums.values()],
             protocol=_IN_MEMORY,
+            losses=[count_losses(one.overlap(), variant) for one in self._scorers.values()]
+            if losses
+            else (),
         )
         if intervals:
             settings = EvaluationSettings(pat_protocol=pat_protocol, seed=seed)
@@ -212,6 +221,7 @@ def evaluate(
     intervals: bool = False,
     seed: int = 0,
     workers: int = 1,
+    losses: bool = False,
 ) -> EvaluationResult:
     """Score a prediction against ground truth: two folders, or label maps in memory.
 
@@ -233,6 +243,7 @@ def evaluate(
         intervals: Whether to add 95 % confidence intervals by resampling sequences.
         seed: Seed of the resampling, 0 or more.
         workers: Processes that score sequences of folders, 1 or more.
+        losses: Whether to add the error decomposition, see ``docs/losses.md``.
 
     Returns:
         The result: ``scores`` and ``per_class`` are dictionaries of fractions, ``to_dict()`` is
@@ -261,6 +272,7 @@ def evaluate(
             workers=workers,
             intervals=intervals,
             seed=seed,
+            losses=losses,
         )
         (result,) = evaluate_folders(Path(str(gt)), [Path(str(pred))], settings)
         return result
@@ -279,7 +291,7 @@ def evaluate(
     scorer = Scorer(labels, divisor=divisor)
     for name, gt_frames, pred_frames in _sequences(gt, pred):
         _score(scorer, name, gt_frames, pred_frames)
-    return scorer.compute(pat_protocol=pat_protocol, intervals=intervals, seed=seed)
+    return scorer.compute(pat_protocol=pat_protocol, intervals=intervals, seed=seed, losses=losses)
 
 
 def _sequences(gt: object, pred: object) -> list[tuple[str, Iterable[object], Iterable[object]]]:
