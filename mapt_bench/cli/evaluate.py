@@ -96,8 +96,8 @@ Examples:
 @click.option(
     "--losses",
     is_flag=True,
-    help="Say where the points of PAT and STQ were lost, by kind of mistake. Takes a few seconds "
-    "for each hundred frames.",
+    help="Show where the points of PAT and STQ were lost, by kind of mistake. Takes one to two "
+    "seconds for each hundred frames.",
 )
 @click.option("-j", "workers", default=1, show_default=True, help="Number of worker processes.")
 @click.option("--classes", is_flag=True, help="Print the table of classes too.")

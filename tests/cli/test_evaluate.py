@@ -493,3 +493,37 @@ def test_an_empty_folder_name_is_wrong_usage(pred):
     outcome = run("", pred)
     assert outcome.exit_code == 2
     assert "the path is empty" in outcome.stderr
+
+
+def test_losses_say_where_the_points_were_lost(gt, pred, other, tmp_path):
+    found = result_of(gt, pred, "--losses")["losses"]
+    lacking = found["perfect"]["PAT"] - found["score"]["PAT"]
+    shares = [kind["share"]["PAT"] for kind in found["kinds"].values()]
+    assert sum(shares) == pytest.approx(lacking, abs=1e-9)
+    assert found["kinds"]["identity"]["causes"]["new_identity"]["share"]["PAT"] > 0
+    assert "losses" not in result_of(gt, pred)
+
+    outcome = run(gt, pred, other, "--losses", "--csv", tmp_path / "losses.csv")
+    assert outcome.exit_code == 0, outcome.stderr
+    outcome = run(gt, pred, "--losses")
+    lines = outcome.stdout[outcome.stdout.index("Where the points were lost") :].splitlines()
+    lines = lines[: next(at for at, line in enumerate(lines) if line.startswith("evaluate on"))]
+    assert len(lines) <= 12
+    assert max(map(len, lines)) <= 100
+    last = next(line for line in lines if line.startswith("all "))
+    assert last.split()[1] == f"{100 * lacking:.2f}"
+
+
+def test_losses_do_not_depend_on_workers(gt, pred):
+    one = result_of(gt, pred, "--losses")
+    two = result_of(gt, pred, "--losses", "-j", "2")
+    assert one["losses"] == two["losses"]
+
+
+def test_losses_over_common_classes_lack_what_no_repair_brings(tmp_path):
+    film = "c1 c1 r | c1 c1 r"
+    texts = {"gt": film, "pred": film.replace("| c1 c1", "| c5 c5"), "foreign": "c1 c1 p1 | r r r"}
+    folders = [write_films(tmp_path / name, {"0001": text}) for name, text in texts.items()]
+    found = result_of(*folders, "--losses", "--common-classes")["evaluations"][0]
+    assert found["losses"]["score"]["PAT"] == pytest.approx(found["scores"]["PAT"])
+    assert found["losses"]["perfect"]["PQ"] == pytest.approx(2 / 3)
