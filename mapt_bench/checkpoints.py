@@ -4,7 +4,10 @@ Importing this module imports torch.
 """
 
 import pickle
-from collections.abc import Mapping
+import re
+import sys
+import zipfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -12,12 +15,22 @@ from torch import Tensor, nn
 
 from mapt_bench.errors import DataError, a_type
 
-__all__ = ["load_strictly", "read_metadata", "read_state_dict"]
+__all__ = ["load_strictly", "read_metadata", "read_state_dict", "without_prefix"]
 
 _SHOWN = 3
 _EXPECTED = "a .safetensors file, or a state dict of torch.save"
 _ZIP, _PICKLE = b"PK", b"\x80"
 """First bytes of files of torch.save: of its present format, and of the one before version 1.6."""
+
+_ENVELOPES = ("state_dict", "model_state_dict", "model", "ema")
+_CONTENT = "a state dict, or a dict that has one under " + ", ".join(
+    f'"{name}"' for name in _ENVELOPES
+)
+_PREFIXES = ("module.", "model.", "_orig_mod.")
+"""Beginnings that wrappers add to every name: DataParallel, Lightning, torch.compile."""
+
+_POINTER = b"version https://git-lfs.github.com"
+_PAGE = (b"<!doctype html", b"<html")
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
@@ -25,7 +38,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
 
     Args:
         path: ``.safetensors``, or a file of ``torch.save`` with a state dict, or with a dict that
-            has one under ``"state_dict"`` (other entries are ignored).
+            has one under ``"state_dict"``, ``"model_state_dict"``, ``"model"`` or ``"ema"``, in
+            this order. Other entries are ignored.
 
     Returns:
         Tensors on the CPU, by name.
@@ -37,6 +51,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise DataError("is a folder; give a weights file of it", where=path)
     if not path.is_file():
         raise DataError("there is no such weights file; check the path", where=path)
+    _refuse_other_files(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if not _may_be_of_torch(path):
@@ -44,9 +59,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
+        found = re.search(r"GLOBAL ([\w.]+)", str(problem))
+        beside = f" (it holds {found[1]} beside the tensors)" if found else ""
         raise DataError(
-            "is not a weights file, or is a pickle that is not plain tensors and could run code; "
-            "save only the state dict with torch.save, or write safetensors",
+            f"is not a weights file, or is a pickle that is not plain tensors{beside} and could "
+            "run code; save only the state dict with torch.save, or write safetensors",
             where=path,
         ) from problem
     except (OSError, RuntimeError, ValueError, EOFError, KeyError) as problem:
@@ -56,6 +73,57 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             where=path,
         ) from problem
     return _named_tensors(loaded, path)
+
+
+def _refuse_other_files(path: Path) -> None:
+    """Name files that stand in the place of weights: pointers, web pages, halves of downloads."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError:
+        return  # the reader reports it
+    kind = None
+    if start.startswith(_POINTER):
+        kind = "is a pointer of Git LFS, not the weights themselves; fetch them with git lfs pull"
+    elif start.lstrip().lower().startswith(_PAGE):
+        kind = "is a web page (HTML), not weights; download the file itself, not the page about it"
+    elif start.startswith(_ZIP + b"\x03\x04") and not zipfile.is_zipfile(path):
+        kind = (
+            "is truncated: its zip archive has no end, as after a download that stopped; expected "
+            "a whole file of torch.save; download or copy it again"
+        )
+    if kind is not None:
+        raise DataError(kind, where=path)
+
+
+def without_prefix(
+    tensors: Mapping[str, Tensor], expected: Collection[str], *, where: Path
+) -> dict[str, Tensor]:
+    """Remove a beginning that a wrapper has added to all names, and print a note on stderr.
+
+    Args:
+        tensors: Tensors by name.
+        expected: Names of the network.
+        where: Weights file, for the note.
+
+    Returns:
+        The tensors by the names of the network. Unchanged, if that gives no name of the network.
+    """
+    length = 0
+    names = list(tensors)
+    while names and not any(name[length:] in expected for name in names):
+        added = next(
+            (p for p in _PREFIXES if all(name.startswith(p, length) for name in names)), None
+        )
+        if added is None:
+            return dict(tensors)
+        length += len(added)
+    if length and names:
+        sys.stderr.write(
+            f"note: {where}: removed {names[0][:length]!r} from the beginning of all "
+            f"{len(names)} names\n"
+        )
+    return {name[length:]: values for name, values in tensors.items()}
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -90,6 +158,7 @@ def load_strictly(network: nn.Module, tensors: Mapping[str, Tensor], *, where: P
         DataError: If a name is missing or unknown, a shape differs, or a value is not finite.
     """
     expected = network.state_dict()
+    tensors = without_prefix(tensors, expected, where=where)
     missing = [name for name in expected if name not in tensors]
     unknown = [name for name in tensors if name not in expected]
     reshaped = [
@@ -165,25 +234,28 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _named_tensors(loaded: object, path: Path) -> dict[str, Tensor]:
-    content = loaded.get("state_dict", loaded) if isinstance(loaded, dict) else loaded
+    content = loaded
+    while isinstance(content, dict):
+        inner = next((content[n] for n in _ENVELOPES if isinstance(content.get(n), dict)), None)
+        if inner is None:
+            break
+        content = inner
     if not isinstance(content, dict) or not content:
         raise DataError(
-            f"holds {a_type(content)} without entries; expected a state dict, or a dict "
-            'that has one under "state_dict"',
+            f"holds {a_type(content)} without entries; expected {_CONTENT}",
             where=path,
         )
     nameless = [name for name in content if not isinstance(name, str)]
     if nameless:
         raise DataError(
-            f"has an entry named {nameless[0]!r}, which is not a string; expected a state dict, "
-            'or a dict that has one under "state_dict"',
+            f"has an entry named {nameless[0]!r}, which is not a string; expected {_CONTENT}",
             where=path,
         )
     others = [name for name, value in content.items() if not isinstance(value, Tensor)]
     if others:
         raise DataError(
             f"entry {others[0]!r} is {a_type(content[others[0]])}, not a tensor; "
-            'expected a state dict, or a dict that has one under "state_dict"',
+            f"expected {_CONTENT}",
             where=path,
         )
     return dict(content)

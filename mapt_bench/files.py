@@ -17,10 +17,15 @@ __all__ = [
     "json_text",
     "read_text",
     "replace_when_complete",
+    "text_encoding",
     "write_json",
     "write_text",
     "write_together",
 ]
+
+
+_ESCAPED = "backslashreplace"
+"""For text with names of files that are not UTF-8: their bytes become ``\\udcff``."""
 
 
 @contextmanager
@@ -85,7 +90,7 @@ def write_together(texts: Mapping[Path, str]) -> None:
     with ExitStack() as stack:
         for path, text in texts.items():
             beside = stack.enter_context(replace_when_complete(path))
-            beside.write_text(text, encoding="utf-8")
+            beside.write_text(text, encoding="utf-8", errors=_ESCAPED)
 
 
 def read_text(path: Path) -> str:
@@ -95,15 +100,24 @@ def read_text(path: Path) -> str:
         OSError: If the file cannot be read.
         UnicodeDecodeError: If the bytes are not such text.
     """
-    data = path.read_bytes()
-    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_utf_16 else "utf-8-sig")
+    return path.read_text(encoding=text_encoding(path))
+
+
+def text_encoding(path: Path) -> str:
+    """Return the encoding of a text file by its byte order mark: UTF-8 without one.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    with path.open("rb") as handle:
+        start = handle.read(2)
+    return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
 def write_text(path: Path, text: str) -> None:
     """Write text atomically: readers see the old file or the new file, never a part."""
     with replace_when_complete(path) as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors=_ESCAPED)
 
 
 def write_json(path: Path, data: object) -> None:

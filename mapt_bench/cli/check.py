@@ -15,6 +15,7 @@ from mapt_bench.cli.options import (
 )
 from mapt_bench.data import open_maps, resolve_labels
 from mapt_bench.data.folder_validation import DataReport, check_data
+from mapt_bench.errors import listed
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 from mapt_bench.statistics import (
@@ -105,6 +106,8 @@ def _render(report: DataReport) -> None:
     print_table(_sequences(report))
     if report.classes:
         print_table(_classes(report))
+    if report.left_out:
+        click.echo(f"Not read: the folders {listed(report.left_out)}. Check each by its own path.")
     if not report.problems:
         click.echo("No problems found.")
         return

@@ -63,6 +63,18 @@ Examples:
     help="Treat frames that PRED lacks as an error, or as void.",
 )
 @click.option(
+    "--sequence",
+    "sequences",
+    multiple=True,
+    metavar="NAME",
+    help="Score this sequence of GT only. Repeatable.",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(["nearest"]),
+    help="Score predictions of another size at the size of GT. By default, they are an error.",
+)
+@click.option(
     "--frames",
     multiple=True,
     metavar="[NAME=]N",
@@ -111,6 +123,8 @@ def command(
     encoding: str | None,
     gt_encoding: str | None,
     missing: Literal["error", "void"],
+    sequences: tuple[str, ...],
+    resize: Literal["nearest"] | None,
     frames: tuple[str, ...],
     size: str | None,
     pat_protocol: str,
@@ -151,6 +165,8 @@ def command(
         gt_encoding=gt_encoding,
         extents=Extents.from_options(frames, size),
         missing=missing,
+        sequences=sequences,
+        resize=resize,
         pat_protocol=pat_protocol,
         workers=workers,
         common_classes=common_classes,

@@ -1,5 +1,6 @@
 """The group of all commands. The module of a command is imported only when it is used."""
 
+import codecs
 import importlib
 import json
 import os
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from mapt_bench import __version__
-from mapt_bench.errors import ConfigError, MaptBenchError, missing_extra, nearest
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError, missing_extra, nearest
 
 __all__ = ["main"]
 
@@ -90,6 +91,7 @@ class _LazyGroup(click.Group):
     ) -> NoReturn:
         """Run a command and exit with the code of its outcome: 0, 1, 2, 3 or 70."""
         words = list(sys.argv[1:] if args is None else args)
+        _print_any_character()
         if _COMPLETION in os.environ:  # click prints completions and exits
             super().main(words, prog_name=_NAME, complete_var=_COMPLETION)
         extra["standalone_mode"] = False
@@ -118,6 +120,32 @@ class _LazyGroup(click.Group):
             return _crashed(problem, wants_json)
 
 
+_PLAIN = {"\u2013": "-", "\u2014": "-", "\u2212": "-", "\u00b1": "+-", "\u2026": "..."}
+"""ASCII text of characters that the tables print, for terminals without them."""
+
+
+def _print_any_character() -> None:
+    """Replace characters that the encoding of stdout or stderr lacks, instead of failing."""
+    codecs.register_error("mapt_bench.plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # streams of tests have none
+        if reconfigure is not None:
+            reconfigure(errors="mapt_bench.plain")
+
+
+def _plain(problem: UnicodeError) -> tuple[str, int]:
+    if not isinstance(problem, UnicodeEncodeError):
+        raise problem
+    text = problem.object[problem.start : problem.end]
+    return "".join(map(_plain_character, text)), problem.end
+
+
+def _plain_character(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte of a file name that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return _PLAIN.get(character, "?")
+
+
 def _failed(problem: MaptBenchError, wants_json: bool) -> int:
     """Print an error that is meant for the user."""
     place = f"{problem.where}: " if problem.where else ""
@@ -141,6 +169,14 @@ def _stopped(problem: BaseException, wants_json: bool) -> int:
 
 def _crashed(problem: Exception, wants_json: bool) -> int:
     """Print a bug, or the name of an optional package that is not installed."""
+    if type(problem).__name__ == "BrokenProcessPool":  # its module is slow to import
+        return _failed(
+            DataError(
+                "a worker process was killed, most often because memory ran out; expected it to "
+                "finish; run with fewer workers (-j 1), or free memory"
+            ),
+            wants_json,
+        )
     missing = missing_extra(problem) if isinstance(problem, ModuleNotFoundError) else None
     if missing is not None:
         return _failed(missing, wants_json)

@@ -9,8 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.annotations import check_annotations
-from mapt_bench.data.folder_layout import MAPS_FOLDER, FrameFolder, list_folder, require_folder
+from mapt_bench.data.annotations import (
+    ANNOTATIONS_FOLDER,
+    BACKWARD_FLOW_FOLDER,
+    FORWARD_FLOW_FOLDER,
+    check_annotations,
+)
+from mapt_bench.data.folder_layout import (
+    IMAGES_FOLDER,
+    MAPS_FOLDER,
+    FrameFolder,
+    list_folder,
+    require_folder,
+)
 from mapt_bench.data.map_folders import MapFolder, open_maps
 from mapt_bench.data.sequences import StoredSequence, refuse_twin
 from mapt_bench.data.videos import IMAGE_SUFFIXES, check_image, image_root, image_size, open_videos
@@ -121,6 +132,7 @@ class DataReport:
         crowd_share: Share of crowd pixels (thing classes with id 0), 0..1, or ``None``.
         image_count: Number of images.
         problems: All problems.
+        left_out: Other folders with files that may be labels, which were not read.
     """
 
     folder: Path
@@ -132,6 +144,7 @@ class DataReport:
     crowd_share: float | None
     image_count: int
     problems: tuple[Problem, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def frame_count(self) -> int:
@@ -157,6 +170,7 @@ class DataReport:
             "crowd_share": self.crowd_share,
             "sequences": [entry.to_dict() for entry in self.sequences],
             "classes": [entry.to_dict() for entry in self.classes],
+            "left_out": list(self.left_out),
             "problems": [entry.to_dict() for entry in self.problems],
         }
 
@@ -346,4 +360,19 @@ def _report(
         crowd_share=notes.crowd_px / pixels if pixels else None,
         image_count=image_count,
         problems=tuple(notes.problems),
+        left_out=_left_out(folder),
     )
+
+
+def _left_out(folder: Path) -> tuple[str, ...]:
+    """Return the folders beside images and maps that hold files which may be labels."""
+    read = {IMAGES_FOLDER, MAPS_FOLDER}
+    if not any((folder / name).is_dir() for name in read):
+        return ()
+    skip = frozenset({*read, BACKWARD_FLOW_FOLDER, FORWARD_FLOW_FOLDER, ANNOTATIONS_FOLDER})
+    found = {
+        entry.parts[0]
+        for entry in list_folder(folder, skip=skip).folders
+        if entry.path != folder and entry.with_suffix(".png", ".npy", ".txt")
+    }
+    return tuple(sorted(found))

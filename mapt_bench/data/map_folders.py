@@ -1,7 +1,9 @@
 """Folders of panoptic maps: open one, and match the sequences and frames of two."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +32,7 @@ from mapt_bench.data.sequences import (
     moment,
     raise_problem,
 )
-from mapt_bench.errors import DataError, counted, listed
+from mapt_bench.errors import ConfigError, DataError, counted, listed, nearest
 from mapt_bench.labels import LabelSpace, MapSequence
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "matching_notes",
     "open_maps",
     "pair_frames",
+    "select_sequences",
 ]
 
 
@@ -55,12 +58,14 @@ class MapFolder:
         encoding: Name of the encoding, for example ``"kitti-step"``.
         labels: Label space.
         sequences: At least one sequence, sorted by parts.
+        notes: What was read in a way that may surprise, one line each.
     """
 
     folder: Path
     encoding: str
     labels: LabelSpace
     sequences: tuple[StoredSequence, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def frame_count(self) -> int:
@@ -100,6 +105,7 @@ def open_maps(
     listing = list_folder(
         map_root(folder), skip=frozenset({IMAGES_FOLDER}), suffixes=encoding_suffixes()
     )
+    _refuse_files_of_one_frame(listing)
     chosen = _choose(folder, listing, labels, encoding)
     problems: list[DataError] = []
 
@@ -117,7 +123,34 @@ def open_maps(
         )
     sequences = tuple(_extended(sequence, folder, extents) for sequence in sequences)
     ordered = tuple(sorted(sequences, key=lambda sequence: sequence.parts))
-    return MapFolder(folder, chosen.name, labels, ordered)
+    return MapFolder(folder, chosen.name, labels, ordered, _split_notes(listing))
+
+
+def _split_notes(listing: Listing) -> tuple[str, ...]:
+    split = Counter(entry.path for entry in listing.folders if entry.prefix_pieces)
+    return tuple(
+        f"the files of {path} are read as {count} sequences, named by the beginnings of their names"
+        for path, count in split.items()
+    )
+
+
+_NUMBER_AND_WORD = re.compile("(.*[0-9])[-_.]?([A-Za-z][A-Za-z_-]*)")
+
+
+def _refuse_files_of_one_frame(listing: Listing) -> None:
+    """Refuse a folder with several files for each frame, told apart by a word at their ends."""
+    for folder in listing.folders:
+        words: dict[str, Path] = {}
+        for file in folder.with_suffix(".png", ".npy"):
+            found = _NUMBER_AND_WORD.fullmatch(file.stem)
+            other = words.setdefault(found[1] if found else file.stem, file)
+            if other != file and other.suffix == file.suffix:
+                raise DataError(
+                    f"holds several files for one frame, such as {other.name} and {file.name}; "
+                    "expected one file with class and identity for each frame; keep one kind of "
+                    "file, or join class and identity into two-channel .npy files",
+                    where=folder.path,
+                )
 
 
 def _extended(sequence: StoredSequence, folder: Path, given: Extents | None) -> StoredSequence:
@@ -160,6 +193,38 @@ def _choose(folder: Path, listing: Listing, labels: LabelSpace, encoding: str | 
 
 
 Parts = tuple[str, ...]
+
+
+def select_sequences(
+    gt: MapFolder, pred: MapFolder, names: Sequence[str]
+) -> tuple[MapFolder, MapFolder]:
+    """Return both folders with some sequences only.
+
+    Args:
+        gt: Ground truth.
+        pred: Prediction. It may lack all other sequences.
+        names: Names of sequences of the ground truth, or paths such as ``"val/0001"``.
+
+    Raises:
+        ConfigError: If the ground truth has no sequence of a name.
+        DataError: If a match of the two folders is not unique.
+    """
+    known = {name: s for s in gt.sequences for name in (s.parts[-1], _join(s.parts))}
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"--sequence {name!r} is not in the ground truth {gt.folder}; "
+                f"{nearest(name, [s.parts[-1] for s in gt.sequences])}"
+            )
+    kept = [s for s in gt.sequences if {s.parts[-1], _join(s.parts)} & set(names)]
+    if len(gt.sequences) == len(pred.sequences) == 1:
+        return gt, pred
+    partner = match_by_suffix(
+        [s.parts for s in gt.sequences], [s.parts for s in pred.sequences], where=pred.folder
+    )
+    partners = {partner[s.parts] for s in kept if s.parts in partner}
+    others = tuple(s for s in pred.sequences if s.parts in partners)
+    return replace(gt, sequences=tuple(kept)), replace(pred, sequences=others)
 
 
 def match_sequences(gt: MapFolder, pred: MapFolder) -> list[tuple[StoredSequence, StoredSequence]]:
@@ -375,7 +440,8 @@ def pair_frames(
     if gt.size != pred.size:
         raise DataError(
             f"the prediction is {_pixels(pred.size)}, the ground truth {_pixels(gt.size)}; "
-            "expected equal sizes; write predictions at the size of the ground truth",
+            "expected equal sizes; write predictions at the size of the ground truth, or score "
+            "them at the nearest pixel with --resize nearest",
             where=where,
         )
     position = {moment(name): index for index, name in enumerate(pred.frame_names)}

@@ -28,6 +28,7 @@ __all__ = [
     "open_frame_files",
     "raise_problem",
     "refuse_twin",
+    "resized",
     "usual_size",
 ]
 
@@ -147,6 +148,38 @@ def aligned(
     if isinstance(sequence, OpenEnded):
         return sequence.with_frames(frame_names, size)
     return sequence
+
+
+@dataclass(frozen=True, slots=True)
+class _ResizedSequence:
+    """Maps of another size, read at the nearest pixel; implements ``StoredSequence``."""
+
+    sequence: StoredSequence
+    size: tuple[int, int]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.sequence.parts
+
+    @property
+    def frame_names(self) -> tuple[str, ...]:
+        return self.sequence.frame_names
+
+    def path(self, index: int) -> Path:
+        return self.sequence.path(index)
+
+    def read(self, index: int) -> PanopticMap:
+        stored = self.sequence.read(index)
+        rows, columns = (
+            (2 * np.arange(new) + 1) * old // (2 * new)  # pixel centres
+            for new, old in zip(self.size, stored.shape, strict=True)
+        )
+        return PanopticMap(stored.codes[rows[:, None], columns], stored.empty)
+
+
+def resized(sequence: StoredSequence, size: tuple[int, int]) -> StoredSequence:
+    """Return maps at another height and width. Each pixel has the code of the nearest pixel."""
+    return sequence if sequence.size == size else _ResizedSequence(sequence, size)
 
 
 def moment(frame_name: str) -> str | int:

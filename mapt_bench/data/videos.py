@@ -42,8 +42,13 @@ __all__ = [
 ]
 
 
+_ORIENTATION = 0x0112
+_SIDEWAYS = {5, 6, 7, 8}
+"""Tag of EXIF and its values that swap height and width."""
+
+
 def image_size(path: Path) -> tuple[int, int]:
-    """Return height and width of a PNG or JPEG from its header.
+    """Return height and width of a PNG or JPEG from its header, after rotation by its EXIF data.
 
     Raises:
         DataError: If the header is unreadable or claims more than the limit of pixels.
@@ -55,6 +60,8 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path, formats=["JPEG"]) as image:
             width, height = image.size
+            if image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS:
+                width, height = height, width
     except (OSError, ValueError, Image.DecompressionBombError) as problem:
         raise _unreadable(path, problem) from problem
     if width * height > MAX_PIXELS:
@@ -104,11 +111,12 @@ def _decode(path: Path) -> NDArray[np.uint8]:
         file = load_png(path)
         if file.header.color_type == 2 and file.header.bit_depth == 8:
             return decode_png(file)
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(path, formats=["PNG", "JPEG"]) as image:
-            return np.asarray(image.convert("RGB"))
+            upright = ImageOps.exif_transpose(image) if image.format == "JPEG" else image
+            return np.asarray(upright.convert("RGB"))
     except (OSError, SyntaxError, ValueError) as problem:
         raise _unreadable(path, problem) from problem
 

@@ -20,8 +20,10 @@ from mapt_bench.data import (
     resolve_labels,
 )
 from mapt_bench.data.folder_layout import Extents
-from mapt_bench.data.sequences import StoredSequence
+from mapt_bench.data.map_folders import select_sequences
+from mapt_bench.data.sequences import StoredSequence, resized
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
+from mapt_bench.evaluation.plausibility import plausibility_notes
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
 from mapt_bench.metrics import (
@@ -73,6 +75,8 @@ class EvaluationSettings:
         workers: Number of processes.
         common_classes: Whether PAT, PQ and LSTQ of every prediction are averaged over the classes
             of all predictions, instead of its own.
+        sequences: Names of the sequences to score. Empty for all.
+        resize: ``"nearest"`` to score predictions of another size at the size of the ground truth.
         intervals: Whether to add confidence intervals by resampling sequences.
         seed: Seed of the resampling.
         losses: Whether to add the error decomposition.
@@ -86,6 +90,8 @@ class EvaluationSettings:
     pat_protocol: str = "present"
     workers: int = 1
     common_classes: bool = False
+    sequences: tuple[str, ...] = ()
+    resize: Literal["nearest"] | None = None
     intervals: bool = False
     seed: int = 0
     losses: bool = False
@@ -150,7 +156,7 @@ def evaluate_folders(
     labels = resolve_labels(settings.dataset, gt_folder, *pred_folders)
     gt = open_maps(gt_folder, labels, encoding=settings.gt_encoding, extents=settings.extents)
     preds = [open_maps(folder, labels, encoding=settings.encoding) for folder in pred_folders]
-    matched = [_match(gt, pred, settings.missing) for pred in preds]
+    matched = [_match(gt, pred, settings) for pred in preds]
 
     bar = progress_bar or _no_bar
     losses_of = variant if settings.losses else None
@@ -241,13 +247,17 @@ def prediction_names(folders: Sequence[Path]) -> list[str]:
     raise ConfigError("the same prediction folder is given twice; give each once")
 
 
-def _match(gt: MapFolder, pred: MapFolder, missing: Literal["error", "void"]) -> list[SequencePair]:
+def _match(gt: MapFolder, pred: MapFolder, settings: EvaluationSettings) -> list[SequencePair]:
+    if settings.sequences:
+        gt, pred = select_sequences(gt, pred, settings.sequences)
     pairs = match_sequences(gt, pred)
+    if settings.resize:
+        pairs = [(left, resized(right, left.size)) for left, right in pairs]
     full_names = ["/".join(gt_sequence.parts) for gt_sequence, _ in pairs]
     short_names = [gt_sequence.parts[-1] for gt_sequence, _ in pairs]
     names = short_names if len(set(short_names)) == len(pairs) else full_names
     return [
-        SequencePair(name, *both, _frames(*both, pred.folder, missing))
+        SequencePair(name, *both, _frames(*both, pred.folder, settings.missing))
         for name, both in zip(names, pairs, strict=True)
     ]
 
@@ -272,7 +282,7 @@ def _result(
     classes: Sequence[NDArray[np.bool_]],
     settings: EvaluationSettings,
 ) -> EvaluationResult:
-    return result_of_sums(
+    result = result_of_sums(
         name,
         {pair.name: one.sums for pair, one in zip(pairs, scored, strict=True)},
         {pair.name: len(pair.frames) for pair in pairs},
@@ -285,10 +295,27 @@ def _result(
             "pred_encoding": pred.encoding,
             "missing": settings.missing,
             "frames_counted_as_void": sum(pair.frames.count(None) for pair in pairs),
+            **({"sequences": list(settings.sequences)} if settings.sequences else {}),
+            **({"resize": settings.resize} if settings.resize else {}),
             "notes": list(matching_notes([(pair.gt, pair.pred) for pair in pairs])),
         },
         losses=[one.losses for one in scored if one.losses is not None],
     )
+    return replace(
+        result, protocol={**result.protocol, "notes": _all_notes(result, gt, pred, pairs)}
+    )
+
+
+def _all_notes(
+    result: EvaluationResult, gt: MapFolder, pred: MapFolder, pairs: Sequence[SequencePair]
+) -> list[str]:
+    notes = [*result.protocol["notes"], *gt.notes, *pred.notes]
+    if gt.encoding != pred.encoding:
+        notes.append(
+            f"the ground truth is read as {gt.encoding}, the prediction as {pred.encoding}"
+        )
+    sides = [pair.gt for pair in pairs], [pair.pred for pair in pairs]
+    return [*notes, *plausibility_notes(*sides, result.per_class, gt.labels)]
 
 
 def result_of_sums(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError, DataError, counted
+from mapt_bench.errors import ConfigError, DataError, counted, listed
 from mapt_bench.labels.space import LabelSpace
 
 __all__ = [
@@ -354,6 +354,21 @@ def check_map_classes(panoptic: PanopticMap, labels: LabelSpace, where: object |
     check_classes(codes, labels, where, areas[present])
 
 
+_COLOURS = 40  # no map lacks as many classes of its label space; a photograph does
+_LABEL_IDS = 33  # the last label id of Cityscapes, whose train ids end at 18
+
+
+def _advice(numbers: NDArray[np.uint32], labels: LabelSpace) -> str:
+    if numbers.size > _COLOURS:
+        return "these look like colours of a picture, not class numbers; give the label maps"
+    if labels.name in {"kitti-step", "cityscapes"} and numbers.max() <= _LABEL_IDS:
+        return (
+            "these look like label ids of Cityscapes (road 7, car 26); expected its train ids "
+            "(road 0, car 13); convert the maps, or choose another label space (--dataset)"
+        )
+    return "choose another label space (--dataset; labels in Python), or label these pixels as void"
+
+
 def _unknown_classes(
     classes: NDArray[np.uint32],
     pixel_counts: NDArray[np.integer] | None,
@@ -361,12 +376,11 @@ def _unknown_classes(
     where: object | None,
 ) -> DataError:
     numbers = np.unique(classes)
-    named = ", ".join(str(number) for number in numbers)
+    named = listed(numbers)
     noun, verb = ("class", "is") if numbers.size == 1 else ("classes", "are")
     amount = "" if pixel_counts is None else f" ({counted(int(pixel_counts.sum()), 'pixel')})"
     return DataError(
         f"{noun} {named}{amount} {verb} outside the label space {labels.name!r}, which has "
-        f"{list(labels.class_ids)} and {labels.ignore_label} for void; choose another label space "
-        "(--dataset; labels in Python), or label these pixels as void",
+        f"{list(labels.class_ids)} and {labels.ignore_label} for void; {_advice(numbers, labels)}",
         where=where,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.files import read_text
 from mapt_bench.strict_config import from_mapping, load_yaml
 
 __all__ = ["LabelClass", "LabelSpace", "label_space", "label_space_names"]
@@ -298,7 +299,7 @@ def label_space(name_or_file: str | Path) -> LabelSpace:
             f"unknown label space {name!r}; {nearest(name, _BUILT_IN)}; or give a YAML file"
         )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except FileNotFoundError as problem:
         known = ", ".join(sorted(_BUILT_IN))
         raise ConfigError(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision import models
 
-from mapt_bench.checkpoints import load_strictly, read_state_dict
+from mapt_bench.checkpoints import load_strictly, read_state_dict, without_prefix
 from mapt_bench.errors import ConfigError
 from mapt_bench.model.config import BackboneConfig, Norm
 from mapt_bench.model.conv_layers import ConvNorm, MakeNorm, trunk_norm
@@ -92,7 +92,7 @@ def load_imagenet(backbone: Backbone, path: Path) -> None:
         )
     tensors = {
         name: values
-        for name, values in read_state_dict(path).items()
+        for name, values in without_prefix(read_state_dict(path), expected, where=path).items()
         if not name.startswith("fc.")
         # A count that frozen norms do not have.
         and (name in expected or not name.endswith("num_batches_tracked"))

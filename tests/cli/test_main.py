@@ -4,10 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 
 import click
 import pytest
 from click.testing import CliRunner
+from helpers.maps import draw, write_frames
 from helpers.small_runs import walk, write_videos
 
 import mapt_bench
@@ -338,3 +340,29 @@ def test_a_shell_gets_its_completion_script(shell):
     )
     assert (outcome.returncode, outcome.stderr) == (0, "")
     assert "_MAPT_BENCH_COMPLETE" in outcome.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_every_character_can_be_printed(tmp_path, encoding):
+    """A folder name that is not UTF-8, a note about it, and the tables with their dashes."""
+    gt, pred = (tmp_path / side for side in ("gt", os.fsdecode(b"caf\xe9")))
+    write_frames(gt / "0001", [draw("r c1")])
+    write_frames(pred / "0001", [draw("r c0")])
+    files = [tmp_path / f"scores.{suffix}" for suffix in ("csv", "tex", "md", "json")]
+    options = zip(("--csv", "--latex", "--markdown", "--json"), files, strict=True)
+    words = [str(word) for option in options for word in option]
+    command = [sys.executable, "-m", "mapt_bench", "evaluate", str(gt), str(pred)]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    plain = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert plain.returncode == 0, plain.stderr
+    assert b"note: caf" in plain.stderr
+    written = subprocess.run([*command, *words], capture_output=True, env=environment, check=False)
+    assert written.returncode == 0, written.stderr
+    assert all("caf" in file.read_text(encoding="utf-8") for file in files)
+
+
+def test_a_killed_worker_is_no_crash(fails):
+    fails(BrokenProcessPool("a child process terminated abruptly"))
+    outcome = invoke("evaluate")
+    assert outcome.exit_code == 3
+    assert "fewer workers" in outcome.stderr

@@ -1,6 +1,7 @@
 """What decides the encoding and the sequences of a folder: JSON, values, file names."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +11,13 @@ from mapt_bench.data import open_maps
 from mapt_bench.data.encodings import _coco_json
 from mapt_bench.data.png import encode_png
 from mapt_bench.errors import DataError
-from mapt_bench.labels import BACKGROUND_ID, LabelClass, LabelSpace
+from mapt_bench.labels import (
+    BACKGROUND_ID,
+    LabelClass,
+    LabelSpace,
+    PanopticMap,
+    check_map_classes,
+)
 
 SHEEP = LabelSpace(
     "sheep",
@@ -285,3 +292,54 @@ def test_two_links_to_one_folder_are_two_sequences(tmp_path):
         (root / name).symlink_to(tmp_path / "store")
     (root / "back").symlink_to(root)
     assert [s.parts for s in open_maps(root, KITTI).sequences] == [("0001",), ("0002",)]
+
+
+# What cannot be read says why
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["000000_class.png", "000000_instance.png"], "several files for one frame"),
+        (["a_000001_ids.npy", "a_000001_labels.npy"], "several files for one frame"),
+    ],
+)
+def test_two_files_for_a_frame_are_refused(tmp_path, names, message):
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(DataError, match=message):
+        open_maps(tmp_path, KITTI)
+
+
+def test_alpha_archives_and_palettes_are_named(tmp_path):
+    save(tmp_path / "alpha" / "0.png", [[[0, 0, 0, 255]]])
+    (tmp_path / "packed").mkdir()
+    np.savez(tmp_path / "packed" / "0.npz", masks=np.zeros((1, 2, 2)))
+    for folder, message in (
+        ("alpha", "without their alpha channel"),
+        ("packed", r"\.npz archives"),
+    ):
+        with pytest.raises(DataError, match=message):
+            open_maps(tmp_path / folder, KITTI)
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [(range(256), "colours of a picture"), ([7, 26, 33], "label ids of Cityscapes")],
+)
+def test_numbers_that_are_no_classes_are_explained_in_one_line(classes, message):
+    pixels = PanopticMap(np.array([classes], dtype=np.uint32) << np.uint32(24))
+    with pytest.raises(DataError, match=message) as caught:
+        check_map_classes(pixels, KITTI, None)
+    assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_mots_text_with_a_byte_order_mark(tmp_path, encoding):
+    (tmp_path / "0001.txt").write_text("0 1001 1 2 3 024\n", encoding=encoding)
+    opened = open_maps(tmp_path, KITTI)
+    assert (opened.encoding, opened.sequences[0].frame_names) == ("mots-txt", ("000000",))
+
+
+def test_names_that_are_not_utf_8_are_read(tmp_path):
+    folder = tmp_path / "maps" / os.fsdecode(b"caf\xe9")
+    write_frames(folder, [draw("r c1")])
+    assert open_maps(tmp_path / "maps", KITTI).sequences[0].parts == ("caf\udce9",)

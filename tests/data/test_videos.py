@@ -16,6 +16,7 @@ from helpers.maps import (
 from PIL import Image
 
 from mapt_bench.data import MotsTextWriter, open_videos
+from mapt_bench.data.videos import image_size, read_image
 from mapt_bench.errors import DataError
 from mapt_bench.labels import Video, label_space
 
@@ -186,3 +187,19 @@ def test_real_frames():
     assert video.info.frame_count == 10
     assert video.frame(9).image.shape == (375, 1242, 3)
     assert video.truth(9).shape == (375, 1242)
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (2, 6)), (3, (2, 6)), (6, (6, 2))])
+def test_a_jpeg_is_turned_upright(tmp_path, orientation, size):
+    """Orientation 6: the first row of the file is the right side of the picture."""
+    pixels = np.zeros((2, 6, 3), dtype=np.uint8)
+    pixels[:, :3] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "0.jpg"
+    Image.fromarray(pixels).save(path, quality=100, subsampling=0, exif=exif)
+    image = read_image(path, image_size(path))
+    assert image.shape[:2] == size
+    bright = {1: image[:, :3], 3: image[:, 3:], 6: image[:3]}[orientation]
+    assert bright.min() > 200
+    assert image.mean() < 140

@@ -307,9 +307,13 @@ def _unknown_png(path: Path) -> DataError:
         if ".png" in encoding.suffixes:
             names.setdefault(encoding.form, []).append(encoding.name)
     forms = "; ".join(f"{form} ({', '.join(found)})" for form, found in names.items())
-    return DataError(
-        f"has {png_header(path)}; expected one of: {forms}; convert the maps", where=path
-    )
+    header = png_header(path)
+    advice = "convert the maps"
+    if header.color_type == 6:
+        advice = "write the maps without their alpha channel, as RGB"
+    elif header.is_palette:
+        advice = "a palette has one number for each pixel; write class and identity"
+    return DataError(f"has {header}; expected one of: {forms}; {advice}", where=path)
 
 
 def _undetected(listing: Listing, suffixes: Sequence[str]) -> DataError:
@@ -327,6 +331,14 @@ def _undetected(listing: Listing, suffixes: Sequence[str]) -> DataError:
             f"is not a map in any encoding of {suffix} files; expected {forms}; "
             "correct or remove the file",
             where=file,
+        )
+    packed = next(listing.root.rglob("*.npz"), None)
+    if packed is not None:
+        return DataError(
+            f"holds .npz archives such as {packed.name}, which say nothing about class and "
+            f"identity; expected maps as {_all_suffixes()}; write each frame as .npy of shape "
+            "(height, width, 2): class and identity",
+            where=listing.root,
         )
     return DataError(
         f"holds no frame; expected maps as {_all_suffixes()}, in the folder or in folders below "

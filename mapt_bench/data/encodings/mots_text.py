@@ -20,7 +20,7 @@ from mapt_bench.data.png import MAX_PIXELS
 from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment
 from mapt_bench.errors import DataError, counted
-from mapt_bench.files import write_text
+from mapt_bench.files import read_text, text_encoding, write_text
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
 
 __all__ = [
@@ -129,9 +129,15 @@ def _check_agreement(
 
 def _read_text(path: Path, report: Report) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as problem:
-        report(DataError(f"cannot be read as text ({problem})", where=path))
+        report(
+            DataError(
+                f"cannot be read as text ({problem}); expected UTF-8, or UTF-16 with a byte order "
+                "mark; save it as UTF-8",
+                where=path,
+            )
+        )
         return []
 
 
@@ -338,9 +344,9 @@ class MotsTextSequence:
 def is_mots_text(path: Path) -> bool:
     """Whether the first line of a file has the six fields. An empty file is accepted."""
     try:
-        with path.open(encoding="utf-8") as handle:
+        with path.open(encoding=text_encoding(path)) as handle:
             fields = handle.readline().split()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, UnicodeError):
         return False
     numbers = all(field.lstrip("-").isdecimal() for field in fields[:5])
     return not fields or (len(fields) == 6 and numbers)
