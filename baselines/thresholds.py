@@ -247,13 +247,15 @@ def check_thresholds(thresholds: ThresholdsName) -> None:
     """Refuse thresholds that do not exist.
 
     Raises:
-        ConfigError: If they are neither a known name nor a file.
-        DataError: If the file cannot be used.
+        ConfigError: If the name is unknown.
+        DataError: If the file does not exist or cannot be used.
     """
     if thresholds in THRESHOLDS:
         return
     path = Path(thresholds).expanduser()
     if not path.is_file():
+        if path.suffix or len(path.parts) > 1:
+            raise DataError("there is no such thresholds file; check the path", where=path)
         raise ConfigError(
             f"--thresholds {thresholds!r} is neither a name nor a file; "
             f"{nearest(thresholds, THRESHOLDS)}; mapt-bench tune writes such a file"
@@ -276,8 +278,8 @@ def thresholds_named(thresholds: ThresholdsName) -> _Thresholds:
         thresholds: Which ones. The published ones are the defaults, so nothing is tuned.
 
     Raises:
-        ConfigError: If they are neither a known name nor a file.
-        DataError: If the file cannot be used.
+        ConfigError: If the name is unknown.
+        DataError: If the file does not exist or cannot be used.
     """
     if thresholds == PUBLISHED:
         return {}

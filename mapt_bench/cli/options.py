@@ -21,7 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.reports.table_formats import TableFormat, render_tables
 from mapt_bench.reports.tables import Table, printable
@@ -29,6 +29,7 @@ from mapt_bench.reports.tables import Table, printable
 __all__ = [
     "TableFile",
     "add_options",
+    "checked_output",
     "complete_encoding",
     "complete_from",
     "complete_label_space",
@@ -273,7 +274,7 @@ def json_option(function: _Function) -> _Function:
         "--json",
         "json_file",
         metavar="FILE",
-        callback=_checked_output,
+        callback=checked_output,
         help="Write the whole result as JSON to FILE. With '-', print it instead of tables.",
     )(function)
 
@@ -286,16 +287,16 @@ def table_options(function: _Function) -> _Function:
             f"{name}_file",
             type=click.Path(path_type=Path),
             metavar="FILE",
-            callback=_checked_output,
+            callback=checked_output,
             help=f"Write the tables as {word}.",
         )(function)
     return function
 
 
-def _checked_output(
+def checked_output(
     context: click.Context, option: click.Parameter, file: str | Path | None
 ) -> str | Path | None:
-    """Check before any work that an output file can be written."""
+    """Check before any work that an output file can be written. Its folder must exist."""
     name = option.opts[0]
     if file is None or (file == "-" and name == "--json"):
         return file
@@ -307,6 +308,12 @@ def _checked_output(
     first = taken.setdefault(Path(file).resolve(), name)
     if first != name:
         raise ConfigError(f"{first} and {name} name the same file; give each its own", where=file)
+    folder = Path(file).parent
+    if not folder.is_dir():
+        raise DataError(
+            f"cannot be written: there is no folder {folder}; create it, or choose another file",
+            where=file,
+        )
     check_writable(Path(file))
     return file
 

@@ -7,13 +7,14 @@ import click
 import numpy as np
 
 from mapt_bench.cli.options import (
+    checked_output,
     complete_encoding,
     complete_label_space,
     emit_json,
     json_option,
     path_type,
 )
-from mapt_bench.errors import ConfigError, counted
+from mapt_bench.errors import ConfigError, counted, listed
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (
     TrackTable,
@@ -49,10 +50,16 @@ Examples:
 @click.option(
     "--out",
     type=path_type,
+    callback=checked_output,
     help="Output file: frames side by side (.png) or an animation (.gif, .mp4).  [default: "
     "SEQUENCE.png; nothing with --timeline]",
 )
-@click.option("--timeline", type=path_type, help="Output file for the timeline of tracks (.png).")
+@click.option(
+    "--timeline",
+    type=path_type,
+    callback=checked_output,
+    help="Output file for the timeline of tracks (.png).",
+)
 @click.option(
     "--sequence", metavar="NAME", help="Name or path of the sequence.  [default: the first]"
 )
@@ -121,7 +128,7 @@ def command(
     colours before and after. DATA holds maps, images or both.
     """
     _check_formats(out, timeline)
-    video, labels = open_video(data, sequence, dataset, gt_encoding)
+    video, labels, others = open_video(data, sequence, dataset, gt_encoding)
     predictions = open_predictions(pred, video, labels, encoding)
     if out is None and timeline is None:
         out = Path(f"{video.info.name}.png")
@@ -146,6 +153,11 @@ def command(
     if json_file is None or not emit_json(json_file, _document(video.info, written)):
         for path, shown in written.items():
             click.echo(f"sequence {video.info.name}, {counted(len(shown.frames), 'frame')}: {path}")
+        if sequence is None and others:
+            click.echo(
+                f"{data} has {counted(len(others), 'more sequence')}: {listed(others)}; "
+                f"to show another: --sequence {others[0]}"
+            )
     return 0
 
 
@@ -156,8 +168,6 @@ def _check_formats(out: Path | None, timeline: Path | None) -> None:
         raise ConfigError(
             "has another suffix than .png; expected .png for a timeline", where=timeline
         )
-    if out is not None and timeline is not None and out.resolve() == timeline.resolve():
-        raise ConfigError("--out and --timeline are the same file; name two files", where=out)
 
 
 def _document(info: VideoInfo, written: dict[Path, VideoComparison]) -> dict[str, Any]:

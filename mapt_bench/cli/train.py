@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mapt_bench.cli.options import (
+    checked_output,
     complete_encoding,
     complete_from,
     complete_label_space,
@@ -134,6 +135,7 @@ def _recipe_names() -> tuple[str, ...]:
 @click.option(
     "--snapshot",
     type=path_type,
+    callback=checked_output,
     metavar="FILE",
     help="Do not train. Write the weights of the last checkpoint in --out, in half precision.",
 )

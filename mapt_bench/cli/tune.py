@@ -15,6 +15,7 @@ from mapt_bench.baselines.thresholds import PUBLISHED
 from mapt_bench.cli.experiment_commands import network_options
 from mapt_bench.cli.options import (
     add_options,
+    checked_output,
     complete_row,
     complete_segments,
     complete_suite,
@@ -117,6 +118,7 @@ _run_options = add_options(
     click.option(
         "--save",
         type=path_type,
+        callback=checked_output,
         help="Write the thresholds to this file, which --thresholds reads. "
         "Default: thresholds.json in the run folder. Example: --save mine.json",
     ),

@@ -33,7 +33,7 @@ __all__ = [
 
 def open_video(
     folder: Path, sequence: str | None, dataset: str | None, encoding: str | None
-) -> tuple[Video, LabelSpace]:
+) -> tuple[Video, LabelSpace, list[str]]:
     """Open one video of a folder.
 
     Args:
@@ -42,6 +42,9 @@ def open_video(
         dataset: Name or file of the label space. ``None`` to read the folder's ``dataset.json``.
         encoding: Encoding of the maps. ``None`` to detect it.
 
+    Returns:
+        The video, its label space, and the paths of the other sequences of the folder.
+
     Raises:
         ConfigError: If no sequence or several sequences match the name.
         DataError: If the data are unusable.
@@ -49,11 +52,12 @@ def open_video(
     labels = resolve_labels(dataset, folder)
     videos = open_videos(folder, labels, encoding=encoding)
     if sequence is None:
-        return videos[0], labels
+        return videos[0], labels, ["/".join(_parts(video)) for video in videos[1:]]
     wanted = tuple(part for part in sequence.split("/") if part)
     found = [video for video in videos if wanted and _parts(video)[-len(wanted) :] == wanted]
     if len(found) == 1:
-        return found[0], labels
+        others = ["/".join(_parts(video)) for video in videos if video is not found[0]]
+        return found[0], labels, others
     if found:
         paths = listed("/".join(_parts(video)) for video in found)
         raise ConfigError(

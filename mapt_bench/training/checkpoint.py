@@ -269,9 +269,12 @@ def _read(path: Path, schema: str | None) -> tuple[dict[str, Any], dict[str, Ten
             about = json.loads((file.metadata() or {}).get("checkpoint", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, SafetensorError) as problem:
-        raise DataError(
-            f"cannot be read ({problem}); remove it to resume from the previous one", where=path
-        ) from problem
+        advice = (
+            "expected the weights of a run or a snapshot, a .safetensors file"
+            if schema is None
+            else "remove it to resume from the previous one"
+        )
+        raise DataError(f"cannot be read ({problem}); {advice}", where=path) from problem
     if schema is not None and about.get("schema") != schema:
         raise DataError(
             f"has schema {about.get('schema')!r}, expected {schema!r}; choose another --out",

@@ -145,6 +145,7 @@ def test_a_run_of_other_data_is_not_overwritten(here):
         ),
         (("--weights", "mapt-tinny"), 2, "mapt-tinny"),
         (("--weights", "nowhere.safetensors"), 3, "nowhere.safetensors"),
+        (("--segments", "nowhere.pth"), 3, "nowhere.pth: there is no such weights file"),
         (("--weights", "bad.txt"), 3, "is not a weights file; expected a .safetensors file, or"),
         (("--switch", "no-gat"), 2, "did you mean 'no-gate'"),
         (("--switch", "no-gate"), 2, "removes a component of MAPT, and there is none"),

@@ -137,6 +137,10 @@ def test_undefined_scores_are_null_with_a_reason(tmp_path):
 
 def test_json_file_goes_beside_the_tables(gt, pred, tmp_path):
     file = tmp_path / "deep" / "result.json"
+    refused = run(gt, pred, "--json", file)
+    assert refused.exit_code == 3
+    assert f"there is no folder {file.parent}; create it" in refused.stderr
+    file.parent.mkdir()
     outcome = run(gt, pred, "--json", file)
     assert outcome.exit_code == 0
     assert "prediction" in outcome.stdout

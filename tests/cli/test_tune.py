@@ -67,7 +67,7 @@ def test_json_is_the_whole_result(here):
     [
         (("--suite", "bench"), 2, "suite 'bench' is not for tuning"),
         (("--data", "DATA"), 2, "--data needs --split"),
-        ((*GIVEN, "--thresholds", "nothing.json"), 2, "neither a name nor a file"),
+        ((*GIVEN, "--thresholds", "nothing.json"), 3, "there is no such thresholds file"),
         ((*GIVEN, "--tracker", "unlinked"), 2, "has nothing to tune"),
         ((*GIVEN, "--tracker", "mapt"), 2, "needs weights of MAPT"),
         ((*GIVEN[:2], "--split", "train", "--score", "TQ"), 3, "no sequence with ground truth"),

@@ -190,6 +190,9 @@ def parse_segments(
     return kinds
 
 
+_WEIGHTS = {".safetensors", ".pth", ".pt"}
+
+
 def _kind(
     word: str, mapt: Callable[[], MaptWeights], reader: WeightsReader
 ) -> SegmentSource | Path:
@@ -202,7 +205,7 @@ def _kind(
     path = Path(word).expanduser()
     if word and path.is_dir():
         return path
-    if word in shipped_weights() or path.is_file() or path.suffix == ".safetensors":
+    if word in shipped_weights() or path.is_file() or path.suffix in _WEIGHTS:
         return SegmentSource(mapt=reader.mapt(word, None))
     if len(path.parts) > 1:
         raise DataError(
