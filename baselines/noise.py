@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import check_range
 from mapt_bench.labels import LabelSpace
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.tracking.masks import segment_boxes
@@ -49,15 +49,10 @@ class SegmentNoise:
 
     def __post_init__(self) -> None:
         for name in ("missed", "merged", "eroded", "wrong_class"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; expected 0 to 1")
-        if not 0 <= self.spurious <= 100:
-            raise ConfigError(f"spurious is {self.spurious}; expected 0 to 100 a frame")
-        if self.erosion_px < 1 or self.merge_gap_px < 0:
-            raise ConfigError(
-                f"erosion_px is {self.erosion_px} and merge_gap_px {self.merge_gap_px}; "
-                "expected 1 or more and 0 or more pixels"
-            )
+            check_range(name, getattr(self, name), 0, 1)
+        check_range("spurious", self.spurious, 0, 100)
+        check_range("erosion_px", self.erosion_px, 1)
+        check_range("merge_gap_px", self.merge_gap_px, 0)
 
 
 def add_noise(

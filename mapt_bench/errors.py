@@ -4,6 +4,7 @@ Every message states what was found, what was expected, where, and what to do.
 """
 
 import difflib
+import math
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -15,6 +16,7 @@ __all__ = [
     "ProtocolError",
     "TrackerError",
     "a_type",
+    "check_range",
     "counted",
     "listed",
     "missing_extra",
@@ -106,6 +108,30 @@ def counted(number: int, noun: str) -> str:
         ('1 pixel', '2 pixels')
     """
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def check_range(
+    name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False
+) -> None:
+    """Refuse a number outside ``[low, high]``, or outside ``(low, high]``.
+
+    Args:
+        name: Name of the setting, for the message.
+        value: Its value.
+        low: Lower bound.
+        high: Upper bound.
+        open_low: Whether the lower bound itself is refused.
+
+    Raises:
+        ConfigError: If the value is outside, or NaN.
+    """
+    if (low < value if open_low else low <= value) and value <= high:
+        return
+    if open_low:
+        bound = f"more than {low:g}" + (f", at most {high:g}" if high < math.inf else "")
+    else:
+        bound = f"{low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
+    raise ConfigError(f"{name} is {value!r}; expected {bound}")
 
 
 def a_type(value: object) -> str:

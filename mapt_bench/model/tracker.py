@@ -26,7 +26,8 @@ __all__ = ["Heads", "MaptAssociator", "MaptLinker", "MaptSegmenter"]
 Heads = Literal["motion", "appearance", "both"]
 """By which of its heads MAPT links frames."""
 
-_Looks = NDArray[np.float32]
+_Embeddings = NDArray[np.float32]
+"""Appearance embeddings of segments: ``(segments, size)``."""
 
 
 class MaptSegmenter:
@@ -204,7 +205,7 @@ class _Memory:
             )
         return self._motions[between]
 
-    def embed(self, index: int, segments: FrameSegments, earlier: int | None) -> _Looks:
+    def embed(self, index: int, segments: FrameSegments, earlier: int | None) -> _Embeddings:
         """Return embeddings next to an earlier frame, or by themselves."""
         before, motion = None, None
         frames: tuple[int, ...] = (index,)
@@ -212,7 +213,7 @@ class _Memory:
             before, motion = self._frames[earlier], self.motion(earlier, index)
             frames = (earlier, index)
         return self._share.once(
-            ("looks", self.cues.network.identity),
+            ("appearance", self.cues.network.identity),
             frames,
             lambda: self.cues.embed(segments, before, motion),
             of_segments=True,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from mapt_bench.baselines.registry import associator_names
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, check_range, nearest
 from mapt_bench.profiling.operator_table import MODES, WHOLE, mode_terms
 
 if TYPE_CHECKING:
@@ -260,11 +260,7 @@ class MeasureSettings:
 
     def __post_init__(self) -> None:
         for name, least in (("warm_up", 0), ("repeats", 1), ("threads", 1)):
-            value = getattr(self, name)
-            if value < least:
-                raise ConfigError(
-                    f"--{name.replace('_', '-')} is {value}; expected {least} or more"
-                )
+            check_range(f"--{name.replace('_', '-')}", getattr(self, name), least)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, check_range
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking.affinity import assign, mask_proximity
 from mapt_bench.tracking.comparison import (
@@ -63,9 +63,7 @@ class LinkerSettings:
 
     def __post_init__(self) -> None:
         for name in ("clear_overlap", "view_probability", "lost_probability"):
-            value = getattr(self, name)
-            if not 0 <= value <= 1:
-                raise ConfigError(f"{name} is {value}; expected 0 to 1")
+            check_range(name, getattr(self, name), 0, 1)
         for name, least in (
             ("patience", 0),
             ("gallery_size", 1),
@@ -73,9 +71,7 @@ class LinkerSettings:
             ("pair", 1),
             ("memory", 0),
         ):
-            value = getattr(self, name)
-            if value < least:
-                raise ConfigError(f"{name} is {value}; expected {least} or more")
+            check_range(name, getattr(self, name), least)
 
 
 _Value = TypeVar("_Value")

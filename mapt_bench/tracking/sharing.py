@@ -107,7 +107,7 @@ class SharedEmbedder(_Shared[Embedder]):
     def embed(self, frame: Frame, segments: FrameSegments) -> NDArray[np.float32]:
         """Return the embeddings of the embedder; see :class:`~.two_step.Embedder`."""
         return self._share.once(
-            ("looks", self._what),
+            ("appearance", self._what),
             (frame.index,),
             lambda: self.source.embed(frame, segments),
             of_segments=True,

@@ -1,12 +1,13 @@
 """MAPT's two-step fusion of a motion cue and an appearance cue, with its other orders."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, check_range, nearest
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking._tracks import Track, TrackBank
 from mapt_bench.tracking.affinity import PROXIMITIES, Proximity, assign, mask_proximity
@@ -123,15 +124,12 @@ class TwoStepSettings:
             ("appearance_threshold", -1, 1),
             ("motion_weight", 0, 1),
             ("joint_threshold", 0, 1),
-            ("pair", 1, None),
-            ("memory", 0, None),
-            ("gallery_size", 1, None),
+            ("pair", 1, math.inf),
+            ("memory", 0, math.inf),
+            ("gallery_size", 1, math.inf),
             ("lost_margin", 0, 1),
         ):
-            value = getattr(self, name)
-            if not (value >= least and (most is None or value <= most)):
-                bound = f"{least} to {most}" if most is not None else f"{least} or more"
-                raise ConfigError(f"{name} is {value}; expected {bound}")
+            check_range(name, getattr(self, name), least, most)
 
 
 def fuse(

@@ -181,7 +181,7 @@ class ClipDataset(Dataset[Clip]):
         found = [
             window.of_flow(self._store.flow(video, later, earlier)) for earlier, later in pairs
         ]
-        if starts_far:  # nobody learns motion from so old a frame
+        if starts_far:  # motion is not learned from so old a frame
             found.insert(0, (torch.zeros_like(found[0][0]), torch.zeros_like(found[0][1])))
         flows, valid = zip(*found, strict=True)
         return FlowTargets(torch.stack(flows), torch.stack(valid))

@@ -151,9 +151,7 @@ def repeat_factors(shows: NDArray[np.bool_], rare_below: float) -> NDArray[np.fl
         >>> repeat_factors(shows, 1.0).tolist()
         [1.0, 1.0, 1.0, 2.0]
     """
-    share = np.maximum(
-        shows.mean(axis=0), 1 / len(shows)
-    )  # of those that occur nowhere, nobody asks
+    share = np.maximum(shows.mean(axis=0), 1 / len(shows))  # a class that never occurs counts once
     of_class = np.maximum(1.0, np.sqrt(rare_below / share))
     factors: NDArray[np.float64] = np.where(shows, of_class, 1.0).max(axis=1)
     return factors

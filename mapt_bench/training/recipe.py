@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, check_range, nearest
 from mapt_bench.strict_config import from_mapping, overlaid
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "ScheduleSettings",
     "Stage",
     "StreamSettings",
-    "check_range",
 ]
 
 STAGE_SETTINGS = (
@@ -24,21 +23,6 @@ STAGE_SETTINGS = (
     *("clips", "augment", "stream", "optimizer", "schedule"),
 )
 """What a stage may set for itself."""
-
-
-def check_range(
-    name: str, value: float, low: float, high: float = float("inf"), *, open_low: bool = False
-) -> None:
-    """Refuse a number outside ``[low, high]``, or outside ``(low, high]``.
-
-    Raises:
-        ConfigError: If it is outside, or NaN.
-    """
-    inside = (low < value if open_low else low <= value) and value <= high
-    if not inside:
-        bound = f"more than {low:g}" if open_low else f"{low:g} or more"
-        upper = "" if high == float("inf") else f" and at most {high:g}"
-        raise ConfigError(f"{name} is {value!r}; expected {bound}{upper}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,7 +126,7 @@ class _Run:
         self._checkpoints = job.folder / CHECKPOINTS_NAME
         start = self._load()
         self._seconds_before = start.seconds
-        group.wait()  # so that nobody looks for checkpoints when the first new one is written
+        group.wait()  # every process has searched for checkpoints before the first is written
         self._log = TrainingLog(job.folder / LOG_NAME, trainer.step) if group.leads else None
         self._started = time.monotonic()
         if self._log is not None and start.fresh:

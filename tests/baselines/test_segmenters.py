@@ -238,7 +238,7 @@ def test_noisy_segments_are_sound(seed, missed, merged, eroded, wrong_class, spu
         ({"eroded": float("nan")}, "eroded is nan"),
         ({"spurious": -1}, "spurious is -1"),
         ({"erosion_px": 0}, "erosion_px is 0"),
-        ({"merge_gap_px": -1}, "merge_gap_px -1"),
+        ({"merge_gap_px": -1}, "merge_gap_px is -1"),
     ],
 )
 def test_doses_out_of_range_are_refused(doses, message):

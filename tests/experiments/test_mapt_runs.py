@@ -153,7 +153,7 @@ def test_a_result_names_the_weights_by_their_contents(whole, networks):
 
 
 def test_what_is_shared_changes_no_score(whole, networks, tmp_path, monkeypatch):
-    assert whole.ready == {"flow", "looks", "motion", "camera motion"}
+    assert whole.ready == {"flow", "appearance", "motion", "camera motion"}
     monkeypatch.setattr(shared, "SharedWork", lambda: SharedWork(budget_bytes=0))
     alone = run_experiment(whole.plan, finding(networks), tmp_path / "run")
     assert without_times(alone["cells"]) == without_times(whole.result["cells"])

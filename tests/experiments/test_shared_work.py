@@ -69,7 +69,7 @@ def test_work_within_work_is_charged_once(clock):
         """Looks take 3 seconds, and 2 more for a motion."""
         motion = clock.work(2, np.zeros(1))
         inner = lambda: share.once("motion", (0, 1), motion)  # noqa: E731
-        return share.once("looks", (0, 1), clock.work(3, inner))
+        return share.once("appearance", (0, 1), clock.work(3, inner))
 
     looks(makers)
     assert makers.saved_seconds == 0
@@ -84,9 +84,9 @@ def test_what_was_found_on_the_way_belongs_to_what_was_made_of_it(clock):
     first, second, third = (share_of(work) for _ in range(3))
     first.once("motion", (0, 1), clock.work(2, np.zeros(1)))
     looks = clock.work(3, lambda: second.once("motion", (0, 1), never))
-    second.once("looks", (0, 1), looks)
+    second.once("appearance", (0, 1), looks)
     assert second.saved_seconds == 2  # the 3 seconds passed on its own clock
-    third.once("looks", (0, 1), never)
+    third.once("appearance", (0, 1), never)
     assert third.saved_seconds == 5
 
 
@@ -105,11 +105,11 @@ def test_only_work_of_segments_is_of_one_kind_of_them(clock):
     work, flow, looks = SharedWork(), np.zeros(1), np.ones(1)
     true, own = share_of(work), share_of(work, "mapt-tiny")
     true.once("flow", (0,), clock.work(1, flow))
-    true.once("looks", (0,), clock.work(1, looks), of_segments=True)
+    true.once("appearance", (0,), clock.work(1, looks), of_segments=True)
     assert own.once("flow", (0,), never) is flow
     others = np.full(1, 7)
-    assert own.once("looks", (0,), clock.work(1, others), of_segments=True) is others
-    assert true.once("looks", (0,), never, of_segments=True) is looks
+    assert own.once("appearance", (0,), clock.work(1, others), of_segments=True) is others
+    assert true.once("appearance", (0,), never, of_segments=True) is looks
 
 
 def test_beyond_the_budget_work_is_done_anew_and_not_charged_twice(clock):
@@ -184,5 +184,5 @@ def test_sharing_changes_no_result_of_dropped_frames_and_pairs(tmp_path, monkeyp
         entries = run_result(outcome)["cells"]
         results[name] = json.dumps([{**entry, "cost": None} for entry in entries])
         ready = {what for what, is_found in found if is_found}
-        assert ready == ({"flow", "looks"} if name == "shared" else set())
+        assert ready == ({"flow", "appearance"} if name == "shared" else set())
     assert results["shared"] == results["alone"]

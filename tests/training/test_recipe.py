@@ -50,7 +50,7 @@ def test_plain_data_reads_back_equal():
         ({**MINIMAL, "clips": {"taus": []}}, "clips.taus is empty"),
         ({**MINIMAL, "clips": {"taus": 2}}, "clips.taus is 2; expected a list of numbers"),
         ({**MINIMAL, "clips": {"taus": [1, 2]}}, "clips.interval fixed; expected one tau"),
-        ({**MINIMAL, "clips": {"length": 4}}, "clips.length is 4; expected 1 or more and at most"),
+        ({**MINIMAL, "clips": {"length": 4}}, "clips.length is 4; expected 1 to 3"),
         (
             {**MINIMAL, "augment": {"crop": [3]}},
             "augment.crop is [3]; expected a list of 2 numbers",
@@ -58,7 +58,7 @@ def test_plain_data_reads_back_equal():
         ({**MINIMAL, "augment": {"scale": [2.0, 1.0]}}, "expected 2 or more"),
         (
             {**MINIMAL, "augment": {"hue": 0.6}},
-            "augment.hue is 0.6; expected 0 or more and at most",
+            "augment.hue is 0.6; expected 0 to 0.5",
         ),
         ({**MINIMAL, "loss_weights": [1]}, "loss_weights is [1]; expected a mapping"),
         ({**MINIMAL, "loss_weights": {"loss_a": "x"}}, "loss_weights.loss_a is 'x'"),

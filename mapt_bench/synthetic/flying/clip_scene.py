@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import check_range
 from mapt_bench.synthetic.flying._layer_appearance import (
     HELD_OUT_PATTERNS,
     PATTERNS,
@@ -59,9 +59,7 @@ class FlyingSettings:
     def __post_init__(self) -> None:
         least = {"index": 0, "seed": 0, "height": 32, "width": 32, "frames": 2, "top_speed": 0}
         for name, low in least.items():
-            found = getattr(self, name)
-            if found < low:
-                raise ConfigError(f"{name} of a flying clip is {found}; expected {low} or more")
+            check_range(f"{name} of a flying clip", getattr(self, name), low)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
