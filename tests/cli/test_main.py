@@ -287,7 +287,8 @@ def test_a_shell_completes_options():
         ("train --config mapt-r", "file,mapt-r\nplain,mapt-regnety8gf\n"),
         ("evaluate --gt-encoding kitti-st", "plain,kitti-step\n"),
         ("track --weights mapt-tiny-a", "file,mapt-tiny-a\nplain,mapt-tiny-appearance\n"),
-        ("flops mapt-tiny mapt-ti", ""),
+        ("flops mapt-ti", "plain,mapt-tiny\n"),
+        ("flops mapt-tiny mapt-ti", "\n"),
         ("flops --mode pt", "plain,ptflops\n"),
     ],
 )
