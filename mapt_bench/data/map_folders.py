@@ -421,7 +421,8 @@ def pair_frames(
 ) -> list[int | None]:
     """Find the position of every ground-truth frame in the prediction.
 
-    Names of digits are compared by value: ``0001`` is ``000001``.
+    Names of digits are compared by value: ``0001`` is ``000001``. The name of the sequence before
+    the number (``0001_000001``) is ignored if only one side has it.
 
     Args:
         gt: Ground truth.
@@ -444,10 +445,14 @@ def pair_frames(
             "them at the nearest pixel with --resize nearest",
             where=where,
         )
-    position = {moment(name): index for index, name in enumerate(pred.frame_names)}
-    found = [position.get(moment(name)) for name in gt.frame_names]
-    known = {moment(name) for name in gt.frame_names}
-    extra = [name for name in pred.frame_names if moment(name) not in known]
+    gt_keys, pred_keys = _frame_keys(gt), _frame_keys(pred)
+    if not set(gt_keys) & set(pred_keys):
+        prefixes = gt.parts[-1], pred.parts[-1]
+        gt_keys, pred_keys = _frame_keys(gt, prefixes), _frame_keys(pred, prefixes)
+    position = {key: index for index, key in enumerate(pred_keys)}
+    found = [position.get(key) for key in gt_keys]
+    known = set(gt_keys)
+    extra = [n for n, key in zip(pred.frame_names, pred_keys, strict=True) if key not in known]
     if extra:
         raise DataError(
             f"the prediction has {_frames(extra)} that the ground truth lacks; remove them, or "
@@ -462,6 +467,16 @@ def pair_frames(
             where=where,
         )
     return found
+
+
+def _frame_keys(sequence: MapSequence, prefixes: tuple[str, ...] = ()) -> list[str | int]:
+    """Return the key of each frame, without a sequence name that is before its number."""
+    keys = []
+    for name in sequence.frame_names:
+        rests = (name.removeprefix(f"{p}{mark}") for p in prefixes for mark in "_-")
+        number = next((rest for rest in rests if rest != name and rest.isdecimal()), name)
+        keys.append(moment(number))
+    return keys
 
 
 def _frames(names: list[str]) -> str:

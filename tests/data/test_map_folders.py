@@ -1,7 +1,15 @@
 """Which sequence and which frame belong together."""
 
 import pytest
-from helpers.maps import KITTI, draw, random_maps, shared_folder, write_frames, write_sequences
+from helpers.maps import (
+    KITTI,
+    draw,
+    random_maps,
+    same,
+    shared_folder,
+    write_frames,
+    write_sequences,
+)
 
 from mapt_bench.data import match_sequences, matching_notes, open_maps, pair_frames
 from mapt_bench.errors import DataError
@@ -153,3 +161,17 @@ def test_maps_beside_images_are_all_that_counts(tmp_path):
     opened = open_maps(tmp_path, KITTI)
     assert [sequence.parts for sequence in opened.sequences] == [("0001",)]
     assert opened.frame_count == 2
+
+
+def test_a_sequence_name_before_the_number_is_ignored(tmp_path):
+    gt = write_frames(tmp_path / "gt" / "0007", [draw("r"), draw("c1")])
+    pred = write_frames(tmp_path / "pred" / "0007", [draw("c2"), draw("s")])
+    for number, name in ((0, "0007_1"), (1, "0007_0")):
+        (pred / f"{number:06d}.png").rename(pred / f"{name}.png")
+    ((left, right),) = match_sequences(open_maps(gt, KITTI), open_maps(pred, KITTI))
+    assert pair_frames(left, right) == [0, 1]
+    assert same(right.read(0), draw("s"))
+    (pred / "0007_1.png").rename(pred / "other_1.png")
+    ((left, right),) = match_sequences(open_maps(gt, KITTI), open_maps(pred, KITTI))
+    with pytest.raises(DataError, match="the ground truth lacks"):
+        pair_frames(left, right)

@@ -408,8 +408,9 @@ def _is_joined(line: MotsLine) -> bool:
 class MotsTextWriter(ClosingWriter):
     """Writes ``<folder>/<sequence>.txt`` as MOTS text. The files are written by :meth:`close`.
 
-    MOTS has cars and pedestrians. Other classes are not written, so they are read as void. Track id
-    n has the object id ``class * 1000 + n - 1``. Id 0 (crowd) becomes an ignore region.
+    MOTS has cars and pedestrians. Other classes and void are not written, so they are read as
+    background. Track id n has the object id ``class * 1000 + n - 1``. Id 0 (crowd)
+    becomes an ignore region.
 
     Args:
         folder: Output folder.
