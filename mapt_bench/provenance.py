@@ -7,13 +7,14 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mapt_bench import __version__
 
-__all__ = ["joined_provenance", "provenance"]
+__all__ = ["NAMED_REVISION", "joined_provenance", "provenance", "user_revision"]
 
 _PACKAGES = (
     *("numpy", "scipy", "opencv-python-headless", "pyspng", "pycocotools"),
@@ -21,6 +22,9 @@ _PACKAGES = (
 )
 
 _WHEN = "created"
+
+NAMED_REVISION: ContextVar[str | None] = ContextVar("revision", default=None)
+"""Revision of the user's project, if the user named one."""
 
 
 def provenance(*, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
@@ -41,6 +45,17 @@ def provenance(*, threads: int = 1, device: str = "cpu") -> dict[str, Any]:
         "threads": threads,
         _WHEN: datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def user_revision() -> str | None:
+    """Return the revision of the user's project, which ``mapt-bench history`` orders results by.
+
+    Returns:
+        The revision of ``--revision``, or ``$GITHUB_SHA``, or the git HEAD of the current folder.
+        ``None`` outside a git repository.
+    """
+    named = NAMED_REVISION.get() or os.environ.get("GITHUB_SHA")
+    return named or _git_head(Path.cwd())
 
 
 def joined_provenance(units: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -122,11 +137,13 @@ def _version(package: str) -> str | None:
 
 def _git_commit() -> str | None:
     root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return None
+    return _git_head(root) if (root / ".git").exists() else None
+
+
+def _git_head(folder: Path) -> str | None:
     try:
         answer = subprocess.run(  # noqa: S603 - a fixed command
-            ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607 - git of the user's path
+            ["git", "-C", str(folder), "rev-parse", "HEAD"],  # noqa: S607 - git of the user's path
             capture_output=True,
             text=True,
             check=True,

@@ -32,6 +32,7 @@ from mapt_bench.metrics.overlap import FrameOverlap, count_overlap
 from mapt_bench.metrics.pat import HEADLINE, VARIANTS, PatVariant, averaged_classes
 from mapt_bench.metrics.scorer import SequenceScorer, SequenceSums, empty_sums, pool
 from mapt_bench.metrics.scores import (
+    METRICS_SCHEMA,
     SCORE_NAMES,
     flat_scores,
     pat_variant,
@@ -44,6 +45,7 @@ __all__ = [
     "GAP_BINS",
     "HEADLINE",
     "LOSS_SCORES",
+    "METRICS_SCHEMA",
     "SCORE_NAMES",
     "VARIANTS",
     "Bin",

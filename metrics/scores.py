@@ -36,6 +36,7 @@ from mapt_bench.metrics.stq import StqTerms, stq_block, stq_values
 
 __all__ = [
     "CLASS_AVERAGES",
+    "METRICS_SCHEMA",
     "SCORE_NAMES",
     "ScoreTerms",
     "averaged_over_more",
@@ -52,6 +53,9 @@ SCORE_NAMES = (
     "IDF1", "MOTSA", "sMOTSA", "MOTSP", "IDSW", "Frag",
 )  # fmt: skip
 """Names of the headline scores in the order of tables. ``SQ`` and ``AQ`` are those of STQ."""
+
+METRICS_SCHEMA = "mapt-bench/metrics/1"
+"""Version of the definitions of all scores. Raise the number if a score of equal maps changes."""
 
 CLASS_AVERAGES = ("PAT", "PQ", "LSTQ")
 """Headline scores that depend on the classes of the mean."""

@@ -54,7 +54,7 @@ def command(
     comparison = compare_results(baseline, current, limits=limits, common_classes=common_classes)
     if not emit_json(json_file, comparison.to_dict()):
         _show(comparison)
-    return 0 if comparison.is_passed else 1
+    return 1 if comparison.is_passed is False else 0
 
 
 def _show(comparison: Comparison) -> None:
@@ -66,4 +66,4 @@ def _show(comparison: Comparison) -> None:
         click.echo(f"missing: {missing}")
     for broken in comparison.broken:
         click.echo(f"broken: {broken}")
-    click.echo("passed" if comparison.is_passed else "failed")
+    click.echo({True: "passed", False: "failed", None: "no limit given"}[comparison.is_passed])

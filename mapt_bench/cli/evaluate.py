@@ -15,6 +15,7 @@ from mapt_bench.cli.options import (
     json_option,
     path_type,
     progress_bar,
+    revision_option,
     split_names,
     table_options,
 )
@@ -114,6 +115,7 @@ Examples:
 @click.option("-j", "workers", default=1, show_default=True, help="Number of worker processes.")
 @click.option("--classes", is_flag=True, help="Print the table of classes too.")
 @headline_options
+@revision_option
 @json_option
 @table_options
 def command(

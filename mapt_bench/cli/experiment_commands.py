@@ -28,6 +28,7 @@ from mapt_bench.cli.options import (
     path_type,
     progress_bar,
     resumable,
+    revision_option,
     show_config_option,
     split_names,
 )
@@ -122,6 +123,7 @@ experiment_options = add_options(
     ),
     show_config_option,
     headline_options,
+    revision_option,
     json_option,
 )
 """Options that all experiments have."""

@@ -23,6 +23,7 @@ from rich.progress import (
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import check_writable, json_text, write_together
+from mapt_bench.provenance import NAMED_REVISION
 from mapt_bench.reports.table_formats import TableFormat, render_tables
 from mapt_bench.reports.tables import Table, printable
 
@@ -48,6 +49,7 @@ __all__ = [
     "path_type",
     "progress_bar",
     "resumable",
+    "revision_option",
     "show_config_option",
     "split_names",
     "table_options",
@@ -268,6 +270,14 @@ def split_names(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _name_revision(context: click.Context, option: click.Parameter, revision: str | None) -> None:
+    """Name the revision until the command ends."""
+    if revision == "":
+        raise ConfigError("--revision is empty; name a revision, or omit the option")
+    token = NAMED_REVISION.set(revision)
+    context.call_on_close(lambda: NAMED_REVISION.reset(token))
+
+
 def json_option(function: _Function) -> _Function:
     """Add ``--json FILE``; ``-`` is stdout."""
     return click.option(
@@ -277,6 +287,17 @@ def json_option(function: _Function) -> _Function:
         callback=checked_output,
         help="Write the whole result as JSON to FILE. With '-', print it instead of tables.",
     )(function)
+
+
+revision_option = click.option(
+    "--revision",
+    metavar="NAME",
+    expose_value=False,
+    callback=_name_revision,
+    help="Store this revision of your project in the result, for history. Default: $GITHUB_SHA, "
+    "or the git HEAD of the current folder. Example: --revision v1.2",
+)
+"""``--revision`` of commands that write results."""
 
 
 def table_options(function: _Function) -> _Function:

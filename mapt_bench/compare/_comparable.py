@@ -6,11 +6,11 @@ although no other segment changed. So differences use the classes of both result
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, listed
 from mapt_bench.results.result_files import ResultFile, ResultRow
 
 __all__ = [
@@ -19,13 +19,18 @@ __all__ = [
     "over_common_classes",
 ]
 
-_PROTOCOL = ("pat", "dataset", "label_space", "segments", "missing")
+_PROTOCOL = ("metrics", "pat", "dataset", "label_space", "segments", "missing")
+
+_SAME_INPUT = ("suite", "data", "segments")
+"""Inputs that must be equal. Other weights or another seed only cause a note."""
 
 
 def check_comparable(
     pairs: Sequence[tuple[ResultRow, ResultRow]], before: ResultFile, after: ResultFile
 ) -> None:
-    """Refuse results with different protocols.
+    """Refuse results of different protocols or of different ground truth.
+
+    Other predictions are never a reason to refuse. A field that one side lacks is not compared.
 
     Args:
         pairs: Matched rows, the baseline first.
@@ -33,34 +38,65 @@ def check_comparable(
         after: File of the current result.
 
     Raises:
-        DataError: If the protocols of a pair differ in a field that both have.
+        DataError: If a result states no protocol, or the two differ in protocol, suite version,
+            ground truth or saved segments. The message names each difference.
     """
-    differing: dict[str, None] = {}
+    for file in (before, after):
+        if not all(row.protocol for row in file.rows.values()):
+            raise DataError(
+                "states no protocol, so nobody knows what its scores mean; evaluate again with "
+                "this version of mapt-bench",
+                where=file.path,
+            )
+    differing = dict.fromkeys((*_other_inputs(before, after), *_other_protocols(pairs)))
+    if differing:
+        raise DataError(
+            f"cannot be compared with {before.path}: they differ in {'; '.join(differing)}. "
+            "Score both with the same protocol on the same ground truth",
+            where=after.path,
+        )
+
+
+def _other_inputs(before: ResultFile, after: ResultFile) -> Iterator[str]:
+    for name in _SAME_INPUT:
+        was, now = before.origin.get(name), after.origin.get(name)
+        if was is not None and now is not None and was != now:
+            what = name if name == "suite" else f"fingerprint of the {name}"
+            yield f"{what} ({_short(was)} then, {_short(now)} now)"
+            return  # data of another suite differ as well
+
+
+def _other_protocols(pairs: Sequence[tuple[ResultRow, ResultRow]]) -> Iterator[str]:
     for old, new in pairs:
         for field in _PROTOCOL:
             if field in old.protocol and field in new.protocol:
                 was, now = _text(old.protocol[field]), _text(new.protocol[field])
                 if was != now:
-                    differing[f"{field} ({was} then, {now} now)"] = None
-    if differing:
-        raise DataError(
-            f"cannot be compared with {before.path}: they differ in {'; '.join(differing)}. "
-            "Score both with the same protocol and data set",
-            where=after.path,
-        )
+                    yield f"{field} ({was} then, {now} now)"
+        other = [
+            sequence
+            for sequence, was in old.ground_truth.items()
+            if new.ground_truth.get(sequence, was) != was
+        ]
+        if other:
+            yield f"fingerprint of the ground truth of {listed(other)}"
 
 
 def origin_notes(before: ResultFile, after: ResultFile) -> list[str]:
-    """Return one note for each input that differs: data, segments, weights or seed."""
+    """Return one note for each input that may differ and does: weights or seed."""
     notes = []
     for name, was in before.origin.items():
         now = after.origin.get(name, was)
-        if now != was:
+        if now != was and name not in _SAME_INPUT:
             what = "seeds" if name == "seed" else f"fingerprints of the {name}"
             notes.append(
                 f"the {what} differ ({was[:12]} then, {now[:12]} now); this may cause the change"
             )
     return notes
+
+
+def _short(value: str) -> str:
+    return value if " " in value else value[:12]
 
 
 def over_common_classes(old: ResultRow, new: ResultRow) -> tuple[ResultRow, ResultRow, str | None]:

@@ -222,9 +222,14 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     @property
-    def is_passed(self) -> bool:
-        """Whether no limit is exceeded and nothing is missing."""
-        return not self.broken and not self.missing
+    def is_passed(self) -> bool | None:
+        """Whether no limit is exceeded and nothing is missing.
+
+        ``None`` if nothing is missing and no limit was given: then nothing was checked.
+        """
+        if self.broken or self.missing:
+            return False
+        return True if self.limits else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result of schema ``mapt-bench/comparison/2``; differences are fractions."""

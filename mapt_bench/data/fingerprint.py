@@ -10,7 +10,7 @@ from mapt_bench.errors import DataError
 from mapt_bench.files import file_sha256
 from mapt_bench.labels import Video
 
-__all__ = ["maps_fingerprint", "videos_fingerprint"]
+__all__ = ["maps_fingerprint", "sequence_fingerprint", "videos_fingerprint"]
 
 _NamedFile = tuple[str, Path]
 
@@ -41,6 +41,15 @@ def maps_fingerprint(sequences: Sequence[StoredSequence]) -> str:
         DataError: If a file cannot be read.
     """
     return _fingerprint(file for sequence in sequences for file in _map_files(sequence))
+
+
+def sequence_fingerprint(sequence: StoredSequence) -> str:
+    """Hash the files of one map sequence. The folders above the files do not matter.
+
+    Raises:
+        DataError: If a file cannot be read.
+    """
+    return _fingerprint((path.name, path) for _, path in _map_files(sequence))
 
 
 def _map_files(sequence: StoredSequence) -> list[_NamedFile]:

@@ -19,6 +19,7 @@ from mapt_bench.data import (
     pair_frames,
     resolve_labels,
 )
+from mapt_bench.data.fingerprint import sequence_fingerprint
 from mapt_bench.data.folder_layout import Extents
 from mapt_bench.data.map_folders import select_sequences
 from mapt_bench.data.sequences import StoredSequence, resized
@@ -27,6 +28,7 @@ from mapt_bench.evaluation.plausibility import plausibility_notes
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
 from mapt_bench.metrics import (
+    METRICS_SCHEMA,
     LossSums,
     PatVariant,
     SequenceScorer,
@@ -45,7 +47,7 @@ from mapt_bench.metrics.pq import PanopticCounts
 from mapt_bench.metrics.stq import class_iou
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 from mapt_bench.orphans import end_with_parent
-from mapt_bench.provenance import provenance
+from mapt_bench.provenance import provenance, user_revision
 
 __all__ = [
     "EvaluationSettings",
@@ -180,7 +182,35 @@ def evaluate_folders(
         _result(name, gt, preds[at], matched[at], scored[at], classes[at], settings)
         for at, name in enumerate(prediction_names(pred_folders))
     ]
+    results = _with_inputs(results, gt_folder, pred_folders, matched)
     return with_intervals(results, sums, labels, settings) if settings.intervals else results
+
+
+def _with_inputs(
+    results: Sequence[EvaluationResult],
+    gt_folder: Path,
+    pred_folders: Sequence[Path],
+    matched: Sequence[Sequence[SequencePair]],
+) -> list[EvaluationResult]:
+    """Add paths and fingerprints of the ground truth and of the predictions to the provenance."""
+    truth: dict[str, str] = {}
+    found = []
+    for result, folder, pairs in zip(results, pred_folders, matched, strict=True):
+        for pair in pairs:
+            if pair.name not in truth:
+                truth[pair.name] = sequence_fingerprint(pair.gt)
+        inputs = {
+            "ground_truth": {
+                "path": str(gt_folder),
+                "sequences": {pair.name: truth[pair.name] for pair in pairs},
+            },
+            "predictions": {
+                "path": str(folder),
+                "sequences": {pair.name: sequence_fingerprint(pair.pred) for pair in pairs},
+            },
+        }
+        found.append(replace(result, provenance={**result.provenance, "inputs": inputs}))
+    return found
 
 
 def _classes(
@@ -368,12 +398,13 @@ def result_of_sums(
             "dataset": labels.name,
             "unit": "sequence",
             "pat": variant,
+            "metrics": METRICS_SCHEMA,
             "classes": [labels.class_ids[row] for row in np.flatnonzero(all_classes)],
             **protocol,
         },
         undefined=undefined_reasons(scores),
         # Threads of each process. A result does not depend on the number of processes.
-        provenance=provenance(threads=1),
+        provenance={**provenance(threads=1), "revision": user_revision()},
         losses=pool_losses(
             losses, labels, pat, all_classes if protocol["class_set"] == "common" else None
         ).to_dict()

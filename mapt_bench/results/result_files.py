@@ -55,6 +55,8 @@ class ResultRow:
             ``segments``, ``trained``, ``interval`` (``"drop"`` or ``"pair"``) and ``tau`` of a
             sweep, ``stressor`` and ``level`` of a stress test.
         intervals: Confidence intervals by score, see ``docs/statistics.md``.
+        ground_truth: Fingerprint of the ground truth of each sequence, if known.
+        predictions: Fingerprint of the predictions of each sequence, if known.
     """
 
     name: str
@@ -64,6 +66,8 @@ class ResultRow:
     protocol: Mapping[str, Any]
     condition: Mapping[str, Any] = field(default_factory=dict)
     intervals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ground_truth: Mapping[str, str] = field(default_factory=dict)
+    predictions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,14 +78,18 @@ class ResultFile:
         path: Path of the file, also if the folder of a run was given.
         schema: Schema of the file.
         rows: Rows by name.
-        origin: Fingerprints of ``data``, ``segments`` and ``weights``, and the ``seed``, as text.
-            Unknown entries are omitted.
+        origin: Fingerprints of ``data``, ``segments`` and ``weights``, the ``suite`` with its
+            version, and the ``seed``, as text. Unknown entries are omitted.
+        revision: Revision of the user's project, if known.
+        created: Date and time of the result (ISO 8601, UTC), if known.
     """
 
     path: Path
     schema: str
     rows: Mapping[str, ResultRow]
     origin: Mapping[str, str] = field(default_factory=dict)
+    revision: str | None = None
+    created: str | None = None
 
     def to_frame(self) -> "pd.DataFrame":
         """Return all scores as a pandas frame, one line per row, sequence and score.
@@ -161,7 +169,17 @@ def load_result(path: Path | str) -> ResultFile:
             f"has several rows named {', '.join(names)}; give each row a name of its own",
             where=file,
         )
-    return ResultFile(file, str(schema), by_name, origin)
+    return ResultFile(file, str(schema), by_name, origin, **_when(data))
+
+
+def _when(data: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return revision and date of a result. Evaluations of one command share both."""
+    first = (data.get("evaluations") or [data])[0]
+    found = first.get("provenance") or {}
+    return {
+        name: None if found.get(name) is None else str(found[name])
+        for name in ("revision", "created")
+    }
 
 
 def _load(file: Path) -> Mapping[str, Any]:
@@ -199,6 +217,7 @@ def _wrong_schema(data: Mapping[str, Any]) -> str:
 
 
 def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
+    inputs = (data.get("provenance") or {}).get("inputs") or {}
     return ResultRow(
         name=str(data["name"]),
         label=str(data["name"]),
@@ -208,7 +227,13 @@ def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
         },
         protocol=_named_classes(data.get("protocol") or {}, data.get("per_class") or {}),
         intervals=data.get("intervals") or {},
+        ground_truth=_fingerprints(inputs.get("ground_truth") or {}),
+        predictions=_fingerprints(inputs.get("predictions") or {}),
     )
+
+
+def _fingerprints(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (entry.get("sequences") or {}).items()}
 
 
 def _named_classes(
@@ -278,7 +303,9 @@ def _condition(row: Mapping[str, Any]) -> dict[str, Any]:
 def _origin(provenance: Mapping[str, Any]) -> dict[str, str]:
     """Return the fingerprints of the inputs of a run."""
     data = provenance.get("data") or {}
+    suite = data.get("suite")
     found = {
+        "suite": None if not suite else f"{suite.get('name')} version {suite.get('version')}",
         "data": data.get("fingerprint"),
         "segments": _fingerprint_of_segments(data.get("segments") or {}),
         "weights": ", ".join(map(str, (provenance.get("weights") or {}).values())) or None,

@@ -42,7 +42,11 @@ def test_a_broken_limit_is_exit_code_one(files):
 
 
 def test_without_limits_only_missing_scores_fail(files):
-    assert invoke("baseline.json", "worse.json").exit_code == 0
+    result = invoke("baseline.json", "worse.json")
+    assert result.exit_code == 0
+    assert result.stdout.endswith("no limit given\n")
+    found = json.loads(invoke("baseline.json", "worse.json", "--json", "-").stdout)
+    assert found["passed"] is None
     gone = evaluation()
     gone["scores"]["PAT"] = None
     (files / "gone.json").write_text(json.dumps(gone))
@@ -72,7 +76,7 @@ def test_common_classes_are_shown_where_that_is_asked_for(files):
 
 
 def test_json_in_a_file_comes_with_the_table(files):
-    result = invoke("baseline.json", "same.json", "--json", "gate.json")
+    result = invoke("baseline.json", "same.json", "--fail-on", "PAT<0", "--json", "gate.json")
     assert result.exit_code == 0
     assert json.loads((files / "gate.json").read_text())["passed"] is True
     assert "passed" in result.stdout

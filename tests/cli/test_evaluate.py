@@ -48,6 +48,40 @@ def without_run(document):
     return document
 
 
+def test_a_result_knows_the_files_that_it_scored(gt, pred, other, tmp_path):
+    (first, second) = result_of(gt, pred, other)["evaluations"]
+    inputs = first["provenance"]["inputs"]
+    assert inputs["ground_truth"]["path"] == str(gt)
+    assert inputs["predictions"]["path"] == str(pred)
+    truth, found = (inputs[side]["sequences"] for side in ("ground_truth", "predictions"))
+    assert truth["0001"] == truth["0002"]  # equal files
+    assert found.keys() == {"0001", "0002"}
+    assert found["0001"] != truth["0001"]
+    copied = second["provenance"]["inputs"]["predictions"]["sequences"]
+    assert copied == {"0001": truth["0001"], "0002": found["0001"]}
+    moved = write_films(tmp_path / "elsewhere" / "gt", {"0001": GT, "0002": LOST})
+    again = result_of(moved, pred)["provenance"]["inputs"]["ground_truth"]["sequences"]
+    assert again["0001"] == truth["0001"]
+    assert again["0002"] != truth["0002"]
+
+
+def test_a_result_has_the_revision_of_the_project(gt, pred, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_SHA", raising=False)
+    assert result_of(gt, pred)["provenance"]["revision"] is None
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-C", str(tmp_path)]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run([*git, *words], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+    assert result_of(gt, pred)["provenance"]["revision"] == head.stdout.strip()
+    monkeypatch.setenv("GITHUB_SHA", "abc")
+    assert result_of(gt, pred)["provenance"]["revision"] == "abc"
+    named = result_of(gt, pred, "--revision", "v1.2")
+    assert named["provenance"]["revision"] == "v1.2"
+    assert result_of(gt, pred)["provenance"]["revision"] == "abc"  # until the command ends
+    assert run(gt, pred, "--revision", "").exit_code == 2
+
+
 def test_tables_on_stdout(gt, pred):
     outcome = run(gt, pred)
     assert outcome.exit_code == 0

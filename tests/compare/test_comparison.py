@@ -117,7 +117,8 @@ def test_a_score_that_is_not_a_number_counts_as_undefined(compare):
 
 
 def test_a_score_that_is_newly_defined_is_fine(compare):
-    assert compare(evaluation(), changed(evaluation(), PTQ=0.5)).is_passed
+    found = compare(evaluation(), changed(evaluation(), PTQ=0.5), "PAT<-0.5")
+    assert found.is_passed
 
 
 def test_a_variant_that_is_gone_or_failed(compare):
@@ -146,7 +147,7 @@ def test_sequences_of_a_run_come_from_its_cells(compare):
 def test_single_evaluations_match_whatever_their_names(compare):
     found = compare(evaluation("before"), evaluation("after"))
     assert {change.row for change in found.changes} == {"before"}
-    found = compare(evaluation("before"), evaluations(evaluation("after")))
+    found = compare(evaluation("before"), evaluations(evaluation("after")), "PAT<0")
     assert found.is_passed
 
 
@@ -163,7 +164,7 @@ def test_new_sequences_are_told(compare):
     now["per_sequence"]["0003"] = now["per_sequence"]["0001"]
     found = compare(evaluation(), now)
     assert found.added == ("tracker: sequence 0003",)
-    assert found.is_passed
+    assert found.is_passed is None
     assert (
         "Only in the current result: tracker: sequence 0003."
         in comparison_table(found.to_dict()).footnotes
@@ -191,29 +192,83 @@ def test_runs_on_another_label_space_are_refused(compare):
         compare(run(), other)
 
 
-def with_origin(data="f1", segments="s1", seed=0, kind="saved predictions of espnet"):
+def with_origin(data="f1", segments="s1", seed=0, kind="saved predictions of espnet", suite=None):
     saved = {"kind": "saved predictions", "fingerprint": segments}
     found = {"fingerprint": data, "segments": {"groundtruth": {"noise": None}, "saved": saved}}
     protocol = {"pat": "present", "label_space": "kitti-step", "segments": kind}
-    return run(provenance={"data": found, "seed": seed}, protocol=protocol)
+    return run(provenance={"data": {**found, "suite": suite}, "seed": seed}, protocol=protocol)
 
 
 def test_runs_over_other_segments_are_refused(compare):
     other = with_origin(kind="ground truth")
     with pytest.raises(DataError, match=r"segments \(saved.*espnet then, ground truth now\)"):
         compare(with_origin(), other)
-    assert compare(run(), other).is_passed  # one side states nothing
+    assert compare(run(), other, "PAT<0").is_passed  # one side states nothing
 
 
-def test_other_inputs_of_the_same_kind_are_told(compare):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"data": "f2"}, r"fingerprint of the data \(f1 then, f2 now\)"),
+        ({"segments": "s2"}, r"fingerprint of the segments \(s1 then, s2 now\)"),
+        (
+            {"data": "f2", "suite": {"name": "tiny", "version": 4}},
+            r"they differ in suite \(tiny version 3 then, tiny version 4 now\)\.",
+        ),
+    ],
+)
+def test_runs_on_other_data_are_refused(compare, changes, words):
+    given = {"suite": {"name": "tiny", "version": 3}}
+    with pytest.raises(DataError, match=words):
+        compare(with_origin(**given), with_origin(**{**given, **changes}))
+
+
+def test_another_seed_is_told(compare):
     assert compare(with_origin(), with_origin()).notes == ()
     assert compare(with_origin(), run()).notes == ()
-    notes = compare(with_origin(), with_origin("f2", "s2", seed=1)).notes
-    assert [note.split(";")[0] for note in notes] == [
-        "the fingerprints of the data differ (f1 then, f2 now)",
-        "the fingerprints of the segments differ (s1 then, s2 now)",
-        "the seeds differ (0 then, 1 now)",
-    ]
+    (note,) = compare(with_origin(), with_origin(seed=1)).notes
+    assert note.split(";")[0] == "the seeds differ (0 then, 1 now)"
+
+
+def with_inputs(truth, predictions):
+    """An evaluation that knows the fingerprints of its two sequences."""
+    inputs = {
+        name: {"path": name, "sequences": dict(zip(("0001", "0002"), found, strict=True))}
+        for name, found in (("ground_truth", truth), ("predictions", predictions))
+    }
+    return evaluation(provenance={"inputs": inputs})
+
+
+def test_another_ground_truth_of_the_same_name_is_refused(compare):
+    other = with_inputs(("t1", "tX"), ("p1", "p2"))
+    with pytest.raises(DataError, match="differ in fingerprint of the ground truth of 0002"):
+        compare(with_inputs(("t1", "t2"), ("p1", "p2")), other)
+
+
+def test_other_predictions_are_never_refused(compare):
+    before, after = (with_inputs(("t1", "t2"), found) for found in (("p1", "p2"), ("q1", "q2")))
+    assert compare(before, after, "PAT<0").is_passed
+
+
+def test_results_of_other_definitions_of_scores_are_refused(compare):
+    pair = [evaluation(), evaluation()]
+    for version, result in enumerate(pair, start=1):
+        result["protocol"] = {**result["protocol"], "metrics": f"mapt-bench/metrics/{version}"}
+    with pytest.raises(DataError, match=r"metrics \(mapt-bench/metrics/1 then"):
+        compare(*pair)
+
+
+@pytest.mark.parametrize("of", [evaluation, run])
+def test_a_result_without_protocol_is_refused(compare, of):
+    for pair in ((of(), of(protocol={})), (of(protocol={}), of())):
+        with pytest.raises(DataError, match="states no protocol"):
+            compare(*pair)
+
+
+def test_without_limits_there_is_no_verdict(compare):
+    assert compare(evaluation(), evaluation(shift=-0.1)).is_passed is None
+    gone = changed(evaluation(), HOTA=None)
+    assert compare(evaluation(), gone).is_passed is False
 
 
 def test_a_retrained_network_is_compared_and_told(compare):
@@ -241,7 +296,7 @@ def test_rows_are_called_by_the_name_that_commands_take(compare):
 def test_the_order_of_classes_means_nothing_and_silence_is_no_difference(compare):
     other = evaluation()
     other["protocol"] = {"pat": "thing_ids_present_classes", "classes": [13, 0, 11]}
-    assert compare(evaluation(), other).is_passed
+    assert compare(evaluation(), other, "PAT<0").is_passed
 
 
 def test_a_run_is_not_compared_with_an_evaluation(compare):

@@ -43,6 +43,7 @@ def test_protocol_says_how_it_was_scored(gt, pred):
         "dataset": "kitti-step",
         "unit": "sequence",
         "pat": "thing_ids_present_classes",
+        "metrics": "mapt-bench/metrics/1",
         "classes": [0, 1, 11, 13],
         "class_set": "own",
         "gt_encoding": "kitti-step",

@@ -25,9 +25,9 @@ from mapt_bench.experiments.summaries.result_tables import (
     result_tables,
     scores_by_group,
 )
-from mapt_bench.metrics import pat_variant, undefined_reasons
+from mapt_bench.metrics import METRICS_SCHEMA, pat_variant, undefined_reasons
 from mapt_bench.metrics.uncertainty import ScoreStatistics
-from mapt_bench.provenance import joined_provenance, provenance
+from mapt_bench.provenance import joined_provenance, provenance, user_revision
 
 __all__ = ["RUN_SCHEMA", "paper_claims", "run_result", "summary_rows"]
 
@@ -68,6 +68,7 @@ def run_result(
         **link_results(outcome),
         "protocol": {
             "pat": pat_variant(pat_protocol).name,
+            "metrics": METRICS_SCHEMA,
             "label_space": source.labels.name,
             "unit": "sequence",
             "reference": plan.reference,
@@ -82,6 +83,7 @@ def run_result(
         },
         "provenance": {
             **_provenance_of_units(outcome),
+            "revision": user_revision(),
             "seed": outcome.seed,
             "data": source.describe(),
             "weights": _weights(outcome),
