@@ -8,6 +8,7 @@ import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import MISSING, fields, is_dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -25,6 +26,7 @@ _MEANING = {
     float: "a number",
     str: "text",
     Path: "a path",
+    date: "a date, such as 2027-01-31",
 }
 
 
@@ -125,9 +127,9 @@ def from_mapping(
     """Build a dataclass from a mapping, with the dataclasses inside it.
 
     Args:
-        kind: A dataclass. Its fields are true or false, numbers, text, paths, ``Literal``, tuples,
-            mappings of text to values, dataclasses, or unions of these. A union takes its first
-            member that fits; ``None`` is allowed where it is a member.
+        kind: A dataclass. Its fields are true or false, numbers, text, paths, dates, ``Literal``,
+            tuples, mappings of text to values, dataclasses, or unions of these. A union takes its
+            first member that fits; ``None`` is allowed where it is a member.
         data: From YAML or JSON. Missing keys take their defaults.
         what: Description of the whole, for messages.
         where: File, for messages.

@@ -207,7 +207,7 @@ def comparison_table(comparison: Mapping[str, Any]) -> Table:
     has one line per row.
 
     Args:
-        comparison: A result of schema ``mapt-bench/comparison/2``.
+        comparison: A result of schema ``mapt-bench/comparison/3``.
     """
     changes: Sequence[Change] = comparison["changes"]
     rows = dict.fromkeys(str(change["row"]) for change in changes)

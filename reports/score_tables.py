@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapt_bench.errors import listed
-from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
+from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Kind, Table
 from mapt_bench.results.result_views import HEADLINE, is_reference, row_name, row_score, score_kind
 
 __all__ = [
@@ -145,8 +145,8 @@ def score_column(name: str) -> Column:
         Column(name='PAT', kind='percent', higher_is_better=True)
     """
     kind = score_kind(name)
-    printed = {"percent": "percent", "count": "count", "seconds": "number"}
-    return Column(name, printed[kind.unit], kind.higher_is_better)  # type: ignore[arg-type]
+    printed: Kind = kind.unit if kind.unit in ("percent", "count") else "number"
+    return Column(name, printed, kind.higher_is_better)
 
 
 def interval_column(score: str) -> Column:

@@ -20,6 +20,7 @@ from mapt_bench.reports.tables import RANGES, UNDEFINED, Cell, Column, Table, jo
 
 __all__ = [
     "TableFormat",
+    "escape_markdown",
     "make_console",
     "plain_text",
     "print_table",
@@ -386,17 +387,18 @@ def _escape_latex(text: str) -> str:
 
 def _markdown(table: Table) -> str:
     columns = _value_columns(table)
-    rows = _joined(table, _escape_markdown, "**%s**")
+    rows = _joined(table, escape_markdown, "**%s**")
     rules = ["---" if column.kind == "text" else "---:" for column in columns]
-    heading = [_escape_markdown(column.name) for column in columns]
-    lines = [f"**{_escape_markdown(table.title)}**", ""]
+    heading = [escape_markdown(column.name) for column in columns]
+    lines = [f"**{escape_markdown(table.title)}**", ""]
     lines += [f"| {' | '.join(cells)} |" for cells in (heading, rules, *rows)]
     for note in table.footnotes:
-        lines += ["", _escape_markdown(note)]
+        lines += ["", escape_markdown(note)]
     return "\n".join([*lines, ""])
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
+    """Return text without Markdown markup, for a cell or a line."""
     # A bracket is part of a link only if a bracket, parenthesis or colon follows it.
     escaped = re.sub(r"[\\`*_|<>~$]|\](?=[\[(:])|&(?=#?\w+;)", r"\\\g<0>", text)
     return re.sub(r"^(\d*)([#+.)-])(?= )", r"\1\\\2", escaped)

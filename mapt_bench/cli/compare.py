@@ -1,69 +1,283 @@
 """``mapt-bench compare``: the regression gate between a baseline and a current result."""
 
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
-from mapt_bench.compare import Comparison, Limit, compare_results
+from mapt_bench.cli.options import add_options, checked_output, emit_json, json_option, path_type
+from mapt_bench.compare import (
+    Allowed,
+    Comparison,
+    GateRules,
+    Limit,
+    Scope,
+    baseline_text,
+    check_replaceable,
+    compare_results,
+    load_gate,
+)
+from mapt_bench.errors import DataError
+from mapt_bench.files import write_together
 from mapt_bench.reports.difference_tables import comparison_table
+from mapt_bench.reports.gate_formats import (
+    VERDICTS,
+    github_annotations,
+    gitlab_report,
+    junit_report,
+    markdown_comment,
+)
 from mapt_bench.reports.table_formats import print_table
+from mapt_bench.reports.tables import printable
 
 __all__ = ["command"]
 
 _EPILOG = """\b
 Examples:
-  mapt-bench compare baseline.json current.json --fail-on "PAT<-0.5"
-  mapt-bench compare runs/before runs/now --fail-on "PAT<-0.5" --fail-on "IDSW>5" --json gate.json
+  mapt-bench compare baseline.json current.json --max-drop PAT=0.5 --max-rise IDSW=5
+  mapt-bench compare runs/before runs/now --gate gate.yaml --junit gate.xml
+  mapt-bench compare baseline.json runs/now --update-baseline
 """
+
+
+def _limit_option(name: str, help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        f"--{name}", multiple=True, metavar="SCORE=NUMBER", help=f"{help_text} Repeatable."
+    )
+
+
+_limit_options = add_options(
+    _limit_option(
+        "max-drop",
+        "Fail if a score falls by more than NUMBER percentage points, or NUMBER% of the baseline. "
+        "Example: --max-drop PAT=0.5",
+    ),
+    _limit_option(
+        "max-rise",
+        "Fail if a score that is better when lower rises by more than NUMBER. "
+        "Example: --max-rise IDSW=5",
+    ),
+    _limit_option("min", "Fail if a score is below NUMBER. Example: --min PAT=60"),
+    _limit_option("max", "Fail if a score is above NUMBER. Example: --max IDSW=100"),
+    click.option(
+        "--exact",
+        multiple=True,
+        metavar="SCORE",
+        help="Fail if a score changes at all, for example gmacs of a FLOPs report. 'predictions' "
+        "compares the fingerprints of predictions. Repeatable.",
+    ),
+    click.option(
+        "--fail-on",
+        "fail_on",
+        multiple=True,
+        metavar="LIMIT",
+        help="Fail if a score changes beyond this limit: SCORE<NUMBER (or <= > >=). The change is "
+        "current minus baseline, in percentage points, for IDSW and Frag in counts. Repeatable. "
+        'Quote it: --fail-on "PAT<-0.5"',
+    ),
+    click.option("--row", metavar="NAME", help="Check the limits above in these rows. * fits all."),
+    click.option(
+        "--sequence",
+        metavar="NAME",
+        help="Check the limits above in each of these sequences. * fits all.",
+    ),
+    click.option(
+        "--noise-aware",
+        is_flag=True,
+        help="Exceed --max-drop, --max-rise and --fail-on only if the whole paired 95 % "
+        "confidence interval over sequences does.",
+    ),
+    click.option(
+        "--gate",
+        "gate_file",
+        type=path_type,
+        metavar="FILE",
+        help="Read more limits and accepted regressions from this YAML file.",
+    ),
+    click.option(
+        "--allow",
+        multiple=True,
+        type=click.Choice(["missing", "new", "undefined"]),
+        help="Do not fail if parts are missing, new or undefined in CURRENT. Repeatable.",
+    ),
+)
+
+
+def _file_option(name: str, help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(
+        f"--{name}",
+        f"{name}_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        callback=checked_output,
+        help=help_text,
+    )
+
+
+_output_options = add_options(
+    _file_option("junit", "Write a JUnit XML report with one test case per limit."),
+    click.option(
+        "--github",
+        is_flag=True,
+        help="Print annotations for GitHub, and append a summary to $GITHUB_STEP_SUMMARY.",
+    ),
+    _file_option("gitlab", "Write a code-quality report for GitLab."),
+    _file_option("markdown", "Write a comment of at most 60 lines for a pull request."),
+    click.option(
+        "--update-baseline",
+        is_flag=True,
+        help="Replace BASELINE by the scores of CURRENT, unless the gate fails. Without limits, "
+        "always replace or create it.",
+    ),
+    json_option,
+)
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("baseline", type=path_type)
 @click.argument("current", type=path_type)
-@click.option(
-    "--fail-on",
-    "fail_on",
-    multiple=True,
-    metavar="LIMIT",
-    help="Fail if a score changes beyond this limit: SCORE<NUMBER (or <= > >=). The change is "
-    "current minus baseline, in percentage points, for IDSW and Frag in counts. Repeatable. "
-    'Example: --fail-on "PAT<-0.5"',
-)
+@_limit_options
 @click.option(
     "--common-classes",
     is_flag=True,
     help="Average PAT, PQ and LSTQ over the classes of both results. By default each result keeps "
     "its own values, and differences use the classes of both.",
 )
-@json_option
+@_output_options
 def command(
     baseline: Path,
     current: Path,
-    fail_on: tuple[str, ...],
     common_classes: bool,
     json_file: str | None,
+    junit_file: Path | None,
+    github: bool,
+    gitlab_file: Path | None,
+    markdown_file: Path | None,
+    update_baseline: bool,
+    **given: Any,  # noqa: ANN401 - the options of limits
 ) -> int:
-    """Compare two results. Exits with 1 if a limit is exceeded or a score is missing.
+    """Compare two results. Exits with 1 if CURRENT is worse than the limits allow.
 
-    BASELINE and CURRENT are JSON files written by evaluate, or runs (the folder or its
-    results.json). Both must have the same protocol, label space and segments. If their scores are
-    averaged over different classes, differences use the classes of both.
+    BASELINE and CURRENT are JSON files written by evaluate, runs (the folder or its results.json),
+    or FLOPs reports. Both must have the same protocol and ground truth; otherwise the exit code is
+    3. A score, row or sequence that is missing, new or undefined in CURRENT also fails.
     """
+    rules = _rules(**given)
+    if update_baseline:
+        check_replaceable(baseline)
+        if not baseline.exists():
+            return _created(baseline, current, rules, json_file)
+    comparison = compare_results(baseline, current, rules=rules, common_classes=common_classes)
+    data = comparison.to_dict()
+    texts = _texts(data, junit_file, gitlab_file, markdown_file)
+    replaced = update_baseline and (not rules.limits or comparison.is_passed is not False)
+    texts |= {baseline: baseline_text(current)} if replaced else {}
+    write_together(texts)
+    if github:
+        _report_to_github(data)
+    if not emit_json(json_file, data):
+        _show(comparison, data)
+        _show_update(baseline, current, comparison, update_baseline, replaced)
+    return 1 if comparison.is_passed is False and not replaced else 0
+
+
+def _rules(
+    *,
+    fail_on: Sequence[str],
+    exact: Sequence[str],
+    row: str | None,
+    sequence: str | None,
+    noise_aware: bool,
+    gate_file: Path | None,
+    allow: Sequence[Allowed],
+    **by_option: Sequence[str],
+) -> GateRules:
+    """Return the rules of all options and of the file."""
     limits = [Limit.parse(text) for text in fail_on]
-    comparison = compare_results(baseline, current, limits=limits, common_classes=common_classes)
+    for option, texts in by_option.items():
+        limits += [Limit.of_option(option.replace("_", "-"), text) for text in texts]
+    limits += [Limit.exact(score) for score in exact]
+    limits = [
+        replace(
+            limit,
+            scope=Scope(row, sequence),
+            is_noise_aware=noise_aware and limit.of != "value" and limit.relation != "!=",
+        )
+        for limit in limits
+    ]
+    rules = GateRules() if gate_file is None else load_gate(gate_file)
+    return rules.and_also(limits, allow)
+
+
+def _texts(
+    data: dict[str, Any],
+    junit_file: Path | None,
+    gitlab_file: Path | None,
+    markdown_file: Path | None,
+) -> dict[Path, str]:
+    files = (
+        (junit_file, junit_report),
+        (gitlab_file, gitlab_report),
+        (markdown_file, markdown_comment),
+    )
+    return {path: write(data) for path, write in files if path is not None}
+
+
+def _report_to_github(data: dict[str, Any]) -> None:
+    # GitHub reads annotations on stderr as well, and stdout may hold the JSON.
+    for line in github_annotations(data):
+        click.echo(line, err=True)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        return
+    try:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(markdown_comment(data))
+    except OSError as problem:
+        raise DataError(
+            f"cannot be written ({problem.strerror}); check $GITHUB_STEP_SUMMARY", where=summary
+        ) from problem
+
+
+def _created(baseline: Path, current: Path, rules: GateRules, json_file: str | None) -> int:
+    write_together({baseline: baseline_text(current)})
+    comparison = compare_results(baseline, current, rules=rules)
     if not emit_json(json_file, comparison.to_dict()):
-        _show(comparison)
-    return 1 if comparison.is_passed is False else 0
+        click.echo(f"created {baseline} from {current}")
+    return 0
 
 
-def _show(comparison: Comparison) -> None:
+def _show(comparison: Comparison, data: dict[str, Any]) -> None:
     if comparison.changes:
-        print_table(comparison_table(comparison.to_dict()))
+        print_table(comparison_table(data))
     for note in comparison.notes:
-        click.echo(f"note: {note}")
+        click.echo(f"note: {printable(note)}")
+    for accepted in comparison.accepted:
+        click.echo(f"accepted: {printable(str(accepted))}")
     for missing in comparison.missing:
-        click.echo(f"missing: {missing}")
+        word = "allowed" if missing.kind in comparison.allowed else missing.kind
+        click.echo(f"{word}: {printable(str(missing))}")
+    for added in comparison.added:
+        click.echo(f"{'allowed' if 'new' in comparison.allowed else 'new'}: {printable(added)}")
+    for warning in comparison.warnings:
+        click.echo(f"warning: {printable(str(warning))}")
     for broken in comparison.broken:
-        click.echo(f"broken: {broken}")
-    click.echo({True: "passed", False: "failed", None: "no limit given"}[comparison.is_passed])
+        click.echo(f"broken: {printable(str(broken))}")
+    click.echo(VERDICTS[comparison.is_passed])
+
+
+def _show_update(
+    baseline: Path, current: Path, comparison: Comparison, is_wanted: bool, is_replaced: bool
+) -> None:
+    if is_replaced:
+        click.echo(f"replaced {baseline} by the scores of {current}")
+    elif is_wanted:
+        click.echo(f"kept {baseline}, because the gate failed")
+    elif comparison.improved and comparison.is_passed is not False:
+        click.echo(
+            f"{len(comparison.improved)} scores improved. Make them the new baseline: "
+            "run this command again with --update-baseline"
+        )

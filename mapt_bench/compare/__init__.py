@@ -1,12 +1,30 @@
 """The regression gate: the changes between two results, and whether limits accept them."""
 
+from mapt_bench.compare._baseline import baseline_text, check_replaceable
+from mapt_bench.compare._changes import Change, Missing
 from mapt_bench.compare._comparison import (
+    AcceptedRegression,
     BrokenLimit,
-    Change,
     Comparison,
-    Limit,
-    Missing,
+    assert_no_regression,
     compare_results,
 )
+from mapt_bench.compare._limits import Acceptance, Allowed, GateRules, Limit, Scope, load_gate
 
-__all__ = ["BrokenLimit", "Change", "Comparison", "Limit", "Missing", "compare_results"]
+__all__ = [
+    "Acceptance",
+    "AcceptedRegression",
+    "Allowed",
+    "BrokenLimit",
+    "Change",
+    "Comparison",
+    "GateRules",
+    "Limit",
+    "Missing",
+    "Scope",
+    "assert_no_regression",
+    "baseline_text",
+    "check_replaceable",
+    "compare_results",
+    "load_gate",
+]

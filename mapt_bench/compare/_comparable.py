@@ -14,12 +14,13 @@ from mapt_bench.errors import DataError, listed
 from mapt_bench.results.result_files import ResultFile, ResultRow
 
 __all__ = [
+    "PROTOCOL",
     "check_comparable",
     "origin_notes",
     "over_common_classes",
 ]
 
-_PROTOCOL = ("metrics", "pat", "dataset", "label_space", "segments", "missing")
+PROTOCOL = ("metrics", "pat", "dataset", "label_space", "segments", "missing")
 
 _SAME_INPUT = ("suite", "data", "segments")
 """Inputs that must be equal. Other weights or another seed only cause a note."""
@@ -44,7 +45,7 @@ def check_comparable(
     for file in (before, after):
         if not all(row.protocol for row in file.rows.values()):
             raise DataError(
-                "states no protocol, so nobody knows what its scores mean; evaluate again with "
+                "states no protocol, so its scores have no meaning; evaluate again with "
                 "this version of mapt-bench",
                 where=file.path,
             )
@@ -68,7 +69,7 @@ def _other_inputs(before: ResultFile, after: ResultFile) -> Iterator[str]:
 
 def _other_protocols(pairs: Sequence[tuple[ResultRow, ResultRow]]) -> Iterator[str]:
     for old, new in pairs:
-        for field in _PROTOCOL:
+        for field in PROTOCOL:
             if field in old.protocol and field in new.protocol:
                 was, now = _text(old.protocol[field]), _text(new.protocol[field])
                 if was != now:

@@ -1,175 +1,46 @@
-"""The regression gate: limits, the changes between two results, and the verdict."""
+"""The regression gate: checked limits, accepted regressions, and the verdict."""
 
-import operator
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+import math
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal
 
-from mapt_bench.compare._comparable import check_comparable, origin_notes, over_common_classes
-from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.results.result_files import RUN, ResultFile, ResultRow, load_result
-from mapt_bench.results.result_views import HEADLINE, score_kind
-
-__all__ = ["BrokenLimit", "Change", "Comparison", "Limit", "Missing", "compare_results"]
-
-_RELATIONS: dict[str, Callable[[float, float], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-_GRAMMAR = re.compile(
-    r"\s*(?P<score>[A-Za-z]\w*)\s*(?P<relation><=|>=|<|>)\s*(?P<threshold>[+-]?\d+(\.\d+)?)\s*"
+from mapt_bench.compare._changes import (
+    Change,
+    Missing,
+    Pair,
+    added_parts,
+    changes_of,
+    missing_parts,
+    pair_rows,
 )
+from mapt_bench.compare._comparable import check_comparable, origin_notes
+from mapt_bench.compare._limits import (
+    PREDICTIONS,
+    Acceptance,
+    Allowed,
+    GateRules,
+    Limit,
+    load_gate,
+)
+from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.results.result_files import ResultFile, load_result
+from mapt_bench.results.result_views import score_kind
 
-_ROUNDING = 9
-"""Decimals of a change: a drop of exactly 0.5 points must not exceed a limit of 0.5 points."""
+__all__ = [
+    "COMPARISON_SCHEMA",
+    "AcceptedRegression",
+    "BrokenLimit",
+    "Comparison",
+    "assert_no_regression",
+    "compare_results",
+]
 
-
-@dataclass(frozen=True)
-class Limit:
-    """A change of a score that is not accepted.
-
-    Attributes:
-        score: Name of the score, for example ``"PAT"``.
-        relation: ``<``, ``<=``, ``>`` or ``>=``.
-        threshold: Change in percentage points for shares, in counts for ``IDSW`` and ``Frag``, in
-            seconds for ``seconds_per_frame``.
-    """
-
-    score: str
-    relation: str
-    threshold: float
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a limit from text: the score, a relation, and a number.
-
-        Raises:
-            ConfigError: If the text has another form.
-
-        Example:
-            >>> Limit.parse("PAT<-0.5")
-            Limit(score='PAT', relation='<', threshold=-0.5)
-        """
-        found = _GRAMMAR.fullmatch(text)
-        if found is None:
-            raise ConfigError(
-                f"{text!r} is not a limit; expected SCORE, one of < <= > >=, and a number: "
-                "'PAT<-0.5' fails if PAT drops by more than 0.5 percentage points, "
-                "'IDSW>5' fails if there are more than 5 new identity switches"
-            )
-        return cls(found["score"], found["relation"], float(found["threshold"]))
-
-    def check_known(self, scores: Iterable[str]) -> None:
-        """Refuse a limit on a score that the results lack.
-
-        Raises:
-            ConfigError: If the score is unknown. The message suggests the nearest.
-        """
-        known = set(scores)
-        if self.score not in known:
-            raise ConfigError(
-                f"the limit {self} is on a score that these results lack; "
-                f"{nearest(self.score, known)}"
-            )
-
-    def is_broken_by(self, change: float) -> bool:
-        """Return whether a change (current minus baseline, in the limit's unit) exceeds the limit.
-
-        Example:
-            >>> Limit.parse("PAT<-0.5").is_broken_by((0.615 - 0.620) * 100)
-            False
-        """
-        return _RELATIONS[self.relation](round(change, _ROUNDING), self.threshold)
-
-    def __str__(self) -> str:
-        return f"{self.score}{self.relation}{self.threshold:g}"
-
-
-_FEWEST_SEQUENCES = 5
-"""With fewer common sequences, improved sequences are not counted."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One score of one row in both results.
-
-    Attributes:
-        row: Label of the prediction or variant.
-        score: Name of the score.
-        baseline: Value in the baseline. Shares are fractions, ``None`` is undefined.
-        current: Value in the current result.
-        common: Both values over the classes of both results. ``None`` if they are the same as
-            ``baseline`` and ``current``.
-        better: Number of sequences with a better score. ``None`` with fewer than 5 common
-            sequences, or for a score without direction.
-        worse: Number of sequences with a worse score.
-    """
-
-    row: str
-    score: str
-    baseline: float | None
-    current: float | None
-    common: tuple[float | None, float | None] | None = None
-    better: int | None = None
-    worse: int | None = None
-
-    @property
-    def difference(self) -> float | None:
-        """Current minus baseline over the classes of both, a fraction for shares.
-
-        ``None`` if one of them is undefined.
-        """
-        baseline, current = self.common or (self.baseline, self.current)
-        return None if baseline is None or current is None else current - baseline
-
-    @property
-    def in_limit_unit(self) -> float | None:
-        """The difference in percentage points for shares, else in the unit of the score."""
-        if self.difference is None:
-            return None
-        return self.difference * (100 if score_kind(self.score).unit == "percent" else 1)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return all fields and the difference as plain data for JSON."""
-        return {
-            "row": self.row,
-            "score": self.score,
-            "baseline": self.baseline,
-            "current": self.current,
-            "over_common_classes": None
-            if self.common is None
-            else dict(zip(("baseline", "current"), self.common, strict=True)),
-            "difference": self.difference,
-            "sequences_better": self.better,
-            "sequences_worse": self.worse,
-        }
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A row, score or sequence that the baseline has and the current result lacks.
-
-    Attributes:
-        row: Label of the prediction or variant.
-        score: Missing or undefined score, or ``None``.
-        sequence: Missing sequence, or ``None``. If both are ``None``, the row is missing.
-    """
-
-    row: str
-    score: str | None = None
-    sequence: str | None = None
-
-    def __str__(self) -> str:
-        if self.score is not None:
-            return f"{self.row}: {self.score} has a value in the baseline and none now"
-        if self.sequence is not None:
-            return f"{self.row}: sequence {self.sequence} is missing"
-        return f"{self.row} is missing"
+COMPARISON_SCHEMA = "mapt-bench/comparison/3"
 
 
 @dataclass(frozen=True)
@@ -179,22 +50,84 @@ class BrokenLimit:
     Attributes:
         limit: The limit.
         row: Row that exceeds it. ``None`` if no row has the score in both results.
-        change: Change of the score, in the limit's unit.
+        amount: Change or value of the score in the limit's unit. ``None`` if it is undefined.
+        sequence: Sequence that exceeds it. ``None`` is all sequences together.
+        interval: Paired confidence interval of the change in the limit's unit, of a noise-aware
+            limit.
     """
 
     limit: Limit
     row: str | None
-    change: float | None
+    amount: float | None
+    sequence: str | None = None
+    interval: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        if self.row is None or self.change is None:
-            return (
-                f"limit {self.limit} could not be checked: "
-                f"no row has {self.limit.score} in both results"
-            )
-        unit = score_kind(self.limit.score).difference_unit
-        change = round(self.change, 2) or round(self.change, 6)
-        return f"{self.row}: {self.limit.score} changed by {change:+g} {unit}, limit {self.limit}"
+        score = self.limit.score
+        if self.row is None:
+            return f"limit {self.limit} could not be checked: no row has {score} in both results"
+        place = self.row if self.sequence is None else f"{self.row}, sequence {self.sequence}"
+        if score == PREDICTIONS:
+            return f"{place}: the predictions are other files, limit {self.limit}"
+        if self.amount is None:
+            return f"{place}: {score} is undefined, limit {self.limit}"
+        span = "" if self.interval is None else f" [{_text(self.interval[0])}, "
+        span += "" if self.interval is None else f"{_text(self.interval[1])}]"
+        if self.limit.of == "value":
+            return f"{place}: {score} is {_text(self.amount)} {self.limit.unit}, limit {self.limit}"
+        change = f"{_text(self.amount, '+')}{span} {self.limit.unit}"
+        return f"{place}: {score} changed by {change}, limit {self.limit}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as plain data for JSON."""
+        finite = self.amount is not None and math.isfinite(self.amount)
+        return {
+            "limit": str(self.limit),
+            "row": self.row,
+            "sequence": self.sequence,
+            "score": self.limit.score,
+            "amount": self.amount if finite else None,
+            "unit": self.limit.unit,
+            "interval": None if self.interval is None else list(self.interval),
+            "message": str(self),
+        }
+
+
+def _text(amount: float, sign: str = "") -> str:
+    return format(round(amount, 2) or round(amount, 6), f"{sign}g")
+
+
+@dataclass(frozen=True)
+class AcceptedRegression:
+    """An entry of accepted regressions, and what it did.
+
+    Attributes:
+        acceptance: The entry.
+        status: ``"used"`` if it accepts an exceeded limit, ``"not needed"`` if no limit is
+            exceeded there, ``"expired"`` if its date has passed.
+        broken: The exceeded limits.
+    """
+
+    acceptance: Acceptance
+    status: Literal["used", "not needed", "expired"]
+    broken: tuple[BrokenLimit, ...] = ()
+
+    def __str__(self) -> str:
+        limits = "; ".join(map(str, self.broken))
+        return f"{self.acceptance}, {self.status}" + (f": {limits}" if limits else "")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields as plain data for JSON."""
+        return {
+            "score": self.acceptance.score,
+            "row": self.acceptance.row,
+            "sequence": self.acceptance.sequence,
+            "reason": self.acceptance.reason,
+            "expires": self.acceptance.expires.isoformat(),
+            "status": self.status,
+            "limits": [str(entry) for entry in self.broken],
+            "message": str(self),
+        }
 
 
 @dataclass(frozen=True)
@@ -206,9 +139,12 @@ class Comparison:
         current: Path of the current result.
         changes: One entry for each row and score of either result.
         limits: Limits that were checked.
-        broken: Exceeded limits.
+        broken: Exceeded limits that fail the gate.
+        warnings: Exceeded limits that only cause a warning.
+        accepted: Accepted regressions.
         missing: Rows, scores and sequences that only the baseline has.
-        added: Rows and sequences that only the current result has.
+        added: Rows, scores and sequences that only the current result has.
+        allowed: Kinds of missing and new parts that do not fail the gate.
         notes: Remarks that help to read the differences.
     """
 
@@ -220,47 +156,80 @@ class Comparison:
     missing: tuple[Missing, ...]
     added: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    warnings: tuple[BrokenLimit, ...] = ()
+    accepted: tuple[AcceptedRegression, ...] = ()
+    allowed: tuple[Allowed, ...] = ()
 
     @property
     def is_passed(self) -> bool | None:
-        """Whether no limit is exceeded and nothing is missing.
+        """Whether no limit is exceeded, and no part is missing, new or undefined.
 
-        ``None`` if nothing is missing and no limit was given: then nothing was checked.
+        ``None`` if there is nothing of that kind and no limit was given: then nothing was checked.
         """
-        if self.broken or self.missing:
+        if self.failures():
             return False
         return True if self.limits else None
 
+    @property
+    def improved(self) -> tuple[Change, ...]:
+        """The changes to the better."""
+        return tuple(change for change in self.changes if change.is_improvement)
+
+    def failures(self) -> list[str]:
+        """Return one line for each reason why the gate fails."""
+        lines = [str(entry) for entry in self.broken]
+        lines += [str(part) for part in self.missing if part.kind not in self.allowed]
+        if "new" not in self.allowed:
+            lines += [f"{part} is new: it is not in the baseline" for part in self.added]
+        return lines
+
+    def status_of(self, limit: Limit) -> str:
+        """Return ``failed``, ``warning``, ``accepted`` or ``passed``."""
+        accepted = [broken.limit for each in self.accepted for broken in each.broken]
+        if limit in [each.limit for each in self.broken]:
+            return "failed"
+        if limit in [each.limit for each in self.warnings]:
+            return "warning"
+        return "accepted" if limit in accepted else "passed"
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the result of schema ``mapt-bench/comparison/2``; differences are fractions."""
+        """Return the result of schema ``mapt-bench/comparison/3``; differences are fractions."""
         return {
-            "schema": "mapt-bench/comparison/2",
+            "schema": COMPARISON_SCHEMA,
             "baseline": str(self.baseline),
             "current": str(self.current),
             "passed": self.is_passed,
+            "failures": self.failures(),
             "changes": [change.to_dict() for change in self.changes],
-            "limits": [str(limit) for limit in self.limits],
-            "broken": [
+            "limits": [
                 {
-                    "limit": str(entry.limit),
-                    "row": entry.row,
-                    "score": entry.limit.score,
-                    "change": entry.change,
-                    "unit": score_kind(entry.limit.score).difference_unit,
-                    "message": str(entry),
+                    "limit": str(limit),
+                    "score": limit.score,
+                    "row": limit.scope.row,
+                    "sequence": limit.scope.sequence,
+                    "severity": "warning" if limit.is_warning else "error",
+                    "noise_aware": limit.is_noise_aware,
+                    "status": self.status_of(limit),
                 }
-                for entry in self.broken
+                for limit in self.limits
             ],
+            "broken": [entry.to_dict() for entry in self.broken],
+            "warnings": [entry.to_dict() for entry in self.warnings],
+            "accepted": [entry.to_dict() for entry in self.accepted],
             "missing": [
                 {
                     "row": entry.row,
                     "score": entry.score,
                     "sequence": entry.sequence,
+                    "kind": entry.kind,
+                    "is_allowed": entry.kind in self.allowed,
                     "message": str(entry),
                 }
                 for entry in self.missing
             ],
             "added": list(self.added),
+            "allowed": list(self.allowed),
+            "improved": len(self.improved),
             "notes": list(self.notes),
         }
 
@@ -270,156 +239,281 @@ def compare_results(
     current: Path | str,
     *,
     limits: Sequence[Limit] = (),
+    rules: GateRules | None = None,
     common_classes: bool = False,
+    today: date | None = None,
 ) -> Comparison:
     """Compare two result files row by row and score by score.
 
     Rows are matched by name. Two evaluations of one prediction each are matched with any names.
     Values are those of the results. If the results are averaged over different classes,
-    differences use the classes of both, and a note says so. Without limits, the comparison fails
-    only if something is missing.
+    differences use the classes of both, and a note says so. Without limits there is no verdict,
+    unless a part is missing, new or undefined.
 
     Args:
-        baseline: One or several evaluations, or a run (its file or folder).
+        baseline: One or several evaluations, a run (its file or folder), a FLOPs report, or a
+            baseline that ``--update-baseline`` wrote.
         current: The same kind of result.
-        limits: Limits for the changes, checked in every row.
+        limits: Limits to check.
+        rules: Further rules, for example from :func:`~mapt_bench.compare.load_gate`.
         common_classes: Whether values also use the classes of both results.
+        today: Day that expiry dates are compared with, by default today in UTC.
 
     Raises:
-        ConfigError: If a limit names a score that both results lack.
+        ConfigError: If a limit or an accepted regression names a score, row or sequence that both
+            results lack.
         DataError: If a file is not a result, or the two cannot be compared: they differ in the
-            kind of result, PAT protocol, label space, segments, or rule for missing frames.
+            kind of result, protocol, ground truth, suite version or segments.
     """
     before, after = load_result(baseline), load_result(current)
-    pairs = _pair(before, after)
-    check_comparable([(old, new) for _, old, new in pairs], before, after)
-    common, notes = _over_common_classes(pairs)
+    rules = (rules or GateRules()).and_also(limits, ())
+    pairs, notes = pair_rows(before, after)
+    check_comparable([(pair.old, pair.new) for pair in pairs], before, after)
+    _check_names(rules, before, after)
     changes = tuple(
-        _change(score, pair, over_common)
-        for pair, over_common in zip(common if common_classes else pairs, common, strict=True)
-        for score in _in_order({**pair[1].scores, **pair[2].scores})
+        change for pair in pairs for change in changes_of(pair, common_classes=common_classes)
     )
-    known = {
-        score for file in (before, after) for row in file.rows.values() for score in row.scores
-    }
-    for limit in limits:
-        limit.check_known(known)
+    checks = [_Check(limit, pairs, after, rules.allow) for limit in rules.limits]
+    broken = [entry for check in checks for entry in check.broken()]
+    failing, accepted = _without_accepted(
+        [entry for entry in broken if not entry.limit.is_warning],
+        rules.accepted,
+        today or datetime.now(UTC).date(),
+    )
     return Comparison(
         baseline=before.path,
         current=after.path,
         changes=changes,
-        limits=tuple(limits),
-        broken=tuple(entry for limit in limits for entry in _broken(limit, changes)),
-        missing=tuple(_missing(before, pairs, changes)),
-        added=tuple(_added(after, pairs)),
-        notes=(*origin_notes(before, after), *notes),
+        limits=rules.limits,
+        broken=tuple(failing),
+        missing=tuple(missing_parts(before, pairs, changes)),
+        added=tuple(added_parts(after, pairs)),
+        notes=(
+            *origin_notes(before, after),
+            *notes,
+            *(note for check in checks for note in check.notes),
+        ),
+        warnings=tuple(entry for entry in broken if entry.limit.is_warning),
+        accepted=tuple(accepted),
+        allowed=rules.allow,
     )
 
 
-_Pair = tuple[str, ResultRow, ResultRow]
+def assert_no_regression(
+    result: Path | str | Mapping[str, Any],
+    baseline: Path | str,
+    *limits: Limit | str,
+    gate: Path | str | None = None,
+    allow: Sequence[Allowed] = (),
+) -> Comparison:
+    """Fail a test if a result is worse than a baseline.
+
+    Args:
+        result: Result file, run folder, or the data of a result such as
+            ``EvaluationResult.to_dict()``.
+        baseline: Result file, run folder or baseline.
+        *limits: Limits, or text in the form of ``--fail-on``, such as ``"PAT<-0.5"``.
+        gate: File with more limits, such as ``gate.yaml``.
+        allow: Differences that do not fail: ``"missing"``, ``"new"``, ``"undefined"``.
+
+    Raises:
+        AssertionError: If a limit is exceeded, or a part is missing, new or undefined. The message
+            lists everything.
+        ConfigError: If no limit is given, or a limit names an unknown score, row or sequence.
+        DataError: If the two cannot be compared.
+    """
+    rules = (GateRules() if gate is None else load_gate(Path(gate))).and_also(
+        [limit if isinstance(limit, Limit) else Limit.parse(limit) for limit in limits], allow
+    )
+    if not rules.limits:
+        raise ConfigError("no limit is given, so nothing would be checked; give one")
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(result, Mapping):
+            file = Path(folder) / "result.json"
+            file.write_text(json.dumps(result), encoding="utf-8")
+            result = file
+        comparison = compare_results(baseline, result, rules=rules)
+    if comparison.is_passed is False:
+        raise AssertionError("\n".join(["the result is worse:", *comparison.failures()]))
+    return comparison
 
 
-def _pair(before: ResultFile, after: ResultFile) -> list[_Pair]:
-    if (before.schema == RUN) != (after.schema == RUN):
-        raise DataError(
-            f"{before.path} has schema {before.schema}, this has {after.schema}; "
-            "compare a run with a run, or an evaluation with an evaluation",
-            where=after.path,
-        )
-    if before.schema != RUN and len(before.rows) == len(after.rows) == 1:
-        [old], [new] = before.rows.values(), after.rows.values()
-        return [(old.label, old, new)]
-    return [
-        (old.label, old, after.rows[name])
-        for name, old in before.rows.items()
-        if name in after.rows
-    ]
+def _check_names(rules: GateRules, before: ResultFile, after: ResultFile) -> None:
+    rows = [row for file in (before, after) for row in file.rows.values()]
+    scores = {score for row in rows for score in row.scores}
+    names = {row.name for row in rows}
+    sequences = {sequence for row in rows for sequence in row.sequences}
+    for limit in rules.limits:
+        limit.check_known(scores, names, sequences)
+        if limit.is_noise_aware and (limit.of == "value" or limit.scope.sequence is not None):
+            raise ConfigError(
+                f"the limit {limit} cannot be noise-aware: the interval is of a change, over all "
+                "sequences"
+            )
+    for each in rules.accepted:
+        if each.score not in scores and each.score != PREDICTIONS:
+            raise ConfigError(
+                f"the accepted regression of {each.score} is on a score that these results lack; "
+                f"{nearest(each.score, scores)}"
+            )
+        each.scope.check_known(names, sequences, f"the accepted regression of {each.score}")
 
 
-def _over_common_classes(pairs: Sequence[_Pair]) -> tuple[list[_Pair], tuple[str, ...]]:
-    widened: list[_Pair] = []
-    notes: dict[str, None] = {}
-    for name, old, new in pairs:
-        old_row, new_row, note = over_common_classes(old, new)
-        widened.append((name, old_row, new_row))
-        if note is not None:
-            notes[note] = None
-    return widened, tuple(notes)
+@dataclass(frozen=True)
+class _Place:
+    """A score at a row and sequence: in the baseline and now, over the classes of both."""
+
+    pair: Pair | None
+    row: str
+    sequence: str | None
+    baseline: float | None
+    current: float | None
+    own: float | None
 
 
-def _in_order(scores: Iterable[str]) -> list[str]:
-    """Return scores in the order of tables: headline scores first."""
-    names = list(scores)
-    return [name for name in HEADLINE if name in names] + [n for n in names if n not in HEADLINE]
+class _Check:
+    """A limit and the rows that it is checked in."""
+
+    def __init__(
+        self, limit: Limit, pairs: Sequence[Pair], after: ResultFile, allowed: Sequence[Allowed]
+    ) -> None:
+        self.limit, self.notes = limit, list[str]()
+        self._pairs = [pair for pair in pairs if limit.scope.has_row(pair.old.name)]
+        paired = {pair.new.name for pair in pairs}
+        self._added = [
+            row
+            for name, row in after.rows.items()
+            if name not in paired and limit.scope.has_row(name)
+        ]
+        self._may_be_undefined = "undefined" in allowed
+
+    def broken(self) -> list[BrokenLimit]:
+        """Return the rows and sequences that exceed the limit."""
+        limit, found, checked = self.limit, [], 0
+        if limit.score == PREDICTIONS:
+            return self._other_predictions()
+        for place in self._places():
+            amount = _amount(limit, place)
+            if amount is None:
+                if limit.of == "value" and not self._may_be_undefined:
+                    checked += 1
+                    found.append(BrokenLimit(limit, place.row, None, place.sequence))
+                continue
+            checked += 1
+            if limit.is_broken_by(amount):
+                found += self._beyond_noise(place, amount)
+        # A gate without any check must not pass.
+        return found if checked else [BrokenLimit(limit, None, None)]
+
+    def _other_predictions(self) -> list[BrokenLimit]:
+        known = [pair for pair in self._pairs if pair.old.predictions and pair.new.predictions]
+        if not known:
+            return [BrokenLimit(self.limit, None, None)]
+        return [
+            BrokenLimit(self.limit, pair.row, None, sequence)
+            for pair in known
+            for sequence, was in pair.old.predictions.items()
+            if pair.new.predictions.get(sequence, was) != was
+        ]
+
+    def _places(self) -> Iterator[_Place]:
+        score, scope = self.limit.score, self.limit.scope
+        for pair in self._pairs:
+            if scope.sequence is None:
+                common = (pair.old_common.scores.get(score), pair.new_common.scores.get(score))
+                yield _Place(pair, pair.row, None, *common, pair.new.scores.get(score))
+                continue
+            for name in filter(scope.has_sequence, pair.new.sequences):
+                old = pair.old_common.sequences.get(name, {}).get(score)
+                new = pair.new_common.sequences[name].get(score)
+                yield _Place(pair, pair.row, name, old, new, pair.new.sequences[name].get(score))
+        for row in self._added:
+            if scope.sequence is None:
+                yield _Place(None, row.label, None, None, None, row.scores.get(score))
+            for name in filter(scope.has_sequence, row.sequences):
+                yield _Place(None, row.label, name, None, None, row.sequences[name].get(score))
+
+    def _beyond_noise(self, place: _Place, amount: float) -> list[BrokenLimit]:
+        """Return the broken limit, unless it is noise-aware and the change may be chance."""
+        broken = BrokenLimit(self.limit, place.row, amount, place.sequence)
+        if not self.limit.is_noise_aware or place.pair is None:
+            return [broken]
+        interval, reason = _paired_interval(self.limit, place.pair)
+        if interval is None:
+            self.notes.append(
+                f"{place.row}: no interval for the noise-aware limit {self.limit} ({reason}); the "
+                "change alone decides"
+            )
+            return [broken]
+        broken = replace(broken, interval=interval)
+        if all(map(self.limit.is_broken_by, interval)):
+            return [broken]
+        self.notes.append(f"within noise: {broken}; its interval reaches the limit")
+        return []
 
 
-def _change(score: str, pair: _Pair, over_common: _Pair) -> Change:
-    name, old, new = pair
-    _, old_common, new_common = over_common
-    own = old.scores.get(score), new.scores.get(score)
-    common = old_common.scores.get(score), new_common.scores.get(score)
-    better, worse = _count_sequences(score, old_common.sequences, new_common.sequences)
-    return Change(name, score, *own, common if common != own else None, better, worse)
+def _amount(limit: Limit, place: _Place) -> float | None:
+    """Return what a limit is compared with, in the limit's unit."""
+    scale = 100 if score_kind(limit.score).unit == "percent" else 1
+    if limit.of == "value":
+        return None if place.own is None else place.own * scale
+    if place.baseline is None or place.current is None:
+        return None
+    change = (place.current - place.baseline) * scale
+    if limit.of == "change" or change == 0:
+        return change
+    if place.baseline == 0:
+        return math.copysign(math.inf, change)
+    return 100 * change / abs(place.baseline * scale)
 
 
-def _count_sequences(
-    score: str,
-    old: Mapping[str, Mapping[str, float | None]],
-    new: Mapping[str, Mapping[str, float | None]],
-) -> tuple[int | None, int | None]:
-    """Return the numbers of common sequences with a better and with a worse score."""
-    direction = score_kind(score).higher_is_better
+def _paired_interval(limit: Limit, pair: Pair) -> tuple[tuple[float, float] | None, str]:
+    """Return the 95 % interval of a change in the limit's unit, or the reason why there is none.
+
+    The units are the changes of the common sequences. A change of a share is the mean over
+    sequences, a change of a count is the sum.
+    """
+    # Imported here, because only noise-aware limits need NumPy.
+    from mapt_bench.metrics.bootstrap import bootstrap_interval
+
+    score = limit.score
     steps = []
-    for sequence, entry in old.items():
-        was, now = entry.get(score), new.get(sequence, {}).get(score)
+    for sequence, entry in pair.old_common.sequences.items():
+        was, now = entry.get(score), pair.new_common.sequences.get(sequence, {}).get(score)
         if was is not None and now is not None:
             steps.append(now - was)
-    if direction is None or len(steps) < _FEWEST_SEQUENCES:
-        return None, None
-    rises, falls = sum(step > 0 for step in steps), sum(step < 0 for step in steps)
-    return (rises, falls) if direction else (falls, rises)
+    if not steps:
+        return None, f"no common sequence has {score}"
+    is_share = score_kind(score).unit == "percent"
+    scale = 100.0 if is_share else float(len(steps))
+    if limit.of == "percent":
+        whole = abs(pair.old_common.scores.get(score) or 0.0)
+        if not whole:
+            return None, f"{score} is 0 in the baseline"
+        scale = (100.0 if is_share else 100.0 * scale) / whole
+    found = bootstrap_interval(steps, lambda some: scale * sum(some) / len(some))
+    if found.low is None or found.high is None:
+        return None, found.reason or "no interval"
+    return (found.low, found.high), ""
 
 
-def _broken(limit: Limit, changes: Sequence[Change]) -> list[BrokenLimit]:
-    checked = [
-        (change.row, amount)
-        for change in changes
-        if change.score == limit.score and (amount := change.in_limit_unit) is not None
-    ]
-    if not checked:
-        # A gate without any check must not pass.
-        return [BrokenLimit(limit, None, None)]
-    return [
-        BrokenLimit(limit, row, amount) for row, amount in checked if limit.is_broken_by(amount)
-    ]
-
-
-def _missing(
-    before: ResultFile, pairs: Sequence[_Pair], changes: Sequence[Change]
-) -> list[Missing]:
-    paired = {old.name for _, old, _ in pairs}
-    found = [Missing(row.label) for name, row in before.rows.items() if name not in paired]
-    found += [
-        Missing(change.row, score=change.score)
-        for change in changes
-        if change.baseline is not None and change.current is None
-    ]
-    found += [
-        Missing(name, sequence=sequence)
-        for name, old, new in pairs
-        for sequence in old.sequences
-        if sequence not in new.sequences
-    ]
-    return found
-
-
-def _added(after: ResultFile, pairs: Sequence[_Pair]) -> list[str]:
-    paired = {new.name for _, _, new in pairs}
-    rows = [row.label for name, row in after.rows.items() if name not in paired]
-    sequences = [
-        f"{name}: sequence {sequence}"
-        for name, old, new in pairs
-        for sequence in new.sequences
-        if sequence not in old.sequences
-    ]
-    return rows + sequences
+def _without_accepted(
+    broken: Sequence[BrokenLimit], acceptances: Sequence[Acceptance], today: date
+) -> tuple[list[BrokenLimit], list[AcceptedRegression]]:
+    """Split exceeded limits into those that fail and those that are accepted."""
+    failing, found = list(broken), []
+    for acceptance in acceptances:
+        covered = tuple(
+            entry
+            for entry in failing
+            if entry.row is not None
+            and acceptance.covers(entry.limit.score, entry.row, entry.sequence)
+        )
+        if acceptance.is_expired(today):
+            found.append(AcceptedRegression(acceptance, "expired", covered))
+        elif covered:
+            found.append(AcceptedRegression(acceptance, "used", covered))
+            failing = [entry for entry in failing if entry not in covered]
+        else:
+            found.append(AcceptedRegression(acceptance, "not needed"))
+    return failing, found

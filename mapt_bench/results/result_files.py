@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "ABSENT",
+    "BASELINE",
+    "BY_NAME",
+    "COST",
     "EVALUATION",
     "EVALUATIONS",
     "RUN",
@@ -33,6 +37,16 @@ __all__ = [
 EVALUATION = "mapt-bench/evaluation/2"
 EVALUATIONS = "mapt-bench/evaluations/2"
 RUN = "mapt-bench/run/1"
+COST = "mapt-bench/cost/1"
+BASELINE = "mapt-bench/baseline/1"
+
+BY_NAME = {RUN: "run", COST: "FLOPs report"}
+"""Kinds of results whose rows are always matched by name, for each schema."""
+
+_SCHEMAS = (EVALUATION, EVALUATIONS, RUN, COST, BASELINE)
+
+ABSENT = "absent"
+"""Mark of a score that a row of a baseline does not have, unlike one that is undefined."""
 
 _OUTDATED = ("mapt-bench/evaluation/1", "mapt-bench/evaluations/1")
 """Schemas whose PAT, PQ and LSTQ may include classes of other predictions."""
@@ -76,7 +90,7 @@ class ResultFile:
 
     Attributes:
         path: Path of the file, also if the folder of a run was given.
-        schema: Schema of the file.
+        schema: Schema of the file; of a baseline, the schema of the result it was made from.
         rows: Rows by name.
         origin: Fingerprints of ``data``, ``segments`` and ``weights``, the ``suite`` with its
             version, and the ``seed``, as text. Unknown entries are omitted.
@@ -133,7 +147,7 @@ def _lines(row: ResultRow, conditions: Sequence[str]) -> list[tuple[Any, ...]]:
 
 
 def load_result(path: Path | str) -> ResultFile:
-    """Read an evaluation, several evaluations, or a run.
+    """Read an evaluation, several evaluations, a run, a FLOPs report, or a baseline of these.
 
     Args:
         path: A JSON file, or a run folder, which holds ``results.json``.
@@ -145,17 +159,14 @@ def load_result(path: Path | str) -> ResultFile:
     file = path / "results.json" if path.is_dir() else path
     data = _load(file)
     schema = data.get("schema")
+    if schema not in _SCHEMAS:
+        raise DataError(_wrong_schema(data), where=file)
     try:
-        origin: dict[str, str] = {}
-        if schema == EVALUATION:
-            rows = [_evaluation_row(data)]
-        elif schema == EVALUATIONS:
-            rows = [_evaluation_row(member) for member in data["evaluations"]]
-        elif schema == RUN:
-            rows = _run_rows(data)
+        rows = _rows(data)
+        origin = data["origin"] if schema == BASELINE else {}
+        if schema == RUN:
             origin = _origin(data.get("provenance") or {})
-        else:
-            raise DataError(_wrong_schema(data), where=file)
+        of = data["of"] if schema == BASELINE else schema
     except (KeyError, TypeError, AttributeError) as problem:
         raise DataError(
             f"does not have the fields of {schema} ({type(problem).__name__}: {problem}); "
@@ -169,7 +180,52 @@ def load_result(path: Path | str) -> ResultFile:
             f"has several rows named {', '.join(names)}; give each row a name of its own",
             where=file,
         )
-    return ResultFile(file, str(schema), by_name, origin, **_when(data))
+    return ResultFile(file, str(of), by_name, origin, **_when(data))
+
+
+def _rows(data: Mapping[str, Any]) -> list[ResultRow]:
+    if data["schema"] == EVALUATION:
+        return [_evaluation_row(data)]
+    if data["schema"] == EVALUATIONS:
+        return [_evaluation_row(member) for member in data["evaluations"]]
+    if data["schema"] == BASELINE:
+        return [_baseline_row(row, data["scores"]) for row in data["rows"]]
+    return _run_rows(data) if data["schema"] == RUN else _cost_rows(data)
+
+
+def _baseline_row(row: Mapping[str, Any], scores: Sequence[str]) -> ResultRow:
+    """Return a row of a baseline, which has lists of values in the order of the scores."""
+    return ResultRow(
+        name=str(row["name"]),
+        label=str(row["name"]),
+        scores=_scores(_named(row["values"], scores)),
+        sequences={
+            str(name): _scores(_named(values, scores)) for name, values in row["sequences"].items()
+        },
+        protocol=dict(row["protocol"]),
+        ground_truth=dict(row["ground_truth"]),
+        predictions=dict(row["predictions"]),
+    )
+
+
+def _named(values: Sequence[float | str | None], scores: Sequence[str]) -> dict[str, Any]:
+    """Return values by score. The text ``"absent"`` marks a score that a row does not have."""
+    pairs = zip(scores, values, strict=True)
+    return {name: value for name, value in pairs if value != ABSENT}
+
+
+_COSTS = ("gmacs", "params", "latency_ms", "peak_mib")
+
+
+def _cost_rows(data: Mapping[str, Any]) -> list[ResultRow]:
+    """Return the rows of a FLOPs report: one per model, part, input and mode."""
+    rows = []
+    for row in data["rows"]:
+        name = f"{row['model']}, {row['part']}, {row['input'][0]}x{row['input'][1]}, {row['mode']}"
+        scores = {cost: row[cost] for cost in _COSTS if row.get(cost) is not None}
+        protocol = {"unit": data["unit"]}
+        rows.append(ResultRow(name, name, _scores(scores), {}, protocol))
+    return rows
 
 
 def _when(data: Mapping[str, Any]) -> dict[str, str | None]:
@@ -202,18 +258,33 @@ def _load(file: Path) -> Mapping[str, Any]:
 
 
 def _wrong_schema(data: Mapping[str, Any]) -> str:
-    known = (EVALUATION, EVALUATIONS, RUN)
+    known = ", ".join(_SCHEMAS)
     error = data.get("error")
     if isinstance(error, Mapping):
         return f"holds the error of a failed command ({error.get('message')}), not a result"
     if "schema" not in data:
-        return f"has no schema; expected one of {', '.join(known)}"
-    if data["schema"] in _OUTDATED:
+        return f"has no schema; expected one of {known}"
+    schema = str(data["schema"])
+    if schema in _OUTDATED:
         return (
-            f"has schema {data['schema']!r}, whose PAT, PQ and LSTQ may depend on other "
+            f"has schema {schema!r}, whose PAT, PQ and LSTQ may depend on other "
             f"predictions; expected {EVALUATION!r}. Evaluate the predictions again"
         )
-    return f"has schema {data['schema']!r}; {nearest(str(data['schema']), known)}"
+    kind, _, number = schema.rpartition("/")
+    for readable in _SCHEMAS:
+        if kind == readable.rpartition("/")[0] and number.isdigit():
+            own = int(readable.rpartition("/")[2])
+            if int(number) > own:
+                return (
+                    f"has schema {schema!r}, which a newer version of mapt-bench wrote; this "
+                    f"version reads {readable!r}. Upgrade mapt-bench, or write the file again with "
+                    "this version"
+                )
+            return (
+                f"has schema {schema!r}, which an older version of mapt-bench wrote; expected "
+                f"{readable!r}. Write the file again with this version"
+            )
+    return f"has schema {schema!r}; {nearest(schema, _SCHEMAS)}"
 
 
 def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:

@@ -34,17 +34,22 @@ class ScoreKind:
 
     Attributes:
         unit: ``"percent"`` for fractions, which are shown in percent and compared in percentage
-            points. ``"count"`` and ``"seconds"`` are shown and compared without conversion.
+            points. Other units are shown and compared without conversion.
         higher_is_better: ``False`` for errors and costs, ``None`` if unknown.
     """
 
-    unit: Literal["percent", "count", "seconds"]
+    unit: Literal["percent", "count", "seconds", "milliseconds", "MiB"]
     higher_is_better: bool | None
 
     @property
     def difference_unit(self) -> str:
         """Unit of a difference of this score."""
-        return {"percent": "points", "count": "counts", "seconds": "seconds"}[self.unit]
+        return {"percent": "points", "count": "counts"}.get(self.unit, self.unit)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether it is a time or memory, which differs from one measurement to the next."""
+        return self.unit in ("seconds", "milliseconds", "MiB")
 
 
 _SHARE = ScoreKind("percent", True)
@@ -63,6 +68,10 @@ SCORES = {
     "RQ": _SHARE,
     "IoU": _SHARE,
     "seconds_per_frame": ScoreKind("seconds", False),
+    "gmacs": _ERRORS,
+    "params": _ERRORS,
+    "latency_ms": ScoreKind("milliseconds", False),
+    "peak_mib": ScoreKind("MiB", False),
 }
 
 

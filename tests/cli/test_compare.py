@@ -4,10 +4,10 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from helpers.commands import examples_of
 from helpers.results import evaluation, run
 
 from mapt_bench.cli import main
-from mapt_bench.cli.compare import command
 
 
 @pytest.fixture
@@ -52,14 +52,16 @@ def test_without_limits_only_missing_scores_fail(files):
     (files / "gone.json").write_text(json.dumps(gone))
     result = invoke("baseline.json", "gone.json")
     assert result.exit_code == 1
-    assert "missing: tracker: PAT has a value in the baseline and none now" in result.stdout
+    assert (
+        "undefined: tracker: PAT has a value in the baseline and is undefined now" in result.stdout
+    )
 
 
 def test_json_on_stdout_stands_alone(files):
     result = invoke("baseline.json", "worse.json", "--fail-on", "PAT<-0.5", "--json", "-")
     assert result.exit_code == 1
     found = json.loads(result.stdout)
-    assert (found["schema"], found["passed"]) == ("mapt-bench/comparison/2", False)
+    assert (found["schema"], found["passed"]) == ("mapt-bench/comparison/3", False)
 
 
 def test_common_classes_are_shown_where_that_is_asked_for(files):
@@ -97,17 +99,88 @@ def test_errors_keep_their_exit_codes_and_leave_the_file_alone(files):
 
 def test_the_examples_of_the_help_run(files):
     (files / "current.json").write_text(json.dumps(evaluation()))
-    examples = [
-        line.strip().split()[2:]
-        for line in command.epilog.splitlines()
-        if line.strip().startswith("mapt-bench compare")
-    ]
-    assert len(examples) == 2
+    (files / "gate.yaml").write_text("limits: [{score: PAT, max_drop: 0.5}]")
+    examples = examples_of("compare")
+    assert len(examples) == 3
     for words in examples:
-        result = invoke(*(word.strip('"') for word in words))
+        if "--update-baseline" in words:
+            (files / "baseline.json").unlink()
+        result = invoke(*words)
         assert result.exit_code == 0, result.output
-    shown = invoke("--help").stdout
-    assert all(f"mapt-bench compare {' '.join(words)}" in shown for words in examples)
+    assert (files / "gate.xml").exists()
+
+
+def lowered(files, by=0.006):
+    """The issue's case: one score 0.6 points lower."""
+    result = evaluation()
+    result["scores"]["PAT"] -= by
+    (files / "lowered.json").write_text(json.dumps(result))
+    return "baseline.json", "lowered.json"
+
+
+def test_every_output_names_a_score_that_fell(files, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(files / "summary.md"))
+    (files / "summary.md").write_text("earlier\n")
+    outputs = ("--junit", "gate.xml", "--markdown", "gate.md", "--gitlab", "gate.json", "--github")
+    result = invoke(*lowered(files), "--max-drop", "PAT=0.5", *outputs)
+    assert result.exit_code == 1
+    message = "tracker: PAT changed by -0.6 points, limit max-drop PAT=0.5"
+    assert f"broken: {message}" in result.stdout
+    assert f"::error file=lowered.json,title=mapt-bench compare::{message}" in result.stderr
+    for name in ("gate.xml", "gate.json"):
+        assert message in (files / name).read_text()
+    comment = (files / "gate.md").read_text()
+    assert comment.startswith("### mapt-bench compare: failed")
+    assert "PAT changed by -0.6 points" in comment
+    assert (files / "summary.md").read_text() == "earlier\n" + comment
+    assert invoke(*lowered(files, 0.005), "--max-drop", "PAT=0.5", *outputs).exit_code == 0
+
+
+def test_rows_and_sequences_restrict_limits(files):
+    worse = run()
+    worse["summary"][1]["scores"] = {**worse["summary"][1]["scores"], "PAT": 0.5}
+    (files / "now.json").write_text(json.dumps(worse))
+    words = ("runs/before", "now.json", "--max-drop", "PAT=1")
+    assert invoke(*words).exit_code == 1
+    assert invoke(*words, "--row", "both").exit_code == 0
+    assert invoke(*words, "--sequence", "0*").exit_code == 0  # the cells are unchanged
+    result = invoke(*words, "--row", "boht")
+    assert result.exit_code == 2
+    assert "did you mean 'both'" in result.stderr
+
+
+def test_what_is_not_comparable_never_shares_a_code_with_worse(files):
+    (files / "suite.json").write_text(json.dumps(run(protocol={"pat": "official"})))
+    result = invoke("runs/before", "suite.json", "--max-drop", "PAT=0.5")
+    assert result.exit_code == 3
+    assert "pat (present then, official now)" in result.stderr
+
+
+def test_a_baseline_is_created_and_replaced(files):
+    created = invoke("new/baseline.json", "worse.json", "--update-baseline")
+    assert created.exit_code == 0
+    kept = (files / "new/baseline.json").read_text()
+    assert json.loads(kept)["schema"] == "mapt-bench/baseline/1"
+    limit = ("--max-drop", "PAT=0.5")
+    better = invoke("new/baseline.json", "baseline.json", *limit)
+    assert "scores improved. Make them the new baseline" in better.stdout
+    assert (files / "new/baseline.json").read_text() == kept
+    assert invoke("new/baseline.json", "baseline.json", *limit, "--update-baseline").exit_code == 0
+    replaced = (files / "new/baseline.json").read_text()
+    assert replaced != kept
+    worse = invoke("new/baseline.json", "worse.json", *limit, "--update-baseline")
+    assert worse.exit_code == 1
+    assert "because the gate failed" in worse.stdout
+    assert (files / "new/baseline.json").read_text() == replaced
+    assert invoke("new/baseline.json", "worse.json", "--update-baseline").exit_code == 0
+    assert (files / "new/baseline.json").read_text() == kept
+
+
+def test_only_a_result_is_replaced(files):
+    (files / "notes.txt").write_text("mine")
+    for target in ("notes.txt", "runs/before"):
+        assert invoke(target, "same.json", "--update-baseline").exit_code == 3
+    assert (files / "notes.txt").read_text() == "mine"
 
 
 def test_comparing_loads_neither_torch_nor_matplotlib(files):

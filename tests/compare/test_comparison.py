@@ -1,10 +1,11 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
 import json
+from dataclasses import replace
 
 import pytest
 from helpers.results import evaluation, evaluations, run, summary_row, sweep
 
-from mapt_bench.compare._comparison import Limit, Missing, compare_results
+from mapt_bench.compare import Limit, Missing, compare_results
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.reports.difference_tables import comparison_table
 from mapt_bench.reports.table_formats import render_table
@@ -100,20 +101,20 @@ def test_what_has_gone_missing_is_listed(compare):
     found = compare(evaluation(), now)
     assert not found.is_passed
     assert found.missing == (
-        Missing("tracker", score="HOTA"),
+        Missing("tracker", score="HOTA", kind="undefined"),
         Missing("tracker", score="IDF1"),
         Missing("tracker", sequence="0002"),
     )
     assert [str(entry) for entry in found.missing] == [
-        "tracker: HOTA has a value in the baseline and none now",
-        "tracker: IDF1 has a value in the baseline and none now",
+        "tracker: HOTA has a value in the baseline and is undefined now",
+        "tracker: IDF1 is missing",
         "tracker: sequence 0002 is missing",
     ]
 
 
 def test_a_score_that_is_not_a_number_counts_as_undefined(compare):
     found = compare(evaluation(), changed(evaluation(), HOTA=float("nan")))
-    assert found.missing == (Missing("tracker", score="HOTA"),)
+    assert found.missing == (Missing("tracker", score="HOTA", kind="undefined"),)
 
 
 def test_a_score_that_is_newly_defined_is_fine(compare):
@@ -128,6 +129,7 @@ def test_a_variant_that_is_gone_or_failed(compare):
     found = compare(run(), now)
     assert Missing("copy") in found.missing
     assert Missing("iou", score="PAT") in found.missing
+    assert "iou: PAT is missing" in found.failures()
     assert str(found.missing[0]) == "copy is missing"
 
 
@@ -159,14 +161,16 @@ def test_several_evaluations_match_by_name(compare):
     assert change_of(found, "PAT", "b").difference == pytest.approx(0.1)
 
 
-def test_new_sequences_are_told(compare):
-    now = evaluation()
+def test_new_parts_fail_unless_allowed(compare):
+    now = changed(evaluation(), NEW=0.5)
     now["per_sequence"]["0003"] = now["per_sequence"]["0001"]
     found = compare(evaluation(), now)
-    assert found.added == ("tracker: sequence 0003",)
-    assert found.is_passed is None
+    assert found.added == ("tracker: score NEW", "tracker: sequence 0003")
+    assert found.is_passed is False
+    assert found.failures()[0] == "tracker: score NEW is new: it is not in the baseline"
+    assert replace(found, allowed=("new",)).is_passed is None
     assert (
-        "Only in the current result: tracker: sequence 0003."
+        "Only in the current result: tracker: score NEW, tracker: sequence 0003."
         in comparison_table(found.to_dict()).footnotes
     )
 
@@ -351,9 +355,10 @@ def test_table_of_many_rows(compare):
 
 def test_json_form(compare):
     found = compare(evaluation(), changed(evaluation(), PAT=0.4, HOTA=None), "PAT<-0.5").to_dict()
-    assert found["schema"] == "mapt-bench/comparison/2"
+    assert found["schema"] == "mapt-bench/comparison/3"
     assert found["passed"] is False
-    assert found["limits"] == ["PAT<-0.5"]
+    [limit] = found["limits"]
+    assert (limit["limit"], limit["severity"], limit["status"]) == ("PAT<-0.5", "error", "failed")
     assert found["changes"][0] == {
         "row": "tracker",
         "score": "PAT",
@@ -368,9 +373,11 @@ def test_json_form(compare):
         {
             "limit": "PAT<-0.5",
             "row": "tracker",
+            "sequence": None,
             "score": "PAT",
-            "change": pytest.approx(-10),
+            "amount": pytest.approx(-10),
             "unit": "points",
+            "interval": None,
             "message": "tracker: PAT changed by -10 points, limit PAT<-0.5",
         }
     ]
