@@ -27,6 +27,7 @@ PUBLIC = {
     "TuningConfig": "mapt_bench.tuning.tuning_config",
     "Video": "mapt_bench.labels",
     "as_panoptic_map": "mapt_bench.labels",
+    "assert_no_regression": "mapt_bench.compare",
     "build_tracker": "mapt_bench.interface",
     "compare_results": "mapt_bench.compare",
     "evaluate": "mapt_bench.evaluation.streaming",
@@ -48,6 +49,7 @@ __all__ = ["__version__", *PUBLIC]
 
 if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.compare import Limit as Limit
+    from mapt_bench.compare import assert_no_regression as assert_no_regression
     from mapt_bench.compare import compare_results as compare_results
     from mapt_bench.data import KittiStepWriter as KittiStepWriter
     from mapt_bench.data import open_maps as open_maps

@@ -256,6 +256,10 @@ def _many_rows(changes: Sequence[Change], names: list[str], notes: tuple[str, ..
     return Table("Changes", columns, rows, notes)
 
 
+_ROUNDING = 1e-11
+"""Smaller differences are rounding errors: a baseline has 12 decimals."""
+
+
 def _signed(change: Change) -> str:
     """Return a difference as text with its sign."""
     difference: float | None = change["difference"]
@@ -263,4 +267,4 @@ def _signed(change: Change) -> str:
         return UNDEFINED
     if score_kind(change["score"]).unit == "percent":
         return format_cell(difference, "points")
-    return f"{difference:+.4g}" if difference else "0"
+    return f"{difference:+.4g}" if abs(difference) > _ROUNDING else "0"

@@ -53,6 +53,7 @@ ALLOWED = {
         "tuning",
         "weights",
     },
+    "pytest_plugin": {"compare"},
     "__main__": {"cli"},
 }
 

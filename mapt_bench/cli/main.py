@@ -26,6 +26,7 @@ _COMMANDS = {
     "conformance": ("conformance", "Check the metrics against golden cases."),
     "evaluate": ("evaluate", "Score folders of predictions against ground truth."),
     "flops": ("flops", "Count FLOPs with two counters; measure latency, memory."),
+    "history": ("history", "Show scores over revisions, and where they changed."),
     "show": ("show", "Show frames, animations and timelines of tracks."),
     "stress": (
         "experiment_commands:stress",

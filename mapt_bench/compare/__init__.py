@@ -9,6 +9,7 @@ from mapt_bench.compare._comparison import (
     assert_no_regression,
     compare_results,
 )
+from mapt_bench.compare._history import Order, ScoreHistory, score_history
 from mapt_bench.compare._limits import Acceptance, Allowed, GateRules, Limit, Scope, load_gate
 
 __all__ = [
@@ -21,10 +22,13 @@ __all__ = [
     "GateRules",
     "Limit",
     "Missing",
+    "Order",
     "Scope",
+    "ScoreHistory",
     "assert_no_regression",
     "baseline_text",
     "check_replaceable",
     "compare_results",
     "load_gate",
+    "score_history",
 ]

@@ -302,7 +302,8 @@ def compare_results(
 def assert_no_regression(
     result: Path | str | Mapping[str, Any],
     baseline: Path | str,
-    *limits: Limit | str,
+    limits: Sequence[Limit | str] | str = (),
+    *,
     gate: Path | str | None = None,
     allow: Sequence[Allowed] = (),
 ) -> Comparison:
@@ -312,7 +313,7 @@ def assert_no_regression(
         result: Result file, run folder, or the data of a result such as
             ``EvaluationResult.to_dict()``.
         baseline: Result file, run folder or baseline.
-        *limits: Limits, or text in the form of ``--fail-on``, such as ``"PAT<-0.5"``.
+        limits: Limits, or text in the form of ``--fail-on``, such as ``["PAT<-0.5", "IDSW>5"]``.
         gate: File with more limits, such as ``gate.yaml``.
         allow: Differences that do not fail: ``"missing"``, ``"new"``, ``"undefined"``.
 
@@ -322,6 +323,7 @@ def assert_no_regression(
         ConfigError: If no limit is given, or a limit names an unknown score, row or sequence.
         DataError: If the two cannot be compared.
     """
+    limits = [limits] if isinstance(limits, str) else limits
     rules = (GateRules() if gate is None else load_gate(Path(gate))).and_also(
         [limit if isinstance(limit, Limit) else Limit.parse(limit) for limit in limits], allow
     )

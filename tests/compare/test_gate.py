@@ -299,7 +299,7 @@ def test_assert_no_regression(written):
     base = written("before", evaluation())
     assert assert_no_regression(evaluation(), base, "PAT<-0.5").is_passed
     with pytest.raises(AssertionError, match=r"is worse:\ntracker: PAT changed by -10 points"):
-        assert_no_regression(with_pat(0.4), base, "PAT<-0.5", Limit.exact("STQ"))
+        assert_no_regression(with_pat(0.4), base, ["PAT<-0.5", Limit.exact("STQ")])
     with pytest.raises(ConfigError, match="no limit is given"):
         assert_no_regression(evaluation(), base)
 
