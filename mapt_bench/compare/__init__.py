@@ -2,9 +2,9 @@
 
 from mapt_bench.compare._baseline import baseline_text, check_replaceable
 from mapt_bench.compare._changes import Change, Missing
+from mapt_bench.compare._checks import BrokenLimit
 from mapt_bench.compare._comparison import (
     AcceptedRegression,
-    BrokenLimit,
     Comparison,
     assert_no_regression,
     compare_results,
