@@ -40,6 +40,7 @@ class FrameOverlap:
         pixels: ``int64`` of shape ``(n,)``: pixels with both codes, above 0.
         gt_empty: Codes of ground-truth objects with an empty mask.
         pred_empty: Codes of predicted objects with an empty mask.
+        stuff_with_ids: Classes of ground-truth stuff that had an identity, which is dropped.
     """
 
     gt_codes: NDArray[np.uint32]
@@ -47,6 +48,7 @@ class FrameOverlap:
     pixels: NDArray[np.int64]
     gt_empty: tuple[int, ...] = ()
     pred_empty: tuple[int, ...] = ()
+    stuff_with_ids: frozenset[int] = frozenset()
 
 
 def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> FrameOverlap:
@@ -87,6 +89,7 @@ def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> Fra
     gt_codes, pred_codes = (raw >> np.uint64(32)).astype(np.uint32), raw.astype(np.uint32)
     check_classes(gt_codes, labels, where="ground truth")
     check_classes(pred_codes, labels, where="prediction")
+    stuff_with_ids = _stuff_with_ids(gt_codes, labels)
     gt_codes, pred_codes = _drop_stuff_ids(gt_codes, labels), _drop_stuff_ids(pred_codes, labels)
     pairs, pixels = sum_by_key(gt_codes.astype(np.uint64) << np.uint64(32) | pred_codes, pixels)
     return FrameOverlap(
@@ -95,7 +98,14 @@ def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> Fra
         pixels,
         gt.empty,
         pred.empty,
+        stuff_with_ids,
     )
+
+
+def _stuff_with_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> frozenset[int]:
+    classes = codes >> np.uint32(ID_BITS)
+    found = (codes & np.uint32(ID_LIMIT - 1) > 0) & ~labels.is_thing_table[classes]
+    return frozenset(classes[found].tolist()) - {labels.ignore_label}
 
 
 def _drop_stuff_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np.uint32]:

@@ -4,9 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mapt_bench.errors import ProtocolError
-from mapt_bench.labels import LabelSpace, PanopticMap
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
 from mapt_bench.metrics.arithmetic import Additive
 from mapt_bench.metrics.matching import SegmentTable, segment_table
 from mapt_bench.metrics.mot import TrackingSums, count_tracking
@@ -21,7 +25,7 @@ from mapt_bench.metrics.pq import (
 )
 from mapt_bench.metrics.stq import StqSums, count_stq
 
-__all__ = ["WINDOWS", "SequenceScorer", "SequenceSums", "empty_sums", "pool"]
+__all__ = ["WINDOWS", "IdentityMarks", "SequenceScorer", "SequenceSums", "empty_sums", "pool"]
 
 WINDOWS = (1, 2, 3, 4)
 """Window sizes of VPQ, in frames."""
@@ -46,6 +50,35 @@ class SequenceSums(Additive):
     pat: PatSums
     mopt: MoptSums
     tracking: TrackingSums
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityMarks:
+    """Which kinds of segments occur on each side. Not a score: it shows misread data.
+
+    Attributes:
+        gt_things: Whether the ground truth has a thing.
+        gt_ids: Whether one of these has an identity, so that it is not crowd.
+        pred_things: Whether the prediction has a thing.
+        pred_ids: Whether one of these has an identity above 0.
+        stuff_with_ids: Classes of ground-truth stuff that had an identity, which is dropped.
+    """
+
+    gt_things: bool = False
+    gt_ids: bool = False
+    pred_things: bool = False
+    pred_ids: bool = False
+    stuff_with_ids: frozenset[int] = frozenset()
+
+    def __or__(self, other: Self) -> Self:
+        """Join the marks of two sequences."""
+        return type(self)(
+            self.gt_things or other.gt_things,
+            self.gt_ids or other.gt_ids,
+            self.pred_things or other.pred_things,
+            self.pred_ids or other.pred_ids,
+            self.stuff_with_ids | other.stuff_with_ids,
+        )
 
 
 class SequenceScorer:
@@ -93,6 +126,13 @@ class SequenceScorer:
         """Return the joined overlap tables of the frames so far."""
         return join_frames(self._frames, self.labels)
 
+    def marks(self) -> IdentityMarks:
+        """Return which kinds of segments occurred so far."""
+        gt = _things_and_ids([frame.gt_codes for frame in self._frames], self.labels)
+        pred = _things_and_ids([frame.pred_codes for frame in self._frames], self.labels)
+        stuff = frozenset().union(*(frame.stuff_with_ids for frame in self._frames))
+        return IdentityMarks(*gt, *pred, stuff)
+
     def result(self) -> SequenceSums:
         """Return the sums of the frames so far. You can add more frames afterwards."""
         overlap = self.overlap()
@@ -107,6 +147,12 @@ class SequenceScorer:
             mopt=count_mopt(frames),
             tracking=count_tracking(frames),
         )
+
+
+def _things_and_ids(codes: list[NDArray[np.uint32]], labels: LabelSpace) -> tuple[bool, bool]:
+    joined = np.concatenate([np.zeros(0, dtype=np.uint32), *codes])
+    things = joined[labels.is_thing_table[joined >> np.uint32(ID_BITS)]]
+    return bool(things.size), bool((things & np.uint32(ID_LIMIT - 1) > 0).any())
 
 
 def _count(table: SegmentTable) -> PanopticCounts:

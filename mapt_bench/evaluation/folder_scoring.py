@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import reduce
 from multiprocessing import get_context
+from operator import or_
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +46,7 @@ from mapt_bench.metrics import (
 )
 from mapt_bench.metrics.arithmetic import Block, defined
 from mapt_bench.metrics.pq import PanopticCounts
+from mapt_bench.metrics.scorer import IdentityMarks
 from mapt_bench.metrics.stq import class_iou
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 from mapt_bench.orphans import end_with_parent
@@ -121,6 +124,7 @@ class SequenceScore:
     """Sums of a sequence, and those of the error decomposition if requested."""
 
     sums: SequenceSums
+    marks: IdentityMarks
     losses: LossSums | None
 
 
@@ -332,20 +336,20 @@ def _result(
         losses=[one.losses for one in scored if one.losses is not None],
     )
     return replace(
-        result, protocol={**result.protocol, "notes": _all_notes(result, gt, pred, pairs)}
+        result, protocol={**result.protocol, "notes": _all_notes(result, gt, pred, scored)}
     )
 
 
 def _all_notes(
-    result: EvaluationResult, gt: MapFolder, pred: MapFolder, pairs: Sequence[SequencePair]
+    result: EvaluationResult, gt: MapFolder, pred: MapFolder, scored: Sequence[SequenceScore]
 ) -> list[str]:
     notes = [*result.protocol["notes"], *gt.notes, *pred.notes]
     if gt.encoding != pred.encoding:
         notes.append(
             f"the ground truth is read as {gt.encoding}, the prediction as {pred.encoding}"
         )
-    sides = [pair.gt for pair in pairs], [pair.pred for pair in pairs]
-    return [*notes, *plausibility_notes(*sides, result.per_class, gt.labels)]
+    marks = reduce(or_, (one.marks for one in scored))
+    return [*notes, *plausibility_notes(marks, result.per_class, gt.labels)]
 
 
 def result_of_sums(
@@ -468,7 +472,7 @@ def score_pair(
         if progress is not None:
             progress(1)
     losses = None if losses_of is None else count_losses(scorer.overlap(), losses_of)
-    return SequenceScore(scorer.result(), losses)
+    return SequenceScore(scorer.result(), scorer.marks(), losses)
 
 
 def _place(pair: SequencePair, gt_index: int, pred_index: int | None, side: str | None) -> str:
