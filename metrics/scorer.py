@@ -54,7 +54,7 @@ class SequenceSums(Additive):
 
 @dataclass(frozen=True, slots=True)
 class IdentityMarks:
-    """Which kinds of segments occur on each side. Not a score: it shows misread data.
+    """Which things and identities occur on each side. Not a score: it shows misread data.
 
     Attributes:
         gt_things: Whether the ground truth has a thing.
@@ -127,7 +127,7 @@ class SequenceScorer:
         return join_frames(self._frames, self.labels)
 
     def marks(self) -> IdentityMarks:
-        """Return which kinds of segments occurred so far."""
+        """Return which things and identities occurred so far."""
         gt = _things_and_ids([frame.gt_codes for frame in self._frames], self.labels)
         pred = _things_and_ids([frame.pred_codes for frame in self._frames], self.labels)
         stuff = frozenset().union(*(frame.stuff_with_ids for frame in self._frames))

@@ -16,7 +16,7 @@ def plausibility_notes(
     """Describe what is implausible in a result and its data.
 
     Args:
-        marks: Kinds of segments on both sides.
+        marks: Which things and identities occur on both sides.
         per_class: Scores of each class, as in ``EvaluationResult``.
         labels: Label space.
 
