@@ -37,6 +37,7 @@ ALLOWED = {
     "results": set(),  # plain data, read back from files
     "compare": {"results", "metrics"},  # it sees results only, and the formulas of scores
     "reports": {"results"},  # it sees results only
+    "report": {"reports", "results"},
     "cli": FOUNDATION
     | {
         "baselines",
@@ -47,6 +48,7 @@ ALLOWED = {
         "interface",
         "pictures",
         "profiling",
+        "report",
         "reports",
         "results",
         "training",

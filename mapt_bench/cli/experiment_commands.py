@@ -166,7 +166,7 @@ def run_and_show(
     tables_of: Callable[[dict[str, Any]], list[Table]] = run_tables,
     write_pictures: Callable[[dict[str, Any], Path], list[Path]] = write_plots,
 ) -> int:
-    """Run an experiment, print the short answer, and write tables and plots to the run folder.
+    """Run an experiment, print the short answer, and write tables, plots and the report.
 
     Args:
         run: Function that runs an experiment of this kind of configuration.
@@ -181,6 +181,7 @@ def run_and_show(
     """
     # Imported here, because completing a name and --help must start fast.
     from mapt_bench.experiments import check_config
+    from mapt_bench.report import write_report
 
     shown = {name: options[name] for name in _SHOWN}
     selection = Selection(split_names(shown["scores"]), split_names(shown["rows"]))
@@ -196,23 +197,27 @@ def run_and_show(
         result = run(placed, progress=partial(_progress, selection))
     tables = tables_of(result)
     latex = headline_tables(result, selection=selection) if selection else None
-    with progress_bar("tables and plots", 2) as advance:
+    with progress_bar("tables and plots", 3) as advance:
         write_table_folder(tables, folder / "tables", latex)
         advance(1)
         write_pictures(result, folder)
         advance(1)
+        if not shown["no_report"]:
+            write_report([folder], folder / "report.html")
+        advance(1)
+    page = "" if shown["no_report"] else ", report.html"
     if not emit_json(shown["json_file"], result):
         if shown["full"]:
             print_all_tables(tables)
         print_headline(
             lambda rows: run_headline(result, rows=rows, selection=selection),
-            f"Run folder: {folder} (results.json, tables, plots).",
+            f"Run folder: {folder} (results.json, tables, plots{page}).",
             with_tables=not shown["full"],
         )
     return 0
 
 
-_SHOWN = ("json_file", "show_config", "full", "scores", "rows")
+_SHOWN = ("json_file", "show_config", "full", "scores", "rows", "no_report")
 """Options on what to print. The others are part of the configuration."""
 
 

@@ -27,6 +27,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "Score folders of predictions against ground truth."),
     "flops": ("flops", "Count FLOPs with two counters; measure latency, memory."),
     "history": ("history", "Show scores over revisions, and where they changed."),
+    "report": ("report", "Write one HTML page about runs and evaluations."),
     "show": ("show", "Show frames, animations and timelines of tracks."),
     "stress": (
         "experiment_commands:stress",

@@ -1,5 +1,6 @@
 """Configurations of the experiments: all options of a command, with defaults and checks."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -133,6 +134,27 @@ class ExperimentConfig:
         """Return plain data for YAML or JSON that :meth:`from_dict` reads back."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
 
+    def command_line(self) -> str:
+        """Return the command of the same run, with its data and all options that differ.
+
+        The run folder and the number of processes are omitted: they do not change the result.
+
+        Example:
+            >>> SweepConfig(suite="tiny", drop=(1, 2), add=("sort+memory",)).command_line()
+            'mapt-bench sweep-interval --suite tiny --add sort+memory --drop 1,2 --pair 1,2,3,5'
+        """
+        words = ["mapt-bench", *self._words_of_command()]
+        suite = self.suite or (None if self.data else self.default_suite)
+        for field in fields(self):
+            value = suite if field.name == "suite" else getattr(self, field.name)
+            is_default = value == field.default and field.name not in _ALWAYS_GIVEN
+            if field.name not in _WITHOUT_EFFECT and not is_default and value is not None:
+                words += _option_words(field.name, value)
+        return shlex.join(words)
+
+    def _words_of_command(self) -> tuple[str, ...]:
+        return (self.experiment,)
+
     def with_folder(self: _Config) -> _Config:
         """Return the same configuration with a run folder."""
         if self.out is not None:
@@ -236,6 +258,9 @@ class StressConfig(ExperimentConfig):
         """Name of the experiment, as results have it."""
         return f"stress-{self.kind}"
 
+    def _words_of_command(self) -> tuple[str, ...]:
+        return "stress", self.kind
+
     @classmethod
     def from_cli(cls: type[_Config], **options: Any) -> _Config:  # noqa: ANN401 - what click collects
         """Build a configuration from the options of the command line.
@@ -250,6 +275,25 @@ class StressConfig(ExperimentConfig):
             expected = "levels of 1 (mild) to 5 with commas, as in 1,3,5"
             options["levels"] = _whole_numbers("--levels", options["levels"], expected)
         return cls(**options)
+
+
+_WITHOUT_EFFECT = frozenset({"out", "jobs", "kind"})
+"""Fields that are no options of a command, or do not change its result."""
+
+_ALWAYS_GIVEN = frozenset({"drop", "pair"})
+"""Options whose default applies only if neither is given."""
+
+_OPTIONS = {"switches": "switch", "stressors": "stressor"}
+"""Names of options that differ from those of their fields."""
+
+
+def _option_words(name: str, value: object) -> list[str]:
+    """Return an option with its value, repeated for each text of a list."""
+    option = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+    if isinstance(value, tuple) and all(isinstance(each, int) for each in value):
+        return [option, ",".join(map(str, value))]
+    values = value if isinstance(value, tuple) else (value,)
+    return [word for each in values for word in (option, str(each))]
 
 
 def _whole_numbers(option: str, text: str, expected: str) -> tuple[int, ...]:

@@ -79,6 +79,7 @@ def run_experiment(
     seed: int = 0,
     jobs: int = 1,
     progress: Progress = no_progress,
+    command: str | None = None,
 ) -> dict[str, Any]:
     """Run a plan, or resume it, and write its result.
 
@@ -93,6 +94,7 @@ def run_experiment(
         seed: Seed of segment order, faults and resampling.
         jobs: Number of worker processes.
         progress: Shows the progress of the run.
+        command: Command of the same run, for ``provenance.command``. ``None`` if there is none.
 
     Returns:
         The result, schema ``mapt-bench/run/1``.
@@ -112,6 +114,8 @@ def run_experiment(
 
         outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, progress=until_summary)
         result = run_result(outcome, advance=shown[0])
+    if command is not None:
+        result["provenance"]["command"] = command
     if outcome.exit_code:
         write_json(folder / INCOMPLETE_FILE, result)
         raise _failure(outcome, result, folder)
@@ -235,6 +239,7 @@ def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
         seed=config.seed,
         jobs=config.jobs,
         progress=progress,
+        command=config.command_line(),
     )
 
 

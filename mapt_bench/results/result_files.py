@@ -32,6 +32,7 @@ __all__ = [
     "ResultFile",
     "ResultRow",
     "load_result",
+    "read_document",
 ]
 
 EVALUATION = "mapt-bench/evaluation/2"
@@ -157,7 +158,7 @@ def load_result(path: Path | str) -> ResultFile:
     """
     path = Path(path)
     file = path / "results.json" if path.is_dir() else path
-    data = _load(file)
+    data = read_document(file)
     schema = data.get("schema")
     if schema not in _SCHEMAS:
         raise DataError(_wrong_schema(data), where=file)
@@ -238,7 +239,12 @@ def _when(data: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _load(file: Path) -> Mapping[str, Any]:
+def read_document(file: Path) -> Mapping[str, Any]:
+    """Read the JSON object of a file, of any schema.
+
+    Raises:
+        DataError: If the file is missing or holds no JSON object.
+    """
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as problem:

@@ -1,0 +1,46 @@
+"""``mapt-bench report``: one HTML page about runs and evaluations."""
+
+from pathlib import Path
+
+import click
+
+from mapt_bench.cli.options import path_type
+from mapt_bench.errors import ConfigError
+
+__all__ = ["command"]
+
+
+@click.command(
+    "report",
+    epilog="""\b
+Examples:
+  mapt-bench report runs/ablate-20260101-120000
+  mapt-bench report before.json after.json --out report.html
+""",
+)
+@click.argument("results", nargs=-1, required=True, type=path_type, metavar="RUN|RESULT.json...")
+@click.option(
+    "--out",
+    type=path_type,
+    metavar="FILE",
+    help="Output file (.html).  [default: report.html in the run folder; with several results, "
+    "report.html here]",
+)
+def command(results: tuple[Path, ...], out: Path | None) -> int:
+    """Write one HTML page about runs and results of evaluate.
+
+    The page is a single file that needs no network: scores, confidence intervals, lost points,
+    slices, the worst sequences, curves, cost and the command to repeat the run. An incomplete run
+    has a page too, which says what is missing.
+    """
+    # Imported here, because --help must start fast.
+    from mapt_bench.report import write_report
+
+    if out is None:
+        folder = results[0] if len(results) == 1 and results[0].is_dir() else Path()
+        out = folder / "report.html"
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"has the suffix {out.suffix!r}; expected .html", where=out)
+    write_report(results, out)
+    click.echo(f"report: {out}")
+    return 0

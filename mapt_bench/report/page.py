@@ -1,0 +1,179 @@
+"""The page: results are read, and their sections are rendered with the template."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mapt_bench import __version__
+from mapt_bench.errors import DataError, listed
+from mapt_bench.files import write_text
+from mapt_bench.report.sections import (
+    Section,
+    evaluation_sections,
+    run_sections,
+)
+from mapt_bench.reports.tables import printable
+from mapt_bench.results import load_result, read_document
+from mapt_bench.results.result_files import EVALUATION, EVALUATIONS, RUN
+
+__all__ = ["ReportPart", "read_parts", "render_report", "write_report"]
+
+_RESULTS = "results.json"
+_INCOMPLETE = "results.incomplete.json"
+_SETUP = "run.json"
+
+
+@dataclass(frozen=True)
+class ReportPart:
+    """The part of a page about one run, or about evaluations on one data set.
+
+    Attributes:
+        title: Heading, one line.
+        sections: Sections in order.
+        warning: What is missing, for example in an incomplete run. Empty if nothing is.
+    """
+
+    title: str
+    sections: tuple[Section, ...]
+    warning: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "warning", printable(self.warning))
+
+
+def write_report(paths: Sequence[Path], out: Path) -> None:
+    """Write one page about runs and evaluations.
+
+    Args:
+        paths: Run folders and result files. At least one.
+        out: The HTML file.
+
+    Raises:
+        DataError: If a result cannot be read, or the page cannot be written.
+    """
+    write_text(out, render_report(read_parts(paths)))
+
+
+def read_parts(paths: Sequence[Path]) -> list[ReportPart]:
+    """Read results. Each run is a part, and evaluations share one.
+
+    A run folder without results is a part that says what there is.
+
+    Raises:
+        DataError: If a path is no run folder and no result file.
+    """
+    parts: list[ReportPart] = []
+    evaluations: list[Mapping[str, Any]] = []
+    for path in paths:
+        file, warning = _file_of(path)
+        if file is None:
+            parts.append(ReportPart(f"{path.name}: no results yet", (), warning))
+            continue
+        load_result(file)  # refuses files without the fields of their schema
+        document = read_document(file)
+        if document["schema"] in (EVALUATION, EVALUATIONS):
+            evaluations += document.get("evaluations", [document])
+        elif document["schema"] == RUN:
+            parts.append(run_part(document, warning=warning))
+        else:
+            raise DataError(
+                f"has schema {document['schema']!r}; expected a run or an evaluation", where=file
+            )
+    if evaluations:
+        parts.append(evaluations_part(evaluations))
+    return parts
+
+
+def run_part(run: Mapping[str, Any], *, warning: str = "") -> ReportPart:
+    """Return the part of a page about a run of schema ``mapt-bench/run/1``."""
+    data = ((run.get("provenance") or {}).get("data") or {}).get("name")
+    title = f"{run.get('experiment', 'run')}{f' on {data}' if data else ''}"
+    return ReportPart(title, tuple(run_sections(run)), warning or _failed_cells(run))
+
+
+def evaluations_part(evaluations: Sequence[Mapping[str, Any]]) -> ReportPart:
+    """Return the part of a page about evaluations of schema ``mapt-bench/evaluation/2``."""
+    names = listed(str(each["name"]) for each in evaluations)
+    return ReportPart(f"evaluate: {names}", tuple(evaluation_sections(evaluations)))
+
+
+def _file_of(path: Path) -> tuple[Path | None, str]:
+    """Return the result file of a path, and what is missing if the run is incomplete."""
+    if not path.is_dir() or (path / _RESULTS).exists():
+        return path / _RESULTS if path.is_dir() else path, ""
+    done = len([each for each in (path / "cells").rglob("*.json") if each.is_file()])
+    resume = "Run the same command again to resume it."
+    if (path / _INCOMPLETE).exists():
+        return path / _INCOMPLETE, f"This run is incomplete: some cells failed. {resume}"
+    if (path / _SETUP).exists():
+        return None, f"This run is incomplete: {done} work units are done, no scores yet. {resume}"
+    raise DataError(
+        f"is a folder without {_RESULTS}; expected a run folder or a result file", where=path
+    )
+
+
+def _failed_cells(run: Mapping[str, Any]) -> str:
+    cells = run.get("cells") or []
+    failed = [str(cell.get("variant")) for cell in cells if cell.get("status") == "failed"]
+    if not failed:
+        return ""
+    return f"This run is incomplete: {len(failed)} of {len(cells)} cells failed ({listed(failed)})."
+
+
+def render_report(parts: Sequence[ReportPart]) -> str:
+    """Return the HTML of a page."""
+    styles, script = _asset("report.css"), _asset("report.js")
+    titles = "; ".join(part.title for part in parts)
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            title=f"mapt-bench report: {titles}",
+            parts=parts,
+            styles=Markup(styles),  # noqa: S704 - a file of this package
+            script=Markup(script),  # noqa: S704 - a file of this package
+            policy=(
+                "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+                f"style-src '{_digest(styles)}'; script-src '{_digest(script)}'"
+            ),
+            version=__version__,
+        )
+    )
+
+
+def _digest(text: str) -> str:
+    """Return the hash by which a content policy allows an inline element."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("mapt_bench.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mapt_bench.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["anchor"] = _anchor
+    return environment
+
+
+def _anchor(text: str) -> str:
+    """Return a text as part of an anchor: letters, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")

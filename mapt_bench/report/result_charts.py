@@ -1,0 +1,221 @@
+"""Charts of the report: which scores, differences and losses of a result to show.
+
+A chart has the rows of the headline table, at most six lines, and never the lower bound, which
+would flatten all others.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from mapt_bench.report.charts import Chart, Curve, Point, Span, curves, scatter, spans, stacked_bars
+from mapt_bench.reports.headline import headline_tables
+from mapt_bench.reports.score_tables import interval_cell
+from mapt_bench.reports.sentences import SWEEP_WORDS
+from mapt_bench.results.result_views import (
+    LOWER_BOUND,
+    Part,
+    is_reference,
+    row_interval,
+    row_name,
+    row_score,
+    run_parts,
+)
+
+__all__ = [
+    "condition_charts",
+    "difference_chart",
+    "loss_charts",
+    "recovery_charts",
+    "score_chart",
+]
+
+Run = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+def _of_segments(part: Part) -> str:
+    return f" Segments: {part.words}." if part.words else ""
+
+
+def score_chart(part: Part, names: set[str]) -> list[Chart]:
+    """Return PAT over STQ of some rows. The lower bound would flatten all others."""
+    points = []
+    for row in part.run["summary"]:
+        pat, stq = row_score(row, "PAT"), row_score(row, "STQ")
+        if row_name(row) in names - {LOWER_BOUND} and pat is not None and stq is not None:
+            points.append(Point(row_name(row), 100 * stq, 100 * pat, is_reference(row)))
+    caption = f"PAT over STQ: up and to the right is better.{_of_segments(part)}"
+    return [scatter(points, "STQ (%)", "PAT (%)", caption)] if len(points) > 1 else []
+
+
+def difference_chart(part: Part, names: set[str]) -> list[Chart]:
+    """Return the paired differences of the reference to some rows, with confidence intervals."""
+    rows: list[Span] = []
+    subject = ""
+    for row in part.run["summary"]:
+        entry = ((row.get("differences") or {}).get("scores") or {}).get("PAT") or {}
+        ends = entry.get("interval") or {}
+        if row_name(row) not in names - {LOWER_BOUND} or ends.get("low") is None:
+            continue
+        subject = str(row["differences"]["reference"])
+        low, high = -100 * ends["high"], -100 * ends["low"]
+        p_value = entry.get("p_adjusted")
+        alpha = 1 - float(ends.get("level", 0.95))
+        is_established = (low > 0 or high < 0) and p_value is not None and p_value <= alpha + 1e-9
+        rows.append(Span(row_name(row), -100 * entry["difference"], low, high, is_established))
+    if not rows:
+        return []
+    rows.sort(key=lambda span: span.value)
+    caption = (
+        f"How far {subject} leads each row: paired difference in PAT with its confidence interval. "
+        f"Right of 0, {subject} is better. Grey: no difference is established.{_of_segments(part)}"
+    )
+    return [spans(rows, f"PAT of {subject} less PAT of the row (points)", caption)]
+
+
+_LINES = 6
+"""Largest number of lines of a chart, references included."""
+
+
+def _chart_rows(names: Iterable[str], references: set[str]) -> list[str]:
+    """Return the rows of a chart: those of the headline table, most of them not references."""
+    order = [name for name in names if name != LOWER_BOUND]
+    own = [name for name in order if name not in references]
+    kept = {*own[: _LINES - 1], *[name for name in order if name in references][:1]}
+    return [name for name in order if name in kept]
+
+
+def recovery_charts(run: Run) -> list[Chart]:
+    """Return the recovery after occlusion by length of the gap."""
+    charts = []
+    for part in run_parts(run):
+        entries = [
+            each
+            for each in part.run.get("recoveries") or []
+            if each.get("factor") == "all" and each.get("bins")
+        ]
+        table = next(iter(headline_tables(part.run)), None)
+        if not entries or table is None:
+            continue
+        by_name = {str(each["variant"]): each for each in entries}
+        references = {name for name, each in by_name.items() if each.get("group") == "reference"}
+        shown = [str(row[0]) for row in table.rows if str(row[0]) in by_name]
+        kept = [
+            at
+            for at in range(len(entries[0]["bins"]))
+            if any(_share(each["bins"][at].get("recovered")) is not None for each in entries)
+        ]
+        positions = [str(entries[0]["bins"][at]["bin"]) for at in kept]
+        lines = [
+            Curve(
+                name,
+                [_share(by_name[name]["bins"][at].get("recovered")) for at in kept],
+                [_ends(by_name[name]["bins"][at].get("recovered")) for at in kept],
+                name in references,
+            )
+            for name in _chart_rows(shown, references)
+        ]
+        charts += _if_lines(
+            lines,
+            positions,
+            "occlusion gap (frames)",
+            "recovered (%)",
+            "Identities recovered after an occlusion, by length of the gap, with confidence "
+            f"intervals.{_of_segments(part)}",
+        )
+    return charts
+
+
+def _share(rate: Row | None) -> float | None:
+    value = (rate or {}).get("share")
+    return None if value is None else 100 * float(value)
+
+
+def _ends(rate: Row | None) -> tuple[float, float] | None:
+    found = (rate or {}).get("interval") or {}
+    if found.get("low") is None:
+        return None
+    return 100 * float(found["low"]), 100 * float(found["high"])
+
+
+def _if_lines(
+    lines: Sequence[Curve], positions: Sequence[str], x: str, y: str, caption: str
+) -> list[Chart]:
+    """Return a chart, none if no line has a value."""
+    known = any(value is not None for line in lines for value in line.values)
+    return [curves(lines, positions, x, y, caption)] if known else []
+
+
+def condition_charts(run: Run) -> list[Chart]:
+    """Return PAT over temporal intervals, or over the levels of each stressor."""
+    charts = []
+    for part in run_parts(run):
+        for condition, x, caption in _conditions(part.run):
+            rows = {
+                (row_name(row), at): row
+                for row in part.run["summary"]
+                if (at := condition(row)) is not None
+            }
+            positions = sorted({at for _, at in rows})
+            if len(positions) < 2:
+                continue
+            references = {name for (name, _), row in rows.items() if is_reference(row)}
+            names = _chart_rows(dict.fromkeys(name for name, _ in rows), references)
+            lines = [_line_of(name, rows, positions, name in references) for name in names]
+            texts = [str(position) for position in positions]
+            charts += _if_lines(lines, texts, x, "PAT (%)", f"{caption}{_of_segments(part)}")
+    return charts
+
+
+def _conditions(run: Run) -> Iterable[tuple[Callable[[Row], int | None], str, str]]:
+    """Yield a function from a row to its position, a label and a caption for each chart."""
+    kinds = dict.fromkeys(found[0] for row in run["summary"] if (found := row_interval(row)))
+    for kind in kinds:
+        words = SWEEP_WORDS.get(kind, kind)
+        caption = f"PAT by {words}, with confidence intervals. Compare rows at one position."
+        yield partial(_tau, kind), f"{words} (frames)", caption
+    for stressor in run.get("stressors") or []:
+        name = str(stressor["name"])
+        caption = f"PAT under {name}: {stressor.get('summary', '')}".rstrip(": .") + "."
+        yield partial(_level, name), f"level of {name} (0: unchanged)", caption
+
+
+def _tau(kind: str, row: Row) -> int | None:
+    found = row_interval(row)
+    return found[1] if found and found[0] == kind else None
+
+
+def _level(stressor: str, row: Row) -> int | None:
+    stress = row.get("stress") or {}
+    return int(stress["level"]) if stress.get("stressor") == stressor else None
+
+
+def _line_of(
+    name: str, rows: Mapping[tuple[str, int], Row], positions: Sequence[int], of_reference: bool
+) -> Curve:
+    found = [rows.get((name, at)) for at in positions]
+    values = [None if row is None else row_score(row, "PAT") for row in found]
+    ends = [None if row is None else interval_cell(row, "PAT") for row in found]
+    return Curve(
+        name,
+        [None if value is None else 100 * value for value in values],
+        [(100 * at[0], 100 * at[1]) if isinstance(at, tuple) else None for at in ends],
+        of_reference,
+    )
+
+
+def loss_charts(found: Mapping[str, Row]) -> list[Chart]:
+    """Return the points lost to each kind of mistake, one bar per row, for PAT and STQ."""
+    charts = []
+    for score in ("PAT", "STQ"):
+        shares = {
+            name: {
+                kind: 100 * (entry["share"].get(score) or 0.0)
+                for kind, entry in losses["kinds"].items()
+            }
+            for name, losses in found.items()
+        }
+        caption = f"Points of {score} lost to each kind of mistake. The parts add up to the loss."
+        charts.append(stacked_bars(shares, f"points of {score} lost", caption))
+    return charts

@@ -1,0 +1,280 @@
+"""Sections of the report: what to show of runs and evaluations, ready for the template."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mapt_bench.report.charts import Chart
+from mapt_bench.report.findings import (
+    best_sentences,
+    cost_tables,
+    evaluate_command,
+    largest_losses,
+    loss_table,
+    provenance_tables,
+    run_command,
+    run_losses,
+    worst_sequences,
+    worst_table,
+)
+from mapt_bench.report.result_charts import (
+    condition_charts,
+    difference_chart,
+    loss_charts,
+    recovery_charts,
+    score_chart,
+)
+from mapt_bench.reports import evaluation_headline, run_headline, run_tables, stress_tables
+from mapt_bench.reports.difference_tables import paired_tables
+from mapt_bench.reports.headline import Headline
+from mapt_bench.reports.score_tables import evaluation_tables
+from mapt_bench.reports.tables import RANGES, UNDEFINED, Table, printable
+from mapt_bench.results.result_views import Part, row_interval, run_parts
+
+__all__ = ["Section", "TableView", "evaluation_sections", "run_sections", "table_view"]
+
+Run = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CellView:
+    """A cell as text, with its confidence interval, and whether it is the best of its column."""
+
+    text: str
+    interval: str = ""
+    is_best: bool = False
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table for the template.
+
+    Attributes:
+        title: Caption.
+        columns: Name, whether it has numbers, and an arrow in the direction of better values.
+        rows: Cells of each row.
+        references: Indices of reference rows.
+        notes: Lines below the table.
+        is_open: Whether the table shows without a click.
+    """
+
+    title: str
+    columns: tuple[tuple[str, bool, str], ...]
+    rows: tuple[tuple[CellView, ...], ...]
+    references: frozenset[int]
+    notes: tuple[str, ...]
+    is_open: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of a part.
+
+    Attributes:
+        heading: Heading.
+        texts: Paragraphs.
+        charts: Charts.
+        tables: Tables.
+        notes: Small print.
+        pictures: Pictures with their captions, see :mod:`mapt_bench.report.gallery`.
+        command: Command to copy, empty for none.
+    """
+
+    heading: str
+    texts: tuple[str, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[TableView, ...] = ()
+    notes: tuple[str, ...] = ()
+    pictures: tuple[Any, ...] = ()
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("texts", "notes"):
+            object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
+        object.__setattr__(self, "command", printable(self.command))
+
+    @property
+    def has_content(self) -> bool:
+        """Whether there is anything to show."""
+        return bool(
+            self.texts or self.charts or self.tables or self.notes or self.pictures or self.command
+        )
+
+
+_ARROWS = {True: "↑", False: "↓", None: ""}
+
+
+def table_view(table: Table, *, is_open: bool = False) -> TableView:
+    """Return a table for the template. An interval joins the cell of its value."""
+    best = table.best_cells()
+    kept = [at for at, column in enumerate(table.columns) if not at or column.kind not in RANGES]
+    rows = []
+    for row, texts in enumerate(table.texts()):
+        cells = []
+        for at in kept:
+            follows = at + 1 < len(texts) and at + 1 not in kept
+            interval = texts[at + 1] if follows and texts[at + 1] != UNDEFINED else ""
+            cells.append(CellView(texts[at], interval, (row, at) in best))
+        rows.append(tuple(cells))
+    columns = tuple(
+        (column.name, column.kind != "text", _ARROWS[column.higher_is_better])
+        for column in (table.columns[at] for at in kept)
+    )
+    return TableView(table.title, columns, tuple(rows), table.references, table.footnotes, is_open)
+
+
+def run_sections(run: Run) -> list[Section]:
+    """Return the sections of a run that have content."""
+    tables = stress_tables(run) if run.get("stressors") else run_tables(run)
+    by_section: dict[str, list[Table]] = {}
+    for table in tables:
+        by_section.setdefault(_SECTION_OF.get(table.name, _SLICES), []).append(table)
+    headline = run_headline(run)
+    found = [
+        _summary(run, headline, by_section.get(_SUMMARY, [])),
+        _losses(run_losses(run)),
+        Section(
+            _SLICES,
+            charts=tuple(recovery_charts(run)),
+            tables=_closed(by_section.get(_SLICES, [])),
+        ),
+        _worst(run),
+        Section(
+            "Stress and sweeps",
+            charts=tuple(condition_charts(run)),
+            tables=_closed(by_section.get(_CONDITIONS, [])),
+        ),
+        _cost(run),
+        Section("Claims", tables=_opened(by_section.get(_CLAIMS, []))),
+        _provenance(run, run_command(run)),
+    ]
+    return [section for section in found if section.has_content]
+
+
+_SUMMARY, _SLICES, _CONDITIONS, _CLAIMS = "summary", "Slices", "conditions", "claims"
+
+_SECTION_OF = {
+    **dict.fromkeys(("scores", "differences", "skipped"), _SUMMARY),
+    **dict.fromkeys(("by_level", "errors_by_level", "fusion", "by_interval"), _CONDITIONS),
+    **dict.fromkeys(("break_points", "visibility", "recovery_precision"), _CONDITIONS),
+    "claims": _CLAIMS,
+}
+"""Section of each table, by name. All others are slices."""
+
+
+def _opened(tables: Iterable[Table]) -> tuple[TableView, ...]:
+    return tuple(table_view(table, is_open=True) for table in tables)
+
+
+def _closed(tables: Iterable[Table]) -> tuple[TableView, ...]:
+    return tuple(table_view(table) for table in tables)
+
+
+def _summary(run: Run, headline: Headline, tables: Sequence[Table]) -> Section:
+    charts: list[Chart] = []
+    is_plain = not run.get("stressors") and not any(row_interval(row) for row in run["summary"])
+    if is_plain:
+        for part, table in zip(run_parts(run), headline.tables, strict=False):
+            names = {str(row[0]) for row in table.rows}
+            charts += [*score_chart(part, names), *difference_chart(part, names)]
+    skipped = [table for table in tables if table.name == "skipped"]
+    is_short = all(len(table.rows) <= _FEW for table in skipped)
+    return Section(
+        "Summary",
+        texts=(*(best_sentences(run) if is_plain else ()), *headline.sentences),
+        charts=tuple(charts),
+        tables=(
+            *_opened(map(_titled, headline.tables)),
+            *_closed(table for table in tables if table.name != "skipped"),
+            *(table_view(table, is_open=is_short) for table in skipped),
+        ),
+        notes=headline.notes,
+    )
+
+
+_FEW = 6
+"""Largest number of skipped rows that show without a click."""
+
+
+def _titled(table: Table) -> Table:
+    """Return a headline table with a title that also works alone."""
+    if not table.title:
+        return replace(table, title="Scores")
+    return (
+        table if table.title.startswith("PAT") else replace(table, title=f"Scores: {table.title}")
+    )
+
+
+def _losses(found: Mapping[str, Row]) -> Section:
+    """Return the section on lost points: stacked bars, and a table with gains and causes."""
+    if not found:
+        return Section("Where the points were lost")
+    return Section(
+        "Where the points were lost",
+        texts=tuple(largest_losses(found)),
+        charts=tuple(loss_charts(found)),
+        tables=(table_view(loss_table(found)),),
+        notes=(
+            "Lost: the Shapley share of a kind of mistake. All shares add up to the perfect score "
+            "less the score. Gain: the rise of the score if this kind alone is repaired.",
+        ),
+    )
+
+
+def _worst(run: Run) -> Section:
+    texts, tables = worst_sequences(run)
+    return Section("Worst first", texts=tuple(texts), tables=_opened(tables))
+
+
+def _cost(run: Run) -> Section:
+    """Return time against score, for runs that measured time."""
+    tables = cost_tables(run)
+    note = (run.get("protocol") or {}).get("seconds_per_frame")
+    notes = [f"ms/frame: {note}."] if note and tables else []
+    notes += ["Operations and memory: mapt-bench flops measures them."] if tables else []
+    return Section("Cost", tables=_closed(tables), notes=tuple(notes))
+
+
+def _provenance(result: Row, command: str) -> Section:
+    tables = provenance_tables(result)
+    return Section("Provenance and protocol", command=command, tables=_opened(tables))
+
+
+def evaluation_sections(evaluations: Sequence[Row]) -> list[Section]:
+    """Return the sections of evaluations that have content, for one row per prediction."""
+    headline = evaluation_headline(evaluations)
+    names = {str(each["name"]) for each in evaluations}
+    rows = [{**each, "variant": str(each["name"])} for each in evaluations]
+    part = Part("", False, {"summary": rows, "experiment": "evaluate"}, True)
+    tables = evaluation_tables(evaluations)
+    slices = [table for table in tables[1:] if table.rows]
+    losses = {str(each["name"]): each["losses"] for each in evaluations if each.get("losses")}
+    worst = [
+        table
+        for each in evaluations
+        if (table := worst_table(str(each["name"]), each.get("per_sequence") or {}, {}, None))
+    ]
+    found = [
+        Section(
+            "Summary",
+            texts=headline.sentences,
+            charts=(*score_chart(part, names), *difference_chart(part, names)),
+            tables=(
+                *_opened(headline.tables),
+                *_closed([tables[0], *paired_tables(evaluations)]),
+            ),
+            notes=headline.notes,
+        ),
+        _losses(losses),
+        Section(_SLICES, tables=_closed(slices)),
+        Section("Worst first", tables=_opened(worst)),
+        *(
+            replace(each, heading=f"{each.heading}: {evaluation['name']}")
+            if len(evaluations) > 1
+            else each
+            for evaluation in evaluations
+            for each in [_provenance(evaluation, evaluate_command(evaluation))]
+        ),
+    ]
+    return [section for section in found if section.has_content]

@@ -1,0 +1,229 @@
+"""The report: sections of runs and evaluations, hostile names, incomplete runs, large results."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from click.testing import CliRunner
+from helpers.results import evaluation, evaluations, run, summary_row, sweep
+
+from mapt_bench.cli.main import main
+from mapt_bench.errors import DataError
+from mapt_bench.report import read_parts, render_report, write_report
+from mapt_bench.report.charts import Curve, curves, stacked_bars
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>'",
+    "a|b`c`_d_*e*",
+    "line\nbreak",
+    "red\x1b[31m",
+    "</style></title><svg onload=alert(1)>",
+    "{{ 7 * 7 }}",
+)
+
+
+class Elements(HTMLParser):
+    """Tags with attributes, the text of each cell, and visible text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.text.append(data)
+
+    def named(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def page_of(tmp_path, *documents):
+    paths = []
+    for at, document in enumerate(documents):
+        paths.append(tmp_path / f"result{at}.json")
+        paths[-1].write_text(json.dumps(document), encoding="utf-8")
+    return render_report(read_parts(paths))
+
+
+def headings(text):
+    return re.findall(r"<h2>(.*?)</h2>", text)
+
+
+def with_losses(name="tracker"):
+    loss = {
+        "entries": 3,
+        "pixels": 40,
+        "gain": dict.fromkeys(("PAT", "PQ", "TQ", "STQ", "AQ", "SQ"), 0.2),
+        "share": dict.fromkeys(("PAT", "PQ", "TQ", "STQ", "AQ", "SQ"), 0.3),
+    }
+    small = {**loss, "share": dict.fromkeys(loss["share"], 0.2)}
+    kinds = {"identity": {**loss, "causes": {"new_identity": loss}}, "missed": small}
+    scores = dict.fromkeys(loss["share"], 0.5)
+    losses = {"pat": "present", "score": scores, "perfect": dict.fromkeys(scores, 1.0)}
+    return evaluation(name, losses={**losses, "kinds": kinds})
+
+
+def test_a_run_has_the_sections_that_apply(tmp_path):
+    text = page_of(tmp_path, run())
+    assert headings(text)[:1] == ["Summary"]
+    assert {"Worst first", "Cost", "Provenance and protocol"} <= set(headings(text))
+    assert "Stress and sweeps" not in text
+    assert "Best: both, PAT 62.65. iou is next, 1.04 behind." in text
+    assert "the data has no images" in text  # why a tracker was not run
+    found = Elements(text)
+    assert found.named("svg")
+    assert all(each.get("aria-label") for each in found.named("svg"))
+    assert len(found.named("table")) == len(found.named("caption"))
+
+
+def test_a_sweep_has_curves_with_all_its_values(tmp_path):
+    text = page_of(tmp_path, sweep())
+    assert "Stress and sweeps" in headings(text)
+    assert "frame skip (frames)" in text
+    assert "both: 1 63.00, 2 60.00, 3 57.00, 5 51.00" in text  # in words, for screen readers
+
+
+def test_evaluations_share_a_part_and_show_their_losses(tmp_path):
+    text = page_of(tmp_path, evaluations(with_losses("one"), with_losses("two")))
+    assert headings(text)[:2] == ["Summary", "Where the points were lost"]
+    assert "one loses most to identity: 30.00 PAT" in text
+    assert "new identity" in text
+    assert "mapt-bench evaluate GT PRED --dataset kitti-step --losses" in text
+
+
+def test_several_results_are_parts_of_one_page(tmp_path):
+    text = page_of(tmp_path, run(), sweep(), evaluation())
+    assert [each["id"] for each in Elements(text).named("article")] == [
+        "part-1",
+        "part-2",
+        "part-3",
+    ]
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
+
+
+def test_hostile_names_show_as_text(tmp_path):
+    summary = [
+        summary_row(name, 0.5 + 0.01 * at, 0.6, "baselines") for at, name in enumerate(HOSTILE)
+    ]
+    cells = [
+        {"key": row["cell"], "variant": row["variant"], "scores": row["scores"], "undefined": {},
+         "per_sequence": dict.fromkeys(HOSTILE, row["scores"]), "cost": row["cost"],
+         "status": "done"}
+        for row in summary
+    ]  # fmt: skip
+    skipped = [{"tracker": HOSTILE[0], "reason": HOSTILE[1]}]
+    provenance = {"data": {"name": HOSTILE[1], "sequences": {HOSTILE[0]: 3}}, "host": HOSTILE[5]}
+    hostile_run = run(summary=summary, cells=cells, skipped=skipped, provenance=provenance)
+    classes = {"0": {**evaluation()["per_class"]["0"], "name": HOSTILE[0]}}
+    entries = dict.fromkeys(HOSTILE, evaluation()["per_sequence"]["0001"])
+    hostile = evaluation(HOSTILE[0], per_class=classes, per_sequence=entries)
+    text = page_of(tmp_path, hostile_run, hostile, {**with_losses(HOSTILE[5])})
+    found = Elements(text)
+    assert len(found.named("script")) == 1
+    assert not found.named("img")
+    assert not any(name.startswith("on") for _, given in found.tags for name in given)
+    assert "\x1b" not in text
+    shown = "".join(found.text)
+    for name in (*HOSTILE[:3], r"line\nbreak", r"red\x1b[31m", *HOSTILE[5:]):
+        assert name in shown
+
+
+def test_the_page_asks_for_nothing(tmp_path):
+    found = Elements(page_of(tmp_path, run(), with_losses()))
+    for tag, given in found.tags:
+        for name in ("src", "href", "action", "data", "srcset", "poster"):
+            assert given.get(name, "#").startswith(("#", "data:")), (tag, given)
+    policy = next(each for each in found.named("meta") if "http-equiv" in each)
+    assert policy["content"].startswith("default-src 'none'")
+
+
+def test_an_incomplete_run_says_so_and_shows_what_there_is(tmp_path):
+    folder = tmp_path / "mine"
+    (folder / "cells").mkdir(parents=True)
+    (folder / "run.json").write_text("{}")
+    (folder / "cells" / "one.json").write_text("{}")
+    (part,) = read_parts([folder])
+    assert part.warning.startswith("This run is incomplete: 1 work units are done, no scores yet.")
+    assert part.warning in render_report([part])
+
+    failed = summary_row("iou", None, None, "baselines", status="failed", scores={})
+    document = run(summary=[summary_row("both", 0.6, 0.7, "heads"), failed])
+    (folder / "results.incomplete.json").write_text(json.dumps(document))
+    (part,) = read_parts([folder])
+    assert part.warning.startswith("This run is incomplete: some cells failed.")
+    assert "both" in render_report([part])
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"is a folder without results\.json"):
+        read_parts([tmp_path])
+
+
+def test_a_thousand_sequences_make_a_small_page(tmp_path):
+    names = [f"sequence-{at:04d}" for at in range(1000)]
+    entry = evaluation()["per_sequence"]["0001"]
+    many = evaluation(per_sequence={name: {**entry, "PAT": 0.5} for name in names})
+    document = run()
+    for cell in document["cells"]:
+        cell["per_sequence"] = {name: {"PAT": 0.4, "TQ": 0.3} for name in names}
+    text = page_of(tmp_path, many, document)
+    assert len(text) < 10_000_000
+    assert "980 more sequences are not listed." in text
+
+
+def test_the_command_writes_the_page_beside_the_results(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "results.json").write_text(json.dumps(run()))
+    outcome = CliRunner().invoke(main, ["report", str(folder)])
+    assert outcome.exit_code == 0, outcome.output
+    first = (folder / "report.html").read_bytes()
+    assert CliRunner().invoke(main, ["report", str(folder)]).exit_code == 0
+    assert (folder / "report.html").read_bytes() == first
+    outcome = CliRunner().invoke(main, ["report", str(folder), "--out", str(tmp_path / "x.pdf")])
+    assert outcome.exit_code == 2
+    assert "expected .html" in outcome.stderr
+    (tmp_path / "broken.json").write_text("{")
+    outcome = CliRunner().invoke(main, ["report", str(tmp_path / "broken.json")])
+    assert outcome.exit_code == 3
+
+
+def test_an_unwritable_page_is_a_data_error(tmp_path):
+    (tmp_path / "r.json").write_text(json.dumps(run()))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_report([tmp_path / "r.json"], tmp_path / "file" / "report.html")
+
+
+def test_bars_are_as_long_as_their_parts():
+    chart = stacked_bars({"a": {"x": 30.0, "y": 10.0, "z": -5.0}}, "points", "caption")
+    # The legend has bars of 12 x 12 pixels.
+    widths = [
+        float(each.attributes["width"])
+        for each in chart.shapes
+        if each.tag == "rect" and each.attributes["height"] == "24"
+    ]
+    assert len(widths) == 2
+    assert widths[0] == pytest.approx(3 * widths[1], rel=0.01)
+
+
+def test_undefined_values_leave_a_gap_in_a_curve():
+    chart = curves(
+        [Curve("a", [1.0, None, 3.0]), Curve("b", [None, None, None])], "012", "x", "y", ""
+    )
+    assert sum("mark" in each.attributes.get("class", "") for each in chart.shapes) == 2
+    assert "a: 0 1.00, 2 3.00" in chart.description
+    assert "b" not in [each.text for each in chart.shapes]
