@@ -20,7 +20,6 @@ __all__ = [
     "cost_tables",
     "evaluate_command",
     "largest_losses",
-    "loss_table",
     "provenance_tables",
     "run_command",
     "run_losses",
@@ -55,30 +54,6 @@ def largest_losses(found: Mapping[str, Row]) -> list[str]:
         if kind is not None and shares[kind] > 0:
             sentences.append(f"{name} loses most to {kind}: {100 * shares[kind]:.2f} PAT.")
     return sentences
-
-
-def loss_table(found: Mapping[str, Row]) -> Table:
-    """Return the points lost to each kind of mistake, and to its causes."""
-    columns = [Column("row"), Column("mistake"), Column("cause")]
-    scores = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ")
-    columns += [Column(f"{name} lost", "percent") for name in scores]
-    columns += [Column(f"{name} gain", "points") for name in ("PAT", "STQ")]
-    columns += [Column("places", "integer")]
-    rows: list[tuple[Cell, ...]] = []
-    for name, losses in found.items():
-        for kind, entry in losses["kinds"].items():
-            rows.append((name, kind, "all", *_loss_cells(entry, scores)))
-            for cause, inner in (entry.get("causes") or {}).items():
-                words = str(cause).replace("_", " ")
-                rows.append((name, kind, words, *_loss_cells(inner, scores)))
-    title = "Points lost by kind of mistake and cause"
-    return Table(title, tuple(columns), tuple(rows), name="losses")
-
-
-def _loss_cells(entry: Row, scores: Sequence[str]) -> tuple[Cell, ...]:
-    shares = (entry["share"].get(name) for name in scores)
-    gains = (entry["gain"].get(name) for name in ("PAT", "STQ"))
-    return (*shares, *gains, entry.get("entries"))
 
 
 _WORST = 20

@@ -10,7 +10,6 @@ from mapt_bench.report.findings import (
     cost_tables,
     evaluate_command,
     largest_losses,
-    loss_table,
     provenance_tables,
     run_command,
     run_losses,
@@ -27,6 +26,7 @@ from mapt_bench.report.result_charts import (
 from mapt_bench.reports import evaluation_headline, run_headline, run_tables, stress_tables
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Headline
+from mapt_bench.reports.loss_tables import losses_table
 from mapt_bench.reports.score_tables import evaluation_tables
 from mapt_bench.reports.tables import RANGES, UNDEFINED, Table, printable
 from mapt_bench.results.result_views import Part, row_interval, run_parts
@@ -153,12 +153,14 @@ def run_sections(run: Run) -> list[Section]:
 
 
 _SUMMARY, _SLICES, _CONDITIONS, _CLAIMS = "summary", "Slices", "conditions", "claims"
+_LOSSES = "Where the points were lost"
 
 _SECTION_OF = {
     **dict.fromkeys(("scores", "differences", "skipped"), _SUMMARY),
     **dict.fromkeys(("by_level", "errors_by_level", "fusion", "by_interval"), _CONDITIONS),
     **dict.fromkeys(("break_points", "visibility", "recovery_precision"), _CONDITIONS),
     "claims": _CLAIMS,
+    **dict.fromkeys(("losses", "short_losses"), _LOSSES),
 }
 """Section of each table, by name. All others are slices."""
 
@@ -209,12 +211,12 @@ def _titled(table: Table) -> Table:
 def _losses(found: Mapping[str, Row]) -> Section:
     """Return the section on lost points: stacked bars, and a table with gains and causes."""
     if not found:
-        return Section("Where the points were lost")
+        return Section(_LOSSES)
     return Section(
-        "Where the points were lost",
+        _LOSSES,
         texts=tuple(largest_losses(found)),
         charts=tuple(loss_charts(found)),
-        tables=(table_view(loss_table(found)),),
+        tables=_closed(losses_table(name, losses) for name, losses in found.items()),
         notes=(
             "Lost: the Shapley share of a kind of mistake. All shares add up to the perfect score "
             "less the score. Gain: the rise of the score if this kind alone is repaired.",
