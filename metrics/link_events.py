@@ -40,6 +40,8 @@ __all__ = [
     "LinkOutcome",
     "LinkRecorder",
     "Sightings",
+    "pack_rows",
+    "unpack_rows",
 ]
 
 LINK = np.dtype(
@@ -123,7 +125,7 @@ class LinkEvents:
 
     def to_dict(self) -> dict[str, str]:
         """Return the rows as text: little-endian bytes, deflated, in base 64."""
-        return {name: _packed(getattr(self, name)) for name in _TABLES}
+        return {name: pack_rows(getattr(self, name)) for name in _TABLES}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "LinkEvents":
@@ -133,10 +135,11 @@ class LinkEvents:
             KeyError: If a part is missing.
             ValueError: If a part is damaged.
         """
-        return cls(**{name: _unpacked(data[name], rows) for name, rows in _TABLES.items()})
+        return cls(**{name: unpack_rows(data[name], rows) for name, rows in _TABLES.items()})
 
 
-def _packed(rows: NDArray[np.void]) -> str:
+def pack_rows(rows: NDArray[np.void]) -> str:
+    """Return a structured array as text: little-endian columns, deflated, in base 64."""
     # Column by column, since the values of a column are alike.
     columns = b"".join(
         np.ascontiguousarray(rows[name]).tobytes() for name in rows.dtype.names or ()
@@ -144,11 +147,16 @@ def _packed(rows: NDArray[np.void]) -> str:
     return base64.b64encode(zlib.compress(columns, 9)).decode("ascii")
 
 
-def _unpacked(text: str, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+def unpack_rows(text: str, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    """Read :func:`pack_rows`.
+
+    Raises:
+        ValueError: If the text is damaged.
+    """
     try:
         content = zlib.decompress(base64.b64decode(text, validate=True))
     except zlib.error as problem:
-        raise ValueError(f"link events are damaged ({problem})") from problem
+        raise ValueError(f"rows are damaged ({problem})") from problem
     count, rest = divmod(len(content), dtype.itemsize)
     if rest:
         raise ValueError(f"{len(content)} bytes are no rows of {dtype.itemsize}")

@@ -21,6 +21,7 @@ from mapt_bench.labels import (
 from mapt_bench.metrics.arithmetic import number_keys, sum_by_key, sum_by_key_roughly
 
 __all__ = [
+    "ENTRY",
     "FrameOverlap",
     "SegmentKinds",
     "SequenceOverlap",
@@ -158,6 +159,10 @@ class SegmentKinds:
         return len(self.codes)
 
 
+ENTRY = np.dtype([("frame", "<i4"), ("gt", "<u4"), ("pred", "<u4"), ("pixels", "<i4")])
+"""One entry of the joined tables: frame, code of the ground truth and of the prediction, pixels."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class SequenceOverlap:
     """The overlap tables of all frames of one sequence, joined.
@@ -186,6 +191,32 @@ class SequenceOverlap:
     pixels: NDArray[np.int64]
     gt_empty: NDArray[np.int64] = field(default_factory=lambda: _frames_and_codes(()))
     pred_empty: NDArray[np.int64] = field(default_factory=lambda: _frames_and_codes(()))
+
+    def rows(self) -> NDArray[np.void]:
+        """Return the entries as an array of dtype :data:`ENTRY`, to be stored."""
+        rows = np.zeros(len(self.pixels), ENTRY)
+        rows["frame"], rows["pixels"] = self.frame, self.pixels
+        rows["gt"] = self.gt.codes[self.gt_index]
+        rows["pred"] = self.pred.codes[self.pred_index]
+        return rows
+
+    @classmethod
+    def of_rows(
+        cls, rows: NDArray[np.void], frame_count: int, labels: LabelSpace
+    ) -> "SequenceOverlap":
+        """Return the tables whose :meth:`rows` are these."""
+        gt_codes, gt_index = number_keys(rows["gt"].astype(np.uint32))
+        pred_codes, pred_index = number_keys(rows["pred"].astype(np.uint32))
+        return cls(
+            labels=labels,
+            frame_count=frame_count,
+            gt=SegmentKinds.of(gt_codes, labels),
+            pred=SegmentKinds.of(pred_codes, labels),
+            frame=rows["frame"].astype(np.int64),
+            gt_index=gt_index,
+            pred_index=pred_index,
+            pixels=rows["pixels"].astype(np.int64),
+        )
 
     def only(self, kept: NDArray[np.bool_]) -> "SequenceOverlap":
         """Return the table with some entries only, without the other pixels."""

@@ -16,6 +16,7 @@ from mapt_bench.reports.link_tables import (
     recovery_tables,
     visibility_table,
 )
+from mapt_bench.reports.loss_tables import losses_of_rows
 from mapt_bench.reports.score_tables import (
     VIDEOS,
     interval_cell,
@@ -127,6 +128,7 @@ def _part_tables(run: Run) -> list[Table]:
         tables.append(group_table(run))
     if run.get("recoveries"):
         tables.append(full_occlusions_table(run))
+    tables += losses_of_rows(run["summary"])
     return [summary_table(run), *with_content(tables)]
 
 

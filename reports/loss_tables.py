@@ -7,6 +7,7 @@ from mapt_bench.reports.tables import Cell, Column, Table
 
 __all__ = [
     "LOSS_SCORES",
+    "losses_of_rows",
     "losses_table",
     "losses_tables",
     "short_losses_table",
@@ -37,6 +38,37 @@ def losses_tables(evaluations: Sequence[Mapping[str, Any]]) -> list[Table]:
         losses_table(str(each["name"]), each["losses"])
         for each in evaluations
         if each.get("losses")
+    ]
+
+
+def losses_of_rows(rows: Sequence[Mapping[str, Any]]) -> list[Table]:
+    """Return the points of PAT by kind of mistake, one row per variant, and all causes of each.
+
+    Args:
+        rows: Summary rows of a run. Those without losses are omitted.
+    """
+    known = [row for row in rows if row.get("losses")]
+    if not known:
+        return []
+    kinds = list(known[0]["losses"]["kinds"])
+    columns = (
+        Column("variant"),
+        Column("all", "percent"),
+        *(Column(kind, "percent") for kind in kinds),
+    )
+    cells = tuple(
+        (
+            str(row["variant"]),
+            _lacking(row["losses"], "PAT"),
+            *(row["losses"]["kinds"][kind]["share"]["PAT"] for kind in kinds),
+        )
+        for row in known
+    )
+    notes = ("Shapley shares: those of the kinds add up to all.",)
+    title = "Points of PAT lost by kind of mistake"
+    return [
+        Table(title, columns, cells, notes, name="losses_by_kind"),
+        *(losses_table(str(row["variant"]), row["losses"], of="variant") for row in known),
     ]
 
 
@@ -77,12 +109,13 @@ def short_losses_table(name: str, losses: Losses) -> Table:
     )
 
 
-def losses_table(name: str, losses: Losses) -> Table:
+def losses_table(name: str, losses: Losses, *, of: str = "prediction") -> Table:
     """Return one row per kind of mistake and one per cause: counts, shares and gains.
 
     Args:
         name: Name of the prediction or the variant.
         losses: Field ``losses`` of a result.
+        of: Heading of the name in files.
     """
     columns = (
         Column("kind"),
@@ -109,7 +142,7 @@ def losses_table(name: str, losses: Losses) -> Table:
         rows,
         ("Shapley shares of kinds, Owen shares of causes; alone: gain if only this is repaired.",),
         name="losses",
-        keys=(("prediction", name),),
+        keys=((of, name),),
     )
 
 

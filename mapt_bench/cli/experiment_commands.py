@@ -114,6 +114,14 @@ experiment_options = add_options(
         help="Write the run to this folder. An existing run is resumed. "
         "Default: runs/<command>-<time>. Example: --out runs/mine",
     ),
+    click.option(
+        "--losses",
+        shell_complete=complete_row,
+        multiple=True,
+        metavar="ROW",
+        help="Show where the points of this row were lost, besides the reference, the best row "
+        "and the oracle. Repeatable. Example: --losses mapt:motion",
+    ),
     jobs_option,
     click.option(
         "--seed",

@@ -61,6 +61,7 @@ class ExperimentConfig:
         thresholds: Thresholds of all trackers: ``"tuned"``, ``"published"``, or a file that
             ``mapt-bench tune`` wrote.
         out: Run folder; ``None`` is ``runs/<experiment>-<time>``.
+        losses: Rows with an error decomposition besides the reference, the best and the oracle.
         jobs: Worker processes, 1 or more.
         seed: Seed of segment order, faults and resampling, 0 or more.
 
@@ -79,6 +80,7 @@ class ExperimentConfig:
     flow_weights: tuple[str, ...] = ()
     thresholds: ThresholdsName = DEFAULT_THRESHOLDS
     out: Path | None = None
+    losses: tuple[str, ...] = ()
     jobs: int = 1
     seed: int = 0
 

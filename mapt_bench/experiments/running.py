@@ -80,6 +80,7 @@ def run_experiment(
     jobs: int = 1,
     progress: Progress = no_progress,
     command: str | None = None,
+    losses: Collection[str] = (),
 ) -> dict[str, Any]:
     """Run a plan, or resume it, and write its result.
 
@@ -95,6 +96,7 @@ def run_experiment(
         jobs: Number of worker processes.
         progress: Shows the progress of the run.
         command: Command of the same run, for ``provenance.command``. ``None`` if there is none.
+        losses: Names of rows with losses, besides the reference, the best row and the oracle.
 
     Returns:
         The result, schema ``mapt-bench/run/1``.
@@ -113,7 +115,7 @@ def run_experiment(
             return nullcontext(shown[0])
 
         outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, progress=until_summary)
-        result = run_result(outcome, advance=shown[0])
+        result = run_result(outcome, losses=losses, advance=shown[0])
     if command is not None:
         result["provenance"]["command"] = command
     if outcome.exit_code:
@@ -196,7 +198,13 @@ def check_config(config: ExperimentConfig) -> None:
         DataError: If a file or folder does not exist.
     """
     check_inputs(config)
-    _plan(config, ExperimentInputs(config, BY_NAME))
+    plan = _plan(config, ExperimentInputs(config, BY_NAME))
+    names = [variant.name for variant in plan.variants]
+    for name in config.losses:
+        if name not in names:
+            raise ConfigError(
+                f"--losses is {name!r}, and no row has this name; {nearest(name, names)}"
+            )
 
 
 def check_inputs(config: ExperimentConfig) -> None:
@@ -240,6 +248,7 @@ def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
         jobs=config.jobs,
         progress=progress,
         command=config.command_line(),
+        losses=config.losses,
     )
 
 

@@ -19,12 +19,14 @@ from mapt_bench.experiments.plans.network_weights import MaptWeights
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
+from mapt_bench.metrics.link_events import pack_rows, unpack_rows
+from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
 from mapt_bench.stress.frame_motion import DroppedVideo
 from mapt_bench.tracking import FrameSegments, TrackerRun
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit"]
 
-UNIT_SCHEMA = "mapt-bench/unit/4"
+UNIT_SCHEMA = "mapt-bench/unit/5"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class UnitResult:
         recovered: Number of segments with the identity of a lost track.
         seconds: Time of each frame without reading images: of association, or of the whole step
             of a whole tracker.
+        tables: Joined overlap tables as text, see :meth:`overlap`.
         provenance: Versions, machine, device, threads and time of the computation.
     """
 
@@ -51,7 +54,23 @@ class UnitResult:
     matches: Mapping[str, int]
     recovered: int
     seconds: tuple[float, ...]
+    tables: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def overlap(self, labels: LabelSpace) -> SequenceOverlap:
+        """Return the overlap tables, for measures that need more than the sums.
+
+        Raises:
+            DataError: If the text is damaged.
+        """
+        try:
+            rows = unpack_rows(self.tables, ENTRY)
+        except ValueError as problem:
+            raise DataError(
+                f"the overlap tables of sequence {self.sequence} are damaged ({problem}); delete "
+                "the run's cells and run again"
+            ) from problem
+        return SequenceOverlap.of_rows(rows, self.frames, labels)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that :meth:`from_dict` reads back."""
@@ -64,6 +83,7 @@ class UnitResult:
             "seconds": list(self.seconds),
             "sums": self.sums.to_vector().tolist(),
             "links": self.links.to_dict(),
+            "tables": self.tables,
             "provenance": dict(self.provenance),
         }
 
@@ -88,6 +108,7 @@ class UnitResult:
                 links=LinkEvents.from_dict(data["links"]),
                 matches={str(step): int(count) for step, count in data["matches"].items()},
                 recovered=int(data["recovered"]),
+                tables=str(data["tables"]),
                 seconds=tuple(float(value) for value in data["seconds"]),
                 provenance=dict(data["provenance"]),
             )
@@ -156,6 +177,7 @@ def run_unit(
         matches=run.matches,
         recovered=run.recovered,
         seconds=run.seconds,
+        tables=pack_rows(scorer.overlap().rows()),
     )
 
 

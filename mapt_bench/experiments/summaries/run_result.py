@@ -3,7 +3,7 @@
 import re
 import statistics
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from mapt_bench.experiments.summaries.result_tables import (
     result_tables,
     scores_by_group,
 )
+from mapt_bench.experiments.summaries.row_losses import add_losses
 from mapt_bench.metrics import METRICS_SCHEMA, pat_variant, undefined_reasons
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance, user_revision
@@ -38,6 +39,7 @@ def run_result(
     outcome: RunOutcome,
     *,
     pat_protocol: str = "present",
+    losses: Collection[str] = (),
     advance: Advance = lambda _steps: None,
 ) -> dict[str, Any]:
     """Return the whole result as plain data for JSON.
@@ -45,6 +47,7 @@ def run_result(
     Args:
         outcome: Results of :func:`~mapt_bench.experiments.engine.runner.run_plan`.
         pat_protocol: Variant of PAT of the headline scores.
+        losses: Names of rows with losses, besides the reference, the best row and the oracle.
         advance: Takes done steps, two for each cell of the outcome in total.
 
     Returns:
@@ -57,6 +60,7 @@ def run_result(
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
     rows = summary_rows(outcome, entries, pat_protocol, advance=advance)
+    add_losses(rows, outcome, losses, pat_protocol)
     return {
         "schema": RUN_SCHEMA,
         "experiment": plan.experiment,
