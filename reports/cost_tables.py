@@ -55,7 +55,7 @@ def rows_table(cost: Cost) -> Table:
         for name in names
     )
     rows = tuple(tuple(_flat(row[name]) for name in names) for row in cost["rows"])
-    return Table(f"Operations ({cost['unit']})", columns, rows)
+    return Table(f"Operations ({cost['unit']})", columns, rows, name="operations")
 
 
 _INTEGERS = frozenset({"instances", "params"})
@@ -93,6 +93,8 @@ def operations_table(cost: Cost, size: Sequence[int], *, bars: bool = False) -> 
         tuple(columns),
         tuple(cells),
         footnotes=tuple(_footnotes(rows)),
+        name="operations",
+        keys=(("input", f"{height}x{width}"),),
     )
 
 
@@ -123,7 +125,8 @@ def measured_table(cost: Cost) -> Table:
         "peak is the peak memory of a separate process, with Python and torch; before is its "
         "memory before the network was built",
     )
-    return Table("Measured on this machine, not counted", columns, tuple(rows), footnotes=notes)
+    title = "Measured on this machine, not counted"
+    return Table(title, columns, tuple(rows), footnotes=notes, name="measured")
 
 
 def claims_table(cost: Cost) -> Table:
@@ -157,6 +160,7 @@ def claims_table(cost: Cost) -> Table:
         columns,
         rows,
         footnotes=tuple(notes),
+        name="claims",
     )
 
 
