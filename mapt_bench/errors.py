@@ -1,10 +1,11 @@
-"""Errors for users of this package, and hints that they share.
+"""Errors for users of this package, and texts and hints that messages share.
 
 Every message states what was found, what was expected, where, and what to do.
 """
 
 import difflib
 import math
+import unicodedata
 from collections.abc import Iterable
 from typing import ClassVar
 
@@ -171,6 +172,28 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
     listing = f"known: {', '.join(choices)}"
     return f"did you mean {close[0]!r}? {listing}" if close else listing
+
+
+def printable(text: str) -> str:
+    r"""Return a text with control and format characters as escapes, in one line.
+
+    Names come from folders and files, so that they may have newlines, terminal escapes or
+    characters that reverse the direction of writing.
+
+    Example:
+        >>> print(printable("a\nb\x1b[31m"))
+        a\nb\x1b[31m
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        ascii(character)[1:-1] if unicodedata.category(character) in _ESCAPED else character
+        for character in text
+    )
+
+
+_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories of control and format characters, and of separators of lines."""
 
 
 EXTRA_OF = {

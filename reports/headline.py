@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapt_bench.errors import ConfigError, counted, listed, nearest
+from mapt_bench.errors import ConfigError, counted, listed, nearest, printable
 from mapt_bench.reports.score_tables import (
     evaluation_notes,
     interval_cell,
@@ -23,7 +23,7 @@ from mapt_bench.reports.sentences import (
     evaluation_sentences,
     run_sentences,
 )
-from mapt_bench.reports.tables import Cell, Column, Table, printable
+from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.results.result_views import (
     HEADLINE,
     Part,
@@ -50,8 +50,8 @@ ROWS_SHOWN = 12
 
 MILLISECONDS = "ms/frame"
 
-_CORE = {"PAT": 9, "PQ": 1, "TQ": 2, "STQ": 7, "AssA": 4, "IDSW": 5}
-"""Scores of the headline tables, with the priority of their columns."""
+_CORE = ("PAT", "PQ", "TQ", "STQ", "AssA", "IDSW")
+"""Scores of the headline tables."""
 
 _INTERVAL_PRIORITY, _TIME_PRIORITY = 6, 3
 
@@ -192,7 +192,7 @@ def _filled(
             column = Column(name, "decimal", False, _TIME_PRIORITY)
         else:
             values = [row_score(row, name) for row in rows]
-            column = replace(score_column(name), priority=_CORE.get(name, 0))
+            column = score_column(name)
         if any(value is not None for value in values):
             columns.append(column)
             for line, value in zip(cells, values, strict=True):

@@ -47,6 +47,7 @@ SUFFIXES = (".png", ".svg")
 
 STYLE: "dict[RcKeyType, Any]" = {
     "font.size": 9,
+    "text.parse_math": False,  # names are text
     "text.color": INK,
     "font.family": "DejaVu Sans",
     "axes.edgecolor": FAINT,

@@ -142,11 +142,15 @@ def score_column(name: str) -> Column:
 
     Example:
         >>> score_column("PAT")
-        Column(name='PAT', kind='percent', higher_is_better=True)
+        Column(name='PAT', kind='percent', higher_is_better=True, priority=9)
     """
     kind = score_kind(name)
     printed: Kind = kind.unit if kind.unit in ("percent", "count") else "number"
-    return Column(name, printed, kind.higher_is_better)
+    return Column(name, printed, kind.higher_is_better, _PRIORITIES.get(name, 0))
+
+
+_PRIORITIES = {"PAT": 9, "PQ": 1, "TQ": 2, "STQ": 7, "AssA": 4, "IDSW": 5}
+"""Scores whose columns are dropped last where a table is too wide."""
 
 
 def interval_column(score: str) -> Column:

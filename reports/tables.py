@@ -5,10 +5,11 @@ digits. :mod:`mapt_bench.reports.table_formats` converts tables to text.
 """
 
 import math
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from mapt_bench.errors import printable
 
 __all__ = [
     "RANGES",
@@ -19,7 +20,6 @@ __all__ = [
     "Table",
     "format_cell",
     "joined_tables",
-    "printable",
     "with_content",
 ]
 
@@ -66,7 +66,7 @@ class Table:
     """Rows of cells under typed columns.
 
     Texts become printable: control characters of names are shown as escapes, see
-    :func:`printable`.
+    :func:`~mapt_bench.errors.printable`.
 
     Attributes:
         title: Title, one line.
@@ -161,28 +161,6 @@ class Table:
             ],
             "footnotes": list(self.footnotes),
         }
-
-
-def printable(text: str) -> str:
-    r"""Return a text with control and format characters as escapes, in one line.
-
-    Names come from folders and files, so that they may have newlines, terminal escapes or
-    characters that reverse the direction of writing.
-
-    Example:
-        >>> print(printable("a\nb\x1b[31m"))
-        a\nb\x1b[31m
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        ascii(character)[1:-1] if unicodedata.category(character) in _ESCAPED else character
-        for character in text
-    )
-
-
-_ESCAPED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories of control and format characters, and of separators of lines."""
 
 
 def with_content(tables: Iterable[Table]) -> list[Table]:

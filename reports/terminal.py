@@ -13,7 +13,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
-from mapt_bench.errors import counted
+from mapt_bench.errors import counted, printable
 from mapt_bench.reports.headline import ROWS_SHOWN, Headline
 from mapt_bench.reports.table_formats import make_console, print_table
 from mapt_bench.reports.tables import RANGES, UNDEFINED, Column, Table
@@ -50,7 +50,7 @@ def print_headline(
         BrokenPipeError: If stdout is a closed pipe.
     """
     console = console or make_console()
-    width = line_width(console)
+    width, closing = line_width(console), printable(closing)
     for rows in range(ROWS_SHOWN, _FEWEST_ROWS - 1, -1):
         headline = make(rows)
         lines = _lines(headline, closing, width, with_tables=with_tables)

@@ -19,6 +19,7 @@ from mapt_bench.cli.options import (
     split_names,
     table_options,
 )
+from mapt_bench.errors import printable
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Selection, evaluation_headline
 from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
@@ -184,7 +185,7 @@ def command(
     headline = partial(evaluation_headline, results, selection=selection)
     for result in found:
         for note in result.protocol["notes"]:
-            click.echo(f"note: {result.name}: {note}", err=True)
+            click.echo(printable(f"note: {result.name}: {note}"), err=True)
     outputs: list[TableFile] = [
         ("csv", csv_file, tables),
         ("latex", latex_file, list(headline().tables) if selection else tables),

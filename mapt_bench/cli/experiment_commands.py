@@ -32,6 +32,7 @@ from mapt_bench.cli.options import (
     show_config_option,
     split_names,
 )
+from mapt_bench.errors import printable
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
     SEGMENTS_FORM,
@@ -244,7 +245,8 @@ def _report_skips(skips: "Sequence[Skip]") -> None:
         return
     first, others = skips[0], len(skips) - 1
     more = f" (and {others} more, listed in the result)" if others else ""
-    click.echo(f"not run: {first.sequence or first.tracker}: {first.reason}{more}", err=True)
+    text = f"not run: {first.sequence or first.tracker}: {first.reason}{more}"
+    click.echo(printable(text), err=True)
 
 
 @click.command(

@@ -12,7 +12,14 @@ from typing import Any, NoReturn
 import click
 
 from mapt_bench import __version__
-from mapt_bench.errors import ConfigError, DataError, MaptBenchError, missing_extra, nearest
+from mapt_bench.errors import (
+    ConfigError,
+    DataError,
+    MaptBenchError,
+    missing_extra,
+    nearest,
+    printable,
+)
 
 __all__ = ["main"]
 
@@ -151,7 +158,9 @@ def _plain_character(character: str) -> str:
 def _failed(problem: MaptBenchError, wants_json: bool) -> int:
     """Print an error that is meant for the user."""
     place = f"{problem.where}: " if problem.where else ""
-    _complain(_in_lines(f"error: {place}{problem.message}"), problem.to_dict(), wants_json)
+    # Names in a message may have terminal escapes; its lines stay lines.
+    lines = map(printable, f"error: {place}{problem.message}".split("\n"))
+    _complain(_in_lines("\n".join(lines)), problem.to_dict(), wants_json)
     return problem.exit_code
 
 

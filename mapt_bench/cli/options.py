@@ -21,11 +21,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError, DataError, printable
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.provenance import NAMED_REVISION
 from mapt_bench.reports.table_formats import TableFormat, render_tables
-from mapt_bench.reports.tables import Table, printable
+from mapt_bench.reports.tables import Table
 
 __all__ = [
     "TableFile",

@@ -527,6 +527,17 @@ def test_the_name_of_a_table_file_does_not_depend_on_predictions(gt, tmp_path):
     assert names == {"t.csv", "t-classes.csv", "t-sequences.csv"}
 
 
+def test_names_with_terminal_escapes_are_text_in_answers_and_errors(gt, pred, tmp_path):
+    odd = write_films(tmp_path / "odd\x1b[31m\nname", {"0001": GT, "0002": LOST})
+    answer = run(gt, pred, odd)
+    assert answer.exit_code == 0
+    assert r"odd\x1b[31m\nname" in answer.stdout
+    error = run(gt, tmp_path / "none\x1b[31m")
+    assert error.exit_code == 3
+    assert r"none\x1b[31m" in error.stderr
+    assert "\x1b" not in answer.stdout + error.stderr
+
+
 def test_an_empty_folder_name_is_wrong_usage(pred):
     outcome = run("", pred)
     assert outcome.exit_code == 2

@@ -6,9 +6,9 @@ import pytest
 from helpers.results import evaluation, interval, run, summary_row, sweep
 from rich.console import Console
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, printable
 from mapt_bench.reports.headline import Selection, evaluation_headline, run_headline
-from mapt_bench.reports.tables import Column, Table, printable
+from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_all_tables, print_headline
 
 HOSTILE = "a|b`c\"d'\n\x1b[31m<script>alert(1)</script>_"
