@@ -20,6 +20,7 @@ __all__ = [
     "Table",
     "format_cell",
     "joined_tables",
+    "printable",
     "with_content",
 ]
 
