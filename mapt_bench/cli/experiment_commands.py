@@ -132,6 +132,11 @@ experiment_options = add_options(
     ),
     show_config_option,
     headline_options,
+    click.option(
+        "--no-report",
+        is_flag=True,
+        help="Do not write report.html, the page with all results. Example: --no-report",
+    ),
     revision_option,
     json_option,
 )
