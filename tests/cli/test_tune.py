@@ -47,7 +47,7 @@ def test_the_default_is_every_tracker_of_the_ablation_in_a_short_table(here):
 def test_ablate_runs_the_thresholds_that_tune_wrote(here):
     assert invoke("tune", *GIVEN, "--tracker", "sort", "--save", "mine.json").exit_code == 0
     tuned = json.loads((here / "mine.json").read_text())["tuned"]["sort"]["settings"]
-    words = ("--data", "DATA", "--thresholds", "mine.json", "--json", "-")
+    words = ("--data", "DATA", "--thresholds", "mine.json", "--without-memory", "--json", "-")
     outcome = invoke("ablate", *words, "--out", "runs/ablation")
     assert outcome.exit_code == 0, outcome.stderr
     result = json.loads(outcome.stdout)

@@ -175,6 +175,11 @@ def test_a_file_of_another_model_and_a_run_without_checkpoints_are_told(tmp_path
     )
     with pytest.raises(DataError, match="does not fit the model"):
         train(job)
+    bad = tmp_path / "bad.txt"
+    bad.write_text("hello world")
+    job.__dict__.update(init=bad, folder=tmp_path / "third")
+    with pytest.raises(DataError, match="expected the weights of a run or a snapshot"):
+        train(job)
     with pytest.raises(DataError, match="holds no checkpoint"):
         save_snapshot(tmp_path, tmp_path / "snapshot.safetensors")
 
