@@ -100,6 +100,14 @@ def test_the_default_folder_is_named_after_the_command(here):
     assert invoke("--data", "DATA").exit_code == 0
     (folder,) = (here / "runs").iterdir()
     assert folder.name.startswith("ablate-20")
+    assert (folder / "report.html").is_file()
+
+
+def test_the_report_can_be_omitted(here):
+    outcome = invoke("--data", "DATA", "--out", "run", "--no-report")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert not (here / "run" / "report.html").exists()
+    assert "report.html" not in outcome.stdout
 
 
 def test_saved_predictions_are_linked(here):
