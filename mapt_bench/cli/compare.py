@@ -32,6 +32,7 @@ from mapt_bench.reports.gate_formats import (
 )
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import printable
+from mapt_bench.results.result_files import BASELINE, read_document
 
 __all__ = ["command"]
 
@@ -126,6 +127,7 @@ _output_options = add_options(
     ),
     _file_option("gitlab", "Write a code-quality report for GitLab."),
     _file_option("markdown", "Write a comment of at most 60 lines for a pull request."),
+    _file_option("html", "Write one HTML page about both results, as report does."),
     click.option(
         "--update-baseline",
         is_flag=True,
@@ -156,6 +158,7 @@ def command(
     github: bool,
     gitlab_file: Path | None,
     markdown_file: Path | None,
+    html_file: Path | None,
     update_baseline: bool,
     **given: Any,  # noqa: ANN401 - the options of limits
 ) -> int:
@@ -173,6 +176,7 @@ def command(
     comparison = compare_results(baseline, current, rules=rules, common_classes=common_classes)
     data = comparison.to_dict()
     texts = _texts(data, junit_file, gitlab_file, markdown_file)
+    texts |= {} if html_file is None else {html_file: _page(baseline, current)}
     replaced = update_baseline and (not rules.limits or comparison.is_passed is not False)
     texts |= {baseline: baseline_text(current)} if replaced else {}
     write_together(texts)
@@ -224,6 +228,16 @@ def _texts(
         (markdown_file, markdown_comment),
     )
     return {path: write(data) for path, write in files if path is not None}
+
+
+def _page(baseline: Path, current: Path) -> str:
+    """Return the report of both results. A reduced baseline has no details to show."""
+    # Imported here, because pandas and Matplotlib start slowly.
+    from mapt_bench.report import read_parts, render_report
+
+    file = baseline / "results.json" if baseline.is_dir() else baseline
+    is_reduced = read_document(file)["schema"] == BASELINE
+    return render_report(read_parts([current] if is_reduced else [baseline, current]))
 
 
 def _report_to_github(data: dict[str, Any]) -> None:

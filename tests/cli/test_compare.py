@@ -136,6 +136,15 @@ def test_every_output_names_a_score_that_fell(files, monkeypatch):
     assert invoke(*lowered(files, 0.005), "--max-drop", "PAT=0.5", *outputs).exit_code == 0
 
 
+def test_the_page_shows_both_results(files):
+    words = ("--max-drop", "PAT=0.5", "--html", "gate.html")
+    assert invoke("runs/before", "runs/now", *words).exit_code == 0
+    both = (files / "gate.html").read_text()
+    invoke("small.json", "runs/now", "--update-baseline")
+    assert invoke("small.json", "runs/now", *words).exit_code == 0
+    assert (files / "gate.html").read_text().count("<h2") < both.count("<h2")
+
+
 def test_rows_and_sequences_restrict_limits(files):
     worse = run()
     worse["summary"][1]["scores"] = {**worse["summary"][1]["scores"], "PAT": 0.5}

@@ -48,7 +48,7 @@ def files(tmp_path_factory):
     for name, pair in films.items():
         write_films(folder / name, {"0001": pair[0], "0002": pair[1]})
     gt, one, two = (folder / name for name in films)
-    run("evaluate", gt, one, "--json", folder / "evaluation.json", "--intervals")
+    run("evaluate", gt, one, "--json", folder / "evaluation.json", "--intervals", "--losses")
     run("evaluate", gt, one, two, "--json", folder / "evaluations.json", "--intervals")
     run("conformance", ROOT / "tests/golden/id_switch", "--json", folder / "conformance.json")
     write_two_walks(folder, 6)
