@@ -20,7 +20,7 @@ from mapt_bench.compare import (
     compare_results,
     load_gate,
 )
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, counted
 from mapt_bench.files import write_together
 from mapt_bench.reports.difference_tables import comparison_table
 from mapt_bench.reports.gate_formats import (
@@ -292,6 +292,6 @@ def _show_update(
         click.echo(f"kept {baseline}, because the gate failed")
     elif comparison.improved and comparison.is_passed is not False:
         click.echo(
-            f"{len(comparison.improved)} scores improved. Make them the new baseline: "
+            f"{counted(len(comparison.improved), 'score')} improved. Make this result the new baseline: "
             "run this command again with --update-baseline"
         )

@@ -172,7 +172,7 @@ def test_a_baseline_is_created_and_replaced(files):
     assert json.loads(kept)["schema"] == "mapt-bench/baseline/1"
     limit = ("--max-drop", "PAT=0.5")
     better = invoke("new/baseline.json", "baseline.json", *limit)
-    assert "scores improved. Make them the new baseline" in better.stdout
+    assert "scores improved. Make this result the new baseline" in better.stdout
     assert (files / "new/baseline.json").read_text() == kept
     assert invoke("new/baseline.json", "baseline.json", *limit, "--update-baseline").exit_code == 0
     replaced = (files / "new/baseline.json").read_text()
