@@ -3,12 +3,14 @@
 :func:`run_tables` and :func:`stress_tables` are the entry points.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mapt_bench.errors import counted, listed
 from mapt_bench.reports.difference_tables import differences_tables, memory_table
+from mapt_bench.reports.failure_tables import failure_table
 from mapt_bench.reports.link_tables import (
     break_table,
     full_occlusions_table,
@@ -37,7 +39,6 @@ from mapt_bench.reports.tables import (
     with_content,
 )
 from mapt_bench.results.result_views import (
-    OWN_SEGMENTS,
     Part,
     conditions_note,
     is_reference,
@@ -316,7 +317,14 @@ def _undefined_notes(run: Run) -> Iterator[str]:
 _LEVEL_SCORES = (("PAT", "TQ", "STQ"), ("IDSW", "Frag"))
 """Groups of scores that share a table by level."""
 
-_FUSIONS = ("both", "both:appearance-first", "both:simultaneous")
+_FUSIONS = (
+    ("both", "both:appearance-first", "both:simultaneous"),
+    ("mapt:paper", "mapt:appearance-first", "mapt:simultaneous", "mapt"),
+)
+"""Trackers that differ only in their fusion of both cues, without a network and of MAPT."""
+
+FAILURES = "stress-failures"
+"""Name of the experiment with the failure signatures of the paper."""
 
 _VOID = "void"
 
@@ -333,7 +341,7 @@ def stress_tables(run: Run) -> list[Table]:
     parts = run_parts(run)
     tables = []
     for part in parts:
-        ending = f": {part.heading}" if part.segments == OWN_SEGMENTS else ""
+        ending = f": {part.heading}" if part.segments else ""
         tables += [
             _of_part(_under_conditions(table, part.run), part, ending)
             for table in with_content(_stress_part_tables(part.run))
@@ -345,6 +353,8 @@ def stress_tables(run: Run) -> list[Table]:
 
 def _stress_part_tables(run: Run) -> list[Table]:
     """Return the tables of rows that may be compared."""
+    if run.get("experiment") == FAILURES:
+        return [failure_table(run)]
     stressors = [each for each in run["stressors"] if _rows_of(run, each["name"])]
     tables = [table for stressor in stressors for table in level_tables(run, stressor)]
     if _of_fusion(run):
@@ -428,8 +438,17 @@ def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]
 
 
 def _of_fusion(run: Run) -> list[Row]:
-    rows = [row for row in run["summary"] if row["variant"] in _FUSIONS]
-    return rows if {row["variant"] for row in rows} >= set(_FUSIONS) else []
+    """Return the rows of each set of fusion orders that is complete."""
+    rows: list[Row] = []
+    for trackers in _FUSIONS:
+        found = [row for row in run["summary"] if _without_memory(row) in trackers]
+        rows += found if {_without_memory(row) for row in found} == set(trackers) else []
+    return rows
+
+
+def _without_memory(row: Row) -> str:
+    """Return the name of a row without its memory. Rows with settings keep their name."""
+    return re.sub(r"\+memory(=\d+)?$", "", str(row["variant"]))
 
 
 def fusion_table(run: Run, score: str) -> Table:

@@ -18,10 +18,8 @@ from mapt_bench.reports.plot_style import (
     line_marks,
     save_figure,
 )
-from mapt_bench.results.result_views import row_label, row_score
+from mapt_bench.results.result_views import row_label, row_score, run_parts
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -138,7 +136,8 @@ def write_stress_plots(run: Run, folder: Path) -> list[Path]:
         folder: Output folder. It is created if needed.
 
     Returns:
-        Written files: ``stress_levels``, ``stress_links`` and, for motion, ``stress_break``.
+        Written files: ``stress_levels``, ``stress_links`` and, for motion, ``stress_break``, for
+        each source of segments.
 
     Raises:
         DataError: If a file cannot be written.
@@ -149,9 +148,13 @@ def write_stress_plots(run: Run, folder: Path) -> list[Path]:
     }
     if run.get("break_points"):
         pictures["stress_break"] = plot_break_points
-    written = [folder / f"{name}{suffix}" for name in pictures for suffix in SUFFIXES]
-    for path in written:
-        pictures[path.stem](run, path)
+    written = []
+    for part in run_parts(run):
+        ending = f"_{part.suffix}" if part.suffix else ""
+        for name, plot in pictures.items():
+            for suffix in SUFFIXES:
+                written.append(folder / f"{name}{ending}{suffix}")
+                plot(part.run, written[-1])
     return written
 
 

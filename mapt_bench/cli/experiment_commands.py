@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
@@ -35,6 +35,7 @@ from mapt_bench.cli.options import (
 from mapt_bench.errors import printable
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
+    FAILURES,
     SEGMENTS_FORM,
     AblationConfig,
     ExperimentConfig,
@@ -95,9 +96,10 @@ experiment_options = add_options(
         metavar=SEGMENTS_FORM,
         help="Link these segments with every tracker: MAPT's detections (mapt), ground-truth "
         "segments without identities (groundtruth), the same with mild faults (noisy), "
-        "detections by the weights NAME or FILE, or the predictions in DIR. ablate takes "
-        "several kinds, separated by commas. Default: groundtruth; on suites mapt,groundtruth "
-        "in ablate and mapt in sweep-interval. Example: --segments mapt,groundtruth",
+        "detections by the weights NAME or FILE, or the predictions in DIR. ablate and stress "
+        "take several kinds, separated by commas. Default: groundtruth; on suites "
+        "mapt,groundtruth in ablate and mapt in sweep-interval. Example: --segments "
+        "mapt,groundtruth",
     ),
     click.option(
         "--add",
@@ -352,15 +354,15 @@ def sweep_interval(**options: Any) -> int:  # noqa: ANN401 - what click collects
 
 
 def _stress_kinds() -> tuple[str, ...]:
-    from mapt_bench.stress.catalog import StressKind
+    from mapt_bench.stress.catalog import STRESS_KINDS
 
-    return get_args(StressKind)
+    return (*STRESS_KINDS, FAILURES)
 
 
 def _stressor_names() -> tuple[str, ...]:
-    from mapt_bench.stress.catalog import stress_entries
+    from mapt_bench.stress.catalog import STRESS_KINDS, stress_entries
 
-    return tuple(entry.name for kind in _stress_kinds() for entry in stress_entries(kind))
+    return tuple(entry.name for kind in STRESS_KINDS for entry in stress_entries(kind))
 
 
 @click.command(
@@ -369,11 +371,14 @@ def _stressor_names() -> tuple[str, ...]:
 Examples:
   mapt-bench stress occlusion -j 2
   mapt-bench stress motion --data DATA --stressor drop --levels 1,2 --out runs/drop --json -
-  mapt-bench stress occlusion --add mapt+memory --add my_module:MyTracker -j 2
+  mapt-bench stress failures --segments mapt,groundtruth -j 2
+  mapt-bench stress occlusion --add my_module:MyTracker -j 2
 """,
 )
 @click.argument(
-    "kind", shell_complete=complete_from(_stress_kinds), metavar="occlusion|motion|similarity|image"
+    "kind",
+    shell_complete=complete_from(_stress_kinds),
+    metavar=f"occlusion|motion|similarity|image|{FAILURES}",
 )
 @click.option(
     "--stressor",
@@ -381,22 +386,25 @@ Examples:
     shell_complete=complete_from(_stressor_names),
     multiple=True,
     metavar="NAME",
-    help="Apply this stressor of the kind. Repeatable. Default: all of the kind; for occlusion, "
-    "all but poles. Example: --stressor bars",
+    help="Apply this stressor of the kind; for failures, of any kind. Repeatable. Default: all of "
+    "the kind; for occlusion, all but poles; for failures, speed, passing, look-alikes and blur. "
+    "Example: --stressor bars",
 )
 @click.option(
     "--levels",
-    default=",".join(map(str, DEFAULT_LEVELS)),
-    show_default=True,
     metavar="LEVELS",
     help="Apply these levels from 1 (mild) to 5. Level 0, the unchanged videos, always runs. "
-    "Example: --levels 1,3",
+    f"Default: {','.join(map(str, DEFAULT_LEVELS))}; for failures, 3. Example: --levels 1,3",
 )
 @_memory_option
 @network_options
 @experiment_options
 def stress(**options: Any) -> int:  # noqa: ANN401 - what click collects
     """Evaluate trackers under occlusion, fast motion, look-alikes or image corruption.
+
+    The rows are MAPT's heads, alone and together, under occlusion also in other fusion orders, and
+    the baselines. The kind 'failures' has one table of MAPT's rows under rapid motion, occlusion,
+    look-alikes and blur. --weights none runs without MAPT, which is much faster.
 
     The result has scores by level; association accuracy by visible fraction and by length of the
     occlusion gap; recovery after occlusion, with its precision; and, for motion, the break point:

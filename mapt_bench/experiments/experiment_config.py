@@ -20,6 +20,7 @@ from mapt_bench.strict_config import from_mapping
 __all__ = [
     "DEFAULT_LEVELS",
     "DEFAULT_TAUS",
+    "FAILURES",
     "FOUND_BY_MAPT",
     "SEGMENTS_FORM",
     "AblationConfig",
@@ -38,7 +39,10 @@ DEFAULT_TAUS = (1, 2, 3, 5)
 """Default temporal intervals of a sweep, in frames: those of the experiments in the paper."""
 
 DEFAULT_LEVELS = (1, 3, 5)
-"""Default levels of a stress test."""
+"""Default levels of a stress test of one kind."""
+
+FAILURES = "failures"
+"""Kind of the stress test with the failure signatures of the paper."""
 
 _Config = TypeVar("_Config", bound="ExperimentConfig")
 
@@ -239,21 +243,23 @@ class SweepConfig(ExperimentConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class StressConfig(ExperimentConfig):
-    """A stress test of one kind.
+    """A stress test of one kind, or of the failure signatures of the paper.
 
     Attributes:
-        kind: ``"occlusion"``, ``"motion"``, ``"similarity"`` or ``"image"``.
-        stressors: Stressors of the kind; empty for the default ones.
-        levels: Levels, 1 (mild) to 5. Level 0, the unchanged videos, always runs.
+        kind: ``"occlusion"``, ``"motion"``, ``"similarity"``, ``"image"`` or ``"failures"``.
+        stressors: Stressors of the kind, for failures of any kind; empty for the default ones.
+        levels: Levels, 1 (mild) to 5; ``None`` for the default ones of the kind. Level 0, the
+            unchanged videos, always runs.
         memory: Frames for which rows named ``+memory`` keep a lost track, 1 or more.
     """
 
     kind: str
     stressors: tuple[str, ...] = ()
-    levels: tuple[int, ...] = DEFAULT_LEVELS
+    levels: tuple[int, ...] | None = None
     memory: int = DEFAULT_MEMORY
 
     default_suite: ClassVar[str] = "stress"
+    takes_many_segments: ClassVar[bool] = True
 
     @property
     def experiment(self) -> str:
@@ -268,12 +274,12 @@ class StressConfig(ExperimentConfig):
         """Build a configuration from the options of the command line.
 
         Args:
-            **options: By name of the field. ``levels`` is text with commas.
+            **options: By name of the field. ``levels`` is text with commas, or ``None``.
 
         Raises:
             ConfigError: If the levels have another form, or a value is out of range.
         """
-        if "levels" in options:
+        if options.get("levels") is not None:
             expected = "levels of 1 (mild) to 5 with commas, as in 1,3,5"
             options["levels"] = _whole_numbers("--levels", options["levels"], expected)
         return cls(**options)

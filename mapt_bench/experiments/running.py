@@ -253,7 +253,7 @@ def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
 
 
 def _plan_ablation(config: AblationConfig, inputs: "ExperimentInputs") -> Plan:
-    names = [each.name if isinstance(each, SegmentSource) else SAVED for each in inputs.kinds]
+    names = _names_of(inputs.kinds)
     finder = None if inputs.mapt is None else inputs.mapt.name
     return ablation_plan(
         memory=config.memory,
@@ -271,6 +271,10 @@ def _plan_ablation(config: AblationConfig, inputs: "ExperimentInputs") -> Plan:
     )
 
 
+def _names_of(kinds: Sequence[SegmentSource | Path]) -> list[str]:
+    return [each.name if isinstance(each, SegmentSource) else SAVED for each in kinds]
+
+
 def _plan_sweep(config: SweepConfig, inputs: "ExperimentInputs") -> Plan:
     _ = inputs.kinds  # refuses several kinds of segments before anything is planned
     return interval_plan(
@@ -286,7 +290,6 @@ def _plan_sweep(config: SweepConfig, inputs: "ExperimentInputs") -> Plan:
 
 
 def _plan_stress(config: StressConfig, inputs: "ExperimentInputs") -> Plan:
-    _ = inputs.kinds  # refuses several kinds of segments before anything is planned
     flows = [flow_variant(weights.name, weights) for weights in inputs.flow_weights]
     return stress_plan(
         config.kind,
@@ -294,6 +297,8 @@ def _plan_stress(config: StressConfig, inputs: "ExperimentInputs") -> Plan:
         levels=config.levels,
         memory=config.memory,
         seed=config.seed,
+        mapt=inputs.mapt,
+        segments=_names_of(inputs.kinds),
         thresholds=config.thresholds,
         added=(*inputs.added(memory=config.memory), *flows),
     )

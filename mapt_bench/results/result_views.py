@@ -231,6 +231,7 @@ def run_parts(run: Run) -> list[Part]:
                 for each in run[name]
                 if each["variant"] in names
                 and ("cell" not in each or (each["variant"], each["cell"]) in cells)
+                and each.get("segments", segments) == segments
             ]
         parts.append(Part(segments, trained, of_part, place == 0))
     return parts

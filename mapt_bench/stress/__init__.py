@@ -8,6 +8,7 @@ from mapt_bench.stress._stressors import (
 )
 from mapt_bench.stress.catalog import (
     LEVEL_COUNT,
+    STRESS_KINDS,
     Stress,
     StressEntry,
     StressKind,
@@ -19,6 +20,7 @@ from mapt_bench.stress.known_objects import visible_fractions
 
 __all__ = [
     "LEVEL_COUNT",
+    "STRESS_KINDS",
     "DroppedVideo",
     "Stress",
     "StressEntry",

@@ -10,6 +10,7 @@ from mapt_bench.errors import ConfigError, nearest
 
 __all__ = [
     "LEVEL_COUNT",
+    "STRESS_KINDS",
     "Stress",
     "StressEntry",
     "StressKind",
@@ -18,6 +19,9 @@ __all__ = [
 ]
 
 StressKind = Literal["occlusion", "motion", "similarity", "image"]
+
+STRESS_KINDS: tuple[StressKind, ...] = get_args(StressKind)
+"""The difficulties that stressors add."""
 
 LEVEL_COUNT = 5
 """Levels are numbered from 1 (mild) to this."""
@@ -203,8 +207,8 @@ def stress_entries(kind: str) -> tuple[StressEntry, ...]:
         >>> [entry.name for entry in stress_entries("occlusion")]
         ['bars', 'poles', 'passing', 'pasted']
     """
-    if kind not in get_args(StressKind):
-        raise ConfigError(f"unknown kind of stress {kind!r}; {nearest(kind, get_args(StressKind))}")
+    if kind not in STRESS_KINDS:
+        raise ConfigError(f"unknown kind of stress {kind!r}; {nearest(kind, STRESS_KINDS)}")
     return tuple(entry for entry in _ENTRIES.values() if entry.kind == kind)
 
 

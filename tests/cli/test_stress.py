@@ -89,9 +89,10 @@ def test_saved_predictions_are_linked_under_dropped_frames_alone(here):
         (("occlusion", "--memory", "0"), "memory is 0"),
         (("occlusion", "--seed", "-1"), "-1"),
         (("occlusion", "-j", "0", "--data", "DATA"), "-j is 0; expected 1 worker process"),
-        ((), "occlusion|motion|similarity|image"),
+        ((), "occlusion|motion|similarity|image|failures"),
+        (("failures", "--stressor", "sped"), "did you mean 'speed'"),
         (("occlusion", "--segments", "mapt", "--weights", "none"), "groundtruth or noisy"),
-        (("occlusion", "--segments", "noisy,groundtruth"), "takes one value"),
+        (("occlusion", "--segments", "noisy,noisy"), "has the same value twice"),
         (("occlusion", "--add", "bot"), "did you mean 'both'"),
     ],
 )
@@ -124,7 +125,7 @@ def test_the_suite_of_its_own_is_the_default(monkeypatch):
 
 def test_help_ends_with_examples(here):
     examples = examples_of("stress")
-    assert [words[0] for words in examples] == ["occlusion", "motion", "occlusion"]
+    assert [words[0] for words in examples] == ["occlusion", "motion", "failures", "occlusion"]
     # The first takes minutes; the second runs here.
     found = invoke(*examples[1])
     assert found.exit_code == 0, found.stderr
@@ -133,7 +134,7 @@ def test_help_ends_with_examples(here):
 
 def test_on_real_frames_what_hides_is_void_and_nothing_beats_the_oracle(tmp_path):
     data = shared_folder("data", "kitti_step_0001")
-    words = ("--data", str(data), "--segments", "groundtruth", "--levels", "3")
+    words = ("--data", str(data), "--weights", "none", "--levels", "3")
     result = invoke(
         "occlusion", *words, "--stressor", "bars", "--out", str(tmp_path / "run"), "--json", "-"
     )
@@ -149,3 +150,24 @@ def test_on_real_frames_what_hides_is_void_and_nothing_beats_the_oracle(tmp_path
     (bins,) = [entry["bins"] for entry in found["visibility"] if entry["variant"] == "oracle"]
     assert sum(rate["n"] for rate in bins) > 0
     assert all(rate["interval"]["n"] == 1 for rate in bins)
+
+
+def test_failures_have_one_table_for_each_source_of_segments(here):
+    words = ("--data", "DATA", "--weights", "none", "--segments", "groundtruth,noisy")
+    given = (*words, "--stressor", "bars", "--stressor", "drop", "--levels", "1", "--out", "run")
+    result = invoke("failures", *given)
+    assert result.exit_code == 0, result.stderr
+    title = "Failure signatures"
+    lines = result.stdout.splitlines()
+    assert [line for line in lines if line.startswith(title)] == [
+        f"{title}: segments ground-truth segments without identities",
+        next(line for line in lines if line.startswith(f"{title}: segments") and "faults" in line),
+    ]
+    assert "Break points" not in result.stdout
+    found = json.loads((here / "run" / "results.json").read_text())
+    assert found["experiment"] == "stress-failures"
+    assert {row["segments"] for row in found["summary"]} == {"groundtruth", "noisy"}
+    assert {entry["segments"] for entry in found["recoveries"]} == {"groundtruth", "noisy"}
+    assert (here / "run" / "stress_levels_noisy.png").exists()
+    oracle = [row for row in found["summary"] if row["variant"] == "oracle"]
+    assert all(row["recovered"]["hits"] == row["recovered"]["n"] for row in oracle)

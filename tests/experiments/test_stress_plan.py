@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import Cell, stress_plan
+from mapt_bench.experiments.plans.network_weights import MaptWeights
 from mapt_bench.stress import Stress
 
 
@@ -75,6 +78,8 @@ def test_occlusion_leaves_poles_out_unless_asked_for():
     ("given", "message"),
     [
         ({"kind": "oclusion"}, "did you mean 'occlusion'"),
+        ({"kind": "failure"}, "did you mean 'failures'"),
+        ({"kind": "failures", "stressors": ("sped",)}, "no stressor 'sped'; did you mean 'speed'"),
         ({"stressors": ("bar",)}, "did you mean 'bars'"),
         ({"stressors": ("drop",)}, "no stressor 'drop' of kind 'occlusion'"),
         ({"stressors": ("bars", "bars")}, "occurs twice"),
@@ -90,3 +95,58 @@ def test_wrong_settings_are_refused(given, message):
     with pytest.raises(ConfigError) as refused:
         stress_plan(**{"kind": "occlusion", **given})
     assert message in refused.value.message
+
+
+def weights(**changes):
+    given = {"name": "m", "path": Path("m"), "sha256": "0", "label_space": "kitti-step"}
+    return MaptWeights(**{**given, "has_motion": True, "has_appearance": True, **changes})
+
+
+HEADS = ["mapt:motion+memory", "mapt:appearance+memory", "mapt:paper+memory", "mapt+memory"]
+ORDERS = ["mapt:appearance-first+memory", "mapt:simultaneous+memory"]
+
+
+def of_mapt(plan):
+    return [name for name in names(plan) if name.startswith("mapt")]
+
+
+def test_mapt_has_its_heads_everywhere_and_its_orders_under_occlusion():
+    assert of_mapt(stress_plan("motion", mapt=weights())) == HEADS
+    plan = stress_plan("occlusion", mapt=weights(), memory=4)
+    assert [row.memory for row in plan.variants if row.mapt] == [4] * 6
+    assert [name.replace("+memory=4", "+memory") for name in of_mapt(plan)] == [*HEADS, *ORDERS]
+    assert "both" in names(plan)
+    assert "both:simultaneous" not in names(plan)  # replaced by the orders of MAPT
+
+
+def test_a_head_that_the_weights_lack_has_no_row():
+    assert of_mapt(stress_plan("occlusion", mapt=weights(has_motion=False))) == HEADS[1:2]
+    assert of_mapt(stress_plan("failures", mapt=weights(has_appearance=False))) == HEADS[:1]
+
+
+def test_failures_have_one_stressor_for_each_signature_and_the_rows_of_mapt():
+    plan = stress_plan("failures", mapt=weights())
+    assert plan.experiment == "stress-failures"
+    assert names(plan) == ["copy", *HEADS, *ORDERS, "oracle"]
+    levels = {each.stressor: [stress.level for stress in each.stresses] for each in plan.series}
+    assert levels == {"speed": [3], "passing": [3], "look-alikes": [3], "blur": [3]}
+    assert [*levels] == ["speed", "passing", "look-alikes", "blur"]
+    asked = stress_plan("failures", stressors=("washed", "drop"), levels=(2, 4))
+    assert [each.stressor for each in asked.series] == ["washed", "drop"]
+    assert {cell.drop for cell in asked.cells} == {1, 3, 7}
+
+
+def test_failures_without_mapt_have_the_cues_without_a_network():
+    assert names(stress_plan("failures")) == [
+        *("copy", "motion+memory", "appearance+memory", "both+memory"),
+        *("both:appearance-first+memory", "both:simultaneous+memory", "oracle"),
+    ]
+
+
+def test_every_source_of_segments_has_every_cell():
+    plan = stress_plan("occlusion", stressors=("bars",), levels=(2,), segments=("a", "b"))
+    assert len(plan.cells) == 2 * 2 * len(plan.variants)
+    (series,) = plan.series
+    assert {(cell.segments, series.level_of(cell)) for cell in plan.cells} == {
+        *(("a", 0), ("a", 2), ("b", 0), ("b", 2)),
+    }

@@ -207,6 +207,74 @@ def test_groups_are_ordered_and_those_of_the_same_sequences_stand_once():
     assert len(group_table(run(links_by_group=entries)).columns) == 7
 
 
+def recovered(hits, n):
+    return {"hits": hits, "n": n, "share": hits / n if n else None, "interval": {}}
+
+
+def failures_run():
+    """A test of failures, whose values show row, stressor and level."""
+    result = stress_run(stressors=("speed", "passing"))
+    result["experiment"] = "stress-failures"
+    for each in result["stressors"]:
+        each["levels"] = {"3": 30}
+    result["summary"] = [row for row in result["summary"] if row["stress"]["level"] != 1]
+    for row in result["summary"]:
+        is_hidden = row["stress"]["stressor"] == "passing" and row["stress"]["level"] == 3
+        row["recovered"] = recovered(2, 8) if is_hidden else recovered(0, 0)
+        row["switches"] = 10 * row["stress"]["level"]
+    return result
+
+
+def test_failures_are_one_table_with_a_column_for_each_score_and_signature():
+    table, *_ = stress_tables(failures_run())
+    conditions = ("none", "rapid motion", "occlusion")
+    assert [column.name for column in table.columns] == [
+        "variant",
+        *(
+            f"{score} {each}"
+            for score in ("PAT", "IDSW", "Frag", "recovered")
+            for each in conditions
+        ),
+    ]
+    rows = {texts[0]: texts[1:] for texts in table.texts()}
+    dash = "–"  # noqa: RUF001
+    assert rows["both"] == [
+        *("80.00", "65.00", "65.00"),
+        *("0", "30", "30"),
+        *("2", "2", "2"),
+        *(dash, dash, "25.00"),
+    ]
+    assert table.references == {0, 4}  # copying and the oracle
+    notes = " ".join(table.footnotes)
+    assert "rapid motion: speed at level 3, 30 %; occlusion: passing at level 3, 30 %" in notes
+    assert "Reappearances: none 0; rapid motion 0; occlusion 8." in notes
+
+
+def test_several_levels_of_failures_have_a_column_each():
+    result = failures_run()
+    result["stressors"][0]["levels"] = {"1": 10, "3": 30}
+    table, *_ = stress_tables(result)
+    # Nothing ran at level 1, so its cells are undefined.
+    assert [column.name for column in table.columns][1:5] == [
+        *("PAT none", "PAT rapid motion 1", "PAT rapid motion 3", "PAT occlusion"),
+    ]
+    assert table.texts()[1][2] == "–"  # noqa: RUF001
+
+
+def test_orders_of_mapt_have_a_table_whatever_their_memory():
+    result = stress_run()
+    named = {"both": "mapt:paper+memory", "copy": "mapt+memory=4"}
+    for row in result["summary"]:
+        name = row["variant"].replace("both:", "mapt:")
+        row["variant"] = named.get(name, name)
+    names = [row[0] for row in fusion_table(result, "IDSW").rows]
+    assert names == [
+        "mapt+memory=4",
+        "mapt:paper+memory",
+        *(f"mapt:{name}" for name in ("appearance-first", "simultaneous")),
+    ]
+
+
 def words_in(path):
     return re.findall(r"<!-- (.*?) -->", path.read_text(encoding="utf-8"))
 

@@ -77,16 +77,16 @@ class Series:
     stressor: str
     stresses: tuple[Stress, ...]
 
-    def cell(self, variant: Variant, stress: Stress | None) -> Cell:
+    def cell(self, variant: Variant, stress: Stress | None, segments: str | None = None) -> Cell:
         """Return the cell of a variant under a stress. Cells with dropped frames have phases."""
         if stress is not None and self.stressor == DROP:
-            return Cell(variant, drop=int(stress.value))
-        return Cell(variant, stress=stress)
+            return Cell(variant, drop=int(stress.value), segments=segments)
+        return Cell(variant, stress=stress, segments=segments)
 
     def level_of(self, cell: Cell) -> int | None:
         """Return the level of a cell in this series, ``None`` if it is not part of it."""
         levels = (None, *self.stresses)
-        found = [each for each in levels if self.cell(cell.variant, each) == cell]
+        found = [each for each in levels if self.cell(cell.variant, each, cell.segments) == cell]
         if not found:
             return None
         return 0 if found[0] is None else found[0].level

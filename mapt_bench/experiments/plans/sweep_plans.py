@@ -6,7 +6,7 @@ from dataclasses import replace
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, tracker_entry
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.experiments.experiment_config import DEFAULT_LEVELS, DEFAULT_TAUS
+from mapt_bench.experiments.experiment_config import DEFAULT_LEVELS, DEFAULT_TAUS, FAILURES
 from mapt_bench.experiments.plans.ablation_plan import flows_left_out, in_order
 from mapt_bench.experiments.plans.network_weights import MaptWeights, NetworkWeights
 from mapt_bench.experiments.plans.plan import Cell, Plan, Series, Sweep
@@ -18,14 +18,16 @@ from mapt_bench.experiments.plans.variants import (
     HAND_CRAFTED_FUSIONS,
     ORACLE,
     flow_variant,
+    mapt_fusions,
     mapt_heads,
     with_added,
     with_and_without_memory,
+    with_memory,
     with_settings,
 )
-from mapt_bench.stress import LEVEL_COUNT, Stress, StressEntry, stress_entries
+from mapt_bench.stress import LEVEL_COUNT, STRESS_KINDS, Stress, StressEntry, stress_entries
 
-__all__ = ["DEFAULT_STRESSORS", "interval_plan", "stress_plan"]
+__all__ = ["DEFAULT_STRESSORS", "FAILURE_LEVELS", "interval_plan", "stress_plan"]
 
 
 def interval_plan(
@@ -126,40 +128,56 @@ def _checked(name: str, taus: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted(taus))
 
 
-DEFAULT_STRESSORS = {"occlusion": ("bars", "passing", "pasted")}
+DEFAULT_STRESSORS = {
+    "occlusion": ("bars", "passing", "pasted"),
+    FAILURES: ("speed", "passing", "look-alikes", "blur"),
+}
 """Default stressors of kinds that do not run all of theirs, so that a test takes a few minutes.
 The level of bars is the covered share, that of passing blocks the length of the occlusion gap.
-Pasted occluders have the appearance of the objects that they hide."""
+Pasted occluders have the appearance of the objects that they hide. Failures have one stressor
+for each failure signature: rapid motion, occlusion, look-alikes and blur."""
+
+FAILURE_LEVELS = (3,)
+"""Default levels of a test of failures: one, so that it has one table."""
 
 _WITH_MEMORY = ("bytetrack", "both")
-"""Rows that also run with memory: a box tracker, and both cues."""
+"""Rows without MAPT that also run with memory: a box tracker, and both cues."""
 
 
 def stress_plan(
     kind: str,
     *,
     stressors: Sequence[str] = (),
-    levels: Sequence[int] = DEFAULT_LEVELS,
+    levels: Sequence[int] | None = None,
     memory: int = DEFAULT_MEMORY,
     seed: int = 0,
+    mapt: MaptWeights | None = None,
+    segments: Sequence[str | None] = (None,),
     thresholds: ThresholdsName = DEFAULT_THRESHOLDS,
     added: Sequence[Variant] = (),
 ) -> Plan:
-    """Plan a stress test of one kind.
+    """Plan a stress test of one kind, or of the failure signatures of the paper.
 
     Every tracker runs on the unchanged videos (level 0), and with every stressor at every level.
-    Copying the last masks and the oracle are the references of each level. Occlusion tests also
-    have the rows of other fusion orders.
+    Copying the last masks and the oracle are the references of each level. All rows of MAPT have
+    memory. Occlusion tests also have the rows of other fusion orders. A test of failures has only
+    the references and the rows of MAPT, in all fusion orders. Without MAPT, the cues without a
+    network replace them.
 
     Args:
-        kind: ``"occlusion"``, ``"motion"``, ``"similarity"`` or ``"image"``.
-        stressors: Names of stressors of the kind. Empty for those of :data:`DEFAULT_STRESSORS`
-            or, for other kinds, all of them.
-        levels: Distinct levels, 1 to 5.
+        kind: ``"occlusion"``, ``"motion"``, ``"similarity"``, ``"image"``, or ``"failures"`` for
+            stressors of several kinds.
+        stressors: Names of stressors of the kind; for failures, of any kind. Empty for those of
+            :data:`DEFAULT_STRESSORS` or, for other kinds, all of them.
+        levels: Distinct levels, 1 to 5. ``None`` for the default levels of the kind.
         memory: Track memory in frames, for rows with memory.
         seed: Seed of the stressors.
+        mapt: Weights of MAPT. A head that the weights lack has no row. ``None`` plans rows
+            without MAPT.
+        segments: Names of the segments to link, with separate tables; see
+            :class:`~mapt_bench.experiments.plans.plan.Cell`.
         thresholds: Thresholds of the rows.
-        added: Further rows.
+        added: Further rows. Whole trackers use their own detections.
 
     Raises:
         ConfigError: If the kind or a stressor is unknown, a level is out of range or occurs twice,
@@ -167,14 +185,17 @@ def stress_plan(
     """
     if memory < 1:
         raise ConfigError(f"memory is {memory}; expected 1 frame or more for rows with memory")
+    if levels is None:
+        levels = FAILURE_LEVELS if kind == FAILURES else DEFAULT_LEVELS
     chosen = _checked_levels(levels)
     series = tuple(
         Series(entry.name, tuple(Stress(entry.name, level, seed) for level in chosen))
         for entry in _entries(kind, stressors)
     )
-    variants = with_settings(with_added(_variants(kind, memory), added), thresholds)
+    variants = with_settings(with_added(_variants(kind, memory, mapt), added), thresholds)
     cells = {
-        each.cell(variant, stress): None
+        each.cell(variant, stress, name): None
+        for name in segments
         for each in series
         for stress in (None, *each.stresses)
         for variant in variants
@@ -203,21 +224,52 @@ def _known_levels() -> set[int]:
 
 
 def _entries(kind: str, names: Sequence[str]) -> list[StressEntry]:
-    known = {entry.name: entry for entry in stress_entries(kind)}
+    known = {entry.name: entry for each in _kinds(kind) for entry in stress_entries(each)}
     for name in names:
         if name not in known:
-            raise ConfigError(f"no stressor {name!r} of kind {kind!r}; {nearest(name, known)}")
+            of_kind = "" if kind == FAILURES else f" of kind {kind!r}"
+            raise ConfigError(f"no stressor {name!r}{of_kind}; {nearest(name, known)}")
     if len(set(names)) != len(names):
         raise ConfigError(f"a stressor occurs twice in {list(names)}; give each once")
-    chosen = names or DEFAULT_STRESSORS.get(kind) or tuple(known)
-    return [entry for name, entry in known.items() if name in chosen]
+    # A test of failures has one column for each stressor, in the order in which they are given.
+    asked = names or DEFAULT_STRESSORS.get(kind) or tuple(known)
+    return [known[name] for name in (asked if kind == FAILURES else known) if name in asked]
 
 
-def _variants(kind: str, memory: int) -> tuple[Variant, ...]:
+def _kinds(kind: str) -> Sequence[str]:
+    """Return the kinds of the stressors that a test may have."""
+    if kind == FAILURES:
+        return STRESS_KINDS
+    if kind not in STRESS_KINDS:
+        known = (*STRESS_KINDS, FAILURES)
+        raise ConfigError(f"unknown kind of stress {kind!r}; {nearest(kind, known)}")
+    return (kind,)
+
+
+def _variants(kind: str, memory: int, mapt: MaptWeights | None) -> tuple[Variant, ...]:
     copy, *baselines = BASELINES
-    orders = HAND_CRAFTED_FUSIONS if kind == "occlusion" else ()
+    reference = replace(copy, group="reference", memory=0)
+    orders = kind in ("occlusion", FAILURES)
+    fusions = HAND_CRAFTED_FUSIONS if orders and mapt is None else ()
+    own = () if mapt is None else _mapt_rows(mapt, memory, orders=orders)
+    if kind == FAILURES:
+        without = [with_memory(row, memory) for row in (*HAND_CRAFTED, *fusions)]
+        return (reference, *(own or without), ORACLE)
     variants: list[Variant] = []
-    for variant in (replace(copy, group="reference"), *baselines, *HAND_CRAFTED, *orders):
+    for variant in (reference, *baselines, *HAND_CRAFTED, *fusions):
         rows = with_and_without_memory(variant, memory)
         variants += rows if variant.name in _WITH_MEMORY else rows[:1]
-    return (*variants, ORACLE)
+    return (*variants, *own, ORACLE)
+
+
+def _mapt_rows(mapt: MaptWeights, memory: int, *, orders: bool) -> tuple[Variant, ...]:
+    """Return the rows of the heads that the weights have, and of their fusion in other orders."""
+    motion, appearance, both = mapt_heads(mapt)
+    rows = [
+        *([motion] if mapt.has_motion else []),
+        *([appearance] if mapt.has_appearance else []),
+    ]
+    if mapt.has_motion and mapt.has_appearance:
+        paper, *others = mapt_fusions(mapt)
+        rows += [paper, both, *(others if orders else [])]
+    return tuple(with_memory(row, memory) for row in rows)

@@ -1,12 +1,13 @@
 """Results from link events: association accuracy and recovery, by group and under stress."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.experiments.plans.variant import Variant
-from mapt_bench.experiments.summaries.result_tables import group_members
+from mapt_bench.experiments.summaries.result_tables import group_members, segments_of
 from mapt_bench.metrics import (
     FULL_OCCLUSIONS,
     GAP_BINS,
@@ -23,12 +24,21 @@ from mapt_bench.metrics import (
 )
 from mapt_bench.stress import Stress, occluder_label, stress_entry, stress_video
 
-__all__ = ["EVERY_STRESSOR", "link_results", "recoveries", "recoveries_of_cells", "without_bin"]
+__all__ = [
+    "EVERY_STRESSOR",
+    "link_results",
+    "recovered",
+    "recoveries",
+    "recoveries_of_cells",
+    "without_bin",
+]
 
 _Row = dict[str, Any]
 
 EVERY_STRESSOR = "all"
 """Name of the entries that pool all stressors of a run."""
+
+_EVERY_GAP = Bin("1 or more", 0, math.inf)
 
 _HIDES = "occlusion"
 _MOVES = "motion"
@@ -59,11 +69,12 @@ def link_results(outcome: RunOutcome) -> _Row:
 
 def _under_stress(outcome: RunOutcome) -> _Row:
     results: _Row = {"stressors": [_stressor(series, outcome) for series in outcome.series]}
-    moves = any(stress_entry(each.stressor).kind == _MOVES for each in outcome.plan.series)
+    moves = all(stress_entry(each.stressor).kind == _MOVES for each in outcome.plan.series)
     results |= {"visibility": [], "recoveries": [], **({"break_points": []} if moves else {})}
     for name, series in _chosen_series(outcome):
-        for variant, events in _events(series, outcome):
+        for (variant, segments), events in _events(series, outcome).items():
             given = {**variant.titles(), "stressor": name}
+            given |= {"segments": segments} if segments else {}
             seen = [rate.to_dict() for rate in kept_by_visibility(events, seed=outcome.seed)]
             results["visibility"].append({**given, "bins": seen})
             results["recoveries"].append({**given, "bins": recoveries(events, seed=outcome.seed)})
@@ -123,19 +134,22 @@ def _was_run(video: int, stress: Stress, outcome: RunOutcome) -> bool:
 
 def _events(
     chosen: Sequence[Series], outcome: RunOutcome
-) -> list[tuple[Variant, list[LinkEvents]]]:
-    """Return the link events of each variant by sequence, with all levels of some series."""
-    found: dict[Variant, dict[int, list[LinkEvents]]] = {}
+) -> dict[tuple[Variant, str], list[LinkEvents]]:
+    """Return the link events of each row by sequence, with all levels of some series.
+
+    A row is a variant on the segments with a name; see :func:`.result_tables.segments_of`.
+    """
+    found: dict[tuple[Variant, str], dict[int, list[LinkEvents]]] = {}
     for cell in outcome.cells:
         if cell.failures or all(series.level_of(cell.cell) is None for series in chosen):
             continue
-        of_variant = found.setdefault(cell.cell.variant, {})
+        of_row = found.setdefault((cell.cell.variant, segments_of(outcome, cell)), {})
         for sequence, events in cell.links_by_sequence().items():
-            of_variant.setdefault(sequence, []).append(events)
-    return [
-        (variant, [LinkEvents.joined(parts) for parts in sequences.values()])
-        for variant, sequences in found.items()
-    ]
+            of_row.setdefault(sequence, []).append(events)
+    return {
+        row: [LinkEvents.joined(parts) for parts in sequences.values()]
+        for row, sequences in found.items()
+    }
 
 
 def _break_points(events: Sequence[LinkEvents], seed: int) -> _Row:
@@ -225,6 +239,21 @@ def recoveries(
         {**rate.to_dict(), "recovered": without_bin(found), "returns": without_bin(precision)}
         for rate, found, precision in zip(kept, recovered, right, strict=True)
     ]
+
+
+def recovered(cell: CellOutcome, *, seed: int = 0) -> _Row:
+    """Return the share of identities that a cell recovers after any occlusion gap.
+
+    Args:
+        cell: A finished cell.
+        seed: Seed of the resampling.
+
+    Returns:
+        ``hits``, ``n``, ``share`` and ``interval``. The share is over tracks that are matched on
+        both sides of the gap.
+    """
+    (rate,) = recovered_by_gap([*cell.links_by_sequence().values()], [_EVERY_GAP], seed=seed)
+    return without_bin(rate)
 
 
 def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:

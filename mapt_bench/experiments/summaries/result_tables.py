@@ -20,6 +20,7 @@ __all__ = [
     "group_members",
     "result_tables",
     "scores_by_group",
+    "segments_of",
     "with_half_and_kind",
 ]
 
@@ -48,7 +49,7 @@ def result_tables(outcome: RunOutcome) -> list[ResultTable]:
       were trained without a component.
     - A sweep has one table for each interval. The cells of interval 1 are in both sweeps.
     - A stress test has one table for each stressor and level, without a reference. Level 0 is the
-      unchanged videos.
+      unchanged videos. With several sources of segments, each has its own tables.
     - Whole trackers always have separate tables.
     """
     plan = outcome.plan
@@ -79,12 +80,26 @@ def result_tables(outcome: RunOutcome) -> list[ResultTable]:
 def _by_segments(
     outcome: RunOutcome, condition: _Row, positions: list[int]
 ) -> list[tuple[_Row, list[int]]]:
-    """Split a table into rows that link the same segments, and rows of whole trackers."""
-    whole = [at for at in positions if outcome.cells[at].cell.variant.is_whole]
-    shared = [at for at in positions if at not in whole]
-    if not whole:
-        return [(condition, shared)]
-    return [(condition, shared), ({**condition, "segments": OWN_SEGMENTS}, whole)]
+    """Split a table into rows that link the same segments. Whole trackers have their own."""
+    by_name: dict[str, list[int]] = {}
+    for at in positions:
+        by_name.setdefault(segments_of(outcome, outcome.cells[at]), []).append(at)
+    return [
+        ({**condition, "segments": name} if name else condition, members)
+        for name, members in by_name.items()
+    ]
+
+
+def segments_of(outcome: RunOutcome, cell: CellOutcome) -> str:
+    """Return the name of the segments that tell the rows of a table apart.
+
+    Empty for the rows of a run that link its only shared segments.
+    """
+    if cell.cell.variant.is_whole:
+        return OWN_SEGMENTS
+    if len(outcome.source.segments) == 1:
+        return ""
+    return outcome.source.segments_named(cell.cell.segments).name
 
 
 def _ablation_tables(outcome: RunOutcome) -> list[ResultTable]:

@@ -12,7 +12,7 @@ from mapt_bench.baselines.thresholds import describe_thresholds
 from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
 from mapt_bench.experiments.plans.plan import Cell
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
-from mapt_bench.experiments.summaries._link_results import link_results
+from mapt_bench.experiments.summaries._link_results import link_results, recovered
 from mapt_bench.experiments.summaries.cell_scores import (
     INTERVAL_SCORES,
     Comparisons,
@@ -238,6 +238,7 @@ def summary_rows(
     comparisons = Comparisons(statistics, "the run")
     effects = Comparisons(statistics, "rows with memory and without")
     rows = []
+    found: dict[str, _Row] = {}  # by key, because cells with one key are the same work
     tables = result_tables(outcome)
     places = [
         (table, without, at)
@@ -247,6 +248,10 @@ def summary_rows(
     for table, without, at in spread(places, len(places), len(outcome.cells), advance):
         cell = outcome.cells[at]
         row = _row(cell, entries[at], table.condition)
+        if outcome.plan.series and not cell.failures:
+            if cell.key not in found:
+                found[cell.key] = recovered(cell, seed=outcome.seed)
+            row["recovered"] = found[cell.key]
         if not cell.failures:
             row["intervals"] = comparisons.intervals(cell)
             row["differences"] = comparisons.differences(cell, table.reference)
