@@ -6,6 +6,7 @@ from helpers.results import interval, run, summary_row
 from mapt_bench.errors import ConfigError
 from mapt_bench.reports._run_tables import fusion_table, stress_tables
 from mapt_bench.reports._stress_plots import plot_levels, spread, write_stress_plots
+from mapt_bench.reports.failure_tables import failure_table
 from mapt_bench.reports.link_tables import group_table
 from mapt_bench.reports.plot_style import COPY, ORACLE, line_marks
 
@@ -226,7 +227,7 @@ def failures_run():
 
 
 def test_failures_are_one_table_with_a_column_for_each_score_and_signature():
-    table, *_ = stress_tables(failures_run())
+    table = failure_table(failures_run())
     conditions = ("none", "rapid motion", "occlusion")
     assert [column.name for column in table.columns] == [
         "variant",
@@ -253,7 +254,7 @@ def test_failures_are_one_table_with_a_column_for_each_score_and_signature():
 def test_several_levels_of_failures_have_a_column_each():
     result = failures_run()
     result["stressors"][0]["levels"] = {"1": 10, "3": 30}
-    table, *_ = stress_tables(result)
+    table = failure_table(result)
     # Nothing ran at level 1, so its cells are undefined.
     assert [column.name for column in table.columns][1:5] == [
         *("PAT none", "PAT rapid motion 1", "PAT rapid motion 3", "PAT occlusion"),
