@@ -10,7 +10,7 @@ from typing import Any
 
 from mapt_bench.errors import counted, listed
 from mapt_bench.reports.difference_tables import differences_tables, memory_table
-from mapt_bench.reports.failure_tables import failure_table
+from mapt_bench.reports.failure_tables import FAILURES, failure_table
 from mapt_bench.reports.link_tables import (
     break_table,
     full_occlusions_table,
@@ -322,9 +322,6 @@ _FUSIONS = (
     ("mapt:paper", "mapt:appearance-first", "mapt:simultaneous", "mapt"),
 )
 """Trackers that differ only in their fusion of both cues, without a network and of MAPT."""
-
-FAILURES = "stress-failures"
-"""Name of the experiment with the failure signatures of the paper."""
 
 _VOID = "void"
 

@@ -121,8 +121,14 @@ _DODGE = 0.36
 _LABELS_TURN = 1.6
 """Displacement over size from which labels are to the left of their interval, to fit the plot."""
 
-_NAMES_WIDTH = 1.9
-"""Width in inches to the right of the last panel, for the names of the lines."""
+_LEAST_NAMES_WIDTH = 1.9
+"""Least width in inches to the right of the last panel, for the names of the lines."""
+
+_LEAD_WIDTH, _LETTER_WIDTH = 0.4, 0.063
+"""Width in inches of the line to a name, and mean width of one of its letters."""
+
+_PANEL_WIDTH = 4.0
+"""Width in inches of a panel of link events."""
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -171,12 +177,13 @@ def plot_levels(run: Run, path: Path) -> None:
     stressors: Sequence[Row] = run["stressors"]
     marks = line_marks(run["summary"])
     with rc_context(STYLE):
-        width = 2.9 * len(stressors) + 0.6 + _NAMES_WIDTH
+        names = _names_width(marks)
+        width = 2.9 * len(stressors) + 0.6 + names
         figure = Figure(figsize=(width, 3.2 * len(_SCORES)), dpi=150)
         panels = figure.subplots(
             len(_SCORES), len(stressors), sharey="row", sharex="col", squeeze=False
         )
-        _leave_margins(figure, width)
+        _leave_margins(figure, width, names)
         for score, row in zip(_SCORES, panels, strict=True):
             for axes, stressor in zip(row, stressors, strict=True):
                 ends = _draw_levels(axes, run, stressor, score, marks)
@@ -189,11 +196,17 @@ def plot_levels(run: Run, path: Path) -> None:
         save_figure(figure, path)
 
 
-def _leave_margins(figure: "Figure", width: float) -> None:
+def _names_width(marks: Mapping[str, Mark]) -> float:
+    """Return the width in inches that the longest name needs beside a panel."""
+    longest = max(map(len, marks), default=0)
+    return max(_LEAST_NAMES_WIDTH, _LEAD_WIDTH + _LETTER_WIDTH * longest)
+
+
+def _leave_margins(figure: "Figure", width: float, names: float) -> None:
     """Reserve space for the names of lines, which constrained layout does not include."""
     figure.subplots_adjust(
         left=0.65 / width,
-        right=1 - _NAMES_WIDTH / width,
+        right=1 - names / width,
         top=0.93,
         bottom=0.1,
         wspace=0.1,
@@ -271,16 +284,22 @@ def plot_links(run: Run, path: Path) -> None:
     ]
     drawn = [part for part in parts if any(rate["n"] for rate in _rates(part[2], part[3]))]
     with rc_context(STYLE):
-        width = 6.6 * len(drawn)
+        names = _names_width(marks)
+        gap = names + 0.6
+        width = gap + _PANEL_WIDTH * len(drawn) + gap * (len(drawn) - 1)
         figure = Figure(figsize=(width, 4.4), dpi=150)
         panels = figure.subplots(1, len(drawn), squeeze=False)[0]
         figure.subplots_adjust(
-            left=0.6 / width, right=1 - _NAMES_WIDTH / width, top=0.91, bottom=0.16, wspace=0.5
+            left=0.6 / width,
+            right=1 - names / width,
+            top=0.91,
+            bottom=0.16,
+            wspace=gap / _PANEL_WIDTH,
         )
-        for axes, (title, name, entries, rate_of) in zip(panels, drawn, strict=True):
+        for axes, (title, unit, entries, rate_of) in zip(panels, drawn, strict=True):
             _name_lines(axes, _draw_rates(axes, entries, rate_of, marks))
             axes.set_title(title, loc="left")
-            axes.set_xlabel(name)
+            axes.set_xlabel(unit)
             axes.set_ylabel("%")
         save_figure(figure, path)
 
@@ -362,14 +381,15 @@ def plot_break_points(run: Run, path: Path) -> None:
     names = list(dict.fromkeys(entry["stressor"] for entry in entries))
     marks = line_marks(run["summary"])
     with rc_context(STYLE):
-        width = 4.3 * len(names) + 2 * _NAMES_WIDTH
+        beside = _names_width(marks)
+        width = 4.3 * len(names) + 2 * beside
         figure = Figure(figsize=(width, 7.2), dpi=150)
         curves, points = figure.subplots(
             2, len(names), sharey="row", squeeze=False, height_ratios=(1.4, 1)
         )
         figure.subplots_adjust(
-            left=_NAMES_WIDTH / width,
-            right=1 - _NAMES_WIDTH / width,
+            left=beside / width,
+            right=1 - beside / width,
             top=0.94,
             bottom=0.08,
             wspace=0.1,

@@ -1,20 +1,24 @@
 """The table of failure signatures: rows under rapid motion, occlusion, look-alikes and blur."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mapt_bench.reports.score_tables import score_column
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.results.result_views import is_reference, row_name, row_score
 
-__all__ = ["failure_table"]
+__all__ = ["FAILURES", "failure_table", "score_tables_of_failures"]
+
+FAILURES = "stress-failures"
+"""Name of the experiment with the failure signatures of the paper."""
 
 _SIGNATURES = {"speed": "rapid motion", "passing": "occlusion"}
 """Headings of stressors that stand for a failure signature. Others have their own name."""
 
 _SCORES = ("PAT", "IDSW", "Frag")
 _RECOVERED = "recovered"
+_IN_WORDS = {_RECOVERED: "Identities recovered"}
 _UNCHANGED = "none"
 
 Run = Mapping[str, Any]
@@ -62,6 +66,39 @@ def failure_table(run: Run) -> Table:
         tuple(_notes(run, conditions)),
         frozenset(at for at, name in enumerate(variants) if is_reference(first[name])),
     )
+
+
+def score_tables_of_failures(run: Run, title: str) -> list[Table]:
+    """Return the columns of :func:`failure_table` as one narrow table for each score.
+
+    Args:
+        run: As in :func:`failure_table`.
+        title: End of the titles, such as the segments.
+    """
+    whole = failure_table(run)
+    tables = []
+    for score in (*_SCORES, _RECOVERED):
+        places = [
+            at
+            for at, column in enumerate(whole.columns)
+            if column.name.startswith(f"{score} ")
+            and any(row[at] is not None for row in whole.rows)
+        ]
+        columns = [
+            replace(each, name=each.name.removeprefix(f"{score} "))
+            for each in (whole.columns[at] for at in places)
+        ]
+        rows = tuple((row[0], *(row[at] for at in places)) for row in whole.rows)
+        tables.append(
+            Table(
+                f"{_IN_WORDS.get(score, score)} by failure signature: {title}",
+                (whole.columns[0], *columns),
+                rows,
+                references=whole.references,
+                name=f"headline-{score}",
+            )
+        )
+    return tables
 
 
 def _conditions(run: Run) -> list[_Condition]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapt_bench.errors import ConfigError, counted, listed, nearest, printable
+from mapt_bench.reports.failure_tables import FAILURES, score_tables_of_failures
 from mapt_bench.reports.score_tables import (
     evaluation_notes,
     interval_cell,
@@ -157,17 +158,27 @@ def headline_tables(
     run: Run, *, rows: int = ROWS_SHOWN, selection: Selection = _EVERYTHING
 ) -> list[Table]:
     """Return the headline tables of a run: see :class:`Headline`."""
-    tables = []
+    tables, failures = [], []
     for part in run_parts(run):
         summary: Sequence[Row] = part.run["summary"]
         kinds = list(dict.fromkeys(found[0] for row in summary if (found := row_interval(row))))
         if kinds:
             tables += [_sweep_headline(part, kind) for kind in kinds]
+        elif run.get("experiment") == FAILURES:
+            failures += score_tables_of_failures(part.run, part.words)
         elif run.get("stressors"):
             tables.append(_stress_headline(part))
         else:
             tables.append(_score_headline(part, selection))
-    return [_with_rows(table, run, rows, selection) for table in tables]
+    shown = [_with_rows(table, run, rows, selection) for table in tables]
+    return shown + [_selected(table, selection) for table in failures]
+
+
+def _selected(table: Table, selection: Selection) -> Table:
+    """Return a table with the selected rows in their order, or with all of its rows."""
+    names = [str(row[0]) for row in table.rows]
+    places = [names.index(each) for each in selection.rows if each in names]
+    return _in_order(table, places) if selection.rows else table
 
 
 def _score_headline(part: Part, selection: Selection) -> Table:
@@ -293,7 +304,7 @@ def _with_rows(table: Table, run: Run, limit: int, selection: Selection) -> Tabl
     """Return a headline table with the selected rows, best rows first and references last."""
     names = [str(row[0]) for row in table.rows]
     if selection.rows:
-        return _in_order(table, [names.index(each) for each in selection.rows if each in names])
+        return _selected(table, selection)
     own = [at for at in range(len(names)) if at not in table.references]
     references = [at for at in range(len(names)) if at in table.references]
     kept = _chosen(table, references, _ranks(_NAMED_REFERENCES), max(1, min(2, limit // 4)))

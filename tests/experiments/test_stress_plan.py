@@ -115,7 +115,8 @@ def test_mapt_has_its_heads_everywhere_and_its_orders_under_occlusion():
     plan = stress_plan("occlusion", mapt=weights(), memory=4)
     assert [row.memory for row in plan.variants if row.mapt] == [4] * 6
     assert [name.replace("+memory=4", "+memory") for name in of_mapt(plan)] == [*HEADS, *ORDERS]
-    assert "both" in names(plan)
+    assert "both+memory=4" in names(plan)
+    assert "both" not in names(plan)  # next to MAPT with memory it has memory, too
     assert "both:simultaneous" not in names(plan)  # replaced by the orders of MAPT
 
 

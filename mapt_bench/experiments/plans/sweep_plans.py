@@ -141,7 +141,8 @@ FAILURE_LEVELS = (3,)
 """Default levels of a test of failures: one, so that it has one table."""
 
 _WITH_MEMORY = ("bytetrack", "both")
-"""Rows without MAPT that also run with memory: a box tracker, and both cues."""
+"""Rows without MAPT that run with memory, too: a box tracker, and both cues. Next to MAPT, whose
+rows all have memory, they run only with memory."""
 
 
 def stress_plan(
@@ -258,7 +259,8 @@ def _variants(kind: str, memory: int, mapt: MaptWeights | None) -> tuple[Variant
     variants: list[Variant] = []
     for variant in (reference, *baselines, *HAND_CRAFTED, *fusions):
         rows = with_and_without_memory(variant, memory)
-        variants += rows if variant.name in _WITH_MEMORY else rows[:1]
+        first = 0 if mapt is None else 1
+        variants += rows[first:] if variant.name in _WITH_MEMORY else rows[:1]
     return (*variants, *own, ORACLE)
 
 
