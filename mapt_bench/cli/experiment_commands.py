@@ -411,8 +411,8 @@ def stress(**options: Any) -> int:  # noqa: ANN401 - what click collects
     the displacement at which half of the associations are lost. Ground truth and segments are
     stressed like the videos.
 
-    Without --data, the suite 'stress' is used: synthetic videos that are easy without stress. Each
-    kind takes three to six minutes on two cores with -j 2. The default is --segments groundtruth,
+    Without --data, the suite 'stress' is used: synthetic videos that are easy without stress.
+    Without MAPT, each kind takes three to six minutes on two cores with -j 2. The default is --segments groundtruth,
     so that every loss is due to the stress.
     """
     from mapt_bench.experiments import run_stress
