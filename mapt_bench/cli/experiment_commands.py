@@ -412,8 +412,8 @@ def stress(**options: Any) -> int:  # noqa: ANN401 - what click collects
     stressed like the videos.
 
     Without --data, the suite 'stress' is used: synthetic videos that are easy without stress.
-    Without MAPT, each kind takes three to six minutes on two cores with -j 2. The default is --segments groundtruth,
-    so that every loss is due to the stress.
+    Without MAPT, each kind takes three to six minutes on two cores with -j 2. The default is
+    --segments groundtruth, so that every loss is due to the stress.
     """
     from mapt_bench.experiments import run_stress
 
