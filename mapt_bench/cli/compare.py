@@ -292,6 +292,6 @@ def _show_update(
         click.echo(f"kept {baseline}, because the gate failed")
     elif comparison.improved and comparison.is_passed is not False:
         click.echo(
-            f"{counted(len(comparison.improved), 'score')} improved. Make this result the new baseline: "
-            "run this command again with --update-baseline"
+            f"{counted(len(comparison.improved), 'score')} improved. Make this result the new "
+            "baseline: run this command again with --update-baseline"
         )
