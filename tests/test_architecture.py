@@ -37,7 +37,7 @@ ALLOWED = {
     "results": set(),  # plain data, read back from files
     "compare": {"results", "metrics"},  # it sees results only, and the formulas of scores
     "reports": {"results"},  # it sees results only
-    "report": {"reports", "results"},
+    "report": {"labels", "pictures", "reports", "results"},
     "cli": FOUNDATION
     | {
         "baselines",

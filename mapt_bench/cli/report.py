@@ -26,7 +26,16 @@ Examples:
     help="Output file (.html).  [default: report.html in the run folder; with several results, "
     "report.html here]",
 )
-def command(results: tuple[Path, ...], out: Path | None) -> int:
+@click.option(
+    "--gallery",
+    type=click.IntRange(min=0),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Show pictures of the N worst sequences of each prediction. 0 for none. Example: "
+    "--gallery 8",
+)
+def command(results: tuple[Path, ...], out: Path | None, gallery: int) -> int:
     """Write one HTML page about runs and results of evaluate.
 
     The page is a single file that needs no network: scores, confidence intervals, lost points,
@@ -41,6 +50,6 @@ def command(results: tuple[Path, ...], out: Path | None) -> int:
         out = folder / "report.html"
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"has the suffix {out.suffix!r}; expected .html", where=out)
-    write_report(results, out)
+    write_report(results, out, gallery=gallery)
     click.echo(f"report: {out}")
     return 0

@@ -141,13 +141,17 @@ class VideoComparison:
                 sheet.paste(_GAP, y + _TITLE, self._painted(row, column, (height, width)))
             yield sheet.pixels()
 
-    def timeline(self) -> NDArray[np.uint8]:
-        """Return the tracks over frames as a picture, see :func:`draw_timeline`."""
+    def timeline(self, tracks: Sequence[int] | None = None) -> NDArray[np.uint8]:
+        """Return the tracks over frames as a picture, see :func:`draw_timeline`.
+
+        Args:
+            tracks: Rows of :attr:`tables` to show, in this order. ``None`` for all.
+        """
         info = self.video.info
         sections = [
             Section(
                 f"{info.name}: {row.title}",
-                row.table,
+                row.table if tracks is None else row.table.selected(tracks),
                 row.color,
                 summarized=self.video.has_truth and not row.is_ground_truth,
             )

@@ -53,6 +53,20 @@ class TrackTable:
         switched: NDArray[np.bool_] = known & (self.partner != self.before)
         return switched
 
+    @property
+    def frames_lost(self) -> NDArray[np.int64]:
+        """``(t,)``: frames in which the track is visible without its most frequent identity."""
+        kept = [
+            max(np.unique(row[row >= 0], return_counts=True)[1], default=0) for row in self.partner
+        ]
+        lost: NDArray[np.int64] = self.visible.sum(axis=1) - np.array(kept, dtype=np.int64)
+        return lost
+
+    def selected(self, rows: Sequence[int]) -> "TrackTable":
+        """Return some tracks, in the given order."""
+        at = np.asarray(rows, dtype=np.int64)
+        return TrackTable(self.codes[at], self.visible[at], self.partner[at], self.before[at])
+
 
 def match_tracks(overlaps: Sequence[FrameOverlap], labels: LabelSpace) -> TrackTable:
     """Match segments as in panoptic quality, and group the matches by ground-truth track.

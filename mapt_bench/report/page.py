@@ -16,6 +16,7 @@ from markupsafe import Markup
 from mapt_bench import __version__
 from mapt_bench.errors import DataError, listed
 from mapt_bench.files import write_text
+from mapt_bench.report.gallery import DEFAULT_PICTURES
 from mapt_bench.report.sections import (
     Section,
     evaluation_sections,
@@ -51,20 +52,21 @@ class ReportPart:
         object.__setattr__(self, "warning", printable(self.warning))
 
 
-def write_report(paths: Sequence[Path], out: Path) -> None:
+def write_report(paths: Sequence[Path], out: Path, *, gallery: int = DEFAULT_PICTURES) -> None:
     """Write one page about runs and evaluations.
 
     Args:
         paths: Run folders and result files. At least one.
         out: The HTML file.
+        gallery: Largest number of sequences with pictures, for each prediction.
 
     Raises:
         DataError: If a result cannot be read, or the page cannot be written.
     """
-    write_text(out, render_report(read_parts(paths)))
+    write_text(out, render_report(read_parts(paths, gallery=gallery)))
 
 
-def read_parts(paths: Sequence[Path]) -> list[ReportPart]:
+def read_parts(paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES) -> list[ReportPart]:
     """Read results. Each run is a part, and evaluations share one.
 
     A run folder without results is a part that says what there is.
@@ -90,7 +92,7 @@ def read_parts(paths: Sequence[Path]) -> list[ReportPart]:
                 f"has schema {document['schema']!r}; expected a run or an evaluation", where=file
             )
     if evaluations:
-        parts.append(evaluations_part(evaluations))
+        parts.append(evaluations_part(evaluations, gallery=gallery))
     return parts
 
 
@@ -101,10 +103,12 @@ def run_part(run: Mapping[str, Any], *, warning: str = "") -> ReportPart:
     return ReportPart(title, tuple(run_sections(run)), warning or _failed_cells(run))
 
 
-def evaluations_part(evaluations: Sequence[Mapping[str, Any]]) -> ReportPart:
+def evaluations_part(
+    evaluations: Sequence[Mapping[str, Any]], *, gallery: int = DEFAULT_PICTURES
+) -> ReportPart:
     """Return the part of a page about evaluations of schema ``mapt-bench/evaluation/2``."""
     names = listed(str(each["name"]) for each in evaluations)
-    return ReportPart(f"evaluate: {names}", tuple(evaluation_sections(evaluations)))
+    return ReportPart(f"evaluate: {names}", tuple(evaluation_sections(evaluations, gallery)))
 
 
 def _file_of(path: Path) -> tuple[Path | None, str]:

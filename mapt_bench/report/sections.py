@@ -16,6 +16,7 @@ from mapt_bench.report.findings import (
     worst_sequences,
     worst_table,
 )
+from mapt_bench.report.gallery import Picture, evaluation_pictures
 from mapt_bench.report.result_charts import (
     condition_charts,
     difference_chart,
@@ -86,7 +87,7 @@ class Section:
     charts: tuple[Chart, ...] = ()
     tables: tuple[TableView, ...] = ()
     notes: tuple[str, ...] = ()
-    pictures: tuple[Any, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     command: str = ""
 
     def __post_init__(self) -> None:
@@ -224,9 +225,24 @@ def _losses(found: Mapping[str, Row]) -> Section:
     )
 
 
+def _with_pictures(
+    evaluations: Sequence[Row], tables: tuple[TableView, ...], gallery: int
+) -> Section:
+    pictures: list[Picture] = []
+    notes: list[str] = []
+    for each in evaluations:
+        found, missing = evaluation_pictures(each, gallery)
+        pictures += found
+        notes += missing
+    return Section(_WORST, tables=tables, pictures=tuple(pictures), notes=tuple(notes))
+
+
+_WORST = "Worst first"
+
+
 def _worst(run: Run) -> Section:
     texts, tables = worst_sequences(run)
-    return Section("Worst first", texts=tuple(texts), tables=_opened(tables))
+    return Section(_WORST, texts=tuple(texts), tables=_opened(tables))
 
 
 def _cost(run: Run) -> Section:
@@ -243,8 +259,13 @@ def _provenance(result: Row, command: str) -> Section:
     return Section("Provenance and protocol", command=command, tables=_opened(tables))
 
 
-def evaluation_sections(evaluations: Sequence[Row]) -> list[Section]:
-    """Return the sections of evaluations that have content, for one row per prediction."""
+def evaluation_sections(evaluations: Sequence[Row], gallery: int) -> list[Section]:
+    """Return the sections of evaluations that have content, for one row per prediction.
+
+    Args:
+        evaluations: Results of schema ``mapt-bench/evaluation/2``.
+        gallery: Largest number of sequences with pictures, for each prediction.
+    """
     headline = evaluation_headline(evaluations)
     names = {str(each["name"]) for each in evaluations}
     rows = [{**each, "variant": str(each["name"])} for each in evaluations]
@@ -270,7 +291,7 @@ def evaluation_sections(evaluations: Sequence[Row]) -> list[Section]:
         ),
         _losses(losses),
         Section(_SLICES, tables=_closed(slices)),
-        Section("Worst first", tables=_opened(worst)),
+        _with_pictures(evaluations, _opened(worst), gallery),
         *(
             replace(each, heading=f"{each.heading}: {evaluation['name']}")
             if len(evaluations) > 1

@@ -1,12 +1,17 @@
 """The report: sections of runs and evaluations, hostile names, incomplete runs, large results."""
 
+import base64
+import io
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
 from click.testing import CliRunner
+from helpers.folders import write_films
 from helpers.results import evaluation, evaluations, run, summary_row, sweep
+from PIL import Image
 
 from mapt_bench.cli.main import main
 from mapt_bench.errors import DataError
@@ -227,3 +232,39 @@ def test_undefined_values_leave_a_gap_in_a_curve():
     assert sum("mark" in each.attributes.get("class", "") for each in chart.shapes) == 2
     assert "a: 0 1.00, 2 3.00" in chart.description
     assert "b" not in [each.text for each in chart.shapes]
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """A result whose prediction changes the identity of one of two cars in the third frame."""
+    gt = write_films(tmp_path / "gt", {"0001": "c1 c1 c2 r | c1 c1 c2 r | c1 c1 c2 r | c1 c1 c2 r"})
+    pred = write_films(
+        tmp_path / "pred", {"0001": "c1 c1 c2 r | c1 c1 c2 r | c5 c5 c2 r | c5 c5 c2 r"}
+    )
+    file = tmp_path / "judged.json"
+    outcome = CliRunner().invoke(main, ["evaluate", str(gt), str(pred), "--json", str(file)])
+    assert outcome.exit_code == 0, outcome.output
+    return file
+
+
+def test_pictures_show_the_track_that_costs_most(judged):
+    text = render_report(read_parts([judged]))
+    assert "Look at car 1: 2 frames of 4 without its most frequent identity." in text
+    assert "its identity changes from 1 to 5" in text
+    images = Elements(text).named("img")
+    assert len(images) == 2
+    for image in images:
+        assert image["alt"]
+        data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
+        with Image.open(io.BytesIO(data)) as found:
+            assert found.size == (int(image["width"]), int(image["height"]))
+    assert not Elements(render_report(read_parts([judged], gallery=0))).named("img")
+
+
+def test_missing_maps_are_named(judged, tmp_path):
+    shutil.rmtree(tmp_path / "pred")
+    text = render_report(read_parts([judged]))
+    assert "No pictures of pred, sequence 0001:" in text
+    assert not Elements(text).named("img")
+    text = page_of(tmp_path, evaluation())
+    assert "No pictures of tracker: the result does not say where its maps are." in text
