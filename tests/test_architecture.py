@@ -37,7 +37,7 @@ ALLOWED = {
     "results": set(),  # plain data, read back from files
     "compare": {"results", "metrics"},  # it sees results only, and the formulas of scores
     "reports": {"results"},  # it sees results only
-    "report": {"labels", "pictures", "reports", "results"},
+    "report": {"labels", "metrics", "pictures", "reports", "results"},
     "cli": FOUNDATION
     | {
         "baselines",

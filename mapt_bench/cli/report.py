@@ -32,8 +32,8 @@ Examples:
     default=4,
     show_default=True,
     metavar="N",
-    help="Show pictures of the N worst sequences of each prediction. 0 for none. Example: "
-    "--gallery 8",
+    help="Show the tracks of the N worst sequences of each run and prediction. 0 for none. "
+    "Example: --gallery 8",
 )
 def command(results: tuple[Path, ...], out: Path | None, gallery: int) -> int:
     """Write one HTML page about runs and results of evaluate.

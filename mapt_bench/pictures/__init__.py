@@ -8,8 +8,9 @@ from mapt_bench.pictures._files import (
     write_animation,
     write_png,
 )
+from mapt_bench.pictures._painting import track_timeline
 from mapt_bench.pictures._video_comparison import Prediction, VideoComparison
-from mapt_bench.pictures.track_colors import TrackTable, match_tracks
+from mapt_bench.pictures.track_colors import TrackTable, match_tracks, tracks_of
 
 __all__ = [
     "Prediction",
@@ -20,6 +21,8 @@ __all__ = [
     "open_predictions",
     "open_video",
     "picture_format",
+    "track_timeline",
+    "tracks_of",
     "write_animation",
     "write_png",
 ]

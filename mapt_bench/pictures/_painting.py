@@ -17,6 +17,7 @@ from mapt_bench.pictures.track_colors import (
     MISSED,
     PAPER,
     Color,
+    Palette,
     TrackTable,
     identity_color,
 )
@@ -24,7 +25,7 @@ from mapt_bench.pictures.track_colors import (
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-__all__ = ["Page", "Section", "SwitchMark", "draw_timeline", "hatched", "paint"]
+__all__ = ["Page", "Section", "SwitchMark", "draw_timeline", "hatched", "paint", "track_timeline"]
 
 _MOST_PIXELS = 100_000_000
 
@@ -315,6 +316,22 @@ def draw_timeline(
     _draw_axis(sheet, frame_names, (left, top), cell)
     _draw_legend(sheet, top + _AXIS + _LEGEND // 2, words)
     return sheet.pixels()
+
+
+def track_timeline(
+    title: str, table: TrackTable, rows: Sequence[int], labels: LabelSpace
+) -> NDArray[np.uint8]:
+    """Draw the timeline of some tracks of a prediction. Frames are numbered from 0.
+
+    Args:
+        title: Title.
+        table: All tracks, from which identities get their colours.
+        rows: Tracks to show, in this order. At least one.
+        labels: Label space, for names of classes.
+    """
+    section = Section(title, table.selected(rows), Palette(table).color)
+    frames = [str(frame) for frame in range(table.visible.shape[1])]
+    return draw_timeline([section], labels, frames)
 
 
 def _name(code: int, labels: LabelSpace) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
 from mapt_bench.metrics import FrameOverlap
 from mapt_bench.metrics.matching import segment_table
-from mapt_bench.metrics.overlap import join_frames
+from mapt_bench.metrics.overlap import SequenceOverlap, join_frames
 from mapt_bench.metrics.pq import panoptic_matches
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "TrackTable",
     "identity_color",
     "match_tracks",
+    "tracks_of",
 ]
 
 
@@ -69,20 +70,28 @@ class TrackTable:
 
 
 def match_tracks(overlaps: Sequence[FrameOverlap], labels: LabelSpace) -> TrackTable:
-    """Match segments as in panoptic quality, and group the matches by ground-truth track.
+    """Match segments of frames, see :func:`tracks_of`.
 
     Args:
         overlaps: Overlap table of each frame, in temporal order.
         labels: Label space of both sides.
+    """
+    return tracks_of(join_frames(list(overlaps), labels))
+
+
+def tracks_of(overlap: SequenceOverlap) -> TrackTable:
+    """Match segments as in panoptic quality, and group the matches by ground-truth track.
+
+    Args:
+        overlap: Joined overlap tables of a sequence.
 
     Returns:
         One row per ground-truth track. Crowd and void are not tracks. A match has the same class
         and an IoU above 0.5, with void excluded from the union (Kirillov et al. 2019).
     """
-    overlap = join_frames(list(overlaps), labels)
     table = segment_table(overlap)
     is_track = overlap.gt.is_thing & ~overlap.gt.is_crowd
-    shape = (overlap.gt.count, len(overlaps))
+    shape = (overlap.gt.count, overlap.frame_count)
     visible = np.zeros(shape, dtype=bool)
     visible[table.gt_of, table.gt_unit] = True
     partner = np.full(shape, -1, dtype=np.int64)

@@ -3,6 +3,7 @@
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mapt_bench.reports.tables import Cell, Column, Table
@@ -16,6 +17,7 @@ from mapt_bench.results.result_views import (
 )
 
 __all__ = [
+    "WorstSequences",
     "best_sentences",
     "cost_tables",
     "evaluate_command",
@@ -97,13 +99,26 @@ def _established(best: Row, second: Row) -> str:
     return ""
 
 
-def worst_sequences(run: Run) -> tuple[list[str], list[Table]]:
-    """Return the sequences on which the reference row, or the best row, lost most.
+@dataclass(frozen=True)
+class WorstSequences:
+    """The sequences on which a row lost most.
 
-    Returns:
-        One sentence and one table for each part of the run. None for stress tests.
+    Attributes:
+        row: Row of the summary: the reference of the comparisons, or the best row.
+        words: Description of its segments, empty if unknown.
+        sentence: The sequence to look at first.
+        table: One row per sequence, the largest loss first.
     """
-    texts, tables = [], []
+
+    row: Row
+    words: str
+    sentence: str
+    table: Table
+
+
+def worst_sequences(run: Run) -> list[WorstSequences]:
+    """Return, for each part of a run, the sequences that cost most. None for stress tests."""
+    found = []
     cells = {cell.get("key"): cell for cell in run.get("cells") or []}
     for part in run_parts(run) if not run.get("stressors") else ():
         rows = _plain_rows(part)
@@ -115,16 +130,16 @@ def worst_sequences(run: Run) -> tuple[list[str], list[Table]]:
         table = worst_table(row_name(subject), _sequences(cells, subject), bounds, part)
         if table is None:
             continue
-        tables.append(table)
         first = table.rows[0]
         lost = first[-1] if isinstance(first[-1], float) else 0.0
         place = f"On {part.words}, look" if part.words else "Look"
         against = "less than the oracle" if bounds else "less than a perfect result"
-        texts.append(
+        sentence = (
             f"{place} at sequence {first[0]} first: there {row_name(subject)} has {100 * lost:.2f} "
             f"PAT {against}, more than on any other sequence."
         )
-    return texts, tables
+        found.append(WorstSequences(subject, part.words, sentence, table))
+    return found
 
 
 def _subject(rows: Sequence[Row], wanted: str) -> Row | None:

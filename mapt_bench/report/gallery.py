@@ -6,6 +6,7 @@ the maps at the paths that a result names. The page says why pictures are missin
 
 import base64
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +15,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import MaptBenchError, counted
-from mapt_bench.labels import ID_BITS, ID_LIMIT, Video
+from mapt_bench.errors import DataError, MaptBenchError, counted
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, Video, label_space
+from mapt_bench.metrics.link_events import unpack_rows
+from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
 from mapt_bench.pictures import (
     Prediction,
     TrackTable,
     VideoComparison,
     open_predictions,
     open_video,
+    track_timeline,
+    tracks_of,
 )
+from mapt_bench.report.findings import WorstSequences
 from mapt_bench.reports.tables import printable
 
-__all__ = ["DEFAULT_PICTURES", "Image", "Picture", "evaluation_pictures", "worst_picture"]
+__all__ = ["DEFAULT_PICTURES", "Image", "Picture", "evaluation_pictures", "run_pictures"]
 
 DEFAULT_PICTURES = 4
-"""Sequences with pictures, for each result of ``evaluate``."""
+"""Sequences with pictures, for each run and each prediction."""
 
 _TRACKS = 8
 """Largest number of tracks of a timeline."""
@@ -93,13 +99,93 @@ def evaluation_pictures(
                 Path(gt), None if len(pats) == 1 else sequence, dataset, None
             )
             (prediction,) = open_predictions([Path(pred)], video, labels)
-            pictures.append(worst_picture(video, prediction, f"{name}, sequence {sequence}"))
+            pictures.append(_worst_picture(video, prediction, f"{name}, sequence {sequence}"))
         except MaptBenchError as problem:
             return pictures, [f"No pictures of {name}, sequence {printable(sequence)}: {problem}."]
     return pictures, []
 
 
-def worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
+def run_pictures(
+    run: Mapping[str, Any], folder: Path | None, worst: Sequence[WorstSequences], most: int
+) -> tuple[list[Picture], list[str]]:
+    """Return timelines of the sequences that cost most in a run, or why there are none.
+
+    Timelines need the overlap tables in the cells of the run folder. A run keeps no maps, so that
+    there are no frames.
+
+    Args:
+        run: A result of schema ``mapt-bench/run/1``.
+        folder: Run folder. ``None`` if it is unknown.
+        worst: Worst sequences of each part of the run.
+        most: Largest number of sequences.
+
+    Returns:
+        Pictures, and sentences on what is missing.
+    """
+    if not most or not worst:
+        return [], []
+    if folder is None or not (folder / "cells").is_dir():
+        return [], ["No timelines of tracks: the folder of the result has no cells of a run."]
+    pictures: list[Picture] = []
+    for each in worst:
+        cell = folder / "cells" / str(each.row.get("cell"))
+        for sequence in [str(row[0]) for row in each.table.rows][: max(most // len(worst), 1)]:
+            try:
+                overlap = _overlap(cell, sequence, str(run["protocol"]["label_space"]))
+            except (MaptBenchError, OSError, ValueError, KeyError, TypeError) as problem:
+                return pictures, [f"No timeline of sequence {sequence}: {problem}."]
+            ending = f" on {each.words}" if each.words else ""
+            title = f"{each.row['variant']}{ending}, sequence {sequence}"
+            pictures.append(_timeline(overlap, title))
+    return pictures, [
+        "A run keeps overlap tables and no maps. To see frames, write the maps with mapt-bench "
+        "track, and pass them to mapt-bench show."
+    ]
+
+
+def _overlap(cell: Path, sequence: str, label_space_name: str) -> SequenceOverlap:
+    """Return the overlap tables of a sequence from the work units of a cell."""
+    for file in sorted(cell.glob("*-0.json")):
+        unit = json.loads(file.read_text(encoding="utf-8"))
+        if printable(str(unit["sequence"])) == sequence:
+            rows = unpack_rows(unit["tables"], ENTRY)
+            labels = label_space(label_space_name)
+            return SequenceOverlap.of_rows(rows, int(unit["frames"]), labels)
+    raise DataError("has no work unit of the sequence", where=cell)
+
+
+def _timeline(overlap: SequenceOverlap, title: str) -> Picture:
+    table, labels = tracks_of(overlap), overlap.labels
+    order = _worst_tracks(table)
+    if not order:
+        return Picture(printable(title), _FAULTLESS, ())
+    _, after = _mistake(table, order[0])
+    text = _sentence(table, order[0], labels, str(after))
+    picture = track_timeline(title, table, order, labels)
+    return Picture(printable(title), text, (_image(picture, _in_words(table, order, labels)),))
+
+
+_FAULTLESS = "Every track keeps one identity in all its frames."
+
+
+def _worst_tracks(table: TrackTable) -> list[int]:
+    """Return the tracks that cost most frames. Of equals, those with most identity switches."""
+    switches = table.switched.sum(axis=1)
+    order: list[int] = np.lexsort((-switches, -table.frames_lost))[:_TRACKS].tolist()
+    return [track for track in order if table.frames_lost[track]]
+
+
+def _sentence(table: TrackTable, track: int, labels: LabelSpace, frame: str) -> str:
+    lost, visible = int(table.frames_lost[track]), int(table.visible[track].sum())
+    _, after = _mistake(table, track)
+    return printable(
+        f"Look at {_track_name(table, track, labels)}: {counted(lost, 'frame')} of {visible} "
+        f"without its most frequent identity. In frame {frame}, "
+        f"{_what_happened(table, track, after)}."
+    )
+
+
+def _worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
     """Return the timeline of the tracks that cost most, and the frames around a mistake.
 
     Args:
@@ -112,28 +198,20 @@ def worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
     """
     whole = VideoComparison(video, [prediction], range(video.info.frame_count))
     (table,) = whole.tables
-    switches = table.switched.sum(axis=1)  # of tracks that lost equally many frames
-    order = np.lexsort((-switches, -table.frames_lost))[:_TRACKS].tolist()
-    if not order or not table.frames_lost[order[0]]:
-        return Picture(printable(title), "Every track keeps one identity.", ())
-    track = order[0]
-    before, after = _mistake(table, track)
+    order = _worst_tracks(table)
+    if not order:
+        return Picture(printable(title), _FAULTLESS, ())
+    before, after = _mistake(table, order[0])
     scale = _FRAME_WIDTH / video.info.width
     strip = VideoComparison(video, [prediction], sorted({before, after}), scale).strip()
-    name = _track_name(table, track, video)
+    labels = video.info.labels
     names = [video.info.frame_names[at] for at in (before, after)]
-    what = _what_happened(table, track, after)
-    text = (
-        f"Look at {name}: {counted(int(table.frames_lost[track]), 'frame')} of "
-        f"{int(table.visible[track].sum())} without its most frequent identity. In frame "
-        f"{names[1]}, {what}."
-    )
     return Picture(
         printable(title),
-        printable(text),
+        _sentence(table, order[0], labels, names[1]),
         (
             _image(strip, f"Frames {names[0]} and {names[1]}, ground truth above prediction"),
-            _image(whole.timeline(order), _in_words(table, order, video)),
+            _image(whole.timeline(order), _in_words(table, order, labels)),
         ),
     )
 
@@ -161,14 +239,14 @@ def _what_happened(table: TrackTable, track: int, frame: int) -> str:
     return f"its identity changes from {numbers[0]} to {numbers[1]}"
 
 
-def _track_name(table: TrackTable, track: int, video: Video) -> str:
+def _track_name(table: TrackTable, track: int, labels: LabelSpace) -> str:
     code = int(table.codes[track])
-    return f"{video.info.labels.by_id(code >> ID_BITS).name} {code & (ID_LIMIT - 1)}"
+    return f"{labels.by_id(code >> ID_BITS).name} {code & (ID_LIMIT - 1)}"
 
 
-def _in_words(table: TrackTable, order: Sequence[int], video: Video) -> str:
+def _in_words(table: TrackTable, order: Sequence[int], labels: LabelSpace) -> str:
     told = [
-        f"{_track_name(table, track, video)}: {int(table.visible[track].sum())} frames, "
+        f"{_track_name(table, track, labels)}: {int(table.visible[track].sum())} frames, "
         f"{int((table.partner[track] >= 0).sum())} matched, "
         f"identity changes: {int(table.switched[track].sum())}"
         for track in order

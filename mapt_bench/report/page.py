@@ -58,7 +58,7 @@ def write_report(paths: Sequence[Path], out: Path, *, gallery: int = DEFAULT_PIC
     Args:
         paths: Run folders and result files. At least one.
         out: The HTML file.
-        gallery: Largest number of sequences with pictures, for each prediction.
+        gallery: Largest number of sequences with pictures, for each run and each prediction.
 
     Raises:
         DataError: If a result cannot be read, or the page cannot be written.
@@ -86,7 +86,7 @@ def read_parts(paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES) -> lis
         if document["schema"] in (EVALUATION, EVALUATIONS):
             evaluations += document.get("evaluations", [document])
         elif document["schema"] == RUN:
-            parts.append(run_part(document, warning=warning))
+            parts.append(run_part(document, folder=file.parent, gallery=gallery, warning=warning))
         else:
             raise DataError(
                 f"has schema {document['schema']!r}; expected a run or an evaluation", where=file
@@ -96,11 +96,19 @@ def read_parts(paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES) -> lis
     return parts
 
 
-def run_part(run: Mapping[str, Any], *, warning: str = "") -> ReportPart:
+def run_part(
+    run: Mapping[str, Any],
+    *,
+    folder: Path | None = None,
+    gallery: int = DEFAULT_PICTURES,
+    warning: str = "",
+) -> ReportPart:
     """Return the part of a page about a run of schema ``mapt-bench/run/1``."""
     data = ((run.get("provenance") or {}).get("data") or {}).get("name")
     title = f"{run.get('experiment', 'run')}{f' on {data}' if data else ''}"
-    return ReportPart(title, tuple(run_sections(run)), warning or _failed_cells(run))
+    return ReportPart(
+        title, tuple(run_sections(run, folder, gallery)), warning or _failed_cells(run)
+    )
 
 
 def evaluations_part(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from mapt_bench.report.charts import Chart
@@ -16,7 +17,7 @@ from mapt_bench.report.findings import (
     worst_sequences,
     worst_table,
 )
-from mapt_bench.report.gallery import Picture, evaluation_pictures
+from mapt_bench.report.gallery import Picture, evaluation_pictures, run_pictures
 from mapt_bench.report.result_charts import (
     condition_charts,
     difference_chart,
@@ -125,8 +126,14 @@ def table_view(table: Table, *, is_open: bool = False) -> TableView:
     return TableView(table.title, columns, tuple(rows), table.references, table.footnotes, is_open)
 
 
-def run_sections(run: Run) -> list[Section]:
-    """Return the sections of a run that have content."""
+def run_sections(run: Run, folder: Path | None, gallery: int) -> list[Section]:
+    """Return the sections of a run that have content.
+
+    Args:
+        run: A result of schema ``mapt-bench/run/1``.
+        folder: Run folder, which has the overlap tables. ``None`` if it is unknown.
+        gallery: Largest number of sequences with pictures.
+    """
     tables = stress_tables(run) if run.get("stressors") else run_tables(run)
     by_section: dict[str, list[Table]] = {}
     for table in tables:
@@ -140,7 +147,7 @@ def run_sections(run: Run) -> list[Section]:
             charts=tuple(recovery_charts(run)),
             tables=_closed(by_section.get(_SLICES, [])),
         ),
-        _worst(run),
+        _worst(run, folder, gallery),
         Section(
             "Stress and sweeps",
             charts=tuple(condition_charts(run)),
@@ -240,9 +247,16 @@ def _with_pictures(
 _WORST = "Worst first"
 
 
-def _worst(run: Run) -> Section:
-    texts, tables = worst_sequences(run)
-    return Section(_WORST, texts=tuple(texts), tables=_opened(tables))
+def _worst(run: Run, folder: Path | None, gallery: int) -> Section:
+    worst = worst_sequences(run)
+    pictures, notes = run_pictures(run, folder, worst, gallery)
+    return Section(
+        _WORST,
+        texts=tuple(each.sentence for each in worst),
+        tables=_opened(each.table for each in worst),
+        pictures=tuple(pictures),
+        notes=tuple(notes),
+    )
 
 
 def _cost(run: Run) -> Section:

@@ -11,10 +11,13 @@ import pytest
 from click.testing import CliRunner
 from helpers.folders import write_films
 from helpers.results import evaluation, evaluations, run, summary_row, sweep
+from helpers.small_runs import COPY, MOTION, plan, source
+from markupsafe import escape
 from PIL import Image
 
 from mapt_bench.cli.main import main
 from mapt_bench.errors import DataError
+from mapt_bench.experiments import AblationConfig, StressConfig, run_experiment
 from mapt_bench.report import read_parts, render_report, write_report
 from mapt_bench.report.charts import Curve, curves, stacked_bars
 
@@ -268,3 +271,30 @@ def test_missing_maps_are_named(judged, tmp_path):
     assert not Elements(text).named("img")
     text = page_of(tmp_path, evaluation())
     assert "No pictures of tracker: the result does not say where its maps are." in text
+
+
+def test_a_run_shows_the_tracks_that_cost_most(tmp_path):
+    folder = tmp_path / "run"
+    run_experiment(plan(COPY, MOTION, reference="copy"), source(), folder)
+    (part,) = read_parts([folder])
+    (section,) = [each for each in part.sections if each.heading == "Worst first"]
+    text = render_report([part])
+    assert len(Elements(text).named("img")) == sum(len(each.images) for each in section.pictures)
+    assert section.pictures
+    assert all("copy" in each.title for each in section.pictures)
+    assert "Look at " in section.pictures[0].text or "keeps one identity" in text
+
+    shutil.rmtree(folder / "cells")
+    text = render_report(read_parts([folder]))
+    assert "No timelines of tracks: the folder of the result has no cells of a run." in text
+
+
+def test_results_store_the_command_of_their_run(tmp_path):
+    config = AblationConfig(data=tmp_path / "my data", switches=("static",), memory=4, jobs=2)
+    command = f"mapt-bench ablate --data '{tmp_path / 'my data'}' --memory 4 --switch static"
+    assert config.command_line() == command
+    stress = StressConfig(kind="motion", levels=(1, 2), stressors=("drop",))
+    words = "mapt-bench stress motion --suite stress --stressor drop --levels 1,2"
+    assert stress.command_line() == words
+    text = page_of(tmp_path, run(provenance={"command": command}))
+    assert f'<pre tabindex="0" aria-label="Command">{escape(command)}</pre>' in text
