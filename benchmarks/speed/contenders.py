@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mapt_bench.data import match_sequences, open_maps
-from mapt_bench.evaluation.folder_scoring import SequencePair, score_pair
+from mapt_bench.evaluation.sequence_scoring import SequencePair, score_pair
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import reference_blocks
 from speed.frames import FrameSet

@@ -5,14 +5,9 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import (
-    complete_encoding,
-    complete_label_space,
-    emit_json,
-    json_option,
-    path_type,
-    progress_bar,
-)
+from mapt_bench.cli.completion import complete_encoding, complete_label_space
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_maps, resolve_labels
 from mapt_bench.data.folder_validation import DataReport, check_data
 from mapt_bench.errors import listed

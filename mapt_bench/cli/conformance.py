@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type, progress_bar
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.evaluation.golden_cases import check_conformance, find_cases, golden_cases
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table

@@ -6,19 +6,18 @@ from typing import Literal
 
 import click
 
+from mapt_bench.cli.completion import complete_encoding, complete_label_space
 from mapt_bench.cli.options import (
     TableFile,
-    complete_encoding,
-    complete_label_space,
     emit_results,
     headline_options,
     json_option,
     path_type,
-    progress_bar,
     revision_option,
     split_names,
     table_options,
 )
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import printable
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Selection, evaluation_headline

@@ -11,14 +11,16 @@ import yaml
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS
-from mapt_bench.cli.options import (
-    add_options,
+from mapt_bench.cli.completion import (
     complete_from,
     complete_row,
     complete_segments,
     complete_suite,
     complete_thresholds,
     complete_weights,
+)
+from mapt_bench.cli.options import (
+    add_options,
     dataset_option,
     emit_json,
     encoding_option,
@@ -26,12 +28,12 @@ from mapt_bench.cli.options import (
     jobs_option,
     json_option,
     path_type,
-    progress_bar,
     resumable,
     revision_option,
     show_config_option,
     split_names,
 )
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import printable
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,

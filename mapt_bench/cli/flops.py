@@ -5,14 +5,9 @@ from typing import Any
 
 import click
 
-from mapt_bench.cli.options import (
-    complete_from,
-    emit_json,
-    json_option,
-    path_type,
-    progress_bar,
-    table_options,
-)
+from mapt_bench.cli.completion import complete_from
+from mapt_bench.cli.options import emit_json, json_option, path_type, table_options
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 
 __all__ = ["command"]

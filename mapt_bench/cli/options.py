@@ -1,9 +1,7 @@
-"""Options and output that several commands share, and the progress of long work on stderr."""
+"""Options and output that several commands share."""
 
 import re
 import shlex
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,16 +10,9 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from mapt_bench.errors import ConfigError, DataError, printable
+from mapt_bench.cli.completion import complete_encoding, complete_label_space
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.provenance import NAMED_REVISION
 from mapt_bench.reports.table_formats import TableFormat, render_tables
@@ -31,14 +22,6 @@ __all__ = [
     "TableFile",
     "add_options",
     "checked_output",
-    "complete_encoding",
-    "complete_from",
-    "complete_label_space",
-    "complete_row",
-    "complete_segments",
-    "complete_suite",
-    "complete_thresholds",
-    "complete_weights",
     "dataset_option",
     "emit_json",
     "emit_results",
@@ -47,13 +30,11 @@ __all__ = [
     "jobs_option",
     "json_option",
     "path_type",
-    "progress_bar",
     "resumable",
     "revision_option",
     "show_config_option",
     "split_names",
     "table_options",
-    "training_bar",
 ]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -78,116 +59,6 @@ class _PathType(click.Path):
 
 path_type = _PathType(path_type=Path)
 """A path without checks by click. The library checks it, with its own messages and exit codes."""
-
-
-def complete_row(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete a row: names of trackers, and ``+memory`` if the tracker supports it."""
-    from mapt_bench.baselines.registry import (
-        associator_names,
-        flow_tracker_names,
-        mapt_tracker_names,
-    )
-    from mapt_bench.baselines.rows import tracker_entry
-    from mapt_bench.baselines.user_trackers import plugin_names
-
-    names = dict.fromkeys(
-        (*associator_names(), *mapt_tracker_names(), *flow_tracker_names(), *plugin_names())
-    )
-    begun = [name for name in names if incomplete.startswith(name)]
-    remembering = [f"{name}+memory" for name in begun if tracker_entry(name).supports_memory]
-    return _beginning(incomplete, [*names, *remembering])
-
-
-def complete_suite(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a suite of the synthetic world."""
-    from mapt_bench.synthetic.suites import suite_names
-
-    return _beginning(incomplete, suite_names())
-
-
-def complete_segments(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete segments: their names, names of shipped weights, else files and folders.
-
-    After a comma, the next name is completed.
-    """
-    from mapt_bench.baselines.segmenters import GROUND_TRUTH
-    from mapt_bench.experiments import FOUND_BY_MAPT, NOISY
-    from mapt_bench.weights import shipped_weights
-
-    before, comma, word = incomplete.rpartition(",")
-    names = [FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights()]
-    given = before.split(",")
-    kinds = [f"{before}{comma}{name}" for name in names if name not in given]
-    return [*_files(word), *_beginning(incomplete, kinds)]
-
-
-def complete_thresholds(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the thresholds of an experiment: their names, else a file."""
-    from mapt_bench.baselines.thresholds import THRESHOLDS
-
-    return [*_files(incomplete), *_beginning(incomplete, THRESHOLDS)]
-
-
-def complete_label_space(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a built-in label space, else a file."""
-    from mapt_bench.labels import label_space_names
-
-    return [*_files(incomplete), *_beginning(incomplete, label_space_names())]
-
-
-def complete_encoding(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of an encoding of maps."""
-    from mapt_bench.data import encoding_names
-
-    return _beginning(incomplete, encoding_names())
-
-
-def complete_weights(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of shipped weights, else a file."""
-    from mapt_bench.weights import shipped_weights
-
-    return [*_files(incomplete), *_beginning(incomplete, shipped_weights())]
-
-
-def complete_from(names: Callable[[], Iterable[str]], *, or_file: bool = False) -> _Completion:
-    """Return a function that completes one of some names, each once, or else a file.
-
-    Args:
-        names: Returns the names. It is called on completion only, so it may import modules.
-        or_file: Whether the value may also be a file.
-    """
-
-    def complete(
-        context: click.Context, option: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        given = context.params.get(option.name or "") if option.multiple or option.nargs < 0 else ()
-        left = [name for name in names() if name not in (given or ())]
-        return [*(_files(incomplete) if or_file else ()), *_beginning(incomplete, left)]
-
-    return complete
-
-
-def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:
-    return [CompletionItem(value) for value in values if value.startswith(incomplete)]
-
-
-def _files(incomplete: str) -> list[CompletionItem]:
-    """Let the shell complete files if no name fits. It comes first: bash drops items before it."""
-    return [CompletionItem(incomplete, type="file")]
 
 
 def add_options(*options: _Decorator) -> _Decorator:
@@ -406,97 +277,3 @@ def resumable(folder: Path) -> Iterator[None]:
         raise KeyboardInterrupt(
             f"finished work is kept in {folder}; to resume: {command}"
         ) from problem
-
-
-_LINE_EVERY = 30.0
-
-
-@contextmanager
-def progress_bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that advances the bar by a number of units.
-
-    The bar is on stderr. If stderr is not a terminal, a line is printed every 30 seconds.
-
-    Args:
-        description: Text beside the bar, for example ``"scoring"``.
-        total: Number of units, for example frames.
-    """
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        with _progress_lines(console, description, total) as advance:
-            yield advance
-        return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(printable(description), total=total)
-        yield lambda units: bar.advance(task, units)
-
-
-@contextmanager
-def _progress_lines(
-    console: Console, description: str, total: int
-) -> Iterator[Callable[[int], None]]:
-    """Print a line every 30 seconds, also while nothing advances."""
-    done, began, ended = 0, time.monotonic(), threading.Event()
-
-    def advance(units: int) -> None:
-        nonlocal done
-        done += units
-
-    def report() -> None:
-        while not ended.wait(_LINE_EVERY):
-            minutes, seconds = divmod(int(time.monotonic() - began), 60)
-            line = f"{printable(description)}: {done} of {total}, {minutes}:{seconds:02} min"
-            console.print(line, soft_wrap=True, markup=False)
-
-    reporter = threading.Thread(target=report, daemon=True)
-    reporter.start()
-    try:
-        yield advance
-    finally:
-        ended.set()
-        reporter.join()
-
-
-class _TrainingBar:
-    """A progress bar with a text. Without a terminal, it prints a line from time to time."""
-
-    def __init__(self, bar: Progress, console: Console, total: int) -> None:
-        self._bar, self._console, self._total = bar, console, total
-        self._task = bar.add_task("training", total=total)
-        self._done = 0
-        self._line = time.monotonic()
-
-    def __call__(self, units: int, /) -> None:
-        self._done += units
-        self._bar.advance(self._task, units)
-
-    def tell(self, text: str, /) -> None:
-        if self._console.is_terminal:
-            self._bar.update(self._task, description=text)
-        elif time.monotonic() - self._line >= _LINE_EVERY or self._done == self._total:
-            self._line = time.monotonic()
-            self._console.print(f"step {self._done} of {self._total}, {text}", soft_wrap=True)
-
-
-@contextmanager
-def training_bar(description: str, total: int) -> Iterator[_TrainingBar]:
-    """Yield a progress bar that also shows the state of a training.
-
-    If stderr is not a terminal, the state is printed as one line every 30 seconds.
-
-    Args:
-        description: First text beside the bar.
-        total: Number of steps.
-    """
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        yield _TrainingBar(bar, console, total)

@@ -6,14 +6,8 @@ from typing import Any
 import click
 import numpy as np
 
-from mapt_bench.cli.options import (
-    checked_output,
-    complete_encoding,
-    complete_label_space,
-    emit_json,
-    json_option,
-    path_type,
-)
+from mapt_bench.cli.completion import complete_encoding, complete_label_space
+from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type
 from mapt_bench.errors import ConfigError, counted, listed
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (

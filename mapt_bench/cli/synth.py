@@ -8,16 +8,9 @@ from typing import Any, get_args
 
 import click
 
-from mapt_bench.cli.options import (
-    add_options,
-    complete_from,
-    complete_label_space,
-    complete_suite,
-    emit_json,
-    json_option,
-    path_type,
-    progress_bar,
-)
+from mapt_bench.cli.completion import complete_from, complete_label_space, complete_suite
+from mapt_bench.cli.options import add_options, emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.table_formats import print_table

@@ -14,19 +14,17 @@ from mapt_bench.baselines.registry import (
 )
 from mapt_bench.baselines.rows import ROW_FORM, parse_row, thresholds_of
 from mapt_bench.baselines.thresholds import ThresholdsName
-from mapt_bench.cli.experiment_commands import thresholds_option
-from mapt_bench.cli.options import (
+from mapt_bench.cli.completion import (
     complete_encoding,
     complete_label_space,
     complete_row,
     complete_segments,
     complete_suite,
     complete_weights,
-    emit_json,
-    json_option,
-    path_type,
-    progress_bar,
 )
+from mapt_bench.cli.experiment_commands import thresholds_option
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.provenance import provenance

@@ -11,19 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mapt_bench.cli.options import (
-    checked_output,
+from mapt_bench.cli.completion import (
     complete_encoding,
     complete_from,
     complete_label_space,
     complete_suite,
     complete_weights,
-    emit_json,
-    json_option,
-    path_type,
-    resumable,
-    training_bar,
 )
+from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type, resumable
+from mapt_bench.cli.progress import training_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.reports.plots import is_in_pixels, plot_training
 from mapt_bench.reports.table_formats import print_table

@@ -12,24 +12,26 @@ from click.shell_completion import CompletionItem
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.thresholds import PUBLISHED
-from mapt_bench.cli.experiment_commands import network_options
-from mapt_bench.cli.options import (
-    add_options,
-    checked_output,
+from mapt_bench.cli.completion import (
     complete_row,
     complete_segments,
     complete_suite,
     complete_thresholds,
+)
+from mapt_bench.cli.experiment_commands import network_options
+from mapt_bench.cli.options import (
+    add_options,
+    checked_output,
     dataset_option,
     emit_json,
     encoding_option,
     jobs_option,
     json_option,
     path_type,
-    progress_bar,
     resumable,
     show_config_option,
 )
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table

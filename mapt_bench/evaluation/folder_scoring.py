@@ -1,11 +1,9 @@
 """Score folders of predictions against a folder of ground truth."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import reduce
-from multiprocessing import get_context
 from operator import or_
 from pathlib import Path
 from typing import Any, Literal
@@ -25,18 +23,17 @@ from mapt_bench.data.fingerprint import sequence_fingerprint
 from mapt_bench.data.folder_layout import Extents
 from mapt_bench.data.map_folders import select_sequences
 from mapt_bench.data.sequences import StoredSequence, resized
-from mapt_bench.errors import ConfigError, DataError, MaptBenchError
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.evaluation.plausibility import plausibility_notes
 from mapt_bench.evaluation.result import EvaluationResult
-from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
+from mapt_bench.evaluation.sequence_scoring import SequencePair, SequenceScore, score_pairs
+from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import (
     METRICS_SCHEMA,
     LossSums,
     PatVariant,
-    SequenceScorer,
     SequenceSums,
     averaged_classes,
-    count_losses,
     flat_scores,
     pat_variant,
     pool,
@@ -46,20 +43,15 @@ from mapt_bench.metrics import (
 )
 from mapt_bench.metrics.arithmetic import Block, defined
 from mapt_bench.metrics.pq import PanopticCounts
-from mapt_bench.metrics.scorer import IdentityMarks
 from mapt_bench.metrics.stq import class_iou
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
-from mapt_bench.orphans import end_with_parent
 from mapt_bench.provenance import provenance, user_revision
 
 __all__ = [
     "EvaluationSettings",
-    "SequencePair",
     "evaluate_folders",
     "prediction_names",
     "result_of_sums",
-    "score_pair",
-    "score_pairs",
     "with_intervals",
 ]
 
@@ -100,32 +92,6 @@ class EvaluationSettings:
     intervals: bool = False
     seed: int = 0
     losses: bool = False
-
-
-@dataclass(frozen=True)
-class SequencePair:
-    """A sequence of the ground truth and of a prediction.
-
-    Attributes:
-        name: Name of the sequence in results.
-        gt: Ground truth.
-        pred: Prediction.
-        frames: Position in ``pred`` of each frame of ``gt``. ``None`` counts as void.
-    """
-
-    name: str
-    gt: StoredSequence
-    pred: StoredSequence
-    frames: tuple[int | None, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class SequenceScore:
-    """Sums of a sequence, and those of the error decomposition if requested."""
-
-    sums: SequenceSums
-    marks: IdentityMarks
-    losses: LossSums | None
 
 
 def evaluate_folders(
@@ -436,90 +402,3 @@ def _per_class(total: SequenceSums, labels: LabelSpace) -> dict[str, Block]:
         }
         for row, entry in enumerate(labels.classes)
     }
-
-
-Progress = Callable[[int], None]
-
-
-def score_pair(
-    pair: SequencePair,
-    labels: LabelSpace,
-    progress: Progress | None = None,
-    losses_of: PatVariant | None = None,
-) -> SequenceScore:
-    """Score one sequence. Only two maps are in memory at a time.
-
-    Args:
-        pair: Matched sequence.
-        labels: Label space.
-        progress: Called with 1 after each frame.
-        losses_of: Variant of PAT that is decomposed into losses. ``None`` for no losses.
-
-    Raises:
-        DataError: If a file is unusable, a class is outside the label space, or a size differs.
-            The message names the file and its side, or the frame.
-    """
-    scorer = SequenceScorer(labels)
-    void = np.full(pair.gt.size, labels.ignore_label << ID_BITS, dtype=np.uint32)
-    for gt_index, pred_index in enumerate(pair.frames):
-        gt = pair.gt.read(gt_index)
-        pred = PanopticMap(void) if pred_index is None else pair.pred.read(pred_index)
-        try:
-            scorer.update(gt, pred)
-        except MaptBenchError as problem:
-            where = _place(pair, gt_index, pred_index, problem.where)
-            raise type(problem)(problem.message, where=where) from problem
-        if progress is not None:
-            progress(1)
-    losses = None if losses_of is None else count_losses(scorer.overlap(), losses_of)
-    return SequenceScore(scorer.result(), scorer.marks(), losses)
-
-
-def _place(pair: SequencePair, gt_index: int, pred_index: int | None, side: str | None) -> str:
-    """Return the file of an error, if its side is known, or else the frame."""
-    if side == "ground truth":
-        return f"{pair.gt.path(gt_index)} ({side})"
-    if side == "prediction" and pred_index is not None:
-        return f"{pair.pred.path(pred_index)} ({side})"
-    return f"{pair.name}/{pair.gt.frame_names[gt_index]}"
-
-
-def score_pairs(
-    pairs: Sequence[SequencePair],
-    labels: LabelSpace,
-    *,
-    workers: int = 1,
-    progress: Progress | None = None,
-    losses_of: PatVariant | None = None,
-) -> list[SequenceScore]:
-    """Score sequences and return their sums in order.
-
-    Args:
-        pairs: Matched sequences.
-        labels: Label space.
-        workers: Number of processes. With 1, no process is started.
-        progress: Called with the numbers of finished frames.
-        losses_of: See :func:`score_pair`.
-    """
-    if workers <= 1 or len(pairs) <= 1:
-        return [score_pair(pair, labels, progress, losses_of) for pair in pairs]
-    scores: dict[int, SequenceScore] = {}
-    # Workers are spawned, because a fork would copy the thread of the progress bar.
-    with ProcessPoolExecutor(
-        min(workers, len(pairs)), mp_context=get_context("spawn"), initializer=end_with_parent
-    ) as executor:
-        # Long sequences run first, so that none starts when all others are done.
-        order = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
-        futures = {
-            executor.submit(score_pair, pairs[at], labels, None, losses_of): at for at in order
-        }
-        try:
-            for future in as_completed(futures):
-                at = futures[future]
-                scores[at] = future.result()
-                if progress is not None:
-                    progress(len(pairs[at].frames))
-        except BaseException:
-            executor.shutdown(cancel_futures=True)
-            raise
-    return [scores[at] for at in range(len(pairs))]

@@ -14,7 +14,7 @@ from helpers.small_runs import walk, write_videos
 
 import mapt_bench
 from mapt_bench.cli import main
-from mapt_bench.cli.options import complete_segments
+from mapt_bench.cli.completion import complete_segments
 from mapt_bench.errors import ConfigError, DataError, ProtocolError
 
 HEAVY = ("torch", "torchvision", "matplotlib", "cv2")

@@ -3,12 +3,12 @@
 import re
 import time
 
-from mapt_bench.cli import options
+from mapt_bench.cli import progress
 
 
 def test_without_a_terminal_lines_are_printed_from_time_to_time(monkeypatch, capsys):
-    monkeypatch.setattr(options, "_LINE_EVERY", 0.01)
-    with options.progress_bar("scoring [bold]\x1b", 7) as advance:
+    monkeypatch.setattr(progress, "_LINE_EVERY", 0.01)
+    with progress.progress_bar("scoring [bold]\x1b", 7) as advance:
         advance(3)
         for _ in range(500):
             time.sleep(0.01)
@@ -19,6 +19,6 @@ def test_without_a_terminal_lines_are_printed_from_time_to_time(monkeypatch, cap
 
 
 def test_short_work_prints_no_line(capsys):
-    with options.progress_bar("scoring", 7) as advance:
+    with progress.progress_bar("scoring", 7) as advance:
         advance(7)
     assert capsys.readouterr().err == ""

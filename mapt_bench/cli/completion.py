@@ -1,0 +1,129 @@
+"""Shell completion of the values of options. Imports wait until a value is completed."""
+
+from collections.abc import Callable, Iterable
+
+import click
+from click.shell_completion import CompletionItem
+
+__all__ = [
+    "complete_encoding",
+    "complete_from",
+    "complete_label_space",
+    "complete_row",
+    "complete_segments",
+    "complete_suite",
+    "complete_thresholds",
+    "complete_weights",
+]
+
+_Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def complete_row(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete a row: names of trackers, and ``+memory`` if the tracker supports it."""
+    from mapt_bench.baselines.registry import (
+        associator_names,
+        flow_tracker_names,
+        mapt_tracker_names,
+    )
+    from mapt_bench.baselines.rows import tracker_entry
+    from mapt_bench.baselines.user_trackers import plugin_names
+
+    names = dict.fromkeys(
+        (*associator_names(), *mapt_tracker_names(), *flow_tracker_names(), *plugin_names())
+    )
+    begun = [name for name in names if incomplete.startswith(name)]
+    remembering = [f"{name}+memory" for name in begun if tracker_entry(name).supports_memory]
+    return _beginning(incomplete, [*names, *remembering])
+
+
+def complete_suite(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a suite of the synthetic world."""
+    from mapt_bench.synthetic.suites import suite_names
+
+    return _beginning(incomplete, suite_names())
+
+
+def complete_segments(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete segments: their names, names of shipped weights, else files and folders.
+
+    After a comma, the next name is completed.
+    """
+    from mapt_bench.baselines.segmenters import GROUND_TRUTH
+    from mapt_bench.experiments import FOUND_BY_MAPT, NOISY
+    from mapt_bench.weights import shipped_weights
+
+    before, comma, word = incomplete.rpartition(",")
+    names = [FOUND_BY_MAPT, GROUND_TRUTH, NOISY, *shipped_weights()]
+    given = before.split(",")
+    kinds = [f"{before}{comma}{name}" for name in names if name not in given]
+    return [*_files(word), *_beginning(incomplete, kinds)]
+
+
+def complete_thresholds(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the thresholds of an experiment: their names, else a file."""
+    from mapt_bench.baselines.thresholds import THRESHOLDS
+
+    return [*_files(incomplete), *_beginning(incomplete, THRESHOLDS)]
+
+
+def complete_label_space(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a built-in label space, else a file."""
+    from mapt_bench.labels import label_space_names
+
+    return [*_files(incomplete), *_beginning(incomplete, label_space_names())]
+
+
+def complete_encoding(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of an encoding of maps."""
+    from mapt_bench.data import encoding_names
+
+    return _beginning(incomplete, encoding_names())
+
+
+def complete_weights(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of shipped weights, else a file."""
+    from mapt_bench.weights import shipped_weights
+
+    return [*_files(incomplete), *_beginning(incomplete, shipped_weights())]
+
+
+def complete_from(names: Callable[[], Iterable[str]], *, or_file: bool = False) -> _Completion:
+    """Return a function that completes one of some names, each once, or else a file.
+
+    Args:
+        names: Returns the names. It is called on completion only, so it may import modules.
+        or_file: Whether the value may also be a file.
+    """
+
+    def complete(
+        context: click.Context, option: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        given = context.params.get(option.name or "") if option.multiple or option.nargs < 0 else ()
+        left = [name for name in names() if name not in (given or ())]
+        return [*(_files(incomplete) if or_file else ()), *_beginning(incomplete, left)]
+
+    return complete
+
+
+def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:
+    return [CompletionItem(value) for value in values if value.startswith(incomplete)]
+
+
+def _files(incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete files if no name fits. It comes first: bash drops items before it."""
+    return [CompletionItem(incomplete, type="file")]

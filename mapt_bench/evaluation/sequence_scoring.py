@@ -1,0 +1,129 @@
+"""Score one sequence at a time, in one process or in several."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+import numpy as np
+
+from mapt_bench.data.sequences import StoredSequence
+from mapt_bench.errors import MaptBenchError
+from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
+from mapt_bench.metrics import LossSums, PatVariant, SequenceScorer, SequenceSums, count_losses
+from mapt_bench.metrics.scorer import IdentityMarks
+from mapt_bench.orphans import end_with_parent
+
+__all__ = ["SequencePair", "SequenceScore", "score_pair", "score_pairs"]
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class SequencePair:
+    """A sequence of the ground truth and of a prediction.
+
+    Attributes:
+        name: Name of the sequence in results.
+        gt: Ground truth.
+        pred: Prediction.
+        frames: Position in ``pred`` of each frame of ``gt``. ``None`` counts as void.
+    """
+
+    name: str
+    gt: StoredSequence
+    pred: StoredSequence
+    frames: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceScore:
+    """Sums of a sequence, and those of the error decomposition if requested."""
+
+    sums: SequenceSums
+    marks: IdentityMarks
+    losses: LossSums | None
+
+
+def score_pair(
+    pair: SequencePair,
+    labels: LabelSpace,
+    progress: Progress | None = None,
+    losses_of: PatVariant | None = None,
+) -> SequenceScore:
+    """Score one sequence. Only two maps are in memory at a time.
+
+    Args:
+        pair: Matched sequence.
+        labels: Label space.
+        progress: Called with 1 after each frame.
+        losses_of: Variant of PAT that is decomposed into losses. ``None`` for no losses.
+
+    Raises:
+        DataError: If a file is unusable, a class is outside the label space, or a size differs.
+            The message names the file and its side, or the frame.
+    """
+    scorer = SequenceScorer(labels)
+    void = np.full(pair.gt.size, labels.ignore_label << ID_BITS, dtype=np.uint32)
+    for gt_index, pred_index in enumerate(pair.frames):
+        gt = pair.gt.read(gt_index)
+        pred = PanopticMap(void) if pred_index is None else pair.pred.read(pred_index)
+        try:
+            scorer.update(gt, pred)
+        except MaptBenchError as problem:
+            where = _place(pair, gt_index, pred_index, problem.where)
+            raise type(problem)(problem.message, where=where) from problem
+        if progress is not None:
+            progress(1)
+    losses = None if losses_of is None else count_losses(scorer.overlap(), losses_of)
+    return SequenceScore(scorer.result(), scorer.marks(), losses)
+
+
+def _place(pair: SequencePair, gt_index: int, pred_index: int | None, side: str | None) -> str:
+    """Return the file of an error, if its side is known, or else the frame."""
+    if side == "ground truth":
+        return f"{pair.gt.path(gt_index)} ({side})"
+    if side == "prediction" and pred_index is not None:
+        return f"{pair.pred.path(pred_index)} ({side})"
+    return f"{pair.name}/{pair.gt.frame_names[gt_index]}"
+
+
+def score_pairs(
+    pairs: Sequence[SequencePair],
+    labels: LabelSpace,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+    losses_of: PatVariant | None = None,
+) -> list[SequenceScore]:
+    """Score sequences and return their sums in order.
+
+    Args:
+        pairs: Matched sequences.
+        labels: Label space.
+        workers: Number of processes. With 1, no process is started.
+        progress: Called with the numbers of finished frames.
+        losses_of: See :func:`score_pair`.
+    """
+    if workers <= 1 or len(pairs) <= 1:
+        return [score_pair(pair, labels, progress, losses_of) for pair in pairs]
+    scores: dict[int, SequenceScore] = {}
+    # Workers are spawned, because a fork would copy the thread of the progress bar.
+    with ProcessPoolExecutor(
+        min(workers, len(pairs)), mp_context=get_context("spawn"), initializer=end_with_parent
+    ) as executor:
+        # Long sequences run first, so that none starts when all others are done.
+        order = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
+        futures = {
+            executor.submit(score_pair, pairs[at], labels, None, losses_of): at for at in order
+        }
+        try:
+            for future in as_completed(futures):
+                at = futures[future]
+                scores[at] = future.result()
+                if progress is not None:
+                    progress(len(pairs[at].frames))
+        except BaseException:
+            executor.shutdown(cancel_futures=True)
+            raise
+    return [scores[at] for at in range(len(pairs))]
