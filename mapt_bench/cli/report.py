@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import path_type
+from mapt_bench.cli.options import emit_json, json_option, path_type
 from mapt_bench.errors import ConfigError
 
 __all__ = ["command"]
@@ -35,7 +35,10 @@ Examples:
     help="Show the tracks of the N worst sequences of each run and prediction. 0 for none. "
     "Example: --gallery 8",
 )
-def command(results: tuple[Path, ...], out: Path | None, gallery: int) -> int:
+@json_option
+def command(
+    results: tuple[Path, ...], out: Path | None, gallery: int, json_file: str | None
+) -> int:
     """Write one HTML page about runs and results of evaluate.
 
     The page is a single file that needs no network: scores, confidence intervals, lost points,
@@ -51,5 +54,7 @@ def command(results: tuple[Path, ...], out: Path | None, gallery: int) -> int:
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"has the suffix {out.suffix!r}; expected .html", where=out)
     write_report(results, out, gallery=gallery)
-    click.echo(f"report: {out}")
+    written = {"report": str(out), "bytes": out.stat().st_size, "results": list(map(str, results))}
+    if not emit_json(json_file, {"schema": "mapt-bench/report/1", **written}):
+        click.echo(f"report: {out}")
     return 0
