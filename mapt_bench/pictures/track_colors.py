@@ -63,6 +63,13 @@ class TrackTable:
         lost: NDArray[np.int64] = self.visible.sum(axis=1) - np.array(kept, dtype=np.int64)
         return lost
 
+    @property
+    def frames_mislinked(self) -> NDArray[np.int64]:
+        """``(t,)``: frames in which the track is matched by another identity than mostly."""
+        unmatched = (self.visible & (self.partner < 0)).sum(axis=1)
+        mislinked: NDArray[np.int64] = self.frames_lost - unmatched
+        return mislinked
+
     def selected(self, rows: Sequence[int]) -> "TrackTable":
         """Return some tracks, in the given order."""
         at = np.asarray(rows, dtype=np.int64)

@@ -47,14 +47,26 @@ def run_losses(run: Run) -> dict[str, Row]:
     return found
 
 
+_MISTAKES = {
+    "identity": "wrong identities",
+    "missed": "missed objects",
+    "spurious": "spurious objects",
+    "class": "wrong classes",
+    "masks": "inexact masks",
+    "stuff": "confused stuff",
+}
+"""Kinds of mistake in sentences."""
+
+
 def largest_losses(found: Mapping[str, Row]) -> list[str]:
-    """Return, for each row with an error decomposition, the kind of mistake that costs most."""
+    """Return, for each row but the oracle, the kind of mistake that costs most PAT."""
     sentences = []
     for name, losses in found.items():
         shares = {kind: entry["share"].get("PAT") or 0.0 for kind, entry in losses["kinds"].items()}
-        kind = max(shares, key=shares.__getitem__, default=None)
-        if kind is not None and shares[kind] > 0:
-            sentences.append(f"{name} loses most to {kind}: {100 * shares[kind]:.2f} PAT.")
+        kind = max(shares, key=shares.__getitem__, default="")
+        if shares.get(kind, 0.0) > 0 and not name.startswith("oracle"):
+            words = _MISTAKES.get(kind, kind)
+            sentences.append(f"{name} loses most to {words}: {100 * shares[kind]:.2f} PAT.")
     return sentences
 
 
@@ -63,7 +75,12 @@ _WORST = 20
 
 
 def best_sentences(run: Run) -> list[str]:
-    """Return, for each part, the best row, the next, and whether the difference is established."""
+    """Return, for each part, the best row, the next, and whether the difference is established.
+
+    None for a run without paired comparisons: its sentences name the best row.
+    """
+    if not any(row.get("differences") for row in run["summary"]):
+        return []
     found = []
     for part in run_parts(run):
         own = [row for row in _plain_rows(part) if not is_reference(row)]
@@ -132,11 +149,13 @@ def worst_sequences(run: Run) -> list[WorstSequences]:
             continue
         first = table.rows[0]
         lost = first[-1] if isinstance(first[-1], float) else 0.0
+        bound = "the oracle" if bounds else "a perfect result"
         place = f"On {part.words}, look" if part.words else "Look"
-        against = "less than the oracle" if bounds else "less than a perfect result"
         sentence = (
             f"{place} at sequence {first[0]} first: there {row_name(subject)} has {100 * lost:.2f} "
-            f"PAT {against}, more than on any other sequence."
+            f"PAT less than {bound}, more than on any other sequence."
+            if lost > 0
+            else f"{row_name(subject)} loses nothing to {bound} on any sequence."
         )
         found.append(WorstSequences(subject, part.words, sentence, table))
     return found

@@ -129,14 +129,17 @@ def run_pictures(
     pictures: list[Picture] = []
     for each in worst:
         cell = folder / "cells" / str(each.row.get("cell"))
-        for sequence in [str(row[0]) for row in each.table.rows][: max(most // len(worst), 1)]:
+        costly = [
+            str(row[0]) for row in each.table.rows if isinstance(row[-1], float) and row[-1] > 0
+        ]
+        for sequence in costly[: max(most // len(worst), 1)]:
             try:
                 overlap = _overlap(cell, sequence, str(run["protocol"]["label_space"]))
             except (MaptBenchError, OSError, ValueError, KeyError, TypeError) as problem:
                 return pictures, [f"No timeline of sequence {sequence}: {problem}."]
             ending = f" on {each.words}" if each.words else ""
             title = f"{each.row['variant']}{ending}, sequence {sequence}"
-            pictures.append(_timeline(overlap, title))
+            pictures.append(_timeline(overlap, title, sequence))
     return pictures, [
         "A run keeps overlap tables and no maps. To see frames, write the maps with mapt-bench "
         "track, and pass them to mapt-bench show."
@@ -154,25 +157,27 @@ def _overlap(cell: Path, sequence: str, label_space_name: str) -> SequenceOverla
     raise DataError("has no work unit of the sequence", where=cell)
 
 
-def _timeline(overlap: SequenceOverlap, title: str) -> Picture:
+def _timeline(overlap: SequenceOverlap, title: str, sequence: str) -> Picture:
+    """Return the timeline of a row, which lost to the oracle by linking: mislinked tracks first."""
     table, labels = tracks_of(overlap), overlap.labels
-    order = _worst_tracks(table)
+    mislinked = table.frames_mislinked
+    order = _worst_tracks(table, mislinked if mislinked.any() else table.frames_lost)
     if not order:
         return Picture(printable(title), _FAULTLESS, ())
     _, after = _mistake(table, order[0])
     text = _sentence(table, order[0], labels, str(after))
-    picture = track_timeline(title, table, order, labels)
+    picture = track_timeline(f"sequence {sequence}", table, order, labels)
     return Picture(printable(title), text, (_image(picture, _in_words(table, order, labels)),))
 
 
 _FAULTLESS = "Every track keeps one identity in all its frames."
 
 
-def _worst_tracks(table: TrackTable) -> list[int]:
-    """Return the tracks that cost most frames. Of equals, those with most identity switches."""
+def _worst_tracks(table: TrackTable, cost: NDArray[np.int64]) -> list[int]:
+    """Return the tracks with the highest cost. Of equals, those with most identity switches."""
     switches = table.switched.sum(axis=1)
-    order: list[int] = np.lexsort((-switches, -table.frames_lost))[:_TRACKS].tolist()
-    return [track for track in order if table.frames_lost[track]]
+    order: list[int] = np.lexsort((-switches, -cost))[:_TRACKS].tolist()
+    return [track for track in order if cost[track]]
 
 
 def _sentence(table: TrackTable, track: int, labels: LabelSpace, frame: str) -> str:
@@ -198,7 +203,7 @@ def _worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
     """
     whole = VideoComparison(video, [prediction], range(video.info.frame_count))
     (table,) = whole.tables
-    order = _worst_tracks(table)
+    order = _worst_tracks(table, table.frames_lost)
     if not order:
         return Picture(printable(title), _FAULTLESS, ())
     before, after = _mistake(table, order[0])

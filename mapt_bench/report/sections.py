@@ -141,7 +141,7 @@ def run_sections(run: Run, folder: Path | None, gallery: int) -> list[Section]:
     headline = run_headline(run)
     found = [
         _summary(run, headline, by_section.get(_SUMMARY, [])),
-        _losses(run_losses(run)),
+        _losses(run_losses(run), by_section.get(_LOSSES, [])),
         Section(
             _SLICES,
             charts=tuple(recovery_charts(run)),
@@ -168,7 +168,7 @@ _SECTION_OF = {
     **dict.fromkeys(("by_level", "errors_by_level", "fusion", "by_interval"), _CONDITIONS),
     **dict.fromkeys(("break_points", "visibility", "recovery_precision"), _CONDITIONS),
     "claims": _CLAIMS,
-    **dict.fromkeys(("losses", "short_losses"), _LOSSES),
+    **dict.fromkeys(("losses", "losses_by_kind"), _LOSSES),
 }
 """Section of each table, by name. All others are slices."""
 
@@ -216,7 +216,7 @@ def _titled(table: Table) -> Table:
     )
 
 
-def _losses(found: Mapping[str, Row]) -> Section:
+def _losses(found: Mapping[str, Row], by_kind: Sequence[Table] = ()) -> Section:
     """Return the section on lost points: stacked bars, and a table with gains and causes."""
     if not found:
         return Section(_LOSSES)
@@ -224,7 +224,10 @@ def _losses(found: Mapping[str, Row]) -> Section:
         _LOSSES,
         texts=tuple(largest_losses(found)),
         charts=tuple(loss_charts(found)),
-        tables=_closed(losses_table(name, losses) for name, losses in found.items()),
+        tables=(
+            *_opened(table for table in by_kind if table.name == "losses_by_kind"),
+            *_closed(losses_table(name, losses) for name, losses in found.items()),
+        ),
         notes=(
             "Lost: the Shapley share of a kind of mistake. All shares add up to the perfect score "
             "less the score. Gain: the rise of the score if this kind alone is repaired.",

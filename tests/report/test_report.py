@@ -10,14 +10,14 @@ from html.parser import HTMLParser
 import pytest
 from click.testing import CliRunner
 from helpers.folders import write_films
-from helpers.results import evaluation, evaluations, run, summary_row, sweep
-from helpers.small_runs import COPY, MOTION, plan, source
+from helpers.results import evaluation, evaluations, interval, run, summary_row, sweep
+from helpers.small_runs import COPY, plan, source
 from markupsafe import escape
 from PIL import Image
 
 from mapt_bench.cli.main import main
 from mapt_bench.errors import DataError
-from mapt_bench.experiments import AblationConfig, StressConfig, run_experiment
+from mapt_bench.experiments import AblationConfig, StressConfig, Variant, run_experiment
 from mapt_bench.report import read_parts, render_report, write_report
 from mapt_bench.report.charts import Curve, curves, stacked_bars
 
@@ -87,7 +87,7 @@ def test_a_run_has_the_sections_that_apply(tmp_path):
     assert headings(text)[:1] == ["Summary"]
     assert {"Worst first", "Cost", "Provenance and protocol"} <= set(headings(text))
     assert "Stress and sweeps" not in text
-    assert "Best: both, PAT 62.65. iou is next, 1.04 behind." in text
+    assert "both has the highest PAT, 62.65" in text
     assert "the data has no images" in text  # why a tracker was not run
     found = Elements(text)
     assert found.named("svg")
@@ -105,7 +105,7 @@ def test_a_sweep_has_curves_with_all_its_values(tmp_path):
 def test_evaluations_share_a_part_and_show_their_losses(tmp_path):
     text = page_of(tmp_path, evaluations(with_losses("one"), with_losses("two")))
     assert headings(text)[:2] == ["Summary", "Where the points were lost"]
-    assert "one loses most to identity: 30.00 PAT" in text
+    assert "one loses most to wrong identities: 30.00 PAT" in text
     assert "new identity" in text
     assert "mapt-bench evaluate GT PRED --dataset kitti-step --losses" in text
 
@@ -237,6 +237,19 @@ def test_undefined_values_leave_a_gap_in_a_curve():
     assert "b" not in [each.text for each in chart.shapes]
 
 
+def test_the_first_sentence_says_whether_the_lead_is_real(tmp_path):
+    def text_of(p_value):
+        entry = {"difference": -0.02, "interval": interval(-0.03, -0.01), "p_adjusted": p_value}
+        differences = {"reference": "both", "scores": {"PAT": entry}}
+        second = summary_row("iou", 0.61, 0.7, "baselines", differences=differences)
+        first = summary_row("both", 0.63, 0.7, "heads")
+        return page_of(tmp_path, run(summary=[first, second]))
+
+    best = "Best: both, PAT 63.00. iou is next, 2.00 behind. This difference is"
+    assert f"{best} established." in text_of(0.01)
+    assert f"{best} not established: it can be chance." in text_of(0.2)
+
+
 @pytest.fixture
 def judged(tmp_path):
     """A result whose prediction changes the identity of one of two cars in the third frame."""
@@ -275,14 +288,17 @@ def test_missing_maps_are_named(judged, tmp_path):
 
 def test_a_run_shows_the_tracks_that_cost_most(tmp_path):
     folder = tmp_path / "run"
-    run_experiment(plan(COPY, MOTION, reference="copy"), source(), folder)
+    lost = Variant("lost", "lost", "baselines", "unlinked")  # a new identity in every frame
+    run_experiment(plan(lost, COPY, reference="lost"), source(), folder)
     (part,) = read_parts([folder])
     (section,) = [each for each in part.sections if each.heading == "Worst first"]
     text = render_report([part])
     assert len(Elements(text).named("img")) == sum(len(each.images) for each in section.pictures)
     assert section.pictures
-    assert all("copy" in each.title for each in section.pictures)
-    assert "Look at " in section.pictures[0].text or "keeps one identity" in text
+    assert all(each.title.startswith("lost on ") for each in section.pictures)
+    assert (
+        "without its most frequent identity. In frame 1, its identity" in section.pictures[0].text
+    )
 
     shutil.rmtree(folder / "cells")
     text = render_report(read_parts([folder]))
