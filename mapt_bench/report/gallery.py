@@ -6,7 +6,6 @@ the maps at the paths that a result names. The page says why pictures are missin
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError, MaptBenchError, counted
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, Video, label_space
-from mapt_bench.metrics.link_events import unpack_rows
-from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, Video
+from mapt_bench.metrics.overlap import SequenceOverlap
 from mapt_bench.pictures import (
     Prediction,
     TrackTable,
@@ -29,6 +27,7 @@ from mapt_bench.pictures import (
     tracks_of,
 )
 from mapt_bench.report.findings import WorstSequences
+from mapt_bench.report.table_slices import cell_overlaps, label_space_of
 from mapt_bench.reports.tables import printable
 
 __all__ = ["DEFAULT_PICTURES", "Image", "Picture", "evaluation_pictures", "run_pictures"]
@@ -134,8 +133,8 @@ def run_pictures(
         ]
         for sequence in costly[: max(most // len(worst), 1)]:
             try:
-                overlap = _overlap(cell, sequence, str(run["protocol"]["label_space"]))
-            except (MaptBenchError, OSError, ValueError, KeyError, TypeError) as problem:
+                overlap = _overlap(cell, sequence, label_space_of(run))
+            except MaptBenchError as problem:
                 return pictures, [f"No timeline of sequence {sequence}: {problem}."]
             ending = f" on {each.words}" if each.words else ""
             title = f"{each.row['variant']}{ending}, sequence {sequence}"
@@ -148,12 +147,9 @@ def run_pictures(
 
 def _overlap(cell: Path, sequence: str, label_space_name: str) -> SequenceOverlap:
     """Return the overlap tables of a sequence from the work units of a cell."""
-    for file in sorted(cell.glob("*-0.json")):
-        unit = json.loads(file.read_text(encoding="utf-8"))
-        if printable(str(unit["sequence"])) == sequence:
-            rows = unpack_rows(unit["tables"], ENTRY)
-            labels = label_space(label_space_name)
-            return SequenceOverlap.of_rows(rows, int(unit["frames"]), labels)
+    for name, overlap in cell_overlaps(cell, label_space_name):
+        if printable(name) == sequence:
+            return overlap
     raise DataError("has no work unit of the sequence", where=cell)
 
 

@@ -161,11 +161,24 @@ def condition_charts(run: Run) -> list[Chart]:
             if len(positions) < 2:
                 continue
             references = {name for (name, _), row in rows.items() if is_reference(row)}
-            names = _chart_rows(dict.fromkeys(name for name, _ in rows), references)
+            names = _chart_rows(_winners_first(rows, positions, references), references)
             lines = [_line_of(name, rows, positions, name in references) for name in names]
             texts = [str(position) for position in positions]
             charts += _if_lines(lines, texts, x, "PAT (%)", f"{caption}{_of_segments(part)}")
     return charts
+
+
+def _winners_first(
+    rows: Mapping[tuple[str, int], Row], positions: Sequence[int], references: set[str]
+) -> list[str]:
+    """Return the names of rows, those that are best at a position first."""
+    names = list(dict.fromkeys(name for name, _ in rows))
+    own = [name for name in names if name not in references]
+    best = [
+        max(own, key=lambda name: (row_score(rows.get((name, at), {}), "PAT") or 0.0, name))
+        for at in (reversed(positions) if own else ())
+    ]
+    return list(dict.fromkeys([*best, *names]))
 
 
 def _conditions(run: Run) -> Iterable[tuple[Callable[[Row], int | None], str, str]]:

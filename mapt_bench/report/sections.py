@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mapt_bench.errors import MaptBenchError
 from mapt_bench.report.charts import Chart
 from mapt_bench.report.findings import (
     best_sentences,
@@ -25,13 +26,14 @@ from mapt_bench.report.result_charts import (
     recovery_charts,
     score_chart,
 )
+from mapt_bench.report.table_slices import cell_overlaps, label_space_of, slices_table
 from mapt_bench.reports import evaluation_headline, run_headline, run_tables, stress_tables
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Headline
 from mapt_bench.reports.loss_tables import losses_table
 from mapt_bench.reports.score_tables import evaluation_tables
 from mapt_bench.reports.tables import RANGES, UNDEFINED, Table, printable
-from mapt_bench.results.result_views import Part, row_interval, run_parts
+from mapt_bench.results.result_views import Part, row_interval, row_name, run_parts
 
 __all__ = ["Section", "TableView", "evaluation_sections", "run_sections", "table_view"]
 
@@ -145,7 +147,7 @@ def run_sections(run: Run, folder: Path | None, gallery: int) -> list[Section]:
         Section(
             _SLICES,
             charts=tuple(recovery_charts(run)),
-            tables=_closed(by_section.get(_SLICES, [])),
+            tables=(*_opened(_own_slices(run, folder)), *_closed(by_section.get(_SLICES, []))),
         ),
         _worst(run, folder, gallery),
         Section(
@@ -166,7 +168,7 @@ _LOSSES = "Where the points were lost"
 _SECTION_OF = {
     **dict.fromkeys(("scores", "differences", "skipped"), _SUMMARY),
     **dict.fromkeys(("by_level", "errors_by_level", "fusion", "by_interval"), _CONDITIONS),
-    **dict.fromkeys(("break_points", "visibility", "recovery_precision"), _CONDITIONS),
+    **dict.fromkeys(("break_points", "recovery_precision"), _CONDITIONS),
     "claims": _CLAIMS,
     **dict.fromkeys(("losses", "losses_by_kind"), _LOSSES),
 }
@@ -233,6 +235,19 @@ def _losses(found: Mapping[str, Row], by_kind: Sequence[Table] = ()) -> Section:
             "less the score. Gain: the rise of the score if this kind alone is repaired.",
         ),
     )
+
+
+def _own_slices(run: Run, folder: Path | None) -> Iterable[Table]:
+    """Yield the slices of the reference row of each part, if the run folder has its work units."""
+    for each in worst_sequences(run) if folder is not None else ():
+        cell = (folder or Path()) / "cells" / str(each.row.get("cell"))
+        try:
+            overlaps = [overlap for _, overlap in cell_overlaps(cell, label_space_of(run))]
+        except MaptBenchError:
+            continue  # the gallery names what cannot be read
+        table = slices_table(row_name(each.row), each.words, overlaps)
+        if table is not None:
+            yield table
 
 
 def _with_pictures(

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 from click.testing import CliRunner
+from helpers.films import overlap_of
 from helpers.folders import write_films
 from helpers.results import evaluation, evaluations, interval, run, summary_row, sweep
 from helpers.small_runs import COPY, plan, source
@@ -20,6 +21,7 @@ from mapt_bench.errors import DataError
 from mapt_bench.experiments import AblationConfig, StressConfig, Variant, run_experiment
 from mapt_bench.report import read_parts, render_report, write_report
 from mapt_bench.report.charts import Curve, curves, stacked_bars
+from mapt_bench.report.table_slices import slices_table
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -314,3 +316,19 @@ def test_results_store_the_command_of_their_run(tmp_path):
     assert stress.command_line() == words
     text = page_of(tmp_path, run(provenance={"command": command}))
     assert f'<pre tabindex="0" aria-label="Command">{escape(command)}</pre>' in text
+
+
+def test_slices_count_segments_and_links_of_known_films():
+    still = "c1 c1 c2 r | c1 c1 c2 r | c1 c1 c2 r"
+    switched = "c1 c1 c2 r | c5 c5 c2 r | c5 c5 r r"
+    table = slices_table("mine", "", [overlap_of(still, switched)])
+    rows = {row[:2]: row[2:] for row in table.rows}
+    # Six segments, of which the last of c2 is missed. Links: c1 switches, then stays; c2 stays.
+    assert rows["class", "car"] == (6, pytest.approx(5 / 6), None, 3, pytest.approx(2 / 3), None)
+    assert rows["crowd density", "1 to 5"] == rows["class", "car"]
+    assert rows["object size", "under 256 px"] == rows["class", "car"]
+    assert "No confidence intervals under 5 sequences." in table.footnotes
+    table = slices_table("mine", "", [overlap_of(still, switched)] * 4 + [overlap_of(still, still)])
+    low, high = table.rows[0][4]
+    assert low < table.rows[0][3] < high
+    assert slices_table("mine", "", []) is None

@@ -1,0 +1,220 @@
+"""Slices of a row of a run: recall and association accuracy by size, crowd density and class.
+
+They are computed from the overlap tables in the run folder, so that they exist for real data too.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.errors import DataError
+from mapt_bench.labels import ID_BITS, LabelSpace, label_space
+from mapt_bench.metrics.bootstrap import bootstrap_intervals
+from mapt_bench.metrics.link_events import unpack_rows
+from mapt_bench.metrics.matching import segment_table
+from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
+from mapt_bench.pictures import tracks_of
+from mapt_bench.reports.tables import Cell, Column, Table, printable
+
+__all__ = ["cell_overlaps", "label_space_of", "slices_table"]
+
+_SIZES = (("under 256 px", 0), ("256 to 1,023 px", 256), ("1,024 to 9,215 px", 1024))
+_SIZE_BINS = (*_SIZES, ("9,216 px or more", 9216))
+_CROWD_BINS = (("1 to 5", 0), ("6 to 10", 6), ("11 to 20", 11), ("over 20", 21))
+
+
+def cell_overlaps(cell: Path, label_space_name: str) -> Iterator[tuple[str, SequenceOverlap]]:
+    """Yield the name and the overlap tables of each sequence, from the work units of a cell.
+
+    Args:
+        cell: Folder of the cell in the run folder.
+        label_space_name: Name of the label space.
+
+    Raises:
+        ConfigError: If the label space is unknown.
+        DataError: If a work unit cannot be read.
+    """
+    labels = label_space(label_space_name)
+    for file in sorted(cell.glob("*-0.json")):
+        try:
+            unit = json.loads(file.read_text(encoding="utf-8"))
+            rows = unpack_rows(unit["tables"], ENTRY)
+            overlap = SequenceOverlap.of_rows(rows, int(unit["frames"]), labels)
+            name = str(unit["sequence"])
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise DataError(f"is no readable work unit ({problem})", where=file) from problem
+        yield name, overlap
+
+
+def label_space_of(run: Mapping[str, Any]) -> str:
+    """Return the name of the label space of a run. Older results have none."""
+    return str((run.get("protocol") or {}).get("label_space"))
+
+
+@dataclass(frozen=True)
+class _Segments:
+    """The ground-truth segments of one sequence: one entry per track and frame."""
+
+    size: NDArray[np.int64]
+    crowd: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    is_matched: NDArray[np.bool_]
+    is_linkable: NDArray[np.bool_]
+    is_kept: NDArray[np.bool_]
+
+
+def _segments(overlap: SequenceOverlap) -> _Segments:
+    tracks, table = tracks_of(overlap), segment_table(overlap)
+    size = np.zeros((overlap.gt.count, overlap.frame_count), dtype=np.int64)
+    size[table.gt_of, table.gt_unit] = table.gt_pixels
+    row_of = {code: row for row, code in enumerate(overlap.gt.codes.tolist())}
+    rows = [row_of[code] for code in tracks.codes.tolist()]
+    seen = tracks.visible
+    crowd = np.broadcast_to(seen.sum(axis=0), seen.shape)
+    classes = np.broadcast_to((tracks.codes >> ID_BITS).astype(np.int64)[:, None], seen.shape)
+    is_matched = tracks.partner >= 0
+    is_linkable = is_matched & (tracks.before >= 0)
+    return _Segments(
+        size=size[rows][seen],
+        crowd=crowd[seen],
+        classes=classes[seen],
+        is_matched=is_matched[seen],
+        is_linkable=is_linkable[seen],
+        is_kept=(is_linkable & (tracks.partner == tracks.before))[seen],
+    )
+
+
+_Groups = Sequence[tuple[str, Callable[[_Segments], NDArray[np.bool_]]]]
+
+
+def slices_table(
+    name: str, words: str, overlaps: Sequence[SequenceOverlap], *, seed: int = 0
+) -> Table | None:
+    """Return recall and association accuracy of a row in each slice, with confidence intervals.
+
+    Args:
+        name: Name of the row.
+        words: Description of its segments.
+        overlaps: Overlap tables of each sequence. Sequences are the unit of resampling.
+        seed: Seed of the resampling.
+
+    Returns:
+        One row per slice that has segments. ``None`` without segments.
+    """
+    if not overlaps:
+        return None
+    found = [_segments(overlap) for overlap in overlaps]
+    rows: list[tuple[Cell, ...]] = []
+    for factor, groups in _slices(found, overlaps[0].labels):
+        recall = _rates(
+            found, groups, lambda each: np.ones_like(each.is_matched), "is_matched", seed
+        )
+        kept = _rates(found, groups, lambda each: each.is_linkable, "is_kept", seed)
+        for at, (label, _) in enumerate(groups):
+            if recall[at][0]:
+                rows.append((factor, label, *recall[at], *kept[at]))
+    if not rows:
+        return None
+    columns = (
+        Column("slice"),
+        Column("range"),
+        Column("segments", "integer"),
+        Column("recall", "percent"),
+        Column("recall CI", "range"),
+        Column("links", "integer"),
+        Column("association accuracy", "percent"),
+        Column("accuracy CI", "range"),
+    )
+    few = len(overlaps) < _FEWEST
+    notes = (
+        "Recall: ground-truth segments of things that a segment of their class matches with an IoU "
+        "above 0.5. Association accuracy: matched segments with the identity of the track's last "
+        "match. Crowd density: things in the frame.",
+        *((f"No confidence intervals under {_FEWEST} sequences.",) if few else ()),
+    )
+    ending = f": segments: {words}" if words else ""
+    title = f"{name} by object size, crowd density and class{ending}"
+    return Table(title, columns, tuple(rows), notes, name="slices")
+
+
+_FEWEST = 5
+"""Fewest sequences for a confidence interval."""
+
+
+def _slices(found: Sequence[_Segments], labels: LabelSpace) -> list[tuple[str, _Groups]]:
+    present = sorted({class_id for each in found for class_id in each.classes.tolist()})
+    classes: _Groups = [
+        (
+            printable(labels.by_id(class_id).name),
+            partial(_within, "classes", class_id, class_id + 1),
+        )
+        for class_id in present
+    ]
+    return [
+        ("object size", _binned(_SIZE_BINS, "size")),
+        ("crowd density", _binned(_CROWD_BINS, "crowd")),
+        ("class", classes),
+    ]
+
+
+def _binned(bins: Sequence[tuple[str, int]], field: str) -> _Groups:
+    ends = [*(low for _, low in bins[1:]), _ENDLESS]
+    return [
+        (label, partial(_within, field, low, end))
+        for (label, low), end in zip(bins, ends, strict=True)
+    ]
+
+
+_ENDLESS = 1 << 62
+
+
+def _within(field: str, low: int, end: int, segments: _Segments) -> NDArray[np.bool_]:
+    values: NDArray[np.int64] = getattr(segments, field)
+    return (values >= low) & (values < end)
+
+
+def _rates(
+    found: Sequence[_Segments],
+    groups: _Groups,
+    counted: Callable[[_Segments], NDArray[np.bool_]],
+    hit: str,
+    seed: int,
+) -> list[tuple[int, float | None, tuple[float, float] | None]]:
+    """Return count, share and confidence interval of each group."""
+    masks = [[chosen(each) & counted(each) for _, chosen in groups] for each in found]
+    totals = np.array([[mask.sum() for mask in of_one] for of_one in masks], dtype=np.int64)
+    hits = np.array(
+        [
+            [getattr(each, hit)[mask].sum() for mask in of_one]
+            for each, of_one in zip(found, masks, strict=True)
+        ],
+        dtype=np.int64,
+    )
+
+    def shares(chosen: Sequence[int]) -> NDArray[np.float64]:
+        rows = np.asarray(chosen)
+        n = totals[rows].sum(axis=0)
+        return np.where(n > 0, hits[rows].sum(axis=0) / np.maximum(n, 1), math.nan)
+
+    def of_counts(units: Sequence[int], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        rows = np.asarray(units)
+        n = counts @ totals[rows]
+        return np.where(n > 0, counts @ hits[rows] / np.maximum(n, 1), math.nan)
+
+    intervals = bootstrap_intervals(range(len(found)), shares, of_counts=of_counts, seed=seed)
+    values = shares(range(len(found)))
+    return [
+        (
+            int(totals[:, at].sum()),
+            None if math.isnan(values[at]) else float(values[at]),
+            None if each.low is None or each.high is None else (float(each.low), float(each.high)),
+        )
+        for at, each in enumerate(intervals)
+    ]
