@@ -79,7 +79,7 @@ def best_sentences(run: Run) -> list[str]:
 
     None for a run without paired comparisons: its sentences name the best row.
     """
-    if not any(row.get("differences") for row in run["summary"]):
+    if not any(_pat_difference(row)[1].get("low") is not None for row in run["summary"]):
         return []
     found = []
     for part in run_parts(run):
@@ -97,13 +97,19 @@ def best_sentences(run: Run) -> list[str]:
     return found
 
 
+def _pat_difference(row: Row) -> tuple[Row, Row]:
+    """Return the paired difference of a row in PAT and its confidence interval, empty if unknown."""
+    scores = (row.get("differences") or {}).get("scores") or {}
+    entry = scores.get("PAT") or {}
+    return entry, entry.get("interval") or {}
+
+
 def _established(best: Row, second: Row) -> str:
     """Return in words whether the paired difference of two rows is established, if it is known."""
     for row, other in ((second, best), (best, second)):
-        differences = row.get("differences") or {}
-        entry = (differences.get("scores") or {}).get("PAT") or {}
-        ends = entry.get("interval") or {}
-        if differences.get("reference") != row_name(other) or ends.get("low") is None:
+        entry, ends = _pat_difference(row)
+        reference = (row.get("differences") or {}).get("reference")
+        if reference != row_name(other) or ends.get("low") is None:
             continue
         p_value, alpha = entry.get("p_adjusted"), 1 - float(ends.get("level", 0.95))
         excludes = ends["low"] > 0 or ends["high"] < 0
