@@ -98,7 +98,7 @@ def best_sentences(run: Run) -> list[str]:
 
 
 def _pat_difference(row: Row) -> tuple[Row, Row]:
-    """Return the paired difference of a row in PAT and its confidence interval, empty if unknown."""
+    """Return the paired difference of a row in PAT and its confidence interval, if known."""
     scores = (row.get("differences") or {}).get("scores") or {}
     entry = scores.get("PAT") or {}
     return entry, entry.get("interval") or {}
