@@ -20,8 +20,10 @@ import ast
 import functools
 import hashlib
 import sys
+import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
 from typing import Any, TypeVar
 
@@ -235,10 +237,20 @@ def _followed(symbol: _Symbol) -> frozenset[_Symbol]:
 @functools.cache
 def _module(name: str) -> _Module:
     spec = _spec(name)
-    source = None if spec is None else spec.loader.get_source(name)  # type: ignore[union-attr]
+    source = None if spec is None else _source(spec)
     if source is None:
         raise ValueError(f"the source of module {name!r} is missing; install it with its sources")
     return _Module(name, ast.parse(source))
+
+
+def _source(spec: ModuleSpec) -> str | None:
+    """Return the source of a module, ``None`` if there is none."""
+    if isinstance(spec.loader, InspectLoader):
+        return spec.loader.get_source(spec.name)
+    if spec.origin is None or not spec.has_location:
+        return None
+    with tokenize.open(spec.origin) as file:  # loaders that rewrite code, as that of pytest
+        return file.read()
 
 
 @functools.cache

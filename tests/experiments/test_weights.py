@@ -25,7 +25,7 @@ def files(tmp_path_factory):
 
 def rows_of(weights):
     """The ablation's rows of one network without memory, next to copying."""
-    whole = ablation_plan(flow_weights=weights)
+    whole = ablation_plan(flow_weights=weights, every_memory=True)
     networks = [row for row in whole.variants if row.weights is not None and row.memory == 0]
     return plan(COPY, *networks)
 

@@ -24,7 +24,7 @@ def test_a_function_of_the_user_gets_the_labels_and_its_settings():
     ("name", "words"),
     [
         ("helpers.toy_model:biuld", "did you mean 'build'?"),
-        ("helpers.toy_model:os", "is a module; expected package.module:function"),
+        ("helpers.toy_model:os", "is an object of type module; expected package.module:function"),
         ("builtins:repr", "returned a str; expected a torch module"),
         ("absent_module:build", "there is no module 'absent_module'"),
     ],
