@@ -320,7 +320,7 @@ def test_on_real_frames_linking_beats_unlinked_and_nothing_beats_the_oracle(tmp_
     )
     assert result.exit_code == 0, result.stderr
     rows = {row["variant"]: row["scores"] for row in json.loads(result.stdout)["summary"]}
-    assert len(rows) == len(REFERENCES) + 2 * 11
+    assert len(rows) == len(REFERENCES) + 14 + 4  # all with memory, four without it too
     for name in set(rows) - REFERENCES:
         for score in ("PAT", "TQ", "STQ", "AQ", "HOTA", "AssA", "IDF1"):
             assert rows["unlinked"][score] < rows[name][score] <= rows["oracle"][score], name
