@@ -102,17 +102,13 @@ def _memory(runs: Sequence[SeedRun]) -> Line:
                 interval_not_below_zero(f"{run.name}: {what}", each)
                 for run, each in zip(runs, found, strict=True)
             ]
-            rows.append((words, variant, average(found).value, *(one.interval for one in found)))
-    columns = (
-        *(Column("segments"), Column("row"), Column("PAT", "points")),
-        *(Column(f"{run.name} interval", "range") for run in runs),
-    )
+            rows.append((words, variant, *_over_seeds(found)))
     return _line(
         "cost of memory",
         "PAT of each row of MAPT with memory minus the same row without: a mean of at least -0.1 "
         "points, and no paired 95 % confidence interval wholly below 0",
         conditions or [Condition("there is no row of MAPT with memory", None)],
-        Table("", columns, tuple(rows)),
+        _differences_table(runs, "row", rows),
         ["Mean over runs. --without-memory runs the rows without memory."],
     )
 
@@ -128,19 +124,31 @@ def _published_trackers(runs: Sequence[SeedRun]) -> Line:
                 above(f"{run.name}: PAT over {words} on {kind}", each, "equal rows", Measured(0.0))
                 for run, each in zip(runs, found, strict=True)
             ]
-            rows.append((kind, words, average(found).value, *(one.interval for one in found)))
-    columns = (
-        *(Column("segments"), Column("both heads minus"), Column("PAT", "points")),
-        *(Column(f"{run.name} interval", "range") for run in runs),
-    )
+            rows.append((kind, words, *_over_seeds(found)))
     return _line(
         "published trackers",
         "both heads above SORT, ByteTrack, OC-SORT, Deep OC-SORT and BoT-SORT in PAT, for each "
         "seed",
         conditions,
-        Table("", columns, tuple(rows)),
+        _differences_table(runs, "both heads minus", rows),
         ["Mean over runs; paired 95 % confidence intervals of each run."],
     )
+
+
+def _over_seeds(found: Sequence[Measured]) -> list[Cell]:
+    """Return the mean of a difference over runs, and the interval of each run."""
+    return [average(found).value, *(one.interval for one in found)]
+
+
+def _differences_table(
+    runs: Sequence[SeedRun], compared: str, rows: Sequence[tuple[Cell, ...]]
+) -> Table:
+    """Return differences in PAT by segments and by what is compared, see :func:`_over_seeds`."""
+    columns = (
+        *(Column("segments"), Column(compared), Column("PAT", "points")),
+        *(Column(f"{run.name} interval", "range") for run in runs),
+    )
+    return Table("", columns, tuple(rows))
 
 
 def _recovery(runs: Sequence[SeedRun]) -> Line:

@@ -146,7 +146,7 @@ def test_a_true_empty_mask_is_a_miss(tmp_path):
 
 
 def test_an_empty_mask_lengthens_its_track(tmp_path):
-    """Both tracks have 3 masks, of which 2 match: AssA is 2 / (3 + 3 - 2)."""
+    """Both tracks have 3 masks, and 2 of them match. AssA is 2 / (3 + 3 - 2)."""
     found = scores(tmp_path, frames_of(0, 1, 2), [*frames_of(0, 1), line(2, 5, width=0)])
     assert (found["TP"], found["FP"], found["FN"]) == (2, 1, 1)
     assert found["AssA"] == pytest.approx(2 / (3 + 3 - 2))

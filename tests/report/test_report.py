@@ -323,7 +323,7 @@ def test_slices_count_segments_and_links_of_known_films():
     switched = "c1 c1 c2 r | c5 c5 c2 r | c5 c5 r r"
     table = slices_table("mine", "", [overlap_of(still, switched)])
     rows = {row[:2]: row[2:] for row in table.rows}
-    # Six segments, of which the last of c2 is missed. Links: c1 switches, then stays; c2 stays.
+    # There are six segments. The last one of c2 is missed. c1 switches once, c2 never.
     assert rows["class", "car"] == (6, pytest.approx(5 / 6), None, 3, pytest.approx(2 / 3), None)
     assert rows["crowd density", "1 to 5"] == rows["class", "car"]
     assert rows["object size", "under 256 px"] == rows["class", "car"]

@@ -4,7 +4,6 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
@@ -267,12 +266,13 @@ def summary_rows(
 
 def _without_memory(outcome: RunOutcome, table: ResultTable) -> dict[int, CellOutcome]:
     """Return the cell without memory of each cell with memory, by the position of the latter."""
-    variants = {at: outcome.cells[at].cell.variant for at in table.positions}
+    described = {at: outcome.cells[at].cell.variant.describe() for at in table.positions}
     return {
         at: outcome.cells[other]
-        for at, variant in variants.items()
-        for other, candidate in variants.items()
-        if variant.memory and replace(variant, memory=0).describe() == candidate.describe()
+        for at, found in described.items()
+        if found["memory"]
+        for other, candidate in described.items()
+        if {**found, "memory": 0} == candidate
     }
 
 
