@@ -24,6 +24,7 @@ from mapt_bench.cli.options import (
     dataset_option,
     emit_json,
     encoding_option,
+    gallery_option,
     headline_options,
     jobs_option,
     json_option,
@@ -141,6 +142,7 @@ experiment_options = add_options(
         is_flag=True,
         help="Do not write report.html, the page with all results. Example: --no-report",
     ),
+    gallery_option,
     revision_option,
     json_option,
 )
@@ -198,7 +200,7 @@ def run_and_show(
         DataError: If the data are unusable or a file cannot be written.
     """
     # Imported here, because completing a name and --help must start fast.
-    from mapt_bench.experiments import check_config
+    from mapt_bench.experiments import Replay, check_config
     from mapt_bench.report import write_report
 
     shown = {name: options[name] for name in _SHOWN}
@@ -221,7 +223,12 @@ def run_and_show(
         write_pictures(result, folder)
         advance(1)
         if not shown["no_report"]:
-            write_report([folder], folder / "report.html")
+            write_report(
+                [folder],
+                folder / "report.html",
+                gallery=shown["gallery"],
+                replay=Replay(placed),
+            )
         advance(1)
     page = "" if shown["no_report"] else ", report.html"
     if not emit_json(shown["json_file"], result):
@@ -235,7 +242,7 @@ def run_and_show(
     return 0
 
 
-_SHOWN = ("json_file", "show_config", "full", "scores", "rows", "no_report")
+_SHOWN = ("json_file", "show_config", "full", "scores", "rows", "no_report", "gallery")
 """Options on what to print. The others are part of the configuration."""
 
 

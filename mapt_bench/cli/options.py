@@ -26,6 +26,7 @@ __all__ = [
     "emit_json",
     "emit_results",
     "encoding_option",
+    "gallery_option",
     "headline_options",
     "jobs_option",
     "json_option",
@@ -169,6 +170,17 @@ revision_option = click.option(
     "or the git HEAD of the current folder. Example: --revision v1.2",
 )
 """``--revision`` of commands that write results."""
+
+gallery_option = click.option(
+    "--gallery",
+    type=click.IntRange(min=0),
+    default=4,
+    show_default=True,
+    metavar="N",
+    help="Show the tracks of the N worst sequences of each run and prediction in the report. 0 for "
+    "none. Example: --gallery 8",
+)
+"""``--gallery`` of commands that write the report."""
 
 
 def table_options(function: _Function) -> _Function:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import emit_json, gallery_option, json_option, path_type
 from mapt_bench.errors import ConfigError
 
 __all__ = ["command"]
@@ -26,15 +26,7 @@ Examples:
     help="Output file (.html).  [default: report.html in the run folder; with several results, "
     "report.html here]",
 )
-@click.option(
-    "--gallery",
-    type=click.IntRange(min=0),
-    default=4,
-    show_default=True,
-    metavar="N",
-    help="Show the tracks of the N worst sequences of each run and prediction. 0 for none. "
-    "Example: --gallery 8",
-)
+@gallery_option
 @json_option
 def command(
     results: tuple[Path, ...], out: Path | None, gallery: int, json_file: str | None

@@ -47,6 +47,7 @@ _MODULES = {
     "plans.sweep_plans": ("interval_plan", "stress_plan"),
     "plans.variant": ("Variant",),
     "plans.variants": ("added_variant",),
+    "replay": ("Replay",),
     "running": (
         "check_config",
         "run_ablation",
@@ -99,6 +100,7 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.experiments.plans.sweep_plans import stress_plan as stress_plan
     from mapt_bench.experiments.plans.variant import Variant as Variant
     from mapt_bench.experiments.plans.variants import added_variant as added_variant
+    from mapt_bench.experiments.replay import Replay as Replay
     from mapt_bench.experiments.running import check_config as check_config
     from mapt_bench.experiments.running import run_ablation as run_ablation
     from mapt_bench.experiments.running import run_experiment as run_experiment

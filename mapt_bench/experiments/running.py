@@ -58,6 +58,7 @@ __all__ = [
     "ExperimentInputs",
     "check_config",
     "check_inputs",
+    "plan_of",
     "run_ablation",
     "run_experiment",
     "run_stress",
@@ -198,7 +199,7 @@ def check_config(config: ExperimentConfig) -> None:
         DataError: If a file or folder does not exist.
     """
     check_inputs(config)
-    plan = _plan(config, ExperimentInputs(config, BY_NAME))
+    plan = plan_of(config, ExperimentInputs(config, BY_NAME))
     names = [variant.name for variant in plan.variants]
     for name in config.losses:
         if name not in names:
@@ -226,7 +227,8 @@ def check_inputs(config: ExperimentConfig) -> None:
         encoding_by_name(config.encoding)
 
 
-def _plan(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
+def plan_of(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
+    """Return the plan of a configuration."""
     if isinstance(config, AblationConfig):
         return _plan_ablation(config, inputs)
     if isinstance(config, SweepConfig):
@@ -239,7 +241,7 @@ def _plan(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
 def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
     check_config(config)
     inputs = ExperimentInputs(config, LOADED)
-    plan, placed = _plan(config, inputs), config.with_folder()
+    plan, placed = plan_of(config, inputs), config.with_folder()
     return run_experiment(
         plan,
         inputs.source(),

@@ -25,7 +25,16 @@ from mapt_bench.pictures.track_colors import (
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont, ImageFont
 
-__all__ = ["Page", "Section", "SwitchMark", "draw_timeline", "hatched", "paint", "track_timeline"]
+__all__ = [
+    "Page",
+    "Section",
+    "SwitchMark",
+    "bounds",
+    "draw_timeline",
+    "hatched",
+    "paint",
+    "track_timeline",
+]
 
 _MOST_PIXELS = 100_000_000
 
@@ -147,7 +156,7 @@ def paint(
     is_void = (classes == labels.ignore_label) & (codes != background_code(labels.ignore_label))
     canvas[is_void] = 0.45 * canvas[is_void] + 0.55 * hatched(*codes.shape)[is_void]
     for code in np.unique(codes[is_thing]).tolist():
-        rows, columns = _bounds(codes == code, margin=1)  # so that the contour closes
+        rows, columns = bounds(codes == code, margin=1)  # so that the contour closes
         place = canvas[rows, columns]
         inside = codes[rows, columns] == code
         is_crowd = zero_is_crowd and not code & (ID_LIMIT - 1)
@@ -192,7 +201,8 @@ def _backdrop(
     return dimmed
 
 
-def _bounds(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice]:
+def bounds(mask: NDArray[np.bool_], margin: int = 0) -> tuple[slice, slice]:
+    """Return the rows and columns of a mask with pixels, and of a margin inside the picture."""
     spans = []
     for axis, length in ((1, mask.shape[0]), (0, mask.shape[1])):
         filled = np.flatnonzero(mask.any(axis=axis))
@@ -212,7 +222,7 @@ def _outline(canvas: Canvas, mask: NDArray[np.bool_]) -> None:
     """Draw two pixels of white and one of black around a mask."""
     if not mask.any():
         return
-    rows, columns = _bounds(mask, margin=_RING + 1)
+    rows, columns = bounds(mask, margin=_RING + 1)
     inside = mask[rows, columns]
     grown = inside
     for step in range(_RING):
@@ -234,7 +244,7 @@ def _badge(canvas: Canvas, mask: NDArray[np.bool_], mark: SwitchMark) -> None:
     if not mask.any():
         return
     height, width = mask.shape
-    rows, columns = _bounds(mask)
+    rows, columns = bounds(mask)
     radius = min(_BADGE_RADIUS, min(height, width) / 24)
     reach = radius + 3
     x = float(np.clip((columns.start + columns.stop - 1) / 2, reach, max(width - 1 - reach, reach)))

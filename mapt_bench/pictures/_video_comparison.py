@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from mapt_bench.errors import DataError
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.metrics import count_overlap
-from mapt_bench.pictures._painting import Page, Section, SwitchMark, draw_timeline, paint
+from mapt_bench.pictures._painting import (
+    Page,
+    Section,
+    SwitchMark,
+    bounds,
+    draw_timeline,
+    paint,
+)
 from mapt_bench.pictures.track_colors import (
     Color,
     Palette,
@@ -59,6 +66,8 @@ class VideoComparison:
         predictions: Predictions for the same frames at the same size.
         frames: Positions in the video, ascending. At least one.
         scale: Size of the pictures relative to the frames. ``None`` to fit the page.
+        focus: Code of a ground-truth object. Pictures show its surroundings at a fixed size, with
+            a box around its place in the ground truth. ``None`` for whole frames.
 
     Raises:
         DataError: If there is neither ground truth nor a prediction.
@@ -68,6 +77,7 @@ class VideoComparison:
     predictions: Sequence[Prediction]
     frames: Sequence[int]
     scale: float | None = None
+    focus: int | None = None
 
     def __post_init__(self) -> None:
         if not self.video.has_truth and not self.predictions:
@@ -168,6 +178,11 @@ class VideoComparison:
 
     def _cell(self, room: int) -> tuple[int, int]:
         """Return height and width of one picture. Small frames are enlarged by an integer."""
+        if self.focus is not None:
+            width = self._window[1].stop - self._window[1].start
+            return round(_FOCUS_WIDTH * (self._window[0].stop - self._window[0].start) / width), (
+                _FOCUS_WIDTH
+            )
         info = self.video.info
         scale = self.scale
         if scale is None:
@@ -177,18 +192,73 @@ class VideoComparison:
             scale = enlarged if info.width <= target else target / info.width
         return max(round(info.height * scale), 1), max(round(info.width * scale), 1)
 
+    @cached_property
+    def _window(self) -> tuple[slice, slice]:
+        """Rows and columns that pictures show: the whole frame, or the surroundings of the focus.
+
+        The window is at least a third of the frame wide, and half as high as wide.
+        """
+        height, width = self.video.info.height, self.video.info.width
+        boxes = [box for index in self.frames if (box := self._box(index)) is not None]
+        if not boxes:
+            return slice(0, height), slice(0, width)
+        top, left = (min(box[axis].start for box in boxes) for axis in (0, 1))
+        bottom, right = (max(box[axis].stop for box in boxes) for axis in (0, 1))
+        across = min(width, max(width // 3, 2 * (right - left), 4 * (bottom - top)))
+        down = min(height, max(across // 2, bottom - top))
+        first_row = min(max((top + bottom - down) // 2, 0), height - down)
+        first_column = min(max((left + right - across) // 2, 0), width - across)
+        return slice(first_row, first_row + down), slice(first_column, first_column + across)
+
+    def _box(self, index: int) -> tuple[slice, slice] | None:
+        """Return rows and columns of the focus in a frame, ``None`` if it is not there."""
+        if self.focus is None or not self.video.has_truth:
+            return None
+        mask = self.video.truth(index).codes == self.focus
+        return bounds(mask) if mask.any() else None
+
     def _painted(self, row: _Row, column: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         info, index = self.video.info, self.frames[column]
-        panoptic = row.read(index)
-        image = _resized(self.video.frame(index).image, size) if info.has_images else None
-        return paint(
-            _nearest(panoptic.codes, size),
+        codes = row.read(index).codes[self._window]
+        image = self.video.frame(index).image[self._window] if info.has_images else None
+        painted = paint(
+            _nearest(codes, size),
             info.labels,
             row.color,
-            image=image,
+            image=None if image is None else _resized(image, size),
             zero_is_crowd=row.is_ground_truth,
             marks=_marks(row, column),
         )
+        box = self._box(index)
+        if box is not None:
+            _frame(painted, box, self._window)
+        return painted
+
+
+_FOCUS_WIDTH = 480
+"""Width of a picture of the surroundings of an object, in pixels."""
+
+
+def _frame(
+    picture: NDArray[np.uint8], box: tuple[slice, slice], window: tuple[slice, slice]
+) -> None:
+    """Draw a thin double box around a place, with some distance. Changes the picture."""
+    edges = []
+    for place, shown, length in zip(box, window, picture.shape, strict=False):
+        scale = length / (shown.stop - shown.start)
+        edges.append(
+            (
+                max(round((place.start - shown.start) * scale) - _BOX_MARGIN, 0),
+                min(round((place.stop - shown.start) * scale) + _BOX_MARGIN, length - 1),
+            )
+        )
+    for inset, value in ((0, 0), (1, 255), (2, 0)):
+        (top, bottom), (left, right) = ((low + inset, high - inset) for low, high in edges)
+        picture[[top, bottom], left : right + 1] = value
+        picture[top : bottom + 1, [left, right]] = value
+
+
+_BOX_MARGIN = 6
 
 
 def _marks(row: _Row, column: int) -> list[SwitchMark]:

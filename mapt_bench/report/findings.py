@@ -128,12 +128,14 @@ class WorstSequences:
 
     Attributes:
         row: Row of the summary: the reference of the comparisons, or the best row.
+        rows_shown: This row, and the best row if it is another.
         words: Description of its segments, empty if unknown.
         sentence: The sequence to look at first.
         table: One row per sequence, the largest loss first.
     """
 
     row: Row
+    rows_shown: tuple[Row, ...]
     words: str
     sentence: str
     table: Table
@@ -163,7 +165,9 @@ def worst_sequences(run: Run) -> list[WorstSequences]:
             if lost > 0
             else f"{row_name(subject)} loses nothing to {bound} on any sequence."
         )
-        found.append(WorstSequences(subject, part.words, sentence, table))
+        best = _subject(rows, "") or subject
+        shown = (subject,) if best is subject else (subject, best)
+        found.append(WorstSequences(subject, shown, part.words, sentence, table))
     return found
 
 

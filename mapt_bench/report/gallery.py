@@ -1,22 +1,25 @@
 """Pictures of the tracks that cost most: timelines, and the frames before and after a mistake.
 
-A track costs the frames in which it is visible without its most frequent identity. Pictures need
-the maps at the paths that a result names. The page says why pictures are missing.
+A track costs the frames in which it is visible without its most frequent identity. Pictures of
+evaluations need the maps at the paths that a result names. A run keeps no maps: its experiment
+tracks the worst sequences again, and keeps the pictures in the run folder. The page says why
+pictures are missing.
 """
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import DataError, MaptBenchError, counted
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, Video
-from mapt_bench.metrics.overlap import SequenceOverlap
+from mapt_bench.errors import DataError, MaptBenchError, counted, listed
+from mapt_bench.files import replace_when_complete
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, Video
 from mapt_bench.pictures import (
     Prediction,
     TrackTable,
@@ -27,19 +30,21 @@ from mapt_bench.pictures import (
     tracks_of,
 )
 from mapt_bench.report.findings import WorstSequences
-from mapt_bench.report.table_slices import cell_overlaps, label_space_of
+from mapt_bench.report.table_slices import ScoredSequence, cell_sequences, label_space_of
 from mapt_bench.reports.tables import printable
+from mapt_bench.results.result_views import row_name
 
-__all__ = ["DEFAULT_PICTURES", "Image", "Picture", "evaluation_pictures", "run_pictures"]
+__all__ = ["DEFAULT_PICTURES", "Image", "Picture", "Replay", "evaluation_pictures", "run_pictures"]
+
+Replay = Callable[[str, str, int], tuple[Video, Sequence[PanopticMap]]]
+"""Takes the key of a cell, the name of a sequence and a number of frames, and returns the video and
+the maps of its first frames."""
 
 DEFAULT_PICTURES = 4
 """Sequences with pictures, for each run and each prediction."""
 
 _TRACKS = 8
 """Largest number of tracks of a timeline."""
-
-_FRAME_WIDTH = 480
-"""Width of a frame in pixels; small frames are enlarged."""
 
 _COLORS = 128
 
@@ -105,18 +110,23 @@ def evaluation_pictures(
 
 
 def run_pictures(
-    run: Mapping[str, Any], folder: Path | None, worst: Sequence[WorstSequences], most: int
+    run: Mapping[str, Any],
+    folder: Path | None,
+    worst: Sequence[WorstSequences],
+    most: int,
+    replay: Replay | None = None,
 ) -> tuple[list[Picture], list[str]]:
-    """Return timelines of the sequences that cost most in a run, or why there are none.
+    """Return pictures of the sequences that cost most in a run, or why there are none.
 
-    Timelines need the overlap tables in the cells of the run folder. A run keeps no maps, so that
-    there are no frames.
+    Timelines need the overlap tables in the cells of the run folder. Frames are kept in the run
+    folder. Missing frames are tracked again.
 
     Args:
         run: A result of schema ``mapt-bench/run/1``.
         folder: Run folder. ``None`` if it is unknown.
         worst: Worst sequences of each part of the run.
         most: Largest number of sequences.
+        replay: Tracks a sequence again. ``None`` to show only frames that the run folder has.
 
     Returns:
         Pictures, and sentences on what is missing.
@@ -124,8 +134,9 @@ def run_pictures(
     if not most or not worst:
         return [], []
     if folder is None or not (folder / "cells").is_dir():
-        return [], ["No timelines of tracks: the folder of the result has no cells of a run."]
+        return [], ["No pictures of tracks: the folder of the result has no cells of a run."]
     pictures: list[Picture] = []
+    frames = _FramesOfRun(folder, replay)
     for each in worst:
         cell = folder / "cells" / str(each.row.get("cell"))
         costly = [
@@ -133,37 +144,132 @@ def run_pictures(
         ]
         for sequence in costly[: max(most // len(worst), 1)]:
             try:
-                overlap = _overlap(cell, sequence, label_space_of(run))
+                found = _scored(cell, sequence, label_space_of(run))
             except MaptBenchError as problem:
                 return pictures, [f"No timeline of sequence {sequence}: {problem}."]
             ending = f" on {each.words}" if each.words else ""
-            title = f"{each.row['variant']}{ending}, sequence {sequence}"
-            pictures.append(_timeline(overlap, title, sequence))
-    return pictures, [
-        "A run keeps overlap tables and no maps. To see frames, write the maps with mapt-bench "
-        "track, and pass them to mapt-bench show."
-    ]
+            title = f"{row_name(each.row)}{ending}, sequence {sequence}"
+            pictures.append(_run_picture(found, title, each, frames))
+    return pictures, frames.missing()
 
 
-def _overlap(cell: Path, sequence: str, label_space_name: str) -> SequenceOverlap:
-    """Return the overlap tables of a sequence from the work units of a cell."""
-    for name, overlap in cell_overlaps(cell, label_space_name):
-        if printable(name) == sequence:
-            return overlap
+def _scored(cell: Path, sequence: str, label_space_name: str) -> ScoredSequence:
+    """Return a sequence from the work units of a cell."""
+    for found in cell_sequences(cell, label_space_name):
+        if printable(found.name) == sequence:
+            return found
     raise DataError("has no work unit of the sequence", where=cell)
 
 
-def _timeline(overlap: SequenceOverlap, title: str, sequence: str) -> Picture:
-    """Return the timeline of a row, which lost to the oracle by linking: mislinked tracks first."""
-    table, labels = tracks_of(overlap), overlap.labels
+_REPLAY_SECONDS = 8.0
+"""Time to track sequences again for one page. Sequences that take longer have no frames."""
+
+
+@dataclass
+class _FramesOfRun:
+    """Pictures of frames of a run. New ones are kept in the run folder.
+
+    Attributes:
+        folder: Run folder.
+        replay: Tracks a sequence again, or ``None``.
+    """
+
+    folder: Path
+    replay: Replay | None
+    _absent: dict[str, list[str]] = field(default_factory=dict)
+    _spent: float = 0.0
+
+    def strip(
+        self, rows: Mapping[str, str], found: ScoredSequence, track: int, frames: tuple[int, int]
+    ) -> bytes | None:
+        """Return a picture of a track in two frames as a PNG: ground truth above some rows.
+
+        Args:
+            rows: Cell of each row, by name.
+            found: The sequence.
+            track: Code of the track.
+            frames: Positions of the two frames.
+        """
+        named = "-".join((*rows.values(), *map(str, (found.position, track, *frames))))
+        file = self.folder / "gallery" / f"{named}.png"
+        if file.is_file():
+            return file.read_bytes()
+        if self.replay is None:
+            self._lacks(found, "run the command of the run again with its --out to add them")
+            return None
+        seconds = sum(found.seconds[: frames[1] + 1]) * len(rows)
+        if self._spent + seconds > _REPLAY_SECONDS:
+            self._lacks(found, f"tracking again takes over {_REPLAY_SECONDS:g} s")
+            return None
+        began = process_time()
+        try:
+            picture = self._painted(self.replay, rows, found.name, track, frames)
+        except MaptBenchError as problem:
+            self._lacks(found, str(problem))
+            return None
+        finally:
+            self._spent += process_time() - began
+        data = _png(picture)
+        with replace_when_complete(file) as beside:
+            beside.write_bytes(data)
+        return data
+
+    def _painted(
+        self,
+        replay: Replay,
+        rows: Mapping[str, str],
+        name: str,
+        track: int,
+        frames: tuple[int, int],
+    ) -> NDArray[np.uint8]:
+        predictions = []
+        for row, cell in rows.items():
+            video, maps = replay(cell, name, frames[1] + 1)
+            predictions.append(Prediction(printable(row), maps.__getitem__))
+        return _around(video, predictions, track, frames)
+
+    def _lacks(self, found: ScoredSequence, reason: str) -> None:
+        names = self._absent.setdefault(reason, [])
+        if found.name not in names:
+            names.append(found.name)
+
+    def missing(self) -> list[str]:
+        """Return sentences on the missing frames."""
+        return [
+            f"No frames of sequence {listed(names)}: {reason}."
+            for reason, names in self._absent.items()
+        ]
+
+
+def _run_picture(
+    found: ScoredSequence, title: str, worst: WorstSequences, frames: _FramesOfRun
+) -> Picture:
+    """Return the frames around a mistake of a row, and the timeline of its costly tracks.
+
+    The row lost to the oracle by linking: mislinked tracks come first.
+    """
+    table, labels = tracks_of(found.overlap), found.overlap.labels
     mislinked = table.frames_mislinked
     order = _worst_tracks(table, mislinked if mislinked.any() else table.frames_lost)
     if not order:
         return Picture(printable(title), _FAULTLESS, ())
-    _, after = _mistake(table, order[0])
-    text = _sentence(table, order[0], labels, str(after))
-    picture = track_timeline(f"sequence {sequence}", table, order, labels)
-    return Picture(printable(title), text, (_image(picture, _in_words(table, order, labels)),))
+    places = _mistake(table, order[0])
+    rows = {row_name(each): str(each.get("cell")) for each in worst.rows_shown}
+    strip = frames.strip(rows, found, int(table.codes[order[0]]), places)
+    timeline = track_timeline(f"sequence {printable(found.name)}", table, order, labels)
+    words = f"ground truth above {listed(rows)}"
+    return Picture(
+        printable(title),
+        _sentence(table, order[0], labels, str(places[1])),
+        (
+            *([] if strip is None else [_image(strip, _frames_in_words(places, words))]),
+            _image(_png(timeline), _in_words(table, order, labels)),
+        ),
+    )
+
+
+def _frames_in_words(frames: Sequence[object], words: str) -> str:
+    return f"Frames {frames[0]} and {frames[1]}, {words}"
 
 
 _FAULTLESS = "Every track keeps one identity in all its frames."
@@ -203,18 +309,24 @@ def _worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
     if not order:
         return Picture(printable(title), _FAULTLESS, ())
     before, after = _mistake(table, order[0])
-    scale = _FRAME_WIDTH / video.info.width
-    strip = VideoComparison(video, [prediction], sorted({before, after}), scale).strip()
+    strip = _around(video, [prediction], int(table.codes[order[0]]), (before, after))
     labels = video.info.labels
     names = [video.info.frame_names[at] for at in (before, after)]
     return Picture(
         printable(title),
         _sentence(table, order[0], labels, names[1]),
         (
-            _image(strip, f"Frames {names[0]} and {names[1]}, ground truth above prediction"),
-            _image(whole.timeline(order), _in_words(table, order, labels)),
+            _image(_png(strip), _frames_in_words(names, "ground truth above prediction")),
+            _image(_png(whole.timeline(order)), _in_words(table, order, labels)),
         ),
     )
+
+
+def _around(
+    video: Video, predictions: Sequence[Prediction], track: int, frames: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Return the surroundings of a track in two frames: ground truth above predictions."""
+    return VideoComparison(video, predictions, sorted(set(frames)), focus=track).strip()
 
 
 def _mistake(table: TrackTable, track: int) -> tuple[int, int]:
@@ -255,13 +367,21 @@ def _in_words(table: TrackTable, order: Sequence[int], labels: LabelSpace) -> st
     return f"Timeline of the tracks that cost most. {'; '.join(told)}."
 
 
-def _image(picture: NDArray[np.uint8], alt: str) -> Image:
+def _png(picture: NDArray[np.uint8]) -> bytes:
     """Return a picture as a PNG with few colours."""
     from PIL import Image as Pillow
 
     reduced = Pillow.fromarray(picture).quantize(_COLORS, dither=Pillow.Dither.NONE)
     data = io.BytesIO()
     reduced.save(data, format="PNG", optimize=True)
-    text = base64.b64encode(data.getvalue()).decode()
-    height, width = picture.shape[:2]
+    return data.getvalue()
+
+
+def _image(png: bytes, alt: str) -> Image:
+    """Return an image of the page."""
+    from PIL import Image as Pillow
+
+    with Pillow.open(io.BytesIO(png)) as picture:
+        width, height = picture.size
+    text = base64.b64encode(png).decode()
     return Image(f"data:image/png;base64,{text}", printable(alt), width, height)

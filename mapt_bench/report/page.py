@@ -16,7 +16,7 @@ from markupsafe import Markup
 from mapt_bench import __version__
 from mapt_bench.errors import DataError, listed
 from mapt_bench.files import write_text
-from mapt_bench.report.gallery import DEFAULT_PICTURES
+from mapt_bench.report.gallery import DEFAULT_PICTURES, Replay
 from mapt_bench.report.sections import (
     Section,
     evaluation_sections,
@@ -52,24 +52,35 @@ class ReportPart:
         object.__setattr__(self, "warning", printable(self.warning))
 
 
-def write_report(paths: Sequence[Path], out: Path, *, gallery: int = DEFAULT_PICTURES) -> None:
+def write_report(
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    gallery: int = DEFAULT_PICTURES,
+    replay: Replay | None = None,
+) -> None:
     """Write one page about runs and evaluations.
 
     Args:
         paths: Run folders and result files. At least one.
         out: The HTML file.
         gallery: Largest number of sequences with pictures, for each run and each prediction.
+        replay: Tracks sequences of the only run again for pictures of frames. ``None`` to show
+            the pictures that the run folder has.
 
     Raises:
         DataError: If a result cannot be read, or the page cannot be written.
     """
-    write_text(out, render_report(read_parts(paths, gallery=gallery)))
+    write_text(out, render_report(read_parts(paths, gallery=gallery, replay=replay)))
 
 
-def read_parts(paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES) -> list[ReportPart]:
+def read_parts(
+    paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES, replay: Replay | None = None
+) -> list[ReportPart]:
     """Read results. Each run is a part, and evaluations share one.
 
-    A run folder without results is a part that says what there is.
+    A run folder without results is a part that says what there is. See :func:`write_report` for
+    the arguments.
 
     Raises:
         DataError: If a path is no run folder and no result file.
@@ -86,7 +97,8 @@ def read_parts(paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES) -> lis
         if document["schema"] in (EVALUATION, EVALUATIONS):
             evaluations += document.get("evaluations", [document])
         elif document["schema"] == RUN:
-            parts.append(run_part(document, folder=file.parent, gallery=gallery, warning=warning))
+            sections = run_sections(document, file.parent, gallery, replay)
+            parts.append(_run_part(document, sections, warning))
         else:
             raise DataError(
                 f"has schema {document['schema']!r}; expected a run or an evaluation", where=file
@@ -96,19 +108,10 @@ def read_parts(paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES) -> lis
     return parts
 
 
-def run_part(
-    run: Mapping[str, Any],
-    *,
-    folder: Path | None = None,
-    gallery: int = DEFAULT_PICTURES,
-    warning: str = "",
-) -> ReportPart:
-    """Return the part of a page about a run of schema ``mapt-bench/run/1``."""
+def _run_part(run: Mapping[str, Any], sections: Sequence[Section], warning: str) -> ReportPart:
     data = ((run.get("provenance") or {}).get("data") or {}).get("name")
     title = f"{run.get('experiment', 'run')}{f' on {data}' if data else ''}"
-    return ReportPart(
-        title, tuple(run_sections(run, folder, gallery)), warning or _failed_cells(run)
-    )
+    return ReportPart(title, tuple(sections), warning or _failed_cells(run))
 
 
 def evaluations_part(

@@ -18,7 +18,7 @@ from mapt_bench.report.findings import (
     worst_sequences,
     worst_table,
 )
-from mapt_bench.report.gallery import Picture, evaluation_pictures, run_pictures
+from mapt_bench.report.gallery import Picture, Replay, evaluation_pictures, run_pictures
 from mapt_bench.report.result_charts import (
     condition_charts,
     difference_chart,
@@ -26,7 +26,7 @@ from mapt_bench.report.result_charts import (
     recovery_charts,
     score_chart,
 )
-from mapt_bench.report.table_slices import cell_overlaps, label_space_of, slices_table
+from mapt_bench.report.table_slices import cell_sequences, label_space_of, slices_table
 from mapt_bench.reports import evaluation_headline, run_headline, run_tables, stress_tables
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Headline
@@ -128,13 +128,17 @@ def table_view(table: Table, *, is_open: bool = False) -> TableView:
     return TableView(table.title, columns, tuple(rows), table.references, table.footnotes, is_open)
 
 
-def run_sections(run: Run, folder: Path | None, gallery: int) -> list[Section]:
+def run_sections(
+    run: Run, folder: Path | None, gallery: int, replay: Replay | None = None
+) -> list[Section]:
     """Return the sections of a run that have content.
 
     Args:
         run: A result of schema ``mapt-bench/run/1``.
         folder: Run folder, which has the overlap tables. ``None`` if it is unknown.
         gallery: Largest number of sequences with pictures.
+        replay: Tracks sequences again for pictures of frames, see
+            :mod:`mapt_bench.report.gallery`.
     """
     tables = stress_tables(run) if run.get("stressors") else run_tables(run)
     by_section: dict[str, list[Table]] = {}
@@ -149,7 +153,7 @@ def run_sections(run: Run, folder: Path | None, gallery: int) -> list[Section]:
             charts=tuple(recovery_charts(run)),
             tables=(*_opened(_own_slices(run, folder)), *_closed(by_section.get(_SLICES, []))),
         ),
-        _worst(run, folder, gallery),
+        _worst(run, folder, gallery, replay),
         Section(
             "Stress and sweeps",
             charts=tuple(condition_charts(run)),
@@ -242,7 +246,7 @@ def _own_slices(run: Run, folder: Path | None) -> Iterable[Table]:
     for each in worst_sequences(run) if folder is not None else ():
         cell = (folder or Path()) / "cells" / str(each.row.get("cell"))
         try:
-            overlaps = [overlap for _, overlap in cell_overlaps(cell, label_space_of(run))]
+            overlaps = [found.overlap for found in cell_sequences(cell, label_space_of(run))]
         except MaptBenchError:
             continue  # the gallery names what cannot be read
         table = slices_table(row_name(each.row), each.words, overlaps)
@@ -265,9 +269,9 @@ def _with_pictures(
 _WORST = "Worst first"
 
 
-def _worst(run: Run, folder: Path | None, gallery: int) -> Section:
+def _worst(run: Run, folder: Path | None, gallery: int, replay: Replay | None) -> Section:
     worst = worst_sequences(run)
-    pictures, notes = run_pictures(run, folder, worst, gallery)
+    pictures, notes = run_pictures(run, folder, worst, gallery, replay)
     return Section(
         _WORST,
         texts=tuple(each.sentence for each in worst),

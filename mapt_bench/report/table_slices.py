@@ -23,15 +23,32 @@ from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
 from mapt_bench.pictures import tracks_of
 from mapt_bench.reports.tables import Cell, Column, Table, printable
 
-__all__ = ["cell_overlaps", "label_space_of", "slices_table"]
+__all__ = ["ScoredSequence", "cell_sequences", "label_space_of", "slices_table"]
 
 _SIZES = (("under 256 px", 0), ("256 to 1,023 px", 256), ("1,024 to 9,215 px", 1024))
 _SIZE_BINS = (*_SIZES, ("9,216 px or more", 9216))
 _CROWD_BINS = (("1 to 5", 0), ("6 to 10", 6), ("11 to 20", 11), ("over 20", 21))
 
 
-def cell_overlaps(cell: Path, label_space_name: str) -> Iterator[tuple[str, SequenceOverlap]]:
-    """Yield the name and the overlap tables of each sequence, from the work units of a cell.
+@dataclass(frozen=True)
+class ScoredSequence:
+    """One sequence of a cell, from its work unit.
+
+    Attributes:
+        name: Name of the sequence.
+        position: Position of the sequence in the data.
+        overlap: Overlap tables of all frames.
+        seconds: Time of the tracker on each frame.
+    """
+
+    name: str
+    position: int
+    overlap: SequenceOverlap
+    seconds: tuple[float, ...]
+
+
+def cell_sequences(cell: Path, label_space_name: str) -> Iterator[ScoredSequence]:
+    """Yield each sequence of a cell without dropped frames.
 
     Args:
         cell: Folder of the cell in the run folder.
@@ -46,11 +63,14 @@ def cell_overlaps(cell: Path, label_space_name: str) -> Iterator[tuple[str, Sequ
         try:
             unit = json.loads(file.read_text(encoding="utf-8"))
             rows = unpack_rows(unit["tables"], ENTRY)
-            overlap = SequenceOverlap.of_rows(rows, int(unit["frames"]), labels)
-            name = str(unit["sequence"])
+            yield ScoredSequence(
+                name=str(unit["sequence"]),
+                position=int(file.stem.partition("-")[0]),
+                overlap=SequenceOverlap.of_rows(rows, int(unit["frames"]), labels),
+                seconds=tuple(map(float, unit["seconds"])),
+            )
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise DataError(f"is no readable work unit ({problem})", where=file) from problem
-        yield name, overlap
 
 
 def label_space_of(run: Mapping[str, Any]) -> str:

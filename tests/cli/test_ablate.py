@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +11,9 @@ from helpers.shipped_weights import empty_weights_folder
 
 from mapt_bench.cli import main
 from mapt_bench.errors import DataError
+from mapt_bench.experiments import AblationConfig, Replay
+from mapt_bench.metrics import SequenceScorer
+from mapt_bench.metrics.link_events import pack_rows
 
 REFERENCES = {"unlinked", "oracle", "oracle:in-view"}
 
@@ -102,6 +106,23 @@ def test_the_default_folder_is_named_after_the_command(here):
     (folder,) = (here / "runs").iterdir()
     assert folder.name.startswith("ablate-20")
     assert (folder / "report.html").is_file()
+
+
+def test_a_finished_run_is_replayed_with_equal_maps(here):
+    assert invoke("--data", "DATA", "--out", "run", "--no-report").exit_code == 0
+    run = json.loads((here / "run" / "results.json").read_text())
+    replay = Replay(AblationConfig(data=Path("DATA"), out=Path("run")))
+    (cell,) = [row["cell"] for row in run["summary"] if row["variant"] == "sort+memory"]
+    for file in sorted((here / "run" / "cells" / cell).iterdir()):
+        unit = json.loads(file.read_text())
+        video, maps = replay(cell, unit["sequence"], unit["frames"])
+        scorer = SequenceScorer(video.info.labels)
+        for index, panoptic in enumerate(maps):
+            scorer.update(video.truth(index), panoptic)
+        assert pack_rows(scorer.overlap().rows()) == unit["tables"]
+    assert len(replay(cell, unit["sequence"], 2)[1]) == 2
+    with pytest.raises(DataError, match="code, data or weights have changed since"):
+        replay("0" * 16, unit["sequence"], 2)
 
 
 def test_the_report_can_be_omitted(here):

@@ -41,6 +41,19 @@ def test_scale():
     assert large.shape[0] - small.shape[0] == 2 * 48
 
 
+def test_a_focus_shows_the_surroundings_of_an_object_in_a_box():
+    page = VideoComparison(VIDEO, [PREDICTION], [0, 1], focus=CAR | 2).strip()
+    assert page.shape[1] == 2 * 480 + 3 * 6
+    bare = DrawnVideo(SCENE, with_images=False)
+    left = VideoComparison(bare, [], [0, 1], focus=CAR | 1).strip()
+    assert holds(left, identity_color(CAR | 1))
+    assert not holds(left, identity_color(CAR | 2))  # on the other side of the frame
+    whole = VideoComparison(bare, [], [0, 1], focus=CAR | 99).strip()  # it is in no frame
+    assert holds(whole, identity_color(CAR | 2))
+    assert not holds(whole, (0, 0, 0))
+    assert holds(left, (0, 0, 0))
+
+
 def test_small_frames_are_enlarged_by_a_whole_number():
     page, _ = VideoComparison(VIDEO, [], [0]).strip(), None
     assert (page.shape[1] - 12) % 96 == 0

@@ -19,7 +19,9 @@ from PIL import Image
 from mapt_bench.cli.main import main
 from mapt_bench.errors import DataError
 from mapt_bench.experiments import AblationConfig, StressConfig, Variant, run_experiment
-from mapt_bench.report import read_parts, render_report, write_report
+from mapt_bench.experiments.engine.runner import Work, Worker
+from mapt_bench.experiments.engine.schedule import schedule_plan
+from mapt_bench.report import gallery, read_parts, render_report, write_report
 from mapt_bench.report.charts import Curve, curves, stacked_bars
 from mapt_bench.report.table_slices import slices_table
 
@@ -288,23 +290,62 @@ def test_missing_maps_are_named(judged, tmp_path):
     assert "No pictures of tracker: the result does not say where its maps are." in text
 
 
-def test_a_run_shows_the_tracks_that_cost_most(tmp_path):
-    folder = tmp_path / "run"
-    lost = Variant("lost", "lost", "baselines", "unlinked")  # a new identity in every frame
-    run_experiment(plan(lost, COPY, reference="lost"), source(), folder)
-    (part,) = read_parts([folder])
+LOST = Variant("lost", "lost", "baselines", "unlinked")  # a new identity in every frame
+
+
+@pytest.fixture
+def lost_run(tmp_path):
+    """A run folder with a row that changes all identities, and its replay."""
+    folder, small = tmp_path / "run", plan(LOST, COPY, reference="lost")
+    run_experiment(small, source(), folder)
+    worker = Worker(Work(source(), folder, 0))
+    units = {
+        (unit.key, source().videos[unit.sequence].info.name): unit
+        for unit in schedule_plan(small, source(), 0).units()
+    }
+    return folder, lambda cell, name, frames: worker.replay(units[cell, name], frames)
+
+
+def pictures_of(folder, **options):
+    (part,) = read_parts([folder], **options)
     (section,) = [each for each in part.sections if each.heading == "Worst first"]
-    text = render_report([part])
-    assert len(Elements(text).named("img")) == sum(len(each.images) for each in section.pictures)
-    assert section.pictures
-    assert all(each.title.startswith("lost on ") for each in section.pictures)
-    assert (
-        "without its most frequent identity. In frame 1, its identity" in section.pictures[0].text
-    )
+    return section.pictures, " ".join(section.notes)
+
+
+def test_a_run_shows_the_tracks_that_cost_most(lost_run):
+    folder, replay = lost_run
+    pictures, notes = pictures_of(folder)
+    assert pictures
+    assert all(each.title.startswith("lost on ") for each in pictures)
+    assert "without its most frequent identity. In frame 1, its identity" in pictures[0].text
+    assert [len(each.images) for each in pictures] == [1] * len(pictures)  # timelines
+    assert notes.startswith("No frames of sequence ")
+    assert "run the command of the run again" in notes
+
+    pictures, notes = pictures_of(folder, replay=replay)
+    assert [len(each.images) for each in pictures] == [2] * len(pictures)
+    assert pictures[0].images[0].alt == "Frames 0 and 1, ground truth above lost, copy"
+    assert not notes
+    # The frames are kept: a second report tracks nothing.
+    assert pictures_of(folder) == (pictures, notes)
+    assert pictures_of(folder, gallery=0) == ((), "")
 
     shutil.rmtree(folder / "cells")
-    text = render_report(read_parts([folder]))
-    assert "No timelines of tracks: the folder of the result has no cells of a run." in text
+    pictures, notes = pictures_of(folder, replay=replay)
+    assert not pictures
+    assert notes == "No pictures of tracks: the folder of the result has no cells of a run."
+
+
+def test_frames_that_cannot_be_tracked_again_are_named(lost_run, monkeypatch):
+    def fails(cell, name, frames):
+        raise DataError("the weights are gone")
+
+    folder, replay = lost_run
+    _, notes = pictures_of(folder, replay=fails)
+    assert notes == "No frames of sequence a, b: the weights are gone."
+    monkeypatch.setattr(gallery, "_REPLAY_SECONDS", 0.0)
+    _, notes = pictures_of(folder, replay=replay)
+    assert notes == "No frames of sequence a, b: tracking again takes over 0 s."
 
 
 def test_results_store_the_command_of_their_run(tmp_path):

@@ -21,9 +21,15 @@ from mapt_bench.experiments.engine._run_folder import (
 )
 from mapt_bench.experiments.engine.schedule import Schedule, ScheduledCell, Unit, schedule_plan
 from mapt_bench.experiments.engine.shared import Library, SharedVideo
-from mapt_bench.experiments.engine.unit import UnitResult, one_thread, run_unit
+from mapt_bench.experiments.engine.unit import (
+    UnitResult,
+    one_thread,
+    run_unit,
+    start_tracking,
+)
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.plan import Cell, Plan, Series, Skip
+from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.metrics import LinkEvents, SequenceSums
 from mapt_bench.orphans import end_with_parent
 from mapt_bench.provenance import provenance
@@ -86,15 +92,37 @@ class Worker:
             DataError: If the video or its segments are unusable, or a result cannot be written.
         """
         with one_thread(networks=self._runs_networks(unit)):
-            shared = self._library.video(
-                unit.sequence, unit.stress, unit.segments, key=unit.segments_key
-            )
-            outcome = self._outcome(unit, shared)
+            outcome = self._outcome(unit, self._video(unit))
         if isinstance(outcome, Failure):
             return outcome
         result = replace(outcome, provenance=provenance(threads=1))
         write_unit(self._work.folder, unit, result)
         return result
+
+    def replay(self, unit: Unit, frames: int) -> tuple[Video, list[PanopticMap]]:
+        """Track the first frames of a unit again, without scores.
+
+        Returns:
+            The video with its existing frames, and their maps.
+
+        Raises:
+            ConfigError: If the tracker cannot be built.
+            DataError: If the video or its segments are unusable.
+            TrackerError: If a user's tracker fails.
+        """
+        with one_thread(networks=self._runs_networks(unit)):
+            kept, run = start_tracking(
+                unit.variant,
+                self._video(unit),
+                segments=unit.segments,
+                drop=unit.drop,
+                phase=unit.phase,
+                pair=unit.pair,
+            )
+            return kept, list(islice(run.maps(), frames))
+
+    def _video(self, unit: Unit) -> SharedVideo:
+        return self._library.video(unit.sequence, unit.stress, unit.segments, key=unit.segments_key)
 
     def _outcome(self, unit: Unit, shared: SharedVideo) -> UnitResult | Failure:
         try:

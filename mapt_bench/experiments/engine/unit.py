@@ -24,7 +24,7 @@ from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
 from mapt_bench.stress.frame_motion import DroppedVideo
 from mapt_bench.tracking import FrameSegments, TrackerRun
 
-__all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit"]
+__all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit", "start_tracking"]
 
 UNIT_SCHEMA = "mapt-bench/unit/5"
 
@@ -155,16 +155,9 @@ def run_unit(
         DataError: If the data or the weights are unusable, or a map does not fit the video.
         TrackerError: If a user's tracker fails.
     """
-    kept = DroppedVideo(shared.video, drop, phase)
-    share = WorkOfUnit(shared.work, segments, kept.whole_index)
-    tracker = _choice(variant, pair).build(
-        kept,
-        None if variant.is_whole else _Replay(shared, kept, segments, variant.mapt),
-        true_flow=kept.backward_flow if kept.knows_flow else None,
-        share=share,
-        clock=_clock_of(share),
+    kept, run = start_tracking(
+        variant, shared, segments=segments, drop=drop, phase=phase, pair=pair
     )
-    run = TrackerRun(tracker, kept, pair=pair)
     scorer, recorder = SequenceScorer(labels), LinkRecorder(labels)
     for index, panoptic_map in enumerate(run.maps()):
         overlap = scorer.update(kept.truth(index), panoptic_map)
@@ -179,6 +172,41 @@ def run_unit(
         seconds=run.seconds,
         tables=pack_rows(scorer.overlap().rows()),
     )
+
+
+def start_tracking(
+    variant: Variant,
+    shared: SharedVideo,
+    *,
+    segments: str | None,
+    drop: int = 1,
+    phase: int = 0,
+    pair: int = 1,
+) -> tuple[DroppedVideo, TrackerRun]:
+    """Return the existing frames of one sequence, and the pass of a tracker over them.
+
+    Args:
+        variant: Row of the tracker.
+        shared: The whole sequence, with ground truth and segments.
+        segments: Name of the segments to link.
+        drop: Only every ``drop``-th frame exists.
+        phase: First frame that exists.
+        pair: Pairing interval.
+
+    Raises:
+        ConfigError: If the tracker cannot be built with these options.
+        DataError: If the data or the weights are unusable.
+    """
+    kept = DroppedVideo(shared.video, drop, phase)
+    share = WorkOfUnit(shared.work, segments, kept.whole_index)
+    tracker = _choice(variant, pair).build(
+        kept,
+        None if variant.is_whole else _Replay(shared, kept, segments, variant.mapt),
+        true_flow=kept.backward_flow if kept.knows_flow else None,
+        share=share,
+        clock=_clock_of(share),
+    )
+    return kept, TrackerRun(tracker, kept, pair=pair)
 
 
 def _clock_of(share: WorkOfUnit) -> Callable[[], float]:
