@@ -6,6 +6,7 @@ import click
 from click.shell_completion import CompletionItem
 
 __all__ = [
+    "complete_class_map",
     "complete_encoding",
     "complete_from",
     "complete_label_space",
@@ -82,6 +83,15 @@ def complete_label_space(
     from mapt_bench.labels import label_space_names
 
     return [*_files(incomplete), *_beginning(incomplete, label_space_names())]
+
+
+def complete_class_map(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of built-in class maps, else a file."""
+    from mapt_bench.labels import class_map_names
+
+    return [*_files(incomplete), *_beginning(incomplete, class_map_names())]
 
 
 def complete_encoding(

@@ -12,6 +12,7 @@ from mapt_bench.cli.options import (
     emit_results,
     headline_options,
     json_option,
+    map_option,
     path_type,
     revision_option,
     split_names,
@@ -31,6 +32,7 @@ _EPILOG = """\b
 Examples:
   mapt-bench evaluate data/panoptic_maps/val runs/mine -j 2 --json mine.json
   mapt-bench evaluate GT BASELINE MINE --intervals --latex table.tex
+  mapt-bench evaluate CITIES MINE --dataset cityscapes --pred-dataset kitti-step --map common
 """
 
 
@@ -43,6 +45,13 @@ Examples:
     metavar="NAME",
     help="Label space: a built-in name or a YAML file. Default: the folder's own dataset.json, "
     "or kitti-step.",
+)
+@map_option
+@click.option(
+    "--pred-dataset",
+    shell_complete=complete_label_space,
+    metavar="NAME",
+    help="Label space of PRED, with --map. Default: its own dataset.json, or that of GT.",
 )
 @click.option(
     "--encoding",
@@ -122,6 +131,8 @@ def command(
     gt: Path,
     pred: tuple[Path, ...],
     dataset: str | None,
+    class_map: str | None,
+    pred_dataset: str | None,
     encoding: str | None,
     gt_encoding: str | None,
     missing: Literal["error", "void"],
@@ -175,6 +186,8 @@ def command(
         intervals=intervals,
         seed=seed,
         losses=losses,
+        class_map=class_map,
+        pred_dataset=pred_dataset,
     )
     found = evaluate_folders(gt, pred, settings, progress_bar)
     results = [result.to_dict() for result in found]

@@ -11,7 +11,11 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from mapt_bench.cli.completion import complete_encoding, complete_label_space
+from mapt_bench.cli.completion import (
+    complete_class_map,
+    complete_encoding,
+    complete_label_space,
+)
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.provenance import NAMED_REVISION
@@ -30,6 +34,7 @@ __all__ = [
     "headline_options",
     "jobs_option",
     "json_option",
+    "map_option",
     "path_type",
     "resumable",
     "revision_option",
@@ -81,6 +86,16 @@ dataset_option = click.option(
     "Example: --dataset kitti-step",
 )
 """``--dataset`` of commands with ``--data``."""
+
+map_option = click.option(
+    "--map",
+    "class_map",
+    shell_complete=complete_class_map,
+    metavar="NAME|FILE",
+    help="Map the classes of ground truth, predictions and detections to one label space: by the "
+    "built-in class maps (common), or those of a YAML file. Example: --map common",
+)
+"""``--map``."""
 
 encoding_option = click.option(
     "--encoding",

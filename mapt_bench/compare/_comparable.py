@@ -20,7 +20,10 @@ __all__ = [
     "over_common_classes",
 ]
 
-PROTOCOL = ("metrics", "pat", "dataset", "label_space", "segments", "missing")
+PROTOCOL = ("metrics", "pat", "dataset", "label_space", "class_map", "segments", "missing")
+
+_NONE_IF_ABSENT = ("class_map",)
+"""Protocol fields that results without them had as null. Other absent fields are unknown."""
 
 _SAME_INPUT = ("suite", "data", "segments")
 """Inputs that must be equal. Other weights or another seed only cause a note."""
@@ -70,8 +73,9 @@ def _other_inputs(before: ResultFile, after: ResultFile) -> Iterator[str]:
 def _other_protocols(pairs: Sequence[tuple[ResultRow, ResultRow]]) -> Iterator[str]:
     for old, new in pairs:
         for field in PROTOCOL:
-            if field in old.protocol and field in new.protocol:
-                was, now = _text(old.protocol[field]), _text(new.protocol[field])
+            is_known = field in old.protocol and field in new.protocol
+            if is_known or field in _NONE_IF_ABSENT:
+                was, now = _text(old.protocol.get(field)), _text(new.protocol.get(field))
                 if was != now:
                     yield f"{field} ({was} then, {now} now)"
         other = [

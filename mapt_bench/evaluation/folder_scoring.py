@@ -22,12 +22,13 @@ from mapt_bench.data import (
 from mapt_bench.data.fingerprint import sequence_fingerprint
 from mapt_bench.data.folder_layout import Extents
 from mapt_bench.data.map_folders import select_sequences
+from mapt_bench.data.mapped import MappedSequence, labels_of_predictions
 from mapt_bench.data.sequences import StoredSequence, resized
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.evaluation.plausibility import plausibility_notes
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.evaluation.sequence_scoring import SequencePair, SequenceScore, score_pairs
-from mapt_bench.labels import LabelSpace
+from mapt_bench.labels import ClassMaps, LabelSpace, MappedShare, class_maps
 from mapt_bench.metrics import (
     METRICS_SCHEMA,
     LossSums,
@@ -77,6 +78,9 @@ class EvaluationSettings:
         intervals: Whether to add confidence intervals by resampling sequences.
         seed: Seed of the resampling.
         losses: Whether to add the error decomposition.
+        class_map: Class maps of ground truth and predictions, their name or YAML file.
+        pred_dataset: Label space of the predictions, if they are mapped. ``None`` reads the
+            ``dataset.json`` of each folder, and takes that of the ground truth if there is none.
     """
 
     dataset: LabelSpace | str | Path | None = None
@@ -92,6 +96,8 @@ class EvaluationSettings:
     intervals: bool = False
     seed: int = 0
     losses: bool = False
+    class_map: str | Path | None = None
+    pred_dataset: str | None = None
 
 
 def evaluate_folders(
@@ -125,10 +131,10 @@ def evaluate_folders(
         raise ConfigError(f"-j must be at least 1, found {settings.workers}")
     if settings.seed < 0:
         raise ConfigError(f"--seed is {settings.seed}; give a whole number from 0")
-    labels = resolve_labels(settings.dataset, gt_folder, *pred_folders)
-    gt = open_maps(gt_folder, labels, encoding=settings.gt_encoding, extents=settings.extents)
-    preds = [open_maps(folder, labels, encoding=settings.encoding) for folder in pred_folders]
-    matched = [_match(gt, pred, settings) for pred in preds]
+    maps = None if settings.class_map is None else class_maps(settings.class_map)
+    gt, preds = _open(gt_folder, pred_folders, settings, maps)
+    labels = gt.labels if maps is None else maps.target
+    matched = [_match(gt, pred, settings, maps) for pred in preds]
 
     bar = progress_bar or _no_bar
     losses_of = variant if settings.losses else None
@@ -149,11 +155,39 @@ def evaluate_folders(
     sums = [[one.sums for one in by_pred] for by_pred in scored]
     classes = _classes(sums, variant, common=settings.common_classes)
     results = [
-        _result(name, gt, preds[at], matched[at], scored[at], classes[at], settings)
+        _result(name, gt, preds[at], matched[at], scored[at], classes[at], settings, maps)
         for at, name in enumerate(prediction_names(pred_folders))
     ]
     results = _with_inputs(results, gt_folder, pred_folders, matched)
     return with_intervals(results, sums, labels, settings) if settings.intervals else results
+
+
+def _open(
+    gt_folder: Path,
+    pred_folders: Sequence[Path],
+    settings: EvaluationSettings,
+    maps: ClassMaps | None,
+) -> tuple[MapFolder, list[MapFolder]]:
+    """Open all folders in their label spaces: one for all, or with class maps one for each."""
+    others = pred_folders if maps is None else ()
+    labels = resolve_labels(settings.dataset, gt_folder, *others)
+    if maps is None:
+        if settings.pred_dataset is not None:
+            raise ConfigError(
+                "--pred-dataset is for predictions whose classes are mapped; give --map too, or "
+                "name the label space of both sides with --dataset"
+            )
+        spaces = [labels] * len(pred_folders)
+    else:
+        spaces = [labels_of_predictions(settings.pred_dataset, f, labels) for f in pred_folders]
+        for space in (labels, *spaces):
+            maps.of(space)  # refuses a label space that is not mapped, before any file is read
+    gt = open_maps(gt_folder, labels, encoding=settings.gt_encoding, extents=settings.extents)
+    preds = [
+        open_maps(folder, space, encoding=settings.encoding)
+        for folder, space in zip(pred_folders, spaces, strict=True)
+    ]
+    return gt, preds
 
 
 def _with_inputs(
@@ -247,12 +281,23 @@ def prediction_names(folders: Sequence[Path]) -> list[str]:
     raise ConfigError("the same prediction folder is given twice; give each once")
 
 
-def _match(gt: MapFolder, pred: MapFolder, settings: EvaluationSettings) -> list[SequencePair]:
+def _match(
+    gt: MapFolder, pred: MapFolder, settings: EvaluationSettings, maps: ClassMaps | None
+) -> list[SequencePair]:
     if settings.sequences:
         gt, pred = select_sequences(gt, pred, settings.sequences)
     pairs = match_sequences(gt, pred)
     if settings.resize:
         pairs = [(left, resized(right, left.size)) for left, right in pairs]
+    if maps is not None:
+        of_gt, of_pred = maps.of(gt.labels), maps.of(pred.labels)
+        pairs = [
+            (
+                MappedSequence(left, of_gt, is_truth=True),
+                MappedSequence(right, of_pred, is_truth=False),
+            )
+            for left, right in pairs
+        ]
     full_names = ["/".join(gt_sequence.parts) for gt_sequence, _ in pairs]
     short_names = [gt_sequence.parts[-1] for gt_sequence, _ in pairs]
     names = short_names if len(set(short_names)) == len(pairs) else full_names
@@ -281,12 +326,15 @@ def _result(
     scored: Sequence[SequenceScore],
     classes: Sequence[NDArray[np.bool_]],
     settings: EvaluationSettings,
+    maps: ClassMaps | None,
 ) -> EvaluationResult:
+    labels = gt.labels if maps is None else maps.target
+    mapped = _mapped(gt.labels, pred.labels, scored)
     result = result_of_sums(
         name,
         {pair.name: one.sums for pair, one in zip(pairs, scored, strict=True)},
         {pair.name: len(pair.frames) for pair in pairs},
-        gt.labels,
+        labels,
         pat_protocol=settings.pat_protocol,
         classes=classes,
         protocol={
@@ -297,25 +345,51 @@ def _result(
             "frames_counted_as_void": sum(pair.frames.count(None) for pair in pairs),
             **({"sequences": list(settings.sequences)} if settings.sequences else {}),
             **({"resize": settings.resize} if settings.resize else {}),
+            "class_map": None if maps is None else maps.describe(),
+            **({"mapped": mapped} if mapped else {}),
             "notes": list(matching_notes([(pair.gt, pair.pred) for pair in pairs])),
         },
         losses=[one.losses for one in scored if one.losses is not None],
     )
-    return replace(
-        result, protocol={**result.protocol, "notes": _all_notes(result, gt, pred, scored)}
-    )
+    notes = _all_notes(result, gt, pred, scored, labels)
+    return replace(result, protocol={**result.protocol, "notes": notes})
+
+
+def _mapped(
+    gt: LabelSpace, pred: LabelSpace, scored: Sequence[SequenceScore]
+) -> dict[str, dict[str, Any]]:
+    """Return what class maps removed from each side, with its label space. Empty without maps."""
+    shares = [one.mapped for one in scored if one.mapped is not None]
+    if not shares:
+        return {}
+    return {
+        side: {"from": labels.name, **reduce(MappedShare.__add__, parts).to_dict()}
+        for side, labels, parts in zip(
+            ("ground_truth", "prediction"), (gt, pred), zip(*shares, strict=True), strict=True
+        )
+    }
 
 
 def _all_notes(
-    result: EvaluationResult, gt: MapFolder, pred: MapFolder, scored: Sequence[SequenceScore]
+    result: EvaluationResult,
+    gt: MapFolder,
+    pred: MapFolder,
+    scored: Sequence[SequenceScore],
+    labels: LabelSpace,
 ) -> list[str]:
     notes = [*result.protocol["notes"], *gt.notes, *pred.notes]
+    for side, counts in result.protocol.get("mapped", {}).items():
+        numbers = {name: value for name, value in counts.items() if name != "from"}
+        notes.append(
+            f"{side.replace('_', ' ')} mapped from {counts['from']} to {labels.name}: "
+            f"{MappedShare(**numbers).in_words()}"
+        )
     if gt.encoding != pred.encoding:
         notes.append(
             f"the ground truth is read as {gt.encoding}, the prediction as {pred.encoding}"
         )
     marks = reduce(or_, (one.marks for one in scored))
-    return [*notes, *plausibility_notes(marks, result.per_class, gt.labels)]
+    return [*notes, *plausibility_notes(marks, result.per_class, labels)]
 
 
 def result_of_sums(

@@ -7,9 +7,10 @@ from multiprocessing import get_context
 
 import numpy as np
 
+from mapt_bench.data.mapped import MappedSequence
 from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.errors import MaptBenchError
-from mapt_bench.labels import ID_BITS, LabelSpace, PanopticMap
+from mapt_bench.labels import ID_BITS, LabelSpace, MappedShare, PanopticMap
 from mapt_bench.metrics import LossSums, PatVariant, SequenceScorer, SequenceSums, count_losses
 from mapt_bench.metrics.scorer import IdentityMarks
 from mapt_bench.orphans import end_with_parent
@@ -38,11 +39,20 @@ class SequencePair:
 
 @dataclass(frozen=True, eq=False)
 class SequenceScore:
-    """Sums of a sequence, and those of the error decomposition if requested."""
+    """Sums of a sequence, and those of the error decomposition if requested.
+
+    Attributes:
+        sums: Sums of all scores.
+        marks: Which things and identities occur.
+        losses: Sums of the error decomposition, or ``None``.
+        mapped: What class maps removed from the ground truth and from the prediction. ``None``
+            without class maps.
+    """
 
     sums: SequenceSums
     marks: IdentityMarks
     losses: LossSums | None
+    mapped: tuple[MappedShare, MappedShare] | None = None
 
 
 def score_pair(
@@ -76,7 +86,10 @@ def score_pair(
         if progress is not None:
             progress(1)
     losses = None if losses_of is None else count_losses(scorer.overlap(), losses_of)
-    return SequenceScore(scorer.result(), scorer.marks(), losses)
+    mapped = None
+    if isinstance(pair.gt, MappedSequence) and isinstance(pair.pred, MappedSequence):
+        mapped = pair.gt.tally.share(), pair.pred.tally.share()
+    return SequenceScore(scorer.result(), scorer.marks(), losses, mapped)
 
 
 def _place(pair: SequencePair, gt_index: int, pred_index: int | None, side: str | None) -> str:

@@ -31,6 +31,7 @@ _IN_MEMORY: Mapping[str, Any] = {
     "pred_encoding": "arrays",
     "missing": "error",
     "frames_counted_as_void": 0,
+    "class_map": None,
     "notes": [],
 }
 
@@ -222,6 +223,7 @@ def evaluate(
     seed: int = 0,
     workers: int = 1,
     losses: bool = False,
+    class_map: str | Path | None = None,
 ) -> EvaluationResult:
     """Score a prediction against ground truth: two folders, or label maps in memory.
 
@@ -244,6 +246,7 @@ def evaluate(
         seed: Seed of the resampling, 0 or more.
         workers: Processes that score sequences of folders, 1 or more.
         losses: Whether to add the error decomposition, see ``docs/losses.md``.
+        class_map: Class maps of both sides, for folders: their built-in name or a YAML file.
 
     Returns:
         The result: ``scores`` and ``per_class`` are dictionaries of fractions, ``to_dict()`` is
@@ -273,6 +276,7 @@ def evaluate(
             intervals=intervals,
             seed=seed,
             losses=losses,
+            class_map=class_map,
         )
         (result,) = evaluate_folders(Path(str(gt)), [Path(str(pred))], settings)
         return result
@@ -283,10 +287,10 @@ def evaluate(
         )
     if labels is None:
         raise ConfigError("frames in memory need a label space; give labels='kitti-step', say")
-    if (encoding, gt_encoding, missing, workers) != (None, None, "error", 1):
+    if (encoding, gt_encoding, missing, workers, class_map) != (None, None, "error", 1, None):
         raise ConfigError(
-            "encoding, gt_encoding, missing and workers are for folders, but gt and pred are "
-            "frames in memory; omit them"
+            "encoding, gt_encoding, missing, workers and class_map are for folders, but gt and "
+            "pred are frames in memory; omit them"
         )
     scorer = Scorer(labels, divisor=divisor)
     for name, gt_frames, pred_frames in _sequences(gt, pred):

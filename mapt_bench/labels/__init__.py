@@ -11,6 +11,14 @@ from mapt_bench.labels._videos import (
     WrappedAnnotatedVideo,
     WrappedVideo,
 )
+from mapt_bench.labels.class_map import (
+    ClassMap,
+    ClassMaps,
+    ClassTarget,
+    class_map_names,
+    class_maps,
+)
+from mapt_bench.labels.mapped_share import MappedShare, MappingTally
 from mapt_bench.labels.panoptic_map import (
     BACKGROUND_ID,
     ID_BITS,
@@ -32,11 +40,16 @@ __all__ = [
     "ID_LIMIT",
     "AnnotatedObject",
     "AnnotatedVideo",
+    "ClassMap",
+    "ClassMaps",
+    "ClassTarget",
     "FlowField",
     "Frame",
     "LabelClass",
     "LabelSpace",
     "MapSequence",
+    "MappedShare",
+    "MappingTally",
     "PanopticMap",
     "Video",
     "VideoInfo",
@@ -47,6 +60,8 @@ __all__ = [
     "check_classes",
     "check_map_classes",
     "class_areas",
+    "class_map_names",
+    "class_maps",
     "label_space",
     "label_space_names",
     "pack_codes",

@@ -181,6 +181,7 @@ def test_new_parts_fail_unless_allowed(compare):
         ("pat", "official", r"pat \(thing_ids_present_classes then, official now\)"),
         ("missing", "void", r"missing \(error then, void now\)"),
         ("dataset", "cityscapes", r"dataset \(kitti-step then, cityscapes now\)"),
+        ("class_map", {"name": "common"}, r'class_map \(null then, {"name": "common"} now\)'),
     ],
 )
 def test_results_of_another_protocol_are_refused(compare, field, value, words):

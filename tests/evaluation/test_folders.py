@@ -1,10 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 from helpers.films import film, headline, score
 from helpers.folders import GT, LOST, SWITCHED, six_films, write_films
 from helpers.maps import KITTI, draw, write_frames
 
+from mapt_bench.data import KittiStepWriter
+from mapt_bench.data.folder_layout import map_root
 from mapt_bench.errors import ConfigError, DataError, ProtocolError
 from mapt_bench.evaluation import (
     EvaluationResult,
@@ -12,6 +15,7 @@ from mapt_bench.evaluation import (
     evaluate_folders,
     evaluations_document,
 )
+from mapt_bench.labels import PanopticMap, label_space
 from mapt_bench.metrics import SCORE_NAMES, flat_scores, pool
 
 
@@ -50,6 +54,7 @@ def test_protocol_says_how_it_was_scored(gt, pred):
         "pred_encoding": "kitti-step",
         "missing": "error",
         "frames_counted_as_void": 0,
+        "class_map": None,
         "notes": [],
     }
 
@@ -258,3 +263,115 @@ def test_document_of_one_and_of_several(gt, pred, tmp_path):
     assert several["schema"] == "mapt-bench/evaluations/2"
     assert [one["name"] for one in several["evaluations"]] == ["pred", "other"]
     assert not any("differences" in one for one in several["evaluations"])
+
+
+CITY = label_space("cityscapes")
+PEOPLE = """
+target: {name: people, classes: [{id: 3, name: human, thing: true}]}
+sources:
+  kitti-step:
+    classes: {KITTI}
+  cityscapes:
+    classes: {CITY}
+"""
+
+
+def people(tmp_path, **city):
+    """A class map to people alone; riders of Cityscapes are people if ``city`` says so."""
+
+    def section(goals):
+        lines = (f"{each.name}: {goals.get(each.name, 'void')}" for each in KITTI.classes)
+        return "{" + ", ".join(lines) + "}"
+
+    path = tmp_path / "people.yaml"
+    kitti = section({"person": "human"})
+    text = PEOPLE.replace("{KITTI}", kitti)
+    path.write_text(text.replace("{CITY}", section({"person": "human", **city})))
+    return path
+
+
+def written(folder, labels, frames):
+    with KittiStepWriter(folder, labels) as writer:
+        for index, panoptic in enumerate(frames):
+            writer.write("0001", f"{index:06d}", panoptic)
+    return folder
+
+
+def frames_of(*rows, rider=12):
+    """Frames of words: r road, p1 person 1, d1 rider 1."""
+    number = {"r": 0, "p": 11, "d": rider}
+    return [
+        PanopticMap.from_classes_and_ids(
+            np.array([[number[word[0]] for word in row.split()]]),
+            np.array([[int(word[1:] or 0) for word in row.split()]]),
+        )
+        for row in rows
+    ]
+
+
+def test_truth_and_predictions_of_different_label_spaces_are_mapped_to_one(tmp_path):
+    gt = written(tmp_path / "gt", CITY, frames_of("r p1 p1 d1", "r p1 p1 d1"))
+    pred = written(tmp_path / "pred", KITTI, frames_of("p2 p2 p2 r", "p2 p2 p2 r"))
+    (result,) = evaluate(gt, pred, class_map=people(tmp_path))
+    assert result.protocol["dataset"] == "people"
+    # the ground truth keeps person 1 alone: road and rider are void, which excuses the first pixel
+    assert result.scores["PQ"] == 1
+    assert result.scores["IDSW"] == 0
+    assert set(result.per_class) == {"3"}
+    (joined,) = evaluate(gt, pred, class_map=people(tmp_path, rider="human"))
+    assert joined.scores["PQ"] == pytest.approx(1 / 1.5)  # one of two people is missed
+    shares = joined.protocol["mapped"]
+    assert shares["ground_truth"] == {
+        "from": "cityscapes",
+        "pixels": 8,
+        "void_pixels": 2,
+        "objects": 2,
+        "void_objects": 0,
+        "merged_objects": 0,
+    }
+    assert shares["prediction"]["from"] == "kitti-step"
+    assert joined.protocol["notes"][-2:] == [
+        "ground truth mapped from cityscapes to people: 25.0 % of the pixels and 0.0 % of 2 "
+        "objects became void",
+        "prediction mapped from kitti-step to people: 25.0 % of the pixels and 0.0 % of 1 objects "
+        "became void",
+    ]
+
+
+def test_a_map_of_classes_with_workers_and_by_option(tmp_path):
+    gt = written(tmp_path / "gt", CITY, frames_of("r p1 p1 d1"))
+    pred = write_frames(tmp_path / "pred" / "0001", frames_of("r p2 p2 d1", rider=1))
+    found = {"class_map": people(tmp_path), "pred_dataset": "kitti-step"}
+    (result,) = evaluate(gt, pred.parent, **found)
+    assert result.protocol["mapped"]["prediction"]["from"] == "kitti-step"
+    assert result.protocol["class_map"]["name"] == "people"
+    for folder in (gt, pred.parent):
+        write_frames(map_root(folder) / "0002", frames_of("p1 p1 r r"))
+    alone, several = (evaluate(gt, pred.parent, workers=n, **found)[0] for n in (1, 2))
+    assert alone.protocol == several.protocol
+    assert alone.scores == several.scores
+
+
+def test_identity_to_the_same_label_space_changes_no_score(gt, pred, tmp_path):
+    target = json.dumps(KITTI.to_dict())
+    path = tmp_path / "same.yaml"
+    path.write_text(f"target: {target}\nsources: {{}}\n")
+    (plain,), (mapped,) = evaluate(gt, pred), evaluate(gt, pred, class_map=path)
+    assert plain.blocks == mapped.blocks
+    assert plain.protocol["class_map"] is None
+
+
+def test_label_spaces_that_a_class_map_lacks_are_refused(tmp_path, gt, pred):
+    with pytest.raises(ConfigError, match="does not map the label space 'motchallenge-step'"):
+        evaluate(gt, pred, class_map=people(tmp_path), pred_dataset="motchallenge-step")
+    with pytest.raises(ConfigError, match="--pred-dataset is for predictions whose classes are"):
+        evaluate(gt, pred, pred_dataset="cityscapes")
+
+
+def test_a_class_outside_the_source_is_not_silently_void(tmp_path, gt):
+    odd = write_frames(tmp_path / "odd" / "0001", frames_of("r r r r r r", rider=1))
+    bad = frames_of(*["d r r r r r"] * 4, rider=77)
+    write_frames(odd, bad)
+    (tmp_path / "gt" / "0002").rename(tmp_path / "gone")
+    with pytest.raises(DataError, match=r"class 77 .* is outside the label space 'kitti-step'"):
+        evaluate(gt, odd.parent, class_map=people(tmp_path))

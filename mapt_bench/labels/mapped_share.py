@@ -1,0 +1,113 @@
+"""What class maps remove: pixels and objects that become void, stuff or crowd."""
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import Self
+
+import numpy as np
+
+from mapt_bench.labels.class_map import ClassMap
+from mapt_bench.labels.panoptic_map import ID_BITS, ID_LIMIT, PanopticMap
+
+__all__ = ["MappedShare", "MappingTally"]
+
+
+@dataclass(frozen=True, slots=True)
+class MappedShare:
+    """How much a class map removed from maps.
+
+    Attributes:
+        pixels: Pixels that had a class.
+        void_pixels: Those of them that became void.
+        objects: Objects with an identity, counted once in a sequence.
+        void_objects: Those of them that became void.
+        merged_objects: Those of them that lost their identity: they became stuff or crowd.
+    """
+
+    pixels: int = 0
+    void_pixels: int = 0
+    objects: int = 0
+    void_objects: int = 0
+    merged_objects: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        """Add the counts of another sequence."""
+        return type(self)(
+            self.pixels + other.pixels,
+            self.void_pixels + other.void_pixels,
+            self.objects + other.objects,
+            self.void_objects + other.void_objects,
+            self.merged_objects + other.merged_objects,
+        )
+
+    def to_dict(self) -> dict[str, int]:
+        """Return plain data for JSON."""
+        return {name: getattr(self, name) for name in type(self).__slots__}
+
+    def in_words(self) -> str:
+        """Return one sentence for people.
+
+        Example:
+            >>> MappedShare(200, 50, 4, 1, 0).in_words()
+            '25.0 % of the pixels and 25.0 % of 4 objects became void'
+        """
+        text = f"{_percent(self.void_pixels, self.pixels)} of the pixels"
+        if self.objects:
+            text += f" and {_percent(self.void_objects, self.objects)} of {self.objects} objects"
+        text += " became void"
+        if self.merged_objects:
+            part = _percent(self.merged_objects, self.objects)
+            text += f"; {part} of the objects became stuff or crowd"
+        return text
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole if whole else 0:.1f} %"
+
+
+class MappingTally:
+    """Counts what a class map removes from the maps of one sequence.
+
+    Args:
+        class_map: The map.
+        is_truth: Whether the maps are ground truth.
+    """
+
+    def __init__(self, class_map: ClassMap, *, is_truth: bool) -> None:
+        self._map = class_map
+        self._is_truth = is_truth
+        self._pixels: dict[int, int] = {}
+
+    def add(self, panoptic: PanopticMap) -> None:
+        """Count the pixels of the next frame, before it is mapped."""
+        codes = panoptic.codes.ravel()
+        # Labels are constant over stretches of a row, so few stretches are sorted, not all pixels.
+        starts = np.concatenate(([0], np.flatnonzero(codes[1:] != codes[:-1]) + 1))
+        values, index = np.unique(codes[starts], return_inverse=True)
+        lengths = np.bincount(index, weights=np.diff(starts, append=codes.size))
+        for code, pixels in zip(values.tolist(), lengths.tolist(), strict=True):
+            self._pixels[code] = self._pixels.get(code, 0) + int(pixels)
+
+    def share(self) -> MappedShare:
+        """Return the counts of all frames so far."""
+        source, table = self._map.source, self._map.class_table(is_truth=self._is_truth)
+        parts = []
+        for code, pixels in self._pixels.items():
+            class_id, identity = code >> ID_BITS, code & (ID_LIMIT - 1)
+            if class_id == source.ignore_label:
+                continue
+            is_void = bool(table[class_id] == self._map.target.ignore_label)
+            is_object = bool(source.is_thing_table[class_id]) and (
+                identity > 0 or not self._is_truth
+            )
+            is_merged = is_object and not is_void and not self._map.keeps_objects[class_id]
+            parts.append(
+                MappedShare(
+                    pixels,
+                    pixels * is_void,
+                    int(is_object),
+                    int(is_object and is_void),
+                    int(is_merged),
+                )
+            )
+        return reduce(MappedShare.__add__, parts, MappedShare())
