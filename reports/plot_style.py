@@ -2,10 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import replace_when_complete
@@ -146,6 +149,9 @@ def line_marks(rows: Sequence[Row]) -> dict[str, Mark]:
     return marks
 
 
+Point = tuple[float, float]
+Array = NDArray[np.float64]
+
 _RADII = (10.0, 18.0, 30.0, 45.0, 65.0, 90.0, 120.0, 160.0, 210.0, 270.0)
 _ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202, 67, 113, 293, 247)
 
@@ -169,53 +175,6 @@ class Box:
     def middle(self) -> tuple[float, float]:
         """The centre."""
         return (self.left + self.right) / 2, (self.bottom + self.top) / 2
-
-    def overlap(self, other: "Box") -> float:
-        """Return the area shared with another rectangle, in square pixels."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.top, other.top) - max(self.bottom, other.bottom)
-        return width * height if width > 0 and height > 0 else 0.0
-
-    def distance(self, other: "Box") -> float:
-        """Return the gap between two rectangles in pixels, 0 if they touch."""
-        across = max(self.left - other.right, other.left - self.right, 0.0)
-        up = max(self.bottom - other.top, other.bottom - self.top, 0.0)
-        return math.hypot(across, up)
-
-    def nearest_point(self, x: float, y: float) -> tuple[float, float]:
-        """Return the point of this rectangle that is nearest to another point."""
-        return min(max(x, self.left), self.right), min(max(y, self.bottom), self.top)
-
-    def nearest_distance(self, point: tuple[float, float]) -> float:
-        """Return the distance of a point from this rectangle in pixels, 0 inside."""
-        return math.dist(point, self.nearest_point(*point))
-
-    def crossed_share(self, start: tuple[float, float], end: tuple[float, float]) -> float:
-        """Return the share of a straight line in this rectangle, in [0, 1].
-
-        The line is clipped by one pair of sides after the other (Liang and Barsky 1984).
-
-        Example:
-            >>> Box(0, 0, 1, 1).crossed_share((-1, 0.5), (3, 0.5))
-            0.25
-        """
-        enters, leaves = 0.0, 1.0
-        for at, to, low, high in (
-            (start[0], end[0], self.left, self.right),
-            (start[1], end[1], self.bottom, self.top),
-        ):
-            step = to - at
-            if step == 0:
-                if not low <= at <= high:
-                    return 0.0
-                continue
-            first, last = sorted(((low - at) / step, (high - at) / step))
-            enters, leaves = max(enters, first), min(leaves, last)
-        return max(0.0, leaves - enters)
-
-    def area_outside(self, frame: "Box") -> float:
-        """Return the area of this rectangle outside a frame, in square pixels."""
-        return (self.right - self.left) * (self.top - self.bottom) - self.overlap(frame)
 
 
 @dataclass(frozen=True)
@@ -255,70 +214,166 @@ def place_labels(
         >>> label.box.left, label.leader
         (60.0, None)
     """
-    markers = [Box(x - marker, y - marker, x + marker, y + marker) for x, y in points]
-    placed: dict[int, PlacedLabel] = {}
+    centres = np.array(points, dtype=np.float64).reshape(-1, 2)
+    markers = _Boxes(*(centres - marker).T, *(centres + marker).T)
+    candidates = [_Candidates.of(*pair) for pair in zip(points, sizes, strict=True)]
+    chosen: dict[int, int] = {}
     for _ in range(_ROUNDS):
-        for index, (point, size) in enumerate(zip(points, sizes, strict=True)):
-            rivals = markers[:index] + markers[index + 1 :]
-            others = {at: label for at, label in placed.items() if at != index}
-            taken = [*rivals, *(label.box for label in others.values())]
+        for index, own in enumerate(candidates):
+            rivals = markers.rows(np.arange(len(points)) != index)
+            others = {at: candidates[at] for at in chosen if at != index}
+            boxes = [others[at].boxes.rows(chosen[at]) for at in others]
             lines = [
-                (points[at], label.leader)
+                (points[at], label.ends[chosen[at]])
                 for at, label in others.items()
-                if label.leader is not None
+                if label.has_line[chosen[at]]
             ]
-            costs = [
-                (
-                    _cost(label, point, taken, frame)
-                    + _ambiguity(label, point, rivals)
-                    + sum(_crossing(label.box, *line) for line in lines),
-                    label,
-                )
-                for label in _candidates(point, size)
-            ]
-            # min keeps the first of equals, which is the nearest.
-            placed[index] = min(costs, key=lambda entry: entry[0])[1]
-    return [placed[index] for index in range(len(points))]
+            cost = own.cost(_joined([rivals, *boxes]), frame) + own.ambiguity(rivals)
+            for start, end in lines:
+                cost += _crossing(own.boxes.crossed_share(start, end))
+            chosen[index] = int(np.argmin(cost))  # the first of equals is the nearest
+    return [candidates[at].label(chosen[at]) for at in range(len(points))]
 
 
-def _crossing(box: Box, start: tuple[float, float], end: tuple[float, float]) -> float:
-    share = box.crossed_share(start, end)
-    return _CROSSING * (1 + share) if share else 0.0
+@dataclass(frozen=True, eq=False)
+class _Boxes:
+    """Many rectangles in pixels, as arrays of one shape."""
+
+    left: Array
+    bottom: Array
+    right: Array
+    top: Array
+
+    def rows(self, chosen: NDArray[np.bool_] | int) -> "_Boxes":
+        """Return some of the rectangles."""
+        return _Boxes(*(np.atleast_1d(side[chosen]) for side in self._sides))
+
+    @property
+    def _sides(self) -> tuple[Array, Array, Array, Array]:
+        return self.left, self.bottom, self.right, self.top
+
+    def across(self) -> "_Boxes":
+        """Return the rectangles as a column, to compare each of them with each of a row."""
+        return _Boxes(*(side[:, None] for side in self._sides))
+
+    def overlap(self, other: "_Boxes | Box") -> Array:
+        """Return the area shared with another rectangle, in square pixels."""
+        width = np.minimum(self.right, other.right) - np.maximum(self.left, other.left)
+        height = np.minimum(self.top, other.top) - np.maximum(self.bottom, other.bottom)
+        return np.asarray(np.maximum(width, 0) * np.maximum(height, 0))
+
+    def distance(self, other: "_Boxes") -> Array:
+        """Return the gap to another rectangle in pixels, 0 if they touch."""
+        across = np.maximum(self.left - other.right, other.left - self.right)
+        up = np.maximum(self.bottom - other.top, other.bottom - self.top)
+        return np.asarray(np.hypot(np.maximum(across, 0), np.maximum(up, 0)))
+
+    def nearest_point(self, point: Point) -> Array:
+        """Return the point of each rectangle that is nearest to another point, ``(n, 2)``."""
+        x = np.clip(point[0], self.left, self.right)
+        return np.stack([x, np.clip(point[1], self.bottom, self.top)], axis=-1)
+
+    def nearest_distance(self, point: Point) -> Array:
+        """Return the distance of a point from each rectangle in pixels, 0 inside."""
+        return np.asarray(np.hypot(*(self.nearest_point(point) - point).T))
+
+    def crossed_share(self, start: Point, end: Point | Array) -> Array:
+        """Return the share of a straight line in each rectangle, in [0, 1].
+
+        The line is clipped by one pair of sides after the other (Liang and Barsky 1984).
+
+        Args:
+            start: Start of all lines.
+            end: End of all lines, or of each as ``(n, 2)``.
+
+        Example:
+            >>> box = _Boxes(*np.array([[0.0], [0.0], [1.0], [1.0]]))
+            >>> box.crossed_share((-1, 0.5), (3, 0.5))
+            array([0.25])
+        """
+        enters: Array | float = 0.0
+        leaves: Array | float = 1.0
+        ends = np.asarray(end, dtype=np.float64)
+        for at, to, low, high in (
+            (start[0], ends[..., 0], self.left, self.right),
+            (start[1], ends[..., 1], self.bottom, self.top),
+        ):
+            step = to - at
+            # A line along the sides meets them at no point: it is between them, or outside.
+            with np.errstate(divide="ignore", invalid="ignore"):
+                first, last = (low - at) / step, (high - at) / step
+            inside = (low <= at) & (at <= high)
+            first = np.where(step == 0, np.where(inside, 0.0, 2.0), first)
+            last = np.where(step == 0, np.where(inside, 1.0, 2.0), last)
+            enters = np.maximum(enters, np.minimum(first, last))
+            leaves = np.minimum(leaves, np.maximum(first, last))
+        return np.asarray(np.maximum(0.0, leaves - enters))
 
 
-def _cost(
-    label: PlacedLabel, point: tuple[float, float], taken: Sequence[Box], frame: Box
-) -> float:
-    """Return the covered area in square pixels, with penalties for crossing lines and the frame."""
-    covered = sum(label.box.overlap(box) for box in taken)
-    cost = 50 * (label.box.area_outside(frame) + covered)
-    if label.leader is not None:
+def _joined(parts: Sequence[_Boxes]) -> _Boxes:
+    return _Boxes(
+        *(np.concatenate(sides) for sides in zip(*(p._sides for p in parts), strict=True))
+    )
+
+
+def _crossing(share: Array) -> Array:
+    return np.where(share > 0, _CROSSING * (1 + share), 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """All positions of one label, the nearest first.
+
+    Attributes:
+        point: The labelled point.
+        boxes: Box of the text at each of ``n`` positions.
+        ends: ``(n, 2)`` point of each box where a line to the point ends.
+        has_line: ``(n,)`` whether there is a line. The nearest positions need none.
+    """
+
+    point: Point
+    boxes: _Boxes
+    ends: Array
+    has_line: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, point: Point, size: tuple[float, float]) -> "_Candidates":
+        x, y = point
+        width, height = size
+        angles = [math.radians(angle) for angle in _ANGLES]
+        radius = np.repeat(_RADII, len(angles))
+        across = np.tile([math.cos(angle) for angle in angles], len(_RADII))
+        up = np.tile([math.sin(angle) for angle in angles], len(_RADII))
+        # The side of the box that faces the point is the one at this radius.
+        left = x + radius * across - width * (1 - _share(across))
+        bottom = y + radius * up - height * (1 - _share(up))
+        boxes = _Boxes(left, bottom, left + width, bottom + height)
+        return cls(point, boxes, boxes.nearest_point(point), radius > _RADII[0])
+
+    def cost(self, taken: _Boxes, frame: Box) -> Array:
+        """Return the covered area in square pixels, with penalties for lines and the frame."""
+        boxes = self.boxes
+        area = (boxes.right - boxes.left) * (boxes.top - boxes.bottom)
+        covered = boxes.across().overlap(taken).sum(axis=1)
         # A marker that touches the own one is in the way of every line, so it decides nothing.
-        apart = (box for box in taken if box.nearest_distance(point) > _RADII[0])
-        cost += sum(_crossing(box, point, label.leader) for box in apart)
-    return cost
+        apart = taken.rows(taken.nearest_distance(self.point) > _RADII[0])
+        crossed = _crossing(apart.crossed_share(self.point, self.ends[:, None])).sum(axis=1)
+        outside = area - boxes.overlap(frame)
+        return np.asarray(50 * (outside + covered) + np.where(self.has_line, crossed, 0))
+
+    def ambiguity(self, rivals: _Boxes) -> Array:
+        """Penalise positions closer to another point than to their own, most without a line."""
+        own = self.boxes.nearest_distance(self.point)
+        closer = (self.boxes.across().distance(rivals) < own[:, None]).sum(axis=1)
+        return np.asarray(np.where(self.has_line, 150.0, 300.0) * closer)
+
+    def label(self, at: int) -> PlacedLabel:
+        """Return the label at a position."""
+        left, bottom, right, top = (float(side[at]) for side in self.boxes._sides)
+        end = (float(self.ends[at, 0]), float(self.ends[at, 1]))
+        return PlacedLabel(Box(left, bottom, right, top), end if self.has_line[at] else None)
 
 
-def _ambiguity(label: PlacedLabel, point: tuple[float, float], rivals: Sequence[Box]) -> float:
-    """Penalise label positions closer to another point than to their own, without a leader."""
-    own = label.box.nearest_distance(point)
-    weight = 300 if label.leader is None else 150
-    return weight * sum(label.box.distance(rival) < own for rival in rivals)
-
-
-def _candidates(point: tuple[float, float], size: tuple[float, float]) -> Iterator[PlacedLabel]:
-    x, y = point
-    width, height = size
-    for radius in _RADII:
-        for angle in _ANGLES:
-            across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            # The side of the box that faces the point is the one at this radius.
-            left = x + radius * across - width * (1 - _share(across))
-            bottom = y + radius * up - height * (1 - _share(up))
-            box = Box(left, bottom, left + width, bottom + height)
-            yield PlacedLabel(box, None if radius == _RADII[0] else box.nearest_point(x, y))
-
-
-def _share(direction: float) -> float:
+def _share(direction: Array) -> Array:
     """Return the share of a label on the positive side of its anchor: all, half or none."""
-    return 0.5 if abs(direction) < 0.3 else float(direction > 0)
+    return np.where(np.abs(direction) < 0.3, 0.5, direction > 0)
