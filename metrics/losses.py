@@ -32,6 +32,7 @@ __all__ = [
     "LossSums",
     "Losses",
     "count_losses",
+    "count_losses_of_all",
     "decompose",
     "pool_losses",
     "shares",
@@ -96,16 +97,25 @@ def count_losses(overlap: SequenceOverlap, variant: PatVariant) -> LossSums:
         variant: Variant of PAT, PQ and TQ.
     """
     repairs = Repairs(overlap)
-    found: dict[int, _Terms] = {}
-    for repaired in {coalition & repairs.active for coalition in _COALITIONS}:
+
+    def terms_without(repaired: int) -> _Terms:
         table = repairs.table(repaired)
-        found[repaired] = _Terms(stq=count_stq(table).terms(), pat=count_pat_terms(table, variant))
-    rows = [found[coalition & repairs.active].to_vector() for coalition in _COALITIONS]
+        return _Terms(stq=count_stq(table).terms(), pat=count_pat_terms(table, variant))
+
+    shape = terms_without(0)
+    found = {0: shape.to_vector()}
+    for repaired in {coalition & repairs.active for coalition in _COALITIONS} - {0}:
+        found[repaired] = terms_without(repaired).to_vector()
     return LossSums(
-        terms=found[0].from_vector(np.stack(rows)),
+        terms=shape.from_vector(np.stack([found[each & repairs.active] for each in _COALITIONS])),
         entries=repairs.entries,
         pixels=repairs.pixels,
     )
+
+
+def count_losses_of_all(overlaps: Iterable[SequenceOverlap], variant: PatVariant) -> LossSums:
+    """Return the sums of several sequences together, at least one. See :func:`count_losses`."""
+    return reduce(add, (count_losses(overlap, variant) for overlap in overlaps))
 
 
 def shares(groups: Sequence[Sequence[int]], value: Mapping[int, Array]) -> dict[int, Array]:

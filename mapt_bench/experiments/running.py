@@ -116,7 +116,7 @@ def run_experiment(
             return nullcontext(shown[0])
 
         outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, progress=until_summary)
-        result = run_result(outcome, losses=losses, advance=shown[0])
+        result = run_result(outcome, losses=losses, jobs=jobs, advance=shown[0])
     if command is not None:
         result["provenance"]["command"] = command
     if outcome.exit_code:

@@ -48,6 +48,17 @@ def test_the_best_row_and_the_oracle_have_losses_and_others_on_request(tmp_path)
     assert "losses" in tables
 
 
+def test_worker_processes_count_the_same_losses(tmp_path):
+    videos = [walk(3, name=f"walk-{at}") for at in range(9)]  # more than one worker adds up at once
+    outcome = run_plan(plan(COPY, UNLINKED, ORACLE), source(*videos), tmp_path / "run")
+    told = []
+    alone = run_result(outcome, losses=[UNLINKED.name], advance=told.append)
+    together = run_result(outcome, losses=[UNLINKED.name], jobs=2)
+    assert with_losses(together) == with_losses(alone)
+    assert len(with_losses(alone)) == 3
+    assert sum(told) == 3 * len(outcome.cells)
+
+
 def test_the_reference_has_losses(tmp_path):
     rows = plan(COPY, UNLINKED, ORACLE, reference=UNLINKED.name)
     result = run_result(run_plan(rows, source(walk(4)), tmp_path / "run"))

@@ -143,8 +143,11 @@ class Schedule:
 
     @property
     def summary_steps(self) -> int:
-        """Number of steps of a progress bar over the summary: two for each cell."""
-        return 2 * len(self.cells)
+        """Number of steps of a progress bar over the summary, three for each cell.
+
+        They are statistics, scores by group, and losses.
+        """
+        return 3 * len(self.cells)
 
 
 def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:

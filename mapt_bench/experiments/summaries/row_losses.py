@@ -1,38 +1,117 @@
 """Error decomposition of the rows of a run: where the points of some rows were lost."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from multiprocessing import get_context
 from typing import Any
 
-from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
-from mapt_bench.metrics import count_losses, pat_variant, pool_losses
+from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
+from mapt_bench.experiments.summaries.result_tables import result_tables
+from mapt_bench.metrics import PatVariant, pat_variant
+from mapt_bench.metrics.losses import LossSums, count_losses_of_all, pool_losses
+from mapt_bench.metrics.overlap import SequenceOverlap
+from mapt_bench.orphans import end_with_parent
 
-__all__ = ["add_losses"]
+__all__ = ["RowLosses", "counted_losses"]
 
 _Row = dict[str, Any]
 
+_PORTION = 8
+"""Work units whose sums a worker adds. It is fixed, so results do not depend on the workers."""
 
-def add_losses(
-    rows: Sequence[_Row], outcome: RunOutcome, named: Collection[str], pat_protocol: str
-) -> None:
-    """Add the field ``losses`` to some rows of a summary.
 
-    These are, in each group of rows with the same condition: the reference, the best row by PAT,
-    the oracle, and rows that are named. Rows under stress, frame skip or another pairing interval
-    than 1 have none.
+@dataclass(frozen=True)
+class RowLosses:
+    """Losses of some rows, which worker processes may still be counting.
+
+    Attributes:
+        outcome: Results of the plan.
+        variant: Variant of PAT that is decomposed.
+        names: Names of the rows with losses, by the key of their cell.
+        keys: Key of the cell of each portion of work units.
+        sums: Sums of each portion.
+    """
+
+    outcome: RunOutcome
+    variant: PatVariant
+    names: Mapping[str, Collection[str]]
+    keys: Sequence[str]
+    sums: Iterator[LossSums]
+
+    def add_to(self, rows: Sequence[_Row], *, advance: Advance) -> None:
+        """Wait for the losses, and add the field ``losses`` to their rows.
+
+        Args:
+            rows: Rows of the summary. Changed in place.
+            advance: Takes done steps, one for each cell of the outcome in total.
+        """
+        steps, count = len(self.outcome.cells), len(self.keys)
+        if not count:
+            advance(steps)
+            return
+        parts: dict[str, list[LossSums]] = {}
+        counted = zip(self.keys, self.sums, strict=True)
+        for key, sums in spread(counted, count, steps, advance):
+            parts.setdefault(key, []).append(sums)
+        labels = self.outcome.source.labels
+        found = {
+            key: pool_losses(each, labels, self.variant).to_dict() for key, each in parts.items()
+        }
+        for row in rows:
+            if row["variant"] in self.names.get(row["cell"], ()):
+                row["losses"] = found[row["cell"]]
+
+
+@contextmanager
+def counted_losses(
+    outcome: RunOutcome,
+    entries: Sequence[Mapping[str, Any]],
+    named: Collection[str],
+    pat_protocol: str,
+    *,
+    jobs: int = 1,
+) -> Iterator[RowLosses]:
+    """Begin to count the losses of some rows. With several jobs, worker processes do this.
+
+    The rows are, in each table: the reference, the best row by PAT, the oracle, and rows that are
+    named. Rows under stress, frame skip or another pairing interval than 1 have no losses. Losses
+    are counted from the overlap tables that each unit keeps.
 
     Args:
-        rows: Rows of the summary. Changed in place.
         outcome: Results of the plan.
+        entries: Cells of the result, in the order of ``outcome.cells``.
         named: Names of further rows.
         pat_protocol: Variant of PAT of the headline scores.
+        jobs: Number of worker processes. 1 counts in this process. Results do not depend on it.
     """
-    cells = {cell.key: cell for cell in outcome.cells if _is_plain(cell)}
-    found: dict[str, dict[str, Any]] = {}
-    for row in _chosen(rows, outcome.plan.reference, named, cells):
-        key = row["cell"]
-        if key not in found:
-            found[key] = _losses(cells[key], outcome, pat_protocol)
-        row["losses"] = found[key]
+    variant, names = pat_variant(pat_protocol), _chosen(outcome, entries, named)
+    cells = {cell.key: cell for cell in outcome.cells if cell.key in names}
+    portions = [
+        (key, portion) for key, cell in cells.items() for portion in _portions(cell, outcome)
+    ]
+    keys, tables = [key for key, _ in portions], [portion for _, portion in portions]
+    if jobs == 1 or len(tables) < 2:
+        counted = map(count_losses_of_all, tables, repeat(variant))
+        yield RowLosses(outcome, variant, names, keys, counted)
+        return
+    # Workers are spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
+    with ProcessPoolExecutor(
+        min(jobs, len(tables)), mp_context=get_context("spawn"), initializer=end_with_parent
+    ) as pool:
+        try:
+            begun = pool.map(count_losses_of_all, tables, repeat(variant))
+            yield RowLosses(outcome, variant, names, keys, begun)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _portions(cell: CellOutcome, outcome: RunOutcome) -> Iterator[list[SequenceOverlap]]:
+    tables = [unit.overlap(outcome.source.labels) for unit in cell.units.values()]
+    for start in range(0, len(tables), _PORTION):
+        yield tables[start : start + _PORTION]
 
 
 def _is_plain(cell: CellOutcome) -> bool:
@@ -41,30 +120,26 @@ def _is_plain(cell: CellOutcome) -> bool:
 
 
 def _chosen(
-    rows: Iterable[_Row],
-    reference: str | None,
-    named: Collection[str],
-    cells: Mapping[str, CellOutcome],
-) -> list[_Row]:
-    groups: dict[tuple[str, ...], list[_Row]] = {}
-    for row in rows:
-        if row["cell"] in cells:
-            group = tuple(str(row.get(name)) for name in ("segments", "trained", "interval"))
-            groups.setdefault(group, []).append(row)
-    chosen = []
-    for members in groups.values():
-        wanted = {reference, "oracle", *named}
-        ranked = [
-            row
-            for row in members
-            if row["group"] != "reference" and not row["variant"].startswith("oracle")
-        ]
-        best = max(ranked, key=lambda row: row["scores"].get("PAT") or 0, default=None)
-        chosen += [row for row in members if row["variant"] in wanted or row is best]
+    outcome: RunOutcome, entries: Sequence[Mapping[str, Any]], named: Collection[str]
+) -> dict[str, set[str]]:
+    """Return the names of the rows with losses, by the key of their cell."""
+    wanted = {outcome.plan.reference, "oracle", *named}
+    chosen: dict[str, set[str]] = {}
+    for table in result_tables(outcome):
+        members = [at for at in table.positions if _is_plain(outcome.cells[at])]
+        best = max(
+            (at for at in members if _is_ranked(outcome.cells[at])),
+            key=lambda at: entries[at]["scores"].get("PAT") or 0,
+            default=None,
+        )
+        for at in members:
+            name = outcome.cells[at].cell.variant.name
+            if at == best or name in wanted:
+                chosen.setdefault(outcome.cells[at].key, set()).add(name)
     return chosen
 
 
-def _losses(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str, Any]:
-    labels, variant = outcome.source.labels, pat_variant(pat_protocol)
-    sums = (count_losses(unit.overlap(labels), variant) for unit in cell.units.values())
-    return pool_losses(sums, labels, variant).to_dict()
+def _is_ranked(cell: CellOutcome) -> bool:
+    """Whether a row can be the best of its table. References and oracles cannot."""
+    variant = cell.cell.variant
+    return variant.group != "reference" and not variant.name.startswith("oracle")

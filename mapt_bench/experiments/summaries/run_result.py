@@ -24,7 +24,7 @@ from mapt_bench.experiments.summaries.result_tables import (
     result_tables,
     scores_by_group,
 )
-from mapt_bench.experiments.summaries.row_losses import add_losses
+from mapt_bench.experiments.summaries.row_losses import counted_losses
 from mapt_bench.metrics import METRICS_SCHEMA, pat_variant, undefined_reasons
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance, user_revision
@@ -39,6 +39,7 @@ def run_result(
     *,
     pat_protocol: str = "present",
     losses: Collection[str] = (),
+    jobs: int = 1,
     advance: Advance = lambda _steps: None,
 ) -> dict[str, Any]:
     """Return the whole result as plain data for JSON.
@@ -47,7 +48,8 @@ def run_result(
         outcome: Results of :func:`~mapt_bench.experiments.engine.runner.run_plan`.
         pat_protocol: Variant of PAT of the headline scores.
         losses: Names of rows with losses, besides the reference, the best row and the oracle.
-        advance: Takes done steps, two for each cell of the outcome in total.
+        jobs: Number of worker processes that count losses. Results do not depend on it.
+        advance: Takes done steps, three for each cell of the outcome in total.
 
     Returns:
         ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``,
@@ -58,8 +60,10 @@ def run_result(
     """
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
-    rows = summary_rows(outcome, entries, pat_protocol, advance=advance)
-    add_losses(rows, outcome, losses, pat_protocol)
+    with counted_losses(outcome, entries, losses, pat_protocol, jobs=jobs) as counted:
+        rows = summary_rows(outcome, entries, pat_protocol, advance=advance)
+        by_group = scores_by_group(outcome, pat_protocol, advance=advance)
+        counted.add_to(rows, advance=advance)
     return {
         "schema": RUN_SCHEMA,
         "experiment": plan.experiment,
@@ -67,7 +71,7 @@ def run_result(
         "skipped": [skip.to_dict() for skip in outcome.skipped],
         "summary": rows,
         "claims": paper_claims(plan.experiment, rows),
-        "scores_by_group": scores_by_group(outcome, pat_protocol, advance=advance),
+        "scores_by_group": by_group,
         **link_results(outcome),
         "protocol": {
             "pat": pat_variant(pat_protocol).name,
