@@ -46,6 +46,7 @@ __all__ = [
     "mapt_parts",
     "mapt_segmenter",
     "mapt_weights",
+    "motion_reach",
 ]
 
 
@@ -127,6 +128,24 @@ def mapt_parts(options: MaptOptions) -> MaptParts:
     return MaptParts(
         model.config.labels.name, model.motion is not None, model.appearance is not None
     )
+
+
+@not_followed
+def motion_reach(options: MaptOptions) -> dict[str, object]:
+    """Measure how far the offsets of a MAPT's motion head reach.
+
+    Returns:
+        ``pixels``, ``tried`` and ``found``, as in
+        :class:`~mapt_bench.model.motion_reach.MotionReach`.
+
+    Raises:
+        ConfigError: If there are no weights, their file names no model, or it has no motion head.
+        DataError: If they cannot be used.
+    """
+    from mapt_bench.model.cues import MaptCues
+    from mapt_bench.model.motion_reach import measure_reach
+
+    return measure_reach(MaptCues(_checked_model(options)))._asdict()
 
 
 @not_followed

@@ -186,6 +186,7 @@ def break_table(run: Run) -> Table:
         Column("interval"),
         Column("pixels", "decimal"),
         Column("interval"),
+        *([Column("reach", "integer")] if run.get("motion_reach") else []),
         Column("measured to", "decimal"),
         Column("links", "integer"),
     )
@@ -206,6 +207,7 @@ def break_table(run: Run) -> Table:
                 _ends(size["interval"]),
                 pixels["value"],
                 _ends(pixels["interval"]),
+                *([entry.get("reach_px")] if run.get("motion_reach") else []),
                 size["measured_to"],
                 size["n"],
             )
@@ -215,6 +217,11 @@ def break_table(run: Run) -> Table:
         "its area, beyond which fewer than half of the links are correct (isotonic fit over all "
         "levels). Measured to: largest displacement with enough links.",
     ]
+    if run.get("motion_reach"):
+        notes.append(
+            "Reach: largest displacement in pixels, of an image that moves as a whole, of which "
+            "the offsets of the row's motion head find at least half."
+        )
     notes += [f"{UNDEFINED} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
     rising = [
         f"{row_name(entry)} ({entry['stressor']})"

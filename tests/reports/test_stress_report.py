@@ -160,6 +160,20 @@ def test_break_points_have_intervals_or_reasons():
     )
 
 
+def test_the_reach_of_a_motion_head_stands_beside_its_break_point():
+    result = stress_run(motion=True)
+    result["motion_reach"] = [{"weights": "mapt-tiny", "pixels": 72.0}]
+    for entry in result["break_points"]:
+        if entry["variant"] == "both":
+            entry["reach_px"] = 72.0
+    table = tables_by_title(result)["Break points"]
+    place = [column.name for column in table.columns].index("reach")
+    reaches = {row[1]: texts[place] for row, texts in zip(table.rows, table.texts(), strict=True)}
+    assert reaches["both"] == "72"
+    assert reaches["oracle"] == "–"  # noqa: RUF001
+    assert any(note.startswith("Reach: largest displacement") for note in table.footnotes)
+
+
 def test_a_break_point_that_is_no_limit_is_told():
     result = stress_run(motion=True)
     title = "Break points"

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mapt_bench.baselines.mapt_trackers import motion_reach
+from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.experiments.plans.variant import Variant
@@ -40,6 +42,7 @@ EVERY_STRESSOR = "all"
 
 _EVERY_GAP = Bin("1 or more", 0, math.inf)
 
+_NO_MOTION = "mapt:appearance"
 _HIDES = "occlusion"
 _MOVES = "motion"
 
@@ -54,8 +57,8 @@ def link_results(outcome: RunOutcome) -> _Row:
         ``groups`` and ``links_by_group`` if the videos have groups, and ``recoveries`` for an
         ablation (see :func:`recoveries_of_cells`). A stress test has instead ``stressors`` (with
         levels and occluders), ``visibility`` and ``recoveries`` (one entry per variant and
-        stressor, all levels pooled, each with one entry per range), and ``break_points`` for
-        motion.
+        stressor, all levels pooled, each with one entry per range), and for motion
+        ``break_points`` and ``motion_reach``.
     """
     if outcome.plan.series:
         return _under_stress(outcome)
@@ -70,7 +73,11 @@ def link_results(outcome: RunOutcome) -> _Row:
 def _under_stress(outcome: RunOutcome) -> _Row:
     results: _Row = {"stressors": [_stressor(series, outcome) for series in outcome.series]}
     moves = all(stress_entry(each.stressor).kind == _MOVES for each in outcome.plan.series)
-    results |= {"visibility": [], "recoveries": [], **({"break_points": []} if moves else {})}
+    results |= {"visibility": [], "recoveries": []}
+    reaches: dict[str, _Row] = {}
+    if moves:
+        reaches = _reaches(outcome)
+        results |= {"break_points": [], "motion_reach": list(reaches.values())}
     for name, series in _chosen_series(outcome):
         for (variant, segments), events in _events(series, outcome).items():
             given = {**variant.titles(), "stressor": name}
@@ -79,6 +86,8 @@ def _under_stress(outcome: RunOutcome) -> _Row:
             results["visibility"].append({**given, "bins": seen})
             results["recoveries"].append({**given, "bins": recoveries(events, seed=outcome.seed)})
             if moves and name != EVERY_STRESSOR:
+                reach = reaches.get(_motion_head(variant))
+                given |= {} if reach is None else {"reach_px": reach["pixels"]}
                 results["break_points"].append({**given, **_break_points(events, outcome.seed)})
     return results
 
@@ -150,6 +159,25 @@ def _events(
         row: [LinkEvents.joined(parts) for parts in sequences.values()]
         for row, sequences in found.items()
     }
+
+
+def _reaches(outcome: RunOutcome) -> dict[str, _Row]:
+    """Return how far each motion head of a run reaches, by the hash of its weights."""
+    found: dict[str, _Row] = {}
+    for variant in outcome.plan.variants:
+        head, mapt = _motion_head(variant), variant.mapt
+        if head and head not in found and mapt is not None:
+            reach = motion_reach(MaptOptions(weights=mapt.path))
+            found[head] = {"weights": mapt.name, "sha256": head, **reach}
+    return found
+
+
+def _motion_head(variant: Variant) -> str:
+    """Return the hash of the weights whose motion head links, or ``""`` if none does."""
+    if variant.mapt is None or not variant.mapt.has_motion:
+        return ""
+    is_other = not variant.associator.startswith("mapt") or variant.associator == _NO_MOTION
+    return "" if is_other else variant.mapt.sha256
 
 
 def _break_points(events: Sequence[LinkEvents], seed: int) -> _Row:
