@@ -56,9 +56,10 @@ def measure_reach(cues: MaptCues) -> MotionReach:
 
     def seen(shift: int) -> FrameCues:
         view = wide[:, _LARGEST + shift : _LARGEST + shift + _WIDTH]
-        described = cues.describe(np.ascontiguousarray(view), nothing)
-        assert described.cues is not None
-        return described.cues
+        found = cues.describe(np.ascontiguousarray(view), nothing).cues
+        if found is None:
+            raise TypeError("a MAPT described a frame without cues")
+        return found
 
     start = seen(0)
     found = tuple(
