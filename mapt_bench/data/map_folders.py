@@ -30,6 +30,7 @@ from mapt_bench.data.sequences import (
     StoredSequence,
     aligned,
     moment,
+    one_void,
     raise_problem,
 )
 from mapt_bench.errors import ConfigError, DataError, counted, listed, nearest
@@ -121,7 +122,9 @@ def open_maps(
             "or in folders below it; give another folder, or name its encoding with --encoding",
             where=folder,
         )
-    sequences = tuple(_extended(sequence, folder, extents) for sequence in sequences)
+    sequences = tuple(
+        one_void(_extended(sequence, folder, extents), labels) for sequence in sequences
+    )
     ordered = tuple(sorted(sequences, key=lambda sequence: sequence.parts))
     return MapFolder(folder, chosen.name, labels, ordered, _split_notes(listing))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.folder_layout import FRAME_SUFFIXES, FrameFolder, Listing
 from mapt_bench.errors import DataError
-from mapt_bench.labels import LabelSpace, MapSequence, PanopticMap
+from mapt_bench.labels import LabelSpace, MapSequence, PanopticMap, with_one_void
 
 __all__ = [
     "ClosingWriter",
@@ -25,6 +25,7 @@ __all__ = [
     "aligned",
     "check_size",
     "moment",
+    "one_void",
     "open_frame_files",
     "raise_problem",
     "refuse_twin",
@@ -180,6 +181,39 @@ class _ResizedSequence:
 def resized(sequence: StoredSequence, size: tuple[int, int]) -> StoredSequence:
     """Return maps at another height and width. Each pixel has the code of the nearest pixel."""
     return sequence if sequence.size == size else _ResizedSequence(sequence, size)
+
+
+@dataclass(frozen=True, slots=True)
+class _OneVoidSequence:
+    """Maps whose other void numbers are read as void; implements ``StoredSequence``."""
+
+    sequence: StoredSequence
+    labels: LabelSpace
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return self.sequence.parts
+
+    @property
+    def frame_names(self) -> tuple[str, ...]:
+        return self.sequence.frame_names
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.sequence.size
+
+    def path(self, index: int) -> Path:
+        return self.sequence.path(index)
+
+    def read(self, index: int) -> PanopticMap:
+        return with_one_void(self.sequence.read(index), self.labels)
+
+
+def one_void(sequence: StoredSequence, labels: LabelSpace) -> StoredSequence:
+    """Return maps in which void has one number, if the label space has several in files."""
+    if not labels.void_labels or isinstance(sequence, OpenEnded):
+        return sequence
+    return _OneVoidSequence(sequence, labels)
 
 
 def moment(frame_name: str) -> str | int:

@@ -11,6 +11,7 @@ from mapt_bench.labels._videos import (
     WrappedAnnotatedVideo,
     WrappedVideo,
 )
+from mapt_bench.labels.catalog import label_space, label_space_names
 from mapt_bench.labels.class_map import (
     ClassMap,
     ClassMaps,
@@ -30,9 +31,10 @@ from mapt_bench.labels.panoptic_map import (
     check_map_classes,
     class_areas,
     pack_codes,
+    with_one_void,
     without_void_ids,
 )
-from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
+from mapt_bench.labels.space import LabelClass, LabelSpace
 
 __all__ = [
     "BACKGROUND_ID",
@@ -65,5 +67,6 @@ __all__ = [
     "label_space",
     "label_space_names",
     "pack_codes",
+    "with_one_void",
     "without_void_ids",
 ]

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, DataError, listed, nearest
 from mapt_bench.files import read_text
+from mapt_bench.labels.catalog import label_space, label_space_names
 from mapt_bench.labels.panoptic_map import ID_BITS, ID_LIMIT, PanopticMap, background_code
-from mapt_bench.labels.space import LabelClass, LabelSpace, label_space, label_space_names
+from mapt_bench.labels.space import LabelClass, LabelSpace
 from mapt_bench.strict_config import from_mapping, load_yaml
 
 __all__ = [

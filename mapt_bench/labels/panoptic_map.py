@@ -20,6 +20,7 @@ __all__ = [
     "check_map_classes",
     "class_areas",
     "pack_codes",
+    "with_one_void",
     "without_void_ids",
 ]
 
@@ -218,10 +219,20 @@ def as_panoptic_map(
     """
     found = _from_form(frame, divisor)
     if labels is not None:
+        found = with_one_void(found, labels)
         check_map_classes(found, labels, None)
         if not isinstance(frame, PanopticMap):
             found = PanopticMap(without_void_ids(found.codes, labels))
     return found
+
+
+def with_one_void(panoptic: PanopticMap, labels: LabelSpace) -> PanopticMap:
+    """Return a map in which the other void numbers of the label space are its ignore label."""
+    if not labels.void_labels:
+        return panoptic
+    is_other = np.isin(panoptic.codes >> np.uint32(ID_BITS), labels.void_labels)
+    void = np.uint32(labels.ignore_label << ID_BITS)
+    return PanopticMap(np.where(is_other, void, panoptic.codes), panoptic.empty)
 
 
 def without_void_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np.uint32]:
@@ -355,12 +366,18 @@ def check_map_classes(panoptic: PanopticMap, labels: LabelSpace, where: object |
 
 
 _COLOURS = 40  # no map lacks as many classes of its label space; a photograph does
+_VPS_VOID = 32  # class of void in Cityscapes-VPS
 _LABEL_IDS = 33  # the last label id of Cityscapes, whose train ids end at 18
 
 
 def _advice(numbers: NDArray[np.uint32], labels: LabelSpace) -> str:
     if numbers.size > _COLOURS:
         return "these look like colours of a picture, not class numbers; give the label maps"
+    if labels.name == "cityscapes" and numbers.tolist() == [_VPS_VOID]:
+        return (
+            f"{_VPS_VOID} is void in Cityscapes-VPS; name the label space, as in --dataset "
+            "cityscapes-vps"
+        )
     if labels.name in {"kitti-step", "cityscapes"} and numbers.max() <= _LABEL_IDS:
         return (
             "these look like label ids of Cityscapes (road 7, car 26); expected its train ids "

@@ -1,19 +1,16 @@
 """Label spaces: the classes of a data set, and which of them have track identities."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.files import read_text
-from mapt_bench.strict_config import from_mapping, load_yaml
+from mapt_bench.strict_config import from_mapping
 
-__all__ = ["LabelClass", "LabelSpace", "label_space", "label_space_names"]
+__all__ = ["LabelClass", "LabelSpace", "spread_color"]
 
 _CLASS_ID_LIMIT = 255
 
@@ -43,6 +40,7 @@ class LabelSpace:
         name: For example ``"kitti-step"``.
         classes: In ascending order of ``class_id``.
         ignore_label: Class number of void pixels, not one of ``classes``.
+        void_labels: Other class numbers that are void in files. They are read as ``ignore_label``.
 
     Raises:
         ConfigError: If class numbers or names repeat, or a number is outside 0..255 or is void's.
@@ -51,6 +49,7 @@ class LabelSpace:
     name: str
     classes: tuple[LabelClass, ...]
     ignore_label: int = 255
+    void_labels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         ids = [entry.class_id for entry in self.classes]
@@ -63,18 +62,20 @@ class LabelSpace:
                 f"and {names}",
                 where=self.name,
             )
-        if not all(0 <= number <= _CLASS_ID_LIMIT for number in [*ids, self.ignore_label]):
+        void = [self.ignore_label, *self.void_labels]
+        if not all(0 <= number <= _CLASS_ID_LIMIT for number in [*ids, *void]):
             raise ConfigError(
-                f"class numbers and ignore_label must be in 0..255; found {ids} "
-                f"and ignore_label {self.ignore_label}",
+                f"class numbers, ignore_label and void_labels must be in 0..255; found {ids}, "
+                f"ignore_label {self.ignore_label} and void_labels {list(self.void_labels)}",
                 where=self.name,
             )
-        if self.ignore_label in ids:
-            raise ConfigError(
-                f"ignore_label {self.ignore_label} is also the number of a class; "
-                "choose a number that no class has",
-                where=self.name,
-            )
+        for number, key in zip(void, ["ignore_label", *["void_labels"] * len(void)], strict=False):
+            if number in ids:
+                raise ConfigError(
+                    f"{key} {number} is also the number of a class; "
+                    "choose a number that no class has",
+                    where=self.name,
+                )
 
     @cached_property
     def class_ids(self) -> tuple[int, ...]:
@@ -104,6 +105,13 @@ class LabelSpace:
         table = np.zeros(_CLASS_ID_LIMIT + 1, dtype=bool)
         table[list(self.class_ids)] = True
         table[self.ignore_label] = True
+        return table
+
+    @cached_property
+    def is_void_table(self) -> NDArray[np.bool_]:
+        """Boolean array of shape ``(256,)``: whether a number in a file is void."""
+        table = np.zeros(_CLASS_ID_LIMIT + 1, dtype=bool)
+        table[[self.ignore_label, *self.void_labels]] = True
         return table
 
     @cached_property
@@ -141,9 +149,11 @@ class LabelSpace:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for :meth:`from_dict`."""
+        void_labels = {"void_labels": list(self.void_labels)} if self.void_labels else {}
         return {
             "name": self.name,
             "ignore_label": self.ignore_label,
+            **void_labels,
             "classes": [
                 {
                     "id": entry.class_id,
@@ -161,7 +171,7 @@ class LabelSpace:
 
         Args:
             data: ``name``, ``classes`` (each ``id``, ``name``, ``thing``, optional ``color``) and
-                optional ``ignore_label``. Other keys are errors.
+                optional ``ignore_label`` and ``void_labels``. Other keys are errors.
             where: File, for messages.
 
         Raises:
@@ -173,13 +183,13 @@ class LabelSpace:
                 class_id=entry.id,
                 name=str(entry.name),
                 is_thing=entry.thing,
-                color=_spread_color(position) if entry.color is None else entry.color,
+                color=spread_color(position) if entry.color is None else entry.color,
             )
             for position, entry in enumerate(read.classes)
         ]
         classes.sort(key=lambda entry: entry.class_id)
         try:
-            return cls(str(read.name), tuple(classes), read.ignore_label)
+            return cls(str(read.name), tuple(classes), read.ignore_label, read.void_labels)
         except ConfigError as problem:
             raise ConfigError(problem.message, where=where or problem.where) from problem
 
@@ -208,110 +218,10 @@ class _SpaceFile:
     name: str | int | float
     classes: tuple[_ClassEntry, ...]
     ignore_label: int = 255
+    void_labels: tuple[int, ...] = ()
 
 
-def _spread_color(position: int) -> tuple[int, int, int]:
+def spread_color(position: int) -> tuple[int, int, int]:
     """Return a colour that differs from the colours of neighbouring positions."""
     step = (position + 1) * 67
     return step % 200 + 40, (step * 3) % 200 + 40, (step * 7) % 200 + 40
-
-
-def _space(
-    name: str, rows: Iterable[tuple[int, str, tuple[int, int, int]]], things: set[str]
-) -> LabelSpace:
-    return LabelSpace(
-        name,
-        tuple(LabelClass(number, title, title in things, color) for number, title, color in rows),
-    )
-
-
-_CITYSCAPES_ROWS: tuple[tuple[int, str, tuple[int, int, int]], ...] = (
-    (0, "road", (128, 64, 128)),
-    (1, "sidewalk", (244, 35, 232)),
-    (2, "building", (70, 70, 70)),
-    (3, "wall", (102, 102, 156)),
-    (4, "fence", (190, 153, 153)),
-    (5, "pole", (153, 153, 153)),
-    (6, "traffic light", (250, 170, 30)),
-    (7, "traffic sign", (220, 220, 0)),
-    (8, "vegetation", (107, 142, 35)),
-    (9, "terrain", (152, 251, 152)),
-    (10, "sky", (70, 130, 180)),
-    (11, "person", (220, 20, 60)),
-    (12, "rider", (255, 0, 0)),
-    (13, "car", (0, 0, 142)),
-    (14, "truck", (0, 0, 70)),
-    (15, "bus", (0, 60, 100)),
-    (16, "train", (0, 80, 100)),
-    (17, "motorcycle", (0, 0, 230)),
-    (18, "bicycle", (119, 11, 32)),
-)
-_COLOR_OF = {title: color for _, title, color in _CITYSCAPES_ROWS}
-_MOTCHALLENGE_NAMES = ("sidewalk", "building", "vegetation", "sky", "person", "rider", "bicycle")
-
-_BUILT_IN = {
-    space.name: space
-    for space in (
-        _space("kitti-step", _CITYSCAPES_ROWS, {"person", "car"}),
-        _space(
-            "motchallenge-step",
-            ((number, title, _COLOR_OF[title]) for number, title in enumerate(_MOTCHALLENGE_NAMES)),
-            {"person"},
-        ),
-        _space(
-            "cityscapes",
-            _CITYSCAPES_ROWS,
-            {title for number, title, _ in _CITYSCAPES_ROWS if number >= 11},
-        ),
-    )
-}
-
-
-_CONTENT = "name and classes, each with id, name, thing and optionally color [r, g, b]"
-
-
-def label_space_names() -> tuple[str, ...]:
-    """Return the names of the built-in label spaces, sorted."""
-    return tuple(sorted(_BUILT_IN))
-
-
-def label_space(name_or_file: str | Path) -> LabelSpace:
-    """Return a built-in label space by name, or read one from a YAML file.
-
-    Args:
-        name_or_file: A name of :func:`label_space_names`, or a path that ends in ``.yaml``,
-            ``.yml`` or ``.json``.
-
-    Raises:
-        ConfigError: If the name is unknown or the file is unreadable. The message suggests the
-            nearest name.
-
-    Example:
-        >>> label_space("kitti-step").thing_ids
-        (11, 13)
-    """
-    name = str(name_or_file)
-    if name in _BUILT_IN:
-        return _BUILT_IN[name]
-    path = Path(name)
-    if path.suffix not in {".yaml", ".yml", ".json"}:
-        raise ConfigError(
-            f"unknown label space {name!r}; {nearest(name, _BUILT_IN)}; or give a YAML file"
-        )
-    try:
-        text = read_text(path)
-    except FileNotFoundError as problem:
-        known = ", ".join(sorted(_BUILT_IN))
-        raise ConfigError(
-            f"does not exist; expected a label space file, or one of {known}", where=path
-        ) from problem
-    except OSError as problem:
-        raise ConfigError(
-            f"cannot be read ({problem.strerror}); check the path and its permissions", where=path
-        ) from problem
-    except ValueError as problem:
-        raise ConfigError(
-            f"is not valid YAML ({problem}); expected {_CONTENT}", where=path
-        ) from problem
-    data = load_yaml(text, where=path, expected=_CONTENT)
-    return LabelSpace.from_dict(data, where=path)

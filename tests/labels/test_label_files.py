@@ -32,6 +32,14 @@ def test_a_file_by_hand(tmp_path):
     assert LabelSpace.from_dict(found.to_dict()) == found
 
 
+def test_other_void_numbers(tmp_path):
+    found = read(tmp_path, classes(GROUND, void_labels="[19, 32]"))
+    assert found.void_labels == (19, 32)
+    assert LabelSpace.from_dict(found.to_dict()) == found
+    with pytest.raises(ConfigError, match="void_labels 0 is also the number of a class"):
+        read(tmp_path, classes(GROUND, void_labels="[0]"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -76,7 +84,7 @@ def test_a_number_is_a_name(tmp_path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(ConfigError, match=r"does not exist; expected .* or one of cityscapes"):
+    with pytest.raises(ConfigError, match=r"does not exist; .* or one of bdd100k-panoptic"):
         label_space(tmp_path / "none.yaml")
     (tmp_path / "folder.yaml").mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):

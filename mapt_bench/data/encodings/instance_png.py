@@ -180,6 +180,11 @@ class CityscapesEncoding(_InstancePngEncoding):
         codes, no_class = _cityscapes_table(labels)
         values = self.values(path, size)
         _refuse(values, no_class, _odd_cityscapes(path))
+        # Cityscapes-VPS writes stuff as class * 1000, which is no identity.
+        is_stuff = np.zeros(256, dtype=bool)
+        is_stuff[list(labels.stuff_ids)] = True
+        bare = (_VALUES % _NUMBERS == 0) & is_stuff[codes >> np.uint32(ID_BITS)]
+        codes[bare] &= np.uint32(0xFF << ID_BITS)
         return codes[values]
 
 
@@ -239,8 +244,9 @@ def _fit(
     """Say how well values fit an encoding, given its code of each value."""
     found = codes[values]
     classes, ids = found >> np.uint32(ID_BITS), found & np.uint32(ID_LIMIT - 1)
-    with_id = (ids > 0) & (classes != labels.ignore_label)
-    if no_class[values].any() or not labels.is_known_table[classes].all():
+    is_void = labels.is_void_table[classes]
+    with_id = (ids > 0) & ~is_void
+    if no_class[values].any() or not (is_void | labels.is_known_table[classes]).all():
         return _IMPOSSIBLE
     return _PLAUSIBLE if labels.is_thing_table[classes[with_id]].all() else _POSSIBLE
 
