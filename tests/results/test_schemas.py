@@ -3,35 +3,50 @@
 import copy
 import importlib.resources
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
 from helpers.commands import write_two_walks
 from helpers.folders import GT, LOST, SWITCHED, write_films
 from helpers.modules import ROOT
+from helpers.small_runs import write_videos
+from helpers.training_jobs import moving_boxes
+from PIL import Image
 
 from mapt_bench.cli import main
 
 jsonschema = pytest.importorskip("jsonschema")
 
 FOLDER = importlib.resources.files("mapt_bench").joinpath("results/schemas")
-BY_ID = {
-    "mapt-bench/baseline/1": "baseline",
-    "mapt-bench/comparison/3": "comparison",
-    "mapt-bench/conformance/1": "conformance",
-    "mapt-bench/evaluation/2": "evaluation",
-    "mapt-bench/evaluations/2": "evaluations",
-    "mapt-bench/run/1": "run",
+DRAFT = jsonschema.Draft202012Validator
+SCHEMAS = [json.loads(each.read_text(encoding="utf-8")) for each in FOLDER.iterdir()]
+BY_ID = {schema["title"].partition(":")[0]: schema for schema in SCHEMAS}
+
+INTERNAL = {
+    "mapt-bench/run-setup/1": "run.json, which resuming reads",
+    "mapt-bench/unit/5": "work units below cells, which resuming reads",
+    "mapt-bench/training/1": "train.json, which resuming reads",
+    "mapt-bench/checkpoint/1": "header of a checkpoint",
+    "mapt-bench/snapshot/1": "header of a checkpoint of one process",
+    "mapt-bench/non-finite/1": "state at a loss that is not finite, to find the bug",
+    "mapt-bench/segments/1": "header of a segment archive",
+    "mapt-bench/metrics/1": "version of the formulas, a field of results",
+    "mapt-bench/known/1": "JSON lines beside synthetic videos, docs/world.md",
+    "mapt-bench/weights-card/1": "cards of shipped weights, written by a tool",
+    "mapt-bench/linker/1": "linkers of shipped weights, written by a tool",
 }
+"""Schemas of files that no command promises to others."""
 
+OLDER = {"mapt-bench/evaluation/1", "mapt-bench/evaluations/1", "mapt-bench/thresholds/2"}
 
-def schema(data):
-    return json.loads(FOLDER.joinpath(f"{BY_ID[data['schema']]}.json").read_text(encoding="utf-8"))
+WITHOUT_SCHEMA = {"run.json", "train.json", "dataset.json"}
+"""Internal files, and the label space of a folder, which docs/data.md describes."""
 
 
 def validate(path):
     data = json.loads(path.read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(schema(data)).validate(data)
+    DRAFT(BY_ID[data["schema"]]).validate(data)
     return data
 
 
@@ -51,8 +66,14 @@ def files(tmp_path_factory):
     run("evaluate", gt, one, "--json", folder / "evaluation.json", "--intervals", "--losses")
     run("evaluate", gt, one, two, "--json", folder / "evaluations.json", "--intervals")
     run("conformance", ROOT / "tests/golden/id_switch", "--json", folder / "conformance.json")
+    run("check", gt, "--json", folder / "check.json")
+    run("show", gt, "--pred", one, "--out", folder / "0001.png", "--json", folder / "show.json")
+    run("history", folder / "evaluation.json", "--json", folder / "history.json")
+    report = ("report", folder / "evaluation.json", "--out", folder / "report.html")
+    run(*report, "--json", folder / "report.json")
     write_two_walks(folder, 6)
-    words = ("--data", folder / "DATA", "--segments", "groundtruth", "--weights", "none")
+    data = folder / "DATA"
+    words = ("--data", data, "--segments", "groundtruth", "--weights", "none")
     run("ablate", *words, "--out", folder / "run")
     base = folder / "baseline.json"
     run("compare", base, folder / "run", "--update-baseline")
@@ -65,15 +86,73 @@ def files(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("evaluation.json", "evaluations.json", "conformance.json", "run/results.json"),
-        *("baseline.json", "comparison.json"),
-    ],
-)
-def test_written_files_fit_their_schema(files, name):
-    validate(files / name)
+@pytest.fixture(scope="module")
+def more_files(tmp_path_factory):
+    """Files of the commands that track, sweep, tune, count, generate and train."""
+    folder = tmp_path_factory.mktemp("more files")
+    write_two_walks(folder, 6)
+    words = ("--data", folder / "DATA", "--segments", "groundtruth", "--weights", "none")
+    tracking = ("track", folder / "DATA", "--tracker", "iou", "--out", folder / "maps")
+    run(*tracking, "--json", folder / "tracking.json")
+    run("sweep-interval", *words, "--drop", "1,2", "--pair", "1", "--out", folder / "sweep")
+    levels = ("--stressor", "drop", "--levels", "1", "--out", folder / "stress")
+    run("stress", "motion", *words, *levels)
+    trials = ("--data", folder / "DATA", "--score", "TQ", "--trials", "2", "--tracker", "iou")
+    trials += ("--split", "all")
+    run("tune", *trials, "--out", folder / "tuned", "--json", folder / "tuning.json")
+    run("flops", "motion-head", "--input", "384x1280", "--json", folder / "cost.json")
+    small = ("--frames", "3", "--size", "96x160", "--seed", "1", "--kind", "crowd")
+    run("synth", *small, "--out", folder / "synthetic", "--json", folder / "synth.json")
+    train = ("train", "--config", "helpers.toy_model:build", "--data", folder / "TRAIN")
+    write_images(folder / "TRAIN", moving_boxes(4))
+    steps = ("--steps", "2", "--val", "none", "--set", "schedule.warmup_steps=1")
+    run(*train, *steps, "--out", folder / "trained", "--json", folder / "training.json")
+    run(*train, *steps, "--dry-run", "--out", folder / "dry", "--json", folder / "dry.json")
+    return folder
+
+
+def write_images(folder, video):
+    write_videos(folder, video)
+    for index in range(video.info.frame_count):
+        path = folder / "images/val" / video.info.name / f"{index:06d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(video.image(index)).save(path)
+
+
+def written(folder):
+    """All JSON files below a folder that commands write for others."""
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*.json")
+        if path.name not in WITHOUT_SCHEMA and "cells" not in path.parts
+    }
+
+
+def test_written_files_fit_their_schema(files):
+    found = written(files)
+    expected = {"evaluation", "evaluations", "conformance", "check", "show", "history", "report"}
+    expected |= {"run/results", "baseline", "comparison"}
+    assert found.keys() == {f"{name}.json" for name in expected}
+    for path in found.values():
+        validate(path)
+
+
+def test_more_written_files_fit_their_schema(more_files):
+    found = written(more_files)
+    expected = {"tracking", "sweep/results", "stress/results", "tuning", "tuned/tuning"}
+    expected |= {"tuned/thresholds", "cost", "synth", "synthetic/world", "training", "dry"}
+    expected |= {"trained/weights"}
+    assert found.keys() == {f"{name}.json" for name in expected}
+    for path in found.values():
+        validate(path)
+
+
+def test_every_schema_in_the_code_has_a_file_or_is_internal():
+    named = set()
+    for package in ("mapt_bench", "metrics", "baselines", "reports"):
+        for path in (ROOT / package).rglob("*.py"):
+            named |= set(re.findall(r"mapt-bench/[a-z-]+/[0-9]+", path.read_text()))
+    assert named == BY_ID.keys() | INTERNAL.keys() | OLDER
 
 
 def test_a_comparison_of_failures_fits(files):
@@ -109,14 +188,14 @@ def test_a_schema_sees_a_wrong_value(files, name, place, value):
         inner = inner[step]
     inner[place[-1]] = value
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.Draft202012Validator(schema(data)).validate(wrong)
+        DRAFT(BY_ID[data["schema"]]).validate(wrong)
 
 
-def test_every_schema_is_valid_and_used():
-    found = {each.name for each in FOLDER.iterdir()}
-    assert found == {f"{name}.json" for name in BY_ID.values()}
-    for name in found:
-        jsonschema.Draft202012Validator.check_schema(json.loads(FOLDER.joinpath(name).read_text()))
+def test_every_schema_is_valid_and_documented():
+    text = (ROOT / "docs/compare.md").read_text()
+    for schema in SCHEMAS:
+        DRAFT.check_schema(schema)
+        assert f"`{schema['title'].partition(':')[0].removeprefix('mapt-bench/')}`" in text
 
 
 def test_the_baseline_of_this_project_fits_its_schema():
