@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mapt_bench.baselines.boxes import OVERLAPS, Overlap
-from mapt_bench.errors import ConfigError, DataError, nearest, with_article
+from mapt_bench.errors import ConfigError, DataError, nearest, with_article, wrong_schema
 from mapt_bench.files import file_sha256
 from mapt_bench.tracking.affinity import Proximity
 from mapt_bench.tracking.two_step import SecondStep
@@ -327,7 +327,9 @@ def _read_once(path: Path, changed_ns: int, size: int) -> _Thresholds:
     """Read a thresholds file, once as long as it does not change."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        schema = found["schema"]
+        if found["schema"] not in _READABLE:  # before fields that other schemas may lack
+            remedy = "write it again with mapt-bench tune"
+            raise DataError(wrong_schema(found["schema"], *_READABLE, remedy=remedy), where=path)
         tuned = {
             str(name): tuple(sorted((str(key), value) for key, value in entry["settings"].items()))
             for name, entry in found["tuned"].items()
@@ -338,9 +340,4 @@ def _read_once(path: Path, changed_ns: int, size: int) -> _Thresholds:
             "mapt-bench tune wrote",
             where=path,
         ) from problem
-    if schema not in _READABLE:
-        raise DataError(
-            f"has schema {schema!r}; expected {THRESHOLDS_SCHEMA!r}, which mapt-bench tune writes",
-            where=path,
-        )
     return tuned

@@ -23,6 +23,7 @@ __all__ = [
     "missing_extra",
     "nearest",
     "with_article",
+    "wrong_schema",
 ]
 
 _NAMED_AT_MOST = 5
@@ -172,6 +173,37 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
     listing = f"known: {', '.join(choices)}"
     return f"did you mean {close[0]!r}? {listing}" if close else listing
+
+
+def wrong_schema(found: object, *readable: str, remedy: str) -> str:
+    """Return the message about a file of a schema that this version does not read.
+
+    Args:
+        found: Schema of the file, ``None`` without one.
+        readable: Schemas that the command reads, such as ``"mapt-bench/run/1"``.
+        remedy: How to get a readable file, as an imperative.
+
+    Example:
+        >>> wrong_schema("a/1", "a/2", remedy="evaluate again")
+        "has schema 'a/1', which an older version of mapt-bench wrote; this version reads 'a/2'; \
+evaluate again"
+    """
+    if found is None:
+        return f"has no schema; expected {' or '.join(readable)}; {remedy}"
+    kind, _, number = str(found).rpartition("/")
+    numbers = {int(own.rpartition("/")[2]): own for own in readable if own.startswith(f"{kind}/")}
+    if not numbers or not number.isdigit():
+        return f"has schema {str(found)!r}; {nearest(str(found), readable)}; {remedy}"
+    newest = max(numbers)
+    if int(number) > newest:
+        return (
+            f"has schema {str(found)!r}, which a newer version of mapt-bench wrote; this version "
+            f"reads {numbers[newest]!r}. Upgrade mapt-bench, or {remedy}"
+        )
+    return (
+        f"has schema {str(found)!r}, which an older version of mapt-bench wrote; this version "
+        f"reads {numbers[newest]!r}; {remedy}"
+    )
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ are computed at once. :func:`defined` and :func:`plain` convert one selection to
 import dataclasses
 import functools
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Self, TypeAlias, TypeVar
 
 import numpy as np
@@ -64,12 +64,12 @@ class Additive:
 
 
 def _values(sums: Any) -> dict[str, Any]:  # noqa: ANN401 - the type of a dataclass has no name
-    return {name: getattr(sums, name) for name in _field_names(type(sums))}
+    return {name: getattr(sums, name) for name in _field_names(sums.__class__)}
 
 
 @functools.cache  # dataclasses.fields is slow, and sums are added a hundred thousand times
-def _field_names(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - the type of a dataclass
-    return tuple(field.name for field in dataclasses.fields(kind))
+def _field_names(kind: Hashable) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]
 
 
 def _added(first: Any, second: Any) -> Any:  # noqa: ANN401 - a field of any additive kind

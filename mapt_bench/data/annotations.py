@@ -14,7 +14,7 @@ from mapt_bench.data.flow_fields import read_kitti_flow
 from mapt_bench.data.folder_layout import resolve_labels
 from mapt_bench.data.rle import encode_rle, parse_rle, runs_of_mask
 from mapt_bench.data.videos import FolderVideo, open_videos
-from mapt_bench.errors import DataError, counted
+from mapt_bench.errors import DataError, counted, wrong_schema
 from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedObject, FlowField, VideoInfo, WrappedVideo
 
 __all__ = [
@@ -159,11 +159,9 @@ def _lines(path: Path) -> Iterator[Any]:
 def _header(line: object, path: Path) -> AnnotationsHeader:
     found = line if isinstance(line, dict) else {}
     if found.get("schema") != ANNOTATIONS_SCHEMA:
-        raise DataError(
-            f"has schema {found.get('schema')!r}; expected {ANNOTATIONS_SCHEMA!r}; "
-            "generate it again",
-            where=path,
-        )
+        remedy = "generate it again with mapt-bench synth"
+        message = wrong_schema(found.get("schema"), ANNOTATIONS_SCHEMA, remedy=remedy)
+        raise DataError(message, where=path)
     missing = [name for name in _FIELDS if name not in found]
     if missing:
         raise DataError(

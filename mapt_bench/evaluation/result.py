@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, wrong_schema
 from mapt_bench.files import json_text, write_together
 from mapt_bench.metrics.arithmetic import Block
 
@@ -105,10 +105,8 @@ class EvaluationResult:
                 f"predictions; evaluate the predictions again to get {EVALUATION_SCHEMA!r}"
             )
         if schema != EVALUATION_SCHEMA:
-            raise DataError(
-                f"found schema {schema!r}, expected {EVALUATION_SCHEMA!r}; "
-                "give the JSON of one evaluation"
-            )
+            remedy = "give the JSON of one evaluation of this version"
+            raise DataError(wrong_schema(schema, EVALUATION_SCHEMA, remedy=remedy))
         names = (
             "name", "scores", "per_sequence", "per_class", "blocks", "protocol", "undefined",
             "provenance",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mapt_bench.errors import DataError, nearest
+from mapt_bench.errors import DataError, wrong_schema
 from mapt_bench.results.result_views import (
     OWN_SEGMENTS,
     SCORES,
@@ -264,33 +264,17 @@ def read_document(file: Path) -> Mapping[str, Any]:
 
 
 def _wrong_schema(data: Mapping[str, Any]) -> str:
-    known = ", ".join(_SCHEMAS)
     error = data.get("error")
     if isinstance(error, Mapping):
         return f"holds the error of a failed command ({error.get('message')}), not a result"
-    if "schema" not in data:
-        return f"has no schema; expected one of {known}"
-    schema = str(data["schema"])
-    if schema in _OUTDATED:
+    if data.get("schema") in _OUTDATED:
         return (
-            f"has schema {schema!r}, whose PAT, PQ and LSTQ may depend on other "
+            f"has schema {data['schema']!r}, whose PAT, PQ and LSTQ may depend on other "
             f"predictions; expected {EVALUATION!r}. Evaluate the predictions again"
         )
-    kind, _, number = schema.rpartition("/")
-    for readable in _SCHEMAS:
-        if kind == readable.rpartition("/")[0] and number.isdigit():
-            own = int(readable.rpartition("/")[2])
-            if int(number) > own:
-                return (
-                    f"has schema {schema!r}, which a newer version of mapt-bench wrote; this "
-                    f"version reads {readable!r}. Upgrade mapt-bench, or write the file again with "
-                    "this version"
-                )
-            return (
-                f"has schema {schema!r}, which an older version of mapt-bench wrote; expected "
-                f"{readable!r}. Write the file again with this version"
-            )
-    return f"has schema {schema!r}; {nearest(schema, _SCHEMAS)}"
+    return wrong_schema(
+        data.get("schema"), *_SCHEMAS, remedy="write the file again with this version"
+    )
 
 
 def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError, DataError, wrong_schema
 from mapt_bench.files import replace_when_complete
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.tracking.protocol import FrameCues, FrameSegments
@@ -332,9 +332,7 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise DataError(f"is no readable segment archive; {advice}", where=path) from problem
     found = header.get("schema") if isinstance(header, dict) else None
     if found != ARCHIVE_SCHEMA:
-        raise DataError(
-            f"has schema {found!r}; this version reads {ARCHIVE_SCHEMA!r}; {advice}", where=path
-        )
+        raise DataError(wrong_schema(found, ARCHIVE_SCHEMA, remedy=advice), where=path)
     stated = header.get("fingerprint")
     bare = {key: value for key, value in header.items() if key != "fingerprint"}
     if stated != _fingerprint(bare, arrays):

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError, DataError, wrong_schema
 from mapt_bench.files import write_text
 
 __all__ = [
@@ -313,7 +313,8 @@ def read_linker(path: Path, cues: Cues) -> LinkModel:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema"] != LINKER_SCHEMA:
-            raise ValueError(f"schema {data['schema']!r}, expected {LINKER_SCHEMA!r}")
+            remedy = "fit it again with tools/fit_linker.py"
+            raise DataError(wrong_schema(data["schema"], LINKER_SCHEMA, remedy=remedy), where=path)
         linkers = data["linkers"]
         if cues in linkers:
             return LinkModel(cues, {stage: _stage(linkers[cues], stage, cues) for stage in STAGES})

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, wrong_schema
 from mapt_bench.files import file_sha256, replace_when_complete, write_json
 from mapt_bench.training.optimization import HasDetector
 from mapt_bench.training.recipe import Recipe, Stage
@@ -276,10 +276,8 @@ def _read(path: Path, schema: str | None) -> tuple[dict[str, Any], dict[str, Ten
         )
         raise DataError(f"cannot be read ({problem}); {advice}", where=path) from problem
     if schema is not None and about.get("schema") != schema:
-        raise DataError(
-            f"has schema {about.get('schema')!r}, expected {schema!r}; choose another --out",
-            where=path,
-        )
+        message = wrong_schema(about.get("schema"), schema, remedy="choose another --out")
+        raise DataError(message, where=path)
     return about, tensors
 
 
@@ -339,7 +337,9 @@ def read_record(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError) as problem:
         raise DataError(f"cannot be read ({problem}); remove it", where=beside) from problem
     if not isinstance(record, dict) or record.get("schema") != WEIGHTS_SCHEMA:
-        raise DataError(f"is no record of weights ({WEIGHTS_SCHEMA}); remove it", where=beside)
+        schema = record.get("schema") if isinstance(record, dict) else None
+        message = wrong_schema(schema, WEIGHTS_SCHEMA, remedy="remove it")
+        raise DataError(message, where=beside)
     return record
 
 

@@ -308,7 +308,10 @@ def test_assert_no_regression(written):
     ("schema", "words"),
     [
         ("mapt-bench/run/2", "a newer version of mapt-bench wrote; this version reads"),
-        ("mapt-bench/run/0", "an older version of mapt-bench wrote; expected 'mapt-bench/run/1'"),
+        (
+            "mapt-bench/run/0",
+            "an older version of mapt-bench wrote; this version reads 'mapt-bench/run/1'",
+        ),
     ],
 )
 def test_schemas_of_other_versions(written, schema, words):

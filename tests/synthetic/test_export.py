@@ -333,7 +333,7 @@ def test_damaged_side_cars_are_told(tmp_path):
     with pytest.raises(DataError, match="3 frame lines; expected 4"):
         video.objects(0)
     side_car.write_text("{}\n")
-    with pytest.raises(DataError, match="has schema None"):
+    with pytest.raises(DataError, match="has no schema; expected mapt-bench/known/1"):
         open_annotated_videos(tmp_path / "w")
     side_car.unlink()
     with pytest.raises(DataError, match="does not exist"):

@@ -213,7 +213,7 @@ def test_files_that_are_no_checkpoints_are_told(tmp_path):
     train(small_job(tmp_path, small_recipe(steps=1)))
     job = small_job(tmp_path, small_recipe())
     trainer = Trainer(job.build(), job.recipe, seed=0, device=torch.device("cpu"), folder=tmp_path)
-    with pytest.raises(DataError, match="has schema None"):
+    with pytest.raises(DataError, match="has no schema"):
         load_checkpoint(trainer, tmp_path / "weights.safetensors", trainer.recipe.all_stages)
 
 

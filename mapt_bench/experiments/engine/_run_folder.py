@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError, DataError, wrong_schema
 from mapt_bench.experiments.engine.schedule import Unit
 from mapt_bench.experiments.engine.unit import UnitResult
 from mapt_bench.experiments.plans.data_source import DataSource
@@ -74,11 +74,9 @@ def _check_same(path: Path, mine: dict[str, Any]) -> bool:
         ) from problem
     theirs = found if isinstance(found, dict) else {}
     if theirs.get("schema") != _SETUP_SCHEMA:
-        raise DataError(
-            f"is damaged: expected schema {_SETUP_SCHEMA!r}, found {theirs.get('schema')!r}; "
-            "choose another --out, or remove this run",
-            where=path,
-        )
+        remedy = "choose another --out, or remove this run"
+        message = wrong_schema(theirs.get("schema"), _SETUP_SCHEMA, remedy=remedy)
+        raise DataError(message, where=path)
     differing = [name for name in mine if theirs.get(name) != mine[name]]
     if differing == ["variants"] and all(
         row in mine["variants"] for row in theirs.get("variants") or []
