@@ -38,7 +38,7 @@ class BrokenLimit:
             return f"limit {self.limit} could not be checked: no row has {score} in both results"
         place = self.row if self.sequence is None else f"{self.row}, sequence {self.sequence}"
         if score == PREDICTIONS:
-            return f"{place}: the predictions are other files, limit {self.limit}"
+            return f"{place}: the predictions differ, limit {self.limit}"
         if self.amount is None:
             return f"{place}: {score} is undefined, limit {self.limit}"
         span = "" if self.interval is None else f" [{_text(self.interval[0])}, "
@@ -131,6 +131,7 @@ class LimitCheck:
             BrokenLimit(self.limit, pair.row, None, sequence)
             for pair in known
             for sequence, was in pair.old.predictions.items()
+            if self.limit.scope.sequence is None or self.limit.scope.has_sequence(sequence)
             if pair.new.predictions.get(sequence, was) != was
         ]
 

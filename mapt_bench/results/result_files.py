@@ -71,7 +71,8 @@ class ResultRow:
             sweep, ``stressor`` and ``level`` of a stress test.
         intervals: Confidence intervals by score, see ``docs/statistics.md``.
         ground_truth: Fingerprint of the ground truth of each sequence, if known.
-        predictions: Fingerprint of the predictions of each sequence, if known.
+        predictions: Fingerprint of the predictions of each sequence, if known: of files in an
+            evaluation, of maps in a run.
     """
 
     name: str
@@ -335,6 +336,7 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
                 protocol=_protocol(data, row),
                 condition=condition,
                 intervals=row.get("intervals") or {},
+                predictions=_run_predictions(data, row),
             )
         )
     return rows
@@ -392,6 +394,15 @@ def _run_sequences(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str,
         str(sequence): _scores(entry)
         for cell in _cells_of(data, row)
         for sequence, entry in (cell.get("per_sequence") or {}).items()
+    }
+
+
+def _run_predictions(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hashes of the maps of each sequence from the cell of a summary row."""
+    return {
+        str(sequence): str(found)
+        for cell in _cells_of(data, row)
+        for sequence, found in (cell.get("predictions") or {}).items()
     }
 
 

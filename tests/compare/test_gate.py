@@ -265,8 +265,22 @@ def test_predictions_are_gated_by_their_fingerprints(gate):
     before = predicted(a="1", b="2")
     assert gate(exact, before, before).is_passed
     (broken,) = gate(exact, before, predicted(a="1", b="3")).broken
-    assert str(broken).startswith("tracker, sequence b: the predictions are other files")
+    assert str(broken).startswith("tracker, sequence b: the predictions differ")
     assert gate(exact, before, evaluation()).is_passed is False  # nothing to check
+    of_one = 'limits: [{score: predictions, sequence: "0001", exact: true}]'
+    named = {"0001": "1", "0002": "2"}
+    assert gate(of_one, predicted(**named), predicted(**{**named, "0002": "3"})).is_passed
+
+
+def test_predictions_of_a_run_are_gated_by_the_hashes_of_its_maps(gate):
+    def predicted(found):
+        rows = run()["cells"]
+        return run(cells=[{**cell, "predictions": {"0001": found}} for cell in rows[:1]] + rows[1:])
+
+    exact = "limits: [{score: predictions, exact: true}]"
+    assert gate(exact, predicted("1"), predicted("1")).is_passed
+    (broken,) = gate(exact, predicted("1"), predicted("2")).broken
+    assert str(broken).startswith("copy, sequence 0001: the predictions differ")
 
 
 @pytest.mark.parametrize("data", [evaluation(), evaluations(evaluation("a")), run(), sweep()])

@@ -85,6 +85,15 @@ def test_matches_say_which_step_decided(tmp_path):
     assert matches["oracle"] == {"oracle": 26, "recovered": 0}
 
 
+def test_a_cell_has_a_hash_of_the_maps_of_each_sequence(tmp_path):
+    result = run_result(run_plan(plan(), source(), tmp_path / "run"))
+    found = {cell["variant"]: cell["predictions"] for cell in result["cells"]}
+    assert found["copy"].keys() == {"a", "b"}
+    assert found["unlinked"]["a"] != found["copy"]["a"] != found["copy"]["b"]
+    again = run_result(run_plan(plan(), source(), tmp_path / "again"))
+    assert {cell["variant"]: cell["predictions"] for cell in again["cells"]} == found
+
+
 def test_memory_counts_what_it_recovered(tmp_path):
     seen, gone = [Box(1, 20)], []
     hidden = DrawnVideo([seen, seen, gone, gone, seen], name="hidden")

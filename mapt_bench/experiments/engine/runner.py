@@ -1,5 +1,6 @@
 """Run a plan: one unit after the other or in a pool of processes. Finished units are kept."""
 
+import hashlib
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -279,6 +280,16 @@ class CellOutcome:
     def links(self) -> LinkEvents:
         """Return the link events of all sequences."""
         return LinkEvents.joined(unit.links for unit in self.units.values())
+
+    def maps(self, sequence: int) -> str:
+        """Return the hash of the predicted maps of a sequence, of several phases one hash of all.
+
+        See :attr:`UnitResult.maps`.
+        """
+        found = [unit.maps for (index, _), unit in self.units.items() if index == sequence]
+        if len(found) == 1:
+            return found[0]
+        return hashlib.blake2b(" ".join(found).encode(), digest_size=16).hexdigest()
 
     def frames(self, sequence: int) -> int:
         """Return the number of scored frames of a sequence in all phases."""

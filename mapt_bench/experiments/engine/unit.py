@@ -1,5 +1,6 @@
 """One work unit: run one tracker on one sequence under one condition, score it and time it."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from mapt_bench.tracking import FrameSegments, TrackerRun
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit", "start_tracking"]
 
-UNIT_SCHEMA = "mapt-bench/unit/5"
+UNIT_SCHEMA = "mapt-bench/unit/6"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,8 @@ class UnitResult:
         seconds: Time of each frame without reading images: of association, or of the whole step
             of a whole tracker.
         tables: Joined overlap tables as text, see :meth:`overlap`.
+        maps: Hash of all predicted maps in temporal order: BLAKE2b with 16 bytes, of the codes as
+            ``uint32``, little-endian.
         provenance: Versions, machine, device, threads and time of the computation.
     """
 
@@ -55,6 +58,7 @@ class UnitResult:
     recovered: int
     seconds: tuple[float, ...]
     tables: str
+    maps: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def overlap(self, labels: LabelSpace) -> SequenceOverlap:
@@ -84,6 +88,7 @@ class UnitResult:
             "sums": self.sums.to_vector().tolist(),
             "links": self.links.to_dict(),
             "tables": self.tables,
+            "maps": self.maps,
             "provenance": dict(self.provenance),
         }
 
@@ -109,6 +114,7 @@ class UnitResult:
                 matches={str(step): int(count) for step, count in data["matches"].items()},
                 recovered=int(data["recovered"]),
                 tables=str(data["tables"]),
+                maps=str(data["maps"]),
                 seconds=tuple(float(value) for value in data["seconds"]),
                 provenance=dict(data["provenance"]),
             )
@@ -159,9 +165,11 @@ def run_unit(
         variant, shared, segments=segments, drop=drop, phase=phase, pair=pair
     )
     scorer, recorder = SequenceScorer(labels), LinkRecorder(labels)
+    digest = hashlib.blake2b(digest_size=16)
     for index, panoptic_map in enumerate(run.maps()):
         overlap = scorer.update(kept.truth(index), panoptic_map)
         recorder.update(shared.sightings(kept.whole_index(index)), overlap)
+        digest.update(panoptic_map.codes.astype("<u4").tobytes())
     return UnitResult(
         sequence=kept.info.name,
         frames=kept.info.frame_count,
@@ -171,6 +179,7 @@ def run_unit(
         recovered=run.recovered,
         seconds=run.seconds,
         tables=pack_rows(scorer.overlap().rows()),
+        maps=digest.hexdigest(),
     )
 
 

@@ -162,6 +162,7 @@ def _cell(cell: CellOutcome, outcome: RunOutcome, pat_protocol: str) -> dict[str
             }
             for sequence, of_phases in sums.items()
         },
+        "predictions": {names[sequence]: cell.maps(sequence) for sequence in sums},
         "matches": _matches(cell),
         "links": cell.links().count(),
         "cost": _cost(cell),
