@@ -18,7 +18,8 @@ from mapt_bench.reports.gate_formats import (
 )
 
 HOSTILE = "<script>alert('x')</script>\"`rm`|a_b*c*\n::error::\x1b[31m @all ]]> &amp; %0A"
-SCHEMA = Path(__file__).parent / "junit.xsd"
+SCHEMA = Path(__file__).parent / "junit-10.xsd"
+"""Schema of Jenkins' xUnit plugin (MIT, Gregory Boissinot), unchanged, from pytest 8.4.2."""
 
 
 def compared(tmp_path, before, after, rules):
@@ -51,6 +52,8 @@ def test_junit_is_valid_and_has_one_case_per_limit(hostile):
     etree = pytest.importorskip("lxml.etree")
     schema = etree.XMLSchema(etree.parse(SCHEMA))
     schema.assertValid(etree.fromstring(text.encode()))
+    for wrong in (text.replace(" name=", " title="), text.replace("skipped", "omitted")):
+        assert not schema.validate(etree.fromstring(wrong.encode()))
     (suite,) = ElementTree.fromstring(text)  # noqa: S314 - our own text
     counts = [suite.get(name) for name in ("tests", "failures", "skipped", "errors")]
     assert counts == ["4", "2", "1", "0"]
