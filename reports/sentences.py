@@ -18,7 +18,13 @@ from mapt_bench.results.result_views import (
     run_parts,
 )
 
-__all__ = ["NAMED", "SWEEP_WORDS", "evaluation_sentences", "run_sentences"]
+__all__ = [
+    "NAMED",
+    "SWEEP_WORDS",
+    "evaluation_sentences",
+    "largest_loss",
+    "run_sentences",
+]
 
 NAMED = (
     *("mapt", "mapt:motion", "mapt:appearance", "both", "mapt:paper", "sort", "bytetrack"),
@@ -29,6 +35,16 @@ NAMED = (
 
 SWEEP_WORDS = {"drop": "frame skip", "pair": "pairing interval"}
 """Kinds of temporal intervals in words."""
+
+_MISTAKES = {
+    "identity": "wrong identities",
+    "missed": "missed objects",
+    "spurious": "spurious objects",
+    "class": "wrong classes",
+    "masks": "inexact masks",
+    "stuff": "confused stuff",
+}
+"""Kinds of mistake in sentences."""
 
 _ORACLE = "oracle"
 _MOST = 5
@@ -84,6 +100,8 @@ def run_sentences(run: Run) -> list[str]:
     else:
         joins = len(parts) > 1
         found = [sentence for part in parts for sentence in _part_sentences(part, joins=joins)]
+        lost = [clause for part in parts for clause in _loss_clauses(part)]
+        found = [*found[: _MOST - 2], *([_sentence("; ".join(lost))] if lost else [])]
     why = _missing_intervals(run["summary"])
     if why:
         found = found[: _MOST - 1]
@@ -111,6 +129,32 @@ def _part_sentences(part: Part, *, joins: bool) -> list[str]:
     if joins:
         return [_sentence("; ".join(clauses))]
     return [_sentence(each if each.startswith(place) else f"{place}, {each}") for each in clauses]
+
+
+def _loss_clauses(part: Part) -> list[str]:
+    """Return which kind of mistake costs most PAT: the reference, or without one the best row."""
+    rows = [row for row in part.run["summary"] if row.get("losses") and not is_reference(row)]
+    if not rows or any(map(row_interval, rows)):
+        return []
+    references = {(row.get("differences") or {}).get("reference") for row in part.run["summary"]}
+    named = [row for row in rows if row["variant"] in references]
+    row = max(named or rows, key=_pat)
+    lost = largest_loss(row_name(row), row["losses"])
+    return [f"on {part.words}, {lost}" if part.words else lost] if lost else []
+
+
+def largest_loss(name: str, losses: Row) -> str:
+    """Return the clause on the kind of mistake that costs a row most PAT, empty without a loss.
+
+    Args:
+        name: Name of the row or prediction.
+        losses: Its field ``losses``.
+    """
+    shares = {kind: loss["share"].get("PAT") or 0.0 for kind, loss in losses["kinds"].items()}
+    kind = max(shares, key=shares.__getitem__, default="")
+    if shares.get(kind, 0.0) <= 0:
+        return ""
+    return f"{name} loses most to {_MISTAKES.get(kind, kind)}, {100 * shares[kind]:.2f} PAT"
 
 
 def _best_sentences(rows: Sequence[Row], place: str) -> list[str]:
@@ -282,7 +326,13 @@ def evaluation_sentences(evaluations: Sequence[Row]) -> list[str]:
         evaluations: Results of schema ``mapt-bench/evaluation/2``, one per prediction.
     """
     if len(evaluations) == 1:
-        found = [*_limiting_factor(evaluations[0]), *_extreme_sequences(evaluations[0])]
+        [only] = evaluations
+        lost = largest_loss(str(only["name"]), only["losses"]) if only.get("losses") else ""
+        found = [
+            *_limiting_factor(only),
+            *([f"{lost}."] if lost else []),
+            *_extreme_sequences(only),
+        ]
     else:
         found = _leading_prediction(evaluations)
     count = max(len(each.get("per_sequence") or {}) for each in evaluations)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mapt_bench.reports.sentences import largest_loss
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.results.result_views import (
     Part,
@@ -47,27 +48,14 @@ def run_losses(run: Run) -> dict[str, Row]:
     return found
 
 
-_MISTAKES = {
-    "identity": "wrong identities",
-    "missed": "missed objects",
-    "spurious": "spurious objects",
-    "class": "wrong classes",
-    "masks": "inexact masks",
-    "stuff": "confused stuff",
-}
-"""Kinds of mistake in sentences."""
-
-
 def largest_losses(found: Mapping[str, Row]) -> list[str]:
     """Return, for each row but the oracle, the kind of mistake that costs most PAT."""
-    sentences = []
-    for name, losses in found.items():
-        shares = {kind: entry["share"].get("PAT") or 0.0 for kind, entry in losses["kinds"].items()}
-        kind = max(shares, key=shares.__getitem__, default="")
-        if shares.get(kind, 0.0) > 0 and not name.startswith("oracle"):
-            words = _MISTAKES.get(kind, kind)
-            sentences.append(f"{name} loses most to {words}: {100 * shares[kind]:.2f} PAT.")
-    return sentences
+    clauses = [
+        largest_loss(name, losses)
+        for name, losses in found.items()
+        if not name.startswith("oracle")
+    ]
+    return [f"{clause}." for clause in clauses if clause]
 
 
 _WORST = 20

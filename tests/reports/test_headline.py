@@ -107,6 +107,44 @@ def test_missing_intervals_take_one_sentence():
     )
 
 
+def with_losses(entry, **points):
+    kinds = {kind: {"share": {"PAT": value / 100}} for kind, value in points.items()}
+    return {**entry, "losses": {"kinds": kinds}}
+
+
+def test_one_sentence_says_what_costs_the_reference_most():
+    rows = (
+        with_losses(row("mapt+memory", 0.6), identity=2.1, missed=30, stuff=-1),
+        with_losses(row("best", 0.7, difference(0.1, 0.05, 0.15, 0.01)), identity=29, missed=1),
+        with_losses(row("oracle", 0.9, group="reference"), masks=10),
+    )
+    lost = [line for line in run_headline(ablation(*rows)).sentences if "loses most" in line]
+    assert lost == ["On detections of MAPT, mapt+memory loses most to missed objects, 30.00 PAT."]
+    both = run_headline(ablation(*rows, segments=("mapt-tiny", "groundtruth"))).sentences
+    (line,) = [line for line in both if "loses most" in line]
+    assert line == (
+        "On detections of MAPT, mapt+memory loses most to missed objects, 30.00 PAT; on ground "
+        "truth, mapt+memory loses most to missed objects, 30.00 PAT."
+    )
+
+
+def test_without_a_reference_the_sentence_is_on_the_best_row():
+    rows = [
+        with_losses(summary_row("a", 0.5, 0.5, "heads"), identity=1),
+        with_losses(summary_row("b", 0.6, 0.5, "heads"), identity=3, stuff=4),
+        with_losses(summary_row("c", 1.0, 1.0, "heads"), identity=0),
+    ]
+    assert (
+        "b loses most to confused stuff, 4.00 PAT." in run_headline(run(summary=rows[:2])).sentences
+    )
+    assert not any("loses" in line for line in run_headline(run(summary=rows[2:])).sentences)
+
+
+def test_an_evaluation_with_losses_says_what_costs_it_most():
+    found = with_losses(evaluation("a"), identity=3, masks=2)
+    assert "a loses most to wrong identities, 3.00 PAT." in evaluation_headline([found]).sentences
+
+
 def many_rows(count=60):
     rows = [
         row(f"tracker-{at:02}", 0.3 + at / 1000, difference(-0.1, -0.2, -0.1, 0.01))
