@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
+import click
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -34,17 +36,40 @@ def step(name):
     return found
 
 
-def words_of(script):
-    """The words of ``mapt-bench compare`` in a script."""
-    return " ".join(script.replace("\\\n", " ").split()).partition("mapt-bench compare")[2].split()
+def commands_of(script):
+    """The words of every call of ``mapt-bench`` in a script, without pipes and conditions."""
+    lines = script.replace("\\\n", " ").splitlines()
+    calls = [line.partition("mapt-bench ")[2] for line in lines if "mapt-bench " in line]
+    return [re.split(r"\|\||&&|[;|]", call)[0].split() for call in calls]
 
 
-@pytest.mark.parametrize("script", [step("Gate")["run"], GITLAB["mapt-bench"]["script"][-1]])
-def test_scripts_call_options_that_exist(script):
-    known = CliRunner().invoke(main, ["compare", "--help"]).stdout
-    options = [word for word in words_of(script) if word.startswith("--")]
-    assert options
-    assert all(option in known for option in options)
+SCRIPTS = [
+    *(each["run"] for each in ACTION["runs"]["steps"] if "run" in each),
+    *(str(given.get("default", "")) for given in ACTION["inputs"].values()),
+    *GITLAB["mapt-bench"]["script"],
+    (ROOT / ".ci/run").read_text(encoding="utf-8").replace("$work/venv/bin/", ""),
+    (ROOT / ".ci/update-baseline").read_text(encoding="utf-8"),
+]
+
+
+def test_scripts_call_commands_and_options_that_exist():
+    called = set()
+    for name, *words in [call for script in SCRIPTS for call in commands_of(script) if call]:
+        command = main.get_command(click.Context(main), name)
+        if command is None:
+            continue  # a message, such as the name of this Action
+        called.add(name)
+        options = {text for each in command.params for text in each.opts}
+        unknown = {word for word in words if word.startswith("-")} - options
+        assert not unknown, (name, unknown)
+    assert called >= {"ablate", "compare"}
+
+
+def test_the_scripts_are_read():
+    (compare,) = commands_of(step("Gate")["run"])
+    assert compare[:2] == ["compare", '"$BASELINE"']
+    assert {"--github", "--junit", "--markdown", "--json"} <= set(compare)
+    assert len(commands_of(GITLAB["mapt-bench"]["script"][-1])) == 1
 
 
 def test_gitlab_reads_the_files_that_the_job_writes():
