@@ -22,6 +22,7 @@ __all__ = [
     "listed",
     "missing_extra",
     "nearest",
+    "reason_of",
     "with_article",
     "wrong_schema",
 ]
@@ -204,6 +205,19 @@ evaluate again"
         f"has schema {str(found)!r}, which an older version of mapt-bench wrote; this version "
         f"reads {numbers[newest]!r}; {remedy}"
     )
+
+
+def reason_of(problem: BaseException) -> str:
+    """Return what an error says, on one line: of other code its type and first paragraph.
+
+    Example:
+        >>> reason_of(ValueError("no kernel for half")), reason_of(ConfigError("too small"))
+        ('ValueError: no kernel for half', 'too small')
+    """
+    if isinstance(problem, MaptBenchError):
+        return str(problem)
+    paragraph = str(problem).strip().partition("\n\n")[0]
+    return f"{type(problem).__name__}: {' '.join(paragraph.split()) or 'no message'}"
 
 
 def printable(text: str) -> str:

@@ -40,8 +40,8 @@ def _mode_names() -> tuple[str, ...]:
     "inputs",
     multiple=True,
     metavar="HxW",
-    help="Size of the input image. For a module of your own also the whole shape, 1x3x384x1280. "
-    "May be repeated.  [default: 384x1280 and 1024x1920]",
+    help="Size of the input image. For a module of your own also the whole shape, 1x3x384x1280 "
+    "or with frames 1x3x16x224x224. May be repeated.  [default: 384x1280 and 1024x1920]",
 )
 @click.option(
     "--mode",
@@ -57,7 +57,7 @@ def _mode_names() -> tuple[str, ...]:
 @click.option(
     "--strict",
     is_flag=True,
-    help="Exit with 1 if an operator has no formula, or one of the two counts is missing.",
+    help="Exit with 1 if an operator is unknown, or one of the two counts is missing.",
 )
 @click.option("--measure", "measures", is_flag=True, help="Also measure latency and peak memory.")
 @click.option("--warm-up", default=1, show_default=True, help="Passes before the measured ones.")
@@ -94,6 +94,11 @@ def command(
     A TARGET is a network of this package (mapt-regnety8gf, mapt-tiny, motion-head, flownet2...) or
     your own package.module:build. Without TARGET, all networks are reported. Torch and fvcore count
     independently. Exits with 1 if they disagree. The unit is the GMAC: a multiply-add counts one.
+
+    Every operator of torch is counted, free by definition of the mode, or unknown. A network with
+    an unknown operator has no total. If your module needs more than one image, give it a method
+    example_inputs(height, width, instances) that returns a tensor, a tuple of arguments or a
+    dictionary of keyword arguments.
     """
     if scores is not None and plots is None:
         raise ConfigError("--scores needs a folder for its plot; add --plots DIR")

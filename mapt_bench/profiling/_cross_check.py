@@ -15,12 +15,12 @@ from fractions import Fraction
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, reason_of
 from mapt_bench.profiling._fvcore_counter import TracedCount, trace_operations
 from mapt_bench.profiling._torch_counter import Count, count_operations
-from mapt_bench.profiling.flops_settings import InputSize, Target
+from mapt_bench.profiling.flops_settings import Arguments, InputSize, Target
 from mapt_bench.profiling.operator_table import MODES, WHOLE, Term, Work
 
 __all__ = ["TOLERANCE", "BothCounts", "CrossCheck", "relative_difference"]
@@ -95,9 +95,7 @@ class CrossCheck:
         try:
             traced, at = self._second(size, count)
         except Exception as problem:  # tracing runs user code, which may raise anything
-            first_line = (str(problem).strip().splitlines() or ["no message"])[0]
-            words = f"{type(problem).__name__}: {first_line}"
-            return BothCounts(count, device, None, (), words)
+            return BothCounts(count, device, None, (), reason_of(problem))
         return BothCounts(count, device, traced, at)
 
     def _first(self, size: InputSize) -> tuple[Count, str]:
@@ -105,23 +103,34 @@ class CrossCheck:
         try:
             if self._on_meta is None:
                 self._on_meta = copy.deepcopy(self.module).to("meta")
-            inputs = [each.to("meta") for each in self._example(size)]
+            example = self._example(size).to("meta")
             with torch.device("meta"):
-                found = count_operations(self._on_meta, inputs, self.parts, rest=target.rest)
+                return self._count(self._on_meta, example), "meta"
         except Exception:  # some operators, and some user code, do not run on the meta device
             example = self._example(size)
             found = _run(
-                lambda: count_operations(self._cpu(), example, self.parts, rest=target.rest),
+                lambda: self._count(self._cpu(), example),
                 f"{target.name} fails on an input of {size}",
             )
             return found, "cpu"
-        return found, "meta"
+
+    def _count(self, module: nn.Module, example: Arguments) -> Count:
+        return count_operations(
+            module,
+            example.positional,
+            self.parts,
+            keywords=example.keywords,
+            rest=self.target.rest,
+        )
 
     def _second(
         self, size: InputSize, count: Count
     ) -> tuple[TracedCount, tuple[tuple[int, int], ...]]:
         for sizes in self._small_sizes(size):
-            traces = [self._trace(each) for each in sizes]
+            try:
+                traces = [self._trace(each) for each in sizes]
+            except Exception:  # a network may take one size only
+                break
             extrapolated = _extrapolated(sizes, traces, size)
             if _agree(count, extrapolated):
                 return extrapolated, tuple((each.height, each.width) for each in sizes)
@@ -140,8 +149,13 @@ class CrossCheck:
 
     def _trace(self, size: InputSize) -> TracedCount:
         if size not in self._traces:
+            example = self._example(size)
             self._traces[size] = trace_operations(
-                self._cpu(), self._example(size), self.parts, rest=self.target.rest
+                self._cpu(),
+                example.positional,
+                self.parts,
+                keywords=example.keywords,
+                rest=self.target.rest,
             )
         return self._traces[size]
 
@@ -150,9 +164,9 @@ class CrossCheck:
             self._on_cpu = _with_numbers(self.module)
         return self._on_cpu
 
-    def _example(self, size: InputSize) -> tuple[Tensor, ...]:
+    def _example(self, size: InputSize) -> Arguments:
         return _run(
-            lambda: self.target.example(self.module, size, self.instances),
+            lambda: self.target.arguments(self.module, size, self.instances),
             f"{self.target.name} gives no example input of {size}",
         )
 
@@ -173,7 +187,7 @@ def _run(action: Callable[[], _Result], failure: str) -> _Result:
     try:
         return action()
     except Exception as problem:  # a network may raise anything
-        raise ConfigError(f"{failure}: {type(problem).__name__}: {problem}") from problem
+        raise ConfigError(f"{failure}: {reason_of(problem)}") from problem
 
 
 def _with_numbers(module: nn.Module) -> nn.Module:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, reason_of
 from mapt_bench.profiling.flops_settings import InputSize, MeasureSettings
 from mapt_bench.profiling.network_catalog import find_target
 
@@ -91,10 +91,11 @@ def measure(
         text=True,
         check=False,
     )
-    if done.returncode:
+    answer = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+    if "milliseconds" not in answer:
         last = (done.stderr.strip().splitlines() or ["it was killed; is there enough memory?"])[-1]
-        raise ConfigError(f"{target} cannot be measured on an input of {size}: {last}")
-    answer = json.loads(done.stdout.splitlines()[-1])
+        reason = answer.get("failure", last)
+        raise ConfigError(f"{target} cannot be measured on an input of {size}: {reason}")
     return Measurement(
         milliseconds=tuple(answer["milliseconds"]),
         peak_mib=answer["peak_mib"],
@@ -118,12 +119,12 @@ def measured(request: dict[str, Any]) -> dict[str, Any]:
     target = find_target(request["target"])
     size = InputSize.parse(request["size"])
     module = _with_weights((target.build_timed or target.build)())
-    inputs = target.example(module, size, request["instances"])
+    example = target.arguments(module, size, request["instances"])
     times = []
     with torch.inference_mode():
         for _ in range(request["warm_up"] + request["repeats"]):
             began = time.perf_counter()
-            module(*inputs)
+            module(*example.positional, **example.keywords)
             times.append(1000 * (time.perf_counter() - began))
     return {
         "milliseconds": times[request["warm_up"] :],
@@ -155,5 +156,12 @@ def _with_weights(module: nn.Module) -> nn.Module:
     return module
 
 
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return measured(request)
+    except Exception as problem:  # a network may raise anything
+        return {"failure": reason_of(problem)}
+
+
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(measured(json.loads(sys.argv[1]))) + "\n")
+    sys.stdout.write(json.dumps(_answer(json.loads(sys.argv[1]))) + "\n")

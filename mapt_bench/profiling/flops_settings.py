@@ -8,17 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mapt_bench.baselines.registry import associator_names
-from mapt_bench.errors import ConfigError, check_range, nearest
+from mapt_bench.errors import ConfigError, a_type, check_range, nearest
 from mapt_bench.profiling.operator_table import MODES, WHOLE, mode_terms
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
 __all__ = [
     "TARGETS",
+    "Arguments",
     "ExampleInput",
     "FlopsSettings",
     "InputSize",
@@ -40,16 +41,17 @@ class InputSize:
     Attributes:
         height: Height in pixels.
         width: Width in pixels.
-        lead: ``(batch, channels)`` if the whole shape was given.
+        lead: The axes before if the whole shape was given: ``(batch, channels)``, for a video also
+            the number of frames.
     """
 
     height: int
     width: int
-    lead: tuple[int, int] | None = None
+    lead: tuple[int, ...] | None = None
 
     @classmethod
     def parse(cls, text: str) -> "InputSize":
-        """Read ``HxW`` or ``NxCxHxW``.
+        """Read ``HxW``, ``NxCxHxW`` or ``NxCxTxHxW``.
 
         Raises:
             ConfigError: If the text has another form, or a number is not in 1..65536.
@@ -60,10 +62,10 @@ class InputSize:
             >>> InputSize.parse("1x3x384x1280").shape
             (1, 3, 384, 1280)
         """
-        if not re.fullmatch(r"[0-9]+(x[0-9]+)(x[0-9]+x[0-9]+)?", text):
+        if not re.fullmatch(r"[0-9]+x[0-9]+((x[0-9]+){2,3})?", text):
             raise ConfigError(
                 f"{text!r} is not an image size; expected HEIGHTxWIDTH, for example 384x1280, or "
-                "the input shape of your own module, for example 1x3x384x1280",
+                "the input shape of your own module, for example 1x3x384x1280 or 1x3x16x224x224",
                 where="--input",
             )
         numbers = [int(word) for word in text.split("x")]
@@ -73,16 +75,15 @@ class InputSize:
                 where="--input",
             )
         *lead, height, width = numbers
-        return cls(height, width, (lead[0], lead[1]) if lead else None)
+        return cls(height, width, tuple(lead) or None)
 
     def __str__(self) -> str:
         return "x".join(str(number) for number in (*(self.lead or ()), self.height, self.width))
 
     @property
-    def shape(self) -> tuple[int, int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """``(batch, channels, height, width)``. The default is one image with three channels."""
-        batch, channels = self.lead or (1, 3)
-        return batch, channels, self.height, self.width
+        return (*(self.lead or (1, 3)), self.height, self.width)
 
     @property
     def pixels(self) -> int:
@@ -90,12 +91,59 @@ class InputSize:
         return self.height * self.width
 
     def resized(self, height: int, width: int) -> "InputSize":
-        """Return another size with the same batch and channels."""
+        """Return another size with the same batch, channels and frames."""
         return InputSize(height, width, self.lead)
 
 
-ExampleInput: TypeAlias = "Callable[[nn.Module, InputSize, int], tuple[Tensor, ...]]"
-"""Returns the arguments of ``forward`` for a module, an input size and a number of instances."""
+@dataclass(frozen=True)
+class Arguments:
+    """Arguments of a network. They may hold nested tensors and other values.
+
+    Attributes:
+        positional: Positional arguments of ``forward``.
+        keywords: Keyword arguments of ``forward``.
+    """
+
+    positional: tuple[Any, ...]
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: object) -> "Arguments":
+        """Return the arguments that an example stands for.
+
+        Args:
+            given: A tensor, a tuple or list of positional arguments, or a dictionary of keyword
+                arguments. A tuple may hold a dictionary, which is then one positional argument.
+
+        Raises:
+            ConfigError: If it is something else.
+        """
+        from torch import Tensor
+
+        if isinstance(given, Tensor):
+            return cls((given,))
+        if isinstance(given, Mapping):
+            return cls((), dict(given))
+        if isinstance(given, (tuple, list)):
+            return cls(tuple(given))
+        raise ConfigError(
+            f"the example input is {a_type(given)}; expected a tensor, a tuple of arguments or a "
+            "dictionary of keyword arguments"
+        )
+
+    def to(self, device: str) -> "Arguments":
+        """Return the same arguments with all tensors on a device."""
+        from torch import Tensor
+        from torch.utils._pytree import tree_map_only
+
+        moved = tree_map_only(
+            Tensor, lambda each: each.to(device), (self.positional, dict(self.keywords))
+        )
+        return Arguments(*moved)
+
+
+ExampleInput: TypeAlias = "Callable[[nn.Module, InputSize, int], object]"
+"""Returns what :meth:`Arguments.of` takes, for a module, a size and a number of instances."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +180,14 @@ class Target:
     has_instances: bool = False
     takes_shape: bool = False
     notes: tuple[str, ...] = ()
+
+    def arguments(self, module: "nn.Module", size: InputSize, instances: int) -> Arguments:
+        """Return the example input of a built network.
+
+        Raises:
+            ConfigError: If the example is no input.
+        """
+        return Arguments.of(self.example(module, size, instances))
 
     def parts_of(self, module: "nn.Module") -> dict[str, tuple[str, ...]]:
         """Return the parts of a built network, with the paths that exist in it."""

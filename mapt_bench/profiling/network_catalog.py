@@ -193,7 +193,8 @@ def user_target(name: str) -> Target:
     Args:
         name: ``package.module:attribute``, also searched in the current folder. The attribute is a
             module, or a function without arguments that returns one. The example input is one
-            image, or the result of the module's ``example_inputs(height, width, instances)``.
+            image in the precision of the weights, or the result of the module's
+            ``example_inputs(height, width, instances)``, see :meth:`Arguments.of`.
 
     Raises:
         ConfigError: If the name is not found, cannot be imported or built, or is not a module.
@@ -215,12 +216,13 @@ def user_target(name: str) -> Target:
     )
 
 
-def _example(module: nn.Module, size: InputSize, instances: int) -> tuple[Tensor, ...]:
+def _example(module: nn.Module, size: InputSize, instances: int) -> object:
     own = getattr(module, "example_inputs", None)
-    if not callable(own):
-        return (torch.zeros(size.shape),)
-    given = own(size.height, size.width, instances)
-    return (given,) if isinstance(given, Tensor) else tuple(given)
+    if callable(own):
+        return own(size.height, size.width, instances)
+    weights = (each for each in module.state_dict().values() if each.is_floating_point())
+    first = next(weights, None)
+    return torch.zeros(size.shape, dtype=None if first is None else first.dtype)
 
 
 def _module(found: object, name: str) -> nn.Module:
@@ -232,7 +234,8 @@ def _module(found: object, name: str) -> nn.Module:
             f"{name!r} is or returns {a_type(built)}; expected a torch.nn.Module, or a function "
             "that returns one"
         )
-    return built
+    # Its copies on several devices do the same.
+    return built.module if isinstance(built, nn.DataParallel) else built
 
 
 def _called(factory: Callable[[], object], name: str) -> object:

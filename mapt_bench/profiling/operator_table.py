@@ -4,9 +4,10 @@ The unit is the multiply-add (MAC): one multiplication with one addition counts 
 without such pairs (biases, activations...), one computed number counts one.
 
 The table is data. Both counters (:mod:`mapt_bench.profiling._torch_counter`,
-:mod:`mapt_bench.profiling._fvcore_counter`) implement its formulas independently. An operator
-outside the table has no formula and is reported as uncounted. Names are those of torch without
-the trailing underscore of in-place operators.
+:mod:`mapt_bench.profiling._fvcore_counter`) implement its formulas independently. Names are those
+of torch without the trailing underscore of in-place operators. Some rows also have a rule, by
+which :mod:`mapt_bench.profiling._operator_registry` finds more operators in torch. An operator
+outside the table has no formula and is reported as uncounted.
 """
 
 from collections.abc import Mapping
@@ -16,16 +17,12 @@ from enum import StrEnum
 from mapt_bench.errors import ConfigError, nearest
 
 __all__ = [
-    "ACTIVATIONS",
-    "DATA_MOVEMENT",
-    "ELEMENTWISE",
     "MODES",
     "OPERATORS",
-    "POOLING_OPERATORS",
-    "REDUCTIONS",
     "UNIT",
     "WHOLE",
     "OperatorRow",
+    "Rule",
     "Term",
     "Work",
     "mode_terms",
@@ -49,6 +46,8 @@ class Term(StrEnum):
     """Bilinear reads at computed positions: grid sampling, RoIAlign, deformable taps."""
     INTERPOLATION = "interpolation"
     """Arithmetic of upsampling: 4 per output for bilinear, none for nearest."""
+    FOURIER = "fourier"
+    """Fast Fourier transforms."""
     BIAS = "bias"
     NORM = "norm"
     ACTIVATION = "activation"
@@ -56,12 +55,14 @@ class Term(StrEnum):
     UPSAMPLED = "upsampled"
     """Upsampled values, 1 per output for every method, as ptflops counts them."""
     ARITHMETIC = "arithmetic"
-    """Element-wise operations and reductions between layers. No mode counts them."""
+    """Element-wise operations, reductions, sorting and random numbers. No mode counts them."""
 
 
 MODES: Mapping[str, frozenset[Term]] = {
     "conv": frozenset({Term.MATRIX}),
-    "conv+sampling": frozenset({Term.MATRIX, Term.CORRELATION, Term.SAMPLING, Term.INTERPOLATION}),
+    "conv+sampling": frozenset(
+        {Term.MATRIX, Term.CORRELATION, Term.SAMPLING, Term.INTERPOLATION, Term.FOURIER}
+    ),
     "ptflops": frozenset(
         {Term.MATRIX, Term.BIAS, Term.NORM, Term.ACTIVATION, Term.POOLING, Term.UPSAMPLED}
     ),
@@ -108,6 +109,17 @@ class Work:
         return sum(amount for term, amount in self.amounts.items() if term in terms)
 
 
+class Rule(StrEnum):
+    """How a row finds operators of torch that no row names. The value is the text on the page."""
+
+    POINTWISE = "every operator that torch tags `pointwise`"
+    REDUCTION = "every operator that torch tags `reduction`"
+    VIEW = "every operator that returns a view, or that torch tags `view_copy`"
+    CREATION = "every operator that takes no tensor"
+    QUERY = "every operator that returns no tensor and changes none"
+    OUTSIDE = "every operator of `profiler::`, `prim::` and `c10d::`"
+
+
 @dataclass(frozen=True)
 class OperatorRow:
     """Operators with the same formulas.
@@ -116,11 +128,18 @@ class OperatorRow:
         title: Common name.
         names: Qualified names in torch, without a trailing underscore.
         formulas: Formula by term, as text. Empty for operators without cost.
+        rule: Rule for more operators. Named operators come first.
     """
 
     title: str
     names: tuple[str, ...]
     formulas: Mapping[Term, str]
+    rule: Rule | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a mode counts the operators."""
+        return any(term in terms for term in self.formulas for terms in MODES.values())
 
     def formula(self, mode: str) -> str | None:
         """Return the formula in a mode, ``None`` if the mode omits the operator."""
@@ -143,42 +162,110 @@ def _aten(words: str) -> tuple[str, ...]:
 
 
 ACTIVATIONS = _aten(
-    "celu elu gelu hardsigmoid hardswish hardtanh leaky_relu log_sigmoid log_softmax _log_softmax"
-    " mish prelu _prelu_kernel relu relu6 selu sigmoid silu softmax _softmax softplus tanh"
+    "celu elu gelu glu hardshrink hardsigmoid hardswish hardtanh leaky_relu log_sigmoid"
+    " log_sigmoid_forward log_softmax _log_softmax _masked_softmax mish prelu _prelu_kernel relu"
+    " relu6 rrelu rrelu_with_noise rrelu_with_noise_functional _safe_softmax selu sigmoid silu"
+    " softmax _softmax softplus softshrink special_log_softmax special_softmax tanh threshold"
 )
 POOLING_OPERATORS = _aten(
-    "_adaptive_avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d avg_pool2d max_pool2d"
-    " max_pool2d_with_indices"
+    "_adaptive_avg_pool2d _adaptive_avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d"
+    " adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d avg_pool1d"
+    " avg_pool2d avg_pool3d fractional_max_pool2d fractional_max_pool3d max_pool1d"
+    " max_pool1d_with_indices max_pool2d max_pool2d_with_indices max_pool3d max_pool3d_with_indices"
+    " mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d mkldnn_max_pool3d"
 )
 ELEMENTWISE = _aten(
-    "__and__ __or__ abs add addcdiv addcmul bitwise_and bitwise_not bitwise_or ceil clamp clamp_max"
-    " clamp_min cos div eq exp floor floor_divide ge gt le lerp log logical_and logical_not"
-    " logical_or lt maximum minimum mul ne neg pow reciprocal remainder round rsqrt rsub sin"
-    " sqrt square sub where"
+    "absolute _add_relu addr _aminmax _amp_foreach_non_finite_check_and_unscale _amp_update_scale"
+    " __and__ arccos arccosh arcsin arcsinh arctan arctan2 arctanh complex cross dequantize diff"
+    " divide _embedding_bag embedding_bag _embedding_bag_forward_only"
+    " fake_quantize_per_channel_affine fake_quantize_per_channel_affine_cachemask"
+    " fake_quantize_per_tensor_affine fake_quantize_per_tensor_affine_cachemask fix floor_divide"
+    " _fused_adagrad _fused_adam _fused_adamw _fused_sgd ger gradient greater greater_equal"
+    " __iand__ __ilshift__ __ior__ __irshift__ isclose isreal __ixor__ kron less less_equal"
+    " linalg_cross linalg_vander _masked_scale multiply negative not_equal __or__ outer polar"
+    " quantize_per_channel quantize_per_tensor quantize_per_tensor_dynamic special_digamma"
+    " special_erf special_erfc special_erfinv special_exp2 special_expit special_expm1"
+    " special_gammainc special_gammaincc special_gammaln special_i0 special_log1p special_logit"
+    " special_multigammaln special_ndtr special_polygamma special_psi special_round special_sinc"
+    " special_xlogy subtract vander"
 )
-REDUCTIONS = _aten(
-    "all amax amin any argmax argmin linalg_vector_norm max mean min norm std sum var"
+"""Those that torch does not tag ``pointwise``."""
+REDUCTIONS = (
+    "torchvision::ps_roi_pool",
+    "torchvision::roi_pool",
+    *_aten(
+        "all allclose amax amin aminmax any argmax argmin binary_cross_entropy"
+        " binary_cross_entropy_with_logits col2im cosine_embedding_loss cosine_similarity"
+        " count_nonzero cross_entropy_loss _ctc_loss ctc_loss _cudnn_ctc_loss cummax _cummax_helper"
+        " cummin _cummin_helper cumprod cumsum cumulative_trapezoid dist embedding_renorm equal"
+        " frobenius_norm hinge_embedding_loss huber_loss index_add index_reduce _is_all_true"
+        " _is_any_true kl_div l1_loss linalg_norm linalg_vecdot linalg_vector_norm _logcumsumexp"
+        " logcumsumexp logsumexp margin_ranking_loss max mean min miopen_ctc_loss mse_loss"
+        " multi_margin_loss multilabel_margin_loss multilabel_margin_loss_forward nanmean nansum"
+        " native_norm nll_loss nll_loss2d nll_loss2d_forward nll_loss_forward nll_loss_nd norm"
+        " norm_except_dim pairwise_distance poisson_nll_loss prod renorm scatter_add scatter_reduce"
+        " segment_reduce smooth_l1_loss soft_margin_loss special_logsumexp std std_mean sum"
+        " sum_to_size trace trapezoid trapz triplet_margin_loss unfold_backward"
+        " _unsafe_masked_index_put_accumulate"
+        " var var_mean _weight_norm _weight_norm_interface"
+    ),
+)
+SEARCHES = _aten(
+    "argsort bincount bucketize histc histogram histogramdd _histogramdd_bin_edges"
+    " _histogramdd_from_bin_cts _histogramdd_from_bin_tensors isin kthvalue median mode msort"
+    " nanmedian nanquantile quantile searchsorted sort topk _unique _unique2 unique_consecutive"
+    " unique_dim unique_dim_consecutive"
+)
+RANDOM = _aten(
+    "alpha_dropout bernoulli binomial cauchy exponential feature_alpha_dropout _fused_dropout"
+    " geometric log_normal multinomial native_dropout normal normal_functional _philox_key_fold_in"
+    " _philox_key_split _philox_normal _philox_uniform poisson rand rand_like randint randint_like"
+    " randn randn_like random randperm _sample_dirichlet _standard_gamma uniform"
 )
 DATA_MOVEMENT = _aten(
-    "adjoint alias arange as_strided Bool broadcast_tensors cat channel_shuffle chunk clone"
-    " constant_pad_nd contiguous copy detach diagonal dim dropout empty empty_like embedding"
-    " empty_strided expand expand_as eye feature_dropout fill flatten flip Float full full_like"
-    " gather __getitem__ hstack im2col index index_put index_select Int is_floating_point item len"
-    " lift_fresh lift_fresh_copy linspace _local_scalar_dense masked_fill masked_select meshgrid"
-    " moveaxis movedim mT narrow narrow_copy new_empty new_full new_ones new_zeros nonzero numel"
-    " numpy_T ones ones_like pad permute pixel_shuffle pixel_unshuffle reflection_pad2d repeat"
-    " repeat_interleave replication_pad2d reshape _reshape_alias resolve_conj resolve_neg roll"
-    " rot90 scalar_tensor ScalarImplicit scatter select select_scatter _shape_as_tensor size slice"
-    " slice_copy slice_scatter split split_with_sizes squeeze stack swapaxes swapdims t"
-    " take_along_dim tensor tensor_split to _to_copy transpose tril triu type_as unbind unflatten"
-    " unfold _unsafe_index unsafe_split _unsafe_view unsqueeze view view_as vstack zero zeros"
-    " zeros_like"
+    "_add_batch_dim argwhere as_strided as_strided_scatter atleast_1d atleast_2d atleast_3d"
+    " block_diag broadcast_tensors cartesian_prod _cast_Byte _cast_Char _cast_Double _cast_Float"
+    " _cast_Half _cast_Int _cast_Long _cast_Short cat chalf channel_shuffle chunk _chunk_cat clone"
+    " column_stack combinations concat concatenate constant_pad_nd copy _copy_from"
+    " _copy_from_and_resize data diag diag_embed diagflat diagonal_scatter dropout dstack embedding"
+    " empty_like feature_dropout fft_fftshift fft_ifftshift fill fill_diagonal"
+    " flatten_dense_tensors flip fliplr flipud full_like gather __getitem__ hstack im2col index"
+    " index_copy index_fill index_put _index_put_impl index_select int_repr"
+    " _jagged_to_padded_dense_forward _lazy_clone lift linspace logspace masked_scatter"
+    " masked_select max_unpool2d max_unpool3d meshgrid _mkldnn_reshape _mkldnn_transpose moveaxis"
+    " movedim native_channel_shuffle _nested_from_padded _nested_from_padded_and_nested_example"
+    " _nested_from_padded_tensor _nested_tensor_from_mask _nested_tensor_from_tensor_list"
+    " nested_to_padded_tensor new_empty new_empty_strided new_full new_ones new_zeros"
+    " _new_zeros_with_same_feature_meta nonzero nonzero_numpy nonzero_static one_hot ones_like"
+    " _pack_padded_sequence pad _pad_circular _pad_enum _pad_packed_sequence pad_sequence"
+    " _padded_dense_to_jagged_forward _pin_memory pixel_shuffle pixel_unshuffle put record_stream"
+    " reflection_pad1d reflection_pad2d reflection_pad3d _remove_batch_dim repeat repeat_interleave"
+    " replication_pad1d replication_pad2d replication_pad3d requires_grad _reshape_copy"
+    " _reshape_from_tensor resize resize_as _resize_output retain_grad roll rot90 row_stack scatter"
+    " select_scatter set set_data shallow_copy_data _shape_as_tensor slice_scatter split"
+    " split_with_sizes _stack stack swapaxes swapdims take take_along_dim tile to _to_copy _to_cpu"
+    " _to_dense to_dense to_mkldnn to_padded_tensor transpose tril triu type_as"
+    " unflatten_dense_tensors unsafe_chunk _unsafe_index _unsafe_index_put _unsafe_masked_index"
+    " unsafe_split unsafe_split_with_sizes _unsafe_view vstack zero zeros_like"
+)
+"""Those whose schema does not show it: torch says which operators return a view, and operators
+without a tensor argument only create."""
+QUERIES = _aten(
+    "clear Delete dict _functional_assert_async _functional_assert_scalar"
+    " _functional_sym_constrain_range _functional_sym_constrain_range_for_size items"
+    " _nested_get_lengths _nested_get_max_seqlen _nested_get_min_seqlen _nested_get_offsets"
+    " _nested_tensor_size _nested_tensor_storage_offsets _nested_tensor_strides popitem"
+    " q_per_channel_scales q_per_channel_zero_points remove _set_item sorted update"
 )
 
 OPERATORS: tuple[OperatorRow, ...] = (
     OperatorRow(
         "convolution, transposed convolution",
-        _aten("_convolution conv1d conv2d conv3d conv_transpose2d convolution"),
+        _aten(
+            "_convolution _convolution_mode conv1d conv2d conv3d conv_tbc conv_transpose1d"
+            " conv_transpose2d conv_transpose3d convolution convolution_overrideable"
+            " cudnn_convolution _slow_conv2d_forward"
+        ),
         {
             Term.MATRIX: "Cout Cin/groups k k per output position (transposed: input position)",
             Term.BIAS: "outputs",
@@ -186,14 +273,38 @@ OPERATORS: tuple[OperatorRow, ...] = (
     ),
     OperatorRow(
         "linear layer, matrix product",
-        _aten("addmm baddbmm bmm einsum linear matmul mm"),
+        _aten(
+            "addbmm addmm addmv affine_grid_generator baddbmm bmm dot einsum inner _int_mm linear"
+            " matmul mm mv _scaled_mm tensordot vdot"
+        ),
         {Term.MATRIX: "m n k", Term.BIAS: "outputs"},
+    ),
+    OperatorRow(
+        "bilinear layer",
+        _aten("bilinear _trilinear"),
+        {Term.MATRIX: "Cout (Cin1 + 1) Cin2 per position", Term.BIAS: "outputs"},
+    ),
+    OperatorRow(
+        "recurrent layer",
+        _aten("gru lstm mkldnn_rnn_layer rnn_relu rnn_tanh"),
+        {
+            Term.MATRIX: "all weights per step",
+            Term.BIAS: "all biases per step",
+            Term.ACTIVATION: "5 units per step (LSTM), 3 (GRU) or 1",
+        },
+    ),
+    OperatorRow(
+        "distance of all pairs",
+        _aten("cdist _cdist_forward _euclidean_dist pdist _pdist_forward"),
+        {Term.MATRIX: "dimensions per pair (0 if not Euclidean)"},
     ),
     OperatorRow(
         "attention",
         _aten(
-            "scaled_dot_product_attention _scaled_dot_product_flash_attention_for_cpu"
-            " _scaled_dot_product_flash_attention _scaled_dot_product_efficient_attention"
+            "_efficient_attention_forward _flash_attention_forward scaled_dot_product_attention"
+            " _scaled_dot_product_attention_math _scaled_dot_product_cudnn_attention"
+            " _scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention"
+            " _scaled_dot_product_flash_attention_for_cpu"
         ),
         {Term.MATRIX: "queries keys (d + d of values) per head"},
     ),
@@ -213,38 +324,68 @@ OPERATORS: tuple[OperatorRow, ...] = (
     ),
     OperatorRow(
         "grid sampling",
-        _aten("grid_sampler grid_sampler_2d"),
-        {Term.SAMPLING: "4 outputs"},
+        _aten("grid_sampler grid_sampler_2d grid_sampler_3d"),
+        {Term.SAMPLING: "4 outputs (3-D: 8; bicubic: 16; nearest: 0)"},
     ),
     OperatorRow(
         "RoIAlign",
-        ("torchvision::roi_align",),
+        ("torchvision::ps_roi_align", "torchvision::roi_align"),
         {Term.SAMPLING: "4 s s outputs, s = sampling ratio (2 if it adapts to the box)"},
     ),
     OperatorRow(
-        "bilinear upsampling",
-        _aten("upsample_bilinear2d"),
-        {Term.INTERPOLATION: "4 outputs", Term.UPSAMPLED: "outputs"},
+        "linear, bilinear, trilinear, bicubic upsampling",
+        _aten("upsample_bicubic2d upsample_bilinear2d upsample_linear1d upsample_trilinear3d"),
+        {Term.INTERPOLATION: "2, 4, 8, 16 outputs", Term.UPSAMPLED: "outputs"},
+    ),
+    OperatorRow(
+        "resizing with antialiasing",
+        _aten("_upsample_bicubic2d_aa _upsample_bilinear2d_aa"),
+        {
+            Term.INTERPOLATION: "taps per value, first along rows, then along columns",
+            Term.UPSAMPLED: "outputs",
+        },
     ),
     OperatorRow(
         "nearest upsampling",
-        _aten("upsample_nearest2d"),
+        _aten(
+            "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d"
+            " _upsample_nearest_exact2d _upsample_nearest_exact3d"
+        ),
         {Term.INTERPOLATION: "0", Term.UPSAMPLED: "outputs"},
+    ),
+    OperatorRow(
+        "Fourier transform",
+        _aten(
+            "_fft_c2c _fft_c2r _fft_r2c fft_fft fft_fft2 fft_fftn fft_hfft fft_ifft fft_ifft2"
+            " fft_ifftn fft_ihfft fft_irfft fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn"
+            " istft stft"
+        ),
+        {Term.FOURIER: "5/2 N log2 N per signal of N values, half if one side is real"},
     ),
     OperatorRow(
         "normalisation",
         _aten(
-            "_batch_norm_no_update _native_batch_norm_legit _native_batch_norm_legit_no_training"
-            " batch_norm cudnn_batch_norm group_norm instance_norm layer_norm native_batch_norm"
-            " native_group_norm native_layer_norm"
+            "_batch_norm_impl_index _batch_norm_no_update _batch_norm_with_update"
+            " _batch_norm_with_update_functional batch_norm cudnn_batch_norm _fused_rms_norm"
+            " group_norm instance_norm layer_norm native_batch_norm _native_batch_norm_legit"
+            " _native_batch_norm_legit_functional _native_batch_norm_legit_no_training"
+            " native_group_norm native_layer_norm rms_norm"
         ),
         {Term.NORM: "2 outputs, 1 without weights"},
     ),
     OperatorRow("activation", ACTIVATIONS, {Term.ACTIVATION: "outputs"}),
     OperatorRow("pooling", POOLING_OPERATORS, {Term.POOLING: "inputs"}),
-    OperatorRow("element-wise operation", ELEMENTWISE, {Term.ARITHMETIC: "outputs"}),
-    OperatorRow("reduction", REDUCTIONS, {Term.ARITHMETIC: "inputs"}),
+    OperatorRow(
+        "element-wise operation", ELEMENTWISE, {Term.ARITHMETIC: "outputs"}, Rule.POINTWISE
+    ),
+    OperatorRow("reduction, scan, loss", REDUCTIONS, {Term.ARITHMETIC: "inputs"}, Rule.REDUCTION),
+    OperatorRow("sorting, search, histogram", SEARCHES, {Term.ARITHMETIC: "inputs"}),
+    OperatorRow("random numbers", RANDOM, {Term.ARITHMETIC: "outputs"}),
     OperatorRow("non-maximum suppression", ("torchvision::nms",), {}),
-    OperatorRow("data movement and creation", DATA_MOVEMENT, {}),
+    OperatorRow("view", (), {}, Rule.VIEW),
+    OperatorRow("copy, padding, indexing", DATA_MOVEMENT, {}),
+    OperatorRow("creation", (), {}, Rule.CREATION),
+    OperatorRow("query of shapes and values", QUERIES, {}, Rule.QUERY),
+    OperatorRow("profiler mark, communication", (), {}, Rule.OUTSIDE),
 )
 """All known operators, each in exactly one row."""

@@ -6,6 +6,7 @@ import torch
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.profiling import make_flops_report
+from mapt_bench.profiling._measurement import measured
 from mapt_bench.profiling.flops_settings import TARGETS, FlopsSettings, network_names
 from mapt_bench.profiling.network_catalog import find_target, find_targets
 
@@ -30,7 +31,7 @@ class Net(nn.Module):
         x = self.deform(x, self.offset(x))
         boxes = torch.tensor([[0.0, 0, 0, 30, 20], [0, 4, 4, 20, 30]], device=x.device)
         regions = roi_align(x, boxes, 7, 0.5, 2)
-        return torch.cumsum(regions, 1) if self.odd else regions
+        return torch.geqrf(regions)[0] if self.odd else regions
 
 
 class Pair(nn.Module):
@@ -62,14 +63,72 @@ class Custom(nn.Module):
         return secret(torch.relu(x))
 
 
-class Fourier(nn.Module):
+class Inverse(nn.Module):
     def forward(self, x):
-        return torch.fft.rfft2(x).abs()
+        return torch.linalg.inv(x[..., :64, :64])
 
 
 class Broken(nn.Module):
     def forward(self, x):
         raise RuntimeError("no such thing")
+
+
+class Named(nn.Module):
+    # Takes keywords alone.
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 1, bias=False)
+
+    def example_inputs(self, height, width, instances):
+        return {"image": torch.zeros(1, 3, height, width), "scale": 2.0}
+
+    def forward(self, *, image, scale):
+        return {"found": self.conv(image) * scale, "nothing": None}
+
+
+class Batch(Named):
+    # Takes a dictionary, and a list that holds tensors and other values.
+    def example_inputs(self, height, width, instances):
+        return {"image": torch.zeros(1, 3, height, width)}, [torch.zeros(1), None]
+
+    def forward(self, batch, more):
+        return self.conv(batch["image"]) * more[0]
+
+
+class Wrong(Named):
+    def example_inputs(self, height, width, instances):
+        return instances
+
+
+class Marked(Named):
+    example_inputs = None
+
+    def forward(self, x):
+        with torch.autograd.profiler.record_function("backbone"):
+            return self.conv(x)
+
+
+class Fixed(Marked):
+    # Takes images of 192 x 192 only.
+    def forward(self, x):
+        assert x.shape[-2:] == (192, 192), "the size is fixed"
+        return self.conv(x)
+
+
+def half():
+    return Marked().half()
+
+
+def bfloat():
+    return Marked().bfloat16()
+
+
+def parallel():
+    return nn.DataParallel(Marked())
+
+
+def volume():
+    return nn.Sequential(nn.Conv3d(3, 8, 1, bias=False), nn.MaxPool3d(2))
 
 
 def fine():
@@ -112,7 +171,7 @@ SAMPLING = 64 * 128 * 8 * 9 * 4 + 2 * 4 * 49 * 4 * 4
 
 def test_a_module_with_an_operator_without_a_formula_is_counted_and_the_operator_named():
     found = row("their_net:Net")
-    assert found["uncounted"] == ["aten::cumsum"]
+    assert found["uncounted"] == ["aten::geqrf"]
     assert found["gmacs"] is found["gmacs_fvcore"] is found["macs"] is None
     assert found["counted_gmacs"] == MACS / 1e9
 
@@ -131,7 +190,44 @@ def test_operators_of_ones_own_are_named():
 
 
 def test_parts_of_composite_operators_are_named():
-    assert row("their_net:Fourier")["uncounted"] == ["aten::_fft_r2c"]
+    assert row("their_net:Inverse")["uncounted"] == ["aten::linalg_inv_ex"]
+
+
+@pytest.mark.parametrize("name", ["Named", "Batch", "Marked", "half", "bfloat", "parallel"])
+def test_inputs_and_modules_of_every_kind(name):
+    found = row(f"their_net:{name}", "64x128")
+    assert found["macs"] == 3 * 8 * 64 * 128
+    assert found["gmacs"] == found["gmacs_fvcore"]
+    assert found["uncounted"] == []
+    assert (found["counted_on"], found["explanation"]) == ("meta", None)
+
+
+def test_a_shape_may_have_a_time_axis():
+    found = row("their_net:volume", "2x3x4x64x128", "ptflops")
+    numbers = 2 * 8 * 4 * 64 * 128
+    assert found["macs"] == 3 * numbers + numbers
+    assert found["gmacs"] == found["gmacs_fvcore"]
+    assert (found["input"], found["shape"]) == ([64, 128], [2, 3, 4, 64, 128])
+
+
+def test_a_network_of_one_size_is_traced_at_that_size():
+    found = row("their_net:Fixed", "192x192")
+    assert found["gmacs"] == found["gmacs_fvcore"] == 3 * 8 * 192 * 192 / 1e9
+    assert found["fvcore_at"] == [[192, 192]]
+
+
+def test_a_module_in_half_precision_is_measured():
+    found = measured(
+        {
+            "target": "their_net:half",
+            "size": "8x8",
+            "instances": 0,
+            "warm_up": 0,
+            "repeats": 1,
+            "threads": 1,
+        }
+    )
+    assert len(found["milliseconds"]) == 1
 
 
 @pytest.mark.parametrize("name", ["fine", "ready"])
@@ -168,6 +264,7 @@ def test_a_module_may_make_its_own_inputs():
         ("their_net:picky", "cannot be called without arguments"),
         ("their_net:number", "is or returns an int; expected a torch.nn.Module"),
         ("their_net:Broken", "fails on an input of 128x256: RuntimeError: no such thing"),
+        ("their_net:Wrong", "gives no example input of 128x256: the example input is an int"),
         ("flownett2", "did you mean 'flownet2'"),
         ("motion-head:linear", "did you mean 'motion-head:linear-s4'"),
         ("sort", "has no network"),
