@@ -29,13 +29,13 @@ from mapt_bench.code_closure import not_followed
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import file_sha256
 from mapt_bench.labels import Frame
-from mapt_bench.tracking import Associator, FrameSegments, Propagation, Segmenter
+from mapt_bench.tracking import Associator, FrameSegments, Propagation
 from mapt_bench.tracking.link_model import Cues, LinkModel, linker_file, read_linker
 from mapt_bench.tracking.two_step import Order
 from mapt_bench.weights import DEFAULT_MAPT, shipped_weights, weights_file
 
 if TYPE_CHECKING:
-    from mapt_bench.model import MAPT
+    from mapt_bench.model import MAPT, MaptSegmenter
 
 __all__ = [
     "MaptParts",
@@ -66,7 +66,7 @@ def mapt_weights(options: MaptOptions) -> Path:
     return Path(DEFAULT_MAPT)
 
 
-def mapt_segmenter(options: MaptOptions) -> Segmenter:
+def mapt_segmenter(options: MaptOptions) -> "MaptSegmenter":
     """Return the segmenter of MAPT.
 
     Args:

@@ -1,6 +1,7 @@
-"""Segmenters that need no network: ground truth, and predictions saved frame by frame."""
+"""Segmenters that need no network: ground truth, saved predictions, and mapped classes."""
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import (
     ID_BITS,
     ID_LIMIT,
+    ClassMap,
     Frame,
     LabelSpace,
     MapSequence,
@@ -18,9 +20,16 @@ from mapt_bench.labels import (
     VideoInfo,
     check_map_classes,
 )
-from mapt_bench.tracking import FrameSegments
+from mapt_bench.tracking import FrameSegments, Segmenter
 
-__all__ = ["GROUND_TRUTH", "GroundTruthSegments", "SavedSegments", "cut_segments"]
+__all__ = [
+    "GROUND_TRUTH",
+    "GroundTruthSegments",
+    "MappedSegmenter",
+    "SavedSegments",
+    "cut_segments",
+    "mapped_segments",
+]
 
 GROUND_TRUTH = "groundtruth"
 """What options call the segments of :class:`GroundTruthSegments`."""
@@ -155,6 +164,60 @@ class SavedSegments:
         check_map_classes(prediction, self._info.labels, place)
         rng = _frame_rng(self.seed, self._info.name, frame.index)
         return cut_segments(prediction, self._info.labels, rng, zero_is_crowd=False)
+
+
+class MappedSegmenter:
+    """The segments of a segmenter of another label space, with mapped classes.
+
+    Args:
+        segmenter: Segmenter of the source label space.
+        class_map: The class map. Its target is the label space of the video.
+    """
+
+    def __init__(self, segmenter: Segmenter, class_map: ClassMap) -> None:
+        self._segmenter = segmenter
+        self._map = class_map
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether :attr:`Frame.image` is read."""
+        return self._segmenter.needs_images
+
+    def start(self, info: VideoInfo) -> None:
+        """Prepare for a video."""
+        self._segmenter.start(replace(info, labels=self._map.source))
+
+    def segment(self, frame: Frame) -> FrameSegments:
+        """Return the segments of the frame in the target label space."""
+        return mapped_segments(self._segmenter.segment(frame), self._map)
+
+
+def mapped_segments(segments: FrameSegments, class_map: ClassMap) -> FrameSegments:
+    """Return predicted segments in the target label space.
+
+    Objects of a class that becomes void or stuff are no segments any more. Their pixels get the new
+    class. The other objects keep their order, scores, embeddings and cues.
+
+    Args:
+        segments: Segments in the source label space.
+        class_map: The class map.
+    """
+    table = class_map.class_table(is_truth=False)
+    kept = class_map.keeps_objects[segments.class_ids]
+    place = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1).astype(np.int32)
+    index_map = place[segments.index_map]
+    new_class = np.append(table[segments.class_ids], 0).astype(np.uint8)
+    is_dropped = (segments.index_map >= 0) & (index_map < 0)
+    stuff = np.where(is_dropped, new_class[segments.index_map], table[segments.stuff])
+    cues = segments.cues
+    return FrameSegments(
+        stuff=stuff,
+        index_map=index_map,
+        class_ids=table[segments.class_ids[kept]].astype(np.int64),
+        scores=segments.scores[kept],
+        embeddings=None if segments.embeddings is None else segments.embeddings[kept],
+        cues=None if cues is None else replace(cues, descriptors=cues.descriptors[kept]),
+    )
 
 
 def _checked_seed(seed: int) -> int:

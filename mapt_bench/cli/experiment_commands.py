@@ -13,6 +13,7 @@ from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS
 from mapt_bench.cli.completion import (
     complete_from,
+    complete_label_space,
     complete_row,
     complete_segments,
     complete_suite,
@@ -21,13 +22,13 @@ from mapt_bench.cli.completion import (
 )
 from mapt_bench.cli.options import (
     add_options,
-    dataset_option,
     emit_json,
     encoding_option,
     gallery_option,
     headline_options,
     jobs_option,
     json_option,
+    map_option,
     path_type,
     resumable,
     revision_option,
@@ -35,6 +36,7 @@ from mapt_bench.cli.options import (
     split_names,
 )
 from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.several_data import ablate_each, options_by_data, report_mapped
 from mapt_bench.errors import printable
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
@@ -81,17 +83,19 @@ experiment_options = add_options(
     thresholds_option,
     click.option(
         "--data",
+        multiple=True,
         type=path_type,
-        help="Run on this folder with panoptic_maps and images. Default: --suite. "
-        "Example: --data KITTI_STEP",
+        help="Run on this folder with panoptic_maps and images. Default: --suite. Repeatable in "
+        "ablate. Example: --data KITTI_STEP",
     ),
     click.option(
         "--suite",
         shell_complete=complete_suite,
+        multiple=True,
         metavar="NAME",
         help="Run on this suite of synthetic videos: quick, bench (numbers to report), tiny "
-        "(trials), stress, train or val. Default: quick; for stress tests, stress. "
-        "Example: --suite tiny",
+        "(trials), stress, train or val. Default: quick; for stress tests, stress. Repeatable in "
+        "ablate. Example: --suite tiny",
     ),
     click.option(
         "--segments",
@@ -112,7 +116,15 @@ experiment_options = add_options(
         help=f"Run one more row: {ROW_FORM}. NAME is a tracker of this package, an installed "
         "one, or package.module:Class. Repeatable. Example: --add my_module:MyTracker+memory",
     ),
-    dataset_option,
+    click.option(
+        "--dataset",
+        shell_complete=complete_label_space,
+        multiple=True,
+        metavar="NAME",
+        help="Use this label space for --data: a built-in name or a YAML file. With several "
+        "--data, give one for all or one for each. Example: --dataset kitti-step",
+    ),
+    map_option,
     encoding_option,
     click.option(
         "--out",
@@ -203,6 +215,7 @@ def run_and_show(
     from mapt_bench.experiments import Replay, check_config
     from mapt_bench.report import write_report
 
+    (options,) = options_by_data(options, several=False).values()
     shown = {name: options[name] for name in _SHOWN}
     selection = Selection(split_names(shown["scores"]), split_names(shown["rows"]))
     selection.check_scores()
@@ -215,6 +228,7 @@ def run_and_show(
     folder = placed.out or Path()
     with resumable(folder):
         result = run(placed, progress=partial(_progress, selection))
+    report_mapped(result)
     tables = tables_of(result)
     latex = headline_tables(result, selection=selection) if selection else None
     with progress_bar("tables and plots", 3) as advance:
@@ -272,6 +286,7 @@ Examples:
   mapt-bench ablate -j 2
   mapt-bench ablate --data DATA --segments PREDICTIONS --memory 20 --out runs/mine --json -
   mapt-bench ablate --suite tiny --add my_module:MyTracker+memory --out runs/tracker
+  mapt-bench ablate --suite tiny --suite quick --out runs/two
 """,
 )
 @_memory_option
@@ -314,9 +329,14 @@ def ablate(**options: Any) -> int:  # noqa: ANN401 - what click collects
     appearance, with memory. Unlinked segments are the lower bound, ground-truth identities the
     upper bound. All rows link the same segments: MAPT's detections, then ground-truth segments.
     The run folder holds the result, tables and plots.
+
+    Several --data and --suite run one after the other, each in its own folder, and a table shows
+    the drop of each row from the first: name the data that the network was trained on first.
     """
     from mapt_bench.experiments import run_ablation
 
+    if len(options["data"]) + len(options["suite"]) > 1:
+        return ablate_each(options)
     return run_and_show(run_ablation, AblationConfig, options)
 
 

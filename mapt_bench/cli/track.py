@@ -23,9 +23,9 @@ from mapt_bench.cli.completion import (
     complete_weights,
 )
 from mapt_bench.cli.experiment_commands import thresholds_option
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import emit_json, json_option, map_option, path_type
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, printable
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.table_formats import print_table
@@ -34,8 +34,7 @@ from mapt_bench.weights import weights_in_use
 
 if TYPE_CHECKING:
     from mapt_bench.evaluation.tracking_run import SequenceRun
-    from mapt_bench.experiments import SegmentSource
-    from mapt_bench.labels import LabelSpace, Video
+    from mapt_bench.labels import ClassMaps, LabelSpace, Video
     from mapt_bench.tracking import Segmenter, Tracker
 
 __all__ = ["command"]
@@ -119,6 +118,7 @@ Examples:
     show_default="from DATA's dataset.json, else kitti-step",
     help="Use this label space: a built-in name or a YAML file. Example: --dataset kitti-step",
 )
+@map_option
 @click.option(
     "--encoding",
     shell_complete=complete_encoding,
@@ -146,6 +146,7 @@ def command(
     device: str,
     threads: int,
     dataset: str | None,
+    class_map: str | None,
     encoding: str | None,
     out: Path,
     json_file: str | None,
@@ -156,7 +157,11 @@ def command(
     """
     # Imported here, because completing a name and --help must start fast.
     from mapt_bench.evaluation.tracking_run import track_videos
-    from mapt_bench.experiments.plans.segment_sources import SegmentSource, saved_segments
+    from mapt_bench.experiments.plans.segment_sources import (
+        SegmentSource,
+        mapped_source,
+        saved_segments,
+    )
     from mapt_bench.interface import default_segments, segments_to_link, tracker_choice
 
     row = parse_row(tracker)
@@ -176,8 +181,14 @@ def command(
         import torch
 
         torch.set_num_threads(threads)
-    videos, labels = _videos(data, suite, dataset, encoding, kind)
-    source = saved_segments(kind, videos, labels) if isinstance(kind, Path) else kind
+    maps = _class_maps(class_map)
+    with_path = [kind] if isinstance(kind, Path) and maps is None else []
+    videos, labels = _videos(data, suite, dataset, encoding, with_path)
+    source = None if kind is None or isinstance(kind, Path) else mapped_source(kind, maps)
+    if isinstance(kind, Path):
+        source = saved_segments(kind, videos, labels, maps)
+    if maps is not None:
+        videos, labels = _mapped(videos, labels, maps), maps.target
 
     def segmenter(index: int) -> "Segmenter | None":
         if source is None:
@@ -206,6 +217,7 @@ def command(
         "random_weights": random_weights,
         "segments": None if source is None else segments or default_segments(row),
         "label_space": labels.name,
+        "class_map": None if maps is None else maps.describe(),
         "out": str(out),
         "per_sequence": [run.to_dict() for run in runs],
         "provenance": provenance(device=device, threads=threads),
@@ -224,7 +236,7 @@ def _videos(
     suite: str | None,
     dataset: str | None,
     encoding: str | None,
-    kind: "SegmentSource | Path | None",
+    predictions: Sequence[Path],
 ) -> "tuple[Sequence[Video], LabelSpace]":
     from mapt_bench.data import open_videos, resolve_labels
     from mapt_bench.synthetic.fingerprints import check_suite
@@ -238,8 +250,30 @@ def _videos(
         return videos, videos[0].info.labels
     if data is None:
         raise ConfigError("there is no video to track; give DATA or --suite NAME")
-    labels = resolve_labels(dataset, data, *([kind] if isinstance(kind, Path) else []))
+    labels = resolve_labels(dataset, data, *predictions)
     return open_videos(data, labels, encoding=encoding), labels
+
+
+def _class_maps(name: str | None) -> "ClassMaps | None":
+    from mapt_bench.labels import class_maps
+
+    return None if name is None else class_maps(name)
+
+
+def _mapped(
+    videos: "Sequence[Video]", labels: "LabelSpace", maps: "ClassMaps"
+) -> "Sequence[Video]":
+    """Map the ground truth of videos, and report what becomes void on stderr."""
+    from mapt_bench.data.mapped import MappedVideo, truth_share
+    from mapt_bench.labels import mapped_notes
+
+    class_map = maps.of(labels)
+    mapped = [MappedVideo(video, class_map) for video in videos]
+    if any(video.has_truth for video in mapped):
+        entry = {"from": labels.name, **truth_share(mapped).to_dict()}
+        (note,) = mapped_notes({"ground_truth": entry}, maps.target.name)
+        click.echo(printable(f"note: {note}"), err=True)
+    return mapped
 
 
 def _table(

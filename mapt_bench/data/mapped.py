@@ -1,7 +1,7 @@
 """Maps and videos in another label space: a class map is applied while they are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
@@ -22,42 +22,44 @@ from mapt_bench.labels import (
 __all__ = ["MappedSequence", "MappedVideo", "labels_of_predictions", "truth_share"]
 
 
+@dataclass(frozen=True, eq=False)
 class MappedSequence:
     """A sequence of maps in the target label space; implements ``StoredSequence``.
 
-    Args:
+    Attributes:
         sequence: Maps in the source label space.
         class_map: The class map.
         is_truth: Whether the maps are ground truth.
-
-    Attributes:
         tally: Counts of the frames that were read.
     """
 
-    def __init__(self, sequence: StoredSequence, class_map: ClassMap, *, is_truth: bool) -> None:
-        self.tally = MappingTally(class_map, is_truth=is_truth)
-        self._sequence = sequence
-        self._map = class_map
-        self._is_truth = is_truth
+    sequence: StoredSequence
+    class_map: ClassMap
+    is_truth: bool
+    tally: MappingTally = field(init=False)
+
+    def __post_init__(self) -> None:
+        tally = MappingTally(self.class_map, is_truth=self.is_truth)
+        object.__setattr__(self, "tally", tally)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """Path of the sequence below its folder."""
-        return self._sequence.parts
+        return self.sequence.parts
 
     @property
     def frame_names(self) -> tuple[str, ...]:
         """Names of the frames in temporal order."""
-        return self._sequence.frame_names
+        return self.sequence.frame_names
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self._sequence.size
+        return self.sequence.size
 
     def path(self, index: int) -> Path:
         """Return the file that holds a frame, for messages."""
-        return self._sequence.path(index)
+        return self.sequence.path(index)
 
     def read(self, index: int) -> PanopticMap:
         """Decode and map a frame.
@@ -65,10 +67,10 @@ class MappedSequence:
         Raises:
             DataError: If the file is unusable, or a class is outside the source label space.
         """
-        stored = self._sequence.read(index)
-        check_map_classes(stored, self._map.source, self.path(index))
+        stored = self.sequence.read(index)
+        check_map_classes(stored, self.class_map.source, self.path(index))
         self.tally.add(stored)
-        return self._map.apply(stored, is_truth=self._is_truth)
+        return self.class_map.apply(stored, is_truth=self.is_truth)
 
 
 @dataclass(frozen=True)

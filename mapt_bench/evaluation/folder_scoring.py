@@ -28,7 +28,7 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.evaluation.plausibility import plausibility_notes
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.evaluation.sequence_scoring import SequencePair, SequenceScore, score_pairs
-from mapt_bench.labels import ClassMaps, LabelSpace, MappedShare, class_maps
+from mapt_bench.labels import ClassMaps, LabelSpace, MappedShare, class_maps, mapped_notes
 from mapt_bench.metrics import (
     METRICS_SCHEMA,
     LossSums,
@@ -378,12 +378,7 @@ def _all_notes(
     labels: LabelSpace,
 ) -> list[str]:
     notes = [*result.protocol["notes"], *gt.notes, *pred.notes]
-    for side, counts in result.protocol.get("mapped", {}).items():
-        numbers = {name: value for name, value in counts.items() if name != "from"}
-        notes.append(
-            f"{side.replace('_', ' ')} mapped from {counts['from']} to {labels.name}: "
-            f"{MappedShare(**numbers).in_words()}"
-        )
+    notes += mapped_notes(result.protocol.get("mapped", {}), labels.name)
     if gt.encoding != pred.encoding:
         notes.append(
             f"the ground truth is read as {gt.encoding}, the prediction as {pred.encoding}"

@@ -59,6 +59,7 @@ class ExperimentConfig:
         add: Rows to run besides those of the experiment, ``NAME[+memory[=N]][,SETTING=VALUE...]``.
         dataset: Label space of ``data``: a built-in name or a YAML file; ``None`` asks the folder.
         encoding: Encoding of the maps of ``data``; ``None`` detects it.
+        class_map: Class maps of the data and of detections: a built-in name or a YAML file.
         weights: Weights of MAPT: a shipped name, a file, or ``"none"``; ``None`` takes the shipped
             default.
         flow_weights: Flow networks to run: ``NAME=FILE``, or the name of shipped weights.
@@ -80,6 +81,7 @@ class ExperimentConfig:
     add: tuple[str, ...] = ()
     dataset: str | None = None
     encoding: str | None = None
+    class_map: str | None = None
     weights: str | None = None
     flow_weights: tuple[str, ...] = ()
     thresholds: ThresholdsName = DEFAULT_THRESHOLDS
@@ -291,7 +293,7 @@ _WITHOUT_EFFECT = frozenset({"out", "jobs", "kind"})
 _ALWAYS_GIVEN = frozenset({"drop", "pair"})
 """Options whose default applies only if neither is given."""
 
-_OPTIONS = {"switches": "switch", "stressors": "stressor"}
+_OPTIONS = {"class_map": "map", "switches": "switch", "stressors": "stressor"}
 """Names of options that differ from those of their fields."""
 
 

@@ -47,7 +47,7 @@ from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import added_variant, flow_variant
 from mapt_bench.experiments.summaries.run_result import run_result
 from mapt_bench.files import write_json
-from mapt_bench.labels import label_space
+from mapt_bench.labels import class_maps, label_space
 from mapt_bench.mapt_switches import SWITCHES, check_switch
 from mapt_bench.synthetic.suites import open_suite
 from mapt_bench.weights import DEFAULT_MAPT, shipped_weights
@@ -209,7 +209,7 @@ def check_config(config: ExperimentConfig) -> None:
 
 
 def check_inputs(config: ExperimentConfig) -> None:
-    """Check the names of data, label space and encoding.
+    """Check the names of data, label space, class maps and encoding.
 
     Raises:
         ConfigError: If a name is unknown.
@@ -223,6 +223,8 @@ def check_inputs(config: ExperimentConfig) -> None:
         )
     if config.dataset is not None:
         label_space(config.dataset)
+    if config.class_map is not None:
+        class_maps(config.class_map)
     if config.encoding is not None:
         encoding_by_name(config.encoding)
 
@@ -409,10 +411,15 @@ class ExperimentInputs:
         config, kinds = self._config, [*self.kinds]
         found_by_trained = [SegmentSource(mapt=each) for each in self.trained]
         kinds += [each for each in found_by_trained if each not in kinds]
+        maps = None if config.class_map is None else class_maps(config.class_map)
         if config.data is None:
-            return suite_source(config.suite or config.default_suite, kinds)
+            return suite_source(config.suite or config.default_suite, kinds, maps)
         return folder_source(
-            config.data, segments=kinds, dataset=config.dataset, encoding=config.encoding
+            config.data,
+            segments=kinds,
+            dataset=config.dataset,
+            encoding=config.encoding,
+            maps=maps,
         )
 
 

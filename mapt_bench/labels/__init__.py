@@ -19,7 +19,7 @@ from mapt_bench.labels.class_map import (
     class_map_names,
     class_maps,
 )
-from mapt_bench.labels.mapped_share import MappedShare, MappingTally
+from mapt_bench.labels.mapped_share import MappedShare, MappingTally, mapped_notes
 from mapt_bench.labels.panoptic_map import (
     BACKGROUND_ID,
     ID_BITS,
@@ -66,6 +66,7 @@ __all__ = [
     "class_maps",
     "label_space",
     "label_space_names",
+    "mapped_notes",
     "pack_codes",
     "with_one_void",
     "without_void_ids",

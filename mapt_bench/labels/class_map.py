@@ -276,16 +276,30 @@ class ClassMaps:
         except ConfigError as problem:
             raise ConfigError(problem.message, where=problem.where or self.where) from problem
 
+    def check_name(self, name: str) -> None:
+        """Refuse the name of a label space that is not mapped.
+
+        Raises:
+            ConfigError: If the file does not map it. The message names the nearest.
+        """
+        if name not in self._sources and name != self.target.name:
+            raise ConfigError(
+                f"does not map the label space {name!r}; add it to sources; "
+                f"{nearest(name, self._sources)}",
+                where=self.where,
+            )
+
     def _resolved(self, labels: LabelSpace, passed: tuple[str, ...]) -> ClassMap:
         if labels.name in passed:
             ring = " -> ".join((*passed, labels.name))
             raise ConfigError(f"the sources form a cycle: {ring}; map one of them to the target")
-        source = self._sources.get(labels.name)
-        if source is None:
+        if labels.name == self.target.name and labels.name not in self._sources:
             raise ConfigError(
-                f"does not map the label space {labels.name!r}; add it to sources; "
-                f"{nearest(labels.name, self._sources)}"
+                f"maps to a label space {labels.name!r} with other classes than that of the data; "
+                "use the same label space, or add it to sources"
             )
+        self.check_name(labels.name)
+        source = self._sources[labels.name]
         if source.through is None:
             return ClassMap(labels, self.target, _entries(source, labels))
         between = label_space(source.through)

@@ -1,15 +1,16 @@
 """What class maps remove: pixels and objects that become void, stuff or crowd."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from mapt_bench.labels.class_map import ClassMap
 from mapt_bench.labels.panoptic_map import ID_BITS, ID_LIMIT, PanopticMap
 
-__all__ = ["MappedShare", "MappingTally"]
+__all__ = ["MappedShare", "MappingTally", "mapped_notes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +112,19 @@ class MappingTally:
                 )
             )
         return reduce(MappedShare.__add__, parts, MappedShare())
+
+
+def mapped_notes(mapped: Mapping[str, Mapping[str, Any]], target: str) -> list[str]:
+    """Describe what class maps removed, one line for each side.
+
+    Args:
+        mapped: The entry ``mapped`` of a result's protocol: by side, the label space it is mapped
+            ``from``, and the counts of :class:`MappedShare`.
+        target: Name of the label space that it is mapped to.
+    """
+    notes = []
+    for side, entry in mapped.items():
+        share = MappedShare(**{name: value for name, value in entry.items() if name != "from"})
+        what = side.replace("_", " ")
+        notes.append(f"{what} mapped from {entry['from']} to {target}: {share.in_words()}")
+    return notes

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError
-from mapt_bench.labels import Frame, VideoInfo
+from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.model.cues import MaptCues, Motion
 from mapt_bench.model.network import MaptNetwork
 from mapt_bench.tracking import (
@@ -42,19 +42,24 @@ class MaptSegmenter:
     def __init__(self, network: MaptNetwork) -> None:
         self.cues = MaptCues(network)
 
+    @property
+    def labels(self) -> LabelSpace:
+        """Label space of the network."""
+        return self.cues.network.config.labels
+
     def start(self, info: VideoInfo) -> None:
         """Check that the network has the label space of the video.
 
         Raises:
             DataError: If the label spaces differ.
         """
-        network = self.cues.network
-        known = network.config.labels
+        network, known = self.cues.network, self.labels
         if known != info.labels:
             raise DataError(
                 f"{network.title} has the label space {known.name!r}, the video "
                 f"{info.labels.name!r}; use data with the label space of the model, or weights "
-                "trained with that of the video, or give MAPT segments to link (--segments)",
+                "trained with that of the video, or map both to one with --map, or give MAPT "
+                "segments to link (--segments)",
                 where=info.name,
             )
 

@@ -227,7 +227,7 @@ def refused(monkeypatch):
     """Let no suite be drawn; what was asked for is noted."""
     asked = []
 
-    def refuse(name, segments):
+    def refuse(name, segments, maps):
         asked.append((name, [each.name for each in segments]))
         raise DataError("no suite is drawn in this test")
 

@@ -113,7 +113,7 @@ def test_what_no_data_can_bear_is_unusable_data(here):
 def test_the_suite_of_its_own_is_the_default(monkeypatch):
     asked = []
 
-    def refuse(name, segments):
+    def refuse(name, segments, maps):
         asked.append((name, list(segments)))
         raise DataError("no suite is drawn in this test")
 

@@ -149,7 +149,7 @@ def test_wrong_intervals_are_told(here, words, message):
 
 
 def test_mapt_has_lines_and_finds_the_segments_of_suites(here, mapt_files, monkeypatch):
-    def refuse(name, segments):
+    def refuse(name, segments, maps):
         raise DataError(f"{name} of {[each.name for each in segments]} is not drawn in this test")
 
     monkeypatch.setattr("mapt_bench.experiments.running.suite_source", refuse)

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import shutil
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -14,6 +16,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mapt_bench.cli.main import main
+from mapt_bench.data import open_maps
+from mapt_bench.labels import PanopticMap, class_maps
 from mapt_bench.model import mapt_config_to_dict
 
 torch.set_num_threads(1)
@@ -192,3 +196,30 @@ def test_weights_that_are_not_there(files, tmp_path):
     code, found = track(files, tmp_path / "o", *words)
     assert code == 3
     assert "no such weights file" in found["error"]["message"]
+
+
+def test_a_network_of_other_classes_detects_through_a_class_map(files, tmp_path):
+    weights = ("--tracker", "mapt", "--weights", str(files / "w.safetensors"))
+    other = tmp_path / "other"
+    shutil.copytree(files / "data", other)
+    maps = other / "panoptic_maps/val/drawn"
+    shutil.rmtree(maps)
+    everywhere = np.full(DrawnVideo(SCENE).truth(0).shape, 4 << 24 | 1, dtype=np.uint32)
+    write_frames(maps, [PanopticMap(everywhere)] * 4)  # person is class 4 there
+    words = ["track", str(other), "--dataset", "motchallenge-step", "--json", "-", *weights]
+    refused = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "a")])
+    assert refused.exit_code == 3
+    assert "has the label space 'kitti-step'" in refused.stderr
+    assert "--map" in refused.stderr
+    found = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "b"), "--map", "common"])
+    assert found.exit_code == 0, found.stderr
+    result = json.loads(found.stdout)
+    assert result["label_space"] == "common"
+    assert result["class_map"]["name"] == "common"
+    assert "note: ground truth mapped from motchallenge-step to common" in found.stderr
+    written = open_maps(tmp_path / "b")
+    assert written.labels == class_maps("common").target
+    seen = {int(c) for t in range(4) for c in np.unique(written.sequences[0].read(t).classes)}
+    assert seen <= {*written.labels.class_ids, 255}
+    things = sum(result["per_sequence"][0]["matches"].values())
+    assert things > 0

@@ -14,6 +14,7 @@ from helpers.modules import ROOT
 
 from mapt_bench.cli import main
 from mapt_bench.cli.experiment_commands import ablate, stress, sweep_interval
+from mapt_bench.cli.several_data import options_by_data
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     AblationConfig,
@@ -55,8 +56,9 @@ def test_plain_data_and_yaml_are_read_back(config):
     ],
 )
 def test_the_command_line_has_every_option_with_the_same_default(command, words, config):
-    options = command.make_context("command", words).params
-    for name in ("json_file", "show_config", "full", "rows", "scores", "no_report"):
+    given = command.make_context("command", words).params
+    (options,) = options_by_data(given, several=False).values()
+    for name in ("json_file", "show_config", "full", "rows", "scores", "no_report", "gallery"):
         del options[name]  # these choose what is shown, not what is run
     assert set(options) == set(config.to_dict())
     assert type(config).from_cli(**options) == config

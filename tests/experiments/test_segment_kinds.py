@@ -82,7 +82,7 @@ def test_mapt_finds_only_the_classes_that_it_knows():
     assert skip.to_dict() == {
         "tracker": "copy",
         "reason": "links detections of mine, which has the label space motchallenge-step, and the "
-        "data have kitti-step",
+        "data have kitti-step; map both to one label space with --map",
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from mapt_bench.baselines.mapt_trackers import describe_for_mapt
 from mapt_bench.baselines.registry import AssociatorEntry, TrackerEntry
+from mapt_bench.baselines.segmenters import MappedSegmenter
 from mapt_bench.code_closure import PACKAGE, code_fingerprint, root_of
 from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.engine.shared import Library
@@ -21,6 +22,7 @@ from mapt_bench.experiments.plans.segment_sources import (
     noticed_by_segments,
 )
 from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.labels import ClassMaps
 from mapt_bench.stress import Stress, stressor
 
 __all__ = [
@@ -165,6 +167,8 @@ class Keys:
         roots: list[object] = [find_segments, SegmentSource, segments.maker]
         if segments.saved is not None:
             roots += [match_saved_segments, *_kinds_in(segments.saved)]
+        if segments.maps is not None:
+            roots += [MappedSegmenter, ClassMaps]
         return self._named(roots, noticed_by_segments(segments, stress))
 
     def roots_of_cell(

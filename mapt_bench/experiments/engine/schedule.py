@@ -227,10 +227,10 @@ def _unknown_classes(cell: Cell, source: DataSource) -> str | None:
         return None
     if not source.has_images:
         return f"links detections of {finder.name}, which needs images, and the data have none"
-    if finder.label_space != source.labels.name:
+    if finder.label_space != source.labels.name and source.class_map is None:
         return (
             f"links detections of {finder.name}, which has the label space {finder.label_space}, "
-            f"and the data have {source.labels.name}"
+            f"and the data have {source.labels.name}; map both to one label space with --map"
         )
     return None
 

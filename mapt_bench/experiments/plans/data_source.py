@@ -1,5 +1,6 @@
 """The data of an experiment: videos with ground truth, and the segments that trackers link."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -8,18 +9,33 @@ from typing import Any
 
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.data.fingerprint import videos_fingerprint
+from mapt_bench.data.mapped import MappedVideo, truth_share
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.experiments.plans.segment_sources import (
     OWN_SEGMENTS,
     SegmentSource,
+    mapped_source,
     saved_segments,
 )
-from mapt_bench.labels import AnnotatedVideo, LabelSpace, Video
+from mapt_bench.labels import AnnotatedVideo, ClassMaps, LabelSpace, Video
 from mapt_bench.synthetic.fingerprints import check_suite, frozen_fingerprint
 from mapt_bench.synthetic.suites import Suite
 from mapt_bench.synthetic.video import WorldVideo
 
-__all__ = ["DataSource", "folder_source", "suite_source"]
+__all__ = ["DataSource", "MappedData", "folder_source", "suite_source"]
+
+
+@dataclass(frozen=True, slots=True)
+class MappedData:
+    """How the classes of ground truth were mapped.
+
+    Attributes:
+        identity: Name, target and hash of the class maps.
+        truth: Label space of the ground truth (``from``), and counts of what became void.
+    """
+
+    identity: Mapping[str, str]
+    truth: Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,8 @@ class DataSource:
         suite: Name and version of the suite, if the videos are a suite.
         groups: Level of each factor for each video name, such as ``{"half": "hard"}``. Empty if
             the videos have no groups.
+        class_map: Class maps of the data, with the label space of the ground truth and what became
+            void. ``None`` without class maps.
 
     Raises:
         ConfigError: If two sources of segments have the same name.
@@ -49,6 +67,7 @@ class DataSource:
     without_truth: tuple[str, ...] = ()
     suite: Mapping[str, str | int] | None = None
     groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    class_map: "MappedData | None" = None
 
     def __post_init__(self) -> None:
         names = [each.name for each in self.segments]
@@ -102,13 +121,16 @@ class DataSource:
 
 
 def suite_source(
-    name: str, segments: Sequence[SegmentSource | Path] = (SegmentSource(),)
+    name: str,
+    segments: Sequence[SegmentSource | Path] = (SegmentSource(),),
+    maps: ClassMaps | None = None,
 ) -> DataSource:
     """Return a suite of synthetic videos.
 
     Args:
         name: Name of the suite.
         segments: Segments to link. A path is a folder of saved predictions.
+        maps: Class maps. Mapped videos have no annotations, only images and ground truth.
 
     Raises:
         ConfigError: If the suite is unknown. The message suggests the nearest.
@@ -116,14 +138,15 @@ def suite_source(
             video.
     """
     suite = _checked_suite(name)
-    videos = suite.videos
-    labels = videos[0].info.labels
+    labels = suite.videos[0].info.labels
+    videos, mapped = _mapped(suite.videos, labels, maps)
     return DataSource(
         name=suite.name,
         videos=videos,
-        labels=labels,
-        segments=_kinds(segments, videos, labels),
-        fingerprint=str(frozen_fingerprint(suite)),
+        labels=videos[0].info.labels,
+        segments=_kinds(segments, videos, labels, maps),
+        fingerprint=_fingerprint(str(frozen_fingerprint(suite)), mapped),
+        class_map=mapped,
         suite={"name": suite.name, "version": suite.version},
         groups={
             entry.video.name: {"half": entry.half, "kind": entry.kind, **entry.cell}
@@ -144,6 +167,7 @@ def folder_source(
     segments: Sequence[SegmentSource | Path] = (SegmentSource(),),
     dataset: str | None = None,
     encoding: str | None = None,
+    maps: ClassMaps | None = None,
 ) -> DataSource:
     """Open real data.
 
@@ -152,36 +176,63 @@ def folder_source(
         segments: Segments to link. A path is a folder of saved predictions.
         dataset: Label space. ``None`` reads the ``dataset.json`` of the folders.
         encoding: Encoding of the maps of ``data``. ``None`` detects it.
+        maps: Class maps of the ground truth, of saved predictions and of networks.
 
     Raises:
-        ConfigError: If the label space or the encoding is unknown.
+        ConfigError: If the label space or the encoding is unknown, or is not mapped.
         DataError: If the data cannot be used, have no ground truth, or lack segments for a
             sequence.
     """
-    folders = [each for each in segments if isinstance(each, Path)]
+    folders = [each for each in segments if isinstance(each, Path) and maps is None]
     labels = resolve_labels(dataset, data, *folders)
     found = open_videos(data, labels, encoding=encoding)
-    videos = [video for video in found if video.has_truth]
-    if not videos:
+    with_truth = tuple(video for video in found if video.has_truth)
+    if not with_truth:
         raise DataError(
             "has no ground truth, which an experiment needs for its scores; give a folder with "
             "panoptic_maps",
             where=data,
         )
+    videos, mapped = _mapped(with_truth, labels, maps)
     return DataSource(
         name=data.resolve().name,
-        videos=tuple(videos),
-        labels=labels,
-        segments=_kinds(segments, videos, labels),
-        fingerprint=videos_fingerprint(videos),
+        videos=videos,
+        labels=videos[0].info.labels,
+        segments=_kinds(segments, videos, labels, maps),
+        fingerprint=_fingerprint(videos_fingerprint(with_truth), mapped),
+        class_map=mapped,
         without_truth=tuple(video.info.name for video in found if not video.has_truth),
     )
 
 
 def _kinds(
-    segments: Sequence[SegmentSource | Path], videos: Sequence[Video], labels: LabelSpace
+    segments: Sequence[SegmentSource | Path],
+    videos: Sequence[Video],
+    labels: LabelSpace,
+    maps: ClassMaps | None,
 ) -> tuple[SegmentSource, ...]:
     return tuple(
-        saved_segments(each, videos, labels) if isinstance(each, Path) else each
+        saved_segments(each, videos, labels, maps)
+        if isinstance(each, Path)
+        else mapped_source(each, maps)
         for each in segments
     )
+
+
+def _mapped(
+    videos: tuple[Video, ...], labels: LabelSpace, maps: ClassMaps | None
+) -> tuple[tuple[Video, ...], MappedData | None]:
+    """Map the ground truth of videos, and count what becomes void."""
+    if maps is None:
+        return videos, None
+    class_map = maps.of(labels)
+    mapped = tuple(MappedVideo(video, class_map) for video in videos)
+    share = truth_share(mapped)
+    return mapped, MappedData(maps.describe(), {"from": labels.name, **share.to_dict()})
+
+
+def _fingerprint(videos: str, mapped: MappedData | None) -> str:
+    """Return the fingerprint of videos with the class maps that change them."""
+    if mapped is None:
+        return videos
+    return hashlib.sha256(f"{videos} {mapped.identity['sha256']}".encode()).hexdigest()

@@ -1,22 +1,28 @@
 """Segments that trackers link: the grammar of --segments, their sources, and their archives."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mapt_bench.baselines.mapt_trackers import mapt_segmenter
 from mapt_bench.baselines.noise import SegmentNoise
-from mapt_bench.baselines.segmenters import GROUND_TRUTH, GroundTruthSegments, SavedSegments
+from mapt_bench.baselines.segmenters import (
+    GROUND_TRUTH,
+    GroundTruthSegments,
+    MappedSegmenter,
+    SavedSegments,
+)
 from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.code_closure import not_followed
 from mapt_bench.data import StoredSequence
 from mapt_bench.data.fingerprint import maps_fingerprint
+from mapt_bench.data.mapped import MappedSequence, labels_of_predictions
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT
 from mapt_bench.experiments.plans.network_weights import LOADED, MaptWeights, WeightsReader
-from mapt_bench.labels import LabelSpace, Video
+from mapt_bench.labels import ClassMaps, LabelSpace, Video
 from mapt_bench.stress import Stress
 from mapt_bench.tracking import Segmenter
 from mapt_bench.tracking.archive import SegmentArchive, write_archive
@@ -30,6 +36,7 @@ __all__ = [
     "SegmentSource",
     "archive_path",
     "find_segments",
+    "mapped_source",
     "noticed_by_segments",
     "parse_segments",
     "saved_segments",
@@ -59,6 +66,7 @@ class SegmentSource:
         fingerprint: Fingerprint of the predictions.
         mapt: Weights of the MAPT that detects the segments, instead of ground truth.
         is_own: Whether each tracker has its own detections, so that there is nothing to link.
+        maps: Class maps from the label spaces of predictions and networks to that of the videos.
     """
 
     noise: SegmentNoise | None = None
@@ -67,6 +75,7 @@ class SegmentSource:
     fingerprint: str | None = None
     mapt: MaptWeights | None = None
     is_own: bool = False
+    maps: ClassMaps | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -140,7 +149,10 @@ class SegmentSource:
 @not_followed
 def _found(source: SegmentSource, video: Video, index: int, seed: int, device: str) -> Segmenter:
     weights = None if source.mapt is None else source.mapt.path
-    return mapt_segmenter(MaptOptions(weights=weights, device=device))
+    segmenter = mapt_segmenter(MaptOptions(weights=weights, device=device))
+    if source.maps is None or segmenter.labels == video.info.labels:
+        return segmenter
+    return MappedSegmenter(segmenter, source.maps.of(segmenter.labels))
 
 
 @not_followed
@@ -220,19 +232,46 @@ def _kind(
     )
 
 
-def saved_segments(folder: Path, videos: Sequence[Video], labels: LabelSpace) -> SegmentSource:
+def saved_segments(
+    folder: Path, videos: Sequence[Video], labels: LabelSpace, maps: ClassMaps | None = None
+) -> SegmentSource:
     """Return the segments of saved predictions.
 
     Args:
         folder: Folder of the predictions.
         videos: Videos of the predictions.
-        labels: Label space.
+        labels: Label space of the data, and of predictions that state none.
+        maps: Class maps from the label space of the predictions to that of the videos.
 
     Raises:
+        ConfigError: If the class maps lack the label space of the predictions.
         DataError: If a video has no predictions in the folder, or more than one set.
     """
-    saved = tuple(match_saved_segments(videos, folder, labels))
-    return SegmentSource(saved=saved, folder=folder.name, fingerprint=maps_fingerprint(saved))
+    own = labels if maps is None else labels_of_predictions(None, folder, labels)
+    saved = tuple(match_saved_segments(videos, folder, own))
+    if maps is not None:
+        class_map = maps.of(own)
+        saved = tuple(MappedSequence(each, class_map, is_truth=False) for each in saved)
+    return SegmentSource(
+        saved=saved, folder=folder.name, fingerprint=maps_fingerprint(saved), maps=maps
+    )
+
+
+def mapped_source(source: SegmentSource, maps: ClassMaps | None) -> SegmentSource:
+    """Return a source whose network may have another label space than the videos.
+
+    Args:
+        source: Source of segments.
+        maps: Class maps. ``None`` changes nothing.
+
+    Raises:
+        ConfigError: If the class maps lack the label space of the network.
+    """
+    if maps is None:
+        return source
+    if source.mapt is not None:
+        maps.check_name(source.mapt.label_space)
+    return replace(source, maps=maps)
 
 
 def noticed_by_segments(source: SegmentSource, stress: Stress | None) -> Stress | None:

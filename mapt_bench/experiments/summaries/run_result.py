@@ -9,6 +9,7 @@ from typing import Any
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.thresholds import describe_thresholds
 from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
+from mapt_bench.experiments.plans.data_source import MappedData
 from mapt_bench.experiments.plans.plan import Cell
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.experiments.summaries._link_results import link_results, recovered
@@ -77,6 +78,7 @@ def run_result(
             "pat": pat_variant(pat_protocol).name,
             "metrics": METRICS_SCHEMA,
             "label_space": source.labels.name,
+            **_class_map(source.class_map),
             "unit": "sequence",
             "reference": plan.reference,
             "thresholds": describe_thresholds(plan.thresholds),
@@ -96,6 +98,13 @@ def run_result(
             "weights": _weights(outcome),
         },
     }
+
+
+def _class_map(mapped: MappedData | None) -> dict[str, Any]:
+    """Return the class maps of a run, and what they removed from its ground truth."""
+    if mapped is None:
+        return {"class_map": None}
+    return {"class_map": dict(mapped.identity), "mapped": {"ground_truth": dict(mapped.truth)}}
 
 
 def _provenance_of_units(outcome: RunOutcome) -> dict[str, Any]:

@@ -1,0 +1,126 @@
+"""Scores of the same rows on several data sets, and the drop from the first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mapt_bench.reports.score_tables import score_column
+from mapt_bench.reports.tables import Cell, Column, Kind, Table
+from mapt_bench.results.result_views import Part, is_reference, row_name, row_score, run_parts
+
+__all__ = ["TRANSFER_SCHEMA", "drops", "transfer_tables"]
+
+TRANSFER_SCHEMA = "mapt-bench/data-sets/1"
+"""Schema of the JSON of one ablation on several data sets."""
+
+_SCORES = ("PAT", "STQ")
+_ALL = ("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "HOTA", "AssA")
+
+Run = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+
+def transfer_tables(
+    results: Mapping[str, Run],
+    scores: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    limit: int | None = None,
+) -> list[Table]:
+    """Return one table for each source of segments: each score by data set, and its drop.
+
+    Args:
+        results: Runs by the name of their data, at least two. Drops are from the first.
+        scores: Scores to show. Empty for PAT and STQ.
+        rows: Rows to show. Empty for all rows that every run has.
+        limit: Largest number of rows. The rows that are best on the first data are kept.
+    """
+    names = list(results)
+    tables = []
+    for part in run_parts(results[names[0]]):
+        found = _common_rows(part, results)
+        if rows:
+            found = {name: found[name] for name in rows if name in found}
+        elif limit is not None:
+            best = sorted(found, key=lambda name: -(row_score(found[name][0], "PAT") or 0))
+            found = {name: found[name] for name in best[:limit]}
+        if found:
+            tables.append(_table(part, names, found, scores or _SCORES))
+    return tables
+
+
+def _common_rows(part: Part, results: Mapping[str, Run]) -> dict[str, list[Row]]:
+    """Return the summary rows of each data set by row name, for rows that all of them have."""
+    of_data = []
+    for result in results.values():
+        same = [
+            each.run["summary"]
+            for each in run_parts(result)
+            if (each.segments, each.trained) == (part.segments, part.trained)
+        ]
+        of_data.append({row_name(row): row for row in (same[0] if same else [])})
+    return {
+        name: [by_name[name] for by_name in of_data]
+        for name in of_data[0]
+        if all(name in by_name for by_name in of_data)
+    }
+
+
+def _table(
+    part: Part, names: Sequence[str], found: Mapping[str, Sequence[Row]], scores: Sequence[str]
+) -> Table:
+    columns = [Column("variant")]
+    for score in scores:
+        kind = score_column(score)
+        columns.append(Column(f"{score} {names[0]}", kind.kind, kind.higher_is_better, 2))
+        for name in names[1:]:
+            columns.append(Column(f"{score} {name}", kind.kind, kind.higher_is_better, 1))
+            points: Kind = "points" if kind.kind == "percent" else "number"
+            columns.append(Column(f"drop {name}", points, priority=1))
+    cells: list[tuple[Cell, ...]] = []
+    for name, rows in found.items():
+        line: list[Cell] = [name]
+        for score in scores:
+            values = [row_score(row, score) for row in rows]
+            line.append(values[0])
+            for value in values[1:]:
+                line += [value, _difference(values[0], value)]
+        cells.append(tuple(line))
+    return Table(
+        f"Drop from {names[0]}: {part.words}",
+        tuple(columns),
+        tuple(cells),
+        (
+            "Drop: the score on the first data minus the score here, in points. The data have "
+            "different sequences, so it is not paired and has no confidence interval.",
+        ),
+        frozenset(at for at, rows in enumerate(found.values()) if is_reference(rows[0])),
+        name="transfer",
+        keys=(("segments", part.name),),
+    )
+
+
+def _difference(home: float | None, value: float | None) -> float | None:
+    return None if home is None or value is None else home - value
+
+
+def drops(results: Mapping[str, Run]) -> list[dict[str, Any]]:
+    """Return the drop of every row on every data set but the first, for JSON.
+
+    Args:
+        results: Runs by the name of their data.
+    """
+    names = list(results)
+    return [
+        {
+            "variant": variant,
+            "segments": part.name,
+            "home": names[0],
+            "data": name,
+            "scores": {
+                score: _difference(row_score(rows[0], score), row_score(row, score))
+                for score in _ALL
+            },
+        }
+        for part in run_parts(results[names[0]])
+        for variant, rows in _common_rows(part, results).items()
+        for name, row in zip(names[1:], rows[1:], strict=True)
+    ]

@@ -1,0 +1,130 @@
+"""``ablate`` with class maps, and on several data sets: a run for each and the drop."""
+
+import json
+from importlib.resources import files
+
+import pytest
+from click.testing import CliRunner
+from helpers.commands import write_two_walks
+from helpers.shipped_weights import empty_weights_folder
+from helpers.small_runs import walk, write_videos
+
+from mapt_bench.cli import main
+
+jsonschema = pytest.importorskip("jsonschema")
+
+FEW = ("--weights", "none", "--segments", "groundtruth", "--no-report")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Two folders of data, and predictions for the first."""
+    monkeypatch.chdir(tmp_path)
+    empty_weights_folder(monkeypatch, tmp_path / "no weights")
+    write_two_walks(tmp_path, frames=4)
+    write_videos(tmp_path / "FAST", walk(4, speed=9, name="c"))
+    return tmp_path
+
+
+def invoke(command, *words):
+    return CliRunner().invoke(main, [command, *words])
+
+
+def test_each_data_set_has_a_run_and_a_table_and_the_others_a_drop(here):
+    words = ("ablate", "--data", "DATA", "--data", "FAST", *FEW, "--out", "runs/two")
+    result = invoke(*words)
+    assert result.exit_code == 0, result.stderr
+    assert "ablate on DATA (kitti-step), 2 sequences" in result.stdout
+    assert "ablate on FAST (kitti-step), 1 sequence" in result.stdout
+    assert "Drop from DATA: ground-truth segments without identities" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    for name in ("DATA", "FAST"):
+        assert (here / "runs/two" / name / "results.json").is_file()
+    assert (here / "runs/two/tables/transfer.csv").is_file()
+    again = invoke(*words, "--json", "-")  # resumes both runs
+    document = json.loads(again.stdout)
+    schema = files("mapt_bench").joinpath("results/schemas/data_sets.json").read_text()
+    jsonschema.Draft202012Validator(json.loads(schema)).validate(document)
+    assert list(document["runs"]) == ["DATA", "FAST"]
+    scores = {
+        name: {row["variant"]: row["scores"] for row in run["summary"]}
+        for name, run in document["runs"].items()
+    }
+    for drop in document["drops"]:
+        assert (drop["home"], drop["data"]) == ("DATA", "FAST")
+        home, other = (scores[name][drop["variant"]]["PAT"] for name in ("DATA", "FAST"))
+        assert drop["scores"]["PAT"] == pytest.approx(home - other)
+    assert any(drop["scores"]["PAT"] > 0 for drop in document["drops"])
+
+
+@pytest.mark.parametrize(
+    ("command", "words", "message"),
+    [
+        ("ablate", ("--data", "DATA", "--data", "DATA"), "the same data are given twice: DATA"),
+        ("ablate", ("--data", "DATA", "--suite", "tinny"), "did you mean 'tiny'"),
+        (
+            "ablate",
+            (
+                "--data",
+                "DATA",
+                "--data",
+                "FAST",
+                "--suite",
+                "tiny",
+                *["--dataset", "cityscapes"] * 3,
+            ),
+            "there are 2 --data and 3 --dataset; expected one label space",
+        ),
+        ("ablate", ("--data", "DATA", "--suite", "tiny", "--show-config"), "is for one data set"),
+        ("sweep-interval", ("--suite", "tiny", "--suite", "quick"), "--suite is given 2 times"),
+        ("sweep-interval", ("--data", "DATA", "--map", "comon"), "did you mean 'common'"),
+    ],
+)
+def test_wrong_use_is_refused_before_any_run(here, command, words, message):
+    result = invoke(command, *words, "--out", "run")
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not (here / "run").exists()
+
+
+def test_classes_of_data_and_predictions_are_mapped(here):
+    words = ("--data", "DATA", "--weights", "none", "--no-report", "--json", "-")
+    plain = json.loads(
+        invoke("ablate", *words, "--out", "plain", "--segments", "groundtruth").stdout
+    )
+    mapped = invoke(
+        "ablate",
+        *words,
+        "--out",
+        "mapped",
+        "--map",
+        "common",
+        "--segments",
+        "groundtruth,PREDICTIONS",
+    )
+    assert mapped.exit_code == 0, mapped.stderr
+    note = "note: ground truth mapped from kitti-step to common: 0.0 % of the pixels and 0.0 % of 4"
+    assert note in mapped.stderr
+    result = json.loads(mapped.stdout)
+    protocol = result["protocol"]
+    assert (protocol["label_space"], protocol["class_map"]["name"]) == ("common", "common")
+    assert protocol["mapped"]["ground_truth"]["from"] == "kitti-step"
+    assert "--map common" in result["provenance"]["command"]
+    assert plain["protocol"]["class_map"] is None
+    fingerprints = [each["provenance"]["data"]["fingerprint"] for each in (plain, result)]
+    assert fingerprints[0] != fingerprints[1]
+    copied = {
+        row["segments"]: row["scores"]["PAT"]
+        for row in (*plain["summary"], *result["summary"])
+        if row["variant"] == "copy"
+    }
+    assert len({round(value, 9) for value in copied.values()}) == 1
+
+
+def test_a_result_on_another_map_is_not_compared(here):
+    words = ("--data", "DATA", *FEW, "--json")
+    assert invoke("ablate", *words, "plain.json", "--out", "a").exit_code == 0
+    assert invoke("ablate", *words, "mapped.json", "--out", "b", "--map", "common").exit_code == 0
+    result = invoke("compare", "plain.json", "mapped.json")
+    assert result.exit_code == 3
+    assert "class_map (null then, " in result.stderr
