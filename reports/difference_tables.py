@@ -21,6 +21,7 @@ __all__ = [
     "comparison_table",
     "differences_table",
     "differences_tables",
+    "is_changed",
     "memory_table",
     "paired_tables",
 ]
@@ -204,7 +205,8 @@ def comparison_table(comparison: Mapping[str, Any]) -> Table:
     """Return differences in percentage points, in counts for identity switches and fragments.
 
     With one common row, the table has one line per score with both values. With several rows, it
-    has one line per row.
+    has one line per row with a changed score, and one column per changed score. A change of a time
+    alone is no change.
 
     Args:
         comparison: A result of schema ``mapt-bench/comparison/3``.
@@ -222,17 +224,17 @@ def comparison_table(comparison: Mapping[str, Any]) -> Table:
 
 
 def _one_row(changes: Sequence[Change], name: str, notes: tuple[str, ...]) -> Table:
-    counted = any(change["sequences_better"] is not None for change in changes)
+    has_counts = any(change["sequences_better"] is not None for change in changes)
     columns = [Column("score")]
     columns += [Column(side, "number") for side in ("baseline", "current", "difference")]
-    columns += [Column("sequences better / worse")] if counted else []
+    columns += [Column("sequences better / worse")] if has_counts else []
     rows = []
     for change in changes:
         kind = score_column(change["score"]).kind
         cells: list[Cell] = [str(change["score"])]
         cells += [format_cell(change[side], kind) for side in ("baseline", "current")]
         cells.append(_signed(change))
-        if counted:
+        if has_counts:
             better, worse = change["sequences_better"], change["sequences_worse"]
             cells.append(UNDEFINED if better is None else f"{better} / {worse}")
         rows.append(tuple(cells))
@@ -241,7 +243,15 @@ def _one_row(changes: Sequence[Change], name: str, notes: tuple[str, ...]) -> Ta
 
 def _many_rows(changes: Sequence[Change], names: list[str], notes: tuple[str, ...]) -> Table:
     by_place = {(change["row"], change["score"]): change for change in changes}
-    scores = list(dict.fromkeys(str(change["score"]) for change in changes))
+    changed = {str(change["row"]) for change in changes if is_changed(change)}
+    shown = [name for name in names if name in changed]
+    omitted = len(names) - len(shown)
+    if omitted:
+        notes = (*notes, f"Omitted: {counted(omitted, 'row')} without a changed score.")
+    moved = {str(change["score"]) for change in changes if is_changed(change)}
+    scores = [
+        name for name in dict.fromkeys(str(each["score"]) for each in changes) if name in moved
+    ]
     columns = (Column("row"), *(Column(score, "number") for score in scores))
     rows = tuple(
         (
@@ -251,13 +261,22 @@ def _many_rows(changes: Sequence[Change], names: list[str], notes: tuple[str, ..
                 for score in scores
             ),
         )
-        for name in names
+        for name in shown
     )
     return Table("Changes", columns, rows, notes)
 
 
 _ROUNDING = 1e-11
 """Smaller differences are rounding errors: a baseline has 12 decimals."""
+
+
+def is_changed(change: Change) -> bool:
+    """Return whether a score changed or is undefined on one side. Times always change."""
+    if score_kind(change["score"]).is_measured:
+        return False
+    if change["difference"] is None:
+        return (change["baseline"] is None) != (change["current"] is None)
+    return bool(abs(change["difference"]) > _ROUNDING)
 
 
 def _signed(change: Change) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from mapt_bench.reports.difference_tables import is_changed
 from mapt_bench.reports.table_formats import escape_markdown
 from mapt_bench.reports.tables import UNDEFINED, Kind, format_cell, printable
 from mapt_bench.results.result_views import score_kind
@@ -25,8 +26,6 @@ Comparison = Mapping[str, Any]
 """A comparison as plain data, schema ``mapt-bench/comparison/3``."""
 
 VERDICTS = {True: "passed", False: "failed", None: "no limit given"}
-
-_TOLERATED = 1e-11
 
 _MOST_ROWS = 20
 """Changed scores in the Markdown comment. The comment has at most 60 lines."""
@@ -152,7 +151,7 @@ def gitlab_report(comparison: Comparison) -> str:
 def markdown_comment(comparison: Comparison) -> str:
     """Return a comment of at most 60 lines: the verdict, then what changed, details folded."""
     verdict = VERDICTS[comparison["passed"]]
-    changed = [change for change in comparison["changes"] if _is_changed(change)]
+    changed = [change for change in comparison["changes"] if is_changed(change)]
     lines = [f"### mapt-bench compare: {verdict}", ""]
     lines += _listed("Failures", comparison["failures"])
     lines += _listed("Warnings", _messages(comparison, "warnings"))
@@ -176,13 +175,6 @@ def _listed(heading: str, found: Sequence[str]) -> list[str]:
     lines = [f"**{heading}**", "", *(f"- {_markdown(line)}" for line in found[:most])]
     lines += [f"- and {len(found) - most} more"] if len(found) > most else []
     return [*lines, ""]
-
-
-def _is_changed(change: Mapping[str, Any]) -> bool:
-    difference = change["difference"]
-    if difference is None:
-        return (change["baseline"] is None) != (change["current"] is None)
-    return abs(difference) > _TOLERATED and not score_kind(change["score"]).is_measured
 
 
 def _changes_table(changed: Sequence[Mapping[str, Any]], comparison: Comparison) -> list[str]:

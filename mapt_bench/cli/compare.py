@@ -265,8 +265,11 @@ def _created(baseline: Path, current: Path, rules: GateRules, json_file: str | N
 
 
 def _show(comparison: Comparison, data: dict[str, Any]) -> None:
-    if comparison.changes:
-        print_table(comparison_table(data))
+    table = comparison_table(data)
+    if table.rows:
+        print_table(table)
+    elif comparison.changes:
+        click.echo("No score changed.")
     for note in comparison.notes:
         click.echo(f"note: {printable(note)}")
     for accepted in comparison.accepted:

@@ -292,7 +292,7 @@ def test_rows_are_called_by_the_name_that_commands_take(compare):
         summary_row("both+memory", 0.6, 0.7, "fusion", label="same"),
     ]
     found = compare(run(summary=rows), run(summary=rows))
-    names = [row[0] for row in comparison_table(found.to_dict()).rows]
+    names = [change["row"] for change in found.to_dict()["changes"] if change["score"] == "PAT"]
     assert names == ["both:appearance-first", "both", "both+memory"]
     gone = compare(run(summary=rows), run(summary=rows[1:])).missing
     assert [str(entry) for entry in gone] == ["both:appearance-first is missing"]
@@ -348,10 +348,22 @@ def test_table_of_many_rows(compare):
     rows = [summary_row("iou", 0.6, 0.7, "heads"), summary_row("both", 0.63, 0.7, "heads")]
     found = compare(run(), run(summary=rows))
     table = comparison_table(found.to_dict())
+    assert [column.name for column in table.columns] == ["row", "PAT", "STQ", "IDSW", "Frag"]
     assert table.texts() == [
-        ["iou", "-1.61", "0.00", "0.00", "0.00", "-7", "-4", "0"],
-        ["both", "+0.35", "0.00", "0.00", "+1.00", "-4", "-3", "0"],
+        ["iou", "-1.61", "0.00", "-7", "-4"],
+        ["both", "+0.35", "+1.00", "-4", "-3"],
     ]
+
+
+def test_rows_without_a_changed_score_are_omitted(compare):
+    rows = [summary_row(name, 0.6, 0.7, "heads") for name in ("iou", "both", "copy")]
+    later = [{**row, "cost": {"seconds_per_frame": 9.0}} for row in rows]
+    later[1] = {**later[1], "scores": {**later[1]["scores"], "PAT": 0.7}}
+    table = comparison_table(compare(run(summary=rows), run(summary=later)).to_dict())
+    assert table.texts() == [["both", "+10.00"]]
+    assert "Omitted: 2 rows without a changed score." in table.footnotes
+    same = comparison_table(compare(run(summary=rows), run(summary=rows)).to_dict())
+    assert not same.rows
 
 
 def test_json_form(compare):
