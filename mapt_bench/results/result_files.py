@@ -169,7 +169,7 @@ def load_result(path: Path | str) -> ResultFile:
         if schema == RUN:
             origin = _origin(data.get("provenance") or {})
         of = data["of"] if schema == BASELINE else schema
-    except (KeyError, TypeError, AttributeError) as problem:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as problem:
         raise DataError(
             f"does not have the fields of {schema} ({type(problem).__name__}: {problem}); "
             "write it again with this version of mapt-bench",
@@ -278,7 +278,31 @@ def _wrong_schema(data: Mapping[str, Any]) -> str:
     )
 
 
+_PARTS = ("protocol", "provenance", "per_class", "intervals", "differences", "losses", "cost")
+
+
+def _check_parts(entry: Mapping[str, Any]) -> None:
+    """Refuse parts of a row that are no objects, since somebody may have edited the file.
+
+    Raises:
+        TypeError: If a part, a confidence interval or a kind of mistake is no object.
+        KeyError: If losses have no kinds, or a kind has no shares.
+    """
+    parts = {name: entry[name] for name in _PARTS if entry.get(name) is not None}
+    if "losses" in parts and isinstance(parts["losses"], Mapping):
+        parts["kinds of losses"] = parts["losses"]["kinds"]
+    for owner in ("intervals", "kinds of losses"):
+        if isinstance(parts.get(owner), Mapping):
+            parts |= {f"{owner}, {name}": value for name, value in parts[owner].items()}
+    for name, part in parts.items():
+        if not isinstance(part, Mapping):
+            raise TypeError(f"{name} is {part!r}, not an object")
+        if name.startswith("kinds of losses, ") and not isinstance(part["share"], Mapping):
+            raise TypeError(f"the share of {name} is {part['share']!r}, not an object")
+
+
 def _evaluation_row(data: Mapping[str, Any]) -> ResultRow:
+    _check_parts(data)
     inputs = (data.get("provenance") or {}).get("inputs") or {}
     return ResultRow(
         name=str(data["name"]),
@@ -316,6 +340,7 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
         for part in run_parts(data)
     }
     for row in data["summary"]:
+        _check_parts(row)
         interval = row_interval(row)
         ending = f", {interval[0]} {interval[1]}" if interval else ""
         condition = _condition(row)

@@ -70,6 +70,10 @@ def test_the_classes_of_a_cell_belong_to_its_row(loaded):
     assert loaded(run(cells=cells)).rows["copy"].protocol["classes"] == ["road"]
 
 
+def edited(**parts):
+    return json.dumps({**evaluation(), **parts})
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -88,6 +92,14 @@ def test_the_classes_of_a_cell_belong_to_its_row(loaded):
             "PAT is '0.5', not a number",
         ),
         ('{"error": {"message": "no frames"}}', r"error of a failed command \(no frames\)"),
+        (edited(protocol="x"), "protocol is 'x', not an object"),
+        (edited(provenance=[]), r"provenance is \[\], not an object"),
+        (edited(intervals={"PAT": 4}), "intervals, PAT is 4, not an object"),
+        (edited(losses={"kinds": 3}), "kinds of losses is 3, not an object"),
+        (edited(losses={}), "KeyError: 'kinds'"),
+        (edited(losses={"kinds": {"stuff": {"share": 1}}}), "share of kinds of losses, stuff is 1"),
+        (edited(scores={"PAT": 10**400}), "OverflowError"),
+        (edited()[:40], "is not JSON"),
     ],
 )
 def test_a_file_that_is_no_result(tmp_path, text, words):
