@@ -96,7 +96,8 @@ class Section:
     def __post_init__(self) -> None:
         for name in ("texts", "notes"):
             object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
-        object.__setattr__(self, "command", printable(self.command))
+        for name in ("heading", "command"):
+            object.__setattr__(self, name, printable(getattr(self, name)))
 
     @property
     def has_content(self) -> bool:

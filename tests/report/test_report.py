@@ -142,7 +142,7 @@ def test_hostile_names_show_as_text(tmp_path):
     classes = {"0": {**evaluation()["per_class"]["0"], "name": HOSTILE[0]}}
     entries = dict.fromkeys(HOSTILE, evaluation()["per_sequence"]["0001"])
     hostile = evaluation(HOSTILE[0], per_class=classes, per_sequence=entries)
-    text = page_of(tmp_path, hostile_run, hostile, {**with_losses(HOSTILE[5])})
+    text = page_of(tmp_path, hostile_run, hostile, {**with_losses("".join(HOSTILE[3:6]))})
     found = Elements(text)
     assert len(found.named("script")) == 1
     assert not found.named("img")
