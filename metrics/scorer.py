@@ -1,6 +1,6 @@
 """Score a sequence in one pass over its pixels: the sums from which all scores are computed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -28,7 +28,7 @@ from mapt_bench.metrics.stq import StqSums, count_stq
 __all__ = ["WINDOWS", "IdentityMarks", "SequenceScorer", "SequenceSums", "empty_sums", "pool"]
 
 WINDOWS = (1, 2, 3, 4)
-"""Window sizes of VPQ, in frames."""
+"""Default window sizes of VPQ, in frames."""
 
 _STRETCH = 64  # windows that are counted at a time, so that memory does not follow the length
 
@@ -39,13 +39,15 @@ class SequenceSums(Additive):
 
     Attributes:
         stq: See :class:`mapt_bench.metrics.stq.StqSums`.
-        windows: Panoptic counts of windows of 1, 2, 3 and 4 frames. The first is ordinary PQ.
+        frames: Panoptic counts of single frames: ordinary PQ.
+        windows: Panoptic counts of each window size of VPQ.
         pat: See :class:`mapt_bench.metrics.pat.PatSums`.
         mopt: See :class:`mapt_bench.metrics.pq.MoptSums`.
         tracking: See :class:`mapt_bench.metrics.mot.TrackingSums`.
     """
 
     stq: StqSums
+    frames: PanopticCounts
     windows: tuple[PanopticCounts, ...]
     pat: PatSums
     mopt: MoptSums
@@ -89,6 +91,7 @@ class SequenceScorer:
 
     Args:
         labels: Label space of both sides.
+        windows: Window sizes of VPQ in frames, each 1 or more.
 
     Example:
         >>> import numpy as np
@@ -100,8 +103,9 @@ class SequenceScorer:
         1
     """
 
-    def __init__(self, labels: LabelSpace) -> None:
+    def __init__(self, labels: LabelSpace, windows: Sequence[int] = WINDOWS) -> None:
         self.labels = labels
+        self.windows = tuple(windows)
         self._frames: list[FrameOverlap] = []
 
     def update(self, gt: PanopticMap, pred: PanopticMap) -> FrameOverlap:
@@ -137,11 +141,13 @@ class SequenceScorer:
         """Return the sums of the frames so far. You can add more frames afterwards."""
         overlap = self.overlap()
         frames = segment_table(overlap)
+        of_frames = _count(frames)
         return SequenceSums(
             stq=count_stq(overlap),
-            windows=(
-                _count(frames),
-                *(_count_windows(overlap, window) for window in WINDOWS[1:]),
+            frames=of_frames,
+            windows=tuple(
+                of_frames if window == 1 else _count_windows(overlap, window)
+                for window in self.windows
             ),
             pat=count_pat(overlap),
             mopt=count_mopt(frames),
@@ -166,9 +172,9 @@ def _count_windows(overlap: SequenceOverlap, window: int) -> PanopticCounts:
     return reduce(add, (_count(segment_table(stretch, window)) for stretch in stretches))
 
 
-def empty_sums(labels: LabelSpace) -> SequenceSums:
+def empty_sums(labels: LabelSpace, windows: Sequence[int] = WINDOWS) -> SequenceSums:
     """Return sums without a frame: the zero of addition, and the shape for ``from_vector``."""
-    return SequenceScorer(labels).result()
+    return SequenceScorer(labels, windows).result()
 
 
 def pool(sums: Iterable[SequenceSums]) -> SequenceSums:

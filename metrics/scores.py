@@ -5,7 +5,7 @@ the reference implementations, in the shape of the golden cases' ``results``.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,7 +110,7 @@ class ScoreTerms(Additive):
     Attributes:
         stq: Terms of STQ.
         pat: Terms of PAT.
-        windows: Panoptic counts of windows of 1, 2, 3 and 4 frames. Empty without VPQ.
+        windows: Panoptic counts of each window size of VPQ. Empty without VPQ.
         tracking: Sums of each thing class.
     """
 
@@ -215,7 +215,7 @@ def undefined_reasons(scores: dict[str, float | None]) -> dict[str, str]:
         "STQ": "no valid ground-truth pixel",
         "SQ": "no valid ground-truth pixel",
         "PQ": "no class is present",
-        "VPQ": "every sequence is shorter than a window of 4 frames, or no class is present",
+        "VPQ": "every sequence is shorter than the longest window, or no class is present",
         "TQ": no_track,
         "PAT": no_track if scores["TQ"] is None else "PQ and TQ are both 0",
         "PTQ": "no class has ground truth",
@@ -228,12 +228,15 @@ def undefined_reasons(scores: dict[str, float | None]) -> dict[str, str]:
 _VARIANTS_PER_SEQUENCE = ("official", HEADLINE)
 
 
-def reference_blocks(sequences: Mapping[str, SequenceSums], labels: LabelSpace) -> Block:
+def reference_blocks(
+    sequences: Mapping[str, SequenceSums], labels: LabelSpace, windows: Sequence[int] = WINDOWS
+) -> Block:
     """Return every block and variant.
 
     Args:
         sequences: Sums by sequence name.
         labels: Label space.
+        windows: Window sizes of VPQ in the sums.
 
     Returns:
         ``stq``, ``pq``, ``vpq``, ``panoptic_tracking``, ``tracking`` and ``mopt``, each with the
@@ -254,12 +257,12 @@ def reference_blocks(sequences: Mapping[str, SequenceSums], labels: LabelSpace) 
             },
         },
         "pq": {
-            "dataset": panoptic_block(total.windows[0], labels),
+            "dataset": panoptic_block(total.frames, labels),
             "per_sequence": {
-                name: panoptic_block(sums.windows[0], labels) for name, sums in sequences.items()
+                name: panoptic_block(sums.frames, labels) for name, sums in sequences.items()
             },
         },
-        "vpq": {"dataset": vpq_block(total.windows, labels)},
+        "vpq": {"dataset": vpq_block(total.windows, labels, windows)},
         "panoptic_tracking": _panoptic_tracking(total, sequences, labels),
         "tracking": tracking,
         "mopt": {
@@ -271,11 +274,13 @@ def reference_blocks(sequences: Mapping[str, SequenceSums], labels: LabelSpace) 
     }
 
 
-def vpq_block(windows: tuple[PanopticCounts, ...], labels: LabelSpace) -> Block:
+def vpq_block(
+    counts: Sequence[PanopticCounts], labels: LabelSpace, windows: Sequence[int] = WINDOWS
+) -> Block:
     """Return the panoptic block of each window size, and the mean PQ over them."""
-    blocks = [panoptic_block(counts, labels) for counts in windows]
+    blocks = [panoptic_block(of_window, labels) for of_window in counts]
     result: Block = {
-        f"window_{window}": block for window, block in zip(WINDOWS, blocks, strict=True)
+        f"window_{window}": block for window, block in zip(windows, blocks, strict=True)
     }
     result["mean_over_windows"] = {
         kind: defined(mean_of_all([_quality(block[kind]) for block in blocks]))

@@ -21,7 +21,7 @@ from mapt_bench.metrics.bootstrap import (
     holm,
     paired_differences,
 )
-from mapt_bench.metrics.scorer import SequenceSums, empty_sums
+from mapt_bench.metrics.scorer import WINDOWS, SequenceSums, empty_sums
 from mapt_bench.metrics.scores import (
     SCORE_NAMES,
     ScoreTerms,
@@ -56,6 +56,7 @@ class ScoreStatistics:
         names: Requested scores, of :data:`~mapt_bench.metrics.scores.SCORE_NAMES`.
         seed: Seed of the resampling and of the permutations.
         resamples: Number of bootstrap resamples.
+        windows: Window sizes of VPQ in the sums.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class ScoreStatistics:
         names: Sequence[str] = SCORE_NAMES,
         seed: int = 0,
         resamples: int = 2000,
+        windows: Sequence[int] = WINDOWS,
     ) -> None:
         self.labels = labels
         self.pat_protocol = pat_protocol
@@ -73,7 +75,7 @@ class ScoreStatistics:
         self.names = tuple(names)
         self.seed = seed
         self.resamples = resamples
-        self._shape = score_terms(empty_sums(labels), self.variant, self.names)
+        self._shape = score_terms(empty_sums(labels, windows), self.variant, self.names)
 
     def samples(self, sequences: Sequence[Sequence[SequenceSums]]) -> tuple[Sample, ...]:
         """Return the samples of a prediction.

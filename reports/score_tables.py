@@ -6,7 +6,14 @@ from typing import Any
 
 from mapt_bench.errors import listed
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Kind, Table
-from mapt_bench.results.result_views import HEADLINE, is_reference, row_name, row_score, score_kind
+from mapt_bench.results.result_views import (
+    HEADLINE,
+    OF_DEPTH,
+    is_reference,
+    row_name,
+    row_score,
+    score_kind,
+)
 
 __all__ = [
     "SPLITS",
@@ -66,14 +73,15 @@ def overall_table(evaluations: Sequence[Result]) -> Table:
     """
     with_intervals = _scores_with_intervals(evaluations)
     columns = [Column("prediction")]
-    for score in HEADLINE:
+    scores = _scores_of_tables(evaluations)
+    for score in scores:
         columns.append(score_column(score))
         if score in with_intervals:
             columns.append(interval_column(score))
     rows = []
     for evaluation in evaluations:
         cells: list[Cell] = [str(evaluation["name"])]
-        for score in HEADLINE:
+        for score in scores:
             cells.append(evaluation["scores"].get(score))
             if score in with_intervals:
                 cells.append(interval_cell(evaluation, score))
@@ -81,6 +89,15 @@ def overall_table(evaluations: Sequence[Result]) -> Table:
     notes = evaluation_notes(evaluations)
     title = _overall_title(evaluations)
     return Table(title, tuple(columns), tuple(rows), tuple(notes), name="scores")
+
+
+def _scores_of_tables(evaluations: Sequence[Result]) -> list[str]:
+    """Return the headline scores, without those of depth where no prediction has depth maps."""
+    return [
+        name
+        for name in HEADLINE
+        if name not in OF_DEPTH or any(each["scores"].get(name) is not None for each in evaluations)
+    ]
 
 
 def evaluation_notes(evaluations: Sequence[Result]) -> list[str]:
@@ -256,7 +273,7 @@ def _undefined(evaluations: Sequence[Result]) -> list[str]:
     for evaluation in evaluations:
         reasons: dict[str, list[str]] = {}
         known = evaluation.get("undefined") or {}
-        for score in HEADLINE:
+        for score in _scores_of_tables(evaluations):
             if evaluation["scores"].get(score) is None:
                 reasons.setdefault(str(known.get(score, "not in the result")), []).append(score)
         prefix = f"{evaluation['name']}: " if len(evaluations) > 1 else ""

@@ -19,7 +19,7 @@ from mapt_bench.cli.options import (
     table_options,
 )
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.errors import printable
+from mapt_bench.errors import ConfigError, printable
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Selection, evaluation_headline
 from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
@@ -27,6 +27,8 @@ from mapt_bench.reports.score_tables import evaluation_tables
 from mapt_bench.reports.terminal import print_all_tables, print_headline
 
 __all__ = ["command"]
+
+_VPQ_WINDOWS = (1, 2, 3, 4)
 
 _EPILOG = """\b
 Examples:
@@ -103,6 +105,13 @@ Examples:
     "the nuScenes devkit.",
 )
 @click.option(
+    "--vpq-windows",
+    default=",".join(map(str, _VPQ_WINDOWS)),
+    show_default=True,
+    metavar="SIZES",
+    help="Window sizes of VPQ in frames. Example: --vpq-windows 1,2,4,6,8 (VIPSeg)",
+)
+@click.option(
     "--common-classes",
     is_flag=True,
     help="Average PAT, PQ and LSTQ of every PRED over the classes that occur in GT or in any "
@@ -141,6 +150,7 @@ def command(
     frames: tuple[str, ...],
     size: str | None,
     pat_protocol: str,
+    vpq_windows: str,
     common_classes: bool,
     intervals: bool,
     seed: int,
@@ -181,6 +191,7 @@ def command(
         sequences=sequences,
         resize=resize,
         pat_protocol=pat_protocol,
+        vpq_windows=_windows(vpq_windows),
         workers=workers,
         common_classes=common_classes,
         intervals=intervals,
@@ -209,3 +220,13 @@ def command(
         closing = "Classes: --classes. The whole result: --json FILE."
         print_headline(lambda rows: headline(rows=rows), closing, with_tables=not full)
     return 0
+
+
+def _windows(text: str) -> tuple[int, ...]:
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() for word in words):
+        raise ConfigError(
+            f"--vpq-windows is {text!r}; expected window sizes in frames from 1, ascending, as in "
+            "1,2,4,6,8"
+        )
+    return tuple(map(int, words))

@@ -20,7 +20,16 @@ __all__ = [
     "over_common_classes",
 ]
 
-PROTOCOL = ("metrics", "pat", "dataset", "label_space", "class_map", "segments", "missing")
+PROTOCOL = (
+    "metrics",
+    "pat",
+    "dataset",
+    "label_space",
+    "class_map",
+    "segments",
+    "missing",
+    "vpq_windows",
+)
 
 _NONE_IF_ABSENT = ("class_map",)
 """Protocol fields that results without them had as null. Other absent fields are unknown."""

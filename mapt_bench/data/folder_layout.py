@@ -14,6 +14,7 @@ from mapt_bench.labels import LabelSpace, label_space
 
 __all__ = [
     "DATASET_FILE",
+    "DEPTH_FOLDER",
     "IMAGES_FOLDER",
     "IMAGE_SUFFIXES",
     "MAPS_FOLDER",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 DATASET_FILE = "dataset.json"
+DEPTH_FOLDER = "depth"
 IMAGES_FOLDER = "images"
 MAPS_FOLDER = "panoptic_maps"
 

@@ -14,6 +14,7 @@ from mapt_bench.data.encodings import (
     encoding_suffixes,
 )
 from mapt_bench.data.folder_layout import (
+    DEPTH_FOLDER,
     IMAGE_SUFFIXES,
     IMAGES_FOLDER,
     MAPS_FOLDER,
@@ -104,7 +105,9 @@ def open_maps(
     folder = Path(folder)
     labels = resolve_labels(labels, folder)
     listing = list_folder(
-        map_root(folder), skip=frozenset({IMAGES_FOLDER}), suffixes=encoding_suffixes()
+        map_root(folder),
+        skip=frozenset({IMAGES_FOLDER, DEPTH_FOLDER}),
+        suffixes=encoding_suffixes(),
     )
     _refuse_files_of_one_frame(listing)
     chosen = _choose(folder, listing, labels, encoding)

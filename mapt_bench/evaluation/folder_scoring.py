@@ -2,29 +2,28 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
-from operator import or_
+from operator import add, or_
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data import (
     MapFolder,
-    match_sequences,
     matching_notes,
-    open_maps,
-    pair_frames,
-    resolve_labels,
 )
+from mapt_bench.data.depth import depth_folder
 from mapt_bench.data.fingerprint import sequence_fingerprint
-from mapt_bench.data.folder_layout import Extents
-from mapt_bench.data.map_folders import select_sequences
-from mapt_bench.data.mapped import MappedSequence, labels_of_predictions
-from mapt_bench.data.sequences import StoredSequence, resized
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError, listed
+from mapt_bench.evaluation.matched_folders import (
+    EvaluationSettings,
+    matched_pairs,
+    open_sides,
+    prediction_names,
+)
 from mapt_bench.evaluation.plausibility import plausibility_notes
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.evaluation.sequence_scoring import SequencePair, SequenceScore, score_pairs
@@ -43,61 +42,20 @@ from mapt_bench.metrics import (
     undefined_reasons,
 )
 from mapt_bench.metrics.arithmetic import Block, defined
+from mapt_bench.metrics.depth import DEPTH_SCORES, DepthSums, depth_block, depth_scores
 from mapt_bench.metrics.pq import PanopticCounts
+from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.metrics.stq import class_iou
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 from mapt_bench.provenance import provenance, user_revision
 
 __all__ = [
-    "EvaluationSettings",
     "evaluate_folders",
-    "prediction_names",
     "result_of_sums",
     "with_intervals",
 ]
 
 ProgressBar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-
-
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """Settings of an evaluation of folders.
-
-    Attributes:
-        dataset: Label space, its name or YAML file. ``None`` reads the folder's ``dataset.json``.
-        encoding: Encoding of the predictions. ``None`` detects it.
-        gt_encoding: Encoding of the ground truth. ``None`` detects it.
-        extents: Lengths and sizes of sequences that the files do not state.
-        missing: Whether frames that a prediction lacks are an error or count as void.
-        pat_protocol: Variant of PAT for the headline scores.
-        workers: Number of processes.
-        common_classes: Whether PAT, PQ and LSTQ of every prediction are averaged over the classes
-            of all predictions, instead of its own.
-        sequences: Names of the sequences to score. Empty for all.
-        resize: ``"nearest"`` to score predictions of another size at the size of the ground truth.
-        intervals: Whether to add confidence intervals by resampling sequences.
-        seed: Seed of the resampling.
-        losses: Whether to add the error decomposition.
-        class_map: Class maps of ground truth and predictions, their name or YAML file.
-        pred_dataset: Label space of the predictions, if they are mapped. ``None`` reads the
-            ``dataset.json`` of each folder, and takes that of the ground truth if there is none.
-    """
-
-    dataset: LabelSpace | str | Path | None = None
-    encoding: str | None = None
-    gt_encoding: str | None = None
-    extents: Extents | None = None
-    missing: Literal["error", "void"] = "error"
-    pat_protocol: str = "present"
-    workers: int = 1
-    common_classes: bool = False
-    sequences: tuple[str, ...] = ()
-    resize: Literal["nearest"] | None = None
-    intervals: bool = False
-    seed: int = 0
-    losses: bool = False
-    class_map: str | Path | None = None
-    pred_dataset: str | None = None
 
 
 def evaluate_folders(
@@ -132,9 +90,9 @@ def evaluate_folders(
     if settings.seed < 0:
         raise ConfigError(f"--seed is {settings.seed}; give a whole number from 0")
     maps = None if settings.class_map is None else class_maps(settings.class_map)
-    gt, preds = _open(gt_folder, pred_folders, settings, maps)
+    gt, preds = open_sides(gt_folder, pred_folders, settings, maps)
     labels = gt.labels if maps is None else maps.target
-    matched = [_match(gt, pred, settings, maps) for pred in preds]
+    matched = [matched_pairs(gt, pred, settings, maps) for pred in preds]
 
     bar = progress_bar or _no_bar
     losses_of = variant if settings.losses else None
@@ -149,6 +107,7 @@ def evaluate_folders(
                     workers=settings.workers,
                     progress=progress,
                     losses_of=losses_of,
+                    windows=settings.vpq_windows,
                 )
             )
 
@@ -160,34 +119,6 @@ def evaluate_folders(
     ]
     results = _with_inputs(results, gt_folder, pred_folders, matched)
     return with_intervals(results, sums, labels, settings) if settings.intervals else results
-
-
-def _open(
-    gt_folder: Path,
-    pred_folders: Sequence[Path],
-    settings: EvaluationSettings,
-    maps: ClassMaps | None,
-) -> tuple[MapFolder, list[MapFolder]]:
-    """Open all folders in their label spaces: one for all, or with class maps one for each."""
-    others = pred_folders if maps is None else ()
-    labels = resolve_labels(settings.dataset, gt_folder, *others)
-    if maps is None:
-        if settings.pred_dataset is not None:
-            raise ConfigError(
-                "--pred-dataset is for predictions whose classes are mapped; give --map too, or "
-                "name the label space of both sides with --dataset"
-            )
-        spaces = [labels] * len(pred_folders)
-    else:
-        spaces = [labels_of_predictions(settings.pred_dataset, f, labels) for f in pred_folders]
-        for space in (labels, *spaces):
-            maps.of(space)  # refuses a label space that is not mapped, before any file is read
-    gt = open_maps(gt_folder, labels, encoding=settings.gt_encoding, extents=settings.extents)
-    preds = [
-        open_maps(folder, space, encoding=settings.encoding)
-        for folder, space in zip(pred_folders, spaces, strict=True)
-    ]
-    return gt, preds
 
 
 def _with_inputs(
@@ -241,7 +172,12 @@ def with_intervals(
         labels: Label space.
         settings: PAT protocol, seed, and whether classes are common to all.
     """
-    statistics = ScoreStatistics(labels, pat_protocol=settings.pat_protocol, seed=settings.seed)
+    statistics = ScoreStatistics(
+        labels,
+        pat_protocol=settings.pat_protocol,
+        seed=settings.seed,
+        windows=settings.vpq_windows,
+    )
     units = [statistics.samples([[one] for one in by_pred]) for by_pred in sums]
     if settings.common_classes:
         units = statistics.over_common_classes(units)
@@ -267,57 +203,6 @@ def _no_bar(_description: str, _total: int) -> AbstractContextManager[Callable[[
     return nullcontext(lambda _units: None)
 
 
-def prediction_names(folders: Sequence[Path]) -> list[str]:
-    """Return the names of predictions: the shortest distinct endings of their paths.
-
-    Raises:
-        ConfigError: If a folder is given twice.
-    """
-    paths = [folder.resolve().parts for folder in folders]
-    for length in range(1, max(len(parts) for parts in paths) + 1):
-        names = ["/".join(parts[-length:]) for parts in paths]
-        if len(set(names)) == len(names):
-            return names
-    raise ConfigError("the same prediction folder is given twice; give each once")
-
-
-def _match(
-    gt: MapFolder, pred: MapFolder, settings: EvaluationSettings, maps: ClassMaps | None
-) -> list[SequencePair]:
-    if settings.sequences:
-        gt, pred = select_sequences(gt, pred, settings.sequences)
-    pairs = match_sequences(gt, pred)
-    if settings.resize:
-        pairs = [(left, resized(right, left.size)) for left, right in pairs]
-    if maps is not None:
-        of_gt, of_pred = maps.of(gt.labels), maps.of(pred.labels)
-        pairs = [
-            (
-                MappedSequence(left, of_gt, is_truth=True),
-                MappedSequence(right, of_pred, is_truth=False),
-            )
-            for left, right in pairs
-        ]
-    full_names = ["/".join(gt_sequence.parts) for gt_sequence, _ in pairs]
-    short_names = [gt_sequence.parts[-1] for gt_sequence, _ in pairs]
-    names = short_names if len(set(short_names)) == len(pairs) else full_names
-    return [
-        SequencePair(name, *both, _frames(*both, pred.folder, settings.missing))
-        for name, both in zip(names, pairs, strict=True)
-    ]
-
-
-def _frames(
-    gt: StoredSequence, pred: StoredSequence, folder: Path, missing: Literal["error", "void"]
-) -> tuple[int | None, ...]:
-    try:
-        return tuple(pair_frames(gt, pred, missing))
-    except DataError as problem:
-        # Several predictions may have a sequence of this name.
-        where = f"{folder}, sequence {problem.where}"
-        raise DataError(problem.message, where=where) from problem
-
-
 def _result(
     name: str,
     gt: MapFolder,
@@ -337,6 +222,7 @@ def _result(
         labels,
         pat_protocol=settings.pat_protocol,
         classes=classes,
+        windows=settings.vpq_windows,
         protocol={
             "class_set": "common" if settings.common_classes else "own",
             "gt_encoding": gt.encoding,
@@ -346,13 +232,65 @@ def _result(
             **({"sequences": list(settings.sequences)} if settings.sequences else {}),
             **({"resize": settings.resize} if settings.resize else {}),
             "class_map": None if maps is None else maps.describe(),
+            "vpq_windows": list(settings.vpq_windows),
             **({"mapped": mapped} if mapped else {}),
             "notes": list(matching_notes([(pair.gt, pair.pred) for pair in pairs])),
         },
         losses=[one.losses for one in scored if one.losses is not None],
     )
+    result = _with_depth(
+        result, gt, pred, {pair.name: one.depth for pair, one in zip(pairs, scored, strict=True)}
+    )
     notes = _all_notes(result, gt, pred, scored, labels)
     return replace(result, protocol={**result.protocol, "notes": notes})
+
+
+def _no_depth(having: Sequence[Path]) -> str:
+    """Return why there is no depth score, given the folders that have depth maps."""
+    if not having:
+        return "neither the ground truth nor the prediction has depth maps"
+    return f"only {listed(having)} has depth maps"
+
+
+def _with_depth(
+    result: EvaluationResult,
+    gt: MapFolder,
+    pred: MapFolder,
+    sums: Mapping[str, DepthSums | None],
+) -> EvaluationResult:
+    """Add DQ and DSTQ: undefined, with the reason, where a side has no depth maps."""
+    known = {name: one for name, one in sums.items() if one is not None}
+    total = reduce(add, known.values()) if known else None
+    scores = depth_scores(total, result.scores)
+    reason = "no pixel of the ground truth has a depth"
+    if total is None:
+        reason = _no_depth([side.folder for side in (gt, pred) if depth_folder(side.folder)])
+    elif scores["DQ"] is not None:
+        reason = "no valid ground-truth pixel"
+    undefined = {
+        name: reason if name in DEPTH_SCORES else known_reason
+        for name, known_reason in result.undefined.items()
+        if scores.get(name) is None
+    }
+    if total is None:
+        return replace(result, undefined=undefined)
+    per_sequence = {
+        name: {**entry, **depth_scores(known[name], entry)}
+        for name, entry in result.per_sequence.items()
+    }
+    blocks: Block = {
+        "dataset": depth_block(total, result.scores),
+        "per_sequence": {
+            name: depth_block(one, result.per_sequence[name]) for name, one in known.items()
+        },
+    }
+    return replace(
+        result,
+        scores={**result.scores, **scores},
+        undefined=undefined,
+        per_sequence=per_sequence,
+        blocks={**result.blocks, "dstq": blocks},
+    )
 
 
 def _mapped(
@@ -397,6 +335,7 @@ def result_of_sums(
     classes: Sequence[NDArray[np.bool_]],
     protocol: Mapping[str, Any],
     losses: Sequence[LossSums] = (),
+    windows: Sequence[int] = WINDOWS,
 ) -> EvaluationResult:
     """Return the result for the sums of sequences.
 
@@ -411,6 +350,7 @@ def result_of_sums(
         protocol: Further fields of the result's protocol. With common classes, losses are counted
             over these as well.
         losses: Sums of each sequence for the error decomposition. Empty for none.
+        windows: Window sizes of VPQ in the sums.
 
     Raises:
         ConfigError: If there is no such variant of PAT.
@@ -423,7 +363,7 @@ def result_of_sums(
     scores = flat_scores(total, labels, pat_protocol=variant, classes=all_classes)
     return EvaluationResult(
         name=name,
-        scores=scores,
+        scores={**scores, **dict.fromkeys(DEPTH_SCORES)},
         per_sequence={
             sequence: {
                 "frames": frames[sequence],
@@ -432,7 +372,7 @@ def result_of_sums(
             for (sequence, one), kept in zip(sums.items(), classes, strict=True)
         },
         per_class=_per_class(total, labels),
-        blocks=reference_blocks(sums, labels),
+        blocks=reference_blocks(sums, labels, windows),
         protocol={
             "dataset": labels.name,
             "unit": "sequence",
@@ -441,7 +381,7 @@ def result_of_sums(
             "classes": [labels.class_ids[row] for row in np.flatnonzero(all_classes)],
             **protocol,
         },
-        undefined=undefined_reasons(scores),
+        undefined={**undefined_reasons(scores), **dict.fromkeys(DEPTH_SCORES, _no_depth(()))},
         # Threads of each process. A result does not depend on the number of processes.
         provenance={**provenance(threads=1), "revision": user_revision()},
         losses=pool_losses(
@@ -453,7 +393,7 @@ def result_of_sums(
 
 
 def _per_class(total: SequenceSums, labels: LabelSpace) -> dict[str, Block]:
-    counts: PanopticCounts = total.windows[0]
+    counts: PanopticCounts = total.frames
     iou = class_iou(total.stq)
     segmentation = np.where(counts.occurs, counts.segmentation, np.nan)
     return {

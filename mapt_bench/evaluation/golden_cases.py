@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError, nearest
-from mapt_bench.evaluation.folder_scoring import EvaluationSettings, evaluate_folders
+from mapt_bench.evaluation.folder_scoring import evaluate_folders
+from mapt_bench.evaluation.matched_folders import EvaluationSettings
 from mapt_bench.metrics.arithmetic import Block
 
 __all__ = [

@@ -1,18 +1,22 @@
 """Score one sequence at a time, in one process or in several."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import reduce
 from multiprocessing import get_context
+from operator import add
 
 import numpy as np
 
+from mapt_bench.data.depth import DepthSequence
 from mapt_bench.data.mapped import MappedSequence
 from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.errors import MaptBenchError
 from mapt_bench.labels import ID_BITS, LabelSpace, MappedShare, PanopticMap
 from mapt_bench.metrics import LossSums, PatVariant, SequenceScorer, SequenceSums, count_losses
-from mapt_bench.metrics.scorer import IdentityMarks
+from mapt_bench.metrics.depth import DepthSums, count_depth
+from mapt_bench.metrics.scorer import WINDOWS, IdentityMarks
 from mapt_bench.orphans import end_with_parent
 
 __all__ = ["SequencePair", "SequenceScore", "score_pair", "score_pairs"]
@@ -29,12 +33,14 @@ class SequencePair:
         gt: Ground truth.
         pred: Prediction.
         frames: Position in ``pred`` of each frame of ``gt``. ``None`` counts as void.
+        depth: Depth maps of the ground truth and of the prediction, or ``None``.
     """
 
     name: str
     gt: StoredSequence
     pred: StoredSequence
     frames: tuple[int | None, ...]
+    depth: tuple[DepthSequence, DepthSequence] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +53,14 @@ class SequenceScore:
         losses: Sums of the error decomposition, or ``None``.
         mapped: What class maps removed from the ground truth and from the prediction. ``None``
             without class maps.
+        depth: Sums of the depth quality. ``None`` without depth maps.
     """
 
     sums: SequenceSums
     marks: IdentityMarks
     losses: LossSums | None
     mapped: tuple[MappedShare, MappedShare] | None = None
+    depth: DepthSums | None = None
 
 
 def score_pair(
@@ -60,6 +68,7 @@ def score_pair(
     labels: LabelSpace,
     progress: Progress | None = None,
     losses_of: PatVariant | None = None,
+    windows: Sequence[int] = WINDOWS,
 ) -> SequenceScore:
     """Score one sequence. Only two maps are in memory at a time.
 
@@ -68,12 +77,13 @@ def score_pair(
         labels: Label space.
         progress: Called with 1 after each frame.
         losses_of: Variant of PAT that is decomposed into losses. ``None`` for no losses.
+        windows: Window sizes of VPQ in frames.
 
     Raises:
         DataError: If a file is unusable, a class is outside the label space, or a size differs.
             The message names the file and its side, or the frame.
     """
-    scorer = SequenceScorer(labels)
+    scorer = SequenceScorer(labels, windows)
     void = np.full(pair.gt.size, labels.ignore_label << ID_BITS, dtype=np.uint32)
     for gt_index, pred_index in enumerate(pair.frames):
         gt = pair.gt.read(gt_index)
@@ -89,7 +99,23 @@ def score_pair(
     mapped = None
     if isinstance(pair.gt, MappedSequence) and isinstance(pair.pred, MappedSequence):
         mapped = pair.gt.tally.share(), pair.pred.tally.share()
-    return SequenceScore(scorer.result(), scorer.marks(), losses, mapped)
+    depth = None if pair.depth is None else _depth_sums(pair.depth, pair.frames)
+    return SequenceScore(scorer.result(), scorer.marks(), losses, mapped, depth)
+
+
+def _depth_sums(
+    depth: tuple[DepthSequence, DepthSequence], frames: Sequence[int | None]
+) -> DepthSums:
+    """Count the pixels of all frames. A frame without prediction has no depth."""
+
+    def counted() -> Iterator[DepthSums]:
+        for gt_index, pred_index in enumerate(frames):
+            gt = depth[0].read(gt_index)
+            yield count_depth(
+                gt, np.zeros_like(gt) if pred_index is None else depth[1].read(pred_index)
+            )
+
+    return reduce(add, counted())
 
 
 def _place(pair: SequencePair, gt_index: int, pred_index: int | None, side: str | None) -> str:
@@ -108,6 +134,7 @@ def score_pairs(
     workers: int = 1,
     progress: Progress | None = None,
     losses_of: PatVariant | None = None,
+    windows: Sequence[int] = WINDOWS,
 ) -> list[SequenceScore]:
     """Score sequences and return their sums in order.
 
@@ -117,9 +144,10 @@ def score_pairs(
         workers: Number of processes. With 1, no process is started.
         progress: Called with the numbers of finished frames.
         losses_of: See :func:`score_pair`.
+        windows: See :func:`score_pair`.
     """
     if workers <= 1 or len(pairs) <= 1:
-        return [score_pair(pair, labels, progress, losses_of) for pair in pairs]
+        return [score_pair(pair, labels, progress, losses_of, windows) for pair in pairs]
     scores: dict[int, SequenceScore] = {}
     # Workers are spawned, because a fork would copy the thread of the progress bar.
     with ProcessPoolExecutor(
@@ -128,7 +156,8 @@ def score_pairs(
         # Long sequences run first, so that none starts when all others are done.
         order = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
         futures = {
-            executor.submit(score_pair, pairs[at], labels, None, losses_of): at for at in order
+            executor.submit(score_pair, pairs[at], labels, None, losses_of, windows): at
+            for at in order
         }
         try:
             for future in as_completed(futures):

@@ -9,14 +9,15 @@ from typing import Any, Literal
 
 from mapt_bench.errors import ConfigError, DataError, ProtocolError, a_type, listed
 from mapt_bench.evaluation.folder_scoring import (
-    EvaluationSettings,
     evaluate_folders,
     result_of_sums,
     with_intervals,
 )
+from mapt_bench.evaluation.matched_folders import EvaluationSettings
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.labels import LabelSpace, PanopticMap, as_panoptic_map, label_space
 from mapt_bench.metrics import SequenceScorer, averaged_classes, count_losses, pat_variant
+from mapt_bench.metrics.scorer import WINDOWS
 
 __all__ = ["Scorer", "evaluate"]
 
@@ -32,6 +33,7 @@ _IN_MEMORY: Mapping[str, Any] = {
     "missing": "error",
     "frames_counted_as_void": 0,
     "class_map": None,
+    "vpq_windows": list(WINDOWS),
     "notes": [],
 }
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 __all__ = [
     "HEADLINE",
     "LOWER_BOUND",
+    "OF_DEPTH",
     "OWN_SEGMENTS",
     "SCORES",
     "Part",
@@ -56,10 +57,13 @@ _SHARE = ScoreKind("percent", True)
 _ERRORS = ScoreKind("count", False)
 
 HEADLINE = (
-    *("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "PTQ", "sPTQ", "VPQ", "LSTQ"),
+    *("PAT", "PQ", "TQ", "STQ", "AQ", "SQ", "DSTQ", "DQ", "PTQ", "sPTQ", "VPQ", "LSTQ"),
     *("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP", "IDSW", "Frag"),
 )
 """The flat scores of an evaluation result, in the order of its tables."""
+
+OF_DEPTH = ("DSTQ", "DQ")
+"""Scores that need depth maps. Without these, tables omit them."""
 
 SCORES = {
     **dict.fromkeys(HEADLINE, _SHARE),

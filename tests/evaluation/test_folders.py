@@ -36,7 +36,7 @@ def pred(tmp_path):
 def test_folders_score_as_the_maps_in_them(gt, pred):
     (result,) = evaluate(gt, pred)
     parts = [score(GT, SWITCHED), score(GT, LOST)]
-    assert result.scores == flat_scores(pool(parts), KITTI)
+    assert result.scores == {**flat_scores(pool(parts), KITTI), "DQ": None, "DSTQ": None}
     assert result.per_sequence["0001"] == {"frames": 4, **headline(GT, SWITCHED)}
     assert result.per_sequence["0002"] == {"frames": 4, **headline(GT, LOST)}
 
@@ -55,6 +55,7 @@ def test_protocol_says_how_it_was_scored(gt, pred):
         "missing": "error",
         "frames_counted_as_void": 0,
         "class_map": None,
+        "vpq_windows": [1, 2, 3, 4],
         "notes": [],
     }
 
@@ -244,9 +245,7 @@ def test_results_survive_json(gt, pred, tmp_path):
 
 def test_only_the_right_schema_is_read(gt, pred):
     data = evaluate(gt, pred)[0].to_dict()
-    with pytest.raises(
-        DataError, match=r"found schema 'other/1', expected 'mapt-bench/evaluation/2'"
-    ):
+    with pytest.raises(DataError, match=r"has schema 'other/1'; known: mapt-bench/evaluation/2"):
         EvaluationResult.from_dict({**data, "schema": "other/1"})
     with pytest.raises(DataError, match="may depend on other predictions; evaluate"):
         EvaluationResult.from_dict({**data, "schema": "mapt-bench/evaluation/1"})

@@ -1,7 +1,10 @@
+import numpy as np
 import pytest
-from helpers.films import headline, score
-from helpers.maps import CAR, KITTI
+from helpers.films import film, headline, score
+from helpers.maps import CAR, KITTI, random_maps
 
+from mapt_bench.labels import PanopticMap
+from mapt_bench.metrics import SequenceScorer, flat_scores
 from mapt_bench.metrics.scores import vpq_block
 
 ROW = KITTI.class_ids.index(CAR)
@@ -66,3 +69,58 @@ def test_mean_is_over_window_sizes():
     block = vpq_block(score(gt, pred).windows, KITTI)
     assert block["mean_over_windows"]["Things"] == pytest.approx(sum(cars) / 4)
     assert block["mean_over_windows"]["Stuff"] == 1
+
+
+def test_the_windows_of_vipseg_by_hand():
+    # One car in 8 frames; the prediction changes its identity after 6.
+    gt = " | ".join(["c1 r"] * 8)
+    pred = " | ".join(["c1 r"] * 6 + ["c2 r"] * 2)
+    sums = counted(film(gt), film(pred), (1, 2, 4, 6, 8))
+    values = [float(each.quality[ROW]) for each in sums.windows]
+    # Window of 2: 7 windows, of which 6 match whole, and one has two halves, which do not match.
+    # Window of 4: 5 windows: 3 whole, one with 3 of 4 frames (IoU 3/4), one with two halves.
+    # Window of 6: 3 windows: whole, 5 of 6, 4 of 6. Window of 8: 6 of 8.
+    assert values == pytest.approx(
+        [
+            1,
+            6 / (6 + 2 / 2 + 1 / 2),
+            (3 + 3 / 4) / (4 + 3 / 2 + 1 / 2),
+            (1 + 5 / 6 + 4 / 6) / (3 + 2 / 2),
+            (6 / 8) / (1 + 1 / 2),
+        ]
+    )
+    road = KITTI.class_ids.index(0)
+    assert [float(each.quality[road]) for each in sums.windows] == [1] * 5
+    means = [(value + 1) / 2 for value in values]
+    assert flat_scores(sums, KITTI)["VPQ"] == pytest.approx(sum(means) / 5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_window_is_panoptic_quality_of_its_frames_side_by_side(seed):
+    maps = random_maps(18, size=(4, 5), id_limit=3, seed=seed)
+    gt, pred = maps[:9], maps[9:]
+    for index in range(0, 9, 2):  # random maps never match
+        pred[index] = gt[index]
+    sums = counted(gt, pred, (2, 3, 5, 9))
+    for window, found in zip((2, 3, 5, 9), sums.windows, strict=True):
+        starts = range(9 - window + 1)
+        parts = [
+            counted(
+                [side_by_side(gt[at : at + window])], [side_by_side(pred[at : at + window])], (1,)
+            )
+            for at in starts
+        ]
+        for name in ("iou_sum", "tp", "fp", "fn"):
+            expected = sum(getattr(part.frames, name) for part in parts)
+            assert getattr(found, name).tolist() == pytest.approx(expected.tolist())
+
+
+def counted(gt, pred, windows):
+    scorer = SequenceScorer(KITTI, windows)
+    for pair in zip(gt, pred, strict=True):
+        scorer.update(*pair)
+    return scorer.result()
+
+
+def side_by_side(maps):
+    return PanopticMap(np.concatenate([each.codes for each in maps], axis=1))

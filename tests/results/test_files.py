@@ -25,7 +25,7 @@ def loaded(tmp_path):
 def test_a_frame_has_one_line_a_row_sequence_and_score(loaded):
     frame = loaded(evaluations(evaluation("a"), evaluation("b", shift=0.1))).to_frame()
     assert list(frame.columns) == ["row", "label", "sequence", "score", "value", "low", "high"]
-    assert len(frame) == 2 * (19 + 2 * 4)
+    assert len(frame) == 2 * (21 + 2 * 4)
     pooled = frame[frame["sequence"].isna()].pivot(index="row", columns="score", values="value")
     assert pooled.loc["a", "PAT"] == 0.5
     assert pooled.loc["b", "PAT"] == pytest.approx(0.6)
