@@ -74,6 +74,17 @@ def log_path(name: str, docs: Path = DOCS) -> Path:
     return docs / "training_logs" / f"{name}.jsonl"
 
 
+def stage_recipe(recipe: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
+    """Return a recipe with the settings that one of its stages changes."""
+    found = dict(recipe)
+    for each in recipe.get("stages") or []:
+        if each["name"] == stage:
+            for key, value in each.items():
+                inner = {**recipe.get(key, {}), **value} if isinstance(value, dict) else value
+                found[key] = inner
+    return found
+
+
 def _item(text: str) -> str:
     return fill(text, 100, initial_indent="- ", subsequent_indent="  ")
 
@@ -113,15 +124,16 @@ def _section(each: ShippedWeights) -> str:
 
 def _facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     data, machine, versions = card["data"], card["machine"], card["versions"]
-    recipe = card["recipe"]
+    stages = card["recipe"].get("stages") or [{"name": None}]
+    recipe = stage_recipe(card["recipe"], stages[-1]["name"])
     return [
         ("model", f"`{card['model']}`, {card['parameters']:,} parameters, float16 on disk"),
         (
             "data",
             f"suite `{data['name']}` version {data['version']} of the synthetic world, "
-            f"{data['sequences']} sequences, {data['frames']} frames, fingerprint "
-            f"`{data['fingerprint']}`",
+            f"{_amount(data)}, fingerprint `{data['fingerprint'][:33]}`",
         ),
+        *(("before", _before(stage)) for stage in card.get("earlier", ())),
         (
             "training",
             f"seed {card['seed']}, {card['steps']:,} steps of {recipe['batch_size']} clips, "
@@ -142,6 +154,21 @@ def _facts(card: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("log", f"[all rows](training_logs/{card['name']}.jsonl)"),
         ("SHA-256", f"`{card['sha256']}`"),
     ]
+
+
+def _amount(data: Mapping[str, Any]) -> str:
+    if "sequences" not in data:
+        return "sequences without end, generated during the training"
+    return f"{data['sequences']} sequences, {data['frames']} frames"
+
+
+def _before(stage: Mapping[str, Any]) -> str:
+    length = stage["clip_length"]
+    examples = "single frames" if length == 1 else f"clips of {length} frames"
+    return (
+        f"stage `{stage['stage']}`: {stage['steps']:,} steps of {stage['batch_size']} {examples}, "
+        f"seed {stage['seed']} ([log](training_logs/{stage['log']}.jsonl))"
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -1,10 +1,10 @@
 """Put the weights of a finished training into the package, with a card that describes it.
 
-python tools/ship_weights.py RUN NAME [--processor TEXT] [--limit TEXT]...
+python tools/ship_weights.py RUN NAME [--after RUN]... [--processor TEXT] [--limit TEXT]...
 
 RUN is a folder of ``mapt-bench train`` on a synthetic suite. Writes
 mapt_bench/weights/NAME.safetensors (float16), its card NAME.json, docs/training_logs/NAME.jsonl
-(all rows, five digits), docs/pictures/training_NAME.png and docs/model_card.md, the page of all
+(all rows, five digits), those of the runs it continues as NAME-1.jsonl, ..., docs/pictures/training_NAME.png and docs/model_card.md, the page of all
 cards. The same RUN gives the same files, and keeps the scores that tools/measure_weights.py
 measured for the same weights.
 """
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from make_model_card import DOCS, log_path, make_page
+from make_model_card import DOCS, log_path, make_page, stage_recipe
 from safetensors.torch import load_file, save
 
 import mapt_bench.weights as weights_registry
@@ -29,7 +29,7 @@ from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.files import file_sha256, replace_when_complete, write_json, write_text
 from mapt_bench.training.checkpoint import read_record
 from mapt_bench.training.log import read_log
-from mapt_bench.training.run import LOG_NAME, WEIGHTS_NAME
+from mapt_bench.training.run import LOG_NAME, SETUP_NAME, WEIGHTS_NAME
 from mapt_bench.weights import CARD_SCHEMA
 
 _SUITES = ("val", "bench")
@@ -41,13 +41,26 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a finished training")
     parser.add_argument("name", help="name of the weights")
+    parser.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        type=Path,
+        help="run that this one continues by --init, finished or not; can be repeated, in order",
+    )
     parser.add_argument("--processor", help="name of the processor, if trained on another machine")
     parser.add_argument(
         "--limit", action="append", default=[], help="add a limit to the card; can be repeated"
     )
     given = parser.parse_args(words)
     try:
-        ship(given.run, given.name, processor=given.processor, limits=given.limit)
+        ship(
+            given.run,
+            given.name,
+            after=given.after,
+            processor=given.processor,
+            limits=given.limit,
+        )
         make_page()
     except MaptBenchError as problem:
         print(f"error: {problem.where or ''} {problem.message}", file=sys.stderr)
@@ -59,15 +72,17 @@ def ship(
     run: Path,
     name: str,
     *,
+    after: Sequence[Path] = (),
     processor: str | None = None,
     limits: Sequence[str] = (),
     docs: Path = DOCS,
 ) -> dict[str, Any]:
-    """Write weights, card and log.
+    """Write weights, card and logs.
 
     Args:
         run: Folder of a finished training.
         name: Lower-case letters, digits and hyphens.
+        after: Folders of the trainings that it continues, in order; they need not be finished.
         processor: Processor of the training machine. ``None`` uses that of this machine.
         limits: Further limits for the card.
         docs: Folder of the documentation, for the log.
@@ -82,6 +97,7 @@ def ship(
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ConfigError(f"the name is {name!r}; expected lower-case letters, digits and hyphens")
     record, rows = _finished(run)
+    logs = {f"{name}-{number}": _log(folder) for number, folder in enumerate(after, start=1)}
     contents = _in_half_precision(run / WEIGHTS_NAME, record)
     sha256 = hashlib.sha256(contents).hexdigest()
     place = weights_registry.WEIGHTS_FOLDER / f"{name}.safetensors"
@@ -94,6 +110,7 @@ def ship(
         "precision": "float16",
         **{key: record.get(key) for key in ("parameters", "model", "label_space", "data")},
         **{key: record.get(key) for key in ("seed", "steps", "seconds", "processes")},
+        "earlier": [_stage(folder, log) for folder, log in zip(after, logs, strict=True)],
         "machine": _machine(record["provenance"], processor, earlier.get("machine", {})),
         "versions": _versions(record["provenance"]),
         "validation": [
@@ -110,9 +127,34 @@ def ship(
     with replace_when_complete(place) as beside:
         beside.write_bytes(contents)
     write_json(place.with_suffix(".json"), card)
-    lines = (json.dumps(_rounded(row), separators=(",", ":")) for row in rows)
-    write_text(log_path(name, docs), "".join(f"{line}\n" for line in lines))
+    for log, found in {**logs, name: rows}.items():
+        lines = (json.dumps(_rounded(row), separators=(",", ":")) for row in found)
+        write_text(log_path(log, docs), "".join(f"{line}\n" for line in lines))
     return card
+
+
+def _log(run: Path) -> list[dict[str, Any]]:
+    """Return the log of a training that may have been stopped."""
+    rows = read_log(run / LOG_NAME)
+    if not rows:
+        raise DataError("its log has no row, so nothing can continue it", where=run)
+    return rows
+
+
+def _stage(run: Path, log: str) -> dict[str, Any]:
+    """Return what the card says of a training that was continued."""
+    about = json.loads((run / SETUP_NAME).read_text(encoding="utf-8"))
+    last = _log(run)[-1]
+    stage = stage_recipe(about["recipe"], last.get("stage"))
+    return {
+        "log": log,
+        "stage": last.get("stage"),
+        "seed": about["seed"],
+        "steps": last["step"],
+        "batch_size": stage["batch_size"],
+        "clip_length": stage["clips"]["length"],
+        "data": about["data"],
+    }
 
 
 def _finished(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:

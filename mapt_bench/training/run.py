@@ -36,7 +36,7 @@ CHECKPOINTS_NAME = "checkpoints"
 LOG_NAME = "log.jsonl"
 WEIGHTS_NAME = "weights.safetensors"
 
-_SETUP_NAME = "train.json"
+SETUP_NAME = "train.json"
 _SETUP_SCHEMA = "mapt-bench/training/1"
 _WITHOUT_EFFECT = ("keep_checkpoints", "loaders", "cache_mb")
 
@@ -253,7 +253,7 @@ class _Run:
 
 def _claim_folder(job: TrainingJob) -> None:
     """Write down what is trained in a folder, or check that what was begun there is the same."""
-    path = job.folder / _SETUP_NAME
+    path = job.folder / SETUP_NAME
     mine = {
         "schema": _SETUP_SCHEMA,
         "recipe": job.recipe.to_dict(),

@@ -71,6 +71,40 @@ def write_run(
     return record
 
 
+def test_the_card_tells_of_the_trainings_before(makers, docs, tmp_path):
+    write_run(tmp_path / "run", data={"name": "stream", "version": 2, "fingerprint": "ab" * 40})
+    first = tmp_path / "first"
+    first.mkdir()
+    recipe = {
+        "batch_size": 4,
+        "clips": {"length": 3},
+        "stages": [{"name": "detector", "batch_size": 8, "clips": {"length": 1}}],
+    }
+    setup = {"recipe": recipe, "seed": 7, "data": {"name": "stream", "version": 2}}
+    (first / "train.json").write_text(json.dumps(setup))
+    rows = [{"kind": "train", "step": step, "stage": "detector"} for step in (1200, 3640)]
+    (first / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    makers["ship_weights"].ship(tmp_path / "run", "mapt-tiny", after=[first], docs=docs)
+    (stage,) = shipped("mapt-tiny").card["earlier"]
+    assert (stage["steps"], stage["batch_size"], stage["clip_length"]) == (3640, 8, 1)
+    kept = (docs / "training_logs" / "mapt-tiny-1.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in kept] == rows
+    makers["make_model_card"].make_page(docs)
+    page = (docs / "model_card.md").read_text()
+    assert "stage `detector`: 3,640 steps of 8 single frames, seed 7" in page
+    assert "sequences without end, generated during the training" in page
+
+
+def test_nothing_continues_a_training_without_a_log(makers, docs, tmp_path):
+    write_run(tmp_path / "run")
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "log.jsonl").write_text("")
+    with pytest.raises(DataError, match="its log has no row"):
+        makers["ship_weights"].ship(
+            tmp_path / "run", "mapt-tiny", after=[tmp_path / "first"], docs=docs
+        )
+
+
 def test_a_run_becomes_weights_a_card_and_a_log(makers, docs, tmp_path):
     record = write_run(tmp_path / "run")
     makers["ship_weights"].ship(tmp_path / "run", "mapt-tiny", docs=docs)
