@@ -167,7 +167,8 @@ def _before(stage: Mapping[str, Any]) -> str:
     examples = "single frames" if length == 1 else f"clips of {length} frames"
     return (
         f"stage `{stage['stage']}`: {stage['steps']:,} steps of {stage['batch_size']} {examples}, "
-        f"seed {stage['seed']} ([log](training_logs/{stage['log']}.jsonl))"
+        f"seed {stage['seed']}, {_duration(stage['seconds'])} "
+        f"([log](training_logs/{stage['log']}.jsonl))"
     )
 
 

@@ -1,12 +1,12 @@
 """Put the weights of a finished training into the package, with a card that describes it.
 
-python tools/ship_weights.py RUN NAME [--after RUN]... [--processor TEXT] [--limit TEXT]...
+python tools/ship_weights.py RUN NAME [--after RUN SNAPSHOT]... [--processor TEXT] [--limit TEXT]...
 
 RUN is a folder of ``mapt-bench train`` on a synthetic suite. Writes
 mapt_bench/weights/NAME.safetensors (float16), its card NAME.json, docs/training_logs/NAME.jsonl
-(all rows, five digits), those of the runs it continues as NAME-1.jsonl, ..., docs/pictures/training_NAME.png and docs/model_card.md, the page of all
-cards. The same RUN gives the same files, and keeps the scores that tools/measure_weights.py
-measured for the same weights.
+(all rows, five digits), docs/pictures/training_NAME.png and docs/model_card.md, the page of all
+cards. The logs of trainings that RUN continues go to NAME-1.jsonl and so on. The same RUN gives the
+same files, and keeps the scores that tools/measure_weights.py measured for the same weights.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from make_model_card import DOCS, log_path, make_page, stage_recipe
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 
 import mapt_bench.weights as weights_registry
@@ -45,8 +46,11 @@ def main(words: Sequence[str] | None = None) -> int:
         "--after",
         action="append",
         default=[],
+        nargs=2,
         type=Path,
-        help="run that this one continues by --init, finished or not; can be repeated, in order",
+        metavar=("RUN", "SNAPSHOT"),
+        help="training that RUN continues, and the snapshot that it began from by --init; can be "
+        "repeated, in order",
     )
     parser.add_argument("--processor", help="name of the processor, if trained on another machine")
     parser.add_argument(
@@ -72,7 +76,7 @@ def ship(
     run: Path,
     name: str,
     *,
-    after: Sequence[Path] = (),
+    after: Sequence[tuple[Path, Path]] = (),
     processor: str | None = None,
     limits: Sequence[str] = (),
     docs: Path = DOCS,
@@ -82,7 +86,8 @@ def ship(
     Args:
         run: Folder of a finished training.
         name: Lower-case letters, digits and hyphens.
-        after: Folders of the trainings that it continues, in order; they need not be finished.
+        after: Trainings that it continues, in order: folder, and the snapshot of its end. They
+            need not be finished.
         processor: Processor of the training machine. ``None`` uses that of this machine.
         limits: Further limits for the card.
         docs: Folder of the documentation, for the log.
@@ -97,7 +102,10 @@ def ship(
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
         raise ConfigError(f"the name is {name!r}; expected lower-case letters, digits and hyphens")
     record, rows = _finished(run)
-    logs = {f"{name}-{number}": _log(folder) for number, folder in enumerate(after, start=1)}
+    earlier_stages = [
+        _earlier(folder, snapshot, f"{name}-{number}")
+        for number, (folder, snapshot) in enumerate(after, start=1)
+    ]
     contents = _in_half_precision(run / WEIGHTS_NAME, record)
     sha256 = hashlib.sha256(contents).hexdigest()
     place = weights_registry.WEIGHTS_FOLDER / f"{name}.safetensors"
@@ -110,7 +118,7 @@ def ship(
         "precision": "float16",
         **{key: record.get(key) for key in ("parameters", "model", "label_space", "data")},
         **{key: record.get(key) for key in ("seed", "steps", "seconds", "processes")},
-        "earlier": [_stage(folder, log) for folder, log in zip(after, logs, strict=True)],
+        "earlier": [stage for stage, _ in earlier_stages],
         "machine": _machine(record["provenance"], processor, earlier.get("machine", {})),
         "versions": _versions(record["provenance"]),
         "validation": [
@@ -127,34 +135,32 @@ def ship(
     with replace_when_complete(place) as beside:
         beside.write_bytes(contents)
     write_json(place.with_suffix(".json"), card)
+    logs = {stage["log"]: found for stage, found in earlier_stages}
     for log, found in {**logs, name: rows}.items():
         lines = (json.dumps(_rounded(row), separators=(",", ":")) for row in found)
         write_text(log_path(log, docs), "".join(f"{line}\n" for line in lines))
     return card
 
 
-def _log(run: Path) -> list[dict[str, Any]]:
-    """Return the log of a training that may have been stopped."""
-    rows = read_log(run / LOG_NAME)
-    if not rows:
-        raise DataError("its log has no row, so nothing can continue it", where=run)
-    return rows
-
-
-def _stage(run: Path, log: str) -> dict[str, Any]:
-    """Return what the card says of a training that was continued."""
+def _earlier(run: Path, snapshot: Path, log: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what the card says of a training that was continued, and its log up to there."""
+    with safe_open(snapshot, "pt") as opened:
+        stated = json.loads((opened.metadata() or {}).get("checkpoint", "null"))
+    if stated is None or stated.get("step") is None:
+        raise DataError("is no snapshot of mapt-bench train --snapshot", where=snapshot)
     about = json.loads((run / SETUP_NAME).read_text(encoding="utf-8"))
-    last = _log(run)[-1]
-    stage = stage_recipe(about["recipe"], last.get("stage"))
-    return {
+    stage = stage_recipe(about["recipe"], stated["stage"])
+    entry = {
         "log": log,
-        "stage": last.get("stage"),
+        "stage": stated["stage"],
         "seed": about["seed"],
-        "steps": last["step"],
+        "steps": stated["step"],
+        "seconds": stated["seconds"],
         "batch_size": stage["batch_size"],
         "clip_length": stage["clips"]["length"],
         "data": about["data"],
     }
+    return entry, [row for row in read_log(run / LOG_NAME) if row["step"] <= stated["step"]]
 
 
 def _finished(run: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -11,7 +11,7 @@ from helpers.mapt_clips import small_mapt
 from helpers.modules import ROOT
 from helpers.shipped_weights import FINDS_MUCH, empty_weights_folder
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.model import load_mapt, mapt_config_to_dict
@@ -82,26 +82,30 @@ def test_the_card_tells_of_the_trainings_before(makers, docs, tmp_path):
     }
     setup = {"recipe": recipe, "seed": 7, "data": {"name": "stream", "version": 2}}
     (first / "train.json").write_text(json.dumps(setup))
-    rows = [{"kind": "train", "step": step, "stage": "detector"} for step in (1200, 3640)]
+    rows = [{"kind": "train", "step": step} for step in (1200, 3600, 3660)]
     (first / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    makers["ship_weights"].ship(tmp_path / "run", "mapt-tiny", after=[first], docs=docs)
+    stated = {"step": 3640, "stage": "detector", "seconds": 7200.4}
+    snapshot = tmp_path / "snapshot.safetensors"
+    save_file({"a": torch.zeros(1)}, snapshot, metadata={"checkpoint": json.dumps(stated)})
+    ship = makers["ship_weights"].ship
+    ship(tmp_path / "run", "mapt-tiny", after=[(first, snapshot)], docs=docs)
     (stage,) = shipped("mapt-tiny").card["earlier"]
     assert (stage["steps"], stage["batch_size"], stage["clip_length"]) == (3640, 8, 1)
     kept = (docs / "training_logs" / "mapt-tiny-1.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in kept] == rows
+    assert [json.loads(line) for line in kept] == rows[:2]
     makers["make_model_card"].make_page(docs)
     page = (docs / "model_card.md").read_text()
-    assert "stage `detector`: 3,640 steps of 8 single frames, seed 7" in page
+    assert "stage `detector`: 3,640 steps of 8 single frames, seed 7, 2 h 00 min" in page
     assert "sequences without end, generated during the training" in page
 
 
-def test_nothing_continues_a_training_without_a_log(makers, docs, tmp_path):
+def test_only_a_snapshot_can_be_continued(makers, docs, tmp_path):
     write_run(tmp_path / "run")
-    (tmp_path / "first").mkdir()
-    (tmp_path / "first" / "log.jsonl").write_text("")
-    with pytest.raises(DataError, match="its log has no row"):
+    other = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(1)}, other)
+    with pytest.raises(DataError, match="is no snapshot of mapt-bench train"):
         makers["ship_weights"].ship(
-            tmp_path / "run", "mapt-tiny", after=[tmp_path / "first"], docs=docs
+            tmp_path / "run", "mapt-tiny", after=[(tmp_path / "first", other)], docs=docs
         )
 
 
