@@ -36,6 +36,7 @@ __all__ = [
     "LINK",
     "REAPPEARANCE",
     "RETURN",
+    "SIGHTED",
     "LinkEvents",
     "LinkOutcome",
     "LinkRecorder",
@@ -71,6 +72,19 @@ REAPPEARANCE = np.dtype([("frame", "<i4"), ("code", "<u4"), ("gap", "<i4"), ("ou
 :data:`LINK`; gap in frames, 1 or more; :class:`LinkOutcome`, between the last sighting at which the
 track is found before the gap and the first after it."""
 
+
+SIGHTED = np.dtype(
+    [
+        ("frame", "<i4"),
+        ("code", "<u4"),
+        ("visible", "<f4"),
+        ("speed_px", "<f4"),
+        ("nearest_px", "<f4"),
+    ]
+)
+"""One sighting: frame; code of the track as in :data:`LINK`; visible fraction in [0, 1]; speed in
+pixels per frame (both NaN if unknown); distance to the centre of the nearest other track of the
+class in pixels, infinite if there is none."""
 
 _TABLES = {"links": LINK, "returns": RETURN, "reappearances": REAPPEARANCE}
 

@@ -14,6 +14,7 @@ __all__ = [
     "operations_table",
     "rows_table",
     "variant_gmacs",
+    "variant_peak_mib",
 ]
 
 Cost = Mapping[str, Any]
@@ -199,13 +200,33 @@ def _gmacs_of_parts(cost: Cost, parts: Sequence[str]) -> float | None:
 
 
 def _gmacs_of_network(cost: Cost, base: str) -> float | None:
-    whole = [row for row in cost["rows"] if row["is_whole"]]
-    named = [row for row in whole if row["model"] in base]
-    if named:
-        longest = max(len(row["model"]) for row in named)
-        value: float | None = next(r["gmacs"] for r in named if len(r["model"]) == longest)
+    found = _network(cost, base)
+    if found is not None:
+        value: float | None = found["gmacs"]
         return value
     return 0.0 if base in cost["without_network"] else None
+
+
+def _network(cost: Cost, base: str) -> Row | None:
+    """Return the first row of the whole network with the longest name that a name contains."""
+    named = [row for row in cost["rows"] if row["is_whole"] and row["model"] in base]
+    return max(named, key=lambda row: len(row["model"]), default=None)
+
+
+def variant_peak_mib(cost: Cost, variant: str) -> float | None:
+    """Return the peak memory of the network of a run's variant, in MiB.
+
+    ``None`` for trackers without a network, and if memory was not measured. MAPT's trackers have
+    the memory of the whole network, if the report has exactly one MAPT.
+    """
+    base = re.split(r"[+,]", variant)[0].strip()
+    found = _network(cost, base)
+    if base == _MAPT or base.startswith(f"{_MAPT}:"):
+        models = {row["model"] for row in cost["rows"] if row["part"] == _APPEARANCE}
+        found = _network(cost, models.pop()) if len(models) == 1 else None
+    measured = (found or {}).get("measurement") or {}
+    value: float | None = measured.get("peak_mib")
+    return value
 
 
 def _sizes(cost: Cost) -> list[tuple[int, ...]]:

@@ -337,6 +337,9 @@ def _ranks(bases: Sequence[str]) -> dict[str, float]:
     return {base: at for at, base in enumerate(bases)}
 
 
+_LEADING = 2
+"""Rows with the highest PAT that a table always has: the best and the next."""
+
 _REFERENCE_RANK, _BEST_RANK, _ADDED_RANK, _NAMED_RANK = -3, -2, -1, 0
 
 
@@ -352,9 +355,8 @@ def _importance(table: Table, run: Run, places: Sequence[int]) -> dict[str, floa
         ranks |= dict.fromkeys(with_memory, _NAMED_RANK + at)
         ranks.setdefault(base, _NAMED_RANK + at + (0.5 + len(NAMED) if with_memory else 0))
     ranks |= {name: _ADDED_RANK for name in names if groups.get(name) in ("added", "switch")}
-    for row, at in table.best_cells():
-        if at == 1:
-            ranks[str(table.rows[row][0])] = _BEST_RANK
+    leading = sorted(places, key=lambda at: _falling(table.rows[at]))[:_LEADING]
+    ranks |= {str(table.rows[at][0]): _BEST_RANK + i / 2 for i, at in enumerate(leading)}
     ranks[str((run.get("protocol") or {}).get("reference"))] = _REFERENCE_RANK
     return ranks
 

@@ -27,9 +27,9 @@ __all__ = [
 ]
 
 NAMED = (
-    *("mapt", "mapt:motion", "mapt:appearance", "both", "mapt:paper", "sort", "bytetrack"),
-    *("flow:dis", "iou", "copy", "appearance", "motion", "mapt:appearance-first"),
-    *("mapt:simultaneous", "flow:dis+mapt"),
+    *("mapt", "mapt:motion", "mapt:appearance", "mapt:paper", "sort", "bytetrack"),
+    *("oc-sort", "deep-oc-sort", "bot-sort", "flow:dis", "both", "iou", "copy", "appearance"),
+    *("motion", "mapt:appearance-first", "mapt:simultaneous", "flow:dis+mapt"),
 )
 """Trackers in the order in which headline tables and sentences take them."""
 
@@ -99,9 +99,10 @@ def run_sentences(run: Run) -> list[str]:
         found = _stress_sentences(parts[0])
     else:
         joins = len(parts) > 1
-        found = [sentence for part in parts for sentence in _part_sentences(part, joins=joins)]
+        found = [sentence for part in parts for sentence in _best_sentences(part)]
+        found += [sentence for part in parts for sentence in _part_sentences(part, joins=joins)]
         lost = [clause for part in parts for clause in _loss_clauses(part)]
-        found = [*found[: _MOST - 2], *([_sentence("; ".join(lost))] if lost else [])]
+        found = [*found[: _MOST - 1], *([_sentence("; ".join(lost))] if lost else [])]
     why = _missing_intervals(run["summary"])
     if why:
         found = found[: _MOST - 1]
@@ -118,7 +119,7 @@ def _part_sentences(part: Part, *, joins: bool) -> list[str]:
     place = f"on {part.words}" if part.words else ""
     leads = _leads(rows)
     if not leads:
-        return _best_sentences(rows, place)
+        return []
     subject = str(next(row["differences"]["reference"] for row in rows if row.get("differences")))
     others = [lead for lead in leads if not lead.is_reference]
     clauses = [_comparison(subject, others, place)]
@@ -157,22 +158,41 @@ def largest_loss(name: str, losses: Row) -> str:
     return f"{name} loses most to {_MISTAKES.get(kind, kind)}, {100 * shares[kind]:.2f} PAT"
 
 
-def _best_sentences(rows: Sequence[Row], place: str) -> list[str]:
-    """Return which row has the highest PAT, and that of the oracle."""
+def _best_sentences(part: Part) -> list[str]:
+    """Return which row has the highest PAT, the next, and whether the difference is established.
+
+    Rows of a sweep are compared at one temporal interval only, so that a sweep has no best row.
+    """
+    rows: Sequence[Row] = part.run["summary"]
     own = [row for row in rows if not is_reference(row) and row_score(row, "PAT") is not None]
-    if not own:
+    if not own or any(row_interval(row) for row in rows):
         return []
-    best = max(own, key=_pat)
-    value = f"{100 * _pat(best):.2f}"
-    tied = [row_name(row) for row in own if f"{100 * _pat(row):.2f}" == value]
+    ranked = sorted(own, key=_pat, reverse=True)
+    best, value = ranked[0], f"{100 * _pat(ranked[0]):.2f}"
+    tied = [row_name(row) for row in ranked if f"{100 * _pat(row):.2f}" == value]
     who = f"{tied[0]} has"
     if len(tied) > 1:
         who = f"{tied[0]} and {counted(len(tied) - 1, 'other row')} have"
-    sentence = f"{f'{place}, ' if place else ''}{who} the highest PAT, {value}"
+    sentence = f"{f'on {part.words}, ' if part.words else ''}{who} the highest PAT, {value}"
+    if len(tied) == 1 and len(ranked) > 1:
+        behind = 100 * (_pat(best) - _pat(ranked[1]))
+        sentence += f"; {row_name(ranked[1])} is next, {behind:.2f} behind"
+        sentence += _is_real(best, ranked[1])
     oracle = [row for row in rows if row_name(row) == _ORACLE and row_score(row, "PAT") is not None]
-    if oracle:
+    if oracle and not _leads(oracle):
         sentence += f"; the oracle has {100 * _pat(oracle[0]):.2f}"
     return [_sentence(sentence)]
+
+
+def _is_real(best: Row, second: Row) -> str:
+    """Return in words whether the difference of two rows is established, empty if untested."""
+    for row, other in ((best, second), (second, best)):
+        reference = (row.get("differences") or {}).get("reference")
+        leads = _leads([row]) if reference == row_name(other) else []
+        if leads:
+            is_real = leads[0].is_established
+            return " (established)" if is_real else " (not established: it can be chance)"
+    return ""
 
 
 def _comparison(subject: str, leads: Sequence[_Lead], place: str) -> str:

@@ -1,7 +1,7 @@
 """``mapt-bench ablate``, ``sweep-interval`` and ``stress``: experiments with the same options."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ from mapt_bench.cli.options import (
 )
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.several_data import ablate_each, options_by_data, report_mapped
-from mapt_bench.errors import printable
+from mapt_bench.errors import DataError, printable
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
     FAILURES,
@@ -212,7 +212,7 @@ def run_and_show(
         DataError: If the data are unusable or a file cannot be written.
     """
     # Imported here, because completing a name and --help must start fast.
-    from mapt_bench.experiments import Replay, check_config
+    from mapt_bench.experiments import INCOMPLETE_FILE, Replay, check_config
     from mapt_bench.report import write_report
 
     (options,) = options_by_data(options, several=False).values()
@@ -226,8 +226,15 @@ def run_and_show(
         return 0
     placed = config.with_folder()
     folder = placed.out or Path()
-    with resumable(folder):
-        result = run(placed, progress=partial(_progress, selection))
+    page = not shown["no_report"]
+    try:
+        with resumable(folder):
+            result = run(placed, progress=partial(_progress, selection))
+    except Exception:
+        if page and (folder / INCOMPLETE_FILE).exists():
+            with suppress(DataError):  # the first error says more
+                write_report([folder], folder / "report.html", gallery=shown["gallery"])
+        raise
     report_mapped(result)
     tables = tables_of(result)
     latex = headline_tables(result, selection=selection) if selection else None
@@ -236,7 +243,7 @@ def run_and_show(
         advance(1)
         write_pictures(result, folder)
         advance(1)
-        if not shown["no_report"]:
+        if page:
             write_report(
                 [folder],
                 folder / "report.html",
@@ -244,13 +251,12 @@ def run_and_show(
                 replay=Replay(placed),
             )
         advance(1)
-    page = "" if shown["no_report"] else ", report.html"
     if not emit_json(shown["json_file"], result):
         if shown["full"]:
             print_all_tables(tables)
         print_headline(
             lambda rows: run_headline(result, rows=rows, selection=selection),
-            f"Run folder: {folder} (results.json, tables, plots{page}).",
+            f"Run folder: {folder} (results.json, tables, plots{', report.html' if page else ''}).",
             with_tables=not shown["full"],
         )
     return 0

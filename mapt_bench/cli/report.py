@@ -1,4 +1,4 @@
-"""``mapt-bench report``: one HTML page about runs and evaluations."""
+"""``mapt-bench report``: one HTML page about runs, evaluations and FLOPs reports."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ __all__ = ["command"]
 Examples:
   mapt-bench report runs/ablate-20260101-120000
   mapt-bench report before.json after.json --out report.html
+  mapt-bench report runs/mine cost.json --out report.html
 """,
 )
 @click.argument("results", nargs=-1, required=True, type=path_type, metavar="RUN|RESULT.json...")
@@ -31,11 +32,12 @@ Examples:
 def command(
     results: tuple[Path, ...], out: Path | None, gallery: int, json_file: str | None
 ) -> int:
-    """Write one HTML page about runs and results of evaluate.
+    """Write one HTML page about runs, results of evaluate and FLOPs reports.
 
     The page is a single file that needs no network: scores, confidence intervals, lost points,
     slices, the worst sequences, curves, cost and the command to repeat the run. An incomplete run
-    has a page too, which says what is missing.
+    has a page too, which says what is missing. With a FLOPs report, runs show scores over
+    operations.
     """
     # Imported here, because --help must start fast.
     from mapt_bench.report import write_report

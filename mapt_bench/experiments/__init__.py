@@ -49,6 +49,7 @@ _MODULES = {
     "plans.variants": ("added_variant",),
     "replay": ("Replay",),
     "running": (
+        "INCOMPLETE_FILE",
         "check_config",
         "run_ablation",
         "run_experiment",
@@ -101,6 +102,7 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.experiments.plans.variant import Variant as Variant
     from mapt_bench.experiments.plans.variants import added_variant as added_variant
     from mapt_bench.experiments.replay import Replay as Replay
+    from mapt_bench.experiments.running import INCOMPLETE_FILE as INCOMPLETE_FILE
     from mapt_bench.experiments.running import check_config as check_config
     from mapt_bench.experiments.running import run_ablation as run_ablation
     from mapt_bench.experiments.running import run_experiment as run_experiment

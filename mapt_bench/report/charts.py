@@ -172,11 +172,13 @@ class _Scale:
         return _ticks(self.low, self.high, most)
 
 
-def _axis_x(scale: _Scale, y: float, top: float, label: str) -> list[Shape]:
+def _axis_x(
+    scale: _Scale, y: float, top: float, label: str, ticks: Sequence[tuple[float, str]] = ()
+) -> list[Shape]:
     shapes = []
-    for value in scale.ticks():
+    for value, text in ticks or [(value, f"{value:g}") for value in scale.ticks()]:
         shapes.append(_line(scale(value), top, scale(value), y, "grid"))
-        shapes.append(_text(scale(value), y + 15, f"{value:g}", "middle", "quiet"))
+        shapes.append(_text(scale(value), y + 15, text, "middle", "quiet"))
     middle = (scale.start + scale.end) / 2
     return [*shapes, _text(middle, y + 33, label, "middle")]
 
@@ -189,32 +191,65 @@ def _axis_y(scale: _Scale, x: float, right: float, label: str) -> list[Shape]:
     return [*shapes, _text(x - 40, scale.end - 10, label)]
 
 
-def scatter(points: Sequence[Point], x_label: str, y_label: str, caption: str) -> Chart:
-    """Return a scatter chart with a label at each point. Points at one position share a label."""
+def _decades(values: Sequence[float]) -> tuple[list[float], list[tuple[float, str]]]:
+    """Return logarithms of values of 0 or more, and ticks with their texts.
+
+    Zeros are one decade below the smallest other value.
+
+    Example:
+        >>> _decades([0.0, 5.0, 200.0])[1]
+        [(-1.0, '0'), (1.0, '10'), (2.0, '100')]
+    """
+    least = min((value for value in values if value > 0), default=1.0)
+    zero = math.floor(math.log10(least)) - 1.0
+    places = [math.log10(value) if value > 0 else zero for value in values]
+    powers = range(math.ceil(math.log10(least)), math.floor(max(places)) + 1)
+    ticks = [(float(power), f"{10.0**power:g}") for power in powers]
+    if len(ticks) < 2:  # all values are within one decade
+        ticks = [(math.log10(value), f"{value:.3g}") for value in (least, max(values)) if value > 0]
+    return places, [*([(zero, "0")] if 0 in values else []), *ticks]
+
+
+def scatter(
+    points: Sequence[Point], x_label: str, y_label: str, caption: str, *, by_decades: bool = False
+) -> Chart:
+    """Return a scatter chart with a label at each point. Points at one position share a label.
+
+    Args:
+        points: The points.
+        x_label: Label of the horizontal axis.
+        y_label: Label of the vertical axis.
+        caption: Caption.
+        by_decades: Whether the horizontal axis is logarithmic. It shows zeros at its left.
+    """
     width, height, left, top = 620, 400, 46, 30
     right, bottom = width - 16, height - 42
-    x = _Scale(*_padded((point.x for point in points), 0.14), left, right)
+    places = [point.x for point in points]
+    ticks: list[tuple[float, str]] = []
+    if by_decades:
+        places, ticks = _decades(places)
+    x = _Scale(*_padded(places, 0.14), left, right)
     y = _Scale(*_padded((point.y for point in points), 0.14), bottom, top)
-    shapes = [*_axis_x(x, bottom, top, x_label), *_axis_y(y, left, right, y_label)]
+    shapes = [*_axis_x(x, bottom, top, x_label, ticks), *_axis_y(y, left, right, y_label)]
     together: dict[tuple[float, float], list[Point]] = {}
-    for point in points:
-        together.setdefault((round(x(point.x), 1), round(y(point.y), 1)), []).append(point)
+    for point, place in zip(points, places, strict=True):
+        together.setdefault((round(x(place), 1), round(y(point.y), 1)), []).append(point)
     names = [_joined_names([each.name for each in group]) for group in together.values()]
-    places = place_labels(
+    labels = place_labels(
         list(together),
         [(len(name) * _CHARACTER + 6, _FONT + 5.0) for name in names],
         Box(left, top, right, bottom),
         marker=7.0,
     )
-    for (at, group), name, place in zip(together.items(), names, places, strict=True):
-        if place.leader is not None:
-            shapes.append(_line(*at, *place.leader, "leader"))
+    for (at, group), name, label in zip(together.items(), names, labels, strict=True):
+        if label.leader is not None:
+            shapes.append(_line(*at, *label.leader, "leader"))
         own = "ref" if group[0].is_reference else "c0"
         title = "; ".join(
             f"{each.name}: {y_label} {each.y:.2f}, {x_label} {each.x:.2f}" for each in group
         )
         shapes.append(_marker(*at, 2 if group[0].is_reference else 0, f"mark {own}", title))
-        middle = place.box.middle
+        middle = label.box.middle
         shapes.append(_text(middle[0], middle[1] + 4, name, "middle", "label"))
     listed = ", ".join(f"{each.name} ({each.y:.2f}; {each.x:.2f})" for each in points)
     description = f"Scatter chart, {y_label} over {x_label}: {listed}."

@@ -19,9 +19,9 @@ from mapt_bench.results.result_views import (
 
 __all__ = [
     "WorstSequences",
-    "best_sentences",
     "cost_tables",
     "evaluate_command",
+    "failed_table",
     "largest_losses",
     "provenance_tables",
     "run_command",
@@ -62,52 +62,16 @@ _WORST = 20
 """Sequences of the table of the worst, for each part of a run."""
 
 
-def best_sentences(run: Run) -> list[str]:
-    """Return, for each part, the best row, the next, and whether the difference is established.
-
-    None for a run without paired comparisons: its sentences name the best row.
-    """
-    if not any(_pat_difference(row)[1].get("low") is not None for row in run["summary"]):
-        return []
-    found = []
-    for part in run_parts(run):
-        own = [row for row in _plain_rows(part) if not is_reference(row)]
-        own = [row for row in own if row_score(row, "PAT") is not None]
-        if len(own) < 2:
-            continue
-        best, second = sorted(own, key=lambda row: -(row_score(row, "PAT") or 0.0))[:2]
-        high, low = (100 * (row_score(row, "PAT") or 0.0) for row in (best, second))
-        place = f"Best on {part.words}" if part.words else "Best"
-        found.append(
-            f"{place}: {row_name(best)}, PAT {high:.2f}. {row_name(second)} is next, "
-            f"{high - low:.2f} behind{_established(best, second)}."
-        )
-    return found
-
-
-def _pat_difference(row: Row) -> tuple[Row, Row]:
-    """Return the paired difference of a row in PAT and its confidence interval, if known."""
-    scores = (row.get("differences") or {}).get("scores") or {}
-    entry = scores.get("PAT") or {}
-    return entry, entry.get("interval") or {}
-
-
-def _established(best: Row, second: Row) -> str:
-    """Return in words whether the paired difference of two rows is established, if it is known."""
-    for row, other in ((second, best), (best, second)):
-        entry, ends = _pat_difference(row)
-        reference = (row.get("differences") or {}).get("reference")
-        if reference != row_name(other) or ends.get("low") is None:
-            continue
-        p_value, alpha = entry.get("p_adjusted"), 1 - float(ends.get("level", 0.95))
-        excludes = ends["low"] > 0 or ends["high"] < 0
-        is_real = excludes and p_value is not None and p_value <= alpha + 1e-9
-        return (
-            ". This difference is established"
-            if is_real
-            else (". This difference is not established: it can be chance")
-        )
-    return ""
+def failed_table(run: Run) -> Table | None:
+    """Return the failed cells of a run and their reasons, ``None`` if there are none."""
+    failed = [cell for cell in run.get("cells") or [] if cell.get("status") == "failed"]
+    names = [str(cell.get("segments") or "") for cell in failed]
+    rows = dict.fromkeys(
+        (str(cell.get("variant")), name, str(cell.get("reason") or "unknown"))
+        for cell, name in zip(failed, names, strict=True)
+    )
+    columns = (Column("variant"), Column("segments"), Column("reason"))
+    return Table("Failed", columns, tuple(rows), name="failed") if rows else None
 
 
 @dataclass(frozen=True)
@@ -127,6 +91,11 @@ class WorstSequences:
     words: str
     sentence: str
     table: Table
+
+    @property
+    def subject(self) -> str:
+        """Name of the row with its segments, for sentences."""
+        return f"{f'On {self.words}, ' if self.words else ''}{row_name(self.row)}"
 
 
 def worst_sequences(run: Run) -> list[WorstSequences]:

@@ -61,9 +61,17 @@ class Image:
 
 @dataclass(frozen=True)
 class Picture:
-    """Images of one sequence, with a title and a sentence on what they show."""
+    """Images of one sequence.
+
+    Attributes:
+        title: Row and sequence.
+        track: The track that costs most. Empty if none costs anything.
+        text: What happens to the track.
+        images: The images.
+    """
 
     title: str
+    track: str
     text: str
     images: tuple[Image, ...]
 
@@ -182,7 +190,7 @@ class _FramesOfRun:
     def strip(
         self, rows: Mapping[str, str], found: ScoredSequence, track: int, frames: tuple[int, int]
     ) -> bytes | None:
-        """Return a picture of a track in two frames as a PNG: ground truth above some rows.
+        """Return a picture of a track in two frames as a JPEG: ground truth above some rows.
 
         Args:
             rows: Cell of each row, by name.
@@ -191,7 +199,7 @@ class _FramesOfRun:
             frames: Positions of the two frames.
         """
         named = "-".join((*rows.values(), *map(str, (found.position, track, *frames))))
-        file = self.folder / "gallery" / f"{named}.png"
+        file = self.folder / "gallery" / f"{named}.jpg"
         if file.is_file():
             return file.read_bytes()
         if self.replay is None:
@@ -209,7 +217,7 @@ class _FramesOfRun:
             return None
         finally:
             self._spent += process_time() - began
-        data = _png(picture)
+        data = _jpeg(picture)
         with replace_when_complete(file) as beside:
             beside.write_bytes(data)
         return data
@@ -252,7 +260,7 @@ def _run_picture(
     mislinked = table.frames_mislinked
     order = _worst_tracks(table, mislinked if mislinked.any() else table.frames_lost)
     if not order:
-        return Picture(printable(title), _FAULTLESS, ())
+        return Picture(printable(title), "", _FAULTLESS, ())
     places = _mistake(table, order[0])
     rows = {row_name(each): str(each.get("cell")) for each in worst.rows_shown}
     strip = frames.strip(rows, found, int(table.codes[order[0]]), places)
@@ -260,7 +268,8 @@ def _run_picture(
     words = f"ground truth above {listed(rows)}"
     return Picture(
         printable(title),
-        _sentence(table, order[0], labels, str(places[1])),
+        printable(_track_name(table, order[0], labels)),
+        _sentence(table, order[0], str(places[1])),
         (
             *([] if strip is None else [_image(strip, _frames_in_words(places, words))]),
             _image(_png(timeline), _in_words(table, order, labels)),
@@ -282,13 +291,12 @@ def _worst_tracks(table: TrackTable, cost: NDArray[np.int64]) -> list[int]:
     return [track for track in order if cost[track]]
 
 
-def _sentence(table: TrackTable, track: int, labels: LabelSpace, frame: str) -> str:
+def _sentence(table: TrackTable, track: int, frame: str) -> str:
     lost, visible = int(table.frames_lost[track]), int(table.visible[track].sum())
     _, after = _mistake(table, track)
     return printable(
-        f"Look at {_track_name(table, track, labels)}: {counted(lost, 'frame')} of {visible} "
-        f"without its most frequent identity. In frame {frame}, "
-        f"{_what_happened(table, track, after)}."
+        f"{counted(lost, 'frame')} of {visible} without its most frequent identity. "
+        f"In frame {frame}, {_what_happened(table, track, after)}."
     )
 
 
@@ -307,16 +315,17 @@ def _worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
     (table,) = whole.tables
     order = _worst_tracks(table, table.frames_lost)
     if not order:
-        return Picture(printable(title), _FAULTLESS, ())
+        return Picture(printable(title), "", _FAULTLESS, ())
     before, after = _mistake(table, order[0])
     strip = _around(video, [prediction], int(table.codes[order[0]]), (before, after))
     labels = video.info.labels
     names = [video.info.frame_names[at] for at in (before, after)]
     return Picture(
         printable(title),
-        _sentence(table, order[0], labels, names[1]),
+        printable(_track_name(table, order[0], labels)),
+        _sentence(table, order[0], names[1]),
         (
-            _image(_png(strip), _frames_in_words(names, "ground truth above prediction")),
+            _image(_jpeg(strip), _frames_in_words(names, "ground truth above prediction")),
             _image(_png(whole.timeline(order)), _in_words(table, order, labels)),
         ),
     )
@@ -377,11 +386,21 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
     return data.getvalue()
 
 
-def _image(png: bytes, alt: str) -> Image:
-    """Return an image of the page."""
+def _jpeg(picture: NDArray[np.uint8]) -> bytes:
+    """Return a picture of frames as a JPEG: a PNG with few colours would mix up identities."""
     from PIL import Image as Pillow
 
-    with Pillow.open(io.BytesIO(png)) as picture:
+    data = io.BytesIO()
+    Pillow.fromarray(picture).save(data, format="JPEG", quality=85, subsampling=0, optimize=True)
+    return data.getvalue()
+
+
+def _image(data: bytes, alt: str) -> Image:
+    """Return an image of the page from the bytes of a PNG or JPEG."""
+    from PIL import Image as Pillow
+
+    with Pillow.open(io.BytesIO(data)) as picture:
         width, height = picture.size
-    text = base64.b64encode(png).decode()
-    return Image(f"data:image/png;base64,{text}", printable(alt), width, height)
+        kind = str(picture.format).lower()
+    text = base64.b64encode(data).decode()
+    return Image(f"data:image/{kind};base64,{text}", printable(alt), width, height)

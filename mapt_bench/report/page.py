@@ -14,17 +14,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mapt_bench import __version__
-from mapt_bench.errors import DataError, listed
+from mapt_bench.errors import DataError, counted, listed
 from mapt_bench.files import write_text
 from mapt_bench.report.gallery import DEFAULT_PICTURES, Replay
 from mapt_bench.report.sections import (
     Section,
     evaluation_sections,
+    network_sections,
     run_sections,
 )
 from mapt_bench.reports.tables import printable
 from mapt_bench.results import load_result, read_document
-from mapt_bench.results.result_files import EVALUATION, EVALUATIONS, RUN
+from mapt_bench.results.result_files import COST, EVALUATION, EVALUATIONS, RUN
 
 __all__ = ["ReportPart", "read_parts", "render_report", "write_report"]
 
@@ -77,41 +78,53 @@ def write_report(
 def read_parts(
     paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES, replay: Replay | None = None
 ) -> list[ReportPart]:
-    """Read results. Each run is a part, and evaluations share one.
+    """Read results. Each run and each FLOPs report is a part, and evaluations share one.
 
-    A run folder without results is a part that says what there is. See :func:`write_report` for
-    the arguments.
+    A run folder without results is a part that says what there is. Runs show the operations of the
+    first FLOPs report. See :func:`write_report` for the arguments.
 
     Raises:
         DataError: If a path is no run folder and no result file.
     """
     parts: list[ReportPart] = []
     evaluations: list[Mapping[str, Any]] = []
-    for path in paths:
-        file, warning = _file_of(path)
-        if file is None:
+    read = [(path, *_read(path)) for path in paths]
+    costs = [document for _, document, _ in read if document.get("schema") == COST]
+    for path, document, warning in read:
+        schema = document.get("schema")
+        if schema is None:
             parts.append(ReportPart(f"{path.name}: no results yet", (), warning))
-            continue
-        load_result(file)  # refuses files without the fields of their schema
-        document = read_document(file)
-        if document["schema"] in (EVALUATION, EVALUATIONS):
+        elif schema in (EVALUATION, EVALUATIONS):
             evaluations += document.get("evaluations", [document])
-        elif document["schema"] == RUN:
-            sections = run_sections(document, file.parent, gallery, replay)
+        elif schema == RUN:
+            folder = path if path.is_dir() else path.parent
+            cost = costs[0] if costs else None
+            sections = run_sections(document, folder, gallery, replay, cost)
             parts.append(_run_part(document, sections, warning))
-        else:
+        elif schema != COST:
             raise DataError(
-                f"has schema {document['schema']!r}; expected a run or an evaluation", where=file
+                f"has schema {schema!r}; expected a run, an evaluation or a FLOPs report",
+                where=path,
             )
     if evaluations:
         parts.append(evaluations_part(evaluations, gallery=gallery))
+    parts += [ReportPart("FLOPs report", tuple(network_sections(cost))) for cost in costs]
     return parts
+
+
+def _read(path: Path) -> tuple[Mapping[str, Any], str]:
+    """Return the result at a path, empty if a run has none yet, and what is missing."""
+    file, warning = _file_of(path)
+    if file is None:
+        return {}, warning
+    load_result(file)  # refuses files without the fields of their schema
+    return read_document(file), warning
 
 
 def _run_part(run: Mapping[str, Any], sections: Sequence[Section], warning: str) -> ReportPart:
     data = ((run.get("provenance") or {}).get("data") or {}).get("name")
     title = f"{run.get('experiment', 'run')}{f' on {data}' if data else ''}"
-    return ReportPart(title, tuple(sections), warning or _failed_cells(run))
+    return ReportPart(title, tuple(sections), _failed_cells(run) or warning)
 
 
 def evaluations_part(
@@ -122,16 +135,23 @@ def evaluations_part(
     return ReportPart(f"evaluate: {names}", tuple(evaluation_sections(evaluations, gallery)))
 
 
+_RESUME = "Run the same command again to resume it."
+
+
 def _file_of(path: Path) -> tuple[Path | None, str]:
-    """Return the result file of a path, and what is missing if the run is incomplete."""
-    if not path.is_dir() or (path / _RESULTS).exists():
-        return path / _RESULTS if path.is_dir() else path, ""
-    done = len([each for each in (path / "cells").rglob("*.json") if each.is_file()])
-    resume = "Run the same command again to resume it."
+    """Return the result file of a path, and what is missing if a run has none."""
+    if not path.is_dir():
+        return path, ""
+    # A complete result replaces the incomplete one, which is therefore newer than any other.
     if (path / _INCOMPLETE).exists():
-        return path / _INCOMPLETE, f"This run is incomplete: some cells failed. {resume}"
+        return path / _INCOMPLETE, f"This run is incomplete. {_RESUME}"
+    if (path / _RESULTS).exists():
+        return path / _RESULTS, ""
     if (path / _SETUP).exists():
-        return None, f"This run is incomplete: {done} work units are done, no scores yet. {resume}"
+        done = len([each for each in (path / "cells").rglob("*.json") if each.is_file()])
+        units = counted(done, "work unit")
+        verb = "is" if done == 1 else "are"
+        return None, f"This run is incomplete: {units} {verb} done, no scores yet. {_RESUME}"
     raise DataError(
         f"is a folder without {_RESULTS}; expected a run folder or a result file", where=path
     )
@@ -142,7 +162,10 @@ def _failed_cells(run: Mapping[str, Any]) -> str:
     failed = [str(cell.get("variant")) for cell in cells if cell.get("status") == "failed"]
     if not failed:
         return ""
-    return f"This run is incomplete: {len(failed)} of {len(cells)} cells failed ({listed(failed)})."
+    return (
+        f"This run is incomplete: {len(failed)} of {counted(len(cells), 'cell')} failed "
+        f"({listed(dict.fromkeys(failed))}). The summary has the reasons. {_RESUME}"
+    )
 
 
 def render_report(parts: Sequence[ReportPart]) -> str:

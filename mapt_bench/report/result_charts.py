@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from mapt_bench.report.charts import Chart, Curve, Point, Span, curves, scatter, spans, stacked_bars
+from mapt_bench.reports.cost_tables import variant_gmacs, variant_peak_mib
 from mapt_bench.reports.headline import headline_tables
 from mapt_bench.reports.score_tables import interval_cell
 from mapt_bench.reports.sentences import SWEEP_WORDS
@@ -24,8 +25,10 @@ from mapt_bench.results.result_views import (
 
 __all__ = [
     "condition_charts",
+    "cost_charts",
     "difference_chart",
     "loss_charts",
+    "network_charts",
     "recovery_charts",
     "score_chart",
 ]
@@ -47,6 +50,77 @@ def score_chart(part: Part, names: set[str]) -> list[Chart]:
             points.append(Point(row_name(row), 100 * stq, 100 * pat, is_reference(row)))
     caption = f"PAT over STQ: up and to the right is better.{_of_segments(part)}"
     return [scatter(points, "STQ (%)", "PAT (%)", caption)] if len(points) > 1 else []
+
+
+def cost_charts(part: Part, names: set[str], cost: Row | None) -> list[Chart]:
+    """Return PAT over time, operations and memory of some rows.
+
+    Args:
+        part: Part of a run.
+        names: Names of the rows.
+        cost: A FLOPs report of schema ``mapt-bench/cost/1``. ``None`` for time alone.
+    """
+    axes: list[tuple[str, str, Callable[[Row], float | None]]] = [
+        ("ms/frame", "time of the association of a frame", _milliseconds)
+    ]
+    if cost is not None:
+        axes.append(("GMACs", "operations of the association of a frame", partial(_gmacs, cost)))
+        axes.append(("MiB", "peak memory of the network", partial(_peak_mib, cost)))
+    charts = []
+    for unit, words, of_row in axes:
+        points = []
+        for row in part.run["summary"]:
+            pat, value = row_score(row, "PAT"), of_row(row)
+            is_shown = row_name(row) in names - {LOWER_BOUND}
+            if is_shown and pat is not None and value is not None:
+                points.append(Point(row_name(row), value, 100 * pat, is_reference(row)))
+        if len(points) > 1:
+            caption = f"PAT over {words}: up and to the left is better.{_of_segments(part)}"
+            charts.append(scatter(points, f"{words} ({unit})", "PAT (%)", caption, by_decades=True))
+    return charts
+
+
+def _milliseconds(row: Row) -> float | None:
+    seconds = (row.get("cost") or {}).get("seconds_per_frame")
+    return None if seconds is None else 1000 * float(seconds)
+
+
+def _gmacs(cost: Row, row: Row) -> float | None:
+    return variant_gmacs(cost, row_name(row))
+
+
+def _peak_mib(cost: Row, row: Row) -> float | None:
+    return variant_peak_mib(cost, row_name(row))
+
+
+def network_charts(cost: Row) -> list[Chart]:
+    """Return the charts of a FLOPs report: operations by part, and over latency if measured."""
+    first = cost["rows"][0]
+    rows = [
+        row
+        for row in cost["rows"]
+        if row["gmacs"] is not None
+        and (row["input"], row["mode"]) == (first["input"], first["mode"])
+    ]
+    parts: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if not row["is_whole"]:
+            parts.setdefault(str(row["model"]), {})[str(row["part"])] = row["gmacs"]
+    for row in rows:
+        if row["part"] == "whole" and row["model"] not in parts:
+            parts[str(row["model"])] = {"whole": row["gmacs"]}
+    size = "x".join(map(str, first["input"]))
+    caption = f"Operations of one forward pass at {size} by part, mode {first['mode']}."
+    charts = [stacked_bars(parts, "GMACs", caption)] if parts else []
+    points = [
+        Point(str(row["model"]), row["measurement"]["median_ms"], row["gmacs"])
+        for row in rows
+        if row["is_whole"] and row["measurement"]
+    ]
+    if len(points) > 1:
+        caption = f"Operations over latency at {size}, mode {first['mode']}."
+        charts.append(scatter(points, "latency (ms)", "GMACs", caption, by_decades=True))
+    return charts
 
 
 def difference_chart(part: Part, names: set[str]) -> list[Chart]:

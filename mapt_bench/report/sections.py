@@ -8,9 +8,10 @@ from typing import Any
 from mapt_bench.errors import MaptBenchError
 from mapt_bench.report.charts import Chart
 from mapt_bench.report.findings import (
-    best_sentences,
+    WorstSequences,
     cost_tables,
     evaluate_command,
+    failed_table,
     largest_losses,
     provenance_tables,
     run_command,
@@ -21,21 +22,36 @@ from mapt_bench.report.findings import (
 from mapt_bench.report.gallery import Picture, Replay, evaluation_pictures, run_pictures
 from mapt_bench.report.result_charts import (
     condition_charts,
+    cost_charts,
     difference_chart,
     loss_charts,
+    network_charts,
     recovery_charts,
     score_chart,
 )
-from mapt_bench.report.table_slices import cell_sequences, label_space_of, slices_table
+from mapt_bench.report.table_slices import (
+    cell_sequences,
+    label_space_of,
+    slices_table,
+    weakest_slices,
+)
 from mapt_bench.reports import evaluation_headline, run_headline, run_tables, stress_tables
+from mapt_bench.reports.cost_tables import cost_tables as report_tables
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Headline
 from mapt_bench.reports.loss_tables import losses_table
 from mapt_bench.reports.score_tables import evaluation_tables
 from mapt_bench.reports.tables import RANGES, UNDEFINED, Table, printable
-from mapt_bench.results.result_views import Part, row_interval, row_name, run_parts
+from mapt_bench.results.result_views import Part, row_interval, run_parts
 
-__all__ = ["Section", "TableView", "evaluation_sections", "run_sections", "table_view"]
+__all__ = [
+    "Section",
+    "TableView",
+    "evaluation_sections",
+    "network_sections",
+    "run_sections",
+    "table_view",
+]
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -130,7 +146,11 @@ def table_view(table: Table, *, is_open: bool = False) -> TableView:
 
 
 def run_sections(
-    run: Run, folder: Path | None, gallery: int, replay: Replay | None = None
+    run: Run,
+    folder: Path | None,
+    gallery: int,
+    replay: Replay | None = None,
+    cost: Row | None = None,
 ) -> list[Section]:
     """Return the sections of a run that have content.
 
@@ -140,27 +160,31 @@ def run_sections(
         gallery: Largest number of sequences with pictures.
         replay: Tracks sequences again for pictures of frames, see
             :mod:`mapt_bench.report.gallery`.
+        cost: FLOPs report of schema ``mapt-bench/cost/1``, for operations beside scores.
     """
     tables = stress_tables(run) if run.get("stressors") else run_tables(run)
     by_section: dict[str, list[Table]] = {}
     for table in tables:
         by_section.setdefault(_SECTION_OF.get(table.name, _SLICES), []).append(table)
-    headline = run_headline(run)
+    headline, worst = run_headline(run), worst_sequences(run)
+    losses, pictures = run_losses(run), _worst(run, folder, worst, gallery, replay)
+    slices = list(_own_slices(run, folder, worst))
     found = [
-        _summary(run, headline, by_section.get(_SUMMARY, [])),
-        _losses(run_losses(run), by_section.get(_LOSSES, [])),
+        _summary(run, headline, by_section.get(_SUMMARY, []), _first_looks(pictures)),
+        _losses(losses, by_section.get(_LOSSES, [])),
         Section(
             _SLICES,
+            texts=tuple(sentence for table in slices for sentence in weakest_slices(table)),
             charts=tuple(recovery_charts(run)),
-            tables=(*_opened(_own_slices(run, folder)), *_closed(by_section.get(_SLICES, []))),
+            tables=_closed([*slices, *by_section.get(_SLICES, [])]),
         ),
-        _worst(run, folder, gallery, replay),
+        pictures,
         Section(
             "Stress and sweeps",
             charts=tuple(condition_charts(run)),
             tables=_closed(by_section.get(_CONDITIONS, [])),
         ),
-        _cost(run),
+        _cost(run, headline, cost),
         Section("Claims", tables=_opened(by_section.get(_CLAIMS, []))),
         _provenance(run, run_command(run)),
     ]
@@ -188,7 +212,17 @@ def _closed(tables: Iterable[Table]) -> tuple[TableView, ...]:
     return tuple(table_view(table) for table in tables)
 
 
-def _summary(run: Run, headline: Headline, tables: Sequence[Table]) -> Section:
+def _first_looks(pictures: Section) -> list[str]:
+    """Return the first track to look at, for each row with pictures."""
+    first: dict[str, str] = {}
+    for each in pictures.pictures:
+        if each.track:
+            text = f"Look first at {each.track} of {each.title}: {each.text}"
+            first.setdefault(each.title.partition(", sequence ")[0], text)
+    return list(first.values())
+
+
+def _summary(run: Run, headline: Headline, tables: Sequence[Table], more: Sequence[str]) -> Section:
     charts: list[Chart] = []
     is_plain = not run.get("stressors") and not any(row_interval(row) for row in run["summary"])
     if is_plain:
@@ -196,12 +230,14 @@ def _summary(run: Run, headline: Headline, tables: Sequence[Table]) -> Section:
             names = {str(row[0]) for row in table.rows}
             charts += [*score_chart(part, names), *difference_chart(part, names)]
     skipped = [table for table in tables if table.name == "skipped"]
+    failed = failed_table(run)
     is_short = all(len(table.rows) <= _FEW for table in skipped)
     return Section(
         "Summary",
-        texts=(*(best_sentences(run) if is_plain else ()), *headline.sentences),
+        texts=(*headline.sentences, *more),
         charts=tuple(charts),
         tables=(
+            *_opened([] if failed is None else [failed]),
             *_opened(map(_titled, headline.tables)),
             *_closed(table for table in tables if table.name != "skipped"),
             *(table_view(table, is_open=is_short) for table in skipped),
@@ -242,15 +278,15 @@ def _losses(found: Mapping[str, Row], by_kind: Sequence[Table] = ()) -> Section:
     )
 
 
-def _own_slices(run: Run, folder: Path | None) -> Iterable[Table]:
+def _own_slices(run: Run, folder: Path | None, worst: Sequence[WorstSequences]) -> Iterable[Table]:
     """Yield the slices of the reference row of each part, if the run folder has its work units."""
-    for each in worst_sequences(run) if folder is not None else ():
+    for each in worst if folder is not None else ():
         cell = (folder or Path()) / "cells" / str(each.row.get("cell"))
         try:
-            overlaps = [found.overlap for found in cell_sequences(cell, label_space_of(run))]
+            found = list(cell_sequences(cell, label_space_of(run)))
         except MaptBenchError:
             continue  # the gallery names what cannot be read
-        table = slices_table(row_name(each.row), each.words, overlaps)
+        table = slices_table(each.subject, found)
         if table is not None:
             yield table
 
@@ -270,8 +306,13 @@ def _with_pictures(
 _WORST = "Worst first"
 
 
-def _worst(run: Run, folder: Path | None, gallery: int, replay: Replay | None) -> Section:
-    worst = worst_sequences(run)
+def _worst(
+    run: Run,
+    folder: Path | None,
+    worst: Sequence[WorstSequences],
+    gallery: int,
+    replay: Replay | None,
+) -> Section:
     pictures, notes = run_pictures(run, folder, worst, gallery, replay)
     return Section(
         _WORST,
@@ -282,13 +323,41 @@ def _worst(run: Run, folder: Path | None, gallery: int, replay: Replay | None) -
     )
 
 
-def _cost(run: Run) -> Section:
-    """Return time against score, for runs that measured time."""
-    tables = cost_tables(run)
+def _cost(run: Run, headline: Headline, cost: Row | None) -> Section:
+    """Return time, operations and memory against score, as far as they are known."""
+    tables, charts = cost_tables(run), []
+    parts = () if run.get("stressors") else run_parts(run)
+    for part, table in zip(parts, headline.tables, strict=False):
+        if not any(row_interval(row) for row in part.run["summary"]):
+            charts += cost_charts(part, {str(row[0]) for row in table.rows}, cost)
     note = (run.get("protocol") or {}).get("seconds_per_frame")
     notes = [f"ms/frame: {note}."] if note and tables else []
-    notes += ["Operations and memory: mapt-bench flops measures them."] if tables else []
-    return Section("Cost", tables=_closed(tables), notes=tuple(notes))
+    if cost is not None:
+        notes.append(
+            "Operations do not include detection, which is the same for all rows that link the "
+            "same segments."
+        )
+    elif tables:
+        notes.append(
+            "To show operations and memory, pass the result of mapt-bench flops --measure --json "
+            "FILE to mapt-bench report as well."
+        )
+    return Section("Cost", charts=tuple(charts), tables=_closed(tables), notes=tuple(notes))
+
+
+def network_sections(cost: Row) -> list[Section]:
+    """Return the sections of a FLOPs report of schema ``mapt-bench/cost/1``."""
+    tables = report_tables(cost)
+    found = [
+        Section(
+            "Cost",
+            charts=tuple(network_charts(cost)),
+            tables=_opened(table for table in tables if table.name != "claims"),
+        ),
+        Section("Claims", tables=_opened(table for table in tables if table.name == "claims")),
+        Section("Provenance and protocol", tables=_opened(provenance_tables(cost))),
+    ]
+    return [section for section in found if section.has_content]
 
 
 def _provenance(result: Row, command: str) -> Section:

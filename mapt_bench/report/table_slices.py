@@ -1,6 +1,7 @@
-"""Slices of a row of a run: recall and association accuracy by size, crowd density and class.
+"""Slices of a row of a run: recall and association accuracy by size, speed, crowding and class.
 
-They are computed from the overlap tables in the run folder, so that they exist for real data too.
+They are computed from the overlap tables and the records of objects in the run folder, so that they
+exist for real data too.
 """
 
 import json
@@ -17,16 +18,36 @@ from numpy.typing import NDArray
 from mapt_bench.errors import DataError
 from mapt_bench.labels import ID_BITS, LabelSpace, label_space
 from mapt_bench.metrics.bootstrap import bootstrap_intervals
-from mapt_bench.metrics.link_events import unpack_rows
+from mapt_bench.metrics.link_events import SIGHTED, unpack_rows
 from mapt_bench.metrics.matching import segment_table
 from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
 from mapt_bench.pictures import tracks_of
 from mapt_bench.reports.tables import Cell, Column, Table, printable
 
-__all__ = ["ScoredSequence", "cell_sequences", "label_space_of", "slices_table"]
+__all__ = ["ScoredSequence", "cell_sequences", "label_space_of", "slices_table", "weakest_slices"]
 
 _SIZES = (("under 256 px", 0), ("256 to 1,023 px", 256), ("1,024 to 9,215 px", 1024))
 _SIZE_BINS = (*_SIZES, ("9,216 px or more", 9216))
+_SPEED_BINS = (
+    ("under 1 px/frame", 0),
+    ("1 to 4 px/frame", 1),
+    ("4 to 16 px/frame", 4),
+    ("16 px/frame or more", 16),
+)
+_VISIBLE_BINS = (
+    ("under 25 %", 0),
+    ("25 to 50 %", 0.25),
+    ("50 to 75 %", 0.5),
+    ("75 % or more", 0.75),
+)
+_NEAREST_BINS = (
+    ("under 16 px", 0),
+    ("16 to 32 px", 16),
+    ("32 to 64 px", 32),
+    ("64 to 128 px", 64),
+    ("128 px or more", 128),
+    ("alone in its class", math.inf),
+)
 _CROWD_BINS = (("1 to 5", 0), ("6 to 10", 6), ("11 to 20", 11), ("over 20", 21))
 
 
@@ -39,12 +60,15 @@ class ScoredSequence:
         position: Position of the sequence in the data.
         overlap: Overlap tables of all frames.
         seconds: Time of the tracker on each frame.
+        objects: Rows of dtype :data:`~mapt_bench.metrics.link_events.SIGHTED`, the ground-truth
+            objects of each frame. ``None`` if the run folder has none.
     """
 
     name: str
     position: int
     overlap: SequenceOverlap
     seconds: tuple[float, ...]
+    objects: NDArray[np.void] | None = None
 
 
 def cell_sequences(cell: Path, label_space_name: str) -> Iterator[ScoredSequence]:
@@ -68,9 +92,17 @@ def cell_sequences(cell: Path, label_space_name: str) -> Iterator[ScoredSequence
                 position=int(file.stem.partition("-")[0]),
                 overlap=SequenceOverlap.of_rows(rows, int(unit["frames"]), labels),
                 seconds=tuple(map(float, unit["seconds"])),
+                objects=_objects(cell.parent.parent / "objects" / f"{file.stem[:-2]}.json"),
             )
         except (OSError, ValueError, KeyError, TypeError) as problem:
             raise DataError(f"is no readable work unit ({problem})", where=file) from problem
+
+
+def _objects(file: Path) -> NDArray[np.void] | None:
+    """Return the objects of a sequence. Runs of older versions have none."""
+    if not file.is_file():
+        return None
+    return unpack_rows(json.loads(file.read_text(encoding="utf-8"))["objects"], SIGHTED)
 
 
 def label_space_of(run: Mapping[str, Any]) -> str:
@@ -85,12 +117,16 @@ class _Segments:
     size: NDArray[np.int64]
     crowd: NDArray[np.int64]
     classes: NDArray[np.int64]
+    visible: NDArray[np.float64]
+    speed: NDArray[np.float64]
+    nearest: NDArray[np.float64]
     is_matched: NDArray[np.bool_]
     is_linkable: NDArray[np.bool_]
     is_kept: NDArray[np.bool_]
 
 
-def _segments(overlap: SequenceOverlap) -> _Segments:
+def _segments(found: ScoredSequence) -> _Segments:
+    overlap = found.overlap
     tracks, table = tracks_of(overlap), segment_table(overlap)
     size = np.zeros((overlap.gt.count, overlap.frame_count), dtype=np.int64)
     size[table.gt_of, table.gt_unit] = table.gt_pixels
@@ -99,12 +135,20 @@ def _segments(overlap: SequenceOverlap) -> _Segments:
     seen = tracks.visible
     crowd = np.broadcast_to(seen.sum(axis=0), seen.shape)
     classes = np.broadcast_to((tracks.codes >> ID_BITS).astype(np.int64)[:, None], seen.shape)
+    records = np.full((3, *seen.shape), math.nan)
+    track_of = {code: row for row, code in enumerate(tracks.codes.tolist())}
+    for frame, code, *facts in found.objects if found.objects is not None else ():
+        if int(code) in track_of:
+            records[:, track_of[int(code)], frame] = facts
     is_matched = tracks.partner >= 0
     is_linkable = is_matched & (tracks.before >= 0)
     return _Segments(
         size=size[rows][seen],
         crowd=crowd[seen],
         classes=classes[seen],
+        visible=records[0][seen],
+        speed=records[1][seen],
+        nearest=records[2][seen],
         is_matched=is_matched[seen],
         is_linkable=is_linkable[seen],
         is_kept=(is_linkable & (tracks.partner == tracks.before))[seen],
@@ -115,24 +159,23 @@ _Groups = Sequence[tuple[str, Callable[[_Segments], NDArray[np.bool_]]]]
 
 
 def slices_table(
-    name: str, words: str, overlaps: Sequence[SequenceOverlap], *, seed: int = 0
+    subject: str, sequences: Sequence[ScoredSequence], *, seed: int = 0
 ) -> Table | None:
     """Return recall and association accuracy of a row in each slice, with confidence intervals.
 
     Args:
-        name: Name of the row.
-        words: Description of its segments.
-        overlaps: Overlap tables of each sequence. Sequences are the unit of resampling.
+        subject: Name of the row, with its segments.
+        sequences: The sequences, which are the unit of resampling.
         seed: Seed of the resampling.
 
     Returns:
         One row per slice that has segments. ``None`` without segments.
     """
-    if not overlaps:
+    if not sequences:
         return None
-    found = [_segments(overlap) for overlap in overlaps]
+    found = [_segments(each) for each in sequences]
     rows: list[tuple[Cell, ...]] = []
-    for factor, groups in _slices(found, overlaps[0].labels):
+    for factor, groups in _slices(found, sequences[0].overlap.labels):
         recall = _rates(
             found, groups, lambda each: np.ones_like(each.is_matched), "is_matched", seed
         )
@@ -152,17 +195,47 @@ def slices_table(
         Column("association accuracy", "percent"),
         Column("accuracy CI", "range"),
     )
-    few = len(overlaps) < _FEWEST
+    few = len(sequences) < _FEWEST
     notes = (
         "Recall: ground-truth segments of things that a segment of their class matches with an IoU "
         "above 0.5. Association accuracy: matched segments with the identity of the track's last "
-        "match. Crowd density: things in the frame.",
+        "match. Crowd density: things in the frame. Speed: displacement of the object's centre. "
+        "Nearest: distance to the centre of the nearest other object of the class.",
         *((f"No confidence intervals under {_FEWEST} sequences.",) if few else ()),
     )
-    ending = f": segments: {words}" if words else ""
-    title = f"{name} by object size, crowd density and class{ending}"
+    title = f"{subject}{_PROPERTIES}"
     return Table(title, columns, tuple(rows), notes, name="slices")
 
+
+def weakest_slices(table: Table) -> list[str]:
+    """Return where the row of a table of slices finds least, and where it links worst.
+
+    Small slices do not count, and neither do rates that no slice falls short of.
+    """
+    subject = table.title.removesuffix(_PROPERTIES)
+    found = []
+    for count, rate, verb, things in (
+        (2, 3, "finds least", "segments"),
+        (5, 6, "links worst", "links"),
+    ):
+        rows = [row for row in table.rows if _number(row[count]) >= _FEWEST_SEGMENTS]
+        weakest = min(rows, key=lambda row: _number(row[rate]), default=None)
+        if weakest is not None and _number(weakest[rate]) < 1:
+            share, n = 100 * _number(weakest[rate]), int(_number(weakest[count]))
+            found.append(
+                f"{subject} {verb} at {weakest[0]} {weakest[1]}: {share:.2f} % of {n:,} {things}."
+            )
+    return found
+
+
+def _number(cell: Cell) -> float:
+    return float(cell) if isinstance(cell, int | float) else math.inf
+
+
+_FEWEST_SEGMENTS = 30
+"""Fewest segments or links of a slice that a sentence names."""
+
+_PROPERTIES = " by properties of the objects"
 
 _FEWEST = 5
 """Fewest sequences for a confidence interval."""
@@ -179,25 +252,26 @@ def _slices(found: Sequence[_Segments], labels: LabelSpace) -> list[tuple[str, _
     ]
     return [
         ("object size", _binned(_SIZE_BINS, "size")),
+        ("speed", _binned(_SPEED_BINS, "speed")),
+        ("visible fraction", _binned(_VISIBLE_BINS, "visible")),
+        ("nearest", _binned(_NEAREST_BINS, "nearest")),
         ("crowd density", _binned(_CROWD_BINS, "crowd")),
         ("class", classes),
     ]
 
 
-def _binned(bins: Sequence[tuple[str, int]], field: str) -> _Groups:
-    ends = [*(low for _, low in bins[1:]), _ENDLESS]
+def _binned(bins: Sequence[tuple[str, float]], field: str) -> _Groups:
+    ends = [*(low for _, low in bins[1:]), math.nan]
     return [
         (label, partial(_within, field, low, end))
         for (label, low), end in zip(bins, ends, strict=True)
     ]
 
 
-_ENDLESS = 1 << 62
-
-
-def _within(field: str, low: int, end: int, segments: _Segments) -> NDArray[np.bool_]:
-    values: NDArray[np.int64] = getattr(segments, field)
-    return (values >= low) & (values < end)
+def _within(field: str, low: float, end: float, segments: _Segments) -> NDArray[np.bool_]:
+    """Return which segments are in a range. An end of NaN is none. Unknown values are in none."""
+    values: NDArray[np.float64] = getattr(segments, field)
+    return (values >= low) & ~(values >= end)
 
 
 def _rates(

@@ -125,7 +125,9 @@ def row_score(row: Row, name: str) -> float | None:
     """Return a score of a summary row. Old results have IDSW and Frag outside the scores."""
     value: float | None = (row.get("scores") or {}).get(name)
     if value is None:
-        value = row.get({"IDSW": "switches", "Frag": "fragments"}.get(name, ""))
+        older = row.get({"IDSW": "switches", "Frag": "fragments"}.get(name, ""))
+        # Rows of failed cells have no scores, and the components of MAPT under "switches".
+        value = older if isinstance(older, int | float) else None
     return value
 
 

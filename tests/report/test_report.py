@@ -3,16 +3,19 @@
 import base64
 import io
 import json
+import math
 import re
 import shutil
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers.costs import cost, cost_row
 from helpers.films import overlap_of
 from helpers.folders import write_films
 from helpers.results import evaluation, evaluations, interval, run, summary_row, sweep
-from helpers.small_runs import COPY, plan, source
+from helpers.small_runs import COPY, plan, source, walk, write_videos
 from markupsafe import escape
 from PIL import Image
 
@@ -21,9 +24,10 @@ from mapt_bench.errors import DataError
 from mapt_bench.experiments import AblationConfig, StressConfig, Variant, run_experiment
 from mapt_bench.experiments.engine.runner import Work, Worker
 from mapt_bench.experiments.engine.schedule import schedule_plan
+from mapt_bench.metrics.link_events import SIGHTED, unpack_rows
 from mapt_bench.report import gallery, read_parts, render_report, write_report
-from mapt_bench.report.charts import Curve, curves, stacked_bars
-from mapt_bench.report.table_slices import slices_table
+from mapt_bench.report.charts import Curve, Point, curves, scatter, stacked_bars
+from mapt_bench.report.table_slices import ScoredSequence, slices_table, weakest_slices
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -168,15 +172,36 @@ def test_an_incomplete_run_says_so_and_shows_what_there_is(tmp_path):
     (folder / "run.json").write_text("{}")
     (folder / "cells" / "one.json").write_text("{}")
     (part,) = read_parts([folder])
-    assert part.warning.startswith("This run is incomplete: 1 work units are done, no scores yet.")
+    assert part.warning.startswith("This run is incomplete: 1 work unit is done, no scores yet.")
     assert part.warning in render_report([part])
 
+    # An older complete result does not hide that new rows failed.
+    (folder / "results.json").write_text(json.dumps(run()))
     failed = summary_row("iou", None, None, "baselines", status="failed", scores={})
     document = run(summary=[summary_row("both", 0.6, 0.7, "heads"), failed])
+    cell = {"variant": "iou", "segments": "noisy", "status": "failed", "reason": "is <damaged>"}
+    document["cells"] = [document["cells"][0], cell]
     (folder / "results.incomplete.json").write_text(json.dumps(document))
     (part,) = read_parts([folder])
-    assert part.warning.startswith("This run is incomplete: some cells failed.")
-    assert "both" in render_report([part])
+    assert part.warning.startswith("This run is incomplete: 1 of 2 cells failed (iou).")
+    text = render_report([part])
+    assert "both" in text
+    assert "is &lt;damaged&gt;" in text
+
+
+def test_an_experiment_with_failed_cells_writes_its_page(tmp_path, monkeypatch):
+    def fails(*given, **options):
+        raise DataError("is damaged", where="a/000001")
+
+    monkeypatch.setattr("mapt_bench.experiments.engine.runner.run_unit", fails)
+    write_videos(tmp_path / "DATA", walk(4, name="a", with_images=False))
+    words = ["ablate", "--data", str(tmp_path / "DATA"), "--weights", "none"]
+    outcome = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "run")])
+    assert outcome.exit_code == 3
+    assert "with: sequence a/000001: is damaged" in outcome.stderr
+    text = (tmp_path / "run" / "report.html").read_text()
+    assert "This run is incomplete: " in text
+    assert "sequence a/000001: is damaged" in text
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
@@ -249,9 +274,46 @@ def test_the_first_sentence_says_whether_the_lead_is_real(tmp_path):
         first = summary_row("both", 0.63, 0.7, "heads")
         return page_of(tmp_path, run(summary=[first, second]))
 
-    best = "Best: both, PAT 63.00. iou is next, 2.00 behind. This difference is"
-    assert f"{best} established." in text_of(0.01)
-    assert f"{best} not established: it can be chance." in text_of(0.2)
+    best = "both has the highest PAT, 63.00; iou is next, 2.00 behind"
+    assert f"{best} (established)." in text_of(0.01)
+    assert f"{best} (not established: it can be chance)." in text_of(0.2)
+
+
+def test_a_flops_report_stands_alone_and_beside_a_run(tmp_path):
+    measured = {
+        **dict.fromkeys(("low_ms", "high_ms", "start_mib", "repeats", "warm_up", "threads"), 1),
+        "median_ms": 30.0,
+        "peak_mib": 700.0,
+        "device": "CPU",
+        "spread": "range",
+    }
+    networks = cost(
+        cost_row("flownet2", measurement=measured),
+        cost_row("flownet2", "flownetc", gmacs=0.5),
+        cost_row("mapt-tiny", measurement={**measured, "median_ms": 20.0, "peak_mib": 400.0}),
+        cost_row("mapt-tiny", "motion", gmacs=0.01),
+        cost_row("mapt-tiny", "appearance", gmacs=0.02),
+    )
+    text = page_of(tmp_path, networks)
+    assert headings(text) == ["Cost", "Claims"]
+    assert "Operations over latency at 384x1280" in text
+    names = ("mapt", "flow:flownet2", "copy")
+    summary = [summary_row(name, 0.5 + at / 10, 0.6, "heads") for at, name in enumerate(names)]
+    text = page_of(tmp_path, run(summary=summary), networks)
+    assert "PAT over operations of the association of a frame" in text
+    assert "mapt (50.00; 0.03), flow:flownet2 (60.00; 2.00), copy (70.00; 0.00)" in text
+    assert "mapt (50.00; 400.00), flow:flownet2 (60.00; 700.00)" in text
+    alone = page_of(tmp_path, run(summary=summary))
+    assert "PAT over time of the association of a frame" in alone
+    assert "PAT over operations" not in alone
+
+
+def test_logarithmic_axes_show_zeros_at_their_left():
+    points = [Point(name, x, 50 + x / 1000) for name, x in (("a", 0.0), ("b", 1.0), ("c", 100.0))]
+    chart = scatter(points, "GMACs", "PAT", "", by_decades=True)
+    x = {each.text: float(each.attributes["x"]) for each in chart.shapes if each.tag == "text"}
+    assert x["100"] - x["10"] == pytest.approx(x["10"] - x["1"], rel=0.01)
+    assert x["0"] < x["1"]
 
 
 @pytest.fixture
@@ -275,7 +337,7 @@ def test_pictures_show_the_track_that_costs_most(judged):
     assert len(images) == 2
     for image in images:
         assert image["alt"]
-        data = base64.b64decode(image["src"].removeprefix("data:image/png;base64,"))
+        data = base64.b64decode(image["src"].partition(";base64,")[2])
         with Image.open(io.BytesIO(data)) as found:
             assert found.size == (int(image["width"]), int(image["height"]))
     assert not Elements(render_report(read_parts([judged], gallery=0))).named("img")
@@ -322,6 +384,8 @@ def test_a_run_shows_the_tracks_that_cost_most(lost_run):
     assert notes.startswith("No frames of sequence ")
     assert "run the command of the run again" in notes
 
+    assert "<li>Look first at car 1 of lost on " in render_report(read_parts([folder]))
+
     pictures, notes = pictures_of(folder, replay=replay)
     assert [len(each.images) for each in pictures] == [2] * len(pictures)
     assert pictures[0].images[0].alt == "Frames 0 and 1, ground truth above lost, copy"
@@ -362,14 +426,50 @@ def test_results_store_the_command_of_their_run(tmp_path):
 def test_slices_count_segments_and_links_of_known_films():
     still = "c1 c1 c2 r | c1 c1 c2 r | c1 c1 c2 r"
     switched = "c1 c1 c2 r | c5 c5 c2 r | c5 c5 r r"
-    table = slices_table("mine", "", [overlap_of(still, switched)])
+    known = np.array(
+        [(frame, 13 << 24 | 1, 0.6, math.nan if not frame else 2.0, 20.0) for frame in range(3)]
+        + [(frame, 13 << 24 | 2, 1.0, 0.5, math.inf) for frame in range(2)],
+        SIGHTED,
+    )
+    table = slices_table("mine", [scored(still, switched, known)])
     rows = {row[:2]: row[2:] for row in table.rows}
     # There are six segments. The last one of c2 is missed. c1 switches once, c2 never.
     assert rows["class", "car"] == (6, pytest.approx(5 / 6), None, 3, pytest.approx(2 / 3), None)
     assert rows["crowd density", "1 to 5"] == rows["class", "car"]
     assert rows["object size", "under 256 px"] == rows["class", "car"]
+    assert rows["speed", "1 to 4 px/frame"] == (2, 1.0, None, 2, 0.5, None)
+    assert rows["speed", "under 1 px/frame"] == (2, 1.0, None, 1, 1.0, None)
+    assert rows["visible fraction", "50 to 75 %"][0] == rows["nearest", "16 to 32 px"][0] == 3
+    assert rows["nearest", "alone in its class"][0] == 2
     assert "No confidence intervals under 5 sequences." in table.footnotes
-    table = slices_table("mine", "", [overlap_of(still, switched)] * 4 + [overlap_of(still, still)])
+    assert weakest_slices(table) == []  # all are small
+    assert weakest_slices(slices_table("mine", [scored(still, switched)] * 10)) == [
+        "mine finds least at object size under 256 px: 83.33 % of 60 segments.",
+        "mine links worst at object size under 256 px: 66.67 % of 30 links.",
+    ]
+    table = slices_table("mine", [scored(still, switched)] * 4 + [scored(still, still)])
+    assert {row[0] for row in table.rows} == {"object size", "crowd density", "class"}
     low, high = table.rows[0][4]
     assert low < table.rows[0][3] < high
-    assert slices_table("mine", "", []) is None
+    assert slices_table("mine", []) is None
+
+
+def scored(gt, pred, objects=None):
+    return ScoredSequence("a", 0, overlap_of(gt, pred), (), objects)
+
+
+def test_a_run_keeps_its_objects_for_slices(tmp_path):
+    videos = (walk(6, name="a"), walk(7, speed=1, name="b"))
+    run_experiment(plan(), source(*videos), tmp_path / "run")
+    text = render_report(read_parts([tmp_path / "run"]))
+    assert "nearest" in text
+    # In a, each box moves by 2 px a frame; in b, by 1. In the first frame, speed is unknown.
+    rows = unpack_rows(
+        json.loads((tmp_path / "run" / "objects" / "0000.json").read_text())["objects"], SIGHTED
+    )
+    assert len(rows) == 12
+    assert np.isnan(rows["speed_px"][:2]).all()
+    assert rows["speed_px"][2:] == pytest.approx(2)
+    assert rows["nearest_px"].tolist() == pytest.approx(
+        [40 + 4 * t for t in range(6) for _ in "12"]
+    )

@@ -65,7 +65,11 @@ def test_best_rows_come_first_and_references_last():
 
 
 def test_sentences_tell_established_differences_from_others():
-    compared, oracle = run_headline(ablation()).sentences
+    best, compared, oracle = run_headline(ablation()).sentences
+    assert best == (
+        "On detections of MAPT, new has the highest PAT, 62.00; mapt+memory is next, 2.00 behind "
+        "(established)."
+    )
     assert compared == (
         "On detections of MAPT, mapt+memory beats mapt:motion+memory by 1.40 PAT [0.60, 2.10] and "
         "trails new by 2.00 PAT [1.00, 3.00]; no difference from sort+memory and bytetrack+memory "
@@ -82,7 +86,8 @@ def test_a_difference_needs_an_interval_without_zero_and_a_low_corrected_p():
         row("sort", 0.59, difference(-0.01, -0.02, 0.001, 0.01)),
         row("iou", 0.58, difference(-0.02, -0.03, -0.01, 0.051, 0.06)),
     )
-    (sentence,) = run_headline(ablation(*open_rows)).sentences
+    best, sentence = run_headline(ablation(*open_rows)).sentences
+    assert best.endswith("; sort is next, 1.00 behind (not established: it can be chance).")
     assert sentence == (
         "On detections of MAPT, no difference of mapt+memory from sort and iou is established."
     )
@@ -91,9 +96,24 @@ def test_a_difference_needs_an_interval_without_zero_and_a_low_corrected_p():
 def test_several_kinds_of_segments_have_a_table_and_a_sentence_each():
     headline = run_headline(ablation(segments=("mapt-tiny", "groundtruth")))
     assert [table.title for table in headline.tables] == ["detections of MAPT", "ground truth"]
-    assert len(headline.sentences) == 2
-    assert headline.sentences[1].startswith("On ground truth, mapt+memory beats")
-    assert "; the oracle leads mapt+memory by 10.00 PAT" in headline.sentences[1]
+    assert len(headline.sentences) == 4
+    assert headline.sentences[1].startswith("On ground truth, new has the highest PAT")
+    assert headline.sentences[3].startswith("On ground truth, mapt+memory beats")
+    assert "; the oracle leads mapt+memory by 10.00 PAT" in headline.sentences[3]
+
+
+def test_published_trackers_come_before_weaker_baselines():
+    published = ("sort", "bytetrack", "oc-sort", "deep-oc-sort", "bot-sort")
+    own = ("mapt", "mapt:motion", "mapt:appearance", "mapt:paper", *published, "flow:dis")
+    others = ("copy", "iou", "appearance", "motion", "both", "both:appearance-first")
+    rows = [row(f"{name}+memory", 0.5 - i / 1000) for i, name in enumerate((*own, *others))]
+    rows += [row(name, 0.4) for name in ("copy", "mapt", "mapt:motion", "mapt:appearance")]
+    rows += [row(name, 0.9, group="reference") for name in ("unlinked", "oracle", "oracle:in-view")]
+    (table,) = run_headline(ablation(*rows)).tables
+    shown = [str(cells[0]) for cells in table.rows]
+    assert set(shown[:10]) == {f"{name}+memory" for name in own}
+    assert shown[10:] == ["unlinked", "oracle"]
+    assert table.references == {10, 11}
 
 
 def test_missing_intervals_take_one_sentence():
@@ -258,7 +278,7 @@ def test_hostile_names_are_text_on_the_terminal(monkeypatch):
     result = ablation(*rows, skipped=skips)
     text = "\n".join(lines_of(lambda rows: run_headline(result, rows=rows), 100, monkeypatch))
     assert "\x1b" not in text
-    assert text.count(r"a|b`c" + "\"d'" + r"\n\x1b[31m<script>") == 4
+    assert text.count(r"a|b`c" + "\"d'" + r"\n\x1b[31m<script>") == 5
 
 
 def test_printable_escapes_what_changes_a_terminal_or_the_direction_of_writing():

@@ -26,6 +26,7 @@ BY_ID = {schema["title"].partition(":")[0]: schema for schema in SCHEMAS}
 INTERNAL = {
     "mapt-bench/run-setup/1": "run.json, which resuming reads",
     "mapt-bench/unit/6": "work units below cells, which resuming reads",
+    "mapt-bench/objects/1": "objects of the sequences of a run, which its report reads",
     "mapt-bench/training/1": "train.json, which resuming reads",
     "mapt-bench/checkpoint/1": "header of a checkpoint",
     "mapt-bench/snapshot/1": "header of a checkpoint of one process",
@@ -124,7 +125,7 @@ def written(folder):
     return {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*.json")
-        if path.name not in WITHOUT_SCHEMA and "cells" not in path.parts
+        if path.name not in WITHOUT_SCHEMA and not {"cells", "objects"} & set(path.parts)
     }
 
 

@@ -8,13 +8,15 @@ from typing import Any
 
 from mapt_bench.errors import ConfigError, DataError, wrong_schema
 from mapt_bench.experiments.engine.schedule import Unit
+from mapt_bench.experiments.engine.shared import SharedVideo, sighted_rows
 from mapt_bench.experiments.engine.unit import UnitResult
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.plan import Plan
 from mapt_bench.files import write_json, write_text
 from mapt_bench.labels import LabelSpace
+from mapt_bench.metrics.link_events import pack_rows
 
-__all__ = ["claim_folder", "claim_setup", "read_unit", "write_unit"]
+__all__ = ["claim_folder", "claim_setup", "keep_objects", "read_unit", "write_unit"]
 
 _SETUP = "run.json"
 _SETUP_SCHEMA = "mapt-bench/run-setup/1"
@@ -113,6 +115,26 @@ def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None
         return UnitResult.from_dict(json.loads(path.read_text(encoding="utf-8")), labels)
     except (OSError, ValueError, DataError):
         return None
+
+
+_OBJECTS_SCHEMA = "mapt-bench/objects/1"
+
+
+def keep_objects(folder: Path, unit: Unit, shared: SharedVideo) -> None:
+    """Write the ground-truth objects of the video of a unit, if the run folder lacks them.
+
+    The report slices scores by them. Stressed videos are not written.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
+    path = folder / "objects" / f"{unit.sequence:04d}.json"
+    if unit.stress is not None or path.exists():
+        return
+    rows = pack_rows(sighted_rows(shared))
+    name = shared.video.info.name
+    content = {"schema": _OBJECTS_SCHEMA, "sequence": name, "objects": rows}
+    write_text(path, json.dumps(content) + "\n")
 
 
 def write_unit(folder: Path, unit: Unit, result: UnitResult) -> None:

@@ -17,6 +17,7 @@ from mapt_bench.errors import ConfigError, DataError, MaptBenchError, TrackerErr
 from mapt_bench.experiments.engine._run_folder import (
     claim_folder,
     claim_setup,
+    keep_objects,
     read_unit,
     write_unit,
 )
@@ -93,10 +94,12 @@ class Worker:
             DataError: If the video or its segments are unusable, or a result cannot be written.
         """
         with one_thread(networks=self._runs_networks(unit)):
-            outcome = self._outcome(unit, self._video(unit))
+            shared = self._video(unit)
+            outcome = self._outcome(unit, shared)
         if isinstance(outcome, Failure):
             return outcome
         result = replace(outcome, provenance=provenance(threads=1))
+        keep_objects(self._work.folder, unit, shared)
         write_unit(self._work.folder, unit, result)
         return result
 

@@ -190,7 +190,10 @@ def _reason(cell: CellOutcome, outcome: RunOutcome) -> str:
     (sequence, _), failure = next(iter(sorted(cell.failures.items(), key=lambda item: item[0])))
     name = outcome.source.videos[sequence].info.name
     others = len(cell.failures) - 1
-    return f"sequence {name}: {failure.reason}" + (f" (and {others} more)" if others else "")
+    # The place of an error often begins with the sequence, as in "0001/000003".
+    is_named = failure.reason.startswith((f"{name}: ", f"{name}/"))
+    place = "sequence " if is_named else f"sequence {name}: "
+    return f"{place}{failure.reason}" + (f" (and {others} more)" if others else "")
 
 
 def _matches(cell: CellOutcome) -> dict[str, int]:
