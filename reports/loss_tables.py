@@ -47,7 +47,14 @@ def losses_of_rows(rows: Sequence[Mapping[str, Any]]) -> list[Table]:
     Args:
         rows: Summary rows of a run. Those without losses are omitted.
     """
-    known = [row for row in rows if row.get("losses")]
+    # Rows of a sweep with the same work have the same losses.
+    known = list(
+        {
+            (row["variant"], row.get("cell"), row.get("segments")): row
+            for row in rows
+            if row.get("losses")
+        }.values()
+    )
     if not known:
         return []
     kinds = list(known[0]["losses"]["kinds"])

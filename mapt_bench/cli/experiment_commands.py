@@ -248,7 +248,7 @@ def run_and_show(
                 [folder],
                 folder / "report.html",
                 gallery=shown["gallery"],
-                replay=Replay(placed),
+                replays={folder: Replay(placed)},
             )
         advance(1)
     if not emit_json(shown["json_file"], result):

@@ -137,7 +137,7 @@ def ablate_each(options: Mapping[str, Any]) -> int:
     found = transfer_tables(results, scores=selection.scores, rows=selection.rows)
     write_table_folder(found, folder / "tables", None)
     if not shown["no_report"]:
-        _write_page(folder, list(results))
+        _write_page(folder, configs, shown["gallery"])
     document = {"schema": TRANSFER_SCHEMA, "runs": results, "drops": drops(results)}
     if not emit_json(shown["json_file"], document):
         _print(results, folder, selection, full=shown["full"])
@@ -157,10 +157,12 @@ def _write_one(result: dict[str, Any], folder: Path, selection: Selection) -> No
     write_plots(result, folder)
 
 
-def _write_page(folder: Path, names: Sequence[str]) -> None:
+def _write_page(folder: Path, configs: Mapping[str, AblationConfig], gallery: int) -> None:
+    from mapt_bench.experiments import Replay
     from mapt_bench.report import write_report
 
-    write_report([folder / name for name in names], folder / "report.html")
+    replays = {folder / name: Replay(config) for name, config in configs.items()}
+    write_report(list(replays), folder / "report.html", gallery=gallery, replays=replays)
 
 
 def _print(

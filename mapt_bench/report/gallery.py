@@ -163,9 +163,8 @@ def run_pictures(
 
 def _scored(cell: Path, sequence: str, label_space_name: str) -> ScoredSequence:
     """Return a sequence from the work units of a cell."""
-    for found in cell_sequences(cell, label_space_name):
-        if printable(found.name) == sequence:
-            return found
+    for found in cell_sequences(cell, label_space_name, only=sequence):
+        return found
     raise DataError("has no work unit of the sequence", where=cell)
 
 
@@ -294,6 +293,9 @@ def _worst_tracks(table: TrackTable, cost: NDArray[np.int64]) -> list[int]:
 def _sentence(table: TrackTable, track: int, frame: str) -> str:
     lost, visible = int(table.frames_lost[track]), int(table.visible[track].sum())
     _, after = _mistake(table, track)
+    if not (table.partner[track] >= 0).any():
+        frames = f"any of its {visible} frames" if visible > 1 else "its only frame"
+        return f"no segment of its class matches it in {frames}."
     return printable(
         f"{counted(lost, 'frame')} of {visible} without its most frequent identity. "
         f"In frame {frame}, {_what_happened(table, track, after)}."

@@ -58,7 +58,7 @@ def write_report(
     out: Path,
     *,
     gallery: int = DEFAULT_PICTURES,
-    replay: Replay | None = None,
+    replays: Mapping[Path, Replay] | None = None,
 ) -> None:
     """Write one page about runs and evaluations.
 
@@ -66,17 +66,20 @@ def write_report(
         paths: Run folders and result files. At least one.
         out: The HTML file.
         gallery: Largest number of sequences with pictures, for each run and each prediction.
-        replay: Tracks sequences of the only run again for pictures of frames. ``None`` to show
-            the pictures that the run folder has.
+        replays: For run folders of ``paths``, functions that track sequences again for pictures
+            of frames. Other runs show the pictures that their folders have.
 
     Raises:
         DataError: If a result cannot be read, or the page cannot be written.
     """
-    write_text(out, render_report(read_parts(paths, gallery=gallery, replay=replay)))
+    write_text(out, render_report(read_parts(paths, gallery=gallery, replays=replays)))
 
 
 def read_parts(
-    paths: Sequence[Path], *, gallery: int = DEFAULT_PICTURES, replay: Replay | None = None
+    paths: Sequence[Path],
+    *,
+    gallery: int = DEFAULT_PICTURES,
+    replays: Mapping[Path, Replay] | None = None,
 ) -> list[ReportPart]:
     """Read results. Each run and each FLOPs report is a part, and evaluations share one.
 
@@ -99,6 +102,7 @@ def read_parts(
         elif schema == RUN:
             folder = path if path.is_dir() else path.parent
             cost = costs[0] if costs else None
+            replay = (replays or {}).get(path)
             sections = run_sections(document, folder, gallery, replay, cost)
             parts.append(_run_part(document, sections, warning))
         elif schema != COST:
@@ -209,7 +213,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["anchor"] = _anchor
+    environment.filters["breakable"] = _breakable
     return environment
+
+
+def _breakable(text: str) -> Markup:
+    """Return a name that narrow columns break after its parts, as in ``mapt:motion+memory``."""
+    return Markup("<wbr>").join(re.split(r"(?<=[+:/_,=])", text))
 
 
 def _anchor(text: str) -> str:

@@ -384,10 +384,11 @@ def evaluation_sections(evaluations: Sequence[Row], gallery: int) -> list[Sectio
         for each in evaluations
         if (table := worst_table(str(each["name"]), each.get("per_sequence") or {}, {}, None))
     ]
+    pictures = _with_pictures(evaluations, _opened(worst), gallery)
     found = [
         Section(
             "Summary",
-            texts=headline.sentences,
+            texts=(*headline.sentences, *_first_looks(pictures)),
             charts=(*score_chart(part, names), *difference_chart(part, names)),
             tables=(
                 *_opened(headline.tables),
@@ -397,7 +398,7 @@ def evaluation_sections(evaluations: Sequence[Row], gallery: int) -> list[Sectio
         ),
         _losses(losses),
         Section(_SLICES, tables=_closed(slices)),
-        _with_pictures(evaluations, _opened(worst), gallery),
+        pictures,
         *(
             replace(each, heading=f"{each.heading}: {evaluation['name']}")
             if len(evaluations) > 1

@@ -71,12 +71,15 @@ class ScoredSequence:
     objects: NDArray[np.void] | None = None
 
 
-def cell_sequences(cell: Path, label_space_name: str) -> Iterator[ScoredSequence]:
+def cell_sequences(
+    cell: Path, label_space_name: str, *, only: str | None = None
+) -> Iterator[ScoredSequence]:
     """Yield each sequence of a cell without dropped frames.
 
     Args:
         cell: Folder of the cell in the run folder.
         label_space_name: Name of the label space.
+        only: Name of the only sequence to yield, as tables show it. ``None`` for all.
 
     Raises:
         ConfigError: If the label space is unknown.
@@ -86,6 +89,8 @@ def cell_sequences(cell: Path, label_space_name: str) -> Iterator[ScoredSequence
     for file in sorted(cell.glob("*-0.json")):
         try:
             unit = json.loads(file.read_text(encoding="utf-8"))
+            if only is not None and printable(str(unit["sequence"])) != only:
+                continue
             rows = unpack_rows(unit["tables"], ENTRY)
             yield ScoredSequence(
                 name=str(unit["sequence"]),

@@ -166,6 +166,13 @@ def test_the_page_asks_for_nothing(tmp_path):
     assert policy["content"].startswith("default-src 'none'")
 
 
+def test_long_names_break_after_their_parts(tmp_path):
+    summary = [summary_row(name, 0.5, 0.6, "heads") for name in ("mapt:motion+memory", "a<b>+c")]
+    text = page_of(tmp_path, run(summary=summary))
+    assert '<th scope="row">mapt:<wbr>motion+<wbr>memory</th>' in text
+    assert '<th scope="row">a&lt;b&gt;+<wbr>c</th>' in text
+
+
 def test_an_incomplete_run_says_so_and_shows_what_there_is(tmp_path):
     folder = tmp_path / "mine"
     (folder / "cells").mkdir(parents=True)
@@ -343,6 +350,17 @@ def test_pictures_show_the_track_that_costs_most(judged):
     assert not Elements(render_report(read_parts([judged], gallery=0))).named("img")
 
 
+def test_a_track_that_is_never_matched_is_named_as_such(tmp_path):
+    gt = write_films(tmp_path / "gt", {"0001": "c1 c1 c2 r | c1 c1 c2 r"})
+    pred = write_films(tmp_path / "pred", {"0001": "r r c2 r | r r c2 r"})
+    file = tmp_path / "missed.json"
+    CliRunner().invoke(main, ["evaluate", str(gt), str(pred), "--json", str(file)])
+    text = render_report(read_parts([file]))
+    assert "Look at car 1: no segment of its class matches it in any of its 2 frames." in text
+    look = "Look first at car 1 of pred, sequence 0001: no segment of its class matches it"
+    assert f"<li>{look}" in text
+
+
 def test_missing_maps_are_named(judged, tmp_path):
     shutil.rmtree(tmp_path / "pred")
     text = render_report(read_parts([judged]))
@@ -386,7 +404,7 @@ def test_a_run_shows_the_tracks_that_cost_most(lost_run):
 
     assert "<li>Look first at car 1 of lost on " in render_report(read_parts([folder]))
 
-    pictures, notes = pictures_of(folder, replay=replay)
+    pictures, notes = pictures_of(folder, replays={folder: replay})
     assert [len(each.images) for each in pictures] == [2] * len(pictures)
     assert pictures[0].images[0].alt == "Frames 0 and 1, ground truth above lost, copy"
     assert not notes
@@ -395,7 +413,7 @@ def test_a_run_shows_the_tracks_that_cost_most(lost_run):
     assert pictures_of(folder, gallery=0) == ((), "")
 
     shutil.rmtree(folder / "cells")
-    pictures, notes = pictures_of(folder, replay=replay)
+    pictures, notes = pictures_of(folder, replays={folder: replay})
     assert not pictures
     assert notes == "No pictures of tracks: the folder of the result has no cells of a run."
 
@@ -405,10 +423,10 @@ def test_frames_that_cannot_be_tracked_again_are_named(lost_run, monkeypatch):
         raise DataError("the weights are gone")
 
     folder, replay = lost_run
-    _, notes = pictures_of(folder, replay=fails)
+    _, notes = pictures_of(folder, replays={folder: fails})
     assert notes == "No frames of sequence a, b: the weights are gone."
     monkeypatch.setattr(gallery, "_REPLAY_SECONDS", 0.0)
-    _, notes = pictures_of(folder, replay=replay)
+    _, notes = pictures_of(folder, replays={folder: replay})
     assert notes == "No frames of sequence a, b: tracking again takes over 0 s."
 
 

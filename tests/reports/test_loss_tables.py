@@ -1,5 +1,10 @@
 from mapt_bench.metrics.losses import LOSS_SCORES as DECOMPOSED
-from mapt_bench.reports.loss_tables import LOSS_SCORES, losses_table, short_losses_table
+from mapt_bench.reports.loss_tables import (
+    LOSS_SCORES,
+    losses_of_rows,
+    losses_table,
+    short_losses_table,
+)
 
 
 def loss(share, causes=None, gain=0.125):
@@ -53,3 +58,9 @@ def test_undefined_scores_are_dashes():
     table = short_losses_table("mine", losses)
     assert table.texts()[0][:3] == ["stuff", "–", "50.00"]  # noqa: RUF001 - the dash of undefined
     assert table.texts()[1][:3] == ["all", "–", "75.00"]  # noqa: RUF001 - the dash of undefined
+
+
+def test_rows_of_a_sweep_with_the_same_work_are_listed_once():
+    rows = [{"variant": "oracle", "cell": cell, "losses": LOSSES} for cell in ("a", "a", "b")]
+    first, *others = losses_of_rows(rows)
+    assert len(first.rows) == len(others) == 2
