@@ -11,10 +11,11 @@ from mapt_bench.data.map_folders import (
     match_sequences,
     matching_notes,
     open_maps,
-    pair_frames,
 )
+from mapt_bench.data.matching import pair_frames
 from mapt_bench.data.sequences import MapWriter, StoredSequence
 from mapt_bench.data.videos import open_videos
+from mapt_bench.data.writers import MapFormat, map_format, writer_names
 
 __all__ = [
     "CocoPanopticWriter",
@@ -23,11 +24,13 @@ __all__ = [
     "FrameEncoding",
     "KittiStepWriter",
     "MapFolder",
+    "MapFormat",
     "MapWriter",
     "MotsTextWriter",
     "StoredSequence",
     "check_data",
     "encoding_names",
+    "map_format",
     "match_sequences",
     "matching_notes",
     "open_maps",
@@ -35,4 +38,5 @@ __all__ = [
     "pair_frames",
     "register_encoding",
     "resolve_labels",
+    "writer_names",
 ]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.folder_layout import DEPTH_FOLDER, MAPS_FOLDER, FrameFolder, list_folder
-from mapt_bench.data.map_folders import MapFolder, match_by_suffix
+from mapt_bench.data.map_folders import MapFolder
+from mapt_bench.data.matching import match_by_suffix
 from mapt_bench.data.png import decode_png, load_png
 from mapt_bench.data.sequences import StoredSequence, check_size, moment
 from mapt_bench.errors import DataError, listed

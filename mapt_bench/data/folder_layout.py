@@ -227,12 +227,15 @@ class DatasetFile:
         labels: Label space of the maps.
         encoding: Name of their encoding. ``None`` if it has to be detected.
         extents: Lengths and sizes of sequences, for encodings that do not store them.
+        objects_only: Whether the maps label objects only. Then void with id 0 is background that
+            is known to hold no object, and void with id 1 is ignored.
     """
 
     path: Path
     labels: LabelSpace
     encoding: str | None
     extents: "Extents"
+    objects_only: bool = False
 
 
 def find_dataset_file(folder: Path) -> DatasetFile | None:
@@ -257,6 +260,9 @@ def _read(path: Path) -> DatasetFile:
         data: Any = json.loads(read_text(path))
         encoding = data.pop("encoding", None) if isinstance(data, dict) else None
         extents = Extents.from_dict(data.pop("sequences", None) if isinstance(data, dict) else None)
+        objects_only = data.pop("objects_only", False) if isinstance(data, dict) else False
+        if not isinstance(objects_only, bool):
+            raise ValueError(f"'objects_only' is {objects_only!r}, neither true nor false")
         labels = LabelSpace.from_dict(data, where=path)
     except (OSError, ValueError, MaptBenchError) as problem:
         reason = problem.message if isinstance(problem, MaptBenchError) else problem
@@ -265,14 +271,30 @@ def _read(path: Path) -> DatasetFile:
             "encoding; correct or remove the file",
             where=path,
         ) from problem
-    return DatasetFile(path, labels, None if encoding is None else str(encoding), extents)
+    named = None if encoding is None else str(encoding)
+    return DatasetFile(path, labels, named, extents, objects_only)
 
 
 def write_dataset_file(
-    folder: Path, labels: LabelSpace, encoding: str, extents: "Extents | None" = None
+    folder: Path,
+    labels: LabelSpace,
+    encoding: str,
+    extents: "Extents | None" = None,
+    *,
+    objects_only: bool = False,
 ) -> None:
-    """Write ``dataset.json`` into a folder."""
-    stated = {} if extents is None else {"sequences": extents.to_dict()}
+    """Write ``dataset.json`` into a folder.
+
+    Args:
+        folder: Folder of the data.
+        labels: Label space.
+        encoding: Name of the encoding.
+        extents: Lengths and sizes of sequences, for encodings that do not store them.
+        objects_only: See :class:`DatasetFile`.
+    """
+    stated: dict[str, object] = {} if extents is None else {"sequences": extents.to_dict()}
+    if objects_only:
+        stated["objects_only"] = True
     write_json(folder / DATASET_FILE, {**labels.to_dict(), "encoding": encoding, **stated})
 
 

@@ -1,18 +1,20 @@
-"""Folders of panoptic maps: open one, and match the sequences and frames of two."""
+"""Folders of panoptic maps: open one, and match the sequences of two."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from mapt_bench.data.encodings import (
     Encoding,
+    Lacks,
     detect_encoding,
     encoding_by_name,
     encoding_suffixes,
+    recognising,
 )
+from mapt_bench.data.encodings.youtube_vis import results_of_videos
 from mapt_bench.data.folder_layout import (
     DEPTH_FOLDER,
     IMAGE_SUFFIXES,
@@ -25,25 +27,24 @@ from mapt_bench.data.folder_layout import (
     map_root,
     resolve_labels,
 )
+from mapt_bench.data.matching import Parts, joined, match_by_suffix
 from mapt_bench.data.sequences import (
     OpenEnded,
     Report,
     StoredSequence,
     aligned,
     moment,
-    one_void,
     raise_problem,
+    with_void_of,
 )
 from mapt_bench.errors import ConfigError, DataError, counted, listed, nearest
 from mapt_bench.labels import LabelSpace, MapSequence
 
 __all__ = [
     "MapFolder",
-    "match_by_suffix",
     "match_sequences",
     "matching_notes",
     "open_maps",
-    "pair_frames",
     "select_sequences",
 ]
 
@@ -61,6 +62,7 @@ class MapFolder:
         labels: Label space.
         sequences: At least one sequence, sorted by parts.
         notes: What was read in a way that may surprise, one line each.
+        lacks: What the maps cannot state.
     """
 
     folder: Path
@@ -68,6 +70,7 @@ class MapFolder:
     labels: LabelSpace
     sequences: tuple[StoredSequence, ...]
     notes: tuple[str, ...] = ()
+    lacks: Lacks = field(default_factory=Lacks)
 
     @property
     def frame_count(self) -> int:
@@ -125,11 +128,16 @@ def open_maps(
             "or in folders below it; give another folder, or name its encoding with --encoding",
             where=folder,
         )
+    stated = find_dataset_file(folder)
+    lacks = chosen.lacks(listing, labels)
+    objects_only = stated is not None and stated.objects_only and not lacks.stuff
+    extended = [_extended(sequence, folder, extents) for sequence in sequences]
     sequences = tuple(
-        one_void(_extended(sequence, folder, extents), labels) for sequence in sequences
+        with_void_of(sequence, labels, objects_only=objects_only) for sequence in extended
     )
     ordered = tuple(sorted(sequences, key=lambda sequence: sequence.parts))
-    return MapFolder(folder, chosen.name, labels, ordered, _split_notes(listing))
+    lacks = replace(lacks, stuff=lacks.stuff or objects_only)
+    return MapFolder(folder, chosen.name, labels, ordered, _split_notes(listing), lacks)
 
 
 def _split_notes(listing: Listing) -> tuple[str, ...]:
@@ -192,13 +200,20 @@ def _image_names(sequence: StoredSequence, folder: Path) -> tuple[str, ...]:
 
 
 def _choose(folder: Path, listing: Listing, labels: LabelSpace, encoding: str | None) -> Encoding:
-    if encoding is None:
-        stated = find_dataset_file(folder)
-        encoding = None if stated is None else stated.encoding
-    return detect_encoding(listing, labels) if encoding is None else encoding_by_name(encoding)
-
-
-Parts = tuple[str, ...]
+    if encoding is not None:
+        return encoding_by_name(encoding)
+    stated = find_dataset_file(folder)
+    if stated is None or stated.encoding is None:
+        return detect_encoding(listing, labels)
+    chosen = encoding_by_name(stated.encoding)
+    for other in recognising(listing, chosen.name):
+        raise DataError(
+            f"states encoding {chosen.name!r}, but other files say {other.name!r} (such as a JSON "
+            "of panoptic annotations); expected the same from both; name the right one with "
+            "--encoding (--gt-encoding for the ground truth), or correct dataset.json",
+            where=stated.path,
+        )
+    return chosen
 
 
 def select_sequences(
@@ -215,14 +230,14 @@ def select_sequences(
         ConfigError: If the ground truth has no sequence of a name.
         DataError: If a match of the two folders is not unique.
     """
-    known = {name: s for s in gt.sequences for name in (s.parts[-1], _join(s.parts))}
+    known = {name: s for s in gt.sequences for name in (s.parts[-1], joined(s.parts))}
     for name in names:
         if name not in known:
             raise ConfigError(
                 f"--sequence {name!r} is not in the ground truth {gt.folder}; "
                 f"{nearest(name, [s.parts[-1] for s in gt.sequences])}"
             )
-    kept = [s for s in gt.sequences if {s.parts[-1], _join(s.parts)} & set(names)]
+    kept = [s for s in gt.sequences if {s.parts[-1], joined(s.parts)} & set(names)]
     if len(gt.sequences) == len(pred.sequences) == 1:
         return gt, pred
     partner = match_by_suffix(
@@ -247,6 +262,7 @@ def match_sequences(gt: MapFolder, pred: MapFolder) -> list[tuple[StoredSequence
             unique, or if a sequence of either side has no partner.
     """
     _refuse_the_same(gt, pred)
+    pred = replace(pred, sequences=results_of_videos(gt.sequences, pred.sequences))
     if len(gt.sequences) == len(pred.sequences) == 1:
         return [_aligned(gt.sequences[0], pred.sequences[0])]
     gt_by_parts = {sequence.parts: sequence for sequence in gt.sequences}
@@ -270,7 +286,7 @@ def matching_notes(
         sequences are matched by name.
     """
     return tuple(
-        f"sequence {_join(gt.parts)} of the ground truth was scored against {_join(pred.parts)} "
+        f"sequence {joined(gt.parts)} of the ground truth was scored against {joined(pred.parts)} "
         "of the prediction, because each side has only one sequence"
         for gt, pred in pairs
         if gt.parts[-1] != pred.parts[-1]
@@ -355,143 +371,11 @@ def _refuse_longer(gt: StoredSequence, pred: StoredSequence) -> None:
     )
 
 
-def match_by_suffix(
-    left: Sequence[Parts], right: Sequence[Parts], *, where: object
-) -> dict[Parts, Parts]:
-    """Pair paths by their longest common suffix, in parts. The longest is paired first.
-
-    Args:
-        left: Distinct paths.
-        right: Distinct paths.
-        where: Folder, for the message.
-
-    Returns:
-        The partner in ``right`` of each path of ``left`` that has one.
-
-    Raises:
-        DataError: If a path matches two others equally well.
-
-    Example:
-        >>> match_by_suffix([("val", "0001"), ("val", "0002")], [("0002",)], where="here")
-        {('val', '0002'): ('0002',)}
-    """
-    shared = {(a, b): _common_suffix(a, b) for a in left for b in right}
-    partner: dict[Parts, Parts] = {}
-    for length in range(max(shared.values(), default=0), 0, -1):
-        taken = set(partner.values())
-        open_pairs = [
-            pair
-            for pair, count in shared.items()
-            if count == length and pair[0] not in partner and pair[1] not in taken
-        ]
-        _refuse_ties(open_pairs, where)
-        partner.update(open_pairs)
-    return partner
-
-
-def _common_suffix(left: Parts, right: Parts) -> int:
-    count = 0
-    for a, b in zip(reversed(left), reversed(right), strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
-
-
-def _refuse_ties(pairs: list[tuple[Parts, Parts]], where: object) -> None:
-    for side, other in ((0, 1), (1, 0)):
-        first: dict[Parts, Parts] = {}
-        for pair in pairs:
-            rival = first.setdefault(pair[side], pair[other])
-            if rival != pair[other]:
-                raise DataError(
-                    f"sequence {_join(pair[side])} matches both {_join(rival)} and "
-                    f"{_join(pair[other])}; expected one partner; give deeper folders, or rename "
-                    "the sequences",
-                    where=where,
-                )
-
-
 def _require_none(side: str, left_over: set[Parts], where: object) -> None:
     if left_over:
         raise DataError(
             f"no {side} for the sequence{'s' if len(left_over) > 1 else ''} "
-            f"{listed(_join(parts) for parts in sorted(left_over))}; expected the same sequences "
+            f"{listed(joined(parts) for parts in sorted(left_over))}; expected the same sequences "
             "on both sides; add the missing sequences, or give a folder with fewer sequences",
             where=where,
         )
-
-
-def pair_frames(
-    gt: MapSequence, pred: MapSequence, missing: Literal["error", "void"] = "error"
-) -> list[int | None]:
-    """Find the position of every ground-truth frame in the prediction.
-
-    Names of digits are compared by value: ``0001`` is ``000001``. The name of the sequence before
-    the number (``0001_000001``) is ignored if only one side has it.
-
-    Args:
-        gt: Ground truth.
-        pred: Prediction for the same sequence.
-        missing: Whether a missing frame of the prediction is an error or counts as void.
-
-    Returns:
-        For each frame of ``gt`` an index into ``pred.frame_names``. ``None`` for a missing frame
-        that counts as void.
-
-    Raises:
-        DataError: If the sizes differ, frames are missing, or the prediction has frames that
-            the ground truth lacks.
-    """
-    where = "/".join(gt.parts)
-    if gt.size != pred.size:
-        raise DataError(
-            f"the prediction is {_pixels(pred.size)}, the ground truth {_pixels(gt.size)}; "
-            "expected equal sizes; write predictions at the size of the ground truth, or score "
-            "them at the nearest pixel with --resize nearest",
-            where=where,
-        )
-    gt_keys, pred_keys = _frame_keys(gt), _frame_keys(pred)
-    if not set(gt_keys) & set(pred_keys):
-        prefixes = gt.parts[-1], pred.parts[-1]
-        gt_keys, pred_keys = _frame_keys(gt, prefixes), _frame_keys(pred, prefixes)
-    position = {key: index for index, key in enumerate(pred_keys)}
-    found = [position.get(key) for key in gt_keys]
-    known = set(gt_keys)
-    extra = [n for n, key in zip(pred.frame_names, pred_keys, strict=True) if key not in known]
-    if extra:
-        raise DataError(
-            f"the prediction has {_frames(extra)} that the ground truth lacks; remove them, or "
-            "complete the ground truth",
-            where=where,
-        )
-    absent = [name for name, index in zip(gt.frame_names, found, strict=True) if index is None]
-    if absent and missing == "error":
-        raise DataError(
-            f"the prediction lacks {_frames(absent)} of {len(gt.frame_names)}; add them, or "
-            "count them as void with --missing void",
-            where=where,
-        )
-    return found
-
-
-def _frame_keys(sequence: MapSequence, prefixes: tuple[str, ...] = ()) -> list[str | int]:
-    """Return the key of each frame, without a sequence name that is before its number."""
-    keys = []
-    for name in sequence.frame_names:
-        rests = (name.removeprefix(f"{p}{mark}") for p in prefixes for mark in "_-")
-        number = next((rest for rest in rests if rest != name and rest.isdecimal()), name)
-        keys.append(moment(number))
-    return keys
-
-
-def _frames(names: list[str]) -> str:
-    return f"{counted(len(names), 'frame')} ({listed(names)})"
-
-
-def _join(parts: Parts) -> str:
-    return "/".join(parts)
-
-
-def _pixels(size: tuple[int, int]) -> str:
-    return f"{size[1]}x{size[0]} pixels"

@@ -10,6 +10,7 @@ the row filters of a PNG without compression. CPU time of one such map: 1.5 ms (
 unfiltered rows), against 2.8 ms for pyspng alone, 3.7 for OpenCV and 6.3 for Pillow.
 """
 
+import io
 import os
 import struct
 import zlib
@@ -28,6 +29,7 @@ __all__ = [
     "MAX_PIXELS",
     "PngFile",
     "PngHeader",
+    "decode_indices",
     "decode_png",
     "encode_png",
     "load_png",
@@ -287,6 +289,54 @@ def _channels_of_file(pixels: NDArray[Any], header: PngHeader) -> NDArray[Any]:
     if header.color_type == _GREY_ALPHA:
         return pixels[..., [0, -1]]  # decoders repeat grey as red, green and blue
     return pixels[..., : header.channels]
+
+
+def decode_indices(file: PngFile) -> NDArray[np.uint8]:
+    """Decode the colour indices of a PNG with a palette.
+
+    Args:
+        file: The file, from :func:`load_png`.
+
+    Returns:
+        ``uint8`` of shape ``(height, width)``.
+
+    Raises:
+        DataError: If the file has no palette, its pixels are damaged, or an index is beyond the
+            palette.
+    """
+    from PIL import Image
+
+    colours = len(_chunk_body(file, b"PLTE")) // 3
+    if not file.header.is_palette or not colours:
+        raise DataError(
+            f"has {file.header} and {colours} colours; expected a palette; write the file again",
+            where=file.path,
+        )
+    try:
+        with Image.open(io.BytesIO(file.data)) as image:
+            indices = np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as problem:
+        raise _undecodable(file, problem) from problem
+    if indices.shape != file.header.size or indices.dtype != np.uint8:
+        raise _undecodable(file, f"{indices.dtype} of shape {indices.shape}")
+    if int(indices.max()) >= colours:
+        raise DataError(
+            f"has colour index {int(indices.max())}, but a palette of {colours} colours; write "
+            "the file again",
+            where=file.path,
+        )
+    return indices
+
+
+def _chunk_body(file: PngFile, kind: bytes) -> bytes:
+    """Return the body of the first chunk of a kind, empty if there is none."""
+    start = len(_SIGNATURE)
+    while start < len(file.data):
+        length = int.from_bytes(file.data[start : start + 4])
+        if file.data[start + 4 : start + 8] == kind:
+            return file.data[start + 8 : start + 8 + length]
+        start += 12 + length
+    return b""
 
 
 @cache

@@ -12,9 +12,18 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.folder_layout import FRAME_SUFFIXES, FrameFolder, Listing
 from mapt_bench.errors import DataError
-from mapt_bench.labels import LabelSpace, MapSequence, PanopticMap, with_one_void
+from mapt_bench.labels import (
+    ID_BITS,
+    ID_LIMIT,
+    LabelSpace,
+    MapSequence,
+    PanopticMap,
+    background_code,
+    with_one_void,
+)
 
 __all__ = [
+    "IGNORED_ID",
     "ClosingWriter",
     "FileSequence",
     "FrameDecoder",
@@ -25,12 +34,13 @@ __all__ = [
     "aligned",
     "check_size",
     "moment",
-    "one_void",
     "open_frame_files",
     "raise_problem",
     "refuse_twin",
     "resized",
+    "stored_void_ids",
     "usual_size",
+    "with_void_of",
 ]
 
 Report = Callable[[DataError], None]
@@ -131,6 +141,10 @@ class ClosingWriter:
         if kind is None:
             self.close()
 
+    def write(self, sequence: str, frame_name: str, panoptic_map: PanopticMap) -> None:
+        """Write one frame; see :meth:`MapWriter.write`."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """Write everything that is not on disk yet."""
         raise NotImplementedError
@@ -184,11 +198,12 @@ def resized(sequence: StoredSequence, size: tuple[int, int]) -> StoredSequence:
 
 
 @dataclass(frozen=True, slots=True)
-class _OneVoidSequence:
-    """Maps whose other void numbers are read as void; implements ``StoredSequence``."""
+class _VoidSequence:
+    """Maps whose void is read in another way; implements ``StoredSequence``."""
 
     sequence: StoredSequence
     labels: LabelSpace
+    objects_only: bool
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -206,14 +221,48 @@ class _OneVoidSequence:
         return self.sequence.path(index)
 
     def read(self, index: int) -> PanopticMap:
-        return with_one_void(self.sequence.read(index), self.labels)
+        found = with_one_void(self.sequence.read(index), self.labels)
+        if not self.objects_only:
+            return found
+        void = self.labels.ignore_label
+        is_void = found.codes >> np.uint32(ID_BITS) == void
+        is_background = found.codes & np.uint32(ID_LIMIT - 1) != IGNORED_ID
+        marked = np.where(is_background, background_code(void), void << ID_BITS)
+        codes = np.where(is_void, marked.astype(np.uint32), found.codes)
+        return PanopticMap(codes, found.empty)
 
 
-def one_void(sequence: StoredSequence, labels: LabelSpace) -> StoredSequence:
-    """Return maps in which void has one number, if the label space has several in files."""
-    if not labels.void_labels or isinstance(sequence, OpenEnded):
+def with_void_of(
+    sequence: StoredSequence, labels: LabelSpace, *, objects_only: bool
+) -> StoredSequence:
+    """Return maps whose void has one meaning.
+
+    Args:
+        sequence: Maps as they are stored.
+        labels: Label space. Its other void numbers are read as its ignore label.
+        objects_only: Whether void is background that holds no object, except for void with the
+            identity :data:`IGNORED_ID`.
+    """
+    if isinstance(sequence, OpenEnded) or not (labels.void_labels or objects_only):
         return sequence
-    return _OneVoidSequence(sequence, labels)
+    return _VoidSequence(sequence, labels, objects_only)
+
+
+IGNORED_ID = 1
+"""Identity of void that is ignored, in files of objects only. Other void is background."""
+
+
+def stored_void_ids(panoptic: PanopticMap, labels: LabelSpace) -> PanopticMap:
+    """Return a map whose void has the identities of files of objects only.
+
+    It is the inverse of :func:`with_void_of`: background gets identity 0, other void
+    :data:`IGNORED_ID`.
+    """
+    void = labels.ignore_label
+    is_void = panoptic.codes >> np.uint32(ID_BITS) == void
+    is_background = panoptic.codes == background_code(void)
+    stored = np.where(is_background, void << ID_BITS, void << ID_BITS | IGNORED_ID)
+    return PanopticMap(np.where(is_void, stored.astype(np.uint32), panoptic.codes), panoptic.empty)
 
 
 def moment(frame_name: str) -> str | int:

@@ -18,7 +18,8 @@ from mapt_bench.data.folder_layout import (
     require_folder,
     resolve_labels,
 )
-from mapt_bench.data.map_folders import match_by_suffix, open_maps
+from mapt_bench.data.map_folders import open_maps
+from mapt_bench.data.matching import match_by_suffix
 from mapt_bench.data.png import MAX_PIXELS, decode_png, load_png, png_header
 from mapt_bench.data.sequences import StoredSequence, aligned, check_size, moment, refuse_twin
 from mapt_bench.errors import DataError, listed

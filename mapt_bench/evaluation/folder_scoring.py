@@ -18,6 +18,11 @@ from mapt_bench.data import (
 from mapt_bench.data.depth import depth_folder
 from mapt_bench.data.fingerprint import sequence_fingerprint
 from mapt_bench.errors import ConfigError, listed
+from mapt_bench.evaluation.lacking import (
+    lacking_reasons,
+    refuse_truth_without_classes,
+    without_lacking,
+)
 from mapt_bench.evaluation.matched_folders import (
     EvaluationSettings,
     matched_pairs,
@@ -92,6 +97,7 @@ def evaluate_folders(
     maps = None if settings.class_map is None else class_maps(settings.class_map)
     gt, preds = open_sides(gt_folder, pred_folders, settings, maps)
     labels = gt.labels if maps is None else maps.target
+    refuse_truth_without_classes(gt)
     matched = [matched_pairs(gt, pred, settings, maps) for pred in preds]
 
     bar = progress_bar or _no_bar
@@ -118,7 +124,12 @@ def evaluate_folders(
         for at, name in enumerate(prediction_names(pred_folders))
     ]
     results = _with_inputs(results, gt_folder, pred_folders, matched)
-    return with_intervals(results, sums, labels, settings) if settings.intervals else results
+    if settings.intervals:
+        results = with_intervals(results, sums, labels, settings)
+    return [
+        without_lacking(result, lacking_reasons(gt, pred, labels), pred)
+        for result, pred in zip(results, preds, strict=True)
+    ]
 
 
 def _with_inputs(

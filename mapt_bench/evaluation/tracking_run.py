@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mapt_bench.data import KittiStepWriter, StoredSequence, open_maps
-from mapt_bench.data.map_folders import match_by_suffix
+from mapt_bench.data.matching import match_by_suffix
 from mapt_bench.data.sequences import aligned
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, Video

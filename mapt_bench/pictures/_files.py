@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data import StoredSequence, open_maps, open_videos, resolve_labels
-from mapt_bench.data.map_folders import match_by_suffix
+from mapt_bench.data.matching import match_by_suffix
 from mapt_bench.data.sequences import aligned, moment
 from mapt_bench.errors import ConfigError, DataError, counted, listed, nearest
 from mapt_bench.files import replace_when_complete

@@ -309,13 +309,13 @@ def test_two_files_for_a_frame_are_refused(tmp_path, names, message):
         open_maps(tmp_path, KITTI)
 
 
-def test_alpha_archives_and_palettes_are_named(tmp_path):
+def test_alpha_and_archives_are_named(tmp_path):
     save(tmp_path / "alpha" / "0.png", [[[0, 0, 0, 255]]])
     (tmp_path / "packed").mkdir()
     np.savez(tmp_path / "packed" / "0.npz", masks=np.zeros((1, 2, 2)))
     for folder, message in (
         ("alpha", "without their alpha channel"),
-        ("packed", r"\.npz archives"),
+        ("packed", r"has an array 'masks'; expected one array per object.*'object_ids'"),
     ):
         with pytest.raises(DataError, match=message):
             open_maps(tmp_path / folder, KITTI)

@@ -134,7 +134,7 @@ def test_the_example_of_the_docs_works(tmp_path):
     page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?@register_encoding.*?)```", page, flags=re.DOTALL)
     exec(example, {})  # noqa: S102 - the text of our own page
-    pixels = np.array([[[CAR, 0, 1, 2], [PERSON, 1, 0, 0]]], dtype=np.uint8)
+    pixels = np.array([[[CAR, 0, 1, 2], [PERSON, 1, 0, 0]]], dtype=np.uint16)
     (tmp_path / "000000.png").write_bytes(encode_png(pixels))
     opened = open_maps(tmp_path, KITTI)
     assert opened.encoding == "rgba"

@@ -435,13 +435,18 @@ def test_unknown_encoding_suggests_the_nearest(tmp_path):
 
 def test_names_are_sorted_and_complete():
     assert encoding_names() == (
+        "bdd100k",
         "cityscapes",
         "coco-panoptic",
         "kitti-step",
         "mots-png",
         "mots-txt",
+        "object-masks",
+        "palette-png",
         "two-channel",
         "vipseg",
+        "waymo",
+        "youtube-vis",
     )
 
 

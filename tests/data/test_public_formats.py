@@ -1,11 +1,14 @@
 """Samples of public formats: the same scores as their KITTI-STEP conversion, and bad files."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
 
-from mapt_bench.data import KittiStepWriter, check_data
+from mapt_bench.data import KittiStepWriter, check_data, open_maps
 from mapt_bench.data.png import encode_png
 from mapt_bench.errors import DataError
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders
@@ -149,3 +152,263 @@ def test_label_spaces_of_data_sets(name, classes, things, of_number):
     labels = label_space(name)
     assert (len(labels.classes), len(labels.thing_ids), labels.ignore_label) == (classes, things, 0)
     assert {number: labels.by_id(number).name for number in of_number} == of_number
+
+
+# Objects only: palette PNG, archives of masks, YouTube-VIS
+
+KITTI = label_space("kitti-step")
+WHOLE = frozenset({"PAT", "PQ", "PTQ", "sPTQ", "STQ", "SQ", "VPQ", "LSTQ", "DSTQ"})
+DEPTH = frozenset({"DQ", "DSTQ"})  # the samples have no depth
+
+
+def objects(seed, labels=KITTI, things=(CAR, PERSON, CAR, PERSON), **more):
+    return scene(labels, seed, things=things, **more)
+
+
+def name_classes(folder, sequences):
+    (folder / "object_classes.yaml").write_text(json.dumps({"sequences": sequences}))
+
+
+def classes_of(maps):
+    """Return the class name of each object."""
+    codes = {int(code) for one in maps for code in np.unique(one.codes)}
+    return {
+        str(code & 0xFFFFFF): KITTI.by_id(code >> 24).name for code in codes if code >> 24 != 255
+    }
+
+
+def palette_png(path, indices, colours=256):
+    image = Image.fromarray(indices.astype(np.uint8), mode="P")
+    image.putpalette([value % 256 for value in range(3 * colours)])
+    image.save(path)
+
+
+def indices_of(panoptic):
+    is_ignored = panoptic.codes == 255 << 24
+    return np.where(panoptic.classes == 255, np.where(is_ignored, 255, 0), panoptic.ids)
+
+
+def as_palette(folder, maps):
+    (folder / "0001").mkdir(parents=True)
+    for number, panoptic in enumerate(maps):
+        palette_png(folder / "0001" / f"{number:05d}.png", indices_of(panoptic))
+    name_classes(folder, {"0001": classes_of(maps)})
+    return folder
+
+
+def masks_of(panoptic):
+    """Return the mask of each object, by identity."""
+    codes = [int(code) for code in np.unique(panoptic.codes) if int(code) >> 24 != 255]
+    return {code & 0xFFFFFF: panoptic.codes == code for code in codes}
+
+
+def as_archives_of_frames(folder, maps):
+    (folder / "0001").mkdir(parents=True)
+    for number, panoptic in enumerate(maps):
+        found = {str(identity): mask[None] for identity, mask in masks_of(panoptic).items()}
+        np.savez_compressed(folder / "0001" / f"{number:06d}.npz", **found)
+    name_classes(folder, {"0001": classes_of(maps)})
+    return folder
+
+
+def as_archive_of_sequence(folder, maps):
+    folder.mkdir(parents=True)
+    found = {
+        f"{number}/{identity}": mask.astype(np.uint8)
+        for number, panoptic in enumerate(maps)
+        for identity, mask in masks_of(panoptic).items()
+    }
+    np.savez(folder / "0001.npz", **found)
+    name_classes(folder, {"0001": classes_of(maps)})
+    return folder
+
+
+def as_stacked_archive(folder, maps):
+    folder.mkdir(parents=True)
+    ids = sorted({identity for one in maps for identity in masks_of(one)})
+    none = np.zeros(SIZE, dtype=bool)
+    stacked = [[masks_of(one).get(identity, none) for identity in ids] for one in maps]
+    np.savez(folder / "0001.npz", masks=np.array(stacked), object_ids=np.array(ids))
+    name_classes(folder, {"0001": classes_of(maps)})
+    return folder
+
+
+def run_lengths(mask, *, compressed):
+    flat = mask.T.ravel()
+    if compressed:
+        return coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+    edges = np.flatnonzero(np.diff(flat.astype(np.int8))) + 1
+    bounds = [0, *edges.tolist(), flat.size]
+    lengths = np.diff(bounds).tolist()
+    return [0, *lengths] if flat[0] else lengths
+
+
+def as_vis(folder, maps, *, compressed=True):
+    folder.mkdir(parents=True, exist_ok=True)
+    codes = sorted({int(c) for one in maps for c in np.unique(one.codes) if int(c) >> 24 != 255})
+    annotations = [
+        {
+            "id": number,
+            "video_id": 7,
+            "category_id": code >> 24,
+            "iscrowd": 0,
+            "segmentations": [
+                {"size": list(SIZE), "counts": run_lengths(mask, compressed=compressed)}
+                if (mask := one.codes == code).any()
+                else None
+                for one in maps
+            ],
+        }
+        for number, code in enumerate(codes, start=1)
+    ]
+    names = [f"0001/{number:05d}.jpg" for number in range(len(maps))]
+    video = {"id": 7, "height": SIZE[0], "width": SIZE[1], "length": len(maps), "file_names": names}
+    things = [{"id": CAR, "name": "car"}, {"id": PERSON, "name": "person"}]
+    data = {"videos": [video], "categories": things, "annotations": annotations}
+    (folder / "instances.json").write_text(json.dumps(data))
+    return folder
+
+
+def as_vis_results(folder, maps):
+    as_vis(folder, maps)
+    data = json.loads((folder / "instances.json").read_text())
+    found = [
+        {**{k: one[k] for k in ("video_id", "category_id", "segmentations")}, "score": 0.5}
+        for one in data["annotations"]
+    ]
+    (folder / "instances.json").rename(folder / "results.json")
+    (folder / "results.json").write_text(json.dumps(found))
+    return folder
+
+
+def as_kitti_step(folder, maps):
+    with KittiStepWriter(folder, KITTI, objects_only=True) as writer:
+        for number, panoptic in enumerate(maps):
+            writer.write("0001", f"{number:06d}", panoptic)
+    return folder
+
+
+FORMATS = {
+    "palette": as_palette,
+    "archives": as_archives_of_frames,
+    "archive": as_archive_of_sequence,
+    "stacked": as_stacked_archive,
+    "vis": as_vis,
+    "vis-uncompressed": lambda folder, maps: as_vis(folder, maps, compressed=False),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_objects_only_have_the_scores_of_their_conversion(tmp_path, name):
+    # Only palettes store void beside background.
+    truth = objects(3, with_void=name == "palette")
+    prediction = moved(truth)
+    gt, pred = FORMATS[name](tmp_path / "gt", truth), FORMATS[name](tmp_path / "pred", prediction)
+    same_gt, same_pred = (
+        as_kitti_step(tmp_path / "same" / side, maps)
+        for side, maps in (("gt", truth), ("pred", prediction))
+    )
+    found = scores(gt, pred)
+    assert found == scores(same_gt, same_pred)
+    assert found == scores(gt, same_pred)
+    assert found == scores(same_gt, pred)
+    assert 0 < found["HOTA"] < 1
+    assert check_data(gt, KITTI).problems == ()
+
+
+def test_results_of_youtube_vis_take_names_from_the_ground_truth(tmp_path):
+    truth = objects(3, with_void=False)
+    gt = as_vis(tmp_path / "gt", truth)
+    found = scores(gt, as_vis_results(tmp_path / "results", moved(truth)))
+    assert found == scores(gt, as_vis(tmp_path / "pred", moved(truth)))
+
+
+def test_a_video_without_results_has_no_object(tmp_path):
+    gt = as_vis(tmp_path / "gt", objects(3, with_void=False))
+    data = json.loads((gt / "instances.json").read_text())
+    other = {**data["videos"][0], "id": 8}
+    other["file_names"] = [name.replace("0001/", "0002/") for name in other["file_names"]]
+    both = [*data["annotations"], {**data["annotations"][0], "id": 99, "video_id": 8}]
+    data = {**data, "videos": [*data["videos"], other], "annotations": both}
+    (gt / "instances.json").write_text(json.dumps(data))
+    pred = as_vis_results(tmp_path / "pred", objects(3, with_void=False))
+    found = results(gt, pred)
+    assert found.per_sequence["0001"]["HOTA"] == 1
+    assert found.per_sequence["0002"]["HOTA"] == 0
+
+
+def test_results_by_number_need_the_label_space_of_the_data(tmp_path):
+    gt = as_vis(tmp_path / "gt", objects(3, with_void=False))
+    data = json.loads((gt / "instances.json").read_text())
+    data["categories"] = [{"id": PERSON, "name": "car"}, {"id": CAR, "name": "person"}]
+    (gt / "instances.json").write_text(json.dumps(data))
+    with pytest.raises(DataError, match="states categories by number, but"):
+        scores(gt, as_vis_results(tmp_path / "pred", objects(3, with_void=False)))
+
+
+def test_the_higher_score_is_in_front(tmp_path):
+    pred = as_vis_results(tmp_path, objects(3, with_void=False))
+    entry = json.loads((pred / "results.json").read_text())[0]
+    mask = np.zeros(SIZE, dtype=bool)
+    mask[:2, :2] = True
+    whole = {"size": list(SIZE), "counts": run_lengths(mask, compressed=True)}
+    entries = [
+        {**entry, "segmentations": [whole], "score": score, "category_id": class_id}
+        for score, class_id in ((0.2, PERSON), (0.9, CAR))
+    ]
+    (pred / "results.json").write_text(json.dumps(entries))
+    (sequence,) = open_maps(pred, KITTI).sequences
+    assert set(np.unique(sequence.read(0).classes)) == {CAR, 255}
+
+
+def test_polygons_are_filled(tmp_path):
+    folder = as_vis(tmp_path, objects(3, with_void=False))
+    data = json.loads((folder / "instances.json").read_text())
+    square = [[2, 1, 6, 1, 6, 4, 2, 4]]
+    data["annotations"] = [{**data["annotations"][0], "segmentations": [square] * FRAMES}]
+    (folder / "instances.json").write_text(json.dumps(data))
+    panoptic = open_maps(folder, KITTI).sequences[0].read(0)
+    rows, columns = np.nonzero(panoptic.classes != 255)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (1, 3, 2, 5)
+
+
+def test_objects_against_a_whole_ground_truth_have_the_scores_of_objects(tmp_path):
+    whole = scene(KITTI, 4, stuff=(BUILDING, ROAD), things=(CAR, PERSON, CAR))
+    objects_of = [
+        PanopticMap(np.where(KITTI.is_thing_table[one.classes], one.codes, 0xFFFFFFFF))
+        for one in moved(whole)
+    ]
+    gt = kitti_step(tmp_path / "gt", whole, KITTI)
+    found = results(gt, as_palette(tmp_path / "pred", objects_of), intervals=True)
+    full = scores(gt, kitti_step(tmp_path / "full", moved(whole), KITTI))
+    assert {name for name, value in found.scores.items() if value is None} == WHOLE | DEPTH
+    assert "labels objects only (palette-png)" in found.undefined["PQ"]
+    for name in set(full) - WHOLE:
+        assert found.scores[name] == full[name], name
+    assert found.per_class[str(ROAD)]["PQ"] is None
+    assert found.per_class[str(CAR)]["PQ"] is not None
+    assert not WHOLE & set(found.intervals)
+
+
+def test_objects_without_class_have_the_association_score_only(tmp_path):
+    truth = objects(5)
+    gt = as_kitti_step(tmp_path / "gt", truth)
+    pred = as_palette(tmp_path / "pred", moved(truth))
+    expected = scores(gt, pred)["AQ"]
+    (pred / "object_classes.yaml").unlink()
+    found = results(gt, pred)
+    assert {name for name, value in found.scores.items() if value is not None} == {"AQ"}
+    assert found.scores["AQ"] == expected
+    assert "have no class" in found.undefined["HOTA"]
+    with pytest.raises(DataError, match="states no class of its objects"):
+        scores(pred, gt)
+
+
+def test_objects_without_class_on_both_sides(tmp_path):
+    truth = objects(5)
+    gt, pred = as_palette(tmp_path / "gt", truth), as_palette(tmp_path / "pred", moved(truth))
+    for folder in (gt, pred):
+        (folder / "object_classes.yaml").unlink()
+    found = scores(gt, pred, dataset="objects")
+    assert found["HOTA"] is not None
+    assert check_data(gt, label_space("objects")).problems == ()

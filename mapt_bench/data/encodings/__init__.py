@@ -4,25 +4,33 @@ Importing this package registers the encodings of this project.
 """
 
 from mapt_bench.data.encodings import (
+    bdd100k,
     coco_panoptic,
     instance_png,
     kitti_step,
     mots_text,
+    object_masks,
+    palette_png,
     two_channel,
+    youtube_vis,
 )
 from mapt_bench.data.encodings.encoding_registry import (
     Encoding,
     FrameEncoding,
+    Lacks,
     detect_encoding,
     encoding_by_name,
     encoding_names,
     encoding_suffixes,
+    recognising,
     register_encoding,
 )
 
 __all__ = [
     "Encoding",
     "FrameEncoding",
+    "Lacks",
+    "bdd100k",
     "coco_panoptic",
     "detect_encoding",
     "encoding_by_name",
@@ -31,6 +39,10 @@ __all__ = [
     "instance_png",
     "kitti_step",
     "mots_text",
+    "object_masks",
+    "palette_png",
+    "recognising",
     "register_encoding",
     "two_channel",
+    "youtube_vis",
 ]

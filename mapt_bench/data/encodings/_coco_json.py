@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mapt_bench.data.folder_layout import MAPS_FOLDER, Listing
-from mapt_bench.data.sequences import Report
+from mapt_bench.data.sequences import IGNORED_ID, Report
 from mapt_bench.errors import DataError, listed
 from mapt_bench.files import read_text
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
@@ -18,12 +18,15 @@ __all__ = [
     "AnnotatedPng",
     "CocoAnnotations",
     "find_coco_json",
+    "holds_text",
+    "load_json",
     "png_places",
     "read_annotations",
     "require_coco_json",
 ]
 
 _MARK = "segments_info"
+_WHAT = "panoptic annotations"
 _SIZE_LIMIT = 1 << 28  # Python objects take about ten times the bytes of their JSON
 _ANCESTORS = 3  # folders above the maps in which a JSON named like its folder is searched
 _SHAPES = (
@@ -69,7 +72,7 @@ def require_coco_json(listing: Listing) -> Path:
         return found
     for files, is_own in _candidates(listing):
         for path in files if is_own else ():
-            _load(path)
+            load_json(path, _WHAT)
     raise DataError(
         "holds no JSON of panoptic annotations (annotations with segments_info); expected one "
         "beside the PNGs; add it, or name another encoding with --encoding",
@@ -101,11 +104,11 @@ def _belongs(path: Path, listing: Listing, *, is_own: bool) -> bool:
     Raises:
         DataError: If it holds ``segments_info`` of these PNGs in a form that cannot be read.
     """
-    if path.name.startswith(".") or not _holds(path, _MARK):
+    if path.name.startswith(".") or not holds_text(path, _MARK):
         return False
-    if not is_own and not any(_holds(path, png.stem) for png in listing.files(".png")[:1]):
+    if not is_own and not any(holds_text(path, png.stem) for png in listing.files(".png")[:1]):
         return False
-    entries = _entries(_load(path), path)
+    entries = _entries(load_json(path, _WHAT), path)
     if is_own:
         return True
     pngs = {png.resolve() for png in listing.files(".png")}
@@ -117,7 +120,7 @@ def _places(entry: object, path: Path, listing: Listing) -> Iterator[Path]:
     return (place for name in _names(entry) for place in png_places(name, path, listing.root))
 
 
-def _holds(path: Path, text: str) -> bool:
+def holds_text(path: Path, text: str) -> bool:
     """Whether a file has a text in UTF-8 or UTF-16, found without reading it into memory."""
     try:
         with path.open("rb") as handle:
@@ -131,7 +134,16 @@ def _holds(path: Path, text: str) -> bool:
         return False
 
 
-def _load(path: Path) -> Any:  # noqa: ANN401 - the content is unknown
+def load_json(path: Path, what: str) -> Any:  # noqa: ANN401 - the content is unknown
+    """Read a JSON file whose size is limited.
+
+    Args:
+        path: File.
+        what: Expected content, for messages.
+
+    Raises:
+        DataError: If it is too large, cannot be read, or is malformed.
+    """
     try:
         size = path.stat().st_size
         if size > _SIZE_LIMIT:
@@ -142,12 +154,12 @@ def _load(path: Path) -> Any:  # noqa: ANN401 - the content is unknown
             )
         return json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as problem:
-        raise _broken(path, problem) from problem
+        raise _broken(path, problem, what) from problem
 
 
-def _broken(path: Path, problem: object) -> DataError:
+def _broken(path: Path, problem: object, what: str) -> DataError:
     return DataError(
-        f"is malformed JSON ({problem}); expected panoptic annotations; write or copy it again",
+        f"is malformed JSON ({problem}); expected {what}; write or copy it again",
         where=path,
     )
 
@@ -302,7 +314,7 @@ def read_annotations(json_file: Path, labels: LabelSpace, report: Report) -> Coc
         DataError: If the file cannot be read, its categories are numbered differently from the
             label space, or only some objects of a class have a ``track_id``.
     """
-    data = _load(json_file)
+    data = load_json(json_file, _WHAT)
     entries = _entries(data, json_file)
     _check_categories(data, json_file, labels)
     annotations: dict[str, _Annotation] = {}
@@ -426,5 +438,6 @@ def _segment_codes(
                 where=json_file,
             )
         is_object = bool(labels.is_thing_table[class_id]) and not segment.is_crowd
-        table[number] = class_id << ID_BITS | (identity if is_object else 0)
+        bare = IGNORED_ID if class_id == labels.ignore_label else 0
+        table[number] = class_id << ID_BITS | (identity if is_object else bare)
     return table

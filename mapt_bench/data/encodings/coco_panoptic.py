@@ -35,6 +35,7 @@ from mapt_bench.data.sequences import (
     check_size,
     moment,
     refuse_twin,
+    stored_void_ids,
     usual_size,
 )
 from mapt_bench.errors import DataError, listed
@@ -254,12 +255,17 @@ class CocoPanopticWriter(ClosingWriter):
         folder: Output folder.
         labels: Label space. Its class numbers are the category ids.
         split: Name of the split, for example ``"val"``.
+        objects_only: Whether the maps label objects only. Then segments of void stay apart from
+            background, and ``dataset.json`` says so.
     """
 
-    def __init__(self, folder: Path, labels: LabelSpace, *, split: str = "val") -> None:
+    def __init__(
+        self, folder: Path, labels: LabelSpace, *, split: str = "val", objects_only: bool = False
+    ) -> None:
         self._folder = Path(folder)
         self._labels = labels
         self._split = split
+        self._objects_only = objects_only
         self._segment_ids: dict[tuple[str, int], int] = {}
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
@@ -308,16 +314,21 @@ class CocoPanopticWriter(ClosingWriter):
                 "categories": categories,
             },
         )
-        write_dataset_file(self._folder, self._labels, "coco-panoptic")
+        write_dataset_file(
+            self._folder, self._labels, "coco-panoptic", objects_only=self._objects_only
+        )
 
     def _canonical(self, panoptic_map: PanopticMap) -> NDArray[np.uint32]:
         """Return the codes without identities of stuff."""
-        is_thing = self._labels.is_thing_table[panoptic_map.classes]
+        is_kept = self._labels.is_thing_table[panoptic_map.classes]
+        if self._objects_only:
+            panoptic_map = stored_void_ids(panoptic_map, self._labels)
+            is_kept |= panoptic_map.classes == self._labels.ignore_label
         bare = panoptic_map.codes >> np.uint32(ID_BITS) << np.uint32(ID_BITS)
-        return np.where(is_thing, panoptic_map.codes, bare)
+        return np.where(is_kept, panoptic_map.codes, bare)
 
     def _segment_id(self, sequence: str, code: int) -> int:
-        if code >> ID_BITS == self._labels.ignore_label:
+        if code == self._labels.ignore_label << ID_BITS:
             return 0
         fresh = len(self._segment_ids) + 1
         number = self._segment_ids.setdefault((sequence, code), fresh)
@@ -332,4 +343,5 @@ class CocoPanopticWriter(ClosingWriter):
         class_id, track_id = code >> ID_BITS, code & (ID_LIMIT - 1)
         is_crowd = bool(self._labels.is_thing_table[class_id]) and track_id == 0
         segment = {"id": number, "category_id": class_id, "area": area, "iscrowd": int(is_crowd)}
-        return {**segment, "track_id": track_id} if track_id else segment
+        is_track = track_id > 0 and class_id != self._labels.ignore_label
+        return {**segment, "track_id": track_id} if is_track else segment

@@ -21,7 +21,8 @@ point of the group ``mapt_bench.encodings``.
 import importlib.metadata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -40,10 +41,12 @@ __all__ = [
     "ENTRY_POINTS",
     "Encoding",
     "FrameEncoding",
+    "Lacks",
     "detect_encoding",
     "encoding_by_name",
     "encoding_names",
     "encoding_suffixes",
+    "recognising",
     "register_encoding",
 ]
 
@@ -51,6 +54,19 @@ ENTRY_POINTS = "mapt_bench.encodings"
 """Group of entry points through which other packages add encodings."""
 
 _SAMPLE = 9  # PNGs read for detection; the majority decides, so one odd file is reported later
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks:
+    """What maps cannot state, so that scores which need it are undefined.
+
+    Attributes:
+        stuff: Whether the maps label objects only. Their background holds no object.
+        classes: Whether the classes of the objects are unknown.
+    """
+
+    stuff: bool = False
+    classes: bool = False
 
 
 class Encoding(ABC):
@@ -110,6 +126,16 @@ class Encoding(ABC):
         """
         del files, labels
         return self.name
+
+    def lacks(self, listing: Listing, labels: LabelSpace) -> Lacks:
+        """Return what the maps of a folder cannot state.
+
+        Args:
+            listing: Content of the folder.
+            labels: Label space.
+        """
+        del listing, labels
+        return Lacks()
 
     @abstractmethod
     def open(
@@ -252,13 +278,27 @@ def detect_encoding(listing: Listing, labels: LabelSpace) -> Encoding:
     pngs = listing.files(".png")
     if pngs:
         return _refined(*_of_pngs(pngs), listing, labels)
-    others = [suffix for suffix in sorted(encoding_suffixes()) if listing.files(suffix)]
+    # A JSON may describe other files, so it is the last one to be named as unreadable.
+    suffixes = sorted(encoding_suffixes(), key=lambda suffix: (suffix == ".json", suffix))
+    others = [suffix for suffix in suffixes if listing.files(suffix)]
     for suffix in others:
         files = listing.files(suffix)
         for encoding in _general(suffix):
             if all(encoding.accepts(file) for file in files):
                 return _refined(encoding, files, listing, labels)
     raise _undetected(listing, others)
+
+
+def recognising(listing: Listing, general: str) -> Iterator[Encoding]:
+    """Yield the encodings that refine one and recognise a folder by other files than its maps.
+
+    Args:
+        listing: Content of the folder.
+        general: Name of the general encoding.
+    """
+    for other in _encodings().values():
+        if other.refines == general and other.recognises(listing, ()):
+            yield other
 
 
 def _general(suffix: str) -> list[Encoding]:
@@ -311,8 +351,6 @@ def _unknown_png(path: Path) -> DataError:
     advice = "convert the maps"
     if header.color_type == 6:
         advice = "write the maps without their alpha channel, as RGB"
-    elif header.is_palette:
-        advice = "a palette has one number for each pixel; write class and identity"
     return DataError(f"has {header}; expected one of: {forms}; {advice}", where=path)
 
 
@@ -331,14 +369,6 @@ def _undetected(listing: Listing, suffixes: Sequence[str]) -> DataError:
             f"is not a map in any encoding of {suffix} files; expected {forms}; "
             "correct or remove the file",
             where=file,
-        )
-    packed = next(listing.root.rglob("*.npz"), None)
-    if packed is not None:
-        return DataError(
-            f"holds .npz archives such as {packed.name}, which say nothing about class and "
-            f"identity; expected maps as {_all_suffixes()}; write each frame as .npy of shape "
-            "(height, width, 2): class and identity",
-            where=listing.root,
         )
     return DataError(
         f"holds no frame; expected maps as {_all_suffixes()}, in the folder or in folders below "

@@ -1,6 +1,6 @@
-"""16-bit grey PNGs of class and number: Cityscapes and MOTS (x 1000), VIPSeg (x 100).
+"""16-bit grey PNGs of class and number: Cityscapes, MOTS, Waymo (x 1000), VIPSeg (x 100).
 
-Files of the three look the same. :meth:`CityscapesEncoding.settle` tells them apart by their
+Files of the four look the same. :meth:`CityscapesEncoding.settle` tells them apart by their
 values and the label space.
 """
 
@@ -11,7 +11,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_encoding
+from mapt_bench.data.encodings.encoding_registry import (
+    FrameEncoding,
+    Lacks,
+    register_encoding,
+)
+from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import check_size
 from mapt_bench.errors import DataError, counted
@@ -24,6 +29,7 @@ __all__ = [
     "CityscapesEncoding",
     "MotsPngEncoding",
     "VipsegEncoding",
+    "WaymoEncoding",
     "class_of_mots",
     "looks_like_mots",
     "mots_of_class",
@@ -78,6 +84,7 @@ _VALUES = np.arange(1 << 16)
 _NUMBERS = 1000  # numbers of one class
 _VIPSEG_NUMBERS = 100
 _VIPSEG_CLASSES = 125  # classes of VIPSeg end before this number
+_WAYMO = "waymo"
 _VOID = (1 << 16) - 1  # void in files that were written from signed -1
 
 
@@ -141,6 +148,8 @@ class CityscapesEncoding(_InstancePngEncoding):
         Raises:
             DataError: If two readings are plausible, or no file can be decoded.
         """
+        if labels.name == _WAYMO:  # its values fit Cityscapes as well, and mean other identities
+            return _WAYMO
         values = self._sample(files)
         tables = {
             "mots-png": _mots_table(labels),
@@ -232,6 +241,28 @@ def _vipseg_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bo
     return pack_codes(classes, ids), no_class
 
 
+@register_encoding
+class WaymoEncoding(_InstancePngEncoding):
+    """Panoptic camera labels of Waymo (Mei et al. 2022), exported as PNG with their divisor 1000.
+
+    A value is ``class * 1000 + number``. The number is the identity, and 0 is none: stuff, or crowd
+    of a thing class. 65535 and the ignore label are void. Files look as those of Cityscapes, which
+    counts differently, so the label space ``waymo`` decides.
+    """
+
+    name = _WAYMO
+    refines = "cityscapes"
+
+    def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
+        """Return the codes, ``uint32`` of shape ``size``."""
+        values = self.values(path, size)
+        classes, ids = _VALUES // _NUMBERS, _VALUES % _NUMBERS
+        codes = pack_codes(classes, np.where(labels.is_thing_table[classes], ids, 0))
+        is_void = classes == labels.ignore_label
+        codes[is_void | (_VALUES == _VOID)] = labels.ignore_label << ID_BITS
+        return codes[values]
+
+
 _PLAUSIBLE, _POSSIBLE, _IMPOSSIBLE = range(3)
 
 
@@ -276,6 +307,11 @@ class MotsPngEncoding(_InstancePngEncoding):
 
     name = "mots-png"
     refines = "cityscapes"
+
+    def lacks(self, listing: Listing, labels: LabelSpace) -> Lacks:
+        """Return that stuff is lacking."""
+        del listing, labels
+        return Lacks(stuff=True)
 
     def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
         """Return the codes, ``uint32`` of shape ``size``."""

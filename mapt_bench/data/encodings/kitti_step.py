@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_encoding
 from mapt_bench.data.folder_layout import MAPS_FOLDER, write_dataset_file
 from mapt_bench.data.png import PngHeader, decode_png, encode_png, load_png, png_header
-from mapt_bench.data.sequences import ClosingWriter, check_size
+from mapt_bench.data.sequences import ClosingWriter, check_size, stored_void_ids
 from mapt_bench.errors import DataError
 from mapt_bench.files import replace_when_complete
 from mapt_bench.labels import BACKGROUND_ID, LabelSpace, PanopticMap
@@ -113,20 +113,29 @@ class KittiStepWriter(ClosingWriter):
         folder: Output folder.
         labels: Label space, for ``dataset.json``.
         split: Name of the split, for example ``"val"``.
+        objects_only: Whether the maps label objects only. Then background stays apart from void,
+            and ``dataset.json`` says so.
     """
 
-    def __init__(self, folder: Path, labels: LabelSpace, *, split: str = "val") -> None:
+    def __init__(
+        self, folder: Path, labels: LabelSpace, *, split: str = "val", objects_only: bool = False
+    ) -> None:
         self._folder = Path(folder)
         self._labels = labels
         self._maps = self._folder / MAPS_FOLDER / split
+        self._objects_only = objects_only
 
     def write(self, sequence: str, frame_name: str, panoptic_map: PanopticMap) -> None:
         """Write one frame; see :meth:`MapWriter.write`."""
         path = self._maps / sequence / f"{frame_name}.png"
+        if self._objects_only:
+            panoptic_map = stored_void_ids(panoptic_map, self._labels)
         data = encode_kitti_step(panoptic_map, path)
         with replace_when_complete(path) as beside:
             beside.write_bytes(data)
 
     def close(self) -> None:
         """Write ``dataset.json``."""
-        write_dataset_file(self._folder, self._labels, "kitti-step")
+        write_dataset_file(
+            self._folder, self._labels, "kitti-step", objects_only=self._objects_only
+        )

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_encoding
 from mapt_bench.data.png import MAX_PIXELS, PngHeader, decode_png, load_png, png_header
-from mapt_bench.data.sequences import check_size
+from mapt_bench.data.sequences import IGNORED_ID, check_size
 from mapt_bench.errors import DataError, counted
-from mapt_bench.labels import ID_LIMIT, LabelSpace, pack_codes, without_void_ids
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, pack_codes, without_void_ids
 
 __all__ = ["TwoChannelEncoding"]
 
@@ -56,7 +56,9 @@ class TwoChannelEncoding(FrameEncoding):
             pixels = decode_png(file)
         for channel, name, limit in ((0, "class", 256), (1, "id", ID_LIMIT)):
             _check_range(pixels[..., channel], name, limit, path)
-        return without_void_ids(pack_codes(pixels[..., 0], pixels[..., 1]), labels)
+        codes = pack_codes(pixels[..., 0], pixels[..., 1])
+        ignored = np.uint32(labels.ignore_label << ID_BITS | IGNORED_ID)
+        return np.where(codes == ignored, ignored, without_void_ids(codes, labels))
 
     @staticmethod
     def _check(header: PngHeader, path: Path) -> None:

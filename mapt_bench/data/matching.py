@@ -1,0 +1,145 @@
+"""Match the paths of sequences and the frames of two sequences."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from mapt_bench.data.sequences import moment
+from mapt_bench.errors import DataError, counted, listed
+from mapt_bench.labels import MapSequence
+
+__all__ = ["Parts", "joined", "match_by_suffix", "pair_frames"]
+
+Parts = tuple[str, ...]
+
+
+def match_by_suffix(
+    left: Sequence[Parts], right: Sequence[Parts], *, where: object
+) -> dict[Parts, Parts]:
+    """Pair paths by their longest common suffix, in parts. The longest is paired first.
+
+    Args:
+        left: Distinct paths.
+        right: Distinct paths.
+        where: Folder, for the message.
+
+    Returns:
+        The partner in ``right`` of each path of ``left`` that has one.
+
+    Raises:
+        DataError: If a path matches two others equally well.
+
+    Example:
+        >>> match_by_suffix([("val", "0001"), ("val", "0002")], [("0002",)], where="here")
+        {('val', '0002'): ('0002',)}
+    """
+    shared = {(a, b): _common_suffix(a, b) for a in left for b in right}
+    partner: dict[Parts, Parts] = {}
+    for length in range(max(shared.values(), default=0), 0, -1):
+        taken = set(partner.values())
+        open_pairs = [
+            pair
+            for pair, count in shared.items()
+            if count == length and pair[0] not in partner and pair[1] not in taken
+        ]
+        _refuse_ties(open_pairs, where)
+        partner.update(open_pairs)
+    return partner
+
+
+def _common_suffix(left: Parts, right: Parts) -> int:
+    count = 0
+    for a, b in zip(reversed(left), reversed(right), strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def _refuse_ties(pairs: list[tuple[Parts, Parts]], where: object) -> None:
+    for side, other in ((0, 1), (1, 0)):
+        first: dict[Parts, Parts] = {}
+        for pair in pairs:
+            rival = first.setdefault(pair[side], pair[other])
+            if rival != pair[other]:
+                raise DataError(
+                    f"sequence {joined(pair[side])} matches both {joined(rival)} and "
+                    f"{joined(pair[other])}; expected one partner; give deeper folders, or rename "
+                    "the sequences",
+                    where=where,
+                )
+
+
+def pair_frames(
+    gt: MapSequence, pred: MapSequence, missing: Literal["error", "void"] = "error"
+) -> list[int | None]:
+    """Find the position of every ground-truth frame in the prediction.
+
+    Names of digits are compared by value: ``0001`` is ``000001``. The name of the sequence before
+    the number (``0001_000001``) is ignored if only one side has it.
+
+    Args:
+        gt: Ground truth.
+        pred: Prediction for the same sequence.
+        missing: Whether a missing frame of the prediction is an error or counts as void.
+
+    Returns:
+        For each frame of ``gt`` an index into ``pred.frame_names``. ``None`` for a missing frame
+        that counts as void.
+
+    Raises:
+        DataError: If the sizes differ, frames are missing, or the prediction has frames that
+            the ground truth lacks.
+    """
+    where = "/".join(gt.parts)
+    if gt.size != pred.size:
+        raise DataError(
+            f"the prediction is {_pixels(pred.size)}, the ground truth {_pixels(gt.size)}; "
+            "expected equal sizes; write predictions at the size of the ground truth, or score "
+            "them at the nearest pixel with --resize nearest",
+            where=where,
+        )
+    gt_keys, pred_keys = _frame_keys(gt), _frame_keys(pred)
+    if not set(gt_keys) & set(pred_keys):
+        prefixes = gt.parts[-1], pred.parts[-1]
+        gt_keys, pred_keys = _frame_keys(gt, prefixes), _frame_keys(pred, prefixes)
+    position = {key: index for index, key in enumerate(pred_keys)}
+    found = [position.get(key) for key in gt_keys]
+    known = set(gt_keys)
+    extra = [n for n, key in zip(pred.frame_names, pred_keys, strict=True) if key not in known]
+    if extra:
+        raise DataError(
+            f"the prediction has {_frames(extra)} that the ground truth lacks; remove them, or "
+            "complete the ground truth",
+            where=where,
+        )
+    absent = [name for name, index in zip(gt.frame_names, found, strict=True) if index is None]
+    if absent and missing == "error":
+        raise DataError(
+            f"the prediction lacks {_frames(absent)} of {len(gt.frame_names)}; add them, or "
+            "count them as void with --missing void",
+            where=where,
+        )
+    return found
+
+
+def _frame_keys(sequence: MapSequence, prefixes: tuple[str, ...] = ()) -> list[str | int]:
+    """Return the key of each frame, without a sequence name that is before its number."""
+    keys = []
+    for name in sequence.frame_names:
+        rests = (name.removeprefix(f"{p}{mark}") for p in prefixes for mark in "_-")
+        number = next((rest for rest in rests if rest != name and rest.isdecimal()), name)
+        keys.append(moment(number))
+    return keys
+
+
+def _frames(names: list[str]) -> str:
+    return f"{counted(len(names), 'frame')} ({listed(names)})"
+
+
+def joined(parts: Parts) -> str:
+    """Return the parts of a path as one text."""
+    return "/".join(parts)
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[1]}x{size[0]} pixels"
