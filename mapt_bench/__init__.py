@@ -34,6 +34,7 @@ PUBLIC = {
     "label_space": "mapt_bench.labels",
     "load_mapt": "mapt_bench.interface",
     "load_result": "mapt_bench.results",
+    "map_of_masks": "mapt_bench.data",
     "open_maps": "mapt_bench.data",
     "open_suite": "mapt_bench.synthetic.suites",
     "open_videos": "mapt_bench.data",
@@ -52,6 +53,7 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.compare import assert_no_regression as assert_no_regression
     from mapt_bench.compare import compare_results as compare_results
     from mapt_bench.data import KittiStepWriter as KittiStepWriter
+    from mapt_bench.data import map_of_masks as map_of_masks
     from mapt_bench.data import open_maps as open_maps
     from mapt_bench.data import open_videos as open_videos
     from mapt_bench.errors import ConfigError as ConfigError

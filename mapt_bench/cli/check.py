@@ -103,6 +103,8 @@ def _render(report: DataReport) -> None:
         print_table(_classes(report))
     if report.left_out:
         click.echo(f"Not read: the folders {listed(report.left_out)}. Check each by its own path.")
+    for note in report.notes:
+        click.echo(f"Note: {note}.")
     if not report.problems:
         click.echo("No problems found.")
         return

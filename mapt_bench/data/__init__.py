@@ -12,6 +12,7 @@ from mapt_bench.data.map_folders import (
     matching_notes,
     open_maps,
 )
+from mapt_bench.data.mask_painting import map_of_masks
 from mapt_bench.data.matching import pair_frames
 from mapt_bench.data.sequences import MapWriter, StoredSequence
 from mapt_bench.data.videos import open_videos
@@ -31,6 +32,7 @@ __all__ = [
     "check_data",
     "encoding_names",
     "map_format",
+    "map_of_masks",
     "match_sequences",
     "matching_notes",
     "open_maps",

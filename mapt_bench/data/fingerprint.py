@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from mapt_bench.data.sequences import StoredSequence
@@ -62,5 +63,19 @@ def _fingerprint(files: Iterable[_NamedFile]) -> str:
     digest = hashlib.sha256()
     for name, path in files:
         digest.update(f"{name}\0".encode())
-        digest.update(bytes.fromhex(file_sha256(path)))
+        digest.update(bytes.fromhex(_sha256_of(path)))
     return digest.hexdigest()
+
+
+def _sha256_of(path: Path) -> str:
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:  # reading the file reports the error
+        changed = 0
+    return _sha256(path, changed)
+
+
+@lru_cache(maxsize=4)
+def _sha256(path: Path, _changed: int) -> str:
+    """Return the hash of a file. A JSON may hold the maps of many sequences."""
+    return file_sha256(path)

@@ -148,6 +148,17 @@ def list_folder(
     return Listing(root, tuple(sorted(folders, key=lambda found: found.parts)))
 
 
+GROUND_TRUTH_FOLDER = "gt"
+GROUND_TRUTH_TEXT = "gt.txt"
+_DETECTIONS_FOLDER = "det"
+
+
+def _is_detections(folder: Path) -> bool:
+    """Whether a folder of MOTChallenge holds public detections, which are no labels."""
+    truth = folder.parent / GROUND_TRUTH_FOLDER / GROUND_TRUTH_TEXT
+    return folder.name == _DETECTIONS_FOLDER and truth.is_file()
+
+
 def _walk(
     root: Path, skip: frozenset[str], suffixes: frozenset[str]
 ) -> Iterator[tuple[Path, list[str]]]:
@@ -159,7 +170,11 @@ def _walk(
             folders.clear()  # a link to a folder above: following it would never end
             continue
         left_out = skip if path == root else frozenset()
-        folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in left_out)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and name not in left_out and not _is_detections(path / name)
+        )
         yield path, [name for name in names if _is_of_interest(name, suffixes)]
 
 

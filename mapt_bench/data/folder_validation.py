@@ -25,7 +25,7 @@ from mapt_bench.data.folder_layout import (
 from mapt_bench.data.map_folders import MapFolder, open_maps
 from mapt_bench.data.sequences import StoredSequence, refuse_twin
 from mapt_bench.data.videos import IMAGE_SUFFIXES, check_image, image_root, image_size, open_videos
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, listed
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, check_classes
 
 __all__ = ["ClassFacts", "DataReport", "Problem", "SequenceFacts", "check_data"]
@@ -133,6 +133,7 @@ class DataReport:
         image_count: Number of images.
         problems: All problems.
         left_out: Other folders with files that may be labels, which were not read.
+        notes: What may surprise but is no problem, one line each.
     """
 
     folder: Path
@@ -145,6 +146,7 @@ class DataReport:
     image_count: int
     problems: tuple[Problem, ...]
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def frame_count(self) -> int:
@@ -171,6 +173,7 @@ class DataReport:
             "sequences": [entry.to_dict() for entry in self.sequences],
             "classes": [entry.to_dict() for entry in self.classes],
             "left_out": list(self.left_out),
+            "notes": list(self.notes),
             "problems": [entry.to_dict() for entry in self.problems],
         }
 
@@ -188,6 +191,7 @@ class _Notes:
     areas: NDArray[np.int64] = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
     crowd_px: int = 0
     tracks: set[tuple[str, int]] = field(default_factory=set)
+    stuff_with_ids: set[int] = field(default_factory=set)
 
     def note(self, kind: str, problem: DataError, where: Path) -> None:
         found = Problem(kind, problem.where or str(where), problem.message)
@@ -312,6 +316,8 @@ def _check_map(sequence: StoredSequence, index: int, name: str, notes: _Notes) -
     np.add.at(notes.areas, classes, counts)
     is_thing = notes.labels.is_thing_table[classes]
     notes.crowd_px += int(counts[is_thing & (ids == 0)].sum())
+    on_stuff = classes[~is_thing & ~notes.labels.is_void_table[classes] & (ids > 0)]
+    notes.stuff_with_ids.update(on_stuff.tolist())
     notes.tracks.update((name, int(code)) for code in codes[is_thing & (ids > 0)])
     return True
 
@@ -361,7 +367,25 @@ def _report(
         image_count=image_count,
         problems=tuple(notes.problems),
         left_out=_left_out(folder),
+        notes=_content_notes(maps, notes),
     )
+
+
+def _content_notes(maps: MapFolder | None, notes: _Notes) -> tuple[str, ...]:
+    """Return what may surprise in the content of maps."""
+    found = [] if maps is None else list(maps.notes)
+    known = [number for number in sorted(notes.stuff_with_ids) if number in notes.labels.class_ids]
+    if known:
+        names = listed(notes.labels.by_id(number).name for number in known)
+        found.append(
+            f"there are identities on {names}, which the label space {notes.labels.name!r} calls "
+            "stuff; they are not scored; choose the label space with --dataset if these are things"
+        )
+    if maps is not None and maps.lacks.classes:
+        found.append(
+            "the objects have no class; write object_classes.yaml, or choose --dataset objects"
+        )
+    return tuple(found)
 
 
 def _left_out(folder: Path) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mapt_bench.data.encodings.bdd100k import encode_bdd100k
+from mapt_bench.data.encodings.instance_png import VIPSEG_COCO
 from mapt_bench.data.encodings.palette_png import VOID_INDEX
 from mapt_bench.data.folder_layout import MAPS_FOLDER, write_dataset_file
 from mapt_bench.data.object_classes import write_object_classes
 from mapt_bench.data.png import encode_png
 from mapt_bench.data.sequences import ClosingWriter, stored_void_ids
-from mapt_bench.errors import DataError
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import replace_when_complete
 from mapt_bench.labels import (
     BACKGROUND_ID,
@@ -122,10 +123,19 @@ def _joined(
     return encode
 
 
+def _vipseg(panoptic: PanopticMap, labels: LabelSpace, where: object) -> bytes:
+    if labels.name == VIPSEG_COCO:
+        raise ConfigError(
+            "the masks of VIPSeg count classes from 1, but the label space 'vipseg-coco' from 0; "
+            "write coco-panoptic or kitti-step"
+        )
+    return _joined("vipseg", 100, shift=0, void=0, first=125)(panoptic, labels, where)
+
+
 _ENCODERS: dict[str, Callable[[PanopticMap, LabelSpace, object], bytes]] = {
     "two-channel": _two_channel,
     "cityscapes": _joined("cityscapes", 1000, shift=0, void=65535, first=1000),
-    "vipseg": _joined("vipseg", 100, shift=0, void=0, first=125),
+    "vipseg": _vipseg,
     "waymo": _joined("waymo", 1000, shift=1, void=65535, first=0),
     "bdd100k": encode_bdd100k,
 }

@@ -1,6 +1,7 @@
 """Built-in label spaces of public data sets, and label spaces in YAML files."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from mapt_bench.errors import ConfigError, nearest
@@ -72,6 +73,12 @@ def _listed(name: str, classes: str, things: str) -> LabelSpace:
     return LabelSpace(name, tuple(entries), ignore_label=0)
 
 
+def _from_zero(name: str, labels: LabelSpace) -> LabelSpace:
+    """Return a label space whose classes are numbered from 0. Void is 255."""
+    entries = [replace(entry, class_id=entry.class_id - 1) for entry in labels.classes]
+    return LabelSpace(name, tuple(entries))
+
+
 def _objects(name: str, things: str) -> LabelSpace:
     return _listed(name, things, things)
 
@@ -92,7 +99,6 @@ painting_or_poster, mirror, flower_pot_or_vase, clock, book, tool, blackboard, t
 screen_or_television, computer, printer, Mobile_phone, keyboard, other_electronic_product, fruit,
 food, instrument, train
 """
-# Numbers of the panoptic masks, which begin at 1. VIPSeg's JSON counts the same classes from 0.
 _VIPSEG_THINGS = """
 door, ladder, window, goal, sculpture, flag, parasol_or_umbrella, tent, roadblock, car, bus, truck,
 bicycle, motorcycle, ship_or_boat, raft, airplane, person, cat, dog, horse, cattle, other_animal,
@@ -119,6 +125,9 @@ static
 _WAYMO_THINGS = "car, truck, bus, other_large_vehicle, trailer, pedestrian, cyclist, motorcyclist"
 
 
+_VIPSEG = _listed("vipseg", _VIPSEG_NAMES, _VIPSEG_THINGS)
+
+
 def _cityscapes(name: str, *void_labels: int) -> LabelSpace:
     return LabelSpace(name, _CITYSCAPES.classes, _CITYSCAPES.ignore_label, void_labels)
 
@@ -136,7 +145,8 @@ _BUILT_IN = {
             ((number, title, _COLOR_OF[title]) for number, title in enumerate(_MOTCHALLENGE_NAMES)),
             {"person"},
         ),
-        _listed("vipseg", _VIPSEG_NAMES, _VIPSEG_THINGS),
+        _VIPSEG,
+        _from_zero("vipseg-coco", _VIPSEG),
         _listed("bdd100k-panoptic", _BDD100K_PANOPTIC_NAMES, _BDD100K_THINGS),
         _objects(
             "bdd100k-seg-track", "pedestrian, rider, car, truck, bus, train, motorcycle, bicycle"

@@ -412,3 +412,170 @@ def test_objects_without_class_on_both_sides(tmp_path):
     found = scores(gt, pred, dataset="objects")
     assert found["HOTA"] is not None
     assert check_data(gt, label_space("objects")).problems == ()
+
+
+# BDD100K, Waymo and VIPSeg
+
+BDD = label_space("bdd100k-panoptic")
+SEG_TRACK = label_space("bdd100k-seg-track")
+WAYMO = label_space("waymo")
+
+
+def bitmask(labels):
+    def save(classes, ids):
+        is_void = classes == labels.ignore_label
+        is_background = is_void & (ids == BACKGROUND_ID)
+        is_crowd = labels.is_thing_table[classes] & (ids == 0)
+        attributes = np.where(is_void & ~is_background, 1, np.where(is_crowd, 2 + 4, 8))
+        ids = np.where(labels.is_thing_table[classes], np.where(is_crowd, 999, ids), 0)
+        attributes = np.where(is_background, 0, attributes)
+        channels = [np.where(is_void, 0, classes), attributes, ids >> 8, ids & 255]
+        return np.stack(channels, axis=-1).astype(np.uint8)
+
+    return save
+
+
+@pytest.mark.parametrize(
+    ("labels", "stuff", "things"), [(BDD, (7, 10), (31, 35, 35, 33)), (SEG_TRACK, (), (1, 3, 3, 8))]
+)
+def test_bdd100k_has_the_scores_of_its_conversion(tmp_path, labels, stuff, things):
+    truth = scene(labels, 6, stuff=stuff, things=things, crowd=(2,), id_limit=900)
+    gt = save_frames(tmp_path / "gt" / "0001", truth, bitmask(labels)).parent
+    pred = save_frames(tmp_path / "pred" / "0001", moved(truth), bitmask(labels)).parent
+    same = []
+    for side, maps in (("a", truth), ("b", moved(truth))):
+        with KittiStepWriter(tmp_path / side, labels, objects_only=not stuff) as writer:
+            for number, panoptic in enumerate(maps):
+                writer.write("0001", f"{number:06d}", panoptic)
+        same.append(tmp_path / side)
+    found = scores(gt, pred, dataset=labels)
+    assert found == scores(*same)
+    assert 0 < found["HOTA"] < 1
+    report = check_data(gt, labels)
+    assert (report.encoding, report.problems) == ("bdd100k", ())
+    assert report.crowd_share > 0
+
+
+def test_bitmasks_without_identity_are_refused(tmp_path):
+    pixels = np.zeros((*SIZE, 4), dtype=np.uint8)
+    pixels[:2, :2] = (3, 0, 0, 0)
+    (tmp_path / "0.png").write_bytes(encode_png(pixels))
+    with pytest.raises(DataError, match="4 pixels of classes 3 have identity 0"):
+        open_maps(tmp_path, SEG_TRACK).sequences[0].read(0)
+    pixels[..., 1] = 200
+    (tmp_path / "0.png").write_bytes(encode_png(pixels))
+    with pytest.raises(DataError, match="has attributes up to 200"):
+        open_maps(tmp_path, SEG_TRACK).sequences[0].read(0)
+
+
+def test_waymo_has_the_scores_of_its_conversion(tmp_path):
+    truth = scene(WAYMO, 7, stuff=(19, 20), things=(2, 9, 9, 2), crowd=(1,), id_limit=900)
+
+    def save(classes, ids):
+        return (classes * 1000 + ids).astype(np.uint16)
+
+    gt = save_frames(tmp_path / "gt", truth, save)
+    pred = save_frames(tmp_path / "pred", moved(truth), save)
+    same = [
+        kitti_step(tmp_path / side, maps, WAYMO)
+        for side, maps in (("a", truth), ("b", moved(truth)))
+    ]
+    found = scores(gt, pred, dataset="waymo")
+    assert found == scores(*same)
+    assert 0 < found["PQ"] < 1
+    assert check_data(gt, WAYMO).encoding == "waymo"
+
+
+def test_masks_and_json_of_vipseg_count_classes_differently(tmp_path):
+    masks = np.array([[0, 1, 6100, 6101]], dtype=np.uint16)
+    (tmp_path / "0.png").write_bytes(encode_png(masks))
+    found = {
+        name: open_maps(tmp_path, name, encoding="vipseg").sequences[0].read(0)
+        for name in ("vipseg", "vipseg-coco")
+    }
+    assert found["vipseg"].classes.tolist() == [[0, 1, 61, 61]]
+    assert found["vipseg-coco"].classes.tolist() == [[255, 0, 60, 60]]
+    assert found["vipseg"].ids.tolist() == found["vipseg-coco"].ids.tolist() == [[0, 0, 1, 2]]
+    for space, number in (("vipseg", 61), ("vipseg-coco", 60)):
+        assert label_space(space).by_id(number).name == "person"
+
+
+def test_json_of_vipseg_without_categories_needs_its_own_label_space(tmp_path):
+    (tmp_path / "0.png").write_bytes(encode_png(np.array([[[1, 0, 0]]], dtype=np.uint8)))
+    entry = {"file_name": "0.png", "segments_info": [{"id": 1, "category_id": 60}]}
+    (tmp_path / "pred.json").write_text(json.dumps({"annotations": [entry]}))
+    with pytest.raises(DataError, match="--dataset vipseg-coco"):
+        open_maps(tmp_path, "vipseg")
+    assert open_maps(tmp_path, "vipseg-coco").sequences[0].read(0).classes.tolist() == [[60]]
+
+
+# MOTS Challenge as TrackEval expects it, MOTChallenge-STEP
+
+STEP = label_space("motchallenge-step")
+
+
+def mots_lines(maps, first):
+    return "".join(
+        f"{number} {2000 + identity - 1} 2 {SIZE[0]} {SIZE[1]} "
+        f"{run_lengths(mask, compressed=True)}\n"
+        for number, one in enumerate(maps, start=first)
+        for identity, mask in masks_of(one).items()
+    )
+
+
+def challenge(folder, maps, **info):
+    info = {"seqLength": len(maps) + 2, "imHeight": SIZE[0], "imWidth": SIZE[1], **info}
+    sequence = folder / "MOTS20-02"
+    for name in ("gt", "det"):
+        (sequence / name).mkdir(parents=True)
+    (sequence / "gt" / "gt.txt").write_text(mots_lines(maps, first=1))
+    (sequence / "det" / "det.txt").write_text("1,-1,7,8,9,10,0.5,-1,-1,-1\n")
+    lines = [f"{key}={value}" for key, value in info.items()]
+    (sequence / "seqinfo.ini").write_text("\n".join(["[Sequence]", "name=MOTS20-02", *lines]))
+    return folder
+
+
+def test_the_layout_of_mots_challenge_has_the_scores_of_its_conversion(tmp_path):
+    person = STEP.by_name("person").class_id
+    truth = scene(STEP, 8, things=(person,) * 4, with_void=False)
+    gt = challenge(tmp_path / "gt", truth)
+    (tmp_path / "mine" / "data").mkdir(parents=True)
+    (tmp_path / "mine" / "data" / "MOTS20-02.txt").write_text(mots_lines(moved(truth), first=1))
+    found = scores(gt, tmp_path / "mine", dataset=STEP)
+    nothing = PanopticMap(np.full(SIZE, 255 << 24 | BACKGROUND_ID, dtype=np.uint32))
+    same = []
+    for side, maps in (("a", truth), ("b", moved(truth))):
+        with KittiStepWriter(tmp_path / side, STEP, objects_only=True) as writer:
+            for number, panoptic in enumerate([*maps, nothing, nothing], start=1):
+                writer.write("MOTS20-02", f"{number:06d}", panoptic)
+        same.append(tmp_path / side)
+    assert found == scores(*same)
+    assert 0 < found["HOTA"] < 1
+    report = check_data(gt, STEP)
+    assert (report.frame_count, report.problems) == (FRAMES + 2, ())
+
+
+@pytest.mark.parametrize("info", [{"seqLength": 3}, {"imHeight": 99}, {"imWidth": "x"}])
+def test_a_seqinfo_that_contradicts_the_text_is_refused(tmp_path, info):
+    person = STEP.by_name("person").class_id
+    truth = scene(STEP, 8, things=(person,) * 4, with_void=False)
+    with pytest.raises(DataError, match=r"seqLength|object in frame") as caught:
+        open_maps(challenge(tmp_path, truth, **info), STEP)
+    assert caught.value.where.endswith("seqinfo.ini")
+
+
+def test_motchallenge_step_is_read_as_kitti_step(tmp_path):
+    person = STEP.by_name("person").class_id
+    truth = scene(STEP, 9, stuff=(0, 1), things=(person,) * 4)
+    for side, maps in (("gt", truth), ("pred", moved(truth))):
+        for number, panoptic in enumerate(maps, start=1):
+            path = tmp_path / side / "train" / "0002" / f"{number:06d}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            ids = panoptic.ids
+            channels = [panoptic.classes, ids >> 8, ids & 255]
+            path.write_bytes(encode_png(np.stack(channels, axis=-1).astype(np.uint8)))
+    found = results(tmp_path / "gt", tmp_path / "pred", dataset=STEP)
+    assert list(found.per_sequence) == ["0002"]
+    assert found.scores == scores(
+        kitti_step(tmp_path / "a", truth, STEP), kitti_step(tmp_path / "b", moved(truth), STEP)
+    )

@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from helpers.maps import shared_folder
 
 from mapt_bench.data import map_format, open_maps, writer_names
 from mapt_bench.errors import MaptBenchError
@@ -132,6 +133,23 @@ def test_objects_against_whole_maps_have_the_same_scores_or_none(tmp_path, seed)
         assert scores(gt, pred, labels) == first, (gt.name, pred.name)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_whole_maps_against_objects_have_the_same_scores(tmp_path, seed):
+    labels = label_space("kitti-step")
+    truth, _ = sides(labels, seed, objects_only=True, with_void=False, with_crowd=False)
+    _, prediction = sides(labels, seed, objects_only=False)
+    names = OBJECTS["kitti-step"]
+    gts = [write(tmp_path / "gt" / name, truth, labels, name, objects_only=True) for name in names]
+    preds = [
+        write(tmp_path / "pred" / name, prediction, labels, name, objects_only=False)
+        for name in WHOLE["kitti-step"]
+    ]
+    first = scores(gts[0], preds[0], labels)
+    assert first["PQ"] is not None
+    for gt, pred in product(gts, preds):
+        assert scores(gt, pred, labels) == pytest.approx(first, rel=1e-12), (gt.name, pred.name)
+
+
 @pytest.mark.parametrize("space", WHOLE)
 def test_without_a_stated_encoding_the_scores_are_the_same_or_refused(tmp_path, space):
     labels = label_space(space)
@@ -170,3 +188,21 @@ def test_a_written_folder_is_read_back(tmp_path, name):
         np.testing.assert_array_equal(sequence.read(index).codes, panoptic.codes)
     lost = entry.losses(labels, objects_only=objects_only)
     assert (lost == ()) == entry.has_stuff
+
+
+@pytest.mark.parametrize("name", ["kitti-step", "coco-panoptic", "two-channel", "cityscapes"])
+def test_real_frames_are_read_back(tmp_path, name):
+    opened = open_maps(shared_folder("data", "kitti_step_0001"))
+    with map_format(name).open(tmp_path, opened.labels) as writer:
+        for sequence in opened.sequences:
+            for index, frame in enumerate(sequence.frame_names):
+                writer.write(sequence.parts[-1], frame, sequence.read(index))
+    again = open_maps(tmp_path)
+    stuff = opened.labels.stuff_ids
+    for sequence, copy in zip(opened.sequences, again.sequences, strict=True):
+        assert copy.frame_names == sequence.frame_names
+        for index in range(len(sequence.frame_names)):
+            found, expected = copy.read(index), sequence.read(index)
+            np.testing.assert_array_equal(found.classes, expected.classes)
+            is_thing = ~np.isin(expected.classes, [*stuff, opened.labels.ignore_label])
+            np.testing.assert_array_equal(found.ids[is_thing], expected.ids[is_thing])

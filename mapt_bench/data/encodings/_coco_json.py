@@ -348,6 +348,12 @@ def _mappings(entries: list[Any], data: Mapping[str, Any]) -> list[Mapping[str, 
 def _check_categories(data: Mapping[str, Any], json_file: Path, labels: LabelSpace) -> None:
     """Refuse a JSON whose own categories have the label space's names under other numbers."""
     categories = data.get("categories")
+    if labels.name == "vipseg" and not categories:
+        raise DataError(
+            "has no categories, and JSON of VIPSeg counts classes from 0, the label space 'vipseg' "
+            "from 1; choose --dataset vipseg-coco, or write the categories with their numbers",
+            where=json_file,
+        )
     numbers = {entry.name: entry.class_id for entry in labels.classes}
     names = {entry.class_id: entry.name for entry in labels.classes}
     for entry in categories if isinstance(categories, list) else ():

@@ -26,6 +26,7 @@ __all__ = [
     "MOTS_ID_LIMIT",
     "MOTS_IGNORE",
     "MOTS_NAMES",
+    "VIPSEG_COCO",
     "CityscapesEncoding",
     "MotsPngEncoding",
     "VipsegEncoding",
@@ -83,6 +84,7 @@ def unknown_mots_class(mots_class: int, labels: LabelSpace, where: object) -> Da
 _VALUES = np.arange(1 << 16)
 _NUMBERS = 1000  # numbers of one class
 _VIPSEG_NUMBERS = 100
+VIPSEG_COCO = "vipseg-coco"
 _VIPSEG_CLASSES = 125  # classes of VIPSeg end before this number
 _WAYMO = "waymo"
 _VOID = (1 << 16) - 1  # void in files that were written from signed -1
@@ -234,8 +236,10 @@ def _vipseg_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bo
     with_id = _VALUES >= _VIPSEG_CLASSES
     classes = np.where(with_id, _VALUES // _VIPSEG_NUMBERS, _VALUES)
     ids = np.where(with_id, _VALUES % _VIPSEG_NUMBERS + 1, 0)
-    classes[0] = labels.ignore_label
     no_class = classes >= _VIPSEG_CLASSES
+    if labels.name == VIPSEG_COCO:  # the JSON of VIPSeg numbers the classes of its masks from 0
+        classes = classes - 1
+    classes[0] = labels.ignore_label
     no_class[0] = False
     classes[no_class] = 0
     return pack_codes(classes, ids), no_class

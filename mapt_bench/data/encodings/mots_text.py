@@ -1,5 +1,6 @@
 """MOTS text (KITTI MOTS, MOTS20): one object per line, ``frame id class height width rle``."""
 
+import configparser
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -14,11 +15,18 @@ from mapt_bench.data.encodings.instance_png import (
     class_of_mots,
     mots_of_class,
 )
-from mapt_bench.data.folder_layout import Extents, FrameFolder, Listing, write_dataset_file
+from mapt_bench.data.folder_layout import (
+    GROUND_TRUTH_FOLDER,
+    GROUND_TRUTH_TEXT,
+    Extents,
+    FrameFolder,
+    Listing,
+    write_dataset_file,
+)
 from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment
-from mapt_bench.errors import DataError
-from mapt_bench.files import write_text
+from mapt_bench.errors import DataError, counted
+from mapt_bench.files import read_text, write_text
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
 
 __all__ = ["MotsTextEncoding", "MotsTextSequence", "MotsTextWriter"]
@@ -218,14 +226,52 @@ class MotsTextEncoding(Encoding):
     ) -> tuple[StoredSequence, ...]:
         """Return one sequence for every text file. Run lengths are decoded frame by frame later."""
         return tuple(
-            _open_file(path, (*_inside(folder, listing), path.stem), labels, report)
+            _with_length(path, _open_file(path, _parts(path, folder, listing), labels, report))
             for folder in listing.folders
             for path in folder.with_suffix(".txt")
         )
 
 
-def _inside(folder: FrameFolder, listing: Listing) -> tuple[str, ...]:
-    return folder.parts if folder.path != listing.root else ()
+def _parts(path: Path, folder: FrameFolder, listing: Listing) -> tuple[str, ...]:
+    """Return the name of a sequence: that of the file, or of the folder of ``gt/gt.txt``."""
+    if _is_challenge(path):
+        inside = folder.parts[:-1] if folder.path != listing.root else ()
+        return inside or (path.parent.parent.resolve().name,)
+    return (*(folder.parts if folder.path != listing.root else ()), path.stem)
+
+
+def _is_challenge(path: Path) -> bool:
+    """Whether a file is ``<sequence>/gt/gt.txt``, as in MOTChallenge and TrackEval."""
+    return path.name == GROUND_TRUTH_TEXT and path.parent.name == GROUND_TRUTH_FOLDER
+
+
+def _with_length(path: Path, sequence: MotsTextSequence) -> MotsTextSequence:
+    """Give ground truth of MOTS Challenge the length and size of its ``seqinfo.ini``."""
+    file = path.parent.parent / "seqinfo.ini"
+    if not _is_challenge(path) or not file.is_file():
+        return sequence
+    reader = configparser.ConfigParser()
+    try:
+        reader.read_string(read_text(file))
+        count, height, width = (
+            reader.getint("Sequence", key) for key in ("seqLength", "imHeight", "imWidth")
+        )
+    except (OSError, ValueError, configparser.Error) as problem:
+        raise DataError(
+            f"cannot be read ({problem}); expected seqLength, imHeight and imWidth below "
+            "[Sequence]; copy the file again",
+            where=file,
+        ) from problem
+    outside = [frame for frame in sequence.objects if not 1 <= frame <= count]
+    if outside or sequence.known_size not in (None, (height, width)):
+        raise DataError(
+            f"states {counted(count, 'frame')} (1 to {count}) of {width}x{height} pixels, but "
+            f"{path.name} has an object in frame {min(outside, default=1)} of "
+            f"{sequence.size[1]}x{sequence.size[0]} pixels; correct one of the two",
+            where=file,
+        )
+    names = tuple(f"{number:06d}" for number in range(1, count + 1))
+    return replace(sequence, frame_names=names, known_size=(height, width), is_complete=True)
 
 
 def _open_file(

@@ -6,7 +6,7 @@ say which object is in front.
 
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
 from mapt_bench.data.folder_layout import FrameFolder, Listing
+from mapt_bench.data.mask_painting import as_mask, paint_masks
 from mapt_bench.data.object_classes import ObjectClasses, find_object_classes
 from mapt_bench.data.png import MAX_PIXELS
 from mapt_bench.data.sequences import Report, StoredSequence, refuse_twin, usual_size
 from mapt_bench.errors import DataError, counted
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
+from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
 
-__all__ = ["ArchiveSequence", "ObjectMasksEncoding", "paint_masks"]
+__all__ = ["ArchiveSequence", "ObjectMasksEncoding"]
 
 _MASKS = ("masks", "out_binary_masks", "binary_masks")
 _IDS = ("object_ids", "obj_ids", "out_obj_ids")
@@ -37,46 +38,6 @@ _EXPECTED = (
     "shape (frames, objects, height, width) with 'object_ids' and optionally 'frames'"
 )
 _NUMBERS = re.compile(r"\D*(\d+)(?:\D+(\d+))?\D*")
-
-
-def paint_masks(
-    masks: Mapping[int, NDArray[np.bool_]],
-    void_class: int,
-    size: tuple[int, int],
-    where: object,
-    scores: Mapping[int, float] | None = None,
-) -> NDArray[np.uint32]:
-    """Paint the masks of a frame on background that is known to hold no object.
-
-    Args:
-        masks: Mask of shape ``size`` by code, ``class << 24 | id``.
-        void_class: Class number of background.
-        size: Height and width in pixels.
-        where: File and frame, for messages.
-        scores: Score by code. Where masks overlap, the higher score is in front.
-
-    Returns:
-        ``uint32`` codes of shape ``size``.
-
-    Raises:
-        DataError: If masks overlap and there are no scores.
-    """
-    background = background_code(void_class)
-    codes = np.full(size, background, dtype=np.uint32)
-    order = sorted(masks, key=lambda one: (scores[one], -one)) if scores else sorted(masks)
-    for code in order:
-        mask = masks[code]
-        shared = codes[mask & (codes != background)] if scores is None else codes[:0, 0]
-        if shared.size:
-            raise DataError(
-                f"the masks of objects {int(shared[0]) & (ID_LIMIT - 1)} and "
-                f"{code & (ID_LIMIT - 1)} overlap in {counted(shared.size, 'pixel')}; expected "
-                "each pixel to belong to one object; write masks that do not overlap (SAM 2: "
-                "non_overlap_masks=True), or add their scores",
-                where=where,
-            )
-        codes[mask] = code
-    return codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,31 +106,10 @@ class ArchiveSequence:
             | identity + self.first_id
             for identity in stored
         }
-        masks = {codes[one]: _mask(array, self.size, where) for one, array in stored.items()}
+        masks = {codes[one]: as_mask(array, self.size, where) for one, array in stored.items()}
         scores = archive.scores(frame.position)
         ranked = None if scores is None else {codes[one]: scores[one] for one in stored}
         return PanopticMap(paint_masks(masks, self.void_class, self.size, where, ranked))
-
-
-def _mask(array: NDArray[Any], size: tuple[int, int], where: object) -> NDArray[np.bool_]:
-    """Return an array as a mask of shape ``size``. It may have leading axes of length 1."""
-    found = array.reshape(array.shape[-2:]) if array.shape[:-2] in {(), (1,), (1, 1)} else array
-    if found.shape != size:
-        raise DataError(
-            f"has a mask of shape {array.shape}; expected {size} as in the other frames, or with "
-            "an axis of length 1 before",
-            where=where,
-        )
-    if found.dtype == bool:
-        return found
-    values = np.unique(found)
-    if found.dtype.kind in "iu" and values.size <= 2 and not set(values.tolist()) - {0, 1, 255}:
-        return found > 0
-    raise DataError(
-        f"has a mask of {found.dtype} with values {values[:3].tolist()}; expected true and false, "
-        "or 0 and 1; compare logits with their threshold, as in logits > 0",
-        where=where,
-    )
 
 
 class _Archive:

@@ -27,8 +27,8 @@ from mapt_bench.data.encodings._vis_json import (
     valid_size,
 )
 from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
-from mapt_bench.data.encodings.object_masks import paint_masks
 from mapt_bench.data.folder_layout import Listing, write_dataset_file
+from mapt_bench.data.mask_painting import paint_masks
 from mapt_bench.data.rle import encode_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence
 from mapt_bench.errors import DataError, counted, listed
