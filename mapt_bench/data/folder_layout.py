@@ -154,7 +154,7 @@ _DETECTIONS_FOLDER = "det"
 
 
 def _is_detections(folder: Path) -> bool:
-    """Whether a folder of MOTChallenge holds public detections, which are no labels."""
+    """Whether a folder of MOTChallenge holds public detections, which are not labels."""
     truth = folder.parent / GROUND_TRUTH_FOLDER / GROUND_TRUTH_TEXT
     return folder.name == _DETECTIONS_FOLDER and truth.is_file()
 

@@ -133,7 +133,7 @@ class DataReport:
         image_count: Number of images.
         problems: All problems.
         left_out: Other folders with files that may be labels, which were not read.
-        notes: What may surprise but is no problem, one line each.
+        notes: What may surprise but is not a problem, one line each.
     """
 
     folder: Path

@@ -120,11 +120,11 @@ def _shown(data: object) -> str:
 
 def _classes(data: object, labels: LabelSpace) -> dict[int, int]:
     if not isinstance(data, Mapping):
-        raise ValueError(f"{_shown(data)} is no mapping of ids to classes")
+        raise ValueError(f"{_shown(data)} is not a mapping of ids to classes")
     found = {}
     for key, value in data.items():
         if not str(key).isdecimal():
-            raise ValueError(f"{key!r} is no id")
+            raise ValueError(f"{key!r} is not an id")
         found[int(key)] = _class(value, labels)
     return found
 

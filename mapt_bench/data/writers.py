@@ -36,7 +36,7 @@ class MapFormat:
         has_void: Whether it holds void beside background. Otherwise void becomes background.
         has_background: Whether it holds the background of objects-only data. Otherwise it becomes
             void, which excuses predictions.
-        has_frames: Whether it holds names of frames that are no numbers, and frames without object.
+        has_frames: Whether it holds frames without object, and names that are not numbers.
         build: Function of folder, label space, split and whether the maps label objects only.
     """
 

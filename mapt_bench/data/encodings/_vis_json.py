@@ -80,13 +80,13 @@ def read_object(
     """
     try:
         if not isinstance(entry, Mapping):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         lacking = [k for k in ("video_id", "category_id", "segmentations") if k not in entry]
         if lacking:
             raise ValueError(f"it has no {listed(lacking)}")
         frames, category = entry["segmentations"], entry["category_id"]
         if not isinstance(frames, list):
-            raise ValueError("segmentations are no list")
+            raise ValueError("segmentations are not a list")
         if category not in class_of:
             raise ValueError(f"category {category!r} is unknown")
         score = entry.get("score")
@@ -168,7 +168,7 @@ def valid_size(height: object, width: object, what: str, file: Path) -> tuple[in
     """Return height and width.
 
     Raises:
-        DataError: If they are no whole numbers, or too large or small.
+        DataError: If they are not whole numbers, or too large or small.
     """
     if type(height) is int and type(width) is int and 0 < height * width <= MAX_PIXELS:
         return height, width
@@ -190,7 +190,7 @@ def class_numbers(data: object, file: Path, labels: LabelSpace) -> dict[int, int
             raise DataError(f"category {entry!r} is malformed; expected id and name", where=file)
         if entry["name"] not in numbers:
             raise DataError(
-                f"has category {entry['name']!r}, which is no thing of the label space "
+                f"has category {entry['name']!r}, which is not a thing of the label space "
                 f"{labels.name!r}; {nearest(str(entry['name']), numbers)}; choose the label space "
                 "of the data with --dataset, as in --dataset youtube-vis-2021",
                 where=file,
@@ -280,7 +280,7 @@ def _filled(polygons: object, size: tuple[int, int]) -> NDArray[np.bool_]:
         if not isinstance(polygon, list) or len(polygon) < _LEAST_COORDINATES or len(polygon) % 2:
             raise ValueError("a polygon has fewer than three points, or half a point")
         if not all(type(one) in (int, float) and np.isfinite(one) for one in polygon):
-            raise ValueError("a coordinate is no number")
+            raise ValueError("a coordinate is not a number")
     if not polygons:
         return np.zeros(size, dtype=np.bool_)
     rles = coco_mask.frPyObjects(polygons, *size)

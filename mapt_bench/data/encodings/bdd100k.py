@@ -51,7 +51,7 @@ class Bdd100kEncoding(FrameEncoding):
     form = "8-bit RGBA PNG (BDD100K bitmasks)"
 
     def accepts(self, path: Path) -> bool:
-        """Whether the file is an RGBA PNG whose alpha is no transparency."""
+        """Whether the file is an RGBA PNG whose alpha is not transparency."""
         if not _is_rgba(png_header(path)):
             return False
         return bool((decode_png(load_png(path))[..., 3] != _OPAQUE).any())
@@ -94,7 +94,7 @@ class Bdd100kEncoding(FrameEncoding):
             )
         codes = pack_codes(classes, np.where(is_thing & ~is_crowd, ids, 0))
         void = np.uint32(labels.ignore_label << ID_BITS)
-        # Class 0 is no class of BDD100K.
+        # BDD100K has no class 0.
         nothing = void if labels.stuff_ids else np.uint32(background_code(labels.ignore_label))
         codes = np.where(classes == 0, nothing, codes)
         return np.where((attributes & _IGNORE) > 0, void, codes)

@@ -191,7 +191,7 @@ class CityscapesEncoding(_InstancePngEncoding):
         codes, no_class = _cityscapes_table(labels)
         values = self.values(path, size)
         _refuse(values, no_class, _odd_cityscapes(path))
-        # Cityscapes-VPS writes stuff as class * 1000, which is no identity.
+        # Cityscapes-VPS writes stuff as class * 1000, which is not an identity.
         is_stuff = np.zeros(256, dtype=bool)
         is_stuff[list(labels.stuff_ids)] = True
         bare = (_VALUES % _NUMBERS == 0) & is_stuff[codes >> np.uint32(ID_BITS)]

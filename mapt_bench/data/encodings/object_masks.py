@@ -119,7 +119,7 @@ class _Archive:
         path: File.
 
     Raises:
-        DataError: If the file is no archive of arrays, or damaged.
+        DataError: If the file is not an archive of arrays, or damaged.
     """
 
     def __init__(self, path: Path) -> None:

@@ -76,7 +76,7 @@ class VisSequence:
         return self.file
 
     def read(self, index: int) -> PanopticMap:
-        """Decode the masks of a frame. An empty mask is no object.
+        """Decode the masks of a frame. An empty mask is not an object.
 
         Raises:
             DataError: If a mask is malformed or of another size, or masks without scores overlap.
