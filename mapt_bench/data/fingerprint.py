@@ -56,7 +56,15 @@ def sequence_fingerprint(sequence: StoredSequence) -> str:
 def _map_files(sequence: StoredSequence) -> list[_NamedFile]:
     paths = (sequence.path(index) for index in range(len(sequence.frame_names)))
     # One file may hold the maps of all frames.
-    return [("/".join((*sequence.parts, path.name)), path) for path in dict.fromkeys(paths)]
+    files = dict.fromkeys([*paths, *_companions(sequence)])
+    return [("/".join((*sequence.parts, path.name)), path) for path in files]
+
+
+def _companions(sequence: StoredSequence) -> tuple[Path, ...]:
+    """Return the files beside the maps that state what their numbers mean."""
+    stored = getattr(sequence, "sequence", sequence)  # maps that are resized, for example
+    found: tuple[Path, ...] = getattr(stored, "companions", ())
+    return found
 
 
 def _fingerprint(files: Iterable[_NamedFile]) -> str:

@@ -46,6 +46,11 @@ class ObjectClasses:
     path: Path | None = None
     is_known: bool = True
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The file, if there is one."""
+        return () if self.path is None else (self.path,)
+
     def class_of(self, sequence: str, identity: int, where: object) -> int:
         """Return the class number of an object.
 

@@ -330,6 +330,7 @@ class FileSequence:
         paths: One file per frame.
         decoder: Decoder of the files.
         labels: Label space.
+        companions: Files that state what the numbers in the maps mean.
     """
 
     parts: tuple[str, ...]
@@ -338,6 +339,7 @@ class FileSequence:
     paths: tuple[Path, ...]
     decoder: FrameDecoder
     labels: LabelSpace
+    companions: tuple[Path, ...] = ()
 
     def read(self, index: int) -> PanopticMap:
         """Decode the map at a position.

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import zlib
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from mapt_bench.data import KittiStepWriter, check_data, map_of_masks, open_maps
 from mapt_bench.data.encodings import _coco_json
+from mapt_bench.data.fingerprint import maps_fingerprint
 from mapt_bench.data.png import encode_png, load_png
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.labels import BACKGROUND_ID, LabelClass, LabelSpace, PanopticMap, pack_codes
@@ -407,3 +409,28 @@ def test_a_map_of_masks():
 def test_masks_that_make_no_map(masks, classes, message):
     with pytest.raises(MaptBenchError, match=message):
         map_of_masks(masks, classes, "kitti-step")
+
+
+# Fingerprints
+
+
+@pytest.mark.parametrize("kind", ["palettes", "archives"])
+def test_classes_are_part_of_the_fingerprint(request, kind):
+    folder = request.getfixturevalue(kind)
+    first = maps_fingerprint(open_maps(folder, KITTI).sequences)
+    assert maps_fingerprint(open_maps(folder, KITTI).sequences) == first
+    (folder / "object_classes.yaml").write_text('{"default": "person"}')
+    os.utime(folder / "object_classes.yaml", (1, 1))
+    assert maps_fingerprint(open_maps(folder, KITTI).sequences) != first
+
+
+def test_the_json_of_segments_is_part_of_the_fingerprint(tmp_path):
+    path = tmp_path / "0.png"
+    path.write_bytes(encode_png(np.array([[[1, 0, 0]]], dtype=np.uint8)))
+    found = set()
+    for number in (CAR, PERSON):
+        entry = {"file_name": "0.png", "segments_info": [{"id": 1, "category_id": number}]}
+        (tmp_path / "x.json").write_text(json.dumps({"annotations": [entry]}))
+        os.utime(tmp_path / "x.json", (number, number))
+        found.add(maps_fingerprint(open_maps(tmp_path, KITTI).sequences))
+    assert len(found) == 2

@@ -69,6 +69,11 @@ class CocoSequence:
     json_file: Path
     void_code: int
 
+    @property
+    def companions(self) -> tuple[Path, ...]:
+        """The JSON, which states the classes and identities of the segments."""
+        return (self.json_file,)
+
     def path(self, index: int) -> Path:
         """Return the PNG of a frame."""
         return self.paths[index]

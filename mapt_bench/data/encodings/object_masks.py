@@ -78,6 +78,11 @@ class ArchiveSequence:
     first_id: int
 
     @property
+    def companions(self) -> tuple[Path, ...]:
+        """The file that states the classes of the objects."""
+        return self.classes.files
+
+    @property
     def frame_names(self) -> tuple[str, ...]:
         """Names of the frames."""
         return tuple(frame.name for frame in self.frames)

@@ -84,7 +84,11 @@ class PalettePngEncoding(Encoding):
         """Return one sequence for every folder with frames."""
         classes = find_object_classes(listing.root, labels)
         return tuple(
-            replace(sequence, decoder=_Decoder(sequence.parts[-1], classes))
+            replace(
+                sequence,
+                decoder=_Decoder(sequence.parts[-1], classes),
+                companions=classes.files,
+            )
             for sequence in open_frame_files(listing, _Decoder("", classes), labels, report)
         )
 
