@@ -14,7 +14,7 @@ from mapt_bench.data.encodings import (
     encoding_suffixes,
     recognising,
 )
-from mapt_bench.data.encodings.youtube_vis import results_of_videos
+from mapt_bench.data.encodings.youtube_vis import results_of_videos, score_notes
 from mapt_bench.data.folder_layout import (
     DEPTH_FOLDER,
     IMAGE_SUFFIXES,
@@ -137,7 +137,8 @@ def open_maps(
     )
     ordered = tuple(sorted(sequences, key=lambda sequence: sequence.parts))
     lacks = replace(lacks, stuff=lacks.stuff or objects_only)
-    return MapFolder(folder, chosen.name, labels, ordered, _split_notes(listing), lacks)
+    notes = (*_split_notes(listing), *score_notes(ordered))
+    return MapFolder(folder, chosen.name, labels, ordered, notes, lacks)
 
 
 def _split_notes(listing: Listing) -> tuple[str, ...]:

@@ -357,8 +357,9 @@ def test_the_higher_score_is_in_front(tmp_path):
         for score, class_id in ((0.2, PERSON), (0.9, CAR))
     ]
     (pred / "results.json").write_text(json.dumps(entries))
-    (sequence,) = open_maps(pred, KITTI).sequences
-    assert set(np.unique(sequence.read(0).classes)) == {CAR, 255}
+    opened = open_maps(pred, KITTI)
+    assert set(np.unique(opened.sequences[0].read(0).classes)) == {CAR, 255}
+    assert "all results are scored, also those with low scores (from 0.2)" in opened.notes[0]
 
 
 def test_polygons_are_filled(tmp_path):

@@ -41,6 +41,7 @@ __all__ = [
     "YoutubeVisEncoding",
     "YoutubeVisWriter",
     "results_of_videos",
+    "score_notes",
 ]
 
 _MARK = '"segmentations"'
@@ -338,6 +339,24 @@ def results_of_videos(
         none = VisResults(video.parts, video.frame_names, video.size, file, nothing, void, name)
         found.append(replace(results.pop(name, none), parts=video.parts))
     return (*found, *results.values())
+
+
+def score_notes(sequences: Sequence[StoredSequence]) -> tuple[str, ...]:
+    """Return a note if sequences are results of different scores, because all are scored."""
+    scores = [
+        entry.score
+        for one in sequences
+        if isinstance(one, VisResults)
+        for frame in one.masks
+        for entry in frame
+        if entry.score is not None
+    ]
+    if not scores or min(scores) == max(scores):
+        return ()
+    return (
+        f"all results are scored, also those with low scores (from {min(scores):.3g}); remove "
+        "those below your threshold",
+    )
 
 
 class YoutubeVisWriter(ClosingWriter):
