@@ -74,7 +74,7 @@ def _table(
         for name in names[1:]:
             columns.append(Column(f"{score} {name}", kind.kind, kind.higher_is_better, 1))
             points: Kind = "points" if kind.kind == "percent" else "number"
-            columns.append(Column(f"drop {name}", points, priority=1))
+            columns.append(Column(f"{score} drop {name}", points, priority=1))
     cells: list[tuple[Cell, ...]] = []
     for name, rows in found.items():
         line: list[Cell] = [name]

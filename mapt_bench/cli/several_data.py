@@ -141,7 +141,8 @@ def ablate_each(options: Mapping[str, Any]) -> int:
     document = {"schema": TRANSFER_SCHEMA, "runs": results, "drops": drops(results)}
     if not emit_json(shown["json_file"], document):
         _print(results, folder, selection, full=shown["full"])
-        print_all_tables(transfer_tables(results, selection.scores, selection.rows, _ROWS))
+        scores = selection.scores or ("PAT",)
+        print_all_tables(transfer_tables(results, scores, selection.rows, _ROWS))
     return 0
 
 
@@ -172,9 +173,11 @@ def _print(
         if full:
             print_all_tables(run_tables(result))
 
-        def short(rows: int, result: dict[str, Any] = result) -> Headline:
+        def short(rows: int, name: str = name, result: dict[str, Any] = result) -> Headline:
             most = min(rows, max(3, _ROWS // len(results)))
             found = run_headline(result, rows=most, selection=selection)
-            return replace(found, sentences=(), skipped=())
+            is_named = result["provenance"]["data"]["name"] == name
+            title = found.title if is_named else f"{name}: {found.title}"
+            return replace(found, title=title, sentences=(), skipped=())
 
         print_headline(short, f"Run folder: {folder / name}.", with_tables=not full)

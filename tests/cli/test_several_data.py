@@ -3,13 +3,17 @@
 import json
 from importlib.resources import files
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from helpers.commands import write_two_walks
+from helpers.maps import write_frames
 from helpers.shipped_weights import empty_weights_folder
 from helpers.small_runs import walk, write_videos
+from PIL import Image
 
 from mapt_bench.cli import main
+from mapt_bench.labels import PanopticMap
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -55,6 +59,39 @@ def test_each_data_set_has_a_run_and_a_table_and_the_others_a_drop(here):
         home, other = (scores[name][drop["variant"]]["PAT"] for name in ("DATA", "FAST"))
         assert drop["scores"]["PAT"] == pytest.approx(home - other)
     assert any(drop["scores"]["PAT"] > 0 for drop in document["drops"])
+
+
+def test_columns_of_a_file_and_titles_name_the_data(here):
+    (here / "other" / "DATA").parent.mkdir()
+    (here / "FAST").rename(here / "other" / "DATA")
+    words = ("--data", "DATA", "--data", "other/DATA", *FEW, "--out", "two")
+    result = invoke("ablate", *words)
+    assert result.exit_code == 0, result.stderr
+    assert f"{here.name}-DATA: ablate on DATA (kitti-step), 2 sequences" in result.stdout
+    assert "other-DATA: ablate on DATA (kitti-step), 1 sequence" in result.stdout
+    header = (here / "two/tables/transfer.csv").read_text().splitlines()[0].split(",")
+    assert len(set(header)) == len(header)
+    assert "STQ drop other-DATA" in " ".join(header)
+
+
+def test_a_network_of_other_classes_detects_in_an_experiment(here, mapt_files):
+    video = walk(3, name="d")
+    everywhere = np.full(video.truth(0).shape, 4 << 24 | 1, dtype=np.uint32)
+    write_frames(here / "MOTS/panoptic_maps/val/d", [PanopticMap(everywhere)] * 3)
+    images = here / "MOTS/images/val/d"
+    images.mkdir(parents=True)
+    for index, name in enumerate(video.info.frame_names):
+        Image.fromarray(video.image(index)).save(images / f"{name}.png")
+    weights = ("--weights", str(mapt_files / "mapt-tiny.safetensors"), "--segments", "mapt")
+    words = ("--data", "MOTS", "--dataset", "motchallenge-step", *weights, "--no-report")
+    result = invoke("ablate", *words, "--map", "common", "--out", "run", "--json", "-")
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert not any("label space" in skip["reason"] for skip in found["skipped"])
+    copied = next(row for row in found["summary"] if row["variant"] == "copy")
+    assert copied["status"] == "done"
+    assert found["protocol"]["segments"] == "detections of MAPT"
+    assert found["protocol"]["mapped"]["ground_truth"]["from"] == "motchallenge-step"
 
 
 @pytest.mark.parametrize(

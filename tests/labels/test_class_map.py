@@ -1,5 +1,7 @@
 """Class maps: what a file may say, what becomes of a map, and how mistakes are reported."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from helpers.maps import CAR, KITTI, PERSON, ROAD, VOID, draw, random_maps
@@ -238,12 +240,18 @@ def test_the_share_that_became_void(tmp_path):
 def test_built_in_maps_cover_the_built_in_label_spaces():
     assert class_map_names() == ("common",)
     maps = class_maps("common")
+    assert set(maps.source_names) <= set(label_space_names())
+    assert set(maps.source_names) >= {
+        *("kitti-step", "cityscapes", "cityscapes-vps", "motchallenge-step", "vipseg", "waymo"),
+        *("bdd100k-panoptic", "bdd100k-seg-track"),
+    }
+    labelled = Counter()
     for name in maps.source_names:
-        if name in label_space_names():
-            labels = label_space(name)
-            named = {each.name for each in maps.of(labels).entries} - {None}
-            assert {"person", "sky"} & named, name
-    assert {"kitti-step", "cityscapes", "motchallenge-step"} <= set(maps.source_names)
+        labelled.update({each.name for each in maps.of(label_space(name)).entries} - {None})
+    assert labelled["person"] == len(maps.source_names)
+    assert min(labelled[each.name] for each in maps.target.classes) >= 6
+    vipseg = maps.of(label_space("vipseg"))  # void is 0 there, and person 61
+    assert pairs(vipseg.apply(codes((0, 0), (61, 2)), is_truth=True)) == [(255, 0), (7, 2)]
     kitti = maps.of(KITTI)
     drawn = codes((ROAD, 0), (PERSON, 3), (CAR, 4), (12, 0), (VOID, 0))
     assert pairs(kitti.apply(drawn, is_truth=True)) == [(0, 0), (7, 3), (8, 4), (255, 0), (255, 0)]
