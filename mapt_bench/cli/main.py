@@ -31,6 +31,7 @@ _COMMANDS = {
     "check": ("check", "Validate a folder of labels and summarise its content."),
     "compare": ("compare", "Regression gate: fail if a result is worse than a baseline."),
     "conformance": ("conformance", "Check the metrics against golden cases."),
+    "convert": ("convert", "Write maps in another encoding, and name each loss."),
     "evaluate": ("evaluate", "Score folders of predictions against ground truth."),
     "flops": ("flops", "Count FLOPs with two counters; measure latency, memory."),
     "history": ("history", "Show scores over revisions, and where they changed."),

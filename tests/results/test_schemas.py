@@ -68,6 +68,7 @@ def files(tmp_path_factory):
     run("evaluate", gt, one, two, "--json", folder / "evaluations.json", "--intervals")
     run("conformance", ROOT / "tests/golden/id_switch", "--json", folder / "conformance.json")
     run("check", gt, "--json", folder / "check.json")
+    run("convert", gt, folder / "maps", "--to", "mots-txt", "--json", folder / "convert.json")
     run("show", gt, "--pred", one, "--out", folder / "0001.png", "--json", folder / "show.json")
     run("history", folder / "evaluation.json", "--json", folder / "history.json")
     report = ("report", folder / "evaluation.json", "--out", folder / "report.html")
@@ -131,8 +132,8 @@ def written(folder):
 
 def test_written_files_fit_their_schema(files):
     found = written(files)
-    expected = {"evaluation", "evaluations", "conformance", "check", "show", "history", "report"}
-    expected |= {"run/results", "baseline", "comparison"}
+    expected = {"evaluation", "evaluations", "conformance", "check", "convert", "show", "history"}
+    expected |= {"report", "run/results", "baseline", "comparison"}
     assert found.keys() == {f"{name}.json" for name in expected}
     for path in found.values():
         validate(path)

@@ -1,0 +1,119 @@
+"""``mapt-bench convert``: write maps in another encoding."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mapt_bench.cli.completion import complete_encoding, complete_from, complete_label_space
+from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.errors import counted
+
+if TYPE_CHECKING:
+    from mapt_bench.data import MapFolder
+    from mapt_bench.data.conversion import Conversion
+
+__all__ = ["command"]
+
+
+def _writer_names() -> tuple[str, ...]:
+    from mapt_bench.data import writer_names
+
+    return writer_names()
+
+
+@click.command(
+    "convert",
+    epilog="""\b
+Examples:
+  mapt-bench convert data/kitti_step out --to coco-panoptic
+  mapt-bench convert predictions out --encoding mots-txt --to kitti-step --frames 447
+""",
+)
+@click.argument("source", metavar="SRC", type=path_type)
+@click.argument("target", metavar="DST", type=path_type)
+@click.option(
+    "--to",
+    "target_encoding",
+    shell_complete=complete_from(_writer_names),
+    metavar="NAME",
+    required=True,
+    help="Encoding to write. Pass an unknown name to list the valid ones.",
+)
+@click.option(
+    "--dataset",
+    shell_complete=complete_label_space,
+    metavar="NAME",
+    show_default="from SRC's dataset.json, else kitti-step",
+    help="Label space: a built-in name or a YAML file.",
+)
+@click.option(
+    "--encoding",
+    shell_complete=complete_encoding,
+    metavar="NAME",
+    show_default="detected from the files",
+    help="Encoding of SRC.",
+)
+@click.option(
+    "--frames",
+    multiple=True,
+    metavar="N|NAME=N",
+    help="Number of frames of each sequence, or of the sequence NAME, where SRC does not store it: "
+    "MOTS text has no empty frames. Repeatable.",
+)
+@click.option(
+    "--size", metavar="HxW", help="Height and width where SRC does not store them: empty MOTS text."
+)
+@click.option(
+    "--lossless", is_flag=True, help="Write nothing and exit with 1 if something is lost."
+)
+@json_option
+def command(
+    source: Path,
+    target: Path,
+    target_encoding: str,
+    dataset: str | None,
+    encoding: str | None,
+    frames: tuple[str, ...],
+    size: str | None,
+    lossless: bool,
+    json_file: str | None,
+) -> int:
+    """Write the maps of SRC to the new folder DST in another encoding.
+
+    Every frame is read back and compared with SRC. The command prints each loss with its reason,
+    or that nothing is lost.
+    """
+    from mapt_bench.data import open_maps
+    from mapt_bench.data.conversion import convert_maps
+    from mapt_bench.data.folder_layout import Extents
+    from mapt_bench.data.writers import map_format
+
+    map_format(target_encoding)  # report an unknown name before anything is read
+    maps = open_maps(source, dataset, encoding=encoding, extents=Extents.from_options(frames, size))
+    with progress_bar("converting", 2 * maps.frame_count) as advance:
+        found = convert_maps(
+            maps, target, target_encoding, keep_losses=not lossless, advance=advance
+        )
+    is_refused = lossless and bool(found.losses)
+    if not emit_json(json_file, {**found.to_dict(), "written": not is_refused}):
+        _show(maps, found, is_refused=is_refused)
+    if is_refused:
+        click.echo("failed: something would be lost, so nothing is written", err=True)
+    return int(is_refused)
+
+
+def _show(maps: "MapFolder", found: "Conversion", *, is_refused: bool) -> None:
+    for note in maps.notes:
+        click.echo(f"note: {note}", err=True)
+    for loss in found.losses:
+        click.echo(f"lost: {loss}", err=True)
+    for reason in found.reasons:
+        click.echo(f"{found.encoding}: {reason}", err=True)
+    if not is_refused:
+        ending = "" if found.losses else "; nothing is lost"
+        click.echo(
+            f"{counted(found.frames, 'frame')} of {counted(found.sequences, 'sequence')} written "
+            f"to {found.folder} as {found.encoding}, from {maps.encoding}{ending}"
+        )
