@@ -3,14 +3,18 @@
 :func:`run_tables` and :func:`stress_tables` are the entry points.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mapt_bench.errors import counted, listed
+from mapt_bench.reports._stress_tables import (
+    FAILURES,
+    failure_table,
+    fusion_tables,
+    level_tables,
+)
 from mapt_bench.reports.difference_tables import differences_tables, memory_table
-from mapt_bench.reports.failure_tables import FAILURES, failure_table
 from mapt_bench.reports.link_tables import (
     break_table,
     full_occlusions_table,
@@ -51,8 +55,6 @@ from mapt_bench.results.result_views import (
 __all__ = [
     "CLAIMED",
     "claims_table",
-    "fusion_table",
-    "level_tables",
     "run_tables",
     "skipped_table",
     "stress_tables",
@@ -314,25 +316,6 @@ def _undefined_notes(run: Run) -> Iterator[str]:
             yield f"{UNDEFINED} {row_name(row)}, {', '.join(names)}: {why}."
 
 
-_LEVEL_SCORES = (("PAT", "TQ", "STQ"), ("IDSW", "Frag"))
-"""Groups of scores that share a table by level."""
-
-_FUSIONS = (
-    ("both", "both:appearance-first", "both:simultaneous"),
-    ("mapt:paper", "mapt:appearance-first", "mapt:simultaneous", "mapt"),
-)
-"""Trackers that differ only in their fusion of both cues, without a network and of MAPT."""
-
-_VOID = "void"
-
-_FRAG_NOTE = (
-    "Frag counts interruptions of ground-truth tracks by frames without a matching segment. It "
-    "depends on the segments, not on linking. It is equal for all trackers that keep all segments."
-)
-
-Stressor = Mapping[str, Any]
-
-
 def stress_tables(run: Run) -> list[Table]:
     """Return all tables of a stress test (``mapt-bench/run/1`` with ``stressors``)."""
     parts = run_parts(run)
@@ -352,119 +335,10 @@ def _stress_part_tables(run: Run) -> list[Table]:
     """Return the tables of rows that may be compared."""
     if run.get("experiment") == FAILURES:
         return [failure_table(run)]
-    stressors = [each for each in run["stressors"] if _rows_of(run, each["name"])]
-    tables = [table for stressor in stressors for table in level_tables(run, stressor)]
-    if _of_fusion(run):
-        tables += [fusion_table(run, "PAT"), fusion_table(run, "IDSW")]
+    tables = [table for stressor in run["stressors"] for table in level_tables(run, stressor)]
+    tables += fusion_tables(run)
     if run["visibility"]:
         tables += [visibility_table(run), *recovery_tables(run)]
     if run.get("break_points"):
         tables.append(break_table(run))
     return tables
-
-
-def level_tables(run: Run, stressor: Stressor) -> list[Table]:
-    """Return one row per variant and, for each score, one column per level."""
-    rows = _rows_of(run, stressor["name"])
-    levels = sorted({row["stress"]["level"] for row in rows})
-    variants = {row["variant"]: row for row in rows}
-    at = {(row["variant"], row["stress"]["level"]): row for row in rows}
-    tables = []
-    for scores in _LEVEL_SCORES:
-        columns = [Column("variant")]
-        for name in scores:
-            shown = score_column(name)
-            columns += [
-                Column(f"{name} {level}", shown.kind, shown.higher_is_better) for level in levels
-            ]
-        cells = tuple(
-            (
-                row_name(row),
-                *(
-                    row_score(at[variant, level], name) if (variant, level) in at else None
-                    for name in scores
-                    for level in levels
-                ),
-            )
-            for variant, row in variants.items()
-        )
-        title = f"{stressor['name']}: {_listed(scores)} by level"
-        first = scores == _LEVEL_SCORES[0]
-        notes = _level_notes(run, stressor, rows) if first else [_FRAG_NOTE]
-        name = "by_level" if first else "errors_by_level"
-        keys = (("stressor", str(stressor["name"])),)
-        references = _references(variants)
-        tables.append(Table(title, tuple(columns), cells, tuple(notes), references, name, keys))
-    return tables
-
-
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(words[:-1]) + f" and {words[-1]}"
-
-
-def _references(variants: Mapping[str, Row]) -> frozenset[int]:
-    return frozenset(at for at, row in enumerate(variants.values()) if is_reference(row))
-
-
-def _rows_of(run: Run, stressor: str) -> list[Row]:
-    return [row for row in run["summary"] if row["stress"]["stressor"] == stressor]
-
-
-def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]:
-    levels = ", ".join(f"{level}: {value:g}" for level, value in stressor["levels"].items())
-    notes = [f"Level 0: unchanged videos; {levels} {stressor['unit']} ({stressor['meaning']})."]
-    occluder = stressor.get("occluder")
-    if occluder == _VOID:
-        notes.append(
-            "Occluders have no class in this label space and are void. STQ penalises void pixels "
-            "in predicted tubes; PAT does not."
-        )
-    elif occluder:
-        notes.append(f"Occluders are part of the ground truth, as {occluder}.")
-    elif "occluder" in stressor:
-        notes.append("No occlusion: no sequence has room for an occluder.")
-    protocol = run.get("protocol") or {}
-    counts = sorted({row["n_sequences"] for row in rows})
-    numbers = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
-    notes.append(
-        f"{numbers} sequences; PAT protocol: {protocol.get('pat')}; "
-        f"segments: {protocol.get('segments')}."
-    )
-    notes += ["Copying and the oracle are references of each level and never marked as best."]
-    return notes
-
-
-def _of_fusion(run: Run) -> list[Row]:
-    """Return the rows of each set of fusion orders that is complete."""
-    rows: list[Row] = []
-    for trackers in _FUSIONS:
-        found = [row for row in run["summary"] if _without_memory(row) in trackers]
-        rows += found if {_without_memory(row) for row in found} == set(trackers) else []
-    return rows
-
-
-def _without_memory(row: Row) -> str:
-    """Return the name of a row without its memory. Rows with settings keep their name."""
-    return re.sub(r"\+memory(=\d+)?$", "", str(row["variant"]))
-
-
-def fusion_table(run: Run, score: str) -> Table:
-    """Return one row per fusion order and one column per stressor and level."""
-    columns: dict[str, None] = {}
-    values: dict[str, dict[str, Cell]] = {}
-    for row in _of_fusion(run):
-        level = row["stress"]["level"]
-        name = f"{row['stress']['stressor']} {level}" if level else "none"
-        columns[name] = None
-        values.setdefault(row_name(row), {})[name] = row_score(row, score)
-    shown = score_column(score)
-    return Table(
-        f"Fusion order: {score} by stressor and level",
-        (
-            Column("order"),
-            *(Column(name, shown.kind, shown.higher_is_better) for name in columns),
-        ),
-        tuple((label, *(found.get(name) for name in columns)) for label, found in values.items()),
-        name="fusion",
-        keys=(("score", score),),
-    )

@@ -1,7 +1,4 @@
-"""Plots of a stress test: scores by level, association accuracy by visibility, break points.
-
-matplotlib is imported only when a plot is drawn, and never through pyplot.
-"""
+"""Plots of a stress test: scores by level, association accuracy by visibility, break points."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapt_bench.errors import ConfigError, counted, listed, nearest, printable
-from mapt_bench.reports.failure_tables import FAILURES, score_tables_of_failures
+from mapt_bench.reports._stress_tables import FAILURES, score_tables_of_failures
 from mapt_bench.reports.score_tables import (
     evaluation_notes,
     interval_cell,

@@ -182,9 +182,6 @@ def _suite_table(suites: Sequence[Suite]) -> str:
     return f"## Suites\n\n{_table(heads, rows)}"
 
 
-# -- calibration --------------------------------------------------------------------------------
-
-
 def _calibration_part() -> str:
     """Return medians of many realistic streets of every family, relative to those of KITTI."""
     columns = {}
@@ -233,9 +230,6 @@ def _medians(found: DataStatistics) -> dict[str, float]:
 def _scaled(shares: Distribution) -> Distribution:
     """Return areas in pixels of a frame of version 1, from shares of the frame."""
     return Distribution(shares.count, tuple(share * 128 * 416 for share in shares.quantiles))
-
-
-# -- training videos ----------------------------------------------------------------------------
 
 
 @dataclass
@@ -303,9 +297,6 @@ def _count(entries: Sequence[SuiteEntry]) -> dict[tuple[str, str], _Seen]:
 def _part_of(objects: Counter[str], what: str) -> str:
     whole = objects["all"] - (0 if what == "hidden" else objects["hidden"])
     return f"{objects[what] / whole:.1%}"
-
-
-# -- statistics ---------------------------------------------------------------------------------
 
 
 def _statistics_part(
@@ -390,9 +381,6 @@ def _windows(folder: Path) -> Iterator[MapSequence]:
     for sequence in open_maps(folder, _LABELS).sequences:
         for start in range(0, len(sequence.frame_names) - _WINDOW + 1, _WINDOW):
             yield _Window(sequence, start)
-
-
-# -- association accuracy of cues ----------------------------------------------------------------
 
 
 def _cue_part(suite: Suite) -> str:

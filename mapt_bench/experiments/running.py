@@ -33,6 +33,7 @@ from mapt_bench.experiments.plans.network_weights import (
     MaptWeights,
     NetworkWeights,
     WeightsReader,
+    named_files,
     shipped_flow_files,
 )
 from mapt_bench.experiments.plans.plan import Plan
@@ -332,7 +333,7 @@ class ExperimentInputs:
     def flow_weights(self) -> tuple[NetworkWeights, ...]:
         """Weights of the flow networks."""
         shipping, texts = shipped_flow_files(), self._config.flow_weights
-        files = _named_files(
+        files = named_files(
             "--flow-weights",
             [text for text in texts if text not in shipping],
             example="flow:raft-small=raft_small.pth",
@@ -375,7 +376,7 @@ class ExperimentInputs:
             raise ConfigError("--trained compares with the complete MAPT; give its --weights too")
         known = shipped_weights()
         shipping = [text for text in texts if text in known]
-        files = _named_files(
+        files = named_files(
             "--trained",
             [text for text in texts if text not in known],
             example="static=runs/static/weights.safetensors",
@@ -432,29 +433,3 @@ def _switches(names: Sequence[str]) -> tuple[str, ...]:
             check_switch(name)
     every = tuple(SWITCHES) if _ALL_SWITCHES in names else ()
     return tuple(dict.fromkeys((*every, *(name for name in names if name != _ALL_SWITCHES))))
-
-
-def _named_files(
-    option: str, texts: Sequence[str], *, example: str, shipping: Collection[str]
-) -> dict[str, Path]:
-    """Return the files of a repeatable option ``NAME=FILE``, by name.
-
-    Args:
-        option: Name of the option, for messages.
-        texts: Values of the option, without names of shipped weights.
-        example: Example of a value.
-        shipping: Names of shipped weights, which need no file.
-
-    Raises:
-        ConfigError: If a value has another form, or a name occurs twice.
-    """
-    files: dict[str, Path] = {}
-    for text in texts:
-        name, _, file = text.partition("=")
-        if not name or not file:
-            alone = f", or shipped weights; {nearest(text, shipping)}" if shipping else ""
-            raise ConfigError(f"{option} is {text!r}; expected NAME=FILE, as in {example}{alone}")
-        if name in files:
-            raise ConfigError(f"{option} has weights of {name} twice; keep one of them")
-        files[name] = Path(file).expanduser()
-    return files

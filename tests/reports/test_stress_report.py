@@ -4,9 +4,9 @@ import pytest
 from helpers.results import interval, run, summary_row
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.reports._run_tables import fusion_table, stress_tables
+from mapt_bench.reports._run_tables import stress_tables
 from mapt_bench.reports._stress_plots import plot_levels, spread, write_stress_plots
-from mapt_bench.reports.failure_tables import failure_table
+from mapt_bench.reports._stress_tables import failure_table, fusion_table
 from mapt_bench.reports.link_tables import group_table
 from mapt_bench.reports.plot_style import COPY, ORACLE, line_marks
 

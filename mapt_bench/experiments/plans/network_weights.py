@@ -1,6 +1,6 @@
 """Trained weights of networks: checked once, and identified by a hash of the file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mapt_bench.baselines.flow_sources import (
 )
 from mapt_bench.baselines.mapt_trackers import linker_hash, mapt_parts
 from mapt_bench.baselines.tracker_options import MaptOptions
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.files import file_sha256
 from mapt_bench.weights import (
     DEFAULT_MAPT,
@@ -27,6 +27,7 @@ __all__ = [
     "MaptWeights",
     "NetworkWeights",
     "WeightsReader",
+    "named_files",
     "read_flow_weights",
     "read_mapt_weights",
     "shipped_flow_files",
@@ -164,3 +165,29 @@ LOADED = WeightsReader(read_mapt_weights, read_flow_weights)
 BY_NAME = WeightsReader(_mapt_by_name, _flow_by_name)
 """Checks names only, and assumes that networks have all heads. It finds wrong options without
 torch."""
+
+
+def named_files(
+    option: str, texts: Sequence[str], *, example: str, shipping: Collection[str]
+) -> dict[str, Path]:
+    """Return the files of a repeatable option ``NAME=FILE``, by name.
+
+    Args:
+        option: Name of the option, for messages.
+        texts: Values of the option, without names of shipped weights.
+        example: Example of a value.
+        shipping: Names of shipped weights, which need no file.
+
+    Raises:
+        ConfigError: If a value has another form, or a name occurs twice.
+    """
+    files: dict[str, Path] = {}
+    for text in texts:
+        name, _, file = text.partition("=")
+        if not name or not file:
+            alone = f", or shipped weights; {nearest(text, shipping)}" if shipping else ""
+            raise ConfigError(f"{option} is {text!r}; expected NAME=FILE, as in {example}{alone}")
+        if name in files:
+            raise ConfigError(f"{option} has weights of {name} twice; keep one of them")
+        files[name] = Path(file).expanduser()
+    return files

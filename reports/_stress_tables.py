@@ -1,5 +1,9 @@
-"""The table of failure signatures: rows under rapid motion, occlusion, look-alikes and blur."""
+"""Tables of stress tests: scores by level, fusion orders, and failure signatures.
 
+Failure signatures are rapid motion, occlusion, look-alikes and blur.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +12,14 @@ from mapt_bench.reports.score_tables import score_column
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.results.result_views import is_reference, row_name, row_score
 
-__all__ = ["FAILURES", "failure_table", "score_tables_of_failures"]
+__all__ = [
+    "FAILURES",
+    "failure_table",
+    "fusion_table",
+    "fusion_tables",
+    "level_tables",
+    "score_tables_of_failures",
+]
 
 FAILURES = "stress-failures"
 """Name of the experiment with the failure signatures of the paper."""
@@ -162,3 +173,136 @@ def _reappearances(condition: _Condition) -> str:
     found = [int(row[_RECOVERED]["n"]) for row in condition.rows.values() if row.get(_RECOVERED)]
     ends = sorted({min(found), max(found)}) if found else ["not run"]
     return f"{condition.heading} {' to '.join(map(str, ends))}"
+
+
+_LEVEL_SCORES = (("PAT", "TQ", "STQ"), ("IDSW", "Frag"))
+"""Groups of scores that share a table by level."""
+
+_FUSIONS = (
+    ("both", "both:appearance-first", "both:simultaneous"),
+    ("mapt:paper", "mapt:appearance-first", "mapt:simultaneous", "mapt"),
+)
+"""Trackers that differ only in their fusion of both cues, without a network and of MAPT."""
+
+_VOID = "void"
+
+_FRAG_NOTE = (
+    "Frag counts interruptions of ground-truth tracks by frames without a matching segment. It "
+    "depends on the segments, not on linking. It is equal for all trackers that keep all segments."
+)
+
+Stressor = Mapping[str, Any]
+
+
+def level_tables(run: Run, stressor: Stressor) -> list[Table]:
+    """Return one row per variant and, for each score, one column per level. None without rows."""
+    rows = _rows_of(run, stressor["name"])
+    if not rows:
+        return []
+    levels = sorted({row["stress"]["level"] for row in rows})
+    variants = {row["variant"]: row for row in rows}
+    at = {(row["variant"], row["stress"]["level"]): row for row in rows}
+    tables = []
+    for scores in _LEVEL_SCORES:
+        columns = [Column("variant")]
+        for name in scores:
+            shown = score_column(name)
+            columns += [
+                Column(f"{name} {level}", shown.kind, shown.higher_is_better) for level in levels
+            ]
+        cells = tuple(
+            (
+                row_name(row),
+                *(
+                    row_score(at[variant, level], name) if (variant, level) in at else None
+                    for name in scores
+                    for level in levels
+                ),
+            )
+            for variant, row in variants.items()
+        )
+        title = f"{stressor['name']}: {_listed(scores)} by level"
+        first = scores == _LEVEL_SCORES[0]
+        notes = _level_notes(run, stressor, rows) if first else [_FRAG_NOTE]
+        name = "by_level" if first else "errors_by_level"
+        keys = (("stressor", str(stressor["name"])),)
+        references = _references(variants)
+        tables.append(Table(title, tuple(columns), cells, tuple(notes), references, name, keys))
+    return tables
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + f" and {words[-1]}"
+
+
+def _references(variants: Mapping[str, Row]) -> frozenset[int]:
+    return frozenset(at for at, row in enumerate(variants.values()) if is_reference(row))
+
+
+def _rows_of(run: Run, stressor: str) -> list[Row]:
+    return [row for row in run["summary"] if row["stress"]["stressor"] == stressor]
+
+
+def _level_notes(run: Run, stressor: Stressor, rows: Sequence[Row]) -> list[str]:
+    levels = ", ".join(f"{level}: {value:g}" for level, value in stressor["levels"].items())
+    notes = [f"Level 0: unchanged videos; {levels} {stressor['unit']} ({stressor['meaning']})."]
+    occluder = stressor.get("occluder")
+    if occluder == _VOID:
+        notes.append(
+            "Occluders have no class in this label space and are void. STQ penalises void pixels "
+            "in predicted tubes; PAT does not."
+        )
+    elif occluder:
+        notes.append(f"Occluders are part of the ground truth, as {occluder}.")
+    elif "occluder" in stressor:
+        notes.append("No occlusion: no sequence has room for an occluder.")
+    protocol = run.get("protocol") or {}
+    counts = sorted({row["n_sequences"] for row in rows})
+    numbers = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    notes.append(
+        f"{numbers} sequences; PAT protocol: {protocol.get('pat')}; "
+        f"segments: {protocol.get('segments')}."
+    )
+    notes += ["Copying and the oracle are references of each level and never marked as best."]
+    return notes
+
+
+def _of_fusion(run: Run) -> list[Row]:
+    """Return the rows of each set of fusion orders that is complete."""
+    rows: list[Row] = []
+    for trackers in _FUSIONS:
+        found = [row for row in run["summary"] if _without_memory(row) in trackers]
+        rows += found if {_without_memory(row) for row in found} == set(trackers) else []
+    return rows
+
+
+def _without_memory(row: Row) -> str:
+    """Return the name of a row without its memory. Rows with settings keep their name."""
+    return re.sub(r"\+memory(=\d+)?$", "", str(row["variant"]))
+
+
+def fusion_tables(run: Run) -> list[Table]:
+    """Return the tables of fusion orders. None if a set of orders is incomplete."""
+    return [fusion_table(run, score) for score in ("PAT", "IDSW")] if _of_fusion(run) else []
+
+
+def fusion_table(run: Run, score: str) -> Table:
+    """Return one row per fusion order and one column per stressor and level."""
+    columns: dict[str, None] = {}
+    values: dict[str, dict[str, Cell]] = {}
+    for row in _of_fusion(run):
+        level = row["stress"]["level"]
+        name = f"{row['stress']['stressor']} {level}" if level else "none"
+        columns[name] = None
+        values.setdefault(row_name(row), {})[name] = row_score(row, score)
+    shown = score_column(score)
+    return Table(
+        f"Fusion order: {score} by stressor and level",
+        (
+            Column("order"),
+            *(Column(name, shown.kind, shown.higher_is_better) for name in columns),
+        ),
+        tuple((label, *(found.get(name) for name in columns)) for label, found in values.items()),
+        name="fusion",
+        keys=(("score", score),),
+    )
