@@ -1,9 +1,17 @@
 import hashlib
+import json
 
 import pytest
+from helpers.modules import ROOT
+from helpers.results import evaluation
 
+from mapt_bench.baselines.thresholds import thresholds_named
+from mapt_bench.compare import load_gate
 from mapt_bench.errors import DataError
 from mapt_bench.files import file_sha256
+from mapt_bench.model.config_files import mapt_config
+from mapt_bench.results import load_result
+from mapt_bench.training.recipe_files import read_recipe
 
 
 def test_a_file_is_known_by_its_contents(tmp_path):
@@ -16,3 +24,23 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DataError, match="No such file") as refusal:
         file_sha256(tmp_path / "gone.bin")
     assert refusal.value.where == str(tmp_path / "gone.bin")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_configuration_may_begin_with_a_byte_order_mark(tmp_path, encoding):
+    def written(name, text):
+        path = tmp_path / name
+        path.write_text(text, encoding=encoding)
+        return path
+
+    gate = written("gate.yaml", "limits: [{score: PAT, max_drop: 0.5}]")
+    assert [limit.score for limit in load_gate(gate).limits] == ["PAT"]
+    recipe = written("recipe.yaml", "model: helpers.toy_model:build\nsteps: 7\n")
+    assert read_recipe(str(recipe)).steps == 7
+    model = written("model.yaml", "base: mapt-tiny\n")
+    assert mapt_config(str(model)) == mapt_config("mapt-tiny")
+    shipped = ROOT / "baselines/thresholds.json"
+    thresholds = written("thresholds.json", shipped.read_text(encoding="utf-8"))
+    assert thresholds_named(str(thresholds)) == thresholds_named("tuned")
+    result = written("result.json", json.dumps(evaluation()))
+    assert list(load_result(result).rows) == ["tracker"]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.files import read_text
 from mapt_bench.results.result_views import score_kind
 from mapt_bench.strict_config import from_mapping, load_yaml
 
@@ -388,7 +389,7 @@ def load_gate(path: Path) -> GateRules:
             value. The message names the nearest key.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(
             f"cannot be read ({problem}); give a YAML file with limits", where=path

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import ConfigError, a_type, nearest
+from mapt_bench.files import read_text
 from mapt_bench.model.config import MaptConfig, SemanticConfig
 from mapt_bench.model.motion_config import motion_config
 from mapt_bench.strict_config import from_mapping, load_yaml, plain_value
@@ -114,7 +115,7 @@ def _text(name_or_file: str, where: object | None) -> str:
             where=where,
         )
     try:
-        return Path(name_or_file).read_text(encoding="utf-8")
+        return read_text(Path(name_or_file))
     except (OSError, UnicodeDecodeError) as problem:
         raise ConfigError(
             f"cannot be read ({problem}); expected a YAML file, or one of"

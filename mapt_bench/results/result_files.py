@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.errors import DataError, wrong_schema
+from mapt_bench.files import read_text
 from mapt_bench.results.result_views import (
     OWN_SEGMENTS,
     SCORES,
@@ -247,7 +248,7 @@ def read_document(file: Path) -> Mapping[str, Any]:
         DataError: If the file is missing or holds no JSON object.
     """
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(read_text(file))
     except OSError as problem:
         raise DataError(
             f"cannot be read ({problem.strerror or problem}); give the JSON file of a result, "

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.files import read_text
 from mapt_bench.strict_config import known_keys, load_yaml, overlaid, plain_value
 from mapt_bench.training.recipe import Recipe
 
@@ -99,7 +100,7 @@ def _recipe_data(name_or_file: str) -> tuple[object, object]:
     path = Path(name_or_file)
     if path.suffix in {".yaml", ".yml"}:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_text(path)
         except (OSError, UnicodeDecodeError) as problem:
             raise ConfigError(f"cannot be read ({problem})", where=path) from problem
         return load_yaml(text, where=path, expected="a mapping of settings"), path
