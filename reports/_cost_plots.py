@@ -12,8 +12,6 @@ from mapt_bench.reports.plot_style import (
     PALETTE,
     STYLE,
     SUFFIXES,
-    Box,
-    place_labels,
     save_figure,
 )
 from mapt_bench.results import load_result
@@ -186,6 +184,8 @@ def _pixels(size: Sequence[int]) -> int:
 
 
 def _label(figure: "Figure", axes: "Axes", points: Sequence[tuple[str, float, float]]) -> None:
+    from mapt_bench.reports.label_placement import Box, place_labels  # needs NumPy
+
     together: dict[tuple[float, float], list[str]] = {}
     for name, gmacs, score in points:
         together.setdefault((gmacs, round(score, 2)), []).append(name)

@@ -14,11 +14,9 @@ from mapt_bench.reports.plot_style import (
     PALETTE,
     STYLE,
     SUFFIXES,
-    Box,
     Mark,
     line_marks,
     numbered_mark,
-    place_labels,
     reference_mark,
     save_figure,
 )
@@ -205,6 +203,8 @@ def _within_scale(limits: tuple[float, float]) -> tuple[float, float]:
 
 def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
     """Label the points. Points at the same position share one label."""
+    from mapt_bench.reports.label_placement import Box, place_labels  # needs NumPy
+
     together: dict[tuple[float, float], list[str]] = {}
     for row, stq, pat in _points(rows):
         together.setdefault((round(stq, 2), round(pat, 2)), []).append(row_label(row))

@@ -111,7 +111,7 @@ def _file_option(name: str, help_text: str) -> Callable[[Callable[..., Any]], Ca
     return click.option(
         f"--{name}",
         f"{name}_file",
-        type=click.Path(path_type=Path),
+        type=path_type,
         metavar="FILE",
         callback=checked_output,
         help=help_text,

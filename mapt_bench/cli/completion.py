@@ -40,15 +40,6 @@ def complete_row(
     return _beginning(incomplete, [*names, *remembering])
 
 
-def complete_suite(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a suite of the synthetic world."""
-    from mapt_bench.synthetic.suites import suite_names
-
-    return _beginning(incomplete, suite_names())
-
-
 def complete_segments(
     context: click.Context, option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
@@ -65,51 +56,6 @@ def complete_segments(
     given = before.split(",")
     kinds = [f"{before}{comma}{name}" for name in names if name not in given]
     return [*_files(word), *_beginning(incomplete, kinds)]
-
-
-def complete_thresholds(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the thresholds of an experiment: their names, else a file."""
-    from mapt_bench.baselines.thresholds import THRESHOLDS
-
-    return [*_files(incomplete), *_beginning(incomplete, THRESHOLDS)]
-
-
-def complete_label_space(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of a built-in label space, else a file."""
-    from mapt_bench.labels import label_space_names
-
-    return [*_files(incomplete), *_beginning(incomplete, label_space_names())]
-
-
-def complete_class_map(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of built-in class maps, else a file."""
-    from mapt_bench.labels import class_map_names
-
-    return [*_files(incomplete), *_beginning(incomplete, class_map_names())]
-
-
-def complete_encoding(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of an encoding of maps."""
-    from mapt_bench.data import encoding_names
-
-    return _beginning(incomplete, encoding_names())
-
-
-def complete_weights(
-    context: click.Context, option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the name of shipped weights, else a file."""
-    from mapt_bench.weights import shipped_weights
-
-    return [*_files(incomplete), *_beginning(incomplete, shipped_weights())]
 
 
 def complete_from(names: Callable[[], Iterable[str]], *, or_file: bool = False) -> _Completion:
@@ -137,3 +83,58 @@ def _beginning(incomplete: str, values: Iterable[str]) -> list[CompletionItem]:
 def _files(incomplete: str) -> list[CompletionItem]:
     """Let the shell complete files if no name fits. It comes first: bash drops items before it."""
     return [CompletionItem(incomplete, type="file")]
+
+
+def _suites() -> Iterable[str]:
+    from mapt_bench.synthetic.suites import suite_names
+
+    return suite_names()
+
+
+def _thresholds() -> Iterable[str]:
+    from mapt_bench.baselines.thresholds import THRESHOLDS
+
+    return THRESHOLDS
+
+
+def _label_spaces() -> Iterable[str]:
+    from mapt_bench.labels import label_space_names
+
+    return label_space_names()
+
+
+def _class_maps() -> Iterable[str]:
+    from mapt_bench.labels import class_map_names
+
+    return class_map_names()
+
+
+def _encodings() -> Iterable[str]:
+    from mapt_bench.data import encoding_names
+
+    return encoding_names()
+
+
+def _weights() -> Iterable[str]:
+    from mapt_bench.weights import shipped_weights
+
+    return shipped_weights()
+
+
+complete_suite = complete_from(_suites)
+"""Complete the name of a suite of synthetic videos."""
+
+complete_thresholds = complete_from(_thresholds, or_file=True)
+"""Complete the thresholds of an experiment: their names, else a file."""
+
+complete_label_space = complete_from(_label_spaces, or_file=True)
+"""Complete the name of a built-in label space, else a file."""
+
+complete_class_map = complete_from(_class_maps, or_file=True)
+"""Complete the name of built-in class maps, else a file."""
+
+complete_encoding = complete_from(_encodings)
+"""Complete the name of an encoding of maps."""
+
+complete_weights = complete_from(_weights, or_file=True)
+"""Complete the name of shipped weights, else a file."""

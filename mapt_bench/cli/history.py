@@ -45,7 +45,7 @@ Examples:
 @click.option(
     "--html",
     "html_file",
-    type=click.Path(path_type=Path),
+    type=path_type,
     metavar="FILE",
     callback=checked_output,
     help="Write one HTML page with plot and tables.",
@@ -53,7 +53,7 @@ Examples:
 @click.option(
     "--png",
     "png_file",
-    type=click.Path(path_type=Path),
+    type=path_type,
     metavar="FILE",
     callback=checked_output,
     help="Write the plot as PNG.",

@@ -204,7 +204,7 @@ def table_options(function: _Function) -> _Function:
         function = click.option(
             f"--{name}",
             f"{name}_file",
-            type=click.Path(path_type=Path),
+            type=path_type,
             metavar="FILE",
             callback=checked_output,
             help=f"Write the tables as {word}.",

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mapt_bench.reports.plot_style import Box, place_labels
 from mapt_bench.reports.tables import printable
 
 __all__ = ["Chart", "Curve", "Point", "Shape", "Span", "curves", "scatter", "spans", "stacked_bars"]
@@ -222,6 +221,8 @@ def scatter(
         caption: Caption.
         by_decades: Whether the horizontal axis is logarithmic. It shows zeros at its left.
     """
+    from mapt_bench.reports.label_placement import Box, place_labels  # needs NumPy
+
     width, height, left, top = 620, 400, 46, 30
     right, bottom = width - 16, height - 42
     places = [point.x for point in points]

@@ -262,6 +262,9 @@ def test_a_shell_completes_options():
     assert (outcome.returncode, outcome.stdout) == (0, "plain,--fail-on\n")
 
 
+CITYSCAPES = "file,ci\nplain,cityscapes\nplain,cityscapes-dvps\nplain,cityscapes-vps\n"
+
+
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
@@ -272,8 +275,8 @@ def test_a_shell_completes_options():
         ("track --segments gr", "file,gr\nplain,groundtruth\n"),
         ("track --segments my_folder", "file,my_folder\n"),
         ("evaluate --dataset ki", "file,ki\nplain,kitti-step\n"),
-        ("check --dataset ci", "file,ci\nplain,cityscapes\n"),
-        ("show --dataset ci", "file,ci\nplain,cityscapes\n"),
+        ("check --dataset ci", CITYSCAPES),
+        ("show --dataset ci", CITYSCAPES),
         ("synth --suite shift-", "plain,shift-val\n"),
         ("train --suite shift-", "plain,shift-val\n"),
         ("tune --suite s", "plain,shift-val\n"),

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from mapt_bench.reports.plot_style import Box, place_labels
+from mapt_bench.reports.label_placement import Box, place_labels
 
 FRAME = Box(0, 0, 800, 600)
 
