@@ -128,12 +128,7 @@ def test_imports_are_absolute_and_inside_the_package(name):
 
 MOST_LINES = 450
 
-TOO_LONG = {
-    "mapt_bench/cli/experiment_commands.py",
-    "mapt_bench/data/encodings/mots_text.py",
-    "mapt_bench/data/map_folders.py",
-    "mapt_bench/evaluation/folder_scoring.py",
-}
+TOO_LONG = {"mapt_bench/cli/experiment_commands.py"}
 """Modules that are to be split. No other joins them, and none may pass 500 lines."""
 
 

@@ -4,7 +4,8 @@ Files of the four look the same. :meth:`CityscapesEncoding.settle` tells them ap
 values and the label space.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -94,8 +95,12 @@ def _is_grey_16(header: PngHeader) -> bool:
     return header.color_type == 0 and header.bit_depth == 16
 
 
+_Table = tuple[NDArray[np.uint32], NDArray[np.bool_]]
+"""Code of each value, and which values have no class. Cached tables are never changed."""
+
+
 class _InstancePngEncoding(FrameEncoding):
-    """Base of both encodings: headers and decoding."""
+    """Base of these encodings: headers and decoding."""
 
     suffixes = frozenset({".png"})
     form = "16-bit grey PNG"
@@ -117,6 +122,30 @@ class _InstancePngEncoding(FrameEncoding):
         self._check(file.header, path)
         check_size(path, file.header.size, size or file.header.size)
         return decode_png(file)
+
+    def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
+        """Return the codes, ``uint32`` of shape ``size``."""
+        codes, no_class = self.table(labels)
+        values = self.values(path, size)
+        odd = no_class[values]
+        if odd.any():
+            raise self.unknown(int(values[odd][0]), int(odd.sum()), labels, path)
+        return codes[values]
+
+    def table(self, labels: LabelSpace) -> _Table:
+        """Return the code of each value, and which values have no class."""
+        raise NotImplementedError
+
+    def unknown(self, value: int, count: int, labels: LabelSpace, path: Path) -> DataError:
+        """Return the error for a value without a class.
+
+        Args:
+            value: The value.
+            count: Number of pixels with values without a class.
+            labels: Label space.
+            path: File of the map.
+        """
+        raise NotImplementedError
 
     def _check(self, header: PngHeader, path: Path) -> None:
         if not _is_grey_16(header):
@@ -186,20 +215,35 @@ class CityscapesEncoding(_InstancePngEncoding):
             raise problem
         return np.unique(np.concatenate(found))
 
-    def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
-        """Return the codes, ``uint32`` of shape ``size``."""
-        codes, no_class = _cityscapes_table(labels)
-        values = self.values(path, size)
-        _refuse(values, no_class, _odd_cityscapes(path))
-        # Cityscapes-VPS writes stuff as class * 1000, which is not an identity.
-        is_stuff = np.zeros(256, dtype=bool)
-        is_stuff[list(labels.stuff_ids)] = True
-        bare = (_VALUES % _NUMBERS == 0) & is_stuff[codes >> np.uint32(ID_BITS)]
-        codes[bare] &= np.uint32(0xFF << ID_BITS)
-        return codes[values]
+    def table(self, labels: LabelSpace) -> _Table:
+        """Return the code of each value, and which values have no class."""
+        return _cityscapes_codes(labels)
+
+    def unknown(self, value: int, count: int, labels: LabelSpace, path: Path) -> DataError:
+        """Return the error for a value without a class."""
+        del labels
+        return DataError(
+            f"{counted(count, 'pixel')} hold{'s' if count == 1 else ''} values such as {value}; "
+            "expected a class 0 to 255, class * 1000 + number from 1000 on, or 65535 for void; if "
+            "the maps hold class * 100 + number as VIPSeg's, name them with --encoding vipseg "
+            "(--gt-encoding for the ground truth)",
+            where=path,
+        )
 
 
-def _cityscapes_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+@lru_cache(maxsize=4)
+def _cityscapes_codes(labels: LabelSpace) -> _Table:
+    """Return the table that decodes: stuff has no identity."""
+    codes, no_class = _cityscapes_table(labels)
+    # Cityscapes-VPS writes stuff as class * 1000, which is not an identity.
+    is_stuff = np.zeros(256, dtype=bool)
+    is_stuff[list(labels.stuff_ids)] = True
+    bare = (_VALUES % _NUMBERS == 0) & is_stuff[codes >> np.uint32(ID_BITS)]
+    codes[bare] &= np.uint32(0xFF << ID_BITS)
+    return codes, no_class
+
+
+def _cityscapes_table(labels: LabelSpace) -> _Table:
     """Return the code of each value, and which values have no class."""
     with_id = _VALUES >= _NUMBERS
     classes = np.where(with_id, _VALUES // _NUMBERS, _VALUES)
@@ -223,15 +267,23 @@ class VipsegEncoding(_InstancePngEncoding):
     refines = "cityscapes"
     rule = "class * 100 + number"
 
-    def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
-        """Return the codes, ``uint32`` of shape ``size``."""
-        codes, no_class = _vipseg_table(labels)
-        values = self.values(path, size)
-        _refuse(values, no_class, _odd_vipseg(path))
-        return codes[values]
+    def table(self, labels: LabelSpace) -> _Table:
+        """Return the code of each value, and which values have no class."""
+        return _vipseg_table(labels)
+
+    def unknown(self, value: int, count: int, labels: LabelSpace, path: Path) -> DataError:
+        """Return the error for a value without a class."""
+        del labels
+        return DataError(
+            f"{counted(count, 'pixel')} hold{'s' if count == 1 else ''} values such as {value}; "
+            f"expected 0 for void, a class below {_VIPSEG_CLASSES}, or class * 100 + number; name "
+            "another encoding with --encoding",
+            where=path,
+        )
 
 
-def _vipseg_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+@lru_cache(maxsize=4)
+def _vipseg_table(labels: LabelSpace) -> _Table:
     """Return the code of each value, and which values have no class."""
     with_id = _VALUES >= _VIPSEG_CLASSES
     classes = np.where(with_id, _VALUES // _VIPSEG_NUMBERS, _VALUES)
@@ -257,14 +309,19 @@ class WaymoEncoding(_InstancePngEncoding):
     name = _WAYMO
     refines = "cityscapes"
 
-    def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
-        """Return the codes, ``uint32`` of shape ``size``."""
-        values = self.values(path, size)
-        classes, ids = _VALUES // _NUMBERS, _VALUES % _NUMBERS
-        codes = pack_codes(classes, np.where(labels.is_thing_table[classes], ids, 0))
-        is_void = classes == labels.ignore_label
-        codes[is_void | (_VALUES == _VOID)] = labels.ignore_label << ID_BITS
-        return codes[values]
+    def table(self, labels: LabelSpace) -> _Table:
+        """Return the code of each value. Every value has a class."""
+        return _waymo_table(labels)
+
+
+@lru_cache(maxsize=4)
+def _waymo_table(labels: LabelSpace) -> _Table:
+    """Return the code of each value. Every value has a class."""
+    classes, ids = _VALUES // _NUMBERS, _VALUES % _NUMBERS
+    codes = pack_codes(classes, np.where(labels.is_thing_table[classes], ids, 0))
+    is_void = classes == labels.ignore_label
+    codes[is_void | (_VALUES == _VOID)] = labels.ignore_label << ID_BITS
+    return codes, np.zeros(_VALUES.size, dtype=np.bool_)
 
 
 _PLAUSIBLE, _POSSIBLE, _IMPOSSIBLE = range(3)
@@ -317,19 +374,18 @@ class MotsPngEncoding(_InstancePngEncoding):
         del listing, labels
         return Lacks(stuff=True)
 
-    def decode(self, path: Path, size: tuple[int, int], labels: LabelSpace) -> NDArray[np.uint32]:
-        """Return the codes, ``uint32`` of shape ``size``."""
-        codes, no_class = _mots_table(labels)
-        values = self.values(path, size)
-        _refuse(
-            values,
-            no_class,
-            lambda value, _: unknown_mots_class(value // _NUMBERS, labels, path),
-        )
-        return codes[values]
+    def table(self, labels: LabelSpace) -> _Table:
+        """Return the code of each value, and which values have no class."""
+        return _mots_table(labels)
+
+    def unknown(self, value: int, count: int, labels: LabelSpace, path: Path) -> DataError:
+        """Return the error for a value without a class."""
+        del count
+        return unknown_mots_class(value // _NUMBERS, labels, path)
 
 
-def _mots_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
+@lru_cache(maxsize=4)
+def _mots_table(labels: LabelSpace) -> _Table:
     """Return the code of each value, and which values have no class."""
     mots_class = _VALUES // _NUMBERS
     classes = np.full(_VALUES.size, labels.ignore_label)
@@ -343,35 +399,6 @@ def _mots_table(labels: LabelSpace) -> tuple[NDArray[np.uint32], NDArray[np.bool
             ids[here] = _VALUES[here] % _NUMBERS + 1
     ids[0] = BACKGROUND_ID
     return pack_codes(classes, ids), no_class
-
-
-def _refuse(
-    values: NDArray[np.uint16],
-    refused: NDArray[np.bool_],
-    problem: Callable[[int, int], DataError],
-) -> None:
-    odd = refused[values]
-    if odd.any():
-        raise problem(int(values[odd][0]), int(odd.sum()))
-
-
-def _odd_cityscapes(path: Path) -> Callable[[int, int], DataError]:
-    return lambda value, count: DataError(
-        f"{counted(count, 'pixel')} hold{'s' if count == 1 else ''} values such as {value}; "
-        "expected a class 0 to 255, class * 1000 + number from 1000 on, or 65535 for void; if "
-        "the maps hold class * 100 + number as VIPSeg's, name them with --encoding vipseg "
-        "(--gt-encoding for the ground truth)",
-        where=path,
-    )
-
-
-def _odd_vipseg(path: Path) -> Callable[[int, int], DataError]:
-    return lambda value, count: DataError(
-        f"{counted(count, 'pixel')} hold{'s' if count == 1 else ''} values such as {value}; "
-        f"expected 0 for void, a class below {_VIPSEG_CLASSES}, or class * 100 + number; name "
-        "another encoding with --encoding",
-        where=path,
-    )
 
 
 def looks_like_mots(values: NDArray[np.uint16]) -> bool:
