@@ -283,10 +283,10 @@ _PARTS = ("protocol", "provenance", "per_class", "intervals", "differences", "lo
 
 
 def _check_parts(entry: Mapping[str, Any]) -> None:
-    """Refuse parts of a row that are no objects, since somebody may have edited the file.
+    """Refuse parts of a row that are not objects, for example in a file that was edited by hand.
 
     Raises:
-        TypeError: If a part, a confidence interval or a kind of mistake is no object.
+        TypeError: If a part, a confidence interval or a kind of mistake is not an object.
         KeyError: If losses have no kinds, or a kind has no shares.
     """
     parts = {name: entry[name] for name in _PARTS if entry.get(name) is not None}
