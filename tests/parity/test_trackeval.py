@@ -3,10 +3,13 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.mots_parity import disturbed, maps_of_mots_text, mots_text, trackeval_measures
 
 from mapt_bench.data import open_maps
+from mapt_bench.data.folder_layout import Extents
+from mapt_bench.data.rle import encode_rle, runs_of_mask
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders
 from mapt_bench.labels import label_space
 from mapt_bench.metrics import SequenceScorer, reference_blocks
@@ -85,6 +88,38 @@ def test_disturbed_golden_maps(tmp_path, seed):
     )
     assert 0 < theirs["car"]["HOTA"] < 1
     assert_equal(our_measures(gt, pred), theirs)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_empty_masks_count_as_in_trackeval(tmp_path, seed):
+    gt, _ = maps_of_case("occlusion")
+    height, width = gt[0].shape
+    nothing = encode_rle(runs_of_mask(np.zeros((height, width), dtype=bool)), height * width)
+
+    def with_empty(maps, frames, track, *, is_gt):
+        lines = [f"{frame} {100_000 + track} 1 {height} {width} {nothing}\n" for frame in frames]
+        return mots_text(maps, is_gt=is_gt) + "".join(lines)
+
+    truth = with_empty(gt, [2], 900, is_gt=True)
+    predicted = with_empty(disturbed(gt, seed), [0, 1, 3], 901, is_gt=False)
+    theirs = trackeval_measures(tmp_path, truth, predicted, len(gt))
+    (tmp_path / "without").mkdir()
+    without = trackeval_measures(
+        tmp_path / "without",
+        mots_text(gt, is_gt=True),
+        mots_text(disturbed(gt, seed), is_gt=False),
+        len(gt),
+    )
+    for name, content in (("truth", truth), ("mine", predicted)):
+        (tmp_path / "ours" / name).mkdir(parents=True)
+        (tmp_path / "ours" / name / "0000.txt").write_text(content)
+    settings = EvaluationSettings(extents=Extents({"": len(gt)}))
+    (result,) = evaluate_folders(
+        tmp_path / "ours" / "truth", [tmp_path / "ours" / "mine"], settings
+    )
+    assert theirs["car"]["FP"] == without["car"]["FP"] + 3
+    assert theirs["car"]["FN"] == without["car"]["FN"] + 1
+    assert_equal(result.blocks["tracking"]["per_sequence"]["0000"], theirs)
 
 
 def maps_of_case(case):
