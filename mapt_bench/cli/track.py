@@ -34,6 +34,7 @@ from mapt_bench.weights import weights_in_use
 
 if TYPE_CHECKING:
     from mapt_bench.evaluation.tracking_run import SequenceRun
+    from mapt_bench.experiments import SegmentSource
     from mapt_bench.labels import ClassMaps, LabelSpace, Video
     from mapt_bench.tracking import Segmenter, Tracker
 
@@ -188,7 +189,7 @@ def command(
     if isinstance(kind, Path):
         source = saved_segments(kind, videos, labels, maps)
     if maps is not None:
-        videos, labels = _mapped(videos, labels, maps), maps.target
+        videos, labels = _mapped(videos, labels, maps, source), maps.target
 
     def segmenter(index: int) -> "Segmenter | None":
         if source is None:
@@ -261,17 +262,31 @@ def _class_maps(name: str | None) -> "ClassMaps | None":
 
 
 def _mapped(
-    videos: "Sequence[Video]", labels: "LabelSpace", maps: "ClassMaps"
+    videos: "Sequence[Video]",
+    labels: "LabelSpace",
+    maps: "ClassMaps",
+    source: "SegmentSource | None",
 ) -> "Sequence[Video]":
-    """Map the ground truth of videos, and report what becomes void on stderr."""
-    from mapt_bench.data.mapped import MappedVideo, truth_share
+    """Map the ground truth of videos, and report on stderr what becomes void."""
+    from mapt_bench.data.mapped import (
+        MappedSequence,
+        MappedVideo,
+        predictions_share,
+        truth_share,
+    )
     from mapt_bench.labels import mapped_notes
 
     class_map = maps.of(labels)
     mapped = [MappedVideo(video, class_map) for video in videos]
+    sides = {}
     if any(video.has_truth for video in mapped):
-        entry = {"from": labels.name, **truth_share(mapped).to_dict()}
-        (note,) = mapped_notes({"ground_truth": entry}, maps.target.name)
+        sides["ground_truth"] = {"from": labels.name, **truth_share(mapped).to_dict()}
+    saved = () if source is None else source.saved or ()
+    predictions = [each for each in saved if isinstance(each, MappedSequence)]
+    if predictions:
+        origin = predictions[0].class_map.source.name
+        sides["prediction"] = {"from": origin, **predictions_share(predictions).to_dict()}
+    for note in mapped_notes(sides, maps.target.name):
         click.echo(printable(f"note: {note}"), err=True)
     return mapped
 

@@ -1,6 +1,6 @@
 """Maps and videos in another label space: a class map is applied while they are read."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
@@ -19,7 +19,13 @@ from mapt_bench.labels import (
     label_space,
 )
 
-__all__ = ["MappedSequence", "MappedVideo", "labels_of_predictions", "truth_share"]
+__all__ = [
+    "MappedSequence",
+    "MappedVideo",
+    "labels_of_predictions",
+    "predictions_share",
+    "truth_share",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,18 @@ def _share(video: MappedVideo) -> MappedShare:
     if video.has_truth:
         for index in range(video.info.frame_count):
             tally.add(video.video.truth(index))
+    return tally.share()
+
+
+def predictions_share(sequences: Iterable[MappedSequence]) -> MappedShare:
+    """Count what the class map removes from saved predictions. This reads every map."""
+    return reduce(MappedShare.__add__, map(_share_of_sequence, sequences), MappedShare())
+
+
+def _share_of_sequence(mapped: MappedSequence) -> MappedShare:
+    tally = MappingTally(mapped.class_map, is_truth=mapped.is_truth)
+    for index in range(len(mapped.frame_names)):
+        tally.add(mapped.sequence.read(index))
     return tally.share()
 
 

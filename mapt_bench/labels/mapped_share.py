@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from mapt_bench.errors import counted
 from mapt_bench.labels.class_map import ClassMap
 from mapt_bench.labels.panoptic_map import ID_BITS, ID_LIMIT, PanopticMap
 
@@ -54,7 +55,8 @@ class MappedShare:
         """
         text = f"{_percent(self.void_pixels, self.pixels)} of the pixels"
         if self.objects:
-            text += f" and {_percent(self.void_objects, self.objects)} of {self.objects} objects"
+            share = _percent(self.void_objects, self.objects)
+            text += f" and {share} of {counted(self.objects, 'object')}"
         text += " became void"
         if self.merged_objects:
             part = _percent(self.merged_objects, self.objects)

@@ -142,6 +142,7 @@ def test_classes_of_data_and_predictions_are_mapped(here):
     assert mapped.exit_code == 0, mapped.stderr
     note = "note: ground truth mapped from kitti-step to common: 0.0 % of the pixels and 0.0 % of 4"
     assert note in mapped.stderr
+    assert "note: prediction mapped from kitti-step to common: 0.0 % of the pixels" in mapped.stderr
     result = json.loads(mapped.stdout)
     protocol = result["protocol"]
     assert (protocol["label_space"], protocol["class_map"]["name"]) == ("common", "common")

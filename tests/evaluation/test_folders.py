@@ -332,7 +332,7 @@ def test_truth_and_predictions_of_different_label_spaces_are_mapped_to_one(tmp_p
     assert joined.protocol["notes"][-2:] == [
         "ground truth mapped from cityscapes to people: 25.0 % of the pixels and 0.0 % of 2 "
         "objects became void",
-        "prediction mapped from kitti-step to people: 25.0 % of the pixels and 0.0 % of 1 objects "
+        "prediction mapped from kitti-step to people: 25.0 % of the pixels and 0.0 % of 1 object "
         "became void",
     ]
 

@@ -2,14 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mapt_bench.data import open_videos, resolve_labels
 from mapt_bench.data.fingerprint import videos_fingerprint
-from mapt_bench.data.mapped import MappedVideo, truth_share
+from mapt_bench.data.mapped import (
+    MappedSequence,
+    MappedVideo,
+    predictions_share,
+    truth_share,
+)
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.experiments.plans.segment_sources import (
     OWN_SEGMENTS,
@@ -31,11 +36,12 @@ class MappedData:
 
     Attributes:
         identity: Name, target and hash of the class maps.
-        truth: Label space of the ground truth (``from``), and counts of what became void.
+        sides: For ``ground_truth``, and ``prediction`` with saved predictions: the label space it
+            is mapped ``from``, and counts of what became void.
     """
 
     identity: Mapping[str, str]
-    truth: Mapping[str, str | int]
+    sides: Mapping[str, Mapping[str, str | int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +146,14 @@ def suite_source(
     suite = _checked_suite(name)
     labels = suite.videos[0].info.labels
     videos, mapped = _mapped(suite.videos, labels, maps)
+    kinds = _kinds(segments, videos, labels, maps)
     return DataSource(
         name=suite.name,
         videos=videos,
         labels=videos[0].info.labels,
-        segments=_kinds(segments, videos, labels, maps),
+        segments=kinds,
         fingerprint=_fingerprint(str(frozen_fingerprint(suite)), mapped),
-        class_map=mapped,
+        class_map=_with_saved(mapped, kinds),
         suite={"name": suite.name, "version": suite.version},
         groups={
             entry.video.name: {"half": entry.half, "kind": entry.kind, **entry.cell}
@@ -194,13 +201,14 @@ def folder_source(
             where=data,
         )
     videos, mapped = _mapped(with_truth, labels, maps)
+    kinds = _kinds(segments, videos, labels, maps)
     return DataSource(
         name=data.resolve().name,
         videos=videos,
         labels=videos[0].info.labels,
-        segments=_kinds(segments, videos, labels, maps),
+        segments=kinds,
         fingerprint=_fingerprint(videos_fingerprint(with_truth), mapped),
-        class_map=mapped,
+        class_map=_with_saved(mapped, kinds),
         without_truth=tuple(video.info.name for video in found if not video.has_truth),
     )
 
@@ -227,8 +235,23 @@ def _mapped(
         return videos, None
     class_map = maps.of(labels)
     mapped = tuple(MappedVideo(video, class_map) for video in videos)
-    share = truth_share(mapped)
-    return mapped, MappedData(maps.describe(), {"from": labels.name, **share.to_dict()})
+    truth: dict[str, str | int] = {"from": labels.name, **truth_share(mapped).to_dict()}
+    return mapped, MappedData(maps.describe(), {"ground_truth": truth})
+
+
+def _with_saved(mapped: MappedData | None, segments: Sequence[SegmentSource]) -> MappedData | None:
+    """Add what becomes void of saved predictions, of which there is one folder at most."""
+    saved = [
+        each
+        for source in segments
+        for each in source.saved or ()
+        if isinstance(each, MappedSequence)
+    ]
+    if mapped is None or not saved:
+        return mapped
+    origin = saved[0].class_map.source.name
+    entry: dict[str, str | int] = {"from": origin, **predictions_share(saved).to_dict()}
+    return replace(mapped, sides={**mapped.sides, "prediction": entry})
 
 
 def _fingerprint(videos: str, mapped: MappedData | None) -> str:

@@ -101,10 +101,11 @@ def run_result(
 
 
 def _class_map(mapped: MappedData | None) -> dict[str, Any]:
-    """Return the class maps of a run, and what they removed from its ground truth."""
+    """Return the class maps of a run, and what they removed from each side."""
     if mapped is None:
         return {"class_map": None}
-    return {"class_map": dict(mapped.identity), "mapped": {"ground_truth": dict(mapped.truth)}}
+    sides = {side: dict(entry) for side, entry in mapped.sides.items()}
+    return {"class_map": dict(mapped.identity), "mapped": sides}
 
 
 def _provenance_of_units(outcome: RunOutcome) -> dict[str, Any]:
