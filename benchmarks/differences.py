@@ -36,7 +36,7 @@ Frame = tuple[NDArray[np.int64], NDArray[np.int64]]
 """Classes and identities of one frame, shape ``(1, width)``."""
 
 
-def film(text: str) -> list[Frame]:
+def frames_of(text: str) -> list[Frame]:
     """Read frames separated by ``|``: ``c7`` is car 7, ``p`` a person, ``r`` road, ``v`` void."""
     frames = [part.split() for part in text.split("|")]
     return [
@@ -352,7 +352,7 @@ def main(checkouts: Path, json_file: str | None) -> None:
     """Print the scores of each scene by this package and by the other code."""
     rows = []
     for case in CASES:
-        gt, pred = film(case.gt), film(case.pred)
+        gt, pred = frames_of(case.gt), frames_of(case.pred)
         theirs, missing = None, ""
         try:
             theirs = case.theirs(gt, pred, checkouts)

@@ -1,6 +1,6 @@
 """Class maps: the classes of one label space as classes of another, read from a YAML file.
 
-A file maps the classes of several label spaces to one target. Truth and predictions may then have
+A file maps the classes of several label spaces to one target. Ground truth and predictions may have
 different label spaces, and are scored in the target.
 """
 

@@ -34,7 +34,7 @@ def stated(case):
 
 @pytest.mark.parametrize("case", differences.CASES, ids=lambda case: f"{case.name}: {case.why}")
 def test_the_page_has_the_numbers(case):
-    gt, pred = differences.film(case.gt), differences.film(case.pred)
+    gt, pred = differences.frames_of(case.gt), differences.frames_of(case.pred)
     ours, theirs = stated(case)
     scale = SCALE[case.score]
     assert case.ours(differences.our_sums(gt, pred)) * scale == pytest.approx(ours)

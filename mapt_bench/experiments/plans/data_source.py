@@ -240,7 +240,7 @@ def _mapped(
 
 
 def _with_saved(mapped: MappedData | None, segments: Sequence[SegmentSource]) -> MappedData | None:
-    """Add what becomes void of saved predictions, of which there is one folder at most."""
+    """Add what becomes void of saved predictions. There is at most one folder of them."""
     saved = [
         each
         for source in segments
