@@ -177,22 +177,26 @@ def _best_sentences(part: Part) -> list[str]:
     if len(tied) == 1 and len(ranked) > 1:
         behind = 100 * (_pat(best) - _pat(ranked[1]))
         sentence += f"; {row_name(ranked[1])} is next, {behind:.2f} behind"
-        sentence += _is_real(best, ranked[1])
+        sentence += _is_real(best, ranked[1], rows)
     oracle = [row for row in rows if row_name(row) == _ORACLE and row_score(row, "PAT") is not None]
     if oracle and not _leads(oracle):
         sentence += f"; the oracle has {100 * _pat(oracle[0]):.2f}"
     return [_sentence(sentence)]
 
 
-def _is_real(best: Row, second: Row) -> str:
-    """Return in words whether the difference of two rows is established, empty if untested."""
+def _is_real(best: Row, second: Row, rows: Iterable[Row]) -> str:
+    """Return in words whether the difference of two rows is established.
+
+    Empty if the rows of the part have no paired differences.
+    """
     for row, other in ((best, second), (second, best)):
         reference = (row.get("differences") or {}).get("reference")
         leads = _leads([row]) if reference == row_name(other) else []
         if leads:
             is_real = leads[0].is_established
             return " (established)" if is_real else " (not established: it can be chance)"
-    return ""
+    references = [each["differences"]["reference"] for each in rows if _leads([each])]
+    return f" (not tested: differences are to {references[0]})" if references else ""
 
 
 def _comparison(subject: str, leads: Sequence[_Lead], place: str) -> str:

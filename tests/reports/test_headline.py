@@ -93,6 +93,16 @@ def test_a_difference_needs_an_interval_without_zero_and_a_low_corrected_p():
     )
 
 
+def test_a_lead_of_rows_that_were_not_compared_is_named_as_such():
+    rows = [
+        row("mapt+memory", 0.60),
+        row("a", 0.70, difference(0.10, 0.05, 0.15, 0.01)),
+        row("b", 0.65, difference(0.05, 0.01, 0.09, 0.01)),
+    ]
+    best, *_ = run_headline(ablation(*rows)).sentences
+    assert best.endswith("b is next, 5.00 behind (not tested: differences are to mapt+memory).")
+
+
 def test_several_kinds_of_segments_have_a_table_and_a_sentence_each():
     headline = run_headline(ablation(segments=("mapt-tiny", "groundtruth")))
     assert [table.title for table in headline.tables] == ["detections of MAPT", "ground truth"]
