@@ -204,8 +204,9 @@ def _decades(values: Sequence[float]) -> tuple[list[float], list[tuple[float, st
     places = [math.log10(value) if value > 0 else zero for value in values]
     powers = range(math.ceil(math.log10(least)), math.floor(max(places)) + 1)
     ticks = [(float(power), f"{10.0**power:g}") for power in powers]
-    if len(ticks) < 2:  # all values are within one decade
-        ticks = [(math.log10(value), f"{value:.3g}") for value in (least, max(values)) if value > 0]
+    if len(ticks) < 2 and max(values) > 0:  # all values are within one decade
+        ends = (least, max(values)) if max(values) > 1.5 * least else (max(values),)
+        ticks = [(math.log10(value), f"{value:.3g}") for value in ends]
     return places, [*([(zero, "0")] if 0 in values else []), *ticks]
 
 

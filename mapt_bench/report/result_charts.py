@@ -74,7 +74,7 @@ def cost_charts(part: Part, names: set[str], cost: Row | None) -> list[Chart]:
             is_shown = row_name(row) in names - {LOWER_BOUND}
             if is_shown and pat is not None and value is not None:
                 points.append(Point(row_name(row), value, 100 * pat, is_reference(row)))
-        if len(points) > 1:
+        if len({point.x for point in points}) > 1:
             caption = f"PAT over {words}: up and to the left is better.{_of_segments(part)}"
             charts.append(scatter(points, f"{words} ({unit})", "PAT (%)", caption, by_decades=True))
     return charts

@@ -305,7 +305,10 @@ def test_a_flops_report_stands_alone_and_beside_a_run(tmp_path):
     assert headings(text) == ["Cost", "Claims"]
     assert "Operations over latency at 384x1280" in text
     names = ("mapt", "flow:flownet2", "copy")
-    summary = [summary_row(name, 0.5 + at / 10, 0.6, "heads") for at, name in enumerate(names)]
+    summary = [
+        summary_row(name, 0.5 + at / 10, 0.6, "heads", cost={"seconds_per_frame": 0.01 + at})
+        for at, name in enumerate(names)
+    ]
     text = page_of(tmp_path, run(summary=summary), networks)
     assert "PAT over operations of the association of a frame" in text
     assert "mapt (50.00; 0.03), flow:flownet2 (60.00; 2.00), copy (70.00; 0.00)" in text
@@ -321,6 +324,10 @@ def test_logarithmic_axes_show_zeros_at_their_left():
     x = {each.text: float(each.attributes["x"]) for each in chart.shapes if each.tag == "text"}
     assert x["100"] - x["10"] == pytest.approx(x["10"] - x["1"], rel=0.01)
     assert x["0"] < x["1"]
+    close = [Point(name, x, 50 + x) for name, x in (("a", 0.0), ("b", 0.142), ("c", 0.148))]
+    texts = {each.text for each in scatter(close, "GMACs", "PAT", "", by_decades=True).shapes}
+    assert "0.148" in texts
+    assert "0.142" not in texts  # it would cover the other
 
 
 @pytest.fixture
