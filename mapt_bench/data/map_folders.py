@@ -9,10 +9,10 @@ from pathlib import Path
 from mapt_bench.data.encodings import (
     Encoding,
     Lacks,
+    claiming,
     detect_encoding,
     encoding_by_name,
     encoding_suffixes,
-    recognising,
 )
 from mapt_bench.data.encodings.youtube_vis import results_of_videos, score_notes
 from mapt_bench.data.folder_layout import (
@@ -207,7 +207,7 @@ def _choose(folder: Path, listing: Listing, labels: LabelSpace, encoding: str | 
     if stated is None or stated.encoding is None:
         return detect_encoding(listing, labels)
     chosen = encoding_by_name(stated.encoding)
-    for other in recognising(listing, chosen.name):
+    for other in claiming(listing, chosen.name):
         raise DataError(
             f"states encoding {chosen.name!r}, but other files say {other.name!r} (such as a JSON "
             "of panoptic annotations); expected the same from both; name the right one with "

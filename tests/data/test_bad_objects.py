@@ -357,6 +357,15 @@ def test_a_dataset_file_that_contradicts_a_json_is_refused(tmp_path):
     assert open_maps(tmp_path, encoding="kitti-step").encoding == "kitti-step"
 
 
+def test_a_json_of_a_folder_above_does_not_contradict_a_dataset_file(tmp_path):
+    codes = pack_codes(np.zeros(SIZE, dtype=int), np.zeros(SIZE, dtype=int))
+    with KittiStepWriter(tmp_path / "mine", KITTI) as writer:
+        writer.write("0001", "000000", PanopticMap(codes))
+    entry = {"file_name": "mine/panoptic_maps/val/0001/000000.png", "segments_info": []}
+    (tmp_path / "other.json").write_text(json.dumps({"annotations": [entry]}))
+    assert open_maps(tmp_path / "mine").encoding == "kitti-step"
+
+
 def test_a_malformed_mark_of_objects_only(tmp_path):
     codes = pack_codes(np.zeros(SIZE, dtype=int), np.zeros(SIZE, dtype=int))
     with KittiStepWriter(tmp_path, KITTI, objects_only=True) as writer:

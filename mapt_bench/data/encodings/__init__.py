@@ -18,11 +18,11 @@ from mapt_bench.data.encodings.encoding_registry import (
     Encoding,
     FrameEncoding,
     Lacks,
+    claiming,
     detect_encoding,
     encoding_by_name,
     encoding_names,
     encoding_suffixes,
-    recognising,
     register_encoding,
 )
 
@@ -31,6 +31,7 @@ __all__ = [
     "FrameEncoding",
     "Lacks",
     "bdd100k",
+    "claiming",
     "coco_panoptic",
     "detect_encoding",
     "encoding_by_name",
@@ -41,7 +42,6 @@ __all__ = [
     "mots_text",
     "object_masks",
     "palette_png",
-    "recognising",
     "register_encoding",
     "two_channel",
     "youtube_vis",

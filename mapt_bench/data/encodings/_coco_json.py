@@ -35,20 +35,20 @@ _SHAPES = (
 )
 
 
-def find_coco_json(listing: Listing) -> Path | None:
+def find_coco_json(listing: Listing, *, only_own: bool = False) -> Path | None:
     """Return the JSON of panoptic annotations of a folder of PNGs.
 
     Order of precedence:
 
     1. a JSON in the folder;
     2. a JSON beside the folder with the name of the folder, or beside its ``panoptic_maps``;
-    3. a JSON in one of the two folders above that names one of the PNGs.
+    3. a JSON in one of the two folders above that names one of the PNGs, unless ``only_own``.
 
     Raises:
         DataError: If there are several of the same precedence, or one is malformed, too large, or
             holds ``segments_info`` in another shape.
     """
-    for files, is_own in _candidates(listing):
+    for files, is_own in (one for one in _candidates(listing) if one[1] or not only_own):
         found = [path for path in files if _belongs(path, listing, is_own=is_own)]
         if len(found) > 1:
             raise DataError(

@@ -137,6 +137,10 @@ class CocoPanopticEncoding(Encoding):
         del files
         return find_coco_json(listing) is not None
 
+    def claims(self, listing: Listing) -> bool:
+        """Whether a JSON of panoptic annotations is in the folder, or named like it beside it."""
+        return find_coco_json(listing, only_own=True) is not None
+
     def open(
         self, listing: Listing, labels: LabelSpace, report: Report
     ) -> tuple[StoredSequence, ...]:

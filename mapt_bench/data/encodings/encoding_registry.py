@@ -42,11 +42,11 @@ __all__ = [
     "Encoding",
     "FrameEncoding",
     "Lacks",
+    "claiming",
     "detect_encoding",
     "encoding_by_name",
     "encoding_names",
     "encoding_suffixes",
-    "recognising",
     "register_encoding",
 ]
 
@@ -110,6 +110,17 @@ class Encoding(ABC):
             DataError: If a file that decides it is damaged.
         """
         del listing, files
+        return False
+
+    def claims(self, listing: Listing) -> bool:
+        """Whether files that certainly belong to a folder say that it is of this encoding.
+
+        Then a ``dataset.json`` that states the encoding which this one refines is contradicted.
+
+        Args:
+            listing: Content of the folder.
+        """
+        del listing
         return False
 
     def settle(self, files: Sequence[Path], labels: LabelSpace) -> str:
@@ -289,15 +300,15 @@ def detect_encoding(listing: Listing, labels: LabelSpace) -> Encoding:
     raise _undetected(listing, others)
 
 
-def recognising(listing: Listing, general: str) -> Iterator[Encoding]:
-    """Yield the encodings that refine one and recognise a folder by other files than its maps.
+def claiming(listing: Listing, general: str) -> Iterator[Encoding]:
+    """Yield the encodings that refine one and claim a folder; see :meth:`Encoding.claims`.
 
     Args:
         listing: Content of the folder.
         general: Name of the general encoding.
     """
     for other in _encodings().values():
-        if other.refines == general and other.recognises(listing, ()):
+        if other.refines == general and other.claims(listing):
             yield other
 
 
