@@ -145,7 +145,8 @@ def motion_reach(options: MaptOptions) -> dict[str, object]:
     from mapt_bench.model.cues import MaptCues
     from mapt_bench.model.motion_reach import measure_reach
 
-    return measure_reach(MaptCues(_checked_model(options)))._asdict()
+    found = measure_reach(MaptCues(_checked_model(options)))
+    return {"pixels": found.pixels, "tried": [*found.tried], "found": [*found.found]}
 
 
 @not_followed

@@ -219,8 +219,8 @@ def break_table(run: Run) -> Table:
     ]
     if run.get("motion_reach"):
         notes.append(
-            "Reach: largest displacement in pixels, of an image that moves as a whole, of which "
-            "the offsets of the row's motion head find at least half."
+            "Reach: an image moves as a whole, and this is the largest displacement in pixels "
+            "up to which the offsets of the row's motion head find at least half of it."
         )
     notes += [f"{UNDEFINED} {', '.join(names)}: {reason}." for reason, names in reasons.items()]
     rising = [

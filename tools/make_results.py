@@ -47,7 +47,7 @@ _BEGIN, _END = "<!-- table of the default job -->", "<!-- end of the table -->"
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Write all pages that the given runs tell of."""
+    """Write all pages that show the given runs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", type=Path, help="run on bench, one for each seed")
     parser.add_argument(
@@ -145,7 +145,7 @@ def _halves(run: Mapping[str, Any], cell: str) -> dict[str, Mapping[str, Any]]:
 
 
 def readme_table(run: Mapping[str, Any]) -> str:
-    """Return the table of the README in Markdown: ten rows on the first kind of segments."""
+    """Return the table of the README in Markdown: ten rows on the first segments of the run."""
     selection = Selection(scores=_README_SCORES, rows=_README_ROWS)
     return render_table(run_headline(dict(run), selection=selection).tables[0], "markdown").strip()
 

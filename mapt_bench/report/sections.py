@@ -170,7 +170,7 @@ def run_sections(
     losses, pictures = run_losses(run), _worst(run, folder, worst, gallery, replay)
     slices = list(_own_slices(run, folder, worst))
     found = [
-        _summary(run, headline, by_section.get(_SUMMARY, []), _first_looks(pictures)),
+        _summary(run, headline, by_section.get(_SUMMARY, []), _tracks_to_see_first(pictures)),
         _losses(losses, by_section.get(_LOSSES, [])),
         Section(
             _SLICES,
@@ -212,7 +212,7 @@ def _closed(tables: Iterable[Table]) -> tuple[TableView, ...]:
     return tuple(table_view(table) for table in tables)
 
 
-def _first_looks(pictures: Section) -> list[str]:
+def _tracks_to_see_first(pictures: Section) -> list[str]:
     """Return the first track to look at, for each row with pictures."""
     first: dict[str, str] = {}
     for each in pictures.pictures:
@@ -388,7 +388,7 @@ def evaluation_sections(evaluations: Sequence[Row], gallery: int) -> list[Sectio
     found = [
         Section(
             "Summary",
-            texts=(*headline.sentences, *_first_looks(pictures)),
+            texts=(*headline.sentences, *_tracks_to_see_first(pictures)),
             charts=(*score_chart(part, names), *difference_chart(part, names)),
             tables=(
                 *_opened(headline.tables),

@@ -254,7 +254,8 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [("{", "cannot be read"), ("{}", "damaged"), ("[]", "damaged")]
+    ("content", "words"),
+    [("{", "cannot be read"), ("{}", "has no schema"), ("[]", "has no schema")],
 )
 def test_a_damaged_setup_is_refused(tmp_path, content, words):
     (tmp_path / "run.json").write_text(content)

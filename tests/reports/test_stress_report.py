@@ -171,7 +171,7 @@ def test_the_reach_of_a_motion_head_stands_beside_its_break_point():
     reaches = {row[1]: texts[place] for row, texts in zip(table.rows, table.texts(), strict=True)}
     assert reaches["both"] == "72"
     assert reaches["oracle"] == "–"  # noqa: RUF001
-    assert any(note.startswith("Reach: largest displacement") for note in table.footnotes)
+    assert any(note.startswith("Reach: an image moves") for note in table.footnotes)
 
 
 def test_a_break_point_that_is_no_limit_is_told():
