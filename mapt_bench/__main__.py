@@ -1,4 +1,7 @@
-"""``python -m mapt_bench``: the same as ``mapt-bench``."""
+"""``python -m mapt_bench``: the same as ``mapt-bench``.
+
+``python -P -m mapt_bench`` keeps Python from running a module of the current folder.
+"""
 
 from mapt_bench.cli import main
 

@@ -26,7 +26,8 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
     """Import an attribute of a module.
 
     Args:
-        name: ``package.module:attribute``. The module is also searched in the current folder.
+        name: ``package.module:attribute``. The module is searched among the installed ones, then
+            in the current folder.
         kind: Kind of object, for messages, for example ``"tracker"``.
         form: Form of the name, for messages, for example ``"package.module:Class"``.
 
@@ -43,7 +44,7 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
         raise ConfigError(f"{name!r} is not a {kind}; expected {form}")
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.insert(0, here)
+        sys.path.append(here)  # last: a types.py in a data folder must not replace Python's own
     importlib.invalidate_caches()  # the module may be new
     try:
         module = importlib.import_module(module_name)

@@ -44,6 +44,7 @@ SUFFIXES = (".png", ".svg")
 STYLE: "dict[RcKeyType, Any]" = {
     "font.size": 9,
     "text.parse_math": False,  # names are text
+    "text.usetex": False,  # a matplotlibrc in the current folder must not start LaTeX
     "text.color": INK,
     "font.family": "DejaVu Sans",
     "axes.edgecolor": FAINT,

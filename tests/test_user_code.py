@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.user_code import source_files, source_fingerprint
+from mapt_bench.user_code import attribute_of, source_files, source_fingerprint
 
 
 @pytest.fixture
@@ -112,3 +112,13 @@ def test_names_of_others_are_not_public_names(package):
     name, folder = package
     (folder / "main.py").write_text("import json as mb\nx = lambda: mb.evaluate\n")
     assert "mapt_bench" not in set(source_files(f"{name}.main"))
+
+
+def test_the_current_folder_is_searched_last(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place not in ("", ".")])
+    (tmp_path / f"last_{tmp_path.name.replace('-', '_')}.py").write_text("found = 1\n")
+    name = next(tmp_path.glob("last_*.py")).stem
+    assert attribute_of(f"{name}:found", kind="tracker", form="module:Class") == 1
+    assert sys.path.index(str(tmp_path)) == len(sys.path) - 1
+    del sys.modules[name]

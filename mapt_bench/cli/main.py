@@ -101,6 +101,10 @@ class _LazyGroup(click.Group):
     ) -> NoReturn:
         """Run a command and exit with the code of its outcome: 0, 1, 2, 3 or 70."""
         words = list(sys.argv[1:] if args is None else args)
+        if args is None:  # started as a command, not by a test
+            # Python starts workers with the current folder first on the module path. A types.py
+            # there, in an unpacked data set, would run.
+            os.environ["PYTHONSAFEPATH"] = "1"
         _print_any_character()
         if _COMPLETION in os.environ:  # click prints completions and exits
             super().main(words, prog_name=_NAME, complete_var=_COMPLETION)
