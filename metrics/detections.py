@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.labels import ID_BITS
 from mapt_bench.metrics.arithmetic import number_keys
+from mapt_bench.metrics.assignment import best_pairs
 from mapt_bench.metrics.matching import SegmentTable
 
 __all__ = [
@@ -143,23 +144,7 @@ def assign_pairs(
     bounds = np.searchsorted(frames, [contested, contested + 1])
     for first, last in bounds.T:
         pairs = positions[first:last]
-        _settle(detections, pairs, score(pairs, chosen), chosen)
+        chosen[pairs] = best_pairs(
+            detections.pair_gt[pairs], detections.pair_pred[pairs], score(pairs, chosen)
+        )
     return chosen
-
-
-def _settle(
-    detections: ClassDetections,
-    pairs: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    chosen: NDArray[np.bool_],
-) -> None:
-    from scipy.optimize import linear_sum_assignment  # slow to import, rarely needed
-
-    gt, gt_row = number_keys(detections.pair_gt[pairs])
-    pred, pred_column = number_keys(detections.pair_pred[pairs])
-    matrix = np.zeros((len(gt), len(pred)))
-    matrix[gt_row, pred_column] = scores
-    partner = np.full(len(gt), -1)
-    rows, columns = linear_sum_assignment(matrix, maximize=True)
-    partner[rows] = columns
-    chosen[pairs] = partner[gt_row] == pred_column

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace, label_space
 from mapt_bench.metrics._hota import HotaSums, count_hota, hota_scores
-from mapt_bench.metrics.arithmetic import Additive, Array, Block, BlockValue
+from mapt_bench.metrics.arithmetic import Additive, Array, Block, BlockValue, number_keys
+from mapt_bench.metrics.assignment import best_pairs
 from mapt_bench.metrics.detections import ClassDetections, assign_pairs, detections_of_class
 from mapt_bench.metrics.matching import SegmentTable
 
@@ -113,7 +114,9 @@ def _match(
     allowed = detections.iou >= 0.5 - np.finfo(float).eps
 
     def score(pairs: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        before = np.flatnonzero(chosen & (rank == rank[pairs[0]] - 1))
+        now = rank[pairs[0]]
+        first, end = np.searchsorted(rank, [now - 1, now])  # pairs are in order of frames
+        before = first + np.flatnonzero(chosen[first:end])
         kept = set(zip(gt_track[before].tolist(), pred_track[before].tolist(), strict=True))
         pair_tracks = zip(gt_track[pairs].tolist(), pred_track[pairs].tolist(), strict=True)
         continued = np.array([tracks in kept for tracks in pair_tracks])
@@ -139,22 +142,16 @@ class IdentitySums(Additive):
 
 def count_identity(detections: ClassDetections) -> IdentitySums:
     """Sum up the identity measures over one class of one sequence."""
-    from scipy.optimize import linear_sum_assignment  # slow to import
-
     matching = detections.iou >= 0.5
-    shape = (detections.gt_track_count, detections.pred_track_count)
-    together = np.zeros(shape, dtype=np.int64)
-    np.add.at(
-        together,
-        (
-            detections.gt_track[detections.pair_gt[matching]],
-            detections.pred_track[detections.pair_pred[matching]],
-        ),
-        1,
-    )
+    gt_track = detections.gt_track[detections.pair_gt[matching]]
+    pred_track = detections.pred_track[detections.pair_pred[matching]]
+    count = max(detections.pred_track_count, 1)
+    keys, pair = number_keys(gt_track * count + pred_track)
+    together = np.bincount(pair, minlength=len(keys))
     # Every frame two assigned tracks spend together saves one miss and one false alarm, so the
     # cheapest assignment is the one with the most frames together.
-    tp = together[linear_sum_assignment(together, maximize=True)].sum()
+    assigned = best_pairs(*np.divmod(keys, count), together.astype(np.float64))
+    tp = together[assigned].sum()
     return IdentitySums(
         tp=np.asarray(tp),
         fp=np.asarray(len(detections.pred_track) - tp),

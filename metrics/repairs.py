@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import ID_BITS, ID_LIMIT
+from mapt_bench.metrics.arithmetic import number_keys
 from mapt_bench.metrics.mistakes import KINDS, NO_MISTAKE, Mistake, Mistakes
 from mapt_bench.metrics.overlap import SequenceOverlap, relabelled
 
@@ -98,16 +99,14 @@ class Repairs:
         is_stuff = ~(overlap.pred.is_thing | overlap.pred.is_void)
         kept = is_stuff[overlap.pred_index]
         count = max(overlap.pred.count, 1)
-        areas = np.bincount(
-            overlap.frame[kept] * count + overlap.pred_index[kept],
-            weights=overlap.pixels[kept],
-            minlength=overlap.frame_count * count,
-        ).reshape(overlap.frame_count, count)
-        void = overlap.labels.ignore_label << ID_BITS
-        if not overlap.pred.count:
-            return np.full(overlap.frame_count, void)
-        most = overlap.pred.codes.astype(np.int64)[areas.argmax(axis=1)]
-        return np.where(areas.max(axis=1) > 0, most, void)
+        keys, group = number_keys(overlap.frame[kept] * count + overlap.pred_index[kept])
+        areas = np.bincount(group, weights=overlap.pixels[kept], minlength=len(keys))
+        frame, row = np.divmod(keys, count)
+        order = np.lexsort((row, -areas, frame))  # the first of each frame is the largest
+        found, largest = np.unique(frame[order], return_index=True)
+        most = np.full(overlap.frame_count, overlap.labels.ignore_label << ID_BITS)
+        most[found] = overlap.pred.codes[row[order][largest]]
+        return most
 
     def _names(self, repaired: int) -> NDArray[np.int64]:
         causes = repaired & _IDENTITY & self.active

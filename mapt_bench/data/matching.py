@@ -32,27 +32,34 @@ def match_by_suffix(
         >>> match_by_suffix([("val", "0001"), ("val", "0002")], [("0002",)], where="here")
         {('val', '0002'): ('0002',)}
     """
-    shared = {(a, b): _common_suffix(a, b) for a in left for b in right}
     partner: dict[Parts, Parts] = {}
-    for length in range(max(shared.values(), default=0), 0, -1):
+    open_left, open_right = list(left), list(right)
+    for length in range(max(map(len, left), default=0), 0, -1):
+        sharing = _by_suffix(open_left, open_right, length)
+        # Two of each side are enough to see a tie. All paths of a tie would be quadratic.
+        pairs = [(a, b) for one, other in sharing.values() for a in one[:2] for b in other[:2]]
+        if not pairs:
+            continue
+        position = {path: at for at, path in enumerate(open_left)}
+        pairs.sort(key=lambda pair: position[pair[0]])
+        _refuse_ties(pairs, where)
+        partner.update(pairs)
         taken = set(partner.values())
-        open_pairs = [
-            pair
-            for pair, count in shared.items()
-            if count == length and pair[0] not in partner and pair[1] not in taken
-        ]
-        _refuse_ties(open_pairs, where)
-        partner.update(open_pairs)
+        open_left = [path for path in open_left if path not in partner]
+        open_right = [path for path in open_right if path not in taken]
     return partner
 
 
-def _common_suffix(left: Parts, right: Parts) -> int:
-    count = 0
-    for a, b in zip(reversed(left), reversed(right), strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
+def _by_suffix(
+    left: Sequence[Parts], right: Sequence[Parts], length: int
+) -> dict[Parts, tuple[list[Parts], list[Parts]]]:
+    """Group the paths of both sides by their last parts."""
+    groups: dict[Parts, tuple[list[Parts], list[Parts]]] = {}
+    for side, paths in enumerate((left, right)):
+        for path in paths:
+            if len(path) >= length:
+                groups.setdefault(path[-length:], ([], []))[side].append(path)
+    return groups
 
 
 def _refuse_ties(pairs: list[tuple[Parts, Parts]], where: object) -> None:
