@@ -492,7 +492,7 @@ def test_nothing_heavy_is_imported(gt, pred):
         (["--csv", "x", "--latex", "./x"], "x: --csv and --latex name the same file"),
         (["--csv", "x", "--json", "x"], "x: --csv and --json name the same file"),
         (["--json", ""], "--json is empty; name a file"),
-        (["--latex", ""], "--latex is empty; name a file"),
+        (["--latex", ""], "'--latex': the path is empty; expected a file"),
         (["--csv", "-"], "--csv writes to a file; name one, or use --json - for stdout"),
     ],
 )

@@ -101,7 +101,7 @@ def test_reasons_follow_the_protocol():
 
 
 def test_short_sequences_have_no_vpq():
-    assert "shorter than a window of 4 frames" in undefined("c1 r", "c1 r")["VPQ"]
+    assert "every sequence is shorter than the longest window" in undefined("c1 r", "c1 r")["VPQ"]
 
 
 def test_means_of_the_undefined():
