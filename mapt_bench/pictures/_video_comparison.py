@@ -40,10 +40,13 @@ class Prediction:
     Attributes:
         title: Title of its row.
         read: Returns the map of the frame at a position of the video.
+        tracks: Tracks of the whole video with their matches, which give identities their colours.
+            ``None`` takes those of the frames that are shown.
     """
 
     title: str
     read: Callable[[int], PanopticMap]
+    tracks: TrackTable | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,11 @@ class VideoComparison:
         for prediction in self.predictions:
             reference = self.video.truth if self.video.has_truth else prediction.read
             table = self._match(reference, prediction.read)
-            color = Palette(table).color if self.video.has_truth else identity_color
+            color = (
+                Palette(prediction.tracks or table).color
+                if self.video.has_truth
+                else identity_color
+            )
             rows.append(_Row(prediction.title, prediction.read, color, table, False))
         return tuple(rows)
 

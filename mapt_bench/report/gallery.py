@@ -9,7 +9,7 @@ pictures are missing.
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -210,7 +210,7 @@ class _FramesOfRun:
             return None
         began = process_time()
         try:
-            picture = self._painted(self.replay, rows, found.name, track, frames)
+            picture = self._painted(self.replay, rows, found, track, frames)
         except MaptBenchError as problem:
             self._lacks(found, str(problem))
             return None
@@ -225,14 +225,17 @@ class _FramesOfRun:
         self,
         replay: Replay,
         rows: Mapping[str, str],
-        name: str,
+        found: ScoredSequence,
         track: int,
         frames: tuple[int, int],
     ) -> NDArray[np.uint8]:
         predictions = []
+        # Those of the first row, as in its timeline: an identity has one colour in both.
+        tracks: TrackTable | None = tracks_of(found.overlap)
         for row, cell in rows.items():
-            video, maps = replay(cell, name, frames[1] + 1)
-            predictions.append(Prediction(printable(row), maps.__getitem__))
+            video, maps = replay(cell, found.name, frames[1] + 1)
+            predictions.append(Prediction(printable(row), maps.__getitem__, tracks))
+            tracks = None
         return _around(video, predictions, track, frames)
 
     def _lacks(self, found: ScoredSequence, reason: str) -> None:
@@ -319,7 +322,8 @@ def _worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
     if not order:
         return Picture(printable(title), "", _FAULTLESS, ())
     before, after = _mistake(table, order[0])
-    strip = _around(video, [prediction], int(table.codes[order[0]]), (before, after))
+    same_colors = replace(prediction, tracks=table)
+    strip = _around(video, [same_colors], int(table.codes[order[0]]), (before, after))
     labels = video.info.labels
     names = [video.info.frame_names[at] for at in (before, after)]
     return Picture(

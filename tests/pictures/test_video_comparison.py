@@ -5,7 +5,7 @@ from helpers.scenes import Box, DrawnVideo
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import PanopticMap
 from mapt_bench.pictures import Prediction, VideoComparison
-from mapt_bench.pictures.track_colors import INK, MISSED, identity_color
+from mapt_bench.pictures.track_colors import INK, MISSED, Palette, identity_color
 
 CAR = 13 << 24
 SCENE = [[Box(1, x=8 + 6 * step), Box(2, x=80 - 6 * step, y=30)] for step in range(4)]
@@ -52,6 +52,17 @@ def test_a_focus_shows_the_surroundings_of_an_object_in_a_box():
     assert holds(whole, identity_color(CAR | 2))
     assert not holds(whole, (0, 0, 0))
     assert holds(left, (0, 0, 0))
+
+
+def test_identities_can_keep_the_colours_of_the_whole_video():
+    bare = DrawnVideo(SCENE, with_images=False)
+    (tracks,) = VideoComparison(bare, [PREDICTION], range(4)).tables
+    color = Palette(tracks).color(CAR | 6)
+    # In the last two frames alone, identity 6 is the first that matches car 1.
+    alone = VideoComparison(bare, [PREDICTION], [2, 3], focus=CAR | 1).strip()
+    assert not holds(alone, color)
+    kept = Prediction("mine", switching, tracks)
+    assert holds(VideoComparison(bare, [kept], [2, 3], focus=CAR | 1).strip(), color)
 
 
 def test_small_frames_are_enlarged_by_a_whole_number():
