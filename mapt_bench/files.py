@@ -18,6 +18,7 @@ __all__ = [
     "read_text",
     "replace_when_complete",
     "text_encoding",
+    "write_bytes",
     "write_json",
     "write_text",
     "write_together",
@@ -118,6 +119,12 @@ def write_text(path: Path, text: str) -> None:
     """Write text atomically: readers see the old file or the new file, never a part."""
     with replace_when_complete(path) as beside:
         beside.write_text(text, encoding="utf-8", errors=_ESCAPED)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write bytes atomically: readers see the old file or the new file, never a part."""
+    with replace_when_complete(path) as beside:
+        beside.write_bytes(data)
 
 
 def write_json(path: Path, data: object) -> None:

@@ -11,7 +11,7 @@ from textwrap import fill
 from typing import Any
 
 from mapt_bench.errors import counted
-from mapt_bench.files import write_text
+from mapt_bench.files import write_json, write_text
 from mapt_bench.reports.plots import plot_training
 from mapt_bench.training.log import read_log
 from mapt_bench.weights import ShippedWeights, shipped, shipped_weights
@@ -67,6 +67,18 @@ def make_page(docs: Path = DOCS) -> None:
         plot_training(read_log(log_path(each.name, docs)), docs / _picture(each.name))
     parts = [_HEAD, _overview(found), *(_section(each) for each in found), _TAIL]
     write_text(docs / "model_card.md", "\n".join(parts))
+
+
+def write_scores(weights: ShippedWeights, measured: Mapping[str, Any]) -> None:
+    """Write scores on the card of weights, in the place of earlier ones on the same data.
+
+    Args:
+        weights: The weights.
+        measured: ``tracker``, ``data``, ``code`` and ``scores`` by part.
+    """
+    name = str(measured["data"]["name"])
+    card = {**weights.card, "scores": {**weights.card["scores"], name: measured}}
+    write_json(weights.path.with_suffix(".json"), card)
 
 
 def log_path(name: str, docs: Path = DOCS) -> Path:

@@ -12,19 +12,19 @@ docs/model_card.md (by tools/make_model_card.py), and the table between two comm
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from make_model_card import make_page
+from make_model_card import make_page, write_scores
 
 from mapt_bench.errors import DataError, MaptBenchError
-from mapt_bench.files import write_json, write_text
+from mapt_bench.files import write_text
 from mapt_bench.reports.headline import Selection, run_headline
 from mapt_bench.reports.table_formats import render_table
+from mapt_bench.results import read_document
 from mapt_bench.weights import shipped, shipped_weights
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -81,7 +81,7 @@ def _write_results(runs: Iterable[Path], shift: Iterable[Path]) -> None:
         raise DataError("benchmarks/reach.py could not read the runs; see its message above")
 
 
-def read_run(folder: Path) -> dict[str, Any]:
+def read_run(folder: Path) -> Mapping[str, Any]:
     """Return the result of a finished run.
 
     Raises:
@@ -90,8 +90,7 @@ def read_run(folder: Path) -> dict[str, Any]:
     path = folder / "results.json"
     if not path.is_file():
         raise DataError("holds no results.json; run the experiment until it ends", where=folder)
-    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return result
+    return read_document(path)
 
 
 def score_cards(run: Mapping[str, Any]) -> list[str]:
@@ -122,8 +121,7 @@ def score_cards(run: Mapping[str, Any]) -> list[str]:
             "code": {key: stated[key] for key in ("mapt_bench", "git_commit")},
             "scores": parts,
         }
-        card = {**weights.card, "scores": {**weights.card["scores"], str(data["name"]): entry}}
-        write_json(weights.path.with_suffix(".json"), card)
+        write_scores(weights, entry)
         written.append(name)
     return written
 

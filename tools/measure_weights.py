@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from make_model_card import make_page
+from make_model_card import make_page, write_scores
 
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.mapt_trackers import mapt_segmenter
 from mapt_bench.baselines.rows import parse_row
 from mapt_bench.baselines.tracker_options import MaptOptions
 from mapt_bench.errors import ConfigError, MaptBenchError
-from mapt_bench.files import write_json
 from mapt_bench.labels import Video
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
 from mapt_bench.provenance import provenance
@@ -85,8 +84,7 @@ def measure(weights: ShippedWeights, where: str) -> dict[str, Any]:
         "code": {key: origin[key] for key in ("mapt_bench", "git_commit")},
         "scores": {part: _scores(sums, names, videos) for part, names in parts.items()},
     }
-    card = {**weights.card, "scores": {**weights.card["scores"], data["name"]: measured}}
-    write_json(weights.path.with_suffix(".json"), card)
+    write_scores(weights, measured)
     return measured
 
 

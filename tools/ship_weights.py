@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save
 
 import mapt_bench.weights as weights_registry
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
-from mapt_bench.files import file_sha256, replace_when_complete, write_json, write_text
+from mapt_bench.files import file_sha256, write_bytes, write_json, write_text
 from mapt_bench.training.checkpoint import read_record
 from mapt_bench.training.log import read_log
 from mapt_bench.training.run import LOG_NAME, SETUP_NAME, WEIGHTS_NAME
@@ -132,8 +132,7 @@ def ship(
         "model_config": record.get("model_config"),
         "recipe": record["recipe"],
     }
-    with replace_when_complete(place) as beside:
-        beside.write_bytes(contents)
+    write_bytes(place, contents)
     write_json(place.with_suffix(".json"), card)
     logs = {stage["log"]: found for stage, found in earlier_stages}
     for log, found in {**logs, name: rows}.items():

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.completion import complete_encoding, complete_label_space
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.options import emit_json, json_option, maps_options, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_maps, resolve_labels
 from mapt_bench.data.folder_validation import DataReport, check_data
@@ -36,20 +35,7 @@ Examples:
 """,
 )
 @click.argument("data", type=path_type)
-@click.option(
-    "--dataset",
-    shell_complete=complete_label_space,
-    metavar="NAME",
-    show_default="from the folder's dataset.json, else kitti-step",
-    help="Label space: a built-in name or a YAML file.",
-)
-@click.option(
-    "--encoding",
-    shell_complete=complete_encoding,
-    metavar="NAME",
-    show_default="detected from the files",
-    help="Encoding of the maps.",
-)
+@maps_options("the folder")
 @click.option(
     "--statistics",
     "with_statistics",

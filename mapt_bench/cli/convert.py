@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mapt_bench.cli.completion import complete_encoding, complete_from, complete_label_space
-from mapt_bench.cli.options import emit_json, json_option, path_type
+from mapt_bench.cli.completion import complete_from
+from mapt_bench.cli.options import emit_json, extent_options, json_option, maps_options, path_type
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import counted
 
@@ -41,30 +41,8 @@ Examples:
     required=True,
     help="Encoding to write. Pass an unknown name to list the valid ones.",
 )
-@click.option(
-    "--dataset",
-    shell_complete=complete_label_space,
-    metavar="NAME",
-    show_default="from SRC's dataset.json, else kitti-step",
-    help="Label space: a built-in name or a YAML file.",
-)
-@click.option(
-    "--encoding",
-    shell_complete=complete_encoding,
-    metavar="NAME",
-    show_default="detected from the files",
-    help="Encoding of SRC.",
-)
-@click.option(
-    "--frames",
-    multiple=True,
-    metavar="N|NAME=N",
-    help="Number of frames of each sequence, or of the sequence NAME, where SRC does not store it: "
-    "MOTS text has no empty frames. Repeatable.",
-)
-@click.option(
-    "--size", metavar="HxW", help="Height and width where SRC does not store them: empty MOTS text."
-)
+@maps_options("SRC")
+@extent_options("SRC")
 @click.option(
     "--lossless", is_flag=True, help="Write nothing and exit with 1 if something is lost."
 )

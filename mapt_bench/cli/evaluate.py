@@ -10,6 +10,7 @@ from mapt_bench.cli.completion import complete_encoding, complete_label_space
 from mapt_bench.cli.options import (
     TableFile,
     emit_results,
+    extent_options,
     headline_options,
     json_option,
     map_option,
@@ -86,16 +87,7 @@ Examples:
     type=click.Choice(["nearest"]),
     help="Score predictions of another size at the size of GT. By default, they are an error.",
 )
-@click.option(
-    "--frames",
-    multiple=True,
-    metavar="[NAME=]N",
-    help="Number of frames of each sequence, or of the sequence NAME, where GT does not store it: "
-    "MOTS text has no empty frames. Repeatable.",
-)
-@click.option(
-    "--size", metavar="HxW", help="Height and width where GT does not store them: empty MOTS text."
-)
+@extent_options("GT")
 @click.option(
     "--pat-protocol",
     default="present",

@@ -36,7 +36,7 @@ from mapt_bench.cli.options import (
     split_names,
 )
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.cli.several_data import ablate_each, options_by_data, report_mapped
+from mapt_bench.cli.several_data import SHOWN, ablate_each, options_by_data, report_mapped
 from mapt_bench.errors import DataError, printable
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
@@ -216,10 +216,10 @@ def run_and_show(
     from mapt_bench.report import write_report
 
     (options,) = options_by_data(options, several=False).values()
-    shown = {name: options[name] for name in _SHOWN}
+    shown = {name: options[name] for name in SHOWN}
     selection = Selection(split_names(shown["scores"]), split_names(shown["rows"]))
     selection.check_scores()
-    config = kind.from_cli(**{k: value for k, value in options.items() if k not in _SHOWN})
+    config = kind.from_cli(**{k: value for k, value in options.items() if k not in SHOWN})
     check_config(config)
     if shown["show_config"]:
         click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
@@ -260,10 +260,6 @@ def run_and_show(
             with_tables=not shown["full"],
         )
     return 0
-
-
-_SHOWN = ("json_file", "show_config", "full", "scores", "rows", "no_report", "gallery")
-"""Options on what to print. The others are part of the configuration."""
 
 
 def _progress(

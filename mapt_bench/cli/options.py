@@ -30,11 +30,13 @@ __all__ = [
     "emit_json",
     "emit_results",
     "encoding_option",
+    "extent_options",
     "gallery_option",
     "headline_options",
     "jobs_option",
     "json_option",
     "map_option",
+    "maps_options",
     "path_type",
     "resumable",
     "revision_option",
@@ -104,6 +106,53 @@ encoding_option = click.option(
     help="Read the maps of --data in this encoding. Example: --encoding kitti-step",
 )
 """``--encoding`` of commands with ``--data``."""
+
+
+def maps_options(folder: str) -> _Decorator:
+    """Return ``--dataset`` and ``--encoding`` of a command that reads one folder of maps.
+
+    Args:
+        folder: The folder in words, for the help.
+    """
+    return add_options(
+        click.option(
+            "--dataset",
+            shell_complete=complete_label_space,
+            metavar="NAME",
+            show_default=f"from {folder}'s dataset.json, else kitti-step",
+            help="Label space: a built-in name or a YAML file.",
+        ),
+        click.option(
+            "--encoding",
+            shell_complete=complete_encoding,
+            metavar="NAME",
+            show_default="detected from the files",
+            help="Encoding of the maps.",
+        ),
+    )
+
+
+def extent_options(folder: str) -> _Decorator:
+    """Return ``--frames`` and ``--size`` of a command that reads maps.
+
+    Args:
+        folder: The folder that may not store them, for the help.
+    """
+    return add_options(
+        click.option(
+            "--frames",
+            multiple=True,
+            metavar="[NAME=]N",
+            help="Number of frames of each sequence, or of the sequence NAME, where "
+            f"{folder} does not store it: MOTS text has no empty frames. Repeatable.",
+        ),
+        click.option(
+            "--size",
+            metavar="HxW",
+            help=f"Height and width where {folder} does not store them: empty MOTS text.",
+        ),
+    )
+
 
 jobs_option = click.option(
     "-j",

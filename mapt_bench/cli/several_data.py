@@ -14,15 +14,21 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, printable
 from mapt_bench.experiments.experiment_config import AblationConfig
 from mapt_bench.reports import run_tables, write_plots
-from mapt_bench.reports.headline import Headline, Selection, headline_tables, run_headline
+from mapt_bench.reports.headline import (
+    ROWS_SHOWN,
+    Headline,
+    Selection,
+    headline_tables,
+    run_headline,
+)
 from mapt_bench.reports.table_formats import write_table_folder
 from mapt_bench.reports.terminal import print_all_tables, print_headline
 from mapt_bench.reports.transfer_tables import TRANSFER_SCHEMA, drops, transfer_tables
 
-__all__ = ["ablate_each", "options_by_data", "report_mapped"]
+__all__ = ["SHOWN", "ablate_each", "options_by_data", "report_mapped"]
 
-_SHOWN = ("json_file", "show_config", "full", "scores", "rows", "no_report", "gallery")
-_ROWS = 12
+SHOWN = ("json_file", "show_config", "full", "scores", "rows", "no_report", "gallery")
+"""Options of experiments on what to print. The others are part of the configuration."""
 
 
 def options_by_data(options: Mapping[str, Any], *, several: bool) -> dict[str, dict[str, Any]]:
@@ -116,7 +122,7 @@ def ablate_each(options: Mapping[str, Any]) -> int:
     # Imported here, because completing a name and --help must start fast.
     from mapt_bench.experiments import check_config, run_ablation
 
-    shown = {name: options[name] for name in _SHOWN}
+    shown = {name: options[name] for name in SHOWN}
     if shown["show_config"]:
         raise ConfigError("--show-config is for one data set; give one --data or --suite")
     selection = Selection(split_names(shown["scores"]), split_names(shown["rows"]))
@@ -124,7 +130,7 @@ def ablate_each(options: Mapping[str, Any]) -> int:
     folder = options["out"] or Path("runs") / f"ablate-{datetime.now():%Y%m%d-%H%M%S}"
     configs = {}
     for name, own in options_by_data(options, several=True).items():
-        given = {key: value for key, value in own.items() if key not in _SHOWN}
+        given = {key: value for key, value in own.items() if key not in SHOWN}
         configs[name] = AblationConfig.from_cli(**{**given, "out": folder / name})
         check_config(configs[name])
     results: dict[str, dict[str, Any]] = {}
@@ -142,7 +148,7 @@ def ablate_each(options: Mapping[str, Any]) -> int:
     if not emit_json(shown["json_file"], document):
         _print(results, folder, selection, full=shown["full"])
         scores = selection.scores or ("PAT",)
-        print_all_tables(transfer_tables(results, scores, selection.rows, _ROWS))
+        print_all_tables(transfer_tables(results, scores, selection.rows, ROWS_SHOWN))
     return 0
 
 
@@ -174,7 +180,7 @@ def _print(
             print_all_tables(run_tables(result))
 
         def short(rows: int, name: str = name, result: dict[str, Any] = result) -> Headline:
-            most = min(rows, max(3, _ROWS // len(results)))
+            most = min(rows, max(3, ROWS_SHOWN // len(results)))
             found = run_headline(result, rows=most, selection=selection)
             is_named = result["provenance"]["data"]["name"] == name
             title = found.title if is_named else f"{name}: {found.title}"

@@ -280,12 +280,12 @@ def _mapped(
     mapped = [MappedVideo(video, class_map) for video in videos]
     sides = {}
     if any(video.has_truth for video in mapped):
-        sides["ground_truth"] = {"from": labels.name, **truth_share(mapped).to_dict()}
+        sides["ground_truth"] = truth_share(mapped).side(labels.name)
     saved = () if source is None else source.saved or ()
     predictions = [each for each in saved if isinstance(each, MappedSequence)]
     if predictions:
         origin = predictions[0].class_map.source.name
-        sides["prediction"] = {"from": origin, **predictions_share(predictions).to_dict()}
+        sides["prediction"] = predictions_share(predictions).side(origin)
     for note in mapped_notes(sides, maps.target.name):
         click.echo(printable(f"note: {note}"), err=True)
     return mapped

@@ -16,7 +16,7 @@ from mapt_bench.data.object_classes import write_object_classes
 from mapt_bench.data.png import encode_png
 from mapt_bench.data.sequences import ClosingWriter, stored_void_ids
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.files import replace_when_complete
+from mapt_bench.files import write_bytes
 from mapt_bench.labels import (
     BACKGROUND_ID,
     ID_BITS,
@@ -65,8 +65,7 @@ class FrameWriter(ClosingWriter):
         if self._objects_only:
             panoptic_map = stored_void_ids(panoptic_map, self._labels)
         data = _ENCODERS[self._encoding](panoptic_map, self._labels, path)
-        with replace_when_complete(path) as beside:
-            beside.write_bytes(data)
+        write_bytes(path, data)
 
     def close(self) -> None:
         """Write ``dataset.json``."""
@@ -221,8 +220,7 @@ class PalettePngWriter(_ObjectWriter):
         for code, number in self._objects(sequence, panoptic_map).items():
             indices[panoptic_map.codes == code] = number
         path = self._maps / sequence / f"{frame_name}.png"
-        with replace_when_complete(path) as beside:
-            beside.write_bytes(_palette_png(indices))
+        write_bytes(path, _palette_png(indices))
 
 
 def _palette_png(indices: NDArray[np.uint8]) -> bytes:
@@ -264,5 +262,4 @@ class ObjectMasksWriter(_ObjectWriter):
         stream = io.BytesIO()
         np.savez_compressed(stream, masks=stacked, object_ids=ids)
         path = self._maps / sequence / f"{frame_name}.npz"
-        with replace_when_complete(path) as beside:
-            beside.write_bytes(stream.getvalue())
+        write_bytes(path, stream.getvalue())

@@ -312,7 +312,7 @@ def _mapped(
     if not shares:
         return {}
     return {
-        side: {"from": labels.name, **reduce(MappedShare.__add__, parts).to_dict()}
+        side: reduce(MappedShare.__add__, parts).side(labels.name)
         for side, labels, parts in zip(
             ("ground_truth", "prediction"), (gt, pred), zip(*shares, strict=True), strict=True
         )

@@ -46,6 +46,14 @@ class MappedShare:
         """Return plain data for JSON."""
         return {name: getattr(self, name) for name in type(self).__slots__}
 
+    def side(self, source: str) -> dict[str, str | int]:
+        """Return the entry of one side in a result.
+
+        Args:
+            source: Name of the label space that it was mapped from.
+        """
+        return {"from": source, **self.to_dict()}
+
     def in_words(self) -> str:
         """Return one sentence for people.
 

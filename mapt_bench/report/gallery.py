@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError, MaptBenchError, counted, listed
-from mapt_bench.files import replace_when_complete
+from mapt_bench.files import write_bytes
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, Video
 from mapt_bench.pictures import (
     Prediction,
@@ -217,8 +217,7 @@ class _FramesOfRun:
         finally:
             self._spent += process_time() - began
         data = _jpeg(picture)
-        with replace_when_complete(file) as beside:
-            beside.write_bytes(data)
+        write_bytes(file, data)
         return data
 
     def _painted(

@@ -99,6 +99,7 @@ class ResultFile:
             version, and the ``seed``, as text. Unknown entries are omitted.
         revision: Revision of the user's project, if known.
         created: Date and time of the result (ISO 8601, UTC), if known.
+        document: The JSON object of the file.
     """
 
     path: Path
@@ -107,6 +108,7 @@ class ResultFile:
     origin: Mapping[str, str] = field(default_factory=dict)
     revision: str | None = None
     created: str | None = None
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def to_frame(self) -> "pd.DataFrame":
         """Return all scores as a pandas frame, one line per row, sequence and score.
@@ -183,7 +185,7 @@ def load_result(path: Path | str) -> ResultFile:
             f"has several rows named {', '.join(names)}; give each row a name of its own",
             where=file,
         )
-    return ResultFile(file, str(of), by_name, origin, **_when(data))
+    return ResultFile(file, str(of), by_name, origin, **_when(data), document=data)
 
 
 def _rows(data: Mapping[str, Any]) -> list[ResultRow]:

@@ -77,9 +77,9 @@ def test_the_windows_of_vipseg_by_hand():
     pred = " | ".join(["c1 r"] * 6 + ["c2 r"] * 2)
     sums = counted(film(gt), film(pred), (1, 2, 4, 6, 8))
     values = [float(each.quality[ROW]) for each in sums.windows]
-    # Window of 2: 7 windows, of which 6 match whole, and one has two halves, which do not match.
-    # Window of 4: 5 windows: 3 whole, one with 3 of 4 frames (IoU 3/4), one with two halves.
-    # Window of 6: 3 windows: whole, 5 of 6, 4 of 6. Window of 8: 6 of 8.
+    # There are 7 windows of 2 frames. In 6 of them the tubes match. In one, two halves do not.
+    # Of 5 windows of 4 frames, 3 match. One has 3 of 4 frames (IoU 3/4), one has two halves.
+    # The 3 windows of 6 frames match in 6, 5 and 4 of 6. The window of 8 matches in 6 of 8.
     assert values == pytest.approx(
         [
             1,

@@ -39,7 +39,7 @@ from mapt_bench.data.sequences import (
     usual_size,
 )
 from mapt_bench.errors import DataError, listed
-from mapt_bench.files import replace_when_complete, write_json
+from mapt_bench.files import write_bytes, write_json
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, check_map_classes
 
 __all__ = ["CocoPanopticEncoding", "CocoPanopticWriter", "CocoSequence"]
@@ -290,8 +290,7 @@ class CocoPanopticWriter(ClosingWriter):
         numbers = np.array([self._segment_id(sequence, int(code)) for code in codes])
         ids = numbers[positions].reshape(panoptic_map.shape)
         pixels = np.stack([ids & 0xFF, ids >> 8 & 0xFF, ids >> 16], axis=-1).astype(np.uint8)
-        with replace_when_complete(path) as beside:
-            beside.write_bytes(encode_png(pixels))
+        write_bytes(path, encode_png(pixels))
         height, width = panoptic_map.shape
         image_id = len(self._images) + 1
         self._images.append({"id": image_id, "file_name": name, "height": height, "width": width})

@@ -10,7 +10,7 @@ from mapt_bench.data.folder_layout import MAPS_FOLDER, write_dataset_file
 from mapt_bench.data.png import PngHeader, decode_png, encode_png, load_png, png_header
 from mapt_bench.data.sequences import ClosingWriter, check_size, stored_void_ids
 from mapt_bench.errors import DataError
-from mapt_bench.files import replace_when_complete
+from mapt_bench.files import write_bytes
 from mapt_bench.labels import BACKGROUND_ID, LabelSpace, PanopticMap
 
 __all__ = [
@@ -131,8 +131,7 @@ class KittiStepWriter(ClosingWriter):
         if self._objects_only:
             panoptic_map = stored_void_ids(panoptic_map, self._labels)
         data = encode_kitti_step(panoptic_map, path)
-        with replace_when_complete(path) as beside:
-            beside.write_bytes(data)
+        write_bytes(path, data)
 
     def close(self) -> None:
         """Write ``dataset.json``."""

@@ -235,7 +235,7 @@ def _mapped(
         return videos, None
     class_map = maps.of(labels)
     mapped = tuple(MappedVideo(video, class_map) for video in videos)
-    truth: dict[str, str | int] = {"from": labels.name, **truth_share(mapped).to_dict()}
+    truth = truth_share(mapped).side(labels.name)
     return mapped, MappedData(maps.describe(), {"ground_truth": truth})
 
 
@@ -250,7 +250,7 @@ def _with_saved(mapped: MappedData | None, segments: Sequence[SegmentSource]) ->
     if mapped is None or not saved:
         return mapped
     origin = saved[0].class_map.source.name
-    entry: dict[str, str | int] = {"from": origin, **predictions_share(saved).to_dict()}
+    entry = predictions_share(saved).side(origin)
     return replace(mapped, sides={**mapped.sides, "prediction": entry})
 
 
