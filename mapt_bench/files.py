@@ -5,13 +5,15 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from mapt_bench.errors import DataError
 
 __all__ = [
+    "REFUSE_INPUT",
     "check_writable",
     "file_sha256",
     "json_text",
@@ -27,6 +29,12 @@ __all__ = [
 
 _ESCAPED = "backslashreplace"
 """For text with names of files that are not UTF-8: their bytes become ``\\udcff``."""
+
+
+REFUSE_INPUT: ContextVar[Callable[[Path], None] | None] = ContextVar(
+    "mapt_bench.refuse_input", default=None
+)
+"""Function of the command that runs. It raises an error for an output that is an input."""
 
 
 @contextmanager
@@ -68,8 +76,12 @@ def check_writable(path: Path) -> None:
     """Check before long work that a file can be written. Nothing is created.
 
     Raises:
+        ConfigError: If the file is an input of the command that runs.
         DataError: If the path is a folder, or a file cannot be created there.
     """
+    refuse_input = REFUSE_INPUT.get()
+    if refuse_input is not None:
+        refuse_input(path)
     if path.is_dir():
         raise DataError("cannot be written (it is a folder); choose another path", where=path)
     folder = next(parent for parent in path.absolute().parents if parent.exists())
@@ -80,14 +92,20 @@ def check_writable(path: Path) -> None:
         raise _unwritable(path, problem) from problem
 
 
-def write_together(texts: Mapping[Path, str]) -> None:
+def write_together(texts: Mapping[Path, str], *, replacing: Path | None = None) -> None:
     """Write several files, or none if one cannot be written.
 
+    Args:
+        texts: Texts by path.
+        replacing: An input of the command that this output is meant to replace.
+
     Raises:
+        ConfigError: If another file is an input of the command that runs.
         DataError: If a file cannot be written.
     """
     for path in texts:
-        check_writable(path)
+        if path != replacing:
+            check_writable(path)
     with ExitStack() as stack:
         for path, text in texts.items():
             beside = stack.enter_context(replace_when_complete(path))

@@ -179,7 +179,7 @@ def command(
     texts |= {} if html_file is None else {html_file: _page(baseline, current)}
     replaced = update_baseline and (not rules.limits or comparison.is_passed is not False)
     texts |= {baseline: baseline_text(current)} if replaced else {}
-    write_together(texts)
+    write_together(texts, replacing=baseline if replaced else None)
     if github:
         _report_to_github(data)
     if not emit_json(json_file, data):
@@ -257,7 +257,7 @@ def _report_to_github(data: dict[str, Any]) -> None:
 
 
 def _created(baseline: Path, current: Path, rules: GateRules, json_file: str | None) -> int:
-    write_together({baseline: baseline_text(current)})
+    write_together({baseline: baseline_text(current)}, replacing=baseline)
     comparison = compare_results(baseline, current, rules=rules)
     if not emit_json(json_file, comparison.to_dict()):
         click.echo(f"created {baseline} from {current}")

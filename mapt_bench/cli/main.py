@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from mapt_bench import __version__
+from mapt_bench.cli.inputs import protect_inputs
 from mapt_bench.errors import (
     ConfigError,
     DataError,
@@ -79,7 +80,7 @@ class _LazyGroup(click.Group):
         command = getattr(importlib.import_module(f"mapt_bench.cli.{module}"), name or "command")
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}: {name or 'command'} is not a click command")
-        return command
+        return protect_inputs(command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

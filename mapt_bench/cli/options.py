@@ -16,6 +16,7 @@ from mapt_bench.cli.completion import (
     complete_encoding,
     complete_label_space,
 )
+from mapt_bench.cli.inputs import OUTPUTS
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.provenance import NAMED_REVISION
@@ -48,9 +49,6 @@ __all__ = [
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-_OUTPUTS = "mapt_bench.outputs"
-"""Key of a command's context for the output files named so far, each with its option."""
 
 
 class _PathType(click.Path):
@@ -272,7 +270,7 @@ def checked_output(
         raise ConfigError(f"{name} writes to a file; name one, or use --json - for stdout")
     if file in ("", Path()):
         raise ConfigError(f"{name} is empty; name a file")
-    taken = context.meta.setdefault(_OUTPUTS, {})
+    taken = context.meta.setdefault(OUTPUTS, {})
     first = taken.setdefault(Path(file).resolve(), name)
     if first != name:
         raise ConfigError(f"{first} and {name} name the same file; give each its own", where=file)

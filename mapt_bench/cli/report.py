@@ -6,6 +6,7 @@ import click
 
 from mapt_bench.cli.options import emit_json, gallery_option, json_option, path_type
 from mapt_bench.errors import ConfigError
+from mapt_bench.files import check_writable
 
 __all__ = ["command"]
 
@@ -47,6 +48,7 @@ def command(
         out = folder / "report.html"
     if out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"has the suffix {out.suffix!r}; expected .html", where=out)
+    check_writable(out)
     write_report(results, out, gallery=gallery)
     written = {"report": str(out), "bytes": out.stat().st_size, "results": list(map(str, results))}
     if not emit_json(json_file, {"schema": "mapt-bench/report/1", **written}):

@@ -1,0 +1,233 @@
+"""The inputs of a command, which none of its outputs may replace."""
+
+import copy
+import functools
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.files import REFUSE_INPUT
+
+__all__ = ["OUTPUTS", "protect_inputs"]
+
+OUTPUTS = "mapt_bench.outputs"
+"""Key of a command's context for the output files named so far, each with its option."""
+
+_OUTPUT_FOLDERS = frozenset({"out", "plots", "target"})
+"""Parameters that name an output folder. The library takes a new one, or one of the same run."""
+
+_RESULT_READERS = frozenset({"compare", "flops", "history", "report"})
+"""Commands whose folders hold results. Those of other commands hold frames."""
+
+
+def protect_inputs(command: click.Command) -> click.Command:
+    """Return a command that refuses an output that would replace one of its inputs.
+
+    Every argument and option that names an existing file or folder is an input, except output
+    options: those with ``checked_output``, and the output folders.
+    """
+    run = command.callback
+    if run is None:
+        return command
+
+    @functools.wraps(run)
+    def guarded(*words: Any, **options: Any) -> Any:  # noqa: ANN401 - as the command has them
+        context = click.get_current_context()
+        reads_results = context.info_name in _RESULT_READERS
+        inputs = _InputFiles(tuple(_inputs(context)), reads_results=reads_results)
+        token = REFUSE_INPUT.set(inputs.refuse)
+        try:
+            for path in context.meta.get(OUTPUTS, {}):
+                inputs.refuse(path)
+            return run(*words, **options)
+        finally:
+            REFUSE_INPUT.reset(token)
+
+    protected = copy.copy(command)
+    protected.callback = guarded
+    return protected
+
+
+def _inputs(context: click.Context) -> Iterator[Path]:
+    outputs = set(context.meta.get(OUTPUTS, {}).values())
+    # train --snapshot reads the run of --out.
+    folders = _OUTPUT_FOLDERS if context.params.get("snapshot") is None else frozenset[str]()
+    for parameter in context.command.params:
+        if parameter.opts[0] not in outputs and parameter.name not in folders:
+            yield from _places(context.params.get(parameter.name or ""))
+
+
+def _places(value: object) -> Iterator[Path]:
+    """Yield the files and folders that a value names: one, several, or among other words."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, str):
+        words = {value, *value.split(","), *(word.partition("=")[2] for word in value.split(","))}
+        yield from filter(_exists, map(Path, sorted(words - {""})))
+    elif isinstance(value, Iterable):
+        for each in value:
+            yield from _places(each)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long for a path, or with a NUL
+        return False
+
+
+@dataclass(frozen=True)
+class _InputFiles:
+    """Files that a command reads. None of its outputs may replace one, also through links.
+
+    Attributes:
+        places: Files, and folders with all that is below them.
+        reads_results: Whether the folders hold results, of which only JSON is read. Otherwise they
+            hold frames.
+    """
+
+    places: tuple[Path, ...]
+    reads_results: bool = False
+
+    def refuse(self, path: Path) -> None:
+        """Refuse an output that would replace an input.
+
+        Earlier outputs in an input folder, such as tables, may be replaced.
+
+        Raises:
+            ConfigError: If the path is an input or a link to one.
+        """
+        found = self._same_as(path)
+        if found is not None:
+            link = "" if found.absolute() == path.absolute() else f", a link to {found}"
+            raise ConfigError(
+                f"is an input of this command{link}; an output must not replace it; choose "
+                "another path",
+                where=path,
+            )
+
+    def _same_as(self, path: Path) -> Path | None:
+        for place in self.places:
+            if place.absolute() == path.absolute() or _resolved(place) == _resolved(path):
+                return place
+        try:
+            wanted = path.stat()
+        except (OSError, ValueError):  # no file is there to be replaced
+            return None
+        if not stat.S_ISREG(wanted.st_mode):
+            return None
+        for found in self._files():
+            with suppress(OSError):
+                if os.path.samestat(found.stat(), wanted) and not self._is_output(found):
+                    return found
+        return None
+
+    def _files(self) -> Iterator[Path]:
+        """Yield the files, those that describe them, and those below folders."""
+        seen: set[tuple[int, int]] = set()
+        for place in self.places:
+            whole = place.absolute()
+            if whole.is_dir():
+                owners = [above.parent for above in (whole, *whole.parents) if above.name == _MAPS]
+                for folder in (whole, *owners):
+                    yield from _files_below(folder, seen)
+                above = () if self.reads_results else whole.parents[:_ANCESTORS]
+                for folder in above:
+                    yield from filter(_is_description, _files_in(folder))
+            else:
+                yield whole
+                yield whole.with_suffix(".json")  # the record of weights
+
+    def _is_output(self, path: Path) -> bool:
+        """Say whether a file in an input folder is an earlier output, which no command reads."""
+        if path.absolute() in {place.absolute() for place in self.places}:
+            return False
+        suffix = path.suffix.lower()
+        if suffix != ".json":
+            return self.reads_results or suffix in _NEVER_READ
+        with path.open("rb") as file:
+            start = file.read(200)
+        if start[:1] == b"[":  # a list: a code-quality report, or labels
+            return self.reads_results
+        stated = _SCHEMA.match(start)
+        kind = stated[1].decode() if stated else ""
+        return kind in _REPORTS or (kind in _RESULTS and not self.reads_results)
+
+
+_MAPS = "panoptic_maps"
+"""Folder of maps. The images and side-cars beside it are read too."""
+
+_ANCESTORS = 4
+"""Folders above an input whose descriptions of data may be read."""
+
+_DESCRIPTION = re.compile(
+    rb'\s*(?:\xef\xbb\xbf)?\s*\{\s*"(?:annotations|categories|images|info|licenses|videos)"'
+)
+"""The beginning of a JSON file in the manner of COCO."""
+
+_DESCRIPTIONS = frozenset({"dataset.json", "object_classes.yaml"})
+"""Names of files that describe data, see :mod:`mapt_bench.data`."""
+
+_NEVER_READ = frozenset({".csv", ".htm", ".html", ".markdown", ".md", ".svg", ".tex", ".xml"})
+"""Suffixes that only outputs have."""
+
+_SCHEMA = re.compile(rb'\s*\{\s*"schema":\s*"mapt-bench/([a-z-]+)/\d+"')
+
+_REPORTS = frozenset(
+    {"check", "comparison", "conformance", "convert", "history", "report", "show", "synth"}
+)
+"""Kinds of JSON that no command reads."""
+
+_RESULTS = frozenset(
+    {"cost", "evaluation", "evaluations", "run", "thresholds", "tracking", "training-run", "tuning"}
+)
+"""Kinds of JSON that only commands for results read."""
+
+
+def _resolved(path: Path) -> Path | None:
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):  # a loop of links, or a NUL
+        return None
+
+
+def _files_below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    """Yield the files below a folder, also through links, and each folder once."""
+    waiting = [folder]
+    while waiting:
+        here = waiting.pop()
+        with suppress(OSError):
+            about = here.stat()
+            if (about.st_dev, about.st_ino) in seen:
+                continue
+            seen.add((about.st_dev, about.st_ino))
+            with os.scandir(here) as entries:
+                for entry in entries:
+                    if entry.is_dir():
+                        waiting.append(Path(entry.path))
+                    else:
+                        yield Path(entry.path)
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        yield from (Path(entry.path) for entry in entries if not entry.is_dir())
+
+
+def _is_description(path: Path) -> bool:
+    """Say whether a file in a folder above the data may describe them."""
+    if path.name in _DESCRIPTIONS or path.suffix.lower() != ".json":
+        return path.name in _DESCRIPTIONS
+    try:
+        with path.open("rb") as file:
+            return _DESCRIPTION.match(file.read(200)) is not None
+    except OSError:
+        return False
