@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.errors import DataError, a_type
+from mapt_bench.errors import DataError, a_type, printable
 
 __all__ = ["load_strictly", "read_metadata", "read_state_dict", "without_prefix"]
 
@@ -120,8 +120,8 @@ def without_prefix(
         length += len(added)
     if length and names:
         sys.stderr.write(
-            f"note: {where}: removed {names[0][:length]!r} from the beginning of all "
-            f"{len(names)} names\n"
+            f"note: {printable(str(where))}: removed {names[0][:length]!r} from the beginning of "
+            f"all {len(names)} names\n"
         )
     return {name[length:]: values for name, values in tensors.items()}
 

@@ -98,7 +98,7 @@ def listed(things: Iterable[object]) -> str:
         >>> listed(range(7))
         '0, 1, 2, 3, 4 and 2 more'
     """
-    names = [str(thing) for thing in things]
+    names = [printable(str(thing)) for thing in things]
     more = len(names) - _NAMED_AT_MOST
     return ", ".join(names[:_NAMED_AT_MOST]) + (f" and {more} more" if more > 0 else "")
 
@@ -172,7 +172,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     choices = sorted(known)
     close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
-    listing = f"known: {', '.join(choices)}"
+    listing = f"known: {', '.join(map(printable, choices))}"
     return f"did you mean {close[0]!r}? {listing}" if close else listing
 
 

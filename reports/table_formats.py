@@ -3,6 +3,7 @@
 import csv
 import errno
 import io
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -291,7 +292,7 @@ def _csv(table: Table) -> str:
     for column in table.columns:
         ends = (" low", " high") if column.kind in RANGES else ("",)
         heading.extend(f"{column.name}{end}{_csv_unit(column)}" for end in ends)
-    writer.writerow(heading)
+    writer.writerow(map(_csv_text, heading))
     for row in table.rows:
         values: list[object] = []
         for cell, column in zip(row, table.columns, strict=True):
@@ -314,9 +315,30 @@ def _csv_unit(column: Column) -> str:
     return " (points)" if column.kind == "points" else " (%)"
 
 
+def _csv_text(text: str) -> str:
+    """Return text that a spreadsheet does not take for a formula: an apostrophe marks it as text.
+
+    Example:
+        >>> _csv_text("=1+1"), _csv_text("sort"), _csv_text("-0.5")
+        ("'=1+1", 'sort', '-0.5')
+    """
+    return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+_FORMULA = ("=", "+", "-", "@")
+"""Characters that begin a formula in a spreadsheet."""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def _csv_value(cell: Cell, column: Column) -> object:
     if cell is None or isinstance(cell, str | tuple):
-        return cell or ""
+        return _csv_text(cell) if isinstance(cell, str) else cell or ""
     return float(f"{100 * cell:.13g}") if column.kind in _PERCENT else cell
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import emit_json, json_option, maps_options, path_type
+from mapt_bench.cli.options import emit_json, json_option, maps_options, path_type, print_line
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_maps, resolve_labels
 from mapt_bench.data.folder_validation import DataReport, check_data
@@ -88,15 +88,15 @@ def _render(report: DataReport) -> None:
     if report.classes:
         print_table(_classes(report))
     if report.left_out:
-        click.echo(f"Not read: the folders {listed(report.left_out)}. Check each by its own path.")
+        print_line(f"Not read: the folders {listed(report.left_out)}. Check each by its own path.")
     for note in report.notes:
-        click.echo(f"Note: {note}.")
+        print_line(f"Note: {note}.")
     if not report.problems:
-        click.echo("No problems found.")
+        print_line("No problems found.")
         return
-    click.echo(f"{len(report.problems)} problem{'' if len(report.problems) == 1 else 's'}:")
+    print_line(f"{len(report.problems)} problem{'' if len(report.problems) == 1 else 's'}:")
     for problem in report.problems:  # one line each at any terminal width, so that grep works
-        click.echo(f"{problem.path}: {problem.message} [{problem.kind}]")
+        print_line(f"{problem.path}: {problem.message} [{problem.kind}]")
 
 
 def _facts(report: DataReport) -> Table:

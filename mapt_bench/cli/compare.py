@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from mapt_bench.cli.options import add_options, checked_output, emit_json, json_option, path_type
+from mapt_bench.cli.options import (
+    add_options,
+    checked_output,
+    emit_json,
+    json_option,
+    path_type,
+    print_line,
+)
 from mapt_bench.compare import (
     Allowed,
     Comparison,
@@ -31,7 +38,6 @@ from mapt_bench.reports.gate_formats import (
     markdown_comment,
 )
 from mapt_bench.reports.table_formats import print_table
-from mapt_bench.reports.tables import printable
 from mapt_bench.results.result_files import BASELINE, read_document
 
 __all__ = ["command"]
@@ -243,7 +249,7 @@ def _page(baseline: Path, current: Path) -> str:
 def _report_to_github(data: dict[str, Any]) -> None:
     # GitHub reads annotations on stderr as well, and stdout may hold the JSON.
     for line in github_annotations(data):
-        click.echo(line, err=True)
+        print_line(line, err=True)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if not summary:
         return
@@ -260,7 +266,7 @@ def _created(baseline: Path, current: Path, rules: GateRules, json_file: str | N
     write_together({baseline: baseline_text(current)}, replacing=baseline)
     comparison = compare_results(baseline, current, rules=rules)
     if not emit_json(json_file, comparison.to_dict()):
-        click.echo(f"created {baseline} from {current}")
+        print_line(f"created {baseline} from {current}")
     return 0
 
 
@@ -269,32 +275,32 @@ def _show(comparison: Comparison, data: dict[str, Any]) -> None:
     if table.rows:
         print_table(table)
     elif comparison.changes:
-        click.echo("No score changed.")
+        print_line("No score changed.")
     for note in comparison.notes:
-        click.echo(f"note: {printable(note)}")
+        print_line(f"note: {note}")
     for accepted in comparison.accepted:
-        click.echo(f"accepted: {printable(str(accepted))}")
+        print_line(f"accepted: {accepted}")
     for missing in comparison.missing:
         word = "allowed" if missing.kind in comparison.allowed else missing.kind
-        click.echo(f"{word}: {printable(str(missing))}")
+        print_line(f"{word}: {missing}")
     for added in comparison.added:
-        click.echo(f"{'allowed' if 'new' in comparison.allowed else 'new'}: {printable(added)}")
+        print_line(f"{'allowed' if 'new' in comparison.allowed else 'new'}: {added}")
     for warning in comparison.warnings:
-        click.echo(f"warning: {printable(str(warning))}")
+        print_line(f"warning: {warning}")
     for broken in comparison.broken:
-        click.echo(f"broken: {printable(str(broken))}")
-    click.echo(VERDICTS[comparison.is_passed])
+        print_line(f"broken: {broken}")
+    print_line(VERDICTS[comparison.is_passed])
 
 
 def _show_update(
     baseline: Path, current: Path, comparison: Comparison, is_wanted: bool, is_replaced: bool
 ) -> None:
     if is_replaced:
-        click.echo(f"replaced {baseline} by the scores of {current}")
+        print_line(f"replaced {baseline} by the scores of {current}")
     elif is_wanted:
-        click.echo(f"kept {baseline}, because the gate failed")
+        print_line(f"kept {baseline}, because the gate failed")
     elif comparison.improved and comparison.is_passed is not False:
-        click.echo(
+        print_line(
             f"{counted(len(comparison.improved), 'score')} improved. Make this result the new "
             "baseline: run this command again with --update-baseline"
         )

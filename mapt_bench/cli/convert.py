@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mapt_bench.cli.completion import complete_from
-from mapt_bench.cli.options import emit_json, extent_options, json_option, maps_options, path_type
+from mapt_bench.cli.options import (
+    emit_json,
+    extent_options,
+    json_option,
+    maps_options,
+    path_type,
+    print_line,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import counted
 
@@ -78,20 +85,20 @@ def command(
     if not emit_json(json_file, {**found.to_dict(), "written": not is_refused}):
         _show(maps, found, is_refused=is_refused)
     if is_refused:
-        click.echo("failed: something would be lost, so nothing is written", err=True)
+        print_line("failed: something would be lost, so nothing is written", err=True)
     return int(is_refused)
 
 
 def _show(maps: "MapFolder", found: "Conversion", *, is_refused: bool) -> None:
     for note in maps.notes:
-        click.echo(f"note: {note}", err=True)
+        print_line(f"note: {note}", err=True)
     for loss in found.losses:
-        click.echo(f"lost: {loss}", err=True)
+        print_line(f"lost: {loss}", err=True)
     for reason in found.reasons:
-        click.echo(f"{found.encoding}: {reason}", err=True)
+        print_line(f"{found.encoding}: {reason}", err=True)
     if not is_refused:
         ending = "" if found.losses else "; nothing is lost"
-        click.echo(
+        print_line(
             f"{counted(found.frames, 'frame')} of {counted(found.sequences, 'sequence')} written "
             f"to {found.folder} as {found.encoding}, from {maps.encoding}{ending}"
         )

@@ -15,12 +15,13 @@ from mapt_bench.cli.options import (
     json_option,
     map_option,
     path_type,
+    print_line,
     revision_option,
     split_names,
     table_options,
 )
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.errors import ConfigError, printable
+from mapt_bench.errors import ConfigError
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Selection, evaluation_headline
 from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
@@ -200,7 +201,7 @@ def command(
     headline = partial(evaluation_headline, results, selection=selection)
     for result in found:
         for note in result.protocol["notes"]:
-            click.echo(printable(f"note: {result.name}: {note}"), err=True)
+            print_line(f"note: {result.name}: {note}", err=True)
     outputs: list[TableFile] = [
         ("csv", csv_file, tables),
         ("latex", latex_file, list(headline().tables) if selection else tables),

@@ -30,6 +30,7 @@ from mapt_bench.cli.options import (
     json_option,
     map_option,
     path_type,
+    print_line,
     resumable,
     revision_option,
     show_config_option,
@@ -37,7 +38,7 @@ from mapt_bench.cli.options import (
 )
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.several_data import SHOWN, ablate_each, options_by_data, report_mapped
-from mapt_bench.errors import DataError, printable
+from mapt_bench.errors import DataError
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
     FAILURES,
@@ -278,7 +279,7 @@ def _report_skips(skips: "Sequence[Skip]") -> None:
     first, others = skips[0], len(skips) - 1
     more = f" (and {others} more, listed in the result)" if others else ""
     text = f"not run: {first.sequence or first.tracker}: {first.reason}{more}"
-    click.echo(printable(text), err=True)
+    print_line(text, err=True)
 
 
 @click.command(

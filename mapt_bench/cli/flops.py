@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from mapt_bench.cli.completion import complete_from
-from mapt_bench.cli.options import emit_json, json_option, path_type, table_options
+from mapt_bench.cli.options import emit_json, json_option, path_type, print_line, table_options
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 
@@ -165,5 +165,5 @@ def _exit_code(cost: dict[str, Any], *, strict: bool) -> int:
             elif row["gmacs_fvcore"] is None:
                 reasons.append(f"{row['model']} has only one count: {row['explanation']}")
     for reason in dict.fromkeys(reasons):
-        click.echo(f"failed: {reason}", err=True)
+        print_line(f"failed: {reason}", err=True)
     return 1 if reasons else 0

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type
+from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type, print_line
 from mapt_bench.compare import Order, score_history
 from mapt_bench.files import write_together
 from mapt_bench.reports.table_formats import print_table
-from mapt_bench.reports.tables import printable
 
 __all__ = ["command"]
 
@@ -85,7 +84,7 @@ def command(
         for table in history_tables(data):
             print_table(table)
         for note in history.notes:
-            click.echo(f"note: {printable(note)}")
+            print_line(f"note: {note}")
     return 0
 
 

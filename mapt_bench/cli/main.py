@@ -2,6 +2,7 @@
 
 import codecs
 import importlib
+import io
 import json
 import os
 import sys
@@ -123,9 +124,11 @@ class _LazyGroup(click.Group):
             click.echo(problem.ctx.get_help() if problem.ctx else "", err=True)
             return _USAGE
         except click.ClickException as problem:
-            problem.show()
             if wants_json:
                 _print_error(ConfigError(problem.format_message()).to_dict())
+            usage = io.StringIO()
+            problem.show(usage)  # it may quote a file name that the shell found
+            click.echo("\n".join(map(printable, usage.getvalue().rstrip().split("\n"))), err=True)
             return _USAGE
         except (click.Abort, KeyboardInterrupt) as problem:
             return _stopped(problem, wants_json)
@@ -163,16 +166,19 @@ def _plain_character(character: str) -> str:
 
 def _failed(problem: MaptBenchError, wants_json: bool) -> int:
     """Print an error that is meant for the user."""
-    place = f"{problem.where}: " if problem.where else ""
-    # Names in a message may have terminal escapes; its lines stay lines.
-    lines = map(printable, f"error: {place}{problem.message}".split("\n"))
-    _complain(_in_lines("\n".join(lines)), problem.to_dict(), wants_json)
+    place = f"{printable(str(problem.where))}: " if problem.where else ""
+    _complain(f"error: {place}{problem.message}", problem.to_dict(), wants_json)
     return problem.exit_code
 
 
 def _in_lines(message: str) -> str:
-    """Break a long message at its semicolons."""
-    return message if len(message) <= _LONG else message.replace("; ", ";\n  ")
+    """Return a message with control characters as escapes, and long ones broken at semicolons.
+
+    Names in a message may have newlines. What follows is indented, so that no name can pass for a
+    message of its own.
+    """
+    text = "\n  ".join(map(printable, message.split("\n")))
+    return text if len(text) <= _LONG else text.replace("; ", ";\n  ")
 
 
 def _stopped(problem: BaseException, wants_json: bool) -> int:
@@ -197,7 +203,7 @@ def _crashed(problem: Exception, wants_json: bool) -> int:
     missing = missing_extra(problem) if isinstance(problem, ModuleNotFoundError) else None
     if missing is not None:
         return _failed(missing, wants_json)
-    traceback.print_exc()
+    click.echo("\n".join(map(printable, traceback.format_exc().splitlines())), err=True)
     message = f"{type(problem).__name__}: {problem}"
     details = {"kind": "crash", "message": message, "where": None}
     _complain(f"internal error: {message}", details, wants_json)
@@ -215,7 +221,7 @@ def _left(problem: SystemExit, wants_json: bool) -> int:
 
 
 def _complain(line: str, details: dict[str, str | None], wants_json: bool) -> None:
-    click.echo(line, err=True)
+    click.echo(_in_lines(line), err=True)
     if wants_json:
         _print_error(details)
 

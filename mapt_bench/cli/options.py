@@ -17,7 +17,7 @@ from mapt_bench.cli.completion import (
     complete_label_space,
 )
 from mapt_bench.cli.inputs import OUTPUTS
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import ConfigError, DataError, printable
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.provenance import NAMED_REVISION
 from mapt_bench.reports.table_formats import TableFormat, render_tables
@@ -39,6 +39,7 @@ __all__ = [
     "map_option",
     "maps_options",
     "path_type",
+    "print_line",
     "resumable",
     "revision_option",
     "show_config_option",
@@ -282,6 +283,11 @@ def checked_output(
         )
     check_writable(Path(file))
     return file
+
+
+def print_line(text: str, *, err: bool = False) -> None:
+    """Print one line to stdout or stderr. Control characters of names are shown as escapes."""
+    click.echo(printable(text), err=err)
 
 
 def emit_json(json_file: str | None, data: object) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import emit_json, gallery_option, json_option, path_type
+from mapt_bench.cli.options import emit_json, gallery_option, json_option, path_type, print_line
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import check_writable
 
@@ -52,5 +52,5 @@ def command(
     write_report(results, out, gallery=gallery)
     written = {"report": str(out), "bytes": out.stat().st_size, "results": list(map(str, results))}
     if not emit_json(json_file, {"schema": "mapt-bench/report/1", **written}):
-        click.echo(f"report: {out}")
+        print_line(f"report: {out}")
     return 0

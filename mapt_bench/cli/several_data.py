@@ -7,11 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import click
-
-from mapt_bench.cli.options import emit_json, resumable, split_names
+from mapt_bench.cli.options import emit_json, print_line, resumable, split_names
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.errors import ConfigError, printable
+from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.experiment_config import AblationConfig
 from mapt_bench.reports import run_tables, write_plots
 from mapt_bench.reports.headline import (
@@ -106,7 +104,7 @@ def report_mapped(result: Mapping[str, Any]) -> None:
 
     protocol = result["protocol"]
     for note in mapped_notes(protocol.get("mapped") or {}, protocol["label_space"]):
-        click.echo(printable(f"note: {note}"), err=True)
+        print_line(f"note: {note}", err=True)
 
 
 def ablate_each(options: Mapping[str, Any]) -> int:

@@ -7,7 +7,7 @@ import click
 import numpy as np
 
 from mapt_bench.cli.completion import complete_encoding, complete_label_space
-from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type
+from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type, print_line
 from mapt_bench.errors import ConfigError, counted, listed
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, VideoInfo
 from mapt_bench.pictures import (
@@ -146,9 +146,9 @@ def command(
         written[timeline] = comparison
     if json_file is None or not emit_json(json_file, _document(video.info, written)):
         for path, shown in written.items():
-            click.echo(f"sequence {video.info.name}, {counted(len(shown.frames), 'frame')}: {path}")
+            print_line(f"sequence {video.info.name}, {counted(len(shown.frames), 'frame')}: {path}")
         if sequence is None and others:
-            click.echo(
+            print_line(
                 f"{data} has {counted(len(others), 'more sequence')}: {listed(others)}; "
                 f"to show another: --sequence {others[0]}"
             )

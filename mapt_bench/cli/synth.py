@@ -9,7 +9,7 @@ from typing import Any, get_args
 import click
 
 from mapt_bench.cli.completion import complete_from, complete_label_space, complete_suite
-from mapt_bench.cli.options import add_options, emit_json, json_option, path_type
+from mapt_bench.cli.options import add_options, emit_json, json_option, path_type, print_line
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
@@ -134,7 +134,7 @@ def command(
     }
     if not emit_json(json_file, result):
         print_table(_table(written))
-        click.echo(f"videos: {out}")
+        print_line(f"videos: {out}")
     return 0
 
 

@@ -23,9 +23,9 @@ from mapt_bench.cli.completion import (
     complete_weights,
 )
 from mapt_bench.cli.experiment_commands import thresholds_option
-from mapt_bench.cli.options import emit_json, json_option, map_option, path_type
+from mapt_bench.cli.options import emit_json, json_option, map_option, path_type, print_line
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.errors import ConfigError, printable
+from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.table_formats import print_table
@@ -227,8 +227,8 @@ def command(
         origin = thresholds_of(row.tracker, thresholds)
         print_table(_table(runs, choice, labels.name, origin, result["segments"]))
         for each in dict.fromkeys(in_use.values()):
-            click.echo(f"weights: {each.description}")
-        click.echo(f"maps: {out}")
+            print_line(f"weights: {each.description}")
+        print_line(f"maps: {out}")
     return 0
 
 
@@ -287,7 +287,7 @@ def _mapped(
         origin = predictions[0].class_map.source.name
         sides["prediction"] = predictions_share(predictions).side(origin)
     for note in mapped_notes(sides, maps.target.name):
-        click.echo(printable(f"note: {note}"), err=True)
+        print_line(f"note: {note}", err=True)
     return mapped
 
 

@@ -18,7 +18,14 @@ from mapt_bench.cli.completion import (
     complete_suite,
     complete_weights,
 )
-from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type, resumable
+from mapt_bench.cli.options import (
+    checked_output,
+    emit_json,
+    json_option,
+    path_type,
+    print_line,
+    resumable,
+)
 from mapt_bench.cli.progress import training_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.reports.plots import is_in_pixels, plot_training
@@ -177,7 +184,7 @@ def command(
         if out is None:
             raise ConfigError("--snapshot writes the weights of a run; give the run with --out")
         taken = take_snapshot(out, snapshot)
-        click.echo(f"wrote {snapshot}: step {taken['step']}, stage {taken['stage']}")
+        print_line(f"wrote {snapshot}: step {taken['step']}, stage {taken['stage']}")
         return 0
     request = TrainingRequest(
         config=config,
@@ -208,7 +215,7 @@ def command(
         print_table(_table(result))
         if result["weights"]["validation"]:
             print_table(_scores(result["weights"]["validation"]))
-        click.echo(f"run: {request.out} (weights.safetensors, weights.json, log.jsonl, curves.png)")
+        print_line(f"run: {request.out} (weights.safetensors, weights.json, log.jsonl, curves.png)")
     return 0
 
 

@@ -28,6 +28,7 @@ from mapt_bench.cli.options import (
     jobs_option,
     json_option,
     path_type,
+    print_line,
     resumable,
     show_config_option,
 )
@@ -226,8 +227,8 @@ def command(
         result = run_tuning(placed, progress=progress_bar)
     if not emit_json(json_file, result):
         print_table(_table(result))
-        click.echo(f"run: {folder} (tuning.json, trials.jsonl)")
-        click.echo(f"thresholds: {placed.save or folder / THRESHOLDS_NAME}")
+        print_line(f"run: {folder} (tuning.json, trials.jsonl)")
+        print_line(f"thresholds: {placed.save or folder / THRESHOLDS_NAME}")
     return 0
 
 
