@@ -90,7 +90,7 @@ class _InputFiles:
 
     Attributes:
         places: Files, and folders with all that is below them.
-        reads_results: Whether the folders hold results, of which only JSON is read. Otherwise they
+        reads_results: Whether the folders hold results, where only JSON is read. Otherwise they
             hold frames.
     """
 
