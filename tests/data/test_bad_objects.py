@@ -82,6 +82,65 @@ def test_two_palettes_of_one_frame(palettes):
     refused(palettes, "is the same frame as 000001.png")
 
 
+# Folders of objects
+
+
+def mask_png(values, dtype=np.uint8):
+    return encode_png(np.asarray(values, dtype=dtype))
+
+
+ONE = np.eye(*SIZE, dtype=np.uint8)
+
+
+@pytest.fixture
+def object_folders(tmp_path):
+    for number in (1, 2):
+        (tmp_path / "bear" / f"{number:03d}").mkdir(parents=True)
+        for frame in range(3):
+            mask = np.roll(ONE, number, axis=1) * 255
+            path = tmp_path / "bear" / f"{number:03d}" / f"{frame:05d}.png"
+            path.write_bytes(mask_png(mask))
+    (tmp_path / "object_classes.yaml").write_text(CLASSES)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (mask_png(ONE)[:-20], "truncated PNG"),
+        (mask_png(np.ones((4, 6))), "6x4 pixels, but the other frames"),
+        (mask_png(ONE * 2), "has the values 0, 2; expected the mask of one object"),
+        (mask_png(ONE + np.roll(ONE, 1) * 3), "has the values 0, 1, 3; expected the mask"),
+        (mask_png(ONE, np.uint16), "16-bit grey; object-folders masks are grey of 1 to 8"),
+        (mask_png(np.stack([ONE] * 3, axis=-1)), "8-bit RGB; object-folders masks are grey"),
+        (palette_png(ONE * 3), "has the values 0, 3; expected the mask of one object"),
+        (mask_png(np.ones(SIZE)), "the masks of objects 1 and 2 overlap in 4 pixels"),
+    ],
+)
+def test_a_bad_mask_of_an_object(object_folders, data, message):
+    (object_folders / "bear" / "001" / "00001.png").write_bytes(data)
+    with pytest.raises(DataError, match=message):
+        read_all(object_folders)
+
+
+def test_folders_that_are_no_objects(object_folders):
+    (object_folders / "bear" / "002").rename(object_folders / "bear" / "01")
+    refused(object_folders, "is the same object as 001")
+    (object_folders / "bear" / "01").rename(object_folders / "bear" / "cub")
+    refused(object_folders, "holds PNGs; expected folders named by the number of an object")
+
+
+def test_two_masks_of_an_object_in_one_frame(object_folders):
+    (object_folders / "bear" / "001" / "1.png").write_bytes(mask_png(ONE))
+    refused(object_folders, "is the same frame as 00001.png")
+
+
+def test_grey_maps_of_all_objects_are_no_folders_of_objects(object_folders):
+    for number, path in enumerate(sorted(object_folders.rglob("*.png"))):
+        path.write_bytes(mask_png(ONE * (7 + number)))
+    refused(object_folders, "8-bit grey; expected one of")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

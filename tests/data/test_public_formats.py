@@ -202,6 +202,24 @@ def masks_of(panoptic):
     return {code & 0xFFFFFF: panoptic.codes == code for code in codes}
 
 
+def as_object_folders(folder, maps, mode="L", name="0001", frame="{:05d}.png"):
+    """Write a folder for each object. Palettes have the values 0 and 1, grey ones 0 and 255."""
+    ids = sorted({identity for one in maps for identity in masks_of(one)})
+    for identity in ids:
+        place = folder / name / f"{identity:03d}"
+        place.mkdir(parents=True)
+        for number, panoptic in enumerate(maps):
+            mask = masks_of(panoptic).get(identity, np.zeros(SIZE, dtype=bool))
+            if mode == "P":
+                palette_png(place / frame.format(number), mask)
+            else:
+                Image.fromarray(mask.astype(np.uint8) * 255).convert(mode).save(
+                    place / frame.format(number)
+                )
+    name_classes(folder, {name: classes_of(maps)})
+    return folder
+
+
 def as_archives_of_frames(folder, maps):
     (folder / "0001").mkdir(parents=True)
     for number, panoptic in enumerate(maps):
@@ -293,6 +311,9 @@ FORMATS = {
     "archives": as_archives_of_frames,
     "archive": as_archive_of_sequence,
     "stacked": as_stacked_archive,
+    "object-folders": as_object_folders,
+    "object-folders-1-bit": lambda folder, maps: as_object_folders(folder, maps, "1"),
+    "object-folders-palette": lambda folder, maps: as_object_folders(folder, maps, "P"),
     "vis": as_vis,
     "vis-uncompressed": lambda folder, maps: as_vis(folder, maps, compressed=False),
 }
@@ -314,6 +335,46 @@ def test_objects_only_have_the_scores_of_their_conversion(tmp_path, name):
     assert found == scores(same_gt, pred)
     assert 0 < found["HOTA"] < 1
     assert check_data(gt, KITTI).problems == ()
+
+
+def test_folders_of_sam_2_need_a_hint_or_the_option(tmp_path):
+    # Sequences named 001, 002 with one object each look the same.
+    truth = objects(3, with_void=False, id_limit=9)
+    gt, pred = (
+        as_object_folders(tmp_path / side, maps, "P")
+        for side, maps in (("gt", truth), ("pred", moved(truth)))
+    )
+    expected = scores(gt, pred)
+    for folder in (gt, pred):
+        (folder / "object_classes.yaml").write_text("default: car")
+    with pytest.raises(DataError, match=r"palette-png .* and as object-folders .*--encoding"):
+        scores(gt, pred)
+    named = {"gt_encoding": "object-folders", "encoding": "object-folders"}
+    assert scores(gt, pred, **named)["AQ"] == expected["AQ"]
+    assert open_maps(gt, KITTI, encoding="palette-png").sequences[0].parts == ("0001", "001")
+    (gt / "object_classes.yaml").write_text("sequences: {'002': {1: car}, '001': {1: car}}")
+    assert open_maps(gt, KITTI).encoding == "palette-png"
+
+
+def test_an_object_without_file_is_not_in_the_frame(tmp_path):
+    truth = objects(3, with_void=False)
+    folder = as_object_folders(tmp_path, truth)
+    first = sorted((folder / "0001").iterdir())[0]
+    (first / "00002.png").unlink()
+    opened = open_maps(folder, KITTI).sequences[0]
+    assert len(opened.frame_names) == FRAMES
+    assert int(first.name) in opened.read(1).ids
+    assert int(first.name) not in opened.read(2).ids
+
+
+def test_objects_from_0_in_folders_are_objects(tmp_path):
+    folder = as_object_folders(tmp_path, objects(3, with_void=False, id_limit=4))
+    (folder / "0001" / "001").rename(folder / "0001" / "000")
+    (folder / "object_classes.yaml").write_text("default: car")
+    found = open_maps(folder, KITTI).sequences[0].read(0)
+    is_object = found.classes != KITTI.ignore_label
+    assert set(np.unique(found.ids[is_object])) <= {1, 3, 4, 5}
+    assert 1 in found.ids
 
 
 def test_results_of_youtube_vis_take_names_from_the_ground_truth(tmp_path):

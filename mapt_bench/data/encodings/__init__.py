@@ -10,7 +10,7 @@ from mapt_bench.data.encodings import (
     kitti_step,
     mots_text,
     object_masks,
-    palette_png,
+    object_png,
     two_channel,
     youtube_vis,
 )
@@ -41,7 +41,7 @@ __all__ = [
     "kitti_step",
     "mots_text",
     "object_masks",
-    "palette_png",
+    "object_png",
     "register_encoding",
     "two_channel",
     "youtube_vis",

@@ -123,19 +123,20 @@ class Encoding(ABC):
         del listing
         return False
 
-    def settle(self, files: Sequence[Path], labels: LabelSpace) -> str:
+    def settle(self, listing: Listing, files: Sequence[Path], labels: LabelSpace) -> str:
         """Return the name of the encoding of files that this general encoding accepts.
 
         Override it if encodings that refine this one are told apart by the values of pixels.
 
         Args:
+            listing: Content of the folder.
             files: A sample of the files.
             labels: Label space.
 
         Raises:
             DataError: If the files can be of several encodings. The message names them.
         """
-        del files, labels
+        del listing, files, labels
         return self.name
 
     def lacks(self, listing: Listing, labels: LabelSpace) -> Lacks:
@@ -349,7 +350,7 @@ def _refined(
             "encoding; name it with --encoding (--gt-encoding for the ground truth)",
             where=listing.root,
         )
-    return found[0] if found else encoding_by_name(encoding.settle(files, labels))
+    return found[0] if found else encoding_by_name(encoding.settle(listing, files, labels))
 
 
 def _unknown_png(path: Path) -> DataError:

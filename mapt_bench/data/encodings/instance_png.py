@@ -168,7 +168,7 @@ class CityscapesEncoding(_InstancePngEncoding):
 
     name = "cityscapes"
 
-    def settle(self, files: Sequence[Path], labels: LabelSpace) -> str:
+    def settle(self, listing: Listing, files: Sequence[Path], labels: LabelSpace) -> str:
         """Tell Cityscapes, MOTS and VIPSeg apart by the values of a sample.
 
         A reading is *plausible* if all classes are in the label space, and only things have
