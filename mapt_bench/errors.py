@@ -248,6 +248,8 @@ EXTRA_OF = {
     "fvcore": "model",
     "ptlflow": "flow",
     "optuna": "tune",
+    "dask": "cluster",
+    "distributed": "cluster",
 }
 """Importable packages that the base install lacks, with the extra that brings each."""
 

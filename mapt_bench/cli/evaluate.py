@@ -9,6 +9,7 @@ import click
 from mapt_bench.cli.completion import complete_encoding, complete_label_space
 from mapt_bench.cli.options import (
     TableFile,
+    cluster_options,
     emit_results,
     extent_options,
     headline_options,
@@ -124,6 +125,7 @@ Examples:
     "seconds for each hundred frames.",
 )
 @click.option("-j", "workers", default=1, show_default=True, help="Number of worker processes.")
+@cluster_options
 @click.option("--classes", is_flag=True, help="Print the table of classes too.")
 @headline_options
 @revision_option
@@ -149,6 +151,8 @@ def command(
     seed: int,
     losses: bool,
     workers: int,
+    cluster: str | None,
+    scheduler_file: Path | None,
     classes: bool,
     full: bool,
     scores: str | None,
@@ -186,6 +190,8 @@ def command(
         pat_protocol=pat_protocol,
         vpq_windows=_windows(vpq_windows),
         workers=workers,
+        cluster=cluster,
+        scheduler_file=scheduler_file,
         common_classes=common_classes,
         intervals=intervals,
         seed=seed,

@@ -22,6 +22,7 @@ from mapt_bench.cli.completion import (
 )
 from mapt_bench.cli.options import (
     add_options,
+    cluster_options,
     emit_json,
     encoding_option,
     gallery_option,
@@ -142,6 +143,7 @@ experiment_options = add_options(
         "and the oracle. Repeatable. Example: --losses mapt:motion",
     ),
     jobs_option,
+    cluster_options,
     click.option(
         "--seed",
         default=0,

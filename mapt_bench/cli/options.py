@@ -27,6 +27,7 @@ __all__ = [
     "TableFile",
     "add_options",
     "checked_output",
+    "cluster_options",
     "dataset_option",
     "emit_json",
     "emit_results",
@@ -161,6 +162,23 @@ jobs_option = click.option(
     help="Run this number of worker processes. Example: -j 2",
 )
 """``-j``."""
+
+cluster_options = add_options(
+    click.option(
+        "--cluster",
+        metavar="tcp://HOST:PORT|local",
+        help="Run the work units on the Dask cluster of this scheduler, or on one that is started "
+        "on this machine. Needs the extra [cluster]. Example: --cluster tcp://10.0.0.5:8786",
+    ),
+    click.option(
+        "--scheduler-file",
+        type=path_type,
+        metavar="FILE",
+        help="Like --cluster, with the address in FILE, which dask scheduler --scheduler-file "
+        "FILE wrote. Example: --scheduler-file scheduler.json",
+    ),
+)
+"""``--cluster`` and ``--scheduler-file``."""
 
 show_config_option = click.option(
     "--show-config",

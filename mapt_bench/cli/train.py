@@ -20,6 +20,7 @@ from mapt_bench.cli.completion import (
 )
 from mapt_bench.cli.options import (
     checked_output,
+    cluster_options,
     emit_json,
     json_option,
     path_type,
@@ -142,6 +143,7 @@ def _recipe_names() -> tuple[str, ...]:
     metavar="FILE",
     help="Do not train. Write the weights of the last checkpoint in --out, in half precision.",
 )
+@cluster_options
 @json_option
 def command(
     config: str,
@@ -160,6 +162,8 @@ def command(
     init: Path | None,
     resume: Path | None,
     snapshot: Path | None,
+    cluster: str | None,
+    scheduler_file: Path | None,
     json_file: str | None,
 ) -> int:
     """Train a model, or resume a stopped run. A resumed run gives the same result.
@@ -167,6 +171,7 @@ def command(
     The run folder gets weights.safetensors, weights.json (recipe, data and provenance), log.jsonl
     and curves.png. On several GPUs or machines, start it with
     torchrun --nproc-per-node 2 -m mapt_bench train ...
+    With --cluster, the cluster runs the validation.
     """
     from mapt_bench.training.recipe_files import read_recipe, short_training
 
@@ -201,6 +206,8 @@ def command(
         is_dry=dry_run,
         init=init,
         resume=resume,
+        cluster=cluster,
+        scheduler_file=scheduler_file,
     )
     with resumable(request.out):
         result = carry_out(request, partial(_shown, request.out))

@@ -22,6 +22,7 @@ from mapt_bench.cli.experiment_commands import network_options
 from mapt_bench.cli.options import (
     add_options,
     checked_output,
+    cluster_options,
     dataset_option,
     emit_json,
     encoding_option,
@@ -126,6 +127,7 @@ _run_options = add_options(
         "Default: thresholds.json in the run folder. Example: --save mine.json",
     ),
     jobs_option,
+    cluster_options,
     click.option(
         "--seed",
         default=0,

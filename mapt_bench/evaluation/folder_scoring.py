@@ -53,6 +53,7 @@ from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.metrics.stq import class_iou
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 from mapt_bench.provenance import provenance, user_revision
+from mapt_bench.workers import opened_workers
 
 __all__ = [
     "evaluate_folders",
@@ -103,19 +104,20 @@ def evaluate_folders(
     bar = progress_bar or _no_bar
     losses_of = variant if settings.losses else None
     scored: list[list[SequenceScore]] = []
-    for pred, pairs in zip(preds, matched, strict=True):
-        frame_count = sum(len(pair.frames) for pair in pairs)
-        with bar(f"scoring {pred.folder.name}", frame_count) as progress:
-            scored.append(
-                score_pairs(
-                    pairs,
-                    labels,
-                    workers=settings.workers,
-                    progress=progress,
-                    losses_of=losses_of,
-                    windows=settings.vpq_windows,
+    with opened_workers(settings.workers, settings.cluster, settings.scheduler_file) as workers:
+        for pred, pairs in zip(preds, matched, strict=True):
+            frame_count = sum(len(pair.frames) for pair in pairs)
+            with bar(f"scoring {pred.folder.name}", frame_count) as progress:
+                scored.append(
+                    score_pairs(
+                        pairs,
+                        labels,
+                        workers=workers,
+                        progress=progress,
+                        losses_of=losses_of,
+                        windows=settings.vpq_windows,
+                    )
                 )
-            )
 
     sums = [[one.sums for one in by_pred] for by_pred in scored]
     classes = _classes(sums, variant, common=settings.common_classes)

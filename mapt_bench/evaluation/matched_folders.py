@@ -15,6 +15,7 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.evaluation.sequence_scoring import SequencePair
 from mapt_bench.labels import ClassMaps, LabelSpace
 from mapt_bench.metrics.scorer import WINDOWS
+from mapt_bench.workers import check_cluster
 
 __all__ = ["EvaluationSettings", "matched_pairs", "open_sides", "prediction_names"]
 
@@ -31,6 +32,9 @@ class EvaluationSettings:
         missing: Whether frames that a prediction lacks are an error or count as void.
         pat_protocol: Variant of PAT for the headline scores.
         workers: Number of processes.
+        cluster: Address of a Dask scheduler that scores sequences, or ``"local"`` for a cluster on
+            this machine. ``None`` scores in processes.
+        scheduler_file: File with the address of a Dask scheduler, instead of ``cluster``.
         common_classes: Whether PAT, PQ and LSTQ of every prediction are averaged over the classes
             of all predictions, instead of its own.
         sequences: Names of the sequences to score. Empty for all.
@@ -51,6 +55,8 @@ class EvaluationSettings:
     missing: Literal["error", "void"] = "error"
     pat_protocol: str = "present"
     workers: int = 1
+    cluster: str | None = None
+    scheduler_file: Path | None = None
     common_classes: bool = False
     sequences: tuple[str, ...] = ()
     resize: Literal["nearest"] | None = None
@@ -62,6 +68,7 @@ class EvaluationSettings:
     vpq_windows: tuple[int, ...] = WINDOWS
 
     def __post_init__(self) -> None:
+        check_cluster(self.cluster, self.scheduler_file)
         found = self.vpq_windows
         if not found or list(found) != sorted(set(found)) or found[0] < 1:
             raise ConfigError(

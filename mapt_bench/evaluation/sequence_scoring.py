@@ -1,10 +1,8 @@
 """Score one sequence at a time, in one process or in several."""
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from functools import reduce
-from multiprocessing import get_context
+from functools import partial, reduce
 from operator import add
 
 import numpy as np
@@ -17,7 +15,7 @@ from mapt_bench.labels import ID_BITS, LabelSpace, MappedShare, PanopticMap
 from mapt_bench.metrics import LossSums, PatVariant, SequenceScorer, SequenceSums, count_losses
 from mapt_bench.metrics.depth import DepthSums, count_depth
 from mapt_bench.metrics.scorer import WINDOWS, IdentityMarks
-from mapt_bench.orphans import end_with_parent
+from mapt_bench.workers import Processes, Workers
 
 __all__ = ["SequencePair", "SequenceScore", "score_pair", "score_pairs"]
 
@@ -131,8 +129,8 @@ def score_pairs(
     pairs: Sequence[SequencePair],
     labels: LabelSpace,
     *,
-    workers: int = 1,
-    progress: Progress | None = None,
+    workers: Workers,
+    progress: Progress,
     losses_of: PatVariant | None = None,
     windows: Sequence[int] = WINDOWS,
 ) -> list[SequenceScore]:
@@ -141,31 +139,28 @@ def score_pairs(
     Args:
         pairs: Matched sequences.
         labels: Label space.
-        workers: Number of processes. With 1, no process is started.
+        workers: Where sequences are scored.
         progress: Called with the numbers of finished frames.
         losses_of: See :func:`score_pair`.
         windows: See :func:`score_pair`.
+
+    Raises:
+        DataError: As :func:`score_pair`, or if a worker ended.
     """
-    if workers <= 1 or len(pairs) <= 1:
+    if isinstance(workers, Processes) and (workers.jobs == 1 or len(pairs) < 2):
         return [score_pair(pair, labels, progress, losses_of, windows) for pair in pairs]
+    # Long sequences run first, so that none starts when all others are done.
+    ordered = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
+    start = partial(_scoring, labels, losses_of, windows)
     scores: dict[int, SequenceScore] = {}
-    # Workers are spawned, because a fork would copy the thread of the progress bar.
-    with ProcessPoolExecutor(
-        min(workers, len(pairs)), mp_context=get_context("spawn"), initializer=end_with_parent
-    ) as executor:
-        # Long sequences run first, so that none starts when all others are done.
-        order = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
-        futures = {
-            executor.submit(score_pair, pairs[at], labels, None, losses_of, windows): at
-            for at in order
-        }
-        try:
-            for future in as_completed(futures):
-                at = futures[future]
-                scores[at] = future.result()
-                if progress is not None:
-                    progress(len(pairs[at].frames))
-        except BaseException:
-            executor.shutdown(cancel_futures=True)
-            raise
+    for place, score in workers.run(start, [pairs[at] for at in ordered]):
+        at = ordered[place]
+        scores[at] = score
+        progress(len(pairs[at].frames))
     return [scores[at] for at in range(len(pairs))]
+
+
+def _scoring(
+    labels: LabelSpace, losses_of: PatVariant | None, windows: Sequence[int]
+) -> Callable[[SequencePair], SequenceScore]:
+    return partial(score_pair, labels=labels, progress=None, losses_of=losses_of, windows=windows)

@@ -16,6 +16,7 @@ from mapt_bench.baselines.thresholds import (
 )
 from mapt_bench.errors import ConfigError
 from mapt_bench.strict_config import from_mapping
+from mapt_bench.workers import check_cluster
 
 __all__ = [
     "DEFAULT_LEVELS",
@@ -68,6 +69,9 @@ class ExperimentConfig:
         out: Run folder; ``None`` is ``runs/<experiment>-<time>``.
         losses: Rows with an error decomposition besides the reference, the best and the oracle.
         jobs: Worker processes, 1 or more.
+        cluster: Address of a Dask scheduler that runs the work units, or ``"local"`` for a cluster
+            on this machine with ``jobs`` workers; ``None`` runs them in processes.
+        scheduler_file: File with the address of a Dask scheduler, instead of ``cluster``.
         seed: Seed of segment order, faults and resampling, 0 or more.
 
     Raises:
@@ -88,6 +92,8 @@ class ExperimentConfig:
     out: Path | None = None
     losses: tuple[str, ...] = ()
     jobs: int = 1
+    cluster: str | None = None
+    scheduler_file: Path | None = None
     seed: int = 0
 
     default_suite: ClassVar[str] = "quick"
@@ -99,6 +105,7 @@ class ExperimentConfig:
             raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
         if self.jobs < 1:
             raise ConfigError(f"-j is {self.jobs}; expected 1 worker process or more")
+        check_cluster(self.cluster, self.scheduler_file)
         check_thresholds(self.thresholds)
         if self.data is not None and self.suite is not None:
             raise ConfigError("--data and --suite are two sources of videos; keep one of them")
@@ -145,7 +152,8 @@ class ExperimentConfig:
     def command_line(self) -> str:
         """Return the command of the same run, with its data and all options that differ.
 
-        The run folder and the number of processes are omitted: they do not change the result.
+        The run folder, the number of processes and the cluster are omitted: they do not change the
+        result.
 
         Example:
             >>> SweepConfig(suite="tiny", drop=(1, 2), add=("sort+memory",)).command_line()
@@ -287,7 +295,7 @@ class StressConfig(ExperimentConfig):
         return cls(**options)
 
 
-_WITHOUT_EFFECT = frozenset({"out", "jobs", "kind"})
+_WITHOUT_EFFECT = frozenset({"out", "jobs", "cluster", "scheduler_file", "kind"})
 """Fields that are no options of a command, or do not change its result."""
 
 _ALWAYS_GIVEN = frozenset({"drop", "pair"})

@@ -4,8 +4,8 @@ from functools import cached_property
 from pathlib import Path
 
 from mapt_bench.errors import DataError
-from mapt_bench.experiments.engine.runner import Work, Worker
 from mapt_bench.experiments.engine.schedule import Unit, schedule_plan
+from mapt_bench.experiments.engine.unit_workers import Work, Worker
 from mapt_bench.experiments.experiment_config import ExperimentConfig
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import LOADED

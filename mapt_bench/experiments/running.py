@@ -52,6 +52,7 @@ from mapt_bench.labels import class_maps, label_space
 from mapt_bench.mapt_switches import SWITCHES, check_switch
 from mapt_bench.synthetic.suites import open_suite
 from mapt_bench.weights import DEFAULT_MAPT, shipped_weights
+from mapt_bench.workers import Processes, Workers, opened_workers
 
 __all__ = [
     "INCOMPLETE_FILE",
@@ -73,12 +74,16 @@ RESULTS_FILE = "results.json"
 INCOMPLETE_FILE = "results.incomplete.json"
 
 
+_HERE = Processes()
+
+
 def run_experiment(
     plan: Plan,
     source: DataSource,
     folder: Path,
     *,
     seed: int = 0,
+    workers: Workers = _HERE,
     jobs: int = 1,
     progress: Progress = no_progress,
     command: str | None = None,
@@ -95,7 +100,8 @@ def run_experiment(
         source: Videos and segments.
         folder: Run folder.
         seed: Seed of segment order, faults and resampling.
-        jobs: Number of worker processes.
+        workers: Where units run.
+        jobs: Number of processes that count losses for the summary.
         progress: Shows the progress of the run.
         command: Command of the same run, for ``provenance.command``. ``None`` if there is none.
         losses: Names of rows with losses, besides the reference, the best row and the oracle.
@@ -116,7 +122,7 @@ def run_experiment(
             shown.append(stack.enter_context(progress(schedule)))
             return nullcontext(shown[0])
 
-        outcome = run_plan(plan, source, folder, seed=seed, jobs=jobs, progress=until_summary)
+        outcome = run_plan(plan, source, folder, seed=seed, workers=workers, progress=until_summary)
         result = run_result(outcome, losses=losses, jobs=jobs, advance=shown[0])
     if command is not None:
         result["provenance"]["command"] = command
@@ -243,18 +249,20 @@ def plan_of(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
 
 def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
     check_config(config)
-    inputs = ExperimentInputs(config, LOADED)
-    plan, placed = plan_of(config, inputs), config.with_folder()
-    return run_experiment(
-        plan,
-        inputs.source(),
-        placed.out or Path(),
-        seed=config.seed,
-        jobs=config.jobs,
-        progress=progress,
-        command=config.command_line(),
-        losses=config.losses,
-    )
+    with opened_workers(config.jobs, config.cluster, config.scheduler_file) as workers:
+        inputs = ExperimentInputs(config, LOADED)
+        plan, placed = plan_of(config, inputs), config.with_folder()
+        return run_experiment(
+            plan,
+            inputs.source(),
+            placed.out or Path(),
+            seed=config.seed,
+            workers=workers,
+            jobs=config.jobs,
+            progress=progress,
+            command=config.command_line(),
+            losses=config.losses,
+        )
 
 
 def _plan_ablation(config: AblationConfig, inputs: "ExperimentInputs") -> Plan:

@@ -26,9 +26,9 @@ from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER, write_data
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.files import write_json
 from mapt_bench.labels import AnnotatedObject, AnnotatedVideo, FlowField
-from mapt_bench.orphans import end_with_parent
 from mapt_bench.synthetic._export_folder import SIDE_CAR, Place, flow_names, sweep
 from mapt_bench.synthetic.video import WorldVideo
+from mapt_bench.workers import end_with_parent
 
 __all__ = [
     "WORLD_FILE",

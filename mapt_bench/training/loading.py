@@ -16,11 +16,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from mapt_bench.errors import ConfigError, MaptBenchError
 from mapt_bench.labels import class_areas
 from mapt_bench.model.targets import Clip
-from mapt_bench.orphans import end_with_parent
 from mapt_bench.training.clips import ClipDataset, ClipDraw
 from mapt_bench.training.processes import ProcessGroup
 from mapt_bench.training.recipe import Stage
 from mapt_bench.training.stream import ClipStream, StreamDraw, StreamOrder
+from mapt_bench.workers import end_with_parent
 
 __all__ = [
     "AnyClips",

@@ -40,6 +40,7 @@ from mapt_bench.training.validation import (
     TrackerValidation,
     Validate,
 )
+from mapt_bench.workers import Workers, check_cluster, opened_workers
 
 __all__ = ["Progress", "Shown", "TrainingRequest", "carry_out", "take_snapshot"]
 
@@ -83,6 +84,9 @@ class TrainingRequest:
         is_dry: Whether only one epoch of clips and one step are made.
         init: File of the first weights: a snapshot, or the weights of a run.
         resume: Snapshot that the training resumes from, with its weights and step.
+        cluster: Address of a Dask scheduler that validates, or ``"local"`` for a cluster on this
+            machine; ``None`` validates in this process.
+        scheduler_file: File with the address of a Dask scheduler, instead of ``cluster``.
     """
 
     config: str
@@ -99,6 +103,12 @@ class TrainingRequest:
     is_dry: bool = False
     init: Path | None = None
     resume: Path | None = None
+    cluster: str | None = None
+    scheduler_file: Path | None = None
+
+    def workers(self) -> AbstractContextManager[Workers]:
+        """Open what tracks the videos of the validation."""
+        return opened_workers(None, self.cluster, self.scheduler_file)
 
 
 def carry_out(request: TrainingRequest, progress: Progress) -> dict[str, Any] | None:
@@ -122,6 +132,8 @@ def carry_out(request: TrainingRequest, progress: Progress) -> dict[str, Any] | 
     cv2.setNumThreads(1)  # it draws small things: threads of its own would only wait
     recipe = read_recipe(request.config, request.overrides)
     data = _training_data(request)
+    with request.workers():
+        pass  # a cluster that is not there is reported before the training
     with joined_processes("nccl" if request.device.startswith("cuda") else "gloo") as group:
         job = _job(request, recipe, data, group)
         result: dict[str, Any] = {
@@ -177,6 +189,7 @@ def _check(request: TrainingRequest) -> None:
         raise ConfigError(f"--seed is {request.seed}; expected 0 or more")
     if request.threads < 1:
         raise ConfigError(f"--threads is {request.threads}; expected 1 or more")
+    check_cluster(request.cluster, request.scheduler_file)
     folders = request.data is not None or (request.val is not None and _is_folder(request.val))
     if not folders and (request.dataset is not None or request.encoding is not None):
         raise ConfigError("--dataset and --encoding say how to read --data; give --data too")
@@ -237,7 +250,7 @@ def _validation(request: TrainingRequest, recipe: Recipe, labels: LabelSpace) ->
             f"--val has the label space {videos[0].info.labels.name!r}, the training data have "
             f"{labels.name!r}; validate on data of one label space with them"
         )
-    tracking = TrackerValidation(videos, tracker_of)
+    tracking = TrackerValidation(videos, tracker_of, request.workers)
     if not recipe.clips.flow:
         return tracking
     known = [video for video in videos if isinstance(video, AnnotatedVideo)]

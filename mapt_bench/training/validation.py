@@ -1,6 +1,8 @@
 """Scores of a model during training: tracking scores, and flow errors of flow models."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -8,10 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mapt_bench.errors import DataError
 from mapt_bench.labels import AnnotatedVideo, Video
 from mapt_bench.metrics import SequenceScorer, SequenceSums, flat_scores, pool
 from mapt_bench.tracking import Tracker
 from mapt_bench.tracking.loop import run_tracker
+from mapt_bench.workers import Lost, RemoteWorkers, Workers, opened_workers
 
 __all__ = [
     "VALIDATION_SCORES",
@@ -49,13 +53,18 @@ class TrackerValidation:
     Args:
         videos: With ground truth.
         tracker_of: Makes the tracker of a model; ``None`` for a model that cannot track.
+        workers: Opens what tracks the videos, for each validation again; ``None`` is this process.
     """
 
     def __init__(
-        self, videos: Sequence[Video], tracker_of: Callable[[nn.Module], Tracker | None]
+        self,
+        videos: Sequence[Video],
+        tracker_of: Callable[[nn.Module], Tracker | None],
+        workers: Callable[[], AbstractContextManager[Workers]] = opened_workers,
     ) -> None:
         self._videos = videos
         self._tracker_of = tracker_of
+        self._workers = workers
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, step: int) -> dict[str, float]:
@@ -64,28 +73,62 @@ class TrackerValidation:
         The model is in evaluation mode meanwhile, and afterwards in the mode that it was in.
 
         Raises:
+            ConfigError: If workers of a cluster have other versions.
             TrackerError: If the tracker fails.
-            DataError: If its maps cannot be scored.
+            DataError: If its maps cannot be scored, or a cluster cannot be reached.
         """
-        tracker = self._tracker_of(model)
-        if tracker is None:
+        if self._tracker_of(model) is None:
             return {}
         was_training = model.training
         model.eval()
+        start = partial(_scoring, model, self._tracker_of, torch.get_num_threads())
         try:
-            sums = [self._score(tracker, video) for video in self._videos]
+            with self._workers() as workers:
+                sums = dict(_run(workers, start, self._videos, gpu=_is_on_gpu(model)))
         finally:
             model.train(was_training)
-        scores = flat_scores(pool(sums), self._videos[0].info.labels)
+        ordered = [sums[at] for at in range(len(self._videos))]
+        scores = flat_scores(pool(ordered), self._videos[0].info.labels)
         found = {name: scores[name] for name in VALIDATION_SCORES}
         return {name: value for name, value in found.items() if value is not None}
 
-    @staticmethod
-    def _score(tracker: Tracker, video: Video) -> SequenceSums:
-        scorer = SequenceScorer(video.info.labels)
-        for index, predicted in enumerate(run_tracker(tracker, video)):
-            scorer.update(video.truth(index), predicted)
-        return scorer.result()
+
+_Scoring = Callable[[Video], SequenceSums]
+
+
+def _scoring(
+    model: nn.Module, tracker_of: Callable[[nn.Module], Tracker | None], threads: int
+) -> _Scoring:
+    """Return what tracks and scores a video, in a process with this number of torch threads."""
+    torch.set_num_threads(threads)  # sums of torch depend on it
+    tracker = tracker_of(model)
+    if tracker is None:
+        raise TypeError(f"{type(model).__name__} lost its tracker on the way")
+    return partial(_score, tracker)
+
+
+@torch.no_grad()
+def _score(tracker: Tracker, video: Video) -> SequenceSums:
+    scorer = SequenceScorer(video.info.labels)
+    for index, predicted in enumerate(run_tracker(tracker, video)):
+        scorer.update(video.truth(index), predicted)
+    return scorer.result()
+
+
+def _run(
+    workers: Workers, start: Callable[[], _Scoring], videos: Sequence[Video], *, gpu: bool
+) -> Iterator[tuple[int, SequenceSums]]:
+    if not isinstance(workers, RemoteWorkers):
+        yield from workers.run(start, videos)
+        return
+    for at, sums in workers.run_each(start, videos, gpu=gpu):
+        if isinstance(sums, Lost):
+            raise DataError(f"validation failed: {sums.reason}", where=videos[at].info.name)
+        yield at, sums
+
+
+def _is_on_gpu(model: nn.Module) -> bool:
+    return any(parameter.is_cuda for parameter in model.parameters())
 
 
 _Rows = NDArray[np.float32]

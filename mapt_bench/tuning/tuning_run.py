@@ -41,6 +41,7 @@ from mapt_bench.tuning.tuning_config import (
     TuningConfig,
     recovery_scores,
 )
+from mapt_bench.workers import opened_workers
 
 __all__ = [
     "THRESHOLDS_NAME",
@@ -136,6 +137,9 @@ def tune(
     setup = _setup(trackers, source, config, objective, kind)
     skipped: dict[str, str] = {}
     with ExitStack() as stack:
+        workers = stack.enter_context(
+            opened_workers(config.jobs, config.cluster, config.scheduler_file)
+        )
         rounds = round_sizes(kind, config.trials)
         bar = _Bar(stack, progress, config.trials, len(rounds))
         units: list[Mapping[str, Any]] = []
@@ -147,7 +151,7 @@ def tune(
                 source,
                 folder,
                 seed=config.seed,
-                jobs=config.jobs,
+                workers=workers,
                 progress=bar.of_round(count),
                 setup=setup,
             )

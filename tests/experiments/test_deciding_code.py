@@ -26,8 +26,8 @@ from mapt_bench.experiments import (
     read_mapt_weights,
 )
 from mapt_bench.experiments.engine._keys import Keys
-from mapt_bench.experiments.engine.runner import Failure, Work, Worker
 from mapt_bench.experiments.engine.schedule import schedule_plan
+from mapt_bench.experiments.engine.unit_workers import Failure, Work, Worker
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.stress import Stress
 from mapt_bench.synthetic.video import WorldVideo
@@ -38,6 +38,9 @@ torch.set_num_threads(1)
 DECIDE_NOTHING = {
     # They say which unit comes next, hand it on, and write its result down.
     "experiments.engine.runner",
+    "experiments.engine.unit_workers",
+    "workers",
+    "workers.processes",
     "experiments.engine.schedule",
     "experiments.engine._run_folder",
     # It says how a unit came about.

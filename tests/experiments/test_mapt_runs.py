@@ -29,6 +29,7 @@ from mapt_bench.model.cues import MaptCues
 from mapt_bench.results.result_views import run_parts
 from mapt_bench.tracking import SegmentTracker
 from mapt_bench.tracking.loop import run_tracker
+from mapt_bench.workers import Processes
 
 torch.set_num_threads(1)
 
@@ -164,7 +165,10 @@ def test_two_workers_find_what_one_finds(whole, networks, tmp_path):
     rows = tuple(row for row in whole.plan.variants if row.name in names)
     cells = tuple(Cell(row, segments=name) for name in ("mapt-tiny", "groundtruth") for row in rows)
     outcome = run_plan(
-        Plan("ablate", rows, cells, "mapt+memory"), finding(networks), tmp_path / "run", jobs=2
+        Plan("ablate", rows, cells, "mapt+memory"),
+        finding(networks),
+        tmp_path / "run",
+        workers=Processes(2),
     )
     assert outcome.exit_code == 0
     expected = {

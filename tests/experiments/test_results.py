@@ -19,13 +19,14 @@ from mapt_bench.experiments import (
     run_result,
     suite_source,
 )
-from mapt_bench.experiments.engine import runner as workers
+from mapt_bench.experiments.engine import unit_workers as workers
 from mapt_bench.experiments.plans.plan import Sweep
 from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, cell_scores
 from mapt_bench.metrics import SCORE_NAMES
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.reports.difference_tables import memory_table
 from mapt_bench.reports.table_formats import render_table
+from mapt_bench.workers import Processes
 
 
 def without_times(result):
@@ -256,7 +257,9 @@ def test_undefined_scores_have_reasons(tmp_path):
 
 def test_two_runs_and_two_workers_give_the_same_bytes(tmp_path):
     results = [
-        run_result(run_plan(plan(), source(*five_walks()), tmp_path / name, jobs=jobs))
+        run_result(
+            run_plan(plan(), source(*five_walks()), tmp_path / name, workers=Processes(jobs))
+        )
         for name, jobs in (("first", 1), ("again", 1), ("two", 2))
     ]
     assert without_times(results[0]) == without_times(results[1]) == without_times(results[2])
@@ -294,7 +297,7 @@ def test_a_failed_cell_leaves_the_complete_result_alone(tmp_path, monkeypatch):
         raise ConfigError("is out of order")
 
     with monkeypatch.context() as patch:
-        patch.setattr("mapt_bench.experiments.engine.runner.run_unit", broken)
+        patch.setattr("mapt_bench.experiments.engine.unit_workers.run_unit", broken)
         with pytest.raises(ConfigError, match=r"3 of 3 cells failed.*sequence b: is out of order"):
             run_experiment(plan(), source(), folder)
     assert (folder / "results.json").read_bytes() == complete
@@ -309,7 +312,7 @@ def test_a_crashed_cell_is_a_crash(tmp_path, monkeypatch):
     def crash(*arguments, **options):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("mapt_bench.experiments.engine.runner.run_unit", crash)
+    monkeypatch.setattr("mapt_bench.experiments.engine.unit_workers.run_unit", crash)
     with pytest.raises(RuntimeError, match="1 of 1 cells failed"):
         run_experiment(plan(COPY), source(), tmp_path / "run")
 

@@ -19,8 +19,9 @@ from mapt_bench.experiments import (
     interval_plan,
     run_plan,
 )
-from mapt_bench.experiments.engine import runner as workers
+from mapt_bench.experiments.engine import unit_workers as workers
 from mapt_bench.experiments.plans.plan import Skip, Sweep
+from mapt_bench.workers import Processes
 
 
 class Killed(BaseException):
@@ -266,7 +267,7 @@ def test_a_damaged_setup_is_refused(tmp_path, content, words):
 def test_two_workers_find_what_one_finds(tmp_path):
     found = []
     for jobs in (1, 2):
-        outcome = run_plan(plan(), source(), tmp_path / str(jobs), jobs=jobs)
+        outcome = run_plan(plan(), source(), tmp_path / str(jobs), workers=Processes(jobs))
         assert outcome.computed == 6
         units = [unit.to_dict() for cell in outcome.cells for unit in cell.units.values()]
         for unit in units:
@@ -288,7 +289,7 @@ class Deadly(DrawnVideo):
 def test_a_dead_worker_is_told_and_what_was_done_is_kept(tmp_path):
     deadly = source(walk(4, name="a"), Deadly(walk(4).scene, name="deadly"))
     with pytest.raises(DataError, match="worker process ended before its work was done"):
-        run_plan(plan(), deadly, tmp_path / "run", jobs=2)
+        run_plan(plan(), deadly, tmp_path / "run", workers=Processes(2))
     kept = len(list((tmp_path / "run" / "cells").glob("*/0000-0.json")))
     assert run_plan(plan(), deadly, tmp_path / "run").computed == 6 - kept
 
@@ -304,8 +305,8 @@ def test_one_worker_leaves_the_threads_of_opencv_as_they_were(tmp_path):
 
 
 def test_no_workers_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="jobs is 0"):
-        run_plan(plan(), source(), tmp_path / "run", jobs=0)
+    with pytest.raises(ConfigError, match="-j is 0"):
+        run_plan(plan(), source(), tmp_path / "run", workers=Processes(0))
 
 
 def test_progress_counts_every_unit_and_the_segments_of_each_video_once(tmp_path):

@@ -19,6 +19,7 @@ from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.stress import Stress
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.world_settings import WorldSettings
+from mapt_bench.workers import Processes
 
 
 def stress_of(kind, *stressors, levels=(1, 3), variants=(COPY, ORACLE), seed=0):
@@ -270,7 +271,7 @@ def test_two_workers_find_what_one_finds(tmp_path):
             stress_of("occlusion", "bars", "passing", levels=(1,)),
             known_source(5),
             tmp_path / str(jobs),
-            jobs=jobs,
+            workers=Processes(jobs),
         )
         for entry in (*result["cells"], *result["summary"]):
             entry["cost"] = None

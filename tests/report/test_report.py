@@ -22,8 +22,8 @@ from PIL import Image
 from mapt_bench.cli.main import main
 from mapt_bench.errors import DataError
 from mapt_bench.experiments import AblationConfig, StressConfig, Variant, run_experiment
-from mapt_bench.experiments.engine.runner import Work, Worker
 from mapt_bench.experiments.engine.schedule import schedule_plan
+from mapt_bench.experiments.engine.unit_workers import Work, Worker
 from mapt_bench.metrics.link_events import SIGHTED, unpack_rows
 from mapt_bench.report import gallery, read_parts, render_report, write_report
 from mapt_bench.report.charts import Curve, Point, curves, scatter, stacked_bars
@@ -200,7 +200,7 @@ def test_an_experiment_with_failed_cells_writes_its_page(tmp_path, monkeypatch):
     def fails(*given, **options):
         raise DataError("is damaged", where="a/000001")
 
-    monkeypatch.setattr("mapt_bench.experiments.engine.runner.run_unit", fails)
+    monkeypatch.setattr("mapt_bench.experiments.engine.unit_workers.run_unit", fails)
     write_videos(tmp_path / "DATA", walk(4, name="a", with_images=False))
     words = ["ablate", "--data", str(tmp_path / "DATA"), "--weights", "none"]
     outcome = CliRunner().invoke(main, [*words, "--out", str(tmp_path / "run")])

@@ -10,7 +10,7 @@ import pytest
 from helpers.modules import ROOT
 from helpers.small_runs import source, walk, write_videos
 
-import mapt_bench.experiments.engine.runner as workers
+import mapt_bench.experiments.engine.unit_workers as workers
 from mapt_bench.baselines import TrackerSettings, associator_entry, associator_names
 from mapt_bench.baselines.registry import flow_tracker_names, mapt_tracker_names
 from mapt_bench.baselines.thresholds import thresholds_named
@@ -115,7 +115,7 @@ def test_the_seed_decides_everything_and_workers_decide_nothing(tmp_path):
 SCRIPT = """
 import sys, time
 from pathlib import Path
-import mapt_bench.experiments.engine.runner as workers
+import mapt_bench.experiments.engine.unit_workers as workers
 from mapt_bench.tuning.tuning_config import TuningConfig
 from mapt_bench.tuning.tuning_run import run_tuning
 real = workers.run_unit

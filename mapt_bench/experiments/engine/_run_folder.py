@@ -16,7 +16,15 @@ from mapt_bench.files import write_json, write_text
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics.link_events import pack_rows
 
-__all__ = ["claim_folder", "claim_setup", "keep_objects", "read_unit", "write_unit"]
+__all__ = [
+    "claim_folder",
+    "claim_setup",
+    "keep_objects",
+    "objects_file",
+    "read_unit",
+    "unit_file",
+    "write_unit",
+]
 
 _SETUP = "run.json"
 _SETUP_SCHEMA = "mapt-bench/run-setup/1"
@@ -108,9 +116,19 @@ def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSO
     return f"{name} (there {json.dumps(theirs)}, now {json.dumps(mine)})"
 
 
+def unit_file(folder: Path, unit: Unit) -> Path:
+    """Return the path of the result of a unit."""
+    return folder / "cells" / unit.file
+
+
+def objects_file(folder: Path, unit: Unit) -> Path:
+    """Return the path of the ground-truth objects of the video of a unit."""
+    return folder / "objects" / f"{unit.sequence:04d}.json"
+
+
 def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None:
     """Return the result of a finished unit, ``None`` if it is missing or damaged."""
-    path = folder / "cells" / unit.file
+    path = unit_file(folder, unit)
     try:
         return UnitResult.from_dict(json.loads(path.read_text(encoding="utf-8")), labels)
     except (OSError, ValueError, DataError):
@@ -128,7 +146,7 @@ def keep_objects(folder: Path, unit: Unit, shared: SharedVideo) -> None:
     Raises:
         DataError: If the file cannot be written.
     """
-    path = folder / "objects" / f"{unit.sequence:04d}.json"
+    path = objects_file(folder, unit)
     if unit.stress is not None or path.exists():
         return
     rows = pack_rows(sighted_rows(shared))
@@ -140,4 +158,4 @@ def keep_objects(folder: Path, unit: Unit, shared: SharedVideo) -> None:
 def write_unit(folder: Path, unit: Unit, result: UnitResult) -> None:
     """Write the result of a unit."""
     text = json.dumps(result.to_dict(), allow_nan=False)  # one line, because there are many files
-    write_text(folder / "cells" / unit.file, text + "\n")
+    write_text(unit_file(folder, unit), text + "\n")

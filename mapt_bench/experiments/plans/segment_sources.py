@@ -36,6 +36,7 @@ __all__ = [
     "SegmentSource",
     "archive_path",
     "find_segments",
+    "has_key",
     "mapped_source",
     "noticed_by_segments",
     "parse_segments",
@@ -310,7 +311,7 @@ def find_segments(
     Raises:
         DataError: If the video has no segments, or they cannot be written.
     """
-    if _has_key(path, key):
+    if has_key(path, key):
         return
     segmenter = source.segmenter(video, sequence, seed)
     segmenter.start(video.info)
@@ -318,7 +319,8 @@ def find_segments(
     write_archive(path, video.info, found, key=key)
 
 
-def _has_key(path: Path, key: str) -> bool:
+def has_key(path: Path, key: str) -> bool:
+    """Return whether an archive can be read and has a content key."""
     if not path.exists():
         return False
     try:

@@ -13,7 +13,7 @@ from mapt_bench.experiments.summaries.result_tables import result_tables
 from mapt_bench.metrics import PatVariant, pat_variant
 from mapt_bench.metrics.losses import LossSums, count_losses_of_all, pool_losses
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.orphans import end_with_parent
+from mapt_bench.workers import end_with_parent
 
 __all__ = ["RowLosses", "counted_losses"]
 

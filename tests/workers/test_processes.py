@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from mapt_bench.experiments.engine import runner as workers
-from mapt_bench.orphans import end_with_parent
+from mapt_bench.workers import end_with_parent, processes
 
 _OWNER = """
 import sys, time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from os import getpid
-from mapt_bench.orphans import end_with_parent
+from mapt_bench.workers import end_with_parent
 
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
@@ -54,11 +53,10 @@ def test_a_process_that_nobody_started_goes_on():
     end_with_parent()
 
 
-def test_workers_of_experiments_watch_their_parent(monkeypatch):
+def test_workers_of_pools_watch_their_parent(monkeypatch):
     watched = []
-    monkeypatch.setattr(workers, "end_with_parent", lambda: watched.append(True))
-    monkeypatch.setattr(workers, "Worker", lambda work: work)
-    monkeypatch.setattr(workers, "_worker_of_process", [])
-    workers._enter_process("work")
+    monkeypatch.setattr(processes, "end_with_parent", lambda: watched.append(True))
+    monkeypatch.setattr(processes, "_session_of_process", [])
+    processes._enter_process(lambda: str)
     assert watched == [True]
-    assert workers._worker_of_process == ["work"]
+    assert processes._do_in_process([3, 4]) == ["3", "4"]

@@ -1,0 +1,182 @@
+"""Where tasks run: the interface, and the processes of this machine."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import groupby, islice
+from multiprocessing.process import BaseProcess
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+from mapt_bench.errors import ConfigError, DataError
+
+__all__ = ["Lost", "Processes", "RemoteWorkers", "Workers", "end_with_parent"]
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+_PORTIONS_A_WORKER = 4
+_EXIT_CODE = 1
+
+
+class Workers(Protocol):
+    """Run tasks, each in some worker. Results do not depend on the kind or number of workers."""
+
+    def run(
+        self,
+        start: Callable[[], Callable[[_Task], _Result]],
+        tasks: Sequence[_Task],
+        *,
+        together: Callable[[_Task], Hashable] | None = None,
+    ) -> Iterator[tuple[int, _Result]]:
+        """Yield the position and the result of each task as soon as it is done.
+
+        Args:
+            start: Called once in each worker that gets a task. Returns the function that does a
+                task, which may cache data between tasks.
+            tasks: Tasks that can be pickled, as ``start`` can. The first begin first.
+            together: Returns equal keys for consecutive tasks that share cached data.
+
+        Raises:
+            DataError: If a worker ended before its task was done.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A task without a result, because every worker that ran it ended.
+
+    Attributes:
+        reason: What happened and what to do.
+    """
+
+    reason: str
+
+
+@runtime_checkable
+class RemoteWorkers(Workers, Protocol):
+    """Workers that do not share files with this process."""
+
+    def run_each(
+        self,
+        start: Callable[[], Callable[..., _Result]],
+        tasks: Sequence[Any],
+        *,
+        after: Sequence[int | None] = (),
+        gpu: bool = False,
+    ) -> Iterator[tuple[int, _Result | Lost]]:
+        """Yield the position and the result of each task. A lost task does not end the others.
+
+        Args:
+            start: As for :meth:`Workers.run`.
+            tasks: As for :meth:`Workers.run`.
+            after: Position of another task for each task, or ``None``. The function that does a
+                task gets the result of that other task as its second argument.
+            gpu: Whether each task needs a GPU.
+        """
+        ...
+
+
+class Processes:
+    """Workers in a pool of processes. With one job, tasks run in this process.
+
+    Args:
+        jobs: Number of processes, 1 or more.
+
+    Raises:
+        ConfigError: If there is less than one.
+    """
+
+    def __init__(self, jobs: int = 1) -> None:
+        if jobs < 1:
+            raise ConfigError(f"-j is {jobs}; expected 1 worker process or more")
+        self.jobs = jobs
+
+    def run(
+        self,
+        start: Callable[[], Callable[[_Task], _Result]],
+        tasks: Sequence[_Task],
+        *,
+        together: Callable[[_Task], Hashable] | None = None,
+    ) -> Iterator[tuple[int, _Result]]:
+        """Yield the position and the result of each task; see :meth:`Workers.run`."""
+        if self.jobs == 1 or len(tasks) < 2:
+            do = start() if tasks else None
+            for at, task in enumerate(tasks):
+                if do is not None:
+                    yield at, do(task)
+            return
+        portions = _portions(tasks, self.jobs, together)
+        # Workers are spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(
+            min(self.jobs, len(portions)),
+            mp_context=context,
+            initializer=_enter_process,
+            initargs=(start,),
+        ) as pool:
+            waiting: dict[Future[list[_Result]], tuple[int, ...]] = {
+                pool.submit(_do_in_process, [tasks[at] for at in portion]): portion
+                for portion in portions
+            }
+            try:
+                while waiting:
+                    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield from zip(waiting.pop(future), future.result(), strict=True)
+            except BrokenProcessPool as problem:
+                raise DataError(
+                    "a worker process ended before its work was done; if it was out of memory, "
+                    "run the same command again with fewer workers, which resumes a run; if a "
+                    "script starts the workers, it needs the guard if __name__ == '__main__':"
+                ) from problem
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+
+_session_of_process: list[Callable[[Any], Any]] = []
+
+
+def _enter_process(start: Callable[[], Callable[[Any], Any]]) -> None:
+    end_with_parent()
+    _session_of_process[:] = [start()]
+
+
+def _do_in_process(tasks: Sequence[Any]) -> list[Any]:
+    return [_session_of_process[0](task) for task in tasks]
+
+
+def _portions(
+    tasks: Sequence[_Task], jobs: int, together: Callable[[_Task], Hashable] | None
+) -> list[tuple[int, ...]]:
+    """Split tasks into portions that share data, small enough to keep every worker busy."""
+    if together is None:
+        return [(at,) for at in range(len(tasks))]
+    most = max(1, len(tasks) // (_PORTIONS_A_WORKER * jobs))
+    groups = groupby(range(len(tasks)), key=lambda at: together(tasks[at]))
+    return [portion for _, group in groups for portion in _in_pieces(group, most)]
+
+
+def _in_pieces(positions: Iterator[int], most: int) -> Iterator[tuple[int, ...]]:
+    while piece := tuple(islice(positions, most)):
+        yield piece
+
+
+def end_with_parent() -> None:
+    """End this process as soon as its parent process has ended, for any reason.
+
+    Use it as the initializer of process pools. Otherwise the workers of a killed parent would run
+    or wait for ever. It does nothing in a process that ``multiprocessing`` did not start.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(_EXIT_CODE)  # the main thread may be deep in a computation that no exception reaches
