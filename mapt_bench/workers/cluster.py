@@ -5,6 +5,7 @@ Paths become absolute, and paths inside this package become those of the worker'
 """
 
 import functools
+import importlib
 import json
 import logging
 import os
@@ -49,6 +50,7 @@ _TIMEOUT = "distributed.comm.timeouts.connect"
 _TIMEOUT_VARIABLE = "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"
 _LOCAL = "local"
 _FILES_CHECKED = 1000
+_SESSIONS = "mapt_bench.workers.sessions"
 
 
 @contextmanager
@@ -82,7 +84,7 @@ def _local_cluster(jobs: int | None) -> Any:  # noqa: ANN401 - Dask has no types
         n_workers=jobs or os.cpu_count() or 1,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        dashboard_address=":0",
         memory_limit=None,
         silence_logs=logging.CRITICAL,
     )
@@ -142,6 +144,8 @@ class Cluster:
                 f"{self._address} --nthreads 1; to wait longer, set {_TIMEOUT_VARIABLE}=600s",
                 where=self._address,
             ) from problem
+        # A function of Python itself, because a worker that lacks this package gets no other.
+        self._on_workers(importlib.import_module, _SESSIONS)
         ours = identity()
         for worker, found in self._on_workers(greet).items():
             check_identity(worker, found, ours)
@@ -324,13 +328,7 @@ class _Submission:
             at = places[future.key]
             if at not in self._needed:
                 self._futures.pop(at, None)  # the cluster may forget the result
-            if isinstance(outcome, Raised):
-                raise outcome.problem
-            if isinstance(outcome, ModuleNotFoundError) and future.status == "error":
-                raise _lacks_module("of the cluster", outcome) from outcome
-            if isinstance(outcome, BaseException) and not isinstance(outcome, KilledWorker):
-                raise outcome
-            yield at, outcome
+            yield at, _checked(outcome[1] if future.status == "error" else outcome)
 
     def _submitted(self, positions: Sequence[int]) -> dict[int, Future]:
         if not positions:
@@ -356,6 +354,17 @@ class _Submission:
         found = dict(zip(positions, futures, strict=True))
         self._futures.update(found)
         return found
+
+
+def _checked(outcome: object) -> object:
+    """Return a result or :class:`KilledWorker`, and raise every other exception."""
+    if isinstance(outcome, Raised):
+        raise outcome.problem
+    if isinstance(outcome, ModuleNotFoundError):
+        raise _lacks_module("of the cluster", outcome) from outcome
+    if isinstance(outcome, BaseException) and not isinstance(outcome, KilledWorker):
+        raise outcome
+    return outcome
 
 
 def _lost(worker: str) -> Lost:

@@ -1,0 +1,68 @@
+"""A scheduler and two workers on this machine, each a process that a test may kill."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from helpers.cluster_work import TRACES
+
+DASK = Path(sys.executable).with_name("dask")
+HOSTILE = ("types", "random", "operator", "struct", "json", "pickle", "numpy", "msgpack")
+"""Modules in the workers' folder that are named like those of others. Each leaves a trace."""
+
+
+class Lab:
+    """A cluster in a folder: its scheduler file, traces of its workers, and its processes."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        self.traces = folder / "traces"
+        self.hostile = folder / "hostile"
+        self.processes = []
+        for made in (self.traces, self.hostile):
+            made.mkdir()
+        for name in HOSTILE:
+            text = f"open({str(self.traces / 'executed')!r}, 'a').write('{name} ')\n"
+            (self.hostile / f"{name}.py").write_text(text)
+
+    def start(self, *words, **variables):
+        """Start a process of Dask in the hostile folder."""
+        tests = str(Path(__file__).parents[1])
+        outside = {name: text for name, text in os.environ.items() if name != "PYTHONSAFEPATH"}
+        process = subprocess.Popen(
+            [DASK, *words, "--scheduler-file", str(self.file), "--no-dashboard"],
+            cwd=self.hostile,
+            env={
+                **outside,
+                "PYTHONPATH": tests,
+                "PYTHONSAFEPATH": "1",
+                "OMP_NUM_THREADS": "1",
+                TRACES: str(self.traces),
+                **variables,
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / f"{words[0]}.log").open("a"),
+        )
+        self.processes.append(process)
+        return process
+
+    def start_scheduler(self):
+        process = self.start("scheduler", "--host", "127.0.0.1", "--port", "0")
+        wait_for(self.file.exists)
+        return process
+
+    def stop(self):
+        for process in self.processes:
+            process.kill()  # the workers of a killed nanny end with it
+            process.wait()
+
+
+def wait_for(holds, seconds=120):
+    """Wait until something holds; no test depends on how long it takes."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,349 @@
+"""Runs on a Dask cluster: the same results, and what happens when a process is killed.
+
+The scheduler and two workers are processes of their own on the loopback interface. The workers'
+folder has modules that must not run.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from helpers.cluster_work import TRACES, doubling, reading, refusing, sleeping
+from helpers.clusters import Lab, wait_for
+from helpers.small_runs import walk, write_videos
+
+pytest.importorskip("distributed")
+
+import dask
+from distributed import LocalCluster
+
+from mapt_bench.cli import main
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.workers import Lost, opened_workers, sessions
+from mapt_bench.workers.cluster import connected
+
+TESTS = Path(__file__).parents[1]
+TIMES = ("seconds", "created", "provenance", "seconds_per_frame", "cost")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    lab = Lab(tmp_path_factory.mktemp("lab"))
+    try:
+        lab.start_scheduler()
+        lab.start("worker", "--nworkers", "2", "--nthreads", "1")
+        yield lab
+    finally:
+        lab.stop()
+
+
+@pytest.fixture
+def cluster(lab):
+    with opened_workers(scheduler_file=lab.file) as workers:
+        yield workers
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A current folder with DATA, three short sequences of maps, and PRED, predictions of them."""
+    write_videos(tmp_path / "DATA", *(walk(4, speed=n, name=name) for n, name in enumerate("abc")))
+    write_videos(tmp_path / "PRED", *(walk(4, speed=2, name=name) for name in "abc"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, [str(word) for word in words])
+
+
+def run(*words):
+    done = invoke(*words)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def ablate(out, *words):
+    """Words of an ablation of few rows on ground-truth segments."""
+    given = ("sweep-interval", "--data", "DATA", "--weights", "none", "--drop", "1")
+    return (*given, "--segments", "groundtruth", "--no-report", "--out", out, *words)
+
+
+def without_times(content):
+    if isinstance(content, dict):
+        return {key: without_times(each) for key, each in content.items() if key not in TIMES}
+    return [without_times(each) for each in content] if isinstance(content, list) else content
+
+
+def files_of(folder):
+    """Return the results and units of a run, times and provenance apart, and its other files."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "tables" not in path.parts and path.suffix != ".png":
+            text = path.read_bytes()
+            is_json = path.suffix == ".json"
+            name = path.relative_to(folder).as_posix()
+            found[name] = json.dumps(without_times(json.loads(text))) if is_json else text
+    return found
+
+
+def test_a_run_on_a_cluster_has_the_same_files(lab, data):
+    run(*ablate("alone"))
+    run(*ablate("cluster", "--scheduler-file", lab.file))
+    alone = files_of(data / "alone")
+    assert {name.split("/")[0] for name in alone} >= {"cells", "objects", "segments", "run.json"}
+    assert files_of(data / "cluster") == alone
+    unit = next((data / "cluster" / "cells").glob("*/*.json"))
+    assert json.loads(unit.read_text())["provenance"]["threads"] == 1
+
+
+def test_a_finished_run_asks_the_cluster_for_nothing(lab, data):
+    run(*ablate("run"))
+    before = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
+    (data / "run" / "results.json").unlink()
+    run(*ablate("run", "--scheduler-file", lab.file))
+    assert {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")} == before
+
+
+def test_evaluation_on_a_cluster_gives_the_same_result(lab, data):
+    run("evaluate", "DATA", "PRED", "--losses", "--json", "alone.json")
+    run("evaluate", "DATA", "PRED", "--losses", "--json", "c.json", "--scheduler-file", lab.file)
+    alone, found = (json.loads((data / f"{name}.json").read_text()) for name in ("alone", "c"))
+    assert without_times(found) == without_times(alone)
+
+
+def test_tuning_on_a_cluster_gives_the_same_thresholds(lab, data):
+    words = ("tune", "--data", "DATA", "--split", "all", "--weights", "none", "--tracker", "iou")
+    words += ("--score", "TQ", "--trials", 3, "--sampler", "random")
+    run(*words, "--out", "alone")
+    run(*words, "--out", "cluster", "--scheduler-file", lab.file)
+    for name in ("tuning.json", "thresholds.json"):
+        alone, found = (json.loads((data / run / name).read_text()) for run in ("alone", "cluster"))
+        assert without_times(found) == without_times(alone)
+
+
+def test_validation_on_a_cluster_gives_the_same_scores(lab):
+    torch = pytest.importorskip("torch")
+    from helpers.toy_model import ToyModel
+
+    from mapt_bench.training.model_builder import tracker_of
+    from mapt_bench.training.validation import TrackerValidation
+
+    videos = [walk(3, name="a"), walk(4, speed=1, name="b")]
+    torch.manual_seed(5)
+    model = ToyModel(videos[0].labels)
+    alone = TrackerValidation(videos, tracker_of)(model, 0)
+    assert alone
+    place = partial(opened_workers, 1, None, lab.file)
+    assert TrackerValidation(videos, tracker_of, place)(model, 0) == alone
+
+
+def test_a_killed_worker_loses_its_unit_only(lab, data, monkeypatch):
+    row = ("--add", "helpers.cluster_work:DiesOnce")
+    run(*ablate("cluster", *row, "--scheduler-file", lab.file))
+    assert (lab.traces / "died").exists()
+    monkeypatch.setenv(TRACES, str(lab.traces))  # of a death, so that this process lives
+    run(*ablate("alone", *row))
+    assert files_of(data / "cluster") == files_of(data / "alone")
+
+
+def test_a_unit_that_kills_every_worker_fails_alone(lab, data):
+    row = ("--add", "helpers.cluster_work:DiesAlways")
+    done = invoke(*ablate("run", *row, "--scheduler-file", lab.file, "--json", "-"))
+    assert done.exit_code == 3, done.output
+    assert "its worker ended 4 times" in done.output
+    assert (lab.traces / "deaths").read_text() == "xxxx"
+    result = json.loads((data / "run" / "results.incomplete.json").read_text())
+    failed = {cell["variant"] for cell in result["cells"] if cell["status"] == "failed"}
+    assert failed == {"helpers.cluster_work:DiesAlways"}
+    (cell,) = (each for each in result["cells"] if each["status"] == "failed")
+    kept = {path.name for path in (data / "run" / "cells" / cell["key"]).iterdir()}
+    assert kept == {"0001-0.json", "0002-0.json"}
+
+
+def test_a_killed_client_loses_nothing_that_was_done(lab, data):
+    words = ablate("run", "--add", "helpers.cluster_work:Slow", "--scheduler-file", lab.file)
+    client = subprocess.Popen(
+        [sys.executable, "-P", "-m", "mapt_bench", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: [*data.glob("run/cells/*/*.json")])
+    finally:
+        client.send_signal(signal.SIGKILL)
+        client.wait()
+    before = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
+    assert not (data / "run" / "results.json").exists()
+    run(*words)
+    after = {path: path.stat().st_mtime_ns for path in data.glob("run/cells/*/*.json")}
+    assert before.items() <= after.items()
+    assert len(after) > len(before)
+
+
+def test_workers_run_no_module_of_their_folder(lab, cluster):
+    [*cluster.run(doubling, [1])]
+    assert not (lab.traces / "executed").exists()
+
+
+def test_a_worker_searches_its_folder_last(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", str(tmp_path), *sys.path])
+    before = sys.path[2:]
+    sessions.greet()
+    assert sys.path == [*before, str(tmp_path)]
+
+
+def test_results_have_the_positions_of_their_tasks(cluster):
+    assert sorted(cluster.run(doubling, [5, 6, 7])) == [(0, 10), (1, 12), (2, 14)]
+
+
+def test_a_task_gets_the_result_of_another(cluster):
+    assert sorted(cluster.run_each(doubling, [5, 1], after=[None, 0])) == [(0, 10), (1, 12)]
+
+
+def test_relative_paths_mean_the_files_of_the_client(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.txt").write_text("four")
+    assert [*cluster.run(reading, [Path("mine.txt")])] == [(0, 4)]
+
+
+def test_a_file_that_workers_lack_is_named(cluster):
+    with pytest.raises(DataError, match="has no such file, or one of another size") as caught:
+        cluster._check_files({"/data/of/the/client/000000.png": 7})
+    assert caught.value.where == "/data/of/the/client/000000.png"
+
+
+def test_unusable_data_are_not_tried_again(lab, cluster):
+    with pytest.raises(DataError, match="is unusable") as caught:
+        [*cluster.run(refusing, [3])]
+    assert caught.value.where == "task 3"
+    assert (lab.traces / "refused").read_text() == "x"
+
+
+def test_a_task_for_a_gpu_needs_a_worker_with_one(cluster):
+    with pytest.raises(ConfigError, match=r"no worker offers a GPU.*--resources GPU=1"):
+        [*cluster.run_each(doubling, [1], gpu=True)]
+
+
+@pytest.fixture
+def other_version(monkeypatch):
+    monkeypatch.setenv(sessions.VERSION_VARIABLE, "9.9")
+    sessions.identity.cache_clear()
+    yield
+    monkeypatch.undo()
+    sessions.identity.cache_clear()
+
+
+def test_other_versions_are_refused_by_name(lab, data, other_version):
+    done = invoke("evaluate", "DATA", "PRED", "--scheduler-file", lab.file)
+    assert done.exit_code == 2
+    assert "differs in mapt-bench" in done.output
+    assert "(here 9.9)" in done.output
+    assert "code of" not in done.output
+
+
+def test_a_worker_that_joins_late_is_compared_too():
+    there = {"mapt-bench": "1", "numpy": "2"}
+    with pytest.raises(ConfigError, match=r"worker tcp://b:1 differs in numpy missing \(here 2\)"):
+        sessions.check_identity("tcp://b:1", {"mapt-bench": "1"}, there)
+    sessions.check_identity("tcp://b:1", {**there, "more": "3"}, there)
+
+
+@pytest.fixture
+def impatient():
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        yield
+
+
+def test_a_scheduler_that_is_not_there(impatient, data):
+    done = invoke("evaluate", "DATA", "PRED", "--cluster", "tcp://127.0.0.1:9")
+    assert done.exit_code == 3
+    assert "tcp://127.0.0.1:9: no scheduler answers after 1 s" in done.output
+    assert "dask scheduler" in done.output
+
+
+def test_a_scheduler_file_that_is_not_there(data):
+    done = invoke(*ablate("run", "--scheduler-file", "none.json"))
+    assert done.exit_code == 3
+    assert "none.json: there is no scheduler file; start the scheduler" in done.output
+    Path("none.json").write_text("{}")
+    assert (
+        "is not a scheduler file" in invoke(*ablate("run", "--scheduler-file", "none.json")).output
+    )
+
+
+def test_a_scheduler_without_workers(impatient):
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
+        pytest.raises(DataError, match="has no worker after 1 s; start one with: dask worker"),
+        connected(empty.scheduler_address, None),
+    ):
+        pass
+
+
+def test_a_worker_without_the_package(tmp_path):
+    without = tmp_path / "without.py"
+    without.write_text("import sys\nsys.modules['mapt_bench'] = None\n")
+    lab = Lab(tmp_path)
+    try:
+        lab.start_scheduler()
+        lab.start("worker", "--no-nanny", "--nthreads", "1", "--preload", str(without))
+        with (
+            pytest.raises(ConfigError, match=r"lacks the module 'mapt_bench.*install mapt-bench"),
+            connected(None, lab.file),
+        ):
+            pass
+    finally:
+        lab.stop()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--cluster", "10.0.0.5"), "--cluster is '10.0.0.5'; expected tcp://HOST:PORT"),
+        (("--cluster", "local", "--scheduler-file", "f"), "both name a scheduler"),
+    ],
+)
+def test_options_that_name_no_scheduler(words, message, data):
+    for command in (("evaluate", "DATA", "PRED"), ablate("run")):
+        done = invoke(*command, *words)
+        assert done.exit_code == 2
+        assert message in done.output
+
+
+def test_a_cluster_on_this_machine(data):
+    run("evaluate", "DATA", "PRED", "--json", "alone.json")
+    words = ("--cluster", "local", "-j", "1", "--json", "local.json")
+    done = subprocess.run(  # a process of its own: workers import what starts them
+        [sys.executable, "-P", "-m", "mapt_bench", "evaluate", "DATA", "PRED", *words],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    alone, found = (json.loads((data / f"{name}.json").read_text()) for name in ("alone", "local"))
+    assert without_times(found) == without_times(alone)
+
+
+def test_a_scheduler_that_ends_is_reported(impatient, tmp_path):
+    lab = Lab(tmp_path)
+    try:
+        scheduler = lab.start_scheduler()
+        lab.start("worker", "--no-nanny", "--nthreads", "1")
+        with dask.config.set({"distributed.comm.timeouts.connect": "30s"}):
+            opened = connected(None, lab.file)
+            cluster = opened.__enter__()
+        cluster._client._timeout = 1  # to reconnect
+        results = cluster.run_each(sleeping, [0, 600])
+        assert next(results) == (0, None)
+        scheduler.kill()
+        with pytest.raises(DataError, match=r"the scheduler ended.*same command again to resume"):
+            assert not isinstance(next(results)[1], Lost)
+        opened.__exit__(None, None, None)
+    finally:
+        lab.stop()
