@@ -1,10 +1,9 @@
 """``mapt-bench ablate``, ``sweep-interval`` and ``stress``: experiments with the same options."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
-from functools import partial
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import yaml
@@ -23,7 +22,6 @@ from mapt_bench.cli.completion import (
 from mapt_bench.cli.options import (
     add_options,
     cluster_options,
-    emit_json,
     encoding_option,
     gallery_option,
     headline_options,
@@ -31,15 +29,16 @@ from mapt_bench.cli.options import (
     json_option,
     map_option,
     path_type,
-    print_line,
-    resumable,
     revision_option,
     show_config_option,
-    split_names,
 )
-from mapt_bench.cli.progress import progress_bar
-from mapt_bench.cli.several_data import SHOWN, ablate_each, options_by_data, report_mapped
-from mapt_bench.errors import DataError
+from mapt_bench.cli.run_and_show import (
+    options_by_data,
+    run_and_show,
+    run_each_and_show,
+    split_view,
+)
+from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
     FAILURES,
@@ -49,21 +48,12 @@ from mapt_bench.experiments.experiment_config import (
     StressConfig,
     SweepConfig,
 )
-from mapt_bench.reports import run_tables, stress_tables, write_plots, write_stress_plots
-from mapt_bench.reports.headline import Selection, headline_tables, run_headline
-from mapt_bench.reports.table_formats import write_table_folder
-from mapt_bench.reports.tables import Table
-from mapt_bench.reports.terminal import print_all_tables, print_headline
 from mapt_bench.weights import DEFAULT_MAPT
-
-if TYPE_CHECKING:
-    from mapt_bench.experiments import Schedule, Skip
 
 __all__ = [
     "ablate",
     "experiment_options",
     "network_options",
-    "run_and_show",
     "stress",
     "sweep_interval",
     "thresholds_option",
@@ -117,6 +107,14 @@ experiment_options = add_options(
         metavar="ROW",
         help=f"Run one more row: {ROW_FORM}. NAME is a tracker of this package, an installed "
         "one, or package.module:Class. Repeatable. Example: --add my_module:MyTracker+memory",
+    ),
+    click.option(
+        "--only",
+        shell_complete=complete_row,
+        multiple=True,
+        metavar="ROW",
+        help="Run only this row, besides the lower and upper bounds and the rows of --add. Tables "
+        "keep the order. Repeatable. Example: --only mapt+memory --only sort+memory",
     ),
     click.option(
         "--dataset",
@@ -193,95 +191,43 @@ _memory_option = click.option(
 """``--memory`` of the experiments that run rows with and without memory."""
 
 
-def run_and_show(
-    run: Callable[..., dict[str, Any]],
-    kind: type[ExperimentConfig],
-    options: Mapping[str, Any],
-    *,
-    tables_of: Callable[[dict[str, Any]], list[Table]] = run_tables,
-    write_pictures: Callable[[dict[str, Any], Path], list[Path]] = write_plots,
-) -> int:
-    """Run an experiment, print the short answer, and write tables, plots and the report.
+def _run(kind: type[ExperimentConfig], options: Mapping[str, Any], *, several: bool = False) -> int:
+    """Run the experiment of the options of a command, on one data set or on each of several.
 
     Args:
-        run: Function that runs an experiment of this kind of configuration.
         kind: Class of the configuration.
         options: All options of the command.
-        tables_of: Function that returns the tables of a result.
-        write_pictures: Function that writes the plots of a result to a folder.
+        several: Whether there may be several data sets.
 
     Raises:
         ConfigError: If options do not go together, or ``--out`` holds another run.
         DataError: If the data are unusable or a file cannot be written.
     """
-    # Imported here, because completing a name and --help must start fast.
-    from mapt_bench.experiments import INCOMPLETE_FILE, Replay, check_config
-    from mapt_bench.report import write_report
+    given, view = split_view(
+        {name: value for name, value in options.items() if name != "show_config"}
+    )
+    if not (several and len(options["data"]) + len(options["suite"]) > 1):
+        (one,) = options_by_data(given, several=False).values()
+        config = kind.from_cli(**one)
+        if options["show_config"]:
+            return _print_config(config)
+        return run_and_show(config, view)
+    if options["show_config"]:
+        raise ConfigError("--show-config is for one data set; give one --data or --suite")
+    folder = options["out"] or Path("runs") / f"ablate-{datetime.now():%Y%m%d-%H%M%S}"
+    configs = {
+        name: kind.from_cli(**{**own, "out": folder / name})
+        for name, own in options_by_data(given, several=True).items()
+    }
+    return run_each_and_show(configs, folder, view)
 
-    (options,) = options_by_data(options, several=False).values()
-    shown = {name: options[name] for name in SHOWN}
-    selection = Selection(split_names(shown["scores"]), split_names(shown["rows"]))
-    selection.check_scores()
-    config = kind.from_cli(**{k: value for k, value in options.items() if k not in SHOWN})
+
+def _print_config(config: ExperimentConfig) -> int:
+    from mapt_bench.experiments import check_config
+
     check_config(config)
-    if shown["show_config"]:
-        click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
-        return 0
-    placed = config.with_folder()
-    folder = placed.out or Path()
-    page = not shown["no_report"]
-    try:
-        with resumable(folder):
-            result = run(placed, progress=partial(_progress, selection))
-    except Exception:
-        if page and (folder / INCOMPLETE_FILE).exists():
-            with suppress(DataError):  # the first error says more
-                write_report([folder], folder / "report.html", gallery=shown["gallery"])
-        raise
-    report_mapped(result)
-    tables = tables_of(result)
-    latex = headline_tables(result, selection=selection) if selection else None
-    with progress_bar("tables and plots", 3) as advance:
-        write_table_folder(tables, folder / "tables", latex)
-        advance(1)
-        write_pictures(result, folder)
-        advance(1)
-        if page:
-            write_report(
-                [folder],
-                folder / "report.html",
-                gallery=shown["gallery"],
-                replays={folder: Replay(placed)},
-            )
-        advance(1)
-    if not emit_json(shown["json_file"], result):
-        if shown["full"]:
-            print_all_tables(tables)
-        print_headline(
-            lambda rows: run_headline(result, rows=rows, selection=selection),
-            f"Run folder: {folder} (results.json, tables, plots{', report.html' if page else ''}).",
-            with_tables=not shown["full"],
-        )
+    click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
     return 0
-
-
-def _progress(
-    selection: Selection, schedule: "Schedule"
-) -> AbstractContextManager[Callable[[int], None]]:
-    """Check the selected rows, report skipped parts, and show a progress bar over all steps."""
-    selection.check_rows(dict.fromkeys(cell.cell.variant.name for cell in schedule.cells))
-    _report_skips(schedule.skips_of_stress)
-    return progress_bar(schedule.plan.experiment, schedule.step_count + schedule.summary_steps)
-
-
-def _report_skips(skips: "Sequence[Skip]") -> None:
-    """Report on stderr, in one line, what is skipped."""
-    if not skips:
-        return
-    first, others = skips[0], len(skips) - 1
-    more = f" (and {others} more, listed in the result)" if others else ""
-    text = f"not run: {first.sequence or first.tracker}: {first.reason}{more}"
-    print_line(text, err=True)
 
 
 @click.command(
@@ -338,11 +284,7 @@ def ablate(**options: Any) -> int:  # noqa: ANN401 - what click collects
     Several --data and --suite run one after the other, each in its own folder, and a table shows
     the drop of each row from the first: name the data that the network was trained on first.
     """
-    from mapt_bench.experiments import run_ablation
-
-    if len(options["data"]) + len(options["suite"]) > 1:
-        return ablate_each(options)
-    return run_and_show(run_ablation, AblationConfig, options)
+    return _run(AblationConfig, options, several=True)
 
 
 @click.command(
@@ -382,9 +324,7 @@ def sweep_interval(**options: Any) -> int:  # noqa: ANN401 - what click collects
     reference rows: copying the last masks, and the oracle. Each head of MAPT has a row, and each
     flow network that you name.
     """
-    from mapt_bench.experiments import run_sweep
-
-    return run_and_show(run_sweep, SweepConfig, options)
+    return _run(SweepConfig, options)
 
 
 def _stress_kinds() -> tuple[str, ...]:
@@ -449,12 +389,4 @@ def stress(**options: Any) -> int:  # noqa: ANN401 - what click collects
     Without MAPT, each kind takes three to six minutes on two cores with -j 2. The default is
     --segments groundtruth, so that every loss is due to the stress.
     """
-    from mapt_bench.experiments import run_stress
-
-    return run_and_show(
-        run_stress,
-        StressConfig,
-        options,
-        tables_of=stress_tables,
-        write_pictures=write_stress_plots,
-    )
+    return _run(StressConfig, options)

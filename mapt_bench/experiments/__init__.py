@@ -48,10 +48,11 @@ _MODULES = {
     "plans.variant": ("Variant",),
     "plans.variants": ("added_variant",),
     "replay": ("Replay",),
+    "planning": ("ExperimentInputs", "check_config", "plan_of"),
     "running": (
         "INCOMPLETE_FILE",
-        "check_config",
         "run_ablation",
+        "run_configured",
         "run_experiment",
         "run_stress",
         "run_sweep",
@@ -77,6 +78,9 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.experiments.experiment_config import ExperimentConfig as ExperimentConfig
     from mapt_bench.experiments.experiment_config import StressConfig as StressConfig
     from mapt_bench.experiments.experiment_config import SweepConfig as SweepConfig
+    from mapt_bench.experiments.planning import ExperimentInputs as ExperimentInputs
+    from mapt_bench.experiments.planning import check_config as check_config
+    from mapt_bench.experiments.planning import plan_of as plan_of
     from mapt_bench.experiments.plans.ablation_plan import ablation_plan as ablation_plan
     from mapt_bench.experiments.plans.data_source import DataSource as DataSource
     from mapt_bench.experiments.plans.data_source import folder_source as folder_source
@@ -103,8 +107,8 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.experiments.plans.variants import added_variant as added_variant
     from mapt_bench.experiments.replay import Replay as Replay
     from mapt_bench.experiments.running import INCOMPLETE_FILE as INCOMPLETE_FILE
-    from mapt_bench.experiments.running import check_config as check_config
     from mapt_bench.experiments.running import run_ablation as run_ablation
+    from mapt_bench.experiments.running import run_configured as run_configured
     from mapt_bench.experiments.running import run_experiment as run_experiment
     from mapt_bench.experiments.running import run_stress as run_stress
     from mapt_bench.experiments.running import run_sweep as run_sweep

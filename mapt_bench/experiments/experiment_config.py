@@ -58,6 +58,9 @@ class ExperimentConfig:
         segments: Segments that every tracker links, in the grammar of ``--segments``; ``None`` is
             the default of the experiment.
         add: Rows to run besides those of the experiment, ``NAME[+memory[=N]][,SETTING=VALUE...]``.
+        only: Rows to run, in this order and in the same grammar, with the rows of ``add``. The
+            unlinked segments, the copied masks and the oracles run too, because they bound the
+            scores. Empty runs all rows of the experiment.
         dataset: Label space of ``data``: a built-in name or a YAML file; ``None`` asks the folder.
         encoding: Encoding of the maps of ``data``; ``None`` detects it.
         class_map: Class maps of the data and of detections: a built-in name or a YAML file.
@@ -83,6 +86,7 @@ class ExperimentConfig:
     suite: str | None = None
     segments: str | None = None
     add: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     dataset: str | None = None
     encoding: str | None = None
     class_map: str | None = None

@@ -7,10 +7,10 @@ from mapt_bench.errors import DataError
 from mapt_bench.experiments.engine.schedule import Unit, schedule_plan
 from mapt_bench.experiments.engine.unit_workers import Work, Worker
 from mapt_bench.experiments.experiment_config import ExperimentConfig
+from mapt_bench.experiments.planning import ExperimentInputs, plan_of
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import LOADED
 from mapt_bench.experiments.plans.plan import Plan
-from mapt_bench.experiments.running import ExperimentInputs, plan_of
 from mapt_bench.labels import PanopticMap, Video
 
 __all__ = ["Replay"]

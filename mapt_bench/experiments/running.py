@@ -1,15 +1,10 @@
 """Run experiments: from a configuration or a plan to ``results.json``."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.baselines.rows import DEFAULT_MEMORY, parse_row
-from mapt_bench.baselines.segmenters import GROUND_TRUTH
-from mapt_bench.data.encodings import encoding_by_name
-from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.experiments.engine.runner import (
     Advance,
     Progress,
@@ -19,56 +14,28 @@ from mapt_bench.experiments.engine.runner import (
 )
 from mapt_bench.experiments.engine.schedule import Schedule
 from mapt_bench.experiments.experiment_config import (
-    FOUND_BY_MAPT,
     AblationConfig,
     ExperimentConfig,
     StressConfig,
     SweepConfig,
 )
-from mapt_bench.experiments.plans.ablation_plan import ablation_plan
-from mapt_bench.experiments.plans.data_source import DataSource, folder_source, suite_source
-from mapt_bench.experiments.plans.network_weights import (
-    BY_NAME,
-    LOADED,
-    MaptWeights,
-    NetworkWeights,
-    WeightsReader,
-    named_files,
-    shipped_flow_files,
-)
+from mapt_bench.experiments.planning import ExperimentInputs, check_config, plan_of
+from mapt_bench.experiments.plans.data_source import DataSource
+from mapt_bench.experiments.plans.network_weights import LOADED
 from mapt_bench.experiments.plans.plan import Plan
-from mapt_bench.experiments.plans.segment_sources import (
-    NOISY,
-    SAVED,
-    SegmentSource,
-    parse_segments,
-)
-from mapt_bench.experiments.plans.sweep_plans import interval_plan, stress_plan
-from mapt_bench.experiments.plans.variant import Variant
-from mapt_bench.experiments.plans.variants import added_variant, flow_variant
 from mapt_bench.experiments.summaries.run_result import run_result
 from mapt_bench.files import write_json
-from mapt_bench.labels import class_maps, label_space
-from mapt_bench.mapt_switches import SWITCHES, check_switch
-from mapt_bench.synthetic.suites import open_suite
-from mapt_bench.weights import DEFAULT_MAPT, shipped_weights
 from mapt_bench.workers import Processes, Workers, opened_workers
 
 __all__ = [
     "INCOMPLETE_FILE",
     "RESULTS_FILE",
-    "ExperimentInputs",
-    "check_config",
-    "check_inputs",
-    "plan_of",
     "run_ablation",
+    "run_configured",
     "run_experiment",
     "run_stress",
     "run_sweep",
 ]
-
-_NO_WEIGHTS = "none"
-_ALL_SWITCHES = "all"
 
 RESULTS_FILE = "results.json"
 INCOMPLETE_FILE = "results.incomplete.json"
@@ -159,7 +126,7 @@ def run_ablation(config: AblationConfig, *, progress: Progress = no_progress) ->
         DataError: If data, weights or the folder are unusable.
         TrackerError: If a user's tracker failed.
     """
-    return _run(config, progress)
+    return run_configured(config, progress=progress)
 
 
 def run_sweep(config: SweepConfig, *, progress: Progress = no_progress) -> dict[str, Any]:
@@ -177,7 +144,7 @@ def run_sweep(config: SweepConfig, *, progress: Progress = no_progress) -> dict[
         DataError: If data, weights or the folder are unusable.
         TrackerError: If a user's tracker failed.
     """
-    return _run(config, progress)
+    return run_configured(config, progress=progress)
 
 
 def run_stress(config: StressConfig, *, progress: Progress = no_progress) -> dict[str, Any]:
@@ -195,59 +162,24 @@ def run_stress(config: StressConfig, *, progress: Progress = no_progress) -> dic
         DataError: If data, weights or the folder are unusable.
         TrackerError: If a user's tracker failed.
     """
-    return _run(config, progress)
+    return run_configured(config, progress=progress)
 
 
-def check_config(config: ExperimentConfig) -> None:
-    """Check all names of a configuration. This reads no weights and no data, so it is fast.
+def run_configured(config: ExperimentConfig, *, progress: Progress = no_progress) -> dict[str, Any]:
+    """Run the experiment of a configuration, or resume it, and write its run folder.
 
-    Raises:
-        ConfigError: If a name is unknown, or options do not go together.
-        DataError: If a file or folder does not exist.
-    """
-    check_inputs(config)
-    plan = plan_of(config, ExperimentInputs(config, BY_NAME))
-    names = [variant.name for variant in plan.variants]
-    for name in config.losses:
-        if name not in names:
-            raise ConfigError(
-                f"--losses is {name!r}, and no row has this name; {nearest(name, names)}"
-            )
+    Args:
+        config: All options. Their class names the experiment.
+        progress: Shows the progress of the run.
 
-
-def check_inputs(config: ExperimentConfig) -> None:
-    """Check the names of data, label space, class maps and encoding.
+    Returns:
+        The result, schema ``mapt-bench/run/1``.
 
     Raises:
-        ConfigError: If a name is unknown.
-        DataError: If a file or folder does not exist.
+        ConfigError: If options do not go together, or the folder holds another run.
+        DataError: If data, weights or the folder are unusable.
+        TrackerError: If a user's tracker failed.
     """
-    if config.data is None:
-        open_suite(config.suite or config.default_suite)
-    elif not config.data.exists():
-        raise DataError(
-            "does not exist; expected a folder of frames or sequences", where=config.data
-        )
-    if config.dataset is not None:
-        label_space(config.dataset)
-    if config.class_map is not None:
-        class_maps(config.class_map)
-    if config.encoding is not None:
-        encoding_by_name(config.encoding)
-
-
-def plan_of(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
-    """Return the plan of a configuration."""
-    if isinstance(config, AblationConfig):
-        return _plan_ablation(config, inputs)
-    if isinstance(config, SweepConfig):
-        return _plan_sweep(config, inputs)
-    if isinstance(config, StressConfig):
-        return _plan_stress(config, inputs)
-    raise TypeError(f"no experiment has a {type(config).__name__}")
-
-
-def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
     check_config(config)
     with opened_workers(config.jobs, config.cluster, config.scheduler_file) as workers:
         inputs = ExperimentInputs(config, LOADED)
@@ -263,181 +195,3 @@ def _run(config: ExperimentConfig, progress: Progress) -> dict[str, Any]:
             command=config.command_line(),
             losses=config.losses,
         )
-
-
-def _plan_ablation(config: AblationConfig, inputs: "ExperimentInputs") -> Plan:
-    names = _names_of(inputs.kinds)
-    finder = None if inputs.mapt is None else inputs.mapt.name
-    return ablation_plan(
-        memory=config.memory,
-        mapt=inputs.mapt,
-        flow_weights=inputs.flow_weights,
-        switches=_switches(config.switches),
-        trained=inputs.trained,
-        segments=names,
-        shared_segments=[name for name in names if name != finder],
-        thresholds=config.thresholds,
-        reference=config.reference,
-        left_out=tuple(shipped_flow_files()),
-        every_memory=config.without_memory,
-        added=inputs.added(memory=config.memory),
-    )
-
-
-def _names_of(kinds: Sequence[SegmentSource | Path]) -> list[str]:
-    return [each.name if isinstance(each, SegmentSource) else SAVED for each in kinds]
-
-
-def _plan_sweep(config: SweepConfig, inputs: "ExperimentInputs") -> Plan:
-    _ = inputs.kinds  # refuses several kinds of segments before anything is planned
-    return interval_plan(
-        drop=config.drop,
-        pair=config.pair,
-        memory=config.memory,
-        mapt=inputs.mapt,
-        flow_weights=inputs.flow_weights,
-        thresholds=config.thresholds,
-        left_out=tuple(shipped_flow_files()),
-        added=inputs.added(memory=config.memory),
-    )
-
-
-def _plan_stress(config: StressConfig, inputs: "ExperimentInputs") -> Plan:
-    flows = [flow_variant(weights.name, weights) for weights in inputs.flow_weights]
-    return stress_plan(
-        config.kind,
-        stressors=config.stressors,
-        levels=config.levels,
-        memory=config.memory,
-        seed=config.seed,
-        mapt=inputs.mapt,
-        segments=_names_of(inputs.kinds),
-        thresholds=config.thresholds,
-        added=(*inputs.added(memory=config.memory), *flows),
-    )
-
-
-class ExperimentInputs:
-    """The inputs that the options of an experiment name: networks, segments, rows and data.
-
-    Args:
-        config: The options.
-        reader: Reads weights.
-    """
-
-    def __init__(self, config: ExperimentConfig, reader: WeightsReader) -> None:
-        self._config = config
-        self._reader = reader
-
-    @cached_property
-    def mapt(self) -> MaptWeights | None:
-        """Weights of MAPT, or ``None`` without MAPT."""
-        weights = self._config.weights
-        if weights == _NO_WEIGHTS or (weights is None and DEFAULT_MAPT not in shipped_weights()):
-            return None
-        return self._reader.mapt(weights or DEFAULT_MAPT, None)
-
-    @cached_property
-    def flow_weights(self) -> tuple[NetworkWeights, ...]:
-        """Weights of the flow networks."""
-        shipping, texts = shipped_flow_files(), self._config.flow_weights
-        files = named_files(
-            "--flow-weights",
-            [text for text in texts if text not in shipping],
-            example="flow:raft-small=raft_small.pth",
-            shipping=shipping,
-        )
-        named = {name: path for name, path in shipping.items() if name in texts}
-        return self._reader.flow({**named, **files})
-
-    @cached_property
-    def kinds(self) -> tuple[SegmentSource | Path, ...]:
-        """Sources of segments. A path is a folder of predictions."""
-        text = self._config.segments
-        if text is None:
-            is_real = self._config.data is not None
-            text = GROUND_TRUTH if is_real else self._config.default_segments
-            if FOUND_BY_MAPT in text and self.mapt is None:
-                text = text.replace(FOUND_BY_MAPT, NOISY)
-        return parse_segments(
-            text,
-            mapt=self._finder,
-            many=self._config.takes_many_segments,
-            reader=self._reader,
-        )
-
-    def _finder(self) -> MaptWeights:
-        if self.mapt is None:
-            raise ConfigError(
-                "--segments mapt needs weights of MAPT, and there are none; give --weights "
-                f"NAME|FILE, or --segments {GROUND_TRUTH} or {NOISY}"
-            )
-        return self.mapt
-
-    @cached_property
-    def trained(self) -> tuple[MaptWeights, ...]:
-        """Networks of the separate tables of an ablation, the complete network first."""
-        texts = self._config.trained if isinstance(self._config, AblationConfig) else ()
-        if not texts:
-            return ()
-        if self.mapt is None:
-            raise ConfigError("--trained compares with the complete MAPT; give its --weights too")
-        known = shipped_weights()
-        shipping = [text for text in texts if text in known]
-        files = named_files(
-            "--trained",
-            [text for text in texts if text not in known],
-            example="static=runs/static/weights.safetensors",
-            shipping=known,
-        )
-        found = (
-            self.mapt,
-            *(self._reader.mapt(name, None) for name in shipping),
-            *(self._reader.mapt(str(path), name) for name, path in files.items()),
-        )
-        names = [each.name for each in found]
-        if len(set(names)) != len(names):
-            raise ConfigError(
-                f"--trained has a network twice, or the network of --weights: {', '.join(names)}"
-            )
-        return found
-
-    def added(self, *, memory: int) -> tuple[Variant, ...]:
-        """Return the rows of ``--add``. ``+memory`` means ``memory`` frames, if that is not 0."""
-        rows = [parse_row(text, memory=memory or DEFAULT_MEMORY) for text in self._config.add]
-        return tuple(
-            added_variant(
-                row,
-                mapt=lambda: self.mapt,
-                flow_weights=self.flow_weights,
-                reader=self._reader,
-            )
-            for row in rows
-        )
-
-    def source(self) -> DataSource:
-        """Open the data, or a suite of synthetic videos."""
-        config, kinds = self._config, [*self.kinds]
-        found_by_trained = [SegmentSource(mapt=each) for each in self.trained]
-        kinds += [each for each in found_by_trained if each not in kinds]
-        maps = None if config.class_map is None else class_maps(config.class_map)
-        if config.data is None:
-            return suite_source(config.suite or config.default_suite, kinds, maps)
-        return folder_source(
-            config.data,
-            segments=kinds,
-            dataset=config.dataset,
-            encoding=config.encoding,
-            maps=maps,
-        )
-
-
-def _switches(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the requested switches, each once."""
-    for name in names:
-        if "=" in name:
-            parse_row(f"mapt,{name}")  # refuses unknown settings
-        elif name != _ALL_SWITCHES:
-            check_switch(name)
-    every = tuple(SWITCHES) if _ALL_SWITCHES in names else ()
-    return tuple(dict.fromkeys((*every, *(name for name in names if name != _ALL_SWITCHES))))

@@ -12,13 +12,13 @@ from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.data.fingerprint import maps_fingerprint, videos_fingerprint
 from mapt_bench.data.videos import FolderVideo
 from mapt_bench.errors import ConfigError, DataError, listed
+from mapt_bench.experiments.planning import ExperimentInputs
 from mapt_bench.experiments.plans.ablation_plan import ablation_plan
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import WeightsReader
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import added_variant
-from mapt_bench.experiments.running import ExperimentInputs
 from mapt_bench.synthetic.suites import open_suite, suite_names
 from mapt_bench.tuning.tuning_config import ALL_SEQUENCES, TuningConfig, allows_tuning
 

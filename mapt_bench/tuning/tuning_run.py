@@ -12,11 +12,11 @@ from mapt_bench.baselines.thresholds import TrackerSettings, describe_thresholds
 from mapt_bench.errors import DataError
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome, run_plan
 from mapt_bench.experiments.engine.schedule import Schedule
+from mapt_bench.experiments.planning import ExperimentInputs, check_inputs
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import BY_NAME, LOADED
 from mapt_bench.experiments.plans.plan import Cell, Plan
 from mapt_bench.experiments.plans.variant import Variant
-from mapt_bench.experiments.running import ExperimentInputs, check_inputs
 from mapt_bench.files import write_json, write_text
 from mapt_bench.metrics import flat_scores, pool, recovery_counts
 from mapt_bench.provenance import joined_provenance

@@ -231,7 +231,7 @@ def refused(monkeypatch):
         asked.append((name, [each.name for each in segments]))
         raise DataError("no suite is drawn in this test")
 
-    monkeypatch.setattr("mapt_bench.experiments.running.suite_source", refuse)
+    monkeypatch.setattr("mapt_bench.experiments.planning.suite_source", refuse)
     return asked
 
 

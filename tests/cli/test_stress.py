@@ -117,7 +117,7 @@ def test_the_suite_of_its_own_is_the_default(monkeypatch):
         asked.append((name, list(segments)))
         raise DataError("no suite is drawn in this test")
 
-    monkeypatch.setattr("mapt_bench.experiments.running.suite_source", refuse)
+    monkeypatch.setattr("mapt_bench.experiments.planning.suite_source", refuse)
     assert invoke("motion").exit_code == 3
     assert invoke("motion", "--suite", "tiny").exit_code == 3
     assert asked == [("stress", [SegmentSource()]), ("tiny", [SegmentSource()])]  # true segments

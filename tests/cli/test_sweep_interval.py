@@ -152,7 +152,7 @@ def test_mapt_has_lines_and_finds_the_segments_of_suites(here, mapt_files, monke
     def refuse(name, segments, maps):
         raise DataError(f"{name} of {[each.name for each in segments]} is not drawn in this test")
 
-    monkeypatch.setattr("mapt_bench.experiments.running.suite_source", refuse)
+    monkeypatch.setattr("mapt_bench.experiments.planning.suite_source", refuse)
     mapt = ("--weights", str(mapt_files / "mapt-tiny.safetensors"))
     assert "quick of ['mapt-tiny']" in invoke(*mapt, "--out", "run").stderr
     assert "quick of ['noisy']" in invoke("--out", "run").stderr

@@ -224,3 +224,20 @@ def test_sweeps_have_a_line_for_each_head():
     without = interval_plan(mapt=MAPT)
     assert without.reference == "copy"
     assert {row.memory for row in without.variants} == {0, None}
+
+
+def test_only_the_named_rows_run_between_the_bounds():
+    only = ("sort+memory", "mapt+memory", "flow:exact+memory")
+    plan = ablation_plan(mapt=MAPT, only=only, left_out=("flow:flownet2-narrow",))
+    assert names(plan) == ["unlinked", *only, "oracle:in-view", "oracle"]
+    assert (plan.reference, plan.skipped) == ("mapt+memory", ())
+    assert ablation_plan(mapt=MAPT, only=only[:1]).reference == "sort+memory"
+    with pytest.raises(ConfigError, match=r"no row 'sort\+memroy' to run; did you mean 'sort\+m"):
+        ablation_plan(mapt=MAPT, only=("sort+memroy",))
+
+
+def test_only_the_named_rows_run_at_each_interval():
+    plan = interval_plan(mapt=MAPT, only=("mapt", "iou"), drop=(1, 2), pair=None)
+    assert names(plan) == ["copy", "mapt", "iou", "oracle"]
+    assert plan.reference == "copy"
+    assert [cell.drop for cell in plan.cells] == [1] * 4 + [2] * 4

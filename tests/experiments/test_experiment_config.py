@@ -14,7 +14,7 @@ from helpers.modules import ROOT
 
 from mapt_bench.cli import main
 from mapt_bench.cli.experiment_commands import ablate, stress, sweep_interval
-from mapt_bench.cli.several_data import options_by_data
+from mapt_bench.cli.run_and_show import options_by_data
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
     AblationConfig,
@@ -30,6 +30,7 @@ FULL = [
         data=Path("DATA"),
         segments="groundtruth,noisy",
         add=("both+memory",),
+        only=("copy", "sort+memory"),
         flow_weights=("flow:raft-small=a.pth",),
         out=Path("runs/mine"),
         switches=("static",),

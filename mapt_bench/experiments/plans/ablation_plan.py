@@ -19,6 +19,7 @@ from mapt_bench.experiments.plans.variants import (
     ORACLE_IN_VIEW,
     SORT_SUCCESSORS,
     UNLINKED,
+    chosen_rows,
     flow_of,
     flow_variant,
     mapt_fusions,
@@ -49,6 +50,7 @@ def ablation_plan(
     left_out: Sequence[str] = (),
     added: Sequence[Variant] = (),
     every_memory: bool = False,
+    only: Sequence[str] | None = None,
 ) -> Plan:
     """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
 
@@ -79,6 +81,7 @@ def ablation_plan(
         left_out: Flow networks with shipped weights. Those without a row are listed as skipped.
         added: Further rows. Whole trackers use their own detections.
         every_memory: Whether the other baselines and fusions also run without memory.
+        only: Names of the rows to run, in this order, besides the bounds. ``None`` runs all.
 
     Raises:
         ConfigError: If ``memory`` is below 1, a flow has weights twice, there are switches but no
@@ -98,8 +101,10 @@ def ablation_plan(
         else _mapt_rows(mapt, ordered, switches, memory, every_memory)
     )
     every = with_added((UNLINKED, *rows, ORACLE_IN_VIEW, ORACLE), added)
-    variants = with_settings(every, thresholds)
+    variants = with_settings(chosen_rows(every, only), thresholds)
     both = HAND_CRAFTED[2] if mapt is None else with_memory(mapt_heads(mapt)[2], memory)
+    if reference is None and only and both.name not in only:
+        reference = only[0]
     against = both.name if reference is None else _row_called(reference, variants, memory)
     networks = with_settings(
         [with_memory(trained_variant(each), memory) for each in trained], thresholds
@@ -117,13 +122,21 @@ def ablation_plan(
         ),
         reference=against,
         thresholds=thresholds,
-        skipped=(
-            *flows_left_out(left_out, variants),
-            *(
-                Skip(flow, f"needs weights; give --flow-weights {flow}=FILE")
-                for flow in NETWORK_FLOWS
-                if flow not in {weights.name for weights in flow_weights} | {*left_out}
-            ),
+        skipped=() if only is not None else _flows_without_row(left_out, variants, flow_weights),
+    )
+
+
+def _flows_without_row(
+    left_out: Sequence[str], variants: Sequence[Variant], flow_weights: Sequence[NetworkWeights]
+) -> tuple[Skip, ...]:
+    """Return skips for the flow networks of an ablation without a row."""
+    has_weights = {weights.name for weights in flow_weights} | {*left_out}
+    return (
+        *flows_left_out(left_out, variants),
+        *(
+            Skip(flow, f"needs weights; give --flow-weights {flow}=FILE")
+            for flow in NETWORK_FLOWS
+            if flow not in has_weights
         ),
     )
 

@@ -17,6 +17,7 @@ from mapt_bench.experiments.plans.variants import (
     HAND_CRAFTED,
     HAND_CRAFTED_FUSIONS,
     ORACLE,
+    chosen_rows,
     flow_variant,
     mapt_fusions,
     mapt_heads,
@@ -40,6 +41,7 @@ def interval_plan(
     thresholds: ThresholdsName = DEFAULT_THRESHOLDS,
     left_out: Sequence[str] = (),
     added: Sequence[Variant] = (),
+    only: Sequence[str] | None = None,
 ) -> Plan:
     """Plan the sweeps over temporal intervals: dropped frames, pairing intervals, or both.
 
@@ -57,6 +59,7 @@ def interval_plan(
         thresholds: Thresholds of the rows.
         left_out: Flow networks with shipped weights. Those without a row are listed as skipped.
         added: Further rows, each with its own memory.
+        only: Names of the rows to run, in this order, besides the bounds. ``None`` runs all.
 
     Raises:
         ConfigError: If there is no sweep, a flow has weights twice, or an interval or the memory
@@ -67,7 +70,7 @@ def interval_plan(
     if drop is None and pair is None:
         raise ConfigError("there is nothing to sweep; give intervals for --drop or --pair")
     rows = _rows(memory, mapt, flow_weights)
-    variants = with_settings(with_added(rows, added), thresholds)
+    variants = with_settings(chosen_rows(with_added(rows, added), only), thresholds)
     sweeps: list[Sweep] = []
     if drop is not None:
         sweeps.append(Sweep("drop", _checked("drop", drop), _names(variants)))
@@ -93,7 +96,7 @@ def interval_plan(
         reference=variants[0].name,
         thresholds=thresholds,
         sweeps=tuple(sweeps),
-        skipped=flows_left_out(left_out, variants),
+        skipped=flows_left_out(left_out, variants) if only is None else (),
     )
 
 
@@ -156,6 +159,7 @@ def stress_plan(
     segments: Sequence[str | None] = (None,),
     thresholds: ThresholdsName = DEFAULT_THRESHOLDS,
     added: Sequence[Variant] = (),
+    only: Sequence[str] | None = None,
 ) -> Plan:
     """Plan a stress test of one kind, or of the failure signatures of the paper.
 
@@ -179,6 +183,7 @@ def stress_plan(
             :class:`~mapt_bench.experiments.plans.plan.Cell`.
         thresholds: Thresholds of the rows.
         added: Further rows. Whole trackers use their own detections.
+        only: Names of the rows to run, in this order, besides the bounds. ``None`` runs all.
 
     Raises:
         ConfigError: If the kind or a stressor is unknown, a level is out of range or occurs twice,
@@ -193,7 +198,8 @@ def stress_plan(
         Series(entry.name, tuple(Stress(entry.name, level, seed) for level in chosen))
         for entry in _entries(kind, stressors)
     )
-    variants = with_settings(with_added(_variants(kind, memory, mapt), added), thresholds)
+    every = with_added(_variants(kind, memory, mapt), added)
+    variants = with_settings(chosen_rows(every, only), thresholds)
     cells = {
         each.cell(variant, stress, name): None
         for name in segments

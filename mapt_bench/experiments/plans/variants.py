@@ -16,7 +16,7 @@ from mapt_bench.baselines.rows import (
 )
 from mapt_bench.baselines.thresholds import Setting, ThresholdsName, settings_of
 from mapt_bench.baselines.user_trackers import UserTracker
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plans.network_weights import (
     LOADED,
     MaptWeights,
@@ -38,6 +38,7 @@ __all__ = [
     "SORT_SUCCESSORS",
     "UNLINKED",
     "added_variant",
+    "chosen_rows",
     "flow_of",
     "flow_variant",
     "mapt_fusions",
@@ -227,6 +228,41 @@ def with_added(variants: Sequence[Variant], added: Sequence[Variant]) -> tuple[V
     known = {variant.name for variant in variants}
     new = {variant.name: variant for variant in added if variant.name not in known}
     return (*variants, *new.values())
+
+
+def chosen_rows(variants: Sequence[Variant], only: Sequence[str] | None) -> tuple[Variant, ...]:
+    """Return the rows that the user names, and the references that bound their scores.
+
+    Args:
+        variants: Rows of a plan with the rows that the user adds.
+        only: Names of the rows to keep, in this order. ``None`` keeps all.
+
+    Returns:
+        The lower bounds, the named rows, and the upper bounds. The exact flow is an upper bound
+        that runs only if it is named, because it takes long.
+
+    Raises:
+        ConfigError: If no row has one of the names.
+    """
+    if only is None:
+        return tuple(variants)
+    known = {variant.name: variant for variant in variants}
+    for name in only:
+        if name not in known:
+            raise ConfigError(f"there is no row {name!r} to run; {nearest(name, known)}")
+    bounds = [
+        variant
+        for variant in variants
+        if variant.group == "reference" and not variant.associator.startswith(EXACT_FLOW.associator)
+    ]
+    first = [variant for variant in bounds if variant.associator in _LOWER_BOUNDS]
+    last = [variant for variant in bounds if variant.associator not in _LOWER_BOUNDS]
+    named = [known[name] for name in dict.fromkeys(only) if known[name] not in bounds]
+    return (*first, *named, *last)
+
+
+_LOWER_BOUNDS = (UNLINKED.associator, "copy")
+"""References that stand before the other rows of a table."""
 
 
 def added_variant(

@@ -1,0 +1,306 @@
+"""Run one experiment or several, print the short answer, and write tables, plots and the report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mapt_bench.cli.options import emit_json, print_line, resumable, split_names
+from mapt_bench.cli.progress import progress_bar
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.experiments.experiment_config import ExperimentConfig, StressConfig
+from mapt_bench.reports import run_tables, stress_tables, write_plots, write_stress_plots
+from mapt_bench.reports.headline import (
+    ROWS_SHOWN,
+    Headline,
+    Selection,
+    headline_tables,
+    run_headline,
+)
+from mapt_bench.reports.table_formats import write_table_folder
+from mapt_bench.reports.tables import Table
+from mapt_bench.reports.terminal import print_all_tables, print_headline
+from mapt_bench.reports.transfer_tables import TRANSFER_SCHEMA, drops, transfer_tables
+
+if TYPE_CHECKING:
+    from mapt_bench.experiments import Schedule, Skip
+
+__all__ = ["View", "options_by_data", "run_and_show", "run_each_and_show", "split_view"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """What a command shows of a result.
+
+    Attributes:
+        scores: Scores of the headline and LaTeX tables. Empty for the default ones.
+        rows: Rows of the headline and LaTeX tables. Empty for the best ones.
+        full: Whether to print all tables.
+        page: Whether to write the report.
+        gallery: Number of sequences with pictures in the report, 0 or more.
+        json_file: File of ``--json``, or ``None``.
+    """
+
+    scores: tuple[str, ...] = ()
+    rows: tuple[str, ...] = ()
+    full: bool = False
+    page: bool = True
+    gallery: int = 4
+    json_file: str | None = None
+
+    @property
+    def selection(self) -> Selection:
+        """The scores and rows to show."""
+        return Selection(self.scores, self.rows)
+
+
+def split_view(options: Mapping[str, Any]) -> tuple[dict[str, Any], View]:
+    """Split the options of an experiment into those of its configuration and its view.
+
+    Args:
+        options: All options of a command but ``--show-config``.
+
+    Raises:
+        ConfigError: If a list of names is malformed, or a score is unknown.
+    """
+    rest = dict(options)
+    view = View(
+        scores=split_names(rest.pop("scores")),
+        rows=split_names(rest.pop("rows")),
+        full=rest.pop("full"),
+        page=not rest.pop("no_report"),
+        gallery=rest.pop("gallery"),
+        json_file=rest.pop("json_file"),
+    )
+    view.selection.check_scores()
+    return rest, view
+
+
+def options_by_data(options: Mapping[str, Any], *, several: bool) -> dict[str, dict[str, Any]]:
+    """Split repeated ``--data``, ``--suite`` and ``--dataset`` into the options of one run each.
+
+    Args:
+        options: Options of the command, with these three as tuples.
+        several: Whether several data sets are allowed.
+
+    Returns:
+        The options of each run by the name of its data, in order. The name is empty for the
+        default suite.
+
+    Raises:
+        ConfigError: If there are several data sets and only one is allowed, one is named twice, or
+            the number of label spaces does not fit.
+    """
+    data, suites, spaces = (tuple(options[name]) for name in ("data", "suite", "dataset"))
+    if not several:
+        return {"": _single(options, data, suites, spaces)}
+    if len(spaces) > 1 and len(spaces) != len(data):
+        raise ConfigError(
+            f"there are {len(data)} --data and {len(spaces)} --dataset; expected one label space "
+            "for all data, or one for each"
+        )
+    each = spaces if len(spaces) == len(data) else spaces[:1] * len(data)
+    of_space: Sequence[str | None] = each or [None] * len(data)
+    names = [*_folder_names(data), *suites]
+    if len(set(names)) != len(names):
+        raise ConfigError(f"the same data are given twice: {', '.join(names)}; give each once")
+    return dict(
+        zip(
+            names,
+            [
+                *(
+                    {**options, "data": folder, "suite": None, "dataset": space}
+                    for folder, space in zip(data, of_space, strict=True)
+                ),
+                *({**options, "data": None, "suite": suite, "dataset": None} for suite in suites),
+            ],
+            strict=True,
+        )
+    )
+
+
+def _single(
+    options: Mapping[str, Any],
+    data: tuple[Path, ...],
+    suites: tuple[str, ...],
+    spaces: tuple[str, ...],
+) -> dict[str, Any]:
+    for name, values in (("--data", data), ("--suite", suites), ("--dataset", spaces)):
+        if len(values) > 1:
+            raise ConfigError(
+                f"{name} is given {len(values)} times; expected one here; run the command once for "
+                "each, or use ablate"
+            )
+    one = {"data": data, "suite": suites, "dataset": spaces}
+    return {**options, **{name: values[0] if values else None for name, values in one.items()}}
+
+
+def run_and_show(config: ExperimentConfig, view: View) -> int:
+    """Run an experiment, print the short answer, and write tables, plots and the report.
+
+    Args:
+        config: Options of the experiment.
+        view: What to show.
+
+    Raises:
+        ConfigError: If options do not go together, or the run folder holds another run.
+        DataError: If the data are unusable or a file cannot be written.
+    """
+    # Imported here, because completing a name and --help must start fast.
+    from mapt_bench.experiments import INCOMPLETE_FILE, Replay, check_config, run_configured
+    from mapt_bench.report import write_report
+
+    check_config(config)
+    placed = config.with_folder()
+    folder, selection = placed.out or Path(), view.selection
+    try:
+        with resumable(folder):
+            result = run_configured(placed, progress=partial(_progress, selection))
+    except Exception:
+        if view.page and (folder / INCOMPLETE_FILE).exists():
+            with suppress(DataError):  # the first error says more
+                write_report([folder], folder / "report.html", gallery=view.gallery)
+        raise
+    _report_mapped(result)
+    with progress_bar("tables and plots", 3) as advance:
+        _write_one(placed, result, folder, selection, advance)
+        if view.page:
+            write_report(
+                [folder],
+                folder / "report.html",
+                gallery=view.gallery,
+                replays={folder: Replay(placed)},
+            )
+        advance(1)
+    if not emit_json(view.json_file, result):
+        if view.full:
+            print_all_tables(_tables_of(placed, result))
+        page = ", report.html" if view.page else ""
+        print_headline(
+            lambda rows: run_headline(result, rows=rows, selection=selection),
+            f"Run folder: {folder} (results.json, tables, plots{page}).",
+            with_tables=not view.full,
+        )
+    return 0
+
+
+def run_each_and_show(configs: Mapping[str, ExperimentConfig], folder: Path, view: View) -> int:
+    """Run an experiment on each data set, and print its table and the drop from the first.
+
+    Args:
+        configs: Options of each run by the name of its data. Their folders lie in ``folder``.
+        folder: Folder of all runs, their common tables and their report.
+        view: What to show.
+
+    Raises:
+        ConfigError: If options do not go together, or a folder holds another run.
+        DataError: If data are unusable or a file cannot be written.
+    """
+    # Imported here, because completing a name and --help must start fast.
+    from mapt_bench.experiments import Replay, check_config, run_configured
+    from mapt_bench.report import write_report
+
+    selection = view.selection
+    for config in configs.values():
+        check_config(config)
+    results: dict[str, dict[str, Any]] = {}
+    with resumable(folder):
+        for name, config in configs.items():
+            bar = partial(_progress, selection, title=f"{config.experiment} on {name}")
+            results[name] = run_configured(config, progress=bar)
+            _report_mapped(results[name])
+            _write_one(config, results[name], folder / name, selection)
+    found = transfer_tables(results, scores=selection.scores, rows=selection.rows)
+    write_table_folder(found, folder / "tables", None)
+    if view.page:
+        replays = {folder / name: Replay(config) for name, config in configs.items()}
+        page = folder / "report.html"
+        write_report(list(replays), page, gallery=view.gallery, replays=replays)
+    document = {"schema": TRANSFER_SCHEMA, "runs": results, "drops": drops(results)}
+    if not emit_json(view.json_file, document):
+        for name, config in configs.items():
+            _print_one(name, config, results, folder, view)
+        scores = selection.scores or ("PAT",)
+        print_all_tables(transfer_tables(results, scores, selection.rows, ROWS_SHOWN))
+    return 0
+
+
+def _folder_names(folders: Sequence[Path]) -> list[str]:
+    """Return the shortest distinct endings of the paths, as names of run folders."""
+    parts = [folder.resolve().parts for folder in folders]
+    for length in range(1, max(map(len, parts), default=0) + 1):
+        names = ["-".join(each[-length:]) for each in parts]
+        if len(set(names)) == len(names):
+            return names
+    return ["-".join(each[-1:]) for each in parts]
+
+
+def _progress(
+    selection: Selection, schedule: "Schedule", title: str | None = None
+) -> AbstractContextManager[Callable[[int], None]]:
+    """Check the selected rows, report skipped parts, and show a progress bar over all steps."""
+    selection.check_rows(dict.fromkeys(cell.cell.variant.name for cell in schedule.cells))
+    _report_skips(schedule.skips_of_stress)
+    steps = schedule.step_count + schedule.summary_steps
+    return progress_bar(title or schedule.plan.experiment, steps)
+
+
+def _report_skips(skips: "Sequence[Skip]") -> None:
+    """Report on stderr, in one line, what is skipped."""
+    if not skips:
+        return
+    first, others = skips[0], len(skips) - 1
+    more = f" (and {others} more, listed in the result)" if others else ""
+    text = f"not run: {first.sequence or first.tracker}: {first.reason}{more}"
+    print_line(text, err=True)
+
+
+def _report_mapped(result: Mapping[str, Any]) -> None:
+    """Print on stderr what class maps removed from the data of a run."""
+    from mapt_bench.labels import mapped_notes
+
+    protocol = result["protocol"]
+    for note in mapped_notes(protocol.get("mapped") or {}, protocol["label_space"]):
+        print_line(f"note: {note}", err=True)
+
+
+def _tables_of(config: ExperimentConfig, result: dict[str, Any]) -> list[Table]:
+    return (stress_tables if isinstance(config, StressConfig) else run_tables)(result)
+
+
+def _write_one(
+    config: ExperimentConfig,
+    result: dict[str, Any],
+    folder: Path,
+    selection: Selection,
+    advance: Callable[[int], None] = lambda _steps: None,
+) -> None:
+    """Write the tables and plots of a run, in two steps."""
+    latex = headline_tables(result, selection=selection) if selection else None
+    write_table_folder(_tables_of(config, result), folder / "tables", latex)
+    advance(1)
+    (write_stress_plots if isinstance(config, StressConfig) else write_plots)(result, folder)
+    advance(1)
+
+
+def _print_one(
+    name: str,
+    config: ExperimentConfig,
+    results: Mapping[str, dict[str, Any]],
+    folder: Path,
+    view: View,
+) -> None:
+    result = results[name]
+    if view.full:
+        print_all_tables(_tables_of(config, result))
+
+    def short(rows: int) -> Headline:
+        most = min(rows, max(3, ROWS_SHOWN // len(results)))
+        found = run_headline(result, rows=most, selection=view.selection)
+        is_named = result["provenance"]["data"]["name"] == name
+        title = found.title if is_named else f"{name}: {found.title}"
+        return replace(found, title=title, sentences=(), skipped=())
+
+    print_headline(short, f"Run folder: {folder / name}.", with_tables=not view.full)
