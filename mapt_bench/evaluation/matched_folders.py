@@ -17,7 +17,13 @@ from mapt_bench.labels import ClassMaps, LabelSpace
 from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.workers import check_cluster
 
-__all__ = ["EvaluationSettings", "matched_pairs", "open_sides", "prediction_names"]
+__all__ = [
+    "EvaluationSettings",
+    "checked_windows",
+    "matched_pairs",
+    "open_sides",
+    "prediction_names",
+]
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,26 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         check_cluster(self.cluster, self.scheduler_file)
-        found = self.vpq_windows
-        if not found or list(found) != sorted(set(found)) or found[0] < 1:
-            raise ConfigError(
-                f"--vpq-windows is {','.join(map(str, found))!r}; expected window sizes in frames "
-                "from 1, ascending, as in 1,2,4,6,8"
-            )
+        checked_windows(self.vpq_windows, "--vpq-windows")
+
+
+def checked_windows(windows: Sequence[int], option: str) -> tuple[int, ...]:
+    """Check the window sizes of VPQ.
+
+    Args:
+        windows: Window sizes in frames.
+        option: Name of the option or argument, for the message.
+
+    Raises:
+        ConfigError: If there is none, one is below 1, or they do not ascend.
+    """
+    found = tuple(windows)
+    if not found or list(found) != sorted(set(found)) or found[0] < 1:
+        raise ConfigError(
+            f"{option} is {','.join(map(str, found))!r}; expected window sizes in frames from 1, "
+            "ascending, as in 1,2,4,6,8"
+        )
+    return found
 
 
 def open_sides(

@@ -1,7 +1,7 @@
 """Scores of label maps that are in memory or in folders: a streaming scorer, and one function."""
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
@@ -13,7 +13,7 @@ from mapt_bench.evaluation.folder_scoring import (
     result_of_sums,
     with_intervals,
 )
-from mapt_bench.evaluation.matched_folders import EvaluationSettings
+from mapt_bench.evaluation.matched_folders import EvaluationSettings, checked_windows
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.labels import LabelSpace, PanopticMap, as_panoptic_map, label_space
 from mapt_bench.metrics import SequenceScorer, averaged_classes, count_losses, pat_variant
@@ -33,7 +33,6 @@ _IN_MEMORY: Mapping[str, Any] = {
     "missing": "error",
     "frames_counted_as_void": 0,
     "class_map": None,
-    "vpq_windows": list(WINDOWS),
     "notes": [],
 }
 
@@ -50,9 +49,12 @@ class Scorer:
         labels: Label space of both sides: a built-in name, a YAML file, or a ``LabelSpace``.
         divisor: Number that separates class and identity in packed arrays, for example 1000.
         name: Name of the prediction, for tables.
+        vpq_windows: Window sizes of VPQ in frames, ascending, each 1 or more. VIPSeg's are
+            ``(1, 2, 4, 6, 8)``.
 
     Raises:
-        ConfigError: If there is no such label space, or ``divisor`` is below 1.
+        ConfigError: If there is no such label space, ``divisor`` is below 1, or the windows are
+            not ascending.
 
     Example:
         >>> import numpy as np
@@ -70,11 +72,13 @@ class Scorer:
         *,
         divisor: int | None = None,
         name: str = "prediction",
+        vpq_windows: Sequence[int] = WINDOWS,
     ) -> None:
         if divisor is not None and divisor < 1:
             raise ConfigError(f"divisor is {divisor}; expected 1 or more, as in class * 1000 + id")
         self.labels = labels if isinstance(labels, LabelSpace) else label_space(labels)
         self.name = name
+        self.vpq_windows = checked_windows(vpq_windows, "vpq_windows")
         self._divisor = divisor
         self._current: str | None = None
         self._scorers: dict[str, SequenceScorer] = {}
@@ -120,7 +124,7 @@ class Scorer:
         where = f"sequence {name}, frame {self._frames.get(name, 0)}"
         gt_map = self._map(gt, f"{where}, ground truth")
         pred_map = self._map(pred, f"{where}, prediction")
-        scorer = self._scorers.get(name, SequenceScorer(self.labels))
+        scorer = self._scorers.get(name, SequenceScorer(self.labels, self.vpq_windows))
         with _placed(where):
             scorer.update(gt_map, pred_map)
         self._scorers[name] = scorer
@@ -130,16 +134,22 @@ class Scorer:
         """Add the sequences of another scorer, for example of another process.
 
         Args:
-            other: Scorer of the same label space and of other sequences. It is not changed.
+            other: Scorer of the same label space and VPQ windows, and of other sequences. It is not
+                changed.
 
         Raises:
-            ConfigError: If the label spaces differ.
+            ConfigError: If the label spaces or the VPQ windows differ.
             DataError: If a sequence is in both: its frames would be in an unknown order.
         """
         if other.labels != self.labels:
             raise ConfigError(
                 f"scorers of the label spaces {self.labels.name!r} and {other.labels.name!r} "
                 "cannot be merged; give both the same label space"
+            )
+        if other.vpq_windows != self.vpq_windows:
+            raise ConfigError(
+                f"scorers with the VPQ windows {self.vpq_windows} and {other.vpq_windows} cannot "
+                "be merged; give both the same vpq_windows"
             )
         common = self._frames.keys() & other._frames.keys()
         if common:
@@ -185,13 +195,16 @@ class Scorer:
             self.labels,
             pat_protocol=variant.name,
             classes=[averaged_classes(one.pat, variant) for one in sums.values()],
-            protocol=_IN_MEMORY,
+            protocol={**_IN_MEMORY, "vpq_windows": list(self.vpq_windows)},
+            windows=self.vpq_windows,
             losses=[count_losses(one.overlap(), variant) for one in self._scorers.values()]
             if losses
             else (),
         )
         if intervals:
-            settings = EvaluationSettings(pat_protocol=pat_protocol, seed=seed)
+            settings = EvaluationSettings(
+                pat_protocol=pat_protocol, seed=seed, vpq_windows=self.vpq_windows
+            )
             (result,) = with_intervals([result], [list(sums.values())], self.labels, settings)
         return result
 
@@ -226,6 +239,7 @@ def evaluate(
     workers: int = 1,
     losses: bool = False,
     class_map: str | Path | None = None,
+    vpq_windows: Sequence[int] = WINDOWS,
 ) -> EvaluationResult:
     """Score a prediction against ground truth: two folders, or label maps in memory.
 
@@ -249,6 +263,7 @@ def evaluate(
         workers: Processes that score sequences of folders, 1 or more.
         losses: Whether to add the error decomposition, see ``docs/losses.md``.
         class_map: Class maps of both sides, for folders: their built-in name or a YAML file.
+        vpq_windows: Window sizes of VPQ in frames, ascending, each 1 or more.
 
     Returns:
         The result: ``scores`` and ``per_class`` are dictionaries of fractions, ``to_dict()`` is
@@ -279,6 +294,7 @@ def evaluate(
             seed=seed,
             losses=losses,
             class_map=class_map,
+            vpq_windows=checked_windows(vpq_windows, "vpq_windows"),
         )
         (result,) = evaluate_folders(Path(str(gt)), [Path(str(pred))], settings)
         return result
@@ -294,7 +310,7 @@ def evaluate(
             "encoding, gt_encoding, missing, workers and class_map are for folders, but gt and "
             "pred are frames in memory; omit them"
         )
-    scorer = Scorer(labels, divisor=divisor)
+    scorer = Scorer(labels, divisor=divisor, vpq_windows=vpq_windows)
     for name, gt_frames, pred_frames in _sequences(gt, pred):
         _score(scorer, name, gt_frames, pred_frames)
     return scorer.compute(pat_protocol=pat_protocol, intervals=intervals, seed=seed, losses=losses)

@@ -207,3 +207,24 @@ def test_a_written_result_can_be_read_and_compared(tmp_path):
     comparison = compare_results(file, other, limits=[Limit.parse("PAT<0")])
     assert comparison.is_passed
     assert {change.difference for change in comparison.changes} <= {0.0, None}
+
+
+def test_other_windows_of_vpq_give_the_result_of_folders(tmp_path):
+    for side, scenes in (("gt", GT), ("pred", PRED)):
+        with KittiStepWriter(tmp_path / side, KITTI) as writer:
+            for name, made in scenes.items():
+                for at, frame in enumerate(made):
+                    writer.write(name, f"{at:06d}", as_panoptic_map(frame))
+    of_folders = evaluate(tmp_path / "gt", tmp_path / "pred", vpq_windows=[2, 3], intervals=True)
+    in_memory = evaluate(GT, PRED, labels=KITTI, vpq_windows=[2, 3], intervals=True)
+    assert in_memory.scores == of_folders.scores
+    assert in_memory.intervals == of_folders.intervals
+    assert in_memory.blocks["vpq"] == of_folders.blocks["vpq"]
+    assert in_memory.protocol["vpq_windows"] == [2, 3]
+    assert in_memory.scores["VPQ"] != evaluate(GT, PRED, labels=KITTI).scores["VPQ"]
+    with pytest.raises(ConfigError, match="vpq_windows is '2,1'; expected"):
+        Scorer(KITTI, vpq_windows=(2, 1))
+    with pytest.raises(
+        ConfigError, match=r"VPQ windows \(1, 2, 3, 4\) and \(2,\) cannot be merged"
+    ):
+        Scorer(KITTI).merge(Scorer(KITTI, vpq_windows=(2,)))
