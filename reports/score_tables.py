@@ -120,7 +120,7 @@ def per_class_table(evaluation: Result) -> Table:
         scores = tuple(entry.get(column.name) for column in _CLASS_COLUMNS)
         rows.append((str(entry.get("name", class_id)), kind, *scores))
     absent = any(cell is None for row in rows for cell in row)
-    notes = (_CLASS_NOTE, *((f"{UNDEFINED}: the class occurs on neither side",) if absent else ()))
+    notes = (_CLASS_NOTE, *((_absent_note(evaluation),) if absent else ()))
     columns = (Column("class"), Column("kind"), *_CLASS_COLUMNS)
     return Table(
         f"Classes of {evaluation['name']}",
@@ -130,6 +130,17 @@ def per_class_table(evaluation: Result) -> Table:
         name="classes",
         keys=(("prediction", str(evaluation["name"])),),
     )
+
+
+def _absent_note(evaluation: Result) -> str:
+    """Return why a class of the table has no score."""
+    lacking = evaluation.get("protocol", {}).get("prediction_lacks") or ()
+    reasons = ["the class occurs on neither side"]
+    if "stuff" in lacking:
+        reasons.append("it is stuff, and the prediction labels objects only")
+    if "classes" in lacking:
+        reasons.append("the objects of the prediction have no class")
+    return f"{UNDEFINED}: {', or '.join(reasons)}"
 
 
 def per_sequence_table(evaluation: Result) -> Table:

@@ -1,4 +1,5 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
+import pytest
 from helpers.results import evaluation, interval
 
 from mapt_bench.reports.score_tables import (
@@ -67,6 +68,19 @@ def test_per_class():
     assert "SQ here is that of PQ" in table.footnotes[0]
     assert table.footnotes[1:] == ("–: the class occurs on neither side",)
     assert table.best_cells() == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("lacking", "note"),
+    [
+        (["stuff"], "or it is stuff, and the prediction labels objects only"),
+        (["classes"], "or the objects of the prediction have no class"),
+    ],
+)
+def test_classes_that_a_prediction_cannot_have(lacking, note):
+    protocol = {**evaluation("a")["protocol"], "prediction_lacks": lacking}
+    table = per_class_table({**evaluation("a"), "protocol": protocol})
+    assert table.footnotes[1:] == (f"–: the class occurs on neither side, {note}",)
 
 
 def test_per_sequence():
