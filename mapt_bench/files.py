@@ -4,6 +4,7 @@ import codecs
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,7 @@ __all__ = [
     "file_sha256",
     "json_text",
     "read_text",
+    "refuse_special",
     "replace_when_complete",
     "text_encoding",
     "write_bytes",
@@ -112,11 +114,35 @@ def write_together(texts: Mapping[Path, str], *, replacing: Path | None = None) 
             beside.write_text(text, encoding="utf-8", errors=_ESCAPED)
 
 
+_SPECIAL = {
+    stat.S_IFIFO: "named pipe",
+    stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device",
+    stat.S_IFBLK: "device",
+}
+
+
+def refuse_special(path: Path) -> None:
+    """Refuse what is not a file, because reading it may wait for ever. A link counts as its target.
+
+    Raises:
+        OSError: If nothing is there.
+        DataError: If it is a named pipe, a socket or a device.
+    """
+    kind = _SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
+    if kind is not None:
+        raise DataError(
+            f"is a {kind}; expected a file; it was not read; copy its content to a file",
+            where=path,
+        )
+
+
 def read_text(path: Path) -> str:
     """Read UTF-8 with or without a byte order mark, or UTF-16 with one.
 
     Raises:
         OSError: If the file cannot be read.
+        DataError: If it is not a file, see :func:`refuse_special`.
         UnicodeDecodeError: If the bytes are not such text.
     """
     return path.read_text(encoding=text_encoding(path))
@@ -128,6 +154,7 @@ def text_encoding(path: Path) -> str:
     Raises:
         OSError: If the file cannot be read.
     """
+    refuse_special(path)
     with path.open("rb") as handle:
         start = handle.read(2)
     return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
@@ -162,6 +189,7 @@ def file_sha256(path: Path) -> str:
         DataError: If the file cannot be read.
     """
     try:
+        refuse_special(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as problem:

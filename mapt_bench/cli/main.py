@@ -232,9 +232,19 @@ def _print_error(details: dict[str, str | None]) -> None:
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mapt-bench")
-def main() -> None:
+@click.option(
+    "--max-frame",
+    metavar="HxW",
+    help="Largest frame that is decoded, in pixels; memory grows with it. Default: 8192x8192, "
+    "about 2 GB.",
+)
+def main(max_frame: str | None) -> None:
     """Evaluate and compare panoptic trackers: PAT, STQ and every related score.
 
     Exit codes: 0 success, 1 a check failed, 2 wrong usage, 3 unusable data, 70 crash, 130 stopped
     by Ctrl-C, 141 closed pipe.
     """
+    if max_frame is not None:
+        from mapt_bench.data.frame_limit import set_frame_limit  # --help must start fast
+
+        set_frame_limit(max_frame)

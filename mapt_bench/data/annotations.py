@@ -15,6 +15,7 @@ from mapt_bench.data.folder_layout import resolve_labels
 from mapt_bench.data.rle import encode_rle, parse_rle, runs_of_mask
 from mapt_bench.data.videos import FolderVideo, open_videos
 from mapt_bench.errors import DataError, counted, wrong_schema
+from mapt_bench.files import refuse_special
 from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedObject, FlowField, VideoInfo, WrappedVideo
 
 __all__ = [
@@ -150,6 +151,7 @@ def read_annotations(
 
 def _lines(path: Path) -> Iterator[Any]:
     try:
+        refuse_special(path)
         with path.open(encoding="utf-8") as file:
             yield from map(json.loads, file)
     except (OSError, ValueError) as problem:

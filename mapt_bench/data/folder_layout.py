@@ -4,12 +4,13 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
-from mapt_bench.files import read_text, write_json
+from mapt_bench.files import read_text, refuse_special, write_json
 from mapt_bench.labels import LabelSpace, label_space
 
 __all__ = [
@@ -175,7 +176,18 @@ def _walk(
             for name in folders
             if not name.startswith(".") and name not in left_out and not _is_detections(path / name)
         )
-        yield path, [name for name in names if _is_of_interest(name, suffixes)]
+        found = [name for name in names if _is_of_interest(name, suffixes)]
+        _refuse_special_files(path, frozenset(found))
+        yield path, found
+
+
+def _refuse_special_files(folder: Path, names: frozenset[str]) -> None:
+    """Refuse named pipes, sockets and devices in place of files."""
+    with os.scandir(folder) as entries:  # knows the kind of each entry without a system call
+        odd = [e for e in entries if e.name in names and not e.is_file() and not e.is_dir()]
+    for entry in odd:
+        with suppress(OSError):  # a link to nothing: reading it reports the error
+            refuse_special(folder / entry.name)
 
 
 def _is_of_interest(name: str, suffixes: frozenset[str]) -> bool:

@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.errors import DataError
+from mapt_bench.files import refuse_special
 
 __all__ = [
-    "MAX_PIXELS",
     "PngFile",
     "PngHeader",
     "decode_png",
@@ -34,9 +35,6 @@ __all__ = [
     "png_header",
     "undecodable",
 ]
-
-MAX_PIXELS = 1 << 28
-"""A header that claims more pixels than this is refused: 16384 x 16384."""
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_BYTES = 33  # signature, then the IHDR chunk: length, type, 13 bytes, checksum
@@ -112,9 +110,10 @@ def png_header(path: Path) -> PngHeader:
 
     Raises:
         DataError: If the file is unreadable, empty, truncated or not a PNG, or claims more pixels
-            than :data:`MAX_PIXELS` or than its bytes can hold.
+            than the limit of :mod:`mapt_bench.data.frame_limit` or than its bytes can hold.
     """
     try:
+        refuse_special(path)
         with path.open("rb") as handle:
             start = handle.read(_HEADER_BYTES)
             byte_count = os.fstat(handle.fileno()).st_size
@@ -143,13 +142,10 @@ def _parse_header(data: bytes, byte_count: int, path: Path) -> PngHeader:
             "write the file again",
             where=path,
         )
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"the header claims {width}x{height} pixels, more than the limit of {MAX_PIXELS}; "
-            "the file was not decoded; check it",
-            where=path,
-        )
     header = PngHeader(width, height, bit_depth, color_type, is_interlaced=body[12] != 0)
+    # Rows, pixels, a copy in another order of channels; then codes and what checks them.
+    pixel_bytes = 3 * header.channels * (2 if bit_depth == 16 else 1) + 16
+    check_frame(height, width, path, bytes_per_pixel=pixel_bytes)
     if width * height * header.channels * bit_depth > 8 * byte_count * _DEFLATE_RATIO:
         raise DataError(
             f"the header claims {width}x{height} pixels, more than {byte_count} bytes can hold: "
@@ -180,6 +176,7 @@ def load_png(path: Path) -> PngFile:
         DataError: As :func:`png_header`, or if the file is truncated or damaged.
     """
     try:
+        refuse_special(path)
         data = path.read_bytes()
     except OSError as problem:
         raise DataError(f"cannot be read ({problem.strerror or problem})", where=path) from problem

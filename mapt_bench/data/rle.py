@@ -84,24 +84,24 @@ def paint_runs(
     Raises:
         OverlapError: If runs overlap. It has the positions of both in ``objects``.
     """
-    painted = np.full(size, background, dtype=np.uint32)
     if not objects:
-        return painted
+        return np.full(size, background, dtype=np.uint32)
     starts = np.concatenate([runs[0] for _, runs in objects])
     ends = np.concatenate([runs[1] for _, runs in objects])
     owner = np.repeat(np.arange(len(objects)), [runs[0].size for _, runs in objects])
     order = np.argsort(starts, kind="stable")
-    clash = np.flatnonzero(ends[order][:-1] > starts[order][1:])
+    starts, ends, owner = starts[order], ends[order], owner[order]
+    clash = np.flatnonzero(ends[:-1] > starts[1:])
     if clash.size:
         first = int(clash[0])
-        raise OverlapError(int(owner[order[first]]), int(owner[order[first + 1]]))
-    lengths = ends - starts
-    before = np.cumsum(lengths) - lengths
-    positions = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-    columns, rows = np.divmod(positions, size[0])
-    codes = np.array([code for code, _ in objects], dtype=np.uint32)
-    painted[rows, columns] = np.repeat(codes[owner], lengths)
-    return painted
+        raise OverlapError(int(owner[first]), int(owner[first + 1]))
+    # Gaps and runs take turns, so that no memory is needed for the position of each pixel.
+    bounds = np.zeros(2 * starts.size + 2, dtype=np.int64)
+    bounds[1:-1:2], bounds[2::2], bounds[-1] = starts, ends, size[0] * size[1]
+    codes = np.full(2 * starts.size + 1, background, dtype=np.uint32)
+    codes[1::2] = np.array([code for code, _ in objects], dtype=np.uint32)[owner]
+    painted = np.repeat(codes, np.diff(bounds)).reshape(size[1], size[0])
+    return np.ascontiguousarray(painted.T)
 
 
 class OverlapError(ValueError):

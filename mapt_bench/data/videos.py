@@ -18,11 +18,13 @@ from mapt_bench.data.folder_layout import (
     require_folder,
     resolve_labels,
 )
+from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.data.map_folders import open_maps
 from mapt_bench.data.matching import match_by_suffix
-from mapt_bench.data.png import MAX_PIXELS, decode_png, load_png, png_header
+from mapt_bench.data.png import decode_png, load_png, png_header
 from mapt_bench.data.sequences import StoredSequence, aligned, check_size, moment, refuse_twin
 from mapt_bench.errors import DataError, listed
+from mapt_bench.files import refuse_special
 from mapt_bench.labels import (
     Frame,
     LabelSpace,
@@ -59,18 +61,14 @@ def image_size(path: Path) -> tuple[int, int]:
     from PIL import Image
 
     try:
+        refuse_special(path)
         with Image.open(path, formats=["JPEG"]) as image:
             width, height = image.size
             if image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS:
                 width, height = height, width
     except (OSError, ValueError, Image.DecompressionBombError) as problem:
         raise _unreadable(path, problem) from problem
-    if width * height > MAX_PIXELS:
-        raise DataError(
-            f"the header claims {width}x{height} pixels, more than the limit of {MAX_PIXELS}; "
-            "the file was not decoded; check it",
-            where=path,
-        )
+    check_frame(height, width, path)
     return height, width
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mapt_bench.errors import ConfigError, DataError, wrong_schema
-from mapt_bench.files import replace_when_complete
+from mapt_bench.files import refuse_special, replace_when_complete
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.tracking.protocol import FrameCues, FrameSegments
 
@@ -322,6 +322,7 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read and check header and arrays: their fingerprint covers every byte that is used."""
     advice = "segment the video again"
     try:
+        refuse_special(path)
         with np.load(path, allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             cue_keys = _CUE_ARRAYS if isinstance(header, dict) and "cues" in header else {}

@@ -11,7 +11,7 @@ from typing import Any, Self
 from mapt_bench.data.folder_layout import MAPS_FOLDER, Listing
 from mapt_bench.data.sequences import IGNORED_ID, Report
 from mapt_bench.errors import DataError, listed
-from mapt_bench.files import read_text
+from mapt_bench.files import read_text, refuse_special
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
 
 __all__ = [
@@ -123,6 +123,7 @@ def _places(entry: object, path: Path, listing: Listing) -> Iterator[Path]:
 def holds_text(path: Path, text: str) -> bool:
     """Whether a file has a text in UTF-8 or UTF-16, found without reading it into memory."""
     try:
+        refuse_special(path)
         with path.open("rb") as handle:
             start = handle.read(2)
             if not start:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from mapt_bench.data.encodings.instance_png import (
@@ -9,15 +10,21 @@ from mapt_bench.data.encodings.instance_png import (
     class_of_mots,
     unknown_mots_class,
 )
-from mapt_bench.data.png import MAX_PIXELS
+from mapt_bench.data.frame_limit import check_frame, working_memory
 from mapt_bench.data.sequences import Report
 from mapt_bench.errors import DataError, counted
-from mapt_bench.files import read_text, text_encoding
+from mapt_bench.files import text_encoding
 from mapt_bench.labels import ID_LIMIT, LabelSpace
 
 __all__ = ["MotsLine", "bad_line", "is_mots_text", "read_lines"]
 
 _FRAME_LIMIT = 10**6  # names have six digits
+_FIRST_CHARACTERS = 1 << 16  # of the first line, enough for its fields
+
+_DIGITS = 18  # of a number: more than any has, less than int64 holds
+
+_CHARACTER_BYTES = 64
+"""Memory that decoding run lengths takes for each character."""
 
 _GAP_LIMIT = 10_000
 """Longest gap of consecutive frames without object, several minutes of video.
@@ -111,9 +118,25 @@ def _check_agreement(
         )
 
 
-def _read_text(path: Path, report: Report) -> list[str]:
+def _read_text(path: Path, report: Report) -> Iterator[str]:
+    """Yield the lines. Stop at a line whose run lengths would take too much memory."""
+    limit = working_memory() // _CHARACTER_BYTES
     try:
-        return read_text(path).splitlines()
+        with path.open(encoding=text_encoding(path)) as handle:
+            for number in count(1):
+                line = handle.readline(limit)
+                if not line:
+                    return
+                if len(line) == limit:
+                    raise bad_line(
+                        path,
+                        number,
+                        f"has {limit} characters or more; expected fewer; it was not decoded; "
+                        "check the file, or raise the limit with mapt-bench --max-frame HxW",
+                    )
+                yield line
+    except DataError as problem:
+        report(problem)
     except (OSError, UnicodeDecodeError) as problem:
         report(
             DataError(
@@ -122,12 +145,11 @@ def _read_text(path: Path, report: Report) -> list[str]:
                 where=path,
             )
         )
-        return []
 
 
 def _parse_line(path: Path, number: int, text: str) -> MotsLine:
     fields = text.split()
-    numbers = [int(field) for field in fields[:5] if field.isascii() and field.isdecimal()]
+    numbers = [int(field) for field in fields[:5] if _is_number(field)]
     if len(fields) != 6 or len(numbers) != 5:
         shown = text if len(text) <= 60 else f"{text[:60]}..."
         raise bad_line(
@@ -137,15 +159,16 @@ def _parse_line(path: Path, number: int, text: str) -> MotsLine:
             "and the compressed run lengths",
         )
     frame, object_id, mots_class, height, width = numbers
-    if not 0 < height * width <= MAX_PIXELS:
-        raise bad_line(
-            path, number, f"{width}x{height} pixels; expected between 1 and {MAX_PIXELS}"
-        )
+    check_frame(height, width, f"{path}:{number}", what=f"line {number}: its frame")
     if frame >= _FRAME_LIMIT:
         raise bad_line(path, number, f"frame {frame}; expected less than {_FRAME_LIMIT}")
     if object_id >= ID_LIMIT - 1:
         raise bad_line(path, number, f"id {object_id}; expected less than {ID_LIMIT - 1}")
     return MotsLine(number, frame, object_id, mots_class, height, width, fields[5])
+
+
+def _is_number(field: str) -> bool:
+    return field.isascii() and field.isdecimal() and len(field) <= _DIGITS
 
 
 def bad_line(path: Path, number: int, message: str) -> DataError:
@@ -157,7 +180,7 @@ def is_mots_text(path: Path) -> bool:
     """Whether the first line of a file has the six fields. An empty file is accepted."""
     try:
         with path.open(encoding=text_encoding(path)) as handle:
-            fields = handle.readline().split()
+            fields = handle.readline(_FIRST_CHARACTERS).split()
     except (OSError, UnicodeError):
         return False
     numbers = all(field.lstrip("-").isdecimal() for field in fields[:5])

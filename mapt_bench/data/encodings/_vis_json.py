@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.png import MAX_PIXELS
+from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.data.rle import parse_rle
 from mapt_bench.errors import DataError, listed, nearest
 from mapt_bench.labels import ID_LIMIT, LabelSpace
@@ -170,10 +170,11 @@ def valid_size(height: object, width: object, what: str, file: Path) -> tuple[in
     Raises:
         DataError: If they are not whole numbers, or too large or small.
     """
-    if type(height) is int and type(width) is int and 0 < height * width <= MAX_PIXELS:
+    if type(height) is int and type(width) is int and height > 0 < width:
+        check_frame(height, width, file, what=what)
         return height, width
     raise DataError(
-        f"{what} has height {height} and width {width}; expected 1 to {MAX_PIXELS} pixels",
+        f"{what} has height {height} and width {width}; expected whole numbers of pixels from 1",
         where=file,
     )
 

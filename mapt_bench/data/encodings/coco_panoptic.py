@@ -87,8 +87,11 @@ class CocoSequence:
         path = self.paths[index]
         file = load_png(path)
         check_size(path, file.header.size, self.size)
-        pixels = decode_png(file).astype(np.uint32)
-        segments = pixels[..., 0] | pixels[..., 1] << 8 | pixels[..., 2] << 16
+        pixels = decode_png(file)
+        segments = pixels[..., 2].astype(np.uint32)
+        for channel in (1, 0):
+            segments <<= np.uint32(8)
+            segments |= pixels[..., channel]
         present, inverse = np.unique(segments, return_inverse=True)
         table = {0: self.void_code, **self.segment_codes[index]}
         self._check_segments(present, table, path)

@@ -4,6 +4,7 @@ The class of each object comes from ``object_classes.yaml``. Masks may not overl
 say which object is in front.
 """
 
+import math
 import re
 import zipfile
 from collections.abc import Sequence
@@ -18,11 +19,12 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
 from mapt_bench.data.folder_layout import FrameFolder, Listing
+from mapt_bench.data.frame_limit import check_frame, working_memory
 from mapt_bench.data.mask_painting import as_mask, paint_masks
 from mapt_bench.data.object_classes import ObjectClasses, find_object_classes
-from mapt_bench.data.png import MAX_PIXELS
 from mapt_bench.data.sequences import Report, StoredSequence, refuse_twin, usual_size
 from mapt_bench.errors import DataError, counted
+from mapt_bench.files import refuse_special
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
 
 __all__ = ["ArchiveSequence", "ObjectMasksEncoding"]
@@ -242,8 +244,9 @@ class _Archive:
         names = [*self.headers] if name is None else [name]
         for one in names:
             shape = self.headers[one][0]
-            if len(shape) < 2 or not 0 < shape[-1] * shape[-2] <= MAX_PIXELS:
+            if len(shape) < 2 or not shape[-1] * shape[-2]:
                 raise _unexpected(f"{one!r} has shape {shape}", self.path)
+            check_frame(shape[-2], shape[-1], self.path, what=f"{one!r}")
             return shape[-2], shape[-1]
         return None
 
@@ -260,6 +263,7 @@ def _headers(path: Path, _changed: int) -> dict[str, tuple[tuple[int, ...], np.d
     """Return shape and type of each array, from the headers."""
     found = {}
     try:
+        refuse_special(path)
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 with archive.open(entry) as handle:
@@ -286,6 +290,15 @@ def _headers(path: Path, _changed: int) -> dict[str, tuple[tuple[int, ...], np.d
 
 @lru_cache(maxsize=4)
 def _load(path: Path, name: str, _changed: int) -> NDArray[Any]:
+    shape, dtype = _headers(path, _changed)[name]
+    size = math.prod(shape) * dtype.itemsize
+    if size > working_memory():
+        raise DataError(
+            f"its array {name!r} has {size / 1e9:.1f} GB; expected at most "
+            f"{working_memory() / 1e9:.1f} GB; it was not read; write one file for each frame, or "
+            "raise the limit with mapt-bench --max-frame HxW",
+            where=path,
+        )
     try:
         with np.load(path, allow_pickle=False) as archive:
             array: NDArray[Any] = archive[name]

@@ -9,9 +9,11 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_encoding
-from mapt_bench.data.png import MAX_PIXELS, PngHeader, decode_png, load_png, png_header
+from mapt_bench.data.frame_limit import check_frame
+from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import IGNORED_ID, check_size
 from mapt_bench.errors import DataError, counted
+from mapt_bench.files import refuse_special
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, pack_codes, without_void_ids
 
 __all__ = ["TwoChannelEncoding"]
@@ -76,6 +78,7 @@ def _is_grey_alpha(header: PngHeader) -> bool:
 
 def _npy_size(path: Path) -> tuple[int, int]:
     try:
+        refuse_special(path)
         with path.open("rb") as handle:
             version = npy_format.read_magic(handle)
             read = (
@@ -92,12 +95,7 @@ def _npy_size(path: Path) -> tuple[int, int]:
             "(height, width, 2); write the file again",
             where=path,
         )
-    if shape[0] * shape[1] > MAX_PIXELS:
-        raise DataError(
-            f"the header claims {shape[1]}x{shape[0]} pixels, more than the limit of "
-            f"{MAX_PIXELS}; the file was not read; check it",
-            where=path,
-        )
+    check_frame(shape[0], shape[1], path, bytes_per_pixel=2 * dtype.itemsize + 16)
     return shape[0], shape[1]
 
 

@@ -1,0 +1,94 @@
+"""Limit on the size of frames, and so on the memory that decoding one frame may take.
+
+A file of a few kilobytes can claim a frame of gigabytes. So the stated size decides, before
+anything is decoded. The limit is an environment variable, so that worker processes have it too.
+"""
+
+import os
+import re
+
+from mapt_bench.errors import ConfigError, DataError
+
+__all__ = ["check_frame", "frame_limit", "max_pixels", "set_frame_limit", "working_memory"]
+
+_VARIABLE = "MAPT_BENCH_MAX_FRAME"
+_DEFAULT = "8192x8192"
+_BYTES_PER_PIXEL = 32  # 2 GiB for the default
+
+
+def frame_limit() -> str:
+    """Return the limit as ``HxW``: frames may have as many pixels."""
+    return os.environ.get(_VARIABLE) or _DEFAULT
+
+
+def set_frame_limit(size: str) -> None:
+    """Set the limit for this process and the processes it starts.
+
+    Args:
+        size: ``HxW`` in pixels, for example ``"16384x16384"``. Working memory grows with it.
+
+    Raises:
+        ConfigError: If it has another form.
+    """
+    _pixels(size)
+    os.environ[_VARIABLE] = size
+
+
+def max_pixels() -> int:
+    """Return the most pixels of a frame.
+
+    Raises:
+        ConfigError: If the environment variable has another form.
+    """
+    return _pixels(frame_limit())
+
+
+def working_memory() -> int:
+    """Return the most bytes that decoding a frame may take: 2 GiB by default."""
+    return _BYTES_PER_PIXEL * max_pixels()
+
+
+def _pixels(size: str) -> int:
+    found = re.fullmatch("([1-9][0-9]{0,8})x([1-9][0-9]{0,8})", size)
+    if found is None:
+        raise ConfigError(
+            f"--max-frame (or {_VARIABLE}) is {size!r}; expected height and width in pixels, as in "
+            "--max-frame 16384x16384"
+        )
+    return int(found[1]) * int(found[2])
+
+
+def check_frame(
+    height: int, width: int, where: object, *, bytes_per_pixel: int = 0, what: str = "its frame"
+) -> None:
+    """Check the stated size of a frame before it is decoded.
+
+    Args:
+        height: Height in pixels.
+        width: Width in pixels.
+        where: File or line, for the message.
+        bytes_per_pixel: Memory that decoding takes, per pixel.
+        what: What has the size, for the message.
+
+    Raises:
+        DataError: If the frame or the memory is above the limit, or a side is below 1.
+    """
+    if height < 1 or width < 1:
+        raise DataError(
+            f"{what} is {width}x{height} pixels; expected 1 or more; write the file again",
+            where=where,
+        )
+    if height * width > max_pixels():
+        raise DataError(
+            f"{what} is {width}x{height} pixels; expected at most as many as {frame_limit()}; "
+            "nothing was decoded; check the file, or raise the limit with "
+            f"mapt-bench --max-frame {height}x{width}",
+            where=where,
+        )
+    if height * width * bytes_per_pixel > working_memory():
+        raise DataError(
+            f"decoding {what} would take about {height * width * bytes_per_pixel / 1e9:.1f} GB; "
+            f"expected at most {working_memory() / 1e9:.1f} GB; nothing was decoded; check the "
+            "file, or raise the limit with mapt-bench --max-frame HxW",
+            where=where,
+        )
