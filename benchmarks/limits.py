@@ -126,7 +126,7 @@ def _prepare(name: str, folder: Path) -> None:
 
 
 def _write_maps(folder: Path, sequences: int, frames: int) -> None:
-    """Write 64x48 KITTI-STEP maps. Equal frames are links to one file, to save disk space."""
+    """Write 64x48 KITTI-STEP maps of two people. Those of the prediction are shifted."""
     pixels = np.zeros((48, 64, 3), dtype=np.uint8)
     pixels[8:24, 8:24] = _PERSON, 0, 1
     pixels[8:24, 32:48] = _PERSON, 0, 2

@@ -78,41 +78,47 @@ def count_overlap(gt: PanopticMap, pred: PanopticMap, labels: LabelSpace) -> Fra
             f"ground truth is {gt.shape[0]}x{gt.shape[1]} and prediction "
             f"{pred.shape[0]}x{pred.shape[1]} (height x width); both must have the same size"
         )
+    pairs, pixels = _count_pairs(gt.codes.ravel(), pred.codes.ravel())
+    codes = np.stack((pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF))).astype(np.uint32)
+    classes = codes >> np.uint32(ID_BITS)
+    if not labels.is_known_table[classes].all():
+        check_classes(codes[0], labels, where="ground truth")
+        check_classes(codes[1], labels, where="prediction")
+    has_id = codes & np.uint32(ID_LIMIT - 1) > 0
+    dropped = has_id & ~labels.is_thing_table[classes]
+    dropped &= codes != np.uint32(background_code(labels.ignore_label))
+    stuff_with_ids: frozenset[int] = frozenset()
+    if dropped.any():
+        stuff_with_ids = frozenset(classes[0][dropped[0]].tolist()) - {labels.ignore_label}
+        codes[dropped] &= ~np.uint32(ID_LIMIT - 1)
+        pairs, pixels = sum_by_key(codes[0].astype(np.uint64) << np.uint64(32) | codes[1], pixels)
+        codes = np.stack((pairs >> np.uint64(32), pairs & np.uint64(0xFFFFFFFF))).astype(np.uint32)
+    return FrameOverlap(codes[0], codes[1], pixels, gt.empty, pred.empty, stuff_with_ids)
+
+
+_FEW = 1024
+"""Stretches that are sorted at once, without the rough sums before."""
+
+
+def _count_pairs(
+    gt: NDArray[np.uint32], pred: NDArray[np.uint32]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the distinct pairs ``gt << 32 | pred``, ascending, and the pixels of each."""
     # Labels are constant over stretches of a row, so stretches are counted instead of pixels:
     # a few thousand of them are sorted where half a million pixels would be.
-    gt_flat, pred_flat = gt.codes.ravel(), pred.codes.ravel()
-    changes = gt_flat[1:] != gt_flat[:-1]
-    changes |= pred_flat[1:] != pred_flat[:-1]
-    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
-    lengths = np.diff(starts, append=gt_flat.size)
-    pairs = gt_flat[starts].astype(np.uint64) << np.uint64(32) | pred_flat[starts]
-    raw, pixels = sum_by_key_roughly(pairs, lengths)
-    gt_codes, pred_codes = (raw >> np.uint64(32)).astype(np.uint32), raw.astype(np.uint32)
-    check_classes(gt_codes, labels, where="ground truth")
-    check_classes(pred_codes, labels, where="prediction")
-    stuff_with_ids = _stuff_with_ids(gt_codes, labels)
-    gt_codes, pred_codes = _drop_stuff_ids(gt_codes, labels), _drop_stuff_ids(pred_codes, labels)
-    pairs, pixels = sum_by_key(gt_codes.astype(np.uint64) << np.uint64(32) | pred_codes, pixels)
-    return FrameOverlap(
-        (pairs >> np.uint64(32)).astype(np.uint32),
-        pairs.astype(np.uint32),
-        pixels,
-        gt.empty,
-        pred.empty,
-        stuff_with_ids,
-    )
-
-
-def _stuff_with_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> frozenset[int]:
-    classes = codes >> np.uint32(ID_BITS)
-    found = (codes & np.uint32(ID_LIMIT - 1) > 0) & ~labels.is_thing_table[classes]
-    return frozenset(classes[found].tolist()) - {labels.ignore_label}
-
-
-def _drop_stuff_ids(codes: NDArray[np.uint32], labels: LabelSpace) -> NDArray[np.uint32]:
-    kept = labels.is_thing_table[codes >> np.uint32(ID_BITS)]
-    kept |= codes == background_code(labels.ignore_label)
-    return np.where(kept, codes, codes & ~np.uint32(ID_LIMIT - 1))
+    changes = gt[1:] != gt[:-1]
+    changes |= pred[1:] != pred[:-1]
+    inner = np.flatnonzero(changes)
+    bounds = np.zeros(len(inner) + 2, dtype=np.int64)
+    bounds[1:-1] = inner
+    bounds[1:-1] += 1
+    bounds[-1] = gt.size
+    starts = bounds[:-1]
+    lengths = bounds[1:] - starts
+    pairs = gt[starts].astype(np.uint64) << np.uint64(32) | pred[starts]
+    if len(pairs) > _FEW:
+        pairs, lengths = sum_by_key_roughly(pairs, lengths)
+    return sum_by_key(pairs, lengths)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -66,7 +66,8 @@ class FrameFolder:
 
     def with_suffix(self, *suffixes: str) -> tuple[Path, ...]:
         """Return the files with one of ``suffixes`` (lower case)."""
-        return tuple(file for file in self.files if file.suffix.lower() in suffixes)
+        # A path keeps its text, but finds its suffix anew each time.
+        return tuple(file for file in self.files if str(file).lower().endswith(suffixes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _refuse_special_files(folder: Path, names: frozenset[str]) -> None:
 
 def _is_of_interest(name: str, suffixes: frozenset[str]) -> bool:
     hidden = name.startswith(".") or name == DATASET_FILE
-    return not hidden and Path(name).suffix.lower() in suffixes
+    return not hidden and name[name.rfind(".") :].lower() in suffixes
 
 
 _TRAIN_IDS = "_gtFine_instanceTrainIds"

@@ -6,6 +6,7 @@ anything is decoded. The limit is an environment variable, so that worker proces
 
 import os
 import re
+from functools import lru_cache
 
 from mapt_bench.errors import ConfigError, DataError
 
@@ -48,6 +49,7 @@ def working_memory() -> int:
     return _BYTES_PER_PIXEL * max_pixels()
 
 
+@lru_cache(maxsize=4)
 def _pixels(size: str) -> int:
     found = re.fullmatch("([1-9][0-9]{0,8})x([1-9][0-9]{0,8})", size)
     if found is None:
@@ -78,17 +80,18 @@ def check_frame(
             f"{what} is {width}x{height} pixels; expected 1 or more; write the file again",
             where=where,
         )
-    if height * width > max_pixels():
+    most = max_pixels()
+    if height * width > most:
         raise DataError(
             f"{what} is {width}x{height} pixels; expected at most as many as {frame_limit()}; "
             "nothing was decoded; check the file, or raise the limit with "
             f"mapt-bench --max-frame {height}x{width}",
             where=where,
         )
-    if height * width * bytes_per_pixel > working_memory():
+    if height * width * bytes_per_pixel > _BYTES_PER_PIXEL * most:
         raise DataError(
             f"decoding {what} would take about {height * width * bytes_per_pixel / 1e9:.1f} GB; "
-            f"expected at most {working_memory() / 1e9:.1f} GB; nothing was decoded; check the "
-            "file, or raise the limit with mapt-bench --max-frame HxW",
+            f"expected at most {_BYTES_PER_PIXEL * most / 1e9:.1f} GB; nothing was decoded; check "
+            "the file, or raise the limit with mapt-bench --max-frame HxW",
             where=where,
         )

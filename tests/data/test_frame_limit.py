@@ -110,7 +110,8 @@ from pathlib import Path
 from mapt_bench.data import open_maps
 from mapt_bench.errors import DataError
 try:
-    (sequence,) = open_maps(Path(sys.argv[1]), "kitti-step").sequences
+    encoding = sys.argv[3] if len(sys.argv) > 3 else None
+    (sequence,) = open_maps(Path(sys.argv[1]), "kitti-step", encoding=encoding).sequences
     sequence.read(0)
 except DataError as problem:
     assert sys.argv[2] == "refused", problem
@@ -122,6 +123,12 @@ else:
 def test_a_png_of_16384_by_16384_takes_no_memory(tmp_path):
     (tmp_path / "000000.png").write_bytes(png_of_zeros(16384, 16384))
     assert peak_mb(DECODE, tmp_path, "refused") < 250
+
+
+@pytest.mark.parametrize(("encoding", "color_type"), [("kitti-step", 2), ("bdd100k", 6)])
+def test_the_largest_png_stays_below_the_working_memory(tmp_path, encoding, color_type):
+    (tmp_path / "000000.png").write_bytes(png_of_zeros(8192, 8192, color_type))
+    assert peak_mb(DECODE, tmp_path, "read", encoding) < 2000
 
 
 def test_the_largest_mots_frame_stays_below_the_working_memory(tmp_path):

@@ -72,9 +72,9 @@ class Bdd100kEncoding(FrameEncoding):
         file = load_png(path)
         self._check(file.header, path)
         check_size(path, file.header.size, size)
-        pixels = decode_png(file).astype(np.uint32)
+        pixels = decode_png(file)
         classes, attributes = pixels[..., 0], pixels[..., 1]
-        ids = pixels[..., 2] << np.uint32(8) | pixels[..., 3]
+        ids = pixels[..., 2].astype(np.uint16) << np.uint16(8) | pixels[..., 3]
         if attributes.max() >= _ATTRIBUTES:
             raise DataError(
                 f"has attributes up to {attributes.max()}; expected bits of truncated (8), "
@@ -92,12 +92,13 @@ class Bdd100kEncoding(FrameEncoding):
                 "use; number objects from 1, or mark them as crowd",
                 where=path,
             )
-        codes = pack_codes(classes, np.where(is_thing & ~is_crowd, ids, 0))
+        codes = pack_codes(classes, np.where(is_thing & ~is_crowd, ids, np.uint16(0)))
         void = np.uint32(labels.ignore_label << ID_BITS)
         # BDD100K has no class 0.
         nothing = void if labels.stuff_ids else np.uint32(background_code(labels.ignore_label))
-        codes = np.where(classes == 0, nothing, codes)
-        return np.where((attributes & _IGNORE) > 0, void, codes)
+        codes[classes == 0] = nothing
+        codes[(attributes & _IGNORE) > 0] = void
+        return codes
 
     @staticmethod
     def _check(header: PngHeader, path: Path) -> None:

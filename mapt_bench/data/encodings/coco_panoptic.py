@@ -92,11 +92,15 @@ class CocoSequence:
         for channel in (1, 0):
             segments <<= np.uint32(8)
             segments |= pixels[..., channel]
-        present, inverse = np.unique(segments, return_inverse=True)
+        # Segments are constant over stretches of a row, so stretches are sorted, not pixels.
+        flat = segments.ravel()
+        starts = np.concatenate(([0], np.flatnonzero(flat[1:] != flat[:-1]) + 1))
+        present, inverse = np.unique(flat[starts], return_inverse=True)
         table = {0: self.void_code, **self.segment_codes[index]}
         self._check_segments(present, table, path)
         codes = np.array([table[int(number)] for number in present], dtype=np.uint32)
-        return PanopticMap(codes[inverse].reshape(self.size))
+        lengths = np.diff(starts, append=flat.size)
+        return PanopticMap(np.repeat(codes[inverse], lengths).reshape(self.size))
 
     def _check_segments(
         self, present: NDArray[np.uint32], table: Mapping[int, int], path: Path
