@@ -142,7 +142,7 @@ def refuse_special(path: Path) -> None:
 
 
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Opening a named pipe waits for a writer, unless told not to."""
+"""Without the second flag, opening a named pipe waits for a writer."""
 
 
 def read_bytes(path: Path, limit: int | None = None) -> tuple[bytes, int]:
