@@ -12,11 +12,20 @@ import numpy as np
 
 from mapt_bench.data.flow_fields import read_kitti_flow
 from mapt_bench.data.folder_layout import resolve_labels
+from mapt_bench.data.frame_limit import check_frame, check_frame_count
 from mapt_bench.data.rle import encode_rle, parse_rle, runs_of_mask
 from mapt_bench.data.videos import FolderVideo, open_videos
-from mapt_bench.errors import DataError, counted, wrong_schema
+from mapt_bench.errors import DataError, counted, listed, wrong_schema
 from mapt_bench.files import refuse_special
-from mapt_bench.labels import ID_BITS, ID_LIMIT, AnnotatedObject, FlowField, VideoInfo, WrappedVideo
+from mapt_bench.labels import (
+    ID_BITS,
+    ID_LIMIT,
+    AnnotatedObject,
+    FlowField,
+    LabelSpace,
+    VideoInfo,
+    WrappedVideo,
+)
 
 __all__ = [
     "ANNOTATIONS_FOLDER",
@@ -63,6 +72,11 @@ class AnnotationsHeader:
     tracks: int
     maps_sha256: str
     images_sha256: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.height, self.width
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -142,11 +156,20 @@ def read_annotations(
             f"has {len(lines) - 1} frame lines; expected {header.frames}; generate it again",
             where=path,
         )
-    try:
-        frames = tuple(tuple(map(_object, line["objects"])) for line in lines[1:])
-    except (KeyError, TypeError, ValueError, IndexError) as problem:
-        raise DataError(f"is damaged ({problem}); generate it again", where=path) from problem
-    return header, frames
+    frames = []
+    for number, line in enumerate(lines[1:], start=2):
+        try:
+            frames.append(tuple(_object(each, header.size) for each in line["objects"]))
+        except (LookupError, TypeError, ValueError, OverflowError, AttributeError) as problem:
+            raise DataError(
+                f"line {number} is damaged ({_reason(problem)}); generate the file again",
+                where=path,
+            ) from problem
+    return header, tuple(frames)
+
+
+def _reason(problem: Exception) -> str:
+    return f"no {problem}" if isinstance(problem, KeyError) else str(problem)
 
 
 def _lines(path: Path) -> Iterator[Any]:
@@ -169,31 +192,102 @@ def _header(line: object, path: Path) -> AnnotationsHeader:
         raise DataError(
             f"lacks {', '.join(missing)} in its first line; generate it again", where=path
         )
-    return AnnotationsHeader(**{name: found[name] for name in _FIELDS})
+    header = AnnotationsHeader(**{name: found[name] for name in _FIELDS})
+    _check_header(header, path)
+    return header
 
 
-def _object(line: Mapping[str, Any]) -> AnnotatedObject:
+def _check_header(header: AnnotationsHeader, path: Path) -> None:
+    wrong = [
+        name
+        for name in _FIELDS
+        if not isinstance(getattr(header, name), _KINDS[name])
+        or (name in _SIZES and not _is_whole(getattr(header, name)))
+    ]
+    if wrong:
+        raise DataError(
+            f"its first line has {wrong[0]} {getattr(header, wrong[0])!r}; expected "
+            f"{_KINDS[wrong[0]].__name__}; generate it again",
+            where=path,
+        )
+    check_frame(header.height, header.width, path)
+    check_frame_count(header.frames, path)
+
+
+_SIZES = frozenset({"frames", "height", "width", "tracks"})
+_KINDS: Mapping[str, type] = {
+    "settings": dict,
+    **dict.fromkeys(("sequence", "label_space", "maps_sha256", "images_sha256"), str),
+    **dict.fromkeys(_SIZES, int),
+}
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _object(line: Mapping[str, Any], size: _Size) -> AnnotatedObject:
+    """Read one object, and check that its numbers agree.
+
+    Raises:
+        KeyError: If an entry is missing.
+        TypeError: If an entry has the wrong type.
+        ValueError: If an entry is impossible. The message says which.
+    """
     left, top, width, height = line["box"]
-    rows, columns = line["amodal"]["size"]
-    starts, ends = parse_rle(line["amodal"]["counts"], rows * columns)
-    edges = np.zeros(rows * columns + 1, dtype=np.int8)
+    if not all(map(_is_whole, line["box"])) or left + width > size[1] or top + height > size[0]:
+        raise ValueError(f"the box {line['box']} is not inside a frame of {size[1]}x{size[0]}")
+    if line["amodal"]["size"] != list(size):
+        raise ValueError(f"a mask of size {line['amodal']['size']}; expected {list(size)}")
+    starts, ends = parse_rle(line["amodal"]["counts"], size[0] * size[1])
+    edges = np.zeros(size[0] * size[1] + 1, dtype=np.int8)
     edges[starts] += 1
     edges[ends] -= 1
-    whole = np.cumsum(edges[:-1], dtype=np.int8).reshape(columns, rows).T.astype(bool)
-    return AnnotatedObject(
-        code=int(line["code"]),
+    whole = np.cumsum(edges[:-1], dtype=np.int8).reshape(size[1], size[0]).T.astype(bool)
+    amodal = whole[top : top + height, left : left + width]
+    pixels = np.count_nonzero(whole)
+    if pixels != np.count_nonzero(amodal) or pixels != line.get("amodal_px", pixels):
+        raise ValueError(f"the box {line['box']} and the mask of {pixels} pixels do not agree")
+    found = AnnotatedObject(
+        code=_code(line),
         top=top,
         left=left,
-        amodal=whole[top : top + height, left : left + width],
-        visible_px=int(line["visible_px"]),
+        amodal=amodal,
+        visible_px=line["visible_px"],
         depth=_float(line["depth"]),
         speed=_float(line["speed"]),
-        look_alike=int(line["look_alike"]),
+        look_alike=line["look_alike"],
     )
+    if not _is_whole(found.visible_px) or found.visible_px > pixels:
+        raise ValueError(f"{found.visible_px!r} visible pixels of an object of {pixels}")
+    if not _is_whole(found.look_alike):
+        raise ValueError(f"look_alike is {found.look_alike!r}; expected a whole number")
+    return found
+
+
+def _code(line: Mapping[str, Any]) -> int:
+    """Return the code of an object, which its class and identity repeat."""
+    code = line["code"]
+    if not _is_whole(code) or code >> ID_BITS > _CLASSES_AT_MOST:
+        raise ValueError(f"the code {code!r} is not class << {ID_BITS} | id")
+    parts = code >> ID_BITS, code & (ID_LIMIT - 1)
+    if (line.get("class", parts[0]), line.get("id", parts[1])) != parts or not parts[1]:
+        raise ValueError(
+            f"the code {code} has class {parts[0]} and id {parts[1]}, the object states class "
+            f"{line.get('class')} and id {line.get('id')}"
+        )
+    return int(code)
+
+
+_CLASSES_AT_MOST = 255
 
 
 def _float(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    if value is None:
+        return float("nan")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number")
+    return float(value)
 
 
 ANNOTATIONS_FOLDER = "known"
@@ -289,21 +383,33 @@ def open_annotated_videos(folder: Path) -> list[AnnotatedFolderVideo]:
     return found
 
 
-def check_annotations(folder: Path, maps: Mapping[tuple[str, ...], int]) -> Iterator[DataError]:
+def check_annotations(
+    folder: Path, maps: Mapping[tuple[str, ...], int], labels: LabelSpace | None = None
+) -> Iterator[DataError]:
     """Yield every problem of a folder's side-cars. A folder without side-cars has none.
 
     Args:
         folder: Folder of the data set. Its side-cars are in ``known``.
         maps: Number of frames of each sequence of maps, by its path below the maps.
+        labels: Label space of the maps. Objects must be things of it.
     """
     root = Path(folder) / ANNOTATIONS_FOLDER
     for path in sorted(root.glob("*/[!.]*.jsonl")):
         parts = path.relative_to(root).with_suffix("").parts
         try:
-            frames = read_annotations(path)[0].frames
+            header, objects = read_annotations(path)
         except DataError as problem:
             yield problem
             continue
+        frames = header.frames
+        classes = {one.code >> ID_BITS for found in objects for one in found}
+        unknown = sorted(classes - (classes if labels is None else set(labels.thing_ids)))
+        if unknown:
+            yield DataError(
+                f"has objects of class {listed(unknown)}, no thing of the label space; generate "
+                "the sequence again",
+                where=path,
+            )
         if maps.get(parts) != frames:
             yield DataError(
                 f"describes {counted(frames, 'frame')}, but the sequence has maps of "

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mapt_bench.data.frame_limit import MAX_FRAMES, check_frame_count
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.files import read_text, refuse_special, write_json
 from mapt_bench.labels import LabelSpace, label_space
@@ -87,6 +88,9 @@ class Listing:
         return [file for folder in self.folders for file in folder.with_suffix(*suffixes)]
 
 
+_DIGITS = frozenset("0123456789")  # str.isdecimal accepts those of other scripts
+
+
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key in which digits count by their value.
 
@@ -95,7 +99,7 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
         ['f09', 'f9', 'f10']
     """
     pieces = [piece for piece in re.split(r"([0-9]+)", text) if piece]
-    ranked = [(0, int(piece), "") if piece[0].isdecimal() else (1, 0, piece) for piece in pieces]
+    ranked = [(0, int(piece), "") if piece[0] in _DIGITS else (1, 0, piece) for piece in pieces]
     return (*ranked, (-1, 0, text))
 
 
@@ -360,15 +364,15 @@ class Extents:
         lengths = {}
         for text in frames:
             name, _, number = text.rpartition("=")
-            if not number.isdecimal() or int(number) < 1:
+            if not re.fullmatch("0*[1-9][0-9]{0,6}", number) or int(number) > MAX_FRAMES:
                 raise ConfigError(
-                    f"--frames is {text!r}; expected the number of frames, or NAME=NUMBER for one "
-                    "sequence, as in --frames 0001=447"
+                    f"--frames is {text!r}; expected the number of frames (1 to {MAX_FRAMES}), or "
+                    "NAME=NUMBER for one sequence, as in --frames 0001=447"
                 )
             lengths[name] = int(number)
         if size is None:
             return cls(lengths)
-        found = re.fullmatch("([1-9][0-9]*)x([1-9][0-9]*)", size)
+        found = re.fullmatch("([1-9][0-9]{0,8})x([1-9][0-9]{0,8})", size)
         if found is None:
             raise ConfigError(
                 f"--size is {size!r}; expected height and width in pixels, as in --size 375x1242"
@@ -387,12 +391,14 @@ class Extents:
             for name, entry in dict(data or {}).items():  # type: ignore[call-overload]
                 if "frames" in entry:
                     frames[str(name)] = int(entry["frames"])
+                    check_frame_count(frames[str(name)], None)
                 if "size" in entry:
                     height, width = entry["size"]
                     sizes[str(name)] = (int(height), int(width))
-        except (TypeError, ValueError) as problem:
+        except (TypeError, ValueError, OverflowError, MaptBenchError) as problem:
             raise ValueError(
-                "'sequences' must map names to {'frames': number, 'size': [height, width]}"
+                "'sequences' must map names to {'frames': number, 'size': [height, width]}, with "
+                f"numbers from 1 and at most {MAX_FRAMES} frames"
             ) from problem
         return cls(frames, sizes)
 

@@ -240,7 +240,7 @@ def check_data(
             _check_pairing(folder, maps.encoding, notes)
         of_maps = [] if maps is None else _check_maps(maps, notes, advance)
     frames = {} if maps is None else {s.parts: len(s.frame_names) for s in maps.sequences}
-    for problem in check_annotations(folder, frames):
+    for problem in check_annotations(folder, frames, None if maps is None else maps.labels):
         notes.note("side-car", problem, folder)
     return _report(folder, maps, of_maps if maps else of_images, image_count, notes)
 

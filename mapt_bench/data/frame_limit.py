@@ -10,7 +10,18 @@ from functools import lru_cache
 
 from mapt_bench.errors import ConfigError, DataError
 
-__all__ = ["check_frame", "frame_limit", "max_pixels", "set_frame_limit", "working_memory"]
+__all__ = [
+    "MAX_FRAMES",
+    "check_frame",
+    "check_frame_count",
+    "frame_limit",
+    "max_pixels",
+    "set_frame_limit",
+    "working_memory",
+]
+
+MAX_FRAMES = 10**6
+"""Most frames of a sequence: frame names have six digits."""
 
 _VARIABLE = "MAPT_BENCH_MAX_FRAME"
 _DEFAULT = "8192x8192"
@@ -93,5 +104,23 @@ def check_frame(
             f"decoding {what} would take about {height * width * bytes_per_pixel / 1e9:.1f} GB; "
             f"expected at most {_BYTES_PER_PIXEL * most / 1e9:.1f} GB; nothing was decoded; check "
             "the file, or raise the limit with mapt-bench --max-frame HxW",
+            where=where,
+        )
+
+
+def check_frame_count(count: int, where: object, *, what: str = "its sequence") -> None:
+    """Check a stated number of frames before their names are listed.
+
+    Args:
+        count: Number of frames.
+        where: File or option, for the message.
+        what: What has the number, for the message.
+
+    Raises:
+        DataError: If it is below 1 or above :data:`MAX_FRAMES`.
+    """
+    if not 1 <= count <= MAX_FRAMES:
+        raise DataError(
+            f"{what} has {count:.7g} frames; expected 1 to {MAX_FRAMES}; correct the number",
             where=where,
         )

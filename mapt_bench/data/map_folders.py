@@ -27,6 +27,7 @@ from mapt_bench.data.folder_layout import (
     map_root,
     resolve_labels,
 )
+from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.data.matching import Parts, joined, match_by_suffix
 from mapt_bench.data.sequences import (
     OpenEnded,
@@ -132,6 +133,10 @@ def open_maps(
     lacks = chosen.lacks(listing, labels)
     objects_only = stated is not None and stated.objects_only and not lacks.stuff
     extended = [_extended(sequence, folder, extents) for sequence in sequences]
+    for sequence in extended:
+        size = sequence.known_size if isinstance(sequence, OpenEnded) else sequence.size
+        if size is not None:  # stated by an option or another file
+            check_frame(*size, folder, what=f"a frame of {sequence.parts[-1]}")
     sequences = tuple(
         with_void_of(sequence, labels, objects_only=objects_only) for sequence in extended
     )

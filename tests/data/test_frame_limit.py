@@ -4,6 +4,7 @@ import os
 import socket
 import struct
 import zlib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,14 +12,17 @@ from helpers.memory import peak_mb
 
 from mapt_bench.cli.main import main
 from mapt_bench.data import open_maps
+from mapt_bench.data.encodings import encoding_names
 from mapt_bench.data.encodings._mots_lines import read_lines
+from mapt_bench.data.folder_layout import Extents, write_dataset_file
 from mapt_bench.data.frame_limit import max_pixels, set_frame_limit, working_memory
 from mapt_bench.data.png import encode_png, load_png
 from mapt_bench.data.rle import encode_rle
 from mapt_bench.data.sequences import raise_problem
+from mapt_bench.data.writers import map_format, writer_names
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import file_sha256, read_text
-from mapt_bench.labels import label_space
+from mapt_bench.labels import BACKGROUND_ID, ID_BITS, PanopticMap, label_space
 
 KITTI = label_space("kitti-step")
 
@@ -171,3 +175,105 @@ def test_a_link_to_nothing_is_reported_when_it_is_read(tmp_path):
     (tmp_path / "1.png").symlink_to(tmp_path / "gone")
     with pytest.raises(DataError, match="cannot be read"):
         open_maps(tmp_path, KITTI)
+
+
+def written(folder, name):
+    """Write two frames with one car in any encoding."""
+    labels = label_space("bdd100k-panoptic") if name == "bdd100k" else KITTI
+    codes = np.full((4, 5), labels.ignore_label << ID_BITS | BACKGROUND_ID, dtype=np.uint32)
+    codes[1:3, 1:3] = labels.by_name("car").class_id << ID_BITS | 1
+    objects_only = not map_format(name).has_stuff
+    with map_format(name).open(folder, labels, objects_only=objects_only) as writer:
+        for number in range(2):
+            writer.write("0001", f"{number:06d}", PanopticMap(codes))
+
+
+def mots_png(folder):
+    folder.mkdir()
+    pixels = np.zeros((4, 5), dtype=np.uint16)
+    pixels[1:3, 1:3] = 1001
+    (folder / "000000.png").write_bytes(encode_png(pixels))
+
+
+def npy(folder):
+    folder.mkdir()
+    np.save(folder / "000000.npy", np.ones((4, 5, 2), dtype=np.uint8))
+
+
+def array_of_masks(folder):
+    folder.mkdir()
+    np.savez(folder / "0001.npz", **{"0/1": np.ones((4, 5), dtype=bool)})
+    (folder / "object_classes.yaml").write_text('{"sequences": {"0001": {"1": "car"}}}')
+
+
+def challenge(folder):
+    """Ground truth of MOTS Challenge without object: ``seqinfo.ini`` alone states the size."""
+    (folder / "MOTS20-02" / "gt").mkdir(parents=True)
+    (folder / "MOTS20-02" / "gt" / "gt.txt").write_text("")
+    text = "[Sequence]\nseqLength=3\nimHeight=4\nimWidth=5\n"
+    (folder / "MOTS20-02" / "seqinfo.ini").write_text(text)
+
+
+def sizes_in_dataset_file(folder):
+    folder.mkdir()
+    (folder / "0001.txt").write_text("")
+    extents = Extents({"0001": 2}, {"0001": (4, 5)})
+    write_dataset_file(folder, KITTI, "mots-txt", extents)
+
+
+SAMPLES = {
+    **{name: partial(written, name=name) for name in writer_names()},
+    **{each.__name__: each for each in (mots_png, npy, array_of_masks, challenge)},
+    "sizes_in_dataset_file": sizes_in_dataset_file,
+}
+
+
+def read_all(folder):
+    maps = open_maps(folder)
+    for sequence in maps.sequences:
+        for index in range(len(sequence.frame_names)):
+            assert sequence.read(index).shape == (4, 5)
+    return maps.encoding
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_format_keeps_the_limit(tmp_path, name):
+    SAMPLES[name](tmp_path / "maps")
+    read_all(tmp_path / "maps")
+    set_frame_limit("3x6")
+    with pytest.raises(DataError, match="is 5x4 pixels; expected at most as many as 3x6"):
+        read_all(tmp_path / "maps")
+
+
+def test_the_samples_are_of_every_encoding(tmp_path):
+    found = set()
+    for name, write in SAMPLES.items():
+        write(tmp_path / name)
+        found.add(read_all(tmp_path / name))
+    assert found == set(encoding_names())
+
+
+def test_a_size_of_the_options_keeps_the_limit(tmp_path):
+    (tmp_path / "0001.txt").write_text("")
+    with pytest.raises(DataError, match="is 99999x99999 pixels; expected at most"):
+        open_maps(tmp_path, KITTI, extents=Extents.from_options(["3"], "99999x99999"))
+
+
+@pytest.mark.parametrize("frames", ["0", "-1", "1000001", "9" * 30, "9" * 5000, "\u0663", "a=1e3"])
+def test_an_impossible_number_of_frames_is_refused(frames):
+    with pytest.raises(ConfigError, match=r"--frames is .*1 to 1000000"):
+        Extents.from_options([frames], None)
+
+
+@pytest.mark.parametrize("count", [0, 10**30])
+def test_an_impossible_length_in_files_is_refused(tmp_path, count):
+    challenge(tmp_path / "a")
+    path = tmp_path / "a" / "MOTS20-02" / "seqinfo.ini"
+    path.write_text(path.read_text().replace("seqLength=3", f"seqLength={count}"))
+    with pytest.raises(DataError, match="expected 1 to 1000000"):
+        open_maps(tmp_path / "a", KITTI)
+    sizes_in_dataset_file(tmp_path / "b")
+    path = tmp_path / "b" / "dataset.json"
+    path.write_text(path.read_text().replace('"frames": 2', f'"frames": {count}'))
+    with pytest.raises(DataError, match="at most 1000000 frames"):
+        open_maps(tmp_path / "b")

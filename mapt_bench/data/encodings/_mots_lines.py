@@ -10,7 +10,7 @@ from mapt_bench.data.encodings.instance_png import (
     class_of_mots,
     unknown_mots_class,
 )
-from mapt_bench.data.frame_limit import check_frame, working_memory
+from mapt_bench.data.frame_limit import MAX_FRAMES, check_frame, working_memory
 from mapt_bench.data.sequences import Report
 from mapt_bench.errors import DataError, counted
 from mapt_bench.files import text_encoding
@@ -18,10 +18,11 @@ from mapt_bench.labels import ID_LIMIT, LabelSpace
 
 __all__ = ["MotsLine", "bad_line", "is_mots_text", "read_lines"]
 
-_FRAME_LIMIT = 10**6  # names have six digits
 _FIRST_CHARACTERS = 1 << 16  # of the first line, enough for its fields
 
 _DIGITS = 18  # of a number: more than any has, less than int64 holds
+
+_SHORT = 1000  # characters, which every line may have
 
 _CHARACTER_BYTES = 64
 """Memory that decoding run lengths takes for each character."""
@@ -120,7 +121,7 @@ def _check_agreement(
 
 def _read_text(path: Path, report: Report) -> Iterator[str]:
     """Yield the lines. Stop at a line whose run lengths would take too much memory."""
-    limit = working_memory() // _CHARACTER_BYTES
+    limit = max(_SHORT, working_memory() // _CHARACTER_BYTES)
     try:
         with path.open(encoding=text_encoding(path)) as handle:
             for number in count(1):
@@ -160,8 +161,8 @@ def _parse_line(path: Path, number: int, text: str) -> MotsLine:
         )
     frame, object_id, mots_class, height, width = numbers
     check_frame(height, width, f"{path}:{number}", what=f"line {number}: its frame")
-    if frame >= _FRAME_LIMIT:
-        raise bad_line(path, number, f"frame {frame}; expected less than {_FRAME_LIMIT}")
+    if frame >= MAX_FRAMES:
+        raise bad_line(path, number, f"frame {frame}; expected less than {MAX_FRAMES}")
     if object_id >= ID_LIMIT - 1:
         raise bad_line(path, number, f"id {object_id}; expected less than {ID_LIMIT - 1}")
     return MotsLine(number, frame, object_id, mots_class, height, width, fields[5])

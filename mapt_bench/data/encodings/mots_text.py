@@ -23,6 +23,7 @@ from mapt_bench.data.folder_layout import (
     Listing,
     write_dataset_file,
 )
+from mapt_bench.data.frame_limit import check_frame, check_frame_count
 from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment
 from mapt_bench.errors import DataError, counted
@@ -262,6 +263,8 @@ def _with_length(path: Path, sequence: MotsTextSequence) -> MotsTextSequence:
             "[Sequence]; copy the file again",
             where=file,
         ) from problem
+    check_frame_count(count, file)
+    check_frame(height, width, file)
     outside = [frame for frame in sequence.objects if not 1 <= frame <= count]
     if outside or sequence.known_size not in (None, (height, width)):
         raise DataError(
