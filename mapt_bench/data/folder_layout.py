@@ -88,9 +88,6 @@ class Listing:
         return [file for folder in self.folders for file in folder.with_suffix(*suffixes)]
 
 
-_DIGITS = frozenset("0123456789")  # str.isdecimal accepts those of other scripts
-
-
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
     """Return a sort key in which digits count by their value.
 
@@ -99,7 +96,9 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
         ['f09', 'f9', 'f10']
     """
     pieces = [piece for piece in re.split(r"([0-9]+)", text) if piece]
-    ranked = [(0, int(piece), "") if piece[0] in _DIGITS else (1, 0, piece) for piece in pieces]
+    ranked = [
+        (0, int(piece), "") if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces
+    ]
     return (*ranked, (-1, 0, text))
 
 
