@@ -67,7 +67,6 @@ class FrameFolder:
 
     def with_suffix(self, *suffixes: str) -> tuple[Path, ...]:
         """Return the files with one of ``suffixes`` (lower case)."""
-        # A path keeps its text, but finds its suffix anew each time.
         return tuple(file for file in self.files if str(file).lower().endswith(suffixes))
 
 
@@ -396,8 +395,7 @@ class Extents:
                     sizes[str(name)] = (int(height), int(width))
         except (TypeError, ValueError, OverflowError, MaptBenchError) as problem:
             raise ValueError(
-                "'sequences' must map names to {'frames': number, 'size': [height, width]}, with "
-                f"numbers from 1 and at most {MAX_FRAMES} frames"
+                "'sequences' must map names to {'frames': 1 to 1000000, 'size': [height, width]}"
             ) from problem
         return cls(frames, sizes)
 

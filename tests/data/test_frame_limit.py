@@ -275,5 +275,5 @@ def test_an_impossible_length_in_files_is_refused(tmp_path, count):
     sizes_in_dataset_file(tmp_path / "b")
     path = tmp_path / "b" / "dataset.json"
     path.write_text(path.read_text().replace('"frames": 2', f'"frames": {count}'))
-    with pytest.raises(DataError, match="at most 1000000 frames"):
+    with pytest.raises(DataError, match=r"must map names to {'frames': 1 to 1000000"):
         open_maps(tmp_path / "b")
