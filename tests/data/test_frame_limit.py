@@ -206,6 +206,16 @@ def array_of_masks(folder):
     (folder / "object_classes.yaml").write_text('{"sequences": {"0001": {"1": "car"}}}')
 
 
+def folder_of_each_object(folder):
+    for name in ("1", "2"):
+        (folder / "0001" / name).mkdir(parents=True)
+        mask = np.zeros((4, 5), dtype=np.uint8)
+        mask[int(name)] = 255
+        (folder / "0001" / name / "000000.png").write_bytes(encode_png(mask))
+    classes = '{"sequences": {"0001": {"1": "car", "2": "car"}}}'
+    (folder / "object_classes.yaml").write_text(classes)
+
+
 def challenge(folder):
     """Ground truth of MOTS Challenge without object: ``seqinfo.ini`` alone states the size."""
     (folder / "MOTS20-02" / "gt").mkdir(parents=True)
@@ -223,7 +233,8 @@ def sizes_in_dataset_file(folder):
 
 SAMPLES = {
     **{name: partial(written, name=name) for name in writer_names()},
-    **{each.__name__: each for each in (mots_png, npy, array_of_masks, challenge)},
+    **{each.__name__: each for each in (mots_png, npy, array_of_masks, folder_of_each_object)},
+    "challenge": challenge,
     "sizes_in_dataset_file": sizes_in_dataset_file,
 }
 
