@@ -441,6 +441,7 @@ def test_names_are_sorted_and_complete():
         "kitti-step",
         "mots-png",
         "mots-txt",
+        "object-folders",
         "object-masks",
         "palette-png",
         "two-channel",
