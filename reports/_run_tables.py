@@ -25,6 +25,7 @@ from mapt_bench.reports.link_tables import (
 from mapt_bench.reports.loss_tables import losses_of_rows
 from mapt_bench.reports.score_tables import (
     VIDEOS,
+    estimate,
     interval_cell,
     interval_column,
     interval_notes,
@@ -50,16 +51,19 @@ from mapt_bench.results.result_views import (
     row_name,
     row_score,
     run_parts,
+    segments_in_words,
 )
 
 __all__ = [
     "CLAIMED",
     "claims_table",
+    "part_tables",
     "run_tables",
     "skipped_table",
     "stress_tables",
     "summary_table",
     "sweep_table",
+    "tables_of_all_parts",
 ]
 
 CLAIMED = "claimed (paper, KITTI-STEP val)"
@@ -80,26 +84,36 @@ def run_tables(run: Run) -> list[Table]:
     Each source of segments has a summary and, if the run has them, sweeps, groups of videos and
     paired differences. Skipped variants and the claims of the paper follow.
     """
-    parts = run_parts(run)
-    tables = []
-    for part in parts:
-        ending = f": {part.heading}" if len(parts) > 1 else ""
-        tables += [
-            _of_part(_under_conditions(table, part.run), part, ending)
-            for table in _part_tables(part.run)
-        ]
-    if run.get("skipped"):
-        tables.append(skipped_table(run))
-    if _concerns_the_paper(run):
+    return _tables_of_parts(run) + tables_of_all_parts(run)
+
+
+def tables_of_all_parts(run: Run) -> list[Table]:
+    """Return the tables of a run that concern all its parts: what was skipped, and claims."""
+    tables = [skipped_table(run)] if run.get("skipped") else []
+    if not run.get("stressors") and _concerns_the_paper(run):
         tables.append(_under_conditions(claims_table(run), run))
     return tables
 
 
-def _of_part(table: Table, part: Part, ending: str) -> Table:
-    """Return a table with the segments of its rows: in its title and in the columns of its file."""
+def part_tables(part: Part) -> list[Table]:
+    """Return the tables of one part of a run. Their titles do not name the segments."""
+    is_stress = bool(part.run.get("stressors"))
+    tables = with_content(_stress_part_tables(part.run)) if is_stress else _part_tables(part.run)
     keys = [("segments", part.name)]
     keys += [("networks", "trained without a component")] if part.trained else []
-    return replace(table, title=f"{table.title}{ending}", keys=(*keys, *table.keys))
+    return [
+        replace(_under_conditions(table, part.run), keys=(*keys, *table.keys)) for table in tables
+    ]
+
+
+def _tables_of_parts(run: Run) -> list[Table]:
+    """Return the tables of all parts. If there are several, titles name the segments."""
+    parts = run_parts(run)
+    return [
+        replace(table, title=f"{table.title}{part.ending if len(parts) > 1 else ''}")
+        for part in parts
+        for table in part_tables(part)
+    ]
 
 
 def _concerns_the_paper(run: Run) -> bool:
@@ -170,7 +184,7 @@ def summary_table(run: Run) -> Table:
         line: list[Cell] = [row_name(row)]
         line += (row_interval(row) or ("", None)) if sweeps else ()
         for name in shown:
-            line.append(row_score(row, name))
+            line.append(estimate(row, name))
             line += [interval_cell(row, name)] if name in banded else []
         line += [_milliseconds(row)] if timed else []
         cells.append(tuple(line))
@@ -190,7 +204,7 @@ def sweep_table(run: Run, score: str) -> Table:
     references = set()
     for row in rows:
         if found := row_interval(row):
-            variants.setdefault(row_name(row), {})[found] = row_score(row, score)
+            variants.setdefault(row_name(row), {})[found] = estimate(row, score)
             references |= {row_name(row)} if is_reference(row) else set()
     shown = score_column(score)
     columns = [Column("variant")]
@@ -265,7 +279,7 @@ def _milliseconds(row: Row) -> Cell:
 
 def _title(run: Run) -> str:
     counts = {row.get("n_sequences") for row in run["summary"]} - {None, 0}
-    title = f"Run {run.get('experiment', '')}".rstrip() + ", scores in percent"
+    title = "Scores in percent"
     if len(counts) == 1:
         count = counts.pop()
         title += f", {counted(count, 'sequence')}"
@@ -295,7 +309,11 @@ def _protocol_notes(run: Run) -> list[str]:
     words = {"pat": "PAT protocol", "label_space": "label space", "segments": "segments"}
     if len(protocol.get("segments_by_name") or {}) > 1:
         del words["segments"]  # each table names its own
-    stated = [f"{words[key]}: {protocol[key]}" for key in words if protocol.get(key)]
+    stated = [
+        f"{words[key]}: {segments_in_words(str(protocol[key]))}"
+        for key in words
+        if protocol.get(key)
+    ]
     return [f"{'; '.join(stated)}."] if stated else []
 
 
@@ -318,17 +336,7 @@ def _undefined_notes(run: Run) -> Iterator[str]:
 
 def stress_tables(run: Run) -> list[Table]:
     """Return all tables of a stress test (``mapt-bench/run/1`` with ``stressors``)."""
-    parts = run_parts(run)
-    tables = []
-    for part in parts:
-        ending = f": {part.heading}" if part.segments else ""
-        tables += [
-            _of_part(_under_conditions(table, part.run), part, ending)
-            for table in with_content(_stress_part_tables(part.run))
-        ]
-    if run.get("skipped"):
-        tables.append(skipped_table(run))
-    return tables
+    return _tables_of_parts(run) + tables_of_all_parts(run)
 
 
 def _stress_part_tables(run: Run) -> list[Table]:

@@ -79,12 +79,12 @@ def failure_table(run: Run) -> Table:
     )
 
 
-def score_tables_of_failures(run: Run, title: str) -> list[Table]:
+def score_tables_of_failures(run: Run, ending: str) -> list[Table]:
     """Return the columns of :func:`failure_table` as one narrow table for each score.
 
     Args:
         run: As in :func:`failure_table`.
-        title: End of the titles, such as the segments.
+        ending: End of the titles, such as the segments.
     """
     whole = failure_table(run)
     tables = []
@@ -102,7 +102,7 @@ def score_tables_of_failures(run: Run, title: str) -> list[Table]:
         rows = tuple((row[0], *(row[at] for at in places)) for row in whole.rows)
         tables.append(
             Table(
-                f"{_IN_WORDS.get(score, score)} by failure signature: {title}",
+                f"{_IN_WORDS.get(score, score)} by failure signature{ending}",
                 (whole.columns[0], *columns),
                 rows,
                 references=whole.references,

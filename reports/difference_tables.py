@@ -96,11 +96,15 @@ def _table_of(compared: Sequence[Row], field: str, title: str) -> Table:
     return Table(title, tuple(columns), tuple(cells), tuple(_notes(compared, field)))
 
 
+_MINUS = {"differences": "Row minus reference", "memory_effect": "With memory minus without"}
+
+
 def _notes(compared: Sequence[Row], field: str) -> list[str]:
     """Return the footnotes of paired differences."""
     found = [row[field] for row in compared]
     notes = [
-        f"Percentage points on the same sequences; p: sign flips, corrected by Holm{family}."
+        f"{_MINUS[field]}, in percentage points on the same sequences; p: sign flips, corrected "
+        f"by Holm{family}."
         for family in dict.fromkeys(map(_family, found))
     ]
     counts = {

@@ -13,6 +13,7 @@ from typing import Any
 from mapt_bench.errors import ConfigError, counted, listed, nearest, printable
 from mapt_bench.reports._stress_tables import FAILURES, score_tables_of_failures
 from mapt_bench.reports.score_tables import (
+    estimate,
     evaluation_notes,
     interval_cell,
     interval_column,
@@ -21,8 +22,9 @@ from mapt_bench.reports.score_tables import (
 from mapt_bench.reports.sentences import (
     NAMED,
     SWEEP_WORDS,
-    evaluation_sentences,
-    run_sentences,
+    Finding,
+    evaluation_findings,
+    run_findings,
 )
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.results.result_views import (
@@ -31,7 +33,6 @@ from mapt_bench.results.result_views import (
     is_reference,
     row_interval,
     row_name,
-    row_score,
     run_parts,
 )
 
@@ -111,7 +112,7 @@ class Headline:
         title: What was run on which data, one line.
         tables: One table for each source of segments, best rows first and references last. Its
             title names the segments.
-        sentences: At most five sentences on what the result shows.
+        findings: What the result shows, for each source of segments.
         notes: Lines on the protocol, and on undefined scores.
         skipped: Lines on what was not run, with reasons.
         row_count: Number of rows of all tables, shown or not.
@@ -119,14 +120,14 @@ class Headline:
 
     title: str
     tables: tuple[Table, ...]
-    sentences: tuple[str, ...]
+    findings: tuple[Finding, ...]
     notes: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     row_count: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "title", printable(self.title))
-        for name in ("sentences", "notes", "skipped"):
+        for name in ("notes", "skipped"):
             object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
 
     @property
@@ -148,7 +149,7 @@ def run_headline(
     return Headline(
         title=_run_title(run),
         tables=tuple(headline_tables(run, rows=rows, selection=selection)),
-        sentences=tuple(run_sentences(run)),
+        findings=tuple(run_findings(run)),
         skipped=tuple(skipped_sentences(run)),
         row_count=sum(len(table.rows) for table in headline_tables(run, rows=len(run["summary"]))),
     )
@@ -165,7 +166,7 @@ def headline_tables(
         if kinds:
             tables += [_sweep_headline(part, kind) for kind in kinds]
         elif run.get("experiment") == FAILURES:
-            failures += score_tables_of_failures(part.run, part.words)
+            failures += score_tables_of_failures(part.run, part.ending)
         elif run.get("stressors"):
             tables.append(_stress_headline(part))
         else:
@@ -202,7 +203,7 @@ def _filled(
             values: list[Cell] = [_milliseconds(row) for row in rows]
             column = Column(name, "decimal", False, _TIME_PRIORITY)
         else:
-            values = [row_score(row, name) for row in rows]
+            values = [estimate(row, name) for row in rows]
             column = score_column(name)
         if any(value is not None for value in values):
             columns.append(column)
@@ -261,7 +262,7 @@ def _sweep_headline(part: Part, kind: str) -> Table:
             heading: {name: row for (name, at), row in values.items() if at == tau}
             for tau, heading in headings.items()
         },
-        title=f"PAT by {words}: {part.words}",
+        title=f"PAT by {words}{part.ending}",
     )
 
 
@@ -275,7 +276,7 @@ def _stress_headline(part: Part) -> Table:
         conditions.setdefault(heading, {}).setdefault(row_name(row), row)
         priorities[heading] = level or 99
     table = _by_condition(
-        part.run["summary"], conditions, title=f"PAT by stressor and level: {part.words}"
+        part.run["summary"], conditions, title=f"PAT by stressor and level{part.ending}"
     )
     columns = [replace(column, priority=priorities.get(column.name, 0)) for column in table.columns]
     return replace(table, columns=tuple(columns))
@@ -290,7 +291,7 @@ def _by_condition(
         (
             name,
             *(
-                row_score(found[name], "PAT") if name in found else None
+                estimate(found[name], "PAT") if name in found else None
                 for found in conditions.values()
             ),
         )
@@ -311,7 +312,11 @@ def _with_rows(table: Table, run: Run, limit: int, selection: Selection) -> Tabl
     own = _chosen(table, own, _importance(table, run, own), limit - len(kept))
     if limit >= len(names):
         kept = references
-    return _in_order(table, [*sorted(own, key=lambda at: _falling(table.rows[at])), *kept])
+    shown = _in_order(table, [*sorted(own, key=lambda at: _falling(table.rows[at])), *kept])
+    if len(shown.rows) == len(names):
+        return shown
+    note = f"{len(shown.rows)} of {len(names)} rows."
+    return replace(shown, footnotes=(*shown.footnotes, note))
 
 
 def _in_order(table: Table, places: Sequence[int]) -> Table:
@@ -368,7 +373,7 @@ def _run_title(run: Run) -> str:
     parts = [f"{run.get('experiment', 'run')}{f' on {data}' if data else ''}"]
     parts[0] += f" ({labels})" if labels else ""
     parts += [counted(max(counts), "sequence")] if counts else []
-    return f"{', '.join(parts)}: scores in percent, * best"
+    return f"{', '.join(parts)}: scores in percent"
 
 
 def skipped_sentences(run: Run) -> list[str]:
@@ -409,9 +414,9 @@ def evaluation_headline(
     datasets = {str(each.get("protocol", {}).get("dataset", "")): None for each in evaluations}
     title = f"evaluate on {', '.join(datasets)}, {counted(max(counts), 'sequence')}"
     return Headline(
-        title=f"{title}: scores in percent{', * best' if len(shown) > 1 else ''}",
+        title=f"{title}: scores in percent",
         tables=(_in_order(table, list(places)[:rows]),),
-        sentences=tuple(evaluation_sentences(evaluations)),
+        findings=tuple(evaluation_findings(evaluations)),
         notes=tuple(evaluation_notes(evaluations)),
         row_count=len(shown),
     )

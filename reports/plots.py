@@ -60,7 +60,7 @@ def write_plots(run: Run, folder: Path) -> list[Path]:
     written = []
     for part in parts:
         ending = f"_{part.suffix}" if part.suffix else ""
-        title = part.heading if len(parts) > 1 else ""
+        title = part.words if len(parts) > 1 else ""
         rows: Sequence[Row] = part.run["summary"]
         if any(row_interval(row) for row in rows):
             for score in ("PAT", "STQ"):

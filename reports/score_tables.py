@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapt_bench.errors import listed
-from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Kind, Table
+from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Estimate, Kind, Table
 from mapt_bench.results.result_views import (
     HEADLINE,
     OF_DEPTH,
@@ -18,6 +18,7 @@ from mapt_bench.results.result_views import (
 __all__ = [
     "SPLITS",
     "VIDEOS",
+    "estimate",
     "evaluation_notes",
     "evaluation_tables",
     "interval_cell",
@@ -197,6 +198,12 @@ def interval_cell(result: Result, score: str) -> Cell:
     interval = (result.get("intervals") or {}).get(score) or {}
     low, high = interval.get("low"), interval.get("high")
     return None if low is None or high is None else (float(low), float(high))
+
+
+def estimate(row: Result, name: str) -> Cell:
+    """Return a score of a row. It carries its confidence interval if the row has one."""
+    value, interval = row_score(row, name), interval_cell(row, name)
+    return Estimate(value, interval) if value is not None and isinstance(interval, tuple) else value
 
 
 def interval_notes(results: Sequence[Result]) -> list[str]:
@@ -381,7 +388,7 @@ def splits_table(run: Run) -> Table:
                 shown = score_column(name)
                 columns.append(Column(f"{split.label} {name}", shown.kind, shown.higher_is_better))
                 for line, row in zip(cells, found, strict=True):
-                    line.append(row_score(row, name))
+                    line.append(estimate(row, name))
     sizes = ", ".join(split.heading for split in splits(run))
     return Table(
         "Scores of each split",

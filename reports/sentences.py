@@ -1,14 +1,14 @@
-"""Sentences on what a result shows, computed from its paired statistics.
+"""Sentences on what a result shows, computed from its paired statistics. Each states one fact.
 
 A difference is established if its confidence interval excludes 0 and its p value, corrected for
 all comparisons of the run, is not above 1 minus the level of the interval.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mapt_bench.errors import counted
+from mapt_bench.errors import counted, printable
 from mapt_bench.results.result_views import (
     Part,
     is_reference,
@@ -21,9 +21,11 @@ from mapt_bench.results.result_views import (
 __all__ = [
     "NAMED",
     "SWEEP_WORDS",
-    "evaluation_sentences",
+    "Finding",
+    "evaluation_findings",
     "largest_loss",
-    "run_sentences",
+    "part_findings",
+    "run_findings",
 ]
 
 NAMED = (
@@ -47,12 +49,42 @@ _MISTAKES = {
 """Kinds of mistake in sentences."""
 
 _ORACLE = "oracle"
-_MOST = 5
 _FEWEST_SEQUENCES = 5
 _NAMED_AT_MOST = 2
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Sentences on the rows that link the same segments.
+
+    Attributes:
+        segments: Description of the segments. Empty if they are not named.
+        sentences: Sentences of one fact each, the most important first.
+    """
+
+    segments: str
+    sentences: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "segments", printable(self.segments))
+        object.__setattr__(self, "sentences", tuple(map(printable, self.sentences)))
+
+    @property
+    def place(self) -> str:
+        """The segments as a heading, empty if they are not named."""
+        return f"On {self.segments}" if self.segments else ""
+
+    def first(self, most: int) -> "Finding":
+        """Return the finding with its first sentences only."""
+        return replace(self, sentences=self.sentences[:most])
+
+    @property
+    def text(self) -> str:
+        """All sentences as one paragraph."""
+        return f"{f'{self.place}: ' if self.segments else ''}{' '.join(self.sentences)}"
 
 
 @dataclass(frozen=True)
@@ -92,47 +124,49 @@ class _Lead:
         return f"{abs(self.points):.2f} PAT [{ends[0]:.2f}, {ends[1]:.2f}]"
 
 
-def run_sentences(run: Run) -> list[str]:
-    """Return two to five sentences on a run: what won, and which differences are established."""
-    parts = run_parts(run)
-    if run.get("stressors"):
-        found = _stress_sentences(parts[0])
-    else:
-        joins = len(parts) > 1
-        found = [sentence for part in parts for sentence in _best_sentences(part)]
-        found += [sentence for part in parts for sentence in _part_sentences(part, joins=joins)]
-        lost = [clause for part in parts for clause in _loss_clauses(part)]
-        found = [*found[: _MOST - 1], *([_sentence("; ".join(lost))] if lost else [])]
+def run_findings(run: Run) -> list[Finding]:
+    """Return what a run shows: what won, which differences are established, what costs most.
+
+    Each part has a finding. One sentence says why there are no confidence intervals.
+    """
+    found = [part_findings(part) for part in run_parts(run)]
     why = _missing_intervals(run["summary"])
-    if why:
-        found = found[: _MOST - 1]
-        found.append(f"No confidence intervals and no established differences: {why}.")
-    return found[:_MOST]
+    missing = f"No confidence intervals, so no difference is established: {why}."
+    found += [Finding("", (missing,))] if why else []
+    return [each for each in found if each.sentences]
 
 
-def _part_sentences(part: Part, *, joins: bool) -> list[str]:
-    """Return the sentences on rows that may be compared, joined to one if there are many parts."""
+def part_findings(part: Part) -> Finding:
+    """Return what the rows of one part show, without the reason of missing intervals."""
+    if part.run.get("stressors"):
+        sentences = _stress_sentences(part)
+    else:
+        sentences = [*_best_sentences(part), *_part_sentences(part), *_loss_sentences(part)]
+    return Finding(part.words, tuple(sentences))
+
+
+def _part_sentences(part: Part) -> list[str]:
+    """Return the sentences on rows that may be compared."""
     rows: Sequence[Row] = part.run["summary"]
     kinds = dict.fromkeys(found[0] for row in rows if (found := row_interval(row)))
     if kinds:
         return [sentence for kind in kinds for sentence in _sweep_sentences(rows, kind)]
-    place = f"on {part.words}" if part.words else ""
     leads = _leads(rows)
     if not leads:
         return []
     subject = str(next(row["differences"]["reference"] for row in rows if row.get("differences")))
     others = [lead for lead in leads if not lead.is_reference]
-    clauses = [_comparison(subject, others, place)]
-    clauses += [
-        f"the oracle leads {subject} by {lead.amount}" for lead in leads if lead.name == _ORACLE
+    return [
+        *_comparison(subject, others),
+        *(
+            f"The oracle leads {subject} by {lead.amount}."
+            for lead in leads
+            if lead.name == _ORACLE
+        ),
     ]
-    clauses = [clause for clause in clauses if clause]
-    if joins:
-        return [_sentence("; ".join(clauses))]
-    return [_sentence(each if each.startswith(place) else f"{place}, {each}") for each in clauses]
 
 
-def _loss_clauses(part: Part) -> list[str]:
+def _loss_sentences(part: Part) -> list[str]:
     """Return which kind of mistake costs most PAT: the reference, or without one the best row."""
     rows = [row for row in part.run["summary"] if row.get("losses") and not is_reference(row)]
     if not rows or any(map(row_interval, rows)):
@@ -141,11 +175,11 @@ def _loss_clauses(part: Part) -> list[str]:
     named = [row for row in rows if row["variant"] in references]
     row = max(named or rows, key=_pat)
     lost = largest_loss(row_name(row), row["losses"])
-    return [f"on {part.words}, {lost}" if part.words else lost] if lost else []
+    return [lost] if lost else []
 
 
 def largest_loss(name: str, losses: Row) -> str:
-    """Return the clause on the kind of mistake that costs a row most PAT, empty without a loss.
+    """Return a sentence on the kind of mistake that costs a row most PAT, empty without a loss.
 
     Args:
         name: Name of the row or prediction.
@@ -155,7 +189,7 @@ def largest_loss(name: str, losses: Row) -> str:
     kind = max(shares, key=shares.__getitem__, default="")
     if shares.get(kind, 0.0) <= 0:
         return ""
-    return f"{name} loses most to {_MISTAKES.get(kind, kind)}, {100 * shares[kind]:.2f} PAT"
+    return f"{name} loses most to {_MISTAKES.get(kind, kind)}: {100 * shares[kind]:.2f} PAT."
 
 
 def _best_sentences(part: Part) -> list[str]:
@@ -173,51 +207,62 @@ def _best_sentences(part: Part) -> list[str]:
     who = f"{tied[0]} has"
     if len(tied) > 1:
         who = f"{tied[0]} and {counted(len(tied) - 1, 'other row')} have"
-    sentence = f"{f'on {part.words}, ' if part.words else ''}{who} the highest PAT, {value}"
+    found = [f"{who} the highest PAT, {value}."]
     if len(tied) == 1 and len(ranked) > 1:
         behind = 100 * (_pat(best) - _pat(ranked[1]))
-        sentence += f"; {row_name(ranked[1])} is next, {behind:.2f} behind"
-        sentence += _is_real(best, ranked[1], rows)
+        found.append(f"The next is {row_name(ranked[1])}, {behind:.2f} behind.")
+        found += _is_real(best, ranked[1], rows)
     oracle = [row for row in rows if row_name(row) == _ORACLE and row_score(row, "PAT") is not None]
     if oracle and not _leads(oracle):
-        sentence += f"; the oracle has {100 * _pat(oracle[0]):.2f}"
-    return [_sentence(sentence)]
+        found.append(f"The oracle has {100 * _pat(oracle[0]):.2f}.")
+    return found
 
 
-def _is_real(best: Row, second: Row, rows: Iterable[Row]) -> str:
-    """Return in words whether the difference of two rows is established.
+def _is_real(best: Row, second: Row, rows: Iterable[Row]) -> list[str]:
+    """Return a sentence on whether the difference of two rows is established.
 
-    Empty if the rows of the part have no paired differences.
+    None if the rows of the part have no paired differences.
     """
     for row, other in ((best, second), (second, best)):
         reference = (row.get("differences") or {}).get("reference")
         leads = _leads([row]) if reference == row_name(other) else []
+        if leads and leads[0].is_established:
+            return ["This difference is established."]
         if leads:
-            is_real = leads[0].is_established
-            return " (established)" if is_real else " (not established: it can be chance)"
+            return ["This difference is not established: it can be chance."]
     references = [each["differences"]["reference"] for each in rows if _leads([each])]
-    return f" (not tested: differences are to {references[0]})" if references else ""
+    if not references:
+        return []
+    return [f"This difference was not tested: tests compare rows with {references[0]}."]
 
 
-def _comparison(subject: str, leads: Sequence[_Lead], place: str) -> str:
-    """Return one clause: which rows the subject beats, which beat it, and which are open."""
+def _comparison(subject: str, leads: Sequence[_Lead], place: str = "") -> list[str]:
+    """Return which rows the subject beats, which beat it, and which differences are open.
+
+    Args:
+        subject: Name of the reference.
+        leads: Its differences to other rows.
+        place: Start of each sentence, for example ``"At frame skip 5, "``.
+    """
     beaten = [lead for lead in leads if lead.is_established and lead.points > 0]
     ahead = [lead for lead in leads if lead.is_established and lead.points <= 0]
     unclear = [lead for lead in leads if not lead.is_established]
-    clauses = []
-    if beaten:
-        clauses.append(f"beats {_with_amounts(beaten)}")
-    if ahead:
-        clauses.append(f"trails {_with_amounts(ahead)}")
-    before = f"{place}, " if place else ""
-    text = f"{before}{subject} {' and '.join(clauses)}" if clauses else place
+    found = [f"{place}{subject} beats {_with_amounts(beaten)}."] if beaten else []
+    found += [f"{place}{subject} trails {_with_amounts(ahead)}."] if ahead else []
     if unclear:
-        lead_in = "; " if clauses else ", "
-        to = "" if clauses else f" of {subject}"
-        text += f"{lead_in}no difference{to} from {_names(unclear)} is established"
+        no = f"{place}no" if place else "No"
+        found.append(
+            f"{no} difference of {subject} from {_names(unclear)} is established after correction."
+        )
         near = sum(lead.excludes_zero and lead.has_low_raw_p for lead in unclear)
-        text += f" ({near} only without correction)" if near else ""
-    return text if leads else ""
+        found += [f"{_of_these(near, len(unclear))} established without it."] if near else []
+    return found
+
+
+def _of_these(near: int, count: int) -> str:
+    if count == 1:
+        return "It is"
+    return f"{near} of these {count} {'is' if near == 1 else 'are'}"
 
 
 def _with_amounts(leads: Sequence[_Lead]) -> str:
@@ -233,13 +278,6 @@ def _names(leads: Sequence[_Lead]) -> str:
 def _joined(words: Sequence[str], others: int) -> str:
     listed = [*words, *([counted(others, "other row")] if others else [])]
     return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} and {listed[-1]}"
-
-
-def _sentence(text: str) -> str:
-    text = text.removeprefix(", ")
-    return (
-        f"{text[:1].upper() if text.startswith(('on ', 'at ', 'from ')) else text[:1]}{text[1:]}."
-    )
 
 
 def _pat(row: Row) -> float:
@@ -309,16 +347,12 @@ def _sweep_sentences(rows: Sequence[Row], kind: str) -> list[str]:
     best = max(own, key=lambda name: _pat(last[name]))
     falls = {name: 100 * (_pat(first[name]) - _pat(last[name])) for name in own}
     worst = max(own, key=lambda name: falls[name])
-    text = (
-        f"from {words} {min(by_tau)} to {max(by_tau)}, {worst} loses most, "
-        f"{falls[worst]:.2f} PAT; {best} has the highest PAT at {max(by_tau)}, "
-        f"{100 * _pat(last[best]):.2f}"
-    )
     leads = [lead for lead in _leads(last.values()) if not lead.is_reference]
     named = [row["differences"]["reference"] for row in last.values() if row.get("differences")]
     return [
-        _sentence(text),
-        *([_sentence(_comparison(named[0], leads, f"at {words} {max(by_tau)}"))] if leads else []),
+        f"From {words} {min(by_tau)} to {max(by_tau)}, {worst} loses most: {falls[worst]:.2f} PAT.",
+        f"At {words} {max(by_tau)}, {best} has the highest PAT, {100 * _pat(last[best]):.2f}.",
+        *(_comparison(named[0], leads, f"At {words} {max(by_tau)}, ") if leads else []),
     ]
 
 
@@ -337,14 +371,14 @@ def _stress_sentences(part: Part) -> list[str]:
         }
         if losses:
             least, most = min(losses, key=losses.__getitem__), max(losses, key=losses.__getitem__)
-            text = f"{name} at level {levels[-1]} costs {least} least, {losses[least]:.2f} PAT"
-            text += f", and {most} most, {losses[most]:.2f}" if most != least else ""
-            found.append(f"{text}.")
+            place = f"{name} at level {levels[-1]} costs"
+            found.append(f"{place} {least} least: {losses[least]:.2f} PAT.")
+            found += [f"It costs {most} most: {losses[most]:.2f} PAT."] if most != least else []
     return found
 
 
-def evaluation_sentences(evaluations: Sequence[Row]) -> list[str]:
-    """Return sentences on evaluations: what limits PAT, or how predictions differ.
+def evaluation_findings(evaluations: Sequence[Row]) -> list[Finding]:
+    """Return what evaluations show: what limits PAT, or how predictions differ.
 
     Args:
         evaluations: Results of schema ``mapt-bench/evaluation/2``, one per prediction.
@@ -354,7 +388,7 @@ def evaluation_sentences(evaluations: Sequence[Row]) -> list[str]:
         lost = largest_loss(str(only["name"]), only["losses"]) if only.get("losses") else ""
         found = [
             *_limiting_factor(only),
-            *([f"{lost}."] if lost else []),
+            *([lost] if lost else []),
             *_extreme_sequences(only),
         ]
     else:
@@ -364,7 +398,8 @@ def evaluation_sentences(evaluations: Sequence[Row]) -> list[str]:
     if not any(each.get("intervals") for each in evaluations):
         few = f"{counted(count, 'sequence')}; an interval needs at least {_FEWEST_SEQUENCES}"
         why = few if count < _FEWEST_SEQUENCES else "add --intervals"
-    return [*found, *([f"No confidence intervals: {why}."] if why else [])][:_MOST]
+    found += [f"No confidence intervals: {why}."] if why else []
+    return [Finding("", tuple(found))]
 
 
 def _limiting_factor(evaluation: Row) -> list[str]:
@@ -400,10 +435,8 @@ def _leading_prediction(evaluations: Sequence[Row]) -> list[str]:
     if len(known) > 1:
         first, second = sorted(known, key=lambda name: -known[name])[:2]
         gap = 100 * (known[first] - known[second])
-        found.append(
-            f"{first} has the highest PAT, {100 * known[first]:.2f}, "
-            f"{gap:.2f} more than {second}, the next."
-        )
+        found.append(f"{first} has the highest PAT, {100 * known[first]:.2f}.")
+        found.append(f"The next is {second}, {gap:.2f} behind.")
     leads = [
         lead
         for each in evaluations
@@ -415,5 +448,4 @@ def _leading_prediction(evaluations: Sequence[Row]) -> list[str]:
             )
         )
     ]
-    text = _comparison(str(evaluations[0]["name"]), leads, "")
-    return [*found, *([_sentence(text)] if text else [])]
+    return [*found, *_comparison(str(evaluations[0]["name"]), leads)]

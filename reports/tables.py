@@ -16,6 +16,7 @@ __all__ = [
     "UNDEFINED",
     "Cell",
     "Column",
+    "Estimate",
     "Kind",
     "Table",
     "format_cell",
@@ -36,6 +37,23 @@ RANGES = frozenset({"range", "count range"})
 
 Cell = str | int | float | tuple[float, float] | None
 """``None`` is undefined. A pair is an interval (see :data:`RANGES`)."""
+
+
+class Estimate(float):
+    """A value whose confidence interval is not in a column of its own.
+
+    Attributes:
+        interval: Lower and upper end.
+    """
+
+    def __new__(cls, value: float, interval: tuple[float, float]) -> "Estimate":
+        """Return the value with its interval."""
+        made = super().__new__(cls, value)
+        made.interval = interval
+        return made
+
+    interval: tuple[float, float]
+
 
 UNDEFINED = "–"  # noqa: RUF001 - an en dash, as papers print it
 
@@ -127,10 +145,11 @@ class Table:
         return [list(row) for row in zip(*columns, strict=True)]
 
     def best_cells(self) -> frozenset[tuple[int, int]]:
-        """Return (row, column) of the best values, including all values with the same text.
+        """Return (row, column) of the best values, at most one in a column.
 
-        A column has a best value if it has a direction and at least two rows that can be best.
-        It has none if all these rows tie.
+        A column has a best value if it has a direction and at least two rows that can be best. It
+        has none if another of these rows ties: if it has the same text, or a value within the
+        confidence interval of the best.
         """
         best: set[tuple[int, int]] = set()
         texts = self.texts()
@@ -146,10 +165,25 @@ class Table:
                 continue
             choose = max if column.higher_is_better else min
             winner = choose(competing, key=lambda row, of=competing: of[row])  # type: ignore[misc]
-            winners = {row for row in competing if texts[row][at] == texts[winner][at]}
-            if len(winners) < len(competing):
-                best |= {(row, at) for row in winners}
+            low, high = self._interval(winner, at) or (math.inf, -math.inf)
+            ties = [
+                row
+                for row, value in competing.items()
+                if texts[row][at] == texts[winner][at] or low <= value <= high
+            ]
+            if ties == [winner]:
+                best.add((winner, at))
         return frozenset(best)
+
+    def _interval(self, row: int, at: int) -> tuple[float, float] | None:
+        """Return the confidence interval of a value, in the cell or in the next column."""
+        cells = self.rows[row]
+        cell = cells[at]
+        if isinstance(cell, Estimate):
+            return cell.interval
+        has_next = at + 1 < len(cells) and self.columns[at + 1].kind in RANGES
+        beside = cells[at + 1] if has_next else None
+        return beside if isinstance(beside, tuple) else None
 
     def to_dict(self) -> dict[str, object]:
         """Return title, column names, rows of raw values and footnotes as plain data for JSON."""

@@ -25,6 +25,7 @@ MAX_WIDTH = 100
 
 _GAP = 2
 _FEWEST_ROWS = 3
+_MOST_SENTENCES = 8
 _BEST = "*"
 _NARROWEST = 8
 
@@ -38,7 +39,8 @@ def print_headline(
 ) -> None:
     """Print the short answer of a result.
 
-    The tables have as many rows as fit into the lines, at most 12.
+    The tables have as many rows as fit into the lines, at most 12. If these are too many lines
+    with three rows, less important sentences are omitted first, and then whole tables.
 
     Args:
         make: Returns the headline with tables of at most a number of rows.
@@ -51,8 +53,9 @@ def print_headline(
     """
     console = console or make_console()
     width, closing = line_width(console), printable(closing)
-    for rows in range(ROWS_SHOWN, _FEWEST_ROWS - 1, -1):
-        headline = make(rows)
+    for rows, sentences in _sizes():
+        made = make(rows)
+        headline = replace(made, findings=tuple(each.first(sentences) for each in made.findings))
         lines = _lines(headline, closing, width, with_tables=with_tables)
         if len(lines) <= MAX_LINES:
             break
@@ -61,6 +64,14 @@ def print_headline(
         lines = _lines(headline, closing, width, with_tables=with_tables)
     for line in lines:
         console.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _sizes() -> Iterator[tuple[int, int]]:
+    """Yield the number of rows of each table and of sentences of each finding, most first."""
+    for rows in range(ROWS_SHOWN, _FEWEST_ROWS - 1, -1):
+        yield rows, _MOST_SENTENCES
+    for sentences in range(_MOST_SENTENCES - 1, 0, -1):
+        yield _FEWEST_ROWS, sentences
 
 
 def line_width(console: Console) -> int:
@@ -130,15 +141,18 @@ def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
 
 
 def _lines(headline: Headline, closing: str, width: int, *, with_tables: bool) -> list[Text]:
-    lines = [Text(line, style="bold") for line in _wrapped(headline.title, width)]
+    has_best = with_tables and any(table.best_cells() for table in headline.tables)
+    title = f"{headline.title}{f', {_BEST} best' if has_best else ''}"
+    lines = [Text(line, style="bold") for line in _wrapped(title, width)]
     if with_tables:
         lines += _tables_lines(headline.tables, width)
-    lines += [Text(line) for text in headline.sentences for line in _wrapped(text, width)]
+    lines += [Text(line) for each in headline.findings for line in _wrapped(each.text, width)]
     notes = [*headline.notes, *headline.skipped]
     lines += [Text(line, style="dim") for text in notes for line in _wrapped(text, width)]
     hidden = headline.hidden_rows if with_tables else 0
-    rest = f"{counted(hidden, 'more row')} and all tables" if hidden else "All tables"
-    text = f"{rest}: --full. {closing}" if with_tables else closing
+    shown = headline.row_count - hidden
+    rest = f"{shown} of {counted(headline.row_count, 'row')}. All rows and all" if hidden else "All"
+    text = f"{rest} tables: --full. {closing}" if with_tables else closing
     return lines + [Text(line, style="dim") for line in _wrapped(text, width)]
 
 

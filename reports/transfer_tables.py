@@ -85,7 +85,7 @@ def _table(
                 line += [value, _difference(values[0], value)]
         cells.append(tuple(line))
     return Table(
-        f"Drop from {names[0]}: {part.words}",
+        f"Drop from {names[0]}{part.ending}",
         tuple(columns),
         tuple(cells),
         (

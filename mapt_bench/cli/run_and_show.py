@@ -301,6 +301,6 @@ def _print_one(
         found = run_headline(result, rows=most, selection=view.selection)
         is_named = result["provenance"]["data"]["name"] == name
         title = found.title if is_named else f"{name}: {found.title}"
-        return replace(found, title=title, sentences=(), skipped=())
+        return replace(found, title=title, findings=(), skipped=())
 
     print_headline(short, f"Run folder: {folder / name}.", with_tables=not view.full)

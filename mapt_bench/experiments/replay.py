@@ -29,7 +29,7 @@ class Replay:
     def __call__(self, cell: str, sequence: str, frames: int) -> tuple[Video, list[PanopticMap]]:
         """Return a video, and the maps of its first frames.
 
-        Only cells without dropped frames and stress can be replayed.
+        Of dropped frames, the first phase is replayed: the frames from the first one on.
 
         Args:
             cell: Content key of the cell. It is the same only if code, data, weights and settings
@@ -62,7 +62,7 @@ class Replay:
         return {
             (unit.key, source.videos[unit.sequence].info.name): unit
             for unit in schedule_plan(plan, source, self._config.seed).units()
-            if unit.drop == 1 and unit.stress is None
+            if unit.phase == 0
         }
 
     @cached_property

@@ -1,61 +1,37 @@
-"""Charts of the report as inline SVG: shapes with classes, which the page colours.
+"""Kinds of charts of the report: points, estimates with intervals, stacked bars and curves.
 
-A chart has no text in colour only and no fixed colours, so that it works in light and dark and on
-paper. The page escapes all texts.
+On phones, names of rows are above their marks or in a key below the chart.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mapt_bench.reports.tables import printable
+from mapt_bench.report.svg import (
+    COLORS,
+    FONT,
+    Chart,
+    Drawing,
+    Scale,
+    Shape,
+    axis_x,
+    axis_y,
+    chart_of,
+    decades,
+    line,
+    marker,
+    padded,
+    shape,
+    short,
+    text,
+    width_of,
+)
 
-__all__ = ["Chart", "Curve", "Point", "Shape", "Span", "curves", "scatter", "spans", "stacked_bars"]
+__all__ = ["Curve", "Point", "Span", "curves", "scatter", "spans", "stacked_bars"]
 
-COLORS = 8
-"""Number of colours of the page, classes ``c0`` to ``c7``."""
+_PHONE = 400
+"""Drawings below this width have the names of rows above their marks, or in a key."""
 
-_FONT = 12
-_CHARACTER = 7.0
-"""Mean width of a character in pixels at the font size."""
-_LONGEST = 30
 _DASHES = ("", "5 3", "2 2", "8 3 2 3")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One SVG element.
-
-    Attributes:
-        tag: Name of the element.
-        attributes: Attributes by name.
-        text: Text content.
-        title: Text that appears under the pointer.
-    """
-
-    tag: str
-    attributes: Mapping[str, str]
-    text: str = ""
-    title: str = ""
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A chart.
-
-    Attributes:
-        caption: Sentence below the chart.
-        description: Content in words, for screen readers.
-        width: Width in pixels.
-        height: Height in pixels.
-        shapes: Elements from back to front.
-    """
-
-    caption: str
-    description: str
-    width: int
-    height: int
-    shapes: tuple[Shape, ...]
 
 
 @dataclass(frozen=True)
@@ -70,13 +46,19 @@ class Point:
 
 @dataclass(frozen=True)
 class Span:
-    """A value with its confidence interval: a row of a chart of differences."""
+    """An estimate with its confidence interval: a row of a chart.
+
+    Attributes:
+        name: Name of the row.
+        value: The estimate.
+        ends: Its confidence interval, ``None`` if there is none.
+        is_grey: Whether it is grey. The key of the chart says what grey means.
+    """
 
     name: str
     value: float
-    low: float
-    high: float
-    is_established: bool
+    ends: tuple[float, float] | None
+    is_grey: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,124 +78,12 @@ class Curve:
     is_reference: bool = False
 
 
-def _shape(tag: str, classes: str = "", title: str = "", text: str = "", **given: object) -> Shape:
-    attributes = {"class": classes} if classes else {}
-    for name, value in given.items():
-        shown = f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
-        attributes[name.replace("_", "-")] = shown
-    return Shape(tag, attributes, text=printable(text), title=printable(title))
-
-
-def _text(x: float, y: float, text: str, anchor: str = "start", classes: str = "") -> Shape:
-    return _shape("text", classes, text=text, x=float(x), y=float(y), text_anchor=anchor)
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, classes: str) -> Shape:
-    return _shape("line", classes, x1=float(x1), y1=float(y1), x2=float(x2), y2=float(y2))
-
-
-def _marker(x: float, y: float, kind: int, classes: str, title: str = "") -> Shape:
-    """Return a marker of one of six forms around a position."""
-    forms = (
-        "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z",
-        "M-4.5 -4.5H4.5V4.5H-4.5Z",
-        "M0 -6L6 0L0 6L-6 0Z",
-        "M0 -6L5.5 4.5H-5.5Z",
-        "M0 6L5.5 -4.5H-5.5Z",
-        "M-5 -2H-2V-5H2V-2H5V2H2V5H-2V2H-5Z",
-    )
-    where = f"translate({x:.1f} {y:.1f})"
-    return _shape("path", classes, title, d=forms[kind % len(forms)], transform=where)
-
-
-def _short(name: str, longest: int = _LONGEST) -> str:
-    name = printable(name)
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
-def _ticks(low: float, high: float, most: int = 6) -> list[float]:
-    """Return round numbers between two ends.
-
-    Example:
-        >>> _ticks(41.0, 79.0)
-        [50.0, 60.0, 70.0]
-        >>> _ticks(-0.4, 1.2)
-        [0.0, 0.5, 1.0]
-    """
-    span = max(high - low, 1e-9)
-    power = 10.0 ** math.floor(math.log10(span / most))
-    step = next(factor * power for factor in (1, 2, 5, 10, 20) if span / (factor * power) <= most)
-    first = math.ceil(low / step - 1e-9)
-    return [round(at * step, 10) + 0.0 for at in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def _padded(values: Iterable[float], share: float = 0.08) -> tuple[float, float]:
-    known = list(values)
-    low, high = min(known), max(known)
-    margin = share * ((high - low) or abs(high) or 1.0)
-    return low - margin, high + margin
-
-
-@dataclass(frozen=True)
-class _Scale:
-    """A linear scale from values to pixels."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        share = (value - self.low) / ((self.high - self.low) or 1.0)
-        return self.start + share * (self.end - self.start)
-
-    def ticks(self, most: int = 6) -> list[float]:
-        return _ticks(self.low, self.high, most)
-
-
-def _axis_x(
-    scale: _Scale, y: float, top: float, label: str, ticks: Sequence[tuple[float, str]] = ()
-) -> list[Shape]:
-    shapes = []
-    for value, text in ticks or [(value, f"{value:g}") for value in scale.ticks()]:
-        shapes.append(_line(scale(value), top, scale(value), y, "grid"))
-        shapes.append(_text(scale(value), y + 15, text, "middle", "quiet"))
-    middle = (scale.start + scale.end) / 2
-    return [*shapes, _text(middle, y + 33, label, "middle")]
-
-
-def _axis_y(scale: _Scale, x: float, right: float, label: str) -> list[Shape]:
-    shapes = []
-    for value in scale.ticks():
-        shapes.append(_line(x, scale(value), right, scale(value), "grid"))
-        shapes.append(_text(x - 6, scale(value) + 4, f"{value:g}", "end", "quiet"))
-    return [*shapes, _text(x - 40, scale.end - 10, label)]
-
-
-def _decades(values: Sequence[float]) -> tuple[list[float], list[tuple[float, str]]]:
-    """Return logarithms of values of 0 or more, and ticks with their texts.
-
-    Zeros are one decade below the smallest other value.
-
-    Example:
-        >>> _decades([0.0, 5.0, 200.0])[1]
-        [(-1.0, '0'), (1.0, '10'), (2.0, '100')]
-    """
-    least = min((value for value in values if value > 0), default=1.0)
-    zero = math.floor(math.log10(least)) - 1.0
-    places = [math.log10(value) if value > 0 else zero for value in values]
-    powers = range(math.ceil(math.log10(least)), math.floor(max(places)) + 1)
-    ticks = [(float(power), f"{10.0**power:g}") for power in powers]
-    if len(ticks) < 2 and max(values) > 0:  # all values are within one decade
-        ends = (least, max(values)) if max(values) > 1.5 * least else (max(values),)
-        ticks = [(math.log10(value), f"{value:.3g}") for value in ends]
-    return places, [*([(zero, "0")] if 0 in values else []), *ticks]
-
-
 def scatter(
     points: Sequence[Point], x_label: str, y_label: str, caption: str, *, by_decades: bool = False
 ) -> Chart:
-    """Return a scatter chart with a label at each point. Points at one position share a label.
+    """Return a scatter chart. Points at one position share a label.
+
+    A reference that is far from all other points would flatten these: the caption has it instead.
 
     Args:
         points: The points.
@@ -222,71 +92,158 @@ def scatter(
         caption: Caption.
         by_decades: Whether the horizontal axis is logarithmic. It shows zeros at its left.
     """
+    shown = [point for point in points if not (point.is_reference and _is_far(point, points))]
+    listed = ", ".join(f"{each.name} ({each.y:.2f}; {each.x:.2f})" for each in points)
+    if any(each.is_reference for each in shown):
+        caption += " Grey diamonds are references. They do not compete."
+    for each in points:
+        if each not in shown:
+            caption += f" Outside the chart: {each.name}, a reference, with {y_label} {each.y:.2f}."
+    return chart_of(
+        lambda width: _scatter(shown, x_label, y_label, width, by_decades=by_decades),
+        caption,
+        f"Scatter chart, {y_label} over {x_label}: {listed}.",
+    )
+
+
+def _is_far(point: Point, points: Sequence[Point]) -> bool:
+    """Return whether a point is farther above or below the rows than these are apart."""
+    rows = [each.y for each in points if not each.is_reference]
+    if len(rows) < 2:
+        return False
+    reach = max(rows) - min(rows)
+    return not min(rows) - reach <= point.y <= max(rows) + reach
+
+
+def _scatter(
+    points: Sequence[Point], x_label: str, y_label: str, width: int, *, by_decades: bool
+) -> Drawing:
     from mapt_bench.reports.label_placement import Box, place_labels  # needs NumPy
 
-    width, height, left, top = 620, 400, 46, 30
-    right, bottom = width - 16, height - 42
+    left, top, right, bottom = 46, 30, width - 16, 358 if width > _PHONE else 280
     places = [point.x for point in points]
     ticks: list[tuple[float, str]] = []
     if by_decades:
-        places, ticks = _decades(places)
-    x = _Scale(*_padded(places, 0.14), left, right)
-    y = _Scale(*_padded((point.y for point in points), 0.14), bottom, top)
-    shapes = [*_axis_x(x, bottom, top, x_label, ticks), *_axis_y(y, left, right, y_label)]
+        places, ticks = decades(places)
+    x = Scale(*padded(places, 0.14), left, right)
+    y = Scale(*padded((point.y for point in points), 0.14), bottom, top)
+    shapes = [*axis_x(x, bottom, top, x_label, ticks), *axis_y(y, left, right, y_label)]
     together: dict[tuple[float, float], list[Point]] = {}
     for point, place in zip(points, places, strict=True):
         together.setdefault((round(x(place), 1), round(y(point.y), 1)), []).append(point)
-    names = [_joined_names([each.name for each in group]) for group in together.values()]
+    groups = sorted(together.values(), key=lambda group: -group[0].y)
+    at_points = [next(at for at, group in together.items() if group is each) for each in groups]
+    names = [_joined_names([each.name for each in group]) for group in groups]
+    is_phone = width <= _PHONE
+    words = [str(number) for number in range(1, len(names) + 1)] if is_phone else names
     labels = place_labels(
-        list(together),
-        [(len(name) * _CHARACTER + 6, _FONT + 5.0) for name in names],
+        at_points,
+        [(width_of(word) + 6, FONT + 5.0) for word in words],
         Box(left, top, right, bottom),
         marker=7.0,
     )
-    for (at, group), name, label in zip(together.items(), names, labels, strict=True):
+    for at, group, word, label in zip(at_points, groups, words, labels, strict=True):
         if label.leader is not None:
-            shapes.append(_line(*at, *label.leader, "leader"))
+            shapes.append(line(*at, *label.leader, "leader"))
         own = "ref" if group[0].is_reference else "c0"
         title = "; ".join(
             f"{each.name}: {y_label} {each.y:.2f}, {x_label} {each.x:.2f}" for each in group
         )
-        shapes.append(_marker(*at, 2 if group[0].is_reference else 0, f"mark {own}", title))
+        shapes.append(marker(*at, 2 if group[0].is_reference else 0, f"mark {own}", title))
         middle = label.box.middle
-        shapes.append(_text(middle[0], middle[1] + 4, name, "middle", "label"))
-    listed = ", ".join(f"{each.name} ({each.y:.2f}; {each.x:.2f})" for each in points)
-    description = f"Scatter chart, {y_label} over {x_label}: {listed}."
-    return Chart(caption, printable(description), width, height, tuple(shapes))
+        shapes.append(text(middle[0], middle[1] + 4, word, "middle", "label"))
+    bottom += 42
+    if is_phone:
+        key = [f"{word}  {name}" for word, name in zip(words, names, strict=True)]
+        listed, bottom = _lines(key, 8, bottom + 16, width)
+        shapes += listed
+    return Drawing(width, bottom, tuple(shapes))
 
 
 def _joined_names(names: Sequence[str]) -> str:
     others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    return f"{_short(names[0], _LONGEST - len(others))}{others}"
+    return f"{short(names[0], 30 - len(others))}{others}"
 
 
-def spans(rows: Sequence[Span], x_label: str, caption: str) -> Chart:
-    """Return a chart of differences: one row each, a line for its interval, and a line at zero."""
-    names = [_short(row.name) for row in rows]
-    left = int(max(map(len, names)) * _CHARACTER) + 16
-    width, top, step = 620, 8, 22
+def _lines(words: Sequence[str], left: float, top: int, width: int) -> tuple[list[Shape], int]:
+    """Return texts in lines, two in a line where they fit, and the height that they end at."""
+    half = (width - left) / 2
+    columns = 2 if max(map(width_of, words), default=0) < half else 1
+    shapes = [
+        text(left + half * (at % columns), top + 18 * (at // columns), word, classes="label")
+        for at, word in enumerate(words)
+    ]
+    return shapes, top + 18 * -(-len(words) // columns) - 8
+
+
+def spans(
+    rows: Sequence[Span], x_label: str, caption: str, *, key: tuple[str, str], with_zero: bool
+) -> Chart:
+    """Return a chart of estimates: one row each, with a line for its confidence interval.
+
+    Args:
+        rows: The rows, from top to bottom.
+        x_label: Label of the axis.
+        caption: Sentences below the chart.
+        key: What coloured and grey rows are. Those that do not occur are omitted.
+        with_zero: Whether the estimates are differences, with a line at zero.
+    """
+    told = "; ".join(f"{row.name} {_in_words(row, with_zero=with_zero)}" for row in rows)
+    return chart_of(
+        lambda width: _spans(rows, x_label, key, width, with_zero=with_zero),
+        caption,
+        f"{x_label}: {told}.",
+    )
+
+
+def _in_words(row: Span, *, with_zero: bool) -> str:
+    sign = "+" if with_zero else ""
+    ends = f" from {row.ends[0]:{sign}.2f} to {row.ends[1]:{sign}.2f}" if row.ends else ""
+    return f"{row.value:{sign}.2f}{ends}"
+
+
+def _spans(
+    rows: Sequence[Span], x_label: str, key: tuple[str, str], width: int, *, with_zero: bool
+) -> Drawing:
+    names = [short(row.name) for row in rows]
+    is_phone = width <= _PHONE
+    left = 12 if is_phone else int(max(map(width_of, names))) + 16
+    step = 36 if is_phone else 22
+    shapes, top = _key_of_spans(rows, key, 12 if is_phone else left)
     bottom = top + step * len(rows)
-    scale = _Scale(
-        *_padded([0.0, *(end for row in rows for end in (row.low, row.high))]), left, 606
-    )
-    shapes = _axis_x(scale, bottom, top, x_label)
-    shapes.append(_line(scale(0), top, scale(0), bottom, "zero"))
+    ends = [end for row in rows for end in (row.value, *(row.ends or ()))]
+    scale = Scale(*padded([*ends, *([0.0] if with_zero else [])]), left + 6, width - 14)
+    shapes += axis_x(scale, bottom, top, x_label)
+    if with_zero:
+        shapes.append(line(scale(0), top, scale(0), bottom, "zero"))
     for at, (row, name) in enumerate(zip(rows, names, strict=True)):
-        y = top + step * (at + 0.5)
-        own = "c0" if row.is_established else "ref"
-        verdict = "established" if row.is_established else "not established"
-        title = f"{row.name}: {row.value:+.2f} [{row.low:+.2f}, {row.high:+.2f}], {verdict}"
-        shapes.append(_text(left - 8, y + 4, name, "end", "label"))
-        shapes.append(_line(scale(row.low), y, scale(row.high), y, f"stroke {own} thick"))
-        kind = 0 if row.is_established else 2
-        shapes.append(_marker(scale(row.value), y, kind, f"mark {own}", title))
-    listed = "; ".join(
-        f"{row.name} {row.value:+.2f} from {row.low:+.2f} to {row.high:+.2f}" for row in rows
-    )
-    return Chart(caption, printable(f"{x_label}: {listed}."), width, bottom + 42, tuple(shapes))
+        y = top + step * at + (step - 10 if is_phone else step / 2)
+        own = "ref" if row.is_grey else "c0"
+        words = f"{name}  {row.value:+.2f}" if with_zero else f"{name}  {row.value:.1f}"
+        if is_phone:
+            shapes.append(text(left, y - 11, words, classes="label halo"))
+        else:
+            shapes.append(text(left - 8, y + 4, name, "end", "label"))
+        if row.ends is not None:
+            low, high = map(scale, row.ends)
+            shapes.append(line(low, y, high, y, f"stroke {own} thick"))
+        title = f"{row.name}: {_in_words(row, with_zero=with_zero)}; {key[row.is_grey]}"
+        shapes.append(marker(scale(row.value), y, 2 if row.is_grey else 0, f"mark {own}", title))
+    return Drawing(width, bottom + 42, tuple(shapes))
+
+
+def _key_of_spans(
+    rows: Sequence[Span], key: tuple[str, str], left: float
+) -> tuple[list[Shape], int]:
+    """Return a key with the marks of a chart of estimates, and its height."""
+    shapes, y = [], 10
+    for is_grey, words in zip((False, True), key, strict=True):
+        if any(row.is_grey == is_grey for row in rows):
+            own = "ref" if is_grey else "c0"
+            shapes.append(marker(left + 6, y, 2 if is_grey else 0, f"mark {own}"))
+            shapes.append(text(left + 18, y + 4, words, classes="label"))
+            y += 18
+    return shapes, y + 2
 
 
 def stacked_bars(rows: Mapping[str, Mapping[str, float]], x_label: str, caption: str) -> Chart:
@@ -297,44 +254,53 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], x_label: str, caption:
         x_label: Label of the axis.
         caption: Sentence below the chart.
     """
-    parts = list(dict.fromkeys(part for row in rows.values() for part in row))
-    names = [_short(name) for name in rows]
-    left = int(max(map(len, names)) * _CHARACTER) + 16
-    width, step = 620, 34
-    legend, top = _legend(parts, left, width)
-    bottom = top + step * len(rows)
-    longest = max(sum(max(size, 0.0) for size in row.values()) for row in rows.values())
-    scale = _Scale(0.0, longest or 1.0, left, width - 14)
-    shapes = [*_axis_x(scale, bottom, top, x_label), *legend]
-    for at, (name, (full, row)) in enumerate(zip(names, rows.items(), strict=True)):
-        y, used = top + step * at + 5, 0.0
-        shapes.append(_text(left - 8, y + 16, name, "end", "label"))
-        for number, part in enumerate(parts):
-            size = max(row.get(part, 0.0), 0.0)
-            start, length = scale(used), scale(used + size) - scale(used)
-            used += size
-            if length < 0.3:
-                continue
-            title = f"{full}: {part} {row[part]:.2f}"
-            shapes.append(
-                _shape(
-                    "rect",
-                    f"bar c{number % COLORS}",
-                    title,
-                    x=start,
-                    y=float(y),
-                    width=length,
-                    height=24,
-                )
-            )
-            text = f"{size:.1f}"
-            if length > len(text) * _CHARACTER + 6:
-                shapes.append(_text(start + length / 2, y + 16, text, "middle", "inbar"))
     listed = "; ".join(
         f"{name}: {', '.join(f'{part} {size:.2f}' for part, size in row.items())}"
         for name, row in rows.items()
     )
-    return Chart(caption, printable(f"{x_label}. {listed}."), width, bottom + 42, tuple(shapes))
+    return chart_of(
+        lambda width: _stacked_bars(rows, x_label, width), caption, f"{x_label}. {listed}."
+    )
+
+
+def _stacked_bars(rows: Mapping[str, Mapping[str, float]], x_label: str, width: int) -> Drawing:
+    parts = list(dict.fromkeys(part for row in rows.values() for part in row))
+    names = [short(name) for name in rows]
+    is_phone = width <= _PHONE
+    left = 12 if is_phone else int(max(map(width_of, names))) + 16
+    step, above = (48, 18) if is_phone else (34, 5)
+    legend, top = _legend(parts, left, width)
+    bottom = top + step * len(rows)
+    longest = max(sum(max(size, 0.0) for size in row.values()) for row in rows.values())
+    scale = Scale(0.0, longest or 1.0, left, width - 14)
+    shapes = [*axis_x(scale, bottom, top, x_label), *legend]
+    for at, (name, (full, row)) in enumerate(zip(names, rows.items(), strict=True)):
+        y = top + step * at + above
+        if is_phone:
+            shapes.append(text(left, y - 5, name, classes="label halo"))
+        else:
+            shapes.append(text(left - 8, y + 16, name, "end", "label"))
+        shapes += _bar(full, row, parts, scale, y)
+    return Drawing(width, bottom + 42, tuple(shapes))
+
+
+def _bar(
+    name: str, row: Mapping[str, float], parts: Sequence[str], scale: Scale, y: float
+) -> Iterable[Shape]:
+    """Yield the parts of one bar, with their size where it fits."""
+    used = 0.0
+    for number, part in enumerate(parts):
+        size = max(row.get(part, 0.0), 0.0)
+        start, length = scale(used), scale(used + size) - scale(used)
+        used += size
+        if length < 0.3:
+            continue
+        title = f"{name}: {part} {row[part]:.2f}"
+        own = f"bar c{number % COLORS}"
+        yield shape("rect", own, title, x=start, y=float(y), width=length, height=24)
+        words = f"{size:.1f}"
+        if length > width_of(words) + 6:
+            yield text(start + length / 2, y + 16, words, "middle", "inbar")
 
 
 def _legend(parts: Sequence[str], left: float, width: float) -> tuple[list[Shape], int]:
@@ -342,11 +308,11 @@ def _legend(parts: Sequence[str], left: float, width: float) -> tuple[list[Shape
     shapes: list[Shape] = []
     x, y = float(left), 6.0
     for number, part in enumerate(parts):
-        needed = 18 + len(part) * _CHARACTER + 14
+        needed = 18 + width_of(part) + 14
         if x + needed > width and x > left:
             x, y = float(left), y + 20
-        shapes.append(_shape("rect", f"bar c{number % COLORS}", x=x, y=y, width=12, height=12))
-        shapes.append(_text(x + 17, y + 11, part, classes="label"))
+        shapes.append(shape("rect", f"bar c{number % COLORS}", x=x, y=y, width=12, height=12))
+        shapes.append(text(x + 17, y + 11, part, classes="label"))
         x += needed
     return shapes, int(y) + 26
 
@@ -363,63 +329,95 @@ def curves(
         y_label: Label of the vertical axis.
         caption: Sentence below the chart.
     """
-    lines = [line for line in lines if any(value is not None for value in line.values)]
-    names = [_short(line.name, 24) for line in lines]
-    width, left, top = 620, 46, 30
-    height = max(300, 90 + 15 * len(lines))
-    right = width - int(max(map(len, names)) * _CHARACTER) - 24
-    bottom = height - 42
-    y = _Scale(*_padded(_all_values(lines)), bottom, top)
+    lines = [each for each in lines if any(value is not None for value in each.values)]
+    if any(each.is_reference for each in lines):
+        caption += " Grey dashed lines are references. They do not compete."
+    told = "; ".join(f"{each.name}: {_values_in_words(each, positions)}" for each in lines)
+    return chart_of(
+        lambda width: _curves(lines, positions, x_label, y_label, width),
+        caption,
+        f"{y_label} by {x_label}. {told}.",
+    )
+
+
+def _curves(
+    lines: Sequence[Curve], positions: Sequence[str], x_label: str, y_label: str, width: int
+) -> Drawing:
+    names = [short(each.name, 24) for each in lines]
+    is_phone = width <= _PHONE
+    left, top = 46, 30
+    bottom = top + (230 if is_phone else max(228, 18 + 15 * len(lines)))
+    right = width - 14 if is_phone else width - int(max(map(width_of, names))) - 24
+    y = Scale(*padded(_all_values(lines)), bottom, top)
     inner = (right - left) / max(len(positions), 1)
-    shapes = _axis_y(y, left, right, y_label)
+    shapes = axis_y(y, left, right, y_label)
     at = [left + inner * (place + 0.5) for place in range(len(positions))]
     for x, position in zip(at, positions, strict=True):
-        shapes.append(_text(x, bottom + 15, _short(position, 12), "middle", "quiet"))
-    shapes.append(_text((left + right) / 2, bottom + 33, x_label, "middle"))
+        shapes.append(text(x, bottom + 15, short(position, 12), "middle", "quiet"))
+    shapes.append(text((left + right) / 2, bottom + 33, x_label, "middle"))
     ends: list[tuple[float, int]] = []
-    for number, line in enumerate(lines):
+    for number, each in enumerate(lines):
         shift = inner * 0.4 * ((number + 0.5) / len(lines) - 0.5)
-        shapes += _curve(line, number, [x + shift for x in at], y)
-        last = next(value for value in reversed(line.values) if value is not None)
+        shapes += _curve(each, number, [x + shift for x in at], y)
+        last = next(value for value in reversed(each.values) if value is not None)
         ends.append((y(last), number))
+    if is_phone:
+        listed, bottom = _key_of_curves(lines, names, bottom + 58)
+        return Drawing(width, bottom, (*shapes, *listed))
     for place, (from_y, number) in _spread(ends, top, bottom):
-        own = "ref" if lines[number].is_reference else f"c{number % COLORS}"
-        shapes.append(_line(right + 2, from_y, right + 12, place, f"leader stroke {own}"))
-        shapes.append(_text(right + 15, place + 4, names[number], classes="label"))
-    listed = "; ".join(f"{line.name}: {_values_in_words(line, positions)}" for line in lines)
-    description = f"{y_label} by {x_label}. {listed}."
-    return Chart(caption, printable(description), width, height, tuple(shapes))
+        own = _color_of(lines[number], number)
+        shapes.append(line(right + 2, from_y, right + 12, place, f"leader stroke {own}"))
+        shapes.append(text(right + 15, place + 4, names[number], classes="label"))
+    return Drawing(width, bottom + 42, tuple(shapes))
+
+
+def _key_of_curves(
+    lines: Sequence[Curve], names: Sequence[str], top: int
+) -> tuple[list[Shape], int]:
+    """Return the name of each curve beside its mark, and the height that they end at."""
+    shapes = []
+    for number, (each, name) in enumerate(zip(lines, names, strict=True)):
+        y = top + 18 * number
+        own = _color_of(each, number)
+        shapes.append(line(12, y, 36, y, f"stroke {own} thick"))
+        shapes.append(marker(24, y, number, f"mark {own}"))
+        shapes.append(text(44, y + 4, name, classes="label"))
+    return shapes, top + 18 * len(lines)
+
+
+def _color_of(curve: Curve, number: int) -> str:
+    return "ref" if curve.is_reference else f"c{number % COLORS}"
 
 
 def _all_values(lines: Sequence[Curve]) -> list[float]:
-    values = [value for line in lines for value in line.values if value is not None]
-    return values + [end for line in lines for ends in line.intervals if ends for end in ends]
+    values = [value for each in lines for value in each.values if value is not None]
+    return values + [end for each in lines for ends in each.intervals if ends for end in ends]
 
 
-def _values_in_words(line: Curve, positions: Sequence[str]) -> str:
+def _values_in_words(curve: Curve, positions: Sequence[str]) -> str:
     return ", ".join(
         f"{position} {value:.2f}"
-        for position, value in zip(positions, line.values, strict=True)
+        for position, value in zip(positions, curve.values, strict=True)
         if value is not None
     )
 
 
-def _curve(line: Curve, number: int, at: Sequence[float], y: _Scale) -> list[Shape]:
-    own = "ref" if line.is_reference else f"c{number % COLORS}"
-    known = [(x, value) for x, value in zip(at, line.values, strict=True) if value is not None]
+def _curve(curve: Curve, number: int, at: Sequence[float], y: Scale) -> list[Shape]:
+    own = _color_of(curve, number)
+    known = [(x, value) for x, value in zip(at, curve.values, strict=True) if value is not None]
     shapes = [
-        _line(x, y(ends[0]), x, y(ends[1]), f"stroke {own} faint")
-        for x, ends in zip(at, line.intervals, strict=False)
+        line(x, y(ends[0]), x, y(ends[1]), f"stroke {own} faint")
+        for x, ends in zip(at, curve.intervals, strict=False)
         if ends is not None
     ]
     path = " ".join(
         f"{'L' if place else 'M'}{x:.1f} {y(value):.1f}" for place, (x, value) in enumerate(known)
     )
-    dashes = _DASHES[number // COLORS % len(_DASHES)] if not line.is_reference else "5 3"
+    dashes = _DASHES[number // COLORS % len(_DASHES)] if not curve.is_reference else "5 3"
     given = {"stroke-dasharray": dashes} if dashes else {}
-    shapes.append(_shape("path", f"stroke {own} thick nofill", d=path, **given))
+    shapes.append(shape("path", f"stroke {own} thick nofill", d=path, **given))
     for x, value in known:
-        shapes.append(_marker(x, y(value), number, f"mark {own}", f"{line.name}: {value:.2f}"))
+        shapes.append(marker(x, y(value), number, f"mark {own}", f"{curve.name}: {value:.2f}"))
     return shapes
 
 

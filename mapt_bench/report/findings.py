@@ -14,18 +14,18 @@ from mapt_bench.results.result_views import (
     row_interval,
     row_name,
     row_score,
-    run_parts,
 )
 
 __all__ = [
     "WorstSequences",
-    "cost_tables",
+    "cost_table",
     "evaluate_command",
     "failed_table",
     "largest_losses",
+    "part_losses",
+    "plain_rows",
     "provenance_tables",
     "run_command",
-    "run_losses",
     "worst_sequences",
     "worst_table",
 ]
@@ -34,28 +34,25 @@ Run = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
-def run_losses(run: Run) -> dict[str, Row]:
-    """Return the error decompositions of a run by name of the row, those of its parts apart."""
-    cells = {cell.get("key"): cell for cell in run.get("cells") or []}
-    parts = run_parts(run)
+def part_losses(part: Part) -> dict[str, Row]:
+    """Return the error decompositions of a part of a run, by name of the row."""
+    cells = {cell.get("key"): cell for cell in part.run.get("cells") or []}
     found: dict[str, Row] = {}
-    for part in parts:
-        for row in part.run["summary"]:
-            losses = row.get("losses") or (cells.get(row.get("cell")) or {}).get("losses")
-            if losses:
-                ending = f" ({part.name})" if len(parts) > 1 and part.name else ""
-                found.setdefault(f"{row_name(row)}{ending}", losses)
+    for row in part.run["summary"]:
+        losses = row.get("losses") or (cells.get(row.get("cell")) or {}).get("losses")
+        if losses:
+            found.setdefault(row_name(row), losses)
     return found
 
 
 def largest_losses(found: Mapping[str, Row]) -> list[str]:
     """Return, for each row but the oracle, the kind of mistake that costs most PAT."""
-    clauses = [
+    sentences = [
         largest_loss(name, losses)
         for name, losses in found.items()
         if not name.startswith("oracle")
     ]
-    return [f"{clause}." for clause in clauses if clause]
+    return [sentence for sentence in sentences if sentence]
 
 
 _WORST = 20
@@ -76,56 +73,74 @@ def failed_table(run: Run) -> Table | None:
 
 @dataclass(frozen=True)
 class WorstSequences:
-    """The sequences on which a row lost most.
+    """The sequences on which a row lost most, under one condition.
 
     Attributes:
         row: Row of the summary: the reference of the comparisons, or the best row.
         rows_shown: This row, and the best row if it is another.
-        words: Description of its segments, empty if unknown.
+        condition: Stressor and level, empty without stress.
         sentence: The sequence to look at first.
         table: One row per sequence, the largest loss first.
     """
 
     row: Row
     rows_shown: tuple[Row, ...]
-    words: str
+    condition: str
     sentence: str
     table: Table
 
     @property
     def subject(self) -> str:
-        """Name of the row with its segments, for sentences."""
-        return f"{f'On {self.words}, ' if self.words else ''}{row_name(self.row)}"
+        """Name of the row with its condition."""
+        return f"{row_name(self.row)}{f' under {self.condition}' if self.condition else ''}"
 
 
-def worst_sequences(run: Run) -> list[WorstSequences]:
-    """Return, for each part of a run, the sequences that cost most. None for stress tests."""
-    found = []
-    cells = {cell.get("key"): cell for cell in run.get("cells") or []}
-    for part in run_parts(run) if not run.get("stressors") else ():
-        rows = _plain_rows(part)
-        subject = _subject(rows, str((run.get("protocol") or {}).get("reference")))
-        if subject is None:
-            continue
-        oracle = next((row for row in rows if row_name(row) == "oracle"), None)
-        bounds = _sequences(cells, oracle) if oracle else {}
-        table = worst_table(row_name(subject), _sequences(cells, subject), bounds, part)
-        if table is None:
-            continue
-        first = table.rows[0]
-        lost = first[-1] if isinstance(first[-1], float) else 0.0
-        bound = "the oracle" if bounds else "a perfect result"
-        place = f"On {part.words}, look" if part.words else "Look"
-        sentence = (
-            f"{place} at sequence {first[0]} first: there {row_name(subject)} has {100 * lost:.2f} "
-            f"PAT less than {bound}, more than on any other sequence."
-            if lost > 0
-            else f"{row_name(subject)} loses nothing to {bound} on any sequence."
-        )
-        best = _subject(rows, "") or subject
-        shown = (subject,) if best is subject else (subject, best)
-        found.append(WorstSequences(subject, shown, part.words, sentence, table))
-    return found
+def worst_sequences(part: Part) -> list[WorstSequences]:
+    """Return the sequences that cost most in a part: in a stress test, for each stressor.
+
+    A stressor is at its highest level.
+    """
+    found = [_worst_of(part, rows, condition) for condition, rows in _conditions(part)]
+    return [each for each in found if each is not None]
+
+
+def _conditions(part: Part) -> Iterable[tuple[str, list[Row]]]:
+    """Yield each condition in words, with the rows that can be compared under it."""
+    stressors = part.run.get("stressors") or []
+    if not stressors:
+        yield "", plain_rows(part)
+    for stressor in stressors:
+        name = str(stressor["name"])
+        rows = [row for row in part.run["summary"] if row["stress"]["stressor"] == name]
+        level = max((int(row["stress"]["level"]) for row in rows), default=0)
+        if level:
+            at_level = [row for row in rows if int(row["stress"]["level"]) == level]
+            yield f"{name} at level {level}", at_level
+
+
+def _worst_of(part: Part, rows: Sequence[Row], condition: str) -> WorstSequences | None:
+    cells = {cell.get("key"): cell for cell in part.run.get("cells") or []}
+    subject = _subject(rows, str((part.run.get("protocol") or {}).get("reference")))
+    if subject is None:
+        return None
+    name = row_name(subject)
+    oracle = next((row for row in rows if row_name(row) == "oracle"), None)
+    bounds = _sequences(cells, oracle) if oracle else {}
+    table = worst_table(name, _sequences(cells, subject), bounds, condition)
+    if table is None:
+        return None
+    first = table.rows[0]
+    lost = first[-1] if isinstance(first[-1], float) else 0.0
+    bound = "the oracle" if bounds else "a perfect result"
+    place = f"Under {condition}, " if condition else ""
+    sentence = (
+        f"{place}{name} loses most on sequence {first[0]}: {100 * lost:.2f} PAT less than {bound}."
+        if lost > 0
+        else f"{place}{name} loses nothing to {bound} on any sequence."
+    )
+    best = _subject(rows, "") or subject
+    shown = (subject,) if best is subject else (subject, best)
+    return WorstSequences(subject, shown, condition, sentence, table)
 
 
 def _subject(rows: Sequence[Row], wanted: str) -> Row | None:
@@ -142,9 +157,16 @@ def _sequences(cells: Mapping[Any, Row], row: Row) -> Mapping[str, Row]:
 
 
 def worst_table(
-    name: str, own: Mapping[str, Row], oracle: Mapping[str, Row], part: Part | None
+    name: str, own: Mapping[str, Row], oracle: Mapping[str, Row], condition: str = ""
 ) -> Table | None:
-    """Return one row per sequence, the largest loss first."""
+    """Return one row per sequence, the largest loss first.
+
+    Args:
+        name: Name of the row.
+        own: Its scores on each sequence.
+        oracle: Those of the oracle. Without these, the bound is a perfect result.
+        condition: Stressor and level, empty without stress.
+    """
     rows = []
     for sequence, entry in own.items():
         pat = entry.get("PAT")
@@ -165,9 +187,9 @@ def worst_table(
     columns += [Column("lost", "percent")]
     more = len(rows) - _WORST
     notes = [f"{more} more sequences are not listed."] if more > 0 else []
-    of = "the oracle less the row" if oracle else "100 less the row"
-    notes.append(f"Lost: PAT of {of}, on the same sequence.")
-    words = f", {part.words}" if part is not None and part.words else ""
+    of = "the oracle" if oracle else "a perfect result, 100,"
+    notes.append(f"Lost: PAT of {of} minus PAT of the row, on the same sequence.")
+    words = f" under {condition}" if condition else ""
     return Table(
         f"Sequences that cost {name} most{words}",
         tuple(columns),
@@ -177,39 +199,35 @@ def worst_table(
     )
 
 
-def cost_tables(run: Run) -> list[Table]:
-    """Return time against score, for the parts of a run that measured time."""
-    tables = []
-    for part in run_parts(run):
-        rows = {
-            row_name(row): row
-            for row in _plain_rows(part)
-            if _seconds(row) is not None and row_score(row, "PAT") is not None
-        }
-        if len(rows) < 2:
-            continue
-        cells: list[tuple[Cell, ...]] = [
-            (
-                name,
-                row_score(row, "PAT"),
-                1000 * (_seconds(row) or 0.0),
-                *((row.get("cost") or {}).get(key) for key in ("delay_frames", "frames_timed")),
-            )
-            for name, row in rows.items()
-        ]
-        columns = (
-            Column("variant"),
-            Column("PAT", "percent"),
-            Column("ms/frame", "decimal"),
-            Column("delay (frames)", "integer"),
-            Column("frames timed", "integer"),
+def cost_table(part: Part) -> Table | None:
+    """Return time against score of a part of a run, ``None`` if no time was measured."""
+    rows = {
+        row_name(row): row
+        for row in plain_rows(part)
+        if _seconds(row) is not None and row_score(row, "PAT") is not None
+    }
+    if len(rows) < 2:
+        return None
+    cells: list[tuple[Cell, ...]] = [
+        (
+            name,
+            row_score(row, "PAT"),
+            1000 * (_seconds(row) or 0.0),
+            *((row.get("cost") or {}).get(key) for key in ("delay_frames", "frames_timed")),
         )
-        title = f"Time and score: {part.words}" if part.words else "Time and score"
-        tables.append(Table(title, columns, tuple(cells), name="cost"))
-    return tables
+        for name, row in rows.items()
+    ]
+    columns = (
+        Column("variant"),
+        Column("PAT", "percent"),
+        Column("ms/frame", "decimal"),
+        Column("delay (frames)", "integer"),
+        Column("frames timed", "integer"),
+    )
+    return Table("Time and score", columns, tuple(cells), name="cost")
 
 
-def _plain_rows(part: Part) -> list[Row]:
+def plain_rows(part: Part) -> list[Row]:
     """Return the rows without stress and with a temporal interval of one frame."""
     return [
         row

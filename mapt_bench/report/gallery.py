@@ -34,7 +34,7 @@ from mapt_bench.report.table_slices import ScoredSequence, cell_sequences, label
 from mapt_bench.reports.tables import printable
 from mapt_bench.results.result_views import row_name
 
-__all__ = ["DEFAULT_PICTURES", "Image", "Picture", "Replay", "evaluation_pictures", "run_pictures"]
+__all__ = ["DEFAULT_PICTURES", "Gallery", "Image", "Picture", "Replay", "evaluation_pictures"]
 
 Replay = Callable[[str, str, int], tuple[Video, Sequence[PanopticMap]]]
 """Takes the key of a cell, the name of a sequence and a number of frames, and returns the video and
@@ -64,16 +64,28 @@ class Picture:
     """Images of one sequence.
 
     Attributes:
-        title: Row and sequence.
+        row: Name of the row or prediction, with its condition.
+        sequence: Name of the sequence.
         track: The track that costs most. Empty if none costs anything.
         text: What happens to the track.
         images: The images.
     """
 
-    title: str
+    row: str
+    sequence: str
     track: str
     text: str
     images: tuple[Image, ...]
+
+    @property
+    def title(self) -> str:
+        """Heading of the pictures."""
+        return f"Sequence {self.sequence}, tracked by {self.row}"
+
+    @property
+    def place(self) -> str:
+        """Sequence and row, for sentences."""
+        return f"sequence {self.sequence}, tracked by {self.row}"
 
 
 def evaluation_pictures(
@@ -111,20 +123,14 @@ def evaluation_pictures(
                 Path(gt), None if len(pats) == 1 else sequence, dataset, None
             )
             (prediction,) = open_predictions([Path(pred)], video, labels)
-            pictures.append(_worst_picture(video, prediction, f"{name}, sequence {sequence}"))
+            pictures.append(_worst_picture(video, prediction, (name, sequence)))
         except MaptBenchError as problem:
             return pictures, [f"No pictures of {name}, sequence {printable(sequence)}: {problem}."]
     return pictures, []
 
 
-def run_pictures(
-    run: Mapping[str, Any],
-    folder: Path | None,
-    worst: Sequence[WorstSequences],
-    most: int,
-    replay: Replay | None = None,
-) -> tuple[list[Picture], list[str]]:
-    """Return pictures of the sequences that cost most in a run, or why there are none.
+class Gallery:
+    """Pictures of the sequences that cost most in a run.
 
     Timelines need the overlap tables in the cells of the run folder. Frames are kept in the run
     folder. Missing frames are tracked again.
@@ -132,33 +138,49 @@ def run_pictures(
     Args:
         run: A result of schema ``mapt-bench/run/1``.
         folder: Run folder. ``None`` if it is unknown.
-        worst: Worst sequences of each part of the run.
         most: Largest number of sequences.
         replay: Tracks a sequence again. ``None`` to show only frames that the run folder has.
-
-    Returns:
-        Pictures, and sentences on what is missing.
     """
-    if not most or not worst:
-        return [], []
-    if folder is None or not (folder / "cells").is_dir():
-        return [], ["No pictures of tracks: the folder of the result has no cells of a run."]
-    pictures: list[Picture] = []
-    frames = _FramesOfRun(folder, replay)
-    for each in worst:
-        cell = folder / "cells" / str(each.row.get("cell"))
-        costly = [
-            str(row[0]) for row in each.table.rows if isinstance(row[-1], float) and row[-1] > 0
-        ]
-        for sequence in costly[: max(most // len(worst), 1)]:
-            try:
-                found = _scored(cell, sequence, label_space_of(run))
-            except MaptBenchError as problem:
-                return pictures, [f"No timeline of sequence {sequence}: {problem}."]
-            ending = f" on {each.words}" if each.words else ""
-            title = f"{row_name(each.row)}{ending}, sequence {sequence}"
-            pictures.append(_run_picture(found, title, each, frames))
-    return pictures, frames.missing()
+
+    def __init__(
+        self, run: Mapping[str, Any], folder: Path | None, most: int, replay: Replay | None = None
+    ) -> None:
+        self._labels = label_space_of(run)
+        self._folder = folder if folder is not None and (folder / "cells").is_dir() else None
+        self._most = most
+        self._frames = _FramesOfRun(folder or Path(), replay)
+        self._problems: dict[str, None] = {}
+
+    def of(self, worst: Sequence[WorstSequences], conditions: int) -> list[Picture]:
+        """Return the pictures of some worst sequences.
+
+        Args:
+            worst: Worst sequences of one part of the run, one entry for each condition.
+            conditions: Number of entries of all parts, which share the number of pictures.
+        """
+        pictures: list[Picture] = []
+        for each in worst if self._most else ():
+            if self._folder is None:
+                why = "the folder of the result has no cells of a run"
+                self._problems[f"No pictures of tracks: {why}."] = None
+                break
+            cell = self._folder / "cells" / str(each.row.get("cell"))
+            for sequence in _costly(each)[: max(self._most // conditions, 1)]:
+                try:
+                    found = _scored(cell, sequence, self._labels)
+                except MaptBenchError as problem:
+                    self._problems[f"No timeline of sequence {sequence}: {problem}."] = None
+                    break
+                pictures.append(_run_picture(found, each, self._frames))
+        return pictures
+
+    def missing(self) -> list[str]:
+        """Return sentences on missing pictures."""
+        return [*self._problems, *self._frames.missing()]
+
+
+def _costly(worst: WorstSequences) -> list[str]:
+    return [str(row[0]) for row in worst.table.rows if isinstance(row[-1], float) and row[-1] > 0]
 
 
 def _scored(cell: Path, sequence: str, label_space_name: str) -> ScoredSequence:
@@ -250,9 +272,7 @@ class _FramesOfRun:
         ]
 
 
-def _run_picture(
-    found: ScoredSequence, title: str, worst: WorstSequences, frames: _FramesOfRun
-) -> Picture:
+def _run_picture(found: ScoredSequence, worst: WorstSequences, frames: _FramesOfRun) -> Picture:
     """Return the frames around a mistake of a row, and the timeline of its costly tracks.
 
     The row lost to the oracle by linking: mislinked tracks come first.
@@ -260,15 +280,16 @@ def _run_picture(
     table, labels = tracks_of(found.overlap), found.overlap.labels
     mislinked = table.frames_mislinked
     order = _worst_tracks(table, mislinked if mislinked.any() else table.frames_lost)
+    names = printable(worst.subject), printable(found.name)
     if not order:
-        return Picture(printable(title), "", _FAULTLESS, ())
+        return Picture(*names, "", _FAULTLESS, ())
     places = _mistake(table, order[0])
     rows = {row_name(each): str(each.get("cell")) for each in worst.rows_shown}
     strip = frames.strip(rows, found, int(table.codes[order[0]]), places)
     timeline = track_timeline(f"sequence {printable(found.name)}", table, order, labels)
     words = f"ground truth above {listed(rows)}"
     return Picture(
-        printable(title),
+        *names,
         printable(_track_name(table, order[0], labels)),
         _sentence(table, order[0], str(places[1])),
         (
@@ -293,24 +314,26 @@ def _worst_tracks(table: TrackTable, cost: NDArray[np.int64]) -> list[int]:
 
 
 def _sentence(table: TrackTable, track: int, frame: str) -> str:
-    lost, visible = int(table.frames_lost[track]), int(table.visible[track].sum())
+    visible = int(table.visible[track].sum())
+    kept = visible - int(table.frames_lost[track])
     _, after = _mistake(table, track)
     if not (table.partner[track] >= 0).any():
         frames = f"any of its {visible} frames" if visible > 1 else "its only frame"
-        return f"no segment of its class matches it in {frames}."
+        return f"No segment of its class matches it in {frames}."
     return printable(
-        f"{counted(lost, 'frame')} of {visible} without its most frequent identity. "
+        f"It is visible in {counted(visible, 'frame')}. "
+        f"Its most frequent identity covers only {kept} of them. "
         f"In frame {frame}, {_what_happened(table, track, after)}."
     )
 
 
-def _worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
+def _worst_picture(video: Video, prediction: Prediction, names: tuple[str, str]) -> Picture:
     """Return the timeline of the tracks that cost most, and the frames around a mistake.
 
     Args:
         video: Video with ground truth.
         prediction: Prediction for all its frames.
-        title: Title of the picture.
+        names: Name of the prediction and of the sequence.
 
     Raises:
         DataError: If a map cannot be read.
@@ -318,19 +341,21 @@ def _worst_picture(video: Video, prediction: Prediction, title: str) -> Picture:
     whole = VideoComparison(video, [prediction], range(video.info.frame_count))
     (table,) = whole.tables
     order = _worst_tracks(table, table.frames_lost)
+    row, sequence = map(printable, names)
     if not order:
-        return Picture(printable(title), "", _FAULTLESS, ())
+        return Picture(row, sequence, "", _FAULTLESS, ())
     before, after = _mistake(table, order[0])
     same_colors = replace(prediction, tracks=table)
     strip = _around(video, [same_colors], int(table.codes[order[0]]), (before, after))
     labels = video.info.labels
-    names = [video.info.frame_names[at] for at in (before, after)]
+    frames = [video.info.frame_names[at] for at in (before, after)]
     return Picture(
-        printable(title),
+        row,
+        sequence,
         printable(_track_name(table, order[0], labels)),
-        _sentence(table, order[0], names[1]),
+        _sentence(table, order[0], frames[1]),
         (
-            _image(_jpeg(strip), _frames_in_words(names, "ground truth above prediction")),
+            _image(_jpeg(strip), _frames_in_words(frames, "ground truth above prediction")),
             _image(_png(whole.timeline(order)), _in_words(table, order, labels)),
         ),
     )

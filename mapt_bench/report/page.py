@@ -16,13 +16,14 @@ from markupsafe import Markup
 from mapt_bench import __version__
 from mapt_bench.errors import DataError, counted, listed
 from mapt_bench.files import write_text
+from mapt_bench.report.blocks import Section
 from mapt_bench.report.gallery import DEFAULT_PICTURES, Replay
 from mapt_bench.report.sections import (
-    Section,
     evaluation_sections,
     network_sections,
     run_sections,
 )
+from mapt_bench.report.terms import TermLinks, breakable
 from mapt_bench.reports.tables import printable
 from mapt_bench.results import load_result
 from mapt_bench.results.result_files import COST, EVALUATION, EVALUATIONS, RUN
@@ -181,6 +182,7 @@ def render_report(parts: Sequence[ReportPart]) -> str:
         .render(
             title=f"mapt-bench report: {titles}",
             parts=parts,
+            terms=TermLinks(),
             styles=Markup(styles),  # noqa: S704 - a file of this package
             script=Markup(script),  # noqa: S704 - a file of this package
             policy=(
@@ -212,13 +214,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["anchor"] = _anchor
-    environment.filters["breakable"] = _breakable
+    environment.filters["breakable"] = breakable
     return environment
-
-
-def _breakable(text: str) -> Markup:
-    """Return a name that narrow columns break after its parts, as in ``mapt:motion+memory``."""
-    return Markup("<wbr>").join(re.split(r"(?<=[+:/_,=])", text))
 
 
 def _anchor(text: str) -> str:

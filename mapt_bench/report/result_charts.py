@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from mapt_bench.report.charts import Chart, Curve, Point, Span, curves, scatter, spans, stacked_bars
+from mapt_bench.errors import counted
+from mapt_bench.report.charts import Curve, Point, Span, curves, scatter, spans, stacked_bars
+from mapt_bench.report.svg import Chart
 from mapt_bench.reports.cost_tables import variant_gmacs, variant_peak_mib
 from mapt_bench.reports.headline import headline_tables
 from mapt_bench.reports.score_tables import interval_cell
@@ -20,7 +22,6 @@ from mapt_bench.results.result_views import (
     row_interval,
     row_name,
     row_score,
-    run_parts,
 )
 
 __all__ = [
@@ -37,10 +38,6 @@ Run = Mapping[str, Any]
 Row = Mapping[str, Any]
 
 
-def _of_segments(part: Part) -> str:
-    return f" Segments: {part.words}." if part.words else ""
-
-
 def score_chart(part: Part, names: set[str]) -> list[Chart]:
     """Return PAT over STQ of some rows. The lower bound would flatten all others."""
     points = []
@@ -48,7 +45,7 @@ def score_chart(part: Part, names: set[str]) -> list[Chart]:
         pat, stq = row_score(row, "PAT"), row_score(row, "STQ")
         if row_name(row) in names - {LOWER_BOUND} and pat is not None and stq is not None:
             points.append(Point(row_name(row), 100 * stq, 100 * pat, is_reference(row)))
-    caption = f"PAT over STQ: up and to the right is better.{_of_segments(part)}"
+    caption = "PAT over STQ: up and to the right is better."
     return [scatter(points, "STQ (%)", "PAT (%)", caption)] if len(points) > 1 else []
 
 
@@ -75,7 +72,7 @@ def cost_charts(part: Part, names: set[str], cost: Row | None) -> list[Chart]:
             if is_shown and pat is not None and value is not None:
                 points.append(Point(row_name(row), value, 100 * pat, is_reference(row)))
         if len({point.x for point in points}) > 1:
-            caption = f"PAT over {words}: up and to the left is better.{_of_segments(part)}"
+            caption = f"PAT over {words}: up and to the left is better."
             charts.append(scatter(points, f"{words} ({unit})", "PAT (%)", caption, by_decades=True))
     return charts
 
@@ -124,28 +121,35 @@ def network_charts(cost: Row) -> list[Chart]:
 
 
 def difference_chart(part: Part, names: set[str]) -> list[Chart]:
-    """Return the paired differences of the reference to some rows, with confidence intervals."""
+    """Return the paired differences of some rows to the reference, with confidence intervals.
+
+    References are omitted: the difference to the oracle would flatten all others.
+    """
     rows: list[Span] = []
     subject = ""
     for row in part.run["summary"]:
         entry = ((row.get("differences") or {}).get("scores") or {}).get("PAT") or {}
         ends = entry.get("interval") or {}
-        if row_name(row) not in names - {LOWER_BOUND} or ends.get("low") is None:
+        if row_name(row) not in names or is_reference(row) or ends.get("low") is None:
             continue
         subject = str(row["differences"]["reference"])
-        low, high = -100 * ends["high"], -100 * ends["low"]
+        low, high = 100 * ends["low"], 100 * ends["high"]
         p_value = entry.get("p_adjusted")
         alpha = 1 - float(ends.get("level", 0.95))
         is_established = (low > 0 or high < 0) and p_value is not None and p_value <= alpha + 1e-9
-        rows.append(Span(row_name(row), -100 * entry["difference"], low, high, is_established))
+        value = 100 * entry["difference"]
+        rows.append(Span(row_name(row), value, (low, high), not is_established))
     if not rows:
         return []
-    rows.sort(key=lambda span: span.value)
+    rows.sort(key=lambda span: -span.value)
     caption = (
-        f"How far {subject} leads each row: paired difference in PAT with its confidence interval. "
-        f"Right of 0, {subject} is better. Grey: no difference is established.{_of_segments(part)}"
+        f"Paired difference: PAT of the row minus PAT of {subject}, with its confidence interval. "
+        f"Right of 0, the row is better than {subject}. The correction is for all comparisons of "
+        "the table of differences, so a grey interval may exclude 0."
     )
-    return [spans(rows, f"PAT of {subject} less PAT of the row (points)", caption)]
+    label = f"PAT of the row minus PAT of {subject} (points)"
+    key = ("established after correction", "not established after correction")
+    return [spans(rows, label, caption, key=key, with_zero=True)]
 
 
 _LINES = 6
@@ -160,85 +164,62 @@ def _chart_rows(names: Iterable[str], references: set[str]) -> list[str]:
     return [name for name in order if name in kept]
 
 
-def recovery_charts(run: Run) -> list[Chart]:
-    """Return the recovery after occlusion by length of the gap."""
-    charts = []
-    for part in run_parts(run):
-        entries = [
-            each
-            for each in part.run.get("recoveries") or []
-            if each.get("factor") == "all" and each.get("bins")
-        ]
-        table = next(iter(headline_tables(part.run)), None)
-        if not entries or table is None:
-            continue
-        by_name = {str(each["variant"]): each for each in entries}
-        references = {name for name, each in by_name.items() if each.get("group") == "reference"}
-        shown = [str(row[0]) for row in table.rows if str(row[0]) in by_name]
-        kept = [
-            at
-            for at in range(len(entries[0]["bins"]))
-            if any(_share(each["bins"][at].get("recovered")) is not None for each in entries)
-        ]
-        positions = [str(entries[0]["bins"][at]["bin"]) for at in kept]
-        lines = [
-            Curve(
-                name,
-                [_share(by_name[name]["bins"][at].get("recovered")) for at in kept],
-                [_ends(by_name[name]["bins"][at].get("recovered")) for at in kept],
-                name in references,
-            )
-            for name in _chart_rows(shown, references)
-        ]
-        charts += _if_lines(
-            lines,
-            positions,
-            "occlusion gap (frames)",
-            "recovered (%)",
-            "Identities recovered after an occlusion, by length of the gap, with confidence "
-            f"intervals.{_of_segments(part)}",
-        )
-    return charts
+def recovery_charts(part: Part) -> list[Chart]:
+    """Return the share of identities that rows recover after long occlusion gaps."""
+    entries = {
+        str(each["variant"]): each
+        for each in part.run.get("recoveries") or []
+        if each.get("factor") == "all" and each.get("full_occlusions")
+    }
+    table = next(iter(headline_tables(part.run)), None)
+    if not entries or table is None:
+        return []
+    rows = []
+    for name in (str(row[0]) for row in table.rows):
+        rate = (entries.get(name) or {}).get("full_occlusions", {}).get("recovered") or {}
+        if rate.get("share") is not None and name != LOWER_BOUND:
+            of_reference = entries[name].get("group") == "reference"
+            rows.append(Span(name, 100 * float(rate["share"]), _ends(rate), of_reference))
+    if not rows:
+        return []
+    gaps = next(iter(entries.values()))["full_occlusions"]
+    caption = (
+        f"Identities recovered after an occlusion gap of {gaps['bin']} frames, in percent of "
+        f"{counted(int(gaps['recovered']['n']), 'reappearance')}. To the right is better. "
+        "Lines are confidence intervals."
+    )
+    rows.sort(key=lambda each: (each.is_grey, -each.value))
+    key = ("a tracker", "a reference, which does not compete")
+    return [spans(rows, "recovered identities (%)", caption, key=key, with_zero=False)]
 
 
-def _share(rate: Row | None) -> float | None:
-    value = (rate or {}).get("share")
-    return None if value is None else 100 * float(value)
-
-
-def _ends(rate: Row | None) -> tuple[float, float] | None:
-    found = (rate or {}).get("interval") or {}
+def _ends(rate: Row) -> tuple[float, float] | None:
+    found = rate.get("interval") or {}
     if found.get("low") is None:
         return None
     return 100 * float(found["low"]), 100 * float(found["high"])
 
 
-def _if_lines(
-    lines: Sequence[Curve], positions: Sequence[str], x: str, y: str, caption: str
-) -> list[Chart]:
-    """Return a chart, none if no line has a value."""
-    known = any(value is not None for line in lines for value in line.values)
-    return [curves(lines, positions, x, y, caption)] if known else []
-
-
-def condition_charts(run: Run) -> list[Chart]:
+def condition_charts(part: Part) -> list[Chart]:
     """Return PAT over temporal intervals, or over the levels of each stressor."""
     charts = []
-    for part in run_parts(run):
-        for condition, x, caption in _conditions(part.run):
-            rows = {
-                (row_name(row), at): row
-                for row in part.run["summary"]
-                if (at := condition(row)) is not None
-            }
-            positions = sorted({at for _, at in rows})
-            if len(positions) < 2:
-                continue
-            references = {name for (name, _), row in rows.items() if is_reference(row)}
-            names = _chart_rows(_winners_first(rows, positions, references), references)
-            lines = [_line_of(name, rows, positions, name in references) for name in names]
+    for condition, x, caption in _conditions(part.run):
+        rows = {
+            (row_name(row), at): row
+            for row in part.run["summary"]
+            if (at := condition(row)) is not None
+        }
+        positions = sorted({at for _, at in rows})
+        if len(positions) < 2:
+            continue
+        references = {name for (name, _), row in rows.items() if is_reference(row)}
+        names = _chart_rows(_winners_first(rows, positions, references), references)
+        lines = [_line_of(name, rows, positions, name in references) for name in names]
+        if any(value is not None for each in lines for value in each.values):
+            hidden = len({name for name, _ in rows}) - len(names)
+            more = f" {counted(hidden, 'more row')} in the table." if hidden else ""
             texts = [str(position) for position in positions]
-            charts += _if_lines(lines, texts, x, "PAT (%)", f"{caption}{_of_segments(part)}")
+            charts.append(curves(lines, texts, x, "PAT (%)", f"{caption}{more}"))
     return charts
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mapt_bench.errors import DataError, wrong_schema
 from mapt_bench.files import read_text
 from mapt_bench.results.result_views import (
+    OWN_IN_WORDS,
     OWN_SEGMENTS,
     SCORES,
     part_of,
@@ -375,7 +376,7 @@ def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]
     protocol = dict(data.get("protocol") or {})
     by_name = protocol.pop("segments_by_name", None) or {}
     name = row.get("segments")
-    segments = "found by each network itself" if name == OWN_SEGMENTS else by_name.get(name)
+    segments = OWN_IN_WORDS if name == OWN_SEGMENTS else by_name.get(name)
     protocol |= {} if segments is None else {"segments": segments}
     classes = next((cell.get("classes") for cell in _cells_of(data, row)), None)
     return protocol if classes is None else {**protocol, "classes": classes}

@@ -12,6 +12,7 @@ __all__ = [
     "HEADLINE",
     "LOWER_BOUND",
     "OF_DEPTH",
+    "OWN_IN_WORDS",
     "OWN_SEGMENTS",
     "SCORES",
     "Part",
@@ -26,6 +27,7 @@ __all__ = [
     "row_score",
     "run_parts",
     "score_kind",
+    "segments_in_words",
 ]
 
 
@@ -164,6 +166,18 @@ def conditions_note(rows: Sequence[Row]) -> str:
 OWN_SEGMENTS = "own"
 """Name of the segments of rows that link their own detections."""
 
+OWN_IN_WORDS = "each tracker's own detections"
+"""Their description."""
+
+
+def segments_in_words(description: str) -> str:
+    """Return a description of segments in a protocol as tables, sentences and pictures show it.
+
+    Ground-truth segments never have identities, so their name need not say so.
+    """
+    return description.replace("ground-truth segments without identities", "ground-truth segments")
+
+
 _BY_CELL = {"links_by_group", "recoveries"}
 """Parts of a run with entries for each cell."""
 
@@ -205,17 +219,17 @@ class Part:
 
     @property
     def words(self) -> str:
-        """Description of the segments, for sentences."""
+        """Description of the rows and their segments, for sentences and titles."""
         known = (self.run.get("protocol") or {}).get("segments_by_name") or {}
+        words = segments_in_words(str(known.get(self.name, self.name)))
         if self.segments == OWN_SEGMENTS:
-            return "each tracker's own detections"
-        return str(known.get(self.name, self.name))
+            words = OWN_IN_WORDS
+        return f"{words}, networks trained without a component" if self.trained else words
 
     @property
-    def heading(self) -> str:
-        """Description of the rows and their segments, for titles of tables."""
-        words = self.words if self.segments == OWN_SEGMENTS else f"segments: {self.words}"
-        return f"networks trained without a component, {words}" if self.trained else words
+    def ending(self) -> str:
+        """End of titles: the segments after a comma, empty if they are not named."""
+        return f", {self.words}" if self.words else ""
 
 
 def run_parts(run: Run) -> list[Part]:

@@ -72,6 +72,11 @@ def page_of(tmp_path, *documents):
     return render_report(read_parts(paths))
 
 
+def words_of(text):
+    """Visible text, whatever its links, without tags."""
+    return "".join(Elements(text).text)
+
+
 def headings(text):
     return re.findall(r"<h2>(.*?)</h2>", text)
 
@@ -95,11 +100,11 @@ def test_a_run_has_the_sections_that_apply(tmp_path):
     assert headings(text)[:1] == ["Summary"]
     assert {"Worst first", "Cost", "Provenance and protocol"} <= set(headings(text))
     assert "Stress and sweeps" not in text
-    assert "both has the highest PAT, 62.65" in text
+    assert "both has the highest PAT, 62.65." in words_of(text)
     assert "the data has no images" in text  # why a tracker was not run
     found = Elements(text)
     assert found.named("svg")
-    assert all(each.get("aria-label") for each in found.named("svg"))
+    assert all(each.get("aria-label") for each in found.named("svg") if "role" in each)
     assert len(found.named("table")) == len(found.named("caption"))
 
 
@@ -113,7 +118,7 @@ def test_a_sweep_has_curves_with_all_its_values(tmp_path):
 def test_evaluations_share_a_part_and_show_their_losses(tmp_path):
     text = page_of(tmp_path, evaluations(with_losses("one"), with_losses("two")))
     assert headings(text)[:2] == ["Summary", "Where the points were lost"]
-    assert "one loses most to wrong identities, 30.00 PAT" in text
+    assert "one loses most to wrong identities: 30.00 PAT." in words_of(text)
     assert "new identity" in text
     assert "mapt-bench evaluate GT PRED --dataset kitti-step --losses" in text
 
@@ -169,7 +174,7 @@ def test_the_page_asks_for_nothing(tmp_path):
 def test_long_names_break_after_their_parts(tmp_path):
     summary = [summary_row(name, 0.5, 0.6, "heads") for name in ("mapt:motion+memory", "a<b>+c")]
     text = page_of(tmp_path, run(summary=summary))
-    assert '<th scope="row">mapt:<wbr>motion+<wbr>memory</th>' in text
+    assert '<th scope="row">mapt:<wbr>motion<wbr>+memory</th>' in text
     assert '<th scope="row">a&lt;b&gt;+<wbr>c</th>' in text
 
 
@@ -257,7 +262,7 @@ def test_bars_are_as_long_as_their_parts():
     # The legend has bars of 12 x 12 pixels.
     widths = [
         float(each.attributes["width"])
-        for each in chart.shapes
+        for each in chart.wide.shapes
         if each.tag == "rect" and each.attributes["height"] == "24"
     ]
     assert len(widths) == 2
@@ -268,9 +273,9 @@ def test_undefined_values_leave_a_gap_in_a_curve():
     chart = curves(
         [Curve("a", [1.0, None, 3.0]), Curve("b", [None, None, None])], "012", "x", "y", ""
     )
-    assert sum("mark" in each.attributes.get("class", "") for each in chart.shapes) == 2
+    assert sum("mark" in each.attributes.get("class", "") for each in chart.wide.shapes) == 2
     assert "a: 0 1.00, 2 3.00" in chart.description
-    assert "b" not in [each.text for each in chart.shapes]
+    assert "b" not in [each.text for each in chart.wide.shapes]
 
 
 def test_the_first_sentence_says_whether_the_lead_is_real(tmp_path):
@@ -279,11 +284,35 @@ def test_the_first_sentence_says_whether_the_lead_is_real(tmp_path):
         differences = {"reference": "both", "scores": {"PAT": entry}}
         second = summary_row("iou", 0.61, 0.7, "baselines", differences=differences)
         first = summary_row("both", 0.63, 0.7, "heads")
-        return page_of(tmp_path, run(summary=[first, second]))
+        return words_of(page_of(tmp_path, run(summary=[first, second])))
 
-    best = "both has the highest PAT, 63.00; iou is next, 2.00 behind"
-    assert f"{best} (established)." in text_of(0.01)
-    assert f"{best} (not established: it can be chance)." in text_of(0.2)
+    assert "both has the highest PAT, 63.00." in text_of(0.01)
+    assert "The next is iou, 2.00 behind." in text_of(0.01)
+    assert "This difference is established." in text_of(0.01)
+    assert "This difference is not established: it can be chance." in text_of(0.2)
+
+
+def test_a_difference_is_row_minus_reference_and_grey_is_explained(tmp_path):
+    entry = {"difference": -0.02, "interval": interval(-0.03, -0.01), "p_adjusted": 0.2}
+    differences = {"reference": "both", "scores": {"PAT": entry}}
+    rows = [
+        summary_row("both", 0.63, 0.7, "heads"),
+        summary_row("iou", 0.61, 0.7, "baselines", differences=differences),
+        summary_row("oracle", 0.9, 0.9, "reference", differences=differences),
+    ]
+    text = page_of(tmp_path, run(summary=rows))
+    described = 'aria-label="PAT of the row minus PAT of both (points): iou -2.00 from -3.00 to '
+    assert f'{described}-1.00."' in text  # the oracle would flatten the others
+    assert ">not established after correction</text>" in text
+    assert ">established after correction</text>" not in text  # no row is
+    assert "Right of 0, the row is better than both." in words_of(text)
+    assert "oracle: the upper bound on these segments" in words_of(text)
+
+
+def test_rows_that_are_not_shown_are_counted(tmp_path):
+    rows = [summary_row(f"row-{at}", 0.3 + at / 100, 0.5, "heads") for at in range(15)]
+    assert "12 of 15 rows are shown." in words_of(page_of(tmp_path, run(summary=rows)))
+    assert "rows are shown" not in words_of(page_of(tmp_path, run(summary=rows[:12])))
 
 
 def test_a_flops_report_stands_alone_and_beside_a_run(tmp_path):
@@ -302,7 +331,7 @@ def test_a_flops_report_stands_alone_and_beside_a_run(tmp_path):
         cost_row("mapt-tiny", "appearance", gmacs=0.02),
     )
     text = page_of(tmp_path, networks)
-    assert headings(text) == ["Cost", "Claims"]
+    assert headings(text) == ["Cost", "Claims", "Terms"]
     assert "Operations over latency at 384x1280" in text
     names = ("mapt", "flow:flownet2", "copy")
     summary = [
@@ -321,11 +350,11 @@ def test_a_flops_report_stands_alone_and_beside_a_run(tmp_path):
 def test_logarithmic_axes_show_zeros_at_their_left():
     points = [Point(name, x, 50 + x / 1000) for name, x in (("a", 0.0), ("b", 1.0), ("c", 100.0))]
     chart = scatter(points, "GMACs", "PAT", "", by_decades=True)
-    x = {each.text: float(each.attributes["x"]) for each in chart.shapes if each.tag == "text"}
+    x = {each.text: float(each.attributes["x"]) for each in chart.wide.shapes if each.tag == "text"}
     assert x["100"] - x["10"] == pytest.approx(x["10"] - x["1"], rel=0.01)
     assert x["0"] < x["1"]
     close = [Point(name, x, 50 + x) for name, x in (("a", 0.0), ("b", 0.142), ("c", 0.148))]
-    texts = {each.text for each in scatter(close, "GMACs", "PAT", "", by_decades=True).shapes}
+    texts = {each.text for each in scatter(close, "GMACs", "PAT", "", by_decades=True).wide.shapes}
     assert "0.148" in texts
     assert "0.142" not in texts  # it would cover the other
 
@@ -345,8 +374,10 @@ def judged(tmp_path):
 
 def test_pictures_show_the_track_that_costs_most(judged):
     text = render_report(read_parts([judged]))
-    assert "Look at car 1: 2 frames of 4 without its most frequent identity." in text
-    assert "its identity changes from 1 to 5" in text
+    found = "It is visible in 4 frames. Its most frequent identity covers only 2 of them."
+    assert f"Look at car 1. {found} In frame 000002, its identity changes from 1 to 5." in text
+    legend = "Disc with two halves: the identity changes here"
+    assert legend in text
     images = Elements(text).named("img")
     assert len(images) == 2
     for image in images:
@@ -354,7 +385,9 @@ def test_pictures_show_the_track_that_costs_most(judged):
         data = base64.b64decode(image["src"].partition(";base64,")[2])
         with Image.open(io.BytesIO(data)) as found:
             assert found.size == (int(image["width"]), int(image["height"]))
-    assert not Elements(render_report(read_parts([judged], gallery=0))).named("img")
+    without = render_report(read_parts([judged], gallery=0))
+    assert not Elements(without).named("img")
+    assert legend not in without
 
 
 def test_a_track_that_is_never_matched_is_named_as_such(tmp_path):
@@ -362,10 +395,10 @@ def test_a_track_that_is_never_matched_is_named_as_such(tmp_path):
     pred = write_films(tmp_path / "pred", {"0001": "r r c2 r | r r c2 r"})
     file = tmp_path / "missed.json"
     CliRunner().invoke(main, ["evaluate", str(gt), str(pred), "--json", str(file)])
-    text = render_report(read_parts([file]))
-    assert "Look at car 1: no segment of its class matches it in any of its 2 frames." in text
-    look = "Look first at car 1 of pred, sequence 0001: no segment of its class matches it"
-    assert f"<li>{look}" in text
+    text = words_of(render_report(read_parts([file])))
+    assert "Look at car 1. No segment of its class matches it in any of its 2 frames." in text
+    look = "Look first at car 1 in sequence 0001, tracked by pred. No segment of its class matches"
+    assert look in text
 
 
 def test_missing_maps_are_named(judged, tmp_path):
@@ -396,20 +429,22 @@ def lost_run(tmp_path):
 def pictures_of(folder, **options):
     (part,) = read_parts([folder], **options)
     (section,) = [each for each in part.sections if each.heading == "Worst first"]
-    return section.pictures, " ".join(section.notes)
+    pictures = tuple(each for block in section.blocks for each in block.pictures)
+    return pictures, " ".join(section.notes)
 
 
 def test_a_run_shows_the_tracks_that_cost_most(lost_run):
     folder, replay = lost_run
     pictures, notes = pictures_of(folder)
     assert pictures
-    assert all(each.title.startswith("lost on ") for each in pictures)
-    assert "without its most frequent identity. In frame 1, its identity" in pictures[0].text
+    assert all(each.title.endswith(", tracked by lost") for each in pictures)
+    assert "Its most frequent identity covers only 1 of them." in pictures[0].text
     assert [len(each.images) for each in pictures] == [1] * len(pictures)  # timelines
     assert notes.startswith("No frames of sequence ")
     assert "run the command of the run again" in notes
 
-    assert "<li>Look first at car 1 of lost on " in render_report(read_parts([folder]))
+    look = "Look first at car 1 in sequence a, tracked by lost. It is visible in "
+    assert look in words_of(render_report(read_parts([folder])))
 
     pictures, notes = pictures_of(folder, replays={folder: replay})
     assert [len(each.images) for each in pictures] == [2] * len(pictures)

@@ -1,6 +1,7 @@
 """The short answer: its tables, its sentences, and its lines on a terminal."""
 
 import io
+import re
 
 import pytest
 from helpers.results import evaluation, interval, run, summary_row, sweep
@@ -64,20 +65,24 @@ def test_best_rows_come_first_and_references_last():
     assert (0, 1) in table.best_cells()
 
 
-def test_sentences_tell_established_differences_from_others():
-    best, compared, oracle = run_headline(ablation()).sentences
-    assert best == (
-        "On detections of MAPT, new has the highest PAT, 62.00; mapt+memory is next, 2.00 behind "
-        "(established)."
-    )
-    assert compared == (
-        "On detections of MAPT, mapt+memory beats mapt:motion+memory by 1.40 PAT [0.60, 2.10] and "
-        "trails new by 2.00 PAT [1.00, 3.00]; no difference from sort+memory and bytetrack+memory "
-        "is established (1 only without correction)."
-    )
-    assert oracle == (
-        "On detections of MAPT, the oracle leads mapt+memory by 10.00 PAT [8.00, 12.00]."
-    )
+def sentences_of(result):
+    return {each.place: each.sentences for each in run_headline(result).findings}
+
+
+def test_each_sentence_has_one_fact():
+    assert sentences_of(ablation()) == {
+        "On detections of MAPT": (
+            "new has the highest PAT, 62.00.",
+            "The next is mapt+memory, 2.00 behind.",
+            "This difference is established.",
+            "mapt+memory beats mapt:motion+memory by 1.40 PAT [0.60, 2.10].",
+            "mapt+memory trails new by 2.00 PAT [1.00, 3.00].",
+            "No difference of mapt+memory from sort+memory and bytetrack+memory is established "
+            "after correction.",
+            "1 of these 2 is established without it.",
+            "The oracle leads mapt+memory by 10.00 PAT [8.00, 12.00].",
+        )
+    }
 
 
 def test_a_difference_needs_an_interval_without_zero_and_a_low_corrected_p():
@@ -86,10 +91,11 @@ def test_a_difference_needs_an_interval_without_zero_and_a_low_corrected_p():
         row("sort", 0.59, difference(-0.01, -0.02, 0.001, 0.01)),
         row("iou", 0.58, difference(-0.02, -0.03, -0.01, 0.051, 0.06)),
     )
-    best, sentence = run_headline(ablation(*open_rows)).sentences
-    assert best.endswith("; sort is next, 1.00 behind (not established: it can be chance).")
-    assert sentence == (
-        "On detections of MAPT, no difference of mapt+memory from sort and iou is established."
+    (sentences,) = sentences_of(ablation(*open_rows)).values()
+    assert sentences[1:] == (
+        "The next is sort, 1.00 behind.",
+        "This difference is not established: it can be chance.",
+        "No difference of mapt+memory from sort and iou is established after correction.",
     )
 
 
@@ -99,17 +105,27 @@ def test_a_lead_of_rows_that_were_not_compared_is_named_as_such():
         row("a", 0.70, difference(0.10, 0.05, 0.15, 0.01)),
         row("b", 0.65, difference(0.05, 0.01, 0.09, 0.01)),
     ]
-    best, *_ = run_headline(ablation(*rows)).sentences
-    assert best.endswith("b is next, 5.00 behind (not tested: differences are to mapt+memory).")
+    (sentences,) = sentences_of(ablation(*rows)).values()
+    assert sentences[1:3] == (
+        "The next is b, 5.00 behind.",
+        "This difference was not tested: tests compare rows with mapt+memory.",
+    )
 
 
-def test_several_kinds_of_segments_have_a_table_and_a_sentence_each():
-    headline = run_headline(ablation(segments=("mapt-tiny", "groundtruth")))
-    assert [table.title for table in headline.tables] == ["detections of MAPT", "ground truth"]
-    assert len(headline.sentences) == 4
-    assert headline.sentences[1].startswith("On ground truth, new has the highest PAT")
-    assert headline.sentences[3].startswith("On ground truth, mapt+memory beats")
-    assert "; the oracle leads mapt+memory by 10.00 PAT" in headline.sentences[3]
+def test_several_kinds_of_segments_have_a_table_and_findings_each():
+    result = ablation(segments=("mapt-tiny", "groundtruth"))
+    tables = run_headline(result).tables
+    assert [table.title for table in tables] == ["detections of MAPT", "ground truth"]
+    found = sentences_of(result)
+    assert list(found) == ["On detections of MAPT", "On ground truth"]
+    assert len(set(found.values())) == 1
+
+
+def test_ground_truth_segments_have_a_short_name():
+    rows = [row("a", 0.5, segments="groundtruth"), row("b", 0.6, segments="groundtruth")]
+    long = {"groundtruth": "ground-truth segments without identities"}
+    result = run(summary=rows, protocol={"segments_by_name": long})
+    assert [table.title for table in run_headline(result).tables] == ["ground-truth segments"]
 
 
 def test_published_trackers_come_before_weaker_baselines():
@@ -129,12 +145,12 @@ def test_published_trackers_come_before_weaker_baselines():
 def test_missing_intervals_take_one_sentence():
     few = {"PAT": {"n": 2, "reason": "2 sequences; an interval needs at least 5"}}
     rows = [summary_row(name, 0.5, 0.5, "heads", intervals=few) for name in ("a", "b", "c")]
-    sentences = run_headline(run(summary=rows)).sentences
-    assert sentences == (
+    found = run_headline(run(summary=rows)).findings
+    assert [each.text for each in found] == [
         "a and 2 other rows have the highest PAT, 50.00.",
-        "No confidence intervals and no established differences: 2 sequences; an interval needs "
+        "No confidence intervals, so no difference is established: 2 sequences; an interval needs "
         "at least 5.",
-    )
+    ]
 
 
 def with_losses(entry, **points):
@@ -148,14 +164,9 @@ def test_one_sentence_says_what_costs_the_reference_most():
         with_losses(row("best", 0.7, difference(0.1, 0.05, 0.15, 0.01)), identity=29, missed=1),
         with_losses(row("oracle", 0.9, group="reference"), masks=10),
     )
-    lost = [line for line in run_headline(ablation(*rows)).sentences if "loses most" in line]
-    assert lost == ["On detections of MAPT, mapt+memory loses most to missed objects, 30.00 PAT."]
-    both = run_headline(ablation(*rows, segments=("mapt-tiny", "groundtruth"))).sentences
-    (line,) = [line for line in both if "loses most" in line]
-    assert line == (
-        "On detections of MAPT, mapt+memory loses most to missed objects, 30.00 PAT; on ground "
-        "truth, mapt+memory loses most to missed objects, 30.00 PAT."
-    )
+    both = sentences_of(ablation(*rows, segments=("mapt-tiny", "groundtruth")))
+    lost = [[line for line in lines if "loses most" in line] for lines in both.values()]
+    assert lost == [["mapt+memory loses most to missed objects: 30.00 PAT."]] * 2
 
 
 def test_without_a_reference_the_sentence_is_on_the_best_row():
@@ -164,15 +175,16 @@ def test_without_a_reference_the_sentence_is_on_the_best_row():
         with_losses(summary_row("b", 0.6, 0.5, "heads"), identity=3, stuff=4),
         with_losses(summary_row("c", 1.0, 1.0, "heads"), identity=0),
     ]
-    assert (
-        "b loses most to confused stuff, 4.00 PAT." in run_headline(run(summary=rows[:2])).sentences
-    )
-    assert not any("loses" in line for line in run_headline(run(summary=rows[2:])).sentences)
+    (sentences,) = sentences_of(run(summary=rows[:2])).values()
+    assert "b loses most to confused stuff: 4.00 PAT." in sentences
+    (sentences,) = sentences_of(run(summary=rows[2:])).values()
+    assert not any("loses" in line for line in sentences)
 
 
 def test_an_evaluation_with_losses_says_what_costs_it_most():
     found = with_losses(evaluation("a"), identity=3, masks=2)
-    assert "a loses most to wrong identities, 3.00 PAT." in evaluation_headline([found]).sentences
+    (finding,) = evaluation_headline([found]).findings
+    assert "a loses most to wrong identities: 3.00 PAT." in finding.sentences
 
 
 def many_rows(count=60):
@@ -195,7 +207,9 @@ def test_forty_lines_of_the_width_of_the_terminal(width, segments, monkeypatch):
     assert any(line.startswith("mapt+memory") for line in lines)
     assert any(line.startswith("tracker-59") for line in lines)  # the best
     assert any(line.startswith("oracle") for line in lines)
-    assert "more rows and all tables: --full." in " ".join(lines)
+    shown = sum(bool(re.match(r"(tracker-\d+|mapt\+memory|oracle) +\d", line)) for line in lines)
+    total = 62 * len(segments)
+    assert f"{shown} of {total} rows. All rows and all tables: --full." in " ".join(lines)
 
 
 def test_columns_are_dropped_by_priority_and_never_wrapped(monkeypatch):
@@ -220,8 +234,9 @@ def test_a_sweep_has_a_table_for_each_kind_of_interval():
     headline = run_headline(sweep())
     (table,) = headline.tables
     assert [column.name for column in table.columns][1:] == ["drop 1", "drop 2", "drop 3", "drop 5"]
-    assert headline.sentences[0] == (
-        "From frame skip 1 to 5, copy loses most, 30.00 PAT; both has the highest PAT at 5, 51.00."
+    assert headline.findings[0].sentences[:2] == (
+        "From frame skip 1 to 5, copy loses most: 30.00 PAT.",
+        "At frame skip 5, both has the highest PAT, 51.00.",
     )
 
 
@@ -236,17 +251,19 @@ def test_a_stress_test_shows_what_each_stressor_costs():
     ]
     headline = run_headline(run(summary=rows, stressors=[{"name": "bars"}]))
     assert [column.name for column in headline.tables[0].columns] == ["variant", "none", "bars 5"]
-    assert headline.sentences == (
-        "bars at level 5 costs mapt least, 10.00 PAT, and iou most, 30.00.",
+    assert headline.findings[0].sentences == (
+        "bars at level 5 costs mapt least: 10.00 PAT.",
+        "It costs iou most: 30.00 PAT.",
     )
 
 
 def test_one_evaluation_says_what_limits_it():
     headline = evaluation_headline([evaluation("a", scores={"PAT": 0.48, "PQ": 0.6, "TQ": 0.4})])
-    assert headline.sentences[0] == (
+    (finding,) = headline.findings
+    assert finding.sentences[0] == (
         "PAT 48.00 is the harmonic mean of PQ 60.00 and TQ 40.00: tracking (TQ) limits it."
     )
-    assert headline.sentences[-1] == (
+    assert finding.sentences[-1] == (
         "No confidence intervals: 2 sequences; an interval needs at least 5."
     )
 
@@ -254,9 +271,10 @@ def test_one_evaluation_says_what_limits_it():
 def test_evaluations_are_compared_with_the_first():
     found = difference(0.05, 0.01, 0.09, 0.01)
     other = evaluation("b", shift=0.05, differences=found, intervals={"PAT": interval(0.4, 0.6)})
-    sentences = evaluation_headline([evaluation("a"), other]).sentences
-    assert sentences == (
-        "b has the highest PAT, 55.00, 5.00 more than a, the next.",
+    (finding,) = evaluation_headline([evaluation("a"), other]).findings
+    assert finding.sentences == (
+        "b has the highest PAT, 55.00.",
+        "The next is a, 5.00 behind.",
         "a trails b by 5.00 PAT [1.00, 9.00].",
     )
 

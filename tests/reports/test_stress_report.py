@@ -373,7 +373,7 @@ def test_whole_trackers_have_tables_of_their_own():
                 row["segments"] = "own"
     tables = tables_by_title(whole)
     own = [title for title in tables if title.endswith("each tracker's own detections")]
-    assert "bars: PAT, TQ and STQ by level: each tracker's own detections" in own
+    assert "bars: PAT, TQ and STQ by level, each tracker's own detections" in own
     for title, table in tables.items():
         names = [row[0] for row in table.rows]
         assert names == ["both"] if title in own else "both" not in names

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.reports.table_formats import print_table, render_table, write_table, write_tables
-from mapt_bench.reports.tables import Column, Table, format_cell
+from mapt_bench.reports.tables import Column, Estimate, Table, format_cell
 
 _COUNTS = (Column("variant"), Column("IDSW", "count"))
 
@@ -24,7 +24,7 @@ def table():
         (
             ("copy_last", 0.5, (0.4, 0.6), 3),
             ("both | 100%", 0.75123, None, 2),
-            ("same", 0.75121, None, 2),
+            ("next", 0.75112, None, 2),
             ("oracle", 1.0, None, None),
         ),
         ("– PTQ: no <things>",),
@@ -44,8 +44,8 @@ def test_latex(table):
     tracker & PAT $\uparrow$ & IDSW $\downarrow$ \\
     \midrule
     copy\_last & 50.00 [40.00, 60.00] & 3 \\
-    both \textbar{} 100\% & \textbf{75.12} & \textbf{2} \\
-    same & \textbf{75.12} & \textbf{2} \\
+    both \textbar{} 100\% & \textbf{75.12} & 2 \\
+    next & 75.11 & 2 \\
     oracle & 100.00 & -- \\
     \bottomrule
   \end{tabular}
@@ -76,8 +76,8 @@ def test_markdown(table):
 | tracker | PAT | IDSW |
 | --- | ---: | ---: |
 | copy\_last | 50.00 [40.00, 60.00] | 3 |
-| both \| 100% | **75.12** | **2** |
-| same | **75.12** | **2** |
+| both \| 100% | **75.12** | 2 |
+| next | 75.11 | 2 |
 | oracle | 100.00 | – |
 
 – PTQ: no \<things\>
@@ -90,7 +90,7 @@ def test_csv_has_all_digits_in_the_unit_of_the_heading(table):
         "tracker,PAT (%),PAT interval low (%),PAT interval high (%),IDSW\n"
         "copy_last,50.0,40.0,60.0,3\n"
         "both | 100%,75.123,,,2\n"
-        "same,75.121,,,2\n"
+        "next,75.112,,,2\n"
         "oracle,100.0,,,\n"
     )
     points = Table("t", (Column("a", "points"), Column("b %", "points")), ((-0.00125, 0.5),))
@@ -104,7 +104,7 @@ def test_text(table):
         "─────────────────────────────────────────\n"
         "copy_last     50.00  [40.00, 60.00]     3\n"
         "both | 100%   75.12               –     2\n"
-        "same          75.12               –     2\n"
+        "next          75.11               –     2\n"
         "oracle       100.00               –     –\n"
         "– PTQ: no <things>\n"
     )
@@ -124,6 +124,23 @@ def test_best_needs_two_rows_and_a_direction():
     assert plain.best_cells() == frozenset()
     two = Table("t", (Column("PQ", "percent", True),), ((0.5,), (0.6,)))
     assert two.best_cells() == {(1, 0)}
+
+
+def test_no_row_is_best_where_another_ties():
+    column, interval = Column("PQ", "percent", True), Column("CI", "range")
+
+    def best(first, second, **given):
+        rows = ((first, (0.55, 0.7)), (second, (0.4, 0.6)))
+        return Table("t", (column, interval), rows, **given).best_cells()
+
+    assert best(0.6, 0.5) == {(0, 0)}
+    assert best(0.6, 0.56) == frozenset()  # within the interval of the best
+    assert best(0.6, 0.56, references=frozenset({1})) == frozenset()  # one row competes
+    same = Table("t", (column,), ((0.60001,), (0.60002,), (0.5,)))
+    assert same.best_cells() == frozenset()  # the same text
+    hidden = ((Estimate(0.6, (0.55, 0.7)),), (Estimate(0.56, (0.4, 0.6)),))
+    assert Table("t", (column,), hidden).best_cells() == frozenset()
+    assert Table("t", (column,), hidden).texts() == [["60.00"], ["56.00"]]
 
 
 def test_best_ignores_not_a_number():

@@ -10,7 +10,7 @@ from mapt_bench.reports.plots import write_plots
 from mapt_bench.results import load_result
 from mapt_bench.results.result_views import part_of, run_parts
 
-FOUND = "found by MAPT (mapt-tiny, weights 0123)"
+FOUND = "detections of MAPT"
 TRUE = "ground-truth segments without identities"
 
 
@@ -59,7 +59,7 @@ def test_a_run_that_does_not_tell_segments_apart_is_one_part():
 def test_one_kind_of_segments_is_one_part():
     (part,) = run_parts(first_alone())
     assert (part.segments, part.suffix) == ("mapt-tiny", "")
-    assert part.heading == f"segments: {FOUND}"
+    assert part.words == FOUND
 
 
 def test_parts_stand_in_the_order_of_the_run():
@@ -77,11 +77,11 @@ def test_parts_stand_in_the_order_of_the_run():
         "trained-own",
         "trained-groundtruth",
     ]
-    assert [part.heading for part in parts] == [
-        f"segments: {FOUND}",
-        f"segments: {TRUE}",
-        "networks trained without a component, each tracker's own detections",
-        f"networks trained without a component, segments: {TRUE}",
+    assert [part.words for part in parts] == [
+        FOUND,
+        "ground-truth segments",
+        "each tracker's own detections, networks trained without a component",
+        "ground-truth segments, networks trained without a component",
     ]
     assert [entry for part in parts for entry in part.run["summary"]] == whole["summary"]
     assert all(part.run["claims"] is whole["claims"] for part in parts)
@@ -99,10 +99,9 @@ def test_links_go_with_the_rows_of_their_part():
 
 def test_every_part_has_its_table_and_the_claims_stand_once():
     tables = run_tables(both_kinds())
-    headings = [part.heading for part in run_parts(both_kinds())]
-    start = "Run ablate, scores in percent, 2 sequences: "
+    endings = [part.words for part in run_parts(both_kinds())]
     assert [table.title for table in tables] == [
-        *(f"{start}{heading}" for heading in headings),
+        *(f"Scores in percent, 2 sequences, {ending}" for ending in endings),
         "Not run",
         "Claims of the paper",
     ]
@@ -112,7 +111,7 @@ def test_every_part_has_its_table_and_the_claims_stand_once():
     assert [(1, 1) in table.best_cells() for table in tables[:2]] == [True, True]
     assert "segments:" not in " ".join(tables[0].footnotes)
     one = run_tables(first_alone())
-    assert one[0].title == "Run ablate, scores in percent, 2 sequences"
+    assert one[0].title == "Scores in percent, 2 sequences"
     assert any(f"segments: {FOUND}" in note for note in one[0].footnotes)
 
 
@@ -136,7 +135,7 @@ def test_every_part_has_its_pictures(tmp_path):
         f"pat_stq{ending}{suffix}" for ending in ("", "_groundtruth") for suffix in (".png", ".svg")
     ]
     drawn = (tmp_path / "pat_stq_groundtruth.svg").read_text()
-    assert f"<!-- Segments: {TRUE} -->" in drawn
+    assert "<!-- Ground-truth segments -->" in drawn
     (tmp_path / "one").mkdir()
     write_plots(first_alone(), tmp_path / "one")
     assert "<!-- Segments" not in (tmp_path / "one" / "pat_stq.svg").read_text()
@@ -190,7 +189,7 @@ def test_the_first_part_is_compared_with_a_run_of_it_alone(written):
 def test_first_parts_of_other_segments_are_not_compared(written):
     turned = both_kinds()
     turned["summary"] = [*turned["summary"][2:4], *turned["summary"][:2]]
-    with pytest.raises(DataError, match=r"differ in segments \(found by MAPT.*ground-truth"):
+    with pytest.raises(DataError, match=r"differ in segments \(detections of MAPT.*ground-truth"):
         compare_results(written("before", both_kinds()), written("after", turned))
 
 

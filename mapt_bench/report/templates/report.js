@@ -15,9 +15,13 @@
     heads.forEach((head, at) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...head.childNodes);
+      // A heading with a link to its definition stays outside of the button.
+      if (head.querySelector("a")) button.ariaLabel = `Sort by ${head.textContent.trim()}`;
+      else button.append(...head.childNodes);
       head.append(button);
-      button.addEventListener("click", () => {
+      head.classList.add("sortable");
+      head.addEventListener("click", (event) => {
+        if (event.target.closest("a")) return;
         const isNumber = head.classList.contains("n");
         const first = isNumber ? "descending" : "ascending";
         const second = isNumber ? "ascending" : "descending";
