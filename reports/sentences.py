@@ -156,13 +156,10 @@ def _part_sentences(part: Part) -> list[str]:
         return []
     subject = str(next(row["differences"]["reference"] for row in rows if row.get("differences")))
     others = [lead for lead in leads if not lead.is_reference]
+    oracle = [lead for lead in leads if lead.name == _ORACLE]
     return [
         *_comparison(subject, others),
-        *(
-            f"The oracle leads {subject} by {lead.amount}."
-            for lead in leads
-            if lead.name == _ORACLE
-        ),
+        *(f"The oracle leads {subject} by {lead.amount}." for lead in oracle),
     ]
 
 
@@ -174,8 +171,7 @@ def _loss_sentences(part: Part) -> list[str]:
     references = {(row.get("differences") or {}).get("reference") for row in part.run["summary"]}
     named = [row for row in rows if row["variant"] in references]
     row = max(named or rows, key=_pat)
-    lost = largest_loss(row_name(row), row["losses"])
-    return [lost] if lost else []
+    return list(filter(None, [largest_loss(row_name(row), row["losses"])]))
 
 
 def largest_loss(name: str, losses: Row) -> str:

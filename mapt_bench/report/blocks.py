@@ -46,7 +46,7 @@ class TableView:
 
 @dataclass(frozen=True)
 class Block:
-    """Content of a section: all of it, or what concerns one kind of segments or one prediction.
+    """Content of a section: all of it, or what concerns one source of segments or prediction.
 
     Attributes:
         title: Heading. Empty for none.
@@ -78,7 +78,7 @@ class Section:
 
     Attributes:
         heading: Heading.
-        blocks: Content, one block for each kind of segments or prediction.
+        blocks: Content, one block for each source of segments or prediction.
         notes: Small print.
         command: Command to copy, empty for none.
     """

@@ -38,7 +38,7 @@ def test_table_files_and_exit_code(here):
     for words in (
         "bytetrack+memory",
         "oracle",
-        "── ground-truth segments without identities",
+        "── ground-truth segments",
     ):
         assert words in result.stdout
     conditions = "Memory in frames: 0, 10 in rows named +memory. Pairing interval: 1."

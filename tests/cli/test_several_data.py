@@ -40,7 +40,7 @@ def test_each_data_set_has_a_run_and_a_table_and_the_others_a_drop(here):
     assert result.exit_code == 0, result.stderr
     assert "ablate on DATA (kitti-step), 2 sequences" in result.stdout
     assert "ablate on FAST (kitti-step), 1 sequence" in result.stdout
-    assert "Drop from DATA: ground-truth segments without identities" in result.stdout
+    assert "Drop from DATA, ground-truth segments" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 100
     for name in ("DATA", "FAST"):
         assert (here / "runs/two" / name / "results.json").is_file()
