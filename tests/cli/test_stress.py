@@ -158,7 +158,7 @@ def test_failures_have_one_table_for_each_source_of_segments(here):
     result = invoke("failures", *given)
     assert result.exit_code == 0, result.stderr
     for title in ("PAT", "IDSW", "Frag", "Identities recovered"):
-        assert result.stdout.count(f"{title} by failure signature: ") == 2
+        assert result.stdout.count(f"{title} by failure signature, ") == 2
     assert "Break points" not in result.stdout
     found = json.loads((here / "run" / "results.json").read_text())
     assert found["experiment"] == "stress-failures"
