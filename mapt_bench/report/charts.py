@@ -207,7 +207,7 @@ def _spans(
 ) -> Drawing:
     names = [short(row.name) for row in rows]
     is_phone = width <= _PHONE
-    left = 12 if is_phone else int(max(map(width_of, names))) + 16
+    left = 12 if is_phone else int(max(map(width_of, names))) + 24
     step = 36 if is_phone else 22
     shapes, top = _key_of_spans(rows, key, 12 if is_phone else left)
     bottom = top + step * len(rows)
@@ -267,7 +267,7 @@ def _stacked_bars(rows: Mapping[str, Mapping[str, float]], x_label: str, width: 
     parts = list(dict.fromkeys(part for row in rows.values() for part in row))
     names = [short(name) for name in rows]
     is_phone = width <= _PHONE
-    left = 12 if is_phone else int(max(map(width_of, names))) + 16
+    left = 12 if is_phone else int(max(map(width_of, names))) + 24
     step, above = (48, 18) if is_phone else (34, 5)
     legend, top = _legend(parts, left, width)
     bottom = top + step * len(rows)

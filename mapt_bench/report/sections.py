@@ -188,12 +188,12 @@ def _summary(run: Run, views: Sequence[_PartView], skipped: Sequence[Table]) -> 
         *(table_view(table, is_open=is_short) for table in skipped),
     )
     missing = [text for each in run_findings(run) if not each.segments for text in each.sentences]
-    named = {each.part.words for each in views} - {""}
+    is_alone = len(views) == 1
     return Section(
         _SUMMARY,
         (
-            *(_summary_of_part(view, missing if not named else ()) for view in views),
-            Block(texts=tuple(missing) if named else (), tables=shared),
+            *(_summary_of_part(view, missing if is_alone else ()) for view in views),
+            Block(texts=() if is_alone else tuple(missing), tables=shared),
         ),
     )
 
