@@ -182,7 +182,17 @@ _NEVER_READ = frozenset({".csv", ".htm", ".html", ".markdown", ".md", ".svg", ".
 _SCHEMA = re.compile(rb'\s*\{\s*"schema":\s*"mapt-bench/([a-z-]+)/\d+"')
 
 _REPORTS = frozenset(
-    {"check", "comparison", "conformance", "convert", "history", "report", "show", "synth"}
+    {
+        "check",
+        "comparison",
+        "conformance",
+        "convert",
+        "history",
+        "report",
+        "show",
+        "submission",
+        "synth",
+    }
 )
 """Kinds of JSON that no command reads."""
 

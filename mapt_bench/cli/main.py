@@ -43,6 +43,7 @@ _COMMANDS = {
         "experiment_commands:stress",
         "Evaluate trackers under occlusion, motion, look-alikes, corruption.",
     ),
+    "submit": ("submit", "Pack predictions for a benchmark server, after checks."),
     "sweep-interval": (
         "experiment_commands:sweep_interval",
         "Evaluate trackers with dropped frames and pairing intervals.",

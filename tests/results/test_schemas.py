@@ -51,9 +51,9 @@ def validate(path):
     return data
 
 
-def run(*words):
+def run(*words, exit_code=0):
     outcome = CliRunner().invoke(main, [str(word) for word in words])
-    assert outcome.exit_code == 0, outcome.output
+    assert outcome.exit_code == exit_code, outcome.output
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,8 @@ def files(tmp_path_factory):
     run("conformance", ROOT / "tests/golden/id_switch", "--json", folder / "conformance.json")
     run("check", gt, "--json", folder / "check.json")
     run("convert", gt, folder / "maps", "--to", "mots-txt", "--json", folder / "convert.json")
+    submitted = ("--out", folder / "submission.zip", "--json", folder / "submission.json")
+    run("submit", "kitti-step", gt, *submitted, exit_code=1)  # two sequences are no test set
     run("show", gt, "--pred", one, "--out", folder / "0001.png", "--json", folder / "show.json")
     run("history", folder / "evaluation.json", "--json", folder / "history.json")
     report = ("report", folder / "evaluation.json", "--out", folder / "report.html")
@@ -133,7 +135,7 @@ def written(folder):
 def test_written_files_fit_their_schema(files):
     found = written(files)
     expected = {"evaluation", "evaluations", "conformance", "check", "convert", "show", "history"}
-    expected |= {"report", "run/results", "baseline", "comparison"}
+    expected |= {"report", "run/results", "baseline", "comparison", "submission"}
     assert found.keys() == {f"{name}.json" for name in expected}
     for path in found.values():
         validate(path)

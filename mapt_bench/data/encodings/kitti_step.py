@@ -17,6 +17,7 @@ __all__ = [
     "KITTI_STEP_ID_LIMIT",
     "KittiStepEncoding",
     "KittiStepWriter",
+    "check_kitti_step_ids",
     "encode_kitti_step",
     "is_rgb",
 ]
@@ -93,6 +94,21 @@ def encode_kitti_step(panoptic: PanopticMap, where: object) -> bytes:
     Raises:
         DataError: If an identity is 65536 or more.
     """
+    ids = check_kitti_step_ids(panoptic, where)
+    low, high = (ids & np.uint32(0xFF)).astype(np.uint8), (ids >> np.uint32(8)).astype(np.uint8)
+    return encode_png(np.stack([panoptic.classes, high, low], axis=-1))
+
+
+def check_kitti_step_ids(panoptic: PanopticMap, where: object) -> NDArray[np.uint32]:
+    """Return the identities of a map as they are stored, and check that they fit.
+
+    Args:
+        panoptic: The map.
+        where: Sequence and frame, for messages.
+
+    Raises:
+        DataError: If an identity is 65536 or more.
+    """
     # This format has no code for MOTS background: it becomes void.
     ids = np.where(panoptic.ids == BACKGROUND_ID, 0, panoptic.ids)
     largest = int(ids.max())
@@ -102,8 +118,7 @@ def encode_kitti_step(panoptic: PanopticMap, where: object) -> bytes:
             f"{KITTI_STEP_ID_LIMIT - 1}; renumber the tracks, or write coco-panoptic",
             where=where,
         )
-    low, high = (ids & np.uint32(0xFF)).astype(np.uint8), (ids >> np.uint32(8)).astype(np.uint8)
-    return encode_png(np.stack([panoptic.classes, high, low], axis=-1))
+    return ids.astype(np.uint32, copy=False)
 
 
 class KittiStepWriter(ClosingWriter):
