@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.marked_yaml import Places
 
 __all__ = ["check_mapping", "from_mapping", "known_keys", "load_yaml", "overlaid", "plain_value"]
 
@@ -105,13 +106,15 @@ def check_mapping(
     """
     if not isinstance(data, Mapping):
         raise ConfigError(
-            f"{what} is {data!r}; expected a mapping with the keys {', '.join(known)}", where=where
+            f"{what} is {data!r}; expected a mapping with the keys {', '.join(known)}",
+            where=_place(where, prefix[:-1]),
         )
     for key in data:
         if key not in known:
             hint = nearest(f"{prefix}{key}", [f"{prefix}{name}" for name in known])
             raise ConfigError(
-                f"{what} has an unknown key {f'{prefix}{key}'!r}; {hint}", where=where
+                f"{what} has an unknown key {f'{prefix}{key}'!r}; {hint}",
+                where=_place(where, f"{prefix}{key}", is_key=True),
             )
     return data
 
@@ -132,7 +135,8 @@ def from_mapping(
             first member that fits; ``None`` is allowed where it is a member.
         data: From YAML or JSON. Missing keys take their defaults.
         what: Description of the whole, for messages.
-        where: File, for messages.
+        where: File, for messages, or :class:`~mapt_bench.marked_yaml.Places`, so that they name
+            line and column.
         prefix: Text before the keys in messages, for example ``"optimizer."``.
 
     Raises:
@@ -148,13 +152,19 @@ def from_mapping(
         if not has_default and field.name not in given:
             raise ConfigError(
                 f"{section} lacks the key {field.name!r}; expected {_meaning(hints[field.name])}",
-                where=where,
+                where=_place(where, prefix[:-1]),
             )
     values = {key: _value(hints[key], given[key], f"{prefix}{key}", where) for key in given}
     try:
         return kind(**values)
     except ConfigError as problem:
-        raise ConfigError(problem.message, where=problem.where or where) from problem
+        place = problem.where or _place(where, prefix[:-1])
+        raise ConfigError(problem.message, where=place) from problem
+
+
+def _place(where: object | None, key: str, *, is_key: bool = False) -> object | None:
+    """Return the position of a key in a file whose positions are known, or the file."""
+    return where.of(key, is_key=is_key) if isinstance(where, Places) else where
 
 
 def known_keys(kind: type, prefix: str = "") -> list[str]:
@@ -196,15 +206,21 @@ def _where_and_why(problem: Exception) -> str:
     return " ".join(str(problem).split())
 
 
+def _unexpected(key: str, value: object, expected: str, where: object | None) -> ConfigError:
+    return ConfigError(f"{key} is {value!r}; expected {expected}", where=_place(where, key))
+
+
 def _value(hint: Any, value: object, key: str, where: object | None) -> Any:  # noqa: ANN401 - as typed
     """Convert a value to the type of its field, or refuse it."""
+    if hint is object:  # the caller checks it
+        return value
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return _member(arguments, value, key, where)
     if origin is Literal:
         if value not in arguments:
             hinted = nearest(str(value), [str(each) for each in arguments])
-            raise ConfigError(f"{key} is {value!r}; {hinted}", where=where)
+            raise ConfigError(f"{key} is {value!r}; {hinted}", where=_place(where, key))
         return value
     if origin is tuple:
         return _tuple(arguments, value, key, where)
@@ -244,7 +260,9 @@ def _member(kinds: tuple[Any, ...], value: object, key: str, where: object | Non
     """Return a value as the first member of a union that fits, or refuse it as the first member."""
     if value is None and type(None) in kinds:
         return None
-    first, *others = [each for each in kinds if each is not type(None)]
+    members = [each for each in kinds if each is not type(None)]
+    # A mapping is meant for a dataclass, so that its errors are those of the keys inside it.
+    first, *others = sorted(members, key=lambda each: is_dataclass(each) != _is_mapping(value))
     try:
         return _value(first, value, key, where)
     except ConfigError:
@@ -254,11 +272,19 @@ def _member(kinds: tuple[Any, ...], value: object, key: str, where: object | Non
         raise
 
 
+def _is_mapping(value: object) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _first_kind(hint: Any) -> Any:  # noqa: ANN401 - as typed
+    return get_args(hint)[0] if get_origin(hint) in (Union, types.UnionType) else hint
+
+
 def _tuple(kinds: tuple[Any, ...], value: object, key: str, where: object | None) -> object:
     any_length = kinds[-1] is ...
     if not isinstance(value, list | tuple) or not (any_length or len(value) == len(kinds)):
-        raise ConfigError(f"{key} is {value!r}; expected {_list_meaning(kinds)}", where=where)
-    if is_dataclass(kinds[0]):  # the place in the list tells its entries apart
+        raise _unexpected(key, value, _list_meaning(kinds), where)
+    if is_dataclass(_first_kind(kinds[0])) or isinstance(where, Places):  # tells entries apart
         places = [f"{key}[{place}]" for place in range(len(value))]
     else:
         places = [key] * len(value)
@@ -267,9 +293,7 @@ def _tuple(kinds: tuple[Any, ...], value: object, key: str, where: object | None
 
 def _mapping(kind: Any, value: object, key: str, where: object | None) -> object:  # noqa: ANN401
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{key} is {value!r}; expected a mapping of names to values", where=where)
-    if kind is object:  # the caller checks the values of the mapping
-        return {str(name): part for name, part in value.items()}
+        raise _unexpected(key, value, "a mapping of names to values", where)
     return {str(name): _value(kind, part, f"{key}.{name}", where) for name, part in value.items()}
 
 
@@ -282,5 +306,5 @@ def _scalar(kind: type, value: object, key: str, where: object | None) -> object
     if kind is Path and isinstance(value, str) and value:
         value = Path(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f"{key} is {value!r}; expected {_MEANING[kind]}", where=where)
+        raise _unexpected(key, value, _MEANING[kind], where)
     return value

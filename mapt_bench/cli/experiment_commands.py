@@ -48,6 +48,7 @@ from mapt_bench.experiments.experiment_config import (
     StressConfig,
     SweepConfig,
 )
+from mapt_bench.experiments.plan_settings import plan_text
 from mapt_bench.weights import DEFAULT_MAPT
 
 __all__ = [
@@ -219,7 +220,8 @@ def _run(kind: type[ExperimentConfig], options: Mapping[str, Any], *, several: b
         name: kind.from_cli(**{**own, "out": folder / name})
         for name, own in options_by_data(given, several=True).items()
     }
-    return run_each_and_show(configs, folder, view)
+    text = plan_text([*configs.values()], view.report())
+    return run_each_and_show(configs, folder, view, text=text)
 
 
 def _print_config(config: ExperimentConfig) -> int:

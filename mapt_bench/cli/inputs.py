@@ -188,6 +188,7 @@ _REPORTS = frozenset(
         "conformance",
         "convert",
         "history",
+        "plan-state",
         "report",
         "show",
         "submission",

@@ -38,6 +38,7 @@ _COMMANDS = {
     "flops": ("flops", "Count FLOPs with two counters; measure latency, memory."),
     "history": ("history", "Show scores over revisions, and where they changed."),
     "report": ("report", "Write one HTML page about runs and evaluations."),
+    "run": ("run", "Run the experiments that a plan in a YAML file describes."),
     "show": ("show", "Show frames, animations and timelines of tracks."),
     "stress": (
         "experiment_commands:stress",

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from mapt_bench.cli.options import emit_json, print_line, resumable, split_names
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.experiments.experiment_config import ExperimentConfig, StressConfig
+from mapt_bench.experiments.experiment_config import (
+    AblationConfig,
+    ExperimentConfig,
+    StressConfig,
+)
+from mapt_bench.experiments.plan_settings import ReportSettings, folder_names, plan_text
+from mapt_bench.files import read_text, write_text
 from mapt_bench.reports import run_tables, stress_tables, write_plots, write_stress_plots
 from mapt_bench.reports.headline import (
     ROWS_SHOWN,
@@ -28,6 +34,10 @@ if TYPE_CHECKING:
     from mapt_bench.experiments import Schedule, Skip
 
 __all__ = ["View", "options_by_data", "run_and_show", "run_each_and_show", "split_view"]
+
+
+PLAN_NAME = "plan.yaml"
+"""File of the plan in a run folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +59,39 @@ class View:
     page: bool = True
     gallery: int = 4
     json_file: str | None = None
+
+    @classmethod
+    def of_plan(cls, report: ReportSettings, *, full: bool, json_file: str | None) -> "View":
+        """Return the view of a plan.
+
+        Args:
+            report: What the plan shows.
+            full: Whether the command prints all tables.
+            json_file: File of ``--json``, or ``None``.
+
+        Raises:
+            ConfigError: If a score is unknown.
+        """
+        view = cls(
+            scores=report.scores,
+            rows=report.rows,
+            full=report.full or full,
+            page=report.page,
+            gallery=report.gallery,
+            json_file=json_file,
+        )
+        view.selection.check_scores()
+        return view
+
+    def report(self) -> ReportSettings:
+        """Return what a plan shows in the same view."""
+        return ReportSettings(
+            scores=self.scores,
+            rows=self.rows,
+            full=self.full,
+            page=self.page,
+            gallery=self.gallery,
+        )
 
     @property
     def selection(self) -> Selection:
@@ -103,7 +146,7 @@ def options_by_data(options: Mapping[str, Any], *, several: bool) -> dict[str, d
         )
     each = spaces if len(spaces) == len(data) else spaces[:1] * len(data)
     of_space: Sequence[str | None] = each or [None] * len(data)
-    names = [*_folder_names(data), *suites]
+    names = [*folder_names(data), *suites]
     if len(set(names)) != len(names):
         raise ConfigError(f"the same data are given twice: {', '.join(names)}; give each once")
     return dict(
@@ -158,6 +201,7 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
     try:
         with resumable(folder):
             result = run_configured(placed, progress=partial(_progress, selection))
+        _write_plan(folder, plan_text([placed], view.report()))
     except Exception:
         if view.page and (folder / INCOMPLETE_FILE).exists():
             with suppress(DataError):  # the first error says more
@@ -186,13 +230,23 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
     return 0
 
 
-def run_each_and_show(configs: Mapping[str, ExperimentConfig], folder: Path, view: View) -> int:
-    """Run an experiment on each data set, and print its table and the drop from the first.
+def run_each_and_show(
+    configs: Mapping[str, ExperimentConfig],
+    folder: Path,
+    view: View,
+    *,
+    text: str,
+    by_data: bool = True,
+) -> int:
+    """Run several experiments, and print the table of each and what their rows have in common.
 
     Args:
-        configs: Options of each run by the name of its data. Their folders lie in ``folder``.
+        configs: Options of each run by its name. Their folders lie in ``folder``.
         folder: Folder of all runs, their common tables and their report.
         view: What to show.
+        text: The plan of all runs, as YAML.
+        by_data: Whether the runs differ in their data only: then tables have the drop from the
+            first data set.
 
     Raises:
         ConfigError: If options do not go together, or a folder holds another run.
@@ -212,29 +266,38 @@ def run_each_and_show(configs: Mapping[str, ExperimentConfig], folder: Path, vie
             results[name] = run_configured(config, progress=bar)
             _report_mapped(results[name])
             _write_one(config, results[name], folder / name, selection)
-    found = transfer_tables(results, scores=selection.scores, rows=selection.rows)
-    write_table_folder(found, folder / "tables", None)
+            _write_plan(folder / name, plan_text([config], view.report()))
+    _write_plan(folder, text)
+    # A row of a sweep or a stress test has a score for each condition, and a table of its own.
+    comparable = all(isinstance(each, AblationConfig) for each in configs.values())
+    if comparable:
+        found = transfer_tables(
+            results, scores=selection.scores, rows=selection.rows, with_drops=by_data
+        )
+        write_table_folder(found, folder / "tables", None)
     if view.page:
         replays = {folder / name: Replay(config) for name, config in configs.items()}
         page = folder / "report.html"
         write_report(list(replays), page, gallery=view.gallery, replays=replays)
-    document = {"schema": TRANSFER_SCHEMA, "runs": results, "drops": drops(results)}
+    lost = drops(results) if comparable and by_data else []
+    document = {"schema": TRANSFER_SCHEMA, "runs": results, "drops": lost}
     if not emit_json(view.json_file, document):
         for name, config in configs.items():
             _print_one(name, config, results, folder, view)
-        scores = selection.scores or ("PAT",)
-        print_all_tables(transfer_tables(results, scores, selection.rows, ROWS_SHOWN))
+        if comparable:
+            scores = selection.scores or ("PAT",)
+            scores = scores if by_data else scores[:1]  # the file of the table has the others
+            print_all_tables(
+                transfer_tables(results, scores, selection.rows, ROWS_SHOWN, with_drops=by_data)
+            )
     return 0
 
 
-def _folder_names(folders: Sequence[Path]) -> list[str]:
-    """Return the shortest distinct endings of the paths, as names of run folders."""
-    parts = [folder.resolve().parts for folder in folders]
-    for length in range(1, max(map(len, parts), default=0) + 1):
-        names = ["-".join(each[-length:]) for each in parts]
-        if len(set(names)) == len(names):
-            return names
-    return ["-".join(each[-1:]) for each in parts]
+def _write_plan(folder: Path, text: str) -> None:
+    """Write the plan of a run folder. The plan that the command reads may be the same file."""
+    path = folder / PLAN_NAME
+    if not (path.is_file() and read_text(path) == text):
+        write_text(path, text)
 
 
 def _progress(

@@ -24,6 +24,9 @@ _MODULES = {
         "StressConfig",
         "SweepConfig",
     ),
+    "plan_file": ("MOST_CELLS", "PlanFile", "PlannedRun", "read_plan"),
+    "plan_settings": ("PLAN_SCHEMA", "ReportSettings", "plan_text"),
+    "plan_state": ("state_of_runs",),
     "plans.ablation_plan": ("ablation_plan",),
     "plans.data_source": (
         "DataSource",
@@ -78,6 +81,14 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.experiments.experiment_config import ExperimentConfig as ExperimentConfig
     from mapt_bench.experiments.experiment_config import StressConfig as StressConfig
     from mapt_bench.experiments.experiment_config import SweepConfig as SweepConfig
+    from mapt_bench.experiments.plan_file import MOST_CELLS as MOST_CELLS
+    from mapt_bench.experiments.plan_file import PlanFile as PlanFile
+    from mapt_bench.experiments.plan_file import PlannedRun as PlannedRun
+    from mapt_bench.experiments.plan_file import read_plan as read_plan
+    from mapt_bench.experiments.plan_settings import PLAN_SCHEMA as PLAN_SCHEMA
+    from mapt_bench.experiments.plan_settings import ReportSettings as ReportSettings
+    from mapt_bench.experiments.plan_settings import plan_text as plan_text
+    from mapt_bench.experiments.plan_state import state_of_runs as state_of_runs
     from mapt_bench.experiments.planning import ExperimentInputs as ExperimentInputs
     from mapt_bench.experiments.planning import check_config as check_config
     from mapt_bench.experiments.planning import plan_of as plan_of

@@ -46,8 +46,11 @@ _NO_WEIGHTS = "none"
 _ALL_SWITCHES = "all"
 
 
-def check_config(config: ExperimentConfig) -> None:
+def check_config(config: ExperimentConfig) -> Plan:
     """Check all names of a configuration. This reads no weights and no data, so it is fast.
+
+    Returns:
+        The plan, with networks that have a name only.
 
     Raises:
         ConfigError: If a name is unknown, or options do not go together.
@@ -61,6 +64,7 @@ def check_config(config: ExperimentConfig) -> None:
             raise ConfigError(
                 f"--losses is {name!r}, and no row has this name; {nearest(name, names)}"
             )
+    return plan
 
 
 def check_inputs(config: ExperimentConfig) -> None:

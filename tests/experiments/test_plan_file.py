@@ -1,0 +1,260 @@
+"""Plans in files: every key, every combination, and every mistake at its line and column."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import (
+    AblationConfig,
+    ReportSettings,
+    StressConfig,
+    SweepConfig,
+    plan_text,
+    read_plan,
+)
+from mapt_bench.experiments.plan_settings import RUN_KEYS, Experiment, PlanSettings
+
+jsonschema = pytest.importorskip("jsonschema")
+
+FEW = "weights: none\nsegments: groundtruth\n"
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "DATA").mkdir()
+
+    def read_text(text, *, name="a.yaml", **options):
+        (tmp_path / name).write_text(text)
+        return read_plan(Path(name), options.pop("variables", None), **options)
+
+    return read_text
+
+
+def configs(plan):
+    return {run.name: run.config for run in plan.runs}
+
+
+def test_a_plan_has_the_options_of_the_command(read):
+    plan = read("""
+name: mine
+experiment: ablate
+data: {folder: DATA, dataset: kitti-step, encoding: kitti-step, map: common}
+segments: [groundtruth, noisy]
+trackers:
+  - both+memory
+  - {tracker: sort, memory: 3, settings: {sort_iou_threshold: 0.4}}
+add: iou
+weights: none
+thresholds: published
+memory: 7
+reference: both+memory
+without_memory: true
+seeds: 3
+report: {scores: [PAT], rows: [iou], losses: [iou], page: false, gallery: 0, full: true}
+""")
+    assert plan.name == "mine"
+    assert configs(plan)[""] == AblationConfig(
+        data=Path("DATA"),
+        dataset="kitti-step",
+        encoding="kitti-step",
+        class_map="common",
+        segments="groundtruth,noisy",
+        only=("both+memory", "sort+memory=3,sort_iou_threshold=0.4"),
+        add=("iou",),
+        weights="none",
+        thresholds="published",
+        memory=7,
+        reference="both+memory",
+        without_memory=True,
+        seed=3,
+        losses=("iou",),
+    )
+    assert plan.report == ReportSettings(
+        scores=("PAT",), rows=("iou",), losses=("iou",), page=False, gallery=0, full=True
+    )
+
+
+def test_experiments_have_their_own_keys_and_defaults(read):
+    sweep = read(f"experiment: sweep-interval\n{FEW}data: {{suite: tiny}}\ndrop: [1, 2]\n")
+    (config,) = configs(sweep).values()
+    given = {"weights": "none", "segments": "groundtruth", "suite": "tiny"}
+    assert config == SweepConfig(**given, drop=(1, 2), pair=None)
+    (both,) = configs(read(f"experiment: sweep-interval\n{FEW}")).values()
+    assert both == SweepConfig(weights="none", segments="groundtruth")
+    stress = read(f"experiment: stress-motion\n{FEW}stressors: drop\nlevels: 2\n")
+    (config,) = configs(stress).values()
+    given = {"weights": "none", "segments": "groundtruth", "stressors": ("drop",)}
+    assert config == StressConfig(kind="motion", levels=(2,), **given)
+
+
+MATRIX = f"""
+experiment: ablate
+{FEW}
+data: [{{suite: tiny}}, {{suite: quick}}]
+seeds: [0, 1]
+matrix:
+  thresholds: [tuned, published]
+  memory: [5, 10]
+"""
+
+
+def test_a_matrix_is_crossed_with_data_and_seeds(read):
+    plan = read(MATRIX)
+    found = configs(plan)
+    assert len(found) == 2**4
+    assert len(set(found.values())) == 2**4
+    one = found["quick,seed=1,thresholds=published,memory=5"]
+    assert (one.suite, one.seed, one.thresholds, one.memory) == ("quick", 1, "published", 5)
+    assert not plan.by_data
+    assert read(MATRIX.partition("seeds")[0]).by_data
+
+
+def test_combinations_are_excluded_and_included(read):
+    plan = read(f"""{MATRIX}
+exclude:
+  - {{thresholds: published, seed: 1}}
+  - {{suite: quick, memory: 5}}
+include:
+  - {{experiment: stress-motion, stressors: [drop], levels: [1], data: {{suite: tiny}}, seeds: 7}}
+""")
+    found = configs(plan)
+    kept = [each for each in found.values() if isinstance(each, AblationConfig)]
+    assert len(kept) == 9
+    assert not [each for each in kept if (each.thresholds, each.seed) == ("published", 1)]
+    assert not [each for each in kept if (each.suite, each.memory) == ("quick", 5)]
+    (more,) = (each for each in found.values() if isinstance(each, StressConfig))
+    assert (more.suite, more.seed, more.levels) == ("tiny", 7, (1,))
+
+
+def test_a_plan_lies_over_its_base_and_takes_variables(read, tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/base.yaml").write_text(
+        f"experiment: ablate\n{FEW}variables: {{suite: quick, n: 3}}\n"
+        "data: {suite: '${suite}'}\nmemory: ${n}\n"
+    )
+    over = "base: sub/base.yaml\nthresholds: published\nvariables: {suite: tiny}\n"
+    (config,) = configs(read(over)).values()
+    assert (config.suite, config.memory, config.thresholds) == ("tiny", 3, "published")
+    (config,) = configs(read(over, variables={"n": "4", "suite": "stress"})).values()
+    assert (config.suite, config.memory) == ("stress", 4)
+    assert "base" not in yaml.safe_load(read(over).text)
+
+
+def test_the_text_of_a_plan_is_the_same_plan(read):
+    plan = read(MATRIX)
+    again = read(plan.text, name="b.yaml")
+    assert (again.runs, again.text) == (plan.runs, plan.text)
+    config = SweepConfig(data=Path("DATA"), drop=(1, 2), pair=None, memory=3, weights="none")
+    report = ReportSettings(scores=("PAT", "STQ"), page=False)
+    text = plan_text([config], report)
+    found = read(text)
+    assert (configs(found)[""], found.report, found.text) == (config, report, text)
+    several = [
+        AblationConfig(data=Path("DATA"), dataset="kitti-step"),
+        AblationConfig(suite="tiny"),
+    ]
+    found = read(plan_text(several, report))
+    assert list(configs(found).values()) == several
+    assert list(configs(found)) == ["DATA", "tiny"]
+
+
+def stress(text):
+    return f"experiment: stress-occlusion\nweights: none\n{text}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("experiment: ablate\nmemry: 3\n", "2, column 1", "unknown key 'memry'; .* 'memory'"),
+        ("experiment: ablat\n", "1, column 13", "experiment is 'ablat'; did you mean 'ablate'"),
+        ("memory: 3\n", "1, column 1", "lacks the key 'experiment'; expected one of ablate"),
+        (stress("levels: [1, x]"), "3, column 13", r"levels\[1\] is 'x'; expected a whole number"),
+        (stress("levels: [1, 9]"), "3, column 13", "distinct levels from 1"),
+        (stress("stressors: [bars, brs]"), "3, column 19", "no stressor 'brs'.*'bars'"),
+        (stress("drop: [1]"), "3, column 1", "drop is no key of the experiment 'stress-occ"),
+        (stress("trackers: [sort, srt+memory]"), "3, column 18", "tracker 'srt'; did you mean 's"),
+        (stress("trackers: [{tracker: sort, memroy: 1}]"), "3, column 28", "did you mean .*memory"),
+        (stress("trackers: [{memory: 1}]"), "3, column 12", "lacks the key 'tracker'"),
+        (stress("trackers: [3]"), "3, column 12", r"trackers\[0\] is 3; expected text"),
+        (stress("data: {suite: tny}"), "3, column 15", "'tny'; did you mean 'tiny'"),
+        (stress("data: {folder: NONE}"), "3, column 16", "NONE: does not exist"),
+        (stress("data: [{folder: DATA, datset: x}]"), "3, column 23", "'data.0..datset'; did you"),
+        (stress("data: {folder: DATA, dataset: kiti}"), "3, column 31", "'kitti-step'"),
+        (stress("data: {suite: tiny, folder: DATA}"), "3, column", "keep one of them"),
+        (stress("thresholds: tund"), "3, column 13", "did you mean 'tuned'"),
+        (stress("segments: [groundtruth, nosy]"), "3, column 25", "did you mean 'noisy'"),
+        (stress("memory: many"), "3, column 9", "memory is 'many'; expected a whole number"),
+        (stress("seeds: [-1]"), "3, column 9", "--seed is -1; expected 0 or more"),
+        (stress("report: {scores: PAT}"), "3, column 18", "report.scores is 'PAT'; expected a l"),
+        (stress("report: {gallery: -1}"), "3, column 9", "gallery is -1"),
+        (stress("report: {losses: [srt]}"), "", "no row has this name"),
+        (stress("matrix: {levles: [1]}"), "3, column 10", "unknown key 'levles'; .*'levels'"),
+        (stress("matrix: {levels: 1}"), "3, column 18", "matrix.levels is 1; expected a list"),
+        (stress("matrix: {levels: []}"), "3, column 18", "matrix.levels is empty"),
+        (stress("matrix: {seeds: [1]}"), "3, column 10", "list its values at the top"),
+        (stress("matrix: {memory: [5, x]}"), "3, column 22", "memory is 'x'; expected a whole"),
+        (stress("matrix: {memory: [5, 5]}"), "", "the same run twice"),
+        (stress("matrix: {memory: [5, 0]}"), "3, column 22", "memory is 0; expected 1 frame"),
+        (stress("include: [{levles: 1}]"), "3, column 12", "include has an unknown key 'levles'"),
+        (stress("exclude: [{levels: 1}]"), "3, column 11", "fits no run"),
+        (stress("matrix: {levels: [1]}\nexclude: [{levels: 1}]"), "", "removes every run"),
+        (stress("base: none.yaml"), "3, column 7", "there is no plan none.yaml"),
+        (stress("base: 3"), "3, column 7", "base is 3; expected a path"),
+        (stress("base: a.yaml"), "", "is its own base"),
+        (stress("memory: ${n}"), "3, column 9", "has no value; give --var n=VALUE"),
+        (stress("schema: mapt-bench/plan/2"), "3, column 9", "did you mean 'mapt-bench/plan/1'"),
+        (
+            "experiment: ablate\nweights: none\nreference: nobody\n",
+            "3, column 12",
+            "no row 'nobody'",
+        ),
+        ("experiment: ablate\nswitches: [statik]\n", "2, column 12", "did you mean 'static'"),
+        ("experiment: ablate\nweights: mapt-tin\n", "2, column 10", "did you mean 'mapt-tiny'"),
+    ],
+)
+def test_mistakes_are_refused_at_their_place(read, text, place, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        read(text)
+    assert caught.value.where.startswith("a.yaml")
+    assert place in caught.value.where
+
+
+def test_unknown_variables_are_refused(read):
+    with pytest.raises(ConfigError, match="no variable 'suit'; did you mean 'suite'"):
+        read(stress("variables: {suite: tiny}"), variables={"suit": "x"})
+    with pytest.raises(ConfigError, match="no variable 'suit'; it has none"):
+        read(stress(""), variables={"suit": "x"})
+
+
+def test_too_many_cells_need_consent(read):
+    numbers = ", ".join(map(str, range(400)))
+    crossed = f"seeds: [{numbers}]\nmatrix: {{memory: [{numbers}]}}"
+    with pytest.raises(ConfigError, match=r"more than 100,000 runs; .* give --yes"):
+        read(stress(crossed))
+    few = stress("trackers: [iou]\nlevels: [1]\nstressors: bars\nseeds: [0, 1, 2]")
+    cells = sum(run.cells for run in read(few).runs)
+    assert cells == 3 * 3 * 2  # seeds, rows with their bounds, levels
+    with pytest.raises(ConfigError, match="more than 17 cells"):
+        read(few, most_cells=cells - 1)
+    assert len(read(few, most_cells=None).runs) == 3
+
+
+def test_the_schema_has_the_keys_of_the_code():
+    text = files("mapt_bench").joinpath("results/schemas/plan.json").read_text()
+    schema = json.loads(text)
+    assert schema["properties"].keys() == PlanSettings.__dataclass_fields__.keys()
+    parts = schema["$defs"]
+    assert tuple(parts["run"]["properties"]) == RUN_KEYS
+    assert parts["report"]["properties"].keys() == ReportSettings.__dataclass_fields__.keys()
+    known = parts["run"]["properties"]["experiment"]["anyOf"][0]["enum"]
+    assert known == list(get_args(Experiment))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(yaml.safe_load(MATRIX))
+    assert not validator.is_valid({"experiment": "ablate", "memry": 3})
