@@ -300,8 +300,16 @@ def _data_of(config: ExperimentConfig) -> dict[str, str]:
 
 
 def dumped_plan(document: Mapping[str, Any]) -> str:
-    """Return a plan as YAML, with its keys in their order."""
-    return yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
+    """Return a plan as YAML, with its keys in their order. Texts with ``${`` keep it."""
+    return yaml.safe_dump(_escaped(document), sort_keys=False, allow_unicode=True)
+
+
+def _escaped(value: Any) -> Any:  # noqa: ANN401 - any YAML
+    if isinstance(value, Mapping):
+        return {name: _escaped(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_escaped(each) for each in value]
+    return value.replace("${", "$${") if isinstance(value, str) else value
 
 
 def folder_names(folders: Sequence[Path]) -> list[str]:

@@ -164,6 +164,12 @@ def test_the_text_of_a_plan_is_the_same_plan(read):
     assert list(configs(found)) == ["DATA", "tiny"]
 
 
+def test_a_folder_with_the_sign_of_a_variable_stays_as_it_is(read, tmp_path):
+    (tmp_path / "a${b}").mkdir()
+    config = AblationConfig(data=Path("a${b}"))
+    assert configs(read(plan_text([config], ReportSettings())))[""] == config
+
+
 def stress(text):
     return f"experiment: stress-occlusion\nweights: none\n{text}\n"
 
