@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -91,6 +91,7 @@ def read_parts(
         DataError: If a path is no run folder and no result file.
     """
     parts: list[ReportPart] = []
+    folders: dict[int, str] = {}
     evaluations: list[Mapping[str, Any]] = []
     read = [(path, *_read(path)) for path in paths]
     costs = [document for _, document, _ in read if document.get("schema") == COST]
@@ -106,11 +107,16 @@ def read_parts(
             replay = (replays or {}).get(path)
             sections = run_sections(document, folder, gallery, replay, cost)
             parts.append(_run_part(document, sections, warning))
+            folders[len(parts) - 1] = folder.name
         elif schema != COST:
             raise DataError(
                 f"has schema {schema!r}; expected a run, an evaluation or a FLOPs report",
                 where=path,
             )
+    titles = [part.title for part in parts]
+    for at, name in folders.items():
+        if titles.count(titles[at]) > 1:  # runs of a plan that differ in their settings
+            parts[at] = replace(parts[at], title=f"{titles[at]} ({name})")
     if evaluations:
         parts.append(evaluations_part(evaluations, gallery=gallery))
     parts += [ReportPart("FLOPs report", tuple(network_sections(cost))) for cost in costs]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from importlib.resources import files
 
 import pytest
@@ -97,8 +98,13 @@ report: {page: false, scores: [PAT, STQ]}
 
 
 def test_several_runs_have_common_tables_and_one_document(here):
-    (here / "p.yaml").write_text(PLAN)
+    (here / "p.yaml").write_text(PLAN.replace("page: false, ", "gallery: 0, "))
     shown = invoke("run", "p.yaml", "--out", "runs")
+    page = (here / "runs/report.html").read_text()
+    assert re.findall('<h2 class="of">([^<]*)', page) == [
+        "ablate on DATA (thresholds=tuned)",
+        "ablate on DATA (thresholds=published)",
+    ]
     assert "Scores by run" in shown.stdout
     assert "PAT thresholds=published" in shown.stdout
     document = json.loads(invoke("run", "p.yaml", "--out", "runs", "--json", "-").stdout)
