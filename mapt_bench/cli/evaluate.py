@@ -27,6 +27,7 @@ from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Selection, evaluation_headline
 from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
 from mapt_bench.reports.score_tables import evaluation_tables
+from mapt_bench.reports.slice_tables import slices_tables
 from mapt_bench.reports.terminal import print_all_tables, print_headline
 
 __all__ = ["command"]
@@ -124,6 +125,12 @@ Examples:
     help="Show where the points of PAT and STQ were lost, by kind of mistake. Takes one to two "
     "seconds for each hundred frames.",
 )
+@click.option(
+    "--slices",
+    is_flag=True,
+    help="Print recall and association accuracy by size, speed, distance to the nearest object of "
+    "the class, crowd density and class.",
+)
 @click.option("-j", "workers", default=1, show_default=True, help="Number of worker processes.")
 @cluster_options
 @click.option("--classes", is_flag=True, help="Print the table of classes too.")
@@ -150,6 +157,7 @@ def command(
     intervals: bool,
     seed: int,
     losses: bool,
+    slices: bool,
     workers: int,
     cluster: str | None,
     scheduler_file: Path | None,
@@ -196,6 +204,7 @@ def command(
         intervals=intervals,
         seed=seed,
         losses=losses,
+        slices=slices,
         class_map=class_map,
         pred_dataset=pred_dataset,
     )
@@ -204,6 +213,7 @@ def command(
     tables = evaluation_tables(results)
     tables[1:1] = paired_tables(results)
     tables += losses_tables(results)
+    tables += slices_tables(results)
     headline = partial(evaluation_headline, results, selection=selection)
     for result in found:
         for note in result.protocol["notes"]:
@@ -214,7 +224,8 @@ def command(
         ("markdown", markdown_file, tables),
     ]
     if not emit_results(json_file, evaluations_document(found), outputs):
-        shown = [each for each in tables if full or (classes and each.name == "classes")]
+        named = {"slices", *(["classes"] if classes else [])}
+        shown = [each for each in tables if full or each.name in named]
         print_all_tables([*shown, *short_losses_tables(results)])
         closing = "Classes: --classes. The whole result: --json FILE."
         print_headline(lambda rows: headline(rows=rows), closing, with_tables=not full)

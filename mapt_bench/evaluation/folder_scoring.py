@@ -50,6 +50,7 @@ from mapt_bench.metrics.arithmetic import Block, defined
 from mapt_bench.metrics.depth import DEPTH_SCORES, DepthSums, depth_block, depth_scores
 from mapt_bench.metrics.pq import PanopticCounts
 from mapt_bench.metrics.scorer import WINDOWS
+from mapt_bench.metrics.slices import slice_rates
 from mapt_bench.metrics.stq import class_iou
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
 from mapt_bench.provenance import provenance, user_revision
@@ -116,6 +117,7 @@ def evaluate_folders(
                         progress=progress,
                         losses_of=losses_of,
                         windows=settings.vpq_windows,
+                        with_slices=settings.slices,
                     )
                 )
 
@@ -255,7 +257,9 @@ def _result(
         result, gt, pred, {pair.name: one.depth for pair, one in zip(pairs, scored, strict=True)}
     )
     notes = _all_notes(result, gt, pred, scored, labels)
-    return replace(result, protocol={**result.protocol, "notes": notes})
+    counts = [one.slices for one in scored if one.slices is not None]
+    slices = slice_rates(counts, seed=settings.seed) if settings.slices else None
+    return replace(result, protocol={**result.protocol, "notes": notes}, slices=slices)
 
 
 def _no_depth(having: Sequence[Path]) -> str:

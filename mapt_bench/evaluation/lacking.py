@@ -99,6 +99,7 @@ def without_lacking(
         else {name: one for name, one in result.intervals.items() if name not in reasons},
         differences=_without_differences(result.differences, reasons),
         losses=None,
+        slices=None if pred.lacks.classes else result.slices,
     )
 
 

@@ -48,6 +48,7 @@ class EvaluationSettings:
         intervals: Whether to add confidence intervals by resampling sequences.
         seed: Seed of the resampling.
         losses: Whether to add the error decomposition.
+        slices: Whether to add recall and association accuracy by properties of the objects.
         class_map: Class maps of ground truth and predictions, their name or YAML file.
         pred_dataset: Label space of the predictions, if they are mapped. ``None`` reads the
             ``dataset.json`` of each folder, and takes that of the ground truth if there is none.
@@ -69,6 +70,7 @@ class EvaluationSettings:
     intervals: bool = False
     seed: int = 0
     losses: bool = False
+    slices: bool = False
     class_map: str | Path | None = None
     pred_dataset: str | None = None
     vpq_windows: tuple[int, ...] = WINDOWS

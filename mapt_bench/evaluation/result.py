@@ -38,6 +38,8 @@ class EvaluationResult:
             :meth:`~mapt_bench.metrics.uncertainty.ComparisonFamily.compare`.
         losses: Error decomposition, if requested: the data of
             :class:`~mapt_bench.metrics.losses.Losses`.
+        slices: Recall and association accuracy by properties of the objects, if requested: the
+            entries of :func:`~mapt_bench.metrics.slices.slice_rates`.
     """
 
     name: str
@@ -51,6 +53,7 @@ class EvaluationResult:
     intervals: dict[str, dict[str, float | int | str]] | None = field(default=None)
     differences: dict[str, Any] | None = field(default=None)
     losses: dict[str, Any] | None = field(default=None)
+    slices: list[dict[str, Any]] | None = field(default=None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready data of schema ``mapt-bench/evaluation/2``."""
@@ -66,6 +69,8 @@ class EvaluationResult:
             data["differences"] = self.differences
         if self.losses is not None:
             data["losses"] = self.losses
+        if self.slices is not None:
+            data["slices"] = self.slices
         return {
             **data,
             "per_sequence": self.per_sequence,
@@ -119,6 +124,7 @@ class EvaluationResult:
             intervals=data.get("intervals"),
             differences=data.get("differences"),
             losses=data.get("losses"),
+            slices=data.get("slices"),
         )
 
 

@@ -14,7 +14,9 @@ from mapt_bench.errors import MaptBenchError
 from mapt_bench.labels import ID_BITS, LabelSpace, MappedShare, PanopticMap
 from mapt_bench.metrics import LossSums, PatVariant, SequenceScorer, SequenceSums, count_losses
 from mapt_bench.metrics.depth import DepthSums, count_depth
+from mapt_bench.metrics.link_events import Sightings
 from mapt_bench.metrics.scorer import WINDOWS, IdentityMarks
+from mapt_bench.metrics.slices import SightedObjects, SliceCounts, count_slices
 from mapt_bench.workers import Processes, Workers
 
 __all__ = ["SequencePair", "SequenceScore", "score_pair", "score_pairs"]
@@ -52,6 +54,7 @@ class SequenceScore:
         mapped: What class maps removed from the ground truth and from the prediction. ``None``
             without class maps.
         depth: Sums of the depth quality. ``None`` without depth maps.
+        slices: Counts by properties of the objects, or ``None``.
     """
 
     sums: SequenceSums
@@ -59,6 +62,7 @@ class SequenceScore:
     losses: LossSums | None
     mapped: tuple[MappedShare, MappedShare] | None = None
     depth: DepthSums | None = None
+    slices: SliceCounts | None = None
 
 
 def score_pair(
@@ -67,6 +71,7 @@ def score_pair(
     progress: Progress | None = None,
     losses_of: PatVariant | None = None,
     windows: Sequence[int] = WINDOWS,
+    with_slices: bool = False,
 ) -> SequenceScore:
     """Score one sequence. Only two maps are in memory at a time.
 
@@ -76,12 +81,14 @@ def score_pair(
         progress: Called with 1 after each frame.
         losses_of: Variant of PAT that is decomposed into losses. ``None`` for no losses.
         windows: Window sizes of VPQ in frames.
+        with_slices: Whether to count segments and links by properties of the objects.
 
     Raises:
         DataError: If a file is unusable, a class is outside the label space, or a size differs.
             The message names the file and its side, or the frame.
     """
     scorer = SequenceScorer(labels, windows)
+    objects = SightedObjects()
     void = np.full(pair.gt.size, labels.ignore_label << ID_BITS, dtype=np.uint32)
     for gt_index, pred_index in enumerate(pair.frames):
         gt = pair.gt.read(gt_index)
@@ -91,6 +98,8 @@ def score_pair(
         except MaptBenchError as problem:
             where = _place(pair, gt_index, pred_index, problem.where)
             raise type(problem)(problem.message, where=where) from problem
+        if with_slices:
+            objects.add(gt_index, Sightings.of(gt, labels))
         if progress is not None:
             progress(1)
     losses = None if losses_of is None else count_losses(scorer.overlap(), losses_of)
@@ -98,7 +107,8 @@ def score_pair(
     if isinstance(pair.gt, MappedSequence) and isinstance(pair.pred, MappedSequence):
         mapped = pair.gt.tally.share(), pair.pred.tally.share()
     depth = None if pair.depth is None else _depth_sums(pair.depth, pair.frames)
-    return SequenceScore(scorer.result(), scorer.marks(), losses, mapped, depth)
+    slices = count_slices(scorer.overlap(), objects.rows()) if with_slices else None
+    return SequenceScore(scorer.result(), scorer.marks(), losses, mapped, depth, slices)
 
 
 def _depth_sums(
@@ -133,6 +143,7 @@ def score_pairs(
     progress: Progress,
     losses_of: PatVariant | None = None,
     windows: Sequence[int] = WINDOWS,
+    with_slices: bool = False,
 ) -> list[SequenceScore]:
     """Score sequences and return their sums in order.
 
@@ -143,15 +154,18 @@ def score_pairs(
         progress: Called with the numbers of finished frames.
         losses_of: See :func:`score_pair`.
         windows: See :func:`score_pair`.
+        with_slices: See :func:`score_pair`.
 
     Raises:
         DataError: As :func:`score_pair`, or if a worker ended.
     """
     if isinstance(workers, Processes) and (workers.jobs == 1 or len(pairs) < 2):
-        return [score_pair(pair, labels, progress, losses_of, windows) for pair in pairs]
+        return [
+            score_pair(pair, labels, progress, losses_of, windows, with_slices) for pair in pairs
+        ]
     # Long sequences run first, so that none starts when all others are done.
     ordered = sorted(range(len(pairs)), key=lambda at: -len(pairs[at].frames))
-    start = partial(_scoring, labels, losses_of, windows)
+    start = partial(_scoring, labels, losses_of, windows, with_slices)
     scores: dict[int, SequenceScore] = {}
     for place, score in workers.run(start, [pairs[at] for at in ordered]):
         at = ordered[place]
@@ -161,6 +175,10 @@ def score_pairs(
 
 
 def _scoring(
-    labels: LabelSpace, losses_of: PatVariant | None, windows: Sequence[int]
+    labels: LabelSpace,
+    losses_of: PatVariant | None,
+    windows: Sequence[int],
+    with_slices: bool,
 ) -> Callable[[SequencePair], SequenceScore]:
-    return partial(score_pair, labels=labels, progress=None, losses_of=losses_of, windows=windows)
+    score = partial(score_pair, labels=labels, progress=None, losses_of=losses_of)
+    return partial(score, windows=windows, with_slices=with_slices)

@@ -1,5 +1,6 @@
 """Pictures of panoptic videos: frames side by side, animations, and timelines of tracks."""
 
+from mapt_bench.metrics.track_table import TrackTable, match_tracks, tracks_of
 from mapt_bench.pictures._files import (
     choose_frames,
     open_predictions,
@@ -10,7 +11,6 @@ from mapt_bench.pictures._files import (
 )
 from mapt_bench.pictures._painting import track_timeline
 from mapt_bench.pictures._video_comparison import Prediction, VideoComparison
-from mapt_bench.pictures.track_colors import TrackTable, match_tracks, tracks_of
 
 __all__ = [
     "Prediction",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, background_code
+from mapt_bench.metrics.track_table import TrackTable
 from mapt_bench.pictures.track_colors import (
     CROWD,
     INK,
@@ -18,7 +19,6 @@ from mapt_bench.pictures.track_colors import (
     PAPER,
     Color,
     Palette,
-    TrackTable,
     identity_color,
 )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mapt_bench.errors import DataError
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.metrics import count_overlap
+from mapt_bench.metrics.track_table import TrackTable, match_tracks
 from mapt_bench.pictures._painting import (
     Page,
     Section,
@@ -21,9 +22,7 @@ from mapt_bench.pictures._painting import (
 from mapt_bench.pictures.track_colors import (
     Color,
     Palette,
-    TrackTable,
     identity_color,
-    match_tracks,
 )
 
 __all__ = ["Prediction", "VideoComparison"]

@@ -30,7 +30,7 @@ from mapt_bench.pictures import (
     tracks_of,
 )
 from mapt_bench.report.findings import WorstSequences
-from mapt_bench.report.table_slices import ScoredSequence, cell_sequences, label_space_of
+from mapt_bench.report.scored_sequences import ScoredSequence, cell_sequences, label_space_of
 from mapt_bench.reports.tables import printable
 from mapt_bench.results.result_views import row_name
 

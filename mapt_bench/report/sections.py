@@ -30,12 +30,7 @@ from mapt_bench.report.result_charts import (
     recovery_charts,
     score_chart,
 )
-from mapt_bench.report.table_slices import (
-    cell_sequences,
-    label_space_of,
-    slices_table,
-    weakest_slices,
-)
+from mapt_bench.report.scored_sequences import cell_sequences, label_space_of, run_slices
 from mapt_bench.report.terms import reference_notes
 from mapt_bench.reports import evaluation_headline, part_tables, tables_of_all_parts
 from mapt_bench.reports.cost_tables import cost_tables as report_tables
@@ -44,6 +39,7 @@ from mapt_bench.reports.headline import headline_tables
 from mapt_bench.reports.loss_tables import losses_table
 from mapt_bench.reports.score_tables import evaluation_tables
 from mapt_bench.reports.sentences import part_findings, run_findings
+from mapt_bench.reports.slice_tables import slices_table, weakest_slices
 from mapt_bench.reports.tables import Table
 from mapt_bench.results.result_views import Part, row_interval, row_name, run_parts
 
@@ -83,14 +79,14 @@ class _PartView:
         part: The part.
         worst: Its worst sequences, one entry for each condition.
         pictures: Pictures of the worst sequences.
-        slices: Slices of the reference row.
+        slices: Name of the reference row and its slices, empty without a run folder.
         is_alone: Whether it is the only part of the run.
     """
 
     part: Part
     worst: Sequence[WorstSequences]
     pictures: tuple[Picture, ...]
-    slices: tuple[Table, ...]
+    slices: tuple[str, list[dict[str, Any]]]
     is_alone: bool
     tables: dict[str, list[Table]] = field(init=False)
 
@@ -152,7 +148,7 @@ def run_sections(
             part,
             found,
             tuple(pictures.of(found, count)),
-            tuple(_own_slices(part, folder, found)),
+            _own_slices(part, folder, found),
             len(parts) == 1,
         )
         for part, found in zip(parts, worst, strict=True)
@@ -271,32 +267,31 @@ def _losses_block(title: str, found: Mapping[str, Row], by_kind: Sequence[Table]
 
 
 def _slices(view: _PartView) -> Block:
+    table = slices_table(*view.slices)
     return Block(
         view.title,
-        tuple(sentence for table in view.slices for sentence in weakest_slices(table)),
+        tuple(weakest_slices(*view.slices)),
         charts=tuple(recovery_charts(view.part)),
-        tables=_closed([*view.slices, *view.tables.get(_SLICES, [])]),
+        tables=_closed([*([table] if table else []), *view.tables.get(_SLICES, [])]),
     )
 
 
 def _own_slices(
     part: Part, folder: Path | None, worst: Sequence[WorstSequences]
-) -> Iterable[Table]:
-    """Yield the slices of the reference row of a part, if the run folder has its work units.
+) -> tuple[str, list[dict[str, Any]]]:
+    """Return the reference row of a part and its slices, if the run folder has its work units.
 
     In a stress test, these are slices of the unchanged videos.
     """
-    for each in worst[:1] if folder is not None else ():
-        name = row_name(each.row)
-        row = next((row for row in plain_rows(part) if row_name(row) == name), each.row)
-        cell = (folder or Path()) / "cells" / str(row.get("cell"))
-        try:
-            found = list(cell_sequences(cell, label_space_of(part.run)))
-        except MaptBenchError:
-            continue  # the gallery names what cannot be read
-        table = slices_table(name, found)
-        if table is not None:
-            yield table
+    if folder is None or not worst:
+        return "", []
+    name = row_name(worst[0].row)
+    row = next((row for row in plain_rows(part) if row_name(row) == name), worst[0].row)
+    cell = folder / "cells" / str(row.get("cell"))
+    try:
+        return name, run_slices(cell_sequences(cell, label_space_of(part.run)))
+    except MaptBenchError:
+        return name, []  # the gallery names what cannot be read
 
 
 def _worst(view: _PartView) -> Block:
@@ -388,7 +383,7 @@ def evaluation_sections(evaluations: Sequence[Row], gallery: int) -> list[Sectio
         Section(_LOSSES, (_losses_block("", losses),), (_LOSSES_NOTE,))
         if losses
         else Section(_LOSSES),
-        Section(_SLICES, (Block(tables=_closed(each for each in tables[1:] if each.rows)),)),
+        _slices_of(evaluations, tables[1:]),
         worst,
         *(
             replace(each, heading=f"{each.heading} of {evaluation['name']}")
@@ -399,6 +394,20 @@ def evaluation_sections(evaluations: Sequence[Row], gallery: int) -> list[Sectio
         ),
     ]
     return [section for section in found if section.has_content]
+
+
+def _slices_of(evaluations: Sequence[Row], tables: Sequence[Table]) -> Section:
+    """Return the slices of predictions: by properties of objects, class and sequence."""
+    named = [(str(each["name"]), each.get("slices") or []) for each in evaluations]
+    by_properties = [table for each in named if (table := slices_table(*each)) is not None]
+    kept = [table for table in tables if table.rows]
+    texts = tuple(sentence for each in named for sentence in weakest_slices(*each))
+    note = "For slices by properties of the objects, evaluate with --slices."
+    return Section(
+        _SLICES,
+        (Block(texts=texts, tables=_closed([*by_properties, *kept])),),
+        () if by_properties else (note,),
+    )
 
 
 def _worst_of(evaluations: Sequence[Row], gallery: int) -> Section:

@@ -564,6 +564,16 @@ def test_losses_say_where_the_points_were_lost(gt, pred, other, tmp_path):
     assert last.split()[1] == f"{100 * lacking:.2f}"
 
 
+def test_slices_are_printed_and_do_not_depend_on_workers(gt, pred):
+    one = result_of(gt, pred, "--slices")
+    assert one["slices"] == result_of(gt, pred, "--slices", "-j", "2")["slices"]
+    assert {each["slice"] for each in one["slices"]} >= {"object size", "speed", "nearest", "class"}
+    assert "slices" not in result_of(gt, pred)
+    outcome = run(gt, pred, "--slices")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "by properties of the objects" in outcome.stdout
+
+
 def test_losses_do_not_depend_on_workers(gt, pred):
     one = result_of(gt, pred, "--losses")
     two = result_of(gt, pred, "--losses", "-j", "2")

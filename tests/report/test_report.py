@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import math
 import re
 import shutil
 from html.parser import HTMLParser
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from helpers.costs import cost, cost_row
-from helpers.films import overlap_of
 from helpers.folders import write_films
 from helpers.results import evaluation, evaluations, interval, run, summary_row, sweep
 from helpers.small_runs import COPY, plan, source, walk, write_videos
@@ -27,7 +25,6 @@ from mapt_bench.experiments.engine.unit_workers import Work, Worker
 from mapt_bench.metrics.link_events import SIGHTED, unpack_rows
 from mapt_bench.report import gallery, read_parts, render_report, write_report
 from mapt_bench.report.charts import Curve, Point, curves, scatter, stacked_bars
-from mapt_bench.report.table_slices import ScoredSequence, slices_table, weakest_slices
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -483,41 +480,6 @@ def test_results_store_the_command_of_their_run(tmp_path):
     assert f'<pre tabindex="0" aria-label="Command">{escape(command)}</pre>' in text
 
 
-def test_slices_count_segments_and_links_of_known_films():
-    still = "c1 c1 c2 r | c1 c1 c2 r | c1 c1 c2 r"
-    switched = "c1 c1 c2 r | c5 c5 c2 r | c5 c5 r r"
-    known = np.array(
-        [(frame, 13 << 24 | 1, 0.6, math.nan if not frame else 2.0, 20.0) for frame in range(3)]
-        + [(frame, 13 << 24 | 2, 1.0, 0.5, math.inf) for frame in range(2)],
-        SIGHTED,
-    )
-    table = slices_table("mine", [scored(still, switched, known)])
-    rows = {row[:2]: row[2:] for row in table.rows}
-    # There are six segments. The last one of c2 is missed. c1 switches once, c2 never.
-    assert rows["class", "car"] == (6, pytest.approx(5 / 6), None, 3, pytest.approx(2 / 3), None)
-    assert rows["crowd density", "1 to 5"] == rows["class", "car"]
-    assert rows["object size", "under 256 px"] == rows["class", "car"]
-    assert rows["speed", "1 to 4 px/frame"] == (2, 1.0, None, 2, 0.5, None)
-    assert rows["speed", "under 1 px/frame"] == (2, 1.0, None, 1, 1.0, None)
-    assert rows["visible fraction", "50 to 75 %"][0] == rows["nearest", "16 to 32 px"][0] == 3
-    assert rows["nearest", "alone in its class"][0] == 2
-    assert "No confidence intervals under 5 sequences." in table.footnotes
-    assert weakest_slices(table) == []  # all are small
-    assert weakest_slices(slices_table("mine", [scored(still, switched)] * 10)) == [
-        "mine finds least at object size under 256 px: 83.33 % of 60 segments.",
-        "mine links worst at object size under 256 px: 66.67 % of 30 links.",
-    ]
-    table = slices_table("mine", [scored(still, switched)] * 4 + [scored(still, still)])
-    assert {row[0] for row in table.rows} == {"object size", "crowd density", "class"}
-    low, high = table.rows[0][4]
-    assert low < table.rows[0][3] < high
-    assert slices_table("mine", []) is None
-
-
-def scored(gt, pred, objects=None):
-    return ScoredSequence("a", 0, overlap_of(gt, pred), (), objects)
-
-
 def test_a_run_keeps_its_objects_for_slices(tmp_path):
     videos = (walk(6, name="a"), walk(7, speed=1, name="b"))
     run_experiment(plan(), source(*videos), tmp_path / "run")
@@ -533,3 +495,39 @@ def test_a_run_keeps_its_objects_for_slices(tmp_path):
     assert rows["nearest_px"].tolist() == pytest.approx(
         [40 + 4 * t for t in range(6) for _ in "12"]
     )
+
+
+def test_an_evaluation_has_slices_by_properties_of_objects(judged, tmp_path):
+    hint = "For slices by properties of the objects, evaluate with --slices."
+    assert hint in words_of(render_report(read_parts([judged])))
+    document = json.loads(judged.read_text())
+    entry = {"slice": "speed", "range": "under 1 px/frame", "segments": 40, "recall": 0.5}
+    entry |= {"recall_interval": None, "links": 30, "accuracy": 0.9, "accuracy_interval": None}
+    words = words_of(page_of(tmp_path, {**document, "slices": [entry]}))
+    assert hint not in words
+    assert "pred finds least at speed under 1 px/frame: 50.00 % of 40 segments." in words
+    assert "pred by properties of the objects" in words
+
+
+def test_a_stress_test_shows_its_worst_sequences_at_the_highest_level(tmp_path):
+    videos = (walk(6, name="a"), walk(6, name="b"))
+    drop = {"name": "drop", "levels": {"1": 2, "3": 3}, "unit": "frames", "meaning": "distance"}
+    folder = tmp_path / "run"
+    run_experiment(plan(), source(*videos), folder)
+    document = json.loads((folder / "results.json").read_text())
+    levels = (0, 1, 3)
+    document["summary"] = [
+        {**row, "stress": {"stressor": "drop", "level": level, "value": level}}
+        for row in document["summary"]
+        for level in levels
+    ]
+    document |= {"stressors": [drop], "visibility": [], "recoveries": []}
+    (folder / "results.json").write_text(json.dumps(document))
+    (part,) = read_parts([folder])
+    (section,) = [each for each in part.sections if each.heading == "Worst first"]
+    (block,) = section.blocks
+    assert len(block.texts) == 1
+    assert block.texts[0].startswith("Under drop at level 3, ")
+    (table,) = block.tables
+    assert table.title.endswith(" most under drop at level 3")
+    assert len(table.rows) == 2

@@ -64,8 +64,9 @@ def files(tmp_path_factory):
     for name, pair in films.items():
         write_films(folder / name, {"0001": pair[0], "0002": pair[1]})
     gt, one, two = (folder / name for name in films)
-    run("evaluate", gt, one, "--json", folder / "evaluation.json", "--intervals", "--losses")
-    run("evaluate", gt, one, two, "--json", folder / "evaluations.json", "--intervals")
+    options = ("--intervals", "--losses", "--slices")
+    run("evaluate", gt, one, "--json", folder / "evaluation.json", *options)
+    run("evaluate", gt, one, two, "--json", folder / "evaluations.json", *options)
     run("conformance", ROOT / "tests/golden/id_switch", "--json", folder / "conformance.json")
     run("check", gt, "--json", folder / "check.json")
     run("convert", gt, folder / "maps", "--to", "mots-txt", "--json", folder / "convert.json")

@@ -1,6 +1,5 @@
 """Data that the trackers of one video under one stress share: frames, ground truth, segments."""
 
-import math
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +16,6 @@ from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import MaptWeights
 from mapt_bench.experiments.plans.segment_sources import archive_path, find_segments
 from mapt_bench.labels import (
-    ID_BITS,
     AnnotatedVideo,
     FlowField,
     Frame,
@@ -27,7 +25,7 @@ from mapt_bench.labels import (
     WrappedVideo,
 )
 from mapt_bench.metrics import Sightings
-from mapt_bench.metrics.link_events import SIGHTED
+from mapt_bench.metrics.slices import SightedObjects
 from mapt_bench.stress import Stress, stress_video, visible_fractions
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.tracking.archive import SegmentArchive
@@ -255,45 +253,21 @@ class SharedVideo:
 def sighted_rows(shared: SharedVideo) -> NDArray[np.void]:
     """Return the visible ground-truth tracks of all frames of a video, for slices of scores.
 
-    The speed of an object in an annotated synthetic video is that of its whole silhouette. In other
-    videos it is the displacement of the centre of its mask since its last sighting, divided by the
-    frames between.
+    The speed of an object in an annotated synthetic video is that of its whole silhouette.
 
     Returns:
         Array of dtype :data:`~mapt_bench.metrics.link_events.SIGHTED`, in order of frames.
     """
     video = shared.video.video
-    last: dict[int, tuple[int, float, float]] = {}
-    rows = []
+    objects = SightedObjects()
     for index in range(video.info.frame_count):
-        seen = shared.sightings(index)
         known = (
             {entry.code: entry.speed for entry in video.objects(index)}
             if isinstance(video, AnnotatedVideo)
             else None
         )
-        places = np.array(seen.centres, dtype=np.float64).reshape(-1, 2)
-        nearest = _nearest(places, np.array(seen.codes, dtype=np.int64) >> ID_BITS)
-        for code, (x, y), distance in zip(seen.codes, places.tolist(), nearest, strict=True):
-            before = last.get(code)
-            speed = math.nan
-            if known is not None:
-                speed = known.get(code, math.nan)
-            elif before is not None:
-                speed = math.hypot(x - before[1], y - before[2]) / (index - before[0])
-            rows.append((index, code, seen.visible(code), speed, distance))
-            last[code] = (index, x, y)
-    return np.array(rows, SIGHTED)
-
-
-def _nearest(places: NDArray[np.float64], classes: NDArray[np.int64]) -> list[float]:
-    """Return the distance of each place to the nearest other one of its class."""
-    apart = places[:, None] - places
-    distances = np.hypot(apart[..., 0], apart[..., 1])
-    distances[classes[:, None] != classes] = np.inf
-    np.fill_diagonal(distances, np.inf)
-    found: list[float] = distances.min(axis=1, initial=np.inf).tolist()
-    return found
+        objects.add(index, shared.sightings(index), known)
+    return objects.rows()
 
 
 class Library:

@@ -1,0 +1,76 @@
+"""Slices of objects: counts of scenes worked by hand, and records of objects."""
+
+import math
+
+import numpy as np
+import pytest
+from helpers.films import overlap_of
+
+from mapt_bench.metrics.link_events import SIGHTED, Sightings
+from mapt_bench.metrics.slices import SightedObjects, count_slices, slice_rates
+from mapt_bench.reports.slice_tables import slices_table, weakest_slices
+
+STILL = "c1 c1 c2 r | c1 c1 c2 r | c1 c1 c2 r"
+SWITCHED = "c1 c1 c2 r | c5 c5 c2 r | c5 c5 r r"
+
+
+def rates(*films, objects=None):
+    return slice_rates([count_slices(overlap_of(*film), objects) for film in films])
+
+
+def test_segments_and_links_of_known_films():
+    known = np.array(
+        [(frame, 13 << 24 | 1, 0.6, math.nan if not frame else 2.0, 20.0) for frame in range(3)]
+        + [(frame, 13 << 24 | 2, 1.0, 0.5, math.inf) for frame in range(2)],
+        SIGHTED,
+    )
+    found = rates((STILL, SWITCHED), objects=known)
+    rows = {
+        (each["slice"], each["range"]): (
+            each["segments"], each["recall"], each["links"], each["accuracy"]
+        )
+        for each in found
+    }  # fmt: skip
+    # There are six segments. The last one of c2 is missed. c1 switches once, c2 never.
+    assert rows["class", "car"] == (6, pytest.approx(5 / 6), 3, pytest.approx(2 / 3))
+    assert rows["crowd density", "1 to 5"] == rows["class", "car"]
+    assert rows["object size", "under 256 px"] == rows["class", "car"]
+    assert rows["speed", "1 to 4 px/frame"] == (2, 1.0, 2, 0.5)
+    assert rows["speed", "under 1 px/frame"] == (2, 1.0, 1, 1.0)
+    assert rows["visible fraction", "50 to 75 %"][0] == rows["nearest", "16 to 32 px"][0] == 3
+    assert rows["nearest", "alone in its class"][0] == 2
+    assert all(each["recall_interval"] is None for each in found)  # one sequence
+    assert "No confidence intervals: too few sequences." in slices_table("a", found).footnotes
+    assert weakest_slices("mine", found) == []  # all are small
+
+
+def test_large_slices_have_a_sentence():
+    assert weakest_slices("mine", rates(*[(STILL, SWITCHED)] * 10)) == [
+        "mine finds least at object size under 256 px: 83.33 % of 60 segments.",
+        "mine links worst at object size under 256 px: 66.67 % of 30 links.",
+    ]
+
+
+def test_intervals_are_over_sequences():
+    found = rates(*[(STILL, SWITCHED)] * 4, (STILL, STILL))
+    assert {each["slice"] for each in found} == {"object size", "crowd density", "class"}
+    low, high = found[0]["recall_interval"]
+    assert low < found[0]["recall"] < high
+    assert slices_table("mine", []) is None
+    assert slice_rates([]) == []
+
+
+def test_speed_of_masks_is_the_displacement_since_the_last_sighting():
+    objects = SightedObjects()
+    car, person = 13 << 24 | 1, 11 << 24 | 1
+    objects.add(0, Sightings([car, person], [4, 4], [(0.0, 0.0), (3.0, 0.0)], None))
+    objects.add(1, Sightings([person], [4], [(3.0, 0.0)], None))
+    objects.add(4, Sightings([car, car + 1], [4, 4], [(3.0, 4.0), (3.0, 10.0)], None))
+    rows = objects.rows()
+    assert rows["frame"].tolist() == [0, 0, 1, 4, 4]
+    assert np.isnan(rows["speed_px"][[0, 1, 4]]).all()
+    assert rows["speed_px"][[2, 3]].tolist() == [0.0, 1.25]  # 5 px in 4 frames
+    assert rows["nearest_px"].tolist() == [math.inf, math.inf, math.inf, 6.0, 6.0]
+    known = SightedObjects()
+    known.add(0, Sightings([car], [4], [(0.0, 0.0)], None), {car: 7.0})
+    assert known.rows()["speed_px"].tolist() == [7.0]
