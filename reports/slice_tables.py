@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mapt_bench.reports.tables import Cell, Column, Table
+from mapt_bench.reports.tables import Cell, Column, Table, with_content
 
 __all__ = ["slices_table", "slices_tables", "weakest_slices"]
 
@@ -59,7 +59,7 @@ def slices_table(subject: str, slices: Sequence[Mapping[str, Any]]) -> Table | N
     )
     has_intervals = any(row[4] is not None for row in rows)
     few = () if has_intervals else ("No confidence intervals: too few sequences.",)
-    return Table(
+    table = Table(
         f"{subject} by properties of the objects",
         columns,
         rows,
@@ -67,6 +67,7 @@ def slices_table(subject: str, slices: Sequence[Mapping[str, Any]]) -> Table | N
         name="slices",
         keys=(("prediction", subject),),
     )
+    return with_content([table])[0]
 
 
 def _interval(ends: Sequence[float] | None) -> Cell:
