@@ -277,7 +277,7 @@ def _stacked_bars(rows: Mapping[str, Mapping[str, float]], x_label: str, width: 
     for at, (name, (full, row)) in enumerate(zip(names, rows.items(), strict=True)):
         y = top + step * at + above
         if is_phone:
-            shapes.append(text(left, y - 5, name, classes="label halo"))
+            shapes.append(text(left, y - 6, name, classes="label halo"))
         else:
             shapes.append(text(left - 8, y + 16, name, "end", "label"))
         shapes += _bar(full, row, parts, scale, y)

@@ -311,4 +311,5 @@ def evaluate_command(evaluation: Row) -> str:
     words += ["--dataset", str(dataset)] if dataset else []
     words += ["--intervals"] if evaluation.get("intervals") else []
     words += ["--losses"] if evaluation.get("losses") else []
+    words += ["--slices"] if evaluation.get("slices") else []
     return shlex.join(words)

@@ -64,14 +64,14 @@ class Picture:
     """Images of one sequence.
 
     Attributes:
-        row: Name of the row or prediction, with its condition.
+        by: What made the prediction: a row with its condition, or a folder of predictions.
         sequence: Name of the sequence.
         track: The track that costs most. Empty if none costs anything.
         text: What happens to the track.
         images: The images.
     """
 
-    row: str
+    by: str
     sequence: str
     track: str
     text: str
@@ -80,12 +80,12 @@ class Picture:
     @property
     def title(self) -> str:
         """Heading of the pictures."""
-        return f"Sequence {self.sequence}, tracked by {self.row}"
+        return f"Sequence {self.sequence}, {self.by}"
 
     @property
     def place(self) -> str:
         """Sequence and row, for sentences."""
-        return f"sequence {self.sequence}, tracked by {self.row}"
+        return f"sequence {self.sequence}, {self.by}"
 
 
 def evaluation_pictures(
@@ -123,7 +123,7 @@ def evaluation_pictures(
                 Path(gt), None if len(pats) == 1 else sequence, dataset, None
             )
             (prediction,) = open_predictions([Path(pred)], video, labels)
-            pictures.append(_worst_picture(video, prediction, (name, sequence)))
+            pictures.append(_worst_picture(video, prediction, (f"prediction {name}", sequence)))
         except MaptBenchError as problem:
             return pictures, [f"No pictures of {name}, sequence {printable(sequence)}: {problem}."]
     return pictures, []
@@ -280,7 +280,7 @@ def _run_picture(found: ScoredSequence, worst: WorstSequences, frames: _FramesOf
     table, labels = tracks_of(found.overlap), found.overlap.labels
     mislinked = table.frames_mislinked
     order = _worst_tracks(table, mislinked if mislinked.any() else table.frames_lost)
-    names = printable(worst.subject), printable(found.name)
+    names = printable(f"tracked by {worst.subject}"), printable(found.name)
     if not order:
         return Picture(*names, "", _FAULTLESS, ())
     places = _mistake(table, order[0])
@@ -333,7 +333,7 @@ def _worst_picture(video: Video, prediction: Prediction, names: tuple[str, str])
     Args:
         video: Video with ground truth.
         prediction: Prediction for all its frames.
-        names: Name of the prediction and of the sequence.
+        names: What made the prediction, and the name of the sequence.
 
     Raises:
         DataError: If a map cannot be read.
@@ -341,16 +341,16 @@ def _worst_picture(video: Video, prediction: Prediction, names: tuple[str, str])
     whole = VideoComparison(video, [prediction], range(video.info.frame_count))
     (table,) = whole.tables
     order = _worst_tracks(table, table.frames_lost)
-    row, sequence = map(printable, names)
+    by, sequence = map(printable, names)
     if not order:
-        return Picture(row, sequence, "", _FAULTLESS, ())
+        return Picture(by, sequence, "", _FAULTLESS, ())
     before, after = _mistake(table, order[0])
     same_colors = replace(prediction, tracks=table)
     strip = _around(video, [same_colors], int(table.codes[order[0]]), (before, after))
     labels = video.info.labels
     frames = [video.info.frame_names[at] for at in (before, after)]
     return Picture(
-        row,
+        by,
         sequence,
         printable(_track_name(table, order[0], labels)),
         _sentence(table, order[0], frames[1]),

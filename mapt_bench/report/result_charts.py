@@ -217,10 +217,15 @@ def condition_charts(part: Part) -> list[Chart]:
         lines = [_line_of(name, rows, positions, name in references) for name in names]
         if any(value is not None for each in lines for value in each.values):
             hidden = len({name for name, _ in rows}) - len(names)
-            more = f" {counted(hidden, 'more row')} in the table." if hidden else ""
+            more = " Upright lines are confidence intervals." if any(map(_has_ends, lines)) else ""
+            more += f" {counted(hidden, 'more row')} in the table." if hidden else ""
             texts = [str(position) for position in positions]
             charts.append(curves(lines, texts, x, "PAT (%)", f"{caption}{more}"))
     return charts
+
+
+def _has_ends(curve: Curve) -> bool:
+    return any(ends is not None for ends in curve.intervals)
 
 
 def _winners_first(
@@ -241,7 +246,7 @@ def _conditions(run: Run) -> Iterable[tuple[Callable[[Row], int | None], str, st
     kinds = dict.fromkeys(found[0] for row in run["summary"] if (found := row_interval(row)))
     for kind in kinds:
         words = SWEEP_WORDS.get(kind, kind)
-        caption = f"PAT by {words}, with confidence intervals. Compare rows at one position."
+        caption = f"PAT by {words}. Compare rows at one position."
         yield partial(_tau, kind), f"{words} (frames)", caption
     for stressor in run.get("stressors") or []:
         name = str(stressor["name"])

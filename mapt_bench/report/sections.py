@@ -1,6 +1,6 @@
 """Sections of the report: what to show of runs and evaluations, ready for the template."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -212,23 +212,29 @@ def _summary_of_part(view: _PartView, missing: Sequence[str]) -> Block:
         (*sentences, *rest, *_tracks_to_see_first(view.pictures)),
         charts=tuple(charts),
         tables=(
-            *_opened(map(_explained, tables)),
+            *_opened(_explained(tables)),
             *_closed(view.tables.get(_SUMMARY, [])),
         ),
     )
 
 
-def _explained(table: Table) -> Table:
-    """Return a headline table with notes on the rows that it does not show, and on references."""
-    notes = [
-        f"{note.removesuffix('.')} are shown. All rows are in the folded tables below, and on the "
-        "terminal with --full."
-        if note.endswith(" rows.")
-        else note
-        for note in table.footnotes
-    ]
-    names = [str(table.rows[at][0]) for at in sorted(table.references)]
-    return replace(table, footnotes=(*notes, *reference_notes(names)))
+def _explained(tables: Iterable[Table]) -> Iterator[Table]:
+    """Yield headline tables with notes on the rows that they do not show, and on references.
+
+    Each note is below its first table only.
+    """
+    seen: set[str] = set()
+    for table in tables:
+        notes = [
+            f"{note.removesuffix('.')} are shown. All rows are in the folded tables below, and on "
+            "the terminal with --full."
+            if note.endswith(" rows.")
+            else note
+            for note in table.footnotes
+        ]
+        notes += reference_notes(str(table.rows[at][0]) for at in sorted(table.references))
+        yield replace(table, footnotes=tuple(note for note in notes if note not in seen))
+        seen.update(notes)
 
 
 def _tracks_to_see_first(pictures: Sequence[Picture]) -> list[str]:

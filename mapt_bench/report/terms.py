@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from mapt_bench.reports.tables import printable
 
-__all__ = ["Term", "TermLinks", "breakable", "reference_notes"]
+__all__ = ["Term", "TermLinks", "breakable", "reference_notes", "row_term"]
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,26 @@ def _glossary() -> tuple[Term, ...]:
     return tuple(found)
 
 
+def row_term(name: str) -> Term | None:
+    """Return the entry of a row, whatever its memory and settings. ``None`` if there is none."""
+    base = name.partition("+memory")[0].partition(",")[0]
+    family = re.sub(r"^flow:[^+]+", "flow:NAME", base)
+    rows = {alias: term for term in _glossary() if term.is_row for alias in term.aliases}
+    return rows.get(base) or rows.get(family)
+
+
 def reference_notes(names: Iterable[str]) -> list[str]:
     """Return sentences on what the reference rows of a table are, and why they stand apart.
 
     Args:
         names: Names of the rows.
     """
-    known = {alias: term.meaning for term in _glossary() if term.is_row for alias in term.aliases}
-    told = [f"{name}: {known[name][0].lower()}{known[name][1:]}" for name in names if name in known]
+    terms = {name: row_term(name) for name in names}
+    told = [
+        f"{name}: {term.meaning[0].lower()}{term.meaning[1:]}"
+        for name, term in terms.items()
+        if term is not None
+    ]
     if not told:
         return []
     return [f"Rows in italics are references. They do not compete. {' '.join(told)}"]
@@ -112,7 +124,7 @@ class TermLinks:
     def row(self, name: str) -> Markup:
         """Return the name of a row. It breaks after its parts, and its first use is a link."""
         base, plus, memory = name.partition("+memory")
-        term = next((each for each in _glossary() if each.is_row and base in each.aliases), None)
+        term = row_term(name)
         shown = breakable(base)
         if term is not None and term not in self._used:
             shown = self._link(base, term)

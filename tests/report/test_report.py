@@ -394,7 +394,7 @@ def test_a_track_that_is_never_matched_is_named_as_such(tmp_path):
     CliRunner().invoke(main, ["evaluate", str(gt), str(pred), "--json", str(file)])
     text = words_of(render_report(read_parts([file])))
     assert "Look at car 1. No segment of its class matches it in any of its 2 frames." in text
-    look = "Look first at car 1 in sequence 0001, tracked by pred. No segment of its class matches"
+    look = "Look first at car 1 in sequence 0001, prediction pred. No segment of its class matches"
     assert look in text
 
 
