@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mapt_bench.report.svg import (
     COLORS,
     FONT,
+    LINE,
     Chart,
     Drawing,
     Scale,
@@ -17,6 +18,7 @@ from mapt_bench.report.svg import (
     axis_y,
     chart_of,
     decades,
+    label_lines,
     line,
     marker,
     padded,
@@ -168,7 +170,7 @@ def _joined_names(names: Sequence[str]) -> str:
 def _lines(words: Sequence[str], left: float, top: int, width: int) -> tuple[list[Shape], int]:
     """Return texts in lines, two in a line where they fit, and the height that they end at."""
     half = (width - left) / 2
-    columns = 2 if max(map(width_of, words), default=0) < half else 1
+    columns = 2 if max(map(width_of, words), default=0) < half - 8 else 1
     shapes = [
         text(left + half * (at % columns), top + 18 * (at // columns), word, classes="label")
         for at, word in enumerate(words)
@@ -229,7 +231,8 @@ def _spans(
             shapes.append(line(low, y, high, y, f"stroke {own} thick"))
         title = f"{row.name}: {_in_words(row, with_zero=with_zero)}; {key[row.is_grey]}"
         shapes.append(marker(scale(row.value), y, 2 if row.is_grey else 0, f"mark {own}", title))
-    return Drawing(width, bottom + 42, tuple(shapes))
+    height = bottom + 27 + LINE * len(label_lines(x_label, scale))
+    return Drawing(width, height, tuple(shapes))
 
 
 def _key_of_spans(

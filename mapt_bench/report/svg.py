@@ -5,6 +5,7 @@ paper. It is drawn twice, for wide pages and for phones. The page escapes all te
 """
 
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ __all__ = [
     "CHARACTER",
     "COLORS",
     "FONT",
+    "LINE",
     "Chart",
     "Drawing",
     "Scale",
@@ -22,6 +24,7 @@ __all__ = [
     "axis_y",
     "chart_of",
     "decades",
+    "label_lines",
     "line",
     "marker",
     "padded",
@@ -34,7 +37,7 @@ __all__ = [
 COLORS = 8
 """Number of colours of the page, classes ``c0`` to ``c7``."""
 
-FONT = 12
+FONT, LINE = 12, 15
 CHARACTER = 7.0
 """Mean width of a character in pixels at the font size."""
 
@@ -214,7 +217,18 @@ def axis_x(
     # A label that is wider than its axis ends with it.
     is_long = width_of(label) > scale.end - scale.start
     place, anchor = (scale.end, "end") if is_long else (middle, "middle")
-    return [*shapes, text(place, y + 33, label, anchor)]
+    return [
+        *shapes,
+        *(
+            text(place, y + 33 + LINE * at, part, anchor)
+            for at, part in enumerate(label_lines(label, scale))
+        ),
+    ]
+
+
+def label_lines(label: str, scale: Scale) -> list[str]:
+    """Return the label of a horizontal axis in lines that fit on the left of its end."""
+    return textwrap.wrap(label, int(scale.end / CHARACTER)) or [""]
 
 
 def axis_y(scale: Scale, x: float, right: float, label: str) -> list[Shape]:

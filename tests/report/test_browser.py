@@ -42,6 +42,13 @@ def test_the_page_is_quiet_and_fits(page, file, width, dark):
     assert page.requests() == [file.resolve().as_uri()]
     assert page.run("[...document.images].every((each) => each.complete && each.naturalWidth)")
     assert page.run("document.documentElement.scrollWidth <= innerWidth")
+    shown = "[...document.querySelectorAll('.chart svg')].filter((each) => each.clientWidth)"
+    kind = "narrow" if width < 640 else "wide"
+    assert page.run(f"{shown}.map((each) => each.className.baseVal)") == [kind] * page.run(
+        "document.querySelectorAll('.chart').length"
+    )
+    links = "[...document.querySelectorAll('a[href^=\"#\"]')]"
+    assert page.run(f"{links}.every((each) => document.querySelector(each.hash))")
 
 
 def test_tables_sort_and_filter(page, file):

@@ -24,7 +24,15 @@ from mapt_bench.experiments.engine.schedule import schedule_plan
 from mapt_bench.experiments.engine.unit_workers import Work, Worker
 from mapt_bench.metrics.link_events import SIGHTED, unpack_rows
 from mapt_bench.report import gallery, read_parts, render_report, write_report
-from mapt_bench.report.charts import Curve, Point, curves, scatter, stacked_bars
+from mapt_bench.report.charts import (
+    Curve,
+    Point,
+    Span,
+    curves,
+    scatter,
+    spans,
+    stacked_bars,
+)
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -342,6 +350,40 @@ def test_a_flops_report_stands_alone_and_beside_a_run(tmp_path):
     alone = page_of(tmp_path, run(summary=summary))
     assert "PAT over time of the association of a frame" in alone
     assert "PAT over operations" not in alone
+
+
+def charts_of_all_kinds():
+    names = (
+        "mapt:appearance-first+memory",
+        "a",
+        "sort+memory",
+        "a-name-of-more-than-thirty-letters",
+    )
+    at = list(enumerate(names))
+    yield scatter([Point(name, 50 + i, 60 - i) for i, name in at], "STQ (%)", "PAT (%)", "")
+    rows = [Span(name, i - 1.0, (i - 2.0, i + 0.5), i > 1) for i, name in at]
+    label = "PAT of the row minus PAT of mapt:appearance-first+memory (points)"
+    yield spans(rows, label, "", key=("established", "not established"), with_zero=True)
+    parts = ("identity", "missed", "spurious", "class", "masks", "stuff")
+    bars = {name: {part: i + j for j, part in enumerate(parts)} for i, name in at}
+    yield stacked_bars(bars, "points", "")
+    lines = [Curve(name, [i, i + 1.0], is_reference=not i) for i, name in at]
+    yield curves(lines, ("0", "1"), "level", "PAT (%)", "")
+
+
+@pytest.mark.parametrize("chart", charts_of_all_kinds())
+def test_texts_of_charts_fit_on_wide_pages_and_on_phones(chart):
+    assert chart.narrow.width <= 400 - 2 * 12
+    for drawing in (chart.wide, chart.narrow):
+        for each in drawing.shapes:
+            if each.tag == "text":
+                x, y = (float(each.attributes[name]) for name in "xy")
+                width = 6.5 * len(each.text)
+                left = {"start": x, "middle": x - width / 2, "end": x - width}
+                start = left[each.attributes["text-anchor"]]
+                assert start >= -1, each
+                assert start + width <= drawing.width + 1, each
+                assert 0 < y <= drawing.height, each
 
 
 def test_logarithmic_axes_show_zeros_at_their_left():
