@@ -43,6 +43,8 @@ DECIDE_NOTHING = {
     "workers.processes",
     "experiments.engine.schedule",
     "experiments.engine._run_folder",
+    # It records the objects of the ground truth, for slices of the report.
+    "metrics.slices",
     # It says how a unit came about.
     "provenance",
     # It describes a row; the description is in the keys.
