@@ -180,6 +180,8 @@ class Cluster:
             ConfigError: If no worker offers a GPU, or a worker has other versions.
             DataError: If a worker lacks a file, or the scheduler ended.
         """
+        if not tasks:
+            return
         if gpu:
             self._check_gpu()
         files: dict[str, int] = {}

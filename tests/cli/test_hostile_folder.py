@@ -22,6 +22,7 @@ STEPS = (
     "show world --out picture.png",
     "track world --tracker sort --out tracks",
     "evaluate world tracks -j 2 --losses --json result.json",
+    "evaluate world tracks -j 2 --cluster local",
     "ablate --data world --weights none --losses sort+memory -j 2 --no-report --out runs/ablate",
     "sweep-interval --data world --weights none -j 2 --no-report --out runs/sweep",
     "stress image --data world --weights none --stressor noise --levels 1 -j 2 --no-report "
