@@ -13,6 +13,7 @@ __all__ = [
     "EXTRA_OF",
     "ConfigError",
     "DataError",
+    "FullDiskError",
     "MaptBenchError",
     "ProtocolError",
     "TrackerError",
@@ -23,6 +24,7 @@ __all__ = [
     "missing_extra",
     "nearest",
     "reason_of",
+    "whole_number",
     "with_article",
     "wrong_schema",
 ]
@@ -77,6 +79,10 @@ class DataError(MaptBenchError):
     exit_code = 3
 
 
+class FullDiskError(DataError):
+    """A full disk, quota or file-size limit: exit code 3."""
+
+
 class ProtocolError(MaptBenchError):
     """Data that cannot be scored under the selected protocol: exit code 3."""
 
@@ -126,15 +132,32 @@ def check_range(
         open_low: Whether the lower bound itself is refused.
 
     Raises:
-        ConfigError: If the value is outside, or NaN.
+        ConfigError: If the value is outside, infinite, or NaN.
     """
-    if (low < value if open_low else low <= value) and value <= high:
+    if (low < value if open_low else low <= value) and value <= high and value < math.inf:
         return
     if open_low:
         bound = f"more than {low:g}" + (f", at most {high:g}" if high < math.inf else "")
     else:
         bound = f"{low:g} to {high:g}" if high < math.inf else f"{low:g} or more"
     raise ConfigError(f"{name} is {value!r}; expected {bound}")
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a text of ASCII digits stands for.
+
+    Returns:
+        ``None`` for other text, such as digits of other scripts, and for more than 18 digits.
+
+    Example:
+        >>> whole_number("007"), whole_number("\u00b2"), whole_number("-1"), whole_number("")
+        (7, None, None, None)
+    """
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_number else None
+
+
+_MOST_DIGITS = 18
 
 
 def a_type(value: object) -> str:
@@ -193,7 +216,7 @@ evaluate again"
         return f"has no schema; expected {' or '.join(readable)}; {remedy}"
     kind, _, number = str(found).rpartition("/")
     numbers = {int(own.rpartition("/")[2]): own for own in readable if own.startswith(f"{kind}/")}
-    if not numbers or not number.isdigit():
+    if not numbers or whole_number(number) is None:
         return f"has schema {str(found)!r}; {nearest(str(found), readable)}; {remedy}"
     newest = max(numbers)
     if int(number) > newest:

@@ -3,21 +3,32 @@
 import codecs
 import hashlib
 import json
+import math
 import os
+import re
 import stat
 import tempfile
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Any
 
 from mapt_bench.errors import DataError
+from mapt_bench.faults import full_disk, unwritable
 
 __all__ = [
+    "NPY_DAMAGE",
     "REFUSE_INPUT",
+    "check_plain",
     "check_writable",
     "file_sha256",
+    "is_unfinished",
     "json_text",
+    "parse_json",
     "read_bytes",
     "read_text",
     "refuse_special",
@@ -40,39 +51,52 @@ REFUSE_INPUT: ContextVar[Callable[[Path], None] | None] = ContextVar(
 """Function of the command that runs. It raises an error for an output that is an input."""
 
 
+_UNFINISHED = ".unfinished-"
+
+
+def is_unfinished(name: str) -> bool:
+    """Say whether a file name is one of :func:`replace_when_complete` before its end."""
+    return name.startswith(_UNFINISHED)
+
+
 @contextmanager
 def replace_when_complete(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and move it to ``path`` if the block succeeds.
 
     Raises:
-        DataError: If the folder cannot be created or written to.
+        DataError: If the folder cannot be created or written to, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix
-        )
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED, suffix=path.suffix)
         os.close(handle)
     except OSError as problem:
-        raise _unwritable(path, problem) from problem
+        raise unwritable(path, problem) from problem
     beside = Path(name)
     try:
-        yield beside
+        with _noticing_full_disk(path):
+            yield beside
         umask = os.umask(0)
         os.umask(umask)
         beside.chmod(0o666 & ~umask)  # mkstemp creates private files, results are shared
         try:
             beside.replace(path)
         except OSError as problem:
-            raise _unwritable(path, problem) from problem
+            raise unwritable(path, problem) from problem
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _unwritable(path: Path, problem: OSError) -> DataError:
-    return DataError(
-        f"cannot be written ({problem.strerror or problem}); choose another path", where=path
-    )
+@contextmanager
+def _noticing_full_disk(path: Path) -> Iterator[None]:
+    """Name the file and the space when a write in the block finds no space, in any library."""
+    try:
+        yield
+    except Exception as problem:
+        found = full_disk(problem, path)
+        if found is None or isinstance(problem, DataError):
+            raise
+        raise found from problem
 
 
 def check_writable(path: Path) -> None:
@@ -92,7 +116,7 @@ def check_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as problem:
-        raise _unwritable(path, problem) from problem
+        raise unwritable(path, problem) from problem
 
 
 def write_together(texts: Mapping[Path, str], *, replacing: Path | None = None) -> None:
@@ -222,6 +246,13 @@ def json_text(data: object) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
+NPY_DAMAGE = (
+    *(EOFError, LookupError, MemoryError, OverflowError, RecursionError, RuntimeError),
+    *(SyntaxError, TypeError, ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error),
+)
+"""What NumPy raises for damaged ``.npy`` and ``.npz`` files, besides ``OSError``."""
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits.
 
@@ -238,3 +269,97 @@ def file_sha256(path: Path) -> str:
         raise DataError(
             f"cannot be read ({problem.strerror}); check the path", where=path
         ) from problem
+
+
+_DEEPEST = 60
+"""Most levels of nesting in JSON and YAML. Files of this package have fewer than 15."""
+
+_MOST_VALUES = 10**6
+"""Most values of a YAML document. References may repeat values without end."""
+
+_ODD = re.compile(rb"[0-9]{20}|[eE]\+?[0-9]{3}|\\u[dD][89a-fA-F]")
+"""What a JSON text with a huge number or half of a character has. Other texts may have it too."""
+
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Halves of characters. The others, U+DC80 to U+DCFF, stand for bytes of file names."""
+
+
+def parse_json(  # the document decides the type of the result
+    text: str | bytes, constants: Callable[[str], Any] | None = None
+) -> Any:  # noqa: ANN401
+    """Parse JSON that another program may have written.
+
+    Args:
+        text: The document.
+        constants: Takes ``NaN`` and ``Infinity``, and returns their value. ``None`` refuses them.
+
+    Raises:
+        ValueError: If it is not JSON, is nested deeper than 60 levels, or holds NaN, a number that
+            no double or 64-bit number holds, or half of a character. The message says which.
+    """
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    try:
+        data = json.loads(text, parse_constant=constants or _refuse_constant)
+        if _ODD.search(raw) or _may_be_deep(raw):
+            check_plain(data, is_finite=constants is None)
+    except RecursionError as problem:
+        raise ValueError(_TOO_DEEP) from problem
+    return data
+
+
+_TOO_DEEP = f"is nested too deeply; expected at most {_DEEPEST} levels"
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"has the number {name}; expected a finite number or null")
+
+
+def _may_be_deep(raw: bytes) -> bool:
+    """Say whether brackets may be nested too deeply, in a few fast passes over the text."""
+    brackets = raw.translate(None, _NO_BRACKETS)
+    for _ in range(_DEEPEST):
+        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not inner:
+            return False
+        if len(inner) == len(brackets):  # brackets in names
+            return True
+        brackets = inner
+    return True
+
+
+def check_plain(data: object, *, is_finite: bool = True) -> None:
+    """Check data from JSON or YAML for what no file of this package needs.
+
+    Args:
+        data: Mappings, lists, and their values.
+        is_finite: Whether numbers must be finite.
+
+    Raises:
+        ValueError: If it is nested too deeply, refers to itself, has too many values, or has
+            NaN, a number that no double or 64-bit number holds, or half of a character.
+    """
+    waiting, seen = [(data, 1)], 0
+    while waiting:
+        value, depth = waiting.pop()
+        seen += 1
+        if depth > _DEEPEST:
+            raise ValueError(_TOO_DEEP)
+        if seen > _MOST_VALUES:
+            raise ValueError(f"has more than {_MOST_VALUES} values, or refers to itself")
+        if isinstance(value, dict):
+            waiting += [(part, depth + 1) for pair in value.items() for part in pair]
+        elif isinstance(value, list | tuple | set):
+            waiting += [(part, depth + 1) for part in value]
+        else:
+            _check_scalar(value, is_finite=is_finite)
+
+
+def _check_scalar(value: object, *, is_finite: bool) -> None:
+    if is_finite and isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"has the number {value}; expected a finite number")
+    if isinstance(value, int) and abs(value) >= 1 << 64:
+        raise ValueError("has a whole number of more than 64 bits")
+    if isinstance(value, str) and _HALVES.search(value):
+        raise ValueError(f"has half of a character in {value!a}")

@@ -10,8 +10,8 @@ BARE = {"metrics", "baselines", "reports", "tests", "helpers"}
 
 # Anyone may use these; they use nobody (provenance reads the package's version).
 LEAVES = {
-    *("code_closure", "errors", "extras", "files", "mapt_switches", "marked_yaml"),
-    *("provenance", "strict_config", "user_code", "workers"),
+    *("code_closure", "errors", "extras", "faults", "files", "folders", "mapt_switches"),
+    *("marked_yaml", "provenance", "strict_config", "user_code", "workers"),
 }
 LABELS = {"labels"}
 FOUNDATION = {"labels", "data", "metrics", "statistics", "stress", "synthetic", "tracking"}

@@ -5,7 +5,9 @@ import importlib
 import io
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -16,12 +18,12 @@ from mapt_bench import __version__
 from mapt_bench.cli.inputs import protect_inputs
 from mapt_bench.errors import (
     ConfigError,
-    DataError,
     MaptBenchError,
     missing_extra,
     nearest,
     printable,
 )
+from mapt_bench.faults import machine_fault
 
 __all__ = ["main"]
 
@@ -60,7 +62,8 @@ _CRASH = 70
 _USAGE = 2
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
-"""Exit codes of shells for the signals INT and PIPE. Exit code 1 means that a check failed."""
+_TERMINATED = 143
+"""Exit codes of shells for the signals INT, PIPE and TERM. Code 1 means that a check failed."""
 
 _LONG = 300
 """Most characters of an error that is printed as one line."""
@@ -109,6 +112,7 @@ class _LazyGroup(click.Group):
             # Python starts workers with the current folder first on the module path. A types.py
             # there, in an unpacked data set, would run.
             os.environ["PYTHONSAFEPATH"] = "1"
+            _end_on_sigterm()
         _print_any_character()
         if _COMPLETION in os.environ:  # click prints completions and exits
             super().main(words, prog_name=_NAME, complete_var=_COMPLETION)
@@ -183,25 +187,41 @@ def _in_lines(message: str) -> str:
     return text if len(text) <= _LONG else text.replace("; ", ";\n  ")
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
+def _end_on_sigterm() -> None:
+    """Let SIGTERM end this process as Ctrl-C does, and its workers at once."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        del frame
+        signal.signal(number, signal.SIG_IGN)  # a second one would interrupt the tidying
+        workers = sys.modules.get("multiprocessing")
+        for worker in workers.active_children() if workers is not None else ():
+            if not worker.daemon:  # loaders of torch end with this process
+                worker.terminate()
+        raise Terminated
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, end)
+
+
 def _stopped(problem: BaseException, wants_json: bool) -> int:
-    """Print that Ctrl-C stopped the command, and how to resume it if the command says so."""
+    """Print that Ctrl-C or SIGTERM stopped the command, and how to resume it if it can be."""
     # click replaces a KeyboardInterrupt by its own exception without text.
-    hint = str(problem) or str(problem.__cause__ or "")
+    cause = problem.__cause__ or problem
+    hint = str(problem) or str(cause)
     details = {"kind": "stopped", "message": hint or "stopped from outside", "where": None}
     _complain(f"stopped; {hint}" if hint else "stopped", details, wants_json)
-    return _INTERRUPTED
+    return _TERMINATED if isinstance(cause, Terminated) else _INTERRUPTED
 
 
 def _crashed(problem: Exception, wants_json: bool) -> int:
-    """Print a bug, or the name of an optional package that is not installed."""
-    if type(problem).__name__ == "BrokenProcessPool":  # its module is slow to import
-        return _failed(
-            DataError(
-                "a worker process was killed, most often because memory ran out; expected it to "
-                "finish; run with fewer workers (-j 1), or free memory"
-            ),
-            wants_json,
-        )
+    """Print a bug, a fault of the machine, or the name of a package that is not installed."""
+    fault = machine_fault(problem)
+    if fault is not None:
+        return _failed(fault, wants_json)
     missing = missing_extra(problem) if isinstance(problem, ModuleNotFoundError) else None
     if missing is not None:
         return _failed(missing, wants_json)
@@ -244,7 +264,7 @@ def main(max_frame: str | None) -> None:
     """Evaluate and compare panoptic trackers: PAT, STQ and every related score.
 
     Exit codes: 0 success, 1 a check failed, 2 wrong usage, 3 unusable data, 70 crash, 130 stopped
-    by Ctrl-C, 141 closed pipe.
+    by Ctrl-C, 141 closed pipe, 143 stopped by SIGTERM.
     """
     if max_frame is not None:
         from mapt_bench.data.frame_limit import set_frame_limit  # --help must start fast

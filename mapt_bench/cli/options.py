@@ -1,9 +1,10 @@
 """Options and output that several commands share."""
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +18,9 @@ from mapt_bench.cli.completion import (
     complete_label_space,
 )
 from mapt_bench.cli.inputs import OUTPUTS
-from mapt_bench.errors import ConfigError, DataError, printable
+from mapt_bench.errors import ConfigError, DataError, FullDiskError, printable
 from mapt_bench.files import check_writable, json_text, write_together
+from mapt_bench.folders import claimed
 from mapt_bench.provenance import NAMED_REVISION
 from mapt_bench.reports.table_formats import TableFormat, render_tables
 from mapt_bench.reports.tables import Table
@@ -356,22 +358,36 @@ def _add(texts: dict[Path, str], more: Mapping[Path, str]) -> None:
 
 
 @contextmanager
-def resumable(folder: Path) -> Iterator[None]:
-    """On Ctrl-C, name the run folder and the command that resumes the run.
+def resumable(folder: Path, *, is_alone: bool = True) -> Iterator[None]:
+    """Keep other commands from a run folder, and say how to resume the run if it is stopped.
 
     Args:
         folder: Run folder.
+        is_alone: Whether to keep other commands from it.
 
     Raises:
-        KeyboardInterrupt: With this text.
+        ConfigError: If another command writes to the folder.
+        FullDiskError: If the disk is full, with the command that resumes the run.
+        KeyboardInterrupt: With the same text after Ctrl-C, and its subclass after SIGTERM.
     """
     try:
-        yield
+        with claimed(folder) if is_alone and _leads() else nullcontext():
+            yield
     except KeyboardInterrupt as problem:
-        context = click.get_current_context()
-        words = list(context.obj or [context.info_name])
-        is_named = context.get_parameter_source("out") is ParameterSource.COMMANDLINE
-        command = shlex.join(["mapt-bench", *words, *([] if is_named else ["--out", str(folder)])])
-        raise KeyboardInterrupt(
-            f"finished work is kept in {folder}; to resume: {command}"
-        ) from problem
+        raise type(problem)(_how_to_resume(folder)) from problem
+    except FullDiskError as problem:
+        message = f"{problem.message}; {_how_to_resume(folder)}"
+        raise FullDiskError(message, where=problem.where) from problem
+
+
+def _leads() -> bool:
+    """Say whether this process is the first of those that torchrun starts, or alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _how_to_resume(folder: Path) -> str:
+    context = click.get_current_context()
+    words = list(context.obj or [context.info_name])
+    is_named = context.get_parameter_source("out") is ParameterSource.COMMANDLINE
+    command = shlex.join(["mapt-bench", *words, *([] if is_named else ["--out", str(folder)])])
+    return f"finished work is kept in {folder}; to resume: {command}"

@@ -208,7 +208,7 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
                 write_report([folder], folder / "report.html", gallery=view.gallery)
         raise
     _report_mapped(result)
-    with progress_bar("tables and plots", 3) as advance:
+    with resumable(folder), progress_bar("tables and plots", 3) as advance:
         _write_one(placed, result, folder, selection, advance)
         if view.page:
             write_report(
@@ -267,18 +267,19 @@ def run_each_and_show(
             _report_mapped(results[name])
             _write_one(config, results[name], folder / name, selection)
             _write_plan(folder / name, plan_text([config], view.report()))
-    _write_plan(folder, text)
     # A row of a sweep or a stress test has a score for each condition, and a table of its own.
     comparable = all(isinstance(each, AblationConfig) for each in configs.values())
-    if comparable:
-        found = transfer_tables(
-            results, scores=selection.scores, rows=selection.rows, with_drops=by_data
-        )
-        write_table_folder(found, folder / "tables", None)
-    if view.page:
-        replays = {folder / name: Replay(config) for name, config in configs.items()}
-        page = folder / "report.html"
-        write_report(list(replays), page, gallery=view.gallery, replays=replays)
+    with resumable(folder):
+        _write_plan(folder, text)
+        if comparable:
+            found = transfer_tables(
+                results, scores=selection.scores, rows=selection.rows, with_drops=by_data
+            )
+            write_table_folder(found, folder / "tables", None)
+        if view.page:
+            replays = {folder / name: Replay(config) for name, config in configs.items()}
+            page = folder / "report.html"
+            write_report(list(replays), page, gallery=view.gallery, replays=replays)
     lost = drops(results) if comparable and by_data else []
     document = {"schema": TRANSFER_SCHEMA, "runs": results, "drops": lost}
     if not emit_json(view.json_file, document):

@@ -9,7 +9,14 @@ from typing import Any, get_args
 import click
 
 from mapt_bench.cli.completion import complete_from, complete_label_space, complete_suite
-from mapt_bench.cli.options import add_options, emit_json, json_option, path_type, print_line
+from mapt_bench.cli.options import (
+    add_options,
+    emit_json,
+    json_option,
+    path_type,
+    print_line,
+    resumable,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, counted
 from mapt_bench.provenance import provenance
@@ -123,7 +130,8 @@ def command(
         export = _export(kind, seed, chosen, out)
     export = replace(export, flow=flow)
     frames = sum(drawn.video.info.frame_count for drawn in export.videos)
-    with progress_bar("rendering", frames) as advance:
+    # Several commands may write one folder: each sequence is locked by itself.
+    with resumable(out, is_alone=False), progress_bar("rendering", frames) as advance:
         written = export_videos(export, jobs=jobs, advance=advance)
     result = {
         **export.describe(),
@@ -183,7 +191,7 @@ def _export(kind: Kind | None, seed: int | None, given: Mapping[str, Any], out: 
 
 
 def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    found = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", text)
     if found is None:
         raise ConfigError(f"--size is {text!r}; expected HxW, as in 128x416")
     return int(found[1]), int(found[2])

@@ -209,7 +209,7 @@ def command(
         cluster=cluster,
         scheduler_file=scheduler_file,
     )
-    with resumable(request.out):
+    with resumable(request.out, is_alone=not dry_run):
         result = carry_out(request, partial(_shown, request.out))
     if result is None:  # another process of this training reports
         return 0

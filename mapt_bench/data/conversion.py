@@ -4,7 +4,6 @@ Every written frame is read back and compared with its source, so a loss is meas
 """
 
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ from mapt_bench.data.map_folders import MapFolder, open_maps
 from mapt_bench.data.matching import match_by_suffix, pair_frames
 from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.data.writers import MapFormat, map_format
-from mapt_bench.errors import ConfigError, DataError, counted, listed
+from mapt_bench.errors import ConfigError, counted, listed
+from mapt_bench.folders import folder_when_complete
 from mapt_bench.labels import BACKGROUND_ID, ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
 
 __all__ = ["Conversion", "convert_maps"]
@@ -88,24 +88,12 @@ def convert_maps(
         raise ConfigError(f"{target} is not empty; give a new folder", where="DST")
     names = _names(source)
     split = names[0][0]
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        beside.chmod(0o755)  # mkdtemp makes a private folder
+    with folder_when_complete(target) as beside:
         _write(source, chosen, beside, [name for _, name in names], split, advance)
         changes = _compared(source, chosen, beside, advance)
         losses = tuple(changes.lines())
-        if keep_losses or not losses:
-            if target.exists():
-                target.rmdir()
-            beside.rename(target)
-    except DataError as problem:
-        raise DataError(
-            problem.message.replace(str(beside), str(target)),
-            where=str(problem.where).replace(str(beside), str(target)),
-        ) from problem
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        if losses and not keep_losses:
+            shutil.rmtree(beside)
     reasons = chosen.losses(source.labels, objects_only=source.lacks.stuff) if losses else ()
     return Conversion(
         target, chosen.name, len(source.sequences), source.frame_count, losses, reasons

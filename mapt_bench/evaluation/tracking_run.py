@@ -1,9 +1,7 @@
 """Run one tracker over videos and write its maps."""
 
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,8 @@ import numpy as np
 from mapt_bench.data import KittiStepWriter, StoredSequence, open_maps
 from mapt_bench.data.matching import match_by_suffix
 from mapt_bench.data.sequences import aligned
-from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.errors import DataError
+from mapt_bench.folders import folder_when_complete
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, Video
 from mapt_bench.tracking import Tracker, TrackerRun
 
@@ -86,7 +85,7 @@ def track_videos(
     trackers = [build(index) for index in range(len(videos))]
     runs: list[SequenceRun] = []
     with (
-        _folder_when_complete(out) as beside,
+        folder_when_complete(out) as beside,
         KittiStepWriter(beside, videos[0].info.labels) as writer,
     ):
         for video, tracker in zip(videos, trackers, strict=True):
@@ -144,37 +143,3 @@ def _track_one(
         tracks.update(codes[is_track].tolist())
         advance(1)
     return SequenceRun(info.name, info.frame_count, len(tracks), run.matches, run.recovered)
-
-
-@contextmanager
-def _folder_when_complete(folder: Path) -> Iterator[Path]:
-    """Yield a folder beside ``folder`` and move it there only if the block succeeds."""
-    folder = folder.resolve()
-    if folder.is_dir() and _is_in_use(folder):
-        raise ConfigError("is not empty; give a new folder, or remove this one", where=folder)
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError("is a file; expected a folder to write to", where=folder)
-    beside = folder.with_name(f".{folder.name}.unfinished")
-    try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
-    except OSError as problem:
-        raise DataError(
-            f"cannot be written ({problem.strerror}); choose another path", where=folder
-        ) from problem
-    try:
-        yield beside
-        if folder.is_dir():
-            folder.rmdir()
-        beside.rename(folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _is_in_use(folder: Path) -> bool:
-    try:
-        return any(folder.iterdir())
-    except OSError as problem:
-        raise DataError(
-            f"cannot be read ({problem.strerror}); choose another path", where=folder
-        ) from problem

@@ -24,7 +24,8 @@ from mapt_bench.data.encodings.kitti_step import encode_kitti_step
 from mapt_bench.data.flow_fields import encode_kitti_flow
 from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER, write_dataset_file
 from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.files import write_json
+from mapt_bench.faults import unwritable
+from mapt_bench.files import parse_json, write_json
 from mapt_bench.labels import AnnotatedObject, AnnotatedVideo, FlowField
 from mapt_bench.synthetic._export_folder import SIDE_CAR, Place, flow_names, sweep
 from mapt_bench.synthetic.video import WorldVideo
@@ -202,11 +203,13 @@ def export_videos(
         else:
             written[header.sequence] = Written(header, was_there=True)
             advance(header.frames)
-    for header in in_processes([partial(_write, job) for job in todo], jobs, export.folder):
-        written[header.sequence] = Written(header, was_there=False)
-        advance(header.frames)
+    try:
+        for header in in_processes([partial(_write, job) for job in todo], jobs, export.folder):
+            written[header.sequence] = Written(header, was_there=False)
+            advance(header.frames)
+    finally:
+        sweep(export.folder)
     write_dataset_file(export.folder, export.videos[0].video.info.labels, "kitti-step")
-    sweep(export.folder)
     return [written[exported.video.info.name] for exported in export.videos]
 
 
@@ -215,7 +218,7 @@ def _claim(export: Export) -> None:
     path, mine = export.folder / WORLD_FILE, export.describe()
     if path.is_file():
         try:
-            theirs = json.loads(path.read_text(encoding="utf-8"))
+            theirs = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as problem:
             raise DataError(f"cannot be read ({problem}); choose another folder", where=path) from (
                 problem
@@ -253,10 +256,7 @@ def _write(job: _Job) -> AnnotationsHeader:
             header = _write_parts(job)
             job.place.move()
     except OSError as problem:
-        raise DataError(
-            f"cannot be written ({problem.strerror or problem}); choose another --out",
-            where=job.place.folder,
-        ) from problem
+        raise unwritable(job.place.folder, problem) from problem
     return header
 
 

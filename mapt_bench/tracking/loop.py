@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 
 from mapt_bench.errors import DataError, MaptBenchError, TrackerError, a_type
+from mapt_bench.faults import full_disk
 from mapt_bench.labels import PanopticMap, Video, VideoInfo, check_map_classes
 from mapt_bench.tracking.protocol import LateTracker, SegmentTracker, Tracker
 
@@ -146,6 +147,9 @@ def blamed(name: str, where: str | None) -> Iterator[None]:
     except MaptBenchError:
         raise
     except Exception as problem:  # a user's code may raise anything
+        full = full_disk(problem)
+        if full is not None:
+            raise full from problem
         if name.partition(".")[0] == _OURS:
             problem.add_note(f"raised by tracker {name} at {where}")
             raise

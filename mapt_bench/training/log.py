@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import DataError
-from mapt_bench.files import write_text
+from mapt_bench.faults import unwritable
+from mapt_bench.files import parse_json, write_text
 from mapt_bench.training.recipe import Stage
 from mapt_bench.training.trainer import StepReport
 
@@ -42,9 +43,7 @@ class TrainingLog:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
         except OSError as problem:
-            raise DataError(
-                f"cannot be written ({problem.strerror})", where=self._path
-            ) from problem
+            raise unwritable(self._path, problem) from problem
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -63,7 +62,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines[:-1], start=1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
             row["step"], row["kind"]
         except (ValueError, KeyError, TypeError) as problem:
             raise DataError(f"line {number} is no row of a log", where=path) from problem

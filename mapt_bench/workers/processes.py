@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -9,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import groupby, islice
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, NoReturn, Protocol, TypeVar, runtime_checkable
 
 from mapt_bench.errors import ConfigError, DataError
 
@@ -170,11 +171,18 @@ def end_with_parent() -> None:
     """End this process as soon as its parent process has ended, for any reason.
 
     Use it as the initializer of process pools. Otherwise the workers of a killed parent would run
-    or wait for ever. It does nothing in a process that ``multiprocessing`` did not start.
+    or wait for ever. SIGTERM ends it too, after it has removed its temporary files. It does nothing
+    in a process that ``multiprocessing`` did not start.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
+        signal.signal(signal.SIGTERM, _exit)
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _exit(number: int, frame: object) -> NoReturn:
+    del frame
+    raise SystemExit(128 + number)
 
 
 def _end_after(parent: BaseProcess) -> None:

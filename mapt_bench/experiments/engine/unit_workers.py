@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from mapt_bench.baselines.rows import tracker_entry
-from mapt_bench.errors import DataError, MaptBenchError
+from mapt_bench.errors import DataError, FullDiskError, MaptBenchError
 from mapt_bench.experiments.engine._run_folder import (
     keep_objects,
     objects_file,
@@ -30,6 +30,7 @@ from mapt_bench.experiments.plans.segment_sources import (
     has_key,
     noticed_by_segments,
 )
+from mapt_bench.faults import machine_fault
 from mapt_bench.files import write_bytes
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.provenance import provenance
@@ -144,10 +145,16 @@ class Worker:
                 phase=unit.phase,
                 pair=unit.pair,
             )
+        except FullDiskError:  # the others have no space either
+            raise
         except MaptBenchError as problem:
-            place = f"{problem.where}: " if problem.where else ""
-            return Failure(f"{place}{problem.message}", problem.exit_code, problem.kind)
+            return _named(problem)
         except Exception as problem:  # a failing cell must not stop the others
+            fault = machine_fault(problem)
+            if isinstance(fault, FullDiskError):
+                raise fault from problem
+            if fault is not None:
+                return _named(fault)
             notes = "".join(f"; {note}" for note in getattr(problem, "__notes__", ()))
             return Failure(f"{type(problem).__name__}: {problem}{notes}", _CRASH)
 
@@ -156,6 +163,11 @@ class Worker:
         if variant.code is not None and _imports_torch(variant.associator):
             return True
         return any(each is not None for each in (variant.weights, variant.mapt, segments.mapt))
+
+
+def _named(problem: MaptBenchError) -> Failure:
+    place = f"{problem.where}: " if problem.where else ""
+    return Failure(f"{place}{problem.message}", problem.exit_code, problem.kind)
 
 
 def _imports_torch(tracker: str) -> bool:
