@@ -17,6 +17,7 @@ from mapt_bench.baselines.tracker_options import FlowOptions
 from mapt_bench.data.flow_fields import read_kitti_flow
 from mapt_bench.data.sequences import moment
 from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.files import NPY_DAMAGE, refuse_special
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking.propagation import FlowSource
 
@@ -29,7 +30,7 @@ __all__ = [
 _FORWARD = re.compile(r"(?<![a-z])(forward|fwd|fw(?![a-z]))")
 _BACKWARD = re.compile(r"(?<![a-z])(backward|bwd|bw(?![a-z]))")
 _DECORATION = re.compile(r"(?:^|[_\-. ])(?:backwards?|bwd|bw|flow)(?=$|[_\-. ])")
-_PAIR = re.compile(r"(\d+)(?:[_\-. ]to[_\-. ]|[_\-. ])(\d+)")
+_PAIR = re.compile(r"([0-9]{1,18})(?:[_\-. ]to[_\-. ]|[_\-. ])([0-9]{1,18})")
 
 
 @dataclass(frozen=True)
@@ -234,6 +235,7 @@ def read_flow(path: Path, size: _Size) -> _Flow:
             f"is no flow file; expected one of {', '.join(sorted(FLOW_SUFFIXES))}", where=path
         )
     try:
+        refuse_special(path)
         flow, valid = _READERS[suffix](path, size)
     except OSError as problem:
         raise DataError(
@@ -278,7 +280,7 @@ def _read_kitti(path: Path, size: _Size) -> tuple[_Flow, _Valid]:
 def _read_npy(path: Path, size: _Size) -> tuple[_Flow, _Valid]:
     try:
         stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as problem:
+    except NPY_DAMAGE as problem:
         raise DataError(
             f"cannot be read as .npy ({problem}); expected an array of numbers, written by "
             "numpy.save",

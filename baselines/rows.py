@@ -33,7 +33,7 @@ from mapt_bench.baselines.tracker_options import (
 )
 from mapt_bench.baselines.user_trackers import UserTracker, plugin_names, user_tracker
 from mapt_bench.code_closure import not_followed
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, nearest, whole_number
 from mapt_bench.mapt_switches import check_switch
 from mapt_bench.weights import shipped_weights
 
@@ -201,7 +201,7 @@ def _frames(text: str, plus: str, number: str, memory: int) -> int:
     if not number:
         return memory
     digits = number.removeprefix("=")
-    if not digits.removeprefix("-").isdecimal():
+    if whole_number(digits.removeprefix("-")) is None:
         raise ConfigError(f"row {text!r}: memory is {digits!r}; expected +memory=N, N in frames")
     if int(digits) < 0:
         raise ConfigError(f"row {text!r}: memory is {digits}; expected 0 frames or more")

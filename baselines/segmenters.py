@@ -228,4 +228,6 @@ def _checked_seed(seed: int) -> int:
 
 def _frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
     """Random numbers that depend on nothing but these three."""
-    return np.random.default_rng([seed, zlib.crc32(video.encode()), index])
+    return np.random.default_rng(
+        [seed, zlib.crc32(video.encode("utf-8", "surrogateescape")), index]
+    )

@@ -5,7 +5,6 @@
 asks for the published thresholds, or gives another file.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,7 +14,7 @@ from typing import Any, Self
 
 from mapt_bench.baselines.boxes import OVERLAPS, Overlap
 from mapt_bench.errors import ConfigError, DataError, nearest, with_article, wrong_schema
-from mapt_bench.files import file_sha256, read_text
+from mapt_bench.files import file_sha256, parse_json, read_text
 from mapt_bench.tracking.affinity import Proximity
 from mapt_bench.tracking.two_step import SecondStep
 
@@ -326,7 +325,7 @@ def _read(path: Path) -> _Thresholds:
 def _read_once(path: Path, changed_ns: int, size: int) -> _Thresholds:
     """Read a thresholds file, once as long as it does not change."""
     try:
-        found = json.loads(read_text(path))
+        found = parse_json(read_text(path))
         if found["schema"] not in _READABLE:  # before fields that other schemas may lack
             remedy = "write it again with mapt-bench tune"
             raise DataError(wrong_schema(found["schema"], *_READABLE, remedy=remedy), where=path)

@@ -4,6 +4,7 @@ A key that occurs twice in a file, an unknown key and a value of the wrong type 
 message names the key with dots (``optimizer.lr``), the nearest valid name, and the file.
 """
 
+import math
 import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import yaml
 
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.files import check_plain
 from mapt_bench.marked_yaml import Places
 
 __all__ = ["check_mapping", "from_mapping", "known_keys", "load_yaml", "overlaid", "plain_value"]
@@ -32,7 +34,16 @@ _MEANING = {
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads YAML and refuses a key that occurs twice in one mapping."""
+    """Reads YAML, refuses a key that occurs twice in one mapping, and reads dates as text.
+
+    A name such as ``2027-01-31`` is text. A field that is a date reads the text.
+    """
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
+    for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _unique_keys(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -63,14 +74,24 @@ def load_yaml(  # the document decides the type of the result
         expected: What the document should hold, for messages.
 
     Raises:
-        ConfigError: If it is not valid YAML, or a key occurs twice in one mapping.
+        ConfigError: If it is not valid YAML, a key occurs twice in one mapping, or a value is one
+            that :func:`mapt_bench.files.check_plain` refuses.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
+    except RecursionError as problem:
+        raise ConfigError(
+            f"is nested too deeply; expected {expected}; correct it", where=where
+        ) from problem
     except (ValueError, TypeError, yaml.YAMLError) as problem:
         raise ConfigError(
             f"is not valid YAML ({_where_and_why(problem)}); expected {expected}", where=where
         ) from problem
+    try:
+        check_plain(data)
+    except ValueError as problem:
+        raise ConfigError(f"{problem}; correct it", where=where) from problem
+    return data
 
 
 def plain_value(text: str, *, what: str) -> Any:  # noqa: ANN401 - any YAML
@@ -303,8 +324,13 @@ def _scalar(kind: type, value: object, key: str, where: object | None) -> object
             value = float(value)
     if kind is float and type(value) is int:
         value = float(value)
-    if kind is Path and isinstance(value, str) and value:
+    if kind is Path and isinstance(value, str) and value and "\0" not in value:
         value = Path(value)
+    if kind is date and isinstance(value, str):
+        with suppress(ValueError):
+            value = date.fromisoformat(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{key} is {value}; expected a finite number", where=_place(where, key))
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise _unexpected(key, value, _MEANING[kind], where)
     return value

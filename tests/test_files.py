@@ -8,7 +8,7 @@ from helpers.results import evaluation
 from mapt_bench.baselines.thresholds import thresholds_named
 from mapt_bench.compare import load_gate
 from mapt_bench.errors import DataError
-from mapt_bench.files import file_sha256
+from mapt_bench.files import file_sha256, parse_json
 from mapt_bench.model.config_files import mapt_config
 from mapt_bench.results import load_result
 from mapt_bench.training.recipe_files import read_recipe
@@ -44,3 +44,43 @@ def test_configuration_may_begin_with_a_byte_order_mark(tmp_path, encoding):
     assert thresholds_named(str(thresholds)) == thresholds_named("tuned")
     result = written("result.json", json.dumps(evaluation()))
     assert list(load_result(result).rows) == ["tracker"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ("[" * 61 + "]" * 61, "nested too deeply"),
+        ('{"a":' * 61 + "1" + "}" * 61, "nested too deeply"),
+        ('["[",' * 70 + "0" + "]" * 70, "nested too deeply"),
+        ("9" * 5000, "digits"),
+        ("1" + "0" * 40, "more than 64 bits"),
+        ("1e999", "has the number inf"),
+        ("[-1E+400]", "has the number -inf"),
+        ("NaN", "has the number NaN"),
+        ("-Infinity", "has the number -Infinity"),
+        (r'"\ud800"', "half of a character"),
+        (r'{"\udfff": 1}', "half of a character"),
+        (b"\xff\xfe\xfa", ""),
+    ],
+)
+def test_json_that_no_reader_needs_is_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_json(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 60 + "]" * 60,
+        '{"a[[[": ["]", "{", 12345678901234567890]}',
+        r'["\ud83d\ude00", "file-\udcff.png", "1e999", 1e-400]',
+        '{"hash": "00000000000000000000000000000000"}',
+    ],
+)
+def test_other_json_is_read_as_json_has_it(text):
+    assert parse_json(text) == json.loads(text)
+
+
+def test_names_of_constants_may_be_wanted():
+    assert parse_json("[NaN, Infinity]", constants=str) == ["NaN", "Infinity"]

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +17,11 @@ from mapt_bench.strict_config import from_mapping, load_yaml, overlaid, plain_va
 class Inner:
     size: float = 1.0
     names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Due:
+    day: date
 
 
 @dataclass(frozen=True)
@@ -106,3 +113,48 @@ def test_changes_are_laid_over_section_by_section():
     base = {"a": {"b": 1, "c": 2}, "d": 3}
     assert overlaid(base, {"a": {"b": 4}, "d": {"e": 5}}) == {"a": {"b": 4, "c": 2}, "d": {"e": 5}}
     assert base == {"a": {"b": 1, "c": 2}, "d": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 5000, "nested too deeply"),
+        ("[" * 61 + "]" * 61, "nested too deeply"),
+        ("a: &a [*a]", "recursive"),
+        ("a: &a {b: *a}", "recursive"),
+        ("a: .nan", "has the number nan"),
+        ("a: [-.inf]", "has the number -inf"),
+        ("9" * 5000, "digits"),
+        ("1" + "0" * 30, "more than 64 bits"),
+        (r'a: "\ud800"', "half of a character"),
+    ],
+)
+def test_yaml_that_no_setting_needs_is_refused(text, message):
+    with pytest.raises(ConfigError, match=message):
+        load_yaml(text, where="my.yaml")
+
+
+def test_references_that_repeat_values_without_end_are_refused():
+    lines = ["a: &a [0, 0, 0, 0, 0, 0, 0, 0, 0, 0]"]
+    lines += [f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in pairwise("abcdefgh")]
+    with pytest.raises(ConfigError, match="more than 1000000 values"):
+        load_yaml("\n".join(lines))
+
+
+def test_dates_are_text_unless_a_date_is_wanted():
+    assert load_yaml("a: 2027-01-31") == {"a": "2027-01-31"}
+    assert load_yaml("2027-01-31 10:00:00: 1") == {"2027-01-31 10:00:00": 1}
+    assert from_mapping(Due, load_yaml("day: 2027-01-31")) == Due(date(2027, 1, 31))
+    with pytest.raises(ConfigError, match="day is '2027-13-31'; expected a date"):
+        from_mapping(Due, load_yaml("day: 2027-13-31"))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e999", float("nan"), float("inf")])
+def test_numbers_are_finite(value):
+    with pytest.raises(ConfigError, match=r"inner\.size is .*; expected a finite number"):
+        from_mapping(Outer, {"count": 1, "inner": {"size": value}})
+
+
+def test_a_path_has_no_nul():
+    with pytest.raises(ConfigError, match=r"place is 'a\\x00b'; expected a path"):
+        from_mapping(Outer, {"count": 1, "place": "a\0b"})

@@ -1,6 +1,5 @@
 """FlowNet2 with few channels, as it is trained here, and its weights from a file."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from mapt_bench.baselines.flownet2.flow_layers import SLOPE, FlowPyramid
 from mapt_bench.baselines.flownet2.stack import FlowNet2
 from mapt_bench.checkpoints import load_strictly, read_metadata, read_state_dict
 from mapt_bench.errors import DataError
+from mapt_bench.files import parse_json
 
 __all__ = [
     "NARROW_MODEL",
@@ -70,7 +70,7 @@ def narrow_width(path: Path) -> NarrowWidth | None:
     if text is None:
         return None
     try:
-        record = json.loads(text)
+        record = parse_json(text)
         if record["model"] != NARROW_MODEL:
             return None
         settings = record["recipe"]["model_settings"]

@@ -22,7 +22,7 @@ from mapt_bench.cli.options import (
     table_options,
 )
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, whole_number
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.headline import Selection, evaluation_headline
 from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
@@ -233,10 +233,10 @@ def command(
 
 
 def _windows(text: str) -> tuple[int, ...]:
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() for word in words):
+    windows = [whole_number(word.strip()) for word in text.split(",")]
+    if None in windows:
         raise ConfigError(
             f"--vpq-windows is {text!r}; expected window sizes in frames from 1, ascending, as in "
             "1,2,4,6,8"
         )
-    return tuple(map(int, words))
+    return tuple(window for window in windows if window is not None)

@@ -1,7 +1,8 @@
-"""The inputs of a command, which none of its outputs may replace."""
+"""Checks of every command: its numbers are finite, and no output replaces one of its inputs."""
 
 import copy
 import functools
+import math
 import os
 import re
 import stat
@@ -29,7 +30,7 @@ _RESULT_READERS = frozenset({"compare", "flops", "history", "report"})
 
 
 def protect_inputs(command: click.Command) -> click.Command:
-    """Return a command that refuses an output that would replace one of its inputs.
+    """Return a command that refuses infinite numbers, and outputs that would replace its inputs.
 
     Every argument and option that names an existing file or folder is an input, except output
     options: those with ``checked_output``, and the output folders.
@@ -41,6 +42,7 @@ def protect_inputs(command: click.Command) -> click.Command:
     @functools.wraps(run)
     def guarded(*words: Any, **options: Any) -> Any:  # noqa: ANN401 - as the command has them
         context = click.get_current_context()
+        _refuse_infinite(context)
         reads_results = context.info_name in _RESULT_READERS
         inputs = _InputFiles(tuple(_inputs(context)), reads_results=reads_results)
         token = REFUSE_INPUT.set(inputs.refuse)
@@ -54,6 +56,19 @@ def protect_inputs(command: click.Command) -> click.Command:
     protected = copy.copy(command)
     protected.callback = guarded
     return protected
+
+
+def _refuse_infinite(context: click.Context) -> None:
+    """Refuse NaN and infinity, which click takes for numbers of any range without an end.
+
+    Raises:
+        ConfigError: If an option has such a number.
+    """
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not math.isfinite(number):
+                raise ConfigError(f"{parameter.opts[0]} is {number}; expected a finite number")
 
 
 def _inputs(context: click.Context) -> Iterator[Path]:

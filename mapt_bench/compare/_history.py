@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from mapt_bench.compare._changes import pair_rows
 from mapt_bench.compare._comparable import check_comparable
-from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.errors import ConfigError, DataError, nearest, whole_number
 from mapt_bench.results.result_files import ResultFile, load_result
 from mapt_bench.results.result_views import score_kind
 
@@ -148,8 +148,8 @@ def _ordered(files: Sequence[ResultFile], order: Order) -> list[ResultFile]:
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
-    parts = re.split(r"(\d+)", text)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    numbers = ((whole_number(part), part) for part in re.split("([0-9]+)", text))
+    return [(-1, part) if number is None else (number, "") for number, part in numbers]
 
 
 def _name(row: str, files: Sequence[ResultFile]) -> str:

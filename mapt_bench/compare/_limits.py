@@ -38,11 +38,11 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
 }
 
 _GRAMMAR = re.compile(
-    r"\s*(?P<score>[A-Za-z]\w*)\s*(?P<relation><=|>=|<|>)\s*(?P<threshold>[+-]?\d+(\.\d+)?)\s*"
+    r"\s*(?P<score>[A-Za-z]\w*)\s*(?P<relation><=|>=|<|>)\s*(?P<threshold>[+-]?[0-9]{1,18}(\.[0-9]+)?)\s*"
 )
 
 _OPTION = re.compile(
-    r"\s*(?P<score>[A-Za-z]\w*)\s*=\s*(?P<number>\d+(\.\d+)?)\s*(?P<percent>%?)\s*"
+    r"\s*(?P<score>[A-Za-z]\w*)\s*=\s*(?P<number>[0-9]{1,18}(\.[0-9]+)?)\s*(?P<percent>%?)\s*"
 )
 
 _ROUNDING = 9

@@ -16,7 +16,7 @@ from mapt_bench.data.frame_limit import check_frame, check_frame_count
 from mapt_bench.data.rle import encode_rle, parse_rle, runs_of_mask
 from mapt_bench.data.videos import FolderVideo, open_videos
 from mapt_bench.errors import DataError, counted, listed, wrong_schema
-from mapt_bench.files import refuse_special
+from mapt_bench.files import parse_json, refuse_special
 from mapt_bench.labels import (
     ID_BITS,
     ID_LIMIT,
@@ -176,7 +176,7 @@ def _lines(path: Path) -> Iterator[Any]:
     try:
         refuse_special(path)
         with path.open(encoding="utf-8") as file:
-            yield from map(json.loads, file)
+            yield from map(parse_json, file)
     except (OSError, ValueError) as problem:
         raise DataError(f"cannot be read ({problem}); generate it again", where=path) from problem
 

@@ -70,7 +70,7 @@ def _companions(sequence: StoredSequence) -> tuple[Path, ...]:
 def _fingerprint(files: Iterable[_NamedFile]) -> str:
     digest = hashlib.sha256()
     for name, path in files:
-        digest.update(f"{name}\0".encode())
+        digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
         digest.update(bytes.fromhex(_sha256_of(path)))
     return digest.hexdigest()
 

@@ -1,6 +1,5 @@
 """Layout of data folders: where frames are, and the ``dataset.json`` beside them."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 
 from mapt_bench.data.frame_limit import MAX_FRAMES, check_frame_count
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
-from mapt_bench.files import read_text, refuse_special, write_json
+from mapt_bench.files import parse_json, read_text, refuse_special, write_json
 from mapt_bench.labels import LabelSpace, label_space
 
 __all__ = [
@@ -287,7 +286,7 @@ def find_dataset_file(folder: Path) -> DatasetFile | None:
 
 def _read(path: Path) -> DatasetFile:
     try:
-        data: Any = json.loads(read_text(path))
+        data: Any = parse_json(read_text(path))
         encoding = data.pop("encoding", None) if isinstance(data, dict) else None
         extents = Extents.from_dict(data.pop("sequences", None) if isinstance(data, dict) else None)
         objects_only = data.pop("objects_only", False) if isinstance(data, dict) else False

@@ -25,7 +25,7 @@ from mapt_bench.data.folder_layout import (
 from mapt_bench.data.map_folders import MapFolder, open_maps
 from mapt_bench.data.sequences import StoredSequence, refuse_twin
 from mapt_bench.data.videos import IMAGE_SUFFIXES, check_image, image_root, image_size, open_videos
-from mapt_bench.errors import DataError, listed
+from mapt_bench.errors import DataError, listed, whole_number
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, check_classes
 
 __all__ = ["ClassFacts", "DataReport", "Problem", "SequenceFacts", "check_data"]
@@ -330,7 +330,7 @@ def _sequence_facts(
     tracks: int,
 ) -> SequenceFacts:
     height, width = size or (None, None)
-    numbers = {int(frame) for frame in frame_names if frame.isdecimal()}
+    numbers = {n for n in map(whole_number, frame_names) if n is not None}
     gaps = max(numbers) - min(numbers) + 1 - len(numbers) if numbers else 0
     return SequenceFacts(name, len(frame_names), readable, height, width, gaps, tracks)
 

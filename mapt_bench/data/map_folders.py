@@ -38,7 +38,7 @@ from mapt_bench.data.sequences import (
     raise_problem,
     with_void_of,
 )
-from mapt_bench.errors import ConfigError, DataError, counted, listed, nearest
+from mapt_bench.errors import ConfigError, DataError, counted, listed, nearest, whole_number
 from mapt_bench.labels import LabelSpace, MapSequence
 
 __all__ = [
@@ -202,7 +202,7 @@ def _image_names(sequence: StoredSequence, folder: Path) -> tuple[str, ...]:
     }
     found = match_by_suffix([sequence.parts], [p for p in images if images[p]], where=folder)
     names = images[found[sequence.parts]] if found else ()
-    return names if all(name.isdecimal() for name in names) else ()
+    return names if all(whole_number(name) is not None for name in names) else ()
 
 
 def _choose(folder: Path, listing: Listing, labels: LabelSpace, encoding: str | None) -> Encoding:

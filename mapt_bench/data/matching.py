@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mapt_bench.data.sequences import moment
-from mapt_bench.errors import DataError, counted, listed
+from mapt_bench.errors import DataError, counted, listed, whole_number
 from mapt_bench.labels import MapSequence
 
 __all__ = ["Parts", "joined", "match_by_suffix", "pair_frames"]
@@ -134,7 +134,8 @@ def _frame_keys(sequence: MapSequence, prefixes: tuple[str, ...] = ()) -> list[s
     keys = []
     for name in sequence.frame_names:
         rests = (name.removeprefix(f"{p}{mark}") for p in prefixes for mark in "_-")
-        number = next((rest for rest in rests if rest != name and rest.isdecimal()), name)
+        numbers = (rest for rest in rests if rest != name and whole_number(rest) is not None)
+        number = next(numbers, name)
         keys.append(moment(number))
     return keys
 

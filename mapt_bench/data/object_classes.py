@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.data.folder_layout import MAPS_FOLDER
-from mapt_bench.errors import ConfigError, DataError, MaptBenchError
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError, whole_number
 from mapt_bench.files import read_text, write_json
 from mapt_bench.labels import LabelSpace
 from mapt_bench.strict_config import load_yaml
@@ -128,9 +128,10 @@ def _classes(data: object, labels: LabelSpace) -> dict[int, int]:
         raise ValueError(f"{_shown(data)} is not a mapping of ids to classes")
     found = {}
     for key, value in data.items():
-        if not str(key).isdecimal():
+        number = whole_number(str(key))
+        if number is None:
             raise ValueError(f"{key!r} is not an id")
-        found[int(key)] = _class(value, labels)
+        found[number] = _class(value, labels)
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.data.folder_layout import FRAME_SUFFIXES, FrameFolder, Listing
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, whole_number
 from mapt_bench.labels import (
     ID_BITS,
     ID_LIMIT,
@@ -267,7 +267,8 @@ def stored_void_ids(panoptic: PanopticMap, labels: LabelSpace) -> PanopticMap:
 
 def moment(frame_name: str) -> str | int:
     """Return a key that is equal for names of the same frame: digits count by their value."""
-    return int(frame_name) if frame_name.isdecimal() else frame_name
+    number = whole_number(frame_name)
+    return frame_name if number is None else number
 
 
 def refuse_twin(path: Path, frame_name: str, frames: dict[str | int, Path]) -> None:

@@ -1,6 +1,5 @@
 """Golden cases: compare computed numbers with those of the published evaluation codes."""
 
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from mapt_bench.errors import DataError, nearest
 from mapt_bench.evaluation.folder_scoring import evaluate_folders
 from mapt_bench.evaluation.matched_folders import EvaluationSettings
+from mapt_bench.files import parse_json
 from mapt_bench.metrics.arithmetic import Block
 
 __all__ = [
@@ -207,7 +207,7 @@ def _unknown(got: object, expected: object, place: str = "") -> Iterator[str]:
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         # NaN and Infinity are not valid JSON numbers. As text, they differ from every score.
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=str)
+        content = parse_json(path.read_text(encoding="utf-8"), constants=str)
     except (OSError, ValueError) as problem:
         raise DataError(f"cannot be read as JSON: {problem}", where=path) from problem
     if not isinstance(content, dict):

@@ -324,7 +324,9 @@ def _generator_of(clip: Clip) -> torch.Generator:
     changes what is drawn when the same frames come again.
     """
     some = clip.images[:, :, ::16, ::16].cpu().contiguous().numpy().tobytes()
-    return torch.Generator().manual_seed(zlib.crc32(some, zlib.crc32(clip.name.encode())))
+    return torch.Generator().manual_seed(
+        zlib.crc32(some, zlib.crc32(clip.name.encode("utf-8", "surrogateescape")))
+    )
 
 
 def _drawn_generator(draws: torch.Generator) -> torch.Generator:

@@ -4,7 +4,6 @@ After Hurtado et al., *Learning Appearance and Motion Cues for Panoptic Tracking
 (arXiv:2503.09191).
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from mapt_bench.checkpoints import load_strictly, read_metadata, read_state_dict
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.files import file_sha256
+from mapt_bench.files import file_sha256, parse_json
 from mapt_bench.model.clip_losses import clip_losses
 from mapt_bench.model.config import MaptConfig
 from mapt_bench.model.config_files import mapt_config_from_dict
@@ -186,7 +185,7 @@ def load_mapt(
 
 def _config_of(path: Path) -> MaptConfig:
     try:
-        record = json.loads(read_metadata(path).get("record", "{}"))
+        record = parse_json(read_metadata(path).get("record", "{}"))
         plain = record.get("model_config")
     except (ValueError, AttributeError) as problem:
         raise DataError(f"its record is damaged ({problem}); copy it again", where=path) from None

@@ -181,10 +181,12 @@ def choose_frames(text: str | None, frame_count: int, at_most: int | None) -> li
 
 
 def _positions(text: str, frame_count: int) -> list[int]:
-    if re.fullmatch(r"\d*:\d*(:[1-9]\d*)?", text):
+    if re.fullmatch("[0-9]{0,18}:[0-9]{0,18}(:[1-9][0-9]{0,17})?", text):
         first, end, step = ([int(part) if part else None for part in text.split(":")] + [None])[:3]
-        chosen = list(range(first or 0, frame_count if end is None else end, step or 1))
-    elif re.fullmatch(r"\d+(,\d+)*", text):
+        frames = range(first or 0, frame_count if end is None else end, step or 1)
+        # Only its last frame is needed of a range beyond the video.
+        chosen = list(frames) if len(frames) <= frame_count else [frames[-1]]
+    elif re.fullmatch("[0-9]{1,18}(,[0-9]{1,18})*", text):
         chosen = sorted({int(part) for part in text.split(",")})
     else:
         raise ConfigError(f"--frames is {text!r}; expected {_FORM}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError, counted
+from mapt_bench.errors import ConfigError, counted, whole_number
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, background_code
 from mapt_bench.metrics.track_table import TrackTable
 from mapt_bench.pictures.track_colors import (
@@ -423,7 +423,8 @@ def _draw_axis(sheet: Page, frame_names: Sequence[str], corner: tuple[int, int],
 
 
 def _short(frame_name: str) -> str:
-    return str(int(frame_name)) if frame_name.isdecimal() else frame_name
+    number = whole_number(frame_name)
+    return frame_name if number is None else str(number)
 
 
 def _round_step(least: float) -> int:

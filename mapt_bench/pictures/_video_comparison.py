@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import DataError
+from mapt_bench.errors import DataError, whole_number
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.metrics import count_overlap
 from mapt_bench.metrics.track_table import TrackTable, match_tracks
@@ -180,7 +180,8 @@ class VideoComparison:
 
     def _frame_name(self, column: int) -> str:
         name = self.video.info.frame_names[self.frames[column]]
-        return str(int(name)) if name.isdecimal() else name
+        number = whole_number(name)
+        return name if number is None else str(number)
 
     def _cell(self, room: int) -> tuple[int, int]:
         """Return height and width of one picture. Small frames are enlarged by an integer."""

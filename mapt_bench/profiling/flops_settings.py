@@ -62,7 +62,7 @@ class InputSize:
             >>> InputSize.parse("1x3x384x1280").shape
             (1, 3, 384, 1280)
         """
-        if not re.fullmatch(r"[0-9]+x[0-9]+((x[0-9]+){2,3})?", text):
+        if not re.fullmatch("[0-9]{1,9}x[0-9]{1,9}((x[0-9]{1,9}){2,3})?", text):
             raise ConfigError(
                 f"{text!r} is not an image size; expected HEIGHTxWIDTH, for example 384x1280, or "
                 "the input shape of your own module, for example 1x3x384x1280 or 1x3x16x224x224",

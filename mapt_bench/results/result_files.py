@@ -1,6 +1,5 @@
 """Read result files as rows of scores."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.errors import DataError, wrong_schema
-from mapt_bench.files import read_text
+from mapt_bench.files import parse_json, read_text
 from mapt_bench.results.result_views import (
     OWN_IN_WORDS,
     OWN_SEGMENTS,
@@ -251,7 +250,7 @@ def read_document(file: Path) -> Mapping[str, Any]:
         DataError: If the file is missing or holds no JSON object.
     """
     try:
-        data = json.loads(read_text(file))
+        data = parse_json(read_text(file), constants=float)  # a score that is NaN is undefined
     except OSError as problem:
         raise DataError(
             f"cannot be read ({problem.strerror or problem}); give the JSON file of a result, "

@@ -304,5 +304,5 @@ class Stress:
         """
         words = "\0".join(map(str, (self.seed, self.name, video, *purpose)))
         # A hash of these words, because Python salts its own hash in each process.
-        seed = sha256(words.encode()).digest()[:16]
+        seed = sha256(words.encode("utf-8", "surrogateescape")).digest()[:16]
         return np.random.default_rng(int.from_bytes(seed, "big"))

@@ -9,8 +9,6 @@ it as well. Nothing in it says which segments of different frames belong togethe
 
 import hashlib
 import json
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mapt_bench.errors import ConfigError, DataError, wrong_schema
-from mapt_bench.files import refuse_special, replace_when_complete
+from mapt_bench.files import NPY_DAMAGE, parse_json, refuse_special, replace_when_complete
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.tracking.protocol import FrameCues, FrameSegments
 
@@ -30,15 +28,7 @@ ARCHIVE_SCHEMA = "mapt-bench/segments/1"
 """Name and version of the format."""
 
 # What zipfile, zlib, NumPy and json raise for a file that is damaged or something else.
-_DAMAGE = (
-    OSError,
-    ValueError,
-    KeyError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_DAMAGE = (OSError, *NPY_DAMAGE)
 
 _ARRAYS = {
     "segment_counts": np.int64,
@@ -324,7 +314,7 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     try:
         refuse_special(path)
         with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+            header = parse_json(file["header"].tobytes())
             cue_keys = _CUE_ARRAYS if isinstance(header, dict) and "cues" in header else {}
             arrays = {key: np.asarray(file[key]) for key in (*_ARRAYS, *cue_keys)}
     except FileNotFoundError as problem:

@@ -1,12 +1,11 @@
 """Registry of the trained weights of this package, by name. It does not import torch."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mapt_bench.errors import ConfigError, DataError, nearest
-from mapt_bench.files import file_sha256
+from mapt_bench.files import file_sha256, parse_json
 
 __all__ = [
     "CARD_SCHEMA",
@@ -112,7 +111,7 @@ def weights_file(name_or_file: str | Path) -> Path:
 
 def _card(path: Path) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise DataError(
             f"the card of the shipped weights cannot be read ({problem}); reinstall the package",

@@ -132,7 +132,7 @@ def test_limits_of_a_file_hold_for_rows_and_sequences(gate):
         ("limits: [{score: PAT}]", "the entry on PAT limits nothing"),
         ("limits: [{max_drop: 1}]", "lacks the key 'score'"),
         ("limits: [{score: PAT, max_drop: -1}]", "expected SCORE=NUMBER"),
-        ("limits: [{score: PAT, max_drop: .nan}]", "expected SCORE=NUMBER"),
+        ("limits: [{score: PAT, max_drop: .nan}]", "has the number nan; expected a finite number"),
         ("limits: [{score: PAT, max_drop: 1, severity: eror}]", "did you mean 'error'"),
         ("allow: [gone]", "known: missing, new, undefined"),
         ("accepted: [{score: PAT, reason: x, expires: soon}]", "a date, such as 2027-01-31"),

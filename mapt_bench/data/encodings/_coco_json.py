@@ -1,7 +1,6 @@
 """JSON file of COCO panoptic annotations: find it, and read the code of each segment."""
 
 import codecs
-import json
 import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, Self
 from mapt_bench.data.folder_layout import MAPS_FOLDER, Listing
 from mapt_bench.data.sequences import IGNORED_ID, Report
 from mapt_bench.errors import DataError, listed
-from mapt_bench.files import read_text, refuse_special
+from mapt_bench.files import parse_json, read_text, refuse_special
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
 
 __all__ = [
@@ -153,7 +152,7 @@ def load_json(path: Path, what: str) -> Any:  # noqa: ANN401 - the content is un
                 "one file for each group of sequences",
                 where=path,
             )
-        return json.loads(read_text(path))
+        return parse_json(read_text(path))
     except (OSError, ValueError, RecursionError) as problem:
         raise _broken(path, problem, what) from problem
 

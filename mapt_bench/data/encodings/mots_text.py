@@ -26,7 +26,7 @@ from mapt_bench.data.folder_layout import (
 from mapt_bench.data.frame_limit import check_frame, check_frame_count
 from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment
-from mapt_bench.errors import DataError, counted
+from mapt_bench.errors import DataError, counted, whole_number
 from mapt_bench.files import read_text, write_text
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
 
@@ -329,7 +329,7 @@ class MotsTextWriter(ClosingWriter):
         """Take one frame; see :meth:`MapWriter.write`."""
         lines = self._lines.setdefault(sequence, [])
         path = self._folder / f"{sequence}.txt"
-        if not frame_name.isdecimal():
+        if whole_number(frame_name) is None:
             raise DataError(
                 f"frame {frame_name!r} is not a number; MOTS text numbers frames; rename them",
                 where=path,

@@ -24,7 +24,7 @@ from mapt_bench.data.mask_painting import as_mask, paint_masks
 from mapt_bench.data.object_classes import ObjectClasses, find_object_classes
 from mapt_bench.data.sequences import Report, StoredSequence, refuse_twin, usual_size
 from mapt_bench.errors import DataError, counted
-from mapt_bench.files import refuse_special
+from mapt_bench.files import NPY_DAMAGE, refuse_special
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
 
 __all__ = ["ArchiveSequence", "ObjectMasksEncoding"]
@@ -255,7 +255,7 @@ def _unexpected(found: str, path: Path) -> DataError:
     return DataError(f"{found}; {_EXPECTED}", where=path)
 
 
-_BROKEN = (OSError, ValueError, EOFError, KeyError, SyntaxError, zipfile.BadZipFile)
+_BROKEN = (OSError, *NPY_DAMAGE)
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,6 @@
 """Two channels, class and identity: ``.npy`` of shape (height, width, 2), or grey-alpha PNG."""
 
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -13,13 +12,13 @@ from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import IGNORED_ID, check_size
 from mapt_bench.errors import DataError, counted
-from mapt_bench.files import refuse_special
+from mapt_bench.files import NPY_DAMAGE, refuse_special
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, pack_codes, without_void_ids
 
 __all__ = ["TwoChannelEncoding"]
 
 # Headers are Python literals, and numpy does not catch the errors of the tokenizer.
-_BROKEN = (OSError, ValueError, EOFError, SyntaxError, TokenError)
+_BROKEN = (OSError, *NPY_DAMAGE)
 _EXPECTED = "two-channel maps hold class and id"
 
 

@@ -114,7 +114,7 @@ def segments_key(
 
 def _key(**content: object) -> str:
     spelled = canonical_json({"schema": CODE_SCHEMA, **content})
-    return hashlib.sha256(spelled.encode()).hexdigest()[:_KEY_LENGTH]
+    return hashlib.sha256(spelled.encode("utf-8", "surrogateescape")).hexdigest()[:_KEY_LENGTH]
 
 
 @dataclass(frozen=True)
