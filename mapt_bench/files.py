@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import platform
 import re
 import stat
 import tempfile
@@ -26,7 +27,7 @@ __all__ = [
     "check_plain",
     "check_writable",
     "file_sha256",
-    "is_unfinished",
+    "is_leftover",
     "json_text",
     "parse_json",
     "read_bytes",
@@ -51,12 +52,25 @@ REFUSE_INPUT: ContextVar[Callable[[Path], None] | None] = ContextVar(
 """Function of the command that runs. It raises an error for an output that is an input."""
 
 
-_UNFINISHED = ".unfinished-"
+_UNFINISHED = ".unfinished"
+_TEMPORARY = re.compile(re.escape(_UNFINISHED) + "-(.+)-([0-9]{1,9})-[^-]*")
 
 
-def is_unfinished(name: str) -> bool:
-    """Say whether a file name is one of :func:`replace_when_complete` before its end."""
-    return name.startswith(_UNFINISHED)
+def is_leftover(name: str) -> bool:
+    """Say whether a file name is one of :func:`replace_when_complete` in a process that ended.
+
+    Files of other machines, which may share the folder, are none.
+    """
+    found = _TEMPORARY.fullmatch(name)
+    if found is None or found[1] != platform.node():
+        return False
+    try:
+        os.kill(int(found[2]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # a process of another user
+        pass
+    return False
 
 
 @contextmanager
@@ -68,7 +82,11 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_UNFINISHED, suffix=path.suffix)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent,
+            prefix=f"{_UNFINISHED}-{platform.node()}-{os.getpid()}-",
+            suffix=path.suffix,
+        )
         os.close(handle)
     except OSError as problem:
         raise unwritable(path, problem) from problem

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.faults import full_disk, unwritable
-from mapt_bench.files import is_unfinished
+from mapt_bench.files import is_leftover
 
 __all__ = ["claimed", "folder_when_complete"]
 
@@ -123,7 +123,7 @@ def _locked(folder: Path, output: Path | None = None) -> Iterator[None]:
 def _remove_leftovers(folder: Path) -> None:
     for place, _, names in os.walk(folder):
         for name in names:
-            if is_unfinished(name):
+            if is_leftover(name):
                 with suppress(OSError):
                     Path(place, name).unlink()
 
