@@ -371,7 +371,7 @@ def charts_of_all_kinds():
     yield curves(lines, ("0", "1"), "level", "PAT (%)", "")
 
 
-@pytest.mark.parametrize("chart", charts_of_all_kinds())
+@pytest.mark.parametrize("chart", list(charts_of_all_kinds()))
 def test_texts_of_charts_fit_on_wide_pages_and_on_phones(chart):
     assert chart.narrow.width <= 400 - 2 * 12
     for drawing in (chart.wide, chart.narrow):
