@@ -14,6 +14,7 @@ from mapt_bench.experiments import (
     AblationConfig,
     NetworkWeights,
     SweepConfig,
+    planning,
     run_ablation,
     run_sweep,
     running,
@@ -112,7 +113,7 @@ def test_the_flow_network_that_ships_takes_long_and_runs_where_it_is_named(
         planned.append(plan)
         return {}
 
-    monkeypatch.setattr(running, "shipped_flow_files", lambda: {NARROW: file})
+    monkeypatch.setattr(planning, "shipped_flow_files", lambda: {NARROW: file})
     monkeypatch.setattr(running, "LOADED", reader)
     monkeypatch.setattr(running, "run_experiment", keep)
     named = (NARROW,) if is_named else ()
