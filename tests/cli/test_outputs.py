@@ -28,8 +28,10 @@ WORDS = {
     "flops": ("motion-head", "--scores", "runs/mine", "--plots", "NEW"),
     "history": ("runs",),
     "report": ("runs/mine",),
+    "run": ("plan.yaml",),
     "show": ("DATA",),
     "stress": ("image", *EXPERIMENT),
+    "submit": ("kitti-step", "DATA", "--out", "NEW.zip"),
     "sweep-interval": EXPERIMENT,
     "synth": ("--kind", "street", "--seed", "1", "--out", "NEW"),
     "track": ("DATA", "--tracker", "sort", "--out", "NEW"),
@@ -49,6 +51,8 @@ def _options():
 
 
 def _victim(command, option):
+    if command == "run":
+        return "plan.yaml"
     if command in ("compare", "flops", "history", "report"):
         return RESULT
     return "runs/trained/weights.safetensors" if option == "--snapshot" else FRAME
@@ -65,6 +69,7 @@ def world(tmp_path_factory):
         assert done.exit_code == 0, done.stderr
     finally:
         os.chdir(here)
+    (folder / "plan.yaml").write_text("experiment: ablate\n")
     for name in (RESULT, "runs/trained/weights.safetensors"):
         (folder / name).parent.mkdir(parents=True)
         shutil.copy(folder / "one.json", folder / name)
