@@ -273,6 +273,11 @@ EXTRA_OF = {
     "optuna": "tune",
     "dask": "cluster",
     "distributed": "cluster",
+    "alembic": "logging",
+    "mlflow": "logging",
+    "sqlalchemy": "logging",
+    "tensorboard": "logging",
+    "wandb": "logging",
 }
 """Importable packages that the base install lacks, with the extra that brings each."""
 

@@ -14,6 +14,7 @@ from mapt_bench.cli.options import (
     extent_options,
     headline_options,
     json_option,
+    log_option,
     map_option,
     path_type,
     print_line,
@@ -24,6 +25,7 @@ from mapt_bench.cli.options import (
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, whole_number
 from mapt_bench.reports.difference_tables import paired_tables
+from mapt_bench.reports.experiment_logs import LogRecord, LogTarget, log_result
 from mapt_bench.reports.headline import Selection, evaluation_headline
 from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
 from mapt_bench.reports.score_tables import evaluation_tables
@@ -136,6 +138,7 @@ Examples:
 @click.option("--classes", is_flag=True, help="Print the table of classes too.")
 @headline_options
 @revision_option
+@log_option
 @json_option
 @table_options
 def command(
@@ -165,6 +168,7 @@ def command(
     full: bool,
     scores: str | None,
     rows: str | None,
+    log_to: tuple[LogTarget, ...],
     json_file: str | None,
     csv_file: Path | None,
     latex_file: Path | None,
@@ -223,6 +227,11 @@ def command(
         ("latex", latex_file, list(headline().tables) if selection else tables),
         ("markdown", markdown_file, tables),
     ]
+    for target in log_to:
+        for one in results:
+            own = [*evaluation_tables([one]), *losses_tables([one])]
+            copied = log_result(target, LogRecord(one["name"], one, own))
+            print_line(f"logged {one['name']} to {copied}", err=True)
     if not emit_results(json_file, evaluations_document(found), outputs):
         named = {"slices", *(["classes"] if classes else [])}
         shown = [each for each in tables if full or each.name in named]

@@ -27,6 +27,7 @@ from mapt_bench.cli.options import (
     headline_options,
     jobs_option,
     json_option,
+    log_option,
     map_option,
     path_type,
     revision_option,
@@ -158,6 +159,7 @@ experiment_options = add_options(
     ),
     gallery_option,
     revision_option,
+    log_option,
     json_option,
 )
 """Options that all experiments have."""

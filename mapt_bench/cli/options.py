@@ -22,6 +22,7 @@ from mapt_bench.errors import ConfigError, DataError, FullDiskError, printable
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.folders import claimed
 from mapt_bench.provenance import NAMED_REVISION
+from mapt_bench.reports.experiment_logs import LogTarget
 from mapt_bench.reports.table_formats import TableFormat, render_tables
 from mapt_bench.reports.tables import Table
 
@@ -39,6 +40,7 @@ __all__ = [
     "headline_options",
     "jobs_option",
     "json_option",
+    "log_option",
     "map_option",
     "maps_options",
     "path_type",
@@ -253,6 +255,29 @@ revision_option = click.option(
     "or the git HEAD of the current folder. Example: --revision v1.2",
 )
 """``--revision`` of commands that write results."""
+
+
+def _parse_targets(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...]
+) -> tuple[LogTarget, ...]:
+    """Read the targets, and import their packages before any work."""
+    del context, option
+    targets = tuple(dict.fromkeys(map(LogTarget.parse, texts)))
+    for target in targets:
+        target.check()
+    return targets
+
+
+log_option = click.option(
+    "--log-to",
+    multiple=True,
+    metavar="TOOL[=PLACE]",
+    callback=_parse_targets,
+    help="Copy scores, tables and plots to mlflow, tensorboard or wandb. PLACE is a folder, the "
+    "address of an MLflow server, or a project of wandb. Needs the extra [logging]. Repeatable. "
+    "Example: --log-to mlflow=http://10.0.0.5:5000",
+)
+"""``--log-to`` of commands that write results."""
 
 gallery_option = click.option(
     "--gallery",

@@ -16,6 +16,7 @@ from mapt_bench.cli.options import (
     emit_json,
     jobs_option,
     json_option,
+    log_option,
     path_type,
     revision_option,
 )
@@ -82,6 +83,7 @@ _run_options = add_options(
     jobs_option,
     cluster_options,
     revision_option,
+    log_option,
     json_option,
 )
 
@@ -117,7 +119,12 @@ def command(plan: Path, **options: Any) -> int:  # noqa: ANN401 - what click col
     configs = _configs(found, options)
     if options["dry_run"]:
         return _show_state(configs, options)
-    view = View.of_plan(found.report, full=options["full"], json_file=options["json_file"])
+    view = View.of_plan(
+        found.report,
+        full=options["full"],
+        json_file=options["json_file"],
+        log_to=options["log_to"],
+    )
     if len(found.runs) == 1:
         return run_and_show(configs[""], view)
     return run_each_and_show(

@@ -18,6 +18,7 @@ from mapt_bench.experiments.experiment_config import (
 from mapt_bench.experiments.plan_settings import ReportSettings, folder_names, plan_text
 from mapt_bench.files import read_text, write_text
 from mapt_bench.reports import run_tables, stress_tables, write_plots, write_stress_plots
+from mapt_bench.reports.experiment_logs import LogRecord, LogTarget, log_result
 from mapt_bench.reports.headline import (
     ROWS_SHOWN,
     Headline,
@@ -51,6 +52,7 @@ class View:
         page: Whether to write the report.
         gallery: Number of sequences with pictures in the report, 0 or more.
         json_file: File of ``--json``, or ``None``.
+        log_to: Tools that get a copy of the result.
     """
 
     scores: tuple[str, ...] = ()
@@ -59,15 +61,24 @@ class View:
     page: bool = True
     gallery: int = 4
     json_file: str | None = None
+    log_to: tuple[LogTarget, ...] = ()
 
     @classmethod
-    def of_plan(cls, report: ReportSettings, *, full: bool, json_file: str | None) -> "View":
+    def of_plan(
+        cls,
+        report: ReportSettings,
+        *,
+        full: bool,
+        json_file: str | None,
+        log_to: tuple[LogTarget, ...] = (),
+    ) -> "View":
         """Return the view of a plan.
 
         Args:
             report: What the plan shows.
             full: Whether the command prints all tables.
             json_file: File of ``--json``, or ``None``.
+            log_to: Tools that get a copy of the result.
 
         Raises:
             ConfigError: If a score is unknown.
@@ -79,6 +90,7 @@ class View:
             page=report.page,
             gallery=report.gallery,
             json_file=json_file,
+            log_to=log_to,
         )
         view.selection.check_scores()
         return view
@@ -116,6 +128,7 @@ def split_view(options: Mapping[str, Any]) -> tuple[dict[str, Any], View]:
         page=not rest.pop("no_report"),
         gallery=rest.pop("gallery"),
         json_file=rest.pop("json_file"),
+        log_to=rest.pop("log_to"),
     )
     view.selection.check_scores()
     return rest, view
@@ -218,6 +231,7 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
                 replays={folder: Replay(placed)},
             )
         advance(1)
+    _log(placed, result, folder, view)
     if not emit_json(view.json_file, result):
         if view.full:
             print_all_tables(_tables_of(placed, result))
@@ -267,6 +281,7 @@ def run_each_and_show(
             _report_mapped(results[name])
             _write_one(config, results[name], folder / name, selection)
             _write_plan(folder / name, plan_text([config], view.report()))
+            _log(config, results[name], folder / name, view)
     # A row of a sweep or a stress test has a score for each condition, and a table of its own.
     comparable = all(isinstance(each, AblationConfig) for each in configs.values())
     with resumable(folder):
@@ -330,7 +345,7 @@ def _report_mapped(result: Mapping[str, Any]) -> None:
         print_line(f"note: {note}", err=True)
 
 
-def _tables_of(config: ExperimentConfig, result: dict[str, Any]) -> list[Table]:
+def _tables_of(config: ExperimentConfig, result: Mapping[str, Any]) -> list[Table]:
     return (stress_tables if isinstance(config, StressConfig) else run_tables)(result)
 
 
@@ -347,6 +362,19 @@ def _write_one(
     advance(1)
     (write_stress_plots if isinstance(config, StressConfig) else write_plots)(result, folder)
     advance(1)
+
+
+def _log(config: ExperimentConfig, result: Mapping[str, Any], folder: Path, view: View) -> None:
+    """Copy a result, its tables and its plots to the tools of the view."""
+    for target in view.log_to:
+        record = LogRecord(
+            folder.name,
+            result,
+            _tables_of(config, result),
+            sorted(folder.glob("*.png")),
+            folder / "tensorboard",
+        )
+        print_line(f"logged {folder.name} to {log_result(target, record)}", err=True)
 
 
 def _print_one(

@@ -5,6 +5,12 @@ the results nor any other package, except pandas for
 :meth:`~mapt_bench.results.result_files.ResultFile.to_frame`.
 """
 
-from mapt_bench.results.result_files import ResultFile, ResultRow, load_result, read_document
+from mapt_bench.results.result_files import (
+    ResultFile,
+    ResultRow,
+    load_result,
+    read_document,
+    result_rows,
+)
 
-__all__ = ["ResultFile", "ResultRow", "load_result", "read_document"]
+__all__ = ["ResultFile", "ResultRow", "load_result", "read_document", "result_rows"]

@@ -34,6 +34,7 @@ __all__ = [
     "ResultRow",
     "load_result",
     "read_document",
+    "result_rows",
 ]
 
 EVALUATION = "mapt-bench/evaluation/2"
@@ -167,7 +168,7 @@ def load_result(path: Path | str) -> ResultFile:
     if schema not in _SCHEMAS:
         raise DataError(_wrong_schema(data), where=file)
     try:
-        rows = _rows(data)
+        rows = result_rows(data)
         origin = data["origin"] if schema == BASELINE else {}
         if schema == RUN:
             origin = _origin(data.get("provenance") or {})
@@ -188,7 +189,8 @@ def load_result(path: Path | str) -> ResultFile:
     return ResultFile(file, str(of), by_name, origin, **_when(data), document=data)
 
 
-def _rows(data: Mapping[str, Any]) -> list[ResultRow]:
+def result_rows(data: Mapping[str, Any]) -> list[ResultRow]:
+    """Return the rows of a JSON object of a schema that :func:`load_result` reads."""
     if data["schema"] == EVALUATION:
         return [_evaluation_row(data)]
     if data["schema"] == EVALUATIONS:

@@ -59,7 +59,8 @@ def test_plain_data_and_yaml_are_read_back(config):
 def test_the_command_line_has_every_option_with_the_same_default(command, words, config):
     given = command.make_context("command", words).params
     (options,) = options_by_data(given, several=False).values()
-    for name in ("json_file", "show_config", "full", "rows", "scores", "no_report", "gallery"):
+    shown = ("json_file", "log_to", "full", "rows", "scores", "no_report", "gallery")
+    for name in (*shown, "show_config"):
         del options[name]  # these choose what is shown, not what is run
     assert set(options) == set(config.to_dict())
     assert type(config).from_cli(**options) == config
