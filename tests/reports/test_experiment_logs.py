@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers.commands import write_two_walks
 from helpers.maps import KITTI, draw
 from helpers.results import evaluation, run
-from helpers.small_runs import write_two_walks
 from PIL import Image
 
 from mapt_bench.cli import main
