@@ -32,7 +32,7 @@ from torchvision.ops import deform_conv2d
 
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.model import kernels
-from mapt_bench.model.deform_rows import gather_rows
+from mapt_bench.model.deform_rows import gather_convolved, gather_rows
 
 __all__ = [
     "DeformForm",
@@ -181,6 +181,8 @@ def deformable_pyramid(
         if kernels.is_suited(*parts):
             return _compiled(x, offsets, weights, dilations, gate, used)
     chosen = _choose(form, x, depthwise=depthwise, training=training)
+    if chosen is DeformForm.ROWS and offsets.stride(2) == 0:  # all taps share one offset
+        return gather_convolved(x, offsets[:, :, 0], weights, dilations=dilations, gate=gate)
     if chosen is DeformForm.ROWS:
         by_tap = weights.flatten(3).permute(0, 3, 1, 2).flatten(0, 1).squeeze(2)
         taps = tap_displacements(weights.shape[-1], dilations)

@@ -5,6 +5,9 @@ between its cells is a weighted sum of four rows. ``embedding_bag`` is a tuned k
 that. What surrounds it is laid out so that it costs as little: the taps of a cell lie side by side,
 so that weighing and summing them runs over unbroken memory, and the work goes block by block, so
 that it stays in the processor's cache.
+
+Where all taps of a kernel share one offset, the kernel can be applied first and the result be read
+once, instead of reading at each tap: reading between cells is linear.
 """
 
 import math
@@ -12,8 +15,9 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["gather_rows"]
+__all__ = ["gather_convolved", "gather_rows"]
 
 _BLOCK_POSITIONS = 1 << 16
 """Positions worked out at once: fewer, and calls take the time; more, and they leave the cache."""
@@ -64,6 +68,99 @@ def gather_rows(
                 parts = None if gate is None else gate[image, rows]
                 fetcher.fetch(table, offsets[image, rows], parts, rows.start, total[image, rows])
     return total[..., :channels].permute(0, 3, 1, 2)
+
+
+def gather_convolved(
+    x: Tensor,
+    offsets: Tensor,
+    kernels: Tensor,
+    *,
+    dilations: Sequence[int],
+    gate: Tensor | None = None,
+) -> Tensor:
+    """Sum each channel over all taps, where the taps of a dilation share one offset.
+
+    Args:
+        x: Shape ``(batch, channels, height, width)``, single or double precision.
+        offsets: Shape ``(batch, dilations, 2, height, width)``, in cells, ``(dy, dx)``.
+        kernels: Shape ``(dilations, channels, 1, k, k)`` with odd ``k``.
+        dilations: Cells between neighbouring taps, one number for each kernel.
+        gate: Shape ``(batch, dilations, height, width)``.
+
+    Returns:
+        As :func:`gather_rows`, up to rounding.
+    """
+    batch, channels, height, width = x.shape
+    lanes = math.ceil(channels / _LANES) * _LANES
+    total = x.new_empty(batch, height * width, lanes)
+    if total.numel():
+        with torch.no_grad():
+            cells = 4 * len(dilations)
+            bags = torch.arange(0, cells * height * width + 1, cells, dtype=torch.int32)
+            for image in range(batch):
+                parts = None if gate is None else gate[image]
+                corners, shares = _shared_places(offsets[image], parts, kernels, dilations)
+                total[image] = torch.embedding_bag(
+                    _convolved_table(x[image], kernels, dilations, lanes),
+                    corners,
+                    bags,
+                    mode=0,
+                    per_sample_weights=shares,
+                    include_last_offset=True,
+                )[0]
+    return total.view(batch, height, width, lanes)[..., :channels].permute(0, 3, 1, 2)
+
+
+def _convolved_table(
+    image: Tensor, kernels: Tensor, dilations: Sequence[int], lanes: int
+) -> Tensor:
+    """Lay out what each kernel makes of the image as rows, one dilation after the other.
+
+    A kernel is not 0 up to its reach outside the image. Around that lies a frame of zeros.
+    """
+    planes = image[None].contiguous(memory_format=torch.channels_last)
+    tables = []
+    for kernel, dilation in zip(kernels, dilations, strict=True):
+        padding = 2 * _reach(kernels, dilation)
+        wide = functional.conv2d(
+            planes, kernel, padding=padding, dilation=dilation, groups=len(image)
+        )
+        tables.append(_table(wide[0], lanes))
+    return torch.cat(tables)
+
+
+def _shared_places(
+    offsets: Tensor, gate: Tensor | None, kernels: Tensor, dilations: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Return the four cells around each position in the table, and their shares, both flat."""
+    levels, _, height, width = offsets.shape
+    shape = (height, width, levels, 4)
+    corners, shares = torch.empty(shape, dtype=torch.int32), offsets.new_empty(shape)
+    rows = torch.arange(height, dtype=offsets.dtype)[:, None]
+    columns = torch.arange(width, dtype=offsets.dtype)
+    begin = 0
+    for level, dilation in enumerate(dilations):
+        reach = _reach(kernels, dilation)
+        down, right = height + 2 * reach + 1, width + 2 * reach + 1
+        stride = right + 2
+        # Beyond the frame of zeros everything is zero, so positions may stop there.
+        y = (offsets[level, 0] + (rows + (reach + 1))).clamp_(0, down)
+        x = (offsets[level, 1] + (columns + (reach + 1))).clamp_(0, right)
+        # Not-a-number passes these limits; its address must be a real one, its share tells of it.
+        first = y.to(torch.int32).clamp_(min=0).mul_(stride)
+        first.add_(x.to(torch.int32).clamp_(min=0)).add_(begin)
+        for place, step in enumerate((0, 1, stride, stride + 1)):
+            torch.add(first, step, out=corners[..., level, place])
+        part = None if gate is None else gate[level, :, :, None]
+        _bilinear_shares(
+            y.frac_()[..., None], x.frac_()[..., None], part, shares[..., level, None, :]
+        )
+        begin += (down + 2) * stride
+    return corners.flatten(), shares.flatten()
+
+
+def _reach(kernels: Tensor, dilation: int) -> int:
+    return int(kernels.shape[-1]) // 2 * dilation
 
 
 def _runs(count: int, length: int) -> Iterator[slice]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError
-from mapt_bench.labels import Frame, LabelSpace, PanopticMap, VideoInfo
+from mapt_bench.labels import ID_BITS, Frame, LabelSpace, PanopticMap, VideoInfo
 
 __all__ = [
     "Association",
@@ -113,13 +113,15 @@ class FrameSegments:
         """
         void = labels.ignore_label
         kept = ids >= 0
-        classes = np.append(np.where(kept, self.class_ids, void), void)
-        identities = np.append(np.where(kept, ids, 0), 0)
-        is_thing = self.index_map >= 0
-        return PanopticMap.from_classes_and_ids(
-            np.where(is_thing, classes[self.index_map], self.stuff),
-            np.where(is_thing, identities[self.index_map], 0),
-        )
+        # The row of each segment, and one more for the pixels of none, is looked up at each pixel.
+        rows = PanopticMap.from_classes_and_ids(
+            np.append(np.where(kept, self.class_ids, void), void)[None],
+            np.append(np.where(kept, ids, 0), 0)[None],
+        ).codes[0]
+        codes = rows.take(self.index_map, mode="wrap")
+        stuff = self.stuff.astype(np.uint32) << np.uint32(ID_BITS)
+        np.copyto(codes, stuff, where=self.index_map < 0)
+        return PanopticMap(codes)
 
 
 @runtime_checkable

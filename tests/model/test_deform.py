@@ -92,6 +92,38 @@ def test_all_forms_give_the_same_values(seed, height, width, channels, spread, d
         torch.testing.assert_close(result, results[0], atol=1e-9, rtol=0)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    channels=st.sampled_from([1, 3, 16, 17]),
+    spread=st.sampled_from([0.0, 0.5, 4.0, 100.0]),
+    dilations=st.sampled_from([(1,), (2, 1), (1, 3, 6, 12)]),
+)
+def test_one_offset_for_all_taps_gives_the_values_of_equal_offsets(
+    seed, height, width, channels, spread, dilations
+):
+    scene = _pyramid(seed, shape=(2, channels, height, width), dilations=dilations, spread=spread)
+    shared = scene["offsets"][:, :, :1].expand_as(scene["offsets"])
+    result = deformable_pyramid(**scene | {"offsets": shared}, dilations=dilations, form="rows")
+    apart = scene | {"offsets": shared.contiguous()}
+    expected = deformable_pyramid(**apart, dilations=dilations, form="operator")
+    torch.testing.assert_close(result, expected, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_a_shared_offset_that_is_not_a_number_shows_where_it_was(gated):
+    scene = _pyramid(7, shape=(1, 2, 4, 5), dilations=(1,))
+    if not gated:
+        del scene["gate"]
+    scene["offsets"][0, 0, :, 0, 2, 3] = torch.nan
+    scene["offsets"] = scene["offsets"][:, :, :1].expand_as(scene["offsets"])
+    result = deformable_pyramid(**scene, dilations=(1,), form="rows")
+    assert result[..., 2, 3].isnan().all()
+    assert result.isnan().sum() == 2
+
+
 @pytest.mark.parametrize("form", ALL)
 def test_a_map_of_many_blocks_equals_the_operator_in_single_precision(form):
     scene = _pyramid(1, shape=(1, 31, 50, 160), dilations=(1, 3, 6, 12), dtype=torch.float32)
@@ -159,6 +191,9 @@ def test_not_a_number_shows_where_it_was_and_nowhere_else():
 @pytest.mark.parametrize("shape", [(0, 3, 4, 5), (1, 3, 0, 5)])
 def test_rows_of_an_empty_batch_or_map_are_empty(shape):
     scene = _pyramid(0, shape=shape)
+    result = deformable_pyramid(**scene, dilations=(1, 3), form="rows")
+    assert result.shape == shape
+    scene["offsets"] = scene["offsets"][:, :, :1].expand_as(scene["offsets"])
     result = deformable_pyramid(**scene, dilations=(1, 3), form="rows")
     assert result.shape == shape
 
