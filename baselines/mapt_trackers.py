@@ -31,6 +31,7 @@ from mapt_bench.files import file_sha256
 from mapt_bench.labels import Frame
 from mapt_bench.tracking import Associator, FrameSegments, Propagation
 from mapt_bench.tracking.link_model import Cues, LinkModel, linker_file, read_linker
+from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 from mapt_bench.tracking.two_step import Order
 from mapt_bench.weights import DEFAULT_MAPT, shipped_weights, weights_file
 
@@ -66,11 +67,12 @@ def mapt_weights(options: MaptOptions) -> Path:
     return Path(DEFAULT_MAPT)
 
 
-def mapt_segmenter(options: MaptOptions) -> "MaptSegmenter":
+def mapt_segmenter(options: MaptOptions, share: Share = NOTHING_SHARED) -> "MaptSegmenter":
     """Return the segmenter of MAPT.
 
     Args:
         options: Weights, those that ship if it names none, and device.
+        share: Cache of what MAPT sees in frames, for :func:`describe_for_mapt`.
 
     Raises:
         ConfigError: If there are no weights, or their file names no model.
@@ -78,7 +80,7 @@ def mapt_segmenter(options: MaptOptions) -> "MaptSegmenter":
     """
     from mapt_bench.model import MaptSegmenter
 
-    return MaptSegmenter(_checked_model(options))
+    return MaptSegmenter(_checked_model(options), share)
 
 
 @not_followed
@@ -150,24 +152,24 @@ def motion_reach(options: MaptOptions) -> dict[str, object]:
 
 
 @not_followed
-def describe_for_mapt(options: MaptOptions, frame: Frame, segments: FrameSegments) -> FrameSegments:
+def describe_for_mapt(
+    options: MaptOptions, frame: Frame, segments: FrameSegments, share: Share = NOTHING_SHARED
+) -> FrameSegments:
     """Compute the cues by which MAPT links segments; its own detections have them already.
 
     Args:
         options: Weights and device.
         frame: The frame, with its image.
         segments: Segments of the frame, from any source.
+        share: Cache of what MAPT sees in frames.
 
     Raises:
         ConfigError: If there are no weights, or their file names no model.
         DataError: If they cannot be used, or image and segments differ in size.
     """
-    from mapt_bench.model.cues import MaptCues
+    from mapt_bench.model.tracker import described
 
-    model = _checked_model(options)
-    if segments.cues is not None and segments.cues.source == model.source:
-        return segments
-    return MaptCues(model).describe(frame.image, segments)
+    return described(_checked_model(options), frame, segments, share)
 
 
 def _weights_by_role(flow: FlowOptions, mapt: MaptOptions) -> Mapping[str, Path]:

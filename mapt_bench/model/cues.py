@@ -6,6 +6,7 @@ frame to propagate masks to or from it and to make its embeddings, at any pairin
 can be kept in a segment archive, and replayed without images.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from mapt_bench.model.network import FrameFeatures, MaptNetwork
 from mapt_bench.tracking import FrameCues, FrameSegments
 from mapt_bench.tracking.masks import segment_boxes, soft_masks
 
-__all__ = ["MaptCues", "Motion"]
+__all__ = ["MaptCues", "Motion", "Seen"]
 
 
 class Motion(NamedTuple):
@@ -29,6 +30,20 @@ class Motion(NamedTuple):
 
     offsets: Tensor
     gate: Tensor
+
+
+class Seen(NamedTuple):
+    """What the network keeps of one frame to describe segments in it.
+
+    Attributes:
+        levels: As in :class:`~mapt_bench.model.network.FrameFeatures`.
+        reduced: The same.
+        images: The same.
+    """
+
+    levels: list[Tensor]
+    reduced: Tensor | None
+    images: Tensor
 
 
 class MaptCues:
@@ -70,24 +85,40 @@ class MaptCues:
             )
         return self.network.appearance
 
-    def find(self, image: NDArray[np.uint8]) -> FrameSegments:
+    @torch.no_grad()
+    def find(
+        self, image: NDArray[np.uint8], keep: Callable[[Seen], Seen] | None = None
+    ) -> FrameSegments:
         """Find segments in a frame, with cues, and embeddings that know of no other frame.
 
         Args:
             image: RGB of shape ``(height, width, 3)``.
+            keep: Takes what :meth:`describe` needs of the frame, and returns it.
         """
-        with torch.no_grad():
-            features = self._features(image)
-            height, width = image.shape[:2]
-            fused = self.network.fused(features, (height, width))
-            return self._described(features, fused.segments, fused.masks)
+        features = self._features(image)
+        height, width = image.shape[:2]
+        fused = self.network.fused(features, (height, width))
+        seen = _seen(features)
+        return self._described(seen if keep is None else keep(seen), fused.segments, fused.masks)
 
-    def describe(self, image: NDArray[np.uint8], segments: FrameSegments) -> FrameSegments:
+    @torch.no_grad()
+    def see(self, image: NDArray[np.uint8]) -> Seen:
+        """Return what :meth:`describe` needs of a frame.
+
+        Args:
+            image: RGB of shape ``(height, width, 3)``.
+        """
+        return _seen(self._features(image))
+
+    def describe(
+        self, image: NDArray[np.uint8], segments: FrameSegments, seen: Seen | None = None
+    ) -> FrameSegments:
         """Add cues and embeddings of this network to segments from any source.
 
         Args:
             image: RGB of shape ``(height, width, 3)``.
             segments: Of the same frame.
+            seen: From :meth:`see` of the same image. ``None``: it is looked at now.
 
         Raises:
             DataError: If image and segments differ in size.
@@ -101,7 +132,7 @@ class MaptCues:
             index_map = torch.from_numpy(segments.index_map).to(self.network.device)
             numbers = torch.arange(segments.count, device=index_map.device)
             masks = index_map == numbers[:, None, None]
-            return self._described(self._features(image), segments, masks)
+            return self._described(self.see(image) if seen is None else seen, segments, masks)
 
     @torch.no_grad()
     def motion(self, earlier: FrameCues, later: FrameCues) -> Motion:
@@ -157,18 +188,16 @@ class MaptCues:
         planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         return self.network.features(planes.to(self.network.device)[None].float() / 255)
 
-    def _described(
-        self, features: FrameFeatures, segments: FrameSegments, masks: Tensor
-    ) -> FrameSegments:
+    def _described(self, seen: Seen, segments: FrameSegments, masks: Tensor) -> FrameSegments:
         head = self.network.appearance
         descriptors = torch.zeros(segments.count, 0)
         embeddings = None
         if head is not None:
             boxes = segment_boxes(segments.index_map, segments.count).astype(np.float32)
             where = torch.from_numpy(boxes).to(masks.device)
-            descriptors = head.describe(features.levels, [where], [masks], features.images)
+            descriptors = head.describe(seen.levels, [where], [masks], seen.images)
             embeddings = _array(head(descriptors))
-        reduced = torch.zeros(1, 0, 1, 1) if features.reduced is None else features.reduced
+        reduced = torch.zeros(1, 0, 1, 1) if seen.reduced is None else seen.reduced
         cues = FrameCues(self.network.source, reduced[0].half().cpu().numpy(), _array(descriptors))
         return replace(segments, embeddings=embeddings, cues=cues)
 
@@ -181,6 +210,10 @@ class MaptCues:
         padded = torch.zeros(len(masks), *grid, device=self.network.device)
         padded[:, : masks.shape[1], : masks.shape[2]] = torch.from_numpy(masks)
         return padded
+
+
+def _seen(features: FrameFeatures) -> Seen:
+    return Seen(features.levels, features.reduced, features.images)
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

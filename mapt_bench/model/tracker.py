@@ -1,5 +1,6 @@
 """MAPT as a tracker: a segmenter, and an associator that links segments from any source."""
 
+from collections.abc import Hashable
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from mapt_bench.tracking.joint_linker import JointLinker, LinkerSettings
 from mapt_bench.tracking.link_model import LinkModel
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
-__all__ = ["Heads", "MaptAssociator", "MaptLinker", "MaptSegmenter"]
+__all__ = ["Heads", "MaptAssociator", "MaptLinker", "MaptSegmenter", "described"]
 
 Heads = Literal["motion", "appearance", "both"]
 """By which of its heads MAPT links frames."""
@@ -30,17 +31,46 @@ _Embeddings = NDArray[np.float32]
 """Appearance embeddings of segments: ``(segments, size)``."""
 
 
+def seen_by(network: MaptNetwork) -> Hashable:
+    """Return the key of what a network sees in a frame, for a cache."""
+    return "seen", network.identity
+
+
+def described(
+    network: MaptNetwork, frame: Frame, segments: FrameSegments, share: Share = NOTHING_SHARED
+) -> FrameSegments:
+    """Return segments of any source with the cues of a network.
+
+    Args:
+        network: Weights. Segments that have its cues already are returned as they are.
+        frame: The frame, with its image.
+        segments: Of the frame.
+        share: Cache of what the network sees in frames.
+
+    Raises:
+        DataError: If image and segments differ in size.
+    """
+    if segments.cues is not None and segments.cues.source == network.source:
+        return segments
+    cues = MaptCues(network)
+    seen = share.once(seen_by(network), (frame.index,), lambda: cues.see(frame.image))
+    return cues.describe(frame.image, segments, seen)
+
+
 class MaptSegmenter:
     """MAPT's own detections, with cues and embeddings: one backbone pass a frame.
 
     Args:
         network: Weights.
+        share: Cache of what the network sees in frames: other segments of a frame can be described
+            without looking again.
     """
 
     needs_images = True
 
-    def __init__(self, network: MaptNetwork) -> None:
+    def __init__(self, network: MaptNetwork, share: Share = NOTHING_SHARED) -> None:
         self.cues = MaptCues(network)
+        self._share = share
 
     @property
     def labels(self) -> LabelSpace:
@@ -65,7 +95,10 @@ class MaptSegmenter:
 
     def segment(self, frame: Frame) -> FrameSegments:
         """Return what is found in the frame."""
-        return self.cues.find(frame.image)
+        what = seen_by(self.cues.network)
+        return self.cues.find(
+            frame.image, lambda seen: self._share.once(what, (frame.index,), lambda: seen)
+        )
 
 
 class MaptAssociator:

@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _WORK_BYTES = 512 << 20
+_SEEN_BYTES = 256 << 20
 
 _Value = TypeVar("_Value")
 
@@ -202,11 +203,13 @@ class SharedVideo:
 
     Attributes:
         work: Cache of values that trackers computed from it.
+        seen: Cache of what MAPT sees in its frames, to detect segments and to describe others.
     """
 
     def __init__(self, video: RememberedVideo) -> None:
         self.video = video
         self.work = SharedWork()
+        self.seen = WorkOfUnit(SharedWork(_SEEN_BYTES), None, lambda frame: frame)
         self._archives: dict[str | None, SegmentArchive] = {}
         self._segments: dict[tuple[str | None, str | None, int], FrameSegments] = {}
         self._sightings: dict[int, Sightings] = {}
@@ -236,7 +239,9 @@ class SharedVideo:
             found = self._archives[name].read(index)
         else:
             options = MaptOptions(weights=mapt.path)
-            found = describe_for_mapt(options, self.video.frame(index), self.segments(name, index))
+            found = describe_for_mapt(
+                options, self.video.frame(index), self.segments(name, index), self.seen
+            )
         if index < self.video.room:
             self._segments[place] = found
         return found
@@ -311,7 +316,7 @@ class Library:
         if kind.is_own:
             return shared
         path = archive_path(self._folder, kind, sequence, shared.video.info.name, stress)
-        find_segments(path, kind, shared.video, sequence, self._seed, key=key)
+        find_segments(path, kind, shared.video, sequence, self._seed, key=key, share=shared.seen)
         shared.open_segments(segments, path)
         return shared
 

@@ -26,6 +26,7 @@ from mapt_bench.labels import ClassMaps, LabelSpace, Video
 from mapt_bench.stress import Stress
 from mapt_bench.tracking import Segmenter
 from mapt_bench.tracking.archive import SegmentArchive, write_archive
+from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 from mapt_bench.weights import shipped_weights
 
 __all__ = [
@@ -95,13 +96,21 @@ class SegmentSource:
         return self.mapt is not None
 
     @property
-    def maker(self) -> "Callable[[SegmentSource, Video, int, int, str], Segmenter]":
+    def maker(self) -> "Callable[[SegmentSource, Video, int, int, str, Share], Segmenter]":
         """The function that builds the segmenter. Its code decides the segments of this source."""
         if self.mapt is not None:
             return _found
         return _true if self.saved is None else _saved
 
-    def segmenter(self, video: Video, index: int, seed: int, *, device: str = "cpu") -> Segmenter:
+    def segmenter(
+        self,
+        video: Video,
+        index: int,
+        seed: int,
+        *,
+        device: str = "cpu",
+        share: Share = NOTHING_SHARED,
+    ) -> Segmenter:
         """Return the segmenter of a video.
 
         Args:
@@ -109,11 +118,12 @@ class SegmentSource:
             index: Position of the video in the data.
             seed: Seed of the order and the faults of segments.
             device: Device of MAPT.
+            share: Cache of what MAPT sees in frames.
 
         Raises:
             DataError: If the video lacks images or ground truth that the segments need.
         """
-        return self.maker(self, video, index, seed, device)
+        return self.maker(self, video, index, seed, device, share)
 
     def describe(self) -> dict[str, Any]:
         """Return everything that decides the segments, without paths, for JSON and for keys."""
@@ -148,21 +158,27 @@ class SegmentSource:
 
 
 @not_followed
-def _found(source: SegmentSource, video: Video, index: int, seed: int, device: str) -> Segmenter:
+def _found(
+    source: SegmentSource, video: Video, index: int, seed: int, device: str, share: Share
+) -> Segmenter:
     weights = None if source.mapt is None else source.mapt.path
-    segmenter = mapt_segmenter(MaptOptions(weights=weights, device=device))
+    segmenter = mapt_segmenter(MaptOptions(weights=weights, device=device), share)
     if source.maps is None or segmenter.labels == video.info.labels:
         return segmenter
     return MappedSegmenter(segmenter, source.maps.of(segmenter.labels))
 
 
 @not_followed
-def _saved(source: SegmentSource, video: Video, index: int, seed: int, device: str) -> Segmenter:
+def _saved(
+    source: SegmentSource, video: Video, index: int, seed: int, device: str, share: Share
+) -> Segmenter:
     return SavedSegments((source.saved or ())[index], seed=seed)
 
 
 @not_followed
-def _true(source: SegmentSource, video: Video, index: int, seed: int, device: str) -> Segmenter:
+def _true(
+    source: SegmentSource, video: Video, index: int, seed: int, device: str, share: Share
+) -> Segmenter:
     return GroundTruthSegments(video, seed=seed, noise=source.noise)
 
 
@@ -294,7 +310,14 @@ def archive_path(
 
 
 def find_segments(
-    path: Path, source: SegmentSource, video: Video, sequence: int, seed: int, *, key: str
+    path: Path,
+    source: SegmentSource,
+    video: Video,
+    sequence: int,
+    seed: int,
+    *,
+    key: str,
+    share: Share = NOTHING_SHARED,
 ) -> None:
     """Compute the segments of every frame of a video and write their archive.
 
@@ -307,13 +330,14 @@ def find_segments(
         sequence: Position of the video in the data.
         seed: Seed of the order and the faults of segments.
         key: Content key of the segments: their code, source, data, stress and seed.
+        share: Cache of what MAPT sees in frames.
 
     Raises:
         DataError: If the video has no segments, or they cannot be written.
     """
     if has_key(path, key):
         return
-    segmenter = source.segmenter(video, sequence, seed)
+    segmenter = source.segmenter(video, sequence, seed, share=share)
     segmenter.start(video.info)
     found = (segmenter.segment(video.frame(index)) for index in range(video.info.frame_count))
     write_archive(path, video.info, found, key=key)
