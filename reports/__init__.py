@@ -13,7 +13,8 @@ from mapt_bench.reports._run_tables import (
 )
 from mapt_bench.reports._stress_plots import write_stress_plots
 from mapt_bench.reports.headline import evaluation_headline, run_headline
-from mapt_bench.reports.plots import plot_training, write_plots
+from mapt_bench.reports.plots import write_plots
+from mapt_bench.reports.training_plots import plot_training
 
 __all__ = [
     "evaluation_headline",

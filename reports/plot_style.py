@@ -75,8 +75,20 @@ def save_figure(figure: "Figure", path: Path) -> None:
     kind = path.suffix.lower()
     if kind not in metadata:
         raise ConfigError(f"a picture cannot be {path.suffix!r}; use .png or .svg", where=path)
+    _spell_powers(figure)
     with replace_when_complete(path) as beside:
         figure.savefig(beside, format=kind[1:], metadata=metadata[kind])
+
+
+def _spell_powers(figure: "Figure") -> None:
+    """Write plain numbers at logarithmic axes: their own labels are formulas, shown as code."""
+    from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, NullFormatter
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+                axis.set_minor_formatter(NullFormatter())
 
 
 Row = Mapping[str, Any]

@@ -12,7 +12,7 @@ from typing import Any
 
 from mapt_bench.errors import counted
 from mapt_bench.files import write_json, write_text
-from mapt_bench.reports.plots import plot_training
+from mapt_bench.reports.training_plots import plot_training
 from mapt_bench.training.log import read_log
 from mapt_bench.weights import ShippedWeights, shipped, shipped_weights
 
@@ -33,8 +33,8 @@ _HEAD = """\
 
 With these weights, every command and every comparison runs trained networks without a download:
 `mapt-bench track DATA --tracker mapt`, `--segments mapt`, `--weights NAME`, and in Python
-`load_mapt("mapt-tiny")`. **They were trained only on a [synthetic world](world.md).** Use them to
-compare designs on that world, to try the toolkit, and to start your own training. They are not a
+`load_mapt("mapt-compact")`. **They were trained only on a [synthetic world](world.md).** Use them
+to compare designs on that world, to try the toolkit, and to start your own training. They are not a
 perception system. [Results](results.md) compares them with other trackers under domain shift, and
 shows how much two more training seeds differ.
 
@@ -43,8 +43,8 @@ shows how much two more training seeds differ.
 The weights run on real frames, and the output of `track` names them. Their classes are those of
 synthetic streets and crowds with a few pixels per object. So expect little from their detections,
 and do not report their scores on real data as scores of the method. On ten frames of KITTI-STEP
-(training sequence 0001, 375x1242) `mapt-tiny` ran and linked its detections with these scores:
-PQ 0.00, TQ 0.00, STQ 0.83, AQ 0.08 percent. You can use the weights to link *given* segments of
+(training sequence 0001, 375x1242) `mapt-compact` ran and linked its detections with these scores:
+PQ 4.09, TQ 0.00, STQ 5.39, AQ 2.25 percent. You can use the weights to link *given* segments of
 real video (`--segments groundtruth` or a folder). For results on real data, train on real data:
 [training](training.md). Never use these weights where safety or privacy depends on the result.
 """

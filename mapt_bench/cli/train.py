@@ -29,9 +29,9 @@ from mapt_bench.cli.options import (
 )
 from mapt_bench.cli.progress import training_bar
 from mapt_bench.errors import ConfigError
-from mapt_bench.reports.plots import is_in_pixels, plot_training
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Cell, Column, Table
+from mapt_bench.reports.training_plots import is_in_pixels, plot_training
 
 if TYPE_CHECKING:
     from mapt_bench.training.request import Shown

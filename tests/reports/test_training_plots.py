@@ -1,7 +1,7 @@
 import pytest
 
 from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.reports.plots import plot_training, smoothed
+from mapt_bench.reports.training_plots import plot_training, smoothed
 
 
 def rows(count):
@@ -44,3 +44,11 @@ def test_a_log_without_steps_and_other_suffixes(tmp_path):
 def test_smoothing_looks_back_only():
     assert smoothed([1.0, 2.0, 6.0], 1) == [1.0, 2.0, 6.0]
     assert smoothed([1.0, 2.0, 6.0], 3) == [1.0, 1.5, 3.0]
+
+
+def test_axes_show_numbers_not_formulas(tmp_path):
+    path = tmp_path / "curves.svg"
+    plot_training(rows(200), path)
+    drawn = path.read_text(encoding="utf-8")
+    assert "mathdefault" not in drawn
+    assert "<!-- 0.1 -->" in drawn
