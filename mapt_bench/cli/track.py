@@ -91,7 +91,7 @@ Examples:
     shell_complete=complete_weights,
     type=path_type,
     metavar="FILE|NAME|DIR",
-    show_default="for mapt, the shipped mapt-tiny",
+    show_default="for mapt, the shipped mapt-compact",
     help="Use these weights of MAPT or of a flow network: a file, or the name of shipped weights. "
     "For flow:files, use the flow files of this folder. Example: --weights mapt-tiny",
 )
@@ -299,7 +299,8 @@ def _table(
     segments: object,
 ) -> Table:
     """Return one row per sequence, with a column for each step that assigned identities."""
-    steps = sorted({step for run in runs for step in run.matches})
+    # The step "recovered" of a linker is the last column, which all trackers have.
+    steps = sorted({step for run in runs for step in run.matches} - {"recovered"})
     counted = ("frames", "tracks", *steps, "recovered")
     columns = (Column("sequence"), *(Column(name, "integer") for name in counted))
     rows: list[tuple[Cell, ...]] = []
