@@ -1,7 +1,7 @@
 """What MAPT's own detections are worth: PQ of things and stuff, recall by size, semantic IoU.
 
-    python benchmarks/detection.py --suite val@2 --weights mapt-tiny
-    python benchmarks/detection.py --suite val@2 --weights FILE --sequences 6 --pictures DIR
+    python benchmarks/detection.py --suite val --weights mapt-tiny
+    python benchmarks/detection.py --suite val --weights FILE --sequences 6 --pictures DIR
 
 Definition. Every frame is segmented once, and the identities are those of the oracle (row
 ``oracle``), so TQ is the highest that association can reach on these segments, up to the
@@ -228,7 +228,7 @@ def write_pictures(measured: Sequence[Measured], folder: Path) -> list[Path]:
 
 
 @click.command(help=__doc__)
-@click.option("--suite", default="val@2", show_default=True, help="What to measure on.")
+@click.option("--suite", default="val", show_default=True, help="What to measure on.")
 @click.option("--weights", default="mapt-tiny", show_default=True, help="Name or file.")
 @click.option("--sequences", type=int, help="Number of sequences, spread over the suite.")
 @click.option("--pictures", type=Path, help="Write a good, a typical and a bad frame here.")

@@ -2,7 +2,7 @@
 
 Ground-truth things of synthetic videos are described, frame by frame and without knowledge of other
 frames. Then each thing is compared with the things of its class in an earlier frame of its video.
-Choices are made on val@2. Never run this on a suite for reporting.
+Choices are made on val. Never run this on a suite for reporting.
 
     python benchmarks/reidentification.py --weights runs/compact/weights.safetensors
     python benchmarks/reidentification.py --videos 32 --json -
@@ -246,13 +246,13 @@ def table_of(rows: Sequence[dict[str, Any]], names: Sequence[str], title: str) -
 
 @click.command(help=__doc__)
 @click.option("--weights", multiple=True, help="Weights of MAPT: a file or a name; repeatable.")
-@click.option("--suite", default="val@2", show_default=True, help="Suite to choose on.")
+@click.option("--suite", default="val", show_default=True, help="Suite to choose on.")
 @click.option("--videos", default=16, show_default=True, help="Videos of it, spread evenly.")
 @click.option("--json", "json_path", help="Write all figures here; - is stdout.")
 def main(weights: tuple[str, ...], suite: str, videos: int, json_path: str | None) -> None:
     """Describe, compare, print."""
     if suite.partition("@")[0] in _REPORTING:
-        raise click.UsageError(f"{suite} is for reporting; choose on val@2 or shift-val")
+        raise click.UsageError(f"{suite} is for reporting; choose on val or shift-val")
     torch.set_num_threads(1)
     if json_path not in (None, "-"):
         check_writable(Path(str(json_path)))

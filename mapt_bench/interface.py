@@ -96,7 +96,7 @@ def build_tracker(
         return choice.build(video, segmenter)
 
 
-def load_mapt(weights: str | Path = "mapt-tiny", *, device: str = "cpu") -> "MAPT":
+def load_mapt(weights: str | Path = "mapt-compact", *, device: str = "cpu") -> "MAPT":
     """Load a trained MAPT, in evaluation mode. Needs the extra ``[model]``.
 
     Call ``model.step(image, state)`` for each frame: it returns the segments of the frame with

@@ -141,7 +141,7 @@ def main() -> None:
         _statistics_part("Realistic crowd", suites, "crowd", "real-like"),
         _statistics_part("Hard street", suites, "street", "hard"),
         _statistics_part("Hard crowd", suites, "crowd", "hard"),
-        _cue_part(open_suite("val@2")),
+        _cue_part(open_suite("val")),
         _READING.rstrip(),
     ]
     lines = "\n\n".join(parts).splitlines()
@@ -399,7 +399,7 @@ def _cue_part(suite: Suite) -> str:
         f"{factor.replace('_', ' ')} {level}" for factor in FACTORS for level in ("low", "high")
     ]
     return (
-        "## Association accuracy of training-free cues on the hard split of `val@2`\n\n"
+        "## Association accuracy of training-free cues on the hard split of `val`\n\n"
         "Share of correct links of ground-truth segments, from each sighting of a track to its "
         "next, gaps included. Each level of a factor has 8 videos, so levels differ by chance "
         f"too.\n\n{_table(tuple(heads), rows)}"

@@ -92,7 +92,7 @@ class Suite:
 
 
 def suite_names() -> tuple[str, ...]:
-    """Return the names of all suites. ``@2`` marks version 2 if there is a version 1."""
+    """Return the names of all suites. ``@1`` marks version 1 where there is a version 2."""
     return tuple(_RECIPES)
 
 
@@ -125,7 +125,7 @@ def open_suite(name: str) -> Suite:
 
 
 def _full_name(name: str) -> str:
-    """Return the listed name. It has no version if the version is the only one or the first."""
+    """Return the listed name: a version that a plain name stands for is left out."""
     plain, _, version = name.partition("@")
     recipe = _RECIPES.get(plain)
     return plain if recipe is not None and version == str(recipe.version) else name
@@ -136,7 +136,7 @@ def train_sequence(index: int) -> SuiteEntry:
 
     Streets and crowds alternate. Half of each are realistic and half are hard, with settings
     sampled from ranges that contain all cells of the factorial. An index gives the same sequence in
-    any process. The first 64 are the suite ``train@2``.
+    any process. The first 64 are the suite ``train``.
 
     Args:
         index: 0 or more.
@@ -384,20 +384,20 @@ _SHIFTED: Mapping[str, Any] = {**_VARIED, "family": "shifted"}
 def _recipes() -> Mapping[str, _Recipe]:
     # The order decides the seeds: add new suites at the end.
     first = {
-        "train": _train,
-        "val": _val,
-        "bench": _bench,
-        "quick": _quick,
-        "tiny": _tiny,
-        "stress": _stress,
+        "train@1": _train,
+        "val@1": _val,
+        "bench@1": _bench,
+        "quick@1": _quick,
+        "tiny@1": _tiny,
+        "stress@1": _stress,
     }
     second = {
-        "train@2": (_listed_stream, _VARIED),
-        "val@2": (_small_val, _VARIED),
-        "bench@2": (_bench, _VARIED),
-        "quick@2": (_quick, _VARIED),
-        "tiny@2": (_tiny, _VARIED),
-        "stress@2": (_stress, _VARIED),
+        "train": (_listed_stream, _VARIED),
+        "val": (_small_val, _VARIED),
+        "bench": (_bench, _VARIED),
+        "quick": (_quick, _VARIED),
+        "tiny": (_tiny, _VARIED),
+        "stress": (_stress, _VARIED),
         "shift": (_shift, _SHIFTED),
         "shift-val": (_shift_val, _SHIFTED),
     }

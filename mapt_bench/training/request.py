@@ -61,7 +61,7 @@ Progress = Callable[[str, int], AbstractContextManager[Shown]]
 """Given what is done and how many steps there are, shows it and yields what moves it on."""
 
 _NONE = "none"
-_VALIDATED_BY = {"train": "val", "train@2": "val@2", STREAM_NAME: "val@2"}
+_VALIDATED_BY = {"train": "val", "train@1": "val@1", STREAM_NAME: "val"}
 
 
 @dataclass(frozen=True, kw_only=True)

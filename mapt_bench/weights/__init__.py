@@ -23,7 +23,7 @@ __all__ = [
 
 CARD_SCHEMA = "mapt-bench/weights-card/1"
 
-DEFAULT_MAPT = "mapt-tiny"
+DEFAULT_MAPT = "mapt-compact"
 """Default weights of MAPT's trackers."""
 
 DEFAULT_NARROW_FLOWNET2 = "flownet2-narrow"

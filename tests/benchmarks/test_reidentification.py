@@ -50,15 +50,15 @@ def test_pairs_queries_sizes_and_slivers_by_hand(reidentification):
 
 
 def test_a_suite_for_reporting_is_refused(reidentification):
-    result = CliRunner().invoke(reidentification.main, ["--suite", "bench@2"])
+    result = CliRunner().invoke(reidentification.main, ["--suite", "bench"])
     assert result.exit_code == 2
-    assert "bench@2 is for reporting" in result.output
+    assert "bench is for reporting" in result.output
 
 
 def test_colours_and_hand_crafted_appearance_are_measured(reidentification, tmp_path):
     path = tmp_path / "found.json"
     done = CliRunner().invoke(
-        reidentification.main, ["--suite", "tiny@2", "--videos", "1", "--json", str(path)]
+        reidentification.main, ["--suite", "tiny", "--videos", "1", "--json", str(path)]
     )
     assert done.exit_code == 0, done.output
     row = json.loads(path.read_text())["rows"][0]

@@ -42,14 +42,14 @@ def test_names_sort_and_never_repeat(version):
         assert all(name.startswith(f"{suite.name}-") for name in own)
 
 
-def test_a_plain_name_means_version_1_where_there_is_one():
-    assert [open_suite(name).version for name in ("bench", "bench@1", "bench@2")] == [1, 1, 2]
-    assert open_suite("bench") == open_suite("bench@1")
+def test_a_plain_name_means_version_2():
+    assert [open_suite(name).version for name in ("bench", "bench@1", "bench@2")] == [2, 1, 2]
+    assert open_suite("bench") == open_suite("bench@2")
     assert open_suite("shift") == open_suite("shift@2")
     assert open_suite("shift").version == 2
-    assert all(is_suite(name) for name in (*suite_names(), "val@1", "shift-val@2"))
+    assert all(is_suite(name) for name in (*suite_names(), "val@2", "shift-val@2"))
     assert not any(is_suite(name) for name in ("bench@3", "shift@1", "bench@", "no"))
-    with pytest.raises(ConfigError, match="unknown suite 'bench@3'; did you mean 'bench@2'"):
+    with pytest.raises(ConfigError, match="unknown suite 'bench@3'; did you mean 'bench@1'"):
         open_suite("bench@3")
 
 
@@ -61,7 +61,7 @@ def test_version_2_has_larger_frames_and_two_domains():
         families = {each.family for each in settings}
         if suite.version == 1:
             assert sizes == {(128, 416)}
-            assert families == ({"seen"} if name in ("train", "val") else {"held-out"})
+            assert families == ({"seen"} if name in ("train@1", "val@1") else {"held-out"})
         else:
             assert sizes == {(192, 624)}
             assert families == ({"shifted"} if name.startswith("shift") else {"varied"})
@@ -70,12 +70,12 @@ def test_version_2_has_larger_frames_and_two_domains():
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("train@2", 64),
-        ("val@2", 32),
-        ("bench@2", 128),
-        ("quick@2", 24),
-        ("tiny@2", 4),
-        ("stress@2", 12),
+        ("train", 64),
+        ("val", 32),
+        ("bench", 128),
+        ("quick", 24),
+        ("tiny", 4),
+        ("stress", 12),
         ("shift", 64),
         ("shift-val", 16),
     ],
@@ -84,7 +84,7 @@ def test_version_2_is_as_large_as_stated(name, count):
     assert len(open_suite(name).entries) == count
 
 
-@pytest.mark.parametrize("name", ["train@2", "bench@2", "quick@2", "shift", "shift-val"])
+@pytest.mark.parametrize("name", ["train", "bench", "quick", "shift", "shift-val"])
 def test_version_2_is_half_hard_and_half_crowds(name):
     counts = halves(name)
     assert len(counts) == 4
@@ -92,7 +92,7 @@ def test_version_2_is_half_hard_and_half_crowds(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "each"), [("bench@2", 4), ("shift", 2), ("val@2", 1), ("shift-val", 1)]
+    ("name", "each"), [("bench", 4), ("shift", 2), ("val", 1), ("shift-val", 1)]
 )
 def test_hard_splits_keep_the_factorial(name, each):
     hard = [entry for entry in open_suite(name).entries if entry.half == "hard"]
@@ -108,7 +108,7 @@ def test_hard_splits_keep_the_factorial(name, each):
 
 
 def test_the_stream_is_endless_indexable_and_begins_with_the_suite():
-    listed = {entry.video.name: entry for entry in open_suite("train@2").entries}
+    listed = {entry.video.name: entry for entry in open_suite("train").entries}
     assert listed == {entry.video.name: entry for entry in map(train_sequence, range(64))}
     far = train_sequence(10**9)
     assert far == train_sequence(10**9)
@@ -120,7 +120,7 @@ def test_the_stream_is_endless_indexable_and_begins_with_the_suite():
 
 def test_no_suite_shares_a_seed_with_the_stream():
     first = train_sequence(0).video.settings.seed
-    others = [name for name in suite_names() if name != "train@2"]
+    others = [name for name in suite_names() if name != "train"]
     assert all(v.settings.seed < first for name in others for v in open_suite(name).videos)
 
 
@@ -181,7 +181,7 @@ def test_val_has_every_cell_and_kind_follows_the_factors():
 
 
 def test_cells_set_what_they_say():
-    for name in ("bench", "quick", "val", "tiny", "bench@2", "val@2", "shift", "shift-val"):
+    for name in ("bench", "quick", "val", "tiny", "bench@1", "val@1", "shift", "shift-val"):
         for entry in open_suite(name).entries:
             for factor, level in entry.cell.items():
                 value = getattr(entry.video.settings, FACTORS[factor].setting)
@@ -228,7 +228,7 @@ def test_every_suite_is_frozen():
         assert len(frozen_fingerprint(open_suite(name)).recipe) == 16
 
 
-@pytest.mark.parametrize("name", ["tiny", "stress", "tiny@2", "shift-val"])
+@pytest.mark.parametrize("name", ["tiny", "stress", "tiny@1", "shift-val"])
 def test_suites_are_what_they_were_frozen_as(name):
     assert check_suite(name) == open_suite(name)
 
@@ -244,7 +244,7 @@ def test_recipes_of_all_suites_are_what_they_were_frozen_as(monkeypatch):
 def frozen_as(monkeypatch, **changed):
     found = suite_fingerprint(open_suite("tiny"))
     values = {"recipe": found.recipe, "drawing": found.drawing, "look": found.look, **changed}
-    monkeypatch.setattr(fingerprints, "_frozen", lambda: {"tiny-1": values})
+    monkeypatch.setattr(fingerprints, "_frozen", lambda: {"tiny-2": values})
 
 
 def test_a_changed_list_is_told(monkeypatch):
@@ -288,4 +288,4 @@ def test_a_damaged_list_of_fingerprints_is_told(tmp_path, monkeypatch):
 
 
 def test_frames_of_the_training_stream_are_what_they_were_frozen_as():
-    assert check_suite("train@2").entries[0] == train_sequence(3)
+    assert check_suite("train").entries[0] == train_sequence(3)

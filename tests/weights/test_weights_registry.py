@@ -21,7 +21,7 @@ from mapt_bench.weights import (
 
 torch.set_num_threads(1)
 
-LIMIT_MB = 12
+LIMIT_MB = 16
 
 
 @pytest.fixture
