@@ -403,12 +403,12 @@ def _recipes() -> Mapping[str, _Recipe]:
     }
     return {
         **{
-            name: _Recipe(1, make, (number + 1) * _SEEDS_EACH)
-            for number, (name, make) in enumerate(first.items())
-        },
-        **{
             name: _Recipe(2, make, _SEEDS_OF_VERSION_2 + number * _SEEDS_EACH, changes)
             for number, (name, (make, changes)) in enumerate(second.items())
+        },
+        **{
+            name: _Recipe(1, make, (number + 1) * _SEEDS_EACH)
+            for number, (name, make) in enumerate(first.items())
         },
     }
 

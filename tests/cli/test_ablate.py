@@ -45,7 +45,7 @@ def test_table_files_and_exit_code(here):
     folder = here / "runs" / "mine" / "tables"
     page = (folder / "tables.md").read_text()
     titles = [line for line in page.splitlines() if line.startswith("**") and "Not run" not in line]
-    thresholds = "Thresholds: tuned; published for oc-sort."
+    thresholds = "Thresholds: tuned."
     assert page.count(f"{thresholds} {conditions}") == len(titles) >= 2
     assert "needs images, and the data have none" in " ".join(result.stdout.split())
     lines = result.stdout.splitlines()

@@ -35,7 +35,8 @@ def invoke(command, *words):
 
 
 def test_each_data_set_has_a_run_and_a_table_and_the_others_a_drop(here):
-    words = ("ablate", "--data", "DATA", "--data", "FAST", *FEW, "--out", "runs/two")
+    few = (*FEW, "--thresholds", "published", "--out", "runs/two")
+    words = ("ablate", "--data", "DATA", "--data", "FAST", *few)
     result = invoke(*words)
     assert result.exit_code == 0, result.stderr
     assert "ablate on DATA (kitti-step), 2 sequences" in result.stdout

@@ -367,7 +367,9 @@ def test_noisy_segments_are_linked_by_name(data, tmp_path):
 
 
 def test_help_ends_with_examples_that_run(data, tmp_path, monkeypatch):
-    put_weights(empty_weights_folder(monkeypatch, tmp_path / "room"))
+    room = empty_weights_folder(monkeypatch, tmp_path / "room")
+    put_weights(room)
+    put_weights(room, "mapt-compact")
     text = CliRunner().invoke(main, ["track", "--help"]).stdout
     lines = text[text.index("Examples:") :].splitlines()
     examples = [line.split() for line in lines if line.strip().startswith("mapt-bench track")]

@@ -83,11 +83,11 @@ def digest_of(path):
 
 
 def test_without_weights_those_that_ship_are_run(files, tmp_path, room):
-    shipped = put_weights(room)
+    shipped = put_weights(room, "mapt-compact")
     code, found = track(files, tmp_path / "o", "--tracker", "mapt")
     assert code == 0
     expected = {
-        "name": "mapt-tiny",
+        "name": "mapt-compact",
         "sha256": digest_of(shipped),
         "trained_on": "the synthetic world (suite train)",
     }
@@ -97,29 +97,29 @@ def test_without_weights_those_that_ship_are_run(files, tmp_path, room):
 
 
 def test_the_output_says_which_weights_ran(files, tmp_path, room):
-    shipped = put_weights(room)
+    shipped = put_weights(room, "mapt-compact")
     command = ["track", str(files / "data"), "--tracker", "mapt", "--out", str(tmp_path / "o")]
     told = CliRunner().invoke(main, command).stdout
     digits = digest_of(shipped)[:12]
-    line = f"weights: mapt-tiny (sha256 {digits}, trained on the synthetic world (suite train))"
+    line = f"weights: mapt-compact (sha256 {digits}, trained on the synthetic world (suite train))"
     assert told.count(line) == 1
 
 
 def test_shipped_weights_find_segments_for_any_tracker(files, tmp_path, room):
-    put_weights(room)
+    put_weights(room, "mapt-compact")
     seen = []
-    for number, segments in enumerate(("mapt", "mapt-tiny")):
+    for number, segments in enumerate(("mapt", "mapt-compact")):
         words = ("--tracker", "sort", "--segments", segments)
         code, found = track(files, tmp_path / f"o{number}", *words)
         assert code == 0
         assert list(found["weights_in_use"]) == ["segments"]
-        assert found["weights_in_use"]["segments"]["name"] == "mapt-tiny"
+        assert found["weights_in_use"]["segments"]["name"] == "mapt-compact"
         seen.append(found["per_sequence"])
     assert seen[0] == seen[1]
 
 
 def test_a_flow_with_the_looks_of_mapt_tells_whose_they_are(files, tmp_path, room):
-    path = put_weights(room)
+    path = put_weights(room, "mapt-compact")
     code, found = track(files, tmp_path / "o", "--tracker", "flow:dis+mapt")
     assert code == 0
     assert list(found["weights_in_use"]) == ["appearance"]
@@ -127,7 +127,7 @@ def test_a_flow_with_the_looks_of_mapt_tells_whose_they_are(files, tmp_path, roo
 
 
 def test_a_shipped_name_may_stand_for_a_file(files, tmp_path, room):
-    put_weights(room)
+    put_weights(room, "mapt-compact")
     path = put_weights(room, "mapt-tiny-appearance", seed=5)
     words = ("--tracker", "mapt:appearance", "--weights", "mapt-tiny-appearance")
     code, found = track(files, tmp_path / "o", *words)
@@ -137,7 +137,7 @@ def test_a_shipped_name_may_stand_for_a_file(files, tmp_path, room):
 
 
 def test_mapt_as_segments_are_found_by_the_weights_of_the_tracker(files, tmp_path, room):
-    put_weights(room)
+    put_weights(room, "mapt-compact")
     weights = str(files / "w.safetensors")
     words = ("--tracker", "mapt", "--weights", weights, "--segments", "mapt")
     code, found = track(files, tmp_path / "o", *words)
@@ -146,12 +146,12 @@ def test_mapt_as_segments_are_found_by_the_weights_of_the_tracker(files, tmp_pat
 
 
 def test_videos_of_other_classes_are_told_with_what_to_do(files, tmp_path, room):
-    put_weights(room)
+    put_weights(room, "mapt-compact")
     words = ("--tracker", "mapt", "--dataset", "motchallenge-step")
     code, found = track(files, tmp_path / "o", *words)
     assert code == 3
     for part in (
-        "the shipped model mapt-tiny, trained on the synthetic world (suite train), has the",
+        "the shipped model mapt-compact, trained on the synthetic world (suite train), has the",
         "label space 'kitti-step', the video 'motchallenge-step'",
         "weights trained with that of the video",
     ):
@@ -163,14 +163,14 @@ def test_videos_of_other_classes_are_told_with_what_to_do(files, tmp_path, room)
     [
         (("--tracker", "mapt:typo"), "unknown tracker 'mapt:typo'; did you mean 'mapt"),
         (("--tracker", "mapt:apearance"), "did you mean 'mapt:appearance'"),
-        (("--tracker", "mapt-tinny"), "unknown tracker 'mapt-tinny'; did you mean 'mapt"),
-        (("--tracker", "mapt-tiny"), "is a name of weights, not of a tracker"),
-        (("--tracker", "mapt", "--weights", "mapt-tinny"), "did you mean 'mapt-tiny'"),
+        (("--tracker", "mapt-compakt"), "unknown tracker 'mapt-compakt'; did you mean 'mapt"),
+        (("--tracker", "mapt-compact"), "is a name of weights, not of a tracker"),
+        (("--tracker", "mapt", "--weights", "mapt-compakt"), "did you mean 'mapt-compact'"),
         (("--tracker", "both:typo"), "unknown tracker 'both:typo'; did you mean 'both"),
     ],
 )
 def test_wrong_names_are_told_with_the_nearest(files, tmp_path, room, words, message):
-    put_weights(room)
+    put_weights(room, "mapt-compact")
     code, found = track(files, tmp_path / "o", *words)
     assert code == 2
     assert message in found["error"]["message"]

@@ -1,5 +1,7 @@
 """The reach of a motion head: the largest displacement that its offsets follow."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -62,6 +64,6 @@ def test_half_of_the_displacement_is_enough_and_less_is_not():
 
 
 def test_a_head_that_never_learned_to_match_reaches_nowhere():
-    reach = motion_reach(MaptOptions())
+    reach = motion_reach(MaptOptions(weights=Path("mapt-tiny")))
     assert 0 <= reach["pixels"] < 16
     assert len(reach["tried"]) == len(reach["found"]) == 20
