@@ -196,7 +196,7 @@ class Course:
         if expected is None:
             self.places[sighting.frame] = Place(centre, np.zeros(2), start, size)
             return
-        trust = min(1.0, sighting.area / (_WHOLE * self.whole_area))
+        trust = min(1.0, sighting.area / max(_WHOLE * self.whole_area, 1.0))  # 0 for empty masks
         self.updates += 1
         gain = trust * max(1 / self.updates, 0.35)
         velocity = expected.velocity + gain * (centre - expected.centre) / max(frames, 1)

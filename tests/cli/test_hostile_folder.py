@@ -29,6 +29,7 @@ STEPS = (
     "--out runs/stress",
     "tune --data world --split val --weights none --tracker iou --score TQ --trials 2 "
     "--sampler random -j 2 --out runs/tune",
+    "run runs/ablate/plan.yaml -j 2 --out runs/again",
     "compare result.json result.json",
     "history result.json result.json --png history.png",
     "report runs/ablate result.json --out report.html",
@@ -76,6 +77,12 @@ def test_no_command_runs_a_module_of_the_current_folder(hostile):
         assert not (hostile / "executed").exists(), line
 
 
+def test_predictions_that_are_refused_run_no_module_of_the_current_folder(hostile):
+    done = run(hostile, "submit kitti-step tracks --out tracks.zip")
+    assert done.returncode == 1, done.stderr[-2000:]
+    assert not (hostile / "executed").exists()
+
+
 def test_a_module_of_the_current_folder_is_found_after_all_others(hostile):
     (hostile / "mine.py").write_text("import random\nimport json\n")
     done = run(hostile, "track world --tracker mine:Missing --out mine")
@@ -86,4 +93,4 @@ def test_a_module_of_the_current_folder_is_found_after_all_others(hostile):
 
 def test_these_are_all_commands():
     used = {line.split()[0] for line in STEPS}
-    assert used | {"conformance"} == set(main.list_commands(Context(main)))
+    assert used | {"conformance", "submit"} == set(main.list_commands(Context(main)))

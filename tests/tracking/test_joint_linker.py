@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.tracking import StandStill
+from mapt_bench.tracking.courses import Course, Sighting
 from mapt_bench.tracking.joint_linker import JointLinker, LinkerSettings
 
 NEAR = {"bias": 20, "predicted_distance": -60}  # one object within a third of its size
@@ -281,3 +282,12 @@ def test_cues_that_are_missing_are_an_error():
 def test_settings_out_of_range_are_an_error(name, value):
     with pytest.raises(ConfigError, match=f"{name} is {value}; expected"):
         LinkerSettings(**{name: value})
+
+
+def test_a_course_of_empty_masks_stays_where_it_is_expected():
+    course = Course()
+    course.observe(Sighting(0, area=0, height=0, score=1.0), np.array([4.0, 2, 8, 6]), None, 0)
+    expected = course.places[0]
+    box = np.array([14.0, 12, 18, 16])
+    course.observe(Sighting(1, area=0, height=0, score=1.0), box, expected, 1)
+    np.testing.assert_array_equal(course.places[1].velocity, expected.velocity)
