@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.code_closure import not_followed
 from mapt_bench.data.folder_layout import Listing
+from mapt_bench.data.object_classes import find_object_classes
 from mapt_bench.data.png import png_header
 from mapt_bench.data.sequences import Report, StoredSequence, open_frame_files
 from mapt_bench.errors import ConfigError, DataError, listed, nearest
@@ -42,6 +43,7 @@ __all__ = [
     "Encoding",
     "FrameEncoding",
     "Lacks",
+    "ObjectEncoding",
     "claiming",
     "detect_encoding",
     "encoding_by_name",
@@ -191,6 +193,14 @@ class FrameEncoding(Encoding):
     ) -> tuple[StoredSequence, ...]:
         """Return one sequence for every folder with frames; see :meth:`Encoding.open`."""
         return open_frame_files(listing, self, labels, report)
+
+
+class ObjectEncoding(Encoding):
+    """An encoding of masks of objects. ``object_classes.yaml`` states their classes."""
+
+    def lacks(self, listing: Listing, labels: LabelSpace) -> Lacks:
+        """Return that stuff is lacking, and the classes unless a file states them."""
+        return Lacks(stuff=True, classes=not find_object_classes(listing.root, labels).is_known)
 
 
 _Class = TypeVar("_Class", bound=type[Encoding])

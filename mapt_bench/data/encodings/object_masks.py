@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
+from mapt_bench.data.encodings.encoding_registry import ObjectEncoding, register_encoding
 from mapt_bench.data.folder_layout import FrameFolder, Listing
 from mapt_bench.data.frame_limit import check_frame, working_memory
 from mapt_bench.data.mask_painting import as_mask, paint_masks
@@ -316,7 +316,7 @@ def _unreadable(path: Path, reason: object) -> DataError:
 
 
 @register_encoding
-class ObjectMasksEncoding(Encoding):
+class ObjectMasksEncoding(ObjectEncoding):
     """Archives of masks, one for each frame or one for each sequence."""
 
     name = "object-masks"
@@ -326,10 +326,6 @@ class ObjectMasksEncoding(Encoding):
     def accepts(self, path: Path) -> bool:
         """Whether the file is an ``.npz``. Its arrays are checked when it is opened."""
         return path.suffix.lower() == ".npz"
-
-    def lacks(self, listing: Listing, labels: LabelSpace) -> Lacks:
-        """Return that stuff is lacking, and the classes unless a file states them."""
-        return Lacks(stuff=True, classes=not find_object_classes(listing.root, labels).is_known)
 
     def open(
         self, listing: Listing, labels: LabelSpace, report: Report

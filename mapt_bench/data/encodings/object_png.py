@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
+from mapt_bench.data.encodings.encoding_registry import ObjectEncoding, register_encoding
 from mapt_bench.data.folder_layout import FrameFolder, Listing, natural_key
 from mapt_bench.data.mask_painting import paint_masks
 from mapt_bench.data.object_classes import ObjectClasses, find_object_classes
@@ -75,7 +75,7 @@ class _Decoder:
 
 
 @register_encoding
-class PalettePngEncoding(Encoding):
+class PalettePngEncoding(ObjectEncoding):
     """PNGs with a palette. The colour index is the object id, 0 is background, 255 is void.
 
     The class of each object comes from ``object_classes.yaml``.
@@ -115,10 +115,6 @@ class PalettePngEncoding(Encoding):
                 where=listing.root,
             )
         return self.name if is_folder else ObjectFoldersEncoding.name
-
-    def lacks(self, listing: Listing, labels: LabelSpace) -> Lacks:
-        """Return that stuff is lacking, and the classes unless a file states them."""
-        return Lacks(stuff=True, classes=not find_object_classes(listing.root, labels).is_known)
 
     def open(
         self, listing: Listing, labels: LabelSpace, report: Report
@@ -184,7 +180,7 @@ class ObjectFoldersSequence:
 
 
 @register_encoding
-class ObjectFoldersEncoding(Encoding):
+class ObjectFoldersEncoding(ObjectEncoding):
     """PNGs of masks, ``<sequence>/<object>/<frame>.png``. Folders of objects have numbers as names.
 
     A mask has the values 0 and 1, or 0 and 255. An object without a file is not in the frame.
@@ -202,10 +198,6 @@ class ObjectFoldersEncoding(Encoding):
         if not path.parent.name.isdecimal() or not _is_grey(png_header(path)):
             return False
         return _is_mask(np.unique(_grey(load_png(path))))
-
-    def lacks(self, listing: Listing, labels: LabelSpace) -> Lacks:
-        """Return that stuff is lacking, and the classes unless a file states them."""
-        return Lacks(stuff=True, classes=not find_object_classes(listing.root, labels).is_known)
 
     def open(
         self, listing: Listing, labels: LabelSpace, report: Report
