@@ -2,14 +2,10 @@
 
 import hashlib
 import json
-import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +25,7 @@ from mapt_bench.files import parse_json, write_json
 from mapt_bench.labels import AnnotatedObject, AnnotatedVideo, FlowField
 from mapt_bench.synthetic._export_folder import SIDE_CAR, Place, flow_names, sweep
 from mapt_bench.synthetic.video import WorldVideo
-from mapt_bench.workers import end_with_parent
+from mapt_bench.workers import Processes
 
 __all__ = [
     "WORLD_FILE",
@@ -38,46 +34,7 @@ __all__ = [
     "Written",
     "WrittenFlow",
     "export_videos",
-    "in_processes",
 ]
-
-_Result = TypeVar("_Result")
-
-
-def in_processes(
-    work: Sequence[Callable[[], _Result]], jobs: int, where: Path
-) -> Iterator[_Result]:
-    """Yield the result of each piece of work when it is done, in any order.
-
-    Args:
-        work: Must pickle if ``jobs`` is more than 1.
-        jobs: Worker processes; 1 works in this process.
-        where: Folder that messages name.
-
-    Raises:
-        DataError: If a worker process was killed.
-    """
-    if jobs == 1 or len(work) < 2:
-        yield from (piece() for piece in work)
-        return
-    # Spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(jobs, len(work)), mp_context=context, initializer=end_with_parent
-    ) as pool:
-        futures = [pool.submit(piece) for piece in work]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BrokenProcessPool as problem:
-            raise DataError(
-                "a worker process ended early, perhaps out of memory; repeat the command with "
-                "fewer workers to resume",
-                where=where,
-            ) from problem
-        finally:
-            pool.shutdown(cancel_futures=True)
-
 
 WrittenFlow = Literal["none", "backward", "both"]
 
@@ -204,13 +161,18 @@ def export_videos(
             written[header.sequence] = Written(header, was_there=True)
             advance(header.frames)
     try:
-        for header in in_processes([partial(_write, job) for job in todo], jobs, export.folder):
+        for _, header in Processes(jobs).run(_writer, todo):
             written[header.sequence] = Written(header, was_there=False)
             advance(header.frames)
     finally:
         sweep(export.folder)
     write_dataset_file(export.folder, export.videos[0].video.info.labels, "kitti-step")
     return [written[exported.video.info.name] for exported in export.videos]
+
+
+def _writer() -> "Callable[[_Job], AnnotationsHeader]":
+    """Return the function by which a worker writes a video."""
+    return _write
 
 
 def _claim(export: Export) -> None:
