@@ -88,7 +88,7 @@ def plot_history(history: History, path: Path) -> None:
 
     points, scores = history["points"], history["scores"]
     shown = history["rows"][:_MOST_LINES]
-    with rc_context({**STYLE, "text.parse_math": False}):
+    with rc_context(STYLE):
         figure = Figure(figsize=(8, 2.6 * max(1, len(scores))), layout="constrained")
         for at, score in enumerate(scores):
             axes = figure.add_subplot(len(scores), 1, at + 1)

@@ -218,10 +218,8 @@ class _Memory:
 
     def described(self, frame: Frame, segments: FrameSegments) -> FrameSegments:
         """Return segments with cues of this network, and keep the cues."""
+        segments = described(self.cues.network, frame, segments)
         index, known = frame.index, segments.cues
-        if known is None or known.source != self.cues.network.source:
-            segments = self.cues.describe(frame.image, segments)
-            known = segments.cues
         if known is None:
             raise DataError(f"the segments of frame {index} have no cues; describe them first")
         self._frames[index] = known

@@ -76,8 +76,7 @@ def test_between_cells_it_reads_the_bilinear_mixture(form):
     torch.testing.assert_close(deformed.flatten(), torch.tensor([7.0, 2.0]))
 
 
-@settings(max_examples=25, deadline=None)
-@given(
+every_size = given(
     seed=st.integers(0, 10_000),
     height=st.integers(1, 9),
     width=st.integers(1, 9),
@@ -85,6 +84,10 @@ def test_between_cells_it_reads_the_bilinear_mixture(form):
     spread=st.sampled_from([0.0, 0.5, 4.0, 100.0]),
     dilations=st.sampled_from([(1,), (2, 1), (1, 3, 6, 12)]),
 )
+
+
+@settings(max_examples=25, deadline=None)
+@every_size
 def test_all_forms_give_the_same_values(seed, height, width, channels, spread, dilations):
     scene = _pyramid(seed, shape=(2, channels, height, width), dilations=dilations, spread=spread)
     results = [deformable_pyramid(**scene, dilations=dilations, form=form) for form in ALL]
@@ -93,14 +96,7 @@ def test_all_forms_give_the_same_values(seed, height, width, channels, spread, d
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    seed=st.integers(0, 10_000),
-    height=st.integers(1, 9),
-    width=st.integers(1, 9),
-    channels=st.sampled_from([1, 3, 16, 17]),
-    spread=st.sampled_from([0.0, 0.5, 4.0, 100.0]),
-    dilations=st.sampled_from([(1,), (2, 1), (1, 3, 6, 12)]),
-)
+@every_size
 def test_one_offset_for_all_taps_gives_the_values_of_equal_offsets(
     seed, height, width, channels, spread, dilations
 ):
