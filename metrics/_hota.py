@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.metrics.arithmetic import Additive, number_keys
+from mapt_bench.metrics.arithmetic import Additive, Array, number_keys
 from mapt_bench.metrics.detections import ClassDetections, assign_pairs
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "HotaScores",
     "HotaSums",
     "count_hota",
-    "hota_scores",
 ]
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
@@ -43,18 +42,63 @@ class HotaSums(Additive):
     precision: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class HotaScores:
-    """Scores per threshold, ``float64`` arrays of shape ``(..., 19)`` in ``[0, 1]``."""
+    """Scores per threshold, ``float64`` arrays of shape ``(..., 19)`` in ``[0, 1]``.
 
-    hota: NDArray[np.float64]
-    deta: NDArray[np.float64]
-    assa: NDArray[np.float64]
-    det_re: NDArray[np.float64]
-    det_pr: NDArray[np.float64]
-    ass_re: NDArray[np.float64]
-    ass_pr: NDArray[np.float64]
-    loca: NDArray[np.float64]
+    Without masks, LocA is 1 and all others are 0, as in TrackEval. A score is computed when it is
+    read.
+
+    Attributes:
+        sums: Fields of shape ``(..., 19)``.
+    """
+
+    sums: HotaSums
+
+    @property
+    def hota(self) -> Array:
+        """Geometric mean of DetA and AssA."""
+        return np.sqrt(self.deta * self.assa)
+
+    @property
+    def deta(self) -> Array:
+        """Detection accuracy."""
+        sums = self.sums
+        return sums.tp / np.maximum(1, sums.tp + sums.fn + sums.fp)
+
+    @property
+    def assa(self) -> Array:
+        """Association accuracy."""
+        return self.sums.association / self._matches
+
+    @property
+    def det_re(self) -> Array:
+        """Recall of masks."""
+        return self.sums.tp / np.maximum(1, self.sums.tp + self.sums.fn)
+
+    @property
+    def det_pr(self) -> Array:
+        """Precision of masks."""
+        return self.sums.tp / np.maximum(1, self.sums.tp + self.sums.fp)
+
+    @property
+    def ass_re(self) -> Array:
+        """Association recall."""
+        return self.sums.recall / self._matches
+
+    @property
+    def ass_pr(self) -> Array:
+        """Association precision."""
+        return self.sums.precision / self._matches
+
+    @property
+    def loca(self) -> Array:
+        """Localisation accuracy: mean IoU of matches."""
+        return np.maximum(1e-10, self.sums.localisation) / np.maximum(1e-10, self.sums.tp)
+
+    @property
+    def _matches(self) -> Array:
+        return np.maximum(1, self.sums.tp)
 
 
 def count_hota(detections: ClassDetections) -> HotaSums:
@@ -114,28 +158,3 @@ def _global_alignment(
     potential = np.bincount(pair, weights=share, minlength=len(lengths))
     alignment: NDArray[np.float64] = potential / (lengths - potential)
     return alignment
-
-
-def hota_scores(sums: HotaSums) -> HotaScores:
-    """Return the scores at every threshold.
-
-    Args:
-        sums: Fields of shape ``(..., 19)``.
-
-    Returns:
-        Arrays of the same shape in ``[0, 1]``. Without masks, LocA is 1 and all others are 0, as in
-        TrackEval.
-    """
-    matches = np.maximum(1, sums.tp)
-    deta = sums.tp / np.maximum(1, sums.tp + sums.fn + sums.fp)
-    assa = sums.association / matches
-    return HotaScores(
-        hota=np.sqrt(deta * assa),
-        deta=deta,
-        assa=assa,
-        det_re=sums.tp / np.maximum(1, sums.tp + sums.fn),
-        det_pr=sums.tp / np.maximum(1, sums.tp + sums.fp),
-        ass_re=sums.recall / matches,
-        ass_pr=sums.precision / matches,
-        loca=np.maximum(1e-10, sums.localisation) / np.maximum(1e-10, sums.tp),
-    )

@@ -5,7 +5,7 @@ measures: Ristani et al. 2016 (arXiv:1609.01775). HOTA is in ``_hota.py``. All a
 TrackEval computes them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace, label_space
-from mapt_bench.metrics._hota import HotaSums, count_hota, hota_scores
+from mapt_bench.metrics._hota import HotaScores, HotaSums, count_hota
 from mapt_bench.metrics.arithmetic import Additive, Array, Block, BlockValue, number_keys
 from mapt_bench.metrics.assignment import best_pairs
 from mapt_bench.metrics.detections import ClassDetections, assign_pairs, detections_of_class
@@ -244,37 +244,49 @@ def class_measures(sums: ClassTrackingSums) -> Block:
     }
 
 
-def class_values(sums: ClassTrackingSums) -> dict[str, Array]:
+_SHARES: Mapping[str, Callable[[ClassTrackingSums], Array]] = {
+    "HOTA": lambda sums: HotaScores(sums.hota).hota.mean(axis=-1),
+    "DetA": lambda sums: HotaScores(sums.hota).deta.mean(axis=-1),
+    "AssA": lambda sums: HotaScores(sums.hota).assa.mean(axis=-1),
+    "DetRe": lambda sums: HotaScores(sums.hota).det_re.mean(axis=-1),
+    "DetPr": lambda sums: HotaScores(sums.hota).det_pr.mean(axis=-1),
+    "AssRe": lambda sums: HotaScores(sums.hota).ass_re.mean(axis=-1),
+    "AssPr": lambda sums: HotaScores(sums.hota).ass_pr.mean(axis=-1),
+    "LocA": lambda sums: HotaScores(sums.hota).loca.mean(axis=-1),
+    "MOTSA": lambda sums: _less_errors(sums.clear, sums.clear.tp),
+    "sMOTSA": lambda sums: _less_errors(sums.clear, sums.clear.iou_sum),
+    "MOTSP": lambda sums: sums.clear.iou_sum / np.maximum(1, sums.clear.tp),
+    "IDF1": lambda sums: _identity_share(sums.identity, fp=0.5, fn=0.5),
+    "IDP": lambda sums: _identity_share(sums.identity, fp=1, fn=0),
+    "IDR": lambda sums: _identity_share(sums.identity, fp=0, fn=1),
+}
+
+
+def class_values(sums: ClassTrackingSums, names: Collection[str] | None = None) -> dict[str, Array]:
     """Return the measures that are shares, with one value per selection, ``(...)``.
 
     Args:
         sums: Sums of one class. Leading axes are selections of sequences.
+        names: Requested measures. ``None`` for all. Only these are computed.
     """
-    scores = hota_scores(sums.hota)
-    clear, identity = sums.clear, sums.identity
+    return {name: _SHARES[name](sums) for name in (_SHARES if names is None else names)}
+
+
+def _less_errors(clear: ClearSums, matches: Array | NDArray[np.int64]) -> Array:
+    """Return matches less false positives and switches, per ground-truth mask."""
     # The reference never divides by less than 1: a class without anything scores 0.
-    truth = np.maximum(1, clear.tp + clear.fn)
-    errors = clear.fp + clear.switches
-    return {
-        "HOTA": scores.hota.mean(axis=-1),
-        "DetA": scores.deta.mean(axis=-1),
-        "AssA": scores.assa.mean(axis=-1),
-        "DetRe": scores.det_re.mean(axis=-1),
-        "DetPr": scores.det_pr.mean(axis=-1),
-        "AssRe": scores.ass_re.mean(axis=-1),
-        "AssPr": scores.ass_pr.mean(axis=-1),
-        "LocA": scores.loca.mean(axis=-1),
-        "MOTSA": (clear.tp - errors) / truth,
-        "sMOTSA": (clear.iou_sum - errors) / truth,
-        "MOTSP": clear.iou_sum / np.maximum(1, clear.tp),
-        "IDF1": identity.tp / np.maximum(1, identity.tp + identity.fp / 2 + identity.fn / 2),
-        "IDP": identity.tp / np.maximum(1, identity.tp + identity.fp),
-        "IDR": identity.tp / np.maximum(1, identity.tp + identity.fn),
-    }
+    quotient: Array = (matches - (clear.fp + clear.switches)) / np.maximum(1, clear.tp + clear.fn)
+    return quotient
+
+
+def _identity_share(identity: IdentitySums, *, fp: float, fn: float) -> Array:
+    """Return the share of identity matches, with these weights of the errors."""
+    share: Array = identity.tp / np.maximum(1, identity.tp + fp * identity.fp + fn * identity.fn)
+    return share
 
 
 def _hota_counts(sums: HotaSums) -> Block:
-    scores = hota_scores(sums)
+    scores = HotaScores(sums)
     return {
         "HOTA_per_alpha": scores.hota.tolist(),
         "DetA_per_alpha": scores.deta.tolist(),

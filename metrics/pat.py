@@ -5,6 +5,7 @@ Aygun et al. 2021 (LSTQ), as the nuScenes devkit computes them. Ground-truth voi
 removed from both maps first.
 """
 
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -317,6 +318,7 @@ def pat_values(
     labels: LabelSpace,
     variant: PatVariant,
     classes: NDArray[np.bool_] | None = None,
+    names: Collection[str] | None = None,
 ) -> dict[str, Array]:
     """Return the scores of :func:`pat_scores` for each selection, NaN where undefined.
 
@@ -325,32 +327,40 @@ def pat_values(
         labels: Label space.
         variant: Variant of the terms.
         classes: ``(classes,)`` classes to average over, instead of the variant's own.
+        names: Requested scores. ``None`` for all. Only these are computed.
     """
-    per_class = _per_class(terms)
     averaged = terms.averaged(variant) if classes is None else classes
     with_truth = terms.panoptic.tp + terms.panoptic.fn > 0
-    quality = mean_where(per_class["PQ"], averaged)
-    tracking = ratio(terms.track_quality, terms.track_count)
-    association = ratio(terms.association, terms.tube_count)
-    class_quality = mean_where(per_class["IoU"], averaged)
-    return {
-        "PAT": harmonic_mean(quality, tracking),
-        "PQ": quality,
+
+    def over(name: str, chosen: NDArray[np.bool_] = averaged) -> Array:
+        return mean_where(_per_class(terms, name), chosen)
+
+    def tracking() -> Array:
+        return ratio(terms.track_quality, terms.track_count)
+
+    def association() -> Array:
+        return ratio(terms.association, terms.tube_count)
+
+    formulas: dict[str, Callable[[], Array]] = {
+        "PAT": lambda: harmonic_mean(over("PQ"), tracking()),
+        "PQ": lambda: over("PQ"),
         "TQ": tracking,
-        "SQ": mean_where(per_class["SQ"], averaged),
-        "RQ": mean_where(per_class["RQ"], averaged),
-        "PTQ": mean_where(per_class["PTQ"], with_truth),
-        "sPTQ": mean_where(per_class["sPTQ"], with_truth),
-        "LSTQ": geometric_mean(association, class_quality),
+        "SQ": lambda: over("SQ"),
+        "RQ": lambda: over("RQ"),
+        "PTQ": lambda: over("PTQ", with_truth),
+        "sPTQ": lambda: over("sPTQ", with_truth),
+        "LSTQ": lambda: geometric_mean(association(), over("IoU")),
         "S_assoc": association,
-        "S_cls": class_quality,
-        **_multi_object_values(terms, labels),
+        "S_cls": lambda: over("IoU"),
+        **_multi_object_formulas(terms, labels),
     }
+    return {name: formulas[name]() for name in (formulas if names is None else names)}
 
 
 def pat_block(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> Block:
     """Return the scores of one variant, and a table per class (things first, then stuff)."""
-    per_class = _per_class(sums.terms(variant))
+    terms = sums.terms(variant)
+    per_class = {name: _per_class(terms, name) for name in _PER_CLASS}
     averaged = averaged_classes(sums, variant)
     rows = {class_id: row for row, class_id in enumerate(labels.class_ids)}
     return {
@@ -382,29 +392,39 @@ def averaged_classes(sums: PatSums, variant: PatVariant) -> NDArray[np.bool_]:
     return sums.terms(variant).averaged(variant)
 
 
-def _per_class(terms: PatTerms) -> dict[str, Array]:
-    """Return scores of every class. Undefined scores are 0, as in the devkit."""
-    panoptic, switches = terms.panoptic, terms.switches
+_PER_CLASS: Mapping[str, Callable[[PatTerms], Array]] = {
+    "PQ": lambda terms: terms.panoptic.quality,
+    "SQ": lambda terms: terms.panoptic.segmentation,
+    "RQ": lambda terms: terms.panoptic.recognition,
+    "PTQ": lambda terms: _less_switches(terms.panoptic, terms.switches.count),
+    "sPTQ": lambda terms: _less_switches(terms.panoptic, terms.switches.soft),
+    "IoU": lambda terms: ratio(terms.hits, terms.union),
+}
+
+
+def _per_class(terms: PatTerms, name: str) -> Array:
+    """Return a score of every class. Undefined scores are 0, as in the devkit."""
+    return np.nan_to_num(_PER_CLASS[name](terms))
+
+
+def _less_switches(panoptic: PanopticCounts, switches: Array | NDArray[np.int64]) -> Array:
+    """Return PQ with the switches taken from the IoU of matches, 0 without a match."""
     weight = panoptic.tp + panoptic.fp / 2 + panoptic.fn / 2
-    scores = {
-        "PQ": panoptic.quality,
-        "SQ": panoptic.segmentation,
-        "RQ": panoptic.recognition,
-        "PTQ": np.where(panoptic.tp > 0, ratio(panoptic.iou_sum - switches.count, weight), 0),
-        "sPTQ": np.where(panoptic.tp > 0, ratio(panoptic.iou_sum - switches.soft, weight), 0),
-        "IoU": ratio(terms.hits, terms.union),
-    }
-    return {name: np.nan_to_num(values) for name, values in scores.items()}
+    return np.where(panoptic.tp > 0, ratio(panoptic.iou_sum - switches, weight), 0)
 
 
-def _multi_object_values(terms: PatTerms, labels: LabelSpace) -> dict[str, Array]:
-    """Return MOTSA, sMOTSA and MOTSP, means over thing classes with ground truth."""
+def _multi_object_formulas(terms: PatTerms, labels: LabelSpace) -> dict[str, Callable[[], Array]]:
+    """Return formulas of MOTSA, sMOTSA and MOTSP, means over thing classes with ground truth."""
     panoptic, switches = terms.panoptic, terms.switches
     truth = panoptic.tp + panoptic.fn
     chosen = labels.is_thing_table[list(labels.class_ids)] & (truth > 0)
-    errors = panoptic.fp + switches.count
+
+    def less_errors(matches: Array | NDArray[np.int64]) -> Array:
+        errors = panoptic.fp + switches.count
+        return mean_where((matches - errors) / np.maximum(truth, 1), chosen)
+
     return {
-        "MOTSA": mean_where((panoptic.tp - errors) / np.maximum(truth, 1), chosen),
-        "sMOTSA": mean_where((panoptic.iou_sum - errors) / np.maximum(truth, 1), chosen),
-        "MOTSP": mean_where(panoptic.segmentation, chosen),
+        "MOTSA": lambda: less_errors(panoptic.tp),
+        "sMOTSA": lambda: less_errors(panoptic.iou_sum),
+        "MOTSP": lambda: mean_where(panoptic.segmentation, chosen),
     }

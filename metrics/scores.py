@@ -60,6 +60,7 @@ METRICS_SCHEMA = "mapt-bench/metrics/1"
 CLASS_AVERAGES = ("PAT", "PQ", "LSTQ")
 """Headline scores that depend on the classes of the mean."""
 
+_PAT_NAMES = ("PAT", "PQ", "TQ", "PTQ", "sPTQ", "LSTQ")
 _MEANS = ("HOTA", "DetA", "AssA", "IDF1", "MOTSA", "sMOTSA", "MOTSP")
 _COUNTS = ("IDSW", "Frag")
 
@@ -143,43 +144,51 @@ def score_values(
     labels: LabelSpace,
     variant: PatVariant,
     classes: NDArray[np.bool_] | None = None,
+    names: Sequence[str] = SCORE_NAMES,
 ) -> dict[str, Array]:
-    """Return every headline score of each selection, NaN where undefined.
+    """Return headline scores of each selection, NaN where undefined.
 
     Args:
         terms: Terms of one selection of sequences, or of many with leading axes in every field.
         labels: Label space.
         variant: Variant of PAT of the terms.
         classes: Classes of the means, see :func:`flat_scores`.
+        names: Requested scores. Only these are computed.
 
     Returns:
-        One array for each of :data:`SCORE_NAMES`, with the shape of the leading axes.
+        One array for each requested score, with the shape of the leading axes.
     """
-    pat = pat_values(terms.pat, labels, variant, classes)
-    windows = [mean_where(counts.quality, counts.occurs) for counts in terms.windows]
     scores = {
         **stq_values(terms.stq),
-        **{name: pat[name] for name in ("PAT", "PQ", "TQ", "PTQ", "sPTQ", "LSTQ")},
-        "VPQ": mean_of_all(np.stack(windows, axis=-1))
-        if windows
-        else np.full_like(pat["PQ"], np.nan),
-        **_tracking_values(terms.tracking),
+        **pat_values(terms.pat, labels, variant, classes, [n for n in _PAT_NAMES if n in names]),
+        **_tracking_values(terms.tracking, names),
     }
-    return {name: scores[name] for name in SCORE_NAMES}
+    if "VPQ" in names:
+        scores["VPQ"] = _vpq(terms)
+    return {name: scores[name] for name in names}
 
 
-def _tracking_values(tracking: TrackingSums) -> dict[str, Array]:
+def _vpq(terms: ScoreTerms) -> Array:
+    """Return the mean of PQ over the window sizes. NaN without windows in the terms."""
+    if not terms.windows:
+        return np.full_like(terms.pat.track_quality, np.nan, dtype=np.float64)
+    windows = [mean_where(counts.quality, counts.occurs) for counts in terms.windows]
+    return mean_of_all(np.stack(windows, axis=-1))
+
+
+def _tracking_values(tracking: TrackingSums, names: Sequence[str]) -> dict[str, Array]:
     """Average the tracking measures over the thing classes with ground truth."""
+    means = [name for name in _MEANS if name in names]
     if not tracking.classes:
         undefined, none = np.asarray(np.nan), np.asarray(0.0)
-        return {**dict.fromkeys(_MEANS, undefined), **dict.fromkeys(_COUNTS, none)}
-    measured = [class_values(sums) for sums in tracking.classes]
+        return {**dict.fromkeys(means, undefined), **dict.fromkeys(_COUNTS, none)}
+    measured = [class_values(sums, means) for sums in tracking.classes]
     truth = [sums.clear.tp + sums.clear.fn > 0 for sums in tracking.classes]
     chosen = np.stack(truth, axis=-1)
     return {
         **{
             name: mean_where(np.stack([each[name] for each in measured], axis=-1), chosen)
-            for name in _MEANS
+            for name in means
         },
         "IDSW": np.asarray(sum(sums.clear.switches for sums in tracking.classes), dtype=float),
         "Frag": np.asarray(sum(sums.clear.fragments for sums in tracking.classes), dtype=float),

@@ -159,8 +159,9 @@ class ScoreStatistics:
     def _mean_over_phases(self, pooled: Sequence[Array] | Array) -> Array:
         found = []
         for vectors in pooled:
-            values = score_values(self._shape.from_vector(vectors), self.labels, self.variant)
-            found.append(np.stack([values[name] for name in self.names], axis=-1))
+            terms = self._shape.from_vector(vectors)
+            values = score_values(terms, self.labels, self.variant, names=self.names)
+            found.append(np.stack(list(values.values()), axis=-1))
         return mean_of_all(np.stack(found, axis=-1))
 
 

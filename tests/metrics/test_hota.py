@@ -5,7 +5,7 @@ import pytest
 from helpers.films import score
 from helpers.maps import CAR, KITTI
 
-from mapt_bench.metrics._hota import ALPHAS, hota_scores
+from mapt_bench.metrics._hota import ALPHAS, HotaScores
 from mapt_bench.metrics.mot import class_measures
 
 CAR_AT = KITTI.thing_ids.index(CAR)
@@ -76,4 +76,4 @@ def test_nothing_at_all():
 
 def test_scores_have_one_entry_a_threshold():
     sums = score("c1 r", "c1 r").tracking.classes[CAR_AT].hota
-    assert np.shape(hota_scores(sums).hota) == (19,)
+    assert np.shape(HotaScores(sums).hota) == (19,)
