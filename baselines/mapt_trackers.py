@@ -17,7 +17,7 @@ from mapt_bench.baselines.search_spaces import (
     MOTION_SPACE,
     SearchSpace,
 )
-from mapt_bench.baselines.thresholds import FUSION, LEARNED, LINKER, MOTION
+from mapt_bench.baselines.thresholds import FUSION, LEARNED, LINKER, MOTION, PAIRING
 from mapt_bench.baselines.tracker_options import (
     AssociatorOptions,
     FlowOptions,
@@ -36,7 +36,7 @@ from mapt_bench.tracking.two_step import Order
 from mapt_bench.weights import DEFAULT_MAPT, shipped_weights, weights_file
 
 if TYPE_CHECKING:
-    from mapt_bench.model import MAPT, MaptSegmenter
+    from mapt_bench.model import MAPT, AdaptivePair, MaptSegmenter
 
 __all__ = [
     "MaptParts",
@@ -228,7 +228,7 @@ def _register_linker(name: str, summary: str, cues: Cues) -> None:
         name,
         summary,
         uses_linker=True,
-        settings=LINKER if cues == "appearance" else (*LINKER, "clear_overlap"),
+        settings=LINKER if cues == "appearance" else (*LINKER, "clear_overlap", *PAIRING),
         search=LINKER_SPACE if cues == "appearance" else _LINKER_BY_MOTION,
     )
     def _build(options: AssociatorOptions) -> Associator:
@@ -239,6 +239,7 @@ def _register_linker(name: str, summary: str, cues: Cues) -> None:
             _linker(linker_of(mapt_weights(options.mapt)), cues),
             settings=linker_settings(options),
             share=options.share,
+            adaptive=_adaptive(options),
         )
 
 
@@ -267,13 +268,18 @@ def _register(
         from mapt_bench.model import MaptAssociator
 
         settings = two_step_settings(options, order, is_learned=True)
-        return MaptAssociator(_checked_model(options.mapt), settings=settings, share=options.share)
+        return MaptAssociator(
+            _checked_model(options.mapt),
+            settings=settings,
+            share=options.share,
+            adaptive=_adaptive(options),
+        )
 
 
 @_register_mapt(
     "mapt:propagation",
     "the masks that the motion head carries, linked as those of a flow",
-    settings=MOTION,
+    settings=(*MOTION, *PAIRING),
     search=MOTION_SPACE,
 )
 def _build_propagation(options: AssociatorOptions) -> Associator:
@@ -284,10 +290,11 @@ def _build_propagation(options: AssociatorOptions) -> Associator:
         heads="motion",
         settings=two_step_settings(options, is_learned=True),
         share=options.share,
+        adaptive=_adaptive(options),
     )
 
 
-_PAPER = (*MOTION, *LEARNED)
+_PAPER = (*MOTION, *LEARNED, *PAIRING)
 _register(
     "mapt:paper",
     "the paper's fusion: the nearest propagated mask, then the cosine of learned embeddings",
@@ -308,6 +315,16 @@ _register(
     "simultaneous",
     search={**MOTION_SPACE, **LEARNED_SPACE, **JOINT_SPACE},
 )
+
+
+def _adaptive(options: AssociatorOptions) -> "AdaptivePair | None":
+    """Return how the interval of each frame is chosen, ``None`` if it is that of ``--pair``."""
+    from mapt_bench.model import AdaptivePair
+
+    given = options.settings
+    if given.pair_target == 0:
+        return None
+    return AdaptivePair(target=given.pair_target, longest=given.longest_pair)
 
 
 def _checked_model(options: MaptOptions) -> "MAPT":

@@ -25,6 +25,7 @@ __all__ = [
     "LEARNED",
     "LINKER",
     "MOTION",
+    "PAIRING",
     "PUBLISHED",
     "THRESHOLDS",
     "THRESHOLDS_FILE",
@@ -55,6 +56,9 @@ FUSION = ("second_step", "motion_weight", "joint_threshold")
 
 LINKER = ("view_probability", "lost_probability", "patience", "delay", "gallery_size")
 """Settings of the joint linker."""
+
+PAIRING = ("pair_target", "longest_pair")
+"""Settings of a tracker that may choose its pairing interval for each frame."""
 
 Setting = tuple[str, str | int | float]
 """Name and value of a field of :class:`TrackerSettings`."""
@@ -121,6 +125,10 @@ class TrackerSettings:
         lost_probability: Least probability that links a lost track (the same).
         patience: Frames in which a new track may turn out to be a lost one (the same).
         delay: Frames by which maps are returned late (the same).
+        pair_target: Displacement over size from which the pairing interval of each frame is chosen,
+            0 or more; 0 keeps the interval of ``--pair`` (``mapt``, ``mapt:motion``,
+            ``mapt:propagation``, ``mapt:paper`` and its other orders).
+        longest_pair: Longest interval that is chosen then, in frames, 1 or more (the same).
 
     Raises:
         ConfigError: If a value lies outside its range.
@@ -155,6 +163,8 @@ class TrackerSettings:
     lost_probability: float = 0.5
     patience: int = 3
     delay: int = 0
+    pair_target: float = 0.0
+    longest_pair: int = 5
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -190,7 +200,12 @@ class TrackerSettings:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} is {value}; expected 0 to 1")
-        for name in ("direction_weight", "appearance_weight", "appearance_bonus"):
+        for name in (
+            "direction_weight",
+            "appearance_weight",
+            "appearance_bonus",
+            "pair_target",
+        ):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise ConfigError(f"{name} is {value}; expected 0 or more")
@@ -200,6 +215,8 @@ class TrackerSettings:
             raise ConfigError(
                 f"direction_frames is {self.direction_frames}; expected 1 frame or more"
             )
+        if self.longest_pair < 1:
+            raise ConfigError(f"longest_pair is {self.longest_pair}; expected 1 frame or more")
         if self.low_score > self.high_score:
             raise ConfigError(
                 f"low_score {self.low_score} is above high_score {self.high_score}; "

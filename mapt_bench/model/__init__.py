@@ -1,5 +1,6 @@
 """MAPT and its parts. Each part works alone."""
 
+from mapt_bench.model.adaptive_pair import AdaptivePair
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.backbone import Backbone, build_backbone, load_imagenet, prepare_images
 from mapt_bench.model.config import (
@@ -41,6 +42,7 @@ __all__ = [
     "MAPT",
     "MOTION_DESIGNS",
     "SWITCHES",
+    "AdaptivePair",
     "AppearanceConfig",
     "AppearanceHead",
     "Backbone",

@@ -140,6 +140,24 @@ class MaptCues:
         return Motion(*self.motion_head.motion(self._reduced(earlier), self._reduced(later)))
 
     @torch.no_grad()
+    def displacements(self, segments: FrameSegments, motion: Motion) -> NDArray[np.float32]:
+        """Return how far each segment moved, over the square root of its area.
+
+        Args:
+            segments: Of the later frame.
+            motion: From an earlier frame to that one.
+
+        Returns:
+            Shape ``(n,)``, 0 or more: the length of the mean displacement of its cells.
+        """
+        soft = soft_masks(segments.index_map, segments.count, self.stride)
+        masks = self._on_grid(soft, motion.gate.shape[2:])
+        cells = (motion.offsets[0].mean(1) * motion.gate[0][:, None]).sum(0)
+        areas = masks.sum((1, 2)).clamp(min=1e-6)
+        means = torch.einsum("nhw,chw->nc", masks, cells) / areas[:, None]
+        return _array(means.norm(dim=1) / areas.sqrt())
+
+    @torch.no_grad()
     def carry(self, masks: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
         """Carry soft masks along a motion.
 

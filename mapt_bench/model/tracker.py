@@ -1,6 +1,7 @@
 """MAPT as a tracker: a segmenter, and an associator that links segments from any source."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.errors import DataError
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
+from mapt_bench.model.adaptive_pair import AdaptivePair
 from mapt_bench.model.cues import MaptCues, Motion
 from mapt_bench.model.network import MaptNetwork
 from mapt_bench.tracking import (
@@ -114,6 +116,8 @@ class MaptAssociator:
         settings: Order, thresholds, pairing interval, memory.
         propagation: What carries masks in place of the motion head, for example a flow.
         share: Where motions and embeddings that another tracker worked out are found.
+        adaptive: How the pairing interval of each frame is chosen; ``None`` is that of the
+            settings. It needs the motion head.
 
     Raises:
         ConfigError: If the network lacks a head that is to decide.
@@ -129,9 +133,12 @@ class MaptAssociator:
         settings: TwoStepSettings | None = None,
         propagation: Propagation | None = None,
         share: Share = NOTHING_SHARED,
+        adaptive: AdaptivePair | None = None,
     ) -> None:
         settings = TwoStepSettings() if settings is None else settings
-        self._memory = memory = _Memory(MaptCues(network), settings.pair, share)
+        if adaptive is not None:
+            settings = replace(settings, longest_pair=adaptive.longest)
+        self._memory = memory = _Memory(MaptCues(network), settings.pair, share, adaptive)
         stride, embedder = None, None
         if heads == "appearance":
             propagation = None
@@ -148,7 +155,8 @@ class MaptAssociator:
 
     def associate(self, frame: Frame, segments: FrameSegments) -> Association:
         """Give every segment of the next frame an identity."""
-        return self._two_step.associate(frame, self._memory.described(frame, segments))
+        segments = self._memory.described(frame, segments)
+        return self._two_step.associate(frame, segments, pair=self._memory.pair)
 
 
 class MaptLinker:
@@ -159,6 +167,8 @@ class MaptLinker:
         model: Fitted networks of the linker; its cues decide which heads are used.
         settings: Thresholds, pairing interval, memory, delay.
         share: Cache of motions and embeddings that another tracker computed.
+        linker: Class of the linker.
+        adaptive: As for :class:`MaptAssociator`.
 
     Raises:
         ConfigError: If the network lacks a head that is to decide.
@@ -174,9 +184,12 @@ class MaptLinker:
         settings: LinkerSettings | None = None,
         share: Share = NOTHING_SHARED,
         linker: type[JointLinker] = JointLinker,
+        adaptive: AdaptivePair | None = None,
     ) -> None:
         settings = LinkerSettings() if settings is None else settings
-        self._memory = memory = _Memory(MaptCues(network), settings.pair, share)
+        if adaptive is not None:
+            settings = replace(settings, longest_pair=adaptive.longest)
+        self._memory = memory = _Memory(MaptCues(network), settings.pair, share, adaptive)
         propagation, embedder = None, None
         if model.cues != "appearance":
             propagation = _MotionPropagation(memory)
@@ -196,7 +209,8 @@ class MaptLinker:
 
     def associate(self, frame: Frame, segments: FrameSegments) -> Association | None:
         """Link the segments of the next frame: see :meth:`JointLinker.associate`."""
-        return self.linker.associate(frame, self._memory.described(frame, segments))
+        segments = self._memory.described(frame, segments)
+        return self.linker.associate(frame, segments, pair=self._memory.pair)
 
     def finish(self) -> list[Association]:
         """Return the decisions on the frames that were not returned yet."""
@@ -204,11 +218,21 @@ class MaptLinker:
 
 
 class _Memory:
-    """The cues of the last frames, and the motions between them: each is found once."""
+    """The cues of the last frames, and the motions between them: each is found once.
 
-    def __init__(self, cues: MaptCues, pair: int, share: Share) -> None:
+    Attributes:
+        pair: Pairing interval of the last frame that was described.
+    """
+
+    def __init__(
+        self, cues: MaptCues, pair: int, share: Share, adaptive: AdaptivePair | None
+    ) -> None:
         self.cues = cues
-        self.pair = pair
+        self.pair = self._shortest = pair
+        self._longest = pair if adaptive is None else max(pair, adaptive.longest)
+        self._adaptive = adaptive
+        if adaptive is not None:
+            _ = cues.motion_head  # or there is no displacement to choose by
         self._share = share
         self._frames: dict[int, FrameCues] = {}
         self._motions: dict[tuple[int, int], Motion] = {}
@@ -223,9 +247,19 @@ class _Memory:
         if known is None:
             raise DataError(f"the segments of frame {index} have no cues; describe them first")
         self._frames[index] = known
-        self._frames = {at: kept for at, kept in self._frames.items() if at >= index - self.pair}
+        oldest = index - self._longest
+        self._frames = {at: kept for at, kept in self._frames.items() if at >= oldest}
         self._motions = {}
+        if self._adaptive is not None:
+            self.pair = self._chosen(self._adaptive, index, segments)
         return segments
+
+    def _chosen(self, adaptive: AdaptivePair, index: int, segments: FrameSegments) -> int:
+        """Return the pairing interval of a frame, by the motion since the frame before."""
+        if index - 1 not in self._frames:
+            return self._shortest
+        displacements = self.cues.displacements(segments, self.motion(index - 1, index))
+        return adaptive.choose(displacements, shortest=self._shortest, frames=index)
 
     def earlier(self, index: int) -> int | None:
         """Return the frame that a frame is paired with, if it was seen."""

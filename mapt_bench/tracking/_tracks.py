@@ -40,19 +40,23 @@ class Track:
 class TrackBank:
     """All tracks that may still be continued or recovered.
 
-    At frame ``t`` a track is a candidate if it was observed at most ``pair + memory`` frames ago.
+    At frame ``t`` a track is a candidate if it was observed at most ``pair + memory`` frames ago
+    (of intervals that change, the longest ``pair``).
     It is *lost* if it was not observed in any of the ``pair`` frames before ``t``; with
     ``memory = 0`` no lost track is a candidate.
 
     Args:
         pair: Pairing interval: ``t`` is compared with the state of frame ``t - pair``, or with
-            that of its birth where a track is younger.
+            that of its birth where a track is younger. It may change from frame to frame.
+        longest_pair: Longest pairing interval. Candidates were observed at most ``longest_pair +
+            memory`` frames ago, whatever the interval of a frame is.
         memory: Frames that a lost track is kept for.
         gallery_size: Embeddings kept of each track for its recovery once it is lost.
     """
 
-    def __init__(self, *, pair: int, memory: int, gallery_size: int) -> None:
+    def __init__(self, *, pair: int, longest_pair: int, memory: int, gallery_size: int) -> None:
         self.pair = pair
+        self.longest_pair = longest_pair
         self.memory = memory
         self.gallery_size = gallery_size
         self.tracks: list[Track] = []
@@ -60,7 +64,7 @@ class TrackBank:
 
     def candidates(self, now: int) -> list[Track]:
         """Forget the tracks lost for too long and return the rest, oldest first."""
-        reach = self.pair + self.memory
+        reach = self.longest_pair + self.memory
         self.tracks = [track for track in self.tracks if now - track.last_seen <= reach]
         return self.tracks
 
@@ -115,7 +119,7 @@ class TrackBank:
 
     def forget_before(self, now: int) -> None:
         """Drop states that no frame after ``now`` will refer to."""
-        oldest = now + 1 - self.pair
+        oldest = now + 1 - self.longest_pair
         for track in self.tracks:
             track.masks = {frame: mask for frame, mask in track.masks.items() if frame >= oldest}
             settled = sum(frame <= oldest for frame, _ in track.gallery)

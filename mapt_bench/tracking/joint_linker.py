@@ -46,6 +46,7 @@ class LinkerSettings:
         gallery_size: Latest embeddings kept of a track, 1 or more.
         delay: Frames by which decisions are returned late, 0 or more.
         pair: Pairing interval in frames, 1 or more.
+        longest_pair: Longest interval, where that of each frame is given; 0 is ``pair``.
         memory: Frames that a lost track is kept for, 0 or more.
 
     Raises:
@@ -59,6 +60,7 @@ class LinkerSettings:
     gallery_size: int = 5
     delay: int = 0
     pair: int = 1
+    longest_pair: int = 0
     memory: int = 0
 
     def __post_init__(self) -> None:
@@ -69,6 +71,7 @@ class LinkerSettings:
             ("gallery_size", 1),
             ("delay", 0),
             ("pair", 1),
+            ("longest_pair", 0),
             ("memory", 0),
         ):
             check_range(name, getattr(self, name), least)
@@ -112,6 +115,8 @@ class JointLinker:
         self.embedder = embedder
         self.settings = LinkerSettings() if settings is None else settings
         self._given_stride = stride
+        self._pair = self.settings.pair
+        self._longest_pair = max(self.settings.pair, self.settings.longest_pair)
         self._clear()
 
     def _clear(self) -> None:
@@ -144,13 +149,21 @@ class JointLinker:
             if part is not None:
                 part.start(info)
 
-    def associate(self, frame: Frame, segments: FrameSegments) -> Association | None:
+    def associate(
+        self, frame: Frame, segments: FrameSegments, *, pair: int | None = None
+    ) -> Association | None:
         """Link the segments of the next frame.
+
+        Args:
+            frame: The frame.
+            segments: Of the frame.
+            pair: Pairing interval of this frame; ``None`` is that of the settings.
 
         Returns:
             The decisions on the frame ``delay`` frames earlier; ``None`` while there is none.
         """
         now = frame.index
+        self._pair = self.settings.pair if pair is None else pair
         self._frames[now] = frame
         views = self._views(frame, segments)
         rows = self._rows(frame, views)
@@ -180,8 +193,8 @@ class JointLinker:
 
     def _rows(self, frame: Frame, views: SegmentViews) -> Rows:
         """Return the tracks that may go on, with their masks and places in this frame."""
-        now, pair = frame.index, self.settings.pair
-        kept = pair + self.settings.memory
+        now, pair = frame.index, self._pair
+        kept = self._longest_pair + self.settings.memory
         kept += self.settings.patience if self.settings.memory else 0
         self._tracks = [track for track in self._tracks if now - track.last_seen <= kept]
         groups: dict[int, list[int]] = {}
@@ -218,8 +231,8 @@ class JointLinker:
             columns,
             views,
             now=now,
-            pair=self.settings.pair,
-            reach=self.settings.pair + self.settings.memory,
+            pair=self._pair,
+            reach=self._longest_pair + self.settings.memory,
             persons=self._persons,
         )
 
@@ -330,7 +343,7 @@ class JointLinker:
     ) -> None:
         box, area = views.boxes[segment], float(views.areas[segment])
         sighting = Sighting(now, area, float(box[3] - box[1]), float(views.scores[segment]))
-        frames = now - track.reference_frame(now, self.settings.pair)
+        frames = now - track.reference_frame(now, self._pair)
         track.course.observe(sighting, box, expected, frames)
         track.last_seen = now
         if views.masks is not None:
@@ -377,7 +390,7 @@ class JointLinker:
             self._queue[position] = frame, changed
 
     def _forget(self, now: int) -> None:
-        oldest = now + 1 - self.settings.pair
+        oldest = now + 1 - self._longest_pair
         for track in self._tracks:
             track.masks = {frame: mask for frame, mask in track.masks.items() if frame >= oldest}
             track.course.forget_before(oldest)

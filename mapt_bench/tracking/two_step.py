@@ -89,6 +89,7 @@ class TwoStepSettings:
         joint_threshold: Least joint affinity of ``simultaneous`` and ``both-cues``, in ``[0, 1]``.
             Each cue is rescaled so that its own threshold lies at 0.5.
         pair: Pairing interval in frames, 1 or more.
+        longest_pair: Longest interval, where that of each frame is given; 0 is ``pair``.
         memory: Frames that a lost track is kept for, 0 or more.
         gallery_size: Embeddings kept of a track for its recovery, 1 or more.
         lost_margin: Subtracted from both affinities of a lost track, in ``[0, 1]``. A segment is
@@ -106,6 +107,7 @@ class TwoStepSettings:
     motion_weight: float = 0.5
     joint_threshold: float = 0.5
     pair: int = 1
+    longest_pair: int = 0
     memory: int = 0
     gallery_size: int = 5
     lost_margin: float = 0.0
@@ -125,6 +127,7 @@ class TwoStepSettings:
             ("motion_weight", 0, 1),
             ("joint_threshold", 0, 1),
             ("pair", 1, math.inf),
+            ("longest_pair", 0, math.inf),
             ("memory", 0, math.inf),
             ("gallery_size", 1, math.inf),
             ("lost_margin", 0, 1),
@@ -239,9 +242,18 @@ class TwoStepAssociator:
             if part is not None:
                 part.start(info)
 
-    def associate(self, frame: Frame, segments: FrameSegments) -> Association:
-        """Give every segment of the next frame an identity."""
+    def associate(
+        self, frame: Frame, segments: FrameSegments, *, pair: int | None = None
+    ) -> Association:
+        """Give every segment of the next frame an identity.
+
+        Args:
+            frame: The frame.
+            segments: Of the frame.
+            pair: Pairing interval of this frame; ``None`` is that of the settings.
+        """
         now = frame.index
+        self._bank.pair = self.settings.pair if pair is None else pair
         self._frames[now] = frame
         tracks = list(self._bank.candidates(now))
         present = self._present_masks(segments)
@@ -302,9 +314,14 @@ class TwoStepAssociator:
             alone = self.embedder.embed_alone(frame, segments)
         return np.stack((embeddings, alone), axis=1)
 
+    @property
+    def _longest_pair(self) -> int:
+        return max(self.settings.pair, self.settings.longest_pair)
+
     def _new_bank(self) -> TrackBank:
         return TrackBank(
             pair=self.settings.pair,
+            longest_pair=self._longest_pair,
             memory=self.settings.memory,
             gallery_size=self.settings.gallery_size,
         )
@@ -320,7 +337,7 @@ class TwoStepAssociator:
             return None
         groups: dict[int, list[int]] = {}
         for index, track in enumerate(tracks):
-            reference = track.reference_frame(frame.index, self.settings.pair)
+            reference = track.reference_frame(frame.index, self._bank.pair)
             groups.setdefault(reference, []).append(index)
         height, width = (-(-side // self._stride) for side in self._size)
         carried = np.zeros((len(tracks), height, width), dtype=np.float32)
@@ -347,5 +364,5 @@ class TwoStepAssociator:
 
     def _forget(self, now: int) -> None:
         self._bank.forget_before(now)
-        oldest = now + 1 - self.settings.pair
+        oldest = now + 1 - self._longest_pair
         self._frames = {index: kept for index, kept in self._frames.items() if index >= oldest}
