@@ -22,7 +22,8 @@ from mapt_bench.synthetic.world_settings import Kind, WorldSettings
 from mapt_bench.tracking import SegmentTracker
 
 _PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-_TRACKED = WorldSettings(kind="street", seed=32, frames=24, speed=1.5, similarity=0.5)
+_SIZE = {"height": 128, "width": 416}
+_TRACKED = WorldSettings(kind="street", seed=32, frames=24, speed=1.5, similarity=0.5, **_SIZE)
 _TRACKED_FRAMES = (8, 9, 10)
 _TRACKERS = (("Copy of the last masks", "copy", 0), ("Motion, then appearance", "both", 10))
 _SCENES: dict[Kind, tuple[int, ...]] = {"street": (25, 32), "crowd": (6, 23)}
@@ -44,7 +45,8 @@ def main() -> None:
     every = range(video.info.frame_count)
     write_png(_PICTURES / "timeline.png", VideoComparison(video, predictions, every).timeline())
     for kind, seeds in _SCENES.items():
-        rows = [_scene(WorldVideo(WorldSettings(kind=kind, seed=seed), kind)) for seed in seeds]
+        scenes = [WorldSettings(kind=kind, seed=seed, **_SIZE) for seed in seeds]
+        rows = [_scene(WorldVideo(settings, kind)) for settings in scenes]
         write_png(_PICTURES / f"world_{kind}.png", np.concatenate(rows, axis=0))
     _write_sheet(_PICTURES / "world_sheet.jpg")
     rows = [_flying(index) for index in range(_FLYING_CLIPS)]

@@ -30,11 +30,12 @@ from mapt_bench.synthetic.world_settings import WorldSettings
 
 _PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
 _KINDS = get_args(StressKind)
-_STREET = WorldVideo(WorldSettings(kind="street", seed=8, frames=30), "street")
+_SIZE = {"height": 128, "width": 416}
+_STREET = WorldVideo(WorldSettings(kind="street", seed=4, frames=30, **_SIZE), "street")
 _ROW_OF_CARS = WorldVideo(
-    WorldSettings(kind="street", seed=17, frames=30, similarity=0), "row of cars"
+    WorldSettings(kind="street", seed=17, frames=30, similarity=0, **_SIZE), "row of cars"
 )
-_FOLLOWED = WorldVideo(WorldSettings(kind="street", seed=2, frames=30), "street")
+_FOLLOWED = WorldVideo(WorldSettings(kind="street", seed=2, frames=30, **_SIZE), "street")
 _FRAME, _EARLY_FRAME = 14, 2
 _COLUMNS = 2
 _CAPTION, _GAP, _NOTE = 24, 8, 22

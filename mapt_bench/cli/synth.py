@@ -54,7 +54,7 @@ _settings_options = add_options(
     ),
     click.option("--count", type=int, help="Number of videos (default: 1)."),
     click.option("--frames", type=int, help="Number of frames of each video (default: 20)."),
-    click.option("--size", metavar="HxW", help="Height and width in pixels (default: 128x416)."),
+    click.option("--size", metavar="HxW", help="Height and width in pixels (default: 192x624)."),
     click.option(
         "--labels",
         shell_complete=complete_label_space,
@@ -65,8 +65,8 @@ _settings_options = add_options(
         "--family",
         shell_complete=complete_from(lambda: get_args(Family)),
         metavar="NAME",
-        help="Textures, shapes and speeds: those of training (seen, the default), or others "
-        f"({', '.join(get_args(Family)[1:])}).",
+        help="Source of appearance, shapes and gaits: varied (default; sampled for each video), or "
+        "shifted (fixed; for domain shift).",
     ),
     click.option("--speed", type=float, help="Factor of all speeds (default: 1, realistic)."),
     click.option(
@@ -193,7 +193,7 @@ def _export(kind: Kind | None, seed: int | None, given: Mapping[str, Any], out: 
 def _size(text: str) -> tuple[int, int]:
     found = re.fullmatch("([0-9]{1,9})x([0-9]{1,9})", text)
     if found is None:
-        raise ConfigError(f"--size is {text!r}; expected HxW, as in 128x416")
+        raise ConfigError(f"--size is {text!r}; expected HxW, as in 192x624")
     return int(found[1]), int(found[2])
 
 

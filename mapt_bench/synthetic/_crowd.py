@@ -209,7 +209,7 @@ def crowd_scene(settings: WorldSettings, rng: np.random.Generator) -> Scene:
             *actors,
             *(pillar.actor for pillar in pillars),
             *_trees(scenery_rng, style),
-            *(_furniture(more_rng, style, settings.labels) if style.is_furnished else ()),
+            *_furniture(more_rng, style, settings.labels),
         ),
         light=sample_light(light_rng, clock, style),
     )

@@ -8,11 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.patterns import TextureSet
+from mapt_bench.synthetic.patterns import LEVELS, TextureSet
 from mapt_bench.synthetic.scene import Light, focal_px
 from mapt_bench.synthetic.stage import SKY, Stage
 from mapt_bench.synthetic.surfaces import Surfaces, apply_maps
-from mapt_bench.synthetic.textures import LEVELS
 
 __all__ = ["Rendering", "prepare_rendering", "render_image"]
 

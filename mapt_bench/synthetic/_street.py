@@ -14,9 +14,9 @@ from mapt_bench.synthetic.paths import Clock, Path, drive
 from mapt_bench.synthetic.planned_occlusions import Candidates, find_encounter
 from mapt_bench.synthetic.scene import Scene, View
 from mapt_bench.synthetic.scenery import Scenery
-from mapt_bench.synthetic.street_layout import Lane, sample_recording
+from mapt_bench.synthetic.street_layout import Lane, Manner, sample_recording
 from mapt_bench.synthetic.style_sampling import style_of
-from mapt_bench.synthetic.styles import Manner, sample_light
+from mapt_bench.synthetic.styles import sample_light
 from mapt_bench.synthetic.surroundings import sky_appearance
 from mapt_bench.synthetic.world_settings import WorldSettings, even_count
 

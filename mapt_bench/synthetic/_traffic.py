@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from mapt_bench.synthetic.casting import HALF_SIZES, Role, RoleKind
 from mapt_bench.synthetic.paths import Clock, Path, drive, pace, travelled, walk
 from mapt_bench.synthetic.scene import View
-from mapt_bench.synthetic.street_layout import Lane, Recording, Strip
+from mapt_bench.synthetic.street_layout import Lane, Manner, Recording, Strip
 from mapt_bench.synthetic.style_sampling import style_of
-from mapt_bench.synthetic.styles import Manner
 from mapt_bench.synthetic.world_settings import WorldSettings
 
 __all__ = [
@@ -345,7 +344,7 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
         walkers: 0.08,
         waiters: 0.03,
         crossers: 0.04,
-        cyclists: 0.5,
+        cyclists: 0.85,
     },
     "crawl": {
         parked_row: 2.0,
@@ -356,7 +355,7 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
         walkers: 4.0,
         waiters: 1.0,
         crossers: 0.8,
-        cyclists: 0.5,
+        cyclists: 0.85,
     },
     "wait": {
         parked_row: 0.8,
@@ -367,7 +366,7 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
         walkers: 4.0,
         waiters: 1.0,
         crossers: 1.8,
-        cyclists: 0.4,
+        cyclists: 0.68,
     },
     "turn": {
         parked_row: 2.5,
@@ -377,7 +376,7 @@ _GROUPS: dict[Manner, dict[_Make, float]] = {
         walkers: 0.2,
         waiters: 0.1,
         crossers: 0.1,
-        cyclists: 0.4,
+        cyclists: 0.68,
     },
 }
 
@@ -391,7 +390,6 @@ def fill(traffic: Traffic, wanted: int) -> None:
     """Add groups of things until the wanted number comes into view."""
     groups = _GROUPS[traffic.recording.manner]
     makes, weights = list(groups), np.array(list(groups.values()))
-    weights[makes.index(cyclists)] *= style_of(traffic.settings).cyclists
     for _ in range(_MOST_GROUPS):
         missing = wanted - traffic.tracked
         if missing <= 0:

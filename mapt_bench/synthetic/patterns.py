@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.synthetic.textures import LEVELS, atlas, texture_indices
+__all__ = ["LEVELS", "TextureSet", "pack_textures", "sampled_textures"]
 
-__all__ = ["TextureSet", "fixed_textures", "pack_textures", "sampled_textures"]
+LEVELS: Final = 6
+"""Levels of detail of a texture."""
 
 Tile = NDArray[np.floating[Any]]
 
@@ -66,13 +67,6 @@ def pack_textures(tiles: Mapping[str, Tile]) -> TextureSet:
         stack = [np.asarray(cv2.resize(tile, half, interpolation=cv2.INTER_AREA)) for tile in stack]
     index = {name: place for place, name in enumerate(tiles)}
     return TextureSet(bits, index, np.concatenate(parts), np.array(starts, dtype=np.int32))
-
-
-@lru_cache(maxsize=1)
-def fixed_textures() -> TextureSet:
-    """Return the textures of the fixed styles."""
-    finest = atlas()[0]
-    return pack_textures({name: finest[place] for name, place in texture_indices().items()})
 
 
 # -- building blocks ----------------------------------------------------------------------------

@@ -31,6 +31,8 @@ _PIECE = 12.0  # length of a patch of ground in metres where a road bends
 _BEHIND = 12.0
 _IN_SIGHT = 115.0
 _HOUSE_DEPTH = 8.0
+_FURNITURE = (0.42, 0.36, 0.22)  # shares of lamps, signs and trees: signs must be learned too
+_FURNITURE_GAP = (5.0, 12.0)  # metres between them
 
 
 def standing(class_name: str, body: Body, place: Floats, heading: float) -> Actor:
@@ -122,8 +124,7 @@ class Scenery:
         for side in (-1, 1):
             self._row(main, side, self.first, self.last)
             self._lamps(main, side)
-            if self.style.is_furnished:
-                self._parked_bicycles(main, side)
+            self._parked_bicycles(main, side)
         if cross is None:
             return
         for side in (-1, 1):
@@ -215,7 +216,7 @@ class Scenery:
         while place < self.first + 80.0:
             spot = strip.route.place(np.array(place), side * (strip.half_road + 0.45))
             heading = float(strip.route.heading(np.array(place)))
-            kind = self.rng.choice(("lamp", "sign", "tree"), p=self.style.furniture)
+            kind = self.rng.choice(("lamp", "sign", "tree"), p=_FURNITURE)
             if not self._is_free(strip, place, place):
                 kind = "none"
             if kind == "lamp":
@@ -229,7 +230,7 @@ class Scenery:
             elif kind == "tree" and with_trees:
                 body = tree_body(self.rng, self.style, self.rng.uniform(5.0, 8.0))
                 self.furniture.append(standing("vegetation", body, spot, 0.0))
-            place += self.rng.uniform(*self.style.furniture_gap)
+            place += self.rng.uniform(*_FURNITURE_GAP)
 
     def _parked_bicycles(self, strip: Strip, side: int) -> None:
         """Add up to three rows of one to four bicycles, at the kerb or in front of houses."""

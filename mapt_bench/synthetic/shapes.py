@@ -30,7 +30,7 @@ class Paint:
     Attributes:
         base: RGB where the texture is 0.
         accent: RGB where the texture is 1.
-        texture: Name of a texture in :mod:`~mapt_bench.synthetic.textures`.
+        texture: Name of a texture in the :class:`~mapt_bench.synthetic.patterns.TextureSet`.
         size: Size of one tile of the texture in metres (on a limb: widths), along and across.
         shift: Start of the texture in tiles, 0..1 each, so that walls differ.
     """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mapt_bench.synthetic.paths import Clock, Path, Route, drive, pace, travelled
 from mapt_bench.synthetic.scene import CameraTrack
 from mapt_bench.synthetic.style_sampling import style_of
-from mapt_bench.synthetic.styles import Manner, Style
+from mapt_bench.synthetic.styles import Style
 from mapt_bench.synthetic.world_settings import WorldSettings, even_choice
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "LANE",
     "Lane",
     "Layout",
+    "Manner",
     "Recording",
     "Strip",
     "sample_layout",
@@ -24,6 +25,12 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+Manner = Literal["cruise", "crawl", "wait", "turn"]
+"""Manner of driving: along a street, in slow traffic, up to a light, or round a corner."""
+
+_MANNERS: dict[Manner, float] = {"cruise": 0.46, "crawl": 0.17, "wait": 0.2, "turn": 0.17}
+"""How often each occurs in realistic streets, as in KITTI."""
 
 LANE = 3.3
 """Width of a lane in metres."""
@@ -214,7 +221,7 @@ class Recording:
 
 def sample_recording(rng: np.random.Generator, settings: WorldSettings, clock: Clock) -> Recording:
     """Sample a street, and how the recording car drives along it."""
-    manner, haste = even_choice(settings.seed, style_of(settings).manners)
+    manner, haste = even_choice(settings.seed, _MANNERS)
     layout = _street(rng, manner)
     speeds = _speeds(rng, manner, haste, settings, clock)
     along = BEFORE + travelled(speeds, clock)

@@ -7,21 +7,21 @@ properties are sampled together: sky and light, the stone of a town, the green o
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 
 from mapt_bench.synthetic.paths import Paces
-from mapt_bench.synthetic.patterns import fixed_textures, sampled_textures
+from mapt_bench.synthetic.patterns import sampled_textures
 from mapt_bench.synthetic.scene import Light, Sky
 from mapt_bench.synthetic.shapes import Color, Paint
+from mapt_bench.synthetic.shifted_style import shifted_style
 from mapt_bench.synthetic.style_tables import CAR_SHAPES, SKIN, CarShape, mixed, oklch
-from mapt_bench.synthetic.styles import Style, fixed_style
+from mapt_bench.synthetic.styles import Style, white_balance
 from mapt_bench.synthetic.world_settings import WorldSettings
 
-__all__ = ["sampled_style", "shifted_style", "style_of"]
+__all__ = ["sampled_style", "style_of"]
 
 _Range = tuple[float, float]
 _Lch = tuple[_Range, _Range, _Range]
@@ -114,8 +114,6 @@ def style_of(settings: WorldSettings) -> Style:
             return sampled_style(settings.seed)
         case "shifted":
             return shifted_style(settings.seed)
-        case family:
-            return fixed_style(family)
 
 
 def sampled_style(seed: int) -> Style:
@@ -131,8 +129,7 @@ def sampled_style(seed: int) -> Style:
     windows = tuple((int(rng.integers(2, 5)), int(rng.integers(1, 4))) for _ in range(3))
     nature, ground = _nature(dice)
     street, roads = _street(dice)
-    return replace(
-        fixed_style("seen"),
+    return Style(
         textures=sampled_textures(rng, coats, 3, 3, windows),
         light=light,
         skies=(sky,),
@@ -142,67 +139,11 @@ def sampled_style(seed: int) -> Style:
         **nature,
         **street,
         ground={**ground, **roads},
-        **_MIXTURE,
         walking=dice.within(0.96, 1.2),
         focal=(0.92, 1.08),
         elevation=(0.86, 1.14),
         pitch=(-0.015, 0.025),
     )
-
-
-_MIXTURE: Final[_Fields] = {
-    "manners": {"cruise": 0.46, "crawl": 0.17, "wait": 0.2, "turn": 0.17},
-    "cyclists": 1.7,
-    "furniture": (0.42, 0.36, 0.22),
-    "furniture_gap": (5.0, 12.0),
-    "is_furnished": True,
-}
-"""Driving as in KITTI, with rare classes often enough to be learned; see :class:`Style`."""
-
-
-def shifted_style(seed: int) -> Style:
-    """Sample the light and the camera of a video with domain shift. Its tables are fixed.
-
-    The sun is low and warm, or the sky is overcast and blue. The camera is lower, tilted slightly
-    upwards, and has a narrower angle.
-
-    Args:
-        seed: Seed of the video.
-    """
-    rng = np.random.default_rng([_SEED + 1, seed])
-    dice = _Dice(rng)
-    warm = dice.within(0.04, 0.1) if rng.random() < 0.6 else dice.within(-0.09, -0.04)
-    is_low = warm > 0
-    light = Light(
-        exposure=np.array([dice.within(0.88, 1.12)]),
-        sun=dice.within(-np.pi, np.pi),
-        sun_height=dice.within(0.25, 0.5) if is_low else None,
-        contrast=dice.within(0.3, 0.45) if is_low else dice.within(0.05, 0.15),
-        shadow=dice.within(0.5, 0.65) if is_low else dice.within(0.75, 0.85),
-        haze=dice.within(140.0, 350.0),
-        noise=dice.within(2.5, 6.5),
-        shutter=dice.within(0.2, 0.6),
-        softness=dice.within(0.45, 0.85),
-        balance=_balance(warm, dice.within(-0.02, 0.02)),
-        gamma=dice.within(0.95, 1.2),
-        saturation=dice.within(0.8, 1.1),
-        vignette=dice.within(0.1, 0.3),
-    )
-    return replace(
-        fixed_style("held-out"),
-        textures=fixed_textures(),
-        light=light,
-        **_MIXTURE,
-        walking=dice.within(0.83, 1.03),
-        focal=(1.05, 1.2),
-        elevation=(0.74, 0.9),
-        pitch=(-0.03, 0.005),
-    )
-
-
-def _balance(warm: float, green: float) -> tuple[float, float, float]:
-    """Return the gains of red, green and blue. Positive values are warmer and greener."""
-    return math.exp(warm - green / 2), math.exp(green), math.exp(-warm - green / 2)
 
 
 # -- sky and light ------------------------------------------------------------------------------
@@ -236,7 +177,7 @@ def _weather(dice: _Dice) -> tuple[Sky, Light]:
         noise=dice.within(1.0, 5.0),
         shutter=dice.within(0.08, 0.5),
         softness=dice.within(0.25, 0.7),
-        balance=_balance(warm, dice.within(-0.02, 0.02)),
+        balance=white_balance(warm, dice.within(-0.02, 0.02)),
         gamma=dice.within(0.8, 1.08),
         saturation=dice.within(0.75, 1.12),
         vignette=max(dice.within(-0.15, 0.2), 0.0),
@@ -298,9 +239,7 @@ def _traffic(dice: _Dice) -> _Fields:
 
 def _car_shape(dice: _Dice) -> CarShape:
     """Return a mixture of two car types, with each length changed by a few per cent."""
-    first, second = (
-        CAR_SHAPES["seen"][place] for place in dice.rng.choice(len(CAR_SHAPES["seen"]), 2)
-    )
+    first, second = (CAR_SHAPES[place] for place in dice.rng.choice(len(CAR_SHAPES), 2))
     share = dice.within(0.0, 0.5)
 
     def between(one: float, other: float, spread: float) -> float:

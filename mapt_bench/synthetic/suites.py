@@ -1,13 +1,13 @@
 """Suites: frozen lists of synthetic videos for training, validation and reported results.
 
-Open a suite as ``NAME`` or ``NAME@VERSION``. Version 1 has frames of 128x416 pixels and two
-families of appearance. Version 2 has frames of 192x624 pixels. Its suites are in-domain, with an
-appearance sampled for each video, except ``shift`` and ``shift-val``, which have a domain shift.
+Open a suite as ``NAME``, or as ``NAME@VERSION`` to state the version. Frames have 192x624 pixels.
+All suites are in-domain, with an appearance sampled for each video, except ``shift`` and
+``shift-val``, which have a domain shift.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -39,8 +39,10 @@ Half = Literal["real-like", "hard"]
 
 KINDS: tuple[Kind, Kind] = ("street", "crowd")
 
+_VERSION = 2
+_SIZE = (192, 624)  # pixels
 _SEEDS_EACH = 2_000_000
-_SEEDS_OF_VERSION_2 = 100_000_000
+_FIRST_SEED = 100_000_000
 _SEEDS_OF_STREAM = 1_000_000_000
 _LISTED = 64  # sequences of the training stream in the suite train
 
@@ -92,47 +94,44 @@ class Suite:
 
 
 def suite_names() -> tuple[str, ...]:
-    """Return the names of all suites. ``@1`` marks version 1 where there is a version 2."""
+    """Return the names of all suites."""
     return tuple(_RECIPES)
 
 
 def is_suite(name: str) -> bool:
     """Whether :func:`open_suite` accepts a name, with or without its version."""
-    return _full_name(name) in _RECIPES
+    return name.removesuffix(f"@{_VERSION}") in _RECIPES
 
 
 def open_suite(name: str) -> Suite:
     """Return a suite; nothing is rendered yet.
 
     Args:
-        name: One of :func:`suite_names`, or a name with version, such as ``"bench@1"``.
+        name: One of :func:`suite_names`, or a name with version, such as ``"bench@2"``.
 
     Raises:
-        ConfigError: If there is no such suite; the message suggests the nearest.
+        ConfigError: If there is no such suite or version; the message suggests the nearest.
 
     Example:
         >>> open_suite("tiny").videos[0].name
         'tiny-crowd-hard-d0n0s1g0'
     """
-    full = _full_name(name)
-    if full not in _RECIPES:
-        raise ConfigError(f"unknown suite {name!r}; {nearest(name, _RECIPES)}")
-    recipe = _RECIPES[full]
-    seeds = _Seeds(full.partition("@")[0], recipe.first_seed, recipe.changes)
-    entries = recipe.make(seeds)
-    ordered = tuple(sorted(entries, key=lambda entry: entry.video.name))
-    return Suite(seeds.suite, recipe.version, ordered)
-
-
-def _full_name(name: str) -> str:
-    """Return the listed name: a version that a plain name stands for is left out."""
     plain, _, version = name.partition("@")
-    recipe = _RECIPES.get(plain)
-    return plain if recipe is not None and version == str(recipe.version) else name
+    if plain not in _RECIPES:
+        raise ConfigError(f"unknown suite {name!r}; {nearest(name, _RECIPES)}")
+    if not is_suite(name):
+        raise ConfigError(
+            f"unknown version {version!r} of suite {plain!r}; expected {plain!r} or "
+            f"'{plain}@{_VERSION}' (release 0.2.0 generates version 1)"
+        )
+    make, family = _RECIPES[plain]
+    first_seed = _FIRST_SEED + list(_RECIPES).index(plain) * _SEEDS_EACH
+    entries = make(_Seeds(plain, first_seed, family))
+    return Suite(plain, _VERSION, tuple(sorted(entries, key=lambda entry: entry.video.name)))
 
 
 def train_sequence(index: int) -> SuiteEntry:
-    """Return one sequence of the endless training stream of version 2; nothing is rendered yet.
+    """Return one sequence of the endless training stream; nothing is rendered yet.
 
     Streets and crowds alternate. Half of each are realistic and half are hard, with settings
     sampled from ranges that contain all cells of the factorial. An index gives the same sequence in
@@ -146,7 +145,7 @@ def train_sequence(index: int) -> SuiteEntry:
     """
     if index < 0:
         raise ConfigError(f"training sequence {index} does not exist; expected 0 or more")
-    seeds = _Seeds("train", _SEEDS_OF_STREAM + index, _VARIED)
+    seeds = _Seeds("train", _SEEDS_OF_STREAM + index)
     rng = np.random.default_rng([_SEEDS_OF_STREAM, index])
     return _training_entry(seeds, rng, index, f"{index:06d}")
 
@@ -158,42 +157,38 @@ class _Seeds:
     Attributes:
         suite: Name of the suite.
         next_seed: Seed of the next video.
-        changes: Settings that all videos of the suite share.
+        family: Source of appearance, shapes and gaits.
     """
 
     suite: str
     next_seed: int
-    changes: Mapping[str, Any] = field(default_factory=dict)
-
-    def gaps(self, kind: Kind) -> tuple[int, ...]:
-        """Return the planned gaps of realistic videos in frames, in turn."""
-        return _STREET_GAPS if self.changes and kind == "street" else _REAL_LIKE_GAPS
+    family: Family = "varied"
 
     def entry(
         self, label: str, half: Half, settings: WorldSettings, cell: Cell | None = None
     ) -> SuiteEntry:
         """Return the video of the next seed, named after its suite, kind and split."""
-        made = replace(settings, seed=self.next_seed, **self.changes)
+        height, width = _SIZE
+        made = replace(
+            settings, seed=self.next_seed, height=height, width=width, family=self.family
+        )
         self.next_seed += 1
         short = "real" if half == "real-like" else "hard"
         name = f"{self.suite}-{made.kind}-{short}-{label}"
         return SuiteEntry(WorldVideo(made, name), half, cell or {})
 
-    def realistic(
-        self, count: int, lengths: Iterable[int], family: Family = "held-out"
-    ) -> list[SuiteEntry]:
+    def realistic(self, count: int, lengths: Iterable[int]) -> list[SuiteEntry]:
         """Return a number of realistic videos of each kind, with lengths in turn."""
         frames = tuple(lengths)
         entries = []
         for kind in KINDS:
-            gaps = self.gaps(kind)
+            gaps = _GAPS[kind]
             for number in range(count):
                 settings = WorldSettings(
                     kind=kind,
                     seed=0,
                     frames=frames[number % len(frames)],
                     gap=gaps[number % len(gaps)],
-                    family=family,
                 )
                 entries.append(self.entry(f"{number:03d}", "real-like", settings))
         return entries
@@ -204,7 +199,6 @@ class _Seeds:
         cell: Cell,
         frames: int,
         *,
-        family: Family = "held-out",
         label: str = "",
         objects: int | None = None,
     ) -> SuiteEntry:
@@ -214,7 +208,6 @@ class _Seeds:
             kind=kind,
             seed=0,
             frames=frames,
-            family=family,
             speed=values["speed"],
             spacing=values["spacing"],
             similarity=values["similarity"],
@@ -228,22 +221,18 @@ def calibration_entries(family: Family, count: int) -> list[SuiteEntry]:
     """Return realistic streets outside all suites, generated like those of suites.
 
     Args:
-        family: Source of appearance, shapes and gaits; it also decides the version.
+        family: Source of appearance, shapes and gaits.
         count: Number of videos.
     """
-    changes = {"varied": _VARIED, "shifted": _SHIFTED}.get(family, {})
-    seeds = _Seeds("calibration", _SEEDS_EACH // 2, changes)
-    return seeds.realistic(count, (16, 20, 24, 30), family)[:count]  # streets come first
+    seeds = _Seeds("calibration", _SEEDS_EACH // 2, family)
+    return seeds.realistic(count, (16, 20, 24, 30))[:count]  # streets come first
 
 
-_REAL_LIKE_GAPS = (0, 0, 3, 0, 0, 6)  # frames: most real occlusions are short and unplanned
-_STREET_GAPS = (0, 0, 2, 0, 0, 0, 2, 0)  # of version 2: as short as those of KITTI
-
-
-def _train(seeds: _Seeds) -> list[SuiteEntry]:
-    """Return realistic and hard videos; their ranges of settings contain all cells."""
-    rng = np.random.default_rng(0)
-    return [_training_entry(seeds, rng, number, f"{number:03d}") for number in range(400)]
+_GAPS: dict[Kind, tuple[int, ...]] = {
+    "street": (0, 0, 2, 0, 0, 0, 2, 0),  # as short as those of KITTI
+    "crowd": (0, 0, 3, 0, 0, 6),  # most real occlusions are short and unplanned
+}
+"""Planned gaps of realistic videos in frames, in turn."""
 
 
 def _training_entry(seeds: _Seeds, rng: np.random.Generator, number: int, label: str) -> SuiteEntry:
@@ -253,7 +242,7 @@ def _training_entry(seeds: _Seeds, rng: np.random.Generator, number: int, label:
         settings = replace(
             settings,
             similarity=round(rng.uniform(0.2, 0.5), 3),
-            gap=int(rng.choice(seeds.gaps(settings.kind))),
+            gap=int(rng.choice(_GAPS[settings.kind])),
         )
     else:
         half = "hard"
@@ -273,19 +262,14 @@ def _listed_stream(seeds: _Seeds) -> list[SuiteEntry]:
 
 
 def _val(seeds: _Seeds) -> list[SuiteEntry]:
-    """Return videos like those of bench, fewer, and of the family of train.
+    """Return 16 realistic videos, and one hard video for each cell.
 
     Kind is a fifth factor: the product of the four others (a half fraction of resolution V).
     """
-    return seeds.realistic(16, (16, 20, 24, 30), "seen") + _half_fraction(seeds)
-
-
-def _half_fraction(seeds: _Seeds) -> list[SuiteEntry]:
-    """Return one hard video for each cell. Its kind is the product of the factors."""
-    entries = []
+    entries = seeds.realistic(8, (16, 20, 24, 30))
     for cell in full_factorial():
         kind = KINDS[sum(level == "high" for level in cell.values()) % 2]
-        entries.append(seeds.hard(kind, cell, 24, family="seen"))
+        entries.append(seeds.hard(kind, cell, 24))
     return entries
 
 
@@ -325,16 +309,11 @@ def _stress(seeds: _Seeds) -> list[SuiteEntry]:
         seeds.entry(
             f"{number:03d}",
             "real-like",
-            WorldSettings(kind=kind, seed=0, frames=24, family="held-out"),
+            WorldSettings(kind=kind, seed=0, frames=24),
         )
         for kind in KINDS
         for number in range(6)
     ]
-
-
-def _small_val(seeds: _Seeds) -> list[SuiteEntry]:
-    """Return 16 realistic videos, and hard ones as in val of version 1."""
-    return seeds.realistic(8, (16, 20, 24, 30)) + _half_fraction(seeds)
 
 
 def _shift(seeds: _Seeds) -> list[SuiteEntry]:
@@ -360,57 +339,14 @@ def _shift_val(seeds: _Seeds) -> list[SuiteEntry]:
     return entries
 
 
-@dataclass(frozen=True, slots=True)
-class _Recipe:
-    """Recipe of a version of a suite.
-
-    Attributes:
-        version: 1 or 2.
-        make: Function that returns its videos.
-        first_seed: First seed of its range.
-        changes: See :class:`_Seeds`.
-    """
-
-    version: int
-    make: Callable[[_Seeds], list[SuiteEntry]]
-    first_seed: int
-    changes: Mapping[str, Any] = field(default_factory=dict)
-
-
-_VARIED: Mapping[str, Any] = {"height": 192, "width": 624, "family": "varied"}
-_SHIFTED: Mapping[str, Any] = {**_VARIED, "family": "shifted"}
-
-
-def _recipes() -> Mapping[str, _Recipe]:
-    # The order decides the seeds: add new suites at the end.
-    first = {
-        "train@1": _train,
-        "val@1": _val,
-        "bench@1": _bench,
-        "quick@1": _quick,
-        "tiny@1": _tiny,
-        "stress@1": _stress,
-    }
-    second = {
-        "train": (_listed_stream, _VARIED),
-        "val": (_small_val, _VARIED),
-        "bench": (_bench, _VARIED),
-        "quick": (_quick, _VARIED),
-        "tiny": (_tiny, _VARIED),
-        "stress": (_stress, _VARIED),
-        "shift": (_shift, _SHIFTED),
-        "shift-val": (_shift_val, _SHIFTED),
-    }
-    return {
-        **{
-            name: _Recipe(2, make, _SEEDS_OF_VERSION_2 + number * _SEEDS_EACH, changes)
-            for number, (name, (make, changes)) in enumerate(second.items())
-        },
-        **{
-            name: _Recipe(1, make, (number + 1) * _SEEDS_EACH)
-            for number, (name, make) in enumerate(first.items())
-        },
-    }
-
-
-_RECIPES = _recipes()
+# The order decides the seeds: add new suites at the end.
+_RECIPES: dict[str, tuple[Callable[[_Seeds], list[SuiteEntry]], Family]] = {
+    "train": (_listed_stream, "varied"),
+    "val": (_val, "varied"),
+    "bench": (_bench, "varied"),
+    "quick": (_quick, "varied"),
+    "tiny": (_tiny, "varied"),
+    "stress": (_stress, "varied"),
+    "shift": (_shift, "shifted"),
+    "shift-val": (_shift_val, "shifted"),
+}

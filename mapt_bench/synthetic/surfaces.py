@@ -56,13 +56,8 @@ class Surfaces:
         return _find_runs(self.face)
 
     @cached_property
-    def coordinates(self) -> NDArray[np.float32]:
-        """Homogeneous face coordinates of every pixel, ``(3, pixels)``; the last is 1/metres."""
-        return apply_maps(self.inverse, self)
-
-    @cached_property
     def nearness(self) -> NDArray[np.float32]:
-        """The last of the coordinates, ``(pixels,)``: 1/metres along the camera's axis."""
+        """1/metres along the camera's axis of every pixel: ``(pixels,)``."""
         nearness: NDArray[np.float32] = apply_maps(self.inverse[:, 6:], self)[0]
         return nearness
 

@@ -19,7 +19,6 @@ from mapt_bench.synthetic._ground_truth import (
     frame_codes,
 )
 from mapt_bench.synthetic._rendering import Rendering, prepare_rendering, render_image
-from mapt_bench.synthetic._shading_version_1 import Palette, mix_palette, shade_image
 from mapt_bench.synthetic._street import street_scene
 from mapt_bench.synthetic.scene import Scene
 from mapt_bench.synthetic.stage import Stage, set_stage
@@ -64,7 +63,7 @@ class WorldVideo:
     Example:
         >>> video = WorldVideo(WorldSettings(kind="crowd", seed=3), "0003")
         >>> video.frame(0).image.shape, video.truth(0).shape
-        ((128, 416, 3), (128, 416))
+        ((192, 624, 3), (192, 624))
     """
 
     settings: WorldSettings
@@ -153,13 +152,10 @@ class WorldVideo:
 
 
 @lru_cache(maxsize=4)
-def _prepared(settings: WorldSettings) -> tuple[Stage, Palette | Rendering, FaceCodes]:
+def _prepared(settings: WorldSettings) -> tuple[Stage, Rendering, FaceCodes]:
     stage = set_stage(build_scene(settings), settings.height, settings.width)
     faces = code_faces(stage, label_space(settings.labels), settings.seed)
-    textures = style_of(settings).textures
-    if textures is None:
-        return stage, mix_palette(stage), faces
-    return stage, prepare_rendering(stage, textures), faces
+    return stage, prepare_rendering(stage, style_of(settings).textures), faces
 
 
 @lru_cache(maxsize=4)
@@ -183,14 +179,11 @@ def _objects(settings: WorldSettings, index: int) -> tuple[AnnotatedObject, ...]
 
 @lru_cache(maxsize=_KEPT_FRAMES)
 def _image(settings: WorldSettings, index: int) -> NDArray[np.uint8]:
-    stage, palette, _ = _prepared(settings)
+    rendering = _prepared(settings)[1]
     surfaces = _surfaces(settings, index)
     flow = _motion(settings, index, _neighbour(settings, index)).flow
     noise = np.random.default_rng([settings.seed, index, 5])
-    if isinstance(palette, Palette):
-        image = shade_image(stage, palette, surfaces, index, flow, noise)
-    else:
-        image = render_image(palette, surfaces, index, flow, noise)
+    image = render_image(rendering, surfaces, index, flow, noise)
     image.flags.writeable = False
     return image
 

@@ -61,7 +61,7 @@ Progress = Callable[[str, int], AbstractContextManager[Shown]]
 """Given what is done and how many steps there are, shows it and yields what moves it on."""
 
 _NONE = "none"
-_VALIDATED_BY = {"train": "val", "train@1": "val@1", STREAM_NAME: "val"}
+_VALIDATED_BY = {"train": "val", STREAM_NAME: "val"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +73,8 @@ class TrainingRequest:
         overrides: Its settings that are replaced, as ``optimizer.lr=0.02``.
         suite: Suite to train on; ``None`` if ``data`` is given.
         data: Folder to train on.
-        val: Suite or folder to validate on, or ``"none"``; ``None`` is the suite ``val`` of the
-            same version for the suite ``train``, and nothing otherwise.
+        val: Suite or folder to validate on, or ``"none"``; ``None`` is the suite ``val`` for the
+            suite ``train`` and the stream, and nothing otherwise.
         dataset: Label space of folders.
         encoding: Encoding of the maps of folders.
         out: Folder of the run.

@@ -27,6 +27,7 @@ from mapt_bench.faults import full_disk, machine_fault
 from mapt_bench.folders import claimed
 from mapt_bench.labels import label_space
 
+SCENE = ("--kind", "crowd", "--size", "128x416")
 COMMANDS = {
     "evaluate": ("evaluate", "gt", "pred", "--json", "a.json", "--csv", "a.csv"),
     "check": ("check", "gt", "--json", "a.json"),
@@ -35,7 +36,7 @@ COMMANDS = {
     "timeline": ("show", "gt", "--timeline", "a.png"),
     "convert": ("convert", "gt", "out", "--to", "coco-panoptic"),
     "arrays": ("convert", "gt", "out", "--to", "two-channel"),
-    "synth": ("synth", "--kind", "crowd", "--seed", "1", "--frames", "2", "--out", "out"),
+    "synth": ("synth", *SCENE, "--seed", "1", "--frames", "2", "--out", "out"),
     "track": ("track", "DATA", "--tracker", "iou", "--out", "out"),
     "ablate": ("ablate", "--data", "DATA", "--out", "out"),
     "tune": (
@@ -183,7 +184,7 @@ def lives(process):
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/task").exists(), reason="needs /proc to see processes"
 )
-LONG = ("synth", "--kind", "crowd", "--seed", "5", "--count", "4", "--frames", "30", "--out", "out")
+LONG = ("synth", *SCENE, "--seed", "5", "--count", "4", "--frames", "30", "--out", "out")
 
 
 @needs_proc

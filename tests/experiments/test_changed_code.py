@@ -30,7 +30,7 @@ from mapt_bench.experiments.engine.schedule import schedule_plan
 data, maps = map(Path, sys.argv[1:3])
 modules = sys.argv[3]
 assert Path(mapt_bench.__file__).parents[1] == Path.cwd(), mapt_bench.__file__
-world = WorldVideo(WorldSettings(kind="crowd", seed=1, frames=4), "w")
+world = WorldVideo(WorldSettings(kind="crowd", seed=1, frames=4, height=96, width=160), "w")
 MAPT, FLOW = named_mapt("mine"), named_flow("flow:flownet2-narrow")
 kinds = {
     "true": SegmentSource(), "noisy": SegmentSource(noise=MILD_NOISE),

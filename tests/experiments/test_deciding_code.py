@@ -194,7 +194,7 @@ def _check(given, variant, folder, *, stress=None, drop=1):
 def test_trackers_without_networks(name, tmp_path):
     given = source(_world(1), segments=(SegmentSource(noise=MILD_NOISE),))
     covered, ran = _check(given, _row(name), tmp_path)
-    assert "mapt_bench.synthetic._shading_version_1" in covered
+    assert "mapt_bench.synthetic._rendering" in covered
     assert {"mapt_bench.baselines.noise", "mapt_bench.metrics._tq"} <= ran & covered
     assert not any(".model" in module or "flownet2" in module for module in covered)
 

@@ -228,7 +228,12 @@ def test_what_hides_is_told_of_all_sequences(tmp_path):
 
 def test_worlds_too_fast_to_be_drawn_are_skipped_before_work_begins(tmp_path):
     worlds = [
-        WorldVideo(WorldSettings(kind="crowd", seed=3, frames=4, objects=3, speed=speed), name)
+        WorldVideo(
+            WorldSettings(
+                kind="crowd", seed=3, frames=4, height=96, width=160, objects=3, speed=speed
+            ),
+            name,
+        )
         for name, speed in (("fast", 2.5), ("slow", 1.0))
     ]
     plan_of_speed = stress_of("motion", "speed", levels=(1, 5), variants=(COPY,))

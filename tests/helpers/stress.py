@@ -13,7 +13,11 @@ EVERY = [entry for kind in StressKind.__args__ for entry in stress_entries(kind)
 EVERYWHERE = [entry.name for entry in EVERY if not entry.world_only]
 VOID_CODE = 255 << ID_BITS
 FRAMES = 14
-RECORDED = WrappedVideo(WorldVideo(WorldSettings(kind="crowd", seed=10, frames=FRAMES), "recorded"))
+RECORDED = WrappedVideo(
+    WorldVideo(
+        WorldSettings(kind="crowd", seed=10, frames=FRAMES, height=128, width=416), "recorded"
+    )
+)
 """A lifelike video of which, as of a recorded one, only images and maps are known."""
 
 CAR_1, CAR_2 = (13 << ID_BITS | track for track in (1, 2))

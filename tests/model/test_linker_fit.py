@@ -141,9 +141,9 @@ def tool():
 
 
 def test_the_command_fits_on_training_videos_only(tool):
-    for suite in ("stream", "train", "train@1"):
+    for suite in ("stream", "train", "train@2"):
         tool._check(suite)
-    for suite in ("val", "bench", "tiny@1"):
+    for suite in ("val", "bench", "tiny@2"):
         with pytest.raises(ConfigError, match="fitted on training videos only"):
             tool._check(suite)
 

@@ -20,7 +20,9 @@ from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.world_settings import WorldSettings
 
 PAGE = ROOT / "docs" / "stress.md"
-STREET = WorldVideo(WorldSettings(kind="street", seed=4, speed=1.5), "street")
+STREET = WorldVideo(
+    WorldSettings(kind="street", seed=4, speed=1.5, height=128, width=416), "street"
+)
 
 
 def again(thing):

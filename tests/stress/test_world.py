@@ -1,4 +1,4 @@
-"""The drawn world under stress: everything that is known still agrees with the pixels."""
+"""Synthetic video under stress: all annotations still agree with the pixels."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,9 @@ from mapt_bench.stress import Stress, occluder_label, stress_video
 from mapt_bench.synthetic.video import WorldVideo
 from mapt_bench.synthetic.world_settings import WorldSettings
 
-STREET = WorldVideo(WorldSettings(kind="street", seed=1, frames=12), "street")
+STREET = WorldVideo(
+    WorldSettings(kind="street", seed=1, frames=12, height=128, width=416), "street"
+)
 
 
 @pytest.mark.parametrize("name", EVERYWHERE)

@@ -1,5 +1,5 @@
-"""The art of the world: faces that are flat and face outward, people whose feet stay above ground,
-families that share nothing by which a thing could be known again."""
+"""Bodies of the world: faces that are flat and face outward, people whose feet stay above ground,
+paints and shapes of the domain shift that other videos never show."""
 
 from dataclasses import fields, is_dataclass
 
@@ -15,22 +15,12 @@ from mapt_bench.synthetic.appearances import (
     rider_appearance,
     truck_appearance,
 )
+from mapt_bench.synthetic.patterns import LEVELS
 from mapt_bench.synthetic.people import bent, bicycle_body, person_body, rider_body, stride
 from mapt_bench.synthetic.shapes import Paint, box, disc, normal, outward, patch, prism
-from mapt_bench.synthetic.style_sampling import sampled_style, shifted_style
-from mapt_bench.synthetic.style_tables import (
-    CAR_PAINTS,
-    CAR_SHAPES,
-    COATS,
-    FRAME_PAINTS,
-    GREY,
-    LEG_WEAR,
-    TRUCK_PAINTS,
-    mixed,
-    oklch,
-    washed,
-)
-from mapt_bench.synthetic.styles import fixed_style
+from mapt_bench.synthetic.shifted_style import shifted_style
+from mapt_bench.synthetic.style_sampling import sampled_style
+from mapt_bench.synthetic.style_tables import GREY, mixed, oklch, washed
 from mapt_bench.synthetic.surroundings import (
     facade_body,
     fence_body,
@@ -44,22 +34,13 @@ from mapt_bench.synthetic.surroundings import (
     tree_body,
     wall_body,
 )
-from mapt_bench.synthetic.textures import (
-    COMMON,
-    LEVELS,
-    TEXTURE_SIDE,
-    atlas,
-    texture_index,
-    texture_names,
-)
 
-FAMILIES = ("seen", "held-out")
 STYLES = {
-    **{family: fixed_style(family) for family in FAMILIES},
     **{f"sampled {seed}": sampled_style(seed) for seed in range(6)},
     "shifted": shifted_style(0),
 }
-SEEN = STYLES["seen"]
+SAMPLED, SHIFTED = STYLES["sampled 0"], STYLES["shifted"]
+EITHER = pytest.mark.parametrize("style", [SAMPLED, SHIFTED], ids=["sampled", "shifted"])
 CYCLE = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 SURROUNDINGS = {
     "pole": lambda rng, style: pole_body(rng, style, 4.0),
@@ -204,7 +185,7 @@ def test_people_are_finite_and_of_their_size(kind, style):
 
 
 def test_who_stands_does_not_move_and_who_walks_does():
-    look = person_appearance(np.random.default_rng(0), SEEN)
+    look = person_appearance(np.random.default_rng(0), SAMPLED)
     still = person_body(look, CYCLE, np.zeros(24)).joints
     assert (still == still[:1]).all()
     walking = person_body(look, CYCLE, np.ones(24)).joints
@@ -212,7 +193,7 @@ def test_who_stands_does_not_move_and_who_walks_does():
 
 
 def test_legs_swing_in_turn_and_arms_against_them():
-    look = person_appearance(np.random.default_rng(0), SEEN)
+    look = person_appearance(np.random.default_rng(0), SAMPLED)
     body = person_body(look, np.array([np.pi / 2]), np.ones(1))
     joints = {False: [], True: []}  # ends of limbs ahead, by whether they are of the right
     for limb in body.limbs:
@@ -225,7 +206,7 @@ def test_legs_swing_in_turn_and_arms_against_them():
 
 
 def test_a_cycle_is_as_long_as_two_steps():
-    look = person_appearance(np.random.default_rng(0), SEEN)
+    look = person_appearance(np.random.default_rng(0), SAMPLED)
     assert stride(look, 0.0) == 0
     assert 0.7 * look.height < stride(look) < look.height
 
@@ -245,7 +226,7 @@ def test_a_knee_bends_ahead_and_an_elbow_back():
 
 
 def test_a_rider_sits_on_a_bicycle_of_its_own_class():
-    body = BODIES["rider"](np.random.default_rng(0), SEEN)
+    body = BODIES["rider"](np.random.default_rng(0), SAMPLED)
     names = {part.class_name for part in surfaces(body)}
     assert names == {None, "bicycle"}
     assert {panel.class_name for panel in body.panels} == {"bicycle"}
@@ -253,7 +234,7 @@ def test_a_rider_sits_on_a_bicycle_of_its_own_class():
 
 def test_signs_and_lights_are_of_their_own_class():
     for make, name in ((sign_body, "traffic sign"), (light_body, "traffic light")):
-        body = make(np.random.default_rng(0), SEEN)
+        body = make(np.random.default_rng(0), SAMPLED)
         assert {panel.class_name for panel in body.panels} == {name}
         assert {limb.class_name for limb in body.limbs} == {None}
 
@@ -261,38 +242,19 @@ def test_signs_and_lights_are_of_their_own_class():
 # Looks
 
 
-@pytest.mark.parametrize("kind", BODIES)
-@pytest.mark.parametrize("family", FAMILIES)
-def test_bodies_keep_to_the_textures_of_their_family(kind, family):
-    allowed = {*texture_names(family), *COMMON}
-    for rng in some():
-        for part in surfaces(BODIES[kind](rng, fixed_style(family))):
-            assert part.paint.texture in allowed
+def test_the_domain_shift_shares_no_pattern_with_sampled_styles():
+    shared = set(SHIFTED.textures.index) & set(SAMPLED.textures.index)
+    assert shared == {"plain", "glass", "rim", "clouds"}
 
 
-def test_families_share_no_texture_and_no_paint():
-    assert not set(texture_names("seen")) & set(texture_names("held-out"))
-    assert not set(COMMON) & {*texture_names("seen"), *texture_names("held-out")}
-    for palette in (COATS, LEG_WEAR, CAR_PAINTS, TRUCK_PAINTS, FRAME_PAINTS):
-        assert not set(palette["seen"]) & set(palette["held-out"])
-        assert not {paint.base for paint in palette["seen"]} & {
-            paint.base for paint in palette["held-out"]
-        }
-
-
-def test_families_share_no_shape_of_car():
-    names = [{shape.name for shape in CAR_SHAPES[family]} for family in FAMILIES]
-    assert not names[0] & names[1]
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_paint_is_no_fingerprint(family):
-    cars = [car_appearance(rng, fixed_style(family)) for rng in some(100)]
-    people = [person_appearance(rng, fixed_style(family)) for rng in some(100)]
-    assert len({car.paint for car in cars}) == len(CAR_PAINTS[family]) <= 10
-    assert len({person.coat for person in people}) == len(COATS[family]) <= 12
-    assert len({person.leg_wear for person in people}) == len(LEG_WEAR[family]) <= 8
-    assert len({car.shape.name for car in cars}) == len(CAR_SHAPES[family]) >= 4
+@EITHER
+def test_paint_is_no_fingerprint(style):
+    cars = [car_appearance(rng, style) for rng in some(100)]
+    people = [person_appearance(rng, style) for rng in some(100)]
+    assert len({car.paint for car in cars}) == len(style.car_paints) <= 10
+    assert len({person.coat for person in people}) == len(style.coats) <= 12
+    assert len({person.leg_wear for person in people}) == len(style.leg_wear) <= 8
+    assert len(style.car_shapes) >= 4
 
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
@@ -309,8 +271,8 @@ def test_washing_takes_colour_alone(kind):
         return [value for value in vars_of(look) if isinstance(value, float | bool | str)]
 
     for seed in range(20):
-        vivid = LOOKS[kind](np.random.default_rng(seed), SEEN, 0.0)
-        faint = LOOKS[kind](np.random.default_rng(seed), SEEN, 0.5)
+        vivid = LOOKS[kind](np.random.default_rng(seed), SAMPLED, 0.0)
+        faint = LOOKS[kind](np.random.default_rng(seed), SAMPLED, 0.5)
         assert sizes(vivid) == sizes(faint)
         assert [washed(paint, 0.5) for paint in paints(vivid)] == list(paints(faint))
 
@@ -332,7 +294,7 @@ def test_half_washed_is_half_way():
 
 
 def test_look_alikes_have_one_body():
-    look = person_appearance(np.random.default_rng(4), SEEN)
+    look = person_appearance(np.random.default_rng(4), SAMPLED)
     first, second = (person_body(look, CYCLE, np.ones(24)) for _ in range(2))
     assert first.limbs == second.limbs
     assert (first.joints == second.joints).all()
@@ -371,15 +333,13 @@ def test_every_draw_takes_as_many_random_numbers(draw, style):
     assert len({next_of(seed, 1) for seed in range(30)}) == 1
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_ground_and_sky_are_of_the_family(family):
-    allowed = {*texture_names(family), *COMMON}
-    for rng in some():
-        for name in ("road", "sidewalk", "terrain", "vegetation"):
-            assert ground_paint(name, rng, fixed_style(family)).texture in allowed
-    other = FAMILIES[1 - FAMILIES.index(family)]
-    skies = [{sky_appearance(rng, fixed_style(of)) for rng in some()} for of in (family, other)]
-    assert not skies[0] & skies[1]
+@EITHER
+def test_ground_and_sky_are_of_the_style(style):
+    skies = {sky_appearance(rng, style) for rng in some()}
+    assert skies == set(style.skies)
+    for name in ("road", "sidewalk", "terrain", "vegetation"):
+        found = {ground_paint(name, rng, style).texture for rng in some()}
+        assert found == {paint.texture for paint in style.ground[name]}
 
 
 # Sampled styles
@@ -394,8 +354,6 @@ def all_paints(style):
 
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_a_style_has_the_textures_of_all_that_is_made_from_it(style):
-    if style.textures is None:
-        pytest.skip("version 1 has one set of textures")
     known = set(style.textures.index)
     for make in BODIES.values():
         for part in surfaces(make(np.random.default_rng(1), style)):
@@ -426,7 +384,7 @@ def test_sampled_colours_are_those_of_streets():
 
 def test_no_shape_of_a_car_is_sampled_as_those_of_the_other_domain():
     shapes = [shape for seed in range(60) for shape in sampled_style(seed).car_shapes]
-    names = {shape.name for shape in CAR_SHAPES["held-out"]}
+    names = {shape.name for shape in SHIFTED.car_shapes}
     assert not {shape.name for shape in shapes} & names
     lengths = [shape.length for shape in shapes]
     assert min(lengths) > 3.6
@@ -449,37 +407,41 @@ def test_oklch_always_finds_a_colour_that_exists(lightness, chroma, hue):
 # Textures
 
 
-def test_the_atlas_holds_every_texture_at_every_level():
-    names = (*COMMON, *texture_names("seen"), *texture_names("held-out"))
-    assert atlas().shape == (LEVELS, len(names), TEXTURE_SIDE, TEXTURE_SIDE)
-    assert [texture_index(name) for name in names] == list(range(len(names)))
-    assert atlas().dtype == np.float32
-    assert 0 <= atlas().min() <= atlas().max() <= 1
-    with pytest.raises(ValueError, match="read-only"):
-        atlas()[0, 0, 0, 0] = 1
+def tiles_of(textures, level):
+    """All tiles of a level of detail, 0..255: ``(textures, side, side)``."""
+    side = (1 << textures.bits) >> level
+    start, count = textures.starts[level], len(textures.index)
+    tiles = textures.texels[start : start + count * side * side]
+    return tiles.reshape(count, side, side).astype(float)
+
+
+@EITHER
+def test_every_texture_has_every_level(style):
+    textures = style.textures
+    assert len(textures.starts) == LEVELS
+    sides = [(1 << textures.bits) >> level for level in range(LEVELS)]
+    assert textures.texels.size == len(textures.index) * sum(side * side for side in sides)
+    assert list(textures.index.values()) == list(range(len(textures.index)))
 
 
 def test_no_two_textures_are_alike():
-    tiles = atlas()[0].reshape(atlas().shape[1], -1)
+    tiles = tiles_of(SHIFTED.textures, 0).reshape(len(SHIFTED.textures.index), -1)
     apart = np.abs(tiles[:, None] - tiles[None]).mean(axis=2)
-    np.fill_diagonal(apart, 1)
-    assert apart.min() > 0.02
+    np.fill_diagonal(apart, 255)
+    assert apart.min() > 0.02 * 255
 
 
-def test_levels_keep_the_mean_and_lose_detail():
-    means = atlas().mean(axis=(2, 3))
-    np.testing.assert_allclose(means, np.broadcast_to(means[0], means.shape), atol=1e-5)
-    spread = atlas().std(axis=(2, 3))
-    assert (np.diff(spread, axis=0) <= 1e-6).all()
-    stripes = texture_index("stripes")  # of 16 texels each, which level 4 averages
-    assert spread[0, stripes] == pytest.approx(0.5)
-    assert spread[4, stripes] < 0.01
+@EITHER
+def test_a_level_averages_the_one_before(style):
+    for level in range(1, LEVELS):
+        before, after = tiles_of(style.textures, level - 1), tiles_of(style.textures, level)
+        count, side, _ = after.shape
+        means = before.reshape(count, side, 2, side, 2).mean(axis=(2, 4))
+        assert np.abs(after - means).max() <= 0.5
 
 
-def test_levels_wrap_around():
-    """A tile rolled and then smoothed is the tile smoothed and then rolled: no seam anywhere."""
-    first, second = atlas()[0], atlas()[1]
-    again = np.roll(first, 17, axis=2)
-    for axis in (1, 2):
-        again = (np.roll(again, 1, axis) + 2 * again + np.roll(again, -1, axis)) / 4
-    np.testing.assert_allclose(again, np.roll(second, 17, axis=2), atol=1e-6)
+def test_coarse_levels_lose_stripes():
+    stripes = SHIFTED.textures.index["diagonals"]  # 32 texels each, which level 5 averages
+    spread = [tiles_of(SHIFTED.textures, level)[stripes].std() for level in range(LEVELS)]
+    assert spread[0] == pytest.approx(127.5)
+    assert spread[5] < 1

@@ -31,9 +31,8 @@ def halves(name):
     return Counter((entry.half, entry.kind) for entry in open_suite(name).entries)
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_names_sort_and_never_repeat(version):
-    suites = [suite for name in suite_names() if (suite := open_suite(name)).version == version]
+def test_names_sort_and_never_repeat():
+    suites = [open_suite(name) for name in suite_names()]
     names = [video.name for suite in suites for video in suite.videos]
     assert len(set(names)) == len(names)
     for suite in suites:
@@ -42,29 +41,29 @@ def test_names_sort_and_never_repeat(version):
         assert all(name.startswith(f"{suite.name}-") for name in own)
 
 
-def test_a_plain_name_means_version_2():
-    assert [open_suite(name).version for name in ("bench", "bench@1", "bench@2")] == [2, 1, 2]
-    assert open_suite("bench") == open_suite("bench@2")
-    assert open_suite("shift") == open_suite("shift@2")
-    assert open_suite("shift").version == 2
-    assert all(is_suite(name) for name in (*suite_names(), "val@2", "shift-val@2"))
-    assert not any(is_suite(name) for name in ("bench@3", "shift@1", "bench@", "no"))
-    with pytest.raises(ConfigError, match="unknown suite 'bench@3'; did you mean 'bench@1'"):
-        open_suite("bench@3")
-
-
-def test_version_2_has_larger_frames_and_two_domains():
+def test_a_name_may_state_its_version():
     for name in suite_names():
-        suite = open_suite(name)
-        settings = [video.settings for video in suite.videos]
-        sizes = {(each.height, each.width) for each in settings}
+        assert open_suite(name) == open_suite(f"{name}@2")
+        assert open_suite(name).version == 2
+        assert open_suite(name).name == name
+        assert is_suite(name)
+        assert is_suite(f"{name}@2")
+    assert not any(is_suite(name) for name in ("bench@1", "bench@3", "shift@1", "bench@", "no"))
+
+
+@pytest.mark.parametrize("version", ["1", "3", "", "2@2"])
+def test_other_versions_are_refused_with_the_known_one(version):
+    expected = rf"unknown version '{version}' of suite 'bench'; expected 'bench' or 'bench@2'"
+    with pytest.raises(ConfigError, match=expected):
+        open_suite(f"bench@{version}")
+
+
+def test_frames_have_one_size_and_there_are_two_domains():
+    for name in suite_names():
+        settings = [video.settings for video in open_suite(name).videos]
+        assert {(each.height, each.width) for each in settings} == {(192, 624)}
         families = {each.family for each in settings}
-        if suite.version == 1:
-            assert sizes == {(128, 416)}
-            assert families == ({"seen"} if name in ("train@1", "val@1") else {"held-out"})
-        else:
-            assert sizes == {(192, 624)}
-            assert families == ({"shifted"} if name.startswith("shift") else {"varied"})
+        assert families == ({"shifted"} if name.startswith("shift") else {"varied"})
 
 
 @pytest.mark.parametrize(
@@ -80,12 +79,12 @@ def test_version_2_has_larger_frames_and_two_domains():
         ("shift-val", 16),
     ],
 )
-def test_version_2_is_as_large_as_stated(name, count):
+def test_suites_are_as_large_as_stated(name, count):
     assert len(open_suite(name).entries) == count
 
 
 @pytest.mark.parametrize("name", ["train", "bench", "quick", "shift", "shift-val"])
-def test_version_2_is_half_hard_and_half_crowds(name):
+def test_suites_are_half_hard_and_half_crowds(name):
     counts = halves(name)
     assert len(counts) == 4
     assert len(set(counts.values())) == 1
@@ -181,7 +180,7 @@ def test_val_has_every_cell_and_kind_follows_the_factors():
 
 
 def test_cells_set_what_they_say():
-    for name in ("bench", "quick", "val", "tiny", "bench@1", "val@1", "shift", "shift-val"):
+    for name in ("bench", "quick", "val", "tiny", "shift", "shift-val"):
         for entry in open_suite(name).entries:
             for factor, level in entry.cell.items():
                 value = getattr(entry.video.settings, FACTORS[factor].setting)
@@ -228,7 +227,7 @@ def test_every_suite_is_frozen():
         assert len(frozen_fingerprint(open_suite(name)).recipe) == 16
 
 
-@pytest.mark.parametrize("name", ["tiny", "stress", "tiny@1", "shift-val"])
+@pytest.mark.parametrize("name", ["tiny", "stress", "shift-val"])
 def test_suites_are_what_they_were_frozen_as(name):
     assert check_suite(name) == open_suite(name)
 

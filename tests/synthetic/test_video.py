@@ -13,16 +13,19 @@ from mapt_bench.synthetic.world_settings import WorldSettings
 
 VOID = 255 << ID_BITS
 SEEDS = [
-    *(("street", seed, family) for family in ("seen", "varied") for seed in range(5)),
-    *(("crowd", seed, family) for family in ("seen", "varied") for seed in range(3)),
-    *((kind, 1, family) for kind in ("street", "crowd") for family in ("held-out", "shifted")),
+    *(("street", seed, "varied") for seed in range(5)),
+    *(("crowd", seed, "varied") for seed in range(3)),
+    *((kind, seed, "shifted") for kind in ("street", "crowd") for seed in range(2)),
 ]
-SEEN_ALIKE = [(kind, seed) for kind in ("street", "crowd") for seed in range(5)]
+SCENES = [(kind, seed) for kind in ("street", "crowd") for seed in range(5)]
 FEW = 6
 
 
-def world(kind, seed, **settings):
-    return WorldVideo(WorldSettings(kind=kind, seed=seed, frames=FEW, **settings), f"{seed:04d}")
+def world(kind, seed, *, height=128, width=416, **settings):
+    size = {"height": height, "width": width}
+    return WorldVideo(
+        WorldSettings(kind=kind, seed=seed, frames=FEW, **size, **settings), f"{seed:04d}"
+    )
 
 
 def sampled(codes, flow):
@@ -110,7 +113,7 @@ def test_whole_shapes_contain_what_is_seen(kind, seed, family):
             assert np.isnan(entry.speed) or index > 0
 
 
-@pytest.mark.parametrize("family", ["seen", "varied"])
+@pytest.mark.parametrize("family", ["varied", "shifted"])
 @pytest.mark.parametrize("kind", ["street", "crowd"])
 def test_one_seed_gives_the_same_bytes_in_any_process(kind, family):
     video = world(kind, 11, family=family)
@@ -134,7 +137,7 @@ def test_another_seed_gives_another_video():
     assert everything(world("street", 1)) != everything(world("street", 2))
 
 
-@pytest.mark.parametrize("family", ["seen", "varied"])
+@pytest.mark.parametrize("family", ["varied", "shifted"])
 @pytest.mark.parametrize("labels", ["kitti-step", "motchallenge-step"])
 def test_a_crowd_in_either_label_space(labels, family):
     video = world("crowd", 2, labels=labels, family=family)
@@ -144,9 +147,6 @@ def test_a_crowd_in_either_label_space(labels, family):
         classes = np.unique(video.truth(index).classes).tolist()
         names |= {space.by_id(number).name for number in classes if number != space.ignore_label}
     assert "person" in names
-    if family == "seen":  # lamps and signs of the others have no class in one of the spaces
-        other = world("crowd", 2, labels="kitti-step")
-        assert np.array_equal(video.frame(1).image, other.frame(1).image)
 
 
 def test_void_and_crowd_regions_are_there():
@@ -160,7 +160,7 @@ def test_void_and_crowd_regions_are_there():
     assert kinds["crowd"] >= 2
 
 
-@pytest.mark.parametrize("family", ["seen", "varied"])
+@pytest.mark.parametrize("family", ["varied", "shifted"])
 def test_a_larger_video_shows_the_same_scene(family):
     small, large = (
         world("street", 5, family=family, height=height, width=width)
@@ -183,9 +183,7 @@ def test_it_is_a_known_video_with_limits():
 
 @pytest.mark.parametrize("family", ["varied", "shifted"])
 def test_images_are_neither_dark_nor_saturated(family):
-    images = np.stack(
-        [world(kind, seed, family=family).frame(1).image for kind, seed in SEEN_ALIKE]
-    )
+    images = np.stack([world(kind, seed, family=family).frame(1).image for kind, seed in SCENES])
     levels = images.mean(axis=(1, 2, 3))
     assert levels.min() > 45
     assert levels.max() < 215

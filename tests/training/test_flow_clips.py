@@ -92,7 +92,9 @@ def test_a_window_beside_the_frame_knows_no_flow():
 
 @pytest.fixture(scope="module")
 def street():
-    return WorldVideo(WorldSettings(kind="street", seed=5, frames=8), "street")
+    return WorldVideo(
+        WorldSettings(kind="street", seed=5, frames=8, height=128, width=416), "street"
+    )
 
 
 @pytest.mark.parametrize("draw", range(4))

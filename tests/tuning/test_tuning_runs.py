@@ -192,13 +192,13 @@ def test_an_undefined_score_is_an_error(tmp_path):
         tune([SORT], source_of_two(), config(tmp_path / "run", score="PAT,recovery_f1"))
 
 
-@pytest.mark.parametrize("suite", ["bench", "quick", "tiny", "stress", "shift", "bench@1"])
+@pytest.mark.parametrize("suite", ["bench", "quick", "tiny", "stress", "shift", "bench@2"])
 def test_suites_for_reporting_are_refused(suite):
     with pytest.raises(ConfigError, match=f"suite '{suite}' is not for tuning"):
         TuningConfig(suite=suite)
 
 
-@pytest.mark.parametrize("suite", ["val", "val@1", "shift-val", "train", "train@1"])
+@pytest.mark.parametrize("suite", ["val", "val@2", "shift-val", "train", "train@2"])
 def test_suites_for_choices_are_accepted(suite):
     check_tuning(TuningConfig(suite=suite, trackers=("sort",)))
 
