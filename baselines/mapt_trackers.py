@@ -112,11 +112,14 @@ class MaptParts(NamedTuple):
         label_space: Name of its label space.
         has_motion: Whether it has a motion head.
         has_appearance: Whether it has an appearance head.
+        cues: Hash of all that decides the cues of a frame. Networks with equal cues differ only in
+            how they compare two frames.
     """
 
     label_space: str
     has_motion: bool
     has_appearance: bool
+    cues: str
 
 
 def mapt_parts(options: MaptOptions) -> MaptParts:
@@ -128,7 +131,10 @@ def mapt_parts(options: MaptOptions) -> MaptParts:
     """
     model = _checked_model(options)
     return MaptParts(
-        model.config.labels.name, model.motion is not None, model.appearance is not None
+        model.config.labels.name,
+        model.motion is not None,
+        model.appearance is not None,
+        model.cue_source,
     )
 
 

@@ -188,14 +188,20 @@ def recovered_by_gap(
     return _rates(bins, np.array(hits), np.array(totals), seed)
 
 
-def kept_by_displacement(sequences: Sequence[LinkEvents], *, seed: int = 0) -> list[Rate]:
-    """Return the accuracy of gapless links for each range of :data:`DISPLACEMENT_BINS`."""
+def kept_by_displacement(
+    sequences: Sequence[LinkEvents], bins: Sequence[Bin] = DISPLACEMENT_BINS, *, seed: int = 0
+) -> list[Rate]:
+    """Return the accuracy of gapless links for each range of displacement over size.
+
+    Args:
+        sequences: Events, one entry per sequence. Sequences are resampled.
+        bins: Ranges of the displacement over the square root of the area.
+        seed: Seed of the resampling.
+    """
     gapless = [
         replace(events, links=events.links[events.links["gap"] == 0]) for events in sequences
     ]
-    return _kept(
-        gapless, DISPLACEMENT_BINS, lambda links: links["displacement_px"] / links["size_px"], seed
-    )
+    return _kept(gapless, bins, lambda links: links["displacement_px"] / links["size_px"], seed)
 
 
 def right_returns(

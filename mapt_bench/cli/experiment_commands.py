@@ -19,6 +19,11 @@ from mapt_bench.cli.completion import (
     complete_thresholds,
     complete_weights,
 )
+from mapt_bench.cli.interval_matrix import (
+    matrix_options,
+    run_matrix_command,
+    without_matrix_options,
+)
 from mapt_bench.cli.options import (
     add_options,
     cluster_options,
@@ -299,6 +304,7 @@ Examples:
   mapt-bench sweep-interval -j 2 --flow-weights flow:flownet2-narrow
   mapt-bench sweep-interval --add both+memory --add my_module:MyTracker -j 2
   mapt-bench sweep-interval --data DATA --drop 1,2,4 --out runs/drop --json drop.json
+  mapt-bench sweep-interval --train -j 2 --out runs/intervals
 """,
 )
 @click.option(
@@ -312,12 +318,12 @@ Examples:
 )
 @click.option(
     "--memory",
-    default=0,
-    show_default=True,
+    type=int,
     metavar="N",
     help="Keep a lost track for N frames in every row that supports memory. These rows are named "
-    "+memory. Example: --memory 10",
+    f"+memory. Default: 0; with --train {DEFAULT_MEMORY}. Example: --memory 10",
 )
+@matrix_options
 @network_options
 @experiment_options
 def sweep_interval(**options: Any) -> int:  # noqa: ANN401 - what click collects
@@ -327,8 +333,14 @@ def sweep_interval(**options: Any) -> int:  # noqa: ANN401 - what click collects
     run with 1,2,3,5. Scores at different tau are not comparable by themselves, so each tau has two
     reference rows: copying the last masks, and the oracle. Each head of MAPT has a row, and each
     flow network that you name.
+
+    --train answers another question: which interval to train at, and which to run at. It fine-tunes
+    MAPT's heads at each training interval, and runs them at each inference interval (--pair), at
+    the adaptive one, and with each frame skip (--drop, by default none).
     """
-    return _run(SweepConfig, options)
+    if options["train"]:
+        return run_matrix_command(options)
+    return _run(SweepConfig, without_matrix_options(options))
 
 
 def _stress_kinds() -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from mapt_bench.errors import ConfigError
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.training_plots import is_in_pixels, plot_training
+from mapt_bench.weights import weights_file
 
 if TYPE_CHECKING:
     from mapt_bench.training.request import Shown
@@ -128,7 +129,14 @@ def _recipe_names() -> tuple[str, ...]:
     shell_complete=complete_weights,
     type=path_type,
     metavar="FILE",
-    help="Start from these weights: a snapshot, or the weights of a run.",
+    help="Start from these weights: a snapshot, the weights of a run, or shipped ones by name.",
+)
+@click.option(
+    "--imagenet",
+    type=path_type,
+    metavar="FILE",
+    help="Start the backbone of MAPT from torchvision's ImageNet weights: the file "
+    "regnet_y_8gf-dc2b1b54.pth for mapt-regnety8gf.",
 )
 @click.option(
     "--resume",
@@ -160,6 +168,7 @@ def command(
     threads: int,
     dry_run: bool,
     init: Path | None,
+    imagenet: Path | None,
     resume: Path | None,
     snapshot: Path | None,
     cluster: str | None,
@@ -204,7 +213,8 @@ def command(
         device=device,
         threads=threads,
         is_dry=dry_run,
-        init=init,
+        init=None if init is None else weights_file(init),
+        imagenet=imagenet,
         resume=resume,
         cluster=cluster,
         scheduler_file=scheduler_file,

@@ -2,8 +2,6 @@
 
 import zlib
 from collections.abc import Sequence
-from itertools import accumulate
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,10 +9,10 @@ from torch.nn import functional
 
 from mapt_bench.errors import DataError
 from mapt_bench.model.appearance import AppearanceHead
+from mapt_bench.model.clip_things import ClipThings
 from mapt_bench.model.linking_losses import (
     InstanceEmbeddings,
     flow_losses,
-    grid_masks,
     jittered_masks,
     joined_embeddings,
     mask_losses,
@@ -23,9 +21,9 @@ from mapt_bench.model.linking_losses import (
 from mapt_bench.model.motion import MotionHead, MotionOutput
 from mapt_bench.model.network import FrameFeatures, MaptNetwork
 from mapt_bench.model.patch_search import flow_in_cells
-from mapt_bench.model.targets import Clip, FrameTargets
+from mapt_bench.model.targets import Clip
 
-__all__ = ["clip_losses"]
+__all__ = ["clip_losses", "instance_embeddings", "motion_loss"]
 
 
 def clip_losses(network: MaptNetwork, clips: Sequence[Clip]) -> dict[str, Tensor]:
@@ -88,10 +86,10 @@ def _losses_of(
     losses = _detector_losses(network, seen, clips, draws)
     if not links:
         return losses, None
-    things = _Things.of(clips, network.config.motion.stride, seen.semantic.features)
+    things = ClipThings.of(clips, network.config.motion.stride, seen.semantic.features)
     carried = None
     if network.motion is not None and seen.reduced is not None:
-        output, losses["loss_motion"] = _motion_loss(
+        output, losses["loss_motion"] = motion_loss(
             network, network.motion, seen.reduced, things, draws
         )
         carried = output.features
@@ -101,7 +99,10 @@ def _losses_of(
     if network.appearance is not None:
         # So few rows that half precision saves no time, and is prepared anew for each number.
         with torch.autocast(network.device.type, enabled=False):
-            instances = _embeddings(network, network.appearance, seen, carried, things, draws)
+            described = _described(network, network.appearance, seen, clips)
+            instances = instance_embeddings(
+                network, network.appearance, described, carried, things, draws
+            )
     return losses, instances
 
 
@@ -137,66 +138,22 @@ def _detector_losses(
     return {name: taught * loss for name, loss in losses.items()}
 
 
-class _Things(NamedTuple):
-    """All things of clips of one shape, one after the other.
-
-    Attributes:
-        targets: Of all frames, those of the first clip first.
-        frames: Frames of each clip.
-        starts_far: Whether the first frame of each clip is much older than the others.
-        counts: Things of each frame.
-        masks: Soft, at the stride of the motion head, ``(things, rows, columns)``.
-    """
-
-    targets: list[FrameTargets]
-    frames: int
-    starts_far: list[bool]
-    counts: list[int]
-    masks: Tensor
-
-    @classmethod
-    def of(cls, clips: Sequence[Clip], stride: int, features: Tensor) -> "_Things":
-        targets = [target for clip in clips for target in clip.targets]
-        masks = torch.cat([target.masks for target in targets])
-        grid = (features.shape[2], features.shape[3])
-        return cls(
-            targets,
-            len(clips[0].targets),
-            [clip.starts_far for clip in clips],
-            [len(target.labels) for target in targets],
-            grid_masks(masks, stride, grid),
-        )
-
-    @property
-    def starts(self) -> list[int]:
-        return [0, *accumulate(self.counts)]
-
-    @property
-    def frame_of(self) -> Tensor:
-        """Which frame, of all, each thing is in."""
-        return torch.repeat_interleave(torch.tensor(self.counts)).to(self.masks.device)
-
-    def of_frame(self, frame: int) -> slice:
-        return slice(self.starts[frame], self.starts[frame + 1])
-
-    def pairs(self) -> list[tuple[int, int]]:
-        """Return the frames that motion is found between, those of the first clip first."""
-        return [
-            (frame, frame + 1)
-            for frame in range(len(self.targets))
-            if (frame + 1) % self.frames
-            and not (frame % self.frames == 0 and self.starts_far[frame // self.frames])
-        ]
-
-
-def _motion_loss(
+def motion_loss(
     network: MaptNetwork,
     head: MotionHead,
     reduced: Tensor,
-    things: _Things,
+    things: ClipThings,
     draws: Sequence[torch.Generator],
 ) -> tuple[MotionOutput, Tensor]:
-    """Find the motion of all pairs together; return it, and the sum of the losses over clips."""
+    """Find the motion of all pairs together; return it, and the sum of the losses over clips.
+
+    Args:
+        network: In training mode.
+        head: Its motion head.
+        reduced: The maps ``R`` of all frames, ``(frames, channels, rows, columns)``.
+        things: Of these frames.
+        draws: What is drawn at random for each clip.
+    """
     settings = network.config.losses
     pairs = things.pairs()
     counts = [things.counts[earlier] for earlier, _ in pairs]
@@ -223,7 +180,7 @@ def _motion_loss(
 
 
 def _flow_loss(
-    head: MotionHead, output: MotionOutput, things: _Things, clips: Sequence[Clip]
+    head: MotionHead, output: MotionOutput, things: ClipThings, clips: Sequence[Clip]
 ) -> Tensor:
     """Return the sum over clips of how far the motion is from the ground-truth flow."""
     motions = [clip.motion for clip in clips if clip.motion is not None]
@@ -242,7 +199,7 @@ def _flow_loss(
     return _sum_over_clips(losses, known.flatten(1).any(1), things)
 
 
-def _sum_over_clips(of_pairs: Tensor, known: Tensor, things: _Things) -> Tensor:
+def _sum_over_clips(of_pairs: Tensor, known: Tensor, things: ClipThings) -> Tensor:
     """Return the sum over clips of the means over their pairs that are known."""
     owners = [earlier // things.frames for earlier, _ in things.pairs()]
     clip_of = torch.tensor(owners, device=of_pairs.device)
@@ -250,11 +207,13 @@ def _sum_over_clips(of_pairs: Tensor, known: Tensor, things: _Things) -> Tensor:
     return of_clips.sum()
 
 
-def _seen_twice(things: _Things, pairs: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor]:
+def _seen_twice(
+    things: ClipThings, pairs: Sequence[tuple[int, int]]
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return of each thing that is in both frames of a pair: pair, place in the first, thing."""
     found = []
     for index, (earlier, later) in enumerate(pairs):
-        first, second = things.targets[earlier].track_ids, things.targets[later].track_ids
+        first, second = things.track_ids[earlier], things.track_ids[later]
         before, after = (first[:, None] == second[None]).nonzero().unbind(1)
         found.append(
             torch.stack((torch.full_like(before, index), before, after + things.starts[later]))
@@ -271,23 +230,37 @@ def _means(values: Tensor, owners: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return sums / numbers.clamp(min=1), numbers > 0
 
 
-def _embeddings(
-    network: MaptNetwork,
-    head: AppearanceHead,
-    seen: FrameFeatures,
-    carried: Tensor | None,
-    things: _Things,
-    draws: Sequence[torch.Generator],
-) -> InstanceEmbeddings:
+def _described(
+    network: MaptNetwork, head: AppearanceHead, seen: FrameFeatures, clips: Sequence[Clip]
+) -> Tensor:
+    """Return what embeddings of the things of clips are made from."""
     levels = seen.levels
     if network.config.losses.stop_gradient:
         levels = [level.detach() for level in levels]
-    described = head.describe(
-        levels,
-        [target.boxes for target in things.targets],
-        [target.masks for target in things.targets],
-        seen.images,
-    ).float()
+    targets = [target for clip in clips for target in clip.targets]
+    boxes, masks = [target.boxes for target in targets], [target.masks for target in targets]
+    return head.describe(levels, boxes, masks, seen.images).float()
+
+
+def instance_embeddings(
+    network: MaptNetwork,
+    head: AppearanceHead,
+    described: Tensor,
+    carried: Tensor | None,
+    things: ClipThings,
+    draws: Sequence[torch.Generator],
+) -> InstanceEmbeddings:
+    """Return the embeddings of all things of clips of one shape.
+
+    Args:
+        network: In training mode.
+        head: Its appearance head.
+        described: What :meth:`AppearanceHead.describe` returns for the things.
+        carried: Propagated features of each pair of frames, ``(pairs, channels, rows, columns)``;
+            ``None`` without a motion head.
+        things: Of these clips.
+        draws: What is drawn at random for each clip.
+    """
     dropped = [
         float(torch.rand((), generator=own)) < network.config.appearance.drop_propagated
         for own in draws
@@ -310,8 +283,8 @@ def _embeddings(
             embeddings = embeddings.index_copy(0, which, moved)
     return InstanceEmbeddings(
         embeddings.float(),
-        torch.cat([target.track_ids for target in things.targets]),
-        torch.cat([target.labels for target in things.targets]),
+        torch.cat(things.track_ids),
+        torch.cat(things.labels),
         frame_of % things.frames,
         frame_of // things.frames,
     )

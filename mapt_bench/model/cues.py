@@ -216,7 +216,9 @@ class MaptCues:
             descriptors = head.describe(seen.levels, [where], [masks], seen.images)
             embeddings = _array(head(descriptors))
         reduced = torch.zeros(1, 0, 1, 1) if seen.reduced is None else seen.reduced
-        cues = FrameCues(self.network.source, reduced[0].half().cpu().numpy(), _array(descriptors))
+        cues = FrameCues(
+            self.network.cue_source, reduced[0].half().cpu().numpy(), _array(descriptors)
+        )
         return replace(segments, embeddings=embeddings, cues=cues)
 
     def _reduced(self, cues: FrameCues) -> Tensor:

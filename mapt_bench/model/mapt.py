@@ -173,7 +173,7 @@ def load_mapt(
     tensors = read_state_dict(path)
     model = MAPT(_config_of(path) if config is None else config)
     load_strictly(model, tensors, where=path)
-    model.source = file_sha256(path)
+    model.source, model.cue_source = file_sha256(path), model.cue_fingerprint()
     ours = shipped_at(path)
     model.title = (
         f"the model of {path.name}"

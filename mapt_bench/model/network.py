@@ -1,5 +1,7 @@
 """The parts of MAPT joined: a trunk, four heads and a fusion."""
 
+import hashlib
+import json
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.backbone import build_backbone, prepare_images
 from mapt_bench.model.config import MaptConfig
+from mapt_bench.model.config_files import mapt_config_to_dict
 from mapt_bench.model.conv_layers import head_norm
 from mapt_bench.model.fpn import TwoWayFPN
 from mapt_bench.model.instance import InstanceHead
@@ -45,7 +48,9 @@ class MaptNetwork(nn.Module):
     Attributes:
         motion: ``None`` if the configuration leaves it out.
         appearance: The same.
-        source: Which weights these are; what is found by others means nothing to them.
+        source: Which weights these are.
+        cue_source: Which weights the cues of single frames are of: see :meth:`cue_fingerprint`.
+            Cues of another source mean nothing to these weights.
         title: What messages call them.
         switches: Components removed or changed at inference; see
             :func:`~mapt_bench.model.switches.switched`.
@@ -54,7 +59,7 @@ class MaptNetwork(nn.Module):
     def __init__(self, config: MaptConfig) -> None:
         super().__init__()
         self.config = config
-        self.source = f"unsaved-{uuid4().hex}"
+        self.source = self.cue_source = f"unsaved-{uuid4().hex}"
         self.title = "the model"
         self.switches: tuple[str, ...] = ()
         norm, width = head_norm(config.norm), config.fpn.channels
@@ -91,6 +96,44 @@ class MaptNetwork(nn.Module):
         """Return the parameters of the parts that see single frames."""
         parts = (self.backbone, self.fpn, self.semantic, self.instance)
         return [parameter for part in parts for parameter in part.parameters()]
+
+    def cue_modules(self) -> list[nn.Module]:
+        """Return the parts that decide the cues of a frame: all that see single frames.
+
+        What is behind them compares two frames: offsets, gate and kernels of the motion head, and
+        the layers that make embeddings.
+        """
+        parts: list[nn.Module] = [self.backbone, self.fpn, self.semantic]
+        if self.motion is not None:
+            parts.append(self.motion.reduction)
+            if self.motion.matcher is not None:
+                parts += [self.motion.matcher.stem, self.motion.matcher.describe]
+        if self.appearance is not None and self.appearance.colours is not None:
+            parts.append(self.appearance.colours)
+        return parts
+
+    def link_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters of both heads that compare two frames: cues do not depend on them.
+
+        The instance head, which only detects, is not among them.
+        """
+        fixed = {each for part in self.cue_modules() for each in part.parameters()}
+        heads = [head for head in (self.motion, self.appearance) if head is not None]
+        return [each for head in heads for each in head.parameters() if each not in fixed]
+
+    def cue_fingerprint(self) -> str:
+        """Return a hash of all that decides the cues of a frame.
+
+        Networks that differ only in the parts behind the cues have the same one. So segments with
+        cues of one of them can be linked by all of them.
+        """
+        config = mapt_config_to_dict(self.config)
+        digest = hashlib.sha256(json.dumps({**config, "losses": None}, sort_keys=True).encode())
+        for part in self.cue_modules():
+            for name, value in part.state_dict().items():
+                digest.update(name.encode())
+                digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     @property
     def device(self) -> torch.device:

@@ -35,7 +35,7 @@ _Embeddings = NDArray[np.float32]
 
 def seen_by(network: MaptNetwork) -> Hashable:
     """Return the key of what a network sees in a frame, for a cache."""
-    return "seen", network.identity
+    return "seen", network.cue_source
 
 
 def described(
@@ -52,7 +52,7 @@ def described(
     Raises:
         DataError: If image and segments differ in size.
     """
-    if segments.cues is not None and segments.cues.source == network.source:
+    if segments.cues is not None and segments.cues.source == network.cue_source:
         return segments
     cues = MaptCues(network)
     seen = share.once(seen_by(network), (frame.index,), lambda: cues.see(frame.image))

@@ -1,6 +1,7 @@
 """The model that a recipe names, and the tracker that it is validated by."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
@@ -25,7 +26,13 @@ class TracksVideos(Protocol):
         ...
 
 
-def build_model(name: str, settings: Mapping[str, object], labels: LabelSpace) -> nn.Module:
+def build_model(
+    name: str,
+    settings: Mapping[str, object],
+    labels: LabelSpace,
+    *,
+    imagenet: Path | None = None,
+) -> nn.Module:
     """Build the model of a recipe, its weights drawn from torch's generator.
 
     Args:
@@ -33,14 +40,21 @@ def build_model(name: str, settings: Mapping[str, object], labels: LabelSpace) -
         settings: Changes of the configuration by dotted key; of the user's function, keyword
             arguments.
         labels: Classes of the data.
+        imagenet: File of torchvision's ImageNet weights for the backbone; ``None`` for random ones.
 
     Raises:
-        ConfigError: If there is no such model or setting, it is of other classes than the data, or
-            the function does not return a module.
+        ConfigError: If there is no such model or setting, it is of other classes than the data,
+            the function does not return a module, or the backbone takes no ImageNet weights.
+        DataError: If the ImageNet weights are damaged or of another network.
     """
     if ":" in name:
+        if imagenet is not None:
+            raise ConfigError(
+                f"--imagenet is for the backbone of MAPT, and the model is {name}; load the "
+                "weights in your function, or omit it"
+            )
         return _of_user(name, settings, labels)
-    from mapt_bench.model import build_mapt
+    from mapt_bench.model import build_mapt, load_imagenet
 
     config = mapt_config(name, **settings)
     if config.labels != labels:
@@ -48,7 +62,9 @@ def build_model(name: str, settings: Mapping[str, object], labels: LabelSpace) -
             f"model {name} tells the classes of {config.labels.name!r} apart, the data have those "
             f"of {labels.name!r}; set model_settings.label_space, or give other data"
         )
-    model: nn.Module = build_mapt(config)
+    model = build_mapt(config)
+    if imagenet is not None:
+        load_imagenet(model.backbone, imagenet)
     return model
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import cv2
 import torch
 
-from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.labels import AnnotatedVideo, LabelSpace
 from mapt_bench.provenance import provenance
 from mapt_bench.synthetic.suites import is_suite, suite_names
@@ -83,6 +83,7 @@ class TrainingRequest:
         threads: Of torch, per process.
         is_dry: Whether only one epoch of clips and one step are made.
         init: File of the first weights: a snapshot, or the weights of a run.
+        imagenet: File of torchvision's ImageNet weights for the backbone of MAPT.
         resume: Snapshot that the training resumes from, with its weights and step.
         cluster: Address of a Dask scheduler that validates, or ``"local"`` for a cluster on this
             machine; ``None`` validates in this process.
@@ -102,6 +103,7 @@ class TrainingRequest:
     threads: int = 1
     is_dry: bool = False
     init: Path | None = None
+    imagenet: Path | None = None
     resume: Path | None = None
     cluster: str | None = None
     scheduler_file: Path | None = None
@@ -185,6 +187,16 @@ def _check(request: TrainingRequest) -> None:
         raise ConfigError(f"give either --suite or --data to train on; suites: {known}")
     if request.init is not None and request.resume is not None:
         raise ConfigError("give either --init or --resume: both say what the first weights are")
+    if request.imagenet is not None and (request.init is not None or request.resume is not None):
+        raise ConfigError(
+            "--imagenet starts the backbone, and --init and --resume start everything; keep one"
+        )
+    if request.imagenet is not None and not request.imagenet.is_file():
+        raise DataError(
+            "there is no such file; expected the state dict of torchvision's classifier, such as "
+            "regnet_y_8gf-dc2b1b54.pth",
+            where=request.imagenet,
+        )
     if request.seed < 0:
         raise ConfigError(f"--seed is {request.seed}; expected 0 or more")
     if request.threads < 1:
@@ -220,13 +232,20 @@ def _job(
         recipe=recipe,
         dataset=dataset,
         data=data.describe(),
-        build=partial(build_model, recipe.model, recipe.model_settings, dataset.labels),
+        build=partial(
+            build_model,
+            recipe.model,
+            recipe.model_settings,
+            dataset.labels,
+            imagenet=request.imagenet,
+        ),
         folder=request.out,
         seed=request.seed,
         device=group.device(request.device),
         model_config=model_config(recipe.model, recipe.model_settings),
         validate=None if request.is_dry else _validation(request, recipe, dataset.labels),
         init=request.init or request.resume,
+        imagenet=request.imagenet,
         resumes=request.resume is not None,
     )
 

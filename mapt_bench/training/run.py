@@ -58,6 +58,7 @@ class TrainingJob:
         init: File of the first weights: a snapshot, or exported weights; ``None`` draws them. The
             heads behind the detector may differ: the log then has a row of the kind ``init`` with
             the names of the parameters that begin at random.
+        imagenet: File of ImageNet weights that ``build`` puts into the backbone, for the record.
         resumes: Whether the training resumes at the step of that snapshot.
     """
 
@@ -71,6 +72,7 @@ class TrainingJob:
     validate: Validate | None = None
     model_config: dict[str, Any] | None = None
     init: Path | None = None
+    imagenet: Path | None = None
     resumes: bool = False
 
 
@@ -263,6 +265,8 @@ def _claim_folder(job: TrainingJob) -> None:
         "skipped": [{"name": skip.name, "reason": skip.reason} for skip in job.dataset.skipped],
         "init": None if job.init is None else file_sha256(job.init),
     }
+    if job.imagenet is not None:
+        mine["imagenet"] = file_sha256(job.imagenet)
     if path.exists():
         _check_same(path, mine)
     elif job.folder.is_dir() and any(job.folder.iterdir()):

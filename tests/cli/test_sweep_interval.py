@@ -172,7 +172,7 @@ def test_only_too_short_sequences_are_an_error(here):
 
 def test_help_ends_with_examples(here):
     examples = examples_of("sweep-interval")
-    assert [words[0] for words in examples] == ["-j", "-j", "--add", "--data"]
+    assert [words[0] for words in examples] == ["-j", "-j", "--add", "--data", "--train"]
     found = invoke(*examples[3])
     assert found.exit_code == 0, found.stderr
     assert json.loads((here / "drop.json").read_text())["experiment"] == "sweep-interval"

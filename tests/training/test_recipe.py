@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,13 @@ def test_settings_take_none_where_it_is_allowed():
 def test_every_setting_is_in_the_documentation():
     text = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
     assert [key for key in known_keys(Recipe) if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize("weighting", ["segmentation", "balanced", "identity"])
+def test_the_weightings_differ_in_nothing_but_the_weights_of_losses(weighting):
+    (stage,) = read_recipe(f"mapt-compact-{weighting}").all_stages
+    (balanced,) = read_recipe("mapt-compact-balanced").all_stages
+    assert replace(stage.recipe, loss_weights={}) == replace(balanced.recipe, loss_weights={})
+    assert stage.recipe.loss_weights.keys() == balanced.recipe.loss_weights.keys()
+    heavy = stage.recipe.loss_weights["loss_semantic"] - stage.recipe.loss_weights["loss_motion"]
+    assert heavy == {"segmentation": 1.75, "balanced": 0, "identity": -1.75}[weighting]

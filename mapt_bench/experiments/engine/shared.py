@@ -232,7 +232,8 @@ class SharedVideo:
             index: Position of the frame.
             mapt: MAPT whose cues are computed for the segments. ``None`` for no cues.
         """
-        place = (name, None if mapt is None else mapt.sha256, index)
+        # Networks with equal cues share them, however many heads link by them.
+        place = (name, None if mapt is None else mapt.cues or mapt.sha256, index)
         if place in self._segments:
             return self._segments[place]
         if mapt is None:

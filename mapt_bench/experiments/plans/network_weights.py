@@ -58,12 +58,14 @@ class MaptWeights(NetworkWeights):
         has_motion: Whether it has a motion head.
         has_appearance: Whether it has an appearance head.
         linker: SHA-256 of its linker file, in hexadecimal digits; empty where there is none.
+        cues: Hash of all that decides the cues of a frame, by which they are cached.
     """
 
     label_space: str
     has_motion: bool
     has_appearance: bool
     linker: str = ""
+    cues: str = ""
 
 
 def read_flow_weights(files: Mapping[str, Path]) -> tuple[NetworkWeights, ...]:
@@ -108,6 +110,7 @@ def read_mapt_weights(weights: str = DEFAULT_MAPT, name: str | None = None) -> M
         has_motion=parts.has_motion,
         has_appearance=parts.has_appearance,
         linker=linker_hash(path),
+        cues=parts.cues,
     )
 
 

@@ -1,0 +1,157 @@
+"""Run an interval matrix: fine-tune heads, run them at all inference intervals, and compare."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from mapt_bench.baselines.thresholds import describe_thresholds
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.engine._run_folder import claim_setup
+from mapt_bench.experiments.engine.runner import RunOutcome, run_plan
+from mapt_bench.experiments.engine.schedule import Schedule
+from mapt_bench.experiments.planning import ExperimentInputs, check_inputs
+from mapt_bench.experiments.plans.network_weights import (
+    BY_NAME,
+    LOADED,
+    MaptWeights,
+    read_mapt_weights,
+)
+from mapt_bench.files import write_json
+from mapt_bench.intervals.matrix_config import IntervalMatrixConfig
+from mapt_bench.intervals.matrix_heads import (
+    MatrixProgress,
+    TrainingVideos,
+    train_heads,
+    training_videos,
+)
+from mapt_bench.intervals.matrix_plan import matrix_plan
+from mapt_bench.intervals.matrix_result import matrix_result
+from mapt_bench.synthetic.suites import is_suite, open_suite
+from mapt_bench.workers import opened_workers
+
+__all__ = ["RESULTS_FILE", "check_matrix", "run_matrix"]
+
+RESULTS_FILE = "results.json"
+
+Advance = Callable[[int], None]
+
+
+@contextmanager
+def _no_progress(description: str, total: int) -> Iterator[Advance]:
+    yield lambda steps: None
+
+
+def check_matrix(config: IntervalMatrixConfig) -> None:
+    """Check all names of a configuration, without reading weights or data.
+
+    Raises:
+        ConfigError: If a name is unknown, or options do not go together.
+        DataError: If a file or folder does not exist.
+    """
+    check_inputs(config)
+    inputs = ExperimentInputs(config, BY_NAME)
+    _ = inputs.kinds
+    given = _given(inputs)
+    matrix_plan(config, given, {})
+    name = config.train_on
+    if name is not None and not is_suite(name) and not Path(name).exists():
+        open_suite(name)  # raises the error that names the nearest suite
+
+
+def run_matrix(
+    config: IntervalMatrixConfig, *, progress: MatrixProgress = _no_progress
+) -> dict[str, Any]:
+    """Run an interval matrix, or resume it, and write ``results.json`` of its run folder.
+
+    Args:
+        config: All options.
+        progress: Shows the progress of its parts.
+
+    Returns:
+        The result, schema ``mapt-bench/interval-matrix/1``.
+
+    Raises:
+        ConfigError: If options do not go together, or the folder holds another run.
+        DataError: If data, weights or the folder are unusable.
+    """
+    check_matrix(config)
+    placed = config.with_folder()
+    folder = placed.out or Path()
+    inputs = ExperimentInputs(placed, LOADED)
+    given, source, training = _given(inputs), inputs.source(), training_videos(placed)
+    setup = _setup(placed, given, source.describe(), training)
+    claim_setup(folder, setup)
+    with ExitStack() as stack:
+        workers = stack.enter_context(opened_workers(placed.jobs))
+        trained = train_heads(placed, given.path, training, folder, workers, progress)
+        heads = {
+            (each.interval, each.seed): read_mapt_weights(str(each.weights), each.name)
+            for each in trained
+        }
+        plan, places = matrix_plan(placed, given, heads)
+
+        def shown(schedule: Schedule) -> AbstractContextManager[Advance]:
+            return progress("interval matrix", schedule.step_count)
+
+        outcome = run_plan(
+            plan,
+            source,
+            folder,
+            seed=placed.seed,
+            workers=workers,
+            progress=shown,
+            setup=setup,
+        )
+        _raise_failure(outcome, folder)
+        with progress("statistics", 1) as advance:
+            result = matrix_result(placed, outcome, places, setup)
+            advance(1)
+    write_json(folder / RESULTS_FILE, result)
+    return result
+
+
+def _given(inputs: ExperimentInputs) -> MaptWeights:
+    if inputs.mapt is None:
+        raise ConfigError("--train fine-tunes heads of MAPT; give --weights NAME|FILE")
+    return inputs.mapt
+
+
+def _setup(
+    config: IntervalMatrixConfig,
+    given: MaptWeights,
+    data: Mapping[str, Any],
+    training: TrainingVideos,
+) -> dict[str, Any]:
+    """Return what must not change when the run is resumed, ready for JSON."""
+    return {
+        "experiment": config.experiment,
+        "weights": {"name": given.name, "sha256": given.sha256},
+        "training": {
+            "data": training.description,
+            "intervals": list(config.train_intervals),
+            "seeds": list(config.train_seeds),
+            "steps": config.steps,
+            "taus": list(config.taus),
+        },
+        "inference": {"pair": list(config.pair), "drop": list(config.drop)},
+        "target": config.target,
+        "tracker": config.tracker,
+        "memory": config.memory,
+        "thresholds": describe_thresholds(config.thresholds),
+        "seed": config.seed,
+        "data": dict(data),
+    }
+
+
+def _raise_failure(outcome: RunOutcome, folder: Path) -> None:
+    if not outcome.exit_code:
+        return
+    cell = next(cell for cell in outcome.cells if cell.failures)
+    (sequence, _), failure = min(cell.failures.items())
+    message = (
+        f"{cell.cell.variant.name} failed on sequence "
+        f"{outcome.source.videos[sequence].info.name}: {failure.reason}; finished work is kept: "
+        "fix the cause and run the same command again to resume"
+    )
+    raise outcome.error(message, folder)

@@ -1,0 +1,193 @@
+"""The interval matrix on moving boxes, with an untrained small network."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+from helpers.scenes import KITTI
+from helpers.shipped_weights import put_weights
+from helpers.training_jobs import moving_boxes
+from PIL import Image
+from safetensors.torch import load_file
+
+from mapt_bench.cli import main
+from mapt_bench.data import KittiStepWriter
+from mapt_bench.errors import ConfigError
+from mapt_bench.intervals.matrix_config import ADAPTIVE, IntervalMatrixConfig
+from mapt_bench.intervals.matrix_run import run_matrix
+from mapt_bench.model import load_mapt
+from mapt_bench.reports.interval_matrix import matrix_findings, matrix_tables
+from mapt_bench.training.log import read_log
+
+torch.set_num_threads(1)
+
+SPEEDS = {"slow": 1, "fast": 6}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with data of two speeds and untrained weights."""
+    folder = tmp_path_factory.mktemp("place")
+    data = folder / "DATA"
+    with KittiStepWriter(data, KITTI) as writer:
+        for name, speed in SPEEDS.items():
+            video = moving_boxes(6, name=name, speed=speed)
+            for index in range(6):
+                writer.write(name, f"{index:06d}", video.truth(index))
+                path = data / "images" / "val" / name / f"{index:06d}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(video.image(index)).save(path)
+    put_weights(folder, "small")
+    return folder
+
+
+def words(place, out):
+    options = {
+        "--data": place / "DATA",
+        "--train-on": place / "DATA",
+        "--weights": place / "small.safetensors",
+        "--train-intervals": "1,adaptive",
+        "--train-seeds": "0,1",
+        "--train-steps": 2,
+        "--pair": "1,2",
+        "--out": out,
+    }
+    return ["sweep-interval", "--train", *(str(word) for pair in options.items() for word in pair)]
+
+
+@pytest.fixture(scope="module")
+def done(place):
+    run = CliRunner().invoke(main, words(place, place / "run"))
+    assert run.exit_code == 0, run.output
+    return run.stdout, json.loads((place / "run" / "results.json").read_text())
+
+
+def rows_of(result):
+    return {(row["train"], row["infer"]): row for row in result["matrix"]}
+
+
+def test_every_training_interval_meets_every_inference_interval(done):
+    _, result = done
+    own = {
+        (train, infer) for train in ("as given", "1", ADAPTIVE) for infer in ("1", "2", ADAPTIVE)
+    }
+    assert rows_of(result).keys() == own | {("copy", "1"), ("oracle", "1")}
+    for (train, _), row in rows_of(result).items():
+        assert len(row["seeds"]) == (2 if train in ("1", ADAPTIVE) else 1)
+        assert row["n_sequences"] == 2
+        values = [seed["scores"]["PAT"] for seed in row["seeds"]]
+        assert row["scores"]["PAT"] == pytest.approx(sum(values) / len(values))
+
+
+def test_adaptive_intervals_are_compared_with_every_fixed_one(done):
+    _, result = done
+    found = [
+        (each["question"], each["train"], each["other_train"], each["other_infer"])
+        for each in result["comparisons"]
+    ]
+    assert ("inference", "1", "1", "2") in found
+    assert ("training", ADAPTIVE, "1", ADAPTIVE) in found
+    assert ("both", ADAPTIVE, "1", "1") in found
+
+
+def test_thirds_of_the_links_are_slow_medium_and_fast(done):
+    _, result = done
+    counts = [rate["n"] for rate in rows_of(result)["oracle", "1"]["speeds"].values()]
+    assert len(counts) == 3
+    assert sum(counts) == 20  # two boxes, five links, two videos
+    assert counts[2] == 5  # the fast car
+
+
+def test_fine_tuned_weights_find_the_same_segments_with_the_same_cues(place, done):
+    given = load_mapt(place / "small.safetensors")
+    tuned = place / "run" / "heads" / "tau1-seed0" / "weights.safetensors"
+    other = load_mapt(tuned)
+    assert other.cue_source == given.cue_source
+    assert other.source != given.source
+    before, after = given.state_dict(), load_file(tuned)
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"motion", "appearance"}
+    assert [row["step"] for row in read_log(tuned.parent / "log.jsonl")] == [2]
+
+
+def test_the_answer_has_a_table_sentences_and_pictures(place, done):
+    text, result = done
+    assert "PAT by training and inference interval" in text
+    assert all(sentence in " ".join(text.split()) for sentence in matrix_findings(result))
+    for name in ("matrix_PAT", "curves_PAT", "curves_speed"):
+        assert (place / "run" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    names = {table.name for table in matrix_tables(result)}
+    assert names == {
+        *(f"matrix_{s}" for s in ("PAT", "STQ", "AssA", "IDSW", "speeds", "differences"))
+    }
+    assert (place / "run" / "tables" / "matrix_PAT.csv").is_file()
+
+
+def test_the_same_command_resumes_without_work(place, done, monkeypatch):
+    monkeypatch.setattr(
+        "mapt_bench.training.trainer.Trainer.train_step", lambda *_: pytest.fail("trained again")
+    )
+    monkeypatch.setattr(
+        "mapt_bench.training.seen_videos.see_frame", lambda *_: pytest.fail("seen again")
+    )
+    before = (place / "run" / "results.json").read_text()
+    again = CliRunner().invoke(main, words(place, place / "run"))
+    assert again.exit_code == 0, again.output
+    assert (place / "run" / "results.json").read_text() == before
+
+
+def test_another_matrix_in_the_folder_is_refused(place, done):
+    other = CliRunner().invoke(main, [*words(place, place / "run"), "--target", "0.7"])
+    assert other.exit_code == 2
+    assert "target" in other.stderr
+
+
+def test_frame_skips_have_a_matrix_each(place):
+    config = IntervalMatrixConfig(
+        data=place / "DATA",
+        train_on=str(place / "DATA"),
+        weights=str(place / "small.safetensors"),
+        train_intervals=("1",),
+        train_seeds=(0,),
+        steps=1,
+        pair=(1,),
+        drop=(1, 2),
+        out=place / "skips",
+    )
+    result = run_matrix(config)
+    drops = [row["drop"] for row in result["matrix"] if row["train"] == "oracle"]
+    assert drops == [1, 2]
+    titles = [table.title for table in matrix_tables(result, short=True)]
+    assert titles[1].endswith("frame skip 2")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (("--train-intervals", "1,fast"), "--train-intervals has 'fast'"),
+        (("--train-seeds", "0,0"), "--train-seeds is"),
+        (("--pair", "0"), "--pair is"),
+        (("--target", "0"), "--target"),
+        (("--tracker", "mapt:appearance"), "the tracker of an interval matrix"),
+        (("--tracker", "sort"), "the tracker of an interval matrix"),
+        (("--cluster", "local"), "omit --cluster"),
+        (("--train-on", "trein"), "trein"),
+    ],
+)
+def test_wrong_options_are_refused_before_any_work(place, tmp_path, wrong, message):
+    run = CliRunner().invoke(main, [*words(place, tmp_path / "run"), *wrong])
+    assert run.exit_code == 2, run.output
+    assert message in run.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_real_data_needs_the_data_to_train_on(place):
+    with pytest.raises(ConfigError, match="needs --train-on"):
+        IntervalMatrixConfig(data=place / "DATA")
+
+
+def test_options_of_the_matrix_need_train():
+    run = CliRunner().invoke(main, ["sweep-interval", "--suite", "tiny", "--target", "0.5"])
+    assert run.exit_code == 2
+    assert "--target needs --train" in run.stderr
