@@ -3,14 +3,14 @@
 from itertools import count
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mapt_bench.baselines.registry import register
 from mapt_bench.baselines.tracker_options import AssociatorOptions, Truth
-from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.labels import ID_BITS, ID_LIMIT, Frame, VideoInfo
+from mapt_bench.errors import ConfigError
+from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking import Association, Associator, FrameSegments
 from mapt_bench.tracking.affinity import assign
+from mapt_bench.tracking.oracle_steps import iou_with_truth
 
 __all__ = [
     "OracleAssociator",
@@ -83,13 +83,8 @@ class OracleAssociator:
         if self._info is None:
             raise RuntimeError("start() must be called before associate()")
         codes = self.truth(frame.index).codes
-        if codes.shape != segments.shape:
-            raise DataError(
-                f"segments are {segments.shape[0]}x{segments.shape[1]} and ground truth is "
-                f"{codes.shape[0]}x{codes.shape[1]} (height x width); both must have the same size",
-                where=frame.name,
-            )
-        track_codes, iou = _iou_with_truth(codes, segments, self._info.labels.is_thing_table)
+        table = self._info.labels.is_thing_table
+        track_codes, iou = iou_with_truth(codes, segments, table, frame.name)
         matches = assign(iou, np.ones(iou.shape, dtype=bool), threshold=1e-9)
         track_of = {segment: int(track_codes[index]) for index, segment in matches}
         ids = np.zeros(segments.count, dtype=np.int64)
@@ -112,21 +107,6 @@ class OracleAssociator:
         if identity is None or self.memory is None:
             return identity
         return identity if now - self._seen[identity] <= 1 + self.memory else None
-
-
-def _iou_with_truth(
-    codes: NDArray[np.uint32], segments: FrameSegments, is_thing: NDArray[np.bool_]
-) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
-    """Return codes of the ground-truth tracks, and their mask IoU with segments ``(n, m)``."""
-    is_track = is_thing[codes >> np.uint32(ID_BITS)] & ((codes & np.uint32(ID_LIMIT - 1)) > 0)
-    track_codes, tracks = np.unique(codes[is_track], return_inverse=True)
-    width = segments.count + 1
-    covering = segments.index_map[is_track].astype(np.int64) + 1
-    shared = np.bincount(tracks * width + covering, minlength=len(track_codes) * width)
-    table = shared.reshape(len(track_codes), width)
-    areas = np.bincount(segments.index_map.ravel() + 1, minlength=width)[1:]
-    overlap = table[:, 1:].astype(np.float64)
-    return track_codes, overlap / np.maximum(table.sum(axis=1)[:, None] + areas - overlap, 1)
 
 
 @register("unlinked", "every segment is a track of its own: the lower bound")

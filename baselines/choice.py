@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from mapt_bench.baselines.registry import associator_entry, associator_names, build_associator
-from mapt_bench.baselines.rows import Row, tracker_entry
+from mapt_bench.baselines.rows import Row, reads_truth, tracker_entry
 from mapt_bench.baselines.thresholds import Setting
 from mapt_bench.baselines.tracker_options import (
     FlowOptions,
@@ -138,12 +138,13 @@ class TrackerChoice:
                 f"with an images folder, or choose one of {', '.join(blind)}",
                 where=video.info.name,
             )
-        if entry.needs_truth and not video.has_truth:
+        needs_truth = reads_truth(self.row.tracker, self.chosen)
+        if needs_truth and not video.has_truth:
             raise DataError(
-                f"tracker {entry.name!r} needs ground truth, but this video has none",
+                f"tracker {str(self.row)!r} needs ground truth, but this video has none",
                 where=video.info.name,
             )
-        truth = video.truth if entry.needs_truth else None
+        truth = video.truth if needs_truth else None
         if entry.needs_true_flow and true_flow is None:
             true_flow = _true_flow(entry.name, video)
         return SegmentTracker(

@@ -17,12 +17,13 @@ from mapt_bench.baselines.search_spaces import (
     MOTION_SPACE,
     SearchSpace,
 )
-from mapt_bench.baselines.thresholds import FUSION, LEARNED, LINKER, MOTION, PAIRING
+from mapt_bench.baselines.thresholds import FUSION, LEARNED, LINKER, MOTION, ORACLE, PAIRING
 from mapt_bench.baselines.tracker_options import (
     AssociatorOptions,
     FlowOptions,
     MaptOptions,
     linker_settings,
+    oracle_steps,
     two_step_settings,
 )
 from mapt_bench.code_closure import not_followed
@@ -211,6 +212,13 @@ def linker_of(weights: Path) -> Path:
 _LINKER_BY_MOTION: SearchSpace = {**LINKER_SPACE, "clear_overlap": (0.3, 0.9)}
 
 
+_LINKER_SETTINGS: Mapping[Cues, Sequence[str]] = {
+    "both": (*LINKER, "clear_overlap", *PAIRING, *ORACLE),
+    "motion": (*LINKER, "clear_overlap", *PAIRING),
+    "appearance": LINKER,
+}
+
+
 def linker_hash(weights: Path) -> str:
     """Return the SHA-256 of the linker file of weights; empty where there is none."""
     try:
@@ -234,7 +242,7 @@ def _register_linker(name: str, summary: str, cues: Cues) -> None:
         name,
         summary,
         uses_linker=True,
-        settings=LINKER if cues == "appearance" else (*LINKER, "clear_overlap", *PAIRING),
+        settings=_LINKER_SETTINGS[cues],
         search=LINKER_SPACE if cues == "appearance" else _LINKER_BY_MOTION,
     )
     def _build(options: AssociatorOptions) -> Associator:
@@ -246,6 +254,7 @@ def _register_linker(name: str, summary: str, cues: Cues) -> None:
             settings=linker_settings(options),
             share=options.share,
             adaptive=_adaptive(options),
+            oracle=oracle_steps(options),
         )
 
 
@@ -273,12 +282,12 @@ def _register(
     def _build(options: AssociatorOptions) -> Associator:
         from mapt_bench.model import MaptAssociator
 
-        settings = two_step_settings(options, order, is_learned=True)
         return MaptAssociator(
             _checked_model(options.mapt),
-            settings=settings,
+            settings=two_step_settings(options, order, is_learned=True),
             share=options.share,
             adaptive=_adaptive(options),
+            oracle=oracle_steps(options),
         )
 
 
@@ -304,7 +313,7 @@ _PAPER = (*MOTION, *LEARNED, *PAIRING)
 _register(
     "mapt:paper",
     "the paper's fusion: the nearest propagated mask, then the cosine of learned embeddings",
-    _PAPER,
+    (*_PAPER, *ORACLE),
     search={**MOTION_SPACE, **LEARNED_SPACE},
 )
 _register(

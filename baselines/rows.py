@@ -3,7 +3,8 @@
     NAME[+memory[=N]][,SETTING=VALUE...]
 
 ``sort``, ``both+memory``, ``mapt+memory=20,lost_probability=0.6``, ``mapt+memory,switch=static``,
-``mapt:appearance,weights=mapt-tiny-appearance`` and ``my_module:MyAssociator+memory`` are rows.
+``mapt+memory,oracle=motion``, ``mapt:appearance,weights=mapt-tiny-appearance`` and
+``my_module:MyAssociator+memory`` are rows.
 """
 
 import math
@@ -20,6 +21,7 @@ from mapt_bench.baselines.registry import (
     mapt_tracker_names,
 )
 from mapt_bench.baselines.thresholds import (
+    ORACLE,
     Setting,
     ThresholdsName,
     TrackerSettings,
@@ -44,6 +46,7 @@ __all__ = [
     "ThresholdsOrigin",
     "check_settings",
     "parse_row",
+    "reads_truth",
     "row_name",
     "thresholds_of",
     "tracker_entry",
@@ -180,6 +183,19 @@ def thresholds_of(tracker: str, asked: ThresholdsName) -> ThresholdsOrigin:
     if not entry.settings:
         return "none"
     return "published"
+
+
+def reads_truth(tracker: str, settings: Sequence[Setting]) -> bool:
+    """Return whether a tracker with these settings reads the ground truth.
+
+    Args:
+        tracker: Its name.
+        settings: Its settings.
+    """
+    entry = tracker_entry(tracker)
+    if isinstance(entry, UserTracker):
+        return False
+    return entry.needs_truth or any(name in ORACLE and value for name, value in settings)
 
 
 def check_settings(tracker: str, settings: Sequence[Setting]) -> None:

@@ -16,6 +16,7 @@ from mapt_bench.baselines.boxes import OVERLAPS, Overlap
 from mapt_bench.errors import ConfigError, DataError, nearest, with_article, wrong_schema
 from mapt_bench.files import file_sha256, parse_json, read_text
 from mapt_bench.tracking.affinity import Proximity
+from mapt_bench.tracking.oracle_steps import parse_oracle_steps
 from mapt_bench.tracking.two_step import SecondStep
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "LINKER",
     "MOTION",
     "PAIRING",
+    "ORACLE",
     "PUBLISHED",
     "THRESHOLDS",
     "THRESHOLDS_FILE",
@@ -59,6 +61,8 @@ LINKER = ("view_probability", "lost_probability", "patience", "delay", "gallery_
 
 PAIRING = ("pair_target", "longest_pair")
 """Settings of a tracker that may choose its pairing interval for each frame."""
+ORACLE = ("oracle",)
+"""Setting of a fusion whose steps ground truth can replace."""
 
 Setting = tuple[str, str | int | float]
 """Name and value of a field of :class:`TrackerSettings`."""
@@ -129,6 +133,8 @@ class TrackerSettings:
             0 or more; 0 keeps the interval of ``--pair`` (``mapt``, ``mapt:motion``,
             ``mapt:propagation``, ``mapt:paper`` and its other orders).
         longest_pair: Longest interval that is chosen then, in frames, 1 or more (the same).
+        oracle: Steps that ground truth decides, joined by ``+``: ``motion``, ``appearance``,
+            ``memory``. Empty for none (``mapt``, ``mapt:paper``).
 
     Raises:
         ConfigError: If a value lies outside its range.
@@ -165,6 +171,7 @@ class TrackerSettings:
     delay: int = 0
     pair_target: float = 0.0
     longest_pair: int = 5
+    oracle: str = ""
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -222,6 +229,7 @@ class TrackerSettings:
                 f"low_score {self.low_score} is above high_score {self.high_score}; "
                 "the second pass takes what lies between them"
             )
+        parse_oracle_steps(self.oracle)
         if self.flow_height < 32:
             raise ConfigError(f"flow_height is {self.flow_height}; expected 32 or more")
 

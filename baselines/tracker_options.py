@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapt_bench.baselines.thresholds import TrackerSettings
+from mapt_bench.errors import ConfigError
 from mapt_bench.labels import FlowField, PanopticMap
 from mapt_bench.tracking import TwoStepSettings
 from mapt_bench.tracking.joint_linker import LinkerSettings
+from mapt_bench.tracking.oracle_steps import OracleSteps, parse_oracle_steps
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 from mapt_bench.tracking.two_step import Order
 
@@ -19,6 +21,7 @@ __all__ = [
     "Truth",
     "describe_flow",
     "linker_settings",
+    "oracle_steps",
     "two_step_settings",
 ]
 
@@ -79,7 +82,7 @@ class AssociatorOptions:
     Attributes:
         memory: Frames that a lost track is kept for.
         pair: Pairing interval in frames.
-        truth: Function that returns the ground truth of a frame, for the oracle.
+        truth: Function that returns the ground truth of a frame, for oracles.
         settings: Thresholds.
         flow: Options of the flow source, for ``flow:*`` trackers.
         mapt: Options of MAPT, for ``mapt*`` and ``flow:*+mapt`` trackers.
@@ -105,6 +108,20 @@ def describe_flow(name: str, options: FlowOptions) -> str:
     if options.random_weights:
         return f"{name} (UNTRAINED: random weights, seed {options.seed})"
     return name if options.weights is None else f"{name} ({options.weights})"
+
+
+def oracle_steps(options: AssociatorOptions) -> OracleSteps | None:
+    """Return the oracle of the steps that the settings name, ``None`` if they name none.
+
+    Raises:
+        ConfigError: If a step is unknown, or there is no ground truth.
+    """
+    steps = parse_oracle_steps(options.settings.oracle)
+    if not steps:
+        return None
+    if options.truth is None:
+        raise ConfigError("the setting 'oracle' needs ground truth; use data that has it")
+    return OracleSteps(steps, options.truth)
 
 
 def linker_settings(options: AssociatorOptions) -> LinkerSettings:

@@ -4,7 +4,7 @@ They are counted from overlap tables and records of the ground-truth objects in 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,13 +14,20 @@ from numpy.typing import NDArray
 from mapt_bench.labels import ID_BITS
 from mapt_bench.metrics.bootstrap import bootstrap_intervals
 from mapt_bench.metrics.link_events import SIGHTED, Sightings
-from mapt_bench.metrics.matching import segment_table
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.metrics.track_table import tracks_of
+from mapt_bench.metrics.track_table import track_sizes, tracks_of
 
-__all__ = ["SightedObjects", "SliceCounts", "count_slices", "slice_rates"]
+__all__ = [
+    "SLICE_BINS",
+    "SightedObjects",
+    "SliceCounts",
+    "count_slices",
+    "in_bins",
+    "share_intervals",
+    "slice_rates",
+]
 
-_BINS: Mapping[str, Sequence[tuple[str, float]]] = {
+SLICE_BINS: Mapping[str, Sequence[tuple[str, float]]] = {
     "object size": (
         ("under 256 px", 0),
         ("256 to 1,023 px", 256),
@@ -115,11 +122,7 @@ class _Segments:
 
 
 def _segments(overlap: SequenceOverlap, objects: NDArray[np.void] | None) -> _Segments:
-    tracks, table = tracks_of(overlap), segment_table(overlap)
-    size = np.zeros((overlap.gt.count, overlap.frame_count), dtype=np.int64)
-    size[table.gt_of, table.gt_unit] = table.gt_pixels
-    row_of = {code: row for row, code in enumerate(overlap.gt.codes.tolist())}
-    rows = [row_of[code] for code in tracks.codes.tolist()]
+    tracks = tracks_of(overlap)
     seen = tracks.visible
     crowd = np.broadcast_to(seen.sum(axis=0), seen.shape)
     classes = np.broadcast_to((tracks.codes >> ID_BITS).astype(np.int64)[:, None], seen.shape)
@@ -133,7 +136,7 @@ def _segments(overlap: SequenceOverlap, objects: NDArray[np.void] | None) -> _Se
     visible, speed, nearest = (record[seen] for record in records)
     return _Segments(
         factors={
-            "object size": size[rows][seen],
+            "object size": track_sizes(overlap, tracks)[seen],
             "speed": speed,
             "visible fraction": visible,
             "nearest": nearest,
@@ -160,15 +163,27 @@ def count_slices(overlap: SequenceOverlap, objects: NDArray[np.void] | None = No
     """
     found = _segments(overlap, objects)
     counts: SliceCounts = {}
-    for factor, bins in _BINS.items():
-        values = found.factors[factor]
-        ends = [*(low for _, low in bins[1:]), math.nan]
-        for (label, low), end in zip(bins, ends, strict=True):
-            counts[factor, label] = _counted(found, (values >= low) & ~(values >= end))
+    for factor, bins in SLICE_BINS.items():
+        for label, inside in in_bins(found.factors[factor], bins):
+            counts[factor, label] = _counted(found, inside)
     for entry in overlap.labels.classes:
         if entry.is_thing:
             counts[_CLASS, entry.name] = _counted(found, found.classes == entry.class_id)
     return counts
+
+
+def in_bins(
+    values: NDArray[Any], bins: Sequence[tuple[str, float]]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yield each range with the values that lie in it. NaN lies in no range.
+
+    Args:
+        values: Any array.
+        bins: Label and lower end of each range, ascending. The last one has no upper end.
+    """
+    ends = [*(low for _, low in bins[1:]), math.nan]
+    for (label, low), end in zip(bins, ends, strict=True):
+        yield label, (values >= low) & ~(values >= end)
 
 
 def _counted(found: _Segments, chosen: NDArray[np.bool_]) -> tuple[int, int, int, int]:
@@ -189,13 +204,13 @@ def slice_rates(sequences: Sequence[SliceCounts], *, seed: int = 0) -> list[dict
         ``recall_interval``, ``links``, ``accuracy`` and ``accuracy_interval``. Rates are fractions,
         ``None`` if undefined. Intervals are pairs, ``None`` for too few sequences.
     """
-    keys = [(factor, label) for factor, bins in _BINS.items() for label, _ in bins]
+    keys = [(factor, label) for factor, bins in SLICE_BINS.items() for label, _ in bins]
     keys += dict.fromkeys(key for each in sequences for key in each if key[0] == _CLASS)
     counts = np.array(
         [[each.get(key, (0, 0, 0, 0)) for key in keys] for each in sequences], dtype=np.int64
     ).reshape(len(sequences), len(keys), 4)
-    recall = _rates(counts[..., 0], counts[..., 1], seed)
-    accuracy = _rates(counts[..., 2], counts[..., 3], seed)
+    recall = share_intervals(counts[..., 0], counts[..., 1], seed)
+    accuracy = share_intervals(counts[..., 2], counts[..., 3], seed)
     totals = counts.sum(axis=0)
     return [
         {
@@ -216,8 +231,19 @@ def slice_rates(sequences: Sequence[SliceCounts], *, seed: int = 0) -> list[dict
 _Rate = tuple[float | None, list[float] | None]
 
 
-def _rates(totals: NDArray[np.int64], hits: NDArray[np.int64], seed: int) -> list[_Rate]:
-    """Return share and confidence interval of each slice."""
+def share_intervals(
+    totals: NDArray[np.int64], hits: NDArray[np.int64] | NDArray[np.float64], seed: int
+) -> list[_Rate]:
+    """Return share and confidence interval of each slice.
+
+    Args:
+        totals: Number of events ``(sequences, slices)``.
+        hits: Those that count, of the same shape; an event may count in part.
+        seed: Seed of the resampling.
+
+    Returns:
+        Fraction and pair of ends for each slice, ``None`` if undefined. Empty without sequences.
+    """
     if not len(totals):
         return []
 

@@ -11,7 +11,7 @@ from mapt_bench.metrics.matching import segment_table
 from mapt_bench.metrics.overlap import FrameOverlap, SequenceOverlap, join_frames
 from mapt_bench.metrics.pq import panoptic_matches
 
-__all__ = ["TrackTable", "match_tracks", "tracks_of"]
+__all__ = ["TrackTable", "match_tracks", "track_sizes", "tracks_of"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -93,6 +93,20 @@ def tracks_of(overlap: SequenceOverlap) -> TrackTable:
     rows = rows[np.argsort(visible[rows].argmax(axis=1), kind="stable")]
     visible, partner = visible[rows], partner[rows]
     return TrackTable(overlap.gt.codes[rows], visible, partner, _last_before(partner))
+
+
+def track_sizes(overlap: SequenceOverlap, tracks: TrackTable) -> NDArray[np.int64]:
+    """Return the pixels of each ground-truth track in each frame: ``(tracks, frames)``.
+
+    Args:
+        overlap: Joined overlap tables of a sequence.
+        tracks: Its tracks, from :func:`tracks_of`.
+    """
+    table = segment_table(overlap)
+    size = np.zeros((overlap.gt.count, overlap.frame_count), dtype=np.int64)
+    size[table.gt_of, table.gt_unit] = table.gt_pixels
+    row_of = {code: row for row, code in enumerate(overlap.gt.codes.tolist())}
+    return size[[row_of[code] for code in tracks.codes.tolist()]]
 
 
 def _last_before(partner: NDArray[np.int64]) -> NDArray[np.int64]:

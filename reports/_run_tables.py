@@ -35,6 +35,7 @@ from mapt_bench.reports.score_tables import (
     splits,
     splits_table,
 )
+from mapt_bench.reports.step_tables import step_tables
 from mapt_bench.reports.tables import (
     UNDEFINED,
     Cell,
@@ -146,6 +147,7 @@ def _part_tables(run: Run) -> list[Table]:
     if run.get("recoveries"):
         tables.append(full_occlusions_table(run))
     tables += losses_of_rows(run["summary"])
+    tables += step_tables(run.get("steps") or [])
     return [summary_table(run), *with_content(tables)]
 
 

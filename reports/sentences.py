@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mapt_bench.errors import counted, printable
+from mapt_bench.reports.step_tables import step_sentences
 from mapt_bench.results.result_views import (
     Part,
     is_reference,
@@ -142,6 +143,7 @@ def part_findings(part: Part) -> Finding:
         sentences = _stress_sentences(part)
     else:
         sentences = [*_best_sentences(part), *_part_sentences(part), *_loss_sentences(part)]
+        sentences += step_sentences(part.run.get("steps") or [])
     return Finding(part.words, tuple(sentences))
 
 

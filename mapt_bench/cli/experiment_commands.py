@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import yaml
+from click.shell_completion import CompletionItem
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS
@@ -37,6 +38,7 @@ from mapt_bench.cli.options import (
     path_type,
     revision_option,
     show_config_option,
+    split_names,
 )
 from mapt_bench.cli.run_and_show import (
     options_by_data,
@@ -199,6 +201,17 @@ _memory_option = click.option(
 """``--memory`` of the experiments that run rows with and without memory."""
 
 
+def _complete_factors(
+    context: click.Context, option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the name of a factor; after a comma the next one."""
+    from mapt_bench.metrics.step_links import BY_FACTORS
+
+    before, comma, word = incomplete.rpartition(",")
+    names = [name for name in BY_FACTORS if name.startswith(word)]
+    return [CompletionItem(f"{before}{comma}{name}") for name in names]
+
+
 def _run(kind: type[ExperimentConfig], options: Mapping[str, Any], *, several: bool = False) -> int:
     """Run the experiment of the options of a command, on one data set or on each of several.
 
@@ -247,6 +260,7 @@ Examples:
   mapt-bench ablate --data DATA --segments PREDICTIONS --memory 20 --out runs/mine --json -
   mapt-bench ablate --suite tiny --add my_module:MyTracker+memory --out runs/tracker
   mapt-bench ablate --suite tiny --suite quick --out runs/two
+  mapt-bench ablate --by visibility,size,density,gap --only mapt+memory --only mapt:paper+memory
 """,
 )
 @_memory_option
@@ -277,6 +291,15 @@ Examples:
     "--without-memory",
     is_flag=True,
     help="Run baselines and fusions without memory too, not only copying and MAPT's heads.",
+)
+@click.option(
+    "--by",
+    shell_complete=_complete_factors,
+    callback=lambda _context, _option, text: split_names(text),
+    metavar="NAME[,NAME...]",
+    help="Count the links of each step of the fusion by these properties of the object: "
+    "visibility, size, density, gap. Adds rows in which ground truth replaces each step of "
+    "mapt+memory and mapt:paper+memory. Example: --by visibility,size",
 )
 @network_options
 @experiment_options

@@ -196,6 +196,9 @@ class AblationConfig(ExperimentConfig):
             ``both`` without MAPT.
         without_memory: Whether baselines and fusions also run without memory, and not only copying
             and the heads.
+        by: Factors by which links are counted for each step of a fusion, names of
+            :data:`~mapt_bench.metrics.step_links.BY_FACTORS`. With any, each fusion with memory
+            gets rows in which ground truth replaces its steps.
     """
 
     memory: int = DEFAULT_MEMORY
@@ -203,6 +206,7 @@ class AblationConfig(ExperimentConfig):
     trained: tuple[str, ...] = ()
     reference: str | None = None
     without_memory: bool = False
+    by: tuple[str, ...] = ()
 
     default_segments: ClassVar[str] = f"{FOUND_BY_MAPT},{GROUND_TRUTH}"
     takes_many_segments: ClassVar[bool] = True
@@ -305,6 +309,9 @@ _WITHOUT_EFFECT = frozenset({"out", "jobs", "cluster", "scheduler_file", "kind"}
 _ALWAYS_GIVEN = frozenset({"drop", "pair"})
 """Options whose default applies only if neither is given."""
 
+_WITH_COMMAS = frozenset({"by"})
+"""Lists that are one option with commas."""
+
 _OPTIONS = {"class_map": "map", "switches": "switch", "stressors": "stressor"}
 """Names of options that differ from those of their fields."""
 
@@ -312,7 +319,9 @@ _OPTIONS = {"class_map": "map", "switches": "switch", "stressors": "stressor"}
 def _option_words(name: str, value: object) -> list[str]:
     """Return an option with its value, repeated for each text of a list."""
     option = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
-    if isinstance(value, tuple) and all(isinstance(each, int) for each in value):
+    if isinstance(value, tuple) and (
+        name in _WITH_COMMAS or all(isinstance(each, int) for each in value)
+    ):
         return [option, ",".join(map(str, value))]
     values = value if isinstance(value, tuple) else (value,)
     return [word for each in values for word in (option, str(each))]

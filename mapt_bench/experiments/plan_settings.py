@@ -138,6 +138,7 @@ class RunSettings:
         switches: Components of MAPT to remove at inference, one row each, in an ablation.
         trained: Networks that were trained without a component, in an ablation.
         without_memory: Whether all baselines run without memory too, in an ablation.
+        by: Factors by which links are counted for each step of a fusion, in an ablation.
         drop: Intervals of dropped frames of a sweep.
         pair: Pairing intervals of a sweep.
         stressors: Stressors of a stress test.
@@ -158,6 +159,7 @@ class RunSettings:
     switches: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()
     without_memory: bool | None = None
+    by: tuple[str, ...] = ()
     drop: tuple[int, ...] | None = None
     pair: tuple[int, ...] | None = None
     stressors: tuple[str, ...] = ()

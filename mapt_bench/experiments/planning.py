@@ -116,6 +116,7 @@ def _plan_ablation(config: AblationConfig, inputs: "ExperimentInputs") -> Plan:
         every_memory=config.without_memory,
         added=inputs.added(memory=config.memory),
         only=inputs.only(memory=config.memory),
+        by=config.by,
     )
 
 

@@ -22,6 +22,7 @@ from mapt_bench.tracking import (
 )
 from mapt_bench.tracking.joint_linker import JointLinker, LinkerSettings
 from mapt_bench.tracking.link_model import LinkModel
+from mapt_bench.tracking.oracle_steps import OracleSteps
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 
 __all__ = ["Heads", "MaptAssociator", "MaptLinker", "MaptSegmenter", "described"]
@@ -118,6 +119,7 @@ class MaptAssociator:
         share: Where motions and embeddings that another tracker worked out are found.
         adaptive: How the pairing interval of each frame is chosen; ``None`` is that of the
             settings. It needs the motion head.
+        oracle: Ground truth in the place of some steps. ``None`` for a fusion without it.
 
     Raises:
         ConfigError: If the network lacks a head that is to decide.
@@ -134,6 +136,7 @@ class MaptAssociator:
         propagation: Propagation | None = None,
         share: Share = NOTHING_SHARED,
         adaptive: AdaptivePair | None = None,
+        oracle: OracleSteps | None = None,
     ) -> None:
         settings = TwoStepSettings() if settings is None else settings
         if adaptive is not None:
@@ -146,7 +149,9 @@ class MaptAssociator:
             propagation, stride = _MotionPropagation(memory), memory.cues.stride
         if heads != "motion":
             embedder = _LearnedEmbedder(memory, follows_motion=heads == "both")
-        self._two_step = TwoStepAssociator(propagation, embedder, settings, stride=stride)
+        self._two_step = TwoStepAssociator(
+            propagation, embedder, settings, stride=stride, oracle=oracle
+        )
 
     def start(self, info: VideoInfo) -> None:
         """Forget everything and prepare for a video."""
@@ -169,6 +174,7 @@ class MaptLinker:
         share: Cache of motions and embeddings that another tracker computed.
         linker: Class of the linker.
         adaptive: As for :class:`MaptAssociator`.
+        oracle: Ground truth in the place of some steps. ``None`` for a linker without it.
 
     Raises:
         ConfigError: If the network lacks a head that is to decide.
@@ -185,6 +191,7 @@ class MaptLinker:
         share: Share = NOTHING_SHARED,
         linker: type[JointLinker] = JointLinker,
         adaptive: AdaptivePair | None = None,
+        oracle: OracleSteps | None = None,
     ) -> None:
         settings = LinkerSettings() if settings is None else settings
         if adaptive is not None:
@@ -195,7 +202,9 @@ class MaptLinker:
             propagation = _MotionPropagation(memory)
         if model.cues != "motion":
             embedder = _LearnedEmbedder(memory, follows_motion=model.cues == "both")
-        self.linker = linker(model, propagation, embedder, settings, stride=memory.cues.stride)
+        self.linker = linker(
+            model, propagation, embedder, settings, stride=memory.cues.stride, oracle=oracle
+        )
 
     @property
     def delay(self) -> int:

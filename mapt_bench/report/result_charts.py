@@ -32,6 +32,7 @@ __all__ = [
     "network_charts",
     "recovery_charts",
     "score_chart",
+    "step_charts",
 ]
 
 Run = Mapping[str, Any]
@@ -292,3 +293,46 @@ def loss_charts(found: Mapping[str, Row]) -> list[Chart]:
         caption = f"Points of {score} lost to each kind of mistake. The parts add up to the loss."
         charts.append(stacked_bars(shares, f"points of {score} lost", caption))
     return charts
+
+
+def step_charts(steps: Sequence[Row]) -> list[Chart]:
+    """Return the wrong links in each range by the step that causes them.
+
+    Each fusion and each property of objects has a chart. If there are kinds of videos, its bars
+    are those of the kinds.
+
+    Args:
+        steps: The field ``steps`` of a run, for one source of segments.
+    """
+    has_kinds = any(entry["kind"] != _EVERY_KIND for entry in steps)
+    bars: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    for entry in steps:
+        if has_kinds == (entry["kind"] == _EVERY_KIND):
+            continue
+        place = f"{entry['kind']}, " if has_kinds else ""
+        for each in entry["mistakes"]:
+            if each["slice"] != _EVERY_KIND:
+                rows = bars.setdefault((str(entry["variant"]), str(each["slice"])), {})
+                name = f"{place}{each['range']} ({each['links']:,})"
+                rows[name] = _wrong_of_100(each)
+    return [
+        stacked_bars(
+            rows,
+            f"wrong links of {variant}, of 100",
+            f"Wrong links of {variant} by {factor} of the object, and by the step that causes "
+            "them. The number of links is in brackets. Left: wrong with ground truth in all "
+            "steps.",
+        )
+        for (variant, factor), rows in bars.items()
+    ]
+
+
+_EVERY_KIND = "all"
+
+
+def _wrong_of_100(mistakes: Row) -> dict[str, float]:
+    links = max(int(mistakes["links"]), 1)
+    found = {
+        f"{name} step": 100 * step["wrong"] / links for name, step in mistakes["steps"].items()
+    }
+    return {**found, "left": 100 * mistakes["left"] / links}

@@ -29,6 +29,7 @@ from mapt_bench.report.result_charts import (
     network_charts,
     recovery_charts,
     score_chart,
+    step_charts,
 )
 from mapt_bench.report.scored_sequences import cell_sequences, label_space_of, run_slices
 from mapt_bench.report.terms import reference_notes
@@ -40,6 +41,7 @@ from mapt_bench.reports.loss_tables import losses_table
 from mapt_bench.reports.score_tables import evaluation_tables
 from mapt_bench.reports.sentences import part_findings, run_findings
 from mapt_bench.reports.slice_tables import slices_table, weakest_slices
+from mapt_bench.reports.step_tables import step_sentences
 from mapt_bench.reports.tables import Table
 from mapt_bench.results.result_views import Part, row_interval, row_name, run_parts
 
@@ -59,6 +61,7 @@ def _closed(tables: Iterable[Table]) -> tuple[TableView, ...]:
 
 _SUMMARY, _CONDITIONS, _CLAIMS = "Summary", "Stress and sweeps", "Claims"
 _LOSSES, _SLICES, _WORST = "Where the points were lost", "Slices", "Worst first"
+_STEPS = "Steps of the fusion"
 _COST, _PROVENANCE = "Cost", "Provenance and protocol"
 
 _SECTION_OF = {
@@ -67,6 +70,7 @@ _SECTION_OF = {
     **dict.fromkeys(("break_points", "recovery_precision"), _CONDITIONS),
     "claims": _CLAIMS,
     **dict.fromkeys(("losses", "losses_by_kind"), _LOSSES),
+    **dict.fromkeys(("step_scores", "step_mistakes", "by_step"), _STEPS),
 }
 """Section of each table, by name. All others are slices."""
 
@@ -157,6 +161,7 @@ def run_sections(
     found = [
         _summary(run, views, [table for table in shared if table.name == "skipped"]),
         _losses(views),
+        Section(_STEPS, tuple(map(_by_step, views))),
         Section(_SLICES, tuple(map(_slices, views))),
         Section(_WORST, tuple(map(_worst, views)), tuple(pictures.missing())),
         Section(_CONDITIONS, tuple(map(_by_condition, views))),
@@ -269,6 +274,18 @@ def _losses_block(title: str, found: Mapping[str, Row], by_kind: Sequence[Table]
             *_opened(table for table in by_kind if table.name == "losses_by_kind"),
             *_closed(losses_table(name, losses) for name, losses in found.items()),
         ),
+    )
+
+
+def _by_step(view: _PartView) -> Block:
+    """Return which step of a fusion makes which mistake where."""
+    steps = view.part.run.get("steps") or []
+    tables = view.tables.get(_STEPS, [])
+    return Block(
+        view.title,
+        tuple(step_sentences(steps)),
+        charts=tuple(step_charts(steps)),
+        tables=(*_opened(tables[:1]), *_closed(tables[1:])),
     )
 
 

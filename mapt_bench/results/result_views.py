@@ -181,8 +181,8 @@ def segments_in_words(description: str) -> str:
 _BY_CELL = {"links_by_group", "recoveries"}
 """Parts of a run with entries for each cell."""
 
-_BY_VARIANT = {"visibility", "recoveries", "break_points"}
-"""Parts of a stress test with entries for each variant."""
+_BY_VARIANT = {"visibility", "recoveries", "break_points", "steps"}
+"""Parts of a run with entries for each variant."""
 
 Run = Mapping[str, Any]
 

@@ -23,14 +23,12 @@ from mapt_bench.tracking.comparison import (
 from mapt_bench.tracking.courses import CameraMotion, Place, Sighting, camera_motion
 from mapt_bench.tracking.link_model import LinkModel, LinkTable, Stage
 from mapt_bench.tracking.masks import mask_stride, soft_masks
-from mapt_bench.tracking.propagation import Propagation
+from mapt_bench.tracking.oracle_steps import OracleSteps
+from mapt_bench.tracking.propagation import Propagation, propagated
 from mapt_bench.tracking.protocol import Association, FrameSegments
 from mapt_bench.tracking.two_step import Embedder, LastingEmbedder
 
 __all__ = ["JointLinker", "LinkerSettings"]
-
-_RAMP = 0.5
-"""Height of the ramps that are propagated to read displacements; masks may be held to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +90,7 @@ class JointLinker:
         settings: Thresholds, memory, delay.
         stride: Pixels to a side of a cell of masks; that of
             :func:`~mapt_bench.tracking.masks.mask_stride` if not given.
+        oracle: Ground truth in the place of some steps. ``None`` for a linker without it.
 
     Raises:
         ConfigError: If a cue of the model is missing.
@@ -105,6 +104,7 @@ class JointLinker:
         settings: LinkerSettings | None = None,
         *,
         stride: int | None = None,
+        oracle: OracleSteps | None = None,
     ) -> None:
         if (propagation is None) != (model.cues == "appearance"):
             raise ConfigError(f"a linker by {model.cues!r} cues got the wrong propagation")
@@ -117,6 +117,7 @@ class JointLinker:
         self._given_stride = stride
         self._pair = self.settings.pair
         self._longest_pair = max(self.settings.pair, self.settings.longest_pair)
+        self._oracle = oracle
         self._clear()
 
     def _clear(self) -> None:
@@ -145,7 +146,7 @@ class JointLinker:
         self._size = (info.height, info.width)
         self._stride = self._given_stride or mask_stride(info.height, info.width)
         self._persons = person_classes(info.labels)
-        for part in (self.propagation, self.embedder):
+        for part in (self.propagation, self.embedder, self._oracle):
             if part is not None:
                 part.start(info)
 
@@ -165,6 +166,8 @@ class JointLinker:
         now = frame.index
         self._pair = self.settings.pair if pair is None else pair
         self._frames[now] = frame
+        if self._oracle is not None:
+            self._oracle.look(frame, segments)
         views = self._views(frame, segments)
         rows = self._rows(frame, views)
         matches = self._link_view(rows, views, now)
@@ -210,7 +213,7 @@ class JointLinker:
             camera = CameraMotion.still()
             if self.propagation is not None and carried is not None and views.masks is not None:
                 states = np.stack([self._tracks[index].masks[reference] for index in members])
-                carried[members], displacement = _propagated(
+                carried[members], displacement = propagated(
                     self.propagation, states, self._frames[reference], frame, self._stride
                 )
                 background = views.masks.sum(axis=0) < 0.05
@@ -246,7 +249,7 @@ class JointLinker:
         left = [row for row in range(len(in_view)) if row not in taken]
         columns = [Candidate(k, now) for k in range(len(views.class_ids)) if k not in matches]
         table = self._table(part.part(left), columns, views, now)
-        for row, column in self._assigned("view", table):
+        for row, column in self._assigned("view", table, part.part(left), columns):
             matches[columns[column].segment] = in_view[left[row]], "joint"
         return matches
 
@@ -257,6 +260,8 @@ class JointLinker:
         overlap = mask_proximity(rows.carried, views.masks, kind="iou")
         classes = np.array([track.class_id for track in rows.tracks], dtype=np.int64)
         same_class = classes[:, None] == views.class_ids[None, :]
+        if self._oracle is not None:
+            overlap = self._oracle.instead("motion", overlap, rows.tracks, rows.is_lost)
         return assign(overlap, same_class, threshold=max(self.settings.clear_overlap, 1e-6))
 
     def _link_lost(
@@ -268,7 +273,7 @@ class JointLinker:
             return []
         columns = self._lost_columns(rows, matches, views, now)
         table = self._table(rows.part(lost), columns, views, now)
-        pairs = self._assigned("lost", table)
+        pairs = self._assigned("lost", table, rows.part(lost), columns)
         return [(lost[row], columns[column]) for row, column in pairs]
 
     def _lost_columns(
@@ -284,10 +289,16 @@ class JointLinker:
                     columns.append(Candidate(segment, track.born))
         return columns
 
-    def _assigned(self, stage: Stage, table: LinkTable) -> list[tuple[int, int]]:
+    def _assigned(
+        self, stage: Stage, table: LinkTable, rows: Rows, columns: Sequence[Candidate]
+    ) -> list[tuple[int, int]]:
         """Return the pairs of rows and columns that a stage links."""
         least = getattr(self.settings, f"{stage}_probability")
         probabilities = self.model.stages[stage].probabilities(table)
+        if self._oracle is not None:
+            which = [column.segment for column in columns]
+            given = "appearance", probabilities, rows.tracks, rows.is_lost, which
+            probabilities = self._oracle.instead(*given)
         return assign(probabilities, table.allowed, threshold=max(least, 1e-6))
 
     def _record(
@@ -345,6 +356,8 @@ class JointLinker:
         sighting = Sighting(now, area, float(box[3] - box[1]), float(views.scores[segment]))
         frames = now - track.reference_frame(now, self._pair)
         track.course.observe(sighting, box, expected, frames)
+        if self._oracle is not None:
+            self._oracle.observe(track.track_id, segment)
         track.last_seen = now
         if views.masks is not None:
             track.masks[now] = views.masks[segment]
@@ -372,6 +385,8 @@ class JointLinker:
         # States are kept for the frames since the tentative track began, not since its own birth.
         kept.born = max(kept.born, tentative.born)
         self._tracks.remove(tentative)
+        if self._oracle is not None:
+            self._oracle.merge(kept.track_id, tentative.track_id)
         is_first = True
         for position, (frame, association) in enumerate(self._queue):
             where = np.flatnonzero(association.ids == tentative.track_id)
@@ -395,36 +410,6 @@ class JointLinker:
             track.masks = {frame: mask for frame, mask in track.masks.items() if frame >= oldest}
             track.course.forget_before(oldest)
         self._frames = {index: kept for index, kept in self._frames.items() if index >= oldest}
-
-
-def _propagated(
-    propagation: Propagation,
-    states: NDArray[np.float32],
-    from_frame: Frame,
-    to_frame: Frame,
-    stride: int,
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Return propagated masks, and the displacement of what each cell shows in pixels.
-
-    The displacement is read from ramps that are propagated with the masks: so it is known for any
-    propagation, a flow as well as the motion head.
-    """
-    rows, columns = states.shape[1:]
-    ramps = np.full((3, rows, columns), _RAMP, dtype=np.float32)
-    ramps[1] *= (np.arange(columns, dtype=np.float32) + 0.5)[None, :] / columns
-    ramps[2] *= (np.arange(rows, dtype=np.float32) + 0.5)[:, None] / rows
-    found = propagation.propagate(np.concatenate((states, ramps)), from_frame, to_frame)
-    weight, x, y = found[-3:].astype(np.float64)
-    known = np.maximum(weight, 1e-6)
-    displacement = np.stack(
-        (
-            np.arange(columns)[None, :] + 0.5 - x / known * columns,
-            np.arange(rows)[:, None] + 0.5 - y / known * rows,
-        ),
-        axis=2,
-    )
-    displacement[weight < 0.4 * _RAMP] = np.nan
-    return found[:-3], displacement * stride
 
 
 def _association(found: Sequence[tuple[int, str, int]]) -> Association:

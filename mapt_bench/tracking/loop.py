@@ -7,17 +7,36 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
+from typing import NamedTuple
 
 from mapt_bench.errors import DataError, MaptBenchError, TrackerError, a_type
 from mapt_bench.faults import full_disk
 from mapt_bench.labels import PanopticMap, Video, VideoInfo, check_map_classes
 from mapt_bench.tracking.protocol import LateTracker, SegmentTracker, Tracker
 
-__all__ = ["TrackerRun", "blamed", "raised_at", "run_tracker"]
+__all__ = ["Decision", "TrackerRun", "blamed", "raised_at", "run_tracker"]
 
 _OURS = __name__.partition(".")[0]
 _INSTALLED = {"site-packages", "dist-packages"}
 _LINES_AT_MOST = 3
+
+
+class Decision(NamedTuple):
+    """The identity of one segment.
+
+    Attributes:
+        frame: Position of the frame.
+        class_id: Class of the segment.
+        identity: Its identity.
+        step: Step that gave the identity, as in :class:`~mapt_bench.tracking.Association`.
+        was_lost: Whether its track was lost.
+    """
+
+    frame: int
+    class_id: int
+    identity: int
+    step: str
+    was_lost: bool
 
 
 class TrackerRun:
@@ -99,6 +118,23 @@ class TrackerRun:
             for association in self._tracker.associations:
                 counted.update(association.steps)
         return dict(sorted(counted.items()))
+
+    def decisions(self) -> Iterator[Decision]:
+        """Yield each segment with an identity, and the step that gave it; none of whole trackers.
+
+        Associators of users may state no steps. Their segments are omitted.
+        """
+        if not isinstance(self._tracker, SegmentTracker):
+            return
+        tracker = self._tracker
+        found = zip(tracker.associations, tracker.class_ids, strict=True)
+        for frame, (association, classes) in enumerate(found):
+            ages = association.ages or (0,) * len(association.steps)
+            each = zip(classes.tolist(), association.ids.tolist(), strict=True)
+            known = zip(each, association.steps, ages, strict=False)
+            for (class_id, identity), step, age in known:
+                if identity >= 0:
+                    yield Decision(frame, class_id, identity, step, age > self._pair)
 
     @property
     def recovered(self) -> int:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.labels import Frame, VideoInfo
 
-__all__ = ["FlowSource", "FlowWarp", "Propagation", "StandStill"]
+__all__ = ["FlowSource", "FlowWarp", "Propagation", "StandStill", "propagated"]
 
 
 @runtime_checkable
@@ -128,3 +128,48 @@ class FlowWarp:
             for mask in masks
         ]
         return np.stack(warped).astype(np.float32, copy=False)
+
+
+_RAMP = 0.5
+"""Height of the ramps that are propagated to read displacements; masks may be held to 1."""
+
+
+def propagated(
+    propagation: Propagation,
+    states: NDArray[np.float32],
+    from_frame: Frame,
+    to_frame: Frame,
+    stride: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return propagated masks, and the displacement of what each cell shows in pixels.
+
+    The displacement is read from ramps that are propagated with the masks: so it is known for any
+    propagation, a flow as well as the motion head.
+
+    Args:
+        propagation: Propagates masks.
+        states: Soft masks ``(n, rows, columns)`` of the earlier frame.
+        from_frame: The earlier frame.
+        to_frame: The later frame.
+        stride: Pixels to a side of a cell of masks.
+
+    Returns:
+        Masks of the same shape, and displacements ``(rows, columns, 2)``: x and y in pixels, NaN
+        where unknown.
+    """
+    rows, columns = states.shape[1:]
+    ramps = np.full((3, rows, columns), _RAMP, dtype=np.float32)
+    ramps[1] *= (np.arange(columns, dtype=np.float32) + 0.5)[None, :] / columns
+    ramps[2] *= (np.arange(rows, dtype=np.float32) + 0.5)[:, None] / rows
+    found = propagation.propagate(np.concatenate((states, ramps)), from_frame, to_frame)
+    weight, x, y = found[-3:].astype(np.float64)
+    known = np.maximum(weight, 1e-6)
+    displacement = np.stack(
+        (
+            np.arange(columns)[None, :] + 0.5 - x / known * columns,
+            np.arange(rows)[:, None] + 0.5 - y / known * rows,
+        ),
+        axis=2,
+    )
+    displacement[weight < 0.4 * _RAMP] = np.nan
+    return found[:-3], displacement * stride

@@ -243,6 +243,7 @@ class SegmentTracker:
 
     Attributes:
         associations: What was decided in each frame since :meth:`start`, for logs and tables.
+        class_ids: Classes of the segments of these frames.
         seconds: Time of association of each frame since :meth:`start`; images are read before.
     """
 
@@ -256,6 +257,7 @@ class SegmentTracker:
         self.segmenter = segmenter
         self.associator = associator
         self.associations: list[Association] = []
+        self.class_ids: list[NDArray[np.int64]] = []
         self.seconds: list[float] = []
         self._clock = clock
         self._info: VideoInfo | None = None
@@ -277,6 +279,7 @@ class SegmentTracker:
         self._info = info
         self._waiting.clear()
         self.associations = []
+        self.class_ids = []
         self.seconds = []
         self.segmenter.start(info)
         self.associator.start(info)
@@ -314,5 +317,7 @@ class SegmentTracker:
                 "the associator returned more decisions than frames; expected one a frame",
                 where=info.name,
             )
+        segments = self._waiting.popleft()
         self.associations.append(association)
-        return self._waiting.popleft().compose(association.ids, info.labels)
+        self.class_ids.append(segments.class_ids)
+        return segments.compose(association.ids, info.labels)

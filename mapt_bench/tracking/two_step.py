@@ -1,7 +1,9 @@
 """MAPT's two-step fusion of a motion cue and an appearance cue, with its other orders."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -12,6 +14,7 @@ from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking._tracks import Track, TrackBank
 from mapt_bench.tracking.affinity import PROXIMITIES, Proximity, assign, mask_proximity
 from mapt_bench.tracking.masks import mask_stride, soft_masks
+from mapt_bench.tracking.oracle_steps import OracleSteps
 from mapt_bench.tracking.propagation import Propagation
 from mapt_bench.tracking.protocol import Association, FrameSegments
 
@@ -39,6 +42,7 @@ SECOND_STEPS: tuple[SecondStep, ...] = get_args(SecondStep)
 
 _Affinity = NDArray[np.float64]
 _Matches = dict[int, tuple[int, str]]
+_Replace = Callable[[str, _Affinity], _Affinity]
 
 
 @runtime_checkable
@@ -140,6 +144,8 @@ def fuse(
     appearance: _Affinity | None,
     same_class: NDArray[np.bool_],
     settings: TwoStepSettings,
+    *,
+    replace: _Replace = lambda step, affinity: affinity,
 ) -> _Matches:
     """Match tracks to segments by one cue after the other, or by both at once.
 
@@ -150,6 +156,7 @@ def fuse(
             ``None`` where the cue is off.
         same_class: ``bool`` of the same shape; only these pairs may match.
         settings: Order, second step and thresholds.
+        replace: Returns the affinity that a step decides by, from its name and its own affinity.
 
     Returns:
         For each matched segment its track and the step that decided: ``"motion"``,
@@ -172,7 +179,8 @@ def fuse(
     for step, affinity, threshold in cues:
         if affinity is None:
             continue
-        for track, segment in assign(affinity, open_pairs, threshold=threshold):
+        decisive = replace(step, affinity)
+        for track, segment in assign(decisive, open_pairs, threshold=threshold):
             matches[segment] = (track, step)
             open_pairs[track, :] = False
             open_pairs[:, segment] = False
@@ -202,6 +210,7 @@ class TwoStepAssociator:
         settings: Order, thresholds, pairing interval, memory.
         stride: Pixels to a side of a cell of masks; that of
             :func:`~mapt_bench.tracking.masks.mask_stride` if not given.
+        oracle: Ground truth in the place of some steps. ``None`` for a fusion without it.
 
     Raises:
         ConfigError: If it has neither cue.
@@ -214,6 +223,7 @@ class TwoStepAssociator:
         settings: TwoStepSettings | None = None,
         *,
         stride: int | None = None,
+        oracle: OracleSteps | None = None,
     ) -> None:
         if propagation is None and embedder is None:
             raise ConfigError("an associator needs a propagation, an embedder, or both")
@@ -223,6 +233,7 @@ class TwoStepAssociator:
         self._bank = self._new_bank()
         self._frames: dict[int, Frame] = {}
         self._given_stride = stride
+        self._oracle = oracle
         self._stride = 1
         self._size = (0, 0)
 
@@ -241,6 +252,8 @@ class TwoStepAssociator:
         for part in (self.propagation, self.embedder):
             if part is not None:
                 part.start(info)
+        if self._oracle is not None:
+            self._oracle.start(info)
 
     def associate(
         self, frame: Frame, segments: FrameSegments, *, pair: int | None = None
@@ -268,7 +281,17 @@ class TwoStepAssociator:
             appearance = self._similarity(tracks, embeddings, now, is_lost) - margin
         classes = np.array([track.class_id for track in tracks], dtype=np.int64)
         same_class = classes[:, None] == segments.class_ids[None, :]
-        matches = fuse(motion, appearance, same_class, self.settings)
+        if self._oracle is None:
+            matches = fuse(motion, appearance, same_class, self.settings)
+        else:
+            self._oracle.look(frame, segments)
+            matches = fuse(
+                motion,
+                appearance,
+                same_class,
+                self.settings,
+                replace=partial(self._oracle.instead, tracks=tracks, is_lost=is_lost),
+            )
 
         association = self._record(tracks, matches, segments, now, present, embeddings)
         if carried is not None:
@@ -301,6 +324,8 @@ class TwoStepAssociator:
                 track, step = self._bank.begin(class_id, now, mask, embedding), "new"
                 ages.append(0)
             ids[segment] = track.track_id
+            if self._oracle is not None:
+                self._oracle.observe(track.track_id, segment)
             steps.append(step)
         return Association(ids, tuple(steps), tuple(ages))
 

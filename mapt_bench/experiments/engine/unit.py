@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.rows import tracker_entry
@@ -18,16 +19,18 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments.engine.shared import SharedVideo, WorkOfUnit
 from mapt_bench.experiments.plans.network_weights import MaptWeights
 from mapt_bench.experiments.plans.variant import Variant
-from mapt_bench.labels import Frame, LabelSpace, VideoInfo
+from mapt_bench.labels import ID_BITS, Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
 from mapt_bench.metrics.link_events import pack_rows, unpack_rows
 from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
+from mapt_bench.metrics.step_links import DECISION, STEPS
 from mapt_bench.stress.frame_motion import DroppedVideo
 from mapt_bench.tracking import FrameSegments, TrackerRun
+from mapt_bench.tracking.loop import Decision
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit", "start_tracking"]
 
-UNIT_SCHEMA = "mapt-bench/unit/6"
+UNIT_SCHEMA = "mapt-bench/unit/7"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,8 @@ class UnitResult:
         seconds: Time of each frame without reading images: of association, or of the whole step
             of a whole tracker.
         tables: Joined overlap tables as text, see :meth:`overlap`.
+        decisions: Step that gave each predicted segment its identity: rows of dtype
+            :data:`~mapt_bench.metrics.step_links.DECISION`. Empty for whole trackers.
         maps: Hash of all predicted maps in temporal order: BLAKE2b with 16 bytes, of the codes as
             ``uint32``, little-endian.
         provenance: Versions, machine, device, threads and time of the computation.
@@ -58,6 +63,7 @@ class UnitResult:
     recovered: int
     seconds: tuple[float, ...]
     tables: str
+    decisions: NDArray[np.void]
     maps: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -88,6 +94,7 @@ class UnitResult:
             "sums": self.sums.to_vector().tolist(),
             "links": self.links.to_dict(),
             "tables": self.tables,
+            "decisions": pack_rows(self.decisions),
             "maps": self.maps,
             "provenance": dict(self.provenance),
         }
@@ -114,6 +121,7 @@ class UnitResult:
                 matches={str(step): int(count) for step, count in data["matches"].items()},
                 recovered=int(data["recovered"]),
                 tables=str(data["tables"]),
+                decisions=unpack_rows(data["decisions"], DECISION),
                 maps=str(data["maps"]),
                 seconds=tuple(float(value) for value in data["seconds"]),
                 provenance=dict(data["provenance"]),
@@ -179,8 +187,31 @@ def run_unit(
         recovered=run.recovered,
         seconds=run.seconds,
         tables=pack_rows(scorer.overlap().rows()),
+        decisions=_decisions(run),
         maps=digest.hexdigest(),
     )
+
+
+def _decisions(run: TrackerRun) -> NDArray[np.void]:
+    """Return the step that gave each segment its identity, for links by step."""
+    rows = [
+        (each.frame, each.class_id << ID_BITS | each.identity, _step(each))
+        for each in run.decisions()
+    ]
+    return np.array(rows, DECISION)
+
+
+_STEPS = {"motion": "motion", "appearance": "appearance", "joint": "appearance", "new": "new"}
+"""Steps of fusions by the names of :data:`~mapt_bench.metrics.step_links.STEPS`. The second step of
+the joint linker compares both cues."""
+
+_OF_MEMORY = ("recovered", "late")
+
+
+def _step(decision: Decision) -> int:
+    if decision.was_lost or decision.step in _OF_MEMORY:
+        return STEPS.index("memory")
+    return STEPS.index(_STEPS.get(decision.step, "other"))
 
 
 def start_tracking(

@@ -7,6 +7,7 @@ from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.plans.network_weights import MaptWeights, NetworkWeights
+from mapt_bench.experiments.plans.oracle_rows import with_oracle_rows
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import (
@@ -32,6 +33,7 @@ from mapt_bench.experiments.plans.variants import (
     with_memory,
     with_settings,
 )
+from mapt_bench.metrics.step_links import BY_FACTORS
 
 __all__ = ["ablation_plan", "flows_left_out", "in_order"]
 
@@ -51,6 +53,7 @@ def ablation_plan(
     added: Sequence[Variant] = (),
     every_memory: bool = False,
     only: Sequence[str] | None = None,
+    by: Sequence[str] = (),
 ) -> Plan:
     """Plan the ablation of cues, fusion orders, flows and memory on the same segments.
 
@@ -82,10 +85,13 @@ def ablation_plan(
         added: Further rows. Whole trackers use their own detections.
         every_memory: Whether the other baselines and fusions also run without memory.
         only: Names of the rows to run, in this order, besides the bounds. ``None`` runs all.
+        by: Factors by which links are counted for each step of a fusion. With any, each fusion has
+            rows in which ground truth replaces its steps.
 
     Raises:
         ConfigError: If ``memory`` is below 1, a flow has weights twice, there are switches but no
-            MAPT, or no row has the name of the reference.
+            MAPT, no row has the name of the reference, a factor is unknown, or there are factors
+            but no fusion.
     """
     if memory < 1:
         raise ConfigError(
@@ -94,6 +100,9 @@ def ablation_plan(
         )
     if switches and mapt is None:
         raise ConfigError("--switch removes a component of MAPT, and there is none; give --weights")
+    for name in by:
+        if name not in BY_FACTORS:
+            raise ConfigError(f"--by names {name!r}; {nearest(name, BY_FACTORS)}")
     ordered = in_order(flow_weights)
     rows = (
         _rows_without_mapt(ordered, memory, every_memory)
@@ -101,7 +110,8 @@ def ablation_plan(
         else _mapt_rows(mapt, ordered, switches, memory, every_memory)
     )
     every = with_added((UNLINKED, *rows, ORACLE_IN_VIEW, ORACLE), added)
-    variants = with_settings(chosen_rows(every, only), thresholds)
+    chosen = chosen_rows(every, only)
+    variants = with_settings(with_oracle_rows(chosen) if by else chosen, thresholds)
     both = HAND_CRAFTED[2] if mapt is None else with_memory(mapt_heads(mapt)[2], memory)
     if reference is None and only and both.name not in only:
         reference = only[0]
@@ -122,6 +132,7 @@ def ablation_plan(
         ),
         reference=against,
         thresholds=thresholds,
+        by=tuple(by),
         skipped=() if only is not None else _flows_without_row(left_out, variants, flow_weights),
     )
 

@@ -119,6 +119,8 @@ class Plan:
         skipped: Trackers without a row, because weights are missing or were not requested.
         series: One series for each stressor of a stress test.
         thresholds: Thresholds of the command. A row may have others, and says so.
+        by: Factors by which links are counted for each step of a fusion, names of
+            :data:`~mapt_bench.metrics.step_links.BY_FACTORS`. Empty for no such counts.
 
     Raises:
         ConfigError: If two variants have the same name.
@@ -132,6 +134,7 @@ class Plan:
     skipped: tuple[Skip, ...] = ()
     series: tuple[Series, ...] = ()
     thresholds: ThresholdsName = "published"
+    by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]

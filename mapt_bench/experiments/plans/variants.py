@@ -11,6 +11,7 @@ from mapt_bench.baselines.rows import (
     Row,
     check_settings,
     parse_row,
+    reads_truth,
     thresholds_of,
     tracker_entry,
 )
@@ -299,7 +300,8 @@ def added_variant(
     if isinstance(entry, UserTracker):
         code = UserCode(entry.fingerprint, entry.is_whole, _files(row.settings))
         return replace(variant, code=code, group="whole" if entry.is_whole else "added")
-    if entry.needs_truth or entry.needs_true_flow or row.tracker == UNLINKED.associator:
+    is_bound = entry.needs_true_flow or row.tracker == UNLINKED.associator
+    if is_bound or reads_truth(row.tracker, row.settings):
         variant = replace(variant, group="reference")
     if entry.uses_mapt:
         # Weights in the row of a flow are those of the flow network.

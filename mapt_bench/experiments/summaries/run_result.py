@@ -26,6 +26,7 @@ from mapt_bench.experiments.summaries.result_tables import (
     scores_by_group,
 )
 from mapt_bench.experiments.summaries.row_losses import counted_losses
+from mapt_bench.experiments.summaries.step_results import step_results
 from mapt_bench.metrics import METRICS_SCHEMA, pat_variant, undefined_reasons
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance, user_revision
@@ -55,7 +56,9 @@ def run_result(
     Returns:
         ``schema``, ``experiment``, ``cells``, ``skipped``, ``summary``, ``claims``,
         ``protocol``, ``provenance``, ``scores_by_group``, and the fields of
-        :func:`~mapt_bench.experiments.summaries._link_results.link_results`. Equal runs have equal
+        :func:`~mapt_bench.experiments.summaries._link_results.link_results`. With factors in the
+        plan also ``steps``, see
+        :func:`~mapt_bench.experiments.summaries.step_results.step_results`. Equal runs have equal
         results with any number of workers, except ``provenance.created`` and ``cost``. If units
         were computed by different versions or machines, ``provenance.sets`` lists these.
     """
@@ -74,6 +77,7 @@ def run_result(
         "claims": paper_claims(plan.experiment, rows),
         "scores_by_group": by_group,
         **link_results(outcome),
+        **({"steps": step_results(outcome, pat_protocol)} if plan.by else {}),
         "protocol": {
             "pat": pat_variant(pat_protocol).name,
             "metrics": METRICS_SCHEMA,
