@@ -92,9 +92,10 @@ def _mistakes_table(steps: Sequence[Row]) -> Table:
         for each in entry["mistakes"]
     )
     note = (
-        "Wrong links, in percent of all links, by the step that causes them: Shapley shares of the "
-        "links that are right with ground truth in the place of the step. Alone: wrong links less "
-        "if ground truth replaces this step only. Left: wrong with ground truth in all steps."
+        "Wrong links, in percent of all links, by the step that causes them: those that ground "
+        "truth in the place of the step repairs, averaged over orders of replacement. Alone: wrong "
+        "links less if ground truth replaces this step only. Left: wrong with ground truth in all "
+        "steps."
     )
     return Table(
         "Wrong links by the step that causes them",
@@ -135,8 +136,9 @@ def _scores_table(steps: Sequence[Row]) -> Table:
         for name, score in entry["scores"].items()
     )
     note = (
-        "Points that each step costs: Shapley shares, which add up to perfect steps less the "
-        "value. Alone: gain if ground truth replaces this step only, with its confidence interval."
+        "Points that each step costs: gains by ground truth in its place, averaged over orders of "
+        "replacement. They add up to perfect steps less the value. Alone: gain if ground truth "
+        "replaces this step only, with its confidence interval."
     )
     return Table(
         "Points by the step that costs them", tuple(columns), rows, (note,), name="step_scores"

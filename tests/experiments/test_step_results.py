@@ -42,19 +42,18 @@ def test_each_fusion_is_followed_by_its_rows_with_an_oracle():
     plan = ablation_plan(mapt=named_mapt(), by=BY)
     names = [variant.name for variant in plan.variants]
     at = names.index("mapt+memory")
-    assert names[at + 1 : at + 8] == [
+    assert names[at + 1 : at + 7] == [
         f"mapt+memory,oracle={steps}"
         for steps in (
             *STEPS,
             "motion+appearance",
-            "motion+memory",
             "appearance+memory",
             "motion+appearance+memory",
         )
     ]
     assert all(row_name(name) == name for name in names)
     own = [variant for variant in plan.variants if "oracle=" in variant.name]
-    assert len(own) == 14
+    assert len(own) == 12
     assert {variant.group for variant in own} == {"reference"}
     assert dict(own[0].settings)["oracle"] == "motion"
     assert (

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.baselines.rows import parse_row, tracker_entry
@@ -15,12 +14,14 @@ __all__ = ["ORACLE_SETS", "oracle_rows_of", "with_oracle_rows"]
 
 (_ORACLE,) = ORACLE
 
-ORACLE_SETS = tuple(
-    steps
-    for count in range(1, len(ORACLE_STEPS) + 1)
-    for steps in combinations(ORACLE_STEPS, count)
+ORACLE_SETS = (
+    *((step,) for step in ORACLE_STEPS),
+    ("motion", "appearance"),
+    ("appearance", "memory"),
+    ORACLE_STEPS,
 )
-"""Sets of steps that ground truth replaces: each step alone, each pair, and all."""
+"""Sets of steps that ground truth replaces: each step alone, and those that
+:mod:`~mapt_bench.experiments.summaries.step_results` needs to divide a loss among them."""
 
 
 def with_oracle_rows(variants: Sequence[Variant]) -> tuple[Variant, ...]:

@@ -1,10 +1,14 @@
 """Results by step of a fusion: its decisions, and the mistakes that each step causes.
 
-The mistakes of a step are measured by ground truth in its place. Each set of steps is replaced in a
-row of its own, and the Shapley value (Shapley 1953) divides the mistakes among the steps.
+The mistakes of a step are measured by ground truth in its place. The share of a step is what its
+replacement repairs, averaged over the orders in which the steps can be replaced: the Shapley value
+under precedence constraints (Faigle and Kern 1992). The appearance step is always replaced before
+the motion step. Otherwise the motion step would be charged with links that it leaves to the
+appearance step, because ground truth in the first step leaves nothing to the second one.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -14,7 +18,6 @@ from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.plans.oracle_rows import ORACLE_SETS, oracle_rows_of
 from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, Comparisons, cell_scores
 from mapt_bench.experiments.summaries.result_tables import group_members
-from mapt_bench.metrics.losses import shares
 from mapt_bench.metrics.slices import share_intervals
 from mapt_bench.metrics.step_links import (
     ANY_STEP,
@@ -30,13 +33,18 @@ from mapt_bench.tracking.oracle_steps import ORACLE_STEPS
 __all__ = ["step_results"]
 
 _Row = dict[str, Any]
+_Array = NDArray[np.float64]
 _Cells = Mapping[tuple[str, ...], CellOutcome]
 
 _NO_STEP: tuple[str, ...] = ()
 _KIND, _EVERY_KIND = "kind", "all"
 
-_BITS = {name: 1 << at for at, name in enumerate(ORACLE_STEPS)}
-_GROUPS = [[bit] for bit in _BITS.values()]
+_ORDERS = tuple(
+    order
+    for order in permutations(ORACLE_STEPS)
+    if order.index("appearance") < order.index("motion")
+)
+"""Orders in which steps are replaced."""
 
 
 def step_results(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
@@ -53,7 +61,7 @@ def step_results(outcome: RunOutcome, pat_protocol: str) -> list[_Row]:
         - ``decisions``: entries of :func:`~mapt_bench.metrics.step_links.step_rates`;
         - ``mistakes``: wrong links in each range of each factor: ``slice``, ``range``, ``links``,
           ``wrong``, ``left`` (wrong with ground truth in all steps), and ``steps``: for each step
-          ``wrong`` (its Shapley share of ``wrong - left``), ``rate`` (the same per link), its
+          ``wrong`` (its share of ``wrong - left``), ``rate`` (the same per link), its
           ``interval``, and ``alone`` (wrong links repaired by this step alone);
         - ``scores``: by name ``value``, ``perfect`` (ground truth in all steps), and ``steps``: for
           each step ``share`` and ``alone``;
@@ -143,8 +151,22 @@ def _of_kind(
     }
 
 
-def _coalition(steps: Sequence[str]) -> int:
-    return sum(_BITS[step] for step in steps)
+def _shares(value: Mapping[tuple[str, ...], _Array]) -> dict[str, _Array]:
+    """Return the share of each step: its gain, averaged over the orders of replacement.
+
+    Args:
+        value: Value of each set of replaced steps, in the order of :data:`ORACLE_STEPS`.
+    """
+    found = {step: np.zeros_like(value[_NO_STEP]) for step in ORACLE_STEPS}
+    for order in _ORDERS:
+        for at, step in enumerate(order):
+            gain = value[_sorted(order[: at + 1])] - value[_sorted(order[:at])]
+            found[step] = found[step] + gain / len(_ORDERS)
+    return found
+
+
+def _sorted(steps: Sequence[str]) -> tuple[str, ...]:
+    return tuple(step for step in ORACLE_STEPS if step in steps)
 
 
 def _mistakes(
@@ -162,12 +184,9 @@ def _mistakes(
     table = {steps: _links(found, places) for steps, found in counts.items()}
     links, wrong = table[_NO_STEP][..., 0], table[_NO_STEP][..., 1]
     # Repaired links of each set of steps, for each sequence and range.
-    value = {
-        _coalition(steps): (wrong - found[..., 1]).astype(np.float64)
-        for steps, found in table.items()
-    }
-    share = shares(_GROUPS, value)
-    rates = {step: share_intervals(links, share[bit], seed) for step, bit in _BITS.items()}
+    value = {steps: (wrong - found[..., 1]).astype(np.float64) for steps, found in table.items()}
+    share = _shares(value)
+    rates = {step: share_intervals(links, each, seed) for step, each in share.items()}
     left = table[ORACLE_STEPS][..., 1]
     return [
         {
@@ -178,12 +197,12 @@ def _mistakes(
             "left": int(left[:, at].sum()),
             "steps": {
                 step: {
-                    "wrong": float(share[bit][:, at].sum()),
+                    "wrong": float(share[step][:, at].sum()),
                     "rate": rates[step][at][0],
                     "interval": rates[step][at][1],
-                    "alone": int(value[bit][:, at].sum()),
+                    "alone": int(value[step,][:, at].sum()),
                 }
-                for step, bit in _BITS.items()
+                for step in ORACLE_STEPS
             },
         }
         for at, (factor, label) in enumerate(places)
@@ -211,17 +230,20 @@ def _scores(
     }
     rows = {}
     for name in INTERVAL_SCORES:
-        values = {_coalition(steps): scores[name] for steps, scores in found.items()}
-        if any(value is None for value in values.values()):
+        values = {steps: scores[name] for steps, scores in found.items()}
+        known = {steps: np.asarray(value) for steps, value in values.items() if value is not None}
+        if len(known) < len(values):
             continue
-        known = {bits: np.float64(value or 0.0) for bits, value in values.items()}
-        share = shares(_GROUPS, {bits: np.asarray(value) for bits, value in known.items()})
+        share = _shares(known)
         rows[name] = {
-            "value": float(known[0]),
-            "perfect": float(known[_coalition(ORACLE_STEPS)]),
+            "value": float(known[_NO_STEP]),
+            "perfect": float(known[ORACLE_STEPS]),
             "steps": {
-                step: {"share": float(share[bit]), "alone": float(known[bit] - known[0])}
-                for step, bit in _BITS.items()
+                step: {
+                    "share": float(share[step]),
+                    "alone": float(known[step,] - known[_NO_STEP]),
+                }
+                for step in ORACLE_STEPS
             },
         }
     return rows
