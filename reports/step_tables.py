@@ -1,6 +1,6 @@
 """Tables and sentences on the steps of a fusion: their decisions, and the mistakes they cause."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mapt_bench.reports.tables import Cell, Column, Table
@@ -156,26 +156,19 @@ def _ends(ends: Sequence[float] | None) -> Cell:
 
 
 def step_sentences(steps: Sequence[Row]) -> list[str]:
-    """Return one sentence for each fusion: the step that costs most, on all videos and by kind.
+    """Return one sentence for each fusion: the step that costs most PAT, on all videos and by kind.
 
     Args:
         steps: Entries for each fusion and kind of video, for one source of segments.
     """
-    names = dict.fromkeys(str(entry["variant"]) for entry in steps)
-    found = (list(_costs(steps, name)) for name in names)
-    return [
-        f"{name} loses most to {'; '.join(costs)}."
-        for name, costs in zip(names, found, strict=True)
-        if costs
-    ]
-
-
-def _costs(steps: Sequence[Row], name: str) -> Iterator[str]:
+    costs: dict[str, list[str]] = {}
     for entry in steps:
-        whole = next((each for each in entry["mistakes"] if each["slice"] == "all"), None)
-        if entry["variant"] != name or whole is None or not whole["wrong"]:
+        pat = entry["scores"].get("PAT")
+        if pat is None:
             continue
-        step = max(_STEPS, key=lambda each, of=whole: of["steps"][each]["wrong"])  # type: ignore[misc]
-        count = whole["steps"][step]["wrong"]
-        place = "" if entry["kind"] == "all" else f" on {entry['kind']} videos"
-        yield f"the {step} step{place} ({count:.0f} of {whole['wrong']:,} wrong links)"
+        step = max(_STEPS, key=lambda each, of=pat: of["steps"][each]["share"])  # type: ignore[misc]
+        if pat["steps"][step]["share"] > 0:
+            place = "" if entry["kind"] == "all" else f" on {entry['kind']} videos"
+            points = 100 * pat["steps"][step]["share"]
+            costs.setdefault(str(entry["variant"]), []).append(f"{step}{place} {points:.2f}")
+    return [f"Points of PAT by step, {name}: {', '.join(each)}." for name, each in costs.items()]

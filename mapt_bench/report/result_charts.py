@@ -324,6 +324,7 @@ def step_charts(steps: Sequence[Row]) -> list[Chart]:
             "steps.",
         )
         for (variant, factor), rows in bars.items()
+        if any(any(each.values()) for each in rows.values())
     ]
 
 

@@ -121,7 +121,7 @@ def test_tables_and_the_report_show_the_steps(result):
     assert tables["step_mistakes"].columns[-1].name == "left"
     headings = {section.heading: section for section in run_sections(result, None, 0)}
     (block,) = headings["Steps of the fusion"].blocks
-    assert bool(block.texts) == any(each["mistakes"][0]["wrong"] for each in result["steps"])
-    assert len(block.charts) == 2 * 2
+    assert block.texts  # the scene is made so that links are lost
+    assert block.charts
     said = [text for each in run_headline(result).findings for text in each.sentences]
     assert set(block.texts) <= set(said)
