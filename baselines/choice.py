@@ -8,7 +8,8 @@ from typing import Any
 
 from mapt_bench.baselines.registry import associator_entry, associator_names, build_associator
 from mapt_bench.baselines.rows import Row, reads_truth, tracker_entry
-from mapt_bench.baselines.thresholds import Setting
+from mapt_bench.baselines.segmenters import ScoredSegments
+from mapt_bench.baselines.thresholds import LEAST_SCORE, Setting
 from mapt_bench.baselines.tracker_options import (
     FlowOptions,
     MaptOptions,
@@ -20,7 +21,7 @@ from mapt_bench.baselines.user_trackers import UserTracker
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import AnnotatedVideo, FlowField, PanopticMap, Video
 from mapt_bench.tracking import Associator, Segmenter, SegmentTracker, Tracker
-from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
+from mapt_bench.tracking.sharing import NOTHING_SHARED, Share, SharedByPart
 
 __all__ = ["TrackerChoice"]
 
@@ -147,9 +148,11 @@ class TrackerChoice:
         truth = video.truth if needs_truth else None
         if entry.needs_true_flow and true_flow is None:
             true_flow = _true_flow(entry.name, video)
-        return SegmentTracker(
-            _given(segmenter), self._associator(truth, true_flow, share), clock=clock
-        )
+        found = _given(segmenter)
+        least = float(dict(self.chosen).get(LEAST_SCORE, 0))
+        if least > 0:
+            found, share = ScoredSegments(found, least), SharedByPart(share, (LEAST_SCORE, least))
+        return SegmentTracker(found, self._associator(truth, true_flow, share), clock=clock)
 
     def _associator(
         self, truth: Truth | None, true_flow: TrueFlow | None, share: Share

@@ -21,6 +21,7 @@ from mapt_bench.baselines.registry import (
     mapt_tracker_names,
 )
 from mapt_bench.baselines.thresholds import (
+    LEAST_SCORE,
     ORACLE,
     Setting,
     ThresholdsName,
@@ -275,10 +276,11 @@ def _checked(
         entry.check(found)
         return tuple(sorted(found.items()))
     for name in found:
-        if name not in entry.settings:
-            known = sorted(entry.settings)
-            hint = nearest(name, known) if known else "it has none"
-            raise ConfigError(f"tracker {entry.name!r} has no setting {name!r}; {hint}")
+        known = sorted({*entry.settings, LEAST_SCORE})
+        if name not in known:
+            raise ConfigError(
+                f"tracker {entry.name!r} has no setting {name!r}; {nearest(name, known)}"
+            )
     checked = TrackerSettings.from_mapping(found)
     for is_learned in (False, True):  # the ranges of the fusion's settings
         two_step_settings(AssociatorOptions(0, 1, None, checked), is_learned=is_learned)

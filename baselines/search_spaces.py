@@ -23,6 +23,7 @@ __all__ = [
     "LEARNED_SPACE",
     "LINKER_SPACE",
     "MOTION_SPACE",
+    "SEGMENTS_SPACE",
     "SearchSpace",
     "Values",
     "check_space",
@@ -61,6 +62,10 @@ FUSION_SPACE: SearchSpace = {"second_step": tuple(SECOND_STEPS)}
 
 JOINT_SPACE: SearchSpace = {"motion_weight": (0.2, 0.8), "joint_threshold": (0.3, 0.8)}
 """Space of one assignment over a joint affinity."""
+
+
+SEGMENTS_SPACE: SearchSpace = {"least_score": (0.3, 0.6)}
+"""Space of the segments that a tracker gets. Detections of the shipped MAPT score 0.3 or more."""
 
 
 def check_space(tracker: str, space: object, settings: Collection[str]) -> SearchSpace:

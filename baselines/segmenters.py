@@ -27,6 +27,7 @@ __all__ = [
     "GroundTruthSegments",
     "MappedSegmenter",
     "SavedSegments",
+    "ScoredSegments",
     "cut_segments",
     "mapped_segments",
 ]
@@ -231,3 +232,30 @@ def _frame_rng(seed: int, video: str, index: int) -> np.random.Generator:
     return np.random.default_rng(
         [seed, zlib.crc32(video.encode("utf-8", "surrogateescape")), index]
     )
+
+
+class ScoredSegments:
+    """The segments of another segmenter that have a least score. The pixels of others become void.
+
+    Args:
+        segmenter: Finds the segments.
+        least_score: Least score, in ``[0, 1]``.
+    """
+
+    def __init__(self, segmenter: Segmenter, least_score: float) -> None:
+        self.segmenter = segmenter
+        self.least_score = least_score
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether the segmenter reads images."""
+        return self.segmenter.needs_images
+
+    def start(self, info: VideoInfo) -> None:
+        """Prepare the segmenter for a video."""
+        self.segmenter.start(info)
+
+    def segment(self, frame: Frame) -> FrameSegments:
+        """Return the segments of the frame with the least score or more."""
+        found = self.segmenter.segment(frame)
+        return found.part(found.scores >= self.least_score)

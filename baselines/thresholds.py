@@ -24,10 +24,11 @@ __all__ = [
     "DEFAULT_THRESHOLDS",
     "FUSION",
     "LEARNED",
+    "LEAST_SCORE",
     "LINKER",
     "MOTION",
-    "PAIRING",
     "ORACLE",
+    "PAIRING",
     "PUBLISHED",
     "THRESHOLDS",
     "THRESHOLDS_FILE",
@@ -61,6 +62,10 @@ LINKER = ("view_probability", "lost_probability", "patience", "delay", "gallery_
 
 PAIRING = ("pair_target", "longest_pair")
 """Settings of a tracker that may choose its pairing interval for each frame."""
+
+LEAST_SCORE = "least_score"
+"""Setting of every tracker of this package: it decides which segments the tracker gets."""
+
 ORACLE = ("oracle",)
 """Setting of a fusion whose steps ground truth can replace."""
 
@@ -135,6 +140,8 @@ class TrackerSettings:
         longest_pair: Longest interval that is chosen then, in frames, 1 or more (the same).
         oracle: Steps that ground truth decides, joined by ``+``: ``motion``, ``appearance``,
             ``memory``. Empty for none (``mapt``, ``mapt:paper``).
+        least_score: Segments below this score are dropped before any tracker sees them, in
+            ``[0, 1]`` (every tracker).
 
     Raises:
         ConfigError: If a value lies outside its range.
@@ -172,6 +179,7 @@ class TrackerSettings:
     pair_target: float = 0.0
     longest_pair: int = 5
     oracle: str = ""
+    least_score: float = 0.0
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
@@ -203,6 +211,7 @@ class TrackerSettings:
             "appearance_smoothing",
             "new_score",
             "appearance_iou",
+            LEAST_SCORE,
         ):
             value = getattr(self, name)
             if not 0 <= value <= 1:

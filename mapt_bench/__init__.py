@@ -17,6 +17,7 @@ PUBLIC = {
     "DataError": "mapt_bench.errors",
     "EvaluationResult": "mapt_bench.evaluation",
     "FrameSegments": "mapt_bench.tracking",
+    "FrontierConfig": "mapt_bench.tuning.frontier_config",
     "KittiStepWriter": "mapt_bench.data",
     "LabelSpace": "mapt_bench.labels",
     "Limit": "mapt_bench.compare",
@@ -39,6 +40,7 @@ PUBLIC = {
     "open_suite": "mapt_bench.synthetic.suites",
     "open_videos": "mapt_bench.data",
     "run_ablation": "mapt_bench.experiments.running",
+    "run_frontier": "mapt_bench.tuning.frontier_run",
     "run_stress": "mapt_bench.experiments.running",
     "run_sweep": "mapt_bench.experiments.running",
     "run_tracker": "mapt_bench.tracking",
@@ -79,6 +81,8 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.tracking import Association as Association
     from mapt_bench.tracking import FrameSegments as FrameSegments
     from mapt_bench.tracking import run_tracker as run_tracker
+    from mapt_bench.tuning.frontier_config import FrontierConfig as FrontierConfig
+    from mapt_bench.tuning.frontier_run import run_frontier as run_frontier
     from mapt_bench.tuning.tuning_config import TuningConfig as TuningConfig
     from mapt_bench.tuning.tuning_run import run_tuning as run_tuning
 

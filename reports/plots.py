@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_scores", "plot_sweep", "write_plots"]
+__all__ = ["label_points", "plot_scores", "plot_sweep", "write_plots"]
 
 _SPREAD = 0.4
 """Width of the lines of a sweep at one tau, side by side, as a share of the distance of two tau."""
@@ -201,21 +201,37 @@ def _within_scale(limits: tuple[float, float]) -> tuple[float, float]:
 
 def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
     """Label the points. Points at the same position share one label."""
-    from mapt_bench.reports.label_placement import Box, place_labels  # needs NumPy
-
     together: dict[tuple[float, float], list[str]] = {}
     for row, stq, pat in _points(rows):
         together.setdefault((round(stq, 2), round(pat, 2)), []).append(row_label(row))
-    names = ["\n".join(labels) for labels in together.values()]
+    label_points(figure, axes, {point: "\n".join(labels) for point, labels in together.items()})
+
+
+def label_points(
+    figure: "Figure",
+    axes: "Axes",
+    names: Mapping[tuple[float, float], str],
+    colours: Mapping[tuple[float, float], str] | None = None,
+) -> None:
+    """Write the names of points beside them, without overlap. The layout is final then.
+
+    Args:
+        figure: The figure.
+        axes: Axes with the points.
+        names: Name of each point, by its coordinates.
+        colours: Colour of each name. ``None`` for black.
+    """
+    from mapt_bench.reports.label_placement import Box, place_labels  # needs NumPy
+
     # Frozen, since lines to labels must not move what was measured.
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
     for _ in range(2):  # lays the figure out, so that places in pixels are known; twice settles it
         figure.draw_without_rendering()
     figure.set_layout_engine("none")  # a new layout would move the labels
     renderer = figure._get_renderer()  # type: ignore[attr-defined]
-    pixels = [tuple(axes.transData.transform(point)) for point in together]
+    pixels = [tuple(axes.transData.transform(point)) for point in names]
     sizes = []
-    for name in names:
+    for name in names.values():
         text = axes.text(0, 0, name, fontsize=8)
         extent = text.get_window_extent(renderer)
         sizes.append((extent.width + 8, extent.height + 2))  # air between labels
@@ -224,13 +240,14 @@ def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
     frame = Box(bounds.x0, bounds.y0, bounds.x1, bounds.y1)
     places = place_labels(pixels, sizes, frame, marker=8.0)
     to_data = axes.transData.inverted()
-    for point, pixel, name, place in zip(together, pixels, names, places, strict=True):
+    for (point, name), pixel, place in zip(names.items(), pixels, places, strict=True):
         x, y = to_data.transform(place.box.middle)
         axes.text(
             x,
             y,
             name,
             fontsize=8,
+            color=INK if colours is None else colours[point],
             ha="center",
             va="center",
             multialignment="right" if place.box.middle[0] < pixel[0] else "left",

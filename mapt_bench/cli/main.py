@@ -38,6 +38,7 @@ _COMMANDS = {
     "convert": ("convert", "Write maps in another encoding, and name each loss."),
     "evaluate": ("evaluate", "Score folders of predictions against ground truth."),
     "flops": ("flops", "Count FLOPs with two counters; measure latency, memory."),
+    "frontier": ("frontier", "Pareto set of PAT against STQ over settings of trackers."),
     "history": ("history", "Show scores over revisions, and where they changed."),
     "report": ("report", "Write one HTML page about runs and evaluations."),
     "run": ("run", "Run the experiments that a plan in a YAML file describes."),

@@ -49,7 +49,7 @@ from mapt_bench.tuning.tuning_config import (
     score_choices,
 )
 
-__all__ = ["command"]
+__all__ = ["command", "complete_tracker"]
 
 _WIDTH = 100
 _NUMBERS = 5 * 9  # columns of numbers in the table, gaps included
@@ -72,7 +72,7 @@ def _complete_score(
     return [CompletionItem(f"{before}{comma}{name}") for name in names]
 
 
-def _complete_tracker(
+def complete_tracker(
     context: click.Context, option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the name of a tracker, without memory."""
@@ -152,7 +152,7 @@ Examples:
 @click.option(
     "--tracker",
     "trackers",
-    shell_complete=_complete_tracker,
+    shell_complete=complete_tracker,
     multiple=True,
     metavar="NAME",
     help="Tune this tracker: one of this package, an installed one, or package.module:Class with "

@@ -312,7 +312,12 @@ _ALWAYS_GIVEN = frozenset({"drop", "pair"})
 _WITH_COMMAS = frozenset({"by"})
 """Lists that are one option with commas."""
 
-_OPTIONS = {"class_map": "map", "switches": "switch", "stressors": "stressor"}
+_OPTIONS = {
+    "class_map": "map",
+    "switches": "switch",
+    "stressors": "stressor",
+    "trackers": "tracker",
+}
 """Names of options that differ from those of their fields."""
 
 

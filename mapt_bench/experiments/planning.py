@@ -214,8 +214,8 @@ class ExperimentInputs:
 
     @cached_property
     def trained(self) -> tuple[MaptWeights, ...]:
-        """Networks of the separate tables of an ablation, the complete network first."""
-        texts = self._config.trained if isinstance(self._config, AblationConfig) else ()
+        """Networks with separate tables or points, the network of ``weights`` first."""
+        texts: Sequence[str] = getattr(self._config, "trained", ())  # not all experiments have it
         if not texts:
             return ()
         if self.mapt is None:

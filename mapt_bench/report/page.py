@@ -17,6 +17,7 @@ from mapt_bench import __version__
 from mapt_bench.errors import DataError, counted, listed
 from mapt_bench.files import write_text
 from mapt_bench.report.blocks import Section
+from mapt_bench.report.frontier import frontier_sections
 from mapt_bench.report.gallery import DEFAULT_PICTURES, Replay
 from mapt_bench.report.sections import (
     evaluation_sections,
@@ -24,9 +25,10 @@ from mapt_bench.report.sections import (
     run_sections,
 )
 from mapt_bench.report.terms import TermLinks, breakable
+from mapt_bench.reports.frontier_tables import FRONTIER
 from mapt_bench.reports.tables import printable
 from mapt_bench.results import load_result
-from mapt_bench.results.result_files import COST, EVALUATION, EVALUATIONS, RUN
+from mapt_bench.results.result_files import COST, EVALUATION, EVALUATIONS, RUN, read_document
 
 __all__ = ["ReportPart", "read_parts", "render_report", "write_report"]
 
@@ -108,6 +110,11 @@ def read_parts(
             sections = run_sections(document, folder, gallery, replay, cost)
             parts.append(_run_part(document, sections, warning))
             folders[len(parts) - 1] = folder.name
+        elif schema == FRONTIER:
+            data = (document.get("data") or {}).get("name")
+            title = f"frontier{f' on {data}' if data else ''}"
+            parts.append(ReportPart(title, tuple(frontier_sections(document)), warning))
+            folders[len(parts) - 1] = (path if path.is_dir() else path.parent).name
         elif schema != COST:
             raise DataError(
                 f"has schema {schema!r}; expected a run, an evaluation or a FLOPs report",
@@ -128,6 +135,9 @@ def _read(path: Path) -> tuple[Mapping[str, Any], str]:
     file, warning = _file_of(path)
     if file is None:
         return {}, warning
+    document = read_document(file)
+    if document.get("schema") == FRONTIER:  # its points are no rows to compare
+        return document, warning
     return load_result(file).document, warning
 
 

@@ -88,7 +88,7 @@ class OracleSteps:
             self._objects[segment] = int(track_codes[row])
 
     def true_pairs(self, tracks: Sequence[Track], segments: Sequence[int]) -> NDArray[np.bool_]:
-        """Return which tracks belong to the object of which segments: ``(tracks, segments)``.
+        """Return whether each track belongs to the object of each segment: ``(tracks, segments)``.
 
         Args:
             tracks: Tracks of the fusion.

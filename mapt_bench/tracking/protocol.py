@@ -6,7 +6,7 @@ panoptic map of a frame; :class:`SegmentTracker` joins the first two to one.
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol, runtime_checkable
 
@@ -102,6 +102,23 @@ class FrameSegments:
         """Height and width in pixels."""
         height, width = self.index_map.shape
         return height, width
+
+    def part(self, kept: NDArray[np.bool_]) -> "FrameSegments":
+        """Return some of the thing segments. Pixels of the others become void.
+
+        Args:
+            kept: ``(n,)``: whether each segment is kept.
+        """
+        number = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1).astype(np.int32)
+        cues = self.cues
+        return FrameSegments(
+            self.stuff,
+            number.take(self.index_map, mode="wrap"),
+            self.class_ids[kept],
+            self.scores[kept],
+            None if self.embeddings is None else self.embeddings[kept],
+            None if cues is None else replace(cues, descriptors=cues.descriptors[kept]),
+        )
 
     def compose(self, ids: NDArray[np.int64], labels: LabelSpace) -> PanopticMap:
         """Lay segments and stuff into one panoptic map; pixels of no object have identity 0.

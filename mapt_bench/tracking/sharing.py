@@ -16,7 +16,7 @@ from mapt_bench.tracking.propagation import FlowSource
 from mapt_bench.tracking.protocol import FrameSegments
 from mapt_bench.tracking.two_step import Embedder
 
-__all__ = ["NOTHING_SHARED", "Share", "SharedEmbedder", "SharedFlow"]
+__all__ = ["NOTHING_SHARED", "Share", "SharedByPart", "SharedEmbedder", "SharedFlow"]
 
 _Value = TypeVar("_Value")
 _Source = TypeVar("_Source", bound=FlowSource | Embedder)
@@ -60,6 +60,31 @@ class _NothingShared:
 
 NOTHING_SHARED: Share = _NothingShared()
 """For trackers that run alone."""
+
+
+class SharedByPart:
+    """The cache of trackers that link only a part of the segments.
+
+    Args:
+        share: Cache of the trackers that link all segments.
+        part: Key of the part.
+    """
+
+    def __init__(self, share: Share, part: Hashable) -> None:
+        self._share = share
+        self._part = part
+
+    def once(
+        self,
+        what: Hashable,
+        frames: tuple[int, ...],
+        make: Callable[[], _Value],
+        *,
+        of_segments: bool = False,
+    ) -> _Value:
+        """Return a value from the cache; see :meth:`Share.once`."""
+        key = (self._part, what) if of_segments else what
+        return self._share.once(key, frames, make, of_segments=of_segments)
 
 
 class _Shared(Generic[_Source]):

@@ -20,6 +20,7 @@ from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import added_variant
 from mapt_bench.synthetic.suites import open_suite, suite_names
+from mapt_bench.tuning.frontier_config import FrontierConfig
 from mapt_bench.tuning.tuning_config import ALL_SEQUENCES, TuningConfig, allows_tuning
 
 __all__ = ["of_split", "search_space", "tuned_rows"]
@@ -47,7 +48,7 @@ def search_space(tracker: str) -> SearchSpace:
 
 
 def tuned_rows(
-    config: TuningConfig, inputs: ExperimentInputs, reader: WeightsReader
+    config: TuningConfig | FrontierConfig, inputs: ExperimentInputs, reader: WeightsReader
 ) -> tuple[Variant, ...]:
     """Return one row with memory for each tracker that is tuned.
 
@@ -73,7 +74,10 @@ def tuned_rows(
 
 
 def _named_row(
-    name: str, config: TuningConfig, inputs: ExperimentInputs, reader: WeightsReader
+    name: str,
+    config: TuningConfig | FrontierConfig,
+    inputs: ExperimentInputs,
+    reader: WeightsReader,
 ) -> Variant:
     if config.trackers.count(name) > 1:
         raise ConfigError(f"--tracker {name} is given twice; keep one")

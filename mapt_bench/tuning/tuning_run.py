@@ -49,6 +49,8 @@ __all__ = [
     "TUNING_FILE",
     "TuningProgress",
     "check_tuning",
+    "no_progress",
+    "raise_failure",
     "run_tuning",
     "tune",
 ]
@@ -63,11 +65,12 @@ _Row = dict[str, Any]
 
 
 @contextmanager
-def _no_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+def no_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show no progress."""
     yield lambda units: None
 
 
-def run_tuning(config: TuningConfig, *, progress: TuningProgress = _no_progress) -> dict[str, Any]:
+def run_tuning(config: TuningConfig, *, progress: TuningProgress = no_progress) -> dict[str, Any]:
     """Tune trackers, or resume the run, and write its thresholds file.
 
     Args:
@@ -114,7 +117,7 @@ def tune(
     source: DataSource,
     config: TuningConfig,
     *,
-    progress: TuningProgress = _no_progress,
+    progress: TuningProgress = no_progress,
 ) -> dict[str, Any]:
     """Tune rows on given data; see :func:`run_tuning`.
 
@@ -155,7 +158,7 @@ def tune(
                 progress=bar.of_round(count),
                 setup=setup,
             )
-            _raise_failure(outcome, folder)
+            raise_failure(outcome, folder)
             skipped.update((skip.tracker, skip.reason) for skip in outcome.skipped)
             units += [u.provenance for cell in outcome.cells for u in cell.units.values()]
             trackers = _told(trackers, asked, outcome, objective)
@@ -267,7 +270,7 @@ def _scores(cell: CellOutcome, source: DataSource, objective: Objective) -> dict
     return {name: found.get(name) for name in names}
 
 
-def _raise_failure(outcome: RunOutcome, folder: Path) -> None:
+def raise_failure(outcome: RunOutcome, folder: Path) -> None:
     """Raise the gravest failure of a round: a tracker without a trial would have had fewer."""
     if not outcome.exit_code:
         return

@@ -26,6 +26,7 @@ WORDS = {
     "convert": ("DATA", "NEW", "--to", "vipseg"),
     "evaluate": ("DATA", "PREDICTIONS"),
     "flops": ("motion-head", "--scores", "runs/mine", "--plots", "NEW"),
+    "frontier": EXPERIMENT,
     "history": ("runs",),
     "report": ("runs/mine",),
     "run": ("plan.yaml",),

@@ -105,6 +105,8 @@ def more_files(tmp_path_factory):
     trials = ("--data", folder / "DATA", "--score", "TQ", "--trials", "2", "--tracker", "iou")
     trials += ("--split", "all")
     run("tune", *trials, "--out", folder / "tuned", "--json", folder / "tuning.json")
+    options = ("--data", folder / "DATA", "--tracker", "iou", "--trials", "2", "--no-report")
+    run("frontier", *options, "--out", folder / "frontier", "--json", folder / "front.json")
     run("flops", "motion-head", "--input", "384x1280", "--json", folder / "cost.json")
     small = ("--frames", "3", "--size", "96x160", "--seed", "1", "--kind", "crowd")
     run("synth", *small, "--out", folder / "synthetic", "--json", folder / "synth.json")
@@ -146,7 +148,7 @@ def test_more_written_files_fit_their_schema(more_files):
     found = written(more_files)
     expected = {"tracking", "sweep/results", "stress/results", "tuning", "tuned/tuning"}
     expected |= {"tuned/thresholds", "cost", "synth", "synthetic/world", "training", "dry"}
-    expected |= {"trained/weights"}
+    expected |= {"trained/weights", "front", "frontier/results"}
     assert found.keys() == {f"{name}.json" for name in expected}
     for path in found.values():
         validate(path)

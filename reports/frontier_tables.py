@@ -1,0 +1,182 @@
+"""Tables and sentences of a frontier of PAT against STQ."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mapt_bench.reports.tables import Cell, Column, Table
+
+__all__ = ["FRONTIER", "frontier_points", "frontier_sentences", "frontier_tables"]
+
+FRONTIER = "mapt-bench/frontier/1"
+
+Result = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+_SCORES = ("PAT", "STQ", "PQ", "TQ", "SQ", "AQ", "AssA", "IDSW")
+
+
+def frontier_tables(result: Result) -> list[Table]:
+    """Return the tables of a frontier: trackers, the settings of their frontiers, all settings.
+
+    Args:
+        result: Schema ``mapt-bench/frontier/1``.
+    """
+    return [_trackers_table(result), _settings_table(result), _trials_table(result)]
+
+
+def _trackers_table(result: Result) -> Table:
+    columns = (
+        Column("tracker"),
+        Column("points", "integer", priority=2),
+        Column("area", "decimal", higher_is_better=True, priority=9),
+        Column("best PAT", "percent", higher_is_better=True, priority=8),
+        Column("its STQ", "percent", priority=4),
+        Column("best STQ", "percent", higher_is_better=True, priority=8),
+        Column("its PAT", "percent", priority=4),
+        Column("short of both", "percent", higher_is_better=False, priority=7),
+        Column("near both", priority=6),
+    )
+    rows = tuple(
+        (
+            str(each["tracker"]),
+            len(each["frontier"]),
+            1e4 * each["hypervolume"],
+            _score(each, "best_pat", "PAT"),
+            _score(each, "best_pat", "STQ"),
+            _score(each, "best_stq", "STQ"),
+            _score(each, "best_stq", "PAT"),
+            each["shortfall"],
+            "yes" if each["is_near_both"] else "no",
+        )
+        for each in sorted(result["trackers"], key=lambda each: -float(each["hypervolume"]))
+    )
+    at = result["reference_point"]
+    notes = (
+        "Area (hypervolume): points of PAT times points of STQ that the frontier dominates above "
+        f"PAT {100 * at['PAT']:.2f} and STQ {100 * at['STQ']:.2f}, the lowest of all settings.",
+        "Short of both: the larger distance to the two maxima, for the setting nearest to both. "
+        f"Near both: at most {100 * result['near']:.1f} points.",
+    )
+    title = (
+        f"Frontiers of PAT against STQ on {result['data']['name']}, {result['trials']} settings of "
+        "each tracker"
+    )
+    return Table(title, columns, rows, notes, name="frontier")
+
+
+def _score(entry: Row, end: str, score: str) -> Cell:
+    found: Cell = entry["trials"][entry[end]]["scores"][score]
+    return found
+
+
+def _settings_table(result: Result) -> Table:
+    columns = (
+        Column("tracker"),
+        Column("PAT", "percent", priority=5),
+        Column("STQ", "percent", priority=5),
+        Column("end", priority=4),
+        Column("settings", priority=3),
+    )
+    rows = tuple(
+        (
+            str(each["tracker"]),
+            each["trials"][number]["scores"]["PAT"],
+            each["trials"][number]["scores"]["STQ"],
+            _ends_of(each, number),
+            _words(each["trials"][number]["settings"]),
+        )
+        for each in result["trackers"]
+        for number in each["frontier"]
+    )
+    return Table("Settings on the frontiers", columns, rows, name="frontier_settings")
+
+
+def _ends_of(entry: Row, number: int) -> str:
+    names = {"best_pat": "best PAT", "best_stq": "best STQ", "nearest": "nearest to both"}
+    return ", ".join(words for name, words in names.items() if entry[name] == number)
+
+
+def _words(settings: Row) -> str:
+    return " ".join(f"{name}={value}" for name, value in settings.items()) or "published thresholds"
+
+
+def _trials_table(result: Result) -> Table:
+    columns = (
+        Column("tracker"),
+        Column("setting", "integer"),
+        *(Column(name, "count" if name == "IDSW" else "percent") for name in _SCORES),
+        Column("on frontier"),
+        Column("settings"),
+    )
+    rows = tuple(
+        (
+            str(each["tracker"]),
+            trial["number"],
+            *(trial["scores"][name] for name in _SCORES),
+            "yes" if trial["number"] in each["frontier"] else "no",
+            _words(trial["settings"]),
+        )
+        for each in result["trackers"]
+        for trial in each["trials"]
+    )
+    return Table("All settings", columns, rows, name="frontier_trials")
+
+
+def frontier_sentences(result: Result) -> list[str]:
+    """Return what a frontier shows: whether a setting has both maxima, and whether ends differ.
+
+    Args:
+        result: Schema ``mapt-bench/frontier/1``.
+    """
+    near = 100 * result["near"]
+    names = [str(each["tracker"]) for each in result["trackers"] if each["is_near_both"]]
+    joint = result["joint"]
+    place = joint["nearest"]
+    verb = "is within" if joint["is_near_both"] else "is not within"
+    return [
+        f"{len(names)} of {len(result['trackers'])} trackers have a setting within {near:.1f} "
+        f"points of both their maxima{': ' if names else ''}{', '.join(names)}.",
+        f"Of all trackers, {place['tracker']} (setting {place['number']}) is nearest to the best "
+        f"PAT and the best STQ: {100 * joint['shortfall']:.2f} points short of the farther one, "
+        f"which {verb} {near:.1f}.",
+        *_established(result["trackers"]),
+    ]
+
+
+def _established(trackers: Sequence[Row]) -> list[str]:
+    """Return the trackers whose ends differ in both scores, after correction."""
+    compared = [each for each in trackers if each.get("difference")]
+    if not compared:
+        return []
+    traded = [
+        str(each["tracker"])
+        for each in compared
+        if all(map(_is_established, each["difference"]["scores"].values()))
+    ]
+    if not traded:
+        return ["No tracker has ends whose difference is established in both scores."]
+    return [f"The difference of the ends is established in both scores: {', '.join(traded)}."]
+
+
+def _is_established(entry: Row) -> bool:
+    ends, p_value = entry.get("interval") or {}, entry.get("p_adjusted")
+    if ends.get("low") is None or p_value is None:
+        return False
+    is_outside = ends["low"] > 0 or ends["high"] < 0
+    return bool(is_outside and p_value <= 1 - float(ends.get("level", 0.95)) + 1e-9)
+
+
+def frontier_points(entry: Row) -> list[tuple[float, float, bool]]:
+    """Return STQ and PAT in percent of each setting, and whether it is on the frontier.
+
+    Args:
+        entry: A tracker of the result.
+    """
+    return [
+        (
+            100 * trial["scores"]["STQ"],
+            100 * trial["scores"]["PAT"],
+            trial["number"] in entry["frontier"],
+        )
+        for trial in entry["trials"]
+    ]

@@ -1,0 +1,179 @@
+"""Frontiers: equal budgets, Pareto sets, what is shown of them, and wrong options."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from helpers.commands import examples_of, write_two_walks
+from helpers.scenes import Box, DrawnVideo, segments_of
+from helpers.shipped_weights import empty_weights_folder
+
+from mapt_bench.baselines.choice import TrackerChoice
+from mapt_bench.baselines.rows import parse_row
+from mapt_bench.baselines.search_spaces import SEGMENTS_SPACE
+from mapt_bench.cli import main
+from mapt_bench.cli.frontier import command
+from mapt_bench.errors import ConfigError
+from mapt_bench.metrics.pareto import pareto_set
+from mapt_bench.report.frontier import frontier_sections
+from mapt_bench.reports.frontier_tables import frontier_sentences, frontier_tables
+from mapt_bench.tracking.loop import run_tracker
+from mapt_bench.tuning._tuned_rows import search_space
+from mapt_bench.tuning.frontier_config import FrontierConfig
+
+GIVEN = ("--data", "DATA", "--segments", "noisy", "--trials", "4")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("frontier")
+
+
+def invoke(*words):
+    return CliRunner().invoke(main, ["frontier", *words])
+
+
+@pytest.fixture(scope="module")
+def outcome(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        empty_weights_folder(patch, folder / "no weights")
+        write_two_walks(folder, frames=5)
+        words = ("--tracker", "iou", "--tracker", "sort", "--out", "run")
+        return invoke(*GIVEN, *words)
+
+
+@pytest.fixture(scope="module")
+def result(outcome, folder):
+    assert outcome.exit_code == 0, outcome.stderr
+    return json.loads((folder / "run/results.json").read_text())
+
+
+def test_every_tracker_has_as_many_settings(result):
+    assert result["schema"] == "mapt-bench/frontier/1"
+    assert [each["tracker"] for each in result["trackers"]] == ["iou", "sort"]
+    for each in result["trackers"]:
+        assert [trial["number"] for trial in each["trials"]] == [0, 1, 2, 3]
+        space = {**search_space(each["tracker"]), **SEGMENTS_SPACE}
+        assert "least_score" not in each["trials"][0]["settings"]
+        for trial in each["trials"][1:]:
+            assert set(trial["settings"]) == set(space)
+
+
+def test_the_frontier_is_the_pareto_set(result):
+    every = []
+    for each in result["trackers"]:
+        points = [(trial["scores"]["PAT"], trial["scores"]["STQ"]) for trial in each["trials"]]
+        assert each["frontier"] == pareto_set(points)
+        assert points[each["best_pat"]][0] == max(pat for pat, _ in points)
+        assert points[each["best_stq"]][1] == max(stq for _, stq in points)
+        assert each["is_near_both"] == (each["shortfall"] <= result["near"] == 0.002)
+        every += points
+    at = result["reference_point"]
+    assert (at["PAT"], at["STQ"]) == (min(p for p, _ in every), min(s for _, s in every))
+    assert result["joint"]["hypervolume"] >= max(e["hypervolume"] for e in result["trackers"])
+    assert result["joint"]["nearest"]["tracker"] in ("iou", "sort")
+
+
+def test_a_resumed_run_repeats_nothing_and_other_options_are_refused(result, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    cells = {path: path.stat().st_mtime_ns for path in (folder / "run/cells").rglob("*.json")}
+    assert len(cells) == 2 * 4 * 2
+    again = invoke(*GIVEN, "--tracker", "iou", "--tracker", "sort", "--out", "run", "--json", "-")
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(again.stdout) == result
+    assert {path: path.stat().st_mtime_ns for path in cells} == cells
+    other = invoke(*GIVEN, "--tracker", "iou", "--out", "run")
+    assert other.exit_code == 2
+
+
+def test_the_answer_is_short_and_everything_is_written(outcome, result, folder):
+    lines = outcome.stdout.splitlines()
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 100
+    assert lines[0] == "Frontiers of PAT against STQ on DATA, 4 settings of each tracker"
+    names = {path.name for path in (folder / "run").iterdir()}
+    assert {"frontier.png", "frontier.svg", "report.html", "tables"} <= names
+    tables = {path.name for path in (folder / "run/tables").glob("*.csv")}
+    assert tables == {"frontier.csv", "frontier_settings.csv", "frontier_trials.csv"}
+    assert "Frontier of PAT against STQ" in (folder / "run/report.html").read_text()
+    (summary, _) = frontier_sections(result)
+    assert len(summary.blocks[0].charts) == 3  # all trackers, and one each
+
+
+def test_tables_and_sentences_say_what_is_near_both(result):
+    first, settings, trials = frontier_tables(result)
+    assert {row[0] for row in first.rows} == {"iou", "sort"}
+    assert len(trials.rows) == 8
+    assert len(settings.rows) == sum(len(each["frontier"]) for each in result["trackers"])
+    far = json.loads(json.dumps(result))
+    for each in far["trackers"]:
+        each["is_near_both"] = False
+    assert frontier_sentences(far)[0].startswith("0 of 2 trackers have a setting within 0.2")
+    ends = {"low": 0.01, "high": 0.02, "level": 0.95}
+    entry = {"difference": 0.015, "interval": ends, "p_adjusted": 0.01}
+    far["trackers"][0]["difference"] = {"scores": {"PAT": entry, "STQ": entry}}
+    assert frontier_sentences(far)[-1].endswith("established in both scores: iou.")
+    far["trackers"][0]["difference"]["scores"]["PAT"] = {**entry, "p_adjusted": 0.2}
+    assert frontier_sentences(far)[-1].startswith("No tracker has ends")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trials": 1}, "1 settings of each tracker; expected 2 or more"),
+        ({"memory": 0}, "memory is 0"),
+        ({"add": ("sort",)}, "no rows to add"),
+    ],
+)
+def test_wrong_options_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        FrontierConfig(**changes)
+
+
+def test_wrong_names_are_refused():
+    for words, message in (
+        (("--tracker", "srot"), "did you mean 'sort'"),
+        (("--tracker", "oracle"), "nothing to tune"),
+        (("--suite", "tiny", "--trained", "nothing"), "--trained"),
+    ):
+        refused = invoke(*words)
+        assert refused.exit_code == 2, words
+        assert message in refused.stderr
+
+
+def test_the_examples_of_the_help_are_accepted():
+    for words in examples_of(command):
+        assert words[:2] == ["mapt-bench", "frontier"]
+        parsed = command.make_context("frontier", words[2:])
+        assert parsed.params["trials"] >= 2
+
+
+class _Scored:
+    """A segmenter with scores."""
+
+    needs_images = False
+
+    def __init__(self, scene):
+        self.scene = scene
+
+    def start(self, info):
+        pass
+
+    def segment(self, frame):
+        return segments_of(self.scene[frame.index])
+
+
+def test_segments_below_the_least_score_are_void():
+    scene = [[Box(1, x=10, score=0.9), Box(2, x=50, score=0.4)] for _ in range(2)]
+    video = DrawnVideo(scene)
+
+    def codes(row):
+        tracker = TrackerChoice(parse_row(row)).build(video, _Scored(scene))
+        return [set(each.codes.ravel() >> 24) for each in run_tracker(tracker, video)]
+
+    everything, part = codes("iou"), codes("iou,least_score=0.5")
+    assert everything == [{0, 13}] * 2
+    assert part == [{0, 13, 255}] * 2
+    with pytest.raises(ConfigError, match="least_score is 2"):
+        parse_row("iou,least_score=2")
