@@ -35,8 +35,8 @@ With these weights, every command and every comparison runs trained networks wit
 `mapt-bench track DATA --tracker mapt`, `--segments mapt`, `--weights NAME`, and in Python
 `load_mapt("mapt-compact")`. **They were trained only on a [synthetic world](world.md).** Use them
 to compare designs on that world, to try the toolkit, and to start your own training. They are not a
-perception system. [Results](results.md) compares them with other trackers under domain shift, and
-shows how much two more training seeds differ.
+perception system. [Results](results.md) compares `mapt-compact` with other trackers, in its domain
+and under domain shift.
 
 ## Scores on real frames
 

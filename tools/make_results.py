@@ -7,8 +7,9 @@ r"""Write the pages of results from finished runs: results, model card, table of
         --shift runs/shift0 --shift runs/shift1 --shift runs/shift2 --quick runs/quick
 
 Every number on these pages comes from a run. Writes docs/results.md and benchmarks/seeds/reach.json
-(by benchmarks/reach.py), the scores on the cards of the shipped weights that a run used,
-docs/model_card.md (by tools/make_model_card.py), and the table between two comments of README.md.
+(by benchmarks/reach.py, and the tables of the first run between two comments), the scores on the
+cards of the shipped weights that a run used, docs/model_card.md (by tools/make_model_card.py), and
+the table between two comments of README.md.
 """
 
 import argparse
@@ -42,8 +43,19 @@ _README_ROWS = (
     "copy",
     "oracle",
 )
-_README_SCORES = ("PAT", "PQ", "TQ", "STQ", "AssA", "IDSW")
-_BEGIN, _END = "<!-- table of the default job -->", "<!-- end of the table -->"
+_RESULTS_ROWS = (
+    *_README_ROWS[:5],
+    "oc-sort+memory",
+    *_README_ROWS[5:8],
+    "appearance+memory",
+    "flow:flownet2-narrow+memory",
+    "flow:dis+memory",
+    "flow:exact+memory",
+    *_README_ROWS[8:],
+)
+_SCORES = ("PAT", "PQ", "TQ", "STQ", "AssA", "IDSW")
+_QUICK_BEGIN, _BENCH_BEGIN = "<!-- table of the default job -->", "<!-- tables of the first run -->"
+_END = "<!-- end of the table -->"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -64,14 +76,15 @@ def main(words: Sequence[str] | None = None) -> int:
         if given.quick is not None:
             readme = ROOT / "README.md"
             text = readme.read_text(encoding="utf-8")
-            write_text(readme, with_table(text, readme_table(read_run(given.quick)), readme))
+            table = headline_tables(read_run(given.quick), _README_ROWS)[0]
+            write_text(readme, with_table(text, table, readme, _QUICK_BEGIN))
     except MaptBenchError as problem:
         print(f"error: {problem.where or ''} {problem.message}", file=sys.stderr)
         return problem.exit_code
     return 0
 
 
-def _write_results(runs: Iterable[Path], shift: Iterable[Path]) -> None:
+def _write_results(runs: Sequence[Path], shift: Iterable[Path]) -> None:
     words = [str(folder.resolve()) for folder in runs]
     for folder in shift:
         words += ["--shift", str(folder.resolve())]
@@ -79,6 +92,9 @@ def _write_results(runs: Iterable[Path], shift: Iterable[Path]) -> None:
     command = [sys.executable, str(ROOT / "benchmarks" / "reach.py"), *words]
     if subprocess.run(command, cwd=ROOT, check=False).returncode:  # noqa: S603
         raise DataError("benchmarks/reach.py could not read the runs; see its message above")
+    page = ROOT / "docs" / "results.md"
+    tables = "\n\n".join(headline_tables(read_run(runs[0]), _RESULTS_ROWS))
+    write_text(page, with_table(page.read_text(encoding="utf-8"), tables, page, _BENCH_BEGIN))
 
 
 def read_run(folder: Path) -> Mapping[str, Any]:
@@ -142,23 +158,24 @@ def _halves(run: Mapping[str, Any], cell: str) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def readme_table(run: Mapping[str, Any]) -> str:
-    """Return the table of the README in Markdown: ten rows on the first segments of the run."""
-    selection = Selection(scores=_README_SCORES, rows=_README_ROWS)
-    return render_table(run_headline(dict(run), selection=selection).tables[0], "markdown").strip()
+def headline_tables(run: Mapping[str, Any], rows: Sequence[str]) -> list[str]:
+    """Return the headline table of each source of segments in Markdown, with these rows."""
+    selection = Selection(scores=_SCORES, rows=rows)
+    tables = run_headline(dict(run), selection=selection).tables
+    return [render_table(table, "markdown").strip() for table in tables]
 
 
-def with_table(text: str, table: str, where: Path) -> str:
+def with_table(text: str, table: str, where: Path, begin_mark: str) -> str:
     """Return a page with a table in the place of the table between its two comments.
 
     Raises:
         DataError: If the page lacks one of the comments.
     """
-    before, begin, rest = text.partition(_BEGIN)
+    before, begin, rest = text.partition(begin_mark)
     _, end, after = rest.partition(_END)
     if not begin or not end:
-        raise DataError(f"lacks {_BEGIN} or {_END}; put both around its table", where=where)
-    return f"{before}{_BEGIN}\n\n{table}\n\n{_END}{after}"
+        raise DataError(f"lacks {begin_mark} or {_END}; put both around its table", where=where)
+    return f"{before}{begin_mark}\n\n{table}\n\n{_END}{after}"
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def test_other_weights_keep_their_card(pages, card):
 
 def test_the_table_of_the_readme_has_ten_lines_at_most(pages):
     run = {**bench_run(), "recoveries": [], "scores_by_group": []}
-    lines = pages.readme_table(run).splitlines()
+    lines = pages.headline_tables(run, pages._README_ROWS)[0].splitlines()
     rows = [line for line in lines if line.startswith("| ")][2:]
     assert 5 <= len(rows) <= 10
     assert rows[0].startswith(f"| {BOTH} | ")
@@ -78,13 +78,13 @@ def test_the_table_of_the_readme_has_ten_lines_at_most(pages):
 
 
 def test_only_the_text_between_the_comments_is_replaced(pages, tmp_path):
-    begin, end = pages._BEGIN, pages._END
+    begin, end = pages._QUICK_BEGIN, pages._END
     page = f"# Title\n\n{begin}\n\nold\n\n{end}\n\nRest\n"
-    assert pages.with_table(page, "| new |", tmp_path) == (
+    assert pages.with_table(page, "| new |", tmp_path, begin) == (
         f"# Title\n\n{begin}\n\n| new |\n\n{end}\n\nRest\n"
     )
     with pytest.raises(DataError, match="put both around its table"):
-        pages.with_table("# Title\n", "| new |", tmp_path)
+        pages.with_table("# Title\n", "| new |", tmp_path, begin)
 
 
 def test_a_run_that_has_not_ended_is_refused(pages, tmp_path):
