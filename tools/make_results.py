@@ -48,7 +48,6 @@ _RESULTS_ROWS = (
     "oc-sort+memory",
     *_README_ROWS[5:8],
     "appearance+memory",
-    "flow:flownet2-narrow+memory",
     "flow:dis+memory",
     "flow:exact+memory",
     *_README_ROWS[8:],

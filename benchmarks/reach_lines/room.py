@@ -12,6 +12,10 @@ _HARD = ("half", "hard")
 _VARIANTS = {
     "copy+memory": "copying",
     "sort+memory": "SORT",
+    "bytetrack+memory": "ByteTrack",
+    "oc-sort+memory": "OC-SORT",
+    "deep-oc-sort+memory": "Deep OC-SORT",
+    "bot-sort+memory": "BoT-SORT",
     "mapt:motion+memory": "MAPT motion",
     "mapt:appearance+memory": "MAPT appearance",
     "mapt+memory": "MAPT both",
