@@ -139,7 +139,9 @@ def test_cut_outs_cover_the_share_that_they_say(level):
         for index in range(paste.spell.start, paste.spell.stop):
             whole = count(RECORDED, index, paste.spell.code)
             left = count(stressed, index, paste.spell.code)
-            assert 1 - left / whole == pytest.approx(stress.value / 100, abs=0.08)
+            # Cut-outs are scaled to whole pixels, so small things are covered in coarse steps.
+            tolerance = max(0.08, 4 / whole)
+            assert 1 - left / whole == pytest.approx(stress.value / 100, abs=tolerance)
 
 
 def test_cut_outs_go_over_the_same_things_at_every_level():
