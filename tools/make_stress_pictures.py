@@ -33,7 +33,7 @@ _KINDS = get_args(StressKind)
 _SIZE = {"height": 128, "width": 416}
 _STREET = WorldVideo(WorldSettings(kind="street", seed=4, frames=30, **_SIZE), "street")
 _ROW_OF_CARS = WorldVideo(
-    WorldSettings(kind="street", seed=17, frames=30, similarity=0, **_SIZE), "row of cars"
+    WorldSettings(kind="street", seed=5, frames=30, similarity=0, **_SIZE), "row of cars"
 )
 _FOLLOWED = WorldVideo(WorldSettings(kind="street", seed=2, frames=30, **_SIZE), "street")
 _FRAME, _EARLY_FRAME = 14, 2
