@@ -43,7 +43,7 @@ def _network(name: str, load: "_Loader", options: FlowOptions) -> FlowSource:
 @lru_cache(maxsize=1)
 def _loaded(load: "_Loader", options: FlowOptions) -> "Estimate":
     """Load a network, or return the last one again: every video has a tracker of its own."""
-    from mapt_bench.baselines.flow_networks import usable_device
+    from mapt_bench.devices import usable_device
 
     return load(options, usable_device(options.device))
 

@@ -34,7 +34,6 @@ __all__ = [
     "narrow_flownet2_estimate",
     "ptlflow_estimate",
     "raft_estimate",
-    "usable_device",
 ]
 
 Estimate = Callable[[Tensor, Tensor], Tensor]
@@ -84,24 +83,6 @@ class NetworkFlow:
         # Copied, because decoders may hand out arrays that torch must not write to.
         image = torch.from_numpy(frame.image.copy()).to(self.device)
         return image.permute(2, 0, 1)[None].float()
-
-
-def usable_device(name: str) -> torch.device:
-    """Return a device after trying it.
-
-    Raises:
-        ConfigError: If torch does not know it, or cannot use it here.
-    """
-    try:
-        probe = torch.ones(1, device=name)
-        probe.item()  # the meta device makes tensors, too, but none that hold anything
-        return probe.device
-    # torch raises AssertionError where it was built without CUDA.
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        reason = str(problem).splitlines()[0]
-        raise ConfigError(
-            f"device {name!r} cannot be used ({reason}); choose another, such as cpu"
-        ) from problem
 
 
 def flownet2_estimate(weights: Path | None, *, seed: int, device: torch.device) -> Estimate:

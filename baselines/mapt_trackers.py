@@ -27,6 +27,7 @@ from mapt_bench.baselines.tracker_options import (
     two_step_settings,
 )
 from mapt_bench.code_closure import not_followed
+from mapt_bench.devices import check_precision, usable_device
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import file_sha256
 from mapt_bench.labels import Frame
@@ -72,16 +73,19 @@ def mapt_segmenter(options: MaptOptions, share: Share = NOTHING_SHARED) -> "Mapt
     """Return the segmenter of MAPT.
 
     Args:
-        options: Weights, those that ship if it names none, and device.
+        options: Weights, those that ship if it names none, device and precision.
         share: Cache of what MAPT sees in frames, for :func:`describe_for_mapt`.
 
     Raises:
-        ConfigError: If there are no weights, or their file names no model.
+        ConfigError: If there are no weights, their file names no model, or the device is not there
+            or lacks the precision.
         DataError: If they cannot be used.
     """
     from mapt_bench.model import MaptSegmenter
 
-    return MaptSegmenter(_checked_model(options), share)
+    network = _checked_model(options)
+    check_precision(network.device, options.precision)
+    return MaptSegmenter(network, share, precision=options.precision)
 
 
 @not_followed
@@ -349,7 +353,6 @@ def _checked_model(options: MaptOptions) -> "MAPT":
 @lru_cache(maxsize=8)
 def _model(weights: Path, device: str, switches: tuple[str, ...]) -> "MAPT":
     """Load a model, or return a recent one again: every video has a tracker of its own."""
-    from mapt_bench.baselines.flow_networks import usable_device
     from mapt_bench.model import load_mapt, switched
 
     if switches:

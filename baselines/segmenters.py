@@ -1,6 +1,7 @@
 """Segmenters that need no network: ground truth, saved predictions, and mapped classes."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from mapt_bench.labels import (
     VideoInfo,
     check_map_classes,
 )
-from mapt_bench.tracking import FrameSegments, Segmenter
+from mapt_bench.tracking import BatchSegmenter, FrameSegments, Segmenter
 
 __all__ = [
     "GROUND_TRUTH",
@@ -191,6 +192,14 @@ class MappedSegmenter:
     def segment(self, frame: Frame) -> FrameSegments:
         """Return the segments of the frame in the target label space."""
         return mapped_segments(self._segmenter.segment(frame), self._map)
+
+    def segment_all(self, frames: Sequence[Frame]) -> list[FrameSegments]:
+        """Return the segments of several frames, computed together if the segmenter can."""
+        if isinstance(self._segmenter, BatchSegmenter):
+            found = self._segmenter.segment_all(frames)
+        else:
+            found = [self._segmenter.segment(frame) for frame in frames]
+        return [mapped_segments(each, self._map) for each in found]
 
 
 def mapped_segments(segments: FrameSegments, class_map: ClassMap) -> FrameSegments:

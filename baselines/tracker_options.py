@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mapt_bench.baselines.thresholds import TrackerSettings
+from mapt_bench.devices import FLOAT32
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import FlowField, PanopticMap
 from mapt_bench.tracking import TwoStepSettings
@@ -66,12 +67,14 @@ class MaptOptions:
     Attributes:
         weights: Name of shipped weights, or a file. ``None`` takes the shipped ones.
         device: Where the network runs, for example ``"cpu"`` or ``"cuda"``.
+        precision: Precision of detections, see :data:`~mapt_bench.devices.PRECISIONS`.
         switches: Components removed at inference, see
             :data:`~mapt_bench.model.switches.SWITCHES`.
     """
 
     weights: Path | None = None
     device: str = "cpu"
+    precision: str = FLOAT32
     switches: tuple[str, ...] = ()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.baselines.thresholds import DEFAULT_THRESHOLDS, ThresholdsName, settings_of
 from mapt_bench.baselines.tracker_options import FlowOptions, MaptOptions
 from mapt_bench.baselines.user_trackers import wrapped_tracker
+from mapt_bench.devices import DeviceSettings
 from mapt_bench.errors import ConfigError, missing_extra
 from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT
 from mapt_bench.experiments.plans.network_weights import MaptWeights, read_mapt_weights
@@ -214,7 +216,7 @@ def _of_object(
 
 def _segmenter(kind: SegmentSource | Path, video: Video, device: str, seed: int) -> Segmenter:
     source = saved_segments(kind, [video], video.info.labels) if isinstance(kind, Path) else kind
-    return source.segmenter(video, 0, seed, device=device)
+    return replace(source, on=DeviceSettings(device=device)).segmenter(video, 0, seed)
 
 
 @contextmanager

@@ -104,27 +104,34 @@ def measured_table(cost: Cost) -> Table:
     rows, circumstances = [], set()
     seen: set[tuple[str, str]] = set()
     for row in cost["rows"]:
-        found = row["measurement"]
         key = row["model"], str(row["input"])
-        if found and key not in seen:
-            seen.add(key)
-            size = "x".join(map(str, row["input"]))
+        if key in seen or not row["measurement"]:
+            continue
+        seen.add(key)
+        size = "x".join(map(str, row["input"]))
+        for found in row.get("measurements") or [row["measurement"]]:
+            device, _, model = found["device"].partition(" ")
+            peak, before = found["peak_mib"], found["start_mib"]
+            if found.get("gpu_peak_mib") is not None:
+                peak, before = found["gpu_peak_mib"], None
             times = (found["median_ms"], found["low_ms"], found["high_ms"])
-            rows.append((row["model"], size, *times, found["peak_mib"], found["start_mib"]))
+            rows.append((row["model"], size, device, *times, peak, before))
             circumstances.add(
-                f"{found['device']}, {found['threads']} thread(s); {found['repeats']} passes after "
-                f"{found['warm_up']} of warm-up; low and high are the {found['spread']}"
+                f"{device}{model and f' {model}'}, {found['threads']} thread(s); "
+                f"{found['repeats']} passes after {found['warm_up']} of warm-up; low and high are "
+                f"the {found['spread']}"
             )
     names = ("median ms", "low ms", "high ms", "peak MiB", "before MiB")
     columns = (
         Column("network"),
         Column("input"),
+        Column("device"),
         *(Column(name, "number" if name.endswith("ms") else "integer") for name in names),
     )
     notes = (
         *sorted(circumstances),
         "peak is the peak memory of a separate process, with Python and torch; before is its "
-        "memory before the network was built",
+        "memory before the network was built; on a GPU, peak is that of torch on the GPU",
     )
     title = "Measured on this machine, not counted"
     return Table(title, columns, tuple(rows), footnotes=notes, name="measured")

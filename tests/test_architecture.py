@@ -10,7 +10,7 @@ BARE = {"metrics", "baselines", "reports", "tests", "helpers"}
 
 # Anyone may use these; they use nobody (provenance reads the package's version).
 LEAVES = {
-    *("code_closure", "errors", "extras", "faults", "files", "folders", "mapt_switches"),
+    *("code_closure", "devices", "errors", "extras", "faults", "files", "folders", "mapt_switches"),
     *("marked_yaml", "provenance", "strict_config", "user_code", "workers"),
 }
 LABELS = {"labels"}

@@ -28,6 +28,7 @@ from mapt_bench.cli.interval_matrix import (
 from mapt_bench.cli.options import (
     add_options,
     cluster_options,
+    device_options,
     encoding_option,
     gallery_option,
     headline_options,
@@ -151,6 +152,7 @@ experiment_options = add_options(
     ),
     jobs_option,
     cluster_options,
+    device_options,
     click.option(
         "--seed",
         default=0,

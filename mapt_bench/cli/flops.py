@@ -63,6 +63,15 @@ def _mode_names() -> tuple[str, ...]:
 @click.option("--warm-up", default=1, show_default=True, help="Passes before the measured ones.")
 @click.option("--repeats", default=5, show_default=True, help="Number of measured passes.")
 @click.option("--threads", default=1, show_default=True, help="Threads of torch for measurements.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    default=("cpu",),
+    show_default=True,
+    metavar="cpu|cuda[:N]|auto",
+    help="Measure on this device. May be repeated, with a row for each. Example: --device cuda",
+)
 @click.option("--plots", type=path_type, metavar="DIR", help="Plot cost against input size.")
 @click.option(
     "--scores",
@@ -82,6 +91,7 @@ def command(
     warm_up: int,
     repeats: int,
     threads: int,
+    devices: tuple[str, ...],
     plots: Path | None,
     scores: Path | None,
     json_file: str | None,
@@ -114,7 +124,7 @@ def command(
         inputs=inputs,
         modes=modes,
         instances=instances,
-        measured=MeasureSettings(warm_up=warm_up, repeats=repeats, threads=threads)
+        measured=MeasureSettings(warm_up=warm_up, repeats=repeats, threads=threads, devices=devices)
         if measures
         else None,
         has_curves=plots is not None,

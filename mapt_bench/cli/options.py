@@ -18,6 +18,7 @@ from mapt_bench.cli.completion import (
     complete_label_space,
 )
 from mapt_bench.cli.inputs import OUTPUTS
+from mapt_bench.devices import CPU, FLOAT32, PRECISIONS
 from mapt_bench.errors import ConfigError, DataError, FullDiskError, printable
 from mapt_bench.files import check_writable, json_text, write_together
 from mapt_bench.folders import claimed
@@ -32,6 +33,7 @@ __all__ = [
     "checked_output",
     "cluster_options",
     "dataset_option",
+    "device_options",
     "emit_json",
     "emit_results",
     "encoding_option",
@@ -183,6 +185,32 @@ cluster_options = add_options(
     ),
 )
 """``--cluster`` and ``--scheduler-file``."""
+
+device_options = add_options(
+    click.option(
+        "--device",
+        default=CPU,
+        show_default=True,
+        metavar="cpu|cuda[:N]|auto",
+        help="Detect the segments of MAPT on this device. Trackers link them on the CPU. auto "
+        "takes a GPU where there is one. Example: --device cuda",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default=FLOAT32,
+        show_default=True,
+        help="Detect in this precision, if the device has it. Example: --precision bf16",
+    ),
+    click.option(
+        "--batch",
+        type=int,
+        metavar="N",
+        help="Detect N frames at a time. Lower it if memory runs out. Default: 1 on the CPU, 8 on "
+        "a GPU. Example: --batch 4",
+    ),
+)
+"""``--device``, ``--precision`` and ``--batch`` of commands that detect segments."""
 
 show_config_option = click.option(
     "--show-config",

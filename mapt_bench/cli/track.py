@@ -1,6 +1,7 @@
 """``mapt-bench track``: run one tracker and write its panoptic maps."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from mapt_bench.cli.completion import (
 from mapt_bench.cli.experiment_commands import thresholds_option
 from mapt_bench.cli.options import emit_json, json_option, map_option, path_type, print_line
 from mapt_bench.cli.progress import progress_bar
+from mapt_bench.devices import DeviceSettings
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.provenance import provenance
@@ -194,7 +196,8 @@ def command(
     def segmenter(index: int) -> "Segmenter | None":
         if source is None:
             return None
-        return source.segmenter(videos[index], index, 0, device=device)
+        placed = replace(source, on=DeviceSettings(device=device))
+        return placed.segmenter(videos[index], index, 0)
 
     def build(index: int) -> "Tracker":
         return choice.build(videos[index], segmenter(index))

@@ -24,6 +24,7 @@ from mapt_bench.cli.options import (
     checked_output,
     cluster_options,
     dataset_option,
+    device_options,
     emit_json,
     encoding_option,
     jobs_option,
@@ -128,6 +129,7 @@ _run_options = add_options(
     ),
     jobs_option,
     cluster_options,
+    device_options,
     click.option(
         "--seed",
         default=0,

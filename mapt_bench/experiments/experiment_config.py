@@ -14,9 +14,10 @@ from mapt_bench.baselines.thresholds import (
     ThresholdsName,
     check_thresholds,
 )
+from mapt_bench.devices import CPU, FLOAT32, DeviceSettings, check_device_options
 from mapt_bench.errors import ConfigError
 from mapt_bench.strict_config import from_mapping
-from mapt_bench.workers import check_cluster
+from mapt_bench.workers import LOCAL, check_cluster
 
 __all__ = [
     "DEFAULT_LEVELS",
@@ -76,6 +77,10 @@ class ExperimentConfig:
             on this machine with ``jobs`` workers; ``None`` runs them in processes.
         scheduler_file: File with the address of a Dask scheduler, instead of ``cluster``.
         seed: Seed of segment order, faults and resampling, 0 or more.
+        device: Device on which MAPT detects segments: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or
+            ``"auto"``. Trackers link them on the CPU.
+        precision: Precision of detection: ``"float32"``, ``"bf16"`` or ``"fp16"``.
+        batch: Frames that are detected at a time; ``None`` is 1 on the CPU and 8 on a GPU.
 
     Raises:
         ConfigError: If a value is out of range, or options exclude each other.
@@ -99,6 +104,9 @@ class ExperimentConfig:
     cluster: str | None = None
     scheduler_file: Path | None = None
     seed: int = 0
+    device: str = CPU
+    precision: str = FLOAT32
+    batch: int | None = None
 
     default_suite: ClassVar[str] = "quick"
     default_segments: ClassVar[str] = GROUND_TRUTH
@@ -110,6 +118,7 @@ class ExperimentConfig:
         if self.jobs < 1:
             raise ConfigError(f"-j is {self.jobs}; expected 1 worker process or more")
         check_cluster(self.cluster, self.scheduler_file)
+        check_device_options(self.device, self.precision, self.batch)
         check_thresholds(self.thresholds)
         if self.data is not None and self.suite is not None:
             raise ConfigError("--data and --suite are two sources of videos; keep one of them")
@@ -152,6 +161,28 @@ class ExperimentConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for YAML or JSON that :meth:`from_dict` reads back."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+    def device_settings(self) -> DeviceSettings:
+        """Return where MAPT detects segments.
+
+        Raises:
+            ConfigError: If the device is ``"auto"`` and the work runs on other machines.
+        """
+        return DeviceSettings.of(self.device, self.precision, self.batch, is_remote=self._is_remote)
+
+    def check_device(self) -> None:
+        """Check that this machine has the device and the precision, if the work runs on it.
+
+        Raises:
+            ConfigError: If it has not. The message names what there is.
+        """
+        settings = self.device_settings()
+        if not self._is_remote:
+            settings.check_here()
+
+    @property
+    def _is_remote(self) -> bool:
+        return self.scheduler_file is not None or self.cluster not in (None, LOCAL)
 
     def command_line(self) -> str:
         """Return the command of the same run, with its data and all options that differ.

@@ -143,6 +143,9 @@ class RunSettings:
         pair: Pairing intervals of a sweep.
         stressors: Stressors of a stress test.
         levels: Levels of a stress test.
+        device: Device on which MAPT detects segments.
+        precision: Precision of detection.
+        batch: Frames that are detected at a time.
     """
 
     experiment: Experiment | None = None
@@ -164,6 +167,9 @@ class RunSettings:
     pair: tuple[int, ...] | None = None
     stressors: tuple[str, ...] = ()
     levels: tuple[int, ...] | None = None
+    device: str | None = None
+    precision: str | None = None
+    batch: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +213,9 @@ _DIRECT = tuple(
     name for name in RUN_KEYS if name not in ("experiment", "data", "seeds", "segments")
 )
 """Keys that are fields of the options of an experiment."""
+
+_OF_DEVICE = ("device", "precision", "batch")
+"""Keys that a written plan has only where they differ from their defaults."""
 
 
 def config_of(node: Node, report: ReportSettings) -> ExperimentConfig:
@@ -276,6 +285,8 @@ def plan_text(configs: Sequence[ExperimentConfig], report: ReportSettings) -> st
     for name in _DIRECT:
         target = "only" if name == "trackers" else name
         value = getattr(first, target) if target in own else None
+        if name in _OF_DEVICE and value == getattr(ExperimentConfig, name):
+            continue
         if value is not None and value != ():
             document[name] = list(value) if isinstance(value, tuple) else value
     document["seeds"] = [first.seed]

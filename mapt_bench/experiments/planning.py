@@ -1,6 +1,7 @@
 """From the options of an experiment to its plan and its inputs: networks, segments and data."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -266,10 +267,17 @@ class ExperimentInputs:
         return tuple(row_name(text, memory=memory or DEFAULT_MEMORY) for text in texts)
 
     def source(self) -> DataSource:
-        """Open the data, or a suite of synthetic videos."""
+        """Open the data, or a suite of synthetic videos.
+
+        Raises:
+            ConfigError: If a label space, an encoding or the device cannot be used.
+            DataError: If the data cannot be used.
+        """
         config, kinds = self._config, [*self.kinds]
         found_by_trained = [SegmentSource(mapt=each) for each in self.trained]
         kinds += [each for each in found_by_trained if each not in kinds]
+        on = config.device_settings()
+        kinds = [each if isinstance(each, Path) else replace(each, on=on) for each in kinds]
         maps = None if config.class_map is None else class_maps(config.class_map)
         if config.data is None:
             return suite_source(config.suite or config.default_suite, kinds, maps)

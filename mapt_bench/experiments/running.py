@@ -181,6 +181,7 @@ def run_configured(config: ExperimentConfig, *, progress: Progress = no_progress
         TrackerError: If a user's tracker failed.
     """
     check_config(config)
+    config.check_device()
     with opened_workers(config.jobs, config.cluster, config.scheduler_file) as workers:
         inputs = ExperimentInputs(config, LOADED)
         plan, placed = plan_of(config, inputs), config.with_folder()

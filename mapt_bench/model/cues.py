@@ -6,7 +6,7 @@ frame to propagate masks to or from it and to make its embeddings, at any pairin
 can be kept in a segment archive, and replayed without images.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mapt_bench.devices import FLOAT32
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.motion import MotionHead
@@ -85,7 +86,6 @@ class MaptCues:
             )
         return self.network.appearance
 
-    @torch.no_grad()
     def find(
         self, image: NDArray[np.uint8], keep: Callable[[Seen], Seen] | None = None
     ) -> FrameSegments:
@@ -95,11 +95,31 @@ class MaptCues:
             image: RGB of shape ``(height, width, 3)``.
             keep: Takes what :meth:`describe` needs of the frame, and returns it.
         """
-        features = self._features(image)
-        height, width = image.shape[:2]
-        fused = self.network.fused(features, (height, width))
-        seen = _seen(features)
-        return self._described(seen if keep is None else keep(seen), fused.segments, fused.masks)
+        return self.find_all([image], keep)[0]
+
+    @torch.no_grad()
+    def find_all(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        keep: Callable[[Seen], Seen] | None = None,
+        *,
+        precision: str = FLOAT32,
+    ) -> list[FrameSegments]:
+        """Find segments in several frames at a time; see :meth:`find`.
+
+        Args:
+            images: RGB of one shape ``(height, width, 3)``.
+            keep: Takes what :meth:`describe` needs of each frame, and returns it.
+            precision: In which the network detects, see :data:`~mapt_bench.devices.PRECISIONS`.
+        """
+        self.network.eval()
+        features, fused = self.network.find(self._planes(images), precision=precision)
+        found = []
+        for at, frame in enumerate(fused):
+            seen = _seen(features, at)
+            kept = seen if keep is None else keep(seen)
+            found.append(self._described(kept, frame.segments, frame.masks))
+        return found
 
     @torch.no_grad()
     def see(self, image: NDArray[np.uint8]) -> Seen:
@@ -108,7 +128,8 @@ class MaptCues:
         Args:
             image: RGB of shape ``(height, width, 3)``.
         """
-        return _seen(self._features(image))
+        self.network.eval()
+        return _seen(self.network.features(self._planes([image])))
 
     def describe(
         self, image: NDArray[np.uint8], segments: FrameSegments, seen: Seen | None = None
@@ -201,10 +222,10 @@ class MaptCues:
             propagated = head.propagated(carried, self._on_grid(soft, carried.shape[1:]))
         return _array(head(described, propagated))
 
-    def _features(self, image: NDArray[np.uint8]) -> FrameFeatures:
-        self.network.eval()
-        planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return self.network.features(planes.to(self.network.device)[None].float() / 255)
+    def _planes(self, images: Sequence[NDArray[np.uint8]]) -> Tensor:
+        planes = [np.ascontiguousarray(image.transpose(2, 0, 1)) for image in images]
+        together = torch.stack([torch.from_numpy(each) for each in planes])
+        return together.to(self.network.device).float() / 255
 
     def _described(self, seen: Seen, segments: FrameSegments, masks: Tensor) -> FrameSegments:
         head = self.network.appearance
@@ -232,8 +253,13 @@ class MaptCues:
         return padded
 
 
-def _seen(features: FrameFeatures) -> Seen:
-    return Seen(features.levels, features.reduced, features.images)
+def _seen(features: FrameFeatures, at: int = 0) -> Seen:
+    """Return what is kept of one of several frames."""
+    if len(features.images) == 1:
+        return Seen(features.levels, features.reduced, features.images)
+    one = slice(at, at + 1)
+    reduced = None if features.reduced is None else features.reduced[one]
+    return Seen([level[one] for level in features.levels], reduced, features.images[one])
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

@@ -61,6 +61,12 @@ class Detections(NamedTuple):
         """Return some of them, by index."""
         return Detections(*(part[which] for part in self))
 
+    def in_float32(self) -> "Detections":
+        """Return the same with all numbers but labels in float32."""
+        return Detections(
+            self.boxes.float(), self.labels, self.scores.float(), self.mask_logits.float()
+        )
+
 
 class InstanceHead(nn.Module):
     """Find things in the pyramid.

@@ -8,6 +8,7 @@ from uuid import uuid4
 import torch
 from torch import Tensor, nn
 
+from mapt_bench.devices import FLOAT32, autocast
 from mapt_bench.model.appearance import AppearanceHead
 from mapt_bench.model.backbone import build_backbone, prepare_images
 from mapt_bench.model.config import MaptConfig
@@ -37,6 +38,15 @@ class FrameFeatures(NamedTuple):
     semantic: SemanticOutput
     reduced: Tensor | None
     images: Tensor
+
+    def in_float32(self) -> "FrameFeatures":
+        """Return the same in float32, without copies where they are already."""
+        return FrameFeatures(
+            [level.float() for level in self.levels],
+            SemanticOutput(*(part.float() for part in self.semantic)),
+            None if self.reduced is None else self.reduced.float(),
+            self.images.float(),
+        )
 
 
 class MaptNetwork(nn.Module):
@@ -158,14 +168,22 @@ class MaptNetwork(nn.Module):
         return FrameFeatures(levels, semantic, reduced, prepared)
 
     @torch.no_grad()
-    def fused(self, features: FrameFeatures, image_size: tuple[int, int]) -> FusedFrame:
-        """Return what is found in one frame, every pixel settled.
+    def find(
+        self, images: Tensor, *, precision: str = FLOAT32
+    ) -> tuple[FrameFeatures, list[FusedFrame]]:
+        """Return the features of frames, and what is found in each, every pixel settled.
 
         Args:
-            features: Of one frame.
-            image_size: Its height and width before padding.
+            images: RGB in ``[0, 1]`` of shape ``(batch, 3, height, width)``.
+            precision: In which trunk and heads compute. Frames are fused in float32.
         """
-        found = self.instance.detect(features.levels, image_size)[0]
-        return self.fusion(
-            features.semantic.logits[0], found, image_size, stride=self.semantic.logits_stride
-        )
+        height, width = images.shape[2:]
+        with autocast(self.device, precision):
+            features = self.features(images)
+            detections = self.instance.detect(features.levels, (height, width))
+        features = features.in_float32()
+        stride = self.semantic.logits_stride
+        return features, [
+            self.fusion(logits, found.in_float32(), (height, width), stride=stride)
+            for logits, found in zip(features.semantic.logits, detections, strict=True)
+        ]

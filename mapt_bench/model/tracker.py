@@ -1,16 +1,17 @@
 """MAPT as a tracker: a segmenter, and an associator that links segments from any source."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.devices import FLOAT32
 from mapt_bench.errors import DataError
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
 from mapt_bench.model.adaptive_pair import AdaptivePair
-from mapt_bench.model.cues import MaptCues, Motion
+from mapt_bench.model.cues import MaptCues, Motion, Seen
 from mapt_bench.model.network import MaptNetwork
 from mapt_bench.tracking import (
     Association,
@@ -67,13 +68,21 @@ class MaptSegmenter:
         network: Weights.
         share: Cache of what the network sees in frames: other segments of a frame can be described
             without looking again.
+        precision: In which the network detects.
     """
 
     needs_images = True
 
-    def __init__(self, network: MaptNetwork, share: Share = NOTHING_SHARED) -> None:
+    def __init__(
+        self,
+        network: MaptNetwork,
+        share: Share = NOTHING_SHARED,
+        *,
+        precision: str = FLOAT32,
+    ) -> None:
         self.cues = MaptCues(network)
         self._share = share
+        self._precision = precision
 
     @property
     def labels(self) -> LabelSpace:
@@ -98,10 +107,17 @@ class MaptSegmenter:
 
     def segment(self, frame: Frame) -> FrameSegments:
         """Return what is found in the frame."""
-        what = seen_by(self.cues.network)
-        return self.cues.find(
-            frame.image, lambda seen: self._share.once(what, (frame.index,), lambda: seen)
-        )
+        return self.segment_all([frame])[0]
+
+    def segment_all(self, frames: Sequence[Frame]) -> list[FrameSegments]:
+        """Return what is found in each of several frames, which the network sees together."""
+        what, indices = seen_by(self.cues.network), iter(frames)
+
+        def keep(seen: Seen) -> Seen:
+            return self._share.once(what, (next(indices).index,), lambda: seen)
+
+        images = [frame.image for frame in frames]
+        return self.cues.find_all(images, keep, precision=self._precision)
 
 
 class MaptAssociator:

@@ -1,8 +1,9 @@
 """The FLOPs report: rows by network, part, input size and mode, with claims and provenance."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mapt_bench.devices import CPU, FLOAT32, DeviceSettings
 from mapt_bench.profiling._cross_check import (
     TOLERANCE,
     BothCounts,
@@ -10,7 +11,13 @@ from mapt_bench.profiling._cross_check import (
     relative_difference,
 )
 from mapt_bench.profiling._measurement import Measurement, measure
-from mapt_bench.profiling.flops_settings import FlopsSettings, InputSize, Target, without_network
+from mapt_bench.profiling.flops_settings import (
+    FlopsSettings,
+    InputSize,
+    MeasureSettings,
+    Target,
+    without_network,
+)
 from mapt_bench.profiling.network_catalog import find_targets
 from mapt_bench.profiling.operator_table import MODES, UNIT, WHOLE, Term, Work, mode_terms
 from mapt_bench.provenance import provenance
@@ -119,6 +126,7 @@ _CURVE = tuple(
 def report_of(settings: FlopsSettings, advance: Callable[[int], None]) -> dict[str, Any]:
     """Return the report, see :func:`mapt_bench.profiling.make_flops_report`."""
     targets, sizes = find_targets(settings.targets), settings.sizes()
+    devices = _devices(settings)
     for target in targets:
         for size in sizes:
             target.check_size(size)
@@ -130,13 +138,19 @@ def report_of(settings: FlopsSettings, advance: Callable[[int], None]) -> dict[s
         for size in sizes:
             both = check.count(size)
             advance(1)
-            measurement = None
-            if settings.measured is not None:
-                measurement = measure(
-                    target.name, size, instances=settings.instances, settings=settings.measured
+            measurements = []
+            for device in devices:
+                measurements.append(
+                    measure(
+                        target.name,
+                        size,
+                        instances=settings.instances,
+                        settings=settings.measured or MeasureSettings(),
+                        device=device,
+                    )
                 )
                 advance(1)
-            rows += _rows(check, size, both, measurement, settings)
+            rows += _rows(check, size, both, measurements, settings)
         for size in CLAIM_SIZES if target.name in ("motion-head", "flownet2") else ():
             for mode, terms in MODES.items():
                 count = check.count(size).count
@@ -158,16 +172,31 @@ def report_of(settings: FlopsSettings, advance: Callable[[int], None]) -> dict[s
         "without_network": list(without_network()),
         "problems": [row["problem"] for row in rows if row["problem"]],
         "provenance": provenance(
-            threads=settings.measured.threads if settings.measured else 1, device="cpu"
+            threads=settings.measured.threads if settings.measured else 1,
+            device=", ".join(devices) or CPU,
         ),
     }
+
+
+def _devices(settings: FlopsSettings) -> list[str]:
+    """Return the devices to measure on, after trying each. None measures nothing.
+
+    Raises:
+        ConfigError: If one is not there.
+    """
+    if settings.measured is None:
+        return []
+    found = [DeviceSettings.of(name, FLOAT32, None) for name in settings.measured.devices]
+    for each in found:
+        each.check_here()
+    return list(dict.fromkeys(each.device for each in found))
 
 
 def _rows(
     check: CrossCheck,
     size: InputSize,
     both: BothCounts,
-    measurement: Measurement | None,
+    measurements: Sequence[Measurement],
     settings: FlopsSettings,
 ) -> list[dict[str, Any]]:
     target, rows = check.target, []
@@ -176,10 +205,12 @@ def _rows(
         whole = _Entry(target, both, WHOLE, mode)
         for part in both.count.work:
             entry = _Entry(target, both, part, mode)
-            measured = measurement if part == WHOLE and settings.measured else None
-            details = (
-                measured.to_dict(settings.measured) if measured and settings.measured else None
-            )
+            all_details = [
+                each.to_dict(settings.measured)
+                for each in measurements
+                if part == WHOLE and settings.measured
+            ]
+            details = all_details[0] if all_details else None
             rows.append(
                 {
                     "model": target.name,
@@ -195,6 +226,7 @@ def _rows(
                     "latency_ms": details["median_ms"] if details else None,
                     "peak_mib": details["peak_mib"] if details else None,
                     "measurement": details,
+                    "measurements": all_details,
                 }
             )
     return rows

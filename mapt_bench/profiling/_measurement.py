@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from mapt_bench.errors import ConfigError, reason_of
+from mapt_bench.devices import CPU, described_device, peak_of_gpu, synchronise, usable_device
+from mapt_bench.errors import ConfigError, DataError, reason_of
 from mapt_bench.profiling.flops_settings import InputSize, MeasureSettings
 from mapt_bench.profiling.network_catalog import find_target
 
@@ -32,8 +33,9 @@ class Measurement:
         milliseconds: Latency of each timed pass.
         peak_mib: Peak memory of the process, in MiB (2**20 bytes).
         start_mib: Peak memory before the network was built (Python and torch), in MiB.
-        device: Device of the network.
+        device: Device of the network, with the model of a GPU.
         threads: Threads of torch.
+        gpu_peak_mib: Peak memory of torch on a GPU, in MiB; ``None`` on the CPU.
     """
 
     milliseconds: tuple[float, ...]
@@ -41,6 +43,7 @@ class Measurement:
     start_mib: float
     device: str
     threads: int
+    gpu_peak_mib: float | None = None
 
     def to_dict(self, settings: MeasureSettings) -> dict[str, Any]:
         """Return median, quartiles (range below 4 passes), settings and memory, for JSON."""
@@ -60,11 +63,17 @@ class Measurement:
             "threads": self.threads,
             "peak_mib": self.peak_mib,
             "start_mib": self.start_mib,
+            "gpu_peak_mib": self.gpu_peak_mib,
         }
 
 
 def measure(
-    target: str, size: InputSize, *, instances: int, settings: MeasureSettings
+    target: str,
+    size: InputSize,
+    *,
+    instances: int,
+    settings: MeasureSettings,
+    device: str = CPU,
 ) -> Measurement:
     """Measure latency and peak memory of a network in a new process.
 
@@ -73,9 +82,11 @@ def measure(
         size: Input size.
         instances: Number of instances in each frame.
         settings: Passes and threads.
+        device: Where it runs: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
 
     Raises:
         ConfigError: If the network fails.
+        DataError: If the memory of a GPU runs out.
     """
     request = {
         "target": target,
@@ -84,6 +95,7 @@ def measure(
         "warm_up": settings.warm_up,
         "repeats": settings.repeats,
         "threads": settings.threads,
+        "device": device,
     }
     done = subprocess.run(  # noqa: S603 - this Python, a module of this package
         [sys.executable, "-m", "mapt_bench.profiling._measurement", json.dumps(request)],
@@ -95,13 +107,17 @@ def measure(
     if "milliseconds" not in answer:
         last = (done.stderr.strip().splitlines() or ["it was killed; is there enough memory?"])[-1]
         reason = answer.get("failure", last)
-        raise ConfigError(f"{target} cannot be measured on an input of {size}: {reason}")
+        message = f"{target} cannot be measured on an input of {size}: {reason}"
+        if device != CPU and "OutOfMemoryError" in reason:
+            raise DataError(f"{message}; choose a smaller --input, or --device {CPU}")
+        raise ConfigError(message)
     return Measurement(
         milliseconds=tuple(answer["milliseconds"]),
         peak_mib=answer["peak_mib"],
         start_mib=answer["start_mib"],
         device=answer["device"],
         threads=answer["threads"],
+        gpu_peak_mib=answer["gpu_peak_mib"],
     )
 
 
@@ -109,29 +125,36 @@ def measured(request: dict[str, Any]) -> dict[str, Any]:
     """Measure a network in this process; see :func:`measure`.
 
     Args:
-        request: ``target``, ``size``, ``instances``, ``warm_up``, ``repeats`` and ``threads``.
+        request: ``target``, ``size``, ``instances``, ``warm_up``, ``repeats``, ``threads`` and
+            ``device``.
 
     Returns:
-        ``milliseconds``, ``peak_mib``, ``start_mib``, ``device`` and ``threads``.
+        ``milliseconds``, ``peak_mib``, ``start_mib``, ``device``, ``threads`` and
+        ``gpu_peak_mib``.
     """
     torch.set_num_threads(request["threads"])
     start = peak_mib()
     target = find_target(request["target"])
     size = InputSize.parse(request["size"])
+    device = usable_device(request["device"])
     module = _with_weights((target.build_timed or target.build)())
-    example = target.arguments(module, size, request["instances"])
+    example = target.arguments(module, size, request["instances"]).to(str(device))
+    module = module.to(device)
     times = []
     with torch.inference_mode():
         for _ in range(request["warm_up"] + request["repeats"]):
+            synchronise(device)
             began = time.perf_counter()
             module(*example.positional, **example.keywords)
+            synchronise(device)
             times.append(1000 * (time.perf_counter() - began))
     return {
         "milliseconds": times[request["warm_up"] :],
         "peak_mib": peak_mib(),
         "start_mib": start,
-        "device": "cpu",
+        "device": described_device(request["device"]),
         "threads": torch.get_num_threads(),
+        "gpu_peak_mib": peak_of_gpu(device),
     }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mapt_bench.baselines.registry import associator_names
+from mapt_bench.devices import CPU, FLOAT32, check_device_options
 from mapt_bench.errors import ConfigError, a_type, check_range, nearest
 from mapt_bench.profiling.operator_table import MODES, WHOLE, mode_terms
 
@@ -305,16 +306,21 @@ class MeasureSettings:
         warm_up: Passes before the timed ones.
         repeats: Timed passes.
         threads: Threads of torch.
+        devices: Devices, each measured separately: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or
+            ``"auto"``.
 
     Raises:
-        ConfigError: If a number is out of range.
+        ConfigError: If a number is out of range, or a device is malformed.
     """
 
     warm_up: int = 1
     repeats: int = 5
     threads: int = 1
+    devices: tuple[str, ...] = (CPU,)
 
     def __post_init__(self) -> None:
+        for device in self.devices:
+            check_device_options(device, FLOAT32, None)
         for name, least in (("warm_up", 0), ("repeats", 1), ("threads", 1)):
             check_range(f"--{name.replace('_', '-')}", getattr(self, name), least)
 
@@ -366,4 +372,5 @@ class FlopsSettings:
     @property
     def step_count(self) -> int:
         """Number of steps of the report, for a progress bar."""
-        return len(self.target_names()) * len(self.sizes()) * (2 if self.measured else 1)
+        measured = len(set(self.measured.devices)) if self.measured else 0
+        return len(self.target_names()) * len(self.sizes()) * (1 + measured)

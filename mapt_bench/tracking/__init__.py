@@ -5,6 +5,7 @@ from mapt_bench.tracking.propagation import FlowSource, FlowWarp, Propagation, S
 from mapt_bench.tracking.protocol import (
     Association,
     Associator,
+    BatchSegmenter,
     FrameCues,
     FrameSegments,
     LateAssociator,
@@ -23,6 +24,7 @@ from mapt_bench.tracking.two_step import (
 __all__ = [
     "Association",
     "Associator",
+    "BatchSegmenter",
     "Embedder",
     "FlowSource",
     "FlowWarp",

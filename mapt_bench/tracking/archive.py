@@ -9,7 +9,7 @@ it as well. Nothing in it says which segments of different frames belong togethe
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,12 @@ _CUE_ARRAYS = {"cue_features": np.float16, "cue_descriptors": np.float32}
 
 
 def write_archive(
-    path: Path, info: VideoInfo, frames: Iterable[FrameSegments], *, key: str | None = None
+    path: Path,
+    info: VideoInfo,
+    frames: Iterable[FrameSegments],
+    *,
+    key: str | None = None,
+    made_on: Mapping[str, Any] | None = None,
 ) -> str:
     """Write the segments of a video; an older archive is replaced only when this one is complete.
 
@@ -56,6 +61,7 @@ def write_archive(
         info: The video.
         frames: Segments of each frame, in order; one for each of ``info.frame_names``.
         key: Content key of what made the segments; readers compare it.
+        made_on: Device, precision and batch of the network that made them, ready for JSON.
 
     Returns:
         The fingerprint: SHA-256 of everything in the archive.
@@ -70,6 +76,8 @@ def write_archive(
     header, arrays = encoder.finish()
     if key is not None:
         header["key"] = key
+    if made_on is not None:
+        header["made_on"] = dict(made_on)
     fingerprint = _fingerprint(header, arrays)
     header["fingerprint"] = fingerprint
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
@@ -173,6 +181,7 @@ class SegmentArchive:
     Attributes:
         fingerprint: SHA-256 of everything in it.
         key: Content key of what made the segments; ``None`` if it was written without one.
+        made_on: Device, precision and batch of the network; ``None`` where none made them.
         info: The video as it was when segmented; ``has_images`` is false.
 
     Raises:
@@ -184,6 +193,7 @@ class SegmentArchive:
         header, self._arrays = _load(path)
         self.fingerprint = str(header["fingerprint"])
         self.key: str | None = header.get("key")
+        self.made_on: dict[str, Any] | None = header.get("made_on")
         self.info = VideoInfo(
             name=header["name"],
             frame_names=tuple(header["frame_names"]),

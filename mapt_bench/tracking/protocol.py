@@ -19,6 +19,7 @@ from mapt_bench.labels import ID_BITS, Frame, LabelSpace, PanopticMap, VideoInfo
 __all__ = [
     "Association",
     "Associator",
+    "BatchSegmenter",
     "FrameCues",
     "FrameSegments",
     "LateAssociator",
@@ -191,6 +192,15 @@ class Segmenter(Protocol):
 
     def segment(self, frame: Frame) -> FrameSegments:
         """Return the segments of the frame."""
+        ...
+
+
+@runtime_checkable
+class BatchSegmenter(Segmenter, Protocol):
+    """Finds the segments of several frames of a video at a time, as a GPU wants it."""
+
+    def segment_all(self, frames: Sequence[Frame]) -> list[FrameSegments]:
+        """Return the segments of each frame. They equal those of single frames within rounding."""
         ...
 
 

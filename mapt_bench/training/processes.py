@@ -9,6 +9,7 @@ from datetime import timedelta
 import torch
 from torch import Tensor, distributed
 
+from mapt_bench.devices import listed_devices
 from mapt_bench.errors import ConfigError
 
 __all__ = ["ProcessGroup", "joined_processes"]
@@ -63,7 +64,9 @@ class ProcessGroup:
             torch.empty(0, device=device)
         except (RuntimeError, AssertionError) as problem:  # the latter: torch without CUDA
             reason = str(problem).splitlines()[0]
-            raise ConfigError(f"--device {name} cannot be used: {reason}") from problem
+            raise ConfigError(
+                f"--device {name} cannot be used: {reason}; this machine has {listed_devices()}"
+            ) from problem
         if device.type == "cuda":
             torch.cuda.set_device(device)
         return device

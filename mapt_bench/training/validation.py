@@ -121,7 +121,7 @@ def _run(
     if not isinstance(workers, RemoteWorkers):
         yield from workers.run(start, videos)
         return
-    for at, sums in workers.run_each(start, videos, gpu=gpu):
+    for at, sums in workers.run_each(start, videos, gpu=range(len(videos)) if gpu else ()):
         if isinstance(sums, Lost):
             raise DataError(f"validation failed: {sums.reason}", where=videos[at].info.name)
         yield at, sums

@@ -87,6 +87,7 @@ def run_tuning(config: TuningConfig, *, progress: TuningProgress = no_progress) 
         TrackerError: If a user's tracker failed.
     """
     check_tuning(config)
+    config.check_device()
     inputs = ExperimentInputs(config, LOADED)
     placed = config.with_folder()
     return tune(

@@ -12,8 +12,9 @@ import os
 import uuid
 import warnings
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,6 +87,7 @@ def _local_cluster(jobs: int | None) -> Any:  # noqa: ANN401 - Dask has no types
         processes=True,
         dashboard_address=":0",
         memory_limit=None,
+        resources={GPU: 1},  # its workers share the GPUs of this machine
         silence_logs=logging.CRITICAL,
     )
 
@@ -169,7 +171,7 @@ class Cluster:
         tasks: Sequence[Any],
         *,
         after: Sequence[int | None] = (),
-        gpu: bool = False,
+        gpu: Collection[int] = (),
     ) -> Iterator[tuple[int, _Result | Lost]]:
         """Yield the position and the result of each task; see :class:`RemoteWorkers`.
 
@@ -258,7 +260,7 @@ class _Submission:
         start: Packed function that opens a session.
         tasks: Packed tasks.
         after: Position of the task whose result another task needs.
-        gpu: Whether each task needs a GPU.
+        gpu: Positions of the tasks that need a GPU.
     """
 
     def __init__(
@@ -268,12 +270,12 @@ class _Submission:
         tasks: Sequence[bytes],
         after: Sequence[int | None],
         *,
-        gpu: bool,
+        gpu: Collection[int],
     ) -> None:
         self._client, self._tasks = client, tasks
         self._after = after or [None] * len(tasks)
         self._needed = {first for first in self._after if first is not None}
-        self._resources = {GPU: 1} if gpu else None
+        self._gpu = frozenset(gpu)
         self._name = f"mapt-bench-{uuid.uuid4().hex[:16]}"
         self._plugin = SessionPlugin(self._name, start, identity())
         self._futures: dict[int, Future] = {}
@@ -318,9 +320,10 @@ class _Submission:
 
     def _round(self, positions: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """Submit tasks, and yield their results or :class:`KilledWorker`."""
-        firsts = [at for at in positions if self._after[at] is None]
-        found = self._submitted(firsts)
-        found |= self._submitted([at for at in positions if self._after[at] is not None])
+        found: dict[int, Future] = {}
+        for is_first, on_gpu in product((True, False), repeat=2):
+            alike = [at for at in positions if (self._after[at] is None) == is_first]
+            found |= self._submitted([at for at in alike if (at in self._gpu) == on_gpu])
         places = {future.key: at for at, future in found.items()}
         done = as_completed(
             found.values(), with_results=True, raise_errors=False, loop=self._client.loop
@@ -350,7 +353,7 @@ class _Submission:
                 firsts,
                 key=keys,
                 retries=_RETRIES,
-                resources=self._resources,
+                resources={GPU: 1} if positions[0] in self._gpu else None,
                 pure=False,
             )
         found = dict(zip(positions, futures, strict=True))

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class RemoteWorkers(Workers, Protocol):
         tasks: Sequence[Any],
         *,
         after: Sequence[int | None] = (),
-        gpu: bool = False,
+        gpu: Collection[int] = (),
     ) -> Iterator[tuple[int, _Result | Lost]]:
         """Yield the position and the result of each task. A lost task does not end the others.
 
@@ -77,7 +77,7 @@ class RemoteWorkers(Workers, Protocol):
             tasks: As for :meth:`Workers.run`.
             after: Position of another task for each task, or ``None``. The function that does a
                 task gets the result of that other task as its second argument.
-            gpu: Whether each task needs a GPU.
+            gpu: Positions of the tasks that need a GPU.
         """
         ...
 

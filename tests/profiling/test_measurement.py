@@ -1,12 +1,16 @@
+import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from mapt_bench.errors import ConfigError
-from mapt_bench.profiling import make_flops_report
+from mapt_bench.devices import DeviceSettings
+from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.profiling import _flops_report, _measurement, make_flops_report
 from mapt_bench.profiling._measurement import Measurement, measure, measured
 from mapt_bench.profiling.flops_settings import FlopsSettings, InputSize, MeasureSettings
+from mapt_bench.reports.cost_tables import measured_table
 
 torch.set_num_threads(1)
 
@@ -42,7 +46,7 @@ def test_a_process_of_its_own_gives_times_and_memory(folder):
 
 def test_passes_of_warm_up_are_not_timed(folder):
     request = {"target": "timed_net:Big", "size": "8x8", "instances": 0}
-    found = measured({**request, "warm_up": 2, "repeats": 3, "threads": 1})
+    found = measured({**request, "warm_up": 2, "repeats": 3, "threads": 1, "device": "cpu"})
     assert len(found["milliseconds"]) == 3
     assert sys.modules["timed_net"].Big.passes == 5
 
@@ -76,6 +80,64 @@ def test_what_was_measured_stands_with_the_whole_alone():
     assert whole["peak_mib"] > 0
     assert whole["measurement"]["threads"] == 1
     assert {(part["latency_ms"], part["peak_mib"]) for part in parts} == {(None, None)}
+
+
+def test_work_of_a_device_is_awaited_before_and_after_each_pass(folder, monkeypatch):
+    awaited = []
+
+    def wait(device):
+        awaited.append((device.type, sys.modules["timed_net"].Big.passes))
+
+    monkeypatch.setattr(_measurement, "synchronise", wait)
+    request = {"target": "timed_net:Big", "size": "8x8", "instances": 0, "device": "cpu"}
+    measured({**request, "warm_up": 1, "repeats": 1, "threads": 1})
+    assert awaited == [("cpu", 0), ("cpu", 1), ("cpu", 1), ("cpu", 2)]
+
+
+def test_every_device_is_measured_once(monkeypatch):
+    asked = []
+
+    def measure_on(target, size, *, instances, settings, device):
+        asked.append(device)
+        on_gpu = device != "cpu"
+        name = f"{device} (Model X)" if on_gpu else device
+        return Measurement((2.0,), 30.0, 10.0, name, 1, 8.0 if on_gpu else None)
+
+    monkeypatch.setattr(_flops_report, "measure", measure_on)
+    monkeypatch.setattr(DeviceSettings, "check_here", lambda settings: None)
+    settings = FlopsSettings(
+        targets=("motion-head",),
+        inputs=("64x64",),
+        modes=("conv",),
+        measured=MeasureSettings(repeats=1, devices=("cpu", "cuda", "cpu")),
+    )
+    cost = make_flops_report(settings)
+    assert asked == ["cpu", "cuda"]
+    whole = cost["rows"][0]
+    assert [each["device"] for each in whole["measurements"]] == ["cpu", "cuda (Model X)"]
+    assert whole["measurement"] == whole["measurements"][0]
+    assert cost["provenance"]["device"] == "cpu, cuda"
+    assert [row[2:] for row in measured_table(cost).rows] == [
+        ("cpu", 2.0, 2.0, 2.0, 30.0, 10.0),
+        ("cuda", 2.0, 2.0, 2.0, 8.0, None),
+    ]
+
+
+def test_a_device_that_is_not_there_is_refused_before_counting():
+    settings = FlopsSettings(
+        targets=("motion-head",), measured=MeasureSettings(devices=("cuda:9",))
+    )
+    with pytest.raises(ConfigError, match=r"'cuda:9' cannot be used.*this machine has cpu"):
+        make_flops_report(settings)
+
+
+def test_lack_of_memory_of_a_gpu_names_what_to_lower(monkeypatch):
+    answer = json.dumps({"failure": "OutOfMemoryError: CUDA out of memory."})
+    done = SimpleNamespace(returncode=0, stdout=answer, stderr="")
+    monkeypatch.setattr(_measurement.subprocess, "run", lambda *words, **options: done)
+    size, settings = InputSize(8, 8), MeasureSettings()
+    with pytest.raises(DataError, match="choose a smaller --input, or --device cpu"):
+        measure("motion-head", size, instances=0, settings=settings, device="cuda")
 
 
 @pytest.mark.parametrize("setting", [{"warm_up": -1}, {"repeats": 0}, {"threads": 0}])

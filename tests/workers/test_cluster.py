@@ -229,7 +229,7 @@ def test_unusable_data_are_not_tried_again(lab, cluster):
 
 def test_a_task_for_a_gpu_needs_a_worker_with_one(cluster):
     with pytest.raises(ConfigError, match=r"no worker offers a GPU.*--resources GPU=1"):
-        [*cluster.run_each(doubling, [1], gpu=True)]
+        [*cluster.run_each(doubling, [1], gpu=[0])]
 
 
 @pytest.fixture

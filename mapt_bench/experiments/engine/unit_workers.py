@@ -272,7 +272,13 @@ def _remote_outcomes(
     tasks = [*(_archived(work, unit) or _SegmentsOf(unit) for unit in finders), *units]
     after = [*(None for _ in finders), *needed]
     start = partial(_RemoteWorker, work.source, work.seed)
-    for at, outcome in cluster.run_each(start, tasks, after=after):
+    gpu = [
+        at
+        for at, task in enumerate(tasks)
+        if isinstance(task, _SegmentsOf)
+        and work.source.segments_named(task.unit.segments).needs_gpu
+    ]
+    for at, outcome in cluster.run_each(start, tasks, after=after, gpu=gpu):
         if isinstance(tasks[at], Unit | _SegmentsOf) and not isinstance(outcome, Lost | Failure):
             for name, content in outcome.items():
                 write_bytes(work.folder / name, content)

@@ -1,6 +1,7 @@
 """Segments that trackers link: the grammar of --segments, their sources, and their archives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from mapt_bench.code_closure import not_followed
 from mapt_bench.data import StoredSequence
 from mapt_bench.data.fingerprint import maps_fingerprint
 from mapt_bench.data.mapped import MappedSequence, labels_of_predictions
+from mapt_bench.devices import DeviceSettings, memory_fault
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.evaluation.tracking_run import match_saved_segments
 from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT
 from mapt_bench.experiments.plans.network_weights import LOADED, MaptWeights, WeightsReader
 from mapt_bench.labels import ClassMaps, LabelSpace, Video
 from mapt_bench.stress import Stress
-from mapt_bench.tracking import Segmenter
+from mapt_bench.tracking import BatchSegmenter, FrameSegments, Segmenter
 from mapt_bench.tracking.archive import SegmentArchive, write_archive
 from mapt_bench.tracking.sharing import NOTHING_SHARED, Share
 from mapt_bench.weights import shipped_weights
@@ -67,6 +69,7 @@ class SegmentSource:
         folder: Folder of the predictions, for messages.
         fingerprint: Fingerprint of the predictions.
         mapt: Weights of the MAPT that detects the segments, instead of ground truth.
+        on: Device, precision and batch of that MAPT.
         is_own: Whether each tracker has its own detections, so that there is nothing to link.
         maps: Class maps from the label spaces of predictions and networks to that of the videos.
     """
@@ -76,6 +79,7 @@ class SegmentSource:
     folder: str | None = None
     fingerprint: str | None = None
     mapt: MaptWeights | None = None
+    on: DeviceSettings = field(default_factory=DeviceSettings, compare=False)
     is_own: bool = False
     maps: ClassMaps | None = field(default=None, compare=False)
 
@@ -96,7 +100,12 @@ class SegmentSource:
         return self.mapt is not None
 
     @property
-    def maker(self) -> "Callable[[SegmentSource, Video, int, int, str, Share], Segmenter]":
+    def needs_gpu(self) -> bool:
+        """Whether the segments are detected on a GPU."""
+        return self.mapt is not None and self.on.is_gpu
+
+    @property
+    def maker(self) -> "Callable[[SegmentSource, Video, int, int, Share], Segmenter]":
         """The function that builds the segmenter. Its code decides the segments of this source."""
         if self.mapt is not None:
             return _found
@@ -108,7 +117,6 @@ class SegmentSource:
         index: int,
         seed: int,
         *,
-        device: str = "cpu",
         share: Share = NOTHING_SHARED,
     ) -> Segmenter:
         """Return the segmenter of a video.
@@ -117,20 +125,20 @@ class SegmentSource:
             video: The video, with or without stress.
             index: Position of the video in the data.
             seed: Seed of the order and the faults of segments.
-            device: Device of MAPT.
             share: Cache of what MAPT sees in frames.
 
         Raises:
             DataError: If the video lacks images or ground truth that the segments need.
         """
-        return self.maker(self, video, index, seed, device, share)
+        return self.maker(self, video, index, seed, share)
 
     def describe(self) -> dict[str, Any]:
         """Return everything that decides the segments, without paths, for JSON and for keys."""
         if self.is_own:
             return {"kind": "found by the tracker"}
         if self.mapt is not None:
-            return {"kind": "found by MAPT", "weights": self.mapt.sha256}
+            weights = {"kind": "found by MAPT", "weights": self.mapt.sha256}
+            return {**weights, **self.on.identity()}
         if self.saved is not None:
             return {"kind": "saved predictions", "fingerprint": self.fingerprint}
         if self.noise is None:
@@ -158,27 +166,22 @@ class SegmentSource:
 
 
 @not_followed
-def _found(
-    source: SegmentSource, video: Video, index: int, seed: int, device: str, share: Share
-) -> Segmenter:
+def _found(source: SegmentSource, video: Video, index: int, seed: int, share: Share) -> Segmenter:
     weights = None if source.mapt is None else source.mapt.path
-    segmenter = mapt_segmenter(MaptOptions(weights=weights, device=device), share)
+    options = MaptOptions(weights=weights, device=source.on.device, precision=source.on.precision)
+    segmenter = mapt_segmenter(options, share)
     if source.maps is None or segmenter.labels == video.info.labels:
         return segmenter
     return MappedSegmenter(segmenter, source.maps.of(segmenter.labels))
 
 
 @not_followed
-def _saved(
-    source: SegmentSource, video: Video, index: int, seed: int, device: str, share: Share
-) -> Segmenter:
+def _saved(source: SegmentSource, video: Video, index: int, seed: int, share: Share) -> Segmenter:
     return SavedSegments((source.saved or ())[index], seed=seed)
 
 
 @not_followed
-def _true(
-    source: SegmentSource, video: Video, index: int, seed: int, device: str, share: Share
-) -> Segmenter:
+def _true(source: SegmentSource, video: Video, index: int, seed: int, share: Share) -> Segmenter:
     return GroundTruthSegments(video, seed=seed, noise=source.noise)
 
 
@@ -333,14 +336,41 @@ def find_segments(
         share: Cache of what MAPT sees in frames.
 
     Raises:
-        DataError: If the video has no segments, or they cannot be written.
+        ConfigError: If the device is not there, or lacks the precision.
+        DataError: If the video has no segments, they cannot be written, or memory runs out.
     """
     if has_key(path, key):
         return
-    segmenter = source.segmenter(video, sequence, seed, share=share)
-    segmenter.start(video.info)
-    found = (segmenter.segment(video.frame(index)) for index in range(video.info.frame_count))
-    write_archive(path, video.info, found, key=key)
+    if not source.on.is_plain:  # or cues of other segments would depend on the device
+        share = NOTHING_SHARED
+    made_on = None if source.mapt is None else source.on.describe()
+    with _memory_named(source.on):
+        segmenter = source.segmenter(video, sequence, seed, share=share)
+        segmenter.start(video.info)
+        found = _found_in(video, segmenter, source.on.batch)
+        write_archive(path, video.info, found, key=key, made_on=made_on)
+
+
+def _found_in(video: Video, segmenter: Segmenter, batch: int) -> Iterator[FrameSegments]:
+    for first in range(0, video.info.frame_count, batch):
+        last = min(first + batch, video.info.frame_count)
+        frames = [video.frame(index) for index in range(first, last)]
+        if len(frames) > 1 and isinstance(segmenter, BatchSegmenter):
+            yield from segmenter.segment_all(frames)
+        else:
+            yield from map(segmenter.segment, frames)
+
+
+@contextmanager
+def _memory_named(on: DeviceSettings) -> Iterator[None]:
+    """Say which option to lower where the memory of a device runs out."""
+    try:
+        yield
+    except Exception as problem:  # torch is not imported for its kind of error
+        fault = memory_fault(problem, on)
+        if fault is None:
+            raise
+        raise fault from problem
 
 
 def has_key(path: Path, key: str) -> bool:
