@@ -8,7 +8,7 @@ Everything else in this package is internal and may change in any version.
 import importlib
 from typing import TYPE_CHECKING
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"
 
 PUBLIC = {
     "AblationConfig": "mapt_bench.experiments.experiment_config",
