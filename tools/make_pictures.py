@@ -22,7 +22,7 @@ from mapt_bench.synthetic.world_settings import Kind, WorldSettings
 from mapt_bench.tracking import SegmentTracker
 
 _PICTURES = Path(__file__).resolve().parents[1] / "docs" / "pictures"
-_SIZE = {"height": 128, "width": 416}
+_SIZE = {"height": 192, "width": 624}
 _TRACKED = WorldSettings(kind="street", seed=32, frames=24, speed=1.5, similarity=0.5, **_SIZE)
 _TRACKED_FRAMES = (8, 9, 10)
 _TRACKERS = (("Copy of the last masks", "copy", 0), ("Motion, then appearance", "both", 10))
@@ -40,7 +40,7 @@ def main() -> None:
     """Write every picture."""
     video = WorldVideo(_TRACKED, "street")
     predictions = [_tracked(video, *tracker) for tracker in _TRACKERS]
-    strip = VideoComparison(video, predictions, _TRACKED_FRAMES, scale=1.25).strip()
+    strip = VideoComparison(video, predictions, _TRACKED_FRAMES, scale=0.85).strip()
     write_png(_PICTURES / "tracks.png", strip)
     every = range(video.info.frame_count)
     write_png(_PICTURES / "timeline.png", VideoComparison(video, predictions, every).timeline())
