@@ -64,7 +64,7 @@ JOINT_SPACE: SearchSpace = {"motion_weight": (0.2, 0.8), "joint_threshold": (0.3
 """Space of one assignment over a joint affinity."""
 
 
-SEGMENTS_SPACE: SearchSpace = {"least_score": (0.3, 0.6)}
+SEGMENTS_SPACE: SearchSpace = {"least_score": (0.3, 0.45)}
 """Space of the segments that a tracker gets. Detections of the shipped MAPT score 0.3 or more."""
 
 

@@ -219,8 +219,11 @@ def label_points(
         figure: The figure.
         axes: Axes with the points.
         names: Name of each point, by its coordinates.
-        colours: Colour of each name. ``None`` for black.
+        colours: Colour of each name, for axes with lines, which names may cover. ``None`` for
+            black names and axes without lines.
     """
+    from matplotlib.patheffects import withStroke
+
     from mapt_bench.reports.label_placement import Box, place_labels  # needs NumPy
 
     # Frozen, since lines to labels must not move what was measured.
@@ -240,6 +243,7 @@ def label_points(
     frame = Box(bounds.x0, bounds.y0, bounds.x1, bounds.y1)
     places = place_labels(pixels, sizes, frame, marker=8.0)
     to_data = axes.transData.inverted()
+    over_lines = [] if colours is None else [withStroke(linewidth=2.5, foreground="white")]
     for (point, name), pixel, place in zip(names.items(), pixels, places, strict=True):
         x, y = to_data.transform(place.box.middle)
         axes.text(
@@ -251,6 +255,8 @@ def label_points(
             ha="center",
             va="center",
             multialignment="right" if place.box.middle[0] < pixel[0] else "left",
+            path_effects=over_lines,
+            zorder=4,
         )
         if place.leader is not None:
             end = to_data.transform(place.leader)

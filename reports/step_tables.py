@@ -167,8 +167,8 @@ def step_sentences(steps: Sequence[Row]) -> list[str]:
         if pat is None:
             continue
         step = max(_STEPS, key=lambda each, of=pat: of["steps"][each]["share"])  # type: ignore[misc]
-        if pat["steps"][step]["share"] > 0:
-            place = "" if entry["kind"] == "all" else f" on {entry['kind']} videos"
-            points = 100 * pat["steps"][step]["share"]
-            costs.setdefault(str(entry["variant"]), []).append(f"{step}{place} {points:.2f}")
-    return [f"Points of PAT by step, {name}: {', '.join(each)}." for name, each in costs.items()]
+        points = 100 * pat["steps"][step]["share"]
+        if points > 0:
+            place = "" if entry["kind"] == "all" else f"{entry['kind']}: "
+            costs.setdefault(str(entry["variant"]), []).append(f"{place}{step}, {points:.2f}")
+    return [f"Step that costs {name} most PAT: {'; '.join(each)}." for name, each in costs.items()]

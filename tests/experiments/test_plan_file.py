@@ -104,6 +104,16 @@ matrix:
 """
 
 
+def test_a_plan_counts_the_steps_of_a_fusion(read):
+    text = "experiment: ablate\ndata: {suite: tiny}\nby: [visibility, gap]\n"
+    (config,) = configs(read(text)).values()
+    assert config == AblationConfig(suite="tiny", by=("visibility", "gap"))
+    assert "by:\n- visibility\n- gap\n" in plan_text([config], ReportSettings())
+    with pytest.raises(ConfigError, match="--by names 'gaps'; did you mean 'gap'") as caught:
+        read(text.replace("gap", "gaps"))
+    assert ", line 3" in str(caught.value.where)
+
+
 def test_a_matrix_is_crossed_with_data_and_seeds(read):
     plan = read(MATRIX)
     found = configs(plan)
