@@ -15,6 +15,7 @@ from mapt_bench.labels import (
     ClassMap,
     Frame,
     LabelSpace,
+    MappedShare,
     MapSequence,
     PanopticMap,
     Video,
@@ -31,6 +32,7 @@ __all__ = [
     "ScoredSegments",
     "cut_segments",
     "mapped_segments",
+    "segments_share",
 ]
 
 GROUND_TRUTH = "groundtruth"
@@ -174,11 +176,20 @@ class MappedSegmenter:
     Args:
         segmenter: Segmenter of the source label space.
         class_map: The class map. Its target is the label space of the video.
+
+    Attributes:
+        share: What the class map removed from the frames so far.
     """
 
     def __init__(self, segmenter: Segmenter, class_map: ClassMap) -> None:
         self._segmenter = segmenter
         self._map = class_map
+        self.share = MappedShare()
+
+    @property
+    def side(self) -> dict[str, str | int]:
+        """What the class map removed so far, as the entry of a side in a result."""
+        return self.share.side(self._map.source.name)
 
     @property
     def needs_images(self) -> bool:
@@ -191,7 +202,7 @@ class MappedSegmenter:
 
     def segment(self, frame: Frame) -> FrameSegments:
         """Return the segments of the frame in the target label space."""
-        return mapped_segments(self._segmenter.segment(frame), self._map)
+        return self._mapped(self._segmenter.segment(frame))
 
     def segment_all(self, frames: Sequence[Frame]) -> list[FrameSegments]:
         """Return the segments of several frames, computed together if the segmenter can."""
@@ -199,7 +210,11 @@ class MappedSegmenter:
             found = self._segmenter.segment_all(frames)
         else:
             found = [self._segmenter.segment(frame) for frame in frames]
-        return [mapped_segments(each, self._map) for each in found]
+        return [self._mapped(each) for each in found]
+
+    def _mapped(self, segments: FrameSegments) -> FrameSegments:
+        self.share += segments_share(segments, self._map)
+        return mapped_segments(segments, self._map)
 
 
 def mapped_segments(segments: FrameSegments, class_map: ClassMap) -> FrameSegments:
@@ -227,6 +242,30 @@ def mapped_segments(segments: FrameSegments, class_map: ClassMap) -> FrameSegmen
         scores=segments.scores[kept],
         embeddings=None if segments.embeddings is None else segments.embeddings[kept],
         cues=None if cues is None else replace(cues, descriptors=cues.descriptors[kept]),
+    )
+
+
+def segments_share(segments: FrameSegments, class_map: ClassMap) -> MappedShare:
+    """Count what a class map removes from the segments of a frame.
+
+    Args:
+        segments: Segments in the source label space.
+        class_map: The class map.
+    """
+    is_void = class_map.class_table(is_truth=False) == class_map.target.ignore_label
+    is_lost = is_void[segments.class_ids]
+    is_object = segments.index_map >= 0
+    of_object = np.append(is_lost, False)[segments.index_map]  # -1 is a pixel without an object
+    has_class = is_object | (segments.stuff != class_map.source.ignore_label)
+    void = has_class & np.where(is_object, of_object, is_void[segments.stuff])
+    return MappedShare(
+        pixels=int(np.count_nonzero(has_class)),
+        void_pixels=int(np.count_nonzero(void)),
+        objects=segments.count,
+        void_objects=int(np.count_nonzero(is_lost)),
+        merged_objects=int(
+            np.count_nonzero(~is_lost & ~class_map.keeps_objects[segments.class_ids])
+        ),
     )
 
 

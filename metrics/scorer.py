@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ProtocolError
+from mapt_bench.errors import ConfigError, ProtocolError
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
 from mapt_bench.metrics.arithmetic import Additive
 from mapt_bench.metrics.matching import SegmentTable, segment_table
@@ -25,10 +25,38 @@ from mapt_bench.metrics.pq import (
 )
 from mapt_bench.metrics.stq import StqSums, count_stq
 
-__all__ = ["WINDOWS", "IdentityMarks", "SequenceScorer", "SequenceSums", "empty_sums", "pool"]
+__all__ = [
+    "WINDOWS",
+    "IdentityMarks",
+    "SequenceScorer",
+    "SequenceSums",
+    "checked_windows",
+    "empty_sums",
+    "pool",
+]
 
 WINDOWS = (1, 2, 3, 4)
 """Default window sizes of VPQ, in frames."""
+
+
+def checked_windows(windows: Sequence[int], option: str) -> tuple[int, ...]:
+    """Check the window sizes of VPQ.
+
+    Args:
+        windows: Window sizes in frames.
+        option: Name of the option or argument, for the message.
+
+    Raises:
+        ConfigError: If there is none, one is below 1, or they do not ascend.
+    """
+    found = tuple(windows)
+    if not found or list(found) != sorted(set(found)) or found[0] < 1:
+        raise ConfigError(
+            f"{option} is {','.join(map(str, found))!r}; expected window sizes in frames from 1, "
+            "ascending, as in 1,2,4,6,8"
+        )
+    return found
+
 
 _STRETCH = 64  # windows that are counted at a time, so that memory does not follow the length
 

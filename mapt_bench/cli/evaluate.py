@@ -23,7 +23,7 @@ from mapt_bench.cli.options import (
     table_options,
 )
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.errors import ConfigError, whole_number
+from mapt_bench.cli.vpq_windows import windows_option
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.experiment_logs import LogRecord, LogTarget, log_result
 from mapt_bench.reports.headline import Selection, evaluation_headline
@@ -33,8 +33,6 @@ from mapt_bench.reports.slice_tables import slices_tables
 from mapt_bench.reports.terminal import print_all_tables, print_headline
 
 __all__ = ["command"]
-
-_VPQ_WINDOWS = (1, 2, 3, 4)
 
 _EPILOG = """\b
 Examples:
@@ -101,13 +99,7 @@ Examples:
     help="Variant of PAT, PQ, TQ, PTQ, sPTQ and LSTQ in the tables. 'official' is the variant of "
     "the nuScenes devkit.",
 )
-@click.option(
-    "--vpq-windows",
-    default=",".join(map(str, _VPQ_WINDOWS)),
-    show_default=True,
-    metavar="SIZES",
-    help="Window sizes of VPQ in frames. Example: --vpq-windows 1,2,4,6,8 (VIPSeg)",
-)
+@windows_option
 @click.option(
     "--common-classes",
     is_flag=True,
@@ -155,7 +147,7 @@ def command(
     frames: tuple[str, ...],
     size: str | None,
     pat_protocol: str,
-    vpq_windows: str,
+    vpq_windows: tuple[int, ...],
     common_classes: bool,
     intervals: bool,
     seed: int,
@@ -200,7 +192,7 @@ def command(
         sequences=sequences,
         resize=resize,
         pat_protocol=pat_protocol,
-        vpq_windows=_windows(vpq_windows),
+        vpq_windows=vpq_windows,
         workers=workers,
         cluster=cluster,
         scheduler_file=scheduler_file,
@@ -239,13 +231,3 @@ def command(
         closing = "Classes: --classes. The whole result: --json FILE."
         print_headline(lambda rows: headline(rows=rows), closing, with_tables=not full)
     return 0
-
-
-def _windows(text: str) -> tuple[int, ...]:
-    windows = [whole_number(word.strip()) for word in text.split(",")]
-    if None in windows:
-        raise ConfigError(
-            f"--vpq-windows is {text!r}; expected window sizes in frames from 1, ascending, as in "
-            "1,2,4,6,8"
-        )
-    return tuple(window for window in windows if window is not None)

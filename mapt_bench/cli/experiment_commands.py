@@ -47,6 +47,7 @@ from mapt_bench.cli.run_and_show import (
     run_each_and_show,
     split_view,
 )
+from mapt_bench.cli.vpq_windows import windows_option
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.experiment_config import (
     DEFAULT_LEVELS,
@@ -136,6 +137,7 @@ experiment_options = add_options(
     ),
     map_option,
     encoding_option,
+    windows_option,
     click.option(
         "--out",
         type=path_type,

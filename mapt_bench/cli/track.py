@@ -1,6 +1,6 @@
 """``mapt-bench track``: run one tracker and write its panoptic maps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -185,19 +185,23 @@ def command(
 
         torch.set_num_threads(threads)
     maps = _class_maps(class_map)
+    sides: dict[str, dict[str, str | int]] = {}
     with_path = [kind] if isinstance(kind, Path) and maps is None else []
     videos, labels = _videos(data, suite, dataset, encoding, with_path)
     source = None if kind is None or isinstance(kind, Path) else mapped_source(kind, maps)
     if isinstance(kind, Path):
         source = saved_segments(kind, videos, labels, maps)
     if maps is not None:
-        videos, labels = _mapped(videos, labels, maps, source), maps.target
+        videos, sides = _mapped(videos, labels, maps, source)
+        labels = maps.target
+    segmenters: list[Segmenter] = []
 
     def segmenter(index: int) -> "Segmenter | None":
         if source is None:
             return None
         placed = replace(source, on=DeviceSettings(device=device))
-        return placed.segmenter(videos[index], index, 0)
+        segmenters.append(placed.segmenter(videos[index], index, 0))
+        return segmenters[-1]
 
     def build(index: int) -> "Tracker":
         return choice.build(videos[index], segmenter(index))
@@ -205,6 +209,7 @@ def command(
     frames = sum(video.info.frame_count for video in videos)
     with progress_bar("tracking", frames) as advance:
         runs = track_videos(videos, build, out, pair=pair, advance=advance)
+    sides |= _detected(source, segmenters, labels)
     in_use = {role: weights_in_use(path) for role, path in linking.items()}
     if finding is not None:
         in_use["segments"] = weights_in_use(finding)
@@ -222,6 +227,7 @@ def command(
         "segments": None if source is None else segments or default_segments(row),
         "label_space": labels.name,
         "class_map": None if maps is None else maps.describe(),
+        "mapped": sides,
         "out": str(out),
         "per_sequence": [run.to_dict() for run in runs],
         "provenance": provenance(device=device, threads=threads),
@@ -269,15 +275,14 @@ def _mapped(
     labels: "LabelSpace",
     maps: "ClassMaps",
     source: "SegmentSource | None",
-) -> "Sequence[Video]":
-    """Map the ground truth of videos, and report on stderr what becomes void."""
+) -> "tuple[Sequence[Video], dict[str, dict[str, str | int]]]":
+    """Map the ground truth of videos, and report on stderr what becomes void of each side."""
     from mapt_bench.data.mapped import (
         MappedSequence,
         MappedVideo,
         predictions_share,
         truth_share,
     )
-    from mapt_bench.labels import mapped_notes
 
     class_map = maps.of(labels)
     mapped = [MappedVideo(video, class_map) for video in videos]
@@ -289,9 +294,31 @@ def _mapped(
     if predictions:
         origin = predictions[0].class_map.source.name
         sides["prediction"] = predictions_share(predictions).side(origin)
-    for note in mapped_notes(sides, maps.target.name):
+    _report_mapped(sides, maps.target)
+    return mapped, sides
+
+
+def _detected(
+    source: "SegmentSource | None", segmenters: "Sequence[Segmenter]", labels: "LabelSpace"
+) -> dict[str, dict[str, str | int]]:
+    """Return what class maps removed from the detections of a network, and report it on stderr."""
+    from mapt_bench.baselines.segmenters import MappedSegmenter
+    from mapt_bench.labels import DETECTIONS, MappedShare
+
+    found = [each for each in segmenters if isinstance(each, MappedSegmenter)]
+    if source is None or not found:
+        return {}
+    share = sum((each.share for each in found), MappedShare())
+    sides = {f"{DETECTIONS}{source.name}": {**found[0].side, **share.to_dict()}}
+    _report_mapped(sides, labels)
+    return sides
+
+
+def _report_mapped(sides: "Mapping[str, Mapping[str, str | int]]", target: "LabelSpace") -> None:
+    from mapt_bench.labels import mapped_notes
+
+    for note in mapped_notes(sides, target.name):
         print_line(f"note: {note}", err=True)
-    return mapped
 
 
 def _table(

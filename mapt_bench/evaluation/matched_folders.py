@@ -14,12 +14,11 @@ from mapt_bench.data.sequences import StoredSequence, resized
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.evaluation.sequence_scoring import SequencePair
 from mapt_bench.labels import ClassMaps, LabelSpace
-from mapt_bench.metrics.scorer import WINDOWS
+from mapt_bench.metrics.scorer import WINDOWS, checked_windows
 from mapt_bench.workers import check_cluster
 
 __all__ = [
     "EvaluationSettings",
-    "checked_windows",
     "matched_pairs",
     "open_sides",
     "prediction_names",
@@ -78,25 +77,6 @@ class EvaluationSettings:
     def __post_init__(self) -> None:
         check_cluster(self.cluster, self.scheduler_file)
         checked_windows(self.vpq_windows, "--vpq-windows")
-
-
-def checked_windows(windows: Sequence[int], option: str) -> tuple[int, ...]:
-    """Check the window sizes of VPQ.
-
-    Args:
-        windows: Window sizes in frames.
-        option: Name of the option or argument, for the message.
-
-    Raises:
-        ConfigError: If there is none, one is below 1, or they do not ascend.
-    """
-    found = tuple(windows)
-    if not found or list(found) != sorted(set(found)) or found[0] < 1:
-        raise ConfigError(
-            f"{option} is {','.join(map(str, found))!r}; expected window sizes in frames from 1, "
-            "ascending, as in 1,2,4,6,8"
-        )
-    return found
 
 
 def open_sides(

@@ -13,11 +13,11 @@ from mapt_bench.evaluation.folder_scoring import (
     result_of_sums,
     with_intervals,
 )
-from mapt_bench.evaluation.matched_folders import EvaluationSettings, checked_windows
+from mapt_bench.evaluation.matched_folders import EvaluationSettings
 from mapt_bench.evaluation.result import EvaluationResult
 from mapt_bench.labels import LabelSpace, PanopticMap, as_panoptic_map, label_space
 from mapt_bench.metrics import SequenceScorer, averaged_classes, count_losses, pat_variant
-from mapt_bench.metrics.scorer import WINDOWS
+from mapt_bench.metrics.scorer import WINDOWS, checked_windows
 
 __all__ = ["Scorer", "evaluate"]
 

@@ -16,6 +16,7 @@ from mapt_bench.baselines.thresholds import (
 )
 from mapt_bench.devices import CPU, FLOAT32, DeviceSettings, check_device_options
 from mapt_bench.errors import ConfigError
+from mapt_bench.metrics.scorer import WINDOWS, checked_windows
 from mapt_bench.strict_config import from_mapping
 from mapt_bench.workers import LOCAL, check_cluster
 
@@ -65,6 +66,7 @@ class ExperimentConfig:
         dataset: Label space of ``data``: a built-in name or a YAML file; ``None`` asks the folder.
         encoding: Encoding of the maps of ``data``; ``None`` detects it.
         class_map: Class maps of the data and of detections: a built-in name or a YAML file.
+        vpq_windows: Window sizes of VPQ in frames, ascending, each 1 or more.
         weights: Weights of MAPT: a shipped name, a file, or ``"none"``; ``None`` takes the shipped
             default.
         flow_weights: Flow networks to run: ``NAME=FILE``, or the name of shipped weights.
@@ -95,6 +97,7 @@ class ExperimentConfig:
     dataset: str | None = None
     encoding: str | None = None
     class_map: str | None = None
+    vpq_windows: tuple[int, ...] = WINDOWS
     weights: str | None = None
     flow_weights: tuple[str, ...] = ()
     thresholds: ThresholdsName = DEFAULT_THRESHOLDS
@@ -117,6 +120,7 @@ class ExperimentConfig:
             raise ConfigError(f"--seed is {self.seed}; expected 0 or more")
         if self.jobs < 1:
             raise ConfigError(f"-j is {self.jobs}; expected 1 worker process or more")
+        checked_windows(self.vpq_windows, "--vpq-windows")
         check_cluster(self.cluster, self.scheduler_file)
         check_device_options(self.device, self.precision, self.batch)
         check_thresholds(self.thresholds)

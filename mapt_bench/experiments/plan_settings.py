@@ -134,6 +134,7 @@ class RunSettings:
         flow_weights: Flow networks to run.
         thresholds: Thresholds of all trackers.
         memory: Track memory in frames.
+        vpq_windows: Window sizes of VPQ in frames.
         reference: Row of the paired differences of an ablation.
         switches: Components of MAPT to remove at inference, one row each, in an ablation.
         trained: Networks that were trained without a component, in an ablation.
@@ -158,6 +159,7 @@ class RunSettings:
     flow_weights: tuple[str, ...] = ()
     thresholds: str | None = None
     memory: int | None = None
+    vpq_windows: tuple[int, ...] | None = None
     reference: str | None = None
     switches: tuple[str, ...] = ()
     trained: tuple[str, ...] = ()

@@ -91,6 +91,10 @@ def check_inputs(config: ExperimentConfig) -> None:
 
 def plan_of(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
     """Return the plan of a configuration."""
+    return replace(_plan(config, inputs), vpq_windows=config.vpq_windows)
+
+
+def _plan(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
     if isinstance(config, AblationConfig):
         return _plan_ablation(config, inputs)
     if isinstance(config, SweepConfig):

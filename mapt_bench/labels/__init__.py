@@ -19,7 +19,7 @@ from mapt_bench.labels.class_map import (
     class_map_names,
     class_maps,
 )
-from mapt_bench.labels.mapped_share import MappedShare, MappingTally, mapped_notes
+from mapt_bench.labels.mapped_share import DETECTIONS, MappedShare, MappingTally, mapped_notes
 from mapt_bench.labels.panoptic_map import (
     BACKGROUND_ID,
     ID_BITS,
@@ -38,6 +38,7 @@ from mapt_bench.labels.space import LabelClass, LabelSpace
 
 __all__ = [
     "BACKGROUND_ID",
+    "DETECTIONS",
     "ID_BITS",
     "ID_LIMIT",
     "AnnotatedObject",

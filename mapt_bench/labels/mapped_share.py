@@ -11,7 +11,12 @@ from mapt_bench.errors import counted
 from mapt_bench.labels.class_map import ClassMap
 from mapt_bench.labels.panoptic_map import ID_BITS, ID_LIMIT, PanopticMap
 
-__all__ = ["MappedShare", "MappingTally", "mapped_notes"]
+__all__ = ["DETECTIONS", "MappedShare", "MappingTally", "mapped_notes"]
+
+DETECTIONS = "detections of "
+"""Start of the name of a side with detections of a network. The name of the network follows."""
+
+_EACH_FRAME = " (objects are counted in each frame)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,8 @@ class MappedShare:
     Attributes:
         pixels: Pixels that had a class.
         void_pixels: Those of them that became void.
-        objects: Objects with an identity, counted once in a sequence.
+        objects: Objects with an identity, counted once in a sequence. Detections have no
+            identities, so they are counted in each frame.
         void_objects: Those of them that became void.
         merged_objects: Those of them that lost their identity: they became stuff or crowd.
     """
@@ -41,6 +47,11 @@ class MappedShare:
             self.void_objects + other.void_objects,
             self.merged_objects + other.merged_objects,
         )
+
+    @classmethod
+    def of_side(cls, entry: Mapping[str, Any]) -> Self:
+        """Return the counts of the entry of a side, see :meth:`side`."""
+        return cls(**{name: entry[name] for name in cls.__slots__})
 
     def to_dict(self) -> dict[str, int]:
         """Return plain data for JSON."""
@@ -134,7 +145,8 @@ def mapped_notes(mapped: Mapping[str, Mapping[str, Any]], target: str) -> list[s
     """
     notes = []
     for side, entry in mapped.items():
-        share = MappedShare(**{name: value for name, value in entry.items() if name != "from"})
-        what = side.replace("_", " ")
-        notes.append(f"{what} mapped from {entry['from']} to {target}: {share.in_words()}")
+        share = MappedShare.of_side(entry)
+        what = "ground truth" if side == "ground_truth" else side
+        note = f"{what} mapped from {entry['from']} to {target}: {share.in_words()}"
+        notes.append(f"{note}{_EACH_FRAME if side.startswith(DETECTIONS) else ''}")
     return notes

@@ -9,7 +9,7 @@ it as well. Nothing in it says which segments of different frames belong togethe
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ def write_archive(
     *,
     key: str | None = None,
     made_on: Mapping[str, Any] | None = None,
+    mapped: Callable[[], Mapping[str, str | int]] | None = None,
 ) -> str:
     """Write the segments of a video; an older archive is replaced only when this one is complete.
 
@@ -62,6 +63,8 @@ def write_archive(
         frames: Segments of each frame, in order; one for each of ``info.frame_names``.
         key: Content key of what made the segments; readers compare it.
         made_on: Device, precision and batch of the network that made them, ready for JSON.
+        mapped: Returns what a class map removed from the segments, after the last frame. ``None``
+            without a class map.
 
     Returns:
         The fingerprint: SHA-256 of everything in the archive.
@@ -78,6 +81,8 @@ def write_archive(
         header["key"] = key
     if made_on is not None:
         header["made_on"] = dict(made_on)
+    if mapped is not None:
+        header["mapped"] = dict(mapped())
     fingerprint = _fingerprint(header, arrays)
     header["fingerprint"] = fingerprint
     text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
@@ -182,6 +187,7 @@ class SegmentArchive:
         fingerprint: SHA-256 of everything in it.
         key: Content key of what made the segments; ``None`` if it was written without one.
         made_on: Device, precision and batch of the network; ``None`` where none made them.
+        mapped: What a class map removed from the segments; ``None`` without a class map.
         info: The video as it was when segmented; ``has_images`` is false.
 
     Raises:
@@ -194,6 +200,7 @@ class SegmentArchive:
         self.fingerprint = str(header["fingerprint"])
         self.key: str | None = header.get("key")
         self.made_on: dict[str, Any] | None = header.get("made_on")
+        self.mapped: dict[str, str | int] | None = header.get("mapped")
         self.info = VideoInfo(
             name=header["name"],
             frame_names=tuple(header["frame_names"]),

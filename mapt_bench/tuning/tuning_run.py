@@ -149,7 +149,7 @@ def tune(
         units: list[Mapping[str, Any]] = []
         for count in rounds:
             asked = [_next_settings(each, count) for each in trackers]
-            plan = _plan(trackers, asked, source)
+            plan = replace(_plan(trackers, asked, source), vpq_windows=config.vpq_windows)
             outcome = run_plan(
                 plan,
                 source,

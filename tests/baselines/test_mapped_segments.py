@@ -3,8 +3,8 @@
 import numpy as np
 from helpers.maps import KITTI
 
-from mapt_bench.baselines.segmenters import MappedSegmenter, mapped_segments
-from mapt_bench.labels import Frame, VideoInfo, class_maps, label_space
+from mapt_bench.baselines.segmenters import MappedSegmenter, mapped_segments, segments_share
+from mapt_bench.labels import Frame, MappedShare, VideoInfo, class_maps, label_space
 from mapt_bench.tracking import FrameCues, FrameSegments
 
 CITY = label_space("cityscapes")
@@ -52,3 +52,17 @@ def test_a_segmenter_starts_with_its_own_label_space():
     mapped.start(VideoInfo("a", ("0",), 1, 6, COMMON.target, has_images=False))
     assert known.labels == CITY != KITTI
     assert mapped.segment(Frame(0, "0")).count == 2
+    assert mapped.segment(Frame(1, "1")).count == 2
+    # Of 6 pixels a frame, train and terrain become void. Of 4 objects, the train; the bus is stuff.
+    assert mapped.share == MappedShare(12, 4, 8, 2, 2)
+    assert mapped.side == {"from": "cityscapes", **mapped.share.to_dict()}
+
+
+def test_void_and_frames_without_objects_count_nothing():
+    nothing = FrameSegments(
+        stuff=np.array([[255, 255, 0]], dtype=np.uint8),
+        index_map=np.full((1, 3), -1, dtype=np.int32),
+        class_ids=np.zeros(0, dtype=np.int64),
+        scores=np.zeros(0),
+    )
+    assert segments_share(nothing, COMMON) == MappedShare(pixels=1)

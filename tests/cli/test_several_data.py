@@ -92,7 +92,19 @@ def test_a_network_of_other_classes_detects_in_an_experiment(here, mapt_files):
     copied = next(row for row in found["summary"] if row["variant"] == "copy")
     assert copied["status"] == "done"
     assert found["protocol"]["segments"] == "detections of MAPT"
-    assert found["protocol"]["mapped"]["ground_truth"]["from"] == "motchallenge-step"
+    mapped = found["protocol"]["mapped"]
+    assert mapped["ground_truth"]["from"] == "motchallenge-step"
+    detected = mapped["detections of mapt-tiny"]
+    assert detected["from"] == "kitti-step"
+    assert detected["pixels"] > detected["void_pixels"] > 0
+    note = "note: detections of mapt-tiny mapped from kitti-step to common: "
+    assert note in result.stderr
+    assert "(objects are counted in each frame)" in result.stderr
+    unit = json.loads(next((here / "run/cells").glob("*/*.json")).read_text())
+    assert unit["mapped"] == detected  # there is one sequence
+    # Resumed units and archives know it too.
+    again = invoke("ablate", *words, "--map", "common", "--out", "run", "--json", "-")
+    assert json.loads(again.stdout)["protocol"]["mapped"] == mapped
 
 
 @pytest.mark.parametrize(

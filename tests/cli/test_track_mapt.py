@@ -217,6 +217,11 @@ def test_a_network_of_other_classes_detects_through_a_class_map(files, tmp_path)
     assert result["label_space"] == "common"
     assert result["class_map"]["name"] == "common"
     assert "note: ground truth mapped from motchallenge-step to common" in found.stderr
+    assert "note: detections of w mapped from kitti-step to common: " in found.stderr
+    assert list(result["mapped"]) == ["ground_truth", "detections of w"]
+    detected = result["mapped"]["detections of w"]
+    assert detected["from"] == "kitti-step"
+    assert 0 < detected["void_pixels"] < detected["pixels"] <= 4 * everywhere.size
     written = open_maps(tmp_path / "b")
     assert written.labels == class_maps("common").target
     seen = {int(c) for t in range(4) for c in np.unique(written.sequences[0].read(t).classes)}

@@ -25,7 +25,7 @@ BY_ID = {schema["title"].partition(":")[0]: schema for schema in SCHEMAS}
 
 INTERNAL = {
     "mapt-bench/run-setup/1": "run.json, which resuming reads",
-    "mapt-bench/unit/7": "work units below cells, which resuming reads",
+    "mapt-bench/unit/8": "work units below cells, which resuming reads",
     "mapt-bench/objects/1": "objects of the sequences of a run, which its report reads",
     "mapt-bench/training/1": "train.json, which resuming reads",
     "mapt-bench/checkpoint/1": "header of a checkpoint",

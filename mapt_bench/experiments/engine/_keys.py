@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ from mapt_bench.experiments.plans.segment_sources import (
 )
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.labels import ClassMaps
+from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.stress import Stress, stressor
 
 __all__ = [
@@ -50,19 +51,27 @@ def canonical_json(data: Any) -> str:  # noqa: ANN401 - any JSON
     return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def cell_config(cell: Cell, *, pair: int, stress: Stress | None = None) -> dict[str, Any]:
+def cell_config(
+    cell: Cell,
+    *,
+    pair: int,
+    stress: Stress | None = None,
+    vpq_windows: Sequence[int] = WINDOWS,
+) -> dict[str, Any]:
     """Return everything about a cell that decides its result, and nothing else.
 
     Args:
         cell: The cell.
         pair: Pairing interval of the associator, 1 if it supports none.
         stress: Stress that affects the associator, or ``None``.
+        vpq_windows: Window sizes of VPQ in frames.
     """
     return {
         **cell.variant.describe(),
         "drop": cell.drop,
         "pair": pair,
         "stress": None if stress is None else asdict(stress),
+        "vpq_windows": list(vpq_windows),
     }
 
 
@@ -127,10 +136,12 @@ class Keys:
     Attributes:
         source: Videos and segments.
         seed: Seed of the experiment.
+        vpq_windows: Window sizes of VPQ in frames.
     """
 
     source: DataSource
     seed: int
+    vpq_windows: tuple[int, ...] = WINDOWS
 
     def of_segments(self, name: str | None, stress: Stress | None) -> str:
         """Return the key of segments of the videos under a stress."""
@@ -154,7 +165,7 @@ class Keys:
             stress: Stress that affects the associator, or ``None``.
         """
         return cell_key(
-            cell_config(cell, pair=pair, stress=stress),
+            cell_config(cell, pair=pair, stress=stress, vpq_windows=self.vpq_windows),
             code=code_fingerprint(self.roots_of_cell(cell, entry, stress)),
             data_fingerprint=self.source.fingerprint,
             segments=self.of_segments(cell.segments, stress),

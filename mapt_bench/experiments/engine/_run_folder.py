@@ -15,6 +15,7 @@ from mapt_bench.experiments.plans.plan import Plan
 from mapt_bench.files import parse_json, write_json, write_text
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics.link_events import pack_rows
+from mapt_bench.metrics.scorer import WINDOWS
 
 __all__ = [
     "claim_folder",
@@ -46,6 +47,7 @@ def claim_folder(folder: Path, plan: Plan, source: DataSource, seed: int) -> Non
         "series": {each.stressor: [s.level for s in each.stresses] for each in plan.series},
         "seed": seed,
         "data": source.describe(),
+        "vpq_windows": list(plan.vpq_windows),
     }
     claim_setup(folder, setup)
 
@@ -82,7 +84,7 @@ def _check_same(path: Path, mine: dict[str, Any]) -> bool:
         raise DataError(
             f"cannot be read ({problem}); choose another --out", where=path
         ) from problem
-    theirs = found if isinstance(found, dict) else {}
+    theirs = {"vpq_windows": list(WINDOWS), **(found if isinstance(found, dict) else {})}
     if theirs.get("schema") != _SETUP_SCHEMA:
         remedy = "choose another --out, or remove this run"
         message = wrong_schema(theirs.get("schema"), _SETUP_SCHEMA, remedy=remedy)
@@ -130,7 +132,9 @@ def read_unit(folder: Path, unit: Unit, labels: LabelSpace) -> UnitResult | None
     """Return the result of a finished unit, ``None`` if it is missing or damaged."""
     path = unit_file(folder, unit)
     try:
-        return UnitResult.from_dict(parse_json(path.read_text(encoding="utf-8")), labels)
+        return UnitResult.from_dict(
+            parse_json(path.read_text(encoding="utf-8")), labels, unit.vpq_windows
+        )
     except (OSError, ValueError, DataError):
         return None
 

@@ -12,6 +12,7 @@ from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.labels import Video
+from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video
 
 __all__ = ["Schedule", "ScheduledCell", "Unit", "schedule_plan"]
@@ -33,6 +34,7 @@ class Unit:
         stress: Stress of the video, or ``None``.
         segments: Name of the segments to link.
         segments_key: Content key of the segments.
+        vpq_windows: Window sizes of VPQ in frames.
     """
 
     variant: Variant
@@ -44,6 +46,7 @@ class Unit:
     stress: Stress | None = None
     segments: str | None = None
     segments_key: str = ""
+    vpq_windows: tuple[int, ...] = WINDOWS
 
     @property
     def place(self) -> tuple[str, int, int]:
@@ -72,6 +75,7 @@ class ScheduledCell:
         sequences: Indices of the videos that it can run on.
         stress: Stress that affects its tracker. ``None`` if only images change and it reads none.
         segments_key: Content key of the segments that it links.
+        vpq_windows: Window sizes of VPQ in frames.
     """
 
     cell: Cell
@@ -80,6 +84,7 @@ class ScheduledCell:
     sequences: tuple[int, ...]
     stress: Stress | None = None
     segments_key: str = ""
+    vpq_windows: tuple[int, ...] = WINDOWS
 
     def units(self) -> Iterator[Unit]:
         """Yield its units, sequence by sequence and phase by phase."""
@@ -96,6 +101,7 @@ class ScheduledCell:
                     self.stress,
                     cell.segments,
                     self.segments_key,
+                    self.vpq_windows,
                 )
 
 
@@ -172,7 +178,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         name: Skip("all", "the sequence has no ground truth", name) for name in source.without_truth
     }
     skipped.update((skip.tracker, skip) for skip in plan.skipped)
-    cells, keys = [], Keys(source, seed)
+    cells, keys = [], Keys(source, seed, plan.vpq_windows)
     for cell in plan.cells:
         entry = tracker_entry(cell.variant.associator)
         skip = _skip(cell, entry, source)
@@ -186,7 +192,9 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in unsuited)
         if suited:
             segments_key = keys.of_segments(cell.segments, stress)
-            cells.append(ScheduledCell(cell, pair, key, suited, stress, segments_key))
+            cells.append(
+                ScheduledCell(cell, pair, key, suited, stress, segments_key, plan.vpq_windows)
+            )
     stressed = any(series.level_of(each.cell) for series in plan.series for each in cells)
     if not cells or (plan.series and not stressed):
         reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))

@@ -1,6 +1,6 @@
 """Data that the trackers of one video under one stress share: frames, ground truth, segments."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -221,6 +221,10 @@ class SharedVideo:
     def open_segments(self, name: str | None, archive: Path) -> None:
         """Open the segments of an archive under a name."""
         self._archives[name] = SegmentArchive(archive)
+
+    def mapped(self, name: str | None) -> Mapping[str, str | int] | None:
+        """Return what a class map removed from the segments with a name, ``None`` without one."""
+        return self._archives[name].mapped if name in self._archives else None
 
     def segments(
         self, name: str | None, index: int, mapt: MaptWeights | None = None

@@ -23,6 +23,7 @@ from mapt_bench.labels import ID_BITS, Frame, LabelSpace, VideoInfo
 from mapt_bench.metrics import LinkEvents, LinkRecorder, SequenceScorer, SequenceSums, empty_sums
 from mapt_bench.metrics.link_events import pack_rows, unpack_rows
 from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap
+from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.metrics.step_links import DECISION, STEPS
 from mapt_bench.stress.frame_motion import DroppedVideo
 from mapt_bench.tracking import FrameSegments, TrackerRun
@@ -30,7 +31,7 @@ from mapt_bench.tracking.loop import Decision
 
 __all__ = ["UNIT_SCHEMA", "UnitResult", "one_thread", "run_unit", "start_tracking"]
 
-UNIT_SCHEMA = "mapt-bench/unit/7"
+UNIT_SCHEMA = "mapt-bench/unit/8"
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,9 @@ class UnitResult:
             :data:`~mapt_bench.metrics.step_links.DECISION`. Empty for whole trackers.
         maps: Hash of all predicted maps in temporal order: BLAKE2b with 16 bytes, of the codes as
             ``uint32``, little-endian.
+        mapped: What a class map removed from the detections that the tracker links, in all frames
+            of the sequence: the label space they are mapped ``from``, and the counts of
+            :class:`~mapt_bench.labels.MappedShare`. ``None`` if they are not mapped.
         provenance: Versions, machine, device, threads and time of the computation.
     """
 
@@ -65,6 +69,7 @@ class UnitResult:
     tables: str
     decisions: NDArray[np.void]
     maps: str
+    mapped: Mapping[str, str | int] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def overlap(self, labels: LabelSpace) -> SequenceOverlap:
@@ -96,16 +101,20 @@ class UnitResult:
             "tables": self.tables,
             "decisions": pack_rows(self.decisions),
             "maps": self.maps,
+            "mapped": None if self.mapped is None else dict(self.mapped),
             "provenance": dict(self.provenance),
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], labels: LabelSpace) -> "UnitResult":
+    def from_dict(
+        cls, data: Mapping[str, Any], labels: LabelSpace, vpq_windows: tuple[int, ...] = WINDOWS
+    ) -> "UnitResult":
         """Build a result from plain data.
 
         Args:
             data: From :meth:`to_dict`.
             labels: Label space of the sums.
+            vpq_windows: Window sizes of VPQ in the sums.
 
         Raises:
             DataError: If it has another schema or is incomplete.
@@ -116,13 +125,14 @@ class UnitResult:
             return cls(
                 sequence=str(data["sequence"]),
                 frames=int(data["frames"]),
-                sums=_sums_from_vector(data["sums"], labels),
+                sums=_sums_from_vector(data["sums"], labels, vpq_windows),
                 links=LinkEvents.from_dict(data["links"]),
                 matches={str(step): int(count) for step, count in data["matches"].items()},
                 recovered=int(data["recovered"]),
                 tables=str(data["tables"]),
                 decisions=unpack_rows(data["decisions"], DECISION),
                 maps=str(data["maps"]),
+                mapped=None if data["mapped"] is None else dict(data["mapped"]),
                 seconds=tuple(float(value) for value in data["seconds"]),
                 provenance=dict(data["provenance"]),
             )
@@ -130,8 +140,10 @@ class UnitResult:
             raise DataError(f"is not the result of a unit ({problem}); delete it") from problem
 
 
-def _sums_from_vector(vector: Sequence[float], labels: LabelSpace) -> SequenceSums:
-    shaped = _shape_of_sums(labels)
+def _sums_from_vector(
+    vector: Sequence[float], labels: LabelSpace, vpq_windows: tuple[int, ...]
+) -> SequenceSums:
+    shaped = _shape_of_sums(labels, vpq_windows)
     expected, found = shaped.to_vector().shape, np.shape(vector)
     if found != expected:
         raise ValueError(f"{found} sums, expected {expected}")
@@ -139,8 +151,8 @@ def _sums_from_vector(vector: Sequence[float], labels: LabelSpace) -> SequenceSu
 
 
 @lru_cache(maxsize=1)
-def _shape_of_sums(labels: LabelSpace) -> SequenceSums:
-    return empty_sums(labels)  # the same for all units of a run
+def _shape_of_sums(labels: LabelSpace, vpq_windows: tuple[int, ...]) -> SequenceSums:
+    return empty_sums(labels, vpq_windows)  # the same for all units of a run
 
 
 def run_unit(
@@ -152,6 +164,7 @@ def run_unit(
     drop: int,
     phase: int,
     pair: int,
+    vpq_windows: tuple[int, ...] = WINDOWS,
 ) -> UnitResult:
     """Track the existing frames of one sequence and score them.
 
@@ -163,6 +176,7 @@ def run_unit(
         drop: Only every ``drop``-th frame exists.
         phase: First frame that exists.
         pair: Pairing interval.
+        vpq_windows: Window sizes of VPQ in frames.
 
     Raises:
         ConfigError: If the tracker cannot be built with these options.
@@ -172,7 +186,7 @@ def run_unit(
     kept, run = start_tracking(
         variant, shared, segments=segments, drop=drop, phase=phase, pair=pair
     )
-    scorer, recorder = SequenceScorer(labels), LinkRecorder(labels)
+    scorer, recorder = SequenceScorer(labels, vpq_windows), LinkRecorder(labels)
     digest = hashlib.blake2b(digest_size=16)
     for index, panoptic_map in enumerate(run.maps()):
         overlap = scorer.update(kept.truth(index), panoptic_map)
@@ -189,6 +203,7 @@ def run_unit(
         tables=pack_rows(scorer.overlap().rows()),
         decisions=_decisions(run),
         maps=digest.hexdigest(),
+        mapped=shared.mapped(segments),
     )
 
 

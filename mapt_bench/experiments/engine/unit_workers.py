@@ -144,6 +144,7 @@ class Worker:
                 drop=unit.drop,
                 phase=unit.phase,
                 pair=unit.pair,
+                vpq_windows=unit.vpq_windows,
             )
         except FullDiskError:  # the others have no space either
             raise

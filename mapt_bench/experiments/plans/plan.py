@@ -7,6 +7,7 @@ from mapt_bench.baselines.thresholds import ThresholdsName
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.plans.segment_sources import OWN_SEGMENTS
 from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.stress import Stress
 
 __all__ = ["DROP", "Cell", "Plan", "Series", "Skip", "Sweep"]
@@ -121,6 +122,7 @@ class Plan:
         thresholds: Thresholds of the command. A row may have others, and says so.
         by: Factors by which links are counted for each step of a fusion, names of
             :data:`~mapt_bench.metrics.step_links.BY_FACTORS`. Empty for no such counts.
+        vpq_windows: Window sizes of VPQ in frames.
 
     Raises:
         ConfigError: If two variants have the same name.
@@ -135,6 +137,7 @@ class Plan:
     series: tuple[Series, ...] = ()
     thresholds: ThresholdsName = "published"
     by: tuple[str, ...] = ()
+    vpq_windows: tuple[int, ...] = WINDOWS
 
     def __post_init__(self) -> None:
         names = [variant.name for variant in self.variants]

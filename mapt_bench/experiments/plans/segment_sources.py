@@ -348,7 +348,8 @@ def find_segments(
         segmenter = source.segmenter(video, sequence, seed, share=share)
         segmenter.start(video.info)
         found = _found_in(video, segmenter, source.on.batch)
-        write_archive(path, video.info, found, key=key, made_on=made_on)
+        mapped = (lambda: segmenter.side) if isinstance(segmenter, MappedSegmenter) else None
+        write_archive(path, video.info, found, key=key, made_on=made_on, mapped=mapped)
 
 
 def _found_in(video: Video, segmenter: Segmenter, batch: int) -> Iterator[FrameSegments]:

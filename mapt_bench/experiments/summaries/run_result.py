@@ -9,7 +9,6 @@ from typing import Any
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.thresholds import describe_thresholds
 from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
-from mapt_bench.experiments.plans.data_source import MappedData
 from mapt_bench.experiments.plans.plan import Cell
 from mapt_bench.experiments.plans.segment_sources import SegmentSource
 from mapt_bench.experiments.summaries._link_results import link_results, recovered
@@ -27,6 +26,7 @@ from mapt_bench.experiments.summaries.result_tables import (
 )
 from mapt_bench.experiments.summaries.row_losses import counted_losses
 from mapt_bench.experiments.summaries.step_results import step_results
+from mapt_bench.labels import DETECTIONS, MappedShare
 from mapt_bench.metrics import METRICS_SCHEMA, pat_variant, undefined_reasons
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance, user_revision
@@ -82,7 +82,8 @@ def run_result(
             "pat": pat_variant(pat_protocol).name,
             "metrics": METRICS_SCHEMA,
             "label_space": source.labels.name,
-            **_class_map(source.class_map),
+            **_class_map(outcome),
+            "vpq_windows": list(plan.vpq_windows),
             "unit": "sequence",
             "reference": plan.reference,
             "thresholds": describe_thresholds(plan.thresholds),
@@ -104,12 +105,29 @@ def run_result(
     }
 
 
-def _class_map(mapped: MappedData | None) -> dict[str, Any]:
+def _class_map(outcome: RunOutcome) -> dict[str, Any]:
     """Return the class maps of a run, and what they removed from each side."""
+    mapped = outcome.source.class_map
     if mapped is None:
         return {"class_map": None}
     sides = {side: dict(entry) for side, entry in mapped.sides.items()}
-    return {"class_map": dict(mapped.identity), "mapped": sides}
+    return {"class_map": dict(mapped.identity), "mapped": {**sides, **_mapped_detections(outcome)}}
+
+
+def _mapped_detections(outcome: RunOutcome) -> dict[str, dict[str, str | int]]:
+    """Return what class maps removed from the detections of each network, without stress."""
+    found: dict[str, dict[int, Mapping[str, str | int]]] = {}
+    for cell in outcome.cells:
+        name = outcome.source.segments_named(cell.cell.segments).name
+        for (sequence, _), unit in cell.units.items():
+            if unit.mapped is not None and cell.cell.stress is None:
+                found.setdefault(name, {})[sequence] = unit.mapped
+    return {
+        f"{DETECTIONS}{name}": sum(map(MappedShare.of_side, entries.values()), MappedShare()).side(
+            str(next(iter(entries.values()))["from"])
+        )
+        for name, entries in found.items()
+    }
 
 
 def _provenance_of_units(outcome: RunOutcome) -> dict[str, Any]:
