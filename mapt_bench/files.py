@@ -24,6 +24,7 @@ from mapt_bench.faults import full_disk, unwritable
 __all__ = [
     "NPY_DAMAGE",
     "REFUSE_INPUT",
+    "TEXT_LIMIT",
     "check_plain",
     "check_writable",
     "file_sha256",
@@ -40,6 +41,10 @@ __all__ = [
     "write_text",
     "write_together",
 ]
+
+
+TEXT_LIMIT = 1 << 28
+"""Most bytes of a JSON or YAML file. Its Python objects take about ten times as many."""
 
 
 _ESCAPED = "backslashreplace"
@@ -219,14 +224,24 @@ def read_bytes(path: Path, limit: int | None = None) -> tuple[bytes, int]:
         os.close(handle)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, remedy: str = "give a smaller file") -> str:
     """Read UTF-8 with or without a byte order mark, or UTF-16 with one.
+
+    Args:
+        path: File.
+        remedy: What to do if it is too large, for the message.
 
     Raises:
         OSError: If the file cannot be read.
-        DataError: If it is not a file, see :func:`refuse_special`.
+        DataError: If it is not a file, see :func:`refuse_special`, or is too large.
         UnicodeDecodeError: If the bytes are not such text.
     """
+    size = path.stat().st_size
+    if size > TEXT_LIMIT:
+        raise DataError(
+            f"has {size >> 20} MiB; JSON and YAML are read up to {TEXT_LIMIT >> 20} MiB; {remedy}",
+            where=path,
+        )
     return path.read_text(encoding=text_encoding(path))
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from mapt_bench.data.encodings import (
     Encoding,
     Lacks,
-    claiming,
     detect_encoding,
     encoding_by_name,
     encoding_suffixes,
@@ -212,11 +211,12 @@ def _choose(folder: Path, listing: Listing, labels: LabelSpace, encoding: str | 
     if stated is None or stated.encoding is None:
         return detect_encoding(listing, labels)
     chosen = encoding_by_name(stated.encoding)
-    for other in claiming(listing, chosen.name):
+    against = chosen.contradiction(listing, labels)
+    if against is not None:
         raise DataError(
-            f"states encoding {chosen.name!r}, but other files say {other.name!r} (such as a JSON "
-            "of panoptic annotations); expected the same from both; name the right one with "
-            "--encoding (--gt-encoding for the ground truth), or correct dataset.json",
+            f"states encoding {chosen.name!r}, but {against}; expected the same from both; name "
+            "the right one with --encoding (--gt-encoding for the ground truth), or correct "
+            "dataset.json",
             where=stated.path,
         )
     return chosen

@@ -11,8 +11,8 @@ import pytest
 from helpers.maps import CAR, KITTI, PERSON
 from PIL import Image
 
+from mapt_bench import files
 from mapt_bench.data import KittiStepWriter, check_data, map_of_masks, open_maps
-from mapt_bench.data.encodings import _coco_json
 from mapt_bench.data.fingerprint import maps_fingerprint
 from mapt_bench.data.png import encode_png, load_png
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
@@ -366,8 +366,8 @@ def test_two_json_files(tmp_path):
 
 
 def test_a_huge_json_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr(_coco_json, "_SIZE_LIMIT", 10)
-    refused(videos(tmp_path), "has 0 MiB; JSON is read up to 0 MiB")
+    monkeypatch.setattr(files, "TEXT_LIMIT", 10)
+    refused(videos(tmp_path), "has 0 MiB; JSON and YAML are read up to 0 MiB")
 
 
 @pytest.mark.parametrize(
@@ -411,8 +411,10 @@ def test_a_dataset_file_that_contradicts_a_json_is_refused(tmp_path):
         writer.write("0001", "000000", PanopticMap(codes))
     entry = {"file_name": "0001/000000.png", "segments_info": []}
     (tmp_path / "panoptic.json").write_text(json.dumps({"annotations": [entry]}))
-    with pytest.raises(DataError, match=r"states encoding 'kitti-step', but .* 'coco-panoptic'"):
+    message = rf"states encoding 'kitti-step', but {tmp_path}/panoptic.json says 'coco-panoptic'"
+    with pytest.raises(DataError, match=message) as caught:
         open_maps(tmp_path)
+    assert caught.value.where == str(tmp_path / "dataset.json")
     assert open_maps(tmp_path, encoding="kitti-step").encoding == "kitti-step"
 
 

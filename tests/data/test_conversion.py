@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from helpers.maps import KITTI, draw, shared_folder
 
-from mapt_bench.data import map_format, open_maps
+from mapt_bench.data import map_format, open_maps, writer_names
 from mapt_bench.data.conversion import convert_maps
-from mapt_bench.errors import ConfigError, DataError
-from mapt_bench.labels import label_space
+from mapt_bench.errors import ConfigError, DataError, MaptBenchError
+from mapt_bench.labels import PanopticMap, background_code, label_space
 
 WHOLE = ("kitti-step", "coco-panoptic", "two-channel", "cityscapes", "waymo")
 """Encodings that hold whole maps of KITTI-STEP's classes."""
@@ -47,14 +47,68 @@ def test_there_and_back_is_the_identity(tmp_path, encoding):
         assert after.read_bytes() == before.read_bytes()
 
 
-@pytest.mark.parametrize("encoding", WHOLE[1:])
+HOLDS_OBJECTS = (
+    "kitti-step",
+    "coco-panoptic",
+    "two-channel",
+    "mots-txt",
+    "youtube-vis",
+    "palette-png",
+    "object-masks",
+)
+"""Encodings that hold the objects of KITTI-STEP's classes, and their background."""
+
+NAMED = {
+    "mots-txt": {"stuff", "void", "crowd"},
+    "youtube-vis": {"stuff", "void"},
+    "palette-png": {"stuff", "crowd"},
+    "object-masks": {"stuff", "void", "crowd"},
+}
+"""What the real frames lose in encodings that hold objects only."""
+
+REFUSED = {"bdd100k": "has no class 0", "vipseg": "values of class 0 or 1"}
+"""Encodings that cannot store the class road."""
+
+
+@pytest.mark.parametrize("encoding", writer_names())
 def test_there_and_back_on_real_frames(tmp_path, encoding):
     folder = shared_folder("data/kitti_step_0001")
-    assert convert_maps(open_maps(folder), tmp_path / "there", encoding).losses == ()
+    if encoding in REFUSED:
+        with pytest.raises(MaptBenchError, match=REFUSED[encoding]):
+            convert_maps(open_maps(folder), tmp_path / "there", encoding)
+        assert not (tmp_path / "there").exists()
+        return
+    there = convert_maps(open_maps(folder), tmp_path / "there", encoding)
+    assert there.frames == 10
+    if encoding in NAMED:
+        assert {line.split(" of ")[1].split()[0] for line in there.losses} == NAMED[encoding]
+        return
+    assert there.losses == ()
     back = convert_maps(open_maps(tmp_path / "there"), tmp_path / "back", "kitti-step")
     assert (back.losses, back.frames) == ((), 10)
     assert same(folder, tmp_path / "back")
     assert (tmp_path / "back/panoptic_maps/train/0001/000000.png").is_file()
+
+
+def objects_of(panoptic):
+    """Return the objects of a map, over background."""
+    is_object = KITTI.is_thing_table[panoptic.classes] & (panoptic.ids > 0)
+    return PanopticMap(np.where(is_object, panoptic.codes, background_code(KITTI.ignore_label)))
+
+
+@pytest.mark.parametrize("encoding", HOLDS_OBJECTS)
+def test_objects_there_and_back_on_real_frames(tmp_path, encoding):
+    (sequence,) = open_maps(shared_folder("data/kitti_step_0001")).sequences
+    frames = [objects_of(sequence.read(index)) for index in range(len(sequence.frame_names))]
+    source = write(tmp_path / "source", frames, objects_only=True)
+    assert convert_maps(source, tmp_path / "there", encoding).losses == ()
+    back = convert_maps(open_maps(tmp_path / "there"), tmp_path / "back", "kitti-step")
+    assert back.losses == ()
+    assert same(tmp_path / "source", tmp_path / "back")
+
+
+def test_every_encoding_that_is_written_has_its_test():
+    assert {*WHOLE, *NAMED, *REFUSED} == set(writer_names())
 
 
 def test_mots_text_names_what_it_loses(tmp_path):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from helpers.maps import CAR, KITTI, PERSON, VOID, draw, same, write_frames
 
+from mapt_bench import files
 from mapt_bench.data import open_maps
-from mapt_bench.data.encodings import _coco_json
+from mapt_bench.data.folder_layout import write_dataset_file
 from mapt_bench.data.png import encode_png
 from mapt_bench.errors import DataError
 from mapt_bench.labels import (
@@ -70,6 +71,8 @@ EXPECTED = [(0, 0), (CAR, 9), (VOID, 0)]
         ("out/pred", "out/pred.json", "out"),
         ("data/panoptic_maps", "data/panoptic.json", "data"),
         ("data/panoptic_maps", "data/panoptic.json", "data/panoptic_maps/0007"),
+        ("out/pan_pred", "out/pred.json", "out"),
+        ("out/pan_pred", "out/pred.json", "out/pan_pred"),
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])
@@ -125,11 +128,41 @@ def test_a_json_with_a_byte_order_mark(tmp_path, encoding):
     assert pairs_of(open_maps(tmp_path, KITTI).sequences[0].read(0)) == EXPECTED
 
 
+@pytest.mark.parametrize("place", ["maps/x.json", "maps.json"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("kept", [0, 5, 40])
+def test_a_cut_json_is_never_ignored(tmp_path, place, encoding, kept):
+    # Segment ids are classes in KITTI-STEP, so without its JSON the PNG would be misread.
+    save_coco_png(tmp_path / "maps" / "0.png")
+    text = json.dumps({"info": {"description": 50 * "x"}, "annotations": [coco_entry("0.png")]})
+    (tmp_path / place).write_text(text[:kept], encoding=encoding)
+    with pytest.raises(DataError, match="is cut or no JSON") as caught:
+        open_maps(tmp_path / "maps", KITTI)
+    assert caught.value.where == str(tmp_path / place)
+    assert open_maps(tmp_path / "maps", KITTI, encoding="kitti-step").encoding == "kitti-step"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+def test_a_json_of_something_else_is_ignored(tmp_path, encoding):
+    write_frames(tmp_path / "maps", [draw("r c1")])
+    text = json.dumps({"settings": [1, 2]}) + "\n\n"
+    (tmp_path / "maps" / "settings.json").write_text(text, encoding=encoding)
+    assert open_maps(tmp_path / "maps", KITTI).encoding == "kitti-step"
+
+
+def test_names_of_pngs_in_two_folders_are_no_match(tmp_path):
+    for folder in ("a", "b"):
+        save_coco_png(tmp_path / "out" / folder / "0.png")
+    (tmp_path / "out" / "p.json").write_text(json.dumps({"annotations": [coco_entry("0.png")]}))
+    with pytest.raises(DataError, match="there is no such PNG"):
+        open_maps(tmp_path / "out", KITTI)
+
+
 def test_a_huge_json_is_refused_unread(tmp_path, monkeypatch):
     save_coco_png(tmp_path / "0.png")
     (tmp_path / "x.json").write_text(json.dumps({"annotations": [coco_entry("0.png")]}))
-    monkeypatch.setattr(_coco_json, "_SIZE_LIMIT", 50)
-    with pytest.raises(DataError, match="JSON is read up to"):
+    monkeypatch.setattr(files, "TEXT_LIMIT", 50)
+    with pytest.raises(DataError, match="JSON and YAML are read up to"):
         open_maps(tmp_path, KITTI)
 
 
@@ -243,6 +276,39 @@ def test_vipseg_refuses_values_beyond_its_classes(tmp_path):
     (sequence,) = open_maps(tmp_path, KITTI, encoding="vipseg").sequences
     with pytest.raises(DataError, match="2 pixels hold values such as 12500"):
         sequence.read(0)
+
+
+@pytest.mark.parametrize(
+    ("stated", "values", "message"),
+    [
+        ("cityscapes", [[1301, 8, 0]], "value 1301 of .*0.png and other files fits vipseg"),
+        ("mots-png", [[13001, 8, 0]], "value 8 of .* fits cityscapes and not it"),
+        ("vipseg", [[13001, 8, 65535]], "value 13001 of .* fits cityscapes and not it"),
+    ],
+)
+def test_a_dataset_file_that_contradicts_values_is_refused(tmp_path, stated, values, message):
+    save(tmp_path / "0.png", values, np.uint16)
+    write_dataset_file(tmp_path, KITTI, stated)
+    with pytest.raises(DataError, match=f"states encoding '{stated}', but {message}") as caught:
+        open_maps(tmp_path)
+    assert caught.value.where == str(tmp_path / "dataset.json")
+    assert open_maps(tmp_path, encoding="cityscapes").encoding == "cityscapes"
+
+
+@pytest.mark.parametrize(
+    ("stated", "values"),
+    [
+        ("cityscapes", [[13001, 8, 0]]),
+        ("cityscapes", [[8001, 1]]),  # stuff with identities, which no encoding explains
+        ("vipseg", [[1301, 8, 0]]),
+        ("mots-png", [[1001, 2003, 0]]),
+        ("waymo", [[1301, 8000]]),
+    ],
+)
+def test_a_dataset_file_that_fits_the_values_decides(tmp_path, stated, values):
+    save(tmp_path / "0.png", values, np.uint16)
+    write_dataset_file(tmp_path, KITTI, stated)
+    assert open_maps(tmp_path).encoding == stated
 
 
 # File names

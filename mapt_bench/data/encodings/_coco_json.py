@@ -1,24 +1,20 @@
 """JSON file of COCO panoptic annotations: find it, and read the code of each segment."""
 
-import codecs
-import mmap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from mapt_bench.data.folder_layout import MAPS_FOLDER, Listing
+from mapt_bench.data.json_files import ends_early, holds_text, load_json
 from mapt_bench.data.sequences import IGNORED_ID, Report
 from mapt_bench.errors import DataError, listed
-from mapt_bench.files import parse_json, read_text, refuse_special
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace
 
 __all__ = [
     "AnnotatedPng",
     "CocoAnnotations",
     "find_coco_json",
-    "holds_text",
-    "load_json",
     "png_places",
     "read_annotations",
     "require_coco_json",
@@ -26,7 +22,6 @@ __all__ = [
 
 _MARK = "segments_info"
 _WHAT = "panoptic annotations"
-_SIZE_LIMIT = 1 << 28  # Python objects take about ten times the bytes of their JSON
 _ANCESTORS = 3  # folders above the maps in which a JSON named like its folder is searched
 _SHAPES = (
     "expected {'annotations': [{'file_name', 'segments_info'}]}, or for videos "
@@ -44,8 +39,8 @@ def find_coco_json(listing: Listing, *, only_own: bool = False) -> Path | None:
     3. a JSON in one of the two folders above that names one of the PNGs, unless ``only_own``.
 
     Raises:
-        DataError: If there are several of the same precedence, or one is malformed, too large, or
-            holds ``segments_info`` in another shape.
+        DataError: If there are several of the same precedence, or one is malformed, cut, too large,
+            or holds ``segments_info`` in another shape.
     """
     for files, is_own in (one for one in _candidates(listing) if one[1] or not only_own):
         found = [path for path in files if _belongs(path, listing, is_own=is_own)]
@@ -101,9 +96,19 @@ def _belongs(path: Path, listing: Listing, *, is_own: bool) -> bool:
     """Whether a JSON describes PNGs of the folder.
 
     Raises:
-        DataError: If it holds ``segments_info`` of these PNGs in a form that cannot be read.
+        DataError: If it holds ``segments_info`` of these PNGs in a form that cannot be read, or is
+            certainly of the folder and cut.
     """
-    if path.name.startswith(".") or not holds_text(path, _MARK):
+    if path.name.startswith("."):
+        return False
+    if not holds_text(path, _MARK):
+        if is_own and ends_early(path):
+            raise DataError(
+                "is cut or no JSON: its end is missing, so it may have described these PNGs; "
+                "expected panoptic annotations; copy it again, remove it, or name the encoding of "
+                "the PNGs with --encoding (--gt-encoding for the ground truth)",
+                where=path,
+            )
         return False
     if not is_own and not any(holds_text(path, png.stem) for png in listing.files(".png")[:1]):
         return False
@@ -117,51 +122,6 @@ def _belongs(path: Path, listing: Listing, *, is_own: bool) -> bool:
 
 def _places(entry: object, path: Path, listing: Listing) -> Iterator[Path]:
     return (place for name in _names(entry) for place in png_places(name, path, listing.root))
-
-
-def holds_text(path: Path, text: str) -> bool:
-    """Whether a file has a text in UTF-8 or UTF-16, found without reading it into memory."""
-    try:
-        refuse_special(path)
-        with path.open("rb") as handle:
-            start = handle.read(2)
-            if not start:
-                return False
-            encoding = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-            with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as view:
-                return view.find(text.encode(encoding.get(start, "utf-8"))) >= 0
-    except (OSError, ValueError):
-        return False
-
-
-def load_json(path: Path, what: str) -> Any:  # noqa: ANN401 - the content is unknown
-    """Read a JSON file whose size is limited.
-
-    Args:
-        path: File.
-        what: Expected content, for messages.
-
-    Raises:
-        DataError: If it is too large, cannot be read, or is malformed.
-    """
-    try:
-        size = path.stat().st_size
-        if size > _SIZE_LIMIT:
-            raise DataError(
-                f"has {size >> 20} MiB; JSON is read up to {_SIZE_LIMIT >> 20} MiB; split it into "
-                "one file for each group of sequences",
-                where=path,
-            )
-        return parse_json(read_text(path))
-    except (OSError, ValueError, RecursionError) as problem:
-        raise _broken(path, problem, what) from problem
-
-
-def _broken(path: Path, problem: object, what: str) -> DataError:
-    return DataError(
-        f"is malformed JSON ({problem}); expected {what}; write or copy it again",
-        where=path,
-    )
 
 
 def _entries(data: object, path: Path) -> list[Any]:

@@ -144,9 +144,9 @@ class CocoPanopticEncoding(Encoding):
         del files
         return find_coco_json(listing) is not None
 
-    def claims(self, listing: Listing) -> bool:
-        """Whether a JSON of panoptic annotations is in the folder, or named like it beside it."""
-        return find_coco_json(listing, only_own=True) is not None
+    def claims(self, listing: Listing) -> Path | None:
+        """Return the JSON of panoptic annotations in the folder, or named like it beside it."""
+        return find_coco_json(listing, only_own=True)
 
     def open(
         self, listing: Listing, labels: LabelSpace, report: Report
@@ -192,10 +192,14 @@ def _join(
     pngs = {path.resolve(): path for path in listing.files(".png")}
     root = listing.root.resolve()
     tables: dict[Path, dict[int, int]] = {}
+    by_name: dict[str, list[Path]] = {}
+    for path in pngs.values():
+        by_name.setdefault(path.name, []).append(path)
     for entry in annotated:
         names = entry.names
         places = [place for name in names for place in png_places(name, json_file, listing.root)]
         path = next((pngs[p] for p in map(Path.resolve, places) if p in pngs), None)
+        path = path or _only_one_named(names, by_name)
         if path is not None:
             tables[path] = entry.codes
         elif not any(place.is_file() for place in places if root not in place.resolve().parents):
@@ -215,6 +219,16 @@ def _join(
             )
         )
     return tables
+
+
+def _only_one_named(names: Sequence[str], by_name: Mapping[str, list[Path]]) -> Path | None:
+    """Return the PNG whose path ends with a name, in whatever folder, if there is only one."""
+    for name in names:
+        parts = Path(name).parts
+        found = [path for path in by_name.get(parts[-1], ()) if path.parts[-len(parts) :] == parts]
+        if len(found) == 1:
+            return found[0]
+    return None
 
 
 def _sizes(

@@ -21,7 +21,7 @@ point of the group ``mapt_bench.encodings``.
 import importlib.metadata
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,12 +44,12 @@ __all__ = [
     "FrameEncoding",
     "Lacks",
     "ObjectEncoding",
-    "claiming",
     "detect_encoding",
     "encoding_by_name",
     "encoding_names",
     "encoding_suffixes",
     "register_encoding",
+    "sampled",
 ]
 
 ENTRY_POINTS = "mapt_bench.encodings"
@@ -114,8 +114,8 @@ class Encoding(ABC):
         del listing, files
         return False
 
-    def claims(self, listing: Listing) -> bool:
-        """Whether files that certainly belong to a folder say that it is of this encoding.
+    def claims(self, listing: Listing) -> Path | None:
+        """Return a file that certainly belongs to a folder and says that it is of this encoding.
 
         Then a ``dataset.json`` that states the encoding which this one refines is contradicted.
 
@@ -123,7 +123,25 @@ class Encoding(ABC):
             listing: Content of the folder.
         """
         del listing
-        return False
+        return None
+
+    def contradiction(self, listing: Listing, labels: LabelSpace) -> str | None:
+        """Return what in the files contradicts a ``dataset.json`` that states this encoding.
+
+        Args:
+            listing: Content of the folder.
+            labels: Label space.
+
+        Returns:
+            The evidence in words. ``None`` if there is none.
+
+        Raises:
+            DataError: If no file can be read.
+        """
+        for other in _encodings().values():
+            if other.refines == self.name and (found := other.claims(listing)) is not None:
+                return f"{found} says {other.name!r}"
+        return None
 
     def settle(self, listing: Listing, files: Sequence[Path], labels: LabelSpace) -> str:
         """Return the name of the encoding of files that this general encoding accepts.
@@ -311,20 +329,13 @@ def detect_encoding(listing: Listing, labels: LabelSpace) -> Encoding:
     raise _undetected(listing, others)
 
 
-def claiming(listing: Listing, general: str) -> Iterator[Encoding]:
-    """Yield the encodings that refine one and claim a folder; see :meth:`Encoding.claims`.
-
-    Args:
-        listing: Content of the folder.
-        general: Name of the general encoding.
-    """
-    for other in _encodings().values():
-        if other.refines == general and other.claims(listing):
-            yield other
-
-
 def _general(suffix: str) -> list[Encoding]:
     return [e for e in _encodings().values() if e.refines is None and suffix in e.suffixes]
+
+
+def sampled(files: Sequence[Path]) -> Sequence[Path]:
+    """Return the files that are read to detect an encoding."""
+    return files[:: max(1, len(files) // _SAMPLE)]
 
 
 def _of_pngs(pngs: Sequence[Path]) -> tuple[Encoding, list[Path]]:
@@ -332,7 +343,7 @@ def _of_pngs(pngs: Sequence[Path]) -> tuple[Encoding, list[Path]]:
     votes: Counter[str] = Counter()
     accepted: dict[str, list[Path]] = {}
     problem: DataError | None = None
-    for path in pngs[:: max(1, len(pngs) // _SAMPLE)]:
+    for path in sampled(pngs):
         try:
             names = [encoding.name for encoding in _general(".png") if encoding.accepts(path)]
             if not names:

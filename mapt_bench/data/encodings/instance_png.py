@@ -16,11 +16,12 @@ from mapt_bench.data.encodings.encoding_registry import (
     FrameEncoding,
     Lacks,
     register_encoding,
+    sampled,
 )
 from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import check_size
-from mapt_bench.errors import DataError, counted
+from mapt_bench.errors import DataError, counted, listed
 from mapt_bench.labels import BACKGROUND_ID, ID_BITS, ID_LIMIT, LabelSpace, pack_codes
 
 __all__ = [
@@ -132,6 +133,36 @@ class _InstancePngEncoding(FrameEncoding):
             raise self.unknown(int(values[odd][0]), int(odd.sum()), labels, path)
         return codes[values]
 
+    def contradiction(self, listing: Listing, labels: LabelSpace) -> str | None:
+        """Return a value that fits another of these encodings and not this one, in words."""
+        if _WAYMO in (self.name, labels.name):  # its values fit anything
+            return None
+        files = [path for path in sampled(listing.files(".png")) if self.accepts(path)]
+        if not files:
+            return None
+        values = self._sample(files)
+        fits = _fits(values, labels)
+        best = min(fits.values())
+        if best != _PLAUSIBLE or fits[self.name] == best:
+            return None
+        names = [name for name, fit in fits.items() if fit == best]
+        table = _tables(labels)[self.name]
+        odd = next(each[0] for each in np.split(values, values.size) if _fit(*table, each, labels))
+        return f"value {odd} of {files[0]} and other files fits {listed(names)} and not it"
+
+    def _sample(self, files: Sequence[Path]) -> NDArray[np.uint16]:
+        """Return the distinct values of the files that can be decoded."""
+        found: list[NDArray[np.uint16]] = []
+        problem: DataError | None = None
+        for path in files:
+            try:
+                found.append(np.unique(self.values(path)))
+            except DataError as one:
+                problem = problem or one
+        if problem is not None and not found:
+            raise problem
+        return np.unique(np.concatenate(found))
+
     def table(self, labels: LabelSpace) -> _Table:
         """Return the code of each value, and which values have no class."""
         raise NotImplementedError
@@ -182,17 +213,7 @@ class CityscapesEncoding(_InstancePngEncoding):
         if labels.name == _WAYMO:  # its values fit Cityscapes as well, and mean other identities
             return _WAYMO
         values = self._sample(files)
-        tables = {
-            "mots-png": _mots_table(labels),
-            self.name: _cityscapes_table(labels),
-            "vipseg": _vipseg_table(labels),
-        }
-        fits = {name: _fit(*table, values, labels) for name, table in tables.items()}
-        fits["mots-png"] = (
-            min(fits["mots-png"], _POSSIBLE) if looks_like_mots(values) else _IMPOSSIBLE
-        )
-        if fits["vipseg"] == _POSSIBLE:  # identities of stuff contradict the label space
-            fits["vipseg"] = _IMPOSSIBLE
+        tables, fits = _tables(labels), _fits(values, labels)
         best = min(fits.values())
         if best == _IMPOSSIBLE:
             return self.name
@@ -201,19 +222,6 @@ class CityscapesEncoding(_InstancePngEncoding):
         if best == _PLAUSIBLE and len(readings) > 1 and (values >= _NUMBERS).any():
             raise _ambiguous(names, values, files[0])
         return names[0]
-
-    def _sample(self, files: Sequence[Path]) -> NDArray[np.uint16]:
-        """Return the distinct values of the files that can be decoded."""
-        found: list[NDArray[np.uint16]] = []
-        problem: DataError | None = None
-        for path in files:
-            try:
-                found.append(np.unique(self.values(path)))
-            except DataError as one:
-                problem = problem or one
-        if problem is not None and not found:
-            raise problem
-        return np.unique(np.concatenate(found))
 
     def table(self, labels: LabelSpace) -> _Table:
         """Return the code of each value, and which values have no class."""
@@ -341,6 +349,24 @@ def _fit(
     if no_class[values].any() or not (is_void | labels.is_known_table[classes]).all():
         return _IMPOSSIBLE
     return _PLAUSIBLE if labels.is_thing_table[classes[with_id]].all() else _POSSIBLE
+
+
+def _tables(labels: LabelSpace) -> dict[str, _Table]:
+    """Return the tables of the encodings that are told apart by values."""
+    return {
+        "mots-png": _mots_table(labels),
+        "cityscapes": _cityscapes_table(labels),
+        "vipseg": _vipseg_table(labels),
+    }
+
+
+def _fits(values: NDArray[np.uint16], labels: LabelSpace) -> dict[str, int]:
+    """Say how well values fit each of these encodings."""
+    fits = {name: _fit(*table, values, labels) for name, table in _tables(labels).items()}
+    fits["mots-png"] = min(fits["mots-png"], _POSSIBLE) if looks_like_mots(values) else _IMPOSSIBLE
+    if fits["vipseg"] == _POSSIBLE:  # identities of stuff contradict the label space
+        fits["vipseg"] = _IMPOSSIBLE
+    return fits
 
 
 def _ambiguous(names: Sequence[str], values: NDArray[np.uint16], where: Path) -> DataError:

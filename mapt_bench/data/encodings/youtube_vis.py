@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.encodings._coco_json import holds_text, load_json
 from mapt_bench.data.encodings._vis_json import (
     StoredObject,
     VisMask,
@@ -28,6 +27,7 @@ from mapt_bench.data.encodings._vis_json import (
 )
 from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
 from mapt_bench.data.folder_layout import Listing, write_dataset_file
+from mapt_bench.data.json_files import holds_text, load_json
 from mapt_bench.data.mask_painting import paint_masks
 from mapt_bench.data.rle import encode_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence
