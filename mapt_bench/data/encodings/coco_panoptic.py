@@ -193,13 +193,14 @@ def _join(
     root = listing.root.resolve()
     tables: dict[Path, dict[int, int]] = {}
     by_name: dict[str, list[Path]] = {}
-    for path in pngs.values():
-        by_name.setdefault(path.name, []).append(path)
+    for png in pngs.values():
+        by_name.setdefault(png.name, []).append(png)
     for entry in annotated:
         names = entry.names
         places = [place for name in names for place in png_places(name, json_file, listing.root)]
         path = next((pngs[p] for p in map(Path.resolve, places) if p in pngs), None)
-        path = path or _only_one_named(names, by_name)
+        if path is None:
+            path = _only_one_named(names, by_name)
         if path is not None:
             tables[path] = entry.codes
         elif not any(place.is_file() for place in places if root not in place.resolve().parents):
