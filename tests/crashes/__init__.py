@@ -1,0 +1,1 @@
+"""Commands that are killed, or find the disk full, and resume: ``python -m tests.crashes``."""
