@@ -71,6 +71,9 @@ def machine_fault(problem: BaseException) -> DataError | None:
         )
     if isinstance(problem, OSError) and problem.errno is not None:
         return _of_system(problem)
+    if isinstance(problem, RuntimeError) and str(problem).startswith(_LOOP):
+        looped = str(problem).removeprefix(_LOOP)[:_LONG].strip(" '")
+        return DataError("is a link that leads back to itself; remove the link", where=looped)
     if isinstance(problem, ValueError) and _IS_NO_NAME.search(str(problem)):
         return DataError(
             f"a file name is impossible ({' '.join(str(problem).split())[:_LONG]}); expected text "
@@ -78,6 +81,9 @@ def machine_fault(problem: BaseException) -> DataError | None:
         )
     return None
 
+
+_LOOP = "Symlink loop from"
+"""Message of ``Path.resolve`` before Python 3.13."""
 
 _IS_NO_NAME = re.compile("embedded null|surrogates not allowed")
 

@@ -13,8 +13,9 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,14 @@ def is_leftover(name: str) -> bool:
 def replace_when_complete(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, and move it to ``path`` if the block succeeds.
 
+    Temporary files that killed commands left there are removed.
+
     Raises:
         DataError: If the folder cannot be created or written to, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(path.parent.absolute())
         handle, name = tempfile.mkstemp(
             dir=path.parent,
             prefix=f"{_UNFINISHED}-{platform.node()}-{os.getpid()}-",
@@ -108,6 +112,16 @@ def replace_when_complete(path: Path) -> Iterator[Path]:
             raise unwritable(path, problem) from problem
     finally:
         beside.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1024)
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of killed commands from a folder, once in each process."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if is_leftover(entry.name):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
 
 
 @contextmanager

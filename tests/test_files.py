@@ -1,5 +1,9 @@
 import hashlib
 import json
+import os
+import platform
+import subprocess
+import sys
 
 import pytest
 from helpers.modules import ROOT
@@ -8,7 +12,7 @@ from helpers.results import evaluation
 from mapt_bench.baselines.thresholds import thresholds_named
 from mapt_bench.compare import load_gate
 from mapt_bench.errors import DataError
-from mapt_bench.files import file_sha256, parse_json
+from mapt_bench.files import file_sha256, parse_json, write_text
 from mapt_bench.model.config_files import mapt_config
 from mapt_bench.results import load_result
 from mapt_bench.training.recipe_files import read_recipe
@@ -84,3 +88,14 @@ def test_other_json_is_read_as_json_has_it(text):
 
 def test_names_of_constants_may_be_wanted():
     assert parse_json("[NaN, Infinity]", constants=str) == ["NaN", "Infinity"]
+
+
+def test_the_next_output_removes_what_a_killed_command_left_beside_it(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".unfinished-{platform.node()}-{ended.pid}-ab_d.json"
+    of_others = tmp_path / f".unfinished-{platform.node()}-{os.getpid()}-ab_d.json"
+    for path in (left, of_others):
+        path.write_text("{")
+    write_text(tmp_path / "a.json", "{}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [of_others.name, "a.json"]

@@ -117,7 +117,7 @@ class Bench:
         return {
             str(path.relative_to(self.work)): _content(path)
             for path in sorted((self.work / OUT).rglob("*"))
-            if path.is_file() and path.name != "ballast"
+            if path.is_file() and path.name != "ballast" and "unfinished" not in path.name
         }
 
     def moment(self, name: str, draw: random.Random, *, by_time: bool = False) -> Moment:

@@ -16,6 +16,7 @@ from mapt_bench.data import KittiStepWriter, check_data, map_of_masks, open_maps
 from mapt_bench.data.fingerprint import maps_fingerprint
 from mapt_bench.data.png import encode_png, load_png
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
+from mapt_bench.faults import machine_fault
 from mapt_bench.labels import BACKGROUND_ID, LabelClass, LabelSpace, PanopticMap, pack_codes
 
 SIZE = 4, 5
@@ -218,7 +219,18 @@ IDS = np.array([1, 2])
             r"'scores' has shape \(1,\)",
         ),
         ({"masks": np.stack([mask(0)]), "object_ids": np.array([0.5])}, "holds float64"),
-        ({str(1 << 24): mask(0)}, "has object ids above"),
+        ({str(1 << 24): mask(0)}, "has object ids outside 0 to"),
+        ({"9" * 5000: mask(0)}, "has an array '999"),
+        ({"\u0663": mask(0)}, "has an array '\u0663'"),
+        ({"masks": np.stack([mask(0)]), "object_ids": np.array([-1])}, "has object ids outside 0"),
+        (
+            {
+                "masks": np.stack([mask(0), mask(1)]),
+                "object_ids": IDS,
+                "scores": np.array(["a", "b"]),
+            },
+            "no finite values",
+        ),
     ],
 )
 def test_a_bad_archive(archives, arrays, message):
@@ -264,6 +276,9 @@ def test_frames_of_an_archive_are_numbered(tmp_path):
     assert (sequence.parts, sequence.frame_names) == (("bear",), ("000007", "000008", "000009"))
     np.savez(tmp_path / "bear.npz", masks=stacked, object_ids=IDS, frames=np.array([7, 8]))
     refused(tmp_path, "'frames' does not number 3 frames")
+    for frames in (["a", "b", "c"], [0.5, 1, 2], [np.nan, 1, 2], [-1, 0, 1], [1j, 2, 3]):
+        np.savez(tmp_path / "bear.npz", masks=stacked, object_ids=IDS, frames=np.array(frames))
+        refused(tmp_path, "'frames' does not number 3 frames")
 
 
 def test_a_huge_array_is_refused_unread(archives, monkeypatch):
@@ -311,6 +326,8 @@ def test_a_good_json(tmp_path):
         ([[0, 0, 3, 0, 3, 3, 1]], "half a point"),
         ([[0, 0, 3, 0, 3, "x"]], "a coordinate is not a number"),
         (7, "it is a int"),
+        ({"size": [4, 5], "counts": [1 << 63, 4, 16]}, "counts are neither text nor a list"),
+        ([[0, 0, 1e9, 0, 3, 1e9]], "a coordinate is far outside the frame"),
     ],
 )
 def test_a_bad_mask(tmp_path, segmentation, message):
@@ -326,6 +343,11 @@ ENTRY = {"id": 1, "video_id": 1, "category_id": CAR, "segmentations": [RUNS, Non
         ({"segmentations": [RUNS]}, "has 1 mask for video 1, which has 2 frames"),
         ({"entry": {"video_id": 2}}, "for video 2, which has none"),
         ({"entry": {"category_id": 7}}, "category 7 is unknown"),
+        ({"entry": {"category_id": [7]}}, r"category \[7\] is unknown"),
+        ({"entry": {"id": {}}}, "has id {}; expected a number"),
+        ({"categories": [{"id": [], "name": "car"}]}, "category .* is malformed"),
+        ({"categories": [{"id": 1, "name": []}]}, "category .* is malformed"),
+        ({"categories": 7}, "category 7 is malformed"),
         ({"entry": {"segmentations": 7}}, "segmentations are not a list"),
         ({"entry": {"score": "high"}}, "score is 'high'"),
         ({"entry": {"track_id": "7"}}, "track_id is '7'"),
@@ -351,6 +373,24 @@ ENTRY = {"id": 1, "video_id": 1, "category_id": CAR, "segmentations": [RUNS, Non
 )
 def test_a_bad_json_of_videos(tmp_path, changes, message):
     refused(videos(tmp_path, **changes), message)
+
+
+@pytest.mark.parametrize("name", ["../../planted", "/planted", "..", ".", ""])
+def test_names_of_videos_lead_downwards(tmp_path, name):
+    of_id = videos(
+        tmp_path / "a", video={"id": name, "file_names": ["0", "1"]}, entry={"video_id": name}
+    )
+    of_files = videos(tmp_path / "b", video={"file_names": [f"{name}/0", f"{name}/1"]})
+    for folder in (of_id, of_files):
+        (sequence,) = open_maps(folder, KITTI).sequences
+        assert sequence.parts
+        assert not {"..", "/", "", "."} & {*sequence.parts}
+
+
+def test_a_link_that_leads_to_itself_is_named():
+    loop = RuntimeError("Symlink loop from '/a/b.png'")
+    assert machine_fault(loop).where == "/a/b.png"
+    assert machine_fault(RuntimeError("another")) is None
 
 
 def test_a_truncated_json(tmp_path):

@@ -168,7 +168,8 @@ def _names(entry: object) -> tuple[str, ...]:
     name = entry.get("file_name") if isinstance(entry, Mapping) else None
     if not isinstance(entry, Mapping) or not isinstance(name, str):
         return ()
-    names = [name] if name.lower().endswith(".png") else [name, str(Path(name).with_suffix(".png"))]
+    is_png = name.lower().endswith(".png") or not Path(name).name
+    names = [name] if is_png else [name, str(Path(name).with_suffix(".png"))]
     video = entry.get("video_id")
     return tuple(names if video is None else [*(f"{video}/{one}" for one in names), *names])
 
@@ -316,11 +317,11 @@ def _check_categories(data: Mapping[str, Any], json_file: Path, labels: LabelSpa
         )
     numbers = {entry.name: entry.class_id for entry in labels.classes}
     names = {entry.class_id: entry.name for entry in labels.classes}
-    for entry in categories if isinstance(categories, list) else ():
-        if not isinstance(entry, Mapping):
-            continue
-        name, number = entry.get("name"), entry.get("id")
-        if name in numbers and number in names and number != numbers[name]:
+    entries = categories if isinstance(categories, list) else []
+    for entry in (each for each in entries if isinstance(each, Mapping)):
+        name, number = str(entry.get("name")), entry.get("id")
+        is_class = isinstance(number, int | float) and number in names
+        if is_class and number != numbers.get(name, number):
             raise DataError(
                 f"calls category {number} {name!r}, but class {number} of the label space "
                 f"{labels.name!r} is {names[number]!r} and {name!r} is {numbers[name]}; expected "

@@ -21,6 +21,7 @@ __all__ = [
     "decode_mask",
     "masks_by_frame",
     "of_other_shape",
+    "parts_inside",
     "read_object",
     "read_videos",
     "refuse_twin_annotation",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 _LEAST_COORDINATES = 6  # three points
+
+_OUTSIDE = 4
+"""Largest coordinate of a polygon, in sides of the frame. Memory of pycocotools grows with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def read_object(
         frames, category = entry["segmentations"], entry["category_id"]
         if not isinstance(frames, list):
             raise ValueError("segmentations are not a list")
-        if category not in class_of:
+        if not isinstance(category, int | float) or category not in class_of:
             raise ValueError(f"category {category!r} is unknown")
         score = entry.get("score")
         if score is not None and (type(score) not in (int, float) or not np.isfinite(score)):
@@ -108,11 +112,13 @@ def read_object(
 
 
 def refuse_twin_annotation(
-    entry: Mapping[str, Any], seen: set[int], position: int, file: Path
+    entry: Mapping[str, Any], seen: set[int | str], position: int, file: Path
 ) -> None:
     number = entry.get("id")
     if number is None:
         return
+    if not isinstance(number, int | str):
+        raise DataError(f"annotation {position} has id {number!r}; expected a number", where=file)
     if number in seen:
         raise DataError(
             f"annotation {position} has id {number}, as one before; keep one", where=file
@@ -153,7 +159,7 @@ def _video(entry: Mapping[str, Any], file: Path) -> VideoEntry:
     names = [PurePosixPath(str(name).replace("\\", "/")) for name in entry["file_names"]]
     video = str(entry["id"])
     folders = {name.parent for name in names}
-    parts = folders.pop().parts if len(folders) == 1 else ()
+    parts = parts_inside(folders.pop()) if len(folders) == 1 else ()
     stems = tuple(name.stem for name in names)
     if len(set(stems)) != len(stems) or entry.get("length", len(stems)) != len(stems):
         raise ValueError(
@@ -161,7 +167,17 @@ def _video(entry: Mapping[str, Any], file: Path) -> VideoEntry:
             f"length {entry.get('length')}"
         )
     size = valid_size(entry["height"], entry["width"], f"video {video}", file)
-    return VideoEntry(video, parts or (video,), stems, size)
+    return VideoEntry(video, parts or parts_inside(video) or ("_",), stems, size)
+
+
+def parts_inside(path: PurePosixPath | str) -> tuple[str, ...]:
+    """Return the parts of a path in a file that lead downwards, so that outputs stay in theirs.
+
+    Example:
+        >>> parts_inside("../../a/b"), parts_inside("/c")
+        (('a', 'b'), ('c',))
+    """
+    return tuple(part for part in PurePosixPath(path).parts if part.strip("/") not in ("", ".."))
 
 
 def valid_size(height: object, width: object, what: str, file: Path) -> tuple[int, int]:
@@ -186,8 +202,8 @@ def class_numbers(data: object, file: Path, labels: LabelSpace) -> dict[int, int
         return {number: number for number in labels.thing_ids}
     numbers = {entry.name: entry.class_id for entry in labels.classes if entry.is_thing}
     found: dict[int, int] = {}
-    for entry in categories:
-        if not isinstance(entry, Mapping) or not {"id", "name"} <= entry.keys():
+    for entry in categories if isinstance(categories, list) else [categories]:
+        if not _is_category(entry):
             raise DataError(f"category {entry!r} is malformed; expected id and name", where=file)
         if entry["name"] not in numbers:
             raise DataError(
@@ -198,6 +214,14 @@ def class_numbers(data: object, file: Path, labels: LabelSpace) -> dict[int, int
             )
         found[entry["id"]] = numbers[entry["name"]]
     return found
+
+
+def _is_category(entry: object) -> bool:
+    return (
+        isinstance(entry, Mapping)
+        and isinstance(entry.get("id"), int | float)
+        and isinstance(entry.get("name"), str)
+    )
 
 
 def of_other_shape(file: Path) -> DataError:
@@ -260,8 +284,9 @@ def _runs(
         raise ValueError(f"its size is {stated}")
     if isinstance(counts, str):
         return parse_rle(counts, size[0] * size[1])
-    if not isinstance(counts, list) or not all(type(one) is int and one >= 0 for one in counts):
-        raise ValueError("counts are neither text nor a list of whole numbers")
+    pixels = size[0] * size[1]
+    if not isinstance(counts, list) or not all(type(n) is int and 0 <= n <= pixels for n in counts):
+        raise ValueError("counts are neither text nor a list of whole numbers of pixels")
     bounds = np.cumsum(np.array(counts, dtype=np.int64))
     total = int(bounds[-1]) if bounds.size else 0
     if total != size[0] * size[1]:
@@ -282,6 +307,8 @@ def _filled(polygons: object, size: tuple[int, int]) -> NDArray[np.bool_]:
             raise ValueError("a polygon has fewer than three points, or half a point")
         if not all(type(one) in (int, float) and np.isfinite(one) for one in polygon):
             raise ValueError("a coordinate is not a number")
+        if max(map(abs, polygon)) > _OUTSIDE * max(size):
+            raise ValueError("a coordinate is far outside the frame")
     if not polygons:
         return np.zeros(size, dtype=np.bool_)
     rles = coco_mask.frPyObjects(polygons, *size)

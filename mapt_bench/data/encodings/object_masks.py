@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.data.encodings.encoding_registry import ObjectEncoding, register_encoding
 from mapt_bench.data.folder_layout import FrameFolder, Listing
-from mapt_bench.data.frame_limit import check_frame, working_memory
+from mapt_bench.data.frame_limit import MAX_FRAMES, check_frame, working_memory
 from mapt_bench.data.mask_painting import as_mask, paint_masks
 from mapt_bench.data.object_classes import ObjectClasses, find_object_classes
 from mapt_bench.data.sequences import Report, StoredSequence, refuse_twin, usual_size
@@ -39,7 +39,7 @@ _EXPECTED = (
     "with 'object_ids'; in an archive of a whole sequence, arrays named FRAME/ID, or 'masks' of "
     "shape (frames, objects, height, width) with 'object_ids' and optionally 'frames'"
 )
-_NUMBERS = re.compile(r"\D*(\d+)(?:\D+(\d+))?\D*")
+_NUMBERS = re.compile("[^0-9]*([0-9]{1,18})(?:[^0-9]+([0-9]{1,18}))?[^0-9]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,8 @@ class _Archive:
             return None
         stored = self.load(name)
         values = stored[position] if stored.ndim == 2 and position is not None else stored
-        if values.shape != (len(self.identities),) or not np.isfinite(values).all():
+        is_numeric = values.dtype.kind in "iuf" and np.isfinite(values).all()
+        if values.shape != (len(self.identities),) or not is_numeric:
             raise _unexpected(f"{name!r} has shape {stored.shape} or no finite values", self.path)
         return dict(zip(self.identities, values.tolist(), strict=True))
 
@@ -232,10 +233,11 @@ class _Archive:
             return [_Frame(f"{n:06d}", self.path, tuple(found[n])) for n in sorted(found)]
         count = self.headers[name][0][0]
         names = self.name_of(_FRAMES)
-        numbers = list(range(count)) if names is None else self.load(names).ravel().tolist()
+        stored = np.arange(count) if names is None else self.load(names).ravel()
+        numbers = [int(one) for one in stored] if _are_frames(stored) else []
         if len(numbers) != count or len(set(numbers)) != count:
             raise _unexpected(f"{names!r} does not number {counted(count, 'frame')}", self.path)
-        return [_Frame(f"{int(n):06d}", self.path, (), at) for at, n in enumerate(numbers)]
+        return [_Frame(f"{n:06d}", self.path, (), at) for at, n in enumerate(numbers)]
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -249,6 +251,13 @@ class _Archive:
             check_frame(shape[-2], shape[-1], self.path, what=f"{one!r}")
             return shape[-2], shape[-1]
         return None
+
+
+def _are_frames(numbers: NDArray[Any]) -> bool:
+    """Whether all values of an array are numbers of frames."""
+    if numbers.dtype.kind not in "iuf":
+        return False
+    return bool(((numbers >= 0) & (numbers < MAX_FRAMES) & (numbers == np.floor(numbers))).all())
 
 
 def _unexpected(found: str, path: Path) -> DataError:
@@ -356,8 +365,8 @@ def _sequences(folder: FrameFolder, listing: Listing, report: Report) -> list[_O
     for path in folder.with_suffix(".npz"):
         try:
             archive = _Archive(path)
-            if any(one >= ID_LIMIT - 1 for one in archive.identities):
-                raise _unexpected(f"has object ids above {ID_LIMIT - 2}", path)
+            if any(not 0 <= one < ID_LIMIT - 1 for one in archive.identities):
+                raise _unexpected(f"has object ids outside 0 to {ID_LIMIT - 2}", path)
             size = archive.size
             if size is not None and archive.is_of_sequence:
                 found.append(((*inside, path.stem), tuple(archive.frames()), size))

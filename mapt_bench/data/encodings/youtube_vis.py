@@ -20,6 +20,7 @@ from mapt_bench.data.encodings._vis_json import (
     decode_mask,
     masks_by_frame,
     of_other_shape,
+    parts_inside,
     read_object,
     read_videos,
     refuse_twin_annotation,
@@ -255,7 +256,7 @@ def _opened(
     videos = read_videos(data.get("videos"), file) if isinstance(data, Mapping) else None
     class_of = class_numbers(data, file, labels)
     by_video: dict[str, list[StoredObject]] = {one: [] for one in videos or {}}
-    seen: set[int] = set()
+    seen: set[int | str] = set()
     for position, entry in enumerate(annotations):
         try:
             video, mask, frames = read_object(entry, position, class_of, file)
@@ -306,7 +307,9 @@ def _results(video: str, found: list[StoredObject], file: Path, labels: LabelSpa
         size = valid_size(height, width, f"video {video}", file)
     names = tuple(f"{number:06d}" for number in range(length))
     masks = masks_by_frame(found, length, file)
-    return VisResults((video,), names, size, file, masks, labels.ignore_label, video)
+    return VisResults(
+        parts_inside(video) or ("_",), names, size, file, masks, labels.ignore_label, video
+    )
 
 
 def results_of_videos(
