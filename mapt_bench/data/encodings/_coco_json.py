@@ -319,7 +319,7 @@ def _check_categories(data: Mapping[str, Any], json_file: Path, labels: LabelSpa
     names = {entry.class_id: entry.name for entry in labels.classes}
     entries = categories if isinstance(categories, list) else []
     for entry in (each for each in entries if isinstance(each, Mapping)):
-        name, number = str(entry.get("name")), entry.get("id")
+        name, number = str(entry.get("name")), entry.get("id", -1)
         is_class = isinstance(number, int | float) and number in names
         if is_class and number != numbers.get(name, number):
             raise DataError(

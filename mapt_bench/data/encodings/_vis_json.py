@@ -107,7 +107,7 @@ def read_object(
             "segmentations",
             where=file,
         ) from problem
-    mask = VisMask(identity, class_of[category], None, score, position)
+    mask = VisMask(identity, class_of[int(category)], None, score, position)
     return str(entry["video_id"]), mask, frames
 
 
