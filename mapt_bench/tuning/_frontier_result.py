@@ -115,7 +115,12 @@ def frontier_result(
 def _scores(cell: CellOutcome, outcome: RunOutcome) -> dict[str, float | None]:
     sums = pool([sums for phases in cell.sums().values() for sums in phases])
     found = flat_scores(sums, outcome.source.labels)
-    return {name: found[name] for name in _SCORES}
+    scores = {name: found[name] for name in _SCORES}
+    if scores["PQ"] == scores["TQ"] == 0:
+        scores["PAT"] = (
+            0.0  # the harmonic mean of two zeros is undefined, but such a setting is not
+        )
+    return scores
 
 
 def _points(name: str, scores: Sequence[Mapping[str, float | None]]) -> _Points:

@@ -4,9 +4,12 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from helpers.annotated_scenes import AnnotatedScene
 from helpers.commands import examples_of, write_two_walks
 from helpers.scenes import Box, DrawnVideo, segments_of
 from helpers.shipped_weights import empty_weights_folder
+from helpers.small_runs import write_videos
+from PIL import Image
 
 from mapt_bench.baselines.choice import TrackerChoice
 from mapt_bench.baselines.rows import parse_row
@@ -147,6 +150,32 @@ def test_the_examples_of_the_help_are_accepted():
         assert words[:2] == ["mapt-bench", "frontier"]
         parsed = command.make_context("frontier", words[2:])
         assert parsed.params["trials"] >= 2
+
+
+def test_other_networks_add_points_on_their_own_detections(mapt_files, tmp_path):
+    video = AnnotatedScene([[Box(1, 10 + 5 * t), Box(2, 70 - 2 * t, y=30)] for t in range(3)])
+    write_videos(tmp_path / "DATA", video)
+    for index in range(3):
+        path = tmp_path / "DATA/images/val" / video.info.name / f"{index:06d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(video.image(index)).save(path)
+    network = mapt_files / "mapt-tiny.safetensors"
+    words = ("--data", tmp_path / "DATA", "--dataset", "kitti-step", "--segments", "mapt")
+    words += ("--weights", network, "--trained", f"twin={network}", "--trials", "2", "--no-report")
+    words += ("--tracker", "mapt:paper", "--tracker", "iou", "--out", tmp_path / "run")
+    outcome = invoke(*map(str, words))
+    assert outcome.exit_code == 0, outcome.stderr
+    found = json.loads((tmp_path / "run/results.json").read_text())["trackers"]
+    names = [(each["tracker"], each["segments"]) for each in found]
+    assert names == [
+        ("mapt:paper", "mapt-tiny"),
+        ("iou", "mapt-tiny"),
+        ("mapt:paper,weights=twin", "twin"),
+    ]
+    first, _, twin = found
+    assert [each["scores"] for each in twin["trials"]] == [
+        each["scores"] for each in first["trials"]
+    ]
 
 
 class _Scored:
