@@ -17,7 +17,7 @@ import click
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import REFUSE_INPUT
 
-__all__ = ["OUTPUTS", "protect_inputs"]
+__all__ = ["OUTPUTS", "protect_inputs", "protect_named"]
 
 OUTPUTS = "mapt_bench.outputs"
 """Key of a command's context for the output files named so far, each with its option."""
@@ -43,12 +43,9 @@ def protect_inputs(command: click.Command) -> click.Command:
     def guarded(*words: Any, **options: Any) -> Any:  # noqa: ANN401 - as the command has them
         context = click.get_current_context()
         _refuse_infinite(context)
-        reads_results = context.info_name in _RESULT_READERS
-        inputs = _InputFiles(tuple(_inputs(context)), reads_results=reads_results)
-        token = REFUSE_INPUT.set(inputs.refuse)
+        token = REFUSE_INPUT.set(None)
         try:
-            for path in context.meta.get(OUTPUTS, {}):
-                inputs.refuse(path)
+            _protect(context, tuple(_inputs(context)))
             return run(*words, **options)
         finally:
             REFUSE_INPUT.reset(token)
@@ -56,6 +53,27 @@ def protect_inputs(command: click.Command) -> click.Command:
     protected = copy.copy(command)
     protected.callback = guarded
     return protected
+
+
+def protect_named(values: Iterable[object]) -> None:
+    """Protect what an input of the running command names, such as the data of a plan.
+
+    Args:
+        values: Paths, and text that may name some, as in options.
+
+    Raises:
+        ConfigError: If an output option names one of them.
+    """
+    context = click.get_current_context()
+    _protect(context, (*_inputs(context), *_places(values)))
+
+
+def _protect(context: click.Context, places: tuple[Path, ...]) -> None:
+    """Refuse outputs that would replace a file in some places: those named so far, and later."""
+    inputs = _InputFiles(places, reads_results=context.info_name in _RESULT_READERS)
+    REFUSE_INPUT.set(inputs.refuse)
+    for path in context.meta.get(OUTPUTS, {}):
+        inputs.refuse(path)
 
 
 def _refuse_infinite(context: click.Context) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mapt_bench.cli.inputs import protect_named
 from mapt_bench.cli.options import (
     add_options,
     cluster_options,
@@ -116,6 +117,7 @@ def command(plan: Path, **options: Any) -> int:  # noqa: ANN401 - what click col
         _variables(options["variables"]),
         most_cells=None if options["yes"] else MOST_CELLS,
     )
+    protect_named([*found.files, *(run.config.to_dict().values() for run in found.runs)])
     configs = _configs(found, options)
     if options["dry_run"]:
         return _show_state(configs, options)

@@ -56,6 +56,7 @@ class PlanFile:
         report: What is shown of the results.
         by_data: Whether the runs differ in their data only.
         text: The plan as YAML, with its base and its variables filled in.
+        files: The plan's file, its base, the base of that, and so on.
     """
 
     name: str
@@ -63,6 +64,7 @@ class PlanFile:
     report: ReportSettings
     by_data: bool
     text: str
+    files: tuple[Path, ...]
 
 
 _LISTS = frozenset(
@@ -90,7 +92,8 @@ def read_plan(
         TrackerError: If a user's tracker fails while it is examined.
     """
     given = dict(variables or {})
-    tree = _filled(_with_base(path, ()), given, path)
+    files: list[Path] = []
+    tree = _filled(_with_base(path, files), given, path)
     settings: PlanSettings = from_mapping(
         PlanSettings, _listed(tree).plain(), what="the plan", where=Places(_listed(tree))
     )
@@ -117,6 +120,7 @@ def read_plan(
         report=settings.report,
         by_data=not (settings.matrix or settings.include) and len(settings.seeds) < 2,
         text=_resolved(tree) if len(runs) > 1 else plan_text([runs[0].config], settings.report),
+        files=tuple(files),
     )
 
 
@@ -136,10 +140,11 @@ def _least_runs(settings: PlanSettings) -> int:
     return max(1, combinations) * max(1, len(settings.data)) * max(1, len(settings.seeds))
 
 
-def _with_base(path: Path, above: tuple[Path, ...]) -> Node:
-    """Return a plan laid over its base, and over the base of that."""
-    if path.resolve() in above:
+def _with_base(path: Path, files: list[Path]) -> Node:
+    """Return a plan laid over its base, and over the base of that. Add their files to a list."""
+    if path.resolve() in files:
         raise ConfigError("is its own base; remove base from one of the plans", where=path)
+    files.append(path.resolve())
     tree = read_marked(path)
     base = tree.value.get("base")
     if base is None or base.value is None:
@@ -149,7 +154,7 @@ def _with_base(path: Path, above: tuple[Path, ...]) -> Node:
     below = path.parent / base.value
     if not below.is_file():
         raise ConfigError(f"there is no plan {below}; expected a YAML file", where=base.mark)
-    merged = overlaid_nodes(_with_base(below, (*above, path.resolve())), tree)
+    merged = overlaid_nodes(_with_base(below, files), tree)
     return replace(merged, mark=tree.mark)
 
 

@@ -6,7 +6,6 @@ Paths become absolute, and paths inside this package become those of the worker'
 
 import functools
 import importlib
-import json
 import logging
 import os
 import uuid
@@ -26,6 +25,7 @@ from distributed.comm import CommClosedError
 
 from mapt_bench import __version__
 from mapt_bench.errors import ConfigError, DataError, listed
+from mapt_bench.files import parse_json, read_bytes
 from mapt_bench.workers.processes import Lost
 from mapt_bench.workers.sessions import (
     GPU,
@@ -50,6 +50,7 @@ _ROUNDS = 4
 _TIMEOUT = "distributed.comm.timeouts.connect"
 _TIMEOUT_VARIABLE = "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"
 _LOCAL = "local"
+_SCHEDULER_FILE = 10**7  # bytes; a longer file is read in part, and refused
 _FILES_CHECKED = 1000
 _SESSIONS = "mapt_bench.workers.sessions"
 
@@ -96,12 +97,14 @@ def _address_in(file: Path) -> str:
     """Return the address in a file that ``dask scheduler --scheduler-file`` wrote."""
     remedy = f"start the scheduler with: dask scheduler --scheduler-file {file}"
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))["address"]
+        found = parse_json(read_bytes(file, _SCHEDULER_FILE)[0])["address"]
+        if not isinstance(found, str):
+            raise TypeError(f"address is {found!r}, expected text")
     except FileNotFoundError as problem:
         raise DataError(f"there is no scheduler file; {remedy}", where=file) from problem
     except (OSError, ValueError, KeyError, TypeError) as problem:
         raise DataError(f"is not a scheduler file ({problem!r}); {remedy}", where=file) from problem
-    return str(found)
+    return found
 
 
 def _client(address: str) -> Any:  # noqa: ANN401 - Dask has no types

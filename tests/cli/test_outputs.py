@@ -178,6 +178,46 @@ def test_files_named_among_other_words_are_inputs_too(here):
     assert OUTPUTS
 
 
+PLAN = """
+experiment: ablate
+base: base.yaml
+flow_weights: flow:raft-small=net.pth
+data:
+  folder: ${data}
+  segments: PREDICTIONS
+"""
+
+
+@pytest.mark.parametrize("link", ["itself", "symbolic"])
+@pytest.mark.parametrize(
+    "victim",
+    [
+        FRAME,
+        "PREDICTIONS/panoptic_maps/val/a/000001.png",
+        "DATA/dataset.json",
+        "net.pth",
+        "base.yaml",
+        "scheduler.json",
+    ],
+)
+def test_what_a_plan_names_is_an_input_too(here, victim, link):
+    (here / "mine.yaml").write_text(PLAN)
+    (here / "base.yaml").write_text("memory: 5\nweights: none\n")
+    for name in ("net.pth", "scheduler.json", "DATA/dataset.json"):
+        if not (here / name).exists():
+            (here / name).write_text('{"name": "kitti-step"}')
+    output = here / victim
+    if link == "symbolic":
+        output = here / f"other{output.suffix}"
+        output.symlink_to(here / victim)
+    before = files_of(here)
+    words = ["run", "mine.yaml", "--var", "data=DATA", "--scheduler-file", "scheduler.json"]
+    done = CliRunner().invoke(main, [*words, "--json", str(output)])
+    assert done.exit_code == 2, done.output
+    assert "is an input of this command" in done.stderr
+    assert files_of(here) == before
+
+
 @pytest.mark.parametrize(
     ("text", "code"), [('{"images": []}', 2), ("older", 0), ('{"note": 1}', 0)]
 )

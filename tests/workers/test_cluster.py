@@ -279,6 +279,27 @@ def test_a_scheduler_file_that_is_not_there(data):
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"address": "tcp://a:1", "more": ' + "[" * 70 + "]" * 70 + "}",
+        '{"address": "tcp://a:1", "pid": ' + "9" * 5000 + "}",
+        '{"address": "tcp://a:1", "pid": NaN}',
+        '{"address": ["tcp://a:1"]}',
+        '"address"',
+        "\xff",
+    ],
+    ids=["brackets", "deep", "huge", "nan", "list", "text", "latin"],
+)
+def test_a_scheduler_file_with_odd_content(data, text):
+    Path("odd.json").write_text(text, encoding="latin-1")
+    done = invoke("evaluate", "DATA", "PRED", "--scheduler-file", "odd.json")
+    assert done.exit_code == 3
+    assert "odd.json: is not a scheduler file" in done.output
+    assert "start the scheduler with" in done.output
+
+
 def test_a_scheduler_without_workers(impatient):
     with (
         LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as empty,
