@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mapt_bench.errors import counted
 from mapt_bench.reports.tables import Cell, Column, Estimate, Table
 
 __all__ = ["REFERENCES", "headings", "matrix_findings", "matrix_tables"]
@@ -12,6 +13,7 @@ REFERENCES = ("copy", "oracle")
 
 _GIVEN = "as given"
 _ADAPTIVE = "adaptive"
+_FEWEST = 5
 
 Result = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -67,17 +69,19 @@ def _score_table(result: Result, score: str, drop: int) -> Table:
     for name in references:
         only = _estimate(found[name, "1"], score)
         lines.append((name, *(only if infer == "1" else None for infer in infers)))
-    seeds = len(result["training"]["seeds"])
-    notes = (
-        f"Means over {seeds} training seeds; '{_GIVEN}' is not fine-tuned and has one network.",
-        f"Columns: inference interval. Adaptive intervals aim at {result['target']:g} object "
-        f"sizes. Row {result['tracker']}, memory {result['memory']} frames.",
-    )
+    seeds = ", ".join(map(str, result["training"]["seeds"]))
+    notes = [
+        f"Means over the training seeds {seeds}; '{_GIVEN}' is not fine-tuned.",
+        f"Columns: inference interval. Adaptive ones aim at {result['target']:g} object sizes.",
+        f"Row {result['tracker']}, memory {result['memory']} frames.",
+    ]
+    if all(row["n_sequences"] < _FEWEST for row in found.values()):
+        notes.append(f"No confidence intervals: there are fewer than {_FEWEST} sequences.")
     return Table(
         f"{score} by training and inference interval{_ending(result, drop)}",
         tuple(columns),
         tuple(lines),
-        notes,
+        tuple(notes),
         frozenset(range(len(trains), len(trains) + len(references))),
         name=f"matrix_{score}",
         keys=(("drop", str(drop)),),
@@ -221,7 +225,7 @@ def _verdict(subject: str, compared: Sequence[Row]) -> list[str]:
     ahead = sum(each["difference"] > 0 for each in known)
     low, high = (100 * end(each["difference"] for each in known) for end in (min, max))
     return [
-        f"{subject} is ahead in {ahead} of {len(known)} comparisons with fixed ones "
+        f"{subject} is ahead in {ahead} of {counted(len(known), 'comparison')} "
         f"({low:+.2f} to {high:+.2f} PAT); established better in {len(better)}, worse in "
         f"{len(worse)}."
     ]

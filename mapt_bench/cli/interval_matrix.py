@@ -1,5 +1,6 @@
 """``mapt-bench sweep-interval --train``: the interval matrix, its options and its output."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ _NAMES = (
     *("train_on", "train_sequences", "train_intervals", "train_seeds", "steps", "target"),
     "tracker",
 )
+_WIDTH = 100
 _OPTIONS = {"steps": "train-steps"}
 _NOT_FOR_TRAIN = ("scores", "rows", "gallery", "no_report", "log_to")
 """Options of the views of other experiments."""
@@ -138,6 +140,7 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
         for table in matrix_tables(result, short=not full):
             print_table(table)
         for sentence in matrix_findings(result):
-            print_line(sentence)
+            for line in textwrap.wrap(sentence, _WIDTH):
+                print_line(line)
         print_line(f"Run folder: {folder} (results.json, tables, plots, heads with their weights).")
     return 0
