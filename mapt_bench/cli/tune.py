@@ -43,6 +43,7 @@ from mapt_bench.tuning.tuning_config import (
     AUTO,
     DEFAULT_SCORE,
     DEFAULT_TRIALS,
+    MOST_TRIALS,
     SAMPLERS,
     TUNING_SUITES,
     TuningConfig,
@@ -53,6 +54,7 @@ from mapt_bench.tuning.tuning_config import (
 __all__ = ["command", "complete_tracker"]
 
 _WIDTH = 100
+_PLOT = "trials.png"
 _NUMBERS = 5 * 9  # columns of numbers in the table, gaps included
 
 
@@ -172,10 +174,24 @@ Examples:
 )
 @click.option(
     "--trials",
-    default=DEFAULT_TRIALS,
-    show_default=True,
+    type=int,
+    show_default=f"{DEFAULT_TRIALS}; with --minutes, at most {MOST_TRIALS}",
     metavar="N",
     help="Run N trials of every tracker. The first runs --thresholds. Example: --trials 17",
+)
+@click.option(
+    "--minutes",
+    type=float,
+    metavar="M",
+    help="Give every tracker M minutes of tracking time, and at most --trials. Detection and "
+    "reading are not counted. Example: --minutes 10",
+)
+@click.option(
+    "--folds",
+    type=int,
+    metavar="K",
+    help="Cross-validate over K folds of sequences: also report each tracker on sequences that "
+    "its settings were not chosen on. Example: --folds 4",
 )
 @click.option(
     "--sampler",
@@ -218,6 +234,7 @@ def command(
     --data needs a --split.
     """
     # Imported here, because completing a name and --help must start fast.
+    from mapt_bench.reports.tuning_plot import plot_tuning
     from mapt_bench.tuning.tuning_run import THRESHOLDS_NAME, check_tuning, run_tuning
 
     config = TuningConfig.from_cli(**options)
@@ -229,9 +246,12 @@ def command(
     folder = placed.out or Path()
     with resumable(folder):
         result = run_tuning(placed, progress=progress_bar)
+        plot_tuning(result, folder / _PLOT)
     if not emit_json(json_file, result):
         print_table(_table(result))
-        print_line(f"run: {folder} (tuning.json, trials.jsonl)")
+        if result["held_out"]:
+            print_table(_held_out_table(result))
+        print_line(f"run: {folder} (tuning.json, trials.jsonl, {_PLOT})")
         print_line(f"thresholds: {placed.save or folder / THRESHOLDS_NAME}")
     return 0
 
@@ -263,6 +283,54 @@ def _table(result: Mapping[str, Any]) -> Table:
         Column("Settings"),
     )
     return Table(_title(result), columns, rows, footnotes=_notes(result))
+
+
+def _held_out_table(result: Mapping[str, Any]) -> Table:
+    """Return what each tracker reaches on sequences that its settings were not chosen on."""
+    found = result["held_out"]
+    ranked = sorted(found["trackers"], key=lambda each: each["behind"])
+    rows = tuple(
+        (
+            each["tracker"],
+            each["chosen"],
+            each["held_out"],
+            _interval(each, "held_out"),
+            each["optimism"],
+            _interval(each, "optimism"),
+            each["behind"],
+            _interval(each, "behind"),
+        )
+        for each in ranked
+    )
+    columns = (
+        Column("Tracker"),
+        Column("Chosen", "percent"),
+        Column("Held out", "percent"),
+        Column("Interval"),
+        Column("Optimism", "points"),
+        Column("Interval"),
+        Column("Behind", "points"),
+        Column("Interval"),
+    )
+    (first, *_) = ranked
+    withheld = first["intervals"]["held_out"].get("reason")
+    sizes = "/".join(str(len(fold)) for fold in found["folds"])
+    notes = (
+        f"{len(found['folds'])} folds of {sizes} sequences. Chosen: settings chosen on all "
+        "sequences, scored on them.",
+        "Held out: each sequence, settings chosen without it. Optimism: chosen minus held out.",
+        f"Behind: distance to {first['tracker']}, the best on held-out sequences. Intervals: 95 %.",
+        *([f"No intervals: {withheld}."] if withheld else []),
+    )
+    return Table("On sequences that the settings were not chosen on", columns, rows, notes)
+
+
+def _interval(entry: Mapping[str, Any], measure: str) -> str | None:
+    """Return an interval in percent or points, ``None`` if there is none."""
+    found = entry["intervals"][measure]
+    if "low" not in found or (measure == "behind" and entry["behind"] == 0):
+        return None
+    return f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
 
 
 def _title(result: Mapping[str, Any]) -> str:

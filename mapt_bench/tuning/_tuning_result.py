@@ -8,6 +8,7 @@ from typing import Any
 from mapt_bench.baselines.search_spaces import SearchSpace
 from mapt_bench.baselines.thresholds import THRESHOLDS_SCHEMA
 from mapt_bench.experiments.plans.variant import Variant
+from mapt_bench.tuning.held_out import Parts
 from mapt_bench.tuning.samplers import Sampler, Settings
 
 __all__ = [
@@ -33,20 +34,25 @@ class Trial:
         settings: Settings of the tracker.
         value: Mean of the objective over all segments.
         scores: For each name of segments the scores of the objective; fractions.
+        seconds: Tracking time of the trial, on all sequences and segments; ``None`` where time is
+            not limited.
     """
 
     number: int
     settings: Settings
     value: float
     scores: Mapping[str, Mapping[str, float | None]]
+    seconds: float | None = None
 
     def to_dict(self) -> _Row:
         """Return plain data for JSON."""
+        timed = {} if self.seconds is None else {"seconds": self.seconds}
         return {
             "number": self.number,
             "settings": dict(self.settings),
             "value": self.value,
             "scores": {name: dict(scores) for name, scores in self.scores.items()},
+            **timed,
         }
 
 
@@ -59,12 +65,29 @@ class TunedTracker:
         space: Its search space.
         sampler: Proposes settings.
         trials: In the order in which they were proposed.
+        fold: Number of the fold that the search does not see; ``None`` for the search on all
+            sequences.
+        sequences: Positions of the sequences that the search sees.
+        parts: Parts of all sequences under the first and the best settings, in a
+            cross-validation.
+        is_timed: Whether its time is limited.
+        is_finished: Whether the time of the tracker is spent.
     """
 
     row: Variant
     space: SearchSpace
     sampler: Sampler
     trials: list[Trial] = field(default_factory=list)
+    fold: int | None = None
+    sequences: tuple[int, ...] = ()
+    parts: dict[str, Parts] = field(default_factory=dict)
+    is_timed: bool = False
+    is_finished: bool = False
+
+    @property
+    def seconds(self) -> float:
+        """Tracking time of all trials."""
+        return sum(trial.seconds or 0.0 for trial in self.trials)
 
     @property
     def best(self) -> Trial:
@@ -94,6 +117,7 @@ def tuning_result(
     *,
     objective: Mapping[str, float],
     skipped: Sequence[Mapping[str, str]],
+    held_out: Mapping[str, Any] | None,
     provenance: Mapping[str, Any],
 ) -> _Row:
     """Return the result of a run, ready for JSON.
@@ -103,18 +127,33 @@ def tuning_result(
         setup: What the run is a run of.
         objective: Weight of each score.
         skipped: Trackers that cannot run on the videos, and why.
+        held_out: Folds, and what each tracker reaches on sequences that its settings were not
+            chosen on; ``None`` without cross-validation.
         provenance: How the trials came about.
 
     Returns:
-        Schema ``mapt-bench/tuning/1``; equal for equal runs, except for ``provenance.created``.
+        Schema ``mapt-bench/tuning/1``; equal for equal runs, except for ``provenance.created`` and
+        measured times.
     """
-    names = ("experiment", "score", "trials", "sampler", "memory", "thresholds", "seed", "data")
+    names = (
+        "experiment",
+        "score",
+        "trials",
+        "minutes",
+        "folds",
+        "sampler",
+        "memory",
+        "thresholds",
+        "seed",
+        "data",
+    )
     return {
         "schema": TUNING_SCHEMA,
         **{name: setup[name] for name in names},
         "objective": dict(objective),
         "trackers": [each.to_dict() for each in trackers],
         "skipped": list(skipped),
+        "held_out": None if held_out is None else dict(held_out),
         "provenance": dict(provenance),
     }
 
@@ -149,9 +188,14 @@ def thresholds_file(result: Mapping[str, Any]) -> _Row:
 
 
 def trial_lines(trackers: Sequence[TunedTracker]) -> str:
-    """Return all trials as JSON, one a line."""
+    """Return all trials as JSON, one a line. Those of a fold name it."""
     return "".join(
-        json.dumps({"tracker": each.row.associator, **trial.to_dict()}, allow_nan=False) + "\n"
+        json.dumps({**_search_of(each), **trial.to_dict()}, allow_nan=False) + "\n"
         for each in trackers
         for trial in each.trials
     )
+
+
+def _search_of(tracker: TunedTracker) -> _Row:
+    name = {"tracker": tracker.row.associator}
+    return name if tracker.fold is None else {**name, "fold": tracker.fold}

@@ -33,6 +33,10 @@ _ROUNDS = 4
 trials run side by side and share what is read and computed of each video."""
 
 
+_TIMED_ROUND = 8
+"""Trials of a round where the time decides how many there are."""
+
+
 class Sampler(Protocol):
     """Proposes settings, and gets the objective that they reach.
 
@@ -81,18 +85,27 @@ def described_sampler(sampler: str) -> str:
     return f"{OPTUNA} {importlib.metadata.version(OPTUNA)}" if sampler == OPTUNA else sampler
 
 
-def round_sizes(sampler: str, trials: int) -> list[int]:
+def round_sizes(sampler: str, trials: int, *, is_timed: bool = False) -> list[int]:
     """Return how many trials each round has; the first trial of the first round is the start.
+
+    Args:
+        sampler: ``"optuna"`` or ``"random"``.
+        trials: Trials in all.
+        is_timed: Whether a tracker may stop after any round.
 
     Example:
         >>> round_sizes("optuna", 13), round_sizes("random", 13)
         ([4, 3, 3, 3], [13])
     """
+    if is_timed:
+        return [min(_TIMED_ROUND, trials - done) for done in range(0, trials, _TIMED_ROUND)]
     rounds = 1 if sampler == RANDOM else min(_ROUNDS, trials)
     return [trials // rounds + (number < trials % rounds) for number in range(rounds)]
 
 
-def new_sampler(sampler: str, space: SearchSpace, *, trials: int, seed: int) -> Sampler:
+def new_sampler(
+    sampler: str, space: SearchSpace, *, trials: int, seed: int, is_timed: bool = False
+) -> Sampler:
     """Return a sampler for one tracker.
 
     Args:
@@ -100,10 +113,11 @@ def new_sampler(sampler: str, space: SearchSpace, *, trials: int, seed: int) -> 
         space: Search space of the tracker.
         trials: Trials in all.
         seed: Decides every proposal, together with the values that it gets.
+        is_timed: As for :func:`round_sizes`.
     """
     if sampler == RANDOM:
         return _SobolSampler(space, trials, seed)
-    return _OptunaSampler(space, round_sizes(sampler, trials)[0], seed)
+    return _OptunaSampler(space, round_sizes(sampler, trials, is_timed=is_timed)[0], seed)
 
 
 class _SobolSampler:

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.baselines.thresholds import PUBLISHED, ThresholdsName
-from mapt_bench.errors import ConfigError, DataError, nearest
+from mapt_bench.errors import ConfigError, DataError, check_range, nearest
 from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT, ExperimentConfig
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "AUTO",
     "DEFAULT_SCORE",
     "DEFAULT_TRIALS",
+    "MOST_TRIALS",
     "OPTUNA",
     "RANDOM",
     "RECOVERY_SCORES",
@@ -168,6 +169,9 @@ ALL_SEQUENCES = "all"
 DEFAULT_TRIALS = 33
 """The start, and as many as a Sobol sequence needs to fill a space evenly."""
 
+MOST_TRIALS = 1025
+"""Most trials of each tracker where ``--minutes`` decides."""
+
 
 def allows_tuning(suite: str) -> bool:
     """Return whether a suite may be tuned on.
@@ -193,6 +197,9 @@ class TuningConfig(ExperimentConfig):
             ``data``.
         save: Thresholds file; ``None`` is ``thresholds.json`` in the run folder.
         thresholds: Thresholds of the first trial.
+        folds: Folds of a cross-validation over sequences, 2 or more; ``None`` for none.
+        minutes: Tracking time of each tracker, more than 0. ``trials`` is then the most trials.
+            ``None`` for no limit.
 
     Raises:
         ConfigError: If the suite is for reporting, a value is out of range, or options exclude
@@ -207,6 +214,8 @@ class TuningConfig(ExperimentConfig):
     split: str | None = None
     save: Path | None = None
     thresholds: ThresholdsName = PUBLISHED
+    folds: int | None = None
+    minutes: float | None = None
 
     default_suite: ClassVar[str] = "val"
     default_segments: ClassVar[str] = f"{FOUND_BY_MAPT},{GROUND_TRUTH}"
@@ -216,6 +225,10 @@ class TuningConfig(ExperimentConfig):
         super().__post_init__()
         if self.trials < 2:
             raise ConfigError(f"{self.trials} trials; expected 2 or more, the first is the start")
+        if self.folds is not None and self.folds < 2:
+            raise ConfigError(f"--folds is {self.folds}; expected 2 folds or more")
+        if self.minutes is not None:
+            check_range("--minutes", self.minutes, 0, open_low=True)
         if self.memory < 1:
             raise ConfigError(f"memory is {self.memory}; expected 1 frame or more")
         if self.sampler not in SAMPLERS:
@@ -229,6 +242,22 @@ class TuningConfig(ExperimentConfig):
     def experiment(self) -> str:
         """Name of the experiment, as results have it."""
         return "tune"
+
+    @classmethod
+    def from_cli(cls, **options: Any) -> Self:  # noqa: ANN401 - what click collects
+        """Build a configuration from the options of the command line.
+
+        Args:
+            **options: By name of the field. ``trials`` is ``None`` for the default: as many as fit
+                into ``minutes``, if they are given.
+
+        Raises:
+            ConfigError: If a value is out of range.
+        """
+        if options.get("trials") is None:
+            timed = options.get("minutes") is not None
+            options["trials"] = MOST_TRIALS if timed else DEFAULT_TRIALS
+        return cls(**options)
 
     def _check_videos(self) -> None:
         if self.suite is not None and not allows_tuning(self.suite):

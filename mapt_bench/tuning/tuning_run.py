@@ -1,7 +1,7 @@
 """A tuning run: rounds of trials on segments that are found once, and what comes of them."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.baselines.thresholds import TrackerSettings, describe_thresholds, settings_of
 from mapt_bench.errors import DataError
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome, run_plan
-from mapt_bench.experiments.engine.schedule import Schedule
 from mapt_bench.experiments.planning import ExperimentInputs, check_inputs
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import BY_NAME, LOADED
@@ -20,6 +19,7 @@ from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.files import write_json, write_text
 from mapt_bench.metrics import flat_scores, pool, recovery_counts
 from mapt_bench.provenance import joined_provenance
+from mapt_bench.tuning._round_progress import RoundBar, TuningProgress, no_progress
 from mapt_bench.tuning._tuned_rows import of_split, search_space, tuned_rows
 from mapt_bench.tuning._tuning_result import (
     Trial,
@@ -28,6 +28,7 @@ from mapt_bench.tuning._tuning_result import (
     trial_lines,
     tuning_result,
 )
+from mapt_bench.tuning.held_out import folds_of, held_out_results, joined_parts, parts_of
 from mapt_bench.tuning.samplers import (
     Settings,
     described_sampler,
@@ -57,17 +58,7 @@ __all__ = [
 
 TUNING_FILE, TRIALS_FILE, THRESHOLDS_NAME = "tuning.json", "trials.jsonl", "thresholds.json"
 
-TuningProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Shows progress: gets a description and the number of work units, and yields a function that takes
-the number of finished units."""
-
 _Row = dict[str, Any]
-
-
-@contextmanager
-def no_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show no progress."""
-    yield lambda units: None
 
 
 def run_tuning(config: TuningConfig, *, progress: TuningProgress = no_progress) -> dict[str, Any]:
@@ -130,25 +121,22 @@ def tune(
     """
     folder, objective = config.out or Path(), Objective.parse(config.score)
     kind = resolved_sampler(config.sampler)
-    trackers = [
-        TunedTracker(
-            replace(row, settings=settings_of(row.associator, (), config.thresholds)),
-            space := search_space(row.associator),
-            new_sampler(kind, space, trials=config.trials, seed=config.seed),
-        )
-        for row in rows
-    ]
+    folds = _folds(source, config)
+    trackers = _searches(rows, source, config, kind, folds)
     setup = _setup(trackers, source, config, objective, kind)
     skipped: dict[str, str] = {}
     with ExitStack() as stack:
         workers = stack.enter_context(
             opened_workers(config.jobs, config.cluster, config.scheduler_file)
         )
-        rounds = round_sizes(kind, config.trials)
-        bar = _Bar(stack, progress, config.trials, len(rounds))
+        is_timed = config.minutes is not None
+        rounds = round_sizes(kind, config.trials, is_timed=is_timed)
+        bar = RoundBar(stack, progress, config.trials, len(rounds))
         units: list[Mapping[str, Any]] = []
         for count in rounds:
-            asked = [_next_settings(each, count) for each in trackers]
+            asked = [[] if t.is_finished else _next_settings(t, count) for t in trackers]
+            if not any(asked):
+                break
             plan = replace(_plan(trackers, asked, source), vpq_windows=config.vpq_windows)
             outcome = run_plan(
                 plan,
@@ -156,24 +144,101 @@ def tune(
                 folder,
                 seed=config.seed,
                 workers=workers,
-                progress=bar.of_round(count),
+                progress=bar.of_round(count, is_alone=is_timed or bool(folds)),
                 setup=setup,
             )
             raise_failure(outcome, folder)
             skipped.update((skip.tracker, skip.reason) for skip in outcome.skipped)
             units += [u.provenance for cell in outcome.cells for u in cell.units.values()]
-            trackers = _told(trackers, asked, outcome, objective)
+            trackers = _told(trackers, asked, outcome, objective, config)
             write_text(folder / TRIALS_FILE, trial_lines(trackers))
+    whole = [each for each in trackers if each.fold is None]
     result = tuning_result(
-        trackers,
+        whole,
         setup,
         objective=dict(objective.weights),
-        skipped=_skips(skipped, rows, trackers),
+        skipped=_skips(skipped, rows, whole),
+        held_out=_held_out(trackers, source, config, objective, folds) if folds else None,
         provenance=joined_provenance(units),
     )
     write_json(folder / TUNING_FILE, result)
     write_json(config.save or folder / THRESHOLDS_NAME, thresholds_file(result))
     return result
+
+
+def _folds(source: DataSource, config: TuningConfig) -> tuple[tuple[int, ...], ...]:
+    if config.folds is None:
+        return ()
+    return folds_of(len(source.videos), config.folds, config.seed)
+
+
+def _searches(
+    rows: Sequence[Variant],
+    source: DataSource,
+    config: TuningConfig,
+    sampler: str,
+    folds: Sequence[Sequence[int]],
+) -> list[TunedTracker]:
+    """Return one search a tracker on all sequences, then one without the sequences of each fold."""
+    every = tuple(range(len(source.videos)))
+    found = []
+    for row in rows:
+        started = replace(row, settings=settings_of(row.associator, (), config.thresholds))
+        space = search_space(row.associator)
+        for fold, left_out in ((None, ()), *enumerate(folds)):
+            own = new_sampler(
+                sampler,
+                space,
+                trials=config.trials,
+                seed=config.seed,
+                is_timed=config.minutes is not None,
+            )
+            seen = tuple(at for at in every if at not in left_out)
+            found.append(
+                TunedTracker(
+                    started,
+                    space,
+                    own,
+                    fold=fold,
+                    sequences=seen,
+                    is_timed=config.minutes is not None,
+                )
+            )
+    return found
+
+
+def _held_out(
+    trackers: Sequence[TunedTracker],
+    source: DataSource,
+    config: TuningConfig,
+    objective: Objective,
+    folds: Sequence[Sequence[int]],
+) -> _Row:
+    """Return what each tracker reaches on sequences that its settings were not chosen on."""
+    whole = [each for each in trackers if each.fold is None]
+    of_folds = {
+        each.row.associator: [
+            other
+            for other in trackers
+            if other.fold is not None and other.row.associator == each.row.associator
+        ]
+        for each in whole
+    }
+    names = [each.row.associator for each in whole]
+    entries = held_out_results(
+        [each.parts["start"] for each in whole],
+        [each.parts["best"] for each in whole],
+        [joined_parts([each.parts["best"] for each in of_folds[name]], folds) for name in names],
+        source.labels,
+        objective,
+        names=names,
+        windows=config.vpq_windows,
+        seed=config.seed,
+    )
+    for entry in entries:
+        entry["settings"] = [dict(each.best.settings) for each in of_folds[entry["tracker"]]]
+    sequences = [[source.videos[at].info.name for at in fold] for fold in folds]
+    return {"folds": sequences, "trackers": entries}
 
 
 def _next_settings(tracker: TunedTracker, count: int) -> list[Settings]:
@@ -201,7 +266,8 @@ def _plan(
 
 
 def _trial_name(tracker: TunedTracker, place: int) -> str:
-    return f"{tracker.row.associator}#{len(tracker.trials) + place}"
+    search = "" if tracker.fold is None else f"/fold {tracker.fold}"
+    return f"{tracker.row.associator}#{len(tracker.trials) + place}{search}"
 
 
 def _told(
@@ -209,6 +275,7 @@ def _told(
     asked: Sequence[Sequence[Settings]],
     outcome: RunOutcome,
     objective: Objective,
+    config: TuningConfig,
 ) -> list[TunedTracker]:
     """Add the trials of a round; trackers that cannot run on the data are left out."""
     cells: dict[str, list[CellOutcome]] = {}
@@ -216,24 +283,49 @@ def _told(
         cells.setdefault(cell.cell.variant.name, []).append(cell)
     kept = []
     for tracker, proposals in zip(trackers, asked, strict=True):
+        if not proposals:
+            kept.append(tracker)
+            continue
         found = [cells.get(_trial_name(tracker, at), []) for at in range(len(proposals))]
         if any(len(each) != len(outcome.source.segments) for each in found):
             continue
         first = len(tracker.trials)
         new = [
-            _trial(first + at, settings, each, outcome.source, objective)
+            _trial(first + at, settings, each, outcome.source, objective, tracker)
             for at, (settings, each) in enumerate(zip(proposals, found, strict=True))
         ]
         values = [trial.value for trial in new]
         if not first:
             tracker.sampler.start(_known_settings(tracker), values.pop(0))
         tracker.sampler.tell(values)
-        tracker.trials += new
+        for trial, own in zip(new, found, strict=True):
+            if config.minutes is not None and tracker.seconds >= _MINUTE * config.minutes:
+                tracker.is_finished = True
+                break
+            _add_trial(tracker, trial, own, outcome.source, keeps_parts=config.folds is not None)
         kept.append(tracker)
     if not kept:
         reasons = "; ".join(sorted({skip.reason for skip in outcome.skipped}))
         raise DataError(f"no tracker can be tuned on these videos: {reasons}")
     return kept
+
+
+_MINUTE = 60
+
+
+def _add_trial(
+    tracker: TunedTracker,
+    trial: Trial,
+    cells: Sequence[CellOutcome],
+    source: DataSource,
+    *,
+    keeps_parts: bool,
+) -> None:
+    is_better = not tracker.trials or trial.value > tracker.best.value
+    if keeps_parts and is_better:
+        tracker.parts["best"] = parts_of(cells, source)
+        tracker.parts.setdefault("start", tracker.parts["best"])
+    tracker.trials.append(trial)
 
 
 def _known_settings(tracker: TunedTracker) -> dict[str, Any]:
@@ -248,25 +340,34 @@ def _trial(
     cells: Sequence[CellOutcome],
     source: DataSource,
     objective: Objective,
+    tracker: TunedTracker,
 ) -> Trial:
-    """Score a trial: the mean of the objective over all segments."""
+    """Score a trial on the sequences that its search sees: the mean over all segments."""
+    sequences = tracker.sequences
     scores = {
-        source.segments_named(cell.cell.segments).name: _scores(cell, source, objective)
+        source.segments_named(cell.cell.segments).name: _scores(cell, source, objective, sequences)
         for cell in cells
     }
     values = [objective.value(each) for each in scores.values()]
-    return Trial(number, settings, sum(values) / len(values), scores)
+    seconds = None
+    if tracker.is_timed:
+        seconds = sum(sum(unit.seconds) for cell in cells for unit in cell.units.values())
+    return Trial(number, settings, sum(values) / len(values), scores, seconds)
 
 
-def _scores(cell: CellOutcome, source: DataSource, objective: Objective) -> dict[str, float | None]:
+def _scores(
+    cell: CellOutcome, source: DataSource, objective: Objective, sequences: Sequence[int]
+) -> dict[str, float | None]:
     """Return the scores of the objective, pooled over sequences."""
     names = [name for name, _ in objective.weights]
     found: dict[str, float | None] = {}
     if set(names) - set(RECOVERY_SCORES):
-        sums = pool([sums for phases in cell.sums().values() for sums in phases])
+        of_sequences = cell.sums()
+        sums = pool([sums for at in sequences for sums in of_sequences[at]])
         found.update(flat_scores(sums, source.labels))
     if set(names) & set(RECOVERY_SCORES):
-        links = list(cell.links_by_sequence().values())
+        by_sequence = cell.links_by_sequence()
+        links = [by_sequence[at] for at in sequences]
         found.update(recovery_scores(*recovery_counts(links)))
     return {name: found.get(name) for name in names}
 
@@ -295,9 +396,12 @@ def _setup(
     """Return what must not change when the run is resumed, ready for JSON."""
     return {
         "experiment": "tune",
+        "folds": config.folds,
+        "minutes": config.minutes,
         "trackers": [
             {**each.row.describe_setup(), "space": {k: list(v) for k, v in each.space.items()}}
             for each in trackers
+            if each.fold is None
         ],
         "score": str(objective),
         "trials": config.trials,
@@ -320,30 +424,3 @@ def _skips(
         for row in rows
         if row.associator not in known
     ]
-
-
-class _Bar:
-    """One progress bar over all rounds; it opens when the first schedule is known."""
-
-    def __init__(
-        self, stack: ExitStack, progress: TuningProgress, trials: int, rounds: int
-    ) -> None:
-        self._stack, self._progress = stack, progress
-        self._trials, self._rounds = trials, rounds
-        self._advance: Callable[[int], None] | None = None
-
-    def of_round(
-        self, count: int
-    ) -> Callable[[Schedule], AbstractContextManager[Callable[[int], None]]]:
-        """Return what shows the progress of one round."""
-
-        @contextmanager
-        def show(schedule: Schedule) -> Iterator[Callable[[int], None]]:
-            if self._advance is None:
-                units = len(schedule.units())
-                segments = schedule.step_count - units
-                total = units // count * self._trials + segments * self._rounds
-                self._advance = self._stack.enter_context(self._progress("tune", total))
-            yield self._advance
-
-        return show

@@ -1,0 +1,123 @@
+"""Tuning with held-out sequences, and with a limit of time."""
+
+import json
+
+import numpy as np
+import pytest
+from helpers.small_runs import source, walk
+
+from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import SegmentSource, Variant
+from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
+from mapt_bench.reports.tuning_plot import plot_tuning
+from mapt_bench.tuning.held_out import folds_of
+from mapt_bench.tuning.tuning_config import MOST_TRIALS, TuningConfig
+from mapt_bench.tuning.tuning_run import tune
+
+SORT = Variant("sort+memory", "SORT", "baseline", "sort", memory=10)
+COPY = Variant("copy+memory", "copy", "baseline", "copy", memory=10)
+
+
+def config(folder, **changes):
+    given = {"out": folder, "trials": 5, "score": "TQ", "sampler": "random"}
+    return TuningConfig(**{**given, **changes})
+
+
+def videos(count, kind=None):
+    scenes = [walk(5, speed=3 + at % 4, name=f"v{at}") for at in range(count)]
+    return source(*scenes, segments=(kind or SegmentSource(noise=MILD_NOISE),))
+
+
+def test_folds_cover_each_sequence_once_and_depend_on_the_seed():
+    folds = folds_of(7, 3, seed=0)
+    assert sorted(at for fold in folds for at in fold) == [*range(7)]
+    assert folds != folds_of(7, 3, seed=1)
+    with pytest.raises(ConfigError, match="--folds is 8, and there are 7 sequences"):
+        folds_of(7, 8, seed=0)
+
+
+@pytest.fixture(scope="module")
+def folded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("folded") / "run"
+    return folder, tune([SORT, COPY], videos(6), config(folder, folds=3))
+
+
+def test_settings_of_a_fold_are_chosen_on_the_other_sequences(folded):
+    folder, result = folded
+    found = result["held_out"]
+    assert sorted(name for fold in found["folds"] for name in fold) == [f"v{at}" for at in range(6)]
+    lines = [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+    for entry in found["trackers"]:
+        for fold, settings in enumerate(entry["settings"]):
+            own = [
+                line
+                for line in lines
+                if line["tracker"] == entry["tracker"] and line.get("fold") == fold
+            ]
+            assert len(own) == 5  # the same budget as the search on all sequences
+            assert settings == max(own, key=lambda line: line["value"])["settings"]
+
+
+def test_values_are_those_of_the_pooled_sequences(folded):
+    _, result = folded
+    for tuned, entry in zip(result["trackers"], result["held_out"]["trackers"], strict=True):
+        assert entry["tracker"] == tuned["tracker"]
+        assert entry["chosen"] == pytest.approx(tuned["value"])
+        assert entry["start"] == pytest.approx(tuned["start_value"])
+        assert entry["optimism"] == pytest.approx(entry["chosen"] - entry["held_out"])
+        assert entry["gain"] == pytest.approx(entry["held_out"] - entry["start"])
+        low, high = (entry["intervals"]["held_out"][end] for end in ("low", "high"))
+        assert low <= entry["held_out"] <= high
+    assert min(entry["behind"] for entry in result["held_out"]["trackers"]) == 0
+
+
+def test_random_search_takes_no_further_units_for_folds(folded, tmp_path):
+    folder, _ = folded
+    tune([SORT, COPY], videos(6), config(tmp_path / "plain"))
+    count = [len([*(each / "cells").rglob("*.json")]) for each in (folder, tmp_path / "plain")]
+    assert count[0] == count[1]
+
+
+def test_a_resumed_run_writes_the_same(folded):
+    folder, result = folded
+    again = tune([SORT, COPY], videos(6), config(folder, folds=3))
+    for each in (again, result):
+        each["provenance"] = None
+    assert again == result
+
+
+def test_few_sequences_have_no_interval(tmp_path):
+    result = tune([SORT], videos(2), config(tmp_path / "run", folds=2, trials=2))
+    (entry,) = result["held_out"]["trackers"]
+    assert "needs at least 5" in entry["intervals"]["optimism"]["reason"]
+
+
+def test_time_ends_the_trials_of_each_tracker_and_a_resumed_run_stops_there(tmp_path):
+    given = config(tmp_path / "run", minutes=1e-6, trials=20)
+    result = tune([SORT, COPY], videos(2), given)
+    for each in result["trackers"]:
+        spent = np.cumsum([trial["seconds"] for trial in each["trials"]])
+        assert len(each["trials"]) < 20
+        assert all(before < 6e-5 for before in spent[:-1])
+        assert spent[-1] >= 6e-5
+    again = tune([SORT, COPY], videos(2), given)
+    assert again["trackers"] == result["trackers"]
+
+
+def test_much_time_ends_with_the_most_trials(tmp_path):
+    result = tune([SORT], videos(2), config(tmp_path / "run", minutes=60, trials=10))
+    assert len(result["trackers"][0]["trials"]) == 10
+
+
+def test_options_out_of_range_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="--folds is 1; expected 2 folds or more"):
+        config(tmp_path, folds=1)
+    with pytest.raises(ConfigError, match="--minutes is 0; expected more than 0"):
+        config(tmp_path, minutes=0)
+    assert TuningConfig.from_cli(minutes=2.0, trials=None).trials == MOST_TRIALS
+    assert TuningConfig.from_cli(minutes=None, trials=None).trials == 33
+
+
+def test_the_plot_is_written(folded, tmp_path):
+    plot_tuning(folded[1], tmp_path / "trials.png")
+    assert (tmp_path / "trials.png").stat().st_size > 10_000
