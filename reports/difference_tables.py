@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from mapt_bench.errors import counted
 from mapt_bench.reports.score_tables import (
+    SPLITS,
     VIDEOS,
     interval_cell,
     interval_column,
@@ -124,7 +125,11 @@ def _notes(compared: Sequence[Row], field: str) -> list[str]:
 def _family(differences: Mapping[str, Any]) -> str:
     """Return the comparisons that p is corrected for, if known."""
     family = differences.get("family")
-    return f" for the {family['comparisons']} comparisons of {family['of']}" if family else ""
+    if not family:
+        return ""
+    factor, _, value = str(family["of"]).partition(" ")
+    of = f"the {SPLITS.get(value, value)} split" if factor == "half" else family["of"]
+    return f" for the {family['comparisons']} comparisons of {of}"
 
 
 def _compared(run: Run, field: str = "differences") -> list[Row]:

@@ -265,7 +265,11 @@ def group_table(run: Run) -> Table:
         at for at, variant in enumerate(shares) if is_reference({"variant": variant})
     )
     counts = "; ".join(f"{_heading(group)}: {n}" for group, n in groups.items())
-    notes = [f"Links: {counts}. results.json has confidence intervals and cells of the factorial."]
+    notes = [
+        "Association accuracy here: share of correct links among all links of the ground truth. A "
+        "missed object is a wrong link, so the oracle is below 100 on detections.",
+        f"Links: {counts}. results.json has confidence intervals and cells of the factorial.",
+    ]
     notes += [
         f"No column, because the sequences are those of {_heading(group)}: "
         f"{', '.join(map(_heading, others))}."

@@ -10,9 +10,10 @@ __all__ = ["slices_table", "slices_tables", "weakest_slices"]
 
 _NOTE = (
     "Recall: ground-truth segments of things that a segment of their class matches with an IoU "
-    "above 0.5. Association accuracy: matched segments with the identity of the track's last "
-    "match. Crowd density: things in the frame. Speed: displacement of the object's centre. "
-    "Nearest: distance to the centre of the nearest other object of the class."
+    "above 0.5. Association accuracy here: share of matched segments with the identity of the "
+    "track's last match. Missed segments do not count. Crowd density: things in the frame. Speed: "
+    "displacement of the object's centre. Nearest: distance to the centre of the nearest other "
+    "object of the class."
 )
 
 

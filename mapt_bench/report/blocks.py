@@ -104,6 +104,11 @@ class Section:
         """Whether there are pictures, which need a legend."""
         return any(block.pictures for block in self.blocks)
 
+    @property
+    def has_frames(self) -> bool:
+        """Whether pictures show frames above their timelines."""
+        return any(len(each.images) > 1 for block in self.blocks for each in block.pictures)
+
 
 _ARROWS = {True: "↑", False: "↓", None: ""}
 

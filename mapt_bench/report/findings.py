@@ -2,11 +2,14 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mapt_bench.reports.sentences import largest_loss
+from mapt_bench.errors import counted
+from mapt_bench.report.terms import reference_notes
+from mapt_bench.reports.score_tables import of_group, splits
+from mapt_bench.reports.sentences import largest_loss, part_findings
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.results.result_views import (
     Part,
@@ -19,13 +22,16 @@ from mapt_bench.results.result_views import (
 __all__ = [
     "WorstSequences",
     "cost_table",
+    "data_sentences",
     "evaluate_command",
+    "explained",
     "failed_table",
     "largest_losses",
     "part_losses",
     "plain_rows",
     "provenance_tables",
     "run_command",
+    "split_sentences",
     "worst_sequences",
     "worst_table",
 ]
@@ -53,6 +59,72 @@ def largest_losses(found: Mapping[str, Row]) -> list[str]:
         if not name.startswith("oracle")
     ]
     return [sentence for sentence in sentences if sentence]
+
+
+def explained(tables: Iterable[Table]) -> Iterator[Table]:
+    """Yield headline tables with notes on rows that they do not show, on marks and references.
+
+    Each note is below its first table only.
+    """
+    seen: set[str] = set()
+    for table in tables:
+        notes = [
+            f"{note.removesuffix('.')} are shown. All rows are in the folded tables below, and on "
+            "the terminal with --full."
+            if note.endswith(" rows.")
+            else note
+            for note in table.footnotes
+        ]
+        notes += _unmarked(table)
+        notes += reference_notes(str(table.rows[at][0]) for at in sorted(table.references))
+        yield replace(table, footnotes=tuple(note for note in notes if note not in seen))
+        seen.update(notes)
+
+
+def _unmarked(table: Table) -> list[str]:
+    """Return why no PAT is marked as best, if none is."""
+    at = next((at for at, column in enumerate(table.columns) if column.name == "PAT"), None)
+    if at is None or not table.best_cells() or any(best == at for _, best in table.best_cells()):
+        return []
+    return [
+        "No PAT is marked as best: another row ties, or lies within the confidence interval of "
+        "the highest. A paired difference can be established all the same."
+    ]
+
+
+_FIRST = 3
+"""Sentences on a split: the best row, the next, and whether the difference is established."""
+
+
+def split_sentences(part: Part) -> list[str]:
+    """Return, for each split of a suite, which row is best and whether its lead is established."""
+    if part.run.get("stressors"):
+        return []
+    found = []
+    for split in splits(part.run):
+        of_split = replace(part, run=of_group(part.run, split))
+        if not any(row["differences"] for row in of_split.run["summary"]):
+            continue
+        first = part_findings(of_split).first(_FIRST).sentences
+        if first:
+            found.append(f"On the {split.label} split: {' '.join(first)}")
+    return found
+
+
+def data_sentences(run: Run) -> list[str]:
+    """Return what the videos of a run on a suite are, and what its intervals cover."""
+    provenance = run.get("provenance") or {}
+    data = provenance.get("data") or {}
+    suite, sequences = data.get("suite") or {}, data.get("sequences") or {}
+    if not suite.get("name") or not sequences:
+        return []
+    count = counted(len(sequences), "synthetic video")
+    frames = sum(map(_whole, sequences.values()))
+    networks = "They do not cover another training of the networks."
+    return [
+        f"The data are {count} of the suite {suite['name']}, {frames} frames.",
+        f"Confidence intervals are over videos. {networks if provenance.get('weights') else ''}",
+    ]
 
 
 _WORST = 20

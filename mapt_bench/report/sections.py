@@ -1,6 +1,6 @@
 """Sections of the report: what to show of runs and evaluations, ready for the template."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ from mapt_bench.report.blocks import Block, Section, TableView, table_view
 from mapt_bench.report.findings import (
     WorstSequences,
     cost_table,
+    data_sentences,
     evaluate_command,
+    explained,
     failed_table,
     largest_losses,
     part_losses,
     plain_rows,
     provenance_tables,
     run_command,
+    split_sentences,
     worst_sequences,
     worst_table,
 )
@@ -32,7 +35,6 @@ from mapt_bench.report.result_charts import (
     step_charts,
 )
 from mapt_bench.report.scored_sequences import cell_sequences, label_space_of, run_slices
-from mapt_bench.report.terms import reference_notes
 from mapt_bench.reports import evaluation_headline, part_tables, tables_of_all_parts
 from mapt_bench.reports.cost_tables import cost_tables as report_tables
 from mapt_bench.reports.difference_tables import paired_tables
@@ -194,7 +196,10 @@ def _summary(run: Run, views: Sequence[_PartView], skipped: Sequence[Table]) -> 
         _SUMMARY,
         (
             *(_summary_of_part(view, missing if is_alone else ()) for view in views),
-            Block(texts=() if is_alone else tuple(missing), tables=shared),
+            Block(
+                texts=(*(() if is_alone else missing), *data_sentences(run)),
+                tables=shared,
+            ),
         ),
     )
 
@@ -214,32 +219,18 @@ def _summary_of_part(view: _PartView, missing: Sequence[str]) -> Block:
     rest = [text for text in missing if text not in sentences]
     return Block(
         view.place,
-        (*sentences, *rest, *_tracks_to_see_first(view.pictures)),
+        (
+            *sentences,
+            *split_sentences(view.part),
+            *rest,
+            *_tracks_to_see_first(view.pictures),
+        ),
         charts=tuple(charts),
         tables=(
-            *_opened(_explained(tables)),
+            *_opened(explained(tables)),
             *_closed(view.tables.get(_SUMMARY, [])),
         ),
     )
-
-
-def _explained(tables: Iterable[Table]) -> Iterator[Table]:
-    """Yield headline tables with notes on the rows that they do not show, and on references.
-
-    Each note is below its first table only.
-    """
-    seen: set[str] = set()
-    for table in tables:
-        notes = [
-            f"{note.removesuffix('.')} are shown. All rows are in the folded tables below, and on "
-            "the terminal with --full."
-            if note.endswith(" rows.")
-            else note
-            for note in table.footnotes
-        ]
-        notes += reference_notes(str(table.rows[at][0]) for at in sorted(table.references))
-        yield replace(table, footnotes=tuple(note for note in notes if note not in seen))
-        seen.update(notes)
 
 
 def _tracks_to_see_first(pictures: Sequence[Picture]) -> list[str]:
@@ -259,8 +250,9 @@ def _losses(views: Sequence[_PartView]) -> Section:
 
 
 _LOSSES_NOTE = (
-    "Lost: the Shapley share of a kind of mistake. All shares add up to the perfect score minus "
-    "the score. Gain: the rise of the score if this kind alone is repaired."
+    "Points lost: the Shapley share of a kind of mistake. All shares add up to the perfect score "
+    "minus the score. Linking causes the mistakes of the kind identity. The other kinds come from "
+    "the segments. Columns named alone: the rise of the score if only this kind is repaired."
 )
 
 

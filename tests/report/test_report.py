@@ -573,3 +573,62 @@ def test_a_stress_test_shows_its_worst_sequences_at_the_highest_level(tmp_path):
     (table,) = block.tables
     assert table.title.endswith(" most under drop at level 3")
     assert len(table.rows) == 2
+
+
+def _on_splits():
+    """Return a run of a suite in which the lead is established on the hard split only."""
+
+    def differences(p_value, low):
+        entry = {"difference": -0.02, "interval": interval(-0.03, low), "p_adjusted": p_value}
+        family = {"of": "half real-like", "comparisons": 7}
+        return {"reference": "both", "scores": {"PAT": entry}, "family": family}
+
+    rows = [
+        summary_row("both", 0.63, 0.7, "heads", cell="both"),
+        summary_row(
+            "iou", 0.61, 0.6, "baselines", cell="iou", differences=differences(0.01, -0.01)
+        ),
+    ]
+    for row in rows:
+        row["intervals"] = {"PAT": interval(0.6, 0.66)}
+    groups = [
+        {
+            "variant": name,
+            "label": name,
+            "cell": name,
+            "factor": "half",
+            "value": value,
+            "n_sequences": 6,
+            "scores": {"PAT": pat},
+            "intervals": {},
+            "differences": differences(*lead) if name == "iou" else None,
+        }
+        for value, lead in (("real-like", (0.9, 0.01)), ("hard", (0.01, -0.01)))
+        for name, pat in (("both", 0.63), ("iou", 0.61))
+    ]
+    data = {"name": "bench", "suite": {"name": "bench"}, "sequences": {"a": 24, "b": 30}}
+    return run(
+        summary=rows,
+        scores_by_group=groups,
+        provenance={"data": data, "weights": {"mapt-compact": "0"}},
+    )
+
+
+def test_the_summary_says_on_which_splits_and_data_a_lead_is_established(tmp_path):
+    words = words_of(page_of(tmp_path, _on_splits()))
+    lead = "both has the highest PAT, 63.00. The next is iou, 2.00 behind. This difference is "
+    assert f"On the realistic split: {lead}not established: it can be chance." in words
+    assert f"On the hard split: {lead}established." in words
+    assert "The data are 2 synthetic videos of the suite bench, 54 frames." in words
+    assert "They do not cover another training of the networks." in words
+    assert "for the 7 comparisons of the realistic split." in words
+    assert "half real-like" not in words
+
+
+def test_a_best_row_without_a_mark_is_explained(tmp_path):
+    explanation = "No PAT is marked as best"
+    tied = _on_splits()
+    assert explanation in words_of(page_of(tmp_path, tied))
+    for row in tied["summary"]:
+        row["intervals"] = {"PAT": interval(0.62, 0.64)}
+    assert explanation not in words_of(page_of(tmp_path, tied))
