@@ -258,7 +258,9 @@ class _Drawing:
             from mapt_bench.training.run import LOG_NAME
 
             self._drawn = time.monotonic()
-            plot_training(read_log(self._folder / LOG_NAME), self._folder / "curves.png")
+            rows = read_log(self._folder / LOG_NAME)
+            if any(row["kind"] == "train" for row in rows):  # not before the first logged step
+                plot_training(rows, self._folder / "curves.png")
 
 
 def _table(result: dict[str, Any]) -> Table:

@@ -1,6 +1,7 @@
 """``mapt-bench train`` from outside."""
 
 import json
+from importlib import import_module
 
 import pytest
 import torch
@@ -51,6 +52,14 @@ def test_a_run_leaves_weights_log_and_curves(data, tmp_path):
     assert result["data"]["frames"] == 4
     assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert latest_checkpoint(out / "checkpoints").stem == "step-00000004"
+
+
+def test_curves_wait_for_the_first_logged_step(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_module("mapt_bench.cli.train"), "_DRAW_EVERY", 0.0)
+    settings = ("log_every=2", *QUICK[1:])
+    done = train("--data", data, "--steps", 2, "--out", tmp_path / "run", settings=settings)
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "run" / "curves.png").is_file()
 
 
 def test_tables_are_shown_and_a_finished_run_stays(data, tmp_path):
