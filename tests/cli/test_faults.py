@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -98,6 +98,52 @@ def test_a_full_disk_has_a_name_and_the_command_ends_well_later(place, name, siz
     assert "Traceback" not in text
     assert ("finished work is kept in out; to resume: mapt-bench" in text) == (name in RESUMED)
     assert leftovers(place) == []
+    again = invoke(*COMMANDS[name])
+    assert again.exit_code == 0, again.output
+
+
+@pytest.fixture
+def small_disk(place, tmp_path_factory, monkeypatch):
+    """A file system of 3 MB, the current folder, with links to the inputs."""
+    disk = tmp_path_factory.mktemp("disk")
+    mount = ("mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk))
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount")
+    if done.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {done.stderr.strip()}")
+    try:
+        for name in ("gt", "pred", "DATA", "TRAIN"):
+            (disk / name).symlink_to(place / name)
+        monkeypatch.chdir(disk)
+        yield disk
+    finally:
+        monkeypatch.chdir(place)
+        subprocess.run(("umount", "-l", str(disk)), check=True)
+
+
+def fill(disk, spare_kb):
+    """Leave no more than some space in a file system."""
+    with (disk / "filler").open("wb", buffering=0) as filler:
+        with suppress(OSError):
+            while True:
+                filler.write(bytes(4096))
+        filler.truncate(max(0, filler.tell() - 1024 * spare_kb))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("spare_kb", [0, 8])
+def test_a_full_file_system_has_a_name_and_the_command_ends_well_later(small_disk, name, spare_kb):
+    fill(small_disk, spare_kb)
+    result = invoke(*COMMANDS[name])
+    assert result.exit_code == 3 or (spare_kb and result.exit_code == 0), result.output
+    assert "Traceback" not in result.stderr
+    if result.exit_code:
+        text = " ".join(result.stderr.split())
+        assert re.search(r"cannot be written: No space left, [0-9.]+ MB are free; free space", text)
+        assert leftovers(small_disk) == []
+    (small_disk / "filler").unlink()
     again = invoke(*COMMANDS[name])
     assert again.exit_code == 0, again.output
 
