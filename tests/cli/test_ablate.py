@@ -322,7 +322,7 @@ def test_wrong_weights_are_told_in_json(here):
 
 def test_help_ends_with_examples(here):
     examples = examples_of("ablate")
-    assert len(examples) == 4
+    assert len(examples) == 5
     # The first takes a whole suite, of which test_results.py runs a part; the second runs here.
     assert examples[0] == ["-j", "2"]
     found = invoke(*examples[1])

@@ -29,6 +29,8 @@ STEPS = (
     "--out runs/stress",
     "tune --data world --split val --weights none --tracker iou --score TQ --trials 2 "
     "--sampler random -j 2 --out runs/tune",
+    "frontier --data world --weights none --segments groundtruth --tracker iou --trials 2 -j 2 "
+    "--no-report --out runs/frontier",
     "run runs/ablate/plan.yaml -j 2 --out runs/again",
     "compare result.json result.json",
     "history result.json result.json --png history.png",

@@ -371,8 +371,14 @@ def test_coco_pngs_are_rgb(tmp_path):
 def test_other_jsons_are_passed_over(tmp_path):
     write_frames(tmp_path, [draw("r")])
     (tmp_path / "results.json").write_text('{"scores": []}')
-    (tmp_path / "broken.json").write_text("{")
     assert open_maps(tmp_path, KITTI).encoding == "kitti-step"
+
+
+def test_a_json_without_its_end_beside_the_maps_is_refused(tmp_path):
+    write_frames(tmp_path, [draw("r")])
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(DataError, match="is cut or no JSON"):
+        open_maps(tmp_path, KITTI)
 
 
 def test_a_whole_number_may_be_written_as_a_fraction(tmp_path):
@@ -417,7 +423,7 @@ def test_a_cut_off_coco_json_is_called_broken(tmp_path, encoding):
 def test_a_coco_json_cut_off_at_once_is_called_broken(tmp_path):
     write_coco(tmp_path)
     (tmp_path / "labels.json").write_text('{"ima')
-    with pytest.raises(DataError, match="is malformed JSON"):
+    with pytest.raises(DataError, match="is cut or no JSON"):
         open_maps(tmp_path, KITTI, encoding="coco-panoptic")
 
 

@@ -9,6 +9,17 @@ from mapt_bench.cli import main
 from tests.fuzz.odd_values import words
 
 VALUES: dict[str, tuple[str, ...]] = {
+    "--by": ("visibility", "visibility,size,density,gap"),
+    "--batch": ("1", "4"),
+    "--train-on": ("tiny", "in"),
+    "--train-sequences": ("1", "2"),
+    "--train-intervals": ("1", "1,sampled,adaptive"),
+    "--train-seeds": ("0", "0,1"),
+    "--train-steps": ("1", "2"),
+    "--target": ("0.3", "1"),
+    "--imagenet": ("w/weights.pth", "missing.pth"),
+    "--minutes": ("0.01", "1"),
+    "--folds": ("2", "5"),
     "--dataset": ("kitti-step", "motchallenge-step", "objects", "labels.yaml", "cityscapes"),
     "--pred-dataset": ("kitti-step", "labels.yaml"),
     "--map": ("common", "classes.yaml"),

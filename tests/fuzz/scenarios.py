@@ -251,6 +251,13 @@ def tune(draw, recorded: Recorded) -> Parts:
     return "run-folder", words, tree
 
 
+def frontier(draw, recorded: Recorded) -> Parts:
+    del draw
+    words = ["frontier", "--data", "in", "--weights", "none", "--segments", "groundtruth"]
+    words += ["--tracker", "iou", "--trials", "2", "--no-report", "--out", "out/run"]
+    return "synthetic-data", words, below("in", recorded.folder("world"))
+
+
 def track_mapt(draw, recorded: Recorded) -> Parts:
     tree = {**below("data", recorded.folder("world")), **files(recorded.weights())}
     tracker, file = draw(
@@ -294,6 +301,7 @@ LIGHT: dict[Scenario, int] = {
     stress: 1,
     sweep_interval: 1,
     tune: 1,
+    frontier: 1,
 }
 """Scenarios by weight: what reads more formats, and takes less time, comes more often."""
 

@@ -225,6 +225,7 @@ def test_a_module_in_half_precision_is_measured():
             "warm_up": 0,
             "repeats": 1,
             "threads": 1,
+            "device": "cpu",
         }
     )
     assert len(found["milliseconds"]) == 1

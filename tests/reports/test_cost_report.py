@@ -98,7 +98,7 @@ def test_measurements_are_a_table_of_their_own():
     rows = [cost_row("net", mode=mode, measurement=found) for mode in ("conv", "ptflops")]
     ledger = cost(*rows)
     table = measured_table(ledger)
-    assert table.rows == (("net", "384x1280", 3.0, 2.0, 4.0, 900.0, 700.0),)
+    assert table.rows == (("net", "384x1280", "cpu", 3.0, 2.0, 4.0, 900.0, 700.0),)
     assert "cpu, 1 thread(s); 5 passes after 1 of warm-up" in table.footnotes[0]
     assert [each.title for each in cost_tables(ledger)][1] == table.title
 
