@@ -12,6 +12,7 @@ from mapt_bench.strict_config import from_mapping
 
 __all__ = ["LabelClass", "LabelSpace", "spread_color"]
 
+_LONGEST_NAME = 100  # of a name in a message
 _CLASS_ID_LIMIT = 255
 
 
@@ -145,7 +146,8 @@ class LabelSpace:
             if entry.name == name:
                 return entry
         hint = nearest(name, [entry.name for entry in self.classes])
-        raise ConfigError(f"label space {self.name!r} has no class {name!r}; {hint}")
+        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..."
+        raise ConfigError(f"label space {self.name!r} has no class {shown!r}; {hint}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for :meth:`from_dict`."""

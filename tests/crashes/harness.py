@@ -142,8 +142,8 @@ class Bench:
             yield f"exit {again.code} when resumed: {again.stderr.decode()[-1500:]}"
             return
         found = self.content()
-        # Maps are complete at once, and the JSON of the command follows. Killed between the two, the
-        # maps are all there and the second run is refused.
+        # Maps are complete at once, and the JSON of the command follows. After a kill between the
+        # two, the maps are all there and the second run is refused.
         late = set() if again.code == 0 else {path for path in expected if path.endswith(".json")}
         for path in sorted(found.keys() | (expected.keys() - late)):
             if found.get(path) != expected.get(path):
