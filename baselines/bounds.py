@@ -9,8 +9,7 @@ from mapt_bench.baselines.tracker_options import AssociatorOptions, Truth
 from mapt_bench.errors import ConfigError
 from mapt_bench.labels import Frame, VideoInfo
 from mapt_bench.tracking import Association, Associator, FrameSegments
-from mapt_bench.tracking.affinity import assign
-from mapt_bench.tracking.oracle_steps import iou_with_truth
+from mapt_bench.tracking.oracle_steps import true_tracks
 
 __all__ = [
     "OracleAssociator",
@@ -82,11 +81,8 @@ class OracleAssociator:
         """
         if self._info is None:
             raise RuntimeError("start() must be called before associate()")
-        codes = self.truth(frame.index).codes
-        table = self._info.labels.is_thing_table
-        track_codes, iou = iou_with_truth(codes, segments, table, frame.name)
-        matches = assign(iou, np.ones(iou.shape, dtype=bool), threshold=1e-9)
-        track_of = {segment: int(track_codes[index]) for index, segment in matches}
+        truth, is_thing = self.truth(frame.index), self._info.labels.is_thing_table
+        track_of = true_tracks(truth, segments, is_thing, frame.name)
         ids = np.zeros(segments.count, dtype=np.int64)
         ages = [0] * segments.count
         for segment, class_id in enumerate(segments.class_ids.tolist()):

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from click.shell_completion import CompletionItem
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, ROW_FORM
@@ -37,6 +36,7 @@ from mapt_bench.cli.options import (
     log_option,
     map_option,
     path_type,
+    print_config,
     revision_option,
     show_config_option,
     split_names,
@@ -252,7 +252,7 @@ def _print_config(config: ExperimentConfig) -> int:
     from mapt_bench.experiments import check_config
 
     check_config(config)
-    click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
+    print_config(config.to_dict())
     return 0
 
 

@@ -6,9 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
-from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.cli.completion import complete_segments, complete_suite
 from mapt_bench.cli.experiment_commands import network_options, thresholds_option
 from mapt_bench.cli.options import (
@@ -21,12 +19,13 @@ from mapt_bench.cli.options import (
     json_option,
     map_option,
     path_type,
+    print_config,
     print_line,
     resumable,
     show_config_option,
 )
 from mapt_bench.cli.progress import progress_bar
-from mapt_bench.cli.tune import complete_tracker
+from mapt_bench.cli.tune import complete_tracker, tracker_memory_option
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.reports.table_formats import print_table, write_table_folder
 from mapt_bench.tuning.frontier_config import DEFAULT_SETTINGS, FrontierConfig
@@ -118,13 +117,7 @@ Examples:
     "or your own. Repeatable. Example: --trained heavy=runs/heavy/weights.safetensors",
 )
 @thresholds_option
-@click.option(
-    "--memory",
-    default=DEFAULT_MEMORY,
-    show_default=True,
-    metavar="N",
-    help="Keep a lost track for N frames in every tracker. Example: --memory 20",
-)
+@tracker_memory_option
 @_video_options
 @network_options
 @_run_options
@@ -150,7 +143,7 @@ def command(
     config = FrontierConfig.from_cli(**options)
     check_frontier(config)
     if show_config:
-        click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
+        print_config(config.to_dict())
         return 0
     placed = config.with_folder()
     folder = placed.out or Path()

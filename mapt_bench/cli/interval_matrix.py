@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 
 from mapt_bench.cli.completion import complete_suite
-from mapt_bench.cli.options import add_options, emit_json, print_line, resumable
+from mapt_bench.cli.options import add_options, emit_json, print_config, print_line, resumable
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError
 from mapt_bench.intervals.matrix_config import (
@@ -128,7 +127,7 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
     config = IntervalMatrixConfig.from_cli(**rest)
     check_matrix(config)
     if show_config:
-        click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
+        print_config(config.to_dict())
         return 0
     placed = config.with_folder()
     folder = placed.out or Path()

@@ -46,6 +46,7 @@ __all__ = [
     "map_option",
     "maps_options",
     "path_type",
+    "print_config",
     "print_line",
     "resumable",
     "revision_option",
@@ -218,6 +219,13 @@ show_config_option = click.option(
     help="Print all options of this run as YAML and stop.",
 )
 """``--show-config``."""
+
+
+def print_config(config: Mapping[str, Any]) -> None:
+    """Print the options of a run as YAML, for ``--show-config``."""
+    import yaml  # other commands need none
+
+    click.echo(yaml.safe_dump(dict(config), sort_keys=False), nl=False)
 
 
 headline_options = add_options(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from click.shell_completion import CompletionItem
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
@@ -30,6 +29,7 @@ from mapt_bench.cli.options import (
     jobs_option,
     json_option,
     path_type,
+    print_config,
     print_line,
     resumable,
     show_config_option,
@@ -51,7 +51,7 @@ from mapt_bench.tuning.tuning_config import (
     score_choices,
 )
 
-__all__ = ["command", "complete_tracker"]
+__all__ = ["command", "complete_tracker", "tracker_memory_option"]
 
 _WIDTH = 100
 _PLOT = "trials.png"
@@ -82,6 +82,15 @@ def complete_tracker(
     items = complete_row(context, option, incomplete)
     return [item for item in items if not item.value.endswith("+memory")]
 
+
+tracker_memory_option = click.option(
+    "--memory",
+    default=DEFAULT_MEMORY,
+    show_default=True,
+    metavar="N",
+    help="Keep a lost track for N frames in every tracker. Example: --memory 20",
+)
+"""``--memory`` of commands that run settings of every tracker."""
 
 _video_options = add_options(
     click.option(
@@ -210,13 +219,7 @@ Examples:
     help="Start from these thresholds: the first trial of every tracker. Example: --thresholds "
     "tuned",
 )
-@click.option(
-    "--memory",
-    default=DEFAULT_MEMORY,
-    show_default=True,
-    metavar="N",
-    help="Keep a lost track for N frames in every tracker. Example: --memory 20",
-)
+@tracker_memory_option
 @_video_options
 @network_options
 @_run_options
@@ -240,7 +243,7 @@ def command(
     config = TuningConfig.from_cli(**options)
     check_tuning(config)
     if show_config:
-        click.echo(yaml.safe_dump(config.to_dict(), sort_keys=False), nl=False)
+        print_config(config.to_dict())
         return 0
     placed = config.with_folder()
     folder = placed.out or Path()

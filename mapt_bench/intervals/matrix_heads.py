@@ -1,7 +1,6 @@
 """The heads of an interval matrix: fine-tuned from one set of weights, on videos seen once."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import torch
 
+from mapt_bench.experiments.engine.runner import NamedProgress
 from mapt_bench.intervals.matrix_config import ADAPTIVE, SAMPLED, IntervalMatrixConfig
 from mapt_bench.labels import Video
 from mapt_bench.model import load_mapt
@@ -20,14 +20,10 @@ from mapt_bench.training.seen_videos import SeenVideo, see_video
 from mapt_bench.training.sources import folder_data, spread, suite_data
 from mapt_bench.workers import Workers
 
-__all__ = ["Heads", "MatrixProgress", "TrainingVideos", "name_of", "train_heads", "training_videos"]
+__all__ = ["Heads", "TrainingVideos", "name_of", "train_heads", "training_videos"]
 
 _RECIPE = "mapt-heads"
 _SUITE = "train"
-
-MatrixProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Shows progress: gets a description and a number of steps, and yields a function that takes the
-number of done steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +106,7 @@ def train_heads(
     training: TrainingVideos,
     folder: Path,
     workers: Workers,
-    progress: MatrixProgress,
+    progress: NamedProgress,
 ) -> list[Heads]:
     """Fine-tune all heads of a matrix, or resume that.
 

@@ -1,15 +1,19 @@
 """Run an interval matrix: fine-tune heads, run them at all inference intervals, and compare."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from mapt_bench.baselines.thresholds import describe_thresholds
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.engine._run_folder import claim_setup
-from mapt_bench.experiments.engine.runner import RunOutcome, run_plan
-from mapt_bench.experiments.engine.schedule import Schedule
+from mapt_bench.experiments.engine.runner import (
+    NamedProgress,
+    no_named_progress,
+    of_schedule,
+    run_plan,
+)
 from mapt_bench.experiments.planning import ExperimentInputs, check_inputs
 from mapt_bench.experiments.plans.network_weights import (
     BY_NAME,
@@ -20,7 +24,6 @@ from mapt_bench.experiments.plans.network_weights import (
 from mapt_bench.files import write_json
 from mapt_bench.intervals.matrix_config import IntervalMatrixConfig
 from mapt_bench.intervals.matrix_heads import (
-    MatrixProgress,
     TrainingVideos,
     train_heads,
     training_videos,
@@ -33,13 +36,6 @@ from mapt_bench.workers import opened_workers
 __all__ = ["RESULTS_FILE", "check_matrix", "run_matrix"]
 
 RESULTS_FILE = "results.json"
-
-Advance = Callable[[int], None]
-
-
-@contextmanager
-def _no_progress(description: str, total: int) -> Iterator[Advance]:
-    yield lambda steps: None
 
 
 def check_matrix(config: IntervalMatrixConfig) -> None:
@@ -60,7 +56,7 @@ def check_matrix(config: IntervalMatrixConfig) -> None:
 
 
 def run_matrix(
-    config: IntervalMatrixConfig, *, progress: MatrixProgress = _no_progress
+    config: IntervalMatrixConfig, *, progress: NamedProgress = no_named_progress
 ) -> dict[str, Any]:
     """Run an interval matrix, or resume it, and write ``results.json`` of its run folder.
 
@@ -91,19 +87,16 @@ def run_matrix(
         }
         plan, places = matrix_plan(placed, given, heads)
 
-        def shown(schedule: Schedule) -> AbstractContextManager[Advance]:
-            return progress("interval matrix", schedule.step_count)
-
         outcome = run_plan(
             plan,
             source,
             folder,
             seed=placed.seed,
             workers=workers,
-            progress=shown,
+            progress=of_schedule(progress, "interval matrix"),
             setup=setup,
         )
-        _raise_failure(outcome, folder)
+        outcome.raise_failure(folder)
         with progress("statistics", 1) as advance:
             result = matrix_result(placed, outcome, places, setup)
             advance(1)
@@ -142,16 +135,3 @@ def _setup(
         "seed": config.seed,
         "data": dict(data),
     }
-
-
-def _raise_failure(outcome: RunOutcome, folder: Path) -> None:
-    if not outcome.exit_code:
-        return
-    cell = next(cell for cell in outcome.cells if cell.failures)
-    (sequence, _), failure = min(cell.failures.items())
-    message = (
-        f"{cell.cell.variant.name} failed on sequence "
-        f"{outcome.source.videos[sequence].info.name}: {failure.reason}; finished work is kept: "
-        "fix the cause and run the same command again to resume"
-    )
-    raise outcome.error(message, folder)

@@ -11,7 +11,7 @@ from mapt_bench.tracking._tracks import Track
 from mapt_bench.tracking.affinity import assign
 from mapt_bench.tracking.protocol import FrameSegments
 
-__all__ = ["ORACLE_STEPS", "OracleSteps", "iou_with_truth", "parse_oracle_steps"]
+__all__ = ["ORACLE_STEPS", "OracleSteps", "parse_oracle_steps", "true_tracks"]
 
 ORACLE_STEPS = ("motion", "appearance", "memory")
 """Steps of a fusion: the first step on tracks in view, the second one, and all on lost tracks."""
@@ -79,13 +79,9 @@ class OracleSteps:
         """
         if self._info is None:
             raise RuntimeError("start() must be called before look()")
-        codes = self._truth(frame.index).codes
-        table = self._info.labels.is_thing_table
-        track_codes, iou = iou_with_truth(codes, segments, table, frame.name)
-        pairs = assign(iou, np.ones(iou.shape, dtype=bool), threshold=1e-9)
-        self._objects = [_NONE] * segments.count
-        for row, segment in pairs:
-            self._objects[segment] = int(track_codes[row])
+        truth = self._truth(frame.index)
+        found = true_tracks(truth, segments, self._info.labels.is_thing_table, frame.name)
+        self._objects = [found.get(segment, _NONE) for segment in range(segments.count)]
 
     def true_pairs(self, tracks: Sequence[Track], segments: Sequence[int]) -> NDArray[np.bool_]:
         """Return whether each track belongs to the object of each segment: ``(tracks, segments)``.
@@ -146,23 +142,32 @@ class OracleSteps:
                 self._owner[found] = kept_id
 
 
-def iou_with_truth(
-    codes: NDArray[np.uint32], segments: FrameSegments, is_thing: NDArray[np.bool_], where: str
-) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
-    """Return the ground-truth tracks of a frame, and their mask IoU with segments.
+def true_tracks(
+    truth: PanopticMap, segments: FrameSegments, is_thing: NDArray[np.bool_], where: str
+) -> dict[int, int]:
+    """Match segments and ground-truth tracks of a frame one to one by mask IoU, across classes.
 
     Args:
-        codes: Ground truth of shape ``(height, width)``.
+        truth: Ground truth of the frame.
         segments: Segments of the frame.
         is_thing: Whether each class is a thing, by class id.
         where: Name of the frame, for messages.
 
     Returns:
-        Codes of the tracks ``(n,)``, and IoU ``(n, segments)``.
+        Code of the track of each matched segment, by position of the segment.
 
     Raises:
         DataError: If ground truth and segments differ in size.
     """
+    track_codes, iou = _iou_with_truth(truth.codes, segments, is_thing, where)
+    pairs = assign(iou, np.ones(iou.shape, dtype=bool), threshold=1e-9)
+    return {segment: int(track_codes[row]) for row, segment in pairs}
+
+
+def _iou_with_truth(
+    codes: NDArray[np.uint32], segments: FrameSegments, is_thing: NDArray[np.bool_], where: str
+) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+    """Return the codes of ground-truth tracks ``(n,)``, and their IoU ``(n, segments)``."""
     if codes.shape != segments.shape:
         raise DataError(
             f"segments are {segments.shape[0]}x{segments.shape[1]} and ground truth is "

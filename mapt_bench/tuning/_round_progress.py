@@ -1,21 +1,12 @@
 """Progress of a run in rounds, whose number of units is known when the first begins."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
+from mapt_bench.experiments.engine.runner import Advance, NamedProgress, Progress
 from mapt_bench.experiments.engine.schedule import Schedule
 
-__all__ = ["RoundBar", "TuningProgress", "no_progress"]
-
-TuningProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-"""Shows progress: gets a description and the number of work units, and yields a function that takes
-the number of finished units."""
-
-
-@contextmanager
-def no_progress(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show no progress."""
-    yield lambda units: None
+__all__ = ["RoundBar"]
 
 
 class RoundBar:
@@ -28,17 +19,13 @@ class RoundBar:
         rounds: Number of rounds.
     """
 
-    def __init__(
-        self, stack: ExitStack, progress: TuningProgress, trials: int, rounds: int
-    ) -> None:
+    def __init__(self, stack: ExitStack, progress: NamedProgress, trials: int, rounds: int) -> None:
         self._stack, self._progress = stack, progress
         self._trials, self._rounds = trials, rounds
         self._round = 0
-        self._advance: Callable[[int], None] | None = None
+        self._advance: Advance | None = None
 
-    def of_round(
-        self, count: int, *, is_alone: bool = False
-    ) -> Callable[[Schedule], AbstractContextManager[Callable[[int], None]]]:
+    def of_round(self, count: int, *, is_alone: bool = False) -> Progress:
         """Return what shows the progress of one round.
 
         Args:
@@ -48,7 +35,7 @@ class RoundBar:
         """
 
         @contextmanager
-        def show(schedule: Schedule) -> Iterator[Callable[[int], None]]:
+        def show(schedule: Schedule) -> Iterator[Advance]:
             self._round += 1
             if is_alone:
                 with self._progress(f"tune, round {self._round}", schedule.step_count) as advance:

@@ -1,7 +1,6 @@
 """A frontier run: the same number of settings for every tracker, and the Pareto set of each."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,14 @@ from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.baselines.search_spaces import SEGMENTS_SPACE, SearchSpace
 from mapt_bench.baselines.thresholds import describe_thresholds, settings_of
 from mapt_bench.errors import DataError
-from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, run_plan
-from mapt_bench.experiments.engine.schedule import Schedule
+from mapt_bench.experiments.engine.runner import (
+    CellOutcome,
+    NamedProgress,
+    RunOutcome,
+    no_named_progress,
+    of_schedule,
+    run_plan,
+)
 from mapt_bench.experiments.planning import ExperimentInputs, check_inputs
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import BY_NAME, LOADED
@@ -25,7 +30,6 @@ from mapt_bench.tuning._tuned_rows import search_space, tuned_rows
 from mapt_bench.tuning.frontier_config import FrontierConfig
 from mapt_bench.tuning.samplers import Settings, new_sampler
 from mapt_bench.tuning.tuning_config import RANDOM
-from mapt_bench.tuning.tuning_run import TuningProgress, no_progress, raise_failure
 from mapt_bench.workers import opened_workers
 
 __all__ = ["check_frontier", "run_frontier"]
@@ -80,7 +84,7 @@ def check_frontier(config: FrontierConfig) -> None:
 
 
 def run_frontier(
-    config: FrontierConfig, *, progress: TuningProgress = no_progress
+    config: FrontierConfig, *, progress: NamedProgress = no_named_progress
 ) -> dict[str, Any]:
     """Run a frontier, or resume it, and write its result.
 
@@ -111,9 +115,6 @@ def run_frontier(
     )
     setup = _setup(sampled, source, config)
 
-    def shown(schedule: Schedule) -> AbstractContextManager[Advance]:
-        return progress(config.experiment, schedule.step_count)
-
     with opened_workers(config.jobs, config.cluster, config.scheduler_file) as workers:
         outcome = run_plan(
             plan,
@@ -121,10 +122,10 @@ def run_frontier(
             folder,
             seed=config.seed,
             workers=workers,
-            progress=shown,
+            progress=of_schedule(progress, config.experiment),
             setup=setup,
         )
-    raise_failure(outcome, folder)
+    outcome.raise_failure(folder, what="trial ", kept="trials are")
     result = frontier_result(
         _finished(sampled, outcome),
         outcome,

@@ -10,7 +10,13 @@ from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.baselines.rows import tracker_entry
 from mapt_bench.baselines.thresholds import TrackerSettings, describe_thresholds, settings_of
 from mapt_bench.errors import DataError
-from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome, run_plan
+from mapt_bench.experiments.engine.runner import (
+    CellOutcome,
+    NamedProgress,
+    RunOutcome,
+    no_named_progress,
+    run_plan,
+)
 from mapt_bench.experiments.planning import ExperimentInputs, check_inputs
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import BY_NAME, LOADED
@@ -19,7 +25,7 @@ from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.files import write_json, write_text
 from mapt_bench.metrics import flat_scores, pool, recovery_counts
 from mapt_bench.provenance import joined_provenance
-from mapt_bench.tuning._round_progress import RoundBar, TuningProgress, no_progress
+from mapt_bench.tuning._round_progress import RoundBar
 from mapt_bench.tuning._tuned_rows import of_split, search_space, tuned_rows
 from mapt_bench.tuning._tuning_result import (
     Trial,
@@ -48,10 +54,7 @@ __all__ = [
     "THRESHOLDS_NAME",
     "TRIALS_FILE",
     "TUNING_FILE",
-    "TuningProgress",
     "check_tuning",
-    "no_progress",
-    "raise_failure",
     "run_tuning",
     "tune",
 ]
@@ -61,7 +64,9 @@ TUNING_FILE, TRIALS_FILE, THRESHOLDS_NAME = "tuning.json", "trials.jsonl", "thre
 _Row = dict[str, Any]
 
 
-def run_tuning(config: TuningConfig, *, progress: TuningProgress = no_progress) -> dict[str, Any]:
+def run_tuning(
+    config: TuningConfig, *, progress: NamedProgress = no_named_progress
+) -> dict[str, Any]:
     """Tune trackers, or resume the run, and write its thresholds file.
 
     Args:
@@ -109,7 +114,7 @@ def tune(
     source: DataSource,
     config: TuningConfig,
     *,
-    progress: TuningProgress = no_progress,
+    progress: NamedProgress = no_named_progress,
 ) -> dict[str, Any]:
     """Tune rows on given data; see :func:`run_tuning`.
 
@@ -147,7 +152,7 @@ def tune(
                 progress=bar.of_round(count, is_alone=is_timed or bool(folds)),
                 setup=setup,
             )
-            raise_failure(outcome, folder)
+            outcome.raise_failure(folder, what="trial ", kept="trials are")
             skipped.update((skip.tracker, skip.reason) for skip in outcome.skipped)
             units += [u.provenance for cell in outcome.cells for u in cell.units.values()]
             trackers = _told(trackers, asked, outcome, objective, config)
@@ -370,20 +375,6 @@ def _scores(
         links = [by_sequence[at] for at in sequences]
         found.update(recovery_scores(*recovery_counts(links)))
     return {name: found.get(name) for name in names}
-
-
-def raise_failure(outcome: RunOutcome, folder: Path) -> None:
-    """Raise the gravest failure of a round: a tracker without a trial would have had fewer."""
-    if not outcome.exit_code:
-        return
-    cell = next(cell for cell in outcome.cells if cell.failures)
-    (sequence, _), failure = min(cell.failures.items())
-    message = (
-        f"trial {cell.cell.variant.name} failed on sequence "
-        f"{outcome.source.videos[sequence].info.name}: {failure.reason}; finished trials are kept: "
-        "fix the cause and run the same command again to resume"
-    )
-    raise outcome.error(message, folder)
 
 
 def _setup(

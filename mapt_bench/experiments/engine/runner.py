@@ -20,9 +20,12 @@ from mapt_bench.workers import Processes, Workers
 __all__ = [
     "Advance",
     "CellOutcome",
+    "NamedProgress",
     "Progress",
     "RunOutcome",
+    "no_named_progress",
     "no_progress",
+    "of_schedule",
     "run_plan",
     "spread",
 ]
@@ -35,6 +38,10 @@ Progress = Callable[[Schedule], AbstractContextManager[Advance]]
 
 :func:`run_plan` makes ``schedule.step_count`` steps, and the summary ``schedule.summary_steps``.
 """
+
+NamedProgress = Callable[[str, int], AbstractContextManager[Advance]]
+"""Shows the progress of one part of a run: takes a description and the number of steps, and yields
+a function that takes done steps."""
 
 _Item = TypeVar("_Item")
 
@@ -142,6 +149,28 @@ class RunOutcome:
         kinds = {each.kind: each for each in (ConfigError, TrackerError)}
         return kinds.get(self.failure_kind, DataError)(message, where=folder)
 
+    def raise_failure(self, folder: Path, *, what: str = "", kept: str = "work is") -> None:
+        """Raise an error about the first failure, if there is one, for runs that need every cell.
+
+        Args:
+            folder: Run folder.
+            what: What the failed variant is, for messages, such as ``"trial "``.
+            kept: What is kept of the run, with its verb.
+
+        Raises:
+            Exception: That of :meth:`error`.
+        """
+        if not self.exit_code:
+            return
+        cell = next(cell for cell in self.cells if cell.failures)
+        (sequence, _), failure = min(cell.failures.items())
+        raise self.error(
+            f"{what}{cell.cell.variant.name} failed on sequence "
+            f"{self.source.videos[sequence].info.name}: {failure.reason}; finished {kept} kept: "
+            "fix the cause and run the same command again to resume",
+            folder,
+        )
+
     @property
     def _failures(self) -> list[Failure]:
         return [found for cell in self.cells for found in cell.failures.values()]
@@ -151,6 +180,17 @@ class RunOutcome:
 def no_progress(schedule: Schedule) -> Iterator[Advance]:
     """Show no progress."""
     yield lambda units: None
+
+
+@contextmanager
+def no_named_progress(description: str, total: int) -> Iterator[Advance]:
+    """Show no progress of a part."""
+    yield lambda steps: None
+
+
+def of_schedule(progress: NamedProgress, description: str) -> Progress:
+    """Return what shows the progress of the units of a plan as one part of a run."""
+    return lambda schedule: progress(description, schedule.step_count)
 
 
 _HERE = Processes()
