@@ -137,7 +137,7 @@ _YAML = (
 
 
 def break_yaml(draw, data: bytes) -> tuple[bytes, str]:
-    """Break YAML, of which JSON is a part: valid files of the fuzzer are written as JSON."""
+    """Break YAML. Valid files of the fuzzer are written as JSON, which is a part of YAML."""
     if draw(st.integers(0, 3)) == 0:
         line = draw(st.sampled_from(_YAML))
         text = data.decode("utf-8", "replace")

@@ -60,7 +60,7 @@ class Raw(str):
 
 
 class Pairs(list[tuple[str, object]]):
-    """Members of an object in JSON, of which a key may occur twice."""
+    """Members of an object in JSON. A key may occur twice."""
 
 
 DEEP = ("[" * 400 + "]" * 400, "[" * 50_000, '{"a":' * 300 + "1" + "}" * 300, "[" * 70 + "]" * 70)

@@ -76,7 +76,7 @@ def _stream(draw, chunks):
 
 
 def _cut(draw, chunks):
-    """Cut the compressed pixels into many chunks, of which some are empty."""
+    """Cut the compressed pixels into many chunks. Some of them are empty."""
     found = []
     for kind, body in chunks:
         if kind == b"IDAT":

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server
 
 
 class Pretended:
-    """A server of which each command does what a test says."""
+    """A server whose commands do what a test says."""
 
     def __init__(self, act=lambda work: None, **outcome):
         given = {"code": 0, "stdout": b"", "stderr": b"", "cpu_seconds": 0.1, "peak_bytes": 10**8}
