@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers.commands import examples_of, write_two_walks
+from helpers.commands import enter_two_walks, examples_of
 from helpers.maps import shared_folder
 from helpers.raft_files import write_raft_small
-from helpers.shipped_weights import empty_weights_folder
 
 from mapt_bench.cli import main
 from mapt_bench.errors import DataError
@@ -21,9 +20,7 @@ REFERENCES = {"unlinked", "oracle", "oracle:in-view"}
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder with maps alone: trackers that need images cannot run. No weights ship."""
-    monkeypatch.chdir(tmp_path)
-    empty_weights_folder(monkeypatch, tmp_path / "no weights")
-    write_two_walks(tmp_path, frames=5)
+    enter_two_walks(monkeypatch, tmp_path, frames=5)
     (tmp_path / "bad.txt").write_text("hello world")
     return tmp_path
 

@@ -8,9 +8,8 @@ from importlib.resources import files
 import pytest
 import yaml
 from click.testing import CliRunner
-from helpers.commands import examples_of, write_two_walks
+from helpers.commands import enter_two_walks, examples_of
 from helpers.modules import ROOT
-from helpers.shipped_weights import empty_weights_folder
 
 from mapt_bench.cli import main
 
@@ -23,9 +22,7 @@ FEW = ("--weights", "none", "--segments", "groundtruth", "--no-report")
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder of data without images, where no weights are shipped."""
-    monkeypatch.chdir(tmp_path)
-    empty_weights_folder(monkeypatch, tmp_path / "no weights")
-    write_two_walks(tmp_path, frames=4)
+    enter_two_walks(monkeypatch, tmp_path, frames=4)
     return tmp_path
 
 

@@ -6,9 +6,8 @@ from importlib.resources import files
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers.commands import write_two_walks
+from helpers.commands import enter_two_walks
 from helpers.maps import write_frames
-from helpers.shipped_weights import empty_weights_folder
 from helpers.small_runs import walk, write_videos
 from PIL import Image
 
@@ -23,9 +22,7 @@ FEW = ("--weights", "none", "--segments", "groundtruth", "--no-report")
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """Two folders of data, and predictions for the first."""
-    monkeypatch.chdir(tmp_path)
-    empty_weights_folder(monkeypatch, tmp_path / "no weights")
-    write_two_walks(tmp_path, frames=4)
+    enter_two_walks(monkeypatch, tmp_path, frames=4)
     write_videos(tmp_path / "FAST", walk(4, speed=9, name="c"))
     return tmp_path
 

@@ -3,8 +3,7 @@ import json
 import pytest
 import yaml
 from click.testing import CliRunner
-from helpers.commands import examples_of, write_two_walks
-from helpers.shipped_weights import empty_weights_folder
+from helpers.commands import enter_two_walks, examples_of
 
 from mapt_bench.cli import main
 from mapt_bench.cli.tune import command
@@ -16,9 +15,7 @@ GIVEN = ("--data", "DATA", "--split", "val", "--score", "TQ", "--trials", "3")
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A folder with maps alone: trackers that need images cannot run. No weights ship."""
-    monkeypatch.chdir(tmp_path)
-    empty_weights_folder(monkeypatch, tmp_path / "no weights")
-    write_two_walks(tmp_path, frames=5)
+    enter_two_walks(monkeypatch, tmp_path, frames=5)
     return tmp_path
 
 

@@ -4,8 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from helpers.commands import write_two_walks
-from helpers.shipped_weights import empty_weights_folder
+from helpers.commands import enter_two_walks
 
 from mapt_bench.cli import main
 from mapt_bench.errors import ConfigError
@@ -18,9 +17,7 @@ FEW = ("--data", "DATA", "--weights", "none", "--segments", "groundtruth", "--no
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    empty_weights_folder(monkeypatch, tmp_path / "no weights")
-    write_two_walks(tmp_path, frames=5)
+    enter_two_walks(monkeypatch, tmp_path, frames=5)
     return tmp_path
 
 

@@ -1,6 +1,7 @@
 """What the tests of commands share: data to run them on, and the examples of their help."""
 
 from click.testing import CliRunner
+from helpers.shipped_weights import empty_weights_folder
 from helpers.small_runs import walk, write_videos
 
 from mapt_bench.cli import main
@@ -11,6 +12,13 @@ def write_two_walks(folder, frames):
     videos = [walk(frames, speed=speed, name=name) for name, speed in (("a", 1), ("b", 2))]
     write_videos(folder / "DATA", *videos)
     write_videos(folder / "PREDICTIONS", *videos)
+
+
+def enter_two_walks(monkeypatch, folder, frames):
+    """Write maps alone into a folder, and make it the current one. No weights ship there."""
+    monkeypatch.chdir(folder)
+    empty_weights_folder(monkeypatch, folder / "no weights")
+    write_two_walks(folder, frames)
 
 
 def examples_of(command):
