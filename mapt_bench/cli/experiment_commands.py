@@ -36,9 +36,7 @@ from mapt_bench.cli.options import (
     log_option,
     map_option,
     path_type,
-    print_config,
     revision_option,
-    show_config_option,
     split_names,
 )
 from mapt_bench.cli.run_and_show import (
@@ -47,6 +45,7 @@ from mapt_bench.cli.run_and_show import (
     run_each_and_show,
     split_view,
 )
+from mapt_bench.cli.show_config import print_config, show_config_option
 from mapt_bench.cli.vpq_windows import windows_option
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.experiment_config import (

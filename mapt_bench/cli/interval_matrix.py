@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from mapt_bench.cli.completion import complete_suite
-from mapt_bench.cli.options import add_options, emit_json, print_config, print_line, resumable
+from mapt_bench.cli.options import add_options, emit_json, print_line, resumable
 from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.show_config import print_config
 from mapt_bench.errors import ConfigError
 from mapt_bench.intervals.matrix_config import (
     DEFAULT_STEPS,

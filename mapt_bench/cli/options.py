@@ -46,11 +46,9 @@ __all__ = [
     "map_option",
     "maps_options",
     "path_type",
-    "print_config",
     "print_line",
     "resumable",
     "revision_option",
-    "show_config_option",
     "split_names",
     "table_options",
 ]
@@ -212,21 +210,6 @@ device_options = add_options(
     ),
 )
 """``--device``, ``--precision`` and ``--batch`` of commands that detect segments."""
-
-show_config_option = click.option(
-    "--show-config",
-    is_flag=True,
-    help="Print all options of this run as YAML and stop.",
-)
-"""``--show-config``."""
-
-
-def print_config(config: Mapping[str, Any]) -> None:
-    """Print the options of a run as YAML, for ``--show-config``."""
-    import yaml  # other commands need none
-
-    click.echo(yaml.safe_dump(dict(config), sort_keys=False), nl=False)
-
 
 headline_options = add_options(
     click.option(

@@ -29,12 +29,11 @@ from mapt_bench.cli.options import (
     jobs_option,
     json_option,
     path_type,
-    print_config,
     print_line,
     resumable,
-    show_config_option,
 )
 from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.show_config import print_config, show_config_option
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
