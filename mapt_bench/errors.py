@@ -5,6 +5,7 @@ Every message states what was found, what was expected, where, and what to do.
 
 import difflib
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import ClassVar
@@ -31,12 +32,16 @@ __all__ = [
 
 _NAMED_AT_MOST = 5
 
+_LONG_WORD = re.compile(r"\S{1000,}")
+_SHOWN_OF_LONG_WORD = 100  # characters
+
 
 class MaptBenchError(Exception):
     """An error whose message is meant for the user.
 
     Args:
-        message: What was found, what was expected, and what to do.
+        message: What was found, what was expected, and what to do. Of a word of 1000 characters
+            and more, such as an endless name in a file, only the first 100 are kept.
         where: File, folder, sequence or setting of the error. ``None`` if there is none.
 
     Attributes:
@@ -48,6 +53,7 @@ class MaptBenchError(Exception):
     exit_code: ClassVar[int] = 3
 
     def __init__(self, message: str, *, where: object | None = None) -> None:
+        message = _LONG_WORD.sub(_cut, message)
         super().__init__(message)
         self.message = message
         self.where = None if where is None else str(where)
@@ -59,6 +65,10 @@ class MaptBenchError(Exception):
     def to_dict(self) -> dict[str, str | None]:
         """Return ``kind``, ``message`` and ``where``, for JSON errors of the command line."""
         return {"kind": self.kind, "message": self.message, "where": self.where}
+
+
+def _cut(word: re.Match[str]) -> str:
+    return f"{word[0][:_SHOWN_OF_LONG_WORD]}... ({len(word[0])} characters)"
 
 
 def _rebuild(cls: type[MaptBenchError], message: str, where: str | None) -> MaptBenchError:

@@ -129,9 +129,9 @@ def list_folder(
 ) -> Listing:
     """Find every folder below ``root`` with relevant files.
 
-    Hidden files, hidden folders and ``dataset.json`` are skipped. Links to folders are followed,
-    unless they lead back to a folder above. A folder whose file names begin with the names of
-    several sequences (``0001_000000.png``, ``0002_000000.png``) becomes one folder for each.
+    Hidden files and folders and ``dataset.json`` are skipped. Links to folders are followed, unless
+    they lead to a folder above, in ``root`` or outside it. A folder whose file names begin with the
+    names of several sequences (``0001_000000.png``, ``0002_000000.png``) becomes a folder for each.
 
     Args:
         root: Root of the search.
@@ -168,8 +168,9 @@ def _walk(
     real_of: dict[Path, Path] = {}
     for place, folders, names in os.walk(root, followlinks=True):
         path = Path(place)
-        real_of[path] = path.resolve()
-        if any(real_of.get(above) == real_of[path] for above in path.parents):
+        real = real_of[path] = path.resolve()
+        above = [real_of[each] for each in path.parents if each in real_of]
+        if any(each.is_relative_to(real) for each in above):
             folders.clear()  # a link to a folder above: following it would never end
             continue
         left_out = skip if path == root else frozenset()

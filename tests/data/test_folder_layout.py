@@ -6,6 +6,7 @@ import pytest
 from helpers.maps import CAR, KITTI, draw, random_maps, write_frames
 
 from mapt_bench.data import KittiStepWriter, open_maps, resolve_labels
+from mapt_bench.data.folder_layout import list_folder
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import check_classes, check_map_classes, label_space
 
@@ -99,3 +100,14 @@ def test_classes_outside_the_label_space_are_named():
         check_map_classes(draw("c1"), labels, "here")
     with pytest.raises(DataError, match="class 13 is outside"):
         check_classes(panoptic.codes[panoptic.classes == CAR], labels, "here")
+
+
+@pytest.mark.parametrize("target", [".", "..", "../..", "/"])
+def test_a_link_to_a_folder_above_is_not_followed(tmp_path, target):
+    root = tmp_path / "above" / "gt"
+    (root / "0001").mkdir(parents=True)
+    (root / "0001" / "000000.png").touch()
+    (tmp_path / "stray.png").touch()
+    (root / "0001" / "loop").symlink_to(target)
+    found = list_folder(root)
+    assert [folder.parts for folder in found.folders] == [("0001",)]

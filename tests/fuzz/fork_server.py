@@ -23,6 +23,7 @@ from typing import Any
 
 CPU_SECONDS = 20
 MEMORY_BYTES = 10**9
+MEMORY_BYTES_WITH_TORCH = 2 * 10**9  # a network, its gradients and one batch
 _WALL_SECONDS = 90.0  # a command that waits for ever takes no CPU
 _SPACE_BYTES = 12 * 10**9  # address space: protects the machine; PyTorch with CUDA maps 6 GB
 _FILE_BYTES = 400 * 10**6

@@ -14,6 +14,7 @@ from tests.fuzz.cases import OUT, WORK, Case, lay_out, snapshot, words_at
 from tests.fuzz.fork_server import (
     CPU_SECONDS,
     MEMORY_BYTES,
+    MEMORY_BYTES_WITH_TORCH,
     ForkServer,
     Outcome,
     prepare,
@@ -81,7 +82,7 @@ def _of_outcome(case: Case, outcome: Outcome) -> Iterator[Fault]:
         yield Fault("exit code", f"{outcome.code} {_place_of(stderr)}", stderr[-3000:])
     elif "Traceback" in stderr or b"Traceback" in outcome.stdout:
         yield Fault("traceback", _place_of(stderr), stderr[-3000:])
-    if outcome.peak_bytes > MEMORY_BYTES:
+    if outcome.peak_bytes > (MEMORY_BYTES_WITH_TORCH if case.needs_torch else MEMORY_BYTES):
         yield Fault("memory", case.kind, f"{outcome.peak_bytes / 1e6:.0f} MB")
     if outcome.outlived:
         yield Fault("leaves a process", case.command)
