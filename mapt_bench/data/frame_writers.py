@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mapt_bench.data.encodings._instance_values import VIPSEG_COCO
 from mapt_bench.data.encodings.bdd100k import encode_bdd100k
-from mapt_bench.data.encodings.instance_png import VIPSEG_COCO
 from mapt_bench.data.encodings.object_png import VOID_INDEX
 from mapt_bench.data.folder_layout import MAPS_FOLDER, write_dataset_file
 from mapt_bench.data.object_classes import write_object_classes

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from mapt_bench.data.encodings._instance_values import mots_of_class
 from mapt_bench.data.encodings.coco_panoptic import CocoPanopticWriter
-from mapt_bench.data.encodings.instance_png import mots_of_class
 from mapt_bench.data.encodings.kitti_step import KITTI_STEP_ID_LIMIT, KittiStepWriter
 from mapt_bench.data.encodings.mots_text import MotsTextWriter
 from mapt_bench.data.encodings.youtube_vis import YoutubeVisWriter

@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from helpers.maps import CAR, KITTI, PERSON
+from helpers.maps import CAR, KITTI, PERSON, VOID
 from PIL import Image
 
 from mapt_bench import files
@@ -266,6 +266,13 @@ def test_an_object_numbered_0_is_an_object(archives):
     sequence = open_maps(archives, KITTI).sequences[0]
     assert sequence.read(1).ids[:2, 0].tolist() == [1, 2]
     assert sequence.read(0).ids[:2, 0].tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("ids", [[], np.array([], dtype=np.int64)])
+def test_a_stack_without_masks_has_no_object(archives, ids):
+    np.savez(archives / "0001" / "1.npz", masks=np.zeros((0, 4, 5)), object_ids=ids)
+    sequence = open_maps(archives, KITTI).sequences[0]
+    assert (sequence.read(1).classes == VOID).all()
 
 
 def test_frames_of_an_archive_are_numbered(tmp_path):

@@ -245,7 +245,7 @@ def test_vipseg_by_identities_that_only_things_have(tmp_path):
     ("values", "labels", "encoding", "pairs"),
     [
         ([0, 18, 11004, 65535], KITTI, "cityscapes", [(0, 0), (18, 0), (PERSON, 5), (VOID, 0)]),
-        ([0, 5], KITTI, "cityscapes", [(0, 0), (5, 0)]),
+        ([2, 5], KITTI, "cityscapes", [(2, 0), (5, 0)]),
         ([0, 17003], KITTI, "cityscapes", [(0, 0), (17, 4)]),
         ([0, 1001, 2002], KITTI, "mots-png", [(VOID, BACKGROUND_ID), (CAR, 2), (PERSON, 3)]),
         ([0, 0], KITTI, "mots-png", [(VOID, BACKGROUND_ID)] * 2),
@@ -261,6 +261,7 @@ def test_16_bit_values_that_fit_one_encoding_best(tmp_path, values, labels, enco
     [
         ([4, 1301], SHEEP, r"cityscapes \(class 1, number 301\) or vipseg \(class 13, number 1\)"),
         ([0, 1101], KITTI, r"mots-png \(MOTS class 1, number 101\) or vipseg \(class 11, number"),
+        ([0, 5], KITTI, r"cityscapes \(class 0\) or vipseg \(void\): value 0 fits each"),
     ],
 )
 def test_16_bit_values_that_fit_two_encodings_are_refused(tmp_path, values, labels, names):
@@ -269,6 +270,14 @@ def test_16_bit_values_that_fit_two_encodings_are_refused(tmp_path, values, labe
         open_maps(tmp_path, labels)
     for encoding in ("cityscapes", "vipseg"):
         assert open_maps(tmp_path, labels, encoding=encoding).encoding == encoding
+
+
+def test_16_bit_values_of_all_files_are_read_if_a_sample_has_no_identity(tmp_path):
+    for number in range(30):
+        save(tmp_path / f"{number}.png", [[0, 5, 1307 if number == 29 else 5]], np.uint16)
+    opened = open_maps(tmp_path, KITTI)
+    assert opened.encoding == "vipseg"
+    assert pairs_of(opened.sequences[0].read(0)) == [(VOID, 0), (5, 0), (5, 0)]
 
 
 def test_vipseg_refuses_values_beyond_its_classes(tmp_path):

@@ -50,9 +50,10 @@ def masks_of(panoptic):
 def as_object_folders(folder, maps, mode="L", name="0001", frame="{:05d}.png"):
     """Write a folder for each object. Palettes have the values 0 and 1, grey ones 0 and 255."""
     ids = sorted({identity for one in maps for identity in masks_of(one)})
+    (folder / name).mkdir(parents=True)
     for identity in ids:
         place = folder / name / f"{identity:03d}"
-        place.mkdir(parents=True)
+        place.mkdir()
         for number, panoptic in enumerate(maps):
             mask = masks_of(panoptic).get(identity, np.zeros(maps[0].shape, dtype=bool))
             if mode == "P":

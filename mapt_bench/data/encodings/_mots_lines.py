@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from mapt_bench.data.encodings.instance_png import (
+from mapt_bench.data.encodings._instance_values import (
     MOTS_IGNORE,
     class_of_mots,
     unknown_mots_class,

@@ -7,14 +7,14 @@ from typing import Self
 
 import numpy as np
 
-from mapt_bench.data.encodings._mots_lines import MotsLine, bad_line, is_mots_text, read_lines
-from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
-from mapt_bench.data.encodings.instance_png import (
+from mapt_bench.data.encodings._instance_values import (
     MOTS_ID_LIMIT,
     MOTS_IGNORE,
     class_of_mots,
     mots_of_class,
 )
+from mapt_bench.data.encodings._mots_lines import MotsLine, bad_line, is_mots_text, read_lines
+from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
 from mapt_bench.data.folder_layout import (
     GROUND_TRUTH_FOLDER,
     GROUND_TRUTH_TEXT,

@@ -159,7 +159,7 @@ class _Archive:
         ids = self.name_of(_IDS)
         if ids is not None:
             stored = self.load(ids)
-            if stored.dtype.kind not in "iu":
+            if stored.size and stored.dtype.kind not in "iu":  # no ids: often float64
                 raise _unexpected(f"{ids!r} holds {stored.dtype}", self.path)
             return [int(one) for one in stored.ravel()]
         return [identity for members in self.members.values() for identity, _ in members]
