@@ -18,6 +18,7 @@ from mapt_bench.reports.difference_tables import differences_tables, memory_tabl
 from mapt_bench.reports.link_tables import (
     break_table,
     full_occlusions_table,
+    gaps_table,
     group_table,
     recovery_tables,
     visibility_table,
@@ -145,7 +146,7 @@ def _part_tables(run: Run) -> list[Table]:
     if run.get("links_by_group"):
         tables.append(group_table(run))
     if run.get("recoveries"):
-        tables.append(full_occlusions_table(run))
+        tables += [full_occlusions_table(run), gaps_table(run)]
     tables += losses_of_rows(run["summary"])
     tables += step_tables(run.get("steps") or [])
     return [summary_table(run), *with_content(tables)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from mapt_bench.errors import ConfigError, counted, listed, nearest, printable
 from mapt_bench.reports._stress_tables import FAILURES, score_tables_of_failures
+from mapt_bench.reports.finding import Finding
 from mapt_bench.reports.score_tables import (
     estimate,
     evaluation_notes,
@@ -22,7 +23,6 @@ from mapt_bench.reports.score_tables import (
 from mapt_bench.reports.sentences import (
     NAMED,
     SWEEP_WORDS,
-    Finding,
     evaluation_findings,
     run_findings,
 )

@@ -226,7 +226,7 @@ def _verdict(subject: str, compared: Sequence[Row]) -> list[str]:
     low, high = (100 * end(each["difference"] for each in known) for end in (min, max))
     return [
         f"{subject} is ahead in {ahead} of {counted(len(known), 'comparison')} "
-        f"({low:+.2f} to {high:+.2f} PAT); established better in {len(better)}, worse in "
+        f"({low:+z.2f} to {high:+z.2f} PAT); established better in {len(better)}, worse in "
         f"{len(worse)}."
     ]
 

@@ -10,6 +10,7 @@ from mapt_bench.results.result_views import is_reference, row_name
 __all__ = [
     "break_table",
     "full_occlusions_table",
+    "gaps_table",
     "group_table",
     "pooled",
     "precision_entries",
@@ -22,6 +23,9 @@ _EVERY_VIDEO = "all"
 
 _CROSSED = "cell"
 """The factor that crosses all other factors, as in a factorial design."""
+
+_NO_GAP = "0"
+"""The range of links between consecutive frames."""
 
 _FIRST_FACTORS = ("half", "kind")
 _VALUES = ("real-like", "hard", "street", "crowd", "low", "high")
@@ -128,6 +132,57 @@ def full_occlusions_table(run: Run) -> Table:
         frozenset(at for at, entry in enumerate(entries) if is_reference(entry)),
         name="recovery",
     )
+
+
+def gaps_table(run: Run) -> Table:
+    """Return the share of identities that each variant recovers, by length of the occlusion gap.
+
+    One column per range of gaps in frames, with its confidence interval. A range without a
+    reappearance in any row has no column.
+    """
+    entries = [each for each in run["recoveries"] if each["factor"] == _EVERY_VIDEO]
+    rates = [
+        {rate["bin"]: rate["recovered"] for rate in entry["bins"] if rate["bin"] != _NO_GAP}
+        for entry in entries
+    ]
+    bins = [
+        name
+        for name in dict.fromkeys(name for found in rates for name in found)
+        if any((found.get(name) or {}).get("n") for found in rates)
+    ]
+    columns = [Column("variant")]
+    for name in bins:
+        columns.append(Column(f"gap {name}", "percent", higher_is_better=True))
+        columns.append(Column(f"gap {name} interval", "range"))
+    rows: list[tuple[Cell, ...]] = []
+    for entry, found in zip(entries, rates, strict=True):
+        line: list[Cell] = [row_name(entry)]
+        for name in bins:
+            rate = found.get(name) or {}
+            line += [rate.get("share"), _range(rate.get("interval") or {})]
+        rows.append(tuple(line))
+    counts = "; ".join(
+        f"gap {name}: {_most_and_least(found.get(name, {}).get('n', 0) for found in rates)}"
+        for name in bins
+    )
+    return Table(
+        "Identities recovered, by length of the occlusion gap",
+        tuple(columns),
+        tuple(rows),
+        (
+            "Gap: frames in which nothing of the object is visible. Share of the objects with a "
+            "segment on both sides of the gap (reappearances) whose identity is the same after it.",
+            f"Reappearances: {counts}.",
+        ),
+        frozenset(at for at, entry in enumerate(entries) if is_reference(entry)),
+        name="recovery_by_gap",
+    )
+
+
+def _most_and_least(counts: Iterable[int]) -> str:
+    """Return a count that rows share, or the range of their counts."""
+    known = sorted(counts)
+    return str(known[0]) if known[0] == known[-1] else f"{known[0]} to {known[-1]}"
 
 
 def _range(interval: Mapping[str, Any]) -> Cell:

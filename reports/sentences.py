@@ -5,10 +5,11 @@ all comparisons of the run, is not above 1 minus the level of the interval.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from mapt_bench.errors import counted, printable
+from mapt_bench.errors import counted
+from mapt_bench.reports.finding import LEAD, Finding
 from mapt_bench.reports.step_tables import step_sentences
 from mapt_bench.results.result_views import (
     Part,
@@ -22,7 +23,6 @@ from mapt_bench.results.result_views import (
 __all__ = [
     "NAMED",
     "SWEEP_WORDS",
-    "Finding",
     "evaluation_findings",
     "largest_loss",
     "part_findings",
@@ -55,37 +55,6 @@ _NAMED_AT_MOST = 2
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Sentences on the rows that link the same segments.
-
-    Attributes:
-        segments: Description of the segments. Empty if they are not named.
-        sentences: Sentences of one fact each, the most important first.
-    """
-
-    segments: str
-    sentences: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "segments", printable(self.segments))
-        object.__setattr__(self, "sentences", tuple(map(printable, self.sentences)))
-
-    @property
-    def place(self) -> str:
-        """The segments as a heading, empty if they are not named."""
-        return f"On {self.segments}" if self.segments else ""
-
-    def first(self, most: int) -> "Finding":
-        """Return the finding with its first sentences only."""
-        return replace(self, sentences=self.sentences[:most])
-
-    @property
-    def text(self) -> str:
-        """All sentences as one paragraph."""
-        return f"{f'{self.place}: ' if self.segments else ''}{' '.join(self.sentences)}"
 
 
 @dataclass(frozen=True)
@@ -122,7 +91,7 @@ class _Lead:
     def amount(self) -> str:
         """Size of the difference with its confidence interval, without sign."""
         ends = (self.low, self.high) if self.points >= 0 else (-self.high, -self.low)
-        return f"{abs(self.points):.2f} PAT [{ends[0]:.2f}, {ends[1]:.2f}]"
+        return f"{abs(self.points):.2f} PAT [{ends[0]:z.2f}, {ends[1]:z.2f}]"
 
 
 def run_findings(run: Run) -> list[Finding]:
@@ -225,13 +194,13 @@ def _is_real(best: Row, second: Row, rows: Iterable[Row]) -> list[str]:
         reference = (row.get("differences") or {}).get("reference")
         leads = _leads([row]) if reference == row_name(other) else []
         if leads and leads[0].is_established:
-            return ["This difference is established."]
+            return [f"{LEAD} is established."]
         if leads:
-            return ["This difference is not established: it can be chance."]
+            return [f"{LEAD} is not established: it can be chance."]
     references = [each["differences"]["reference"] for each in rows if _leads([each])]
     if not references:
         return []
-    return [f"This difference was not tested: tests compare rows with {references[0]}."]
+    return [f"{LEAD} was not tested: tests compare rows with {references[0]}."]
 
 
 def _comparison(subject: str, leads: Sequence[_Lead], place: str = "") -> list[str]:

@@ -278,6 +278,8 @@ def format_cell(cell: Cell, kind: Kind) -> str:
         '[50.00, 75.00]'
         >>> format_cell((0, 64), "count range"), format_cell(448.5, "count")
         ('[0, 64]', '448.5')
+        >>> format_cell(-0.00001, "percent")  # zero has no sign
+        '0.00'
     """
     if isinstance(cell, tuple):
         end: Kind = "count" if kind == "count range" else "percent"
@@ -288,15 +290,15 @@ def format_cell(cell: Cell, kind: Kind) -> str:
     if value is None:
         return UNDEFINED
     if kind == "percent":
-        return f"{100 * value:.2f}"
+        return f"{100 * value:z.2f}"
     if kind == "points":
         return f"{100 * value:+.2f}" if round(100 * value, 2) else "0.00"
     if kind == "integer":
-        return f"{value:.0f}"
+        return f"{value:z.0f}"
     if kind == "count":
-        return f"{value:.0f}" if value == round(value) else f"{value:.1f}"
+        return f"{value:z.0f}" if value == round(value) else f"{value:z.1f}"
     if kind == "decimal":
-        return f"{value:.2f}"
+        return f"{value:z.2f}"
     return _plain_number(value)
 
 
@@ -309,5 +311,5 @@ def _number(cell: Cell) -> float | None:
 def _plain_number(value: float) -> str:
     """Return a number as text: whole, with two decimals or, below one, with three digits."""
     if value == round(value):
-        return f"{value:.0f}"
+        return f"{value:z.0f}"
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"

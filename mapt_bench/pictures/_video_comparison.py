@@ -30,6 +30,8 @@ __all__ = ["Prediction", "VideoComparison"]
 _GAP, _TITLE = 6, 24
 _STRIP_WIDTH, _ANIMATION_WIDTH = 2560, 960
 _CELL_WIDTHS = (320, 640)
+_FEW_FRAMES = 2
+"""Frames of a strip that leave room for the name of the row above each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,8 @@ class VideoComparison:
             for line, row in enumerate(self._rows):
                 x, y = _GAP + column * (width + _GAP), line * (height + _TITLE + _GAP) + _GAP
                 caption = f"frame {self._frame_name(column)}"
-                title = f"{row.title}, {caption}" if column == 0 else caption
+                has_title = column == 0 or across <= _FEW_FRAMES
+                title = f"{row.title}, {caption}" if has_title else caption
                 sheet.text(x, y + _TITLE / 2 - 1, title, size=15)
                 sheet.paste(x, y + _TITLE, self._painted(row, column, (height, width)))
         return sheet.pixels()

@@ -200,8 +200,8 @@ def spans(
 
 def _in_words(row: Span, *, with_zero: bool) -> str:
     sign = "+" if with_zero else ""
-    ends = f" from {row.ends[0]:{sign}.2f} to {row.ends[1]:{sign}.2f}" if row.ends else ""
-    return f"{row.value:{sign}.2f}{ends}"
+    ends = f" from {row.ends[0]:{sign}z.2f} to {row.ends[1]:{sign}z.2f}" if row.ends else ""
+    return f"{row.value:{sign}z.2f}{ends}"
 
 
 def _spans(
@@ -221,7 +221,7 @@ def _spans(
     for at, (row, name) in enumerate(zip(rows, names, strict=True)):
         y = top + step * at + (step - 10 if is_phone else step / 2)
         own = "ref" if row.is_grey else "c0"
-        words = f"{name}  {row.value:+.2f}" if with_zero else f"{name}  {row.value:.1f}"
+        words = f"{name}  {row.value:+z.2f}" if with_zero else f"{name}  {row.value:.1f}"
         if is_phone:
             shapes.append(text(left, y - 11, words, classes="label halo"))
         else:
@@ -258,7 +258,7 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], x_label: str, caption:
         caption: Sentence below the chart.
     """
     listed = "; ".join(
-        f"{name}: {', '.join(f'{part} {size:.2f}' for part, size in row.items())}"
+        f"{name}: {', '.join(f'{part} {size:z.2f}' for part, size in row.items())}"
         for name, row in rows.items()
     )
     return chart_of(
@@ -298,7 +298,7 @@ def _bar(
         used += size
         if length < 0.3:
             continue
-        title = f"{name}: {part} {row[part]:.2f}"
+        title = f"{name}: {part} {row[part]:z.2f}"
         own = f"bar c{number % COLORS}"
         yield shape("rect", own, title, x=start, y=float(y), width=length, height=24)
         words = f"{size:.1f}"
@@ -399,7 +399,7 @@ def _all_values(lines: Sequence[Curve]) -> list[float]:
 
 def _values_in_words(curve: Curve, positions: Sequence[str]) -> str:
     return ", ".join(
-        f"{position} {value:.2f}"
+        f"{position} {value:z.2f}"
         for position, value in zip(positions, curve.values, strict=True)
         if value is not None
     )
@@ -420,7 +420,7 @@ def _curve(curve: Curve, number: int, at: Sequence[float], y: Scale) -> list[Sha
     given = {"stroke-dasharray": dashes} if dashes else {}
     shapes.append(shape("path", f"stroke {own} thick nofill", d=path, **given))
     for x, value in known:
-        shapes.append(marker(x, y(value), number, f"mark {own}", f"{curve.name}: {value:.2f}"))
+        shapes.append(marker(x, y(value), number, f"mark {own}", f"{curve.name}: {value:z.2f}"))
     return shapes
 
 

@@ -1,12 +1,11 @@
-"""Tables and sentences that only the report has: losses, worst sequences, cost, provenance."""
+"""Tables and sentences that only the report has: losses, worst sequences and cost."""
 
-import json
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from mapt_bench.errors import counted
+from mapt_bench.report.provenance import frame_count
 from mapt_bench.report.terms import reference_notes
 from mapt_bench.reports.score_tables import of_group, splits
 from mapt_bench.reports.sentences import largest_loss, part_findings
@@ -23,14 +22,11 @@ __all__ = [
     "WorstSequences",
     "cost_table",
     "data_sentences",
-    "evaluate_command",
     "explained",
     "failed_table",
     "largest_losses",
     "part_losses",
     "plain_rows",
-    "provenance_tables",
-    "run_command",
     "split_sentences",
     "worst_sequences",
     "worst_table",
@@ -119,7 +115,7 @@ def data_sentences(run: Run) -> list[str]:
     if not suite.get("name") or not sequences:
         return []
     count = counted(len(sequences), "synthetic video")
-    frames = sum(map(_whole, sequences.values()))
+    frames = frame_count(sequences)
     networks = "They do not cover another training of the networks."
     return [
         f"The data are {count} of the suite {suite['name']}, {frames} frames.",
@@ -311,77 +307,3 @@ def plain_rows(part: Part) -> list[Row]:
 def _seconds(row: Row) -> float | None:
     value: float | None = (row.get("cost") or {}).get("seconds_per_frame")
     return value
-
-
-def run_command(run: Run) -> str:
-    """Return the command of a run. Older results do not store it: then what is known of it."""
-    provenance = run.get("provenance") or {}
-    if provenance.get("command"):
-        return str(provenance["command"])
-    experiment = str(run.get("experiment") or "")
-    if not experiment:
-        return ""
-    words = ["mapt-bench", *experiment.split("-", 1)] if experiment.startswith("stress-") else []
-    words = words or ["mapt-bench", experiment]
-    data = provenance.get("data") or {}
-    suite = (data.get("suite") or {}).get("name")
-    words += ["--suite", str(suite)] if suite else ["--data", str(data.get("name", "DATA"))]
-    words += ["--seed", str(provenance["seed"])] if provenance.get("seed") else []
-    return shlex.join(words)
-
-
-def provenance_tables(result: Row) -> list[Table]:
-    """Return protocol, data, code and machine of a result, one row per setting."""
-    provenance = dict(result.get("provenance") or {})
-    data = dict(provenance.pop("data", None) or {})
-    sequences = data.pop("sequences", None) or {}
-    if sequences:
-        data["sequences"] = f"{len(sequences)}, {sum(map(_whole, sequences.values()))} frames"
-    provenance.pop("command", None)
-    tables = []
-    for title, entries in (
-        ("Protocol", result.get("protocol") or {}),
-        ("Data", data),
-        ("Code and machine", provenance),
-    ):
-        rows = [(key, value) for key, value in _flat(entries) if value]
-        more = len(rows) - _SETTINGS
-        notes = (f"{more} more entries are in the result file.",) if more > 0 else ()
-        if rows:
-            columns = (Column("setting"), Column("value"))
-            tables.append(Table(title, columns, tuple(rows[:_SETTINGS]), notes, name="setting"))
-    return tables
-
-
-_SETTINGS = 60
-"""Largest number of rows of a table of settings, for example of fingerprints of sequences."""
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0
-
-
-def _flat(entries: Mapping[str, Any], before: str = "") -> Iterable[tuple[str, str]]:
-    """Yield the entries of nested data as text, with the path of their keys."""
-    for key, value in entries.items():
-        name = f"{before}{key}"
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}: ")
-        elif isinstance(value, list) and all(isinstance(each, str | int) for each in value):
-            yield name, ", ".join(map(str, value))
-        elif value is not None:
-            yield name, value if isinstance(value, str) else json.dumps(value)
-
-
-def evaluate_command(evaluation: Row) -> str:
-    """Return the command of an evaluation. Paths that its result lacks are placeholders."""
-    inputs = (evaluation.get("provenance") or {}).get("inputs") or {}
-    paths = [(inputs.get(side) or {}).get("path") for side in ("ground_truth", "predictions")]
-    given = [str(path or word) for path, word in zip(paths, ("GT", "PRED"), strict=True)]
-    words = ["mapt-bench", "evaluate", *given]
-    dataset = (evaluation.get("protocol") or {}).get("dataset")
-    words += ["--dataset", str(dataset)] if dataset else []
-    words += ["--intervals"] if evaluation.get("intervals") else []
-    words += ["--losses"] if evaluation.get("losses") else []
-    words += ["--slices"] if evaluation.get("slices") else []
-    return shlex.join(words)

@@ -5,7 +5,7 @@ from typing import Any
 
 from mapt_bench.report.blocks import Block, Section, table_view
 from mapt_bench.report.charts import Point, scatter
-from mapt_bench.report.findings import provenance_tables, run_command
+from mapt_bench.report.provenance import provenance_tables, run_command
 from mapt_bench.report.svg import Chart
 from mapt_bench.reports.frontier_tables import (
     frontier_points,

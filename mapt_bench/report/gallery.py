@@ -6,8 +6,6 @@ tracks the worst sequences again, and keeps the pictures in the run folder. The 
 pictures are missing.
 """
 
-import base64
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,11 +28,12 @@ from mapt_bench.pictures import (
     tracks_of,
 )
 from mapt_bench.report.findings import WorstSequences
+from mapt_bench.report.images import Image, image_of, images_of_frames, jpeg, png
 from mapt_bench.report.scored_sequences import ScoredSequence, cell_sequences, label_space_of
 from mapt_bench.reports.tables import printable
 from mapt_bench.results.result_views import row_name
 
-__all__ = ["DEFAULT_PICTURES", "Gallery", "Image", "Picture", "Replay", "evaluation_pictures"]
+__all__ = ["DEFAULT_PICTURES", "Gallery", "Picture", "Replay", "evaluation_pictures"]
 
 Replay = Callable[[str, str, int], tuple[Video, Sequence[PanopticMap]]]
 """Takes the key of a cell, the name of a sequence and a number of frames, and returns the video and
@@ -45,18 +44,6 @@ DEFAULT_PICTURES = 4
 
 _TRACKS = 8
 """Largest number of tracks of a timeline."""
-
-_COLORS = 128
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image of the page: its data as an address, its content in words, and its size."""
-
-    source: str
-    alt: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -238,7 +225,7 @@ class _FramesOfRun:
             return None
         finally:
             self._spent += process_time() - began
-        data = _jpeg(picture)
+        data = jpeg(picture)
         write_bytes(file, data)
         return data
 
@@ -293,14 +280,15 @@ def _run_picture(found: ScoredSequence, worst: WorstSequences, frames: _FramesOf
         printable(_track_name(table, order[0], labels)),
         _sentence(table, order[0], str(places[1])),
         (
-            *([] if strip is None else [_image(strip, _frames_in_words(places, words))]),
-            _image(_png(timeline), _in_words(table, order, labels)),
+            *([] if strip is None else images_of_frames(strip, _in_frames(places, words))),
+            image_of(png(timeline), _in_words(table, order, labels)),
         ),
     )
 
 
-def _frames_in_words(frames: Sequence[object], words: str) -> str:
-    return f"Frames {frames[0]} and {frames[1]}, {words}"
+def _in_frames(frames: Sequence[object], words: str) -> list[str]:
+    """Return what the picture of each frame shows. A track that starts wrong has one frame only."""
+    return [f"Frame {frame}, {words}" for frame in dict.fromkeys(frames)]
 
 
 _FAULTLESS = "Every track keeps one identity in all its frames."
@@ -355,8 +343,8 @@ def _worst_picture(video: Video, prediction: Prediction, names: tuple[str, str])
         printable(_track_name(table, order[0], labels)),
         _sentence(table, order[0], frames[1]),
         (
-            _image(_jpeg(strip), _frames_in_words(frames, "ground truth above prediction")),
-            _image(_png(whole.timeline(order)), _in_words(table, order, labels)),
+            *images_of_frames(jpeg(strip), _in_frames(frames, "ground truth above prediction")),
+            image_of(png(whole.timeline(order)), _in_words(table, order, labels)),
         ),
     )
 
@@ -404,33 +392,3 @@ def _in_words(table: TrackTable, order: Sequence[int], labels: LabelSpace) -> st
         for track in order
     ]
     return f"Timeline of the tracks that cost most. {'; '.join(told)}."
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture as a PNG with few colours."""
-    from PIL import Image as Pillow
-
-    reduced = Pillow.fromarray(picture).quantize(_COLORS, dither=Pillow.Dither.NONE)
-    data = io.BytesIO()
-    reduced.save(data, format="PNG", optimize=True)
-    return data.getvalue()
-
-
-def _jpeg(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture of frames as a JPEG: a PNG with few colours would mix up identities."""
-    from PIL import Image as Pillow
-
-    data = io.BytesIO()
-    Pillow.fromarray(picture).save(data, format="JPEG", quality=85, subsampling=0, optimize=True)
-    return data.getvalue()
-
-
-def _image(data: bytes, alt: str) -> Image:
-    """Return an image of the page from the bytes of a PNG or JPEG."""
-    from PIL import Image as Pillow
-
-    with Pillow.open(io.BytesIO(data)) as picture:
-        width, height = picture.size
-        kind = str(picture.format).lower()
-    text = base64.b64encode(data).decode()
-    return Image(f"data:image/{kind};base64,{text}", printable(alt), width, height)

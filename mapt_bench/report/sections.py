@@ -11,19 +11,17 @@ from mapt_bench.report.findings import (
     WorstSequences,
     cost_table,
     data_sentences,
-    evaluate_command,
     explained,
     failed_table,
     largest_losses,
     part_losses,
     plain_rows,
-    provenance_tables,
-    run_command,
     split_sentences,
     worst_sequences,
     worst_table,
 )
 from mapt_bench.report.gallery import Gallery, Picture, Replay, evaluation_pictures
+from mapt_bench.report.provenance import evaluate_command, provenance_tables, run_command
 from mapt_bench.report.result_charts import (
     condition_charts,
     cost_charts,
@@ -35,6 +33,7 @@ from mapt_bench.report.result_charts import (
     step_charts,
 )
 from mapt_bench.report.scored_sequences import cell_sequences, label_space_of, run_slices
+from mapt_bench.report.suite_notes import name_notes, with_levels
 from mapt_bench.reports import evaluation_headline, part_tables, tables_of_all_parts
 from mapt_bench.reports.cost_tables import cost_tables as report_tables
 from mapt_bench.reports.difference_tables import paired_tables
@@ -165,7 +164,14 @@ def run_sections(
         _losses(views),
         Section(_STEPS, tuple(map(_by_step, views))),
         Section(_SLICES, tuple(map(_slices, views))),
-        Section(_WORST, tuple(map(_worst, views)), tuple(pictures.missing())),
+        Section(
+            _WORST,
+            tuple(map(_worst, views)),
+            (
+                *name_notes(run, (each.table for found in worst for each in found)),
+                *pictures.missing(),
+            ),
+        ),
         Section(_CONDITIONS, tuple(map(_by_condition, views))),
         _cost(run, views, cost),
         _of_tables(_CLAIMS, [table for table in shared if table.name == "claims"]),
@@ -215,13 +221,14 @@ def _summary_of_part(view: _PartView, missing: Sequence[str]) -> Block:
     if view.is_plain:
         names = {str(row[0]) for table in tables for row in table.rows}
         charts = [*score_chart(view.part, names), *difference_chart(view.part, names)]
-    sentences = part_findings(view.part).sentences
-    rest = [text for text in missing if text not in sentences]
+    lead, others = part_findings(view.part).around_lead()
+    rest = [text for text in missing if text not in (*lead, *others)]
     return Block(
         view.place,
         (
-            *sentences,
+            *lead,
             *split_sentences(view.part),
+            *others,
             *rest,
             *_tracks_to_see_first(view.pictures),
         ),
@@ -283,11 +290,12 @@ def _by_step(view: _PartView) -> Block:
 
 def _slices(view: _PartView) -> Block:
     table = slices_table(*view.slices)
+    tables = with_levels(view.tables.get(_SLICES, []), view.part.run)
     return Block(
         view.title,
         tuple(weakest_slices(*view.slices)),
         charts=tuple(recovery_charts(view.part)),
-        tables=_closed([*([table] if table else []), *view.tables.get(_SLICES, [])]),
+        tables=_closed([*([table] if table else []), *tables]),
     )
 
 

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from mapt_bench.reports.tables import printable
 
-__all__ = ["Term", "TermLinks", "breakable", "reference_notes", "row_term"]
+__all__ = ["Term", "TermLinks", "breakable", "factor_meanings", "reference_notes", "row_term"]
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,18 @@ class Term:
         name: The term, or several that share an entry.
         aliases: The words by which the page uses it.
         meaning: Definition.
-        is_row: Whether it is the name of a row.
+        heading: Heading of the table that has it.
     """
 
     name: str
     aliases: tuple[str, ...]
     meaning: str
-    is_row: bool
+    heading: str
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is the name of a row."""
+        return self.heading == _ROWS
 
     @property
     def anchor(self) -> str:
@@ -40,6 +45,9 @@ class Term:
 
 _ROWS = "Rows"
 """Heading of the names of rows in the glossary."""
+
+_FACTORS = "Factors of the hard split"
+"""Heading of the factors in the glossary. The page has notes on them in place of links."""
 
 _EVERYDAY = frozenset(
     (
@@ -66,7 +74,7 @@ def _glossary() -> tuple[Term, ...]:
             name = entry["name"].replace("`", "")
             words = re.split(r", | / | \(|\)", name)
             aliases = tuple(word for word in words if word)
-            found.append(Term(name, aliases, entry["meaning"], heading == _ROWS))
+            found.append(Term(name, aliases, entry["meaning"], heading))
     return tuple(found)
 
 
@@ -76,6 +84,11 @@ def row_term(name: str) -> Term | None:
     family = re.sub(r"^flow:[^+]+", "flow:NAME", base)
     rows = {alias: term for term in _glossary() if term.is_row for alias in term.aliases}
     return rows.get(base) or rows.get(family)
+
+
+def factor_meanings() -> dict[str, str]:
+    """Return what each factor of the hard split of a suite is, with its levels, by name."""
+    return {term.name: term.meaning for term in _glossary() if term.heading == _FACTORS}
 
 
 def reference_notes(names: Iterable[str]) -> list[str]:
@@ -101,7 +114,10 @@ class TermLinks:
     def __init__(self) -> None:
         self._used: dict[Term, None] = {}
         self._of_word = {
-            alias: term for term in _glossary() for alias in term.aliases if alias not in _EVERYDAY
+            alias: term
+            for term in _glossary()
+            for alias in term.aliases
+            if alias not in _EVERYDAY and term.heading != _FACTORS
         }
         words = sorted(map(re.escape, self._of_word), key=len, reverse=True)
         one = "|".join(words) or "(?!)"

@@ -47,6 +47,8 @@ def test_the_page_is_quiet_and_fits(page, file, width, dark):
     assert page.run(f"{shown}.map((each) => each.className.baseVal)") == [kind] * page.run(
         "document.querySelectorAll('.chart').length"
     )
+    pictures = "[...document.querySelectorAll('.picture .scroll')]"
+    assert page.run(f"{pictures}.every((each) => each.scrollWidth <= each.clientWidth)")
     links = "[...document.querySelectorAll('a[href^=\"#\"]')]"
     assert page.run(f"{links}.every((each) => document.querySelector(each.hash))")
 
@@ -64,11 +66,28 @@ def test_tables_sort_and_filter(page, file):
     assert page.run(f"{{ {find} {click} {click} {first} }}") == "<b>8"
     assert page.run(f"{{ {find} table.querySelector('th:last-child').ariaSort }}") == "ascending"
     type_in = (
-        "const input = table.parentElement.previousElementSibling.querySelector('input');"
+        "const input = table.parentElement.parentElement.querySelector('input');"
         "input.value = '<b>3'; input.dispatchEvent(new Event('input'));"
     )
     count = "[...table.tBodies[0].rows].filter((row) => row.offsetHeight).length"
     assert page.run(f"{{ {find} {type_in} {count} }}") == 1
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_tables_that_are_cut_say_so(page, file, width):
+    page.show(width)
+    page.open(file)
+    page.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    shown = "filter((each) => !each.closest('details:not([open])'))"
+    boxes = f"[...document.querySelectorAll('.wide-table')].{shown}"
+    cut = "each.scrollWidth > each.clientWidth + 1"
+    hint = "each.previousElementSibling"
+    assert page.run(f"{boxes}.every((each) => {hint}.className === 'hint')")
+    assert page.run(f"{boxes}.every((each) => {hint}.hidden !== ({cut}))")
+    if width < 640:
+        assert page.run(f"{boxes}.some((each) => {cut})")
+        told = page.run(f"{hint.replace('each', f'{boxes}.find((each) => {cut})')}.textContent")
+        assert told.endswith(": scroll →")
 
 
 def test_the_page_works_without_scripts(page, file):

@@ -418,7 +418,11 @@ def test_pictures_show_the_track_that_costs_most(judged):
     legend = "Disc with two halves: the identity changes here"
     assert legend in text
     images = Elements(text).named("img")
-    assert len(images) == 2
+    assert [each["alt"][:17] for each in images] == [
+        "Frame 000001, gro",
+        "Frame 000002, gro",
+        "Timeline of the t",
+    ]
     for image in images:
         assert image["alt"]
         data = base64.b64decode(image["src"].partition(";base64,")[2])
@@ -486,8 +490,9 @@ def test_a_run_shows_the_tracks_that_cost_most(lost_run):
     assert look in words_of(render_report(read_parts([folder])))
 
     pictures, notes = pictures_of(folder, replays={folder: replay})
-    assert [len(each.images) for each in pictures] == [2] * len(pictures)
-    assert pictures[0].images[0].alt == "Frames 0 and 1, ground truth above lost, copy"
+    assert [len(each.images) for each in pictures] == [3] * len(pictures)
+    for frame, image in enumerate(pictures[0].images[:2]):
+        assert image.alt == f"Frame {frame}, ground truth above lost, copy"
     assert not notes
     # The frames are kept: a second report tracks nothing.
     assert pictures_of(folder) == (pictures, notes)
@@ -619,10 +624,39 @@ def test_the_summary_says_on_which_splits_and_data_a_lead_is_established(tmp_pat
     lead = "both has the highest PAT, 63.00. The next is iou, 2.00 behind. This difference is "
     assert f"On the realistic split: {lead}not established: it can be chance." in words
     assert f"On the hard split: {lead}established." in words
+    # They follow the sentence that they qualify.
+    assert "This difference is established. On the realistic split" in " ".join(words.split())
     assert "The data are 2 synthetic videos of the suite bench, 54 frames." in words
     assert "They do not cover another training of the networks." in words
     assert "for the 7 comparisons of the realistic split." in words
     assert "half real-like" not in words
+
+
+def test_settings_are_named_in_words(tmp_path):
+    document = _on_splits()
+    document["protocol"]["segments_by_name"] = {"seconds_per_frame": "an odd name"}
+    document["provenance"] |= {"git_commit": "abc", "processor_count": 2}
+    document["provenance"]["data"]["has_images"] = True
+    (section,) = [
+        each
+        for part in read_parts([_written(tmp_path, document)])
+        for each in part.sections
+        if each.heading == "Provenance and protocol"
+    ]
+    tables = [table for block in section.blocks for table in block.tables]
+    found = {row[0].text: row[1].text for table in tables for row in table.rows}
+    assert found["variant of PAT"] == "present"
+    assert found["segments: seconds_per_frame"] == "an odd name"  # a name, not a setting
+    assert found["has images"] == "yes"
+    assert found["number of sequences"] == "2"
+    assert found["commit of mapt-bench"] == "abc"
+    assert found["processors"] == "2"
+
+
+def _written(folder, document):
+    path = folder / "result.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
 
 
 def test_a_best_row_without_a_mark_is_explained(tmp_path):

@@ -2,7 +2,7 @@
 from helpers.results import interval, run, summary_row
 
 from mapt_bench.reports._run_tables import run_tables
-from mapt_bench.reports.link_tables import full_occlusions_table
+from mapt_bench.reports.link_tables import full_occlusions_table, gaps_table
 
 
 def _rate(hits, n):
@@ -60,3 +60,30 @@ def test_each_kind_of_segments_has_its_own():
         if table.title.startswith("Identities recovered after a gap of 3-10 frames")
     ]
     assert shares == [0.25, 0.75]
+
+
+def test_recovery_by_length_of_the_gap_has_counts_and_intervals():
+    def entry(variant, *rates, factor="all"):
+        bins = [
+            {"bin": name, "recovered": _rate(*rate), "returns": _rate(0, 0)}
+            for name, rate in zip(("0", "1", "2", "over 20"), rates, strict=True)
+        ]
+        return {**_entry(variant, (0, 0), (0, 0), factor=factor), "bins": bins}
+
+    entries = [
+        entry("copy", (9, 9), (0, 20), (0, 0), (0, 0)),
+        entry("mapt", (9, 9), (15, 20), (3, 4), (0, 0)),
+        entry("oracle", (9, 9), (22, 22), (4, 4), (0, 0)),
+        entry("mapt", (9, 9), (1, 2), (0, 0), (0, 0), factor="half"),
+    ]
+    table = gaps_table(run(recoveries=entries))
+    assert [column.name for column in table.columns] == [
+        *("variant", "gap 1", "gap 1 interval", "gap 2", "gap 2 interval"),
+    ]
+    assert table.texts() == [
+        ["copy", "0.00", "[-10.00, 10.00]", "–", "–"],
+        ["mapt", "75.00", "[65.00, 85.00]", "75.00", "[65.00, 85.00]"],
+        ["oracle", "100.00", "[90.00, 110.00]", "100.00", "[90.00, 110.00]"],
+    ]
+    assert table.references == {2}
+    assert table.footnotes[1] == "Reappearances: gap 1: 20 to 22; gap 2: 0 to 4."

@@ -154,6 +154,9 @@ def test_best_ignores_not_a_number():
     [
         (0.61606, "percent", "61.61"),
         (None, "percent", "–"),
+        (-0.00001, "percent", "0.00"),
+        (-0.001, "decimal", "0.00"),
+        (-0.0, "count", "0"),
         (-0.00001, "points", "0.00"),
         (0.0123, "points", "+1.23"),
         (3.0, "number", "3"),

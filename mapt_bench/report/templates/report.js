@@ -32,12 +32,24 @@
         body.append(...[...body.rows].sort(compare(at, isNumber, sign)));
       });
     });
+    const box = table.parentElement, hint = document.createElement("p");
+    hint.className = "hint";
+    hint.ariaHidden = "true";
+    box.before(hint);
+    const count = () => {
+      const edge = box.scrollLeft + box.clientWidth + 1;
+      const more = heads.filter((head) => head.offsetLeft + head.offsetWidth > edge).length;
+      hint.textContent = more ? `${more} more column${more > 1 ? "s" : ""}: scroll →` : "\u00a0";
+      hint.hidden = box.scrollWidth <= box.clientWidth + 1;
+    };
+    new ResizeObserver(count).observe(box);
+    box.addEventListener("scroll", count, { passive: true });
     if (body.rows.length < 8) continue;
     const label = document.createElement("label"), input = document.createElement("input");
     label.className = "filter";
     input.type = "search";
     label.append("Filter rows: ", input);
-    table.parentElement.before(label);
+    hint.before(label);
     input.addEventListener("input", () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
       for (const row of body.rows) {
