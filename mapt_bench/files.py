@@ -34,7 +34,9 @@ __all__ = [
     "parse_json",
     "read_bytes",
     "read_text",
+    "refuse_root",
     "refuse_special",
+    "refuse_special_in",
     "replace_when_complete",
     "text_encoding",
     "write_bytes",
@@ -199,6 +201,35 @@ def refuse_special(path: Path) -> None:
         raise DataError(
             f"is a {kind}; expected a file; it was not read; copy its content to a file",
             where=path,
+        )
+
+
+def refuse_special_in(folder: Path, names: frozenset[str]) -> None:
+    """Refuse named pipes, sockets and devices in place of the named files of a folder.
+
+    Raises:
+        DataError: If there is one, or the folder cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:  # knows the kind of each without a system call
+            odd = [e for e in entries if e.name in names and not e.is_file() and not e.is_dir()]
+    except OSError as problem:
+        raise DataError(f"cannot be read ({problem.strerror})", where=folder) from problem
+    for entry in odd:
+        with suppress(OSError):  # a link to nothing: reading it reports the error
+            refuse_special(folder / entry.name)
+
+
+def refuse_root(folder: Path) -> None:
+    """Refuse the root of the file system, also through a link: a walk through it takes minutes.
+
+    Raises:
+        DataError: If it is the root.
+    """
+    if folder.resolve() == Path(folder.resolve().anchor):
+        raise DataError(
+            "is the root of the file system; expected a folder in it; name the folder",
+            where=folder,
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.files import REFUSE_INPUT
+from mapt_bench.files import REFUSE_INPUT, refuse_root
 
 __all__ = ["OUTPUTS", "protect_inputs", "protect_named"]
 
@@ -169,6 +169,7 @@ class _InputFiles:
         for place in self.places:
             whole = place.absolute()
             if whole.is_dir():
+                refuse_root(whole)
                 owners = [above.parent for above in (whole, *whole.parents) if above.name == _MAPS]
                 for folder in (whole, *owners):
                     yield from _files_below(folder, seen)

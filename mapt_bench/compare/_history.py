@@ -11,6 +11,7 @@ from typing import Any, Literal
 from mapt_bench.compare._changes import pair_rows
 from mapt_bench.compare._comparable import check_comparable
 from mapt_bench.errors import ConfigError, DataError, nearest, whole_number
+from mapt_bench.files import refuse_root
 from mapt_bench.results.result_files import ResultFile, load_result
 from mapt_bench.results.result_views import score_kind
 
@@ -120,6 +121,7 @@ def _results(places: Sequence[Path]) -> tuple[list[ResultFile], list[str]]:
             file = load_result(place)
             found.setdefault(file.path.resolve(), file)
             continue
+        refuse_root(place)
         before = len(found)
         for path in sorted(place.rglob("*.json")):
             if "cells" in path.parts:

@@ -3,14 +3,13 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.data.frame_limit import MAX_FRAMES, check_frame_count
+from mapt_bench.data.frame_limit import MAX_FRAMES, check_folder_count, check_frame_count
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
-from mapt_bench.files import parse_json, read_text, refuse_special, write_json
+from mapt_bench.files import parse_json, read_text, refuse_root, refuse_special_in, write_json
 from mapt_bench.labels import LabelSpace, label_space
 
 __all__ = [
@@ -104,13 +103,12 @@ def require_folder(folder: Path) -> None:
     """Check that a path is a folder.
 
     Raises:
-        DataError: If it does not exist or is a file.
+        DataError: If it does not exist, is a file, or is the root of the file system.
     """
-    if folder.is_dir():
-        return
-    if folder.exists():
-        raise DataError("is a file; expected a folder of frames or sequences", where=folder)
-    raise DataError("does not exist; expected a folder of frames or sequences", where=folder)
+    if not folder.is_dir():
+        found = "is a file" if folder.exists() else "does not exist"
+        raise DataError(f"{found}; expected a folder of frames or sequences", where=folder)
+    refuse_root(folder)
 
 
 def map_root(folder: Path) -> Path:
@@ -139,7 +137,7 @@ def list_folder(
         suffixes: Suffixes of relevant files, lower case, in addition to the usual ones.
 
     Raises:
-        DataError: If ``root`` is not a folder.
+        DataError: If ``root`` is not a folder, or has more than :data:`MAX_FOLDERS` folders.
     """
     require_folder(root)
     folders = []
@@ -156,41 +154,37 @@ GROUND_TRUTH_TEXT = "gt.txt"
 _DETECTIONS_FOLDER = "det"
 
 
-def _is_detections(folder: Path) -> bool:
+def _is_detections(above: Path, name: str) -> bool:
     """Whether a folder of MOTChallenge holds public detections, which are not labels."""
-    truth = folder.parent / GROUND_TRUTH_FOLDER / GROUND_TRUTH_TEXT
-    return folder.name == _DETECTIONS_FOLDER and truth.is_file()
+    return (
+        name == _DETECTIONS_FOLDER and (above / GROUND_TRUTH_FOLDER / GROUND_TRUTH_TEXT).is_file()
+    )
 
 
 def _walk(
     root: Path, skip: frozenset[str], suffixes: frozenset[str]
 ) -> Iterator[tuple[Path, list[str]]]:
-    real_of: dict[Path, Path] = {}
-    for place, folders, names in os.walk(root, followlinks=True):
+    real_of = {root: root.resolve()}
+    for count, (place, folders, names) in enumerate(os.walk(root, followlinks=True)):
+        check_folder_count(count, root)
         path = Path(place)
-        real = real_of[path] = path.resolve()
-        above = [real_of[each] for each in path.parents if each in real_of]
-        if any(each.is_relative_to(real) for each in above):
-            folders.clear()  # a link to a folder above: following it would never end
-            continue
+        if path != root:
+            is_link = path.is_symlink()
+            real = real_of[path] = path.resolve() if is_link else real_of[path.parent] / path.name
+            above = [real_of[each] for each in path.parents if each in real_of] if is_link else []
+            if any(each.is_relative_to(real) for each in above):
+                folders.clear()  # a link to a folder above: following it would never end
+                continue
         left_out = skip if path == root else frozenset()
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and name not in left_out and not _is_detections(path / name)
+            if not name.startswith(".") and name not in left_out and not _is_detections(path, name)
         )
         found = [name for name in names if _is_of_interest(name, suffixes)]
-        _refuse_special_files(path, frozenset(found))
-        yield path, found
-
-
-def _refuse_special_files(folder: Path, names: frozenset[str]) -> None:
-    """Refuse named pipes, sockets and devices in place of files."""
-    with os.scandir(folder) as entries:  # knows the kind of each entry without a system call
-        odd = [e for e in entries if e.name in names and not e.is_file() and not e.is_dir()]
-    for entry in odd:
-        with suppress(OSError):  # a link to nothing: reading it reports the error
-            refuse_special(folder / entry.name)
+        if found:
+            refuse_special_in(path, frozenset(found))
+            yield path, found
 
 
 def _is_of_interest(name: str, suffixes: frozenset[str]) -> bool:

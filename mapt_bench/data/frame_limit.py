@@ -11,7 +11,9 @@ from functools import lru_cache
 from mapt_bench.errors import ConfigError, DataError
 
 __all__ = [
+    "MAX_FOLDERS",
     "MAX_FRAMES",
+    "check_folder_count",
     "check_frame",
     "check_frame_count",
     "frame_limit",
@@ -22,6 +24,9 @@ __all__ = [
 
 MAX_FRAMES = 10**6
 """Most frames of a sequence: frame names have six digits."""
+
+MAX_FOLDERS = 10**5
+"""Most folders of a data set. A link to ``/`` leads to more, some of which never end."""
 
 _VARIABLE = "MAPT_BENCH_MAX_FRAME"
 _DEFAULT = "8192x8192"
@@ -122,5 +127,18 @@ def check_frame_count(count: int, where: object, *, what: str = "its sequence") 
     if not 1 <= count <= MAX_FRAMES:
         raise DataError(
             f"{what} has {count:.7g} frames; expected 1 to {MAX_FRAMES}; correct the number",
+            where=where,
+        )
+
+
+def check_folder_count(count: int, where: object) -> None:
+    """Check the number of folders found so far in a data set.
+
+    Raises:
+        DataError: If it is above :data:`MAX_FOLDERS`.
+    """
+    if count > MAX_FOLDERS:
+        raise DataError(
+            f"has more than {MAX_FOLDERS} folders; expected one data set; name its folder",
             where=where,
         )

@@ -9,7 +9,7 @@ from typing import Any
 from mapt_bench.errors import DataError, nearest
 from mapt_bench.evaluation.folder_scoring import evaluate_folders
 from mapt_bench.evaluation.matched_folders import EvaluationSettings
-from mapt_bench.files import parse_json
+from mapt_bench.files import parse_json, refuse_root
 from mapt_bench.metrics.arithmetic import Block
 
 __all__ = [
@@ -91,6 +91,7 @@ def find_cases(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise DataError("expected a folder of golden cases", where=folder)
+    refuse_root(folder)
     cases = sorted(path.parent for path in folder.rglob("expected.json"))
     for case in cases:
         for side in ("gt", "pred"):

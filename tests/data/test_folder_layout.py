@@ -1,11 +1,13 @@
 """Which label space a folder has."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from helpers.maps import CAR, KITTI, draw, random_maps, write_frames
 
-from mapt_bench.data import KittiStepWriter, open_maps, resolve_labels
+from mapt_bench.data import KittiStepWriter, frame_limit, open_maps, resolve_labels
 from mapt_bench.data.folder_layout import list_folder
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import check_classes, check_map_classes, label_space
@@ -100,6 +102,33 @@ def test_classes_outside_the_label_space_are_named():
         check_map_classes(draw("c1"), labels, "here")
     with pytest.raises(DataError, match="class 13 is outside"):
         check_classes(panoptic.codes[panoptic.classes == CAR], labels, "here")
+
+
+def test_the_root_of_the_file_system_is_no_data_set(tmp_path):
+    (tmp_path / "gt").symlink_to("/")
+    for root in (tmp_path / "gt", Path("/")):
+        with pytest.raises(DataError, match="is the root of the file system"):
+            list_folder(root)
+
+
+def test_a_data_set_has_a_bounded_number_of_folders(tmp_path, monkeypatch):
+    monkeypatch.setattr(frame_limit, "MAX_FOLDERS", 4)
+    for name in ("1", "2", "3"):
+        (tmp_path / "gt" / name).mkdir(parents=True)
+    list_folder(tmp_path / "gt")
+    (tmp_path / "gt" / "1" / "more").symlink_to(tmp_path / "gt" / "2")
+    (tmp_path / "gt" / "4").mkdir()
+    with pytest.raises(DataError, match="has more than 4 folders; expected one data set") as caught:
+        list_folder(tmp_path / "gt")
+    assert caught.value.where == str(tmp_path / "gt")
+
+
+def test_a_folder_that_vanishes_while_it_is_listed_is_named(tmp_path, monkeypatch):
+    gone = str(tmp_path / "0001")
+    monkeypatch.setattr(os, "walk", lambda *_, **__: [(gone, [], ["000000.png"])])
+    with pytest.raises(DataError, match=r"cannot be read \(No such file") as caught:
+        list_folder(tmp_path)
+    assert caught.value.where == gone
 
 
 @pytest.mark.parametrize("target", [".", "..", "../..", "/"])

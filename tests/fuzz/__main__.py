@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from tests.fuzz.cases import Case
 from tests.fuzz.oracle import examine
 from tests.fuzz.recorded_files import Recorded, record
 from tests.fuzz.search import CORPUS, Found, Search, Servers, read_case, replay
@@ -44,12 +45,10 @@ def main(
         sys.exit(_replay_one(only))
     faults = _corpus_faults()
     start = time.monotonic()
+    kept = tuple(folder for folder in (out, CORPUS if corpus else None) if folder is not None)
     with tempfile.TemporaryDirectory(prefix="mapt-fuzz-recorded-") as folder:
-        found = _search(record(Path(folder)), count, number, jobs, shrink)
+        found = _search(record(Path(folder)), count, number, jobs, shrink, kept)
     _report(found, number, time.monotonic() - start)
-    for folder in (out, CORPUS if corpus else None):
-        if folder is not None:
-            _write(found, folder)
     sys.exit(1 if faults or found.faults else 0)
 
 
@@ -89,7 +88,9 @@ def _draw(count: int, number: int, shrink: bool) -> Found:
     return _search_of_worker.draw(count, number, shrink=shrink)
 
 
-def _search(recorded: Path, count: int, number: int, jobs: int, shrink: bool) -> Found:
+def _search(
+    recorded: Path, count: int, number: int, jobs: int, shrink: bool, kept: tuple[Path, ...]
+) -> Found:
     total = Found()
     sizes = [min(_CHUNK, count - at) for at in range(0, count, _CHUNK)]
     with ProcessPoolExecutor(jobs, initializer=_begin, initargs=(recorded,)) as pool:
@@ -100,8 +101,11 @@ def _search(recorded: Path, count: int, number: int, jobs: int, shrink: bool) ->
         with click.progressbar(length=count, file=sys.stderr, label="cases") as bar:
             for each in as_completed(waiting):
                 found = each.result()
-                for signature in found.faults.keys() - total.faults.keys():
+                new = found.faults.keys() - total.faults.keys()
+                for signature in sorted(new):
                     click.echo(f"\nFAULT {signature}", err=True)
+                for folder in kept:
+                    _write({signature: found.faults[signature][0] for signature in new}, folder)
                 total.add(found)
                 bar.update(found.counts.total())
     return total
@@ -123,9 +127,9 @@ def _report(found: Found, number: int, seconds: float) -> None:
         click.echo(f"  broken: {'; '.join(case.breaks)[:500]}\n  {fault.text[-1500:]!r}")
 
 
-def _write(found: Found, folder: Path) -> None:
+def _write(faults: dict[str, Case], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for signature, (case, _) in found.faults.items():
+    for signature, case in faults.items():
         text = json.dumps({"fault": signature, **case.to_dict()}, indent=1) + "\n"
         if folder != CORPUS or len(text) < _IN_CORPUS:
             (folder / f"{case.command}-{case.digest}.json").write_text(text)

@@ -29,7 +29,7 @@ _SPACE_BYTES = 12 * 10**9  # address space: protects the machine; PyTorch with C
 _FILE_BYTES = 400 * 10**6
 _FIRST = ("mapt_bench.cli.main", "numpy", "cv2", "yaml", "pandas", "scipy.optimize", "PIL.Image")
 _SLOW = ("torch", "torchvision", "fvcore", "distributed", "optuna", "mlflow", "wandb")
-_ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class ForkServer:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(_ROOT), "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
         )
 
     def run(
@@ -142,7 +142,7 @@ def environment(root: Path) -> dict[str, str]:
         "TMPDIR": str(root / "tmp"),
         "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(root / "home")),
         "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(root / "home")),
-        "PYTHONPATH": str(_ROOT),
+        "PYTHONPATH": str(REPOSITORY),
         "TORCHINDUCTOR_CACHE_DIR": str(root / "home" / "inductor"),
         "PYTHONUTF8": "1",
         "OMP_NUM_THREADS": "1",

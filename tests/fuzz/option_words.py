@@ -160,6 +160,12 @@ def options_of(command: str) -> tuple[click.Option, ...]:
     )
 
 
+def import_all() -> None:
+    """Import all commands. Some of the modules draw random numbers when they are imported."""
+    for command in main.list_commands(click.Context(main)):
+        options_of(command)
+
+
 def valid_values(command: str, option: click.Option) -> tuple[str, ...]:
     """Return words for the value of an option. Flags have none."""
     name = max(option.opts, key=len)

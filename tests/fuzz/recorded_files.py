@@ -1,14 +1,22 @@
-"""Valid files that only commands write: results, runs, synthetic data. Recorded once."""
+"""Valid files that only commands write: results, runs, synthetic data. Recorded once.
+
+They hold no time, date or path, because cases are drawn from them: the same seed must draw the same
+cases everywhere.
+"""
 
 import json
+import os
 import pickle
+import re
+import subprocess
+import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 import mapt_bench
 from tests.fuzz.cases import OUT, WORK, Case, Entry, Tree, below, lay_out
-from tests.fuzz.fork_server import ForkServer
+from tests.fuzz.fork_server import environment, prepare
 from tests.fuzz.map_files import maps_tree, tree_of
 from tests.helpers.costs import cost
 from tests.helpers.results import evaluation, evaluations, run, sweep
@@ -29,10 +37,19 @@ _STEPS = (
 RESULTS = ("evaluation", "evaluations", "run", "sweep", "cost", "tuning", "check", "comparison")
 """Names of recorded results, each a single JSON."""
 
+_WITH_A_CLOCK_THAT_COUNTS = """
+import itertools, time
+ticks = itertools.count()
+time.perf_counter = lambda: next(ticks) / 1024
+from mapt_bench.cli.main import main
+main()
+"""
+_DATES = re.compile(rb'("created": ")[^"]*')
+_DATE = rb"\g<1>2026-01-01T00:00:00+00:00"
+
 
 def record(folder: Path) -> Path:
     """Run the commands that write the files, and return the file for :func:`recorded`."""
-    server = ForkServer()
     maps = maps_tree("kitti-step", sequences=2, frames=3)
     tree = {
         **below("gt", maps),
@@ -40,12 +57,21 @@ def record(folder: Path) -> Path:
         **below("other", maps),
     }
     lay_out(Case("", "", (), tree), folder)
+    prepare(folder)
     for line in _STEPS:
-        outcome = server.run(line.split(), folder)
-        if outcome.code != 0:
-            raise RuntimeError(f"{line}: {outcome.stderr.decode()}")
-    server.close()
-    kept = {path: entry.data.hex() for path, entry in tree_of(folder / WORK / OUT).items()}
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", _WITH_A_CLOCK_THAT_COUNTS, *line.split()],
+            cwd=folder / WORK,
+            env={**environment(folder), "PYTHONHASHSEED": "0"},
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{line}: {os.fsdecode(done.stderr)}")
+    kept = {
+        path: _DATES.sub(_DATE, entry.data).hex()
+        for path, entry in tree_of(folder / WORK / OUT).items()
+    }
     file = folder / "recorded.json"
     file.write_text(json.dumps(kept))
     return file

@@ -2,14 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Flaky
+from hypothesis.internal.conjecture.providers import HypothesisProvider
 
+from tests.fuzz import option_words
 from tests.fuzz.cases import Case
 from tests.fuzz.fork_server import ForkServer
 from tests.fuzz.map_files import make_all
@@ -75,6 +78,7 @@ class Search:
 
     def __init__(self, recorded: Recorded, servers: Servers, known: Iterable[str] = ()) -> None:
         make_all()
+        option_words.import_all()
         self._recorded = recorded
         self._servers = servers
         self._known = set(known)
@@ -160,7 +164,23 @@ class Search:
         def drawn(case: Case) -> None:
             see(case)
 
-        drawn()
+        with _without_constants_of_modules():
+            drawn()
+
+
+@contextmanager
+def _without_constants_of_modules() -> Iterator[None]:
+    """Keep hypothesis from drawing constants that it finds in the code of imported modules.
+
+    Which modules are imported depends on the tests that ran before, so a seed would draw other
+    cases in each run.
+    """
+    with mock.patch.object(HypothesisProvider, "_maybe_draw_constant", _no_constant, create=True):
+        yield
+
+
+def _no_constant(*_: object, **__: object) -> None:
+    return None
 
 
 def replay(servers: Servers, folder: Path = CORPUS) -> dict[str, list[Fault]]:

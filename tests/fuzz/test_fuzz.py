@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tests.fuzz.recorded_files import Recorded, record
+from tests.fuzz.recorded_files import Recorded
 from tests.fuzz.search import Search, Servers, replay
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server needs Linux")
@@ -21,8 +21,8 @@ def _said(faults):
     return "\n".join(f"{case.words} {case.breaks}\n{fault}" for case, fault in faults.values())
 
 
-def test_no_case_of_500_is_mishandled(servers, tmp_path_factory):
-    search = Search(Recorded(record(tmp_path_factory.mktemp("recorded"))), servers)
+def test_no_case_of_500_is_mishandled(servers, recorded):
+    search = Search(Recorded(recorded), servers)
     found = search.draw(500, 0, shrink=False, alone=True)
     assert found.counts.total() >= 500
     assert not found.faults, _said(found.faults)
