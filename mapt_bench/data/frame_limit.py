@@ -26,7 +26,7 @@ MAX_FRAMES = 10**6
 """Most frames of a sequence: frame names have six digits."""
 
 MAX_FOLDERS = 10**5
-"""Most folders of a data set. A link to ``/`` leads to more, some of which never end."""
+"""Most folders of a data set. A whole disk has more."""
 
 _VARIABLE = "MAPT_BENCH_MAX_FRAME"
 _DEFAULT = "8192x8192"
