@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.data.frame_limit import MAX_FRAMES, check_folder_count, check_frame_count
+from mapt_bench.data.frame_names import frame_number, split_names
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.files import parse_json, read_text, refuse_root, refuse_special_in, write_json
 from mapt_bench.labels import LabelSpace, label_space
@@ -61,7 +62,7 @@ class FrameFolder:
 
     def frame_name(self, file: Path) -> str:
         """Return the name of the frame of a file: its stem, or the number after the prefix."""
-        return _pieces(file.stem)[self.prefix_pieces] if self.prefix_pieces else file.stem
+        return frame_number(file.stem, self.prefix_pieces) if self.prefix_pieces else file.stem
 
     def with_suffix(self, *suffixes: str) -> tuple[Path, ...]:
         """Return the files with one of ``suffixes`` (lower case)."""
@@ -203,40 +204,26 @@ def _labels_of(names: Sequence[str]) -> Sequence[str]:
     return [name for name in names if not _BESIDE_TRAIN_IDS.fullmatch(Path(name).stem)]
 
 
-_PREFIX_PIECES = 2
-"""Most pieces of a sequence name in a file name, as in ``frankfurt_000000_000294.png``."""
-
-
-def _pieces(stem: str) -> list[str]:
-    return re.split("[_-]", stem)
-
-
 def _split_by_prefix(folder: FrameFolder) -> list[FrameFolder]:
     """Split a folder whose files belong to several sequences, told apart by their names.
 
-    The name of a file is ``<sequence>_<number>``, and may go on after another ``_``. A name is
-    taken for such a name only if all names are, and if no number occurs twice in a sequence.
+    Files of one sequence stay together, whatever their names; see :func:`split_names`.
     """
     frames = folder.with_suffix(*FRAME_SUFFIXES)
-    pieces = [_pieces(file.stem) for file in frames]
-    for count in range(1, _PREFIX_PIECES + 1):
-        if not all(len(names) > count and names[count].isdecimal() for names in pieces):
-            continue
-        groups: dict[str, list[Path]] = {}
-        for file, names in zip(frames, pieces, strict=True):
-            prefix = file.stem[: sum(map(len, names[:count])) + count - 1]
-            groups.setdefault(prefix, []).append(file)
-        numbers = {(*names[:count], int(names[count])) for names in pieces}
-        if len(numbers) == len(frames) and 1 < len(groups) < len(frames):
-            rest = tuple(file for file in folder.files if file not in set(frames))
-            return [
-                *([FrameFolder(folder.parts, folder.path, rest)] if rest else []),
-                *(
-                    FrameFolder((*folder.parts, prefix), folder.path, tuple(files), count)
-                    for prefix, files in groups.items()
-                ),
-            ]
-    return [folder]
+    found = split_names([file.stem for file in frames])
+    if found is None or not 1 < len(found[1]) < len(frames):
+        return [folder]
+    count, groups = found
+    rest = tuple(file for file in folder.files if file not in set(frames))
+    return [
+        *([FrameFolder(folder.parts, folder.path, rest)] if rest else []),
+        *(
+            FrameFolder(
+                (*folder.parts, prefix), folder.path, tuple(frames[one] for one in positions), count
+            )
+            for prefix, positions in groups.items()
+        ),
+    ]
 
 
 _DEFAULT = "kitti-step"

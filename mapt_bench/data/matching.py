@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from mapt_bench.data.frame_names import frame_number, split_names
 from mapt_bench.data.sequences import moment
 from mapt_bench.errors import DataError, counted, listed, whole_number
 from mapt_bench.labels import MapSequence
@@ -81,8 +82,8 @@ def pair_frames(
 ) -> list[int | None]:
     """Find the position of every ground-truth frame in the prediction.
 
-    Names of digits are compared by value: ``0001`` is ``000001``. The name of the sequence before
-    the number (``0001_000001``) is ignored if only one side has it.
+    Names of digits are compared by value: ``0001`` is ``000001``. If no names agree, the name of a
+    sequence before the number (``0001_000001``) and what follows another ``_`` are ignored.
 
     Args:
         gt: Ground truth.
@@ -105,14 +106,23 @@ def pair_frames(
             "them at the nearest pixel with --resize nearest",
             where=where,
         )
-    gt_keys, pred_keys = _frame_keys(gt), _frame_keys(pred)
+    gt_keys: _Keys = _frame_keys(gt)
+    pred_keys: _Keys = _frame_keys(pred)
     if not set(gt_keys) & set(pred_keys):
         prefixes = gt.parts[-1], pred.parts[-1]
         gt_keys, pred_keys = _frame_keys(gt, prefixes), _frame_keys(pred, prefixes)
+    if not set(gt_keys) & set(pred_keys):
+        gt_keys, pred_keys = _numbers_of(gt, pred, gt_keys, pred_keys)
     position = {key: index for index, key in enumerate(pred_keys)}
     found = [position.get(key) for key in gt_keys]
     known = set(gt_keys)
     extra = [n for n, key in zip(pred.frame_names, pred_keys, strict=True) if key not in known]
+    if extra and not known & position.keys():
+        raise DataError(
+            f"no frame of the prediction has the name of one of the ground truth: {listed(extra)} "
+            f"against {listed(gt.frame_names)}; name the frames as in the ground truth",
+            where=where,
+        )
     if extra:
         raise DataError(
             f"the prediction has {_frames(extra)} that the ground truth lacks; remove them, or "
@@ -129,6 +139,9 @@ def pair_frames(
     return found
 
 
+_Keys = Sequence[str | int]
+
+
 def _frame_keys(sequence: MapSequence, prefixes: tuple[str, ...] = ()) -> list[str | int]:
     """Return the key of each frame, without a sequence name that is before its number."""
     keys = []
@@ -138,6 +151,42 @@ def _frame_keys(sequence: MapSequence, prefixes: tuple[str, ...] = ()) -> list[s
         number = next(numbers, name)
         keys.append(moment(number))
     return keys
+
+
+def _numbers_of(
+    gt: MapSequence, pred: MapSequence, gt_keys: _Keys, pred_keys: _Keys
+) -> tuple[_Keys, _Keys]:
+    """Return the keys of the frames without the names of sequences before their numbers.
+
+    If both sides have such names, they must be the same. If one has, the other side's sequence
+    must not be another number.
+    """
+    (gt_name, gt_numbers), (pred_name, pred_numbers) = _named(gt), _named(pred)
+    if gt_name is not None and gt_name == pred_name:
+        return gt_numbers, pred_numbers
+    if gt_name is not None and set(gt_numbers) & set(pred_keys) and _may_be(gt_name, pred):
+        return gt_numbers, pred_keys
+    if pred_name is not None and set(pred_numbers) & set(gt_keys) and _may_be(pred_name, gt):
+        return gt_keys, pred_numbers
+    return gt_keys, pred_keys
+
+
+def _named(sequence: MapSequence) -> tuple[str | None, list[str | int]]:
+    """Return the sequence that all names of frames begin with, and the numbers of the frames.
+
+    One name alone does not say which of its numbers counts the frames.
+    """
+    found = split_names(sequence.frame_names)
+    if found is None or len(found[1]) > 1 or len(sequence.frame_names) < 2:
+        return None, []
+    pieces, (name,) = found[0], found[1]
+    return name, [moment(frame_number(one, pieces)) for one in sequence.frame_names]
+
+
+def _may_be(name: str, sequence: MapSequence) -> bool:
+    """Whether a name may be that of a sequence: not if both are numbers and differ."""
+    numbers = whole_number(name), whole_number(sequence.parts[-1])
+    return None in numbers or numbers[0] == numbers[1]
 
 
 def _frames(names: list[str]) -> str:

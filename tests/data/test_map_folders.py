@@ -175,3 +175,55 @@ def test_a_sequence_name_before_the_number_is_ignored(tmp_path):
     ((left, right),) = match_sequences(open_maps(gt, KITTI), open_maps(pred, KITTI))
     with pytest.raises(DataError, match="the ground truth lacks"):
         pair_frames(left, right)
+
+
+VPS = ("0005_0025_frankfurt_000000_001736", "0005_0030_frankfurt_000000_001741",
+       "0005_0035_frankfurt_000000_001746")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("gt", "names", "pred", "others"),
+    [
+        ("gt", VPS, "pred", ("0025", "0030", "0035")),
+        ("gt", VPS, "pred/0005", ("25", "30", "35")),
+        ("gt", VPS, "pred", ("0005_0025", "0005_0030", "0005_0035")),
+        ("gt/0005", ("0025", "0030", "0035"), "pred", VPS),
+        ("gt", tuple(f"lindau_000000_00029{n}_gtFine" for n in range(3)), "pred",
+         tuple(f"lindau_000000_00029{n}" for n in range(3))),
+    ],
+)  # fmt: skip
+def test_one_flat_sequence_matches_names_without_its_name(tmp_path, gt, names, pred, others):
+    for folder, stems in ((tmp_path / gt, names), (tmp_path / pred, others)):
+        write_frames(folder, [draw("r"), draw("c1"), draw("s")])
+        for number, stem in enumerate(stems):
+            (folder / f"{number:06d}.png").rename(folder / f"{stem}.png")
+    ((left, right),) = match_sequences(
+        open_maps(tmp_path / gt, KITTI), open_maps(tmp_path / pred, KITTI)
+    )
+    assert pair_frames(left, right) == [0, 1, 2]
+    right.path(0).unlink()
+    ((left, right),) = match_sequences(
+        open_maps(tmp_path / gt, KITTI), open_maps(tmp_path / pred, KITTI)
+    )
+    assert pair_frames(left, right, "void") == [None, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("pred", "others"),
+    [
+        ("pred/0010", ("0025", "0030", "0035")),
+        ("pred", ("0010_0025", "0010_0030", "0010_0035")),
+        ("pred", ("0001", "0002", "0003")),
+        ("pred", ("a", "b", "c")),
+    ],
+)
+def test_frames_of_another_sequence_or_number_are_refused(tmp_path, pred, others):
+    for folder, stems in ((tmp_path / "gt", VPS), (tmp_path / pred, others)):
+        write_frames(folder, [draw("r"), draw("c1"), draw("s")])
+        for number, stem in enumerate(stems):
+            (folder / f"{number:06d}.png").rename(folder / f"{stem}.png")
+    ((left, right),) = match_sequences(
+        open_maps(tmp_path / "gt", KITTI), open_maps(tmp_path / pred, KITTI)
+    )
+    with pytest.raises(DataError, match=f"no frame .*: {others[0]}, .* against {VPS[0]}"):
+        pair_frames(left, right)
