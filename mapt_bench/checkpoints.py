@@ -3,8 +3,8 @@
 Importing this module imports torch.
 """
 
+import codecs
 import pickle
-import re
 import sys
 import zipfile
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mapt_bench.errors import DataError, a_type, printable
+from mapt_bench.errors import DataError, a_type, listed, printable
 
 __all__ = ["load_strictly", "read_metadata", "read_state_dict", "without_prefix"]
 
@@ -59,14 +59,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
-        found = re.search(r"GLOBAL ([\w.]+)", str(problem))
-        beside = f" (it holds {found[1]} beside the tensors)" if found else ""
         raise DataError(
-            f"is not a weights file, or is a pickle that is not plain tensors{beside} and could "
-            "run code; save only the state dict with torch.save, or write safetensors",
+            f"{_beside_tensors(path)}; it could run code, so it was not read; save only the state "
+            "dict with torch.save, or write safetensors",
             where=path,
         ) from problem
-    except (OSError, RuntimeError, ValueError, EOFError, KeyError) as problem:
+    except EOFError as problem:
+        raise DataError(
+            "is truncated: its pickle ends too early, as after a download that stopped; expected "
+            "a whole file of torch.save; download or copy it again",
+            where=path,
+        ) from problem
+    except (OSError, RuntimeError, ValueError, KeyError) as problem:
         raise DataError(
             f"cannot be read as weights ({type(problem).__name__}: {_first_line(problem)}); "
             f"expected {_EXPECTED}; copy it again",
@@ -75,18 +79,45 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return _named_tensors(loaded, path)
 
 
+_PLAIN_NAMES = {"scalar": "a NumPy scalar", "_reconstruct": "a NumPy array"}
+"""What stands for the functions of ``numpy.core.multiarray`` in a pickle."""
+
+
+def _beside_tensors(path: Path) -> str:
+    """Name everything in a pickle that is not plain data and tensors."""
+    try:
+        found = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
+    except Exception:  # a damaged pickle may raise anything
+        found = []
+    things = []
+    for name in sorted(found):
+        module, _, function = name.rpartition(".")
+        plain = _PLAIN_NAMES.get(function) if module.endswith("core.multiarray") else None
+        if plain:
+            things.append(f"{plain} ({name})")
+        elif module not in ("numpy", "numpy.dtypes"):  # parts of scalars and arrays
+            things.append(name)
+    if not things:
+        return "is not a weights file, or is a pickle that is not plain tensors"
+    return f"is a pickle that holds {listed(things)} beside the tensors"
+
+
 def _refuse_other_files(path: Path) -> None:
     """Name files that stand in the place of weights: pointers, web pages, halves of downloads."""
     try:
         with path.open("rb") as file:
-            start = file.read(64)
+            start = file.read(64).removeprefix(codecs.BOM_UTF8)
     except OSError:
         return  # the reader reports it
     kind = None
-    if start.startswith(_POINTER):
+    if not start:
+        kind = f"is empty, as after a download that failed; expected {_EXPECTED}; download it again"
+    elif start.startswith(_POINTER):
         kind = "is a pointer of Git LFS, not the weights themselves; fetch them with git lfs pull"
     elif start.lstrip().lower().startswith(_PAGE):
         kind = "is a web page (HTML), not weights; download the file itself, not the page about it"
+    elif path.suffix == ".safetensors" and start.startswith(_ZIP):
+        kind = "is a file of torch.save, not of safetensors; rename it to end in .pth"
     elif start.startswith(_ZIP + b"\x03\x04") and not zipfile.is_zipfile(path):
         kind = (
             "is truncated: its zip archive has no end, as after a download that stopped; expected "
@@ -226,8 +257,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError) as problem:
+        kind = "is truncated, or " if "incomplete" in str(problem) else ""
         raise DataError(
-            f"cannot be read as safetensors ({_first_line(problem)}); copy the file again",
+            f"{kind}cannot be read as safetensors ({_first_line(problem)}); copy the file again",
             where=path,
         ) from problem
     return tensors

@@ -1,8 +1,12 @@
 """Weights files of other programs: envelopes, prefixes, and files that are something else."""
 
+import argparse
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from mapt_bench.checkpoints import load_strictly, read_state_dict
@@ -55,9 +59,17 @@ def test_a_prefix_of_some_names_is_kept(tmp_path):
         load_strictly(target, tensors, where=tmp_path)
 
 
-def test_what_lies_beside_the_tensors_is_named(tmp_path):
-    path = saved(tmp_path / "w.pth", {"state_dict": {"a": torch.ones(1)}, "best": np.float64(0.5)})
-    with pytest.raises(DataError, match=r"it holds numpy\S*scalar beside the tensors"):
+@pytest.mark.parametrize(
+    ("beside", "named"),
+    [
+        ({"best": np.float64(0.5)}, r"a NumPy scalar \(numpy\S*scalar\)"),
+        ({"hist": np.zeros(3)}, r"a NumPy array \(numpy\S*_reconstruct\)"),
+        ({"args": argparse.Namespace(), "out": Path("/x")}, r"argparse.Namespace, pathlib\S*"),
+    ],
+)
+def test_what_lies_beside_the_tensors_is_named(tmp_path, beside, named):
+    path = saved(tmp_path / "w.pth", {"state_dict": {"a": torch.ones(1)}, **beside})
+    with pytest.raises(DataError, match=f"holds {named} beside the tensors; it could run code"):
         read_state_dict(path)
 
 
@@ -68,6 +80,8 @@ def test_what_lies_beside_the_tensors_is_named(tmp_path):
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "pointer of Git LFS"),
         (b"\n<!DOCTYPE html><html></html>", "is a web page"),
         (b"<HTML><body>", "is a web page"),
+        (b"\xef\xbb\xbf<html lang=en>", "is a web page"),
+        (b"", "is empty"),
     ],
 )
 def test_files_that_stand_in_the_place_of_weights(tmp_path, suffix, content, message):
@@ -81,4 +95,26 @@ def test_half_a_download_is_called_truncated(tmp_path):
     path = saved(tmp_path / "w.pth", network().state_dict())
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(DataError, match="is truncated: its zip archive has no end"):
+        read_state_dict(path)
+
+
+def test_half_a_pickle_is_called_truncated(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save(network().state_dict(), path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(DataError, match="is truncated: its pickle ends too early"):
+        read_state_dict(path)
+
+
+def test_half_a_safetensors_file_is_called_truncated(tmp_path):
+    path = tmp_path / "w.safetensors"
+    save_file(network().state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-8])
+    with pytest.raises(DataError, match="is truncated, or cannot be read as safetensors"):
+        read_state_dict(path)
+
+
+def test_a_file_of_torch_save_with_the_name_of_safetensors(tmp_path):
+    path = saved(tmp_path / "w.safetensors", network().state_dict())
+    with pytest.raises(DataError, match=r"is a file of torch.save.*rename it"):
         read_state_dict(path)
