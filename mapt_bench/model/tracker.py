@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Literal
 
 import numpy as np
@@ -300,6 +301,17 @@ class _Memory:
             )
         return self._motions[between]
 
+    def carry(self, masks: NDArray[np.float32], earlier: int, later: int) -> NDArray[np.float32]:
+        """Carry soft masks from one frame to another, each mask once for all linkers."""
+        motion = self.motion(earlier, later)
+        carried: list[NDArray[np.float32]] = self._share.each(
+            ("carried", self.cues.network.identity),
+            (earlier, later),
+            [blake2b(mask.tobytes()).digest() for mask in masks],
+            lambda missing: list(self.cues.carry(masks[list(missing)], motion)),
+        )
+        return np.stack(carried)
+
     def embed(self, index: int, segments: FrameSegments, earlier: int | None) -> _Embeddings:
         """Return embeddings next to an earlier frame, or by themselves."""
         before, motion = None, None
@@ -333,8 +345,7 @@ class _MotionPropagation:
         """Carry soft masks, ``(n, h, w)`` at the stride of the head, from one frame to another."""
         if not len(masks):
             return masks.copy()
-        motion = self._memory.motion(from_frame.index, to_frame.index)
-        return self._memory.cues.carry(masks, motion)
+        return self._memory.carry(masks, from_frame.index, to_frame.index)
 
 
 class _LearnedEmbedder:

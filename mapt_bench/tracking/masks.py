@@ -1,5 +1,7 @@
 """Soft masks and boxes of a frame's segments: what proximity between frames is measured on."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,17 +46,30 @@ def soft_masks(index_map: NDArray[np.int32], count: int, stride: int) -> NDArray
     """
     height, width = index_map.shape
     rows, columns = -(-height // stride), -(-width // stride)
-    y, x = np.nonzero(index_map >= 0)
-    if stride == 1:
-        masks = np.zeros((count, height, width), dtype=np.float32)
-        masks[index_map[y, x], y, x] = 1
-        return masks
-    cells = (index_map[y, x].astype(np.int64) * rows + y // stride) * columns + x // stride
-    covered = np.bincount(cells, minlength=count * rows * columns)
-    cell_heights = np.minimum(stride, height - stride * np.arange(rows))
-    cell_widths = np.minimum(stride, width - stride * np.arange(columns))
-    shares = covered.reshape(count, rows, columns) / np.outer(cell_heights, cell_widths)
-    return shares.astype(np.float32)
+    codes = index_map.ravel()
+    inside = np.flatnonzero(codes >= 0)
+    cells = codes[inside].astype(np.intp) * (rows * columns)
+    cells += _cells_of_pixels(height, width, stride)[inside]
+    covered = np.bincount(cells, minlength=count * rows * columns).astype(np.float32)
+    shares = covered.reshape(count, rows, columns)
+    shares /= np.outer(_sides(height, stride), _sides(width, stride))
+    return shares
+
+
+@lru_cache(maxsize=4)
+def _cells_of_pixels(height: int, width: int, stride: int) -> NDArray[np.intp]:
+    """Return the number of the cell of each pixel, row by row."""
+    columns = -(-width // stride)
+    down, right = np.arange(height) // stride * columns, np.arange(width) // stride
+    cells = (down[:, None] + right).ravel()
+    cells.flags.writeable = False
+    return cells
+
+
+def _sides(length: int, stride: int) -> NDArray[np.float32]:
+    """Return the pixels of the cells along one side of the frame; the last may have fewer."""
+    starts = np.arange(0, length, stride)
+    return np.minimum(stride, length - starts).astype(np.float32)
 
 
 def segment_boxes(index_map: NDArray[np.int32], count: int) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ A tracker that runs alone shares nothing. An experiment gives all trackers of a 
 :class:`Share`.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -43,6 +43,24 @@ class Share(Protocol):
         """
         ...
 
+    def each(
+        self,
+        what: Hashable,
+        frames: tuple[int, ...],
+        keys: Sequence[Hashable],
+        make: Callable[[Sequence[int]], Sequence[_Value]],
+    ) -> list[_Value]:
+        """Return a value for each key. Those that were not made before are made together.
+
+        Args:
+            what: Key of the work: everything that decides it apart from the frames and ``keys``.
+            frames: Positions in the video of the frames that it is made of.
+            keys: Key of each value.
+            make: Computes the values at the given positions of ``keys``. Each must be the same
+                whichever others are made with it. No caller changes a value.
+        """
+        ...
+
 
 class _NothingShared:
     """The cache of a tracker that runs alone: it keeps nothing."""
@@ -56,6 +74,15 @@ class _NothingShared:
         of_segments: bool = False,
     ) -> _Value:
         return make()
+
+    def each(
+        self,
+        what: Hashable,
+        frames: tuple[int, ...],
+        keys: Sequence[Hashable],
+        make: Callable[[Sequence[int]], Sequence[_Value]],
+    ) -> list[_Value]:
+        return list(make(range(len(keys))))
 
 
 NOTHING_SHARED: Share = _NothingShared()
@@ -85,6 +112,16 @@ class SharedByPart:
         """Return a value from the cache; see :meth:`Share.once`."""
         key = (self._part, what) if of_segments else what
         return self._share.once(key, frames, make, of_segments=of_segments)
+
+    def each(
+        self,
+        what: Hashable,
+        frames: tuple[int, ...],
+        keys: Sequence[Hashable],
+        make: Callable[[Sequence[int]], Sequence[_Value]],
+    ) -> list[_Value]:
+        """Return values from the cache; see :meth:`Share.each`."""
+        return self._share.each(what, frames, keys, make)
 
 
 class _Shared(Generic[_Source]):

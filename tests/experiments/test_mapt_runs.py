@@ -154,7 +154,8 @@ def test_a_result_names_the_weights_by_their_contents(whole, networks):
 
 
 def test_what_is_shared_changes_no_score(whole, networks, tmp_path, monkeypatch):
-    assert whole.ready == {"flow", "appearance", "motion", "camera motion", "seen"}
+    shareable = {"flow", "appearance", "motion", "carried", "camera motion", "seen"}
+    assert whole.ready == shareable
     monkeypatch.setattr(shared, "SharedWork", lambda *_: SharedWork(budget_bytes=0))
     alone = run_experiment(whole.plan, finding(networks), tmp_path / "run")
     assert without_times(alone["cells"]) == without_times(whole.result["cells"])
@@ -198,7 +199,7 @@ def test_what_another_tracker_worked_out_gives_the_same_identities(name, network
     alone = ids_and_steps(linked_by(name, networks))
     assert ids_and_steps(linked_by(name, networks, work)) == alone
     with monkeypatch.context() as patch:
-        for made in ("motion", "embed"):
+        for made in ("motion", "embed", "carry"):
             patch.setattr(MaptCues, made, None)  # nothing is worked out a second time
         assert ids_and_steps(linked_by(name, networks, work)) == alone
 

@@ -90,6 +90,22 @@ def test_what_was_found_on_the_way_belongs_to_what_was_made_of_it(clock):
     assert third.saved_seconds == 5
 
 
+def test_only_what_is_missing_of_several_values_is_made_and_each_is_charged_alone(clock):
+    work, asked = SharedWork(), []
+    first, second = share_of(work), share_of(work)
+
+    def make(places):
+        asked.append(list(places))
+        clock.now += 2 * len(places)
+        return [np.full(1, place) for place in places]
+
+    made = first.each("carried", (0, 1), ["a", "b"], make)
+    assert second.each("carried", (0, 1), ["b", "c", "a"], make) == [made[1], [1], made[0]]
+    assert asked == [[0, 1], [1]]
+    assert (first.saved_seconds, second.saved_seconds) == (0, 4)
+    assert second.each("carried", (1, 2), ["a"], make) == [[0]]  # other frames
+
+
 def test_frames_are_those_of_the_whole_video(clock):
     work, made = SharedWork(), np.zeros(1)
     whole = share_of(work)

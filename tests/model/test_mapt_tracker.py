@@ -96,6 +96,17 @@ def test_masks_are_carried_one_by_one_at_any_size_of_image(model):
     assert cues.carry(masks[:0], cues.motion(seen, seen)).shape == (0, 13, 23)
 
 
+def test_a_mask_is_carried_to_the_same_bits_whatever_is_carried_with_it(model):
+    cues = MaptCues(model)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    motion = cues.motion(*(cues.find(image).cues for image in images))
+    masks = rng.random((19, 16, 24), dtype=np.float32)
+    together = cues.carry(masks, motion)
+    for some in ([7], [3, 12], range(1, 18)):
+        assert np.array_equal(cues.carry(masks[list(some)], motion), together[list(some)])
+
+
 def test_lost_tracks_are_compared_by_what_they_look_like_alone(model, monkeypatch):
     asked = []
     real = MaptCues.embed

@@ -1,6 +1,6 @@
 """Data that the trackers of one video under one stress share: frames, ground truth, segments."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -107,8 +107,7 @@ class WorkOfUnit:
         of_segments: bool = False,
     ) -> _Value:
         """Return a value from the cache, or compute it."""
-        places = tuple(self._whole_index(frame) for frame in frames)
-        key = (what, places, self._segments if of_segments else None)
+        key = (what, self._places(frames), self._segments if of_segments else None)
         found = self._work.find(key)
         if found is not None:
             self.saved_seconds += found.seconds
@@ -120,6 +119,30 @@ class WorkOfUnit:
         seconds = perf_counter() - began + self.saved_seconds - before
         self._work.keep(key, _Made(value, seconds))
         return value
+
+    def each(
+        self,
+        what: Hashable,
+        frames: tuple[int, ...],
+        keys: Sequence[Hashable],
+        make: Callable[[Sequence[int]], Sequence[_Value]],
+    ) -> list[_Value]:
+        """Return values from the cache, and compute the others together."""
+        whole = [(what, self._places(frames), key) for key in keys]
+        found = [self._work.find(key) for key in whole]
+        missing = [at for at, one in enumerate(found) if one is None]
+        values: dict[int, _Value] = {}
+        if missing:
+            began = perf_counter()
+            values = dict(zip(missing, make(missing), strict=True))
+            seconds = (perf_counter() - began) / len(missing)
+            for at, value in values.items():
+                self._work.keep(whole[at], _Made(value, seconds))
+        self.saved_seconds += sum(one.seconds for one in found if one is not None)
+        return [values[at] if one is None else one.value for at, one in enumerate(found)]
+
+    def _places(self, frames: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(self._whole_index(frame) for frame in frames)
 
 
 def _bytes_of(value: Any) -> int:  # noqa: ANN401 - arrays, tensors, and tuples of them
