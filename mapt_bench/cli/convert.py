@@ -1,13 +1,14 @@
 """``mapt-bench convert``: write maps in another encoding."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mapt_bench.cli.completion import complete_from
 from mapt_bench.cli.options import (
     emit_json,
+    emit_json_before,
     extent_options,
     json_option,
     maps_options,
@@ -77,12 +78,26 @@ def command(
 
     map_format(target_encoding)  # report an unknown name before anything is read
     maps = open_maps(source, dataset, encoding=encoding, extents=Extents.from_options(frames, size))
+
+    def document(found: "Conversion") -> dict[str, Any]:
+        return {**found.to_dict(), "written": not (lossless and found.losses)}
+
+    def report(found: "Conversion", unfinished: Path) -> None:
+        if not (lossless and found.losses):
+            emit_json_before(json_file, document(found), target, unfinished)
+
     with progress_bar("converting", 2 * maps.frame_count) as advance:
         found = convert_maps(
-            maps, target, target_encoding, keep_losses=not lossless, advance=advance
+            maps,
+            target,
+            target_encoding,
+            keep_losses=not lossless,
+            advance=advance,
+            report=report,
         )
     is_refused = lossless and bool(found.losses)
-    if not emit_json(json_file, {**found.to_dict(), "written": not is_refused}):
+    is_late = is_refused or json_file == "-"
+    if not (is_late and emit_json(json_file, document(found))):
         _show(maps, found, is_refused=is_refused)
     if is_refused:
         print_line("failed: something would be lost, so nothing is written", err=True)

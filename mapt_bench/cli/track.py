@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,7 +24,14 @@ from mapt_bench.cli.completion import (
     complete_weights,
 )
 from mapt_bench.cli.experiment_commands import thresholds_option
-from mapt_bench.cli.options import emit_json, json_option, map_option, path_type, print_line
+from mapt_bench.cli.options import (
+    emit_json,
+    emit_json_before,
+    json_option,
+    map_option,
+    path_type,
+    print_line,
+)
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.devices import DeviceSettings
 from mapt_bench.errors import ConfigError
@@ -32,7 +39,7 @@ from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
 from mapt_bench.provenance import provenance
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Cell, Column, Table
-from mapt_bench.weights import weights_in_use
+from mapt_bench.weights import WeightsInUse, weights_in_use
 
 if TYPE_CHECKING:
     from mapt_bench.evaluation.tracking_run import SequenceRun
@@ -159,7 +166,7 @@ def command(
     DATA holds images, panoptic_maps, or both. Trackers that read no images need panoptic_maps only.
     """
     # Imported here, because completing a name and --help must start fast.
-    from mapt_bench.evaluation.tracking_run import track_videos
+    from mapt_bench.evaluation.tracking_run import SequenceRun, track_videos
     from mapt_bench.experiments.plans.segment_sources import (
         SegmentSource,
         mapped_source,
@@ -206,39 +213,50 @@ def command(
     def build(index: int) -> "Tracker":
         return choice.build(videos[index], segmenter(index))
 
-    frames = sum(video.info.frame_count for video in videos)
-    with progress_bar("tracking", frames) as advance:
-        runs = track_videos(videos, build, out, pair=pair, advance=advance)
-    sides |= _detected(source, segmenters, labels)
-    in_use = {role: weights_in_use(path) for role, path in linking.items()}
-    if finding is not None:
-        in_use["segments"] = weights_in_use(finding)
-    given = row.weights if weights is None else weights
-    result = {
+    in_use = _weights_in_use(linking, finding)
+    given = weights or row.weights
+    origin = thresholds_of(row.tracker, thresholds)
+    linked = None if source is None else segments or default_segments(row)
+
+    result: dict[str, Any] = {
         "schema": "mapt-bench/tracking/2",
         "tracker": str(row),
         "memory": choice.memory,
         "pair": pair,
-        "thresholds": thresholds_of(row.tracker, thresholds),
+        "thresholds": origin,
         "settings": dict(choice.chosen),
         "weights": None if given is None else str(given),
         "weights_in_use": {role: each.to_dict() for role, each in in_use.items()},
         "random_weights": random_weights,
-        "segments": None if source is None else segments or default_segments(row),
+        "segments": linked,
         "label_space": labels.name,
         "class_map": None if maps is None else maps.describe(),
         "mapped": sides,
         "out": str(out),
-        "per_sequence": [run.to_dict() for run in runs],
-        "provenance": provenance(device=device, threads=threads),
+        "per_sequence": [],
+        "provenance": {},
     }
-    if not emit_json(json_file, result):
-        origin = thresholds_of(row.tracker, thresholds)
-        print_table(_table(runs, choice, labels.name, origin, result["segments"]))
+
+    def report(runs: "Sequence[SequenceRun]", unfinished: Path) -> None:
+        sides.update(_detected(source, segmenters, labels))
+        result["per_sequence"] += map(SequenceRun.to_dict, runs)
+        result["provenance"] |= provenance(device=device, threads=threads)
+        emit_json_before(json_file, result, out, unfinished)
+
+    frames = sum(video.info.frame_count for video in videos)
+    with progress_bar("tracking", frames) as advance:
+        runs = track_videos(videos, build, out, pair=pair, advance=advance, report=report)
+    if not (json_file == "-" and emit_json(json_file, result)):
+        print_table(_table(runs, choice, labels.name, origin, linked))
         for each in dict.fromkeys(in_use.values()):
             print_line(f"weights: {each.description}")
         print_line(f"maps: {out}")
     return 0
+
+
+def _weights_in_use(linking: Mapping[str, Path], finding: Path | None) -> dict[str, WeightsInUse]:
+    found = {role: weights_in_use(path) for role, path in linking.items()}
+    return found if finding is None else {**found, "segments": weights_in_use(finding)}
 
 
 def _videos(

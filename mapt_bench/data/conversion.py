@@ -65,6 +65,7 @@ def convert_maps(
     *,
     keep_losses: bool = True,
     advance: Callable[[int], None] = lambda frames: None,
+    report: Callable[["Conversion", Path], None] = lambda found, folder: None,
 ) -> Conversion:
     """Write maps in another encoding, and compare what was written with its source.
 
@@ -77,6 +78,8 @@ def convert_maps(
         encoding: Name of an encoding that can be written, for example ``"coco-panoptic"``.
         keep_losses: Whether to write the folder if something is lost.
         advance: Called with a number of frames; twice for each frame.
+        report: Called with the result and the folder that becomes ``target``, before it does, or
+            is removed.
 
     Raises:
         ConfigError: If the encoding cannot be written, the folder is not empty, or the sequences
@@ -92,12 +95,14 @@ def convert_maps(
         _write(source, chosen, beside, [name for _, name in names], split, advance)
         changes = _compared(source, chosen, beside, advance)
         losses = tuple(changes.lines())
+        reasons = chosen.losses(source.labels, objects_only=source.lacks.stuff) if losses else ()
+        found = Conversion(
+            target, chosen.name, len(source.sequences), source.frame_count, losses, reasons
+        )
+        report(found, beside)
         if losses and not keep_losses:
             shutil.rmtree(beside)
-    reasons = chosen.losses(source.labels, objects_only=source.lacks.stuff) if losses else ()
-    return Conversion(
-        target, chosen.name, len(source.sequences), source.frame_count, losses, reasons
-    )
+    return found
 
 
 def _names(source: MapFolder) -> list[tuple[str, str]]:

@@ -60,6 +60,7 @@ def track_videos(
     *,
     pair: int = 1,
     advance: Callable[[int], None] = lambda frames: None,
+    report: Callable[[list[SequenceRun], Path], None] = lambda runs, folder: None,
 ) -> list[SequenceRun]:
     """Run a tracker on videos and write KITTI-STEP maps, all of them or none.
 
@@ -69,6 +70,8 @@ def track_videos(
         out: Output folder. It must be new or empty.
         pair: Pairing interval of the tracker, in frames.
         advance: Called with 1 after each frame.
+        report: Called with the result and the folder that becomes ``out``, before it does. A
+            process that is killed in between can run again.
 
     Raises:
         ConfigError: If ``out`` is not empty, or a tracker cannot be built.
@@ -84,12 +87,11 @@ def track_videos(
         )
     trackers = [build(index) for index in range(len(videos))]
     runs: list[SequenceRun] = []
-    with (
-        folder_when_complete(out) as beside,
-        KittiStepWriter(beside, videos[0].info.labels) as writer,
-    ):
-        for video, tracker in zip(videos, trackers, strict=True):
-            runs.append(_track_one(video, tracker, writer, pair, advance))
+    with folder_when_complete(out) as beside:
+        with KittiStepWriter(beside, videos[0].info.labels) as writer:
+            for video, tracker in zip(videos, trackers, strict=True):
+                runs.append(_track_one(video, tracker, writer, pair, advance))
+        report(runs, beside)
     return runs
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from helpers.scenes import CAR, Box, DrawnVideo
 from helpers.shipped_weights import empty_weights_folder, put_weights
 from PIL import Image
 
+from mapt_bench import folders
 from mapt_bench.cli.main import main
 from mapt_bench.data import open_maps
 
@@ -380,3 +382,19 @@ def test_help_ends_with_examples_that_run(data, tmp_path, monkeypatch):
         words = [places.get(word, word) for word in example[1:]]
         result = CliRunner().invoke(main, words)
         assert result.exit_code == 0, result.output
+
+
+def test_json_is_written_before_the_maps_appear(data, tmp_path, monkeypatch):
+    """A run that is killed between the two runs again."""
+    out, other = tmp_path / "maps", tmp_path / "track.json"
+    with monkeypatch.context() as patched:
+        patched.setattr(folders, "_move", lambda *_: signal.raise_signal(signal.SIGINT))
+        killed = _run(data, "--tracker", "copy", "--out", out, "--json", other)
+    assert (killed.exit_code, out.exists()) == (130, False)
+    out.mkdir()
+    inside = out / "track.json"
+    result = _run(data, "--tracker", "copy", "--out", out, "--json", inside)
+    assert result.exit_code == 0, result.stderr
+    said = json.loads(inside.read_text())
+    assert said["per_sequence"] == json.loads(other.read_text())["per_sequence"]
+    assert [each["frames"] for each in said["per_sequence"]] == [5, 5]

@@ -9,7 +9,7 @@ from tests.crashes.harness import Bench
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the fork server needs Linux")
 
-KILLS = {"synth": 5, "track": 5, "evaluate": 4, "ablate": 2, "stress": 2, "train": 2}
+KILLS = {"synth": 5, "track": 5, "convert": 2, "evaluate": 4, "ablate": 2, "stress": 2, "train": 2}
 
 
 @pytest.fixture(scope="module")
