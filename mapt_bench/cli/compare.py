@@ -239,11 +239,11 @@ def _texts(
 def _page(baseline: Path, current: Path) -> str:
     """Return the report of both results. A reduced baseline has no details to show."""
     # Imported here, because pandas and Matplotlib start slowly.
-    from mapt_bench.report import read_parts, render_report
+    from mapt_bench.report import report_text
 
     file = baseline / "results.json" if baseline.is_dir() else baseline
     is_reduced = read_document(file)["schema"] == BASELINE
-    return render_report(read_parts([current] if is_reduced else [baseline, current]))
+    return report_text([current] if is_reduced else [baseline, current])
 
 
 def _report_to_github(data: dict[str, Any]) -> None:

@@ -8,13 +8,13 @@ import click
 from mapt_bench.cli.completion import complete_from
 from mapt_bench.cli.options import (
     emit_json,
-    emit_json_before,
     extent_options,
     json_option,
     maps_options,
     path_type,
     print_line,
 )
+from mapt_bench.cli.output_folders import emit_json_before
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import counted
 

@@ -35,7 +35,6 @@ __all__ = [
     "dataset_option",
     "device_options",
     "emit_json",
-    "emit_json_before",
     "emit_results",
     "encoding_option",
     "extent_options",
@@ -362,25 +361,6 @@ def emit_json(json_file: str | None, data: object) -> bool:
         True if the JSON was printed, so that no table may be printed.
     """
     return emit_results(json_file, data, ())
-
-
-def emit_json_before(json_file: str | None, data: object, out: Path, unfinished: Path) -> None:
-    """Write the file of ``--json``, if there is one, before an output folder appears.
-
-    So a killed command has either its JSON alone, and runs again, or both.
-
-    Args:
-        json_file: File of ``--json``, ``-`` for stdout, or ``None``.
-        data: Result.
-        out: Output folder.
-        unfinished: Folder that becomes ``out``. A file below ``out`` is written here.
-    """
-    if json_file is None or json_file == "-":
-        return
-    place, folder = Path(json_file).resolve(), out.resolve()
-    if place.is_relative_to(folder):
-        place = unfinished / place.relative_to(folder)
-    emit_json(str(place), data)
 
 
 TableFile = tuple[TableFormat, Path | None, Sequence[Table]]

@@ -26,12 +26,12 @@ from mapt_bench.cli.completion import (
 from mapt_bench.cli.experiment_commands import thresholds_option
 from mapt_bench.cli.options import (
     emit_json,
-    emit_json_before,
     json_option,
     map_option,
     path_type,
     print_line,
 )
+from mapt_bench.cli.output_folders import emit_json_before
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.devices import DeviceSettings
 from mapt_bench.errors import ConfigError

@@ -27,6 +27,7 @@ from mapt_bench.compare._limits import (
     load_gate,
 )
 from mapt_bench.errors import ConfigError, nearest
+from mapt_bench.results.expected_fields import expecting_fields
 from mapt_bench.results.result_files import ResultFile, load_result
 
 __all__ = [
@@ -210,6 +211,17 @@ def compare_results(
     """
     before, after = load_result(baseline), load_result(current)
     rules = (rules or GateRules()).and_also(limits, ())
+    with expecting_fields(f"{baseline}, {current}", "a result"):
+        return _compared(before, after, rules, common_classes, today)
+
+
+def _compared(
+    before: ResultFile,
+    after: ResultFile,
+    rules: GateRules,
+    common_classes: bool,
+    today: date | None,
+) -> Comparison:
     pairs, notes = pair_rows(before, after)
     check_comparable([(pair.old, pair.new) for pair in pairs], before, after)
     _check_names(rules, before, after)

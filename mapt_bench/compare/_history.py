@@ -12,6 +12,7 @@ from mapt_bench.compare._changes import pair_rows
 from mapt_bench.compare._comparable import check_comparable
 from mapt_bench.errors import ConfigError, DataError, nearest, whole_number
 from mapt_bench.files import refuse_root
+from mapt_bench.results.expected_fields import expecting_fields
 from mapt_bench.results.result_files import ResultFile, load_result
 from mapt_bench.results.result_views import score_kind
 
@@ -81,6 +82,17 @@ def score_history(
         DataError: If a named file is not a result, or a folder has none.
     """
     files, notes = _results(places)
+    with expecting_fields(", ".join(map(str, places)), "a result"):
+        return _history(files, notes, scores, rows, order)
+
+
+def _history(
+    files: list[ResultFile],
+    notes: list[str],
+    scores: Sequence[str],
+    rows: Sequence[str],
+    order: Order,
+) -> ScoreHistory:
     files = _ordered(files, order)
     named = [{_name(row.name, files): row for row in file.rows.values()} for file in files]
     known_scores = {score for found in named for row in found.values() for score in row.scores}

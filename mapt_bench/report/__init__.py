@@ -4,6 +4,12 @@
 escaped, so that it shows as text.
 """
 
-from mapt_bench.report.page import ReportPart, read_parts, render_report, write_report
+from mapt_bench.report.page import (
+    ReportPart,
+    read_parts,
+    render_report,
+    report_text,
+    write_report,
+)
 
-__all__ = ["ReportPart", "read_parts", "render_report", "write_report"]
+__all__ = ["ReportPart", "read_parts", "render_report", "report_text", "write_report"]

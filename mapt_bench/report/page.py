@@ -28,7 +28,14 @@ from mapt_bench.report.terms import TermLinks, breakable
 from mapt_bench.reports.frontier_tables import FRONTIER
 from mapt_bench.reports.tables import printable
 from mapt_bench.results import load_result
-from mapt_bench.results.result_files import COST, EVALUATION, EVALUATIONS, RUN, read_document
+from mapt_bench.results.expected_fields import expecting_fields
+from mapt_bench.results.result_files import (
+    COST,
+    EVALUATION,
+    EVALUATIONS,
+    RUN,
+    read_document,
+)
 
 __all__ = ["ReportPart", "read_parts", "render_report", "write_report"]
 
@@ -75,7 +82,23 @@ def write_report(
     Raises:
         DataError: If a result cannot be read, or the page cannot be written.
     """
-    write_text(out, render_report(read_parts(paths, gallery=gallery, replays=replays)))
+    write_text(out, report_text(paths, gallery=gallery, replays=replays))
+
+
+def report_text(
+    paths: Sequence[Path],
+    *,
+    gallery: int = DEFAULT_PICTURES,
+    replays: Mapping[Path, Replay] | None = None,
+) -> str:
+    """Return the page that :func:`write_report` writes.
+
+    Raises:
+        DataError: If a result cannot be read.
+    """
+    parts = read_parts(paths, gallery=gallery, replays=replays)
+    with expecting_fields(", ".join(map(str, paths)), "a result"):
+        return render_report(parts)
 
 
 def read_parts(
@@ -99,35 +122,48 @@ def read_parts(
     costs = [document for _, document, _ in read if document.get("schema") == COST]
     for path, document, warning in read:
         schema = document.get("schema")
-        if schema is None:
-            parts.append(ReportPart(f"{path.name}: no results yet", (), warning))
-        elif schema in (EVALUATION, EVALUATIONS):
-            evaluations += document.get("evaluations", [document])
-        elif schema == RUN:
-            folder = path if path.is_dir() else path.parent
-            cost = costs[0] if costs else None
-            replay = (replays or {}).get(path)
-            sections = run_sections(document, folder, gallery, replay, cost)
-            parts.append(_run_part(document, sections, warning))
-            folders[len(parts) - 1] = folder.name
-        elif schema == FRONTIER:
-            data = (document.get("data") or {}).get("name")
-            title = f"frontier{f' on {data}' if data else ''}"
-            parts.append(ReportPart(title, tuple(frontier_sections(document)), warning))
-            folders[len(parts) - 1] = (path if path.is_dir() else path.parent).name
-        elif schema != COST:
-            raise DataError(
-                f"has schema {schema!r}; expected a run, an evaluation or a FLOPs report",
-                where=path,
-            )
+        with expecting_fields(path, schema):
+            if schema in (EVALUATION, EVALUATIONS):
+                evaluations += document.get("evaluations", [document])
+            elif schema != COST:
+                replay = (replays or {}).get(path)
+                parts.append(_part(path, document, warning, gallery, replay, costs))
+                if schema is not None:
+                    folders[len(parts) - 1] = (path if path.is_dir() else path.parent).name
     titles = [part.title for part in parts]
     for at, name in folders.items():
         if titles.count(titles[at]) > 1:  # runs of a plan that differ in their settings
             parts[at] = replace(parts[at], title=f"{titles[at]} ({name})")
-    if evaluations:
-        parts.append(evaluations_part(evaluations, gallery=gallery))
-    parts += [ReportPart("FLOPs report", tuple(network_sections(cost))) for cost in costs]
+    with expecting_fields(", ".join(map(str, paths)), "a result"):
+        if evaluations:
+            parts.append(evaluations_part(evaluations, gallery=gallery))
+        parts += [ReportPart("FLOPs report", tuple(network_sections(cost))) for cost in costs]
     return parts
+
+
+def _part(
+    path: Path,
+    document: Mapping[str, Any],
+    warning: str,
+    gallery: int,
+    replay: Replay | None,
+    costs: Sequence[Mapping[str, Any]],
+) -> ReportPart:
+    """Return the part of a run, of a frontier, or of a run without results."""
+    schema = document.get("schema")
+    if schema is None:
+        return ReportPart(f"{path.name}: no results yet", (), warning)
+    if schema == FRONTIER:
+        data = (document.get("data") or {}).get("name")
+        title = f"frontier{f' on {data}' if data else ''}"
+        return ReportPart(title, tuple(frontier_sections(document)), warning)
+    if schema == RUN:
+        folder = path if path.is_dir() else path.parent
+        cost = costs[0] if costs else None
+        return _run_part(document, run_sections(document, folder, gallery, replay, cost), warning)
+    raise DataError(
+        f"has schema {schema!r}; expected a run, an evaluation or a FLOPs report", where=path
+    )
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any], str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mapt_bench.errors import DataError, wrong_schema
 from mapt_bench.files import parse_json, read_text
+from mapt_bench.results.expected_fields import expecting_fields
 from mapt_bench.results.result_views import (
     OWN_IN_WORDS,
     OWN_SEGMENTS,
@@ -167,18 +168,12 @@ def load_result(path: Path | str) -> ResultFile:
     schema = data.get("schema")
     if schema not in _SCHEMAS:
         raise DataError(_wrong_schema(data), where=file)
-    try:
+    with expecting_fields(file, schema):
         rows = result_rows(data)
         origin = data["origin"] if schema == BASELINE else {}
         if schema == RUN:
             origin = _origin(data.get("provenance") or {})
         of = data["of"] if schema == BASELINE else schema
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as problem:
-        raise DataError(
-            f"does not have the fields of {schema} ({type(problem).__name__}: {problem}); "
-            "write it again with this version of mapt-bench",
-            where=file,
-        ) from problem
     by_name = {row.name: row for row in rows}
     if len(by_name) < len(rows):
         names = sorted({row.name for row in rows if sum(r.name == row.name for r in rows) > 1})
