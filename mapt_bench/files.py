@@ -295,11 +295,18 @@ def text_encoding(path: Path) -> str:
 
     Raises:
         OSError: If the file cannot be read.
+        DataError: If it is no file, or begins as UTF-16 without a byte order mark.
     """
     refuse_special(path)
     with path.open("rb") as handle:
         start = handle.read(2)
-    return "utf-16" if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if len(start) == 2 and start.count(b"\0") == 1:  # every second byte of UTF-16 is 0
+        raise DataError(
+            "is UTF-16 without a byte order mark; expected UTF-8; save it as UTF-8", where=path
+        )
+    return "utf-8-sig"
 
 
 def write_text(path: Path, text: str) -> None:

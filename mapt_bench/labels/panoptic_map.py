@@ -1,5 +1,6 @@
 """The panoptic map: one array with a class and an identity for every pixel of a frame."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -388,6 +389,13 @@ def _advice(numbers: NDArray[np.uint32], labels: LabelSpace) -> str:
     return "choose another label space (--dataset; labels in Python), or label these pixels as void"
 
 
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers as a text, with runs as their first and last number."""
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True))
+
+
 def _unknown_classes(
     classes: NDArray[np.uint32],
     pixel_counts: NDArray[np.integer] | None,
@@ -400,6 +408,7 @@ def _unknown_classes(
     amount = "" if pixel_counts is None else f" ({counted(int(pixel_counts.sum()), 'pixel')})"
     return DataError(
         f"{noun} {named}{amount} {verb} outside the label space {labels.name!r}, which has "
-        f"{list(labels.class_ids)} and {labels.ignore_label} for void; {_advice(numbers, labels)}",
+        f"{_ranges(labels.class_ids)}, and {labels.ignore_label} for void; "
+        f"{_advice(numbers, labels)}",
         where=where,
     )

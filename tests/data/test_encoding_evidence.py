@@ -384,6 +384,24 @@ def test_two_files_for_a_frame_are_refused(tmp_path, names, message):
         open_maps(tmp_path, KITTI)
 
 
+@pytest.mark.parametrize(
+    "folders", [("0001_class", "0001_instance"), ("semantic/0001", "ids/0001")]
+)
+def test_folders_of_classes_and_of_identities_are_refused(tmp_path, folders):
+    for number in range(3):
+        save(tmp_path / folders[0] / f"{number}.png", [[0, 13]])
+        save(tmp_path / folders[1] / f"{number}.png", [[0, 1]], np.uint16)
+    with pytest.raises(DataError, match="8-bit grey holds classes or identities, not both; join"):
+        open_maps(tmp_path, KITTI)
+
+
+def test_panomasks_of_vipseg_in_another_label_space_are_named(tmp_path):
+    save(tmp_path / "0.png", [[0, 28, 6201, 6202]], np.uint16)
+    with pytest.raises(DataError, match=r"of VIPSeg .* value 6202; .*--dataset vipseg"):
+        open_maps(tmp_path, KITTI)
+    assert open_maps(tmp_path, "vipseg").encoding == "vipseg"
+
+
 def test_alpha_and_archives_are_named(tmp_path):
     save(tmp_path / "alpha" / "0.png", [[[0, 0, 0, 255]]])
     (tmp_path / "packed").mkdir()
@@ -404,7 +422,15 @@ def test_numbers_that_are_no_classes_are_explained_in_one_line(classes, message)
     pixels = PanopticMap(np.array([classes], dtype=np.uint32) << np.uint32(24))
     with pytest.raises(DataError, match=message) as caught:
         check_map_classes(pixels, KITTI, None)
-    assert len(caught.value.message) < 400
+    assert len(caught.value.message) < 300
+    assert "which has 0 to 18, and 255 for void" in caught.value.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_byte_order_mark_is_refused_by_name(tmp_path, encoding):
+    (tmp_path / "0001.txt").write_text("0 1001 1 2 2 04\n", encoding=encoding)
+    with pytest.raises(DataError, match="UTF-16 without a byte order mark"):
+        open_maps(tmp_path, KITTI)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])

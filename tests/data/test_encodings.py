@@ -74,7 +74,7 @@ def test_cityscapes_counts_objects_from_one(tmp_path):
 
 
 def test_cityscapes_refuses_values_between(tmp_path):
-    save_png(tmp_path, [[8, 300, 301]], dtype=np.uint16)
+    save_png(tmp_path, [[8, 300, 301, 12600]], dtype=np.uint16)
     with pytest.raises(DataError, match="2 pixels hold values such as 300"):
         only_map(tmp_path)
 

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from mapt_bench.code_closure import not_followed
 from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.object_classes import find_object_classes
-from mapt_bench.data.png import png_header
+from mapt_bench.data.png import PngHeader, png_header
 from mapt_bench.data.sequences import Report, StoredSequence, open_frame_files
 from mapt_bench.errors import ConfigError, DataError, listed, nearest
 from mapt_bench.labels import LabelSpace
@@ -48,6 +48,7 @@ __all__ = [
     "encoding_by_name",
     "encoding_names",
     "encoding_suffixes",
+    "grey_advice",
     "register_encoding",
     "sampled",
 ]
@@ -343,20 +344,24 @@ def _of_pngs(pngs: Sequence[Path]) -> tuple[Encoding, list[Path]]:
     votes: Counter[str] = Counter()
     accepted: dict[str, list[Path]] = {}
     problem: DataError | None = None
+    unknown: list[Path] = []
     for path in sampled(pngs):
         try:
             names = [encoding.name for encoding in _general(".png") if encoding.accepts(path)]
-            if not names:
-                raise _unknown_png(path)
         except DataError as found:
             problem = problem or found
             continue
+        if not names:
+            unknown.append(path)
         votes.update(names)
         for name in names:
             accepted.setdefault(name, []).append(path)
+    name, most = votes.most_common(1)[0] if votes else ("", 0)
+    # A single unknown file is an odd one, which is reported when it is opened.
+    if unknown and (not votes or len(unknown) >= max(most, 2)):
+        raise _unknown_png(unknown[0])
     if problem is not None and not votes:
         raise problem
-    name = votes.most_common(1)[0][0]
     return encoding_by_name(name), accepted[name]
 
 
@@ -374,6 +379,16 @@ def _refined(
     return found[0] if found else encoding_by_name(encoding.settle(listing, files, labels))
 
 
+def grey_advice(header: PngHeader) -> str | None:
+    """Return what to do with a grey PNG of 8 bits. ``None`` for other PNGs."""
+    if header.color_type != 0 or header.bit_depth > 8:
+        return None
+    return (
+        "8-bit grey holds classes or identities, not both; join them in .npy files of shape "
+        "(height, width, 2), which are two-channel maps"
+    )
+
+
 def _unknown_png(path: Path) -> DataError:
     names: dict[str, list[str]] = {}
     for encoding in _encodings().values():
@@ -381,9 +396,12 @@ def _unknown_png(path: Path) -> DataError:
             names.setdefault(encoding.form, []).append(encoding.name)
     forms = "; ".join(f"{form} ({', '.join(found)})" for form, found in names.items())
     header = png_header(path)
-    advice = "convert the maps"
+    advice = grey_advice(header) or "convert the maps"
     if header.color_type == 6:
-        advice = "write the maps without their alpha channel, as RGB"
+        advice = (
+            "its alpha is 255 throughout, as in a picture; write the maps without their alpha "
+            "channel, as RGB"
+        )
     return DataError(f"has {header}; expected one of: {forms}; {advice}", where=path)
 
 

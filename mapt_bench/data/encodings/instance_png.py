@@ -32,6 +32,7 @@ from mapt_bench.data.encodings._instance_values import (
 from mapt_bench.data.encodings.encoding_registry import (
     FrameEncoding,
     Lacks,
+    grey_advice,
     register_encoding,
     sampled,
 )
@@ -39,7 +40,7 @@ from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import check_size
 from mapt_bench.errors import DataError, counted, listed
-from mapt_bench.labels import LabelSpace
+from mapt_bench.labels import LabelSpace, label_space
 
 __all__ = [
     "CityscapesEncoding",
@@ -133,9 +134,10 @@ class _InstancePngEncoding(FrameEncoding):
 
     def _check(self, header: PngHeader, path: Path) -> None:
         if not _is_grey_16(header):
+            advice = grey_advice(header) or "convert it, or name its encoding with --encoding"
             raise DataError(
-                f"has {header}; {self.name} maps need 1 channel, 16-bit grey "
-                f"({self.rule}); convert it, or name its encoding with --encoding",
+                f"has {header}; {self.name} maps need 1 channel, 16-bit grey ({self.rule}); "
+                f"{advice}",
                 where=path,
             )
 
@@ -172,6 +174,7 @@ class CityscapesEncoding(_InstancePngEncoding):
         tables, fits = tables_of(labels), fits_of(values, labels)
         best = min(fits.values())
         if best == IMPOSSIBLE:
+            _refuse_vipseg(values, files[0])
             return self.name
         names = [name for name, how in fits.items() if how == best]
         codes = [tables[name][0][values] for name in names]
@@ -205,6 +208,17 @@ class CityscapesEncoding(_InstancePngEncoding):
             "the maps hold class * 100 + number as VIPSeg's, name them with --encoding vipseg "
             "(--gt-encoding for the ground truth)",
             where=path,
+        )
+
+
+def _refuse_vipseg(values: NDArray[np.uint16], where: Path) -> None:
+    """Refuse panomasks of VIPSeg that are read in a label space of other classes."""
+    vipseg = label_space("vipseg")
+    if has_identity(values) and fits_of(values, vipseg)["vipseg"] == PLAUSIBLE:
+        raise DataError(
+            f"looks like a panomask of VIPSeg (class * 100 + number), with value {values[-1]}; "
+            "name its label space with --dataset vipseg, or map its classes with --map",
+            where=where,
         )
 
 
