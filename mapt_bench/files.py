@@ -295,7 +295,7 @@ def text_encoding(path: Path) -> str:
 
     Raises:
         OSError: If the file cannot be read.
-        DataError: If it is no file, or begins as UTF-16 without a byte order mark.
+        DataError: If it is a pipe or device, or begins as UTF-16 without a byte order mark.
     """
     refuse_special(path)
     with path.open("rb") as handle:

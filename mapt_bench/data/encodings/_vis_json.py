@@ -92,7 +92,10 @@ def read_object(
         if not isinstance(frames, list):
             raise ValueError("segmentations are not a list")
         if not isinstance(category, int | float) or category not in class_of:
-            raise ValueError(f"category {category!r} is unknown")
+            raise ValueError(
+                f"category {category!r} is unknown, known are {listed(sorted(class_of))}: choose "
+                "the label space with --dataset"
+            )
         score = entry.get("score")
         if score is not None and (type(score) not in (int, float) or not np.isfinite(score)):
             raise ValueError(f"score is {score!r}")
