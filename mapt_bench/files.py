@@ -359,8 +359,7 @@ def file_sha256(path: Path) -> str:
 _DEEPEST = 60
 """Most levels of nesting in JSON and YAML. Files of this package have fewer than 15."""
 
-_MOST_VALUES = 10**6
-"""Most values of a YAML document. References may repeat values without end."""
+_MOST_VALUES = 10**6  # of a YAML document, whose references may repeat values without end
 
 _ODD = re.compile(rb"[0-9]{20}|[eE]\+?[0-9]{3}|\\u[dD][89a-fA-F]")
 """What a JSON text with a huge number or half of a character has. Other texts may have it too."""
@@ -388,7 +387,7 @@ def parse_json(  # the document decides the type of the result
     try:
         data = json.loads(text, parse_constant=constants or _refuse_constant)
         if _ODD.search(raw) or _may_be_deep(raw):
-            check_plain(data, is_finite=constants is None)
+            check_plain(data, is_finite=constants is None, most=None)
     except RecursionError as problem:
         raise ValueError(_TOO_DEEP) from problem
     return data
@@ -414,12 +413,13 @@ def _may_be_deep(raw: bytes) -> bool:
     return True
 
 
-def check_plain(data: object, *, is_finite: bool = True) -> None:
+def check_plain(data: object, *, is_finite: bool = True, most: int | None = _MOST_VALUES) -> None:
     """Check data from JSON or YAML for what no file of this package needs.
 
     Args:
         data: Mappings, lists, and their values.
         is_finite: Whether numbers must be finite.
+        most: Most values. ``None`` for JSON, which repeats nothing: its size is the limit.
 
     Raises:
         ValueError: If it is nested too deeply, refers to itself, has too many values, or has
@@ -431,8 +431,8 @@ def check_plain(data: object, *, is_finite: bool = True) -> None:
         seen += 1
         if depth > _DEEPEST:
             raise ValueError(_TOO_DEEP)
-        if seen > _MOST_VALUES:
-            raise ValueError(f"has more than {_MOST_VALUES} values, or refers to itself")
+        if most is not None and seen > most:
+            raise ValueError(f"has more than {most} values, or refers to itself")
         if isinstance(value, dict):
             waiting += [(part, depth + 1) for pair in value.items() for part in pair]
         elif isinstance(value, list | tuple | set):

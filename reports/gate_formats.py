@@ -30,6 +30,9 @@ VERDICTS = {True: "passed", False: "failed", None: "no limit given"}
 _MOST_ROWS = 20
 """Changed scores in the Markdown comment. The comment has at most 60 lines."""
 
+_MOST_ANNOTATIONS = 10
+"""Annotations of each level that GitHub shows of a step."""
+
 _MOST_LINES = 10
 """Lines of each list in the Markdown comment."""
 
@@ -103,14 +106,25 @@ def _add_text(
 
 
 def github_annotations(comparison: Comparison) -> list[str]:
-    """Return the workflow commands of GitHub: one line per failure, warning and acceptance."""
+    """Return the workflow commands of GitHub: one line per failure, warning and acceptance.
+
+    GitHub shows ten of each level. The last one says how many others there are.
+    """
     file = comparison["current"]
-    lines = [_annotation("error", file, line) for line in comparison["failures"]]
-    lines += [_annotation("warning", file, line) for line in _messages(comparison, "warnings")]
-    return lines + [
-        _annotation("warning", file, f"accepted regression: {line}")
-        for line in _messages_of_accepted(comparison)
+    accepted = [f"accepted regression: {line}" for line in _messages_of_accepted(comparison)]
+    warnings = [*_messages(comparison, "warnings"), *accepted]
+    return [
+        _annotation(level, file, line)
+        for level, found in (("error", comparison["failures"]), ("warning", warnings))
+        for line in _first(found, _MOST_ANNOTATIONS)
     ]
+
+
+def _first(lines: Sequence[str], most: int) -> list[str]:
+    """Return some lines. If there are others, the last line is their number."""
+    if len(lines) <= most:
+        return list(lines)
+    return [*lines[: most - 1], f"and {len(lines) - most + 1} more"]
 
 
 def _messages_of_accepted(comparison: Comparison) -> list[str]:
@@ -171,10 +185,7 @@ def markdown_comment(comparison: Comparison) -> str:
 def _listed(heading: str, found: Sequence[str]) -> list[str]:
     if not found:
         return []
-    most = 5
-    lines = [f"**{heading}**", "", *(f"- {_markdown(line)}" for line in found[:most])]
-    lines += [f"- and {len(found) - most} more"] if len(found) > most else []
-    return [*lines, ""]
+    return [f"**{heading}**", "", *(f"- {_markdown(line)}" for line in _first(found, 6)), ""]
 
 
 def _changes_table(changed: Sequence[Mapping[str, Any]], comparison: Comparison) -> list[str]:

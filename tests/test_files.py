@@ -99,3 +99,9 @@ def test_the_next_output_removes_what_a_killed_command_left_beside_it(tmp_path):
         path.write_text("{")
     write_text(tmp_path / "a.json", "{}")
     assert sorted(path.name for path in tmp_path.iterdir()) == [of_others.name, "a.json"]
+
+
+def test_json_may_have_many_values():
+    """Results of a thousand sequences have more values than a YAML document may have."""
+    hash_like = "e123"  # such a text is checked value by value
+    assert len(parse_json(json.dumps([hash_like, *[0] * 1_000_001]))) == 1_000_002

@@ -276,20 +276,32 @@ def _show(comparison: Comparison, data: dict[str, Any]) -> None:
         print_table(table)
     elif comparison.changes:
         print_line("No score changed.")
-    for note in comparison.notes:
-        print_line(f"note: {note}")
-    for accepted in comparison.accepted:
-        print_line(f"accepted: {accepted}")
-    for missing in comparison.missing:
-        word = "allowed" if missing.kind in comparison.allowed else missing.kind
-        print_line(f"{word}: {missing}")
-    for added in comparison.added:
-        print_line(f"{'allowed' if 'new' in comparison.allowed else 'new'}: {added}")
-    for warning in comparison.warnings:
-        print_line(f"warning: {warning}")
-    for broken in comparison.broken:
-        print_line(f"broken: {broken}")
+    allowed = comparison.allowed
+    new = "allowed" if "new" in allowed else "new"
+    _print_first([f"note: {note}" for note in comparison.notes])
+    _print_first([f"accepted: {accepted}" for accepted in comparison.accepted])
+    _print_first(
+        [
+            f"{'allowed' if missing.kind in allowed else missing.kind}: {missing}"
+            for missing in comparison.missing
+        ]
+    )
+    _print_first([f"{new}: {added}" for added in comparison.added])
+    _print_first([f"warning: {warning}" for warning in comparison.warnings])
+    _print_first([f"broken: {broken}" for broken in comparison.broken])
     print_line(VERDICTS[comparison.is_passed])
+
+
+_MOST_LINES = 20
+"""Printed lines of one kind, for example of limits that sequences exceed."""
+
+
+def _print_first(lines: Sequence[str]) -> None:
+    for line in lines[:_MOST_LINES]:
+        print_line(line)
+    if len(lines) > _MOST_LINES:
+        kind = lines[0].partition(":")[0]
+        print_line(f"{kind}: and {len(lines) - _MOST_LINES} more. All of them: --json FILE.")
 
 
 def _show_update(

@@ -333,12 +333,13 @@ def _named_classes(
 
 
 def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
-    rows = []
-    # Names of the first part do not depend on the other parts of the run.
+    rows = []  # names of the first part do not depend on the other parts of the run
     endings = {
         (part.segments, part.trained): f" on {part.suffix}" if part.suffix else ""
         for part in run_parts(data)
     }
+    if not isinstance(data["summary"], list):
+        raise TypeError("summary is not a list")
     for row in data["summary"]:
         _check_parts(row)
         interval = row_interval(row)
@@ -347,8 +348,7 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
         if "stressor" in condition:
             ending += f", {condition['stressor']} {condition['level']}"
         ending += endings[part_of(row)]
-        scores = dict(row["scores"])
-        scores |= {name: row_score(row, name) for name in ("IDSW", "Frag")}
+        scores = row["scores"] | {name: row_score(row, name) for name in ("IDSW", "Frag")}
         seconds = (row.get("cost") or {}).get("seconds_per_frame")
         if seconds is not None:
             scores["seconds_per_frame"] = seconds
@@ -368,8 +368,10 @@ def _run_rows(data: Mapping[str, Any]) -> list[ResultRow]:
 
 
 def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the protocol of a row, with the segments that it linked."""
-    protocol = dict(data.get("protocol") or {})
+    """Return the protocol of a row, with the segments that it linked. Empty if none is stated."""
+    if not data.get("protocol"):
+        return {}
+    protocol = dict(data["protocol"])
     by_name = protocol.pop("segments_by_name", None) or {}
     name = row.get("segments")
     segments = OWN_IN_WORDS if name == OWN_SEGMENTS else by_name.get(name)

@@ -204,3 +204,25 @@ def test_comparing_loads_neither_torch_nor_matplotlib(files):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_thousand_exceeded_limits_are_few_lines(files):
+    before = evaluation()
+    scores = before["per_sequence"]["0001"]
+    before["per_sequence"] = {f"{at:04d}": scores for at in range(1000)}
+    after = {
+        **before,
+        "per_sequence": {name: {**scores, "PAT": 0} for name in before["per_sequence"]},
+    }
+    (files / "before.json").write_text(json.dumps(before))
+    (files / "after.json").write_text(json.dumps(after))
+    (files / "gate.yaml").write_text('limits: [{score: PAT, sequence: "*", max_drop: 0.5}]')
+    result = invoke("before.json", "after.json", "--gate", "gate.yaml")
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert sum(line.startswith("broken: ") for line in lines) == 21
+    assert "broken: and 980 more. All of them: --json FILE." in lines
+    found = json.loads(
+        invoke("before.json", "after.json", "--gate", "gate.yaml", "--json", "-").stdout
+    )
+    assert len(found["broken"]) == 1000

@@ -270,6 +270,19 @@ def test_a_result_without_protocol_is_refused(compare, of):
             compare(*pair)
 
 
+def test_classes_of_cells_are_no_protocol(compare):
+    stated, bare = run(), run(protocol={})
+    for each in bare["cells"]:
+        each["classes"] = [11, 13]
+    with pytest.raises(DataError, match="states no protocol"):
+        compare(stated, bare)
+
+
+def test_a_summary_that_is_no_list_is_refused(compare):
+    with pytest.raises(DataError, match="summary is not a list"):
+        compare(run(), run(summary={}, cells=[]))
+
+
 def test_without_limits_there_is_no_verdict(compare):
     assert compare(evaluation(), evaluation(shift=-0.1)).is_passed is None
     gone = changed(evaluation(), HOTA=None)

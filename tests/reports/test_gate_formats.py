@@ -74,6 +74,18 @@ def test_every_annotation_is_one_line(hostile):
         assert "%250A" in line or "new" in line or "is missing" in line
 
 
+def test_github_shows_ten_annotations_of_a_level(tmp_path):
+    names = [f"row {at}" for at in range(30)]
+    before = evaluations(*map(evaluation, names))
+    after = evaluations(*(evaluation(name, shift=-0.1) for name in names))
+    rules = GateRules((Limit.of_option("max-drop", "PAT=1"),))
+    found = compared(tmp_path, before, after, rules)
+    lines = github_annotations(found)
+    assert len(lines) == 10
+    assert lines[-1].endswith("::and 21 more")
+    assert github_annotations({**found, "failures": found["failures"][:10]})[9].endswith("PAT=1")
+
+
 def test_properties_of_annotations_are_escaped(tmp_path, hostile):
     (line, *_) = github_annotations({**hostile, "current": "a:b,c%d\n.json"})
     assert line.startswith("::error file=a%3Ab%2Cc%25d\\n.json,title=mapt-bench compare::")
