@@ -5,7 +5,7 @@ digits. :mod:`mapt_bench.reports.table_formats` converts tables to text.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -184,6 +184,18 @@ class Table:
         has_next = at + 1 < len(cells) and self.columns[at + 1].kind in RANGES
         beside = cells[at + 1] if has_next else None
         return beside if isinstance(beside, tuple) else None
+
+    def of_columns(self, kept: Sequence[int]) -> "Table":
+        """Return the table with some of its columns only.
+
+        Args:
+            kept: Their positions, in order.
+        """
+        return replace(
+            self,
+            columns=tuple(self.columns[at] for at in kept),
+            rows=tuple(tuple(row[at] for at in kept) for row in self.rows),
+        )
 
     def to_dict(self) -> dict[str, object]:
         """Return title, column names, rows of raw values and footnotes as plain data for JSON."""

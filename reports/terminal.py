@@ -107,9 +107,7 @@ def _narrowed(table: Table, width: int) -> Table:
     if not names:
         return table
     return replace(
-        table,
-        columns=tuple(table.columns[at] for at in kept),
-        rows=tuple(tuple(row[at] for at in kept) for row in table.rows),
+        table.of_columns(kept),
         footnotes=(*table.footnotes, f"Not shown, too wide: {', '.join(names)}."),
     )
 

@@ -7,8 +7,10 @@ import click
 
 from mapt_bench.cli.options import checked_output, emit_json, json_option, path_type, print_line
 from mapt_bench.compare import Order, score_history
+from mapt_bench.errors import counted
 from mapt_bench.files import write_together
-from mapt_bench.reports.table_formats import print_table
+from mapt_bench.reports.table_formats import make_console, print_table
+from mapt_bench.reports.terminal import fitting_columns, line_width
 
 __all__ = ["command"]
 
@@ -81,8 +83,16 @@ def command(
         # Imported here, because pandas and Matplotlib start slowly.
         from mapt_bench.reports.history_page import history_tables
 
+        console = make_console()
+        width = line_width(console)
         for table in history_tables(data):
-            print_table(table)
+            kept = fitting_columns(table, table.texts(), width)
+            print_table(table.of_columns(kept), console)
+            if hidden := len(table.columns) - len(kept):
+                print_line(
+                    f"note: {counted(hidden, 'row')} more, too wide for this table: choose rows "
+                    "with --row, or write --html FILE"
+                )
         for note in history.notes:
             print_line(f"note: {note}")
     return 0

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from mapt_bench.cli.options import emit_json, gallery_option, json_option, path_type, print_line
+from mapt_bench.cli.options import (
+    checked_output,
+    emit_json,
+    gallery_option,
+    json_option,
+    path_type,
+    print_line,
+)
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import check_writable
 
@@ -25,6 +32,7 @@ Examples:
     "--out",
     type=path_type,
     metavar="FILE",
+    callback=checked_output,
     help="Output file (.html).  [default: report.html in the run folder; with several results, "
     "report.html here]",
 )

@@ -36,11 +36,10 @@ from mapt_bench.results.result_files import (
     RUN,
     read_document,
 )
+from mapt_bench.results.run_folders import INCOMPLETE, RESULTS, result_in
 
 __all__ = ["ReportPart", "read_parts", "render_report", "write_report"]
 
-_RESULTS = "results.json"
-_INCOMPLETE = "results.incomplete.json"
 _SETUP = "run.json"
 
 
@@ -199,18 +198,14 @@ def _file_of(path: Path) -> tuple[Path | None, str]:
     if not path.is_dir():
         return path, ""
     # A complete result replaces the incomplete one, which is therefore newer than any other.
-    if (path / _INCOMPLETE).exists():
-        return path / _INCOMPLETE, f"This run is incomplete. {_RESUME}"
-    if (path / _RESULTS).exists():
-        return path / _RESULTS, ""
-    if (path / _SETUP).exists():
+    if (path / INCOMPLETE).exists():
+        return path / INCOMPLETE, f"This run is incomplete. {_RESUME}"
+    if (path / _SETUP).exists() and not (path / RESULTS).exists():
         done = len([each for each in (path / "cells").rglob("*.json") if each.is_file()])
         units = counted(done, "work unit")
         verb = "is" if done == 1 else "are"
         return None, f"This run is incomplete: {units} {verb} done, no scores yet. {_RESUME}"
-    raise DataError(
-        f"is a folder without {_RESULTS}; expected a run folder or a result file", where=path
-    )
+    return result_in(path), ""
 
 
 def _failed_cells(run: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from mapt_bench.results.result_views import (
     row_score,
     run_parts,
 )
+from mapt_bench.results.run_folders import result_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,7 +164,7 @@ def load_result(path: Path | str) -> ResultFile:
         DataError: If the file is missing or not JSON, or has another schema or missing fields.
     """
     path = Path(path)
-    file = path / "results.json" if path.is_dir() else path
+    file = result_in(path) if path.is_dir() else path
     data = read_document(file)
     schema = data.get("schema")
     if schema not in _SCHEMAS:
@@ -174,6 +175,7 @@ def load_result(path: Path | str) -> ResultFile:
         if schema == RUN:
             origin = _origin(data.get("provenance") or {})
         of = data["of"] if schema == BASELINE else schema
+        when = _when(data)
     by_name = {row.name: row for row in rows}
     if len(by_name) < len(rows):
         names = sorted({row.name for row in rows if sum(r.name == row.name for r in rows) > 1})
@@ -181,7 +183,7 @@ def load_result(path: Path | str) -> ResultFile:
             f"has several rows named {', '.join(names)}; give each row a name of its own",
             where=file,
         )
-    return ResultFile(file, str(of), by_name, origin, **_when(data), document=data)
+    return ResultFile(file, str(of), by_name, origin, **when, document=data)
 
 
 def result_rows(data: Mapping[str, Any]) -> list[ResultRow]:
@@ -247,7 +249,7 @@ def read_document(file: Path) -> Mapping[str, Any]:
         DataError: If the file is missing or holds no JSON object.
     """
     try:
-        data = parse_json(read_text(file), constants=float)  # a score that is NaN is undefined
+        data = parse_json(read_text(file), constants=lambda _: None)  # NaN is undefined
     except OSError as problem:
         raise DataError(
             f"cannot be read ({problem.strerror or problem}); give the JSON file of a result, "

@@ -1,5 +1,6 @@
 # ruff: noqa: RUF001 - the dash of undefined cells
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,10 @@ from helpers.results import evaluation, evaluations, run, summary_row, sweep
 
 from mapt_bench.compare import Limit, Missing, compare_results
 from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.report import read_parts, render_report
 from mapt_bench.reports.difference_tables import comparison_table
 from mapt_bench.reports.table_formats import render_table
+from mapt_bench.results import load_result
 
 
 @pytest.fixture
@@ -427,3 +430,29 @@ def test_rows_of_a_run_are_compared_over_the_classes_of_both(compare):
     assert "only now: bus, train" in found.notes[0]
     assert compare(run_of_classes("road"), run_of_classes("road")).notes == ()
     assert compare(run_of_classes("road"), run()).notes == ()  # one side states nothing
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ("results.incomplete.json", "is an incomplete run; resume it"),
+        ("run.json", "is an unfinished run without results.json"),
+        ("other.json", "is a folder without results.json"),
+    ],
+)
+def test_a_run_folder_without_result_says_what_it_is(tmp_path, file, words):
+    (tmp_path / file).write_text(json.dumps(run()))
+    with pytest.raises(DataError, match=words):
+        load_result(tmp_path)
+
+
+def test_nan_is_an_undefined_score(tmp_path):
+    document = run()
+    document["summary"][0]["scores"]["PAT"] = math.nan
+    document["summary"][0]["scores"]["IDSW"] = math.inf
+    file = tmp_path / "nan.json"
+    file.write_text(json.dumps(document))
+    found = load_result(file)
+    assert next(iter(found.rows.values())).scores["PAT"] is None
+    assert found.document["summary"][0]["scores"]["IDSW"] is None
+    assert "PAT" in render_report(read_parts([file]))

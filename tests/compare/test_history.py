@@ -5,7 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from helpers.commands import examples_of
-from helpers.results import evaluation, run
+from helpers.results import evaluation, run, summary_row
 
 from mapt_bench.cli import main
 from mapt_bench.compare import score_history
@@ -114,6 +114,17 @@ def test_the_page_shows_hostile_names_as_text(write, tmp_path):
 
 def invoke(*words):
     return CliRunner().invoke(main, ["history", *map(str, words)])
+
+
+def test_columns_that_do_not_fit_are_counted(write):
+    names = [f"a tracker with a long name {at}" for at in range(9)]
+    rows = [summary_row(name, 0.5, 0.5, "heads") for name in names]
+    file = write("wide.json", run(summary=rows), "v1")
+    result = invoke(str(file), "--scores", "PAT")
+    assert result.exit_code == 0, result.output
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    assert names[0] in result.stdout
+    assert "note: 7 rows more, too wide for this table: choose rows with --row" in result.stdout
 
 
 def test_the_examples_of_the_help_run(write, tmp_path, monkeypatch):

@@ -221,6 +221,16 @@ def test_an_experiment_with_failed_cells_writes_its_page(tmp_path, monkeypatch):
     assert "sequence a/000001: is damaged" in text
 
 
+def test_the_folder_of_the_page_must_exist(tmp_path):
+    file = tmp_path / "result.json"
+    file.write_text(json.dumps(run()))
+    words = ["report", str(file), "--out", str(tmp_path / "new" / "report.html")]
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 3
+    assert "create it, or choose another file" in refused.stderr
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"is a folder without results\.json"):
         read_parts([tmp_path])

@@ -123,7 +123,10 @@ def test_a_folder_of_a_run_stands_for_its_results(tmp_path):
 
 
 def test_a_folder_without_results_and_a_path_that_is_not_there(tmp_path):
-    for path in (tmp_path, tmp_path / "results.json"):
-        with pytest.raises(DataError, match="cannot be read") as caught:
+    for path, words in (
+        (tmp_path, "is a folder without results.json"),
+        (tmp_path / "results.json", "cannot be read"),
+    ):
+        with pytest.raises(DataError, match=words) as caught:
             load_result(path)
-        assert caught.value.where == str(tmp_path / "results.json")
+        assert caught.value.where == str(path)
