@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -39,7 +41,8 @@ def main(
 ) -> None:
     """Search for inputs that a command mishandles. Exits with 1 if there is one.
 
-    The corpus of past faults is replayed first.
+    The corpus of past faults is replayed first. Ctrl-C ends the search after the cases in progress,
+    and reports those that were done.
     """
     if only is not None:
         sys.exit(_replay_one(only))
@@ -80,6 +83,7 @@ _search_of_worker: Search | None = None
 
 def _begin(recorded: Path) -> None:
     global _search_of_worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process decides what stops
     _search_of_worker = Search(Recorded(recorded), Servers())
 
 
@@ -98,7 +102,10 @@ def _search(
             pool.submit(_draw, size, number * 1_000_000 + at, shrink)
             for at, size in enumerate(sizes)
         ]
-        with click.progressbar(length=count, file=sys.stderr, label="cases") as bar:
+        with (
+            suppress(KeyboardInterrupt),
+            click.progressbar(length=count, file=sys.stderr, label="cases") as bar,
+        ):
             for each in as_completed(waiting):
                 found = each.result()
                 new = found.faults.keys() - total.faults.keys()
@@ -108,6 +115,7 @@ def _search(
                     _write({signature: found.faults[signature][0] for signature in new}, folder)
                 total.add(found)
                 bar.update(found.counts.total())
+        pool.shutdown(cancel_futures=True)
     return total
 
 
