@@ -5,8 +5,8 @@ python tools/mutate.py --report mutants.jsonl
 
 Each place has one mutant, which the seed draws from the operators of cosmic-ray. Mutants that
 differ in annotations only are omitted. A mutant runs in a fork, with the tests that reach its line,
-the fastest first, until one fails. The file of results grows by a line for each mutant, so a
-stopped run goes on where it ended, and a larger --each adds mutants. Linux only.
+the fastest first, until one fails. The file of results grows by a line for each mutant. The same
+command resumes a stopped run, and a larger --each adds mutants. Linux only.
 """
 
 import argparse
