@@ -357,8 +357,10 @@ def _of_pngs(pngs: Sequence[Path]) -> tuple[Encoding, list[Path]]:
         for name in names:
             accepted.setdefault(name, []).append(path)
     name, most = votes.most_common(1)[0] if votes else ("", 0)
-    # A single unknown file is an odd one, which is reported when it is opened.
-    if unknown and (not votes or len(unknown) >= max(most, 2)):
+    # A single unknown file is an odd one, which is reported when it is opened. So are files that
+    # look like those of the winner.
+    forms = {str(png_header(path)) for path in unknown[:1] + accepted.get(name, [])[:1]}
+    if unknown and (not votes or (len(unknown) >= max(most, 2) and len(forms) > 1)):
         raise _unknown_png(unknown[0])
     if problem is not None and not votes:
         raise problem
