@@ -246,6 +246,16 @@ def test_objects_from_0_in_folders_are_objects(tmp_path):
     assert 1 in found.ids
 
 
+@pytest.mark.parametrize("write", [as_vis, as_stacked_archive])
+def test_videos_without_any_object_are_read(tmp_path, write):
+    background = PanopticMap(
+        pack_codes(np.full((4, 5), KITTI.ignore_label), np.full((4, 5), BACKGROUND_ID))
+    )
+    (sequence,) = open_maps(write(tmp_path, [background] * 3), KITTI).sequences
+    assert len(sequence.frame_names) == 3
+    np.testing.assert_array_equal(sequence.read(2).codes, background.codes)
+
+
 def test_results_of_youtube_vis_take_names_from_the_ground_truth(tmp_path):
     truth = objects(3, with_void=False)
     gt = as_vis(tmp_path / "gt", truth)

@@ -172,7 +172,7 @@ def plain(folder, maps, *, only_objects):
         written("kitti-step", folder, maps)
 
 
-REFUSALS = ("--encoding", "--frames", "--size", "lacks", "no frame")
+REFUSALS = ("--encoding", "--frames", "--size", "lacks", "no frame", "not a map in any")
 """Parts of the messages for scenes that an encoding alone does not tell."""
 
 CASES = {

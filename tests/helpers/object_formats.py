@@ -92,7 +92,8 @@ def as_stacked_archive(folder, maps):
     ids = sorted({identity for one in maps for identity in masks_of(one)})
     none = np.zeros(maps[0].shape, dtype=bool)
     stacked = [[masks_of(one).get(identity, none) for identity in ids] for one in maps]
-    np.savez(folder / "0001.npz", masks=np.array(stacked), object_ids=np.array(ids))
+    masks = np.array(stacked, dtype=bool).reshape(len(maps), len(ids), *none.shape)
+    np.savez(folder / "0001.npz", masks=masks, object_ids=np.array(ids))
     name_classes(folder, {"0001": classes_of(maps)})
     return folder
 

@@ -45,6 +45,7 @@ __all__ = [
     "score_notes",
 ]
 
+_KEYS = ("videos", "file_names", "annotations")
 _MARK = '"segmentations"'
 
 
@@ -211,6 +212,11 @@ def _painted(
     return PanopticMap(codes)
 
 
+def _is_of_videos(path: Path) -> bool:
+    """Whether a JSON has masks of videos, or lists videos with frames and no object at all."""
+    return holds_text(path, _MARK) or all(holds_text(path, f'"{key}"') for key in _KEYS)
+
+
 @register_encoding
 class YoutubeVisEncoding(Encoding):
     """One JSON with the masks of all videos."""
@@ -221,7 +227,7 @@ class YoutubeVisEncoding(Encoding):
 
     def accepts(self, path: Path) -> bool:
         """Whether the file has masks of videos."""
-        return holds_text(path, _MARK)
+        return _is_of_videos(path)
 
     def lacks(self, listing: Listing, labels: LabelSpace) -> Lacks:
         """Return that stuff is lacking."""
@@ -236,11 +242,12 @@ class YoutubeVisEncoding(Encoding):
         Raises:
             DataError: If the JSON is too large or malformed, or its categories are unknown.
         """
-        files = [path for path in listing.files(".json") if holds_text(path, _MARK)]
+        files = [path for path in listing.files(".json") if _is_of_videos(path)]
         if len(files) != 1:
+            named = f" ({listed(files)})" if files else ""
             raise DataError(
-                f"holds {len(files)} JSON files with segmentations of videos ({listed(files)}); "
-                "expected one; give a folder with one of them",
+                f"holds {len(files)} JSON files with segmentations of videos{named}; expected one; "
+                "give a folder with one of them",
                 where=listing.root,
             )
         data = load_json(files[0], "videos with segmentations")
