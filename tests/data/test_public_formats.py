@@ -251,7 +251,7 @@ def test_videos_without_any_object_are_read(tmp_path, write):
     background = PanopticMap(
         pack_codes(np.full((4, 5), KITTI.ignore_label), np.full((4, 5), BACKGROUND_ID))
     )
-    (sequence,) = open_maps(write(tmp_path, [background] * 3), KITTI).sequences
+    (sequence,) = open_maps(write(tmp_path / "maps", [background] * 3), KITTI).sequences
     assert len(sequence.frame_names) == 3
     np.testing.assert_array_equal(sequence.read(2).codes, background.codes)
 
