@@ -17,9 +17,11 @@ from mapt_bench.results.result_views import score_kind
 __all__ = [
     "VERDICTS",
     "github_annotations",
+    "github_error",
     "gitlab_report",
     "junit_report",
     "markdown_comment",
+    "markdown_error",
 ]
 
 Comparison = Mapping[str, Any]
@@ -120,6 +122,16 @@ def github_annotations(comparison: Comparison) -> list[str]:
     ]
 
 
+def github_error(file: str, message: str) -> str:
+    """Return the workflow command of GitHub for two results that were not compared.
+
+    Args:
+        file: File of the current result.
+        message: Why they were not compared.
+    """
+    return _annotation("error", file, message)
+
+
 def _first(lines: Sequence[str], most: int) -> list[str]:
     """Return some lines. If there are others, the last line is their number."""
     if len(lines) <= most:
@@ -180,6 +192,11 @@ def markdown_comment(comparison: Comparison) -> str:
     details += [f"note: {note}" for note in comparison["notes"][:2]]
     lines += ["<details><summary>Details</summary>", ""]
     return "\n".join([*lines, *(f"- {_markdown(line)}" for line in details), "", "</details>", ""])
+
+
+def markdown_error(message: str) -> str:
+    """Return a comment on two results that were not compared: the reason."""
+    return f"### mapt-bench compare: not compared\n\n{_markdown(message)}\n"
 
 
 def _listed(heading: str, found: Sequence[str]) -> list[str]:

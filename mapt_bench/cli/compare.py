@@ -27,15 +27,17 @@ from mapt_bench.compare import (
     compare_results,
     load_gate,
 )
-from mapt_bench.errors import DataError, counted
+from mapt_bench.errors import DataError, MaptBenchError, counted
 from mapt_bench.files import write_together
 from mapt_bench.reports.difference_tables import comparison_table
 from mapt_bench.reports.gate_formats import (
     VERDICTS,
     github_annotations,
+    github_error,
     gitlab_report,
     junit_report,
     markdown_comment,
+    markdown_error,
 )
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.results.result_files import BASELINE, read_document
@@ -179,7 +181,13 @@ def command(
         check_replaceable(baseline)
         if not baseline.exists():
             return _created(baseline, current, rules, json_file)
-    comparison = compare_results(baseline, current, rules=rules, common_classes=common_classes)
+    try:
+        comparison = compare_results(baseline, current, rules=rules, common_classes=common_classes)
+    except MaptBenchError as problem:
+        if github:
+            reason = f"{problem.where}: {problem}" if problem.where else str(problem)
+            _to_github([github_error(str(current), reason)], markdown_error(reason))
+        raise
     data = comparison.to_dict()
     texts = _texts(data, junit_file, gitlab_file, markdown_file)
     texts |= {} if html_file is None else {html_file: _page(baseline, current)}
@@ -187,7 +195,7 @@ def command(
     texts |= {baseline: baseline_text(current)} if replaced else {}
     write_together(texts, replacing=baseline if replaced else None)
     if github:
-        _report_to_github(data)
+        _to_github(github_annotations(data), markdown_comment(data))
     if not emit_json(json_file, data):
         _show(comparison, data)
         _show_update(baseline, current, comparison, update_baseline, replaced)
@@ -246,16 +254,17 @@ def _page(baseline: Path, current: Path) -> str:
     return report_text([current] if is_reduced else [baseline, current])
 
 
-def _report_to_github(data: dict[str, Any]) -> None:
+def _to_github(annotations: Sequence[str], text: str) -> None:
+    """Print annotations, and append a text to the summary of the step."""
     # GitHub reads annotations on stderr as well, and stdout may hold the JSON.
-    for line in github_annotations(data):
+    for line in annotations:
         print_line(line, err=True)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if not summary:
         return
     try:
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(markdown_comment(data))
+            file.write(text)
     except OSError as problem:
         raise DataError(
             f"cannot be written ({problem.strerror}); check $GITHUB_STEP_SUMMARY", where=summary

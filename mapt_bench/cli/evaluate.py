@@ -1,5 +1,6 @@
 """``mapt-bench evaluate``: score folders of predictions against ground truth."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -26,10 +27,11 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.vpq_windows import windows_option
 from mapt_bench.reports.difference_tables import paired_tables
 from mapt_bench.reports.experiment_logs import LogRecord, LogTarget, log_result
-from mapt_bench.reports.headline import Selection, evaluation_headline
+from mapt_bench.reports.headline import Headline, Selection, evaluation_headline
 from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
 from mapt_bench.reports.score_tables import evaluation_tables
 from mapt_bench.reports.slice_tables import slices_tables
+from mapt_bench.reports.tables import Table
 from mapt_bench.reports.terminal import print_all_tables, print_headline
 
 __all__ = ["command"]
@@ -216,7 +218,7 @@ def command(
             print_line(f"note: {result.name}: {note}", err=True)
     outputs: list[TableFile] = [
         ("csv", csv_file, tables),
-        ("latex", latex_file, list(headline().tables) if selection else tables),
+        ("latex", latex_file, _titled(headline()) if selection else tables),
         ("markdown", markdown_file, tables),
     ]
     for target in log_to:
@@ -231,3 +233,8 @@ def command(
         closing = "Classes: --classes. The whole result: --json FILE."
         print_headline(lambda rows: headline(rows=rows), closing, with_tables=not full)
     return 0
+
+
+def _titled(headline: Headline) -> list[Table]:
+    """Return the headline tables. One without title has that of the headline, as its caption."""
+    return [replace(each, title=each.title or headline.title) for each in headline.tables]

@@ -118,6 +118,24 @@ def lowered(files, by=0.006):
     return "baseline.json", "lowered.json"
 
 
+def test_github_shows_why_two_results_are_not_compared(files, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(files / "summary.md"))
+    other = evaluation()
+    other["protocol"] = {**other["protocol"], "dataset": "<b>other</b>"}
+    (files / "other.json").write_text(json.dumps(other))
+    result = invoke("baseline.json", "other.json", "--github")
+    assert result.exit_code == 3
+    assert "::error file=other.json,title=mapt-bench compare::other.json: cannot be" in (
+        result.stderr
+    )
+    summary = (files / "summary.md").read_text()
+    assert summary.startswith("### mapt-bench compare: not compared\n\nother.json: cannot be")
+    assert "<b>" not in summary.replace("\\<b", "")
+    (files / "summary.md").unlink()
+    assert invoke("baseline.json", "other.json").exit_code == 3
+    assert not (files / "summary.md").exists()
+
+
 def test_every_output_names_a_score_that_fell(files, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(files / "summary.md"))
     (files / "summary.md").write_text("earlier\n")

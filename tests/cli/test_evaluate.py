@@ -118,6 +118,7 @@ def test_scores_and_rows_are_selected(gt, pred, other, tmp_path):
     latex = (tmp_path / "t.tex").read_text()
     assert r"prediction & STQ $\uparrow$ & PAT $\uparrow$" in latex
     assert latex.count(r"\begin{table}") == 1
+    assert r"\caption{evaluate on kitti-step, " in latex
     unknown = run(gt, pred, "--scores", "IDWS")
     assert unknown.exit_code == 2
     assert "did you mean 'IDSW'" in unknown.stderr
