@@ -8,6 +8,7 @@ segments. A fifth of the videos is kept back: the reliability plot shows them.
 """
 
 import argparse
+import json
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -38,7 +39,7 @@ _TITLES = {"view": "tracks in view", "lost": "lost tracks"}
 def main() -> None:
     """Collect examples, fit the three linkers, and write file and plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default="mapt-tiny", help="name of shipped weights, or a file")
+    parser.add_argument("--weights", default="mapt-compact", help="name of shipped weights, or a file")
     parser.add_argument("--sequences", type=int, default=200, help="number of videos")
     parser.add_argument("--first", type=int, default=_FIRST, help="index of the first video")
     parser.add_argument(
@@ -47,8 +48,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="linker file  [default: beside the weights]")
     parser.add_argument("--plot", type=Path, help="picture  [default: beside the linker file]")
     parser.add_argument("-j", dest="jobs", type=int, default=1, help="worker processes")
+    parser.add_argument(
+        "--draw", action="store_true", help="draw the plot of an existing linker file only"
+    )
     given = parser.parse_args()
     weights = weights_file(given.weights)
+    out = given.out or linker_file(weights)
+    plot = given.plot or out.with_suffix(".png")
+    if given.draw:
+        _draw(_recorded(out), plot)
+        print(f"wrote {plot}")
+        return
     _check(given.suite)
     numbers = range(given.first if given.suite == "stream" else 0, 10**9)[: given.sequences]
     with ProcessPoolExecutor(given.jobs) as pool:
@@ -61,7 +71,6 @@ def main() -> None:
     fitted_on = [each for at, examples in enumerate(found) if at % _HELD_BACK for each in examples]
     models = [fit_linker(fitted_on, cues) for cues in CUES]
     measured = {model.cues: reliability(model, held, bins=_BINS) for model in models}
-    out = given.out or linker_file(weights)
     record = {
         "weights": file_sha256(weights),
         "videos": {"suite": given.suite, "first": numbers[0], "number": len(numbers)},
@@ -71,9 +80,17 @@ def main() -> None:
         },
     }
     write_linker(out, models, record)
-    plot = given.plot or out.with_suffix(".png")
     _draw(measured, plot)
     print(f"wrote {out} and {plot}")
+
+
+def _recorded(linker: Path) -> dict[str, dict[str, Reliability]]:
+    """Read the reliability that a linker file records."""
+    recorded = json.loads(linker.read_text())["record"]["reliability"]
+    return {
+        cues: {stage: Reliability(**each) for stage, each in stages.items()}
+        for cues, stages in recorded.items()
+    }
 
 
 def _check(suite: str) -> None:

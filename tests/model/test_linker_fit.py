@@ -152,3 +152,10 @@ def test_the_reliability_plot_is_drawn(tool, tmp_path):
     model = fit_linker(examples(0, "mask_iou", 5), "both", FEW)
     tool._draw({"both": reliability(model, examples(1, "mask_iou", 5))}, tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_plot_of_an_existing_linker_is_drawn_from_its_record(tool, tmp_path, monkeypatch):
+    plot = tmp_path / "plot.png"
+    monkeypatch.setattr("sys.argv", ["fit_linker", "--draw", "--plot", str(plot)])
+    tool.main()
+    assert plot.read_bytes().startswith(b"\x89PNG")
