@@ -39,7 +39,7 @@ _TITLES = {"view": "tracks in view", "lost": "lost tracks"}
 def main() -> None:
     """Collect examples, fit the three linkers, and write file and plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", default="mapt-compact", help="name of shipped weights, or a file")
+    parser.add_argument("--weights", default="mapt-compact", help="name or file of weights")
     parser.add_argument("--sequences", type=int, default=200, help="number of videos")
     parser.add_argument("--first", type=int, default=_FIRST, help="index of the first video")
     parser.add_argument(
