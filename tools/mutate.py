@@ -4,9 +4,12 @@ python tools/mutate.py --each 40 --out mutants.jsonl
 python tools/mutate.py --report mutants.jsonl
 
 Each place has one mutant, which the seed draws from the operators of cosmic-ray. Mutants that
-differ in annotations only are omitted. A mutant runs in a fork, with the tests that reach its line,
-the fastest first, until one fails. The file of results grows by a line for each mutant. The same
-command resumes a stopped run, and a larger --each adds mutants. Linux only.
+differ in annotations or in decorators of data classes only are omitted. A mutant runs in a fork,
+with the tests that reach its line, the fastest first, until one fails.
+
+The file of results grows by a line for each mutant. The same command resumes a stopped run, and a
+larger --each adds mutants. A file beside it, .lines.json, keeps the tests that reach each line:
+remove it when code or tests change. Linux only.
 """
 
 import argparse
@@ -43,6 +46,9 @@ _PREPARED = ("numpy", "scipy.optimize", "scipy.sparse", "pandas", "PIL.Image", "
 _SECONDS = 90.0  # of a mutant that never ends
 _OMITTED = ("core/ReplaceComparisonOperator_Is_", "core/ReplaceComparisonOperator_IsNot_")
 """``x is 3`` is a warning of Python, and no likely mistake."""
+
+_NO_BEHAVIOUR = ("import ", "from ", "@dataclass", "@overload", "@override")
+"""Lines of imports, and of decorators that guard against mistakes only."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +95,21 @@ def main() -> int:
     done = {} if not given.out.exists() else _results(given.out)
     if given.again:
         done = {key: row for key, row in done.items() if row["killed"]}
-    reached = _in_fork(_reached)
+    known = given.out.with_suffix(".lines.json")
+    reached = json.loads(known.read_text()) if known.exists() else _in_fork(_reached)
+    known.write_text(json.dumps(reached))
+    drawn = {module: islice(draw(module, given.seed), given.each or None) for module in modules}
     with given.out.open("a") as file:
-        for module in modules:
-            for mutant in islice(draw(module, given.seed), given.each or None):
-                if mutant.key in done:
-                    continue
-                row = examine(mutant, reached)
-                file.write(json.dumps(row) + "\n")
-                file.flush()
-                print(f"{'killed  ' if row['killed'] else 'SURVIVED'} {mutant.key}", flush=True)
+        while drawn:  # in turns, so that a stopped run has as many mutants of each module
+            for module in list(drawn):
+                mutant = next(drawn[module], None)
+                if mutant is None:
+                    del drawn[module]
+                elif mutant.key not in done:
+                    row = examine(mutant, reached)
+                    file.write(json.dumps(row) + "\n")
+                    file.flush()
+                    print(f"{'killed  ' if row['killed'] else 'SURVIVED'} {mutant.key}", flush=True)
     return 0
 
 
@@ -123,7 +134,7 @@ def draw(module: str, seed: int) -> Iterator[Mutant]:
         choices = places[(line, column), family]
         name, at = dice.choice(choices)
         changed = mutate_code(code, get_operator(name)(), at)
-        if changed is None or lines[line - 1].lstrip().startswith(("import ", "from ")):
+        if changed is None or lines[line - 1].lstrip().startswith(_NO_BEHAVIOUR):
             continue
         with suppress(SyntaxError):
             if _without_annotations(changed) != plain:

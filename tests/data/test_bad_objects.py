@@ -209,7 +209,12 @@ IDS = np.array([1, 2])
         ({"car": mask(0)}, "has an array 'car'; expected one array per object"),
         ({"1": mask(0), "01": mask(1)}, "has two masks of object 1; keep one"),
         ({"masks": np.stack([mask(0)])}, "has an array 'masks'"),
-        ({"masks": np.stack([mask(0)]), "object_ids": IDS}, r"shape \(1, 4, 5\) for 2 objects"),
+        ({"masks": np.stack([mask(0)]), "object_ids": IDS}, "'object_ids' has 2 values for 1 mask"),
+        ({"masks": np.stack([mask(0)] * 3), "object_ids": IDS}, r"\(3, 4, 5\) for 2 objects"),
+        (
+            {"masks": np.stack([mask(0)]), "object_ids": IDS[:1], "scores": np.ones(9)},
+            "'scores' has 9 values for 1 mask",
+        ),
         (
             {"masks": np.stack([mask(0), mask(1)]), "object_ids": np.array([1, 1])},
             "lists an object id twice",

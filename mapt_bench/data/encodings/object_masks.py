@@ -34,6 +34,7 @@ _IDS = ("object_ids", "obj_ids", "out_obj_ids")
 _SCORES = ("scores", "out_probs", "probs")
 _FRAMES = ("frames", "frame_ids", "frame_idx")
 _BYTES_LIMIT = 1 << 30
+_MOST_MASKS = 10**6
 _EXPECTED = (
     "expected one array per object, named by its id, or 'masks' of shape (objects, height, width) "
     "with 'object_ids'; in an archive of a whole sequence, arrays named FRAME/ID, or 'masks' of "
@@ -153,12 +154,27 @@ class _Archive:
             )
         return _load(self.path, name, self.path.stat().st_mtime_ns)
 
+    def numbers(self, name: str) -> NDArray[Any]:
+        """Return an array beside the masks: ids, scores or frames.
+
+        Raises:
+            DataError: If it is damaged, or has more values than there are masks.
+        """
+        masks = self.name_of(_MASKS)
+        count = len(self.headers) if masks is None else math.prod(self.headers[masks][0][:-2])
+        shape, _ = self.headers[name]
+        if math.prod(shape) > min(count, _MOST_MASKS):
+            raise _unexpected(
+                f"{name!r} has {math.prod(shape)} values for {counted(count, 'mask')}", self.path
+            )
+        return self.load(name)
+
     @property
     def identities(self) -> list[int]:
         """Identities of all objects of the archive, as they are stored."""
         ids = self.name_of(_IDS)
         if ids is not None:
-            stored = self.load(ids)
+            stored = self.numbers(ids)
             if stored.size and stored.dtype.kind not in "iu":  # no ids: often float64
                 raise _unexpected(f"{ids!r} holds {stored.dtype}", self.path)
             return [int(one) for one in stored.ravel()]
@@ -196,7 +212,7 @@ class _Archive:
         name = self.name_of(_SCORES)
         if name is None:
             return None
-        stored = self.load(name)
+        stored = self.numbers(name)
         values = stored[position] if stored.ndim == 2 and position is not None else stored
         is_numeric = values.dtype.kind in "iuf" and np.isfinite(values).all()
         if values.shape != (len(self.identities),) or not is_numeric:
@@ -233,7 +249,7 @@ class _Archive:
             return [_Frame(f"{n:06d}", self.path, tuple(found[n])) for n in sorted(found)]
         count = self.headers[name][0][0]
         names = self.name_of(_FRAMES)
-        stored = np.arange(count) if names is None else self.load(names).ravel()
+        stored = np.arange(count) if names is None else self.numbers(names).ravel()
         numbers = [int(one) for one in stored] if _are_frames(stored) else []
         if len(numbers) != count or len(set(numbers)) != count:
             raise _unexpected(f"{names!r} does not number {counted(count, 'frame')}", self.path)
