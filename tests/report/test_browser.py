@@ -90,6 +90,19 @@ def test_tables_that_are_cut_say_so(page, file, width):
         assert told.endswith(": scroll →")
 
 
+def test_tables_fit_on_paper(page, file):
+    page.show(794, media="print")  # A4
+    page.open(file)
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    assert page.run("document.documentElement.scrollWidth <= innerWidth")
+    head = "[...document.querySelectorAll('thead th.n')][0]"
+    assert page.run(f"getComputedStyle({head}).whiteSpace") == "normal"
+    assert not page.run("[...document.querySelectorAll('.hint')].some((each) => each.offsetHeight)")
+    # Numbers stay in one piece.
+    cell = "[...document.querySelectorAll('td.n')][0]"
+    assert page.run(f"getComputedStyle({cell}).overflowWrap") == "break-word"
+
+
 def test_the_page_works_without_scripts(page, file):
     page.show(400, scripts=False)
     page.open(file)
