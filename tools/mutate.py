@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import coverage
+import hypothesis
 import pytest
 from cosmic_ray.ast import ast_nodes, get_ast
 from cosmic_ray.mutating import mutate_code
@@ -42,13 +43,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "mapt_bench.metrics"
 FOLDER = ROOT / "mapt_bench" / "metrics"
 TESTS = ("tests/metrics", "tests/evaluation/test_conformance_check.py")
-_PREPARED = ("numpy", "scipy.optimize", "scipy.sparse", "pandas", "PIL.Image", "hypothesis")
+_PREPARED = ("numpy", "scipy.optimize", "scipy.sparse", "pandas", "PIL.Image")
 _SECONDS = 90.0  # of a mutant that never ends
 _OMITTED = ("core/ReplaceComparisonOperator_Is_", "core/ReplaceComparisonOperator_IsNot_")
 """``x is 3`` is a warning of Python, and no likely mistake."""
 
-_NO_BEHAVIOUR = ("import ", "from ", "@dataclass", "@overload", "@override")
-"""Lines of imports, and of decorators that guard against mistakes only."""
+_NO_BEHAVIOUR = ("import ", "from ", "@dataclass", "@overload", "*,")
+"""Lines of imports, and of signatures and decorators that guard against mistakes only."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def main() -> int:
     os.chdir(ROOT)
     for name in _PREPARED:
         import_module(name)
+    hypothesis.settings.load_profile("ci")  # draws the same examples for each mutant
     modules = given.module or sorted(path.name for path in FOLDER.glob("*.py"))
     done = {} if not given.out.exists() else _results(given.out)
     if given.again:

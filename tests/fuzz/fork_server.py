@@ -180,7 +180,10 @@ def _reap(process: int, seconds: float) -> tuple[int, Any, bool]:
     try:
         ended, _, _ = select.select([handle], [], [], seconds)
         if not ended:
-            os.killpg(process, signal.SIGKILL)
+            try:
+                os.killpg(process, signal.SIGKILL)
+            except ProcessLookupError:  # it has no group of its own yet
+                os.kill(process, signal.SIGKILL)
         _, status, usage = os.wait4(process, 0)
     finally:
         os.close(handle)

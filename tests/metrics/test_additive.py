@@ -7,7 +7,7 @@ from helpers.films import score
 from helpers.maps import KITTI
 
 from mapt_bench.metrics import empty_sums, flat_scores
-from mapt_bench.metrics.arithmetic import Additive
+from mapt_bench.metrics.arithmetic import Additive, ratio
 from mapt_bench.metrics.mot import class_measures
 
 
@@ -120,3 +120,8 @@ def test_empty_sums_are_the_zero_of_addition():
     sums = score("c1 c1 r", "c5 r r")
     assert not empty_sums(KITTI).to_vector().any()
     assert (sums + empty_sums(KITTI)).to_vector().tolist() == sums.to_vector().tolist()
+
+
+def test_a_ratio_over_0_is_undefined():
+    assert np.isnan(ratio([1.0, 0.0, -2.0], 0.0)).all()
+    assert ratio([1.0, 3.0], [-1.0, 2.0]).tolist() == [-1.0, 1.5]

@@ -37,6 +37,17 @@ def test_components_are_solved_as_one_table_would_be(monkeypatch):
     assert (best_pairs(rows, columns, scores) == whole).all()
 
 
+def test_separate_components_are_solved_one_by_one(monkeypatch):
+    rng = np.random.default_rng(1)
+    rows = np.repeat(np.arange(60), 3)
+    columns = rows // 3 * 3 + np.tile([0, 1, 2], 60)
+    scores = rng.random(180)
+    whole = best_pairs(rows, columns, scores)
+    assert whole.sum() == 60
+    monkeypatch.setattr(assignment, "_DENSE_CELLS", 10)
+    assert (best_pairs(rows, columns, scores) == whole).all()
+
+
 def test_no_pair():
     empty = np.zeros(0, dtype=np.int64)
     assert best_pairs(empty, empty, np.zeros(0)).tolist() == []

@@ -22,7 +22,7 @@ from mapt_bench.metrics.losses import (
     decompose,
     shares,
 )
-from mapt_bench.metrics.mistakes import KINDS, Mistake
+from mapt_bench.metrics.mistakes import KINDS, Mistake, Mistakes
 from mapt_bench.metrics.overlap import FrameOverlap, join_frames
 from mapt_bench.metrics.pat import count_pat, pat_scores
 from mapt_bench.metrics.repairs import Repairs, bit
@@ -420,3 +420,10 @@ def test_losses_survive_json():
     assert Losses.from_dict(losses.to_dict()) == losses
     with pytest.raises(DataError, match="evaluate again"):
         Losses.from_dict({"kinds": {}})
+
+
+def test_only_a_found_object_has_another_class():
+    found = Mistakes.of(overlap_of("c1 c1 c1", "p1 p1 p1"))
+    assert (found.owner.tolist(), found.class_differs.tolist()) == ([0], [True])
+    found = Mistakes.of(overlap_of("c1 c1 r r", "c1 c1 p2 p2"))
+    assert found.class_differs.tolist() == [False, False]

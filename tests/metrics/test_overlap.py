@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from mapt_bench.errors import DataError, ProtocolError
 from mapt_bench.labels import PanopticMap, pack_codes
 from mapt_bench.metrics import count_overlap
-from mapt_bench.metrics.overlap import SegmentKinds, join_frames
+from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap, join_frames
 
 
 def code(class_id, identity=0):
@@ -117,3 +117,12 @@ def test_the_film_helper_draws_frames_side_by_side():
     """)
     assert first.shape == second.shape == (2, 2)
     assert (first.codes[0, 0], second.codes[0, 1]) == (code(13, 1), code(13, 1))
+
+
+def test_rows_hold_the_whole_table():
+    overlap = overlap_of("c1 c1 r | c1 r r", "c5 r r | c5 c6 r")
+    again = SequenceOverlap.of_rows(overlap.rows(), overlap.frame_count, KITTI)
+    assert again.rows().tolist() == overlap.rows().tolist()
+    assert (again.frame_count, again.labels) == (2, KITTI)
+    assert again.gt.codes.tolist() == overlap.gt.codes.tolist()
+    assert again.pixels.tolist() == overlap.pixels.tolist()

@@ -3,7 +3,7 @@ import pytest
 from helpers.films import film, score
 from helpers.maps import KITTI, draw
 
-from mapt_bench.errors import DataError, ProtocolError
+from mapt_bench.errors import ConfigError, DataError, ProtocolError
 from mapt_bench.labels import LabelClass, LabelSpace, PanopticMap, label_space
 from mapt_bench.metrics import (
     SequenceScorer,
@@ -11,6 +11,7 @@ from mapt_bench.metrics import (
     pool,
     reference_blocks,
 )
+from mapt_bench.metrics.scorer import IdentityMarks, checked_windows
 
 GT, PRED = "c1 c1 r | c1 c1 r | c1 p1 r", "c5 c5 r | c5 r r | c6 p1 r"
 
@@ -119,3 +120,37 @@ def test_a_sequence_without_true_masks_has_motsa_0():
     tracking = reference_blocks({"a": score("r r", "c5 r")}, KITTI)["tracking"]
     assert tracking["per_sequence"]["a"]["car"]["MOTSA"] == 0
     assert tracking["per_class"]["car"]["MOTSA"] == -1
+
+
+@pytest.mark.parametrize("windows", [(), (0,), (0, 1), (2, 1), (2, 2), (-1, 3)])
+def test_windows_ascend_from_1(windows):
+    with pytest.raises(ConfigError, match="expected window sizes in frames from 1, ascending"):
+        checked_windows(windows, "--vpq-windows")
+
+
+def test_windows_may_begin_above_1():
+    assert checked_windows([2, 4], "--vpq-windows") == (2, 4)
+
+
+def test_marks_say_what_occurs_on_each_side():
+    def marks(gt, pred):
+        scorer = SequenceScorer(KITTI)
+        scorer.update(draw(gt), draw(pred))
+        return scorer.marks()
+
+    empty, crowd, both = marks("r r", "r r"), marks("c0 r", "c0 r"), marks("c1 r", "c1 r")
+    assert (empty.gt_things, empty.gt_ids, empty.pred_things, empty.pred_ids) == (False,) * 4
+    assert (crowd.gt_things, crowd.gt_ids, crowd.pred_things, crowd.pred_ids) == (
+        True, False, True, False,
+    )  # fmt: skip
+    assert (both.gt_things, both.gt_ids, both.pred_things, both.pred_ids) == (True,) * 4
+    for one, other in ((empty, both), (both, empty)):
+        joined = one | other
+        assert (joined.gt_things, joined.gt_ids, joined.pred_things, joined.pred_ids) == (True,) * 4
+    assert marks("c1 r", "r r") == IdentityMarks(gt_things=True, gt_ids=True)
+
+
+def test_a_sequence_without_frames_has_no_marks():
+    """Class 0 is a thing here, so that no code stands for nothing."""
+    labels = LabelSpace("zero", (LabelClass(0, "car", is_thing=True, color=(0, 0, 0)),))
+    assert SequenceScorer(labels).marks() == IdentityMarks()

@@ -17,6 +17,7 @@ from mapt_bench.metrics.arithmetic import (
     mean_of_all,
     plain,
 )
+from mapt_bench.metrics.scores import averaged_over_more
 
 
 def undefined(gt, pred):
@@ -119,3 +120,12 @@ def test_means_of_the_undefined():
     assert np.isnan(mean_of_all([]))
     assert mean_of_all([[0.5, 1.0], [0.0, np.nan]]) == pytest.approx([0.75, np.nan], nan_ok=True)
     assert plain({"PQ": np.asarray(0.5), "TQ": np.asarray(np.nan)}) == {"PQ": 0.5, "TQ": None}
+
+
+def test_scores_averaged_over_absent_classes():
+    scores = {"PQ": 0.5, "TQ": 0.25, "PAT": 1 / 3, "LSTQ": 0.5}
+    found = averaged_over_more(scores, 0.25)
+    assert found == {"PQ": 0.125, "TQ": 0.25, "PAT": pytest.approx(1 / 6), "LSTQ": 0.25}
+    nothing = {"PQ": None, "PAT": None, "LSTQ": None}
+    assert averaged_over_more(nothing, 0.25) == nothing
+    assert averaged_over_more({**scores, "PQ": None}, 0.25)["PAT"] == scores["PAT"]

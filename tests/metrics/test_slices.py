@@ -74,3 +74,9 @@ def test_speed_of_masks_is_the_displacement_since_the_last_sighting():
     known = SightedObjects()
     known.add(0, Sightings([car], [4], [(0.0, 0.0)], None), {car: 7.0})
     assert known.rows()["speed_px"].tolist() == [7.0]
+
+
+@pytest.mark.parametrize(("first", "second"), [("c5", "c7"), ("c7", "c5")])
+def test_a_link_to_a_larger_or_smaller_id_is_not_kept(first, second):
+    found = rates(("c1 r | c1 r", f"{first} r | {second} r"))
+    assert {(each["links"], each["accuracy"]) for each in found} == {(1, 0.0)}
