@@ -7,7 +7,7 @@ from helpers.films import score
 from helpers.maps import KITTI
 
 from mapt_bench.metrics import empty_sums, flat_scores
-from mapt_bench.metrics.arithmetic import Additive, ratio
+from mapt_bench.metrics.arithmetic import Additive, mean_of_all, ratio
 from mapt_bench.metrics.mot import class_measures
 
 
@@ -125,3 +125,9 @@ def test_empty_sums_are_the_zero_of_addition():
 def test_a_ratio_over_0_is_undefined():
     assert np.isnan(ratio([1.0, 0.0, -2.0], 0.0)).all()
     assert ratio([1.0, 3.0], [-1.0, 2.0]).tolist() == [-1.0, 1.5]
+
+
+def test_a_mean_is_rounded_once():
+    assert mean_of_all([1e16, 1.0, -1e16]) == 1 / 3
+    assert mean_of_all([[1.0, 2.0], [3.0, 5.0]]).tolist() == [1.5, 4.0]
+    assert np.isnan(mean_of_all([]))

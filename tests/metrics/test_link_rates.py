@@ -15,6 +15,7 @@ from mapt_bench.metrics._link_rates import (
     kept_by_visibility,
     kept_links,
     recovered_by_gap,
+    recovery_counts,
     right_returns,
 )
 from mapt_bench.metrics.link_events import LINK, REAPPEARANCE, RETURN
@@ -205,3 +206,16 @@ def test_its_interval_is_over_sequences():
     assert found.interval.n == 6
     same = break_point([ramp(40)] * 6)
     assert same.interval.low == same.interval.high == pytest.approx(3.95)
+
+
+def test_recoveries_of_several_sequences_are_pooled():
+    def one(outcome, gap, is_right):
+        again = np.zeros(1, REAPPEARANCE)
+        again["gap"], again["outcome"] = gap, outcome
+        back = np.zeros(1, RETURN)
+        back["absence"], back["is_right"] = gap, is_right
+        return LinkEvents(np.zeros(0, LINK), back, again)
+
+    counts = recovery_counts([one(KEPT, 8, True), one(NEW, 8, False), one(MISSED, 8, True)])
+    assert tuple(counts) == (1, 2, 2, 3)
+    assert tuple(recovery_counts([])) == (0, 0, 0, 0)

@@ -126,3 +126,9 @@ def test_rows_hold_the_whole_table():
     assert (again.frame_count, again.labels) == (2, KITTI)
     assert again.gt.codes.tolist() == overlap.gt.codes.tolist()
     assert again.pixels.tolist() == overlap.pixels.tolist()
+
+
+def test_only_the_ids_of_true_stuff_are_noted():
+    stuff, plain = (PanopticMap(np.array([[number, 13 << 24 | 1]], np.uint32)) for number in (7, 0))
+    assert count_overlap(stuff, plain, KITTI).stuff_with_ids == {0}
+    assert count_overlap(plain, stuff, KITTI).stuff_with_ids == frozenset()

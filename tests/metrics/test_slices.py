@@ -7,7 +7,7 @@ import pytest
 from helpers.films import overlap_of
 
 from mapt_bench.metrics.link_events import SIGHTED, Sightings
-from mapt_bench.metrics.slices import SightedObjects, count_slices, slice_rates
+from mapt_bench.metrics.slices import SLICE_BINS, SightedObjects, count_slices, slice_rates
 from mapt_bench.reports.slice_tables import slices_table, weakest_slices
 
 STILL = "c1 c1 c2 r | c1 c1 c2 r | c1 c1 c2 r"
@@ -80,3 +80,7 @@ def test_speed_of_masks_is_the_displacement_since_the_last_sighting():
 def test_a_link_to_a_larger_or_smaller_id_is_not_kept(first, second):
     found = rates(("c1 r | c1 r", f"{first} r | {second} r"))
     assert {(each["links"], each["accuracy"]) for each in found} == {(1, 0.0)}
+
+
+def test_sizes_of_objects_are_those_of_coco_and_half_of_its_smallest():
+    assert [low for _, low in SLICE_BINS["object size"]] == [0, 16**2, 32**2, 96**2]

@@ -10,7 +10,15 @@ from helpers.films import score
 from helpers.folders import GT, LOOSE, LOST, SWITCHED
 from helpers.maps import KITTI, random_maps
 
-from mapt_bench.metrics import SCORE_NAMES, VARIANTS, empty_sums, flat_scores, pat_variant, pool
+from mapt_bench.metrics import (
+    SCORE_NAMES,
+    VARIANTS,
+    empty_sums,
+    flat_scores,
+    pat_variant,
+    pool,
+    uncertainty,
+)
 from mapt_bench.metrics.bootstrap import holm
 from mapt_bench.metrics.scores import score_terms, score_values
 from mapt_bench.metrics.uncertainty import ComparisonFamily, ScoreStatistics
@@ -120,3 +128,13 @@ def test_a_family_is_corrected_together_and_says_which_classes_are_meant():
         assert block["note"] is None
     fields = ["value", "reference_value", "difference", "interval", "p_value", "p_method", "n"]
     assert list(entries[0]) == [*fields, "p_adjusted"]
+
+
+def test_the_note_counts_the_classes_of_each_side():
+    own, reference = np.array([True, True, False, False]), np.array([False, True, True, True])
+    note = uncertainty._note(own, reference)
+    assert note == (
+        "PAT, PQ and LSTQ are compared over the 4 classes of either side; its own scores average "
+        "over 2, those of the reference over 3"
+    )
+    assert uncertainty._note(own, own) is None
