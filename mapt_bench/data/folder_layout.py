@@ -421,7 +421,8 @@ def resolve_labels(
             )
             raise DataError(
                 f"states label space {other.labels.name!r}, but {source}; "
-                f"choose one with --dataset, as in --dataset {other.labels.name}",
+                f"choose one with --dataset, as in --dataset {other.labels.name}, or map both to "
+                "common classes with --map",
                 where=other.path,
             )
     return labels

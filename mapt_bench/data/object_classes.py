@@ -24,6 +24,7 @@ _CONTENT = (
     "expected 'default: CLASS', 'objects: {ID: CLASS}' for every sequence, or "
     "'sequences: {NAME: {ID: CLASS}}'"
 )
+_WITHOUT_CLASS = "objects"  # the label space of objects without class
 _KEYS = {"default", "objects", "sequences"}
 
 
@@ -78,7 +79,7 @@ def find_object_classes(root: Path, labels: LabelSpace) -> ObjectClasses:
 
     The file ``object_classes.yaml`` is in the folder, or beside it if it is ``panoptic_maps``.
     Without the file, all objects have the only thing class of the label space. If there are
-    several, the classes are unknown.
+    several, the classes are unknown. The label space ``objects`` ignores the file.
 
     Args:
         root: Folder of the maps.
@@ -96,7 +97,7 @@ def find_object_classes(root: Path, labels: LabelSpace) -> ObjectClasses:
     places = (root, root.parent) if root.name == MAPS_FOLDER else (root,)
     for place in places:
         path = place / OBJECT_CLASSES_FILE
-        if path.is_file():
+        if path.is_file() and labels.name != _WITHOUT_CLASS:
             return _read(path, labels)
     return ObjectClasses(labels.thing_ids[0], is_known=len(labels.thing_ids) == 1)
 

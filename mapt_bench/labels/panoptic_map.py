@@ -376,12 +376,13 @@ _LABEL_IDS = 33  # the last label id of Cityscapes, whose train ids end at 18
 def _advice(numbers: NDArray[np.uint32], labels: LabelSpace) -> str:
     if numbers.size > _COLOURS:
         return "these look like colours of a picture, not class numbers; give the label maps"
-    if labels.name == "cityscapes" and numbers.tolist() == [_VPS_VOID]:
+    of_cityscapes = labels.name in {"kitti-step", "cityscapes"}
+    if of_cityscapes and numbers.tolist() == [_VPS_VOID]:
         return (
             f"{_VPS_VOID} is void in Cityscapes-VPS; name the label space, as in --dataset "
             "cityscapes-vps"
         )
-    if labels.name in {"kitti-step", "cityscapes"} and numbers.max() <= _LABEL_IDS:
+    if of_cityscapes and numbers.max() <= _LABEL_IDS:
         return (
             "these look like label ids of Cityscapes (road 7, car 26); expected its train ids "
             "(road 0, car 13); convert the maps, or choose another label space (--dataset)"

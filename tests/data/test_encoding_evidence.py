@@ -416,7 +416,11 @@ def test_alpha_and_archives_are_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("classes", "message"),
-    [(range(256), "colours of a picture"), ([7, 26, 33], "label ids of Cityscapes")],
+    [
+        (range(256), "colours of a picture"),
+        ([7, 26, 33], "label ids of Cityscapes"),
+        ([32], "--dataset cityscapes-vps"),
+    ],
 )
 def test_numbers_that_are_no_classes_are_explained_in_one_line(classes, message):
     pixels = PanopticMap(np.array([classes], dtype=np.uint32) << np.uint32(24))

@@ -246,6 +246,14 @@ def test_objects_from_0_in_folders_are_objects(tmp_path):
     assert 1 in found.ids
 
 
+def test_objects_without_class_ignore_the_file_of_classes(tmp_path):
+    gt, pred = (as_palette(tmp_path / side, objects(2, with_void=False)) for side in ("gt", "pred"))
+    (gt / "object_classes.yaml").write_text("default: person")
+    (pred / "object_classes.yaml").unlink()
+    settings = EvaluationSettings(dataset="objects")
+    assert evaluate_folders(gt, [pred], settings)[0].scores["HOTA"] == 1
+
+
 @pytest.mark.parametrize("write", [as_vis, as_stacked_archive])
 def test_videos_without_any_object_are_read(tmp_path, write):
     background = PanopticMap(

@@ -387,7 +387,7 @@ def grey_advice(header: PngHeader) -> str | None:
         return None
     return (
         "8-bit grey holds classes or identities, not both; join them in .npy files of shape "
-        "(height, width, 2), which are two-channel maps"
+        "(height, width, 2), which are two-channel maps, or write ids of objects with a palette"
     )
 
 
