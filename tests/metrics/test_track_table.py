@@ -20,9 +20,9 @@ def test_a_switch_needs_two_matches_that_differ():
 
 
 def test_lost_frames_lack_the_most_frequent_identity():
-    found = table([5, 5, 6, -1], [0, 0, 7, 7], [-1, -1, -1, -1])
-    assert found.frames_lost.tolist() == [2, 2, 4]
-    assert found.frames_mislinked.tolist() == [1, 2, 0]
+    found = table([5, 5, 6, -1], [0, 0, 0, 7], [-1, -1, -1, -1])
+    assert found.frames_lost.tolist() == [2, 1, 4]
+    assert found.frames_mislinked.tolist() == [1, 1, 0]
 
 
 def test_tracks_of_a_film():
