@@ -156,9 +156,10 @@ def _without_annotations(code: str) -> str:
 def examine(mutant: Mutant, reached: Mapping[str, Any]) -> dict[str, Any]:
     """Run the tests that reach a mutant, and return the result as a line of the file."""
     names = reached["lines"].get(mutant.module, {})
-    tests = names.get(str(mutant.line)) or sorted(
-        {test for each in names.values() for test in each}
-    )
+    tests = names.get(str(mutant.line))
+    if not tests:  # a line that runs at the import: all tests in files that reach the module
+        files = {test.partition("::")[0] for each in names.values() for test in each}
+        tests = [test for test in reached["seconds"] if test.partition("::")[0] in files]
     tests = sorted(tests, key=lambda test: reached["seconds"].get(test, 0.0))
     start = time.monotonic()
     said = _in_fork(_failed, mutant, tests) if tests else {"killed": False, "by": "no test"}

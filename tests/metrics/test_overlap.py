@@ -129,6 +129,7 @@ def test_rows_hold_the_whole_table():
 
 
 def test_only_the_ids_of_true_stuff_are_noted():
-    stuff, plain = (PanopticMap(np.array([[number, 13 << 24 | 1]], np.uint32)) for number in (7, 0))
-    assert count_overlap(stuff, plain, KITTI).stuff_with_ids == {0}
+    stuff = PanopticMap(np.array([[1 << 24 | 7, 13 << 24 | 1]], np.uint32))
+    plain = PanopticMap(np.array([[0, 13 << 24 | 1]], np.uint32))
+    assert count_overlap(stuff, plain, KITTI).stuff_with_ids == {1}
     assert count_overlap(plain, stuff, KITTI).stuff_with_ids == frozenset()

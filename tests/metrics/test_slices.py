@@ -1,6 +1,7 @@
 """Slices of objects: counts of scenes worked by hand, and records of objects."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -84,3 +85,14 @@ def test_a_link_to_a_larger_or_smaller_id_is_not_kept(first, second):
 
 def test_sizes_of_objects_are_those_of_coco_and_half_of_its_smallest():
     assert [low for _, low in SLICE_BINS["object size"]] == [0, 16**2, 32**2, 96**2]
+
+
+@pytest.mark.parametrize("factor", ["object size", "crowd density"])
+def test_ranges_of_whole_numbers_are_named_by_their_ends(factor):
+    bins = SLICE_BINS[factor]
+    for (name, low), (_, above) in pairwise(bins):
+        first, _, last = name.replace(",", "").removesuffix(" px").rpartition(" to ")
+        if first:
+            assert int(first) in (low, 1)
+            assert int(last) == above - 1
+    assert bins[-1][1] in (9216, 21)
