@@ -66,8 +66,9 @@ class _Lead:
         points: Difference in percentage points.
         low: Lower end of its confidence interval.
         high: Upper end.
-        has_low_p: Whether the p value, corrected for all comparisons, is low enough.
-        has_low_raw_p: Whether the p value without correction is low enough.
+        p_values: The p value, and the same corrected for all comparisons of the run. ``None`` if
+            there is none.
+        alpha: Highest p value of an established difference.
         is_reference: Whether the other row is a reference, for example the oracle.
     """
 
@@ -75,17 +76,21 @@ class _Lead:
     points: float
     low: float
     high: float
-    has_low_p: bool
-    has_low_raw_p: bool
+    p_values: tuple[float | None, float | None]
+    alpha: float
     is_reference: bool
 
     @property
-    def excludes_zero(self) -> bool:
-        return self.low > 0 or self.high < 0
+    def is_established(self) -> bool:
+        return self._excludes_zero_with(self.p_values[1])
 
     @property
-    def is_established(self) -> bool:
-        return self.excludes_zero and self.has_low_p
+    def is_established_alone(self) -> bool:
+        """Whether it would be established as the only comparison of the run."""
+        return self._excludes_zero_with(self.p_values[0])
+
+    def _excludes_zero_with(self, p_value: float | None) -> bool:
+        return (self.low > 0 or self.high < 0) and p_value is not None and p_value <= self.alpha
 
     @property
     def amount(self) -> str:
@@ -142,7 +147,14 @@ def _loss_sentences(part: Part) -> list[str]:
     references = {(row.get("differences") or {}).get("reference") for row in part.run["summary"]}
     named = [row for row in rows if row["variant"] in references]
     row = max(named or rows, key=_pat)
-    return list(filter(None, [largest_loss(row_name(row), row["losses"])]))
+    found = largest_loss(row_name(row), row["losses"])
+    identity = (row["losses"]["kinds"].get("identity") or {}).get("share", {}).get("PAT") or 0.0
+    sentences = [found] if found else []
+    if found and _MISTAKES["identity"] not in found and identity > 0:
+        sentences.append(
+            f"Wrong identities, the mistakes of linking, cost it {100 * identity:.2f}."
+        )
+    return sentences
 
 
 def largest_loss(name: str, losses: Row) -> str:
@@ -195,6 +207,12 @@ def _is_real(best: Row, second: Row, rows: Iterable[Row]) -> list[str]:
         leads = _leads([row]) if reference == row_name(other) else []
         if leads and leads[0].is_established:
             return [f"{LEAD} is established."]
+        alone, corrected = leads[0].p_values if leads else (None, None)
+        if alone is not None and corrected is not None and leads[0].is_established_alone:
+            return [
+                f"{LEAD} is not established: p is {alone:.2g} for it alone, and {corrected:.2g} "
+                "corrected for all comparisons of the run."
+            ]
         if leads:
             return [f"{LEAD} is not established: it can be chance."]
     references = [each["differences"]["reference"] for each in rows if _leads([each])]
@@ -221,15 +239,14 @@ def _comparison(subject: str, leads: Sequence[_Lead], place: str = "") -> list[s
         found.append(
             f"{no} difference of {subject} from {_names(unclear)} is established after correction."
         )
-        near = sum(lead.excludes_zero and lead.has_low_raw_p for lead in unclear)
-        found += [f"{_of_these(near, len(unclear))} established without it."] if near else []
+        near = sum(lead.is_established_alone for lead in unclear)
+        words = "would be established without the correction"
+        found += [f"{_of_these(near, len(unclear))} {words}."] if near else []
     return found
 
 
 def _of_these(near: int, count: int) -> str:
-    if count == 1:
-        return "It is"
-    return f"{near} of these {count} {'is' if near == 1 else 'are'}"
+    return "It" if count == 1 else f"{near} of these {count}"
 
 
 def _with_amounts(leads: Sequence[_Lead]) -> str:
@@ -273,8 +290,8 @@ def _lead(name: str, entry: Row, *, is_reference: bool) -> _Lead | None:
         points=-100 * entry["difference"],
         low=-100 * interval["high"],
         high=-100 * interval["low"],
-        has_low_p=adjusted is not None and adjusted <= alpha,
-        has_low_raw_p=raw is not None and raw <= alpha,
+        p_values=(raw, adjusted),
+        alpha=alpha,
         is_reference=is_reference,
     )
 

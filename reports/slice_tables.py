@@ -89,14 +89,14 @@ def weakest_slices(subject: str, slices: Sequence[Mapping[str, Any]]) -> list[st
         slices: As in :func:`slices_table`.
     """
     found = []
-    for count, rate, verb in (
-        ("segments", "recall", "finds least"),
-        ("links", "accuracy", "links worst"),
+    for count, rate, verb, are in (
+        ("segments", "recall", "finds least", "are found"),
+        ("links", "accuracy", "links worst", "are correct"),
     ):
         large = [each for each in slices if each[count] >= _FEWEST_SEGMENTS]
         weakest = min(large, key=lambda each, of=rate: _known(each[of]), default=None)  # type: ignore[misc]
         if weakest is not None and _known(weakest[rate]) < 1:
-            share = f"{100 * weakest[rate]:.2f} % of {weakest[count]:,} {count}"
+            share = f"{100 * weakest[rate]:.2f} % of {weakest[count]:,} {count} {are}"
             found.append(f"{subject} {verb} at {weakest['slice']} {weakest['range']}: {share}.")
     return found
 

@@ -221,7 +221,8 @@ def _spans(
     for at, (row, name) in enumerate(zip(rows, names, strict=True)):
         y = top + step * at + (step - 10 if is_phone else step / 2)
         own = "ref" if row.is_grey else "c0"
-        words = f"{name}  {row.value:+z.2f}" if with_zero else f"{name}  {row.value:.1f}"
+        number = f"{row.value:+z.2f}".replace("-", "\u2212")  # names have hyphens
+        words = f"{name}  {number}" if with_zero else f"{name}  {row.value:.1f}"
         if is_phone:
             shapes.append(text(left, y - 11, words, classes="label halo"))
         else:

@@ -562,7 +562,7 @@ def test_an_evaluation_has_slices_by_properties_of_objects(judged, tmp_path):
     entry |= {"recall_interval": None, "links": 30, "accuracy": 0.9, "accuracy_interval": None}
     words = words_of(page_of(tmp_path, {**document, "slices": [entry]}))
     assert hint not in words
-    assert "pred finds least at speed under 1 px/frame: 50.00 % of 40 segments." in words
+    assert "pred finds least at speed under 1 px/frame: 50.00 % of 40 segments are found." in words
     assert "pred by properties of the objects" in words
 
 

@@ -79,10 +79,20 @@ def test_each_sentence_has_one_fact():
             "mapt+memory trails new by 2.00 PAT [1.00, 3.00].",
             "No difference of mapt+memory from sort+memory and bytetrack+memory is established "
             "after correction.",
-            "1 of these 2 is established without it.",
+            "1 of these 2 would be established without the correction.",
             "The oracle leads mapt+memory by 10.00 PAT [8.00, 12.00].",
         )
     }
+
+
+def test_a_lead_that_only_the_correction_makes_unclear_is_named_with_both_p_values():
+    open_row = row("sort", 0.59, difference(-0.01, -0.02, -0.001, 0.127, 0.00049))
+    (sentences,) = sentences_of(ablation(row("mapt+memory", 0.60), open_row)).values()
+    assert sentences[2] == (
+        "This difference is not established: p is 0.00049 for it alone, and 0.13 corrected for all "
+        "comparisons of the run."
+    )
+    assert sentences[-1] == "It would be established without the correction."
 
 
 def test_a_difference_needs_an_interval_without_zero_and_a_low_corrected_p():
@@ -167,6 +177,8 @@ def test_one_sentence_says_what_costs_the_reference_most():
     both = sentences_of(ablation(*rows, segments=("mapt-tiny", "groundtruth")))
     lost = [[line for line in lines if "loses most" in line] for lines in both.values()]
     assert lost == [["mapt+memory loses most to missed objects: 30.00 PAT."]] * 2
+    linking = "Wrong identities, the mistakes of linking, cost it 2.10."
+    assert all(linking in lines for lines in both.values())
 
 
 def test_without_a_reference_the_sentence_is_on_the_best_row():
