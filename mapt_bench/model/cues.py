@@ -189,17 +189,32 @@ class MaptCues:
             motion: As :meth:`motion` returns.
 
         Returns:
-            The same shape, in ``[0, 1]``. A mask is carried to the same bits whichever others are
-            carried with it.
+            The same shape, in ``[0, 1]``.
+        """
+        padded = self._on_grid(masks, motion.gate.shape[2:])
+        carried = self.motion_head.carry_masks(padded[None], *motion)[0]
+        rows, columns = masks.shape[1:]
+        return _array(carried[:, :rows, :columns])
+
+    def carry_each(self, masks: NDArray[np.float32], motion: Motion) -> NDArray[np.float32]:
+        """Carry soft masks so that what else is carried changes no bit of a mask.
+
+        Kernels round otherwise for other numbers of masks, so there are always as many at once.
+        Empty masks fill the last group.
+
+        Args:
+            masks: As for :meth:`carry`.
+            motion: The same.
+
+        Returns:
+            The same.
         """
         carried = np.empty(masks.shape, dtype=np.float32)
-        rows, columns = masks.shape[1:]
-        # Always as many at once, because kernels round otherwise for other numbers of masks.
         for begin in range(0, len(masks), _MASKS_AT_ONCE):
             some = masks[begin : begin + _MASKS_AT_ONCE]
-            padded = self._on_grid(some, motion.gate.shape[2:], _MASKS_AT_ONCE)
-            moved = _array(self.motion_head.carry_masks(padded[None], *motion)[0])
-            carried[begin : begin + len(some)] = moved[: len(some), :rows, :columns]
+            group = np.zeros((_MASKS_AT_ONCE, *masks.shape[1:]), dtype=np.float32)
+            group[: len(some)] = some
+            carried[begin : begin + len(some)] = self.carry(group, motion)[: len(some)]
         return carried
 
     @torch.no_grad()
@@ -254,15 +269,10 @@ class MaptCues:
         reduced = torch.from_numpy(cues.features).to(self.network.device).float()[None]
         return reduced.contiguous(memory_format=torch.channels_last)
 
-    def _on_grid(
-        self, masks: NDArray[np.float32], grid: tuple[int, ...], count: int | None = None
-    ) -> Tensor:
-        """Return masks on the grid of the features, which may reach beyond the image.
-
-        With ``count``, empty masks follow until there are as many.
-        """
-        padded = torch.zeros(count or len(masks), *grid, device=self.network.device)
-        padded[: len(masks), : masks.shape[1], : masks.shape[2]] = torch.from_numpy(masks)
+    def _on_grid(self, masks: NDArray[np.float32], grid: tuple[int, ...]) -> Tensor:
+        """Return masks on the grid of the features, which may reach beyond the image."""
+        padded = torch.zeros(len(masks), *grid, device=self.network.device)
+        padded[:, : masks.shape[1], : masks.shape[2]] = torch.from_numpy(masks)
         return padded
 
 

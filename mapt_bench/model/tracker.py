@@ -308,7 +308,7 @@ class _Memory:
             ("carried", self.cues.network.identity),
             (earlier, later),
             [blake2b(mask.tobytes()).digest() for mask in masks],
-            lambda missing: list(self.cues.carry(masks[list(missing)], motion)),
+            lambda missing: list(self.cues.carry_each(masks[list(missing)], motion)),
         )
         return np.stack(carried)
 

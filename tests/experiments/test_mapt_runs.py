@@ -199,7 +199,7 @@ def test_what_another_tracker_worked_out_gives_the_same_identities(name, network
     alone = ids_and_steps(linked_by(name, networks))
     assert ids_and_steps(linked_by(name, networks, work)) == alone
     with monkeypatch.context() as patch:
-        for made in ("motion", "embed", "carry"):
+        for made in ("motion", "embed", "carry_each"):
             patch.setattr(MaptCues, made, None)  # nothing is worked out a second time
         assert ids_and_steps(linked_by(name, networks, work)) == alone
 
@@ -218,7 +218,7 @@ def test_switched_networks_share_nothing_with_the_whole_one(networks):
 
 
 def test_mapt_looks_where_a_flow_carries_the_masks(networks, monkeypatch):
-    monkeypatch.setattr(MaptCues, "carry", None)  # the motion head carries none
+    monkeypatch.setattr(MaptCues, "carry_each", None)  # the motion head carries none
     found = ids_and_steps(linked_by("flow:dis+mapt", networks))
     assert {step for _, steps in found[1:] for step in steps} <= {"motion", "appearance", "new"}
     exact = linked_by("flow:exact+mapt", networks, true_flow=VIDEO.backward_flow)

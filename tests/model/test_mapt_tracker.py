@@ -102,9 +102,11 @@ def test_a_mask_is_carried_to_the_same_bits_whatever_is_carried_with_it(model):
     images = rng.integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
     motion = cues.motion(*(cues.find(image).cues for image in images))
     masks = rng.random((19, 16, 24), dtype=np.float32)
-    together = cues.carry(masks, motion)
+    together = cues.carry_each(masks, motion)
     for some in ([7], [3, 12], range(1, 18)):
-        assert np.array_equal(cues.carry(masks[list(some)], motion), together[list(some)])
+        assert np.array_equal(cues.carry_each(masks[list(some)], motion), together[list(some)])
+    assert np.allclose(together, cues.carry(masks, motion), atol=1e-5)
+    assert cues.carry_each(masks[:0], motion).shape == (0, 16, 24)
 
 
 def test_lost_tracks_are_compared_by_what_they_look_like_alone(model, monkeypatch):
@@ -127,7 +129,7 @@ def test_lost_tracks_are_compared_by_what_they_look_like_alone(model, monkeypatc
 
 def test_another_propagation_takes_the_place_of_the_motion_head(model, monkeypatch):
     mine = MaptAssociator(model, heads="motion", propagation=StandStill())
-    monkeypatch.setattr(MaptCues, "carry", None)
+    monkeypatch.setattr(MaptCues, "carry_each", None)
     assert steps_of(mine, moving_boxes(3).scene)[1:] == [("motion", "motion")] * 2
 
 
