@@ -49,6 +49,9 @@ _MISTAKES = {
 }
 """Kinds of mistake in sentences."""
 
+_LINKING = "identity"
+"""Kind of the mistakes of linking."""
+
 _ORACLE = "oracle"
 _FEWEST_SEQUENCES = 5
 _NAMED_AT_MOST = 2
@@ -147,14 +150,13 @@ def _loss_sentences(part: Part) -> list[str]:
     references = {(row.get("differences") or {}).get("reference") for row in part.run["summary"]}
     named = [row for row in rows if row["variant"] in references]
     row = max(named or rows, key=_pat)
-    found = largest_loss(row_name(row), row["losses"])
-    identity = (row["losses"]["kinds"].get("identity") or {}).get("share", {}).get("PAT") or 0.0
-    sentences = [found] if found else []
-    if found and _MISTAKES["identity"] not in found and identity > 0:
-        sentences.append(
-            f"Wrong identities, the mistakes of linking, cost it {100 * identity:.2f}."
-        )
-    return sentences
+    sentence = largest_loss(row_name(row), row["losses"])
+    shares = _lost_pat(row["losses"])
+    linking = shares.get(_LINKING, 0.0)
+    if not sentence or not 0 < linking < max(shares.values()):
+        return [sentence] if sentence else []
+    mistakes = _MISTAKES[_LINKING].capitalize()
+    return [sentence, f"{mistakes}, the mistakes of linking, cost it {100 * linking:.2f}."]
 
 
 def largest_loss(name: str, losses: Row) -> str:
@@ -164,11 +166,16 @@ def largest_loss(name: str, losses: Row) -> str:
         name: Name of the row or prediction.
         losses: Its field ``losses``.
     """
-    shares = {kind: loss["share"].get("PAT") or 0.0 for kind, loss in losses["kinds"].items()}
+    shares = _lost_pat(losses)
     kind = max(shares, key=shares.__getitem__, default="")
     if shares.get(kind, 0.0) <= 0:
         return ""
     return f"{name} loses most to {_MISTAKES.get(kind, kind)}: {100 * shares[kind]:.2f} PAT."
+
+
+def _lost_pat(losses: Row) -> dict[str, float]:
+    """Return the PAT that each kind of mistake costs, 0 where it is undefined."""
+    return {kind: loss["share"].get("PAT") or 0.0 for kind, loss in losses["kinds"].items()}
 
 
 def _best_sentences(part: Part) -> list[str]:

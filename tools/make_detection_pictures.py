@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.labels import ID_BITS, Video
+from mapt_bench.labels import ID_LIMIT, Video
 from mapt_bench.pictures._painting import Page, paint
 from mapt_bench.pictures.track_colors import identity_color
 from mapt_bench.synthetic.suites import open_suite
@@ -25,7 +25,6 @@ _SHARES = {"good": 0.95, "typical": 0.5, "bad": 0.05}
 """Sequences that are shown: this share of all sequences has a lower PQ."""
 _TITLE, _GAP = 24, 8
 _UNMATCHED = 900  # identities of detections that match no object
-_ID_LIMIT = np.uint32(1 << ID_BITS)
 
 
 def main(folders: Sequence[str]) -> None:
@@ -60,7 +59,7 @@ def _row(video: Video, archive: Path, title: str) -> NDArray[np.uint8]:
     segments = SegmentArchive(archive).read(index)
     tracks = true_tracks(truth, segments, labels.is_thing_table, video.info.name)
     ids = np.array(
-        [tracks[k] % _ID_LIMIT if k in tracks else _UNMATCHED + k for k in range(segments.count)],
+        [tracks[k] % ID_LIMIT if k in tracks else _UNMATCHED + k for k in range(segments.count)],
         dtype=np.int64,
     )
     found = segments.compose(ids, labels).codes
@@ -79,7 +78,7 @@ def _row(video: Video, archive: Path, title: str) -> NDArray[np.uint8]:
 
 def _colour(code: int) -> tuple[int, int, int]:
     """Return a colour by the identity alone: a detection of another class keeps it."""
-    return identity_color(code % int(_ID_LIMIT))
+    return identity_color(code % ID_LIMIT)
 
 
 if __name__ == "__main__":
