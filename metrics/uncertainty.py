@@ -185,7 +185,11 @@ def _over_common_classes(samples: Sequence[Sample]) -> list[Sample]:
 
 
 class ComparisonFamily:
-    """Comparisons whose p values are corrected together.
+    """Comparisons made together. The p values of each score are corrected together.
+
+    The scores are not corrected for each other. They are views of the same results, and some of
+    them are equal in every row (``PQ`` on shared segments). One correction for all of them would
+    hide real differences in the score that a question is about.
 
     Args:
         statistics: Computes the comparisons.
@@ -194,22 +198,27 @@ class ComparisonFamily:
 
     def __init__(self, statistics: ScoreStatistics, of: str) -> None:
         self._statistics = statistics
-        self._found: list[dict[str, Any]] = []
-        self._family: dict[str, Any] = {"of": of, "comparisons": 0, "correction": "Holm"}
+        self._found: list[dict[str, Any]] = []  # for each comparison, the fields of each score
+        self._family: dict[str, Any] = {
+            "of": of,
+            "per_score": True,
+            "comparisons": 0,
+            "correction": "Holm",
+        }
 
     def compare(self, samples: Sequence[Sample], reference: Sequence[Sample]) -> dict[str, Any]:
         """Compare a prediction with a reference on the same sequences.
 
         Returns:
             ``classes`` (names of the common classes), ``note`` (remark about them, or ``None``),
-            ``family`` (``of``, ``comparisons``, ``correction``) and ``scores``: the fields of
+            ``family`` (``of``, ``per_score``, ``comparisons``, ``correction``) and ``scores``: the fields of
             :class:`~mapt_bench.metrics.bootstrap.PairedDifference` for each score. :meth:`correct`
             completes it.
         """
         own, other = (self._statistics.averaged_classes(each) for each in (samples, reference))
         found = self._statistics.differences(samples, reference)
         scores: dict[str, Any] = {name: each.to_dict() for name, each in found.items()}
-        self._found += scores.values()
+        self._found.append(scores)
         labels = self._statistics.labels
         return {
             "classes": [
@@ -221,11 +230,17 @@ class ComparisonFamily:
         }
 
     def correct(self) -> None:
-        """Add ``p_adjusted`` to every comparison, and the number of comparisons to the family."""
-        p_values = [entry["p_value"] for entry in self._found]
-        self._family["comparisons"] = sum(value is not None for value in p_values)
-        for entry, adjusted in zip(self._found, holm(p_values), strict=True):
-            entry["p_adjusted"] = adjusted
+        """Add ``p_adjusted`` to every score, and the number of comparisons to the family.
+
+        The number counts comparisons in which a score has a p value, for the score with most.
+        """
+        for name in dict.fromkeys(name for scores in self._found for name in scores):
+            entries = [scores[name] for scores in self._found if name in scores]
+            p_values = [entry["p_value"] for entry in entries]
+            defined = sum(value is not None for value in p_values)
+            self._family["comparisons"] = max(self._family["comparisons"], defined)
+            for entry, adjusted in zip(entries, holm(p_values), strict=True):
+                entry["p_adjusted"] = adjusted
 
 
 def _note(own: NDArray[np.bool_], reference: NDArray[np.bool_]) -> str | None:

@@ -55,7 +55,7 @@ def differences_table(run: Run) -> Table:
 
     Each difference is over the same sequences and classes, at the same temporal interval. A
     footnote names scores that are averaged over other classes. p is from the sign-flip permutation
-    test, corrected by Holm for all comparisons of the run, or of the group of videos.
+    test, corrected by Holm for all comparisons of a score in the run, or in the group of videos.
     """
     compared = _compared(run)
     against = {str(row["differences"]["reference"]): None for row in compared}
@@ -129,7 +129,8 @@ def _family(differences: Mapping[str, Any]) -> str:
         return ""
     factor, _, value = str(family["of"]).partition(" ")
     of = f"the {SPLITS.get(value, value)} split" if factor == "half" else family["of"]
-    return f" for the {family['comparisons']} comparisons of {of}"
+    counted_with = "each score of " if family.get("per_score") else ""
+    return f" for the {family['comparisons']} comparisons of {counted_with}{of}"
 
 
 def _compared(run: Run, field: str = "differences") -> list[Row]:
@@ -182,9 +183,10 @@ def _paired_table(
         if block["note"] is not None and unit == "percent":
             notes[f"{entry['name']}: {block['note']}."] = None
         family = block["family"]
+        together = " of each score" if family.get("per_score") else ", of differences and of counts"
         notes[
-            f"p ({family['correction']}): corrected for all {family['comparisons']} comparisons, "
-            "of differences and of counts."
+            f"p ({family['correction']}): corrected for all {family['comparisons']} "
+            f"comparisons{together}."
         ] = None
     reference = str(compared[0]["differences"]["reference"]) if compared else ""
     words = {"percent": "points", "count": "counts"}

@@ -1,7 +1,7 @@
 """Sentences on what a result shows, computed from its paired statistics. Each states one fact.
 
 A difference is established if its confidence interval excludes 0 and its p value, corrected for
-all comparisons of the run, is not above 1 minus the level of the interval.
+all comparisons of its score in the run, is not above 1 minus the level of the interval.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -218,7 +218,7 @@ def _is_real(best: Row, second: Row, rows: Iterable[Row]) -> list[str]:
         if alone is not None and corrected is not None and leads[0].is_established_alone:
             return [
                 f"{LEAD} is not established: p is {alone:.2g} for it alone, and {corrected:.2g} "
-                "corrected for all comparisons of the run."
+                "corrected for the other comparisons."
             ]
         if leads:
             return [f"{LEAD} is not established: it can be chance."]

@@ -146,7 +146,7 @@ def difference_chart(part: Part, names: set[str]) -> list[Chart]:
     caption = (
         f"Paired difference: PAT of the row minus PAT of {subject}, with its confidence interval. "
         f"Right of 0, the row is better than {subject}. The correction is for all comparisons of "
-        "the table of differences, so a grey interval may exclude 0."
+        "this score, so a grey interval may exclude 0."
     )
     label = f"PAT of the row minus PAT of {subject} (points)"
     key = ("established after correction", "not established after correction")

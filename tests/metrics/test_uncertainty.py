@@ -121,9 +121,16 @@ def test_a_family_is_corrected_together_and_says_which_classes_are_meant():
     ]
     family.correct()
     entries = [entry for block in blocks for entry in block["scores"].values()]
-    assert [entry["p_adjusted"] for entry in entries] == holm([e["p_value"] for e in entries])
+    for name in ("PAT", "TQ"):
+        of_score = [block["scores"][name] for block in blocks]
+        assert [each["p_adjusted"] for each in of_score] == holm([e["p_value"] for e in of_score])
     for block in blocks:
-        assert block["family"] == {"of": "the test", "comparisons": 4, "correction": "Holm"}
+        assert block["family"] == {
+            "of": "the test",
+            "per_score": True,
+            "comparisons": 2,
+            "correction": "Holm",
+        }
         assert block["classes"] == ["road", "sidewalk", "person", "car"]
         assert block["note"] is None
     fields = ["value", "reference_value", "difference", "interval", "p_value", "p_method", "n"]

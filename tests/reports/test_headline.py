@@ -89,8 +89,8 @@ def test_a_lead_that_only_the_correction_makes_unclear_is_named_with_both_p_valu
     open_row = row("sort", 0.59, difference(-0.01, -0.02, -0.001, 0.127, 0.00049))
     (sentences,) = sentences_of(ablation(row("mapt+memory", 0.60), open_row)).values()
     assert sentences[2] == (
-        "This difference is not established: p is 0.00049 for it alone, and 0.13 corrected for all "
-        "comparisons of the run."
+        "This difference is not established: p is 0.00049 for it alone, and 0.13 corrected for the "
+        "other comparisons."
     )
     assert sentences[-1] == "It would be established without the correction."
 

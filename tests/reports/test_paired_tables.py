@@ -10,7 +10,7 @@ def entry(difference, low, high):
 
 def compared(name, scores, note=None):
     """An evaluation with differences to ``a``; its own scores are 0.5 and 9."""
-    family = {"of": "all predictions", "comparisons": 4, "correction": "Holm"}
+    family = {"of": "all predictions", "per_score": True, "comparisons": 2, "correction": "Holm"}
     block = {"reference": "a", "classes": ["road"], "note": note, "family": family}
     own = {"PAT": 0.5, "IDSW": 9}
     return {"name": name, "scores": own, "differences": {**block, "scores": scores}}
@@ -19,7 +19,7 @@ def compared(name, scores, note=None):
 REFERENCE = {"name": "a", "scores": {"PAT": 0.6, "IDSW": 5}}
 
 
-def test_points_and_counts_stand_apart_and_are_corrected_together():
+def test_points_and_counts_stand_apart():
     scores = {"PAT": entry(-0.0125, -0.02, 0.01), "IDSW": entry(4, 0, 64)}
     points, counts = paired_tables([REFERENCE, compared("b", scores), compared("c", scores)])
     assert points.title == "Difference to a in points"
@@ -28,7 +28,14 @@ def test_points_and_counts_stand_apart_and_are_corrected_together():
     assert counts.title == "Difference to a in counts"
     assert counts.texts()[1] == ["c", "IDSW", "9", "5", "4", "[0, 64]", "0.0312", "0.125"]
     for table in (points, counts):
-        assert table.footnotes[-1].startswith("p (Holm): corrected for all 4 comparisons")
+        assert table.footnotes[-1] == "p (Holm): corrected for all 2 comparisons of each score."
+
+
+def test_results_whose_scores_were_corrected_together_say_so():
+    each = compared("b", {"PAT": entry(-0.0125, -0.02, 0.01)})
+    del each["differences"]["family"]["per_score"]
+    (points,) = paired_tables([REFERENCE, each])
+    assert points.footnotes[-1].endswith("2 comparisons, of differences and of counts.")
 
 
 def test_a_difference_over_other_classes_says_so():
