@@ -211,9 +211,9 @@ class ComparisonFamily:
 
         Returns:
             ``classes`` (names of the common classes), ``note`` (remark about them, or ``None``),
-            ``family`` (``of``, ``per_score``, ``comparisons``, ``correction``) and ``scores``: the fields of
-            :class:`~mapt_bench.metrics.bootstrap.PairedDifference` for each score. :meth:`correct`
-            completes it.
+            ``family`` (``of``, ``per_score``, ``comparisons``, ``correction``) and ``scores``: the
+            fields of :class:`~mapt_bench.metrics.bootstrap.PairedDifference` for each score.
+            :meth:`correct` completes it.
         """
         own, other = (self._statistics.averaged_classes(each) for each in (samples, reference))
         found = self._statistics.differences(samples, reference)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from mapt_bench.cli.progress import progress_bar
 from tests.fuzz.cases import Case
 from tests.fuzz.oracle import examine
 from tests.fuzz.recorded_files import Recorded, record
@@ -104,7 +105,7 @@ def _search(
         ]
         with (
             suppress(KeyboardInterrupt),
-            click.progressbar(length=count, file=sys.stderr, label="cases") as bar,
+            progress_bar("fuzz", count) as advance,
         ):
             for each in as_completed(waiting):
                 found = each.result()
@@ -114,7 +115,7 @@ def _search(
                 for folder in kept:
                     _write({signature: found.faults[signature][0] for signature in new}, folder)
                 total.add(found)
-                bar.update(found.counts.total())
+                advance(found.counts.total())
         pool.shutdown(cancel_futures=True)
     return total
 

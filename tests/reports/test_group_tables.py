@@ -128,5 +128,8 @@ def test_each_half_has_its_differences_and_its_correction(grouped):
     cells = ["-2.00", "[-3.00, -1.00]", "0.06"]
     assert table.texts() == [["copy", *cells, *cells]]
     assert [column.name for column in table.columns][1::3] == ["TQ", "AssA"]
-    assert "corrected by Holm for the 8 comparisons of each score of the hard split." in table.footnotes[0]
+    assert (
+        "corrected by Holm for the 8 comparisons of each score of the hard split."
+        in table.footnotes[0]
+    )
     assert table.title in [each.title for each in run_tables(grouped)]

@@ -255,9 +255,9 @@ def summary_rows(
     """Return the rows of the summary, table by table.
 
     Confidence intervals, and paired differences to the reference of the same table, are
-    bootstrapped over sequences. The p values of a score are corrected (Holm) for all its comparisons.
-    In an ablation, a row with memory has ``memory_effect``: the paired differences to the same row
-    without memory, ``None`` if there is none. These are a family of their own. See
+    bootstrapped over sequences. The p values of a score are corrected (Holm) for all comparisons of
+    this score. In an ablation, a row with memory has ``memory_effect``: the paired differences to
+    the same row without memory, ``None`` if there is none. These are a family of their own. See
     :func:`~mapt_bench.experiments.summaries.result_tables.result_tables` for the tables, and
     :class:`~mapt_bench.experiments.summaries.cell_scores.Comparisons` for the comparisons.
 
