@@ -19,6 +19,8 @@ from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cel
 from mapt_bench.results.result_views import HEADLINE, row_interval, row_name, score_kind
 
 __all__ = [
+    "ALONE",
+    "CORRECTED",
     "comparison_table",
     "differences_table",
     "differences_tables",
@@ -28,6 +30,11 @@ __all__ = [
 ]
 
 _SHOWN = ("PAT", "TQ", "AssA", "STQ")
+
+ALONE, CORRECTED = "p alone", "p (Holm)"
+"""Headings of p values: of one comparison by itself, and corrected for all comparisons."""
+
+_ALONE_PRIORITY = -1
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -55,7 +62,8 @@ def differences_table(run: Run) -> Table:
 
     Each difference is over the same sequences and classes, at the same temporal interval. A
     footnote names scores that are averaged over other classes. p is from the sign-flip permutation
-    test, corrected by Holm for all comparisons of a score in the run, or in the group of videos.
+    test: for each comparison by itself, and corrected by Holm for all comparisons of a score in
+    the run, or in the group of videos.
     """
     compared = _compared(run)
     against = {str(row["differences"]["reference"]): None for row in compared}
@@ -82,7 +90,8 @@ def _table_of(compared: Sequence[Row], field: str, title: str) -> Table:
     columns = [Column("variant")]
     for name in shown:
         columns += [Column(name, "points"), interval_column(name)]
-        columns.append(Column(f"{name} p", "number"))
+        columns.append(Column(f"{name} {ALONE}", "number", priority=_ALONE_PRIORITY))
+        columns.append(Column(f"{name} {CORRECTED}", "number"))
     cells = []
     for row in compared:
         interval = row_interval(row)
@@ -92,7 +101,7 @@ def _table_of(compared: Sequence[Row], field: str, title: str) -> Table:
             found = row[field]["scores"].get(name) or {}
             line.append(found.get("difference"))
             line.append(interval_cell({"intervals": {name: found.get("interval")}}, name))
-            line.append(found.get("p_adjusted"))
+            line += [found.get("p_value"), found.get("p_adjusted")]
         cells.append(tuple(line))
     return Table(title, tuple(columns), tuple(cells), tuple(_notes(compared, field)))
 
@@ -104,8 +113,8 @@ def _notes(compared: Sequence[Row], field: str) -> list[str]:
     """Return the footnotes of paired differences."""
     found = [row[field] for row in compared]
     notes = [
-        f"{_MINUS[field]}, in percentage points on the same sequences; p: sign flips, corrected "
-        f"by Holm{family}."
+        f"{_MINUS[field]}, in percentage points on the same sequences. {ALONE}: sign flips, for "
+        f"one comparison by itself. {CORRECTED}: corrected{family}."
         for family in dict.fromkeys(map(_family, found))
     ]
     counts = {
@@ -115,8 +124,7 @@ def _notes(compared: Sequence[Row], field: str) -> list[str]:
         if entry.get("p_method") == "exact"
     }
     notes += [
-        f"With {counted(n, 'sequence')} no p is below {2 / 2**n:.2g} even before the correction."
-        for n in sorted(counts)
+        f"With {counted(n, 'sequence')} no {ALONE} is below {2 / 2**n:.2g}." for n in sorted(counts)
     ]
     named = ((row_name(row), row[field].get("note")) for row in compared)
     return notes + [f"{name}: {note}." for name, note in named if note]
@@ -179,15 +187,14 @@ def _paired_table(
             p_values = (found["p_value"], found["p_adjusted"])
             rows.append((entry["name"], score, *own, found["difference"], span, *p_values))
             intervals.append({"intervals": {score: interval}})
-            notes[f"p: sign-flip permutation of sequences, {found['p_method']}."] = None
+            notes[f"{ALONE}: sign-flip permutation of sequences, {found['p_method']}."] = None
         if block["note"] is not None and unit == "percent":
             notes[f"{entry['name']}: {block['note']}."] = None
         family = block["family"]
         together = " of each score" if family.get("per_score") else ", of differences and of counts"
-        notes[
-            f"p ({family['correction']}): corrected for all {family['comparisons']} "
-            f"comparisons{together}."
-        ] = None
+        notes[f"{CORRECTED}: corrected for all {family['comparisons']} comparisons{together}."] = (
+            None
+        )
     reference = str(compared[0]["differences"]["reference"]) if compared else ""
     words = {"percent": "points", "count": "counts"}
     columns = (
@@ -197,8 +204,8 @@ def _paired_table(
         Column("reference", unit),
         Column("difference", "points" if unit == "percent" else "count"),
         Column("interval", "range" if unit == "percent" else "count range"),
-        Column("p", "number"),
-        Column("p (Holm)", "number"),
+        Column(ALONE, "number"),
+        Column(CORRECTED, "number"),
     )
     return Table(
         f"Difference to {reference} in {words[unit]}",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mapt_bench.errors import counted
+from mapt_bench.reports.difference_tables import ALONE, CORRECTED
 from mapt_bench.reports.tables import Cell, Column, Estimate, Table
 
 __all__ = ["REFERENCES", "headings", "matrix_findings", "matrix_tables"]
@@ -157,11 +158,11 @@ def _comparison_table(result: Result) -> Table:
             Column("drop", "integer"),
             Column("PAT", "points"),
             Column("PAT CI", "range"),
-            Column("p", "number"),
-            Column("p adjusted", "number"),
+            Column(ALONE, "number"),
+            Column(CORRECTED, "number"),
         ),
         tuple(lines),
-        ("Differences are paired by sequence; p is corrected (Holm) for all rows of the table.",),
+        (f"Differences are paired by sequence. {CORRECTED}: corrected for all rows.",),
         name="matrix_differences",
     )
 

@@ -125,11 +125,11 @@ def test_each_half_has_its_differences_and_its_correction(grouped):
             }
     (table,) = differences_tables(grouped)  # neither all videos nor the other half have any
     assert table.title == "Differences to both, hard (6)"
-    cells = ["-2.00", "[-3.00, -1.00]", "0.06"]
+    cells = ["-2.00", "[-3.00, -1.00]", "0.03", "0.06"]
     assert table.texts() == [["copy", *cells, *cells]]
-    assert [column.name for column in table.columns][1::3] == ["TQ", "AssA"]
+    assert [column.name for column in table.columns][1::4] == ["TQ", "AssA"]
     assert (
-        "corrected by Holm for the 8 comparisons of each score of the hard split."
+        "p (Holm): corrected for the 8 comparisons of each score of the hard split."
         in table.footnotes[0]
     )
     assert table.title in [each.title for each in run_tables(grouped)]

@@ -11,6 +11,7 @@ from mapt_bench.reports._run_tables import (
 )
 from mapt_bench.reports.difference_tables import differences_table
 from mapt_bench.reports.table_formats import render_table
+from mapt_bench.reports.terminal import fitting_columns
 
 
 def test_summary_of_an_ablation():
@@ -63,8 +64,11 @@ def test_paired_differences_with_their_corrected_p():
     ]
     table = differences_table(run(summary=rows))
     assert table.title == "Differences to both"
-    assert "With 9 sequences no p is below 0.0039 even before the correction." in table.footnotes
-    assert table.texts() == [["iou", "-1.25", "[-2.00, 1.00]", "0.04"]]
+    assert "With 9 sequences no p alone is below 0.0039." in table.footnotes
+    assert [column.name for column in table.columns][3:] == ["PAT p alone", "PAT p (Holm)"]
+    assert table.texts() == [["iou", "-1.25", "[-2.00, 1.00]", "0.01", "0.04"]]
+    narrow = table.of_columns(fitting_columns(table, table.texts(), 48))
+    assert [column.name for column in narrow.columns][3:] == ["PAT p (Holm)"]
     assert "Differences to both" in [table.title for table in run_tables(run(summary=rows))]
 
 
