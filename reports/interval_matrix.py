@@ -7,7 +7,9 @@ from mapt_bench.errors import counted
 from mapt_bench.reports.difference_tables import ALONE, CORRECTED
 from mapt_bench.reports.tables import Cell, Column, Estimate, Table
 
-__all__ = ["REFERENCES", "headings", "matrix_findings", "matrix_tables"]
+__all__ = ["INTERVAL_MATRIX", "REFERENCES", "headings", "matrix_findings", "matrix_tables"]
+
+INTERVAL_MATRIX = "mapt-bench/interval-matrix/1"
 
 REFERENCES = ("copy", "oracle")
 """Rows that bound the scores. They have one inference interval."""
@@ -192,6 +194,9 @@ def matrix_findings(result: Result) -> list[str]:
         skip = "" if drop == 1 else f"With frame skip {drop}: "
         best = max(own, key=lambda row: float(row["scores"]["PAT"]))
         worst = min(own, key=lambda row: float(row["scores"]["PAT"]))
+        if _points(best) == _points(worst):
+            found.append(f"{skip}PAT is {_points(best)} at all intervals.")
+            continue
         found.append(
             f"{skip}The highest PAT is {_points(best)} (trained {best['train']}, inference "
             f"{_infer(best['infer'])}), the lowest {_points(worst)} (trained {worst['train']}, "

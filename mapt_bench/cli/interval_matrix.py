@@ -86,7 +86,7 @@ _NAMES = (
 )
 _WIDTH = 100
 _OPTIONS = {"steps": "train-steps"}
-_NOT_FOR_TRAIN = ("scores", "rows", "gallery", "no_report", "log_to")
+_NOT_FOR_TRAIN = ("scores", "rows", "gallery", "log_to")
 """Options of the views of other experiments."""
 
 
@@ -113,6 +113,7 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
     """
     # Imported here, because completing a name and --help must start fast.
     from mapt_bench.intervals.matrix_run import check_matrix, run_matrix
+    from mapt_bench.report import write_report
 
     for name in ("scores", "rows", "log_to"):
         if options[name]:
@@ -120,7 +121,8 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
     rest = {
         name: value for name, value in options.items() if name not in ("train", *_NOT_FOR_TRAIN)
     }
-    json_file, full, show_config = (rest.pop(name) for name in ("json_file", "full", "show_config"))
+    views = ("json_file", "full", "show_config", "no_report")
+    json_file, full, show_config, no_report = (rest.pop(name) for name in views)
     for name in ("data", "suite", "dataset"):
         if len(rest[name]) > 1:
             raise ConfigError(f"--{name} is given {len(rest[name])} times; expected one here")
@@ -136,11 +138,19 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
         result = run_matrix(placed, progress=progress_bar)
         write_table_folder(matrix_tables(result), folder / "tables", None)
         write_matrix_plots(result, folder)
+        if not no_report:
+            write_report([folder], folder / "report.html")
     if not emit_json(json_file, result):
-        for table in matrix_tables(result, short=not full):
-            print_table(table)
-        for sentence in matrix_findings(result):
-            for line in textwrap.wrap(sentence, _WIDTH):
-                print_line(line)
-        print_line(f"Run folder: {folder} (results.json, tables, plots, heads with their weights).")
+        page = "" if no_report else ", report.html"
+        files = f"results.json, tables, plots{page}, heads with their weights"
+        _print(result, f"Run folder: {folder} ({files}).", full=full)
     return 0
+
+
+def _print(result: Mapping[str, Any], where: str, *, full: bool) -> None:
+    for table in matrix_tables(result, short=not full):
+        print_table(table)
+    for sentence in matrix_findings(result):
+        for line in textwrap.wrap(sentence, _WIDTH):
+            print_line(line)
+    print_line(where)

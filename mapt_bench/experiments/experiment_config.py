@@ -344,12 +344,13 @@ _WITHOUT_EFFECT = frozenset({"out", "jobs", "cluster", "scheduler_file", "kind"}
 _ALWAYS_GIVEN = frozenset({"drop", "pair"})
 """Options whose default applies only if neither is given."""
 
-_WITH_COMMAS = frozenset({"by"})
+_WITH_COMMAS = frozenset({"by", "train_intervals"})
 """Lists that are one option with commas."""
 
 _OPTIONS = {
     "class_map": "map",
     "switches": "switch",
+    "steps": "train_steps",
     "stressors": "stressor",
     "trackers": "tracker",
 }
@@ -357,8 +358,10 @@ _OPTIONS = {
 
 
 def _option_words(name: str, value: object) -> list[str]:
-    """Return an option with its value, repeated for each text of a list."""
+    """Return an option with its value, repeated for each text of a list; a flag has none."""
     option = f"--{_OPTIONS.get(name, name).replace('_', '-')}"
+    if isinstance(value, bool):
+        return [option] if value else []
     if isinstance(value, tuple) and (
         name in _WITH_COMMAS or all(isinstance(each, int) for each in value)
     ):

@@ -95,6 +95,9 @@ class IntervalMatrixConfig(ExperimentConfig):
         """Name of the experiment, as results have it."""
         return "interval-matrix"
 
+    def _words_of_command(self) -> tuple[str, ...]:
+        return "sweep-interval", "--train"
+
     @property
     def taus(self) -> tuple[int, ...]:
         """Intervals that sampled and adaptive training choose from."""

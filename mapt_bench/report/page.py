@@ -19,6 +19,7 @@ from mapt_bench.files import write_text
 from mapt_bench.report.blocks import Section
 from mapt_bench.report.frontier import frontier_sections
 from mapt_bench.report.gallery import DEFAULT_PICTURES, Replay
+from mapt_bench.report.interval_matrix import matrix_sections
 from mapt_bench.report.sections import (
     evaluation_sections,
     network_sections,
@@ -26,6 +27,7 @@ from mapt_bench.report.sections import (
 )
 from mapt_bench.report.terms import TermLinks, breakable
 from mapt_bench.reports.frontier_tables import FRONTIER
+from mapt_bench.reports.interval_matrix import INTERVAL_MATRIX
 from mapt_bench.reports.tables import printable
 from mapt_bench.results import load_result
 from mapt_bench.results.expected_fields import expecting_fields
@@ -140,6 +142,13 @@ def read_parts(
     return parts
 
 
+_SECTIONS = {
+    FRONTIER: ("frontier", frontier_sections),
+    INTERVAL_MATRIX: ("interval matrix", matrix_sections),
+}
+"""For schemas that are no runs with rows: the name of the experiment, and its sections."""
+
+
 def _part(
     path: Path,
     document: Mapping[str, Any],
@@ -148,14 +157,15 @@ def _part(
     replay: Replay | None,
     costs: Sequence[Mapping[str, Any]],
 ) -> ReportPart:
-    """Return the part of a run, of a frontier, or of a run without results."""
+    """Return the part of a run, of another experiment, or of a run without results."""
     schema = document.get("schema")
     if schema is None:
         return ReportPart(f"{path.name}: no results yet", (), warning)
-    if schema == FRONTIER:
+    if schema in _SECTIONS:
+        name, sections = _SECTIONS[schema]
         data = (document.get("data") or {}).get("name")
-        title = f"frontier{f' on {data}' if data else ''}"
-        return ReportPart(title, tuple(frontier_sections(document)), warning)
+        title = f"{name}{f' on {data}' if data else ''}"
+        return ReportPart(title, tuple(sections(document)), warning)
     if schema == RUN:
         folder = path if path.is_dir() else path.parent
         cost = costs[0] if costs else None
@@ -171,7 +181,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any], str]:
     if file is None:
         return {}, warning
     document = read_document(file)
-    if document.get("schema") == FRONTIER:  # its points are no rows to compare
+    if document.get("schema") in _SECTIONS:  # they have no rows to compare
         return document, warning
     return load_result(file).document, warning
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,8 @@ from mapt_bench.experiments import (
     run_stress,
     run_sweep,
 )
+from mapt_bench.intervals.matrix_config import IntervalMatrixConfig
+from mapt_bench.tuning.frontier_config import FrontierConfig
 
 FULL = [
     AblationConfig(
@@ -67,6 +70,50 @@ def test_the_command_line_has_every_option_with_the_same_default(command, words,
         options = without_matrix_options(options)
     assert set(options) == set(config.to_dict())
     assert type(config).from_cli(**options) == config
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        AblationConfig(
+            suite="tiny",
+            segments="groundtruth,noisy",
+            add=("both+memory",),
+            only=("copy", "sort+memory"),
+            vpq_windows=(1, 5),
+            switches=("static", "least_score=0.5"),
+            without_memory=True,
+            by=("visibility", "gap"),
+            memory=3,
+            seed=4,
+            losses=("copy",),
+        ),
+        SweepConfig(suite="tiny", drop=(1, 2), pair=None, memory=3, weights="none"),
+        SweepConfig(suite="tiny", drop=None, pair=(1, 4)),
+        StressConfig(suite="tiny", kind="motion", stressors=("drop", "speed"), levels=(2, 4)),
+        IntervalMatrixConfig(
+            suite="tiny",
+            train_on="val",
+            train_intervals=("1", "adaptive"),
+            train_seeds=(3, 4),
+            train_sequences=2,
+            steps=3,
+            pair=(1, 2),
+            drop=(1, 3),
+            target=0.5,
+            tracker="mapt",
+        ),
+        IntervalMatrixConfig(suite="quick"),
+        FrontierConfig(suite="val", trackers=("sort", "mapt:motion"), trials=3, memory=4),
+    ],
+    ids=lambda config: config.experiment,
+)
+def test_the_command_of_a_result_has_the_same_options(config):
+    words = shlex.split(config.command_line())
+    assert words[0] == "mapt-bench"
+    shown = CliRunner().invoke(main, [*words[1:], "--show-config"])
+    assert shown.exit_code == 0, shown.stderr
+    assert yaml.safe_load(shown.stdout) == config.to_dict()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """The interval matrix on moving boxes, with an untrained small network."""
 
 import json
+import re
+from html import unescape
 
 import pytest
 import torch
@@ -122,6 +124,24 @@ def test_the_answer_has_a_table_sentences_and_pictures(place, done):
         *(f"matrix_{s}" for s in ("PAT", "STQ", "AssA", "IDSW", "speeds", "differences"))
     }
     assert (place / "run" / "tables" / "matrix_PAT.csv").is_file()
+
+
+def test_the_page_has_the_sentences_a_curve_a_training_interval_and_the_command(place, done):
+    _, result = done
+    page = (place / "run" / "report.html").read_text()
+    assert "interval matrix on DATA" in page
+    words = unescape(re.sub("<[^>]+>", "", page))
+    for sentence in matrix_findings(result):
+        assert sentence in words
+    for name in ("as given", "trained at 1", ADAPTIVE, "copy", "oracle"):
+        assert f">{name}<" in page
+    assert "sweep-interval --train" in page
+
+
+def test_without_a_report_there_is_no_page(place, done):
+    run = CliRunner().invoke(main, [*words(place, place / "run"), "--no-report"])
+    assert run.exit_code == 0, run.output
+    assert "report.html" not in run.stdout
 
 
 def test_the_same_command_resumes_without_work(place, done, monkeypatch):
