@@ -55,7 +55,7 @@ class LogTarget:
         tool, sign, place = text.partition("=")
         if tool not in LOG_TOOLS:
             raise ConfigError(f"--log-to {text}: unknown tool; {nearest(tool, LOG_TOOLS)}")
-        if sign and not place:
+        if sign and not place.strip():
             raise ConfigError(f"--log-to {text}: the place is empty; name one, or omit the '='")
         return cls(tool, place)
 

@@ -35,6 +35,8 @@ def test_targets():
         LogTarget.parse("tensorbord=x")
     with pytest.raises(ConfigError, match="the place is empty"):
         LogTarget.parse("wandb=")
+    with pytest.raises(ConfigError, match="the place is empty"):
+        LogTarget.parse("tensorboard= ")  # not a folder whose name is a space
 
 
 def test_scores_and_settings(ablation):
