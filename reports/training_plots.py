@@ -1,5 +1,6 @@
 """The plot of a training: losses, validation scores, gradient norms and learning rate."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ _LOSS_PREFIX = "loss_"
 _POINTS = 60
 """With more rows than about this, curves are smoothed, with the rows in a light colour behind."""
 _MARKED_POINTS = 20
-"""Up to this number of rows, curves show each row, because one row makes no line."""
+"""Up to this number of rows, curves are moving means over a quarter of the rows, each a point."""
 
 
 def plot_training(rows: Sequence[Row], path: Path) -> None:
@@ -47,8 +48,12 @@ def plot_training(rows: Sequence[Row], path: Path) -> None:
         _draw_losses(losses, steps)
         _draw_scores(validation, scores)
         _draw_norms(norms, steps)
-        _draw_curve(
-            rate, [row["step"] for row in steps], [row["lr"] for row in steps], "", PALETTE[0]
+        rate.plot(
+            [row["step"] for row in steps],
+            [row["lr"] for row in steps],
+            color=PALETTE[0],
+            linewidth=1.3,
+            marker="." if len(steps) <= _MARKED_POINTS else "",
         )
         rate.set_title("Learning rate")
         for axes in (losses, validation, norms, rate):
@@ -101,17 +106,14 @@ def _draw_curve(
     dashes: str = "-",
 ) -> None:
     window = max(1, len(values) // _POINTS)
-    if window > 1:
+    is_short = len(values) <= _MARKED_POINTS
+    if is_short:  # a row of a short training is a mean over few clips
+        window = math.ceil(len(values) / 4)
+        axes.plot(at, values, color=color, marker=".", linestyle="")
+    elif window > 1:
         axes.plot(at, values, color=color, alpha=0.15, linewidth=0.7)
-    marker = "." if len(values) <= _MARKED_POINTS else ""
     axes.plot(
-        at,
-        smoothed(values, window),
-        color=color,
-        label=label,
-        linewidth=1.3,
-        marker=marker,
-        linestyle=dashes,
+        at, smoothed(values, window), color=color, label=label, linewidth=1.3, linestyle=dashes
     )
 
 

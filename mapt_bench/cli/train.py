@@ -1,12 +1,14 @@
 """``mapt-bench train``: train a model on a suite or a folder, or resume a run."""
 
+import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,7 +30,7 @@ from mapt_bench.cli.options import (
     resumable,
 )
 from mapt_bench.cli.progress import training_bar
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, counted
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.reports.training_plots import is_in_pixels, plot_training
@@ -264,21 +266,38 @@ class _Drawing:
 
 
 def _table(result: dict[str, Any]) -> Table:
-    """Return one row per logged value, with its first and last mean."""
+    """Return one row per logged value, with its means over the first and the last lines."""
     steps = [row for row in result["log"] if row["kind"] == "train"]
-    first, last = steps[0], steps[-1]
-    rows: list[tuple[Cell, ...]] = [("all losses, weighted", first["total"], last["total"])]
+    lines = _compared_lines(len(steps))
+    rows: list[tuple[Cell, ...]] = [
+        ("all losses, weighted", *_ends([row["total"] for row in steps], lines))
+    ]
     for name in sorted({name for row in steps for name in row["values"]}):
-        # Stages may train different parts, so each value has its own first and last line.
+        # Stages may train different parts, so each value has its own first and last lines.
         found = [row["values"][name] for row in steps if name in row["values"]]
-        rows.append((name, found[0], found[-1]))
+        rows.append((name, *_ends(found, lines)))
     record = result["weights"]
     title = (
         f"{record['model']} on {record['data']['name']}: {record['steps']} steps in "
-        f"{record['seconds']:.0f} s, means over the log's first and last line"
+        f"{record['seconds']:.0f} s, means over the first and last {counted(lines, 'line')} of the "
+        "log"
     )
     columns = (Column("value"), Column("first", "number"), Column("last", "number"))
     return Table(title, columns, tuple(rows))
+
+
+_MOST_LINES = 5
+"""Lines of the log at each end of a training that are compared. One line has few clips."""
+
+
+def _compared_lines(count: int) -> int:
+    """Return the lines at each end that are compared: a quarter, so that most steps are between."""
+    return min(math.ceil(count / 4), _MOST_LINES)
+
+
+def _ends(values: Sequence[float], lines: int) -> tuple[float, float]:
+    """Return the means of the first and the last values."""
+    return fmean(values[:lines]), fmean(values[-lines:])
 
 
 def _scores(validation: dict[str, float]) -> Table:

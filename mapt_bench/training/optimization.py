@@ -65,7 +65,7 @@ def build_optimizer(model: nn.Module, settings: OptimizerSettings) -> Optimizer:
 
 
 def learning_rate(step: int, steps: int, base: float, settings: ScheduleSettings) -> float:
-    """Return the learning rate of a step.
+    """Return the learning rate of a step. The warm-up takes at most half of the training.
 
     Args:
         step: From 0.
@@ -79,10 +79,16 @@ def learning_rate(step: int, steps: int, base: float, settings: ScheduleSettings
         [0.0, 2.0, 8.0, 0.8, 0.8]
     """
     rate = base * _decay(step, steps, settings)
-    if step < settings.warmup_steps:
-        done = step / settings.warmup_steps
+    warmup = _warmup(steps, settings)
+    if step < warmup:
+        done = step / warmup
         rate *= settings.warmup_from + (1 - settings.warmup_from) * done
     return rate
+
+
+def _warmup(steps: int, settings: ScheduleSettings) -> int:
+    """Return the steps of the warm-up: at most half of the training, so that a short one learns."""
+    return min(settings.warmup_steps, steps // 2)
 
 
 def _decay(step: int, steps: int, settings: ScheduleSettings) -> float:
@@ -91,7 +97,7 @@ def _decay(step: int, steps: int, settings: ScheduleSettings) -> float:
         return settings.factor**passed
     if settings.decay == "cosine":
         # The warm-up belongs to the whole: a longer one leaves less, and does not shift the end.
-        start = min(settings.warmup_steps, steps - 1)
+        start = _warmup(steps, settings)
         share = max(0, step - start) / max(1, steps - start)
         return settings.end + (1 - settings.end) * (1 + math.cos(math.pi * share)) / 2
     return 1.0

@@ -182,7 +182,7 @@ class ScheduleSettings:
     """How the learning rate goes.
 
     Attributes:
-        warmup_steps: Steps in which it rises linearly.
+        warmup_steps: Steps in which it rises linearly, at most half of the training.
         warmup_from: Share of the learning rate that the warm-up starts from.
         decay: After the warm-up: in steps, along half a cosine, or not at all.
         milestones: Shares of the training after which ``"steps"`` multiplies by ``factor``.

@@ -54,6 +54,17 @@ def test_a_run_leaves_weights_log_and_curves(data, tmp_path):
     assert latest_checkpoint(out / "checkpoints").stem == "step-00000004"
 
 
+def test_the_table_compares_several_lines_of_the_log():
+    # Lines of few clips go up and down: the last is above the first, although the loss falls.
+    totals = (7.0, 6.5, 6.7, 5.7, 5.6, 6.4, 6.2, 5.6, 4.9, 7.3)
+    log = [{"kind": "train", "total": each, "values": {"loss_a": each / 2}} for each in totals]
+    record = {"model": "m", "data": {"name": "d"}, "steps": 20, "seconds": 9.0}
+    table = import_module("mapt_bench.cli.train")._table({"log": log, "weights": record})
+    assert table.title.endswith("means over the first and last 3 lines of the log")
+    assert [row[1] > row[2] for row in table.rows] == [True, True]
+    assert table.rows[0][1:] == pytest.approx((20.2 / 3, 17.8 / 3))
+
+
 def test_curves_wait_for_the_first_logged_step(data, tmp_path, monkeypatch):
     monkeypatch.setattr(import_module("mapt_bench.cli.train"), "_DRAW_EVERY", 0.0)
     settings = ("log_every=2", *QUICK[1:])

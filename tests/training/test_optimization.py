@@ -12,7 +12,8 @@ def rates(steps=10, **settings):
 
 
 def test_warm_up_rises_from_a_third():
-    assert rates(4, warmup_steps=3, decay="constant") == pytest.approx([1 / 3, 5 / 9, 7 / 9, 1])
+    found = rates(6, warmup_steps=3, decay="constant")
+    assert found == pytest.approx([1 / 3, 5 / 9, 7 / 9, 1, 1, 1])
 
 
 def test_steps_fall_at_their_shares():
@@ -28,6 +29,12 @@ def test_the_cosine_goes_from_one_to_its_end():
     assert half == pytest.approx(0.5)
     last = learning_rate(10, 10, 1.0, ScheduleSettings(warmup_steps=0, decay="cosine", end=0.2))
     assert last == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("decay", ["constant", "cosine"])
+def test_a_short_training_reaches_its_learning_rate_half_way(decay):
+    assert max(rates(20, warmup_steps=300, decay=decay)) == rates(20, warmup_steps=0)[0] == 1
+    assert rates(20, warmup_steps=300, decay=decay)[10] == 1
 
 
 def test_a_warm_up_longer_than_the_training_is_no_error():
