@@ -25,6 +25,7 @@ from mapt_bench.faults import full_disk, unwritable
 __all__ = [
     "NPY_DAMAGE",
     "REFUSE_INPUT",
+    "SMALL_FILE",
     "TEXT_LIMIT",
     "check_plain",
     "check_writable",
@@ -178,8 +179,7 @@ def write_together(texts: Mapping[Path, str], *, replacing: Path | None = None) 
             beside.write_text(text, encoding="utf-8", errors=_ESCAPED)
 
 
-_SMALL_FILE = 1 << 16  # bytes: most maps, which are hashed at once
-
+SMALL_FILE = 1 << 16  # bytes: most maps, which are hashed at once
 
 _SPECIAL = {
     stat.S_IFIFO: "named pipe",
@@ -345,8 +345,8 @@ def file_sha256(path: Path) -> str:
         DataError: If the file cannot be read.
     """
     try:
-        start, size = read_bytes(path, _SMALL_FILE)
-        if size <= _SMALL_FILE:
+        start, size = read_bytes(path, SMALL_FILE)
+        if size <= SMALL_FILE:
             return hashlib.sha256(start).hexdigest()
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

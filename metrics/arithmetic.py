@@ -222,7 +222,7 @@ def sum_by_key(
     Returns:
         The distinct keys, ascending, and the sum of each.
     """
-    return _sum_stretches(keys, values, np.argsort(keys, kind="stable"))
+    return _sum_stretches(keys, values, keys.argsort(kind="stable"))
 
 
 def sum_by_key_roughly(
@@ -247,13 +247,14 @@ def _sum_stretches(
     if not keys.size:
         return keys, values
     ordered = keys[order]
-    firsts = np.flatnonzero(_is_first(ordered))
+    (firsts,) = _is_first(ordered).nonzero()
     return ordered[firsts], np.add.reduceat(values[order], firsts)
 
 
 def _is_first(ordered: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Return whether each key differs from the previous key."""
-    is_first = np.ones(len(ordered), dtype=np.bool_)
+    is_first = np.empty(len(ordered), dtype=np.bool_)
+    is_first[:1] = True
     np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
     return is_first
 

@@ -38,6 +38,8 @@ def best_pairs(
     row_of, row = number_keys(rows)
     column_of, column = number_keys(columns)
     shape = len(row_of), len(column_of)
+    if shape == (len(rows), len(rows)):  # no two pairs share a row or a column
+        return np.ones(len(rows), dtype=np.bool_)
     if shape[0] * shape[1] <= _DENSE_CELLS:
         return _dense(row, column, scores, shape)
     component = _components(row, column, shape)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.data.videos import FolderVideo
 from mapt_bench.errors import DataError
-from mapt_bench.files import file_sha256
+from mapt_bench.files import SMALL_FILE, file_sha256, read_bytes
 from mapt_bench.labels import Video
 
 __all__ = ["maps_fingerprint", "sequence_fingerprint", "videos_fingerprint"]
@@ -50,14 +50,17 @@ def sequence_fingerprint(sequence: StoredSequence) -> str:
     Raises:
         DataError: If a file cannot be read.
     """
-    return _fingerprint((path.name, path) for _, path in _map_files(sequence))
+    return _fingerprint((path.name, path) for path in _files(sequence))
 
 
 def _map_files(sequence: StoredSequence) -> list[_NamedFile]:
+    return [("/".join((*sequence.parts, path.name)), path) for path in _files(sequence)]
+
+
+def _files(sequence: StoredSequence) -> Iterable[Path]:
     paths = (sequence.path(index) for index in range(len(sequence.frame_names)))
     # One file may hold the maps of all frames.
-    files = dict.fromkeys([*paths, *_companions(sequence)])
-    return [("/".join((*sequence.parts, path.name)), path) for path in files]
+    return dict.fromkeys([*paths, *_companions(sequence)])
 
 
 def _companions(sequence: StoredSequence) -> tuple[Path, ...]:
@@ -71,19 +74,22 @@ def _fingerprint(files: Iterable[_NamedFile]) -> str:
     digest = hashlib.sha256()
     for name, path in files:
         digest.update(f"{name}\0".encode("utf-8", "surrogateescape"))
-        digest.update(bytes.fromhex(_sha256_of(path)))
+        digest.update(_sha256_of(path))
     return digest.hexdigest()
 
 
-def _sha256_of(path: Path) -> str:
+def _sha256_of(path: Path) -> bytes:
     try:
+        start, size = read_bytes(path, SMALL_FILE)
+        if size <= SMALL_FILE:
+            return hashlib.sha256(start).digest()
         changed = path.stat().st_mtime_ns
     except OSError:  # reading the file reports the error
         changed = 0
-    return _sha256(path, changed)
+    return bytes.fromhex(_sha256_of_large(path, changed))
 
 
 @lru_cache(maxsize=4)
-def _sha256(path: Path, _changed: int) -> str:
+def _sha256_of_large(path: Path, _changed: int) -> str:
     """Return the hash of a file. A JSON may hold the maps of many sequences."""
     return file_sha256(path)

@@ -144,7 +144,8 @@ def list_folder(
     folders = []
     for path, names in _walk(root, skip, _SEEN_SUFFIXES | suffixes):
         parts = path.relative_to(root).parts or (root.resolve().name,)
-        files = tuple(path / name for name in sorted(_labels_of(names), key=natural_key))
+        ascending = sorted(_labels_of(names))  # in which the next sort finds little to do
+        files = tuple(path / name for name in sorted(ascending, key=natural_key))
         if files:
             folders += _split_by_prefix(FrameFolder(parts, path, files))
     return Listing(root, tuple(sorted(folders, key=lambda found: found.parts)))
@@ -199,7 +200,7 @@ _BESIDE_TRAIN_IDS = re.compile(r".*_(leftImg8bit|depth_[0-9.]+)")
 
 def _labels_of(names: Sequence[str]) -> Sequence[str]:
     """Omit images and depths from a folder of Cityscapes-DVPS, which holds them beside labels."""
-    if not any(Path(name).stem.endswith(_TRAIN_IDS) for name in names):
+    if not any(_TRAIN_IDS in name and Path(name).stem.endswith(_TRAIN_IDS) for name in names):
         return names
     return [name for name in names if not _BESIDE_TRAIN_IDS.fullmatch(Path(name).stem)]
 

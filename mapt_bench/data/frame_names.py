@@ -36,6 +36,8 @@ def split_names(names: Sequence[str]) -> tuple[int, dict[str, list[int]]] | None
         >>> split_names(["0005_0025_town", "0005_0030_town", "0010_0025_town"])
         (1, {'0005': [0, 1], '0010': [2]})
     """
+    if not all("_" in name or "-" in name for name in names):
+        return None
     pieces = [_pieces(name) for name in names]
     for count in range(1, _PREFIX_PIECES + 1):
         numbers = [whole_number(p[count]) if len(p) > count else None for p in pieces]

@@ -14,14 +14,14 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.frame_limit import check_frame
+from mapt_bench.data.frame_limit import check_frame, frame_limit
 from mapt_bench.errors import DataError
 from mapt_bench.files import read_bytes
 
@@ -118,51 +118,64 @@ def png_header(path: Path) -> PngHeader:
     return _parse_header(start, byte_count, path)
 
 
-def _parse_header(data: bytes, byte_count: int, path: Path) -> PngHeader:
-    _refuse_other_formats(data, path)
-    if len(data) < _HEADER_BYTES:
+def _parse_header(start: bytes, byte_count: int, path: Path) -> PngHeader:
+    try:
+        header = _header_of(start, frame_limit())
+    except DataError as problem:
+        raise DataError(problem.message, where=path) from problem
+    pixel_bits = header.width * header.height * header.channels * header.bit_depth
+    if pixel_bits > 8 * byte_count * _DEFLATE_RATIO:
         raise DataError(
-            f"truncated PNG: {len(data)} bytes, less than a header ({_HEADER_BYTES}); "
-            "write or copy the file again",
-            where=path,
-        )
-    kind, body, checksum = data[12:16], data[16:29], int.from_bytes(data[29:33])
-    if kind != b"IHDR" or zlib.crc32(kind + body) != checksum:
-        raise DataError(
-            "damaged PNG: the header's checksum is wrong; write or copy the file again", where=path
-        )
-    width, height, bit_depth, color_type = struct.unpack(">IIBB", body[:10])
-    if color_type not in _KINDS or not width or not height:
-        raise DataError(
-            f"damaged PNG: the header says {width}x{height} pixels of colour type {color_type}; "
-            "write the file again",
-            where=path,
-        )
-    header = PngHeader(width, height, bit_depth, color_type, is_interlaced=body[12] != 0)
-    # Rows, pixels, a copy in another order of channels; then codes and what checks them.
-    pixel_bytes = 3 * header.channels * (2 if bit_depth == 16 else 1) + 16
-    check_frame(height, width, path, bytes_per_pixel=pixel_bytes)
-    if width * height * header.channels * bit_depth > 8 * byte_count * _DEFLATE_RATIO:
-        raise DataError(
-            f"the header claims {width}x{height} pixels, more than {byte_count} bytes can hold: "
-            "truncated or damaged PNG; the file was not decoded; write or copy it again",
+            f"the header claims {header.width}x{header.height} pixels, more than {byte_count} "
+            "bytes can hold: truncated or damaged PNG; the file was not decoded; write or copy it "
+            "again",
             where=path,
         )
     return header
 
 
-def _refuse_other_formats(data: bytes, path: Path) -> None:
-    if not data:
-        raise DataError("empty file; expected a PNG; write or copy the file again", where=path)
-    if data.startswith(b"\xff\xd8\xff"):
+@lru_cache(maxsize=64)
+def _header_of(start: bytes, _limit: str) -> PngHeader:
+    """Parse the first bytes of a PNG, once for all frames that begin alike.
+
+    Args:
+        start: The first 33 bytes, or the whole file if it is shorter.
+        _limit: The frame limit, which decides whether the header is refused.
+
+    Raises:
+        DataError: If the file is not a PNG, or claims more pixels than the limit.
+    """
+    _refuse_other_formats(start)
+    if len(start) < _HEADER_BYTES:
         raise DataError(
-            "is a JPEG, which changes label values; expected a PNG; write the labels as PNG",
-            where=path,
+            f"truncated PNG: {len(start)} bytes, less than a header ({_HEADER_BYTES}); "
+            "write or copy the file again"
         )
-    if data[: len(_SIGNATURE)] != _SIGNATURE[: len(data)]:
+    kind, body, checksum = start[12:16], start[16:29], int.from_bytes(start[29:33])
+    if kind != b"IHDR" or zlib.crc32(kind + body) != checksum:
+        raise DataError("damaged PNG: the header's checksum is wrong; write or copy the file again")
+    width, height, bit_depth, color_type = struct.unpack(">IIBB", body[:10])
+    if color_type not in _KINDS or not width or not height:
         raise DataError(
-            f"is not a PNG (it starts with {data[:8]!r}); expected a PNG of labels", where=path
+            f"damaged PNG: the header says {width}x{height} pixels of colour type {color_type}; "
+            "write the file again"
         )
+    header = PngHeader(width, height, bit_depth, color_type, is_interlaced=body[12] != 0)
+    # Rows, pixels, a copy in another order of channels; then codes and what checks them.
+    pixel_bytes = 3 * header.channels * (2 if bit_depth == 16 else 1) + 16
+    check_frame(height, width, None, bytes_per_pixel=pixel_bytes)
+    return header
+
+
+def _refuse_other_formats(start: bytes) -> None:
+    if not start:
+        raise DataError("empty file; expected a PNG; write or copy the file again")
+    if start.startswith(b"\xff\xd8\xff"):
+        raise DataError(
+            "is a JPEG, which changes label values; expected a PNG; write the labels as PNG"
+        )
+    if start[: len(_SIGNATURE)] != _SIGNATURE[: len(start)]:
+        raise DataError(f"is not a PNG (it starts with {start[:8]!r}); expected a PNG of labels")
 
 
 def load_png(path: Path) -> PngFile:
@@ -179,18 +192,20 @@ def load_png(path: Path) -> PngFile:
     return PngFile(path, header, data, _pixel_chunks(data, path))
 
 
+_CHUNK_START = struct.Struct(">I4s")  # length and kind
+
+
 def _pixel_chunks(data: bytes, path: Path) -> tuple[memoryview, ...]:
     """Compare the checksum of every chunk, and return the bodies of all IDAT chunks."""
     view = memoryview(data)
     found: list[memoryview] = []
     start = len(_SIGNATURE)
     while start + 12 <= len(data):
-        length = int.from_bytes(view[start : start + 4])
-        end = start + 8 + length
+        length, kind = _CHUNK_START.unpack_from(data, start)
+        end = start + _CHUNK_START.size + length
         if end + 4 > len(data):
             break
-        kind = bytes(view[start + 4 : start + 8])
-        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(view[end : end + 4]):
+        if zlib.crc32(view[start + 4 : end]) != int.from_bytes(data[end : end + 4]):
             raise DataError(
                 f"damaged PNG: the checksum of its {kind.decode('latin-1')} chunk at byte {start} "
                 "is wrong; write or copy the file again",
@@ -362,7 +377,7 @@ def _decode_with_libdeflate(file: PngFile) -> NDArray[np.uint8]:
         if len(rows) != row_bytes:
             raise undecodable(file, f"{len(rows)} bytes of rows, {row_bytes} expected")
         filtered = np.frombuffer(rows, dtype=np.uint8).reshape(header.height, -1)
-        if not filtered[:, 0].any():  # rows are stored as they are
+        if not np.count_nonzero(filtered[:, 0]):  # rows are stored as they are
             return filtered[:, 1:].reshape(*header.size, 3)
         return _spng(_stored_png(file.data[:33], rows))
     except (deflate.DeflateError, RuntimeError, ValueError) as problem:

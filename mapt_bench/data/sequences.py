@@ -283,7 +283,7 @@ def refuse_twin(path: Path, frame_name: str, frames: dict[str | int, Path]) -> N
         DataError: If another file of the frame is recorded.
     """
     other = frames.setdefault(moment(frame_name), path)
-    if other != path:
+    if other is not path and other != path:
         by_value = "" if other.stem == path.stem else " (numbers count by their value)"
         raise DataError(
             f"is the same frame as {other.name}{by_value}; keep one of the two", where=path
@@ -394,20 +394,22 @@ def _open_folder(
     folder: FrameFolder, decoder: FrameDecoder, labels: LabelSpace, report: Report
 ) -> FileSequence | None:
     sizes: dict[Path, tuple[int, int]] = {}
+    names: dict[Path, str] = {}
     moments: dict[str | int, Path] = {}
     for path in folder.with_suffix(*FRAME_SUFFIXES, *decoder.suffixes):
         try:
             size = _size_of(path, decoder)
-            refuse_twin(path, folder.frame_name(path), moments)
+            name = folder.frame_name(path)
+            refuse_twin(path, name, moments)
         except DataError as problem:
             report(problem)
         else:
-            sizes[path] = size
+            sizes[path], names[path] = size, name
     size, paths = usual_size(sizes, report)
     if not paths:
         return None
-    names = tuple(folder.frame_name(path) for path in paths)
-    return FileSequence(folder.parts, names, size, tuple(paths), decoder, labels)
+    frame_names = tuple(names[path] for path in paths)
+    return FileSequence(folder.parts, frame_names, size, tuple(paths), decoder, labels)
 
 
 def usual_size(
