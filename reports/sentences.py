@@ -10,6 +10,7 @@ from typing import Any
 
 from mapt_bench.errors import counted
 from mapt_bench.reports.finding import LEAD, Finding
+from mapt_bench.reports.loss_sentences import loss_sentences, lost_points
 from mapt_bench.reports.step_tables import step_sentences
 from mapt_bench.results.result_views import (
     Part,
@@ -24,7 +25,6 @@ __all__ = [
     "NAMED",
     "SWEEP_WORDS",
     "evaluation_findings",
-    "largest_loss",
     "part_findings",
     "run_findings",
 ]
@@ -38,19 +38,6 @@ NAMED = (
 
 SWEEP_WORDS = {"drop": "frame skip", "pair": "pairing interval"}
 """Kinds of temporal intervals in words."""
-
-_MISTAKES = {
-    "identity": "wrong identities",
-    "missed": "missed objects",
-    "spurious": "spurious objects",
-    "class": "wrong classes",
-    "masks": "inexact masks",
-    "stuff": "confused stuff",
-}
-"""Kinds of mistake in sentences."""
-
-_LINKING = "identity"
-"""Kind of the mistakes of linking."""
 
 _ORACLE = "oracle"
 _FEWEST_SEQUENCES = 5
@@ -119,7 +106,7 @@ def part_findings(part: Part) -> Finding:
     if part.run.get("stressors"):
         sentences = _stress_sentences(part)
     else:
-        sentences = [*_best_sentences(part), *_part_sentences(part), *_loss_sentences(part)]
+        sentences = [*_best_sentences(part), *_part_sentences(part), *loss_sentences(part)]
         sentences += step_sentences(part.run.get("steps") or [])
     return Finding(part.words, tuple(sentences))
 
@@ -140,42 +127,6 @@ def _part_sentences(part: Part) -> list[str]:
         *_comparison(subject, others),
         *(f"The oracle leads {subject} by {lead.amount}." for lead in oracle),
     ]
-
-
-def _loss_sentences(part: Part) -> list[str]:
-    """Return which kind of mistake costs most PAT: the reference, or without one the best row."""
-    rows = [row for row in part.run["summary"] if row.get("losses") and not is_reference(row)]
-    if not rows or any(map(row_interval, rows)):
-        return []
-    references = {(row.get("differences") or {}).get("reference") for row in part.run["summary"]}
-    named = [row for row in rows if row["variant"] in references]
-    row = max(named or rows, key=_pat)
-    sentence = largest_loss(row_name(row), row["losses"])
-    shares = _lost_pat(row["losses"])
-    linking = shares.get(_LINKING, 0.0)
-    if not sentence or not 0 < linking < max(shares.values()):
-        return [sentence] if sentence else []
-    mistakes = _MISTAKES[_LINKING].capitalize()
-    return [sentence, f"{mistakes}, the mistakes of linking, cost it {100 * linking:.2f}."]
-
-
-def largest_loss(name: str, losses: Row) -> str:
-    """Return a sentence on the kind of mistake that costs a row most PAT, empty without a loss.
-
-    Args:
-        name: Name of the row or prediction.
-        losses: Its field ``losses``.
-    """
-    shares = _lost_pat(losses)
-    kind = max(shares, key=shares.__getitem__, default="")
-    if shares.get(kind, 0.0) <= 0:
-        return ""
-    return f"{name} loses most to {_MISTAKES.get(kind, kind)}: {100 * shares[kind]:.2f} PAT."
-
-
-def _lost_pat(losses: Row) -> dict[str, float]:
-    """Return the PAT that each kind of mistake costs, 0 where it is undefined."""
-    return {kind: loss["share"].get("PAT") or 0.0 for kind, loss in losses["kinds"].items()}
 
 
 def _best_sentences(part: Part) -> list[str]:
@@ -376,12 +327,8 @@ def evaluation_findings(evaluations: Sequence[Row]) -> list[Finding]:
     """
     if len(evaluations) == 1:
         [only] = evaluations
-        lost = largest_loss(str(only["name"]), only["losses"]) if only.get("losses") else ""
-        found = [
-            *_limiting_factor(only),
-            *([lost] if lost else []),
-            *_extreme_sequences(only),
-        ]
+        lost = lost_points(str(only["name"]), only["losses"]) if only.get("losses") else []
+        found = [*_limiting_factor(only), *lost, *_extreme_sequences(only)]
     else:
         found = _leading_prediction(evaluations)
     count = max(len(each.get("per_sequence") or {}) for each in evaluations)

@@ -7,8 +7,9 @@ from typing import Any
 from mapt_bench.errors import counted
 from mapt_bench.report.provenance import frame_count
 from mapt_bench.report.terms import reference_notes
+from mapt_bench.reports.loss_sentences import lost_points
 from mapt_bench.reports.score_tables import of_group, splits
-from mapt_bench.reports.sentences import largest_loss, part_findings
+from mapt_bench.reports.sentences import part_findings
 from mapt_bench.reports.tables import Cell, Column, Table
 from mapt_bench.results.result_views import (
     Part,
@@ -24,7 +25,7 @@ __all__ = [
     "data_sentences",
     "explained",
     "failed_table",
-    "largest_losses",
+    "losses_in_words",
     "part_losses",
     "plain_rows",
     "split_sentences",
@@ -47,14 +48,15 @@ def part_losses(part: Part) -> dict[str, Row]:
     return found
 
 
-def largest_losses(found: Mapping[str, Row]) -> list[str]:
-    """Return, for each row but the oracle, the kind of mistake that costs most PAT."""
-    sentences = [
-        largest_loss(name, losses)
+def losses_in_words(found: Mapping[str, Row]) -> list[str]:
+    """Return, for each row but the oracle, which mistakes cost most PAT."""
+    has_oracle = "oracle" in found
+    return [
+        sentence
         for name, losses in found.items()
         if not name.startswith("oracle")
+        for sentence in lost_points(name, losses, has_oracle=has_oracle)
     ]
-    return [sentence for sentence in sentences if sentence]
 
 
 def explained(tables: Iterable[Table]) -> Iterator[Table]:

@@ -13,7 +13,7 @@ from mapt_bench.report.findings import (
     data_sentences,
     explained,
     failed_table,
-    largest_losses,
+    losses_in_words,
     part_losses,
     plain_rows,
     split_sentences,
@@ -258,8 +258,9 @@ def _losses(views: Sequence[_PartView]) -> Section:
 
 _LOSSES_NOTE = (
     "Points lost: the Shapley share of a kind of mistake. All shares add up to the perfect score "
-    "minus the score. Linking causes the mistakes of the kind identity. The other kinds come from "
-    "the segments. Columns named alone: the rise of the score if only this kind is repaired."
+    "minus the score. It is the mean gain of a repair over all orders of repairs, so also after "
+    "other repairs. Columns named alone: the gain if only this kind is repaired. "
+    "Linking causes the mistakes of the kind identity. The other kinds come from the segments."
 )
 
 
@@ -267,7 +268,7 @@ def _losses_block(title: str, found: Mapping[str, Row], by_kind: Sequence[Table]
     """Return stacked bars, and a table with gains and causes."""
     return Block(
         title,
-        tuple(largest_losses(found)),
+        tuple(losses_in_words(found)),
         charts=tuple(loss_charts(found)),
         tables=(
             *_opened(table for table in by_kind if table.name == "losses_by_kind"),

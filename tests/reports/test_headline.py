@@ -181,6 +181,19 @@ def test_one_sentence_says_what_costs_the_reference_most():
     assert all(linking in lines for lines in both.values())
 
 
+def test_the_share_of_linking_is_told_apart_from_the_gain_of_perfect_links():
+    subject = with_losses(row("mapt+memory", 0.6), identity=6.15, masks=12)
+    subject["losses"]["kinds"]["identity"]["gain"] = {"PAT": 0.0293}
+    oracle = row("oracle", 0.63, difference(0.03, 0.02, 0.04, 0.01), "reference")
+    (sentences,) = sentences_of(ablation(subject, oracle)).values()
+    assert sentences[-1] == (
+        "These 6.15 are a Shapley share, the mean gain over all orders of repairs: perfect links "
+        "alone, with all other mistakes still there, as in the oracle, would gain 2.93."
+    )
+    subject["losses"]["kinds"]["identity"]["gain"] = {"PAT": 0.0615}
+    assert "Shapley" not in str(sentences_of(ablation(subject, oracle)))
+
+
 def test_without_a_reference_the_sentence_is_on_the_best_row():
     rows = [
         with_losses(summary_row("a", 0.5, 0.5, "heads"), identity=1),
