@@ -10,8 +10,16 @@ BARE = {"metrics", "baselines", "reports", "tests", "helpers"}
 
 # Anyone may use these; they use nobody (provenance reads the package's version).
 LEAVES = {
-    *("code_closure", "devices", "errors", "extras", "faults", "files", "folders", "mapt_switches"),
-    *("marked_yaml", "provenance", "strict_config", "user_code", "workers"),
+    *("code_closure", "devices", "errors", "extras", "faults", "files", "folders", "frame_limit"),
+    *(
+        "mapt_switches",
+        "marked_yaml",
+        "numpy_files",
+        "provenance",
+        "strict_config",
+        "user_code",
+        "workers",
+    ),
 }
 LABELS = {"labels"}
 FOUNDATION = {"labels", "data", "metrics", "statistics", "stress", "synthetic", "tracking"}

@@ -268,6 +268,6 @@ def main(max_frame: str | None) -> None:
     by Ctrl-C, 141 closed pipe, 143 stopped by SIGTERM.
     """
     if max_frame is not None:
-        from mapt_bench.data.frame_limit import set_frame_limit  # --help must start fast
+        from mapt_bench.frame_limit import set_frame_limit  # --help must start fast
 
         set_frame_limit(max_frame)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mapt_bench.data.frame_limit import MAX_FRAMES, check_folder_count, check_frame_count
 from mapt_bench.data.frame_names import frame_number, split_names
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
 from mapt_bench.files import parse_json, read_text, refuse_root, refuse_special_in, write_json
+from mapt_bench.frame_limit import MAX_FRAMES, check_folder_count, check_frame_count
 from mapt_bench.labels import LabelSpace, label_space
 
 __all__ = [

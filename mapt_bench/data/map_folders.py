@@ -26,7 +26,6 @@ from mapt_bench.data.folder_layout import (
     map_root,
     resolve_labels,
 )
-from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.data.matching import Parts, joined, match_by_suffix
 from mapt_bench.data.sequences import (
     OpenEnded,
@@ -38,6 +37,7 @@ from mapt_bench.data.sequences import (
     with_void_of,
 )
 from mapt_bench.errors import ConfigError, DataError, counted, listed, nearest, whole_number
+from mapt_bench.frame_limit import check_frame
 from mapt_bench.labels import LabelSpace, MapSequence
 
 __all__ = [

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.frame_limit import check_frame, frame_limit
 from mapt_bench.errors import DataError
 from mapt_bench.files import read_bytes
+from mapt_bench.frame_limit import check_frame, frame_limit
 
 __all__ = [
     "PngFile",
@@ -109,7 +109,7 @@ def png_header(path: Path) -> PngHeader:
 
     Raises:
         DataError: If the file is unreadable, empty, truncated or not a PNG, or claims more pixels
-            than the limit of :mod:`mapt_bench.data.frame_limit` or than its bytes can hold.
+            than the limit of :mod:`mapt_bench.frame_limit` or than its bytes can hold.
     """
     try:
         start, byte_count = read_bytes(path, _HEADER_BYTES)

@@ -18,13 +18,13 @@ from mapt_bench.data.folder_layout import (
     require_folder,
     resolve_labels,
 )
-from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.data.map_folders import open_maps
 from mapt_bench.data.matching import match_by_suffix
 from mapt_bench.data.png import decode_png, load_png, png_header
 from mapt_bench.data.sequences import StoredSequence, aligned, check_size, moment, refuse_twin
 from mapt_bench.errors import DataError, listed
 from mapt_bench.files import refuse_special
+from mapt_bench.frame_limit import check_frame
 from mapt_bench.labels import (
     Frame,
     LabelSpace,

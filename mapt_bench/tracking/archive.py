@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from mapt_bench.errors import ConfigError, DataError, wrong_schema
-from mapt_bench.files import NPY_DAMAGE, parse_json, refuse_special, replace_when_complete
+from mapt_bench.files import NPY_DAMAGE, TEXT_LIMIT, parse_json, replace_when_complete
 from mapt_bench.labels import Frame, LabelSpace, VideoInfo
+from mapt_bench.numpy_files import archive_headers, check_array_size
 from mapt_bench.tracking.protocol import FrameCues, FrameSegments
 
 __all__ = ["ARCHIVE_SCHEMA", "ArchiveSegmenter", "SegmentArchive", "write_archive"]
@@ -329,7 +330,7 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Read and check header and arrays: their fingerprint covers every byte that is used."""
     advice = "segment the video again"
     try:
-        refuse_special(path)
+        _check_sizes(path, advice)
         with np.load(path, allow_pickle=False) as file:
             header = parse_json(file["header"].tobytes())
             cue_keys = _CUE_ARRAYS if isinstance(header, dict) and "cues" in header else {}
@@ -346,6 +347,19 @@ def _load(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if stated != _fingerprint(bare, arrays):
         raise DataError(f"its contents do not match its fingerprint; {advice}", where=path)
     return header, arrays
+
+
+def _check_sizes(path: Path, advice: str) -> None:
+    """Refuse arrays that are too large by their headers, before memory is allocated for one."""
+    found = archive_headers(path)
+    stated = found["header"].byte_count
+    if stated > TEXT_LIMIT:
+        raise DataError(
+            f"its header has {stated >> 20} MiB; expected at most {TEXT_LIMIT >> 20} MiB; {advice}",
+            where=path,
+        )
+    total = sum(header.byte_count for header in found.values())
+    check_array_size("the archive", total, path, remedy=advice)
 
 
 def _labels(data: dict[str, Any], path: Path) -> LabelSpace:

@@ -294,8 +294,8 @@ def test_frames_of_an_archive_are_numbered(tmp_path):
 
 
 def test_a_huge_array_is_refused_unread(archives, monkeypatch):
-    monkeypatch.setattr("mapt_bench.data.encodings.object_masks._BYTES_LIMIT", 10)
-    refused(archives, "has 0 MiB; arrays are read up to 0 MiB; write one archive for each frame")
+    monkeypatch.setattr("mapt_bench.numpy_files.working_memory", lambda: 10)
+    refused(archives, "was not read; write one file for each frame")
 
 
 # JSON of videos

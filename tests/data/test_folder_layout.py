@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from helpers.maps import CAR, KITTI, draw, random_maps, write_frames
 
-from mapt_bench.data import KittiStepWriter, frame_limit, open_maps, resolve_labels
+from mapt_bench import frame_limit
+from mapt_bench.data import KittiStepWriter, open_maps, resolve_labels
 from mapt_bench.data.folder_layout import list_folder
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import check_classes, check_map_classes, label_space

@@ -20,10 +20,10 @@ import click
 import numpy as np
 
 from mapt_bench.data import open_maps
-from mapt_bench.data.frame_limit import set_frame_limit
 from mapt_bench.data.png import decode_png, encode_png, load_png
 from mapt_bench.data.rle import encode_rle, parse_rle
 from mapt_bench.errors import DataError, MaptBenchError
+from mapt_bench.frame_limit import set_frame_limit
 
 _SIZE = 6 * 9
 _LARGEST = "1024x1024"

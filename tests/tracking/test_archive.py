@@ -1,6 +1,8 @@
 import json
+import tracemalloc
 import zipfile
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
@@ -190,6 +192,49 @@ def test_pickles_are_not_loaded(tmp_path):
     path = tmp_path / "pickled.npz"
     np.savez_compressed(path, header=np.array([{"a": 1}], dtype=object))
     with pytest.raises(DataError, match="no readable segment archive"):
+        SegmentArchive(path)
+
+
+def _claim(path, name, shape):
+    """Let the header of an array state another shape. Its values stay."""
+    with zipfile.ZipFile(path) as file:
+        parts = {entry: file.read(entry) for entry in file.namelist()}
+    header = BytesIO()
+    stated = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, stated)
+    parts[f"{name}.npy"] = header.getvalue() + bytes(24)
+    with zipfile.ZipFile(path, "w") as file:
+        for entry, data in parts.items():
+            file.writestr(entry, data)
+
+
+@pytest.mark.parametrize("name", ["scores", "header", "rle_bytes"])
+def test_a_header_that_claims_more_than_the_file_has_allocates_nothing(tmp_path, name):
+    path = _archive(tmp_path)
+    _claim(path, name, (1 << 33,))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="no readable segment archive") as caught:
+            SegmentArchive(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert caught.value.where == str(path)
+    assert "claims 68719476736 bytes" in str(caught.value.__cause__)
+    assert peak < 1 << 24
+
+
+def test_arrays_above_the_limit_are_not_read(tmp_path, monkeypatch):
+    path = _archive(tmp_path)
+    monkeypatch.setenv("MAPT_BENCH_MAX_FRAME", "4x4")
+    with pytest.raises(DataError, match="was not read; segment the video again, or raise the"):
+        SegmentArchive(path)
+
+
+def test_a_long_header_is_not_parsed(tmp_path, monkeypatch):
+    path = _archive(tmp_path)
+    monkeypatch.setattr("mapt_bench.tracking.archive.TEXT_LIMIT", 10)
+    with pytest.raises(DataError, match="its header has 0 MiB; expected at most 0 MiB; segment"):
         SegmentArchive(path)
 
 

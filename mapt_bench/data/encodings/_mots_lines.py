@@ -10,10 +10,10 @@ from mapt_bench.data.encodings._instance_values import (
     class_of_mots,
     unknown_mots_class,
 )
-from mapt_bench.data.frame_limit import MAX_FRAMES, check_frame, working_memory
 from mapt_bench.data.sequences import Report
 from mapt_bench.errors import DataError, counted
 from mapt_bench.files import text_encoding
+from mapt_bench.frame_limit import MAX_FRAMES, check_frame, working_memory
 from mapt_bench.labels import ID_LIMIT, LabelSpace
 
 __all__ = ["MotsLine", "bad_line", "is_mots_text", "read_lines"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.data.rle import parse_rle
 from mapt_bench.errors import DataError, listed, nearest
+from mapt_bench.frame_limit import check_frame
 from mapt_bench.labels import ID_LIMIT, LabelSpace
 
 __all__ = [

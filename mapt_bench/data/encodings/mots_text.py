@@ -23,11 +23,11 @@ from mapt_bench.data.folder_layout import (
     Listing,
     write_dataset_file,
 )
-from mapt_bench.data.frame_limit import check_frame, check_frame_count
 from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment
 from mapt_bench.errors import DataError, counted, whole_number
 from mapt_bench.files import read_text, write_text
+from mapt_bench.frame_limit import check_frame, check_frame_count
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap, background_code
 
 __all__ = ["MotsTextEncoding", "MotsTextSequence", "MotsTextWriter"]

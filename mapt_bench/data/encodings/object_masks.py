@@ -6,7 +6,6 @@ say which object is in front.
 
 import math
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from mapt_bench.data.encodings.encoding_registry import ObjectEncoding, register_encoding
 from mapt_bench.data.folder_layout import FrameFolder, Listing
-from mapt_bench.data.frame_limit import MAX_FRAMES, check_frame, working_memory
 from mapt_bench.data.mask_painting import as_mask, paint_masks
 from mapt_bench.data.object_classes import ObjectClasses, find_object_classes
 from mapt_bench.data.sequences import Report, StoredSequence, refuse_twin, usual_size
 from mapt_bench.errors import DataError, counted
-from mapt_bench.files import NPY_DAMAGE, refuse_special
+from mapt_bench.files import NPY_DAMAGE
+from mapt_bench.frame_limit import MAX_FRAMES, check_frame
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
+from mapt_bench.numpy_files import ArrayHeader, archive_headers, check_array_size
 
 __all__ = ["ArchiveSequence", "ObjectMasksEncoding"]
 
@@ -33,7 +32,6 @@ _MASKS = ("masks", "out_binary_masks", "binary_masks")
 _IDS = ("object_ids", "obj_ids", "out_obj_ids")
 _SCORES = ("scores", "out_probs", "probs")
 _FRAMES = ("frames", "frame_ids", "frame_idx")
-_BYTES_LIMIT = 1 << 30
 _MOST_MASKS = 10**6
 _EXPECTED = (
     "expected one array per object, named by its id, or 'masks' of shape (objects, height, width) "
@@ -144,14 +142,6 @@ class _Archive:
         Raises:
             DataError: If it is damaged or too large.
         """
-        shape, dtype = self.headers[name]
-        amount = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        if amount > _BYTES_LIMIT:
-            raise DataError(
-                f"its array {name!r} has {amount >> 20} MiB; arrays are read up to "
-                f"{_BYTES_LIMIT >> 20} MiB; write one archive for each frame",
-                where=self.path,
-            )
         return _load(self.path, name, self.path.stat().st_mtime_ns)
 
     def numbers(self, name: str) -> NDArray[Any]:
@@ -161,8 +151,8 @@ class _Archive:
             DataError: If it is damaged, or has more values than there are masks.
         """
         masks = self.name_of(_MASKS)
-        count = len(self.headers) if masks is None else math.prod(self.headers[masks][0][:-2])
-        shape, _ = self.headers[name]
+        count = len(self.headers) if masks is None else math.prod(self.headers[masks].shape[:-2])
+        shape = self.headers[name].shape
         if math.prod(shape) > min(count, _MOST_MASKS):
             raise _unexpected(
                 f"{name!r} has {math.prod(shape)} values for {counted(count, 'mask')}", self.path
@@ -229,7 +219,7 @@ class _Archive:
         name = self.name_of(_MASKS)
         if name is None:
             return None not in self.members and bool(self.headers)
-        shape, count = self.headers[name][0], len(self.identities)
+        shape, count = self.headers[name].shape, len(self.identities)
         if len(set(self.identities)) != count:
             raise DataError("lists an object id twice; keep one", where=self.path)
         is_single = shape[0] == count == 1 and self.name_of(_FRAMES) is None
@@ -247,7 +237,7 @@ class _Archive:
             if len(found) != len(self.members):
                 raise _unexpected("has arrays named by one number and by two", self.path)
             return [_Frame(f"{n:06d}", self.path, tuple(found[n])) for n in sorted(found)]
-        count = self.headers[name][0][0]
+        count = self.headers[name].shape[0]
         names = self.name_of(_FRAMES)
         stored = np.arange(count) if names is None else self.numbers(names).ravel()
         numbers = [int(one) for one in stored] if _are_frames(stored) else []
@@ -261,7 +251,7 @@ class _Archive:
         name = self.name_of(_MASKS)
         names = [*self.headers] if name is None else [name]
         for one in names:
-            shape = self.headers[one][0]
+            shape = self.headers[one].shape
             if len(shape) < 2 or not shape[-1] * shape[-2]:
                 raise _unexpected(f"{one!r} has shape {shape}", self.path)
             check_frame(shape[-2], shape[-1], self.path, what=f"{one!r}")
@@ -284,26 +274,14 @@ _BROKEN = (OSError, *NPY_DAMAGE)
 
 
 @lru_cache(maxsize=4096)
-def _headers(path: Path, _changed: int) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+def _headers(path: Path, _changed: int) -> dict[str, ArrayHeader]:
     """Return shape and type of each array, from the headers."""
-    found = {}
     try:
-        refuse_special(path)
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                with archive.open(entry) as handle:
-                    version = npy_format.read_magic(handle)
-                    read = (
-                        npy_format.read_array_header_1_0
-                        if version == (1, 0)
-                        else npy_format.read_array_header_2_0
-                    )
-                    shape, _, dtype = read(handle)
-                found[entry.filename.removesuffix(".npy")] = (shape, dtype)
+        found = archive_headers(path)
     except _BROKEN as problem:
         raise _unreadable(path, problem) from problem
-    for name, (_, dtype) in found.items():
-        if dtype.hasobject:
+    for name, header in found.items():
+        if header.dtype.hasobject:
             raise DataError(
                 f"its array {name!r} holds Python objects, which can run code when they are read; "
                 "write each mask as an array of its own, as in "
@@ -315,15 +293,8 @@ def _headers(path: Path, _changed: int) -> dict[str, tuple[tuple[int, ...], np.d
 
 @lru_cache(maxsize=4)
 def _load(path: Path, name: str, _changed: int) -> NDArray[Any]:
-    shape, dtype = _headers(path, _changed)[name]
-    size = math.prod(shape) * dtype.itemsize
-    if size > working_memory():
-        raise DataError(
-            f"its array {name!r} has {size / 1e9:.1f} GB; expected at most "
-            f"{working_memory() / 1e9:.1f} GB; it was not read; write one file for each frame, or "
-            "raise the limit with mapt-bench --max-frame HxW",
-            where=path,
-        )
+    size = _headers(path, _changed)[name].byte_count
+    check_array_size(f"its array {name!r}", size, path, remedy="write one file for each frame")
     try:
         with np.load(path, allow_pickle=False) as archive:
             array: NDArray[Any] = archive[name]

@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
 from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_encoding
-from mapt_bench.data.frame_limit import check_frame
 from mapt_bench.data.png import PngHeader, decode_png, load_png, png_header
 from mapt_bench.data.sequences import IGNORED_ID, check_size
 from mapt_bench.errors import DataError, counted
 from mapt_bench.files import NPY_DAMAGE, refuse_special
+from mapt_bench.frame_limit import check_frame
 from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, pack_codes, without_void_ids
+from mapt_bench.numpy_files import npy_header
 
 __all__ = ["TwoChannelEncoding"]
 
@@ -79,15 +79,10 @@ def _npy_size(path: Path) -> tuple[int, int]:
     try:
         refuse_special(path)
         with path.open("rb") as handle:
-            version = npy_format.read_magic(handle)
-            read = (
-                npy_format.read_array_header_1_0
-                if version == (1, 0)
-                else npy_format.read_array_header_2_0
-            )
-            shape, _, dtype = read(handle)
+            header = npy_header(handle)
     except _BROKEN as problem:
         raise _unreadable(path, problem) from problem
+    shape, dtype = header.shape, header.dtype
     if len(shape) != 3 or shape[2] != 2 or not shape[0] * shape[1] or dtype.kind not in "iuf":
         raise DataError(
             f"holds {dtype} of shape {shape}; {_EXPECTED} as whole numbers of shape "

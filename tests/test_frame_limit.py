@@ -15,13 +15,13 @@ from mapt_bench.data import open_maps
 from mapt_bench.data.encodings import encoding_names
 from mapt_bench.data.encodings._mots_lines import read_lines
 from mapt_bench.data.folder_layout import Extents, write_dataset_file
-from mapt_bench.data.frame_limit import max_pixels, set_frame_limit, working_memory
 from mapt_bench.data.png import encode_png, load_png
 from mapt_bench.data.rle import encode_rle
 from mapt_bench.data.sequences import raise_problem
 from mapt_bench.data.writers import map_format, writer_names
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.files import file_sha256, read_text
+from mapt_bench.frame_limit import max_pixels, set_frame_limit, working_memory
 from mapt_bench.labels import BACKGROUND_ID, ID_BITS, PanopticMap, label_space
 
 KITTI = label_space("kitti-step")
