@@ -303,6 +303,5 @@ def fusion_table(run: Run, score: str) -> Table:
             *(Column(name, shown.kind, shown.higher_is_better) for name in columns),
         ),
         tuple((label, *(found.get(name) for name in columns)) for label, found in values.items()),
-        name="fusion",
-        keys=(("score", score),),
+        name=f"fusion_{score}",  # not one file for both: counts beside percent have no unit
     )

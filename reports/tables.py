@@ -248,7 +248,8 @@ def _selected(table: Table, rows: list[int], columns: list[int]) -> Table:
 def joined_tables(tables: Iterable[Table]) -> list[Table]:
     """Return one table per name: key columns, then every column that a table of the name has.
 
-    Cells of columns that a table lacks are undefined. Title, footnotes and references are those
+    Columns of one name and of two kinds stay apart, because they have two units. Cells of columns
+    that a table lacks are undefined. Title, footnotes and references are those
     of the first table with the name.
     """
     groups: dict[str, list[Table]] = {}
@@ -258,26 +259,32 @@ def joined_tables(tables: Iterable[Table]) -> list[Table]:
 
 
 def _joined(tables: list[Table]) -> Table:
-    columns: dict[tuple[str, int], Column] = {}
+    columns: dict[_Place, Column] = {}
     for table in tables:
         for key, _ in table.keys:
-            columns.setdefault((key, -1), Column(key))
+            columns.setdefault((key, -1, "text"), Column(key))
     for table in tables:
         for place, column in zip(_places(table), table.columns, strict=True):
             columns.setdefault(place, column)
     rows = []
     for table in tables:
-        given: dict[tuple[str, int], Cell] = {(key, -1): value for key, value in table.keys}
+        given: dict[_Place, Cell] = {(key, -1, "text"): value for key, value in table.keys}
         for row in table.rows:
             found = given | dict(zip(_places(table), row, strict=True))
             rows.append(tuple(found.get(place) for place in columns))
     return replace(tables[0], columns=tuple(columns.values()), rows=tuple(rows), keys=())
 
 
-def _places(table: Table) -> list[tuple[str, int]]:
-    """Return the name of each column, and how often it occurs before."""
+_Place = tuple[str, int, Kind]
+
+
+def _places(table: Table) -> list[_Place]:
+    """Return the name of each column, how often it occurs before, and its kind."""
     names = [column.name for column in table.columns]
-    return [(name, names[:at].count(name)) for at, name in enumerate(names)]
+    return [
+        (column.name, names[:at].count(column.name), column.kind)
+        for at, column in enumerate(table.columns)
+    ]
 
 
 def format_cell(cell: Cell, kind: Kind) -> str:

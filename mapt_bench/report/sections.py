@@ -67,7 +67,8 @@ _COST, _PROVENANCE = "Cost", "Provenance and protocol"
 
 _SECTION_OF = {
     **dict.fromkeys(("scores", "differences", "skipped"), _SUMMARY),
-    **dict.fromkeys(("by_level", "errors_by_level", "fusion", "by_interval"), _CONDITIONS),
+    **dict.fromkeys(("by_level", "errors_by_level", "by_interval"), _CONDITIONS),
+    **dict.fromkeys(("fusion_PAT", "fusion_IDSW"), _CONDITIONS),
     **dict.fromkeys(("break_points", "recovery_precision"), _CONDITIONS),
     "claims": _CLAIMS,
     **dict.fromkeys(("losses", "losses_by_kind"), _LOSSES),

@@ -4,11 +4,12 @@ import pytest
 from helpers.results import interval, run, summary_row
 
 from mapt_bench.errors import ConfigError
-from mapt_bench.reports._run_tables import stress_tables
+from mapt_bench.reports._run_tables import run_tables, stress_tables
 from mapt_bench.reports._stress_plots import plot_levels, spread, write_stress_plots
 from mapt_bench.reports._stress_tables import failure_table, fusion_table
 from mapt_bench.reports.link_tables import group_table
 from mapt_bench.reports.plot_style import COPY, ORACLE, line_marks
+from mapt_bench.reports.table_formats import write_table_folder
 
 LABELS = ("copy", "both", "both:appearance-first", "both:simultaneous", "oracle")
 
@@ -130,6 +131,20 @@ def test_orders_of_fusion_are_crossed_with_levels():
     few = stress_run()
     few["summary"] = [row for row in few["summary"] if row["variant"] != "both:simultaneous"]
     assert not any("fusion" in title for title in tables_by_title(few))
+
+
+def test_the_files_of_the_fusion_orders_have_percent_and_counts(tmp_path):
+    result = stress_run()
+    for row in result["summary"]:
+        row["scores"] |= {"PAT": 0.5, "IDSW": 44}
+    write_table_folder(run_tables(result), tmp_path)
+    percent, counts = (
+        (tmp_path / f"fusion_{score}.csv").read_text().splitlines() for score in ("PAT", "IDSW")
+    )
+    assert percent[0].endswith("order,none (%),bars 1 (%),bars 3 (%),passing 1 (%),passing 3 (%)")
+    assert percent[1].endswith("both,50.0,50.0,50.0,50.0,50.0")
+    assert counts[0].endswith("order,none,bars 1,bars 3,passing 1,passing 3")
+    assert counts[1].endswith("both,44,44,44,44,44")
 
 
 def test_rates_leave_empty_ranges_out_and_count_the_rest():

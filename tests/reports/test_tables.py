@@ -6,7 +6,7 @@ from rich.console import Console
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.reports.table_formats import print_table, render_table, write_table, write_tables
-from mapt_bench.reports.tables import Column, Estimate, Table, format_cell
+from mapt_bench.reports.tables import Column, Estimate, Table, format_cell, joined_tables
 
 _COUNTS = (Column("variant"), Column("IDSW", "count"))
 
@@ -248,3 +248,13 @@ def test_counts_of_a_column_have_the_same_decimals():
     rows = (("a", 683), ("b", 448.5), ("c", None))
     assert [row[1] for row in Table("t", _COUNTS, rows).texts()] == ["683.0", "448.5", "–"]
     assert [row[1] for row in Table("t", _COUNTS, rows[::2]).texts()] == ["683", "–"]
+
+
+def test_columns_of_one_name_and_two_units_stay_apart_in_a_file():
+    tables = [
+        Table("a", (Column("row"), Column("x", "percent")), (("copy", 0.5),), name="both"),
+        Table("b", (Column("row"), Column("x", "count")), (("copy", 3),), name="both"),
+    ]
+    (joined,) = joined_tables(tables)
+    assert [column.kind for column in joined.columns] == ["text", "percent", "count"]
+    assert joined.rows == (("copy", 0.5, None), ("copy", None, 3))
