@@ -79,11 +79,6 @@ class IntervalMatrixConfig(ExperimentConfig):
                 "--train with --data needs --train-on: the folder or suite that heads are "
                 "fine-tuned on, such as the training split of the same data"
             )
-        if self.cluster is not None or self.scheduler_file is not None:
-            raise ConfigError(
-                "--train fine-tunes heads in processes of this machine; omit --cluster and "
-                "--scheduler-file, and use -j"
-            )
         if self.add or self.only or self.losses or self.flow_weights:
             raise ConfigError(
                 "--train runs one row of MAPT at all intervals; omit --add, --only, --losses and "

@@ -31,7 +31,7 @@ from mapt_bench.intervals.matrix_heads import (
 from mapt_bench.intervals.matrix_plan import matrix_plan
 from mapt_bench.intervals.matrix_result import matrix_result
 from mapt_bench.synthetic.suites import is_suite, open_suite
-from mapt_bench.workers import opened_workers
+from mapt_bench.workers import Processes, RemoteWorkers, opened_workers
 
 __all__ = ["RESULTS_FILE", "check_matrix", "run_matrix"]
 
@@ -60,6 +60,8 @@ def run_matrix(
 ) -> dict[str, Any]:
     """Run an interval matrix, or resume it, and write ``results.json`` of its run folder.
 
+    Heads are fine-tuned in processes of this machine, also if a cluster tracks.
+
     Args:
         config: All options.
         progress: Shows the progress of its parts.
@@ -79,8 +81,11 @@ def run_matrix(
     setup = _setup(placed, given, source.describe(), training)
     claim_setup(folder, setup)
     with ExitStack() as stack:
-        workers = stack.enter_context(opened_workers(placed.jobs))
-        trained = train_heads(placed, given.path, training, folder, workers, progress)
+        workers = stack.enter_context(
+            opened_workers(placed.jobs, placed.cluster, placed.scheduler_file)
+        )
+        here = Processes(placed.jobs) if isinstance(workers, RemoteWorkers) else workers
+        trained = train_heads(placed, given.path, training, folder, here, progress)
         heads = {
             (each.interval, each.seed): read_mapt_weights(str(each.weights), each.name)
             for each in trained

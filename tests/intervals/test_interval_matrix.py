@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from html import unescape
 
 import pytest
@@ -144,6 +146,22 @@ def test_without_a_report_there_is_no_page(place, done):
     assert "report.html" not in run.stdout
 
 
+def test_a_cluster_tracks_with_the_heads_of_this_machine(place, done):
+    _, expected = done
+    run = subprocess.run(  # a process of its own: workers import what starts them
+        [
+            *(sys.executable, "-P", "-m", "mapt_bench"),
+            *words(place, place / "far"),
+            *("--cluster", "local", "-j", "1", "--no-report"),
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    found = json.loads((place / "far" / "results.json").read_text())
+    assert found.pop("provenance")["command"] == expected["provenance"]["command"]
+    assert found == {name: value for name, value in expected.items() if name != "provenance"}
+
+
 def test_the_same_command_resumes_without_work(place, done, monkeypatch):
     monkeypatch.setattr(
         "mapt_bench.training.trainer.Trainer.train_step", lambda *_: pytest.fail("trained again")
@@ -191,7 +209,7 @@ def test_frame_skips_have_a_matrix_each(place):
         (("--target", "0"), "--target"),
         (("--tracker", "mapt:appearance"), "the tracker of an interval matrix"),
         (("--tracker", "sort"), "the tracker of an interval matrix"),
-        (("--cluster", "local"), "omit --cluster"),
+        (("--cluster", "10.0.0.5"), "expected tcp://HOST:PORT"),
         (("--train-on", "trein"), "trein"),
     ],
 )
