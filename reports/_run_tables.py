@@ -24,6 +24,7 @@ from mapt_bench.reports.link_tables import (
     visibility_table,
 )
 from mapt_bench.reports.loss_tables import losses_of_rows
+from mapt_bench.reports.paired_verdicts import compared_with
 from mapt_bench.reports.score_tables import (
     VIDEOS,
     estimate,
@@ -182,12 +183,12 @@ def summary_table(run: Run) -> Table:
         columns.append(Column(name, column.kind, None if sweeps else column.higher_is_better))
         columns += [interval_column(name)] if name in banded else []
     columns += [Column("ms/frame", "decimal")] if timed else []
-    cells = []
+    cells, reference = [], compared_with(rows)
     for row in rows:
         line: list[Cell] = [row_name(row)]
         line += (row_interval(row) or ("", None)) if sweeps else ()
         for name in shown:
-            line.append(estimate(row, name))
+            line.append(estimate(row, name, reference))
             line += [interval_cell(row, name)] if name in banded else []
         line += [_milliseconds(row)] if timed else []
         cells.append(tuple(line))
@@ -204,10 +205,10 @@ def sweep_table(run: Run, score: str) -> Table:
     rows: Sequence[Row] = run["summary"]
     intervals = sorted({found for row in rows if (found := row_interval(row))})
     variants: dict[str, dict[tuple[str, int], Cell]] = {}
-    references = set()
+    references, reference = set(), compared_with(rows)
     for row in rows:
         if found := row_interval(row):
-            variants.setdefault(row_name(row), {})[found] = estimate(row, score)
+            variants.setdefault(row_name(row), {})[found] = estimate(row, score, reference)
             references |= {row_name(row)} if is_reference(row) else set()
     shown = score_column(score)
     columns = [Column("variant")]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mapt_bench.reports.paired_verdicts import is_established
 from mapt_bench.reports.tables import Cell, Column, Table
 
 __all__ = ["FRONTIER", "frontier_points", "frontier_sentences", "frontier_tables"]
@@ -151,19 +152,11 @@ def _established(trackers: Sequence[Row]) -> list[str]:
     traded = [
         str(each["tracker"])
         for each in compared
-        if all(map(_is_established, each["difference"]["scores"].values()))
+        if all(map(is_established, each["difference"]["scores"].values()))
     ]
     if not traded:
         return ["No tracker has ends whose difference is established in both scores."]
     return [f"The difference of the ends is established in both scores: {', '.join(traded)}."]
-
-
-def _is_established(entry: Row) -> bool:
-    ends, p_value = entry.get("interval") or {}, entry.get("p_adjusted")
-    if ends.get("low") is None or p_value is None:
-        return False
-    is_outside = ends["low"] > 0 or ends["high"] < 0
-    return bool(is_outside and p_value <= 1 - float(ends.get("level", 0.95)) + 1e-9)
 
 
 def frontier_points(entry: Row) -> list[tuple[float, float, bool]]:

@@ -13,6 +13,7 @@ from typing import Any
 from mapt_bench.errors import ConfigError, counted, listed, nearest, printable
 from mapt_bench.reports._stress_tables import FAILURES, score_tables_of_failures
 from mapt_bench.reports.finding import Finding
+from mapt_bench.reports.paired_verdicts import compared_with
 from mapt_bench.reports.score_tables import (
     estimate,
     evaluation_notes,
@@ -203,7 +204,7 @@ def _filled(
             values: list[Cell] = [_milliseconds(row) for row in rows]
             column = Column(name, "decimal", False, _TIME_PRIORITY)
         else:
-            values = [estimate(row, name) for row in rows]
+            values = [estimate(row, name, compared_with(rows)) for row in rows]
             column = score_column(name)
         if any(value is not None for value in values):
             columns.append(column)
@@ -286,12 +287,13 @@ def _by_condition(
     summary: Sequence[Row], conditions: Mapping[str, Mapping[str, Row]], *, title: str
 ) -> Table:
     variants = {row_name(row): row for row in summary}
+    reference = compared_with(summary)
     columns = [Column("variant"), *(Column(name, "percent", True) for name in conditions)]
     cells = tuple(
         (
             name,
             *(
-                estimate(found[name], "PAT") if name in found else None
+                estimate(found[name], "PAT", reference) if name in found else None
                 for found in conditions.values()
             ),
         )

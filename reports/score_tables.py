@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mapt_bench.errors import listed
+from mapt_bench.reports.paired_verdicts import compared_with, standing_of
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Estimate, Kind, Table
 from mapt_bench.results.result_views import (
     HEADLINE,
@@ -80,10 +81,11 @@ def overall_table(evaluations: Sequence[Result]) -> Table:
         if score in with_intervals:
             columns.append(interval_column(score))
     rows = []
+    reference = compared_with(evaluations)
     for evaluation in evaluations:
         cells: list[Cell] = [str(evaluation["name"])]
         for score in scores:
-            cells.append(evaluation["scores"].get(score))
+            cells.append(estimate(evaluation, score, reference))
             if score in with_intervals:
                 cells.append(interval_cell(evaluation, score))
         rows.append(tuple(cells))
@@ -200,10 +202,13 @@ def interval_cell(result: Result, score: str) -> Cell:
     return None if low is None or high is None else (float(low), float(high))
 
 
-def estimate(row: Result, name: str) -> Cell:
-    """Return a score of a row. It carries its confidence interval if the row has one."""
+def estimate(row: Result, name: str, reference: str = "") -> Cell:
+    """Return a score of a row, with its confidence interval and its paired test if any."""
     value, interval = row_score(row, name), interval_cell(row, name)
-    return Estimate(value, interval) if value is not None and isinstance(interval, tuple) else value
+    standing = standing_of(row, name, reference)
+    if value is None or (interval is None and standing is None):
+        return value
+    return Estimate(value, interval if isinstance(interval, tuple) else None, standing)
 
 
 def interval_notes(results: Sequence[Result]) -> list[str]:
@@ -383,12 +388,13 @@ def splits_table(run: Run) -> Table:
     cells: list[list[Cell]] = [[row_name(row)] for row in rows]
     for split in splits(run):
         found = of_group(run, split)["summary"]
+        reference = compared_with(found)
         for name in _OF_SPLITS:
             if any(row_score(row, name) is not None for row in found):
                 shown = score_column(name)
                 columns.append(Column(f"{split.label} {name}", shown.kind, shown.higher_is_better))
                 for line, row in zip(cells, found, strict=True):
-                    line.append(estimate(row, name))
+                    line.append(estimate(row, name, reference))
     sizes = ", ".join(split.heading for split in splits(run))
     return Table(
         "Scores of each split",
@@ -412,7 +418,9 @@ def _table(run: Run, score: str, groups: Sequence[Group]) -> Table:
     rows: Sequence[Row] = run["summary"]
     shown = score_column(score)
     columns = [Column("variant"), Column("all", shown.kind, shown.higher_is_better)]
-    cells: list[list[Cell]] = [[row_name(row), row_score(row, score)] for row in rows]
+    cells: list[list[Cell]] = [
+        [row_name(row), estimate(row, score, compared_with(rows))] for row in rows
+    ]
     banded: list[Row] = []
     for group in groups:
         found = of_group(run, group)["summary"]
@@ -420,7 +428,7 @@ def _table(run: Run, score: str, groups: Sequence[Group]) -> Table:
         columns.append(Column(group.heading, shown.kind, shown.higher_is_better))
         columns += [Column(f"{group.label} interval", "range")] if any(intervals) else []
         for line, row, interval in zip(cells, found, intervals, strict=True):
-            line.append(row_score(row, score))
+            line.append(estimate(row, score, compared_with(found)))
             line += [interval] if any(intervals) else []
         banded += [row for row in found if any(intervals)]
     notes = ["Compare rows of one group only. The number after a group is its number of sequences."]

@@ -17,7 +17,15 @@ from rich.text import Text
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.files import write_text, write_together
-from mapt_bench.reports.tables import RANGES, UNDEFINED, Cell, Column, Table, joined_tables
+from mapt_bench.reports.tables import (
+    RANGES,
+    UNDEFINED,
+    Cell,
+    Column,
+    Estimate,
+    Table,
+    joined_tables,
+)
 
 __all__ = [
     "TableFormat",
@@ -339,7 +347,10 @@ def _is_number(text: str) -> bool:
 def _csv_value(cell: Cell, column: Column) -> object:
     if cell is None or isinstance(cell, str | tuple):
         return _csv_text(cell) if isinstance(cell, str) else cell or ""
-    return float(f"{100 * cell:.13g}") if column.kind in _PERCENT else cell
+    if column.kind in _PERCENT:
+        return float(f"{100 * cell:.13g}")
+    is_whole = isinstance(cell, Estimate) and column.kind == "count" and cell.is_integer()
+    return int(cell) if is_whole else cell
 
 
 def _value_columns(table: Table) -> list[Column]:

@@ -18,6 +18,7 @@ __all__ = [
     "Column",
     "Estimate",
     "Kind",
+    "Standing",
     "Table",
     "format_cell",
     "joined_tables",
@@ -39,20 +40,34 @@ Cell = str | int | float | tuple[float, float] | None
 """``None`` is undefined. A pair is an interval (see :data:`RANGES`)."""
 
 
+Standing = Literal["above", "below", "reference", "open"]
+"""What paired tests say of a value: established above or below that of the reference of the tests,
+the value of the reference itself, or not established to differ."""
+
+_SIDES = {"above": 1, "reference": 0, "below": -1}
+
+
 class Estimate(float):
-    """A value whose confidence interval is not in a column of its own.
+    """A value with what is known of its uncertainty.
 
     Attributes:
-        interval: Lower and upper end.
+        interval: Lower and upper end of its confidence interval, ``None`` without one.
+        standing: What paired tests say of it, ``None`` without a test.
     """
 
-    def __new__(cls, value: float, interval: tuple[float, float]) -> "Estimate":
-        """Return the value with its interval."""
+    def __new__(
+        cls,
+        value: float,
+        interval: tuple[float, float] | None = None,
+        standing: Standing | None = None,
+    ) -> "Estimate":
+        """Return the value with its interval and its standing."""
         made = super().__new__(cls, value)
-        made.interval = interval
+        made.interval, made.standing = interval, standing
         return made
 
-    interval: tuple[float, float]
+    interval: tuple[float, float] | None
+    standing: Standing | None
 
 
 UNDEFINED = "–"  # noqa: RUF001 - an en dash, as papers print it
@@ -148,38 +163,87 @@ class Table:
         """Return (row, column) of the best values, at most one in a column.
 
         A column has a best value if it has a direction and at least two rows that can be best. It
-        has none if another of these rows ties: if it has the same text, or a value within the
-        confidence interval of the best.
+        has none if another of these rows ties: if it has the same text, or
+
+        - with paired tests: if it is not established that the two rows differ,
+        - without tests: if it lies within the confidence interval of the best.
+
+        In a table with tests or intervals, columns without them have no best value.
         """
         best: set[tuple[int, int]] = set()
         texts = self.texts()
+        judged = {at for at in range(len(self.columns)) if self._is_judged(at)}
         for at, column in enumerate(self.columns):
-            if column.higher_is_better is None:
+            if column.higher_is_better is None or (judged and at not in judged):
                 continue
-            competing = {
-                row: value
-                for row, cells in enumerate(self.rows)
-                if row not in self.references and (value := _number(cells[at])) is not None
-            }
+            competing = self._competing(at)
             if len(competing) < 2:
                 continue
             choose = max if column.higher_is_better else min
             winner = choose(competing, key=lambda row, of=competing: of[row])  # type: ignore[misc]
-            low, high = self._interval(winner, at) or (math.inf, -math.inf)
-            ties = [
-                row
-                for row, value in competing.items()
-                if texts[row][at] == texts[winner][at] or low <= value <= high
-            ]
-            if ties == [winner]:
+            ties = self._is_open if self._has_test(at) else self._is_near
+            if not any(
+                texts[row][at] == texts[winner][at] or ties(winner, row, at)
+                for row in competing
+                if row != winner
+            ):
                 best.add((winner, at))
         return frozenset(best)
+
+    @property
+    def has_tests(self) -> bool:
+        """Whether values have paired tests, which decide on the best values."""
+        return any(map(self._has_test, range(len(self.columns))))
+
+    def unjudged_columns(self) -> list[str]:
+        """Return the columns without tests and intervals, in a table with some."""
+        judged = [self._is_judged(at) for at in range(len(self.columns))]
+        return [
+            column.name
+            for column, is_judged in zip(self.columns, judged, strict=True)
+            if any(judged) and not is_judged and column.higher_is_better is not None
+        ]
+
+    def _competing(self, at: int) -> dict[int, float]:
+        """Return the values of a column that can be the best, by row."""
+        return {
+            row: value
+            for row, cells in enumerate(self.rows)
+            if row not in self.references and (value := _number(cells[at])) is not None
+        }
+
+    def _is_judged(self, at: int) -> bool:
+        """Return whether values of a column have paired tests or confidence intervals."""
+        if self.columns[at].higher_is_better is None:
+            return False
+        rows = range(len(self.rows))
+        return self._has_test(at) or any(self._interval(row, at) for row in rows)
+
+    def _has_test(self, at: int) -> bool:
+        """Return whether values of a column were tested against that of the reference."""
+        standings = {self._standing(row, at) for row in range(len(self.rows))}
+        return bool(standings - {None, "reference"})
+
+    def _standing(self, row: int, at: int) -> Standing | None:
+        cell = self.rows[row][at]
+        return cell.standing if isinstance(cell, Estimate) else None
+
+    def _is_open(self, winner: int, row: int, at: int) -> bool:
+        """Return whether tests leave it open that two values differ."""
+        sides = [_SIDES.get(self._standing(each, at) or "open") for each in (winner, row)]
+        return None in sides or sides[0] == sides[1]
+
+    def _is_near(self, winner: int, row: int, at: int) -> bool:
+        """Return whether a value lies within the confidence interval of the best."""
+        low, high = self._interval(winner, at) or (math.inf, -math.inf)
+        value = _number(self.rows[row][at])
+        return value is not None and low <= value <= high
 
     def _interval(self, row: int, at: int) -> tuple[float, float] | None:
         """Return the confidence interval of a value, in the cell or in the next column."""
         cells = self.rows[row]
         cell = cells[at]
-        if isinstance(cell, Estimate):
+        if isinstance(cell, Estimate) and cell.interval:
             return cell.interval
         has_next = at + 1 < len(cells) and self.columns[at + 1].kind in RANGES
         beside = cells[at + 1] if has_next else None

@@ -10,7 +10,7 @@ from mapt_bench.report.terms import reference_notes
 from mapt_bench.reports.loss_sentences import lost_points
 from mapt_bench.reports.score_tables import of_group, splits
 from mapt_bench.reports.sentences import part_findings
-from mapt_bench.reports.tables import Cell, Column, Table
+from mapt_bench.reports.tables import RANGES, Cell, Column, Table
 from mapt_bench.results.result_views import (
     Part,
     is_reference,
@@ -73,21 +73,35 @@ def explained(tables: Iterable[Table]) -> Iterator[Table]:
             else note
             for note in table.footnotes
         ]
-        notes += _unmarked(table)
+        notes += _on_marks(table)
         notes += reference_notes(str(table.rows[at][0]) for at in sorted(table.references))
         yield replace(table, footnotes=tuple(note for note in notes if note not in seen))
         seen.update(notes)
 
 
-def _unmarked(table: Table) -> list[str]:
-    """Return why no PAT is marked as best, if none is."""
-    at = next((at for at, column in enumerate(table.columns) if column.name == "PAT"), None)
-    if at is None or not table.best_cells() or any(best == at for _, best in table.best_cells()):
+def _on_marks(table: Table) -> list[str]:
+    """Return what a mark of the best means in a table, and which columns have none."""
+    names = [column.name for column in table.columns if column.higher_is_better is not None]
+    marked = {table.columns[at].name for _, at in table.best_cells()}
+    competing = len(table.rows) - len(table.references)
+    if not names or competing < 2:
         return []
-    return [
-        "No PAT is marked as best: another row ties, or lies within the confidence interval of "
-        "the highest. A paired difference can be established all the same."
-    ]
+    unjudged = table.unjudged_columns()
+    if table.has_tests:
+        rule = "if paired tests establish its lead over every other row"
+        lacking = "Without a test"
+    elif unjudged or any(column.kind in RANGES for column in table.columns):
+        rule = "if every other row lies outside its confidence interval"
+        lacking = "Without a confidence interval"
+    else:
+        return ["Bold: the best number of a column. No difference was tested."]
+    notes = [f"Bold: the best of a column, {rule}."]
+    unmarked = [name for name in names if name not in marked and name not in unjudged]
+    if unmarked:
+        notes.append(f"No lead over every other row: {', '.join(unmarked)}.")
+    if unjudged:
+        notes.append(f"{lacking}, so never bold: {', '.join(unjudged)}.")
+    return [" ".join(notes)]
 
 
 _FIRST = 3

@@ -13,6 +13,7 @@ from mapt_bench.report.charts import Curve, Point, Span, curves, scatter, spans,
 from mapt_bench.report.svg import Chart
 from mapt_bench.reports.cost_tables import variant_gmacs, variant_peak_mib
 from mapt_bench.reports.headline import headline_tables
+from mapt_bench.reports.paired_verdicts import is_established
 from mapt_bench.reports.score_tables import interval_cell
 from mapt_bench.reports.sentences import SWEEP_WORDS
 from mapt_bench.results.result_views import (
@@ -135,11 +136,8 @@ def difference_chart(part: Part, names: set[str]) -> list[Chart]:
             continue
         subject = str(row["differences"]["reference"])
         low, high = 100 * ends["low"], 100 * ends["high"]
-        p_value = entry.get("p_adjusted")
-        alpha = 1 - float(ends.get("level", 0.95))
-        is_established = (low > 0 or high < 0) and p_value is not None and p_value <= alpha + 1e-9
         value = 100 * entry["difference"]
-        rows.append(Span(row_name(row), value, (low, high), not is_established))
+        rows.append(Span(row_name(row), value, (low, high), not is_established(entry)))
     if not rows:
         return []
     rows.sort(key=lambda span: -span.value)

@@ -399,7 +399,9 @@ def evaluation_sections(evaluations: Sequence[Row], gallery: int) -> list[Sectio
         texts=(*(text for each in headline.findings for text in each.sentences), *first),
         charts=(*score_chart(part, names), *difference_chart(part, names)),
         tables=(
-            *_opened(replace(each, title=each.title or "Scores") for each in headline.tables),
+            *_opened(
+                explained(replace(each, title=each.title or "Scores") for each in headline.tables)
+            ),
             *_closed([tables[0], *paired_tables(evaluations)]),
         ),
     )

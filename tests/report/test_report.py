@@ -669,10 +669,17 @@ def _written(folder, document):
     return path
 
 
-def test_a_best_row_without_a_mark_is_explained(tmp_path):
-    explanation = "No PAT is marked as best"
-    tied = _on_splits()
-    assert explanation in words_of(page_of(tmp_path, tied))
-    for row in tied["summary"]:
-        row["intervals"] = {"PAT": interval(0.62, 0.64)}
-    assert explanation not in words_of(page_of(tmp_path, tied))
+def test_marks_of_the_best_are_explained_at_the_table(tmp_path):
+    rule = "Bold: the best of a column, if paired tests establish its lead over every other row."
+    never = "Without a test, so never bold: PQ, TQ, STQ, IDSW, ms/frame."
+    found = _on_splits()
+    words = words_of(page_of(tmp_path, found))
+    assert f"{rule} {never}" in words
+    assert '<b title="best of the column">63.00</b>' in page_of(tmp_path, found)
+    found["summary"][1]["differences"]["scores"]["PAT"]["p_adjusted"] = 0.2
+    tied = words_of(page_of(tmp_path, found))
+    assert f"{rule} No lead over every other row: PAT. {never}" in tied
+    found["summary"] = [{**each, "differences": None} for each in found["summary"]]
+    untested = words_of(page_of(tmp_path, found))
+    assert "if every other row lies outside its confidence interval" in untested
+    assert "No difference was tested." in words_of(page_of(tmp_path, run()))

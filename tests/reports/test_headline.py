@@ -62,7 +62,21 @@ def test_best_rows_come_first_and_references_last():
     assert table.title == "detections of MAPT"
     names = [column.name for column in table.columns]
     assert names == ["variant", "PAT", "95 % CI", "PQ", "TQ", "STQ", "IDSW", "ms/frame"]
-    assert (0, 1) in table.best_cells()
+    assert table.best_cells() == frozenset()  # sort+memory was not established to be worse
+
+
+def test_the_best_is_marked_where_its_lead_over_every_row_is_established():
+    rows = (
+        row("mapt+memory", 0.60),
+        row("mapt:motion+memory", 0.595, difference(-0.005, -0.006, -0.001, 0.01)),
+        row("sort+memory", 0.58, difference(-0.02, -0.03, -0.01, 0.01)),
+    )
+    (table,) = run_headline(ablation(*rows)).tables  # the confidence intervals overlap
+    assert table.best_cells() == {(0, 1)}
+    assert table.unjudged_columns() == ["PQ", "TQ", "STQ", "IDSW", "ms/frame"]
+    open_row = row("sort+memory", 0.58, difference(-0.02, -0.03, -0.01, 0.06))
+    (table,) = run_headline(ablation(*rows[:2], open_row)).tables
+    assert table.best_cells() == frozenset()
 
 
 def sentences_of(result):
@@ -248,7 +262,12 @@ def test_columns_are_dropped_by_priority_and_never_wrapped(monkeypatch):
 
 
 def test_the_best_is_marked_without_colour(monkeypatch):
-    lines = lines_of(lambda rows: run_headline(ablation(), rows=rows), 100, monkeypatch)
+    rows = (
+        row("mapt+memory", 0.60),
+        row("new", 0.62, difference(0.02, 0.01, 0.03, 0.02), "added"),
+        row("oracle", 0.70, difference(0.10, 0.08, 0.12, 0.01), "reference"),
+    )
+    lines = lines_of(lambda most: run_headline(ablation(*rows), rows=most), 100, monkeypatch)
     (best,) = [line for line in lines if line.startswith("new")]
     assert "62.00*" in best
     assert not any("70.00*" in line for line in lines)  # the oracle

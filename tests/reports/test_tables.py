@@ -143,6 +143,26 @@ def test_no_row_is_best_where_another_ties():
     assert Table("t", (column,), hidden).texts() == [["60.00"], ["56.00"]]
 
 
+@pytest.mark.parametrize(
+    ("standings", "best"),
+    [
+        (("reference", "below", "below"), {(0, 0)}),
+        (("reference", "below", "open"), set()),
+        (("above", "reference", "below"), {(0, 0)}),  # above and below differ, too
+        (("above", "above", "reference"), set()),  # not tested against each other
+        (("above", "reference", None), set()),
+    ],
+)
+def test_tests_decide_on_the_best_whatever_the_intervals(standings, best):
+    values = zip((0.6, 0.59, 0.58), standings, strict=True)
+    cells = tuple((Estimate(value, (0.5, 0.7), each), 7 - value) for value, each in values)
+    columns = (Column("PQ", "percent", True), Column("ms", "decimal", False))
+    table = Table("t", columns, cells)
+    assert table.best_cells() == best
+    assert table.has_tests
+    assert table.unjudged_columns() == ["ms"]  # its lowest number has no mark
+
+
 def test_best_ignores_not_a_number():
     table = Table("t", (Column("PQ", "percent", False),), ((0.5,), (float("nan"),), (0.6,)))
     assert table.best_cells() == {(0, 0)}
