@@ -17,14 +17,11 @@ from mapt_bench import __version__
 from mapt_bench.errors import DataError, counted, listed
 from mapt_bench.files import write_text
 from mapt_bench.report.blocks import Section
+from mapt_bench.report.evaluation_sections import evaluation_sections
 from mapt_bench.report.frontier import frontier_sections
 from mapt_bench.report.gallery import DEFAULT_PICTURES, Replay
 from mapt_bench.report.interval_matrix import matrix_sections
-from mapt_bench.report.sections import (
-    evaluation_sections,
-    network_sections,
-    run_sections,
-)
+from mapt_bench.report.sections import network_sections, run_sections
 from mapt_bench.report.terms import TermLinks, breakable
 from mapt_bench.reports.frontier_tables import FRONTIER
 from mapt_bench.reports.interval_matrix import INTERVAL_MATRIX

@@ -1,0 +1,85 @@
+"""What sections of runs and of evaluations share: headings, blocks and tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mapt_bench.report.blocks import Block, Section, TableView, table_view
+from mapt_bench.report.findings import losses_in_words
+from mapt_bench.report.gallery import Picture
+from mapt_bench.report.provenance import provenance_tables
+from mapt_bench.report.result_charts import loss_charts
+from mapt_bench.reports.loss_tables import losses_table
+from mapt_bench.reports.tables import Table
+
+__all__ = [
+    "CLAIMS",
+    "CONDITIONS",
+    "COST",
+    "LOSSES",
+    "LOSSES_NOTE",
+    "PROVENANCE",
+    "SLICES",
+    "STEPS",
+    "SUMMARY",
+    "WORST",
+    "closed",
+    "losses_block",
+    "of_tables",
+    "opened",
+    "provenance_section",
+    "tracks_to_see_first",
+]
+
+Row = Mapping[str, Any]
+
+SUMMARY, CONDITIONS, CLAIMS = "Summary", "Stress and sweeps", "Claims"
+LOSSES, SLICES, WORST = "Where the points were lost", "Slices", "Worst first"
+STEPS = "Steps of the fusion"
+COST, PROVENANCE = "Cost", "Provenance and protocol"
+
+
+def opened(tables: Iterable[Table]) -> tuple[TableView, ...]:
+    """Return tables that show without a click."""
+    return tuple(table_view(table, is_open=True) for table in tables)
+
+
+def closed(tables: Iterable[Table]) -> tuple[TableView, ...]:
+    """Return folded tables."""
+    return tuple(table_view(table) for table in tables)
+
+
+def of_tables(heading: str, tables: Iterable[Table], command: str = "") -> Section:
+    """Return a section of tables that show without a click."""
+    return Section(heading, (Block(tables=opened(tables)),), command=command)
+
+
+def tracks_to_see_first(pictures: Sequence[Picture]) -> list[str]:
+    """Return the first track to look at."""
+    first = next((each for each in pictures if each.track), None)
+    return [] if first is None else [f"Look first at {first.track} in {first.place}. {first.text}"]
+
+
+LOSSES_NOTE = (
+    "Points lost: the Shapley share of a kind of mistake. All shares add up to the perfect score "
+    "minus the score. It is the mean gain of a repair over all orders of repairs, so also after "
+    "other repairs. Columns named alone: the gain if only this kind is repaired. "
+    "Linking causes the mistakes of the kind identity. The other kinds come from the segments."
+)
+
+
+def losses_block(title: str, found: Mapping[str, Row], by_kind: Sequence[Table] = ()) -> Block:
+    """Return stacked bars, and a table with gains and causes."""
+    return Block(
+        title,
+        tuple(losses_in_words(found)),
+        charts=tuple(loss_charts(found)),
+        tables=(
+            *opened(table for table in by_kind if table.name == "losses_by_kind"),
+            *closed(losses_table(name, losses) for name, losses in found.items()),
+        ),
+    )
+
+
+def provenance_section(result: Row, command: str) -> Section:
+    """Return the section on what is needed to get the same numbers again."""
+    return of_tables(PROVENANCE, provenance_tables(result), command)
