@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.metrics.arithmetic import Additive, Array, number_keys
-from mapt_bench.metrics.detections import ClassDetections, assign_pairs
+from mapt_bench.metrics.arithmetic import Additive, Array
+from mapt_bench.metrics.detections import ClassDetections, ClassTracks, assign_pairs
+from mapt_bench.metrics.pair_sums import PairSums
 
 __all__ = [
     "ALPHAS",
+    "HotaCounter",
     "HotaScores",
     "HotaSums",
-    "count_hota",
 ]
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
@@ -101,60 +102,77 @@ class HotaScores:
         return np.maximum(1, self.sums.tp)
 
 
-def count_hota(detections: ClassDetections) -> HotaSums:
-    """Sum up HOTA over one class of one sequence.
+class HotaCounter:
+    """Sums up HOTA over one class of one sequence, part by part, in two passes.
+
+    The alignment of tracks over the whole sequence decides which masks match. So :meth:`measure`
+    takes all parts first, then :meth:`match` takes them again.
 
     Args:
-        detections: Masks of the class and their IoU in every frame.
-
-    Returns:
-        Sums with fields of shape ``(19,)``.
+        tracks: Tracks of the class.
     """
-    pair_key = (
-        detections.gt_track[detections.pair_gt] * max(detections.pred_track_count, 1)
-        + detections.pred_track[detections.pair_pred]
-    )
-    keys, pair = number_keys(pair_key)
-    gt_track, pred_track = np.divmod(keys, max(detections.pred_track_count, 1))
-    gt_length = np.bincount(detections.gt_track)[gt_track]
-    pred_length = np.bincount(detections.pred_track)[pred_track]
 
-    alignment = _global_alignment(detections, pair, gt_length + pred_length)
-    scores = alignment[pair] * detections.iou
-    matched = assign_pairs(
-        detections, np.ones(len(pair), dtype=bool), lambda pairs, _: scores[pairs]
-    )
-    iou = detections.iou[matched]
-    # A match of IoU s counts at every threshold up to s: counted once by the number of
-    # thresholds it passes, then summed from the highest threshold down.
-    passed = np.searchsorted(ALPHAS - np.finfo(float).eps, iou, side="right")
-    tracks_passed = np.zeros((len(keys), len(ALPHAS) + 1))
-    np.add.at(tracks_passed, (pair[matched], passed), 1)
-    together = np.cumsum(tracks_passed[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    localised = np.zeros(len(ALPHAS) + 1)
-    np.add.at(localised, passed, iou)
-    tp = together.sum(axis=0)
-    lengths = (gt_length + pred_length)[:, None]
-    return HotaSums(
-        tp=tp,
-        fn=len(detections.gt_track) - tp,
-        fp=len(detections.pred_track) - tp,
-        localisation=np.cumsum(localised[::-1])[::-1][1:],
-        association=(together * together / np.maximum(1, lengths - together)).sum(axis=0),
-        recall=(together * together / np.maximum(1, gt_length[:, None])).sum(axis=0),
-        precision=(together * together / np.maximum(1, pred_length[:, None])).sum(axis=0),
-    )
+    def __init__(self, tracks: ClassTracks) -> None:
+        self._pred_count = max(len(tracks.pred), 1)
+        self._gt_length = np.zeros(len(tracks.gt), dtype=np.int64)
+        self._pred_length = np.zeros(len(tracks.pred), dtype=np.int64)
+        self._potential = PairSums()
+        self._passed = np.zeros((0, len(ALPHAS) + 1))
+        self._localised = np.zeros(len(ALPHAS) + 1)
 
+    def _pair_key(self, detections: ClassDetections) -> NDArray[np.int64]:
+        return (
+            detections.gt_track[detections.pair_gt] * self._pred_count
+            + detections.pred_track[detections.pair_pred]
+        )
 
-def _global_alignment(
-    detections: ClassDetections, pair: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the alignment over the whole sequence of each pair of tracks that share a pixel."""
-    gt_total = np.bincount(detections.pair_gt, weights=detections.iou)
-    pred_total = np.bincount(detections.pair_pred, weights=detections.iou)
-    share = detections.iou / (
-        gt_total[detections.pair_gt] + pred_total[detections.pair_pred] - detections.iou
-    )
-    potential = np.bincount(pair, weights=share, minlength=len(lengths))
-    alignment: NDArray[np.float64] = potential / (lengths - potential)
-    return alignment
+    def measure(self, detections: ClassDetections) -> None:
+        """Take the next frames into the alignment of tracks."""
+        self._gt_length += np.bincount(detections.gt_track, minlength=len(self._gt_length))
+        self._pred_length += np.bincount(detections.pred_track, minlength=len(self._pred_length))
+        gt_total = np.bincount(detections.pair_gt, weights=detections.iou)
+        pred_total = np.bincount(detections.pair_pred, weights=detections.iou)
+        share = detections.iou / (
+            gt_total[detections.pair_gt] + pred_total[detections.pair_pred] - detections.iou
+        )
+        self._potential.add(self._pair_key(detections), share)
+
+    def _lengths(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the number of masks of both tracks of each pair."""
+        gt_track, pred_track = np.divmod(self._potential.keys, self._pred_count)
+        return self._gt_length[gt_track], self._pred_length[pred_track]
+
+    def match(self, detections: ClassDetections) -> None:
+        """Match the masks of the next frames, after all frames have been measured."""
+        keys, potential = self._potential.keys, self._potential.values
+        if len(self._passed) < len(keys):
+            self._passed = np.zeros((len(keys), len(ALPHAS) + 1))
+        gt_length, pred_length = self._lengths()
+        alignment = potential / (gt_length + pred_length - potential)
+        pair = np.searchsorted(keys, self._pair_key(detections))
+        scores = alignment[pair] * detections.iou
+        matched = assign_pairs(
+            detections, np.ones(len(pair), dtype=bool), lambda pairs, _: scores[pairs]
+        )
+        iou = detections.iou[matched]
+        # A match of IoU s counts at every threshold up to s: counted once by the number of
+        # thresholds it passes, then summed from the highest threshold down.
+        passed = np.searchsorted(ALPHAS - np.finfo(float).eps, iou, side="right")
+        np.add.at(self._passed, (pair[matched], passed), 1)
+        np.add.at(self._localised, passed, iou)
+
+    def sums(self) -> HotaSums:
+        """Return sums with fields of shape ``(19,)``."""
+        gt_length, pred_length = (length[:, None] for length in self._lengths())
+        together = np.cumsum(self._passed[:, ::-1], axis=1)[:, ::-1][:, 1:]
+        tp = together.sum(axis=0)
+        alone = np.maximum(1, gt_length + pred_length - together)
+        return HotaSums(
+            tp=tp,
+            fn=self._gt_length.sum() - tp,
+            fp=self._pred_length.sum() - tp,
+            localisation=np.cumsum(self._localised[::-1])[::-1][1:],
+            association=(together * together / alone).sum(axis=0),
+            recall=(together * together / np.maximum(1, gt_length)).sum(axis=0),
+            precision=(together * together / np.maximum(1, pred_length)).sum(axis=0),
+        )

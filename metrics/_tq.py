@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from mapt_bench.metrics.arithmetic import Additive, number_keys
 from mapt_bench.metrics.overlap import SequenceOverlap
+from mapt_bench.metrics.pair_sums import PairSums
 
 __all__ = [
+    "TrackCounter",
     "TrackSums",
     "count_tracks",
 ]
@@ -27,6 +29,73 @@ class TrackSums(Additive):
     track_count: int
 
 
+class TrackCounter:
+    """Sums up the quality of the ground-truth tracks of one sequence, part by part.
+
+    Args:
+        pred_tube: ``(rows of overlap.pred,)`` identity of each code, negative for none.
+        min_pixels: A track or an identity counts in a frame only with more pixels than this.
+        single_precision: Divide in ``float32``, as the released code does.
+    """
+
+    def __init__(
+        self,
+        pred_tube: NDArray[np.int64],
+        *,
+        min_pixels: int = 0,
+        single_precision: bool = False,
+    ) -> None:
+        self._pred_tube = pred_tube
+        self._min_pixels = min_pixels
+        self._single_precision = single_precision
+        self._tube_count = int(pred_tube.max(initial=-1)) + 1
+        none = np.zeros(0, dtype=np.int64)
+        self._last = none, none  # of each track: row and partner in the last frame
+        self._length = self._switches = none
+        self._lifetime = np.zeros(self._tube_count, dtype=np.int64)
+        self._together = PairSums()
+
+    def add(self, overlap: SequenceOverlap) -> None:
+        """Count the next frames, given their entries without ground-truth void and crowd."""
+        partners = _partners(overlap, self._pred_tube, self._min_pixels, self._single_precision)
+        gt_count = overlap.gt.count
+        length = np.bincount(partners.gt, minlength=gt_count)
+        has = partners.partner >= 0
+        self._together.add(
+            partners.gt[has] * max(self._tube_count, 1) + partners.partner[has],
+            np.ones(np.count_nonzero(has)),
+        )
+        self._lifetime += partners.lifetime
+
+        gt = np.concatenate([self._last[0], partners.gt])
+        order = np.argsort(gt, kind="stable")
+        gt = gt[order]
+        partner = np.concatenate([self._last[1], partners.partner])[order]
+        same_track = gt[1:] == gt[:-1]
+        switch = same_track & ((partner[:-1] < 0) | (partner[:-1] != partner[1:]))
+        switches = np.bincount(gt[1:][switch], minlength=gt_count)
+        is_last = np.append(~same_track, np.ones(min(len(gt), 1), dtype=np.bool_))
+        self._last = gt[is_last], partner[is_last]
+        if self._length.size:
+            length, switches = self._length + length, self._switches + switches
+        self._length, self._switches = length, switches
+
+    def sums(self) -> TrackSums:
+        """Return the sums so far."""
+        length, together = self._length, self._together.values
+        pair_gt, pair_tube = np.divmod(self._together.keys, max(self._tube_count, 1))
+        lifetime = self._lifetime[pair_tube]
+        # An identity that never exceeds the minimum has a lifetime of 0.
+        alone = np.where(lifetime > 0, lifetime - together, 0)
+        association = np.bincount(
+            pair_gt, weights=together**2 / (length[pair_gt] + alone), minlength=len(length)
+        )
+        seen = length > 0
+        steadiness = 1 - self._switches[seen] / np.maximum(length[seen] - 1, 1)
+        quality = np.sqrt(association[seen] / length[seen] * steadiness)
+        return TrackSums(quality=float(quality.sum()), track_count=int(seen.sum()))
+
+
 def count_tracks(
     overlap: SequenceOverlap,
     pred_tube: NDArray[np.int64],
@@ -34,37 +103,10 @@ def count_tracks(
     min_pixels: int = 0,
     single_precision: bool = False,
 ) -> TrackSums:
-    """Sum up the quality of the ground-truth tracks of one sequence.
-
-    Args:
-        overlap: Entries without ground-truth void and crowd.
-        pred_tube: ``(rows of overlap.pred,)`` identity of each code, negative for none.
-        min_pixels: A track or an identity counts in a frame only with more pixels than this.
-        single_precision: Divide in ``float32``, as the released code does.
-    """
-    partners = _partners(overlap, pred_tube, min_pixels, single_precision)
-    gt, partner = partners.gt, partners.partner
-    same_track = gt[1:] == gt[:-1]
-    switch = same_track & ((partner[:-1] < 0) | (partner[:-1] != partner[1:]))
-    gt_count = overlap.gt.count
-    length = np.bincount(gt, minlength=gt_count)
-    switches = np.bincount(gt[1:][switch], minlength=gt_count)
-
-    tube_count = int(pred_tube.max(initial=-1)) + 1
-    keys, together = np.unique(
-        gt[partner >= 0] * max(tube_count, 1) + partner[partner >= 0], return_counts=True
-    )
-    pair_gt, pair_tube = np.divmod(keys, max(tube_count, 1))
-    lifetime = partners.lifetime[pair_tube]
-    # An identity that never exceeds the minimum has a lifetime of 0.
-    alone = np.where(lifetime > 0, lifetime - together, 0)
-    association = np.bincount(
-        pair_gt, weights=together**2 / (length[pair_gt] + alone), minlength=gt_count
-    )
-    seen = length > 0
-    steadiness = 1 - switches[seen] / np.maximum(length[seen] - 1, 1)
-    quality = np.sqrt(association[seen] / length[seen] * steadiness)
-    return TrackSums(quality=float(quality.sum()), track_count=int(seen.sum()))
+    """Sum up the quality of the tracks of a whole sequence, see :class:`TrackCounter`."""
+    counter = TrackCounter(pred_tube, min_pixels=min_pixels, single_precision=single_precision)
+    counter.add(overlap)
+    return counter.sums()
 
 
 @dataclass(frozen=True, eq=False, slots=True)

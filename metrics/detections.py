@@ -14,9 +14,11 @@ from mapt_bench.labels import ID_BITS
 from mapt_bench.metrics.arithmetic import number_keys
 from mapt_bench.metrics.assignment import best_pairs
 from mapt_bench.metrics.matching import SegmentTable
+from mapt_bench.metrics.overlap import SegmentKinds
 
 __all__ = [
     "ClassDetections",
+    "ClassTracks",
     "assign_pairs",
     "detections_of_class",
 ]
@@ -69,8 +71,52 @@ class ClassDetections:
         return np.unique(self.gt_frame[gt[contested]])
 
 
-def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
-    """Select the masks of a thing class from the segments of a sequence."""
+@dataclass(frozen=True, eq=False, slots=True)
+class ClassTracks:
+    """The tracks of one thing class in a whole sequence. A track is numbered by its position.
+
+    Attributes:
+        gt: ``int64`` of shape ``(n,)``: ground-truth codes, ascending, without crowd.
+        pred: ``int64`` of shape ``(n,)``: predicted codes, ascending.
+    """
+
+    gt: NDArray[np.int64]
+    pred: NDArray[np.int64]
+
+    @classmethod
+    def of(
+        cls,
+        sides: tuple[SegmentKinds, SegmentKinds],
+        empty: tuple[NDArray[np.int64], NDArray[np.int64]],
+        class_id: int,
+    ) -> "ClassTracks":
+        """Return the tracks of a class.
+
+        Args:
+            sides: Distinct codes of ground truth and prediction.
+            empty: Frame and code of the objects of both sides with an empty mask, ``(m, 2)``.
+            class_id: Thing class.
+        """
+        gt, pred = sides
+        of_gt = (gt.codes >> np.uint32(ID_BITS) == class_id) & ~gt.is_crowd
+        of_pred = pred.codes >> np.uint32(ID_BITS) == class_id
+        return cls(
+            np.union1d(gt.codes[of_gt], _of_class(empty[0], class_id)[:, 1]),
+            np.union1d(pred.codes[of_pred], _of_class(empty[1], class_id)[:, 1]),
+        )
+
+
+def detections_of_class(
+    table: SegmentTable, class_id: int, tracks: ClassTracks | None = None
+) -> ClassDetections:
+    """Select the masks of a thing class from the segments of a sequence.
+
+    Args:
+        table: Segments of frames.
+        class_id: Thing class.
+        tracks: Tracks of the whole sequence, if the table is a part of it. Otherwise tracks are
+            numbered as they occur in the table.
+    """
     gt, pred = table.overlap.gt, table.overlap.pred
     row = table.overlap.labels.class_ids.index(class_id)
     # Background that was seen to be empty excuses nothing, see labels.BACKGROUND_ID.
@@ -92,10 +138,14 @@ def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
     gt_empty = _of_class(table.overlap.gt_empty, class_id)
     pred_empty = _of_class(table.overlap.pred_empty, class_id)
     return ClassDetections(
-        gt_track=_renumber(np.concatenate([gt.codes[table.gt_of[is_gt]], gt_empty[:, 1]])),
+        gt_track=_number(
+            np.concatenate([gt.codes[table.gt_of[is_gt]], gt_empty[:, 1]]),
+            None if tracks is None else tracks.gt,
+        ),
         gt_frame=np.concatenate([table.gt_unit[is_gt], gt_empty[:, 0]]),
-        pred_track=_renumber(
-            np.concatenate([pred.codes[table.pred_of[is_pred]], pred_empty[:, 1]])
+        pred_track=_number(
+            np.concatenate([pred.codes[table.pred_of[is_pred]], pred_empty[:, 1]]),
+            None if tracks is None else tracks.pred,
         ),
         pred_frame=np.concatenate([table.pred_unit[is_pred], pred_empty[:, 0]]),
         pair_gt=gt_order[gt_segment[kept]],
@@ -104,8 +154,8 @@ def detections_of_class(table: SegmentTable, class_id: int) -> ClassDetections:
     )
 
 
-def _renumber(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    return number_keys(codes)[1]
+def _number(codes: NDArray[np.int64], known: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    return number_keys(codes)[1] if known is None else np.searchsorted(known, codes)
 
 
 def _of_class(empty: NDArray[np.int64], class_id: int) -> NDArray[np.int64]:

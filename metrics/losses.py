@@ -22,7 +22,8 @@ from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics.arithmetic import Additive, Array
 from mapt_bench.metrics.mistakes import KINDS, Mistake
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.metrics.pat import PatTerms, PatVariant, count_pat_terms, pat_values
+from mapt_bench.metrics.pat import PatTerms, PatVariant, pat_values
+from mapt_bench.metrics.pat_counter import count_pat_terms
 from mapt_bench.metrics.repairs import Repairs, bit
 from mapt_bench.metrics.stq import StqTerms, count_stq, stq_values
 

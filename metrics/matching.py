@@ -8,12 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics.arithmetic import Additive, number_keys
 from mapt_bench.metrics.overlap import SequenceOverlap
 
 __all__ = [
     "Matches",
     "SegmentTable",
+    "SwitchCounter",
     "SwitchCounts",
     "count_switches",
     "match_segments",
@@ -191,27 +193,63 @@ class SwitchCounts(Additive):
     soft: NDArray[np.float64]
 
 
-def count_switches(table: SegmentTable, matches: Matches, *, over_gaps: bool) -> SwitchCounts:
-    """Count the matches of ground-truth segments with another identity than before.
+class SwitchCounter:
+    """Counts the matches of ground-truth segments with another identity than before.
 
     Args:
-        table: Segments of frames.
-        matches: Matches of the same class.
+        labels: Label space.
         over_gaps: Compare with the last match in any earlier frame (Hurtado et al. 2020).
             Otherwise compare only with a match in the previous frame (Fong et al. 2022).
     """
-    gt_row = table.gt_of[matches.gt_segment]
-    frame = table.gt_unit[matches.gt_segment]
-    order = np.lexsort((frame, gt_row))
-    gt_row, frame = gt_row[order], frame[order]
-    pred_row = table.pred_of[matches.pred_segment][order]
-    switched = (gt_row[1:] == gt_row[:-1]) & (pred_row[1:] != pred_row[:-1])
-    if not over_gaps:
-        switched &= frame[1:] == frame[:-1] + 1
-    rows = table.overlap.gt.class_row[gt_row[1:][switched]]
-    weights = matches.iou[order][1:][switched]
-    class_count = len(table.overlap.labels.class_ids)
-    return SwitchCounts(
-        count=np.bincount(rows, minlength=class_count).astype(np.int64),
-        soft=np.bincount(rows, weights=weights, minlength=class_count).astype(np.float64),
-    )
+
+    def __init__(self, labels: LabelSpace, *, over_gaps: bool) -> None:
+        self._labels = labels
+        self._over_gaps = over_gaps
+        none = np.zeros(0, dtype=np.int64)
+        self._last = none, none, none  # of each track: row, frame and predicted row
+        self._found: list[tuple[NDArray[np.int64], ...]] = [self._last]  # row, frame and class
+        self._weights = [np.zeros(0)]
+
+    def add(self, table: SegmentTable, matches: Matches) -> None:
+        """Count the next frames.
+
+        Args:
+            table: Segments of frames.
+            matches: Matches of the same class.
+        """
+        last_row, last_frame, last_pred = self._last
+        gt_row = np.concatenate([last_row, table.gt_of[matches.gt_segment]])
+        frame = np.concatenate([last_frame, table.gt_unit[matches.gt_segment]])
+        order = np.lexsort((frame, gt_row))
+        gt_row, frame = gt_row[order], frame[order]
+        pred_row = np.concatenate([last_pred, table.pred_of[matches.pred_segment]])[order]
+        same = gt_row[1:] == gt_row[:-1]
+        switched = same & (pred_row[1:] != pred_row[:-1])
+        if not self._over_gaps:
+            switched &= frame[1:] == frame[:-1] + 1
+        weights = np.concatenate([np.zeros(len(last_row)), matches.iou])[order][1:][switched]
+        rows = table.overlap.gt.class_row[gt_row[1:][switched]]
+        self._found.append((gt_row[1:][switched], frame[1:][switched], rows))
+        self._weights.append(weights)
+        is_last = np.append(~same, np.ones(min(len(gt_row), 1), dtype=np.bool_))
+        self._last = gt_row[is_last], frame[is_last], pred_row[is_last]
+
+    def sums(self) -> SwitchCounts:
+        """Return the switches so far, added in order of tracks, then frames."""
+        gt_row, frame, rows = map(np.concatenate, zip(*self._found, strict=True))
+        order = np.lexsort((frame, gt_row))
+        weights = np.concatenate(self._weights)[order]
+        class_count = len(self._labels.class_ids)
+        return SwitchCounts(
+            count=np.bincount(rows, minlength=class_count).astype(np.int64),
+            soft=np.bincount(rows[order], weights=weights, minlength=class_count).astype(
+                np.float64
+            ),
+        )
+
+
+def count_switches(table: SegmentTable, matches: Matches, *, over_gaps: bool) -> SwitchCounts:
+    """Count the switches of a whole sequence, see :class:`SwitchCounter`."""
+    counter = SwitchCounter(table.overlap.labels, over_gaps=over_gaps)
+    counter.add(table, matches)
+    return counter.sums()

@@ -14,22 +14,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import LabelSpace, label_space
-from mapt_bench.metrics._hota import HotaScores, HotaSums, count_hota
-from mapt_bench.metrics.arithmetic import Additive, Array, Block, BlockValue, number_keys
+from mapt_bench.metrics._hota import HotaCounter, HotaScores, HotaSums
+from mapt_bench.metrics.arithmetic import Additive, Array, Block, BlockValue
 from mapt_bench.metrics.assignment import best_pairs
-from mapt_bench.metrics.detections import ClassDetections, assign_pairs, detections_of_class
+from mapt_bench.metrics.detections import (
+    ClassDetections,
+    ClassTracks,
+    assign_pairs,
+    detections_of_class,
+)
 from mapt_bench.metrics.matching import SegmentTable
+from mapt_bench.metrics.overlap import SegmentKinds
+from mapt_bench.metrics.pair_sums import PairSums
 
 __all__ = [
     "ClassTrackingSums",
     "ClearSums",
     "IdentitySums",
+    "TrackingCounter",
     "TrackingSums",
     "class_measures",
     "class_values",
-    "count_clear",
-    "count_identity",
-    "count_tracking",
     "sequence_tracking_block",
     "tracking_block",
 ]
@@ -65,64 +70,100 @@ class ClearSums(Additive):
     iou_sum: NDArray[np.float64]
 
 
-def count_clear(detections: ClassDetections) -> ClearSums:
-    """Sum up the CLEAR measures over one class of one sequence."""
-    # Frames where either side is empty are passed over by the reference without a trace: what
-    # was tracked before them counts as tracked just before the next frame.
-    active = np.intersect1d(detections.gt_frame, detections.pred_frame)
-    rank = np.searchsorted(active, detections.pair_frame)
-    gt_track = detections.gt_track[detections.pair_gt]
-    pred_track = detections.pred_track[detections.pair_pred]
-    matched = _match(detections, rank, gt_track, pred_track)
+class ClearCounter:
+    """Sums up the CLEAR measures over one class of one sequence, part by part.
 
-    order = np.flatnonzero(matched)
-    order = order[np.lexsort((rank[order], gt_track[order]))]
-    track, partner, moment = gt_track[order], pred_track[order], rank[order]
-    same = track[1:] == track[:-1]
-    switches = int((same & (partner[1:] != partner[:-1])).sum())
-    fragments = int((same & (moment[1:] != moment[:-1] + 1)).sum())
+    Args:
+        tracks: Tracks of the class.
+    """
 
-    length = np.bincount(detections.gt_track)
-    tracked = np.bincount(track, minlength=len(length)) / np.maximum(length, 1)
-    mostly = int((tracked > _MOSTLY_TRACKED).sum())
-    at_least_partly = int((tracked >= _PARTLY_TRACKED).sum())
-    tp = int(matched.sum())
-    return ClearSums(
-        tp=_count(tp),
-        fp=_count(len(detections.pred_track) - tp),
-        fn=_count(len(detections.gt_track) - tp),
-        switches=_count(switches),
-        fragments=_count(fragments),
-        mostly_tracked=_count(mostly),
-        partly_tracked=_count(at_least_partly - mostly),
-        mostly_lost=_count(len(length) - at_least_partly),
-        iou_sum=np.asarray(detections.iou[matched].sum(), dtype=np.float64),
-    )
+    def __init__(self, tracks: ClassTracks) -> None:
+        self._length = np.zeros(len(tracks.gt), dtype=np.int64)
+        self._tracked = np.zeros(len(tracks.gt), dtype=np.int64)
+        self._pred_count = self._switches = self._fragments = 0
+        self._active = 0  # frames with masks on both sides
+        self._kept: set[tuple[int, int]] = set()  # tracks matched in the last active frame
+        none = np.zeros(0, dtype=np.int64)
+        self._last = none, none, none  # of each track: track, partner and rank of its last match
+        self._iou = [np.zeros(0)]
+
+    def add(self, detections: ClassDetections) -> None:
+        """Count the next frames."""
+        # Frames where either side is empty are passed over by the reference without a trace: what
+        # was tracked before them counts as tracked just before the next frame.
+        active = np.intersect1d(detections.gt_frame, detections.pred_frame)
+        rank = self._active + np.searchsorted(active, detections.pair_frame)
+        gt_track = detections.gt_track[detections.pair_gt]
+        pred_track = detections.pred_track[detections.pair_pred]
+        matched = self._match(detections, rank, gt_track, pred_track)
+
+        order = np.flatnonzero(matched)
+        track = np.concatenate([self._last[0], gt_track[order]])
+        moment = np.concatenate([self._last[2], rank[order]])
+        by_track = np.lexsort((moment, track))
+        track, moment = track[by_track], moment[by_track]
+        partner = np.concatenate([self._last[1], pred_track[order]])[by_track]
+        same = track[1:] == track[:-1]
+        self._switches += int((same & (partner[1:] != partner[:-1])).sum())
+        self._fragments += int((same & (moment[1:] != moment[:-1] + 1)).sum())
+        is_last = np.append(~same, np.ones(min(len(track), 1), dtype=np.bool_))
+        self._last = track[is_last], partner[is_last], moment[is_last]
+
+        count = len(self._length)
+        self._length += np.bincount(detections.gt_track, minlength=count)
+        self._tracked += np.bincount(gt_track[order], minlength=count)
+        self._pred_count += len(detections.pred_track)
+        self._iou.append(detections.iou[order])
+        if active.size:
+            self._active += len(active)
+            last = order[rank[order] == self._active - 1]
+            self._kept = set(zip(gt_track[last].tolist(), pred_track[last].tolist(), strict=True))
+
+    def _match(
+        self,
+        detections: ClassDetections,
+        rank: NDArray[np.int64],
+        gt_track: NDArray[np.int64],
+        pred_track: NDArray[np.int64],
+    ) -> NDArray[np.bool_]:
+        """Match masks at an IoU of one half or more. Pairs of the previous frame have priority."""
+        allowed = detections.iou >= 0.5 - np.finfo(float).eps
+
+        def score(pairs: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+            now = rank[pairs[0]]
+            kept = self._kept
+            if now > self._active:
+                first, end = np.searchsorted(rank, [now - 1, now])  # pairs are in order of frames
+                before = first + np.flatnonzero(chosen[first:end])
+                kept = set(zip(gt_track[before].tolist(), pred_track[before].tolist(), strict=True))
+            pair_tracks = zip(gt_track[pairs].tolist(), pred_track[pairs].tolist(), strict=True)
+            continued = np.array([tracks in kept for tracks in pair_tracks])
+            return 1000.0 * continued + detections.iou[pairs]
+
+        return assign_pairs(detections, allowed, score)
+
+    def sums(self) -> ClearSums:
+        """Return the sums so far."""
+        length = self._length[self._length > 0]
+        tracked = self._tracked[self._length > 0] / length
+        mostly = int((tracked > _MOSTLY_TRACKED).sum())
+        at_least_partly = int((tracked >= _PARTLY_TRACKED).sum())
+        iou = np.concatenate(self._iou)
+        return ClearSums(
+            tp=_count(len(iou)),
+            fp=_count(self._pred_count - len(iou)),
+            fn=_count(int(length.sum()) - len(iou)),
+            switches=_count(self._switches),
+            fragments=_count(self._fragments),
+            mostly_tracked=_count(mostly),
+            partly_tracked=_count(at_least_partly - mostly),
+            mostly_lost=_count(len(length) - at_least_partly),
+            iou_sum=np.asarray(iou.sum(), dtype=np.float64),
+        )
 
 
 def _count(value: int) -> NDArray[np.int64]:
     return np.asarray(value, dtype=np.int64)
-
-
-def _match(
-    detections: ClassDetections,
-    rank: NDArray[np.int64],
-    gt_track: NDArray[np.int64],
-    pred_track: NDArray[np.int64],
-) -> NDArray[np.bool_]:
-    """Match masks at an IoU of one half or more. Pairs of the previous frame have priority."""
-    allowed = detections.iou >= 0.5 - np.finfo(float).eps
-
-    def score(pairs: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        now = rank[pairs[0]]
-        first, end = np.searchsorted(rank, [now - 1, now])  # pairs are in order of frames
-        before = first + np.flatnonzero(chosen[first:end])
-        kept = set(zip(gt_track[before].tolist(), pred_track[before].tolist(), strict=True))
-        pair_tracks = zip(gt_track[pairs].tolist(), pred_track[pairs].tolist(), strict=True)
-        continued = np.array([tracks in kept for tracks in pair_tracks])
-        return 1000.0 * continued + detections.iou[pairs]
-
-    return assign_pairs(detections, allowed, score)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,23 +181,37 @@ class IdentitySums(Additive):
     fn: NDArray[np.int64]
 
 
-def count_identity(detections: ClassDetections) -> IdentitySums:
-    """Sum up the identity measures over one class of one sequence."""
-    matching = detections.iou >= 0.5
-    gt_track = detections.gt_track[detections.pair_gt[matching]]
-    pred_track = detections.pred_track[detections.pair_pred[matching]]
-    count = max(detections.pred_track_count, 1)
-    keys, pair = number_keys(gt_track * count + pred_track)
-    together = np.bincount(pair, minlength=len(keys))
-    # Every frame two assigned tracks spend together saves one miss and one false alarm, so the
-    # cheapest assignment is the one with the most frames together.
-    assigned = best_pairs(*np.divmod(keys, count), together.astype(np.float64))
-    tp = together[assigned].sum()
-    return IdentitySums(
-        tp=np.asarray(tp),
-        fp=np.asarray(len(detections.pred_track) - tp),
-        fn=np.asarray(len(detections.gt_track) - tp),
-    )
+class IdentityCounter:
+    """Sums up the identity measures over one class of one sequence, part by part.
+
+    Args:
+        tracks: Tracks of the class.
+    """
+
+    def __init__(self, tracks: ClassTracks) -> None:
+        self._tracks = max(len(tracks.pred), 1)
+        self._gt_count = self._pred_count = 0
+        self._together = PairSums()
+
+    def add(self, detections: ClassDetections) -> None:
+        """Count the next frames."""
+        matching = detections.iou >= 0.5
+        gt_track = detections.gt_track[detections.pair_gt[matching]]
+        pred_track = detections.pred_track[detections.pair_pred[matching]]
+        self._together.add(gt_track * self._tracks + pred_track, np.ones(len(gt_track)))
+        self._gt_count += len(detections.gt_track)
+        self._pred_count += len(detections.pred_track)
+
+    def sums(self) -> IdentitySums:
+        """Return the sums so far."""
+        together = self._together.values
+        # Every frame two assigned tracks spend together saves one miss and one false alarm, so the
+        # cheapest assignment is the one with the most frames together.
+        assigned = best_pairs(*np.divmod(self._together.keys, self._tracks), together)
+        tp = int(together[assigned].sum())
+        return IdentitySums(
+            tp=_count(tp), fp=_count(self._pred_count - tp), fn=_count(self._gt_count - tp)
+        )
 
 
 _PUBLISHED_NAMES = {"person": "pedestrian"}
@@ -182,21 +237,56 @@ class TrackingSums(Additive):
     classes: tuple[ClassTrackingSums, ...]
 
 
-def count_tracking(table: SegmentTable) -> TrackingSums:
-    """Sum up one sequence, given the segments of its frames."""
-    per_class = (
-        detections_of_class(table, class_id) for class_id in table.overlap.labels.thing_ids
-    )
-    return TrackingSums(
-        classes=tuple(
-            ClassTrackingSums(
-                hota=count_hota(detections),
-                clear=count_clear(detections),
-                identity=count_identity(detections),
+class TrackingCounter:
+    """Sums up one sequence, part by part, in two passes; see :class:`HotaCounter`.
+
+    Args:
+        labels: Label space.
+        sides: Distinct codes of ground truth and prediction in the sequence.
+        empty: Frame and code of the objects of both sides with an empty mask, ``(m, 2)``.
+    """
+
+    def __init__(
+        self,
+        labels: LabelSpace,
+        sides: tuple[SegmentKinds, SegmentKinds],
+        empty: tuple[NDArray[np.int64], NDArray[np.int64]],
+    ) -> None:
+        self._tracks = {one: ClassTracks.of(sides, empty, one) for one in labels.thing_ids}
+        self._hota = {one: HotaCounter(tracks) for one, tracks in self._tracks.items()}
+        self._clear = {one: ClearCounter(tracks) for one, tracks in self._tracks.items()}
+        self._identity = {one: IdentityCounter(tracks) for one, tracks in self._tracks.items()}
+
+    def detections(self, table: SegmentTable) -> dict[int, ClassDetections]:
+        """Return the masks of each thing class in some frames."""
+        return {
+            one: detections_of_class(table, one, tracks) for one, tracks in self._tracks.items()
+        }
+
+    def measure(self, detections: Mapping[int, ClassDetections]) -> None:
+        """Count the next frames, for all but the matches of HOTA."""
+        for one, found in detections.items():
+            self._hota[one].measure(found)
+            self._clear[one].add(found)
+            self._identity[one].add(found)
+
+    def match(self, detections: Mapping[int, ClassDetections]) -> None:
+        """Count the matches of HOTA in the next frames, after all frames have been measured."""
+        for one, found in detections.items():
+            self._hota[one].match(found)
+
+    def sums(self) -> TrackingSums:
+        """Return the sums of all frames."""
+        return TrackingSums(
+            classes=tuple(
+                ClassTrackingSums(
+                    hota=self._hota[one].sums(),
+                    clear=self._clear[one].sums(),
+                    identity=self._identity[one].sums(),
+                )
+                for one in self._tracks
             )
-            for detections in per_class
         )
-    )
 
 
 def tracking_block(sums: TrackingSums, labels: LabelSpace) -> Block:

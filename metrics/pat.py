@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.labels import ID_LIMIT, LabelSpace
-from mapt_bench.metrics._tq import TrackSums, count_tracks
+from mapt_bench.labels import LabelSpace
+from mapt_bench.metrics._tq import TrackSums
 from mapt_bench.metrics.arithmetic import (
     Additive,
     Array,
@@ -21,38 +21,32 @@ from mapt_bench.metrics.arithmetic import (
     geometric_mean,
     harmonic_mean,
     mean_where,
-    number_keys,
     plain,
     ratio,
 )
-from mapt_bench.metrics.matching import (
-    SegmentTable,
-    SwitchCounts,
-    count_switches,
-    segment_table,
-)
-from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap
-from mapt_bench.metrics.pq import PanopticCounts, count_panoptic, panoptic_matches
-from mapt_bench.metrics.stq import association_sum, class_confusion, hits_and_union
+from mapt_bench.metrics.matching import SwitchCounts
+from mapt_bench.metrics.pq import PanopticCounts
+from mapt_bench.metrics.stq import hits_and_union
 
 __all__ = [
     "HEADLINE",
     "VARIANTS",
+    "Arithmetic",
+    "Ids",
     "PatSums",
     "PatTerms",
     "PatVariant",
+    "SegmentSums",
+    "TubeSums",
     "averaged_classes",
-    "count_pat",
-    "count_pat_terms",
     "pat_block",
     "pat_scores",
+    "pat_terms",
     "pat_values",
 ]
 
-_MIN_POINTS = 30
-
-_Ids = Literal["all", "things", "bare"]
-_Arithmetic = Literal["exact", "float32", "minimum"]
+Ids = Literal["all", "things", "bare"]
+Arithmetic = Literal["exact", "float32", "minimum"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +64,9 @@ class PatVariant:
     """
 
     name: str
-    ids: _Ids
+    ids: Ids
     present_only: bool
-    arithmetic: _Arithmetic = "exact"
+    arithmetic: Arithmetic = "exact"
 
 
 VARIANTS = {
@@ -94,13 +88,17 @@ HEADLINE = "thing_ids_present_classes"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _SegmentSums(Additive):
+class SegmentSums(Additive):
+    """Matches and switches of every class."""
+
     panoptic: PanopticCounts
     switches: SwitchCounts
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _TubeSums(Additive):
+class TubeSums(Additive):
+    """Sum over ground-truth tubes of their association quality, and number of tubes."""
+
     association: float
     tube_count: int
 
@@ -114,19 +112,19 @@ class PatSums(Additive):
     """
 
     confusion: NDArray[np.int64]
-    segments_exact: _SegmentSums
-    segments_float32: _SegmentSums
-    segments_minimum: _SegmentSums
+    segments_exact: SegmentSums
+    segments_float32: SegmentSums
+    segments_minimum: SegmentSums
     tracks_all: TrackSums
     tracks_things: TrackSums
     tracks_bare: TrackSums
     tracks_float32: TrackSums
     tracks_minimum: TrackSums
-    tubes: _TubeSums
-    tubes_bare: _TubeSums
-    tubes_minimum: _TubeSums
+    tubes: TubeSums
+    tubes_bare: TubeSums
+    tubes_minimum: TubeSums
 
-    def segments(self, variant: PatVariant) -> _SegmentSums:
+    def segments(self, variant: PatVariant) -> SegmentSums:
         """Return the matches and switches of a variant."""
         return {
             "exact": self.segments_exact,
@@ -144,7 +142,7 @@ class PatSums(Additive):
             variant.ids
         ]
 
-    def tubes_of(self, variant: PatVariant) -> _TubeSums:
+    def tubes_of(self, variant: PatVariant) -> TubeSums:
         """Return tube associations as a variant counts them."""
         if variant.arithmetic == "minimum":
             return self.tubes_minimum
@@ -152,7 +150,7 @@ class PatSums(Additive):
 
     def terms(self, variant: PatVariant) -> "PatTerms":
         """Return the terms of a variant."""
-        return _terms(
+        return pat_terms(
             self.confusion, self.segments(variant), self.tracks(variant), self.tubes_of(variant)
         )
 
@@ -191,92 +189,10 @@ class PatTerms(Additive):
         return np.asarray(self.occurs > 0) if variant.present_only else self.occurs >= 0
 
 
-def _identities(pred: SegmentKinds) -> dict[str, NDArray[np.int64]]:
-    """Return the identity of each predicted code for each definition, -1 for none."""
-    own = np.arange(pred.count)
-    bare = number_keys(pred.codes & np.uint32(ID_LIMIT - 1))[1]
-    return {
-        "all": np.where(pred.is_void, -1, own),
-        "things": np.where(pred.is_thing, own, -1),
-        "bare": np.where(pred.is_thing, bare, -1),
-    }
-
-
-def count_pat(overlap: SequenceOverlap) -> PatSums:
-    """Sum up every variant over one sequence."""
-    valid = _valid(overlap)
-    table = segment_table(valid)
-    return PatSums(
-        confusion=class_confusion(valid),
-        segments_exact=_segments(table, "exact"),
-        segments_float32=_segments(table, "float32"),
-        segments_minimum=_segments(table, "minimum"),
-        tracks_all=_tracks(valid, "all"),
-        tracks_things=_tracks(valid, "things"),
-        tracks_bare=_tracks(valid, "bare"),
-        tracks_float32=_tracks(valid, "all", "float32"),
-        tracks_minimum=_tracks(valid, "all", "minimum"),
-        tubes=_tubes(valid, "all"),
-        tubes_bare=_tubes(valid, "bare"),
-        tubes_minimum=_tubes(valid, "all", "minimum"),
-    )
-
-
-def count_pat_terms(overlap: SequenceOverlap, variant: PatVariant) -> PatTerms:
-    """Count the terms of one variant only: those of ``count_pat(overlap).terms(variant)``."""
-    valid = _valid(overlap)
-    return _terms(
-        class_confusion(valid),
-        _segments(segment_table(valid), variant.arithmetic),
-        _tracks(valid, variant.ids, variant.arithmetic),
-        _tubes(valid, variant.ids, variant.arithmetic),
-    )
-
-
-def _valid(overlap: SequenceOverlap) -> SequenceOverlap:
-    return overlap.only(~(overlap.gt.is_void | overlap.gt.is_crowd)[overlap.gt_index])
-
-
-def _least(arithmetic: _Arithmetic) -> int:
-    return _MIN_POINTS if arithmetic == "minimum" else 0
-
-
-def _segments(table: SegmentTable, arithmetic: _Arithmetic) -> _SegmentSums:
-    matches = panoptic_matches(table, single_precision=arithmetic == "float32")
-    return _SegmentSums(
-        panoptic=count_panoptic(table, matches, min_pixels=_least(arithmetic)),
-        switches=count_switches(table, matches, over_gaps=False),
-    )
-
-
-def _tracks(valid: SequenceOverlap, ids: _Ids, arithmetic: _Arithmetic = "exact") -> TrackSums:
-    identity = _identities(valid.pred)[ids]
-    if ids == "bare":  # a bare id of 0 is no partner, but it is a tube
-        identity = np.where(valid.pred.is_crowd, -1, identity)
-    return count_tracks(
-        valid,
-        identity,
-        min_pixels=_least(arithmetic),
-        single_precision=arithmetic == "float32",
-    )
-
-
-def _tubes(valid: SequenceOverlap, ids: _Ids, arithmetic: _Arithmetic = "exact") -> _TubeSums:
-    tube = shared = None
-    if ids == "bare":
-        tube = _identities(valid.pred)["bare"]
-        # Stuff and void have a bare id of 0, so their pixels count in intersections with that tube.
-        zero = tube[valid.pred.is_crowd].max(initial=-1)
-        shared = np.where(valid.pred.is_thing, tube, zero)
-    association, tube_count = association_sum(
-        valid, pred_tube=tube, shared_tube=shared, min_pixels=_least(arithmetic)
-    )
-    return _TubeSums(association=association, tube_count=tube_count)
-
-
-def _terms(
-    confusion: NDArray[np.int64], segments: _SegmentSums, tracks: TrackSums, tubes: _TubeSums
+def pat_terms(
+    confusion: NDArray[np.int64], segments: SegmentSums, tracks: TrackSums, tubes: TubeSums
 ) -> PatTerms:
+    """Return the terms of one variant, given its sums and the confusion of valid pixels."""
     hits, union = hits_and_union(confusion)
     return PatTerms(
         panoptic=segments.panoptic,
@@ -375,7 +291,7 @@ def pat_block(sums: PatSums, labels: LabelSpace, variant: PatVariant) -> Block:
     }
 
 
-def _class_entry(segments: _SegmentSums, scores: dict[str, NDArray[np.float64]], row: int) -> Block:
+def _class_entry(segments: SegmentSums, scores: dict[str, NDArray[np.float64]], row: int) -> Block:
     return {
         **{name: float(values[row]) for name, values in scores.items()},
         "tp": int(segments.panoptic.tp[row]),

@@ -6,7 +6,7 @@ see ``tests/golden/README.md``. Unlike in :mod:`mapt_bench.metrics.pat`, PTQ her
 void, remembers switches over gaps, and averages over all classes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,17 +16,18 @@ from mapt_bench.metrics.arithmetic import Additive, Block, mean, ratio
 from mapt_bench.metrics.matching import (
     Matches,
     SegmentTable,
+    SwitchCounter,
     SwitchCounts,
-    count_switches,
     match_segments,
 )
 
 __all__ = [
+    "MoptCounter",
     "MoptSums",
     "PanopticCounts",
-    "count_mopt",
     "count_panoptic",
     "mopt_block",
+    "no_counts",
     "panoptic_block",
     "panoptic_matches",
 ]
@@ -99,6 +100,7 @@ def count_panoptic(
     *,
     void: NDArray[np.bool_] | None = None,
     min_pixels: int = 0,
+    before: PanopticCounts | None = None,
 ) -> PanopticCounts:
     """Count matches, misses and false positives of every class.
 
@@ -107,6 +109,8 @@ def count_panoptic(
         matches: Result of :func:`panoptic_matches`, with the same ``void``.
         void: Codes treated as void, see :func:`panoptic_matches`.
         min_pixels: Smaller segments are neither misses nor false positives.
+        before: Counts of the frames before, which are continued. The rounding of sums does not
+            depend on the parts in which frames are counted.
     """
     gt, pred = table.overlap.gt, table.overlap.pred
     void = gt.is_void if void is None else void
@@ -127,14 +131,23 @@ def count_panoptic(
         return np.bincount(rows, minlength=class_count).astype(np.int64)
 
     matched_row = gt.class_row[table.gt_of[matches.gt_segment]]
-    return PanopticCounts(
-        iou_sum=np.bincount(matched_row, weights=matches.iou, minlength=class_count).astype(
-            np.float64
-        ),
+    iou_sum = np.zeros(class_count) if before is None else before.iou_sum.copy()
+    np.add.at(iou_sum, matched_row, matches.iou)
+    found = PanopticCounts(
+        iou_sum=iou_sum,
         tp=count(matched_row),
         fp=count(pred.class_row[table.pred_of[alarm]]),
         fn=count(gt.class_row[table.gt_of[missed]]),
     )
+    if before is None:
+        return found
+    return replace(found, tp=before.tp + found.tp, fp=before.fp + found.fp, fn=before.fn + found.fn)
+
+
+def no_counts(labels: LabelSpace) -> PanopticCounts:
+    """Return the counts of no frame."""
+    none = np.zeros(len(labels.class_ids), dtype=np.int64)
+    return PanopticCounts(iou_sum=none.astype(np.float64), tp=none, fp=none, fn=none)
 
 
 def panoptic_block(counts: PanopticCounts, labels: LabelSpace) -> Block:
@@ -192,14 +205,23 @@ class MoptSums(Additive):
     switches: SwitchCounts
 
 
-def count_mopt(table: SegmentTable) -> MoptSums:
-    """Sum up one sequence, given the segments of its frames."""
-    void = table.overlap.gt.is_void | table.overlap.gt.is_crowd
-    matches = panoptic_matches(table, void=void)
-    return MoptSums(
-        panoptic=count_panoptic(table, matches, void=void),
-        switches=count_switches(table, matches, over_gaps=True),
-    )
+class MoptCounter:
+    """Sums up one sequence, part by part."""
+
+    def __init__(self, labels: LabelSpace) -> None:
+        self._panoptic = no_counts(labels)
+        self._switches = SwitchCounter(labels, over_gaps=True)
+
+    def add(self, table: SegmentTable) -> None:
+        """Count the next frames, given their segments."""
+        void = table.overlap.gt.is_void | table.overlap.gt.is_crowd
+        matches = panoptic_matches(table, void=void)
+        self._panoptic = count_panoptic(table, matches, void=void, before=self._panoptic)
+        self._switches.add(table, matches)
+
+    def sums(self) -> MoptSums:
+        """Return the sums so far."""
+        return MoptSums(panoptic=self._panoptic, switches=self._switches.sums())
 
 
 def mopt_block(sums: MoptSums, labels: LabelSpace) -> Block:

@@ -6,24 +6,24 @@ from functools import reduce
 from operator import add
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mapt_bench.errors import ConfigError, ProtocolError
-from mapt_bench.labels import ID_BITS, ID_LIMIT, LabelSpace, PanopticMap
+from mapt_bench.labels import LabelSpace, PanopticMap
 from mapt_bench.metrics.arithmetic import Additive
+from mapt_bench.metrics.frame_tables import FrameTables, TableReader
 from mapt_bench.metrics.matching import SegmentTable, segment_table
-from mapt_bench.metrics.mot import TrackingSums, count_tracking
-from mapt_bench.metrics.overlap import FrameOverlap, SequenceOverlap, count_overlap, join_frames
-from mapt_bench.metrics.pat import PatSums, count_pat
+from mapt_bench.metrics.mot import TrackingCounter, TrackingSums
+from mapt_bench.metrics.overlap import FrameOverlap, SegmentKinds, SequenceOverlap, count_overlap
+from mapt_bench.metrics.pat import PatSums
+from mapt_bench.metrics.pat_counter import PatCounter
 from mapt_bench.metrics.pq import (
+    MoptCounter,
     MoptSums,
     PanopticCounts,
-    count_mopt,
     count_panoptic,
+    no_counts,
     panoptic_matches,
 )
-from mapt_bench.metrics.stq import StqSums, count_stq
+from mapt_bench.metrics.stq import StqCounter, StqSums
 
 __all__ = [
     "WINDOWS",
@@ -114,8 +114,9 @@ class IdentityMarks:
 class SequenceScorer:
     """Scores one sequence, frame by frame.
 
-    It keeps the overlap tables of the frames, about a kilobyte each for any image size, because
-    the global alignment of HOTA and the tubes of STQ need the whole sequence.
+    It keeps the overlap tables of the frames, about ten bytes for each pair of overlapping segments
+    and for any image size, because the global alignment of HOTA needs the whole sequence. They are
+    counted part by part, so that memory does not follow the number of frames otherwise.
 
     Args:
         labels: Label space of both sides.
@@ -134,7 +135,7 @@ class SequenceScorer:
     def __init__(self, labels: LabelSpace, windows: Sequence[int] = WINDOWS) -> None:
         self.labels = labels
         self.windows = tuple(windows)
-        self._frames: list[FrameOverlap] = []
+        self._tables = FrameTables(labels)
 
     def update(self, gt: PanopticMap, pred: PanopticMap) -> FrameOverlap:
         """Add the next frame.
@@ -151,49 +152,65 @@ class SequenceScorer:
             DataError: If a class is outside the label space. Nothing is added then.
         """
         overlap = count_overlap(gt, pred, self.labels)
-        self._frames.append(overlap)
+        self._tables.add(overlap)
         return overlap
 
     def overlap(self) -> SequenceOverlap:
         """Return the joined overlap tables of the frames so far."""
-        return join_frames(self._frames, self.labels)
+        reader = self._tables.reader()
+        return reader.part(0, reader.frame_count)
 
     def marks(self) -> IdentityMarks:
         """Return which things and identities occurred so far."""
-        gt = _things_and_ids([frame.gt_codes for frame in self._frames], self.labels)
-        pred = _things_and_ids([frame.pred_codes for frame in self._frames], self.labels)
-        stuff = frozenset().union(*(frame.stuff_with_ids for frame in self._frames))
-        return IdentityMarks(*gt, *pred, stuff)
+        reader = self._tables.reader()
+        gt, pred = _things_and_ids(reader.gt), _things_and_ids(reader.pred)
+        return IdentityMarks(*gt, *pred, self._tables.stuff_with_ids)
 
     def result(self) -> SequenceSums:
         """Return the sums of the frames so far. You can add more frames afterwards."""
-        overlap = self.overlap()
-        frames = segment_table(overlap)
-        of_frames = _count(frames)
+        reader = self._tables.reader()
+        spans = reader.spans()
+        stq, pat = StqCounter(self.labels, reader.pred), PatCounter(self.labels, reader.pred)
+        of_frames, mopt = no_counts(self.labels), MoptCounter(self.labels)
+        tracking = TrackingCounter(
+            self.labels, (reader.gt, reader.pred), (reader.gt_empty, reader.pred_empty)
+        )
+        for span in spans:
+            part = reader.part(*span)
+            table = segment_table(part)
+            stq.add(part)
+            pat.add(part)
+            of_frames = count_panoptic(table, panoptic_matches(table), before=of_frames)
+            mopt.add(table)
+            detections = tracking.detections(table)
+            tracking.measure(detections)
+        for span in spans:
+            if len(spans) > 1:  # the masks of a single part are at hand
+                detections = tracking.detections(segment_table(reader.part(*span)))
+            tracking.match(detections)
+        source = reader if len(spans) > 1 else part
         return SequenceSums(
-            stq=count_stq(overlap),
+            stq=stq.sums(reader.frame_count),
             frames=of_frames,
             windows=tuple(
-                of_frames if window == 1 else _count_windows(overlap, window)
+                of_frames if window == 1 else _count_windows(source, window)
                 for window in self.windows
             ),
-            pat=count_pat(overlap),
-            mopt=count_mopt(frames),
-            tracking=count_tracking(frames),
+            pat=pat.sums(),
+            mopt=mopt.sums(),
+            tracking=tracking.sums(),
         )
 
 
-def _things_and_ids(codes: list[NDArray[np.uint32]], labels: LabelSpace) -> tuple[bool, bool]:
-    joined = np.concatenate([np.zeros(0, dtype=np.uint32), *codes])
-    things = joined[labels.is_thing_table[joined >> np.uint32(ID_BITS)]]
-    return bool(things.size), bool((things & np.uint32(ID_LIMIT - 1) > 0).any())
+def _things_and_ids(kinds: SegmentKinds) -> tuple[bool, bool]:
+    return bool(kinds.is_thing.any()), bool((kinds.is_thing & ~kinds.is_crowd).any())
 
 
 def _count(table: SegmentTable) -> PanopticCounts:
     return count_panoptic(table, panoptic_matches(table))
 
 
-def _count_windows(overlap: SequenceOverlap, window: int) -> PanopticCounts:
+def _count_windows(overlap: SequenceOverlap | TableReader, window: int) -> PanopticCounts:
     """Count windows of several frames, part by part, because each frame is in several windows."""
     starts = range(0, max(overlap.frame_count - window + 1, 1), _STRETCH)
     stretches = (overlap.stretch(first, first + _STRETCH + window - 1) for first in starts)

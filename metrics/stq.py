@@ -17,16 +17,19 @@ from mapt_bench.metrics.arithmetic import (
     plain,
     ratio,
 )
-from mapt_bench.metrics.overlap import SequenceOverlap
+from mapt_bench.metrics.overlap import SegmentKinds, SequenceOverlap
+from mapt_bench.metrics.pair_sums import PairSums
 
 __all__ = [
+    "AssociationCounter",
+    "StqCounter",
     "StqSums",
     "StqTerms",
-    "association_sum",
     "class_confusion",
     "class_iou",
     "count_stq",
     "hits_and_union",
+    "no_confusion",
     "stq_block",
     "stq_scores",
     "stq_values",
@@ -90,45 +93,63 @@ def class_confusion(overlap: SequenceOverlap) -> NDArray[np.int64]:
     return counts.astype(np.int64).reshape(size, size)
 
 
-def association_sum(
-    overlap: SequenceOverlap,
-    *,
-    pred_tube: NDArray[np.int64] | None = None,
-    shared_tube: NDArray[np.int64] | None = None,
-    min_pixels: int = 0,
-) -> tuple[float, int]:
-    """Sum the association quality of ground-truth tubes (arXiv:2102.11859, eq. 3 and 4).
+def no_confusion(labels: LabelSpace) -> NDArray[np.int64]:
+    """Return the confusion of no frame."""
+    return np.zeros((len(labels.class_ids) + 1,) * 2, dtype=np.int64)
+
+
+class AssociationCounter:
+    """Sums the association quality of ground-truth tubes (arXiv:2102.11859, eq. 3 and 4).
 
     A tube is a pair (thing class, id), in the ground truth and in the prediction. The classes of
     two tubes are not compared.
 
     Args:
-        overlap: Entries without crowd. They decide the sizes of tubes.
-        pred_tube: ``(rows of overlap.pred,)`` tube of each code, -1 for none. By default, each
-            thing code is a tube.
+        pred_tube: ``(rows of overlap.pred,)`` tube of each code, -1 for none.
         shared_tube: ``(rows of overlap.pred,)`` tube whose intersections the pixels of each code
             count in, -1 for none. By default ``pred_tube``, which decides the sizes.
         min_pixels: A frame adds to a tube only with more pixels than this. Shared pixels count in
             frames in which the ground-truth tube has more.
-
-    Returns:
-        Sum over tubes, each in ``[0, 1]`` without a minimum, and the number of tubes.
     """
-    if pred_tube is None:
-        pred_tube = np.where(overlap.pred.is_thing, np.arange(overlap.pred.count), -1)
-    tube = pred_tube[overlap.pred_index]
-    tube_count = int(pred_tube.max(initial=0)) + 1
-    is_gt = overlap.gt.is_thing[overlap.gt_index]
-    gt_size, is_seen = _tube_sizes(overlap, overlap.gt_index, is_gt, overlap.gt.count, min_pixels)
-    pred_size, _ = _tube_sizes(overlap, tube, tube >= 0, tube_count, min_pixels)
-    tube = tube if shared_tube is None else shared_tube[overlap.pred_index]
-    counted = is_seen & (tube >= 0) & (pred_size[tube] > 0)
-    keys, group = number_keys(overlap.gt_index[counted] * tube_count + tube[counted])
-    shared = np.bincount(group, weights=overlap.pixels[counted], minlength=len(keys))
-    gt, pred = np.divmod(keys, tube_count)
-    union = gt_size[gt] + pred_size[pred] - shared
-    quality = shared * shared / union / gt_size[gt]
-    return float(quality.sum()), int((gt_size > 0).sum())
+
+    def __init__(
+        self,
+        pred_tube: NDArray[np.int64],
+        shared_tube: NDArray[np.int64] | None = None,
+        min_pixels: int = 0,
+    ) -> None:
+        self._pred_tube = pred_tube
+        self._shared_tube = pred_tube if shared_tube is None else shared_tube
+        self._min_pixels = min_pixels
+        self._tube_count = int(pred_tube.max(initial=0)) + 1
+        self._gt_size = np.zeros(0, dtype=np.int64)
+        self._pred_size = np.zeros(self._tube_count, dtype=np.int64)
+        self._shared = PairSums()
+
+    def add(self, overlap: SequenceOverlap) -> None:
+        """Count the next frames, given their entries without crowd."""
+        tube = self._pred_tube[overlap.pred_index]
+        is_gt = overlap.gt.is_thing[overlap.gt_index]
+        gt_size, is_seen = _tube_sizes(
+            overlap, overlap.gt_index, is_gt, overlap.gt.count, self._min_pixels
+        )
+        self._gt_size = gt_size if not self._gt_size.size else self._gt_size + gt_size
+        self._pred_size += _tube_sizes(
+            overlap, tube, tube >= 0, self._tube_count, self._min_pixels
+        )[0]
+        tube = self._shared_tube[overlap.pred_index]
+        counted = is_seen & (tube >= 0)
+        keys = overlap.gt_index[counted] * self._tube_count + tube[counted]
+        self._shared.add(keys, overlap.pixels[counted])
+
+    def sums(self) -> tuple[float, int]:
+        """Return the sum over tubes, each in ``[0, 1]`` without a minimum, and their number."""
+        gt, pred = np.divmod(self._shared.keys, self._tube_count)
+        occurs = self._pred_size[pred] > 0
+        gt, pred, shared = gt[occurs], pred[occurs], self._shared.values[occurs]
+        union = self._gt_size[gt] + self._pred_size[pred] - shared
+        quality = shared * shared / union / self._gt_size[gt]
+        return float(quality.sum()), int((self._gt_size > 0).sum())
 
 
 def _tube_sizes(
@@ -150,18 +171,45 @@ def _tube_sizes(
     return sizes.astype(np.int64), counts
 
 
-def count_stq(overlap: SequenceOverlap) -> StqSums:
-    """Sum up STQ over one sequence.
+class StqCounter:
+    """Sums up STQ over one sequence, part by part.
 
     Crowd belongs to no tube on either side. Predicted tubes include void pixels.
+
+    Args:
+        labels: Label space.
+        pred: Distinct predicted codes of the sequence. Each thing code is a tube.
     """
-    association, tube_count = association_sum(overlap.only(~overlap.gt.is_crowd[overlap.gt_index]))
-    return StqSums(
-        confusion=class_confusion(overlap),
-        association=association,
-        tube_count=tube_count,
-        frame_count=overlap.frame_count,
-    )
+
+    def __init__(self, labels: LabelSpace, pred: SegmentKinds) -> None:
+        self._confusion = no_confusion(labels)
+        self._association = AssociationCounter(np.where(pred.is_thing, np.arange(pred.count), -1))
+
+    def add(self, overlap: SequenceOverlap) -> None:
+        """Count the next frames."""
+        self._confusion += class_confusion(overlap)
+        self._association.add(overlap.only(~overlap.gt.is_crowd[overlap.gt_index]))
+
+    def sums(self, frame_count: int) -> StqSums:
+        """Return the sums so far.
+
+        Args:
+            frame_count: Number of frames of the sequence.
+        """
+        association, tube_count = self._association.sums()
+        return StqSums(
+            confusion=self._confusion.copy(),
+            association=association,
+            tube_count=tube_count,
+            frame_count=frame_count,
+        )
+
+
+def count_stq(overlap: SequenceOverlap) -> StqSums:
+    """Sum up STQ over one whole sequence, see :class:`StqCounter`."""
+    counter = StqCounter(overlap.labels, overlap.pred)
+    counter.add(overlap)
+    return counter.sums(overlap.frame_count)
 
 
 def hits_and_union(

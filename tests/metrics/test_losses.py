@@ -24,7 +24,8 @@ from mapt_bench.metrics.losses import (
 )
 from mapt_bench.metrics.mistakes import KINDS, Mistake, Mistakes
 from mapt_bench.metrics.overlap import FrameOverlap, join_frames
-from mapt_bench.metrics.pat import count_pat, pat_scores
+from mapt_bench.metrics.pat import pat_scores
+from mapt_bench.metrics.pat_counter import count_pat
 from mapt_bench.metrics.repairs import Repairs, bit
 from mapt_bench.metrics.stq import count_stq, stq_scores
 

@@ -29,3 +29,25 @@ if losses:
 )
 def test_crowds(per_frame, life, losses, limit_mb):
     assert peak_mb(CROWD, per_frame, life, losses) < limit_mb
+
+
+LONG = """
+import sys
+import numpy as np
+from mapt_bench.labels import PanopticMap, label_space
+from mapt_bench.metrics import SequenceScorer
+
+scorer = SequenceScorer(label_space("kitti-step"))
+cells = np.arange(24, dtype=np.uint32).reshape(4, 6)
+codes = np.where(cells < 20, 11 << 24 | cells + 1, 0)
+gt = np.repeat(np.repeat(codes, 4, 0), 4, 1).astype(np.uint32)
+for frame in range(int(sys.argv[1])):
+    scorer.update(PanopticMap(gt), PanopticMap(np.roll(gt, frame % 2, 1)))
+scorer.result()
+"""
+
+
+def test_long_sequences_add_less_than_a_kilobyte_for_each_frame():
+    """Of it, about 320 bytes are the table of a frame with 20 objects."""
+    added = peak_mb(LONG, 24_000) - peak_mb(LONG, 8_000)
+    assert added < 16
