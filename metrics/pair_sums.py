@@ -38,7 +38,11 @@ class PairSums:
             values: ``(m,)``.
         """
         distinct, group = number_keys(keys)
-        joined = distinct if not self.keys.size else np.union1d(self.keys, distinct)
+        if not self.keys.size:
+            sums = np.bincount(group, weights=values, minlength=len(distinct)).astype(np.float64)
+            self.keys, self.values = distinct, sums
+            return
+        joined = np.union1d(self.keys, distinct)
         sums = np.zeros(len(joined))
         sums[np.searchsorted(joined, self.keys)] = self.values
         np.add.at(sums, np.searchsorted(joined, distinct)[group], values)
