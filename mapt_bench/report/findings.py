@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mapt_bench.errors import counted
-from mapt_bench.report.provenance import frame_count
 from mapt_bench.report.terms import reference_notes
 from mapt_bench.reports.loss_sentences import lost_points
 from mapt_bench.reports.score_tables import of_group, splits
@@ -22,9 +20,9 @@ from mapt_bench.results.result_views import (
 __all__ = [
     "WorstSequences",
     "cost_table",
-    "data_sentences",
     "explained",
     "failed_table",
+    "interval_sentences",
     "losses_in_words",
     "part_losses",
     "plain_rows",
@@ -123,19 +121,14 @@ def split_sentences(part: Part) -> list[str]:
     return found
 
 
-def data_sentences(run: Run) -> list[str]:
-    """Return what the videos of a run on a suite are, and what its intervals cover."""
+def interval_sentences(run: Run) -> list[str]:
+    """Return what the confidence intervals of a run on a suite cover."""
     provenance = run.get("provenance") or {}
-    data = provenance.get("data") or {}
-    suite, sequences = data.get("suite") or {}, data.get("sequences") or {}
-    if not suite.get("name") or not sequences:
+    if not ((provenance.get("data") or {}).get("suite") or {}).get("name"):
         return []
-    count = counted(len(sequences), "synthetic video")
-    frames = frame_count(sequences)
     networks = "They do not cover another training of the networks."
     return [
-        f"The data are {count} of the suite {suite['name']}, {frames} frames.",
-        f"Confidence intervals are over videos. {networks if provenance.get('weights') else ''}",
+        f"Confidence intervals are over videos. {networks if provenance.get('weights') else ''}"
     ]
 
 

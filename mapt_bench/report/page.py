@@ -21,6 +21,11 @@ from mapt_bench.report.evaluation_sections import evaluation_sections
 from mapt_bench.report.frontier import frontier_sections
 from mapt_bench.report.gallery import DEFAULT_PICTURES, Replay
 from mapt_bench.report.interval_matrix import matrix_sections
+from mapt_bench.report.introductions import (
+    evaluation_introduction,
+    network_introduction,
+    run_introduction,
+)
 from mapt_bench.report.sections import network_sections, run_sections
 from mapt_bench.report.terms import TermLinks, breakable
 from mapt_bench.reports.frontier_tables import FRONTIER
@@ -50,15 +55,18 @@ class ReportPart:
         title: Heading, one line.
         sections: Sections in order.
         warning: What is missing, for example in an incomplete run. Empty if nothing is.
+        introduction: What was compared, on which data, for readers who do not know the project.
     """
 
     title: str
     sections: tuple[Section, ...]
     warning: str = ""
+    introduction: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "title", printable(self.title))
         object.__setattr__(self, "warning", printable(self.warning))
+        object.__setattr__(self, "introduction", printable(self.introduction))
 
 
 def write_report(
@@ -135,7 +143,14 @@ def read_parts(
     with expecting_fields(", ".join(map(str, paths)), "a result"):
         if evaluations:
             parts.append(evaluations_part(evaluations, gallery=gallery))
-        parts += [ReportPart("FLOPs report", tuple(network_sections(cost))) for cost in costs]
+        parts += [
+            ReportPart(
+                "FLOPs report",
+                tuple(network_sections(cost)),
+                introduction=network_introduction(cost),
+            )
+            for cost in costs
+        ]
     return parts
 
 
@@ -186,7 +201,7 @@ def _read(path: Path) -> tuple[Mapping[str, Any], str]:
 def _run_part(run: Mapping[str, Any], sections: Sequence[Section], warning: str) -> ReportPart:
     data = ((run.get("provenance") or {}).get("data") or {}).get("name")
     title = f"{run.get('experiment', 'run')}{f' on {data}' if data else ''}"
-    return ReportPart(title, tuple(sections), _failed_cells(run) or warning)
+    return ReportPart(title, tuple(sections), _failed_cells(run) or warning, run_introduction(run))
 
 
 def evaluations_part(
@@ -194,7 +209,11 @@ def evaluations_part(
 ) -> ReportPart:
     """Return the part of a page about evaluations of schema ``mapt-bench/evaluation/2``."""
     names = listed(str(each["name"]) for each in evaluations)
-    return ReportPart(f"evaluate: {names}", tuple(evaluation_sections(evaluations, gallery)))
+    return ReportPart(
+        f"evaluate: {names}",
+        tuple(evaluation_sections(evaluations, gallery)),
+        introduction=evaluation_introduction(evaluations),
+    )
 
 
 _RESUME = "Run the same command again to resume it."

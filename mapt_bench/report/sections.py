@@ -10,9 +10,9 @@ from mapt_bench.report.blocks import Block, Section, table_view
 from mapt_bench.report.findings import (
     WorstSequences,
     cost_table,
-    data_sentences,
     explained,
     failed_table,
+    interval_sentences,
     part_losses,
     plain_rows,
     split_sentences,
@@ -50,6 +50,7 @@ from mapt_bench.report.section_blocks import (
 )
 from mapt_bench.report.suite_notes import name_notes, with_levels
 from mapt_bench.reports import part_tables, tables_of_all_parts
+from mapt_bench.reports.cost_sentences import cost_sentences
 from mapt_bench.reports.cost_tables import cost_tables as report_tables
 from mapt_bench.reports.headline import headline_tables
 from mapt_bench.reports.sentences import part_findings, run_findings
@@ -198,7 +199,7 @@ def _summary(run: Run, views: Sequence[_PartView], skipped: Sequence[Table]) -> 
         (
             *(_summary_of_part(view, missing if is_alone else ()) for view in views),
             Block(
-                texts=(*(() if is_alone else missing), *data_sentences(run)),
+                texts=(*(() if is_alone else missing), *interval_sentences(run)),
                 tables=shared,
             ),
         ),
@@ -223,6 +224,7 @@ def _summary_of_part(view: _PartView, missing: Sequence[str]) -> Block:
         (
             *lead,
             *split_sentences(view.part),
+            *cost_sentences(view.part),
             *others,
             *rest,
             *tracks_to_see_first(view.pictures),

@@ -113,6 +113,28 @@ def test_a_run_has_the_sections_that_apply(tmp_path):
     assert len(found.named("table")) == len(found.named("caption"))
 
 
+def test_a_page_begins_with_what_was_compared_and_what_the_score_is(tmp_path):
+    pat = "PAT, the main score in percent, is the harmonic mean of PQ"
+    for document, words in (
+        (run(), "compares 3 trackers and 1 reference. PAT"),
+        (_on_splits(), "2 trackers, on 2 synthetic videos with 54 frames of the suite bench. PAT"),
+        (sweep(), "compares 3 trackers and 1 reference, at frame skip 1, 2, 3, 5. PAT"),
+        (
+            evaluation(),
+            "scores 1 prediction against the ground truth of 2 sequences with 22 frames",
+        ),
+    ):
+        text = page_of(tmp_path, document)
+        (introduction,) = re.findall(r'<p class="introduction">(.*?)</p>', text)
+        assert words in words_of(introduction)
+        assert pat in words_of(introduction)
+        # Its terms are links to their definitions.
+        assert introduction.count('<a href="#term-pat">PAT</a>') == 1
+        assert text.index(introduction) < text.index("<h2>")
+    costs = page_of(tmp_path, cost(cost_row("mapt-tiny")))
+    assert "This page shows what networks cost on one frame: mapt-tiny." in words_of(costs)
+
+
 def test_a_sweep_has_curves_with_all_its_values(tmp_path):
     text = page_of(tmp_path, sweep())
     assert "Stress and sweeps" in headings(text)
@@ -636,7 +658,7 @@ def test_the_summary_says_on_which_splits_and_data_a_lead_is_established(tmp_pat
     assert f"On the hard split: {lead}established." in words
     # They follow the sentence that they qualify.
     assert "This difference is established. On the realistic split" in " ".join(words.split())
-    assert "The data are 2 synthetic videos of the suite bench, 54 frames." in words
+    assert "on 2 synthetic videos with 54 frames of the suite bench." in words
     assert "They do not cover another training of the networks." in words
     assert "for the 7 comparisons of the realistic split." in words
     assert "half real-like" not in words
