@@ -46,7 +46,7 @@ def suite_fingerprint(suite: Suite) -> Fingerprint:
     """Compute the fingerprint of a suite. This renders up to 32 frames."""
     chosen = np.unique(np.linspace(0, len(suite.entries) - 1, _MOST_DRAWN).round().astype(int))
     videos = [suite.entries[place].video for place in chosen.tolist()]
-    return Fingerprint(_recipe_hash(suite.entries), _drawing_hash(videos), _look(videos))
+    return Fingerprint(_recipe_hash(suite.entries), *_drawing(videos))
 
 
 def frozen_fingerprint(suite: Suite) -> Fingerprint:
@@ -120,21 +120,18 @@ def _recipe(entry: SuiteEntry) -> dict[str, Any]:
     }
 
 
-def _drawing_hash(videos: Sequence[WorldVideo]) -> str:
+def _drawing(videos: Sequence[WorldVideo]) -> tuple[str, tuple[float, float, float, float]]:
+    """Return the hash of the ground truth and the mean colours of the middle frames."""
     maps = hashlib.sha256()
-    for video in videos:
-        maps.update(video.truth(video.settings.frames // 2).codes.astype("<u4").tobytes())
-    return maps.hexdigest()[:16]
-
-
-def _look(videos: Sequence[WorldVideo]) -> tuple[float, float, float, float]:
     colors, steps = [], []
-    for video in videos:
-        image = video.frame(video.settings.frames // 2).image.astype(np.float64)
+    for video in videos:  # truth and image together: they share a scene, and few are kept
+        middle = video.settings.frames // 2
+        maps.update(video.truth(middle).codes.astype("<u4").tobytes())
+        image = video.frame(middle).image.astype(np.float64)
         colors.append(image.mean(axis=(0, 1)))
         steps.append(np.abs(np.diff(image, axis=1)).mean())
     red, green, blue = np.mean(colors, axis=0).round(3).tolist()
-    return red, green, blue, round(float(np.mean(steps)), 3)
+    return maps.hexdigest()[:16], (red, green, blue, round(float(np.mean(steps)), 3))
 
 
 def _digest(data: bytes) -> str:

@@ -233,8 +233,7 @@ def test_suites_are_what_they_were_frozen_as(name):
 
 
 def test_recipes_of_all_suites_are_what_they_were_frozen_as(monkeypatch):
-    monkeypatch.setattr(fingerprints, "_drawing_hash", lambda videos: "not drawn")
-    monkeypatch.setattr(fingerprints, "_look", lambda videos: (0.0, 0.0, 0.0, 0.0))
+    monkeypatch.setattr(fingerprints, "_drawing", lambda videos: ("not drawn", (0.0,) * 4))
     for name in suite_names():
         suite = open_suite(name)
         assert suite_fingerprint(suite).recipe == frozen_fingerprint(suite).recipe
