@@ -117,6 +117,7 @@ class HotaCounter:
         self._gt_length = np.zeros(len(tracks.gt), dtype=np.int64)
         self._pred_length = np.zeros(len(tracks.pred), dtype=np.int64)
         self._potential = PairSums()
+        self._alignment = np.zeros(0)
         self._passed = np.zeros((0, len(ALPHAS) + 1))
         self._localised = np.zeros(len(ALPHAS) + 1)
 
@@ -145,12 +146,12 @@ class HotaCounter:
     def match(self, detections: ClassDetections) -> None:
         """Match the masks of the next frames, after all frames have been measured."""
         keys, potential = self._potential.keys, self._potential.values
-        if len(self._passed) < len(keys):
+        if len(self._passed) < len(keys):  # the first frames
+            gt_length, pred_length = self._lengths()
+            self._alignment = potential / (gt_length + pred_length - potential)
             self._passed = np.zeros((len(keys), len(ALPHAS) + 1))
-        gt_length, pred_length = self._lengths()
-        alignment = potential / (gt_length + pred_length - potential)
         pair = np.searchsorted(keys, self._pair_key(detections))
-        scores = alignment[pair] * detections.iou
+        scores = self._alignment[pair] * detections.iou
         matched = assign_pairs(
             detections, np.ones(len(pair), dtype=bool), lambda pairs, _: scores[pairs]
         )

@@ -7,16 +7,14 @@ from mapt_bench.metrics.arithmetic import number_keys
 
 __all__ = ["PairSums"]
 
+_JOINED_AT_LEAST = 1 << 16  # values
+
 
 class PairSums:
     """Sums by key, to which values are added in order of frames.
 
     Values of a key are added one after the other, so the rounding of its sum does not depend on the
     parts in which they come. Memory follows the number of distinct keys.
-
-    Attributes:
-        keys: ``int64`` of shape ``(n,)``: distinct keys so far, ascending.
-        values: ``float64`` of shape ``(n,)``: sum of each key.
 
     Example:
         >>> sums = PairSums()
@@ -27,8 +25,9 @@ class PairSums:
     """
 
     def __init__(self) -> None:
-        self.keys = np.zeros(0, dtype=np.int64)
-        self.values = np.zeros(0)
+        self._keys: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        self._values: list[NDArray[np.number]] = [np.zeros(0)]
+        self._waiting = 0
 
     def add(self, keys: NDArray[np.int64], values: NDArray[np.number]) -> None:
         """Add values, in order of frames.
@@ -37,13 +36,30 @@ class PairSums:
             keys: ``(m,)`` key of each value.
             values: ``(m,)``.
         """
-        distinct, group = number_keys(keys)
-        if not self.keys.size:
-            sums = np.bincount(group, weights=values, minlength=len(distinct)).astype(np.float64)
-            self.keys, self.values = distinct, sums
+        self._keys.append(keys)
+        self._values.append(values)
+        self._waiting += len(keys)
+        # Joining when there is as much as before keeps the time linear.
+        if self._waiting > max(len(self._keys[0]), _JOINED_AT_LEAST):
+            self._join()
+
+    def _join(self) -> None:
+        if len(self._keys) == 1:
             return
-        joined = np.union1d(self.keys, distinct)
-        sums = np.zeros(len(joined))
-        sums[np.searchsorted(joined, self.keys)] = self.values
-        np.add.at(sums, np.searchsorted(joined, distinct)[group], values)
-        self.keys, self.values = joined, sums
+        keys, group = number_keys(np.concatenate(self._keys))
+        # The sum so far is the first value of its key.
+        weights = np.concatenate(self._values)
+        sums = np.bincount(group, weights=weights, minlength=len(keys)).astype(np.float64)
+        self._keys, self._values, self._waiting = [keys], [sums], 0
+
+    @property
+    def keys(self) -> NDArray[np.int64]:
+        """Distinct keys so far, ascending, ``int64`` of shape ``(n,)``."""
+        self._join()
+        return self._keys[0]
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """Sum of each key, ``float64`` of shape ``(n,)``."""
+        self._join()
+        return np.asarray(self._values[0], dtype=np.float64)

@@ -5,7 +5,7 @@ import pytest
 from helpers.maps import CAR, KITTI, PERSON, random_maps
 
 from mapt_bench.labels import ID_BITS, PanopticMap
-from mapt_bench.metrics import SequenceScorer, count_overlap, frame_tables
+from mapt_bench.metrics import SequenceScorer, count_overlap, frame_tables, pair_sums
 from mapt_bench.metrics.frame_tables import FrameTables
 from mapt_bench.metrics.overlap import join_frames
 from mapt_bench.metrics.pair_sums import PairSums
@@ -101,7 +101,9 @@ def test_more_frames_can_follow_a_result():
     assert scorer.result().to_vector().tolist() == fresh.result().to_vector().tolist()
 
 
-def test_sums_by_key_do_not_depend_on_the_parts():
+@pytest.mark.parametrize("least", [0, 30, 1 << 16])
+def test_sums_by_key_do_not_depend_on_the_parts(monkeypatch, least):
+    monkeypatch.setattr(pair_sums, "_JOINED_AT_LEAST", least)
     rng = np.random.default_rng(0)
     keys, values = rng.integers(0, 20, 500), rng.random(500)
     whole, parted = PairSums(), PairSums()
