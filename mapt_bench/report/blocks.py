@@ -81,16 +81,19 @@ class Section:
         blocks: Content, one block for each source of segments or prediction.
         notes: Small print.
         command: Command to copy, empty for none.
+        setup: Lines to copy before the command.
     """
 
     heading: str
     blocks: tuple[Block, ...] = ()
     notes: tuple[str, ...] = ()
     command: str = ""
+    setup: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", tuple(each for each in self.blocks if each.has_content))
         object.__setattr__(self, "notes", tuple(map(printable, self.notes)))
+        object.__setattr__(self, "setup", tuple(map(printable, self.setup)))
         for name in ("heading", "command"):
             object.__setattr__(self, name, printable(getattr(self, name)))
 

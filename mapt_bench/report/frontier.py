@@ -5,7 +5,7 @@ from typing import Any
 
 from mapt_bench.report.blocks import Block, Section, table_view
 from mapt_bench.report.charts import Point, scatter
-from mapt_bench.report.provenance import provenance_tables, run_command
+from mapt_bench.report.provenance import provenance_tables, run_command, setup_lines
 from mapt_bench.report.svg import Chart
 from mapt_bench.reports.frontier_tables import (
     frontier_points,
@@ -38,6 +38,7 @@ def frontier_sections(result: Row) -> list[Section]:
             "Provenance and protocol",
             (Block(tables=tuple(table_view(each, is_open=True) for each in tables)),),
             command=run_command(result),
+            setup=setup_lines(result),
         ),
     ]
 

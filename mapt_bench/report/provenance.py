@@ -1,13 +1,14 @@
 """Provenance and protocol in words, and the command that makes a result again."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mapt_bench.reports.tables import Column, Table
 
-__all__ = ["evaluate_command", "frame_count", "provenance_tables", "run_command"]
+__all__ = ["evaluate_command", "frame_count", "provenance_tables", "run_command", "setup_lines"]
 
 Run = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -60,6 +61,44 @@ def run_command(run: Run) -> str:
     words += ["--suite", str(suite)] if suite else ["--data", str(data.get("name", "DATA"))]
     words += ["--seed", str(provenance["seed"])] if provenance.get("seed") else []
     return shlex.join(words)
+
+
+_OF_NETWORKS = ("torch", "torchvision", "fvcore")
+"""Packages that only networks need."""
+
+
+def setup_lines(result: Row) -> tuple[str, ...]:
+    """Return shell lines that install the version of a result, as far as the result knows it.
+
+    They check out the commit, install the same versions of packages, and check the hashes of
+    weights.
+
+    Args:
+        result: A result with ``provenance``.
+    """
+    provenance = result.get("provenance") or {}
+    version, commit = provenance.get("mapt_bench"), provenance.get("git_commit")
+    if not version and not commit:
+        return ()
+    lines = [f"# In a checkout of mapt-bench {version or ''}".rstrip() + ":"]
+    lines += [f"git checkout {shlex.quote(str(commit))}"] if commit else []
+    if not commit:
+        lines = [f"# The commit is unknown. In a checkout of mapt-bench {version}:"]
+    python = re.match(r"\d+\.\d+", str(provenance.get("python") or ""))
+    lines.append(f"python{python[0] if python else '3'} -m venv .venv && . .venv/bin/activate")
+    weights = {str(name): str(value) for name, value in (provenance.get("weights") or {}).items()}
+    pins = [
+        f"{name}=={found}"
+        for name, found in (provenance.get("packages") or {}).items()
+        if found and (weights or name not in _OF_NETWORKS)
+    ]
+    lines.append(shlex.join(["pip", "install", "-e", ".[model]" if weights else ".", *pins]))
+    for name, sha256 in weights.items():
+        # The name of shipped weights is a word. Other weights are named by their path.
+        is_shipped = re.fullmatch(r"[\w-]+", name)
+        file = f"mapt_bench/weights/{name}.safetensors" if is_shipped else name
+        lines.append(f"echo {shlex.quote(f'{sha256}  {file}')} | sha256sum --check")
+    return tuple(lines)
 
 
 def provenance_tables(result: Row) -> list[Table]:

@@ -6,7 +6,7 @@ from typing import Any
 from mapt_bench.report.blocks import Block, Section, TableView, table_view
 from mapt_bench.report.findings import losses_in_words
 from mapt_bench.report.gallery import Picture
-from mapt_bench.report.provenance import provenance_tables
+from mapt_bench.report.provenance import provenance_tables, setup_lines
 from mapt_bench.report.result_charts import loss_charts
 from mapt_bench.reports.loss_tables import losses_table
 from mapt_bench.reports.tables import Table
@@ -48,9 +48,9 @@ def closed(tables: Iterable[Table]) -> tuple[TableView, ...]:
     return tuple(table_view(table) for table in tables)
 
 
-def of_tables(heading: str, tables: Iterable[Table], command: str = "") -> Section:
+def of_tables(heading: str, tables: Iterable[Table]) -> Section:
     """Return a section of tables that show without a click."""
-    return Section(heading, (Block(tables=opened(tables)),), command=command)
+    return Section(heading, (Block(tables=opened(tables)),))
 
 
 def tracks_to_see_first(pictures: Sequence[Picture]) -> list[str]:
@@ -82,4 +82,5 @@ def losses_block(title: str, found: Mapping[str, Row], by_kind: Sequence[Table] 
 
 def provenance_section(result: Row, command: str) -> Section:
     """Return the section on what is needed to get the same numbers again."""
-    return of_tables(PROVENANCE, provenance_tables(result), command)
+    tables = opened(provenance_tables(result))
+    return Section(PROVENANCE, (Block(tables=tables),), command=command, setup=setup_lines(result))

@@ -559,6 +559,33 @@ def test_results_store_the_command_of_their_run(tmp_path):
     assert f'<pre tabindex="0" aria-label="Command">{escape(command)}</pre>' in text
 
 
+def test_the_command_is_preceded_by_the_installation_of_the_same_version(tmp_path):
+    made = {
+        "mapt_bench": "0.3.0",
+        "git_commit": "abc123",
+        "python": "3.12.4",
+        "packages": {"numpy": "2.4.6", "torch": "2.9.0", "fvcore": None},
+        "weights": {"mapt-compact": "a7c6", "my runs/w.safetensors": "b1d2"},
+        "command": "mapt-bench ablate --suite quick",
+    }
+    text = words_of(page_of(tmp_path, run(provenance=made)))
+    assert (
+        "# In a checkout of mapt-bench 0.3.0:\n"
+        "git checkout abc123\n"
+        "python3.12 -m venv .venv && . .venv/bin/activate\n"
+        "pip install -e '.[model]' numpy==2.4.6 torch==2.9.0\n"
+        "echo 'a7c6  mapt_bench/weights/mapt-compact.safetensors' | sha256sum --check\n"
+        "echo 'b1d2  my runs/w.safetensors' | sha256sum --check\n"
+        "mapt-bench ablate --suite quick" in text
+    )
+    made |= {"git_commit": None, "weights": {}}
+    text = words_of(page_of(tmp_path, run(provenance=made)))
+    assert "# The commit is unknown. In a checkout of mapt-bench 0.3.0:\npython3.12" in text
+    assert "pip install -e . numpy==2.4.6\nmapt-bench ablate" in text  # no torch without networks
+    assert "git checkout" not in text
+    assert "pip install" not in words_of(page_of(tmp_path, run()))  # nothing is known
+
+
 def test_a_run_keeps_its_objects_for_slices(tmp_path):
     videos = (walk(6, name="a"), walk(7, speed=1, name="b"))
     run_experiment(plan(), source(*videos), tmp_path / "run")
