@@ -5,7 +5,7 @@ from typing import Any
 
 from mapt_bench.errors import counted
 from mapt_bench.reports.difference_tables import ALONE, CORRECTED
-from mapt_bench.reports.tables import Cell, Column, Estimate, Table
+from mapt_bench.reports.tables import Cell, Column, Estimate, Table, format_cell
 
 __all__ = ["INTERVAL_MATRIX", "REFERENCES", "headings", "matrix_findings", "matrix_tables"]
 
@@ -198,9 +198,8 @@ def matrix_findings(result: Result) -> list[str]:
             found.append(f"{skip}PAT is {_points(best)} at all intervals.")
             continue
         found.append(
-            f"{skip}The highest PAT is {_points(best)} (trained {best['train']}, inference "
-            f"{_infer(best['infer'])}), the lowest {_points(worst)} (trained {worst['train']}, "
-            f"inference {_infer(worst['infer'])})."
+            f"{skip}The highest PAT is {_points(best)} ({_places(best, own)}), the lowest "
+            f"{_points(worst)} ({_places(worst, own)})."
         )
         of_drop = [each for each in result["comparisons"] if each["drop"] == drop]
         for question, words in _QUESTIONS.items():
@@ -211,7 +210,7 @@ def matrix_findings(result: Result) -> list[str]:
 _QUESTIONS = {
     "inference": "The adaptive inference interval",
     "training": "Adaptive training, at the adaptive inference interval,",
-    "both": "Adaptive training and inference",
+    "both": "Adaptive training with adaptive inference",
 }
 _ALPHA = 0.05
 
@@ -220,21 +219,38 @@ def _points(row: Row) -> str:
     return f"{100 * row['scores']['PAT']:.2f}"
 
 
+def _places(row: Row, rows: Sequence[Row]) -> str:
+    """Return the place of a row in the matrix, and how many others have the same PAT."""
+    same = sum(_points(each) == _points(row) for each in rows) - 1
+    more = f"; also {counted(same, 'other place')}" if same else ""
+    return f"trained {row['train']}, inference {_infer(row['infer'])}{more}"
+
+
 def _verdict(subject: str, compared: Sequence[Row]) -> list[str]:
     """Return a sentence on how often the adaptive interval is better or worse."""
+    compared = [each for each in compared if each["scores"]["PAT"]["difference"] is not None]
     known = [each["scores"]["PAT"] for each in compared]
-    known = [each for each in known if each["difference"] is not None]
     if not known:
         return []
-    better = [each for each in known if _is_established(each, 1)]
-    worse = [each for each in known if _is_established(each, -1)]
-    ahead = sum(each["difference"] > 0 for each in known)
-    low, high = (100 * end(each["difference"] for each in known) for end in (min, max))
-    return [
-        f"{subject} is ahead in {ahead} of {counted(len(known), 'comparison')} "
-        f"({low:+z.2f} to {high:+z.2f} PAT); established better in {len(better)}, worse in "
-        f"{len(worse)}."
-    ]
+    differences = [float(each["difference"]) for each in known]
+    low, high = (format_cell(end(differences), "points") for end in (min, max))
+    if len(known) == 1:
+        (only,) = compared
+        other = f"training {only['other_train']} with inference {_infer(only['other_infer'])}"
+        found = f"{subject} differs by {low} PAT from {other}."
+    else:
+        ahead = sum(each > 0 for each in differences)
+        found = f"{subject} is ahead of {ahead} of {len(known)} others ({low} to {high} PAT)."
+    return [f"{found} {_established_in_words(known)}"]
+
+
+def _established_in_words(differences: Sequence[Row]) -> str:
+    better, worse = (sum(_is_established(each, sign) for each in differences) for sign in (1, -1))
+    if better or worse:
+        return f"It is established that it is better than {better} of them and worse than {worse}."
+    if all("low" not in each["interval"] for each in differences):
+        return f"Nothing is established, because there are fewer than {_FEWEST} sequences."
+    return "No difference is established."
 
 
 def _is_established(difference: Row, sign: int) -> bool:

@@ -414,8 +414,11 @@ def _curve(curve: Curve, number: int, at: Sequence[float], y: Scale) -> list[Sha
         for x, ends in zip(at, curve.intervals, strict=False)
         if ends is not None
     ]
+    before = (None, *curve.values)  # a line breaks where a value is undefined
     path = " ".join(
-        f"{'L' if place else 'M'}{x:.1f} {y(value):.1f}" for place, (x, value) in enumerate(known)
+        f"{'M' if before[place] is None else 'L'}{x:.1f} {y(value):.1f}"
+        for place, (x, value) in enumerate(zip(at, curve.values, strict=True))
+        if value is not None
     )
     dashes = _DASHES[number // COLORS % len(_DASHES)] if not curve.is_reference else "5 3"
     given = {"stroke-dasharray": dashes} if dashes else {}

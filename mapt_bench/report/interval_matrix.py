@@ -5,6 +5,7 @@ from typing import Any
 
 from mapt_bench.report.blocks import Block, Section, table_view
 from mapt_bench.report.charts import Curve, curves
+from mapt_bench.report.heat_map import heat_map
 from mapt_bench.report.provenance import provenance_tables, run_command
 from mapt_bench.report.svg import Chart
 from mapt_bench.reports.interval_matrix import (
@@ -29,7 +30,9 @@ def matrix_sections(result: Row) -> list[Section]:
     first, *others = matrix_tables(result)
     summary = Block(
         texts=tuple(matrix_findings(result)),
-        charts=tuple(_curves(result, drop) for drop in result["inference"]["drop"]),
+        charts=tuple(
+            chart for drop in result["inference"]["drop"] for chart in _charts(result, drop)
+        ),
         tables=(table_view(first, is_open=True), *map(table_view, others)),
     )
     tables = provenance_tables({"provenance": {**result["provenance"], "data": result["data"]}})
@@ -43,24 +46,38 @@ def matrix_sections(result: Row) -> list[Section]:
     ]
 
 
-def _curves(result: Row, drop: int) -> Chart:
-    """Return a chart of PAT over the inference interval, with a line per training interval."""
+def _charts(result: Row, drop: int) -> tuple[Chart, Chart]:
+    """Return the heat map of PAT, and PAT over the inference interval with its intervals."""
     trains, infers = headings(result, drop)
     found = {(row["train"], row["infer"]): row for row in result["matrix"] if row["drop"] == drop}
+    skip = "" if drop == 1 else f" One frame in {drop} is kept."
+    names = [f"trained at {train}" if train[:1].isdigit() else train for train in trains]
+    grid = heat_map(
+        names,
+        infers,
+        [[_pat(found.get((train, infer))) for infer in infers] for train in trains],
+        "PAT (%)",
+        "inference interval (frames)",
+        f"PAT by training interval (rows) and inference interval (columns).{skip}",
+    )
+    # An empty position keeps the adaptive interval apart: it lies at no place of the axis.
+    positions = [*(each for each in infers if each.isdigit()), ""]
+    positions += [each for each in infers if not each.isdigit()]
     lines = [
         Curve(
-            f"trained at {train}" if train[:1].isdigit() else train,
-            [_pat(found.get((train, infer))) for infer in infers],
-            [_span(found.get((train, infer))) for infer in infers],
+            name,
+            [_pat(found.get((train, infer))) for infer in positions],
+            [_span(found.get((train, infer))) for infer in positions],
         )
-        for train in trains
+        for name, train in zip(names, trains, strict=True)
     ]
-    for name in REFERENCES:
-        bound = _pat(found.get((name, "1")))
-        lines.append(Curve(name, [bound] * len(infers), is_reference=True))
-    skip = "" if drop == 1 else f" Every {drop}th frame of a video is kept."
+    lines += [
+        Curve(name, [_pat(found.get((name, infer))) for infer in positions], is_reference=True)
+        for name in REFERENCES
+    ]
     caption = f"PAT by inference interval, one line for each training interval.{skip}"
-    return curves(lines, infers, "inference interval (frames)", "PAT (%)", caption)
+    over = curves(lines, positions, "inference interval (frames)", "PAT (%)", caption)
+    return grid, over
 
 
 def _pat(row: Row | None) -> float | None:

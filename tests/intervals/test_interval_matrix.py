@@ -138,6 +138,44 @@ def test_the_page_has_the_sentences_a_curve_a_training_interval_and_the_command(
     for name in ("as given", "trained at 1", ADAPTIVE, "copy", "oracle"):
         assert f">{name}<" in page
     assert "sweep-interval --train" in page
+    assert page.count("fill-opacity") == 2 * 9  # a cell for each place, wide and narrow
+
+
+def test_sentences_count_ties_and_name_what_is_established(done):
+    _, result = done
+    rows = [
+        {"drop": 1, "train": train, "infer": infer, "scores": {"PAT": pat}}
+        for train, infer, pat in (("1", "1", 0.6), ("1", ADAPTIVE, 0.7), ("3", ADAPTIVE, 0.7))
+    ]
+
+    def compared(question, *differences):
+        return [
+            {
+                "question": question,
+                "drop": 1,
+                "other_train": "1",
+                "other_infer": "1",
+                "scores": {
+                    "PAT": {
+                        "difference": value,
+                        "interval": {"low": value - 0.01, "high": value + 0.01},
+                        "p_adjusted": 0.01,
+                    }
+                },
+            }
+            for value in differences
+        ]
+
+    comparisons = [*compared("inference", 0.1, -0.001), *compared("both", -0.05)]
+    told = matrix_findings({**result, "matrix": rows, "comparisons": comparisons})
+    assert told == [
+        "The highest PAT is 70.00 (trained 1, inference adaptive; also 1 other place), the lowest "
+        "60.00 (trained 1, inference pair 1).",
+        "The adaptive inference interval is ahead of 1 of 2 others (-0.10 to +10.00 PAT). It is "
+        "established that it is better than 1 of them and worse than 0.",
+        "Adaptive training with adaptive inference differs by -5.00 PAT from training 1 with "
+        "inference pair 1. It is established that it is better than 0 of them and worse than 1.",
+    ]
 
 
 def test_without_a_report_there_is_no_page(place, done):

@@ -311,6 +311,8 @@ def test_undefined_values_leave_a_gap_in_a_curve():
         [Curve("a", [1.0, None, 3.0]), Curve("b", [None, None, None])], "012", "x", "y", ""
     )
     assert sum("mark" in each.attributes.get("class", "") for each in chart.wide.shapes) == 2
+    (path,) = (each.attributes["d"] for each in chart.wide.shapes if "thick" in str(each))
+    assert path.count("M") == 2  # no line over the gap
     assert "a: 0 1.00, 2 3.00" in chart.description
     assert "b" not in [each.text for each in chart.wide.shapes]
 
