@@ -68,11 +68,19 @@ def _drawing(
             if value is None:
                 continue
             share = (value - low) / (high - low) if high > low else 0.0
-            shade = {"fill_opacity": f"{_PALEST + (_DARKEST - _PALEST) * share:.3f}"}
             x = left + step * at
-            title = f"{name}, {columns[at]}: {value:z.2f}"
-            place_of = {"x": x + 1, "y": float(y), "width": step - 2, "height": float(_ROW - 2)}
-            shapes.append(shape("rect", "bar c0", title, **place_of, **shade))
+            shapes.append(
+                shape(
+                    "rect",
+                    "bar c0",
+                    f"{name}, {columns[at]}: {value:z.2f}",
+                    x=x + 1,
+                    y=float(y),
+                    width=step - 2,
+                    height=float(_ROW - 2),
+                    fill_opacity=f"{_PALEST + (_DARKEST - _PALEST) * share:.3f}",
+                )
+            )
             shapes.append(text(x + step / 2, y + 17, f"{value:z.2f}", "middle"))
     bottom = _TOP + _ROW * len(rows)
     shapes.append(text(left + step * len(columns) / 2, bottom + 16, column_label, "middle"))
