@@ -1,5 +1,6 @@
 """Plots of scores: an ablation, a sweep over intervals, and the curves of a training run."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -77,7 +78,8 @@ def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
     """Plot PAT over STQ, one point per variant, with identity switches and fragments as bars.
 
     Variants of one group share a colour. The oracle and copying the last masks are
-    marked as references.
+    marked as references. Rows in which ground truth replaces a step of a fusion are omitted: they
+    have tables of their own.
 
     Raises:
         ConfigError: If the suffix is neither ``.png`` nor ``.svg``.
@@ -86,7 +88,7 @@ def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    rows: Sequence[Row] = run["summary"]
+    rows = _without_replaced_steps(run["summary"])
     with rc_context(STYLE):
         height = max(4.2, 1.4 + 0.32 * len(rows))
         figure = Figure(figsize=(12, height), dpi=150, layout="constrained")
@@ -98,7 +100,7 @@ def plot_scores(run: Run, *paths: Path, title: str = "") -> None:
         _draw_points(scatter, near)
         _label_points(figure, scatter, near)
         for row, stq, pat in _points([row for row in rows if row not in near]):
-            note = f"Not in the plot: {row_label(row)}\nPAT {pat:.1f}, STQ {stq:.1f}"
+            note = f"Not in the plot: {_name(row)}\nPAT {pat:.1f}, STQ {stq:.1f}"
             switches = row_score(row, "IDSW")
             if switches is not None:
                 note += f", {switches:g} identity switches"
@@ -137,6 +139,18 @@ def plot_sweep(run: Run, path: Path, *, score: str = "PAT") -> None:
         shown = [label for label in marks if label in drawn]
         figure.legend([drawn[label] for label in shown], shown, loc="outside right center")
         save_figure(figure, path)
+
+
+_LONGEST = 34
+"""Characters in a line of a name. Longer ones would leave no room for the plot."""
+
+
+def _name(row: Row) -> str:
+    return textwrap.fill(row_label(row), _LONGEST)
+
+
+def _without_replaced_steps(rows: Sequence[Row]) -> Sequence[Row]:
+    return [row for row in rows if "oracle" not in (row.get("settings") or {})] or rows
 
 
 def _without_lower_bound(rows: Sequence[Row]) -> Sequence[Row]:
@@ -203,7 +217,7 @@ def _label_points(figure: "Figure", axes: "Axes", rows: Sequence[Row]) -> None:
     """Label the points. Points at the same position share one label."""
     together: dict[tuple[float, float], list[str]] = {}
     for row, stq, pat in _points(rows):
-        together.setdefault((round(stq, 2), round(pat, 2)), []).append(row_label(row))
+        together.setdefault((round(stq, 2), round(pat, 2)), []).append(_name(row))
     label_points(figure, axes, {point: "\n".join(labels) for point, labels in together.items()})
 
 
@@ -275,7 +289,7 @@ def _draw_bars(axes: "Axes", rows: Sequence[Row]) -> None:
         )
         texts = ["–" if count is None else f"{count:g}" for count in counts]  # noqa: RUF001
         axes.bar_label(drawn, labels=texts, padding=2, fontsize=7, color=INK)
-    axes.set_yticks(range(len(rows)), [row_label(row) for row in rows])
+    axes.set_yticks(range(len(rows)), [_name(row) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.margins(x=0.12)
     axes.grid(visible=False, axis="y")

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 from xml.etree import ElementTree
 
 import numpy as np
@@ -128,3 +129,22 @@ def test_importing_the_module_does_not_import_matplotlib():
     code = "import sys, mapt_bench.reports.plots; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_long_names_are_wrapped_and_leave_room_for_the_plot(tmp_path):
+    long = "both heads + memory, " + ", ".join(f"threshold_{at} 0.{at}" for at in range(1, 9))
+    rows = [
+        summary_row("both", 0.8, 0.8, "heads", label=long),
+        summary_row("iou", 0.7, 0.7, "baseline"),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # matplotlib found no room for the axes
+        plot_scores(run(summary=rows), tmp_path / "a.svg")
+    assert "<!-- both heads + memory, threshold_1 -->" in words_in(tmp_path / "a.svg")
+
+
+def test_rows_with_replaced_steps_are_in_tables_alone(tmp_path):
+    replaced = summary_row("both,oracle=motion", 0.9, 0.9, "reference", label="replaced")
+    replaced["settings"] = {"oracle": "motion"}
+    plot_scores(run(summary=[summary_row("both", 0.8, 0.8, "heads"), replaced]), tmp_path / "a.svg")
+    assert "replaced" not in words_in(tmp_path / "a.svg")
