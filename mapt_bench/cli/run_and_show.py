@@ -15,6 +15,12 @@ from mapt_bench.experiments.experiment_config import (
     ExperimentConfig,
     StressConfig,
 )
+from mapt_bench.experiments.plan_rows import (
+    memory_of,
+    name_in_plan,
+    name_in_run,
+    names_by_plan,
+)
 from mapt_bench.experiments.plan_settings import ReportSettings, folder_names, plan_text
 from mapt_bench.files import read_text, write_text
 from mapt_bench.reports import run_tables, stress_tables, write_plots, write_stress_plots
@@ -47,7 +53,7 @@ class View:
 
     Attributes:
         scores: Scores of the headline and LaTeX tables. Empty for the default ones.
-        rows: Rows of the headline and LaTeX tables. Empty for the best ones.
+        rows: Rows of the headline and LaTeX tables, as a plan names them. Empty for the best ones.
         full: Whether to print all tables.
         page: Whether to write the report.
         gallery: Number of sequences with pictures in the report, 0 or more.
@@ -107,8 +113,13 @@ class View:
 
     @property
     def selection(self) -> Selection:
-        """The scores and rows to show."""
+        """The scores and rows to show, as a plan names them."""
         return Selection(self.scores, self.rows)
+
+    def selection_of(self, config: ExperimentConfig) -> Selection:
+        """Return the scores and rows to show of a run, by the names that the rows have there."""
+        rows = tuple(name_in_run(name, memory_of(config)) for name in self.rows)
+        return Selection(self.scores, rows)
 
 
 def split_view(options: Mapping[str, Any]) -> tuple[dict[str, Any], View]:
@@ -123,7 +134,7 @@ def split_view(options: Mapping[str, Any]) -> tuple[dict[str, Any], View]:
     rest = dict(options)
     view = View(
         scores=split_names(rest.pop("scores")),
-        rows=split_names(rest.pop("rows")),
+        rows=tuple(name_in_plan(row, rest["memory"]) for row in split_names(rest.pop("rows"))),
         full=rest.pop("full"),
         page=not rest.pop("no_report"),
         gallery=rest.pop("gallery"),
@@ -210,7 +221,7 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
 
     check_config(config)
     placed = config.with_folder()
-    folder, selection = placed.out or Path(), view.selection
+    folder, selection = placed.out or Path(), view.selection_of(placed)
     try:
         with resumable(folder):
             result = run_configured(placed, progress=partial(_progress, selection))
@@ -270,16 +281,17 @@ def run_each_and_show(
     from mapt_bench.experiments import Replay, check_config, run_configured
     from mapt_bench.report import write_report
 
-    selection = view.selection
-    for config in configs.values():
-        check_config(config)
+    rows = {
+        name: [row.name for row in check_config(each).variants] for name, each in configs.items()
+    }
+    selections = _selections(configs, view, rows)
     results: dict[str, dict[str, Any]] = {}
     with resumable(folder):
         for name, config in configs.items():
-            bar = partial(_progress, selection, title=f"{config.experiment} on {name}")
+            bar = partial(_progress, Selection(), title=f"{config.experiment} on {name}")
             results[name] = run_configured(config, progress=bar)
             _report_mapped(results[name])
-            _write_one(config, results[name], folder / name, selection)
+            _write_one(config, results[name], folder / name, selections[name])
             _write_plan(folder / name, plan_text([config], view.report()))
             _log(config, results[name], folder / name, view)
     # A row of a sweep or a stress test has a score for each condition, and a table of its own.
@@ -287,9 +299,9 @@ def run_each_and_show(
     with resumable(folder):
         _write_plan(folder, text)
         if comparable:
-            found = transfer_tables(
-                results, scores=selection.scores, rows=selection.rows, with_drops=by_data
-            )
+            planned = {name: names_by_plan(each, rows[name]) for name, each in configs.items()}
+            tables = partial(transfer_tables, results, with_drops=by_data, planned=planned)
+            found = tables(scores=view.scores, rows=view.rows)
             write_table_folder(found, folder / "tables", None)
         if view.page:
             replays = {folder / name: Replay(config) for name, config in configs.items()}
@@ -299,14 +311,31 @@ def run_each_and_show(
     document = {"schema": TRANSFER_SCHEMA, "runs": results, "drops": lost}
     if not emit_json(view.json_file, document):
         for name, config in configs.items():
-            _print_one(name, config, results, folder, view)
+            _print_one(name, config, results, folder, view, selections[name])
         if comparable:
-            scores = selection.scores or ("PAT",)
+            scores = view.scores or ("PAT",)
             scores = scores if by_data else scores[:1]  # the file of the table has the others
-            print_all_tables(
-                transfer_tables(results, scores, selection.rows, ROWS_SHOWN, with_drops=by_data)
-            )
+            print_all_tables(tables(scores=scores, rows=view.rows, limit=ROWS_SHOWN))
     return 0
+
+
+def _selections(
+    configs: Mapping[str, ExperimentConfig], view: View, rows: Mapping[str, Sequence[str]]
+) -> dict[str, Selection]:
+    """Return what to show of each run: of the selected rows, those that the run has.
+
+    Raises:
+        ConfigError: If no run has a selected row.
+    """
+    found = {name: view.selection_of(config) for name, config in configs.items()}
+    for at in range(len(view.rows)):
+        if not any(each.rows[at] in rows[name] for name, each in found.items()):
+            name, each = next(iter(found.items()))
+            replace(each, rows=each.rows[at : at + 1]).check_rows(rows[name])
+    return {
+        name: replace(each, rows=tuple(row for row in each.rows if row in rows[name]))
+        for name, each in found.items()
+    }
 
 
 def _write_plan(folder: Path, text: str) -> None:
@@ -383,6 +412,7 @@ def _print_one(
     results: Mapping[str, dict[str, Any]],
     folder: Path,
     view: View,
+    selection: Selection,
 ) -> None:
     result = results[name]
     if view.full:
@@ -390,7 +420,7 @@ def _print_one(
 
     def short(rows: int) -> Headline:
         most = min(rows, max(3, ROWS_SHOWN // len(results)))
-        found = run_headline(result, rows=most, selection=view.selection)
+        found = run_headline(result, rows=most, selection=selection)
         is_named = result["provenance"]["data"]["name"] == name
         title = found.title if is_named else f"{name}: {found.title}"
         return replace(found, title=title, findings=(), skipped=())

@@ -25,6 +25,7 @@ _MODULES = {
         "SweepConfig",
     ),
     "plan_file": ("MOST_CELLS", "PlanFile", "PlannedRun", "read_plan"),
+    "plan_rows": ("memory_of", "name_in_plan", "name_in_run", "names_by_plan"),
     "plan_settings": ("PLAN_SCHEMA", "ReportSettings", "plan_text"),
     "plan_state": ("state_of_runs",),
     "plans.ablation_plan": ("ablation_plan",),
@@ -85,6 +86,10 @@ if TYPE_CHECKING:  # what type checkers and editors see
     from mapt_bench.experiments.plan_file import PlanFile as PlanFile
     from mapt_bench.experiments.plan_file import PlannedRun as PlannedRun
     from mapt_bench.experiments.plan_file import read_plan as read_plan
+    from mapt_bench.experiments.plan_rows import memory_of as memory_of
+    from mapt_bench.experiments.plan_rows import name_in_plan as name_in_plan
+    from mapt_bench.experiments.plan_rows import name_in_run as name_in_run
+    from mapt_bench.experiments.plan_rows import names_by_plan as names_by_plan
     from mapt_bench.experiments.plan_settings import PLAN_SCHEMA as PLAN_SCHEMA
     from mapt_bench.experiments.plan_settings import ReportSettings as ReportSettings
     from mapt_bench.experiments.plan_settings import plan_text as plan_text

@@ -1,7 +1,7 @@
 """The keys of a plan in a file, and the options of an experiment that they stand for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -14,6 +14,7 @@ from mapt_bench.experiments.experiment_config import (
     StressConfig,
     SweepConfig,
 )
+from mapt_bench.experiments.plan_rows import memory_of, name_in_plan, name_in_run
 from mapt_bench.marked_yaml import Node, Places
 from mapt_bench.strict_config import from_mapping
 
@@ -259,7 +260,10 @@ def config_of(node: Node, report: ReportSettings) -> ExperimentConfig:
         options[target] = _rows(value) if name in ("trackers", "add") else value
     if "drop" in options or "pair" in options:
         options = {"drop": None, "pair": None, **options}
-    return kind(**options)
+    config = kind(**options)
+    return replace(
+        config, losses=tuple(name_in_run(name, memory_of(config)) for name in config.losses)
+    )
 
 
 def _rows(rows: Sequence[TrackerSettings | str]) -> tuple[str, ...]:
@@ -293,7 +297,7 @@ def plan_text(configs: Sequence[ExperimentConfig], report: ReportSettings) -> st
             document[name] = list(value) if isinstance(value, tuple) else value
     document["seeds"] = [first.seed]
     shown = {each.name: getattr(report, each.name) for each in fields(report)}
-    shown["losses"] = first.losses
+    shown["losses"] = tuple(name_in_plan(name, memory_of(first)) for name in first.losses)
     document["report"] = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in shown.items()

@@ -1,5 +1,6 @@
 """``run``: plans of the commands give the same bytes, the example plans run, and errors."""
 
+import csv
 import json
 import os
 import re
@@ -117,6 +118,20 @@ def test_several_runs_have_common_tables_and_one_document(here):
     assert "STQ thresholds=published" in table.splitlines()[0]
     again = invoke("run", "runs/plan.yaml", "--out", "runs")  # the written plan resumes its runs
     assert again.stdout == shown.stdout
+
+
+def test_the_row_under_study_has_a_score_in_every_run(here):
+    text = PLAN.replace("thresholds: [tuned, published]", "memory: [5, 10]")
+    chosen = text.replace("report: {", "report: {rows: [sort+memory], losses: [sort+memory], ")
+    (here / "p.yaml").write_text(chosen)
+    shown = invoke("run", "p.yaml", "--out", "runs").stdout
+    assert re.search(r"Scores by run(.*\n)+sort\+memory +[0-9.]+ +[0-9.]+\n", shown)
+    first = json.loads((here / "runs/memory=5/results.json").read_text())
+    (line,) = csv.DictReader((here / "runs/tables/runs.csv").read_text().splitlines())
+    (row,) = (each for each in first["summary"] if each["variant"] == "sort+memory=5")
+    assert line["variant"] == "sort+memory"
+    assert float(line["PAT memory=5 (%)"]) == pytest.approx(100 * row["scores"]["PAT"])
+    assert line["PAT memory=10 (%)"]
 
 
 def test_a_dry_run_counts_what_is_done_and_writes_nothing(here):
