@@ -158,6 +158,8 @@ class WorstSequences:
         condition: Stressor and level, empty without stress.
         sentence: The sequence to look at first.
         table: One row per sequence, the largest loss first.
+        bound: What the losses are measured against.
+        sequence_count: Number of sequences with a PAT, in the table or not.
     """
 
     row: Row
@@ -165,6 +167,8 @@ class WorstSequences:
     condition: str
     sentence: str
     table: Table
+    bound: str
+    sequence_count: int
 
     @property
     def subject(self) -> str:
@@ -203,7 +207,8 @@ def _worst_of(part: Part, rows: Sequence[Row], condition: str) -> WorstSequences
     name = row_name(subject)
     oracle = next((row for row in rows if row_name(row) == "oracle"), None)
     bounds = _sequences(cells, oracle) if oracle else {}
-    table = worst_table(name, _sequences(cells, subject), bounds, condition)
+    own = _sequences(cells, subject)
+    table = worst_table(name, own, bounds, condition)
     if table is None:
         return None
     first = table.rows[0]
@@ -217,7 +222,8 @@ def _worst_of(part: Part, rows: Sequence[Row], condition: str) -> WorstSequences
     )
     best = _subject(rows, "") or subject
     shown = (subject,) if best is subject else (subject, best)
-    return WorstSequences(subject, shown, condition, sentence, table)
+    scored = [each for each in own.values() if each.get("PAT") is not None]
+    return WorstSequences(subject, shown, condition, sentence, table, bound, len(scored))
 
 
 def _subject(rows: Sequence[Row], wanted: str) -> Row | None:

@@ -56,6 +56,7 @@ class Picture:
         track: The track that costs most. Empty if none costs anything.
         text: What happens to the track.
         images: The images.
+        reason: By which measured loss the sequence and the track were chosen.
     """
 
     by: str
@@ -63,6 +64,7 @@ class Picture:
     track: str
     text: str
     images: tuple[Image, ...]
+    reason: str = ""
 
     @property
     def title(self) -> str:
@@ -104,13 +106,16 @@ def evaluation_pictures(
     worst = sorted(pats, key=lambda sequence: pats[sequence])[:most]
     dataset = (evaluation.get("protocol") or {}).get("dataset")
     pictures = []
-    for sequence in worst:
+    for rank, sequence in enumerate(worst, 1):
+        lost = f"by the lowest PAT ({100 * pats[sequence]:.2f})"
+        chosen = _chosen_sequence(rank, len(pats), lost)
         try:
             video, labels, _ = open_video(
                 Path(gt), None if len(pats) == 1 else sequence, dataset, None
             )
             (prediction,) = open_predictions([Path(pred)], video, labels)
-            pictures.append(_worst_picture(video, prediction, (f"prediction {name}", sequence)))
+            names = (f"prediction {name}", sequence)
+            pictures.append(_worst_picture(video, prediction, names, chosen))
         except MaptBenchError as problem:
             return pictures, [f"No pictures of {name}, sequence {printable(sequence)}: {problem}."]
     return pictures, []
@@ -152,13 +157,16 @@ class Gallery:
                 self._problems[f"No pictures of tracks: {why}."] = None
                 break
             cell = self._folder / "cells" / str(each.row.get("cell"))
-            for sequence in _costly(each)[: max(self._most // conditions, 1)]:
+            costly = _costly(each)[: max(self._most // conditions, 1)]
+            for rank, (sequence, lost) in enumerate(costly, 1):
+                points = f"by PAT lost against {each.bound} ({100 * lost:.2f} points)"
+                chosen = _chosen_sequence(rank, each.sequence_count, points)
                 try:
                     found = _scored(cell, sequence, self._labels)
                 except MaptBenchError as problem:
                     self._problems[f"No timeline of sequence {sequence}: {problem}."] = None
                     break
-                pictures.append(_run_picture(found, each, self._frames))
+                pictures.append(_run_picture(found, each, self._frames, chosen))
         return pictures
 
     def missing(self) -> list[str]:
@@ -166,8 +174,28 @@ class Gallery:
         return [*self._problems, *self._frames.missing()]
 
 
-def _costly(worst: WorstSequences) -> list[str]:
-    return [str(row[0]) for row in worst.table.rows if isinstance(row[-1], float) and row[-1] > 0]
+def _costly(worst: WorstSequences) -> list[tuple[str, float]]:
+    """Return the sequences with a loss, and the loss as a share."""
+    return [
+        (str(row[0]), row[-1])
+        for row in worst.table.rows
+        if isinstance(row[-1], float) and row[-1] > 0
+    ]
+
+
+def _chosen_sequence(rank: int, count: int, loss: str) -> str:
+    return printable(f"The sequence is number {rank} of {count} {loss}.")
+
+
+def _chosen_track(cost: NDArray[np.int64], track: int, unit: str) -> str:
+    return (
+        f"The track is number 1 of {len(cost)} in the sequence by {unit} "
+        f"({counted(int(cost[track]), 'frame')})."
+    )
+
+
+_LOST = "frames in which it is visible without its most frequent identity"
+_MISLINKED = "frames in which it is matched, but not by its most frequent identity"
 
 
 def _scored(cell: Path, sequence: str, label_space_name: str) -> ScoredSequence:
@@ -259,17 +287,21 @@ class _FramesOfRun:
         ]
 
 
-def _run_picture(found: ScoredSequence, worst: WorstSequences, frames: _FramesOfRun) -> Picture:
+def _run_picture(
+    found: ScoredSequence, worst: WorstSequences, frames: _FramesOfRun, chosen: str
+) -> Picture:
     """Return the frames around a mistake of a row, and the timeline of its costly tracks.
 
     The row lost to the oracle by linking: mislinked tracks come first.
     """
     table, labels = tracks_of(found.overlap), found.overlap.labels
-    mislinked = table.frames_mislinked
-    order = _worst_tracks(table, mislinked if mislinked.any() else table.frames_lost)
+    cost, unit = table.frames_mislinked, _MISLINKED
+    if not cost.any():
+        cost, unit = table.frames_lost, _LOST
+    order = _worst_tracks(table, cost)
     names = printable(f"tracked by {worst.subject}"), printable(found.name)
     if not order:
-        return Picture(*names, "", _FAULTLESS, ())
+        return Picture(*names, "", _FAULTLESS, (), chosen)
     places = _mistake(table, order[0])
     rows = {row_name(each): str(each.get("cell")) for each in worst.rows_shown}
     strip = frames.strip(rows, found, int(table.codes[order[0]]), places)
@@ -283,6 +315,7 @@ def _run_picture(found: ScoredSequence, worst: WorstSequences, frames: _FramesOf
             *([] if strip is None else images_of_frames(strip, _in_frames(places, words))),
             image_of(png(timeline), _in_words(table, order, labels)),
         ),
+        f"{chosen} {_chosen_track(cost, order[0], unit)}",
     )
 
 
@@ -315,13 +348,16 @@ def _sentence(table: TrackTable, track: int, frame: str) -> str:
     )
 
 
-def _worst_picture(video: Video, prediction: Prediction, names: tuple[str, str]) -> Picture:
+def _worst_picture(
+    video: Video, prediction: Prediction, names: tuple[str, str], chosen: str
+) -> Picture:
     """Return the timeline of the tracks that cost most, and the frames around a mistake.
 
     Args:
         video: Video with ground truth.
         prediction: Prediction for all its frames.
         names: What made the prediction, and the name of the sequence.
+        chosen: Why the sequence was chosen.
 
     Raises:
         DataError: If a map cannot be read.
@@ -331,7 +367,7 @@ def _worst_picture(video: Video, prediction: Prediction, names: tuple[str, str])
     order = _worst_tracks(table, table.frames_lost)
     by, sequence = map(printable, names)
     if not order:
-        return Picture(by, sequence, "", _FAULTLESS, ())
+        return Picture(by, sequence, "", _FAULTLESS, (), chosen)
     before, after = _mistake(table, order[0])
     same_colors = replace(prediction, tracks=table)
     strip = _around(video, [same_colors], int(table.codes[order[0]]), (before, after))
@@ -346,6 +382,7 @@ def _worst_picture(video: Video, prediction: Prediction, names: tuple[str, str])
             *images_of_frames(jpeg(strip), _in_frames(frames, "ground truth above prediction")),
             image_of(png(whole.timeline(order)), _in_words(table, order, labels)),
         ),
+        f"{chosen} {_chosen_track(table.frames_lost, order[0], _LOST)}",
     )
 
 

@@ -90,6 +90,23 @@ def test_tables_that_are_cut_say_so(page, file, width):
         assert told.endswith(": scroll →")
 
 
+def test_names_of_rows_stay_in_sight_on_a_phone(page, file):
+    page.show(400)
+    page.open(file)
+    found = page.run("""(() => {
+      const boxes = [...document.querySelectorAll(".wide-table")]
+        .filter((each) => each.scrollWidth > each.clientWidth + 40);
+      return boxes.map((each) => {
+        each.scrollLeft = 40;
+        const left = (cell) => cell.getBoundingClientRect().left;
+        const names = [each.querySelector("thead th"), each.querySelector("tbody th")];
+        return names.map((cell) => Math.round(left(cell) - left(each)));
+      });
+    })()""")
+    assert found
+    assert all(each == [0, 0] for each in found)
+
+
 def test_tables_fit_on_paper(page, file):
     page.show(794, media="print")  # A4
     page.open(file)

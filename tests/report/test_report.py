@@ -162,6 +162,15 @@ def test_several_results_are_parts_of_one_page(tmp_path):
     assert set(re.findall(r'href="#([^"]+)"', text)) <= set(ids)
 
 
+def test_each_section_ends_with_a_way_back_to_the_top(tmp_path):
+    text = page_of(tmp_path, run())
+    assert '<body id="top">' in text
+    sections = re.findall(r"<section .*?</section>", text, flags=re.DOTALL)
+    back = '<p class="top"><a href="#top">Back to top</a></p>'
+    assert len(sections) > 3
+    assert all(each.count(back) == 1 for each in sections)
+
+
 def test_hostile_names_show_as_text(tmp_path):
     summary = [
         summary_row(name, 0.5 + 0.01 * at, 0.6, "baselines") for at, name in enumerate(HOSTILE)
@@ -451,6 +460,14 @@ def test_pictures_show_the_track_that_costs_most(judged):
     assert f"Look at car 1. {found} In frame 000002, its identity changes from 1 to 5." in text
     legend = "Disc with two halves: the identity changes here"
     assert legend in text
+    why = "Why this one? The sequence is number 1 of 1 by the lowest PAT ("
+    assert why in words_of(text)
+    (track,) = re.findall(
+        r"The track is number 1 of (\d+) in the sequence by frames in which it is "
+        r"visible without its most frequent identity \(2 frames\)",
+        words_of(text),
+    )
+    assert int(track) >= 1
     images = Elements(text).named("img")
     assert [each["alt"][:17] for each in images] == [
         "Frame 000001, gro",
@@ -520,6 +537,11 @@ def test_a_run_shows_the_tracks_that_cost_most(lost_run):
     assert notes.startswith("No frames of sequence ")
     assert "run the command of the run again" in notes
 
+    assert re.fullmatch(
+        r"The sequence is number 1 of 2 by PAT lost against a perfect result \([\d.]+ points\)\. "
+        r"The track is number 1 of \d+ in the sequence by frames .+ \(\d+ frames?\)\.",
+        pictures[0].reason,
+    )
     look = "Look first at car 1 in sequence a, tracked by lost. It is visible in "
     assert look in words_of(render_report(read_parts([folder])))
 
