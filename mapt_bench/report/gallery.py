@@ -9,7 +9,6 @@ pictures are missing.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 import numpy as np
@@ -205,8 +204,9 @@ def _scored(cell: Path, sequence: str, label_space_name: str) -> ScoredSequence:
     raise DataError("has no work unit of the sequence", where=cell)
 
 
-_REPLAY_SECONDS = 8.0
-"""Time to track sequences again for one page. Sequences that take longer have no frames."""
+_REPLAYED_FRAMES = 160
+"""Frames that are tracked again for one page, over all rows. A limit of time would make the page
+depend on how busy the machine is."""
 
 
 @dataclass
@@ -221,7 +221,7 @@ class _FramesOfRun:
     folder: Path
     replay: Replay | None
     _absent: dict[str, list[str]] = field(default_factory=dict)
-    _spent: float = 0.0
+    _replayed: int = 0
 
     def strip(
         self, rows: Mapping[str, str], found: ScoredSequence, track: int, frames: tuple[int, int]
@@ -234,6 +234,11 @@ class _FramesOfRun:
             track: Code of the track.
             frames: Positions of the two frames.
         """
+        count = (frames[1] + 1) * len(rows)
+        if self._replayed + count > _REPLAYED_FRAMES:
+            self._lacks(found, f"a page tracks at most {_REPLAYED_FRAMES} frames again")
+            return None
+        self._replayed += count
         named = "-".join((*rows.values(), *map(str, (found.position, track, *frames))))
         file = self.folder / "gallery" / f"{named}.jpg"
         if file.is_file():
@@ -241,18 +246,11 @@ class _FramesOfRun:
         if self.replay is None:
             self._lacks(found, "run the command of the run again with its --out to add them")
             return None
-        seconds = sum(found.seconds[: frames[1] + 1]) * len(rows)
-        if self._spent + seconds > _REPLAY_SECONDS:
-            self._lacks(found, f"tracking again takes over {_REPLAY_SECONDS:g} s")
-            return None
-        began = process_time()
         try:
             picture = self._painted(self.replay, rows, found, track, frames)
         except MaptBenchError as problem:
             self._lacks(found, str(problem))
             return None
-        finally:
-            self._spent += process_time() - began
         data = jpeg(picture)
         write_bytes(file, data)
         return data

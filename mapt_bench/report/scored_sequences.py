@@ -30,7 +30,6 @@ class ScoredSequence:
         name: Name of the sequence.
         position: Position of the sequence in the data.
         overlap: Overlap tables of all frames.
-        seconds: Time of the tracker on each frame.
         objects: Rows of dtype :data:`~mapt_bench.metrics.link_events.SIGHTED`, the ground-truth
             objects of each frame. ``None`` if the run folder has none.
     """
@@ -38,7 +37,6 @@ class ScoredSequence:
     name: str
     position: int
     overlap: SequenceOverlap
-    seconds: tuple[float, ...]
     objects: NDArray[np.void] | None = None
 
 
@@ -67,7 +65,6 @@ def cell_sequences(
                 name=str(unit["sequence"]),
                 position=int(file.stem.partition("-")[0]),
                 overlap=SequenceOverlap.of_rows(rows, int(unit["frames"]), labels),
-                seconds=tuple(map(float, unit["seconds"])),
                 objects=_objects(cell.parent.parent / "objects" / f"{file.stem[:-2]}.json"),
             )
         except (OSError, ValueError, KeyError, TypeError) as problem:

@@ -146,7 +146,7 @@ def test_a_run_of_other_data_is_not_overwritten(here):
     assert result.exit_code == 2
     error = json.loads(result.stdout)["error"]
     assert error["kind"] == "config"
-    assert "differs in data (segments)" in error["message"]
+    assert "differs in data (segments groundtruth: there " in error["message"]
     assert error["where"] == "run"
     assert (here / "run" / "results.json").read_bytes() == before
     result = invoke("--data", "DATA", "--memory", "3", "--out", "run")

@@ -218,8 +218,8 @@ def test_a_crash_asks_for_exit_code_70(tmp_path, monkeypatch):
             "rows (it also has oracle; to keep them, repeat --add oracle)",
         ),
         ({"plan": plan(experiment="sweep-interval")}, 'experiment (there "ablate", now "sweep'),
-        ({"source": source(fingerprint="other videos")}, "data (fingerprint)"),
-        ({"source": source(walk(9), walk(7))}, "data (sequences)"),
+        ({"source": source(fingerprint="other videos")}, 'data (fingerprint: there "'),
+        ({"source": source(walk(9), walk(7))}, "data (sequences "),
         ({"seed": 1}, "seed (there 0, now 1)"),
     ],
 )

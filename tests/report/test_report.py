@@ -567,9 +567,9 @@ def test_frames_that_cannot_be_tracked_again_are_named(lost_run, monkeypatch):
     folder, replay = lost_run
     _, notes = pictures_of(folder, replays={folder: fails})
     assert notes == "No frames of sequence a, b: the weights are gone."
-    monkeypatch.setattr(gallery, "_REPLAY_SECONDS", 0.0)
+    monkeypatch.setattr(gallery, "_REPLAYED_FRAMES", 0)
     _, notes = pictures_of(folder, replays={folder: replay})
-    assert notes == "No frames of sequence a, b: tracking again takes over 0 s."
+    assert notes == "No frames of sequence a, b: a page tracks at most 0 frames again."
 
 
 def test_results_store_the_command_of_their_run(tmp_path):

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,9 @@ def _check_same(path: Path, mine: dict[str, Any]) -> bool:
 
 def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSON from disk
     if name == "data" and isinstance(theirs, dict):
-        parts = [key for key in mine if theirs.get(key) != mine[key]]
-        return f"data ({', '.join(parts)})"
+        parts = list(_leaves(theirs, mine))
+        more = f"; and {len(parts) - _MOST} more" if len(parts) > _MOST else ""
+        return f"data ({'; '.join(parts[:_MOST])}{more})"
     if name == "variants":
         now = [row["name"] for row in mine]
         missing = [str(row["name"]) for row in theirs or [] if row["name"] not in now]
@@ -116,6 +117,21 @@ def _difference(name: str, theirs: Any, mine: Any) -> str:  # noqa: ANN401 - JSO
             return f"rows (it also has {', '.join(missing)}; to keep them, repeat {repeated})"
         return "rows (memory, weights, or other settings)"
     return f"{name} (there {json.dumps(theirs)}, now {json.dumps(mine)})"
+
+
+_MOST = 3
+_LONGEST = 80
+
+
+def _leaves(theirs: Any, mine: Any, name: str = "") -> Iterator[str]:  # noqa: ANN401 - the same
+    """Yield each value that differs, with its place and both values unless they are long."""
+    if isinstance(theirs, dict) and isinstance(mine, dict):
+        for key in dict.fromkeys([*theirs, *mine]):
+            yield from _leaves(theirs.get(key), mine.get(key), f"{name} {key}".strip())
+    elif theirs != mine:
+        there, now = (json.dumps(value) for value in (theirs, mine))
+        values = f": there {there}, now {now}".replace("null", "none")
+        yield name + (values if len(values) <= _LONGEST else "")
 
 
 def unit_file(folder: Path, unit: Unit) -> Path:
