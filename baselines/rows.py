@@ -10,6 +10,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from typing import Literal
 
 from mapt_bench.baselines.registry import (
@@ -158,9 +159,12 @@ def tracker_entry(name: str) -> AssociatorEntry | UserTracker:
             f"{name!r} is a name of weights, not of a tracker; write mapt,weights={name}"
         )
     known = [*associator_names(), *mapt_tracker_names(), *flow_tracker_names(), *plugin_names()]
+    head, _, tail = name.partition("=")[0].rpartition("+")
+    hint = nearest(name, known)
+    if is_associator(head) and get_close_matches(f"+{tail}", [_MEMORY], cutoff=0.6):
+        hint = f"did you mean {f'{head}{_MEMORY}'!r}? {nearest('', known)}"
     raise ConfigError(
-        f"unknown tracker {name!r}; {nearest(name, known)}; or package.module:Class. "
-        f"A row is {ROW_FORM}"
+        f"unknown tracker {name!r}; {hint}; or package.module:Class. A row is {ROW_FORM}"
     )
 
 

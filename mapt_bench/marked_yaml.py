@@ -7,6 +7,7 @@ are errors. Each message names the place.
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +16,15 @@ import yaml
 
 from mapt_bench.errors import ConfigError, nearest
 
-__all__ = ["Mark", "Node", "Places", "overlaid_nodes", "read_marked", "with_variables"]
+__all__ = [
+    "Mark",
+    "Node",
+    "Places",
+    "in_yaml",
+    "overlaid_nodes",
+    "read_marked",
+    "with_variables",
+]
 
 _MOST_BYTES = 1_000_000
 _MOST_VALUES = 100_000
@@ -131,7 +140,8 @@ def read_marked(path: Path) -> Node:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         raise ConfigError(
-            f"is not text in UTF-8 (byte {problem.start}); save it as UTF-8", where=path
+            f"is not text in UTF-8 (byte {problem.start}); save it as UTF-8",
+            where=_mark_after(str(path), content[: problem.start].decode("utf-8-sig")),
         ) from problem
     return _Reader(str(path)).read(text)
 
@@ -148,19 +158,31 @@ class _Reader:
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except RecursionError:
-            message = f"is nested too deep; expected at most {_MOST_DEPTH} levels"
-            raise ConfigError(message, where=self._file) from None
+            message = f"is nested deeper than {_MOST_DEPTH} levels"
+            raise ConfigError(message, where=self._too_deep(text)) from None
         except yaml.MarkedYAMLError as problem:
             mark = problem.problem_mark or problem.context_mark
             place = self._file if mark is None else self._mark(mark)
             raise ConfigError(_why(problem), where=place) from problem
         except yaml.YAMLError as problem:  # such as a character that YAML has not
             message = f"is not valid YAML ({' '.join(str(problem).split())})"
-            raise ConfigError(message, where=self._file) from problem
+            at = getattr(problem, "position", 0)
+            raise ConfigError(message, where=_mark_after(self._file, text[:at])) from problem
         if not isinstance(root, yaml.MappingNode):
             found = "is empty" if root is None else "holds no mapping"
-            raise ConfigError(f"{found}; expected a mapping of keys to values", where=self._file)
+            place = Mark(self._file, 1, 1) if root is None else self._mark(root.start_mark)
+            raise ConfigError(f"{found}; expected a mapping of keys to values", where=place)
         return self._node(root, ())
+
+    def _too_deep(self, text: str) -> Mark:
+        """Return where a document becomes too deep. Events are read without recursion."""
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _MOST_DEPTH:
+                return self._mark(event.start_mark)
+        return Mark(self._file, 1, 1)
 
     def _mark(self, mark: Any) -> Mark:  # noqa: ANN401 - PyYAML's mark
         return Mark(self._file, mark.line + 1, mark.column + 1)
@@ -214,6 +236,30 @@ def _checked_number(constructor: yaml.SafeLoader, node: yaml.ScalarNode, mark: M
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{node.value} is no finite number; expected one", where=mark)
     return value
+
+
+def _mark_after(file: str, text: str) -> Mark:
+    """Return the position after a text at the start of a file."""
+    return Mark(file, text.count("\n") + 1, len(text) - text.rfind("\n"))
+
+
+def in_yaml(value: object) -> str:
+    """Return plain data as a YAML file has it, on one line. Text is in quotes.
+
+    Example:
+        >>> in_yaml(True), in_yaml("x"), in_yaml({"memory": None, "levels": [1, 2]})
+        ('true', "'x'", '{memory: null, levels: [1, 2]}')
+    """
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, dict | list | tuple):
+        plain = list(value) if isinstance(value, tuple) else value
+        with suppress(yaml.YAMLError):  # another type than those of YAML
+            flow: str = yaml.safe_dump(
+                plain, default_flow_style=True, sort_keys=False, allow_unicode=True, width=math.inf
+            )
+            return flow.strip()
+    return repr(value)
 
 
 def _why(problem: yaml.MarkedYAMLError) -> str:

@@ -17,7 +17,7 @@ import yaml
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.files import check_plain
-from mapt_bench.marked_yaml import Places
+from mapt_bench.marked_yaml import Places, in_yaml
 
 __all__ = ["check_mapping", "from_mapping", "known_keys", "load_yaml", "overlaid", "plain_value"]
 
@@ -127,7 +127,7 @@ def check_mapping(
     """
     if not isinstance(data, Mapping):
         raise ConfigError(
-            f"{what} is {data!r}; expected a mapping with the keys {', '.join(known)}",
+            f"{what} is {in_yaml(data)}; expected a mapping with the keys {', '.join(known)}",
             where=_place(where, prefix[:-1]),
         )
     for key in data:
@@ -228,7 +228,7 @@ def _where_and_why(problem: Exception) -> str:
 
 
 def _unexpected(key: str, value: object, expected: str, where: object | None) -> ConfigError:
-    return ConfigError(f"{key} is {value!r}; expected {expected}", where=_place(where, key))
+    return ConfigError(f"{key} is {in_yaml(value)}; expected {expected}", where=_place(where, key))
 
 
 def _value(hint: Any, value: object, key: str, where: object | None) -> Any:  # noqa: ANN401 - as typed
@@ -241,7 +241,7 @@ def _value(hint: Any, value: object, key: str, where: object | None) -> Any:  # 
     if origin is Literal:
         if value not in arguments:
             hinted = nearest(str(value), [str(each) for each in arguments])
-            raise ConfigError(f"{key} is {value!r}; {hinted}", where=_place(where, key))
+            raise ConfigError(f"{key} is {in_yaml(value)}; {hinted}", where=_place(where, key))
         return value
     if origin is tuple:
         return _tuple(arguments, value, key, where)

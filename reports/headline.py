@@ -40,6 +40,7 @@ from mapt_bench.results.result_views import (
 __all__ = [
     "MILLISECONDS",
     "ROWS_SHOWN",
+    "SCORE_NAMES",
     "Headline",
     "Selection",
     "evaluation_headline",
@@ -52,6 +53,9 @@ ROWS_SHOWN = 12
 """Rows of a headline table, references included."""
 
 MILLISECONDS = "ms/frame"
+
+SCORE_NAMES = (*HEADLINE, MILLISECONDS)
+"""Names of all scores that headline tables may show."""
 
 _CORE = ("PAT", "PQ", "TQ", "STQ", "AssA", "IDSW")
 """Scores of the headline tables."""
@@ -86,8 +90,8 @@ class Selection:
             ConfigError: If a score is unknown.
         """
         for name in self.scores:
-            if name not in (*HEADLINE, MILLISECONDS):
-                known = nearest(name, (*HEADLINE, MILLISECONDS))
+            if name not in SCORE_NAMES:
+                known = nearest(name, SCORE_NAMES)
                 raise ConfigError(f"--scores names the unknown score {name!r}; {known}")
 
     def check_rows(self, known: Iterable[str]) -> None:

@@ -50,7 +50,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         (BOMB, "line 1", "more than 100,000 values, counted with its aliases"),
         ("[" * 21 + "]" * 21, "", "holds no mapping; expected a mapping"),
         ("a: " + "[" * 30 + "]" * 30, "line 1", "is nested deeper than 20 levels"),
-        ("a: " + "[" * 5000 + "]" * 5000, "", "is nested too deep"),
+        ("a: " + "[" * 5000 + "]" * 5000, "", "is nested deeper than 20 levels"),
         ("a: 1\n---\nb: 2\n", "line 2", "a second document begins"),
         ("a: [1\n", "line 2", "is not valid YAML"),
         ("a: .nan\n", "line 1, column 4", "no finite number"),

@@ -23,6 +23,7 @@ from mapt_bench.cli.options import (
 )
 from mapt_bench.cli.run_and_show import View, run_and_show, run_each_and_show
 from mapt_bench.errors import ConfigError
+from mapt_bench.reports.headline import SCORE_NAMES
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_all_tables
 
@@ -116,6 +117,7 @@ def command(plan: Path, **options: Any) -> int:  # noqa: ANN401 - what click col
         plan,
         _variables(options["variables"]),
         most_cells=None if options["yes"] else MOST_CELLS,
+        scores=SCORE_NAMES,
     )
     protect_named([*found.files, *(run.config.to_dict().values() for run in found.runs)])
     configs = _configs(found, options)

@@ -17,6 +17,7 @@ from mapt_bench.experiments import (
     plan_text,
     read_plan,
 )
+from mapt_bench.experiments.plan_checks import in_keys
 from mapt_bench.experiments.plan_settings import RUN_KEYS, Experiment, PlanSettings
 
 jsonschema = pytest.importorskip("jsonschema")
@@ -109,7 +110,7 @@ def test_a_plan_counts_the_steps_of_a_fusion(read):
     (config,) = configs(read(text)).values()
     assert config == AblationConfig(suite="tiny", by=("visibility", "gap"))
     assert "by:\n- visibility\n- gap\n" in plan_text([config], ReportSettings())
-    with pytest.raises(ConfigError, match="--by names 'gaps'; did you mean 'gap'") as caught:
+    with pytest.raises(ConfigError, match=r"^by names 'gaps'; did you mean 'gap'") as caught:
         read(text.replace("gap", "gaps"))
     assert ", line 3" in str(caught.value.where)
 
@@ -202,27 +203,57 @@ def stress(text):
         (stress("data: {folder: NONE}"), "3, column 16", "NONE: does not exist"),
         (stress("data: [{folder: DATA, datset: x}]"), "3, column 23", "'data.0..datset'; did you"),
         (stress("data: {folder: DATA, dataset: kiti}"), "3, column 31", "'kitti-step'"),
-        (stress("data: {suite: tiny, folder: DATA}"), "3, column", "keep one of them"),
+        (stress("data: {suite: tiny, folder: DATA}"), "3, column ", "keep one of them"),
         (stress("thresholds: tund"), "3, column 13", "did you mean 'tuned'"),
         (stress("segments: [groundtruth, nosy]"), "3, column 25", "did you mean 'noisy'"),
         (stress("memory: many"), "3, column 9", "memory is 'many'; expected a whole number"),
-        (stress("seeds: [-1]"), "3, column 9", "--seed is -1; expected 0 or more"),
+        (stress("seeds: [-1]"), "3, column 9", "^seeds is -1; expected 0 or more"),
         (stress("report: {scores: PAT}"), "3, column 18", "report.scores is 'PAT'; expected a l"),
         (stress("report: {gallery: -1}"), "3, column 9", "gallery is -1"),
-        (stress("report: {losses: [srt]}"), "", "no row has this name"),
+        (stress("report: {losses: [iou, srt]}"), "3, column 24", "'srt', which no run has; did"),
+        (
+            stress("report: {rows: [sort+memry]}"),
+            "3, column 17",
+            "names the row 'sort",
+        ),
+        (stress("report: {scores: [PAT, PTA]}"), "3, column 24", "unknown score 'PTA'; did you me"),
+        (stress("report: {scores: [PAT, PAT]}"), "3, column 24", "report.scores has 'PAT' twice"),
+        (stress("memory: true"), "3, column 9", "memory is true; expected a whole number"),
+        (stress("trackers: [sort+memry]"), "3, column 12", r"did you mean 'sort\+memory'\?"),
+        (stress("trackers: [sort, iou, sort]"), "3, column 23", "trackers has 'sort' twice; keep"),
+        (stress("add: [sort+memory, {tracker: sort+memory}]"), "3, column 20", "twice; keep one"),
+        (stress("stressors: [bars, bars]"), "3, column 19", "stressors has 'bars' twice"),
+        (stress("seeds: [0, 0]"), "3, column 12", "the same run twice"),
+        (stress("data: [{suite: tiny}, {suite: tiny}]"), "3, column 23", "the same run twice"),
+        (stress("include: [{memory: 5}, {memory: 5}]"), "3, column 33", "the same run twice"),
+        (stress("include: []"), "3, column 1", "an empty include removes every run"),
+        (stress("exclude: [{levls: 1}]\nmatrix: {levels: [1]}"), "3, column 12", "mean 'levels'"),
+        (
+            stress("exclude: [{memory: null}]\nmatrix: {memory: [5]}"),
+            "3, column 11",
+            "memory: null}",
+        ),
+        ("[" * 3000, "1, column 21", "is nested deeper than 20 levels"),
+        ("a: \a\n", "1, column 4", "is not valid YAML"),
+        ("- a\n", "1, column 1", "holds no mapping"),
         (stress("matrix: {levles: [1]}"), "3, column 10", "unknown key 'levles'; .*'levels'"),
         (stress("matrix: {levels: 1}"), "3, column 18", "matrix.levels is 1; expected a list"),
         (stress("matrix: {levels: []}"), "3, column 18", "matrix.levels is empty"),
         (stress("matrix: {seeds: [1]}"), "3, column 10", "list its values at the top"),
         (stress("matrix: {memory: [5, x]}"), "3, column 22", "memory is 'x'; expected a whole"),
-        (stress("matrix: {memory: [5, 5]}"), "", "the same run twice"),
+        (stress("matrix: {memory: [5, 5]}"), "3, column 22", "the same run twice"),
         (stress("matrix: {memory: [5, 0]}"), "3, column 22", "memory is 0; expected 1 frame"),
         (stress("include: [{levles: 1}]"), "3, column 12", "include has an unknown key 'levles'"),
-        (stress("exclude: [{levels: 1}]"), "3, column 11", "fits no run"),
-        (stress("matrix: {levels: [1]}\nexclude: [{levels: 1}]"), "", "removes every run"),
+        (stress("exclude: [{suite: tiny}]"), "3, column 11", "{suite: tiny} fits no run"),
+        (stress("exclude: [{levels: 1}]"), "3, column 12", "exclude has an unknown key 'levels'"),
+        (
+            stress("matrix: {levels: [1]}\nexclude: [{levels: 1}]"),
+            "4, column 1",
+            "exclude removes every run",
+        ),
         (stress("base: none.yaml"), "3, column 7", "there is no plan none.yaml"),
         (stress("base: 3"), "3, column 7", "base is 3; expected a path"),
-        (stress("base: a.yaml"), "", "is its own base"),
+        (stress("base: a.yaml"), "3, column 7", "a.yaml is its own base"),
         (stress("memory: ${n}"), "3, column 9", "has no value; give --var n=VALUE"),
         (stress("schema: mapt-bench/plan/2"), "3, column 9", "did you mean 'mapt-bench/plan/1'"),
         (
@@ -236,16 +267,25 @@ def stress(text):
 )
 def test_mistakes_are_refused_at_their_place(read, text, place, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        read(text)
-    assert caught.value.where.startswith("a.yaml")
-    assert place in caught.value.where
+        read(text, scores=("PAT", "STQ"))
+    assert caught.value.where.startswith("a.yaml, line ")
+    assert f"line {place}" in caught.value.where
+    assert in_keys(caught.value.message) == caught.value.message
 
 
 def test_unknown_variables_are_refused(read):
-    with pytest.raises(ConfigError, match="no variable 'suit'; did you mean 'suite'"):
+    with pytest.raises(ConfigError, match="no variable 'suit'; did you mean 'suite'") as caught:
         read(stress("variables: {suite: tiny}"), variables={"suit": "x"})
-    with pytest.raises(ConfigError, match="no variable 'suit'; it has none"):
+    assert caught.value.where == "a.yaml, line 3, column 1"
+    with pytest.raises(ConfigError, match="no variable 'suit'; it has none") as caught:
         read(stress(""), variables={"suit": "x"})
+    assert caught.value.where == "a.yaml, line 1, column 1"
+
+
+def test_a_row_of_the_report_may_be_missing_in_some_runs(read):
+    text = "matrix: {trackers: [[sort], [iou]]}\nreport: {rows: [sort], losses: [sort]}"
+    first, second = read(stress(text)).runs
+    assert (first.config.losses, second.config.losses) == (("sort",), ())
 
 
 def test_too_many_cells_need_consent(read):

@@ -84,7 +84,7 @@ def test_a_file_builds_on_a_base(tmp_path):
         ("fpn: {", "not valid YAML"),
         ("norm: groups", "norm is 'groups'; did you mean 'group'"),
         ("fpn: {channels: wide}", "fpn.channels is 'wide'; expected a whole number"),
-        ("fpn: {channels: true}", "fpn.channels is True; expected a whole number"),
+        ("fpn: {channels: true}", "fpn.channels is true; expected a whole number"),
         ("fpn: {separable: 1}", "fpn.separable is 1; expected true or false"),
         ("pixel_mean: [0, 0]", "expected a list of 3 numbers"),
         ("motion: {design: gated}", "motion.design: .*did you mean 'gated-s4'"),

@@ -42,7 +42,7 @@ def test_plain_data_reads_back_equal():
             "unknown key 'optimizer.lrr'; did you mean 'optimizer.lr'?",
         ),
         ({**MINIMAL, "steps": 2.5}, "steps is 2.5; expected a whole number"),
-        ({**MINIMAL, "steps": True}, "steps is True; expected a whole number"),
+        ({**MINIMAL, "steps": True}, "steps is true; expected a whole number"),
         ({**MINIMAL, "steps": 0}, "steps is 0; expected 1 or more"),
         ({**MINIMAL, "optimizer": {"lr": 0}}, "optimizer.lr is 0.0; expected more than 0"),
         ({**MINIMAL, "optimizer": {"lr": "fast"}}, "optimizer.lr is 'fast'; expected a number"),
@@ -148,7 +148,7 @@ def test_settings_take_none_where_it_is_allowed():
     assert from_mapping(Recipe, {**MINIMAL, "optimizer": {"clip_norm": None}}).optimizer == (
         Recipe.from_dict({**MINIMAL, "optimizer": {"clip_norm": None}}).optimizer
     )
-    with pytest.raises(ConfigError, match=r"optimizer\.lr is None"):
+    with pytest.raises(ConfigError, match=r"optimizer\.lr is null"):
         from_mapping(Recipe, {**MINIMAL, "optimizer": {"lr": None}})
 
 

@@ -63,7 +63,7 @@ def test_without_stages_there_is_one():
             "unknown key 'clips.lenght'; did you mean 'clips.length'?",
         ),
         (["a"], "stages is 'a'; expected a mapping"),
-        ({"name": "a"}, "stages is {'name': 'a'}; expected a list"),
+        ({"name": "a"}, "stages is {name: a}; expected a list"),
     ],
 )
 def test_wrong_stages_are_told(stages, words):
