@@ -3,12 +3,14 @@
 The packages come with the extra ``[logging]``. Each is imported when it is first used.
 """
 
+import errno
 import importlib
 import itertools
 import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,9 +67,33 @@ class LogTarget:
         Raises:
             ModuleNotFoundError: If one is not installed.
         """
+        if self.tool == "mlflow":
+            for variable, value in _MLFLOW_DEFAULTS.items():
+                os.environ.setdefault(variable, value)
         for name in _PACKAGES[self.tool]:
             _imported(name)
 
+    def check_access(self) -> None:
+        """Check before any long work that the tool takes copies: server, login, or folder.
+
+        Raises:
+            ModuleNotFoundError: If a package of the tool is not installed.
+            DataError: If the server does not answer, there is no login, or the folder cannot be
+                written.
+        """
+        self.check()
+        with _failures_reported(self, "nothing was run"):
+            _ACCESS[self.tool](self.place)
+
+
+_MLFLOW_DEFAULTS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "8",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""Settings of MLflow, where the user has none. Its own would wait for a server for many minutes,
+and print to the outputs of a command."""
 
 _PACKAGES = {
     "mlflow": ("mlflow.tracking",),
@@ -147,7 +173,7 @@ def log_result(target: LogTarget, record: LogRecord) -> str:
             written.
     """
     target.check()
-    try:
+    with _failures_reported(target, "the result itself is complete where it was written"):
         with_copy = _LOGGERS[target.tool](target, record)
         for name, value in record.scores.items():
             with_copy.score(name, value)
@@ -155,14 +181,40 @@ def log_result(target: LogTarget, record: LogRecord) -> str:
         for path in record.pictures:
             with_copy.picture(path)
         with_copy.close()
+    return with_copy.place
+
+
+@contextmanager
+def _failures_reported(target: LogTarget, state: str) -> Iterator[None]:
+    """Raise an exception of a tool as a data error that names the state of the result."""
+    try:
+        yield
     except Exception as problem:  # the tools raise anything
-        first = (str(problem).strip() or type(problem).__name__).splitlines()[0]
         raise DataError(
-            f"{target.tool} failed ({first}); the result itself is complete where it was written; "
-            "check the address, the login and the free space, or omit --log-to",
+            f"{target.tool} failed ({_reason(problem)}); {state}; {_REMEDIES[target.tool]}, or "
+            "omit --log-to",
             where=target.place or None,
         ) from problem
-    return with_copy.place
+
+
+_REMEDIES = {
+    "mlflow": "check the address, that the server runs, and the login; for a slow server set "
+    "MLFLOW_HTTP_REQUEST_TIMEOUT (seconds) and MLFLOW_HTTP_REQUEST_MAX_RETRIES",
+    "tensorboard": "name another folder, or check its rights and the free space",
+    "wandb": "log in with: wandb login; or set WANDB_MODE=offline",
+}
+
+
+def _reason(problem: BaseException) -> str:
+    """Return the reason of a failure: that of the connection or file system, if it lies there."""
+    inner: BaseException | None = problem
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        if isinstance(inner, TimeoutError):
+            return "no answer in time"
+        inner = inner.__cause__ or inner.__context__
+    return (str(problem).strip() or type(problem).__name__).splitlines()[0]
 
 
 class _Logger(Protocol):
@@ -231,12 +283,20 @@ class _TensorBoard:
         self._file.add_event(event)
 
 
+def _check_tensorboard(place: str) -> None:
+    """Create the folder. The default one is in a folder that the command checks."""
+    if place:
+        Path(place).mkdir(parents=True, exist_ok=True)
+        if not os.access(place, os.W_OK):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+
 class _MLflow:
     """A run of the experiment ``mapt-bench``. Tables and plots are artifacts."""
 
     def __init__(self, target: LogTarget, record: LogRecord) -> None:
         address, artifacts = _mlflow_store(target.place)
-        self._client = _imported("mlflow.tracking").MlflowClient(tracking_uri=address)
+        self._client = _mlflow_client(address)
         known = self._client.get_experiment_by_name(_PROJECT)
         number = (
             self._client.create_experiment(_PROJECT, artifact_location=artifacts)
@@ -279,6 +339,15 @@ def _mlflow_store(place: str) -> tuple[str | None, str | None]:
     return f"sqlite:///{folder / 'mlflow.db'}", (folder / "artifacts").as_uri()
 
 
+def _mlflow_client(address: str | None) -> Any:  # noqa: ANN401 - of an optional package
+    return _imported("mlflow.tracking").MlflowClient(tracking_uri=address)
+
+
+def _check_mlflow(place: str) -> None:
+    """Ask the store for the experiment, which the first copy creates."""
+    _mlflow_client(_mlflow_store(place)[0]).get_experiment_by_name(_PROJECT)
+
+
 class _Wandb:
     """A run of Weights & Biases. Its environment variables choose account and mode."""
 
@@ -316,6 +385,22 @@ def _plain(cell: object) -> object:
     """Return a cell as text or a number, because columns need one type."""
     return " to ".join(map(str, cell)) if isinstance(cell, tuple) else cell
 
+
+def _check_wandb(place: str) -> None:
+    """Log in, unless nothing is sent. On a terminal without a login, wandb asks for the key."""
+    del place  # the first copy creates a project
+    wandb = _imported("wandb")
+    if wandb.setup().settings.mode not in _WANDB_MODES_WITHOUT_LOGIN:
+        wandb.login()
+
+
+_WANDB_MODES_WITHOUT_LOGIN = ("offline", "dryrun", "disabled")
+
+_ACCESS: Mapping[str, Callable[[str], None]] = {
+    "mlflow": _check_mlflow,
+    "tensorboard": _check_tensorboard,
+    "wandb": _check_wandb,
+}
 
 _LOGGERS: Mapping[str, Callable[[LogTarget, LogRecord], _Logger]] = {
     "mlflow": _MLflow,

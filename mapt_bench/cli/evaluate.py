@@ -1,9 +1,10 @@
 """``mapt-bench evaluate``: score folders of predictions against ground truth."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -206,6 +207,8 @@ def command(
         class_map=class_map,
         pred_dataset=pred_dataset,
     )
+    for target in log_to:
+        target.check_access()
     found = evaluate_folders(gt, pred, settings, progress_bar)
     results = [result.to_dict() for result in found]
     tables = evaluation_tables(results)
@@ -221,18 +224,26 @@ def command(
         ("latex", latex_file, _titled(headline()) if selection else tables),
         ("markdown", markdown_file, tables),
     ]
-    for target in log_to:
-        for one in results:
-            own = [*evaluation_tables([one]), *losses_tables([one])]
-            copied = log_result(target, LogRecord(one["name"], one, own))
-            print_line(f"logged {one['name']} to {copied}", err=True)
+    if json_file == "-":  # an error is the only document on stdout then
+        _log_each(results, log_to)
     if not emit_results(json_file, evaluations_document(found), outputs):
         named = {"slices", *(["classes"] if classes else [])}
         shown = [each for each in tables if full or each.name in named]
         print_all_tables([*shown, *short_losses_tables(results)])
         closing = "Classes: --classes. The whole result: --json FILE."
         print_headline(lambda rows: headline(rows=rows), closing, with_tables=not full)
+    if json_file != "-":
+        _log_each(results, log_to)
     return 0
+
+
+def _log_each(results: Sequence[dict[str, Any]], log_to: Sequence[LogTarget]) -> None:
+    """Copy each result and its tables to the tools."""
+    for target in log_to:
+        for one in results:
+            own = [*evaluation_tables([one]), *losses_tables([one])]
+            copied = log_result(target, LogRecord(one["name"], one, own))
+            print_line(f"logged {one['name']} to {copied}", err=True)
 
 
 def _titled(headline: Headline) -> list[Table]:

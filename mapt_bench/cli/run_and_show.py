@@ -111,6 +111,15 @@ class View:
             gallery=self.gallery,
         )
 
+    def check_logs(self) -> None:
+        """Check before any work that the tools take copies.
+
+        Raises:
+            DataError: If one does not.
+        """
+        for target in self.log_to:
+            target.check_access()
+
     @property
     def selection(self) -> Selection:
         """The scores and rows to show, as a plan names them."""
@@ -220,6 +229,7 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
     from mapt_bench.report import write_report
 
     check_config(config)
+    view.check_logs()
     placed = config.with_folder()
     folder, selection = placed.out or Path(), view.selection_of(placed)
     try:
@@ -285,6 +295,7 @@ def run_each_and_show(
         name: [row.name for row in check_config(each).variants] for name, each in configs.items()
     }
     selections = _selections(configs, view, rows)
+    view.check_logs()
     results: dict[str, dict[str, Any]] = {}
     with resumable(folder):
         for name, config in configs.items():

@@ -1,7 +1,11 @@
 """Copies of results in TensorBoard, MLflow and Weights & Biases, read back from local folders."""
 
 import json
+import os
+import socket
+import subprocess
 import sys
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -180,3 +184,100 @@ def test_a_missing_package_is_reported_before_any_work(tmp_path, monkeypatch):
     done = CliRunner().invoke(main, words)
     assert (done.exit_code, done.stdout) == (2, "")
     assert 'pip install "mapt-bench[logging]"' in done.stderr
+
+
+def silent_server(stack):
+    """Return the address of a server that accepts connections and never answers."""
+    server = stack.enter_context(socket.socket())
+    server.bind(("127.0.0.1", 0))
+    server.listen()
+    return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def evaluate_into(tmp_path, target):
+    """Run ``evaluate`` on folders that do not exist: their error would follow the log's."""
+    words = ["evaluate", str(tmp_path / "no-gt"), str(tmp_path / "no-pred"), "--log-to", target]
+    return CliRunner().invoke(main, words)
+
+
+def test_a_server_that_does_not_answer_is_reported_before_any_work(tmp_path, monkeypatch):
+    pytest.importorskip("mlflow.tracking", reason="mlflow is not installed")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # the user's own values count
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with ExitStack() as stack:
+        address = silent_server(stack)
+        done = evaluate_into(tmp_path, f"mlflow={address}")
+        assert (done.exit_code, done.stdout) == (3, "")
+        assert "mlflow failed (no answer in time); nothing was run" in done.stderr
+        assert address in done.stderr
+    done = evaluate_into(tmp_path, f"mlflow={address}")
+    assert "mlflow failed (Connection refused); nothing was run" in done.stderr
+
+
+def test_mlflow_waits_for_half_a_minute_at_most(monkeypatch):
+    pytest.importorskip("mlflow.tracking", reason="mlflow is not installed")
+    for name in ("MLFLOW_HTTP_REQUEST_TIMEOUT", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"):
+        monkeypatch.setenv(name, "0")  # so that the value of before is restored
+        monkeypatch.delenv(name)
+    LogTarget("mlflow").check()
+    tries = 1 + int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"])
+    pauses = 4 + 1  # the backoff before the third try, and its jitter
+    assert tries * int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) + pauses <= 30
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
+    LogTarget("mlflow").check()
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+
+
+def test_experiments_check_their_tools_before_any_work(tmp_path):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    (tmp_path / "file").write_text("")
+    words = ["ablate", "--suite", "tiny", "--out", tmp_path / "run", "--weights", "none"]
+    words += ["--only", "iou", "--log-to", f"tensorboard={tmp_path / 'file'}"]
+    done = CliRunner().invoke(main, list(map(str, words)))
+    assert done.exit_code == 3
+    assert "tensorboard failed (File exists); nothing was run" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_wandb_without_a_login_is_reported_before_any_work(tmp_path):
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("WANDB_")}
+    words = ["evaluate", "no-gt", "no-pred", "--log-to", "wandb"]
+    done = subprocess.run(  # a process of its own, because wandb keeps the mode of its first use
+        [sys.executable, "-m", "mapt_bench", *words],
+        cwd=tmp_path,
+        env={**kept, "HOME": str(tmp_path), "NETRC": str(tmp_path / "netrc")},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "nothing was run; log in with: wandb login" in done.stderr
+
+
+def test_mlflow_prints_nothing_of_its_own(tmp_path):
+    pytest.importorskip("mlflow.tracking", reason="mlflow is not installed")
+    pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed")
+    words = ["evaluate", *write_sides(tmp_path), "--log-to", f"mlflow={tmp_path / 'logs'}"]
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("MLFLOW_")}
+    done = subprocess.run(  # a process of its own, because MLflow sets its log up once
+        [sys.executable, "-m", "mapt_bench", *words],
+        cwd=tmp_path,
+        env=kept,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "logged one to MLflow" in done.stderr
+    assert "INFO" not in done.stdout + done.stderr
+
+
+def test_evaluate_keeps_its_result_if_the_tool_fails_afterwards(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    monkeypatch.setattr(LogTarget, "check_access", lambda _target: None)
+    (tmp_path / "file").write_text("")
+    words = ["evaluate", *write_sides(tmp_path), "--log-to", f"tensorboard={tmp_path / 'file'}"]
+    done = CliRunner().invoke(main, [*words, "--json", str(tmp_path / "result.json")])
+    assert done.exit_code == 3
+    assert len(json.loads((tmp_path / "result.json").read_text())["evaluations"]) == 2
