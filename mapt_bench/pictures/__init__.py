@@ -9,10 +9,11 @@ from mapt_bench.pictures._files import (
     write_animation,
     write_png,
 )
-from mapt_bench.pictures._painting import track_timeline
 from mapt_bench.pictures._video_comparison import Prediction, VideoComparison
+from mapt_bench.pictures.track_colors import Palette
 
 __all__ = [
+    "Palette",
     "Prediction",
     "TrackTable",
     "VideoComparison",
@@ -21,7 +22,6 @@ __all__ = [
     "open_predictions",
     "open_video",
     "picture_format",
-    "track_timeline",
     "tracks_of",
     "write_animation",
     "write_png",

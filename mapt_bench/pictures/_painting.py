@@ -18,7 +18,6 @@ from mapt_bench.pictures.track_colors import (
     MISSED,
     PAPER,
     Color,
-    Palette,
     identity_color,
 )
 
@@ -33,7 +32,6 @@ __all__ = [
     "draw_timeline",
     "hatched",
     "paint",
-    "track_timeline",
 ]
 
 _MOST_PIXELS = 100_000_000
@@ -326,22 +324,6 @@ def draw_timeline(
     _draw_axis(sheet, frame_names, (left, top), cell)
     _draw_legend(sheet, top + _AXIS + _LEGEND // 2, words)
     return sheet.pixels()
-
-
-def track_timeline(
-    title: str, table: TrackTable, rows: Sequence[int], labels: LabelSpace
-) -> NDArray[np.uint8]:
-    """Draw the timeline of some tracks of a prediction. Frames are numbered from 0.
-
-    Args:
-        title: Title.
-        table: All tracks, from which identities get their colours.
-        rows: Tracks to show, in this order. At least one.
-        labels: Label space, for names of classes.
-    """
-    section = Section(title, table.selected(rows), Palette(table).color)
-    frames = [str(frame) for frame in range(table.visible.shape[1])]
-    return draw_timeline([section], labels, frames)
 
 
 def _name(code: int, labels: LabelSpace) -> str:

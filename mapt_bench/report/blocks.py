@@ -110,7 +110,7 @@ class Section:
     @property
     def has_frames(self) -> bool:
         """Whether pictures show frames above their timelines."""
-        return any(len(each.images) > 1 for block in self.blocks for each in block.pictures)
+        return any(each.images for block in self.blocks for each in block.pictures)
 
 
 _ARROWS = {True: "↑", False: "↓", None: ""}

@@ -23,12 +23,13 @@ from mapt_bench.pictures import (
     VideoComparison,
     open_predictions,
     open_video,
-    track_timeline,
     tracks_of,
 )
 from mapt_bench.report.findings import WorstSequences
-from mapt_bench.report.images import Image, image_of, images_of_frames, jpeg, png
+from mapt_bench.report.images import Image, images_of_frames, jpeg
 from mapt_bench.report.scored_sequences import ScoredSequence, cell_sequences, label_space_of
+from mapt_bench.report.svg import Chart
+from mapt_bench.report.timelines import timeline_chart
 from mapt_bench.reports.tables import printable
 from mapt_bench.results.result_views import row_name
 
@@ -54,7 +55,8 @@ class Picture:
         sequence: Name of the sequence.
         track: The track that costs most. Empty if none costs anything.
         text: What happens to the track.
-        images: The images.
+        images: Images of frames.
+        timeline: Timeline of the tracks that cost most, ``None`` if none costs anything.
         reason: By which measured loss the sequence and the track were chosen.
     """
 
@@ -63,6 +65,7 @@ class Picture:
     track: str
     text: str
     images: tuple[Image, ...]
+    timeline: Chart | None = None
     reason: str = ""
 
     @property
@@ -299,20 +302,17 @@ def _run_picture(
     order = _worst_tracks(table, cost)
     names = printable(f"tracked by {worst.subject}"), printable(found.name)
     if not order:
-        return Picture(*names, "", _FAULTLESS, (), chosen)
+        return Picture(*names, "", _FAULTLESS, (), reason=chosen)
     places = _mistake(table, order[0])
     rows = {row_name(each): str(each.get("cell")) for each in worst.rows_shown}
     strip = frames.strip(rows, found, int(table.codes[order[0]]), places)
-    timeline = track_timeline(f"sequence {printable(found.name)}", table, order, labels)
     words = f"ground truth above {listed(rows)}"
     return Picture(
         *names,
         printable(_track_name(table, order[0], labels)),
         _sentence(table, order[0], str(places[1])),
-        (
-            *([] if strip is None else images_of_frames(strip, _in_frames(places, words))),
-            image_of(png(timeline), _in_words(table, order, labels)),
-        ),
+        (() if strip is None else tuple(images_of_frames(strip, _in_frames(places, words)))),
+        _timeline(table, order, labels),
         f"{chosen} {_chosen_track(cost, order[0], unit)}",
     )
 
@@ -365,7 +365,7 @@ def _worst_picture(
     order = _worst_tracks(table, table.frames_lost)
     by, sequence = map(printable, names)
     if not order:
-        return Picture(by, sequence, "", _FAULTLESS, (), chosen)
+        return Picture(by, sequence, "", _FAULTLESS, (), reason=chosen)
     before, after = _mistake(table, order[0])
     same_colors = replace(prediction, tracks=table)
     strip = _around(video, [same_colors], int(table.codes[order[0]]), (before, after))
@@ -376,10 +376,8 @@ def _worst_picture(
         sequence,
         printable(_track_name(table, order[0], labels)),
         _sentence(table, order[0], frames[1]),
-        (
-            *images_of_frames(jpeg(strip), _in_frames(frames, "ground truth above prediction")),
-            image_of(png(whole.timeline(order)), _in_words(table, order, labels)),
-        ),
+        tuple(images_of_frames(jpeg(strip), _in_frames(frames, "ground truth above prediction"))),
+        _timeline(table, order, labels),
         f"{chosen} {_chosen_track(table.frames_lost, order[0], _LOST)}",
     )
 
@@ -417,6 +415,11 @@ def _what_happened(table: TrackTable, track: int, frame: int) -> str:
 def _track_name(table: TrackTable, track: int, labels: LabelSpace) -> str:
     code = int(table.codes[track])
     return f"{labels.by_id(code >> ID_BITS).name} {code & (ID_LIMIT - 1)}"
+
+
+def _timeline(table: TrackTable, order: Sequence[int], labels: LabelSpace) -> Chart:
+    names = [printable(_track_name(table, track, labels)) for track in order]
+    return timeline_chart(table, order, names, _in_words(table, order, labels))
 
 
 def _in_words(table: TrackTable, order: Sequence[int], labels: LabelSpace) -> str:

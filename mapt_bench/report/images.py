@@ -1,4 +1,4 @@
-"""Images of the page: PNG and JPEG files whose data are in their address."""
+"""Images of the page: JPEG files whose data are in their address."""
 
 import base64
 import io
@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from mapt_bench.reports.tables import printable
 
-__all__ = ["Image", "image_of", "images_of_frames", "jpeg", "png"]
-
-_COLORS = 128
+__all__ = ["Image", "images_of_frames", "jpeg"]
 
 
 @dataclass(frozen=True)
@@ -25,18 +23,8 @@ class Image:
     height: int
 
 
-def png(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture as a PNG with few colours."""
-    from PIL import Image as Pillow
-
-    reduced = Pillow.fromarray(picture).quantize(_COLORS, dither=Pillow.Dither.NONE)
-    data = io.BytesIO()
-    reduced.save(data, format="PNG", optimize=True)
-    return data.getvalue()
-
-
 def jpeg(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture of frames as a JPEG: a PNG with few colours would mix up identities."""
+    """Return a picture of frames as a JPEG."""
     from PIL import Image as Pillow
 
     data = io.BytesIO()
@@ -44,8 +32,8 @@ def jpeg(picture: NDArray[np.uint8]) -> bytes:
     return data.getvalue()
 
 
-def image_of(data: bytes, alt: str) -> Image:
-    """Return an image of the page from the bytes of a PNG or JPEG."""
+def _image_of(data: bytes, alt: str) -> Image:
+    """Return an image of the page from the bytes of a JPEG."""
     from PIL import Image as Pillow
 
     with Pillow.open(io.BytesIO(data)) as picture:
@@ -65,8 +53,8 @@ def images_of_frames(strip: bytes, alts: Sequence[str]) -> list[Image]:
     from PIL import Image as Pillow
 
     if len(alts) == 1:
-        return [image_of(strip, alts[0])]
+        return [_image_of(strip, alts[0])]
     with Pillow.open(io.BytesIO(strip)) as opened:
         whole = np.asarray(opened.convert("RGB"))
     parts = np.array_split(whole, len(alts), axis=1)
-    return [image_of(jpeg(part), alt) for part, alt in zip(parts, alts, strict=True)]
+    return [_image_of(jpeg(part), alt) for part, alt in zip(parts, alts, strict=True)]

@@ -472,7 +472,14 @@ def test_pictures_show_the_track_that_costs_most(judged):
     assert [each["alt"][:17] for each in images] == [
         "Frame 000001, gro",
         "Frame 000002, gro",
-        "Timeline of the t",
+    ]
+    timeline = (
+        "Timeline of the tracks that cost most. car 1: 4 frames, 4 matched, identity changes: 1"
+    )
+    assert [
+        each["aria-label"]
+        for each in Elements(text).named("svg")
+        if timeline in each.get("aria-label", "")
     ]
     for image in images:
         assert image["alt"]
@@ -482,6 +489,20 @@ def test_pictures_show_the_track_that_costs_most(judged):
     without = render_report(read_parts([judged], gallery=0))
     assert not Elements(without).named("img")
     assert legend not in without
+
+
+def test_a_timeline_is_part_of_the_page_and_has_large_text(judged):
+    text = render_report(read_parts([judged]))
+    drawings = re.findall(r'<svg [^>]*aria-label="Timeline of .*?</svg>', text, flags=re.DOTALL)
+    wide, narrow = drawings
+    for drawing, width in ((wide, 620), (narrow, 360)):
+        assert f'viewBox="0 0 {width} ' in drawing
+        assert "car 1: 2 identities, 1 switch in 4 frames" in drawing
+        assert drawing.count("<title>identity switch</title>") == 1
+        # Two frames with each identity: bars of half the width.
+        bars = re.findall(r'<rect class="bar"[^>]* width="([\d.]+)"[^>]*><title>identity', drawing)
+        assert [float(each) for each in bars[:2]] == [(width - 12) / 2] * 2
+    assert "filter: brightness" in text  # the white paper of frames in dark mode
 
 
 def test_a_track_that_is_never_matched_is_named_as_such(tmp_path):
@@ -533,7 +554,8 @@ def test_a_run_shows_the_tracks_that_cost_most(lost_run):
     assert pictures
     assert all(each.title.endswith(", tracked by lost") for each in pictures)
     assert "Its most frequent identity covers only 1 of them." in pictures[0].text
-    assert [len(each.images) for each in pictures] == [1] * len(pictures)  # timelines
+    assert not any(each.images for each in pictures)
+    assert all(each.timeline for each in pictures)
     assert notes.startswith("No frames of sequence ")
     assert "run the command of the run again" in notes
 
@@ -546,7 +568,7 @@ def test_a_run_shows_the_tracks_that_cost_most(lost_run):
     assert look in words_of(render_report(read_parts([folder])))
 
     pictures, notes = pictures_of(folder, replays={folder: replay})
-    assert [len(each.images) for each in pictures] == [3] * len(pictures)
+    assert [len(each.images) for each in pictures] == [2] * len(pictures)
     for frame, image in enumerate(pictures[0].images[:2]):
         assert image.alt == f"Frame {frame}, ground truth above lost, copy"
     assert not notes
