@@ -148,7 +148,8 @@ def usable_device(name: str) -> "torch.device":
         return probe.device
     # torch raises AssertionError where it was built without CUDA.
     except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        reason = str(problem).splitlines()[0]
+        # The first sentence only: torch continues with instructions for a driver.
+        reason = str(problem).splitlines()[0].partition(". ")[0].rstrip(".")
         raise ConfigError(
             f"device {name!r} cannot be used ({reason}); this machine has {listed_devices()}"
         ) from problem

@@ -72,6 +72,7 @@ def test_a_device_that_is_not_there_is_an_error_with_those_that_are(two_gpus):
     with pytest.raises(ConfigError) as caught:
         usable_device("cuda:7")
     assert "device 'cuda:7' cannot be used (" in caught.value.message
+    assert "http" not in caught.value.message  # torch's own advice on drivers
     assert "this machine has cpu, cuda:0 (Model 0), cuda:1 (Model 1)" in caught.value.message
 
 

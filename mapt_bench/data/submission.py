@@ -330,7 +330,7 @@ def _check_extent(sequence: StoredSequence, expected: Extent, where: str, found:
 def _check_frame(sequence: StoredSequence, index: int, maps: MapFolder, found: _Findings) -> None:
     try:
         panoptic = sequence.read(index)
-        check_map_classes(panoptic, maps.labels, sequence.path(index))
+        check_map_classes(panoptic, maps.labels, sequence.path(index), is_fixed=True)
         check_kitti_step_ids(panoptic, sequence.path(index))
     except DataError as problem:
         found.add("map", problem.where or sequence.path(index), problem.message)

@@ -329,6 +329,8 @@ def check_classes(
     labels: LabelSpace,
     where: object | None = None,
     pixel_counts: NDArray[np.integer] | None = None,
+    *,
+    is_fixed: bool = False,
 ) -> None:
     """Check that the class of every code is void or in the label space.
 
@@ -337,6 +339,7 @@ def check_classes(
         labels: Label space.
         where: File, for the message.
         pixel_counts: Number of pixels of each of ``codes``, same shape, for the message.
+        is_fixed: Whether the user cannot choose another label space, for the message.
 
     Raises:
         DataError: If a class is unknown. The message names every unknown class number.
@@ -346,16 +349,19 @@ def check_classes(
     if not unknown.any():
         return
     weights = None if pixel_counts is None else pixel_counts.ravel()[unknown]
-    raise _unknown_classes(classes[unknown], weights, labels, where)
+    raise _unknown_classes(classes[unknown], weights, labels, where, is_fixed=is_fixed)
 
 
-def check_map_classes(panoptic: PanopticMap, labels: LabelSpace, where: object | None) -> None:
+def check_map_classes(
+    panoptic: PanopticMap, labels: LabelSpace, where: object | None, *, is_fixed: bool = False
+) -> None:
     """Check that the class of every pixel is void or in the label space.
 
     Args:
         panoptic: The map.
         labels: Label space.
         where: File, for the message. ``None`` if there is none.
+        is_fixed: Whether the user cannot choose another label space, for the message.
 
     Raises:
         DataError: If a class is unknown. The message has the number of pixels.
@@ -365,7 +371,7 @@ def check_map_classes(panoptic: PanopticMap, labels: LabelSpace, where: object |
     areas = class_areas(panoptic)
     present = np.flatnonzero(areas)
     codes = present.astype(np.uint32) << np.uint32(ID_BITS)
-    check_classes(codes, labels, where, areas[present])
+    check_classes(codes, labels, where, areas[present], is_fixed=is_fixed)
 
 
 _COLOURS = 40  # no map lacks as many classes of its label space; a photograph does
@@ -373,9 +379,11 @@ _VPS_VOID = 32  # class of void in Cityscapes-VPS
 _LABEL_IDS = 33  # the last label id of Cityscapes, whose train ids end at 18
 
 
-def _advice(numbers: NDArray[np.uint32], labels: LabelSpace) -> str:
+def _advice(numbers: NDArray[np.uint32], labels: LabelSpace, *, is_fixed: bool) -> str:
     if numbers.size > _COLOURS:
         return "these look like colours of a picture, not class numbers; give the label maps"
+    if is_fixed:
+        return f"convert the maps to the classes of {labels.name}, or label these pixels as void"
     of_cityscapes = labels.name in {"kitti-step", "cityscapes"}
     if of_cityscapes and numbers.tolist() == [_VPS_VOID]:
         return (
@@ -402,6 +410,8 @@ def _unknown_classes(
     pixel_counts: NDArray[np.integer] | None,
     labels: LabelSpace,
     where: object | None,
+    *,
+    is_fixed: bool,
 ) -> DataError:
     numbers = np.unique(classes)
     named = listed(numbers)
@@ -410,6 +420,6 @@ def _unknown_classes(
     return DataError(
         f"{noun} {named}{amount} {verb} outside the label space {labels.name!r}, which has "
         f"{_ranges(labels.class_ids)}, and {labels.ignore_label} for void; "
-        f"{_advice(numbers, labels)}",
+        f"{_advice(numbers, labels, is_fixed=is_fixed)}",
         where=where,
     )

@@ -50,6 +50,9 @@ _ROUNDS = 4
 _TIMEOUT = "distributed.comm.timeouts.connect"
 _TIMEOUT_VARIABLE = "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"
 _LOCAL = "local"
+_START_WORKER = "PYTHONSAFEPATH=1 dask worker"
+"""Without the variable, Python runs modules in the folder in which a worker starts."""
+
 _SCHEDULER_FILE = 10**7  # bytes; a longer file is read in part, and refused
 _FILES_CHECKED = 1000
 _SESSIONS = "mapt_bench.workers.sessions"
@@ -97,13 +100,21 @@ def _address_in(file: Path) -> str:
     """Return the address in a file that ``dask scheduler --scheduler-file`` wrote."""
     remedy = f"start the scheduler with: dask scheduler --scheduler-file {file}"
     try:
-        found = parse_json(read_bytes(file, _SCHEDULER_FILE)[0])["address"]
-        if not isinstance(found, str):
-            raise TypeError(f"address is {found!r}, expected text")
+        document = parse_json(read_bytes(file, _SCHEDULER_FILE)[0])
     except FileNotFoundError as problem:
         raise DataError(f"there is no scheduler file; {remedy}", where=file) from problem
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"is not a scheduler file ({problem!r}); {remedy}", where=file) from problem
+    except OSError as problem:
+        reason = problem.strerror or "it cannot be read"
+        raise DataError(f"is not a scheduler file ({reason}); {remedy}", where=file) from problem
+    except ValueError as problem:
+        raise DataError(
+            f"is not a scheduler file (no JSON: {problem}); {remedy}", where=file
+        ) from (problem)
+    found = document.get("address") if isinstance(document, dict) else None
+    if not isinstance(found, str):
+        raise DataError(
+            f"is not a scheduler file (expected an 'address' with a text); {remedy}", where=file
+        )
     return found
 
 
@@ -145,7 +156,7 @@ class Cluster:
             self._client.wait_for_workers(1, timeout=seconds)
         except TimeoutError as problem:
             raise DataError(
-                f"the scheduler has no worker after {seconds:g} s; start one with: dask worker "
+                f"the scheduler has no worker after {seconds:g} s; start one with: {_START_WORKER} "
                 f"{self._address} --nthreads 1; to wait longer, set {_TIMEOUT_VARIABLE}=600s",
                 where=self._address,
             ) from problem
@@ -206,7 +217,7 @@ class Cluster:
     def _check_gpu(self) -> None:
         if not any(self._on_workers(offered_gpus).values()):
             raise ConfigError(
-                f"no worker offers a GPU; start workers with: dask worker {self._address} "
+                f"no worker offers a GPU; start workers with: {_START_WORKER} {self._address} "
                 f"--nthreads 1 --resources {GPU}=1"
             )
 

@@ -189,3 +189,17 @@ def test_wrong_usage(tmp_path):
     assert submit(tmp_path / "nothing").exit_code == 3
     replaced = submit(folder, out="pred/panoptic_maps/test/0000/000000.png")
     assert (replaced.exit_code, "is an input of this command" in replaced.stderr) == (2, True)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_class_of_another_label_space_is_named_without_options_that_submit_lacks(tmp_path):
+    folder = write(tmp_path / "pred")
+    path = next(folder.rglob("000000.png"))
+    pixels = np.array(Image.open(path))
+    pixels[..., 0] = 77
+    Image.fromarray(pixels).save(path)
+    done = submit(folder)
+    assert done.exit_code == 1
+    assert "class 77" in done.stdout
+    assert "convert the maps to the classes of kitti-step" in done.stdout
+    assert "--dataset" not in done.stdout
