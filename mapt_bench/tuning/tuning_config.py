@@ -11,6 +11,7 @@ from mapt_bench.baselines.segmenters import GROUND_TRUTH
 from mapt_bench.baselines.thresholds import PUBLISHED, ThresholdsName
 from mapt_bench.errors import ConfigError, DataError, check_range, nearest
 from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT, ExperimentConfig
+from mapt_bench.synthetic.suites import is_suite, open_suite
 
 __all__ = [
     "ALL_SEQUENCES",
@@ -260,6 +261,8 @@ class TuningConfig(ExperimentConfig):
         return cls(**options)
 
     def _check_videos(self) -> None:
+        if self.suite is not None and not is_suite(self.suite):
+            open_suite(self.suite)  # its error names the nearest suite
         if self.suite is not None and not allows_tuning(self.suite):
             raise ConfigError(
                 f"suite {self.suite!r} is not for tuning: what is tuned on a suite must not be "

@@ -63,6 +63,8 @@ def test_json_is_the_whole_result(here):
     ("words", "code", "message"),
     [
         (("--suite", "bench"), 2, "suite 'bench' is not for tuning"),
+        (("--suite", "tinny"), 2, "unknown suite 'tinny'; did you mean 'tiny'"),
+        (("--suite", "val@9"), 2, "unknown version '9' of suite 'val'"),
         (("--data", "DATA"), 2, "--data needs --split"),
         ((*GIVEN, "--thresholds", "nothing.json"), 3, "there is no such thresholds file"),
         ((*GIVEN, "--tracker", "unlinked"), 2, "has nothing to tune"),
