@@ -116,6 +116,7 @@ class LogRecord:
         tables: Its tables.
         pictures: PNG files of its plots.
         folder: Folder of TensorBoard if the target names none.
+        given_scores: The scores to copy, by name. ``None`` for those of the rows of the result.
     """
 
     name: str
@@ -123,10 +124,13 @@ class LogRecord:
     tables: Sequence[Table]
     pictures: Sequence[Path] = ()
     folder: Path = Path("runs/tensorboard")
+    given_scores: Mapping[str, float] | None = None
 
     @property
     def scores(self) -> dict[str, float]:
         """The defined scores of all rows: ``<row>/<score>``, or ``<score>`` of a single row."""
+        if self.given_scores is not None:
+            return dict(self.given_scores)
         rows = result_rows(self.document)
         return {
             score if len(rows) == 1 else f"{row.name}/{score}": float(value)

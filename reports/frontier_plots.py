@@ -1,11 +1,11 @@
 """The plot of a frontier of PAT against STQ."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mapt_bench.errors import counted
-from mapt_bench.reports.frontier_tables import frontier_points
+from mapt_bench.reports.frontier_tables import frontier_line, frontier_points, frontier_window
 from mapt_bench.reports.plot_style import (
     FAINT,
     STYLE,
@@ -55,12 +55,14 @@ def write_frontier_plots(result: Row, folder: Path) -> list[Path]:
             colours[place] = mark.colour
         axes.set_xlabel("STQ (%)")
         axes.set_ylabel("PAT (%)")
-        hidden = _zoom(axes, result["trackers"])
+        limits, hidden = frontier_window(result["trackers"])
+        axes.set(xlim=limits[0], ylim=limits[1])
         title = "Lines: frontiers. Faint: other settings. Up and to the right is better."
         title += f" Outside: {counted(hidden, 'setting')}." if hidden else ""
         axes.set_title(title, loc="left", color=FAINT)
         names = {place: "\n".join(each) for place, each in together.items()}
-        label_points(figure, axes, names, colours)
+        lines = [frontier_line(each) for each in result["trackers"]]
+        label_points(figure, axes, names, colours, lines)
         files = [folder / f"frontier{suffix}" for suffix in SUFFIXES]
         for path in files:
             save_figure(figure, path)
@@ -78,7 +80,7 @@ def _draw(axes: "Axes", entry: Row, mark: Mark) -> None:
         alpha=0.3,
         linewidths=0,
     )
-    line = sorted((stq, pat) for stq, pat, is_on in points if is_on)
+    line = frontier_line(entry)
     axes.plot(
         [stq for stq, _ in line],
         [pat for _, pat in line],
@@ -89,19 +91,3 @@ def _draw(axes: "Axes", entry: Row, mark: Mark) -> None:
         linewidth=1.4,
         zorder=3,
     )
-
-
-_LEAST_REACH = 1.0
-"""Least distance from the frontiers to the edge of the plot, in points."""
-
-
-def _zoom(axes: "Axes", trackers: Sequence[Row]) -> int:
-    """Show the surroundings of the frontiers, and return the number of settings outside."""
-    points = [point for entry in trackers for point in frontier_points(entry)]
-    limits = []
-    for at in range(2):
-        values = [point[at] for point in points if point[2]]
-        reach = max(max(values) - min(values), _LEAST_REACH)
-        limits.append((min(values) - reach, max(values) + 0.3 * reach))
-    axes.set(xlim=limits[0], ylim=limits[1])
-    return sum(point[0] < limits[0][0] or point[1] < limits[1][0] for point in points)

@@ -1,5 +1,6 @@
 """Placement of the labels of a plot: each at the nearest free position around its point."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ _ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 22, 158, 338, 202, 67, 113, 293, 
 
 _CROSSING = 20_000
 """Cost, in square pixels, of a line that touches a label or marker. It doubles at full length."""
+
+_LINE = 3.0
+"""Half the width of the boxes that stand for a line, in pixels."""
 
 _ROUNDS = 3
 """Number of rounds in which every label is placed again, given the other labels."""
@@ -57,6 +61,7 @@ def place_labels(
     frame: Box,
     *,
     marker: float = 6.0,
+    lines: Sequence[Sequence[tuple[float, float]]] = (),
 ) -> list[PlacedLabel]:
     """Place one label per point, each at the nearest free position around it.
 
@@ -65,6 +70,7 @@ def place_labels(
         sizes: Width and height of each label's text in pixels.
         frame: Area for labels.
         marker: Half the width of a point's marker in pixels.
+        lines: Corners of lines that labels must not cover, in pixels.
 
     Returns:
         One position per point, in order. If none is free, the one with the least overlap.
@@ -76,6 +82,8 @@ def place_labels(
     """
     centres = np.array(points, dtype=np.float64).reshape(-1, 2)
     markers = _Boxes(*(centres - marker).T, *(centres + marker).T)
+    on_lines = np.array([each for corners in lines for each in _dots(corners)]).reshape(-1, 2)
+    obstacles = _Boxes(*(on_lines - _LINE).T, *(on_lines + _LINE).T)
     candidates = [_Candidates.of(*pair) for pair in zip(points, sizes, strict=True)]
     chosen: dict[int, int] = {}
     for _ in range(_ROUNDS):
@@ -88,11 +96,21 @@ def place_labels(
                 for at, label in others.items()
                 if label.has_line[chosen[at]]
             ]
-            cost = own.cost(_joined([rivals, *boxes]), frame) + own.ambiguity(rivals)
+            cost = own.cost(_joined([rivals, obstacles, *boxes]), frame) + own.ambiguity(rivals)
             for start, end in lines:
                 cost += _crossing(own.boxes.crossed_share(start, end))
             chosen[index] = int(np.argmin(cost))  # the first of equals is the nearest
     return [candidates[at].label(chosen[at]) for at in range(len(points))]
+
+
+def _dots(corners: Sequence[Point]) -> list[Point]:
+    """Return points on a line at distances of a few pixels."""
+    found = list(corners)
+    for (x, y), (to_x, to_y) in itertools.pairwise(corners):
+        count = math.ceil(math.hypot(to_x - x, to_y - y) / (2 * _LINE))
+        shares = [at / count for at in range(1, count)]
+        found += [(x + share * (to_x - x), y + share * (to_y - y)) for share in shares]
+    return found
 
 
 @dataclass(frozen=True, eq=False)

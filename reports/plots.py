@@ -226,6 +226,7 @@ def label_points(
     axes: "Axes",
     names: Mapping[tuple[float, float], str],
     colours: Mapping[tuple[float, float], str] | None = None,
+    lines: Sequence[Sequence[tuple[float, float]]] = (),
 ) -> None:
     """Write the names of points beside them, without overlap. The layout is final then.
 
@@ -235,6 +236,7 @@ def label_points(
         names: Name of each point, by its coordinates.
         colours: Colour of each name, for axes with lines, which names may cover. ``None`` for
             black names and axes without lines.
+        lines: Corners of the lines that names should not cover, as coordinates.
     """
     from matplotlib.patheffects import withStroke
 
@@ -255,7 +257,8 @@ def label_points(
         text.remove()
     bounds = axes.get_window_extent(renderer)
     frame = Box(bounds.x0, bounds.y0, bounds.x1, bounds.y1)
-    places = place_labels(pixels, sizes, frame, marker=8.0)
+    corners = [[tuple(axes.transData.transform(each)) for each in line] for line in lines]
+    places = place_labels(pixels, sizes, frame, marker=8.0, lines=corners)
     to_data = axes.transData.inverted()
     over_lines = [] if colours is None else [withStroke(linewidth=2.5, foreground="white")]
     for (point, name), pixel, place in zip(names.items(), pixels, places, strict=True):

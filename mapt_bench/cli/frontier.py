@@ -1,6 +1,7 @@
 """``mapt-bench frontier``: PAT against STQ over the settings of every tracker."""
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from mapt_bench.cli.options import (
     add_options,
     cluster_options,
     dataset_option,
+    device_options,
     emit_json,
     encoding_option,
     jobs_option,
     json_option,
+    log_option,
     map_option,
     path_type,
     print_line,
@@ -26,7 +29,9 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.show_config import print_config, show_config_option
 from mapt_bench.cli.tune import complete_tracker, tracker_memory_option
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
+from mapt_bench.reports.experiment_logs import LogRecord, LogTarget, log_result
 from mapt_bench.reports.table_formats import print_table, write_table_folder
+from mapt_bench.reports.tables import Table
 from mapt_bench.tuning.frontier_config import DEFAULT_SETTINGS, FrontierConfig
 
 __all__ = ["command"]
@@ -71,12 +76,14 @@ _run_options = add_options(
     ),
     jobs_option,
     cluster_options,
+    device_options,
     click.option(
         "--seed",
         default=0,
         show_default=True,
         help="Seed the settings, and the order and faults of segments. Example: --seed 1",
     ),
+    log_option,
     show_config_option,
     json_option,
 )
@@ -124,6 +131,7 @@ def command(
     json_file: str | None,
     show_config: bool,
     no_report: bool,
+    log_to: tuple[LogTarget, ...],
     **options: Any,  # noqa: ANN401 - collected by click
 ) -> int:
     """Find the Pareto set of PAT against STQ over the settings of every tracker.
@@ -144,6 +152,8 @@ def command(
     if show_config:
         print_config(config.to_dict())
         return 0
+    for target in log_to:
+        target.check_access()
     placed = config.with_folder()
     folder = placed.out or Path()
     with resumable(folder):
@@ -153,6 +163,7 @@ def command(
         write_frontier_plots(result, folder)
         if not no_report:
             write_report([folder], folder / "report.html")
+    _log(result, tables, folder, log_to)
     if not emit_json(json_file, result):
         notes = (line for note in tables[0].footnotes for line in textwrap.wrap(note, _WIDTH))
         print_table(replace(tables[0], footnotes=tuple(notes)))
@@ -161,3 +172,23 @@ def command(
         page = "" if no_report else ", report.html"
         print_line(f"run: {folder} (results.json, tables, frontier.png{page})")
     return 0
+
+
+def _log(
+    result: Mapping[str, Any], tables: Sequence[Table], folder: Path, log_to: Sequence[LogTarget]
+) -> None:
+    """Copy the scores, tables and plot of a frontier to the tools."""
+    from mapt_bench.reports.frontier_tables import frontier_scores
+
+    settings = ("trials", "sampler", "memory", "thresholds", "seed", "data")
+    document = {**result, "protocol": {name: result[name] for name in settings}}
+    for target in log_to:
+        record = LogRecord(
+            folder.name,
+            document,
+            tables,
+            sorted(folder.glob("*.png")),
+            folder / "tensorboard",
+            frontier_scores(result),
+        )
+        print_line(f"logged {folder.name} to {log_result(target, record)}", err=True)

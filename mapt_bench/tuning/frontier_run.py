@@ -96,12 +96,13 @@ def run_frontier(
         The result, schema ``mapt-bench/frontier/1``.
 
     Raises:
-        ConfigError: If options do not go together, a tracker has no search space, or the folder
-            holds another run.
+        ConfigError: If options do not go together, a tracker has no search space, this machine
+            lacks the device, or the folder holds another run.
         DataError: If data, weights or the folder are unusable, or a score is undefined.
         TrackerError: If a user's tracker failed.
     """
     check_frontier(config)
+    config.check_device()
     inputs = ExperimentInputs(config, LOADED)
     source, folder = inputs.source(), config.with_folder().out or Path()
     sampled = _sampled(config, inputs, source)

@@ -76,3 +76,9 @@ def test_a_vertical_line_and_points_at_one_position_are_no_special_case():
 
 def test_no_points_have_no_labels():
     assert place_labels([], [], FRAME) == []
+
+
+def test_a_label_does_not_cover_a_line():
+    corners = [(400.0, 300.0), (500.0, 300.0)]
+    [label] = place_labels([corners[0]], [(60, 12)], FRAME, lines=[corners])
+    assert not (label.box.bottom < 300 < label.box.top and label.box.right > 400)

@@ -101,7 +101,13 @@ def test_the_answer_is_short_and_everything_is_written(outcome, result, folder):
     assert tables == {"frontier.csv", "frontier_settings.csv", "frontier_trials.csv"}
     assert "Frontier of PAT against STQ" in (folder / "run/report.html").read_text()
     (summary, _) = frontier_sections(result)
-    assert len(summary.blocks[0].charts) == 3  # all trackers, and one each
+    (chart,) = summary.blocks[0].charts
+    assert "iou" in chart.description
+    assert "sort" in chart.description
+    for _, drawing in chart.drawings:
+        assert {"iou", "sort"} <= {word for s in drawing.shapes for word in s.text.split(", ")}
+    lines = [s for s in chart.wide.shapes if "stroke line" in s.attributes.get("class", "")]
+    assert len(lines) == sum(len(each["frontier"]) > 1 for each in result["trackers"])
 
 
 def test_tables_and_sentences_say_what_is_near_both(result):
@@ -119,6 +125,61 @@ def test_tables_and_sentences_say_what_is_near_both(result):
     assert frontier_sentences(far)[-1].endswith("established in both scores: iou.")
     far["trackers"][0]["difference"]["scores"]["PAT"] = {**entry, "p_adjusted": 0.2}
     assert frontier_sentences(far)[-1].startswith("No tracker has ends")
+
+
+def test_ends_without_intervals_are_not_tested_and_the_reason_is_given(result):
+    few = json.loads(json.dumps(result))
+    reason = "4 sequences; an interval needs at least 5"
+    entry = {"difference": 0.015, "interval": {"n": 4, "reason": reason}, "p_adjusted": 0.6}
+    for each in few["trackers"]:
+        each["difference"] = {"scores": {"PAT": entry, "STQ": entry}}
+    expected = f"Whether the two ends of a frontier differ is not tested: {reason}."
+    assert frontier_sentences(few)[-1] == expected
+
+
+def test_the_nearest_setting_is_described_by_its_distance_to_each_maximum(result):
+    sentence = frontier_sentences(result)[1]
+    joint = result["joint"]
+    trials = {each["tracker"]: each["trials"] for each in result["trackers"]}
+
+    def at(end, score):
+        return trials[joint[end]["tracker"]][joint[end]["number"]]["scores"][score]
+
+    for end, score in (("best_pat", "PAT"), ("best_stq", "STQ")):
+        gap = 100 * (at(end, score) - at("nearest", score))
+        assert f"{gap:.2f} points below the best {score}" in sentence
+
+
+def test_important_columns_come_first(result):
+    names = [column.name for column in frontier_tables(result)[0].columns]
+    assert names[:3] == ["tracker", "near both", "best PAT"]
+    assert names[-2:] == ["area", "points"]
+
+
+def test_a_frontier_is_logged(folder, outcome, result, monkeypatch):
+    accumulators = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator",
+        reason="tensorboard is not installed",
+    )
+    monkeypatch.chdir(folder)
+    words = ("--tracker", "iou", "--tracker", "sort", "--out", "run", "--no-report")
+    done = invoke(*GIVEN, *words, "--log-to", "tensorboard=logs")
+    assert done.exit_code == 0, done.stderr
+    found = accumulators.EventAccumulator(str(folder / "logs/run")).Reload()
+    assert found.Scalars("iou/area")[0].value == pytest.approx(
+        result["trackers"][0]["hypervolume"], rel=1e-5
+    )
+    assert {"iou/best PAT", "sort/best STQ"} <= set(found.Tags()["scalars"])
+    assert "plots/frontier" in found.Tags()["images"]
+
+
+def test_a_device_that_is_not_there_is_refused(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    words = ("--tracker", "iou", "--out", "other", "--device", "cuda:7", "--batch", "2")
+    done = invoke(*GIVEN, *words)
+    assert done.exit_code == 2
+    assert "device 'cuda:7' cannot be used" in done.stderr
 
 
 @pytest.mark.parametrize(
