@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from mapt_bench.errors import ConfigError, MaptBenchError, TrackerError, nearest
 from mapt_bench.experiments.experiment_config import ExperimentConfig
-from mapt_bench.experiments.plan_rows import memory_of, name_in_run, numbered_name
+from mapt_bench.experiments.plan_rows import memory_of, name_in_run
 from mapt_bench.experiments.plan_settings import (
     RUN_KEYS,
     ReportSettings,
@@ -81,7 +81,7 @@ def _check_once(node: Node) -> None:
                 plain = each.plain()
                 is_text = isinstance(plain, str)
                 row = plain if is_text else from_mapping(TrackerSettings, plain).row()
-                key = in_yaml(numbered_name(row))
+                key = in_yaml(row)
             if key in seen:
                 raise ConfigError(f"{name} has {key} twice; keep one", where=each.mark)
             seen.add(key)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
 from mapt_bench.experiments.experiment_config import ExperimentConfig
 
-__all__ = ["memory_of", "name_in_plan", "name_in_run", "names_by_plan", "numbered_name"]
+__all__ = ["memory_of", "name_in_plan", "name_in_run", "names_by_plan"]
 
 _MEMORY = re.compile(r"\+memory(?:=(\d+))?(?=,|$)")
 
@@ -57,18 +57,6 @@ def name_in_plan(name: str, memory: int) -> str:
     return _MEMORY.sub(spelled, name, count=1)
 
 
-def numbered_name(text: str) -> str:
-    """Return the canonical name of a row in a plan, with its memory as the plan has it.
-
-    Example:
-        >>> numbered_name("sort+memory=10,sort_iou_threshold=0.40")
-        'sort+memory=10,sort_iou_threshold=0.4'
-    """
-    words = _MEMORY.search(text)
-    name = row_name(text)
-    return name if words is None else _MEMORY.sub(words[0], name, count=1)
-
-
 def names_by_plan(config: ExperimentConfig, names: Iterable[str]) -> dict[str, str]:
     """Return the rows of a run: the name of each in the run, by its name in the plan.
 
@@ -88,7 +76,7 @@ def names_by_plan(config: ExperimentConfig, names: Iterable[str]) -> dict[str, s
         if words is None or not words[1]:
             others.add(name)
         else:
-            numbered[numbered_name(text)] = name
+            numbered[_MEMORY.sub(words[0], name, count=1)] = name
     found: dict[str, str] = {}
     for name in names:
         keys = [key for key, its in numbered.items() if its == name]

@@ -18,7 +18,6 @@ from mapt_bench.experiments.plan_rows import (
     memory_of,
     name_in_plan,
     name_in_run,
-    numbered_name,
 )
 from mapt_bench.marked_yaml import Node, Places
 from mapt_bench.strict_config import from_mapping
@@ -299,23 +298,16 @@ def plan_text(configs: Sequence[ExperimentConfig], report: ReportSettings) -> st
         if name in _OF_DEVICE and value == getattr(ExperimentConfig, name):
             continue
         if value is not None and value != ():
-            document[name] = _distinct(name, value) if isinstance(value, tuple) else value
+            document[name] = list(dict.fromkeys(value)) if isinstance(value, tuple) else value
     document["seeds"] = [first.seed]
     shown = {each.name: getattr(report, each.name) for each in fields(report)}
     shown["losses"] = tuple(name_in_plan(name, memory_of(first)) for name in first.losses)
     document["report"] = {
-        name: _distinct(name, value) if isinstance(value, tuple) else value
+        name: list(dict.fromkeys(value)) if isinstance(value, tuple) else value
         for name, value in shown.items()
         if value != ()
     }
     return dumped_plan(document)
-
-
-def _distinct(name: str, values: Sequence[Any]) -> list[Any]:
-    """Return the values of a key, each once."""
-    is_row = name in ("trackers", "add")
-    found = {numbered_name(value) if is_row else value: value for value in reversed(values)}
-    return list(found.values())[::-1]
 
 
 def _data_of(config: ExperimentConfig) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import get_args
 
 import pytest
 import yaml
@@ -18,7 +17,7 @@ from mapt_bench.experiments import (
     read_plan,
 )
 from mapt_bench.experiments.plan_checks import in_keys
-from mapt_bench.experiments.plan_settings import RUN_KEYS, Experiment, PlanSettings
+from mapt_bench.experiments.plan_settings import RUN_KEYS, PlanSettings
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -308,8 +307,6 @@ def test_the_schema_has_the_keys_of_the_code():
     parts = schema["$defs"]
     assert tuple(parts["run"]["properties"]) == RUN_KEYS
     assert parts["report"]["properties"].keys() == ReportSettings.__dataclass_fields__.keys()
-    known = parts["run"]["properties"]["experiment"]["anyOf"][0]["enum"]
-    assert known == list(get_args(Experiment))
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     validator.validate(yaml.safe_load(MATRIX))
