@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,9 @@ from mapt_bench.cli.options import (
     path_type,
     revision_option,
 )
+from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.run_and_show import View, run_and_show, run_each_and_show
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, counted
 from mapt_bench.reports.headline import SCORE_NAMES
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.reports.terminal import print_all_tables
@@ -33,7 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_CELLS_SHOWN = 40
+_ROWS_SHOWN = 28
+"""Cells and runs that a dry run shows, so that it prints at most 40 lines."""
 
 
 def _print_schema(context: click.Context, option: click.Parameter, asked: bool) -> None:
@@ -71,7 +74,7 @@ _run_options = add_options(
     click.option(
         "--full",
         is_flag=True,
-        help="Print all tables, not only the headline table; with --dry-run, all cells. "
+        help="Print all tables, not only the headline table; with --dry-run, all cells and runs. "
         "Example: --full",
     ),
     click.option(
@@ -118,6 +121,7 @@ def command(plan: Path, **options: Any) -> int:  # noqa: ANN401 - what click col
         _variables(options["variables"]),
         most_cells=None if options["yes"] else MOST_CELLS,
         scores=SCORE_NAMES,
+        progress=partial(progress_bar, "checking the plan"),
     )
     protect_named([*found.files, *(run.config.to_dict().values() for run in found.runs)])
     configs = _configs(found, options)
@@ -169,16 +173,33 @@ def _show_state(configs: "Mapping[str, ExperimentConfig]", options: Mapping[str,
     """Print the cells of a plan, how many are done, and the time that the rest takes."""
     from mapt_bench.experiments import state_of_runs
 
-    state = state_of_runs(configs)
+    with progress_bar("reading data and weights", len(configs)) as advance:
+        state = state_of_runs(configs, advance)
     if emit_json(options["json_file"], state):
         return 0
-    print_all_tables([_cell_table(state, full=options["full"]), _run_table(state)])
+    cells, runs = _lines_shown(state, full=options["full"])
+    print_all_tables([_cell_table(state, cells), _run_table(state, runs)])
     if options["out"] is None:
         click.echo("Give --out with the folder of a run to count what is done.")
     return 0
 
 
-def _run_table(state: Mapping[str, Any]) -> Table:
+def _lines_shown(state: Mapping[str, Any], *, full: bool) -> tuple[int, int]:
+    """Return how many cells and how many runs are shown."""
+    cells, runs = state["cells"], len(state["runs"])
+    if full:
+        return cells, runs
+    runs = min(runs, max(_ROWS_SHOWN // 2, _ROWS_SHOWN - cells))
+    return min(cells, _ROWS_SHOWN - runs), runs
+
+
+def _more(number: int, noun: str) -> tuple[str, ...]:
+    """Return a line on what a table omits, if it omits something."""
+    verb = "prints it" if number == 1 else "prints all"
+    return (f"{counted(number, f'more {noun}')}; --full {verb}.",) if number else ()
+
+
+def _run_table(state: Mapping[str, Any], shown: int) -> Table:
     left = _duration(state["seconds_left"])
     total = f"{state['done']} of {state['units']} work units are done"
     estimate = f"the rest takes about {left}, at the pace of the units that are done"
@@ -187,7 +208,7 @@ def _run_table(state: Mapping[str, Any]) -> Table:
     elif left is None:
         estimate = "no estimate of the time, because fewer than two units are done"
     return Table(
-        f"{len(state['runs'])} runs, {state['cells']} cells",
+        f"{counted(len(state['runs']), 'run')}, {counted(state['cells'], 'cell')}",
         (
             Column("run"),
             Column("experiment"),
@@ -206,26 +227,24 @@ def _run_table(state: Mapping[str, Any]) -> Table:
                 run["done"],
                 _duration(run["seconds_left"]),
             )
-            for run in state["runs"]
+            for run in state["runs"][:shown]
         ),
-        (f"{total}; {estimate}.",),
+        (*_more(len(state["runs"]) - shown, "run"), f"{total}; {estimate}."),
     )
 
 
-def _cell_table(state: Mapping[str, Any], *, full: bool) -> Table:
+def _cell_table(state: Mapping[str, Any], shown: int) -> Table:
     rows = [
         (run["name"] or run["data"], cell["variant"], cell["segments"], _condition(cell), done)
         for run in state["runs"]
         for cell in run["cells"]
         for done in [f"{cell['done']}/{cell['units']}"]
     ]
-    shown = rows if full else rows[:_CELLS_SHOWN]
-    more = len(rows) - len(shown)
     return Table(
         "Cells",
         tuple(Column(name) for name in ("run", "variant", "segments", "condition", "units done")),
-        tuple(shown),
-        (f"{more} more cells; --full prints all.",) if more else (),
+        tuple(rows[:shown]),
+        _more(len(rows) - shown, "cell"),
     )
 
 

@@ -1,7 +1,8 @@
 """Plans in files: one YAML file describes data, trackers and conditions of one run or of many."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,12 +63,20 @@ class PlanFile:
     files: tuple[Path, ...]
 
 
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+
+
+def _no_progress(_total: int) -> AbstractContextManager[Callable[[int], None]]:
+    return nullcontext(lambda _steps: None)
+
+
 def read_plan(
     path: Path,
     variables: Mapping[str, str] | None = None,
     *,
     most_cells: int | None = MOST_CELLS,
     scores: Sequence[str] | None = None,
+    progress: Progress = _no_progress,
 ) -> PlanFile:
     """Read a plan and check all its names. This reads no weights and no data.
 
@@ -76,6 +85,8 @@ def read_plan(
         variables: Values of ``${NAME}``; they override those of the plan.
         most_cells: Largest number of cells. ``None`` for any number.
         scores: Names that ``report.scores`` may have. ``None`` for any names.
+
+        progress: Shows how many runs are checked, of a number that it is called with.
 
     Raises:
         ConfigError: If the plan is malformed, a name in it is unknown, a folder does not exist, a
@@ -88,11 +99,14 @@ def read_plan(
     settings: PlanSettings = from_mapping(
         PlanSettings, with_lists(tree).plain(), what="the plan", where=Places(with_lists(tree))
     )
-    _check_number(least_runs(settings), "runs", most_cells, tree)
+    least = least_runs(settings)
+    if most_cells is not None and least > most_cells:
+        raise _too_many(f"{least:,} runs before any is excluded", most_cells, tree)
+    with progress(least) as advance:
+        checked = _checked_groups(tree, settings.report, most_cells, advance)
     found: dict[ExperimentConfig, tuple[Combination, CheckedRun]] = {}
-    cells = 0
     for each in combinations(tree):
-        run = PlannedNode(each.node, settings.report).checked()
+        run = _with_seed(each, checked[each.group], settings.report)
         if run.config in found:
             raise ConfigError(
                 f"the plan has the same run twice: {_name_of(each.varied, {})}; remove one from "
@@ -100,8 +114,6 @@ def read_plan(
                 where=each.place_beside(found[run.config][0]),
             )
         found[run.config] = each, run
-        cells += run.cells
-        _check_number(cells, "cells", most_cells, tree)
     check_report(tree, [run for _, run in found.values()], scores)
     runs = _named_runs(found)
     return PlanFile(
@@ -114,15 +126,47 @@ def read_plan(
     )
 
 
-def _check_number(number: int, what: str, most: int | None, tree: Node) -> None:
-    if most is not None and number > most:
-        keys = (tree.value.get(name) for name in ("matrix", "seeds", "data", "include"))
-        longest = next((node for node in keys if node is not None), tree)
-        raise ConfigError(
-            f"the plan has more than {most:,} {what}; expected fewer; shorten the matrix, or give "
-            "--yes to run them all",
-            where=longest.key or longest.mark,
-        )
+def _checked_groups(
+    tree: Node,
+    report: ReportSettings,
+    most_cells: int | None,
+    advance: Callable[[int], None],
+) -> dict[tuple[int, int | None], CheckedRun]:
+    """Check one of the runs that differ in their seeds only, and count the cells of all.
+
+    Raises:
+        ConfigError: If a run is wrong, or there are too many cells.
+    """
+    found: dict[tuple[int, int | None], CheckedRun] = {}
+    cells = runs = 0
+    for each in combinations(tree):
+        if each.group not in found:
+            found[each.group] = PlannedNode(each.node, report).checked()
+        cells += found[each.group].cells
+        runs += 1
+        advance(1)
+    if most_cells is not None and cells > most_cells:
+        raise _too_many(f"{cells:,} cells in {runs:,} runs", most_cells, tree)
+    return found
+
+
+def _with_seed(one: Combination, checked: CheckedRun, report: ReportSettings) -> CheckedRun:
+    """Return a run that differs from a checked one in its seed only."""
+    if one.seed is None or one.seed == checked.config.seed:
+        return checked
+    if type(one.seed) is int and one.seed >= 0:
+        return replace(checked, config=replace(checked.config, seed=one.seed))
+    return PlannedNode(one.node, report).checked()  # reports the seed
+
+
+def _too_many(what: str, most: int, tree: Node) -> ConfigError:
+    keys = (tree.value.get(name) for name in ("matrix", "seeds", "data", "include"))
+    longest = next((node for node in keys if node is not None), tree)
+    return ConfigError(
+        f"the plan has {what}; expected at most {most:,} cells; shorten the matrix or the seeds, "
+        "or give --yes to run them all",
+        where=longest.key or longest.mark,
+    )
 
 
 def _with_base(path: Path, files: list[Path], mark: Mark | None = None) -> Node:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from typing import get_args, get_origin, get_type_hints
 
 from mapt_bench.errors import ConfigError, nearest
@@ -60,11 +60,15 @@ class Combination:
         node: Its keys, with one data set and one seed.
         varied: What the plan varies: the values of the run by key.
         parts: The same values with their positions.
+        group: Equal in runs that differ in their seeds only.
+        seed: The seed, ``None`` for the default.
     """
 
     node: Node
     varied: Mapping[str, object]
     parts: Mapping[str, Node]
+    group: tuple[int, int | None]
+    seed: object | None
 
     def place_beside(self, other: "Combination") -> Mark:
         """Return the position of the first value that the other run has from another place."""
@@ -87,7 +91,7 @@ def combinations(tree: Node) -> Iterator[Combination]:
     found = False
     common = {name: node for name, node in tree.value.items() if name in RUN_KEYS}
     excluded = _Excluded(tree)
-    for changes in (*_crossed(tree), *_included(tree)):
+    for at, changes in enumerate(chain(_crossed(tree), _included(tree))):
         run = with_lists(replace(tree, value={**common, **changes}))
         chosen = {name: node.plain() for name, node in changes.items() if name not in _AXES}
         axes = {name: _axis(run, name) for name in _AXES}
@@ -100,7 +104,14 @@ def combinations(tree: Node) -> Iterator[Combination]:
             several = {name: each for name, each in single.items() if len(axes[name]) > 1}
             found = True
             values = {name: each.value[0] for name, each in several.items()}
-            yield Combination(node, {**_place_of(several), **chosen}, {**values, **changes})
+            data, seed = (single.get(name) for name in _AXES)
+            yield Combination(
+                node,
+                {**_place_of(several), **chosen},
+                {**values, **changes},
+                (at, None if data is None else id(data.value[0])),
+                None if seed is None else seed.value[0].plain(),
+            )
     excluded.check_used()
     if not found:
         raise ConfigError(

@@ -1,6 +1,6 @@
 """The state of a plan before it runs: its cells, how many are done, and how long the rest takes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,13 +22,16 @@ _PAUSE = 20
 """A gap between two finished units that is this many times the median is a pause of the run."""
 
 
-def state_of_runs(configs: Mapping[str, ExperimentConfig]) -> dict[str, Any]:
+def state_of_runs(
+    configs: Mapping[str, ExperimentConfig], advance: Callable[[int], None] = lambda _runs: None
+) -> dict[str, Any]:
     """Return the cells of runs, how many are done, and an estimate of the remaining time.
 
     This reads weights and data, but runs no tracker and writes no file.
 
     Args:
         configs: Options of each run by its name. A run without a folder has nothing done.
+        advance: Called with the number of runs that were looked at.
 
     Returns:
         Schema ``mapt-bench/plan-state/1``: for each run its cells, with the work units of each,
@@ -40,7 +43,10 @@ def state_of_runs(configs: Mapping[str, ExperimentConfig]) -> dict[str, Any]:
         ConfigError: If options do not go together.
         DataError: If data or weights are unusable, or nothing can run.
     """
-    states = {name: _RunState.of(config) for name, config in configs.items()}
+    states = {}
+    for name, config in configs.items():
+        states[name] = _RunState.of(config)
+        advance(1)
     pace = _pace(states.values())
     runs = [state.to_dict(name, pace) for name, state in states.items()]
     frames = sum(state.frames_left for state in states.values())

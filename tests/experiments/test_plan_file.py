@@ -1,6 +1,7 @@
 """Plans in files: every key, every combination, and every mistake at its line and column."""
 
 import json
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mapt_bench.experiments import (
     ReportSettings,
     StressConfig,
     SweepConfig,
+    plan_checks,
     plan_text,
     read_plan,
 )
@@ -290,14 +292,35 @@ def test_a_row_of_the_report_may_be_missing_in_some_runs(read):
 def test_too_many_cells_need_consent(read):
     numbers = ", ".join(map(str, range(400)))
     crossed = f"seeds: [{numbers}]\nmatrix: {{memory: [{numbers}]}}"
-    with pytest.raises(ConfigError, match=r"more than 100,000 runs; .* give --yes"):
+    with pytest.raises(ConfigError, match=r"160,000 runs before.*at most 100,000 .* give --yes"):
         read(stress(crossed))
     few = stress("trackers: [iou]\nlevels: [1]\nstressors: bars\nseeds: [0, 1, 2]")
     cells = sum(run.cells for run in read(few).runs)
     assert cells == 3 * 3 * 2  # seeds, rows with their bounds, levels
-    with pytest.raises(ConfigError, match="more than 17 cells"):
+    with pytest.raises(ConfigError, match="has 18 cells in 3 runs; expected at most 17") as caught:
         read(few, most_cells=cells - 1)
+    assert caught.value.where == "a.yaml, line 6, column 1"
     assert len(read(few, most_cells=None).runs) == 3
+
+
+def test_runs_that_differ_in_their_seeds_are_planned_once(read, monkeypatch):
+    planned = []
+    check = plan_checks.check_config
+    monkeypatch.setattr(plan_checks, "check_config", lambda c: (planned.append(c), check(c))[1])
+    counted = []
+
+    @contextmanager
+    def progress(total):
+        yield lambda runs: counted.append((total, runs))
+
+    text = stress(f"seeds: {list(range(300))}\nmatrix: {{memory: [5, 6]}}")
+    plan = read(text, progress=progress)
+    assert [run.config.seed for run in plan.runs] == [*range(300)] * 2
+    assert len(planned) == 2
+    assert counted == [(600, 1)] * 600
+    with pytest.raises(ConfigError, match="seeds is -1") as caught:
+        read(stress("seeds: [0, 1, -1]"))
+    assert caught.value.where == "a.yaml, line 3, column 15"
 
 
 def test_the_schema_has_the_keys_of_the_code():
