@@ -175,6 +175,18 @@ def test_a_dry_run_prints_at_most_40_lines(here, seeds, runs):
     assert len(full.splitlines()) > 6 * runs
 
 
+def test_nothing_can_run_for_the_reasons_of_the_rows_that_were_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # with shipped weights of a flow that the plan does not name
+    (tmp_path / "p.yaml").write_text(
+        "experiment: sweep-interval\ndata: {suite: tiny}\ndrop: [500]\n"
+        "weights: none\nsegments: groundtruth\n"
+    )
+    message = invoke("run", "p.yaml", "--dry-run", code=3).stderr
+    assert "nothing can be run" in message
+    assert "drop 500 needs 1000 frames" in message
+    assert "flow-weights" not in message
+
+
 def test_a_dry_run_counts_one_run(here):
     single = PLAN.replace("matrix:\n  thresholds: [tuned, published]", "thresholds: tuned")
     (here / "p.yaml").write_text(single)

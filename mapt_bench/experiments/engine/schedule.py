@@ -197,7 +197,9 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
             )
     stressed = any(series.level_of(each.cell) for series in plan.series for each in cells)
     if not cells or (plan.series and not stressed):
-        reasons = "; ".join(sorted({skip.reason for skip in skipped.values()}))
+        omitted = set(plan.skipped)  # rows that were not asked for, which explain nothing
+        skips = [skip for skip in skipped.values() if skip not in omitted]
+        reasons = "; ".join(sorted({skip.reason for skip in skips}))
         raise DataError(f"nothing can be run: {reasons}", where=source.name)
     return Schedule(plan, tuple(cells), tuple(skipped.values()))
 
