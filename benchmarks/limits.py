@@ -33,7 +33,7 @@ from mapt_bench.labels import PanopticMap, label_space
 
 _ROOT = Path(__file__).resolve().parents[1]
 _PERSON, _ROAD = 11, 0
-_TIMEOUT = 120.0  # seconds for one case
+_TIMEOUT = 240.0  # seconds for one case
 _MEMORY_GB = 4  # address space of one case, so that no case takes the machine down
 _SCORED = "was read\n"
 
@@ -282,7 +282,7 @@ def _measure(name: str, root: Path, folder: Path) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         return {"outcome": f"no answer in {_TIMEOUT:.0f} s"}
     if answer.returncode:
-        return {"outcome": answer.stderr.strip().splitlines()[-1][:200] or "killed"}
+        return {"outcome": (answer.stderr.strip() or "killed").splitlines()[-1][:200]}
     return {**json.loads(answer.stdout), "outcome": answer.stderr.strip()[-300:]}
 
 
