@@ -37,7 +37,7 @@ _DRAWN = frozenset(
 )
 _PICTURES = {
     "occlusion": {"curves_occlusion": plot_levels, "curves_links": plot_links},
-    "motion": {"curves_speed": plot_levels, "curves_break": plot_break_points},
+    "motion": {"curves_motion": plot_levels, "curves_break": plot_break_points},
 }
 
 
