@@ -138,7 +138,7 @@ def _family(differences: Mapping[str, Any]) -> str:
     factor, _, value = str(family["of"]).partition(" ")
     of = f"the {SPLITS.get(value, value)} split" if factor == "half" else family["of"]
     counted_with = "each score of " if family.get("per_score") else ""
-    return f" for the {family['comparisons']} comparisons of {counted_with}{of}"
+    return f" for the {counted(family['comparisons'], 'comparison')} of {counted_with}{of}"
 
 
 def _compared(run: Run, field: str = "differences") -> list[Row]:

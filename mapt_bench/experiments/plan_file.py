@@ -131,13 +131,13 @@ def _checked_groups(
     report: ReportSettings,
     most_cells: int | None,
     advance: Callable[[int], None],
-) -> dict[tuple[int, int | None], CheckedRun]:
+) -> dict[tuple[int, int], CheckedRun]:
     """Check one of the runs that differ in their seeds only, and count the cells of all.
 
     Raises:
         ConfigError: If a run is wrong, or there are too many cells.
     """
-    found: dict[tuple[int, int | None], CheckedRun] = {}
+    found: dict[tuple[int, int], CheckedRun] = {}
     cells = runs = 0
     for each in combinations(tree):
         if each.group not in found:

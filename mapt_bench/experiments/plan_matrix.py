@@ -67,7 +67,7 @@ class Combination:
     node: Node
     varied: Mapping[str, object]
     parts: Mapping[str, Node]
-    group: tuple[int, int | None]
+    group: tuple[int, int]
     seed: object | None
 
     def place_beside(self, other: "Combination") -> Mark:
@@ -95,8 +95,9 @@ def combinations(tree: Node) -> Iterator[Combination]:
         run = with_lists(replace(tree, value={**common, **changes}))
         chosen = {name: node.plain() for name, node in changes.items() if name not in _AXES}
         axes = {name: _axis(run, name) for name in _AXES}
-        for picked in product(*axes.values()):
-            single = {name: node for name, node in zip(_AXES, picked, strict=True) if node}
+        for picked in product(*map(enumerate, axes.values())):
+            of_data, _ = (place for place, _ in picked)
+            single = {name: node for name, (_, node) in zip(_AXES, picked, strict=True) if node}
             others = {name: node for name, node in run.value.items() if name not in _AXES}
             node = replace(run, value={**others, **single})
             if excluded.has({**chosen, **_place_of(single)}):
@@ -104,12 +105,12 @@ def combinations(tree: Node) -> Iterator[Combination]:
             several = {name: each for name, each in single.items() if len(axes[name]) > 1}
             found = True
             values = {name: each.value[0] for name, each in several.items()}
-            data, seed = (single.get(name) for name in _AXES)
+            seed = single.get("seeds")
             yield Combination(
                 node,
                 {**_place_of(several), **chosen},
                 {**values, **changes},
-                (at, None if data is None else id(data.value[0])),
+                (at, of_data),
                 None if seed is None else seed.value[0].plain(),
             )
     excluded.check_used()

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from mapt_bench.baselines.rows import DEFAULT_MEMORY, row_name
+from mapt_bench.errors import whole_number
 from mapt_bench.experiments.experiment_config import ExperimentConfig
 
 __all__ = ["memory_of", "name_in_plan", "name_in_run", "names_by_plan"]
@@ -30,7 +31,9 @@ def name_in_run(text: str, memory: int) -> str:
     """
 
     def spelled(found: re.Match[str]) -> str:
-        frames = int(found[1]) if found[1] else memory or DEFAULT_MEMORY
+        frames = whole_number(found[1]) if found[1] else memory or DEFAULT_MEMORY
+        if frames is None:  # the parser of rows reports the number
+            return found[0]
         if frames == 0:
             return ""
         return "+memory" if frames == DEFAULT_MEMORY else f"+memory={frames}"
@@ -51,7 +54,9 @@ def name_in_plan(name: str, memory: int) -> str:
     """
 
     def spelled(found: re.Match[str]) -> str:
-        frames = int(found[1] or DEFAULT_MEMORY)
+        frames = whole_number(found[1]) if found[1] else DEFAULT_MEMORY
+        if frames is None:  # as above
+            return found[0]
         return "+memory" if frames == (memory or DEFAULT_MEMORY) else f"+memory={frames}"
 
     return _MEMORY.sub(spelled, name, count=1)

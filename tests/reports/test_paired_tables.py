@@ -28,7 +28,7 @@ def test_points_and_counts_stand_apart():
     assert counts.title == "Difference to a in counts"
     assert counts.texts()[1] == ["c", "IDSW", "9", "5", "4", "[0, 64]", "0.0312", "0.125"]
     for table in (points, counts):
-        assert table.footnotes[-1] == "p (Holm): corrected for all 2 comparisons of each score."
+        assert table.footnotes[-1] == "p (Holm): corrected for 2 comparisons of each score."
 
 
 def test_results_whose_scores_were_corrected_together_say_so():
