@@ -192,9 +192,8 @@ def _paired_table(
             notes[f"{entry['name']}: {block['note']}."] = None
         family = block["family"]
         together = " of each score" if family.get("per_score") else ", of differences and of counts"
-        notes[f"{CORRECTED}: corrected for all {family['comparisons']} comparisons{together}."] = (
-            None
-        )
+        comparisons = counted(family["comparisons"], "comparison")
+        notes[f"{CORRECTED}: corrected for {comparisons}{together}."] = None
     reference = str(compared[0]["differences"]["reference"]) if compared else ""
     words = {"percent": "points", "count": "counts"}
     columns = (
