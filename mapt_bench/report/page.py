@@ -193,7 +193,8 @@ def _read(path: Path) -> tuple[Mapping[str, Any], str]:
     if file is None:
         return {}, warning
     document = read_document(file)
-    if document.get("schema") in _SECTIONS:  # they have no rows to compare
+    schema = document.get("schema")
+    if isinstance(schema, str) and schema in _SECTIONS:  # they have no rows to compare
         return document, warning
     return load_result(file).document, warning
 

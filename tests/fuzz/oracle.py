@@ -197,6 +197,9 @@ def _is_output(path: str, named: set[str], case: Case) -> bool:
         return True
     if case.command == "report" and place.name == "report.html":
         return True
+    if any(word.endswith("tensorboard=.") for word in case.words):  # it names this very folder
+        of_log = [place.parent] if place.name.startswith("events.out.tfevents") else [place]
+        return all(str(folder.parent) == WORK for folder in of_log)
     return any(_is_below(path, one) or _is_beside(place, PurePosixPath(one)) for one in named)
 
 
