@@ -5,6 +5,7 @@ from typing import Any
 
 from mapt_bench.errors import counted
 from mapt_bench.reports.difference_tables import ALONE, CORRECTED
+from mapt_bench.reports.paired_verdicts import is_established
 from mapt_bench.reports.tables import Cell, Column, Estimate, Table, format_cell
 
 __all__ = ["INTERVAL_MATRIX", "REFERENCES", "headings", "matrix_findings", "matrix_tables"]
@@ -212,7 +213,6 @@ _QUESTIONS = {
     "training": "Adaptive training, at the adaptive inference interval,",
     "both": "Adaptive training with adaptive inference",
 }
-_ALPHA = 0.05
 
 
 def _points(row: Row) -> str:
@@ -245,16 +245,10 @@ def _verdict(subject: str, compared: Sequence[Row]) -> list[str]:
 
 
 def _established_in_words(differences: Sequence[Row]) -> str:
-    better, worse = (sum(_is_established(each, sign) for each in differences) for sign in (1, -1))
+    established = [each["difference"] > 0 for each in differences if is_established(each)]
+    better, worse = established.count(True), established.count(False)
     if better or worse:
         return f"It is established that it is better than {better} of them and worse than {worse}."
     if all("low" not in each["interval"] for each in differences):
         return f"Nothing is established, because there are fewer than {_FEWEST} sequences."
     return "No difference is established."
-
-
-def _is_established(difference: Row, sign: int) -> bool:
-    interval, p = difference["interval"], difference.get("p_adjusted")
-    if "low" not in interval or p is None or p > _ALPHA:
-        return False
-    return bool(interval["low"] > 0 if sign > 0 else interval["high"] < 0)
