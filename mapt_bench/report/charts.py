@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from mapt_bench.report.svg import (
     COLORS,
     FONT,
+    LEFT,
     LINE,
+    PHONE,
+    TOP,
     Chart,
     Drawing,
     Scale,
@@ -25,13 +28,11 @@ from mapt_bench.report.svg import (
     shape,
     short,
     text,
+    values_in_words,
     width_of,
 )
 
 __all__ = ["Curve", "Point", "Span", "curves", "scatter", "spans", "stacked_bars"]
-
-_PHONE = 400
-"""Drawings below this width have the names of rows above their marks, or in a key."""
 
 _DASHES = ("", "5 3", "2 2", "8 3 2 3")
 
@@ -122,7 +123,7 @@ def _scatter(
 ) -> Drawing:
     from mapt_bench.reports.label_placement import Box, place_labels  # needs NumPy
 
-    left, top, right, bottom = 46, 30, width - 16, 358 if width > _PHONE else 280
+    left, top, right, bottom = LEFT, TOP, width - 16, 358 if width > PHONE else 280
     places = [point.x for point in points]
     ticks: list[tuple[float, str]] = []
     if by_decades:
@@ -136,7 +137,7 @@ def _scatter(
     groups = sorted(together.values(), key=lambda group: -group[0].y)
     at_points = [next(at for at, group in together.items() if group is each) for each in groups]
     names = [_joined_names([each.name for each in group]) for group in groups]
-    is_phone = width <= _PHONE
+    is_phone = width <= PHONE
     words = [str(number) for number in range(1, len(names) + 1)] if is_phone else names
     labels = place_labels(
         at_points,
@@ -208,7 +209,7 @@ def _spans(
     rows: Sequence[Span], x_label: str, key: tuple[str, str], width: int, *, with_zero: bool
 ) -> Drawing:
     names = [short(row.name) for row in rows]
-    is_phone = width <= _PHONE
+    is_phone = width <= PHONE
     left = 12 if is_phone else int(max(map(width_of, names))) + 24
     step = 36 if is_phone else 22
     shapes, top = _key_of_spans(rows, key, 12 if is_phone else left)
@@ -270,7 +271,7 @@ def stacked_bars(rows: Mapping[str, Mapping[str, float]], x_label: str, caption:
 def _stacked_bars(rows: Mapping[str, Mapping[str, float]], x_label: str, width: int) -> Drawing:
     parts = list(dict.fromkeys(part for row in rows.values() for part in row))
     names = [short(name) for name in rows]
-    is_phone = width <= _PHONE
+    is_phone = width <= PHONE
     left = 12 if is_phone else int(max(map(width_of, names))) + 24
     step, above = (48, 18) if is_phone else (34, 5)
     legend, top = _legend(parts, left, width)
@@ -336,7 +337,7 @@ def curves(
     lines = [each for each in lines if any(value is not None for value in each.values)]
     if any(each.is_reference for each in lines):
         caption += " Grey dashed lines are references. They do not compete."
-    told = "; ".join(f"{each.name}: {_values_in_words(each, positions)}" for each in lines)
+    told = "; ".join(f"{each.name}: {values_in_words(each.values, positions)}" for each in lines)
     return chart_of(
         lambda width: _curves(lines, positions, x_label, y_label, width),
         caption,
@@ -348,8 +349,8 @@ def _curves(
     lines: Sequence[Curve], positions: Sequence[str], x_label: str, y_label: str, width: int
 ) -> Drawing:
     names = [short(each.name, 24) for each in lines]
-    is_phone = width <= _PHONE
-    left, top = 46, 30
+    is_phone = width <= PHONE
+    left, top = LEFT, TOP
     bottom = top + (230 if is_phone else max(228, 18 + 15 * len(lines)))
     right = width - 14 if is_phone else width - int(max(map(width_of, names))) - 24
     y = Scale(*padded(_all_values(lines)), bottom, top)
@@ -396,14 +397,6 @@ def _color_of(curve: Curve, number: int) -> str:
 def _all_values(lines: Sequence[Curve]) -> list[float]:
     values = [value for each in lines for value in each.values if value is not None]
     return values + [end for each in lines for ends in each.intervals if ends for end in ends]
-
-
-def _values_in_words(curve: Curve, positions: Sequence[str]) -> str:
-    return ", ".join(
-        f"{position} {value:z.2f}"
-        for position, value in zip(positions, curve.values, strict=True)
-        if value is not None
-    )
 
 
 def _curve(curve: Curve, number: int, at: Sequence[float], y: Scale) -> list[Shape]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mapt_bench.report.blocks import Block, Section, table_view
 from mapt_bench.report.frontier_chart import frontier_chart
-from mapt_bench.report.provenance import provenance_tables, run_command, setup_lines
+from mapt_bench.report.section_blocks import provenance_section_of_data
 from mapt_bench.reports.frontier_tables import frontier_sentences, frontier_tables
 
 __all__ = ["frontier_sections"]
@@ -25,14 +25,4 @@ def frontier_sections(result: Row) -> list[Section]:
         charts=(frontier_chart(result),),
         tables=(table_view(first, is_open=True), *map(table_view, others)),
     )
-    provenance = {**result["provenance"], "data": result["data"]}
-    tables = provenance_tables({"provenance": provenance})
-    return [
-        Section("Frontier of PAT against STQ", (summary,)),
-        Section(
-            "Provenance and protocol",
-            (Block(tables=tuple(table_view(each, is_open=True) for each in tables)),),
-            command=run_command(result),
-            setup=setup_lines(result),
-        ),
-    ]
+    return [Section("Frontier of PAT against STQ", (summary,)), provenance_section_of_data(result)]

@@ -7,6 +7,9 @@ from mapt_bench.errors import counted
 from mapt_bench.report.svg import (
     COLORS,
     FONT,
+    LEFT,
+    PHONE,
+    TOP,
     Chart,
     Drawing,
     Scale,
@@ -26,9 +29,6 @@ from mapt_bench.reports.frontier_tables import frontier_line, frontier_points, f
 __all__ = ["frontier_chart"]
 
 _Row = Mapping[str, Any]
-
-_PHONE = 400
-"""Drawings below this width have the names of trackers in a key."""
 
 
 def frontier_chart(result: _Row) -> Chart:
@@ -56,8 +56,8 @@ def frontier_chart(result: _Row) -> Chart:
 
 
 def _frontiers(trackers: Sequence[_Row], width: int) -> Drawing:
-    is_phone = width <= _PHONE
-    left, top, right, bottom = 46, 30, width - 16, 280 if is_phone else 400
+    is_phone = width <= PHONE
+    left, top, right, bottom = LEFT, TOP, width - 16, 280 if is_phone else 400
     (of_stq, of_pat), _ = frontier_window(trackers)
     x, y = Scale(*of_stq, left, right), Scale(*of_pat, bottom, top)
     shapes = [*axis_x(x, bottom, top, "STQ (%)"), *axis_y(y, left, right, "PAT (%)")]

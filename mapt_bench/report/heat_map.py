@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from mapt_bench.report.svg import Chart, Drawing, Shape, chart_of, shape, short, text, width_of
+from mapt_bench.report.svg import (
+    Chart,
+    Drawing,
+    Shape,
+    chart_of,
+    shape,
+    short,
+    text,
+    values_in_words,
+    width_of,
+)
 
 __all__ = ["heat_map"]
 
@@ -31,13 +41,7 @@ def heat_map(
     """
     known = [value for row in values for value in row if value is not None]
     told = "; ".join(
-        f"{name}: "
-        + ", ".join(
-            f"{column} {value:z.2f}"
-            for column, value in zip(columns, row, strict=True)
-            if value is not None
-        )
-        for name, row in zip(rows, values, strict=True)
+        f"{name}: {values_in_words(row, columns)}" for name, row in zip(rows, values, strict=True)
     )
     return chart_of(
         lambda width: _drawing(rows, columns, values, row_label, column_label, width, known),

@@ -6,7 +6,7 @@ from typing import Any
 from mapt_bench.report.blocks import Block, Section, table_view
 from mapt_bench.report.charts import Curve, curves
 from mapt_bench.report.heat_map import heat_map
-from mapt_bench.report.provenance import provenance_tables, run_command
+from mapt_bench.report.section_blocks import provenance_section_of_data
 from mapt_bench.report.svg import Chart
 from mapt_bench.reports.interval_matrix import (
     REFERENCES,
@@ -35,14 +35,9 @@ def matrix_sections(result: Row) -> list[Section]:
         ),
         tables=(table_view(first, is_open=True), *map(table_view, others)),
     )
-    tables = provenance_tables({"provenance": {**result["provenance"], "data": result["data"]}})
     return [
         Section("Training and inference intervals", (summary,)),
-        Section(
-            "Provenance and protocol",
-            (Block(tables=tuple(table_view(each, is_open=True) for each in tables)),),
-            command=run_command(result),
-        ),
+        provenance_section_of_data(result),
     ]
 
 

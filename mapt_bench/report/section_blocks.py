@@ -6,7 +6,7 @@ from typing import Any
 from mapt_bench.report.blocks import Block, Section, TableView, table_view
 from mapt_bench.report.findings import losses_in_words
 from mapt_bench.report.gallery import Picture
-from mapt_bench.report.provenance import provenance_tables, setup_lines
+from mapt_bench.report.provenance import provenance_tables, run_command, setup_lines
 from mapt_bench.report.result_charts import loss_charts
 from mapt_bench.reports.loss_tables import losses_table
 from mapt_bench.reports.tables import Table
@@ -27,6 +27,7 @@ __all__ = [
     "of_tables",
     "opened",
     "provenance_section",
+    "provenance_section_of_data",
     "tracks_to_see_first",
 ]
 
@@ -84,3 +85,9 @@ def provenance_section(result: Row, command: str) -> Section:
     """Return the section on what is needed to get the same numbers again."""
     tables = opened(provenance_tables(result))
     return Section(PROVENANCE, (Block(tables=tables),), command=command, setup=setup_lines(result))
+
+
+def provenance_section_of_data(result: Row) -> Section:
+    """Return the provenance section of a result that has its data beside the provenance."""
+    of_data = {**result, "provenance": {**result["provenance"], "data": result["data"]}}
+    return provenance_section(of_data, run_command(result))

@@ -15,7 +15,10 @@ __all__ = [
     "CHARACTER",
     "COLORS",
     "FONT",
+    "LEFT",
     "LINE",
+    "PHONE",
+    "TOP",
     "Chart",
     "Drawing",
     "Scale",
@@ -31,6 +34,7 @@ __all__ = [
     "shape",
     "short",
     "text",
+    "values_in_words",
     "width_of",
 ]
 
@@ -40,6 +44,12 @@ COLORS = 8
 FONT, LINE = 12, 15
 CHARACTER = 7.0
 """Mean width of a character in pixels at the font size."""
+
+LEFT, TOP = 46, 30
+"""Room for the numbers of a vertical axis, and for its label above it."""
+
+PHONE = 400
+"""Drawings below this width have the names of rows above their marks, or in a key."""
 
 _WIDE, _NARROW = 620, 360
 
@@ -130,6 +140,15 @@ def shape(tag: str, classes: str = "", title: str = "", text: str = "", **given:
 def text(x: float, y: float, words: str, anchor: str = "start", classes: str = "") -> Shape:
     """Return a text at the left, in the middle or at the right of a position."""
     return shape("text", classes, text=words, x=float(x), y=float(y), text_anchor=anchor)
+
+
+def values_in_words(values: Sequence[float | None], places: Sequence[str]) -> str:
+    """Return the defined ones of some values, each behind the name of its place."""
+    return ", ".join(
+        f"{place} {value:z.2f}"
+        for place, value in zip(places, values, strict=True)
+        if value is not None
+    )
 
 
 def width_of(words: str) -> float:
