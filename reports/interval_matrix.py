@@ -8,7 +8,14 @@ from mapt_bench.reports.difference_tables import ALONE, CORRECTED
 from mapt_bench.reports.paired_verdicts import is_established
 from mapt_bench.reports.tables import Cell, Column, Estimate, Table, format_cell
 
-__all__ = ["INTERVAL_MATRIX", "REFERENCES", "headings", "matrix_findings", "matrix_tables"]
+__all__ = [
+    "INTERVAL_MATRIX",
+    "REFERENCES",
+    "headings",
+    "matrix_findings",
+    "matrix_scores",
+    "matrix_tables",
+]
 
 INTERVAL_MATRIX = "mapt-bench/interval-matrix/1"
 
@@ -54,6 +61,22 @@ def matrix_tables(result: Result, *, short: bool = False) -> list[Table]:
     if not short:
         tables.append(_comparison_table(result))
     return tables
+
+
+def matrix_scores(result: Result) -> dict[str, float]:
+    """Return the defined scores of an interval matrix by name, as fractions.
+
+    Names are ``<training>/<inference>/<score>``; with several frame skips,
+    ``<training>/<inference>/skip <n>/<score>``.
+    """
+    drops = list(result["inference"]["drop"])
+    return {
+        "/".join((row["train"], row["infer"], *skip, score)): float(value)
+        for row in result["matrix"]
+        for skip in [(f"skip {row['drop']}",) if len(drops) > 1 else ()]
+        for score, value in row["scores"].items()
+        if value is not None
+    }
 
 
 def _ending(result: Result, drop: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 
 from mapt_bench.cli.completion import complete_encoding, complete_label_space
+from mapt_bench.cli.copies import check_tools, copy_record
 from mapt_bench.cli.options import (
     TableFile,
     cluster_options,
@@ -27,7 +28,7 @@ from mapt_bench.cli.options import (
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.vpq_windows import windows_option
 from mapt_bench.reports.difference_tables import paired_tables
-from mapt_bench.reports.experiment_logs import LogRecord, LogTarget, log_result
+from mapt_bench.reports.experiment_logs import LogRecord, LogTarget
 from mapt_bench.reports.headline import Headline, Selection, evaluation_headline
 from mapt_bench.reports.loss_tables import losses_tables, short_losses_tables
 from mapt_bench.reports.score_tables import evaluation_tables
@@ -207,8 +208,7 @@ def command(
         class_map=class_map,
         pred_dataset=pred_dataset,
     )
-    for target in log_to:
-        target.check_access()
+    check_tools(log_to)
     found = evaluate_folders(gt, pred, settings, progress_bar)
     results = [result.to_dict() for result in found]
     tables = evaluation_tables(results)
@@ -239,11 +239,9 @@ def command(
 
 def _log_each(results: Sequence[dict[str, Any]], log_to: Sequence[LogTarget]) -> None:
     """Copy each result and its tables to the tools."""
-    for target in log_to:
-        for one in results:
-            own = [*evaluation_tables([one]), *losses_tables([one])]
-            copied = log_result(target, LogRecord(one["name"], one, own))
-            print_line(f"logged {one['name']} to {copied}", err=True)
+    for one in results:
+        own = [*evaluation_tables([one]), *losses_tables([one])]
+        copy_record(log_to, LogRecord(one["name"], one, own))
 
 
 def _titled(headline: Headline) -> list[Table]:

@@ -1,7 +1,6 @@
 """``mapt-bench frontier``: PAT against STQ over the settings of every tracker."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import click
 
 from mapt_bench.cli.completion import complete_segments, complete_suite
+from mapt_bench.cli.copies import check_tools, copy_run
 from mapt_bench.cli.experiment_commands import network_options, thresholds_option
 from mapt_bench.cli.options import (
     add_options,
@@ -29,14 +29,16 @@ from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.show_config import print_config, show_config_option
 from mapt_bench.cli.tune import complete_tracker, tracker_memory_option
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
-from mapt_bench.reports.experiment_logs import LogRecord, LogTarget, log_result
+from mapt_bench.reports.experiment_logs import LogTarget
 from mapt_bench.reports.table_formats import print_table, write_table_folder
-from mapt_bench.reports.tables import Table
 from mapt_bench.tuning.frontier_config import DEFAULT_SETTINGS, FrontierConfig
 
 __all__ = ["command"]
 
 _WIDTH = 100
+
+_SETTINGS = ("trials", "sampler", "memory", "thresholds", "seed", "data")
+"""Settings of a frontier that its copies in other tools have."""
 
 _video_options = add_options(
     click.option(
@@ -144,7 +146,11 @@ def command(
     # Imported here, because completing a name and --help must start fast.
     from mapt_bench.report import write_report
     from mapt_bench.reports.frontier_plots import write_frontier_plots
-    from mapt_bench.reports.frontier_tables import frontier_sentences, frontier_tables
+    from mapt_bench.reports.frontier_tables import (
+        frontier_scores,
+        frontier_sentences,
+        frontier_tables,
+    )
     from mapt_bench.tuning.frontier_run import check_frontier, run_frontier
 
     config = FrontierConfig.from_cli(**options)
@@ -152,8 +158,7 @@ def command(
     if show_config:
         print_config(config.to_dict())
         return 0
-    for target in log_to:
-        target.check_access()
+    check_tools(log_to)
     placed = config.with_folder()
     folder = placed.out or Path()
     with resumable(folder):
@@ -163,7 +168,7 @@ def command(
         write_frontier_plots(result, folder)
         if not no_report:
             write_report([folder], folder / "report.html")
-    _log(result, tables, folder, log_to)
+    copy_run(log_to, folder, result, tables, frontier_scores(result), _SETTINGS)
     if not emit_json(json_file, result):
         notes = (line for note in tables[0].footnotes for line in textwrap.wrap(note, _WIDTH))
         print_table(replace(tables[0], footnotes=tuple(notes)))
@@ -172,23 +177,3 @@ def command(
         page = "" if no_report else ", report.html"
         print_line(f"run: {folder} (results.json, tables, frontier.png{page})")
     return 0
-
-
-def _log(
-    result: Mapping[str, Any], tables: Sequence[Table], folder: Path, log_to: Sequence[LogTarget]
-) -> None:
-    """Copy the scores, tables and plot of a frontier to the tools."""
-    from mapt_bench.reports.frontier_tables import frontier_scores
-
-    settings = ("trials", "sampler", "memory", "thresholds", "seed", "data")
-    document = {**result, "protocol": {name: result[name] for name in settings}}
-    for target in log_to:
-        record = LogRecord(
-            folder.name,
-            document,
-            tables,
-            sorted(folder.glob("*.png")),
-            folder / "tensorboard",
-            frontier_scores(result),
-        )
-        print_line(f"logged {folder.name} to {log_result(target, record)}", err=True)

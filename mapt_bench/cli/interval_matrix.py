@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mapt_bench.cli.completion import complete_suite
+from mapt_bench.cli.copies import check_tools, copy_run
 from mapt_bench.cli.options import add_options, emit_json, print_line, resumable
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.show_config import print_config
@@ -18,7 +19,7 @@ from mapt_bench.intervals.matrix_config import (
     DEFAULT_TRAINING,
     IntervalMatrixConfig,
 )
-from mapt_bench.reports.interval_matrix import matrix_findings, matrix_tables
+from mapt_bench.reports.interval_matrix import matrix_findings, matrix_scores, matrix_tables
 from mapt_bench.reports.interval_plots import write_matrix_plots
 from mapt_bench.reports.table_formats import print_table, write_table_folder
 
@@ -86,8 +87,11 @@ _NAMES = (
 )
 _WIDTH = 100
 _OPTIONS = {"steps": "train-steps"}
-_NOT_FOR_TRAIN = ("scores", "rows", "gallery", "log_to")
+_NOT_FOR_TRAIN = ("scores", "rows", "gallery")
 """Options of the views of other experiments."""
+
+_SETTINGS = ("training", "inference", "target", "tracker", "memory", "data")
+"""Settings of a matrix that its copies in other tools have."""
 
 
 def without_matrix_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,14 +119,14 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
     from mapt_bench.intervals.matrix_run import check_matrix, run_matrix
     from mapt_bench.report import write_report
 
-    for name in ("scores", "rows", "log_to"):
+    for name in ("scores", "rows"):
         if options[name]:
-            raise ConfigError(f"--{name.replace('_', '-')} is not for --train; omit it")
+            raise ConfigError(f"--{name} is not for --train; omit it")
     rest = {
         name: value for name, value in options.items() if name not in ("train", *_NOT_FOR_TRAIN)
     }
-    views = ("json_file", "full", "show_config", "no_report")
-    json_file, full, show_config, no_report = (rest.pop(name) for name in views)
+    views = ("json_file", "full", "show_config", "no_report", "log_to")
+    json_file, full, show_config, no_report, log_to = (rest.pop(name) for name in views)
     for name in ("data", "suite", "dataset"):
         if len(rest[name]) > 1:
             raise ConfigError(f"--{name} is given {len(rest[name])} times; expected one here")
@@ -132,14 +136,17 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
     if show_config:
         print_config(config.to_dict())
         return 0
+    check_tools(log_to)
     placed = config.with_folder()
     folder = placed.out or Path()
     with resumable(folder):
         result = run_matrix(placed, progress=progress_bar)
-        write_table_folder(matrix_tables(result), folder / "tables", None)
+        tables = matrix_tables(result)
+        write_table_folder(tables, folder / "tables", None)
         write_matrix_plots(result, folder)
         if not no_report:
             write_report([folder], folder / "report.html")
+    copy_run(log_to, folder, result, tables, matrix_scores(result), _SETTINGS)
     if not emit_json(json_file, result):
         page = "" if no_report else ", report.html"
         files = f"results.json, tables, plots{page}, heads with their weights"

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mapt_bench.cli.copies import check_tools, copy_run
 from mapt_bench.cli.options import emit_json, print_line, resumable, split_names
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.errors import ConfigError, DataError
@@ -24,7 +25,7 @@ from mapt_bench.experiments.plan_rows import (
 from mapt_bench.experiments.plan_settings import ReportSettings, folder_names, plan_text
 from mapt_bench.files import read_text, write_text
 from mapt_bench.reports import run_tables, stress_tables, write_plots, write_stress_plots
-from mapt_bench.reports.experiment_logs import LogRecord, LogTarget, log_result
+from mapt_bench.reports.experiment_logs import LogTarget
 from mapt_bench.reports.headline import (
     ROWS_SHOWN,
     Headline,
@@ -117,8 +118,7 @@ class View:
         Raises:
             DataError: If one does not.
         """
-        for target in self.log_to:
-            target.check_access()
+        check_tools(self.log_to)
 
     @property
     def selection(self) -> Selection:
@@ -252,7 +252,7 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
                 replays={folder: Replay(placed)},
             )
         advance(1)
-    _log(placed, result, folder, view)
+    copy_run(view.log_to, folder, result, _tables_of(placed, result))
     if not emit_json(view.json_file, result):
         if view.full:
             print_all_tables(_tables_of(placed, result))
@@ -304,7 +304,7 @@ def run_each_and_show(
             _report_mapped(results[name])
             _write_one(config, results[name], folder / name, selections[name])
             _write_plan(folder / name, plan_text([config], view.report()))
-            _log(config, results[name], folder / name, view)
+            copy_run(view.log_to, folder / name, results[name], _tables_of(config, results[name]))
     # A row of a sweep or a stress test has a score for each condition, and a table of its own.
     comparable = all(isinstance(each, AblationConfig) for each in configs.values())
     with resumable(folder):
@@ -402,19 +402,6 @@ def _write_one(
     advance(1)
     (write_stress_plots if isinstance(config, StressConfig) else write_plots)(result, folder)
     advance(1)
-
-
-def _log(config: ExperimentConfig, result: Mapping[str, Any], folder: Path, view: View) -> None:
-    """Copy a result, its tables and its plots to the tools of the view."""
-    for target in view.log_to:
-        record = LogRecord(
-            folder.name,
-            result,
-            _tables_of(config, result),
-            sorted(folder.glob("*.png")),
-            folder / "tensorboard",
-        )
-        print_line(f"logged {folder.name} to {log_result(target, record)}", err=True)
 
 
 def _print_one(

@@ -1,8 +1,6 @@
 """``mapt-bench tune``: the same number of trials for every tracker, and a thresholds file."""
 
 import shutil
-import textwrap
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from mapt_bench.cli.completion import (
     complete_suite,
     complete_thresholds,
 )
+from mapt_bench.cli.copies import check_tools, copy_run
 from mapt_bench.cli.experiment_commands import network_options
 from mapt_bench.cli.options import (
     add_options,
@@ -28,6 +27,7 @@ from mapt_bench.cli.options import (
     encoding_option,
     jobs_option,
     json_option,
+    log_option,
     path_type,
     print_line,
     resumable,
@@ -35,8 +35,9 @@ from mapt_bench.cli.options import (
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.cli.show_config import print_config, show_config_option
 from mapt_bench.experiments.experiment_config import SEGMENTS_FORM
-from mapt_bench.reports.table_formats import print_table
-from mapt_bench.reports.tables import Column, Table
+from mapt_bench.reports.experiment_logs import LogTarget
+from mapt_bench.reports.table_formats import print_table, write_table_folder
+from mapt_bench.reports.tuning_tables import tuning_scores, tuning_tables
 from mapt_bench.tuning.tuning_config import (
     ALL_SEQUENCES,
     AUTO,
@@ -54,7 +55,19 @@ __all__ = ["command", "complete_tracker", "tracker_memory_option"]
 
 _WIDTH = 100
 _PLOT = "trials.png"
-_NUMBERS = 5 * 9  # columns of numbers in the table, gaps included
+
+_SETTINGS = (
+    "score",
+    "trials",
+    "minutes",
+    "folds",
+    "sampler",
+    "memory",
+    "thresholds",
+    "seed",
+    "data",
+)
+"""Settings of a tuning that its copies in other tools have."""
 
 
 def _complete_suite(
@@ -146,6 +159,7 @@ _run_options = add_options(
         show_default=True,
         help="Seed the sampler, and the order and faults of segments. Example: --seed 1",
     ),
+    log_option,
     show_config_option,
     json_option,
 )
@@ -225,6 +239,7 @@ Examples:
 def command(
     json_file: str | None,
     show_config: bool,
+    log_to: tuple[LogTarget, ...],
     **options: Any,  # noqa: ANN401 - collected by click
 ) -> int:
     """Tune the thresholds of every tracker with the same number of trials.
@@ -244,125 +259,19 @@ def command(
     if show_config:
         print_config(config.to_dict())
         return 0
+    check_tools(log_to)
     placed = config.with_folder()
     folder = placed.out or Path()
     with resumable(folder):
         result = run_tuning(placed, progress=progress_bar)
+        tables = tuning_tables(result)
+        write_table_folder(tables, folder / "tables", None)
         plot_tuning(result, folder / _PLOT)
+    copy_run(log_to, folder, result, tables, tuning_scores(result), _SETTINGS)
     if not emit_json(json_file, result):
-        print_table(_table(result))
-        if result["held_out"]:
-            print_table(_held_out_table(result))
-        print_line(f"run: {folder} (tuning.json, trials.jsonl, {_PLOT})")
+        width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
+        for table in tuning_tables(result, width):
+            print_table(table)
+        print_line(f"run: {folder} (tuning.json, trials.jsonl, tables, {_PLOT})")
         print_line(f"thresholds: {placed.save or folder / THRESHOLDS_NAME}")
     return 0
-
-
-def _table(result: Mapping[str, Any]) -> Table:
-    """Return a table with one row a tracker, 100 characters wide at most."""
-    trackers = result["trackers"]
-    names = max(len("Tracker"), *(len(each["tracker"]) for each in trackers))
-    room = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns) - names - _NUMBERS
-    rows = tuple(
-        (
-            each["tracker"],
-            len(each["trials"]),
-            each["start_value"],
-            each["value"],
-            each["value"] - each["start_value"],
-            each["best"],
-            _shortened(each["settings"], room),
-        )
-        for each in trackers
-    )
-    columns = (
-        Column("Tracker"),
-        Column("Trials", "integer"),
-        Column("Start", "percent"),
-        Column("Tuned", "percent"),
-        Column("Gain", "points"),
-        Column("Best", "integer"),
-        Column("Settings"),
-    )
-    return Table(_title(result), columns, rows, footnotes=_notes(result))
-
-
-def _held_out_table(result: Mapping[str, Any]) -> Table:
-    """Return what each tracker reaches on sequences that its settings were not chosen on."""
-    found = result["held_out"]
-    ranked = sorted(found["trackers"], key=lambda each: each["behind"])
-    rows = tuple(
-        (
-            each["tracker"],
-            each["chosen"],
-            each["held_out"],
-            _interval(each, "held_out"),
-            each["optimism"],
-            _interval(each, "optimism"),
-            each["behind"],
-            _interval(each, "behind"),
-        )
-        for each in ranked
-    )
-    columns = (
-        Column("Tracker"),
-        Column("Chosen", "percent"),
-        Column("Held out", "percent"),
-        Column("Interval"),
-        Column("Optimism", "points"),
-        Column("Interval"),
-        Column("Behind", "points"),
-        Column("Interval"),
-    )
-    (first, *_) = ranked
-    withheld = first["intervals"]["held_out"].get("reason")
-    sizes = "/".join(str(len(fold)) for fold in found["folds"])
-    notes = (
-        f"{len(found['folds'])} folds of {sizes} sequences. Chosen: settings chosen on all "
-        "sequences, scored on them.",
-        "Held out: each sequence, settings chosen without it. Optimism: chosen minus held out.",
-        f"Behind: distance to {first['tracker']}, the best on held-out sequences. Intervals: 95 %.",
-        *([f"No intervals: {withheld}."] if withheld else []),
-    )
-    return Table("On sequences that the settings were not chosen on", columns, rows, notes)
-
-
-def _interval(entry: Mapping[str, Any], measure: str) -> str | None:
-    """Return an interval in percent or points, ``None`` if there is none."""
-    found = entry["intervals"][measure]
-    if "low" not in found or (measure == "behind" and entry["behind"] == 0):
-        return None
-    return f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
-
-
-def _title(result: Mapping[str, Any]) -> str:
-    data = result["data"]
-    of_split = f", split {data['split']}" if data["split"] else ""
-    return f"{result['score']} on {data['name']}{of_split}, segments {', '.join(data['segments'])}"
-
-
-def _notes(result: Mapping[str, Any]) -> tuple[str, ...]:
-    first = (
-        f"Start: {result['thresholds']} thresholds. Memory: {result['memory']} frames. Sampler: "
-        f"{result['sampler']}, seed {result['seed']}."
-    )
-    skipped = [each["tracker"] for each in result["skipped"]]
-    if not skipped:
-        return (first,)
-    last = f"Not tuned: {', '.join(skipped)} ({result['skipped'][0]['reason']})."
-    return (first, *textwrap.wrap(last, _WIDTH))
-
-
-def _shortened(settings: Mapping[str, Any], room: int) -> str:
-    """Return settings in one line of limited length; the thresholds file has them whole.
-
-    Example:
-        >>> _shortened({"iou_threshold": 0.25, "memory": 3}, 22)
-        'iou_threshold=0.25 ...'
-    """
-    words: list[str] = []
-    for name, value in settings.items():
-        words.append(f"{name}={value}")
-        if len(" ".join(words)) > room - len(" ..."):
-            return " ".join([*words[:-1], "..."])
-    return " ".join(words)

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from helpers.commands import enter_two_walks, examples_of
+from helpers.tensorboard_logs import read_copy
 
 from mapt_bench.cli import main
 from mapt_bench.cli.tune import command
@@ -57,6 +58,28 @@ def test_ablate_runs_the_thresholds_that_tune_wrote(here):
 def test_json_is_the_whole_result(here):
     outcome = invoke("tune", *GIVEN, "--tracker", "iou", "--out", "run", "--json", "-")
     assert json.loads(outcome.stdout) == json.loads((here / "run" / "tuning.json").read_text())
+
+
+def test_a_tuning_is_copied_to_a_tool_with_its_tables_and_plot(here):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    words = ("--tracker", "iou", "--folds", "2", "--out", "run", "--log-to", "tensorboard")
+    outcome = invoke("tune", *GIVEN, *words)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "logged run to TensorBoard: run/tensorboard/run" in outcome.stderr
+    result = json.loads((here / "run" / "tuning.json").read_text())
+    (tracker,) = result["trackers"]
+    scores, pictures = read_copy(here / "run/tensorboard/run")
+    assert scores == {
+        "iou/start": pytest.approx(tracker["start_value"], rel=1e-5),
+        "iou/tuned": pytest.approx(tracker["value"], rel=1e-5),
+        "iou/held out": pytest.approx(result["held_out"]["trackers"][0]["held_out"], rel=1e-5),
+    }
+    assert pictures == ["plots/trials"]
+    header, row = (here / "run/tables/held_out.csv").read_text().splitlines()
+    assert header.startswith("Tracker,")
+    assert row.startswith("iou,")
+    settings = (here / "run/tables/tuning.csv").read_text()
+    assert all(f"{name}={value}" in settings for name, value in tracker["settings"].items())
 
 
 @pytest.mark.parametrize(

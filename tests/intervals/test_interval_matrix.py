@@ -11,6 +11,7 @@ import torch
 from click.testing import CliRunner
 from helpers.scenes import KITTI
 from helpers.shipped_weights import put_weights
+from helpers.tensorboard_logs import read_copy
 from helpers.training_jobs import moving_boxes
 from PIL import Image
 from safetensors.torch import load_file
@@ -211,6 +212,18 @@ def test_the_same_command_resumes_without_work(place, done, monkeypatch):
     again = CliRunner().invoke(main, words(place, place / "run"))
     assert again.exit_code == 0, again.output
     assert (place / "run" / "results.json").read_text() == before
+
+
+def test_a_matrix_is_copied_to_a_tool(place, done):
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    _, result = done
+    again = CliRunner().invoke(main, [*words(place, place / "run"), "--log-to", "tensorboard"])
+    assert again.exit_code == 0, again.output
+    scores, pictures = read_copy(place / "run/tensorboard/run")
+    pat = rows_of(result)[ADAPTIVE, "2"]["scores"]["PAT"]
+    assert scores["adaptive/2/PAT"] == pytest.approx(pat, rel=1e-5)
+    assert {"as given/adaptive/STQ", "1/1/IDSW", "copy/1/PAT"} <= scores.keys()
+    assert "plots/matrix_PAT" in pictures
 
 
 def test_another_matrix_in_the_folder_is_refused(place, done):

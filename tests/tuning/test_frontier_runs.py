@@ -9,6 +9,7 @@ from helpers.commands import examples_of, write_two_walks
 from helpers.scenes import Box, DrawnVideo, segments_of
 from helpers.shipped_weights import empty_weights_folder
 from helpers.small_runs import write_videos
+from helpers.tensorboard_logs import read_copy
 from PIL import Image
 
 from mapt_bench.baselines.choice import TrackerChoice
@@ -157,20 +158,15 @@ def test_important_columns_come_first(result):
 
 
 def test_a_frontier_is_logged(folder, outcome, result, monkeypatch):
-    accumulators = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator",
-        reason="tensorboard is not installed",
-    )
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     monkeypatch.chdir(folder)
     words = ("--tracker", "iou", "--tracker", "sort", "--out", "run", "--no-report")
     done = invoke(*GIVEN, *words, "--log-to", "tensorboard=logs")
     assert done.exit_code == 0, done.stderr
-    found = accumulators.EventAccumulator(str(folder / "logs/run")).Reload()
-    assert found.Scalars("iou/area")[0].value == pytest.approx(
-        result["trackers"][0]["hypervolume"], rel=1e-5
-    )
-    assert {"iou/best PAT", "sort/best STQ"} <= set(found.Tags()["scalars"])
-    assert "plots/frontier" in found.Tags()["images"]
+    scores, pictures = read_copy(folder / "logs/run")
+    assert scores["iou/area"] == pytest.approx(result["trackers"][0]["hypervolume"], rel=1e-5)
+    assert {"iou/best PAT", "sort/best STQ"} <= set(scores)
+    assert "plots/frontier" in pictures
 
 
 def test_a_device_that_is_not_there_is_refused(folder, monkeypatch):

@@ -1,0 +1,138 @@
+"""Tables of a tuning: the best settings of every tracker, and its score on held-out sequences."""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from mapt_bench.reports.tables import Column, Estimate, Table
+
+__all__ = ["tuning_scores", "tuning_tables"]
+
+_WIDTH = 100
+_NUMBERS = 5 * 9  # columns of numbers in the table, gaps included
+
+
+def tuning_tables(result: Mapping[str, Any], width: int | None = None) -> list[Table]:
+    """Return the best settings of every tracker, and the cross-validation if there is one.
+
+    Args:
+        result: Schema ``mapt-bench/tuning/1``.
+        width: Characters of a line, to which settings are shortened. ``None`` keeps them whole.
+    """
+    held_out = [_held_out_table(result)] if result["held_out"] else []
+    return [_best_table(result, width), *held_out]
+
+
+def tuning_scores(result: Mapping[str, Any]) -> dict[str, float]:
+    """Return the objective of each tracker by name, ``<tracker>/<number>``, as fractions.
+
+    Args:
+        result: Schema ``mapt-bench/tuning/1``.
+    """
+    tuned = {
+        f"{each['tracker']}/{name}": each[key]
+        for each in result["trackers"]
+        for name, key in (("start", "start_value"), ("tuned", "value"))
+    }
+    found = (result["held_out"] or {}).get("trackers", ())
+    return tuned | {f"{each['tracker']}/held out": each["held_out"] for each in found}
+
+
+def _best_table(result: Mapping[str, Any], width: int | None) -> Table:
+    """Return a table with one row a tracker."""
+    trackers = result["trackers"]
+    names = max(len("Tracker"), *(len(each["tracker"]) for each in trackers))
+    room = None if width is None else width - names - _NUMBERS
+    rows = tuple(
+        (
+            each["tracker"],
+            len(each["trials"]),
+            each["start_value"],
+            each["value"],
+            each["value"] - each["start_value"],
+            each["best"],
+            _shortened(each["settings"], room),
+        )
+        for each in trackers
+    )
+    columns = (
+        Column("Tracker"),
+        Column("Trials", "integer"),
+        Column("Start", "percent"),
+        Column("Tuned", "percent"),
+        Column("Gain", "points"),
+        Column("Best", "integer"),
+        Column("Settings"),
+    )
+    return Table(_title(result), columns, rows, footnotes=_notes(result), name="tuning")
+
+
+def _held_out_table(result: Mapping[str, Any]) -> Table:
+    """Return what each tracker reaches on sequences that its settings were not chosen on."""
+    found = result["held_out"]
+    ranked = sorted(found["trackers"], key=lambda each: each["behind"])
+    measures = ("held_out", "optimism", "behind")
+    rows = tuple(
+        (each["tracker"], each["chosen"], *(_estimate(each, name) for name in measures))
+        for each in ranked
+    )
+    columns = (
+        Column("Tracker"),
+        Column("Chosen", "percent"),
+        Column("Held out", "percent"),
+        Column("Optimism", "points"),
+        Column("Behind", "points"),
+    )
+    (first, *_) = ranked
+    withheld = first["intervals"]["held_out"].get("reason")
+    sizes = "/".join(str(len(fold)) for fold in found["folds"])
+    notes = (
+        f"{len(found['folds'])} folds of {sizes} sequences. Chosen: settings chosen on all "
+        "sequences, scored on them.",
+        "Held out: each sequence, settings chosen without it. Optimism: chosen minus held out.",
+        f"Behind: distance to {first['tracker']}, the best on held-out sequences. Intervals: 95 %.",
+        *([f"No intervals: {withheld}."] if withheld else []),
+    )
+    title = "On sequences that the settings were not chosen on"
+    return Table(title, columns, rows, notes, name="held_out")
+
+
+def _estimate(entry: Mapping[str, Any], measure: str) -> Estimate:
+    """Return a value with its interval. The best tracker has none behind itself."""
+    found = entry["intervals"][measure]
+    if "low" not in found or (measure == "behind" and entry["behind"] == 0):
+        return Estimate(entry[measure])
+    return Estimate(entry[measure], (found["low"], found["high"]))
+
+
+def _title(result: Mapping[str, Any]) -> str:
+    data = result["data"]
+    of_split = f", split {data['split']}" if data["split"] else ""
+    return f"{result['score']} on {data['name']}{of_split}, segments {', '.join(data['segments'])}"
+
+
+def _notes(result: Mapping[str, Any]) -> tuple[str, ...]:
+    first = (
+        f"Start: {result['thresholds']} thresholds. Memory: {result['memory']} frames. Sampler: "
+        f"{result['sampler']}, seed {result['seed']}."
+    )
+    skipped = [each["tracker"] for each in result["skipped"]]
+    if not skipped:
+        return (first,)
+    last = f"Not tuned: {', '.join(skipped)} ({result['skipped'][0]['reason']})."
+    return (first, *textwrap.wrap(last, _WIDTH))
+
+
+def _shortened(settings: Mapping[str, Any], room: int | None) -> str:
+    """Return settings in one line of limited length; the thresholds file has them whole.
+
+    Example:
+        >>> _shortened({"iou_threshold": 0.25, "memory": 3}, 22)
+        'iou_threshold=0.25 ...'
+    """
+    words: list[str] = []
+    for name, value in settings.items():
+        words.append(f"{name}={value}")
+        if room is not None and len(" ".join(words)) > room - len(" ..."):
+            return " ".join([*words[:-1], "..."])
+    return " ".join(words)
