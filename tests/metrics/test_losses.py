@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mapt_bench.errors import DataError
-from mapt_bench.labels import PanopticMap
+from mapt_bench.labels import ID_LIMIT, PanopticMap
 from mapt_bench.metrics import HEADLINE, VARIANTS
 from mapt_bench.metrics.losses import (
     LOSS_SCORES,
@@ -200,6 +200,22 @@ def test_an_added_object_takes_the_identity_of_its_track():
     # With the missed frame added: 1 1 9 9, each id 2 frames of 4, 1 switch of 3.
     added = losses.score["TQ"] + losses.kinds["missed"].gain["TQ"]
     assert added == pytest.approx(math.sqrt((4 / 4 + 4 / 4) / 4 * 2 / 3))
+
+
+def test_of_two_added_objects_the_one_that_was_seen_last_keeps_a_common_identity():
+    """Both cars were seen as 5: car 1 three frames before, car 2 one. 2 is the next free id."""
+    overlap = overlap_of("c1 r | r c2 | r c2 | c1 c2", "c5 r | r c5 | r c5 | r r")
+    table = Repairs(overlap).table(bit(Mistake.MISSED))
+    last = table.frame == 3
+    ids = {
+        int(true) % ID_LIMIT: int(predicted) % ID_LIMIT
+        for true, predicted in zip(
+            table.gt.codes[table.gt_index[last]],
+            table.pred.codes[table.pred_index[last]],
+            strict=True,
+        )
+    }
+    assert ids == {1: 2, 2: 5}
 
 
 def test_a_share_worked_by_hand():
