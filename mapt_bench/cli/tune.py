@@ -45,6 +45,7 @@ from mapt_bench.tuning.tuning_config import (
     DEFAULT_TRIALS,
     MOST_TRIALS,
     SAMPLERS,
+    TUNING_SETTINGS,
     TUNING_SUITES,
     TuningConfig,
     allows_tuning,
@@ -55,19 +56,6 @@ __all__ = ["command", "complete_tracker", "tracker_memory_option"]
 
 _WIDTH = 100
 _PLOT = "trials.png"
-
-_SETTINGS = (
-    "score",
-    "trials",
-    "minutes",
-    "folds",
-    "sampler",
-    "memory",
-    "thresholds",
-    "seed",
-    "data",
-)
-"""Settings of a tuning that its copies in other tools have."""
 
 
 def _complete_suite(
@@ -267,7 +255,7 @@ def command(
         tables = tuning_tables(result)
         write_table_folder(tables, folder / "tables", None)
         plot_tuning(result, folder / _PLOT)
-    copy_run(log_to, folder, result, tables, tuning_scores(result), _SETTINGS)
+    copy_run(log_to, folder, result, tables, tuning_scores(result), TUNING_SETTINGS)
     if not emit_json(json_file, result):
         width = min(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
         for table in tuning_tables(result, width):

@@ -10,6 +10,7 @@ from mapt_bench.baselines.thresholds import THRESHOLDS_SCHEMA
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.tuning.held_out import Parts
 from mapt_bench.tuning.samplers import Sampler, Settings
+from mapt_bench.tuning.tuning_config import TUNING_SETTINGS
 
 __all__ = [
     "TUNING_SCHEMA",
@@ -135,21 +136,9 @@ def tuning_result(
         Schema ``mapt-bench/tuning/1``; equal for equal runs, except for ``provenance.created`` and
         measured times.
     """
-    names = (
-        "experiment",
-        "score",
-        "trials",
-        "minutes",
-        "folds",
-        "sampler",
-        "memory",
-        "thresholds",
-        "seed",
-        "data",
-    )
     return {
         "schema": TUNING_SCHEMA,
-        **{name: setup[name] for name in names},
+        **{name: setup[name] for name in ("experiment", *TUNING_SETTINGS)},
         "objective": dict(objective),
         "trackers": [each.to_dict() for each in trackers],
         "skipped": list(skipped),

@@ -23,6 +23,7 @@ __all__ = [
     "RANDOM",
     "RECOVERY_SCORES",
     "SAMPLERS",
+    "TUNING_SETTINGS",
     "TUNING_SUITES",
     "Objective",
     "TuningConfig",
@@ -35,6 +36,12 @@ DEFAULT_SCORE = "PAT=1,recovery_f1=0.5"
 
 RECOVERY_SCORES = ("recovery_f1", "recovery_recall", "recovery_precision")
 """Scores of identities that were hidden for 3 to 10 frames."""
+
+TUNING_SETTINGS = (
+    *("score", "trials", "minutes", "folds", "sampler"),
+    *("memory", "thresholds", "seed", "data"),
+)
+"""Settings that a result has."""
 
 _LESS_IS_BETTER = ("IDSW", "Frag")
 
