@@ -48,7 +48,7 @@ class LogTarget:
         """Read ``TOOL`` or ``TOOL=PLACE``.
 
         Raises:
-            ConfigError: If the tool is unknown, or the place is empty.
+            ConfigError: If the tool is unknown, or the place is empty or ``-``.
 
         Example:
             >>> LogTarget.parse("tensorboard=logs")
@@ -59,6 +59,10 @@ class LogTarget:
             raise ConfigError(f"--log-to {text}: unknown tool; {nearest(tool, LOG_TOOLS)}")
         if sign and not place.strip():
             raise ConfigError(f"--log-to {text}: the place is empty; name one, or omit the '='")
+        if place == "-":
+            raise ConfigError(
+                f"--log-to {text}: a tool cannot write to stdout; name a place, or omit '=-'"
+            )
         return cls(tool, place)
 
     def check(self) -> None:

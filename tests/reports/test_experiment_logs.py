@@ -41,6 +41,8 @@ def test_targets():
         LogTarget.parse("wandb=")
     with pytest.raises(ConfigError, match="the place is empty"):
         LogTarget.parse("tensorboard= ")  # not a folder whose name is a space
+    with pytest.raises(ConfigError, match="cannot write to stdout; name a place"):
+        LogTarget.parse("tensorboard=-")
 
 
 def test_scores_and_settings(ablation):
