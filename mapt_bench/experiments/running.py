@@ -13,6 +13,7 @@ from mapt_bench.experiments.engine.runner import (
     run_plan,
 )
 from mapt_bench.experiments.engine.schedule import Schedule
+from mapt_bench.experiments.engine.unit_workers import import_networks
 from mapt_bench.experiments.experiment_config import (
     AblationConfig,
     ExperimentConfig,
@@ -68,7 +69,7 @@ def run_experiment(
         folder: Run folder.
         seed: Seed of segment order, faults and resampling.
         workers: Where units run.
-        jobs: Number of processes that count losses for the summary.
+        jobs: Number of processes that count losses for the summary, if the workers are a cluster.
         progress: Shows the progress of the run.
         command: Command of the same run, for ``provenance.command``. ``None`` if there is none.
         losses: Names of rows with losses, besides the reference, the best row and the oracle.
@@ -90,7 +91,8 @@ def run_experiment(
             return nullcontext(shown[0])
 
         outcome = run_plan(plan, source, folder, seed=seed, workers=workers, progress=until_summary)
-        result = run_result(outcome, losses=losses, jobs=jobs, advance=shown[0])
+        here = workers if isinstance(workers, Processes) else stack.enter_context(Processes(jobs))
+        result = run_result(outcome, losses=losses, processes=here, advance=shown[0])
     if command is not None:
         result["provenance"]["command"] = command
     if outcome.exit_code:
@@ -180,9 +182,11 @@ def run_configured(config: ExperimentConfig, *, progress: Progress = no_progress
         DataError: If data, weights or the folder are unusable.
         TrackerError: If a user's tracker failed.
     """
-    check_config(config)
+    named = check_config(config)
     config.check_device()
     with opened_workers(config.jobs, config.cluster, config.scheduler_file) as workers:
+        if isinstance(workers, Processes) and named.has_networks:
+            workers.begin(import_networks)  # meanwhile, this process reads weights and plans
         inputs = ExperimentInputs(config, LOADED)
         plan, placed = plan_of(config, inputs), config.with_folder()
         return run_experiment(

@@ -84,7 +84,9 @@ def run_matrix(
         workers = stack.enter_context(
             opened_workers(placed.jobs, placed.cluster, placed.scheduler_file)
         )
-        here = Processes(placed.jobs) if isinstance(workers, RemoteWorkers) else workers
+        here = workers
+        if isinstance(workers, RemoteWorkers):
+            here = stack.enter_context(Processes(placed.jobs))
         trained = train_heads(placed, given.path, training, folder, here, progress)
         heads = {
             (each.interval, each.seed): read_mapt_weights(str(each.weights), each.name)

@@ -161,9 +161,10 @@ def export_videos(
             written[header.sequence] = Written(header, was_there=True)
             advance(header.frames)
     try:
-        for _, header in Processes(jobs).run(_writer, todo):
-            written[header.sequence] = Written(header, was_there=False)
-            advance(header.frames)
+        with Processes(jobs) as processes:
+            for _, header in processes.run(_writer, todo):
+                written[header.sequence] = Written(header, was_there=False)
+                advance(header.frames)
     finally:
         sweep(export.folder)
     write_dataset_file(export.folder, export.videos[0].video.info.labels, "kitti-step")

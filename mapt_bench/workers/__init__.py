@@ -63,7 +63,8 @@ def opened_workers(
     """
     check_cluster(cluster, scheduler_file)
     if cluster is None and scheduler_file is None:
-        yield Processes(jobs or 1)
+        with Processes(jobs or 1) as processes:
+            yield processes
         return
     from mapt_bench.workers.cluster import connected  # needs the extra [cluster]
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
@@ -10,7 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import groupby, islice
 from multiprocessing.process import BaseProcess
-from typing import Any, NoReturn, Protocol, TypeVar, runtime_checkable
+from typing import Any, NoReturn, Protocol, Self, TypeVar, runtime_checkable
 
 from mapt_bench.errors import ConfigError, DataError
 
@@ -85,6 +86,9 @@ class RemoteWorkers(Workers, Protocol):
 class Processes:
     """Workers in a pool of processes. With one job, tasks run in this process.
 
+    Processes start when they are first needed, and serve all calls of :meth:`run` until
+    :meth:`close`. They keep the data that the last call cached, if the next one starts alike.
+
     Args:
         jobs: Number of processes, 1 or more.
 
@@ -96,6 +100,32 @@ class Processes:
         if jobs < 1:
             raise ConfigError(f"-j is {jobs}; expected 1 worker process or more")
         self.jobs = jobs
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        """Return the workers."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the processes."""
+        self.close()
+
+    def close(self) -> None:
+        """End the processes, after the tasks in progress."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def begin(self, prepare: Callable[[], None]) -> None:
+        """Start the processes before there are tasks. With one job, do nothing.
+
+        Args:
+            prepare: Called once in each process, such as to import packages. It must not raise.
+        """
+        if self.jobs > 1 and self._pool is None:
+            pool = self._opened(prepare)
+            for _ in range(self.jobs):  # each of them starts a process
+                pool.submit(_do_nothing)
 
     def run(
         self,
@@ -104,51 +134,76 @@ class Processes:
         *,
         together: Callable[[_Task], Hashable] | None = None,
     ) -> Iterator[tuple[int, _Result]]:
-        """Yield the position and the result of each task; see :meth:`Workers.run`."""
+        """Yield the position and the result of each task; see :meth:`Workers.run`.
+
+        With several jobs, the tasks begin at the call.
+        """
         if self.jobs == 1 or len(tasks) < 2:
-            do = start() if tasks else None
-            for at, task in enumerate(tasks):
-                if do is not None:
-                    yield at, do(task)
-            return
-        portions = _portions(tasks, self.jobs, together)
-        # Workers are spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(
-            min(self.jobs, len(portions)),
-            mp_context=context,
-            initializer=_enter_process,
-            initargs=(start,),
-        ) as pool:
-            waiting: dict[Future[list[_Result]], tuple[int, ...]] = {
-                pool.submit(_do_in_process, [tasks[at] for at in portion]): portion
-                for portion in portions
-            }
-            try:
-                while waiting:
-                    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield from zip(waiting.pop(future), future.result(), strict=True)
-            except BrokenProcessPool as problem:
-                raise DataError(
-                    "a worker process ended before its work was done; if it was out of memory, "
-                    "run the same command again with fewer workers, which resumes a run; if a "
-                    "script starts the workers, it needs the guard if __name__ == '__main__':"
-                ) from problem
-            finally:
-                pool.shutdown(cancel_futures=True)
+            return _done_here(start, tasks)
+        pool, session = self._opened(), pickle.dumps(start)
+        waiting = {
+            pool.submit(_do_in_process, session, [tasks[at] for at in portion]): portion
+            for portion in _portions(tasks, self.jobs, together)
+        }
+        return self._gathered(waiting)
+
+    def _opened(self, prepare: Callable[[], None] | None = None) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Workers are spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(
+                self.jobs, mp_context=context, initializer=_enter_process, initargs=(prepare,)
+            )
+        return self._pool
+
+    def _gathered(
+        self, waiting: dict[Future[list[_Result]], tuple[int, ...]]
+    ) -> Iterator[tuple[int, _Result]]:
+        try:
+            while waiting:
+                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield from zip(waiting.pop(future), future.result(), strict=True)
+        except BrokenProcessPool as problem:
+            self.close()
+            raise DataError(
+                "a worker process ended before its work was done; if it was out of memory, "
+                "run the same command again with fewer workers, which resumes a run; if a "
+                "script starts the workers, it needs the guard if __name__ == '__main__':"
+            ) from problem
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
-_session_of_process: list[Callable[[Any], Any]] = []
+def _done_here(
+    start: Callable[[], Callable[[_Task], _Result]], tasks: Sequence[_Task]
+) -> Iterator[tuple[int, _Result]]:
+    if tasks:
+        do = start()
+        yield from ((at, do(task)) for at, task in enumerate(tasks))
 
 
-def _enter_process(start: Callable[[], Callable[[Any], Any]]) -> None:
+_session: list[tuple[bytes, Callable[[Any], Any]]] = []
+"""What starts the session of this process, and the function that does its tasks; at most one."""
+
+
+def _enter_process(prepare: Callable[[], None] | None) -> None:
     end_with_parent()
-    _session_of_process[:] = [start()]
+    if prepare is not None:
+        prepare()
 
 
-def _do_in_process(tasks: Sequence[Any]) -> list[Any]:
-    return [_session_of_process[0](task) for task in tasks]
+def _do_nothing() -> None:
+    pass
+
+
+def _do_in_process(start: bytes, tasks: Sequence[Any]) -> list[Any]:
+    if not _session or _session[0][0] != start:
+        _session.clear()  # the caches of two sessions may not fit into memory together
+        _session.append((start, pickle.loads(start)()))  # noqa: S301 - of this package's own parent
+    do = _session[0][1]
+    return [do(task) for task in tasks]
 
 
 def _portions(

@@ -17,6 +17,7 @@ from mapt_bench.metrics import count_overlap
 from mapt_bench.metrics.link_events import pack_rows, unpack_rows
 from mapt_bench.metrics.overlap import ENTRY, SequenceOverlap, join_frames
 from mapt_bench.reports import run_tables
+from mapt_bench.workers import Processes
 
 
 def with_losses(result):
@@ -53,7 +54,8 @@ def test_worker_processes_count_the_same_losses(tmp_path):
     outcome = run_plan(plan(COPY, UNLINKED, ORACLE), source(*videos), tmp_path / "run")
     told = []
     alone = run_result(outcome, losses=[UNLINKED.name], advance=told.append)
-    together = run_result(outcome, losses=[UNLINKED.name], jobs=2)
+    with Processes(2) as processes:
+        together = run_result(outcome, losses=[UNLINKED.name], processes=processes)
     assert with_losses(together) == with_losses(alone)
     assert len(with_losses(alone)) == 3
     assert sum(told) == 3 * len(outcome.cells)

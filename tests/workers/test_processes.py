@@ -1,13 +1,16 @@
-"""A pool whose owner is killed takes its workers along."""
+"""Pools of processes: they serve many calls, and a killed owner takes its workers along."""
 
+import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from mapt_bench.workers import end_with_parent, processes
+from mapt_bench.errors import DataError
+from mapt_bench.workers import Processes, end_with_parent, processes
 
 _OWNER = """
 import sys, time
@@ -56,7 +59,95 @@ def test_a_process_that_nobody_started_goes_on():
 def test_workers_of_pools_watch_their_parent(monkeypatch):
     watched = []
     monkeypatch.setattr(processes, "end_with_parent", lambda: watched.append(True))
-    monkeypatch.setattr(processes, "_session_of_process", [])
-    processes._enter_process(lambda: str)
-    assert watched == [True]
-    assert processes._do_in_process([3, 4]) == ["3", "4"]
+    processes._enter_process(lambda: watched.append("prepared"))
+    processes._enter_process(None)
+    assert watched == [True, "prepared", True]
+
+
+class Session:
+    """Counts its tasks, so that a test sees whether it goes on."""
+
+    def __init__(self, name):
+        self.name, self.done = name, 0
+
+    def __call__(self, task):
+        self.done += 1
+        return self.name, task, self.done, os.getpid()
+
+
+def fail_on(task):
+    raise DataError(f"no {task}")
+
+
+def failing():
+    return fail_on
+
+
+def end_at(task):
+    os._exit(9)
+
+
+def ending():
+    return end_at
+
+
+def test_calls_that_start_alike_share_processes_and_sessions():
+    with Processes(2) as workers:
+        first = list(workers.run(partial(Session, "a"), range(8)))
+        again = list(workers.run(partial(Session, "a"), range(8)))
+        other = list(workers.run(partial(Session, "b"), range(8)))
+    assert sorted((at, name, task) for at, (name, task, *_) in first) == [
+        (at, "a", at) for at in range(8)
+    ]
+    pids = {pid for _, (*_, pid) in [*first, *again, *other]}
+    assert os.getpid() not in pids
+    assert len(pids) <= 2
+    assert max(done for _, (*_, done, _) in [*first, *again]) > 4  # it went on counting
+    assert {name for _, (name, *_) in other} == {"b"}
+    assert sum(done == 1 for _, (*_, done, _) in other) == len({pid for _, (*_, pid) in other})
+
+
+def test_tasks_begin_at_the_call_and_processes_before_it(tmp_path):
+    with Processes(2) as workers:
+        workers.begin(partial(write_name, tmp_path))
+        waiting = workers.run(partial(Writer, tmp_path), range(2))
+        end = time.monotonic() + 60
+        while len(list(tmp_path.glob("task*"))) < 2 and time.monotonic() < end:
+            time.sleep(0.02)
+        assert len(list(tmp_path.glob("task*"))) == 2
+        assert sorted(waiting) == [(0, None), (1, None)]
+    assert 1 <= len(list(tmp_path.glob("prepared*"))) <= 2
+
+
+def write_name(folder):
+    (folder / f"prepared-{os.getpid()}").write_text("")
+
+
+class Writer:
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, task):
+        (self.folder / f"task-{task}").write_text("")
+
+
+def test_an_error_of_a_task_leaves_the_processes_to_the_next_call():
+    with Processes(2) as workers:
+        with pytest.raises(DataError, match="no "):
+            list(workers.run(failing, range(4)))
+        assert len(list(workers.run(partial(Session, "a"), range(4)))) == 4
+
+
+def test_after_a_process_has_ended_others_start():
+    with Processes(2) as workers:
+        with pytest.raises(DataError, match="a worker process ended"):
+            list(workers.run(ending, range(4)))
+        assert len(list(workers.run(partial(Session, "a"), range(4)))) == 4
+
+
+def test_one_job_runs_here_and_starts_nothing():
+    workers = Processes()
+    workers.begin(lambda: pytest.fail("started"))
+    found = list(workers.run(partial(Session, "a"), range(3)))
+    assert found == [(at, ("a", at, at + 1, os.getpid())) for at in range(3)]
+    assert list(workers.run(lambda: pytest.fail("started"), [])) == []

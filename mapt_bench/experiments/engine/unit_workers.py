@@ -1,7 +1,9 @@
 """Workers of a run: they compute work units in this process, in processes, or on a cluster."""
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -37,7 +39,7 @@ from mapt_bench.provenance import provenance
 from mapt_bench.stress import Stress
 from mapt_bench.workers import Lost, RemoteWorkers, Workers
 
-__all__ = ["BUG", "Failure", "Work", "Worker", "outcomes"]
+__all__ = ["BUG", "Failure", "Work", "Worker", "import_networks", "outcomes"]
 
 BUG = "bug"
 """Kind of a failure that is no error for the user."""
@@ -200,6 +202,12 @@ def outcomes(
 
 def _starting(work: Work) -> Callable[[Unit], UnitResult | Failure]:
     return Worker(work).do
+
+
+def import_networks() -> None:
+    """Import what workers need for networks, which takes seconds."""
+    with suppress(ImportError):  # units that need a missing package report it
+        importlib.import_module("mapt_bench.model")
 
 
 def _video_under_stress(unit: Unit) -> tuple[int, Stress | None]:

@@ -148,3 +148,8 @@ class Plan:
     def is_ablation(self) -> bool:
         """Whether no cell has a stress, dropped frames, or another pairing interval than 1."""
         return not self.sweeps and not self.series
+
+    @property
+    def has_networks(self) -> bool:
+        """Whether a row runs a network."""
+        return any(each.weights or each.mapt for each in self.variants)

@@ -1,11 +1,8 @@
 """Error decomposition of the rows of a run: where the points of some rows were lost."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from multiprocessing import get_context
+from functools import partial
 from typing import Any
 
 from mapt_bench.experiments.engine.runner import Advance, CellOutcome, RunOutcome, spread
@@ -13,7 +10,7 @@ from mapt_bench.experiments.summaries.result_tables import result_tables
 from mapt_bench.metrics import PatVariant, pat_variant
 from mapt_bench.metrics.losses import LossSums, count_losses_of_all, pool_losses
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.workers import end_with_parent
+from mapt_bench.workers import Processes
 
 __all__ = ["RowLosses", "counted_losses"]
 
@@ -32,14 +29,14 @@ class RowLosses:
         variant: Variant of PAT that is decomposed.
         names: Names of the rows with losses, by the key of their cell.
         keys: Key of the cell of each portion of work units.
-        sums: Sums of each portion.
+        sums: Position and sums of each portion, as soon as they are counted.
     """
 
     outcome: RunOutcome
     variant: PatVariant
     names: Mapping[str, Collection[str]]
     keys: Sequence[str]
-    sums: Iterator[LossSums]
+    sums: Iterator[tuple[int, LossSums]]
 
     def add_to(self, rows: Sequence[_Row], *, advance: Advance) -> None:
         """Wait for the losses, and add the field ``losses`` to their rows.
@@ -52,10 +49,10 @@ class RowLosses:
         if not count:
             advance(steps)
             return
+        counted = dict(spread(self.sums, count, steps, advance))
         parts: dict[str, list[LossSums]] = {}
-        counted = zip(self.keys, self.sums, strict=True)
-        for key, sums in spread(counted, count, steps, advance):
-            parts.setdefault(key, []).append(sums)
+        for at, key in enumerate(self.keys):
+            parts.setdefault(key, []).append(counted[at])
         labels = self.outcome.source.labels
         found = {
             key: pool_losses(each, labels, self.variant).to_dict() for key, each in parts.items()
@@ -65,16 +62,18 @@ class RowLosses:
                 row["losses"] = found[row["cell"]]
 
 
-@contextmanager
+_HERE = Processes()
+
+
 def counted_losses(
     outcome: RunOutcome,
     entries: Sequence[Mapping[str, Any]],
     named: Collection[str],
     pat_protocol: str,
     *,
-    jobs: int = 1,
-) -> Iterator[RowLosses]:
-    """Begin to count the losses of some rows. With several jobs, worker processes do this.
+    processes: Processes = _HERE,
+) -> RowLosses:
+    """Begin to count the losses of some rows. Several processes count in the background.
 
     The rows are, in each table: the reference, the best row by PAT, the oracle, and rows that are
     named. Rows under stress, frame skip or another pairing interval than 1 have no losses. Losses
@@ -85,7 +84,7 @@ def counted_losses(
         entries: Cells of the result, in the order of ``outcome.cells``.
         named: Names of further rows.
         pat_protocol: Variant of PAT of the headline scores.
-        jobs: Number of worker processes. 1 counts in this process. Results do not depend on it.
+        processes: Count the losses. Results do not depend on their number.
     """
     variant, names = pat_variant(pat_protocol), _chosen(outcome, entries, named)
     cells = {cell.key: cell for cell in outcome.cells if cell.key in names}
@@ -93,19 +92,13 @@ def counted_losses(
         (key, portion) for key, cell in cells.items() for portion in _portions(cell, outcome)
     ]
     keys, tables = [key for key, _ in portions], [portion for _, portion in portions]
-    if jobs == 1 or len(tables) < 2:
-        counted = map(count_losses_of_all, tables, repeat(variant))
-        yield RowLosses(outcome, variant, names, keys, counted)
-        return
-    # Workers are spawned, because forks of a process with threads (BLAS, OpenCV) may hang.
-    with ProcessPoolExecutor(
-        min(jobs, len(tables)), mp_context=get_context("spawn"), initializer=end_with_parent
-    ) as pool:
-        try:
-            begun = pool.map(count_losses_of_all, tables, repeat(variant))
-            yield RowLosses(outcome, variant, names, keys, begun)
-        finally:
-            pool.shutdown(cancel_futures=True)
+    counted = processes.run(partial(_counter, variant), tables)
+    return RowLosses(outcome, variant, names, keys, counted)
+
+
+def _counter(variant: PatVariant) -> Callable[[Sequence[SequenceOverlap]], LossSums]:
+    """Return the function by which a process counts the losses of a portion."""
+    return partial(count_losses_of_all, variant=variant)
 
 
 def _portions(cell: CellOutcome, outcome: RunOutcome) -> Iterator[list[SequenceOverlap]]:

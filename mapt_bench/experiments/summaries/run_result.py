@@ -30,10 +30,13 @@ from mapt_bench.labels import DETECTIONS, MappedShare
 from mapt_bench.metrics import METRICS_SCHEMA, pat_variant, undefined_reasons
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance, user_revision
+from mapt_bench.workers import Processes
 
 __all__ = ["RUN_SCHEMA", "paper_claims", "run_result", "summary_rows"]
 
 RUN_SCHEMA = "mapt-bench/run/1"
+
+_HERE = Processes()
 
 
 def run_result(
@@ -41,7 +44,7 @@ def run_result(
     *,
     pat_protocol: str = "present",
     losses: Collection[str] = (),
-    jobs: int = 1,
+    processes: Processes = _HERE,
     advance: Advance = lambda _steps: None,
 ) -> dict[str, Any]:
     """Return the whole result as plain data for JSON.
@@ -50,7 +53,7 @@ def run_result(
         outcome: Results of :func:`~mapt_bench.experiments.engine.runner.run_plan`.
         pat_protocol: Variant of PAT of the headline scores.
         losses: Names of rows with losses, besides the reference, the best row and the oracle.
-        jobs: Number of worker processes that count losses. Results do not depend on it.
+        processes: Count losses. Results do not depend on their number.
         advance: Takes done steps, three for each cell of the outcome in total.
 
     Returns:
@@ -64,10 +67,10 @@ def run_result(
     """
     source, plan = outcome.source, outcome.plan
     entries = [_cell(cell, outcome, pat_protocol) for cell in outcome.cells]
-    with counted_losses(outcome, entries, losses, pat_protocol, jobs=jobs) as counted:
-        rows = summary_rows(outcome, entries, pat_protocol, advance=advance)
-        by_group = scores_by_group(outcome, pat_protocol, advance=advance)
-        counted.add_to(rows, advance=advance)
+    counted = counted_losses(outcome, entries, losses, pat_protocol, processes=processes)
+    rows = summary_rows(outcome, entries, pat_protocol, advance=advance)
+    by_group = scores_by_group(outcome, pat_protocol, advance=advance)
+    counted.add_to(rows, advance=advance)
     return {
         "schema": RUN_SCHEMA,
         "experiment": plan.experiment,
