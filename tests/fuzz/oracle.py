@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -197,10 +197,17 @@ def _is_output(path: str, named: set[str], case: Case) -> bool:
         return True
     if case.command == "report" and place.name == "report.html":
         return True
-    if any(word.endswith("tensorboard=.") for word in case.words):  # it names this very folder
-        of_log = [place.parent] if place.name.startswith("events.out.tfevents") else [place]
-        return all(str(folder.parent) == WORK for folder in of_log)
+    if _is_log(place, case.words):
+        return True
     return any(_is_below(path, one) or _is_beside(place, PurePosixPath(one)) for one in named)
+
+
+def _is_log(place: PurePosixPath, words: Sequence[str]) -> bool:
+    """Say whether a path is a named folder of TensorBoard, or of a copy in it."""
+    folder = place.parent if place.name.startswith("events.out.tfevents") else place
+    texts = (word.partition("tensorboard=")[2] for word in words)
+    named = [os.path.normpath(f"{WORK}/{text}") for text in texts if text]
+    return str(folder) in named or str(folder.parent) in named
 
 
 def _is_beside(place: PurePosixPath, named: PurePosixPath) -> bool:

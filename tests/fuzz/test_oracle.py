@@ -39,6 +39,14 @@ def write(name):
     return lambda work: (work / name).write_text("x")
 
 
+def log_to(folder):
+    def act(work):
+        (work / folder).mkdir(parents=True)
+        (work / folder / "events.out.tfevents.1").write_text("x")
+
+    return act
+
+
 @pytest.mark.parametrize(
     ("server", "words", "signature"),
     [
@@ -64,6 +72,11 @@ def write(name):
         ({"act": write("gt/a.png")}, (), "changes an input"),
         ({"act": write("new.txt")}, (), "writes elsewhere"),
         ({"act": write("../outside/planted")}, (), "writes elsewhere"),
+        (
+            {"act": write("new.txt")},
+            ("evaluate", "gt", "pred", "--log-to=tensorboard=logs"),
+            "writes elsewhere",
+        ),
         ({"act": write("../tmp/a.png")}, (), "writes elsewhere"),
         ({"act": write("executed")}, (), "runs code"),
         ({"act": write("out/.unfinished-a-1-b")}, (), "leaves a temporary file"),
@@ -90,6 +103,9 @@ def test_the_oracle_sees(server, words, signature):
         ({"stdout": b"{}"}, JSON),
         ({"act": write("out/a.png")}, ()),
         ({"act": write("named.csv")}, ("evaluate", "gt", "pred", "--csv", "named.csv")),
+        ({"act": log_to(".5/pred")}, ("evaluate", "gt", "pred", "--log-to=tensorboard=.5")),
+        ({"act": log_to("../pred")}, ("evaluate", "gt", "pred", "--log-to=tensorboard=..")),
+        ({"act": log_to("pred2")}, ("evaluate", "gt", "pred", "--log-to=tensorboard=.")),
     ],
 )
 def test_the_oracle_passes(server, words):
