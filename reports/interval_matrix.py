@@ -201,8 +201,8 @@ def matrix_findings(result: Result) -> list[str]:
     """Return what an interval matrix shows, in sentences.
 
     The best place of each frame skip, and for each question how the adaptive interval compares with
-    every fixed one. A difference is *established* if its confidence interval excludes 0 and its
-    corrected p value is at most 0.05.
+    every fixed one, over all trainings. A difference is *established* if its confidence interval
+    excludes 0 and its corrected p value is at most 0.05.
     """
     found = []
     for drop in result["inference"]["drop"]:
@@ -226,8 +226,8 @@ def matrix_findings(result: Result) -> list[str]:
             f"{_points(worst)} ({_places(worst, own)})."
         )
         of_drop = [each for each in result["comparisons"] if each["drop"] == drop]
-        for question, words in _QUESTIONS.items():
-            found += _verdict(words, [each for each in of_drop if each["question"] == question])
+        for question in _QUESTIONS:
+            found += _verdict(question, [e for e in of_drop if e["question"] == question])
     return found
 
 
@@ -249,29 +249,34 @@ def _places(row: Row, rows: Sequence[Row]) -> str:
     return f"trained {row['train']}, inference {_infer(row['infer'])}{more}"
 
 
-def _verdict(subject: str, compared: Sequence[Row]) -> list[str]:
-    """Return a sentence on how often the adaptive interval is better or worse."""
-    compared = [each for each in compared if each["scores"]["PAT"]["difference"] is not None]
-    known = [each["scores"]["PAT"] for each in compared]
+def _verdict(question: str, compared: Sequence[Row]) -> list[str]:
+    """Return how the adaptive interval compares with others, and what is established."""
+    known = [each for each in compared if each["scores"]["PAT"]["difference"] is not None]
     if not known:
         return []
-    differences = [float(each["difference"]) for each in known]
-    low, high = (format_cell(end(differences), "points") for end in (min, max))
-    if len(known) == 1:
-        (only,) = compared
-        other = f"training {only['other_train']} with inference {_infer(only['other_infer'])}"
-        found = f"{subject} differs by {low} PAT from {other}."
-    else:
-        ahead = sum(each > 0 for each in differences)
-        found = f"{subject} is ahead of {ahead} of {len(known)} others ({low} to {high} PAT)."
-    return [f"{found} {_established_in_words(known)}"]
+    subject, others = _QUESTIONS[question], counted(len(known), "other training")
+    groups: dict[str, list[Row]] = {}
+    for each in known:
+        name = others if question == "training" else f"interval {each['other_infer']}"
+        groups.setdefault(name, []).append(each["scores"]["PAT"])
+    has_intervals = any("low" in each["scores"]["PAT"]["interval"] for each in known)
+    parts = [
+        f"from {name} by {_range_of(group)} PAT"
+        + (f" ({_established_in_words(group)})" if has_intervals else "")
+        for name, group in groups.items()
+    ]
+    why = f" Nothing is established, because there are fewer than {_FEWEST} sequences."
+    return [f"{subject} differs {'; '.join(parts)}.{'' if has_intervals else why}"]
+
+
+def _range_of(differences: Sequence[Row]) -> str:
+    values = [float(each["difference"]) for each in differences]
+    ends = dict.fromkeys(format_cell(end(values), "points") for end in (min, max))
+    return " to ".join(ends)
 
 
 def _established_in_words(differences: Sequence[Row]) -> str:
-    established = [each["difference"] > 0 for each in differences if is_established(each)]
-    better, worse = established.count(True), established.count(False)
-    if better or worse:
-        return f"It is established that it is better than {better} of them and worse than {worse}."
-    if all("low" not in each["interval"] for each in differences):
-        return f"Nothing is established, because there are fewer than {_FEWEST} sequences."
-    return "No difference is established."
+    count = sum(map(is_established, differences))
+    if not count:
+        return "not established"
+    return "established" if len(differences) == 1 else f"{count} of {len(differences)} established"

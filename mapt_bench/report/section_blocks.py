@@ -88,6 +88,16 @@ def provenance_section(result: Row, command: str) -> Section:
 
 
 def provenance_section_of_data(result: Row) -> Section:
-    """Return the provenance section of a result that has its data beside the provenance."""
-    of_data = {**result, "provenance": {**result["provenance"], "data": result["data"]}}
-    return provenance_section(of_data, run_command(result))
+    """Return the provenance section of a result with data and weights beside the provenance."""
+    beside = {"data": result["data"], "weights": _weights_of(result)}
+    joined = {**result, "provenance": {**result["provenance"], **beside}}
+    return provenance_section(joined, run_command(result))
+
+
+def _weights_of(result: Row) -> dict[str, str]:
+    """Return the SHA-256 of the weights of a result, of the whole or of its trackers, by name."""
+    whole = result.get("weights")
+    found = {str(whole["name"]): str(whole["sha256"])} if whole else {}
+    for tracker in result.get("trackers", ()):
+        found |= tracker["weights"]
+    return found

@@ -139,6 +139,8 @@ def test_the_page_has_the_sentences_a_curve_a_training_interval_and_the_command(
     for name in ("as given", "trained at 1", ADAPTIVE, "copy", "oracle"):
         assert f">{name}<" in page
     assert "sweep-interval --train" in page
+    assert "pip install -e '.[model]'" in words  # weights need torch
+    assert "sha256sum --check" in words
     assert page.count("fill-opacity") == 2 * 9  # a cell for each place, wide and narrow
 
 
@@ -167,15 +169,21 @@ def test_sentences_count_ties_and_name_what_is_established(done):
             for value in differences
         ]
 
-    comparisons = [*compared("inference", 0.1, -0.001), *compared("both", -0.05)]
+    comparisons = [
+        *compared("inference", 0.1, -0.001),
+        *compared("training", 0.005),
+        *compared("both", -0.05),
+    ]
     told = matrix_findings({**result, "matrix": rows, "comparisons": comparisons})
     assert told == [
         "The highest PAT is 70.00 (trained 1, inference adaptive; also 1 other place), the lowest "
         "60.00 (trained 1, inference pair 1).",
-        "The adaptive inference interval is ahead of 1 of 2 others (-0.10 to +10.00 PAT). It is "
-        "established that it is better than 1 of them and worse than 0.",
-        "Adaptive training with adaptive inference differs by -5.00 PAT from training 1 with "
-        "inference pair 1. It is established that it is better than 0 of them and worse than 1.",
+        "The adaptive inference interval differs from interval 1 by -0.10 to +10.00 PAT (1 of 2 "
+        "established).",
+        "Adaptive training, at the adaptive inference interval, differs from 1 other training by "
+        "+0.50 PAT (not established).",
+        "Adaptive training with adaptive inference differs from interval 1 by -5.00 PAT "
+        "(established).",
     ]
 
 
