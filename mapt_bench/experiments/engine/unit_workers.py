@@ -206,7 +206,7 @@ def _starting(work: Work) -> Callable[[Unit], UnitResult | Failure]:
 
 def import_networks() -> None:
     """Import what workers need for networks, which takes seconds."""
-    with suppress(ImportError):  # units that need a missing package report it
+    with suppress(Exception):  # units that need a missing or broken package report it
         importlib.import_module("mapt_bench.model")
 
 
