@@ -239,7 +239,7 @@ def command(
 
 def _log_each(results: Sequence[dict[str, Any]], log_to: Sequence[LogTarget]) -> None:
     """Copy each result and its tables to the tools."""
-    for one in results:
+    for one in results if log_to else ():
         own = [*evaluation_tables([one]), *losses_tables([one])]
         copy_record(log_to, LogRecord(one["name"], one, own))
 

@@ -252,7 +252,7 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
                 replays={folder: Replay(placed)},
             )
         advance(1)
-    copy_run(view.log_to, folder, result, _tables_of(placed, result))
+    _copy(placed, result, folder, view)
     if not emit_json(view.json_file, result):
         if view.full:
             print_all_tables(_tables_of(placed, result))
@@ -304,7 +304,7 @@ def run_each_and_show(
             _report_mapped(results[name])
             _write_one(config, results[name], folder / name, selections[name])
             _write_plan(folder / name, plan_text([config], view.report()))
-            copy_run(view.log_to, folder / name, results[name], _tables_of(config, results[name]))
+            _copy(config, results[name], folder / name, view)
     # A row of a sweep or a stress test has a score for each condition, and a table of its own.
     comparable = all(isinstance(each, AblationConfig) for each in configs.values())
     with resumable(folder):
@@ -402,6 +402,12 @@ def _write_one(
     advance(1)
     (write_stress_plots if isinstance(config, StressConfig) else write_plots)(result, folder)
     advance(1)
+
+
+def _copy(config: ExperimentConfig, result: Mapping[str, Any], folder: Path, view: View) -> None:
+    """Copy a result to the tools of the view. Without one, no table is made."""
+    if view.log_to:
+        copy_run(view.log_to, folder, result, _tables_of(config, result))
 
 
 def _print_one(

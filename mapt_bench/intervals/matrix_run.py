@@ -31,7 +31,7 @@ from mapt_bench.intervals.matrix_heads import (
 from mapt_bench.intervals.matrix_plan import matrix_plan
 from mapt_bench.intervals.matrix_result import matrix_result
 from mapt_bench.synthetic.suites import is_suite, open_suite
-from mapt_bench.workers import Processes, RemoteWorkers, opened_workers
+from mapt_bench.workers import Processes, opened_workers
 
 __all__ = ["RESULTS_FILE", "check_matrix", "run_matrix"]
 
@@ -84,9 +84,8 @@ def run_matrix(
         workers = stack.enter_context(
             opened_workers(placed.jobs, placed.cluster, placed.scheduler_file)
         )
-        here = workers
-        if isinstance(workers, RemoteWorkers):
-            here = stack.enter_context(Processes(placed.jobs))
+        is_here = isinstance(workers, Processes)
+        here = workers if is_here else stack.enter_context(Processes(placed.jobs))
         trained = train_heads(placed, given.path, training, folder, here, progress)
         heads = {
             (each.interval, each.seed): read_mapt_weights(str(each.weights), each.name)

@@ -62,16 +62,13 @@ class RowLosses:
                 row["losses"] = found[row["cell"]]
 
 
-_HERE = Processes()
-
-
 def counted_losses(
     outcome: RunOutcome,
     entries: Sequence[Mapping[str, Any]],
     named: Collection[str],
     pat_protocol: str,
     *,
-    processes: Processes = _HERE,
+    processes: Processes,
 ) -> RowLosses:
     """Begin to count the losses of some rows. Several processes count in the background.
 
