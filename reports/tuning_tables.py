@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from mapt_bench.reports.tables import Column, Estimate, Table
+from mapt_bench.reports.tables import Column, Table
 
 __all__ = ["tuning_scores", "tuning_tables"]
 
@@ -73,15 +73,22 @@ def _held_out_table(result: Mapping[str, Any]) -> Table:
     ranked = sorted(found["trackers"], key=lambda each: each["behind"])
     measures = ("held_out", "optimism", "behind")
     rows = tuple(
-        (each["tracker"], each["chosen"], *(_estimate(each, name) for name in measures))
+        (
+            each["tracker"],
+            each["chosen"],
+            *(cell for name in measures for cell in (each[name], _interval(each, name))),
+        )
         for each in ranked
     )
     columns = (
         Column("Tracker"),
         Column("Chosen", "percent"),
         Column("Held out", "percent"),
+        Column("Held out CI"),
         Column("Optimism", "points"),
+        Column("Optimism CI"),
         Column("Behind", "points"),
+        Column("Behind CI"),
     )
     (first, *_) = ranked
     withheld = first["intervals"]["held_out"].get("reason")
@@ -97,12 +104,12 @@ def _held_out_table(result: Mapping[str, Any]) -> Table:
     return Table(title, columns, rows, notes, name="held_out")
 
 
-def _estimate(entry: Mapping[str, Any], measure: str) -> Estimate:
-    """Return a value with its interval. The best tracker has none behind itself."""
+def _interval(entry: Mapping[str, Any], measure: str) -> str | None:
+    """Return an interval in percent or points. The best tracker has none behind itself."""
     found = entry["intervals"][measure]
     if "low" not in found or (measure == "behind" and entry["behind"] == 0):
-        return Estimate(entry[measure])
-    return Estimate(entry[measure], (found["low"], found["high"]))
+        return None
+    return f"{100 * found['low']:.1f} to {100 * found['high']:.1f}"
 
 
 def _title(result: Mapping[str, Any]) -> str:

@@ -77,6 +77,7 @@ def test_a_tuning_is_copied_to_a_tool_with_its_tables_and_plot(here):
     assert pictures == ["plots/trials"]
     header, row = (here / "run/tables/held_out.csv").read_text().splitlines()
     assert header.startswith("Tracker,")
+    assert "Held out CI" in outcome.stdout
     assert row.startswith("iou,")
     settings = (here / "run/tables/tuning.csv").read_text()
     assert all(f"{name}={value}" in settings for name, value in tracker["settings"].items())
