@@ -4,8 +4,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from mapt_bench.data.frame_names import frame_number, split_names
 from mapt_bench.errors import ConfigError, DataError, MaptBenchError
@@ -21,6 +22,7 @@ __all__ = [
     "MAPS_FOLDER",
     "DatasetFile",
     "Extents",
+    "FilesIn",
     "FrameFolder",
     "Listing",
     "find_dataset_file",
@@ -45,6 +47,36 @@ _SEEN_SUFFIXES = FRAME_SUFFIXES | {".json", ".txt"}
 
 
 @dataclass(frozen=True, slots=True)
+class FilesIn(Sequence[Path]):
+    """Files that lie directly in one folder.
+
+    It keeps names, and makes each path when it is asked for. A path takes several times the memory
+    of its name, which counts in folders of 100,000 frames.
+
+    Attributes:
+        folder: Path of the folder.
+        names: Name of each file.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "FilesIn": ...
+
+    def __getitem__(self, index: int | slice) -> "Path | FilesIn":
+        if isinstance(index, slice):
+            return FilesIn(self.folder, self.names[index])
+        return self.folder / self.names[index]
+
+
+@dataclass(frozen=True, slots=True)
 class FrameFolder:
     """A folder that directly holds files.
 
@@ -57,16 +89,17 @@ class FrameFolder:
 
     parts: tuple[str, ...]
     path: Path
-    files: tuple[Path, ...]
+    files: FilesIn
     prefix_pieces: int = 0
 
     def frame_name(self, file: Path) -> str:
         """Return the name of the frame of a file: its stem, or the number after the prefix."""
         return frame_number(file.stem, self.prefix_pieces) if self.prefix_pieces else file.stem
 
-    def with_suffix(self, *suffixes: str) -> tuple[Path, ...]:
+    def with_suffix(self, *suffixes: str) -> FilesIn:
         """Return the files with one of ``suffixes`` (lower case)."""
-        return tuple(file for file in self.files if str(file).lower().endswith(suffixes))
+        found = (name for name in self.files.names if name.lower().endswith(suffixes))
+        return FilesIn(self.path, tuple(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +114,10 @@ class Listing:
     root: Path
     folders: tuple[FrameFolder, ...]
 
-    def files(self, *suffixes: str) -> list[Path]:
+    def files(self, *suffixes: str) -> Sequence[Path]:
         """Return the files of all folders with one of ``suffixes`` (lower case)."""
-        return [file for folder in self.folders for file in folder.with_suffix(*suffixes)]
+        found = [folder.with_suffix(*suffixes) for folder in self.folders]
+        return found[0] if len(found) == 1 else list(chain.from_iterable(found))
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
@@ -145,9 +179,9 @@ def list_folder(
     for path, names in _walk(root, skip, _SEEN_SUFFIXES | suffixes):
         parts = path.relative_to(root).parts or (root.resolve().name,)
         ascending = sorted(_labels_of(names))  # in which the next sort finds little to do
-        files = tuple(path / name for name in sorted(ascending, key=natural_key))
+        files = tuple(sorted(ascending, key=natural_key))
         if files:
-            folders += _split_by_prefix(FrameFolder(parts, path, files))
+            folders += _split_by_prefix(FrameFolder(parts, path, FilesIn(path, files)))
     return Listing(root, tuple(sorted(folders, key=lambda found: found.parts)))
 
 
@@ -211,16 +245,21 @@ def _split_by_prefix(folder: FrameFolder) -> list[FrameFolder]:
     Files of one sequence stay together, whatever their names; see :func:`split_names`.
     """
     frames = folder.with_suffix(*FRAME_SUFFIXES)
-    found = split_names([file.stem for file in frames])
+    found = split_names([name.rpartition(".")[0] for name in frames.names])
     if found is None or not 1 < len(found[1]) < len(frames):
         return [folder]
     count, groups = found
-    rest = tuple(file for file in folder.files if file not in set(frames))
+    names = frames.names
+    own = frozenset(names)
+    rest = FilesIn(folder.path, tuple(name for name in folder.files.names if name not in own))
     return [
         *([FrameFolder(folder.parts, folder.path, rest)] if rest else []),
         *(
             FrameFolder(
-                (*folder.parts, prefix), folder.path, tuple(frames[one] for one in positions), count
+                (*folder.parts, prefix),
+                folder.path,
+                FilesIn(folder.path, tuple(names[one] for one in positions)),
+                count,
             )
             for prefix, positions in groups.items()
         ),

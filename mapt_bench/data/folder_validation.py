@@ -268,7 +268,7 @@ def _check_images(
 ) -> SequenceFacts:
     size: tuple[int, int] | None = None
     readable = 0
-    moments: dict[str | int, Path] = {}
+    moments: dict[str | int, str] = {}
     paths = folder.with_suffix(*IMAGE_SUFFIXES)
     for path in paths:
         try:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -159,13 +159,14 @@ _NUMBER_AND_WORD = re.compile("(.*[0-9])[-_.]?([A-Za-z][A-Za-z_-]*)")
 def _refuse_files_of_one_frame(listing: Listing) -> None:
     """Refuse a folder with several files for each frame, told apart by a word at their ends."""
     for folder in listing.folders:
-        words: dict[str, Path] = {}
-        for file in folder.with_suffix(".png", ".npy"):
-            found = _NUMBER_AND_WORD.fullmatch(file.stem)
-            other = words.setdefault(found[1] if found else file.stem, file)
-            if other != file and other.suffix == file.suffix:
+        words: dict[str, str] = {}
+        for name in folder.with_suffix(".png", ".npy").names:
+            stem, _, suffix = name.rpartition(".")
+            found = _NUMBER_AND_WORD.fullmatch(stem)
+            other = words.setdefault(found[1] if found else stem, name)
+            if other != name and other.rpartition(".")[2] == suffix:
                 raise DataError(
-                    f"holds several files for one frame, such as {other.name} and {file.name}; "
+                    f"holds several files for one frame, such as {other} and {name}; "
                     "expected one file with class and identity for each frame; keep one kind of "
                     "file, or join class and identity into two-channel .npy files",
                     where=folder.path,
@@ -312,9 +313,10 @@ def _refuse_the_same(gt: MapFolder, pred: MapFolder) -> None:
             "expected two separate folders; give folders with the maps of one side only",
             where=pred.folder,
         )
-    shared = _files(gt).keys() & _files(pred).keys()
+    of_truth = {key for key, _ in _files(gt)}
+    shared = {key: path for key, path in _files(pred) if key in of_truth}
     if shared:
-        path = min(_files(pred)[key] for key in shared)
+        path = min(shared.values())
         raise DataError(
             "this file of the prediction is also one of the ground truth "
             f"({counted(len(shared), 'file')} in all); expected separate files; write the "
@@ -323,21 +325,20 @@ def _refuse_the_same(gt: MapFolder, pred: MapFolder) -> None:
         )
 
 
-def _files(folder: MapFolder) -> dict[tuple[int, int], Path]:
-    """Return the files of a folder by device and inode, which links share."""
-    paths = {
-        sequence.path(index)
-        for sequence in folder.sequences
-        for index in range(len(sequence.frame_names))
-    }
-    found = {}
-    for path in paths:
-        try:
-            status = path.stat()
-        except OSError:  # removed since the folder was listed: reading it reports the error
-            continue
-        found[status.st_dev, status.st_ino] = path
-    return found
+def _files(folder: MapFolder) -> Iterator[tuple[tuple[int, int], Path]]:
+    """Yield device and inode of each file, which links share, and its path."""
+    for sequence in folder.sequences:
+        previous = None  # one file often holds all frames
+        for index in range(len(sequence.frame_names)):
+            path = sequence.path(index)
+            if path == previous:
+                continue
+            previous = path
+            try:
+                status = path.stat()
+            except OSError:  # removed since the folder was listed: reading it reports the error
+                continue
+            yield (status.st_dev, status.st_ino), path
 
 
 def _aligned(gt: StoredSequence, pred: StoredSequence) -> tuple[StoredSequence, StoredSequence]:

@@ -1,7 +1,7 @@
 """Sequences of maps in files: protocols of readers and writers, and one file for each frame."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.data.folder_layout import FRAME_SUFFIXES, FrameFolder, Listing
+from mapt_bench.data.folder_layout import FRAME_SUFFIXES, FilesIn, FrameFolder, Listing
 from mapt_bench.errors import DataError, whole_number
 from mapt_bench.labels import (
     ID_BITS,
@@ -271,23 +271,21 @@ def moment(frame_name: str) -> str | int:
     return frame_name if number is None else number
 
 
-def refuse_twin(path: Path, frame_name: str, frames: dict[str | int, Path]) -> None:
+def refuse_twin(path: Path, frame_name: str, frames: dict[str | int, str]) -> None:
     """Record the file of a frame, and refuse a second file of the same frame.
 
     Args:
         path: File.
         frame_name: Name of its frame.
-        frames: Files recorded so far, by :func:`moment`.
+        frames: Names of the files of one folder recorded so far, by :func:`moment`.
 
     Raises:
         DataError: If another file of the frame is recorded.
     """
-    other = frames.setdefault(moment(frame_name), path)
-    if other is not path and other != path:
-        by_value = "" if other.stem == path.stem else " (numbers count by their value)"
-        raise DataError(
-            f"is the same frame as {other.name}{by_value}; keep one of the two", where=path
-        )
+    other = frames.setdefault(moment(frame_name), path.name)
+    if other != path.name:
+        by_value = "" if Path(other).stem == path.stem else " (numbers count by their value)"
+        raise DataError(f"is the same frame as {other}{by_value}; keep one of the two", where=path)
 
 
 class FrameDecoder(Protocol):
@@ -337,7 +335,7 @@ class FileSequence:
     parts: tuple[str, ...]
     frame_names: tuple[str, ...]
     size: tuple[int, int]
-    paths: tuple[Path, ...]
+    paths: Sequence[Path]
     decoder: FrameDecoder
     labels: LabelSpace
     companions: tuple[Path, ...] = ()
@@ -395,7 +393,7 @@ def _open_folder(
 ) -> FileSequence | None:
     sizes: dict[Path, tuple[int, int]] = {}
     names: dict[Path, str] = {}
-    moments: dict[str | int, Path] = {}
+    moments: dict[str | int, str] = {}
     for path in folder.with_suffix(*FRAME_SUFFIXES, *decoder.suffixes):
         try:
             size = _size_of(path, decoder)
@@ -409,7 +407,8 @@ def _open_folder(
     if not paths:
         return None
     frame_names = tuple(names[path] for path in paths)
-    return FileSequence(folder.parts, frame_names, size, tuple(paths), decoder, labels)
+    files = FilesIn(folder.path, tuple(path.name for path in paths))
+    return FileSequence(folder.parts, frame_names, size, files, decoder, labels)
 
 
 def usual_size(

@@ -137,7 +137,7 @@ class FolderVideo:
     """
 
     info: VideoInfo
-    images: tuple[Path, ...] | None
+    images: Sequence[Path] | None
     maps: StoredSequence | None
 
     @property
@@ -268,7 +268,7 @@ def _video_of_images(
     folder: FrameFolder, maps: StoredSequence | None, labels: LabelSpace
 ) -> FolderVideo:
     images = folder.with_suffix(*IMAGE_SUFFIXES)
-    moments: dict[str | int, Path] = {}
+    moments: dict[str | int, str] = {}
     for path in images:
         refuse_twin(path, folder.frame_name(path), moments)
     names = tuple(folder.frame_name(path) for path in images)

@@ -9,7 +9,7 @@ from helpers.maps import CAR, KITTI, draw, random_maps, write_frames
 
 from mapt_bench import frame_limit
 from mapt_bench.data import KittiStepWriter, open_maps, resolve_labels
-from mapt_bench.data.folder_layout import list_folder
+from mapt_bench.data.folder_layout import FilesIn, list_folder
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.labels import check_classes, check_map_classes, label_space
 
@@ -141,3 +141,27 @@ def test_a_link_to_a_folder_above_is_not_followed(tmp_path, target):
     (root / "0001" / "loop").symlink_to(target)
     found = list_folder(root)
     assert [folder.parts for folder in found.folders] == [("0001",)]
+
+
+def test_files_of_a_folder_are_paths_made_from_names():
+    names = ("000000.png", "000001.png", "000002.png")
+    files = FilesIn(Path("gt"), names)
+    paths = [Path("gt") / name for name in names]
+    assert list(files) == paths
+    assert (len(files), files[1], files[-1]) == (3, paths[1], paths[2])
+    assert list(files[::2]) == paths[::2]
+    assert files[:2] == FilesIn(Path("gt"), names[:2])
+    with pytest.raises(IndexError):
+        files[3]
+
+
+def test_a_folder_split_by_prefixes_keeps_its_other_files(tmp_path):
+    frames = [f"{prefix}_{frame:06d}.png" for prefix in ("0001", "0002") for frame in range(2)]
+    for name in [*frames, "notes.txt"]:
+        (tmp_path / name).touch()
+    found = {folder.parts[1:]: list(folder.files) for folder in list_folder(tmp_path).folders}
+    assert found == {
+        (): [tmp_path / "notes.txt"],
+        ("0001",): [tmp_path / name for name in frames[:2]],
+        ("0002",): [tmp_path / name for name in frames[2:]],
+    }

@@ -1,6 +1,6 @@
 """JSON file of COCO panoptic annotations: find it, and read the code of each segment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -74,7 +74,7 @@ def require_coco_json(listing: Listing) -> Path:
     )
 
 
-def _candidates(listing: Listing) -> Iterator[tuple[list[Path], bool]]:
+def _candidates(listing: Listing) -> Iterator[tuple[Sequence[Path], bool]]:
     """Yield groups of JSON files by precedence, and whether these are certainly of the folder."""
     yield listing.files(".json"), True
     root = listing.root.absolute()

@@ -237,7 +237,7 @@ def _sizes(
 ) -> dict[Path, tuple[int, int]]:
     """Return the size of each usable PNG of a folder, from its header."""
     sizes = {}
-    moments: dict[str | int, Path] = {}
+    moments: dict[str | int, str] = {}
     for path in folder.with_suffix(".png"):
         if path not in tables:
             continue

@@ -348,7 +348,7 @@ def _sequences(folder: FrameFolder, listing: Listing, report: Report) -> list[_O
     inside = folder.parts if folder.path != listing.root else ()
     sizes: dict[Path, tuple[int, int]] = {}
     empty: list[Path] = []
-    moments: dict[str | int, Path] = {}
+    moments: dict[str | int, str] = {}
     for path in folder.with_suffix(".npz"):
         try:
             archive = _Archive(path)
@@ -367,7 +367,8 @@ def _sequences(folder: FrameFolder, listing: Listing, report: Report) -> list[_O
             report(problem)
     usual, kept = usual_size(sizes, report)
     if kept:
-        members = {path: _Archive(path) for path in sorted([*kept, *empty], key=folder.files.index)}
+        used = {*kept, *empty}
+        members = {path: _Archive(path) for path in folder.files if path in used}
         frames = tuple(
             _Frame(path.stem, path, tuple(one.members.get(None, ())) if not _stacked(one) else ())
             for path, one in members.items()

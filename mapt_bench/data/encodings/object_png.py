@@ -254,7 +254,7 @@ def _object_files(folders: Sequence[FrameFolder], report: Report) -> Iterator[tu
         except DataError as problem:
             report(problem)
             continue
-        moments: dict[str | int, Path] = {}
+        moments: dict[str | int, str] = {}
         for path in folder.with_suffix(".png"):
             try:
                 refuse_twin(path, path.stem, moments)
