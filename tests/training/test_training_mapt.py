@@ -29,6 +29,15 @@ def test_the_appearance_recipe_differs_in_the_motion_head_alone():
     assert replace(apart, model_settings={}) == whole
 
 
+def test_the_compact_appearance_recipe_differs_in_the_motion_head_alone():
+    whole, apart = read_recipe("mapt-compact-clips"), read_recipe("mapt-compact-appearance")
+    assert apart.model_settings == {"propagation": "none", "appearance.static": True}
+    (both,), (one,) = whole.all_stages, apart.all_stages
+    clips = replace(one.recipe.clips, flow=True)  # which trains the motion head only
+    as_both = replace(one.recipe, clips=clips, loss_weights={"loss_flow": 0.3}, model_settings={})
+    assert as_both == both.recipe
+
+
 def test_there_is_a_recipe_for_the_published_and_for_the_shipped_model():
     assert {"mapt-regnety8gf", "mapt-tiny"} <= set(recipe_names())
 
