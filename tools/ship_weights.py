@@ -1,12 +1,14 @@
 """Put the weights of a finished training into the package, with a card that describes it.
 
 python tools/ship_weights.py RUN NAME [--after RUN SNAPSHOT]... [--processor TEXT] [--limit TEXT]...
+python tools/ship_weights.py RUN NAME --folder benchmarks/seeds [--after RUN SNAPSHOT]...
 
 RUN is a folder of ``mapt-bench train`` on a synthetic suite. Writes
 mapt_bench/weights/NAME.safetensors (float16), its card NAME.json, docs/training_logs/NAME.jsonl
 (all rows, five digits), docs/pictures/training_NAME.png and docs/model_card.md, the page of all
 cards. The logs of trainings that RUN continues go to NAME-1.jsonl and so on. The same RUN gives the
-same files, and keeps the scores that tools/measure_weights.py measured for the same weights.
+same files, and keeps the scores that tools/measure_weights.py measured for the same weights. Weights
+in another folder, as those of further seeds, are not in the package, and no page describes them.
 """
 
 import argparse
@@ -56,6 +58,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--limit", action="append", default=[], help="add a limit to the card; can be repeated"
     )
+    parser.add_argument(
+        "--folder", type=Path, help="write weights and card here instead of into the package"
+    )
     given = parser.parse_args(words)
     try:
         ship(
@@ -64,8 +69,10 @@ def main(words: Sequence[str] | None = None) -> int:
             after=given.after,
             processor=given.processor,
             limits=given.limit,
+            folder=given.folder,
         )
-        make_page()
+        if given.folder is None:
+            make_page()
     except MaptBenchError as problem:
         print(f"error: {problem.where or ''} {problem.message}", file=sys.stderr)
         return problem.exit_code
@@ -80,6 +87,7 @@ def ship(
     processor: str | None = None,
     limits: Sequence[str] = (),
     docs: Path = DOCS,
+    folder: Path | None = None,
 ) -> dict[str, Any]:
     """Write weights, card and logs.
 
@@ -91,6 +99,7 @@ def ship(
         processor: Processor of the training machine. ``None`` uses that of this machine.
         limits: Further limits for the card.
         docs: Folder of the documentation, for the log.
+        folder: Folder of weights and card. ``None`` is that of the package.
 
     Returns:
         The card.
@@ -108,7 +117,7 @@ def ship(
     ]
     contents = _in_half_precision(run / WEIGHTS_NAME, record)
     sha256 = hashlib.sha256(contents).hexdigest()
-    place = weights_registry.WEIGHTS_FOLDER / f"{name}.safetensors"
+    place = (folder or weights_registry.WEIGHTS_FOLDER) / f"{name}.safetensors"
     earlier = _same_weights(place.with_suffix(".json"), sha256)
     card = {
         "schema": CARD_SCHEMA,

@@ -14,11 +14,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from mapt_bench.errors import ConfigError, DataError
+from mapt_bench.files import file_sha256
 from mapt_bench.model import load_mapt, mapt_config_to_dict
 from mapt_bench.provenance import provenance
 from mapt_bench.training.checkpoint import export_weights
 from mapt_bench.training.recipe_files import read_recipe
-from mapt_bench.weights import shipped
+from mapt_bench.weights import shipped, shipped_weights
 
 torch.set_num_threads(1)
 
@@ -144,6 +145,20 @@ def test_float32_is_halved_and_still_says_what_it_is_of(makers, docs, tmp_path):
     whole = load_file(tmp_path / "run/weights.safetensors")
     for name, value in model.state_dict().items():
         assert torch.allclose(value, whole[name], rtol=1e-3, atol=1e-6), name
+
+
+def test_weights_of_another_folder_are_not_in_the_package(makers, docs, tmp_path):
+    write_run(tmp_path / "run")
+    (tmp_path / "seeds").mkdir()
+    makers["ship_weights"].ship(
+        tmp_path / "run", "seed-3", docs=docs, folder=tmp_path / "seeds", limits=["Short."]
+    )
+    assert shipped_weights() == ()
+    kept = tmp_path / "seeds" / "seed-3.safetensors"
+    card = json.loads(kept.with_suffix(".json").read_text())
+    assert (card["name"], card["sha256"]) == ("seed-3", file_sha256(kept))
+    assert card["limits"][-1] == "Short."
+    assert (docs / "training_logs" / "seed-3.jsonl").is_file()
 
 
 def test_shipping_and_the_page_are_the_same_again(makers, docs, tmp_path):
