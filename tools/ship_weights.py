@@ -7,8 +7,9 @@ RUN is a folder of ``mapt-bench train`` on a synthetic suite. Writes
 mapt_bench/weights/NAME.safetensors (float16), its card NAME.json, docs/training_logs/NAME.jsonl
 (all rows, five digits), docs/pictures/training_NAME.png and docs/model_card.md, the page of all
 cards. The logs of trainings that RUN continues go to NAME-1.jsonl and so on. The same RUN gives the
-same files, and keeps the scores that tools/measure_weights.py measured for the same weights. Weights
-in another folder, as those of further seeds, are not in the package, and no page describes them.
+same files, and keeps the scores that tools/measure_weights.py measured for the same weights.
+Weights in another folder, as those of further seeds, are not in the package, and no page describes
+them.
 """
 
 import argparse
