@@ -12,9 +12,9 @@ from helpers.memory import peak_mb
 
 from mapt_bench.cli.main import main
 from mapt_bench.data import open_maps
+from mapt_bench.data.dataset_file import Extents, write_dataset_file
 from mapt_bench.data.encodings import encoding_names
 from mapt_bench.data.encodings._mots_lines import read_lines
-from mapt_bench.data.folder_layout import Extents, write_dataset_file
 from mapt_bench.data.png import encode_png, load_png
 from mapt_bench.data.rle import encode_rle
 from mapt_bench.data.sequences import raise_problem

@@ -73,7 +73,7 @@ def command(
     """
     from mapt_bench.data import open_maps
     from mapt_bench.data.conversion import convert_maps
-    from mapt_bench.data.folder_layout import Extents
+    from mapt_bench.data.dataset_file import Extents
     from mapt_bench.data.writers import map_format
 
     map_format(target_encoding)  # report an unknown name before anything is read

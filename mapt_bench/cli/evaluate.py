@@ -176,7 +176,7 @@ def command(
     suffix. A flat folder of frames is one sequence.
     """
     # Imported here because --help must start fast.
-    from mapt_bench.data.folder_layout import Extents
+    from mapt_bench.data.dataset_file import Extents
     from mapt_bench.evaluation import (
         EvaluationSettings,
         evaluate_folders,

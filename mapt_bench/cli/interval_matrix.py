@@ -8,22 +8,29 @@ from typing import Any
 import click
 
 from mapt_bench.cli.completion import complete_suite
-from mapt_bench.cli.copies import check_tools, copy_run
+from mapt_bench.cli.copies import copy_run
 from mapt_bench.cli.options import add_options, emit_json, print_line, resumable
 from mapt_bench.cli.progress import progress_bar
+from mapt_bench.cli.run_and_show import View, write_plan
 from mapt_bench.cli.show_config import print_config
 from mapt_bench.errors import ConfigError
-from mapt_bench.intervals.matrix_config import (
+from mapt_bench.experiments.matrix_config import (
     DEFAULT_STEPS,
     DEFAULT_TARGET,
     DEFAULT_TRAINING,
     IntervalMatrixConfig,
 )
+from mapt_bench.experiments.plan_settings import plan_text
 from mapt_bench.reports.interval_matrix import matrix_findings, matrix_scores, matrix_tables
 from mapt_bench.reports.interval_plots import write_matrix_plots
 from mapt_bench.reports.table_formats import print_table, write_table_folder
 
-__all__ = ["matrix_options", "run_matrix_command", "without_matrix_options"]
+__all__ = [
+    "matrix_options",
+    "run_and_show_matrix",
+    "run_matrix_command",
+    "without_matrix_options",
+]
 
 matrix_options = add_options(
     click.option(
@@ -59,7 +66,6 @@ matrix_options = add_options(
     ),
     click.option(
         "--train-steps",
-        "steps",
         type=int,
         metavar="N",
         help=f"Make N steps of four pairs in a fine-tuning. Default: {DEFAULT_STEPS}. "
@@ -82,11 +88,10 @@ matrix_options = add_options(
 """``--train`` of ``sweep-interval``, and the options that need it."""
 
 _NAMES = (
-    *("train_on", "train_sequences", "train_intervals", "train_seeds", "steps", "target"),
+    *("train_on", "train_sequences", "train_intervals", "train_seeds", "train_steps", "target"),
     "tracker",
 )
 _WIDTH = 100
-_OPTIONS = {"steps": "train-steps"}
 _NOT_FOR_TRAIN = ("scores", "rows", "gallery")
 """Options of the views of other experiments."""
 
@@ -102,7 +107,7 @@ def without_matrix_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """
     for name in _NAMES:
         if options[name] is not None:
-            option = _OPTIONS.get(name, name.replace("_", "-"))
+            option = name.replace("_", "-")
             raise ConfigError(f"--{option} needs --train; add --train, or omit it")
     rest = {name: value for name, value in options.items() if name not in ("train", *_NAMES)}
     return {**rest, "memory": 0 if rest["memory"] is None else rest["memory"]}
@@ -116,8 +121,7 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
         DataError: If data or weights are unusable, or a file cannot be written.
     """
     # Imported here, because completing a name and --help must start fast.
-    from mapt_bench.intervals.matrix_run import check_matrix, run_matrix
-    from mapt_bench.report import write_report
+    from mapt_bench.experiments import check_config
 
     for name in ("scores", "rows"):
         if options[name]:
@@ -125,32 +129,58 @@ def run_matrix_command(options: Mapping[str, Any]) -> int:
     rest = {
         name: value for name, value in options.items() if name not in ("train", *_NOT_FOR_TRAIN)
     }
-    views = ("json_file", "full", "show_config", "no_report", "log_to")
-    json_file, full, show_config, no_report, log_to = (rest.pop(name) for name in views)
     for name in ("data", "suite", "dataset"):
         if len(rest[name]) > 1:
             raise ConfigError(f"--{name} is given {len(rest[name])} times; expected one here")
         rest[name] = rest[name][0] if rest[name] else None
+    show_config = rest.pop("show_config")
+    view = View(
+        full=rest.pop("full"),
+        page=not rest.pop("no_report"),
+        json_file=rest.pop("json_file"),
+        log_to=rest.pop("log_to"),
+    )
     config = IntervalMatrixConfig.from_cli(**rest)
-    check_matrix(config)
     if show_config:
+        check_config(config)
         print_config(config.to_dict())
         return 0
-    check_tools(log_to)
+    return run_and_show_matrix(config, view)
+
+
+def run_and_show_matrix(config: IntervalMatrixConfig, view: View) -> int:
+    """Run an interval matrix, print the short answer, and write tables, plots and the report.
+
+    Args:
+        config: Options of the matrix.
+        view: What to show. It has no scores and no rows.
+
+    Raises:
+        ConfigError: If options do not go together, or the run folder holds another run.
+        DataError: If data or weights are unusable, or a file cannot be written.
+    """
+    # Imported here, because completing a name and --help must start fast.
+    from mapt_bench.experiments import check_config
+    from mapt_bench.intervals.matrix_run import run_matrix
+    from mapt_bench.report import write_report
+
+    check_config(config)
+    view.check_logs()
     placed = config.with_folder()
     folder = placed.out or Path()
     with resumable(folder):
         result = run_matrix(placed, progress=progress_bar)
+        write_plan(folder, plan_text([placed], view.report()))
         tables = matrix_tables(result)
         write_table_folder(tables, folder / "tables", None)
         write_matrix_plots(result, folder)
-        if not no_report:
+        if view.page:
             write_report([folder], folder / "report.html")
-    copy_run(log_to, folder, result, tables, matrix_scores(result), _SETTINGS)
-    if not emit_json(json_file, result):
-        page = "" if no_report else ", report.html"
+    copy_run(view.log_to, folder, result, tables, matrix_scores(result), _SETTINGS)
+    if not emit_json(view.json_file, result):
+        page = ", report.html" if view.page else ""
         files = f"results.json, tables, plots{page}, heads with their weights"
-        _print(result, f"Run folder: {folder} ({files}).", full=full)
+        _print(result, f"Run folder: {folder} ({files}).", full=view.full)
     return 0
 
 

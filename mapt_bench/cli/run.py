@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mapt_bench.cli.inputs import protect_named
+from mapt_bench.cli.interval_matrix import run_and_show_matrix
 from mapt_bench.cli.options import (
     add_options,
     cluster_options,
@@ -115,6 +116,7 @@ def command(plan: Path, **options: Any) -> int:  # noqa: ANN401 - what click col
     """
     # Imported here, because completing a name and --help must start fast.
     from mapt_bench.experiments import MOST_CELLS, read_plan
+    from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
 
     found = read_plan(
         plan,
@@ -134,7 +136,10 @@ def command(plan: Path, **options: Any) -> int:  # noqa: ANN401 - what click col
         log_to=options["log_to"],
     )
     if len(found.runs) == 1:
-        return run_and_show(configs[""], view)
+        (config,) = configs.values()
+        if isinstance(config, IntervalMatrixConfig):
+            return run_and_show_matrix(config, view)
+        return run_and_show(config, view)
     return run_each_and_show(
         configs, _folder(found, options), view, text=found.text, by_data=found.by_data
     )

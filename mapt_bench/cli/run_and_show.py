@@ -41,7 +41,14 @@ from mapt_bench.reports.transfer_tables import TRANSFER_SCHEMA, drops, transfer_
 if TYPE_CHECKING:
     from mapt_bench.experiments import Schedule, Skip
 
-__all__ = ["View", "options_by_data", "run_and_show", "run_each_and_show", "split_view"]
+__all__ = [
+    "View",
+    "options_by_data",
+    "run_and_show",
+    "run_each_and_show",
+    "split_view",
+    "write_plan",
+]
 
 
 PLAN_NAME = "plan.yaml"
@@ -235,7 +242,7 @@ def run_and_show(config: ExperimentConfig, view: View) -> int:
     try:
         with resumable(folder):
             result = run_configured(placed, progress=partial(_progress, selection))
-        _write_plan(folder, plan_text([placed], view.report()))
+        write_plan(folder, plan_text([placed], view.report()))
     except Exception:
         if view.page and (folder / INCOMPLETE_FILE).exists():
             with suppress(DataError):  # the first error says more
@@ -303,12 +310,12 @@ def run_each_and_show(
             results[name] = run_configured(config, progress=bar)
             _report_mapped(results[name])
             _write_one(config, results[name], folder / name, selections[name])
-            _write_plan(folder / name, plan_text([config], view.report()))
+            write_plan(folder / name, plan_text([config], view.report()))
             _copy(config, results[name], folder / name, view)
     # A row of a sweep or a stress test has a score for each condition, and a table of its own.
     comparable = all(isinstance(each, AblationConfig) for each in configs.values())
     with resumable(folder):
-        _write_plan(folder, text)
+        write_plan(folder, text)
         if comparable:
             planned = {name: names_by_plan(each, rows[name]) for name, each in configs.items()}
             tables = partial(transfer_tables, results, with_drops=by_data, planned=planned)
@@ -349,8 +356,12 @@ def _selections(
     }
 
 
-def _write_plan(folder: Path, text: str) -> None:
-    """Write the plan of a run folder. The plan that the command reads may be the same file."""
+def write_plan(folder: Path, text: str) -> None:
+    """Write the plan of a run folder. The plan that the command reads may be the same file.
+
+    Raises:
+        DataError: If the file cannot be written.
+    """
     path = folder / PLAN_NAME
     if not (path.is_file() and read_text(path) == text):
         write_text(path, text)

@@ -1,10 +1,10 @@
 """Readers, writers and checks of panoptic maps and videos on disk."""
 
+from mapt_bench.data.dataset_file import resolve_labels
 from mapt_bench.data.encodings import Encoding, FrameEncoding, encoding_names, register_encoding
 from mapt_bench.data.encodings.coco_panoptic import CocoPanopticWriter
 from mapt_bench.data.encodings.kitti_step import KittiStepWriter
 from mapt_bench.data.encodings.mots_text import MotsTextWriter
-from mapt_bench.data.folder_layout import resolve_labels
 from mapt_bench.data.folder_validation import DataReport, check_data
 from mapt_bench.data.map_folders import (
     MapFolder,

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mapt_bench.data.dataset_file import resolve_labels
 from mapt_bench.data.flow_fields import read_kitti_flow
-from mapt_bench.data.folder_layout import resolve_labels
 from mapt_bench.data.rle import encode_rle, parse_rle, runs_of_mask
 from mapt_bench.data.videos import FolderVideo, open_videos
 from mapt_bench.errors import DataError, counted, listed, wrong_schema

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from mapt_bench.data.dataset_file import write_dataset_file
 from mapt_bench.data.encodings._instance_values import VIPSEG_COCO
 from mapt_bench.data.encodings.bdd100k import encode_bdd100k
 from mapt_bench.data.encodings.object_png import VOID_INDEX
-from mapt_bench.data.folder_layout import MAPS_FOLDER, write_dataset_file
+from mapt_bench.data.folder_layout import MAPS_FOLDER
 from mapt_bench.data.object_classes import write_object_classes
 from mapt_bench.data.png import encode_png
 from mapt_bench.data.sequences import ClosingWriter, stored_void_ids

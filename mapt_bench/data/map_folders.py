@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mapt_bench.data.dataset_file import Extents, find_dataset_file, resolve_labels
 from mapt_bench.data.encodings import (
     Encoding,
     Lacks,
@@ -19,12 +20,9 @@ from mapt_bench.data.folder_layout import (
     IMAGE_SUFFIXES,
     IMAGES_FOLDER,
     MAPS_FOLDER,
-    Extents,
     Listing,
-    find_dataset_file,
     list_folder,
     map_root,
-    resolve_labels,
 )
 from mapt_bench.data.matching import Parts, joined, match_by_suffix
 from mapt_bench.data.sequences import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
-from mapt_bench.data.folder_layout import find_dataset_file
+from mapt_bench.data.dataset_file import find_dataset_file
 from mapt_bench.data.sequences import StoredSequence
 from mapt_bench.labels import (
     ClassMap,

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.dataset_file import resolve_labels
 from mapt_bench.data.folder_layout import (
     IMAGE_SUFFIXES,
     IMAGES_FOLDER,
@@ -16,7 +17,6 @@ from mapt_bench.data.folder_layout import (
     Listing,
     list_folder,
     require_folder,
-    resolve_labels,
 )
 from mapt_bench.data.map_folders import open_maps
 from mapt_bench.data.matching import match_by_suffix

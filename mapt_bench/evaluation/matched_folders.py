@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 from mapt_bench.data import MapFolder, match_sequences, open_maps, pair_frames, resolve_labels
+from mapt_bench.data.dataset_file import Extents
 from mapt_bench.data.depth import DepthSequence, depth_folder, open_depth
-from mapt_bench.data.folder_layout import Extents
 from mapt_bench.data.map_folders import select_sequences
 from mapt_bench.data.mapped import MappedSequence, labels_of_predictions
 from mapt_bench.data.sequences import StoredSequence, resized

@@ -350,7 +350,6 @@ _WITH_COMMAS = frozenset({"by", "train_intervals"})
 _OPTIONS = {
     "class_map": "map",
     "switches": "switch",
-    "steps": "train_steps",
     "stressors": "stressor",
     "trackers": "tracker",
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from mapt_bench.errors import ConfigError, MaptBenchError, TrackerError, nearest
 from mapt_bench.experiments.experiment_config import ExperimentConfig
+from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
 from mapt_bench.experiments.plan_rows import memory_of, name_in_run
 from mapt_bench.experiments.plan_settings import (
     RUN_KEYS,
@@ -17,7 +18,7 @@ from mapt_bench.experiments.planning import check_config
 from mapt_bench.marked_yaml import Node, in_yaml
 from mapt_bench.strict_config import from_mapping
 
-__all__ = ["CheckedRun", "PlannedNode", "check_report", "in_keys"]
+__all__ = ["CheckedRun", "PlannedNode", "check_alone", "check_report", "in_keys"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,31 @@ def _check_row(name: str, node: Node, key: str, runs: Sequence[CheckedRun]) -> N
             f"report.{key} names the row {name!r}, which no run has; {nearest(name, known)}",
             where=node.mark,
         )
+
+
+def check_alone(node: Node, runs: Sequence[CheckedRun]) -> None:
+    """Check that an interval matrix is the only run of a plan, and shows all its scores.
+
+    Raises:
+        ConfigError: If there is another run, or the report selects scores or rows. The message has
+            line and column.
+    """
+    if not any(isinstance(run.config, IntervalMatrixConfig) for run in runs):
+        return
+    if len(runs) > 1:
+        raise ConfigError(
+            f"the plan has {len(runs)} runs, and an interval matrix is one of them; expected a "
+            "plan of its own for each interval matrix",
+            where=node.mark,
+        )
+    report = node.value.get("report")
+    for name in ("scores", "rows", "losses"):
+        part = None if report is None else report.value.get(name)
+        if part is not None and part.value:
+            raise ConfigError(
+                f"report.{name} is not for the experiment 'interval-matrix'; remove it",
+                where=part.key or part.mark,
+            )
 
 
 _KEYS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.experiments.experiment_config import ExperimentConfig
-from mapt_bench.experiments.plan_checks import CheckedRun, PlannedNode, check_report
+from mapt_bench.experiments.plan_checks import CheckedRun, PlannedNode, check_alone, check_report
 from mapt_bench.experiments.plan_matrix import Combination, combinations, least_runs, with_lists
 from mapt_bench.experiments.plan_settings import (
     PLAN_SCHEMA,
@@ -114,7 +114,9 @@ def read_plan(
                 where=each.place_beside(found[run.config][0]),
             )
         found[run.config] = each, run
-    check_report(tree, [run for _, run in found.values()], scores)
+    planned = [run for _, run in found.values()]
+    check_alone(tree, planned)
+    check_report(tree, planned, scores)
     runs = _named_runs(found)
     return PlanFile(
         name=settings.name or path.stem,

@@ -14,6 +14,7 @@ from mapt_bench.experiments.experiment_config import (
     StressConfig,
     SweepConfig,
 )
+from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
 from mapt_bench.experiments.plan_rows import (
     memory_of,
     name_in_plan,
@@ -48,6 +49,7 @@ Experiment = Literal[
     "stress-similarity",
     "stress-image",
     "stress-failures",
+    "interval-matrix",
 ]
 
 
@@ -145,8 +147,15 @@ class RunSettings:
         trained: Networks that were trained without a component, in an ablation.
         without_memory: Whether all baselines run without memory too, in an ablation.
         by: Factors by which links are counted for each step of a fusion, in an ablation.
-        drop: Intervals of dropped frames of a sweep.
-        pair: Pairing intervals of a sweep.
+        drop: Intervals of dropped frames of a sweep or an interval matrix.
+        pair: Pairing intervals of a sweep or an interval matrix.
+        train_on: Suite or folder that heads are fine-tuned on, in an interval matrix.
+        train_sequences: Number of its sequences.
+        train_intervals: Training intervals: frames, ``"sampled"`` or ``"adaptive"``.
+        train_seeds: Seeds of the fine-tunings.
+        train_steps: Steps of a fine-tuning.
+        target: Displacement in object sizes that adaptive intervals aim at.
+        tracker: Row of an interval matrix, without memory.
         stressors: Stressors of a stress test.
         levels: Levels of a stress test.
         device: Device on which MAPT detects segments.
@@ -172,6 +181,13 @@ class RunSettings:
     by: tuple[str, ...] = ()
     drop: tuple[int, ...] | None = None
     pair: tuple[int, ...] | None = None
+    train_on: str | None = None
+    train_sequences: int | None = None
+    train_intervals: tuple[str | int, ...] | None = None
+    train_seeds: tuple[int, ...] | None = None
+    train_steps: int | None = None
+    target: float | None = None
+    tracker: str | None = None
     stressors: tuple[str, ...] = ()
     levels: tuple[int, ...] | None = None
     device: str | None = None
@@ -212,6 +228,7 @@ def _kind_of(experiment: str) -> type[ExperimentConfig]:
     kinds: dict[str, type[ExperimentConfig]] = {
         "ablate": AblationConfig,
         "sweep-interval": SweepConfig,
+        "interval-matrix": IntervalMatrixConfig,
     }
     return kinds.get(experiment, StressConfig)
 
@@ -262,7 +279,9 @@ def config_of(node: Node, report: ReportSettings) -> ExperimentConfig:
                 where=places.of(name, is_key=True),
             )
         options[target] = _rows(value) if name in ("trackers", "add") else value
-    if "drop" in options or "pair" in options:
+    if "train_intervals" in options:
+        options["train_intervals"] = tuple(map(str, options["train_intervals"]))
+    if kind is SweepConfig and ("drop" in options or "pair" in options):
         options = {"drop": None, "pair": None, **options}
     config = kind(**options)
     return replace(

@@ -16,6 +16,8 @@ from mapt_bench.experiments.experiment_config import (
     StressConfig,
     SweepConfig,
 )
+from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
+from mapt_bench.experiments.matrix_plan import matrix_plan
 from mapt_bench.experiments.plans.ablation_plan import ablation_plan
 from mapt_bench.experiments.plans.data_source import DataSource, folder_source, suite_source
 from mapt_bench.experiments.plans.network_weights import (
@@ -38,10 +40,13 @@ from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import added_variant, flow_variant
 from mapt_bench.labels import class_maps, label_space
 from mapt_bench.mapt_switches import SWITCHES, check_switch
-from mapt_bench.synthetic.suites import open_suite
+from mapt_bench.synthetic.suites import is_suite, open_suite
 from mapt_bench.weights import DEFAULT_MAPT, shipped_weights
 
-__all__ = ["ExperimentInputs", "check_config", "check_inputs", "plan_of"]
+__all__ = ["TUNES_MAPT", "ExperimentInputs", "check_config", "check_inputs", "plan_of"]
+
+TUNES_MAPT = "an interval matrix fine-tunes heads of MAPT; give --weights NAME|FILE"
+"""Why an interval matrix needs weights."""
 
 _NO_WEIGHTS = "none"
 _ALL_SWITCHES = "all"
@@ -101,6 +106,8 @@ def _plan(config: ExperimentConfig, inputs: "ExperimentInputs") -> Plan:
         return _plan_sweep(config, inputs)
     if isinstance(config, StressConfig):
         return _plan_stress(config, inputs)
+    if isinstance(config, IntervalMatrixConfig):
+        return _plan_matrix(config, inputs)
     raise TypeError(f"no experiment has a {type(config).__name__}")
 
 
@@ -160,17 +167,29 @@ def _plan_stress(config: StressConfig, inputs: "ExperimentInputs") -> Plan:
     )
 
 
+def _plan_matrix(config: IntervalMatrixConfig, inputs: "ExperimentInputs") -> Plan:
+    _ = inputs.kinds
+    name = config.train_on
+    if name is not None and not is_suite(name) and not Path(name).exists():
+        open_suite(name)  # raises the error that names the nearest suite
+    plan, _ = matrix_plan(config, inputs.needed_mapt(TUNES_MAPT), inputs.reader.mapt)
+    return plan
+
+
 class ExperimentInputs:
     """The inputs that the options of an experiment name: networks, segments, rows and data.
 
     Args:
         config: The options.
         reader: Reads weights.
+
+    Attributes:
+        reader: Reads weights.
     """
 
     def __init__(self, config: ExperimentConfig, reader: WeightsReader) -> None:
         self._config = config
-        self._reader = reader
+        self.reader = reader
 
     @cached_property
     def mapt(self) -> MaptWeights | None:
@@ -178,7 +197,7 @@ class ExperimentInputs:
         weights = self._config.weights
         if weights == _NO_WEIGHTS or (weights is None and DEFAULT_MAPT not in shipped_weights()):
             return None
-        return self._reader.mapt(weights or DEFAULT_MAPT, None)
+        return self.reader.mapt(weights or DEFAULT_MAPT, None)
 
     @cached_property
     def flow_weights(self) -> tuple[NetworkWeights, ...]:
@@ -191,7 +210,7 @@ class ExperimentInputs:
             shipping=shipping,
         )
         named = {name: path for name, path in shipping.items() if name in texts}
-        return self._reader.flow({**named, **files})
+        return self.reader.flow({**named, **files})
 
     @cached_property
     def kinds(self) -> tuple[SegmentSource | Path, ...]:
@@ -206,15 +225,26 @@ class ExperimentInputs:
             text,
             mapt=self._finder,
             many=self._config.takes_many_segments,
-            reader=self._reader,
+            reader=self.reader,
         )
 
     def _finder(self) -> MaptWeights:
+        return self.needed_mapt(
+            "--segments mapt needs weights of MAPT, and there are none; give --weights "
+            f"NAME|FILE, or --segments {GROUND_TRUTH} or {NOISY}"
+        )
+
+    def needed_mapt(self, message: str) -> MaptWeights:
+        """Return the weights of MAPT.
+
+        Args:
+            message: What needs them, and what to do without them.
+
+        Raises:
+            ConfigError: If there are none. It has the message.
+        """
         if self.mapt is None:
-            raise ConfigError(
-                "--segments mapt needs weights of MAPT, and there are none; give --weights "
-                f"NAME|FILE, or --segments {GROUND_TRUTH} or {NOISY}"
-            )
+            raise ConfigError(message)
         return self.mapt
 
     @cached_property
@@ -235,8 +265,8 @@ class ExperimentInputs:
         )
         found = (
             self.mapt,
-            *(self._reader.mapt(name, None) for name in shipping),
-            *(self._reader.mapt(str(path), name) for name, path in files.items()),
+            *(self.reader.mapt(name, None) for name in shipping),
+            *(self.reader.mapt(str(path), name) for name, path in files.items()),
         )
         names = [each.name for each in found]
         if len(set(names)) != len(names):
@@ -257,7 +287,7 @@ class ExperimentInputs:
                 row,
                 mapt=lambda: self.mapt,
                 flow_weights=self.flow_weights,
-                reader=self._reader,
+                reader=self.reader,
             )
             for row in rows
         )

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from mapt_bench.experiments.engine.runner import NamedProgress
-from mapt_bench.intervals.matrix_config import ADAPTIVE, SAMPLED, IntervalMatrixConfig
+from mapt_bench.experiments.matrix_config import ADAPTIVE, SAMPLED, IntervalMatrixConfig
+from mapt_bench.experiments.matrix_plan import Heads, heads_of
 from mapt_bench.labels import Video
 from mapt_bench.model import load_mapt
 from mapt_bench.synthetic.suites import is_suite
@@ -20,45 +21,10 @@ from mapt_bench.training.seen_videos import SeenVideo, see_video
 from mapt_bench.training.sources import folder_data, spread, suite_data
 from mapt_bench.workers import Workers
 
-__all__ = ["Heads", "TrainingVideos", "name_of", "train_heads", "training_videos"]
+__all__ = ["TrainingVideos", "train_heads", "training_videos"]
 
 _RECIPE = "mapt-heads"
 _SUITE = "train"
-
-
-@dataclass(frozen=True, slots=True)
-class Heads:
-    """One fine-tuning.
-
-    Attributes:
-        interval: Training interval.
-        seed: Of the training.
-        folder: Run folder of the training.
-    """
-
-    interval: str
-    seed: int
-    folder: Path
-
-    @property
-    def name(self) -> str:
-        """Name in rows and folders."""
-        return name_of(self.interval, self.seed)
-
-    @property
-    def weights(self) -> Path:
-        """File of the weights."""
-        return self.folder / "weights.safetensors"
-
-
-def name_of(interval: str, seed: int) -> str:
-    """Return the name of the heads of a training interval and a seed.
-
-    Example:
-        >>> name_of("3", 0), name_of("sampled", 1)
-        ('tau3-seed0', 'sampled-seed1')
-    """
-    return f"{f'tau{interval}' if interval.isdigit() else interval}-seed{seed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +57,6 @@ def training_videos(config: IntervalMatrixConfig) -> TrainingVideos:
     return TrainingVideos(videos, {**of_these, "names": [video.info.name for video in videos]})
 
 
-def heads_of(config: IntervalMatrixConfig, folder: Path) -> list[Heads]:
-    """Return the fine-tunings of a matrix: all intervals of the first seed, then of the next."""
-    return [
-        Heads(interval, seed, folder / "heads" / name_of(interval, seed))
-        for seed in config.train_seeds
-        for interval in config.train_intervals
-    ]
-
-
 def train_heads(
     config: IntervalMatrixConfig,
     weights: Path,
@@ -107,7 +64,7 @@ def train_heads(
     folder: Path,
     workers: Workers,
     progress: NamedProgress,
-) -> list[Heads]:
+) -> None:
     """Fine-tune all heads of a matrix, or resume that.
 
     Args:
@@ -133,7 +90,6 @@ def train_heads(
     with progress("fine-tuning of heads", len(wanted)) as advance:
         for _ in workers.run(start, wanted):
             advance(1)
-    return wanted
 
 
 def _at_interval(recipe: Recipe, interval: str, config: IntervalMatrixConfig) -> Recipe:
@@ -159,10 +115,10 @@ def _tuning(
     config: IntervalMatrixConfig, weights: Path, training: TrainingVideos, files: Sequence[Path]
 ) -> Callable[[Heads], None]:
     torch.set_num_threads(1)
-    log_every = min(10, config.steps)
-    checkpoint_every = -(-config.steps // log_every) * log_every
+    log_every = min(10, config.train_steps)
+    checkpoint_every = -(-config.train_steps // log_every) * log_every
     settings = (
-        f"steps={config.steps}",
+        f"steps={config.train_steps}",
         f"log_every={log_every}",
         f"checkpoint_every={checkpoint_every}",
     )

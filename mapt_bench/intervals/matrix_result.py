@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
+from mapt_bench.experiments.matrix_config import ADAPTIVE, IntervalMatrixConfig
+from mapt_bench.experiments.matrix_plan import SHIPPED, MatrixPlace
 from mapt_bench.experiments.plans.plan import Cell
 from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, Comparisons, cell_scores
-from mapt_bench.intervals.matrix_config import ADAPTIVE, IntervalMatrixConfig
-from mapt_bench.intervals.matrix_plan import SHIPPED, MatrixPlace
 from mapt_bench.metrics import Bin, LinkEvents, kept_by_displacement
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.provenance import joined_provenance, provenance

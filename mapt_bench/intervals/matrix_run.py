@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from mapt_bench.baselines.thresholds import describe_thresholds
-from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.engine._run_folder import claim_setup
 from mapt_bench.experiments.engine.runner import (
     NamedProgress,
@@ -14,45 +13,26 @@ from mapt_bench.experiments.engine.runner import (
     of_schedule,
     run_plan,
 )
-from mapt_bench.experiments.planning import ExperimentInputs, check_inputs
+from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
+from mapt_bench.experiments.matrix_plan import matrix_plan
+from mapt_bench.experiments.planning import TUNES_MAPT, ExperimentInputs, check_config
 from mapt_bench.experiments.plans.network_weights import (
-    BY_NAME,
     LOADED,
     MaptWeights,
     read_mapt_weights,
 )
 from mapt_bench.files import write_json
-from mapt_bench.intervals.matrix_config import IntervalMatrixConfig
 from mapt_bench.intervals.matrix_heads import (
     TrainingVideos,
     train_heads,
     training_videos,
 )
-from mapt_bench.intervals.matrix_plan import matrix_plan
 from mapt_bench.intervals.matrix_result import matrix_result
-from mapt_bench.synthetic.suites import is_suite, open_suite
 from mapt_bench.workers import Processes, opened_workers
 
-__all__ = ["RESULTS_FILE", "check_matrix", "run_matrix"]
+__all__ = ["RESULTS_FILE", "run_matrix"]
 
 RESULTS_FILE = "results.json"
-
-
-def check_matrix(config: IntervalMatrixConfig) -> None:
-    """Check all names of a configuration, without reading weights or data.
-
-    Raises:
-        ConfigError: If a name is unknown, or options do not go together.
-        DataError: If a file or folder does not exist.
-    """
-    check_inputs(config)
-    inputs = ExperimentInputs(config, BY_NAME)
-    _ = inputs.kinds
-    given = _given(inputs)
-    matrix_plan(config, given, {})
-    name = config.train_on
-    if name is not None and not is_suite(name) and not Path(name).exists():
-        open_suite(name)  # raises the error that names the nearest suite
 
 
 def run_matrix(
@@ -73,11 +53,12 @@ def run_matrix(
         ConfigError: If options do not go together, or the folder holds another run.
         DataError: If data, weights or the folder are unusable.
     """
-    check_matrix(config)
+    check_config(config)
     placed = config.with_folder()
     folder = placed.out or Path()
     inputs = ExperimentInputs(placed, LOADED)
-    given, source, training = _given(inputs), inputs.source(), training_videos(placed)
+    given = inputs.needed_mapt(TUNES_MAPT)
+    source, training = inputs.source(), training_videos(placed)
     setup = _setup(placed, given, source.describe(), training)
     claim_setup(folder, setup)
     with ExitStack() as stack:
@@ -86,13 +67,8 @@ def run_matrix(
         )
         is_here = isinstance(workers, Processes)
         here = workers if is_here else stack.enter_context(Processes(placed.jobs))
-        trained = train_heads(placed, given.path, training, folder, here, progress)
-        heads = {
-            (each.interval, each.seed): read_mapt_weights(str(each.weights), each.name)
-            for each in trained
-        }
-        plan, places = matrix_plan(placed, given, heads)
-
+        train_heads(placed, given.path, training, folder, here, progress)
+        plan, places = matrix_plan(placed, given, read_mapt_weights)
         outcome = run_plan(
             plan,
             source,
@@ -110,12 +86,6 @@ def run_matrix(
     return result
 
 
-def _given(inputs: ExperimentInputs) -> MaptWeights:
-    if inputs.mapt is None:
-        raise ConfigError("--train fine-tunes heads of MAPT; give --weights NAME|FILE")
-    return inputs.mapt
-
-
 def _setup(
     config: IntervalMatrixConfig,
     given: MaptWeights,
@@ -130,7 +100,7 @@ def _setup(
             "data": training.description,
             "intervals": list(config.train_intervals),
             "seeds": list(config.train_seeds),
-            "steps": config.steps,
+            "steps": config.train_steps,
             "taus": list(config.taus),
         },
         "inference": {"pair": list(config.pair), "drop": list(config.drop)},

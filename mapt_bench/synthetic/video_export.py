@@ -16,9 +16,10 @@ from mapt_bench.data.annotations import (
     AnnotationsHeader,
     annotations_text,
 )
+from mapt_bench.data.dataset_file import write_dataset_file
 from mapt_bench.data.encodings.kitti_step import encode_kitti_step
 from mapt_bench.data.flow_fields import encode_kitti_flow
-from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER, write_dataset_file
+from mapt_bench.data.folder_layout import IMAGES_FOLDER, MAPS_FOLDER
 from mapt_bench.errors import ConfigError, DataError, nearest
 from mapt_bench.faults import unwritable
 from mapt_bench.files import parse_json, write_json

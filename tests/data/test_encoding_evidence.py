@@ -9,7 +9,7 @@ from helpers.maps import CAR, KITTI, PERSON, VOID, draw, same, write_frames
 
 from mapt_bench import files
 from mapt_bench.data import open_maps
-from mapt_bench.data.folder_layout import write_dataset_file
+from mapt_bench.data.dataset_file import write_dataset_file
 from mapt_bench.data.png import encode_png
 from mapt_bench.errors import DataError
 from mapt_bench.labels import (

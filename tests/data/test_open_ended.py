@@ -7,7 +7,7 @@ import pytest
 from helpers.maps import CAR, KITTI, draw, same, write_frames
 
 from mapt_bench.data import MotsTextWriter, match_sequences, open_maps, pair_frames
-from mapt_bench.data.folder_layout import Extents
+from mapt_bench.data.dataset_file import Extents
 from mapt_bench.data.rle import encode_rle, runs_of_mask
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders

@@ -26,7 +26,7 @@ from mapt_bench.experiments import (
     run_stress,
     run_sweep,
 )
-from mapt_bench.intervals.matrix_config import IntervalMatrixConfig
+from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
 from mapt_bench.tuning.frontier_config import FrontierConfig
 
 FULL = [
@@ -97,7 +97,7 @@ def test_the_command_line_has_every_option_with_the_same_default(command, words,
             train_intervals=("1", "adaptive"),
             train_seeds=(3, 4),
             train_sequences=2,
-            steps=3,
+            train_steps=3,
             pair=(1, 2),
             drop=(1, 3),
             target=0.5,

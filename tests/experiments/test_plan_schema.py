@@ -24,6 +24,7 @@ from mapt_bench.experiments import (
     SweepConfig,
     plan_text,
 )
+from mapt_bench.experiments.matrix_config import ADAPTIVE, SAMPLED, IntervalMatrixConfig
 from mapt_bench.experiments.plan_settings import Experiment
 from mapt_bench.experiments.plans.network_weights import shipped_flow_files
 from mapt_bench.labels import class_map_names, label_space_names
@@ -64,6 +65,7 @@ def names():
         "devices": ["cpu", "cuda", "auto"],
         "precisions": list(PRECISIONS),
         "scores": list(SCORE_NAMES),
+        "training_intervals": [SAMPLED, ADAPTIVE],
     }
 
 
@@ -105,6 +107,19 @@ def test_the_names_are_those_of_the_registries(kind):
         ),
         SweepConfig(suite="tiny@1", drop=(1, 2), pair=None, memory=3),
         StressConfig(kind="failures", stressors=("speed", "blur"), levels=(1,)),
+        IntervalMatrixConfig(),
+        IntervalMatrixConfig(
+            data=Path("DATA"),
+            train_on="OTHER",
+            train_sequences=3,
+            train_intervals=("1", ADAPTIVE),
+            train_seeds=(4,),
+            train_steps=5,
+            target=0.5,
+            tracker="mapt",
+            memory=0,
+            drop=(1, 2),
+        ),
     ],
 )
 def test_the_schema_accepts_the_plans_that_commands_write(config):
@@ -150,6 +165,11 @@ def test_the_schema_accepts_variables_and_names_of_users(changes):
         {"batch": 0},
         {"trackers": [{"tracker": "sort", "memory": -1}]},
         {"without_memory": "yes"},
+        {"train_intervals": ["adaptiv"]},
+        {"train_intervals": [0]},
+        {"train_seeds": ["one"]},
+        {"train_steps": 0},
+        {"target": 0},
     ],
     ids=str,
 )

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from mapt_bench.cli import main
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.errors import ConfigError
-from mapt_bench.intervals.matrix_config import ADAPTIVE, IntervalMatrixConfig
+from mapt_bench.experiments.matrix_config import ADAPTIVE, IntervalMatrixConfig
 from mapt_bench.intervals.matrix_run import run_matrix
 from mapt_bench.model import load_mapt
 from mapt_bench.reports.interval_matrix import matrix_findings, matrix_tables
@@ -247,7 +247,7 @@ def test_frame_skips_have_a_matrix_each(place):
         weights=str(place / "small.safetensors"),
         train_intervals=("1",),
         train_seeds=(0,),
-        steps=1,
+        train_steps=1,
         pair=(1,),
         drop=(1, 2),
         out=place / "skips",
@@ -288,3 +288,78 @@ def test_options_of_the_matrix_need_train():
     run = CliRunner().invoke(main, ["sweep-interval", "--suite", "tiny", "--target", "0.5"])
     assert run.exit_code == 2
     assert "--target needs --train" in run.stderr
+
+
+PLAN = """
+experiment: interval-matrix
+data: {suite: tiny}
+train_on: train
+train_intervals: [1, adaptive]
+train_seeds: 0
+pair: 1
+"""
+
+
+def test_the_plan_of_the_run_gives_the_same_bytes(place, done):
+    _, expected = done
+    plan = place / "run" / "plan.yaml"
+    run = CliRunner().invoke(main, ["run", str(plan), "--out", str(place / "planned")])
+    assert run.exit_code == 0, run.output
+    assert run.stdout.replace("planned", "run") == done[0]
+    found = json.loads((place / "planned" / "results.json").read_text())
+    assert found.pop("provenance")["command"] == expected["provenance"]["command"]
+    assert found == {name: value for name, value in expected.items() if name != "provenance"}
+    assert (place / "planned" / "plan.yaml").read_text() == plan.read_text()
+    kept = [path for path in (place / "run" / "tables").iterdir() if path.suffix == ".csv"]
+    assert kept
+    for path in kept:
+        assert (place / "planned" / "tables" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_dry_run_counts_the_units_of_heads_that_are_not_trained(tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    run = CliRunner().invoke(main, ["run", str(plan), "--dry-run", "--json", "-"])
+    assert run.exit_code == 0, run.output
+    (state,) = json.loads(run.stdout)["runs"]
+    assert len(state["cells"]) == 3 * 2 + 2  # as given and two heads at two intervals; references
+    assert len({cell["key"] for cell in state["cells"]}) == 8
+    assert (state["units"], state["done"]) == (8 * 4, 0)
+
+
+def test_a_dry_run_counts_what_a_run_has_done(place, done):
+    words = ["run", str(place / "run" / "plan.yaml"), "--dry-run", "--out", str(place / "run")]
+    run = CliRunner().invoke(main, [*words, "--json", "-"])
+    assert run.exit_code == 0, run.output
+    (state,) = json.loads(run.stdout)["runs"]
+    assert state["units"] == state["done"] == (5 * 3 + 2) * 2
+
+
+@pytest.mark.parametrize(
+    ("more", "message", "line"),
+    [
+        ("seeds: [0, 1]", "the plan has 2 runs, and an interval matrix is one of them", 2),
+        ("report: {scores: [PAT]}", "report.scores is not for the experiment", 8),
+        ("report: {rows: [copy]}", "report.rows is not for the experiment", 8),
+        ("trackers: [sort]", "omit add, trackers, report.losses and flow_weights", 8),
+        ("weights: none", "fine-tunes heads of MAPT; give weights: NAME|FILE", 8),
+        ("reference: sort", "reference is no key of the experiment 'interval-matrix'", 8),
+        ("target: 0", "target", 8),
+        ("train_steps: many", "train_steps", 8),
+    ],
+)
+def test_mistakes_in_plans_have_their_line(tmp_path, more, message, line):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN + more)
+    run = CliRunner().invoke(main, ["run", str(plan), "--dry-run"])
+    assert run.exit_code == 2, run.output
+    assert message in run.stderr
+    assert f"line {line}, column" in run.stderr
+
+
+def test_keys_of_a_matrix_need_its_experiment(tmp_path):
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("experiment: sweep-interval\ndata: {suite: tiny}\ntrain_steps: 3\n")
+    run = CliRunner().invoke(main, ["run", str(plan), "--dry-run"])
+    assert run.exit_code == 2
+    assert "train_steps is no key of the experiment 'sweep-interval'" in run.stderr

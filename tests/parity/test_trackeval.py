@@ -8,7 +8,7 @@ import pytest
 from helpers.mots_parity import disturbed, maps_of_mots_text, mots_text, trackeval_measures
 
 from mapt_bench.data import open_maps
-from mapt_bench.data.folder_layout import Extents
+from mapt_bench.data.dataset_file import Extents
 from mapt_bench.data.rle import encode_rle, runs_of_mask
 from mapt_bench.evaluation import EvaluationSettings, evaluate_folders
 from mapt_bench.labels import label_space

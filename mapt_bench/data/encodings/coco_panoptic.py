@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.dataset_file import write_dataset_file
 from mapt_bench.data.encodings._coco_json import (
     AnnotatedPng,
     find_coco_json,
@@ -21,12 +22,7 @@ from mapt_bench.data.encodings._coco_json import (
 )
 from mapt_bench.data.encodings.encoding_registry import Encoding, register_encoding
 from mapt_bench.data.encodings.kitti_step import is_rgb
-from mapt_bench.data.folder_layout import (
-    MAPS_FOLDER,
-    FrameFolder,
-    Listing,
-    write_dataset_file,
-)
+from mapt_bench.data.folder_layout import MAPS_FOLDER, FrameFolder, Listing
 from mapt_bench.data.png import decode_png, encode_png, load_png, png_header
 from mapt_bench.data.sequences import (
     ClosingWriter,

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.dataset_file import write_dataset_file
 from mapt_bench.data.encodings.encoding_registry import FrameEncoding, register_encoding
-from mapt_bench.data.folder_layout import MAPS_FOLDER, write_dataset_file
+from mapt_bench.data.folder_layout import MAPS_FOLDER
 from mapt_bench.data.png import PngHeader, decode_png, encode_png, load_png, png_header
 from mapt_bench.data.sequences import ClosingWriter, check_size, stored_void_ids
 from mapt_bench.errors import DataError

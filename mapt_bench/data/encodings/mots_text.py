@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from mapt_bench.data.dataset_file import Extents, write_dataset_file
 from mapt_bench.data.encodings._instance_values import (
     MOTS_ID_LIMIT,
     MOTS_IGNORE,
@@ -18,10 +19,8 @@ from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, registe
 from mapt_bench.data.folder_layout import (
     GROUND_TRUTH_FOLDER,
     GROUND_TRUTH_TEXT,
-    Extents,
     FrameFolder,
     Listing,
-    write_dataset_file,
 )
 from mapt_bench.data.rle import OverlapError, encode_rle, paint_runs, parse_rle, runs_of_mask
 from mapt_bench.data.sequences import ClosingWriter, Report, StoredSequence, moment

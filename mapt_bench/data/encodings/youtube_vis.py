@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mapt_bench.data.dataset_file import write_dataset_file
 from mapt_bench.data.encodings._vis_json import (
     StoredObject,
     VisMask,
@@ -27,7 +28,7 @@ from mapt_bench.data.encodings._vis_json import (
     valid_size,
 )
 from mapt_bench.data.encodings.encoding_registry import Encoding, Lacks, register_encoding
-from mapt_bench.data.folder_layout import Listing, write_dataset_file
+from mapt_bench.data.folder_layout import Listing
 from mapt_bench.data.json_files import holds_text, load_json
 from mapt_bench.data.mask_painting import paint_masks
 from mapt_bench.data.rle import encode_rle, runs_of_mask

@@ -1,22 +1,67 @@
-"""The plan of an interval matrix: one row of MAPT for each head and inference interval."""
+"""The plan of an interval matrix: one row of MAPT for each training and inference interval."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.baselines.rows import parse_row, tracker_entry
 from mapt_bench.baselines.thresholds import PAIRING
 from mapt_bench.errors import ConfigError
+from mapt_bench.experiments.matrix_config import ADAPTIVE, IntervalMatrixConfig
 from mapt_bench.experiments.plans.network_weights import MaptWeights
 from mapt_bench.experiments.plans.plan import Cell, Plan
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import BASELINES, ORACLE, with_settings
-from mapt_bench.intervals.matrix_config import ADAPTIVE, IntervalMatrixConfig
 
-__all__ = ["SHIPPED", "MatrixPlace", "matrix_plan"]
+__all__ = ["SHIPPED", "Heads", "MatrixPlace", "heads_of", "matrix_plan"]
 
 SHIPPED = "as given"
 """Training interval of the weights that were not fine-tuned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """One fine-tuning.
+
+    Attributes:
+        interval: Training interval.
+        seed: Of the training.
+        folder: Run folder of the training.
+    """
+
+    interval: str
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Name in rows and folders."""
+        return _name_of(self.interval, self.seed)
+
+    @property
+    def weights(self) -> Path:
+        """File of the weights."""
+        return self.folder / "weights.safetensors"
+
+
+def _name_of(interval: str, seed: int) -> str:
+    """Return the name of the heads of a training interval and a seed.
+
+    Example:
+        >>> _name_of("3", 0), _name_of("sampled", 1)
+        ('tau3-seed0', 'sampled-seed1')
+    """
+    return f"{f'tau{interval}' if interval.isdigit() else interval}-seed{seed}"
+
+
+def heads_of(config: IntervalMatrixConfig, folder: Path) -> list[Heads]:
+    """Return the fine-tunings of a matrix: all intervals of the first seed, then of the next."""
+    return [
+        Heads(interval, seed, folder / "heads" / _name_of(interval, seed))
+        for seed in config.train_seeds
+        for interval in config.train_intervals
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +84,16 @@ class MatrixPlace:
 def matrix_plan(
     config: IntervalMatrixConfig,
     given: MaptWeights,
-    heads: Mapping[tuple[str, int], MaptWeights],
+    read: Callable[[str, str | None], MaptWeights],
 ) -> tuple[Plan, dict[Cell, MatrixPlace]]:
     """Return the plan, and the place of each of its cells in the matrix.
 
+    Before heads are fine-tuned, their cells have keys that no finished work unit has.
+
     Args:
-        config: All options.
-        given: Weights that the fine-tunings began with; they run, too.
-        heads: Fine-tuned weights by training interval and seed.
+        config: All options, with the run folder if there is one.
+        given: Weights that the fine-tunings begin with; they run, too.
+        read: Reads a file of weights, and gives the network a name.
 
     Raises:
         ConfigError: If the tracker does not run MAPT's motion head, or a threshold does not fit.
@@ -57,7 +104,10 @@ def matrix_plan(
             f"the tracker of an interval matrix is {config.tracker!r}; expected a row of MAPT with "
             "the motion head, without memory and weights, such as mapt:paper or mapt"
         )
-    tuned = [(train, seed, weights) for (train, seed), weights in heads.items()]
+    tuned = [
+        (each.interval, each.seed, _read_heads(each, given, read))
+        for each in heads_of(config, config.out or Path())
+    ]
     found: dict[Cell, MatrixPlace] = {}
     for train, seed, weights in ((SHIPPED, None, given), *tuned):
         for infer in (*map(str, config.pair), ADAPTIVE):
@@ -75,8 +125,18 @@ def matrix_plan(
         cells=tuple(found),
         reference=None,
         thresholds=config.thresholds,
+        vpq_windows=config.vpq_windows,
     )
     return plan, found
+
+
+def _read_heads(
+    heads: Heads, given: MaptWeights, read: Callable[[str, str | None], MaptWeights]
+) -> MaptWeights:
+    if heads.weights.is_file():
+        return read(str(heads.weights), heads.name)
+    # Without a hash, the name tells them apart, so that no cell has the key of another.
+    return replace(given, name=heads.name, path=heads.weights, sha256=heads.name)
 
 
 def _variant(config: IntervalMatrixConfig, weights: MaptWeights, infer: str) -> Variant:

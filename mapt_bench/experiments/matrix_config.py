@@ -40,7 +40,7 @@ class IntervalMatrixConfig(ExperimentConfig):
         train_sequences: Number of its sequences, spread over all, 1 or more.
         train_intervals: Training intervals: frames as text, ``"sampled"``, ``"adaptive"``.
         train_seeds: Seeds of the fine-tunings; each interval has one network for each.
-        steps: Steps of a fine-tuning, 1 or more.
+        train_steps: Steps of a fine-tuning, 1 or more.
         pair: Fixed inference intervals in frames. The adaptive interval always runs, too.
         drop: Frame skips; 1 keeps all frames.
         target: Displacement over size that adaptive intervals aim at, above 0.
@@ -55,7 +55,7 @@ class IntervalMatrixConfig(ExperimentConfig):
     train_sequences: int = 24
     train_intervals: tuple[str, ...] = DEFAULT_TRAINING
     train_seeds: tuple[int, ...] = (0, 1, 2)
-    steps: int = DEFAULT_STEPS
+    train_steps: int = DEFAULT_STEPS
     pair: tuple[int, ...] = DEFAULT_TAUS
     drop: tuple[int, ...] = (1,)
     target: float = DEFAULT_TARGET
@@ -67,7 +67,7 @@ class IntervalMatrixConfig(ExperimentConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_range("--train-sequences", self.train_sequences, 1)
-        check_range("--train-steps", self.steps, 1)
+        check_range("--train-steps", self.train_steps, 1)
         check_range("--target", self.target, 0, open_low=True)
         check_range("--memory", self.memory, 0)
         for name, values in (("--pair", self.pair), ("--drop", self.drop)):
@@ -76,13 +76,13 @@ class IntervalMatrixConfig(ExperimentConfig):
         _check_intervals(self.train_intervals)
         if self.data is not None and self.train_on is None:
             raise ConfigError(
-                "--train with --data needs --train-on: the folder or suite that heads are "
-                "fine-tuned on, such as the training split of the same data"
+                "an interval matrix with --data needs --train-on: the folder or suite that heads "
+                "are fine-tuned on, such as the training split of the same data"
             )
         if self.add or self.only or self.losses or self.flow_weights:
             raise ConfigError(
-                "--train runs one row of MAPT at all intervals; omit --add, --only, --losses and "
-                "--flow-weights"
+                "an interval matrix runs one row of MAPT at all intervals; omit --add, --only, "
+                "--losses and --flow-weights"
             )
 
     @property
