@@ -4,7 +4,8 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from functools import lru_cache
+from itertools import chain, repeat
 from pathlib import Path
 from typing import overload
 
@@ -58,6 +59,9 @@ class FilesIn(Sequence[Path]):
     def __len__(self) -> int:
         return len(self.names)
 
+    def __iter__(self) -> Iterator[Path]:
+        return map(_path_of, repeat(self.folder), self.names)
+
     @overload
     def __getitem__(self, index: int) -> Path: ...
 
@@ -67,7 +71,13 @@ class FilesIn(Sequence[Path]):
     def __getitem__(self, index: int | slice) -> "Path | FilesIn":
         if isinstance(index, slice):
             return FilesIn(self.folder, self.names[index])
-        return self.folder / self.names[index]
+        return _path_of(self.folder, self.names[index])
+
+
+@lru_cache(maxsize=1 << 14)
+def _path_of(folder: Path, name: str) -> Path:
+    """Return the path of a file. The last ones are kept, because sequences are read repeatedly."""
+    return folder / name
 
 
 @dataclass(frozen=True, slots=True)
