@@ -60,7 +60,9 @@ def main(words: Sequence[str] | None = None) -> int:
         "--limit", action="append", default=[], help="add a limit to the card; can be repeated"
     )
     parser.add_argument(
-        "--folder", type=Path, help="write weights and card here instead of into the package"
+        "--folder",
+        type=Path,
+        help="write weights and card here instead of into the package; logs stay in docs",
     )
     given = parser.parse_args(words)
     try:
@@ -70,7 +72,7 @@ def main(words: Sequence[str] | None = None) -> int:
             after=given.after,
             processor=given.processor,
             limits=given.limit,
-            folder=given.folder,
+            place=given.folder,
         )
         if given.folder is None:
             make_page()
@@ -88,7 +90,7 @@ def ship(
     processor: str | None = None,
     limits: Sequence[str] = (),
     docs: Path = DOCS,
-    folder: Path | None = None,
+    place: Path | None = None,
 ) -> dict[str, Any]:
     """Write weights, card and logs.
 
@@ -100,7 +102,7 @@ def ship(
         processor: Processor of the training machine. ``None`` uses that of this machine.
         limits: Further limits for the card.
         docs: Folder of the documentation, for the log.
-        folder: Folder of weights and card. ``None`` is that of the package.
+        place: Folder of weights and card. ``None`` is that of the package.
 
     Returns:
         The card.
@@ -118,8 +120,8 @@ def ship(
     ]
     contents = _in_half_precision(run / WEIGHTS_NAME, record)
     sha256 = hashlib.sha256(contents).hexdigest()
-    place = (folder or weights_registry.WEIGHTS_FOLDER) / f"{name}.safetensors"
-    earlier = _same_weights(place.with_suffix(".json"), sha256)
+    path = (place or weights_registry.WEIGHTS_FOLDER) / f"{name}.safetensors"
+    earlier = _same_weights(path.with_suffix(".json"), sha256)
     card = {
         "schema": CARD_SCHEMA,
         "name": name,
@@ -136,14 +138,14 @@ def ship(
             for row in rows
             if row["kind"] == "validation"
         ],
-        "scores": earlier.get("scores") or {suite: _unmeasured(record) for suite in _SUITES},
+        "scores": earlier.get("scores") or _unmeasured_suites(record, in_package=place is None),
         "limits": [*_limits(record), *limits],
         "license": "Apache-2.0",
         "model_config": record.get("model_config"),
         "recipe": record["recipe"],
     }
-    write_bytes(place, contents)
-    write_json(place.with_suffix(".json"), card)
+    write_bytes(path, contents)
+    write_json(path.with_suffix(".json"), card)
     logs = {stage["log"]: found for stage, found in earlier_stages}
     for log, found in {**logs, name: rows}.items():
         lines = (json.dumps(_rounded(row), separators=(",", ":")) for row in found)
@@ -250,13 +252,14 @@ def _versions(origin: Mapping[str, Any]) -> dict[str, Any]:
     return {**named, "packages": origin["packages"]}
 
 
-def _unmeasured(record: Mapping[str, Any]) -> dict[str, Any]:
-    reason = (
-        "returns flow, not maps; experiments measure it as a part of trackers"
-        if record.get("model_config") is None
-        else "not measured yet; run python tools/measure_weights.py"
-    )
-    return {"scores": None, "reason": reason}
+def _unmeasured_suites(record: Mapping[str, Any], *, in_package: bool) -> dict[str, Any]:
+    if record.get("model_config") is None:
+        reason = "returns flow, not maps; experiments measure it as a part of trackers"
+    elif in_package:
+        reason = "not measured yet; run python tools/measure_weights.py"
+    else:
+        reason = "not part of the package; experiments measure it with --weights"
+    return {suite: {"scores": None, "reason": reason} for suite in _SUITES}
 
 
 def _limits(record: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """The configuration of an interval matrix: all options of ``sweep-interval --train``."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -15,6 +16,7 @@ __all__ = [
     "DEFAULT_TRAINING",
     "SAMPLED",
     "IntervalMatrixConfig",
+    "is_fixed",
 ]
 
 SAMPLED, ADAPTIVE = "sampled", "adaptive"
@@ -28,6 +30,16 @@ DEFAULT_TARGET = 0.3
 """Displacement over size of the adaptive intervals: what cars of KITTI move in three frames."""
 
 _TRACKER = "mapt:paper"
+
+
+def is_fixed(interval: str) -> bool:
+    """Whether a training interval is a number of frames, and not sampled or adaptive.
+
+    Example:
+        >>> is_fixed("3"), is_fixed("03"), is_fixed("adaptive")
+        (True, False, False)
+    """
+    return re.fullmatch("[1-9][0-9]{0,8}", interval) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +108,7 @@ class IntervalMatrixConfig(ExperimentConfig):
     @property
     def taus(self) -> tuple[int, ...]:
         """Intervals that sampled and adaptive training choose from."""
-        fixed = {int(each) for each in self.train_intervals if each.isdigit()}
+        fixed = {int(each) for each in self.train_intervals if is_fixed(each)}
         return tuple(sorted(fixed | set(self.pair)))
 
     @classmethod
@@ -137,7 +149,7 @@ def _check_distinct(option: str, values: Sequence[int], *, least: int) -> None:
 
 def _check_intervals(values: Sequence[str]) -> None:
     for each in values:
-        if each not in (SAMPLED, ADAPTIVE) and not (each.isdigit() and int(each) >= 1):
+        if each not in (SAMPLED, ADAPTIVE) and not is_fixed(each):
             raise ConfigError(
                 f"--train-intervals has {each!r}; expected frames, such as 1 or 3, {SAMPLED}, or "
                 f"{ADAPTIVE}"

@@ -1,6 +1,6 @@
 """The plan of an interval matrix: one row of MAPT for each training and inference interval."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,13 +8,14 @@ from mapt_bench.baselines.registry import AssociatorEntry
 from mapt_bench.baselines.rows import parse_row, tracker_entry
 from mapt_bench.baselines.thresholds import PAIRING
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments.matrix_config import ADAPTIVE, IntervalMatrixConfig
+from mapt_bench.experiments.matrix_config import ADAPTIVE, IntervalMatrixConfig, is_fixed
 from mapt_bench.experiments.plans.network_weights import MaptWeights
 from mapt_bench.experiments.plans.plan import Cell, Plan
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.plans.variants import BASELINES, ORACLE, with_settings
+from mapt_bench.files import parse_json, read_text
 
-__all__ = ["SHIPPED", "Heads", "MatrixPlace", "heads_of", "matrix_plan"]
+__all__ = ["SHIPPED", "Heads", "MatrixPlace", "expected_heads", "heads_of", "matrix_plan"]
 
 SHIPPED = "as given"
 """Training interval of the weights that were not fine-tuned."""
@@ -52,7 +53,7 @@ def _name_of(interval: str, seed: int) -> str:
         >>> _name_of("3", 0), _name_of("sampled", 1)
         ('tau3-seed0', 'sampled-seed1')
     """
-    return f"{f'tau{interval}' if interval.isdigit() else interval}-seed{seed}"
+    return f"{f'tau{interval}' if is_fixed(interval) else interval}-seed{seed}"
 
 
 def heads_of(config: IntervalMatrixConfig, folder: Path) -> list[Heads]:
@@ -62,6 +63,44 @@ def heads_of(config: IntervalMatrixConfig, folder: Path) -> list[Heads]:
         for seed in config.train_seeds
         for interval in config.train_intervals
     ]
+
+
+def expected_heads(
+    config: IntervalMatrixConfig,
+    given: MaptWeights,
+    read: Callable[[str, str | None], MaptWeights],
+) -> dict[tuple[str, int], MaptWeights]:
+    """Return the heads of a matrix by training interval and seed, before it runs.
+
+    Heads in the run folder are read if they had the same number of steps from the same weights. In
+    the place of the others stand weights without a file, so that their cells have keys that no
+    finished work unit has.
+
+    Args:
+        config: All options, with the run folder if there is one.
+        given: Weights that the fine-tunings begin with.
+        read: Reads a file of weights, and gives the network a name.
+
+    Raises:
+        DataError: If a file is damaged.
+    """
+    found = {}
+    for each in heads_of(config, config.out or Path()):
+        if config.out is not None and _is_trained(each, config, given):
+            weights = read(str(each.weights), each.name)
+        else:  # the name tells them apart, as they have no hash
+            weights = replace(given, name=each.name, path=each.weights, sha256=each.name)
+        found[each.interval, each.seed] = weights
+    return found
+
+
+def _is_trained(heads: Heads, config: IntervalMatrixConfig, given: MaptWeights) -> bool:
+    record = heads.weights.with_suffix(".json")
+    if not (heads.weights.is_file() and record.is_file()):
+        return False
+    stated = parse_json(read_text(record))
+    same = stated["data"]["weights"] == given.sha256 or not given.sha256
+    return same and bool(stated["steps"] == config.train_steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +123,14 @@ class MatrixPlace:
 def matrix_plan(
     config: IntervalMatrixConfig,
     given: MaptWeights,
-    read: Callable[[str, str | None], MaptWeights],
+    heads: Mapping[tuple[str, int], MaptWeights],
 ) -> tuple[Plan, dict[Cell, MatrixPlace]]:
     """Return the plan, and the place of each of its cells in the matrix.
 
-    Before heads are fine-tuned, their cells have keys that no finished work unit has.
-
     Args:
-        config: All options, with the run folder if there is one.
+        config: All options.
         given: Weights that the fine-tunings begin with; they run, too.
-        read: Reads a file of weights, and gives the network a name.
+        heads: Fine-tuned weights by training interval and seed.
 
     Raises:
         ConfigError: If the tracker does not run MAPT's motion head, or a threshold does not fit.
@@ -104,10 +141,7 @@ def matrix_plan(
             f"the tracker of an interval matrix is {config.tracker!r}; expected a row of MAPT with "
             "the motion head, without memory and weights, such as mapt:paper or mapt"
         )
-    tuned = [
-        (each.interval, each.seed, _read_heads(each, given, read))
-        for each in heads_of(config, config.out or Path())
-    ]
+    tuned = [(train, seed, weights) for (train, seed), weights in heads.items()]
     found: dict[Cell, MatrixPlace] = {}
     for train, seed, weights in ((SHIPPED, None, given), *tuned):
         for infer in (*map(str, config.pair), ADAPTIVE):
@@ -128,15 +162,6 @@ def matrix_plan(
         vpq_windows=config.vpq_windows,
     )
     return plan, found
-
-
-def _read_heads(
-    heads: Heads, given: MaptWeights, read: Callable[[str, str | None], MaptWeights]
-) -> MaptWeights:
-    if heads.weights.is_file():
-        return read(str(heads.weights), heads.name)
-    # Without a hash, the name tells them apart, so that no cell has the key of another.
-    return replace(given, name=heads.name, path=heads.weights, sha256=heads.name)
 
 
 def _variant(config: IntervalMatrixConfig, weights: MaptWeights, infer: str) -> Variant:

@@ -66,7 +66,8 @@ class PlannedNode:
         plan = check_config(config)
         rows = tuple(variant.name for variant in plan.variants)
         losses = (name_in_run(name, memory_of(config)) for name in self._report.losses)
-        known = tuple(name for name in losses if name in rows)
+        is_matrix = isinstance(config, IntervalMatrixConfig)  # which refuses them, see check_alone
+        known = () if is_matrix else tuple(name for name in losses if name in rows)
         return CheckedRun(replace(config, losses=known), len(plan.cells), rows)
 
 
@@ -143,9 +144,10 @@ def check_alone(node: Node, runs: Sequence[CheckedRun]) -> None:
             where=node.mark,
         )
     report = node.value.get("report")
-    for name in ("scores", "rows", "losses"):
-        part = None if report is None else report.value.get(name)
-        if part is not None and part.value:
+    shown = ReportSettings()
+    for name in ("scores", "rows", "losses", "gallery"):
+        part = None if report is None or not report.value else report.value.get(name)
+        if part is not None and part.value not in (None, [], getattr(shown, name)):
             raise ConfigError(
                 f"report.{name} is not for the experiment 'interval-matrix'; remove it",
                 where=part.key or part.mark,

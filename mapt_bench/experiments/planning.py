@@ -17,7 +17,7 @@ from mapt_bench.experiments.experiment_config import (
     SweepConfig,
 )
 from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
-from mapt_bench.experiments.matrix_plan import matrix_plan
+from mapt_bench.experiments.matrix_plan import expected_heads, matrix_plan
 from mapt_bench.experiments.plans.ablation_plan import ablation_plan
 from mapt_bench.experiments.plans.data_source import DataSource, folder_source, suite_source
 from mapt_bench.experiments.plans.network_weights import (
@@ -172,7 +172,8 @@ def _plan_matrix(config: IntervalMatrixConfig, inputs: "ExperimentInputs") -> Pl
     name = config.train_on
     if name is not None and not is_suite(name) and not Path(name).exists():
         open_suite(name)  # raises the error that names the nearest suite
-    plan, _ = matrix_plan(config, inputs.needed_mapt(TUNES_MAPT), inputs.reader.mapt)
+    given = inputs.needed_mapt(TUNES_MAPT)
+    plan, _ = matrix_plan(config, given, expected_heads(config, given, inputs.reader.mapt))
     return plan
 
 

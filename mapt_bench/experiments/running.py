@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
+from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.engine.runner import (
     Advance,
     Progress,
@@ -20,6 +21,7 @@ from mapt_bench.experiments.experiment_config import (
     StressConfig,
     SweepConfig,
 )
+from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
 from mapt_bench.experiments.planning import ExperimentInputs, check_config, plan_of
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import LOADED
@@ -182,6 +184,8 @@ def run_configured(config: ExperimentConfig, *, progress: Progress = no_progress
         DataError: If data, weights or the folder are unusable.
         TrackerError: If a user's tracker failed.
     """
+    if isinstance(config, IntervalMatrixConfig):
+        raise ConfigError("an interval matrix is run by mapt_bench.intervals.matrix_run.run_matrix")
     named = check_config(config)
     config.check_device()
     with opened_workers(config.jobs, config.cluster, config.scheduler_file) as workers:

@@ -14,7 +14,7 @@ from mapt_bench.experiments.engine.runner import (
     run_plan,
 )
 from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
-from mapt_bench.experiments.matrix_plan import matrix_plan
+from mapt_bench.experiments.matrix_plan import heads_of, matrix_plan
 from mapt_bench.experiments.planning import TUNES_MAPT, ExperimentInputs, check_config
 from mapt_bench.experiments.plans.network_weights import (
     LOADED,
@@ -68,7 +68,11 @@ def run_matrix(
         is_here = isinstance(workers, Processes)
         here = workers if is_here else stack.enter_context(Processes(placed.jobs))
         train_heads(placed, given.path, training, folder, here, progress)
-        plan, places = matrix_plan(placed, given, read_mapt_weights)
+        heads = {
+            (each.interval, each.seed): read_mapt_weights(str(each.weights), each.name)
+            for each in heads_of(placed, folder)
+        }
+        plan, places = matrix_plan(placed, given, heads)
         outcome = run_plan(
             plan,
             source,
@@ -108,6 +112,7 @@ def _setup(
         "tracker": config.tracker,
         "memory": config.memory,
         "thresholds": describe_thresholds(config.thresholds),
+        "vpq_windows": list(config.vpq_windows),
         "seed": config.seed,
         "data": dict(data),
     }

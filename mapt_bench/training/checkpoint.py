@@ -210,13 +210,17 @@ def _add_new_heads(
     inside = {id(parameter) for parameter in detector}
     heads = {name: each for name, each in model.named_parameters() if id(each) not in inside}
     parts = {name.partition(".")[0] for name in heads}
+    detecting = {
+        name.partition(".")[0] for name, each in model.named_parameters() if id(each) in inside
+    }
     fresh: list[str] = []
     for prefix in (_MODEL, _AVERAGE):
         if not any(key.startswith(prefix) for key in tensors):
             continue
         for key in [key for key in tensors if key.startswith(prefix)]:
             name = key.removeprefix(prefix)
-            if name.partition(".")[0] in parts and name not in heads:
+            part = name.partition(".")[0]
+            if name not in heads and (part in parts or part not in detecting):
                 del tensors[key]
         for name, own in heads.items():
             found = tensors.get(f"{prefix}{name}")

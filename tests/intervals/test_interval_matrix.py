@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from mapt_bench.cli import main
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.errors import ConfigError
+from mapt_bench.experiments import run_configured
 from mapt_bench.experiments.matrix_config import ADAPTIVE, IntervalMatrixConfig
 from mapt_bench.intervals.matrix_run import run_matrix
 from mapt_bench.model import load_mapt
@@ -235,9 +236,13 @@ def test_a_matrix_is_copied_to_a_tool(place, done):
 
 
 def test_another_matrix_in_the_folder_is_refused(place, done):
-    other = CliRunner().invoke(main, [*words(place, place / "run"), "--target", "0.7"])
-    assert other.exit_code == 2
-    assert "target" in other.stderr
+    for option, value, name in (
+        ("--target", "0.7", "target"),
+        ("--vpq-windows", "1,2", "vpq_windows"),
+    ):
+        other = CliRunner().invoke(main, [*words(place, place / "run"), option, value])
+        assert other.exit_code == 2
+        assert name in other.stderr
 
 
 def test_frame_skips_have_a_matrix_each(place):
@@ -263,6 +268,8 @@ def test_frame_skips_have_a_matrix_each(place):
     ("wrong", "message"),
     [
         (("--train-intervals", "1,fast"), "--train-intervals has 'fast'"),
+        (("--train-intervals", "²"), "--train-intervals has '²'"),
+        (("--train-intervals", "1,01"), "--train-intervals has '01'"),
         (("--train-seeds", "0,0"), "--train-seeds is"),
         (("--pair", "0"), "--pair is"),
         (("--target", "0"), "--target"),
@@ -340,6 +347,8 @@ def test_a_dry_run_counts_what_a_run_has_done(place, done):
     [
         ("seeds: [0, 1]", "the plan has 2 runs, and an interval matrix is one of them", 2),
         ("report: {scores: [PAT]}", "report.scores is not for the experiment", 8),
+        ("report: {losses: [oracle]}", "report.losses is not for the experiment", 8),
+        ("report: {gallery: 2}", "report.gallery is not for the experiment", 8),
         ("report: {rows: [copy]}", "report.rows is not for the experiment", 8),
         ("trackers: [sort]", "omit add, trackers, report.losses and flow_weights", 8),
         ("weights: none", "fine-tunes heads of MAPT; give weights: NAME|FILE", 8),
@@ -355,6 +364,34 @@ def test_mistakes_in_plans_have_their_line(tmp_path, more, message, line):
     assert run.exit_code == 2, run.output
     assert message in run.stderr
     assert f"line {line}, column" in run.stderr
+
+
+def test_a_dry_run_without_a_folder_reads_no_heads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    heads = tmp_path / "heads" / "tau1-seed0"
+    heads.mkdir(parents=True)
+    (heads / "weights.safetensors").write_text("damaged")
+    (heads / "weights.json").write_text("{}")
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    run = CliRunner().invoke(main, ["run", str(plan), "--dry-run"])
+    assert run.exit_code == 0, run.output
+
+
+def test_heads_of_another_training_are_not_done(place, done, tmp_path):
+    plan = tmp_path / "plan.yaml"
+    text = (place / "run" / "plan.yaml").read_text()
+    plan.write_text(text.replace("train_steps: 2", "train_steps: 3"))
+    words = ["run", str(plan), "--dry-run", "--out", str(place / "run"), "--json", "-"]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 0, run.output
+    (state,) = json.loads(run.stdout)["runs"]
+    assert (state["units"], state["done"]) == (34, (3 + 2) * 2)  # as given, and the references
+
+
+def test_an_experiment_is_no_matrix():
+    with pytest.raises(ConfigError, match="run_matrix"):
+        run_configured(IntervalMatrixConfig())
 
 
 def test_keys_of_a_matrix_need_its_experiment(tmp_path):

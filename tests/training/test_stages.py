@@ -260,6 +260,27 @@ def test_a_snapshot_of_the_compact_detector_begins_the_training_on_clips(tmp_pat
         torch.testing.assert_close(new[name], old[name], rtol=2e-3, atol=1e-3)
 
 
+def test_a_snapshot_with_a_motion_head_begins_the_training_without_one(tmp_path):
+    first, second = read_recipe("mapt-compact"), read_recipe("mapt-compact-appearance")
+    assert first.model == second.model
+
+    def trainer_of(recipe):
+        model = build_model(recipe.model, recipe.model_settings, label_space("kitti-step"))
+        stage = recipe.all_stages[0].recipe
+        return Trainer(model, stage, seed=0, device=torch.device("cpu"), folder=tmp_path)
+
+    begun, snapshot = trainer_of(first), tmp_path / "snapshot.safetensors"
+    save_checkpoint(begun, tmp_path / "checkpoints", seconds=1.0, keep=1)
+    save_snapshot(tmp_path / "checkpoints", snapshot)
+    more = trainer_of(second)
+    start_from(more, snapshot, new_heads=True)
+    old, new = begun.model.state_dict(), more.model.state_dict()
+    left_out = {name.partition(".")[0] for name in old.keys() - new.keys()}
+    assert left_out == {"motion", "appearance"}  # what propagates, and what reads the propagated
+    for name in new:
+        torch.testing.assert_close(new[name], old[name], rtol=2e-3, atol=1e-3)
+
+
 def test_new_heads_begin_at_random_and_the_log_names_them(tmp_path):
     def job(folder, **settings):
         recipe = small_recipe(

@@ -151,7 +151,7 @@ def test_weights_of_another_folder_are_not_in_the_package(makers, docs, tmp_path
     write_run(tmp_path / "run")
     (tmp_path / "seeds").mkdir()
     makers["ship_weights"].ship(
-        tmp_path / "run", "seed-3", docs=docs, folder=tmp_path / "seeds", limits=["Short."]
+        tmp_path / "run", "seed-3", docs=docs, place=tmp_path / "seeds", limits=["Short."]
     )
     assert shipped_weights() == ()
     kept = tmp_path / "seeds" / "seed-3.safetensors"
