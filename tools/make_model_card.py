@@ -52,9 +52,13 @@ real video (`--segments groundtruth` or a folder). For results on real data, tra
 _TAIL = """\
 ## Reproduce the weights
 
-Run `mapt-bench train --config RECIPE --suite train --seed SEED --out RUN` with the recipe and the
-seed above. A stopped training resumes. `python tools/ship_weights.py RUN NAME` puts the result into
-the package, and `python tools/measure_weights.py NAME val bench` measures it. The logs are in
+`mapt-compact` comes from the recipes `mapt-compact` and `mapt-compact-clips`
+([commands](training.md#the-compact-model-in-three-commands)) with the seeds and steps above. The
+other weights are of the recipes with their names. They were trained on version 1 of the synthetic
+world, which release 0.2.0 generates. A stopped training resumes.
+
+`python tools/ship_weights.py RUN NAME` puts the result of a training into the package, and
+`python tools/measure_weights.py NAME val bench` measures it. The logs are in
 [training_logs](training_logs/). Weights, cards and logs have the licence of the project,
 Apache-2.0. They contain no data of third parties.
 """

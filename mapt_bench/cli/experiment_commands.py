@@ -274,7 +274,7 @@ Examples:
     metavar="NAME|KEY=VALUE|all",
     help="Add a row of MAPT with this component removed at inference, or with a setting changed. "
     "all adds one row for each component. Repeatable. Pass an unknown name to list the valid "
-    "ones. Example: --switch static --switch proximity=centroid",
+    "ones. Example: --switch static --switch gallery_size=1",
 )
 @click.option(
     "--trained",

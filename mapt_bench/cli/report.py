@@ -41,7 +41,7 @@ Examples:
 def command(
     results: tuple[Path, ...], out: Path | None, gallery: int, json_file: str | None
 ) -> int:
-    """Write one HTML page about runs, results of evaluate and FLOPs reports.
+    """Write one HTML page about runs, frontiers, results of evaluate and FLOPs reports.
 
     The page is a single file that needs no network: scores, confidence intervals, lost points,
     slices, the worst sequences, curves, cost and the command to repeat the run. An incomplete run

@@ -80,7 +80,7 @@ def _recipe_names() -> tuple[str, ...]:
 @click.option(
     "--val",
     metavar="NAME|DIR|none",
-    show_default="val with the suite train, else none",
+    show_default="val with the suites train and stream, else none",
     help="Validate on this suite or folder.",
 )
 @click.option(

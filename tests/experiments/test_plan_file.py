@@ -1,12 +1,14 @@
 """Plans in files: every key, every combination, and every mistake at its line and column."""
 
 import json
+import re
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import yaml
+from helpers.modules import ROOT
 
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments import (
@@ -334,3 +336,16 @@ def test_the_schema_has_the_keys_of_the_code():
     validator = jsonschema.Draft202012Validator(schema)
     validator.validate(yaml.safe_load(MATRIX))
     assert not validator.is_valid({"experiment": "ablate", "memry": 3})
+
+
+def test_the_plans_of_the_docs_can_be_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "KITTI_STEP").mkdir()
+    page = (ROOT / "docs" / "plans.md").read_text(encoding="utf-8")
+    first, many = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)[:2]
+    (tmp_path / "first.yaml").write_text(first)
+    (tmp_path / "many.yaml").write_text(many)
+    assert len(read_plan(Path("first.yaml")).runs) == 6
+    names = [run.name for run in read_plan(Path("many.yaml")).runs]
+    assert len(names) == 18
+    assert "seed=0,thresholds=tuned,memory=5" in names
