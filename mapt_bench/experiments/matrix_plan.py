@@ -28,17 +28,27 @@ class Heads:
     Attributes:
         interval: Training interval.
         seed: Of the training.
-        folder: Run folder of the training.
+        run: Run folder of the matrix.
+
+    Example:
+        >>> Heads("3", 0, Path("run")).name, Heads("sampled", 1, Path("run")).name
+        ('tau3-seed0', 'sampled-seed1')
     """
 
     interval: str
     seed: int
-    folder: Path
+    run: Path
 
     @property
     def name(self) -> str:
         """Name in rows and folders."""
-        return _name_of(self.interval, self.seed)
+        of_interval = f"tau{self.interval}" if is_fixed(self.interval) else self.interval
+        return f"{of_interval}-seed{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        """Run folder of the training."""
+        return self.run / "heads" / self.name
 
     @property
     def weights(self) -> Path:
@@ -46,20 +56,10 @@ class Heads:
         return self.folder / "weights.safetensors"
 
 
-def _name_of(interval: str, seed: int) -> str:
-    """Return the name of the heads of a training interval and a seed.
-
-    Example:
-        >>> _name_of("3", 0), _name_of("sampled", 1)
-        ('tau3-seed0', 'sampled-seed1')
-    """
-    return f"{f'tau{interval}' if is_fixed(interval) else interval}-seed{seed}"
-
-
-def heads_of(config: IntervalMatrixConfig, folder: Path) -> list[Heads]:
+def heads_of(config: IntervalMatrixConfig, run: Path) -> list[Heads]:
     """Return the fine-tunings of a matrix: all intervals of the first seed, then of the next."""
     return [
-        Heads(interval, seed, folder / "heads" / _name_of(interval, seed))
+        Heads(interval, seed, run)
         for seed in config.train_seeds
         for interval in config.train_intervals
     ]
@@ -98,9 +98,12 @@ def _is_trained(heads: Heads, config: IntervalMatrixConfig, given: MaptWeights) 
     record = heads.weights.with_suffix(".json")
     if not (heads.weights.is_file() and record.is_file()):
         return False
-    stated = parse_json(read_text(record))
-    same = stated["data"]["weights"] == given.sha256 or not given.sha256
-    return same and bool(stated["steps"] == config.train_steps)
+    try:
+        stated = parse_json(read_text(record))
+        steps, began_with = stated["steps"], stated["data"]["weights"]
+    except (OSError, ValueError, KeyError, TypeError):  # the run itself reports a damaged record
+        return False
+    return steps == config.train_steps and given.sha256 in ("", began_with)
 
 
 @dataclass(frozen=True, slots=True)

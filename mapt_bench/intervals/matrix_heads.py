@@ -64,8 +64,8 @@ def train_heads(
     folder: Path,
     workers: Workers,
     progress: NamedProgress,
-) -> None:
-    """Fine-tune all heads of a matrix, or resume that.
+) -> list[Heads]:
+    """Fine-tune all heads of a matrix, or resume that, and return them.
 
     Args:
         config: All options.
@@ -90,6 +90,7 @@ def train_heads(
     with progress("fine-tuning of heads", len(wanted)) as advance:
         for _ in workers.run(start, wanted):
             advance(1)
+    return wanted
 
 
 def _at_interval(recipe: Recipe, interval: str, config: IntervalMatrixConfig) -> Recipe:

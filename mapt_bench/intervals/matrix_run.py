@@ -14,7 +14,7 @@ from mapt_bench.experiments.engine.runner import (
     run_plan,
 )
 from mapt_bench.experiments.matrix_config import IntervalMatrixConfig
-from mapt_bench.experiments.matrix_plan import heads_of, matrix_plan
+from mapt_bench.experiments.matrix_plan import matrix_plan
 from mapt_bench.experiments.planning import TUNES_MAPT, ExperimentInputs, check_config
 from mapt_bench.experiments.plans.network_weights import (
     LOADED,
@@ -67,10 +67,10 @@ def run_matrix(
         )
         is_here = isinstance(workers, Processes)
         here = workers if is_here else stack.enter_context(Processes(placed.jobs))
-        train_heads(placed, given.path, training, folder, here, progress)
+        trained = train_heads(placed, given.path, training, folder, here, progress)
         heads = {
             (each.interval, each.seed): read_mapt_weights(str(each.weights), each.name)
-            for each in heads_of(placed, folder)
+            for each in trained
         }
         plan, places = matrix_plan(placed, given, heads)
         outcome = run_plan(

@@ -389,6 +389,20 @@ def test_heads_of_another_training_are_not_done(place, done, tmp_path):
     assert (state["units"], state["done"]) == (34, (3 + 2) * 2)  # as given, and the references
 
 
+@pytest.mark.parametrize("record", ["{}", "[]", "{", '{"steps": 80, "data": null}'])
+def test_heads_with_a_damaged_record_are_not_done(tmp_path, record):
+    heads = tmp_path / "run" / "heads" / "tau1-seed0"
+    heads.mkdir(parents=True)
+    (heads / "weights.safetensors").write_text("damaged")
+    (heads / "weights.json").write_text(record)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN)
+    words = ["run", str(plan), "--dry-run", "--out", str(tmp_path / "run"), "--json", "-"]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 0, run.output
+    assert json.loads(run.stdout)["done"] == 0
+
+
 def test_an_experiment_is_no_matrix():
     with pytest.raises(ConfigError, match="run_matrix"):
         run_configured(IntervalMatrixConfig())
