@@ -3,7 +3,7 @@
     NAME[+memory[=N]][,SETTING=VALUE...]
 
 ``sort``, ``both+memory``, ``mapt+memory=20,lost_probability=0.6``, ``mapt+memory,switch=static``,
-``mapt+memory,oracle=motion``, ``mapt:appearance,weights=mapt-tiny-appearance`` and
+``mapt+memory,oracle=motion``, ``mapt:appearance,weights=mine.safetensors`` and
 ``my_module:MyAssociator+memory`` are rows.
 """
 

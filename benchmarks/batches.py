@@ -20,6 +20,7 @@ from mapt_bench.experiments.plans.data_source import DataSource, suite_source
 from mapt_bench.experiments.plans.segment_sources import find_segments
 from mapt_bench.tracking import FrameSegments
 from mapt_bench.tracking.archive import SegmentArchive
+from mapt_bench.weights import DEFAULT_MAPT
 
 BATCHES = (2, 8)
 
@@ -51,7 +52,7 @@ def compared(first: list[FrameSegments], second: list[FrameSegments]) -> str:
 def main() -> None:
     """Measure, and print a line for each setting."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("weights", "mapt-tiny"), ("suite", "tiny"), ("device", "cpu")):
+    for name, default in (("weights", DEFAULT_MAPT), ("suite", "tiny"), ("device", "cpu")):
         parser.add_argument(f"--{name}", default=default)
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,6 +1,6 @@
 """What MAPT's own detections are worth: PQ of things and stuff, recall by size, semantic IoU.
 
-    python benchmarks/detection.py --suite val --weights mapt-tiny
+    python benchmarks/detection.py --suite val --weights mapt-compact
     python benchmarks/detection.py --suite val --weights FILE --sequences 6 --pictures DIR
 
 Definition. Every frame is segmented once, and the identities are those of the oracle (row
@@ -44,6 +44,7 @@ from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import Column, Table
 from mapt_bench.synthetic.suites import SuiteEntry, open_suite
 from mapt_bench.tracking.loop import run_tracker
+from mapt_bench.weights import DEFAULT_MAPT
 
 SIZES = (0, 64, 112, 225, 450, 1800)
 """Lower limits of the groups of things by size, in visible pixels."""
@@ -229,7 +230,7 @@ def write_pictures(measured: Sequence[Measured], folder: Path) -> list[Path]:
 
 @click.command(help=__doc__)
 @click.option("--suite", default="val", show_default=True, help="What to measure on.")
-@click.option("--weights", default="mapt-tiny", show_default=True, help="Name or file.")
+@click.option("--weights", default=DEFAULT_MAPT, show_default=True, help="Name or file.")
 @click.option("--sequences", type=int, help="Number of sequences, spread over the suite.")
 @click.option("--pictures", type=Path, help="Write a good, a typical and a bad frame here.")
 @click.option("--json", "json_path", help="Write all figures here; - is stdout.")

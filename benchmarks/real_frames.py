@@ -44,7 +44,7 @@ from mapt_bench.reports.tables import Column, Table
 from mapt_bench.synthetic.flying import flying_clip
 from mapt_bench.tracking import StandStill
 from mapt_bench.tracking.propagation import FlowWarp, Propagation
-from mapt_bench.weights import weights_file
+from mapt_bench.weights import DEFAULT_MAPT, weights_file
 
 GAPS = (1, 2, 3)
 LEAST_PX = 50
@@ -262,7 +262,7 @@ def table_of(report: Sequence[Group], names: Sequence[str], title: str) -> Table
 @click.command(help=__doc__)
 @click.option("--data", type=Path, help="Folder of real frames with panoptic maps.")
 @click.option("--proxy", type=int, help="Measure on this many held-out flying clips instead.")
-@click.option("--weights", default="mapt-tiny", show_default=True, help="Name or file.")
+@click.option("--weights", default=DEFAULT_MAPT, show_default=True, help="Name or file.")
 @click.option("--flownet2", is_flag=True, help="Measure the shipped narrow FlowNet2 as well.")
 @click.option("--json", "json_path", help="Write all figures here; - is stdout.")
 def main(

@@ -1,6 +1,6 @@
 """Fit the joint linker of trained weights on synthetic videos, and write it beside them.
 
-    python tools/fit_linker.py --weights mapt-tiny --sequences 200 -j 2
+    python tools/fit_linker.py --weights mapt-compact --sequences 200 -j 2
 
 The videos are those of the training stream from ``--first`` on. No suite for validation or reports
 has any of them. Every other video is linked by MAPT's own detections, the rest by ground-truth

@@ -181,7 +181,7 @@ network_options = add_options(
         metavar="NAME|FILE|none",
         help="Run MAPT with these weights: the name of shipped weights, a file that train "
         f"wrote, or none to run without MAPT. Default: {DEFAULT_MAPT}. "
-        "Example: --weights mapt-tiny",
+        "Example: --weights mapt-compact",
     ),
     click.option(
         "--flow-weights",
@@ -280,8 +280,8 @@ Examples:
     "--trained",
     multiple=True,
     metavar="NAME|NAME=FILE",
-    help="Compare a network that was trained without a component, in separate tables: shipped "
-    "weights, or your own. Repeatable. Example: --trained mapt-tiny-appearance",
+    help="Compare a network that was trained without a component, in separate tables: weights "
+    "of yours, or shipped ones by name. Repeatable. Example: --trained mine=FILE",
 )
 @click.option(
     "--reference",

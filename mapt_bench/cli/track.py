@@ -84,7 +84,7 @@ Examples:
     help="Link these segments: MAPT's detections (mapt), ground-truth segments without identities "
     "(groundtruth), the same with mild faults (noisy), detections by the weights NAME or FILE, or "
     "the predictions in DIR. Not for trackers that find their own segments. "
-    "Example: --segments mapt-tiny",
+    "Example: --segments mapt-compact",
 )
 @click.option(
     "--pair",
@@ -102,7 +102,7 @@ Examples:
     metavar="FILE|NAME|DIR",
     show_default="for mapt, the shipped mapt-compact",
     help="Use these weights of MAPT or of a flow network: a file, or the name of shipped weights. "
-    "For flow:files, use the flow files of this folder. Example: --weights mapt-tiny",
+    "For flow:files, use the flow files of this folder. Example: --weights mapt-compact",
 )
 @click.option(
     "--random-weights", is_flag=True, help="Run a flow network with random weights, for trials."

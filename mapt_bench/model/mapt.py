@@ -160,7 +160,7 @@ def load_mapt(
 
     Args:
         weights: File, as ``mapt-bench train`` writes it, or of a state dict; or the name of
-            weights that come with the package, as ``"mapt-tiny"``.
+            weights that come with the package, as ``"mapt-compact"``.
         config: Configuration of the model. Default: the one in the file.
         device: Where the model runs.
 

@@ -144,8 +144,8 @@ class WeightsInUse:
         """One-line description.
 
         Example:
-            >>> WeightsInUse("mapt-tiny", 64 * "a", "the synthetic world").description
-            'mapt-tiny (sha256 aaaaaaaaaaaa, trained on the synthetic world)'
+            >>> WeightsInUse("mapt-compact", 64 * "a", "the synthetic world").description
+            'mapt-compact (sha256 aaaaaaaaaaaa, trained on the synthetic world)'
         """
         data = "" if self.trained_on is None else f", trained on {self.trained_on}"
         return f"{self.name} (sha256 {self.sha256[:_DIGITS]}{data})"

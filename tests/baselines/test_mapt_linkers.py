@@ -27,7 +27,7 @@ def test_the_linker_of_weights_lies_beside_them_or_is_that_of_the_default_weight
     assert linker_of(weights) == linker_file(weights_file(DEFAULT_MAPT))
     write_linker(tmp_path / "mine.linker.json", [written_model()], {})
     assert linker_of(weights) == tmp_path / "mine.linker.json"
-    assert linker_of(Path("mapt-tiny-appearance")) == linker_file(weights_file(DEFAULT_MAPT))
+    assert linker_of(Path(DEFAULT_MAPT)) == linker_file(weights_file(DEFAULT_MAPT))
 
 
 def test_without_any_linker_the_error_says_how_to_fit_one(tmp_path, monkeypatch):

@@ -41,7 +41,7 @@ def test_the_recipe_makes_an_epoch_and_a_step(frames, tmp_path):
 def test_the_ablation_has_the_rows_of_the_paper(frames, tmp_path):
     rows = ("mapt:motion+memory", "mapt:appearance+memory", "mapt:paper+memory")
     chosen = [word for row in rows for word in ("--only", row)]
-    words = ("ablate", "--data", frames, "--segments", "groundtruth", "--weights", "mapt-tiny")
+    words = ("ablate", "--data", frames, "--segments", "groundtruth", "--weights", "mapt-compact")
     result = run(*words, *chosen, "--no-report", "--out", tmp_path / "run", "--json", "-")
     assert {row["variant"] for row in result["summary"]} >= {*rows, "unlinked", "oracle"}
     claimed = {claim["name"]: claim for claim in result["claims"]}
@@ -65,7 +65,7 @@ def test_imagenet_weights_start_the_backbone(tmp_path):
     ("words", "message"),
     [
         (("--imagenet", "nothing.pth"), "there is no such file"),
-        (("--imagenet", "nothing.pth", "--init", "mapt-tiny"), "keep one"),
+        (("--imagenet", "nothing.pth", "--init", "mapt-compact"), "keep one"),
     ],
 )
 def test_imagenet_weights_that_cannot_be_used_are_refused(tmp_path, words, message):

@@ -289,7 +289,7 @@ CITYSCAPES = "file,ci\nplain,cityscapes\nplain,cityscapes-dvps\nplain,cityscapes
         ("synth --kind str", "plain,street\n"),
         ("train --config mapt-r", "file,mapt-r\nplain,mapt-regnety8gf\n"),
         ("evaluate --gt-encoding kitti-st", "plain,kitti-step\n"),
-        ("track --weights mapt-tiny-a", "file,mapt-tiny-a\nplain,mapt-tiny-appearance\n"),
+        ("track --weights mapt-c", "file,mapt-c\nplain,mapt-compact\n"),
         ("flops mapt-ti", "plain,mapt-tiny\n"),
         ("flops mapt-tiny mapt-ti", "\n"),
         ("flops --mode pt", "plain,ptflops\n"),

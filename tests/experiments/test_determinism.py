@@ -10,7 +10,7 @@ import pytest
 from helpers.modules import ROOT
 
 ABLATION = (
-    *("ablate", "--suite", "tiny", "--weights", "mapt-tiny", "--segments", "mapt"),
+    *("ablate", "--suite", "tiny", "--segments", "mapt"),
     *("--only", "mapt+memory", "--only", "sort+memory", "--no-report", "--out", "run"),
 )
 TIMES = {"cost", "created", "provenance", "seconds"}

@@ -265,7 +265,11 @@ def stress(text):
             "no row 'nobody'",
         ),
         ("experiment: ablate\nswitches: [statik]\n", "2, column 12", "did you mean 'static'"),
-        ("experiment: ablate\nweights: mapt-tin\n", "2, column 10", "did you mean 'mapt-tiny'"),
+        (
+            "experiment: ablate\nweights: mapt-compac\n",
+            "2, column 10",
+            "did you mean 'mapt-compact'",
+        ),
     ],
 )
 def test_mistakes_are_refused_at_their_place(read, text, place, message):

@@ -119,8 +119,8 @@ class Recorded:
         """Return weights of MAPT with their record, and a checkpoint in the old format of torch."""
         folder = Path(mapt_bench.__file__).parent / "weights"
         return {
-            "w/weights.safetensors": (folder / "mapt-tiny.safetensors").read_bytes(),
-            "w/weights.json": (folder / "mapt-tiny.json").read_bytes(),
+            "w/weights.safetensors": (folder / "mapt-compact.safetensors").read_bytes(),
+            "w/weights.json": (folder / "mapt-compact.json").read_bytes(),
             "w/weights.pth": pickle.dumps({}, protocol=2),
         }
 

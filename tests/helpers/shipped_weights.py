@@ -19,7 +19,7 @@ from mapt_bench.weights import CARD_SCHEMA
 FINDS_MUCH = {"instance.score_threshold": 1e-4, "instance.detections": 6}
 """Settings by which untrained weights find something."""
 
-_LINKER = weights_registry.WEIGHTS_FOLDER / "mapt-tiny.linker.json"
+_LINKER = weights_registry.WEIGHTS_FOLDER / f"{weights_registry.DEFAULT_MAPT}.linker.json"
 
 
 def empty_weights_folder(monkeypatch, folder: Path) -> Path:

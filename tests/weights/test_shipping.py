@@ -246,8 +246,8 @@ def test_a_name_is_a_plain_word(makers, docs, tmp_path):
 def test_weights_are_measured_by_halves(makers, docs, tmp_path):
     write_run(tmp_path / "run")
     makers["ship_weights"].ship(tmp_path / "run", "mapt-tiny", docs=docs)
-    linker = ROOT / "mapt_bench/weights/mapt-tiny.linker.json"  # the new folder has none
-    shutil.copy(linker, shipped("mapt-tiny").path.parent)
+    linker = ROOT / "mapt_bench/weights/mapt-compact.linker.json"  # the new folder has none
+    shutil.copy(linker, shipped("mapt-tiny").path.with_suffix(".linker.json"))
     makers["measure_weights"].measure(shipped("mapt-tiny"), "tiny")
     measured = shipped("mapt-tiny").card["scores"]["tiny"]
     assert measured["tracker"] == "mapt"
