@@ -153,7 +153,7 @@ def test_settings_take_none_where_it_is_allowed():
 
 
 def test_every_setting_is_in_the_documentation():
-    text = (Path(__file__).resolve().parents[2] / "docs" / "training.md").read_text()
+    text = (Path(__file__).resolve().parents[2] / "docs" / "training_settings.md").read_text()
     assert [key for key in known_keys(Recipe) if f"`{key}`" not in text] == []
 
 
