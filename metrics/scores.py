@@ -161,7 +161,7 @@ def score_values(
     scores = {
         **stq_values(terms.stq),
         **pat_values(terms.pat, labels, variant, classes, [n for n in _PAT_NAMES if n in names]),
-        **_tracking_values(terms.tracking, names),
+        **_tracking_values(terms, names),
     }
     if "VPQ" in names:
         scores["VPQ"] = _vpq(terms)
@@ -176,11 +176,13 @@ def _vpq(terms: ScoreTerms) -> Array:
     return mean_of_all(np.stack(windows, axis=-1))
 
 
-def _tracking_values(tracking: TrackingSums, names: Sequence[str]) -> dict[str, Array]:
+def _tracking_values(terms: ScoreTerms, names: Sequence[str]) -> dict[str, Array]:
     """Average the tracking measures over the thing classes with ground truth."""
     means = [name for name in _MEANS if name in names]
+    tracking = terms.tracking
     if not tracking.classes:
-        undefined, none = np.asarray(np.nan), np.asarray(0.0)
+        shape = terms.pat.track_quality.shape  # of the selections of sequences
+        undefined, none = np.full(shape, np.nan), np.zeros(shape)
         return {**dict.fromkeys(means, undefined), **dict.fromkeys(_COUNTS, none)}
     measured = [class_values(sums, means) for sums in tracking.classes]
     truth = [sums.clear.tp + sums.clear.fn > 0 for sums in tracking.classes]

@@ -49,6 +49,7 @@ from mapt_bench.reports.tables import (
 from mapt_bench.results.result_views import (
     Part,
     conditions_note,
+    entry_of_row,
     is_reference,
     row_interval,
     row_name,
@@ -323,9 +324,8 @@ def _protocol_notes(run: Run) -> list[str]:
 
 def _undefined_notes(run: Run) -> Iterator[str]:
     """Yield the reasons of failed rows, and of undefined scores of other rows."""
-    cells = {cell["key"]: cell for cell in run.get("cells") or [] if "key" in cell}
     for row in run["summary"]:
-        cell = cells.get(row.get("cell"), {})
+        cell = entry_of_row(run.get("cells") or (), row)
         if row.get("status") == "failed":
             yield f"{UNDEFINED} {row_name(row)} failed: {cell.get('reason', 'no reason given')}."
             continue

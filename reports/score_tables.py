@@ -10,6 +10,7 @@ from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Estimate, Kind, T
 from mapt_bench.results.result_views import (
     HEADLINE,
     OF_DEPTH,
+    entry_of_row,
     is_reference,
     row_name,
     row_score,
@@ -362,7 +363,7 @@ def of_group(run: Run, group: Group) -> dict[str, Any]:
     entries = _entries(run, group)
     rows = []
     for row in run["summary"]:
-        entry = entries.get(str(row["cell"]), {})
+        entry = entry_of_row(entries, row)
         scores = {name: entry.get(name, {}) for name in ("scores", "intervals")}
         rows.append({**row, **scores, "differences": entry.get("differences")})
     return {**run, "summary": rows}
@@ -406,12 +407,12 @@ def splits_table(run: Run) -> Table:
     )
 
 
-def _entries(run: Run, group: Group) -> dict[str, Row]:
-    return {
-        str(entry["cell"]): entry
+def _entries(run: Run, group: Group) -> list[Row]:
+    return [
+        entry
         for entry in run.get("scores_by_group") or []
         if (entry["factor"], entry["value"]) == (group.factor, group.value)
-    }
+    ]
 
 
 def _table(run: Run, score: str, groups: Sequence[Group]) -> Table:

@@ -309,11 +309,17 @@ def _stress_sentences(part: Part) -> list[str]:
         losses = {
             variant: 100 * (_pat(at[variant, 0]) - _pat(row))
             for (variant, level), row in at.items()
-            if level == levels[-1] > 0 and (variant, 0) in at and not is_reference(row)
+            if level == levels[-1] > 0
+            and (variant, 0) in at
+            and not is_reference(row)
+            and None not in (row_score(row, "PAT"), row_score(at[variant, 0], "PAT"))
         }
         if losses:
             least, most = min(losses, key=losses.__getitem__), max(losses, key=losses.__getitem__)
             place = f"{name} at level {levels[-1]} costs"
+            if len(losses) == 1:
+                found.append(f"{place} {least} {losses[least]:.2f} PAT.")
+                continue
             found.append(f"{place} {least} least: {losses[least]:.2f} PAT.")
             found += [f"It costs {most} most: {losses[most]:.2f} PAT."] if most != least else []
     return found

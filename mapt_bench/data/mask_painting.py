@@ -41,7 +41,8 @@ def map_of_masks(
 
     Raises:
         ConfigError: If a class is unknown or stuff.
-        DataError: If there is no mask, an object has no class, shapes differ, or masks overlap.
+        DataError: If there is no mask, an object has no class or no score, shapes differ, or
+            masks overlap.
 
     Example:
         >>> import numpy as np
@@ -56,6 +57,15 @@ def map_of_masks(
             f"found masks of the objects {sorted(arrays)}; expected at least one, with ids from 1 "
             f"to {ID_LIMIT - 2}; add 1 to ids that count from 0"
         )
+    flat = next((one for one, array in arrays.items() if array.ndim < 2), None)
+    if flat is not None:
+        raise DataError(
+            f"object {flat} has a mask of shape {arrays[flat].shape}; expected (height, width), or "
+            "with an axis of length 1 before"
+        )
+    unscored = next((one for one in arrays if scores is not None and one not in scores), None)
+    if unscored is not None:
+        raise DataError(f"object {unscored} has no score; add it to scores, or pass no scores")
     height, width = next(iter(arrays.values())).shape[-2:]
     codes = {one: _class_of(one, classes, labels) << ID_BITS | one for one in arrays}
     painted = paint_masks(

@@ -11,6 +11,7 @@ from mapt_bench.reports.sentences import part_findings
 from mapt_bench.reports.tables import RANGES, Cell, Column, Table
 from mapt_bench.results.result_views import (
     Part,
+    entry_of_row,
     is_reference,
     row_interval,
     row_name,
@@ -37,10 +38,9 @@ Row = Mapping[str, Any]
 
 def part_losses(part: Part) -> dict[str, Row]:
     """Return the error decompositions of a part of a run, by name of the row."""
-    cells = {cell.get("key"): cell for cell in part.run.get("cells") or []}
     found: dict[str, Row] = {}
     for row in part.run["summary"]:
-        losses = row.get("losses") or (cells.get(row.get("cell")) or {}).get("losses")
+        losses = row.get("losses") or entry_of_row(part.run.get("cells") or (), row).get("losses")
         if losses:
             found.setdefault(row_name(row), losses)
     return found
@@ -200,14 +200,13 @@ def _conditions(part: Part) -> Iterable[tuple[str, list[Row]]]:
 
 
 def _worst_of(part: Part, rows: Sequence[Row], condition: str) -> WorstSequences | None:
-    cells = {cell.get("key"): cell for cell in part.run.get("cells") or []}
     subject = _subject(rows, str((part.run.get("protocol") or {}).get("reference")))
     if subject is None:
         return None
     name = row_name(subject)
     oracle = next((row for row in rows if row_name(row) == "oracle"), None)
-    bounds = _sequences(cells, oracle) if oracle else {}
-    own = _sequences(cells, subject)
+    bounds = _sequences(part.run, oracle) if oracle else {}
+    own = _sequences(part.run, subject)
     table = worst_table(name, own, bounds, condition)
     if table is None:
         return None
@@ -235,8 +234,8 @@ def _subject(rows: Sequence[Row], wanted: str) -> Row | None:
     return named[0] if named else max(own, key=lambda row: row_score(row, "PAT") or 0.0)
 
 
-def _sequences(cells: Mapping[Any, Row], row: Row) -> Mapping[str, Row]:
-    return (cells.get(row.get("cell")) or {}).get("per_sequence") or {}
+def _sequences(run: Run, row: Row) -> Mapping[str, Row]:
+    return entry_of_row(run.get("cells") or (), row).get("per_sequence") or {}
 
 
 def worst_table(

@@ -13,6 +13,7 @@ from mapt_bench.results.result_views import (
     OWN_IN_WORDS,
     OWN_SEGMENTS,
     SCORES,
+    entry_of_row,
     part_of,
     row_interval,
     row_name,
@@ -378,7 +379,7 @@ def _protocol(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Any]
     name = row.get("segments")
     segments = OWN_IN_WORDS if name == OWN_SEGMENTS else by_name.get(name)
     protocol |= {} if segments is None else {"segments": segments}
-    classes = next((cell.get("classes") for cell in _cells_of(data, row)), None)
+    classes = entry_of_row(data.get("cells") or (), row).get("classes")
     return protocol if classes is None else {**protocol, "classes": classes}
 
 
@@ -412,27 +413,16 @@ def _fingerprint_of_segments(segments: Mapping[str, Any]) -> str | None:
     return next((each for each in found if each is not None), None)
 
 
-def _cells_of(data: Mapping[str, Any], row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the cells of a summary row. Cells with one key are equal."""
-    return [cell for cell in data.get("cells") or [] if cell.get("key") == row.get("cell")]
-
-
 def _run_sequences(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, Scores]:
     """Return the scores of each sequence from the cell of a summary row."""
-    return {
-        str(sequence): _scores(entry)
-        for cell in _cells_of(data, row)
-        for sequence, entry in (cell.get("per_sequence") or {}).items()
-    }
+    found = entry_of_row(data.get("cells") or (), row).get("per_sequence") or {}
+    return {str(sequence): _scores(entry) for sequence, entry in found.items()}
 
 
 def _run_predictions(data: Mapping[str, Any], row: Mapping[str, Any]) -> dict[str, str]:
     """Return the hashes of the maps of each sequence from the cell of a summary row."""
-    return {
-        str(sequence): str(found)
-        for cell in _cells_of(data, row)
-        for sequence, found in (cell.get("predictions") or {}).items()
-    }
+    hashes = entry_of_row(data.get("cells") or (), row).get("predictions") or {}
+    return {str(sequence): str(found) for sequence, found in hashes.items()}
 
 
 def _scores(entry: Mapping[str, Any]) -> dict[str, float | None]:

@@ -4,7 +4,7 @@ A score is a share or a count, and higher or lower is better. A row is one varia
 is the set of rows that link the same segments, so that their scores can be compared.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ __all__ = [
     "Row",
     "ScoreKind",
     "conditions_note",
+    "entry_of_row",
     "is_reference",
     "part_of",
     "row_interval",
@@ -111,6 +112,25 @@ def row_interval(row: Row) -> tuple[str, int] | None:
     if not interval or interval.get("tau") is None:
         return None
     return str(interval.get("kind", "")), int(interval["tau"])
+
+
+def entry_of_row(entries: Iterable[Row], row: Row) -> Row:
+    """Return the entry of a summary row in a list by cell, or an empty mapping.
+
+    Rows that support no pairing interval have one key at every interval, but a long interval skips
+    short sequences. So variant and pairing interval must agree too.
+
+    Args:
+        entries: ``cells`` or ``scores_by_group`` of a run.
+        row: Row of its ``summary``.
+    """
+    kind, tau = row_interval(row) or ("", 1)
+    for entry in entries:
+        pair = tau if kind != "pair" else entry.get("interval", tau)
+        is_same = entry.get("variant", row["variant"]) == row["variant"] and pair == tau
+        if is_same and entry.get("key", entry.get("cell")) == row.get("cell"):
+            return entry
+    return {}
 
 
 def row_name(row: Row) -> str:

@@ -533,6 +533,13 @@ def test_masks_that_make_no_map(masks, classes, message):
         map_of_masks(masks, classes, "kitti-step")
 
 
+def test_each_mask_has_two_axes_and_a_score():
+    with pytest.raises(DataError, match=r"object 2 has a mask of shape \(4,\)"):
+        map_of_masks({1: mask(0), 2: np.ones(4, dtype=bool)}, "car", KITTI)
+    with pytest.raises(DataError, match="object 2 has no score; add it"):
+        map_of_masks({1: mask(0), 2: mask(1)}, "car", KITTI, scores={1: 0.5})
+
+
 # Fingerprints
 
 

@@ -1,6 +1,7 @@
 """Resampling many selections at once gives the scores of the metrics, over the right classes."""
 
 import math
+from dataclasses import replace
 from functools import reduce
 from operator import add
 
@@ -10,6 +11,7 @@ from helpers.films import score
 from helpers.folders import GT, LOOSE, LOST, SWITCHED
 from helpers.maps import KITTI, random_maps
 
+from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import (
     SCORE_NAMES,
     VARIANTS,
@@ -86,6 +88,16 @@ def test_phases_are_averaged(sums):
     found = statistics.scores(statistics.samples(phases))
     both = [expected(list(of_phase)) for of_phase in zip(*phases, strict=True)]
     assert found == pytest.approx(np.mean(both, axis=0))
+
+
+def test_without_things_tracking_is_undefined_and_the_rest_has_intervals():
+    stuff = LabelSpace("stuff", tuple(replace(each, is_thing=False) for each in KITTI.classes))
+    films = [score(GT, faulty, stuff) for faulty in (SWITCHED, LOST, LOOSE, GT, GT, GT)]
+    statistics = ScoreStatistics(stuff)
+    samples = statistics.samples([[each] for each in films])
+    found = statistics.intervals(samples)
+    assert found["PQ"].low is not None
+    assert found["AssA"].low is None
 
 
 def units(statistics, *predictions):

@@ -71,7 +71,7 @@ def test_sweeps_show_each_half_over_the_interval():
         for tau in (1, 2)
     ]
     entries = [
-        _entry(f"c{tau}", half, score / tau)
+        _entry(f"c{tau}", half, score / tau, variant="copy")
         for tau in (1, 2)
         for half, score in (("real-like", 0.8), ("hard", 0.4))
     ]

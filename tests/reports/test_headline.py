@@ -301,6 +301,19 @@ def test_a_stress_test_shows_what_each_stressor_costs():
     )
 
 
+def test_a_row_that_failed_under_stress_costs_nothing():
+    rows = [
+        {
+            **summary_row(name, pat, 0.5, "heads", cell=f"{name}{level}"),
+            "stress": {"stressor": "bars", "level": level, "value": None},
+        }
+        for name, level, pat in (("iou", 0, 0.8), ("mapt", 0, 0.9), ("mapt", 3, 0.7))
+    ]
+    failed = {**rows[0], "stress": {**rows[0]["stress"], "level": 3}, "scores": {}}
+    headline = run_headline(run(summary=[*rows, failed], stressors=[{"name": "bars"}]))
+    assert headline.findings[0].sentences == ("bars at level 3 costs mapt 20.00 PAT.",)
+
+
 def test_one_evaluation_says_what_limits_it():
     headline = evaluation_headline([evaluation("a", scores={"PAT": 0.48, "PQ": 0.6, "TQ": 0.4})])
     (finding,) = headline.findings

@@ -8,7 +8,7 @@ from mapt_bench.errors import DataError
 from mapt_bench.reports._run_tables import run_tables, summary_table
 from mapt_bench.reports.plots import write_plots
 from mapt_bench.results import load_result
-from mapt_bench.results.result_views import part_of, run_parts
+from mapt_bench.results.result_views import entry_of_row, part_of, run_parts
 
 FOUND = "detections of MAPT"
 TRUE = "ground-truth segments without identities"
@@ -195,3 +195,22 @@ def test_first_parts_of_other_segments_are_not_compared(written):
 
 def test_evaluations_have_no_parts(written):
     assert list(load_result(written("evaluation", evaluation())).rows) == ["tracker"]
+
+
+def test_rows_that_support_no_interval_keep_their_own_sequences():
+    """Copying has one key at each pairing interval, but interval 3 skips short sequences."""
+    rows = [
+        summary_row("copy", pat, 0.5, "baselines", interval={"kind": "pair", "tau": tau})
+        for tau, pat in ((1, 0.4), (3, 0.6))
+    ]
+    cells = [
+        {"key": "copy", "variant": "copy", "interval": 1, "per_sequence": {"a": {}, "b": {}}},
+        {"key": "copy", "variant": "copy", "interval": 3, "per_sequence": {"a": {}}},
+    ]
+    rows = [{**row, "cell": "copy"} for row in rows]
+    assert [list(entry_of_row(cells, row)["per_sequence"]) for row in rows] == [["a", "b"], ["a"]]
+    groups = [{**cell, "cell": "copy", "factor": "half", "value": "hard"} for cell in cells]
+    for group in groups:
+        del group["key"]
+    assert entry_of_row(groups, rows[1]) is groups[1]
+    assert entry_of_row(cells, {**rows[0], "cell": "other"}) == {}

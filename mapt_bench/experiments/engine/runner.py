@@ -76,6 +76,14 @@ class CellOutcome:
     units: Mapping[tuple[int, int], UnitResult]
     failures: Mapping[tuple[int, int], Failure]
 
+    @property
+    def work(self) -> tuple[str, tuple[tuple[int, int], ...]]:
+        """Key and places of the units. Cells with equal work have equal results.
+
+        The key alone is not enough: long intervals skip short sequences.
+        """
+        return self.key, tuple(self.units)
+
     def sums(self) -> dict[int, list[SequenceSums]]:
         """Return the sums of each phase, by sequence."""
         found: dict[int, list[SequenceSums]] = {}

@@ -293,15 +293,15 @@ def recoveries_of_cells(outcome: RunOutcome) -> list[_Row]:
         :func:`recoveries`), and ``full_occlusions``, the same for all gaps of 3 to 10 frames.
     """
     chosen = _selections(outcome)
-    found: dict[tuple[str, _Group], _Row] = {}
+    found: dict[Any, _Row] = {}
     rows = []
     for cell in outcome.cells:
         if cell.failures:
             continue
         given = cell.cell.variant.titles()
         for group, positions in chosen.items():
-            place = cell.key, group
-            if place not in found:  # cells with one key are the same work
+            place = cell.work, group
+            if place not in found:
                 found[place] = _of_selection(cell, positions, outcome.seed)
             rows.append(
                 {**given, "cell": cell.key, "factor": group[0], "value": group[1], **found[place]}

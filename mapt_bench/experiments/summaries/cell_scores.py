@@ -124,7 +124,7 @@ class Comparisons:
 
     def intervals(self, cell: CellOutcome) -> _Row:
         """Return the confidence interval of every score for JSON. Empty without sequences."""
-        work = _work(cell)
+        work = cell.work
         if work not in self._intervals:
             samples = self._sample(cell)
             found = self._statistics.intervals(samples) if samples else {}
@@ -139,12 +139,12 @@ class Comparisons:
             :meth:`~mapt_bench.metrics.uncertainty.ComparisonFamily.compare`. :meth:`correct`
             completes them.
         """
-        if reference is None or reference.failures or _work(cell) == _work(reference):
+        if reference is None or reference.failures or cell.work == reference.work:
             return None
         samples = self._sample(cell)
         if not samples:
             return None
-        pair = _work(cell), _work(reference)
+        pair = cell.work, reference.work
         if pair not in self._compared:
             self._compared[pair] = self._family.compare(samples, self._sample(reference))
         return {"reference": reference.cell.variant.name, **self._compared[pair]}
@@ -154,7 +154,7 @@ class Comparisons:
         self._family.correct()
 
     def _sample(self, cell: CellOutcome) -> Sequence[Sample]:
-        work = _work(cell)
+        work = cell.work
         if work not in self._samples:
             chosen = [
                 sums
@@ -163,8 +163,3 @@ class Comparisons:
             ]
             self._samples[work] = self._statistics.samples(chosen)
         return self._samples[work]
-
-
-def _work(cell: CellOutcome) -> _Work:
-    """Return the work of a cell: its key and its units. Long intervals skip short sequences."""
-    return cell.key, tuple(cell.units)

@@ -214,15 +214,15 @@ def scores_by_group(
             if group[0] == _WITH_INTERVALS
         }
     references = _references(outcome)
-    found: dict[tuple[str, _Group], _Row] = {}
+    found: dict[Any, _Row] = {}
     rows = []
     cells, count = enumerate(outcome.cells), len(outcome.cells)
     for at, cell in spread(cells, count, count, advance):
         if cell.failures:
             continue
         for group, positions in chosen.items():
-            place = cell.key, group
-            if place not in found:  # cells with one key are the same work
+            place = cell.work, group
+            if place not in found:
                 found[place] = _scores(outcome, cell, group, positions, pat_protocol)
             row = {**_named(cell), "factor": group[0], "value": group[1], **found[place]}
             row |= {"intervals": {}, "differences": None}
@@ -255,7 +255,12 @@ def _references(outcome: RunOutcome) -> dict[int, CellOutcome | None]:
 
 def _named(cell: CellOutcome) -> _Row:
     variant = cell.cell.variant
-    return {"variant": variant.name, "label": variant.label, "cell": cell.key}
+    return {
+        "variant": variant.name,
+        "label": variant.label,
+        "cell": cell.key,
+        "interval": cell.cell.pair,
+    }
 
 
 def _scores(

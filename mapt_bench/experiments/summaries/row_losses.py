@@ -10,6 +10,7 @@ from mapt_bench.experiments.summaries.result_tables import result_tables
 from mapt_bench.metrics import PatVariant, pat_variant
 from mapt_bench.metrics.losses import LossSums, count_losses_of_all, pool_losses
 from mapt_bench.metrics.overlap import SequenceOverlap
+from mapt_bench.results.result_views import row_interval
 from mapt_bench.workers import Processes
 
 __all__ = ["RowLosses", "counted_losses"]
@@ -58,7 +59,9 @@ class RowLosses:
             key: pool_losses(each, labels, self.variant).to_dict() for key, each in parts.items()
         }
         for row in rows:
-            if row["variant"] in self.names.get(row["cell"], ()):
+            of_interval = row_interval(row)
+            is_plain = of_interval is None or of_interval[1] == 1
+            if is_plain and row["variant"] in self.names.get(row["cell"], ()):
                 row["losses"] = found[row["cell"]]
 
 
@@ -84,7 +87,7 @@ def counted_losses(
         processes: Count the losses. Results do not depend on their number.
     """
     variant, names = pat_variant(pat_protocol), _chosen(outcome, entries, named)
-    cells = {cell.key: cell for cell in outcome.cells if cell.key in names}
+    cells = {cell.key: cell for cell in outcome.cells if cell.key in names and _is_plain(cell)}
     portions = [
         (key, portion) for key, cell in cells.items() for portion in _portions(cell, outcome)
     ]

@@ -280,7 +280,7 @@ def summary_rows(
     comparisons = Comparisons(statistics, "the run")
     effects = Comparisons(statistics, "rows with memory and without")
     rows = []
-    found: dict[str, _Row] = {}  # by key, because cells with one key are the same work
+    found: dict[Any, _Row] = {}  # by work of the cell
     tables = result_tables(outcome)
     places = [
         (table, without, at)
@@ -291,9 +291,9 @@ def summary_rows(
         cell = outcome.cells[at]
         row = _row(cell, entries[at], table.condition)
         if outcome.plan.series and not cell.failures:
-            if cell.key not in found:
-                found[cell.key] = recovered(cell, seed=outcome.seed)
-            row["recovered"] = found[cell.key]
+            if cell.work not in found:
+                found[cell.work] = recovered(cell, seed=outcome.seed)
+            row["recovered"] = found[cell.work]
         if not cell.failures:
             row["intervals"] = comparisons.intervals(cell)
             row["differences"] = comparisons.differences(cell, table.reference)
