@@ -48,16 +48,6 @@ class ClassDetections:
     iou: NDArray[np.float64]
 
     @property
-    def gt_track_count(self) -> int:
-        """Number of true tracks."""
-        return int(self.gt_track.max(initial=-1)) + 1
-
-    @property
-    def pred_track_count(self) -> int:
-        """Number of predicted tracks."""
-        return int(self.pred_track.max(initial=-1)) + 1
-
-    @property
     def pair_frame(self) -> NDArray[np.int64]:
         """Frame of each pair."""
         return self.gt_frame[self.pair_gt]

@@ -11,6 +11,7 @@ from mapt_bench.results.result_views import is_reference, row_interval, row_name
 __all__ = [
     "evaluation_introduction",
     "frontier_introduction",
+    "matrix_introduction",
     "network_introduction",
     "run_introduction",
 ]
@@ -89,6 +90,15 @@ def frontier_introduction(result: Row) -> str:
     trackers = counted(len(result["trackers"]), "tracker")
     data = _data(result.get("data") or {})
     return f"This page shows which PAT and STQ the settings of {trackers} reach{data}. {_PAT}"
+
+
+def matrix_introduction(result: Row) -> str:
+    """Return two sentences on an interval matrix of schema ``mapt-bench/interval-matrix/1``."""
+    data = _data(result.get("data") or {})
+    return (
+        "This page shows how the temporal interval of training and the pairing interval of "
+        f"inference change the scores of MAPT{data}. {_PAT}"
+    )
 
 
 def network_introduction(cost: Row) -> str:

@@ -23,6 +23,8 @@ from mapt_bench.report.gallery import DEFAULT_PICTURES, Replay
 from mapt_bench.report.interval_matrix import matrix_sections
 from mapt_bench.report.introductions import (
     evaluation_introduction,
+    frontier_introduction,
+    matrix_introduction,
     network_introduction,
     run_introduction,
 )
@@ -155,10 +157,10 @@ def read_parts(
 
 
 _SECTIONS = {
-    FRONTIER: ("frontier", frontier_sections),
-    INTERVAL_MATRIX: ("interval matrix", matrix_sections),
+    FRONTIER: ("frontier", frontier_sections, frontier_introduction),
+    INTERVAL_MATRIX: ("interval matrix", matrix_sections, matrix_introduction),
 }
-"""For schemas that are no runs with rows: the name of the experiment, and its sections."""
+"""For schemas that are no runs with rows: name of the experiment, sections and introduction."""
 
 
 def _part(
@@ -174,10 +176,10 @@ def _part(
     if schema is None:
         return ReportPart(f"{path.name}: no results yet", (), warning)
     if schema in _SECTIONS:
-        name, sections = _SECTIONS[schema]
+        name, sections, introduction = _SECTIONS[schema]
         data = (document.get("data") or {}).get("name")
         title = f"{name}{f' on {data}' if data else ''}"
-        return ReportPart(title, tuple(sections(document)), warning)
+        return ReportPart(title, tuple(sections(document)), warning, introduction(document))
     if schema == RUN:
         folder = path if path.is_dir() else path.parent
         cost = costs[0] if costs else None

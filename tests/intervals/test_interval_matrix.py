@@ -133,6 +133,7 @@ def test_the_answer_has_a_table_sentences_and_pictures(place, done):
 def test_the_page_has_the_sentences_a_curve_a_training_interval_and_the_command(place, done):
     _, result = done
     page = (place / "run" / "report.html").read_text()
+    assert "This page shows how the temporal interval of training" in page
     assert "interval matrix on DATA" in page
     words = unescape(re.sub("<[^>]+>", "", page))
     for sentence in matrix_findings(result):

@@ -100,7 +100,9 @@ def test_the_answer_is_short_and_everything_is_written(outcome, result, folder):
     assert {"frontier.png", "frontier.svg", "report.html", "tables"} <= names
     tables = {path.name for path in (folder / "run/tables").glob("*.csv")}
     assert tables == {"frontier.csv", "frontier_settings.csv", "frontier_trials.csv"}
-    assert "Frontier of PAT against STQ" in (folder / "run/report.html").read_text()
+    page = (folder / "run/report.html").read_text()
+    assert "Frontier of PAT against STQ" in page
+    assert "This page shows which" in page
     (summary, _) = frontier_sections(result)
     (chart,) = summary.blocks[0].charts
     assert "iou" in chart.description

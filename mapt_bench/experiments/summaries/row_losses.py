@@ -10,7 +10,6 @@ from mapt_bench.experiments.summaries.result_tables import result_tables
 from mapt_bench.metrics import PatVariant, pat_variant
 from mapt_bench.metrics.losses import LossSums, count_losses_of_all, pool_losses
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.results.result_views import row_interval
 from mapt_bench.workers import Processes
 
 __all__ = ["RowLosses", "counted_losses"]
@@ -59,8 +58,7 @@ class RowLosses:
             key: pool_losses(each, labels, self.variant).to_dict() for key, each in parts.items()
         }
         for row in rows:
-            of_interval = row_interval(row)
-            is_plain = of_interval is None or of_interval[1] == 1
+            is_plain = (row.get("interval") or {}).get("tau", 1) == 1
             if is_plain and row["variant"] in self.names.get(row["cell"], ()):
                 row["losses"] = found[row["cell"]]
 
