@@ -12,8 +12,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.metrics.bootstrap import Interval, bootstrap_interval, bootstrap_intervals
+from mapt_bench.metrics.bootstrap import Interval, bootstrap_interval
 from mapt_bench.metrics.link_events import LinkEvents, LinkOutcome
+from mapt_bench.metrics.shares import bootstrap_shares
 
 __all__ = [
     "DISPLACEMENT_BINS",
@@ -269,19 +270,7 @@ def _counts(values: NDArray[np.floating | np.integer], bins: Sequence[Bin]) -> l
 def _rates(
     bins: Sequence[Bin], hits: NDArray[np.int64], totals: NDArray[np.int64], seed: int
 ) -> list[Rate]:
-    def shares(chosen: Sequence[int]) -> NDArray[np.float64]:
-        rows = np.asarray(chosen)
-        n = totals[rows].sum(axis=0)
-        return np.where(n > 0, hits[rows].sum(axis=0) / np.maximum(n, 1), math.nan)
-
-    def shares_of_counts(units: Sequence[int], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        rows = np.asarray(units)
-        n = counts @ totals[rows]
-        return np.where(n > 0, counts @ hits[rows] / np.maximum(n, 1), math.nan)
-
-    intervals = bootstrap_intervals(
-        range(len(totals)), shares, of_counts=shares_of_counts, seed=seed
-    )
+    intervals = bootstrap_shares(totals, hits, seed)
     return [
         Rate(each.label, int(hits[:, at].sum()), int(totals[:, at].sum()), intervals[at])
         for at, each in enumerate(bins)

@@ -41,6 +41,7 @@ __all__ = [
     "LinkOutcome",
     "LinkRecorder",
     "Sightings",
+    "link_outcome",
     "pack_rows",
     "unpack_rows",
 ]
@@ -102,6 +103,27 @@ class LinkOutcome(IntEnum):
     RESTORED = 2
     NEW = 3
     MISSED = 4
+
+
+def link_outcome(
+    track: int, before: int | None, now: int | None, owners: Mapping[int, int]
+) -> LinkOutcome:
+    """Return the outcome of the identity of a track between two sightings.
+
+    Args:
+        track: The true track.
+        before: Identity at the earlier sighting, ``None`` if it was not found.
+        now: Identity at the later one.
+        owners: Track on which each identity was last, before the later sighting.
+    """
+    if before is None or now is None:
+        return LinkOutcome.MISSED
+    if before == now:
+        return LinkOutcome.KEPT
+    owner = owners.get(now)
+    if owner is None:
+        return LinkOutcome.NEW
+    return LinkOutcome.RESTORED if owner == track else LinkOutcome.SWITCHED
 
 
 @dataclass(frozen=True, eq=False)
@@ -387,7 +409,7 @@ class _History:
             stays.append(_Stay(now.frame, gap, before=stays[-1].last))
         stay = stays[-1]
         if stay.last is None:
-            stay.outcome = self._outcome(code, stay.before, now.identity)
+            stay.outcome = link_outcome(code, stay.before, now.identity, self._owner)
         if now.identity is not None:
             stay.last = now.identity
 
@@ -397,20 +419,10 @@ class _History:
             now.frame,
             code,
             now.frame - before.frame - 1,
-            self._outcome(code, before.identity, now.identity),
+            link_outcome(code, before.identity, now.identity, self._owner),
             before.visible,
             now.visible,
             before.least,
             float(np.hypot(across, down)),
             float(np.sqrt(before.area)),
         )
-
-    def _outcome(self, code: int, before: int | None, now: int | None) -> LinkOutcome:
-        if before is None or now is None:
-            return LinkOutcome.MISSED
-        if before == now:
-            return LinkOutcome.KEPT
-        owner = self._owner.get(now)
-        if owner is None:
-            return LinkOutcome.NEW
-        return LinkOutcome.RESTORED if owner == code else LinkOutcome.SWITCHED

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mapt_bench.labels import ID_BITS
-from mapt_bench.metrics.bootstrap import bootstrap_intervals
 from mapt_bench.metrics.link_events import SIGHTED, Sightings
 from mapt_bench.metrics.overlap import SequenceOverlap
+from mapt_bench.metrics.shares import share_intervals
 from mapt_bench.metrics.track_table import track_sizes, tracks_of
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "SliceCounts",
     "count_slices",
     "in_bins",
-    "share_intervals",
     "slice_rates",
 ]
 
@@ -225,42 +224,4 @@ def slice_rates(sequences: Sequence[SliceCounts], *, seed: int = 0) -> list[dict
         }
         for at, (factor, label) in enumerate(keys)
         if totals[at, 0]
-    ]
-
-
-_Rate = tuple[float | None, list[float] | None]
-
-
-def share_intervals(
-    totals: NDArray[np.int64], hits: NDArray[np.int64] | NDArray[np.float64], seed: int
-) -> list[_Rate]:
-    """Return share and confidence interval of each slice.
-
-    Args:
-        totals: Number of events ``(sequences, slices)``.
-        hits: Those that count, of the same shape; an event may count in part.
-        seed: Seed of the resampling.
-
-    Returns:
-        Fraction and pair of ends for each slice, ``None`` if undefined. Empty without sequences.
-    """
-    if not len(totals):
-        return []
-
-    def of_counts(units: Sequence[int], counts: NDArray[np.int64]) -> NDArray[np.float64]:
-        rows = np.asarray(units)
-        n = counts @ totals[rows]
-        return np.where(n > 0, counts @ hits[rows] / np.maximum(n, 1), math.nan)
-
-    def shares(units: Sequence[int]) -> NDArray[np.float64]:
-        return of_counts(units, np.ones(len(units), dtype=np.int64))
-
-    intervals = bootstrap_intervals(range(len(totals)), shares, of_counts=of_counts, seed=seed)
-    values = shares(range(len(totals)))
-    return [
-        (
-            None if math.isnan(value) else float(value),
-            None if each.low is None or each.high is None else [float(each.low), float(each.high)],
-        )
-        for value, each in zip(values, intervals, strict=True)
     ]

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.metrics.link_events import LinkEvents, LinkOutcome
+from mapt_bench.metrics.link_events import LinkEvents, LinkOutcome, link_outcome
 from mapt_bench.metrics.overlap import SequenceOverlap
-from mapt_bench.metrics.slices import SLICE_BINS, in_bins, share_intervals
+from mapt_bench.metrics.shares import share_intervals
+from mapt_bench.metrics.slices import SLICE_BINS, in_bins
 from mapt_bench.metrics.track_table import TrackTable, track_sizes, tracks_of
 
 __all__ = [
@@ -160,18 +161,10 @@ def _outcomes(tracks: TrackTable) -> NDArray[np.int64]:
         found = np.flatnonzero(tracks.partner[:, frame] >= 0).tolist()
         for row in found:
             now, before = int(tracks.partner[row, frame]), int(tracks.before[row, frame])
-            outcome[row, frame] = _outcome(row, now, before, owner.get(now))
+            outcome[row, frame] = link_outcome(row, before, now, owner)
         # Only now, because two tracks may have exchanged their identities in this frame.
         owner.update((int(tracks.partner[row, frame]), row) for row in found)
     return outcome
-
-
-def _outcome(row: int, now: int, before: int, owner: int | None) -> LinkOutcome:
-    if now == before:
-        return LinkOutcome.KEPT
-    if owner is None:
-        return LinkOutcome.NEW
-    return LinkOutcome.RESTORED if owner == row else LinkOutcome.SWITCHED
 
 
 def step_rates(

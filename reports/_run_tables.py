@@ -52,6 +52,7 @@ from mapt_bench.results.result_views import (
     entry_of_row,
     is_reference,
     row_interval,
+    row_milliseconds,
     row_name,
     row_score,
     run_parts,
@@ -176,7 +177,7 @@ def summary_table(run: Run) -> Table:
     sweeps = any(row_interval(row) for row in rows)
     shown = [name for name in _SHOWN if any(row_score(row, name) is not None for row in rows)]
     banded = [name for name in _BANDED if any(interval_cell(row, name) for row in rows)]
-    timed = any(_milliseconds(row) is not None for row in rows)
+    timed = any(row_milliseconds(row) is not None for row in rows)
     columns = [Column("variant")]
     columns += [Column("interval"), Column("tau", "integer")] if sweeps else []
     for name in shown:
@@ -191,7 +192,7 @@ def summary_table(run: Run) -> Table:
         for name in shown:
             line.append(estimate(row, name, reference))
             line += [interval_cell(row, name)] if name in banded else []
-        line += [_milliseconds(row)] if timed else []
+        line += [row_milliseconds(row)] if timed else []
         cells.append(tuple(line))
     references = frozenset(index for index, row in enumerate(rows) if is_reference(row))
     notes = _summary_notes(run, sweeps=sweeps, references=references)
@@ -275,11 +276,6 @@ def claims_table(run: Run) -> Table:
 def _notes_of(claims: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return each note once."""
     return list(dict.fromkeys(str(claim["note"]) for claim in claims if claim.get("note")))
-
-
-def _milliseconds(row: Row) -> Cell:
-    seconds: float | None = (row.get("cost") or {}).get("seconds_per_frame")
-    return None if seconds is None else 1000 * seconds
 
 
 def _title(run: Run) -> str:

@@ -33,6 +33,7 @@ from mapt_bench.results.result_views import (
     Part,
     is_reference,
     row_interval,
+    row_milliseconds,
     row_name,
     run_parts,
 )
@@ -205,7 +206,7 @@ def _filled(
     """Return a table with the columns of some scores, as far as the rows have them."""
     for name in names:
         if name == MILLISECONDS:
-            values: list[Cell] = [_milliseconds(row) for row in rows]
+            values: list[Cell] = [row_milliseconds(row) for row in rows]
             column = Column(name, "decimal", False, _TIME_PRIORITY)
         else:
             values = [estimate(row, name, compared_with(rows)) for row in rows]
@@ -247,11 +248,6 @@ def _level(rows: Sequence[Row]) -> float:
         if "level" in (interval := (row.get("intervals") or {}).get("PAT") or {})
     ]
     return levels[0] if levels else 0.95
-
-
-def _milliseconds(row: Row) -> Cell:
-    seconds: float | None = (row.get("cost") or {}).get("seconds_per_frame")
-    return None if seconds is None else 1000 * seconds
 
 
 def _sweep_headline(part: Part, kind: str) -> Table:

@@ -14,16 +14,17 @@ __all__ = ["compared_with", "is_established", "standing_of"]
 Row = Mapping[str, Any]
 
 
-def is_established(entry: Row) -> bool:
+def is_established(entry: Row, *, p: str = "p_adjusted") -> bool:
     """Return whether a difference is established.
 
-    Its confidence interval excludes 0, and its corrected p value is not above 1 minus the level of
-    the interval.
+    Its confidence interval excludes 0, and its p value is not above 1 minus the level of the
+    interval.
 
     Args:
         entry: Paired difference of one score, as results hold it.
+        p: ``"p_adjusted"``, corrected for all comparisons, or ``"p_value"``, of this one alone.
     """
-    ends, p_value = entry.get("interval") or {}, entry.get("p_adjusted")
+    ends, p_value = entry.get("interval") or {}, entry.get(p)
     if ends.get("low") is None or p_value is None:
         return False
     excludes_zero = ends["low"] > 0 or ends["high"] < 0

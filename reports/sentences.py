@@ -11,6 +11,7 @@ from typing import Any
 from mapt_bench.errors import counted
 from mapt_bench.reports.finding import LEAD, Finding
 from mapt_bench.reports.loss_sentences import loss_sentences, lost_points
+from mapt_bench.reports.paired_verdicts import is_established
 from mapt_bench.reports.step_tables import step_sentences
 from mapt_bench.results.result_views import (
     Part,
@@ -58,7 +59,8 @@ class _Lead:
         high: Upper end.
         p_values: The p value, and the same corrected for all comparisons of the run. ``None`` if
             there is none.
-        alpha: Highest p value of an established difference.
+        is_established: Whether the difference is established.
+        is_established_alone: Whether it would be as the only comparison of the run.
         is_reference: Whether the other row is a reference, for example the oracle.
     """
 
@@ -67,20 +69,9 @@ class _Lead:
     low: float
     high: float
     p_values: tuple[float | None, float | None]
-    alpha: float
+    is_established: bool
+    is_established_alone: bool
     is_reference: bool
-
-    @property
-    def is_established(self) -> bool:
-        return self._excludes_zero_with(self.p_values[1])
-
-    @property
-    def is_established_alone(self) -> bool:
-        """Whether it would be established as the only comparison of the run."""
-        return self._excludes_zero_with(self.p_values[0])
-
-    def _excludes_zero_with(self, p_value: float | None) -> bool:
-        return (self.low > 0 or self.high < 0) and p_value is not None and p_value <= self.alpha
 
     @property
     def amount(self) -> str:
@@ -241,15 +232,14 @@ def _lead(name: str, entry: Row, *, is_reference: bool) -> _Lead | None:
     interval = entry.get("interval") or {}
     if interval.get("low") is None:
         return None
-    alpha = 1 - float(interval.get("level", 0.95)) + 1e-9
-    adjusted, raw = entry.get("p_adjusted"), entry.get("p_value")
     return _Lead(
         name=name,
         points=-100 * entry["difference"],
         low=-100 * interval["high"],
         high=-100 * interval["low"],
-        p_values=(raw, adjusted),
-        alpha=alpha,
+        p_values=(entry.get("p_value"), entry.get("p_adjusted")),
+        is_established=is_established(entry),
+        is_established_alone=is_established(entry, p="p_value"),
         is_reference=is_reference,
     )
 

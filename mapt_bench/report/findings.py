@@ -14,6 +14,7 @@ from mapt_bench.results.result_views import (
     entry_of_row,
     is_reference,
     row_interval,
+    row_milliseconds,
     row_name,
     row_score,
 )
@@ -286,7 +287,7 @@ def cost_table(part: Part) -> Table | None:
     rows = {
         row_name(row): row
         for row in plain_rows(part)
-        if _seconds(row) is not None and row_score(row, "PAT") is not None
+        if row_milliseconds(row) is not None and row_score(row, "PAT") is not None
     }
     if len(rows) < 2:
         return None
@@ -294,7 +295,7 @@ def cost_table(part: Part) -> Table | None:
         (
             name,
             row_score(row, "PAT"),
-            1000 * (_seconds(row) or 0.0),
+            row_milliseconds(row),
             *((row.get("cost") or {}).get(key) for key in ("delay_frames", "frames_timed")),
         )
         for name, row in rows.items()
@@ -316,8 +317,3 @@ def plain_rows(part: Part) -> list[Row]:
         for row in part.run["summary"]
         if (row_interval(row) or ("", 1))[1] == 1 and not (row.get("stress") or {}).get("level")
     ]
-
-
-def _seconds(row: Row) -> float | None:
-    value: float | None = (row.get("cost") or {}).get("seconds_per_frame")
-    return value

@@ -21,6 +21,7 @@ from mapt_bench.results.result_views import (
     Part,
     is_reference,
     row_interval,
+    row_milliseconds,
     row_name,
     row_score,
 )
@@ -60,7 +61,7 @@ def cost_charts(part: Part, names: set[str], cost: Row | None) -> list[Chart]:
         cost: A FLOPs report of schema ``mapt-bench/cost/1``. ``None`` for time alone.
     """
     axes: list[tuple[str, str, Callable[[Row], float | None]]] = [
-        ("ms/frame", "time of the association of a frame", _milliseconds)
+        ("ms/frame", "time of the association of a frame", row_milliseconds)
     ]
     if cost is not None:
         axes.append(("GMACs", "operations of the association of a frame", partial(_gmacs, cost)))
@@ -77,11 +78,6 @@ def cost_charts(part: Part, names: set[str], cost: Row | None) -> list[Chart]:
             caption = f"PAT over {words}: up and to the left is better."
             charts.append(scatter(points, f"{words} ({unit})", "PAT (%)", caption, by_decades=True))
     return charts
-
-
-def _milliseconds(row: Row) -> float | None:
-    seconds = (row.get("cost") or {}).get("seconds_per_frame")
-    return None if seconds is None else 1000 * float(seconds)
 
 
 def _gmacs(cost: Row, row: Row) -> float | None:

@@ -24,6 +24,7 @@ __all__ = [
     "part_of",
     "row_interval",
     "row_label",
+    "row_milliseconds",
     "row_name",
     "row_score",
     "run_parts",
@@ -250,6 +251,12 @@ class Part:
     def ending(self) -> str:
         """End of titles: the segments after a comma, empty if they are not named."""
         return f", {self.words}" if self.words else ""
+
+
+def row_milliseconds(row: Row) -> float | None:
+    """Return the median time of association of a summary row, in ms a frame."""
+    seconds = (row.get("cost") or {}).get("seconds_per_frame")
+    return None if seconds is None else 1000 * float(seconds)
 
 
 def run_parts(run: Run) -> list[Part]:

@@ -18,7 +18,7 @@ from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.plans.oracle_rows import ORACLE_SETS, oracle_rows_of
 from mapt_bench.experiments.summaries.cell_scores import INTERVAL_SCORES, Comparisons, cell_scores
 from mapt_bench.experiments.summaries.result_tables import group_members
-from mapt_bench.metrics.slices import share_intervals
+from mapt_bench.metrics.shares import share_intervals
 from mapt_bench.metrics.step_links import (
     ANY_STEP,
     BY_FACTORS,

@@ -1,0 +1,62 @@
+"""Shares of events that count, over sequences, with confidence intervals."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mapt_bench.metrics.bootstrap import Interval, bootstrap_intervals
+
+__all__ = ["Share", "bootstrap_shares", "share_intervals"]
+
+Share = tuple[float | None, list[float] | None]
+"""Fraction, and the two ends of its confidence interval. ``None`` if undefined."""
+
+_Counts = NDArray[np.int64] | NDArray[np.float64]
+
+
+def share_intervals(totals: NDArray[np.int64], hits: _Counts, seed: int) -> list[Share]:
+    """Return share and confidence interval of each group of events.
+
+    Args:
+        totals: Number of events ``(sequences, groups)``.
+        hits: Those that count, of the same shape. An event may count in part.
+        seed: Seed of the resampling.
+
+    Returns:
+        Fraction and pair of ends for each group, ``None`` if undefined. Empty without sequences.
+    """
+    if not len(totals):
+        return []
+    values = _shares(totals.sum(axis=0), hits.sum(axis=0))
+    return [
+        (
+            None if math.isnan(value) else float(value),
+            None if each.low is None or each.high is None else [float(each.low), float(each.high)],
+        )
+        for value, each in zip(values, bootstrap_shares(totals, hits, seed), strict=True)
+    ]
+
+
+def bootstrap_shares(totals: NDArray[np.int64], hits: _Counts, seed: int) -> list[Interval]:
+    """Return the confidence interval of the share of each group. Sequences are resampled.
+
+    Args:
+        totals: Number of events ``(sequences, groups)``, of one sequence or more.
+        hits: Those that count, of the same shape.
+        seed: Seed of the resampling.
+    """
+
+    def of_counts(units: Sequence[int], counts: NDArray[np.int64]) -> NDArray[np.float64]:
+        rows = np.asarray(units)
+        return _shares(counts @ totals[rows], counts @ hits[rows])
+
+    def shares(units: Sequence[int]) -> NDArray[np.float64]:
+        return of_counts(units, np.ones(len(units), dtype=np.int64))
+
+    return bootstrap_intervals(range(len(totals)), shares, of_counts=of_counts, seed=seed)
+
+
+def _shares(totals: NDArray[np.int64], hits: _Counts) -> NDArray[np.float64]:
+    return np.where(totals > 0, hits / np.maximum(totals, 1), math.nan)
