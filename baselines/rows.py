@@ -163,6 +163,9 @@ def tracker_entry(name: str) -> AssociatorEntry | UserTracker:
     hint = nearest(name, known)
     if is_associator(head) and get_close_matches(f"+{tail}", [_MEMORY], cutoff=0.6):
         hint = f"did you mean {f'{head}{_MEMORY}'!r}? {nearest('', known)}"
+    module, dot, attribute = name.rpartition(".")
+    if dot and module:
+        hint = f"did you mean '{module}:{attribute}'? {nearest('', known)}"
     raise ConfigError(
         f"unknown tracker {name!r}; {hint}; or package.module:Class. A row is {ROW_FORM}"
     )

@@ -94,8 +94,8 @@ class GroundTruthSegments:
     def __init__(self, video: Video, *, seed: int = 0, noise: SegmentNoise | None = None) -> None:
         if not video.has_truth:
             raise DataError(
-                "has no ground truth to take segments from; give a folder of predictions as "
-                "segments instead",
+                "has no ground truth to take segments from; give a folder of predictions with "
+                "--segments FOLDER (segments= in Python)",
                 where=video.info.name,
             )
         self.video = video

@@ -5,8 +5,10 @@ segmenter. A *whole tracker* has ``start(info)`` and ``step(frame)``; it finds i
 """
 
 import inspect
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -209,9 +211,17 @@ def _signature(factory: Callable[..., object]) -> inspect.Signature:
 
 def _built(name: str, factory: Callable[..., object], arguments: Mapping[str, Any]) -> object:
     try:
-        return factory(**arguments)
+        with redirect_stdout(sys.stderr):  # stdout is for results
+            return factory(**arguments)
     except MaptBenchError:
         raise
+    except SystemExit as problem:
+        if type(problem) is not SystemExit:  # the end of a worker process
+            raise
+        raise TrackerError(
+            f"tracker {name!r} called sys.exit({problem.code!r}) while it was built; expected it "
+            f"to return or to raise an exception ({raised_at(problem)})"
+        ) from problem
     except Exception as problem:  # whatever a user's code may raise
         raise TrackerError(
             f"tracker {name!r} could not be built: {type(problem).__name__}: {problem} "
@@ -370,6 +380,11 @@ def _checked(name: str, found: object, segments: FrameSegments, where: str) -> A
         raise DataError(
             f"{wanted} {len(found.steps)} steps and {len(found.ages)} ages; expected "
             f"{segments.count} of each, one a segment, or none",
+            where=where,
+        )
+    if (ids == 0).any():
+        raise DataError(
+            f"{wanted} id 0; expected ids from 1 upwards, or a negative one to drop a segment",
             where=where,
         )
     given = list(zip(segments.class_ids.tolist(), ids.tolist(), strict=True))

@@ -204,7 +204,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
         "did you mean 'kitti-step'? known: cityscapes, kitti-step"
     """
     choices = sorted(known)
-    close = difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
+    close = [one for one in choices if one.lower() == name.lower()]
+    close = close or difflib.get_close_matches(name, choices, n=1, cutoff=0.4)
     listing = f"known: {', '.join(map(printable, choices))}"
     return f"did you mean {close[0]!r}? {listing}" if close else listing
 

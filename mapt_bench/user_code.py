@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -42,12 +43,18 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
     module_name, colon, attribute = name.partition(":")
     if not (module_name and colon and attribute):
         raise ConfigError(f"{name!r} is not a {kind}; expected {form}")
+    if module_name.endswith(".py"):
+        module_name = ".".join(Path(module_name).with_suffix("").parts)
+        raise ConfigError(
+            f"{name!r} names a file; expected {form}; write {module_name}:{attribute}"
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)  # last: a types.py in a data folder must not replace Python's own
     importlib.invalidate_caches()  # the module may be new
     try:
-        module = importlib.import_module(module_name)
+        with redirect_stdout(sys.stderr):  # stdout is for results
+            module = importlib.import_module(module_name)
     except ModuleNotFoundError as problem:
         if problem.name and f"{module_name}.".startswith(f"{problem.name}."):
             raise ConfigError(
@@ -63,6 +70,11 @@ def attribute_of(name: str, *, kind: str, form: str) -> object:
         raise ConfigError(
             f"module {module_name!r} of {kind} {name!r} cannot be imported: "
             f"{type(problem).__name__}: {problem}"
+        ) from problem
+    except SystemExit as problem:
+        raise ConfigError(
+            f"module {module_name!r} of {kind} {name!r} called sys.exit({problem.code!r}) while it "
+            "was imported; put code that runs a program under if __name__ == '__main__'"
         ) from problem
     if not hasattr(module, attribute):
         public = [word for word in vars(module) if not word.startswith("_")]

@@ -1,5 +1,6 @@
 """``mapt-bench check``: validate a folder of labels and summarise its content."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mapt_bench.cli.options import emit_json, json_option, maps_options, path_ty
 from mapt_bench.cli.progress import progress_bar
 from mapt_bench.data import open_maps, resolve_labels
 from mapt_bench.data.folder_validation import DataReport, check_data
-from mapt_bench.errors import listed
+from mapt_bench.errors import counted, listed
 from mapt_bench.reports.table_formats import print_table
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table
 from mapt_bench.statistics import (
@@ -23,6 +24,7 @@ from mapt_bench.statistics import (
 __all__ = ["command", "statistics_tables"]
 
 _FINE, _PROBLEMS, _UNUSABLE = 0, 1, 3
+_SHOWN_OF_A_KIND = 20
 
 
 @click.command(
@@ -52,9 +54,9 @@ def command(
 ) -> int:
     """Validate DATA and summarise its content.
 
-    DATA holds maps, or the folders images and panoptic_maps. Every file is read, and every
-    problem is listed with its path. Exits with 1 if there are problems, with 3 if no file is
-    readable.
+    DATA holds maps, or the folders images and panoptic_maps. Every file is read, and each problem
+    is listed with its path: 20 of each kind on the terminal, all in --json. Exits with 1 if there
+    are problems, with 3 if no file is readable.
     """
     labels = resolve_labels(dataset, data)
     report = check_data(data, labels, encoding, lambda total: progress_bar("checking", total))
@@ -91,12 +93,21 @@ def _render(report: DataReport) -> None:
         print_line(f"Not read: the folders {listed(report.left_out)}. Check each by its own path.")
     for note in report.notes:
         print_line(f"Note: {note}.")
+    if report.encoding is None:
+        print_line("No label maps found, only images. To check labels, give a folder of maps.")
     if not report.problems:
         print_line("No problems found.")
         return
-    print_line(f"{len(report.problems)} problem{'' if len(report.problems) == 1 else 's'}:")
+    print_line(f"{counted(len(report.problems), 'problem')}:")
+    shown = Counter[str]()
     for problem in report.problems:  # one line each at any terminal width, so that grep works
-        print_line(f"{problem.path}: {problem.message} [{problem.kind}]")
+        shown[problem.kind] += 1
+        if shown[problem.kind] <= _SHOWN_OF_A_KIND:
+            print_line(f"{problem.path}: {problem.message} [{problem.kind}]")
+    for kind, count in shown.items():
+        if count > _SHOWN_OF_A_KIND:
+            more = counted(count - _SHOWN_OF_A_KIND, "more problem")
+            print_line(f"{more} of the kind {kind}; --json FILE writes all.")
 
 
 def _facts(report: DataReport) -> Table:

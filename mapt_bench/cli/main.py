@@ -250,7 +250,10 @@ def _complain(line: str, details: dict[str, str | None], wants_json: bool) -> No
 
 
 def _print_error(details: dict[str, str | None]) -> None:
-    click.echo(json.dumps({"error": details}, indent=2))
+    try:
+        click.echo(json.dumps({"error": details}, indent=2))
+    except BrokenPipeError:  # stderr has the message; nothing may be written at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -240,7 +240,13 @@ def _run_table(state: Mapping[str, Any], shown: int) -> Table:
 
 def _cell_table(state: Mapping[str, Any], shown: int) -> Table:
     rows = [
-        (run["name"] or run["data"], cell["variant"], cell["segments"], _condition(cell), done)
+        (
+            run["name"] or run["experiment"],
+            cell["variant"],
+            cell["segments"],
+            _condition(cell),
+            done,
+        )
         for run in state["runs"]
         for cell in run["cells"]
         for done in [f"{cell['done']}/{cell['units']}"]

@@ -381,6 +381,6 @@ def _require_none(side: str, left_over: set[Parts], where: object) -> None:
         raise DataError(
             f"no {side} for the sequence{'s' if len(left_over) > 1 else ''} "
             f"{listed(joined(parts) for parts in sorted(left_over))}; expected the same sequences "
-            "on both sides; add the missing sequences, or give a folder with fewer sequences",
+            "on both sides; add the missing sequences, or score others by name with --sequence",
             where=where,
         )

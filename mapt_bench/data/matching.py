@@ -123,13 +123,15 @@ def pair_frames(
             f"against {listed(gt.frame_names)}; name the frames as in the ground truth",
             where=where,
         )
+    absent = [name for name, index in zip(gt.frame_names, found, strict=True) if index is None]
     if extra:
+        lacks = f", and lacks {_frames(absent)} of {len(gt.frame_names)}" if absent else ""
+        remedy = "name the frames as in the ground truth" if absent else "remove them"
         raise DataError(
-            f"the prediction has {_frames(extra)} that the ground truth lacks; remove them, or "
+            f"the prediction has {_frames(extra)} that the ground truth lacks{lacks}; {remedy}, or "
             "complete the ground truth",
             where=where,
         )
-    absent = [name for name, index in zip(gt.frame_names, found, strict=True) if index is None]
     if absent and missing == "error":
         raise DataError(
             f"the prediction lacks {_frames(absent)} of {len(gt.frame_names)}; add them, or "

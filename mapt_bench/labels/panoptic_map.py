@@ -395,7 +395,10 @@ def _advice(numbers: NDArray[np.uint32], labels: LabelSpace, *, is_fixed: bool) 
             "these look like label ids of Cityscapes (road 7, car 26); expected its train ids "
             "(road 0, car 13); convert the maps, or choose another label space (--dataset)"
         )
-    return "choose another label space (--dataset; labels in Python), or label these pixels as void"
+    return (
+        "choose another label space (--dataset; labels in Python), label these pixels as void, or "
+        "write the class in the first channel, as red in RGB (OpenCV writes BGR)"
+    )
 
 
 def _ranges(numbers: Sequence[int]) -> str:

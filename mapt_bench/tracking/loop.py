@@ -4,7 +4,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -170,6 +170,8 @@ def run_tracker(tracker: Tracker, video: Video) -> Iterator[PanopticMap]:
 def blamed(name: str, where: str | None) -> Iterator[None]:
     """Name the tracker that fails, with the place. Errors meant for the user pass unchanged.
 
+    What a user's tracker prints goes to stderr, because stdout is for results.
+
     Args:
         name: ``module:Class`` of the tracker.
         where: Sequence and frame.
@@ -178,15 +180,25 @@ def blamed(name: str, where: str | None) -> Iterator[None]:
         TrackerError: In place of any other exception of a user's tracker. An exception of a tracker
             of this package is a bug: it passes, with a note of the place.
     """
+    is_ours = name.partition(".")[0] == _OURS
     try:
-        yield
+        with nullcontext() if is_ours else redirect_stdout(sys.stderr):
+            yield
     except MaptBenchError:
         raise
+    except SystemExit as problem:
+        if is_ours or type(problem) is not SystemExit:  # the end of a worker process
+            raise
+        raise TrackerError(
+            f"tracker {name} called sys.exit({problem.code!r}); expected it to return or to raise "
+            f"an exception ({raised_at(problem)})",
+            where=where,
+        ) from problem
     except Exception as problem:  # a user's code may raise anything
         full = full_disk(problem)
         if full is not None:
             raise full from problem
-        if name.partition(".")[0] == _OURS:
+        if is_ours:
             problem.add_note(f"raised by tracker {name} at {where}")
             raise
         raise TrackerError(
@@ -195,7 +207,7 @@ def blamed(name: str, where: str | None) -> Iterator[None]:
         ) from problem
 
 
-def raised_at(problem: Exception) -> str:
+def raised_at(problem: BaseException) -> str:
     """Return the last lines of a user's own code that led to an exception, the outermost first.
 
     Lines of this package, the standard library and other installed packages are omitted, unless

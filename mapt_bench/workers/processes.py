@@ -235,9 +235,13 @@ def end_with_parent() -> None:
         threading.Thread(target=_end_after, args=(parent,), daemon=True).start()
 
 
+class WorkerEnd(SystemExit):
+    """The end of a worker by SIGTERM, unlike ``sys.exit`` of a user's code."""
+
+
 def _exit(number: int, frame: object) -> NoReturn:
     del frame
-    raise SystemExit(128 + number)
+    raise WorkerEnd(128 + number)
 
 
 def _end_after(parent: BaseProcess) -> None:

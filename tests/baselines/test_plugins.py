@@ -9,6 +9,8 @@ from mapt_bench.baselines import user_trackers as plugins
 from mapt_bench.baselines.segmenters import GroundTruthSegments
 from mapt_bench.errors import ConfigError, DataError, TrackerError
 from mapt_bench.tracking import SegmentTracker, TrackerRun
+from mapt_bench.tracking.loop import blamed
+from mapt_bench.workers.processes import WorkerEnd
 
 MODULE = """
 import numpy as np
@@ -82,6 +84,23 @@ class Drops(Linker):
 class ShortSteps(Linker):
     def associate(self, frame, segments):
         return Association(np.arange(1, segments.count + 1), ("new",))
+
+class Zero(Linker):
+    def associate(self, frame, segments):
+        return Association(np.arange(segments.count))
+
+class Leaves(Linker):
+    def associate(self, frame, segments):
+        raise SystemExit(1)
+
+class LeavesEarly(Linker):
+    def __init__(self):
+        raise SystemExit("no weights")
+
+class Prints(Linker):
+    def associate(self, frame, segments):
+        print("hello", segments.count)
+        return super().associate(frame, segments)
 
 def make(reach=1):
     return Blind()
@@ -173,6 +192,8 @@ def test_a_class_that_fails_is_named(module):
         ("TooFew", DataError, r"ids of shape \(1,\) .*; expected 2 whole numbers"),
         ("Fractions", DataError, "type float64; expected 2 whole numbers"),
         ("Same", DataError, "id 1 for two segments of one class"),
+        ("Zero", DataError, "associate returned id 0; expected ids from 1"),
+        ("Leaves", TrackerError, r"Leaves called sys.exit\(1\); expected it to return .*\.py:"),
         ("ShortSteps", DataError, "1 steps and 0 ages; expected 2 of each"),
         ("Spoils", TrackerError, "Spoils failed: ValueError: assignment destination is read-only"),
     ],
@@ -184,6 +205,24 @@ def test_what_an_associator_returns_is_checked(module, name, error, message):
     with pytest.raises(error, match=message) as caught:
         list(TrackerRun(tracker, video).maps())
     assert caught.value.where == "drawn/000000"
+
+
+def test_a_class_may_not_end_the_command(module):
+    entry = plugins.user_tracker(f"{module}:LeavesEarly")
+    with pytest.raises(TrackerError, match=r"called sys.exit\('no weights'\) while it was built"):
+        entry.build({})
+
+
+def test_what_a_tracker_prints_goes_to_stderr(module, capsys):
+    video = DrawnVideo([[Box(1, 10), Box(2, 60)]])
+    built = plugins.user_tracker(f"{module}:Prints").build({})
+    list(TrackerRun(SegmentTracker(GroundTruthSegments(video), built), video).maps())
+    assert capsys.readouterr() == ("", "hello 2\n")
+
+
+def test_a_worker_that_must_end_is_no_fault_of_the_tracker():
+    with pytest.raises(WorkerEnd), blamed("mine:Tracker", "0001/000000"):
+        raise WorkerEnd(143)
 
 
 def test_segments_may_be_dropped(module):
@@ -215,6 +254,7 @@ def test_a_module_that_is_not_there(module):
         ("from os import nothing_like_it", "cannot be imported: ImportError: cannot import name"),
         ("def broken(:", "cannot be imported"),
         ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
+        ("raise SystemExit(2)", r"called sys.exit\(2\) while it was imported; put code"),
     ],
 )
 def test_a_module_that_does_not_import(module, tmp_path, text, message):

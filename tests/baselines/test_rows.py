@@ -101,8 +101,10 @@ def test_one_row_has_one_spelling():
         ("copy,weights=x", "tracker 'copy' has no weights"),
         ("copy,switch=static", "'copy' has no setting 'switch'"),
         ("mapt,switch=statik", "mapt has no switch 'statik'; did you mean 'static'"),
-        ("mapt-tiny", "is a name of weights, not of a tracker; write mapt,weights=mapt-tiny"),
+        ("mapt-compact", "is a name of weights.*; write mapt,weights=mapt-compact"),
         ("nowhere:Class", "no module 'nowhere'"),
+        ("my_module.MyTracker", "did you mean 'my_module:MyTracker'"),
+        ("deep/my_module.py:MyTracker", "names a file; .*; write deep.my_module:MyTracker"),
     ],
 )
 def test_what_is_no_row_is_refused(text, message):

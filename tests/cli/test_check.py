@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from helpers.maps import draw, write_frames
+from PIL import Image
 
 from mapt_bench.cli import main
 
@@ -33,6 +34,26 @@ def test_problems(folder):
     assert "1 problem:" in result.stdout
     line = next(line for line in result.stdout.splitlines() if "truncated" in line)
     assert line.startswith(f"{broken}: ")
+
+
+def test_many_problems_of_a_kind_are_cut(tmp_path):
+    folder = write_frames(tmp_path / "data" / "0001", [draw("r c1 v")] * 23)
+    for path in sorted(folder.iterdir())[1:]:
+        path.write_bytes(path.read_bytes()[:-9])
+    result = run(folder.parent)
+    assert "22 problems:" in result.stdout
+    assert sum("truncated" in line for line in result.stdout.splitlines()) == 20
+    assert "2 more problems of the kind map; --json FILE writes all." in result.stdout
+
+
+def test_images_alone_are_no_label_maps(tmp_path):
+    for name in ("images/0001/000000.jpg", "images/0001/000001.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (6, 4)).save(path)
+    result = run(tmp_path / "images")
+    assert result.exit_code == 0
+    assert "No label maps found, only images." in result.stdout
 
 
 def test_json_alone_on_stdout(folder):

@@ -169,6 +169,13 @@ def test_equal_names_of_sequences_are_told_apart_by_their_folder(tmp_path):
     assert list(evaluate(gt, pred)[0].per_sequence) == ["train/0001", "val/0001"]
 
 
+def test_shifted_frames_are_named_on_both_sides(gt, pred):
+    first, *_, last = sorted((pred / "0001").iterdir())
+    first.rename(last.with_name(f"{int(last.stem) + 1:06d}.png"))
+    with pytest.raises(DataError, match=r"has 1 frame .* lacks, and lacks 1 frame .*; name the"):
+        evaluate(gt, pred)
+
+
 def test_missing_frames_are_an_error_or_void(gt, pred):
     (pred / "0001" / "000003.png").unlink()
     with pytest.raises(DataError, match="lacks 1 frame") as info:

@@ -125,7 +125,7 @@ def encode_bdd100k(panoptic: PanopticMap, labels: LabelSpace, where: object) -> 
     if 0 in labels.class_ids:
         raise ConfigError(
             f"bdd100k has no class 0, but {labels.by_id(0).name!r} of the label space "
-            f"{labels.name!r} has that number; write another encoding, or map the classes"
+            f"{labels.name!r} has that number; write another encoding"
         )
     classes, ids = panoptic.classes.astype(np.uint32), panoptic.ids
     is_void = classes == labels.ignore_label
