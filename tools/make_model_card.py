@@ -54,8 +54,7 @@ _TAIL = """\
 
 `mapt-compact` comes from the recipes `mapt-compact` and `mapt-compact-clips`
 ([commands](training.md#the-compact-model-in-three-commands)) with the seeds and steps above. The
-other weights are of the recipes with their names. They were trained on version 1 of the synthetic
-world, which release 0.2.0 generates. A stopped training resumes.
+other weights are of the recipe with their name. A stopped training resumes.
 
 `python tools/ship_weights.py RUN NAME` puts the result of a training into the package, and
 `python tools/measure_weights.py NAME val bench` measures it. The logs are in
