@@ -3,27 +3,24 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 from mapt_bench.compare._changes import pair_rows
 from mapt_bench.compare._comparable import check_comparable
+from mapt_bench.compare._limits import name_fits
 from mapt_bench.errors import ConfigError, DataError, nearest, whole_number
 from mapt_bench.files import refuse_root
 from mapt_bench.results.expected_fields import expecting_fields
 from mapt_bench.results.result_files import ResultFile, load_result
-from mapt_bench.results.result_views import score_kind
+from mapt_bench.results.result_views import ROUNDING, score_kind
 
 __all__ = ["HISTORY_SCHEMA", "Order", "ScoreHistory", "score_history"]
 
 HISTORY_SCHEMA = "mapt-bench/history/1"
 
 Order = Literal["date", "revision", "given"]
-
-_EQUAL = 1e-11
-"""Smaller differences are rounding errors."""
 
 _ONLY_ROW = "prediction"
 """Name of the row if every result has one, with any names."""
@@ -172,12 +169,12 @@ def _name(row: str, files: Sequence[ResultFile]) -> str:
 
 def _chosen_rows(patterns: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     for pattern in patterns:
-        if not any(name == pattern or fnmatchcase(name, pattern) for name in known):
+        if not any(name_fits(name, pattern) for name in known):
             raise ConfigError(f"no result has the row {pattern!r}; {nearest(pattern, known)}")
     return tuple(
         name
         for name in known
-        if not patterns or any(name == each or fnmatchcase(name, each) for each in patterns)
+        if not patterns or any(name_fits(name, pattern) for pattern in patterns)
     )
 
 
@@ -194,7 +191,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[dict[st
     for row, values in new["scores"].items():
         for score, now in values.items():
             was = old["scores"].get(row, {}).get(score)
-            if was is None or now is None or abs(now - was) <= _EQUAL:
+            if was is None or now is None or abs(now - was) <= ROUNDING:
                 continue
             higher_is_better = score_kind(score).higher_is_better
             yield {

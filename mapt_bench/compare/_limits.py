@@ -22,6 +22,7 @@ __all__ = [
     "Limit",
     "Scope",
     "load_gate",
+    "name_fits",
 ]
 
 Allowed = Literal["missing", "new", "undefined"]
@@ -57,6 +58,12 @@ _OPTIONS: dict[str, tuple[Literal["change", "value"], str, int]] = {
 """For each option: what it limits, the relation that exceeds the limit, and the sign."""
 
 
+def name_fits(name: str, pattern: str) -> bool:
+    """Return whether a row or sequence has a name, or fits a pattern with ``*`` and ``?``."""
+    # A name with brackets is not the set of characters that a pattern reads in it.
+    return name == pattern or fnmatchcase(name, pattern)
+
+
 @dataclass(frozen=True)
 class Scope:
     """Rows and sequences of a limit or of an accepted regression.
@@ -71,13 +78,13 @@ class Scope:
 
     def has_row(self, name: str) -> bool:
         """Return whether a row belongs to the scope."""
-        return self.row is None or self.row == name or fnmatchcase(name, self.row)
+        return self.row is None or name_fits(name, self.row)
 
     def has_sequence(self, name: str | None) -> bool:
         """Return whether a sequence belongs to the scope; ``None`` is all of them together."""
         if name is None or self.sequence is None:
             return name is self.sequence is None
-        return self.sequence == name or fnmatchcase(name, self.sequence)
+        return name_fits(name, self.sequence)
 
     def check_known(self, rows: Iterable[str], sequences: Iterable[str], what: str) -> None:
         """Refuse a pattern that fits no row or no sequence of both results.
