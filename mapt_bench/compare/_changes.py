@@ -191,7 +191,7 @@ def _count_sequences(
             steps.append(now - was)
     if direction is None or len(steps) < _FEWEST_SEQUENCES:
         return None, None
-    rises, falls = sum(step > 0 for step in steps), sum(step < 0 for step in steps)
+    rises, falls = (sum(step * sign > ROUNDING for step in steps) for sign in (1, -1))
     return (rises, falls) if direction else (falls, rises)
 
 
