@@ -13,7 +13,7 @@ from mapt_bench.compare._limits import name_fits
 from mapt_bench.errors import ConfigError, DataError, nearest, whole_number
 from mapt_bench.files import refuse_root
 from mapt_bench.results.expected_fields import expecting_fields
-from mapt_bench.results.result_files import ResultFile, load_result
+from mapt_bench.results.result_files import BY_NAME, ResultFile, load_result
 from mapt_bench.results.result_views import ROUNDING, score_kind
 
 __all__ = ["HISTORY_SCHEMA", "Order", "ScoreHistory", "score_history"]
@@ -23,7 +23,7 @@ HISTORY_SCHEMA = "mapt-bench/history/1"
 Order = Literal["date", "revision", "given"]
 
 _ONLY_ROW = "prediction"
-"""Name of the row if every result has one, with any names."""
+"""Name of the row if every result is an evaluation of one prediction, with any names."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,9 @@ def _natural(text: str) -> list[tuple[int, str]]:
 
 
 def _name(row: str, files: Sequence[ResultFile]) -> str:
-    return _ONLY_ROW if all(len(file.rows) == 1 for file in files) else row
+    # Rows of runs and FLOPs reports are matched by name only, as pair_rows does.
+    is_only = all(len(file.rows) == 1 and file.schema not in BY_NAME for file in files)
+    return _ONLY_ROW if is_only else row
 
 
 def _chosen_rows(patterns: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
