@@ -18,13 +18,13 @@ from mapt_bench.compare._changes import (
 )
 from mapt_bench.compare._checks import BrokenLimit, LimitCheck
 from mapt_bench.compare._comparable import check_comparable, origin_notes
+from mapt_bench.compare._gate_file import load_gate
 from mapt_bench.compare._limits import (
     PREDICTIONS,
     Acceptance,
     Allowed,
     GateRules,
     Limit,
-    load_gate,
 )
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.results.expected_fields import expecting_fields

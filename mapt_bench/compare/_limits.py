@@ -1,4 +1,4 @@
-"""Limits of the gate: from options of the command line, and from a file such as ``gate.yaml``."""
+"""Limits of the gate, accepted regressions, and the options of limits."""
 
 import operator
 import re
@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Literal, Self
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.files import read_text
 from mapt_bench.results.result_views import score_kind
-from mapt_bench.strict_config import from_mapping, load_yaml
 
 __all__ = [
     "PREDICTIONS",
@@ -21,7 +18,6 @@ __all__ = [
     "GateRules",
     "Limit",
     "Scope",
-    "load_gate",
     "name_fits",
 ]
 
@@ -302,59 +298,6 @@ class Acceptance:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """Limits on one score in a file. Numbers have the units of the options."""
-
-    score: str
-    row: str | None = None
-    sequence: str | None = None
-    max_drop: float | None = None
-    max_drop_percent: float | None = None
-    max_rise: float | None = None
-    max_rise_percent: float | None = None
-    min: float | None = None
-    max: float | None = None
-    exact: bool = False
-    noise_aware: bool = False
-    severity: Literal["error", "warning"] | None = None
-
-    def limits(self) -> list[Limit]:
-        """Return one limit for each key.
-
-        Raises:
-            ConfigError: If there is none, or one limits an improvement.
-        """
-        given = (
-            ("max-drop", self.max_drop, ""),
-            ("max-drop", self.max_drop_percent, "%"),
-            ("max-rise", self.max_rise, ""),
-            ("max-rise", self.max_rise_percent, "%"),
-            ("min", self.min, ""),
-            ("max", self.max, ""),
-        )
-        found = [
-            Limit.of_option(option, f"{self.score}={number:.12g}{percent}")
-            for option, number, percent in given
-            if number is not None
-        ]
-        found += [Limit.exact(self.score)] if self.exact else []
-        if not found:
-            raise ConfigError(
-                f"the entry on {self.score} limits nothing; give it max_drop, max_rise, min, max "
-                "or exact"
-            )
-        return [
-            replace(
-                limit,
-                scope=Scope(self.row, self.sequence),
-                is_noise_aware=self.noise_aware,
-                severity=self.severity,
-            )
-            for limit in found
-        ]
-
-
-@dataclass(frozen=True)
 class GateRules:
     """All rules of a gate.
 
@@ -376,36 +319,3 @@ class GateRules:
             limits=(*self.limits, *limits),
             allow=tuple(dict.fromkeys((*self.allow, *allow))),
         )
-
-
-@dataclass(frozen=True)
-class _File:
-    limits: tuple[_Entry, ...] = ()
-    allow: tuple[Allowed, ...] = ()
-    accepted: tuple[Acceptance, ...] = ()
-
-
-def load_gate(path: Path) -> GateRules:
-    """Read the rules of a gate from a YAML file.
-
-    Args:
-        path: The file, see ``docs/compare.md``.
-
-    Raises:
-        ConfigError: If the file cannot be read, is not YAML, or has an unknown key or a wrong
-            value. The message names the nearest key.
-    """
-    try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(
-            f"cannot be read ({problem}); give a YAML file with limits", where=path
-        ) from problem
-    file = from_mapping(_File, load_yaml(text, where=path), what="the gate", where=path)
-    limits: list[Limit] = []
-    for entry in file.limits:
-        try:
-            limits += entry.limits()
-        except ConfigError as problem:
-            raise ConfigError(problem.message, where=path) from problem
-    return GateRules(tuple(limits), file.allow, file.accepted)

@@ -1,0 +1,98 @@
+"""Rules of the gate from a YAML file such as ``gate.yaml``."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from mapt_bench.compare._limits import Acceptance, Allowed, GateRules, Limit, Scope
+from mapt_bench.errors import ConfigError
+from mapt_bench.files import read_text
+from mapt_bench.strict_config import from_mapping, load_yaml
+
+__all__ = ["load_gate"]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """Limits on one score in a file. Numbers have the units of the options."""
+
+    score: str
+    row: str | None = None
+    sequence: str | None = None
+    max_drop: float | None = None
+    max_drop_percent: float | None = None
+    max_rise: float | None = None
+    max_rise_percent: float | None = None
+    min: float | None = None
+    max: float | None = None
+    exact: bool = False
+    noise_aware: bool = False
+    severity: Literal["error", "warning"] | None = None
+
+    def limits(self) -> list[Limit]:
+        """Return one limit for each key.
+
+        Raises:
+            ConfigError: If there is none, or one limits an improvement.
+        """
+        given = (
+            ("max-drop", self.max_drop, ""),
+            ("max-drop", self.max_drop_percent, "%"),
+            ("max-rise", self.max_rise, ""),
+            ("max-rise", self.max_rise_percent, "%"),
+            ("min", self.min, ""),
+            ("max", self.max, ""),
+        )
+        found = [
+            Limit.of_option(option, f"{self.score}={number:.12g}{percent}")
+            for option, number, percent in given
+            if number is not None
+        ]
+        found += [Limit.exact(self.score)] if self.exact else []
+        if not found:
+            raise ConfigError(
+                f"the entry on {self.score} limits nothing; give it max_drop, max_rise, min, max "
+                "or exact"
+            )
+        return [
+            replace(
+                limit,
+                scope=Scope(self.row, self.sequence),
+                is_noise_aware=self.noise_aware,
+                severity=self.severity,
+            )
+            for limit in found
+        ]
+
+
+@dataclass(frozen=True)
+class _File:
+    limits: tuple[_Entry, ...] = ()
+    allow: tuple[Allowed, ...] = ()
+    accepted: tuple[Acceptance, ...] = ()
+
+
+def load_gate(path: Path) -> GateRules:
+    """Read the rules of a gate from a YAML file.
+
+    Args:
+        path: The file, see ``docs/compare.md``.
+
+    Raises:
+        ConfigError: If the file cannot be read, is not YAML, or has an unknown key or a wrong
+            value. The message names the nearest key.
+    """
+    try:
+        text = read_text(path)
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(
+            f"cannot be read ({problem}); give a YAML file with limits", where=path
+        ) from problem
+    file = from_mapping(_File, load_yaml(text, where=path), what="the gate", where=path)
+    limits: list[Limit] = []
+    for entry in file.limits:
+        try:
+            limits += entry.limits()
+        except ConfigError as problem:
+            raise ConfigError(problem.message, where=path) from problem
+    return GateRules(tuple(limits), file.allow, file.accepted)
