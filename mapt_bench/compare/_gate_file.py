@@ -29,11 +29,14 @@ class _Entry:
     noise_aware: bool = False
     severity: Literal["error", "warning"] | None = None
 
-    def limits(self) -> list[Limit]:
+    def limits(self, place: str) -> list[Limit]:
         """Return one limit for each key.
 
+        Args:
+            place: Place of the entry in the file, such as ``limits[0]``, for messages.
+
         Raises:
-            ConfigError: If there is none, or one limits an improvement.
+            ConfigError: If there is none, one limits an improvement, or one cannot be noise-aware.
         """
         given = (
             ("max-drop", self.max_drop, ""),
@@ -54,7 +57,7 @@ class _Entry:
                 f"the entry on {self.score} limits nothing; give it max_drop, max_rise, min, max "
                 "or exact"
             )
-        return [
+        found = [
             replace(
                 limit,
                 scope=Scope(self.row, self.sequence),
@@ -63,6 +66,13 @@ class _Entry:
             )
             for limit in found
         ]
+        for limit in found:
+            if problem := limit.noise_problem():
+                raise ConfigError(
+                    f"{place}.noise_aware is true, but the limit {limit} cannot be noise-aware: "
+                    f"{problem}; give this limit an entry without noise_aware"
+                )
+        return found
 
 
 @dataclass(frozen=True)
@@ -90,9 +100,9 @@ def load_gate(path: Path) -> GateRules:
         ) from problem
     file = from_mapping(_File, load_yaml(text, where=path), what="the gate", where=path)
     limits: list[Limit] = []
-    for entry in file.limits:
+    for at, entry in enumerate(file.limits):
         try:
-            limits += entry.limits()
+            limits += entry.limits(f"limits[{at}]")
         except ConfigError as problem:
             raise ConfigError(problem.message, where=path) from problem
     return GateRules(tuple(limits), file.allow, file.accepted)

@@ -229,6 +229,14 @@ class Limit:
             )
         self.scope.check_known(rows, sequences, f"the limit {self}")
 
+    def noise_problem(self) -> str | None:
+        """Return why the limit cannot be noise-aware. ``None`` if it can, or need not."""
+        if self.is_noise_aware and self.relation == "!=":
+            return "any change exceeds an exact limit, whatever the interval of the change"
+        if self.is_noise_aware and (self.of == "value" or self.scope.sequence is not None):
+            return "the interval is of a change, over all sequences"
+        return None
+
     def is_broken_by(self, amount: float) -> bool:
         """Return whether an amount in the limit's unit exceeds the limit.
 

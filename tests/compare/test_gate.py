@@ -1,6 +1,7 @@
 """Limits of options and files, noise, accepted regressions, and baselines."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -135,6 +136,15 @@ def test_limits_of_a_file_hold_for_rows_and_sequences(gate):
         ("limits: [{score: PAT, max_drop: .nan}]", "has the number nan; expected a finite number"),
         ("limits: [{score: PAT, max_drop: 1, severity: eror}]", "did you mean 'error'"),
         ("allow: [gone]", "known: missing, new, undefined"),
+        (
+            "limits: [{score: PQ, exact: true}, {score: PAT, exact: true, noise_aware: true}]",
+            r"limits\[1\].noise_aware is true, but the limit exact PAT cannot be noise-aware: any",
+        ),
+        ("limits: [{score: PAT, min: 1, noise_aware: true}]", "PAT=1 cannot be noise-aware"),
+        (
+            "limits: [{score: PAT, sequence: '*', max_drop: 1, noise_aware: true}]",
+            "the interval is of a change, over all sequences; give this limit an entry without",
+        ),
         ("accepted: [{score: PAT, reason: x, expires: soon}]", "a date, such as 2027-01-31"),
         ("accepted: [{score: PAT, reason: ' ', expires: 2027-01-31}]", "has no reason"),
         ("limits: [", "is not valid YAML"),
@@ -153,7 +163,6 @@ def test_a_file_with_a_mistake_is_refused(gate, text, words):
         ("limits: [{score: PAT, max_drop: 1, row: trakcer}]", "did you mean 'tracker'"),
         ("limits: [{score: PAT, max_drop: 1, sequence: '003'}]", "did you mean '000"),
         ("accepted: [{score: PATT, reason: x, expires: 2027-01-31}]", "did you mean 'PAT'"),
-        ("limits: [{score: PAT, min: 1, noise_aware: true}]", "cannot be noise-aware"),
         ("limits: [{score: predictions, max_drop: 1}]", "use --exact predictions"),
     ],
 )
@@ -175,6 +184,13 @@ def test_a_noise_aware_limit_needs_the_whole_interval(gate):
     assert noisy.is_passed
     assert noisy.notes[0].startswith("within noise: tracker: PAT changed by -3 [")
     assert gate(NOISE_AWARE.replace("true", "false"), before, noisy_result()).is_passed is False
+
+
+def test_a_limit_without_an_interval_cannot_be_noise_aware(written):
+    files = written("before", evaluation()), written("after", evaluation())
+    limit = replace(Limit.exact("PAT"), is_noise_aware=True)
+    with pytest.raises(ConfigError, match="the limit exact PAT cannot be noise-aware"):
+        compare_results(*files, limits=[limit])
 
 
 def noisy_result():
