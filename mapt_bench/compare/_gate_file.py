@@ -4,12 +4,30 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from mapt_bench.compare._limits import Acceptance, Allowed, GateRules, Limit, Scope
+from mapt_bench.compare._limits import (
+    Acceptance,
+    Allowed,
+    GateRules,
+    Limit,
+    Scope,
+    check_direction,
+)
 from mapt_bench.errors import ConfigError
 from mapt_bench.files import read_text
 from mapt_bench.strict_config import from_mapping, load_yaml
 
 __all__ = ["load_gate"]
+
+
+_OPTIONS = {
+    "max_drop": ("max-drop", "max_rise"),
+    "max_drop_percent": ("max-drop", "max_rise_percent"),
+    "max_rise": ("max-rise", "max_drop"),
+    "max_rise_percent": ("max-rise", "max_drop_percent"),
+    "min": ("min", "max"),
+    "max": ("max", "min"),
+}
+"""For each key with a number: its option, and the key for scores of the other direction."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +56,10 @@ class _Entry:
         Raises:
             ConfigError: If there is none, one limits an improvement, or one cannot be noise-aware.
         """
-        given = (
-            ("max-drop", self.max_drop, ""),
-            ("max-drop", self.max_drop_percent, "%"),
-            ("max-rise", self.max_rise, ""),
-            ("max-rise", self.max_rise_percent, "%"),
-            ("min", self.min, ""),
-            ("max", self.max, ""),
-        )
         found = [
-            Limit.of_option(option, f"{self.score}={number:.12g}{percent}")
-            for option, number, percent in given
-            if number is not None
+            self._limit(f"{place}.{key}", key, number)
+            for key in _OPTIONS
+            if (number := getattr(self, key)) is not None
         ]
         found += [Limit.exact(self.score)] if self.exact else []
         if not found:
@@ -73,6 +83,14 @@ class _Entry:
                     f"{problem}; give this limit an entry without noise_aware"
                 )
         return found
+
+    def _limit(self, place: str, key: str, number: float) -> Limit:
+        option, opposite = _OPTIONS[key]
+        if number < 0 and option not in ("min", "max"):
+            raise ConfigError(f"{place} is {number:.15g}; expected a number of at least 0")
+        check_direction(option, self.score, f"{place} of {self.score}", opposite)
+        is_percent = key.endswith("_percent")
+        return Limit.of_number(option, self.score, number, is_percent=is_percent)
 
 
 @dataclass(frozen=True)

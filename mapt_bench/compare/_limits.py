@@ -18,6 +18,7 @@ __all__ = [
     "GateRules",
     "Limit",
     "Scope",
+    "check_direction",
     "name_fits",
 ]
 
@@ -39,7 +40,7 @@ _GRAMMAR = re.compile(
 )
 
 _OPTION = re.compile(
-    r"\s*(?P<score>[A-Za-z]\w*)\s*=\s*(?P<number>[0-9]{1,18}(\.[0-9]+)?)\s*(?P<percent>%?)\s*"
+    r"\s*(?P<score>[A-Za-z]\w*)\s*=\s*(?P<number>-?[0-9]{1,18}(\.[0-9]+)?)\s*(?P<percent>%?)\s*"
 )
 
 _ROUNDING = 9
@@ -52,6 +53,8 @@ _OPTIONS: dict[str, tuple[Literal["change", "value"], str, int]] = {
     "max": ("value", ">", 1),
 }
 """For each option: what it limits, the relation that exceeds the limit, and the sign."""
+
+_OPPOSITES = {"max-drop": "max-rise", "max-rise": "max-drop", "min": "max", "max": "min"}
 
 
 def name_fits(name: str, pattern: str) -> bool:
@@ -167,22 +170,42 @@ class Limit:
             >>> Limit.of_option("max-drop", "PAT=0.5")
             Limit(score='PAT', relation='<', threshold=-0.5, of='change')
         """
-        of, relation, sign = _OPTIONS[option]
+        of_change = _OPTIONS[option][0] == "change"
         found = _OPTION.fullmatch(text)
-        if found is None or (found["percent"] and of == "value"):
-            percent = " or percent of the baseline (PAT=2%)" if of == "change" else ""
+        # Only values can be negative, such as PTQ and MOTSA, and only changes can be in percent.
+        if found is None or (found["number"].startswith("-") if of_change else found["percent"]):
+            percent = " or percent of the baseline (PAT=2%)" if of_change else ""
             raise ConfigError(
                 f"--{option} is {text!r}; expected SCORE=NUMBER, for example PAT=0.5: percentage "
                 f"points, counts or seconds{percent}"
             )
-        score = found["score"]
-        _check_direction(option, score)
+        score, number, percent = found["score"], found["number"], found["percent"]
+        other = _OPPOSITES[option]
+        check_direction(option, score, f"--{option} {score}", f"--{other} {score}")
+        limit = cls.of_number(option, score, float(number), is_percent=bool(percent))
+        return replace(limit, text=f"{option} {score}={number}{percent}")
+
+    @classmethod
+    def of_number(cls, option: str, score: str, number: float, *, is_percent: bool = False) -> Self:
+        """Return the limit that an option such as ``--max-drop`` states.
+
+        Args:
+            option: Name of the option without dashes.
+            score: Name of the score.
+            number: Number of the option, at least 0 for ``max-drop`` and ``max-rise``.
+            is_percent: Whether it is in percent of the baseline.
+
+        Example:
+            >>> Limit.of_number("max", "seconds_per_frame", 0.00005)
+            Limit(score='seconds_per_frame', relation='>', threshold=5e-05, of='value')
+        """
+        of, relation, sign = _OPTIONS[option]
         return cls(
             score,
             relation,
-            sign * float(found["number"]),
-            of="percent" if found["percent"] else of,
-            text=f"{option} {score}={found['number']}{found['percent']}",
+            sign * number,
+            of="percent" if is_percent else of,
+            text=f"{option} {score}={number:.15g}{'%' if is_percent else ''}",
         )
 
     @classmethod
@@ -250,15 +273,24 @@ class Limit:
         return (self.text or f"{self.score}{self.relation}{self.threshold:g}") + str(self.scope)
 
 
-def _check_direction(option: str, score: str) -> None:
+def check_direction(option: str, score: str, given: str, instead: str) -> None:
+    """Refuse a limit on an improvement.
+
+    Args:
+        option: Name of the option without dashes.
+        score: Name of the score.
+        given: What the user wrote, for the message.
+        instead: What limits a regression, for the message.
+
+    Raises:
+        ConfigError: If the option limits an improvement of the score.
+    """
     better = score_kind(score).higher_is_better
     harmless = {"max-drop": False, "min": False, "max-rise": True, "max": True}[option]
     if better is harmless:
         word = "lower" if harmless is False else "higher"
-        other = {"max-drop": "max-rise", "max-rise": "max-drop", "min": "max", "max": "min"}[option]
         raise ConfigError(
-            f"--{option} {score} would limit an improvement, because a {word} {score} is better; "
-            f"use --{other} {score}"
+            f"{given} would limit an improvement, because a {word} {score} is better; use {instead}"
         )
 
 

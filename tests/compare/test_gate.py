@@ -69,6 +69,8 @@ def of_sequences(*values):
         ("min", "PAT=49.5", 0.495, False),
         ("min", "PAT=49.5", 0.4949, True),
         ("max-drop", "PAT=0", 0.6, False),  # improvements never fail
+        ("min", "PAT=-5", -0.05, False),
+        ("min", "PAT=-5", -0.051, True),
     ],
 )
 def test_options(written, option, text, now, is_broken):
@@ -126,13 +128,38 @@ def test_limits_of_a_file_hold_for_rows_and_sequences(gate):
 
 
 @pytest.mark.parametrize(
+    ("entry", "threshold", "text"),
+    [
+        ("score: seconds_per_frame, max: 0.00005", 0.00005, "max seconds_per_frame=5e-05"),
+        ("score: IDSW, max: 1234567890123", 1234567890123, "max IDSW=1234567890123"),
+        ("score: IDSW, max_rise: 1e-5", 0.00001, "max-rise IDSW=1e-05"),
+        ("score: PAT, max_drop_percent: 0.1", -0.1, "max-drop PAT=0.1%"),
+        ("score: PTQ, min: -5", -5, "min PTQ=-5"),
+    ],
+)
+def test_numbers_of_a_file_are_kept(tmp_path, entry, threshold, text):
+    file = tmp_path / "gate.yaml"
+    file.write_text(f"limits: [{{{entry}}}]")
+    (limit,) = load_gate(file).limits
+    assert limit.threshold == threshold
+    assert str(limit) == text
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("limts: []", "unknown key 'limts'; did you mean 'limits'"),
         ("limits: [{score: PAT, max_dorp: 1}]", r"did you mean 'limits\[0\].max_drop'"),
         ("limits: [{score: PAT}]", "the entry on PAT limits nothing"),
         ("limits: [{max_drop: 1}]", "lacks the key 'score'"),
-        ("limits: [{score: PAT, max_drop: -1}]", "expected SCORE=NUMBER"),
+        (
+            "limits: [{score: PQ, min: 1}, {score: PAT, max_drop: -1}]",
+            r"limits\[1\].max_drop is -1; expected a number of at least 0",
+        ),
+        (
+            "limits: [{score: IDSW, max_drop_percent: 1}]",
+            r"limits\[0\].max_drop_percent of IDSW would .* use max_rise_percent$",
+        ),
         ("limits: [{score: PAT, max_drop: .nan}]", "has the number nan; expected a finite number"),
         ("limits: [{score: PAT, max_drop: 1, severity: eror}]", "did you mean 'error'"),
         ("allow: [gone]", "known: missing, new, undefined"),
