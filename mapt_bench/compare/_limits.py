@@ -69,7 +69,8 @@ class Scope:
 
     Attributes:
         row: Name of a row, or a pattern with ``*`` and ``?``. ``None`` is every row.
-        sequence: Name or pattern of sequences. ``None`` is the score of all sequences together.
+        sequence: Name or pattern of sequences. ``None`` is the score of all sequences together,
+            and the predictions of every sequence.
     """
 
     row: str | None = None
@@ -84,6 +85,11 @@ class Scope:
         if name is None or self.sequence is None:
             return name is self.sequence is None
         return name_fits(name, self.sequence)
+
+    def has_predictions(self, sequence: str) -> bool:
+        """Return whether the predictions of a sequence belong to the scope."""
+        # Predictions have fingerprints of sequences only, so there is nothing of all together.
+        return self.sequence is None or self.has_sequence(sequence)
 
     def check_known(self, rows: Iterable[str], sequences: Iterable[str], what: str) -> None:
         """Refuse a pattern that fits no row or no sequence of both results.
@@ -303,7 +309,8 @@ class Acceptance:
         reason: Why the regression is accepted. It is printed every time.
         expires: Last day on which it is accepted.
         row: Name or pattern of rows. ``None`` is every row.
-        sequence: Name or pattern of sequences. ``None`` is all sequences together.
+        sequence: Name or pattern of sequences. ``None`` is all sequences together, for
+            ``"predictions"`` every sequence.
     """
 
     score: str
@@ -327,7 +334,11 @@ class Acceptance:
 
     def covers(self, score: str, row: str, sequence: str | None) -> bool:
         """Return whether it is about a score of a row and sequence."""
-        return self.score == score and self.scope.has_row(row) and self.scope.has_sequence(sequence)
+        if self.score != score or not self.scope.has_row(row):
+            return False
+        if score == PREDICTIONS and sequence is not None:
+            return self.scope.has_predictions(sequence)
+        return self.scope.has_sequence(sequence)
 
     def is_expired(self, today: date) -> bool:
         """Return whether it is no longer accepted."""

@@ -300,10 +300,26 @@ def test_operations_of_a_flops_report_are_gated_exactly(gate):
         gate(exact, cost(), run())
 
 
-def test_predictions_are_gated_by_their_fingerprints(gate):
-    def predicted(**sequences):
-        return evaluation(provenance={"inputs": {"predictions": {"sequences": sequences}}})
+def predicted(**sequences):
+    return evaluation(provenance={"inputs": {"predictions": {"sequences": sequences}}})
 
+
+def test_accepted_predictions_are_of_every_sequence_unless_one_is_named(gate):
+    rules = """
+        limits: [{score: predictions, exact: true}]
+        accepted: [{score: predictions, reason: new weights, expires: 2026-06-01%s}]
+    """
+    files = predicted(**{"0001": "1", "0002": "2"}), predicted(**{"0001": "3", "0002": "4"})
+    found = gate(rules % "", *files)
+    assert found.is_passed
+    (accepted,) = found.accepted
+    assert (accepted.status, len(accepted.broken)) == ("used", 2)
+    found = gate(rules % ', sequence: "0001"', *files)
+    assert [entry.sequence for entry in found.broken] == ["0002"]
+    assert gate(rules % "", files[0], files[0]).accepted[0].status == "not needed"
+
+
+def test_predictions_are_gated_by_their_fingerprints(gate):
     exact = "limits: [{score: predictions, exact: true}]"
     before = predicted(a="1", b="2")
     assert gate(exact, before, before).is_passed
