@@ -16,7 +16,7 @@ from mapt_bench.reports.score_tables import (
     splits,
 )
 from mapt_bench.reports.tables import UNDEFINED, Cell, Column, Table, format_cell
-from mapt_bench.results.result_views import HEADLINE, row_interval, row_name, score_kind
+from mapt_bench.results.result_views import HEADLINE, ROUNDING, row_interval, row_name, score_kind
 
 __all__ = [
     "ALONE",
@@ -283,17 +283,13 @@ def _many_rows(changes: Sequence[Change], names: list[str], notes: tuple[str, ..
     return Table("Changes", columns, rows, notes)
 
 
-_ROUNDING = 1e-11
-"""Smaller differences are rounding errors: a baseline has 12 decimals."""
-
-
 def is_changed(change: Change) -> bool:
     """Return whether a score changed or is undefined on one side. Times always change."""
     if score_kind(change["score"]).is_measured:
         return False
     if change["difference"] is None:
         return (change["baseline"] is None) != (change["current"] is None)
-    return bool(abs(change["difference"]) > _ROUNDING)
+    return bool(abs(change["difference"]) > ROUNDING)
 
 
 def _signed(change: Change) -> str:
@@ -303,4 +299,4 @@ def _signed(change: Change) -> str:
         return UNDEFINED
     if score_kind(change["score"]).unit == "percent":
         return format_cell(difference, "points")
-    return f"{difference:+.4g}" if abs(difference) > _ROUNDING else "0"
+    return f"{difference:+.4g}" if abs(difference) > ROUNDING else "0"

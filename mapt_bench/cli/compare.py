@@ -139,8 +139,8 @@ _output_options = add_options(
     click.option(
         "--update-baseline",
         is_flag=True,
-        help="Replace BASELINE by the scores of CURRENT, unless the gate fails. Without limits, "
-        "always replace or create it.",
+        help="Replace or create BASELINE with the scores of CURRENT, unless the gate fails. "
+        "Without limits, always. If there is no BASELINE yet, CURRENT is compared with itself.",
     ),
     json_option,
 )
@@ -179,26 +179,35 @@ def command(
     rules = _rules(**given)
     if update_baseline:
         check_replaceable(baseline)
-        if not baseline.exists():
-            return _created(baseline, current, rules, json_file)
+    is_new = update_baseline and not baseline.exists()
     try:
-        comparison = compare_results(baseline, current, rules=rules, common_classes=common_classes)
+        comparison = compare_results(
+            current if is_new else baseline, current, rules=rules, common_classes=common_classes
+        )
     except MaptBenchError as problem:
         if github:
             reason = f"{problem.where}: {problem}" if problem.where else str(problem)
             _to_github([github_error(str(current), reason)], markdown_error(reason))
         raise
+    if is_new:
+        note = f"{baseline} did not exist, so {current} was compared with itself"
+        comparison = replace(comparison, baseline=baseline, notes=(note, *comparison.notes))
     data = comparison.to_dict()
     texts = _texts(data, junit_file, gitlab_file, markdown_file)
-    texts |= {} if html_file is None else {html_file: _page(baseline, current)}
+    texts |= {} if html_file is None else {html_file: _page(None if is_new else baseline, current)}
     replaced = update_baseline and (not rules.limits or comparison.is_passed is not False)
     texts |= {baseline: baseline_text(current)} if replaced else {}
     write_together(texts, replacing=baseline if replaced else None)
     if github:
         _to_github(github_annotations(data), markdown_comment(data))
     if not emit_json(json_file, data):
-        _show(comparison, data)
-        _show_update(baseline, current, comparison, update_baseline, replaced)
+        if not is_new:
+            _show_changes(comparison, data)
+        _show_verdict(comparison)
+        if update_baseline:
+            _show_update(baseline, current, is_new=is_new, is_written=replaced)
+        else:
+            _offer_update(comparison)
     return 1 if comparison.is_passed is False and not replaced else 0
 
 
@@ -244,11 +253,13 @@ def _texts(
     return {path: write(data) for path, write in files if path is not None}
 
 
-def _page(baseline: Path, current: Path) -> str:
-    """Return the report of both results. A reduced baseline has no details to show."""
+def _page(baseline: Path | None, current: Path) -> str:
+    """Return the report of both results. A reduced or new baseline has no details to show."""
     # Imported here, because pandas and Matplotlib start slowly.
     from mapt_bench.report import report_text
 
+    if baseline is None:
+        return report_text([current])
     file = baseline / "results.json" if baseline.is_dir() else baseline
     is_reduced = read_document(file)["schema"] == BASELINE
     return report_text([current] if is_reduced else [baseline, current])
@@ -271,20 +282,15 @@ def _to_github(annotations: Sequence[str], text: str) -> None:
         ) from problem
 
 
-def _created(baseline: Path, current: Path, rules: GateRules, json_file: str | None) -> int:
-    write_together({baseline: baseline_text(current)}, replacing=baseline)
-    comparison = compare_results(baseline, current, rules=rules)
-    if not emit_json(json_file, comparison.to_dict()):
-        print_line(f"created {baseline} from {current}")
-    return 0
-
-
-def _show(comparison: Comparison, data: dict[str, Any]) -> None:
+def _show_changes(comparison: Comparison, data: dict[str, Any]) -> None:
     table = comparison_table(data)
     if table.rows:
         print_table(table)
     elif comparison.changes:
         print_line("No score changed.")
+
+
+def _show_verdict(comparison: Comparison) -> None:
     allowed = comparison.allowed
     new = "allowed" if "new" in allowed else "new"
     _print_first([f"note: {note}" for note in comparison.notes])
@@ -313,14 +319,17 @@ def _print_first(lines: Sequence[str]) -> None:
         print_line(f"{kind}: and {len(lines) - _MOST_LINES} more. All of them: --json FILE.")
 
 
-def _show_update(
-    baseline: Path, current: Path, comparison: Comparison, is_wanted: bool, is_replaced: bool
-) -> None:
-    if is_replaced:
-        print_line(f"replaced {baseline} by the scores of {current}")
-    elif is_wanted:
-        print_line(f"kept {baseline}, because the gate failed")
-    elif comparison.improved and comparison.is_passed is not False:
+def _show_update(baseline: Path, current: Path, *, is_new: bool, is_written: bool) -> None:
+    if is_written:
+        done = f"created {baseline} from" if is_new else f"replaced {baseline} by"
+        print_line(f"{done} the scores of {current}")
+    else:
+        done = "did not create" if is_new else "kept"
+        print_line(f"{done} {baseline}, because the gate failed")
+
+
+def _offer_update(comparison: Comparison) -> None:
+    if comparison.improved and comparison.is_passed is not False:
         print_line(
             f"{counted(len(comparison.improved), 'score')} improved. Make this result the new "
             "baseline: run this command again with --update-baseline"

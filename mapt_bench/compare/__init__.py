@@ -9,8 +9,9 @@ from mapt_bench.compare._comparison import (
     assert_no_regression,
     compare_results,
 )
+from mapt_bench.compare._gate_file import load_gate
 from mapt_bench.compare._history import Order, ScoreHistory, score_history
-from mapt_bench.compare._limits import Acceptance, Allowed, GateRules, Limit, Scope, load_gate
+from mapt_bench.compare._limits import Acceptance, Allowed, GateRules, Limit, Scope
 
 __all__ = [
     "Acceptance",

@@ -7,15 +7,12 @@ from typing import Any, Literal
 from mapt_bench.compare._comparable import over_common_classes
 from mapt_bench.errors import DataError
 from mapt_bench.results.result_files import BY_NAME, ResultFile, ResultRow
-from mapt_bench.results.result_views import HEADLINE, score_kind
+from mapt_bench.results.result_views import HEADLINE, ROUNDING, score_kind
 
 __all__ = ["Change", "Missing", "Pair", "added_parts", "changes_of", "missing_parts", "pair_rows"]
 
 _FEWEST_SEQUENCES = 5
 """With fewer common sequences, improved sequences are not counted."""
-
-_EQUAL = 1e-11
-"""Smaller differences are rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Change:
         kind, difference = score_kind(self.score), self.difference
         if difference is None or kind.higher_is_better is None or kind.is_measured:
             return False
-        return difference > _EQUAL if kind.higher_is_better else difference < -_EQUAL
+        return difference > ROUNDING if kind.higher_is_better else difference < -ROUNDING
 
     def to_dict(self) -> dict[str, Any]:
         """Return all fields and the difference as plain data for JSON."""
@@ -194,7 +191,7 @@ def _count_sequences(
             steps.append(now - was)
     if direction is None or len(steps) < _FEWEST_SEQUENCES:
         return None, None
-    rises, falls = sum(step > 0 for step in steps), sum(step < 0 for step in steps)
+    rises, falls = (sum(step * sign > ROUNDING for step in steps) for sign in (1, -1))
     return (rises, falls) if direction else (falls, rises)
 
 

@@ -131,7 +131,7 @@ class LimitCheck:
             BrokenLimit(self.limit, pair.row, None, sequence)
             for pair in known
             for sequence, was in pair.old.predictions.items()
-            if self.limit.scope.sequence is None or self.limit.scope.has_sequence(sequence)
+            if self.limit.scope.has_predictions(sequence)
             if pair.new.predictions.get(sequence, was) != was
         ]
 

@@ -18,13 +18,13 @@ from mapt_bench.compare._changes import (
 )
 from mapt_bench.compare._checks import BrokenLimit, LimitCheck
 from mapt_bench.compare._comparable import check_comparable, origin_notes
+from mapt_bench.compare._gate_file import load_gate
 from mapt_bench.compare._limits import (
     PREDICTIONS,
     Acceptance,
     Allowed,
     GateRules,
     Limit,
-    load_gate,
 )
 from mapt_bench.errors import ConfigError, nearest
 from mapt_bench.results.expected_fields import expecting_fields
@@ -302,11 +302,8 @@ def _check_names(rules: GateRules, before: ResultFile, after: ResultFile) -> Non
     sequences = {sequence for row in rows for sequence in row.sequences}
     for limit in rules.limits:
         limit.check_known(scores, names, sequences)
-        if limit.is_noise_aware and (limit.of == "value" or limit.scope.sequence is not None):
-            raise ConfigError(
-                f"the limit {limit} cannot be noise-aware: the interval is of a change, over all "
-                "sequences"
-            )
+        if problem := limit.noise_problem():
+            raise ConfigError(f"the limit {limit} cannot be noise-aware: {problem}")
     for each in rules.accepted:
         if each.score not in scores and each.score != PREDICTIONS:
             raise ConfigError(

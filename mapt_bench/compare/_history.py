@@ -3,18 +3,18 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
 from mapt_bench.compare._changes import pair_rows
 from mapt_bench.compare._comparable import check_comparable
+from mapt_bench.compare._limits import name_fits
 from mapt_bench.errors import ConfigError, DataError, nearest, whole_number
 from mapt_bench.files import refuse_root
 from mapt_bench.results.expected_fields import expecting_fields
-from mapt_bench.results.result_files import ResultFile, load_result
-from mapt_bench.results.result_views import score_kind
+from mapt_bench.results.result_files import BY_NAME, ResultFile, load_result
+from mapt_bench.results.result_views import ROUNDING, score_kind
 
 __all__ = ["HISTORY_SCHEMA", "Order", "ScoreHistory", "score_history"]
 
@@ -22,11 +22,8 @@ HISTORY_SCHEMA = "mapt-bench/history/1"
 
 Order = Literal["date", "revision", "given"]
 
-_EQUAL = 1e-11
-"""Smaller differences are rounding errors."""
-
 _ONLY_ROW = "prediction"
-"""Name of the row if every result has one, with any names."""
+"""Name of the row if every result is an evaluation of one prediction, with any names."""
 
 
 @dataclass(frozen=True)
@@ -167,17 +164,19 @@ def _natural(text: str) -> list[tuple[int, str]]:
 
 
 def _name(row: str, files: Sequence[ResultFile]) -> str:
-    return _ONLY_ROW if all(len(file.rows) == 1 for file in files) else row
+    # Rows of runs and FLOPs reports are matched by name only, as pair_rows does.
+    is_only = all(len(file.rows) == 1 and file.schema not in BY_NAME for file in files)
+    return _ONLY_ROW if is_only else row
 
 
 def _chosen_rows(patterns: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
     for pattern in patterns:
-        if not any(name == pattern or fnmatchcase(name, pattern) for name in known):
+        if not any(name_fits(name, pattern) for name in known):
             raise ConfigError(f"no result has the row {pattern!r}; {nearest(pattern, known)}")
     return tuple(
         name
         for name in known
-        if not patterns or any(name == each or fnmatchcase(name, each) for each in patterns)
+        if not patterns or any(name_fits(name, pattern) for pattern in patterns)
     )
 
 
@@ -194,7 +193,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[dict[st
     for row, values in new["scores"].items():
         for score, now in values.items():
             was = old["scores"].get(row, {}).get(score)
-            if was is None or now is None or abs(now - was) <= _EQUAL:
+            if was is None or now is None or abs(now - was) <= ROUNDING:
                 continue
             higher_is_better = score_kind(score).higher_is_better
             yield {

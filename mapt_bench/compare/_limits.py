@@ -1,4 +1,4 @@
-"""Limits of the gate: from options of the command line, and from a file such as ``gate.yaml``."""
+"""Limits of the gate, accepted regressions, and the options of limits."""
 
 import operator
 import re
@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Literal, Self
 
 from mapt_bench.errors import ConfigError, nearest
-from mapt_bench.files import read_text
 from mapt_bench.results.result_views import score_kind
-from mapt_bench.strict_config import from_mapping, load_yaml
 
 __all__ = [
     "PREDICTIONS",
@@ -21,7 +18,8 @@ __all__ = [
     "GateRules",
     "Limit",
     "Scope",
-    "load_gate",
+    "check_direction",
+    "name_fits",
 ]
 
 Allowed = Literal["missing", "new", "undefined"]
@@ -42,7 +40,7 @@ _GRAMMAR = re.compile(
 )
 
 _OPTION = re.compile(
-    r"\s*(?P<score>[A-Za-z]\w*)\s*=\s*(?P<number>[0-9]{1,18}(\.[0-9]+)?)\s*(?P<percent>%?)\s*"
+    r"\s*(?P<score>[A-Za-z]\w*)\s*=\s*(?P<number>-?[0-9]{1,18}(\.[0-9]+)?)\s*(?P<percent>%?)\s*"
 )
 
 _ROUNDING = 9
@@ -56,6 +54,14 @@ _OPTIONS: dict[str, tuple[Literal["change", "value"], str, int]] = {
 }
 """For each option: what it limits, the relation that exceeds the limit, and the sign."""
 
+_OPPOSITES = {"max-drop": "max-rise", "max-rise": "max-drop", "min": "max", "max": "min"}
+
+
+def name_fits(name: str, pattern: str) -> bool:
+    """Return whether a row or sequence has a name, or fits a pattern with ``*`` and ``?``."""
+    # A name with brackets is not the set of characters that a pattern reads in it.
+    return name == pattern or fnmatchcase(name, pattern)
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -63,7 +69,8 @@ class Scope:
 
     Attributes:
         row: Name of a row, or a pattern with ``*`` and ``?``. ``None`` is every row.
-        sequence: Name or pattern of sequences. ``None`` is the score of all sequences together.
+        sequence: Name or pattern of sequences. ``None`` is the score of all sequences together,
+            and the predictions of every sequence.
     """
 
     row: str | None = None
@@ -71,13 +78,18 @@ class Scope:
 
     def has_row(self, name: str) -> bool:
         """Return whether a row belongs to the scope."""
-        return self.row is None or self.row == name or fnmatchcase(name, self.row)
+        return self.row is None or name_fits(name, self.row)
 
     def has_sequence(self, name: str | None) -> bool:
         """Return whether a sequence belongs to the scope; ``None`` is all of them together."""
         if name is None or self.sequence is None:
             return name is self.sequence is None
-        return self.sequence == name or fnmatchcase(name, self.sequence)
+        return name_fits(name, self.sequence)
+
+    def has_predictions(self, sequence: str) -> bool:
+        """Return whether the predictions of a sequence belong to the scope."""
+        # Predictions have fingerprints of sequences only, so there is nothing of all together.
+        return self.sequence is None or self.has_sequence(sequence)
 
     def check_known(self, rows: Iterable[str], sequences: Iterable[str], what: str) -> None:
         """Refuse a pattern that fits no row or no sequence of both results.
@@ -164,22 +176,42 @@ class Limit:
             >>> Limit.of_option("max-drop", "PAT=0.5")
             Limit(score='PAT', relation='<', threshold=-0.5, of='change')
         """
-        of, relation, sign = _OPTIONS[option]
+        of_change = _OPTIONS[option][0] == "change"
         found = _OPTION.fullmatch(text)
-        if found is None or (found["percent"] and of == "value"):
-            percent = " or percent of the baseline (PAT=2%)" if of == "change" else ""
+        # Only values can be negative, such as PTQ and MOTSA, and only changes can be in percent.
+        if found is None or (found["number"].startswith("-") if of_change else found["percent"]):
+            percent = " or percent of the baseline (PAT=2%)" if of_change else ""
             raise ConfigError(
                 f"--{option} is {text!r}; expected SCORE=NUMBER, for example PAT=0.5: percentage "
                 f"points, counts or seconds{percent}"
             )
-        score = found["score"]
-        _check_direction(option, score)
+        score, number, percent = found["score"], found["number"], found["percent"]
+        other = _OPPOSITES[option]
+        check_direction(option, score, f"--{option} {score}", f"--{other} {score}")
+        limit = cls.of_number(option, score, float(number), is_percent=bool(percent))
+        return replace(limit, text=f"{option} {score}={number}{percent}")
+
+    @classmethod
+    def of_number(cls, option: str, score: str, number: float, *, is_percent: bool = False) -> Self:
+        """Return the limit that an option such as ``--max-drop`` states.
+
+        Args:
+            option: Name of the option without dashes.
+            score: Name of the score.
+            number: Number of the option, at least 0 for ``max-drop`` and ``max-rise``.
+            is_percent: Whether it is in percent of the baseline.
+
+        Example:
+            >>> Limit.of_number("max", "seconds_per_frame", 0.00005)
+            Limit(score='seconds_per_frame', relation='>', threshold=5e-05, of='value')
+        """
+        of, relation, sign = _OPTIONS[option]
         return cls(
             score,
             relation,
-            sign * float(found["number"]),
-            of="percent" if found["percent"] else of,
-            text=f"{option} {score}={found['number']}{found['percent']}",
+            sign * number,
+            of="percent" if is_percent else of,
+            text=f"{option} {score}={number:.15g}{'%' if is_percent else ''}",
         )
 
     @classmethod
@@ -226,6 +258,14 @@ class Limit:
             )
         self.scope.check_known(rows, sequences, f"the limit {self}")
 
+    def noise_problem(self) -> str | None:
+        """Return why the limit cannot be noise-aware. ``None`` if it can, or need not."""
+        if self.is_noise_aware and self.relation == "!=":
+            return "any change exceeds an exact limit, whatever the interval of the change"
+        if self.is_noise_aware and (self.of == "value" or self.scope.sequence is not None):
+            return "the interval is of a change, over all sequences"
+        return None
+
     def is_broken_by(self, amount: float) -> bool:
         """Return whether an amount in the limit's unit exceeds the limit.
 
@@ -239,15 +279,24 @@ class Limit:
         return (self.text or f"{self.score}{self.relation}{self.threshold:g}") + str(self.scope)
 
 
-def _check_direction(option: str, score: str) -> None:
+def check_direction(option: str, score: str, given: str, instead: str) -> None:
+    """Refuse a limit on an improvement.
+
+    Args:
+        option: Name of the option without dashes.
+        score: Name of the score.
+        given: What the user wrote, for the message.
+        instead: What limits a regression, for the message.
+
+    Raises:
+        ConfigError: If the option limits an improvement of the score.
+    """
     better = score_kind(score).higher_is_better
     harmless = {"max-drop": False, "min": False, "max-rise": True, "max": True}[option]
     if better is harmless:
         word = "lower" if harmless is False else "higher"
-        other = {"max-drop": "max-rise", "max-rise": "max-drop", "min": "max", "max": "min"}[option]
         raise ConfigError(
-            f"--{option} {score} would limit an improvement, because a {word} {score} is better; "
-            f"use --{other} {score}"
+            f"{given} would limit an improvement, because a {word} {score} is better; use {instead}"
         )
 
 
@@ -260,7 +309,8 @@ class Acceptance:
         reason: Why the regression is accepted. It is printed every time.
         expires: Last day on which it is accepted.
         row: Name or pattern of rows. ``None`` is every row.
-        sequence: Name or pattern of sequences. ``None`` is all sequences together.
+        sequence: Name or pattern of sequences. ``None`` is all sequences together, for
+            ``"predictions"`` every sequence.
     """
 
     score: str
@@ -284,7 +334,11 @@ class Acceptance:
 
     def covers(self, score: str, row: str, sequence: str | None) -> bool:
         """Return whether it is about a score of a row and sequence."""
-        return self.score == score and self.scope.has_row(row) and self.scope.has_sequence(sequence)
+        if self.score != score or not self.scope.has_row(row):
+            return False
+        if score == PREDICTIONS and sequence is not None:
+            return self.scope.has_predictions(sequence)
+        return self.scope.has_sequence(sequence)
 
     def is_expired(self, today: date) -> bool:
         """Return whether it is no longer accepted."""
@@ -292,59 +346,6 @@ class Acceptance:
 
     def __str__(self) -> str:
         return f"{self.score}{self.scope}: {self.reason} (until {self.expires.isoformat()})"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """Limits on one score in a file. Numbers have the units of the options."""
-
-    score: str
-    row: str | None = None
-    sequence: str | None = None
-    max_drop: float | None = None
-    max_drop_percent: float | None = None
-    max_rise: float | None = None
-    max_rise_percent: float | None = None
-    min: float | None = None
-    max: float | None = None
-    exact: bool = False
-    noise_aware: bool = False
-    severity: Literal["error", "warning"] | None = None
-
-    def limits(self) -> list[Limit]:
-        """Return one limit for each key.
-
-        Raises:
-            ConfigError: If there is none, or one limits an improvement.
-        """
-        given = (
-            ("max-drop", self.max_drop, ""),
-            ("max-drop", self.max_drop_percent, "%"),
-            ("max-rise", self.max_rise, ""),
-            ("max-rise", self.max_rise_percent, "%"),
-            ("min", self.min, ""),
-            ("max", self.max, ""),
-        )
-        found = [
-            Limit.of_option(option, f"{self.score}={number:.12g}{percent}")
-            for option, number, percent in given
-            if number is not None
-        ]
-        found += [Limit.exact(self.score)] if self.exact else []
-        if not found:
-            raise ConfigError(
-                f"the entry on {self.score} limits nothing; give it max_drop, max_rise, min, max "
-                "or exact"
-            )
-        return [
-            replace(
-                limit,
-                scope=Scope(self.row, self.sequence),
-                is_noise_aware=self.noise_aware,
-                severity=self.severity,
-            )
-            for limit in found
-        ]
 
 
 @dataclass(frozen=True)
@@ -369,36 +370,3 @@ class GateRules:
             limits=(*self.limits, *limits),
             allow=tuple(dict.fromkeys((*self.allow, *allow))),
         )
-
-
-@dataclass(frozen=True)
-class _File:
-    limits: tuple[_Entry, ...] = ()
-    allow: tuple[Allowed, ...] = ()
-    accepted: tuple[Acceptance, ...] = ()
-
-
-def load_gate(path: Path) -> GateRules:
-    """Read the rules of a gate from a YAML file.
-
-    Args:
-        path: The file, see ``docs/compare.md``.
-
-    Raises:
-        ConfigError: If the file cannot be read, is not YAML, or has an unknown key or a wrong
-            value. The message names the nearest key.
-    """
-    try:
-        text = read_text(path)
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ConfigError(
-            f"cannot be read ({problem}); give a YAML file with limits", where=path
-        ) from problem
-    file = from_mapping(_File, load_yaml(text, where=path), what="the gate", where=path)
-    limits: list[Limit] = []
-    for entry in file.limits:
-        try:
-            limits += entry.limits()
-        except ConfigError as problem:
-            raise ConfigError(problem.message, where=path) from problem
-    return GateRules(tuple(limits), file.allow, file.accepted)

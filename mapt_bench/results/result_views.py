@@ -14,6 +14,7 @@ __all__ = [
     "OF_DEPTH",
     "OWN_IN_WORDS",
     "OWN_SEGMENTS",
+    "ROUNDING",
     "SCORES",
     "Part",
     "Row",
@@ -92,6 +93,9 @@ def score_kind(name: str) -> ScoreKind:
     """
     return SCORES.get(name, ScoreKind("percent", None))
 
+
+ROUNDING = 1e-11
+"""Smaller differences of scores are rounding errors: a baseline has 12 decimals."""
 
 Row = Mapping[str, Any]
 

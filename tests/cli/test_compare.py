@@ -203,6 +203,49 @@ def test_a_baseline_is_created_and_replaced(files):
     assert (files / "new/baseline.json").read_text() == kept
 
 
+OUTPUTS = (
+    *("--junit", "gate.xml", "--gitlab", "gitlab.json", "--markdown", "gate.md"),
+    *("--html", "gate.html", "--json", "gate.json", "--github"),
+)
+
+
+def test_a_new_baseline_comes_with_every_output(files, monkeypatch):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(files / "summary.md"))
+    limits = ("--min", "PAT=50", "--max-drop", "PAT=0.5")
+    result = invoke("new.json", "same.json", "--update-baseline", *limits, *OUTPUTS)
+    assert result.exit_code == 0, result.output
+    note = "new.json did not exist, so same.json was compared with itself"
+    assert result.stdout.splitlines() == [
+        *(f"note: {note}", "passed", "created new.json from the scores of same.json"),
+    ]
+    for name in ("gate.xml", "gitlab.json", "gate.md", "gate.html"):
+        assert (files / name).stat().st_size
+    found = json.loads((files / "gate.json").read_text())
+    assert (found["baseline"], found["passed"], found["notes"]) == ("new.json", True, [note])
+    assert (files / "summary.md").read_text() == (files / "gate.md").read_text()
+    assert json.loads((files / "new.json").read_text())["schema"] == "mapt-bench/baseline/1"
+
+
+def test_a_gate_that_fails_creates_no_baseline(files):
+    result = invoke("new.json", "same.json", "--update-baseline", "--min", "PAT=51", *OUTPUTS)
+    assert result.exit_code == 1
+    message = "tracker: PAT is 50 %, limit min PAT=51"
+    assert f"broken: {message}" in result.stdout
+    assert "did not create new.json, because the gate failed" in result.stdout
+    assert f"::error file=same.json,title=mapt-bench compare::{message.replace('%', '%25')}" in (
+        result.stderr
+    )
+    assert message in (files / "gate.xml").read_text()
+    assert not (files / "new.json").exists()
+
+
+def test_an_unknown_score_creates_no_baseline(files):
+    result = invoke("new.json", "same.json", "--update-baseline", "--min", "PATT=5")
+    assert result.exit_code == 2
+    assert "did you mean 'PAT'" in result.stderr
+    assert not (files / "new.json").exists()
+
+
 def test_only_a_result_is_replaced(files):
     (files / "notes.txt").write_text("mine")
     for target in ("notes.txt", "runs/before"):

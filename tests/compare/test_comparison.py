@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from helpers.results import evaluation, evaluations, run, summary_row, sweep
 
-from mapt_bench.compare import Limit, Missing, compare_results
+from mapt_bench.compare import Limit, Missing, baseline_text, compare_results
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.report import read_parts, render_report
 from mapt_bench.reports.difference_tables import comparison_table
@@ -342,6 +342,14 @@ def test_sequences_that_got_better_and_worse(compare):
     assert change_of(found, "STQ").better is None
     lines = render_table(comparison_table(found.to_dict()), "text").splitlines()
     assert lines[3].split() == ["PAT", "50.00", "50.00", "0.00", "3", "/", "1"]
+
+
+def test_sequences_of_a_baseline_do_not_change_by_its_rounding(tmp_path):
+    full, kept = tmp_path / "full.json", tmp_path / "kept.json"
+    full.write_text(json.dumps(with_sequences(*(share / 7 for share in range(1, 7)))))
+    kept.write_text(baseline_text(full))
+    pat = change_of(compare_results(kept, full), "PAT")
+    assert (pat.better, pat.worse) == (0, 0)
 
 
 def test_four_sequences_in_common_say_nothing(compare):

@@ -1,6 +1,7 @@
 """Limits of options and files, noise, accepted regressions, and baselines."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -68,6 +69,8 @@ def of_sequences(*values):
         ("min", "PAT=49.5", 0.495, False),
         ("min", "PAT=49.5", 0.4949, True),
         ("max-drop", "PAT=0", 0.6, False),  # improvements never fail
+        ("min", "PAT=-5", -0.05, False),
+        ("min", "PAT=-5", -0.051, True),
     ],
 )
 def test_options(written, option, text, now, is_broken):
@@ -125,16 +128,50 @@ def test_limits_of_a_file_hold_for_rows_and_sequences(gate):
 
 
 @pytest.mark.parametrize(
+    ("entry", "threshold", "text"),
+    [
+        ("score: seconds_per_frame, max: 0.00005", 0.00005, "max seconds_per_frame=5e-05"),
+        ("score: IDSW, max: 1234567890123", 1234567890123, "max IDSW=1234567890123"),
+        ("score: IDSW, max_rise: 1e-5", 0.00001, "max-rise IDSW=1e-05"),
+        ("score: PAT, max_drop_percent: 0.1", -0.1, "max-drop PAT=0.1%"),
+        ("score: PTQ, min: -5", -5, "min PTQ=-5"),
+    ],
+)
+def test_numbers_of_a_file_are_kept(tmp_path, entry, threshold, text):
+    file = tmp_path / "gate.yaml"
+    file.write_text(f"limits: [{{{entry}}}]")
+    (limit,) = load_gate(file).limits
+    assert limit.threshold == threshold
+    assert str(limit) == text
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("limts: []", "unknown key 'limts'; did you mean 'limits'"),
         ("limits: [{score: PAT, max_dorp: 1}]", r"did you mean 'limits\[0\].max_drop'"),
         ("limits: [{score: PAT}]", "the entry on PAT limits nothing"),
         ("limits: [{max_drop: 1}]", "lacks the key 'score'"),
-        ("limits: [{score: PAT, max_drop: -1}]", "expected SCORE=NUMBER"),
+        (
+            "limits: [{score: PQ, min: 1}, {score: PAT, max_drop: -1}]",
+            r"limits\[1\].max_drop is -1; expected a number of at least 0",
+        ),
+        (
+            "limits: [{score: IDSW, max_drop_percent: 1}]",
+            r"limits\[0\].max_drop_percent of IDSW would .* use max_rise_percent$",
+        ),
         ("limits: [{score: PAT, max_drop: .nan}]", "has the number nan; expected a finite number"),
         ("limits: [{score: PAT, max_drop: 1, severity: eror}]", "did you mean 'error'"),
         ("allow: [gone]", "known: missing, new, undefined"),
+        (
+            "limits: [{score: PQ, exact: true}, {score: PAT, exact: true, noise_aware: true}]",
+            r"limits\[1\].noise_aware is true, but the limit exact PAT cannot be noise-aware: any",
+        ),
+        ("limits: [{score: PAT, min: 1, noise_aware: true}]", "PAT=1 cannot be noise-aware"),
+        (
+            "limits: [{score: PAT, sequence: '*', max_drop: 1, noise_aware: true}]",
+            "the interval is of a change, over all sequences; give this limit an entry without",
+        ),
         ("accepted: [{score: PAT, reason: x, expires: soon}]", "a date, such as 2027-01-31"),
         ("accepted: [{score: PAT, reason: ' ', expires: 2027-01-31}]", "has no reason"),
         ("limits: [", "is not valid YAML"),
@@ -153,7 +190,6 @@ def test_a_file_with_a_mistake_is_refused(gate, text, words):
         ("limits: [{score: PAT, max_drop: 1, row: trakcer}]", "did you mean 'tracker'"),
         ("limits: [{score: PAT, max_drop: 1, sequence: '003'}]", "did you mean '000"),
         ("accepted: [{score: PATT, reason: x, expires: 2027-01-31}]", "did you mean 'PAT'"),
-        ("limits: [{score: PAT, min: 1, noise_aware: true}]", "cannot be noise-aware"),
         ("limits: [{score: predictions, max_drop: 1}]", "use --exact predictions"),
     ],
 )
@@ -175,6 +211,13 @@ def test_a_noise_aware_limit_needs_the_whole_interval(gate):
     assert noisy.is_passed
     assert noisy.notes[0].startswith("within noise: tracker: PAT changed by -3 [")
     assert gate(NOISE_AWARE.replace("true", "false"), before, noisy_result()).is_passed is False
+
+
+def test_a_limit_without_an_interval_cannot_be_noise_aware(written):
+    files = written("before", evaluation()), written("after", evaluation())
+    limit = replace(Limit.exact("PAT"), is_noise_aware=True)
+    with pytest.raises(ConfigError, match="the limit exact PAT cannot be noise-aware"):
+        compare_results(*files, limits=[limit])
 
 
 def noisy_result():
@@ -257,10 +300,26 @@ def test_operations_of_a_flops_report_are_gated_exactly(gate):
         gate(exact, cost(), run())
 
 
-def test_predictions_are_gated_by_their_fingerprints(gate):
-    def predicted(**sequences):
-        return evaluation(provenance={"inputs": {"predictions": {"sequences": sequences}}})
+def predicted(**sequences):
+    return evaluation(provenance={"inputs": {"predictions": {"sequences": sequences}}})
 
+
+def test_accepted_predictions_are_of_every_sequence_unless_one_is_named(gate):
+    rules = """
+        limits: [{score: predictions, exact: true}]
+        accepted: [{score: predictions, reason: new weights, expires: 2026-06-01%s}]
+    """
+    files = predicted(**{"0001": "1", "0002": "2"}), predicted(**{"0001": "3", "0002": "4"})
+    found = gate(rules % "", *files)
+    assert found.is_passed
+    (accepted,) = found.accepted
+    assert (accepted.status, len(accepted.broken)) == ("used", 2)
+    found = gate(rules % ', sequence: "0001"', *files)
+    assert [entry.sequence for entry in found.broken] == ["0002"]
+    assert gate(rules % "", files[0], files[0]).accepted[0].status == "not needed"
+
+
+def test_predictions_are_gated_by_their_fingerprints(gate):
     exact = "limits: [{score: predictions, exact: true}]"
     before = predicted(a="1", b="2")
     assert gate(exact, before, before).is_passed

@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 from helpers.commands import examples_of
+from helpers.costs import cost, cost_row
 from helpers.results import evaluation, run, summary_row
 
 from mapt_bench.cli import main
@@ -73,6 +74,19 @@ def test_rows_of_runs_in_a_folder(write, tmp_path):
     assert [(each["row"], each["score"]) for each in found.changes] == [("iou", "PAT")]
     assert len(found.notes) == 1
     assert "other.json: skipped, has no schema" in found.notes[0]
+
+
+def test_single_rows_of_runs_and_flops_reports_match_by_name_only(write):
+    rows = summary_row("sort", 0.5, 0.5, "baselines"), summary_row("mapt", 0.6, 0.5, "heads")
+    files = [write(f"{row['variant']}.json", run(summary=[row]), "r") for row in rows]
+    found = score_history(files, order="given")
+    assert (found.rows, found.changes) == (("sort", "mapt"), ())
+    better = write("better.json", run(summary=[summary_row("sort", 0.7, 0.5, "baselines")]), "r")
+    (change,) = score_history([files[0], better], order="given").changes
+    assert (change["row"], change["score"], change["from"]) == ("sort", "PAT", 0.5)
+    costs = [write(f"{name}.json", cost(cost_row(name)), "r") for name in ("raft", "flownet2")]
+    found = score_history(costs, scores=["gmacs"])
+    assert found.rows == ("flownet2, whole, 384x1280, conv", "raft, whole, 384x1280, conv")
 
 
 def test_results_that_cannot_be_compared_cause_no_change(write):

@@ -43,7 +43,7 @@ def gate_file() -> bytes:
             "limits": [
                 {"score": "PAT", "max_drop": 0.5},
                 {"score": "IDSW", "max_rise": 5, "row": "*", "sequence": "0001"},
-                {"score": "STQ", "min": 10, "noise_aware": True},
+                {"score": "STQ", "max_drop": 10, "noise_aware": True},
             ],
             "accepted": [{"score": "PQ", "reason": "known", "expires": "2999-01-31"}],
         }
