@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from mapt_bench.reports.skipped_notes import skipped_notes
 from mapt_bench.reports.tables import Column, Table
 
 __all__ = ["tuning_scores", "tuning_tables"]
@@ -123,11 +124,8 @@ def _notes(result: Mapping[str, Any]) -> tuple[str, ...]:
         f"Start: {result['thresholds']} thresholds. Memory: {result['memory']} frames. Sampler: "
         f"{result['sampler']}, seed {result['seed']}."
     )
-    skipped = [each["tracker"] for each in result["skipped"]]
-    if not skipped:
-        return (first,)
-    last = f"Not tuned: {', '.join(skipped)} ({result['skipped'][0]['reason']})."
-    return (first, *textwrap.wrap(last, _WIDTH))
+    left_out = skipped_notes(result["skipped"], "Not tuned")
+    return (first, *(line for note in left_out for line in textwrap.wrap(note, _WIDTH)))
 
 
 def _shortened(settings: Mapping[str, Any], room: int | None) -> str:

@@ -57,7 +57,7 @@ def frontier_result(
         trackers: With the cells of all their settings.
         outcome: Results of the plan.
         setup: What the run is a run of, without its trackers.
-        skipped: Trackers that cannot run on the videos, and why.
+        skipped: Trackers that cannot run on the videos, sequences that cannot run, and why.
         provenance: How the scores came about.
 
     Returns:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, counted
 from mapt_bench.experiments.engine.runner import CellOutcome
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.labels import LabelSpace
@@ -42,11 +42,11 @@ Parts = Mapping[str, Mapping[int, SequencePart]]
 """For each name of segments, the part of each sequence by its position."""
 
 
-def folds_of(count: int, folds: int, seed: int) -> tuple[tuple[int, ...], ...]:
+def folds_of(sequences: Sequence[int], folds: int, seed: int) -> tuple[tuple[int, ...], ...]:
     """Divide sequences into folds of nearly equal size, at random.
 
     Args:
-        count: Number of sequences.
+        sequences: Positions of the sequences, in ascending order.
         folds: Number of folds, 2 or more.
         seed: Decides the division.
 
@@ -57,15 +57,15 @@ def folds_of(count: int, folds: int, seed: int) -> tuple[tuple[int, ...], ...]:
         ConfigError: If there are fewer sequences than folds.
 
     Example:
-        >>> [len(fold) for fold in folds_of(7, 3, seed=0)]
+        >>> [len(fold) for fold in folds_of(range(7), 3, seed=0)]
         [3, 2, 2]
     """
-    if folds > count:
+    if folds > len(sequences):
         raise ConfigError(
-            f"--folds is {folds}, and there are {count} sequences; expected as many folds as "
-            "sequences at most"
+            f"--folds is {folds}, and {counted(len(sequences), 'sequence')} can be tracked; "
+            "expected as many folds as sequences at most"
         )
-    order = np.random.default_rng(seed).permutation(count)
+    order = np.random.default_rng(seed).permutation(sequences)
     return tuple(tuple(sorted(order[first::folds].tolist())) for first in range(folds))
 
 

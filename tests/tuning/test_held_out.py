@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.small_runs import source, walk
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import SegmentSource, Variant
 from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
 from mapt_bench.reports.tuning_plot import plot_tuning
@@ -29,11 +29,12 @@ def videos(count, kind=None):
 
 
 def test_folds_cover_each_sequence_once_and_depend_on_the_seed():
-    folds = folds_of(7, 3, seed=0)
-    assert sorted(at for fold in folds for at in fold) == [*range(7)]
-    assert folds != folds_of(7, 3, seed=1)
-    with pytest.raises(ConfigError, match="--folds is 8, and there are 7 sequences"):
-        folds_of(7, 8, seed=0)
+    folds = folds_of(range(7), 3, seed=0)
+    assert folds == ((1, 2, 6), (4, 5), (0, 3))
+    assert folds != folds_of(range(7), 3, seed=1)
+    assert sorted(at for fold in folds_of((1, 4, 5), 2, seed=0) for at in fold) == [1, 4, 5]
+    with pytest.raises(ConfigError, match="--folds is 8, and 7 sequences can be tracked"):
+        folds_of(range(7), 8, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,17 @@ def test_a_resumed_run_writes_the_same(folded):
     for each in (again, result):
         each["provenance"] = None
     assert again == result
+
+
+def test_folds_leave_out_sequences_that_are_too_short(tmp_path):
+    short = walk(1, name="short")
+    data = source(short, walk(5, speed=3, name="a"), walk(5, speed=4, name="b"))
+    result = tune([SORT], data, config(tmp_path / "run", folds=2, trials=2))
+    assert sorted(result["held_out"]["folds"]) == [["a"], ["b"]]
+    with pytest.raises(ConfigError, match="--folds is 3, and 2 sequences can be tracked"):
+        tune([SORT], data, config(tmp_path / "more", folds=3))
+    with pytest.raises(DataError, match="nothing can be run: pair 1 needs 2 frames"):
+        tune([SORT], source(short), config(tmp_path / "none", folds=2))
 
 
 def test_few_sequences_have_no_interval(tmp_path):

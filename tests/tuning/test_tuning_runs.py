@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.modules import ROOT
 from helpers.small_runs import source, walk, write_videos
+from PIL import Image
 
 import mapt_bench.experiments.engine.unit_workers as workers
 from mapt_bench.baselines import TrackerSettings, associator_entry, associator_names
@@ -18,6 +19,7 @@ from mapt_bench.baselines.thresholds import thresholds_named
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import SegmentSource, Variant
 from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
+from mapt_bench.reports.tuning_tables import tuning_tables
 from mapt_bench.tuning._tuned_rows import of_split, search_space
 from mapt_bench.tuning.tuning_config import TuningConfig
 from mapt_bench.tuning.tuning_run import check_tuning, run_tuning, tune
@@ -198,6 +200,17 @@ def test_a_tracker_that_cannot_run_is_left_out_and_named(tmp_path):
         tune([both], blind, config(tmp_path / "other"))
 
 
+def test_a_sequence_that_is_too_short_is_left_out_and_named(tmp_path):
+    short = walk(1, name="short")
+    result = tune([SORT], source(fast("a"), short), config(tmp_path / "run"))
+    reason = "pair 1 needs 2 frames, the sequence has 1"
+    assert result["skipped"] == [{"tracker": "all", "reason": reason, "sequence": "short"}]
+    (table,) = tuning_tables(result)
+    assert table.footnotes[-1] == f"Sequences left out: short ({reason})."
+    alone = tune([SORT], source(fast("a")), config(tmp_path / "alone"))
+    assert result["trackers"] == alone["trackers"]
+
+
 def test_an_undefined_score_is_an_error(tmp_path):
     with pytest.raises(DataError, match="recovery_f1 is undefined"):
         tune([SORT], source_of_two(), config(tmp_path / "run", score="PAT,recovery_f1"))
@@ -265,6 +278,19 @@ def test_only_the_sequences_of_the_split_are_used(tmp_path):
         assert result["data"]["split"] == split
     with pytest.raises(DataError, match=r"no sequence .* 'dev'; found a, b, panoptic_maps, train"):
         run_tuning(TuningConfig(**given, split="dev", out=tmp_path / "dev"))
+
+
+def test_sequences_without_ground_truth_are_named_unless_there_is_a_split(tmp_path):
+    write_videos(tmp_path / "DATA", fast("a"))
+    for place in ("val/a", "test/secret"):
+        folder = tmp_path / "DATA" / "images" / place
+        folder.mkdir(parents=True)
+        for index in range(6):
+            Image.fromarray(fast("a").image(index)).save(folder / f"{index:06d}.png")
+    given = {"data": tmp_path / "DATA", "trackers": ("sort",), "score": "TQ", "trials": 2}
+    for split, expected in (("val", []), ("all", ["secret"])):
+        result = run_tuning(TuningConfig(**given, split=split, out=tmp_path / split))
+        assert [skip["sequence"] for skip in result["skipped"]] == expected
 
 
 def test_a_copy_of_a_suite_for_reporting_is_refused(tmp_path):

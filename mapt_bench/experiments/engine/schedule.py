@@ -15,7 +15,7 @@ from mapt_bench.labels import Video
 from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video
 
-__all__ = ["Schedule", "ScheduledCell", "Unit", "schedule_plan"]
+__all__ = ["Schedule", "ScheduledCell", "Unit", "runnable_sequences", "schedule_plan"]
 
 _STRESSOR_WORD = "stressor "
 
@@ -188,7 +188,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         pair = cell.pair if entry.supports_pair else 1
         stress = _noticed(cell, entry, source)
         key = keys.of_cell(cell, entry, pair=pair, stress=stress)
-        suited, unsuited = _by_video(cell, source)
+        suited, unsuited = runnable_sequences(cell, source)
         skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in unsuited)
         if suited:
             segments_key = keys.of_segments(cell.segments, stress)
@@ -275,7 +275,7 @@ def _unmet_need(entry: TrackerEntry, source: DataSource) -> str | None:
     return None
 
 
-def _by_video(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
+def runnable_sequences(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
     """Return the indices of the videos that a cell can run on, and why the others are skipped."""
     suited, skips = [], []
     for index, video in enumerate(source.videos):
