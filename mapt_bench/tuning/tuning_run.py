@@ -306,10 +306,10 @@ def _told(
             tracker.sampler.start(_known_settings(tracker), values.pop(0))
         tracker.sampler.tell(values)
         for trial, own in zip(new, found, strict=True):
+            _add_trial(tracker, trial, own, outcome.source, keeps_parts=config.folds is not None)
             if config.minutes is not None and tracker.seconds >= _MINUTE * config.minutes:
                 tracker.is_finished = True
                 break
-            _add_trial(tracker, trial, own, outcome.source, keeps_parts=config.folds is not None)
         kept.append(tracker)
     if not kept:
         reasons = "; ".join(sorted({skip.reason for skip in outcome.skipped}))

@@ -1,6 +1,7 @@
 """Tuning with held-out sequences, and with a limit of time."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import SegmentSource, Variant
 from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
 from mapt_bench.reports.tuning_plot import plot_tuning
+from mapt_bench.tuning import tuning_run
 from mapt_bench.tuning.held_out import folds_of
 from mapt_bench.tuning.tuning_config import MOST_TRIALS, TuningConfig
 from mapt_bench.tuning.tuning_run import tune
@@ -114,6 +116,15 @@ def test_time_ends_the_trials_of_each_tracker_and_a_resumed_run_stops_there(tmp_
         assert spent[-1] >= 6e-5
     again = tune([SORT, COPY], videos(2), given)
     assert again["trackers"] == result["trackers"]
+
+
+def test_no_round_begins_after_the_time_is_spent(tmp_path, monkeypatch):
+    real = tuning_run._trial
+    monkeypatch.setattr(tuning_run, "_trial", lambda *given: replace(real(*given), seconds=15.0))
+    given = config(tmp_path / "run", minutes=2, trials=20)
+    (tuned,) = tune([SORT], videos(1), given)["trackers"]
+    assert len(tuned["trials"]) == 8  # one round
+    assert len([*(tmp_path / "run" / "cells").rglob("*.json")]) == 8
 
 
 def test_much_time_ends_with_the_most_trials(tmp_path):
