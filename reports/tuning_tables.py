@@ -1,5 +1,6 @@
 """Tables of a tuning: the best settings of every tracker, and its score on held-out sequences."""
 
+import math
 import textwrap
 from collections.abc import Mapping
 from typing import Any
@@ -36,7 +37,8 @@ def tuning_scores(result: Mapping[str, Any]) -> dict[str, float]:
         for name, key in (("start", "start_value"), ("tuned", "value"))
     }
     found = (result["held_out"] or {}).get("trackers", ())
-    return tuned | {f"{each['tracker']}/held out": each["held_out"] for each in found}
+    held_out = {f"{each['tracker']}/held out": each["held_out"] for each in found}
+    return tuned | {name: value for name, value in held_out.items() if value is not None}
 
 
 def _best_table(result: Mapping[str, Any], width: int | None) -> Table:
@@ -71,7 +73,7 @@ def _best_table(result: Mapping[str, Any], width: int | None) -> Table:
 def _held_out_table(result: Mapping[str, Any]) -> Table:
     """Return what each tracker reaches on sequences that its settings were not chosen on."""
     found = result["held_out"]
-    ranked = sorted(found["trackers"], key=lambda each: each["behind"])
+    ranked = sorted(found["trackers"], key=_distance)
     measures = ("held_out", "optimism", "behind")
     rows = tuple(
         (
@@ -103,6 +105,11 @@ def _held_out_table(result: Mapping[str, Any]) -> Table:
     )
     title = "On sequences that the settings were not chosen on"
     return Table(title, columns, rows, notes, name="held_out")
+
+
+def _distance(entry: Mapping[str, Any]) -> float:
+    """Return the distance to the best tracker; undefined ones come last."""
+    return math.inf if entry["behind"] is None else float(entry["behind"])
 
 
 def _interval(entry: Mapping[str, Any], measure: str) -> str | None:

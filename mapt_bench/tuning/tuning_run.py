@@ -24,7 +24,7 @@ from mapt_bench.experiments.plans.network_weights import BY_NAME, LOADED
 from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.files import write_json, write_text
-from mapt_bench.metrics import flat_scores, pool, recovery_counts
+from mapt_bench.metrics import pool, recovery_counts
 from mapt_bench.provenance import joined_provenance
 from mapt_bench.tuning._round_progress import RoundBar
 from mapt_bench.tuning._tuned_rows import of_split, search_space, tuned_rows
@@ -43,6 +43,7 @@ from mapt_bench.tuning.samplers import (
     resolved_sampler,
     round_sizes,
 )
+from mapt_bench.tuning.setting_scores import setting_scores
 from mapt_bench.tuning.tuning_config import (
     RECOVERY_SCORES,
     Objective,
@@ -371,7 +372,7 @@ def _scores(
     if set(names) - set(RECOVERY_SCORES):
         of_sequences = cell.sums()
         sums = pool([sums for at in sequences for sums in of_sequences[at]])
-        found.update(flat_scores(sums, source.labels))
+        found.update(setting_scores(sums, source.labels))
     if set(names) & set(RECOVERY_SCORES):
         by_sequence = cell.links_by_sequence()
         links = [by_sequence[at] for at in sequences]

@@ -5,15 +5,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.scenes import KITTI
 from helpers.small_runs import source, walk
 
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import SegmentSource, Variant
 from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
 from mapt_bench.reports.tuning_plot import plot_tuning
+from mapt_bench.reports.tuning_tables import tuning_scores, tuning_tables
 from mapt_bench.tuning import tuning_run
-from mapt_bench.tuning.held_out import folds_of
-from mapt_bench.tuning.tuning_config import MOST_TRIALS, TuningConfig
+from mapt_bench.tuning.held_out import SequencePart, folds_of, held_out_results
+from mapt_bench.tuning.tuning_config import MOST_TRIALS, Objective, TuningConfig
 from mapt_bench.tuning.tuning_run import tune
 
 SORT = Variant("sort+memory", "SORT", "baseline", "sort", memory=10)
@@ -98,6 +100,29 @@ def test_folds_leave_out_sequences_that_are_too_short(tmp_path):
         tune([SORT], data, config(tmp_path / "more", folds=3))
     with pytest.raises(DataError, match="nothing can be run: pair 1 needs 2 frames"):
         tune([SORT], source(short), config(tmp_path / "none", folds=2))
+
+
+def test_an_undefined_value_is_not_the_best_one(folded, tmp_path):
+    def parts(*counts):
+        return {"noisy": {0: SequencePart((), np.array(counts))}}
+
+    nothing, some, more = parts(0, 0, 0, 0), parts(1, 4, 1, 1), parts(3, 4, 3, 3)
+    entries = held_out_results(
+        [some] * 3,
+        [more] * 3,
+        [nothing, some, more],
+        KITTI,
+        Objective.parse("recovery_recall"),
+        names=["sort", "copy", "iou"],
+        windows=(1,),
+        seed=0,
+    )
+    assert [each["held_out"] for each in entries] == [None, 0.25, 0.75]
+    assert [each["behind"] for each in entries] == [None, 0.5, 0.0]
+    result = {**folded[1], "held_out": {"folds": [["v0"]], "trackers": entries}}
+    assert [row[0] for row in tuning_tables(result)[1].rows] == ["iou", "copy", "sort"]
+    assert "sort/held out" not in tuning_scores(result)
+    plot_tuning(result, tmp_path / "trials.png")
 
 
 def test_few_sequences_have_no_interval(tmp_path):

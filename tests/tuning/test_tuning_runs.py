@@ -323,6 +323,21 @@ class Wrong(Mine):
 
 class Without(Mine):
     search_space = {}
+
+class Blind:
+    # Sees the sky everywhere, or the road.
+    needs_images = False
+    search_space = {"reach": (5, 60)}
+
+    def __init__(self, reach=20):
+        self.name = "sky" if reach < 30 else "road"
+
+    def start(self, info):
+        self.shape = info.height, info.width
+        self.code = info.labels.by_name(self.name).class_id << 24
+
+    def step(self, frame):
+        return mb.PanopticMap(np.full(self.shape, self.code, np.uint32))
 """
 
 
@@ -348,6 +363,17 @@ def test_a_users_tracker_is_tuned_by_its_own_search_space(tmp_path, mine):
         check_tuning(TuningConfig(trackers=(f"{mine}:Wrong",)))
     with pytest.raises(ConfigError, match="has nothing to tune; give its class a search_space"):
         check_tuning(TuningConfig(trackers=(f"{mine}:Without",)))
+
+
+def test_pat_counts_as_0_where_a_trial_finds_nothing(tmp_path, mine):
+    write_videos(tmp_path / "data", fast("a"), fast("b"))
+    given = {"data": tmp_path / "data", "split": "val", "score": "PAT,PQ", "trials": 5, "folds": 2}
+    result = run_tuning(TuningConfig(**given, trackers=(f"{mine}:Blind",), out=tmp_path / "run"))
+    (tuned,), (entry,) = result["trackers"], result["held_out"]["trackers"]
+    assert tuned["trials"][0]["scores"] == {"own": {"PAT": 0.0, "PQ": 0.0}}
+    assert tuned["start_value"] == entry["start"] == 0
+    assert tuned["value"] == pytest.approx(entry["held_out"])
+    assert entry["gain"] > 0
 
 
 @pytest.mark.parametrize("name", [*associator_names(), *mapt_tracker_names()])
