@@ -194,7 +194,8 @@ def test_a_device_that_is_not_there_is_refused(folder, monkeypatch):
     [
         ({"trials": 1}, "1 settings of each tracker; expected 2 or more"),
         ({"memory": 0}, "memory is 0"),
-        ({"add": ("sort",)}, "no rows to add"),
+        ({"add": ("sort",)}, "a frontier has no rows; omit add, and name every tracker"),
+        ({"only": ("sort",), "losses": ("sort",)}, "a frontier has no rows; omit only, losses,"),
     ],
 )
 def test_wrong_options_are_refused(changes, message):
