@@ -1,7 +1,8 @@
 """The schedule of a plan on given data: its work units, and what is skipped."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from mapt_bench.baselines.registry import TrackerEntry
 from mapt_bench.baselines.rows import tracker_entry
@@ -52,6 +53,14 @@ class Unit:
     def place(self) -> tuple[str, int, int]:
         """Identity of the unit in a run."""
         return self.key, self.sequence, self.phase
+
+    @property
+    def stressed_video(self) -> tuple[int, tuple[Any, ...]]:
+        """Identity of its video under its stress: equal for units that share its frames.
+
+        Units are sorted by it and handed to workers in groups of it, so it has an order.
+        """
+        return self.sequence, () if self.stress is None else astuple(self.stress)
 
     @property
     def segments_place(self) -> tuple[int, Stress | None, str | None]:
@@ -136,7 +145,7 @@ class Schedule:
         for cell in self.cells:
             for unit in cell.units():
                 found.setdefault(unit.place, unit)
-        return sorted(found.values(), key=_video_under_stress)
+        return sorted(found.values(), key=lambda unit: unit.stressed_video)
 
     @property
     def step_count(self) -> int:
@@ -202,11 +211,6 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         reasons = "; ".join(sorted({skip.reason for skip in skips}))
         raise DataError(f"nothing can be run: {reasons}", where=source.name)
     return Schedule(plan, tuple(cells), tuple(skipped.values()))
-
-
-def _video_under_stress(unit: Unit) -> tuple[int, str, int]:
-    stress = unit.stress
-    return (unit.sequence, "", 0) if stress is None else (unit.sequence, stress.name, stress.level)
 
 
 def _noticed(cell: Cell, entry: TrackerEntry, source: DataSource) -> Stress | None:
