@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mapt_bench.reports.paired_verdicts import is_established
+from mapt_bench.reports.skipped_notes import skipped_notes
 from mapt_bench.reports.tables import Cell, Column, Table
 
 __all__ = [
@@ -66,6 +67,7 @@ def _trackers_table(result: Result) -> Table:
         "Short of both: how far the setting nearest to both is from the best PAT and the best STQ, "
         "in points: the larger of the two. "
         f"Near both: at most {100 * result['near']:.1f} points. Points: settings on the frontier.",
+        *skipped_notes(result["skipped"], "Not run"),
     )
     title = (
         f"Frontiers of PAT against STQ on {result['data']['name']}, {result['trials']} settings of "

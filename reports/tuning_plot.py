@@ -1,5 +1,6 @@
 """The plot of a tuning run: the best value so far against the number of trials."""
 
+import math
 from collections.abc import Mapping
 from itertools import accumulate
 from pathlib import Path
@@ -28,7 +29,7 @@ def plot_tuning(result: Mapping[str, Any], path: Path) -> None:
 
     trackers = result["trackers"]
     held_out = {
-        each["tracker"]: 100 * each["held_out"]
+        each["tracker"]: math.nan if each["held_out"] is None else 100 * each["held_out"]
         for each in (result["held_out"] or {"trackers": []})["trackers"]
     }
     columns = min(_COLUMNS, len(trackers))

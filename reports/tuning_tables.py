@@ -1,9 +1,11 @@
 """Tables of a tuning: the best settings of every tracker, and its score on held-out sequences."""
 
+import math
 import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from mapt_bench.reports.skipped_notes import skipped_notes
 from mapt_bench.reports.tables import Column, Table
 
 __all__ = ["tuning_scores", "tuning_tables"]
@@ -35,7 +37,8 @@ def tuning_scores(result: Mapping[str, Any]) -> dict[str, float]:
         for name, key in (("start", "start_value"), ("tuned", "value"))
     }
     found = (result["held_out"] or {}).get("trackers", ())
-    return tuned | {f"{each['tracker']}/held out": each["held_out"] for each in found}
+    held_out = {f"{each['tracker']}/held out": each["held_out"] for each in found}
+    return tuned | {name: value for name, value in held_out.items() if value is not None}
 
 
 def _best_table(result: Mapping[str, Any], width: int | None) -> Table:
@@ -70,7 +73,7 @@ def _best_table(result: Mapping[str, Any], width: int | None) -> Table:
 def _held_out_table(result: Mapping[str, Any]) -> Table:
     """Return what each tracker reaches on sequences that its settings were not chosen on."""
     found = result["held_out"]
-    ranked = sorted(found["trackers"], key=lambda each: each["behind"])
+    ranked = sorted(found["trackers"], key=_distance)
     measures = ("held_out", "optimism", "behind")
     rows = tuple(
         (
@@ -104,6 +107,11 @@ def _held_out_table(result: Mapping[str, Any]) -> Table:
     return Table(title, columns, rows, notes, name="held_out")
 
 
+def _distance(entry: Mapping[str, Any]) -> float:
+    """Return the distance to the best tracker; undefined ones come last."""
+    return math.inf if entry["behind"] is None else float(entry["behind"])
+
+
 def _interval(entry: Mapping[str, Any], measure: str) -> str | None:
     """Return an interval in percent or points. The best tracker has none behind itself."""
     found = entry["intervals"][measure]
@@ -123,11 +131,8 @@ def _notes(result: Mapping[str, Any]) -> tuple[str, ...]:
         f"Start: {result['thresholds']} thresholds. Memory: {result['memory']} frames. Sampler: "
         f"{result['sampler']}, seed {result['seed']}."
     )
-    skipped = [each["tracker"] for each in result["skipped"]]
-    if not skipped:
-        return (first,)
-    last = f"Not tuned: {', '.join(skipped)} ({result['skipped'][0]['reason']})."
-    return (first, *textwrap.wrap(last, _WIDTH))
+    left_out = skipped_notes(result["skipped"], "Not tuned")
+    return (first, *(line for note in left_out for line in textwrap.wrap(note, _WIDTH)))
 
 
 def _shortened(settings: Mapping[str, Any], room: int | None) -> str:

@@ -76,7 +76,9 @@ def matrix_result(
                 "scores": _scores(cell, outcome),
                 "seeds": [{"seed": seed, "scores": _scores(one, outcome)} for seed, one in cells],
                 "intervals": comparisons.intervals(cell),
-                "speeds": {name: rate.to_dict() for name, rate in zip(SPEEDS, rates, strict=False)},
+                "speeds": {
+                    each.label: rate.to_dict() for each, rate in zip(bins, rates, strict=True)
+                },
             }
         )
     compared = [

@@ -9,10 +9,11 @@ from mapt_bench.errors import DataError
 from mapt_bench.experiments.engine.runner import CellOutcome, RunOutcome
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.experiments.summaries.cell_scores import Comparisons
-from mapt_bench.metrics import flat_scores, pool
+from mapt_bench.metrics import pool
 from mapt_bench.metrics.pareto import hypervolume, pareto_set
 from mapt_bench.metrics.uncertainty import ScoreStatistics
 from mapt_bench.tuning.frontier_config import NEAR
+from mapt_bench.tuning.setting_scores import setting_scores
 
 __all__ = ["FRONTIER_SCHEMA", "FrontierTracker", "frontier_result"]
 
@@ -57,7 +58,7 @@ def frontier_result(
         trackers: With the cells of all their settings.
         outcome: Results of the plan.
         setup: What the run is a run of, without its trackers.
-        skipped: Trackers that cannot run on the videos, and why.
+        skipped: Trackers that cannot run on the videos, sequences that cannot run, and why.
         provenance: How the scores came about.
 
     Returns:
@@ -114,13 +115,8 @@ def frontier_result(
 
 def _scores(cell: CellOutcome, outcome: RunOutcome) -> dict[str, float | None]:
     sums = pool([sums for phases in cell.sums().values() for sums in phases])
-    found = flat_scores(sums, outcome.source.labels)
-    scores = {name: found[name] for name in _SCORES}
-    if scores["PQ"] == scores["TQ"] == 0:
-        scores["PAT"] = (
-            0.0  # the harmonic mean of two zeros is undefined, but such a setting is not
-        )
-    return scores
+    found = setting_scores(sums, outcome.source.labels)
+    return {name: found[name] for name in _SCORES}
 
 
 def _points(name: str, scores: Sequence[Mapping[str, float | None]]) -> _Points:

@@ -127,6 +127,7 @@ def of_split(source: DataSource, config: TuningConfig) -> DataSource:
         videos=videos,
         fingerprint=videos_fingerprint(videos),
         segments=tuple(_segments_of(each, kept) for each in source.segments),
+        without_truth=(),  # such sequences are of no split, because their maps would say which
     )
 
 

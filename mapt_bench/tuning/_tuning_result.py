@@ -127,7 +127,7 @@ def tuning_result(
         trackers: With all their trials.
         setup: What the run is a run of.
         objective: Weight of each score.
-        skipped: Trackers that cannot run on the videos, and why.
+        skipped: Trackers that cannot run on the videos, sequences that cannot run, and why.
         held_out: Folds, and what each tracker reaches on sequences that its settings were not
             chosen on; ``None`` without cross-validation.
         provenance: How the trials came about.

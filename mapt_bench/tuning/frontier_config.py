@@ -6,6 +6,7 @@ from typing import ClassVar
 from mapt_bench.baselines.rows import DEFAULT_MEMORY
 from mapt_bench.errors import ConfigError
 from mapt_bench.experiments.experiment_config import FOUND_BY_MAPT, ExperimentConfig
+from mapt_bench.tuning.tuning_config import refuse_rows
 
 __all__ = ["DEFAULT_SETTINGS", "NEAR", "FrontierConfig"]
 
@@ -48,8 +49,7 @@ class FrontierConfig(ExperimentConfig):
             )
         if self.memory < 1:
             raise ConfigError(f"memory is {self.memory}; expected 1 frame or more")
-        if self.add or self.only:
-            raise ConfigError("a frontier has no rows to add; name every tracker in trackers")
+        refuse_rows(self, "a frontier")
 
     @property
     def experiment(self) -> str:

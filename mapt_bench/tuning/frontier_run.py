@@ -215,9 +215,11 @@ def _finished(sampled: Sequence[_Sampled], outcome: RunOutcome) -> list[Frontier
 
 
 def _skipped(sampled: Sequence[_Sampled], outcome: RunOutcome) -> list[Mapping[str, str]]:
+    """Return the trackers and the sequences that were left out, and why."""
     reasons = {skip.tracker.partition("#")[0]: skip.reason for skip in outcome.skipped}
-    return [
+    trackers = [
         {"tracker": each.name, "reason": reasons[each.name]}
         for each in sampled
         if each.name in reasons
     ]
+    return [*trackers, *(skip.to_dict() for skip in outcome.skipped if skip.sequence)]

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, counted
 from mapt_bench.experiments.engine.runner import CellOutcome
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.labels import LabelSpace
 from mapt_bench.metrics import SequenceSums, recovery_counts
+from mapt_bench.metrics.arithmetic import defined
 from mapt_bench.metrics.bootstrap import bootstrap_intervals
 from mapt_bench.metrics.uncertainty import ScoreStatistics
+from mapt_bench.tuning.setting_scores import PAT_TERMS, counted_pat
 from mapt_bench.tuning.tuning_config import RECOVERY_SCORES, Objective, recovery_scores
 
 __all__ = ["Parts", "SequencePart", "folds_of", "held_out_results", "joined_parts", "parts_of"]
@@ -42,11 +44,11 @@ Parts = Mapping[str, Mapping[int, SequencePart]]
 """For each name of segments, the part of each sequence by its position."""
 
 
-def folds_of(count: int, folds: int, seed: int) -> tuple[tuple[int, ...], ...]:
+def folds_of(sequences: Sequence[int], folds: int, seed: int) -> tuple[tuple[int, ...], ...]:
     """Divide sequences into folds of nearly equal size, at random.
 
     Args:
-        count: Number of sequences.
+        sequences: Positions of the sequences, in ascending order.
         folds: Number of folds, 2 or more.
         seed: Decides the division.
 
@@ -57,15 +59,15 @@ def folds_of(count: int, folds: int, seed: int) -> tuple[tuple[int, ...], ...]:
         ConfigError: If there are fewer sequences than folds.
 
     Example:
-        >>> [len(fold) for fold in folds_of(7, 3, seed=0)]
+        >>> [len(fold) for fold in folds_of(range(7), 3, seed=0)]
         [3, 2, 2]
     """
-    if folds > count:
+    if folds > len(sequences):
         raise ConfigError(
-            f"--folds is {folds}, and there are {count} sequences; expected as many folds as "
-            "sequences at most"
+            f"--folds is {folds}, and {counted(len(sequences), 'sequence')} can be tracked; "
+            "expected as many folds as sequences at most"
         )
-    order = np.random.default_rng(seed).permutation(count)
+    order = np.random.default_rng(seed).permutation(sequences)
     return tuple(tuple(sorted(order[first::folds].tolist())) for first in range(folds))
 
 
@@ -122,6 +124,8 @@ class _Objectives:
         self._settings = settings
         self._objective = objective
         names = [name for name, _ in objective.weights if name not in RECOVERY_SCORES]
+        if "PAT" in names:
+            names = list(dict.fromkeys((*names, *PAT_TERMS)))
         self._statistics = ScoreStatistics(labels, names=names, windows=windows) if names else None
         self.sequences = sorted(next(iter(settings[0].values())))
 
@@ -147,6 +151,8 @@ class _Objectives:
             samples = self._statistics.samples([parts[each].phases for each in self.sequences])
             found = self._statistics.scores_of_counts(samples, counts)
             scores.update(zip(self._statistics.names, found.T, strict=True))
+            if "PAT" in scores:
+                scores["PAT"] = counted_pat(*(scores[name] for name in PAT_TERMS))
         pooled = counts @ np.stack([parts[each].counts for each in self.sequences])
         recovered = [recovery_scores(*each) for each in pooled.tolist()]
         for name in RECOVERY_SCORES:
@@ -184,13 +190,15 @@ def held_out_results(
     Returns:
         For each tracker ``tracker``, ``start``, ``chosen``, ``held_out``, ``optimism`` (chosen
         minus held out), ``gain`` (held out minus start) and ``behind`` (held out of the best
-        tracker minus own), and ``intervals`` of the last four. Values are fractions.
+        tracker minus own), and ``intervals`` of the last four. Values are fractions. The last four
+        are ``None`` where the objective is undefined on the held-out sequences.
     """
     size = len(names)
     objectives = _Objectives([*start, *chosen, *held_out], labels, objective, windows)
     units = range(len(objectives.sequences))
     whole = objectives.values(np.ones((1, len(units)), dtype=np.int64))[0]
-    best = int(np.argmax(whole[2 * size :]))
+    # An undefined value is never the best one. np.nanargmax fails if all are undefined.
+    best = int(np.argmax(np.nan_to_num(whole[2 * size :], nan=-np.inf)))
 
     def of_counts(given: Sequence[int], counts: NDArray[np.int64]) -> NDArray[np.float64]:
         del given
@@ -211,7 +219,7 @@ def held_out_results(
             "tracker": name,
             "start": float(whole[at]),
             "chosen": float(whole[size + at]),
-            **{each: float(estimates[k * size + at]) for k, each in enumerate(measures)},
+            **{each: defined(estimates[k * size + at]) for k, each in enumerate(measures)},
             "intervals": {each: found[k * size + at].to_dict() for k, each in enumerate(measures)},
         }
         for at, name in enumerate(names)

@@ -29,6 +29,7 @@ __all__ = [
     "TuningConfig",
     "allows_tuning",
     "recovery_scores",
+    "refuse_rows",
     "score_choices",
 ]
 
@@ -191,6 +192,23 @@ def allows_tuning(suite: str) -> bool:
     return suite.partition("@")[0] in TUNING_SUITES
 
 
+def refuse_rows(config: ExperimentConfig, what: str) -> None:
+    """Refuse the options about the rows of an experiment, for runs that take trackers instead.
+
+    Args:
+        config: Options of the run.
+        what: What it is, for the message.
+
+    Raises:
+        ConfigError: If ``add``, ``only`` or ``losses`` is given.
+    """
+    given = [name for name in ("add", "only", "losses") if getattr(config, name)]
+    if given:
+        raise ConfigError(
+            f"{what} has no rows; omit {', '.join(given)}, and name every tracker in trackers"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class TuningConfig(ExperimentConfig):
     """A tuning run: the same number of trials for every tracker.
@@ -241,8 +259,7 @@ class TuningConfig(ExperimentConfig):
             raise ConfigError(f"memory is {self.memory}; expected 1 frame or more")
         if self.sampler not in SAMPLERS:
             raise ConfigError(f"--sampler is {self.sampler!r}; {nearest(self.sampler, SAMPLERS)}")
-        if self.add:
-            raise ConfigError("a tuning run has no rows to add; name every tracker in trackers")
+        refuse_rows(self, "a tuning run")
         self._check_videos()
         Objective.parse(self.score)
 

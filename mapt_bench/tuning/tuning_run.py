@@ -1,6 +1,6 @@
 """A tuning run: rounds of trials on segments that are found once, and what comes of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -17,13 +17,14 @@ from mapt_bench.experiments.engine.runner import (
     no_named_progress,
     run_plan,
 )
+from mapt_bench.experiments.engine.schedule import runnable_sequences
 from mapt_bench.experiments.planning import ExperimentInputs, check_inputs
 from mapt_bench.experiments.plans.data_source import DataSource
 from mapt_bench.experiments.plans.network_weights import BY_NAME, LOADED
-from mapt_bench.experiments.plans.plan import Cell, Plan
+from mapt_bench.experiments.plans.plan import Cell, Plan, Skip
 from mapt_bench.experiments.plans.variant import Variant
 from mapt_bench.files import write_json, write_text
-from mapt_bench.metrics import flat_scores, pool, recovery_counts
+from mapt_bench.metrics import pool, recovery_counts
 from mapt_bench.provenance import joined_provenance
 from mapt_bench.tuning._round_progress import RoundBar
 from mapt_bench.tuning._tuned_rows import of_split, search_space, tuned_rows
@@ -42,6 +43,7 @@ from mapt_bench.tuning.samplers import (
     resolved_sampler,
     round_sizes,
 )
+from mapt_bench.tuning.setting_scores import setting_scores
 from mapt_bench.tuning.tuning_config import (
     RECOVERY_SCORES,
     Objective,
@@ -126,10 +128,12 @@ def tune(
     """
     folder, objective = config.out or Path(), Objective.parse(config.score)
     kind = resolved_sampler(config.sampler)
-    folds = _folds(source, config)
-    trackers = _searches(rows, source, config, kind, folds)
+    # All trackers run under one condition, so each can run on the same sequences.
+    sequences, _ = runnable_sequences(Cell(rows[0]), source)
+    folds = _folds(sequences, config)
+    trackers = _searches(rows, sequences, config, kind, folds)
     setup = _setup(trackers, source, config, objective, kind)
-    skipped: dict[str, str] = {}
+    skipped: dict[Skip, None] = {}  # each once, in the order of the schedule
     with ExitStack() as stack:
         workers = stack.enter_context(
             opened_workers(config.jobs, config.cluster, config.scheduler_file)
@@ -153,7 +157,7 @@ def tune(
                 setup=setup,
             )
             outcome.raise_failure(folder, what="trial ", kept="trials are")
-            skipped.update((skip.tracker, skip.reason) for skip in outcome.skipped)
+            skipped.update(dict.fromkeys(outcome.skipped))
             units += [u.provenance for cell in outcome.cells for u in cell.units.values()]
             trackers = _told(trackers, asked, outcome, objective, config)
             write_text(folder / TRIALS_FILE, trial_lines(trackers))
@@ -171,21 +175,20 @@ def tune(
     return result
 
 
-def _folds(source: DataSource, config: TuningConfig) -> tuple[tuple[int, ...], ...]:
-    if config.folds is None:
+def _folds(sequences: Sequence[int], config: TuningConfig) -> tuple[tuple[int, ...], ...]:
+    if config.folds is None or not sequences:  # the schedule says why no sequence can run
         return ()
-    return folds_of(len(source.videos), config.folds, config.seed)
+    return folds_of(sequences, config.folds, config.seed)
 
 
 def _searches(
     rows: Sequence[Variant],
-    source: DataSource,
+    sequences: Sequence[int],
     config: TuningConfig,
     sampler: str,
     folds: Sequence[Sequence[int]],
 ) -> list[TunedTracker]:
     """Return one search a tracker on all sequences, then one without the sequences of each fold."""
-    every = tuple(range(len(source.videos)))
     found = []
     for row in rows:
         started = replace(row, settings=settings_of(row.associator, (), config.thresholds))
@@ -198,7 +201,7 @@ def _searches(
                 seed=config.seed,
                 is_timed=config.minutes is not None,
             )
-            seen = tuple(at for at in every if at not in left_out)
+            seen = tuple(at for at in sequences if at not in left_out)
             found.append(
                 TunedTracker(
                     started,
@@ -304,10 +307,10 @@ def _told(
             tracker.sampler.start(_known_settings(tracker), values.pop(0))
         tracker.sampler.tell(values)
         for trial, own in zip(new, found, strict=True):
+            _add_trial(tracker, trial, own, outcome.source, keeps_parts=config.folds is not None)
             if config.minutes is not None and tracker.seconds >= _MINUTE * config.minutes:
                 tracker.is_finished = True
                 break
-            _add_trial(tracker, trial, own, outcome.source, keeps_parts=config.folds is not None)
         kept.append(tracker)
     if not kept:
         reasons = "; ".join(sorted({skip.reason for skip in outcome.skipped}))
@@ -369,7 +372,7 @@ def _scores(
     if set(names) - set(RECOVERY_SCORES):
         of_sequences = cell.sums()
         sums = pool([sums for at in sequences for sums in of_sequences[at]])
-        found.update(flat_scores(sums, source.labels))
+        found.update(setting_scores(sums, source.labels))
     if set(names) & set(RECOVERY_SCORES):
         by_sequence = cell.links_by_sequence()
         links = [by_sequence[at] for at in sequences]
@@ -405,13 +408,14 @@ def _setup(
 
 
 def _skips(
-    reasons: Mapping[str, str], rows: Sequence[Variant], tuned: Sequence[TunedTracker]
+    skipped: Collection[Skip], rows: Sequence[Variant], tuned: Sequence[TunedTracker]
 ) -> list[dict[str, str]]:
-    """Return the trackers that were left out, and why."""
+    """Return the trackers and the sequences that were left out, and why."""
     known = {each.row.associator for each in tuned}
-    found = {name.partition("#")[0]: reason for name, reason in reasons.items()}
-    return [
-        {"tracker": row.associator, "reason": found.get(row.associator, "cannot run")}
+    reasons = {skip.tracker.partition("#")[0]: skip.reason for skip in skipped}
+    trackers = [
+        {"tracker": row.associator, "reason": reasons.get(row.associator, "cannot run")}
         for row in rows
         if row.associator not in known
     ]
+    return [*trackers, *(skip.to_dict() for skip in skipped if skip.sequence)]

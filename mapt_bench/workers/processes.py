@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, islice
 from multiprocessing.process import BaseProcess
@@ -121,11 +122,15 @@ class Processes:
 
         Args:
             prepare: Called once in each process, such as to import packages. It must not raise.
+
+        Raises:
+            DataError: If a process ended at once.
         """
         if self.jobs > 1 and self._pool is None:
-            pool = self._opened(prepare)
-            for _ in range(self.jobs):  # each of them starts a process
-                pool.submit(_do_nothing)
+            with self._broken_pool_closed():
+                pool = self._opened(prepare)
+                for _ in range(self.jobs):  # each of them starts a process
+                    pool.submit(_do_nothing)
 
     def run(
         self,
@@ -140,11 +145,12 @@ class Processes:
         """
         if self.jobs == 1 or len(tasks) < 2:
             return _done_here(start, tasks)
-        pool, session = self._opened(), pickle.dumps(start)
-        waiting = {
-            pool.submit(_do_in_process, session, [tasks[at] for at in portion]): portion
-            for portion in _portions(tasks, self.jobs, together)
-        }
+        with self._broken_pool_closed():
+            pool, session = self._opened(), pickle.dumps(start)
+            waiting = {
+                pool.submit(_do_in_process, session, [tasks[at] for at in portion]): portion
+                for portion in _portions(tasks, self.jobs, together)
+            }
         return self._gathered(waiting)
 
     def _opened(self, prepare: Callable[[], None] | None = None) -> ProcessPoolExecutor:
@@ -160,10 +166,24 @@ class Processes:
         self, waiting: dict[Future[list[_Result]], tuple[int, ...]]
     ) -> Iterator[tuple[int, _Result]]:
         try:
-            while waiting:
-                done, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield from zip(waiting.pop(future), future.result(), strict=True)
+            with self._broken_pool_closed():
+                while waiting:
+                    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        yield from zip(waiting.pop(future), future.result(), strict=True)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    @contextmanager
+    def _broken_pool_closed(self) -> Iterator[None]:
+        """Close the pool if a process has ended, so that the next call starts others.
+
+        Raises:
+            DataError: If a process has ended, also one without a task.
+        """
+        try:
+            yield
         except BrokenProcessPool as problem:
             self.close()
             raise DataError(
@@ -171,9 +191,6 @@ class Processes:
                 "run the same command again with fewer workers, which resumes a run; if a "
                 "script starts the workers, it needs the guard if __name__ == '__main__':"
             ) from problem
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _done_here(

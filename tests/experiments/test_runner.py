@@ -210,6 +210,19 @@ def test_a_crash_asks_for_exit_code_70(tmp_path, monkeypatch):
     assert outcome.cells[0].failures[(0, 0)].reason == "ZeroDivisionError: a fault"
 
 
+def test_the_error_of_a_run_has_the_class_and_the_text_of_one_failure(tmp_path, monkeypatch):
+    def fail(variant, *arguments, **options):
+        raise {"copy": DataError("is damaged"), "oracle": ZeroDivisionError("a fault")}[
+            variant.name
+        ]
+
+    monkeypatch.setattr(workers, "run_unit", fail)
+    with pytest.raises(DataError, match="copy failed on sequence a: is damaged"):
+        run_plan(plan(COPY), source(), tmp_path / "data").raise_failure(tmp_path / "data")
+    with pytest.raises(RuntimeError, match="oracle failed on sequence a: ZeroDivisionError"):
+        run_plan(plan(COPY, ORACLE), source(), tmp_path / "both").raise_failure(tmp_path / "both")
+
+
 @pytest.mark.parametrize(
     ("again", "words"),
     [

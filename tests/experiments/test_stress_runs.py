@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 from helpers.annotated_scenes import AnnotatedScene
@@ -15,6 +15,7 @@ from mapt_bench.experiments import (
     run_plan,
     stress_plan,
 )
+from mapt_bench.experiments.engine.schedule import schedule_plan
 from mapt_bench.experiments.plans.plan import Series
 from mapt_bench.stress import Stress
 from mapt_bench.synthetic.video import WorldVideo
@@ -38,6 +39,15 @@ def stress_of(kind, *stressors, levels=(1, 3), variants=(COPY, ORACLE), seed=0):
 def known_source(count=2, frames=12):
     scenes = [walk(frames, speed=1 + at % 2).scene for at in range(count)]
     return source(*(AnnotatedScene(scene, name=f"known{at}") for at, scene in enumerate(scenes)))
+
+
+def test_units_that_share_the_frames_of_a_video_are_consecutive():
+    stresses = (None, Stress("bars", 2), Stress("bars", 2, seed=1), Stress("poles", 1))
+    cells = tuple(Cell(row, stress=stress) for row in (COPY, ORACLE) for stress in stresses)
+    units = schedule_plan(plan(COPY, ORACLE, cells=cells), known_source(), seed=0).units()
+    videos = [(unit.sequence, unit.stress) for unit in units]
+    assert [video for video, _ in groupby(videos)] == [*dict.fromkeys(videos)]
+    assert len(set(videos)) == len({unit.stressed_video for unit in units}) == 8
 
 
 def test_segments_of_a_stressed_video_are_found_once_and_apart(tmp_path):

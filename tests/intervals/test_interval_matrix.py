@@ -9,8 +9,9 @@ from html import unescape
 import pytest
 import torch
 from click.testing import CliRunner
-from helpers.scenes import KITTI
+from helpers.scenes import KITTI, Box, DrawnVideo
 from helpers.shipped_weights import put_weights
+from helpers.small_runs import COPY, plan, source
 from helpers.tensorboard_logs import read_copy
 from helpers.training_jobs import moving_boxes
 from PIL import Image
@@ -19,8 +20,10 @@ from safetensors.torch import load_file
 from mapt_bench.cli import main
 from mapt_bench.data import KittiStepWriter
 from mapt_bench.errors import ConfigError
-from mapt_bench.experiments import run_configured
+from mapt_bench.experiments import run_configured, run_plan
 from mapt_bench.experiments.matrix_config import ADAPTIVE, IntervalMatrixConfig
+from mapt_bench.experiments.matrix_plan import MatrixPlace
+from mapt_bench.intervals.matrix_result import matrix_result
 from mapt_bench.intervals.matrix_run import run_matrix
 from mapt_bench.model import load_mapt
 from mapt_bench.reports.interval_matrix import matrix_findings, matrix_tables
@@ -103,6 +106,15 @@ def test_thirds_of_the_links_are_slow_medium_and_fast(done):
     assert len(counts) == 3
     assert sum(counts) == 20  # two boxes, five links, two videos
     assert counts[2] == 5  # the fast car
+
+
+def test_without_links_the_only_range_keeps_its_name(tmp_path):
+    flashes = DrawnVideo([[Box(track, 20)] for track in (1, 2, 3)])
+    outcome = run_plan(plan(COPY), source(flashes), tmp_path / "run")
+    places = {cell.cell: MatrixPlace("copy", None, "1", 1) for cell in outcome.cells}
+    (row,) = matrix_result(IntervalMatrixConfig(), outcome, places, {})["matrix"]
+    assert row["speeds"].keys() == {"fast"}
+    assert (row["speeds"]["fast"]["bin"], row["speeds"]["fast"]["n"]) == ("fast", 0)
 
 
 def test_fine_tuned_weights_find_the_same_segments_with_the_same_cues(place, done):

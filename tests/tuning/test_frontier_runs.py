@@ -8,7 +8,7 @@ from helpers.annotated_scenes import AnnotatedScene
 from helpers.commands import examples_of, write_two_walks
 from helpers.scenes import Box, DrawnVideo, segments_of
 from helpers.shipped_weights import empty_weights_folder
-from helpers.small_runs import write_videos
+from helpers.small_runs import walk, write_videos
 from helpers.tensorboard_logs import read_copy
 from PIL import Image
 
@@ -24,6 +24,7 @@ from mapt_bench.reports.frontier_tables import frontier_sentences, frontier_tabl
 from mapt_bench.tracking.loop import run_tracker
 from mapt_bench.tuning._tuned_rows import search_space
 from mapt_bench.tuning.frontier_config import FrontierConfig
+from mapt_bench.tuning.frontier_run import run_frontier
 
 GIVEN = ("--data", "DATA", "--segments", "noisy", "--trials", "4")
 
@@ -159,6 +160,16 @@ def test_important_columns_come_first(result):
     assert names[-2:] == ["area", "points"]
 
 
+def test_a_sequence_that_is_too_short_is_left_out_and_named(tmp_path):
+    write_videos(tmp_path / "DATA", walk(5, name="a"), walk(1, name="short"))
+    given = {"data": tmp_path / "DATA", "segments": "noisy", "trackers": ("iou",), "trials": 2}
+    result = run_frontier(FrontierConfig(**given, weights="none", out=tmp_path / "run"))
+    reason = "pair 1 needs 2 frames, the sequence has 1"
+    assert result["skipped"] == [{"tracker": "all", "reason": reason, "sequence": "short"}]
+    note = f"Sequences left out: short ({reason})."
+    assert frontier_tables(result)[0].footnotes[-1] == note
+
+
 def test_a_frontier_is_logged(folder, outcome, result, monkeypatch):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     monkeypatch.chdir(folder)
@@ -185,7 +196,8 @@ def test_a_device_that_is_not_there_is_refused(folder, monkeypatch):
     [
         ({"trials": 1}, "1 settings of each tracker; expected 2 or more"),
         ({"memory": 0}, "memory is 0"),
-        ({"add": ("sort",)}, "no rows to add"),
+        ({"add": ("sort",)}, "a frontier has no rows; omit add, and name every tracker"),
+        ({"only": ("sort",), "losses": ("sort",)}, "a frontier has no rows; omit only, losses,"),
     ],
 )
 def test_wrong_options_are_refused(changes, message):

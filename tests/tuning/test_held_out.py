@@ -1,17 +1,21 @@
 """Tuning with held-out sequences, and with a limit of time."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.scenes import KITTI
 from helpers.small_runs import source, walk
 
-from mapt_bench.errors import ConfigError
+from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import SegmentSource, Variant
 from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
 from mapt_bench.reports.tuning_plot import plot_tuning
-from mapt_bench.tuning.held_out import folds_of
-from mapt_bench.tuning.tuning_config import MOST_TRIALS, TuningConfig
+from mapt_bench.reports.tuning_tables import tuning_scores, tuning_tables
+from mapt_bench.tuning import tuning_run
+from mapt_bench.tuning.held_out import SequencePart, folds_of, held_out_results
+from mapt_bench.tuning.tuning_config import MOST_TRIALS, Objective, TuningConfig
 from mapt_bench.tuning.tuning_run import tune
 
 SORT = Variant("sort+memory", "SORT", "baseline", "sort", memory=10)
@@ -29,11 +33,12 @@ def videos(count, kind=None):
 
 
 def test_folds_cover_each_sequence_once_and_depend_on_the_seed():
-    folds = folds_of(7, 3, seed=0)
-    assert sorted(at for fold in folds for at in fold) == [*range(7)]
-    assert folds != folds_of(7, 3, seed=1)
-    with pytest.raises(ConfigError, match="--folds is 8, and there are 7 sequences"):
-        folds_of(7, 8, seed=0)
+    folds = folds_of(range(7), 3, seed=0)
+    assert folds == ((1, 2, 6), (4, 5), (0, 3))
+    assert folds != folds_of(range(7), 3, seed=1)
+    assert sorted(at for fold in folds_of((1, 4, 5), 2, seed=0) for at in fold) == [1, 4, 5]
+    with pytest.raises(ConfigError, match="--folds is 8, and 7 sequences can be tracked"):
+        folds_of(range(7), 8, seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +91,40 @@ def test_a_resumed_run_writes_the_same(folded):
     assert again == result
 
 
+def test_folds_leave_out_sequences_that_are_too_short(tmp_path):
+    short = walk(1, name="short")
+    data = source(short, walk(5, speed=3, name="a"), walk(5, speed=4, name="b"))
+    result = tune([SORT], data, config(tmp_path / "run", folds=2, trials=2))
+    assert sorted(result["held_out"]["folds"]) == [["a"], ["b"]]
+    with pytest.raises(ConfigError, match="--folds is 3, and 2 sequences can be tracked"):
+        tune([SORT], data, config(tmp_path / "more", folds=3))
+    with pytest.raises(DataError, match="nothing can be run: pair 1 needs 2 frames"):
+        tune([SORT], source(short), config(tmp_path / "none", folds=2))
+
+
+def test_an_undefined_value_is_not_the_best_one(folded, tmp_path):
+    def parts(*counts):
+        return {"noisy": {0: SequencePart((), np.array(counts))}}
+
+    nothing, some, more = parts(0, 0, 0, 0), parts(1, 4, 1, 1), parts(3, 4, 3, 3)
+    entries = held_out_results(
+        [some] * 3,
+        [more] * 3,
+        [nothing, some, more],
+        KITTI,
+        Objective.parse("recovery_recall"),
+        names=["sort", "copy", "iou"],
+        windows=(1,),
+        seed=0,
+    )
+    assert [each["held_out"] for each in entries] == [None, 0.25, 0.75]
+    assert [each["behind"] for each in entries] == [None, 0.5, 0.0]
+    result = {**folded[1], "held_out": {"folds": [["v0"]], "trackers": entries}}
+    assert [row[0] for row in tuning_tables(result)[1].rows] == ["iou", "copy", "sort"]
+    assert "sort/held out" not in tuning_scores(result)
+    plot_tuning(result, tmp_path / "trials.png")
+
+
 def test_few_sequences_have_no_interval(tmp_path):
     result = tune([SORT], videos(2), config(tmp_path / "run", folds=2, trials=2))
     (entry,) = result["held_out"]["trackers"]
@@ -102,6 +141,15 @@ def test_time_ends_the_trials_of_each_tracker_and_a_resumed_run_stops_there(tmp_
         assert spent[-1] >= 6e-5
     again = tune([SORT, COPY], videos(2), given)
     assert again["trackers"] == result["trackers"]
+
+
+def test_no_round_begins_after_the_time_is_spent(tmp_path, monkeypatch):
+    real = tuning_run._trial
+    monkeypatch.setattr(tuning_run, "_trial", lambda *given: replace(real(*given), seconds=15.0))
+    given = config(tmp_path / "run", minutes=2, trials=20)
+    (tuned,) = tune([SORT], videos(1), given)["trackers"]
+    assert len(tuned["trials"]) == 8  # one round
+    assert len([*(tmp_path / "run" / "cells").rglob("*.json")]) == 8
 
 
 def test_much_time_ends_with_the_most_trials(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from helpers.modules import ROOT
 from helpers.small_runs import source, walk, write_videos
+from PIL import Image
 
 import mapt_bench.experiments.engine.unit_workers as workers
 from mapt_bench.baselines import TrackerSettings, associator_entry, associator_names
@@ -18,6 +19,7 @@ from mapt_bench.baselines.thresholds import thresholds_named
 from mapt_bench.errors import ConfigError, DataError
 from mapt_bench.experiments import SegmentSource, Variant
 from mapt_bench.experiments.plans.segment_sources import MILD_NOISE
+from mapt_bench.reports.tuning_tables import tuning_tables
 from mapt_bench.tuning._tuned_rows import of_split, search_space
 from mapt_bench.tuning.tuning_config import TuningConfig
 from mapt_bench.tuning.tuning_run import check_tuning, run_tuning, tune
@@ -198,6 +200,17 @@ def test_a_tracker_that_cannot_run_is_left_out_and_named(tmp_path):
         tune([both], blind, config(tmp_path / "other"))
 
 
+def test_a_sequence_that_is_too_short_is_left_out_and_named(tmp_path):
+    short = walk(1, name="short")
+    result = tune([SORT], source(fast("a"), short), config(tmp_path / "run"))
+    reason = "pair 1 needs 2 frames, the sequence has 1"
+    assert result["skipped"] == [{"tracker": "all", "reason": reason, "sequence": "short"}]
+    (table,) = tuning_tables(result)
+    assert table.footnotes[-1] == f"Sequences left out: short ({reason})."
+    alone = tune([SORT], source(fast("a")), config(tmp_path / "alone"))
+    assert result["trackers"] == alone["trackers"]
+
+
 def test_an_undefined_score_is_an_error(tmp_path):
     with pytest.raises(DataError, match="recovery_f1 is undefined"):
         tune([SORT], source_of_two(), config(tmp_path / "run", score="PAT,recovery_f1"))
@@ -223,7 +236,8 @@ def test_suites_for_choices_are_accepted(suite):
         ({"trials": 1}, "1 trials; expected 2 or more"),
         ({"sampler": "optina"}, "did you mean 'optuna'"),
         ({"memory": 0}, "expected 1 frame or more"),
-        ({"add": ("sort",)}, "no rows to add"),
+        ({"add": ("sort",)}, "a tuning run has no rows; omit add, and name every tracker"),
+        ({"only": ("sort",), "losses": ("sort",)}, "a tuning run has no rows; omit only, losses,"),
         ({"thresholds": "tund"}, "did you mean 'tuned'"),
         ({"trails": 3}, "did you mean 'trials'"),
     ],
@@ -267,6 +281,19 @@ def test_only_the_sequences_of_the_split_are_used(tmp_path):
         run_tuning(TuningConfig(**given, split="dev", out=tmp_path / "dev"))
 
 
+def test_sequences_without_ground_truth_are_named_unless_there_is_a_split(tmp_path):
+    write_videos(tmp_path / "DATA", fast("a"))
+    for place in ("val/a", "test/secret"):
+        folder = tmp_path / "DATA" / "images" / place
+        folder.mkdir(parents=True)
+        for index in range(6):
+            Image.fromarray(fast("a").image(index)).save(folder / f"{index:06d}.png")
+    given = {"data": tmp_path / "DATA", "trackers": ("sort",), "score": "TQ", "trials": 2}
+    for split, expected in (("val", []), ("all", ["secret"])):
+        result = run_tuning(TuningConfig(**given, split=split, out=tmp_path / split))
+        assert [skip["sequence"] for skip in result["skipped"]] == expected
+
+
 def test_a_copy_of_a_suite_for_reporting_is_refused(tmp_path):
     copied = source(walk(6, name="tiny-street-hard-d0n0s1g0"))
     given = TuningConfig(data=tmp_path, split="all")
@@ -297,6 +324,21 @@ class Wrong(Mine):
 
 class Without(Mine):
     search_space = {}
+
+class Blind:
+    # Sees the sky everywhere, or the road.
+    needs_images = False
+    search_space = {"reach": (5, 60)}
+
+    def __init__(self, reach=20):
+        self.name = "sky" if reach < 30 else "road"
+
+    def start(self, info):
+        self.shape = info.height, info.width
+        self.code = info.labels.by_name(self.name).class_id << 24
+
+    def step(self, frame):
+        return mb.PanopticMap(np.full(self.shape, self.code, np.uint32))
 """
 
 
@@ -322,6 +364,17 @@ def test_a_users_tracker_is_tuned_by_its_own_search_space(tmp_path, mine):
         check_tuning(TuningConfig(trackers=(f"{mine}:Wrong",)))
     with pytest.raises(ConfigError, match="has nothing to tune; give its class a search_space"):
         check_tuning(TuningConfig(trackers=(f"{mine}:Without",)))
+
+
+def test_pat_counts_as_0_where_a_trial_finds_nothing(tmp_path, mine):
+    write_videos(tmp_path / "data", fast("a"), fast("b"))
+    given = {"data": tmp_path / "data", "split": "val", "score": "PAT,PQ", "trials": 5, "folds": 2}
+    result = run_tuning(TuningConfig(**given, trackers=(f"{mine}:Blind",), out=tmp_path / "run"))
+    (tuned,), (entry,) = result["trackers"], result["held_out"]["trackers"]
+    assert tuned["trials"][0]["scores"] == {"own": {"PAT": 0.0, "PQ": 0.0}}
+    assert tuned["start_value"] == entry["start"] == 0
+    assert tuned["value"] == pytest.approx(entry["held_out"])
+    assert entry["gain"] > 0
 
 
 @pytest.mark.parametrize("name", [*associator_names(), *mapt_tracker_names()])

@@ -1,9 +1,12 @@
 """Pools of processes: they serve many calls, and a killed owner takes its workers along."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -142,6 +145,30 @@ def test_after_a_process_has_ended_others_start():
     with Processes(2) as workers:
         with pytest.raises(DataError, match="a worker process ended"):
             list(workers.run(ending, range(4)))
+        assert len(list(workers.run(partial(Session, "a"), range(4)))) == 4
+
+
+def test_a_process_that_ended_between_two_calls_is_named_and_others_start():
+    with Processes(2) as workers:
+        (_, (*_, worker)), *_ = workers.run(partial(Session, "a"), range(4))
+        os.kill(worker, signal.SIGKILL)
+        end = time.monotonic() + 60
+        while not workers._pool._broken and time.monotonic() < end:
+            time.sleep(0.02)
+        with pytest.raises(DataError, match="a worker process ended"):
+            workers.run(partial(Session, "a"), range(4))
+        assert len(list(workers.run(partial(Session, "a"), range(4)))) == 4
+
+
+def test_a_process_that_ends_at_once_is_named(monkeypatch):
+    def submit(pool, *task):
+        raise BrokenProcessPool("a child process terminated abruptly")
+
+    with Processes(2) as workers:
+        with monkeypatch.context() as patch:
+            patch.setattr(ProcessPoolExecutor, "submit", submit)
+            with pytest.raises(DataError, match="a worker process ended"):
+                workers.begin(os.getpid)
         assert len(list(workers.run(partial(Session, "a"), range(4)))) == 4
 
 

@@ -158,7 +158,9 @@ class RunOutcome:
         return kinds.get(self.failure_kind, DataError)(message, where=folder)
 
     def raise_failure(self, folder: Path, *, what: str = "", kept: str = "work is") -> None:
-        """Raise an error about the first failure, if there is one, for runs that need every cell.
+        """Raise an error if there is a failure, for runs that need every cell.
+
+        It is about the first failure with :attr:`exit_code`, which decides the class of the error.
 
         Args:
             folder: Run folder.
@@ -168,16 +170,19 @@ class RunOutcome:
         Raises:
             Exception: That of :meth:`error`.
         """
-        if not self.exit_code:
-            return
-        cell = next(cell for cell in self.cells if cell.failures)
-        (sequence, _), failure = min(cell.failures.items())
-        raise self.error(
-            f"{what}{cell.cell.variant.name} failed on sequence "
-            f"{self.source.videos[sequence].info.name}: {failure.reason}; finished {kept} kept: "
-            "fix the cause and run the same command again to resume",
-            folder,
+        places = (
+            (cell.cell.variant.name, sequence, failure)
+            for cell in self.cells
+            for (sequence, _), failure in cell.failures.items()
+            if failure.exit_code == self.exit_code
         )
+        for name, sequence, failure in places:
+            raise self.error(
+                f"{what}{name} failed on sequence {self.source.videos[sequence].info.name}: "
+                f"{failure.reason}; finished {kept} kept: fix the cause and run the same command "
+                "again to resume",
+                folder,
+            )
 
     @property
     def _failures(self) -> list[Failure]:

@@ -1,7 +1,8 @@
 """The schedule of a plan on given data: its work units, and what is skipped."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from mapt_bench.baselines.registry import TrackerEntry
 from mapt_bench.baselines.rows import tracker_entry
@@ -15,7 +16,7 @@ from mapt_bench.labels import Video
 from mapt_bench.metrics.scorer import WINDOWS
 from mapt_bench.stress import Stress, StressEntry, least_frames, stress_video
 
-__all__ = ["Schedule", "ScheduledCell", "Unit", "schedule_plan"]
+__all__ = ["Schedule", "ScheduledCell", "Unit", "runnable_sequences", "schedule_plan"]
 
 _STRESSOR_WORD = "stressor "
 
@@ -52,6 +53,14 @@ class Unit:
     def place(self) -> tuple[str, int, int]:
         """Identity of the unit in a run."""
         return self.key, self.sequence, self.phase
+
+    @property
+    def stressed_video(self) -> tuple[int, tuple[Any, ...]]:
+        """Identity of its video under its stress: equal for units that share its frames.
+
+        Units are sorted by it and handed to workers in groups of it, so it has an order.
+        """
+        return self.sequence, () if self.stress is None else astuple(self.stress)
 
     @property
     def segments_place(self) -> tuple[int, Stress | None, str | None]:
@@ -136,7 +145,7 @@ class Schedule:
         for cell in self.cells:
             for unit in cell.units():
                 found.setdefault(unit.place, unit)
-        return sorted(found.values(), key=_video_under_stress)
+        return sorted(found.values(), key=lambda unit: unit.stressed_video)
 
     @property
     def step_count(self) -> int:
@@ -188,7 +197,7 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         pair = cell.pair if entry.supports_pair else 1
         stress = _noticed(cell, entry, source)
         key = keys.of_cell(cell, entry, pair=pair, stress=stress)
-        suited, unsuited = _by_video(cell, source)
+        suited, unsuited = runnable_sequences(cell, source)
         skipped.update((f"{skip.sequence} {skip.reason}", skip) for skip in unsuited)
         if suited:
             segments_key = keys.of_segments(cell.segments, stress)
@@ -202,11 +211,6 @@ def schedule_plan(plan: Plan, source: DataSource, seed: int) -> Schedule:
         reasons = "; ".join(sorted({skip.reason for skip in skips}))
         raise DataError(f"nothing can be run: {reasons}", where=source.name)
     return Schedule(plan, tuple(cells), tuple(skipped.values()))
-
-
-def _video_under_stress(unit: Unit) -> tuple[int, str, int]:
-    stress = unit.stress
-    return (unit.sequence, "", 0) if stress is None else (unit.sequence, stress.name, stress.level)
 
 
 def _noticed(cell: Cell, entry: TrackerEntry, source: DataSource) -> Stress | None:
@@ -275,7 +279,7 @@ def _unmet_need(entry: TrackerEntry, source: DataSource) -> str | None:
     return None
 
 
-def _by_video(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
+def runnable_sequences(cell: Cell, source: DataSource) -> tuple[tuple[int, ...], Sequence[Skip]]:
     """Return the indices of the videos that a cell can run on, and why the others are skipped."""
     suited, skips = [], []
     for index, video in enumerate(source.videos):

@@ -36,7 +36,6 @@ from mapt_bench.faults import machine_fault
 from mapt_bench.files import write_bytes
 from mapt_bench.labels import PanopticMap, Video
 from mapt_bench.provenance import provenance
-from mapt_bench.stress import Stress
 from mapt_bench.workers import Lost, RemoteWorkers, Workers
 
 __all__ = ["BUG", "Failure", "Work", "Worker", "import_networks", "outcomes"]
@@ -196,7 +195,8 @@ def outcomes(
     if isinstance(workers, RemoteWorkers):
         yield from _remote_outcomes(work, units, workers)
         return
-    for at, outcome in workers.run(partial(_starting, work), units, together=_video_under_stress):
+    done = workers.run(partial(_starting, work), units, together=lambda unit: unit.stressed_video)
+    for at, outcome in done:
         yield units[at], outcome
 
 
@@ -208,10 +208,6 @@ def import_networks() -> None:
     """Import what workers need for networks, which takes seconds."""
     with suppress(Exception):  # units that need a missing or broken package report it
         importlib.import_module("mapt_bench.model")
-
-
-def _video_under_stress(unit: Unit) -> tuple[int, Stress | None]:
-    return unit.sequence, unit.stress
 
 
 # On a cluster, workers have run folders of their own. Their files travel.
