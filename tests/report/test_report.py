@@ -737,6 +737,18 @@ def test_the_summary_says_on_which_splits_and_data_a_lead_is_established(tmp_pat
     assert "half real-like" not in words
 
 
+def test_losses_of_all_videos_are_not_those_of_a_split(tmp_path):
+    found = _on_splits()
+    found["summary"][0]["losses"] = with_losses()["losses"]
+    for entry in found["scores_by_group"]:  # without a sentence on the next row
+        entry["scores"]["PAT"] = 0.63
+    words = " ".join(words_of(page_of(tmp_path, found)).split())
+    assert words.count("wrong identities: 30.00 PAT.") == 2  # of all videos, and in its section
+    for place in ("realistic", "hard"):
+        sentences = words.partition(f"On the {place} split: ")[2].partition("On the hard split")[0]
+        assert "identities" not in sentences[:150]
+
+
 def test_settings_are_named_in_words(tmp_path):
     document = _on_splits()
     document["protocol"]["segments_by_name"] = {"seconds_per_frame": "an odd name"}
