@@ -323,7 +323,8 @@ def evaluation_findings(evaluations: Sequence[Row]) -> list[Finding]:
     """
     if len(evaluations) == 1:
         [only] = evaluations
-        lost = lost_points(str(only["name"]), only["losses"]) if only.get("losses") else []
+        losses = only.get("losses")
+        lost = lost_points(f"Prediction {only['name']}", losses) if losses else []
         found = [*_limiting_factor(only), *lost, *_extreme_sequences(only)]
     else:
         found = _leading_prediction(evaluations)

@@ -47,14 +47,18 @@ def part_losses(part: Part) -> dict[str, Row]:
     return found
 
 
-def losses_in_words(found: Mapping[str, Row]) -> list[str]:
-    """Return, for each row but the oracle, which mistakes cost most PAT."""
-    has_oracle = "oracle" in found
+def losses_in_words(found: Mapping[str, Row], noun: str) -> list[str]:
+    """Return, for each row but the oracle, which mistakes cost most PAT.
+
+    Args:
+        found: Losses by name.
+        noun: What has the names, ``"Row"`` or ``"Prediction"``.
+    """
     return [
         sentence
         for name, losses in found.items()
         if not name.startswith("oracle")
-        for sentence in lost_points(name, losses, has_oracle=has_oracle)
+        for sentence in lost_points(f"{noun} {name}", losses)
     ]
 
 

@@ -145,7 +145,7 @@ def test_a_sweep_has_curves_with_all_its_values(tmp_path):
 def test_evaluations_share_a_part_and_show_their_losses(tmp_path):
     text = page_of(tmp_path, evaluations(with_losses("one"), with_losses("two")))
     assert headings(text)[:2] == ["Summary", "Where the points were lost"]
-    assert "one loses most to wrong identities: 30.00 PAT." in words_of(text)
+    assert "Prediction one loses most points to wrong identities: 30.00 PAT." in words_of(text)
     assert "new identity" in text
     assert "mapt-bench evaluate GT PRED --dataset kitti-step --losses" in text
 

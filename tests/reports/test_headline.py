@@ -190,7 +190,8 @@ def test_one_sentence_says_what_costs_the_reference_most():
     )
     both = sentences_of(ablation(*rows, segments=("mapt-tiny", "groundtruth")))
     lost = [[line for line in lines if "loses most" in line] for lines in both.values()]
-    assert lost == [["mapt+memory loses most to missed objects: 30.00 PAT."]] * 2
+    whose = "Row mapt+memory, the reference of the comparisons, loses most points"
+    assert lost == [[f"{whose} to missed objects: 30.00 PAT."]] * 2
     linking = "Wrong identities, the mistakes of linking, cost it 2.10."
     assert all(linking in lines for lines in both.values())
 
@@ -202,7 +203,7 @@ def test_the_share_of_linking_is_told_apart_from_the_gain_of_perfect_links():
     (sentences,) = sentences_of(ablation(subject, oracle)).values()
     assert sentences[-1] == (
         "These 6.15 are a Shapley share, the mean gain over all orders of repairs: perfect links "
-        "alone, with all other mistakes still there, as in the oracle, would gain 2.93."
+        "alone, with all other mistakes still there, would gain 2.93."
     )
     subject["losses"]["kinds"]["identity"]["gain"] = {"PAT": 0.0615}
     assert "Shapley" not in str(sentences_of(ablation(subject, oracle)))
@@ -215,7 +216,8 @@ def test_without_a_reference_the_sentence_is_on_the_best_row():
         with_losses(summary_row("c", 1.0, 1.0, "heads"), identity=0),
     ]
     (sentences,) = sentences_of(run(summary=rows[:2])).values()
-    assert "b loses most to confused stuff: 4.00 PAT." in sentences
+    why = "the row with the highest PAT"
+    assert f"Row b, {why}, loses most points to confused stuff: 4.00 PAT." in sentences
     (sentences,) = sentences_of(run(summary=rows[2:])).values()
     assert not any("loses" in line for line in sentences)
 
@@ -223,7 +225,7 @@ def test_without_a_reference_the_sentence_is_on_the_best_row():
 def test_an_evaluation_with_losses_says_what_costs_it_most():
     found = with_losses(evaluation("a"), identity=3, masks=2)
     (finding,) = evaluation_headline([found]).findings
-    assert "a loses most to wrong identities: 3.00 PAT." in finding.sentences
+    assert "Prediction a loses most points to wrong identities: 3.00 PAT." in finding.sentences
 
 
 def many_rows(count=60):
